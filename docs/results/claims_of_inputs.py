@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from claims_of_shipping import Asked, Row, answers, short, show
 
-from hinet_search.results.input_worth import InputChoice, InputRun, choose_inputs
-from hinet_search.results.records import MARGIN
+from hinet_search.results.input_worth import InputChoice, choose_inputs
+from hinet_search.results.records import MARGIN, InputRun
 from hinet_search.results.statistics.expected_gain import expected_gain
 
 CHEAP = 10.0  # times as many studies as of a verdict, which takes longer

@@ -23,7 +23,7 @@ from hinet_search.serving.number_counts import count_numbers, far_numbers, moved
 from hinet_search.serving.profile import (
     AmountSpread,
     Profile,
-    Rows,
+    RowsOfUsers,
     UsersOfTraining,
     amount_spread,
     distribution,
@@ -158,7 +158,7 @@ def day(days: Days, profile: Profile, draw: np.random.Generator) -> Drift:
     scenario_R = days.scenario_of_rows(draw, user_R)
     input_RN = days.inputs_of_rows(draw, user_R)
     told_R = user_R if days.knows_users else np.full(len(user_R), -1, dtype=np.int32)
-    new = Rows(len(user_R), equal_users(told_R))
+    new = RowsOfUsers(len(user_R), equal_users(told_R))
     share_M = np.bincount(scenario_R, minlength=len(SCENARIOS)) / len(scenario_R)
     counts = count_numbers(profile, tuple(profile.numeric), input_RN)
     drift = Drift(

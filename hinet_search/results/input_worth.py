@@ -13,22 +13,9 @@ from statistics import fmean
 
 from hinet_search.results.input_groups import GROUPS, groups_without
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import ArmRecord, Scalar
+from hinet_search.results.records import ArmRecord, InputRun, Scalar
 from hinet_search.results.statistics.paired_difference import Difference, gain
 from hinet_search.results.statistics.simultaneous import LEVEL
-
-
-@dataclass(frozen=True)
-class InputRun:
-    """A training of the default configuration of `arm` without the groups `left_out`.
-
-    `value` is the objective on validation.
-    """
-
-    arm: str
-    left_out: tuple[str, ...]
-    seed: int
-    value: float
 
 
 @dataclass(frozen=True)

@@ -371,6 +371,19 @@ class DataRecord:
 
 
 @dataclass(frozen=True)
+class InputRun:
+    """A training of the default configuration of `arm` without the groups `left_out`.
+
+    `value` is the objective on validation.
+    """
+
+    arm: str
+    left_out: tuple[str, ...]
+    seed: int
+    value: float
+
+
+@dataclass(frozen=True)
 class Budget:
     """Budget of every arm, and the margin of quality that a cheaper arm may lose."""
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from hinet_search.common import notebook, plugins
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.input_worth import InputRun
-from hinet_search.results.records import ArmRecord, Budget, DataRecord, FinalistRecord
+from hinet_search.results.records import ArmRecord, Budget, DataRecord, FinalistRecord, InputRun
 
 if TYPE_CHECKING:
     import polars as pl

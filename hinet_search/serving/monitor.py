@@ -45,7 +45,7 @@ from hinet_search.serving.predict import (
     refuse,
     scanned,
 )
-from hinet_search.serving.profile import Profile, Rows, no_profile
+from hinet_search.serving.profile import Profile, RowsOfUsers, no_profile
 from hinet_search.serving.users import user_column, user_numbers
 from hinet_search.study.data_definition import TaskDefinition
 
@@ -130,7 +130,7 @@ def _drift(
     num_without_id = {
         name: sum(block.without_id[name] for block in blocks) for name in inputs.categorical
     }
-    new = Rows(num_rows, equal_users(user_R))
+    new = RowsOfUsers(num_rows, equal_users(user_R))
     drift = Drift(
         model=f"{exported.file.study}/{exported.file.name}",
         rows=num_rows,
@@ -153,7 +153,7 @@ def _drift(
 
 
 @dataclass(frozen=True)
-class _LabelledRows:
+class _RowsWithLabels:
     """All rows with predictions and labels; a row without a user counts as one of its own."""
 
     scenario_R: NDArray[np.int16]
@@ -162,8 +162,8 @@ class _LabelledRows:
     unit_R: NDArray[np.int64]
 
 
-def _rows_of(blocks: Sequence[_Block], user_R: NDArray[np.int32]) -> _LabelledRows:
-    return _LabelledRows(
+def _rows_of(blocks: Sequence[_Block], user_R: NDArray[np.int32]) -> _RowsWithLabels:
+    return _RowsWithLabels(
         np.concatenate([block.scenario_R for block in blocks]),
         np.concatenate([block.label_RT for block in blocks]),
         np.concatenate([block.predicted_RT for block in blocks]),
@@ -172,7 +172,7 @@ def _rows_of(blocks: Sequence[_Block], user_R: NDArray[np.int32]) -> _LabelledRo
 
 
 def _scenarios(
-    names: Sequence[str], profile: Profile, scenario_R: NDArray[np.int16], new: Rows
+    names: Sequence[str], profile: Profile, scenario_R: NDArray[np.int16], new: RowsOfUsers
 ) -> tuple[ChangedShare, ...]:
     share_M = np.bincount(scenario_R, minlength=len(names)) / len(scenario_R)
     return tuple(
@@ -181,14 +181,14 @@ def _scenarios(
     )
 
 
-def share_of_scenario(profile: Profile, name: str, now: float, new: Rows) -> ChangedShare:
+def share_of_scenario(profile: Profile, name: str, now: float, new: RowsOfUsers) -> ChangedShare:
     """Compare the share of a scenario with that of train; its chance is not corrected."""
     likeness = profile.likeness("scenarios", name)
     before = profile.train.worth(likeness)
     return changed(name, profile.scenarios[name], before, now, new.worth(likeness))
 
 
-def share_without_id(profile: Profile, name: str, now: float, new: Rows) -> ChangedShare:
+def share_without_id(profile: Profile, name: str, now: float, new: RowsOfUsers) -> ChangedShare:
     """Compare the share of rows without an id with that of valid; its chance is not corrected.
 
     Rows of a user count as equal, as all of an unknown user are.
@@ -197,7 +197,7 @@ def share_without_id(profile: Profile, name: str, now: float, new: Rows) -> Chan
     return changed(name, before, profile.valid.num_users, now, new.num_users, may_fall=True)
 
 
-def _cells(inputs: Inputs, profile: Profile, rows: _LabelledRows) -> Iterator[CellOfNewRows]:
+def _cells(inputs: Inputs, profile: Profile, rows: _RowsWithLabels) -> Iterator[CellOfNewRows]:
     """Cells with a label, scenarios outermost."""
     for cell in inputs.cells:
         task = cell.task_number

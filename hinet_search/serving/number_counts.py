@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.serving.drift import ChangedShare, InputDrift, changed, input_drift
-from hinet_search.serving.profile import MAX_ROWS, Distribution, Profile, Rows
+from hinet_search.serving.profile import MAX_ROWS, Distribution, Profile, RowsOfUsers
 
 FAR = 1.0  # standard deviations of training beyond its smallest and largest number
 
@@ -64,8 +64,8 @@ def moved_inputs(
 
     The new rows are as unlike as those of `num_users` equally active users.
     """
-    train = Rows(min(profile.rows, MAX_ROWS), profile.train.num_users)
-    new = Rows(counts.num_rows, num_users)
+    train = RowsOfUsers(min(profile.rows, MAX_ROWS), profile.train.num_users)
+    new = RowsOfUsers(counts.num_rows, num_users)
     moved = []
     for name in counts.far:
         likeness, known_K = (

@@ -75,7 +75,7 @@ class UsersOfTraining(Frozen):
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowsOfUsers:
     """Rows of which shares are taken: how many, and of how many equally active users."""
 
     num_rows: float
@@ -122,14 +122,16 @@ class Profile(Frozen):
     amounts: Annotated[dict[Text, AmountSpread], LEFT_OUT_IF_EMPTY] = Field(default_factory=dict)
 
     @property
-    def train(self) -> Rows:
+    def train(self) -> RowsOfUsers:
         """The rows of train, each of a user of its own where the study names no user."""
-        return Rows(self.rows, self.rows if self.users is None else self.users.train)
+        return RowsOfUsers(self.rows, self.rows if self.users is None else self.users.train)
 
     @property
-    def valid(self) -> Rows:
+    def valid(self) -> RowsOfUsers:
         """The rows of valid, likewise."""
-        return Rows(self.valid_rows, self.valid_rows if self.users is None else self.users.valid)
+        return RowsOfUsers(
+            self.valid_rows, self.valid_rows if self.users is None else self.users.valid
+        )
 
     def likeness(self, kind: Kind, name: str) -> float:
         """How alike rows of one user are in a scenario or an input."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
-from hinet_search.results.input_worth import choose_inputs, follows, sentence
 from hinet_search.results.records import UNCOUNTED_CAUSES
 from hinet_search.storage import row_mapping, tables
 from hinet_search.storage.damage import AnyRow, DamagedRow, check_value, printable, row_of
@@ -115,6 +114,9 @@ def _inputs(connection: Connection, study: StudyRow, *, has_trials: bool) -> str
     runs = [row_mapping.input_run_from_row(row) for row in connection.execute(of_study)]
     if not runs:
         return ""
+    # Only here: intervals need scipy, which most studies do not.
+    from hinet_search.results.input_worth import choose_inputs, follows, sentence
+
     arms = connection.execute(select(tables.arm).where(tables.arm.c.study == study.name)).all()
     choice = choose_inputs(runs, study.objective, study.budget.margin)
     fixed = [row_mapping.arm_from_row(arm).fixed for arm in arms]

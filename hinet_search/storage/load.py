@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, literal, select
 
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.input_worth import InputRun
 from hinet_search.results.records import (
     ArmRecord,
     EvaluationRecord,
     FinalistRecord,
+    InputRun,
     Start,
     TrialRecord,
 )

@@ -19,7 +19,6 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.input_groups import AND
-from hinet_search.results.input_worth import InputRun
 from hinet_search.results.records import (
     Budget,
     CellValue,
@@ -29,6 +28,7 @@ from hinet_search.results.records import (
     FinalistRecord,
     FinalistRun,
     FinalistSummary,
+    InputRun,
     Insight,
     ParameterRange,
     Scalar,

@@ -13,13 +13,13 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, sel
 from hinet_search.common.errors import StudyConflict
 from hinet_search.common.retry import Retry, once, with_retries
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.input_worth import InputRun
 from hinet_search.results.records import (
     CellValue,
     EvaluationRecord,
     FinalistRecord,
     FinalistRun,
     FinalistSummary,
+    InputRun,
     Scalar,
 )
 from hinet_search.results.study_record import StudyRecord

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.results.input_worth import InputRun
+from hinet_search.results.records import InputRun
 from hinet_search.storage.store import StudyStore
 from tests.cli.conftest import Run
 from tests.storage.small_study import small_study

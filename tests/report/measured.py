@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hinet_search.results.input_groups import GROUPS, groups_without
-from hinet_search.results.input_worth import InputRun, choose_inputs
+from hinet_search.results.input_worth import choose_inputs
+from hinet_search.results.records import InputRun
 from hinet_search.results.study_record import StudyRecord
 from tests.report.studies import small
 

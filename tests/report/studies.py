@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from hinet_search.results.input_worth import InputRun
 from hinet_search.results.records import (
     Budget,
     CellCount,
     DataRecord,
+    InputRun,
     ParameterRange,
     Start,
     TrialRecord,

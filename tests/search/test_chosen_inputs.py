@@ -8,7 +8,7 @@ import pytest
 
 from hinet_search.common.errors import ConfigurationError, Interrupted
 from hinet_search.executors import Job
-from hinet_search.results.input_worth import InputRun
+from hinet_search.results.records import InputRun
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.phases.input_worth import InputTraining, InputWorthPhase

@@ -10,8 +10,7 @@ from optuna.trial import TrialState
 from sqlalchemy import text
 
 from hinet_search.common.errors import StudyConflict
-from hinet_search.results.input_worth import InputRun
-from hinet_search.results.records import RowHashes
+from hinet_search.results.records import InputRun, RowHashes
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
@@ -150,7 +149,7 @@ def test_one_finalist_of_an_arm_is_chosen_at_a_time(store: StudyStore) -> None:
 
 def test_openings_of_a_test_split_are_counted_over_all_studies(store: StudyStore) -> None:
     store.record_test_access("abc", "hinet", 0, (1, 2))
-    replace(store, study="other").record_test_access("abc", "hinet", 0, (1,))
+    _other_study(store).record_test_access("abc", "hinet", 0, (1,))
     store.record_test_access("another", "hinet", 0, (1,))
     assert store.count_test_accesses("abc") == 2
 
@@ -182,6 +181,12 @@ def test_test_accesses_of_a_version_without_the_rows_count_after_a_relaunch(
     assert load_record(store.database, "more features").test_accesses == 2
 
 
+def _other_study(store: StudyStore) -> StudyStore:
+    other = replace(store, study="other")
+    other.create_study(study_row("other"), (HINET,))
+    return other
+
+
 def _further_study(store: StudyStore, name: str, fingerprint: str, test_rows: RowHashes) -> None:
     """A study on data of that fingerprint, scored on test once."""
     data = replace(study_row().data, fingerprint=fingerprint, test_rows=test_rows)
@@ -199,7 +204,7 @@ def test_an_opening_that_is_written_again_is_counted_once(store: StudyStore) -> 
 def test_opened_seeds_are_those_of_one_finalist_on_one_split(store: StudyStore) -> None:
     for other in (("another", "hinet", 0), ("abc", "single", 0), ("abc", "hinet", 1)):
         store.record_test_access(*other, (7,))
-    replace(store, study="other").record_test_access("abc", "hinet", 0, (8,))
+    _other_study(store).record_test_access("abc", "hinet", 0, (8,))
     assert store.accessed_seeds("abc", "hinet", 0) == set()
     store.record_test_access("abc", "hinet", 0, (1, 2))
     store.record_test_access("abc", "hinet", 0, (3,))

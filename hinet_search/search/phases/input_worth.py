@@ -6,8 +6,7 @@ from pathlib import Path
 
 from hinet_search.common import crash_points
 from hinet_search.executors import Job
-from hinet_search.results.input_worth import InputRun
-from hinet_search.results.records import EvaluationRecord
+from hinet_search.results.records import EvaluationRecord, InputRun
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.progress import Event
 from hinet_search.training.jobs.messages import TrainingFailed, TrainingResult, TrainJob
