@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import ANY
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 from optuna.trial import TrialState
@@ -22,13 +23,17 @@ from tests.report.nine_arms import SHAPE, nine_arms
 from tests.storage.small_study import evaluation, run_trial, small_study, trial_row
 
 
+def others(_: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+    """Stand for the application behind the live pages."""
+    start("299 Others", [])
+    return [b""]
+
+
 class Client:
     """A client that calls an application without a server."""
 
     def __init__(self, store: StudyStore) -> None:
-        pages = with_live_pages(
-            store.database, lambda _environment, start: [start("299 Others", []), b""]
-        )
+        pages = with_live_pages(store.database, others)
         self._application = with_words(store.database, pages, print)
         self.status = ""
         self.headers: dict[str, str] = {}

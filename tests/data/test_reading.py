@@ -162,7 +162,7 @@ def _ragged(content: bytes) -> bytes:
     [
         (lambda content: b"", "empty CSV"),
         (lambda content: content.replace(b"push", b"pu\xffsh"), "invalid utf-8"),
-        (_ragged, "more fields than defined"),
+        (_ragged, "every row must have at most as many values as the header has names"),
         (lambda content: b"a" * 5_000_000, "column 'place' is not in the table"),
         (lambda content: content.decode().encode("utf-16"), "column 'place' is not in the table"),
         (lambda content: bytes(1000), "column 'place' is not in the table"),
