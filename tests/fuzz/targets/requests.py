@@ -267,6 +267,10 @@ class _Socket:
         """What came."""
         return self._request
 
+    def recv_into(self, buffer: bytearray) -> int:
+        """What came, as far as it fits."""
+        return self._request.readinto(buffer)
+
     def sendall(self, content: bytes) -> None:
         """What is answered."""
         self.answer += content
