@@ -31,7 +31,7 @@ def test_a_trial_of_trees_is_timed_by_one_of_its_ten_stages_on_some_rows(
 ) -> None:
     clock = iter([10.0, 13.0, 20.0, 23.0])  # of a draw, and of the default
     monkeypatch.setattr(probe, "_seconds_per_row", lambda *_: 0.0)
-    monkeypatch.setattr(probe, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(probe, "process_time", lambda: next(clock))
     monkeypatch.setattr(probe, "GROWTH_ROWS", 479)  # a fifth of the 2,395 of training
     planned = arm_of_trees(tmp_path)
     assert planned.seconds_per_finalist == pytest.approx(3.0 * 10 * 5)

@@ -287,12 +287,12 @@ def _run(job: Job, reporter: _Reporter) -> None:
     try:
         with heartbeat.receive_heartbeats(reporter.sign):
             job.function(job.payload, reporter.emit, reporter.should_stop)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  any error is the cause of the end
+    except Exception as error:  # noqa: BLE001  any error is the cause of the end
         end = end_of(job, error)
     reporter.send(end)
 
 
-def end_of(job: Job, error: Exception | SystemExit) -> JobEnd:
+def end_of(job: Job, error: Exception) -> JobEnd:
     """Return the end of a job that raised."""
     if isinstance(error, MemoryError):
         cause = ": ".join(["out of memory", *str(error).splitlines()[:1]])
