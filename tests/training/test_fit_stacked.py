@@ -189,14 +189,14 @@ def test_what_is_done_with_an_outcome_counts_for_no_training() -> None:
 def test_a_longer_evaluation_of_one_model_does_not_change_its_speed() -> None:
     class Slow(Watch):
         def on_evaluation(self, record: EvaluationRecord) -> None:
-            time.sleep(0.1)
+            time.sleep(1.0)
 
     results = fit_stacked(
         [linear(DATA), linear(DATA, 1)], make_conditions((0, 1), passes=2), [Slow(), Watch()]
     )
     slow, other = (result.rows_per_second for result in results)
     assert slow == pytest.approx(other, rel=0.1)
-    assert 640 / slow < 0.1
+    assert 640 / slow < 1.0
 
 
 def test_each_models_gradients_are_clipped_by_their_own_norm() -> None:
