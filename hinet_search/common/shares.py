@@ -1,7 +1,7 @@
 """Shares: what clients hold of something limited, such that none takes all of it.
 
 If all is held and another client asks, the client that holds the most gives up its oldest. So one
-that lets connections or requests lie about waits longest for nobody but itself.
+that leaves connections or requests idle delays only itself.
 """
 
 from collections import Counter

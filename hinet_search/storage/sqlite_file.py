@@ -78,7 +78,7 @@ def identity_of(file: Path) -> tuple[int, int]:
 def refuse_replaced(file: Path, identity: tuple[int, int]) -> None:
     """Raise EnvironmentFault when the file is not that of `identity` any more.
 
-    SQLite goes on with a deleted file, whose rows nobody will ever see.
+    SQLite keeps writing to a deleted file, and these rows are lost.
     """
     with suppress(OSError):
         if identity_of(file) == identity:

@@ -127,7 +127,7 @@ def test_optunas_dashboard_says_what_kind_of_fault_it_met(url: str) -> None:
 
 @pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.2"])
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost:", b"POST / HTTP/1.1\r\n"])
-def test_unfinished_requests_take_the_dashboard_from_nobody(
+def test_unfinished_requests_do_not_block_the_dashboard(
     url: str, monkeypatch: pytest.MonkeyPatch, sent: bytes, source: str
 ) -> None:
     monkeypatch.setattr(dashboard, "MOST_CONNECTIONS", 8)

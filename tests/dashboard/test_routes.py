@@ -117,7 +117,7 @@ def test_from_another_origin_no_route_changes_anything(served: Served) -> None:
 
 
 @pytest.mark.parametrize("served", ["read-only"], indirect=True)
-def test_what_is_read_answers_in_words_and_lets_nobody_frame_or_sniff_it(served: Served) -> None:
+def test_what_is_read_answers_in_words_and_cannot_be_framed_or_sniffed(served: Served) -> None:
     for path, method in product(PATHS, METHODS[:2]):
         status, headers, _ = served.ask(method, path)
         assert status < 500, (path, status)

@@ -1,4 +1,4 @@
-"""A client that sends or reads slowly takes the server from nobody."""
+"""A client that sends or reads slowly does not block the server for others."""
 
 import asyncio
 import socket
@@ -77,7 +77,7 @@ def is_closed(client: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.2"])
-def test_half_sent_bodies_take_the_server_from_nobody(make: Make, source: str) -> None:
+def test_half_sent_bodies_do_not_block_the_server(make: Make, source: str) -> None:
     """They do not from others, nor from the same address: the oldest of them gives way."""
     with listening(make(limits=Limits(requests=8))) as port, ExitStack() as stack:
         halves = [stack.enter_context(connected(port)) for _ in range(20)]

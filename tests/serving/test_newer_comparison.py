@@ -1,4 +1,4 @@
-"""The shipped and the newer model are compared over users, and told apart only if that is shown."""
+"""The shipped and the newer model are compared over users, and one is called better only if that is shown."""
 
 from dataclasses import replace
 

@@ -2,7 +2,7 @@
 
 Arrow opens `libhdfs.so` of the current folder before that of the folders which the environment
 names, and the client starts a Java machine with the class path of the environment. So a file of
-that name, or a relative path, would run code of whoever wrote the current folder.
+that name, or a relative path, would run code from the current folder.
 """
 
 import os
