@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from claims_of_shipping import Asked, Row, answers, short, show
+from claims import Asked, Row
+from claims_of_shipping import answers, short, show
 
 from hinet_search.results.input_worth import InputChoice, choose_inputs
 from hinet_search.results.records import MARGIN, InputRun

@@ -7,12 +7,12 @@ Two tasks of six scenarios, and 20 numeric inputs. Shape legend: R rows, U users
 
 import argparse
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from claims import Row, part_of
 from numpy.typing import NDArray
 from scipy.special import expit
-from scipy.stats import binomtest
 
 from hinet_search.results.cells import Cell
 from hinet_search.results.statistics.clustered import equal_users, likeness
@@ -290,18 +290,6 @@ def _any_mark(drift: Drift) -> bool:
     return drift.is_notable
 
 
-@dataclass(frozen=True)
-class Row:
-    """A line of the table: the share of days with its exact 95 % interval, and what is allowed."""
-
-    words: str
-    share: float
-    low: float
-    high: float
-    studies: int
-    allowed: float | None
-
-
 def claims_of_monitor(studies: int, only: str = "", seed: int = 0) -> Iterator[Row]:
     """Answer the questions whose words hold `only`, with a training and a day per study."""
     for question in questions():
@@ -313,16 +301,14 @@ def claims_of_monitor(studies: int, only: str = "", seed: int = 0) -> Iterator[R
             if number % TRAINED_EVERY == 0:
                 profile = trained(question.days, draw)
             count += question.happened(day(question.days, profile, draw))
-        ends = binomtest(count, studies).proportion_ci(0.95)
-        low, high = float(ends.low), float(ends.high)
-        yield Row(question.words, count / studies, low, high, studies, question.limit)
+        yield Row(question.words, *part_of(count, studies), studies, question.limit)
 
 
-def tables(studies: int) -> dict[str, list[tuple[object, ...]]]:
+def tables(studies: int) -> dict[str, list[Row]]:
     """Return what is marked of a right model, and what is found, as rows by the tables' titles."""
     rows = list(claims_of_monitor(studies))
-    right = [astuple(row) for row in rows if row.allowed is not None]
-    found = [astuple(row) for row in rows if row.allowed is None]
+    right = [row for row in rows if row.allowed is not None]
+    found = [row for row in rows if row.allowed is None]
     return {"Monitor marks something of a right model": right, "Monitor finds": found}
 
 

@@ -10,15 +10,15 @@ where a training can stop, M runs.
 import argparse
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from claims import Row, part_of
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from scipy.stats import binomtest
 
 import hinet_search as hs
 from hinet_search.data.columns import Columns
@@ -40,24 +40,9 @@ NUM_STOPS = 12
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Rate:
-    """How often something happened, with its exact 95 % interval; `allowed` is None for a power."""
-
-    words: str
-    share: float
-    low: float
-    high: float
-    studies: int
-    allowed: float | None
-
-
-def rate(words: str, happened: Sequence[bool], allowed: float | None = ALLOWED) -> Rate:
+def rate(words: str, happened: Sequence[bool], allowed: float | None = ALLOWED) -> Row:
     """Return the share of studies in which it happened."""
-    interval = binomtest(sum(happened), len(happened)).proportion_ci()
-    return Rate(
-        words, float(np.mean(happened)), interval.low, interval.high, len(happened), allowed
-    )
+    return Row(words, *part_of(sum(happened), len(happened)), len(happened), allowed)
 
 
 def user_of_rows(
@@ -139,7 +124,7 @@ NEWER = {
 BETTER = NewerWorld(600, 5, error=0.8, ahead=0.4)
 
 
-def refits(studies: int) -> Iterator[Rate]:
+def refits(studies: int) -> Iterator[Row]:
     """Yield how often refit calls an equal model better, and worse; then how often it finds one."""
     for words, world in NEWER.items():
         draw = np.random.default_rng(0)
@@ -223,7 +208,7 @@ RIGHT, WRONG = (
 )
 
 
-def calibrators(studies: int) -> Iterator[Rate]:
+def calibrators(studies: int) -> Iterator[Row]:
     """Yield how often a cell that is right is calibrated, and a right calibrator replaced."""
     for words, world in CALIBRATED.items():
         draw = np.random.default_rng(0)
@@ -299,7 +284,7 @@ POOLS = {
 }
 
 
-def ensembles(studies: int) -> Iterator[Rate]:
+def ensembles(studies: int) -> Iterator[Row]:
     """Yield how often a selected ensemble is called better than the plain mean, and is not."""
     for words, pool in POOLS.items():
         draw = np.random.default_rng(0)
@@ -348,7 +333,7 @@ def shop_rows(num_rows: int, seed: int, first: int) -> pl.DataFrame:
     )
 
 
-def trained(refits: int, row_counts: Sequence[int] = (600, 1500)) -> Iterator[Rate]:
+def trained(refits: int, row_counts: Sequence[int] = (600, 1500)) -> Iterator[Row]:
     """Yield how often a model is called better that was trained on newer rows of one source."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -371,7 +356,7 @@ def _refitted(folder: Path, number: int, num_rows: int, seed: int) -> str:
     return hs.refit(folder / "model", path, folder / f"refit-{num_rows}-{number}").mark
 
 
-PARTS: dict[str, Callable[[int], Iterator[Rate]]] = {
+PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "refits": refits,
     "calibrators": calibrators,
     "ensembles": ensembles,
@@ -383,9 +368,9 @@ TITLES = {
 }
 
 
-def tables(studies: int) -> dict[str, list[tuple[object, ...]]]:
+def tables(studies: int) -> dict[str, list[Row]]:
     """Return all rates but those of whole trainings, as rows of tables by their titles."""
-    return {TITLES[name]: [astuple(each) for each in part(studies)] for name, part in PARTS.items()}
+    return {TITLES[name]: list(part(studies)) for name, part in PARTS.items()}
 
 
 def main() -> None:

@@ -8,11 +8,9 @@ students as claims.py makes them. Each goes through the product's own verdict, c
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
-from claims import World
-from scipy.stats import binomtest
+from claims import Asked, Row, World, answered, printed
 
 from hinet_search.results.best_model import gain_of
 from hinet_search.results.contrasts import claims
@@ -24,10 +22,6 @@ from hinet_search.results.verdict import verdict
 
 BEST = "hinet"  # the best arm of every world; its gain is 0
 SHOWN = "shown to lose"  # said of a cheaper model that is taken
-
-
-# Words, share, the ends of its exact 95 % interval, studies, and the largest share allowed.
-Row = tuple[str, float, float, float, int, float | None]
 
 
 @dataclass(frozen=True)
@@ -235,41 +229,19 @@ def tables(studies: int, only: str = "") -> Mapping[str, Sequence[Row]]:
     return answers(asked(), studies, only)
 
 
-class Asked(Protocol):
-    """Something that happens in a share of studies, of which `limit` is allowed."""
-
-    @property
-    def words(self) -> str:
-        """What happens, and in which world."""
-
-    @property
-    def limit(self) -> float | None:
-        """The largest share that is allowed; None where there is no limit."""
-
-    @property
-    def part(self) -> float:
-        """The part of the studies asked for that is made."""
-
-    def happens(self, draw: np.random.Generator) -> bool:
-        """Return whether it happens in one study."""
-
-
 def answers(
     questions: Mapping[str, Sequence[Asked]], studies: int, only: str
 ) -> Mapping[str, Sequence[Row]]:
     """Return the rows of the questions whose words hold a text."""
     return {
-        title: [_row(question, studies) for question in among if only in question.words]
+        title: [
+            row
+            for question in among
+            if only in question.words
+            for row in answered(title, question, studies)[title]
+        ]
         for title, among in questions.items()
     }
-
-
-def _row(question: Asked, studies: int) -> Row:
-    draw, enough = np.random.default_rng(0), max(1, round(question.part * studies))
-    count = sum(question.happens(draw) for _ in range(enough))
-    ends = binomtest(count, enough).proportion_ci(0.95)
-    share, limit = count / enough, question.limit
-    return question.words, share, float(ends.low), float(ends.high), enough, limit
 
 
 def _of_margins() -> Iterator[Question]:
@@ -374,10 +346,7 @@ def show(tables_of: Callable[[int, str], Mapping[str, Sequence[Row]]], words: st
     arguments = parser.parse_args()
     for title, rows in tables_of(arguments.studies, arguments.only).items():
         if rows:
-            print(f"\n| {title} | share | 95 % interval | allowed |\n|---|---|---|---|")
-        for line, share, low, high, _, limit in rows:
-            allowed = "" if limit is None else f"{limit:g}"
-            print(f"| {line} | {share:.3f} | {low:.3f} to {high:.3f} | {allowed} |")
+            print("\n".join(printed(title, rows)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Claims of refit: a quick form of docs/results/claims_of_refit.py: what is not better is rarely called so."""
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -9,18 +9,16 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-SCRIPT = Path(__file__).parents[2] / "docs" / "results" / "claims_of_refit.py"
+SCRIPTS = Path(__file__).parents[2] / "docs" / "results"
 STUDIES = 60
 
 
 def loaded() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("claims_of_made_up_refits", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        return importlib.import_module("claims_of_refit")
+    finally:
+        sys.path.remove(str(SCRIPTS))
 
 
 CLAIMS = loaded()
