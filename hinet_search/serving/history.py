@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from hinet_search.data.derived.days import day_type
+from hinet_search.data.derived.days import period_type
 from hinet_search.data.derived.label_counts import DAY as COUNTED_DAY
 from hinet_search.data.derived.label_counts import LabelCounts, label_counts, later_statistics
 from hinet_search.data.derived.matches import (
@@ -190,7 +190,7 @@ def _type_of_days(
     has_moments = isinstance(table.schema.get(DAY), pl.Datetime)
     if isinstance(clock_type, pl.Datetime) and has_moments:
         return clock_type
-    return day_type(clock_type, definition.day_length)
+    return period_type(clock_type, definition)
 
 
 def _known_matches(

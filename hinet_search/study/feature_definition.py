@@ -35,6 +35,11 @@ class StatisticsDefinition(Frozen):
     training rows are counted out of fold. For a clock of numbers that grow during a day,
     `day_length` is the length of a day in its unit: 86400 for seconds. `smoothing` is the number of
     rows at the mean rate that are added to every key.
+
+    `refresh` says how often production counts labels anew: every `day`, every `hour`, or `never`
+    after the model was made. Rows of valid and test then count what production knows at their time:
+    by `day` or `hour` also earlier labels of their own split. `labels_after` is how long after its
+    row a label is known, in whole days, or hours with `refresh: hour`.
     """
 
     by: Annotated[tuple[Key, ...], Field(min_length=1)]
@@ -42,6 +47,20 @@ class StatisticsDefinition(Frozen):
     day_length: DayLength | None = None
     smoothing: Positive = 20.0
     folds: Annotated[int, Field(ge=2, le=100)] = 5
+    refresh: Annotated[Refresh, LEFT_OUT_IF_NEVER] = NEVER
+    labels_after: Annotated[Delay, LEFT_OUT_IF_NONE] = None
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether no row counts labels of its own split, other than rows of train."""
+        return self.refresh == NEVER
+
+    @property
+    def delay(self) -> int:
+        """After how many days or hours more than the next one a label is known."""
+        if self.labels_after is None:
+            return 0
+        return round(self.labels_after.seconds / (3_600 if self.refresh == HOUR else 86_400))
 
     @property
     def keys(self) -> tuple[tuple[str, ...], ...]:

@@ -2,32 +2,63 @@
 
 The day of a date is the date, that of a datetime its date in the zone of the column. The values of
 any other column are days themselves, unless `day_length` divides numbers such as seconds since 1970
-into days.
+into days. Statistics that are counted anew every hour have hours as periods in place of days.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import polars as pl
 
 from hinet_search.data.checks import SIGNED, UNSIGNED
 from hinet_search.data.encode import known_values
+from hinet_search.study.feature_definition import HOUR, StatisticsDefinition
 
 UNITS_A_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
-DAY_SECONDS = 86_400
+DAY_SECONDS, HOUR_SECONDS, HOURS = 86_400, 3_600, 24
 # Dates far outside these years cannot be moved to another time zone. All of them count as one day.
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 LATEST = datetime(9998, 12, 31, tzinfo=UTC)
 
 
+def periods_of(values: pl.Series, definition: StatisticsDefinition) -> pl.Series:
+    """The day, or hour, of each value of a clock, null where it is missing; in order of time."""
+    return _column_of(values, partial(period, definition=definition))
+
+
+def period_type(dtype: pl.DataType, definition: StatisticsDefinition) -> pl.DataType:
+    """The type of `periods_of` a column of type `dtype`."""
+    return periods_of(pl.Series(dtype=dtype), definition).dtype
+
+
 def days_of(values: pl.Series, day_length: float | None = None) -> pl.Series:
     """The day of each value of a clock, null where it is missing; days are in order of time."""
+    return _column_of(values, partial(day, day_length=day_length))
+
+
+def _column_of(values: pl.Series, of: Callable[[pl.Expr, pl.DataType], pl.Expr]) -> pl.Series:
     column = known_values(values).alias("clock")
-    return column.to_frame().select(day(pl.col("clock"), values.dtype, day_length)).to_series()
+    return column.to_frame().select(of(pl.col("clock"), values.dtype)).to_series()
 
 
-def day_type(dtype: pl.DataType, day_length: float | None = None) -> pl.DataType:
-    """The type of `days_of` a column of type `dtype`."""
-    return days_of(pl.Series(dtype=dtype), day_length).dtype
+def period(column: pl.Expr, dtype: pl.DataType, definition: StatisticsDefinition) -> pl.Expr:
+    """The day of each value of a column of type `dtype` without NaN, or its hour since 1970."""
+    length = definition.day_length
+    if definition.refresh != HOUR:
+        return day(column, dtype, length)
+    if isinstance(dtype, pl.Datetime):
+        of_moments = _within_calendar(column, dtype).to_physical()
+        return of_moments // (UNITS_A_SECOND[dtype.time_unit] * HOUR_SECONDS)
+    assert length is not None, "checked with the type of the clock"
+    return day(column, dtype, length / HOURS)
+
+
+def delayed(periods: pl.Expr, dtype: pl.DataType, delay: int) -> pl.Expr:
+    """The periods so many periods earlier."""
+    if not delay:
+        return periods
+    return periods - (pl.duration(days=delay) if dtype == pl.Date else delay)
 
 
 def day(column: pl.Expr, dtype: pl.DataType, day_length: float | None = None) -> pl.Expr:

@@ -1,8 +1,9 @@
 """Label counts: labels of a study added up by key and day, for the statistics of newer rows.
 
 A new row gets the statistics that a test row of the study with its key and day would get: with a
-clock it counts labels of train and valid from strictly earlier days, without a clock all labels of
-train. So a row after the study's last day counts all labels.
+clock it counts labels of strictly earlier days (or hours) that are known by then: of train and
+valid, and of test too if statistics are refreshed; without a clock all labels of train. So a row
+long enough after the study's last day counts all labels.
 
 Shape legend: R rows.
 """
@@ -13,12 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from hinet_search.data.derived.days import days_of
+from hinet_search.data.derived.days import delayed, periods_of
 from hinet_search.data.derived.statistics import (
     EVERYONE,
     PERIOD,
-    TRAIN,
-    VALID,
     CountableLabels,
     Counted,
     countable_labels,
@@ -58,21 +57,17 @@ def label_counts(definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
     labels = countable_labels(definition, rows)
     if definition.clock is None:
         labels = replace(labels, period=pl.lit(0, dtype=pl.Int64))
-    tables = {
-        key: _of_counted_periods(labels, key, VALID if labels.earlier else TRAIN)
-        for key in (EVERYONE, *definition.keys)
-    }
+    keys = (EVERYONE, *definition.keys)
+    tables = {key: _of_counted_periods(labels, key) for key in keys}
     days = tables[EVERYONE][PERIOD].sort()
     return LabelCounts(days, {key: _up_to_day(key, table, days) for key, table in tables.items()})
 
 
-def _of_counted_periods(
-    labels: CountableLabels, key: tuple[str, ...], last_split: int
-) -> pl.DataFrame:
-    """The quantities of every key and period, counted in the splits up to the last one."""
+def _of_counted_periods(labels: CountableLabels, key: tuple[str, ...]) -> pl.DataFrame:
+    """The quantities of every key and period, in the splits that later rows count."""
     names, counted = labels.quantities, f"{OWN}is counted"
     added = [number.alias(name) for name, number in zip(names, labels.added, strict=True)]
-    is_counted = (pl.col(SPLIT) <= last_split).alias(counted)
+    is_counted = pl.col(SPLIT).is_in(labels.last_counted).alias(counted)
     rows = labels.of_key(key, is_counted, *added).filter(counted)
     by = [*key_columns(key), PERIOD]
     return rows.drop_nulls(by).group_by(by).agg(pl.col(names).sum()).collect(engine="streaming")
@@ -105,7 +100,8 @@ def counted_before(
     else:  # a row without a day counts nothing, like a row before all days
         own_day = frame[clock]
         if not isinstance(counts.days.dtype, pl.Datetime):  # models of old: a day is a moment
-            own_day = days_of(own_day, definition.day_length)
+            own_day = periods_of(own_day, definition)
+            own_day = own_day.to_frame().select(delayed(pl.first(), own_day.dtype, definition.delay)).to_series()
         next_day = counts.days.search_sorted(own_day, side="left")
         last_R = next_day.to_numpy().astype(np.int64) - 1
     number = pl.Series(DAY, last_R)

@@ -8,13 +8,16 @@ is known. A row whose scenario does not have a task is no row of that task: n an
 rate count rows that have the task.
 
 Which labels a row counts decides whether the statistics help or leak:
-    with a clock      labels of strictly earlier days, never of the row's own day (days.py says what
-                      a day is). Rows of train and valid count labels of train only; rows of test
-                      count those of train and valid.
+    with a clock      labels of strictly earlier days (or hours), never of the row's own, and only
+                      those known by then, `labels_after` their rows (days.py says what a day is).
+                      `refresh` says how often production counts anew. By `day` or `hour`, rows of
+                      train count labels of train, those of valid also labels of valid, and those of
+                      test all. By `never`, they count what was known when their split began: rows of
+                      train and valid labels of train only, rows of test those of train and valid.
     without a clock   labels of train only. A training row counts those of other folds; its fold is
                       a hash of its row number in the source, so it does not depend on row order.
-No row counts labels of test. A row without a day counts nothing and is not counted; a row with a
-null in the key has no statistics of that key.
+No row counts labels of a later split. A row without a day counts nothing and is not counted; a row
+with a null in the key has no statistics of that key.
 
 Rows that are newer than the study count by label_counts.py.
 
@@ -23,6 +26,7 @@ Shape legend: R rows, T tasks, M scenarios.
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,7 +34,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.derived.days import day
+from hinet_search.data.derived.days import delayed, period
 from hinet_search.data.encode import known_column
 from hinet_search.data.hashing import uniform
 from hinet_search.data.mapped_array import column_of
@@ -43,13 +47,13 @@ TRAIN, VALID, TEST = range(len(SPLITS))
 # Unlike the seed of any split: the hash of the split would give folds of unequal size.
 FOLD_SEED = 7_046_029_254
 
-PERIOD, IS_TEST = "period", "is test"
+PERIOD, COUNTED_PERIOD = "period", "counted period"
 FOLD = f"{OWN}fold"  # beside the columns of the table
-OF_TRAIN, OF_VALID = "train", "valid"
 ROWS = "rows"
 PARTS = 2**16  # of the unit of amounts, which are counted in whole parts: sums have no order
 EVERYONE = ()  # the key of any row
 
+Splits = tuple[int, ...]
 # From a key to the quantities (R rows) that every row may count of it.
 Counted = Callable[[tuple[str, ...]], pl.DataFrame]
 
@@ -60,13 +64,16 @@ class CountableLabels:
 
     `frame` (R rows) has the columns of the table, and as columns of our own the split and the whole
     number that a row adds to every quantity but ROWS: 0 or 1, or parts of an amount. `period` is a
-    row's day or fold.
+    row's day, hour or fold. Rows of split s count those of the splits `counted[s]`: of all other
+    periods, or, if `earlier`, of those that are more than `delay` periods earlier.
     """
 
     frame: pl.DataFrame
     period: pl.Expr
     quantities: tuple[str, ...]
-    earlier: bool  # count earlier periods only, else all other periods
+    counted: tuple[Splits, ...]
+    earlier: bool
+    delay: int = 0
 
     def of_key(self, key: tuple[str, ...], *others: pl.Expr) -> pl.LazyFrame:
         """The columns of a key, named by `key_columns`, the period, and further ones."""
@@ -76,12 +83,17 @@ class CountableLabels:
 
     @property
     def added_by_split(self) -> list[pl.Expr]:
-        """What a row adds to every quantity if it is in train, then if it is in valid."""
+        """What a row adds to every quantity if it is in a split, for every split that counts."""
         return [
-            (added * (pl.col(SPLIT) == split)).cast(pl.Int64).alias(_of_split(split_name, name))
-            for split, split_name in ((TRAIN, OF_TRAIN), (VALID, OF_VALID))
+            (added * (pl.col(SPLIT) == split)).cast(pl.Int64).alias(_of_split(split, name))
+            for split in self.last_counted
             for name, added in zip(self.quantities, self.added, strict=True)
         ]
+
+    @property
+    def last_counted(self) -> Splits:
+        """The splits that rows of test, and later ones, count."""
+        return self.counted[TEST]
 
     @property
     def added(self) -> list[pl.Expr]:
@@ -144,6 +156,15 @@ def clocked_statistics(
     return statistic_names(definition, tasks)
 
 
+def counted_splits(definition: StatisticsDefinition) -> tuple[Splits, ...]:
+    """For rows of every split, the splits whose labels they count."""
+    if definition.clock is None:
+        return ((TRAIN,),) * len(SPLITS)
+    if definition.is_frozen:
+        return (TRAIN,), (TRAIN,), (TRAIN, VALID)
+    return (TRAIN,), (TRAIN, VALID), (TRAIN, VALID, TEST)
+
+
 def target_statistics(
     definition: StatisticsDefinition, rows: Rows, tasks: Sequence[str]
 ) -> pl.DataFrame:
@@ -197,17 +218,18 @@ def counted_within(definition: StatisticsDefinition, rows: Rows) -> Counted:
     labels = countable_labels(definition, rows)
 
     def counted(key: tuple[str, ...]) -> pl.DataFrame:
-        joined = labels.of_key(key).join(
+        of_key = labels.of_key(key, pl.col(SPLIT)).join(
             _of_periods(labels, key).lazy(),
             on=[*key_columns(key), PERIOD],
             how="left",
             maintain_order="left",
         )
-        counts = {name: pl.col(_of_split(OF_TRAIN, name)) for name in labels.quantities}
-        rows_of_key = joined.select(
-            count.fill_null(0).alias(name) for name, count in counts.items()
-        )
-        return rows_of_key.collect()
+        of_splits = {
+            name: partial(_sum_of_splits, quantity=name) for name in labels.quantities
+        }
+        return of_key.select(
+            _by_split(labels, count).fill_null(0).alias(name) for name, count in of_splits.items()
+        ).collect()
 
     return counted
 
@@ -218,12 +240,18 @@ def countable_labels(definition: StatisticsDefinition, rows: Rows) -> CountableL
     clock = definition.clock
     if clock is None:
         columns.append(column_of(FOLD, rows.mapped(_folds(definition, rows))))
-        period = pl.col(FOLD)
+        of_row = pl.col(FOLD)
     else:
         dtype = rows.frame[clock].dtype
-        period = day(known_column(clock, dtype), dtype, definition.day_length)
-    names = quantities(rows.has_task_MT, rows.units)
-    return CountableLabels(rows.frame.with_columns(columns), period, names, clock is not None)
+        of_row = period(known_column(clock, dtype), dtype, definition)
+    return CountableLabels(
+        frame=rows.frame.with_columns(columns),
+        period=of_row,
+        quantities=quantities(rows.has_task_MT, rows.units),
+        counted=counted_splits(definition),
+        earlier=clock is not None,
+        delay=definition.delay,
+    )
 
 
 def _added(rows: Rows) -> Iterator[pl.Series]:
@@ -275,7 +303,28 @@ def _of_periods(labels: CountableLabels, key: tuple[str, ...]) -> pl.DataFrame:
     if names:  # `over` takes seven times as long
         is_first = pl.any_horizontal(pl.col(names).ne_missing(pl.col(names).shift()))
         before -= pl.when(is_first).then(before).forward_fill()
-    return of_periods.sort(*names, PERIOD).with_columns(before)
+    of_periods = of_periods.sort(*names, PERIOD)
+    if labels.delay:
+        return _of_delayed_periods(of_periods.with_columns(before + counts), names, labels.delay)
+    return of_periods.with_columns(before)
+
+
+def _of_delayed_periods(up_to: pl.DataFrame, key: Sequence[str], delay: int) -> pl.DataFrame:
+    """For every key and period the counts `up_to` the last period whose labels are known by it."""
+    known = up_to.rename({PERIOD: COUNTED_PERIOD}).sort(COUNTED_PERIOD)
+    before = delayed(pl.col(PERIOD), up_to.schema[PERIOD], delay).alias(COUNTED_PERIOD)
+    joined = (
+        up_to.select(*key, PERIOD, before)
+        .sort(COUNTED_PERIOD)
+        .join_asof(
+            known,
+            on=COUNTED_PERIOD,
+            by=list(key) or None,
+            allow_exact_matches=False,
+            check_sortedness=False,
+        )
+    )
+    return joined.drop(COUNTED_PERIOD).with_columns(pl.exclude(*key, PERIOD).fill_null(0))
 
 
 def _of_rows(
@@ -285,37 +334,45 @@ def _of_rows(
     key: tuple[str, ...],
     of_periods: pl.DataFrame,
 ) -> pl.LazyFrame:
-    """The statistics of a key (R rows), 0 without key or day; rows of test also count valid.
+    """The statistics of a key (R rows), 0 without key or day.
 
     `of_periods` has the counts of the key, and as `all ...` those of all keys together. The
     statistics are computed once for every key and period, which are fewer than rows.
     """
-    names = labels.quantities
-    statistics = _statistics(definition, tasks, key, names)
-    of_others = of_periods.select(_countable(names, [OF_TRAIN])).select(statistics)
-    of_test = of_periods.select(_countable(names, [OF_TRAIN, OF_VALID])).select(statistics)
     on = [*key_columns(key), PERIOD]
-    table = of_periods.select(on).hstack(of_others).hstack(of_test.rename(_of_test))
-    rows = labels.of_key(key, (pl.col(SPLIT) == TEST).alias(IS_TEST))
+    table, names = of_periods.select(on), []
+    for splits in dict.fromkeys(labels.counted):
+        counts = of_periods.select(_countable(labels.quantities, splits))
+        statistics = counts.select(_statistics(definition, tasks, key, labels.quantities))
+        names = statistics.columns
+        table = table.hstack(statistics.rename(partial(_counting, splits)))
+    rows = labels.of_key(key, pl.col(SPLIT))
     joined = rows.join(table.lazy(), on=on, how="left", maintain_order="left")
+    of_splits = {name: partial(_counting_column, name) for name in names}
     return joined.select(
-        pl.when(IS_TEST)
-        .then(pl.col(_of_test(name)))
-        .otherwise(pl.col(name))
-        .fill_null(0)
-        .alias(name)
-        for name in of_others.columns
+        _by_split(labels, column).fill_null(0).alias(name) for name, column in of_splits.items()
     )
 
 
-def _countable(names: Sequence[str], splits: Sequence[str]) -> list[pl.Expr]:
+def _by_split(labels: CountableLabels, of_splits: Callable[[Splits], pl.Expr]) -> pl.Expr:
+    """For every row, what is counted in the splits that rows of its split count."""
+    train, valid, test = (of_splits(splits) for splits in labels.counted)
+    split = pl.col(SPLIT)
+    return pl.when(split == TRAIN).then(train).when(split == VALID).then(valid).otherwise(test)
+
+
+def _countable(names: Sequence[str], splits: Splits) -> list[pl.Expr]:
     """The quantities of a key, each followed by that of all keys together, in these splits."""
     counts = []
     for name in names:
-        of_splits = [_of_split(split, name) for split in splits]
-        counts.append(pl.sum_horizontal(of_splits).alias(name))
-        counts.append(pl.sum_horizontal(map(_of_all, of_splits)).alias(_of_all(name)))
+        counts.append(_sum_of_splits(splits, name).alias(name))
+        of_all = [_of_all(_of_split(split, name)) for split in splits]
+        counts.append(pl.sum_horizontal(of_all).alias(_of_all(name)))
     return counts
+
+
+def _sum_of_splits(splits: Splits, quantity: str) -> pl.Expr:
+    return pl.sum_horizontal(_of_split(split, quantity) for split in splits)
 
 
 def _rate(positives: str, rows: str, smoothing: float, parts: int = 1) -> pl.Expr:
@@ -334,16 +391,20 @@ def _rate(positives: str, rows: str, smoothing: float, parts: int = 1) -> pl.Exp
     return pl.when(count > 0).then(rate).otherwise(0.0).cast(pl.Float32)
 
 
-def _of_split(split: str, quantity: str) -> str:
-    return f"{split} {quantity}"
+def _of_split(split: int, quantity: str) -> str:
+    return f"{SPLITS[split]} {quantity}"
 
 
 def _of_all(name: str) -> str:
     return f"all {name}"
 
 
-def _of_test(name: str) -> str:
-    return f"{OWN}{name}, of a row of test"
+def _counting(splits: Splits, name: str) -> str:
+    return f"{OWN}{name}, counted in splits {splits}"
+
+
+def _counting_column(name: str, splits: Splits) -> pl.Expr:
+    return pl.col(_counting(splits, name))
 
 
 def _own(quantity: str) -> str:

@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import SPLITS, Columns
-from hinet_search.data.derived.days import days_of
+from hinet_search.data.derived.days import periods_of
 from hinet_search.data.derived.inputs import fit_list_vocabularies
 from hinet_search.data.derived.matches import match_numbers
 from hinet_search.data.derived.rolled_statistics import newer_statistics, rolled_counts
@@ -126,7 +126,7 @@ def counted_again(before: Encoder, newer: NewerRows) -> str:
     counts, definition = before.history.counts, before.inputs.statistics
     if counts is None or definition is None or definition.clock is None or counts.days.is_empty():
         return ""
-    days = days_of(newer.frame[definition.clock], definition.day_length)
+    days = periods_of(newer.frame[definition.clock], definition)
     num_earlier = int((days <= counts.days[-1]).sum())
     if not num_earlier:
         return ""
