@@ -1,0 +1,172 @@
+"""Event definition: inputs that the log itself knows before each row, and lengths of time.
+
+events    per key (a user, a video, a user in a tab): earlier rows, their label rates and last
+          labels, and the time since the last of them
+session   the row's place in the visit of its user
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+
+from hinet_search.common.errors import shortened
+from hinet_search.common.frozen_model import Frozen, Positive, Text
+
+TimeUnit = Literal["s", "ms", "us", "ns"]
+NANOSECONDS: dict[str, int] = {
+    "ns": 1,
+    "us": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3_600 * 10**9,
+    "d": 86_400 * 10**9,
+    "w": 7 * 86_400 * 10**9,
+}
+MOST_NANOSECONDS = 100 * 366 * NANOSECONDS["d"]  # two of them fit into 64 bits
+NEVER: Literal["never"] = "never"
+ALL: Literal["all"] = "all"
+_FORM = re.compile(r"(\d{1,20})(ms|[smhdw])", re.ASCII)
+_EXAMPLES = "500ms, 90s, 30m, 1h, 2d or 1w"
+
+
+@dataclass(frozen=True)
+class TimeSpan:
+    """A length of time: a whole number of a unit; a day `d` is 24 hours."""
+
+    number: int
+    unit: str
+
+    def __str__(self) -> str:
+        """Return it as in YAML: `30m`."""
+        return f"{self.number}{self.unit}"
+
+    @property
+    def nanoseconds(self) -> int:
+        """Its length in nanoseconds."""
+        return self.number * NANOSECONDS[self.unit]
+
+    def whole(self, unit: TimeUnit) -> int | None:
+        """Its length in a unit; None if that is no whole number."""
+        number, rest = divmod(self.nanoseconds, NANOSECONDS[unit])
+        return None if rest else number
+
+
+def _time_span(value: Any, others: tuple[str, ...] = ()) -> TimeSpan | str:
+    """Return the length of time that a text such as `30m` stands for, or one of the other words."""
+    if isinstance(value, TimeSpan):
+        return value
+    if isinstance(value, str) and value in others:
+        return value
+    match = _FORM.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        or_others = "".join(f", or {other}" for other in others)
+        raise ValueError(
+            f"must be a whole number and a unit, such as {_EXAMPLES}{or_others}; "
+            f"got {shortened(repr(value))}"
+        )
+    span = TimeSpan(int(match[1]), match[2])
+    if span.nanoseconds > MOST_NANOSECONDS:
+        raise ValueError(f"must be at most 100 years, got {value}")
+    return span
+
+
+def _positive(value: TimeSpan | str) -> TimeSpan | str:
+    if isinstance(value, TimeSpan) and not value.number:
+        raise ValueError(f"must be longer than nothing, got {value}")
+    return value
+
+
+def _delay(value: Any) -> TimeSpan | str:
+    return _time_span(value, (NEVER,))
+
+
+def _window(value: Any) -> TimeSpan | str:
+    return _positive(_time_span(value, (ALL,)))
+
+
+def _gap(value: Any) -> TimeSpan | str:
+    return _positive(_time_span(value))
+
+
+_AS_TEXT = (PlainSerializer(str), WithJsonSchema({"type": "string"}))
+# A length of time, written as text. It may be 0.
+Duration = Annotated[TimeSpan, BeforeValidator(_time_span), *_AS_TEXT]
+Delay = Annotated[TimeSpan | Literal["never"], BeforeValidator(_delay), *_AS_TEXT]
+Window = Annotated[TimeSpan | Literal["all"], BeforeValidator(_window), *_AS_TEXT]
+Gap = Annotated[TimeSpan, BeforeValidator(_gap), *_AS_TEXT]
+
+
+class SessionDefinition(Frozen):
+    """The row's place in the visit of its user, which ends after more than `gap` without a row.
+
+    The inputs are the number of the visit's earlier rows and the seconds since its first row.
+    """
+
+    gap: Gap
+
+
+class EventsDefinition(Frozen):
+    """What earlier rows of the log say of a row, per key and up to its moment.
+
+    A key is one column or several together. Within each of `windows`, lengths of time such as 1h
+    or `all`, a row counts the earlier rows of its key, and of those whose label was known by then
+    the smoothed label rates. `labels_after` is how long after its row a label is known; `never`
+    uses no label. `last` is the number of newest known labels that are inputs themselves.
+    `smoothing` is the number of rows at the mean rate that are added to every key.
+    """
+
+    by: Annotated[tuple[Text | tuple[Text, ...], ...], Field(min_length=1, max_length=100)]
+    labels_after: Delay
+    windows: Annotated[tuple[Window, ...], Field(min_length=1, max_length=20)] = (ALL,)
+    last: Annotated[int, Field(ge=0, le=10)] = 0
+    smoothing: Positive = 5.0
+
+    @property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """Every key as a tuple of columns."""
+        return tuple((key,) if isinstance(key, str) else key for key in self.by)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _says_when_labels_are_known(cls, keys: Any) -> Any:
+        if isinstance(keys, dict) and keys.get("labels_after") is None:
+            raise ValueError(
+                "labels_after must say how long after its row a label is known, such as 1h, or 0s "
+                "if at once; write never to use no labels"
+            )
+        return keys
+
+    @model_validator(mode="after")
+    def _distinct_keys(self) -> "EventsDefinition":
+        repeated = {" x ".join(key) for key in self.keys if self.keys.count(key) > 1}
+        repeated |= {" x ".join(key) for key in self.keys if len(set(key)) < len(key)}
+        if repeated or () in self.keys:
+            raise ValueError(
+                "events need every key once, of different columns: "
+                f"{', '.join(sorted(repeated)) or 'one is empty'}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _distinct_windows(self) -> "EventsDefinition":
+        lengths = [
+            window.nanoseconds if isinstance(window, TimeSpan) else None for window in self.windows
+        ]
+        if len(set(lengths)) < len(lengths):
+            raise ValueError(
+                "events need every window once, got two of the same length among "
+                f"{', '.join(map(str, self.windows))}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _labels_for_the_last(self) -> "EventsDefinition":
+        if self.last and self.labels_after == NEVER:
+            raise ValueError(
+                f"last must be 0 where labels_after is never, got {self.last}: no label is known; "
+                "say when labels are known, or remove 'last'"
+            )
+        return self
