@@ -12,10 +12,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hinet_search.common.frozen_model import Frozen, Positive, Text
+from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Frozen, Positive, Text
 from hinet_search.results.input_groups import ALL, AND, NONE, chosen_groups, groups_without
+from hinet_search.study.event_definition import NANOSECONDS, NEVER, Duration
 
 Pooling = Literal["mean", "attention"]
+Refresh = Literal["day", "hour", "never"]
+DAY: Literal["day"] = "day"
+HOUR: Literal["hour"] = "hour"
 STATISTICS, LISTS, MATCHES = "statistics", "lists", "matches"
 # Predefined groups: each is all inputs of that kind.
 DERIVED = (STATISTICS, LISTS, MATCHES)
@@ -25,6 +29,7 @@ PARTS: tuple[Literal["sin", "cos"], ...] = ("sin", "cos")  # of a cycle: its two
 Key = Text | tuple[Text, ...]
 Finite = Annotated[float, Field(ge=-1e30, le=1e30, allow_inf_nan=False)]
 DayLength = Annotated[float, Field(gt=0, le=1e18)]
+LEFT_OUT_IF_NEVER = Field(exclude_if=lambda value: value == NEVER)
 
 
 class StatisticsDefinition(Frozen):
@@ -48,7 +53,7 @@ class StatisticsDefinition(Frozen):
     smoothing: Positive = 20.0
     folds: Annotated[int, Field(ge=2, le=100)] = 5
     refresh: Annotated[Refresh, LEFT_OUT_IF_NEVER] = NEVER
-    labels_after: Annotated[Delay, LEFT_OUT_IF_NONE] = None
+    labels_after: Annotated[Duration | None, LEFT_OUT_IF_NONE] = None
 
     @property
     def is_frozen(self) -> bool:
@@ -57,10 +62,10 @@ class StatisticsDefinition(Frozen):
 
     @property
     def delay(self) -> int:
-        """After how many days or hours more than the next one a label is known."""
+        """How many days, or hours, before its own a row counts none of, as labels come later."""
         if self.labels_after is None:
             return 0
-        return round(self.labels_after.seconds / (3_600 if self.refresh == HOUR else 86_400))
+        return self.labels_after.nanoseconds // NANOSECONDS["h" if self.refresh == HOUR else "d"]
 
     @property
     def keys(self) -> tuple[tuple[str, ...], ...]:
@@ -75,6 +80,24 @@ class StatisticsDefinition(Frozen):
             raise ValueError(
                 "statistics need every key once, of different columns: "
                 f"{', '.join(sorted(repeated)) or 'one is empty'}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fresh_by_a_clock(self) -> "StatisticsDefinition":
+        said = [f"refresh: {self.refresh}"] if self.refresh != NEVER else []
+        said += [f"labels_after: {self.labels_after}"] if self.labels_after is not None else []
+        if said and self.clock is None:
+            raise ValueError(
+                f"'{said[0]}' needs a clock, which says when a row was: name a time column under "
+                "'clock', or remove the key"
+            )
+        unit = "h" if self.refresh == HOUR else "d"
+        if self.labels_after is not None and self.labels_after.nanoseconds % NANOSECONDS[unit]:
+            raise ValueError(
+                f"labels_after must be whole {'hours' if unit == 'h' else 'days'}, as labels are "
+                f"counted by the {'hour' if unit == 'h' else 'day'}, got {self.labels_after}; "
+                "round it up"
             )
         return self
 

@@ -12,24 +12,40 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
-from test_statistics import TASKS, TEST, reference, rows_of, statistics_of, with_flipped_labels
+from test_statistics import (
+    TASKS,
+    TEST,
+    earliest_unknown,
+    reference,
+    rows_of,
+    statistics_of,
+    with_flipped_labels,
+)
 
-from hinet_search.data.derived.days import day_type, days_of
+from hinet_search.data.derived.days import days_of, period_type
 from hinet_search.data.derived.label_counts import label_counts, later_statistics
 from hinet_search.data.rows import Rows
 from hinet_search.study.feature_definition import StatisticsDefinition
 
 START = datetime(2026, 3, 27, 9, tzinfo=UTC)  # two days before clocks are changed in Berlin
 BY = ("user", ("user", "item"))
-BY_DAY = StatisticsDefinition(by=BY, clock="day", smoothing=3.0)
 BERLIN, KIRITIMATI = ZoneInfo("Europe/Berlin"), ZoneInfo("Pacific/Kiritimati")
+LENGTHS = {"seconds": 86_400, "ms": 86_400_000, "hours": 24}  # of a day, of clocks of numbers
+
+
+def by_clock(clock: str, **keys: Any) -> StatisticsDefinition:
+    return StatisticsDefinition(
+        by=BY, clock=clock, day_length=LENGTHS.get(clock), smoothing=3.0, **keys
+    )
+
+
 CLOCKS = {
-    "utc": StatisticsDefinition(by=BY, clock="utc", smoothing=3.0),
-    "berlin": StatisticsDefinition(by=BY, clock="berlin", smoothing=3.0),
-    "local": StatisticsDefinition(by=BY, clock="local", smoothing=3.0),
-    "seconds": StatisticsDefinition(by=BY, clock="seconds", day_length=86_400, smoothing=3.0),
-    "ms": StatisticsDefinition(by=BY, clock="ms", day_length=86_400_000, smoothing=3.0),
-    "hours": StatisticsDefinition(by=BY, clock="hours", day_length=24, smoothing=3.0),
+    **{clock: by_clock(clock) for clock in ("utc", "berlin", "local", "seconds", "ms", "hours")},
+    "utc every hour": by_clock("utc", refresh="hour"),
+    "berlin every hour": by_clock("berlin", refresh="hour", labels_after="3h"),
+    "seconds every hour": by_clock("seconds", refresh="hour", labels_after="1d"),
+    "hours every hour": by_clock("hours", refresh="hour"),
+    "ms every day": by_clock("ms", refresh="day", labels_after="1d"),
 }
 ALL_CLOCKS = pytest.mark.parametrize("clock", CLOCKS)
 
@@ -57,37 +73,44 @@ def shown(seed: int, num_rows: int = 80) -> Rows:
     return rows_of(columns, labels_RT, generator.choice(3, num_rows, p=(0.6, 0.2, 0.2)))
 
 
-def python_days(rows: Rows, clock: str) -> list[date | None]:
-    """The days of a clock by the calendar of Python."""
-    zone: Any = {"berlin": BERLIN, "local": KIRITIMATI}.get(clock, UTC)
+def python_periods(rows: Rows, definition: StatisticsDefinition) -> list[Any]:
+    """The days of a clock by the calendar of Python, or hours since 1970."""
+    zone: Any = {"berlin": BERLIN, "local": KIRITIMATI}.get(str(definition.clock), UTC)
+
+    def period(moment: datetime) -> Any:
+        if definition.refresh == "hour":
+            return int(moment.timestamp()) // 3600
+        return moment.astimezone(zone).date()
+
     moments = rows.frame["utc"].to_list()
-    return [None if moment is None else moment.astimezone(zone).date() for moment in moments]
+    return [None if moment is None else period(moment) for moment in moments]
 
 
 @ALL_CLOCKS
 @given(seed=st.integers(0, 10_000))
 def test_by_any_clock_a_row_counts_as_by_a_column_of_its_days(clock: str, seed: int) -> None:
-    rows = shown(seed)
-    with_days = replace(
-        rows, frame=rows.frame.with_columns(day=pl.Series(python_days(rows, clock), dtype=pl.Date))
-    )
-    expected = reference(BY_DAY, with_days)
-    assert_allclose(statistics_of(CLOCKS[clock], rows), expected, atol=1e-6)
+    rows, definition = shown(seed), CLOCKS[clock]
+    column = pl.Series(python_periods(rows, definition))
+    with_days = replace(rows, frame=rows.frame.with_columns(day=column))
+    expected = reference(definition.model_copy(update={"clock": "day"}), with_days)
+    assert_allclose(statistics_of(definition, rows), expected, atol=1e-6)
 
 
 @ALL_CLOCKS
 def test_labels_of_a_day_reach_only_rows_of_later_days(clock: str) -> None:
-    rows = shown(1, num_rows=600)
-    days_R = python_days(rows, clock)
-    definition = CLOCKS[clock]
+    rows, definition = shown(1, num_rows=600), CLOCKS[clock]
+    days_R = python_periods(rows, definition)
     before = statistics_of(definition, rows)
     reached = 0
-    for chosen in sorted({day for day in days_R if day is not None})[:-1]:
+    days = sorted({day for day in days_R if day is not None})[:-1]
+    for chosen in days[:: len(days) // 6]:
         is_of_day_R: NDArray[np.bool_] = np.array([day == chosen for day in days_R])
         after = statistics_of(definition, with_flipped_labels(rows, is_of_day_R))
         changed = [days_R[row] for row in np.flatnonzero((before != after).any(axis=1))]
         reached += len(changed)
-        assert all(day is not None and day > chosen for day in changed)
+        assert all(
+            day is not None and earliest_unknown(day, definition) > chosen for day in changed
+        )
     assert reached > 600
 
 
@@ -113,7 +136,7 @@ def test_values_that_are_the_same_all_day_are_days_as_they_are(values: list[Any]
 def test_a_number_is_on_the_day_that_has_begun(dtype: type[pl.DataType]) -> None:
     values = pl.Series([0, 23, 24, 47, 100, None], dtype=dtype)
     assert days_of(values, 24).to_list() == [0, 0, 1, 1, 4, None]
-    assert days_of(values, 24).dtype == day_type(dtype(), 24)
+    assert days_of(values, 24).dtype == period_type(dtype(), by_clock("hours"))
 
 
 def test_moments_before_1970_are_on_the_day_that_has_begun() -> None:

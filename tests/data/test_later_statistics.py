@@ -8,14 +8,14 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_statistics import BOTH, BY_DAY, TASKS, TEST, TRAIN, VALID, draw, rows_of
+from test_statistics import BY_DAY, EVERY_WAY, TASKS, TEST, TRAIN, VALID, draw, rows_of
 
 from hinet_search.data.derived.label_counts import label_counts, later_statistics
 from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.study.feature_definition import StatisticsDefinition
 
 
-@BOTH
+@EVERY_WAY
 @given(seed=st.integers(0, 10_000))
 def test_rows_of_test_get_from_the_counts_exactly_what_they_have(
     definition: StatisticsDefinition, seed: int

@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from test_statistics import BOTH, BY_DAY, BY_FOLD, FOLD_SEED, TASKS, TEST, TRAIN, VALID, draw
+from test_statistics import (
+    BY_DAY,
+    BY_FOLD,
+    EVERY_NIGHT,
+    EVERY_WAY,
+    FOLD_SEED,
+    LATE,
+    TASKS,
+    TEST,
+    TRAIN,
+    VALID,
+    draw,
+)
 
 from hinet_search.data.derived.label_counts import label_counts, later_statistics
 from hinet_search.data.derived.rolled_statistics import newer_statistics, rolled_counts
@@ -48,12 +60,15 @@ def statistics(definition: StatisticsDefinition, before: Rows, newer: Rows) -> N
     return newer_statistics(counts, definition, newer, TASKS).to_numpy()
 
 
+@pytest.mark.parametrize("definition", [BY_DAY, EVERY_NIGHT, LATE])
 @FEW
 @given(seed=SEEDS)
-def test_with_a_clock_newer_rows_get_what_they_get_in_one_study_with_the_earlier(seed: int) -> None:
+def test_with_a_clock_newer_rows_get_what_they_get_in_one_study_with_the_earlier(
+    definition: StatisticsDefinition, seed: int
+) -> None:
     rows, before, newer = before_and_newer(seed)
-    expected = target_statistics(BY_DAY, rows, TASKS).to_numpy()[NUM_BEFORE:]
-    np.testing.assert_array_equal(statistics(BY_DAY, before, newer), expected)
+    expected = target_statistics(definition, rows, TASKS).to_numpy()[NUM_BEFORE:]
+    np.testing.assert_array_equal(statistics(definition, before, newer), expected)
 
 
 @FEW
@@ -81,7 +96,7 @@ def test_without_a_clock_a_newer_row_counts_all_earlier_ones_and_those_of_other_
         assert actual[row] == pytest.approx(np.log1p(count), rel=1e-6)
 
 
-@BOTH
+@EVERY_WAY
 @FEW
 @given(seed=SEEDS, row=st.integers(0, 29))
 def test_no_row_counts_its_own_label(definition: StatisticsDefinition, seed: int, row: int) -> None:
@@ -94,7 +109,7 @@ def test_no_row_counts_its_own_label(definition: StatisticsDefinition, seed: int
     )
 
 
-@BOTH
+@EVERY_WAY
 @FEW
 @given(seed=SEEDS)
 def test_counts_continued_twice_are_those_of_all_rows_at_once(

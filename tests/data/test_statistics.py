@@ -23,7 +23,14 @@ TASKS = ("click", "buy")
 TRAIN, VALID, TEST = 0, 1, 2
 BY_DAY = StatisticsDefinition(by=("user", ("user", "item"), "price"), clock="day", smoothing=3.0)
 BY_FOLD = StatisticsDefinition(by=("user", ("user", "item"), "price"), smoothing=3.0, folds=3)
-BOTH = pytest.mark.parametrize("definition", [BY_DAY, BY_FOLD], ids=["clock", "folds"])
+EVERY_NIGHT = BY_DAY.model_copy(update={"refresh": "day"})
+LATE = StatisticsDefinition.model_validate({**EVERY_NIGHT.model_dump(), "labels_after": "2d"})
+LATE_AND_FROZEN = LATE.model_copy(update={"refresh": "never"})
+EVERY_WAY = pytest.mark.parametrize(
+    "definition",
+    [BY_DAY, BY_FOLD, EVERY_NIGHT, LATE, LATE_AND_FROZEN],
+    ids=["clock", "folds", "every night", "late labels", "late and frozen"],
+)
 
 
 def rows_of(columns: dict[str, Any], labels_RT: Any, split_R: Any) -> Rows:
@@ -104,13 +111,24 @@ def may_count(
     period, other_period = period_R[pair[0]], period_R[pair[1]]
     if definition.clock is None:
         return bool(other_split == TRAIN and (split != TRAIN or period != other_period))
-    allowed = (TRAIN, VALID) if split == TEST else (TRAIN,)
+    if definition.refresh == "never":
+        is_allowed = other_split in ((TRAIN, VALID) if split == TEST else (TRAIN,))
+    else:
+        is_allowed = other_split <= split
     return (
-        other_split in allowed
+        is_allowed
         and period is not None
         and other_period is not None
-        and other_period < period
+        and other_period < earliest_unknown(period, definition)
     )
+
+
+def earliest_unknown(period: Any, definition: StatisticsDefinition) -> Any:
+    """The first day, or hour, whose labels are not known when a period begins."""
+    if definition.labels_after is None:
+        return period
+    late = timedelta(seconds=definition.labels_after.nanoseconds // 10**9)
+    return period - (late if isinstance(period, date) else late // timedelta(hours=1))
 
 
 def key_of(rows: Rows, key: tuple[str, ...], row: int) -> tuple[Any, ...] | None:
@@ -138,7 +156,7 @@ def changed_rows(
     return differs_R
 
 
-@BOTH
+@EVERY_WAY
 @given(seed=st.integers(0, 10_000))
 def test_every_value_is_that_of_a_loop_over_all_pairs_of_rows(
     definition: StatisticsDefinition, seed: int
@@ -147,7 +165,7 @@ def test_every_value_is_that_of_a_loop_over_all_pairs_of_rows(
     assert_allclose(statistics_of(definition, rows), reference(definition, rows), atol=1e-6)
 
 
-@BOTH
+@EVERY_WAY
 @given(seed=st.integers(0, 10_000))
 def test_amounts_add_up_to_means_in_place_of_rates(
     definition: StatisticsDefinition, seed: int
@@ -207,10 +225,22 @@ def test_labels_of_a_day_reach_no_row_of_that_day_or_before(day: int) -> None:
     assert set(when_R.filter(changed_R)) == set(range(day + 1, 6))
 
 
-@BOTH
-def test_labels_of_test_rows_reach_no_row(definition: StatisticsDefinition) -> None:
+@pytest.mark.parametrize("definition", [BY_DAY, BY_FOLD, LATE_AND_FROZEN])
+def test_labels_of_test_rows_reach_no_row_if_nothing_is_refreshed(
+    definition: StatisticsDefinition,
+) -> None:
     rows = draw(2, num_rows=600)
     assert not changed_rows(definition, rows, rows.split_R == TEST).any()
+
+
+@pytest.mark.parametrize("definition", [EVERY_NIGHT, LATE])
+@pytest.mark.parametrize("split", [TRAIN, VALID, TEST])
+def test_refreshed_labels_reach_no_row_of_an_earlier_split(
+    definition: StatisticsDefinition, split: int
+) -> None:
+    rows = draw(2, num_rows=600)
+    changed_R = changed_rows(definition, rows, rows.split_R == split)
+    assert set(rows.split_R[changed_R]) == set(range(split, 3))
 
 
 def test_with_a_clock_labels_of_valid_rows_reach_test_rows_alone() -> None:
@@ -274,7 +304,7 @@ def test_a_key_that_is_unique_to_a_row_knows_nothing_of_a_training_row() -> None
     assert not statistics_of(StatisticsDefinition(by=("row", ("row", "day"))), unique).any()
 
 
-@BOTH
+@EVERY_WAY
 def test_a_permutation_of_the_rows_permutes_the_statistics(
     definition: StatisticsDefinition,
 ) -> None:
@@ -292,7 +322,7 @@ def test_a_permutation_of_the_rows_permutes_the_statistics(
     )
 
 
-@BOTH
+@EVERY_WAY
 def test_a_key_with_a_null_or_nan_in_any_column_has_no_statistics(
     definition: StatisticsDefinition,
 ) -> None:
@@ -318,7 +348,7 @@ def test_the_first_day_knows_nothing() -> None:
     assert not found_RX[first_R].any()
 
 
-@BOTH
+@EVERY_WAY
 def test_a_task_without_a_positive_has_rate_zero_everywhere(
     definition: StatisticsDefinition,
 ) -> None:
@@ -333,7 +363,7 @@ def test_a_task_without_a_positive_has_rate_zero_everywhere(
     assert actual["user click rate"].to_numpy().any()
 
 
-@BOTH
+@EVERY_WAY
 def test_a_key_that_all_rows_share_has_exactly_the_mean_rate(
     definition: StatisticsDefinition,
 ) -> None:
@@ -344,7 +374,7 @@ def test_a_key_that_all_rows_share_has_exactly_the_mean_rate(
     assert actual["user rows"].to_numpy().any()
 
 
-@BOTH
+@EVERY_WAY
 def test_a_column_that_is_null_in_every_row_has_no_statistics(
     definition: StatisticsDefinition,
 ) -> None:

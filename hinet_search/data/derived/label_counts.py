@@ -101,7 +101,8 @@ def counted_before(
         own_day = frame[clock]
         if not isinstance(counts.days.dtype, pl.Datetime):  # models of old: a day is a moment
             own_day = periods_of(own_day, definition)
-            own_day = own_day.to_frame().select(delayed(pl.first(), own_day.dtype, definition.delay)).to_series()
+            first_unknown = delayed(pl.first(), own_day.dtype, definition.delay)
+            own_day = own_day.to_frame().select(first_unknown).to_series()
         next_day = counts.days.search_sorted(own_day, side="left")
         last_R = next_day.to_numpy().astype(np.int64) - 1
     number = pl.Series(DAY, last_R)

@@ -12,8 +12,8 @@ Which labels a row counts decides whether the statistics help or leak:
                       those known by then, `labels_after` their rows (days.py says what a day is).
                       `refresh` says how often production counts anew. By `day` or `hour`, rows of
                       train count labels of train, those of valid also labels of valid, and those of
-                      test all. By `never`, they count what was known when their split began: rows of
-                      train and valid labels of train only, rows of test those of train and valid.
+                      test all. By `never`, a later split counts none of its own: rows of valid
+                      labels of train only, rows of test those of train and valid.
     without a clock   labels of train only. A training row counts those of other folds; its fold is
                       a hash of its row number in the source, so it does not depend on row order.
 No row counts labels of a later split. A row without a day counts nothing and is not counted; a row
@@ -224,9 +224,7 @@ def counted_within(definition: StatisticsDefinition, rows: Rows) -> Counted:
             how="left",
             maintain_order="left",
         )
-        of_splits = {
-            name: partial(_sum_of_splits, quantity=name) for name in labels.quantities
-        }
+        of_splits = {name: partial(_sum_of_splits, quantity=name) for name in labels.quantities}
         return of_key.select(
             _by_split(labels, count).fill_null(0).alias(name) for name, count in of_splits.items()
         ).collect()
