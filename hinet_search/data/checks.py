@@ -32,7 +32,7 @@ from hinet_search.study.data_definition import (
     TimeSplit,
     UserSplit,
 )
-from hinet_search.study.feature_definition import FeatureDefinition, ListDefinition
+from hinet_search.study.feature_definition import HOUR, FeatureDefinition, ListDefinition
 
 COPIES = 3  # weights and Adam's two moments
 BYTES_PER_WEIGHT = 4
@@ -183,18 +183,33 @@ def is_list_of(dtype: pl.DataType, *kinds: type[pl.DataType]) -> bool:
 
 
 def _clock_type(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
-    """A length of days where the clock holds no numbers."""
+    """What a clock of statistics cannot tell: days or hours of values that are days, or no time."""
     statistics = definition.features.statistics
-    if statistics is None or statistics.clock is None or statistics.day_length is None:
+    dtype = dtypes.get(statistics.clock) if statistics and statistics.clock else None
+    if statistics is None or dtype is None:
         return
-    dtype = dtypes.get(statistics.clock)
-    if dtype is not None and not dtype.is_numeric():
+    where, clock = "data.features.statistics", f"the clock '{statistics.clock}' must hold"
+    has_moments = isinstance(dtype, pl.Datetime) or statistics.day_length is not None
+    if statistics.day_length is not None and not dtype.is_numeric():
         is_date = isinstance(dtype, pl.Date | pl.Datetime)
         days = "its day is its date" if is_date else "each of its values is a day"
+        yield f"{where}.day_length: {clock} numbers, got {dtype}: {days}; remove day_length"
+    elif statistics.refresh == HOUR and not has_moments:
         yield (
-            f"data.features.statistics.day_length: the clock '{statistics.clock}' must hold "
-            f"numbers, got {dtype}: {days}; remove day_length"
+            f"{where}.refresh: {clock} moments, as 'hour' divides days, got {dtype}: "
+            f"{_remedy_of_days(dtype)}, or write refresh: day"
         )
+    elif statistics.delay and not (has_moments or dtype == pl.Date):
+        yield (
+            f"{where}.labels_after: {clock} dates or moments, so that days can be counted back "
+            f"from them, got {dtype}: {_remedy_of_days(dtype)}"
+        )
+
+
+def _remedy_of_days(dtype: pl.DataType) -> str:
+    if dtype.is_numeric():
+        return "for numbers that grow during a day, give the length of a day as day_length"
+    return "take a column of datetimes"
 
 
 def _time_type(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:

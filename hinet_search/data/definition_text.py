@@ -161,6 +161,7 @@ def _statistics_lines(statistics: ProposedStatistics) -> Iterator[str]:
     yield f"    clock: {quoted(clock.column)}   # {clock.reason}"
     if clock.day_length is not None:
         yield f"    day_length: {clock.day_length}   # {clock.unit}"
+    yield "    refresh: day   # production counts labels anew every day; never if it does not"
 
 
 def _key(key: ProposedKey) -> str:

@@ -249,7 +249,13 @@ def _shift_warnings(definition: DataDefinition, rows: Rows, encoding: Encoding) 
     train, valid, test = samples
     tasks = tuple(definition.tasks)
     statistics = definition.features.statistics
-    clocked = ClockedInputs(growing_statistics(statistics), clocked_statistics(statistics, tasks))
+    of_clock = clocked_statistics(statistics, tasks)
+    is_frozen = statistics is None or statistics.is_frozen
+    clocked = ClockedInputs(
+        growing_statistics(statistics),
+        all_of_them=of_clock if is_frozen else (),
+        fresh=() if is_frozen else of_clock,
+    )
     return shift_warnings(encoding.numeric_inputs, tasks, train, valid, test.numeric_RN, clocked)
 
 

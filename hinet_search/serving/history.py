@@ -6,12 +6,14 @@ rows does (newer/growth.py).
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from hinet_search.data.derived.days import period_type
+from hinet_search.data.derived.days import HOUR_SECONDS, HOURS, period_type
 from hinet_search.data.derived.label_counts import DAY as COUNTED_DAY
 from hinet_search.data.derived.label_counts import LabelCounts, label_counts, later_statistics
 from hinet_search.data.derived.matches import (
@@ -31,7 +33,7 @@ from hinet_search.data.rows import Rows
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.tables import Types, as_typed, read_table, require
 from hinet_search.study.data_definition import DataDefinition
-from hinet_search.study.feature_definition import MatchesDefinition, StatisticsDefinition
+from hinet_search.study.feature_definition import HOUR, MatchesDefinition, StatisticsDefinition
 
 DAYS, DAY = "days", "day"
 MAX_COUNT = 2**31  # so that a product of two counts fits into 64 bits
@@ -61,35 +63,59 @@ class History:
     def notes(self, inputs: Inputs, *, with_newer: bool = False) -> Iterator[str]:
         """Notes for users of the exported model, which may have learned from newer rows."""
         if self.counts is not None and inputs.statistics is not None:
-            clock = inputs.statistics.clock
-            newer = " and newer rows" if with_newer else ""
-            yield (
-                f"Label statistics are of {self._labels_in_words(inputs.statistics, newer)}. "
-                "New rows add to them when the model is fit again on them, not when it scores them."
-            )
-            if clock is not None:
-                yield (
-                    f"A row counts labels of days before its own {clock}; "
-                    "one after the last day counts all."
-                )
+            yield from self._statistics_notes(inputs.statistics, with_newer=with_newer)
         if self.matches is not None:
             yield (
                 "What is known of lists (users' entries, attributes of items) is of training rows; "
                 "a row brings its own lists."
             )
 
+    def _statistics_notes(
+        self, definition: StatisticsDefinition, *, with_newer: bool
+    ) -> Iterator[str]:
+        newer = " and newer rows" if with_newer else ""
+        yield f"Label statistics are of {self._labels_in_words(definition, newer)}."
+        if definition.clock is None or definition.is_frozen:
+            yield (
+                "New rows add to them when the model is fit again on them, not when it scores them."
+            )
+        else:
+            yield (
+                f"The metrics of this model are of statistics that are counted anew every "
+                f"{definition.period}: roll them forward (`predict --state`), or they are worse."
+            )
+        if definition.clock is not None:
+            late = f", but none of the last {definition.labels_after}" if definition.delay else ""
+            yield (
+                f"A row counts labels of {definition.period}s before its own {definition.clock}"
+                f"{late}; one long enough after the last {definition.period} counts all."
+            )
+
     def _labels_in_words(self, definition: StatisticsDefinition, newer: str) -> str:
         assert self.counts is not None, "only called with statistics"
-        days, length = self.counts.days, definition.day_length
+        days = self.counts.days
         if definition.clock is None or days.is_empty():
             return f"training rows{newer}"
-        first, last = days[0], days[-1]
-        if length is not None:  # in the unit of the clock
-            first, last = f"{first * length:.0f}", f"{(last + 1) * length:.0f}"
+        first, last = _span_in_words(days[0], days[-1], definition)
         time = f"{definition.clock} {first} to {last}"
+        if not definition.is_frozen:
+            return f"train, valid, test{newer}, {time}"
         if newer:
             return f"train, valid{newer}, {time}"
         return f"train and valid, {time}, none of test"
+
+
+def _span_in_words(first: Any, last: Any, definition: StatisticsDefinition) -> tuple[str, str]:
+    """The ends of counted days, or hours, in the unit of the clock."""
+    length = definition.day_length
+    if length is not None:
+        length = length / HOURS if definition.refresh == HOUR else length
+        return f"{first * length:.0f}", f"{(last + 1) * length:.0f}"
+    if definition.refresh == HOUR:
+        hours = (datetime.fromtimestamp(hour * HOUR_SECONDS, UTC) for hour in (first, last + 1))
+        begin, end = (f"{hour:%Y-%m-%d %H:00}" for hour in hours)
+        return begin, f"{end} UTC"
+    return str(first), str(last)
 
 
 def history_of(definition: DataDefinition, inputs: Inputs, rows: Rows) -> History:

@@ -61,11 +61,16 @@ class StatisticsDefinition(Frozen):
         return self.refresh == NEVER
 
     @property
+    def period(self) -> str:
+        """What labels are counted by: `day` or `hour`."""
+        return HOUR if self.refresh == HOUR else DAY
+
+    @property
     def delay(self) -> int:
         """How many days, or hours, before its own a row counts none of, as labels come later."""
         if self.labels_after is None:
             return 0
-        return self.labels_after.nanoseconds // NANOSECONDS["h" if self.refresh == HOUR else "d"]
+        return self.labels_after.nanoseconds // NANOSECONDS[self.period[0]]
 
     @property
     def keys(self) -> tuple[tuple[str, ...], ...]:
@@ -90,14 +95,13 @@ class StatisticsDefinition(Frozen):
         if said and self.clock is None:
             raise ValueError(
                 f"'{said[0]}' needs a clock, which says when a row was: name a time column under "
-                "'clock', or remove the key"
+                f"'clock', or remove {said[0].partition(':')[0]}"
             )
-        unit = "h" if self.refresh == HOUR else "d"
-        if self.labels_after is not None and self.labels_after.nanoseconds % NANOSECONDS[unit]:
+        length = NANOSECONDS[self.period[0]]
+        if self.labels_after is not None and self.labels_after.nanoseconds % length:
             raise ValueError(
-                f"labels_after must be whole {'hours' if unit == 'h' else 'days'}, as labels are "
-                f"counted by the {'hour' if unit == 'h' else 'day'}, got {self.labels_after}; "
-                "round it up"
+                f"labels_after must be whole {self.period}s, as labels are counted by the "
+                f"{self.period}, got {self.labels_after}; round it up"
             )
         return self
 

@@ -244,14 +244,41 @@ def test_a_length_of_days_is_refused_for_a_clock_without_numbers(
         prepared(frame, tmp_path, features={"categorical": ["item"], "statistics": statistics})
 
 
+@pytest.mark.parametrize(
+    ("clock", "keys", "says"),
+    [
+        (
+            pl.lit(date(2026, 5, 3)),
+            {"refresh": "hour"},
+            "take a column of datetimes, or write refr",
+        ),
+        (pl.lit("Monday"), {"refresh": "hour"}, "got String: take a column of datetimes, or write"),
+        (pl.col("minute"), {"refresh": "hour"}, "give the length of a day as day_length, or write"),
+        (pl.lit("Monday"), {"labels_after": "2d"}, "got String: take a column of datetimes$"),
+        (pl.col("minute"), {"labels_after": "2d"}, "give the length of a day as day_length$"),
+    ],
+)
+def test_a_clock_that_cannot_tell_hours_or_count_back_days_is_refused(
+    clock: pl.Expr, keys: dict[str, str], says: str, tmp_path: Path
+) -> None:
+    statistics = {"by": ["user"], "clock": "minute", "refresh": "day", **keys}
+    frame = shop().with_columns(clock.alias("minute"))
+    (key,) = keys
+    place = f"data.features.statistics.{key}: the clock 'minute' must hold .*"
+    with pytest.raises(DataError, match=place + says):
+        prepared(frame, tmp_path, features={"categorical": ["item"], "statistics": statistics})
+
+
 def test_a_definition_without_a_length_of_days_keeps_its_fingerprint() -> None:
-    def fingerprint_with(**keys: float) -> str:
+    def fingerprint_with(**keys: Any) -> str:
         statistics = {"by": ["user"], "clock": "minute", **keys}
         features = {"categorical": ["user"], "statistics": statistics}
         return fingerprint(definition(features=features), "rows")
 
-    assert fingerprint_with() == "ed1c7a1b0b2b18ab"
+    assert fingerprint_with() == fingerprint_with(refresh="never") == "ed1c7a1b0b2b18ab"
     assert fingerprint_with(day_length=60) != fingerprint_with()
+    assert fingerprint_with(refresh="day") != fingerprint_with()
+    assert fingerprint_with(labels_after="1d") != fingerprint_with()
 
 
 def test_a_derived_input_with_the_name_of_a_column_is_refused(tmp_path: Path) -> None:

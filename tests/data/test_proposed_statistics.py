@@ -82,8 +82,9 @@ def test_the_inputs_of_a_written_definition_are_a_group_of_their_own(folder: Pat
 def test_the_days_of_a_datetime_are_a_clock() -> None:
     definition, text = drafted(ids(shown_at=moments()))
     statistics = definition.features.statistics
-    assert statistics == StatisticsDefinition(by=IDS, clock="shown_at")
+    assert statistics == StatisticsDefinition(by=IDS, clock="shown_at", refresh="day")
     assert "clock: shown_at   # 7 days of train; a row counts labels of earlier days" in text
+    assert "refresh: day   # production counts labels anew every day; never if it does not" in text
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,9 @@ IN_ORDER = parts(("train", 0.7), ("valid", 0.15), ("test", 0.15))
 def test_a_split_column_in_the_order_of_time_has_a_clock() -> None:
     definition, text = drafted(ids(shown_at=moments(), split=IN_ORDER))
     assert definition.split.by == "column"
-    assert definition.features.statistics == StatisticsDefinition(by=IDS, clock="shown_at")
+    assert definition.features.statistics == StatisticsDefinition(
+        by=IDS, clock="shown_at", refresh="day"
+    )
     assert "clock: shown_at   # 8 days of train" in text  # the last one in part
 
 

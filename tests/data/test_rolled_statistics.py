@@ -16,6 +16,7 @@ from test_statistics import (
     EVERY_WAY,
     FOLD_SEED,
     LATE,
+    LATE_AND_FROZEN,
     TASKS,
     TEST,
     TRAIN,
@@ -32,10 +33,11 @@ from hinet_search.study.feature_definition import StatisticsDefinition
 
 SEEDS = st.integers(0, 10_000)
 FEW = settings(max_examples=15)
+UNREFRESHED = pytest.mark.parametrize("definition", [BY_DAY, BY_FOLD, LATE_AND_FROZEN])
 NUM_BEFORE = 50  # of the rows that are drawn; the others are newer
 
 
-def some(rows: Rows, which: slice) -> Rows:
+def some(rows: Rows, which: slice | NDArray[np.intp]) -> Rows:
     return replace(
         rows,
         frame=rows.frame[which],
@@ -60,15 +62,65 @@ def statistics(definition: StatisticsDefinition, before: Rows, newer: Rows) -> N
     return newer_statistics(counts, definition, newer, TASKS).to_numpy()
 
 
-@pytest.mark.parametrize("definition", [BY_DAY, EVERY_NIGHT, LATE])
 @FEW
 @given(seed=SEEDS)
-def test_with_a_clock_newer_rows_get_what_they_get_in_one_study_with_the_earlier(
+def test_with_a_clock_newer_rows_get_what_they_get_in_one_study_with_the_earlier(seed: int) -> None:
+    rows, before, newer = before_and_newer(seed)
+    expected = target_statistics(BY_DAY, rows, TASKS).to_numpy()[NUM_BEFORE:]
+    np.testing.assert_array_equal(statistics(BY_DAY, before, newer), expected)
+
+
+REFRESHED = pytest.mark.parametrize("definition", [EVERY_NIGHT, LATE])
+
+
+def of_earlier_days_and_later(seed: int) -> tuple[Rows, Rows, Rows]:
+    """All rows, those of the first four days, and those of the others or of no day."""
+    rows = draw(seed)
+    rows = replace(rows, split_R=np.where(rows.split_R == TEST, VALID, rows.split_R))
+    is_early = (rows.frame["day"] < date(2026, 3, 3)).fill_null(value=False).to_numpy()
+    rows = replace(rows, split_R=np.where(is_early, TRAIN, rows.split_R))
+    return rows, where(rows, is_early), where(rows, ~is_early)
+
+
+def where(rows: Rows, chosen_R: NDArray[np.bool_]) -> Rows:
+    return some(rows, np.flatnonzero(chosen_R))
+
+
+@REFRESHED
+@FEW
+@given(seed=SEEDS)
+def test_refreshed_statistics_of_later_days_are_those_of_one_study_with_the_earlier(
     definition: StatisticsDefinition, seed: int
 ) -> None:
-    rows, before, newer = before_and_newer(seed)
-    expected = target_statistics(definition, rows, TASKS).to_numpy()[NUM_BEFORE:]
-    np.testing.assert_array_equal(statistics(definition, before, newer), expected)
+    rows, before, newer = of_earlier_days_and_later(seed)
+    expected = target_statistics(definition, rows, TASKS).to_numpy()
+    is_later_R = np.isin(rows.row_R, newer.row_R)
+    np.testing.assert_array_equal(statistics(definition, before, newer), expected[is_later_R])
+
+
+@REFRESHED
+@FEW
+@given(seed=SEEDS)
+def test_refreshed_counts_take_rows_once_though_they_come_twice(
+    definition: StatisticsDefinition, seed: int
+) -> None:
+    rows, before, newer = of_earlier_days_and_later(seed)
+    counts = rolled_counts(label_counts(definition, before), definition, newer)
+    once = label_counts(definition, rows)
+    for repeated in (newer, rows, before):
+        counts = rolled_counts(counts, definition, repeated)
+    assert counts.days.equals(once.days)
+    for key, table in once.of_keys.items():
+        assert counts.of_keys[key].equals(table), key
+
+
+@REFRESHED
+def test_a_row_of_a_counted_day_gets_what_it_got(definition: StatisticsDefinition) -> None:
+    rows, _, newer = of_earlier_days_and_later(3)
+    expected = target_statistics(definition, rows, TASKS).to_numpy()
+    is_latest_R = np.isin(rows.row_R, newer.row_R) & (rows.split_R == VALID)
+    again = statistics(definition, rows, where(rows, is_latest_R))
+    np.testing.assert_array_equal(again, expected[is_latest_R])
 
 
 @FEW
@@ -109,7 +161,7 @@ def test_no_row_counts_its_own_label(definition: StatisticsDefinition, seed: int
     )
 
 
-@EVERY_WAY
+@UNREFRESHED
 @FEW
 @given(seed=SEEDS)
 def test_counts_continued_twice_are_those_of_all_rows_at_once(

@@ -182,7 +182,14 @@ def test_statistics_of_a_clock_are_not_told_to_count_earlier_days_which_they_do(
         ["rate"], ["click"], train, valid, test_RN, ClockedInputs((), ["rate"])
     )
     assert own.endswith("count only labels of earlier days, or leave it out")
-    assert clocked.endswith("it counts labels of earlier days, which say less of these later ones")
+    assert "it counts labels of earlier days, which say less of these later ones" in clocked
+    assert clocked.endswith("if production counts anew every day, say so with refresh: day")
+
+
+def test_statistics_that_are_counted_anew_are_told_of_no_drop() -> None:
+    train, valid = labelled(2.0, 4000), labelled(0.2, 4000)
+    fresh = ClockedInputs(fresh=["rate"])
+    assert not shift_warnings(["rate"], ["click"], train, valid, train.numeric_RN, fresh)
 
 
 def test_all_statistics_of_a_clock_are_of_earlier_days_and_none_without_one() -> None:

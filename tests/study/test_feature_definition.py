@@ -164,6 +164,31 @@ def test_a_length_of_days_needs_a_clock() -> None:
         data(features={"statistics": {"by": ["user"], "day_length": 86_400}})
 
 
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"refresh": "day"}, "'refresh: day' needs a clock.* or remove refresh"),
+        ({"labels_after": "1d"}, "'labels_after: 1d' needs a clock.* or remove labels_after"),
+        ({"clock": "at", "labels_after": "36h"}, "must be whole days, .* got 36h; round it up"),
+        (
+            {"clock": "at", "refresh": "hour", "labels_after": "90m"},
+            "must be whole hours, .* got 90m; round it up",
+        ),
+        ({"clock": "at", "labels_after": "soon"}, "must be a whole number and a unit, such as"),
+    ],
+)
+def test_freshness_needs_a_clock_and_whole_days_or_hours(keys: dict[str, str], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        data(features={"statistics": {"by": ["user"], **keys}})
+
+
+def test_a_delay_of_hours_that_are_whole_days_is_one_of_days() -> None:
+    statistics = {"by": ["user"], "clock": "at", "refresh": "day", "labels_after": "48h"}
+    definition = data(features={"statistics": statistics}).features.statistics
+    assert definition is not None
+    assert definition.delay == 2
+
+
 @pytest.mark.parametrize("length", [0, -1, float("nan"), float("inf")])
 def test_a_day_must_have_a_positive_length(length: float) -> None:
     statistics = {"by": ["user"], "clock": "date", "day_length": length}

@@ -4,17 +4,24 @@ A newer row counts what a row of the study would count: with a clock, labels of 
 days, be they of the study or newer; without a clock, all labels that the study counted, and of the
 newer rows those of other folds. So no row counts its own label, nor one of its own day. Labels of
 held-out rows, which have the split `valid`, are counted by later rows only.
+
+Statistics that are refreshed are counted up to a last day (or hour). Newer rows up to that day are
+taken as counted: they add nothing, so rows that come twice are counted once.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from hinet_search.data.derived.days import periods_of
 from hinet_search.data.derived.label_counts import DAY, LabelCounts, counted_before, label_counts
 from hinet_search.data.derived.statistics import counted_within, smoothed
 from hinet_search.data.lists import codes_of, distinct_values
 from hinet_search.data.rows import Rows
+from hinet_search.data.splits import LEFT_OUT
 from hinet_search.study.feature_definition import StatisticsDefinition
 
 
@@ -26,7 +33,7 @@ def newer_statistics(
     The counts `before` must be of other rows.
     """
     earlier = counted_before(before, definition, rows.frame)
-    newer = counted_within(definition, rows)
+    newer = counted_within(definition, _uncounted(before, definition, rows))
 
     def counted(key: tuple[str, ...]) -> pl.DataFrame:
         of_earlier, of_newer = earlier(key), newer(key)
@@ -37,7 +44,7 @@ def newer_statistics(
 
 def rolled_counts(before: LabelCounts, definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
     """The counts `before` with those of newer rows added, key by key and day by day."""
-    newer = label_counts(definition, rows)
+    newer = label_counts(definition, _uncounted(before, definition, rows))
     days = distinct_values(pl.concat([before.days, newer.days]))
     names = before.quantities
 
@@ -54,6 +61,24 @@ def rolled_counts(before: LabelCounts, definition: StatisticsDefinition, rows: R
         return of_days.with_columns(up_to_day.over(by) if by else up_to_day)
 
     return LabelCounts(days, {key: of_key(key) for key in before.of_keys})
+
+
+def is_counted(
+    before: LabelCounts, definition: StatisticsDefinition, clock_R: pl.Series
+) -> NDArray[np.bool_]:
+    """Whether rows are of days up to the last one that is counted (R,), by their clock."""
+    if before.days.is_empty():
+        return np.zeros(len(clock_R), dtype=np.bool_)
+    period_R = periods_of(clock_R, definition)
+    return (period_R <= before.days[-1]).fill_null(value=False).to_numpy()
+
+
+def _uncounted(before: LabelCounts, definition: StatisticsDefinition, rows: Rows) -> Rows:
+    """The rows, those that are taken as counted in no split."""
+    if definition.clock is None or definition.is_frozen:
+        return rows
+    is_counted_R = is_counted(before, definition, rows.frame[definition.clock])
+    return replace(rows, split_R=np.where(is_counted_R, np.uint8(LEFT_OUT), rows.split_R))
 
 
 def _of_single_days(table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:

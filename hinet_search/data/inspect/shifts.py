@@ -92,10 +92,15 @@ class Drop:
 
 @dataclass(frozen=True)
 class ClockedInputs:
-    """Inputs that count labels of earlier days only: a drop is no leak, and some are `growing`."""
+    """Inputs that count labels of earlier days only, and some are `growing`.
+
+    A drop of their AUC is no leak: those of `all_of_them` age, as labels of later splits are not
+    counted; those that are `fresh` count them anew, and are as old on valid as on train.
+    """
 
     growing: Collection[str] = ()
     all_of_them: Collection[str] = ()
+    fresh: Collection[str] = ()
 
 
 NO_CLOCK = ClockedInputs()
@@ -118,7 +123,9 @@ def shift_warnings(
         for shift in shifts(names, train.numeric_RN, test_RN)
         if shift.name not in statistics.growing
     ]
-    dropped = drops(names, tasks, train, valid)
+    dropped = [
+        drop for drop in drops(names, tasks, train, valid) if drop.name not in statistics.fresh
+    ]
     return [
         *_shifts_in_words(shifted),
         *(_drop_in_words(drop, statistics.all_of_them) for drop in dropped),
@@ -198,7 +205,10 @@ def _drop_in_words(drop: Drop, of_clock: Collection[str]) -> str:
         f"{_short(drop.valid)} on valid"
     )
     if drop.name in of_clock:
-        return f"{dropped}: it counts labels of earlier days, which say less of these later ones"
+        return (
+            f"{dropped}: it counts labels of earlier days, which say less of these later ones; if "
+            "production counts anew every day, say so with refresh: day"
+        )
     return (
         f"{dropped}: it may be made of the labels of its own row; count only labels of earlier "
         "days, or leave it out"

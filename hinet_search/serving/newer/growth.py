@@ -19,10 +19,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import SPLITS, Columns
-from hinet_search.data.derived.days import periods_of
 from hinet_search.data.derived.inputs import fit_list_vocabularies
 from hinet_search.data.derived.matches import match_numbers
-from hinet_search.data.derived.rolled_statistics import newer_statistics, rolled_counts
+from hinet_search.data.derived.rolled_statistics import (
+    is_counted,
+    newer_statistics,
+    rolled_counts,
+)
 from hinet_search.data.encode import (
     COUNT,
     VALUE,
@@ -124,16 +127,18 @@ def counted_again(before: Encoder, newer: NewerRows) -> str:
     Rows of such a day may be others: which rows were counted is not known.
     """
     counts, definition = before.history.counts, before.inputs.statistics
-    if counts is None or definition is None or definition.clock is None or counts.days.is_empty():
+    if counts is None or definition is None or definition.clock is None:
         return ""
-    days = periods_of(newer.frame[definition.clock], definition)
-    num_earlier = int((days <= counts.days[-1]).sum())
-    if not num_earlier:
+    is_counted_R = is_counted(counts, definition, newer.frame[definition.clock])
+    if not is_counted_R.any():
         return ""
-    return (
-        f"{num_earlier:,} of {len(days):,} rows are of days whose labels the model has counted "
-        "already: if it has learned from these rows, their labels count twice"
+    rows = (
+        f"{int(is_counted_R.sum()):,} of {len(is_counted_R):,} rows are of {definition.period}s "
+        "whose labels the model has counted already"
     )
+    if definition.is_frozen:
+        return f"{rows}: if it has learned from these rows, their labels count twice"
+    return f"{rows}: it learns from these rows, and counts none of their labels again"
 
 
 def _grown_encoding(encoder: Encoder, rows: Rows, minimum_frequency: int) -> Encoding:
