@@ -39,6 +39,7 @@ from hinet_search.results.records import DataRecord
 
 MANIFEST = "dataset.json"
 FREQUENCIES = "frequencies.npy"
+FROZEN_TEST, NUMBERS = "frozen_test", "numeric_RN"
 ABANDONED_SECONDS = 86_400
 BUFFER_BYTES = 2**22
 
@@ -73,7 +74,8 @@ class Manifest:
 class Encoded:
     """What a folder is written from.
 
-    `blocks` are consecutive rows, each block divided by split; the iterator is read once.
+    `blocks` are consecutive rows, each block divided by split; the iterator is read once. If
+    `has_frozen`, the numbers of test with frozen statistics follow as one split more.
     """
 
     blocks: Iterator[tuple[Columns, ...]]
@@ -82,6 +84,7 @@ class Encoded:
     groups: Mapping[str, tuple[str, ...]]
     record: DataRecord
     derived_seconds: float | None = None  # that statistics and matches took
+    has_frozen: bool = False
 
 
 _MANIFEST = TypeAdapter(Manifest)
@@ -125,6 +128,7 @@ def open_dataset(folder: Path) -> Dataset:
     try:
         counts = np.load(folder / FREQUENCIES)
         train, valid, test = (_open_columns(folder, split) for split in SPLITS)
+        frozen_test = _open_frozen(folder, test)
     except (OSError, ValueError) as error:
         raise _broken(folder, str(error)) from error
     return Dataset(
@@ -137,6 +141,7 @@ def open_dataset(folder: Path) -> Dataset:
         record=manifest.record,
         groups=manifest.groups,
         derived_seconds=manifest.derived_seconds,
+        frozen_test=frozen_test,
     )
 
 
@@ -209,6 +214,11 @@ def _open_columns(folder: Path, split: str) -> Columns:
     return Columns(**arrays)
 
 
+def _open_frozen(folder: Path, test: Columns) -> Columns | None:
+    path = folder / FROZEN_FILE
+    return replace(test, numeric_RN=np.load(path, mmap_mode="r")) if path.exists() else None
+
+
 def _write(folder: Path, encoded: Encoded) -> None:
     encoding, record = encoded.encoding, encoded.record
     _write_splits(folder, encoded)
@@ -247,13 +257,17 @@ def _write_splits(folder: Path, encoded: Encoded) -> None:
     """Write every block to one file per split and array, all open at once."""
     with ExitStack() as stack:
         files: dict[tuple[str, str], IO[bytes]] = {}
-        for split, array in product(SPLITS, [array.name for array in fields(Columns)]):
+        names = [*product(SPLITS, [array.name for array in fields(Columns)])]
+        if encoded.has_frozen:
+            names.append((FROZEN_TEST, NUMBERS))
+        for split, array in names:
             path = folder / _array_file(split, array)
             files[split, array] = stack.enter_context(path.open("wb"))
-        num_rows = dict(zip(SPLITS, encoded.record.rows, strict=True))
+        splits = (*SPLITS, FROZEN_TEST)
+        num_rows = dict(zip(splits, [*encoded.record.rows, encoded.record.rows[-1]], strict=True))
         for block in encoded.blocks:
             for (split, array), file in files.items():
-                rows: NDArray[np.generic] = getattr(block[SPLITS.index(split)], array)
+                rows: NDArray[np.generic] = getattr(block[splits.index(split)], array)
                 if file.tell() == 0:
                     _write_header(file, rows, num_rows[split])
                 file.write(np.ascontiguousarray(rows).data)
@@ -292,6 +306,9 @@ def _temporary_prefix(folder: Path) -> str:
 
 def _array_file(split: str, array: str) -> str:
     return f"{split}.{array}.npy"
+
+
+FROZEN_FILE = _array_file(FROZEN_TEST, NUMBERS)
 
 
 def _vocabulary_file(number: int) -> str:

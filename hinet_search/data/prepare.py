@@ -57,7 +57,7 @@ from hinet_search.study.data_definition import DataDefinition, split_in_words
 
 LARGE_BYTES = 2**30  # of encoded data; progress says when so much is read
 MAX_NAMED = 3
-TRAIN, VALID = SPLITS.index("train"), SPLITS.index("valid")
+TRAIN, VALID, TEST = range(len(SPLITS))
 
 
 def prepare(
@@ -168,15 +168,18 @@ def _encode(
         groups={name: len(inputs) for name, inputs in groups.items()},
         test_rows=test_rows,
     )
-    blocks = _blocks(rows, encoding, lists, _user_codes(definition, rows))
-    save(target, Encoded(blocks, encoding, lists.fields, groups, record, derived_seconds))
+    blocks = _blocks(rows, encoding, lists, _user_codes(definition, rows), derived.frozen)
+    has_frozen = derived.frozen is not None
+    save(
+        target, Encoded(blocks, encoding, lists.fields, groups, record, derived_seconds, has_frozen)
+    )
 
 
 def _data_record(
     definition: DataDefinition, rows: Rows, cells: tuple[CellCount, ...], fingerprint: str
 ) -> DataRecord:
     """Return what is known of the data before they are encoded."""
-    tasks = tuple(definition.tasks)
+    tasks, statistics = tuple(definition.tasks), definition.features.statistics
     return DataRecord(
         source=definition.source.in_words,
         fingerprint=fingerprint,
@@ -188,13 +191,21 @@ def _data_record(
         num_numeric=len(definition.features.numeric),
         cells=cells,
         units={tasks[number]: unit for number, unit in rows.units.items()},
+        freshness=statistics.freshness if statistics is not None else "",
     )
 
 
 def _blocks(
-    rows: Rows, encoding: Encoding, lists: EncodedLists, user_R: NDArray[np.int32]
+    rows: Rows,
+    encoding: Encoding,
+    lists: EncodedLists,
+    user_R: NDArray[np.int32],
+    frozen: pl.DataFrame | None,
 ) -> Iterator[tuple[Columns, ...]]:
-    """Encode blocks of rows, each divided by split, so that memory holds one block at a time."""
+    """Encode blocks of rows, each divided by split, so that memory holds one block at a time.
+
+    With `frozen` statistics, rows of test follow once more with these.
+    """
     for block in rows.blocks():
         split_R = rows.split_R[block]
         columns = Columns(
@@ -205,7 +216,13 @@ def _blocks(
             user_R=user_R[block],
             lists_RS=lists.slots(block, split_R.size),
         )
-        yield tuple(columns.where(split_R == split) for split in range(len(SPLITS)))
+        splits = tuple(columns.where(split_R == split) for split in range(len(SPLITS)))
+        if frozen is None:
+            yield splits
+            continue
+        is_test_R = split_R == TEST
+        of_test = rows.frame[block].with_columns(frozen[block]).filter(pl.Series(is_test_R))
+        yield (*splits, replace(splits[TEST], numeric_RN=encode_numbers(of_test, encoding)))
 
 
 def _unseen_in_valid(rows: Rows, encoding: Encoding) -> tuple[float, ...]:

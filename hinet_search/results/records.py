@@ -6,7 +6,9 @@ A cell is one (scenario, task). A missing value is None and has a reason in word
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from statistics import median
+from typing import Annotated
 
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY
 from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.serving_limits import NO_LIMITS, ServingLimits
 
@@ -188,13 +190,18 @@ class Resampled:
 
 @dataclass(frozen=True)
 class FinalistSummary:
-    """All seeds of the chosen finalist together: metrics of their ensemble, and their spread."""
+    """All seeds of the chosen finalist together: metrics of their ensemble, and their spread.
+
+    `frozen_test_cells` are of each seed, with statistics that count no labels of test; empty where
+    those of the study do not either.
+    """
 
     seeds: tuple[int, ...]
     ensemble_valid_cells: tuple[CellValue, ...]
     ensemble_test_cells: tuple[CellValue, ...]
     resampled: Resampled
     calibration: Calibration | None = None  # of the seed that is best on validation
+    frozen_test_cells: tuple[tuple[CellValue, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -368,6 +375,8 @@ class DataRecord:
     test_rows: RowHashes | None = None  # None in records of versions that did not store it
     # Mean amount of the training rows of every task of amounts: what a label of 1 stands for.
     units: Mapping[str, float] = field(default_factory=dict)
+    # How fresh statistics are on valid and test, in words; empty without any.
+    freshness: Annotated[str, LEFT_OUT_IF_EMPTY] = ""
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,15 @@ from hinet_search.study.feature_definition import (
 
 @dataclass(frozen=True)
 class DerivedNumbers:
-    """Numeric inputs computed from other columns, aligned with the rows of the table."""
+    """Numeric inputs computed from other columns, aligned with the rows of the table.
+
+    `frozen` are the statistics of which later splits count none of their own labels, if those of
+    the definition are refreshed.
+    """
 
     statistics: pl.DataFrame
     matches: pl.DataFrame
+    frozen: pl.DataFrame | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,12 +72,15 @@ def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
     features = definition.features
     _refuse_repeated_names(definition, rows)
     statistics = matches = pl.DataFrame()
+    frozen, tasks = None, tuple(definition.tasks)
     if features.statistics is not None:
-        statistics = target_statistics(features.statistics, rows, tuple(definition.tasks))
+        statistics = target_statistics(features.statistics, rows, tasks)
+        if not features.statistics.is_frozen:
+            frozen = target_statistics(features.statistics, rows, tasks, is_frozen=True)
     if features.matches is not None:
         known = known_of(definition, features.matches, rows)
         matches = match_numbers(known, features.matches, features.lists, rows.listed, rows.cache)
-    return DerivedNumbers(statistics, matches)
+    return DerivedNumbers(statistics, matches, frozen)
 
 
 def _refuse_repeated_names(definition: DataDefinition, rows: Rows) -> None:

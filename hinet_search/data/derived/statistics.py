@@ -156,23 +156,28 @@ def clocked_statistics(
     return statistic_names(definition, tasks)
 
 
-def counted_splits(definition: StatisticsDefinition) -> tuple[Splits, ...]:
+def counted_splits(definition: StatisticsDefinition, *, is_frozen: bool) -> tuple[Splits, ...]:
     """For rows of every split, the splits whose labels they count."""
     if definition.clock is None:
         return ((TRAIN,),) * len(SPLITS)
-    if definition.is_frozen:
+    if is_frozen:
         return (TRAIN,), (TRAIN,), (TRAIN, VALID)
     return (TRAIN,), (TRAIN, VALID), (TRAIN, VALID, TEST)
 
 
 def target_statistics(
-    definition: StatisticsDefinition, rows: Rows, tasks: Sequence[str]
+    definition: StatisticsDefinition,
+    rows: Rows,
+    tasks: Sequence[str],
+    *,
+    is_frozen: bool | None = None,
 ) -> pl.DataFrame:
     """Float32 columns of `statistic_names` without nulls, aligned with `rows.frame`.
 
-    `tasks` are the names of the columns of `rows.labels_RT`.
+    `tasks` are the names of the columns of `rows.labels_RT`. `is_frozen` says whether a later split
+    counts none of its own labels; by default the definition says it.
     """
-    labels = countable_labels(definition, rows)
+    labels = countable_labels(definition, rows, is_frozen=is_frozen)
     everyone = _of_periods(labels, EVERYONE)
     everyone = everyone.select(PERIOD, pl.exclude(PERIOD).name.map(_of_all))
     tables = []
@@ -232,8 +237,11 @@ def counted_within(definition: StatisticsDefinition, rows: Rows) -> Counted:
     return counted
 
 
-def countable_labels(definition: StatisticsDefinition, rows: Rows) -> CountableLabels:
-    """The labels of a study's rows, with the period of each row."""
+def countable_labels(
+    definition: StatisticsDefinition, rows: Rows, *, is_frozen: bool | None = None
+) -> CountableLabels:
+    """The labels of a study's rows, with the period of each row; see `target_statistics`."""
+    frozen = definition.is_frozen if is_frozen is None else is_frozen
     columns = [column_of(SPLIT, rows.split_R), *_added(rows)]
     clock = definition.clock
     if clock is None:
@@ -246,7 +254,7 @@ def countable_labels(definition: StatisticsDefinition, rows: Rows) -> CountableL
         frame=rows.frame.with_columns(columns),
         period=of_row,
         quantities=quantities(rows.has_task_MT, rows.units),
-        counted=counted_splits(definition),
+        counted=counted_splits(definition, is_frozen=frozen),
         earlier=clock is not None,
         delay=definition.delay,
     )

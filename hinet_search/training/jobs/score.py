@@ -29,6 +29,7 @@ from hinet_search.training.metrics import cell_values
 from hinet_search.training.tensors import read_tensors, read_weights, save_tensors
 from hinet_search.training.trainable import Trainable, put_weights, trainable
 
+VALID, TEST, FROZEN_TEST = "valid", "test", "frozen_test"  # whose scores are stored
 LAUNCH_AGAIN = "launch the study again under another name: what its training left is damaged"
 
 
@@ -49,21 +50,22 @@ def score_test(job: ScoreTestJob, emit: Emit, should_stop: ShouldStop) -> None:
     link = CoordinatorLink(emit, should_stop)
     work = f"batch size {job.config.train.batch_size:,}"
     with device_errors(choose_device(job.device).device, work, link):
-        valid_RT, test_RT = _scores(job)
-    tensors = {
-        "valid_logits": torch.from_numpy(valid_RT),
-        "test_logits": torch.from_numpy(test_RT),
-    }
+        scores = _scores(job)
+    tensors = {_logits(split): torch.from_numpy(score_RT) for split, score_RT in scores.items()}
     link.retry(lambda: save_tensors(tensors, scores_path(job.weights)))
     crash_points.point("after_scores_before_opened")
     dataset, schema = job.config.features.view(open_dataset(job.dataset))
-    emit(MetricsOnTest(cell_values(test_RT, dataset.test, schema.cells)))
+    emit(MetricsOnTest(cell_values(scores[TEST], dataset.test, schema.cells)))
 
 
-def _scores(job: ScoreTestJob) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the logits of validation and of test; the model is free again when this returns."""
+def _scores(job: ScoreTestJob) -> dict[str, NDArray[np.float32]]:
+    """Return the logits of validation and test; the model is free again when this returns."""
     stored = restore_model(job)
-    return stored.model.scores(stored.dataset.valid), stored.model.scores(stored.dataset.test)
+    dataset = stored.dataset
+    splits = {VALID: dataset.valid, TEST: dataset.test}
+    if dataset.frozen_test is not None:
+        splits[FROZEN_TEST] = dataset.frozen_test
+    return {name: stored.model.scores(columns) for name, columns in splits.items()}
 
 
 def restore_model(stored: StoredModel) -> RestoredModel:
@@ -81,7 +83,7 @@ def read_scores(path: Path, split: str, columns: Columns) -> NDArray[np.float32]
 
     Errors: DataError if the file is damaged or does not fit the rows of the split.
     """
-    name, shape = f"{split}_logits", columns.labels_RT.shape
+    name, shape = _logits(split), columns.labels_RT.shape
     scores = read_tensors(path, LAUNCH_AGAIN).get(name)
     if scores is None or scores.dtype != torch.float32 or scores.shape != shape:
         got = "none" if scores is None else f"{list(scores.shape)} of {scores.dtype}"
@@ -89,6 +91,10 @@ def read_scores(path: Path, split: str, columns: Columns) -> NDArray[np.float32]
             f"{path}: must hold {list(shape)} {name} in float32, got {got}", remedy=LAUNCH_AGAIN
         )
     return scores.numpy()
+
+
+def _logits(split: str) -> str:
+    return f"{split}_logits"
 
 
 @lru_cache(maxsize=2)

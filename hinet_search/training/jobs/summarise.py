@@ -1,6 +1,6 @@
 """Summarise: compute a finalist's ensemble and spread from the stored scores of its seeds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from hinet_search.results.records import CellValue, FinalistSummary
 from hinet_search.results.statistics.calibrators import calibrate
 from hinet_search.results.statistics.ensemble import ensemble_logits
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
-from hinet_search.training.jobs.score import read_scores
+from hinet_search.training.jobs.score import FROZEN_TEST, TEST, VALID, read_scores
 from hinet_search.training.metrics import cell_values
 
 
@@ -42,7 +42,7 @@ def summarise(
     test = dataset.test
     valid_SRT, test_SRT = (
         np.stack([read_scores(path, split, columns) for path in job.scores])
-        for split, columns in (("valid", dataset.valid), ("test", test))
+        for split, columns in ((VALID, dataset.valid), (TEST, test))
     )
     scored = ScoredRows(
         test_SRT, test.labels_RT, test.scenario_R, test.user_R, dataset.full_schema.cells
@@ -54,8 +54,17 @@ def summarise(
             ensemble_test_cells=_ensemble(test_SRT, dataset, test),
             resampled=resampled(scored, headline=job.headline, seed=job.seed),
             calibration=calibrated(valid_SRT[job.seeds.index(job.best_seed)], dataset, job.seed),
+            frozen_test_cells=tuple(_frozen_cells(job, dataset)),
         )
     )
+
+
+def _frozen_cells(job: SummaryJob, dataset: Dataset) -> Iterator[tuple[CellValue, ...]]:
+    """Yield what every seed has on test with frozen statistics, if there are any."""
+    if dataset.frozen_test is not None:
+        for path in job.scores:
+            score_RT = read_scores(path, FROZEN_TEST, dataset.test)
+            yield cell_values(score_RT, dataset.test, dataset.full_schema.cells)
 
 
 def calibrated(valid_RT: NDArray[np.float32], dataset: Dataset, seed: int) -> Calibration:
