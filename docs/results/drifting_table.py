@@ -2,8 +2,8 @@
 
 Made-up rows of 300 days in two scenarios. Items come and go, each for about 20 days, and users for
 about 60; what they are worth drifts from day to day. So labels of months ago say nothing of what is
-shown today. The truth of both tasks is known. The key `trap` is a number for every day and label: by it, a
-row would know its label if it counted those of its own day; of earlier days it says nothing.
+shown today. The truth of both tasks is known. The key `trap` is a number for every day and label:
+by it, a row would know its label if it counted those of its own day; earlier days do not have it.
 
 Legend: D days, E entities (items or users), R rows.
 """

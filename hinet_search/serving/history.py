@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from hinet_search.data.derived.countable_labels import EVERYONE, key_columns, quantities
 from hinet_search.data.derived.days import HOUR_SECONDS, HOURS, period_type
 from hinet_search.data.derived.label_counts import DAY as COUNTED_DAY
 from hinet_search.data.derived.label_counts import LabelCounts, label_counts, later_statistics
@@ -26,7 +27,6 @@ from hinet_search.data.derived.matches import (
     usual_pairs,
 )
 from hinet_search.data.derived.similarity import ItemFactors
-from hinet_search.data.derived.statistics import EVERYONE, key_columns, quantities
 from hinet_search.data.encode import VALUE
 from hinet_search.data.lists import ListedRows
 from hinet_search.data.rows import Rows

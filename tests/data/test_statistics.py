@@ -14,7 +14,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from hinet_search.data.derived.statistics import FOLD_SEED, statistic_names, target_statistics
+from hinet_search.data.derived.countable_labels import FOLD_SEED
+from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.hashing import uniform
 from hinet_search.data.rows import Rows
 from hinet_search.study.feature_definition import StatisticsDefinition

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import hinet_search as hs
-from hinet_search.data.derived.statistics import EVERYONE
+from hinet_search.data.derived.countable_labels import EVERYONE
 from hinet_search.serving.inputs import cast_rows
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.verify import TOLERANCE

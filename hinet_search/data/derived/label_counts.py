@@ -14,16 +14,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from hinet_search.data.derived.days import delayed, periods_of
-from hinet_search.data.derived.statistics import (
+from hinet_search.data.derived.countable_labels import (
     EVERYONE,
     PERIOD,
     CountableLabels,
-    Counted,
     countable_labels,
     key_columns,
-    smoothed,
 )
+from hinet_search.data.derived.days import delayed, periods_of
+from hinet_search.data.derived.statistics import Counted, smoothed
 from hinet_search.data.encode import known_values
 from hinet_search.data.lists import codes_of
 from hinet_search.data.reading import OWN

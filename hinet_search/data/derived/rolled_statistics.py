@@ -69,8 +69,8 @@ def is_counted(
     """Whether rows are of days up to the last one that is counted (R,), by their clock."""
     if before.days.is_empty():
         return np.zeros(len(clock_R), dtype=np.bool_)
-    period_R = periods_of(clock_R, definition)
-    return (period_R <= before.days[-1]).fill_null(value=False).to_numpy()
+    is_counted_R: pl.Series = periods_of(clock_R, definition) <= before.days[-1]
+    return is_counted_R.fill_null(value=False).to_numpy()
 
 
 def _uncounted(before: LabelCounts, definition: StatisticsDefinition, rows: Rows) -> Rows:

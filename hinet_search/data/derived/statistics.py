@@ -21,115 +21,40 @@ with a null in the key has no statistics of that key.
 
 Rows that are newer than the study count by label_counts.py.
 
-Shape legend: R rows, T tasks, M scenarios.
+Shape legend: R rows.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from hinet_search.data.columns import SPLITS
-from hinet_search.data.derived.days import delayed, period
-from hinet_search.data.encode import known_column
-from hinet_search.data.hashing import uniform
-from hinet_search.data.mapped_array import column_of
+from hinet_search.data.derived.countable_labels import (
+    EVERYONE,
+    PARTS,
+    PERIOD,
+    ROWS,
+    TRAIN,
+    VALID,
+    CountableLabels,
+    Splits,
+    countable_labels,
+    key_columns,
+    of_split,
+    positives_of,
+    rows_of,
+    sum_of,
+)
+from hinet_search.data.derived.days import delayed
 from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT
 from hinet_search.study.feature_definition import StatisticsDefinition, key_name
 
-TRAIN, VALID, TEST = range(len(SPLITS))
-# Unlike the seed of any split: the hash of the split would give folds of unequal size.
-FOLD_SEED = 7_046_029_254
+COUNTED_PERIOD = "counted period"
 
-PERIOD, COUNTED_PERIOD = "period", "counted period"
-FOLD = f"{OWN}fold"  # beside the columns of the table
-ROWS = "rows"
-PARTS = 2**16  # of the unit of amounts, which are counted in whole parts: sums have no order
-EVERYONE = ()  # the key of any row
-
-Splits = tuple[int, ...]
 # From a key to the quantities (R rows) that every row may count of it.
 Counted = Callable[[tuple[str, ...]], pl.DataFrame]
-
-
-@dataclass(frozen=True)
-class CountableLabels:
-    """The labels that may be counted.
-
-    `frame` (R rows) has the columns of the table, and as columns of our own the split and the whole
-    number that a row adds to every quantity but ROWS: 0 or 1, or parts of an amount. `period` is a
-    row's day, hour or fold. Rows of split s count those of the splits `counted[s]`: of all other
-    periods, or, if `earlier`, of those that are more than `delay` periods earlier.
-    """
-
-    frame: pl.DataFrame
-    period: pl.Expr
-    quantities: tuple[str, ...]
-    counted: tuple[Splits, ...]
-    earlier: bool
-    delay: int = 0
-
-    def of_key(self, key: tuple[str, ...], *others: pl.Expr) -> pl.LazyFrame:
-        """The columns of a key, named by `key_columns`, the period, and further ones."""
-        names = zip(key_columns(key), key, strict=True)
-        known = [known_column(name, self.frame[name].dtype).alias(new) for new, name in names]
-        return self.frame.lazy().select(*known, self.period.alias(PERIOD), *others)
-
-    @property
-    def added_by_split(self) -> list[pl.Expr]:
-        """What a row adds to every quantity if it is in a split, for every split that counts."""
-        return [
-            (added * (pl.col(SPLIT) == split)).cast(pl.Int64).alias(_of_split(split, name))
-            for split in self.last_counted
-            for name, added in zip(self.quantities, self.added, strict=True)
-        ]
-
-    @property
-    def last_counted(self) -> Splits:
-        """The splits that rows of test, and later ones, count."""
-        return self.counted[TEST]
-
-    @property
-    def added(self) -> list[pl.Expr]:
-        """The whole number that a row adds to every quantity."""
-        _, *others = self.quantities
-        return [pl.lit(1, dtype=pl.Int64), *(pl.col(_own(name)).cast(pl.Int64) for name in others)]
-
-
-def quantities(has_task_MT: NDArray[np.bool_], amounts: Collection[int] = ()) -> tuple[str, ...]:
-    """Names of what is counted.
-
-    These are rows, the positives of every task or the sum of its `amounts`, and the rows of tasks
-    that some scenario lacks.
-    """
-    sums = (
-        _sum_of(task) if task in amounts else _positives(task)
-        for task in range(has_task_MT.shape[1])
-    )
-    return (ROWS, *sums, *(_rows_of(task) for task in _partial(has_task_MT)))
-
-
-def _positives(task: int) -> str:
-    return f"positives {task}"
-
-
-def _sum_of(task: int) -> str:
-    return f"amounts {task}"
-
-
-def _rows_of(task: int) -> str:
-    return f"rows {task}"
-
-
-def _partial(has_task_MT: NDArray[np.bool_]) -> list[int]:
-    """The tasks that some scenario lacks."""
-    return [int(task) for task in np.flatnonzero(~has_task_MT.all(axis=0))]
 
 
 def statistic_names(definition: StatisticsDefinition, tasks: Sequence[str]) -> tuple[str, ...]:
@@ -154,15 +79,6 @@ def clocked_statistics(
     if definition is None or definition.clock is None:
         return ()
     return statistic_names(definition, tasks)
-
-
-def counted_splits(definition: StatisticsDefinition, *, is_frozen: bool) -> tuple[Splits, ...]:
-    """For rows of every split, the splits whose labels they count."""
-    if definition.clock is None:
-        return ((TRAIN,),) * len(SPLITS)
-    if is_frozen:
-        return (TRAIN,), (TRAIN,), (TRAIN, VALID)
-    return (TRAIN,), (TRAIN, VALID), (TRAIN, VALID, TEST)
 
 
 def target_statistics(
@@ -196,11 +112,11 @@ def _statistics(
     """The columns of a key in `statistic_names`, from its `counted` quantities and of EVERYONE."""
     rates = []
     for task, name in enumerate(_rate_names(key, tasks)):
-        rows = _rows_of(task) if _rows_of(task) in counted else ROWS
-        if _sum_of(task) in counted:
-            rate = _rate(_sum_of(task), rows, definition.smoothing, PARTS)
+        rows = rows_of(task) if rows_of(task) in counted else ROWS
+        if sum_of(task) in counted:
+            rate = _rate(sum_of(task), rows, definition.smoothing, PARTS)
         else:
-            rate = _rate(_positives(task), rows, definition.smoothing)
+            rate = _rate(positives_of(task), rows, definition.smoothing)
         rates.append(rate.alias(name))
     return [pl.col(ROWS).log1p().cast(pl.Float32).alias(_rows_name(key)), *rates]
 
@@ -235,57 +151,6 @@ def counted_within(definition: StatisticsDefinition, rows: Rows) -> Counted:
         ).collect()
 
     return counted
-
-
-def countable_labels(
-    definition: StatisticsDefinition, rows: Rows, *, is_frozen: bool | None = None
-) -> CountableLabels:
-    """The labels of a study's rows, with the period of each row; see `target_statistics`."""
-    frozen = definition.is_frozen if is_frozen is None else is_frozen
-    columns = [column_of(SPLIT, rows.split_R), *_added(rows)]
-    clock = definition.clock
-    if clock is None:
-        columns.append(column_of(FOLD, rows.mapped(_folds(definition, rows))))
-        of_row = pl.col(FOLD)
-    else:
-        dtype = rows.frame[clock].dtype
-        of_row = period(known_column(clock, dtype), dtype, definition)
-    return CountableLabels(
-        frame=rows.frame.with_columns(columns),
-        period=of_row,
-        quantities=quantities(rows.has_task_MT, rows.units),
-        counted=counted_splits(definition, is_frozen=frozen),
-        earlier=clock is not None,
-        delay=definition.delay,
-    )
-
-
-def _added(rows: Rows) -> Iterator[pl.Series]:
-    """Yield the whole number that every row adds to each quantity but ROWS."""
-    for task in range(rows.labels_RT.shape[1]):
-        blocks = (rows.labels_RT[block, task] for block in rows.blocks())
-        if task in rows.units:
-            yield column_of(_own(_sum_of(task)), rows.mapped(map(_parts, blocks)))
-        else:
-            yield column_of(_own(_positives(task)), rows.mapped(blocks))
-    for task in _partial(rows.has_task_MT):
-        has_task_M = rows.has_task_MT[:, task].astype(np.uint8)
-        has_label_R = rows.mapped(has_task_M[rows.scenario_R[block]] for block in rows.blocks())
-        yield column_of(_own(_rows_of(task)), has_label_R)
-
-
-def _parts(amount_B: NDArray[Any]) -> NDArray[np.int64]:
-    return np.rint(amount_B.astype(np.float64) * PARTS).astype(np.int64)
-
-
-def _folds(definition: StatisticsDefinition, rows: Rows) -> Iterator[NDArray[np.int16]]:
-    """Yield the fold of every row; valid and test share one of their own.
-
-    So they count every fold, and not one another.
-    """
-    for block in rows.blocks():
-        fold_R = (uniform(rows.row_R[block], FOLD_SEED) * definition.folds).astype(np.int16)
-        yield np.where(rows.split_R[block] == TRAIN, fold_R, np.int16(-1))
 
 
 def _of_periods(labels: CountableLabels, key: tuple[str, ...]) -> pl.DataFrame:
@@ -372,13 +237,13 @@ def _countable(names: Sequence[str], splits: Splits) -> list[pl.Expr]:
     counts = []
     for name in names:
         counts.append(_sum_of_splits(splits, name).alias(name))
-        of_all = [_of_all(_of_split(split, name)) for split in splits]
+        of_all = [_of_all(of_split(split, name)) for split in splits]
         counts.append(pl.sum_horizontal(of_all).alias(_of_all(name)))
     return counts
 
 
 def _sum_of_splits(splits: Splits, quantity: str) -> pl.Expr:
-    return pl.sum_horizontal(_of_split(split, quantity) for split in splits)
+    return pl.sum_horizontal(of_split(split, quantity) for split in splits)
 
 
 def _rate(positives: str, rows: str, smoothing: float, parts: int = 1) -> pl.Expr:
@@ -397,10 +262,6 @@ def _rate(positives: str, rows: str, smoothing: float, parts: int = 1) -> pl.Exp
     return pl.when(count > 0).then(rate).otherwise(0.0).cast(pl.Float32)
 
 
-def _of_split(split: int, quantity: str) -> str:
-    return f"{SPLITS[split]} {quantity}"
-
-
 def _of_all(name: str) -> str:
     return f"all {name}"
 
@@ -413,19 +274,9 @@ def _counting_column(name: str, splits: Splits) -> pl.Expr:
     return pl.col(_counting(splits, name))
 
 
-def _own(quantity: str) -> str:
-    """A column of our own beside those of the table."""
-    return f"{OWN}{quantity}"
-
-
 def _rows_name(key: tuple[str, ...]) -> str:
     return f"{key_name(key)} rows"
 
 
 def _rate_names(key: tuple[str, ...], tasks: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{key_name(key)} {task} rate" for task in tasks)
-
-
-def key_columns(key: Sequence[object]) -> tuple[str, ...]:
-    """Names of the columns of a key in a table of LabelCounts: `key 0`, `key 1`, ..."""
-    return tuple(f"key {position}" for position in range(len(key)))

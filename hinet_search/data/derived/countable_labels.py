@@ -1,0 +1,189 @@
+"""Countable labels: whose labels a row may count, and when; for target statistics.
+
+A row counts labels of certain splits, and of these the labels of earlier days (or hours), or of
+other folds. The rules and their reasons are in statistics.py.
+
+Shape legend: R rows, T tasks, M scenarios.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinet_search.data.columns import SPLITS
+from hinet_search.data.derived.days import period
+from hinet_search.data.encode import known_column
+from hinet_search.data.hashing import uniform
+from hinet_search.data.mapped_array import column_of
+from hinet_search.data.reading import OWN
+from hinet_search.data.rows import Rows
+from hinet_search.data.splits import SPLIT
+from hinet_search.study.feature_definition import StatisticsDefinition
+
+TRAIN, VALID, TEST = range(len(SPLITS))
+# Unlike the seed of any split: the hash of the split would give folds of unequal size.
+FOLD_SEED = 7_046_029_254
+
+PERIOD = "period"
+FOLD = f"{OWN}fold"  # beside the columns of the table
+ROWS = "rows"
+PARTS = 2**16  # of the unit of amounts, which are counted in whole parts: sums have no order
+EVERYONE = ()  # the key of any row
+
+Splits = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class CountableLabels:
+    """The labels that may be counted.
+
+    `frame` (R rows) has the columns of the table, and as columns of our own the split and the whole
+    number that a row adds to every quantity but ROWS: 0 or 1, or parts of an amount. `period` is a
+    row's day, hour or fold. Rows of split s count those of the splits `counted[s]`: of all other
+    periods, or, if `earlier`, of those that are more than `delay` periods earlier.
+    """
+
+    frame: pl.DataFrame
+    period: pl.Expr
+    quantities: tuple[str, ...]
+    counted: tuple[Splits, ...]
+    earlier: bool
+    delay: int = 0
+
+    def of_key(self, key: tuple[str, ...], *others: pl.Expr) -> pl.LazyFrame:
+        """The columns of a key, named by `key_columns`, the period, and further ones."""
+        names = zip(key_columns(key), key, strict=True)
+        known = [known_column(name, self.frame[name].dtype).alias(new) for new, name in names]
+        return self.frame.lazy().select(*known, self.period.alias(PERIOD), *others)
+
+    @property
+    def added_by_split(self) -> list[pl.Expr]:
+        """What a row adds to every quantity if it is in a split, for every split that counts."""
+        return [
+            (added * (pl.col(SPLIT) == split)).cast(pl.Int64).alias(of_split(split, name))
+            for split in self.last_counted
+            for name, added in zip(self.quantities, self.added, strict=True)
+        ]
+
+    @property
+    def last_counted(self) -> Splits:
+        """The splits that rows of test, and later ones, count."""
+        return self.counted[TEST]
+
+    @property
+    def added(self) -> list[pl.Expr]:
+        """The whole number that a row adds to every quantity."""
+        _, *others = self.quantities
+        return [pl.lit(1, dtype=pl.Int64), *(pl.col(_own(name)).cast(pl.Int64) for name in others)]
+
+
+def quantities(has_task_MT: NDArray[np.bool_], amounts: Collection[int] = ()) -> tuple[str, ...]:
+    """Names of what is counted.
+
+    These are rows, the positives of every task or the sum of its `amounts`, and the rows of tasks
+    that some scenario lacks.
+    """
+    sums = (
+        sum_of(task) if task in amounts else positives_of(task)
+        for task in range(has_task_MT.shape[1])
+    )
+    return (ROWS, *sums, *(rows_of(task) for task in _partial(has_task_MT)))
+
+
+def positives_of(task: int) -> str:
+    """The name of the number of positives of a task."""
+    return f"positives {task}"
+
+
+def sum_of(task: int) -> str:
+    """The name of the sum of the amounts of a task."""
+    return f"amounts {task}"
+
+
+def rows_of(task: int) -> str:
+    """The name of the number of rows that have a task."""
+    return f"rows {task}"
+
+
+def _partial(has_task_MT: NDArray[np.bool_]) -> list[int]:
+    """The tasks that some scenario lacks."""
+    return [int(task) for task in np.flatnonzero(~has_task_MT.all(axis=0))]
+
+
+def key_columns(key: Sequence[object]) -> tuple[str, ...]:
+    """Names of the columns of a key in a table of LabelCounts: `key 0`, `key 1`, ..."""
+    return tuple(f"key {position}" for position in range(len(key)))
+
+
+def of_split(split: int, quantity: str) -> str:
+    """The name of a quantity that is counted in one split."""
+    return f"{SPLITS[split]} {quantity}"
+
+
+def _own(quantity: str) -> str:
+    """A column of our own beside those of the table."""
+    return f"{OWN}{quantity}"
+
+
+def counted_splits(definition: StatisticsDefinition, *, is_frozen: bool) -> tuple[Splits, ...]:
+    """For rows of every split, the splits whose labels they count."""
+    if definition.clock is None:
+        return ((TRAIN,),) * len(SPLITS)
+    if is_frozen:
+        return (TRAIN,), (TRAIN,), (TRAIN, VALID)
+    return (TRAIN,), (TRAIN, VALID), (TRAIN, VALID, TEST)
+
+
+def countable_labels(
+    definition: StatisticsDefinition, rows: Rows, *, is_frozen: bool | None = None
+) -> CountableLabels:
+    """The labels of a study's rows, with the period of each row; see `target_statistics`."""
+    frozen = definition.is_frozen if is_frozen is None else is_frozen
+    columns = [column_of(SPLIT, rows.split_R), *_added(rows)]
+    clock = definition.clock
+    if clock is None:
+        columns.append(column_of(FOLD, rows.mapped(_folds(definition, rows))))
+        of_row = pl.col(FOLD)
+    else:
+        dtype = rows.frame[clock].dtype
+        of_row = period(known_column(clock, dtype), dtype, definition)
+    return CountableLabels(
+        frame=rows.frame.with_columns(columns),
+        period=of_row,
+        quantities=quantities(rows.has_task_MT, rows.units),
+        counted=counted_splits(definition, is_frozen=frozen),
+        earlier=clock is not None,
+        delay=definition.delay,
+    )
+
+
+def _added(rows: Rows) -> Iterator[pl.Series]:
+    """Yield the whole number that every row adds to each quantity but ROWS."""
+    for task in range(rows.labels_RT.shape[1]):
+        blocks = (rows.labels_RT[block, task] for block in rows.blocks())
+        if task in rows.units:
+            yield column_of(_own(sum_of(task)), rows.mapped(map(_parts, blocks)))
+        else:
+            yield column_of(_own(positives_of(task)), rows.mapped(blocks))
+    for task in _partial(rows.has_task_MT):
+        has_task_M = rows.has_task_MT[:, task].astype(np.uint8)
+        has_label_R = rows.mapped(has_task_M[rows.scenario_R[block]] for block in rows.blocks())
+        yield column_of(_own(rows_of(task)), has_label_R)
+
+
+def _parts(amount_B: NDArray[Any]) -> NDArray[np.int64]:
+    return np.rint(amount_B.astype(np.float64) * PARTS).astype(np.int64)
+
+
+def _folds(definition: StatisticsDefinition, rows: Rows) -> Iterator[NDArray[np.int16]]:
+    """Yield the fold of every row; valid and test share one of their own.
+
+    So they count every fold, and not one another.
+    """
+    for block in rows.blocks():
+        fold_R = (uniform(rows.row_R[block], FOLD_SEED) * definition.folds).astype(np.int16)
+        yield np.where(rows.split_R[block] == TRAIN, fold_R, np.int16(-1))
