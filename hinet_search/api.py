@@ -315,11 +315,13 @@ def predict(
     rows: "str | PathLike[str]",
     to: "str | PathLike[str]",
     *,
+    state: "str | PathLike[str] | None" = None,
     device: "Wanted" = "cpu",
     plugins: tuple[str, ...] = (),
 ) -> "Prediction":
     """Score the rows of a table with an exported model and write the scores.
 
+    `state` is a folder with label counts that roll forward: rows with labels are added to them.
     Errors: those of `score_table`.
     """
     from hinet_search.serving.model_folder import open_folder
@@ -328,7 +330,7 @@ def predict(
 
     allow_only(plugins)
     exported = open_folder(Path(folder), choose_device(device).device)
-    return score_table(exported, str(rows), Path(to))
+    return score_table(exported, str(rows), Path(to), None if state is None else Path(state))
 
 
 def monitor(

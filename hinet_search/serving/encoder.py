@@ -15,8 +15,9 @@ from hinet_search.data.derived.inputs import encode_lists, list_fields
 from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers
 from hinet_search.data.lists import ListedRows, with_numbered_lists
 from hinet_search.data.raw_values import as_text
-from hinet_search.data.rows import distinct_by_scenario
+from hinet_search.data.rows import Rows, distinct_by_scenario
 from hinet_search.data.schema import Schema
+from hinet_search.results.cells import Labels
 from hinet_search.serving.history import History
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.tables import Types
@@ -63,14 +64,39 @@ class Encoder:
         chosen = self.chosen(features)
         return chosen.schema(frequencies, features.minimum_frequency, features.pooling)
 
-    def columns(self, frame: pl.DataFrame) -> Columns:
+    def columns(self, frame: pl.DataFrame, statistics: pl.DataFrame | None = None) -> Columns:
         """Encode rows that passed the checks; labels are 0.
 
-        A number too far from training for float32 becomes infinite.
+        Statistics are those of the history, unless they are given. A number too far from training
+        for float32 becomes infinite.
         """
         scenario_R = self.scenario_numbers(frame)
         rows = self.listed(frame, scenario_R)
-        return self.encoded(rows, scenario_R, self.history.numbers(self.inputs, rows))
+        derived = self.history.numbers(self.inputs, rows, statistics)
+        return self.encoded(rows, scenario_R, derived)
+
+    def rows(self, frame: pl.DataFrame, labels_RT: Labels, split_R: NDArray[np.uint8]) -> Rows:
+        """Labelled rows that passed the checks as those of a study."""
+        scenario_R = self.scenario_numbers(frame)
+        listed = self.listed(frame, scenario_R)
+        units = self.inputs.amount_units
+        return Rows(
+            frame=listed.frame,
+            row_R=np.arange(len(listed.frame), dtype=np.uint64),
+            scenarios=self.inputs.scenario.names,
+            scenario_R=scenario_R,
+            labels_RT=labels_RT,
+            has_task_MT=self.inputs.has_task,
+            split_R=split_R,
+            truth_RT=None,
+            notes=(),
+            lists=listed.lists,
+            units={
+                number: units[task]
+                for number, task in enumerate(self.inputs.tasks)
+                if task in units
+            },
+        )
 
     def scenario_numbers(self, frame: pl.DataFrame) -> NDArray[np.int16]:
         """The number of every row's scenario (R,)."""

@@ -50,15 +50,29 @@ class History:
     counts: LabelCounts | None = None
     matches: KnownMatches | None = None
 
-    def numbers(self, inputs: Inputs, rows: ListedRows) -> list[pl.Series]:
-        """The numeric inputs derived from labels and lists, for every row."""
+    def numbers(
+        self, inputs: Inputs, rows: ListedRows, statistics: pl.DataFrame | None = None
+    ) -> list[pl.Series]:
+        """The numeric inputs derived from labels and lists, for every row.
+
+        Statistics are of the counts, unless they are given.
+        """
         columns: list[pl.Series] = []
-        if self.counts is not None and inputs.statistics is not None:
+        if statistics is not None:
+            columns += statistics.get_columns()
+        elif self.counts is not None and inputs.statistics is not None:
             statistics = later_statistics(self.counts, inputs.statistics, rows.frame, inputs.tasks)
             columns += statistics.get_columns()
         if self.matches is not None and inputs.matches is not None:
             columns += match_numbers(self.matches, inputs.matches, inputs.lists, rows).get_columns()
         return columns
+
+    def last_counted(self, inputs: Inputs) -> str:
+        """The last day (or hour) with a counted label, in the unit of the clock; empty if none."""
+        definition = inputs.statistics
+        if definition is None or self.counts is None or self.counts.days.is_empty():
+            return ""
+        return _span_in_words(self.counts.days[0], self.counts.days[-1], definition)[1]
 
     def notes(self, inputs: Inputs, *, with_newer: bool = False) -> Iterator[str]:
         """Notes for users of the exported model, which may have learned from newer rows."""
@@ -128,11 +142,7 @@ def history_of(definition: DataDefinition, inputs: Inputs, rows: Rows) -> Histor
 
 def tables_of(history: History, inputs: Inputs) -> dict[str, pl.DataFrame]:
     """The tables of a history by name."""
-    tables: dict[str, pl.DataFrame] = {}
-    if history.counts is not None and inputs.statistics is not None:
-        tables[DAYS] = pl.DataFrame({DAY: history.counts.days})
-        for number, key in enumerate((EVERYONE, *inputs.statistics.keys)):
-            tables[f"statistics.{number}"] = history.counts.of_keys[key]
+    tables = tables_of_statistics(history, inputs)
     if history.matches is not None and inputs.matches is not None:
         known, matches = history.matches, inputs.matches
         for number, pair in enumerate(usual_pairs(matches, inputs.lists)):
@@ -141,6 +151,16 @@ def tables_of(history: History, inputs: Inputs) -> dict[str, pl.DataFrame]:
             tables[f"counts.{number}"] = known.counts[pair]
         for number, name in enumerate(matches.similarity):
             tables[f"factors.{number}"] = _as_table(known.factors[name])
+    return tables
+
+
+def tables_of_statistics(history: History, inputs: Inputs) -> dict[str, pl.DataFrame]:
+    """The tables of label counts by name."""
+    tables: dict[str, pl.DataFrame] = {}
+    if history.counts is not None and inputs.statistics is not None:
+        tables[DAYS] = pl.DataFrame({DAY: history.counts.days})
+        for number, key in enumerate((EVERYONE, *inputs.statistics.keys)):
+            tables[f"statistics.{number}"] = history.counts.of_keys[key]
     return tables
 
 
@@ -165,17 +185,20 @@ def history_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> History:
 
     DataError when a table does not fit rows of `types`.
     """
-    counts = matches = None
-    if inputs.statistics is not None:
-        counts = _label_counts(inputs, inputs.statistics, types, path_of)
+    counts, matches = statistics_of_folder(inputs, types, path_of), None
     if inputs.matches is not None:
         matches = _known_matches(inputs, inputs.matches, types, path_of)
     return History(counts, matches)
 
 
-def _label_counts(
-    inputs: Inputs, definition: StatisticsDefinition, types: Types, path_of: PathOf
-) -> LabelCounts:
+def statistics_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> LabelCounts | None:
+    """Read back the tables of `tables_of_statistics`; None without statistics.
+
+    DataError when a table does not fit rows of `types`.
+    """
+    definition = inputs.statistics
+    if definition is None:
+        return None
     path = path_of(DAYS)
     table = read_table(path)
     days = as_typed(path, table, {DAY: _type_of_days(table, definition, types)}, [DAY])[DAY]

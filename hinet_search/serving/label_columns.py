@@ -4,6 +4,7 @@ Shape legend: R rows, T tasks.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.label_checks import label_problems
-from hinet_search.data.labels import amounts_of, labels_of, where_labelled
-from hinet_search.serving.predict import KEY
+from hinet_search.data.labels import MAX_UNITS, amounts_of, labels_of, where_labelled
+from hinet_search.results.cells import Labels
+from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.row_checks import KEY, refuse
 from hinet_search.study.data_definition import TaskDefinition
 
 if TYPE_CHECKING:
@@ -21,6 +25,51 @@ else:
     NewLabels = np.ndarray  # types checked at run time know no unions of dtypes
 
 UNLABELLED = -1
+
+
+@dataclass(frozen=True)
+class LabelsOfRows:
+    """Labels as a training has them, and whether a row has those of all its tasks (R,).
+
+    Amounts are in the units of the model. A label is 0 where there is none.
+    """
+
+    labels_RT: Labels
+    is_labelled_R: NDArray[np.bool_]
+
+
+def labels_of_rows(
+    exported: ExportedModel, tasks: Mapping[str, TaskDefinition], frame: pl.DataFrame, path: str
+) -> LabelsOfRows:
+    """The labels of checked rows, which have the label columns of all `tasks`.
+
+    DataError when a column holds values that are no labels.
+    """
+    inputs = exported.file.inputs
+    has_task_RT = inputs.has_task[exported.encoder.scenario_numbers(frame)]
+    refuse(path, label_column_problems(inputs.tasks, tasks, frame, has_task_RT))
+    label_RT = labels_of_columns(inputs.tasks, tasks, frame, has_task_RT)
+    is_labelled_R = (~has_task_RT | (label_RT != UNLABELLED)).all(axis=1)
+    label_RT[~has_task_RT | ~is_labelled_R[:, None]] = 0
+    refuse(path, _amount_problems(label_RT, inputs))
+    return LabelsOfRows(_in_units(label_RT, inputs), is_labelled_R)
+
+
+def _amount_problems(label_RT: NewLabels, inputs: Inputs) -> list[str]:
+    largest_T = label_RT.max(axis=0, initial=0)
+    return [
+        f"amounts of {task} must be at most {MAX_UNITS:,} times the mean of training, "
+        f"{inputs.amount_units[task]:.4g}, got {largest:.4g}"
+        for task, largest in zip(inputs.tasks, largest_T.tolist(), strict=True)
+        if task in inputs.amount_units and largest > MAX_UNITS * inputs.amount_units[task]
+    ]
+
+
+def _in_units(label_RT: NewLabels, inputs: Inputs) -> Labels:
+    """Labels as a training has them: amounts in the units by which the model was trained."""
+    if not inputs.amount_units:
+        return label_RT.astype(np.uint8)
+    return (label_RT / inputs.units).astype(np.float32)
 
 
 def label_column_problems(

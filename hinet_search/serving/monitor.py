@@ -36,16 +36,15 @@ from hinet_search.serving.number_counts import (
     moved_inputs,
 )
 from hinet_search.serving.predict import (
-    KEY,
     RUN_ROWS,
     checked,
     memory_explained,
     missing_scores,
     predictions,
-    refuse,
     scanned,
 )
 from hinet_search.serving.profile import Profile, RowsOfUsers, no_profile
+from hinet_search.serving.row_checks import KEY, refuse
 from hinet_search.serving.users import user_column, user_numbers
 from hinet_search.study.data_definition import TaskDefinition
 

@@ -19,13 +19,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
+from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.common.files import replacing
 from hinet_search.data.columns import Columns
 from hinet_search.data.mapped_table import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.object_stores.copies import local_path
-from hinet_search.data.reading import FAILURES, OWN, unreadable
+from hinet_search.data.reading import FAILURES, unreadable
 from hinet_search.data.sources.table import scan
 from hinet_search.results.families import POISSON
 from hinet_search.results.statistics.calibrators import apply
@@ -38,6 +38,7 @@ from hinet_search.serving.inputs import (
     count_unfit,
     misread_columns,
 )
+from hinet_search.serving.label_columns import labels_of_rows
 from hinet_search.serving.members import average
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.number_counts import (
@@ -46,17 +47,33 @@ from hinet_search.serving.number_counts import (
     count_numbers,
     moved_inputs,
 )
-from hinet_search.serving.row_checks import text_problems, value_problems
+from hinet_search.serving.profile import read_profile
+from hinet_search.serving.rolling import Rolled, roll
+from hinet_search.serving.row_checks import KEY, refuse, text_problems, value_problems
+from hinet_search.serving.state import with_state, write_state
 from hinet_search.serving.users import user_column, user_numbers
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import memory_errors_explained
 
 RUN_ROWS = 2**17
 FAR_DISTANCE = 0.3  # between distributions of an input; scores of a part of the rows differ by less
-KEY = f"{OWN}key "  # prefix of the name of a column that is copied unchanged
 BYTES_PER_SCORE = 4
 NEEDS_LESS = "a table of fewer rows than that needs less, and --device cpu needs no memory of a GPU"
 AS_TRAINED = "the column has that type in training: write such a value, or none where it is missing"
+
+
+@dataclass(frozen=True)
+class RolledRows:
+    """What a state took of the rows.
+
+    `counted` rows were added, `unlabelled` ones lack a label, and those `again` are of days that it
+    had counted. `last` is the end of what it has counted now, in the unit of the clock.
+    """
+
+    counted: int
+    unlabelled: int
+    again: int
+    last: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +83,7 @@ class Prediction:
     `unseen` is the share of rows with a value without an id, by categorical column; `far` that of
     rows whose number is far outside of those of training, by numeric input; `moved` has the inputs
     whose distribution is another than in training, with their distance. Both are empty for a folder
-    of an earlier version.
+    of an earlier version. `rolled` is what a state took of the rows, None without one.
     """
 
     scores: Path
@@ -77,18 +94,25 @@ class Prediction:
     unseen: dict[str, float]
     far: dict[str, float]
     moved: dict[str, float]
+    rolled: RolledRows | None = None
 
 
-def score_table(exported: ExportedModel, path: str, to: Path) -> Prediction:
+def score_table(
+    exported: ExportedModel, path: str, to: Path, state: Path | None = None
+) -> Prediction:
     """Score the rows of a table and write keys and scores, in the order of the rows.
 
-    The table is Parquet or CSV, one file, a folder or a glob.
+    The table is Parquet or CSV, one file, a folder or a glob. Statistics begin as the folder
+    `state` has them, or as the model was exported, and roll forward over rows with labels; then
+    the state is written.
     Errors: DataError when columns or values are not as in training, EnvironmentFault when a file
-    cannot be written or memory runs out.
+    cannot be written or memory runs out, and those of `with_state`.
     """
     _refuse_other_formats(to)
     with memory_explained(exported, path):
-        return _predict(exported, path, to)
+        if state is None:
+            return _predict(exported, path, to)
+        return _predict(with_state(exported, state), path, to, state)
 
 
 @contextmanager
@@ -103,22 +127,28 @@ def memory_explained(exported: ExportedModel, path: str) -> Iterator[None]:
         ) from error
 
 
-def _predict(exported: ExportedModel, path: str, to: Path) -> Prediction:
+def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None = None) -> Prediction:
     started = time.perf_counter()
     lazy = scanned(exported, path)
     keys = _keys(exported, lazy)
-    frame, unfit = checked(exported, lazy, keys, path, to.absolute().parent)
+    labels = () if state is None else _label_columns(exported, lazy)
+    copied = tuple(dict.fromkeys([*keys, *labels]))
+    frame, unfit = checked(exported, lazy, copied, path, to.absolute().parent)
+    rolled = _rolled(exported, frame, path) if labels else None
+    statistics = None if rolled is None else rolled.statistics
     unseen, counts = Counter(unfit), list[NumberCounts]()
     try:
         num_bytes = len(frame) * BYTES_PER_SCORE * len(exported.file.inputs.tasks)
         with replacing(to, num_bytes) as part:
-            _write(_Scorer(exported, path, keys, unseen, counts), frame, part)
+            _write(_Scorer(exported, path, keys, unseen, counts, statistics), frame, part)
     except OSError as error:
         if error.errno == errno.ENOMEM:
             raise
         raise EnvironmentFault(
             f"{to}: cannot be written: {error.strerror}", remedy="name another file with -o"
         ) from error
+    if state is not None and rolled is not None:
+        write_state(state, rolled.encoder, lambda: None)
     rates = {name: unseen[name] / max(len(frame), 1) for name in exported.file.inputs.categorical}
     user = user_column(exported, keys)
     users = None if user is None else frame[f"{KEY}{user}"]
@@ -131,7 +161,29 @@ def _predict(exported: ExportedModel, path: str, to: Path) -> Prediction:
         unseen=rates,
         far=_far(counts),
         moved=_moved(exported, counts, user_numbers(users, len(frame))),
+        rolled=None if state is None else _rolled_rows(exported, rolled),
     )
+
+
+def _label_columns(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ...]:
+    """The columns of labels; none if the rows lack one of them."""
+    tasks = read_profile(exported.folder).tasks
+    columns = tuple(dict.fromkeys(task.column for task in tasks.values()))
+    return columns if set(columns) <= set(lazy.collect_schema().names()) else ()
+
+
+def _rolled(exported: ExportedModel, frame: pl.DataFrame, path: str) -> Rolled:
+    tasks = read_profile(exported.folder).tasks
+    return roll(exported, frame, labels_of_rows(exported, tasks, frame, path))
+
+
+def _rolled_rows(exported: ExportedModel, rolled: Rolled | None) -> RolledRows:
+    """What became of the state; without labels it stays."""
+    encoder = exported.encoder if rolled is None else rolled.encoder
+    if rolled is None:
+        return RolledRows(0, 0, 0, encoder.history.last_counted(encoder.inputs))
+    last = encoder.history.last_counted(encoder.inputs)
+    return RolledRows(rolled.counted, rolled.unlabelled, rolled.again, last)
 
 
 def _far(counts: Sequence[NumberCounts]) -> dict[str, float]:
@@ -226,12 +278,6 @@ def checked(
     return frame, unfit
 
 
-def refuse(path: str, problems: list[str]) -> None:
-    """DataError with the problems of the rows at `path`, if there are any."""
-    if problems:
-        raise DataError(*(f"{path}: {problem}" for problem in problems))
-
-
 @dataclass(frozen=True)
 class _Scorer:
     """Scores blocks of rows of `path`.
@@ -244,13 +290,17 @@ class _Scorer:
     keys: tuple[str, ...]
     unseen: Counter[str]
     counts: list[NumberCounts]
+    statistics: pl.DataFrame | None = None
 
     def scored(self, frame: pl.DataFrame, first: int) -> pl.DataFrame:
         """Keys and predictions of a block of rows, of which the first has number `first`.
 
         DataError when a row has no finite score.
         """
-        columns = self.exported.encoder.columns(frame)
+        statistics = None
+        if self.statistics is not None:
+            statistics = self.statistics[first : first + len(frame)]
+        columns = self.exported.encoder.columns(frame, statistics)
         self.unseen.update(self.exported.encoder.unseen(frame, columns))
         if self.exported.profile is not None:
             names = self.exported.encoder.encoding.numeric_inputs

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from hinet_search.common.errors import shortened
+from hinet_search.common.errors import DataError, shortened
 from hinet_search.data.numbers import (
     LARGEST,
     MAX_EXAMPLES,
@@ -14,9 +14,17 @@ from hinet_search.data.numbers import (
     rows_in_words,
 )
 from hinet_search.data.raw_values import as_text, listed
-from hinet_search.data.reading import NUM_ROWS, ROW_NUMBER
+from hinet_search.data.reading import NUM_ROWS, OWN, ROW_NUMBER
 from hinet_search.data.text_numbers import wrong_texts
 from hinet_search.serving.inputs import Inputs, ScenarioInput, numbers_as_text
+
+KEY = f"{OWN}key "  # prefix of the name of a column that is copied unchanged
+
+
+def refuse(path: str, problems: list[str]) -> None:
+    """DataError with the problems of the rows at `path`, if there are any."""
+    if problems:
+        raise DataError(*(f"{path}: {problem}" for problem in problems))
 
 
 def text_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:

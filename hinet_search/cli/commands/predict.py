@@ -12,7 +12,7 @@ from hinet_search.cli.options import PLUGIN, as_json, output_options, scored_on,
 from hinet_search.cli.output import echo, mark, output, print_document
 
 if TYPE_CHECKING:
-    from hinet_search.serving.predict import Prediction
+    from hinet_search.serving.predict import Prediction, RolledRows
 
 NAMED_FROM = 0.001  # smaller rates are summarised
 MOST_NAMED = 5  # inputs in a warning
@@ -26,6 +26,7 @@ MOST_NAMED = 5  # inputs in a warning
         "hinet-search predict winner rows.parquet -o scores.parquet",
         "hinet-search predict hinet-shop 'days/*.parquet' -o scores.parquet --device cuda",
         "hinet-search predict hinet-shop rows.csv -o scores.parquet --json",
+        "hinet-search predict winner monday.parquet -o monday-scores.parquet --state counts",
     ),
 )
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -41,12 +42,20 @@ MOST_NAMED = 5  # inputs in a warning
         type=click.Path(dir_okay=False, path_type=Path),
         help="A .parquet file; an existing one is overwritten.",
     ),
+    click.option(
+        "--state",
+        metavar="FOLDER",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Label statistics roll forward: they begin as FOLDER has them, count the labels of "
+        "these rows day by day, and FOLDER is written.",
+    ),
     as_json,
 )
 def command(
     folder: Path,
     rows: str,
     to: Path,
+    state: Path | None,
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
@@ -61,12 +70,14 @@ def command(
     from hinet_search.api import predict
     from hinet_search.data.inspect.unseen import WARN_ABOVE
 
-    result = predict(folder, rows, to, **given)
+    result = predict(folder, rows, to, state=state, **given)
     if as_json:
         print_document("predict", **asdict(result))
         return
     scored = f"{result.rows:,} rows in {result.seconds:.1f} s -> {result.scores}"
     echo(f"{scored} ({', '.join(result.tasks)}); unseen: {_unseen(result.unseen)}")
+    if result.rolled is not None:
+        echo(f"state: {_state(result.rolled)} -> {state}")
     frequent = [name for name, rate in result.unseen.items() if rate > WARN_ABOVE]
     if frequent:
         warning = (
@@ -76,6 +87,16 @@ def command(
         output().note(mark("!!"), f"  {warning}")
     for warning in _number_warnings(result):
         output().note(mark("!!"), f"  {warning}")
+
+
+def _state(rolled: "RolledRows") -> str:
+    """Return `120 rows counted, 3 without a label, 20 of days counted before; up to 2026-05-08`."""
+    parts = [f"{rolled.counted:,} rows counted"]
+    if rolled.unlabelled:
+        parts.append(f"{rolled.unlabelled:,} without a label")
+    if rolled.again:
+        parts.append(f"{rolled.again:,} of days counted before")
+    return f"{', '.join(parts)}; up to {rolled.last or 'no day'}"
 
 
 def _number_warnings(result: "Prediction") -> Iterator[str]:

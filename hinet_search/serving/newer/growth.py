@@ -38,7 +38,6 @@ from hinet_search.data.encode import (
 from hinet_search.data.rows import Rows
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import History
-from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.newer.rows import NewerRows
 
 TRAIN, VALID = SPLITS.index("train"), SPLITS.index("valid")
@@ -95,30 +94,8 @@ def grow(encoder: Encoder, newer: NewerRows, minimum_frequency: int) -> GrownEnc
 
 def _rows(encoder: Encoder, newer: NewerRows) -> Rows:
     """The newer rows as those of a study, the held-out ones as validation."""
-    scenario_R = encoder.scenario_numbers(newer.frame)
-    listed = encoder.listed(newer.frame, scenario_R)
-    return Rows(
-        frame=listed.frame,
-        row_R=np.arange(len(listed.frame), dtype=np.uint64),
-        scenarios=encoder.inputs.scenario.names,
-        scenario_R=scenario_R,
-        labels_RT=newer.labels_RT,
-        has_task_MT=encoder.inputs.has_task,
-        split_R=np.where(newer.is_held_out_R, VALID, TRAIN).astype(np.uint8),
-        truth_RT=None,
-        notes=(),
-        lists=listed.lists,
-        units=_units(encoder.inputs),
-    )
-
-
-def _units(inputs: Inputs) -> dict[int, float]:
-    """What a label of 1 stands for, by the number of every task of amounts."""
-    return {
-        number: inputs.amount_units[task]
-        for number, task in enumerate(inputs.tasks)
-        if task in inputs.amount_units
-    }
+    split_R = np.where(newer.is_held_out_R, VALID, TRAIN).astype(np.uint8)
+    return encoder.rows(newer.frame, newer.labels_RT, split_R)
 
 
 def counted_again(before: Encoder, newer: NewerRows) -> str:

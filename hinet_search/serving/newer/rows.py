@@ -15,22 +15,17 @@ from numpy.typing import NDArray
 
 from hinet_search.data.encode import known_values
 from hinet_search.data.hashing import keys_of, uniform
-from hinet_search.data.labels import MAX_UNITS
 from hinet_search.data.queries.content_hash import ContentHash
 from hinet_search.data.raw_values import as_text
 from hinet_search.results.cells import Labels
 from hinet_search.results.statistics.resampling import units_of_rows
-from hinet_search.serving.inputs import Inputs, missing_columns
-from hinet_search.serving.label_columns import (
-    UNLABELLED,
-    NewLabels,
-    label_column_problems,
-    labels_of_columns,
-)
+from hinet_search.serving.inputs import missing_columns
+from hinet_search.serving.label_columns import labels_of_rows
 from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.predict import KEY, checked, refuse, scanned
+from hinet_search.serving.predict import checked, scanned
 from hinet_search.serving.profile import read_profile
+from hinet_search.serving.row_checks import KEY, refuse
 
 HELD_OUT_SEED = 5_318_008_713  # of users, or rows, that are held out where rows have no clock
 JUDGING_SEED = 7_046_029_254  # of users, or rows, that judge among those held out
@@ -119,36 +114,13 @@ def _labelled_table(
     lazy = scanned(exported, path)
     refuse(path, missing_columns(needed, lazy.collect_schema().names()))
     frame, _ = checked(exported, lazy, needed, path, folder)
-    inputs = exported.file.inputs
-    has_task_RT = inputs.has_task[exported.encoder.scenario_numbers(frame)]
-    refuse(path, label_column_problems(inputs.tasks, tasks, frame, has_task_RT))
-    label_RT = labels_of_columns(inputs.tasks, tasks, frame, has_task_RT)
-    is_labelled_R = (~has_task_RT | (label_RT != UNLABELLED)).all(axis=1)
-    label_RT[~has_task_RT] = 0
-    refuse(path, _label_problems(labels, is_labelled_R))
-    refuse(path, _amount_problems(label_RT, inputs))
+    found = labels_of_rows(exported, tasks, frame, path)
+    refuse(path, _label_problems(labels, found.is_labelled_R))
     return _LabelledTable(
-        frame=frame.filter(pl.Series(is_labelled_R)),
-        labels_RT=_in_units(label_RT[is_labelled_R], inputs),
-        num_unlabelled=int((~is_labelled_R).sum()),
+        frame=frame.filter(pl.Series(found.is_labelled_R)),
+        labels_RT=found.labels_RT[found.is_labelled_R],
+        num_unlabelled=int((~found.is_labelled_R).sum()),
     )
-
-
-def _amount_problems(label_RT: NewLabels, inputs: Inputs) -> list[str]:
-    largest_T = label_RT.max(axis=0, initial=0)
-    return [
-        f"amounts of {task} must be at most {MAX_UNITS:,} times the mean of training, "
-        f"{inputs.amount_units[task]:.4g}, got {largest:.4g}"
-        for task, largest in zip(inputs.tasks, largest_T.tolist(), strict=True)
-        if task in inputs.amount_units and largest > MAX_UNITS * inputs.amount_units[task]
-    ]
-
-
-def _in_units(label_RT: NewLabels, inputs: Inputs) -> Labels:
-    """Labels as a training has them: amounts in the units by which the model was trained."""
-    if not inputs.amount_units:
-        return label_RT.astype(np.uint8)
-    return (label_RT / inputs.units).astype(np.float32)
 
 
 def _clock(exported: ExportedModel, study_rows: StudyRows) -> str | None:

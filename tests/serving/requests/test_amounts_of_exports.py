@@ -27,11 +27,11 @@ from hinet_search.serving.compiled.weights import cost_of, narrowed
 from hinet_search.serving.compiled.write import write_compiled
 from hinet_search.serving.drift import CellOfNewRows, amount_cell
 from hinet_search.serving.drift_card import drift_card, drift_lines
+from hinet_search.serving.label_columns import _amount_problems
 from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.members import ExportedMember, average
 from hinet_search.serving.model_file import CONFIG, CalibratedCell
 from hinet_search.serving.model_folder import ExportedModel, open_folder
-from hinet_search.serving.newer.rows import _amount_problems
 from hinet_search.serving.predict import predictions
 from hinet_search.serving.profile import PROFILE, AmountSpread, write_profile
 from hinet_search.serving.requests.served_model import open_served

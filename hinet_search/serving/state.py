@@ -1,0 +1,166 @@
+"""State: the label counts of an exported model as of its newest rows, in a folder of their own.
+
+state.json      which generation counts, of what definition, and SHA-256 of its tables
+N/              the tables of generation N: days and statistics.K, as in the folder of a model
+
+A generation is written whole, then state.json is replaced; so a process that is killed leaves the
+generation before or the new one. The folder of the model stays as it is.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
+from hinet_search.common.files import locked, replacing, replacing_folder
+from hinet_search.common.frozen_model import Frozen
+from hinet_search.serving.encoder import Encoder
+from hinet_search.serving.history import statistics_of_folder, tables_of_statistics
+from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.study.feature_definition import StatisticsDefinition
+
+INDEX = "state.json"
+MAX_BYTES = 1_000_000  # of the index
+BEGIN_AGAIN = "name another folder, which begins as the model was exported"
+
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Index(Frozen):
+    """Content of state.json."""
+
+    generation: Annotated[int, Field(ge=1, lt=2**53)]
+    definition: Hash
+    tables: dict[Annotated[str, Field(pattern=r"^[a-z]+(\.[0-9]+)?$")], Hash]
+
+
+def refreshed_statistics(exported: ExportedModel) -> StatisticsDefinition:
+    """The statistics of a model that roll forward; ConfigurationError if it has none."""
+    statistics = exported.file.inputs.statistics
+    if statistics is None or statistics.is_frozen:
+        got = "none" if statistics is None else "statistics that are as old as the model"
+        raise ConfigurationError(
+            f"--state: {exported.folder} must have label statistics that are counted anew, "
+            f"got {got}",
+            remedy="write refresh: day in the data definition, launch and export again; or leave "
+            "out --state",
+        )
+    return statistics
+
+
+def with_state(exported: ExportedModel, folder: Path) -> ExportedModel:
+    """The model with the label counts of a state; as it was exported if there is no state yet.
+
+    Errors: ConfigurationError if the model has nothing that rolls; DataError for the state of
+    another definition, or a damaged one; EnvironmentFault if it cannot be read.
+    """
+    refreshed_statistics(exported)
+    index = _index(folder)
+    if index is None:
+        return exported
+    if index.definition != _definition(exported.encoder):
+        raise DataError(
+            f"{folder}: must be a state of statistics that are defined as those of "
+            f"{exported.folder}, but is of others",
+            remedy=BEGIN_AGAIN,
+        )
+    place = folder / str(index.generation)
+    try:
+        for name, known in index.tables.items():
+            if _hash(place / f"{name}.parquet") != known:
+                raise _damaged(folder, f"{name} has changed since it was written")
+    except OSError as error:
+        raise _damaged(folder, f"{error.filename} cannot be read: {error.strerror}") from error
+    encoder = exported.encoder
+    types = encoder.inputs.encoded_types(encoder.types)
+    counts = statistics_of_folder(encoder.inputs, types, lambda name: place / f"{name}.parquet")
+    history = replace(encoder.history, counts=counts)
+    return replace(exported, encoder=replace(encoder, history=history))
+
+
+def write_state(folder: Path, encoder: Encoder, wait: Callable[[], None]) -> None:
+    """Write the label counts of an encoder as the next generation, completely or not at all.
+
+    `wait` is called if another process writes the state of this folder.
+    Errors: DiskFull; EnvironmentFault if the folder cannot be written.
+    """
+    tables = tables_of_statistics(encoder.history, encoder.inputs)
+    try:
+        with locked(folder, wait):
+            before = _index(folder)
+            generation = 1 if before is None else before.generation + 1
+            shutil.rmtree(folder / str(generation), ignore_errors=True)  # of a killed process
+            with replacing_folder(folder / str(generation), None) as part:
+                for name, table in tables.items():
+                    table.write_parquet(part / f"{name}.parquet")
+                hashes = {name: _hash(part / f"{name}.parquet") for name in tables}
+            index = Index(generation=generation, definition=_definition(encoder), tables=hashes)
+            text = index.model_dump_json(indent=1)
+            with replacing(folder / INDEX, len(text)) as part:
+                part.write_text(text, encoding="utf-8")
+            if generation > 2:  # a reader may be in the generation before
+                shutil.rmtree(folder / str(generation - 2), ignore_errors=True)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{folder}: the state cannot be written: {error.strerror}",
+            remedy="free space, give write permission, or name another folder",
+        ) from error
+
+
+def _index(folder: Path) -> Index | None:
+    path = folder / INDEX
+    try:
+        if not path.is_file():
+            if folder.exists() and not _is_begun(folder):
+                raise _damaged(folder, f"it has no {INDEX}")
+            return None
+        if path.stat().st_size > MAX_BYTES:
+            raise _damaged(folder, f"{INDEX} has more than {MAX_BYTES:,} bytes")
+        return Index.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{path}: must be readable, but is not: {error.strerror}",
+            remedy="give read permission",
+        ) from error
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        raise _damaged(folder, f"{INDEX}: {wrong['msg']}") from error
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether a folder has nothing but what a killed process left of its first generation."""
+    return folder.is_dir() and all(
+        path.name.isdecimal() or path.name.startswith(".") for path in folder.iterdir()
+    )
+
+
+def _damaged(folder: Path, what: str) -> DataError:
+    return DataError(
+        f"{folder}: must be a state that predict --state wrote, but {what}", remedy=BEGIN_AGAIN
+    )
+
+
+def _definition(encoder: Encoder) -> str:
+    """A hash of what counts mean: keys with their types, tasks, and units of amounts."""
+    inputs = encoder.inputs
+    assert inputs.statistics is not None, "only called with statistics"
+    columns = {name for key in inputs.statistics.keys for name in key}
+    content = {
+        "statistics": inputs.statistics.model_dump(mode="json"),
+        "tasks": inputs.tasks,
+        "units": inputs.amount_units,
+        "absent": inputs.absent_cells,
+        "types": {name: str(encoder.types[name]) for name in sorted(columns)},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
