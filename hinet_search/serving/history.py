@@ -88,15 +88,16 @@ class History:
         self, definition: StatisticsDefinition, *, with_newer: bool
     ) -> Iterator[str]:
         newer = " and newer rows" if with_newer else ""
-        yield f"Label statistics are of {self._labels_in_words(definition, newer)}."
-        if definition.clock is None or definition.is_frozen:
+        counted = f"Label statistics are of {self._labels_in_words(definition, newer)}."
+        if definition.is_frozen:
             yield (
-                "New rows add to them when the model is fit again on them, not when it scores them."
+                f"{counted} New rows add to them when the model is fit again on them, not when it "
+                "scores them."
             )
         else:
             yield (
-                f"The metrics of this model are of statistics that are counted anew every "
-                f"{definition.period}: roll them forward (`predict --state`), or they are worse."
+                f"{counted} The metrics of this model are of statistics that are counted anew "
+                f"every {definition.period}: roll them forward with `predict --state`."
             )
         if definition.clock is not None:
             late = f", but none of the last {definition.labels_after}" if definition.delay else ""

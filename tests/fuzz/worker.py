@@ -24,6 +24,7 @@ from typing import Any
 from tests.fuzz.faults import Fault, Outcome, innermost, of_exception, of_fault
 
 WALL_SECONDS = 60.0  # of one input that computes nothing: it waits for something
+ENDING_SECONDS = 30.0
 INPUTS = 500  # of one process
 DEADLY = ("hang", "death", "memory")  # faults after which a process is not what it was
 HEAVY = (
@@ -95,7 +96,13 @@ class Workers:
     def close(self) -> None:
         """End the server and what it started."""
         self._server.close()
-        self._process.wait()
+        try:
+            self._process.wait(ENDING_SECONDS)
+        except (
+            subprocess.TimeoutExpired
+        ):  # a fork of this process holds the other end of its socket
+            self._process.kill()
+            self._process.wait()
 
     def __enter__(self) -> "Workers":
         return self

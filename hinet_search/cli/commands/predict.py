@@ -25,7 +25,6 @@ MOST_NAMED = 5  # inputs in a warning
     examples=(
         "hinet-search predict winner rows.parquet -o scores.parquet",
         "hinet-search predict hinet-shop 'days/*.parquet' -o scores.parquet --device cuda",
-        "hinet-search predict hinet-shop rows.csv -o scores.parquet --json",
         "hinet-search predict winner monday.parquet -o monday-scores.parquet --state counts",
     ),
 )
