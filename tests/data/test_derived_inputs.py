@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from numpy.testing import assert_array_equal
 from tables import LISTS, definition, prepared, shop, with_lists
 
 from hinet_search.common.errors import DataError
@@ -242,6 +243,24 @@ def test_a_length_of_days_is_refused_for_a_clock_without_numbers(
     place = "data.features.statistics.day_length: the clock 'minute' must hold numbers, "
     with pytest.raises(DataError, match=place + says):
         prepared(frame, tmp_path, features={"categorical": ["item"], "statistics": statistics})
+
+
+def test_rows_of_test_are_there_with_frozen_statistics_too(tmp_path: Path) -> None:
+    def with_refresh(refresh: str) -> Dataset:
+        statistics = {"by": ["user"], "clock": "minute", "refresh": refresh}
+        features = {"categorical": ["item"], "statistics": statistics}
+        return prepared(shop(), tmp_path, features=features)
+
+    daily, never = with_refresh("day"), with_refresh("never")
+    assert daily.frozen_test is not None
+    assert never.frozen_test is None
+    assert_array_equal(daily.frozen_test.numeric_RN, never.test.numeric_RN)
+    assert (daily.test.numeric_RN != never.test.numeric_RN).any()
+    for name in ("numeric_RN", "ids_RF", "labels_RT"):
+        assert_array_equal(getattr(daily.train, name), getattr(never.train, name))
+    without = daily.with_groups("none").frozen_test
+    assert without is not None
+    assert without.numeric_RN.shape == (daily.test.num_rows, 0)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hinet_search.report.card import Card
 from hinet_search.report.page import SECTIONS, cards
 from tests.report.measured import measured
 from tests.report.nine_arms import few_rows, running
+from tests.report.refreshed import refreshed
 from tests.report.studies import empty, small
 from tests.report.taught import taught
 from tests.report.traded import traded
@@ -25,6 +26,7 @@ STUDIES = {
     "taught": taught(),
     "measured": measured(),
     "traded": traded(("latency_ms", "worst_auc")),
+    "refreshed": refreshed(),
 }
 CHANGED = ("verdict", "leaderboard", "cost", "budget-curves", "trust")
 OF_INPUTS = ("inputs", "trust")
@@ -41,7 +43,13 @@ def golden_text(card: Card) -> str:
 
 
 def files() -> list[tuple[str, str]]:
-    of_study = {"small": IDS, "taught": ON_TOP, "measured": OF_INPUTS, "traded": ("trade-off",)}
+    of_study = {
+        "small": IDS,
+        "taught": ON_TOP,
+        "measured": OF_INPUTS,
+        "traded": ("trade-off",),
+        "refreshed": ("freshness",),
+    }
     return [(study, card) for study in STUDIES for card in of_study.get(study, CHANGED)]
 
 

@@ -12,6 +12,7 @@ from hinet_search.report.page import SECTIONS, cards
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
 from tests.report.nine_arms import few_rows, running
+from tests.report.refreshed import LOST, refreshed
 from tests.report.studies import INJECTION, empty, failed_only, hostile, small, study
 from tests.report.taught import taught, with_ensemble, with_limits, with_student
 
@@ -265,3 +266,14 @@ def test_a_budget_of_time_is_told_where_the_study_is_reproduced() -> None:
     assert "24 trials per arm, 4 passes" in body
     in_time = replace(record, budget=replace(record.budget, seconds=7200.0))
     assert "24 trials per arm in a budget of 2 h 0 m, 4 passes" in build("reproduce", in_time).body
+
+
+def test_freshness_shows_what_the_same_models_have_with_frozen_statistics() -> None:
+    card = next(card for card in cards(refreshed()) if card.id == "freshness")
+    assert "label statistics are counted anew every day, labels are known 1d after" in card.lead
+    cells = re.findall(r">([+−]?\.\d+)<", str(card.body))
+    rows = [tuple(cells[place : place + 3]) for place in range(0, len(cells), 3)]
+    assert len(rows) > 1
+    for fresh, frozen, difference in rows:
+        assert float(fresh) - float(frozen) == pytest.approx(LOST, abs=2e-4)
+        assert difference == "+.0200"
