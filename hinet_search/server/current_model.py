@@ -34,10 +34,13 @@ class RefusedReload:
 
 
 class CurrentModel:
-    """Holds the model of a folder: None until `load` is done, then the newest that is valid."""
+    """Holds the model of a folder: None until `load` is done, then the newest that is valid.
 
-    def __init__(self, folder: Path, metrics: Metrics, log: Log) -> None:
-        self.folder = folder
+    Its label statistics are those of the folder `state`, if there is one.
+    """
+
+    def __init__(self, folder: Path, metrics: Metrics, log: Log, state: Path | None = None) -> None:
+        self.folder, self.state = folder, state
         self.model: ServedModel | None = None
         self.refused: RefusedReload | None = None
         self._metrics = metrics
@@ -48,9 +51,13 @@ class CurrentModel:
 
         Errors: those of `open_served`.
         """
-        before = signature(self.folder)
+        before = self.signature()
         self._open()
         return before
+
+    def signature(self) -> Signature:
+        """Return what changes with the files of the model or of the state."""
+        return tuple(signature(each) for each in (self.folder, self.state) if each is not None)
 
     def reload(self) -> None:
         """Replace the model by that of the folder now; the old one stays if that is refused.
@@ -73,7 +80,7 @@ class CurrentModel:
 
     def _open(self) -> None:
         started = time.perf_counter()
-        self.model = served = open_served(self.folder)
+        self.model = served = open_served(self.folder, self.state)
         self._metrics.model(served)
         seconds = time.perf_counter() - started
         self._log(f"loaded {served.name}, version {served.version}, in {seconds:.1f} s")
@@ -93,7 +100,7 @@ async def keep_current(
         with suppress(TimeoutError):
             async with asyncio.timeout(WATCH_SECONDS if watch else None):
                 await asked.wait()
-        now = await asyncio.to_thread(signature, current.folder)
+        now = await asyncio.to_thread(current.signature)
         is_settled = now == seen and now != loaded
         if asked.is_set() or is_settled:
             asked.clear()

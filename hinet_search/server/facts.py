@@ -10,9 +10,11 @@ from hinet_search.serving.requests.served_model import ServedModel
 def model_facts(served: ServedModel) -> dict[str, Any]:
     """Return what config.yaml and card.md say of the model, and when they were read.
 
-    `amount_units` are the tasks of amounts, with the mean amount of training, if there are any.
+    `amount_units` are the tasks of amounts, with the mean amount of training, if there are any, and
+    `counted_to` is the end of what label statistics count, if they have a clock.
     """
     file = served.exported.file
+    last = served.exported.encoder.history.last_counted(file.inputs)
     members = [
         {
             "arm": member.run.arm,
@@ -32,6 +34,7 @@ def model_facts(served: ServedModel) -> dict[str, Any]:
         "scenarios": file.inputs.scenario.names,
         "absent_cells": [list(names) for names in file.inputs.absent_cells],
         **amounts,
+        **({"counted_to": last} if last else {}),
         "columns": columns_in_words(served),
         "members": members,
         "average_of": file.scale,

@@ -38,6 +38,7 @@ class ServerOptions:
     limits: Limits
     threads: int
     watch: bool = False
+    state: Path | None = None
 
 
 def serve(options: ServerOptions, say: Log) -> None:
@@ -75,7 +76,7 @@ def _noting_signals() -> Iterator[Event]:
 
 async def _serve(options: ServerOptions, listener: socket.socket, stop: Event, log: Log) -> None:
     metrics = Metrics()
-    current = CurrentModel(options.folder, metrics, log)
+    current = CurrentModel(options.folder, metrics, log, options.state)
     with ThreadPoolExecutor(options.threads, "score") as pool:
         service = Service(current, metrics, pool, options.listening, options.limits, log)
         config = uvicorn.Config(

@@ -70,7 +70,9 @@ class History:
     def last_counted(self, inputs: Inputs) -> str:
         """The last day (or hour) with a counted label, in the unit of the clock; empty if none."""
         definition = inputs.statistics
-        if definition is None or self.counts is None or self.counts.days.is_empty():
+        if definition is None or definition.clock is None:
+            return ""
+        if self.counts is None or self.counts.days.is_empty():
             return ""
         return _span_in_words(self.counts.days[0], self.counts.days[-1], definition)[1]
 

@@ -73,7 +73,14 @@ EXTRA = ("fastapi", "uvicorn", "prometheus_client")
     click.option(
         "--watch",
         is_flag=True,
-        help="Load the model again when its files, or the link FOLDER, change. SIGHUP always does.",
+        help="Load the model again when its files, those of the state, or the link FOLDER change. "
+        "SIGHUP always does.",
+    ),
+    click.option(
+        "--state",
+        metavar="FOLDER",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Score with the label statistics that predict --state keeps in FOLDER.",
     ),
 )
 @study_options(PLUGIN)
@@ -99,7 +106,8 @@ def command(folder: Path, token_file: Path | None, plugins: tuple[str, ...], **g
     max_bytes = given["max_megabytes"] * MEGABYTE
     limits = Limits(given["max_rows"], max_bytes, given["max_requests"])
     threads = given["threads"] or len(os.sched_getaffinity(0))
-    options = ServerOptions(folder, listening, limits, threads, watch=given["watch"])
+    watch, state = given["watch"], given["state"]
+    options = ServerOptions(folder, listening, limits, threads, watch=watch, state=state)
     serve(options, output().note)
 
 

@@ -24,6 +24,7 @@ from hinet_search.serving.requests.encode import RequestEncoder, request_encoder
 from hinet_search.serving.requests.rows import RowReader, row_reader
 from hinet_search.serving.requests.scorer import RequestScorer, scorer_of
 from hinet_search.serving.sealed import MANIFEST
+from hinet_search.serving.state import with_state
 from hinet_search.serving.tables import wrong_content
 
 VERSION_DIGITS = 12
@@ -101,11 +102,13 @@ class ServedModel:
         return dict(zip(names, self.far_limits.num_far(numeric_RN), strict=True))
 
 
-def open_served(folder: Path) -> ServedModel:
+def open_served(folder: Path, state: Path | None = None) -> ServedModel:
     """Open an exported folder for requests on the CPU, check it, and score rows to warm up.
 
-    Errors: those of `open_folder` and `scorer_of`; DataError for a type that JSON has no values
-    for, or if the model has no finite score for a row with nothing known but its scenario.
+    Label statistics are those of the folder `state`, if there is one.
+    Errors: those of `open_folder`, `with_state` and `scorer_of`; DataError for a type that JSON has
+    no values for, or if the model has no finite score for a row with nothing known but its
+    scenario.
     """
     try:
         place = folder.resolve()  # a link may lead elsewhere by the next file
@@ -114,6 +117,8 @@ def open_served(folder: Path) -> ServedModel:
             f"{folder}: must be a folder or lead to one, but leads to itself"
         ) from error
     exported = open_folder(place, torch.device("cpu"))
+    if state is not None:
+        exported = with_state(exported, state)
     served = ServedModel(
         exported,
         _version(place),
