@@ -25,6 +25,7 @@ from hinet_search.data.labels import has_label, where_labelled
 from hinet_search.data.numbers import number_problems
 from hinet_search.data.raw_values import as_text, cut_literal, listed, text_of
 from hinet_search.data.schema import Schema
+from hinet_search.data.times import event_type_problems, event_value_problem
 from hinet_search.study.data_definition import (
     ColumnSplit,
     DataDefinition,
@@ -66,6 +67,9 @@ def _columns_of_derived(features: FeatureDefinition) -> Iterator[tuple[str, str]
             yield "features.statistics.by", column
         if features.statistics.clock is not None:
             yield "features.statistics.clock", features.statistics.clock
+    if features.events is not None:
+        for column in dict.fromkeys(column for key in features.events.keys for column in key):
+            yield "features.events.by", column
     for name, list_ in features.lists.items():
         yield f"features.lists.{name}.column", list_.column
     for column in features.matches.by if features.matches is not None else ():
@@ -88,6 +92,7 @@ def column_problems(definition: DataDefinition, dtypes: Mapping[str, pl.DataType
         *_clock_type(definition, present),
         *label_types(definition, present),
         *_time_type(definition, present),
+        *event_type_problems(definition, present),
     ]
 
 
@@ -294,7 +299,8 @@ def value_problems(
             f"data.split: column '{column}' must have a value in every row, "
             f"got {num_without:,} without"
         )
-    return problems
+    wrong_times = event_value_problem(definition, frame)
+    return [*problems, wrong_times] if wrong_times else problems
 
 
 def _scenarios_without(

@@ -5,6 +5,8 @@ statistics   smoothed label rates and row counts of a key (a user, a video, a us
 lists        list-valued columns (watched videos, genres), pooled with the item's embedding or one
              of their own
 matches      numbers that compare a row's item with the lists: how many are by the same author
+events       earlier rows of a key in the log, their label rates and last labels
+session      the row's place in the visit of its user
 """
 
 from collections.abc import Collection
@@ -12,13 +14,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hinet_search.common.frozen_model import Frozen, Positive, Text
+from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Frozen, Positive, Text
 from hinet_search.results.input_groups import ALL, AND, NONE, chosen_groups, groups_without
+from hinet_search.study.event_definition import EventsDefinition, SessionDefinition
 
 Pooling = Literal["mean", "attention"]
 STATISTICS, LISTS, MATCHES = "statistics", "lists", "matches"
+EVENTS, SESSION = "events", "session"
 # Predefined groups: each is all inputs of that kind.
-DERIVED = (STATISTICS, LISTS, MATCHES)
+DERIVED = (STATISTICS, LISTS, MATCHES, EVENTS, SESSION)
 LOG, QUANTILE = "log", "quantile"
 PARTS: tuple[Literal["sin", "cos"], ...] = ("sin", "cos")  # of a cycle: its two inputs
 
@@ -164,6 +168,8 @@ class FeatureDefinition(Frozen):
     statistics: StatisticsDefinition | None = None
     lists: dict[Text, ListDefinition] = Field(default_factory=dict)
     matches: MatchesDefinition | None = None
+    events: Annotated[EventsDefinition | None, LEFT_OUT_IF_NONE] = None
+    session: Annotated[SessionDefinition | None, LEFT_OUT_IF_NONE] = None
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     clip: dict[Text, tuple[Finite, Finite]] = Field(default_factory=dict)
     transforms: dict[Text, Transform] = Field(default_factory=dict)
@@ -176,6 +182,8 @@ class FeatureDefinition(Frozen):
             STATISTICS: self.statistics is not None,
             LISTS: any(definition.pooled for definition in self.lists.values()),
             MATCHES: self.matches is not None,
+            EVENTS: self.events is not None,
+            SESSION: self.session is not None,
         }
         return (*(name for name in DERIVED if is_defined[name]), *self.groups)
 
@@ -185,7 +193,8 @@ class FeatureDefinition(Frozen):
         dropped = {
             name for group, names in self.groups.items() if group not in chosen for name in names
         }
-        return bool({STATISTICS, MATCHES} & chosen or {*self.categorical, *self.numeric} - dropped)
+        derived = {STATISTICS, MATCHES, EVENTS, SESSION} & chosen
+        return bool(derived or {*self.categorical, *self.numeric} - dropped)
 
     @property
     def optional_groups(self) -> tuple[str, ...]:
@@ -200,6 +209,7 @@ class FeatureDefinition(Frozen):
     def seen_columns(self) -> frozenset[str]:
         """Every column whose value in a row is an input of the model, itself or as a key."""
         keys = self.statistics.keys if self.statistics else ()
+        keys += self.events.keys if self.events else ()
         by = self.matches.by if self.matches else ()
         key_columns = (column for key in keys for column in key)
         list_columns = (definition.column for definition in self.lists.values())

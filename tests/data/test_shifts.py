@@ -182,7 +182,9 @@ def test_statistics_of_a_clock_are_not_told_to_count_earlier_days_which_they_do(
         ["rate"], ["click"], train, valid, test_RN, ClockedInputs((), ["rate"])
     )
     assert own.endswith("count only labels of earlier days, or leave it out")
-    assert clocked.endswith("it counts labels of earlier days, which say less of these later ones")
+    assert clocked.endswith(
+        "it counts earlier days or rows only, which say less of these later ones"
+    )
 
 
 def test_all_statistics_of_a_clock_are_of_earlier_days_and_none_without_one() -> None:

@@ -92,7 +92,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class ClockedInputs:
-    """Inputs that count labels of earlier days only: a drop is no leak, and some are `growing`."""
+    """Inputs that count earlier days or rows only: a drop is no leak, and some are `growing`."""
 
     growing: Collection[str] = ()
     all_of_them: Collection[str] = ()
@@ -198,7 +198,7 @@ def _drop_in_words(drop: Drop, of_clock: Collection[str]) -> str:
         f"{_short(drop.valid)} on valid"
     )
     if drop.name in of_clock:
-        return f"{dropped}: it counts labels of earlier days, which say less of these later ones"
+        return f"{dropped}: it counts earlier days or rows only, which say less of these later ones"
     return (
         f"{dropped}: it may be made of the labels of its own row; count only labels of earlier "
         "days, or leave it out"

@@ -1,0 +1,231 @@
+"""Events: inputs that the log itself knows before each row, counted without leaking.
+
+For every key (a user, a video, a user in a tab) a row at time t gets
+
+    exposures   per window, log(1 + n) of the n rows of the key with t - window <= time < t
+    recency     1 / (1 + log(1 + seconds since the key's last earlier row)), 0 without one
+    rates       per task and window, (p + smoothing * prior) / (n + smoothing) - prior of the n rows
+                whose label is known and which are in the window before: those with
+                t - labels_after - window <= time < t - labels_after; 0 without one
+    last        per task, the labels of the last known rows minus the prior, 0 where there is none
+
+The prior is the task's mean over the training rows that have it. A row whose scenario does not have
+a task is no row of it. So 0 means that nothing is known, or nothing unusual.
+
+Rows of train see earlier rows of train only, those of valid also rows of valid, those of test rows
+of all splits. Earlier is strictly earlier: rows of the same moment do not see each other. A row
+with a null in the key or without a time sees nothing, and is not seen by that key.
+
+Shape legend: R rows of the table, E rows of a log, S rows of some keys, C columns, T tasks.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinet_search.common.errors import DataError
+from hinet_search.data.blocks import blocks_of
+from hinet_search.data.columns import SPLITS
+from hinet_search.data.derived.earlier_rows import (
+    NO_ROW,
+    EarlierRows,
+    KnownLabels,
+    earlier_rows,
+    horizons,
+    task_labels,
+    whole_labels,
+)
+from hinet_search.data.derived.event_log import Integers, keyed_rows, log_of
+from hinet_search.data.derived.key_codes import column_codes, key_codes
+from hinet_search.data.derived.moments import NO_TIME, Moments
+from hinet_search.data.derived.statistics import PARTS, TRAIN
+from hinet_search.data.mapped_array import column_of
+from hinet_search.data.rows import Rows
+from hinet_search.study.event_definition import EventsDefinition, TimeSpan
+from hinet_search.study.feature_definition import key_name
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The rows of train that have a task, and the sum of their labels, in `parts` of its unit."""
+
+    num_rows: int
+    total: int
+    parts: int
+
+    @property
+    def mean(self) -> float:
+        """The mean label."""
+        return self.total / (self.parts * self.num_rows)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One walk along the rows up to a split, for the rows of the splits that are to be written."""
+
+    last_split: int
+    written: tuple[int, ...]
+
+
+def event_names(definition: EventsDefinition, tasks: Sequence[str]) -> tuple[str, ...]:
+    """The columns of `event_inputs`, in order."""
+    return tuple(name for key in definition.keys for name in _names_of_key(definition, key, tasks))
+
+
+def _names_of_key(
+    definition: EventsDefinition, key: tuple[str, ...], tasks: Sequence[str]
+) -> tuple[str, ...]:
+    """`KEY exposures 1h`, `KEY recency`, `KEY TASK rate 1h`, `KEY TASK last 1`."""
+    names = _growing_of_key(definition, key)
+    if isinstance(definition.labels_after, TimeSpan):
+        for task in tasks:
+            names += [f"{key_name(key)} {task} rate {window}" for window in definition.windows]
+            names += [
+                f"{key_name(key)} {task} last {back}" for back in range(1, definition.last + 1)
+            ]
+    return tuple(names)
+
+
+def _growing_of_key(definition: EventsDefinition, key: tuple[str, ...]) -> list[str]:
+    exposures = [f"{key_name(key)} exposures {window}" for window in definition.windows]
+    return [*exposures, f"{key_name(key)} recency"]
+
+
+def growing_events(definition: EventsDefinition | None) -> tuple[str, ...]:
+    """The inputs that grow with the log by nature: exposures and recency."""
+    if definition is None:
+        return ()
+    return tuple(name for key in definition.keys for name in _growing_of_key(definition, key))
+
+
+def event_inputs(
+    definition: EventsDefinition, rows: Rows, tasks: Sequence[str], moments: Moments
+) -> pl.DataFrame:
+    """Float32 columns of `event_names` without nulls, aligned with `rows.frame`.
+
+    DataError when a key has only one value.
+    """
+    codes = column_codes(rows, [column for key in definition.keys for column in key])
+    _refuse_constant_keys(definition, {name: column.num_values for name, column in codes.items()})
+    names = event_names(definition, tasks)
+    value_CR = zeros(len(names), rows)
+    priors = [prior_of(rows, task) for task in range(len(tasks))]
+    for each in passes(rows, moments):
+        log = log_of(rows, moments, each.last_split)
+        labels, places = task_labels(log), horizons(definition, log, moments)
+        column = 0
+        for key in definition.keys:
+            code_R = key_codes(rows, [codes[name] for name in key], log.place_bits)
+            num_columns = len(_names_of_key(definition, key, tasks))
+            for keyed in keyed_rows(log, code_R):
+                counted = earlier_rows(log, keyed, places, labels, definition.last)
+                row_S = log.row_E[keyed.place_S]
+                write(
+                    value_CR[column : column + num_columns],
+                    row_S,
+                    np.isin(rows.split_R[row_S], each.written),
+                    inputs_of(counted, priors, definition.smoothing, moments.units_a_second),
+                )
+            column += num_columns
+    return frame_of(names, value_CR)
+
+
+def _refuse_constant_keys(definition: EventsDefinition, num_values: dict[str, int]) -> None:
+    constant = [
+        key_name(key) for key in definition.keys if all(num_values[name] <= 1 for name in key)
+    ]
+    if constant:
+        raise DataError(
+            "data.features.events.by: a key must have at least two values, got one or none in "
+            f"{', '.join(constant)}",
+            remedy="remove it, or name the columns that tell users or items apart",
+        )
+
+
+def passes(rows: Rows, moments: Moments) -> tuple[Pass, ...]:
+    """One pass if no row of a split is earlier than one of a split before, else one per split."""
+    num_splits = len(SPLITS)
+    first, last = np.full(num_splits, np.iinfo(np.int64).max), np.full(num_splits, NO_TIME)
+    for block in rows.blocks():
+        time_B, split_B = moments.time_R[block], rows.split_R[block]
+        for split in range(num_splits):
+            time_S = time_B[(split_B == split) & (time_B != NO_TIME)]
+            first[split] = time_S.min(initial=first[split])
+            last[split] = time_S.max(initial=last[split])
+    if all(first[split] >= last[:split].max() for split in range(1, num_splits)):
+        return (Pass(num_splits - 1, tuple(range(num_splits))),)
+    return tuple(Pass(split, (split,)) for split in range(num_splits))
+
+
+def prior_of(rows: Rows, task: int) -> Prior:
+    """The training rows of a task; without one its mean is 0."""
+    num_rows = total = 0
+    for block in rows.blocks():
+        has_B = rows.has_task_MT[rows.scenario_R[block], task] & (rows.split_R[block] == TRAIN)
+        num_rows += int(has_B.sum())
+        labels_B = whole_labels(rows, rows.labels_RT[block, task][has_B], task)
+        total += int(labels_B.sum(dtype=np.int64))
+    return Prior(max(num_rows, 1), total, PARTS if task in rows.units else 1)
+
+
+def inputs_of(
+    counted: EarlierRows, priors: Sequence[Prior], smoothing: float, units_a_second: int
+) -> Iterator[Floats]:
+    """Yield the columns of a key, in the order of their names."""
+    for num_S in counted.num_WS:
+        yield np.log1p(num_S)
+    seconds_S = np.maximum(counted.since_S, 0) / units_a_second
+    yield np.where(counted.since_S == NO_ROW, 0.0, 1 / (1 + np.log1p(seconds_S)))
+    for labels, prior in zip(counted.labels_T, priors, strict=False):
+        yield from _of_labels(labels, prior, smoothing)
+
+
+def _of_labels(labels: KnownLabels, prior: Prior, smoothing: float) -> Iterator[Floats]:
+    for num_S, sum_S in zip(labels.num_WS, labels.sum_WS, strict=True):
+        yield rate(num_S, sum_S, prior, smoothing)
+    for last_S, has_last_S in zip(labels.last_LS, labels.has_last_LS, strict=True):
+        yield np.where(has_last_S, last_S / prior.parts - prior.mean, 0.0)
+
+
+def rate(num_S: Integers, sum_S: Integers, prior: Prior, smoothing: float) -> Floats:
+    """The smoothed rate minus the prior, as (p * N - n * P) / (N * (n + smoothing)).
+
+    N and P are those of the prior. The products are exact, or are rounded alike (of amounts, in
+    float64), so a key with exactly the mean rate gets exactly 0, not a rounding error.
+    """
+    kind: Any = np.float64 if prior.parts > 1 else np.int64  # products of parts may need more bits
+    excess_S = sum_S.astype(kind) * kind(prior.num_rows) - num_S.astype(kind) * kind(prior.total)
+    rate_S = excess_S / (float(prior.parts * prior.num_rows) * (num_S + smoothing))
+    return np.where(num_S > 0, rate_S, 0.0)
+
+
+def zeros(num_columns: int, rows: Rows) -> NDArray[np.float32]:
+    """Columns of zeros (C, R), of many rows mapped from a file."""
+    blocks = blocks_of(num_columns * rows.num_rows)
+    values = rows.mapped(np.zeros(block.stop - block.start, dtype=np.float32) for block in blocks)
+    return values.reshape(num_columns, rows.num_rows)
+
+
+def write(
+    value_CR: NDArray[np.float32],
+    row_S: Integers,
+    is_written_S: NDArray[np.bool_],
+    columns: Iterator[Floats],
+) -> None:
+    """Set the values of some rows (S) in every column."""
+    row_W = row_S[is_written_S]
+    for column, value_S in enumerate(columns):
+        value_CR[column, row_W] = value_S[is_written_S]
+
+
+def frame_of(names: Sequence[str], value_CR: NDArray[np.float32]) -> pl.DataFrame:
+    """The columns as a table that shares their memory."""
+    return pl.DataFrame(
+        [column_of(name, value_R) for name, value_R in zip(names, value_CR, strict=True)]
+    )
