@@ -119,10 +119,10 @@ def export(
 ) -> Export:
     """Write the folder atomically; notes for the card include the result of the check.
 
-    Graphs of each format are written too. Errors: that of `refuse_events`; EnvironmentFault when weights or scores of
+    Graphs of each format are written too. Errors: EnvironmentFault when weights or scores of
     the study are missing or the folder cannot be written; DataError when one of these files is
     damaged, a weight is not finite, or test rows do not score as in training; those of
-    `write_compiled` and `narrowed`.
+    `refuse_events`, `write_compiled` and `narrowed`.
     """
     configs = {_finalist(member): config_of(stored, member.run) for member in what.members}
     features = [config.features for config in configs.values()]

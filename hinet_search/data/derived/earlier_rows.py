@@ -5,7 +5,7 @@ Whole numbers have exact sums in any order, so the same rows always give the sam
 Shape legend: E rows of a log, S rows of some keys, T tasks, W windows, L last labels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,39 +59,33 @@ class EarlierRows:
 
 @dataclass(frozen=True)
 class Horizons:
-    """For every row of a log the places from which rows are in a window, and up to which.
+    """How far windows reach back, in units of time, and the places in a log that this means.
 
-    `earlier_E` is the first place of the row's own moment, `known_E` the first place whose label
-    is not yet known, None if labels never are. Windows hold the first place within them, None for
-    all rows: `rows_W` those of rows, `labels_W` those of labels.
+    `place_E` has, for every such length, the first place of a row that is no longer ago (E,).
+    `rows_W` are the windows of rows, `labels_W` those of labels with the delay, None for all rows.
+    `delay` is that of labels, None if they are never known.
     """
 
-    earlier_E: Integers
-    rows_W: tuple[Integers | None, ...]
-    known_E: Integers | None
-    labels_W: tuple[Integers | None, ...]
+    place_E: Mapping[int, Integers]
+    rows_W: tuple[int | None, ...]
+    labels_W: tuple[int | None, ...]
+    delay: int | None
 
 
 def horizons(definition: EventsDefinition, log: EventLog, moments: Moments) -> Horizons:
-    """The windows of a definition in a log."""
-    places: dict[int, Integers] = {}
-
-    def place(length: int) -> Integers:
-        if length not in places:
-            places[length] = log.num_before(length)
-        return places[length]
-
-    lengths = [
+    """The horizons of a definition in a log."""
+    rows_W = tuple(
         moments.units(window) if isinstance(window, TimeSpan) else None
         for window in definition.windows
-    ]
-    rows_W = tuple(None if length is None else place(length) for length in lengths)
-    delay = definition.labels_after
-    if not isinstance(delay, TimeSpan):
-        return Horizons(place(0), rows_W, None, ())
-    delayed = moments.units(delay)
-    labels_W = tuple(None if length is None else place(delayed + length) for length in lengths)
-    return Horizons(place(0), rows_W, place(delayed), labels_W)
+    )
+    if isinstance(definition.labels_after, TimeSpan):
+        delay = moments.units(definition.labels_after)
+        labels_W = tuple(None if length is None else delay + length for length in rows_W)
+    else:
+        delay, labels_W = None, ()
+    lengths = {*rows_W, *labels_W, delay} - {None, 0}  # a row's own moment needs no search
+    place_E = {length: log.num_before(length) for length in lengths if length is not None}
+    return Horizons(place_E, rows_W, labels_W, delay)
 
 
 def task_labels(log: EventLog) -> tuple[TaskLabels, ...]:
@@ -121,29 +115,25 @@ def whole_labels(rows: Rows, label_B: NDArray[Any], task: int) -> NDArray[Any]:
 
 
 def earlier_rows(
-    log: EventLog,
     keyed: KeyedRows,
     horizons: Horizons,
     labels: Sequence[TaskLabels],
     num_last: int,
 ) -> EarlierRows:
     """What rows (S) may count; there are no labels where none is ever known."""
-    end_S = keyed.first_from(horizons.earlier_E)
-    num_WS = tuple(end_S - _first(keyed, place_E) for place_E in horizons.rows_W)
-    time_S = log.time_E[keyed.place_S]
-    has_earlier_S = end_S > keyed.start_S
-    since_S = np.where(has_earlier_S, time_S - time_S[end_S - 1], NO_ROW)
-    if horizons.known_E is None:
+    moment_S, start_S = keyed.moment_S, keyed.start_S
+    first_S: dict[int | None, Integers] = {None: start_S, 0: moment_S}
+    for length, place_E in horizons.place_E.items():
+        first_S[length] = keyed.first_from(place_E)
+    num_WS = tuple(moment_S - first_S[length] for length in horizons.rows_W)
+    since_S = keyed.time_S - keyed.time_S[moment_S - 1]
+    since_S = np.where(moment_S > start_S, since_S, NO_ROW)
+    if horizons.delay is None:
         return EarlierRows(num_WS, since_S, ())
-    known_S = keyed.first_from(horizons.known_E)
-    first_WS = tuple(_first(keyed, place_E) for place_E in horizons.labels_W)
+    known_S = first_S[horizons.delay]
+    first_WS = [first_S[length] for length in horizons.labels_W]
     known = tuple(_known(keyed, each, known_S, first_WS, num_last) for each in labels)
     return EarlierRows(num_WS, since_S, known)
-
-
-def _first(keyed: KeyedRows, place_E: Integers | None) -> Integers:
-    """The position of the first row in a window, whose first places are given."""
-    return keyed.start_S if place_E is None else keyed.first_from(place_E)
 
 
 def _known(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.data.blocks import blocks_of
+from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.mapped_array import mapped_array
 from hinet_search.data.rows import Rows
@@ -24,10 +25,22 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Walk:
+    """A log of the rows up to a split, from which the inputs of the rows of some splits are."""
+
+    last_split: int
+    splits: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class EventLog:
-    """Rows with a time, ordered by it: the position of each in the table, and its moment."""
+    """Rows with a time, ordered by it: the position of each in the table, and its moment.
+
+    It gives the inputs of the rows of `splits`; others are only seen by them.
+    """
 
     rows: Rows
+    splits: tuple[int, ...]
     row_E: Integers
     time_E: Integers
 
@@ -53,10 +66,25 @@ class EventLog:
         )
 
 
-def log_of(rows: Rows, moments: Moments, last_split: int) -> EventLog:
+def walks(rows: Rows, moments: Moments) -> tuple[Walk, ...]:
+    """One walk if no row of a split is earlier than one of a split before, else one a split."""
+    num_splits = len(SPLITS)
+    first, last = np.full(num_splits, np.iinfo(np.int64).max), np.full(num_splits, NO_TIME)
+    for block in rows.blocks():
+        time_B, split_B = moments.time_R[block], rows.split_R[block]
+        for split in range(num_splits):
+            time_S = time_B[(split_B == split) & (time_B != NO_TIME)]
+            first[split] = time_S.min(initial=first[split])
+            last[split] = time_S.max(initial=last[split])
+    if all(first[split] >= last[:split].max() for split in range(1, num_splits)):
+        return (Walk(num_splits - 1, tuple(range(num_splits))),)
+    return tuple(Walk(split, (split,)) for split in range(num_splits))
+
+
+def log_of(rows: Rows, moments: Moments, walk: Walk) -> EventLog:
     """The rows with a time in the splits up to the last one."""
     is_in_R = rows.mapped(
-        (moments.time_R[block] != NO_TIME) & (rows.split_R[block] <= last_split)
+        (moments.time_R[block] != NO_TIME) & (rows.split_R[block] <= walk.last_split)
         for block in rows.blocks()
     )
     row_E = np.flatnonzero(is_in_R)
@@ -65,20 +93,23 @@ def log_of(rows: Rows, moments: Moments, last_split: int) -> EventLog:
     time_E = mapped_array(
         (moments.time_R[row_E[block]] for block in blocks_of(row_E.size)), rows.cache
     )
-    return EventLog(rows, row_E, time_E)
+    return EventLog(rows, walk.splits, row_E, time_E)
 
 
 @dataclass(frozen=True)
 class KeyedRows:
     """All rows of some keys, sorted by key and then by time.
 
-    `place_S` is a row's place in the log, `sorted_S` the ascending number that holds key and place,
-    `start_S` the position of the first row of its key.
+    `place_S` is a row's place in the log, `sorted_S` the ascending number that holds key and place.
+    Of positions among these rows, `start_S` is the first of the row's key, and `moment_S` the first
+    of those of its moment.
     """
 
     place_S: Integers
     sorted_S: Integers
+    time_S: Integers
     start_S: Integers
+    moment_S: Integers
 
     def first_from(self, place_E: Integers) -> Integers:
         """For each row (S,) the position of the first row of its key from a place in the log.
@@ -99,7 +130,7 @@ def keyed_rows(log: EventLog, code_R: Integers) -> Iterator[KeyedRows]:
         end = min(start + CHUNK_ROWS, sorted_E.size)
         if end < sorted_E.size:
             end = _end_of_keys(sorted_E, start, end, log.place_bits)
-        yield _keyed(np.array(sorted_E[start:end]), log.place_bits)
+        yield _keyed(log, np.array(sorted_E[start:end]))
         start = end
 
 
@@ -127,11 +158,18 @@ def _end_of_keys(sorted_E: Integers, start: int, end: int, bits: int) -> int:
     return end + int(np.searchsorted(sorted_E[end:], next_key))
 
 
-def _keyed(sorted_S: Integers, bits: int) -> KeyedRows:
-    place_S = sorted_S & ((1 << bits) - 1)
-    code_S = sorted_S >> bits
-    position_S = np.arange(sorted_S.size)
+def _keyed(log: EventLog, sorted_S: Integers) -> KeyedRows:
+    place_S = sorted_S & ((1 << log.place_bits) - 1)
+    code_S = sorted_S >> log.place_bits
+    time_S = log.time_E[place_S]
     is_first_S = np.ones(sorted_S.size, dtype=np.bool_)
     np.not_equal(code_S[1:], code_S[:-1], out=is_first_S[1:])
-    start_S = np.maximum.accumulate(np.where(is_first_S, position_S, 0))
-    return KeyedRows(place_S, sorted_S, start_S)
+    is_new_S = is_first_S.copy()
+    is_new_S[1:] |= time_S[1:] != time_S[:-1]
+    return KeyedRows(place_S, sorted_S, time_S, last_position(is_first_S), last_position(is_new_S))
+
+
+def last_position(is_mark_S: NDArray[np.bool_]) -> Integers:
+    """The position of the last mark up to each row; the first row has one."""
+    position_S = np.arange(is_mark_S.size)
+    return np.maximum.accumulate(np.where(is_mark_S, position_S, 0))

@@ -19,7 +19,7 @@ with a null in the key or without a time sees nothing, and is not seen by that k
 Shape legend: R rows of the table, E rows of a log, S rows of some keys, C columns, T tasks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,22 +28,31 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.earlier_rows import (
     NO_ROW,
     EarlierRows,
+    Horizons,
     KnownLabels,
+    TaskLabels,
     earlier_rows,
     horizons,
     task_labels,
     whole_labels,
 )
-from hinet_search.data.derived.event_log import Integers, keyed_rows, log_of
+from hinet_search.data.derived.event_log import (
+    EventLog,
+    Integers,
+    KeyedRows,
+    Walk,
+    keyed_rows,
+    log_of,
+    walks,
+)
 from hinet_search.data.derived.key_codes import column_codes, key_codes
-from hinet_search.data.derived.moments import NO_TIME, Moments
+from hinet_search.data.derived.moments import Moments
 from hinet_search.data.derived.statistics import PARTS, TRAIN
-from hinet_search.data.mapped_array import column_of
+from hinet_search.data.mapped_table import mapped_frame
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import EventsDefinition, TimeSpan
 from hinet_search.study.feature_definition import key_name
@@ -66,11 +75,12 @@ class Prior:
 
 
 @dataclass(frozen=True)
-class Pass:
-    """One walk along the rows up to a split, for the rows of the splits that are to be written."""
+class _PreparedLog:
+    """A log with the labels of every task, and the horizons of every row."""
 
-    last_split: int
-    written: tuple[int, ...]
+    log: EventLog
+    labels: tuple[TaskLabels, ...]
+    horizons: Horizons
 
 
 def event_names(definition: EventsDefinition, tasks: Sequence[str]) -> tuple[str, ...]:
@@ -113,27 +123,27 @@ def event_inputs(
     """
     codes = column_codes(rows, [column for key in definition.keys for column in key])
     _refuse_constant_keys(definition, {name: column.num_values for name, column in codes.items()})
-    names = event_names(definition, tasks)
-    value_CR = zeros(len(names), rows)
     priors = [prior_of(rows, task) for task in range(len(tasks))]
-    for each in passes(rows, moments):
-        log = log_of(rows, moments, each.last_split)
-        labels, places = task_labels(log), horizons(definition, log, moments)
-        column = 0
-        for key in definition.keys:
-            code_R = key_codes(rows, [codes[name] for name in key], log.place_bits)
-            num_columns = len(_names_of_key(definition, key, tasks))
-            for keyed in keyed_rows(log, code_R):
-                counted = earlier_rows(log, keyed, places, labels, definition.last)
-                row_S = log.row_E[keyed.place_S]
-                write(
-                    value_CR[column : column + num_columns],
-                    row_S,
-                    np.isin(rows.split_R[row_S], each.written),
-                    inputs_of(counted, priors, definition.smoothing, moments.units_a_second),
-                )
-            column += num_columns
-    return frame_of(names, value_CR)
+    logs = [_prepared(definition, rows, moments, each) for each in walks(rows, moments)]
+    tables = []
+    for key in definition.keys:
+        names = _names_of_key(definition, key, tasks)
+        code_R = key_codes(rows, [codes[name] for name in key])
+        value_RC = zeros(rows, len(names))
+        for each in logs:
+            for keyed in keyed_rows(each.log, code_R):
+                counted = earlier_rows(keyed, each.horizons, each.labels, definition.last)
+                columns = inputs_of(counted, priors, definition.smoothing, moments.units_a_second)
+                write(value_RC, each.log, keyed, columns)
+        tables.append(frame_of(names, value_RC, rows))
+    return pl.concat(tables, how="horizontal")
+
+
+def _prepared(
+    definition: EventsDefinition, rows: Rows, moments: Moments, each: Walk
+) -> _PreparedLog:
+    log = log_of(rows, moments, each)
+    return _PreparedLog(log, task_labels(log), horizons(definition, log, moments))
 
 
 def _refuse_constant_keys(definition: EventsDefinition, num_values: dict[str, int]) -> None:
@@ -146,21 +156,6 @@ def _refuse_constant_keys(definition: EventsDefinition, num_values: dict[str, in
             f"{', '.join(constant)}",
             remedy="remove it, or name the columns that tell users or items apart",
         )
-
-
-def passes(rows: Rows, moments: Moments) -> tuple[Pass, ...]:
-    """One pass if no row of a split is earlier than one of a split before, else one per split."""
-    num_splits = len(SPLITS)
-    first, last = np.full(num_splits, np.iinfo(np.int64).max), np.full(num_splits, NO_TIME)
-    for block in rows.blocks():
-        time_B, split_B = moments.time_R[block], rows.split_R[block]
-        for split in range(num_splits):
-            time_S = time_B[(split_B == split) & (time_B != NO_TIME)]
-            first[split] = time_S.min(initial=first[split])
-            last[split] = time_S.max(initial=last[split])
-    if all(first[split] >= last[:split].max() for split in range(1, num_splits)):
-        return (Pass(num_splits - 1, tuple(range(num_splits))),)
-    return tuple(Pass(split, (split,)) for split in range(num_splits))
 
 
 def prior_of(rows: Rows, task: int) -> Prior:
@@ -205,27 +200,32 @@ def rate(num_S: Integers, sum_S: Integers, prior: Prior, smoothing: float) -> Fl
     return np.where(num_S > 0, rate_S, 0.0)
 
 
-def zeros(num_columns: int, rows: Rows) -> NDArray[np.float32]:
-    """Columns of zeros (C, R), of many rows mapped from a file."""
-    blocks = blocks_of(num_columns * rows.num_rows)
-    values = rows.mapped(np.zeros(block.stop - block.start, dtype=np.float32) for block in blocks)
-    return values.reshape(num_columns, rows.num_rows)
+def zeros(rows: Rows, num_columns: int) -> NDArray[np.float32]:
+    """Values of zero (R, C), of many rows mapped from a file."""
+    blocks = rows.blocks()
+    return rows.mapped(
+        np.zeros((block.stop - block.start, num_columns), dtype=np.float32) for block in blocks
+    )
 
 
 def write(
-    value_CR: NDArray[np.float32],
-    row_S: Integers,
-    is_written_S: NDArray[np.bool_],
-    columns: Iterator[Floats],
+    value_RC: NDArray[np.float32], log: EventLog, keyed: KeyedRows, columns: Iterable[Floats]
 ) -> None:
-    """Set the values of some rows (S) in every column."""
-    row_W = row_S[is_written_S]
+    """Set the values of the rows (S) that the log is of: those of a row lie side by side."""
+    row_S = log.row_E[keyed.place_S]
+    value_SC = np.empty((row_S.size, value_RC.shape[1]), dtype=np.float32)
     for column, value_S in enumerate(columns):
-        value_CR[column, row_W] = value_S[is_written_S]
+        value_SC[:, column] = value_S
+    if len(log.splits) < len(SPLITS):
+        is_written_S = np.isin(log.rows.split_R[row_S], log.splits)
+        row_S, value_SC = row_S[is_written_S], value_SC[is_written_S]
+    value_RC[row_S] = value_SC
 
 
-def frame_of(names: Sequence[str], value_CR: NDArray[np.float32]) -> pl.DataFrame:
-    """The columns as a table that shares their memory."""
-    return pl.DataFrame(
-        [column_of(name, value_R) for name, value_R in zip(names, value_CR, strict=True)]
+def frame_of(names: Sequence[str], value_RC: NDArray[np.float32], rows: Rows) -> pl.DataFrame:
+    """The values as columns."""
+    frames = (
+        pl.DataFrame(dict(zip(names, np.ascontiguousarray(value_RC[block].T), strict=True)))
+        for block in rows.blocks()
     )
+    return mapped_frame(frames, rows.cache)

@@ -34,10 +34,10 @@ def column_codes(rows: Rows, columns: Sequence[str]) -> Mapping[str, ColumnCodes
     return codes
 
 
-def key_codes(rows: Rows, columns: Sequence[ColumnCodes], place_bits: int) -> NDArray[np.int64]:
+def key_codes(rows: Rows, columns: Sequence[ColumnCodes]) -> NDArray[np.int64]:
     """A code for every combination of values (R,), NONE where a column has no value.
 
-    The codes leave `place_bits` free: with a place of so many bits they fit into CODE_BITS.
+    A code and the number of a row together fit into CODE_BITS.
     """
     first, *others = columns
     codes = first
@@ -45,7 +45,7 @@ def key_codes(rows: Rows, columns: Sequence[ColumnCodes], place_bits: int) -> ND
         if codes.num_values * column.num_values >= 1 << CODE_BITS:
             codes = _renumbered(codes)
         codes = _combined(rows, codes, column)
-    if codes.num_values << place_bits >= 1 << CODE_BITS:
+    if codes.num_values << rows.num_rows.bit_length() >= 1 << CODE_BITS:
         codes = _renumbered(codes)
     return codes.code_R
 
