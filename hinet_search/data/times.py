@@ -41,17 +41,16 @@ def event_type_problems(
     dtype = dtypes.get(definition.time or "")
     if dtype is None:
         return
-    if definition.time_unit is not None and not dtype.is_numeric():
+    user = _user_of_times(definition.features)
+    problem = _wrong_type(definition, dtype, user) if user else ""
+    if problem:
+        yield problem
+    elif definition.time_unit is not None and not dtype.is_numeric():
         yield (
             f"data.time_unit: is of times that are numbers, but column '{definition.time}' is "
             f"{dtype}; remove it"
         )
-    if not _user_of_times(definition.features):
-        return
-    problem = _wrong_type(definition, dtype)
-    if problem:
-        yield problem
-    else:
+    elif user:
         yield from _wrong_lengths(definition, unit_of(dtype, definition.time_unit))
 
 
@@ -62,9 +61,8 @@ def _user_of_times(features: FeatureDefinition) -> str:
     return "features.session" if features.session is not None else ""
 
 
-def _wrong_type(definition: DataDefinition, dtype: pl.DataType) -> str:
+def _wrong_type(definition: DataDefinition, dtype: pl.DataType, user: str) -> str:
     must = f"data.time: column '{definition.time}' must hold the moment of each row"
-    user = _user_of_times(definition.features)
     if isinstance(dtype, pl.Date):
         return f"{must} for {user}, got whole days; {BY_DAYS}, or name a column of datetimes"
     if isinstance(dtype, pl.Datetime):

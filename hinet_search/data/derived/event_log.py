@@ -7,10 +7,12 @@ place in the log.
 Shape legend: R rows of the table, E rows of the log, S rows of some keys, sorted by key and time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.blocks import blocks_of
@@ -19,7 +21,7 @@ from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.mapped_array import mapped_array
 from hinet_search.data.rows import Rows
 
-CHUNK_ROWS = 2**18  # computed at once; more only where a single key has more
+CHUNK_ROWS = 2**16  # computed at once; more only where a single key has more
 
 Integers = NDArray[np.int64]
 
@@ -122,15 +124,29 @@ class KeyedRows:
         return position_S
 
 
-def keyed_rows(log: EventLog, code_R: Integers) -> Iterator[KeyedRows]:
-    """Yield the rows of every key, those of several keys at once; a code below 0 is no key."""
+def for_rows_of_keys(log: EventLog, code_R: Integers, use: Callable[[KeyedRows], None]) -> None:
+    """Call a function with the rows of every key, those of several keys at once, in threads.
+
+    A code below 0 is no key.
+    """
     sorted_E = _sorted(log, code_R)
+
+    def use_part(part: slice) -> None:
+        use(_keyed(log, np.array(sorted_E[part])))
+
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+        for _ in threads.map(use_part, _parts(sorted_E, log.place_bits)):
+            pass  # what a part raised is raised here
+
+
+def _parts(sorted_E: Integers, bits: int) -> Iterator[slice]:
+    """Yield the rows of whole keys: about CHUNK_ROWS, or a single key."""
     start = 0
     while start < sorted_E.size:
         end = min(start + CHUNK_ROWS, sorted_E.size)
         if end < sorted_E.size:
-            end = _end_of_keys(sorted_E, start, end, log.place_bits)
-        yield _keyed(log, np.array(sorted_E[start:end]))
+            end = _end_of_keys(sorted_E, start, end, bits)
+        yield slice(start, end)
         start = end
 
 

@@ -21,6 +21,7 @@ Shape legend: R rows of the table, E rows of a log, S rows of some keys, C colum
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ from hinet_search.data.derived.event_log import (
     Integers,
     KeyedRows,
     Walk,
-    keyed_rows,
+    for_rows_of_keys,
     log_of,
     walks,
 )
@@ -125,16 +126,19 @@ def event_inputs(
     _refuse_constant_keys(definition, {name: column.num_values for name, column in codes.items()})
     priors = [prior_of(rows, task) for task in range(len(tasks))]
     logs = [_prepared(definition, rows, moments, each) for each in walks(rows, moments)]
+
+    def use(each: _PreparedLog, value_RC: NDArray[np.float32], keyed: KeyedRows) -> None:
+        counted = earlier_rows(keyed, each.horizons, each.labels, definition.last)
+        columns = inputs_of(counted, priors, definition.smoothing, moments.units_a_second)
+        write(value_RC, each.log, keyed, columns)
+
     tables = []
     for key in definition.keys:
         names = _names_of_key(definition, key, tasks)
         code_R = key_codes(rows, [codes[name] for name in key])
         value_RC = zeros(rows, len(names))
         for each in logs:
-            for keyed in keyed_rows(each.log, code_R):
-                counted = earlier_rows(keyed, each.horizons, each.labels, definition.last)
-                columns = inputs_of(counted, priors, definition.smoothing, moments.units_a_second)
-                write(value_RC, each.log, keyed, columns)
+            for_rows_of_keys(each.log, code_R, partial(use, each, value_RC))
         tables.append(frame_of(names, value_RC, rows))
     return pl.concat(tables, how="horizontal")
 

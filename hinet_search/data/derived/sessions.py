@@ -7,11 +7,19 @@ Shape legend: R rows of the table, S rows of some users, sorted by user and time
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import polars as pl
 
-from hinet_search.data.derived.event_log import KeyedRows, keyed_rows, last_position, log_of, walks
+from hinet_search.data.derived.event_log import (
+    EventLog,
+    KeyedRows,
+    for_rows_of_keys,
+    last_position,
+    log_of,
+    walks,
+)
 from hinet_search.data.derived.events import Floats, frame_of, write, zeros
 from hinet_search.data.derived.key_codes import column_codes, key_codes
 from hinet_search.data.derived.moments import Moments
@@ -31,10 +39,13 @@ def session_inputs(
     code_R = key_codes(rows, [column_codes(rows, [user])[user]])
     value_RC = zeros(rows, len(NAMES))
     gap = moments.units(definition.gap)
+
+    def use(log: EventLog, keyed: KeyedRows) -> None:
+        write(value_RC, log, keyed, _of_visits(keyed, gap, moments.units_a_second))
+
     for walk in walks(rows, moments):
         log = log_of(rows, moments, walk)
-        for keyed in keyed_rows(log, code_R):
-            write(value_RC, log, keyed, _of_visits(keyed, gap, moments.units_a_second))
+        for_rows_of_keys(log, code_R, partial(use, log))
     return frame_of(NAMES, value_RC, rows)
 
 
