@@ -10,6 +10,7 @@ Shape legend: R rows of the table, E rows of the log, S rows of some keys, sorte
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -90,12 +91,18 @@ def log_of(rows: Rows, moments: Moments, walk: Walk) -> EventLog:
         for block in rows.blocks()
     )
     row_E = np.flatnonzero(is_in_R)
-    row_E = row_E[np.lexsort((rows.row_R[row_E], moments.time_R[row_E]))]
+    time_E = moments.time_R[row_E]
+    if not _ascend(time_E) or not _ascend(rows.row_R[row_E]):
+        row_E = row_E[np.lexsort((rows.row_R[row_E], time_E))]
     row_E = mapped_array((row_E[block] for block in blocks_of(row_E.size)), rows.cache)
     time_E = mapped_array(
         (moments.time_R[row_E[block]] for block in blocks_of(row_E.size)), rows.cache
     )
     return EventLog(rows, walk.splits, row_E, time_E)
+
+
+def _ascend(number_E: NDArray[Any]) -> bool:
+    return bool((number_E[:-1] <= number_E[1:]).all())
 
 
 @dataclass(frozen=True)
