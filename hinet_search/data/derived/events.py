@@ -86,10 +86,10 @@ class _PreparedLog:
 
 def event_names(definition: EventsDefinition, tasks: Sequence[str]) -> tuple[str, ...]:
     """The columns of `event_inputs`, in order."""
-    return tuple(name for key in definition.keys for name in _names_of_key(definition, key, tasks))
+    return tuple(name for key in definition.keys for name in names_of_key(definition, key, tasks))
 
 
-def _names_of_key(
+def names_of_key(
     definition: EventsDefinition, key: tuple[str, ...], tasks: Sequence[str]
 ) -> tuple[str, ...]:
     """`KEY exposures 1h`, `KEY recency`, `KEY TASK rate 1h`, `KEY TASK last 1`."""
@@ -134,7 +134,7 @@ def event_inputs(
 
     tables = []
     for key in definition.keys:
-        names = _names_of_key(definition, key, tasks)
+        names = names_of_key(definition, key, tasks)
         code_R = key_codes(rows, [codes[name] for name in key])
         value_RC = zeros(rows, len(names))
         for each in logs:
