@@ -1,6 +1,7 @@
 """Small random logs, and the inputs of events and sessions by plain loops over pairs of rows."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,39 @@ def rows_of(frame: pl.DataFrame, labels_RT: Any, split_R: Any, scenario_R: Any, 
         notes=(),
         units={AMOUNT: 1.0},
     )
+
+
+def one_split(seed: int) -> RandomLog:
+    """A log whose rows see all that are earlier, as those of test do."""
+    log = random_log(seed)
+    return replace(log, rows=replace(log.rows, split_R=np.full_like(log.rows.split_R, TRAIN)))
+
+
+def part(log: RandomLog, row_P: NDArray[np.int64]) -> tuple[Rows, Moments]:
+    rows = log.rows
+    chosen = replace(
+        rows,
+        frame=rows.frame[row_P],
+        row_R=rows.row_R[row_P],
+        scenario_R=rows.scenario_R[row_P],
+        labels_RT=rows.labels_RT[row_P],
+        split_R=rows.split_R[row_P],
+    )
+    return chosen, Moments(log.moments.time_R[row_P], "s")
+
+
+def in_time(log: RandomLog) -> NDArray[np.int64]:
+    return np.lexsort((log.rows.row_R, log.moments.time_R))
+
+
+def parts(log: RandomLog, draw: np.random.Generator, most: int) -> Iterator[NDArray[np.int64]]:
+    """The rows in the order of time, a few at a time; a moment may be in two parts."""
+    order_R = in_time(log)
+    start = 0
+    while start < order_R.size:
+        end = start + int(draw.integers(1, most + 1))
+        yield order_R[start:end]
+        start = end
 
 
 @dataclass(frozen=True)

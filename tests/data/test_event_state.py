@@ -1,6 +1,5 @@
 """Event state: a log that is rolled forward gives later rows the inputs of one table."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,29 +11,9 @@ from numpy.typing import NDArray
 from hinet_search.common.errors import DataError
 from hinet_search.data.derived.event_state import EventState, inputs_after, rolled, state_of
 from hinet_search.data.derived.events import event_inputs, prior_of
-from hinet_search.data.derived.moments import NO_TIME, Moments
-from hinet_search.data.rows import Rows
+from hinet_search.data.derived.moments import NO_TIME
 from hinet_search.study.event_definition import EventsDefinition
-from tests.data.event_tables import TASKS, TRAIN, RandomLog, random_log
-
-
-def one_split(seed: int) -> RandomLog:
-    """A log whose rows see all that are earlier, as those of test do."""
-    log = random_log(seed)
-    return replace(log, rows=replace(log.rows, split_R=np.full_like(log.rows.split_R, TRAIN)))
-
-
-def part(log: RandomLog, row_P: NDArray[np.int64]) -> tuple[Rows, Moments]:
-    rows = log.rows
-    chosen = replace(
-        rows,
-        frame=rows.frame[row_P],
-        row_R=rows.row_R[row_P],
-        scenario_R=rows.scenario_R[row_P],
-        labels_RT=rows.labels_RT[row_P],
-        split_R=rows.split_R[row_P],
-    )
-    return chosen, Moments(log.moments.time_R[row_P], "s")
+from tests.data.event_tables import TASKS, RandomLog, in_time, one_split, part, parts
 
 
 def state_after(log: RandomLog, row_P: NDArray[np.int64]) -> EventState:
@@ -42,20 +21,6 @@ def state_after(log: RandomLog, row_P: NDArray[np.int64]) -> EventState:
     priors = [prior_of(log.rows, task) for task in range(len(TASKS))]
     rows, moments = part(log, row_P)
     return state_of(log.events, rows, TASKS, moments, priors)
-
-
-def in_time(log: RandomLog) -> NDArray[np.int64]:
-    return np.lexsort((log.rows.row_R, log.moments.time_R))
-
-
-def parts(log: RandomLog, draw: np.random.Generator, most: int) -> Iterator[NDArray[np.int64]]:
-    """The rows in the order of time, a few at a time; a moment may be in two parts."""
-    order_R = in_time(log)
-    start = 0
-    while start < order_R.size:
-        end = start + int(draw.integers(1, most + 1))
-        yield order_R[start:end]
-        start = end
 
 
 def replayed(log: RandomLog, most: int, seed: int) -> Any:

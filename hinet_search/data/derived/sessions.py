@@ -11,9 +11,11 @@ from functools import partial
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from hinet_search.data.derived.event_log import (
     EventLog,
+    Integers,
     KeyedRows,
     for_rows_of_keys,
     last_position,
@@ -50,10 +52,19 @@ def session_inputs(
 
 
 def _of_visits(keyed: KeyedRows, gap: int, units_a_second: int) -> Iterator[Floats]:
+    begin_S = last_position(visit_begins(keyed, gap))
+    seconds_S = (keyed.time_S - keyed.time_S[begin_S]) / units_a_second
+    return visit_inputs(keyed.moment_S - begin_S, seconds_S)
+
+
+def visit_begins(keyed: KeyedRows, gap: int) -> NDArray[np.bool_]:
+    """Whether each row (S,) is the first of a visit, of what these rows show."""
+    is_first_S = keyed.start_S == np.arange(keyed.start_S.size)
+    begins_S: NDArray[np.bool_] = is_first_S | (np.diff(keyed.time_S, prepend=0) > gap)
+    return begins_S
+
+
+def visit_inputs(num_S: Integers, seconds_S: Floats) -> Iterator[Floats]:
     """Yield the columns of NAMES."""
-    time_S = keyed.time_S
-    is_first_S = keyed.start_S == np.arange(time_S.size)
-    begins_S = is_first_S | (np.diff(time_S, prepend=0) > gap)
-    first_S = last_position(begins_S)
-    yield np.log1p(keyed.moment_S - first_S)
-    yield np.log1p((time_S - time_S[first_S]) / units_a_second)
+    yield np.log1p(num_S)
+    yield np.log1p(seconds_S)
