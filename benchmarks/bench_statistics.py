@@ -9,7 +9,7 @@ import polars as pl
 
 from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.data.rows import Rows
-from hinet_search.study.feature_definition import StatisticsDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 from layout import aligned
 from work import SCHEMA, TEST_FROM, VALID_FROM, draw_rows
 

@@ -18,6 +18,7 @@ import torch
 import bench_differences
 import bench_encode
 import bench_evaluation
+import bench_events
 import bench_gpu
 import bench_memory
 import bench_peers
@@ -66,6 +67,11 @@ BENCHES = {
         lambda: bench_statistics.bench_statistics(MILLION, rounds=3),
         lambda: bench_statistics.bench_statistics(FEW, rounds=1),
         bench_statistics.table,
+    ),
+    "events": Bench(
+        lambda: bench_events.bench_events(10 * MILLION, rounds=1),
+        lambda: bench_events.bench_events(FEW, rounds=1),
+        bench_events.table,
     ),
     "evaluation": Bench(
         lambda: bench_evaluation.bench_evaluation(MILLION, rounds=3),

@@ -113,6 +113,8 @@ def _inputs(counts: "InputCounts") -> str:
         counted(counts.flags, "flag of missing numbers", "flags of missing numbers"): counts.flags,
         f"{counts.statistics:,} statistics of {counted(counts.keys, 'key')}": counts.statistics,
         counted(counts.matches, "match", "matches"): counts.matches,
+        f"{counts.events:,} events of {counted(counts.event_keys, 'key')}": counts.events,
+        f"{counts.session:,} of the session": counts.session,
         counted(counts.lists, "list"): counts.lists,
     }
     kinds = ", ".join(text for text, number in numbers.items() if number)

@@ -25,6 +25,7 @@ from hinet_search.data.labels import has_label, where_labelled
 from hinet_search.data.numbers import number_problems
 from hinet_search.data.raw_values import as_text, cut_literal, listed, text_of
 from hinet_search.data.schema import Schema
+from hinet_search.data.times import event_type_problems, event_value_problem
 from hinet_search.study.data_definition import (
     ColumnSplit,
     DataDefinition,
@@ -32,7 +33,8 @@ from hinet_search.study.data_definition import (
     TimeSplit,
     UserSplit,
 )
-from hinet_search.study.feature_definition import HOUR, FeatureDefinition, ListDefinition
+from hinet_search.study.feature_definition import FeatureDefinition, ListDefinition
+from hinet_search.study.statistics_definition import HOUR
 
 COPIES = 3  # weights and Adam's two moments
 BYTES_PER_WEIGHT = 4
@@ -66,6 +68,9 @@ def _columns_of_derived(features: FeatureDefinition) -> Iterator[tuple[str, str]
             yield "features.statistics.by", column
         if features.statistics.clock is not None:
             yield "features.statistics.clock", features.statistics.clock
+    if features.events is not None:
+        for column in dict.fromkeys(column for key in features.events.keys for column in key):
+            yield "features.events.by", column
     for name, list_ in features.lists.items():
         yield f"features.lists.{name}.column", list_.column
     for column in features.matches.by if features.matches is not None else ():
@@ -88,6 +93,7 @@ def column_problems(definition: DataDefinition, dtypes: Mapping[str, pl.DataType
         *_clock_type(definition, present),
         *label_types(definition, present),
         *_time_type(definition, present),
+        *event_type_problems(definition, present),
     ]
 
 
@@ -309,7 +315,8 @@ def value_problems(
             f"data.split: column '{column}' must have a value in every row, "
             f"got {num_without:,} without"
         )
-    return problems
+    wrong_times = event_value_problem(definition, frame)
+    return [*problems, wrong_times] if wrong_times else problems
 
 
 def _scenarios_without(

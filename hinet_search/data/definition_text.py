@@ -14,6 +14,7 @@ from hinet_search.data.guess.lists import GuessedList
 from hinet_search.data.guess.names import parts_of
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.target_statistics import ProposedKey, ProposedStatistics
+from hinet_search.data.guess.time_units import time_unit_of
 from hinet_search.data.guess.transforms import ProposedTransform
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -89,6 +90,9 @@ def _lines(table: GuessedTable) -> Iterator[str]:
     for key, guess in (("user", guesses.user), ("item", guesses.item), ("time", guesses.time)):
         if guess:
             yield _with_comment(f"{key}: {quoted(guess.column.name)}", guess)
+    unit = time_unit_of(guesses.time.column) if guesses.time else None
+    if unit is not None:
+        yield f"time_unit: {unit[0]}   # {unit[1]} since 1970; events and sessions need it"
     yield from _feature_lines(table)
     if table.statistics is not None:
         yield from _statistics_lines(table.statistics)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.data.cell_counts import cell_problems, count_cells
 from hinet_search.data.columns import SPLITS, Columns, Dataset
+from hinet_search.data.derived.events import event_names, growing_events
 from hinet_search.data.derived.inputs import (
     EncodedLists,
     derive_numbers,
@@ -142,7 +143,8 @@ def _encode(
     began = perf_counter()
     derived = derive_numbers(definition, rows)
     derived_seconds = round(perf_counter() - began, 3) if derived.names else None
-    rows = rows.with_columns(derived.statistics).with_columns(derived.matches)
+    for table in derived.tables:
+        rows = rows.with_columns(table)
     is_train_R = rows.mapped(rows.split_R[block] == TRAIN for block in rows.blocks())
     train = TrainingRows(rows.frame, pl.Series(is_train_R), rows.cache)
     encoding = fit_encoding(train, features, definition.minimum_frequency, derived.names)
@@ -265,13 +267,14 @@ def _shift_warnings(definition: DataDefinition, rows: Rows, encoding: Encoding) 
     samples = [_sample(rows, encoding, split) for split in range(len(SPLITS))]
     train, valid, test = samples
     tasks = tuple(definition.tasks)
-    statistics = definition.features.statistics
+    statistics, events = definition.features.statistics, definition.features.events
     of_clock = clocked_statistics(statistics, tasks)
+    of_events = event_names(events, tasks) if events is not None else ()
     is_frozen = statistics is None or statistics.is_frozen
     clocked = ClockedInputs(
-        growing_statistics(statistics),
+        growing={*growing_statistics(statistics), *growing_events(events)},
         all_of_them=of_clock if is_frozen else (),
-        fresh=() if is_frozen else of_clock,
+        fresh=of_events if is_frozen else (*of_clock, *of_events),
     )
     return shift_warnings(encoding.numeric_inputs, tasks, train, valid, test.numeric_RN, clocked)
 

@@ -109,6 +109,7 @@ class Study:
         user: str | None = None,
         item: str | None = None,
         time: str | None = None,
+        time_unit: Literal["s", "ms", "us", "ns"] | None = None,
         never_features: Sequence[str] | None = None,
         minimum_frequency: int | None = None,
         not_finite: Literal["refuse", "impute", "drop"] | None = None,

@@ -33,7 +33,13 @@ from hinet_search.serving.model_folder import (
     write_tables,
 )
 from hinet_search.serving.profile import profile_of, write_profile
-from hinet_search.serving.rebuild import LoadedStudy, config_of, encoder_of, valid_columns
+from hinet_search.serving.rebuild import (
+    LoadedStudy,
+    config_of,
+    encoder_of,
+    refuse_events,
+    valid_columns,
+)
 from hinet_search.serving.sealed import MANIFEST, PROFILE, seal
 from hinet_search.serving.trained_files import TrainedFiles, files_of
 from hinet_search.serving.verify import (
@@ -116,8 +122,11 @@ def export(
     Graphs of each format are written too. Errors: EnvironmentFault when weights or scores of
     the study are missing or the folder cannot be written; DataError when one of these files is
     damaged, a weight is not finite, or test rows do not score as in training; those of
-    `write_compiled` and `narrowed`.
+    `refuse_events`, `write_compiled` and `narrowed`.
     """
+    configs = {_finalist(member): config_of(stored, member.run) for member in what.members}
+    features = [config.features for config in configs.values()]
+    refuse_events(stored, features)
     files = files_of(stored, what)
     for path in files.weights.values():
         read_weights(path, LAUNCH_AGAIN)  # an error names the original
@@ -126,8 +135,6 @@ def export(
     cache = stored.dataset.folder.parent
     rows = read_rows(definition, study_folder, cache)
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
-    configs = {_finalist(member): config_of(stored, member.run) for member in what.members}
-    features = [config.features for config in configs.values()]
     encoder = encoder_of(stored, features, rows)
     raw, position_R = sample_test_rows(definition, study_folder, cache, rows)
     file = _model_file(stored, what, configs, encoder)

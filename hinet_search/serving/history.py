@@ -33,7 +33,8 @@ from hinet_search.data.rows import Rows
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.tables import Types, as_typed, read_table, require
 from hinet_search.study.data_definition import DataDefinition
-from hinet_search.study.feature_definition import HOUR, MatchesDefinition, StatisticsDefinition
+from hinet_search.study.feature_definition import MatchesDefinition
+from hinet_search.study.statistics_definition import HOUR, StatisticsDefinition
 
 DAYS, DAY = "days", "day"
 MAX_COUNT = 2**31  # so that a product of two counts fits into 64 bits

@@ -21,12 +21,8 @@ from hinet_search.data.text_numbers import parsed, text_columns
 from hinet_search.results.cells import Cell, amount_tasks, has_task, make_cells
 from hinet_search.serving.checked_scales import check_scales
 from hinet_search.serving.tables import Types, in_words, inner_type, kind, plain, widened
-from hinet_search.study.feature_definition import (
-    QUANTILE,
-    ListDefinition,
-    MatchesDefinition,
-    StatisticsDefinition,
-)
+from hinet_search.study.feature_definition import QUANTILE, ListDefinition, MatchesDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 
 PROBABILITIES, PREDICTIONS = "probabilities", "predictions"  # what a model gives
 Unit = Annotated[float, Field(gt=0, le=1.7e308)]  # the mean amount of training

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hinet_search.common.errors import StudyConflict
+from hinet_search.common.errors import ConfigurationError, StudyConflict
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.encode import Encoding, Vocabulary
 from hinet_search.data.encoded_folder import open_encoding
@@ -20,7 +20,9 @@ from hinet_search.serving.history import history_of
 from hinet_search.serving.inputs import Inputs, ScenarioInput, raw_types
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import (
+    EVENTS,
     MATCHES,
+    SESSION,
     STATISTICS,
     FeatureDefinition,
     ListDefinition,
@@ -80,6 +82,24 @@ def _values(stored: LoadedStudy, record: ArmRecord, finalist: FinalistRecord) ->
         assert isinstance(size, int), "an arm that has finalists was given its size"
         values[DENSE_PARAMETERS] = size
     return values
+
+
+def refuse_events(stored: LoadedStudy, features: Sequence[FeatureConfig]) -> None:
+    """ConfigurationError if a model with one of these features reads events or sessions.
+
+    What they are made of is not exported.
+    """
+    group_names = stored.study.spec.data.features.group_names
+    groups = frozenset.union(*(chosen_groups(each.groups, group_names) for each in features))
+    read = [name for name in (EVENTS, SESSION) if name in groups]
+    if read:
+        others = AND.join(name for name in group_names if name not in (EVENTS, SESSION)) or NONE
+        raise ConfigurationError(
+            f"{stored.study.file.path}: a model that is exported must not read "
+            f"{' and '.join(f'data.features.{name}' for name in read)}: the log that they are made "
+            "of is no part of an export",
+            remedy=f"launch the study with 'fixed: {{{GROUPS}: {others}}}', and export that",
+        )
 
 
 def encoder_of(stored: LoadedStudy, features: Sequence[FeatureConfig], rows: Rows) -> Encoder:

@@ -23,7 +23,7 @@ from hinet_search.common.frozen_model import Frozen
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import statistics_of_folder, tables_of_statistics
 from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.study.feature_definition import StatisticsDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 
 INDEX = "state.json"
 MAX_BYTES = 1_000_000  # of the index

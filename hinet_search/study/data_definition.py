@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from hinet_search.common.errors import did_you_mean
 from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Fraction, Frozen, Large, Text
 from hinet_search.results.cells import CellName
+from hinet_search.study.event_definition import TimeUnit
 from hinet_search.study.feature_definition import FeatureDefinition
 
 
@@ -214,11 +215,13 @@ Split = Annotated[ColumnSplit | TimeSplit | RandomSplit | UserSplit, Field(discr
 class DataDefinition(Frozen):
     """What the columns of a table mean.
 
-    `never_features` lists outcomes (play time) and keys; using one of them as a feature is an
-    error. `minimum_frequency` maps rarer ids to 0 = unknown. `not_finite` sets how NaN and infinity
-    in numeric features are handled: refuse (default), impute (the training mean, with a flag), or
-    drop the rows. Null is always imputed with a flag. If a source has a column `truth_TASK`, it is
-    the true probability of that task: it gives the reachable AUC and is never a feature.
+    `time_unit` is what the numbers of a time column count, `s`, `ms`, `us` or `ns`; events and
+    sessions need it. `never_features` lists outcomes (play time) and keys; using one of them as a
+    feature is an error. `minimum_frequency` maps rarer ids to 0 = unknown. `not_finite` sets how
+    NaN and infinity in numeric features are handled: refuse (default), impute (the training mean,
+    with a flag), or drop the rows. Null is always imputed with a flag. If a source has a column
+    `truth_TASK`, it is the true probability of that task: it gives the reachable AUC and is never a
+    feature.
     """
 
     source: SourceDefinition
@@ -229,6 +232,7 @@ class DataDefinition(Frozen):
     user: Text | None = None
     item: Text | None = None
     time: Text | None = None
+    time_unit: Annotated[TimeUnit | None, LEFT_OUT_IF_NONE] = None
     never_features: tuple[Text, ...] = ()
     minimum_frequency: Large = 1
     not_finite: Literal["refuse", "impute", "drop"] = "refuse"
@@ -258,6 +262,7 @@ class DataDefinition(Frozen):
             )
         if isinstance(self.split, TimeSplit) and self.time is None:
             raise ValueError("a split by time needs the key 'time' (the time column)")
+        self._check_events()
         if isinstance(self.split, UserSplit) and self.user is None:
             raise ValueError("a split by user needs the key 'user' (the user column)")
         matches = self.features.matches
@@ -267,6 +272,20 @@ class DataDefinition(Frozen):
                 "(one list of every user counts)"
             )
         return self
+
+    def _check_events(self) -> None:
+        """Raise ValueError if keys that events and sessions need are missing."""
+        features = self.features
+        declared = {"events": features.events, "session": features.session}
+        for name, definition in declared.items():
+            if definition is not None and self.time is None:
+                raise ValueError(
+                    f"features.{name} needs the key 'time' (a column with the moment of each row)"
+                )
+        if features.session is not None and self.user is None:
+            raise ValueError("features.session needs the key 'user' (the user column)")
+        if self.time_unit is not None and self.time is None:
+            raise ValueError("time_unit is of the column under 'time', which is missing; name it")
 
     def absent_cells(self, scenarios: Sequence[str]) -> tuple[CellName, ...]:
         """The (scenario, task) without labels, among these scenarios."""

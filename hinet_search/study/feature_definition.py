@@ -5,6 +5,8 @@ statistics   smoothed label rates and row counts of a key (a user, a video, a us
 lists        list-valued columns (watched videos, genres), pooled with the item's embedding or one
              of their own
 matches      numbers that compare a row's item with the lists: how many are by the same author
+events       earlier rows of a key in the log, their label rates and last labels
+session      the row's place in the visit of its user
 """
 
 from collections.abc import Collection
@@ -14,115 +16,18 @@ from pydantic import Field, model_validator
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Frozen, Positive, Text
 from hinet_search.results.input_groups import ALL, AND, NONE, chosen_groups, groups_without
-from hinet_search.study.event_definition import NANOSECONDS, NEVER, Duration
+from hinet_search.study.event_definition import EventsDefinition, SessionDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 
 Pooling = Literal["mean", "attention"]
-Refresh = Literal["day", "hour", "never"]
-DAY: Literal["day"] = "day"
-HOUR: Literal["hour"] = "hour"
 STATISTICS, LISTS, MATCHES = "statistics", "lists", "matches"
+EVENTS, SESSION = "events", "session"
 # Predefined groups: each is all inputs of that kind.
-DERIVED = (STATISTICS, LISTS, MATCHES)
+DERIVED = (STATISTICS, LISTS, MATCHES, EVENTS, SESSION)
 LOG, QUANTILE = "log", "quantile"
 PARTS: tuple[Literal["sin", "cos"], ...] = ("sin", "cos")  # of a cycle: its two inputs
 
-Key = Text | tuple[Text, ...]
 Finite = Annotated[float, Field(ge=-1e30, le=1e30, allow_inf_nan=False)]
-DayLength = Annotated[float, Field(gt=0, le=1e18)]
-LEFT_OUT_IF_NEVER = Field(exclude_if=lambda value: value == NEVER)
-
-
-class StatisticsDefinition(Frozen):
-    """Target statistics: per key and task a smoothed label rate, and per key its number of rows.
-
-    A key is one column or several together. `clock` is a column of dates, datetimes, or numbers
-    that are the same all day: with it a row counts labels of strictly earlier days, without it
-    training rows are counted out of fold. For a clock of numbers that grow during a day,
-    `day_length` is the length of a day in its unit: 86400 for seconds. `smoothing` is the number of
-    rows at the mean rate that are added to every key.
-
-    `refresh` says how often production counts labels anew: every `day`, every `hour`, or `never`
-    after the model was made. Rows of valid and test then count what production knows at their time:
-    by `day` or `hour` also earlier labels of their own split. `labels_after` is how long after its
-    row a label is known, in whole days, or hours with `refresh: hour`.
-    """
-
-    by: Annotated[tuple[Key, ...], Field(min_length=1)]
-    clock: Text | None = None
-    day_length: DayLength | None = None
-    smoothing: Positive = 20.0
-    folds: Annotated[int, Field(ge=2, le=100)] = 5
-    refresh: Annotated[Refresh, LEFT_OUT_IF_NEVER] = NEVER
-    labels_after: Annotated[Duration | None, LEFT_OUT_IF_NONE] = None
-
-    @property
-    def is_frozen(self) -> bool:
-        """Whether no row counts labels of its own split, other than rows of train."""
-        return self.refresh == NEVER
-
-    @property
-    def period(self) -> str:
-        """What labels are counted by: `day` or `hour`."""
-        return HOUR if self.refresh == HOUR else DAY
-
-    @property
-    def freshness(self) -> str:
-        """What rows of valid and test count, in words; empty without a clock."""
-        if self.clock is None:
-            return ""
-        known = f", labels are known {self.labels_after} after their row" if self.delay else ""
-        if self.is_frozen:
-            return f"label statistics are as old as the end of the split before{known}"
-        return f"label statistics are counted anew every {self.period}{known}"
-
-    @property
-    def delay(self) -> int:
-        """How many days, or hours, before its own a row counts none of, as labels come later."""
-        if self.labels_after is None:
-            return 0
-        return self.labels_after.nanoseconds // NANOSECONDS[self.period[0]]
-
-    @property
-    def keys(self) -> tuple[tuple[str, ...], ...]:
-        """Every key as a tuple of columns."""
-        return tuple((key,) if isinstance(key, str) else key for key in self.by)
-
-    @model_validator(mode="after")
-    def _distinct(self) -> "StatisticsDefinition":
-        repeated = {key_name(key) for key in self.keys if self.keys.count(key) > 1}
-        repeated |= {key_name(key) for key in self.keys if len(set(key)) < len(key)}
-        if repeated or () in self.keys:
-            raise ValueError(
-                "statistics need every key once, of different columns: "
-                f"{', '.join(sorted(repeated)) or 'one is empty'}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _fresh_by_a_clock(self) -> "StatisticsDefinition":
-        said = [f"refresh: {self.refresh}"] if self.refresh != NEVER else []
-        said += [f"labels_after: {self.labels_after}"] if self.labels_after is not None else []
-        if said and self.clock is None:
-            raise ValueError(
-                f"'{said[0]}' needs a clock, which says when a row was: name a time column under "
-                f"'clock', or remove {said[0].partition(':')[0]}"
-            )
-        length = NANOSECONDS[self.period[0]]
-        if self.labels_after is not None and self.labels_after.nanoseconds % length:
-            raise ValueError(
-                f"labels_after must be whole {self.period}s, as labels are counted by the "
-                f"{self.period}, got {self.labels_after}; round it up"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _days_of_a_clock(self) -> "StatisticsDefinition":
-        if self.day_length is not None and self.clock is None:
-            raise ValueError(
-                "'day_length' divides the numbers of a clock into days, but there is no clock: "
-                "name a time column under 'clock', or remove 'day_length'"
-            )
-        return self
 
 
 class ListDefinition(Frozen):
@@ -220,6 +125,8 @@ class FeatureDefinition(Frozen):
     statistics: StatisticsDefinition | None = None
     lists: dict[Text, ListDefinition] = Field(default_factory=dict)
     matches: MatchesDefinition | None = None
+    events: Annotated[EventsDefinition | None, LEFT_OUT_IF_NONE] = None
+    session: Annotated[SessionDefinition | None, LEFT_OUT_IF_NONE] = None
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     clip: dict[Text, tuple[Finite, Finite]] = Field(default_factory=dict)
     transforms: dict[Text, Transform] = Field(default_factory=dict)
@@ -232,6 +139,8 @@ class FeatureDefinition(Frozen):
             STATISTICS: self.statistics is not None,
             LISTS: any(definition.pooled for definition in self.lists.values()),
             MATCHES: self.matches is not None,
+            EVENTS: self.events is not None,
+            SESSION: self.session is not None,
         }
         return (*(name for name in DERIVED if is_defined[name]), *self.groups)
 
@@ -241,7 +150,8 @@ class FeatureDefinition(Frozen):
         dropped = {
             name for group, names in self.groups.items() if group not in chosen for name in names
         }
-        return bool({STATISTICS, MATCHES} & chosen or {*self.categorical, *self.numeric} - dropped)
+        derived = {STATISTICS, MATCHES, EVENTS, SESSION} & chosen
+        return bool(derived or {*self.categorical, *self.numeric} - dropped)
 
     @property
     def optional_groups(self) -> tuple[str, ...]:
@@ -256,6 +166,7 @@ class FeatureDefinition(Frozen):
     def seen_columns(self) -> frozenset[str]:
         """Every column whose value in a row is an input of the model, itself or as a key."""
         keys = self.statistics.keys if self.statistics else ()
+        keys += self.events.keys if self.events else ()
         by = self.matches.by if self.matches else ()
         key_columns = (column for key in keys for column in key)
         list_columns = (definition.column for definition in self.lists.values())
@@ -396,8 +307,3 @@ class FeatureDefinition(Frozen):
 def cycle_input(column: str, part: str) -> str:
     """Return the name of an input of a cycle: `hour sin`."""
     return f"{column} {part}"
-
-
-def key_name(key: tuple[str, ...]) -> str:
-    """Return the display name of a key: `user_id`, `user_id x tab`."""
-    return " x ".join(key)

@@ -20,7 +20,7 @@ from hinet_search.data.inspect.shifts import SplitSample
 from hinet_search.data.inspect.text import render
 from hinet_search.data.rows import Rows
 from hinet_search.study.data_definition import DataDefinition
-from hinet_search.study.feature_definition import StatisticsDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 from tests.data.tables import definition, prepared, shop, write
 
 ONLY_HOME: dict[str, Any] = {

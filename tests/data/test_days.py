@@ -25,7 +25,7 @@ from test_statistics import (
 from hinet_search.data.derived.days import days_of, period_type
 from hinet_search.data.derived.label_counts import label_counts, later_statistics
 from hinet_search.data.rows import Rows
-from hinet_search.study.feature_definition import StatisticsDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 
 START = datetime(2026, 3, 27, 9, tzinfo=UTC)  # two days before clocks are changed in Berlin
 BY = ("user", ("user", "item"))

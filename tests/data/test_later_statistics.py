@@ -12,7 +12,7 @@ from test_statistics import BY_DAY, EVERY_WAY, TASKS, TEST, TRAIN, VALID, draw, 
 
 from hinet_search.data.derived.label_counts import label_counts, later_statistics
 from hinet_search.data.derived.statistics import target_statistics
-from hinet_search.study.feature_definition import StatisticsDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 
 
 @EVERY_WAY

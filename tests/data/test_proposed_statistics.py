@@ -14,7 +14,7 @@ from hinet_search.data.guess.target_statistics import MAX_KEYS
 from hinet_search.data.guess.write_definition import write_draft
 from hinet_search.data.prepare import prepare
 from hinet_search.study.data_definition import DataDefinition
-from hinet_search.study.feature_definition import StatisticsDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 from hinet_search.study.yaml_file import read
 
 ROWS = 2000

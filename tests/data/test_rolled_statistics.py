@@ -29,7 +29,7 @@ from hinet_search.data.derived.rolled_statistics import newer_statistics, rolled
 from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.data.hashing import uniform
 from hinet_search.data.rows import Rows
-from hinet_search.study.feature_definition import StatisticsDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 
 SEEDS = st.integers(0, 10_000)
 FEW = settings(max_examples=15)

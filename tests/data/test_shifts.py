@@ -21,7 +21,7 @@ from hinet_search.data.inspect.shifts import (
     shift_warnings,
     shifts,
 )
-from hinet_search.study.feature_definition import StatisticsDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 
 FEW = st.lists(st.integers(0, 4), min_size=1, max_size=12)
 DRAW = np.random.default_rng(0)

@@ -18,7 +18,7 @@ from hinet_search.data.derived.countable_labels import FOLD_SEED
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.hashing import uniform
 from hinet_search.data.rows import Rows
-from hinet_search.study.feature_definition import StatisticsDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 
 TASKS = ("click", "buy")
 TRAIN, VALID, TEST = 0, 1, 2

@@ -22,7 +22,7 @@ from hinet_search.data.mapped_array import column_of
 from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT
-from hinet_search.study.feature_definition import StatisticsDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 
 TRAIN, VALID, TEST = range(len(SPLITS))
 # Unlike the seed of any split: the hash of the split would give folds of unequal size.

@@ -13,7 +13,7 @@ import polars as pl
 
 from hinet_search.data.checks import SIGNED, UNSIGNED
 from hinet_search.data.encode import known_values
-from hinet_search.study.feature_definition import HOUR, StatisticsDefinition
+from hinet_search.study.statistics_definition import HOUR, StatisticsDefinition
 
 UNITS_A_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
 DAY_SECONDS, HOUR_SECONDS, HOURS = 86_400, 3_600, 24

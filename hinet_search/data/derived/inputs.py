@@ -1,4 +1,4 @@
-"""Derive: compute the inputs made from labels and lists, and the groups a search can leave out.
+"""Derive: compute the inputs made from labels, lists and the log, and the groups of all inputs.
 
 Shape legend: R rows, D distinct lists, S slots of one list.
 """
@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.blocks import blocks_of
+from hinet_search.data.derived.events import event_inputs, event_names
 from hinet_search.data.derived.matches import known_of, match_names, match_numbers
+from hinet_search.data.derived.moments import moments_of
+from hinet_search.data.derived.sessions import NAMES, session_inputs
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.encode import Encoding, Vocabulary, missing_name
 from hinet_search.data.lists import ListedRows, encode_list, fit_list_vocabulary
@@ -20,8 +23,10 @@ from hinet_search.data.rows import Rows
 from hinet_search.data.schema import ListField
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import (
+    EVENTS,
     LISTS,
     MATCHES,
+    SESSION,
     STATISTICS,
     FeatureDefinition,
     ListDefinition,
@@ -38,12 +43,19 @@ class DerivedNumbers:
 
     statistics: pl.DataFrame
     matches: pl.DataFrame
+    events: pl.DataFrame
+    session: pl.DataFrame
     frozen: pl.DataFrame | None = None
+
+    @property
+    def tables(self) -> tuple[pl.DataFrame, ...]:
+        """The inputs by kind, in the order of the model's inputs."""
+        return (self.statistics, self.matches, self.events, self.session)
 
     @property
     def names(self) -> tuple[str, ...]:
         """All names, statistics first."""
-        return (*self.statistics.columns, *self.matches.columns)
+        return tuple(name for table in self.tables for name in table.columns)
 
 
 @dataclass(frozen=True)
@@ -68,11 +80,11 @@ class EncodedLists:
 
 
 def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
-    """Statistics and matches of a definition; DataError when one has the name of another column."""
-    features = definition.features
+    """The derived numbers of a definition; DataError when one has the name of another column."""
+    features, tasks = definition.features, tuple(definition.tasks)
     _refuse_repeated_names(definition, rows)
-    statistics = matches = pl.DataFrame()
-    frozen, tasks = None, tuple(definition.tasks)
+    frozen = None
+    statistics = matches = events = session = pl.DataFrame()
     if features.statistics is not None:
         statistics = target_statistics(features.statistics, rows, tasks)
         if not features.statistics.is_frozen:
@@ -80,7 +92,14 @@ def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
     if features.matches is not None:
         known = known_of(definition, features.matches, rows)
         matches = match_numbers(known, features.matches, features.lists, rows.listed, rows.cache)
-    return DerivedNumbers(statistics, matches, frozen)
+    if features.events is not None or features.session is not None:
+        moments = moments_of(definition, rows)
+    if features.events is not None:
+        events = event_inputs(features.events, rows, tasks, moments)
+    if features.session is not None:
+        assert definition.user is not None, "the definition checks it"
+        session = session_inputs(features.session, rows, definition.user, moments)
+    return DerivedNumbers(statistics, matches, events, session, frozen)
 
 
 def _refuse_repeated_names(definition: DataDefinition, rows: Rows) -> None:
@@ -90,6 +109,10 @@ def _refuse_repeated_names(definition: DataDefinition, rows: Rows) -> None:
         names += statistic_names(features.statistics, tuple(definition.tasks))
     if features.matches is not None:
         names += match_names(features.matches)
+    if features.events is not None:
+        names += event_names(features.events, tuple(definition.tasks))
+    if features.session is not None:
+        names += NAMES
     cycles = [name for column in features.transforms for name in features.inputs_of(column)]
     all_names = [*{*rows.frame.columns, *cycles}, *names]
     repeated = sorted({name for name in names if all_names.count(name) > 1})
@@ -159,6 +182,8 @@ def input_groups(
         STATISTICS: tuple(derived.statistics.columns),
         LISTS: tuple(name for name, list_ in features.lists.items() if list_.pooled),
         MATCHES: tuple(derived.matches.columns),
+        EVENTS: tuple(derived.events.columns),
+        SESSION: tuple(derived.session.columns),
     }
     flagged = {scale.column for scale in encoding.scales if scale.flagged}
     for name, columns in features.groups.items():

@@ -28,7 +28,7 @@ from hinet_search.data.lists import codes_of
 from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT
-from hinet_search.study.feature_definition import StatisticsDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 
 DAY, ROW = "number of the day", "row"
 

@@ -22,7 +22,7 @@ from hinet_search.data.derived.statistics import counted_within, smoothed
 from hinet_search.data.lists import codes_of, distinct_values
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import LEFT_OUT
-from hinet_search.study.feature_definition import StatisticsDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 
 
 def newer_statistics(

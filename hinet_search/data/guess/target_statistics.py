@@ -19,7 +19,7 @@ from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.names import parts_of
 from hinet_search.data.guess.roles import ColumnRoles
 from hinet_search.data.raw_values import as_text
-from hinet_search.study.feature_definition import StatisticsDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 
 MAX_KEYS, MAX_INPUTS = 12, 120  # a key has an input for its rows and one for every task
 MIN_ROWS_OF_ID, MIN_ROWS_OF_ATTRIBUTE = 2, 5  # of a value, on average

@@ -92,7 +92,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class ClockedInputs:
-    """Inputs that count labels of earlier days only, and some are `growing`.
+    """Inputs that count earlier days or rows only, and some are `growing`.
 
     A drop of their AUC is no leak: those of `all_of_them` age, as labels of later splits are not
     counted; those that are `fresh` count them anew, and are as old on valid as on train.

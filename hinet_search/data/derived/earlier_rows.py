@@ -1,0 +1,173 @@
+"""Earlier rows: what each row of a log may count of its key's earlier rows, as whole numbers.
+
+Whole numbers have exact sums in any order, so the same rows always give the same inputs.
+
+Shape legend: E rows of a log, S rows of some keys, T tasks, W windows, L last labels.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinet_search.data.blocks import blocks_of
+from hinet_search.data.derived.countable_labels import PARTS
+from hinet_search.data.derived.event_log import EventLog, Integers, KeyedRows
+from hinet_search.data.derived.moments import Moments
+from hinet_search.data.mapped_array import mapped_array
+from hinet_search.data.rows import Rows
+from hinet_search.study.event_definition import EventsDefinition, TimeSpan
+
+NO_ROW = -1  # in place of a time since, where there is no earlier row
+
+
+@dataclass(frozen=True)
+class TaskLabels:
+    """The labels of a task in the order of a log.
+
+    `added_E` is what a row adds to their sum: 0 or 1, or parts of an amount. `has_E` says which
+    rows have the task, None if all do.
+    """
+
+    added_E: NDArray[Any]
+    has_E: NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True)
+class KnownLabels:
+    """The labels of a task that are known at each row.
+
+    Per window their number and sum, and the last ones: what each added, and whether it exists.
+    """
+
+    num_WS: tuple[Integers, ...]
+    sum_WS: tuple[Integers, ...]
+    last_LS: tuple[Integers, ...]
+    has_last_LS: tuple[NDArray[np.bool_], ...]
+
+
+@dataclass(frozen=True)
+class EarlierRows:
+    """Per window the earlier rows of each row's key, the time since the last, and known labels."""
+
+    num_WS: tuple[Integers, ...]
+    since_S: Integers
+    labels_T: tuple[KnownLabels, ...]
+
+
+@dataclass(frozen=True)
+class Horizons:
+    """How far windows reach back, in units of time, and the places in a log that this means.
+
+    `place_E` has, for every such length, the first place of a row that is no longer ago (E,).
+    `rows_W` are the windows of rows, `labels_W` those of labels with the delay, None for all rows.
+    `delay` is that of labels, None if they are never known.
+    """
+
+    place_E: Mapping[int, Integers]
+    rows_W: tuple[int | None, ...]
+    labels_W: tuple[int | None, ...]
+    delay: int | None
+
+
+def horizons(definition: EventsDefinition, log: EventLog, moments: Moments) -> Horizons:
+    """The horizons of a definition in a log."""
+    rows_W = tuple(
+        moments.units(window) if isinstance(window, TimeSpan) else None
+        for window in definition.windows
+    )
+    if isinstance(definition.labels_after, TimeSpan):
+        delay = moments.units(definition.labels_after)
+        labels_W = tuple(None if length is None else delay + length for length in rows_W)
+    else:
+        delay, labels_W = None, ()
+    lengths = {*rows_W, *labels_W, delay} - {None, 0}  # a row's own moment needs no search
+    place_E = {length: log.num_before(length) for length in lengths if length is not None}
+    return Horizons(place_E, rows_W, labels_W, delay)
+
+
+def task_labels(log: EventLog) -> tuple[TaskLabels, ...]:
+    """The labels of every task in the order of a log."""
+    rows = log.rows
+    return tuple(_labels_of(log, task) for task in range(rows.labels_RT.shape[1]))
+
+
+def _labels_of(log: EventLog, task: int) -> TaskLabels:
+    rows, blocks = log.rows, list(blocks_of(log.num_rows))
+    added_E = mapped_array(
+        (whole_labels(rows, rows.labels_RT[log.row_E[block], task], task) for block in blocks),
+        rows.cache,
+    )
+    has_task_M = rows.has_task_MT[:, task]
+    if has_task_M.all():
+        return TaskLabels(added_E, None)
+    has_E = (has_task_M[rows.scenario_R[log.row_E[block]]] for block in blocks)
+    return TaskLabels(added_E, mapped_array(has_E, rows.cache))
+
+
+def whole_labels(rows: Rows, label_B: NDArray[Any], task: int) -> NDArray[Any]:
+    """Labels of a task as whole numbers: 0 and 1 as they are, of amounts their parts."""
+    if task not in rows.units:
+        return label_B.astype(np.uint8)
+    return np.rint(label_B.astype(np.float64) * PARTS).astype(np.int64)
+
+
+def earlier_rows(
+    keyed: KeyedRows,
+    horizons: Horizons,
+    labels: Sequence[TaskLabels],
+    num_last: int,
+) -> EarlierRows:
+    """What rows (S) may count; there are no labels where none is ever known."""
+    moment_S, start_S = keyed.moment_S, keyed.start_S
+    first_S: dict[int | None, Integers] = {None: start_S, 0: moment_S}
+    for length, place_E in horizons.place_E.items():
+        first_S[length] = keyed.first_from(place_E)
+    num_WS = tuple(moment_S - first_S[length] for length in horizons.rows_W)
+    since_S = keyed.time_S - keyed.time_S[moment_S - 1]
+    since_S = np.where(moment_S > start_S, since_S, NO_ROW)
+    if horizons.delay is None:
+        return EarlierRows(num_WS, since_S, ())
+    known_S = first_S[horizons.delay]
+    first_WS = [first_S[length] for length in horizons.labels_W]
+    known = tuple(_known(keyed, each, known_S, first_WS, num_last) for each in labels)
+    return EarlierRows(num_WS, since_S, known)
+
+
+def _known(
+    keyed: KeyedRows,
+    labels: TaskLabels,
+    known_S: Integers,
+    first_WS: Sequence[Integers],
+    num_last: int,
+) -> KnownLabels:
+    """The known labels of a task: those of positions from the first up to the known one."""
+    added_S = labels.added_E[keyed.place_S]
+    start_S = keyed.start_S
+    if labels.has_E is not None:  # positions among the rows that have the task
+        has_S = labels.has_E[keyed.place_S]
+        position_S = _sums_before(has_S)
+        added_S = added_S[has_S]
+        start_S, known_S = position_S[start_S], position_S[known_S]
+        first_WS = [position_S[first_S] for first_S in first_WS]
+    sum_S = _sums_before(added_S)
+    last_LS, has_last_LS = [], []
+    for back in range(1, num_last + 1):
+        has_last_S = known_S - back >= start_S
+        has_last_LS.append(has_last_S)
+        last_S = np.zeros(known_S.size, dtype=np.int64)
+        last_S[has_last_S] = added_S[known_S[has_last_S] - back]
+        last_LS.append(last_S)
+    return KnownLabels(
+        num_WS=tuple(known_S - first_S for first_S in first_WS),
+        sum_WS=tuple(sum_S[known_S] - sum_S[first_S] for first_S in first_WS),
+        last_LS=tuple(last_LS),
+        has_last_LS=tuple(has_last_LS),
+    )
+
+
+def _sums_before(number_S: NDArray[Any]) -> Integers:
+    """The sum of all numbers before each position, and of all."""
+    return np.concatenate([[0], np.cumsum(number_S, dtype=np.int64)])

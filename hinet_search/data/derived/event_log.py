@@ -1,0 +1,198 @@
+"""Event log: the rows of a table in the order of time, and the rows of one key among them.
+
+Rows of the same moment are ordered by their number in the source, so the order of the table does
+not matter. A key's rows are found by sorting one number a row, which holds the key above the row's
+place in the log.
+
+Shape legend: R rows of the table, E rows of the log, S rows of some keys, sorted by key and time.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinet_search.data.blocks import blocks_of
+from hinet_search.data.columns import SPLITS
+from hinet_search.data.derived.moments import NO_TIME, Moments
+from hinet_search.data.mapped_array import mapped_array
+from hinet_search.data.rows import Rows
+
+CHUNK_ROWS = 2**16  # computed at once; more only where a single key has more
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A log of the rows up to a split, from which the inputs of the rows of some splits are."""
+
+    last_split: int
+    splits: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """Rows with a time, ordered by it: the position of each in the table, and its moment.
+
+    It gives the inputs of the rows of `splits`; others are only seen by them.
+    """
+
+    rows: Rows
+    splits: tuple[int, ...]
+    row_E: Integers
+    time_E: Integers
+
+    @property
+    def num_rows(self) -> int:
+        """The number of rows, E."""
+        return self.row_E.size
+
+    @property
+    def place_bits(self) -> int:
+        """Bits that hold any place in the log, and their number."""
+        return self.num_rows.bit_length()
+
+    def num_before(self, length: int) -> Integers:
+        """For each row (E,) the number of rows that are more than `length` earlier."""
+        length = min(length, int(self.time_E[-1]) + 1) if self.num_rows else 0
+        return mapped_array(
+            (
+                np.searchsorted(self.time_E, self.time_E[block] - length, side="left")
+                for block in blocks_of(self.num_rows)
+            ),
+            self.rows.cache,
+        )
+
+
+def walks(rows: Rows, moments: Moments) -> tuple[Walk, ...]:
+    """One walk if no row of a split is earlier than one of a split before, else one a split."""
+    num_splits = len(SPLITS)
+    first, last = np.full(num_splits, np.iinfo(np.int64).max), np.full(num_splits, NO_TIME)
+    for block in rows.blocks():
+        time_B, split_B = moments.time_R[block], rows.split_R[block]
+        for split in range(num_splits):
+            time_S = time_B[(split_B == split) & (time_B != NO_TIME)]
+            first[split] = time_S.min(initial=first[split])
+            last[split] = time_S.max(initial=last[split])
+    if all(first[split] >= last[:split].max() for split in range(1, num_splits)):
+        return (Walk(num_splits - 1, tuple(range(num_splits))),)
+    return tuple(Walk(split, (split,)) for split in range(num_splits))
+
+
+def log_of(rows: Rows, moments: Moments, walk: Walk) -> EventLog:
+    """The rows with a time in the splits up to the last one."""
+    is_in_R = rows.mapped(
+        (moments.time_R[block] != NO_TIME) & (rows.split_R[block] <= walk.last_split)
+        for block in rows.blocks()
+    )
+    row_E = np.flatnonzero(is_in_R)
+    time_E = moments.time_R[row_E]
+    if not _ascend(time_E) or not _ascend(rows.row_R[row_E]):
+        row_E = row_E[np.lexsort((rows.row_R[row_E], time_E))]
+    row_E = mapped_array((row_E[block] for block in blocks_of(row_E.size)), rows.cache)
+    time_E = mapped_array(
+        (moments.time_R[row_E[block]] for block in blocks_of(row_E.size)), rows.cache
+    )
+    return EventLog(rows, walk.splits, row_E, time_E)
+
+
+def _ascend(number_E: NDArray[Any]) -> bool:
+    return bool((number_E[:-1] <= number_E[1:]).all())
+
+
+@dataclass(frozen=True)
+class KeyedRows:
+    """All rows of some keys, sorted by key and then by time.
+
+    `place_S` is a row's place in the log, `sorted_S` the ascending number that holds key and place.
+    Of positions among these rows, `start_S` is the first of the row's key, and `moment_S` the first
+    of those of its moment.
+    """
+
+    place_S: Integers
+    sorted_S: Integers
+    time_S: Integers
+    start_S: Integers
+    moment_S: Integers
+
+    def first_from(self, place_E: Integers) -> Integers:
+        """For each row (S,) the position of the first row of its key from a place in the log.
+
+        `place_E` is the place for every row of the log. Without such a row it is the position after
+        the key's last one.
+        """
+        key_S = self.sorted_S - self.place_S
+        position_S: Integers = np.searchsorted(self.sorted_S, key_S + place_E[self.place_S])
+        return position_S
+
+
+def for_rows_of_keys(log: EventLog, code_R: Integers, use: Callable[[KeyedRows], None]) -> None:
+    """Call a function with the rows of every key, those of several keys at once, in threads.
+
+    A code below 0 is no key.
+    """
+    sorted_E = _sorted(log, code_R)
+
+    def use_part(part: slice) -> None:
+        use(_keyed(log, np.array(sorted_E[part])))
+
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+        for _ in threads.map(use_part, _parts(sorted_E, log.place_bits)):
+            pass  # what a part raised is raised here
+
+
+def _parts(sorted_E: Integers, bits: int) -> Iterator[slice]:
+    """Yield the rows of whole keys: about CHUNK_ROWS, or a single key."""
+    start = 0
+    while start < sorted_E.size:
+        end = min(start + CHUNK_ROWS, sorted_E.size)
+        if end < sorted_E.size:
+            end = _end_of_keys(sorted_E, start, end, bits)
+        yield slice(start, end)
+        start = end
+
+
+def _sorted(log: EventLog, code_R: Integers) -> Integers:
+    bits = log.place_bits
+
+    def numbers(block: slice) -> Integers:
+        code_B = code_R[log.row_E[block]]
+        place_B = np.flatnonzero(code_B >= 0) + block.start
+        sorted_B: Integers = (code_B[code_B >= 0] << bits) | place_B
+        return sorted_B
+
+    sorted_E = mapped_array(map(numbers, blocks_of(log.num_rows)), log.rows.cache)
+    sorted_E.sort()
+    return sorted_E
+
+
+def _end_of_keys(sorted_E: Integers, start: int, end: int, bits: int) -> int:
+    """The last end of a key up to `end`, or that of the only key which goes on."""
+    first_of_key = (sorted_E[end] >> bits) << bits
+    before = start + int(np.searchsorted(sorted_E[start:end], first_of_key))
+    if before > start:
+        return before
+    next_key = first_of_key + (1 << bits)
+    return end + int(np.searchsorted(sorted_E[end:], next_key))
+
+
+def _keyed(log: EventLog, sorted_S: Integers) -> KeyedRows:
+    place_S = sorted_S & ((1 << log.place_bits) - 1)
+    code_S = sorted_S >> log.place_bits
+    time_S = log.time_E[place_S]
+    is_first_S = np.ones(sorted_S.size, dtype=np.bool_)
+    np.not_equal(code_S[1:], code_S[:-1], out=is_first_S[1:])
+    is_new_S = is_first_S.copy()
+    is_new_S[1:] |= time_S[1:] != time_S[:-1]
+    return KeyedRows(place_S, sorted_S, time_S, last_position(is_first_S), last_position(is_new_S))
+
+
+def last_position(is_mark_S: NDArray[np.bool_]) -> Integers:
+    """The position of the last mark up to each row; the first row has one."""
+    position_S = np.arange(is_mark_S.size)
+    return np.maximum.accumulate(np.where(is_mark_S, position_S, 0))

@@ -1,0 +1,235 @@
+"""Events: inputs that the log itself knows before each row, counted without leaking.
+
+For every key (a user, a video, a user in a tab) a row at time t gets
+
+    exposures   per window, log(1 + n) of the n rows of the key with t - window <= time < t
+    recency     1 / (1 + log(1 + seconds since the key's last earlier row)), 0 without one
+    rates       per task and window, (p + smoothing * prior) / (n + smoothing) - prior of the n rows
+                whose label is known and which are in the window before: those with
+                t - labels_after - window <= time < t - labels_after; 0 without one
+    last        per task, the labels of the last known rows minus the prior, 0 where there is none
+
+The prior is the task's mean over the training rows that have it. A row whose scenario does not have
+a task is no row of it. So 0 means that nothing is known, or nothing unusual.
+
+Rows of train see earlier rows of train only, those of valid also rows of valid, those of test rows
+of all splits. Earlier is strictly earlier: rows of the same moment do not see each other. A row
+with a null in the key or without a time sees nothing, and is not seen by that key.
+
+Shape legend: R rows of the table, E rows of a log, S rows of some keys, C columns, T tasks.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinet_search.common.errors import DataError
+from hinet_search.data.columns import SPLITS
+from hinet_search.data.derived.countable_labels import PARTS, TRAIN
+from hinet_search.data.derived.earlier_rows import (
+    NO_ROW,
+    EarlierRows,
+    Horizons,
+    KnownLabels,
+    TaskLabels,
+    earlier_rows,
+    horizons,
+    task_labels,
+    whole_labels,
+)
+from hinet_search.data.derived.event_log import (
+    EventLog,
+    Integers,
+    KeyedRows,
+    Walk,
+    for_rows_of_keys,
+    log_of,
+    walks,
+)
+from hinet_search.data.derived.key_codes import column_codes, key_codes
+from hinet_search.data.derived.moments import Moments
+from hinet_search.data.mapped_table import mapped_frame
+from hinet_search.data.rows import Rows
+from hinet_search.study.event_definition import EventsDefinition, TimeSpan
+from hinet_search.study.statistics_definition import key_name
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The rows of train that have a task, and the sum of their labels, in `parts` of its unit."""
+
+    num_rows: int
+    total: int
+    parts: int
+
+    @property
+    def mean(self) -> float:
+        """The mean label."""
+        return self.total / (self.parts * self.num_rows)
+
+
+@dataclass(frozen=True)
+class _PreparedLog:
+    """A log with the labels of every task, and the horizons of every row."""
+
+    log: EventLog
+    labels: tuple[TaskLabels, ...]
+    horizons: Horizons
+
+
+def event_names(definition: EventsDefinition, tasks: Sequence[str]) -> tuple[str, ...]:
+    """The columns of `event_inputs`, in order."""
+    return tuple(name for key in definition.keys for name in names_of_key(definition, key, tasks))
+
+
+def names_of_key(
+    definition: EventsDefinition, key: tuple[str, ...], tasks: Sequence[str]
+) -> tuple[str, ...]:
+    """`KEY exposures 1h`, `KEY recency`, `KEY TASK rate 1h`, `KEY TASK last 1`."""
+    names = _growing_of_key(definition, key)
+    if isinstance(definition.labels_after, TimeSpan):
+        for task in tasks:
+            names += [f"{key_name(key)} {task} rate {window}" for window in definition.windows]
+            names += [
+                f"{key_name(key)} {task} last {back}" for back in range(1, definition.last + 1)
+            ]
+    return tuple(names)
+
+
+def _growing_of_key(definition: EventsDefinition, key: tuple[str, ...]) -> list[str]:
+    exposures = [f"{key_name(key)} exposures {window}" for window in definition.windows]
+    return [*exposures, f"{key_name(key)} recency"]
+
+
+def growing_events(definition: EventsDefinition | None) -> tuple[str, ...]:
+    """The inputs that grow with the log by nature: exposures and recency."""
+    if definition is None:
+        return ()
+    return tuple(name for key in definition.keys for name in _growing_of_key(definition, key))
+
+
+def event_inputs(
+    definition: EventsDefinition, rows: Rows, tasks: Sequence[str], moments: Moments
+) -> pl.DataFrame:
+    """Float32 columns of `event_names` without nulls, aligned with `rows.frame`.
+
+    DataError when a key has only one value.
+    """
+    codes = column_codes(rows, [column for key in definition.keys for column in key])
+    _refuse_constant_keys(definition, {name: column.num_values for name, column in codes.items()})
+    priors = [prior_of(rows, task) for task in range(len(tasks))]
+    logs = [_prepared(definition, rows, moments, each) for each in walks(rows, moments)]
+
+    def use(each: _PreparedLog, value_RC: NDArray[np.float32], keyed: KeyedRows) -> None:
+        counted = earlier_rows(keyed, each.horizons, each.labels, definition.last)
+        columns = inputs_of(counted, priors, definition.smoothing, moments.units_a_second)
+        write(value_RC, each.log, keyed, columns)
+
+    tables = []
+    for key in definition.keys:
+        names = names_of_key(definition, key, tasks)
+        code_R = key_codes(rows, [codes[name] for name in key])
+        value_RC = zeros(rows, len(names))
+        for each in logs:
+            for_rows_of_keys(each.log, code_R, partial(use, each, value_RC))
+        tables.append(frame_of(names, value_RC, rows))
+    return pl.concat(tables, how="horizontal")
+
+
+def _prepared(
+    definition: EventsDefinition, rows: Rows, moments: Moments, each: Walk
+) -> _PreparedLog:
+    log = log_of(rows, moments, each)
+    return _PreparedLog(log, task_labels(log), horizons(definition, log, moments))
+
+
+def _refuse_constant_keys(definition: EventsDefinition, num_values: dict[str, int]) -> None:
+    constant = [
+        key_name(key) for key in definition.keys if all(num_values[name] <= 1 for name in key)
+    ]
+    if constant:
+        raise DataError(
+            "data.features.events.by: a key must have at least two values, got one or none in "
+            f"{', '.join(constant)}",
+            remedy="remove it, or name the columns that tell users or items apart",
+        )
+
+
+def prior_of(rows: Rows, task: int) -> Prior:
+    """The training rows of a task; without one its mean is 0."""
+    num_rows = total = 0
+    for block in rows.blocks():
+        has_B = rows.has_task_MT[rows.scenario_R[block], task] & (rows.split_R[block] == TRAIN)
+        num_rows += int(has_B.sum())
+        labels_B = whole_labels(rows, rows.labels_RT[block, task][has_B], task)
+        total += int(labels_B.sum(dtype=np.int64))
+    return Prior(max(num_rows, 1), total, PARTS if task in rows.units else 1)
+
+
+def inputs_of(
+    counted: EarlierRows, priors: Sequence[Prior], smoothing: float, units_a_second: int
+) -> Iterator[Floats]:
+    """Yield the columns of a key, in the order of their names."""
+    for num_S in counted.num_WS:
+        yield np.log1p(num_S)
+    seconds_S = np.maximum(counted.since_S, 0) / units_a_second
+    yield np.where(counted.since_S == NO_ROW, 0.0, 1 / (1 + np.log1p(seconds_S)))
+    for labels, prior in zip(counted.labels_T, priors, strict=False):
+        yield from _of_labels(labels, prior, smoothing)
+
+
+def _of_labels(labels: KnownLabels, prior: Prior, smoothing: float) -> Iterator[Floats]:
+    for num_S, sum_S in zip(labels.num_WS, labels.sum_WS, strict=True):
+        yield rate(num_S, sum_S, prior, smoothing)
+    for last_S, has_last_S in zip(labels.last_LS, labels.has_last_LS, strict=True):
+        yield np.where(has_last_S, last_S / prior.parts - prior.mean, 0.0)
+
+
+def rate(num_S: Integers, sum_S: Integers, prior: Prior, smoothing: float) -> Floats:
+    """The smoothed rate minus the prior, as (p * N - n * P) / (N * (n + smoothing)).
+
+    N and P are those of the prior. The products are exact, or are rounded alike (of amounts, in
+    float64), so a key with exactly the mean rate gets exactly 0, not a rounding error.
+    """
+    kind: Any = np.float64 if prior.parts > 1 else np.int64  # products of parts may need more bits
+    excess_S = sum_S.astype(kind) * kind(prior.num_rows) - num_S.astype(kind) * kind(prior.total)
+    rate_S = excess_S / (float(prior.parts * prior.num_rows) * (num_S + smoothing))
+    return np.where(num_S > 0, rate_S, 0.0)
+
+
+def zeros(rows: Rows, num_columns: int) -> NDArray[np.float32]:
+    """Values of zero (R, C), of many rows mapped from a file."""
+    blocks = rows.blocks()
+    return rows.mapped(
+        np.zeros((block.stop - block.start, num_columns), dtype=np.float32) for block in blocks
+    )
+
+
+def write(
+    value_RC: NDArray[np.float32], log: EventLog, keyed: KeyedRows, columns: Iterable[Floats]
+) -> None:
+    """Set the values of the rows (S) that the log is of: those of a row lie side by side."""
+    row_S = log.row_E[keyed.place_S]
+    value_SC = np.empty((row_S.size, value_RC.shape[1]), dtype=np.float32)
+    for column, value_S in enumerate(columns):
+        value_SC[:, column] = value_S
+    if len(log.splits) < len(SPLITS):
+        is_written_S = np.isin(log.rows.split_R[row_S], log.splits)
+        row_S, value_SC = row_S[is_written_S], value_SC[is_written_S]
+    value_RC[row_S] = value_SC
+
+
+def frame_of(names: Sequence[str], value_RC: NDArray[np.float32], rows: Rows) -> pl.DataFrame:
+    """The values as columns."""
+    frames = (
+        pl.DataFrame(dict(zip(names, np.ascontiguousarray(value_RC[block].T), strict=True)))
+        for block in rows.blocks()
+    )
+    return mapped_frame(frames, rows.cache)

@@ -1,0 +1,46 @@
+"""Moments: the time of every row as a whole number, counted from the first row's.
+
+Shape legend: R rows.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinet_search.data.rows import Rows
+from hinet_search.data.times import unit_of, whole_times
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.event_definition import NANOSECONDS, TimeSpan, TimeUnit
+
+NO_TIME = -1
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The moment of every row: units of the time column since the first row, or NO_TIME."""
+
+    time_R: NDArray[np.int64]
+    unit: TimeUnit
+
+    @property
+    def units_a_second(self) -> int:
+        """How many units are a second."""
+        return NANOSECONDS["s"] // NANOSECONDS[self.unit]
+
+    def units(self, span: TimeSpan) -> int:
+        """A length of time in units, of which it is a whole number."""
+        number = span.whole(self.unit)
+        assert number is not None, "checked with the column"
+        return number
+
+
+def moments_of(definition: DataDefinition, rows: Rows) -> Moments:
+    """The moments of rows whose time column was checked for events."""
+    assert definition.time is not None, "the definition checks it"
+    values = rows.frame[definition.time]
+    first = whole_times(values).min()
+    assert isinstance(first, int), "checked with the values"
+    blocks = (whole_times(values[block]) - first for block in rows.blocks())
+    time_R = rows.mapped(times.fill_null(NO_TIME).to_numpy() for times in blocks)
+    return Moments(time_R, unit_of(values.dtype, definition.time_unit))

@@ -1,0 +1,175 @@
+"""Times: read a time column as whole numbers, and check it for events and sessions."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from hinet_search.data.blocks import blocks_of
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.event_definition import NANOSECONDS, TimeSpan, TimeUnit
+from hinet_search.study.feature_definition import FeatureDefinition
+
+LARGEST_FLOAT = 2**53  # up to it every whole number is a float
+LARGEST = 2**63 - 1
+LONGEST = 2**62  # from the first to the last moment: sums of it with a window stay within 64 bits
+BY_DAYS = "count earlier days by features.statistics with this column as its clock"
+
+
+def unit_of(dtype: pl.DataType, time_unit: TimeUnit | None) -> TimeUnit:
+    """What the whole numbers of a time column count."""
+    if isinstance(dtype, pl.Datetime):
+        unit: TimeUnit = dtype.time_unit
+        return unit
+    assert time_unit is not None, "checked with the column"
+    return time_unit
+
+
+def whole_times(values: pl.Series) -> pl.Series:
+    """Times as 64-bit whole numbers, null where missing; of datetimes the moment, in any zone."""
+    known = values.fill_nan(None) if values.dtype.is_float() else values.to_physical()
+    return known.cast(pl.Int64)
+
+
+def event_type_problems(
+    definition: DataDefinition, dtypes: Mapping[str, pl.DataType]
+) -> Iterator[str]:
+    """What is wrong with the type of the time column, and lengths that are no number of its unit.
+
+    It must have moments finer than a day, and a unit if they are numbers.
+    """
+    dtype = dtypes.get(definition.time or "")
+    if dtype is None:
+        return
+    user = _user_of_times(definition.features)
+    problem = _wrong_type(definition, dtype, user) if user else ""
+    if problem:
+        yield problem
+    elif definition.time_unit is not None and not dtype.is_numeric():
+        yield (
+            f"data.time_unit: is of times that are numbers, but column '{definition.time}' is "
+            f"{dtype}; remove it"
+        )
+    elif user:
+        yield from _wrong_lengths(definition, unit_of(dtype, definition.time_unit))
+
+
+def _user_of_times(features: FeatureDefinition) -> str:
+    """The key of what reads the moments of rows, empty if nothing does."""
+    if features.events is not None:
+        return "features.events"
+    return "features.session" if features.session is not None else ""
+
+
+def _wrong_type(definition: DataDefinition, dtype: pl.DataType, user: str) -> str:
+    must = f"data.time: column '{definition.time}' must hold the moment of each row"
+    if isinstance(dtype, pl.Date):
+        return f"{must} for {user}, got whole days; {BY_DAYS}, or name a column of datetimes"
+    if isinstance(dtype, pl.Datetime):
+        return ""
+    if not (dtype.is_integer() or dtype.is_float()):
+        return f"{must} for {user} as datetimes or whole numbers, got {dtype}; cast it to datetimes"
+    if definition.time_unit is None:
+        return (
+            f"data.time_unit: must say for {user} what the numbers of column '{definition.time}' "
+            "count: s, ms, us or ns; it is missing"
+        )
+    return ""
+
+
+def _wrong_lengths(definition: DataDefinition, unit: TimeUnit) -> Iterator[str]:
+    """Lengths of time that are no whole number of the column's unit."""
+    for key, span in _lengths(definition.features):
+        if span.whole(unit) is None:
+            yield (
+                f"data.{key}: must be a whole number of {unit}, in which column "
+                f"'{definition.time}' counts, got {span}"
+            )
+
+
+def _lengths(features: FeatureDefinition) -> Iterator[tuple[str, TimeSpan]]:
+    """Yield every length of time of the features with its key."""
+    if features.events is not None:
+        for window in features.events.windows:
+            if isinstance(window, TimeSpan):
+                yield "features.events.windows", window
+        if isinstance(features.events.labels_after, TimeSpan):
+            yield "features.events.labels_after", features.events.labels_after
+    if features.session is not None:
+        yield "features.session.gap", features.session.gap
+
+
+@dataclass(frozen=True)
+class _Range:
+    """The first and last time of a column, and whether all are whole days after the first."""
+
+    first: int
+    last: int
+    is_whole_days: bool
+
+
+def event_value_problem(definition: DataDefinition, frame: pl.DataFrame) -> str:
+    """What is wrong with the moments of rows, whose column has a right type; empty if nothing."""
+    user = _user_of_times(definition.features)
+    if not user or definition.time is None:
+        return ""
+    values = frame[definition.time]
+    where = f"data.time: column '{definition.time}' must hold"
+    num_wrong = _num_wrong(values)
+    if num_wrong:
+        return (
+            f"{where} whole numbers of 64 bits for {user}, got {num_wrong:,} others; multiply it "
+            "so that it counts a finer time_unit, and round"
+        )
+    unit = unit_of(values.dtype, definition.time_unit)
+    found = _range_of(values, NANOSECONDS["d"] // NANOSECONDS[unit])
+    if found is None or found.first == found.last:
+        got = "no time in any row" if found is None else "the same time in every row"
+        return f"{where} times that differ for {user}, got {got}; leave {user} out"
+    if found.last - found.first > LONGEST:
+        return (
+            f"{where} times within {LONGEST:,} {unit} for {user}, got {found.first} to "
+            f"{found.last}; correct the times, or write null where they are unknown"
+        )
+    if found.is_whole_days:
+        return f"{where} the moment of each row for {user}, got whole days; {BY_DAYS}"
+    return _no_known_label(definition, (found.last - found.first) * NANOSECONDS[unit])
+
+
+def _no_known_label(definition: DataDefinition, nanoseconds: int) -> str:
+    """What is wrong if a label is never known within the time from the first row to the last."""
+    events = definition.features.events
+    delay = events.labels_after if events is not None else None
+    if not isinstance(delay, TimeSpan) or delay.nanoseconds < nanoseconds:
+        return ""
+    return (
+        "data.features.events.labels_after: must be shorter than the time from the first row to "
+        f"the last, {nanoseconds / NANOSECONDS['s']:,.0f} s in column '{definition.time}', got "
+        f"{delay}: no label would be known; write never to use no labels, or check data.time_unit"
+    )
+
+
+def _num_wrong(values: pl.Series) -> int:
+    """The number of values that are not missing, and no whole number of 64 bits."""
+    return sum(int((~_is_right(values[block])).sum()) for block in blocks_of(len(values)))
+
+
+def _is_right(values: pl.Series) -> pl.Series:
+    if values.dtype.is_float():
+        is_whole = (values == values.floor()) & (values.abs() <= LARGEST_FLOAT)
+        return is_whole.fill_null(value=True) | values.is_nan().fill_null(value=True)
+    if values.dtype in (pl.UInt64, pl.Int128, pl.UInt128):
+        return values.is_between(0, LARGEST).fill_null(value=True)
+    return pl.repeat(value=True, n=len(values), dtype=pl.Boolean, eager=True)
+
+
+def _range_of(values: pl.Series, day: int) -> _Range | None:
+    """The range of a column; None if it has no value."""
+    blocks = [whole_times(values[block]) for block in blocks_of(len(values))]
+    known = [times.drop_nulls() for times in blocks if times.null_count() < len(times)]
+    if not known:
+        return None
+    first = min(int(times.to_numpy().min()) for times in known)
+    last = max(int(times.to_numpy().max()) for times in known)
+    is_whole_days = all(bool((times % day == first % day).all()) for times in known)
+    return _Range(first, last, is_whole_days)

@@ -1,0 +1,269 @@
+"""Events and sessions of a table: its inputs and their groups, and what a table must hold."""
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from tables import definition, prepared, shop
+
+from hinet_search.common.errors import DataError
+from hinet_search.data.columns import Dataset
+from hinet_search.data.fingerprint import fingerprint
+from hinet_search.data.inspect.input_counts import count_inputs
+
+EVENTS: dict[str, Any] = {
+    "by": ["user", ["user", "place"]],
+    "labels_after": "5s",
+    "windows": ["60s", "all"],
+    "last": 1,
+}
+COLUMNS: dict[str, Any] = {"categorical": ["user", "item"], "numeric": ["price", "age"]}
+FEATURES = {**COLUMNS, "events": EVENTS, "session": {"gap": "30s"}}
+NAMES = [
+    f"{key} {name}"
+    for key in ("user", "user x place")
+    for name in (
+        "exposures 60s",
+        "exposures all",
+        "recency",
+        "click rate 60s",
+        "click rate all",
+        "click last 1",
+        "buy rate 60s",
+        "buy rate all",
+        "buy last 1",
+    )
+]
+OF_SESSION = ["session position", "session seconds"]
+
+
+def encoded(folder: Path, frame: pl.DataFrame | None = None, **changes: Any) -> Dataset:
+    """The shop with events, by default with numbers of seconds as times."""
+    keys = {"features": FEATURES, "time_unit": "s", **changes}
+    keys = {name: value for name, value in keys.items() if value != "none"}
+    return prepared(shop() if frame is None else frame, folder, **keys)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return encoded(tmp_path_factory.mktemp("shop"))
+
+
+def test_events_and_sessions_are_numeric_inputs_after_the_columns(dataset: Dataset) -> None:
+    assert list(dataset.full_schema.numeric) == ["price", "age", *NAMES, *OF_SESSION]
+
+
+def test_each_is_a_group_that_a_search_can_leave_out(dataset: Dataset) -> None:
+    assert dict(dataset.groups) == {"events": tuple(NAMES), "session": tuple(OF_SESSION)}
+    assert dataset.record.groups == {"events": len(NAMES), "session": 2}
+    assert definition(features=FEATURES, time_unit="s").features.optional_groups == (
+        "events",
+        "session",
+    )
+
+
+def test_inputs_are_counted_by_kind(dataset: Dataset) -> None:
+    counts = count_inputs(dataset, definition(features=FEATURES, time_unit="s").features)
+    assert (counts.events, counts.event_keys, counts.session) == (len(NAMES), 2, 2)
+    assert counts.derived_bytes == 600 * (len(NAMES) + 2) * 4
+
+
+def test_datetimes_in_any_zone_give_the_inputs_of_their_moments(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    start = datetime(2026, 3, 29)  # the clocks of Berlin change on this day  # noqa: DTZ001
+    moments = pl.col("minute") * timedelta(seconds=1) + start
+    zoned = moments.dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Berlin")
+    for number, moment in enumerate([moments, zoned, zoned.dt.cast_time_unit("ms")]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        frame = shop().with_columns(moment.alias("minute"))
+        same = encoded(folder, frame, time_unit="none")
+        np.testing.assert_array_equal(same.train.numeric_RN, dataset.train.numeric_RN)
+        np.testing.assert_array_equal(same.test.numeric_RN, dataset.test.numeric_RN)
+
+
+def test_whole_floats_are_times_too_and_a_missing_one_is_none(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    frame = shop().with_columns(pl.col("minute").cast(pl.Float64))
+    same = encoded(tmp_path, frame)
+    np.testing.assert_array_equal(same.valid.numeric_RN, dataset.valid.numeric_RN)
+    holes = pl.when(pl.col("minute") % 3 == 0).then(float("nan")).otherwise("minute")
+    other = tmp_path / "other"
+    other.mkdir()
+    assert np.isfinite(
+        encoded(other, frame.with_columns(holes.alias("minute"))).test.numeric_RN
+    ).all()
+
+
+def test_only_exposures_are_left_where_labels_are_never_known(tmp_path: Path) -> None:
+    events = {"by": ["user"], "labels_after": "never"}
+    dataset = encoded(tmp_path, features=COLUMNS | {"events": events})
+    assert dataset.groups["events"] == ("user exposures all", "user recency")
+
+
+def test_warnings_of_the_log_do_not_take_growth_for_a_fault(dataset: Dataset) -> None:
+    texts = " ".join(dataset.record.warnings)
+    assert "exposures" not in texts
+    assert "may be made of the labels of its own row" not in texts
+
+
+def test_definitions_without_events_have_the_fingerprint_of_before_and_others_do_not() -> None:
+    plain = definition()
+    assert {"events", "session"}.isdisjoint(plain.model_dump()["features"])
+    assert "time_unit" not in plain.model_dump()
+    variants = [
+        plain,
+        definition(features=FEATURES, time_unit="s"),
+        definition(features=FEATURES, time_unit="ms"),
+        definition(features=COLUMNS | {"session": {"gap": "30s"}}, time_unit="s"),
+        definition(features=COLUMNS | {"session": {"gap": "31s"}}, time_unit="s"),
+        definition(features=COLUMNS | {"events": EVENTS | {"labels_after": "6s"}}, time_unit="s"),
+        definition(features=COLUMNS | {"events": EVENTS | {"last": 2}}, time_unit="s"),
+    ]
+    assert len({fingerprint(each, "rows") for each in variants}) == len(variants)
+    assert fingerprint(plain, "rows") == "3e7b21aa9dad0ecb"
+
+
+def of_definition(**changes: Any) -> str:
+    with pytest.raises(ValueError, match="1 validation error") as caught:
+        definition(**changes)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {"features": FEATURES, "time": None},
+            "features.events needs the key 'time' (a column with the moment of each row)",
+        ),
+        (
+            {"features": COLUMNS | {"session": {"gap": "1h"}}, "time": None},
+            "features.session needs the key 'time' (a column with the moment of each row)",
+        ),
+        (
+            {"features": FEATURES, "user": None},
+            "features.session needs the key 'user' (the user column)",
+        ),
+        ({"time": None, "time_unit": "s"}, "time_unit is of the column under 'time'"),
+        (
+            {"features": COLUMNS | {"events": EVENTS | {"by": ["user", "buy"]}}},
+            "a feature must not be an outcome: buy is the label of a task",
+        ),
+        (
+            {"features": COLUMNS | {"events": EVENTS}, "never_features": ["place"]},
+            "a feature must not be an outcome: place is listed in never_features",
+        ),
+    ],
+)
+def test_a_definition_must_say_what_events_need(changes: dict[str, Any], problem: str) -> None:
+    assert problem in of_definition(**changes)
+
+
+def problem_of(folder: Path, frame: pl.DataFrame | None = None, **changes: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        encoded(folder, frame, **changes)
+    assert len(caught.value.problems) == 1
+    return str(caught.value)
+
+
+def with_time(values: Any) -> pl.DataFrame:
+    """The shop with other times."""
+    return shop().with_columns(pl.Series("minute", values))
+
+
+def test_numbers_need_a_unit(tmp_path: Path) -> None:
+    assert problem_of(tmp_path, time_unit="none") == (
+        "data.time_unit: must say for features.events what the numbers of column 'minute' count: "
+        "s, ms, us or ns; it is missing"
+    )
+
+
+def test_datetimes_have_no_other_unit(tmp_path: Path) -> None:
+    moments = [datetime(2026, 5, 1) + timedelta(seconds=row) for row in range(600)]  # noqa: DTZ001
+    assert problem_of(tmp_path, with_time(moments)).startswith(
+        "data.time_unit: is of times that are numbers, but column 'minute' is Datetime("
+    )
+
+
+def test_a_day_is_no_moment(tmp_path: Path) -> None:
+    days = [date(2026, 5, 1) + timedelta(days=row // 20) for row in range(600)]
+    assert problem_of(tmp_path, with_time(days), time_unit="none") == (
+        "data.time: column 'minute' must hold the moment of each row for features.events, got "
+        "whole days; count earlier days by features.statistics with this column as its clock, or "
+        "name a column of datetimes"
+    )
+    midnights = [5 + 86_400 * (row // 20) for row in range(600)]
+    assert "for features.events, got whole days; count" in problem_of(
+        tmp_path, with_time(midnights)
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ([str(row) for row in range(600)], "as datetimes or whole numbers, got String; cast it"),
+        ([row + 0.5 for row in range(600)], "must hold whole numbers of 64 bits for features.ev"),
+        ([float("inf"), *map(float, range(599))], "features.events, got 1 others; multiply it"),
+        ([7] * 600, "must hold times that differ for features.events, got the same time in ev"),
+        ([None] * 599 + [7], "must hold times that differ for features.events, got the same time"),
+        (pl.Series([None] * 600, dtype=pl.Int64), "got no time in any row; leave features.events"),
+        ([-(2**62), *range(599)], "must hold times within 4,611,686,018,427,387,904 s for"),
+    ],
+)
+def test_times_must_be_moments_that_differ(tmp_path: Path, values: Any, problem: str) -> None:
+    frame = shop().with_columns(pl.Series("minute", values))
+    assert problem in problem_of(tmp_path, frame)
+
+
+def test_lengths_must_be_whole_numbers_of_the_columns_unit(tmp_path: Path) -> None:
+    events = EVENTS | {"windows": ["500ms", "60s"]}
+    assert problem_of(tmp_path, features=COLUMNS | {"events": events}) == (
+        "data.features.events.windows: must be a whole number of s, in which column 'minute' "
+        "counts, got 500ms"
+    )
+    assert "data.features.session.gap: must be a whole number of s" in problem_of(
+        tmp_path, features=COLUMNS | {"session": {"gap": "1500ms"}}
+    )
+
+
+def test_some_label_must_be_known_before_the_last_row(tmp_path: Path) -> None:
+    for delay in ("599s", "1h"):
+        events = EVENTS | {"labels_after": delay}
+        assert problem_of(tmp_path, features=COLUMNS | {"events": events}) == (
+            "data.features.events.labels_after: must be shorter than the time from the first row "
+            f"to the last, 599 s in column 'minute', got {delay}: no label would be known; write "
+            "never to use no labels, or check data.time_unit"
+        )
+    encoded(tmp_path, features=COLUMNS | {"events": EVENTS | {"labels_after": "598s"}})
+
+
+def test_a_key_must_have_more_than_one_value(tmp_path: Path) -> None:
+    frame = shop().with_columns(
+        pl.lit("x").alias("shop"), pl.lit(None, dtype=pl.Int64).alias("empty")
+    )
+    events = EVENTS | {"by": ["user", "shop", ["shop", "empty"], ["user", "shop"]]}
+    assert problem_of(tmp_path, frame, features=COLUMNS | {"events": events}).startswith(
+        "data.features.events.by: a key must have at least two values, got one or none in shop, "
+        "shop x empty\n"
+    )
+
+
+def test_a_key_must_be_a_column_of_the_table(tmp_path: Path) -> None:
+    events = EVENTS | {"by": ["user", "itm"]}
+    assert "data.features.events.by: column 'itm' is not in the table" in problem_of(
+        tmp_path, features=COLUMNS | {"events": events}
+    )
+
+
+def test_an_input_must_not_have_the_name_of_a_column(tmp_path: Path) -> None:
+    frame = shop().rename({"age": "session position"})
+    features = FEATURES | {"numeric": ["price", "session position"]}
+    assert "every derived input needs its own name, but these are taken: session pos" in problem_of(
+        tmp_path, frame, features=features
+    )

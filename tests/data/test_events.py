@@ -1,0 +1,67 @@
+"""Events and sessions: rows see exactly the earlier rows that the rules allow, to the last bit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from hinet_search.data.derived import event_log
+from hinet_search.data.derived.events import event_inputs, event_names
+from hinet_search.data.derived.moments import Moments
+from hinet_search.data.derived.sessions import session_inputs
+from tests.data.event_tables import TASKS, RandomLog, plain_events, plain_sessions, random_log
+
+NUM_LOGS = 2_000
+PARTS_OF_LOGS = 8
+
+
+def events_of(log: RandomLog) -> np.ndarray:
+    return event_inputs(log.events, log.rows, TASKS, log.moments).to_numpy()
+
+
+def sessions_of(log: RandomLog) -> np.ndarray:
+    return session_inputs(log.session, log.rows, "user", log.moments).to_numpy()
+
+
+@pytest.mark.parametrize("part", range(PARTS_OF_LOGS))
+def test_every_input_of_a_random_log_is_that_of_a_loop_over_pairs_of_rows(part: int) -> None:
+    for seed in range(part, NUM_LOGS, PARTS_OF_LOGS):
+        log = random_log(seed)
+        assert_array_equal(events_of(log), plain_events(log), err_msg=f"seed {seed}")
+        assert_array_equal(sessions_of(log), plain_sessions(log), err_msg=f"seed {seed}")
+
+
+def test_the_order_of_the_table_does_not_matter() -> None:
+    for seed in range(50):
+        log = random_log(seed)
+        order_R = np.random.default_rng(seed).permutation(log.rows.num_rows)
+        assert_array_equal(events_of(in_order(log, order_R)), events_of(log)[order_R])
+        assert_array_equal(sessions_of(in_order(log, order_R)), sessions_of(log)[order_R])
+
+
+def in_order(log: RandomLog, order_R: np.ndarray) -> RandomLog:
+    """The log with its rows in another order; each keeps its number in the source."""
+    rows = replace(
+        log.rows,
+        frame=log.rows.frame[order_R],
+        row_R=log.rows.row_R[order_R],
+        scenario_R=log.rows.scenario_R[order_R],
+        labels_RT=log.rows.labels_RT[order_R],
+        split_R=log.rows.split_R[order_R],
+    )
+    return replace(log, rows=rows, moments=Moments(log.moments.time_R[order_R], "s"))
+
+
+def test_keys_are_counted_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_log, "CHUNK_ROWS", 2)
+    for seed in range(50):
+        log = random_log(seed)
+        assert_array_equal(events_of(log), plain_events(log))
+        assert_array_equal(sessions_of(log), plain_sessions(log))
+
+
+def test_every_input_has_a_name_of_its_own() -> None:
+    names = event_names(random_log(3).events, ("click",))
+    assert names[:3] == ("user exposures 2s", "user exposures 10s", "user exposures all")
+    assert len(set(names)) == len(names)

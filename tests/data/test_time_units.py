@@ -1,0 +1,65 @@
+"""Time units: the written definition says what the numbers of a time column count."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from hinet_search.data.guess.write_definition import write_draft
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.yaml_file import read
+
+ROWS = 1200
+SECOND_R = 1_760_000_000 + 500 * np.arange(ROWS)
+
+
+def drafted(folder: Path, monkeypatch: pytest.MonkeyPatch, times: Any) -> tuple[str | None, str]:
+    """The unit in the definition of a table with such times, and the definition's text."""
+    monkeypatch.chdir(folder)
+    draw = np.random.default_rng(1)
+    columns = {
+        "is_click": draw.integers(0, 2, ROWS),
+        "channel": draw.choice(["home", "search"], ROWS),
+        "user_id": draw.integers(0, 100, ROWS),
+        "timestamp": times,
+    }
+    pl.DataFrame(columns).write_parquet("rows.parquet")
+    write_draft(Path("rows.parquet"), None, force=True)
+    path = Path("data/rows.yaml")
+    return read(path).parse(DataDefinition).time_unit, path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("a_second", "unit", "name"),
+    [
+        (1, "s", "seconds"),
+        (10**3, "ms", "milliseconds"),
+        (10**6, "us", "microseconds"),
+        (10**9, "ns", "nanoseconds"),
+    ],
+)
+def test_whole_numbers_since_1970_have_the_unit_of_their_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, a_second: int, unit: str, name: str
+) -> None:
+    found, text = drafted(tmp_path, monkeypatch, SECOND_R * a_second)
+    assert found == unit
+    assert f"time_unit: {unit}   # {name} since 1970; events and sessions need it\n" in text
+
+
+def test_whole_floats_have_one_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert drafted(tmp_path, monkeypatch, SECOND_R * 1000.0)[0] == "ms"
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pl.Series(SECOND_R).cast(pl.Datetime("ms")),
+        20_260_500 + np.arange(ROWS) // 50,
+        SECOND_R + 0.5,
+    ],
+    ids=["datetimes", "numbers of a day", "parts of a second"],
+)
+def test_other_times_have_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: Any) -> None:
+    assert drafted(tmp_path, monkeypatch, times)[0] is None
