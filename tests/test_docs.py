@@ -125,7 +125,8 @@ def test_every_block_is_of_a_kind_that_is_tested() -> None:
         for page in PAGES
         for kind in re.findall(r"```(\w*)\n.*?```", page.read_text(), re.DOTALL)
     }
-    drawn = {("design.md", ""), ("reference.md", "text")}  # pictures in letters; what --help prints
+    # Pictures in letters; what --help prints.
+    drawn = {("design.md", ""), ("data.md", ""), ("reference.md", "text")}
     assert {kind for page, kind in kinds - drawn} <= {"console", "yaml", "python", "sh"}
 
 

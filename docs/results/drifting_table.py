@@ -20,7 +20,7 @@ from scipy.special import expit
 DAYS, ROWS_A_DAY = 300, 700
 VALID_FROM, TEST_FROM = 220, 240  # test begins at once after 20 days of validation
 SCENARIOS = ("feed", "search")
-DRIFT = 0.08  # standard deviation of a day's change of a worth; worths have about 1
+DRIFT = 0.03  # standard deviation of a day's change of a worth; worths have about 1
 
 Numbers = NDArray[np.int64]
 Worths = NDArray[np.float64]
