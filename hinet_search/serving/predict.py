@@ -63,10 +63,10 @@ AS_TRAINED = "the column has that type in training: write such a value, or none 
 class Prediction:
     """What was written.
 
-    `unseen` is the share of rows with a value without an id, by categorical column; `far` that of
-    rows whose number is far outside of those of training, by numeric input; `moved` has the inputs
-    whose distribution is another than in training, with their distance. Both are empty for a folder
-    of an earlier version.
+    `unseen` is the share of rows with a value without an id, by categorical column, and of rows
+    whose list has no entry with an id, by list; `far` that of rows whose number is far outside of
+    those of training, by numeric input; `moved` has the inputs whose distribution is another than
+    in training, with their distance. Both are empty for a folder of an earlier version.
     """
 
     scores: Path
@@ -119,7 +119,7 @@ def _predict(exported: ExportedModel, path: str, to: Path) -> Prediction:
         raise EnvironmentFault(
             f"{to}: cannot be written: {error.strerror}", remedy="name another file with -o"
         ) from error
-    rates = {name: unseen[name] / max(len(frame), 1) for name in exported.file.inputs.categorical}
+    rates = {name: unseen[name] / max(len(frame), 1) for name in unseen}
     user = user_column(exported, keys)
     users = None if user is None else frame[f"{KEY}{user}"]
     return Prediction(
