@@ -40,18 +40,19 @@ def inferred_types(
     found: dict[str, set[pl.DataType]] = {name: set() for name in names if name not in known}
     texts = pl.scan_csv(list(files), glob=False, schema=dict.fromkeys(names, pl.String()))
     for batch in texts.collect_batches(chunk_size=BATCH_ROWS, engine="streaming"):
-        open_columns = [name for name, types in found.items() if pl.String() not in types]
-        columns = batch.select(batch[name] for name in open_columns)
-        present = [column for column in columns if column.null_count() < len(column)]
-        for name, dtype in _types_of(pl.DataFrame(present)).items():
-            found[name].add(dtype)
+        open_columns = [batch[name] for name, types in found.items() if pl.String() not in types]
+        present = [column for column in open_columns if column.null_count() < len(column)]
+        for column, dtype in zip(present, _types_of(present), strict=True):
+            found[column.name].add(dtype)
     return {name: _common(types) for name, types in found.items()}
 
 
-def _types_of(texts: pl.DataFrame) -> pl.Schema:
-    content = texts.write_csv().encode()
+def _types_of(texts: Sequence[pl.Series]) -> list[pl.DataType]:
+    if not texts:
+        return []
+    content = pl.DataFrame(texts).write_csv().encode()
     rows = pl.scan_csv(content, infer_schema_length=None, try_parse_dates=True)
-    return rows.collect_schema() if texts.width else pl.Schema()
+    return rows.collect_schema().dtypes()  # of columns without a name, Polars changes the name
 
 
 def _common(types: Collection[pl.DataType]) -> pl.DataType:

@@ -55,6 +55,12 @@ def test_columns_of_known_types_are_not_inferred(tmp_path: Path) -> None:
     assert inferred_types([tmp_path / "t.csv"], ["x", "y"], known={"x"}) == {"y": pl.Int64()}
 
 
+def test_a_column_without_a_name_has_a_type_too(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(",x\n1,2\n")
+    types = inferred_types([tmp_path / "t.csv"], ["", "x"], known=())
+    assert types == {"": pl.Int64(), "x": pl.Int64()}
+
+
 def _prepare_while_another_program_writes(folder: Path) -> None:
     table = folder / "shop.csv"
     content = table.read_bytes()
