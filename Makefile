@@ -43,7 +43,7 @@ test-fast: $(STAMP) ## run the fast tests: no killed processes, Ray, browser or 
 
 check: lint test ## lint and test; must be green before a commit
 
-chaos: $(STAMP) ## kill processes, restart databases and fill disks for twenty minutes
+chaos: $(STAMP) ## kill processes, restart databases and fill disks for 20 to 25 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos
 
 fuzz: $(STAMP) ## try odd files, values, rows and requests for ten minutes

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 import numpy as np
 import torch
+from markdown_tables import line, spread
 from numpy.typing import NDArray
 from torch import nn
 
@@ -104,14 +105,13 @@ def trained(job: Job) -> Run:
     def cells_on(chosen_R: NDArray[np.bool_]) -> list[Cells]:
         rows = dataset.valid.where(chosen_R)
         return [
-            cell_values(logits_RT[chosen_R], rows, schema.scenarios, schema.tasks)
-            for logits_RT in follower.logits
+            cell_values(logits_RT[chosen_R], rows, schema.cells) for logits_RT in follower.logits
         ]
 
     first_R = half_of_users(dataset.valid)
     everything, halves = cells_on(np.ones_like(first_R)), (cells_on(first_R), cells_on(~first_R))
     parts = parts_of(model.model, len(everything[0]))
-    tested = cell_values(model.scores(dataset.test), dataset.test, schema.scenarios, schema.tasks)
+    tested = cell_values(model.scores(dataset.test), dataset.test, schema.cells)
     return Run(
         job.arm,
         job.seed,
@@ -200,8 +200,7 @@ def print_table(runs: Sequence[Run]) -> None:
         columns = [
             [value(run) for run in of_arm[arm]] for value in (*WAYS.values(), lambda run: run.test)
         ]
-        cells = [f"{fmean(column):.4f} ± {stdev(column):.4f}" for column in columns]
-        print(f"| {arm} | {' | '.join(cells)} |")
+        print(line([arm, *map(spread, columns)]))
     pairs = list(combinations(arms, 2))
     for way, value in WAYS.items():
         agree = sum(

@@ -64,9 +64,18 @@ def with_words(
 def _answer(
     error: Exception, environment: WSGIEnvironment, start: StartResponse
 ) -> Iterable[bytes]:
-    """Answer 503 for what may pass and 500 for the rest, in the form that the path has."""
+    """Answer 503 for what may pass, 422 for odd values of others, 500 for the rest.
+
+    The form is that of the path.
+    """
     status, more = "500 Internal Server Error", list[_Header]()
     words = f"this could not be answered: {type(error).__name__}; the dashboard's log has a line"
+    if environment["PATH_INFO"].startswith("/csv/") and isinstance(error, ValueError | TypeError):
+        status = "422 Unprocessable Content"
+        words = (
+            "no CSV file can hold this study: in Optuna's tables its name has a line break, or a "
+            "name or a value is bytes, is no JSON, or has half a character"
+        )
     if isinstance(error, HinetSearchError):
         words = "; ".join(filter(None, [*error.problems, error.remedy]))
     if isinstance(error, EnvironmentFault):

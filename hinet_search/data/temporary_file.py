@@ -26,6 +26,8 @@ def temporary_file(folder: Path, suffix: str) -> Iterator[IO[bytes]]:
         with tempfile.NamedTemporaryFile(dir=existing, prefix=PREFIX, suffix=suffix) as file:
             yield file
     except OSError as error:
+        if error.errno is None:  # of Polars, which cannot read the source
+            raise
         raise EnvironmentFault(
             f"{folder}: rows cannot be streamed from their source into this folder: {error}",
             remedy="free space, or name another folder with --output "

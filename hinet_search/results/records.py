@@ -301,12 +301,11 @@ class ArmRecord:
 
 def comparison_key(parameters: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
     """Return a key that is equal for equal configurations, despite rounding errors of floats."""
-    return tuple(
-        sorted(
-            (name, f"{value:.10g}" if isinstance(value, float) else repr(value))
-            for name, value in parameters.items()
-        )
-    )
+    texts = {
+        name: f"{value:.10g}" if isinstance(value, float) else repr(value)
+        for name, value in parameters.items()
+    }
+    return tuple(sorted(texts.items()))
 
 
 @dataclass(frozen=True)
@@ -381,15 +380,12 @@ class DataRecord:
 
 @dataclass(frozen=True)
 class InputRun:
-    """A training of the default configuration of `arm` without the groups `left_out`.
-
-    `value` is the objective on validation.
-    """
+    """A training of the default configuration of `arm` without the groups `left_out`."""
 
     arm: str
     left_out: tuple[str, ...]
     seed: int
-    value: float
+    value: float  # the objective on validation
 
 
 @dataclass(frozen=True)

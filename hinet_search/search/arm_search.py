@@ -35,8 +35,6 @@ from hinet_search.training.trial_config import TrialConfig, build_config
 MAX_REDRAWS = 20
 SAMPLED_REDRAWS = 4  # by the study's sampler; later ones are random
 RANDOM = SamplerSpec(kind="random")
-# The cause of trials that an earlier version stacked with those of other architectures.
-OF_MIXED_STACK = "RuntimeError: stack expects each tensor to be equal size"
 WORDS = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
@@ -92,7 +90,6 @@ class ArmSearch:
             self.arm = arm.fixing({DENSE_PARAMETERS: stored_size})
         evaluations = int(str(arm.space.fixed.get(EVALUATIONS, TrainConfig().evaluations_per_pass)))
         self._pruning = Pruning(spec.pruner, spec.passes, evaluations)
-        self._give_back_failures_of_stacks()
         self._optuna, stored = self._open_copy()
         self._rows = {row.number: row for row in store.trial_rows(arm.name)}
         self._objectives = objectives
@@ -387,13 +384,6 @@ class ArmSearch:
         crash_points.point("between_row_and_optuna")
         if not self._optuna.write(row, self._memory.values_of(row.number)):
             self._optuna, _ = self._open_copy()
-
-    def _give_back_failures_of_stacks(self) -> None:
-        """Make trials run again that failed only because a stack mixed architectures."""
-        for row in self._store.trial_rows(self.arm.name):
-            if row.state == "failed" and row.cause.startswith(OF_MIXED_STACK):
-                again = replace(row, state="running", cause="", finished="")
-                self._store.record_trial(self.arm.name, again)
 
     def _open_copy(self) -> tuple[OptunaArm, list[FrozenTrial]]:
         """Open Optuna's copy of the arm, repaired from our rows; return it and its trials."""

@@ -3,7 +3,7 @@
 Shape legend: R rows, F categorical fields, T tasks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.derived.inputs import encode_lists, list_fields
 from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers
-from hinet_search.data.lists import ListedRows, with_numbered_lists
+from hinet_search.data.lists import ListedRows, split_texts, with_numbered_lists
 from hinet_search.data.raw_values import as_text
 from hinet_search.data.rows import Rows, distinct_by_scenario
 from hinet_search.data.schema import Schema
@@ -21,6 +21,7 @@ from hinet_search.results.cells import Labels
 from hinet_search.serving.history import History
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.tables import Types
+from hinet_search.study.feature_definition import ListDefinition
 from hinet_search.training.trial_config import FeatureConfig
 
 
@@ -131,10 +132,34 @@ class Encoder:
     def unseen(self, frame: pl.DataFrame, columns: Columns) -> dict[str, int]:
         """The number of rows with a value without an id, by categorical column.
 
-        Missing values do not count.
+        By the names of lists, those of which no entry has an id. Missing values do not count.
         """
         counts = {}
         for field, name in enumerate(self.inputs.categorical):
             is_unseen_R = (columns.ids_RF[:, field] == 0) & frame[name].is_not_null().to_numpy()
             counts[name] = int(is_unseen_R.sum())
-        return counts
+        return counts | unseen_lists(self.inputs, frame, columns.lists_RS)
+
+
+def unseen_lists(
+    inputs: Inputs, values: Mapping[str, pl.Series] | pl.DataFrame, lists_RS: NDArray[np.int32]
+) -> dict[str, int]:
+    """The number of rows whose list has entries, but none with an id, by the name of the list.
+
+    `values` has the values of every column of lists.
+    """
+    counts, start = {}, 0
+    for field in list_fields(inputs.lists, inputs.categorical):
+        slots_RS = lists_RS[:, start : start + field.length]
+        start += field.length
+        has_entries_R = _has_entries(inputs.lists[field.name], values)
+        counts[field.name] = int((has_entries_R & ~slots_RS.any(axis=1)).sum())
+    return counts
+
+
+def _has_entries(
+    definition: ListDefinition, values: Mapping[str, pl.Series] | pl.DataFrame
+) -> NDArray[np.bool_]:
+    column, separator = values[definition.column], definition.separator
+    lists = column if separator is None else split_texts(column, separator)
+    return (lists.list.drop_nulls().list.len() > 0).fill_null(value=False).to_numpy()

@@ -80,10 +80,11 @@ class RolledRows:
 class Prediction:
     """What was written.
 
-    `unseen` is the share of rows with a value without an id, by categorical column; `far` that of
-    rows whose number is far outside of those of training, by numeric input; `moved` has the inputs
-    whose distribution is another than in training, with their distance. Both are empty for a folder
-    of an earlier version. `rolled` is what a state took of the rows, None without one.
+    `unseen` is the share of rows with a value without an id, by categorical column, and of rows
+    whose list has no entry with an id, by list; `far` that of rows whose number is far outside of
+    those of training, by numeric input; `moved` has the inputs whose distribution is another than
+    in training, with their distance. Both are empty for a folder of an earlier version. `rolled` is
+    what a state took of the rows, None without one.
     """
 
     scores: Path
@@ -149,7 +150,7 @@ def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None = 
         ) from error
     if state is not None and rolled is not None:
         write_state(state, rolled.encoder, lambda: None)
-    rates = {name: unseen[name] / max(len(frame), 1) for name in exported.file.inputs.categorical}
+    rates = {name: unseen[name] / max(len(frame), 1) for name in unseen}
     user = user_column(exported, keys)
     users = None if user is None else frame[f"{KEY}{user}"]
     return Prediction(

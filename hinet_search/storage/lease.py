@@ -133,8 +133,9 @@ def release(connection: Connection, study: str, holder: Holder) -> None:
 def held_studies(connection: Connection) -> set[str]:
     """Return the names of the studies whose holder may be alive."""
     now, asking = _now(connection), this_process()
-    rows = connection.execute(select(lease)).all()
-    return {held.study for held in map(_to_lease, rows) if _may_live(held, now, asking)}
+    leases = map(_to_lease, connection.execute(select(lease)).all())
+    waited_for = [held for held in leases if not _is_given_up(connection, held)]
+    return {held.study for held in waited_for if _may_live(held, now, asking)}
 
 
 def seconds_since_heartbeat(connection: Connection, study: str) -> float | None:
@@ -151,8 +152,9 @@ def state_now(connection: Connection, study: str, written: str) -> str:
     if written != "running":
         return written
     held = _stored_lease(connection, study)
-    is_held = held is not None and _may_live(held, _now(connection), this_process())
-    return written if is_held else "interrupted"
+    if held is None or _is_given_up(connection, held):
+        return "interrupted"
+    return written if _may_live(held, _now(connection), this_process()) else "interrupted"
 
 
 def _new_row(connection: Connection, study: str, holder: Holder) -> dict[str, object]:
@@ -172,7 +174,7 @@ def _stored_lease(connection: Connection, study: str) -> _Lease | None:
 def _refuse_live(connection: Connection, held: _Lease, asking: Holder) -> None:
     now = _now(connection)
     is_ours = held.holder == asking
-    if is_ours and (connection.engine.url, held.study, asking) in _given_up:
+    if is_ours and _is_given_up(connection, held):
         return
     if _may_live(held, now, asking):
         age = max(now - held.heartbeat, 0.0)
@@ -191,6 +193,10 @@ def _may_live(held: _Lease, now: float, asking: Holder) -> bool:
     A heartbeat far in the future was written before the clock was set back, and not renewed since.
     """
     return abs(now - held.heartbeat) <= LEASE_SECONDS and not _is_dead(held.holder, asking)
+
+
+def _is_given_up(connection: Connection, held: _Lease) -> bool:
+    return (connection.engine.url, held.study, held.holder) in _given_up
 
 
 def _is_of(study: str, holder: Holder) -> ColumnElement[bool]:

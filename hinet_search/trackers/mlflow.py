@@ -126,14 +126,19 @@ class MlflowTracker:
         """`is_of_study`: the study names the place, so it and what it holds may be a stranger's."""
         self._client, self._experiment, self._study = client, experiment, study
         self._stays_here = is_of_study and urlsplit(client.tracking_uri).scheme in HERE
-        self._runs = dict(map(_found, self._stored()))
+        self._runs = {_path(run): _written(run) for run in self._stored() if _is_ours(run, study)}
         self.place = f"experiment {experiment} at {hide_passwords(client.tracking_uri)}"
 
     def _stored(self) -> Iterator["Run"]:
+        """Yield the runs of this study, and of studies with a similar name.
+
+        A filter cannot hold both kinds of quotes, so any character may stand in place of one.
+        """
+        similar = re.sub(r"""['"`\\]""", "_", self._study)
         token = None
         while token != "":  # the token of a page that none follows
             page = self._client.search_runs(
-                [self._experiment], f"tags.`{STUDY}` = '{self._study}'", page_token=token
+                [self._experiment], f"tags.`{STUDY}` LIKE '{similar}'", page_token=token
             )
             yield from page
             token = page.token or ""
@@ -173,7 +178,7 @@ class MlflowTracker:
         if parent:
             tags["mlflow.parentRunId"] = self._runs[parent].run_id
         created = self._client.create_run(self._experiment, start, tags, run.path[-1])
-        return _found(created)[1]
+        return _written(created)
 
     def _set_status(self, run: TrackedRun, written: _Written) -> None:
         status = STATUSES[run.state]
@@ -209,9 +214,19 @@ class MlflowTracker:
         written.step = step
 
 
-def _found(run: "Run") -> tuple[RunPath, _Written]:
+def _is_ours(run: "Run", study: str) -> bool:
+    """Whether a tracker wrote the run for this study; other programs may copy some of its tags."""
     tags = run.data.tags
-    written = _Written(
+    return tags.get(STUDY) == study and bool(tags.get(RUN)) and tags.get(STEP, "0").isdecimal()
+
+
+def _path(run: "Run") -> RunPath:
+    return tuple(run.data.tags[RUN].split(SEPARATOR))
+
+
+def _written(run: "Run") -> _Written:
+    tags = run.data.tags
+    return _Written(
         run.info.run_id,
         run.info.start_time,
         run.info.status,
@@ -219,7 +234,6 @@ def _found(run: "Run") -> tuple[RunPath, _Written]:
         set(run.data.params),
         tags.get(DIGEST, ""),
     )
-    return tuple(tags[RUN].split(SEPARATOR)), written
 
 
 def _series(points: Sequence[Point], start: int) -> list["Metric"]:

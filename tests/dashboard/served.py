@@ -1,10 +1,11 @@
 """A running study, built step by step, and a dashboard that serves it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from sqlalchemy import update
 
@@ -31,10 +32,15 @@ def fall_silent(store: StudyStore, seconds: float) -> None:
         connection.execute(update(lease).values(heartbeat=lease.c.heartbeat - seconds))
 
 
+def served(store: StudyStore) -> AbstractContextManager[int]:
+    """Serve the dashboard of the store's database, see `serving`."""
+    return serving(str(store.database.engine.url.database))
+
+
 @contextmanager
-def served(store: StudyStore) -> Iterator[int]:
-    """Serve the dashboard of the database in a thread and return its port."""
-    with make_server(str(store.database.engine.url.database), Access(port=0)) as server:
+def serving(url: str, **access: Any) -> Iterator[int]:
+    """Serve the dashboard of a database in a thread and return its port."""
+    with make_server(url, Access(port=0, **access)) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

@@ -2,38 +2,25 @@
 
 import socket
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import optuna
 import pytest
 
 from hinet_search.dashboard import server as dashboard
-from hinet_search.dashboard.access import Access
 from hinet_search.dashboard.faults import with_words
-from hinet_search.dashboard.server import make_server
 from hinet_search.storage.engine import connect
+from tests.dashboard.served import serving
 from tests.postgres import emptied, stop
 from tests.storage.small_study import new_store, small_study
 from tests.waiting import LIMIT_SECONDS, wait_until
 
 PATHS = ("/", "/study/small", "/api/studies", "/api/studies/1", "/csv/1", "/dashboard", "/api/meta")
 Answer = tuple[int, dict[str, str], str]
-
-
-@contextmanager
-def serving(url: str, **more: Any) -> Iterator[int]:
-    """Serve the dashboard of a database and return its port."""
-    with make_server(url, Access(port=0, **more)) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def ask(port: int, path: str) -> Answer:
@@ -180,3 +167,26 @@ def test_an_answer_to_no_request_is_no_page(url: str) -> None:
         client.sendall(b"<script>alert(1)</script> x y z\r\n\r\n")
         answer = client.recv(65_536)
     assert answer == b"this is no request that the dashboard answers\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "changes"),
+    [
+        ("studies", "study_name = 'two' || char(10) || 'lines' WHERE study_id = 1"),
+        ("studies", "study_name = x'fffe' WHERE study_id = 1"),
+        ("trial_user_attributes", "value_json = 'no JSON'"),
+        ("trial_user_attributes", """value_json = '"\\ud800"'"""),
+    ],
+)
+def test_odd_texts_of_optunas_tables_are_told_where_no_csv_file_can_hold_them(
+    table: str, changes: str, tmp_path: Path
+) -> None:
+    database = small_study(tmp_path / "h.db")
+    study = optuna.load_study(storage=database.storage, study_name="small/hinet")
+    study.add_trial(optuna.trial.create_trial(value=0.5, user_attrs={"note": "good"}))
+    with database.writing() as connection:
+        connection.exec_driver_sql(f"UPDATE {table} SET {changes}")
+    with serving(str(tmp_path / "h.db")) as port:
+        status, _, text = ask(port, "/csv/1")
+    assert status == 422
+    assert text.startswith("no CSV file can hold this study: in Optuna's tables its name has ")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
-from threading import Thread
 
 import optuna
 import pytest
@@ -17,6 +16,7 @@ from hinet_search.dashboard.access import Access
 from hinet_search.dashboard.server import annotate, make_server
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.load import load_record
+from tests.dashboard.served import serving
 from tests.storage.small_study import new_store, small_study
 
 
@@ -27,19 +27,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
 
 @pytest.fixture(scope="module")
 def port(database: Database) -> Iterator[int]:
-    with serving(database) as port:
+    with serving(str(database.engine.url.database)) as port:
         yield port
-
-
-@contextmanager
-def serving(database: Database) -> Iterator[int]:
-    """Serve the dashboard in the context and return its port."""
-    with make_server(str(database.engine.url.database), Access(port=0)) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
 
 
 def test_the_page_loads_with_its_script(port: int) -> None:
@@ -134,7 +123,10 @@ def test_a_request_that_optunas_dashboard_cannot_read_costs_a_line_and_no_traceb
     database: Database, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("optuna_dashboard"), "handlers", [])
-    with serving(database) as port, _ask(port, "GET", "/api/studies/1?after=%1b[31m") as response:
+    with (
+        serving(str(database.engine.url.database)) as port,
+        _ask(port, "GET", "/api/studies/1?after=%1b[31m") as response,
+    ):
         assert response.status == 500
     assert capfd.readouterr().err == (
         "optuna-dashboard: Exception: invalid literal for int() with base 10: '\\x1b[31m'\n"
@@ -184,7 +176,7 @@ def test_no_cell_of_a_csv_answer_is_a_formula(tmp_path: Path) -> None:
         user_attrs={"note": "@SUM(1)"},
     )
     study.add_trial(trial)
-    with serving(database) as port, _ask(port, "GET", "/csv/3") as answer:
+    with serving(str(database.engine.url.database)) as port, _ask(port, "GET", "/csv/3") as answer:
         assert answer.headers["Content-Disposition"] == "attachment; filename=foreign.csv"
         assert (
             answer.read().decode().splitlines()[1] == "0,COMPLETE,-0.5,'=cmd|'/c calc'!A0,'@SUM(1)"

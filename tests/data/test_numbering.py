@@ -114,7 +114,9 @@ def test_the_draft_doubts_ids_that_begin_anew(
     (line,) = (
         line for line in Path("data/rows.yaml").read_text().splitlines() if "0 to 99" in line
     )
-    assert line.startswith("    - item_id   # check: 96 values; 0 to 99 in every scenario, but ")
+    assert line.startswith(
+        "    - item_id   # check: about 96 values; 0 to 99 in every scenario, but "
+    )
     assert line.endswith("then add distinct_by_scenario: [item_id]")
 
 

@@ -68,7 +68,9 @@ def proposed(frame: pl.DataFrame) -> StatisticsDefinition:
 def test_users_and_items_are_keys_by_themselves_and_in_a_scenario() -> None:
     definition, text = drafted(ids())
     assert definition.features.statistics == StatisticsDefinition(by=IDS)
-    assert re.search(r"      - user_id   # (9[5-9]|10[0-5]) users, (19|20|21) rows each\n", text)
+    assert re.search(
+        r"      - user_id   # about (9[5-9]|10[0-5]) users, (19|20|21) rows each\n", text
+    )
     assert "# no clock, as there is no time column: a row counts labels of other folds" in text
 
 
@@ -172,7 +174,7 @@ def test_users_of_fewer_than_two_rows_are_no_key_and_the_reason_is_written() -> 
     assert definition.features.statistics == StatisticsDefinition(
         by=("item_id", ("item_id", "channel"))
     )
-    assert re.search(r"      # left out: user_id: 1,\d\d\d users, 1\.\d rows each\n", text)
+    assert re.search(r"      # left out: user_id: about 1,\d\d\d users, 1\.\d rows each\n", text)
 
 
 def test_an_item_that_is_in_one_scenario_has_no_key_in_a_scenario() -> None:
@@ -246,6 +248,6 @@ def test_pairs_are_counted_without_missing_values() -> None:
     _, text = drafted(frame)
     pairs = frame.drop_nulls("user_id").select("user_id", "channel").n_unique()
     (line,) = (line for line in text.splitlines() if "- [user_id, channel]" in line)
-    num_pairs = int(line.split("# ")[1].split()[0])
+    num_pairs = int(line.split("# about ")[1].split()[0])
     assert num_pairs == pytest.approx(pairs, rel=0.05)
     assert line.endswith(f"{frame['user_id'].count() / num_pairs:.1f} rows each")

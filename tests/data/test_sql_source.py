@@ -131,6 +131,16 @@ def test_a_query_of_postgresql_cannot_write(
 
 
 @pytest.mark.postgres
+def test_a_query_of_postgresql_may_end_with_a_semicolon(postgres_url: str, tmp_path: Path) -> None:
+    assert rows(tmp_path, postgres_url, "SELECT 1 AS x;\n")["x"].to_list() == [1]
+
+
+def test_a_query_of_duckdb_may_end_with_a_semicolon(tmp_path: Path) -> None:
+    duck(tmp_path)
+    assert rows(tmp_path, DUCKDB, "SELECT 1 AS x ;\n")["x"].to_list() == [1]
+
+
+@pytest.mark.postgres
 def test_a_percent_sign_of_a_query_stays_what_it_is(postgres_url: str, tmp_path: Path) -> None:
     query = "SELECT 'a%s' AS x WHERE 'abc' LIKE '%b%'"
     assert rows(tmp_path, postgres_url, query)["x"].to_list() == ["a%s"]

@@ -15,7 +15,7 @@ from hinet_search.results.records import Scalar, Start
 from hinet_search.results.trade_offs import Objectives
 from hinet_search.search import arm_search
 from hinet_search.search.arm_memory import ArmMemory
-from hinet_search.search.arm_search import OF_MIXED_STACK, ArmSearch
+from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.phases.trials import SAME_CAUSE_LIMIT, TrialPhase
 from hinet_search.search.progress import ArmProgress, NullWatcher, Progress
@@ -205,24 +205,6 @@ def test_a_draw_that_cannot_share_the_steps_is_refused_outside_the_budget(
         "other settings than those of the stack it was drawn for"
     }
     assert sum(trial.counts for trial in arm.trials) == 7
-
-
-def test_failures_of_a_stack_that_mixed_architectures_are_trained_again(
-    tmp_path: Path, store: StudyStore
-) -> None:
-    phase = phase_of(tmp_path, store, trials=3)
-    slot = Slot(phase, begin(phase))
-    slot.trained("hinet/1", 0.8)
-    slot.ends(f"{OF_MIXED_STACK}, but got [111, 8] at entry 0 and [111, 4] at entry 1")
-    assert states(store) == ["failed", "complete", "failed"]
-    again = phase_of(tmp_path, store, trials=3)
-    slot = Slot(again, begin(again))
-    assert slot.job.payload.parts == ("hinet/0", "hinet/2")
-    for part in slot.job.payload.parts:
-        slot.trained(part, 0.7)
-    slot.ends()
-    assert states(store) == ["complete"] * 3
-    assert again.next_job() is None
 
 
 def test_a_trial_whose_values_do_not_fit_was_left_and_does_not_end_the_launch(

@@ -352,15 +352,6 @@ def test_numbers_made_of_labels_are_not_read_from_tables(written: Written) -> No
     assert (layout.reads_tables, layout.not_encoded) == (False, ("click rate of user",))
 
 
-def test_an_operation_that_writes_into_its_argument_becomes_a_graph() -> None:
-    class Writing(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return (x + 1).mul_(2)
-
-    rows = torch.ones(3, 2)
-    assert torch.equal(program_of(Writing(), [rows]).module()(rows[:1]), torch.full((1, 2), 4.0))
-
-
 def test_formats_that_are_unknown_or_lack_packages_are_refused_first(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

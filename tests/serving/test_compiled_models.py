@@ -125,3 +125,12 @@ def test_trees_split_by_scenario_as_each_scenario_goes() -> None:
         own = replace(rows, scenario_R=np.full_like(rows.scenario_R, scenario))
         logits_RT = MemberScoring(built, scenario, SCHEMA.num_scenarios)(*arrays).numpy()
         assert_allclose(expit(logits_RT), expit(built.model.scores(own)), rtol=0, atol=TOLERANCE)
+
+
+def test_an_operation_that_writes_into_its_argument_becomes_a_graph() -> None:
+    class Writing(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x + 1).mul_(2)
+
+    rows = torch.ones(3, 2)
+    assert torch.equal(program_of(Writing(), [rows]).module()(rows[:1]), torch.full((1, 2), 4.0))

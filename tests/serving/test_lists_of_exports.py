@@ -125,6 +125,19 @@ def test_empty_texts_and_unknown_entries_score_as_rows_without_entries(
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "share"), [("New|Unheard", 1), ("New|War", 0), (" | ", 0), ("", 0), (None, 0)]
+)
+def test_a_list_without_an_entry_of_training_is_told_as_unseen_and_an_empty_one_is_not(
+    text: str | None, share: float, launched: Path, tmp_path: Path
+) -> None:
+    folder = export(launched, "all", tmp_path / "folder").folder
+    few = table().filter(pl.col("place") < 3)[:50].drop("clicked", "bought")
+    few.with_columns(genres=pl.lit(text, pl.String)).write_parquet(tmp_path / "rows.parquet")
+    told = hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet").unseen
+    assert told["genres"] == share
+
+
 def test_rows_of_a_csv_file_have_lists_too(launched: Path, tmp_path: Path) -> None:
     folder = export(launched, "matched", tmp_path / "folder").folder
     asked = table().filter(pl.col("place") < 3)[:300].drop("tags", "clicked", "bought")

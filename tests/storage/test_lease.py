@@ -244,6 +244,16 @@ def test_a_running_study_without_a_live_coordinator_was_interrupted(
     assert states(store) == ("interrupted", "interrupted")
 
 
+def test_a_study_whose_lease_could_not_be_released_was_interrupted(tmp_path: Path) -> None:
+    store = StudyStore(small_study(tmp_path / "h.db"), "small", ME)
+    store.set_state("running")
+    store.acquire_lease()
+    assert states(store) == ("running", "running")
+    with full_disk(store), pytest.raises(EnvironmentFault, match="disk is full"):
+        store.release_lease()
+    assert states(store) == ("interrupted", "interrupted")
+
+
 def test_a_holder_elsewhere_counts_as_alive_until_its_heartbeat_is_old(tmp_path: Path) -> None:
     store = StudyStore(small_study(tmp_path / "h.db"), "small", ME)
     store.set_state("running")

@@ -145,6 +145,27 @@ def test_a_later_launch_finds_the_digests_of_its_study_alone(
     assert mlflow.connect(options, "shop 2027-01-01T00:00:00Z").digests() == {}
 
 
+@pytest.mark.parametrize("name", ["Ann's shop", 'a "good" shop', """it's "good"`\\"""])
+def test_a_study_whose_name_has_quotes_finds_its_runs_and_those_of_no_similar_name(
+    name: str, options: mlflow.Options
+) -> None:
+    for study in (name, name.replace("'", "_").replace('"', "_")):
+        mlflow.connect(options, study).write(replace(SHOP, path=(study,)))
+    assert mlflow.connect(options, name).digests().keys() == {(name,)}
+
+
+@pytest.mark.parametrize("tags", [{}, {mlflow.RUN: ""}, {mlflow.RUN: "shop", mlflow.STEP: "odd"}])
+def test_a_run_of_another_program_with_our_tag_is_passed_over(
+    tags: dict[str, str], options: mlflow.Options, tracker: Tracker
+) -> None:
+    experiment = MlflowClient(options.uri).get_experiment_by_name(options.experiment)
+    assert experiment is not None
+    MlflowClient(options.uri).create_run(
+        experiment.experiment_id, tags={mlflow.STUDY: STUDY, **tags}
+    )
+    assert mlflow.connect(options, STUDY).digests() == {}
+
+
 def test_a_study_that_was_stopped_runs_again(options: mlflow.Options, tracker: Tracker) -> None:
     stopped = replace(SHOP, state="interrupted", finished="2026-11-14T12:00:00+00:00")
     before = written(options, tracker, SHOP, stopped)["shop"].info

@@ -103,6 +103,11 @@ class ColumnFacts:
         return bool(self.positive) and self.missing == 0 and not self.is_text
 
 
+def in_words(num_values: int) -> str:
+    """`12`, or `about 1,204`: only few distinct values are counted one by one."""
+    return f"about {num_values:,}" if num_values > FEW_VALUES else str(num_values)
+
+
 def numbered(lazy: pl.LazyFrame) -> pl.LazyFrame:
     """The table with columns named c0, c1, ...: Polars takes names like `^a.*$` for patterns."""
     names = lazy.collect_schema().names()

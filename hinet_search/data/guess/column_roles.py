@@ -12,6 +12,7 @@ from hinet_search.data.guess import names
 from hinet_search.data.guess.column_facts import (
     ColumnFacts,
     feature_reason,
+    in_words,
     name_reason,
     unusable_reason,
 )
@@ -89,9 +90,9 @@ def no_labels(columns: Sequence[ColumnFacts]) -> list[str]:
 
 
 def counted(column: ColumnFacts) -> str:
-    """`1,204 values`, with the share that is missing."""
+    """`about 1,204 values`, with the share that is missing."""
     plural = "" if column.num_values == 1 else "s"
-    return f"{column.num_values:,} value{plural}{_missing(column)}"
+    return f"{in_words(column.num_values)} value{plural}{_missing(column)}"
 
 
 def _missing(column: ColumnFacts) -> str:
@@ -101,7 +102,7 @@ def _missing(column: ColumnFacts) -> str:
 def _held(column: ColumnFacts) -> str:
     if column.values:
         return f"it holds {listed([value for value, _ in column.values])}"
-    return f"it holds {column.num_values:,} values"
+    return f"it holds {in_words(column.num_values)} values"
 
 
 def _reasons(

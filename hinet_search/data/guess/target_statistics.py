@@ -15,7 +15,7 @@ from hinet_search.common.amounts import counted
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.days import DAY_SECONDS, day, days_of
 from hinet_search.data.derived.statistics import statistic_names
-from hinet_search.data.guess.column_facts import ColumnFacts
+from hinet_search.data.guess.column_facts import ColumnFacts, in_words
 from hinet_search.data.guess.names import parts_of
 from hinet_search.data.guess.roles import ColumnRoles
 from hinet_search.data.raw_values import as_text
@@ -90,9 +90,9 @@ class _Candidate:
         return self._rows_of(num_values) >= self.min_rows
 
     def reason(self, num_values: int, noun: str) -> str:
-        """`12,034 users, 9.4 rows each`."""
-        rows = self._rows_of(num_values)
-        return f"{counted(num_values, noun)}, {rows:,.{1 if rows < 10 else 0}f} rows each"
+        """`about 12,034 users, 9.4 rows each`."""
+        rows, nouns = self._rows_of(num_values), noun if num_values == 1 else f"{noun}s"
+        return f"{in_words(num_values)} {nouns}, {rows:,.{1 if rows < 10 else 0}f} rows each"
 
     def _rows_of(self, num_values: int) -> float:
         return (self.column.rows - self.column.missing) / max(num_values, 1)

@@ -39,7 +39,10 @@ _EFFECTS = re.compile(
 
 
 def check_query(query: str) -> str:
-    """Return a query that begins as one that reads; ValueError for any other."""
+    """Return a query that begins as one that reads, without a semicolon at its end.
+
+    ValueError for any other.
+    """
     beginning = _BEFORE_THE_FIRST_WORD.match(query)
     first = _WORD.match(query, beginning.end() if beginning else 0)
     if first is None or first[0].upper() not in BEGINNINGS:
@@ -47,7 +50,8 @@ def check_query(query: str) -> str:
         raise ValueError(
             f"a query only reads: it must begin with {', '.join(BEGINNINGS)}, got {got:.40}"
         )
-    return query
+    stripped = query.rstrip()
+    return stripped.removesuffix(";") if stripped.endswith(";") else query
 
 
 def as_sub_query(query: str) -> str:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from hinet_search.common.errors import DataError, did_you_mean
 from hinet_search.common.frozen_model import Frozen, Text
 from hinet_search.data.checks import INTEGERS, TEXTS
+from hinet_search.data.csv_types import header_of, inferred_types
 from hinet_search.data.fingerprint import FileHasher, NotFetched
 from hinet_search.data.object_stores.address import check_table_path
 from hinet_search.data.object_stores.copies import copied_path, local_path
@@ -108,8 +109,6 @@ def scan(
     if suffix == ".csv":
         _check_separator(table.files[0])
     partitions = _partitions(table, types)
-    if suffix == ".csv":
-        _refuse_longer_rows(table)
     with reading(table.in_words):
         lazy = _scanned(table, suffix, partitions, types)
         # Ask a clone: Polars numbers and filters rows while it scans only if the schema of the scan
@@ -162,15 +161,34 @@ def _scanned(
             include_file_paths=path_column,
             extra_columns="ignore",  # an index of pandas; all others were compared before
         )
-    outside = {column.name for column in partitions}
     return pl.scan_csv(
         list(table.files),
         glob=False,
         try_parse_dates=True,
-        infer_schema_length=None,
-        schema_overrides={name: of for name, of in (types or {}).items() if name not in outside},
+        schema=_csv_schema(table, types or {}),
         include_file_paths=path_column,
     )
+
+
+def _csv_schema(table: TableFiles, types: Mapping[str, pl.DataType]) -> pl.Schema:
+    """Types of all columns, those in `types` as they are there.
+
+    DataError when a row has more values than the header has names. Polars tells so only while it
+    reads all columns; of some it would read shifted values.
+    """
+    names = header_of(table.files[0])
+    try:
+        inferred = inferred_types(table.files, names, types.keys())
+    except ComputeError as error:
+        if MORE_FIELDS not in str(error):
+            raise
+        raise DataError(
+            f"{table.in_words}: every row must have at most as many values as the header has "
+            "names, but some row has more",
+            remedy='quote texts that hold a comma ("a, b"), write decimal points, '
+            "and leave out commas at the end of lines",
+        ) from error
+    return pl.Schema({name: types.get(name) or inferred[name] for name in names})
 
 
 def _schema_of_times(file: Path) -> pl.Schema | None:
@@ -207,26 +225,6 @@ def _check_separator(file: Path) -> None:
         )
 
 
-def _refuse_longer_rows(table: TableFiles) -> None:
-    """DataError when a row of a CSV file has more values than its header has names.
-
-    Polars tells so only while it reads all columns; of some it would read shifted values.
-    """
-    rows = pl.scan_csv(list(table.files), glob=False, infer_schema=False)
-    with reading(table.in_words):
-        try:
-            rows.select(pl.all().null_count()).collect(engine="streaming")
-        except ComputeError as error:
-            if MORE_FIELDS not in str(error):
-                raise
-            raise DataError(
-                f"{table.in_words}: every row must have at most as many values as the header has "
-                "names, but some row has more",
-                remedy='quote texts that hold a comma ("a, b"), write decimal points, '
-                "and leave out commas at the end of lines",
-            ) from error
-
-
 def identity(options: Options, folder: Path, contents: FileHasher) -> str:
     """Names, sizes and hashes of the files: equal content is the same data wherever it lies.
 
@@ -258,8 +256,7 @@ def _columns(file: Path) -> dict[str, str]:
     """Types by column; all texts in a CSV file, where the types depend on all files together."""
     with reading(str(file)):
         if file.suffix.lower() == ".csv":
-            schema = pl.scan_csv(file, glob=False, infer_schema=False).collect_schema()
-            return dict.fromkeys(schema, "text")
+            return dict.fromkeys(header_of(file), "text")
         types = pl.read_parquet_schema(file).items()
     return {name: str(dtype) for name, dtype in types if not INDEX_OF_PANDAS.fullmatch(name)}
 

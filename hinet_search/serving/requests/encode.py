@@ -20,7 +20,7 @@ from hinet_search.data.checks import INTEGERS
 from hinet_search.data.columns import Columns
 from hinet_search.data.derived.inputs import list_fields
 from hinet_search.data.encode import VALUE, Vocabulary
-from hinet_search.serving.encoder import Encoder
+from hinet_search.serving.encoder import Encoder, unseen_lists
 from hinet_search.serving.requests.json_values import Value, text_parser
 from hinet_search.serving.requests.list_inputs import Ids, ListInput, all_slots
 from hinet_search.serving.requests.number_inputs import NumberInputs, number_inputs
@@ -109,15 +109,17 @@ class FrameEncoder:
         return pl.DataFrame(columns)
 
 
-def unseen_values(
-    inputs_names: Sequence[str], rows: RequestRows, columns: Columns
-) -> dict[str, int]:
-    """The number of rows with a value without an id, by categorical column."""
+def unseen_values(encoder: Encoder, rows: RequestRows, columns: Columns) -> dict[str, int]:
+    """The number of rows with an unseen value, as `Encoder.unseen` counts them."""
+    inputs = encoder.inputs
     num_unknown_F = (columns.ids_RF == 0).sum(axis=0).tolist()
-    return {
+    counts = {
         name: num_unknown - rows.values[name].count(None)
-        for name, num_unknown in zip(inputs_names, num_unknown_F, strict=True)
+        for name, num_unknown in zip(inputs.categorical, num_unknown_F, strict=True)
     }
+    names = {each.column for each in inputs.lists.values() if each.pooled}
+    lists = {name: series_of(name, rows.values[name], encoder.types[name]) for name in names}
+    return counts | unseen_lists(inputs, lists, columns.lists_RS)
 
 
 def _columns(

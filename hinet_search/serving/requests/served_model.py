@@ -34,7 +34,7 @@ WARM_UP_ROUNDS = 3  # the first calls of torch's operations take longer
 
 @dataclass(frozen=True)
 class Scores:
-    """Predictions (R, T) of a request, and its rows with an unseen value by column.
+    """Predictions (R, T) of a request, and its rows with an unseen value by column or list.
 
     `far` has the rows whose number is far outside of those of training, by numeric input.
     """
@@ -92,7 +92,7 @@ class ServedModel:
         problems = missing_scores(predicted_RT, inputs.has_task[rows.scenario_R], 0)
         if problems:
             raise DataError(*problems)
-        unseen = unseen_values(inputs.categorical, rows, encoded)
+        unseen = unseen_values(self.exported.encoder, rows, encoded)
         return Scores(predicted_RT, unseen, self._far(encoded.numeric_RN))
 
     def _far(self, numeric_RN: NDArray[np.float32]) -> dict[str, int]:

@@ -112,7 +112,7 @@ def test_a_request_is_encoded_as_a_table(name: str, models: dict[str, ServedMode
             got, wanted = getattr(encoded, array.name), getattr(expected, array.name)
             assert got.dtype == wanted.dtype
             assert_array_equal(got, wanted, err_msg=array.name)
-        unseen = unseen_values(model.exported.file.inputs.categorical, rows, encoded)
+        unseen = unseen_values(model.exported.encoder, rows, encoded)
         num_unseen = model.exported.encoder.unseen(frame, expected)
         assert unseen == {
             name: count + num_unfit.get(name, 0) for name, count in num_unseen.items()

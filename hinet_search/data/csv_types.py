@@ -1,0 +1,64 @@
+"""CSV types: the type of every column of CSV files, from all its values.
+
+Polars infers these types too, but from a file that it maps into memory: one that is cut short
+meanwhile would end the process. It also tries all patterns of dates on every text, which takes far
+longer than reading. So read texts in batches, and infer the types of each batch.
+"""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from hinet_search.common.errors import DataError
+
+MAX_HEADER_BYTES = 1_000_000
+BATCH_ROWS = 10_000  # a column of texts is inferred from one batch only
+NUMBERS = (pl.Int64(), pl.Int128(), pl.Float64())  # a later one holds all before
+
+
+def header_of(file: Path) -> list[str]:
+    """The names of the columns. Errors: DataError, OSError, what Polars raises for a broken header.
+
+    Polars gets the first bytes only, as it would map the file.
+    """
+    with file.open("rb") as lines:
+        header = lines.read(MAX_HEADER_BYTES)
+    if len(header) == MAX_HEADER_BYTES and b"\n" not in header:
+        raise DataError(f"{file}:1: the header must have at most {MAX_HEADER_BYTES:,} bytes")
+    return pl.scan_csv(header, infer_schema=False).collect_schema().names()
+
+
+def inferred_types(
+    files: Sequence[Path], names: Sequence[str], known: Collection[str]
+) -> dict[str, pl.DataType]:
+    """The type of each of the columns `names`, which are all of the files, but for those `known`.
+
+    Polars infers the same from all rows at once. Errors: what Polars raises when a file cannot be
+    read or a row has more values than there are names.
+    """
+    found: dict[str, set[pl.DataType]] = {name: set() for name in names if name not in known}
+    texts = pl.scan_csv(list(files), glob=False, schema=dict.fromkeys(names, pl.String()))
+    for batch in texts.collect_batches(chunk_size=BATCH_ROWS, engine="streaming"):
+        open_columns = [batch[name] for name, types in found.items() if pl.String() not in types]
+        present = [column for column in open_columns if column.null_count() < len(column)]
+        for column, dtype in zip(present, _types_of(present), strict=True):
+            found[column.name].add(dtype)
+    return {name: _common(types) for name, types in found.items()}
+
+
+def _types_of(texts: Sequence[pl.Series]) -> list[pl.DataType]:
+    if not texts:
+        return []
+    content = pl.DataFrame(texts).write_csv().encode()
+    rows = pl.scan_csv(content, infer_schema_length=None, try_parse_dates=True)
+    return rows.collect_schema().dtypes()  # of columns without a name, Polars changes the name
+
+
+def _common(types: Collection[pl.DataType]) -> pl.DataType:
+    """The type that holds the values of all types: texts, unless they are one or numbers."""
+    if len(types) == 1:
+        return next(iter(types))
+    if types and all(dtype in NUMBERS for dtype in types):
+        return max(types, key=NUMBERS.index)
+    return pl.String()

@@ -1,0 +1,90 @@
+"""Types of CSV columns are those of all their values, and a file that is cut meanwhile ends in words."""
+
+import sys
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from time import sleep
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tables import definition, shop
+
+from hinet_search.common.errors import DataError
+from hinet_search.data import csv_types
+from hinet_search.data.csv_types import header_of, inferred_types
+from hinet_search.data.prepare import prepare
+from tests.forked import Forked
+
+VALUES = (
+    *("", '""', "1", '"1"', " 1", "123456789012345678901", "1.5", "1e5", "inf", "NaN"),
+    *("true", "FALSE", "a", '"a,b"', '"a\nb"', '"a ""b"""', "03:04:05", "2024-01-02", "02-01-2024"),
+    *("2024-01-02 03:04:05", "2024-01-02T03:04:05.123456", "2024-01-02T03:04:05Z"),
+)
+
+
+CELLS = st.lists(st.sampled_from(VALUES), min_size=1, max_size=3)
+
+
+def _types_with_batches_of_a_row(files: list[Path]) -> dict[str, pl.DataType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_types, "BATCH_ROWS", 1)
+        return inferred_types(files, header_of(files[0]), known=())
+
+
+@given(contents=st.lists(CELLS, min_size=1, max_size=3))
+def test_types_of_batches_are_those_that_polars_infers_from_all_rows_of_all_files(
+    contents: list[list[str]],
+) -> None:
+    rows = ["".join(f"k,{value}\n" for value in values) for values in contents]
+    together = ("key,value\n" + "".join(rows)).encode()
+    expected = pl.scan_csv(together, infer_schema_length=None, try_parse_dates=True)
+    with TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{number}.csv" for number in range(len(rows))]
+        for file, text in zip(files, rows, strict=True):
+            file.write_text("key,value\n" + text)
+        types = _types_with_batches_of_a_row(files)
+    assert types == expected.collect_schema()
+
+
+def test_columns_of_known_types_are_not_inferred(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n")
+    assert inferred_types([tmp_path / "t.csv"], ["x", "y"], known={"x"}) == {"y": pl.Int64()}
+
+
+def test_a_column_without_a_name_has_a_type_too(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(",x\n1,2\n")
+    types = inferred_types([tmp_path / "t.csv"], ["", "x"], known=())
+    assert types == {"": pl.Int64(), "x": pl.Int64()}
+
+
+def _prepare_while_another_program_writes(folder: Path) -> None:
+    table = folder / "shop.csv"
+    content = table.read_bytes()
+
+    def cut_and_write_on() -> None:
+        with table.open("r+b") as file:
+            for size in count(len(content)):  # never the same rows again
+                file.truncate(5000)
+                sleep(0.002)
+                file.seek(5000)
+                file.write(content[5000:size] + b"\n" * (size - len(content)))
+                file.flush()
+                sleep(0.01)
+
+    Thread(target=cut_and_write_on, daemon=True).start()
+    source = {"kind": "table", "path": "shop.csv"}
+    for number in range(5):
+        try:
+            prepare(definition(source=source), folder, folder / f"cache-{number}", print)
+        except DataError as error:
+            sys.stdout.write(f"{error}\n")
+
+
+def test_a_csv_file_that_is_cut_in_place_while_it_is_read_ends_in_words(tmp_path: Path) -> None:
+    shop(20_000).write_csv(tmp_path / "shop.csv")
+    process = Forked(tmp_path / "said", _prepare_while_another_program_writes, tmp_path)
+    assert process.wait(300) == 0, (tmp_path / "said").read_text()
