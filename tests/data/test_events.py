@@ -1,11 +1,13 @@
 """Events and sessions: rows see exactly the earlier rows that the rules allow, to the last bit."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from hinet_search.data import blocks
 from hinet_search.data.derived import event_log
 from hinet_search.data.derived.events import event_inputs, event_names
 from hinet_search.data.derived.moments import Moments
@@ -57,6 +59,17 @@ def test_keys_are_counted_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(event_log, "CHUNK_ROWS", 2)
     for seed in range(50):
         log = random_log(seed)
+        assert_array_equal(events_of(log), plain_events(log))
+        assert_array_equal(sessions_of(log), plain_sessions(log))
+
+
+def test_rows_of_many_blocks_are_mapped_from_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 3)
+    for seed in range(50):
+        log = random_log(seed)
+        log = replace(log, rows=replace(log.rows, cache=tmp_path))
         assert_array_equal(events_of(log), plain_events(log))
         assert_array_equal(sessions_of(log), plain_sessions(log))
 
