@@ -116,7 +116,7 @@ def test_a_number_as_strong_as_honest_ones_is_not_to_check(share: float) -> None
 def test_a_category_with_a_value_for_every_few_rows_is_not_to_check() -> None:
     """Rates of its own rows would order them nearly perfectly."""
     _, text = drafted(street=[f"s{code}" for code in DRAW.integers(0, 1_000, NUM_ROWS)])
-    assert re.search(r"- street   # [\d,]+ values\n", text)
+    assert re.search(r"- street   # about [\d,]+ values\n", text)
 
 
 @pytest.mark.parametrize(
