@@ -217,13 +217,13 @@ def write(
 ) -> None:
     """Set the values of the rows (S) that the log is of: those of a row lie side by side."""
     row_S = log.row_E[keyed.place_S]
-    value_SC = np.empty((row_S.size, value_RC.shape[1]), dtype=np.float32)
+    value_CS = np.empty((value_RC.shape[1], row_S.size), dtype=np.float32)
     for column, value_S in enumerate(columns):
-        value_SC[:, column] = value_S
+        value_CS[column] = value_S
     if len(log.splits) < len(SPLITS):
         is_written_S = np.isin(log.rows.split_R[row_S], log.splits)
-        row_S, value_SC = row_S[is_written_S], value_SC[is_written_S]
-    value_RC[row_S] = value_SC
+        row_S, value_CS = row_S[is_written_S], value_CS[:, is_written_S]
+    value_RC[row_S] = value_CS.T
 
 
 def frame_of(names: Sequence[str], value_RC: NDArray[np.float32], rows: Rows) -> pl.DataFrame:
