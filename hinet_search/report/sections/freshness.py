@@ -30,8 +30,7 @@ def build(record: StudyRecord) -> Card:
     rows = sorted(_values(record), key=lambda values: values[1], reverse=record.maximize)
     if not rows:
         raise NotApplicable(
-            "needs label statistics that are counted anew (`refresh: day` or `hour` in the data "
-            "definition), and arms opened on test"
+            "needs label statistics that are counted anew; `refresh: day` in the data definition"
         )
     name, fresh, frozen = rows[0]
     lead = (
