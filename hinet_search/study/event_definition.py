@@ -93,7 +93,7 @@ def _gap(value: Any) -> TimeSpan | str:
 
 _AS_TEXT = (PlainSerializer(str), WithJsonSchema({"type": "string"}))
 # A length of time, written as text. It may be 0.
-Duration = Annotated[TimeSpan, BeforeValidator(_time_span), *_AS_TEXT]
+Span = Annotated[TimeSpan, BeforeValidator(_time_span), *_AS_TEXT]
 Delay = Annotated[TimeSpan | Literal["never"], BeforeValidator(_delay), *_AS_TEXT]
 Window = Annotated[TimeSpan | Literal["all"], BeforeValidator(_window), *_AS_TEXT]
 Gap = Annotated[TimeSpan, BeforeValidator(_gap), *_AS_TEXT]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Frozen, Positive, Text
-from hinet_search.study.event_definition import NANOSECONDS, NEVER, Duration
+from hinet_search.study.event_definition import NANOSECONDS, NEVER, Span
 
 Refresh = Literal["day", "hour", "never"]
 DAY: Literal["day"] = "day"
@@ -37,7 +37,7 @@ class StatisticsDefinition(Frozen):
     smoothing: Positive = 20.0
     folds: Annotated[int, Field(ge=2, le=100)] = 5
     refresh: Annotated[Refresh, LEFT_OUT_IF_NEVER] = NEVER
-    labels_after: Annotated[Duration | None, LEFT_OUT_IF_NONE] = None
+    labels_after: Annotated[Span | None, LEFT_OUT_IF_NONE] = None
 
     @property
     def is_frozen(self) -> bool:
