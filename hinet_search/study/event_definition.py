@@ -7,7 +7,7 @@ session   the row's place in the visit of its user
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
@@ -99,6 +99,35 @@ Window = Annotated[TimeSpan | Literal["all"], BeforeValidator(_window), *_AS_TEX
 Gap = Annotated[TimeSpan, BeforeValidator(_gap), *_AS_TEXT]
 
 
+class KeyedDefinition(Frozen):
+    """Inputs of keys, each one column or several together; `kind` is what they are called."""
+
+    kind: ClassVar[str]
+
+    by: Annotated[tuple[Text | tuple[Text, ...], ...], Field(min_length=1, max_length=100)]
+
+    @property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """Every key as a tuple of columns."""
+        return tuple((key,) if isinstance(key, str) else key for key in self.by)
+
+    @model_validator(mode="after")
+    def _distinct_keys(self) -> "KeyedDefinition":
+        repeated = {key_name(key) for key in self.keys if self.keys.count(key) > 1}
+        repeated |= {key_name(key) for key in self.keys if len(set(key)) < len(key)}
+        if repeated or () in self.keys:
+            raise ValueError(
+                f"{self.kind} need every key once, of different columns: "
+                f"{', '.join(sorted(repeated)) or 'one is empty'}"
+            )
+        return self
+
+
+def key_name(key: tuple[str, ...]) -> str:
+    """Return the display name of a key: `user_id`, `user_id x tab`."""
+    return " x ".join(key)
+
+
 class SessionDefinition(Frozen):
     """The row's place in the visit of its user, which ends after more than `gap` without a row.
 
@@ -108,7 +137,7 @@ class SessionDefinition(Frozen):
     gap: Gap
 
 
-class EventsDefinition(Frozen):
+class EventsDefinition(KeyedDefinition):
     """What earlier rows of the log say of a row, per key and up to its moment.
 
     A key is one column or several together. Within each of `windows`, lengths of time such as 1h
@@ -118,16 +147,12 @@ class EventsDefinition(Frozen):
     `smoothing` is the number of rows at the mean rate that are added to every key.
     """
 
-    by: Annotated[tuple[Text | tuple[Text, ...], ...], Field(min_length=1, max_length=100)]
+    kind: ClassVar[str] = "events"
+
     labels_after: Delay
     windows: Annotated[tuple[Window, ...], Field(min_length=1, max_length=20)] = (ALL,)
     last: Annotated[int, Field(ge=0, le=10)] = 0
     smoothing: Positive = 5.0
-
-    @property
-    def keys(self) -> tuple[tuple[str, ...], ...]:
-        """Every key as a tuple of columns."""
-        return tuple((key,) if isinstance(key, str) else key for key in self.by)
 
     @model_validator(mode="before")
     @classmethod
@@ -138,17 +163,6 @@ class EventsDefinition(Frozen):
                 "if at once; write never to use no labels"
             )
         return keys
-
-    @model_validator(mode="after")
-    def _distinct_keys(self) -> "EventsDefinition":
-        repeated = {" x ".join(key) for key in self.keys if self.keys.count(key) > 1}
-        repeated |= {" x ".join(key) for key in self.keys if len(set(key)) < len(key)}
-        if repeated or () in self.keys:
-            raise ValueError(
-                "events need every key once, of different columns: "
-                f"{', '.join(sorted(repeated)) or 'one is empty'}"
-            )
-        return self
 
     @model_validator(mode="after")
     def _distinct_windows(self) -> "EventsDefinition":

@@ -1,22 +1,21 @@
 """Statistics definition: label rates and row counts of keys, and how fresh they are."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Frozen, Positive, Text
-from hinet_search.study.event_definition import NANOSECONDS, NEVER, Span
+from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Positive, Text
+from hinet_search.study.event_definition import NANOSECONDS, NEVER, KeyedDefinition, Span
 
 Refresh = Literal["day", "hour", "never"]
 DAY: Literal["day"] = "day"
 HOUR: Literal["hour"] = "hour"
 
-Key = Text | tuple[Text, ...]
 DayLength = Annotated[float, Field(gt=0, le=1e18)]
 LEFT_OUT_IF_NEVER = Field(exclude_if=lambda value: value == NEVER)
 
 
-class StatisticsDefinition(Frozen):
+class StatisticsDefinition(KeyedDefinition):
     """Target statistics: per key and task a smoothed label rate, and per key its number of rows.
 
     A key is one column or several together. `clock` is a column of dates, datetimes, or numbers
@@ -31,7 +30,8 @@ class StatisticsDefinition(Frozen):
     row a label is known, in whole days, or hours with `refresh: hour`.
     """
 
-    by: Annotated[tuple[Key, ...], Field(min_length=1)]
+    kind: ClassVar[str] = "statistics"
+
     clock: Text | None = None
     day_length: DayLength | None = None
     smoothing: Positive = 20.0
@@ -66,22 +66,6 @@ class StatisticsDefinition(Frozen):
             return 0
         return self.labels_after.nanoseconds // NANOSECONDS[self.period[0]]
 
-    @property
-    def keys(self) -> tuple[tuple[str, ...], ...]:
-        """Every key as a tuple of columns."""
-        return tuple((key,) if isinstance(key, str) else key for key in self.by)
-
-    @model_validator(mode="after")
-    def _distinct(self) -> "StatisticsDefinition":
-        repeated = {key_name(key) for key in self.keys if self.keys.count(key) > 1}
-        repeated |= {key_name(key) for key in self.keys if len(set(key)) < len(key)}
-        if repeated or () in self.keys:
-            raise ValueError(
-                "statistics need every key once, of different columns: "
-                f"{', '.join(sorted(repeated)) or 'one is empty'}"
-            )
-        return self
-
     @model_validator(mode="after")
     def _fresh_by_a_clock(self) -> "StatisticsDefinition":
         said = [f"refresh: {self.refresh}"] if self.refresh != NEVER else []
@@ -107,8 +91,3 @@ class StatisticsDefinition(Frozen):
                 "name a time column under 'clock', or remove 'day_length'"
             )
         return self
-
-
-def key_name(key: tuple[str, ...]) -> str:
-    """Return the display name of a key: `user_id`, `user_id x tab`."""
-    return " x ".join(key)

@@ -7,13 +7,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from hinet_search.study.event_definition import (
     ALL,
-    Duration,
     EventsDefinition,
     SessionDefinition,
+    Span,
     TimeSpan,
 )
 
-DURATION: TypeAdapter[TimeSpan] = TypeAdapter(Duration)
+DURATION: TypeAdapter[TimeSpan] = TypeAdapter(Span)
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,7 @@ from hinet_search.data.derived.key_codes import column_codes, key_codes
 from hinet_search.data.derived.moments import Moments
 from hinet_search.data.mapped_table import mapped_frame
 from hinet_search.data.rows import Rows
-from hinet_search.study.event_definition import EventsDefinition, TimeSpan
-from hinet_search.study.statistics_definition import key_name
+from hinet_search.study.event_definition import EventsDefinition, TimeSpan, key_name
 
 Floats = NDArray[np.float64]
 

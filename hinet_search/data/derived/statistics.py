@@ -49,7 +49,8 @@ from hinet_search.data.derived.days import delayed
 from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT
-from hinet_search.study.statistics_definition import StatisticsDefinition, key_name
+from hinet_search.study.event_definition import key_name
+from hinet_search.study.statistics_definition import StatisticsDefinition
 
 COUNTED_PERIOD = "counted period"
 
