@@ -70,7 +70,7 @@ def test_a_broken_folder_is_refused_and_the_model_stays(
     assert linked.metric("hinet_search_reload_is_refused") == 0
 
 
-def no_memory(_folder: Path) -> None:
+def no_memory(*_: Path | None) -> None:
     raise MemoryError("for two models")
 
 
@@ -87,7 +87,7 @@ def test_a_model_for_which_there_is_no_memory_is_refused(
 def test_a_model_on_which_polars_panics_is_refused(
     linked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def panic(_folder: Path) -> None:
+    def panic(*_: Path | None) -> None:
         raise PanicException("a bug")
 
     before = version(linked)
@@ -127,13 +127,18 @@ def test_a_request_keeps_the_model_that_it_began_with(linked: Asked, other: Path
 
 
 class Counted:
-    """A model that counts its reloads."""
+    """A model that counts its reloads, with a folder that is seen with these contents, one after another."""
 
-    folder = Path("model")
-    reloads = 0
+    def __init__(self, *seen: str) -> None:
+        self.reloads, self._seen = 0, iter(seen)
 
     def reload(self) -> None:
         self.reloads += 1
+
+    def signature(self) -> tuple[str]:
+        for content in self._seen:
+            return (content,)
+        raise Ended
 
 
 class Ended(Exception):
@@ -146,16 +151,8 @@ def reloads_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
     def count(*seen: str) -> int:
         loaded, *later = seen
-        contents = iter(later)
-
-        def signature(_folder: Path) -> tuple[str]:
-            for content in contents:
-                return (content,)
-            raise Ended
-
         monkeypatch.setattr(current_model, "WATCH_SECONDS", 0.001)
-        monkeypatch.setattr(current_model, "signature", signature)
-        counted = Counted()
+        counted = Counted(*later)
         with pytest.raises(Ended):
             run(keep_current(counted, asyncio.Event(), (loaded,), watch=True))  # type: ignore[arg-type]  # it reloads
         return counted.reloads
@@ -212,14 +209,14 @@ def test_a_link_that_leads_elsewhere_during_the_first_load_is_noticed(
     link.symlink_to(folder)
     server = make(link, load=False)
 
-    def open_slowly(place: Path) -> ServedModel:
-        served = open_served(place)
+    def open_slowly(place: Path, state: Path | None) -> ServedModel:
+        served = open_served(place, state)
         lead_to(link, other)
         return served
 
     monkeypatch.setattr(current_model, "open_served", open_slowly)
     loaded = server.service.current.load()
-    assert loaded != signature(link)
+    assert loaded != server.service.current.signature()
     first = version(server)
     monkeypatch.setattr(current_model, "open_served", open_served)
     monkeypatch.setattr(current_model, "WATCH_SECONDS", 0.01)
@@ -234,7 +231,7 @@ def test_a_link_that_leads_elsewhere_during_the_first_load_is_noticed(
 
 
 def test_without_watching_a_folder_is_loaded_again_when_that_is_asked_for() -> None:
-    counted = Counted()
+    counted = Counted("a", "a", "a")
 
     async def asked_once() -> None:
         asked = asyncio.Event()
