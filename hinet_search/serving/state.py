@@ -73,7 +73,10 @@ def with_state(exported: ExportedModel, folder: Path) -> ExportedModel:
     place = folder / str(index.generation)
     try:
         for name, known in index.tables.items():
-            if _hash(place / f"{name}.parquet") != known:
+            path = place / f"{name}.parquet"
+            if not path.is_file():  # a pipe would never end
+                raise _damaged(folder, f"{path.name} of generation {index.generation} is no file")
+            if _hash(path) != known:
                 raise _damaged(folder, f"{name} has changed since it was written")
     except OSError as error:
         raise _damaged(folder, f"{error.filename} cannot be read: {error.strerror}") from error

@@ -1,6 +1,7 @@
 """The state of an exported model: its statistics roll forward over labelled rows, each day once."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -220,7 +221,7 @@ def test_a_model_whose_statistics_never_change_has_no_state(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda index: index | {"generation": 7}, "cannot be read"),
+        (lambda index: index | {"generation": 7}, "of generation 7 is no file"),
         (lambda index: index | {"generation": "../1"}, "state.json: "),
         (lambda index: index | {"tables": {"../days": "0" * 64}}, "state.json: "),
         (lambda index: index | {"tables": {"days": "0" * 64}}, "days has changed"),
@@ -236,6 +237,14 @@ def test_a_damaged_or_hostile_state_is_refused(
     path = tmp_path / "state" / "state.json"
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     with pytest.raises(DataError, match=says):
+        predicted(nightly, newer(), tmp_path, state=tmp_path / "state")
+
+
+def test_a_pipe_in_place_of_a_table_is_refused(nightly: Path, tmp_path: Path) -> None:
+    predicted(nightly, newer(), tmp_path, state=tmp_path / "state")
+    (tmp_path / "state" / "1" / "days.parquet").unlink()
+    os.mkfifo(tmp_path / "state" / "1" / "days.parquet")
+    with pytest.raises(DataError, match=r"days\.parquet of generation 1 is no file"):
         predicted(nightly, newer(), tmp_path, state=tmp_path / "state")
 
 
