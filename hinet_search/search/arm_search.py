@@ -7,7 +7,7 @@ first, and then to Optuna's storage, which Optuna's dashboard shows.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from statistics import mean
@@ -20,6 +20,7 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.records import Cost, EvaluationRecord, Scalar
 from hinet_search.results.trade_offs import Objectives, needs_cells
 from hinet_search.search.arm_memory import ArmMemory
+from hinet_search.search.arm_trials import DrawnTrial, TrialCounts
 from hinet_search.search.identity import distributions
 from hinet_search.search.sampling import Pruning, derive_seed
 from hinet_search.storage.optuna.write_trials import OptunaArm
@@ -36,31 +37,6 @@ MAX_REDRAWS = 20
 SAMPLED_REDRAWS = 4  # by the study's sampler; later ones are random
 RANDOM = SamplerSpec(kind="random")
 WORDS = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
-
-
-@dataclass(frozen=True)
-class DrawnTrial:
-    """A trial to train. `config` is None where the drawn values do not fit together.
-
-    `problem` says why; such a trial fails before it is trained.
-    """
-
-    number: int
-    drawn: Mapping[str, Scalar]
-    attempt: int
-    config: TrialConfig | None
-    problem: str
-
-
-@dataclass(frozen=True)
-class TrialCounts:
-    """Trials of an arm that count against its budget, and the best value so far."""
-
-    done: int
-    pruned: int
-    failed: int
-    best: float | None
-    best_trial: int | None
 
 
 class SizeCheck(Protocol):

@@ -11,7 +11,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from hinet_search.results.records import Scalar
-from hinet_search.search.arm_search import ArmSearch, DrawnTrial
+from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search.arm_trials import DrawnTrial
 from hinet_search.search.sampling import derive_seed, make_sampler
 from hinet_search.storage.optuna import sampled_storage
 from hinet_search.study.study_spec import SamplerSpec

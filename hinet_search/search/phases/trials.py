@@ -14,7 +14,8 @@ from hinet_search.executors import Job
 from hinet_search.results.causes import without_numbers
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import Cost, EvaluationRecord
-from hinet_search.search.arm_search import ArmSearch, DrawnTrial
+from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search.arm_trials import DrawnTrial
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Stop
 from hinet_search.search.progress import Event, JobProgress, Progress, difference_text, value_text
