@@ -50,7 +50,7 @@ from hinet_search.serving.number_counts import (
 from hinet_search.serving.profile import read_profile
 from hinet_search.serving.rolling import Rolled, roll
 from hinet_search.serving.row_checks import KEY, refuse, text_problems, value_problems
-from hinet_search.serving.state import with_state, write_state
+from hinet_search.serving.state import generation_of, with_state, write_state
 from hinet_search.serving.users import user_column, user_numbers
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import memory_errors_explained
@@ -111,9 +111,7 @@ def score_table(
     """
     _refuse_other_formats(to)
     with memory_explained(exported, path):
-        if state is None:
-            return _predict(exported, path, to)
-        return _predict(with_state(exported, state), path, to, state)
+        return _predict(exported, path, to, state)
 
 
 @contextmanager
@@ -130,6 +128,10 @@ def memory_explained(exported: ExportedModel, path: str) -> Iterator[None]:
 
 def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None = None) -> Prediction:
     started = time.perf_counter()
+    before = 0
+    if state is not None:
+        before = generation_of(state)
+        exported = with_state(exported, state)
     lazy = scanned(exported, path)
     keys = _keys(exported, lazy)
     labels = () if state is None else _label_columns(exported, lazy)
@@ -149,7 +151,7 @@ def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None = 
             f"{to}: cannot be written: {error.strerror}", remedy="name another file with -o"
         ) from error
     if state is not None and rolled is not None:
-        write_state(state, rolled.encoder, lambda: None)
+        write_state(state, rolled.encoder, before, lambda: None)
     rates = {name: unseen[name] / max(len(frame), 1) for name in unseen}
     user = user_column(exported, keys)
     users = None if user is None else frame[f"{KEY}{user}"]

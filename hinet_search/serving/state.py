@@ -1,10 +1,11 @@
 """State: the label counts of an exported model as of its newest rows, in a folder of their own.
 
 state.json      which generation counts, of what definition, and SHA-256 of its tables
-N/              the tables of generation N: days and statistics.K, as in the folder of a model
+generation-N/   the tables of generation N: days and statistics.K, as in the folder of a model
 
 A generation is written whole, then state.json is replaced; so a process that is killed leaves the
-generation before or the new one. The folder of the model stays as it is.
+generation before or the new one. Who writes must have read the generation before: of two processes
+that roll one state at once, the second is refused. The folder of the model stays as it is.
 """
 
 import hashlib
@@ -54,6 +55,12 @@ def refreshed_statistics(exported: ExportedModel) -> StatisticsDefinition:
     return statistics
 
 
+def generation_of(folder: Path) -> int:
+    """The number of the generation that counts, 0 if there is no state yet; errors as below."""
+    index = _index(folder)
+    return 0 if index is None else index.generation
+
+
 def with_state(exported: ExportedModel, folder: Path) -> ExportedModel:
     """The model with the label counts of a state; as it was exported if there is no state yet.
 
@@ -70,7 +77,7 @@ def with_state(exported: ExportedModel, folder: Path) -> ExportedModel:
             f"{exported.folder}, but is of others",
             remedy=BEGIN_AGAIN,
         )
-    place = folder / str(index.generation)
+    place = _place(folder, index.generation)
     try:
         for name, known in index.tables.items():
             path = place / f"{name}.parquet"
@@ -87,19 +94,21 @@ def with_state(exported: ExportedModel, folder: Path) -> ExportedModel:
     return replace(exported, encoder=replace(encoder, history=history))
 
 
-def write_state(folder: Path, encoder: Encoder, wait: Callable[[], None]) -> None:
+def write_state(folder: Path, encoder: Encoder, before: int, wait: Callable[[], None]) -> None:
     """Write the label counts of an encoder as the next generation, completely or not at all.
 
-    `wait` is called if another process writes the state of this folder.
-    Errors: DiskFull; EnvironmentFault if the folder cannot be written.
+    They continue those of generation `before`, see `generation_of`. `wait` is called if another
+    process writes the state of this folder.
+    Errors: DiskFull; EnvironmentFault if the folder cannot be written, or has another generation.
     """
     tables = tables_of_statistics(encoder.history, encoder.inputs)
     try:
         with locked(folder, wait):
-            before = _index(folder)
-            generation = 1 if before is None else before.generation + 1
-            shutil.rmtree(folder / str(generation), ignore_errors=True)  # of a killed process
-            with replacing_folder(folder / str(generation), None) as part:
+            _refuse_others(folder, before)
+            generation = before + 1
+            place = _place(folder, generation)
+            shutil.rmtree(place, ignore_errors=True)  # of a killed process
+            with replacing_folder(place, None) as part:
                 for name, table in tables.items():
                     table.write_parquet(part / f"{name}.parquet")
                 hashes = {name: _hash(part / f"{name}.parquet") for name in tables}
@@ -108,12 +117,26 @@ def write_state(folder: Path, encoder: Encoder, wait: Callable[[], None]) -> Non
             with replacing(folder / INDEX, len(text)) as part:
                 part.write_text(text, encoding="utf-8")
             if generation > 2:  # a reader may be in the generation before
-                shutil.rmtree(folder / str(generation - 2), ignore_errors=True)
+                shutil.rmtree(_place(folder, generation - 2), ignore_errors=True)
     except OSError as error:
         raise EnvironmentFault(
             f"{folder}: the state cannot be written: {error.strerror}",
             remedy="free space, give write permission, or name another folder",
         ) from error
+
+
+def _place(folder: Path, generation: int) -> Path:
+    return folder / f"generation-{generation}"
+
+
+def _refuse_others(folder: Path, before: int) -> None:
+    now = generation_of(folder)
+    if now != before:
+        raise EnvironmentFault(
+            f"{folder}: must be of generation {before}, as it was when this command began, but "
+            f"another process has written generation {now} meanwhile",
+            remedy="run this command again: it then continues the newer state",
+        )
 
 
 def _index(folder: Path) -> Index | None:
@@ -138,8 +161,9 @@ def _index(folder: Path) -> Index | None:
 
 def _is_begun(folder: Path) -> bool:
     """Whether a folder has nothing but what a killed process left of its first generation."""
+    first = _place(folder, 1).name
     return folder.is_dir() and all(
-        path.name.isdecimal() or path.name.startswith(".") for path in folder.iterdir()
+        path.name == first or path.name.startswith(".") for path in folder.iterdir()
     )
 
 

@@ -16,7 +16,7 @@ from hinet_search.common.errors import ConfigurationError, DataError, Environmen
 from hinet_search.server.current_model import CurrentModel
 from hinet_search.server.facts import model_facts
 from hinet_search.server.metrics import Metrics
-from hinet_search.serving import state
+from hinet_search.serving import predict, state
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.requests.document import columns_of
 from tests.serving.shop import rows
@@ -95,7 +95,7 @@ def predicted(model: Path, table: pl.DataFrame, folder: Path, **more: Any) -> pl
 def tables(folder: Path) -> dict[str, bytes]:
     """The content of the tables that count in a state."""
     index = json.loads((folder / "state.json").read_text())
-    place = folder / str(index["generation"])
+    place = folder / f"generation-{index['generation']}"
     return {path.name: path.read_bytes() for path in sorted(place.iterdir())}
 
 
@@ -182,7 +182,7 @@ def test_a_state_that_cannot_be_written_stays_as_it_was(
     with monkeypatch.context() as patched:
         patched.setattr(state, step, _full)
         with pytest.raises(EnvironmentFault, match=r"cannot be written|no room"):
-            state.write_state(tmp_path / "state", exported.encoder, lambda: None)
+            state.write_state(tmp_path / "state", exported.encoder, 1, lambda: None)
     assert tables(tmp_path / "state") == before
     whole = predicted(nightly, newer(), tmp_path, state=tmp_path / "whole")
     rest = pl.concat(
@@ -242,10 +242,40 @@ def test_a_damaged_or_hostile_state_is_refused(
 
 def test_a_pipe_in_place_of_a_table_is_refused(nightly: Path, tmp_path: Path) -> None:
     predicted(nightly, newer(), tmp_path, state=tmp_path / "state")
-    (tmp_path / "state" / "1" / "days.parquet").unlink()
-    os.mkfifo(tmp_path / "state" / "1" / "days.parquet")
+    table = tmp_path / "state" / "generation-1" / "days.parquet"
+    table.unlink()
+    os.mkfifo(table)
     with pytest.raises(DataError, match=r"days\.parquet of generation 1 is no file"):
         predicted(nightly, newer(), tmp_path, state=tmp_path / "state")
+
+
+def test_of_two_that_roll_one_state_at_once_the_second_is_refused_and_nothing_is_lost(
+    nightly: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days, roll = of_days(), predict.roll
+
+    def roll_while_another_does(*given: Any) -> Any:
+        monkeypatch.setattr(predict, "roll", roll)
+        (tmp_path / "other").mkdir()
+        predicted(nightly, days[0], tmp_path / "other", state=tmp_path / "state")
+        return roll(*given)
+
+    monkeypatch.setattr(predict, "roll", roll_while_another_does)
+    with pytest.raises(EnvironmentFault, match="another process has written generation 1"):
+        predicted(nightly, days[1], tmp_path, state=tmp_path / "state")
+    predicted(nightly, days[1], tmp_path, state=tmp_path / "state")
+    predicted(nightly, pl.concat(days[:2]), tmp_path, state=tmp_path / "whole")
+    for name, table in tables(tmp_path / "whole").items():
+        whole = pl.read_parquet(table).sort(pl.all())
+        assert pl.read_parquet(tables(tmp_path / "state")[name]).sort(pl.all()).equals(whole)
+
+
+def test_numbered_folders_of_others_are_left_alone(nightly: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "1").mkdir(parents=True)
+    (tmp_path / "runs" / "1" / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match=r"but it has no state\.json"):
+        predicted(nightly, newer(), tmp_path, state=tmp_path / "runs")
+    assert (tmp_path / "runs" / "1" / "notes.txt").read_text() == "mine"
 
 
 def test_a_folder_of_something_else_is_not_taken_for_a_state(nightly: Path, tmp_path: Path) -> None:
