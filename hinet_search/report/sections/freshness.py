@@ -1,7 +1,8 @@
 """Freshness: how fresh label statistics are in the figures, and what the same models have without.
 
-The weights are the same, and only statistics of test rows differ, so this is what a model has that
-is served with statistics nobody counts anew. It is told and not claimed: users are not resampled.
+The weights are the same, and only statistics of test rows differ. So this is what a model has that
+is served with statistics that are never counted again. It is told and not claimed, as users are not
+resampled.
 """
 
 from collections.abc import Iterator
