@@ -31,7 +31,7 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/cli/test_storage_of_a_study.py",
     "tests/cli/test_wrong_inputs.py",
     "tests/common/test_files.py",
-    "tests/data/test_event_state.py",
+    "tests/data/test_log_state.py",
     "tests/data/test_events.py",
     "tests/data/test_reading.py",
     "tests/executors/test_*.py",

@@ -26,9 +26,9 @@ def unit_of(dtype: pl.DataType, time_unit: TimeUnit | None) -> TimeUnit:
 
 
 def whole_times(values: pl.Series) -> pl.Series:
-    """Times as 64-bit whole numbers, null where missing; of datetimes the moment, in any zone."""
+    """Times as 64-bit whole numbers, null where there is none; of datetimes the moment."""
     known = values.fill_nan(None) if values.dtype.is_float() else values.to_physical()
-    return known.cast(pl.Int64)
+    return known.cast(pl.Int64, strict=False)
 
 
 def event_type_problems(

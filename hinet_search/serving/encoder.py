@@ -18,7 +18,7 @@ from hinet_search.data.raw_values import as_text
 from hinet_search.data.rows import Rows, distinct_by_scenario
 from hinet_search.data.schema import Schema
 from hinet_search.results.cells import Labels
-from hinet_search.serving.history import History
+from hinet_search.serving.history import NOT_ROLLED, History, RolledInputs
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.tables import Types
 from hinet_search.study.feature_definition import ListDefinition
@@ -65,15 +65,15 @@ class Encoder:
         chosen = self.chosen(features)
         return chosen.schema(frequencies, features.minimum_frequency, features.pooling)
 
-    def columns(self, frame: pl.DataFrame, statistics: pl.DataFrame | None = None) -> Columns:
+    def columns(self, frame: pl.DataFrame, rolled: RolledInputs = NOT_ROLLED) -> Columns:
         """Encode rows that passed the checks; labels are 0.
 
-        Statistics are those of the history, unless they are given. A number too far from training
-        for float32 becomes infinite.
+        Derived inputs are made of the history, but those that are `rolled`. A number too far from
+        training for float32 becomes infinite. DataError when rows are too old for the log.
         """
         scenario_R = self.scenario_numbers(frame)
         rows = self.listed(frame, scenario_R)
-        derived = self.history.numbers(self.inputs, rows, statistics)
+        derived = self.history.numbers(self.inputs, rows, rolled)
         return self.encoded(rows, scenario_R, derived)
 
     def rows(self, frame: pl.DataFrame, labels_RT: Labels, split_R: NDArray[np.uint8]) -> Rows:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
 import torch
 
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
@@ -37,12 +36,12 @@ from hinet_search.serving.rebuild import (
     LoadedStudy,
     config_of,
     encoder_of,
-    refuse_events,
     valid_columns,
 )
 from hinet_search.serving.sealed import MANIFEST, PROFILE, seal
 from hinet_search.serving.trained_files import TrainedFiles, files_of
 from hinet_search.serving.verify import (
+    TestSample,
     Verification,
     sample_test_rows,
     verify_scores,
@@ -122,11 +121,10 @@ def export(
     Graphs of each format are written too. Errors: EnvironmentFault when weights or scores of
     the study are missing or the folder cannot be written; DataError when one of these files is
     damaged, a weight is not finite, or test rows do not score as in training; those of
-    `refuse_events`, `write_compiled` and `narrowed`.
+    `write_compiled` and `narrowed`.
     """
     configs = {_finalist(member): config_of(stored, member.run) for member in what.members}
     features = [config.features for config in configs.values()]
-    refuse_events(stored, features)
     files = files_of(stored, what)
     for path in files.weights.values():
         read_weights(path, LAUNCH_AGAIN)  # an error names the original
@@ -136,7 +134,7 @@ def export(
     rows = read_rows(definition, study_folder, cache)
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
     encoder = encoder_of(stored, features, rows)
-    raw, position_R = sample_test_rows(definition, study_folder, cache, rows)
+    sample = sample_test_rows(definition, study_folder, cache, rows, encoder)
     file = _model_file(stored, what, configs, encoder)
     weights = [files.weights[member.run] for member in file.members]
     size = sum(path.stat().st_size for path in weights)
@@ -149,10 +147,10 @@ def export(
             write_profile(part, profile_of(stored.dataset, encoder.schema, definition.tasks))
             seal(part)
             exported = open_folder(part, torch.device("cpu"))
-            checked = verify_scores(exported, raw, position_R, scores)
+            checked = verify_scores(exported, sample, scores)
             notes = _notes(encoder, checked, files)
             (part / CARD).write_text(write_card(what, notes), encoding="utf-8")
-            compiled = _compiled(exported, graphs, raw, lambda: valid_columns(stored, features))
+            compiled = _compiled(exported, graphs, sample, lambda: valid_columns(stored, features))
     except OSError as error:
         raise EnvironmentFault(
             f"{folder}: cannot be written: {error.strerror}", remedy="name another with -o"
@@ -163,7 +161,7 @@ def export(
 def _compiled(
     exported: ExportedModel,
     graphs: GraphChoice,
-    raw: pl.DataFrame,
+    sample: TestSample,
     read_valid: Callable[[], Columns],
 ) -> "Compilation | None":
     if not graphs.formats:
@@ -172,7 +170,7 @@ def _compiled(
     from hinet_search.serving.compiled.write import write_compiled  # half a second
 
     narrow = narrowed(exported, graphs.weights)
-    compiled = write_compiled(narrow, exported.folder, graphs, raw)
+    compiled = write_compiled(narrow, exported.folder, graphs, sample.raw, sample.log)
     if narrow is exported:
         return compiled
     cost = cost_of(exported, narrow, graphs.weights, read_valid())

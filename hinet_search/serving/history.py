@@ -1,22 +1,24 @@
-"""History: facts from the labels and lists of a study's rows, stored with an exported model.
+"""History: facts from the labels, lists and log of a study's rows, stored with an exported model.
 
 It ends with the known data of the study. New rows that are scored do not add to it; a fit on newer
 rows does (newer/growth.py).
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from hinet_search.data.derived.countable_labels import EVERYONE, key_columns, quantities
 from hinet_search.data.derived.days import HOUR_SECONDS, HOURS, period_type
 from hinet_search.data.derived.label_counts import DAY as COUNTED_DAY
 from hinet_search.data.derived.label_counts import LabelCounts, label_counts, later_statistics
+from hinet_search.data.derived.log_state import LogState, asked_inputs
 from hinet_search.data.derived.matches import (
     COUNT,
     ITEM,
@@ -30,8 +32,15 @@ from hinet_search.data.derived.similarity import ItemFactors
 from hinet_search.data.encode import VALUE
 from hinet_search.data.lists import ListedRows
 from hinet_search.data.rows import Rows
-from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.tables import Types, as_typed, read_table, require
+from hinet_search.serving.inputs import Inputs, LogInput
+from hinet_search.serving.log_tables import (
+    PathOf,
+    log_state_of_folder,
+    log_state_of_study,
+    log_table_names,
+    tables_of_log,
+)
+from hinet_search.serving.tables import Types, as_typed, read_table, require, require_range
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import MatchesDefinition
 from hinet_search.study.statistics_definition import HOUR, StatisticsDefinition
@@ -41,7 +50,27 @@ MAX_COUNT = 2**31  # so that a product of two counts fits into 64 bits
 MAX_PARTS = 2**62  # of a sum of amounts, so that two fit into 64 bits
 MAX_FACTOR = 1 + 1e-6  # of factors of length 1, with rounding
 
-PathOf = Callable[[str], Path]  # the file of a table by its name
+
+@dataclass(frozen=True)
+class RolledInputs:
+    """Inputs of rows that were rolled over, in place of those that the history has for them."""
+
+    statistics: pl.DataFrame | None = None
+    log: pl.DataFrame | None = None
+
+    def block(self, rows: slice) -> "RolledInputs":
+        """Those of some of the rows."""
+        statistics = None if self.statistics is None else self.statistics[rows]
+        return RolledInputs(statistics, None if self.log is None else self.log[rows])
+
+    def where(self, is_chosen_R: NDArray[np.bool_]) -> "RolledInputs":
+        """Those of chosen rows (R,)."""
+        chosen = pl.Series(is_chosen_R)
+        statistics = None if self.statistics is None else self.statistics.filter(chosen)
+        return RolledInputs(statistics, None if self.log is None else self.log.filter(chosen))
+
+
+NOT_ROLLED = RolledInputs()
 
 
 @dataclass(frozen=True)
@@ -50,26 +79,37 @@ class History:
 
     counts: LabelCounts | None = None
     matches: KnownMatches | None = None
+    log: LogState | None = None
 
     def numbers(
-        self, inputs: Inputs, rows: ListedRows, statistics: pl.DataFrame | None = None
+        self, inputs: Inputs, rows: ListedRows, rolled: RolledInputs = NOT_ROLLED
     ) -> list[pl.Series]:
-        """The numeric inputs derived from labels and lists, for every row.
+        """The numeric inputs derived from labels, lists and the log, for every row.
 
-        Statistics are of the counts, unless they are given.
+        Those that are `rolled` are taken as they are. Of the log a row sees what is stored, and no
+        other of the rows. DataError when rows are too old for it.
         """
         columns: list[pl.Series] = []
-        if statistics is not None:
-            columns += statistics.get_columns()
+        if rolled.statistics is not None:
+            columns += rolled.statistics.get_columns()
         elif self.counts is not None and inputs.statistics is not None:
             statistics = later_statistics(self.counts, inputs.statistics, rows.frame, inputs.tasks)
             columns += statistics.get_columns()
         if self.matches is not None and inputs.matches is not None:
             columns += match_numbers(self.matches, inputs.matches, inputs.lists, rows).get_columns()
+        if rolled.log is not None:
+            columns += rolled.log.get_columns()
+        elif self.log is not None and inputs.log is not None:
+            columns += asked_inputs(self.log, rows.frame, inputs.log.time).get_columns()
         return columns
 
     def last_counted(self, inputs: Inputs) -> str:
-        """The last day (or hour) with a counted label, in the unit of the clock; empty if none."""
+        """The last day (or hour) with a counted label, in the unit of the clock; empty if none.
+
+        Of a log it is the time of the last row.
+        """
+        if self.log is not None and inputs.log is not None:
+            return "" if self.log.last_time is None else _time_in_words(self.log, inputs.log)
         definition = inputs.statistics
         if definition is None or definition.clock is None:
             return ""
@@ -81,6 +121,8 @@ class History:
         """Notes for users of the exported model, which may have learned from newer rows."""
         if self.counts is not None and inputs.statistics is not None:
             yield from self._statistics_notes(inputs.statistics, with_newer=with_newer)
+        if self.log is not None and inputs.log is not None:
+            yield _log_note(self.log, inputs.log)
         if self.matches is not None:
             yield (
                 "What is known of lists (users' entries, attributes of items) is of training rows; "
@@ -123,6 +165,25 @@ class History:
         return f"train and valid, {time}, none of test"
 
 
+def _log_note(log: LogState, inputs: LogInput) -> str:
+    """What a row sees of the log, and how the log goes on."""
+    last = "none" if log.last_time is None else f"up to {_time_in_words(log, inputs)}"
+    return (
+        f"A row sees the rows of the log before its {inputs.time}: those of train, valid and test, "
+        f"{last}. New rows are added by `predict --state`; the metrics of this model are of rows "
+        "that see all before them."
+    )
+
+
+def _time_in_words(log: LogState, inputs: LogInput) -> str:
+    """The time of the last row: as a moment, or as the number that it is."""
+    assert log.last_time is not None, "there is a row"
+    if inputs.time_unit is not None:
+        return f"{inputs.time} {log.last_time}"
+    seconds = log.last_time / log.moments.units_a_second
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+
+
 def _span_in_words(first: Any, last: Any, definition: StatisticsDefinition) -> tuple[str, str]:
     """The ends of counted days, or hours, in the unit of the clock."""
     length = definition.day_length
@@ -136,11 +197,12 @@ def _span_in_words(first: Any, last: Any, definition: StatisticsDefinition) -> t
     return str(first), str(last)
 
 
-def history_of(definition: DataDefinition, inputs: Inputs, rows: Rows) -> History:
-    """The history of a study's rows, as far as the inputs need it."""
+def history_of(definition: DataDefinition, inputs: Inputs, types: Types, rows: Rows) -> History:
+    """The history of a study's rows, as far as inputs of these types need it."""
     return History(
         counts=label_counts(inputs.statistics, rows) if inputs.statistics is not None else None,
         matches=known_of(definition, inputs.matches, rows) if inputs.matches is not None else None,
+        log=log_state_of_study(definition, inputs, types, rows),
     )
 
 
@@ -155,7 +217,7 @@ def tables_of(history: History, inputs: Inputs) -> dict[str, pl.DataFrame]:
             tables[f"counts.{number}"] = known.counts[pair]
         for number, name in enumerate(matches.similarity):
             tables[f"factors.{number}"] = _as_table(known.factors[name])
-    return tables
+    return tables | tables_of_log(history.log)
 
 
 def tables_of_statistics(history: History, inputs: Inputs) -> dict[str, pl.DataFrame]:
@@ -181,7 +243,7 @@ def table_names(inputs: Inputs) -> list[str]:
         counts["factors"] = len(inputs.matches.similarity)
     for name, count in counts.items():
         names += [f"{name}.{number}" for number in range(count)]
-    return names
+    return [*names, *log_table_names(inputs)]
 
 
 def history_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> History:
@@ -192,7 +254,21 @@ def history_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> History:
     counts, matches = statistics_of_folder(inputs, types, path_of), None
     if inputs.matches is not None:
         matches = _known_matches(inputs, inputs.matches, types, path_of)
-    return History(counts, matches)
+    return History(counts, matches, log_state_of_folder(inputs, types, path_of))
+
+
+def rolling_tables(history: History, inputs: Inputs) -> dict[str, pl.DataFrame]:
+    """The tables of what rolls forward, by name."""
+    counts = tables_of_statistics(history, inputs) if inputs.rolls_statistics else {}
+    return counts | tables_of_log(history.log)
+
+
+def rolling_of_folder(history: History, inputs: Inputs, types: Types, path_of: PathOf) -> History:
+    """A history with what rolls forward as `rolling_tables` has it; DataError as below."""
+    log = log_state_of_folder(inputs, types, path_of)
+    if not inputs.rolls_statistics:
+        return replace(history, log=log)
+    return replace(history, counts=statistics_of_folder(inputs, types, path_of), log=log)
 
 
 def statistics_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> LabelCounts | None:
@@ -216,9 +292,9 @@ def statistics_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> Label
         table = as_typed(path, read_table(path), table_types, [*columns, COUNTED_DAY])
         day_numbers = table[COUNTED_DAY]
         require(path, day_numbers.is_sorted(), "have its days in order", "has not")
-        _require_range(path, day_numbers, (0, len(days) - 1), "number the days of its study")
+        require_range(path, day_numbers, (0, len(days) - 1), "number the days of its study")
         for name, largest in most.items():
-            _require_range(path, table[name], (0, largest), f"hold counts in '{name}'")
+            require_range(path, table[name], (0, largest), f"hold counts in '{name}'")
         of_keys[key] = table
     return LabelCounts(days, of_keys)
 
@@ -277,7 +353,7 @@ def _value_counts(
         path = path_of(f"counts.{number}")
         table_types = {VALUE: types[column], COUNT: pl.Float64()}
         table = as_typed(path, read_table(path), table_types, [VALUE])
-        _require_range(path, table[COUNT], (0, MAX_COUNT), f"hold counts in '{COUNT}'")
+        require_range(path, table[COUNT], (0, MAX_COUNT), f"hold counts in '{COUNT}'")
         first_values = values_of.setdefault(column, table[VALUE])
         what = f"count the values of '{column}' that other lists count"
         require(path, first_values.equals(table[VALUE]), what, "does not")
@@ -291,13 +367,8 @@ def _item_factors(path: Path, item_type: pl.DataType) -> ItemFactors:
     table_types = {ITEM: item_type, **dict.fromkeys(names, pl.Float64())}
     table = as_typed(path, table, table_types, [ITEM])
     for name in names:
-        _require_range(path, table[name], (-MAX_FACTOR, MAX_FACTOR), "hold factors of length 1")
+        require_range(path, table[name], (-MAX_FACTOR, MAX_FACTOR), "hold factors of length 1")
     return ItemFactors(table[ITEM], np.ascontiguousarray(table.drop(ITEM).to_numpy()))
-
-
-def _require_range(path: Path, numbers: pl.Series, limits: tuple[float, float], what: str) -> None:
-    """DataError that `path` must `what`, unless all numbers are inside limits; NaN is not."""
-    require(path, bool(numbers.is_between(*limits).all()), what, "does not")
 
 
 def _as_table(factors: ItemFactors) -> pl.DataFrame:

@@ -12,15 +12,23 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from hinet_search.common.errors import did_you_mean
-from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, Frozen, Text
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE, Frozen, Text
 from hinet_search.data.checks import INTEGERS
+from hinet_search.data.derived.events import event_names
 from hinet_search.data.derived.matches import match_names
+from hinet_search.data.derived.sessions import NAMES as SESSION_NAMES
 from hinet_search.data.derived.statistics import statistic_names
 from hinet_search.data.encode import Scale, missing_name
 from hinet_search.data.text_numbers import parsed, text_columns
 from hinet_search.results.cells import Cell, amount_tasks, has_task, make_cells
 from hinet_search.serving.checked_scales import check_scales
 from hinet_search.serving.tables import Types, in_words, inner_type, kind, plain, widened
+from hinet_search.study.event_definition import (
+    EventsDefinition,
+    LogDefinition,
+    SessionDefinition,
+    TimeUnit,
+)
 from hinet_search.study.feature_definition import QUANTILE, ListDefinition, MatchesDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
@@ -40,6 +48,32 @@ class ScenarioInput(Frozen):
         return tuple(dict.fromkeys(self.values.values()))
 
 
+class LogInput(Frozen):
+    """What is made of the log: the column of the `time` of rows, and that of users of sessions.
+
+    `time_unit` is what numbers of time count, None for datetimes.
+    """
+
+    time: Text
+    time_unit: TimeUnit | None = None
+    events: EventsDefinition | None = None
+    session: SessionDefinition | None = None
+    user: Text | None = None
+
+    @model_validator(mode="after")
+    def _has_inputs(self) -> "LogInput":
+        if self.events is None and self.session is None:
+            raise ValueError("log must have events or sessions")
+        if self.session is not None and self.user is None:
+            raise ValueError("log must name the user of sessions")
+        return self
+
+    @property
+    def definition(self) -> LogDefinition:
+        """What inputs are made of a log, without the column of the time."""
+        return LogDefinition(self.events, self.session, self.user or "")
+
+
 class Inputs(Frozen):
     """What the model reads of a row.
 
@@ -57,6 +91,7 @@ class Inputs(Frozen):
     statistics: StatisticsDefinition | None = None
     lists: dict[Text, ListDefinition]
     matches: MatchesDefinition | None = None
+    log: Annotated[LogInput | None, LEFT_OUT_IF_NONE] = None
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     distinct_by_scenario: tuple[Text, ...] = ()
     not_finite: Literal["refuse", "impute"]
@@ -171,8 +206,23 @@ class Inputs(Frozen):
         """Columns whose transform is `quantile`, which needs a table of knots."""
         return tuple(scale.name for scale in self.scales if scale.transform == QUANTILE)
 
+    @property
+    def rolls_statistics(self) -> bool:
+        """Whether label statistics are counted again after training."""
+        return self.statistics is not None and not self.statistics.is_frozen
+
+    @property
+    def rolls(self) -> bool:
+        """Whether some inputs change with the rows after training."""
+        return self.rolls_statistics or self.log is not None
+
+    @property
+    def has_joins(self) -> bool:
+        """Whether some inputs are looked up in tables of the history."""
+        return any(each is not None for each in (self.statistics, self.matches, self.log))
+
     def _derived(self) -> list[str]:
-        """Names of the numeric inputs that are derived from labels and lists."""
+        """Names of the numeric inputs that are derived from labels, lists and the log."""
         names: list[str] = []
         if self.statistics is not None:
             names += statistic_names(self.statistics, self.tasks)
@@ -187,6 +237,10 @@ class Inputs(Frozen):
             if without_item:
                 raise ValueError(f"matches need lists of items, got {', '.join(without_item)}")
             names += match_names(self.matches)
+        if self.log is not None and self.log.events is not None:
+            names += event_names(self.log.events, self.tasks)
+        if self.log is not None and self.log.session is not None:
+            names += SESSION_NAMES
         return names
 
     @property
@@ -229,6 +283,9 @@ class Inputs(Frozen):
         if self.matches is not None:
             yield from self.matches.by
             yield from (self.lists[name].own_item for name in self.matches.similarity)
+        if self.log is not None:
+            yield from self.log.definition.columns
+            yield self.log.time
 
 
 def cast_rows(inputs: Inputs, rows: pl.LazyFrame, types: Types) -> pl.LazyFrame:

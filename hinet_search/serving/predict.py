@@ -31,6 +31,7 @@ from hinet_search.results.families import POISSON
 from hinet_search.results.statistics.calibrators import apply
 from hinet_search.results.statistics.clustered import equal_users
 from hinet_search.results.statistics.simultaneous import LEVEL
+from hinet_search.serving.history import NOT_ROLLED, RolledInputs
 from hinet_search.serving.inputs import (
     Inputs,
     cast_rows,
@@ -138,12 +139,12 @@ def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None = 
     copied = tuple(dict.fromkeys([*keys, *labels]))
     frame, unfit = checked(exported, lazy, copied, path, to.absolute().parent)
     rolled = _rolled(exported, frame, path) if labels else None
-    statistics = None if rolled is None else rolled.statistics
+    inputs = NOT_ROLLED if rolled is None else rolled.inputs
     unseen, counts = Counter(unfit), list[NumberCounts]()
     try:
         num_bytes = len(frame) * BYTES_PER_SCORE * len(exported.file.inputs.tasks)
         with replacing(to, num_bytes) as part:
-            _write(_Scorer(exported, path, keys, unseen, counts, statistics), frame, part)
+            _write(_Scorer(exported, path, keys, unseen, counts, inputs), frame, part)
     except OSError as error:
         if error.errno == errno.ENOMEM:
             raise
@@ -176,8 +177,10 @@ def _label_columns(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ..
 
 
 def _rolled(exported: ExportedModel, frame: pl.DataFrame, path: str) -> Rolled:
-    tasks = read_profile(exported.folder).tasks
-    return roll(exported, frame, labels_of_rows(exported, tasks, frame, path))
+    tasks, encoder = read_profile(exported.folder).tasks, exported.encoder
+    labels = labels_of_rows(exported, tasks, frame, path)
+    rows = encoder.rows(frame, labels.labels_RT, np.zeros(len(frame), dtype=np.uint8))
+    return roll(encoder, rows, labels.is_labelled_R)
 
 
 def _rolled_rows(exported: ExportedModel, rolled: Rolled | None) -> RolledRows:
@@ -293,17 +296,15 @@ class _Scorer:
     keys: tuple[str, ...]
     unseen: Counter[str]
     counts: list[NumberCounts]
-    statistics: pl.DataFrame | None = None
+    rolled: RolledInputs = NOT_ROLLED
 
     def scored(self, frame: pl.DataFrame, first: int) -> pl.DataFrame:
         """Keys and predictions of a block of rows, of which the first has number `first`.
 
         DataError when a row has no finite score.
         """
-        statistics = None
-        if self.statistics is not None:
-            statistics = self.statistics[first : first + len(frame)]
-        columns = self.exported.encoder.columns(frame, statistics)
+        rolled = self.rolled.block(slice(first, first + len(frame)))
+        columns = self.exported.encoder.columns(frame, rolled)
         self.unseen.update(self.exported.encoder.unseen(frame, columns))
         if self.exported.profile is not None:
             names = self.exported.encoder.encoding.numeric_inputs

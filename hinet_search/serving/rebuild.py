@@ -1,10 +1,10 @@
 """Rebuild: the configurations and the encoder of exported models, from their study."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from hinet_search.common.errors import ConfigurationError, StudyConflict
+from hinet_search.common.errors import StudyConflict
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.encode import Encoding, Vocabulary
 from hinet_search.data.encoded_folder import open_encoding
@@ -17,7 +17,8 @@ from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import history_of
-from hinet_search.serving.inputs import Inputs, ScenarioInput, raw_types
+from hinet_search.serving.inputs import Inputs, LogInput, ScenarioInput, raw_types
+from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import (
     EVENTS,
@@ -84,24 +85,6 @@ def _values(stored: LoadedStudy, record: ArmRecord, finalist: FinalistRecord) ->
     return values
 
 
-def refuse_events(stored: LoadedStudy, features: Sequence[FeatureConfig]) -> None:
-    """ConfigurationError if a model with one of these features reads events or sessions.
-
-    What they are made of is not exported.
-    """
-    group_names = stored.study.spec.data.features.group_names
-    groups = frozenset.union(*(chosen_groups(each.groups, group_names) for each in features))
-    read = [name for name in (EVENTS, SESSION) if name in groups]
-    if read:
-        others = AND.join(name for name in group_names if name not in (EVENTS, SESSION)) or NONE
-        raise ConfigurationError(
-            f"{stored.study.file.path}: a model that is exported must not read "
-            f"{' and '.join(f'data.features.{name}' for name in read)}: the log that they are made "
-            "of is no part of an export",
-            remedy=f"launch the study with 'fixed: {{{GROUPS}: {others}}}', and export that",
-        )
-
-
 def encoder_of(stored: LoadedStudy, features: Sequence[FeatureConfig], rows: Rows) -> Encoder:
     """The encoder of what models with these features read together; `rows` are the study's rows.
 
@@ -120,7 +103,7 @@ def encoder_of(stored: LoadedStudy, features: Sequence[FeatureConfig], rows: Row
     cache = dataset.folder.parent
     source_types = source_rows(definition, stored.study.folder, cache).collect_schema()
     types = raw_types(inputs, source_types)
-    encoder = Encoder(inputs, encoding, types, history_of(definition, inputs, rows))
+    encoder = Encoder(inputs, encoding, types, history_of(definition, inputs, types, rows))
     for each in features:
         is_own = encoder.schema_of(each) == each.schema_of(dataset)
         assert is_own, "an export encodes what its models were built for"
@@ -189,6 +172,7 @@ def _inputs(
         statistics=features.statistics if STATISTICS in groups else None,
         lists=_lists(features, schema, matched=MATCHES in groups),
         matches=features.matches if MATCHES in groups else None,
+        log=_log(definition, groups),
         not_finite="impute" if definition.not_finite == "impute" else "refuse",
         keys=tuple(dict.fromkeys(name for name in keys if name is not None)),
         absent_cells=schema.absent_cells,
@@ -196,6 +180,24 @@ def _inputs(
     )
     distinct = tuple(name for name in features.distinct_by_scenario if name in inputs.compared)
     return inputs.model_copy(update={"distinct_by_scenario": distinct})
+
+
+def _log(definition: DataDefinition, groups: Set[str]) -> LogInput | None:
+    """What the model reads of the log, if anything."""
+    features = definition.features
+    events = features.events if EVENTS in groups else None
+    session = features.session if SESSION in groups else None
+    if events is None and session is None:
+        return None
+    assert definition.time is not None, "the definition checks it"
+    user = None if session is None else definition.user
+    return LogInput(
+        time=definition.time,
+        time_unit=definition.time_unit,
+        events=events,
+        session=session,
+        user=user,
+    )
 
 
 def _lists(

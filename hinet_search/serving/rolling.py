@@ -1,26 +1,35 @@
-"""Rolling: the statistics of new rows that have labels, and the label counts after them.
+"""Rolling: the inputs of new rows that have labels, and label counts and the log after them.
 
-A row counts labels of the state and of the new rows, those known when its day (or hour) began.
-Rows without a label count others, and are not counted. Days that the state has counted are not
-counted again, so rows that come twice change nothing.
+A row counts labels of the state and of the new rows, those known when its day (or hour) began, and
+sees the rows of the log before its moment. Rows without a label count and see others, but are not
+counted and not seen. What the state has is not added again: of label counts days that it has
+counted, of the log rows that are not later than its last one. So rows that come twice change
+nothing.
 Shape legend: R rows.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-import polars as pl
+from numpy.typing import NDArray
 
+from hinet_search.data.derived.log_state import (
+    inputs_after,
+    later_moments,
+    rolled,
+    some_rows,
+)
+from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.derived.rolled_statistics import (
     is_counted,
     newer_statistics,
     rolled_counts,
 )
+from hinet_search.data.rows import Rows
 from hinet_search.data.splits import LEFT_OUT
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.label_columns import LabelsOfRows
-from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.state import refreshed_statistics
+from hinet_search.serving.history import History, RolledInputs
+from hinet_search.serving.inputs import Inputs
 
 TRAIN = 0
 
@@ -29,33 +38,75 @@ TRAIN = 0
 class Rolled:
     """What new rows have, and what they leave.
 
-    `statistics` (R rows) are their inputs, `encoder` has the counts after them. `counted` rows were
-    added; `unlabelled` ones lack a label, and `again` are of days that were counted before.
+    `inputs` are those of the R rows, `encoder` has the history after them. `counted` rows were
+    added; `unlabelled` ones lack a label, and `again` were there before.
     """
 
-    statistics: pl.DataFrame
+    inputs: RolledInputs
     encoder: Encoder
     counted: int
     unlabelled: int
     again: int
 
 
-def roll(exported: ExportedModel, frame: pl.DataFrame, labels: LabelsOfRows) -> Rolled:
-    """Roll the label counts of a model over the rows of `frame`, which are checked."""
-    encoder, definition = exported.encoder, refreshed_statistics(exported)
-    before, clock = encoder.history.counts, definition.clock
-    assert before is not None, "a model with statistics has their counts"
-    assert clock is not None, "nothing is counted anew without one"
-    split_R = np.where(labels.is_labelled_R, TRAIN, LEFT_OUT).astype(np.uint8)
-    rows = encoder.rows(frame, labels.labels_RT, split_R)
-    is_again_R = labels.is_labelled_R & is_counted(before, definition, frame[clock])
-    statistics = newer_statistics(before, definition, rows, encoder.inputs.tasks)
-    counts = rolled_counts(before, definition, rows)
-    num_again, num_labelled = int(is_again_R.sum()), int(labels.is_labelled_R.sum())
+@dataclass(frozen=True)
+class _Part:
+    """The history and the inputs after rows, and which of these it had before (R,)."""
+
+    history: History
+    inputs: RolledInputs
+    is_again_R: NDArray[np.bool_]
+
+
+def roll(encoder: Encoder, rows: Rows, is_labelled_R: NDArray[np.bool_]) -> Rolled:
+    """Roll what an encoder counts over rows, see `Encoder.rows`; `is_labelled_R` is of these.
+
+    DataError when rows are too old for the log.
+    """
+    history, inputs = encoder.history, RolledInputs()
+    split_R = np.where(is_labelled_R, np.uint8(TRAIN), np.uint8(LEFT_OUT))
+    is_again_R = np.zeros(rows.num_rows, dtype=np.bool_)
+    if encoder.inputs.rolls_statistics:
+        part = _with_counts(history, encoder.inputs, replace(rows, split_R=split_R))
+        history, inputs, is_again_R = part.history, part.inputs, part.is_again_R
+    if encoder.inputs.log is not None:
+        part = log_after(history, encoder.inputs, rows, is_labelled_R)
+        history, is_again_R = part.history, part.is_again_R
+        inputs = replace(inputs, log=part.inputs.log)
+    num_labelled = int(is_labelled_R.sum())
+    num_again = int((is_again_R & is_labelled_R).sum())
     return Rolled(
-        statistics,
-        replace(encoder, history=replace(encoder.history, counts=counts)),
+        inputs,
+        replace(encoder, history=history),
         counted=num_labelled - num_again,
-        unlabelled=len(frame) - num_labelled,
+        unlabelled=rows.num_rows - num_labelled,
         again=num_again,
     )
+
+
+def _with_counts(history: History, inputs: Inputs, rows: Rows) -> _Part:
+    before, definition = history.counts, inputs.statistics
+    assert before is not None, "a model with statistics has their counts"
+    assert definition is not None, "and their definition"
+    assert definition.clock is not None, "nothing is counted anew without one"
+    statistics = newer_statistics(before, definition, rows, inputs.tasks)
+    after = replace(history, counts=rolled_counts(before, definition, rows))
+    is_again_R = is_counted(before, definition, rows.frame[definition.clock])
+    return _Part(after, RolledInputs(statistics=statistics), is_again_R)
+
+
+def log_after(
+    history: History, inputs: Inputs, rows: Rows, is_labelled_R: NDArray[np.bool_]
+) -> _Part:
+    """The log after rows, and what they see of it; those with labels are seen."""
+    state, log = history.log, inputs.log
+    assert state is not None, "a model with inputs of a log has its state"
+    assert log is not None, "and their definition"
+    numbers_R = np.arange(rows.num_rows, dtype=np.uint64) + np.uint64(state.next_number)
+    rows, moments = replace(rows, row_R=numbers_R), later_moments(state, rows.frame[log.time])
+    is_again_R = (moments.time_R != NO_TIME) & (moments.time_R <= state.last_moment)
+    is_new_R = is_labelled_R & ~is_again_R
+    seen = inputs_after(state, rows, moments, is_new_R)
+    new = np.flatnonzero(is_new_R)
+    after = rolled(state, some_rows(rows, new), Moments(moments.time_R[new], moments.unit))
+    return _Part(replace(history, log=after), RolledInputs(log=seen), is_again_R)

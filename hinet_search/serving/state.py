@@ -22,9 +22,8 @@ from hinet_search.common.errors import ConfigurationError, DataError, Environmen
 from hinet_search.common.files import locked, replacing, replacing_folder
 from hinet_search.common.frozen_model import Frozen
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.history import statistics_of_folder, tables_of_statistics
+from hinet_search.serving.history import rolling_of_folder, rolling_tables
 from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.study.statistics_definition import StatisticsDefinition
 
 INDEX = "state.json"
 MAX_BYTES = 1_000_000  # of the index
@@ -41,18 +40,18 @@ class Index(Frozen):
     tables: dict[Annotated[str, Field(pattern=r"^[a-z]+(\.[0-9]+)?$")], Hash]
 
 
-def refreshed_statistics(exported: ExportedModel) -> StatisticsDefinition:
-    """The statistics of a model that roll forward; ConfigurationError if it has none."""
-    statistics = exported.file.inputs.statistics
-    if statistics is None or statistics.is_frozen:
-        got = "none" if statistics is None else "statistics that are as old as the model"
-        raise ConfigurationError(
-            f"--state: {exported.folder} must have label statistics that are counted anew, "
-            f"got {got}",
-            remedy="write refresh: day in the data definition, launch and export again; or leave "
-            "out --state",
-        )
-    return statistics
+def refuse_fixed(exported: ExportedModel) -> None:
+    """ConfigurationError unless the model has inputs that roll forward."""
+    inputs = exported.file.inputs
+    if inputs.rolls:
+        return
+    got = "none" if inputs.statistics is None else "statistics that are as old as the model"
+    raise ConfigurationError(
+        f"--state: {exported.folder} must have label statistics that are counted anew, events or "
+        f"sessions, got {got}",
+        remedy="write refresh: day in the data definition, launch and export again; or leave "
+        "out --state",
+    )
 
 
 def generation_of(folder: Path) -> int:
@@ -62,18 +61,18 @@ def generation_of(folder: Path) -> int:
 
 
 def with_state(exported: ExportedModel, folder: Path) -> ExportedModel:
-    """The model with the label counts of a state; as it was exported if there is no state yet.
+    """The model with the counts and the log of a state; as exported if there is no state yet.
 
     Errors: ConfigurationError if the model has nothing that rolls; DataError for the state of
     another definition, or a damaged one; EnvironmentFault if it cannot be read.
     """
-    refreshed_statistics(exported)
+    refuse_fixed(exported)
     index = _index(folder)
     if index is None:
         return exported
     if index.definition != _definition(exported.encoder):
         raise DataError(
-            f"{folder}: must be a state of statistics that are defined as those of "
+            f"{folder}: must be a state of inputs that are defined as those of "
             f"{exported.folder}, but is of others",
             remedy=BEGIN_AGAIN,
         )
@@ -89,19 +88,20 @@ def with_state(exported: ExportedModel, folder: Path) -> ExportedModel:
         raise _damaged(folder, f"{error.filename} cannot be read: {error.strerror}") from error
     encoder = exported.encoder
     types = encoder.inputs.encoded_types(encoder.types)
-    counts = statistics_of_folder(encoder.inputs, types, lambda name: place / f"{name}.parquet")
-    history = replace(encoder.history, counts=counts)
+    history = rolling_of_folder(
+        encoder.history, encoder.inputs, types, lambda name: place / f"{name}.parquet"
+    )
     return replace(exported, encoder=replace(encoder, history=history))
 
 
 def write_state(folder: Path, encoder: Encoder, before: int, wait: Callable[[], None]) -> None:
-    """Write the label counts of an encoder as the next generation, completely or not at all.
+    """Write what an encoder counts as the next generation, completely or not at all.
 
     They continue those of generation `before`, see `generation_of`. `wait` is called if another
     process writes the state of this folder.
     Errors: DiskFull; EnvironmentFault if the folder cannot be written, or has another generation.
     """
-    tables = tables_of_statistics(encoder.history, encoder.inputs)
+    tables = rolling_tables(encoder.history, encoder.inputs)
     try:
         with locked(folder, wait):
             _refuse_others(folder, before)
@@ -175,11 +175,16 @@ def _damaged(folder: Path, what: str) -> DataError:
 
 def _definition(encoder: Encoder) -> str:
     """A hash of what counts mean: keys with their types, tasks, and units of amounts."""
-    inputs = encoder.inputs
-    assert inputs.statistics is not None, "only called with statistics"
-    columns = {name for key in inputs.statistics.keys for name in key}
+    inputs, columns = encoder.inputs, set[str]()
+    rolling: dict[str, object] = {}
+    if inputs.statistics is not None and inputs.rolls_statistics:
+        columns |= {name for key in inputs.statistics.keys for name in key}
+        rolling["statistics"] = inputs.statistics.model_dump(mode="json")
+    if inputs.log is not None:
+        columns |= {*inputs.log.definition.columns, inputs.log.time}
+        rolling["log"] = inputs.log.model_dump(mode="json")
     content = {
-        "statistics": inputs.statistics.model_dump(mode="json"),
+        **rolling,
         "tasks": inputs.tasks,
         "units": inputs.amount_units,
         "absent": inputs.absent_cells,

@@ -32,12 +32,16 @@ def read_table(path: Path) -> pl.DataFrame:
 
 
 def as_typed(
-    path: Path, table: pl.DataFrame, types: Types, key: Sequence[str] = ()
+    path: Path,
+    table: pl.DataFrame,
+    types: Types,
+    key: Sequence[str] = (),
+    nullable: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Check the table of a file and cast it to `types`.
 
-    DataError unless it has exactly these columns and types, no null, and no two rows with the same
-    `key`.
+    DataError unless it has exactly these columns and types, no null but in `nullable` columns, and
+    no two rows with the same `key`.
     """
     require(
         path,
@@ -57,7 +61,7 @@ def as_typed(
     for name in types:
         require(
             path,
-            not typed[name].has_nulls(),
+            name in nullable or not typed[name].has_nulls(),
             f"hold a value in every row of '{name}'",
             "one is missing",
         )
@@ -75,6 +79,11 @@ def require(path: Path, holds: bool, what: str, got: str) -> None:  # noqa: FBT0
     """DataError that `path` must `what` but `got`, unless it `holds`."""
     if not holds:
         raise wrong_content(path, what, got)
+
+
+def require_range(path: Path, numbers: pl.Series, limits: tuple[float, float], what: str) -> None:
+    """DataError that `path` must `what`, unless all numbers are inside limits; NaN is not."""
+    require(path, bool(numbers.is_between(*limits).all()), what, "does not")
 
 
 def wrong_content(path: Path, what: str, got: str) -> DataError:

@@ -13,9 +13,15 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.columns import SPLITS
+from hinet_search.data.derived.log_state import inputs_after, some_rows
+from hinet_search.data.derived.moments import NO_TIME, Moments, moments_of
 from hinet_search.data.reading import ROW_NUMBER
 from hinet_search.data.rows import Rows, reading_of, source_rows
+from hinet_search.data.times import LONGEST
+from hinet_search.serving.encoder import Encoder
+from hinet_search.serving.history import NOT_ROLLED, RolledInputs
 from hinet_search.serving.inputs import cast_rows
+from hinet_search.serving.log_tables import log_state_of_study
 from hinet_search.serving.members import ExportedMember, average
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.study.data_definition import DataDefinition
@@ -50,21 +56,28 @@ class Verification:
     difference: float
 
 
+@dataclass(frozen=True)
+class TestSample:
+    """Raw rows of the test split, their positions in it, and what they see of the log."""
+
+    raw: pl.DataFrame
+    position_R: NDArray[np.intp]
+    log: RolledInputs
+
+
 def verify_scores(
-    exported: ExportedModel,
-    raw: pl.DataFrame,
-    position_R: NDArray[np.intp],
-    scores: Sequence[ScoresOfTraining],
+    exported: ExportedModel, sample: TestSample, scores: Sequence[ScoresOfTraining]
 ) -> Verification:
-    """Score `raw` rows, which are at `position_R` of the test split, and compare with `scores`.
+    """Score rows of the test split, and compare with the `scores` of all.
 
     DataError when a row does not score the same.
     """
     encoder = exported.encoder
-    columns = encoder.columns(cast_rows(encoder.inputs, raw.lazy(), encoder.types).collect())
+    frame = cast_rows(encoder.inputs, sample.raw.lazy(), encoder.types).collect()
+    columns = encoder.columns(frame, sample.log)
     largest = 0.0
     for stored in scores:
-        training_RT = stored.logits_RT[position_R].astype(np.float64)
+        training_RT = stored.logits_RT[sample.position_R].astype(np.float64)
         folder_RT = average(stored.members(exported), exported.file, columns)
         difference_RT = np.abs(folder_RT - training_RT)
         tolerance_RT = TOLERANCE * np.maximum(1.0, np.abs(training_RT))
@@ -72,13 +85,13 @@ def verify_scores(
         if not agrees_R.all():
             _refuse(exported, stored.title, difference_RT, agrees_R)
         largest = max(largest, float(difference_RT.max(initial=0.0)))
-    return Verification(len(raw), largest)
+    return Verification(len(sample.raw), largest)
 
 
 def sample_test_rows(
-    definition: DataDefinition, folder: Path, cache: Path, rows: Rows
-) -> tuple[pl.DataFrame, NDArray[np.intp]]:
-    """Evenly spaced raw rows of the test split from the source, and their positions in it."""
+    definition: DataDefinition, folder: Path, cache: Path, rows: Rows, encoder: Encoder
+) -> TestSample:
+    """Evenly spaced rows of the test split, from the source."""
     test_rows = np.flatnonzero(rows.split_R == SPLITS.index("test"))
     spaced = np.linspace(0, test_rows.size - 1, min(MAX_ROWS, test_rows.size))
     position_R = np.unique(spaced.astype(np.intp))
@@ -86,7 +99,26 @@ def sample_test_rows(
     lazy = source_rows(definition, folder, cache).with_row_index(ROW_NUMBER)
     with reading_of(definition):
         raw = lazy.filter(pl.col(ROW_NUMBER).is_in(numbers.implode())).collect(engine="streaming")
-    return raw.sort(ROW_NUMBER), position_R
+    log = _log_of_sample(definition, rows, encoder, test_rows[position_R])
+    return TestSample(raw.sort(ROW_NUMBER), position_R, log)
+
+
+def _log_of_sample(
+    definition: DataDefinition, rows: Rows, encoder: Encoder, sample: NDArray[np.intp]
+) -> RolledInputs:
+    """What some test rows see of the log: a state as of the first of them goes on from there."""
+    if encoder.inputs.log is None:
+        return NOT_ROLLED
+    moments = moments_of(definition, rows)
+    is_timed = moments.time_R[sample] != NO_TIME
+    first = moments.time_R[sample[is_timed]].min(initial=LONGEST)
+    is_before_R = (moments.time_R < first) & (moments.time_R != NO_TIME)
+    before, later = np.flatnonzero(is_before_R), np.flatnonzero(~is_before_R)
+    state = log_state_of_study(definition, encoder.inputs, encoder.types, rows, before)
+    assert state is not None, "there are inputs of a log"
+    later_rows = some_rows(rows, later)
+    inputs = inputs_after(state, later_rows, Moments(moments.time_R[later], moments.unit))
+    return RolledInputs(log=inputs[np.searchsorted(later, sample)])
 
 
 def _refuse(

@@ -207,7 +207,7 @@ def test_a_state_of_other_statistics_is_refused(nightly: Path, tmp_path: Path) -
     (tmp_path / "other").mkdir()
     other = launched(tmp_path / "other", "refresh: day, smoothing: 3")
     predicted(other, newer(), tmp_path, state=tmp_path / "state")
-    with pytest.raises(DataError, match="must be a state of statistics that are defined as those"):
+    with pytest.raises(DataError, match="must be a state of inputs that are defined as those"):
         predicted(nightly, newer(), tmp_path, state=tmp_path / "state")
 
 

@@ -89,12 +89,12 @@ def command(
 
 
 def _state(rolled: "RolledRows") -> str:
-    """Return `120 rows counted, 3 without a label, 20 of days counted before; up to 2026-05-08`."""
+    """Return `120 rows counted, 3 without a label, 20 counted before; up to 2026-05-08`."""
     parts = [f"{rolled.counted:,} rows counted"]
     if rolled.unlabelled:
         parts.append(f"{rolled.unlabelled:,} without a label")
     if rolled.again:
-        parts.append(f"{rolled.again:,} of days counted before")
+        parts.append(f"{rolled.again:,} counted before")
     return f"{', '.join(parts)}; up to {rolled.last or 'no day'}"
 
 

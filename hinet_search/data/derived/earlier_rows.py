@@ -28,7 +28,7 @@ class TaskLabels:
     """The labels of a task in the order of a log.
 
     `added_E` is what a row adds to their sum: 0 or 1, or parts of an amount. `has_E` says which
-    rows have the task, None if all do.
+    rows are seen and have the task, None if all do.
     """
 
     added_E: NDArray[Any]
@@ -55,6 +55,34 @@ class EarlierRows:
     num_WS: tuple[Integers, ...]
     since_S: Integers
     labels_T: tuple[KnownLabels, ...]
+
+
+@dataclass(frozen=True)
+class SeenRows:
+    """Of some keys' rows (S) those that others see (N): their moments, and where they stand.
+
+    `before_S` has how many of them are before each position and before the end; None if all are.
+    """
+
+    time_N: Integers
+    is_seen_S: NDArray[np.bool_] | slice
+    before_S: Integers | None
+
+    def position(self, position_S: Integers) -> Integers:
+        """Positions among all rows as positions among those that are seen."""
+        return position_S if self.before_S is None else self.before_S[position_S]
+
+    def only(self, value_S: Integers) -> Integers:
+        """The values of those that are seen (N,)."""
+        return value_S[self.is_seen_S]
+
+
+def seen_rows(keyed: KeyedRows, log: EventLog) -> SeenRows:
+    """The rows of some keys that others see."""
+    if log.is_seen_E is None:
+        return SeenRows(keyed.time_S, slice(None), None)
+    is_seen_S = log.is_seen_E[keyed.place_S]
+    return SeenRows(keyed.time_S[is_seen_S], is_seen_S, _sums_before(is_seen_S))
 
 
 @dataclass(frozen=True)
@@ -102,9 +130,10 @@ def _labels_of(log: EventLog, task: int) -> TaskLabels:
     )
     has_task_M = rows.has_task_MT[:, task]
     if has_task_M.all():
-        return TaskLabels(added_E, None)
-    has_E = (has_task_M[rows.scenario_R[log.row_E[block]]] for block in blocks)
-    return TaskLabels(added_E, mapped_array(has_E, rows.cache))
+        return TaskLabels(added_E, log.is_seen_E)
+    has_blocks = (has_task_M[rows.scenario_R[log.row_E[block]]] for block in blocks)
+    has_E = mapped_array(has_blocks, rows.cache)
+    return TaskLabels(added_E, has_E if log.is_seen_E is None else has_E & log.is_seen_E)
 
 
 def whole_labels(rows: Rows, label_B: NDArray[Any], task: int) -> NDArray[Any]:
@@ -116,18 +145,20 @@ def whole_labels(rows: Rows, label_B: NDArray[Any], task: int) -> NDArray[Any]:
 
 def earlier_rows(
     keyed: KeyedRows,
+    log: EventLog,
     horizons: Horizons,
     labels: Sequence[TaskLabels],
     num_last: int,
 ) -> EarlierRows:
-    """What rows (S) may count; there are no labels where none is ever known."""
-    moment_S, start_S = keyed.moment_S, keyed.start_S
-    first_S: dict[int | None, Integers] = {None: start_S, 0: moment_S}
+    """What rows (S) of a log may count; there are no labels where none is ever known."""
+    first_S: dict[int | None, Integers] = {None: keyed.start_S, 0: keyed.moment_S}
     for length, place_E in horizons.place_E.items():
         first_S[length] = keyed.first_from(place_E)
-    num_WS = tuple(moment_S - first_S[length] for length in horizons.rows_W)
-    since_S = keyed.time_S - keyed.time_S[moment_S - 1]
-    since_S = np.where(moment_S > start_S, since_S, NO_ROW)
+    seen = seen_rows(keyed, log)
+    moment_S = seen.position(keyed.moment_S)
+    num_WS = tuple(moment_S - seen.position(first_S[length]) for length in horizons.rows_W)
+    since_S = keyed.time_S - seen.time_N[moment_S - 1] if seen.time_N.size else keyed.time_S
+    since_S = np.where(moment_S > seen.position(keyed.start_S), since_S, NO_ROW)
     if horizons.delay is None:
         return EarlierRows(num_WS, since_S, ())
     known_S = first_S[horizons.delay]

@@ -39,13 +39,15 @@ class Walk:
 class EventLog:
     """Rows with a time, ordered by it: the position of each in the table, and its moment.
 
-    It gives the inputs of the rows of `splits`; others are only seen by them.
+    It gives the inputs of the rows of `splits`; others are only seen by them. `is_seen_E` says
+    which rows others see, None if all.
     """
 
     rows: Rows
     splits: tuple[int, ...]
     row_E: Integers
     time_E: Integers
+    is_seen_E: NDArray[np.bool_] | None = None
 
     @property
     def num_rows(self) -> int:

@@ -127,7 +127,7 @@ def event_inputs(
     logs = [_prepared(definition, rows, moments, each) for each in walks(rows, moments)]
 
     def use(each: _PreparedLog, value_RC: NDArray[np.float32], keyed: KeyedRows) -> None:
-        counted = earlier_rows(keyed, each.horizons, each.labels, definition.last)
+        counted = earlier_rows(keyed, each.log, each.horizons, each.labels, definition.last)
         columns = inputs_of(counted, priors, definition.smoothing, moments.units_a_second)
         write(value_RC, each.log, keyed, columns)
 

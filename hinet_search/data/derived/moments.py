@@ -38,9 +38,15 @@ class Moments:
 def moments_of(definition: DataDefinition, rows: Rows) -> Moments:
     """The moments of rows whose time column was checked for events."""
     assert definition.time is not None, "the definition checks it"
-    values = rows.frame[definition.time]
-    first = whole_times(values).min()
-    assert isinstance(first, int), "checked with the values"
+    values, first = rows.frame[definition.time], first_time(definition, rows)
     blocks = (whole_times(values[block]) - first for block in rows.blocks())
     time_R = rows.mapped(times.fill_null(NO_TIME).to_numpy() for times in blocks)
     return Moments(time_R, unit_of(values.dtype, definition.time_unit))
+
+
+def first_time(definition: DataDefinition, rows: Rows) -> int:
+    """The time of moment 0, see `whole_times`."""
+    assert definition.time is not None, "the definition checks it"
+    first = whole_times(rows.frame[definition.time]).min()
+    assert isinstance(first, int), "checked with the values"
+    return first

@@ -3,16 +3,18 @@
 A visit ends when more than `gap` passes until the user's next moment. Its rows are those that
 events.py lets a row see. A row without a user or a time has zeros.
 
-Shape legend: R rows of the table, S rows of some users, sorted by user and time.
+Shape legend: R rows of the table, S rows of some users, sorted by user and time, N of them are
+seen.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from hinet_search.data.derived.earlier_rows import seen_rows
 from hinet_search.data.derived.event_log import (
     EventLog,
     Integers,
@@ -24,11 +26,20 @@ from hinet_search.data.derived.event_log import (
 )
 from hinet_search.data.derived.events import Floats, frame_of, write, zeros
 from hinet_search.data.derived.key_codes import column_codes, key_codes
-from hinet_search.data.derived.moments import Moments
+from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import SessionDefinition
 
 NAMES = ("session position", "session seconds")
+
+
+@dataclass(frozen=True)
+class Visits:
+    """A visit of each row's user (R,): its first and last moment, NO_TIME if none, and its rows."""
+
+    first_R: Integers
+    last_R: Integers
+    num_R: Integers
 
 
 def session_inputs(
@@ -38,33 +49,62 @@ def session_inputs(
 
     Rows are those before the row's moment, seconds those since the first of them.
     """
+    logs = [log_of(rows, moments, walk) for walk in walks(rows, moments)]
+    return session_inputs_of(definition, user, logs, rows, moments)
+
+
+def session_inputs_of(
+    definition: SessionDefinition,
+    user: str,
+    logs: list[EventLog],
+    rows: Rows,
+    moments: Moments,
+    before: Visits | None = None,
+) -> pl.DataFrame:
+    """The columns of `session_inputs` from logs of the rows, after the visits `before` them."""
     code_R = key_codes(rows, [column_codes(rows, [user])[user]])
     value_RC = zeros(rows, len(NAMES))
     gap = moments.units(definition.gap)
 
     def use(log: EventLog, keyed: KeyedRows) -> None:
-        write(value_RC, log, keyed, _of_visits(keyed, gap, moments.units_a_second))
+        first_S, num_S = earlier_visit(log, keyed, gap, before)
+        seconds_S = (keyed.time_S - first_S) / moments.units_a_second
+        write(value_RC, log, keyed, _of_visits(num_S, seconds_S))
 
-    for walk in walks(rows, moments):
-        log = log_of(rows, moments, walk)
+    for log in logs:
         for_rows_of_keys(log, code_R, partial(use, log))
     return frame_of(NAMES, value_RC, rows)
 
 
-def _of_visits(keyed: KeyedRows, gap: int, units_a_second: int) -> Iterator[Floats]:
-    begin_S = last_position(visit_begins(keyed, gap))
-    seconds_S = (keyed.time_S - keyed.time_S[begin_S]) / units_a_second
-    return visit_inputs(keyed.moment_S - begin_S, seconds_S)
-
-
-def visit_begins(keyed: KeyedRows, gap: int) -> NDArray[np.bool_]:
-    """Whether each row (S,) is the first of a visit, of what these rows show."""
-    is_first_S = keyed.start_S == np.arange(keyed.start_S.size)
-    begins_S: NDArray[np.bool_] = is_first_S | (np.diff(keyed.time_S, prepend=0) > gap)
-    return begins_S
-
-
-def visit_inputs(num_S: Integers, seconds_S: Floats) -> Iterator[Floats]:
-    """Yield the columns of NAMES."""
+def _of_visits(num_S: Integers, seconds_S: Floats) -> Iterator[Floats]:
     yield np.log1p(num_S)
     yield np.log1p(seconds_S)
+
+
+def earlier_visit(
+    log: EventLog, keyed: KeyedRows, gap: int, before: Visits | None = None
+) -> tuple[Integers, Integers]:
+    """The first moment of each row's visit (S,), and the number of its rows before the row's own.
+
+    The visit is that of the last row before which is seen, be it in the log or `before` it. Where
+    that has ended, or there is none, the row's own moment is the first.
+    """
+    seen = seen_rows(keyed, log)
+    moment_S, start_S = seen.position(keyed.moment_S), seen.position(keyed.start_S)
+    has_S = moment_S > start_S
+    time_N, start_N = np.append(seen.time_N, 0), seen.only(start_S)
+    begins_N = (np.arange(start_N.size) == start_N) | (np.diff(seen.time_N, prepend=0) > gap)
+    begin_N = np.append(last_position(begins_N), 0)
+    begin_S = np.where(has_S, begin_N[moment_S - 1], start_S)
+    first_S, last_S = time_N[begin_S], np.where(has_S, time_N[moment_S - 1], NO_TIME)
+    num_S = np.where(has_S, moment_S - begin_S, 0)
+    if before is not None:
+        row_S = log.row_E[keyed.place_S]
+        last_before_S = before.last_R[row_S]
+        is_soon_S = ~has_S | (first_S - last_before_S <= gap)
+        goes_on_S = (last_before_S != NO_TIME) & (begin_S == start_S) & is_soon_S
+        first_S = np.where(goes_on_S, before.first_R[row_S], first_S)
+        num_S = num_S + np.where(goes_on_S, before.num_R[row_S], 0)
+        last_S = np.where(has_S, last_S, last_before_S)
+    is_open_S = (last_S != NO_TIME) & (keyed.time_S - last_S <= gap)
+    return np.where(is_open_S, first_S, keyed.time_S), np.where(is_open_S, num_S, 0)

@@ -36,6 +36,7 @@ from hinet_search.serving.compiled.program import program_of
 from hinet_search.serving.compiled.run import FORMATS, encoded, in_blocks
 from hinet_search.serving.compiled.scoring import MixedScoring, ScenarioScoring
 from hinet_search.serving.compiled.weights import WeightsCost
+from hinet_search.serving.history import NOT_ROLLED, RolledInputs
 from hinet_search.serving.inputs import Inputs, cast_rows
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import predictions
@@ -72,10 +73,15 @@ def require(formats: Sequence[str]) -> None:
 
 
 def write_compiled(
-    exported: ExportedModel, folder: Path, graphs: GraphChoice, raw: pl.DataFrame
+    exported: ExportedModel,
+    folder: Path,
+    graphs: GraphChoice,
+    raw: pl.DataFrame,
+    rolled: RolledInputs = NOT_ROLLED,
 ) -> Compilation:
     """Write the graphs into `folder`, which holds the model, and check them on `raw` rows.
 
+    Inputs of the rows that are `rolled` are not those of the model's history.
     Errors: ConfigurationError if a model has no graph; MemoryError; DataError if a row does not
     score as `probabilities` says.
     """
@@ -91,7 +97,8 @@ def write_compiled(
     layout = layout.model_copy(update={"files": files})
     _write_layout(layout, compiled)
     encoder = exported.encoder
-    columns = encoder.columns(cast_rows(encoder.inputs, raw.lazy(), encoder.types).collect())
+    frame = cast_rows(encoder.inputs, raw.lazy(), encoder.types).collect()
+    columns = encoder.columns(frame, rolled)
     check = _Check(exported, folder, layout, columns)
     difference = max(check.largest_difference(kind) for kind in formats)
     if layout.reads_tables and not all(check.reads_alike(kind, raw) for kind in formats):

@@ -217,7 +217,7 @@ def _fit(
     cells = exported.file.inputs.cells
     for part in (grown.choosing, grown.judging):
         refuse_unmeasured(objective, part, cells, newer.path)
-    before = measure(_shipped_logits(exported, newer), grown.judging, cells, newer.path)
+    before = measure(_shipped_logits(exported, newer, grown), grown.judging, cells, newer.path)
     say(
         f"learning from {grown.learned.num_rows:,} rows, {newer.num_held_out:,} are held out: "
         f"{grown.choosing.num_rows:,} choose when to stop, {grown.judging.num_rows:,} judge"
@@ -233,10 +233,16 @@ def _fit(
     return _Fit(newer, grown, fitted, calibration, comparison)
 
 
-def _shipped_logits(exported: ExportedModel, newer: NewerRows) -> NDArray[np.float32]:
-    """The logits (R, T) of the judging rows as the shipped folder encodes and calibrates them."""
-    file = exported.file
-    columns = exported.encoder.columns(newer.frame.filter(pl.Series(newer.is_judging_R)))
+def _shipped_logits(
+    exported: ExportedModel, newer: NewerRows, grown: GrownEncoder
+) -> NDArray[np.float32]:
+    """The logits (R, T) of the judging rows as the shipped folder encodes and calibrates them.
+
+    They see the log as of their own time, as in production.
+    """
+    file, frame = exported.file, newer.frame.filter(pl.Series(newer.is_judging_R))
+    log = grown.log_of_held_out.where(grown.is_judging_R)
+    columns = exported.encoder.columns(frame, log)
     raw_RT = average(exported.members, file, columns)
     return apply(file.calibrators, file.inputs.cells, raw_RT, columns.scenario_R)
 
@@ -313,7 +319,9 @@ def _write(
         notes = [*warnings, *history, calibration, check]
         return newer_card(file, fit.comparison, made.new_ids, made.unlabelled, notes)
 
-    return write_newer(model, profile, fit.held_out, card, options.formats)
+    return write_newer(
+        model, profile, fit.held_out, fit.grown.log_of_held_out, card, options.formats
+    )
 
 
 def _model_file(

@@ -3,7 +3,8 @@
 - Vocabularies grow. Counts of values add up; a value that is new gets an id if the newer rows have
   it as often as the study and some model demand, and every value of before keeps an id. Ids stay in
   the order of the counts, so that a model's own minimum frequency is still a cut-off.
-- Counts of labels roll forward (data/derived/rolled_statistics.py).
+- Counts of labels roll forward (data/derived/rolled_statistics.py), and so does the log. Every row
+  sees the rows before it, held-out ones too, as in production.
 - Numbers stay standardised as in training, and what is known of lists stays that of the study:
   the weights were learned for these.
 
@@ -20,7 +21,6 @@ from numpy.typing import NDArray
 
 from hinet_search.data.columns import SPLITS, Columns
 from hinet_search.data.derived.inputs import fit_list_vocabularies
-from hinet_search.data.derived.matches import match_numbers
 from hinet_search.data.derived.rolled_statistics import (
     is_counted,
     newer_statistics,
@@ -37,8 +37,9 @@ from hinet_search.data.encode import (
 )
 from hinet_search.data.rows import Rows
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.history import History
+from hinet_search.serving.history import History, RolledInputs
 from hinet_search.serving.newer.rows import NewerRows
+from hinet_search.serving.rolling import log_after
 
 TRAIN, VALID = SPLITS.index("train"), SPLITS.index("valid")
 
@@ -48,7 +49,8 @@ class GrownEncoder:
     """An encoder after newer rows, and these rows encoded by it.
 
     `previous_ids[v]` has, for every id of vocabulary v (V,), the id that its value had before; 0
-    for those that are new. `is_judging_R` is of the held-out rows.
+    for those that are new. `is_judging_R` is of the held-out rows, and so is what they see of the
+    log, which is the same for the encoder of before.
     """
 
     encoder: Encoder
@@ -56,6 +58,7 @@ class GrownEncoder:
     learned: Columns
     held_out: Columns
     is_judging_R: NDArray[np.bool_]
+    log_of_held_out: RolledInputs
 
     @property
     def choosing(self) -> Columns:
@@ -80,8 +83,10 @@ def grow(encoder: Encoder, newer: NewerRows, minimum_frequency: int) -> GrownEnc
     rows = _rows(encoder, newer)
     encoding = _grown_encoding(encoder, rows, minimum_frequency)
     pairs = zip(encoding.all_vocabularies, encoder.encoding.all_vocabularies, strict=True)
-    grown = replace(encoder, encoding=encoding, history=_rolled(encoder, rows))
-    columns = grown.encoded(rows.listed, rows.scenario_R, _derived_numbers(encoder, rows))
+    rolled, history = _rolled(encoder, rows)
+    grown = replace(encoder, encoding=encoding, history=history)
+    derived = encoder.history.numbers(encoder.inputs, rows.listed, rolled)
+    columns = grown.encoded(rows.listed, rows.scenario_R, derived)
     columns = replace(columns, labels_RT=rows.labels_RT, user_R=newer.user_R)
     return GrownEncoder(
         encoder=grown,
@@ -89,6 +94,7 @@ def grow(encoder: Encoder, newer: NewerRows, minimum_frequency: int) -> GrownEnc
         learned=columns.where(~newer.is_held_out_R),
         held_out=columns.where(newer.is_held_out_R),
         is_judging_R=newer.is_judging_R[newer.is_held_out_R],
+        log_of_held_out=RolledInputs(log=rolled.log).where(newer.is_held_out_R),
     )
 
 
@@ -157,21 +163,17 @@ def _previous_ids(grown: Vocabulary, before: Vocabulary) -> NDArray[np.int32]:
     return np.concatenate([unknown, ids_of(grown.table[VALUE], before)])
 
 
-def _rolled(encoder: Encoder, rows: Rows) -> History:
-    history, definition = encoder.history, encoder.inputs.statistics
-    if history.counts is None or definition is None:
-        return history
-    return replace(history, counts=rolled_counts(history.counts, definition, rows))
+def _rolled(encoder: Encoder, rows: Rows) -> tuple[RolledInputs, History]:
+    """The inputs of rows that roll forward, and the history after them.
 
-
-def _derived_numbers(encoder: Encoder, rows: Rows) -> list[pl.Series]:
-    """The numeric inputs derived from labels and lists; no row counts its own label."""
-    history, inputs = encoder.history, encoder.inputs
-    columns: list[pl.Series] = []
+    No row counts its own label.
+    """
+    history, inputs, rolled = encoder.history, encoder.inputs, RolledInputs()
     if history.counts is not None and inputs.statistics is not None:
         statistics = newer_statistics(history.counts, inputs.statistics, rows, inputs.tasks)
-        columns += statistics.get_columns()
-    if history.matches is not None and inputs.matches is not None:
-        matches = match_numbers(history.matches, inputs.matches, inputs.lists, rows.listed)
-        columns += matches.get_columns()
-    return columns
+        counts = rolled_counts(history.counts, inputs.statistics, rows)
+        rolled, history = RolledInputs(statistics=statistics), replace(history, counts=counts)
+    if inputs.log is not None:
+        after = log_after(history, inputs, rows, np.ones(rows.num_rows, dtype=np.bool_))
+        rolled, history = replace(rolled, log=after.inputs.log), after.history
+    return rolled, history

@@ -16,6 +16,7 @@ from torch import Tensor
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.common.files import replacing_folder
 from hinet_search.serving.choice import GraphChoice
+from hinet_search.serving.history import RolledInputs
 from hinet_search.serving.members import ExportedMember, average
 from hinet_search.serving.model_folder import (
     CARD,
@@ -47,16 +48,21 @@ def write_newer(
     model: ExportedModel,
     profile: Profile,
     frame: pl.DataFrame,
+    log: RolledInputs,
     write_card: Callable[[Verification], str],
     formats: Sequence[str],
 ) -> WrittenFolder:
     """Write a model in memory as its folder, completely or not at all.
 
-    Rows of `frame`, as checked, must score from the written folder as from memory.
+    Rows of `frame`, as checked, must score from the written folder as from memory; `log` is what
+    they see of the log.
     Errors: DataError if they do not, EnvironmentFault if the folder cannot be written, and those of
     `write_compiled` for graphs of the `formats`.
     """
-    raw = _sample(frame)
+    spaced = np.linspace(0, len(frame) - 1, min(MAX_ROWS, len(frame)))
+    is_chosen = np.zeros(len(frame), dtype=np.bool_)
+    is_chosen[spaced.astype(np.intp)] = True
+    raw, log = frame.filter(pl.Series(is_chosen)), log.where(is_chosen)
     try:
         with replacing_folder(model.folder, _size(model)) as part:
             for member, name in zip(model.members, model.file.weight_files, strict=True):
@@ -66,9 +72,9 @@ def write_newer(
             write_profile(part, profile)
             seal(part)
             written = open_folder(part, torch.device("cpu"))
-            checked = _check(model, written, raw)
+            checked = _check(model, written, raw, log)
             (part / CARD).write_text(write_card(checked), encoding="utf-8")
-            compiled = _compiled(written, part, formats, raw)
+            compiled = _compiled(written, part, formats, raw, log)
     except OSError as error:
         raise EnvironmentFault(
             f"{model.folder}: cannot be written: {error.strerror}", remedy="name another with -o"
@@ -76,12 +82,6 @@ def write_newer(
     paths = [path for path in sorted(model.folder.rglob("*")) if path.is_file()]
     files = {path.relative_to(model.folder).as_posix(): path.stat().st_size for path in paths}
     return WrittenFolder(files, checked, compiled)
-
-
-def _sample(frame: pl.DataFrame) -> pl.DataFrame:
-    """At most MAX_ROWS rows, evenly spaced."""
-    spaced = np.linspace(0, len(frame) - 1, min(MAX_ROWS, len(frame)))
-    return frame[np.unique(spaced.astype(np.intp))]
 
 
 def _weights(member: ExportedMember) -> dict[str, Tensor]:
@@ -93,10 +93,12 @@ def _size(model: ExportedModel) -> int:
     return sum(tensor.nbytes for member in model.members for tensor in _weights(member).values())
 
 
-def _check(model: ExportedModel, written: ExportedModel, raw: pl.DataFrame) -> Verification:
+def _check(
+    model: ExportedModel, written: ExportedModel, raw: pl.DataFrame, log: RolledInputs
+) -> Verification:
     file = model.file
-    expected_RT = average(model.members, file, model.encoder.columns(raw)).astype(np.float64)
-    written_RT = average(written.members, file, written.encoder.columns(raw))
+    expected_RT = average(model.members, file, model.encoder.columns(raw, log)).astype(np.float64)
+    written_RT = average(written.members, file, written.encoder.columns(raw, log))
     difference_RT = np.abs(written_RT - expected_RT)
     if not (difference_RT <= TOLERANCE * np.maximum(1.0, np.abs(expected_RT))).all():
         raise DataError(
@@ -109,10 +111,14 @@ def _check(model: ExportedModel, written: ExportedModel, raw: pl.DataFrame) -> V
 
 
 def _compiled(
-    written: ExportedModel, folder: Path, formats: Sequence[str], raw: pl.DataFrame
+    written: ExportedModel,
+    folder: Path,
+    formats: Sequence[str],
+    raw: pl.DataFrame,
+    log: RolledInputs,
 ) -> "Compilation | None":
     if not formats:
         return None
     from hinet_search.serving.compiled.write import write_compiled  # half a second
 
-    return write_compiled(written, folder, GraphChoice(tuple(formats)), raw)
+    return write_compiled(written, folder, GraphChoice(tuple(formats)), raw, log)

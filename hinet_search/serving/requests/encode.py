@@ -38,7 +38,7 @@ class RequestEncoder(Protocol):
 def request_encoder(encoder: Encoder) -> RequestEncoder:
     """Return the encoder of requests that fits the inputs of a model."""
     inputs, encoding = encoder.inputs, encoder.encoding
-    if inputs.statistics is not None or inputs.matches is not None or _has_cast_lists(encoder):
+    if inputs.has_joins or _has_cast_lists(encoder):
         return FrameEncoder(encoder)
     ids = [_ids_by_value(vocabulary) for vocabulary in encoding.all_vocabularies]
     lists = _list_inputs(encoder, ids)

@@ -1,0 +1,336 @@
+"""Log state: what a log knows as of its last row, so that later rows get the inputs of one table.
+
+Rows that a window may still lose, or whose label may not be known yet, are kept as they are
+(`recent`). Older ones are added up: by key, as they are in no window but `all` and their labels are
+known to every row to come, and as the last visit of each user. All are whole numbers, so rows that
+come one by one, in blocks or as one table have the same inputs, bit for bit.
+
+Rows may come, and may ask for their inputs, as late as LATE after the last one. Of older ones some
+of what they should not see has been added up.
+
+Shape legend: R rows, S rows of some keys, T tasks, L last labels.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinet_search.common.amounts import counted
+from hinet_search.common.errors import DataError
+from hinet_search.data.columns import SPLITS
+from hinet_search.data.derived.added_up import (
+    EVERYTHING,
+    Keys,
+    OlderRows,
+    added_up,
+    later_visits,
+    merged,
+    no_visits,
+    older_rows,
+    values_of_key,
+    visits_before,
+    with_older,
+)
+from hinet_search.data.derived.earlier_rows import earlier_rows, horizons, task_labels
+from hinet_search.data.derived.event_log import (
+    EventLog,
+    Integers,
+    KeyedRows,
+    for_rows_of_keys,
+    log_of,
+)
+from hinet_search.data.derived.events import (
+    Prior,
+    frame_of,
+    inputs_of,
+    names_of_key,
+    write,
+    zeros,
+)
+from hinet_search.data.derived.key_codes import column_codes, key_codes
+from hinet_search.data.derived.log_places import LogPlaces, places_of
+from hinet_search.data.derived.moments import NO_TIME, Moments
+from hinet_search.data.derived.sessions import session_inputs_of
+from hinet_search.data.rows import Rows
+from hinet_search.data.times import LARGEST, LONGEST, whole_times
+from hinet_search.study.event_definition import EventsDefinition, LogDefinition, TimeSpan
+
+LATE = TimeSpan(1, "h")
+TEST = len(SPLITS) - 1
+
+
+@dataclass(frozen=True)
+class LogState:
+    """A log as of its last row.
+
+    `recent` are rows with a time and the columns of the keys, `moments` theirs, in units since
+    `origin`, the log's first time. `older` has a table of every key with what was added up, see
+    `added_up.py`, and `visits` the last visit of every user: all rows before the moment
+    `added_before` were.
+    """
+
+    definition: LogDefinition
+    tasks: tuple[str, ...]
+    priors: tuple[Prior, ...]
+    recent: Rows
+    moments: Moments
+    older: Mapping[Keys, pl.DataFrame]
+    visits: pl.DataFrame | None
+    added_before: int
+    origin: int = 0
+
+    @property
+    def reach(self) -> int:
+        """How long a row matters by its own moment, in units of time."""
+        events = self.definition.events
+        if events is None:
+            return 0
+        windows = [window for window in events.windows if isinstance(window, TimeSpan)]
+        longest = max((self.moments.units(window) for window in windows), default=0)
+        delay = events.labels_after
+        return longest + (self.moments.units(delay) if isinstance(delay, TimeSpan) else 0)
+
+    @property
+    def exact_from(self) -> int:
+        """The first moment of a row that sees no row which was added up too early."""
+        return self.added_before + self.reach if self.added_before > 0 else 0
+
+    @property
+    def last_moment(self) -> int:
+        """The moment of the last row; NO_TIME without one."""
+        return int(self.moments.time_R.max(initial=NO_TIME))
+
+    @property
+    def last_time(self) -> int | None:
+        """The time of the last row, as its column has it in whole numbers; None without one."""
+        return None if self.last_moment == NO_TIME else self.origin + self.last_moment
+
+    @property
+    def unlabelled(self) -> int:
+        """The number of the scenario of rows without labels: it has no task."""
+        return len(self.recent.has_task_MT) - 1
+
+    @property
+    def next_number(self) -> int:
+        """A number for the next row: among those of a moment the last one."""
+        return int(self.recent.row_R.max(initial=0)) + 1
+
+    @cached_property
+    def places(self) -> LogPlaces:
+        """Where the values of the keys are, for `narrowed`."""
+        return places_of(self.recent.frame, self.older, self.visits, (self.definition.user,))
+
+
+def log_state_of(
+    definition: LogDefinition,
+    rows: Rows,
+    tasks: Sequence[str],
+    moments: Moments,
+    priors: Sequence[Prior],
+    origin: int = 0,
+) -> LogState:
+    """The state of a log after all of these rows; `priors` are those of the study.
+
+    `origin` is the time of moment 0.
+    """
+    nothing = np.zeros(0, dtype=np.int64)
+    frame = rows.frame.select(definition.columns)
+    no_task_T = np.zeros((1, len(tasks)), dtype=np.bool_)  # of rows without labels
+    has_task_MT = np.concatenate([rows.has_task_MT, no_task_T])
+    none = some_rows(replace(rows, frame=frame, has_task_MT=has_task_MT), nothing)
+    at_none = Moments(nothing, moments.unit)
+    events = definition.events
+    keys = () if events is None else events.keys
+    older = {key: added_up(events, none, at_none, key) for key in keys if events is not None}
+    visits = None if definition.session is None else no_visits(none.frame[definition.user])
+    empty = LogState(
+        definition, tuple(tasks), tuple(priors), none, at_none, older, visits, NO_TIME, origin
+    )
+    return rolled(empty, rows, moments)
+
+
+def later_moments(state: LogState, times: pl.Series) -> Moments:
+    """The moments of later rows, by the column of their times; a time before the log is moment 0.
+
+    One that is no whole number is cut.
+    """
+    whole = whole_times(times)
+    latest = min(state.origin + LONGEST, LARGEST)
+    moment_R = whole.clip(state.origin, latest) - state.origin
+    return Moments(moment_R.fill_null(NO_TIME).to_numpy(), state.moments.unit)
+
+
+def asking_rows(state: LogState, frame: pl.DataFrame) -> Rows:
+    """Rows that only ask for their inputs, with the columns of the keys."""
+    num_rows = len(frame)
+    return replace(
+        state.recent,
+        frame=_like(state.recent, frame),
+        row_R=np.arange(num_rows, dtype=np.uint64) + np.uint64(state.next_number),
+        scenario_R=np.full(num_rows, state.unlabelled, dtype=np.int16),
+        labels_RT=np.zeros((num_rows, len(state.tasks)), dtype=state.recent.labels_RT.dtype),
+        split_R=np.full(num_rows, TEST, dtype=np.uint8),
+    )
+
+
+def asked_inputs(state: LogState, frame: pl.DataFrame, time: str) -> pl.DataFrame:
+    """The columns of `inputs_after` of rows that see the log, and none of one another.
+
+    DataError when rows are too old.
+    """
+    rows, moments = asking_rows(state, frame), later_moments(state, frame[time])
+    return inputs_after(narrowed(state, rows), rows, moments, np.zeros(len(frame), dtype=np.bool_))
+
+
+def rolled(state: LogState, rows: Rows, moments: Moments) -> LogState:
+    """The state after further rows, which it must not have yet; those without a time are left out.
+
+    DataError when rows are too old.
+    """
+    new = np.flatnonzero(moments.time_R != NO_TIME)
+    _refuse_old(moments.time_R[new], state.added_before)
+    joined = _joined(state.recent, some_rows(rows, new))
+    time_R = np.concatenate([state.moments.time_R, moments.time_R[new]])
+    late = state.moments.units(LATE) + state.reach
+    added_before = max(state.added_before, int(time_R.max(initial=NO_TIME)) - late)
+    is_old_R = time_R < added_before
+    old, recent = np.flatnonzero(is_old_R), np.flatnonzero(~is_old_R)
+    old_rows, at_old = some_rows(joined, old), Moments(time_R[old], moments.unit)
+    return replace(
+        state,
+        recent=some_rows(joined, recent),
+        moments=Moments(time_R[recent], moments.unit),
+        older=_rolled_keys(state, old_rows, at_old),
+        visits=_rolled_visits(state, old_rows, at_old),
+        added_before=added_before,
+    )
+
+
+def _rolled_keys(state: LogState, rows: Rows, moments: Moments) -> Mapping[Keys, pl.DataFrame]:
+    events = state.definition.events
+    if events is None:
+        return {}
+    return {
+        key: merged(events, len(state.tasks), added_up(events, rows, moments, key), table)
+        for key, table in state.older.items()
+    }
+
+
+def _rolled_visits(state: LogState, rows: Rows, moments: Moments) -> pl.DataFrame | None:
+    session = state.definition.session
+    if session is None or state.visits is None:
+        return None
+    return later_visits(
+        state.visits, state.definition.user, moments.units(session.gap), rows, moments
+    )
+
+
+def some_rows(rows: Rows, number: NDArray[np.intp]) -> Rows:
+    """Some rows, without their lists, as rows of the split that sees all others."""
+    return replace(
+        rows,
+        frame=rows.frame[number],
+        row_R=rows.row_R[number],
+        scenario_R=rows.scenario_R[number],
+        labels_RT=rows.labels_RT[number],
+        split_R=np.full(number.size, TEST, dtype=np.uint8),
+        truth_RT=None,
+        lists={},
+        cache=None,
+    )
+
+
+def inputs_after(
+    state: LogState, rows: Rows, moments: Moments, is_seen_R: NDArray[np.bool_] | None = None
+) -> pl.DataFrame:
+    """The columns of `event_inputs` and `session_inputs` of rows that follow a log.
+
+    They see the log, and those of one another that are seen: all, unless `is_seen_R` says which.
+    DataError when rows are too old.
+    """
+    _refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
+    joined = _joined(state.recent, rows)
+    together = Moments(np.concatenate([state.moments.time_R, moments.time_R]), moments.unit)
+    log = log_of(joined, together, EVERYTHING)
+    if is_seen_R is not None:
+        seen_R = np.concatenate([np.ones(state.recent.num_rows, dtype=np.bool_), is_seen_R])
+        log = replace(log, is_seen_E=seen_R[log.row_E])
+    tables = []
+    if state.definition.events is not None:
+        tables += _event_tables(state, state.definition.events, log, together)
+    if state.definition.session is not None and state.visits is not None:
+        user = state.definition.user
+        before = visits_before(state.visits, values_of_key(joined.frame, (user,)))
+        tables.append(
+            session_inputs_of(state.definition.session, user, [log], joined, together, before)
+        )
+    return pl.concat(tables, how="horizontal")[state.recent.num_rows :]
+
+
+def _event_tables(
+    state: LogState, events: EventsDefinition, log: EventLog, moments: Moments
+) -> list[pl.DataFrame]:
+    """The inputs of every key."""
+    rows, labels, places = log.rows, task_labels(log), horizons(events, log, moments)
+    codes = column_codes(rows, [column for key in events.keys for column in key])
+
+    def use(older: OlderRows, value_RC: NDArray[np.float32], keyed: KeyedRows) -> None:
+        recent = earlier_rows(keyed, log, places, labels, events.last)
+        row_S = log.row_E[keyed.place_S]
+        together = with_older(events, recent, older, row_S, keyed.time_S)
+        columns = inputs_of(together, state.priors, events.smoothing, moments.units_a_second)
+        write(value_RC, log, keyed, columns)
+
+    tables = []
+    for key, table in state.older.items():
+        names = names_of_key(events, key, state.tasks)
+        value_RC = zeros(rows, len(names))
+        code_R = key_codes(rows, [codes[name] for name in key])
+        older = older_rows(events, len(state.tasks), table, values_of_key(rows.frame, key))
+        for_rows_of_keys(log, code_R, partial(use, older, value_RC))
+        tables.append(frame_of(names, value_RC, rows))
+    return tables
+
+
+def narrowed(state: LogState, rows: Rows) -> LogState:
+    """The part of a state that the inputs of these rows are made of; quick for few rows."""
+    found = state.places.of(rows.frame)
+    return replace(
+        state,
+        recent=some_rows(state.recent, found.recent),
+        moments=Moments(state.moments.time_R[found.recent], state.moments.unit),
+        older={key: table[found.older[key]] for key, table in state.older.items()},
+        visits=None if state.visits is None else state.visits[found.visits],
+    )
+
+
+def _refuse_old(time_R: Integers, first: int) -> None:
+    """DataError for moments before the first that is still exact."""
+    num_old = int((time_R < first).sum())
+    if num_old:
+        raise DataError(
+            f"rows must be at most {LATE} older than the last row of the log, got "
+            f"{counted(num_old, 'older row')}: what they should not see is added up already",
+            remedy="give rows in the order of time, or begin with an older state of the log",
+        )
+
+
+def _like(recent: Rows, frame: pl.DataFrame) -> pl.DataFrame:
+    """The columns of the rows of a state, in their types."""
+    return frame.select(recent.frame.columns).cast(recent.frame.schema)
+
+
+def _joined(recent: Rows, rows: Rows) -> Rows:
+    """The rows of a state, then others."""
+    return replace(
+        recent,
+        frame=pl.concat([recent.frame, _like(recent, rows.frame)]),
+        row_R=np.concatenate([recent.row_R, rows.row_R]),
+        scenario_R=np.concatenate([recent.scenario_R, rows.scenario_R]),
+        labels_RT=np.concatenate([recent.labels_RT, rows.labels_RT]),
+        split_R=np.full(recent.num_rows + rows.num_rows, TEST, dtype=np.uint8),
+    )

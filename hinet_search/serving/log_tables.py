@@ -1,0 +1,230 @@
+"""Log tables: the state of a log as the tables of an exported model, and read back with checks.
+
+log          one row: the time of moment 0, and the moment before which all rows are added up
+priors       the training rows and the sum of labels of every task, by which rates are smoothed
+recent       the rows that are kept as they are: number, moment, scenario, `key N`, `label N`
+older.N      what is added up for the N-th key of events
+visits       the last visit of every user
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinet_search.data.derived.added_up import (
+    LAST_TIME,
+    NUM_ROWS,
+    VISIT,
+    Keys,
+    of_task,
+    tasks_of,
+)
+from hinet_search.data.derived.countable_labels import PARTS, key_columns
+from hinet_search.data.derived.events import Prior, prior_of
+from hinet_search.data.derived.log_state import TEST, LogState, log_state_of, some_rows
+from hinet_search.data.derived.moments import NO_TIME, Moments, first_time, moments_of
+from hinet_search.data.rows import Rows
+from hinet_search.data.times import LONGEST, unit_of
+from hinet_search.serving.inputs import Inputs, LogInput
+from hinet_search.serving.tables import Types, as_typed, read_table, require, require_range, widened
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.event_definition import EventsDefinition
+
+LOG, PRIORS, RECENT, OLDER, VISITS = "log", "priors", "recent", "older", "visits"
+ORIGIN, ADDED_BEFORE = "origin", "added before"
+NUMBER, MOMENT, SCENARIO = "number", "moment", "scenario"
+TRAINING_ROWS, SUM = "rows", "sum"
+MAX_COUNT = 2**31  # so that a product of two counts fits into 64 bits
+MAX_SUM = 2**62
+
+PathOf = Callable[[str], Path]  # the file of a table by its name
+
+
+def log_state_of_study(
+    definition: DataDefinition,
+    inputs: Inputs,
+    types: Types,
+    rows: Rows,
+    chosen: NDArray[np.intp] | None = None,
+) -> LogState | None:
+    """The state of a study's log after all of its rows, with keys of the types of an export.
+
+    It has the `chosen` rows alone, if there are any. None without inputs of a log.
+    """
+    if inputs.log is None:
+        return None
+    columns = inputs.log.definition.columns
+    wanted = inputs.encoded_types(types)
+    keys = [rows.frame[name].cast(widened(wanted[name])) for name in columns]
+    rows = rows.with_columns(pl.DataFrame(keys))
+    priors = [prior_of(rows, task) for task in range(len(inputs.tasks))]
+    moments, first = moments_of(definition, rows), first_time(definition, rows)
+    if chosen is not None:
+        rows, moments = some_rows(rows, chosen), Moments(moments.time_R[chosen], moments.unit)
+    return log_state_of(inputs.log.definition, rows, inputs.tasks, moments, priors, first)
+
+
+def log_table_names(inputs: Inputs) -> list[str]:
+    """Names of the tables of `tables_of_log`."""
+    if inputs.log is None:
+        return []
+    names, events = [LOG, PRIORS, RECENT], inputs.log.events
+    if events is not None:
+        names += [f"{OLDER}.{number}" for number in range(len(events.keys))]
+    return names if inputs.log.session is None else [*names, VISITS]
+
+
+def tables_of_log(state: LogState | None) -> dict[str, pl.DataFrame]:
+    """The tables of a state by name; none without one."""
+    if state is None:
+        return {}
+    recent, num_tasks = state.recent, len(state.tasks)
+    columns = [
+        pl.Series(NUMBER, recent.row_R),
+        pl.Series(MOMENT, state.moments.time_R),
+        pl.Series(SCENARIO, recent.scenario_R),
+        *(values.alias(f"key {number}") for number, values in enumerate(recent.frame)),
+        *(pl.Series(f"label {task}", recent.labels_RT[:, task]) for task in range(num_tasks)),
+    ]
+    priors = {
+        TRAINING_ROWS: [prior.num_rows for prior in state.priors],
+        SUM: [prior.total for prior in state.priors],
+    }
+    tables = {
+        LOG: pl.DataFrame({ORIGIN: [state.origin], ADDED_BEFORE: [state.added_before]}),
+        PRIORS: pl.DataFrame(priors, schema=dict.fromkeys(priors, pl.Int64)),
+        RECENT: pl.DataFrame(columns),
+    }
+    tables |= {f"{OLDER}.{number}": table for number, table in enumerate(state.older.values())}
+    return tables if state.visits is None else {**tables, VISITS: state.visits}
+
+
+def log_state_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> LogState | None:
+    """Read back the tables of `tables_of_log`; None without inputs of a log.
+
+    DataError when a table does not fit rows of `types`.
+    """
+    log = inputs.log
+    if log is None:
+        return None
+    path = path_of(LOG)
+    place = as_typed(path, read_table(path), dict.fromkeys((ORIGIN, ADDED_BEFORE), pl.Int64()))
+    require(path, len(place) == 1, "have one row", f"has {len(place)}")
+    origin, added_before = place.row(0)
+    is_moment = NO_TIME <= added_before <= LONGEST
+    require(path, is_moment, "have a moment before which rows are added up", "has not")
+    recent, moments = _recent(inputs, log, types, path_of(RECENT))
+    events, visits = log.events, None
+    keys = () if events is None else events.keys
+    older = {
+        key: _older(events, inputs, types, key, path_of(f"{OLDER}.{number}"))
+        for number, key in enumerate(keys)
+        if events is not None
+    }
+    if log.session is not None and log.user is not None:
+        visits = _visits(path_of(VISITS), types[log.user])
+    state = LogState(
+        definition=log.definition,
+        tasks=inputs.tasks,
+        priors=_priors(inputs, path_of(PRIORS)),
+        recent=recent,
+        moments=moments,
+        older=older,
+        visits=visits,
+        added_before=added_before,
+        origin=origin,
+    )
+    first, last = max(added_before, 0), LONGEST
+    is_recent_R = (first <= moments.time_R) & (moments.time_R <= last)
+    require(path_of(RECENT), bool(is_recent_R.all()), "hold rows that are not added up", "does not")
+    return state
+
+
+def _priors(inputs: Inputs, path: Path) -> tuple[Prior, ...]:
+    table = as_typed(path, read_table(path), {TRAINING_ROWS: pl.Int64(), SUM: pl.Int64()})
+    num_tasks = len(inputs.tasks)
+    require(path, len(table) == num_tasks, f"have {num_tasks} rows", f"has {len(table)}")
+    _require_range(path, table[TRAINING_ROWS], 1, MAX_COUNT)
+    _require_range(path, table[SUM], 0, MAX_SUM)
+    parts = [PARTS if is_amount else 1 for is_amount in inputs.is_amount.tolist()]
+    return tuple(
+        Prior(num_rows, total, part)
+        for (num_rows, total), part in zip(table.rows(), parts, strict=True)
+    )
+
+
+def _recent(inputs: Inputs, log: LogInput, types: Types, path: Path) -> tuple[Rows, Moments]:
+    columns, num_tasks = log.definition.columns, len(inputs.tasks)
+    has_amounts = bool(inputs.is_amount.any())
+    label_type = pl.Float32() if has_amounts else pl.UInt8()
+    keys = {f"key {number}": types[name] for number, name in enumerate(columns)}
+    labels = dict.fromkeys((f"label {task}" for task in range(num_tasks)), label_type)
+    numbers = {NUMBER: pl.UInt64(), MOMENT: pl.Int64(), SCENARIO: pl.Int16()}
+    table = as_typed(path, read_table(path), {**numbers, **keys, **labels}, nullable=tuple(keys))
+    scenarios = inputs.scenario.names
+    _require_range(path, table[SCENARIO], 0, len(scenarios))
+    for number, name in enumerate(labels):
+        most = float("inf") if inputs.is_amount[number] else 1
+        _require_range(path, table[name], 0, most)
+    units = {
+        number: inputs.amount_units[task]
+        for number, task in enumerate(inputs.tasks)
+        if task in inputs.amount_units
+    }
+    rows = Rows(
+        frame=pl.DataFrame(
+            [table[key].alias(name) for key, name in zip(keys, columns, strict=True)]
+        ),
+        row_R=table[NUMBER].to_numpy(),
+        scenarios=scenarios,
+        scenario_R=table[SCENARIO].to_numpy(),
+        labels_RT=table.select(*labels).to_numpy(),
+        has_task_MT=np.concatenate([inputs.has_task, np.zeros((1, num_tasks), dtype=np.bool_)]),
+        split_R=np.full(len(table), TEST, dtype=np.uint8),
+        truth_RT=None,
+        notes=(),
+        units=units,
+    )
+    return rows, Moments(table[MOMENT].to_numpy(), unit_of(types[log.time], log.time_unit))
+
+
+def _older(
+    events: EventsDefinition, inputs: Inputs, types: Types, key: Keys, path: Path
+) -> pl.DataFrame:
+    by = key_columns(key)
+    numbers: dict[str, pl.DataType] = {NUM_ROWS: pl.Int64(), LAST_TIME: pl.Int64()}
+    for task in tasks_of(events, len(inputs.tasks)):
+        num, total, last = of_task(task)
+        numbers |= {num: pl.Int64(), total: pl.Int64(), last: pl.List(pl.Int64())}
+    wanted = {**dict(zip(by, (types[name] for name in key), strict=True)), **numbers}
+    table = as_typed(path, read_table(path), wanted, by)
+    _require_range(path, table[NUM_ROWS], 1, MAX_COUNT)
+    _require_range(path, table[LAST_TIME], 0, LONGEST)
+    for task in tasks_of(events, len(inputs.tasks)):
+        num, total, last = of_task(task)
+        _require_range(path, table[num], 0, MAX_COUNT)
+        _require_range(path, table[total], 0, MAX_SUM)
+        entries = table[last].explode().drop_nulls()
+        _require_range(path, entries, 0, MAX_SUM)
+        length = table[last].list.drop_nulls().list.len().cast(pl.Int64)
+        most = table[num].clip(0, events.last)
+        require(path, bool((length == most).all()), f"have the last labels in '{last}'", "has not")
+    return table
+
+
+def _visits(path: Path, user_type: pl.DataType) -> pl.DataFrame:
+    user = key_columns([0])[0]
+    wanted = {user: user_type, **dict.fromkeys(VISIT, pl.Int64())}
+    table = as_typed(path, read_table(path), wanted, [user])
+    first, last, num_rows = (table[name] for name in VISIT)
+    is_visit = (first >= 0) & (first <= last) & (last <= LONGEST)
+    require(path, bool(is_visit.all()), "hold visits that begin before they end", "does not")
+    _require_range(path, num_rows, 1, MAX_COUNT)
+    return table
+
+
+def _require_range(path: Path, numbers: pl.Series, low: float, high: float) -> None:
+    require_range(path, numbers, (low, high), f"hold {low} to {high:g} in '{numbers.name}'")
