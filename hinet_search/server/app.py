@@ -20,6 +20,7 @@ from hinet_search.server.metrics import BUSY, CONTENT_TYPE, DENIED, Metrics
 from hinet_search.server.replies import (
     RETRY,
     AmountsReply,
+    EventsReply,
     ProblemReply,
     ReadyReply,
     RequestRefused,
@@ -59,6 +60,22 @@ BODY_SCHEMA: dict[str, Any] = {
         },
     ]
 }
+EVENTS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["events"],
+    "properties": {
+        "events": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["id"],
+                "properties": {"id": {"type": ["string", "integer"]}},
+                "additionalProperties": VALUE_SCHEMA,
+            },
+        }
+    },
+}
+EVENTS_BODY = {"required": True, "content": {"application/json": {"schema": EVENTS_SCHEMA}}}
 REQUEST_BODY = {"required": True, "content": {"application/json": {"schema": BODY_SCHEMA}}}
 
 
@@ -96,6 +113,15 @@ def make_app(service: Service) -> ASGIApp:
         response_model=None,
         responses={200: {"description": "scored", "model": ScoreReply | AmountsReply}, **refusals},
         openapi_extra={"requestBody": REQUEST_BODY},
+    )
+    app.add_api_route(
+        "/events",
+        scoring.reply_to_events,
+        methods=["POST"],
+        summary="Add events to the log",
+        response_model=None,
+        responses={200: {"description": "added", "model": EventsReply}, **refusals},
+        openapi_extra={"requestBody": EVENTS_BODY},
     )
     _add_health(app, service)
     _add_facts(app, service)
@@ -157,7 +183,7 @@ def _with_model(service: Service, reply: Callable[[ServedModel], Response]) -> R
 async def _other_address(request: Request, error: Exception) -> Response:
     """Reply to an address or a method that the server does not have."""
     assert isinstance(error, HTTPException), "it handles these alone"
-    known = ("/score", "/docs", *ADDRESSES)
+    known = ("/score", "/events", "/docs", *ADDRESSES)
     path = request.url.path
     problem = f"{path!a:.100} is no address of this server{did_you_mean(path, known)}"
     if error.status_code == 405:

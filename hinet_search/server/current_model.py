@@ -5,6 +5,7 @@ model, and replaces it as a whole or not at all.
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,9 +15,11 @@ from pathlib import Path
 
 from polars.exceptions import PanicException
 
-from hinet_search.common.errors import HinetSearchError
+from hinet_search.common.errors import DataError, HinetSearchError
 from hinet_search.common.files import whole_files
 from hinet_search.server.metrics import REFUSED, SWAPPED, Metrics
+from hinet_search.serving.live.journal import Journal
+from hinet_search.serving.live.live_log import TakenEvents
 from hinet_search.serving.requests.served_model import ServedModel, open_served
 
 WATCH_SECONDS = 1.0
@@ -36,15 +39,24 @@ class RefusedReload:
 class CurrentModel:
     """Holds the model of a folder: None until `load` is done, then the newest that is valid.
 
-    Its label statistics are those of the folder `state`, if there is one.
+    What rolls forward is that of the folder `state`, if there is one. With a `journal` beside it,
+    the model takes events, and alone writes that state.
     """
 
-    def __init__(self, folder: Path, metrics: Metrics, log: Log, state: Path | None = None) -> None:
-        self.folder, self.state = folder, state
+    def __init__(
+        self,
+        folder: Path,
+        metrics: Metrics,
+        log: Log,
+        state: Path | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        self.folder, self.state, self.journal = folder, state, journal
         self.model: ServedModel | None = None
         self.refused: RefusedReload | None = None
         self._metrics = metrics
         self._log = log
+        self._adding, self._writing = threading.Lock(), threading.Lock()
 
     def load(self) -> Signature:
         """Open the first model; return the signature of its folder before that was read.
@@ -56,8 +68,9 @@ class CurrentModel:
         return before
 
     def signature(self) -> Signature:
-        """Return what changes with the files of the model or of the state."""
-        return tuple(signature(each) for each in (self.folder, self.state) if each is not None)
+        """Return what changes with the files of the model, or of a state that others write."""
+        state = self.state if self.journal is None else None
+        return tuple(signature(each) for each in (self.folder, state) if each is not None)
 
     def reload(self) -> None:
         """Replace the model by that of the folder now; the old one stays if that is refused.
@@ -78,9 +91,47 @@ class CurrentModel:
             self.refused = None
             self._metrics.reload(SWAPPED)
 
+    def add_events(self, document: object) -> TakenEvents:
+        """Add the events of a request to the log.
+
+        Errors: those of `LiveLog.add`; DataError if the model takes none.
+        """
+        with self._adding:
+            live = None if self.model is None else self.model.live
+            if live is None:
+                raise DataError(
+                    "this server takes no events",
+                    remedy="start it with --state FOLDER --events, for a model that reads a log",
+                )
+            return live.add(document)
+
+    def fold(self) -> None:
+        """Write what events have changed into the state if there is much; errors go to the log."""
+        if not self._writing.acquire(blocking=False):  # that is going on, or a reload
+            return
+        try:
+            live = None if self.model is None else self.model.live
+            if live is None or not live.needs_fold:
+                return
+            started = time.perf_counter()
+            try:
+                live.fold()
+            except (Exception, PanicException) as error:  # noqa: BLE001  the journal has the events
+                self._log(f"the state could not be written, and goes on: {error}")
+            else:
+                seconds = time.perf_counter() - started
+                self._log(f"wrote the state up to {live.last_time} in {seconds:.1f} s")
+        finally:
+            self._writing.release()
+
     def _open(self) -> None:
         started = time.perf_counter()
-        self.model = served = open_served(self.folder, self.state)
+        with self._writing:  # no state meanwhile
+            served = open_served(self.folder, self.state, self.journal)
+            with self._adding:
+                if served.live is not None:
+                    served.live.catch_up()
+                self.model = served
         self._metrics.model(served)
         seconds = time.perf_counter() - started
         self._log(f"loaded {served.name}, version {served.version}, in {seconds:.1f} s")

@@ -13,10 +13,12 @@ from prometheus_client import (
     generate_latest,
 )
 
+from hinet_search.serving.live.live_log import TakenEvents
 from hinet_search.serving.requests.served_model import ServedModel
 
-SCORED, INVALID, TOO_LARGE, BUSY, DENIED, GONE, FAILED = OUTCOMES = (
+SCORED, TAKEN, INVALID, TOO_LARGE, BUSY, DENIED, GONE, FAILED = OUTCOMES = (
     "scored",
+    "taken",
     "invalid",
     "too_large",
     "busy",
@@ -38,13 +40,13 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         self._requests = Counter(
             "hinet_search_requests",
-            "Requests to score, and requests that were denied, by outcome",
+            "Requests to score or with events, and requests that were denied, by outcome",
             ["outcome"],
             registry=self._registry,
         )
         self._seconds = Histogram(
             "hinet_search_request_seconds",
-            "Seconds from the first byte of a request to score to its answer",
+            "Seconds from the first byte of a request to score or with events to its answer",
             buckets=BUCKETS,
             registry=self._registry,
         )
@@ -59,6 +61,17 @@ class Metrics:
             "hinet_search_far_values",
             "Rows scored with a number far outside of those of training, by input",
             ["column"],
+            registry=self._registry,
+        )
+        self._events = Counter(
+            "hinet_search_events",
+            "Events: added, labels that came later, again with nothing new, too late",
+            ["outcome"],
+            registry=self._registry,
+        )
+        self._last_event = Gauge(
+            "hinet_search_last_event_time",
+            "The time of the last row of the log, as its column counts it",
             registry=self._registry,
         )
         self._reloads = Counter(
@@ -98,6 +111,13 @@ class Metrics:
             self._unseen.labels(column).inc(count)
         for column, count in far.items():
             self._far.labels(column).inc(count)
+
+    def took(self, taken: TakenEvents) -> None:
+        """Count events by what became of them."""
+        for outcome in ("added", "labelled", "again", "late"):
+            self._events.labels(outcome).inc(getattr(taken, outcome))
+        if taken.last is not None:
+            self._last_event.set(taken.last)
 
     def model(self, served: ServedModel) -> None:
         """Describe the model that answers from now on."""

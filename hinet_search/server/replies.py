@@ -48,6 +48,16 @@ class AmountsReply(BaseModel):
     )
 
 
+class EventsReply(BaseModel):
+    """What a request with events gets; documented only."""
+
+    added: int = Field(description="Events that are rows of the log now")
+    labelled: int = Field(description="Events of which the labels came now")
+    again: int = Field(description="Events that brought nothing new")
+    late: int = Field(description="Events that came too late to count")
+    last: int | None = Field(description="The time of the last row, as its column counts it")
+
+
 class ProblemReply(BaseModel):
     """What a refused request gets: every problem, and how to remedy it."""
 

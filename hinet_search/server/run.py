@@ -8,7 +8,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from hinet_search.server.connections import connection_limit, patient_protocol
 from hinet_search.server.current_model import CurrentModel, Log, keep_current
 from hinet_search.server.metrics import Metrics
 from hinet_search.server.settings import Limits, Listening
+from hinet_search.serving.live.journal import Journal
 
 GRACE_SECONDS = 30  # a request that runs longer after SIGTERM is given up
 IDLE_SECONDS = 75  # longer than a balancer keeps a connection that it may still use
@@ -39,13 +40,14 @@ class ServerOptions:
     threads: int
     watch: bool = False
     state: Path | None = None
+    events: bool = False
 
 
 def serve(options: ServerOptions, say: Log) -> None:
     """Serve the model of a folder until SIGTERM or SIGINT; `say` gets the lines of the log.
 
     Errors: ConfigurationError without a token that is needed; EnvironmentFault if the port cannot
-    be used; those of `open_served` for the first model.
+    be used, or another process takes events; those of `open_served` for the first model.
     """
     listening = options.listening
     check_token(listening.host, listening.port, listening.token)
@@ -76,8 +78,12 @@ def _noting_signals() -> Iterator[Event]:
 
 async def _serve(options: ServerOptions, listener: socket.socket, stop: Event, log: Log) -> None:
     metrics = Metrics()
-    current = CurrentModel(options.folder, metrics, log, options.state)
-    with ThreadPoolExecutor(options.threads, "score") as pool:
+    with ExitStack() as stack:
+        journal = None
+        if options.state is not None and options.events:
+            journal = stack.enter_context(closing(Journal(options.state)))
+        current = CurrentModel(options.folder, metrics, log, options.state, journal)
+        pool = stack.enter_context(ThreadPoolExecutor(options.threads, "score"))
         service = Service(current, metrics, pool, options.listening, options.limits, log)
         config = uvicorn.Config(
             make_app(service),

@@ -1,11 +1,16 @@
-"""Scoring: reply to one request to score, in a thread of a pool, as far as the limits admit it."""
+"""Scoring: reply to one request to score, or with events, in a thread of a pool.
+
+A request runs as far as the limits admit it.
+"""
 
 import asyncio
 import json
+import threading
 import time
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +19,18 @@ from polars.exceptions import PanicException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hinet_search.common.errors import DataError
+from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.common.shares import Shares
 from hinet_search.server.body import JSON, parse, read_body
 from hinet_search.server.current_model import CurrentModel, Log
-from hinet_search.server.metrics import BUSY, FAILED, INVALID, SCORED, Metrics
+from hinet_search.server.metrics import BUSY, FAILED, INVALID, SCORED, TAKEN, Metrics
 from hinet_search.server.replies import FAR, RETRY, RequestRefused
 from hinet_search.server.settings import Limits
 from hinet_search.serving.requests.document import columns_of
 from hinet_search.serving.requests.served_model import ServedModel
 
 _PACKAGE = Path(__file__).parents[1]
+Answer = Callable[[ServedModel, bytes], bytes]  # the reply to a body
 
 
 @dataclass
@@ -46,21 +52,28 @@ class Scoring:
 
     async def reply(self, request: Request) -> Response:
         """Score the rows of the body."""
+        return await self._reply(request, self._scores_of, SCORED)
+
+    async def reply_to_events(self, request: Request) -> Response:
+        """Add the events of the body to the log."""
+        return await self._reply(request, self._taken, TAKEN)
+
+    async def _reply(self, request: Request, answer: Answer, outcome: str) -> Response:
         started = time.perf_counter()
         try:
-            content = await self._score(request)
+            content = await self._content(request, answer)
         except RequestRefused as refused:
             self.metrics.request(refused.outcome)
             return refused.reply
         except (Exception, PanicException) as error:  # noqa: BLE001  a bug, which must not end the server
             self.metrics.request(FAILED)
             self.log(f"a request failed: {type(error).__name__} in {_place(error)}")
-            problem = "the server failed to score this request; its log names the place"
+            problem = "the server failed to answer this request; its log names the place"
             return RequestRefused(500, FAILED, problem).reply
-        self.metrics.request(SCORED, time.perf_counter() - started)
+        self.metrics.request(outcome, time.perf_counter() - started)
         return Response(content, media_type=JSON)
 
-    async def _score(self, request: Request) -> bytes:
+    async def _content(self, request: Request, answer: Answer) -> bytes:
         self._refuse_if_busy()
         model = self.current.model
         if model is None:
@@ -71,7 +84,7 @@ class Scoring:
         self.num_running += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self.pool, self._scores_of, model, body)
+            return await loop.run_in_executor(self.pool, answer, model, body)
         finally:
             self.num_running -= 1
 
@@ -95,6 +108,20 @@ class Scoring:
         if far:
             reply[FAR] = far
         return json.dumps(reply).encode()
+
+    def _taken(self, model: ServedModel, body: bytes) -> bytes:
+        """Return the reply to events, which are on disk then."""
+        try:
+            taken = self.current.add_events(parse(body, self.limits))
+        except DataError as error:
+            raise RequestRefused(422, INVALID, *error.problems, remedy=error.remedy) from error
+        except EnvironmentFault as error:
+            self.log(f"events were not taken: {error}")
+            raise RequestRefused(503, BUSY, *error.problems, headers=RETRY) from error
+        self.metrics.took(taken)
+        if model.live is not None and model.live.needs_fold:
+            threading.Thread(target=self.current.fold, daemon=True).start()
+        return json.dumps(asdict(taken)).encode()
 
 
 def _with_nulls(predicted_R: NDArray[np.float32]) -> list[float | None]:

@@ -79,7 +79,15 @@ class Encoder:
     def rows(self, frame: pl.DataFrame, labels_RT: Labels, split_R: NDArray[np.uint8]) -> Rows:
         """Labelled rows that passed the checks as those of a study."""
         scenario_R = self.scenario_numbers(frame)
-        listed = self.listed(frame, scenario_R)
+        return self._rows(self.listed(frame, scenario_R), scenario_R, labels_RT, split_R)
+
+    def _rows(
+        self,
+        listed: ListedRows,
+        scenario_R: NDArray[np.int16],
+        labels_RT: Labels,
+        split_R: NDArray[np.uint8],
+    ) -> Rows:
         units = self.inputs.amount_units
         return Rows(
             frame=listed.frame,
@@ -99,6 +107,13 @@ class Encoder:
             },
         )
 
+    def rows_of_log(self, frame: pl.DataFrame, labels_RT: Labels) -> Rows:
+        """Rows with the columns of the log, as those of a study; they have no lists."""
+        scenario_R = self.scenario_numbers(frame)
+        distinct = self.with_distinct_ids(frame, scenario_R)
+        split_R = np.zeros(len(frame), dtype=np.uint8)
+        return self._rows(ListedRows(distinct, {}), scenario_R, labels_RT, split_R)
+
     def scenario_numbers(self, frame: pl.DataFrame) -> NDArray[np.int16]:
         """The number of every row's scenario (R,)."""
         names = self.inputs.scenario.names
@@ -109,8 +124,12 @@ class Encoder:
     def listed(self, frame: pl.DataFrame, scenario_R: NDArray[np.int16]) -> ListedRows:
         """The rows with numbered lists, and with ids that are distinct by scenario."""
         rows = with_numbered_lists(frame, self.inputs.lists.values(), frame.schema)
-        distinct = distinct_by_scenario(rows.frame, self.inputs.distinct_by_scenario, scenario_R)
-        return replace(rows, frame=distinct)
+        return replace(rows, frame=self.with_distinct_ids(rows.frame, scenario_R))
+
+    def with_distinct_ids(self, frame: pl.DataFrame, scenario_R: NDArray[np.int16]) -> pl.DataFrame:
+        """The columns of a frame with ids that are distinct by scenario."""
+        ids = [name for name in self.inputs.distinct_by_scenario if name in frame.columns]
+        return distinct_by_scenario(frame, ids, scenario_R) if ids else frame
 
     def encoded(
         self, rows: ListedRows, scenario_R: NDArray[np.int16], derived: Sequence[pl.Series]

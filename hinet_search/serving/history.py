@@ -100,7 +100,7 @@ class History:
         if rolled.log is not None:
             columns += rolled.log.get_columns()
         elif self.log is not None and inputs.log is not None:
-            columns += asked_inputs(self.log, rows.frame, inputs.log.time).get_columns()
+            columns += asked_inputs(self.log.index, rows.frame, inputs.log.time).get_columns()
         return columns
 
     def last_counted(self, inputs: Inputs) -> str:

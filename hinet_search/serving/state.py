@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +25,7 @@ from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import rolling_of_folder, rolling_tables
 from hinet_search.serving.model_folder import ExportedModel
 
-INDEX = "state.json"
+INDEX, JOURNAL = "state.json", "events.db"
 MAX_BYTES = 1_000_000  # of the index
 BEGIN_AGAIN = "name another folder, which begins as the model was exported"
 
@@ -33,9 +33,10 @@ Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Index(Frozen):
-    """Content of state.json."""
+    """Content of state.json; `events` is the last change of a journal that the tables have."""
 
     generation: Annotated[int, Field(ge=1, lt=2**53)]
+    events: Annotated[int, Field(ge=0, lt=2**53)] = 0
     definition: Hash
     tables: dict[Annotated[str, Field(pattern=r"^[a-z]+(\.[0-9]+)?$")], Hash]
 
@@ -63,11 +64,21 @@ def generation_of(folder: Path) -> int:
 def with_state(exported: ExportedModel, folder: Path) -> ExportedModel:
     """The model with the counts and the log of a state; as exported if there is no state yet.
 
-    Errors: ConfigurationError if the model has nothing that rolls; DataError for the state of
-    another definition, or a damaged one; EnvironmentFault if it cannot be read.
+    Errors: ConfigurationError if the model has nothing that rolls, or the state is that of a
+    server; DataError for the state of another definition, or a damaged one; EnvironmentFault if it
+    cannot be read.
     """
     refuse_fixed(exported)
-    index = _index(folder)
+    if (folder / JOURNAL).exists():
+        raise ConfigurationError(
+            f"{folder}: must be a state of predict --state, but is that of a server that takes "
+            "events, which alone adds to it",
+            remedy="serve it with --events, or name another folder",
+        )
+    return _with_tables(exported, folder, _index(folder))
+
+
+def _with_tables(exported: ExportedModel, folder: Path, index: Index | None) -> ExportedModel:
     if index is None:
         return exported
     if index.definition != _definition(exported.encoder):
@@ -94,11 +105,37 @@ def with_state(exported: ExportedModel, folder: Path) -> ExportedModel:
     return replace(exported, encoder=replace(encoder, history=history))
 
 
-def write_state(folder: Path, encoder: Encoder, before: int, wait: Callable[[], None]) -> None:
+@dataclass(frozen=True)
+class ReadState:
+    """Where a state was read: its generation, 0 if there was none, and the events that it has."""
+
+    folder: Path
+    generation: int
+    events: int
+
+
+def read_state(exported: ExportedModel, folder: Path) -> tuple[ExportedModel, ReadState]:
+    """The model with a state that events are added to, and where it was read.
+
+    Errors: those of `with_state`; ConfigurationError if the model has no log.
+    """
+    if exported.file.inputs.log is None:
+        raise ConfigurationError(
+            f"--events: {exported.folder} must have events or sessions, got none",
+            remedy="declare features.events, launch and export again; or leave out --events",
+        )
+    index = _index(folder)
+    generation, events = (0, 0) if index is None else (index.generation, index.events)
+    return _with_tables(exported, folder, index), ReadState(folder, generation, events)
+
+
+def write_state(
+    folder: Path, encoder: Encoder, before: int, wait: Callable[[], None], events: int = 0
+) -> None:
     """Write what an encoder counts as the next generation, completely or not at all.
 
-    They continue those of generation `before`, see `generation_of`. `wait` is called if another
-    process writes the state of this folder.
+    They continue those of generation `before`, see `generation_of`, and have the changes of a
+    journal up to `events`. `wait` is called if another process writes the state of this folder.
     Errors: DiskFull; EnvironmentFault if the folder cannot be written, or has another generation.
     """
     tables = rolling_tables(encoder.history, encoder.inputs)
@@ -112,7 +149,12 @@ def write_state(folder: Path, encoder: Encoder, before: int, wait: Callable[[], 
                 for name, table in tables.items():
                     table.write_parquet(part / f"{name}.parquet")
                 hashes = {name: _hash(part / f"{name}.parquet") for name in tables}
-            index = Index(generation=generation, definition=_definition(encoder), tables=hashes)
+            index = Index(
+                generation=generation,
+                events=events,
+                definition=_definition(encoder),
+                tables=hashes,
+            )
             text = index.model_dump_json(indent=1)
             with replacing(folder / INDEX, len(text)) as part:
                 part.write_text(text, encoding="utf-8")
@@ -163,7 +205,7 @@ def _is_begun(folder: Path) -> bool:
     """Whether a folder has nothing but what a killed process left of its first generation."""
     first = _place(folder, 1).name
     return folder.is_dir() and all(
-        path.name == first or path.name.startswith(".") for path in folder.iterdir()
+        path.name == first or path.name.startswith((".", JOURNAL)) for path in folder.iterdir()
     )
 
 

@@ -17,8 +17,8 @@ from hinet_search.data.derived.log_state import (
     LogState,
     inputs_after,
     log_state_of,
-    narrowed,
     rolled,
+    with_labels,
 )
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.derived.sessions import session_inputs
@@ -62,11 +62,16 @@ def replayed(log: RandomLog, definition: LogDefinition, most: int, seed: int) ->
     expected = inputs_of(log, definition)
     found = expected.copy()
     state = state_after(log, first, definition)
+    index = state.index
     for row_P in others:
         rows, moments = part(log, row_P)
         found[row_P] = inputs_after(state, rows, moments).to_numpy()
-        few = inputs_after(narrowed(state, rows), rows, moments)
-        assert_array_equal(few.to_numpy(), found[row_P])
+        nobody = np.zeros(row_P.size, dtype=np.bool_)
+        asked = inputs_after(state, rows, moments, nobody).to_numpy()
+        frame = rows.frame.select(state.recent.frame.columns)
+        assert_array_equal(state.index.inputs(frame, moments), asked)
+        assert_array_equal(index.inputs(frame, moments), asked)
+        index = index.with_later(rows, moments)
         state = rolled(state, rows, moments)
     return expected, found
 
@@ -127,6 +132,44 @@ def test_a_row_without_labels_is_an_exposure() -> None:
             assert without[name].item() == 0
         else:
             assert without[name].item() == with_labels[name].item()
+
+
+def test_labels_may_come_after_their_rows() -> None:
+    for seed in range(20):
+        log = one_split(seed)
+        order_R = in_time(log)
+        timed = order_R[log.moments.time_R[order_R] != NO_TIME]
+        first, later, last = timed[: timed.size // 3], timed[timed.size // 3 : -1], timed[-1:]
+        state = state_after(log, first)
+        rows, moments = part(log, later)
+        bare = replace(rows, scenario_R=np.full_like(rows.scenario_R, state.unlabelled))
+        asked = part(log, last)
+        expected = inputs_after(rolled(state, rows, moments), *asked).to_numpy()
+        nothing_seen = np.zeros(later.size, dtype=np.bool_)
+        index = state.index.with_later(bare, moments)
+        unlabelled = inputs_after(rolled(state, bare, moments), *asked).to_numpy()
+        frame = asked[0].frame.select(state.recent.frame.columns)
+        assert_array_equal(index.inputs(frame, asked[1]), unlabelled)
+        index = index.with_later(rows, moments, nothing_seen)
+        assert_array_equal(index.inputs(frame, asked[1]), expected, err_msg=f"seed {seed}")
+
+
+def test_recent_rows_get_their_labels() -> None:
+    log = one_split(3)
+    order_R = in_time(log)
+    timed = order_R[log.moments.time_R[order_R] != NO_TIME]
+    rows, moments = part(log, timed)
+    whole = state_after(log, timed)
+    bare = replace(rows, scenario_R=np.full_like(rows.scenario_R, whole.unlabelled))
+    empty = replace(state_after(log, timed[:0]), added_before=0)
+    late = np.isin(rows.row_R, whole.recent.row_R)
+    mixed = rolled(
+        empty, replace(rows, scenario_R=np.where(late, bare.scenario_R, rows.scenario_R)), moments
+    )
+    again = part(log, timed[late])[0]
+    labelled = with_labels(mixed, again)
+    assert_array_equal(labelled.recent.scenario_R, whole.recent.scenario_R)
+    assert_array_equal(labelled.recent.labels_RT, whole.recent.labels_RT)
 
 
 def test_rows_of_before_are_refused() -> None:

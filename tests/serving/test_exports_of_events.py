@@ -13,58 +13,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError
-from hinet_search.data.derived.inputs import derive_numbers
-from hinet_search.data.rows import read_rows
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.requests.document import columns_of
 from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.rolling import roll
-from hinet_search.study.load_study import load_study
-from tests.serving.shop import rows
-
-STUDY = """\
-data:
-  source: {kind: table, path: shop.parquet}
-  scenario: {column: place, values: {1: Home, 2: Push}}
-  tasks: {click: {column: clicked}, buy: {column: bought}}
-  user: user
-  item: item
-  time: minute
-  time_unit: s
-  features:
-    categorical: [user, item]
-    numeric: [price, age]
-    statistics: {by: [user]}
-    events: {by: [user, [user, item]], labels_after: 10m, windows: [1h, all], last: 1}
-    session: {gap: 30m}
-  split: {by: time, valid_from: 36000, test_from: 48000}
-  not_finite: impute
-arms:
-  all: {model: hinet}
-  trees: {model: trees}
-  visits: {model: mmoe, fixed: {features.groups: session}}
-  counted: {model: mmoe, fixed: {features.groups: statistics}}
-  raw: {model: mmoe, fixed: {features.groups: none}}
-trials: 1
-passes: 1
-finalists: {top: 1, seeds: 1}
-fixed: {train.batch_size: 128}
-slots: 1
-device: cpu
-"""
-LAST = 60_000  # seconds of the study; later rows are newer
-OF_THE_LOG = ("all", "trees", "visits")
-
-
-def shop() -> pl.DataFrame:
-    """Rows in the order of time, of which the study has the first."""
-    chosen = rows().filter(pl.col("place").is_in([1, 2])).with_columns(pl.col("minute") * 60)
-    return chosen.sort("minute", maintain_order=True)
-
-
-def newer() -> pl.DataFrame:
-    return shop().filter(pl.col("minute") >= LAST)
+from tests.serving.log_shop import LAST, OF_THE_LOG, STUDY, inputs_of_the_log, newer, shop
 
 
 def parts(table: pl.DataFrame) -> list[pl.DataFrame]:
@@ -133,12 +87,7 @@ def test_every_model_is_exported_and_those_that_read_the_log_have_it(
 def test_rows_one_at_a_time_have_the_inputs_of_one_table(
     every_input: Path, folder: Path, tmp_path: Path
 ) -> None:
-    study = load_study(folder / "shop.yaml")
-    shop().write_parquet(tmp_path / "shop.parquet")
-    definition = study.spec.data
-    table = read_rows(definition, tmp_path, tmp_path)
-    derived = derive_numbers(definition, table)
-    expected = pl.concat([derived.events, derived.session], how="horizontal")[-len(newer()) :]
+    expected = inputs_of_the_log(folder / "shop.yaml", tmp_path)
     encoder = open_folder(every_input, torch.device("cpu")).encoder
     found = []
     for start in range(len(newer())):
@@ -151,7 +100,7 @@ def test_rows_one_at_a_time_have_the_inputs_of_one_table(
         encoder = rolled.encoder
     # Rows of one second do not see each other; one at a time the second of them is no new one.
     is_first = newer()["minute"].is_first_distinct().to_numpy()
-    assert_array_equal(pl.concat(found).to_numpy()[is_first], expected.to_numpy()[is_first])
+    assert_array_equal(pl.concat(found).to_numpy()[is_first], expected[is_first])
 
 
 @pytest.mark.parametrize("model", OF_THE_LOG, indirect=True)

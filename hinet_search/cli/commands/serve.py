@@ -80,7 +80,13 @@ EXTRA = ("fastapi", "uvicorn", "prometheus_client")
         "--state",
         metavar="FOLDER",
         type=click.Path(file_okay=False, path_type=Path),
-        help="Score with the label statistics that predict --state keeps in FOLDER.",
+        help="Score with the label statistics and the log that predict --state keeps in FOLDER.",
+    ),
+    click.option(
+        "--events",
+        is_flag=True,
+        help="Take events: POST /events adds them to the log, which goes on in the folder of "
+        "--state.",
     ),
 )
 @study_options(PLUGIN)
@@ -106,8 +112,10 @@ def command(folder: Path, token_file: Path | None, plugins: tuple[str, ...], **g
     max_bytes = given["max_megabytes"] * MEGABYTE
     limits = Limits(given["max_rows"], max_bytes, given["max_requests"])
     threads = given["threads"] or len(os.sched_getaffinity(0))
-    watch, state = given["watch"], given["state"]
-    options = ServerOptions(folder, listening, limits, threads, watch=watch, state=state)
+    if given["events"] and given["state"] is None:
+        raise click.UsageError("--events needs --state FOLDER, where the events are kept")
+    modes = {name: given[name] for name in ("watch", "state", "events")}
+    options = ServerOptions(folder, listening, limits, threads, **modes)
     serve(options, output().note)
 
 

@@ -54,6 +54,18 @@ class OlderRows:
     last_time_R: Integers
     labels_T: tuple[OlderLabels, ...]
 
+    def of(self, row_Q: Integers) -> "OlderRows":
+        """What was added up for some of the rows (Q,)."""
+        labels = (
+            OlderLabels(
+                each.num_R[row_Q],
+                each.sum_R[row_Q],
+                tuple(last_R[row_Q] for last_R in each.last_LR),
+            )
+            for each in self.labels_T
+        )
+        return OlderRows(self.num_R[row_Q], self.last_time_R[row_Q], tuple(labels))
+
 
 def of_task(task: int) -> tuple[str, str, str]:
     """The columns of a task's number of labels, their sum, and the last ones, newest first."""
@@ -116,19 +128,28 @@ def older_rows(
     definition: EventsDefinition, num_tasks: int, table: pl.DataFrame, keys: pl.DataFrame
 ) -> OlderRows:
     """What a table of `added_up` has for the key of each row, see `values_of_key`."""
-    found = keys.join(table, on=keys.columns, how="left", maintain_order="left")
+    numbered = table.select(*keys.columns, pl.int_range(pl.len(), dtype=pl.Int64).alias(NUMBER))
+    found = keys.join(numbered, on=keys.columns, how="left", maintain_order="left")[NUMBER]
+    whole = older_of_table(definition, num_tasks, table, np.arange(len(table)))
+    return whole.of(found.fill_null(len(table)).to_numpy())
+
+
+def older_of_table(
+    definition: EventsDefinition, num_tasks: int, table: pl.DataFrame, order: NDArray[np.intp]
+) -> OlderRows:
+    """What a table of `added_up` has, in some order of its keys, and then nothing."""
 
     def numbers(values: pl.Series) -> Integers:
-        return values.fill_null(0).to_numpy()
+        return np.append(values.fill_null(0).to_numpy()[order], 0)
 
     labels = []
     for task in tasks_of(definition, num_tasks):
         num, total, last = of_task(task)
         last_LR = [
-            numbers(found[last].list.get(back, null_on_oob=True)) for back in range(definition.last)
+            numbers(table[last].list.get(back, null_on_oob=True)) for back in range(definition.last)
         ]
-        labels.append(OlderLabels(numbers(found[num]), numbers(found[total]), tuple(last_LR)))
-    return OlderRows(numbers(found[NUM_ROWS]), numbers(found[LAST_TIME]), tuple(labels))
+        labels.append(OlderLabels(numbers(table[num]), numbers(table[total]), tuple(last_LR)))
+    return OlderRows(numbers(table[NUM_ROWS]), numbers(table[LAST_TIME]), tuple(labels))
 
 
 def with_older(

@@ -2,11 +2,12 @@
 
 Whole numbers have exact sums in any order, so the same rows always give the same inputs.
 
-Shape legend: E rows of a log, S rows of some keys, T tasks, W windows, L last labels.
+Shape legend: E rows of a log, S rows of some keys, N some of them, T tasks, W windows, L last
+labels.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,19 @@ class TaskLabels:
 
     added_E: NDArray[Any]
     has_E: NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True)
+class LabelsOfKeys:
+    """The labels of a task of some keys' rows (S), of which N are seen and have it.
+
+    `added_N` is what each adds, `sum_N` the sum before each and of all. `before_S` has how many of
+    them are before each position and before the end; None if all are.
+    """
+
+    added_N: NDArray[Any]
+    sum_N: Integers
+    before_S: Integers | None
 
 
 @dataclass(frozen=True)
@@ -82,7 +96,7 @@ def seen_rows(keyed: KeyedRows, log: EventLog) -> SeenRows:
     if log.is_seen_E is None:
         return SeenRows(keyed.time_S, slice(None), None)
     is_seen_S = log.is_seen_E[keyed.place_S]
-    return SeenRows(keyed.time_S[is_seen_S], is_seen_S, _sums_before(is_seen_S))
+    return SeenRows(keyed.time_S[is_seen_S], is_seen_S, sums_before(is_seen_S))
 
 
 @dataclass(frozen=True)
@@ -102,6 +116,15 @@ class Horizons:
 
 def horizons(definition: EventsDefinition, log: EventLog, moments: Moments) -> Horizons:
     """The horizons of a definition in a log."""
+    horizons = lengths(definition, moments)
+    wanted = {*horizons.rows_W, *horizons.labels_W, horizons.delay}
+    wanted -= {None, 0}  # a row's own moment needs no search
+    place_E = {length: log.num_before(length) for length in wanted if length is not None}
+    return replace(horizons, place_E=place_E)
+
+
+def lengths(definition: EventsDefinition, moments: Moments) -> Horizons:
+    """The horizons of a definition, in no log."""
     rows_W = tuple(
         moments.units(window) if isinstance(window, TimeSpan) else None
         for window in definition.windows
@@ -111,9 +134,7 @@ def horizons(definition: EventsDefinition, log: EventLog, moments: Moments) -> H
         labels_W = tuple(None if length is None else delay + length for length in rows_W)
     else:
         delay, labels_W = None, ()
-    lengths = {*rows_W, *labels_W, delay} - {None, 0}  # a row's own moment needs no search
-    place_E = {length: log.num_before(length) for length in lengths if length is not None}
-    return Horizons(place_E, rows_W, labels_W, delay)
+    return Horizons({}, rows_W, labels_W, delay)
 
 
 def task_labels(log: EventLog) -> tuple[TaskLabels, ...]:
@@ -154,51 +175,70 @@ def earlier_rows(
     first_S: dict[int | None, Integers] = {None: keyed.start_S, 0: keyed.moment_S}
     for length, place_E in horizons.place_E.items():
         first_S[length] = keyed.first_from(place_E)
-    seen = seen_rows(keyed, log)
-    moment_S = seen.position(keyed.moment_S)
+    of_keys = () if horizons.delay is None else [labels_of_keys(each, keyed) for each in labels]
+    return rows_before(keyed.time_S, first_S, seen_rows(keyed, log), of_keys, horizons, num_last)
+
+
+def labels_of_keys(labels: TaskLabels, keyed: KeyedRows) -> LabelsOfKeys:
+    """The labels of rows of some keys."""
+    added_S = labels.added_E[keyed.place_S]
+    if labels.has_E is None:
+        return LabelsOfKeys(added_S, sums_before(added_S), None)
+    has_S = labels.has_E[keyed.place_S]
+    return LabelsOfKeys(added_S[has_S], sums_before(added_S[has_S]), sums_before(has_S))
+
+
+def rows_before(
+    time_S: Integers,
+    first_S: Mapping[int | None, Integers],
+    seen: SeenRows,
+    labels: Sequence[LabelsOfKeys],
+    horizons: Horizons,
+    num_last: int,
+) -> EarlierRows:
+    """What rows (S) may count of the rows of their keys.
+
+    `first_S` has, for every length of time, the position among these of the first row that is no
+    longer ago: of length 0 the first of the row's own moment, of None the first of all.
+    """
+    start_S, moment_S = seen.position(first_S[None]), seen.position(first_S[0])
     num_WS = tuple(moment_S - seen.position(first_S[length]) for length in horizons.rows_W)
-    since_S = keyed.time_S - seen.time_N[moment_S - 1] if seen.time_N.size else keyed.time_S
-    since_S = np.where(moment_S > seen.position(keyed.start_S), since_S, NO_ROW)
+    since_S = time_S - seen.time_N[moment_S - 1] if seen.time_N.size else time_S
+    since_S = np.where(moment_S > start_S, since_S, NO_ROW)
     if horizons.delay is None:
         return EarlierRows(num_WS, since_S, ())
     known_S = first_S[horizons.delay]
     first_WS = [first_S[length] for length in horizons.labels_W]
-    known = tuple(_known(keyed, each, known_S, first_WS, num_last) for each in labels)
-    return EarlierRows(num_WS, since_S, known)
+    known = (_known(each, first_S[None], known_S, first_WS, num_last) for each in labels)
+    return EarlierRows(num_WS, since_S, tuple(known))
 
 
 def _known(
-    keyed: KeyedRows,
-    labels: TaskLabels,
+    labels: LabelsOfKeys,
+    start_S: Integers,
     known_S: Integers,
     first_WS: Sequence[Integers],
     num_last: int,
 ) -> KnownLabels:
     """The known labels of a task: those of positions from the first up to the known one."""
-    added_S = labels.added_E[keyed.place_S]
-    start_S = keyed.start_S
-    if labels.has_E is not None:  # positions among the rows that have the task
-        has_S = labels.has_E[keyed.place_S]
-        position_S = _sums_before(has_S)
-        added_S = added_S[has_S]
-        start_S, known_S = position_S[start_S], position_S[known_S]
-        first_WS = [position_S[first_S] for first_S in first_WS]
-    sum_S = _sums_before(added_S)
+    if labels.before_S is not None:  # positions among the rows that have the task
+        start_S, known_S = labels.before_S[start_S], labels.before_S[known_S]
+        first_WS = [labels.before_S[first_S] for first_S in first_WS]
     last_LS, has_last_LS = [], []
     for back in range(1, num_last + 1):
         has_last_S = known_S - back >= start_S
         has_last_LS.append(has_last_S)
         last_S = np.zeros(known_S.size, dtype=np.int64)
-        last_S[has_last_S] = added_S[known_S[has_last_S] - back]
+        last_S[has_last_S] = labels.added_N[known_S[has_last_S] - back]
         last_LS.append(last_S)
     return KnownLabels(
         num_WS=tuple(known_S - first_S for first_S in first_WS),
-        sum_WS=tuple(sum_S[known_S] - sum_S[first_S] for first_S in first_WS),
+        sum_WS=tuple(labels.sum_N[known_S] - labels.sum_N[first_S] for first_S in first_WS),
         last_LS=tuple(last_LS),
         has_last_LS=tuple(has_last_LS),
     )
 
 
-def _sums_before(number_S: NDArray[Any]) -> Integers:
+def sums_before(number_S: NDArray[Any]) -> Integers:
     """The sum of all numbers before each position, and of all."""
     return np.concatenate([[0], np.cumsum(number_S, dtype=np.int64)])

@@ -45,6 +45,7 @@ from hinet_search.data.derived.event_log import (
 )
 from hinet_search.data.derived.events import (
     Prior,
+    event_names,
     frame_of,
     inputs_of,
     names_of_key,
@@ -52,9 +53,9 @@ from hinet_search.data.derived.events import (
     zeros,
 )
 from hinet_search.data.derived.key_codes import column_codes, key_codes
-from hinet_search.data.derived.log_places import LogPlaces, places_of
+from hinet_search.data.derived.log_index import LogIndex, log_index
 from hinet_search.data.derived.moments import NO_TIME, Moments
-from hinet_search.data.derived.sessions import session_inputs_of
+from hinet_search.data.derived.sessions import NAMES, session_inputs_of
 from hinet_search.data.rows import Rows
 from hinet_search.data.times import LARGEST, LONGEST, whole_times
 from hinet_search.study.event_definition import EventsDefinition, LogDefinition, TimeSpan
@@ -119,10 +120,28 @@ class LogState:
         """A number for the next row: among those of a moment the last one."""
         return int(self.recent.row_R.max(initial=0)) + 1
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of `inputs_after`."""
+        events = self.definition.events
+        of_events = () if events is None else event_names(events, self.tasks)
+        return of_events if self.definition.session is None else (*of_events, *NAMES)
+
+    @property
+    def keys(self) -> tuple[Keys, ...]:
+        """The keys of events, and the user of sessions, each once."""
+        return tuple(dict.fromkeys(self.definition.keys))
+
+    @property
+    def gap(self) -> int:
+        """What ends a visit, in units of time."""
+        session = self.definition.session
+        return 0 if session is None else self.moments.units(session.gap)
+
     @cached_property
-    def places(self) -> LogPlaces:
-        """Where the values of the keys are, for `narrowed`."""
-        return places_of(self.recent.frame, self.older, self.visits, (self.definition.user,))
+    def index(self) -> LogIndex:
+        """The state for rows that ask, made when the first does."""
+        return log_index(self)
 
 
 def log_state_of(
@@ -164,26 +183,16 @@ def later_moments(state: LogState, times: pl.Series) -> Moments:
     return Moments(moment_R.fill_null(NO_TIME).to_numpy(), state.moments.unit)
 
 
-def asking_rows(state: LogState, frame: pl.DataFrame) -> Rows:
-    """Rows that only ask for their inputs, with the columns of the keys."""
-    num_rows = len(frame)
-    return replace(
-        state.recent,
-        frame=_like(state.recent, frame),
-        row_R=np.arange(num_rows, dtype=np.uint64) + np.uint64(state.next_number),
-        scenario_R=np.full(num_rows, state.unlabelled, dtype=np.int16),
-        labels_RT=np.zeros((num_rows, len(state.tasks)), dtype=state.recent.labels_RT.dtype),
-        split_R=np.full(num_rows, TEST, dtype=np.uint8),
-    )
-
-
-def asked_inputs(state: LogState, frame: pl.DataFrame, time: str) -> pl.DataFrame:
+def asked_inputs(index: LogIndex, frame: pl.DataFrame, time: str) -> pl.DataFrame:
     """The columns of `inputs_after` of rows that see the log, and none of one another.
 
     DataError when rows are too old.
     """
-    rows, moments = asking_rows(state, frame), later_moments(state, frame[time])
-    return inputs_after(narrowed(state, rows), rows, moments, np.zeros(len(frame), dtype=np.bool_))
+    state = index.state
+    moments = later_moments(state, frame[time])
+    _refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
+    value_RC = index.inputs(_like(state.recent, frame), moments)
+    return pl.DataFrame(value_RC, schema=dict.fromkeys(state.names, pl.Float32))
 
 
 def rolled(state: LogState, rows: Rows, moments: Moments) -> LogState:
@@ -227,6 +236,16 @@ def _rolled_visits(state: LogState, rows: Rows, moments: Moments) -> pl.DataFram
     return later_visits(
         state.visits, state.definition.user, moments.units(session.gap), rows, moments
     )
+
+
+def with_labels(state: LogState, rows: Rows) -> LogState:
+    """The state with the labels of recent rows that had none, which are known by their numbers."""
+    order_R = np.argsort(state.recent.row_R)
+    place = order_R[np.searchsorted(state.recent.row_R, rows.row_R, sorter=order_R)]
+    scenario_R, labels_RT = state.recent.scenario_R.copy(), state.recent.labels_RT.copy()
+    scenario_R[place], labels_RT[place] = rows.scenario_R, rows.labels_RT
+    recent = replace(state.recent, scenario_R=scenario_R, labels_RT=labels_RT)
+    return replace(state, recent=recent)
 
 
 def some_rows(rows: Rows, number: NDArray[np.intp]) -> Rows:
@@ -294,18 +313,6 @@ def _event_tables(
         for_rows_of_keys(log, code_R, partial(use, older, value_RC))
         tables.append(frame_of(names, value_RC, rows))
     return tables
-
-
-def narrowed(state: LogState, rows: Rows) -> LogState:
-    """The part of a state that the inputs of these rows are made of; quick for few rows."""
-    found = state.places.of(rows.frame)
-    return replace(
-        state,
-        recent=some_rows(state.recent, found.recent),
-        moments=Moments(state.moments.time_R[found.recent], state.moments.unit),
-        older={key: table[found.older[key]] for key, table in state.older.items()},
-        visits=None if state.visits is None else state.visits[found.visits],
-    )
 
 
 def _refuse_old(time_R: Integers, first: int) -> None:

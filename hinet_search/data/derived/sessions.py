@@ -41,6 +41,10 @@ class Visits:
     last_R: Integers
     num_R: Integers
 
+    def of(self, row_S: Integers) -> "Visits":
+        """The visits of some rows (S,)."""
+        return Visits(self.first_R[row_S], self.last_R[row_S], self.num_R[row_S])
+
 
 def session_inputs(
     definition: SessionDefinition, rows: Rows, user: str, moments: Moments
@@ -69,14 +73,15 @@ def session_inputs_of(
     def use(log: EventLog, keyed: KeyedRows) -> None:
         first_S, num_S = earlier_visit(log, keyed, gap, before)
         seconds_S = (keyed.time_S - first_S) / moments.units_a_second
-        write(value_RC, log, keyed, _of_visits(num_S, seconds_S))
+        write(value_RC, log, keyed, visit_inputs(num_S, seconds_S))
 
     for log in logs:
         for_rows_of_keys(log, code_R, partial(use, log))
     return frame_of(NAMES, value_RC, rows)
 
 
-def _of_visits(num_S: Integers, seconds_S: Floats) -> Iterator[Floats]:
+def visit_inputs(num_S: Integers, seconds_S: Floats) -> Iterator[Floats]:
+    """Yield the columns of NAMES."""
     yield np.log1p(num_S)
     yield np.log1p(seconds_S)
 
@@ -91,20 +96,59 @@ def earlier_visit(
     """
     seen = seen_rows(keyed, log)
     moment_S, start_S = seen.position(keyed.moment_S), seen.position(keyed.start_S)
-    has_S = moment_S > start_S
-    time_N, start_N = np.append(seen.time_N, 0), seen.only(start_S)
-    begins_N = (np.arange(start_N.size) == start_N) | (np.diff(seen.time_N, prepend=0) > gap)
-    begin_N = np.append(last_position(begins_N), 0)
-    begin_S = np.where(has_S, begin_N[moment_S - 1], start_S)
-    first_S, last_S = time_N[begin_S], np.where(has_S, time_N[moment_S - 1], NO_TIME)
+    begin_N = visit_begins(seen.time_N, seen.only(start_S), gap)
+    of_rows = None if before is None else before.of(log.row_E[keyed.place_S])
+    times = VisitTimes(seen.time_N, begin_N, gap)
+    return visit_at(times, keyed.time_S, start_S, moment_S, of_rows)
+
+
+@dataclass(frozen=True)
+class VisitTimes:
+    """The moments of some users' rows (N) and the position of the first row of each one's visit."""
+
+    time_N: Integers
+    begin_N: Integers
+    gap: int
+
+
+def visit_begins(time_N: Integers, start_N: Integers, gap: int) -> Integers:
+    """The position of the first row of each row's visit; `start_N` that of its user."""
+    begins_N = (np.arange(start_N.size) == start_N) | (np.diff(time_N, prepend=0) > gap)
+    return last_position(begins_N)
+
+
+def visit_at(
+    visits: VisitTimes,
+    time_S: Integers,
+    start_S: Integers,
+    moment_S: Integers,
+    before: Visits | None,
+) -> tuple[Integers, Integers]:
+    """What `earlier_visit` returns of rows (S) at some moments.
+
+    Among the rows of visits those of the row's user begin at `start_S`, and `moment_S` is the first
+    that is not before its moment. `before` are the visits before those, of each row's user.
+    """
+    has_S, newest_S = moment_S > start_S, np.maximum(moment_S - 1, 0)
+    begin_S = np.where(has_S, _at(visits.begin_N, newest_S), start_S)
+    first_S, last_S = (
+        np.where(has_S, _at(visits.time_N, position_S), NO_TIME)
+        for position_S in (begin_S, newest_S)
+    )
     num_S = np.where(has_S, moment_S - begin_S, 0)
     if before is not None:
-        row_S = log.row_E[keyed.place_S]
-        last_before_S = before.last_R[row_S]
-        is_soon_S = ~has_S | (first_S - last_before_S <= gap)
-        goes_on_S = (last_before_S != NO_TIME) & (begin_S == start_S) & is_soon_S
-        first_S = np.where(goes_on_S, before.first_R[row_S], first_S)
-        num_S = num_S + np.where(goes_on_S, before.num_R[row_S], 0)
-        last_S = np.where(has_S, last_S, last_before_S)
-    is_open_S = (last_S != NO_TIME) & (keyed.time_S - last_S <= gap)
-    return np.where(is_open_S, first_S, keyed.time_S), np.where(is_open_S, num_S, 0)
+        is_soon_S = ~has_S | (first_S - before.last_R <= visits.gap)
+        goes_on_S = (before.last_R != NO_TIME) & (begin_S == start_S) & is_soon_S
+        first_S = np.where(goes_on_S, before.first_R, first_S)
+        num_S = num_S + np.where(goes_on_S, before.num_R, 0)
+        last_S = np.where(has_S, last_S, before.last_R)
+    is_open_S = (last_S != NO_TIME) & (time_S - last_S <= visits.gap)
+    return np.where(is_open_S, first_S, time_S), np.where(is_open_S, num_S, 0)
+
+
+def _at(value_N: Integers, position_S: Integers) -> Integers:
+    """The values at positions (S,); where there is none, any value."""
+    if not value_N.size:
+        return position_S
+    value_S: Integers = value_N[np.minimum(position_S, value_N.size - 1)]
+    return value_S

@@ -13,7 +13,7 @@ from hinet_search.serving.inputs import missing_columns
 from hinet_search.serving.requests.json_values import Value
 from hinet_search.study.validation_messages import in_words
 
-ROWS, COLUMNS = "rows", "columns"
+ROWS, COLUMNS, EVENTS = "rows", "columns", "events"
 WANTED = (
     f'a request must be {{"{ROWS}": [{{NAME: VALUE, ...}}, ...]}} or '
     f'{{"{COLUMNS}": {{NAME: [VALUE, ...], ...}}}}'
@@ -33,7 +33,7 @@ def num_rows_of(document: object) -> int:
     """Return the number of rows of a document, before anything of it is checked."""
     if not isinstance(document, dict):
         return 0
-    rows, columns = document.get(ROWS), document.get(COLUMNS)
+    rows, columns = document.get(ROWS, document.get(EVENTS)), document.get(COLUMNS)
     if isinstance(columns, dict):
         lists = [values for values in columns.values() if isinstance(values, list)]
         return max(map(len, lists), default=0)

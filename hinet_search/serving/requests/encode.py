@@ -7,7 +7,7 @@ request as `predict` encodes a block.
 Shape legend: R rows, F categorical fields.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Protocol
@@ -21,10 +21,13 @@ from hinet_search.data.columns import Columns
 from hinet_search.data.derived.inputs import list_fields
 from hinet_search.data.encode import VALUE, Vocabulary
 from hinet_search.serving.encoder import Encoder, unseen_lists
+from hinet_search.serving.history import RolledInputs
 from hinet_search.serving.requests.json_values import Value, text_parser
 from hinet_search.serving.requests.list_inputs import Ids, ListInput, all_slots
 from hinet_search.serving.requests.number_inputs import NumberInputs, number_inputs
 from hinet_search.serving.requests.rows import RequestRows, series_of, texts_of
+
+Live = Callable[[pl.DataFrame], RolledInputs]
 
 
 class RequestEncoder(Protocol):
@@ -35,11 +38,11 @@ class RequestEncoder(Protocol):
         ...
 
 
-def request_encoder(encoder: Encoder) -> RequestEncoder:
-    """Return the encoder of requests that fits the inputs of a model."""
+def request_encoder(encoder: Encoder, live: Live | None = None) -> RequestEncoder:
+    """Return the encoder of requests that fits the inputs of a model, with a log that is `live`."""
     inputs, encoding = encoder.inputs, encoder.encoding
     if inputs.has_joins or _has_cast_lists(encoder):
-        return FrameEncoder(encoder)
+        return FrameEncoder(encoder, live)
     ids = [_ids_by_value(vocabulary) for vocabulary in encoding.all_vocabularies]
     lists = _list_inputs(encoder, ids)
     return LookupEncoder(encoder, tuple(ids), number_inputs(inputs.numeric, encoding), lists)
@@ -80,13 +83,17 @@ class LookupEncoder:
 
 @dataclass(frozen=True)
 class FrameEncoder:
-    """Encodes as `predict` does, for inputs that need joins."""
+    """Encodes as `predict` does, for inputs that need joins; `live` tells what rows see now."""
 
     encoder: Encoder
+    live: Live | None = None
 
     def encode(self, rows: RequestRows) -> Columns:
         """Return the encoded columns."""
-        return self.encoder.columns(self.frame(rows))
+        frame = self.frame(rows)
+        if self.live is None:
+            return self.encoder.columns(frame)
+        return self.encoder.columns(frame, self.live(frame))
 
     def frame(self, rows: RequestRows) -> pl.DataFrame:
         """Return the rows as `predict` reads them from a table."""

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from hinet_search.common.errors import DataError
 from hinet_search.serving.compiled.layout import COMPILED, LAYOUT
 from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.live.journal import Journal
+from hinet_search.serving.live.live_log import LiveLog
 from hinet_search.serving.model_folder import CARD, ExportedModel, open_folder
 from hinet_search.serving.number_counts import FarLimits
 from hinet_search.serving.predict import missing_scores
@@ -24,7 +26,7 @@ from hinet_search.serving.requests.encode import RequestEncoder, request_encoder
 from hinet_search.serving.requests.rows import RowReader, row_reader
 from hinet_search.serving.requests.scorer import RequestScorer, scorer_of
 from hinet_search.serving.sealed import MANIFEST
-from hinet_search.serving.state import with_state
+from hinet_search.serving.state import read_state, with_state
 from hinet_search.serving.tables import wrong_content
 
 VERSION_DIGITS = 12
@@ -48,7 +50,8 @@ class Scores:
 class ServedModel:
     """A model that answers requests; `version` changes with what it is read from: the files
     of the manifest and the graphs. `card` is that of the same folder. `far_limits` are None for a
-    folder of an earlier version, which does not tell what training saw.
+    folder of an earlier version, which does not tell what training saw. `live` is the log if it
+    takes events.
     """
 
     exported: ExportedModel
@@ -59,6 +62,7 @@ class ServedModel:
     encoder: RequestEncoder
     scorer: RequestScorer
     far_limits: FarLimits | None = None
+    live: LiveLog | None = None
 
     @property
     def name(self) -> str:
@@ -102,10 +106,12 @@ class ServedModel:
         return dict(zip(names, self.far_limits.num_far(numeric_RN), strict=True))
 
 
-def open_served(folder: Path, state: Path | None = None) -> ServedModel:
+def open_served(
+    folder: Path, state: Path | None = None, journal: Journal | None = None
+) -> ServedModel:
     """Open an exported folder for requests on the CPU, check it, and score rows to warm up.
 
-    Label statistics are those of the folder `state`, if there is one.
+    What rolls forward is that of the folder `state`, if there is one, and of its `journal`.
     Errors: those of `open_folder`, `with_state` and `scorer_of`; DataError for a type that JSON has
     no values for, or if the model has no finite score for a row with nothing known but its
     scenario.
@@ -117,7 +123,11 @@ def open_served(folder: Path, state: Path | None = None) -> ServedModel:
             f"{folder}: must be a folder or lead to one, but leads to itself"
         ) from error
     exported = open_folder(place, torch.device("cpu"))
-    if state is not None:
+    live = None
+    if state is not None and journal is not None:
+        exported, read = read_state(exported, state)
+        live = LiveLog(exported, read, journal)
+    elif state is not None:
         exported = with_state(exported, state)
     served = ServedModel(
         exported,
@@ -125,9 +135,10 @@ def open_served(folder: Path, state: Path | None = None) -> ServedModel:
         datetime.now(UTC),
         _card(place),
         row_reader(exported.encoder),
-        request_encoder(exported.encoder),
+        request_encoder(exported.encoder, None if live is None else live.inputs),
         scorer_of(exported),
         _far_limits(exported),
+        live,
     )
     rows = _least_known_rows(exported.file.inputs)
     for _ in range(WARM_UP_ROUNDS):

@@ -1,0 +1,211 @@
+"""Events: read the events that a request sends, and make rows of a log of them.
+
+An event is an object with an `id`, the columns that the log is made of (keys, time, scenario), and
+the columns of labels, or none of them if its labels are not known yet.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from hinet_search.common.errors import DataError, shortened
+from hinet_search.data.derived.log_state import LogState, later_moments
+from hinet_search.data.derived.moments import NO_TIME, Moments
+from hinet_search.data.numbers import rows_and_first
+from hinet_search.data.rows import Rows
+from hinet_search.serving.inputs import LogInput
+from hinet_search.serving.label_columns import labels_of_rows
+from hinet_search.serving.live.journal import Event
+from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.profile import read_profile
+from hinet_search.serving.requests.document import EVENTS
+from hinet_search.serving.requests.json_values import ColumnReader, Value, reader_of
+from hinet_search.serving.requests.rows import series_of
+from hinet_search.serving.row_checks import KEY, scenario_problems
+from hinet_search.study.data_definition import TaskDefinition
+from hinet_search.study.validation_messages import in_words
+
+ID = "id"
+WANTED = f'a request must be {{"{EVENTS}": [{{"{ID}": ID, NAME: VALUE, ...}}, ...]}}'
+LONGEST_ID = 200
+REAL_CLOCK = 10**9  # seconds since 1970: times after are of a clock, earlier ones may count others
+AHEAD = 86_400  # seconds that the clock of an event may be ahead
+
+
+@dataclass(frozen=True)
+class LoggedEvents:
+    """Events as rows of a log; a row without labels is of a scenario that has no task."""
+
+    events: tuple[Event, ...]
+    rows: Rows
+    moments: Moments
+
+
+@dataclass(frozen=True)
+class EventReader:
+    """Reads the events of a model whose inputs `log` are made of a log."""
+
+    exported: ExportedModel
+    log: LogInput
+    readers: tuple[ColumnReader, ...]
+    tasks: Mapping[str, TaskDefinition]
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that an event must have, beside its id."""
+        return tuple(reader.name for reader in self.readers)
+
+    @cached_property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns of labels."""
+        return tuple(dict.fromkeys(task.column for task in self.tasks.values()))
+
+    def read(self, document: object, state: LogState, first_number: int) -> LoggedEvents:
+        """The events of a request; DataError with every problem.
+
+        `first_number` numbers the first of them.
+        """
+        objects = _objects(document)
+        ids = [_id(number, event) for number, event in enumerate(objects)]
+        self._refuse_missing(objects)
+        stored = [
+            Event(
+                id=event_id,
+                number=first_number + number,
+                moment=NO_TIME,
+                row=_text({name: event[name] for name in self.columns}),
+                labels=self._labels(event),
+            )
+            for number, (event_id, event) in enumerate(zip(ids, objects, strict=True))
+        ]
+        logged = self.logged(stored, state)
+        self._refuse_times(logged.moments, state)
+        timed = zip(stored, logged.moments.time_R.tolist(), strict=True)
+        return replace(logged, events=tuple(replace(event, moment=time_) for event, time_ in timed))
+
+    def _labels(self, event: Mapping[str, Value]) -> str | None:
+        labels = {name: event.get(name) for name in self.label_columns}
+        is_known = all(name in event for name in self.label_columns)
+        has_any = any(value is not None for value in labels.values())
+        return _text(labels) if is_known and has_any else None
+
+    def logged(self, events: Sequence[Event], state: LogState) -> LoggedEvents:
+        """Events that were read, as rows; DataError with every problem of their values."""
+        given = [json.loads(event.row) for event in events]
+        known = [json.loads(event.labels) if event.labels else None for event in events]
+        types, problems, columns = self.exported.encoder.types, [], {}
+        for reader in self.readers:
+            values, problem = reader.read([row[reader.name] for row in given])
+            problems += [problem] if problem else []
+            columns[reader.name] = series_of(reader.name, values, types[reader.name])
+        if problems:
+            raise DataError(*problems)
+        frame = pl.DataFrame(columns)
+        inputs = self.exported.file.inputs
+        wrong = scenario_problems(inputs.scenario, frame.lazy())
+        if wrong:
+            raise DataError(*wrong)
+        labels = {
+            f"{KEY}{name}": [None if row is None else row[name] for row in known]
+            for name in self.label_columns
+        }
+        rows = self._rows(frame, labels, [row is not None for row in known], state)
+        numbers = np.array([event.number for event in events], dtype=np.uint64)
+        moments = later_moments(state, frame[self.log.time])
+        return LoggedEvents(tuple(events), replace(rows, row_R=numbers), moments)
+
+    def _rows(
+        self,
+        frame: pl.DataFrame,
+        labels: Mapping[str, Sequence[Value]],
+        are_known: Sequence[bool],
+        state: LogState,
+    ) -> Rows:
+        """The rows of a frame with columns of labels; where these are not known it has none."""
+        encoder = self.exported.encoder
+        try:
+            columns = [pl.Series(name, values) for name, values in labels.items()]
+        except (TypeError, pl.exceptions.PolarsError) as error:
+            raise DataError(
+                f"columns {', '.join(self.label_columns)} must hold labels, one kind of values "
+                f"each, got others: {shortened(str(error))}"
+            ) from error
+        found = labels_of_rows(self.exported, self.tasks, pl.DataFrame([*frame, *columns]), EVENTS)
+        is_labelled_R = found.is_labelled_R & np.array(are_known, dtype=np.bool_)
+        rows = encoder.rows_of_log(frame, found.labels_RT)
+        scenario_R = np.where(is_labelled_R, rows.scenario_R, np.int16(state.unlabelled))
+        return replace(rows, scenario_R=scenario_R)
+
+    def _refuse_missing(self, objects: Sequence[Mapping[str, Value]]) -> None:
+        problems = []
+        for name in self.columns:
+            without = [number for number, event in enumerate(objects) if name not in event]
+            if without:
+                problems.append(
+                    f"column '{name}' is not in {rows_and_first(len(without), without)}"
+                )
+        if problems:
+            raise DataError(*problems)
+
+    def _refuse_times(self, moments: Moments, state: LogState) -> None:
+        """DataError for events without a time, and for those of the future."""
+        without = np.flatnonzero(moments.time_R == NO_TIME).tolist()
+        if without:
+            raise DataError(
+                f"column '{self.log.time}' must hold the time of every event, got none in "
+                f"{rows_and_first(len(without), without)}"
+            )
+        if state.origin < REAL_CLOCK * moments.units_a_second:
+            return
+        latest = int((time.time() + AHEAD) * moments.units_a_second) - state.origin
+        future = np.flatnonzero(moments.time_R > latest).tolist()
+        if future:
+            raise DataError(
+                f"column '{self.log.time}' must hold times up to now, got one more than a day "
+                f"ahead in {rows_and_first(len(future), future)}",
+                remedy="correct the clock of what sends events: such an event would make all "
+                "others too old",
+            )
+
+
+def event_reader(exported: ExportedModel) -> EventReader:
+    """The reader of events for a model with inputs of a log.
+
+    DataError for types that JSON has no values for, or without a profile, which has the labels.
+    """
+    inputs, types = exported.file.inputs, exported.encoder.types
+    assert inputs.log is not None, "the model was checked"
+    names = dict.fromkeys([*inputs.log.definition.columns, inputs.log.time, inputs.scenario.column])
+    readers = tuple(reader_of(name, types[name]) for name in names)
+    return EventReader(exported, inputs.log, readers, read_profile(exported.folder).tasks)
+
+
+def _objects(document: object) -> Sequence[Mapping[str, Value]]:
+    if not isinstance(document, dict) or list(document) != [EVENTS]:
+        got = ", ".join(map(repr, document)) if isinstance(document, dict) else in_words(document)
+        raise DataError(f"{WANTED}, got {shortened(got) or 'no key'}")
+    events = document[EVENTS]
+    if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+        raise DataError(f"{WANTED}, got {shortened(in_words(events))}")
+    return events
+
+
+def _id(number: int, event: Mapping[str, Value]) -> str:
+    value = event.get(ID)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_ID:
+        raise DataError(
+            f"event {number}: '{ID}' must be a text of 1 to {LONGEST_ID} characters or a whole "
+            f"number that no other event has, got {shortened(in_words(value))}"
+        )
+    return value
+
+
+def _text(values: Mapping[str, Value]) -> str:
+    return json.dumps(values, separators=(",", ":"))

@@ -1,0 +1,202 @@
+"""Journal: the events that a server was sent, on disk before it says so.
+
+An event is a row of the log with an id. It may come without labels and once more with them; what
+comes again with nothing new changes nothing. Every row that is added and every label that arrives
+is a change with a number, in order, so a state that has the changes up to one goes on from there.
+
+The file is a SQLite database, events.db in the folder of the state: what was committed is there
+after a crash, and nothing else.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from hinet_search.common.errors import EnvironmentFault
+from hinet_search.serving.state import JOURNAL
+
+WAIT_SECONDS = 2.0
+_TABLE = """\
+create table if not exists events (
+    id text primary key, number integer not null, moment integer not null,
+    row text not null, labels text, added integer not null, labelled integer
+) without rowid"""
+_INDICES = (
+    "create index if not exists by_added on events (added)",
+    "create index if not exists by_labelled on events (labelled)",
+    "create index if not exists by_moment on events (moment)",
+)
+_INSERT = "insert into events values (?, ?, ?, ?, ?, ?, ?)"
+_ADDED = "select * from events where added > ? and added <= ? order by added"
+_LABELLED = (
+    "select * from events where labelled > ? and labelled <= ? and added <= ? order by labelled"
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event as it came: its id, its moment, its row and its labels as JSON, None without them.
+
+    `number` orders the events of a moment.
+    """
+
+    id: str
+    number: int
+    moment: int
+    row: str
+    labels: str | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """An event that was added, or of which the labels arrived: then `is_row` is false."""
+
+    event: Event
+    is_row: bool
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of some events: the changes, their last number, and how many brought nothing."""
+
+    changes: tuple[Change, ...]
+    last: int
+    again: int
+
+
+class Journal:
+    """The journal of a folder, which one process holds until it closes it or ends.
+
+    EnvironmentFault if it cannot be used, or another process holds it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / JOURNAL
+        with _told(self.path):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(
+                self.path, isolation_level=None, check_same_thread=False, timeout=WAIT_SECONDS
+            )
+            for pragma in ("locking_mode = exclusive", "journal_mode = wal", "synchronous = full"):
+                self._database.execute(f"pragma {pragma}")
+            self._database.execute(_TABLE)
+            for index in _INDICES:
+                self._database.execute(index)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    @property
+    def last(self) -> int:
+        """The number of the last change that is not forgotten, 0 if there is none."""
+        return max(self._largest("added"), self._largest("labelled"))
+
+    @property
+    def next_number(self) -> int:
+        """A number for the next event, larger than those that are not forgotten."""
+        return self._largest("number") + 1
+
+    def _largest(self, column: Literal["added", "labelled", "number"]) -> int:
+        query = {
+            "added": "select max(added) from events",
+            "labelled": "select max(labelled) from events",
+            "number": "select max(number) from events",
+        }
+        with _told(self.path):
+            (largest,) = self._database.execute(query[column]).fetchone()
+        return 0 if largest is None else int(largest)
+
+    def take(self, events: Sequence[Event], last: int) -> Taken:
+        """Write events as changes after the `last` one, all or none, and say which are new.
+
+        They are on disk when this returns.
+        """
+        changes: list[Change] = []
+        number, again = last, 0
+        with _told(self.path), self._transaction():
+            for event in events:
+                known = self._event(event.id)
+                if known is None:
+                    number += 1
+                    labelled = None if event.labels is None else number
+                    values = (event.id, event.number, event.moment, event.row, event.labels)
+                    self._database.execute(_INSERT, (*values, number, labelled))
+                    changes.append(Change(event, is_row=True))
+                elif known.labels is None and event.labels is not None:
+                    number += 1
+                    self._database.execute(
+                        "update events set labels = ?, labelled = ? where id = ?",
+                        (event.labels, number, event.id),
+                    )
+                    whole = Event(known.id, known.number, known.moment, known.row, event.labels)
+                    changes.append(Change(whole, is_row=False))
+                else:
+                    again += 1
+        return Taken(tuple(changes), number, again)
+
+    def changes(self, after: int, up_to: int) -> Iterator[Change]:
+        """The changes after one up to another, rows first, with the labels of now.
+
+        A row whose labels came in another change is one change with labels if both are among these.
+        """
+        with _told(self.path):
+            rows = self._database.execute(_ADDED, (after, up_to)).fetchall()
+            labels = self._database.execute(_LABELLED, (after, up_to, after)).fetchall()
+        for row in rows:
+            is_known = row[6] is not None and row[6] <= up_to
+            event = Event(*row[:5])
+            yield Change(event if is_known else replace(event, labels=None), is_row=True)
+        for row in labels:
+            yield Change(Event(*row[:5]), is_row=False)
+
+    def forget(self, before: int, up_to: int) -> None:
+        """Forget events from before a moment that a state has, all of whose changes it has."""
+        with _told(self.path):
+            self._database.execute(
+                "delete from events where moment < ? and added <= ? "
+                "and (labelled is null or labelled <= ?)",
+                (before, up_to, up_to),
+            )
+
+    def _event(self, event_id: str) -> Event | None:
+        found = self._database.execute(
+            "select id, number, moment, row, labels from events where id = ?", (event_id,)
+        ).fetchone()
+        return None if found is None else Event(*found)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("rollback")
+            raise
+        self._database.execute("commit")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """EnvironmentFault for what SQLite or the disk refuses."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise _unusable(path, error) from error
+        raise EnvironmentFault(
+            f"{path}: one process at a time takes events, but another one does",
+            remedy="end that server, or name another folder with --state",
+        ) from error
+    except (sqlite3.Error, OSError) as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"{path}: events must be written here, but cannot be: {error}",
+        remedy="free space, give write permission, or name another folder with --state",
+    )

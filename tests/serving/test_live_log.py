@@ -1,0 +1,320 @@
+"""Live log: events that come one by one give the inputs of one table, whatever stops the server."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+
+import hinet_search as hs
+from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
+from hinet_search.serving import state as state_module
+from hinet_search.serving.live import events as events_module
+from hinet_search.serving.live import live_log
+from hinet_search.serving.live.journal import Journal
+from hinet_search.serving.live.live_log import LiveLog, TakenEvents
+from hinet_search.serving.model_folder import open_folder
+from hinet_search.serving.state import read_state
+from tests.serving.log_shop import LAST, STUDY, inputs_of_the_log, newer, shop
+
+KEYS = ("user", "item", "minute", "place")
+LABELS = ("clicked", "bought")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("live")
+    shop().filter(pl.col("minute") < LAST).write_parquet(folder / "shop.parquet")
+    (folder / "shop.yaml").write_text(STUDY)
+    hs.launch(str(folder / "shop.yaml"), output=folder / "out")
+    for arm in ("all", "counted"):
+        hs.export(str(folder / "shop.yaml"), folder / arm, arm=arm, output=folder / "out")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The inputs of newer rows as one table with those of the study."""
+    return inputs_of_the_log(folder / "shop.yaml", tmp_path_factory.mktemp("one table"))
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with closing(Journal(tmp_path / "state")) as journal:
+        yield journal
+
+
+def opened(folder: Path, journal: Journal) -> LiveLog:
+    exported = open_folder(folder / "all", torch.device("cpu"))
+    return LiveLog(*read_state(exported, journal.path.parent), journal)
+
+
+def event(number: int, *, labels: bool = True) -> dict[str, Any]:
+    """The event of a newer row."""
+    row = newer().row(number, named=True)
+    columns = (*KEYS, *LABELS) if labels else KEYS
+    return {"id": f"row {number}", **{name: row[name] for name in columns}}
+
+
+def add(live: LiveLog, *events: dict[str, Any]) -> TakenEvents:
+    return live.add({"events": list(events)})
+
+
+def inputs(live: LiveLog, number: int) -> Any:
+    """What a newer row sees of the log now."""
+    seen = live.inputs(newer()[number : number + 1]).log
+    assert seen is not None
+    return seen.to_numpy()[0]
+
+
+def test_events_one_by_one_give_the_inputs_of_one_table(
+    folder: Path, expected: Any, tmp_path: Path
+) -> None:
+    draw = np.random.default_rng(0)
+    journal = Journal(tmp_path / "state")
+    live = opened(folder, journal)
+    for number in range(len(newer())):
+        assert_array_equal(inputs(live, number), expected[number], err_msg=str(number))
+        add(live, event(number))
+        if draw.random() < 0.1:
+            live.fold()
+        if draw.random() < 0.1:  # it is ended, and started again
+            journal.close()
+            journal = Journal(tmp_path / "state")
+            live = opened(folder, journal)
+    assert live.last_time == newer()["minute"].max()
+    journal.close()
+
+
+def test_events_that_come_twice_or_out_of_order_count_once(
+    folder: Path, expected: Any, journal: Journal
+) -> None:
+    draw = np.random.default_rng(1)
+    live = opened(folder, journal)
+    chosen = np.flatnonzero(newer()["minute"].to_numpy() < LAST + 3_000)  # less than an hour
+    last = int(chosen[-1]) + 1
+    for number in draw.permutation(np.concatenate([chosen, chosen, chosen])):
+        taken = add(live, event(int(number)), event(int(number)))
+        assert taken.added + taken.again == 2
+        if draw.random() < 0.1:
+            live.fold()
+    is_new = newer()["minute"][last] > newer()["minute"][last - 1]
+    assert is_new
+    found, wanted = inputs(live, last), expected[last]
+    by_order = [place for place, name in enumerate(live.state.names) if " last " in name]
+    unordered = np.setdiff1d(np.arange(wanted.size), by_order)  # rows of one second have no order
+    assert_array_equal(found[unordered], wanted[unordered])
+
+
+def test_labels_that_come_within_their_delay_count_as_if_they_had_been_there(
+    folder: Path, expected: Any, journal: Journal
+) -> None:
+    live, minutes = opened(folder, journal), newer()["minute"].to_list()
+    waiting: list[int] = []
+    for number, minute in enumerate(minutes):
+        for other in [each for each in waiting if minutes[each] < minute - 500]:
+            taken = add(live, event(other))  # labels are known ten minutes after their row
+            assert (taken.added, taken.labelled) == (0, 1)
+            waiting.remove(other)
+        assert_array_equal(inputs(live, number), expected[number], err_msg=str(number))
+        assert add(live, event(number, labels=False)).added == 1
+        waiting.append(number)
+        if number % 37 == 0:
+            live.fold()
+
+
+def test_late_events_are_told_and_do_not_count(folder: Path, journal: Journal) -> None:
+    live = opened(folder, journal)
+    add(live, *(event(number) for number in range(len(newer()))))
+    live.fold()
+    late = {**event(0), "id": "late"}
+    before = inputs(live, len(newer()) - 1)
+    assert add(live, late) == TakenEvents(0, 0, 0, 1, live.last_time)
+    assert_array_equal(inputs(live, len(newer()) - 1), before)
+
+
+CUTS = (
+    (live_log, "write_state"),
+    (state_module, "replacing_folder"),
+    (state_module, "_hash"),
+    (state_module, "replacing"),
+    (live_log, "log_index"),
+    (Journal, "forget"),
+    (Journal, "take"),
+)
+
+
+def _cut(*_: Any, **__: Any) -> Any:
+    raise KeyboardInterrupt
+
+
+def _add_and_fold(live: LiveLog, last: dict[str, Any]) -> None:
+    add(live, last)
+    live.fold()
+
+
+@pytest.mark.parametrize(("owner", "name"), CUTS, ids=[name for _, name in CUTS])
+def test_a_server_that_is_cut_off_loses_nothing_and_counts_nothing_twice(
+    owner: Any,
+    name: str,
+    folder: Path,
+    expected: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    half = len(newer()) // 2
+    journal = Journal(tmp_path / "state")
+    live = opened(folder, journal)
+    add(live, *(event(number) for number in range(half // 2)))
+    live.fold()
+    add(live, *(event(number) for number in range(half // 2, half - 1)))
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, _cut)
+        with pytest.raises(KeyboardInterrupt):
+            _add_and_fold(live, event(half - 1))
+    journal.close()
+    with closing(Journal(tmp_path / "state")) as again:
+        live = opened(folder, again)
+        add(live, *(event(number) for number in range(half // 2, half)))  # those not confirmed
+        assert_array_equal(inputs(live, half), expected[half])
+        live.fold()
+        assert_array_equal(inputs(live, half), expected[half])
+
+
+def test_a_commit_that_fails_takes_no_event_of_a_request(
+    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = opened(folder, journal)
+    before = inputs(live, 5)
+    known = journal._event
+
+    def fail_at_the_third(event_id: str) -> Any:
+        if event_id == "row 2":
+            raise OSError(28, "No space left on device")
+        return known(event_id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal, "_event", fail_at_the_third)
+        with pytest.raises(EnvironmentFault, match="events must be written here, but cannot be"):
+            add(live, *(event(number) for number in range(5)))
+    assert journal.last == 0
+    assert_array_equal(inputs(live, 5), before)
+    assert add(live, *(event(number) for number in range(5))).added == 5
+
+
+def test_one_process_takes_events(folder: Path, journal: Journal) -> None:
+    opened(folder, journal)
+    with pytest.raises(EnvironmentFault, match="one process at a time takes events"):
+        Journal(journal.path.parent)
+
+
+def test_predict_does_not_roll_the_state_of_a_server(folder: Path, journal: Journal) -> None:
+    live = opened(folder, journal)
+    add(live, event(0))
+    path, to = journal.path.parent.parent / "rows.parquet", journal.path.parent.parent / "s.parquet"
+    newer().write_parquet(path)
+    with pytest.raises(ConfigurationError, match="that of a server that takes events"):
+        hs.predict(folder / "all", path, to, state=journal.path.parent)
+
+
+def test_a_model_that_reads_no_log_takes_no_events(folder: Path, tmp_path: Path) -> None:
+    exported = open_folder(folder / "counted", torch.device("cpu"))
+    with pytest.raises(ConfigurationError, match="must have events or sessions, got none"):
+        read_state(exported, tmp_path / "state")
+
+
+def test_a_state_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
+    with closing(Journal(tmp_path / "state")) as journal:
+        live = opened(folder, journal)
+        add(live, event(0))
+        live.fold()
+        other = tmp_path / "other"
+        shutil.copytree(folder / "all", other)
+        config = (other / "config.yaml").read_text()
+        (other / "config.yaml").write_text(config.replace("gap: 30m", "gap: 40m"))
+        from hinet_search.serving.sealed import seal
+
+        seal(other)
+        exported = open_folder(other, torch.device("cpu"))
+        with pytest.raises(DataError, match="must be a state of inputs that are defined as"):
+            read_state(exported, tmp_path / "state")
+
+
+WRONG = {
+    "no object": ([], 'a request must be {"events"'),
+    "rows": ({"rows": []}, 'a request must be {"events"'),
+    "a number": ({"events": [7]}, 'a request must be {"events"'),
+    "no id": ({"events": [{"user": 1}]}, "event 0: 'id' must be a text"),
+    "an empty id": ({"events": [{"id": ""}]}, "event 0: 'id' must be a text"),
+    "a true id": ({"events": [{"id": True}]}, "event 0: 'id' must be a text"),
+    "a long id": ({"events": [{"id": "x" * 201}]}, "event 0: 'id' must be a text"),
+}
+
+
+@pytest.mark.parametrize(("document", "told"), WRONG.values(), ids=WRONG)
+def test_wrong_requests_are_refused(
+    document: object, told: str, folder: Path, journal: Journal
+) -> None:
+    with pytest.raises(DataError) as caught:
+        opened(folder, journal).add(document)
+    assert told in str(caught.value)
+    assert journal.last == 0
+
+
+VALUES = {
+    "no time": (
+        {"minute": None},
+        "'minute' must hold the time of every event, got none in 1 row (first in row 1)",
+    ),
+    "a text": ({"minute": "noon"}, "column 'minute' must hold whole numbers"),
+    "another scenario": ({"place": 99}, "column 'place' must hold scenarios of the model"),
+    "a label of 2": ({"clicked": 2}, "click"),
+    "a label of text": ({"clicked": "yes"}, "clicked"),
+    "a label of lists": ({"clicked": [1]}, "clicked"),
+}
+
+
+@pytest.mark.parametrize(("changed", "told"), VALUES.values(), ids=VALUES)
+def test_wrong_values_are_refused_with_all_events_of_the_request(
+    changed: dict[str, Any], told: str, folder: Path, journal: Journal
+) -> None:
+    live = opened(folder, journal)
+    with pytest.raises(DataError) as caught:
+        add(live, event(0), {**event(1), **changed})
+    assert told in str(caught.value)
+    assert journal.last == 0
+
+
+def test_a_column_that_is_missing_is_named(folder: Path, journal: Journal) -> None:
+    bare = {name: value for name, value in event(0).items() if name != "item"}
+    with pytest.raises(DataError, match=r"column 'item' is not in 1 row \(first in row 0\)"):
+        add(opened(folder, journal), bare)
+
+
+def test_events_of_the_future_are_refused_where_the_clock_is_real(
+    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = opened(folder, journal)
+    monkeypatch.setattr(events_module, "REAL_CLOCK", -1)
+    with pytest.raises(
+        DataError, match=r"got one more than a day ahead in 1 row \(first in row 0\)"
+    ):
+        add(live, {**event(0), "minute": 2**40})
+    assert add(live, event(0)).added == 1
+
+
+def test_unknown_and_missing_users_are_events_too(folder: Path, journal: Journal) -> None:
+    live = opened(folder, journal)
+    taken = add(live, {**event(0), "user": None}, {**event(1), "user": 10**9, "item": "new"})
+    assert taken.added == 2
+    live.fold()
+    frame = newer()[5:6].with_columns(user=pl.lit(10**9, dtype=pl.Int64), item=pl.lit("new"))
+    seen = live.inputs(frame).log
+    assert seen is not None
+    assert seen["user exposures all"].item() == pytest.approx(np.log(2))
