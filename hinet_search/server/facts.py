@@ -11,10 +11,10 @@ def model_facts(served: ServedModel) -> dict[str, Any]:
     """Return what config.yaml and card.md say of the model, and when they were read.
 
     `amount_units` are the tasks of amounts, with the mean amount of training, if there are any, and
-    `counted_to` is the end of what label statistics count, if they have a clock.
+    `counted_to` is the end of what label statistics count, or the last row of the log.
     """
     file = served.exported.file
-    last = served.exported.encoder.history.last_counted(file.inputs)
+    last = served.counted_to
     members = [
         {
             "arm": member.run.arm,

@@ -28,6 +28,7 @@ from hinet_search.data.derived.matches import (
     match_numbers,
     usual_pairs,
 )
+from hinet_search.data.derived.moments import Moments
 from hinet_search.data.derived.similarity import ItemFactors
 from hinet_search.data.encode import VALUE
 from hinet_search.data.lists import ListedRows
@@ -109,7 +110,7 @@ class History:
         Of a log it is the time of the last row.
         """
         if self.log is not None and inputs.log is not None:
-            return "" if self.log.last_time is None else _time_in_words(self.log, inputs.log)
+            return time_in_words(self.log.last_time, self.log.moments, inputs.log)
         definition = inputs.statistics
         if definition is None or definition.clock is None:
             return ""
@@ -167,20 +168,21 @@ class History:
 
 def _log_note(log: LogState, inputs: LogInput) -> str:
     """What a row sees of the log, and how the log goes on."""
-    last = "none" if log.last_time is None else f"up to {_time_in_words(log, inputs)}"
+    last = time_in_words(log.last_time, log.moments, inputs)
     return (
-        f"A row sees the rows of the log before its {inputs.time}: those of train, valid and test, "
-        f"{last}. New rows are added by `predict --state`; the metrics of this model are of rows "
-        "that see all before them."
+        f"A row sees the rows of the log before its {inputs.time}: those of train, valid and "
+        f"test, up to {last or 'none'}. New rows are added by `predict --state` and `serve "
+        "--events`; the metrics of this model are of rows that see all before them."
     )
 
 
-def _time_in_words(log: LogState, inputs: LogInput) -> str:
-    """The time of the last row: as a moment, or as the number that it is."""
-    assert log.last_time is not None, "there is a row"
+def time_in_words(last: int | None, moments: Moments, inputs: LogInput) -> str:
+    """The time of a log's last row: a moment, or the number that it is; empty without a row."""
+    if last is None:
+        return ""
     if inputs.time_unit is not None:
-        return f"{inputs.time} {log.last_time}"
-    seconds = log.last_time / log.moments.units_a_second
+        return f"{inputs.time} {last}"
+    seconds = last / moments.units_a_second
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
 
 

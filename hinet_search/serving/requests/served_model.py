@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
 from hinet_search.serving.compiled.layout import COMPILED, LAYOUT
+from hinet_search.serving.history import time_in_words
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.live.live_log import LiveLog
@@ -78,6 +79,14 @@ class ServedModel:
     def predicted(self) -> str:
         """What it gives: `probabilities`, or `predictions` if some are amounts."""
         return self.exported.file.inputs.predicted
+
+    @property
+    def counted_to(self) -> str:
+        """The time of the last row of the log, or the last day with a counted label, or nothing."""
+        inputs, history = self.exported.file.inputs, self.exported.encoder.history
+        if self.live is not None and inputs.log is not None:
+            return time_in_words(self.live.last_time, self.live.state.moments, inputs.log)
+        return history.last_counted(inputs)
 
     @property
     def columns(self) -> tuple[str, ...]:
