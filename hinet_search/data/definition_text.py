@@ -18,6 +18,7 @@ from hinet_search.data.guess.time_units import time_unit_of
 from hinet_search.data.guess.transforms import ProposedTransform
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+USUAL_DELAY = "1h"  # of labels, to be corrected
 TRAINING_SHARE = 0.7  # of the rows, before validation and test
 WORDS_OF_YAML = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
 
@@ -96,6 +97,7 @@ def _lines(table: GuessedTable) -> Iterator[str]:
     yield from _feature_lines(table)
     if table.statistics is not None:
         yield from _statistics_lines(table.statistics)
+        yield from _events_lines(guesses, table.statistics)
     yield from _other_lines(guesses, table.rare)
     yield _split_line(guesses.split, table.cuts)
     if guesses.left_out:
@@ -146,6 +148,25 @@ def _feature_lines(table: GuessedTable) -> Iterator[str]:
         yield "  lists:"
     for list_ in table.lists:
         yield _with_comment(f"    {_list(list_)}", list_)
+
+
+def _events_lines(guesses: ColumnRoles, statistics: ProposedStatistics) -> Iterator[str]:
+    """Events and sessions as comments, where rows have moments: production must have them too."""
+    if guesses.time is None or guesses.user is None or statistics.clock is None:
+        return
+    time = guesses.time.column
+    if time_unit_of(time) is None and not isinstance(time.dtype, pl.Datetime):
+        return
+    user, keys = quoted(guesses.user.column.name), []
+    if guesses.item is not None:
+        keys.append(quoted(guesses.item.column.name))
+    if guesses.scenario is not None:
+        keys.append(f"[{user}, {quoted(guesses.scenario.column.name)}]")
+    by = ", ".join([user, *keys])
+    yield "  # What the log knows minutes before a row: remove the # if production knows it too, and"
+    yield "  # say how long after its row a label is known there, or never (docs/data.md)."
+    yield f"  # events: {{by: [{by}], windows: [1h, 1d, all], labels_after: {USUAL_DELAY}}}"
+    yield "  # session: {gap: 30m}"
 
 
 def _statistics_lines(statistics: ProposedStatistics) -> Iterator[str]:

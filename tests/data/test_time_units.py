@@ -7,7 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from hinet_search.data.derived.inputs import derive_numbers
 from hinet_search.data.guess.write_definition import write_draft
+from hinet_search.data.rows import read_rows
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.yaml_file import read
 
@@ -63,3 +65,24 @@ def test_whole_floats_have_one_too(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 )
 def test_other_times_have_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: Any) -> None:
     assert drafted(tmp_path, monkeypatch, times)[0] is None
+
+
+def test_events_are_proposed_as_comments_that_can_be_taken_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, text = drafted(tmp_path, monkeypatch, SECOND_R)
+    assert "  # events: {by: [user_id, [user_id, channel]], windows: [1h, 1d, all]," in text
+    taken = text.replace("  # events:", "  events:").replace("  # session:", "  session:")
+    Path("data/rows.yaml").write_text(taken)
+    definition = read(Path("data/rows.yaml")).parse(DataDefinition)
+    assert definition.features.events is not None
+    assert str(definition.features.events.labels_after) == "1h"
+    assert definition.features.session is not None
+    rows = read_rows(definition, tmp_path / "data", tmp_path)
+    assert derive_numbers(definition, rows).session.height == ROWS
+
+
+@pytest.mark.parametrize("times", [pl.Series(SECOND_R).cast(pl.Datetime("us")).dt.date()])
+def test_days_get_no_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: Any) -> None:
+    _, text = drafted(tmp_path, monkeypatch, times)
+    assert "events:" not in text

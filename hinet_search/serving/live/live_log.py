@@ -63,6 +63,11 @@ class LiveLog:
         return self._index.state
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that an event must have, beside its id and its labels."""
+        return self._reader.columns
+
+    @property
     def last_time(self) -> int | None:
         """The time of the last row, None without one."""
         index = self._index

@@ -1,0 +1,144 @@
+"""Replay: the test rows of a study, one at a time, through the log of its exported model.
+
+    python benchmarks/replay_log.py STUDY ARM [--variant NAME] [--output FOLDER] [--rows N]
+
+The log begins as it was before test. Each row asks for its inputs, and then comes as an event; now
+and then the state is written and read again. All inputs must equal, bit for bit, those of the
+study's one table, and the scores those of all rows at once but for the last bits of a float32.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+import hinet_search as hs
+from hinet_search.data.columns import SPLITS
+from hinet_search.data.derived.inputs import derive_numbers
+from hinet_search.data.rows import Rows, read_rows, source_rows
+from hinet_search.serving.history import RolledInputs
+from hinet_search.serving.inputs import cast_rows
+from hinet_search.serving.live.journal import Journal
+from hinet_search.serving.live.live_log import LiveLog
+from hinet_search.serving.log_tables import log_state_of_study
+from hinet_search.serving.model_folder import ExportedModel, open_folder
+from hinet_search.serving.predict import predictions
+from hinet_search.serving.state import read_state, write_state
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.load_study import load_study
+
+TEST = SPLITS.index("test")
+FOLDS = 5  # times that the state is written and read
+
+
+def main() -> None:
+    """Replay, and print what was equal and how long it took."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study")
+    parser.add_argument("arm")
+    parser.add_argument("--variant")
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--rows", type=int, help="the first rows of test alone")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model"
+        hs.export(given.study, model, arm=given.arm, variant=given.variant, output=given.output)
+        exported = open_folder(model, torch.device("cpu"))
+        study = load_study(given.study, variant=given.variant)
+        rows = read_rows(study.spec.data, study.folder, Path(folder))
+        frame = raw_rows(study.spec.data, study.folder, Path(folder), rows, exported)
+        replay(study.spec.data, rows, frame, exported, Path(folder) / "state", given.rows)
+
+
+def raw_rows(
+    definition: DataDefinition, folder: Path, cache: Path, rows: Rows, exported: ExportedModel
+) -> pl.DataFrame:
+    """The rows of a study as the source has them, with the columns of the model and of labels."""
+    inputs, types = exported.encoder.inputs, exported.encoder.types
+    labels = [task.column for task in definition.tasks.values()]
+    every = source_rows(definition, folder, cache).select(*inputs.columns, *labels)
+    return cast_rows(inputs, every, types).collect()[rows.row_R]
+
+
+def replay(
+    definition: DataDefinition,
+    rows: Rows,
+    frame: pl.DataFrame,
+    exported: ExportedModel,
+    folder: Path,
+    most: int | None,
+) -> None:
+    """Replay the test rows in the order of time."""
+    inputs, encoder = exported.encoder.inputs, exported.encoder
+    assert inputs.log is not None, "the model must read a log"
+    derived = derive_numbers(definition, rows)
+    expected = pl.concat([derived.events, derived.session], how="horizontal")
+    expected = expected.select(name for name in expected.columns if name in inputs.scaled)
+    before = np.flatnonzero(rows.split_R < TEST)
+    state = log_state_of_study(definition, inputs, encoder.types, rows, before)
+    write_state(folder, replace(encoder, history=replace(encoder.history, log=state)), 0, print)
+    test = np.flatnonzero(rows.split_R == TEST)
+    test = test[np.lexsort((rows.row_R[test], frame[inputs.log.time].to_numpy()[test]))][:most]
+    asking, adding, found = [], [], []
+    with closing(Journal(folder)) as journal:
+        live = LiveLog(*read_state(exported, folder), journal)
+        for number, row in enumerate(test.tolist()):
+            event = event_of(definition, frame, row, live)
+            began = time.perf_counter()
+            seen = live.inputs(frame[row : row + 1])
+            asked = time.perf_counter()
+            live.add({"events": [event]})
+            asking.append(asked - began)
+            adding.append(time.perf_counter() - asked)
+            assert seen.log is not None, "there is a log"
+            found.append(seen.log)
+            if number % (test.size // FOLDS + 1) == test.size // FOLDS:
+                live.fold()
+                live = LiveLog(*read_state(exported, folder), journal)
+    inputs_RC, expected_RC = pl.concat(found).to_numpy(), expected[test].to_numpy()
+    is_equal = np.array_equal(inputs_RC, expected_RC)
+    print(f"{test.size:,} rows of test, {inputs_RC.shape[1]} inputs of the log, equal: {is_equal}")
+    print(f"{in_words('asking', asking)}\n{in_words('adding', adding)}")
+    largest = score_difference(exported, frame[test], pl.concat(found), expected[test])
+    print(f"largest difference of a score: {largest:.2g}")
+
+
+def in_words(what: str, seconds: list[float]) -> str:
+    """What took how long."""
+    p50, p99 = np.percentile(np.array(seconds) * 1e3, [50, 99])
+    return f"{what}: p50 {p50:.2f} ms, p99 {p99:.2f} ms"
+
+
+def event_of(
+    definition: DataDefinition, frame: pl.DataFrame, row: int, live: LiveLog
+) -> dict[str, Any]:
+    """A row as JSON would have it."""
+    names = [*live.columns, *(task.column for task in definition.tasks.values())]
+    values = frame.select(*dict.fromkeys(names)).row(row, named=True)
+    return {"id": row, **json.loads(json.dumps(values, default=str))}
+
+
+def score_difference(
+    exported: ExportedModel, frame: pl.DataFrame, found: pl.DataFrame, expected: pl.DataFrame
+) -> float:
+    """Of scores one at a time, and of all at once with the inputs of the table."""
+    whole = predictions(exported, exported.encoder.columns(frame, RolledInputs(log=expected)))
+    some = range(0, len(frame), max(1, len(frame) // 500))
+    differences = []
+    for row in some:
+        block = slice(row, row + 1)
+        columns = exported.encoder.columns(frame[block], RolledInputs(log=found[block]))
+        differences.append(np.abs(predictions(exported, columns)[0] - whole[row]).max())
+    return float(np.max(differences))
+
+
+if __name__ == "__main__":
+    main()
