@@ -24,6 +24,7 @@ import hinet_search as hs
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.inputs import derive_numbers
 from hinet_search.data.rows import Rows, read_rows, source_rows
+from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import RolledInputs
 from hinet_search.serving.inputs import cast_rows
 from hinet_search.serving.live.journal import Journal
@@ -82,9 +83,7 @@ def replay(
     derived = derive_numbers(definition, rows)
     expected = pl.concat([derived.events, derived.session], how="horizontal")
     expected = expected.select(name for name in expected.columns if name in inputs.scaled)
-    before = np.flatnonzero(rows.split_R < TEST)
-    state = log_state_of_study(definition, inputs, encoder.types, rows, before)
-    write_state(folder, replace(encoder, history=replace(encoder.history, log=state)), 0, print)
+    write_log_before_test(definition, rows, encoder, folder)
     test = np.flatnonzero(rows.split_R == TEST)
     test = test[np.lexsort((rows.row_R[test], frame[inputs.log.time].to_numpy()[test]))][:most]
     asking, adding, found = [], [], []
@@ -103,12 +102,20 @@ def replay(
             if number % (test.size // FOLDS + 1) == test.size // FOLDS:
                 live.fold()
                 live = LiveLog(*read_state(exported, folder), journal)
-    inputs_RC, expected_RC = pl.concat(found).to_numpy(), expected[test].to_numpy()
-    is_equal = np.array_equal(inputs_RC, expected_RC)
-    print(f"{test.size:,} rows of test, {inputs_RC.shape[1]} inputs of the log, equal: {is_equal}")
+    is_equal = pl.concat(found).equals(expected[test])
+    print(f"{test.size:,} rows of test, {expected.width} inputs of the log, equal: {is_equal}")
     print(f"{in_words('asking', asking)}\n{in_words('adding', adding)}")
     largest = score_difference(exported, frame[test], pl.concat(found), expected[test])
     print(f"largest difference of a score: {largest:.2g}")
+
+
+def write_log_before_test(
+    definition: DataDefinition, rows: Rows, encoder: Encoder, folder: Path
+) -> None:
+    """Write the state of the log as of the last row before test."""
+    before = np.flatnonzero(rows.split_R < TEST)
+    state = log_state_of_study(definition, encoder.inputs, encoder.types, rows, before)
+    write_state(folder, replace(encoder, history=replace(encoder.history, log=state)), 0, print)
 
 
 def in_words(what: str, seconds: list[float]) -> str:

@@ -212,6 +212,17 @@ def test_the_program_that_ships_the_winner_scores_new_rows(
     assert names["best"].columns == ["scenario", "user_id", "item_id", "time", "click", "order"]
 
 
+@pytest.mark.slow
+def test_the_program_of_the_log_rolls_it_forward(
+    launched: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(launched)
+    ((_, text),) = [block for block in blocks("python") if block[0] == "log.md"]
+    names: dict[str, object] = {}
+    exec(text, names)
+    assert names["prediction"].rolled.counted == 500
+
+
 def documented_request() -> tuple[dict, dict]:
     """The body of the request that docs/serve.md sends, and the reply that it shows."""
     text = (ROOT / "docs" / "serve.md").read_text()
@@ -250,4 +261,5 @@ def test_every_program_in_the_pages_is_tested() -> None:
         "python.md",
         "ship.md",
         "models.md",
+        "log.md",
     }

@@ -162,11 +162,11 @@ def _events_lines(guesses: ColumnRoles, statistics: ProposedStatistics) -> Itera
         keys.append(quoted(guesses.item.column.name))
     if guesses.scenario is not None:
         keys.append(f"[{user}, {quoted(guesses.scenario.column.name)}]")
-    by = ", ".join([user, *keys])
-    yield "  # What the log knows minutes before a row: remove the # if production knows it too, and"
-    yield "  # say how long after its row a label is known there, or never (docs/data.md)."
-    yield f"  # events: {{by: [{by}], windows: [1h, 1d, all], labels_after: {USUAL_DELAY}}}"
-    yield "  # session: {gap: 30m}"
+    by = f"[{', '.join([user, *keys])}]"
+    yield "  # What the log knows minutes before a row: remove the # if production knows it too,"
+    yield "  # and say how long after its row a label is known there, or never (docs/data.md)."
+    yield f"  # events: {{by: {by}, windows: [1h, 1d, all], labels_after: {USUAL_DELAY}}}"
+    yield "  # session: {gap: 30m}   # where a row stands in the visit of its user"
 
 
 def _statistics_lines(statistics: ProposedStatistics) -> Iterator[str]:

@@ -25,6 +25,7 @@ from hinet_search.serving.drift import (
     changed,
     corrected,
 )
+from hinet_search.serving.history import NOT_ROLLED, RolledInputs
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.label_columns import NewLabels, label_column_problems, labels_of_columns
 from hinet_search.serving.model_folder import ExportedModel
@@ -41,6 +42,7 @@ from hinet_search.serving.predict import (
     memory_explained,
     missing_scores,
     predictions,
+    rolled_over,
     scanned,
 )
 from hinet_search.serving.profile import Profile, RowsOfUsers, no_profile
@@ -52,6 +54,7 @@ from hinet_search.study.data_definition import TaskDefinition
 def drift_of(exported: ExportedModel, path: str) -> Drift:
     """Compare the rows of a table, Parquet or CSV, with the profile of a model.
 
+    If the rows have the labels of all tasks, statistics and the log roll forward over them.
     Errors: those of `score_table`; DataError for an export without a profile, for a table without
     rows, and for a column of which a label cannot be made.
     """
@@ -73,8 +76,11 @@ def _compared(exported: ExportedModel, path: str) -> Drift:
         refuse(path, ["must have rows to compare, got none"])
     has_task_RT = exported.file.inputs.has_task[exported.encoder.scenario_numbers(frame)]
     refuse(path, label_column_problems(exported.file.inputs.tasks, tasks, frame, has_task_RT))
+    rolls = exported.file.inputs.rolls and len(tasks) == len(profile.tasks)
+    rolled = rolled_over(exported, frame, path).inputs if rolls else NOT_ROLLED
     starts = range(0, len(frame), RUN_ROWS)
-    blocks = [_block(exported, profile, tasks, frame[start : start + RUN_ROWS]) for start in starts]
+    parts = [slice(start, start + RUN_ROWS) for start in starts]
+    blocks = [_block(exported, profile, tasks, frame[part], rolled.block(part)) for part in parts]
     for start, block in zip(starts, blocks, strict=True):
         has_task_RT = exported.file.inputs.has_task[block.scenario_R]
         refuse(path, missing_scores(block.predicted_RT, has_task_RT, start))
@@ -101,10 +107,11 @@ def _block(
     profile: Profile,
     tasks: Mapping[str, TaskDefinition],
     frame: pl.DataFrame,
+    rolled: RolledInputs,
 ) -> _Block:
     """Encode and score a block of checked rows."""
     encoder = exported.encoder
-    columns = encoder.columns(frame)
+    columns = encoder.columns(frame, rolled)
     fields = zip(encoder.inputs.categorical, columns.ids_RF.T, strict=True)
     has_task_RT = encoder.inputs.has_task[columns.scenario_R]
     return _Block(

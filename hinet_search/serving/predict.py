@@ -138,7 +138,7 @@ def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None = 
     labels = () if state is None else _label_columns(exported, lazy)
     copied = tuple(dict.fromkeys([*keys, *labels]))
     frame, unfit = checked(exported, lazy, copied, path, to.absolute().parent)
-    rolled = _rolled(exported, frame, path) if labels else None
+    rolled = rolled_over(exported, frame, path) if labels else None
     inputs = NOT_ROLLED if rolled is None else rolled.inputs
     unseen, counts = Counter(unfit), list[NumberCounts]()
     try:
@@ -176,7 +176,11 @@ def _label_columns(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ..
     return columns if set(columns) <= set(lazy.collect_schema().names()) else ()
 
 
-def _rolled(exported: ExportedModel, frame: pl.DataFrame, path: str) -> Rolled:
+def rolled_over(exported: ExportedModel, frame: pl.DataFrame, path: str) -> Rolled:
+    """Roll what a model counts over checked rows, which have the label columns of all tasks.
+
+    DataError when rows are too old, or a column holds values that are no labels.
+    """
     tasks, encoder = read_profile(exported.folder).tasks, exported.encoder
     labels = labels_of_rows(exported, tasks, frame, path)
     rows = encoder.rows(frame, labels.labels_RT, np.zeros(len(frame), dtype=np.uint8))

@@ -171,6 +171,21 @@ def test_a_model_is_fit_again_on_newer_rows_with_the_log_that_goes_on(
             assert written.sort(pl.all()).equals(pl.read_parquet(path).sort(pl.all())), path.name
 
 
+def test_monitored_rows_with_labels_see_one_another(every_input: Path, tmp_path: Path) -> None:
+    newer().write_parquet(tmp_path / "newer.parquet")
+    newer().drop("clicked", "bought").write_parquet(tmp_path / "bare.parquet")
+    labelled = hs.monitor(every_input, tmp_path / "newer.parquet")
+    bare = hs.monitor(every_input, tmp_path / "bare.parquet")
+    scores = predicted(every_input, newer(), tmp_path, state=tmp_path / "state")
+    predicted_sum = sum(cell.predicted for cell in labelled.cells if cell.task == "click")
+    assert predicted_sum == pytest.approx(scores["click"].sum(), rel=1e-5)
+    of_log = [each.name for each in bare.inputs if "exposures" in each.name]
+    distance = {each.name: each.distance for each in labelled.inputs}
+    others = {each.name: each.distance for each in bare.inputs}
+    assert of_log
+    assert any(distance[name] != others[name] for name in of_log)
+
+
 @pytest.mark.parametrize(
     ("table", "column", "value", "told"),
     [
