@@ -1,6 +1,8 @@
 """Live log: events that come one by one give the inputs of one table, whatever stops the server."""
 
+import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -318,3 +320,51 @@ def test_unknown_and_missing_users_are_events_too(folder: Path, journal: Journal
     seen = live.inputs(frame).log
     assert seen is not None
     assert seen["user exposures all"].item() == pytest.approx(np.log(2))
+
+
+def _no_database(path: Path) -> None:
+    path.write_bytes(b"no database" * 100)
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _view(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("create view events as select 1 as id")
+
+
+@pytest.mark.parametrize("make", [_no_database, _pipe, _folder, _view])
+def test_what_is_no_journal_is_refused(make: Any, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    make(tmp_path / "state" / "events.db")
+    with pytest.raises(EnvironmentFault, match="events must be written here, but cannot be"):
+        Journal(tmp_path / "state")
+
+
+WRITTEN = {
+    "no JSON": {"row": "{"},
+    "no object": {"row": "7"},
+    "no columns": {"row": "{}"},
+    "no text": {"row": b"\xff"},
+    "a number that is none": {"number": "many"},
+    "labels that are none": {"labels": "[]"},
+    "another scenario": {"row": '{"user":1,"item":"a","minute":1,"place":99}'},
+}
+
+
+@pytest.mark.parametrize("values", WRITTEN.values(), ids=WRITTEN)
+def test_a_journal_with_other_content_is_refused(
+    values: dict[str, Any], folder: Path, tmp_path: Path
+) -> None:
+    with closing(Journal(tmp_path / "state")) as journal:
+        add(opened(folder, journal), event(0))
+        for name, value in values.items():
+            journal._database.execute(f"update events set {name} = ?", (value,))
+        with pytest.raises(DataError, match=r"but is damaged|must hold scenarios"):
+            opened(folder, journal)

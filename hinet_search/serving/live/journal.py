@@ -9,16 +9,24 @@ after a crash, and nothing else.
 """
 
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from hinet_search.common.errors import EnvironmentFault
+from hinet_search.common.errors import DataError, EnvironmentFault
+from hinet_search.common.files import make_file, make_folder, refuse_special
 from hinet_search.serving.state import JOURNAL
 
 WAIT_SECONDS = 2.0
+_PRAGMAS = (
+    "trusted_schema = off",  # a stranger's file calls no function
+    "locking_mode = exclusive",
+    "journal_mode = wal",
+    "synchronous = full",
+)
 _TABLE = """\
 create table if not exists events (
     id text primary key, number integer not null, moment integer not null,
@@ -75,12 +83,15 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / JOURNAL
-        with _told(self.path):
-            folder.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.RLock()
+        with self._told():
+            make_folder(folder)
+            refuse_special(self.path)
+            make_file(self.path)
             self._database = sqlite3.connect(
                 self.path, isolation_level=None, check_same_thread=False, timeout=WAIT_SECONDS
             )
-            for pragma in ("locking_mode = exclusive", "journal_mode = wal", "synchronous = full"):
+            for pragma in _PRAGMAS:
                 self._database.execute(f"pragma {pragma}")
             self._database.execute(_TABLE)
             for index in _INDICES:
@@ -106,7 +117,7 @@ class Journal:
             "labelled": "select max(labelled) from events",
             "number": "select max(number) from events",
         }
-        with _told(self.path):
+        with self._told():
             (largest,) = self._database.execute(query[column]).fetchone()
         return 0 if largest is None else int(largest)
 
@@ -117,7 +128,7 @@ class Journal:
         """
         changes: list[Change] = []
         number, again = last, 0
-        with _told(self.path), self._transaction():
+        with self._told(), self._transaction():
             for event in events:
                 known = self._event(event.id)
                 if known is None:
@@ -143,19 +154,19 @@ class Journal:
 
         A row whose labels came in another change is one change with labels if both are among these.
         """
-        with _told(self.path):
+        with self._told():
             rows = self._database.execute(_ADDED, (after, up_to)).fetchall()
             labels = self._database.execute(_LABELLED, (after, up_to, after)).fetchall()
         for row in rows:
             is_known = row[6] is not None and row[6] <= up_to
-            event = Event(*row[:5])
+            event = self._of_row(row[:5])
             yield Change(event if is_known else replace(event, labels=None), is_row=True)
         for row in labels:
-            yield Change(Event(*row[:5]), is_row=False)
+            yield Change(self._of_row(row[:5]), is_row=False)
 
     def forget(self, before: int, up_to: int) -> None:
         """Forget events from before a moment that a state has, all of whose changes it has."""
-        with _told(self.path):
+        with self._told():
             self._database.execute(
                 "delete from events where moment < ? and added <= ? "
                 "and (labelled is null or labelled <= ?)",
@@ -166,7 +177,37 @@ class Journal:
         found = self._database.execute(
             "select id, number, moment, row, labels from events where id = ?", (event_id,)
         ).fetchone()
-        return None if found is None else Event(*found)
+        return None if found is None else self._of_row(found)
+
+    def _of_row(self, row: Sequence[object]) -> Event:
+        """The event of a row; DataError if it is not one that `take` wrote."""
+        event_id, number, moment, text, labels = row
+        if (
+            isinstance(event_id, str)
+            and isinstance(number, int)
+            and isinstance(moment, int)
+            and isinstance(text, str)
+            and isinstance(labels, str | None)
+            and number >= 0
+        ):
+            return Event(event_id, number, moment, text, labels)
+        raise damaged(self.path)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """One thread at a time; EnvironmentFault for what SQLite or the disk refuses."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise _unusable(self.path, error) from error
+                raise EnvironmentFault(
+                    f"{self.path}: one process at a time takes events, but another one does",
+                    remedy="end that server, or name another folder with --state",
+                ) from error
+            except (sqlite3.Error, OSError) as error:
+                raise _unusable(self.path, error) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -179,20 +220,12 @@ class Journal:
         self._database.execute("commit")
 
 
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """EnvironmentFault for what SQLite or the disk refuses."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "locked" not in str(error):
-            raise _unusable(path, error) from error
-        raise EnvironmentFault(
-            f"{path}: one process at a time takes events, but another one does",
-            remedy="end that server, or name another folder with --state",
-        ) from error
-    except (sqlite3.Error, OSError) as error:
-        raise _unusable(path, error) from error
+def damaged(path: Path) -> DataError:
+    """The DataError for a journal with content that `serve --events` did not write."""
+    return DataError(
+        f"{path}: must be a journal that serve --events wrote, but is damaged",
+        remedy="name another folder with --state",
+    )
 
 
 def _unusable(path: Path, error: Exception) -> EnvironmentFault:

@@ -22,8 +22,8 @@ from hinet_search.data.derived.log_state import (
 )
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import RolledInputs
-from hinet_search.serving.live.events import EventReader, event_reader
-from hinet_search.serving.live.journal import Change, Journal
+from hinet_search.serving.live.events import EventReader, LoggedEvents, event_reader
+from hinet_search.serving.live.journal import Change, Journal, damaged
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.state import ReadState, write_state
 
@@ -151,20 +151,27 @@ class LiveLog:
                 self._index = self._with_changes(index, later)
                 self._folded = up_to
 
+    def _logged(self, changes: Sequence[Change], state: LogState) -> LoggedEvents:
+        """The events of changes, which were checked before they were written; else DataError."""
+        try:
+            return self._reader.logged([change.event for change in changes], state)
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(self._journal.path) from error
+
     def _folded_state(self, state: LogState, changes: Sequence[Change]) -> LogState:
-        labels = [change.event for change in changes if not change.is_row]
+        labels = [change for change in changes if not change.is_row]
         if labels:
-            state = with_labels(state, self._reader.logged(labels, state).rows)
-        rows = [change.event for change in changes if change.is_row]
+            state = with_labels(state, self._logged(labels, state).rows)
+        rows = [change for change in changes if change.is_row]
         if not rows:
             return state
-        logged = self._reader.logged(rows, state)
+        logged = self._logged(rows, state)
         return rolled(state, logged.rows, logged.moments)
 
     def _with_changes(self, index: LogIndex, changes: Sequence[Change]) -> LogIndex:
         if not changes:
             return index
-        logged = self._reader.logged([change.event for change in changes], index.state)
+        logged = self._logged(changes, index.state)
         is_row_R = np.array([change.is_row for change in changes], dtype=np.bool_)
         return index.with_later(logged.rows, logged.moments, is_row_R)
 
