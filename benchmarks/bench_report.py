@@ -17,13 +17,12 @@ import numpy as np
 
 from hinet_search.report.files import write_files, write_report
 from hinet_search.report.page import render
+from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.results.records import (
     ArmRecord,
     Budget,
-    CellCount,
     CellValue,
     Cost,
-    DataRecord,
     EvaluationRecord,
     FinalistRecord,
     FinalistRun,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.schema import Schema
 from hinet_search.results.cells import Labels
-from hinet_search.results.records import DataRecord
+from hinet_search.results.data_record import DataRecord
 from hinet_search.study.data_definition import (
     DataDefinition,
     ScenarioDefinition,

@@ -25,14 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import (
     ArmRecord,
     Budget,
-    CellCount,
     CellValue,
     Cost,
-    DataRecord,
     FinalistRecord,
     FinalistRun,
     FinalistSummary,

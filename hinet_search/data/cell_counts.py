@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.rows import Rows
-from hinet_search.results.records import CellCount
+from hinet_search.results.data_record import CellCount
 from hinet_search.results.statistics.amount_auc import amount_auc
 
 

@@ -35,7 +35,7 @@ from hinet_search.data.encode import COUNT, Encoding, Scale, Vocabulary
 from hinet_search.data.schema import ListField, Schema
 from hinet_search.data.transforms import Knots
 from hinet_search.results.cells import absent_cells
-from hinet_search.results.records import DataRecord
+from hinet_search.results.data_record import DataRecord
 
 MANIFEST = "dataset.json"
 FREQUENCIES = "frequencies.npy"

@@ -53,7 +53,7 @@ from hinet_search.data.row_hashes import row_hashes
 from hinet_search.data.rows import Rows, raise_problems, read_rows, source_identity
 from hinet_search.data.splits import SPLIT
 from hinet_search.data.transforms import inputs_of
-from hinet_search.results.records import CellCount, DataRecord
+from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.study.data_definition import DataDefinition, split_in_words
 
 LARGE_BYTES = 2**30  # of encoded data; progress says when so much is read

@@ -20,7 +20,7 @@ from hinet_search.data.raw_values import as_text
 from hinet_search.data.rows import Rows, Value
 from hinet_search.data.splits import SPLIT
 from hinet_search.results.cells import Labels
-from hinet_search.results.records import RowHashes
+from hinet_search.results.data_record import RowHashes
 from hinet_search.study.data_definition import DataDefinition
 
 TEST = SPLITS.index("test")

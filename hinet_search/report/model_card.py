@@ -15,9 +15,10 @@ from hinet_search.report.finding import findings
 from hinet_search.report.redact import redact
 from hinet_search.report.text.untrusted import plain, table, warned
 from hinet_search.results.cells import CellName, absent_cells
+from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
 from hinet_search.results.finalist_values import chosen, headline_by_seed
-from hinet_search.results.records import ArmRecord, CellValue, DataRecord, FinalistRecord
+from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
 from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title, verdict

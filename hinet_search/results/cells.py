@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hinet_search.results.data_record import DataRecord
 from hinet_search.results.families import BERNOULLI, POISSON, Family
-from hinet_search.results.records import DataRecord
 
 if TYPE_CHECKING:
     Labels = NDArray[np.uint8 | np.float32]  # float32 if some task has amounts

@@ -6,9 +6,7 @@ A cell is one (scenario, task). A missing value is None and has a reason in word
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from statistics import median
-from typing import Annotated
 
-from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY
 from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.serving_limits import NO_LIMITS, ServingLimits
 
@@ -306,76 +304,6 @@ def comparison_key(parameters: Mapping[str, Scalar]) -> tuple[tuple[str, str], .
         for name, value in parameters.items()
     }
     return tuple(sorted(texts.items()))
-
-
-@dataclass(frozen=True)
-class CellCount:
-    """Rows and positives of one cell in train, valid and test, in this order.
-
-    Rows with an amount above 0 count as positives.
-    """
-
-    scenario: str
-    task: str
-    rows: tuple[int, int, int]
-    positives: tuple[int, int, int]
-    reachable_auc: float | None = None  # on test, known for synthetic data only
-    # Mean amounts of train, valid and test, in the unit of the column; None of 0/1.
-    means: tuple[float, float, float] | None = None
-
-    @property
-    def needed_for_auc(self) -> str:
-        """What the labels of a split need to have for an AUC."""
-        return "both classes" if self.means is None else "an amount above 0"
-
-    def can_have_auc(self, rows: int, positives: int) -> bool:
-        """Whether so many rows and positives have what an AUC needs."""
-        return positives > 0 and (positives < rows or self.means is not None)
-
-
-@dataclass(frozen=True)
-class LeakSuspect:
-    """An input whose AUC for a task on training rows is above .95 or below .05 on its own."""
-
-    feature: str
-    task: str
-    auc: float
-
-
-@dataclass(frozen=True)
-class RowHashes:
-    """Hashes that identify the test rows of a data set.
-
-    If either one agrees, the rows are the same. Neither depends on the features of a study.
-    """
-
-    in_order: str  # of scenarios and labels, in the order of the source
-    # Of user, item, time, scenario and labels, in any order; None if no such column is named.
-    by_identity: str | None
-
-
-@dataclass(frozen=True)
-class DataRecord:
-    """The data of a study in numbers. `leaks` is None if leaks were not searched for."""
-
-    source: str
-    fingerprint: str
-    split: str  # in words: "by column 'split'", "time: valid from 2022-05-03, test from 2022-05-04"
-    rows: tuple[int, int, int]  # train, valid, test
-    scenarios: tuple[str, ...]
-    tasks: tuple[str, ...]
-    num_categorical: int
-    num_numeric: int
-    cells: tuple[CellCount, ...]
-    warnings: tuple[str, ...] = ()
-    # Number of inputs in each group that a search can leave out.
-    groups: Mapping[str, int] = field(default_factory=dict)
-    leaks: tuple[LeakSuspect, ...] | None = None
-    test_rows: RowHashes | None = None  # None in records of versions that did not store it
-    # Mean amount of the training rows of every task of amounts: what a label of 1 stands for.
-    units: Mapping[str, float] = field(default_factory=dict)
-    # How fresh statistics are on valid and test, in words; empty without any.
-    freshness: Annotated[str, LEFT_OUT_IF_EMPTY] = ""
 
 
 @dataclass(frozen=True)

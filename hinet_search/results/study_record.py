@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from hinet_search.common import notebook, plugins
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.records import ArmRecord, Budget, DataRecord, FinalistRecord, InputRun
+from hinet_search.results.records import ArmRecord, Budget, FinalistRecord, InputRun
 
 if TYPE_CHECKING:
     import polars as pl

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.contrasts import Contrast, arm_values, claims, judged
+from hinet_search.results.data_record import DataRecord
 from hinet_search.results.finalist_values import headline
-from hinet_search.results.records import ArmRecord, DataRecord
+from hinet_search.results.records import ArmRecord
 from hinet_search.results.statistics.welch import ArmValues
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title

@@ -17,13 +17,13 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.input_groups import AND
 from hinet_search.results.records import (
     Budget,
     CellValue,
     Cost,
-    DataRecord,
     EvaluationRecord,
     FinalistRecord,
     FinalistRun,

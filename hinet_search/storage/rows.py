@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from hinet_search.results.data_record import DataRecord
 from hinet_search.results.records import (
     UNCOUNTED_CAUSES,
     Budget,
     Cost,
-    DataRecord,
     ParameterRange,
     Scalar,
     Start,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Select, and_, func, or_, select, update
 
-from hinet_search.results.records import DataRecord
+from hinet_search.results.data_record import DataRecord
 from hinet_search.storage import tables
 from hinet_search.storage.damage import AnyRow, reads
 from hinet_search.storage.row_mapping import from_json, to_json

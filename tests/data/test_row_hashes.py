@@ -13,7 +13,7 @@ from hinet_search.data.encoded_folder import MANIFEST
 from hinet_search.data.prepare import prepare
 from hinet_search.data.row_hashes import row_hashes
 from hinet_search.data.rows import read_rows
-from hinet_search.results.records import RowHashes
+from hinet_search.results.data_record import RowHashes
 
 SHOP = shop()
 FEATURES = {"categorical": ["user", "item"], "numeric": ["price", "age"]}

@@ -18,8 +18,9 @@ from hinet_search.models.layers.gates import Gate
 from hinet_search.models.layers.measure import evaluating
 from hinet_search.models.layers.partitioned_norm import PartitionedNorm
 from hinet_search.models.star import Model as Star
+from hinet_search.results.data_record import DataRecord
 from hinet_search.results.objectives import objective_named
-from hinet_search.results.records import DataRecord, EvaluationRecord
+from hinet_search.results.records import EvaluationRecord
 from hinet_search.training.fit import fit
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.train_config import TrainConfig

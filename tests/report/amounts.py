@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from hinet_search.results.records import CellCount, CellValue, FinalistRecord, FinalistRun
+from hinet_search.results.data_record import CellCount
+from hinet_search.results.records import CellValue, FinalistRecord, FinalistRun
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from hinet_search.results.data_record import LeakSuspect
 from hinet_search.results.ensemble_records import TEACHER
 from hinet_search.results.records import (
     ArmRecord,
@@ -11,7 +12,6 @@ from hinet_search.results.records import (
     FinalistRecord,
     FinalistRun,
     GateUsage,
-    LeakSuspect,
     TrialRecord,
 )
 from hinet_search.results.study_record import StudyRecord

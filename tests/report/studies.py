@@ -2,15 +2,8 @@
 
 from dataclasses import replace
 
-from hinet_search.results.records import (
-    Budget,
-    CellCount,
-    DataRecord,
-    InputRun,
-    ParameterRange,
-    Start,
-    TrialRecord,
-)
+from hinet_search.results.data_record import CellCount, DataRecord
+from hinet_search.results.records import Budget, InputRun, ParameterRange, Start, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import RANGES, Shape, made_up_arm
 

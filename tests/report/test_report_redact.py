@@ -9,7 +9,8 @@ import pytest
 
 from hinet_search.common import plugins
 from hinet_search.report.redact import HIDDEN, redact
-from hinet_search.results.records import LeakSuspect, TrialRecord
+from hinet_search.results.data_record import LeakSuspect
+from hinet_search.results.records import TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from tests.report.nine_arms import few_rows

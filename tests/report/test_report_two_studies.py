@@ -7,7 +7,8 @@ import pytest
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.report.two_studies import render_pair
-from hinet_search.results.records import CellValue, FinalistRecord, RowHashes
+from hinet_search.results.data_record import RowHashes
+from hinet_search.results.records import CellValue, FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.two_studies import across, sentence
 from tests.duels import with_seeds_opened

@@ -3,14 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from hinet_search.results.records import (
-    Budget,
-    CellCount,
-    CellValue,
-    Cost,
-    DataRecord,
-    EvaluationRecord,
-)
+from hinet_search.results.data_record import CellCount, DataRecord
+from hinet_search.results.records import Budget, CellValue, Cost, EvaluationRecord
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.rows import ArmRow, StudyRow
 from hinet_search.storage.store import StudyStore

@@ -11,7 +11,7 @@ from hinet_search import api
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.data import checks
 from hinet_search.data.schema import Schema
-from hinet_search.results.records import CellCount, DataRecord
+from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.search.plan import plan, probe, prober
 from hinet_search.search.plan.check_objectives import check_objectives
 from hinet_search.search.plan.few_steps import few_steps

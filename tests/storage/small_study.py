@@ -8,12 +8,11 @@ import optuna
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
+from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.results.records import (
     Budget,
-    CellCount,
     CellValue,
     Cost,
-    DataRecord,
     EvaluationRecord,
     FinalistRun,
     GateUsage,

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, inspect, text
 from hinet_search.common.database_url import parse_address
 from hinet_search.common.errors import StudyConflict
 from hinet_search.common.plugins import names
-from hinet_search.results.records import RowHashes
+from hinet_search.results.data_record import RowHashes
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage.engine import Database, _bare_engine, connect, migrate
 from hinet_search.storage.load import load_record

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hinet_search.results.data_record import DataRecord
 from hinet_search.results.records import (
     Budget,
     CellValue,
     Cost,
-    DataRecord,
     EvaluationRecord,
     FinalistRun,
     GateUsage,

@@ -6,7 +6,7 @@ import numpy as np
 
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.schema import Schema
-from hinet_search.results.records import DataRecord
+from hinet_search.results.data_record import DataRecord
 
 SCENARIOS, TASKS = ("home", "search"), ("click", "order")
 VOCABULARY = 6

@@ -21,7 +21,7 @@ from hinet_search.data.lists import NONE, codes_of, distinct_values
 from hinet_search.data.mapped_array import column_of
 from hinet_search.data.rows import Rows, read_rows
 from hinet_search.data.splits import SPLIT
-from hinet_search.results.records import CellCount, LeakSuspect
+from hinet_search.results.data_record import CellCount, LeakSuspect
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import ListDefinition
 

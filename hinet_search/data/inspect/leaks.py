@@ -13,7 +13,7 @@ from hinet_search.data.columns import Dataset
 from hinet_search.data.hashing import uniform
 from hinet_search.data.schema import Schema
 from hinet_search.results.cells import of_kind
-from hinet_search.results.records import LeakSuspect
+from hinet_search.results.data_record import LeakSuspect
 
 SUSPICIOUS_AUC = 0.95
 PRIOR_ROWS = 10.0  # an id needs about this many rows before its own rate counts more than the mean

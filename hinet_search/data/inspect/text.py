@@ -12,7 +12,7 @@ from hinet_search.common.terminal import UNCUT, table_text
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.guess.training_settings import TrainingSettings
 from hinet_search.data.inspect.describe import Description, ListFacts, Overlap
-from hinet_search.results.records import CellCount
+from hinet_search.results.data_record import CellCount
 
 WIDTH = 100
 BAR = 12

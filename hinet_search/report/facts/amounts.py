@@ -1,7 +1,7 @@
 """Amounts: what a report says in other words where a study has tasks of amounts."""
 
 from hinet_search.report.drawing import numbers
-from hinet_search.results.records import CellCount, DataRecord
+from hinet_search.results.data_record import CellCount, DataRecord
 
 
 def has_amounts(data: DataRecord) -> bool:

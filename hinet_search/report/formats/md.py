@@ -15,8 +15,8 @@ from hinet_search.report.text.untrusted import code, plain, prose, table, warned
 from hinet_search.results.cell_gains import CellDifference
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.contrasts import Contrast
+from hinet_search.results.data_record import CellCount
 from hinet_search.results.finalist_values import chosen
-from hinet_search.results.records import CellCount
 from hinet_search.results.shipping import shipment
 from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.study_record import StudyRecord

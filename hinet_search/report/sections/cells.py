@@ -13,6 +13,7 @@ from hinet_search.report.facts.amounts import size_in_words
 from hinet_search.report.text.amount_errors import errors_of_amounts
 from hinet_search.results.cell_gains import CellDifference, ReferenceGains, against_reference
 from hinet_search.results.cells import absent_cells
+from hinet_search.results.data_record import CellCount
 from hinet_search.results.finalist_values import (
     Split,
     by_seed,
@@ -22,7 +23,7 @@ from hinet_search.results.finalist_values import (
     missing,
     values_by,
 )
-from hinet_search.results.records import ArmRecord, CellCount, FinalistRecord
+from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.statistics.paired_difference import summary
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, title, verdict

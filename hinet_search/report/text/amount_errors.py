@@ -10,8 +10,9 @@ from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.html import head, join, note, row, scroll, table, tag
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.cells import CellName
+from hinet_search.results.data_record import CellCount
 from hinet_search.results.finalist_values import Split, by_seed
-from hinet_search.results.records import ArmRecord, CellCount, CellValue, FinalistRecord
+from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 
 

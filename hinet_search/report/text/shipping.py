@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from hinet_search.report.drawing import numbers
 from hinet_search.report.facts.amounts import scale_in_words
+from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, EnsembleRecord, SelectionGain
-from hinet_search.results.records import DataRecord
 from hinet_search.results.shipping import Offer, Shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title

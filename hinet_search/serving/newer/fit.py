@@ -15,8 +15,9 @@ from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.encode import COUNT
 from hinet_search.models.trees import Model as Trees
+from hinet_search.results.data_record import DataRecord
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import DataRecord, EvaluationRecord
+from hinet_search.results.records import EvaluationRecord
 from hinet_search.serving.members import ExportedMember
 from hinet_search.serving.model_file import ModelOfFile
 from hinet_search.serving.model_folder import ExportedModel
