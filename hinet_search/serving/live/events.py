@@ -20,7 +20,7 @@ from hinet_search.data.numbers import rows_and_first
 from hinet_search.data.rows import Rows
 from hinet_search.serving.inputs import LogInput
 from hinet_search.serving.label_columns import labels_of_rows
-from hinet_search.serving.live.journal import Event
+from hinet_search.serving.live.journal import StoredEvent
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.profile import read_profile
 from hinet_search.serving.requests.document import EVENTS
@@ -41,7 +41,7 @@ AHEAD = 86_400  # seconds that the clock of an event may be ahead
 class LoggedEvents:
     """Events as rows of a log; a row without labels is of a scenario that has no task."""
 
-    events: tuple[Event, ...]
+    events: tuple[StoredEvent, ...]
     rows: Rows
     moments: Moments
 
@@ -74,7 +74,7 @@ class EventReader:
         ids = [_id(number, event) for number, event in enumerate(objects)]
         self._refuse_missing(objects)
         stored = [
-            Event(
+            StoredEvent(
                 id=event_id,
                 number=first_number + number,
                 moment=NO_TIME,
@@ -94,7 +94,7 @@ class EventReader:
         has_any = any(value is not None for value in labels.values())
         return _text(labels) if is_known and has_any else None
 
-    def logged(self, events: Sequence[Event], state: LogState) -> LoggedEvents:
+    def logged(self, events: Sequence[StoredEvent], state: LogState) -> LoggedEvents:
         """Events that were read, as rows; DataError with every problem of their values."""
         given = [json.loads(event.row) for event in events]
         known = [json.loads(event.labels) if event.labels else None for event in events]

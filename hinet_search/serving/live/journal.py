@@ -45,7 +45,7 @@ _LABELLED = (
 
 
 @dataclass(frozen=True)
-class Event:
+class StoredEvent:
     """An event as it came: its id, its moment, its row and its labels as JSON, None without them.
 
     `number` orders the events of a moment.
@@ -62,7 +62,7 @@ class Event:
 class Change:
     """An event that was added, or of which the labels arrived: then `is_row` is false."""
 
-    event: Event
+    event: StoredEvent
     is_row: bool
 
 
@@ -121,7 +121,7 @@ class Journal:
             (largest,) = self._database.execute(query[column]).fetchone()
         return 0 if largest is None else int(largest)
 
-    def take(self, events: Sequence[Event], last: int) -> Taken:
+    def take(self, events: Sequence[StoredEvent], last: int) -> Taken:
         """Write events as changes after the `last` one, all or none, and say which are new.
 
         They are on disk when this returns.
@@ -143,7 +143,9 @@ class Journal:
                         "update events set labels = ?, labelled = ? where id = ?",
                         (event.labels, number, event.id),
                     )
-                    whole = Event(known.id, known.number, known.moment, known.row, event.labels)
+                    whole = StoredEvent(
+                        known.id, known.number, known.moment, known.row, event.labels
+                    )
                     changes.append(Change(whole, is_row=False))
                 else:
                     again += 1
@@ -173,13 +175,13 @@ class Journal:
                 (before, up_to, up_to),
             )
 
-    def _event(self, event_id: str) -> Event | None:
+    def _event(self, event_id: str) -> StoredEvent | None:
         found = self._database.execute(
             "select id, number, moment, row, labels from events where id = ?", (event_id,)
         ).fetchone()
         return None if found is None else self._of_row(found)
 
-    def _of_row(self, row: Sequence[object]) -> Event:
+    def _of_row(self, row: Sequence[object]) -> StoredEvent:
         """The event of a row; DataError if it is not one that `take` wrote."""
         event_id, number, moment, text, labels = row
         if (
@@ -190,7 +192,7 @@ class Journal:
             and isinstance(labels, str | None)
             and number >= 0
         ):
-            return Event(event_id, number, moment, text, labels)
+            return StoredEvent(event_id, number, moment, text, labels)
         raise damaged(self.path)
 
     @contextmanager
