@@ -210,6 +210,29 @@ def test_a_commit_that_fails_takes_no_event_of_a_request(
     assert add(live, *(event(number) for number in range(5))).added == 5
 
 
+def test_a_state_that_cannot_be_written_is_tried_again_after_as_many_events(
+    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_log, "FOLD_CHANGES", 10)
+    live = opened(folder, journal)
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    add(live, *(event(number) for number in range(12)))
+    assert live.needs_fold
+    with monkeypatch.context() as patched:
+        patched.setattr(state_module, "replacing_folder", full)
+        with pytest.raises(EnvironmentFault, match="the state cannot be written"):
+            live.fold()
+    assert not live.needs_fold
+    add(live, *(event(number) for number in range(12, 22)))
+    assert live.needs_fold
+    live.fold()
+    assert live.num_pending == 0
+    assert not live.needs_fold
+
+
 def test_one_process_takes_events(folder: Path, journal: Journal) -> None:
     opened(folder, journal)
     with pytest.raises(EnvironmentFault, match="one process at a time takes events"):

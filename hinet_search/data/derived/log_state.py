@@ -239,7 +239,12 @@ def _rolled_visits(state: LogState, rows: Rows, moments: Moments) -> pl.DataFram
 
 
 def with_labels(state: LogState, rows: Rows) -> LogState:
-    """The state with the labels of recent rows that had none, which are known by their numbers."""
+    """The state with the labels of recent rows that had none, which are known by their numbers.
+
+    ValueError for a row that is not there.
+    """
+    if not np.isin(rows.row_R, state.recent.row_R).all():
+        raise ValueError("labels must be of rows that are recent")
     order_R = np.argsort(state.recent.row_R)
     place = order_R[np.searchsorted(state.recent.row_R, rows.row_R, sorter=order_R)]
     scenario_R, labels_RT = state.recent.scenario_R.copy(), state.recent.labels_RT.copy()

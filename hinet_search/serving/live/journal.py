@@ -119,7 +119,9 @@ class Journal:
         }
         with self._told():
             (largest,) = self._database.execute(query[column]).fetchone()
-        return 0 if largest is None else int(largest)
+        if not isinstance(largest, int | None):
+            raise damaged(self.path)
+        return largest or 0
 
     def take(self, events: Sequence[StoredEvent], last: int) -> Taken:
         """Write events as changes after the `last` one, all or none, and say which are new.

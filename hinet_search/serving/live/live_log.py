@@ -52,9 +52,11 @@ class LiveLog:
         self._reader: EventReader = event_reader(exported)
         self._adding, self._folding = threading.Lock(), threading.Lock()
         self._change = self._folded = read.events
+        self._fold_from = FOLD_CHANGES
         state = exported.encoder.history.log
         assert state is not None, "the model was checked"
         self._index = log_index(state)
+        self._number = max(state.next_number, journal.next_number)
         self.catch_up()
 
     @property
@@ -82,7 +84,7 @@ class LiveLog:
     @property
     def needs_fold(self) -> bool:
         """Whether so many changes are pending that answers become slow."""
-        return self.num_pending >= FOLD_CHANGES
+        return self.num_pending >= self._fold_from
 
     def inputs(self, frame: pl.DataFrame) -> RolledInputs:
         """What rows see of the log now; DataError when they are too old."""
@@ -99,8 +101,8 @@ class LiveLog:
         """
         with self._adding:
             index = self._index
-            number = max(index.state.next_number, self._journal.next_number)
-            logged = self._reader.read(document, index.state, number)
+            logged = self._reader.read(document, index.state, self._number)
+            self._number += len(logged.events)
             first = self._first_moment()
             recent = [event for event in logged.events if event.moment >= first]
             taken = self._journal.take(recent, self._change)
@@ -135,9 +137,10 @@ class LiveLog:
     def fold(self) -> None:
         """Make the changes so far part of the state, and write its next generation.
 
-        Errors: those of `write_state`; then the log is as it was.
+        Errors: those of `write_state`; then the log is as it was, and needs it later.
         """
         with self._folding:
+            self._fold_from = self.num_pending + FOLD_CHANGES
             up_to, before = self._change, self._index.state
             changes = list(self._journal.changes(self._folded, up_to))
             state = self._folded_state(before, changes)
@@ -149,7 +152,7 @@ class LiveLog:
             with self._adding:
                 later = tuple(self._journal.changes(up_to, self._change))
                 self._index = self._with_changes(index, later)
-                self._folded = up_to
+                self._folded, self._fold_from = up_to, FOLD_CHANGES
 
     def _logged(self, changes: Sequence[Change], state: LogState) -> LoggedEvents:
         """The events of changes, which were checked before they were written; else DataError."""
@@ -161,7 +164,11 @@ class LiveLog:
     def _folded_state(self, state: LogState, changes: Sequence[Change]) -> LogState:
         labels = [change for change in changes if not change.is_row]
         if labels:
-            state = with_labels(state, self._logged(labels, state).rows)
+            logged = self._logged(labels, state)
+            try:
+                state = with_labels(state, logged.rows)
+            except ValueError as error:
+                raise damaged(self._journal.path) from error
         rows = [change for change in changes if change.is_row]
         if not rows:
             return state
