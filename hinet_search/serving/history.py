@@ -33,7 +33,8 @@ from hinet_search.data.derived.similarity import ItemFactors
 from hinet_search.data.encode import VALUE
 from hinet_search.data.lists import ListedRows
 from hinet_search.data.rows import Rows
-from hinet_search.serving.inputs import Inputs, LogInput
+from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.log_tables import (
     PathOf,
     log_state_of_folder,

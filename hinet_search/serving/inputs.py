@@ -22,13 +22,8 @@ from hinet_search.data.encode import Scale, missing_name
 from hinet_search.data.text_numbers import parsed, text_columns
 from hinet_search.results.cells import Cell, amount_tasks, has_task, make_cells
 from hinet_search.serving.checked_scales import check_scales
+from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.tables import Types, in_words, inner_type, kind, plain, widened
-from hinet_search.study.event_definition import (
-    EventsDefinition,
-    LogDefinition,
-    SessionDefinition,
-    TimeUnit,
-)
 from hinet_search.study.feature_definition import QUANTILE, ListDefinition, MatchesDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
@@ -46,32 +41,6 @@ class ScenarioInput(Frozen):
     def names(self) -> tuple[str, ...]:
         """Scenarios in the model's order."""
         return tuple(dict.fromkeys(self.values.values()))
-
-
-class LogInput(Frozen):
-    """What is made of the log: the column of the `time` of rows, and that of users of sessions.
-
-    `time_unit` is what numbers of time count, None for datetimes.
-    """
-
-    time: Text
-    time_unit: TimeUnit | None = None
-    events: EventsDefinition | None = None
-    session: SessionDefinition | None = None
-    user: Text | None = None
-
-    @model_validator(mode="after")
-    def _has_inputs(self) -> "LogInput":
-        if self.events is None and self.session is None:
-            raise ValueError("log must have events or sessions")
-        if self.session is not None and self.user is None:
-            raise ValueError("log must name the user of sessions")
-        return self
-
-    @property
-    def definition(self) -> LogDefinition:
-        """What inputs are made of a log, without the column of the time."""
-        return LogDefinition(self.events, self.session, self.user or "")
 
 
 class Inputs(Frozen):

@@ -28,7 +28,8 @@ from hinet_search.data.derived.log_state import TEST, LogState, log_state_of, so
 from hinet_search.data.derived.moments import NO_TIME, Moments, first_time, moments_of
 from hinet_search.data.rows import Rows
 from hinet_search.data.times import LONGEST, unit_of
-from hinet_search.serving.inputs import Inputs, LogInput
+from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.tables import Types, as_typed, read_table, require, require_range, widened
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.event_definition import EventsDefinition

@@ -18,9 +18,9 @@ from hinet_search.data.derived.log_state import LogState, later_moments
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.numbers import rows_and_first
 from hinet_search.data.rows import Rows
-from hinet_search.serving.inputs import LogInput
 from hinet_search.serving.label_columns import labels_of_rows
 from hinet_search.serving.live.journal import StoredEvent
+from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.profile import read_profile
 from hinet_search.serving.requests.document import EVENTS
