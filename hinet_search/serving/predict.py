@@ -49,7 +49,7 @@ from hinet_search.serving.number_counts import (
     moved_inputs,
 )
 from hinet_search.serving.profile import read_profile
-from hinet_search.serving.rolling import Rolled, roll
+from hinet_search.serving.rolling import Rolled, age_of_log, roll
 from hinet_search.serving.row_checks import KEY, refuse, text_problems, value_problems
 from hinet_search.serving.state import generation_of, with_state, write_state
 from hinet_search.serving.users import user_column, user_numbers
@@ -85,7 +85,8 @@ class Prediction:
     whose list has no entry with an id, by list; `far` that of rows whose number is far outside of
     those of training, by numeric input; `moved` has the inputs whose distribution is another than
     in training, with their distance. Both are empty for a folder of an earlier version. `rolled` is
-    what a state took of the rows, None without one.
+    what a state took of the rows, None without one. `log_age` are the seconds from the last row of
+    the log to the middle one of the rows, None unless that is long.
     """
 
     scores: Path
@@ -97,6 +98,7 @@ class Prediction:
     far: dict[str, float]
     moved: dict[str, float]
     rolled: RolledRows | None = None
+    log_age: float | None = None
 
 
 def score_table(
@@ -166,6 +168,7 @@ def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None = 
         far=_far(counts),
         moved=_moved(exported, counts, user_numbers(users, len(frame))),
         rolled=None if state is None else _rolled_rows(exported, rolled),
+        log_age=age_of_log(exported.encoder, frame) if rolled is None else None,
     )
 
 

@@ -11,6 +11,7 @@ Shape legend: R rows.
 from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.derived.log_state import (
@@ -30,8 +31,10 @@ from hinet_search.data.splits import LEFT_OUT
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import History, RolledInputs
 from hinet_search.serving.inputs import Inputs
+from hinet_search.study.event_definition import TimeSpan
 
 TRAIN = 0
+A_DAY = TimeSpan(1, "d")
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,22 @@ def roll(encoder: Encoder, rows: Rows, is_labelled_R: NDArray[np.bool_]) -> Roll
         unlabelled=rows.num_rows - num_labelled,
         again=num_again,
     )
+
+
+def age_of_log(encoder: Encoder, frame: pl.DataFrame) -> float | None:
+    """The seconds from the last row of the log to the middle one of some rows, if that is long.
+
+    That is longer than the longest window, or a day without any. None without a log.
+    """
+    state, log = encoder.history.log, encoder.inputs.log
+    if state is None or log is None:
+        return None
+    time_R = later_moments(state, frame[log.time]).time_R
+    if not (time_R != NO_TIME).any():
+        return None
+    age = float(np.median(time_R[time_R != NO_TIME])) - max(state.last_moment, 0)
+    longest = state.longest_window or state.moments.units(A_DAY)
+    return age / state.moments.units_a_second if age > longest else None
 
 
 def _with_counts(history: History, inputs: Inputs, rows: Rows) -> _Part:

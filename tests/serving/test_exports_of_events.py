@@ -141,6 +141,22 @@ def test_the_last_rows_that_come_twice_are_counted_once(every_input: Path, tmp_p
     assert after["tables"] == before["tables"]
 
 
+def test_a_log_that_ends_long_before_the_rows_is_told(every_input: Path, tmp_path: Path) -> None:
+    bare = newer().drop("clicked", "bought")
+    bare.write_parquet(tmp_path / "bare.parquet")
+    late = bare.with_columns(pl.col("minute") + 90_000)
+    late.write_parquet(tmp_path / "late.parquet")
+    scores = tmp_path / "scores.parquet"
+    model_ends = shop().filter(pl.col("minute") < LAST)["minute"].max()
+    now = hs.predict(every_input, tmp_path / "bare.parquet", scores)
+    after = hs.predict(every_input, tmp_path / "late.parquet", scores)
+    assert now.log_age == newer()["minute"].median() - model_ends  # more than the window of 1h
+    assert after.log_age == now.log_age + 90_000
+    first = bare.filter(pl.col("minute") < LAST + 3_000)
+    first.write_parquet(tmp_path / "first.parquet")
+    assert hs.predict(every_input, tmp_path / "first.parquet", scores).log_age is None
+
+
 def test_rows_of_long_ago_are_refused(every_input: Path, tmp_path: Path) -> None:
     late = newer().with_columns(pl.col("minute") + 1_000_000)
     predicted(every_input, late, tmp_path, state=tmp_path / "state")

@@ -9,7 +9,7 @@ import click
 from hinet_search.cli.completion import complete_table
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import PLUGIN, as_json, output_options, scored_on, study_options
-from hinet_search.cli.output import echo, mark, output, print_document
+from hinet_search.cli.output import duration, echo, mark, output, print_document
 
 if TYPE_CHECKING:
     from hinet_search.serving.predict import Prediction, RolledRows
@@ -45,8 +45,8 @@ MOST_NAMED = 5  # inputs in a warning
         "--state",
         metavar="FOLDER",
         type=click.Path(file_okay=False, path_type=Path),
-        help="Label statistics roll forward: they begin as FOLDER has them, count the labels of "
-        "these rows day by day, and FOLDER is written.",
+        help="Label statistics and the log roll forward: they begin as FOLDER has them, go on with "
+        "these rows and their labels, and FOLDER is written.",
     ),
     as_json,
 )
@@ -82,6 +82,12 @@ def command(
         warning = (
             f"many rows have a value of {', '.join(frequent)} that training did not have: "
             "is the model old?"
+        )
+        output().note(mark("!!"), f"  {warning}")
+    if result.log_age is not None:
+        warning = (
+            f"the log ends {duration(result.log_age)} before the middle one of these rows: what "
+            "the model reads of it is old; roll it forward with --state over rows with labels"
         )
         output().note(mark("!!"), f"  {warning}")
     for warning in _number_warnings(result):

@@ -2,14 +2,15 @@
 
 The rows of every key lie together in the order of time, as in a table whose inputs are computed,
 and positions among them are found by binary search: what is counted from positions is the same.
-A key is known by a hash of its values: of a million keys two have the same one in one of thirty
-million indices. Rows that came since the index was made are `pending`: the few keys that they have
+A key is known by a hash of 64 bits: of a million keys two have the same one in one of 37 million
+indices. Rows that came since the index was made are `pending`: the few keys that they have
 are sorted again for those who ask.
 
 Shape legend: Q rows that ask, K keys, E rows of a log, N rows of some keys, P pending rows,
 C columns.
 """
 
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from hinet_search.data.derived.log_state import LogState
 
 NONE = -1
+_SEED = secrets.randbits(63)  # of hashes, so that nobody can choose ids that have the same one
 BEFORE_ALL = -1  # a moment
 Hashes = NDArray[np.uint64]
 
@@ -119,7 +121,7 @@ def logged_rows(
 def hashes_of(frame: pl.DataFrame, key: Keys) -> Hashes:
     """The hash of a key of every row, 0 where a value is missing."""
     values = values_of_key(frame, key)
-    hashes: Hashes = np.maximum(values.hash_rows().to_numpy(), np.uint64(1))
+    hashes: Hashes = np.maximum(values.hash_rows(_SEED).to_numpy(), np.uint64(1))
     for column in values:
         if column.has_nulls():
             hashes = np.where(column.is_null().to_numpy(), np.uint64(0), hashes)

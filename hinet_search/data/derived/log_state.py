@@ -85,15 +85,19 @@ class LogState:
     origin: int = 0
 
     @property
+    def longest_window(self) -> int:
+        """The longest window but `all`, in units of time; 0 without any."""
+        windows = () if self.definition.events is None else self.definition.events.windows
+        spans = [window for window in windows if isinstance(window, TimeSpan)]
+        return max(map(self.moments.units, spans), default=0)
+
+    @property
     def reach(self) -> int:
         """How long a row matters by its own moment, in units of time."""
         events = self.definition.events
-        if events is None:
-            return 0
-        windows = [window for window in events.windows if isinstance(window, TimeSpan)]
-        longest = max((self.moments.units(window) for window in windows), default=0)
-        delay = events.labels_after
-        return longest + (self.moments.units(delay) if isinstance(delay, TimeSpan) else 0)
+        delay = None if events is None else events.labels_after
+        after = self.moments.units(delay) if isinstance(delay, TimeSpan) else 0
+        return self.longest_window + after
 
     @property
     def exact_from(self) -> int:

@@ -106,8 +106,8 @@ class LiveLog:
             first = self._first_moment()
             recent = [event for event in logged.events if event.moment >= first]
             taken = self._journal.take(recent, self._change)
+            self._change = taken.last  # first, so that no number is given twice
             self._index = self._with_changes(index, taken.changes)
-            self._change = taken.last
         num_added = sum(change.is_row for change in taken.changes)
         return TakenEvents(
             added=num_added,
