@@ -88,10 +88,10 @@ def request_of(path: str, columns: list[str], same: list[str], form: str) -> dic
 
 
 @contextmanager
-def serving(folder: Path, port: int) -> Iterator[str]:
-    """Serve a folder and return the address once it is ready."""
+def serving(folder: Path, port: int, *more: str) -> Iterator[str]:
+    """Serve a folder, with more words of the command, and return the address once it is ready."""
     program = str(Path(sys.executable).with_name("hinet-search"))
-    words = [program, "serve", str(folder), "--port", str(port), "--threads", "1", "--quiet"]
+    words = [program, "serve", str(folder), "--port", str(port), "--threads", "1", "--quiet", *more]
     process = subprocess.Popen([*on_cores(first=True), *words])
     address = f"http://127.0.0.1:{port}"
     try:
