@@ -209,8 +209,8 @@ def test_a_link_that_leads_elsewhere_during_the_first_load_is_noticed(
     link.symlink_to(folder)
     server = make(link, load=False)
 
-    def open_slowly(place: Path, state: Path | None) -> ServedModel:
-        served = open_served(place, state)
+    def open_slowly(place: Path, *more: Any) -> ServedModel:
+        served = open_served(place, *more)
         lead_to(link, other)
         return served
 
