@@ -4,6 +4,7 @@ Columns are named as in the study's table. Labels, split and outcomes are not am
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
 from typing import Annotated, Literal
 
 import numpy as np
@@ -105,7 +106,7 @@ class Inputs(Frozen):
 
     @model_validator(mode="after")
     def _scales_of_numbers(self) -> "Inputs":
-        difference = {*self.numeric, *self._derived()} ^ {scale.column for scale in self.scales}
+        difference = {*self.numeric, *self.derived} ^ {scale.column for scale in self.scales}
         if difference:
             raise ValueError(
                 "scales must be of every numeric input and of nothing else, got a difference in "
@@ -190,7 +191,8 @@ class Inputs(Frozen):
         """Whether some inputs are looked up in tables of the history."""
         return any(each is not None for each in (self.statistics, self.matches, self.log))
 
-    def _derived(self) -> list[str]:
+    @cached_property
+    def derived(self) -> tuple[str, ...]:
         """Names of the numeric inputs that are derived from labels, lists and the log."""
         names: list[str] = []
         if self.statistics is not None:
@@ -210,7 +212,7 @@ class Inputs(Frozen):
             names += event_names(self.log.events, self.tasks)
         if self.log is not None and self.log.session is not None:
             names += SESSION_NAMES
-        return names
+        return tuple(names)
 
     @property
     def vocabularies(self) -> tuple[str, ...]:

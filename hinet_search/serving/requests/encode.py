@@ -2,9 +2,8 @@
 
 To encode a table, Polars builds a search table of each vocabulary for every block of rows. The few
 values of a request are looked up in dictionaries that are built once, about 100 bytes an id. Inputs
-made of statistics and matches come from joins of tables, so a model that has such inputs encodes a
-request as `predict` encodes a block.
-Shape legend: R rows, F categorical fields.
+made of statistics, matches and the log are made as `predict` makes those of a block.
+Shape legend: R rows, F categorical fields, C columns of numbers, D derived ones.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from hinet_search.data.columns import Columns
 from hinet_search.data.derived.inputs import list_fields
 from hinet_search.data.encode import VALUE, Vocabulary
 from hinet_search.serving.encoder import Encoder, unseen_lists
-from hinet_search.serving.history import RolledInputs
+from hinet_search.serving.history import NOT_ROLLED, RolledInputs
 from hinet_search.serving.requests.json_values import Value, text_parser
 from hinet_search.serving.requests.list_inputs import Ids, ListInput, all_slots
 from hinet_search.serving.requests.number_inputs import NumberInputs, number_inputs
@@ -41,44 +40,13 @@ class RequestEncoder(Protocol):
 def request_encoder(encoder: Encoder, live: Live | None = None) -> RequestEncoder:
     """Return the encoder of requests that fits the inputs of a model, with a log that is `live`."""
     inputs, encoding = encoder.inputs, encoder.encoding
-    if inputs.has_joins or _has_cast_lists(encoder):
-        return FrameEncoder(encoder, live)
+    frames = FrameEncoder(encoder, live)
+    if _has_cast_lists(encoder):
+        return frames
     ids = [_ids_by_value(vocabulary) for vocabulary in encoding.all_vocabularies]
     lists = _list_inputs(encoder, ids)
-    return LookupEncoder(encoder, tuple(ids), number_inputs(inputs.numeric, encoding), lists)
-
-
-@dataclass(frozen=True)
-class LookupEncoder:
-    """Encodes by look-up: `ids` are those of every vocabulary, by value."""
-
-    encoder: Encoder
-    ids: tuple[Ids, ...]
-    numbers: NumberInputs
-    lists: tuple[ListInput, ...]
-
-    def encode(self, rows: RequestRows) -> Columns:
-        """Return the encoded columns."""
-        inputs, num_rows = self.encoder.inputs, rows.num_rows
-        ids_RF = np.empty((num_rows, len(inputs.categorical)), dtype=np.int32)
-        for field, name in enumerate(inputs.categorical):
-            ids_RF[:, field] = list(map(self.ids[field].get, self._keys(name, rows), repeat(0)))
-        return _columns(
-            rows,
-            ids_RF,
-            self.numbers.encode(rows.number_CR),
-            all_slots(self.lists, rows.values, num_rows),
-            len(inputs.tasks),
-        )
-
-    def _keys(self, name: str, rows: RequestRows) -> Sequence[Value]:
-        """The values of a column as its vocabulary has them, see `distinct_by_scenario`."""
-        values = rows.values[name]
-        if name not in self.encoder.inputs.distinct_by_scenario:
-            return values
-        texts = texts_of(values, self.encoder.types[name])
-        pairs = zip(rows.scenario_R.tolist(), texts, strict=True)
-        return [None if text is None else f"{scenario}/{text}" for scenario, text in pairs]
+    numbers = number_inputs((*inputs.numeric, *inputs.derived), encoding)
+    return LookupEncoder(encoder, tuple(ids), numbers, lists, frames)
 
 
 @dataclass(frozen=True)
@@ -94,6 +62,14 @@ class FrameEncoder:
         if self.live is None:
             return self.encoder.columns(frame)
         return self.encoder.columns(frame, self.live(frame))
+
+    def derived(self, rows: RequestRows) -> NDArray[np.float64]:
+        """The numbers (D, R) that are derived from labels, lists and the log."""
+        frame, encoder = self.frame(rows), self.encoder
+        rolled = NOT_ROLLED if self.live is None else self.live(frame)
+        listed = encoder.listed(frame, rows.scenario_R)
+        columns = encoder.history.numbers(encoder.inputs, listed, rolled)
+        return np.array([column.to_numpy() for column in columns], dtype=np.float64)
 
     def frame(self, rows: RequestRows) -> pl.DataFrame:
         """Return the rows as `predict` reads them from a table."""
@@ -114,6 +90,43 @@ class FrameEncoder:
             every_moment = pl.Datetime("us", clock_type.time_zone)  # of Python fits
             columns[clock] = series_of(clock, values[clock], every_moment)
         return pl.DataFrame(columns)
+
+
+@dataclass(frozen=True)
+class LookupEncoder:
+    """Encodes by look-up: `ids` are those of every vocabulary, by value."""
+
+    encoder: Encoder
+    ids: tuple[Ids, ...]
+    numbers: NumberInputs
+    lists: tuple[ListInput, ...]
+    frames: FrameEncoder
+
+    def encode(self, rows: RequestRows) -> Columns:
+        """Return the encoded columns."""
+        inputs, num_rows = self.encoder.inputs, rows.num_rows
+        ids_RF = np.empty((num_rows, len(inputs.categorical)), dtype=np.int32)
+        for field, name in enumerate(inputs.categorical):
+            ids_RF[:, field] = list(map(self.ids[field].get, self._keys(name, rows), repeat(0)))
+        number_CR = rows.number_CR
+        if inputs.derived:
+            number_CR = np.concatenate([number_CR, self.frames.derived(rows)])
+        return _columns(
+            rows,
+            ids_RF,
+            self.numbers.encode(number_CR),
+            all_slots(self.lists, rows.values, num_rows),
+            len(inputs.tasks),
+        )
+
+    def _keys(self, name: str, rows: RequestRows) -> Sequence[Value]:
+        """The values of a column as its vocabulary has them, see `distinct_by_scenario`."""
+        values = rows.values[name]
+        if name not in self.encoder.inputs.distinct_by_scenario:
+            return values
+        texts = texts_of(values, self.encoder.types[name])
+        pairs = zip(rows.scenario_R.tolist(), texts, strict=True)
+        return [None if text is None else f"{scenario}/{text}" for scenario, text in pairs]
 
 
 def unseen_values(encoder: Encoder, rows: RequestRows, columns: Columns) -> dict[str, int]:

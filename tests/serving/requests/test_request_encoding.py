@@ -17,7 +17,7 @@ from hinet_search.data.columns import Columns
 from hinet_search.serving.inputs import cast_rows, count_unfit
 from hinet_search.serving.predict import predictions
 from hinet_search.serving.requests.document import RequestColumns
-from hinet_search.serving.requests.encode import FrameEncoder, LookupEncoder, unseen_values
+from hinet_search.serving.requests.encode import LookupEncoder, unseen_values
 from hinet_search.serving.requests.served_model import ServedModel, open_served
 from hinet_search.serving.tables import inner_type
 from tests.serving.requests import exported
@@ -155,8 +155,8 @@ def test_only_statistics_need_the_joins_of_tables(models: dict[str, ServedModel]
     assert kinds == {
         "plain": LookupEncoder,
         "everything": LookupEncoder,
-        "counted": FrameEncoder,
-        "timed": FrameEncoder,
+        "counted": LookupEncoder,
+        "timed": LookupEncoder,
         "ids": LookupEncoder,
     }
 
