@@ -192,11 +192,16 @@ def asked_inputs(index: LogIndex, frame: pl.DataFrame, time: str) -> pl.DataFram
 
     DataError when rows are too old.
     """
+    value_RC = asked_values(index, frame, time)
+    return pl.DataFrame(value_RC, schema=dict.fromkeys(index.state.names, pl.Float32))
+
+
+def asked_values(index: LogIndex, frame: pl.DataFrame, time: str) -> NDArray[np.float32]:
+    """The values (R, C) of `asked_inputs`."""
     state = index.state
     moments = later_moments(state, frame[time])
     _refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
-    value_RC = index.inputs(_like(state.recent, frame), moments)
-    return pl.DataFrame(value_RC, schema=dict.fromkeys(state.names, pl.Float32))
+    return index.inputs(_like(state.recent, frame), moments)
 
 
 def rolled(state: LogState, rows: Rows, moments: Moments) -> LogState:

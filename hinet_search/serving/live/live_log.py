@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from hinet_search.data.derived.log_index import LogIndex, log_index
 from hinet_search.data.derived.log_state import (
     LATE,
     LogState,
-    asked_inputs,
+    asked_values,
     rolled,
     with_labels,
 )
@@ -88,10 +89,15 @@ class LiveLog:
 
     def inputs(self, frame: pl.DataFrame) -> RolledInputs:
         """What rows see of the log now; DataError when they are too old."""
+        schema = dict.fromkeys(self.state.names, pl.Float32)
+        return RolledInputs(log=pl.DataFrame(self.values(frame), schema=schema))
+
+    def values(self, frame: pl.DataFrame) -> NDArray[np.float32]:
+        """The values (R, C) of `inputs`."""
         encoder = self._exported.encoder
         if encoder.inputs.distinct_by_scenario:
             frame = encoder.with_distinct_ids(frame, encoder.scenario_numbers(frame))
-        return RolledInputs(log=asked_inputs(self._index, frame, self._reader.log.time))
+        return asked_values(self._index, frame, self._reader.log.time)
 
     def add(self, document: object) -> TakenEvents:
         """Add the events of a request. They are on disk and count when this returns.
@@ -107,7 +113,11 @@ class LiveLog:
             recent = [event for event in logged.events if event.moment >= first]
             taken = self._journal.take(recent, self._change)
             self._change = taken.last  # first, so that no number is given twice
-            self._index = self._with_changes(index, taken.changes)
+            changed = [change.event for change in taken.changes if change.is_row]
+            if changed == list(logged.events):
+                self._index = index.with_later(logged.rows, logged.moments)
+            else:
+                self._index = self._with_changes(index, taken.changes)
         num_added = sum(change.is_row for change in taken.changes)
         return TakenEvents(
             added=num_added,

@@ -18,15 +18,17 @@ from numpy.typing import NDArray
 from hinet_search.data.checks import INTEGERS
 from hinet_search.data.columns import Columns
 from hinet_search.data.derived.inputs import list_fields
+from hinet_search.data.derived.log_state import asked_values
 from hinet_search.data.encode import VALUE, Vocabulary
 from hinet_search.serving.encoder import Encoder, unseen_lists
-from hinet_search.serving.history import NOT_ROLLED, RolledInputs
+from hinet_search.serving.history import RolledInputs
 from hinet_search.serving.requests.json_values import Value, text_parser
 from hinet_search.serving.requests.list_inputs import Ids, ListInput, all_slots
 from hinet_search.serving.requests.number_inputs import NumberInputs, number_inputs
 from hinet_search.serving.requests.rows import RequestRows, series_of, texts_of
 
-Live = Callable[[pl.DataFrame], RolledInputs]
+Live = Callable[[pl.DataFrame], NDArray[np.float32]]  # what rows see of the log (R, C)
+WITHOUT_LOG = RolledInputs(log=pl.DataFrame())
 
 
 class RequestEncoder(Protocol):
@@ -58,18 +60,27 @@ class FrameEncoder:
 
     def encode(self, rows: RequestRows) -> Columns:
         """Return the encoded columns."""
-        frame = self.frame(rows)
-        if self.live is None:
+        frame, log = self.frame(rows), self.encoder.history.log
+        if self.live is None or log is None:
             return self.encoder.columns(frame)
-        return self.encoder.columns(frame, self.live(frame))
+        schema = dict.fromkeys(log.names, pl.Float32)
+        seen = pl.DataFrame(self.live(frame), schema=schema)
+        return self.encoder.columns(frame, RolledInputs(log=seen))
 
     def derived(self, rows: RequestRows) -> NDArray[np.float64]:
         """The numbers (D, R) that are derived from labels, lists and the log."""
         frame, encoder = self.frame(rows), self.encoder
-        rolled = NOT_ROLLED if self.live is None else self.live(frame)
-        listed = encoder.listed(frame, rows.scenario_R)
-        columns = encoder.history.numbers(encoder.inputs, listed, rolled)
-        return np.array([column.to_numpy() for column in columns], dtype=np.float64)
+        listed, inputs = encoder.listed(frame, rows.scenario_R), encoder.inputs
+        columns = encoder.history.numbers(inputs, listed, WITHOUT_LOG)
+        number_DR = np.array([column.to_numpy() for column in columns], dtype=np.float64)
+        number_DR = number_DR.reshape(len(columns), rows.num_rows)
+        if inputs.log is None or encoder.history.log is None:
+            return number_DR
+        if self.live is not None:
+            value_RC = self.live(frame)
+        else:
+            value_RC = asked_values(encoder.history.log.index, listed.frame, inputs.log.time)
+        return np.concatenate([number_DR, value_RC.T])
 
     def frame(self, rows: RequestRows) -> pl.DataFrame:
         """Return the rows as `predict` reads them from a table."""
