@@ -13,7 +13,6 @@ ALONE = (  # they time processes that are killed or paused, or start Ray
     "tests/executors/test_orphans.py",
     "tests/executors/test_ray*.py",
     "tests/server/test_process.py",
-    "tests/server/test_events_over_http.py",
 )
 SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/chaos/test_checker.py",
@@ -75,7 +74,6 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/security/test_running_study.py",
     "tests/security/test_sockets.py",
     "tests/server/test_process.py",
-    "tests/server/test_events_over_http.py",
     "tests/serving/test_*.py",
     "tests/storage/test_damage.py",
     "tests/storage/test_engine.py",
