@@ -22,6 +22,7 @@ from scipy.special import expit
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.common.files import replacing
 from hinet_search.data.columns import Columns
+from hinet_search.data.derived.events import growing_events
 from hinet_search.data.mapped_table import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.object_stores.copies import local_path
@@ -213,10 +214,14 @@ def _moved(
     if exported.profile is None or not counts or not len(user_R):
         return {}
     inputs = moved_inputs(exported.profile, added(counts), equal_users(user_R))
+    log = exported.file.inputs.log
+    growing = growing_events(None if log is None else log.events)  # they move by nature
     return {
         each.name: each.distance
         for each in inputs
-        if each.distance > FAR_DISTANCE and len(inputs) * each.chance <= LEVEL
+        if each.distance > FAR_DISTANCE
+        and len(inputs) * each.chance <= LEVEL
+        and each.name not in growing
     }
 
 

@@ -152,6 +152,7 @@ def test_a_log_that_ends_long_before_the_rows_is_told(every_input: Path, tmp_pat
     after = hs.predict(every_input, tmp_path / "late.parquet", scores)
     assert now.log_age == newer()["minute"].median() - model_ends  # more than the window of 1h
     assert after.log_age == now.log_age + 90_000
+    assert not [name for name in after.moved if "exposures" in name or "recency" in name]
     first = bare.filter(pl.col("minute") < LAST + 3_000)
     first.write_parquet(tmp_path / "first.parquet")
     assert hs.predict(every_input, tmp_path / "first.parquet", scores).log_age is None
