@@ -66,8 +66,8 @@ def replayed(log: RandomLog, definition: LogDefinition, most: int, seed: int) ->
     for row_P in others:
         rows, moments = part(log, row_P)
         found[row_P] = inputs_after(state, rows, moments).to_numpy()
-        nobody = np.zeros(row_P.size, dtype=np.bool_)
-        asked = inputs_after(state, rows, moments, nobody).to_numpy()
+        none_seen = np.zeros(row_P.size, dtype=np.bool_)
+        asked = inputs_after(state, rows, moments, none_seen).to_numpy()
         frame = rows.frame.select(state.recent.frame.columns)
         assert_array_equal(state.index.inputs(frame, moments), asked)
         assert_array_equal(index.inputs(frame, moments), asked)

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from hinet_search.data.derived.log_state import LogState
 
 NONE = -1
-_SEED = secrets.randbits(63)  # of hashes, so that nobody can choose ids that have the same one
+_SEED = secrets.randbits(63)  # of hashes, so that no stranger can choose ids of one hash
 BEFORE_ALL = -1  # a moment
 Hashes = NDArray[np.uint64]
 

@@ -22,7 +22,6 @@ from hinet_search.data.derived.log_state import (
     with_labels,
 )
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.history import RolledInputs
 from hinet_search.serving.live.events import EventReader, LoggedEvents, event_reader
 from hinet_search.serving.live.journal import Change, Journal, damaged
 from hinet_search.serving.model_folder import ExportedModel
@@ -87,13 +86,8 @@ class LiveLog:
         """Whether so many changes are pending that answers become slow."""
         return self.num_pending >= self._fold_from
 
-    def inputs(self, frame: pl.DataFrame) -> RolledInputs:
-        """What rows see of the log now; DataError when they are too old."""
-        schema = dict.fromkeys(self.state.names, pl.Float32)
-        return RolledInputs(log=pl.DataFrame(self.values(frame), schema=schema))
-
     def values(self, frame: pl.DataFrame) -> NDArray[np.float32]:
-        """The values (R, C) of `inputs`."""
+        """What rows see of the log now (R, C); DataError when they are too old."""
         encoder = self._exported.encoder
         if encoder.inputs.distinct_by_scenario:
             frame = encoder.with_distinct_ids(frame, encoder.scenario_numbers(frame))
