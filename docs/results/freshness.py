@@ -13,8 +13,10 @@ from statistics import fmean
 from markdown_tables import number, table
 
 import hinet_search
-from hinet_search.results.finalist_values import chosen, headline, headline_by_seed, values_by
-from hinet_search.results.records import ArmRecord, FinalistRecord, FinalistSummary
+from hinet_search.results.data_record import FROZEN
+from hinet_search.results.finalist_values import chosen, headline_by_seed
+from hinet_search.results.records import ArmRecord
+from hinet_search.results.staleness import stale_costs
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.two_studies import across, common_arms, refuse_other_data
 from hinet_search.results.verdict import title
@@ -41,21 +43,16 @@ def rows(never: StudyRecord, day: StudyRecord) -> Iterator[tuple[str, ...]]:
 
 def mean_on_test(record: StudyRecord, arm: ArmRecord) -> float:
     """Return the mean of an arm's seeds on test."""
-    return fmean(headline_by_seed(record, _opened(arm)[0], "test").values())
+    finalist = chosen(arm)
+    if finalist is None or finalist.summary is None:
+        raise SystemExit(f"{arm.name}: must be opened on test; launch the study to its end")
+    return fmean(headline_by_seed(record, finalist, "test").values())
 
 
 def frozen_on_test(record: StudyRecord, arm: ArmRecord) -> float:
     """Return the same with frozen statistics."""
-    measure = values_by(headline(record.objective))
-    values = [measure(cells) for cells in _opened(arm)[1].frozen_test_cells]
-    return fmean(value for value in values if value is not None)
-
-
-def _opened(arm: ArmRecord) -> tuple[FinalistRecord, FinalistSummary]:
-    finalist = chosen(arm)
-    if finalist is None or finalist.summary is None:
-        raise SystemExit(f"{arm.name}: must be opened on test; launch the study to its end")
-    return finalist, finalist.summary
+    costs = {cost.arm: cost for cost in stale_costs(record, FROZEN)}
+    return costs[arm.name].stale
 
 
 def reachable(record: StudyRecord) -> float | None:

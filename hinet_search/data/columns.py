@@ -76,8 +76,8 @@ class Dataset:
     `frequencies[v][i]` is the training count of id i + 1 of vocabulary v, in descending order.
     `groups` maps each group that `features.groups` can leave out to its inputs: fields, numeric
     inputs and lists. Statistics and matches were computed in `derived_seconds`, None
-    if that was not measured. `frozen_test` are the rows of test with statistics that count no
-    labels of test, where those of `test` do.
+    if that was not measured. `stale_test` are the rows of test with inputs that are older than the
+    definition says, by `results.data_record.ACCESSES`.
     """
 
     folder: Path
@@ -89,7 +89,7 @@ class Dataset:
     record: DataRecord
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     derived_seconds: float | None = None
-    frozen_test: Columns | None = None
+    stale_test: Mapping[str, Columns] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -119,7 +119,7 @@ class Dataset:
             valid=chosen.columns(self.valid),
             test=chosen.columns(self.test),
             groups={},
-            frozen_test=None if self.frozen_test is None else chosen.columns(self.frozen_test),
+            stale_test={name: chosen.columns(each) for name, each in self.stale_test.items()},
         )
 
     def inputs_of(self, groups: str) -> ChosenInputs:

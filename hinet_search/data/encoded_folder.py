@@ -31,15 +31,16 @@ from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.common.files import FOLDER, make_folder, replacing_folder
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE
 from hinet_search.data.columns import SPLITS, Columns, Dataset
+from hinet_search.data.derived.stale_inputs import stale_split
 from hinet_search.data.encode import COUNT, Encoding, Scale, Vocabulary
 from hinet_search.data.schema import ListField, Schema
 from hinet_search.data.transforms import Knots
 from hinet_search.results.cells import absent_cells
-from hinet_search.results.data_record import DataRecord
+from hinet_search.results.data_record import ACCESSES, DataRecord
 
 MANIFEST = "dataset.json"
 FREQUENCIES = "frequencies.npy"
-FROZEN_TEST, NUMBERS = "frozen_test", "numeric_RN"
+NUMBERS = "numeric_RN"
 ABANDONED_SECONDS = 86_400
 BUFFER_BYTES = 2**22
 
@@ -74,8 +75,8 @@ class Manifest:
 class Encoded:
     """What a folder is written from.
 
-    `blocks` are consecutive rows, each block divided by split; the iterator is read once. If
-    `has_frozen`, the numbers of test with frozen statistics follow as one split more.
+    `blocks` are consecutive rows, each block divided by split; the iterator is read once. The rows
+    of test follow once more with the numbers of every access of `stale`.
     """
 
     blocks: Iterator[tuple[Columns, ...]]
@@ -84,7 +85,7 @@ class Encoded:
     groups: Mapping[str, tuple[str, ...]]
     record: DataRecord
     derived_seconds: float | None = None  # that statistics and matches took
-    has_frozen: bool = False
+    stale: tuple[str, ...] = ()
 
 
 _MANIFEST = TypeAdapter(Manifest)
@@ -128,7 +129,7 @@ def open_dataset(folder: Path) -> Dataset:
     try:
         counts = np.load(folder / FREQUENCIES)
         train, valid, test = (_open_columns(folder, split) for split in SPLITS)
-        frozen_test = _open_frozen(folder, test)
+        stale_test = _open_stale(folder, test)
     except (OSError, ValueError) as error:
         raise _broken(folder, str(error)) from error
     return Dataset(
@@ -141,7 +142,7 @@ def open_dataset(folder: Path) -> Dataset:
         record=manifest.record,
         groups=manifest.groups,
         derived_seconds=manifest.derived_seconds,
-        frozen_test=frozen_test,
+        stale_test=stale_test,
     )
 
 
@@ -214,9 +215,13 @@ def _open_columns(folder: Path, split: str) -> Columns:
     return Columns(**arrays)
 
 
-def _open_frozen(folder: Path, test: Columns) -> Columns | None:
-    path = folder / FROZEN_FILE
-    return replace(test, numeric_RN=np.load(path, mmap_mode="r")) if path.exists() else None
+def _open_stale(folder: Path, test: Columns) -> Mapping[str, Columns]:
+    paths = {name: folder / _array_file(stale_split(name), NUMBERS) for name in ACCESSES}
+    return {
+        name: replace(test, numeric_RN=np.load(path, mmap_mode="r"))
+        for name, path in paths.items()
+        if path.exists()
+    }
 
 
 def _write(folder: Path, encoded: Encoded) -> None:
@@ -258,13 +263,13 @@ def _write_splits(folder: Path, encoded: Encoded) -> None:
     with ExitStack() as stack:
         files: dict[tuple[str, str], IO[bytes]] = {}
         names = [*product(SPLITS, [array.name for array in fields(Columns)])]
-        if encoded.has_frozen:
-            names.append((FROZEN_TEST, NUMBERS))
+        stale = [stale_split(name) for name in encoded.stale]
+        names += [(split, NUMBERS) for split in stale]
         for split, array in names:
             path = folder / _array_file(split, array)
             files[split, array] = stack.enter_context(path.open("wb"))
-        splits = (*SPLITS, FROZEN_TEST)
-        num_rows = dict(zip(splits, [*encoded.record.rows, encoded.record.rows[-1]], strict=True))
+        splits, of_test = (*SPLITS, *stale), encoded.record.rows[-1]
+        num_rows = dict(zip(splits, [*encoded.record.rows, *(of_test for _ in stale)], strict=True))
         for block in encoded.blocks:
             for (split, array), file in files.items():
                 rows: NDArray[np.generic] = getattr(block[splits.index(split)], array)
@@ -306,9 +311,6 @@ def _temporary_prefix(folder: Path) -> str:
 
 def _array_file(split: str, array: str) -> str:
     return f"{split}.{array}.npy"
-
-
-FROZEN_FILE = _array_file(FROZEN_TEST, NUMBERS)
 
 
 def _vocabulary_file(number: int) -> str:

@@ -5,7 +5,7 @@ Shape legend: R rows of the study, B rows of a block, V distinct users.
 """
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -170,18 +170,17 @@ def _encode(
         groups={name: len(inputs) for name, inputs in groups.items()},
         test_rows=test_rows,
     )
-    blocks = _blocks(rows, encoding, lists, _user_codes(definition, rows), derived.frozen)
-    has_frozen = derived.frozen is not None
-    save(
-        target, Encoded(blocks, encoding, lists.fields, groups, record, derived_seconds, has_frozen)
-    )
+    blocks = _blocks(rows, encoding, lists, _user_codes(definition, rows), derived.stale)
+    stale = tuple(derived.stale)
+    save(target, Encoded(blocks, encoding, lists.fields, groups, record, derived_seconds, stale))
 
 
 def _data_record(
     definition: DataDefinition, rows: Rows, cells: tuple[CellCount, ...], fingerprint: str
 ) -> DataRecord:
     """Return what is known of the data before they are encoded."""
-    tasks, statistics = tuple(definition.tasks), definition.features.statistics
+    tasks, events = tuple(definition.tasks), definition.features.events
+    later = None if events is None else events.later_labels
     return DataRecord(
         source=definition.source.in_words,
         fingerprint=fingerprint,
@@ -193,7 +192,8 @@ def _data_record(
         num_numeric=len(definition.features.numeric),
         cells=cells,
         units={tasks[number]: unit for number, unit in rows.units.items()},
-        freshness=statistics.freshness if statistics is not None else "",
+        freshness=definition.features.freshness,
+        later_labels="" if later is None else str(later),
     )
 
 
@@ -202,11 +202,11 @@ def _blocks(
     encoding: Encoding,
     lists: EncodedLists,
     user_R: NDArray[np.int32],
-    frozen: pl.DataFrame | None,
+    stale: Mapping[str, pl.DataFrame],
 ) -> Iterator[tuple[Columns, ...]]:
     """Encode blocks of rows, each divided by split, so that memory holds one block at a time.
 
-    With `frozen` statistics, rows of test follow once more with these.
+    Rows of test follow once more with each table of `stale` inputs.
     """
     for block in rows.blocks():
         split_R = rows.split_R[block]
@@ -219,12 +219,10 @@ def _blocks(
             lists_RS=lists.slots(block, split_R.size),
         )
         splits = tuple(columns.where(split_R == split) for split in range(len(SPLITS)))
-        if frozen is None:
-            yield splits
-            continue
-        is_test_R = split_R == TEST
-        of_test = rows.frame[block].with_columns(frozen[block]).filter(pl.Series(is_test_R))
-        yield (*splits, replace(splits[TEST], numeric_RN=encode_numbers(of_test, encoding)))
+        is_test_R = pl.Series(split_R == TEST)
+        tables = (rows.frame[block].with_columns(table[block]) for table in stale.values())
+        numbers = [encode_numbers(table.filter(is_test_R), encoding) for table in tables]
+        yield (*splits, *(replace(splits[TEST], numeric_RN=each_RN) for each_RN in numbers))
 
 
 def _unseen_in_valid(rows: Rows, encoding: Encoding) -> tuple[float, ...]:

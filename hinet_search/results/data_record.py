@@ -6,6 +6,11 @@ from typing import Annotated
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY
 
+# Inputs that are older than a study assumes, with which test is scored once more
+# (data/derived/stale_inputs.py).
+FROZEN, LATER = "frozen", "later"
+ACCESSES = (FROZEN, LATER)
+
 
 @dataclass(frozen=True)
 class CellCount:
@@ -73,5 +78,7 @@ class DataRecord:
     test_rows: RowHashes | None = None  # None in records of versions that did not store it
     # Mean amount of the training rows of every task of amounts: what a label of 1 stands for.
     units: Mapping[str, float] = field(default_factory=dict)
-    # How fresh statistics are on valid and test, in words; empty without any.
+    # How fresh statistics and the log are on valid and test, in words; empty without any.
     freshness: Annotated[str, LEFT_OUT_IF_EMPTY] = ""
+    # With which later time of labels test was scored once more: `1h`; empty if with none.
+    later_labels: Annotated[str, LEFT_OUT_IF_EMPTY] = ""

@@ -187,11 +187,19 @@ class Resampled:
 
 
 @dataclass(frozen=True)
+class StaleTest:
+    """The cells of each seed on test with stale inputs, and their headline under resamplings."""
+
+    cells: tuple[tuple[CellValue, ...], ...]
+    resampled: Resampled
+
+
+@dataclass(frozen=True)
 class FinalistSummary:
     """All seeds of the chosen finalist together: metrics of their ensemble, and their spread.
 
-    `frozen_test_cells` are of each seed, with statistics that count no labels of test; empty where
-    those of the study do not either.
+    `stale` is what the same weights have on test with inputs that are older than the study assumes,
+    by the access of `data/derived/stale_inputs.py`: `frozen` or `later`.
     """
 
     seeds: tuple[int, ...]
@@ -199,7 +207,7 @@ class FinalistSummary:
     ensemble_test_cells: tuple[CellValue, ...]
     resampled: Resampled
     calibration: Calibration | None = None  # of the seed that is best on validation
-    frozen_test_cells: tuple[tuple[CellValue, ...], ...] = ()
+    stale: Mapping[str, StaleTest] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

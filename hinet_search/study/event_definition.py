@@ -92,6 +92,7 @@ def _gap(value: Any) -> TimeSpan | str:
 
 
 _AS_TEXT = (PlainSerializer(str), WithJsonSchema({"type": "string"}))
+LATER = (TimeSpan(1, "h"), TimeSpan(1, "d"))
 # A length of time, written as text. It may be 0.
 Span = Annotated[TimeSpan, BeforeValidator(_time_span), *_AS_TEXT]
 Delay = Annotated[TimeSpan | Literal["never"], BeforeValidator(_delay), *_AS_TEXT]
@@ -153,6 +154,27 @@ class EventsDefinition(KeyedDefinition):
     windows: Annotated[tuple[Window, ...], Field(min_length=1, max_length=20)] = (ALL,)
     last: Annotated[int, Field(ge=0, le=10)] = 0
     smoothing: Positive = 5.0
+
+    @property
+    def later_labels(self) -> TimeSpan | None:
+        """A later time at which labels may be known instead: an hour or a day after their row.
+
+        None where they are known a day after it, or never.
+        """
+        after = self.labels_after
+        if not isinstance(after, TimeSpan):
+            return None
+        return next((later for later in LATER if after.nanoseconds < later.nanoseconds), None)
+
+    @property
+    def freshness(self) -> str:
+        """What rows of valid and test see of the log, in words."""
+        after = self.labels_after
+        if not isinstance(after, TimeSpan):
+            return "the log goes up to each row, without labels"
+        if not after.number:
+            return "the log goes up to each row, and labels are known at once"
+        return f"the log goes up to each row, and its labels are known {after} after their row"
 
     @model_validator(mode="before")
     @classmethod

@@ -133,6 +133,14 @@ class FeatureDefinition(Frozen):
     distinct_by_scenario: tuple[Text, ...] = ()
 
     @property
+    def freshness(self) -> str:
+        """How fresh statistics and the log are on valid and test, in words; empty without."""
+        statistics = "" if self.statistics is None else self.statistics.freshness
+        log = "" if self.session is None else "the log goes up to each row"
+        log = log if self.events is None else self.events.freshness
+        return "; ".join(part for part in (statistics, log) if part)
+
+    @property
     def group_names(self) -> tuple[str, ...]:
         """Names that `features.groups` may join: the defined derived kinds, then the groups."""
         is_defined = {

@@ -252,14 +252,12 @@ def test_rows_of_test_are_there_with_frozen_statistics_too(tmp_path: Path) -> No
         return prepared(shop(), tmp_path, features=features)
 
     daily, never = with_refresh("day"), with_refresh("never")
-    assert daily.frozen_test is not None
-    assert never.frozen_test is None
-    assert_array_equal(daily.frozen_test.numeric_RN, never.test.numeric_RN)
+    assert never.stale_test == {}
+    assert_array_equal(daily.stale_test["frozen"].numeric_RN, never.test.numeric_RN)
     assert (daily.test.numeric_RN != never.test.numeric_RN).any()
     for name in ("numeric_RN", "ids_RF", "labels_RT"):
         assert_array_equal(getattr(daily.train, name), getattr(never.train, name))
-    without = daily.with_groups("none").frozen_test
-    assert without is not None
+    without = daily.with_groups("none").stale_test["frozen"]
     assert without.numeric_RN.shape == (daily.test.num_rows, 0)
 
 

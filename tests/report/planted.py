@@ -17,6 +17,7 @@ from hinet_search.results.records import (
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
 from tests.report.measured import with_inputs
+from tests.report.refreshed import refreshed
 from tests.report.studies import study
 from tests.report.taught import all_runs, each_run, with_ensemble, with_student
 
@@ -43,6 +44,7 @@ def clean() -> StudyRecord:
     arms = tuple(replace(arm, trials=tuple(map(_never_failed, arm.trials))) for arm in record.arms)
     record = _each_finalist(replace(record, data=data, arms=arms), _in_order)
     record = with_inputs(record, {"statistics": 0.03, "lists": -0.004})
+    record = refreshed(record, lost_later=0.0)
     record = with_student(record, "hinet", valid=0.001, test=0.001)
     teacher = with_ensemble(record, name=TEACHER)
     return with_ensemble(teacher, members=all_runs(record, "ple", "taught_hinet")[:18])
@@ -121,6 +123,11 @@ def _leaks() -> StudyRecord:
     return replace(
         record, data=replace(record.data, leaks=(LeakSuspect("watch_time", "click", 0.987),))
     )
+
+
+def _fresh_labels() -> StudyRecord:
+    """Every arm loses .005 with labels of an hour ago."""
+    return refreshed(clean())
 
 
 def _inputs() -> StudyRecord:
@@ -285,6 +292,7 @@ def _test_accesses() -> StudyRecord:
 PLANTED = {
     "data": _data(),
     "leaks": _leaks(),
+    "fresh_labels": _fresh_labels(),
     "inputs": _inputs(),
     "few_positives": _few_positives(),
     "long_tail": _long_tail(),

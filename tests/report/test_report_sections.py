@@ -12,7 +12,7 @@ from hinet_search.report.page import SECTIONS, cards
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
 from tests.report.nine_arms import few_rows, running
-from tests.report.refreshed import LOST, refreshed
+from tests.report.refreshed import LOST, LOST_LATER, refreshed
 from tests.report.studies import INJECTION, empty, failed_only, hostile, small, study
 from tests.report.taught import taught, with_ensemble, with_limits, with_student
 
@@ -271,9 +271,34 @@ def test_a_budget_of_time_is_told_where_the_study_is_reproduced() -> None:
 def test_freshness_shows_what_the_same_models_have_with_frozen_statistics() -> None:
     card = next(card for card in cards(refreshed()) if card.id == "freshness")
     assert "label statistics are counted anew every day, labels are known 1d after" in card.lead
-    cells = re.findall(r">([+−]?\.\d+)<", str(card.body))
-    rows = [tuple(cells[place : place + 3]) for place in range(0, len(cells), 3)]
+    assert "with labels known 1h after their row" in card.lead
+    cells = re.findall(r">([+−]?\.\d+)(?: \([^)]*\))?<", str(card.body))
+    rows = [tuple(cells[place : place + 5]) for place in range(0, len(cells), 5)]
     assert len(rows) > 1
-    for fresh, frozen, difference in rows:
+    for fresh, later, lost_later, frozen, lost in rows:
         assert float(fresh) - float(frozen) == pytest.approx(LOST, abs=2e-4)
-        assert difference == "+.0200"
+        assert float(fresh) - float(later) == pytest.approx(LOST_LATER, abs=2e-4)
+        assert (lost_later, lost) == ("+.0050", "+.0200")
+
+
+def _without_later(finalist: FinalistRecord) -> FinalistRecord:
+    summary = finalist.summary
+    if summary is None:
+        return finalist
+    frozen = {"frozen": summary.stale["frozen"]}
+    return replace(finalist, summary=replace(summary, stale=frozen))
+
+
+def test_freshness_without_a_log_shows_frozen_statistics_alone() -> None:
+    record = refreshed()
+    arms = tuple(
+        replace(arm, finalists=tuple(map(_without_later, arm.finalists))) for arm in record.arms
+    )
+    data = replace(record.data, later_labels="")
+    card = next(
+        card
+        for card in cards(replace(record, data=data, arms=arms))
+        if card.id == "freshness"
+    )
+    assert "Labels after" not in card.body
+    assert "Frozen" in card.body

@@ -113,7 +113,7 @@ def test_a_study_knows_what_its_models_have_with_frozen_statistics(model: Path) 
     record = hs.load(str(model.parent / "shop.yaml"), output=model.parent / "out")
     (finalist,) = record.arms[0].finalists
     assert finalist.summary is not None
-    (frozen,) = finalist.summary.frozen_test_cells
+    (frozen,) = finalist.summary.stale["frozen"].cells
     assert len(frozen) == len(finalist.runs[0].test_cells or ())
     are_late = "labels_after" in (model.parent / "shop.yaml").read_text()  # later than test ends
     assert (frozen == finalist.runs[0].test_cells) == are_late

@@ -46,7 +46,6 @@ from hinet_search.data.derived.event_log import (
     EventLog,
     Integers,
     KeyedRows,
-    Walk,
     for_rows_of_keys,
     log_of,
     walks,
@@ -115,16 +114,23 @@ def growing_events(definition: EventsDefinition | None) -> tuple[str, ...]:
 
 
 def event_inputs(
-    definition: EventsDefinition, rows: Rows, tasks: Sequence[str], moments: Moments
+    definition: EventsDefinition,
+    rows: Rows,
+    tasks: Sequence[str],
+    moments: Moments,
+    last_seen: int = len(SPLITS) - 1,
 ) -> pl.DataFrame:
     """Float32 columns of `event_names` without nulls, aligned with `rows.frame`.
 
-    DataError when a key has only one value.
+    No row sees those of splits after `last_seen`. DataError when a key has only one value.
     """
     codes = column_codes(rows, [column for key in definition.keys for column in key])
     _refuse_constant_keys(definition, {name: column.num_values for name, column in codes.items()})
     priors = [prior_of(rows, task) for task in range(len(tasks))]
-    logs = [_prepared(definition, rows, moments, each) for each in walks(rows, moments)]
+    logs = [
+        _prepared(definition, log_of(rows, moments, walk).up_to(last_seen), moments)
+        for walk in walks(rows, moments)
+    ]
 
     def use(each: _PreparedLog, value_RC: NDArray[np.float32], keyed: KeyedRows) -> None:
         counted = earlier_rows(keyed, each.log, each.horizons, each.labels, definition.last)
@@ -142,10 +148,7 @@ def event_inputs(
     return pl.concat(tables, how="horizontal")
 
 
-def _prepared(
-    definition: EventsDefinition, rows: Rows, moments: Moments, each: Walk
-) -> _PreparedLog:
-    log = log_of(rows, moments, each)
+def _prepared(definition: EventsDefinition, log: EventLog, moments: Moments) -> _PreparedLog:
     return _PreparedLog(log, task_labels(log), horizons(definition, log, moments))
 
 

@@ -5,6 +5,7 @@ Shape legend: R rows, D distinct lists, S slots of one list.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from hinet_search.data.derived.events import event_inputs, event_names
 from hinet_search.data.derived.matches import known_of, match_names, match_numbers
 from hinet_search.data.derived.moments import moments_of
 from hinet_search.data.derived.sessions import NAMES, session_inputs
+from hinet_search.data.derived.stale_inputs import stale_inputs
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.encode import Encoding, Vocabulary, missing_name
 from hinet_search.data.lists import ListedRows, encode_list, fit_list_vocabulary
@@ -37,15 +39,15 @@ from hinet_search.study.feature_definition import (
 class DerivedNumbers:
     """Numeric inputs computed from other columns, aligned with the rows of the table.
 
-    `frozen` are the statistics of which later splits count none of their own labels, if those of
-    the definition are refreshed.
+    `stale` are those that differ if inputs are older than the definition says, by
+    `results.data_record.ACCESSES`.
     """
 
     statistics: pl.DataFrame
     matches: pl.DataFrame
     events: pl.DataFrame
     session: pl.DataFrame
-    frozen: pl.DataFrame | None = None
+    stale: Mapping[str, pl.DataFrame]
 
     @property
     def tables(self) -> tuple[pl.DataFrame, ...]:
@@ -83,23 +85,20 @@ def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
     """The derived numbers of a definition; DataError when one has the name of another column."""
     features, tasks = definition.features, tuple(definition.tasks)
     _refuse_repeated_names(definition, rows)
-    frozen = None
     statistics = matches = events = session = pl.DataFrame()
     if features.statistics is not None:
         statistics = target_statistics(features.statistics, rows, tasks)
-        if not features.statistics.is_frozen:
-            frozen = target_statistics(features.statistics, rows, tasks, is_frozen=True)
     if features.matches is not None:
         known = known_of(definition, features.matches, rows)
         matches = match_numbers(known, features.matches, features.lists, rows.listed, rows.cache)
-    if features.events is not None or features.session is not None:
-        moments = moments_of(definition, rows)
+    moments = cache(lambda: moments_of(definition, rows))
     if features.events is not None:
-        events = event_inputs(features.events, rows, tasks, moments)
+        events = event_inputs(features.events, rows, tasks, moments())
     if features.session is not None:
         assert definition.user is not None, "the definition checks it"
-        session = session_inputs(features.session, rows, definition.user, moments)
-    return DerivedNumbers(statistics, matches, events, session, frozen)
+        session = session_inputs(features.session, rows, definition.user, moments())
+    stale = stale_inputs(definition, rows, moments)
+    return DerivedNumbers(statistics, matches, events, session, stale)
 
 
 def _refuse_repeated_names(definition: DataDefinition, rows: Rows) -> None:

@@ -13,6 +13,7 @@ from hinet_search.common import crash_points
 from hinet_search.common.errors import DataError
 from hinet_search.common.plugins import allow_only
 from hinet_search.data.columns import Columns, Dataset
+from hinet_search.data.derived.stale_inputs import stale_split
 from hinet_search.data.prepare import reopen
 from hinet_search.training.device import choose_device
 from hinet_search.training.jobs.coordinator_link import CoordinatorLink
@@ -29,7 +30,7 @@ from hinet_search.training.metrics import cell_values
 from hinet_search.training.tensors import read_tensors, read_weights, save_tensors
 from hinet_search.training.trainable import Trainable, put_weights, trainable
 
-VALID, TEST, FROZEN_TEST = "valid", "test", "frozen_test"  # whose scores are stored
+VALID, TEST = "valid", "test"  # whose scores are stored, beside those of stale inputs
 LAUNCH_AGAIN = "launch the study again under another name: what its training left is damaged"
 
 
@@ -63,8 +64,7 @@ def _scores(job: ScoreTestJob) -> dict[str, NDArray[np.float32]]:
     stored = restore_model(job)
     dataset = stored.dataset
     splits = {VALID: dataset.valid, TEST: dataset.test}
-    if dataset.frozen_test is not None:
-        splits[FROZEN_TEST] = dataset.frozen_test
+    splits |= {stale_split(access): columns for access, columns in dataset.stale_test.items()}
     return {name: stored.model.scores(columns) for name, columns in splits.items()}
 
 

@@ -1,6 +1,6 @@
 """Summarise: compute a finalist's ensemble and spread from the stored scores of its seeds."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import Columns, Dataset
+from hinet_search.data.derived.stale_inputs import stale_split
 from hinet_search.data.prepare import reopen
 from hinet_search.results.calibration_records import Calibration
-from hinet_search.results.records import CellValue, FinalistSummary
+from hinet_search.results.records import CellValue, FinalistSummary, Resampled, StaleTest
 from hinet_search.results.statistics.calibrators import calibrate
 from hinet_search.results.statistics.ensemble import ensemble_logits
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
-from hinet_search.training.jobs.score import FROZEN_TEST, TEST, VALID, read_scores
+from hinet_search.training.jobs.score import TEST, VALID, read_scores
 from hinet_search.training.metrics import cell_values
 
 
@@ -44,27 +45,32 @@ def summarise(
         np.stack([read_scores(path, split, columns) for path in job.scores])
         for split, columns in ((VALID, dataset.valid), (TEST, test))
     )
-    scored = ScoredRows(
-        test_SRT, test.labels_RT, test.scenario_R, test.user_R, dataset.full_schema.cells
-    )
     emit(
         FinalistSummary(
             seeds=job.seeds,
             ensemble_valid_cells=_ensemble(valid_SRT, dataset, dataset.valid),
             ensemble_test_cells=_ensemble(test_SRT, dataset, test),
-            resampled=resampled(scored, headline=job.headline, seed=job.seed),
+            resampled=_resampled(test_SRT, dataset, job),
             calibration=calibrated(valid_SRT[job.seeds.index(job.best_seed)], dataset, job.seed),
-            frozen_test_cells=tuple(_frozen_cells(job, dataset)),
+            stale={access: _stale(access, dataset, job) for access in dataset.stale_test},
         )
     )
 
 
-def _frozen_cells(job: SummaryJob, dataset: Dataset) -> Iterator[tuple[CellValue, ...]]:
-    """Yield what every seed has on test with frozen statistics, if there are any."""
-    if dataset.frozen_test is not None:
-        for path in job.scores:
-            score_RT = read_scores(path, FROZEN_TEST, dataset.test)
-            yield cell_values(score_RT, dataset.test, dataset.full_schema.cells)
+def _stale(access: str, dataset: Dataset, job: SummaryJob) -> StaleTest:
+    """What all seeds have on test with the inputs of an access."""
+    test, cells = dataset.test, dataset.full_schema.cells
+    score_SRT = np.stack([read_scores(path, stale_split(access), test) for path in job.scores])
+    return StaleTest(
+        cells=tuple(cell_values(score_RT, test, cells) for score_RT in score_SRT),
+        resampled=_resampled(score_SRT, dataset, job),
+    )
+
+
+def _resampled(score_SRT: NDArray[np.float32], dataset: Dataset, job: SummaryJob) -> Resampled:
+    test, cells = dataset.test, dataset.full_schema.cells
+    scored = ScoredRows(score_SRT, test.labels_RT, test.scenario_R, test.user_R, cells)
+    return resampled(scored, headline=job.headline, seed=job.seed)
 
 
 def calibrated(valid_RT: NDArray[np.float32], dataset: Dataset, seed: int) -> Calibration:
