@@ -55,7 +55,7 @@ def _cost(record: StudyRecord, arm: ArmRecord, access: str) -> StaleCost | None:
     )
     sign = 1.0 if record.maximize else -1.0
     fresh, old = (sign * fmean(side.values) for side in sides)
-    return StaleCost(arm.name, fresh, old, _lost(*sides))
+    return StaleCost(arm.name, fresh, old, lost_by(*sides))
 
 
 def _pairs(
@@ -86,7 +86,8 @@ def _side(
     )
 
 
-def _lost(fresh: ArmValues, stale: ArmValues) -> Difference:
+def lost_by(fresh: ArmValues, stale: ArmValues) -> Difference:
+    """What the same models lose with stale inputs; `lacks` where that is an observation."""
     lost = estimate_of_same_weights(fresh, stale)
     if lost is None:
         mean = fmean(fresh.values) - fmean(stale.values)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from hinet_search.data import visits
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.sources import synthetic
@@ -255,3 +256,62 @@ def test_wrong_scenarios_and_groups_are_refused(options: dict[str, Any], problem
     with pytest.raises(ValidationError) as caught:
         Options(**options)
     assert problem in str(caught.value)
+
+
+def of_users(**options: Any) -> pl.DataFrame:
+    """Rows in visits, in the order of users and time, with the rows of the visit before them."""
+    frame = rows(habit=1.5, **options).sort("user_id", "time")
+    same = pl.col("user_id") == pl.col("user_id").shift(1)
+    passed = pl.col("time") - pl.col("time").shift(1)
+    goes_on = (same & (passed > 0) & (passed <= visits.GAP_SECONDS)).fill_null(value=False)
+    return frame.with_columns(goes_on=goes_on, before=pl.col("click").shift(1))
+
+
+def test_with_a_habit_rows_come_in_visits_in_the_order_of_time() -> None:
+    assert rows(habit=1.0)["time"].is_sorted()
+    share = of_users()["goes_on"].mean()
+    assert isinstance(share, float)
+    assert 0.7 < share < 0.85  # four of the five rows of a visit
+
+
+def test_who_has_just_clicked_clicks_again_and_only_the_last_row_tells() -> None:
+    frame = of_users(id_effects=0.0).filter("goes_on")
+    clicked, not_clicked = (
+        float(frame.filter(pl.col("before") == before)["click"].mean())  # type: ignore[arg-type]
+        for before in (1, 0)
+    )
+    assert clicked > not_clicked + 0.3
+    worth = auc(frame["click"].to_numpy(), frame["before"].to_numpy().astype(np.float64))
+    assert worth is not None
+    assert worth > 0.6
+
+
+def test_true_probabilities_hold_with_a_habit_and_rates_nearly() -> None:
+    frame = of_users(tasks={"click": 0.25, "buy": 0.06})
+    for task, rate in (("click", 0.25), ("buy", 0.06)):
+        assert frame[task].mean() == pytest.approx(rate, rel=0.2)
+        groups = frame.with_columns(group=(10 * pl.col(f"truth_{task}")).floor())
+        means = groups.group_by("group").agg(
+            pl.col(task).mean().alias("found"), pl.col(f"truth_{task}").mean(), pl.len()
+        )
+        for _, found, truth, count in means.iter_rows():
+            error = (max(truth * (1 - truth), 1e-3) / count) ** 0.5
+            assert abs(found - truth) < 5 * error
+    assert (frame["buy"] <= frame["click"]).all()
+
+
+def test_scenarios_without_a_task_have_no_label_of_it_in_visits_either() -> None:
+    tasks = {"click": {"home": 0.25, "search": 0.25}, "buy": {"home": 0.06, "push": 0.06}}
+    frame = rows(habit=1.0, tasks=tasks)
+    for column in ("click", "truth_click"):
+        assert (frame[column].is_null() == (frame["scenario"] == "push")).all()
+    for column in ("buy", "truth_buy"):
+        assert (frame[column].is_null() == (frame["scenario"] == "search")).all()
+
+
+def test_a_habit_is_part_of_the_identity_only_where_there_is_one() -> None:
+    def identity(**options: Any) -> str:
+        return synthetic.identity(Options(**options), Path(), FileHasher(Path(), print))
+
+    assert "habit" not in identity()
+    assert "habit" in identity(habit=0.5)

@@ -296,9 +296,7 @@ def test_freshness_without_a_log_shows_frozen_statistics_alone() -> None:
     )
     data = replace(record.data, later_labels="")
     card = next(
-        card
-        for card in cards(replace(record, data=data, arms=arms))
-        if card.id == "freshness"
+        card for card in cards(replace(record, data=data, arms=arms)) if card.id == "freshness"
     )
     assert "Labels after" not in card.body
     assert "Frozen" in card.body

@@ -28,6 +28,7 @@ from scipy.special import expit
 from hinet_search.common.errors import did_you_mean
 from hinet_search.common.frozen_model import Fraction, Frozen, Positive, Seed, Text
 from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.visits import in_visits
 from hinet_search.study.data_definition import truth_column
 
 VERSION = 1
@@ -55,7 +56,9 @@ class Options(Frozen):
     `user_overlap` is the share of users that are active in every scenario; the others have one
     scenario each. `signal` is the standard deviation of the logits within a scenario, `id_effects`
     the share of it that only the ids of user and item explain: at 0 the truth depends on attributes
-    and numbers alone. `zipf` is the exponent of user activity and item popularity.
+    and numbers alone. `zipf` is the exponent of user activity and item popularity. With a `habit`,
+    rows come in visits of their users: it is the spread of the logits of the first task that the
+    user's last row in the same visit explains, whether it was 1; rates then hold only nearly.
     """
 
     rows: Annotated[int, Field(ge=100, le=5_000_000)] = 100_000
@@ -76,6 +79,7 @@ class Options(Frozen):
     user_attributes: tuple[Cardinality, ...] = (8, 4)
     item_attributes: tuple[Cardinality, ...] = (12, 5)
     num_numeric: Annotated[int, Field(ge=0, le=100)] = 4
+    habit: Annotated[float, Field(ge=0, le=5)] = 0.0
 
     @field_validator("scenarios", mode="before")
     @classmethod
@@ -180,13 +184,13 @@ class _Rows:
 
 
 def identity(options: Options, folder: Path, contents: FileHasher) -> str:  # noqa: ARG001 - a source's arguments
-    """The version of the generator and the options; groups only if there are, as in older ones."""
-    left_out = None if options.preference_groups else {"preference_groups"}
+    """The version of the generator and the options; new ones only if they are used."""
+    left_out = {name for name in ("preference_groups", "habit") if not getattr(options, name)}
     return f"synthetic {VERSION} {options.model_dump_json(exclude=left_out)}"
 
 
 def load(options: Options, folder: Path, cache: Path) -> pl.LazyFrame:  # noqa: ARG001 - a source's arguments
-    """Rows in random order.
+    """Rows in random order, or with a habit in the order of the visits.
 
     Columns: scenario, user_id, item_id, time, attributes, numeric_*, and per task its label (0/1)
     and its true probability.
@@ -200,7 +204,11 @@ def load(options: Options, folder: Path, cache: Path) -> pl.LazyFrame:  # noqa: 
         frames.append(_frame(options, world, index, rows, generator))
     order = generator.permutation(options.rows)
     time = pl.Series("time", np.arange(options.rows, dtype=np.int64) * SECONDS_PER_ROW)
-    return pl.concat(frames)[order].insert_column(3, time).lazy()
+    made = pl.concat(frames)[order].insert_column(3, time)
+    if options.habit:
+        seconds = options.rows * SECONDS_PER_ROW
+        made = in_visits(made, tuple(options.tasks), options.habit, seconds, generator)
+    return made.lazy()
 
 
 def _world(options: Options, generator: np.random.Generator) -> _World:
