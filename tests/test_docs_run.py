@@ -32,11 +32,14 @@ from tests.test_docs import ROOT, blocks
 
 SMALLER = {  # the shipped quickstart in seconds
     "rows: 36000": "rows: 2000",
-    "num_users: 2000": "num_users: 200",
+    "num_users: 800": "num_users: 100",
     "num_items: 500": "num_items: 50",
     "trials: 4": "trials: 2",
     "seeds: 5": "seeds: 2",
+    "valid_from: 1404000": "valid_from: 78000",
+    "test_from: 1728000": "test_from: 96000",
 }
+LATER = pl.col("time") + 500_000  # seconds: after the rows of the study
 PARSED_ONLY = (
     "hinet-search dashboard",  # serves until it is stopped
     "--open",  # a browser
@@ -77,11 +80,11 @@ def stand_in(folder: Path) -> None:
     unlabelled = source_rows(definition, folder, folder).drop(
         task.column for task in definition.tasks.values()
     )
-    unlabelled.head(500).collect().write_parquet(folder / "new_rows.parquet")
+    unlabelled.head(500).with_columns(LATER).collect().write_parquet(folder / "new_rows.parquet")
     changed = {"seed": 8, "num_users": 250, "rows": 12_000}  # enough to show that it is better
     others = {**definition.source.options, "kind": "synthetic", **changed}
     newer = definition.model_copy(update={"source": SourceDefinition(**others)})
-    source_rows(newer, folder, folder).collect().write_parquet(folder / "newer_rows.parquet")
+    source_rows(newer, folder, folder).with_columns(LATER).collect().write_parquet(folder / "newer_rows.parquet")
 
 
 def run(line: str, folder: Path) -> str:
