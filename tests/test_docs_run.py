@@ -125,7 +125,8 @@ def lines() -> list[tuple[str, list[str]]]:
 
 
 def masked(text: str) -> str:
-    """Return the text with numbers, hashes and columns masked."""
+    """Return the text with numbers, hashes, sizes and columns masked."""
+    text = re.sub(r"(?<=\d )[kMG]B\b", "B", text)
     return " ".join(re.sub(r"\b[0-9a-f]{8}\b|\d[\d.,]*\d|\d", "#", text).split())
 
 
