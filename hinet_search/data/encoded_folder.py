@@ -32,7 +32,7 @@ from hinet_search.common.files import FOLDER, make_folder, replacing_folder
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE
 from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.encode import COUNT, Encoding, Scale, Vocabulary
-from hinet_search.data.schema import ListField, Schema
+from hinet_search.data.schema import ListField, Schema, SequenceField
 from hinet_search.data.transforms import Knots
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.data_record import DataRecord
@@ -83,8 +83,9 @@ class Encoded:
     lists: tuple[ListField, ...]
     groups: Mapping[str, tuple[str, ...]]
     record: DataRecord
-    derived_seconds: float | None = None  # that statistics and matches took
+    derived_seconds: float | None = None  # that all derived inputs but lists took
     has_frozen: bool = False
+    sequences: tuple[SequenceField, ...] = ()
 
 
 _MANIFEST = TypeAdapter(Manifest)
@@ -236,6 +237,7 @@ def _write(folder: Path, encoded: Encoded) -> None:
         lists=encoded.lists,
         absent_cells=absent_cells(record),
         amount_units=tuple(record.units.items()),
+        sequences=encoded.sequences,
     )
     files = {
         file.name: FileChecksum(file.stat().st_size, _crc32(file))

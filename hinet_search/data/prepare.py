@@ -24,7 +24,9 @@ from hinet_search.data.derived.inputs import (
     encode_lists,
     fit_list_vocabularies,
     input_groups,
+    with_sequences,
 )
+from hinet_search.data.derived.sequences import sequence_vocabularies
 from hinet_search.data.derived.statistics import clocked_statistics, growing_statistics
 from hinet_search.data.encode import (
     Encoding,
@@ -142,7 +144,7 @@ def _encode(
     rows = rows.with_distinct_ids(features.distinct_by_scenario)
     began = perf_counter()
     derived = derive_numbers(definition, rows)
-    derived_seconds = round(perf_counter() - began, 3) if derived.names else None
+    seconds = perf_counter() - began
     for table in derived.tables:
         rows = rows.with_columns(table)
     is_train_R = rows.mapped(rows.split_R[block] == TRAIN for block in rows.blocks())
@@ -151,9 +153,14 @@ def _encode(
     of_lists = fit_list_vocabularies(
         features.lists, rows.listed, is_train_R, definition.minimum_frequency
     )
-    encoding = replace(encoding, list_vocabularies=of_lists)
+    of_sequences = sequence_vocabularies(features.sequences)
+    encoding = replace(encoding, list_vocabularies=(*of_lists, *of_sequences))
     raise_problems(_too_far(rows, encoding, features.numeric))
     lists = encode_lists(features.lists, rows.listed, encoding)
+    began = perf_counter()
+    lists = with_sequences(lists, definition, rows, encoding)
+    seconds += perf_counter() - began
+    is_derived = bool(derived.names or features.sequences)
     groups = input_groups(features, derived, encoding)
     record = replace(
         _data_record(definition, rows, cells, target.name),
@@ -173,7 +180,17 @@ def _encode(
     blocks = _blocks(rows, encoding, lists, _user_codes(definition, rows), derived.frozen)
     has_frozen = derived.frozen is not None
     save(
-        target, Encoded(blocks, encoding, lists.fields, groups, record, derived_seconds, has_frozen)
+        target,
+        Encoded(
+            blocks,
+            encoding,
+            lists.fields,
+            groups,
+            record,
+            derived_seconds=round(seconds, 3) if is_derived else None,
+            has_frozen=has_frozen,
+            sequences=lists.sequences,
+        ),
     )
 
 
