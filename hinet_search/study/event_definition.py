@@ -184,23 +184,3 @@ class EventsDefinition(KeyedDefinition):
                 "say when labels are known, or remove 'last'"
             )
         return self
-
-
-@dataclass(frozen=True)
-class LogDefinition:
-    """What is made of a log: events, sessions of the column `user`, or both."""
-
-    events: EventsDefinition | None
-    session: SessionDefinition | None
-    user: str
-
-    @property
-    def keys(self) -> tuple[tuple[str, ...], ...]:
-        """The keys of events, and the user of sessions."""
-        keys = () if self.events is None else self.events.keys
-        return keys if self.session is None else (*keys, (self.user,))
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of the keys, each once."""
-        return tuple(dict.fromkeys(column for key in self.keys for column in key))

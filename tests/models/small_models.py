@@ -44,7 +44,7 @@ def with_sequences(*readers: SequenceReader) -> Schema:
     )
 
 
-WITH_SEQUENCES = with_sequences("mean", "din", "bst")
+WITH_SEQUENCES = with_sequences("din", "bst")
 
 
 def batch(

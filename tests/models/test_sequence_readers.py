@@ -115,11 +115,12 @@ def test_weights_of_attention_are_not_normalised_and_start_near_a_mean() -> None
     torch.manual_seed(0)
     reader = AttentionReader(QUERY, WIDTH, LENGTH)
     slots_BLD, is_there_BL = torch.full((1, LENGTH, WIDTH), 1e-3), torch.ones(1, LENGTH) > 0
-    vector_BD = reader(torch.full((1, QUERY), 1e-3), slots_BLD, is_there_BL)
+    query_BQ = torch.full((1, QUERY), 1e-3)
+    vector_BD = reader(query_BQ, slots_BLD, is_there_BL).detach()
     assert abs(float(vector_BD.mean()) / 1e-3 - 1) < 0.5
     half_BL = is_there_BL.clone()
     half_BL[0, ::2] = False
-    half_BD = reader(torch.full((1, QUERY), 1e-3), slots_BLD, half_BL)
+    half_BD = reader(query_BQ, slots_BLD, half_BL).detach()
     torch.testing.assert_close(half_BD, vector_BD / 2)
 
 

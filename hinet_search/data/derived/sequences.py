@@ -56,6 +56,11 @@ class LoggedParts:
     items_RI: Ids
     labels_RT: NDArray[np.uint8]
 
+    @property
+    def num_parts(self) -> int:
+        """The number of parts with the gap, P."""
+        return self.items_RI.shape[1] + self.labels_RT.shape[1] + 1
+
 
 def sequence_vocabularies(sequences: Mapping[str, SequenceDefinition]) -> tuple[Vocabulary, ...]:
     """The vocabularies of labels and gaps: all ids that there can be, however rare they are."""
@@ -134,21 +139,26 @@ def logged_parts(
     vocabularies: Mapping[str, Vocabulary],
 ) -> LoggedParts:
     """What rows show of themselves in a sequence."""
-    numbers = [tasks.index(label) for label in sequence.labels]
 
     def items_of(block: slice) -> Ids:
         ids = [ids_of(rows.frame[item][block], vocabularies[item]) for item in sequence.items]
         return np.stack(ids, axis=1)
 
-    def labels_of(block: slice) -> NDArray[np.uint8]:
-        has_label_BT = rows.has_task_MT[rows.scenario_R[block]][:, numbers]
-        is_one_BT = rows.labels_RT[block][:, numbers] > 0
-        known_BT = np.where(is_one_BT, np.uint8(ONE), np.uint8(ZERO))
-        return np.where(has_label_BT, known_BT, np.uint8(UNKNOWN_LABEL))
-
     return LoggedParts(
-        rows.mapped(map(items_of, rows.blocks())), rows.mapped(map(labels_of, rows.blocks()))
+        rows.mapped(map(items_of, rows.blocks())),
+        rows.mapped(label_ids(sequence, rows, tasks, block) for block in rows.blocks()),
     )
+
+
+def label_ids(
+    sequence: SequenceDefinition, rows: Rows, tasks: Sequence[str], block: slice
+) -> NDArray[np.uint8]:
+    """The ids (B, T) that the labels of rows have once they are known."""
+    numbers = [tasks.index(label) for label in sequence.labels]
+    has_label_BT = rows.has_task_MT[rows.scenario_R[block]][:, numbers]
+    is_one_BT = rows.labels_RT[block][:, numbers] > 0
+    known_BT = np.where(is_one_BT, np.uint8(ONE), np.uint8(ZERO))
+    return np.where(has_label_BT, known_BT, np.uint8(UNKNOWN_LABEL))
 
 
 def sequence_slots(
@@ -157,8 +167,7 @@ def sequence_slots(
     """The slots (R, P * L) of the rows that these logs are of; zeros of others."""
     logs = list(logs)
     rows = logs[0].rows
-    num_parts = len(sequence.items) + len(sequence.labels) + 1
-    shape = (num_parts, sequence.length)
+    shape = (parts.num_parts, sequence.length)
     slots_RPL = rows.mapped(
         np.zeros((block.stop - block.start, *shape), dtype=np.int32) for block in rows.blocks()
     )
