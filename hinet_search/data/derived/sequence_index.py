@@ -97,7 +97,9 @@ class _KeyedTimes:
         start_K = self.first_from(code_K, BEFORE_ALL)
         stop_K = self.first_from(code_K + 1, BEFORE_ALL)
         ranges = [np.arange(*ends) for ends in zip(start_K, stop_K, strict=True)]
-        return self.row_N[np.concatenate([np.zeros(0, dtype=np.int64), *ranges])]
+        position_N = np.concatenate([np.zeros(0, dtype=np.int64), *ranges])
+        row_N: Integers = self.row_N[position_N]
+        return row_N
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,8 @@ class LoggedParts:
     @property
     def num_parts(self) -> int:
         """The number of parts with the gap, P."""
-        return self.items_RI.shape[1] + self.labels_RT.shape[1] + 1
+        num_items, num_labels = self.items_RI.shape[1], self.labels_RT.shape[1]
+        return int(num_items + num_labels + 1)
 
 
 def sequence_vocabularies(sequences: Mapping[str, SequenceDefinition]) -> tuple[Vocabulary, ...]:
