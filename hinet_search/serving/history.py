@@ -62,21 +62,23 @@ class RolledInputs:
     log: pl.DataFrame | None = None
     sequences: tuple[SeenSequence, ...] | None = None
 
-    def block(self, rows: slice) -> "RolledInputs":
+    def of(self, rows: slice | NDArray[np.intp]) -> "RolledInputs":
         """Those of some of the rows."""
-        return self._of(rows)
+        sequences = self.sequences
+        return RolledInputs(
+            statistics=_some(self.statistics, rows),
+            log=_some(self.log, rows),
+            sequences=None if sequences is None else tuple(each.of(rows) for each in sequences),
+        )
 
     def where(self, is_chosen_R: NDArray[np.bool_]) -> "RolledInputs":
         """Those of chosen rows (R,)."""
-        return self._of(np.flatnonzero(is_chosen_R))
+        return self.of(np.flatnonzero(is_chosen_R))
 
-    def _of(self, rows: slice | NDArray[np.intp]) -> "RolledInputs":
-        sequences = self.sequences
-        return RolledInputs(
-            statistics=None if self.statistics is None else self.statistics[rows],
-            log=None if self.log is None else self.log[rows],
-            sequences=None if sequences is None else tuple(each.of(rows) for each in sequences),
-        )
+
+def _some(inputs: pl.DataFrame | None, rows: slice | NDArray[np.intp]) -> pl.DataFrame | None:
+    """The inputs of some rows; a table without columns has no rows that could be taken."""
+    return inputs if inputs is None or not inputs.width else inputs[rows]
 
 
 NOT_ROLLED = RolledInputs()

@@ -120,10 +120,11 @@ def _log_of_sample(
     later_rows = some_rows(rows, later)
     at_later = Moments(moments.time_R[later], moments.unit)
     place = np.searchsorted(later, sample)
-    return RolledInputs(
-        log=inputs_after(state, later_rows, at_later)[place],
-        sequences=tuple(each.of(place) for each in sequences_after(state, later_rows, at_later)),
+    seen = RolledInputs(
+        log=inputs_after(state, later_rows, at_later),
+        sequences=sequences_after(state, later_rows, at_later),
     )
+    return seen.of(place)
 
 
 def _refuse(

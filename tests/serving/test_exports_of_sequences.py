@@ -116,7 +116,7 @@ def test_models_with_each_reader_train_beside_models_without_sequences(
     record: StudyRecord,
 ) -> None:
     assert {arm.name for arm in record.arms if arm.finalists} == {arm.name for arm in record.arms}
-    assert dict(record.data.groups) == {"events": 6, "sequences": 4 + 3}
+    assert dict(record.data.groups) == {"events": 4, "sequences": 4 + 3}
 
 
 def test_models_that_read_sequences_are_exported_with_the_rows_that_these_show(
