@@ -16,6 +16,7 @@ from hinet_search.common.errors import DataError
 from hinet_search.data.derived.inputs import EncodedLists, with_sequences
 from hinet_search.data.rows import read_rows
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.serving.compiled.layout import read_layout
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.model_folder import open_folder
@@ -219,6 +220,25 @@ def test_a_model_is_fit_again_on_newer_rows_with_the_log_that_goes_on(
         written = pl.read_parquet(tmp_path / "fit" / "encoding" / f"{name}.parquet")
         kept = pl.read_parquet(generation / f"{name}.parquet")
         assert written.sort(pl.all()).equals(kept.sort(pl.all())), name
+
+
+@pytest.mark.parametrize(("arm", "kind"), [("din", "onnx"), ("bst", "torch")])
+def test_graphs_score_sequences_as_the_network_does(
+    arm: str, kind: str, folder: Path, record: StudyRecord, tmp_path: Path
+) -> None:
+    assert record.state == "done"
+    to = tmp_path / "model"
+    hs.export(str(folder / "shop.yaml"), to, arm=arm, formats=(kind,), output=folder / "out")
+    layout = read_layout(to / "compiled")
+    assert layout.not_encoded[-2:] == ("seen", "shown")
+    assert not layout.reads_tables
+    assert layout.num_slots == 7 * 4 + 3 * 3
+    bare = newer()[:20].drop("clicked", "bought")
+    served = open_served(to)  # by its graphs
+    bodies = [{name: row[name] for name in served.columns} for row in bare.to_dicts()]
+    found = served.score(columns_of({"rows": bodies}, served.columns)).predicted_RT
+    scores = predicted(folder / arm, bare, tmp_path)
+    assert_close(pl.DataFrame(found, schema=["click", "buy"]), scores)
 
 
 def test_rows_of_a_model_with_sequences_are_monitored(model: Path, tmp_path: Path) -> None:
