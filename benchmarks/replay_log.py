@@ -92,7 +92,7 @@ def replay(
         for number, row in enumerate(test.tolist()):
             event = event_of(definition, frame, row, live)
             began = time.perf_counter()
-            found.append(live.values(frame[row : row + 1])[0])
+            found.append(live.seen(frame[row : row + 1]).value_RC[0])
             asked = time.perf_counter()
             live.add({"events": [event]})
             asking.append(asked - began)

@@ -84,7 +84,9 @@ def stand_in(folder: Path) -> None:
     changed = {"seed": 8, "num_users": 250, "rows": 12_000}  # enough to show that it is better
     others = {**definition.source.options, "kind": "synthetic", **changed}
     newer = definition.model_copy(update={"source": SourceDefinition(**others)})
-    source_rows(newer, folder, folder).with_columns(LATER).collect().write_parquet(folder / "newer_rows.parquet")
+    source_rows(newer, folder, folder).with_columns(LATER).collect().write_parquet(
+        folder / "newer_rows.parquet"
+    )
 
 
 def run(line: str, folder: Path) -> str:

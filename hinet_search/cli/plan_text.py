@@ -116,6 +116,7 @@ def _inputs(counts: "InputCounts") -> str:
         f"{counts.events:,} events of {counted(counts.event_keys, 'key')}": counts.events,
         f"{counts.session:,} of the session": counts.session,
         counted(counts.lists, "list"): counts.lists,
+        counted(counts.sequences, "sequence"): counts.sequences,
     }
     kinds = ", ".join(text for text, number in numbers.items() if number)
     cost = [byte_size(counts.derived_bytes)] if counts.derived_bytes else []

@@ -71,6 +71,9 @@ def _columns_of_derived(features: FeatureDefinition) -> Iterator[tuple[str, str]
     if features.events is not None:
         for column in dict.fromkeys(column for key in features.events.keys for column in key):
             yield "features.events.by", column
+    for name, sequence in features.sequences.items():
+        for column in sequence.key:
+            yield f"features.sequences.{name}.of", column
     for name, list_ in features.lists.items():
         yield f"features.lists.{name}.column", list_.column
     for column in features.matches.by if features.matches is not None else ():

@@ -8,7 +8,7 @@ T tasks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import accumulate
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hinet_search.data.schema import ListField, Schema
+from hinet_search.data.schema import ListField, Schema, SequenceField
 from hinet_search.results.cells import Labels
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.input_groups import ALL, chosen_groups
@@ -75,8 +75,8 @@ class Dataset:
 
     `frequencies[v][i]` is the training count of id i + 1 of vocabulary v, in descending order.
     `groups` maps each group that `features.groups` can leave out to its inputs: fields, numeric
-    inputs and lists. Statistics and matches were computed in `derived_seconds`, None
-    if that was not measured. `stale_test` are the rows of test with inputs that are older than the
+    inputs and lists. Derived inputs but lists were computed in `derived_seconds`, None if that was
+    not measured. `stale_test` are the rows of test with inputs that are older than the
     definition says, by `results.data_record.ACCESSES`.
     """
 
@@ -129,18 +129,20 @@ class Dataset:
 
 @dataclass(frozen=True)
 class ChosenInputs:
-    """Selected inputs of the schema `full`: positions of fields and numeric inputs, and lists."""
+    """Selected inputs of the schema `full`: positions of fields and numbers, lists, sequences."""
 
     full: Schema
     fields: tuple[int, ...]
     numbers: tuple[int, ...]
     lists: tuple[ListField, ...]
+    sequences: tuple[SequenceField, ...]
 
     @staticmethod
     def of(full: Schema, groups: Mapping[str, tuple[str, ...]], chosen: str) -> ChosenInputs:
         """Select all inputs but those of the groups that `chosen`, a `features.groups`, leaves out.
 
-        A list with an item needs its field, so it is left out with that field.
+        A list with an item needs its field, so it is left out with that field; a sequence is left
+        out with the last of its items.
         """
         kept, dropped = chosen_groups(chosen, tuple(groups)), set[str]()
         for group, names in groups.items():
@@ -153,7 +155,11 @@ class ChosenInputs:
             for list_ in full.lists
             if list_.name not in dropped and (list_.field in fields or not full.has_item(list_))
         ]
-        return ChosenInputs(full, tuple(fields), tuple(numbers), tuple(lists))
+        sequences = _with_lists(full.sequences, {list_.name for list_ in lists})
+        of_others = {name for each in full.sequences for name in each.parts}
+        of_others -= {name for each in sequences for name in each.parts}
+        chosen_lists = tuple(list_ for list_ in lists if list_.name not in of_others)
+        return ChosenInputs(full, tuple(fields), tuple(numbers), chosen_lists, sequences)
 
     @property
     def vocabularies(self) -> tuple[int, ...]:
@@ -172,10 +178,10 @@ class ChosenInputs:
             int((frequencies[number] >= minimum_frequency).sum()) + 1
             for number in self.vocabularies
         )
-        lists = []
+        lists, pooled = [], self.full.pooled_lists
         for list_ in self.lists:
             number = self.vocabularies.index(list_.field)
-            replaced = pooling if self.full.has_item(list_) else None
+            replaced = pooling if list_ in pooled and self.full.has_item(list_) else None
             lists.append(replace(list_, field=number, pooling=replaced or list_.pooling))
         return replace(
             self.full,
@@ -183,6 +189,7 @@ class ChosenInputs:
             vocabulary_sizes=sizes,
             numeric=tuple(self.full.numeric[number] for number in self.numbers),
             lists=tuple(lists),
+            sequences=self.sequences,
         )
 
     def columns(self, columns: Columns) -> Columns:
@@ -204,6 +211,18 @@ class ChosenInputs:
             if list_ in self.lists:
                 slots += range(start, start + list_.length)
         return slots
+
+
+def _with_lists(
+    sequences: Sequence[SequenceField], names: Collection[str]
+) -> tuple[SequenceField, ...]:
+    """The sequences with those of their items that are among the names of chosen lists."""
+    chosen = []
+    for sequence in sequences:
+        items = tuple(name for name in sequence.items if name in names)
+        if items and sequence.gap in names:
+            chosen.append(replace(sequence, items=items))
+    return tuple(chosen)
 
 
 def _starts(schema: Schema) -> list[int]:

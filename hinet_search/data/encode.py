@@ -98,7 +98,13 @@ class Encoding:
     vocabularies: tuple[Vocabulary, ...]
     scales: tuple[Scale, ...]
     knots: Mapping[str, Knots] = dataclass_field(default_factory=dict)  # of columns with `quantile`
-    list_vocabularies: tuple[Vocabulary, ...] = ()  # of lists with a vocabulary of their own
+    # Of lists with a vocabulary of their own, then of labels and gaps of sequences.
+    list_vocabularies: tuple[Vocabulary, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the categorical fields."""
+        return tuple(vocabulary.name for vocabulary in self.vocabularies)
 
     @property
     def all_vocabularies(self) -> tuple[Vocabulary, ...]:

@@ -33,14 +33,14 @@ from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE
 from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.derived.stale_inputs import stale_split
 from hinet_search.data.encode import COUNT, Encoding, Scale, Vocabulary
-from hinet_search.data.schema import ListField, Schema
+from hinet_search.data.schema import ListField, Schema, SequenceField
 from hinet_search.data.transforms import Knots
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.data_record import ACCESSES, DataRecord
 
 MANIFEST = "dataset.json"
 FREQUENCIES = "frequencies.npy"
-NUMBERS = "numeric_RN"
+OF_STALE = ("numeric_RN", "lists_RS")  # the arrays that older inputs change
 ABANDONED_SECONDS = 86_400
 BUFFER_BYTES = 2**22
 
@@ -76,7 +76,7 @@ class Encoded:
     """What a folder is written from.
 
     `blocks` are consecutive rows, each block divided by split; the iterator is read once. The rows
-    of test follow once more with the numbers of every access of `stale`.
+    of test follow once more with the numbers and lists of every access of `stale`.
     """
 
     blocks: Iterator[tuple[Columns, ...]]
@@ -84,8 +84,9 @@ class Encoded:
     lists: tuple[ListField, ...]
     groups: Mapping[str, tuple[str, ...]]
     record: DataRecord
-    derived_seconds: float | None = None  # that statistics and matches took
+    derived_seconds: float | None = None  # that all derived inputs but lists took
     stale: tuple[str, ...] = ()
+    sequences: tuple[SequenceField, ...] = ()
 
 
 _MANIFEST = TypeAdapter(Manifest)
@@ -216,12 +217,15 @@ def _open_columns(folder: Path, split: str) -> Columns:
 
 
 def _open_stale(folder: Path, test: Columns) -> Mapping[str, Columns]:
-    paths = {name: folder / _array_file(stale_split(name), NUMBERS) for name in ACCESSES}
-    return {
-        name: replace(test, numeric_RN=np.load(path, mmap_mode="r"))
-        for name, path in paths.items()
-        if path.exists()
-    }
+    stale = {}
+    for access in ACCESSES:
+        files = {array: folder / _array_file(stale_split(access), array) for array in OF_STALE}
+        arrays = {
+            array: np.load(file, mmap_mode="r") for array, file in files.items() if file.exists()
+        }
+        if arrays:
+            stale[access] = replace(test, **arrays)
+    return stale
 
 
 def _write(folder: Path, encoded: Encoded) -> None:
@@ -241,6 +245,7 @@ def _write(folder: Path, encoded: Encoded) -> None:
         lists=encoded.lists,
         absent_cells=absent_cells(record),
         amount_units=tuple(record.units.items()),
+        sequences=encoded.sequences,
     )
     files = {
         file.name: FileChecksum(file.stat().st_size, _crc32(file))
@@ -264,7 +269,7 @@ def _write_splits(folder: Path, encoded: Encoded) -> None:
         files: dict[tuple[str, str], IO[bytes]] = {}
         names = [*product(SPLITS, [array.name for array in fields(Columns)])]
         stale = [stale_split(name) for name in encoded.stale]
-        names += [(split, NUMBERS) for split in stale]
+        names += [*product(stale, OF_STALE if encoded.sequences else OF_STALE[:1])]
         for split, array in names:
             path = folder / _array_file(split, array)
             files[split, array] = stack.enter_context(path.open("wb"))

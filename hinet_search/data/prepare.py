@@ -24,7 +24,9 @@ from hinet_search.data.derived.inputs import (
     encode_lists,
     fit_list_vocabularies,
     input_groups,
+    with_sequences,
 )
+from hinet_search.data.derived.sequences import sequence_vocabularies
 from hinet_search.data.derived.statistics import clocked_statistics, growing_statistics
 from hinet_search.data.encode import (
     Encoding,
@@ -53,7 +55,7 @@ from hinet_search.data.row_hashes import row_hashes
 from hinet_search.data.rows import Rows, raise_problems, read_rows, source_identity
 from hinet_search.data.splits import SPLIT
 from hinet_search.data.transforms import inputs_of
-from hinet_search.results.data_record import CellCount, DataRecord
+from hinet_search.results.data_record import ACCESSES, CellCount, DataRecord
 from hinet_search.study.data_definition import DataDefinition, split_in_words
 
 LARGE_BYTES = 2**30  # of encoded data; progress says when so much is read
@@ -142,7 +144,7 @@ def _encode(
     rows = rows.with_distinct_ids(features.distinct_by_scenario)
     began = perf_counter()
     derived = derive_numbers(definition, rows)
-    derived_seconds = round(perf_counter() - began, 3) if derived.names else None
+    seconds = perf_counter() - began
     for table in derived.tables:
         rows = rows.with_columns(table)
     is_train_R = rows.mapped(rows.split_R[block] == TRAIN for block in rows.blocks())
@@ -151,9 +153,14 @@ def _encode(
     of_lists = fit_list_vocabularies(
         features.lists, rows.listed, is_train_R, definition.minimum_frequency
     )
-    encoding = replace(encoding, list_vocabularies=of_lists)
+    of_sequences = sequence_vocabularies(features.sequences)
+    encoding = replace(encoding, list_vocabularies=(*of_lists, *of_sequences))
     raise_problems(_too_far(rows, encoding, features.numeric))
     lists = encode_lists(features.lists, rows.listed, encoding)
+    began = perf_counter()
+    lists = with_sequences(lists, definition, rows, encoding)
+    seconds += perf_counter() - began
+    is_derived = bool(derived.names or features.sequences)
     groups = input_groups(features, derived, encoding)
     record = replace(
         _data_record(definition, rows, cells, target.name),
@@ -170,17 +177,29 @@ def _encode(
         groups={name: len(inputs) for name, inputs in groups.items()},
         test_rows=test_rows,
     )
-    blocks = _blocks(rows, encoding, lists, _user_codes(definition, rows), derived.stale)
-    stale = tuple(derived.stale)
-    save(target, Encoded(blocks, encoding, lists.fields, groups, record, derived_seconds, stale))
+    accesses = tuple(access for access in ACCESSES if access in {*derived.stale, *lists.stale})
+    stale = {access: derived.stale.get(access) for access in accesses}
+    blocks = _blocks(rows, encoding, lists, _user_codes(definition, rows), stale)
+    save(
+        target,
+        Encoded(
+            blocks,
+            encoding,
+            lists.fields,
+            groups,
+            record,
+            derived_seconds=round(seconds, 3) if is_derived else None,
+            stale=accesses,
+            sequences=lists.sequences,
+        ),
+    )
 
 
 def _data_record(
     definition: DataDefinition, rows: Rows, cells: tuple[CellCount, ...], fingerprint: str
 ) -> DataRecord:
     """Return what is known of the data before they are encoded."""
-    tasks, events = tuple(definition.tasks), definition.features.events
-    later = None if events is None else events.later_labels
+    tasks, later = tuple(definition.tasks), definition.features.later_labels
     return DataRecord(
         source=definition.source.in_words,
         fingerprint=fingerprint,
@@ -202,11 +221,11 @@ def _blocks(
     encoding: Encoding,
     lists: EncodedLists,
     user_R: NDArray[np.int32],
-    stale: Mapping[str, pl.DataFrame],
+    stale: Mapping[str, pl.DataFrame | None],
 ) -> Iterator[tuple[Columns, ...]]:
     """Encode blocks of rows, each divided by split, so that memory holds one block at a time.
 
-    Rows of test follow once more with each table of `stale` inputs.
+    Rows of test follow once more with the `stale` numbers and lists of every access.
     """
     for block in rows.blocks():
         split_R = rows.split_R[block]
@@ -219,10 +238,16 @@ def _blocks(
             lists_RS=lists.slots(block, split_R.size),
         )
         splits = tuple(columns.where(split_R == split) for split in range(len(SPLITS)))
-        is_test_R = pl.Series(split_R == TEST)
-        tables = (rows.frame[block].with_columns(table[block]) for table in stale.values())
-        numbers = [encode_numbers(table.filter(is_test_R), encoding) for table in tables]
-        yield (*splits, *(replace(splits[TEST], numeric_RN=each_RN) for each_RN in numbers))
+        for access, numbers in stale.items():
+            frame = rows.frame[block]
+            frame = frame if numbers is None else frame.with_columns(numbers[block])
+            older = replace(
+                columns,
+                numeric_RN=encode_numbers(frame, encoding),
+                lists_RS=lists.slots(block, split_R.size, access),
+            )
+            splits = (*splits, older.where(split_R == TEST))
+        yield splits
 
 
 def _unseen_in_valid(rows: Rows, encoding: Encoding) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 Shape legend: S slots of all lists together, T tasks, M scenarios.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY
 from hinet_search.results.cells import Cell, CellName, amount_tasks, has_task, make_cells
 from hinet_search.study.feature_definition import Pooling
+from hinet_search.study.sequence_definition import SequenceReader
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,26 @@ class ListField:
 
 
 @dataclass(frozen=True)
+class SequenceField:
+    """Lists that belong together slot by slot: the earlier rows of a key, newest first.
+
+    `items` name lists that share the vocabularies of categorical fields, `labels` and `gap` lists
+    with one of their own. All have the same length; a slot without an earlier row has gap 0.
+    """
+
+    name: str
+    reader: SequenceReader
+    items: tuple[str, ...]
+    labels: tuple[str, ...]
+    gap: str
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of its lists, in their order in the schema."""
+        return (*self.items, *self.labels, self.gap)
+
+
+@dataclass(frozen=True)
 class Schema:
     """Sizes and names of the encoded data. Id 0 of every categorical field is `unknown`.
 
@@ -36,7 +57,7 @@ class Schema:
     with a vocabulary of its own. `numeric` names the numeric inputs, with the flags of missing
     values. `absent_cells` are the (scenario, task) without labels, `amount_units` the tasks of
     amounts with what a label of 1 stands for; where there are none, a schema is written without
-    the key.
+    the key. So it is of `sequences`, whose lists come last, those of a sequence side by side.
     """
 
     scenarios: tuple[str, ...]
@@ -47,6 +68,7 @@ class Schema:
     lists: tuple[ListField, ...] = ()
     absent_cells: Annotated[tuple[CellName, ...], LEFT_OUT_IF_EMPTY] = ()
     amount_units: Annotated[tuple[tuple[str, float], ...], LEFT_OUT_IF_EMPTY] = ()
+    sequences: Annotated[tuple[SequenceField, ...], LEFT_OUT_IF_EMPTY] = ()
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -87,6 +109,28 @@ class Schema:
     def has_item(self, list_field: ListField) -> bool:
         """Whether a list shares the vocabulary of a categorical field."""
         return list_field.field < self.num_fields
+
+    @property
+    def pooled_lists(self) -> tuple[ListField, ...]:
+        """The lists that are in no sequence."""
+        in_sequences = {name for sequence in self.sequences for name in sequence.parts}
+        return tuple(each for each in self.lists if each.name not in in_sequences)
+
+    def list_named(self, name: str) -> ListField:
+        """The list of that name."""
+        return next(each for each in self.lists if each.name == name)
+
+    def length_of(self, sequence: SequenceField) -> int:
+        """The slots of every list of a sequence."""
+        return self.list_named(sequence.gap).length
+
+    def with_reader(self, reader: SequenceReader | None) -> "Schema":
+        """The schema with this reader of every sequence; with None as it is."""
+        if reader is None:
+            return self
+        return replace(
+            self, sequences=tuple(replace(each, reader=reader) for each in self.sequences)
+        )
 
     @property
     def num_slots(self) -> int:

@@ -1,4 +1,4 @@
-"""Times: read a time column as whole numbers, and check it for events and sessions."""
+"""Times: read a time column as whole numbers, and check it for what reads the log."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -58,7 +58,9 @@ def _user_of_times(features: FeatureDefinition) -> str:
     """The key of what reads the moments of rows, empty if nothing does."""
     if features.events is not None:
         return "features.events"
-    return "features.session" if features.session is not None else ""
+    if features.session is not None:
+        return "features.session"
+    return "features.sequences" if features.sequences else ""
 
 
 def _wrong_type(definition: DataDefinition, dtype: pl.DataType, user: str) -> str:
@@ -93,10 +95,18 @@ def _lengths(features: FeatureDefinition) -> Iterator[tuple[str, TimeSpan]]:
         for window in features.events.windows:
             if isinstance(window, TimeSpan):
                 yield "features.events.windows", window
-        if isinstance(features.events.labels_after, TimeSpan):
-            yield "features.events.labels_after", features.events.labels_after
+    yield from _delays(features)
     if features.session is not None:
         yield "features.session.gap", features.session.gap
+
+
+def _delays(features: FeatureDefinition) -> Iterator[tuple[str, TimeSpan]]:
+    """Yield how long labels are not known, with its key."""
+    if features.events is not None and isinstance(features.events.labels_after, TimeSpan):
+        yield "features.events.labels_after", features.events.labels_after
+    for name, sequence in features.sequences.items():
+        if sequence.labels_after is not None:
+            yield f"features.sequences.{name}.labels_after", sequence.labels_after
 
 
 @dataclass(frozen=True)
@@ -138,15 +148,20 @@ def event_value_problem(definition: DataDefinition, frame: pl.DataFrame) -> str:
 
 def _no_known_label(definition: DataDefinition, nanoseconds: int) -> str:
     """What is wrong if a label is never known within the time from the first row to the last."""
-    events = definition.features.events
-    delay = events.labels_after if events is not None else None
-    if not isinstance(delay, TimeSpan) or delay.nanoseconds < nanoseconds:
-        return ""
-    return (
-        "data.features.events.labels_after: must be shorter than the time from the first row to "
-        f"the last, {nanoseconds / NANOSECONDS['s']:,.0f} s in column '{definition.time}', got "
-        f"{delay}: no label would be known; write never to use no labels, or check data.time_unit"
-    )
+    for key, delay in _delays(definition.features):
+        if delay.nanoseconds >= nanoseconds:
+            return (
+                f"data.{key}: must be shorter than the time from the first row to the last, "
+                f"{nanoseconds / NANOSECONDS['s']:,.0f} s in column '{definition.time}', got "
+                f"{delay}: no label would be known; {_without_labels(key)}, or check data.time_unit"
+            )
+    return ""
+
+
+def _without_labels(key: str) -> str:
+    if key == "features.events.labels_after":
+        return "write never to use no labels"
+    return "remove it with 'labels' to use none"
 
 
 def _num_wrong(values: pl.Series) -> int:

@@ -112,7 +112,7 @@ class Model(nn.Module):
         self.embedding = FeatureEmbedding(schema, config.embedding_dim, with_scenario=True)
         # x is the fields, e_d, the lists and the numbers.
         of_fields = schema.num_fields * config.embedding_dim
-        of_lists = len(schema.lists) * config.embedding_dim
+        of_lists = self.embedding.lists_width
         self.parts_of_x = [of_fields, config.embedding_dim, of_lists, len(schema.numeric)]
         embedded = of_fields + of_lists
         is_pruned = config.prune_embeddings and embedded > 0

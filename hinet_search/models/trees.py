@@ -145,8 +145,9 @@ class Model:
         )
         by_id = ", ".join([*(names[field] for field in self.fields), "the scenario"])
         large_fields = [name for field, name in enumerate(names) if field not in self.fields]
-        lists = [list_field.name for list_field in self.schema.lists]
-        left_out = ", ".join([*large_fields, *lists]) or "nothing"
+        lists = [list_field.name for list_field in self.schema.pooled_lists]
+        sequences = [sequence.name for sequence in self.schema.sequences]
+        left_out = ", ".join([*large_fields, *lists, *sequences]) or "nothing"
         return (
             f"{sizes}\nsplit by id: {by_id}\n"
             f"split by threshold: {len(self.schema.numeric)} inputs\nleft out: {left_out}"

@@ -11,8 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import ChosenInputs, Columns
-from hinet_search.data.derived.inputs import encode_lists, list_fields
-from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers
+from hinet_search.data.derived.inputs import encode_lists, fields_of_sequences, list_fields
+from hinet_search.data.derived.seen_sequences import SeenSequence
+from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers, ids_of
 from hinet_search.data.lists import ListedRows, split_texts, with_numbered_lists
 from hinet_search.data.raw_values import as_text
 from hinet_search.data.rows import Rows, distinct_by_scenario
@@ -42,15 +43,19 @@ class Encoder:
     def schema(self) -> Schema:
         """The schema of all inputs."""
         inputs, vocabularies = self.inputs, self.encoding.all_vocabularies
+        of_sequences, sequences = fields_of_sequences(
+            inputs.lists, inputs.sequences, inputs.categorical
+        )
         return Schema(
             scenarios=inputs.scenario.names,
             tasks=inputs.tasks,
             categorical=inputs.categorical,
             vocabulary_sizes=tuple(vocabulary.size for vocabulary in vocabularies),
             numeric=self.encoding.numeric_inputs,
-            lists=list_fields(inputs.lists, inputs.categorical),
+            lists=(*list_fields(inputs.lists, inputs.categorical), *of_sequences),
             absent_cells=inputs.absent_cells,
             amount_units=tuple(inputs.amount_units.items()),
+            sequences=sequences,
         )
 
     def chosen(self, features: FeatureConfig) -> ChosenInputs:
@@ -63,7 +68,8 @@ class Encoder:
             vocabulary.table[COUNT].to_numpy() for vocabulary in self.encoding.all_vocabularies
         ]
         chosen = self.chosen(features)
-        return chosen.schema(frequencies, features.minimum_frequency, features.pooling)
+        schema = chosen.schema(frequencies, features.minimum_frequency, features.pooling)
+        return schema.with_reader(features.sequence_reader)
 
     def columns(self, frame: pl.DataFrame, rolled: RolledInputs = NOT_ROLLED) -> Columns:
         """Encode rows that passed the checks; labels are 0.
@@ -74,7 +80,8 @@ class Encoder:
         scenario_R = self.scenario_numbers(frame)
         rows = self.listed(frame, scenario_R)
         derived = self.history.numbers(self.inputs, rows, rolled)
-        return self.encoded(rows, scenario_R, derived)
+        sequences = self.history.sequences(self.inputs, rows, rolled)
+        return self.encoded(rows, scenario_R, derived, sequences)
 
     def rows(self, frame: pl.DataFrame, labels_RT: Labels, split_R: NDArray[np.uint8]) -> Rows:
         """Labelled rows that passed the checks as those of a study."""
@@ -132,21 +139,31 @@ class Encoder:
         return distinct_by_scenario(frame, ids, scenario_R) if ids else frame
 
     def encoded(
-        self, rows: ListedRows, scenario_R: NDArray[np.int16], derived: Sequence[pl.Series]
+        self,
+        rows: ListedRows,
+        scenario_R: NDArray[np.int16],
+        derived: Sequence[pl.Series],
+        sequences: Sequence[SeenSequence],
     ) -> Columns:
-        """Encode rows of `listed` with their derived numeric inputs, as `columns` does."""
+        """Encode rows of `listed` with their derived inputs, as `columns` does."""
         num_rows = len(rows.frame)
         with np.errstate(over="ignore"):
             numeric_RN = encode_numbers(rows.frame.with_columns(derived), self.encoding)
         lists = encode_lists(self.inputs.lists, rows, self.encoding)
+        slots = [each.encoded(self._ids_of) for each in sequences]
         return Columns(
             ids_RF=encode_ids(rows.frame, self.encoding),
             numeric_RN=numeric_RN,
             scenario_R=scenario_R,
             labels_RT=np.zeros((num_rows, len(self.inputs.tasks)), dtype=np.uint8),
             user_R=np.full(num_rows, -1, dtype=np.int32),
-            lists_RS=lists.slots(slice(num_rows), num_rows),
+            lists_RS=np.concatenate([lists.slots(slice(num_rows), num_rows), *slots], axis=1),
         )
+
+    def _ids_of(self, items: pl.DataFrame) -> NDArray[np.int32]:
+        """The ids of rows with columns of items, which are distinct by scenario already."""
+        vocabularies = {vocabulary.name: vocabulary for vocabulary in self.encoding.vocabularies}
+        return np.stack([ids_of(values, vocabularies[values.name]) for values in items], axis=1)
 
     def unseen(self, frame: pl.DataFrame, columns: Columns) -> dict[str, int]:
         """The number of rows with a value without an id, by categorical column.

@@ -18,7 +18,7 @@ from hinet_search.data.derived.countable_labels import EVERYONE, key_columns, qu
 from hinet_search.data.derived.days import HOUR_SECONDS, HOURS, period_type
 from hinet_search.data.derived.label_counts import DAY as COUNTED_DAY
 from hinet_search.data.derived.label_counts import LabelCounts, label_counts, later_statistics
-from hinet_search.data.derived.log_state import LogState, asked_inputs
+from hinet_search.data.derived.log_state import LogState, asked_inputs, asked_sequences
 from hinet_search.data.derived.matches import (
     COUNT,
     ITEM,
@@ -29,6 +29,7 @@ from hinet_search.data.derived.matches import (
     usual_pairs,
 )
 from hinet_search.data.derived.moments import Moments
+from hinet_search.data.derived.seen_sequences import SeenSequence
 from hinet_search.data.derived.similarity import ItemFactors
 from hinet_search.data.encode import VALUE
 from hinet_search.data.lists import ListedRows
@@ -59,17 +60,25 @@ class RolledInputs:
 
     statistics: pl.DataFrame | None = None
     log: pl.DataFrame | None = None
+    sequences: tuple[SeenSequence, ...] | None = None
 
-    def block(self, rows: slice) -> "RolledInputs":
+    def of(self, rows: slice | NDArray[np.intp]) -> "RolledInputs":
         """Those of some of the rows."""
-        statistics = None if self.statistics is None else self.statistics[rows]
-        return RolledInputs(statistics, None if self.log is None else self.log[rows])
+        sequences = self.sequences
+        return RolledInputs(
+            statistics=_some(self.statistics, rows),
+            log=_some(self.log, rows),
+            sequences=None if sequences is None else tuple(each.of(rows) for each in sequences),
+        )
 
     def where(self, is_chosen_R: NDArray[np.bool_]) -> "RolledInputs":
         """Those of chosen rows (R,)."""
-        chosen = pl.Series(is_chosen_R)
-        statistics = None if self.statistics is None else self.statistics.filter(chosen)
-        return RolledInputs(statistics, None if self.log is None else self.log.filter(chosen))
+        return self.of(np.flatnonzero(is_chosen_R))
+
+
+def _some(inputs: pl.DataFrame | None, rows: slice | NDArray[np.intp]) -> pl.DataFrame | None:
+    """The inputs of some rows; a table without columns has no rows that could be taken."""
+    return inputs if inputs is None or not inputs.width else inputs[rows]
 
 
 NOT_ROLLED = RolledInputs()
@@ -104,6 +113,16 @@ class History:
         elif self.log is not None and inputs.log is not None:
             columns += asked_inputs(self.log.index, rows.frame, inputs.log.time).get_columns()
         return columns
+
+    def sequences(
+        self, inputs: Inputs, rows: ListedRows, rolled: RolledInputs = NOT_ROLLED
+    ) -> tuple[SeenSequence, ...]:
+        """The sequences of every row, as `numbers` has what is seen of the log."""
+        if rolled.sequences is not None:
+            return rolled.sequences
+        if self.log is None or inputs.log is None:
+            return ()
+        return asked_sequences(self.log.index, rows.frame, inputs.log.time)
 
     def last_counted(self, inputs: Inputs) -> str:
         """The last day (or hour) with a counted label, in the unit of the clock; empty if none.

@@ -3,7 +3,7 @@
 Columns are named as in the study's table. Labels, split and outcomes are not among them.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -26,6 +26,7 @@ from hinet_search.serving.checked_scales import check_scales
 from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.tables import Types, in_words, inner_type, kind, plain, widened
 from hinet_search.study.feature_definition import QUANTILE, ListDefinition, MatchesDefinition
+from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
 PROBABILITIES, PREDICTIONS = "probabilities", "predictions"  # what a model gives
@@ -125,6 +126,25 @@ class Inputs(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _parts_of_sequences(self) -> "Inputs":
+        names = [*self.categorical, *self.scaled, *self.lists]
+        tasks = set(self.tasks) - set(self.amount_units)
+        for name, sequence in self.sequences.items():
+            wrong = sorted({*sequence.items} - {*self.categorical} | {*sequence.labels} - tasks)
+            if wrong:
+                raise ValueError(
+                    f"sequence {name} must be of categorical inputs and of tasks of 0 and 1, got "
+                    f"{', '.join(wrong)}"
+                )
+            names += sequence.part_names(name)
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if self.sequences and repeated:
+            raise ValueError(
+                f"sequences must give every input another name, got twice: {', '.join(repeated)}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _distinct_of_compared(self) -> "Inputs":
         unknown = sorted(set(self.distinct_by_scenario) - set(self.compared))
         if unknown:
@@ -135,6 +155,8 @@ class Inputs(Frozen):
     def _groups_of_inputs(self) -> "Inputs":
         flags = (missing_name(scale.column) for scale in self.scales if scale.flagged)
         known = {*self.categorical, *self.scaled, *flags, *self.lists}
+        for name, sequence in self.sequences.items():
+            known.update(sequence.part_names(name))
         for group, names in self.groups.items():
             unknown = sorted(set(names) - known)
             if unknown:
@@ -215,10 +237,23 @@ class Inputs(Frozen):
         return tuple(names)
 
     @property
+    def sequences(self) -> Mapping[str, SequenceDefinition]:
+        """The sequences that are made of the log."""
+        return {} if self.log is None else self.log.sequences
+
+    @property
     def vocabularies(self) -> tuple[str, ...]:
         """The column or list of every vocabulary: first those of the categorical inputs."""
         own = (name for name, list_ in self.lists.items() if list_.item is None)
-        return (*self.categorical, *own)
+        return (*self.categorical, *own, *self.numbered)
+
+    @property
+    def numbered(self) -> tuple[str, ...]:
+        """Labels and gaps of sequences, whose values are numbers of their own."""
+        names: list[str] = []
+        for name, sequence in self.sequences.items():
+            names += sequence.part_names(name)[len(sequence.items) :]
+        return tuple(names)
 
     def encoded_types(self, types: Types) -> dict[str, pl.DataType]:
         """The types of the values that are encoded: ids distinct by scenario are texts."""

@@ -1,14 +1,13 @@
 """Log input: what an exported model reads of the log."""
 
-from pydantic import model_validator
+from typing import Annotated
 
-from hinet_search.common.frozen_model import Frozen, Text
-from hinet_search.study.event_definition import (
-    EventsDefinition,
-    LogDefinition,
-    SessionDefinition,
-    TimeUnit,
-)
+from pydantic import Field, model_validator
+
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, Frozen, Text
+from hinet_search.study.event_definition import EventsDefinition, SessionDefinition, TimeUnit
+from hinet_search.study.log_definition import LogDefinition
+from hinet_search.study.sequence_definition import SequenceDefinition
 
 
 class LogInput(Frozen):
@@ -22,11 +21,14 @@ class LogInput(Frozen):
     events: EventsDefinition | None = None
     session: SessionDefinition | None = None
     user: Text | None = None
+    sequences: Annotated[dict[Text, SequenceDefinition], LEFT_OUT_IF_EMPTY] = Field(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _has_inputs(self) -> "LogInput":
-        if self.events is None and self.session is None:
-            raise ValueError("log must have events or sessions")
+        if self.events is None and self.session is None and not self.sequences:
+            raise ValueError("log must have events, sessions or sequences")
         if self.session is not None and self.user is None:
             raise ValueError("log must name the user of sessions")
         return self
@@ -34,4 +36,4 @@ class LogInput(Frozen):
     @property
     def definition(self) -> LogDefinition:
         """What inputs are made of a log, without the column of the time."""
-        return LogDefinition(self.events, self.session, self.user or "")
+        return LogDefinition(self.events, self.session, self.user or "", self.sequences)

@@ -3,6 +3,7 @@
 log          one row: the time of moment 0, and the moment before which all rows are added up
 priors       the training rows and the sum of labels of every task, by which rates are smoothed
 recent       the rows that are kept as they are: number, moment, scenario, `key N`, `label N`
+shown        older rows that a sequence still shows, in the same columns
 older.N      what is added up for the N-th key of events
 visits       the last visit of every user
 """
@@ -24,8 +25,9 @@ from hinet_search.data.derived.added_up import (
 )
 from hinet_search.data.derived.countable_labels import PARTS, key_columns
 from hinet_search.data.derived.events import Prior, prior_of
-from hinet_search.data.derived.log_state import TEST, LogState, log_state_of, some_rows
+from hinet_search.data.derived.log_state import LogState, log_state_of
 from hinet_search.data.derived.moments import NO_TIME, Moments, first_time, moments_of
+from hinet_search.data.derived.rows_of_log import TEST, some_rows
 from hinet_search.data.rows import Rows
 from hinet_search.data.times import LONGEST, unit_of
 from hinet_search.serving.inputs import Inputs
@@ -35,6 +37,7 @@ from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.event_definition import EventsDefinition
 
 LOG, PRIORS, RECENT, OLDER, VISITS = "log", "priors", "recent", "older", "visits"
+SHOWN = "shown"
 ORIGIN, ADDED_BEFORE = "origin", "added before"
 NUMBER, MOMENT, SCENARIO = "number", "moment", "scenario"
 TRAINING_ROWS, SUM = "rows", "sum"
@@ -75,21 +78,15 @@ def log_table_names(inputs: Inputs) -> list[str]:
     names, events = [LOG, PRIORS, RECENT], inputs.log.events
     if events is not None:
         names += [f"{OLDER}.{number}" for number in range(len(events.keys))]
-    return names if inputs.log.session is None else [*names, VISITS]
+    if inputs.log.session is not None:
+        names.append(VISITS)
+    return [*names, SHOWN] if inputs.log.sequences else names
 
 
 def tables_of_log(state: LogState | None) -> dict[str, pl.DataFrame]:
     """The tables of a state by name; none without one."""
     if state is None:
         return {}
-    recent, num_tasks = state.recent, len(state.tasks)
-    columns = [
-        pl.Series(NUMBER, recent.row_R),
-        pl.Series(MOMENT, state.moments.time_R),
-        pl.Series(SCENARIO, recent.scenario_R),
-        *(values.alias(f"key {number}") for number, values in enumerate(recent.frame)),
-        *(pl.Series(f"label {task}", recent.labels_RT[:, task]) for task in range(num_tasks)),
-    ]
     priors = {
         TRAINING_ROWS: [prior.num_rows for prior in state.priors],
         SUM: [prior.total for prior in state.priors],
@@ -97,10 +94,27 @@ def tables_of_log(state: LogState | None) -> dict[str, pl.DataFrame]:
     tables = {
         LOG: pl.DataFrame({ORIGIN: [state.origin], ADDED_BEFORE: [state.added_before]}),
         PRIORS: pl.DataFrame(priors, schema=dict.fromkeys(priors, pl.Int64)),
-        RECENT: pl.DataFrame(columns),
+        RECENT: _table_of(state.recent, state.moments),
     }
     tables |= {f"{OLDER}.{number}": table for number, table in enumerate(state.older.values())}
-    return tables if state.visits is None else {**tables, VISITS: state.visits}
+    if state.visits is not None:
+        tables[VISITS] = state.visits
+    if state.definition.sequences:
+        tables[SHOWN] = _table_of(state.shown, state.shown_moments)
+    return tables
+
+
+def _table_of(rows: Rows, moments: Moments) -> pl.DataFrame:
+    """Rows of a log as they are read by `_rows_of`."""
+    num_tasks = rows.labels_RT.shape[1]
+    columns = [
+        pl.Series(NUMBER, rows.row_R),
+        pl.Series(MOMENT, moments.time_R),
+        pl.Series(SCENARIO, rows.scenario_R),
+        *(values.alias(f"key {number}") for number, values in enumerate(rows.frame)),
+        *(pl.Series(f"label {task}", rows.labels_RT[:, task]) for task in range(num_tasks)),
+    ]
+    return pl.DataFrame(columns)
 
 
 def log_state_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> LogState | None:
@@ -117,7 +131,15 @@ def log_state_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> LogSta
     origin, added_before = place.row(0)
     is_moment = NO_TIME <= added_before <= LONGEST
     require(path, is_moment, "have a moment before which rows are added up", "has not")
-    recent, moments = _recent(inputs, log, types, path_of(RECENT))
+    recent, moments = _rows_of(inputs, log, types, path_of(RECENT))
+    shown, shown_moments = (
+        some_rows(recent, np.zeros(0, dtype=np.intp)),
+        Moments(moments.time_R[:0], moments.unit),
+    )
+    if log.sequences:
+        shown, shown_moments = _rows_of(inputs, log, types, path_of(SHOWN))
+        is_older_R = (shown_moments.time_R >= 0) & (shown_moments.time_R < added_before)
+        require(path_of(SHOWN), bool(is_older_R.all()), "hold rows that are added up", "does not")
     events, visits = log.events, None
     keys = () if events is None else events.keys
     older = {
@@ -136,6 +158,8 @@ def log_state_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> LogSta
         older=older,
         visits=visits,
         added_before=added_before,
+        shown=shown,
+        shown_moments=shown_moments,
         origin=origin,
     )
     first, last = max(added_before, 0), LONGEST
@@ -157,7 +181,7 @@ def _priors(inputs: Inputs, path: Path) -> tuple[Prior, ...]:
     )
 
 
-def _recent(inputs: Inputs, log: LogInput, types: Types, path: Path) -> tuple[Rows, Moments]:
+def _rows_of(inputs: Inputs, log: LogInput, types: Types, path: Path) -> tuple[Rows, Moments]:
     columns, num_tasks = log.definition.columns, len(inputs.tasks)
     has_amounts = bool(inputs.is_amount.any())
     label_type = pl.Float32() if has_amounts else pl.UInt8()

@@ -161,12 +161,7 @@ def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:
     encoded_types = inputs.encoded_types(types)
     vocabularies = []
     for number, name in enumerate(inputs.vocabularies):
-        is_field = number < len(inputs.categorical)
-        dtype = (
-            encoded_types[name]
-            if is_field
-            else inputs.type_of_entries(inputs.lists[name], encoded_types)
-        )
+        dtype = _type_of_values(inputs, encoded_types, number)
         vocabularies.append(_vocabulary(_table(folder, f"vocabulary.{number}"), name, dtype))
     num_fields = len(inputs.categorical)
     knots = {
@@ -178,6 +173,16 @@ def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:
     )
     history = history_of_folder(inputs, encoded_types, lambda name: _table(folder, name))
     return Encoder(inputs, encoding, types, history)
+
+
+def _type_of_values(inputs: Inputs, types: Types, number: int) -> pl.DataType:
+    """The type of the values of a vocabulary, by its number."""
+    name = inputs.vocabularies[number]
+    if number < len(inputs.categorical):
+        return types[name]
+    if name in inputs.numbered:
+        return pl.Int64()
+    return inputs.type_of_entries(inputs.lists[name], types)
 
 
 def _types(path: Path, inputs: Inputs) -> Types:

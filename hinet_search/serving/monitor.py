@@ -80,7 +80,7 @@ def _compared(exported: ExportedModel, path: str) -> Drift:
     rolled = rolled_over(exported, frame, path).inputs if rolls else NOT_ROLLED
     starts = range(0, len(frame), RUN_ROWS)
     parts = [slice(start, start + RUN_ROWS) for start in starts]
-    blocks = [_block(exported, profile, tasks, frame[part], rolled.block(part)) for part in parts]
+    blocks = [_block(exported, profile, tasks, frame[part], rolled.of(part)) for part in parts]
     for start, block in zip(starts, blocks, strict=True):
         has_task_RT = exported.file.inputs.has_task[block.scenario_R]
         refuse(path, missing_scores(block.predicted_RT, has_task_RT, start))

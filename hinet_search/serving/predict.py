@@ -315,7 +315,7 @@ class _Scorer:
 
         DataError when a row has no finite score.
         """
-        rolled = self.rolled.block(slice(first, first + len(frame)))
+        rolled = self.rolled.of(slice(first, first + len(frame)))
         columns = self.exported.encoder.columns(frame, rolled)
         self.unseen.update(self.exported.encoder.unseen(frame, columns))
         if self.exported.profile is not None:

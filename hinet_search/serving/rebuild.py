@@ -24,12 +24,14 @@ from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import (
     EVENTS,
     MATCHES,
+    SEQUENCES,
     SESSION,
     STATISTICS,
     FeatureDefinition,
     ListDefinition,
 )
 from hinet_search.study.load_study import DENSE_PARAMETERS, ResolvedStudy
+from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.training.trial_config import FeatureConfig, TrialConfig, build_config
 
 
@@ -118,13 +120,18 @@ def valid_columns(stored: LoadedStudy, features: Sequence[FeatureConfig]) -> Col
 
 
 def _together(features: Sequence[FeatureConfig], group_names: Sequence[str]) -> FeatureConfig:
-    """The features that these have together; the pooling is that of all, else of the lists."""
+    """The features that these have together.
+
+    The pooling is that of all, else of the lists, and so is the reader, else of the sequences.
+    """
     groups = frozenset.union(*(chosen_groups(each.groups, group_names) for each in features))
     pooling = {each.pooling for each in features}
+    readers = {each.sequence_reader for each in features}
     return FeatureConfig(
         minimum_frequency=min(each.minimum_frequency for each in features),
         groups=AND.join(name for name in group_names if name in groups) or NONE,
         pooling=features[0].pooling if len(pooling) == 1 else None,
+        sequence_reader=features[0].sequence_reader if len(readers) == 1 else None,
     )
 
 
@@ -173,7 +180,7 @@ def _inputs(
         statistics=features.statistics if STATISTICS in groups else None,
         lists=_lists(features, schema, matched=MATCHES in groups),
         matches=features.matches if MATCHES in groups else None,
-        log=_log(definition, groups),
+        log=_log(definition, groups, schema),
         not_finite="impute" if definition.not_finite == "impute" else "refuse",
         keys=tuple(dict.fromkeys(name for name in keys if name is not None)),
         absent_cells=schema.absent_cells,
@@ -183,12 +190,13 @@ def _inputs(
     return inputs.model_copy(update={"distinct_by_scenario": distinct})
 
 
-def _log(definition: DataDefinition, groups: Set[str]) -> LogInput | None:
+def _log(definition: DataDefinition, groups: Set[str], schema: Schema) -> LogInput | None:
     """What the model reads of the log, if anything."""
     features = definition.features
     events = features.events if EVENTS in groups else None
     session = features.session if SESSION in groups else None
-    if events is None and session is None:
+    sequences = _sequences(features, schema) if SEQUENCES in groups else {}
+    if events is None and session is None and not sequences:
         return None
     assert definition.time is not None, "the definition checks it"
     user = None if session is None else definition.user
@@ -198,7 +206,20 @@ def _log(definition: DataDefinition, groups: Set[str]) -> LogInput | None:
         events=events,
         session=session,
         user=user,
+        sequences=sequences,
     )
+
+
+def _sequences(features: FeatureDefinition, schema: Schema) -> dict[str, SequenceDefinition]:
+    """The sequences that the model reads, of the items that it has and with its reader."""
+    sequences = {}
+    for field in schema.sequences:
+        definition = features.sequences[field.name]
+        names = dict(zip(definition.part_names(field.name), definition.items, strict=False))
+        items = tuple(names[name] for name in field.items)
+        update = {"items": items, "reader": field.reader}
+        sequences[field.name] = definition.model_copy(update=update)
+    return sequences
 
 
 def _lists(

@@ -18,7 +18,7 @@ from hinet_search.data.derived.log_state import (
     inputs_after,
     later_moments,
     rolled,
-    some_rows,
+    sequences_after,
 )
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.derived.rolled_statistics import (
@@ -26,6 +26,7 @@ from hinet_search.data.derived.rolled_statistics import (
     newer_statistics,
     rolled_counts,
 )
+from hinet_search.data.derived.rows_of_log import some_rows
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import LEFT_OUT
 from hinet_search.serving.encoder import Encoder
@@ -75,7 +76,7 @@ def roll(encoder: Encoder, rows: Rows, is_labelled_R: NDArray[np.bool_]) -> Roll
     if encoder.inputs.log is not None:
         part = log_after(history, encoder.inputs, rows, is_labelled_R)
         history, is_again_R = part.history, part.is_again_R
-        inputs = replace(inputs, log=part.inputs.log)
+        inputs = replace(inputs, log=part.inputs.log, sequences=part.inputs.sequences)
     num_labelled = int(is_labelled_R.sum())
     num_again = int((is_again_R & is_labelled_R).sum())
     return Rolled(
@@ -125,7 +126,10 @@ def log_after(
     rows, moments = replace(rows, row_R=numbers_R), later_moments(state, rows.frame[log.time])
     is_again_R = (moments.time_R != NO_TIME) & (moments.time_R <= state.last_moment)
     is_new_R = is_labelled_R & ~is_again_R
-    seen = inputs_after(state, rows, moments, is_new_R)
+    seen = RolledInputs(
+        log=inputs_after(state, rows, moments, is_new_R),
+        sequences=sequences_after(state, rows, moments, is_new_R),
+    )
     new = np.flatnonzero(is_new_R)
     after = rolled(state, some_rows(rows, new), Moments(moments.time_R[new], moments.unit))
-    return _Part(replace(history, log=after), RolledInputs(log=seen), is_again_R)
+    return _Part(replace(history, log=after), seen, is_again_R)

@@ -48,8 +48,8 @@ def refuse_fixed(exported: ExportedModel) -> None:
         return
     got = "none" if inputs.statistics is None else "statistics that are as old as the model"
     raise ConfigurationError(
-        f"--state: {exported.folder} must have label statistics that are counted anew, events or "
-        f"sessions, got {got}",
+        f"--state: {exported.folder} must have label statistics that are counted anew, events, "
+        f"sessions or sequences, got {got}",
         remedy="write refresh: day in the data definition, launch and export again; or leave "
         "out --state",
     )
@@ -121,7 +121,7 @@ def read_state(exported: ExportedModel, folder: Path) -> tuple[ExportedModel, Re
     """
     if exported.file.inputs.log is None:
         raise ConfigurationError(
-            f"--events: {exported.folder} must have events or sessions, got none",
+            f"--events: {exported.folder} must have events, sessions or sequences, got none",
             remedy="declare features.events, launch and export again; or leave out --events",
         )
     index = _index(folder)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.derived.log_state import inputs_after, some_rows
+from hinet_search.data.derived.log_state import inputs_after, sequences_after
 from hinet_search.data.derived.moments import NO_TIME, Moments, moments_of
+from hinet_search.data.derived.rows_of_log import some_rows
 from hinet_search.data.reading import ROW_NUMBER
 from hinet_search.data.rows import Rows, reading_of, source_rows
 from hinet_search.data.times import LONGEST
@@ -117,8 +118,13 @@ def _log_of_sample(
     state = log_state_of_study(definition, encoder.inputs, encoder.types, rows, before)
     assert state is not None, "there are inputs of a log"
     later_rows = some_rows(rows, later)
-    inputs = inputs_after(state, later_rows, Moments(moments.time_R[later], moments.unit))
-    return RolledInputs(log=inputs[np.searchsorted(later, sample)])
+    at_later = Moments(moments.time_R[later], moments.unit)
+    place = np.searchsorted(later, sample)
+    seen = RolledInputs(
+        log=inputs_after(state, later_rows, at_later),
+        sequences=sequences_after(state, later_rows, at_later),
+    )
+    return seen.of(place)
 
 
 def _refuse(

@@ -215,13 +215,13 @@ Split = Annotated[ColumnSplit | TimeSplit | RandomSplit | UserSplit, Field(discr
 class DataDefinition(Frozen):
     """What the columns of a table mean.
 
-    `time_unit` is what the numbers of a time column count, `s`, `ms`, `us` or `ns`; events and
-    sessions need it. `never_features` lists outcomes (play time) and keys; using one of them as a
-    feature is an error. `minimum_frequency` maps rarer ids to 0 = unknown. `not_finite` sets how
-    NaN and infinity in numeric features are handled: refuse (default), impute (the training mean,
-    with a flag), or drop the rows. Null is always imputed with a flag. If a source has a column
-    `truth_TASK`, it is the true probability of that task: it gives the reachable AUC and is never a
-    feature.
+    `time_unit` is what the numbers of a time column count, `s`, `ms`, `us` or `ns`; events,
+    sessions and sequences need it. `never_features` lists outcomes (play time) and keys; using one
+    of them as a feature is an error. `minimum_frequency` maps rarer ids to 0 = unknown.
+    `not_finite` sets how NaN and infinity in numeric features are handled: refuse (default), impute
+    (the training mean, with a flag), or drop the rows. Null is always imputed with a flag. If a
+    source has a column `truth_TASK`, it is the true probability of that task: it gives the
+    reachable AUC and is never a feature.
     """
 
     source: SourceDefinition
@@ -263,6 +263,7 @@ class DataDefinition(Frozen):
         if isinstance(self.split, TimeSplit) and self.time is None:
             raise ValueError("a split by time needs the key 'time' (the time column)")
         self._check_events()
+        self._check_sequences()
         if isinstance(self.split, UserSplit) and self.user is None:
             raise ValueError("a split by user needs the key 'user' (the user column)")
         matches = self.features.matches
@@ -274,11 +275,15 @@ class DataDefinition(Frozen):
         return self
 
     def _check_events(self) -> None:
-        """Raise ValueError if keys that events and sessions need are missing."""
+        """Raise ValueError if keys that inputs of the log need are missing."""
         features = self.features
-        declared = {"events": features.events, "session": features.session}
-        for name, definition in declared.items():
-            if definition is not None and self.time is None:
+        declared = {
+            "events": features.events is not None,
+            "session": features.session is not None,
+            "sequences": bool(features.sequences),
+        }
+        for name, is_declared in declared.items():
+            if is_declared and self.time is None:
                 raise ValueError(
                     f"features.{name} needs the key 'time' (a column with the moment of each row)"
                 )
@@ -286,6 +291,17 @@ class DataDefinition(Frozen):
             raise ValueError("features.session needs the key 'user' (the user column)")
         if self.time_unit is not None and self.time is None:
             raise ValueError("time_unit is of the column under 'time', which is missing; name it")
+
+    def _check_sequences(self) -> None:
+        """Raise ValueError if a label of a sequence is not that of a task of 0 and 1."""
+        known = [name for name, task in self.tasks.items() if not task.is_amount]
+        for name, sequence in self.features.sequences.items():
+            for label in sequence.labels:
+                if label not in known:
+                    raise ValueError(
+                        f"sequence {name}: label '{label}' must be the name of a task of 0 and 1, "
+                        f"got {', '.join(known) or 'none'}{did_you_mean(label, known)}"
+                    )
 
     def absent_cells(self, scenarios: Sequence[str]) -> tuple[CellName, ...]:
         """The (scenario, task) without labels, among these scenarios."""

@@ -92,12 +92,17 @@ def _gap(value: Any) -> TimeSpan | str:
 
 
 _AS_TEXT = (PlainSerializer(str), WithJsonSchema({"type": "string"}))
-LATER = (TimeSpan(1, "h"), TimeSpan(1, "d"))
+LATER = (TimeSpan(1, "h"), TimeSpan(1, "d"))  # when labels may be known in place of sooner
 # A length of time, written as text. It may be 0.
 Span = Annotated[TimeSpan, BeforeValidator(_time_span), *_AS_TEXT]
 Delay = Annotated[TimeSpan | Literal["never"], BeforeValidator(_delay), *_AS_TEXT]
 Window = Annotated[TimeSpan | Literal["all"], BeforeValidator(_window), *_AS_TEXT]
 Gap = Annotated[TimeSpan, BeforeValidator(_gap), *_AS_TEXT]
+
+
+def is_sooner(after: TimeSpan | str | None, later: TimeSpan) -> bool:
+    """Whether labels known so long `after` their row are known sooner; not if they never are."""
+    return isinstance(after, TimeSpan) and after.nanoseconds < later.nanoseconds
 
 
 class KeyedDefinition(Frozen):
@@ -156,17 +161,6 @@ class EventsDefinition(KeyedDefinition):
     smoothing: Positive = 5.0
 
     @property
-    def later_labels(self) -> TimeSpan | None:
-        """A later time at which labels may be known instead: an hour or a day after their row.
-
-        None where they are known a day after it, or never.
-        """
-        after = self.labels_after
-        if not isinstance(after, TimeSpan):
-            return None
-        return next((later for later in LATER if after.nanoseconds < later.nanoseconds), None)
-
-    @property
     def freshness(self) -> str:
         """What rows of valid and test see of the log, in words."""
         after = self.labels_after
@@ -206,23 +200,3 @@ class EventsDefinition(KeyedDefinition):
                 "say when labels are known, or remove 'last'"
             )
         return self
-
-
-@dataclass(frozen=True)
-class LogDefinition:
-    """What is made of a log: events, sessions of the column `user`, or both."""
-
-    events: EventsDefinition | None
-    session: SessionDefinition | None
-    user: str
-
-    @property
-    def keys(self) -> tuple[tuple[str, ...], ...]:
-        """The keys of events, and the user of sessions."""
-        keys = () if self.events is None else self.events.keys
-        return keys if self.session is None else (*keys, (self.user,))
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of the keys, each once."""
-        return tuple(dict.fromkeys(column for key in self.keys for column in key))

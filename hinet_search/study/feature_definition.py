@@ -7,6 +7,7 @@ lists        list-valued columns (watched videos, genres), pooled with the item'
 matches      numbers that compare a row's item with the lists: how many are by the same author
 events       earlier rows of a key in the log, their label rates and last labels
 session      the row's place in the visit of its user
+sequences    the last rows of a key before the row, which a model reads one by one
 """
 
 from collections.abc import Collection
@@ -14,16 +15,30 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Frozen, Positive, Text
+from hinet_search.common.errors import did_you_mean
+from hinet_search.common.frozen_model import (
+    LEFT_OUT_IF_EMPTY,
+    LEFT_OUT_IF_NONE,
+    Frozen,
+    Positive,
+    Text,
+)
 from hinet_search.results.input_groups import ALL, AND, NONE, chosen_groups, groups_without
-from hinet_search.study.event_definition import EventsDefinition, SessionDefinition
+from hinet_search.study.event_definition import (
+    LATER,
+    EventsDefinition,
+    SessionDefinition,
+    TimeSpan,
+    is_sooner,
+)
+from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
 Pooling = Literal["mean", "attention"]
 STATISTICS, LISTS, MATCHES = "statistics", "lists", "matches"
-EVENTS, SESSION = "events", "session"
+EVENTS, SESSION, SEQUENCES = "events", "session", "sequences"
 # Predefined groups: each is all inputs of that kind.
-DERIVED = (STATISTICS, LISTS, MATCHES, EVENTS, SESSION)
+DERIVED = (STATISTICS, LISTS, MATCHES, EVENTS, SESSION, SEQUENCES)
 LOG, QUANTILE = "log", "quantile"
 PARTS: tuple[Literal["sin", "cos"], ...] = ("sin", "cos")  # of a cycle: its two inputs
 
@@ -127,6 +142,9 @@ class FeatureDefinition(Frozen):
     matches: MatchesDefinition | None = None
     events: Annotated[EventsDefinition | None, LEFT_OUT_IF_NONE] = None
     session: Annotated[SessionDefinition | None, LEFT_OUT_IF_NONE] = None
+    sequences: Annotated[dict[Text, SequenceDefinition], LEFT_OUT_IF_EMPTY] = Field(
+        default_factory=dict, max_length=20
+    )
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     clip: dict[Text, tuple[Finite, Finite]] = Field(default_factory=dict)
     transforms: dict[Text, Transform] = Field(default_factory=dict)
@@ -136,9 +154,17 @@ class FeatureDefinition(Frozen):
     def freshness(self) -> str:
         """How fresh statistics and the log are on valid and test, in words; empty without."""
         statistics = "" if self.statistics is None else self.statistics.freshness
-        log = "" if self.session is None else "the log goes up to each row"
+        log = "the log goes up to each row" if self.session or self.sequences else ""
         log = log if self.events is None else self.events.freshness
         return "; ".join(part for part in (statistics, log) if part)
+
+    @property
+    def later_labels(self) -> TimeSpan | None:
+        """An hour or a day after their row, where the log's labels are known sooner; else None."""
+        known: list[TimeSpan | str | None] = []
+        known += [sequence.labels_after for sequence in self.sequences.values()]
+        known += [] if self.events is None else [self.events.labels_after]
+        return next((later for later in LATER if any(is_sooner(at, later) for at in known)), None)
 
     @property
     def group_names(self) -> tuple[str, ...]:
@@ -149,6 +175,7 @@ class FeatureDefinition(Frozen):
             MATCHES: self.matches is not None,
             EVENTS: self.events is not None,
             SESSION: self.session is not None,
+            SEQUENCES: bool(self.sequences),
         }
         return (*(name for name in DERIVED if is_defined[name]), *self.groups)
 
@@ -175,6 +202,7 @@ class FeatureDefinition(Frozen):
         """Every column whose value in a row is an input of the model, itself or as a key."""
         keys = self.statistics.keys if self.statistics else ()
         keys += self.events.keys if self.events else ()
+        keys += tuple(sequence.key for sequence in self.sequences.values())
         by = self.matches.by if self.matches else ()
         key_columns = (column for key in keys for column in key)
         list_columns = (definition.column for definition in self.lists.values())
@@ -259,6 +287,26 @@ class FeatureDefinition(Frozen):
                     f"list {name}: column '{definition.column}' has a separator and must be of one "
                     "list only"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _sequences_of_items(self) -> "FeatureDefinition":
+        taken = [*self.categorical, *self.numeric, *self.lists]
+        for name, sequence in self.sequences.items():
+            for item in sequence.items:
+                if item not in self.categorical:
+                    raise ValueError(
+                        f"sequence {name}: item '{item}' must be one of the categorical features, "
+                        f"got {', '.join(self.categorical) or 'none'}"
+                        f"{did_you_mean(item, self.categorical)}"
+                    )
+            clashes = sorted(set(taken).intersection(sequence.part_names(name)))
+            if clashes:
+                raise ValueError(
+                    f"sequence {name}: adds the input '{clashes[0]}', which must not be the name "
+                    "of a feature, a list or a part of another sequence; rename the sequence"
+                )
+            taken += sequence.part_names(name)
         return self
 
     @model_validator(mode="after")

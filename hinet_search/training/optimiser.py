@@ -109,7 +109,7 @@ def _groups(
     embedding_names: set[str] = set()
     for prefix, module in model.named_modules():
         if isinstance(module, FeatureEmbedding):
-            embedding_names |= {f"{prefix}.{name}" for name, _ in module.named_parameters()}
+            embedding_names |= {f"{prefix}.{name}" for name, _ in module.embedding_parameters()}
     dense = [weight for name, weight in weights.items() if name not in embedding_names]
     embeddings = [weight for name, weight in weights.items() if name in embedding_names]
     rate = config.learning_rate

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, create_model
 from torch import nn
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
-from hinet_search.common.frozen_model import Frozen, Large
+from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Frozen, Large
 from hinet_search.common.plugins import load
 from hinet_search.data.columns import Dataset
 from hinet_search.data.schema import Schema
@@ -19,6 +19,7 @@ from hinet_search.results.input_groups import ALL
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import Pooling
 from hinet_search.study.load_study import MODELS
+from hinet_search.study.sequence_definition import SequenceReader
 from hinet_search.study.validation_messages import Location
 from hinet_search.study.yaml_file import Place, validated_at
 from hinet_search.training.train_config import TrainConfig
@@ -30,16 +31,18 @@ class FeatureConfig(Frozen):
 
     Ids rarer than `minimum_frequency` in training become 0 = unknown. `groups` is `all`, `none`
     (only the ungrouped features) or names of groups joined by `+`. `pooling` replaces that of every
-    list.
+    list, `sequence_reader` that of every sequence.
     """
 
     minimum_frequency: Large = 1
     groups: str = ALL
     pooling: Pooling | None = None
+    sequence_reader: Annotated[SequenceReader | None, LEFT_OUT_IF_NONE] = None
 
     def schema_of(self, dataset: Dataset) -> Schema:
         """Return the schema of the chosen inputs; no data are copied."""
-        return dataset.schema(self.minimum_frequency, self.groups, self.pooling)
+        schema = dataset.schema(self.minimum_frequency, self.groups, self.pooling)
+        return schema.with_reader(self.sequence_reader)
 
     def view(self, dataset: Dataset) -> tuple[Dataset, Schema]:
         """Return the data with only the chosen inputs, and their schema."""

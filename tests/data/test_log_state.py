@@ -22,7 +22,8 @@ from hinet_search.data.derived.log_state import (
 )
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.derived.sessions import session_inputs
-from hinet_search.study.event_definition import EventsDefinition, LogDefinition, TimeSpan
+from hinet_search.study.event_definition import EventsDefinition, TimeSpan
+from hinet_search.study.log_definition import LogDefinition
 from tests.data.event_tables import TASKS, RandomLog, in_time, one_split, part, parts
 
 HOUR = LATE.number * 3_600

@@ -91,3 +91,35 @@ def test_rows_of_test_are_encoded_with_each(tmp_path: Path) -> None:
         assert stale.numeric_RN.shape == dataset.test.numeric_RN.shape
         assert_array_equal(stale.ids_RF, dataset.test.ids_RF)
         assert (stale.numeric_RN != dataset.test.numeric_RN).any()
+
+
+SEEN = {"of": "user", "items": ["item"], "labels": ["click"], "length": 4, "labels_after": "0s"}
+
+
+def test_sequences_are_stale_too(tmp_path: Path) -> None:
+    """Labels of the last hour are not known, and with a frozen log no row of test is shown."""
+    frame = shop().with_columns(pl.col("minute") * 600)
+    features = {**COLUMNS, "sequences": {"seen": SEEN}}
+    dataset = prepared(frame, tmp_path, features=features, time_unit="s")
+    later = {**SEEN, "labels_after": "1h"}
+    known_later = prepared(
+        frame, tmp_path, features={**COLUMNS, "sequences": {"seen": later}}, time_unit="s"
+    )
+    assert_array_equal(dataset.stale_test["later"].lists_RS, known_later.test.lists_RS)
+    assert (dataset.test.lists_RS != known_later.test.lists_RS).any()
+    frozen_RPL = dataset.stale_test["frozen"].lists_RS.reshape(dataset.test.num_rows, 3, 4)
+    last_valid = frame.filter(pl.col("part") == "valid")["minute"].max()
+    assert last_valid is not None
+    since = frame.filter(pl.col("part") == "test")["minute"] - last_valid
+    least = np.floor(np.log2(1 + since.to_numpy())) + 1  # the gap to the last row of validation
+    gap_R = frozen_RPL[:, 2, 0]
+    assert (gap_R[gap_R > 0] >= least[gap_R > 0]).all()
+
+
+def test_the_first_later_time_at_which_labels_are_known_is_tried(tmp_path: Path) -> None:
+    sequences = {"seen": {**SEEN, "labels_after": "2h"}}
+    both = derived(tmp_path, events={**EVENTS, "labels_after": "1h"}, sequences=sequences)
+    assert set(both.stale) == {"frozen", "later"}
+    frame = shop().with_columns(pl.col("minute") * 600)
+    features = {**COLUMNS, "sequences": sequences}
+    assert prepared(frame, tmp_path, features=features, time_unit="s").record.later_labels == "1d"

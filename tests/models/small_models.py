@@ -5,9 +5,10 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from hinet_search.data.schema import ListField, Schema
+from hinet_search.data.schema import ListField, Schema, SequenceField
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.measure import synthetic_batch
+from hinet_search.study.sequence_definition import SequenceReader
 
 SCHEMA = Schema(("feed", "search", "cart"), ("click", "order"), ("user", "item"), (7, 5), ("age",))
 WITH_LISTS = replace(
@@ -19,6 +20,31 @@ WITH_LISTS = replace(
         ListField("liked", 1, 3, "attention"),
     ),
 )
+
+
+def with_sequences(*readers: SequenceReader) -> Schema:
+    """The schema with a pooled list, and a sequence of two items, a label and gaps a reader."""
+    lists, sequences = [ListField("watched", 1, 4, "mean")], []
+    for number, reader in enumerate(readers):
+        name, own = f"seen {number}", 2 + 2 * number
+        sequence = SequenceField(
+            name, reader, (f"{name} user", f"{name} item"), (f"{name} click",), f"{name} gap"
+        )
+        fields = (0, 1, own, own + 1)
+        lists += [
+            ListField(part, field, 3 + number, "mean")
+            for part, field in zip(sequence.parts, fields, strict=True)
+        ]
+        sequences.append(sequence)
+    return replace(
+        SCHEMA,
+        vocabulary_sizes=(7, 5, *(4, 6) * len(readers)),
+        lists=tuple(lists),
+        sequences=tuple(sequences),
+    )
+
+
+WITH_SEQUENCES = with_sequences("din", "bst")
 
 
 def batch(
@@ -52,7 +78,7 @@ def assert_same_with_gradients(
     model: nn.Module, batched: torch.Tensor, plain: torch.Tensor
 ) -> None:
     """Equal logits, and equal gradients of every parameter under a random slope."""
-    torch.testing.assert_close(batched, plain, rtol=0, atol=1e-10)
+    torch.testing.assert_close(batched, plain, rtol=1e-13, atol=1e-10)
     parameters = list(model.parameters())
     slope = torch.randn(plain.shape, dtype=plain.dtype, generator=torch.Generator().manual_seed(9))
     gradients = [

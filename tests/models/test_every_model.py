@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 from cases import Case, every_case, every_model
-from small_models import SCHEMA, WITH_LISTS, assert_same_with_gradients, batch, randomise, take
+from small_models import (
+    SCHEMA,
+    WITH_LISTS,
+    WITH_SEQUENCES,
+    assert_same_with_gradients,
+    batch,
+    randomise,
+    take,
+)
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -38,9 +46,12 @@ def test_logits_have_a_row_per_row_and_a_column_per_task(case: Case) -> None:
 
 
 @every_case
-def test_gradient_reaches_every_parameter_when_all_scenarios_are_present(case: Case) -> None:
-    model = case.build()
-    binary_cross_entropy_with_logits(model(single_precision(batch(rows=96))), labels(96)).backward()
+@pytest.mark.parametrize("schema", [SCHEMA, WITH_SEQUENCES], ids=["plain", "sequences"])
+def test_gradient_reaches_every_parameter_when_all_scenarios_are_present(
+    case: Case, schema: Schema
+) -> None:
+    model, rows = case.build(schema), single_precision(batch(schema, rows=96))
+    binary_cross_entropy_with_logits(model(rows), labels(96)).backward()
     unreached = [
         path for path, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
     ]
@@ -48,8 +59,9 @@ def test_gradient_reaches_every_parameter_when_all_scenarios_are_present(case: C
 
 
 @every_case
-def test_sixty_four_rows_can_be_memorised(case: Case) -> None:
-    model, rows = case.build().eval(), single_precision(batch(rows=64))
+@pytest.mark.parametrize("schema", [SCHEMA, WITH_SEQUENCES], ids=["plain", "sequences"])
+def test_sixty_four_rows_can_be_memorised(case: Case, schema: Schema) -> None:
+    model, rows = case.build(schema).eval(), single_precision(batch(schema, rows=64))
     rows = replace(
         rows, numeric_BN=torch.randn(64, 1, generator=torch.Generator().manual_seed(1)) * 3
     )
@@ -146,8 +158,9 @@ def test_a_row_sees_its_own_scenario(case: Case) -> None:
         Schema(("a", "b"), ("click",), (), (), ("age", "price")),
         Schema(("a",), ("click", "order"), ("user",), (4,), ("age",)),
         WITH_LISTS,
+        WITH_SEQUENCES,
     ],
-    ids=["no numeric inputs", "no categorical fields", "one scenario", "lists"],
+    ids=["no numeric inputs", "no categorical fields", "one scenario", "lists", "sequences"],
 )
 def test_degenerate_schemas_train_and_give_finite_logits(case: Case, schema: Schema) -> None:
     model, rows = case.build(schema), single_precision(batch(schema, rows=6))
@@ -179,25 +192,27 @@ def test_products_in_bf16_give_nearly_the_same_logits_and_full_precision_gradien
 
 
 @every_case
-def test_the_flops_of_a_row_are_those_that_torch_counts(case: Case) -> None:
-    model = case.build(WITH_LISTS).eval()
-    rows = synthetic_batch(WITH_LISTS, 8 * WITH_LISTS.num_scenarios, seed=0)
+@pytest.mark.parametrize("schema", [WITH_LISTS, WITH_SEQUENCES], ids=["lists", "sequences"])
+def test_the_flops_of_a_row_are_those_that_torch_counts(case: Case, schema: Schema) -> None:
+    model = case.build(schema).eval()
+    rows = synthetic_batch(schema, 8 * schema.num_scenarios, seed=0)
     with FlopCounterMode(display=False) as counter:
         model(rows)
-    assert flops_per_row(model, WITH_LISTS) == round(counter.get_total_flops() / len(rows))
+    assert flops_per_row(model, schema) == round(counter.get_total_flops() / len(rows))
 
 
 @every_case
-def test_sparse_gradients_of_tables_are_the_dense_ones(case: Case) -> None:
+@pytest.mark.parametrize("schema", [WITH_LISTS, WITH_SEQUENCES], ids=["lists", "sequences"])
+def test_sparse_gradients_of_tables_are_the_dense_ones(case: Case, schema: Schema) -> None:
     gradients = []
     for is_sparse in (False, True):
-        model = case.build(WITH_LISTS).eval()
+        model = case.build(schema).eval()
         tables = [
             module.table for module in model.modules() if isinstance(module, FeatureEmbedding)
         ]
         for table in tables:
             table.sparse_gradient = is_sparse
-        model(single_precision(batch(WITH_LISTS, rows=40))).square().sum().backward()
+        model(single_precision(batch(schema, rows=40))).square().sum().backward()
         assert {table.weight.grad.is_sparse for table in tables} <= {is_sparse}
         gradients.append([table.weight.grad.to_dense() for table in tables])
     for dense, sparse in zip(*gradients, strict=True):
@@ -210,7 +225,9 @@ def test_a_plain_reference_exists(case: Case) -> None:
 
 
 @every_model
-@pytest.mark.parametrize("schema", [SCHEMA, WITH_LISTS], ids=["plain", "lists"])
+@pytest.mark.parametrize(
+    "schema", [SCHEMA, WITH_LISTS, WITH_SEQUENCES], ids=["plain", "lists", "sequences"]
+)
 @pytest.mark.parametrize("scenarios", [(0, 1, 2), (2, 0), (1,)])
 def test_the_batched_model_equals_its_plain_reference_forward_and_backward(
     case: Case, scenarios: tuple[int, ...], schema: Schema
@@ -266,14 +283,17 @@ def test_a_part_alone_decides_its_cells(case: Case) -> None:
 
 
 @every_case
-def test_its_outline_is_drawn_within_a_hundred_columns_and_ends_at_its_totals(case: Case) -> None:
-    model = case.build(WITH_LISTS)
-    rows = outline(model, WITH_LISTS)
+@pytest.mark.parametrize("schema", [WITH_LISTS, WITH_SEQUENCES], ids=["lists", "sequences"])
+def test_its_outline_is_drawn_within_a_hundred_columns_and_ends_at_its_totals(
+    case: Case, schema: Schema
+) -> None:
+    model = case.build(schema)
+    rows = outline(model, schema)
     assert max(map(len, draw(rows).splitlines())) <= 100
     parts = [row for row in rows if row.depth == 1]
     assert sum(row.parameters * row.num_alike for row in parts) == rows[0].parameters
     assert rows[0].parameters == count_parameters(model)[0]
-    assert rows[0].flops_per_row == flops_per_row(model, WITH_LISTS)
+    assert rows[0].flops_per_row == flops_per_row(model, schema)
 
 
 @every_model

@@ -137,4 +137,4 @@ def test_a_killed_server_keeps_what_it_has_answered(model: Path, tmp_path: Path)
     with closing(Journal(tmp_path / "state")) as journal:
         exported = open_folder(model, torch.device("cpu"))
         live = LiveLog(*read_state(exported, tmp_path / "state"), journal)
-        assert_array_equal(live.values(newer()[done : done + 1])[0], expected[done])
+        assert_array_equal(live.seen(newer()[done : done + 1]).value_RC[0], expected[done])

@@ -167,7 +167,9 @@ def test_rows_of_long_ago_are_refused(every_input: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("model", ["counted", "raw"], indirect=True)
 def test_a_model_with_nothing_that_rolls_has_no_state(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="counted anew, events or sessions, got"):
+    with pytest.raises(
+        ConfigurationError, match="counted anew, events, sessions or sequences, got"
+    ):
         predicted(model, newer(), tmp_path, state=tmp_path / "state")
 
 

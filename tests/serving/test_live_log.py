@@ -70,7 +70,7 @@ def add(live: LiveLog, *events: dict[str, Any]) -> TakenEvents:
 
 def inputs(live: LiveLog, number: int) -> Any:
     """What a newer row sees of the log now."""
-    return live.values(newer()[number : number + 1])[0]
+    return live.seen(newer()[number : number + 1]).value_RC[0]
 
 
 def test_events_one_by_one_give_the_inputs_of_one_table(
@@ -248,7 +248,9 @@ def test_predict_does_not_roll_the_state_of_a_server(folder: Path, journal: Jour
 
 def test_a_model_that_reads_no_log_takes_no_events(folder: Path, tmp_path: Path) -> None:
     exported = open_folder(folder / "counted", torch.device("cpu"))
-    with pytest.raises(ConfigurationError, match="must have events or sessions, got none"):
+    with pytest.raises(
+        ConfigurationError, match="must have events, sessions or sequences, got none"
+    ):
         read_state(exported, tmp_path / "state")
 
 
@@ -339,7 +341,7 @@ def test_unknown_and_missing_users_are_events_too(folder: Path, journal: Journal
     live.fold()
     frame = newer()[5:6].with_columns(user=pl.lit(10**9, dtype=pl.Int64), item=pl.lit("new"))
     place = live.state.names.index("user exposures all")
-    assert live.values(frame)[0, place] == pytest.approx(np.log(2))
+    assert live.seen(frame).value_RC[0, place] == pytest.approx(np.log(2))
 
 
 def _no_database(path: Path) -> None:

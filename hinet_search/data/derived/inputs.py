@@ -4,7 +4,8 @@ Shape legend: R rows, D distinct lists, S slots of one list.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from functools import cache
 
 import numpy as np
@@ -16,23 +17,29 @@ from hinet_search.data.blocks import blocks_of
 from hinet_search.data.derived.events import event_inputs, event_names
 from hinet_search.data.derived.matches import known_of, match_names, match_numbers
 from hinet_search.data.derived.moments import moments_of
+from hinet_search.data.derived.sequences import (
+    encode_sequences,
+    sequence_fields,
+)
 from hinet_search.data.derived.sessions import NAMES, session_inputs
-from hinet_search.data.derived.stale_inputs import stale_inputs
+from hinet_search.data.derived.stale_inputs import stale_inputs, stale_sequences
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.encode import Encoding, Vocabulary, missing_name
 from hinet_search.data.lists import ListedRows, encode_list, fit_list_vocabulary
 from hinet_search.data.rows import Rows
-from hinet_search.data.schema import ListField
+from hinet_search.data.schema import ListField, SequenceField
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import (
     EVENTS,
     LISTS,
     MATCHES,
+    SEQUENCES,
     SESSION,
     STATISTICS,
     FeatureDefinition,
     ListDefinition,
 )
+from hinet_search.study.sequence_definition import SequenceDefinition
 
 
 @dataclass(frozen=True)
@@ -62,23 +69,30 @@ class DerivedNumbers:
 
 @dataclass(frozen=True)
 class EncodedLists:
-    """The pooled lists of a data set.
+    """The lists of a data set: the pooled ones, then those of sequences.
 
-    Each has its field, its distinct lists as ids (D, S), and the number of every row's list (R,).
+    Each has its field. A pooled one has its distinct lists as ids (D, S), and the number of every
+    row's list (R,). A sequence is the row's own: its slots are ids of all its lists (R, _). `stale`
+    are the slots that rows of test have of sequences if the log is older, by access.
     """
 
     fields: tuple[ListField, ...]
     ids: tuple[NDArray[np.int32], ...]
     numbers: tuple[pl.Series, ...]
+    sequences: tuple[SequenceField, ...] = ()
+    slots_of_sequences: tuple[NDArray[np.int32], ...] = ()
+    stale: Mapping[str, tuple[NDArray[np.int32], ...]] = dataclass_field(default_factory=dict)
 
-    def slots(self, block: slice, num_rows: int) -> NDArray[np.int32]:
+    def slots(self, block: slice, num_rows: int, access: str = "") -> NDArray[np.int32]:
         """Slots of all lists side by side, for the `num_rows` rows of a block."""
         empty = np.zeros((num_rows, 0), dtype=np.int32)
         slots = [
             id_DS[number_R[block].to_numpy()]
             for id_DS, number_R in zip(self.ids, self.numbers, strict=True)
         ]
-        return np.concatenate([empty, *slots], axis=1)
+        of_access = self.stale.get(access, self.slots_of_sequences)
+        of_sequences = [slots_R[block] for slots_R in of_access]
+        return np.concatenate([empty, *slots, *of_sequences], axis=1)
 
 
 def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
@@ -112,6 +126,8 @@ def _refuse_repeated_names(definition: DataDefinition, rows: Rows) -> None:
         names += event_names(features.events, tuple(definition.tasks))
     if features.session is not None:
         names += NAMES
+    for name, sequence in features.sequences.items():
+        names += sequence.part_names(name)
     cycles = [name for column in features.transforms for name in features.inputs_of(column)]
     all_names = [*{*rows.frame.columns, *cycles}, *names]
     repeated = sorted({name for name in names if all_names.count(name) > 1})
@@ -119,7 +135,7 @@ def _refuse_repeated_names(definition: DataDefinition, rows: Rows) -> None:
         raise DataError(
             "data.features: every derived input needs its own name, but these are taken: "
             f"{', '.join(repeated)}",
-            remedy="rename the list or the column",
+            remedy="rename the list, the sequence or the column",
         )
 
 
@@ -164,13 +180,46 @@ def encode_lists(
     lists: Mapping[str, ListDefinition], rows: ListedRows, encoding: Encoding
 ) -> EncodedLists:
     """Encode the pooled lists of a definition, each by its vocabulary."""
-    categorical = [vocabulary.name for vocabulary in encoding.vocabularies]
-    fields, ids, numbers = list_fields(lists, categorical), [], []
+    fields, ids, numbers = list_fields(lists, encoding.names), [], []
     for field in fields:
         column, vocabulary = lists[field.name].column, encoding.all_vocabularies[field.field]
         ids.append(encode_list(rows.lists[column], vocabulary, field.length))
         numbers.append(rows.frame[column])
     return EncodedLists(fields, tuple(ids), tuple(numbers))
+
+
+def with_sequences(
+    lists: EncodedLists, definition: DataDefinition, rows: Rows, encoding: Encoding
+) -> EncodedLists:
+    """The lists followed by those of the sequences of a definition."""
+    features = definition.features
+    if not features.sequences:
+        return lists
+    fields, sequences = fields_of_sequences(features.lists, features.sequences, encoding.names)
+    vocabularies = {vocabulary.name: vocabulary for vocabulary in encoding.vocabularies}
+    moments, tasks = moments_of(definition, rows), tuple(definition.tasks)
+    slots = encode_sequences(features.sequences, rows, tasks, moments, vocabularies)
+    stale = {
+        access: encode_sequences(older, rows, tasks, moments, vocabularies, last_seen)
+        for access, (older, last_seen) in stale_sequences(features).items()
+    }
+    return replace(
+        lists,
+        fields=(*lists.fields, *fields),
+        sequences=sequences,
+        slots_of_sequences=slots,
+        stale=stale,
+    )
+
+
+def fields_of_sequences(
+    lists: Mapping[str, ListDefinition],
+    sequences: Mapping[str, SequenceDefinition],
+    categorical: Sequence[str],
+) -> tuple[tuple[ListField, ...], tuple[SequenceField, ...]]:
+    """The lists of the sequences of a schema that has these fields and lists too."""
+    num_own = sum(list_.item is None for list_ in lists.values())
+    return sequence_fields(sequences, categorical, len(categorical) + num_own)
 
 
 def input_groups(
@@ -183,6 +232,9 @@ def input_groups(
         MATCHES: tuple(derived.matches.columns),
         EVENTS: tuple(derived.events.columns),
         SESSION: tuple(derived.session.columns),
+        SEQUENCES: tuple(
+            part for name, each in features.sequences.items() for part in each.part_names(name)
+        ),
     }
     flagged = {scale.column for scale in encoding.scales if scale.flagged}
     for name, columns in features.groups.items():

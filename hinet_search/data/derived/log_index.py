@@ -12,7 +12,7 @@ C columns.
 
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +42,9 @@ from hinet_search.data.derived.earlier_rows import (
 from hinet_search.data.derived.event_log import Integers, last_position
 from hinet_search.data.derived.events import Floats, inputs_of
 from hinet_search.data.derived.moments import NO_TIME, Moments
+from hinet_search.data.derived.rows_of_log import joined_rows
+from hinet_search.data.derived.seen_sequences import SeenSequence
+from hinet_search.data.derived.sequence_index import SequenceIndex, TimedRows, sequence_index
 from hinet_search.data.derived.sessions import (
     Visits,
     VisitTimes,
@@ -227,6 +230,7 @@ class LogIndex:
     older: Mapping[Keys, _OlderOfKey]
     visits: _OlderVisits | None
     pending: LoggedRows
+    sequences: SequenceIndex
 
     def with_later(
         self, rows: Rows, moments: Moments, is_seen_R: NDArray[np.bool_] | None = None
@@ -236,8 +240,16 @@ class LogIndex:
         Of those that are not seen, which it has, the labels are new.
         """
         later = logged_rows(self.state, rows, moments, is_seen_R)
-        pending = self.pending.with_later(later)
-        return LogIndex(self.state, self.rows, self.of_keys, self.older, self.visits, pending)
+        hashes = _hashes_of_sequences(self.state, rows.frame)
+        return replace(
+            self,
+            pending=self.pending.with_later(later),
+            sequences=self.sequences.with_later(rows, moments, is_seen_R, hashes),
+        )
+
+    def seen_sequences(self, frame: pl.DataFrame, moments: Moments) -> tuple[SeenSequence, ...]:
+        """The sequences of rows that see the log, not one another."""
+        return self.sequences.seen(_hashes_of_sequences(self.state, frame), moments)
 
     def inputs(self, frame: pl.DataFrame, moments: Moments) -> NDArray[np.float32]:
         """The columns of `inputs_after` (Q, C) of rows that see the log, not one another."""
@@ -324,7 +336,22 @@ def log_index(state: "LogState") -> LogIndex:
         older={key: _older_of_key(state, key, table) for key, table in state.older.items()},
         visits=None if state.visits is None else _older_visits(state, state.visits),
         pending=rows.of(nothing),
+        sequences=_sequence_index(state),
     )
+
+
+def _sequence_index(state: "LogState") -> SequenceIndex:
+    rows = joined_rows(state.shown, state.recent)
+    time_R = np.append(state.shown_moments.time_R, state.moments.time_R)
+    known = TimedRows(
+        rows, Moments(time_R, state.moments.unit), _hashes_of_sequences(state, rows.frame)
+    )
+    return sequence_index(state.definition.sequences, state.tasks, known)
+
+
+def _hashes_of_sequences(state: "LogState", frame: pl.DataFrame) -> Mapping[Keys, Hashes]:
+    keys = (sequence.key for sequence in state.definition.sequences.values())
+    return {key: hashes_of(frame, key) for key in dict.fromkeys(keys)}
 
 
 def _older_of_key(state: "LogState", key: Keys, table: pl.DataFrame) -> _OlderOfKey:

@@ -2,8 +2,9 @@
 
 Rows that a window may still lose, or whose label may not be known yet, are kept as they are
 (`recent`). Older ones are added up: by key, as they are in no window but `all` and their labels are
-known to every row to come, and as the last visit of each user. All are whole numbers, so rows that
-come one by one, in blocks or as one table have the same inputs, bit for bit.
+known to every row to come, and as the last visit of each user; those that a sequence still shows
+are kept too (`shown`). All are whole numbers, so rows that come one by one, in blocks or as one
+table have the same inputs, bit for bit.
 
 Rows may come, and may ask for their inputs, as late as LATE after the last one. Of older ones some
 of what they should not see has been added up.
@@ -21,7 +22,6 @@ from numpy.typing import NDArray
 
 from hinet_search.common.amounts import counted
 from hinet_search.common.errors import DataError
-from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.added_up import (
     EVERYTHING,
     Keys,
@@ -55,13 +55,20 @@ from hinet_search.data.derived.events import (
 from hinet_search.data.derived.key_codes import column_codes, key_codes
 from hinet_search.data.derived.log_index import LogIndex, log_index
 from hinet_search.data.derived.moments import NO_TIME, Moments
+from hinet_search.data.derived.rows_of_log import (
+    joined_rows,
+    labelled_later,
+    like,
+    some_rows,
+)
+from hinet_search.data.derived.seen_sequences import SeenSequence, seen_sequence, still_shown
 from hinet_search.data.derived.sessions import NAMES, session_inputs_of
 from hinet_search.data.rows import Rows
 from hinet_search.data.times import LARGEST, LONGEST, whole_times
-from hinet_search.study.event_definition import EventsDefinition, LogDefinition, TimeSpan
+from hinet_search.study.event_definition import EventsDefinition, TimeSpan
+from hinet_search.study.log_definition import LogDefinition
 
 LATE = TimeSpan(1, "h")
-TEST = len(SPLITS) - 1
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,8 @@ class LogState:
     `recent` are rows with a time and the columns of the keys, `moments` theirs, in units since
     `origin`, the log's first time. `older` has a table of every key with what was added up, see
     `added_up.py`, and `visits` the last visit of every user: all rows before the moment
-    `added_before` were.
+    `added_before` were. Of these, `shown` are the last ones of every key of a sequence, as they
+    are, with their moments.
     """
 
     definition: LogDefinition
@@ -82,6 +90,8 @@ class LogState:
     older: Mapping[Keys, pl.DataFrame]
     visits: pl.DataFrame | None
     added_before: int
+    shown: Rows
+    shown_moments: Moments
     origin: int = 0
 
     @property
@@ -97,7 +107,9 @@ class LogState:
         events = self.definition.events
         delay = None if events is None else events.labels_after
         after = self.moments.units(delay) if isinstance(delay, TimeSpan) else 0
-        return self.longest_window + after
+        spans = [sequence.labels_after for sequence in self.definition.sequences.values()]
+        delays = [self.moments.units(span) for span in spans if span is not None]
+        return max([self.longest_window + after, *delays])
 
     @property
     def exact_from(self) -> int:
@@ -171,7 +183,17 @@ def log_state_of(
     older = {key: added_up(events, none, at_none, key) for key in keys if events is not None}
     visits = None if definition.session is None else no_visits(none.frame[definition.user])
     empty = LogState(
-        definition, tuple(tasks), tuple(priors), none, at_none, older, visits, NO_TIME, origin
+        definition=definition,
+        tasks=tuple(tasks),
+        priors=tuple(priors),
+        recent=none,
+        moments=at_none,
+        older=older,
+        visits=visits,
+        added_before=NO_TIME,
+        shown=none,
+        shown_moments=at_none,
+        origin=origin,
     )
     return rolled(empty, rows, moments)
 
@@ -201,7 +223,30 @@ def asked_values(index: LogIndex, frame: pl.DataFrame, time: str) -> NDArray[np.
     state = index.state
     moments = later_moments(state, frame[time])
     _refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
-    return index.inputs(_like(state.recent, frame), moments)
+    return index.inputs(like(state.recent, frame), moments)
+
+
+@dataclass(frozen=True)
+class SeenLog:
+    """What rows see of a log: the values (R, C) of `asked_values`, and their sequences."""
+
+    value_RC: NDArray[np.float32]
+    sequences: tuple[SeenSequence, ...]
+
+
+def seen_log(index: LogIndex, frame: pl.DataFrame, time: str) -> SeenLog:
+    """What rows see that see none of one another; errors as above."""
+    return SeenLog(asked_values(index, frame, time), asked_sequences(index, frame, time))
+
+
+def asked_sequences(index: LogIndex, frame: pl.DataFrame, time: str) -> tuple[SeenSequence, ...]:
+    """The sequences of rows that see the log, and none of one another; errors as above."""
+    state = index.state
+    if not state.definition.sequences:
+        return ()
+    moments = later_moments(state, frame[time])
+    _refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
+    return index.seen_sequences(like(state.recent, frame), moments)
 
 
 def rolled(state: LogState, rows: Rows, moments: Moments) -> LogState:
@@ -211,13 +256,14 @@ def rolled(state: LogState, rows: Rows, moments: Moments) -> LogState:
     """
     new = np.flatnonzero(moments.time_R != NO_TIME)
     _refuse_old(moments.time_R[new], state.added_before)
-    joined = _joined(state.recent, some_rows(rows, new))
+    joined = joined_rows(state.recent, some_rows(rows, new))
     time_R = np.concatenate([state.moments.time_R, moments.time_R[new]])
     late = state.moments.units(LATE) + state.reach
     added_before = max(state.added_before, int(time_R.max(initial=NO_TIME)) - late)
     is_old_R = time_R < added_before
     old, recent = np.flatnonzero(is_old_R), np.flatnonzero(~is_old_R)
     old_rows, at_old = some_rows(joined, old), Moments(time_R[old], moments.unit)
+    shown, shown_moments = _shown(state, old_rows, at_old)
     return replace(
         state,
         recent=some_rows(joined, recent),
@@ -225,7 +271,20 @@ def rolled(state: LogState, rows: Rows, moments: Moments) -> LogState:
         older=_rolled_keys(state, old_rows, at_old),
         visits=_rolled_visits(state, old_rows, at_old),
         added_before=added_before,
+        shown=shown,
+        shown_moments=shown_moments,
     )
+
+
+def _shown(state: LogState, rows: Rows, moments: Moments) -> tuple[Rows, Moments]:
+    """The older rows that a sequence still shows after further ones became old."""
+    sequences = tuple(state.definition.sequences.values())
+    if not sequences:
+        return state.shown, state.shown_moments
+    joined = joined_rows(state.shown, rows)
+    together = Moments(np.concatenate([state.shown_moments.time_R, moments.time_R]), moments.unit)
+    shown = np.flatnonzero(still_shown(sequences, joined, together))
+    return some_rows(joined, shown), Moments(together.time_R[shown], moments.unit)
 
 
 def _rolled_keys(state: LogState, rows: Rows, moments: Moments) -> Mapping[Keys, pl.DataFrame]:
@@ -252,29 +311,7 @@ def with_labels(state: LogState, rows: Rows) -> LogState:
 
     ValueError for a row that is not there.
     """
-    if not np.isin(rows.row_R, state.recent.row_R).all():
-        raise ValueError("labels must be of rows that are recent")
-    order_R = np.argsort(state.recent.row_R)
-    place = order_R[np.searchsorted(state.recent.row_R, rows.row_R, sorter=order_R)]
-    scenario_R, labels_RT = state.recent.scenario_R.copy(), state.recent.labels_RT.copy()
-    scenario_R[place], labels_RT[place] = rows.scenario_R, rows.labels_RT
-    recent = replace(state.recent, scenario_R=scenario_R, labels_RT=labels_RT)
-    return replace(state, recent=recent)
-
-
-def some_rows(rows: Rows, number: NDArray[np.intp]) -> Rows:
-    """Some rows, without their lists, as rows of the split that sees all others."""
-    return replace(
-        rows,
-        frame=rows.frame[number],
-        row_R=rows.row_R[number],
-        scenario_R=rows.scenario_R[number],
-        labels_RT=rows.labels_RT[number],
-        split_R=np.full(number.size, TEST, dtype=np.uint8),
-        truth_RT=None,
-        lists={},
-        cache=None,
-    )
+    return replace(state, recent=labelled_later(state.recent, rows))
 
 
 def inputs_after(
@@ -286,7 +323,7 @@ def inputs_after(
     DataError when rows are too old.
     """
     _refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
-    joined = _joined(state.recent, rows)
+    joined = joined_rows(state.recent, rows)
     together = Moments(np.concatenate([state.moments.time_R, moments.time_R]), moments.unit)
     log = log_of(joined, together, EVERYTHING)
     if is_seen_R is not None:
@@ -301,7 +338,31 @@ def inputs_after(
         tables.append(
             session_inputs_of(state.definition.session, user, [log], joined, together, before)
         )
+    if not tables:
+        return pl.DataFrame()
     return pl.concat(tables, how="horizontal")[state.recent.num_rows :]
+
+
+def sequences_after(
+    state: LogState, rows: Rows, moments: Moments, is_seen_R: NDArray[np.bool_] | None = None
+) -> tuple[SeenSequence, ...]:
+    """The sequences of rows that follow a log; they see what they see in `inputs_after`."""
+    if not state.definition.sequences:
+        return ()
+    _refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
+    before = joined_rows(state.shown, state.recent)
+    joined = joined_rows(before, rows)
+    times = [state.shown_moments.time_R, state.moments.time_R, moments.time_R]
+    together = Moments(np.concatenate(times), moments.unit)
+    log = log_of(joined, together, EVERYTHING)
+    if is_seen_R is not None:
+        seen_R = np.concatenate([np.ones(before.num_rows, dtype=np.bool_), is_seen_R])
+        log = replace(log, is_seen_E=seen_R[log.row_E])
+    every = (
+        seen_sequence(sequence, log, state.tasks, together)
+        for sequence in state.definition.sequences.values()
+    )
+    return tuple(each.of(slice(before.num_rows, None)) for each in every)
 
 
 def _event_tables(
@@ -338,20 +399,3 @@ def _refuse_old(time_R: Integers, first: int) -> None:
             f"{counted(num_old, 'older row')}: what they should not see is added up already",
             remedy="give rows in the order of time, or begin with an older state of the log",
         )
-
-
-def _like(recent: Rows, frame: pl.DataFrame) -> pl.DataFrame:
-    """The columns of the rows of a state, in their types."""
-    return frame.select(recent.frame.columns).cast(recent.frame.schema)
-
-
-def _joined(recent: Rows, rows: Rows) -> Rows:
-    """The rows of a state, then others."""
-    return replace(
-        recent,
-        frame=pl.concat([recent.frame, _like(recent, rows.frame)]),
-        row_R=np.concatenate([recent.row_R, rows.row_R]),
-        scenario_R=np.concatenate([recent.scenario_R, rows.scenario_R]),
-        labels_RT=np.concatenate([recent.labels_RT, rows.labels_RT]),
-        split_R=np.full(recent.num_rows + rows.num_rows, TEST, dtype=np.uint8),
-    )

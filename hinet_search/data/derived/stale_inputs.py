@@ -18,6 +18,9 @@ from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.data.rows import Rows
 from hinet_search.results.data_record import FROZEN, LATER
 from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.event_definition import is_sooner
+from hinet_search.study.feature_definition import FeatureDefinition
+from hinet_search.study.sequence_definition import SequenceDefinition
 
 VALID = SPLITS.index("valid")
 
@@ -58,8 +61,29 @@ def _frozen(
 def _later(
     definition: DataDefinition, rows: Rows, moments_of_rows: Callable[[], Moments]
 ) -> pl.DataFrame | None:
-    events = definition.features.events
-    if events is None or events.later_labels is None:
+    events, later = definition.features.events, definition.features.later_labels
+    if events is None or later is None or not is_sooner(events.labels_after, later):
         return None
-    later = events.model_copy(update={"labels_after": events.later_labels})
-    return event_inputs(later, rows, tuple(definition.tasks), moments_of_rows())
+    with_later = events.model_copy(update={"labels_after": later})
+    return event_inputs(with_later, rows, tuple(definition.tasks), moments_of_rows())
+
+
+def stale_sequences(
+    features: FeatureDefinition,
+) -> Mapping[str, tuple[Mapping[str, SequenceDefinition], int]]:
+    """By access, the sequences as they are then, and the last split whose rows they show."""
+    if not features.sequences:
+        return {}
+    frozen, later = {FROZEN: (features.sequences, VALID)}, features.later_labels
+    sooner = [
+        name
+        for name, sequence in features.sequences.items()
+        if later is not None and is_sooner(sequence.labels_after, later)
+    ]
+    if not sooner:
+        return frozen
+    with_later = {
+        name: sequence.model_copy(update={"labels_after": later}) if name in sooner else sequence
+        for name, sequence in features.sequences.items()
+    }
+    return {**frozen, LATER: (with_later, len(SPLITS) - 1)}

@@ -20,9 +20,9 @@ BYTES = 4  # of a number, and of an entry of a list
 class InputCounts:
     """Inputs by kind; `flags` mark missing numbers, `keys` and `event_keys` are of derived inputs.
 
-    Derived are statistics, matches, events, session and lists, in encoded rows of `derived_bytes`
-    together. All but lists were computed in `derived_seconds`, None if there are none or if the
-    data were encoded by a version that did not measure it.
+    Derived are statistics, matches, events, session, lists and sequences, in encoded rows of
+    `derived_bytes` together. All but lists were computed in `derived_seconds`, None if there are
+    none or if the data were encoded by a version that did not measure it.
     """
 
     total: int
@@ -36,6 +36,7 @@ class InputCounts:
     event_keys: int
     session: int
     lists: int
+    sequences: int
     derived_bytes: int
     derived_seconds: float | None
 
@@ -45,10 +46,12 @@ def count_inputs(dataset: Dataset, features: FeatureDefinition) -> InputCounts:
     schema, sizes = dataset.full_schema, dataset.record.groups
     flags = {missing_name(name) for name in features.numeric} - set(features.numeric)
     num_numbers = sum(sizes.get(kind, 0) for kind in (STATISTICS, MATCHES, EVENTS, SESSION))
-    num_slots = sum(list_.length for list_ in schema.lists)
-    words_per_row = num_numbers + num_slots
+    words_per_row = num_numbers + schema.num_slots
     return InputCounts(
-        total=len(schema.categorical) + len(schema.numeric) + len(schema.lists),
+        total=len(schema.categorical)
+        + len(schema.numeric)
+        + len(schema.pooled_lists)
+        + len(schema.sequences),
         categorical=len(schema.categorical),
         numeric=len(features.numeric),
         flags=len(flags & set(schema.numeric)),
@@ -59,6 +62,7 @@ def count_inputs(dataset: Dataset, features: FeatureDefinition) -> InputCounts:
         event_keys=len(features.events.keys) if features.events is not None else 0,
         session=sizes.get(SESSION, 0),
         lists=sizes.get(LISTS, 0),
+        sequences=len(schema.sequences),
         derived_bytes=sum(dataset.record.rows) * words_per_row * BYTES,
         derived_seconds=dataset.derived_seconds,
     )

@@ -1,14 +1,15 @@
-"""Feature embedding: turn a row's ids, pooled lists and numeric inputs into one input vector x.
+"""Feature embedding: turn a row's ids, lists, sequences and numeric inputs into one input vector x.
 
 All vocabularies share one table, with an offset for each: one look-up and one gradient instead of
 F. Entries of a list are ids of its item's field and use the same vectors, or the list has a
 vocabulary of its own.
-Shape legend: B rows, F categorical fields (plus the scenario, if it is a field), P lists, L slots
-of one list, S slots of all lists, E embedding width, N numeric inputs, D width of x, V rows of the
-table.
+Shape legend: B rows, F categorical fields (plus the scenario, if it is a field), P lists of one
+sequence, I of them of items, L slots of one list, S slots of all lists, E embedding width,
+N numeric inputs, D width of x, V rows of the table.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 import torch
@@ -16,8 +17,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
-from hinet_search.data.schema import Schema
+from hinet_search.data.schema import Schema, SequenceField
 from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.sequence_readers import make_reader
 
 INITIAL_STD = 0.01
 
@@ -51,12 +53,12 @@ class EmbeddingTable(nn.Module):
 
 
 class FeatureEmbedding(nn.Module):
-    """x = [embedding of every field, pooled lists, numeric inputs].
+    """x = [embedding of every field, pooled lists, sequences as they are read, numeric inputs].
 
-    Its `width` D is (F + P) * embedding_dim + N. An id at or beyond its field's vocabulary size
-    becomes 0 = unknown: ids are in order of frequency, so a minimum frequency is a cut-off per
-    vocabulary. In a list, 0 also marks an empty slot and is ignored. `with_scenario` appends the
-    scenario as a field.
+    Its `width` D is F * E + `lists_width` + N: a list has the width E, and a sequence E for each of
+    its parts. An id at or beyond its field's vocabulary size becomes 0 = unknown: ids are in order
+    of frequency, so a minimum frequency is a cut-off per vocabulary. In a list, 0 also marks an
+    empty slot and is ignored. `with_scenario` appends the scenario as a field.
     """
 
     sizes_F: Tensor
@@ -70,18 +72,28 @@ class FeatureEmbedding(nn.Module):
         fields = [*range(schema.num_fields), *range(len(schema.vocabulary_sizes), len(sizes))]
         self.with_scenario = with_scenario
         self.num_fields = schema.num_fields
-        self.lists = schema.lists
-        self.size_of_lists = [sizes[list_field.field] for list_field in schema.lists]
-        self.offset_of_lists = [offsets[list_field.field] for list_field in schema.lists]
-        self.width = (len(fields) + len(schema.lists)) * embedding_dim + len(schema.numeric)
+        self.lists = schema.pooled_lists
+        self.size_of_lists = [sizes[list_field.field] for list_field in self.lists]
+        self.offset_of_lists = [offsets[list_field.field] for list_field in self.lists]
         sizes_F = torch.tensor([sizes[field] for field in fields], dtype=torch.int64)
         offsets_F = torch.tensor([offsets[field] for field in fields], dtype=torch.int64)
         self.register_buffer("sizes_F", sizes_F, persistent=False)
         self.register_buffer("offsets_F", offsets_F, persistent=False)
         self.table = EmbeddingTable(sum(sizes), embedding_dim)
         self.poolings = nn.ModuleList(
-            make_pooling(list_field.pooling, embedding_dim) for list_field in schema.lists
+            make_pooling(list_field.pooling, embedding_dim) for list_field in self.lists
         )
+        self.sequences = nn.ModuleList(
+            SequenceEmbedding(schema, sequence, embedding_dim, offsets)
+            for sequence in schema.sequences
+        )
+        self.num_slots = [list_field.length for list_field in self.lists]
+        self.num_slots += [
+            len(sequence.parts) * schema.length_of(sequence) for sequence in schema.sequences
+        ]
+        num_vectors = len(self.lists) + sum(len(each.parts) for each in schema.sequences)
+        self.lists_width = num_vectors * embedding_dim
+        self.width = len(fields) * embedding_dim + self.lists_width + len(schema.numeric)
 
     def forward(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Return the input vectors of the rows."""
@@ -90,18 +102,29 @@ class FeatureEmbedding(nn.Module):
             ids_BF = torch.cat([ids_BF, batch.scenario_B.unsqueeze(-1)], dim=-1)
         known_BF = torch.where(ids_BF < self.sizes_F, ids_BF, 0)
         embedded_BFE: Tensor = self.table(known_BF + self.offsets_F)
-        pooled = self._pooled(batch.lists_BS, embedded_BFE)
-        return torch.cat([embedded_BFE.flatten(start_dim=1), *pooled, batch.numeric_BN], dim=-1)
+        slots = torch.split(batch.lists_BS, self.num_slots, dim=1)
+        pooled = self._pooled(slots[: len(self.lists)], embedded_BFE)
+        read = [
+            sequence(ids_BS, self.table, embedded_BFE)
+            for sequence, ids_BS in zip(self.sequences, slots[len(self.lists) :], strict=True)
+        ]
+        parts = [embedded_BFE.flatten(start_dim=1), *pooled, *read, batch.numeric_BN]
+        return torch.cat(parts, dim=-1)
+
+    def embedding_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield the parameters that belong to ids, by name; those of readers are weights."""
+        for name, parameter in self.named_parameters():
+            if not name.startswith("sequences."):
+                yield name, parameter
 
     def _pooled(
-        self, lists_BS: Int[Tensor, "B S"], embedded_BFE: Float[Tensor, "B F E"]
+        self, slots: Sequence[Int[Tensor, "B _"]], embedded_BFE: Float[Tensor, "B F E"]
     ) -> list[Float[Tensor, "B E"]]:
-        """Return one vector per list.
+        """Return one vector per list that is in no sequence.
 
         Entries are looked up without `table`'s forward hooks: the embedding penalty does not apply
         to lists.
         """
-        slots = torch.split(lists_BS, [list_field.length for list_field in self.lists], dim=1)
         pooled = []
         for position, ids_BL in enumerate(slots):
             field, pooling = self.lists[position].field, self.poolings[position]
@@ -111,6 +134,46 @@ class FeatureEmbedding(nn.Module):
             item_BE = embedded_BFE[:, field] if field < self.num_fields else None
             pooled.append(pooling(entries_BLE, known_BL, item_BE))
         return pooled
+
+
+class SequenceEmbedding(nn.Module):
+    """The vector of a sequence: its parts looked up slot by slot, and read together.
+
+    Unlike in a list, the unknown id of an item counts: the slot is an earlier row, if its gap says
+    so.
+    """
+
+    sizes_P1: Tensor
+    offsets_P1: Tensor
+
+    def __init__(
+        self, schema: Schema, sequence: SequenceField, embedding_dim: int, offsets: Sequence[int]
+    ) -> None:
+        super().__init__()
+        parts = [schema.list_named(name) for name in sequence.parts]
+        self.fields = [part.field for part in parts[: len(sequence.items)]]
+        sizes_P1 = torch.tensor([[schema.vocabulary_sizes[part.field]] for part in parts])
+        offsets_P1 = torch.tensor([[offsets[part.field]] for part in parts])
+        self.register_buffer("sizes_P1", sizes_P1, persistent=False)
+        self.register_buffer("offsets_P1", offsets_P1, persistent=False)
+        width, query_width = len(parts) * embedding_dim, len(self.fields) * embedding_dim
+        self.reader = make_reader(sequence.reader, query_width, width, parts[0].length)
+
+    def forward(
+        self,
+        ids_BS: Int[Tensor, "B S"],
+        table: EmbeddingTable,
+        embedded_BFE: Float[Tensor, "B F E"],
+    ) -> Float[Tensor, "B D"]:
+        """Return one vector per row; as of lists, the embedding penalty does not apply."""
+        ids_BPL = torch.unflatten(ids_BS, 1, (len(self.sizes_P1), -1))
+        known_BPL = torch.where(ids_BPL < self.sizes_P1, ids_BPL, 0)
+        parts_BPLE = table.look_up(known_BPL + self.offsets_P1)
+        slots_BLD = parts_BPLE.transpose(1, 2).flatten(start_dim=2)
+        query_BIE = torch.stack([embedded_BFE[:, field] for field in self.fields], dim=1)
+        is_there_BL = ids_BPL[:, -1] > 0
+        vector_BD: Tensor = self.reader(query_BIE.flatten(start_dim=1), slots_BLD, is_there_BL)
+        return vector_BD
 
 
 class MeanPooling(nn.Module):

@@ -51,7 +51,7 @@ def count_parameters(model: nn.Module) -> tuple[int, int]:
     in_embeddings = 0
     for module in model.modules():
         if isinstance(module, FeatureEmbedding):
-            in_embeddings += sum(parameter.numel() for parameter in module.parameters())
+            in_embeddings += sum(each.numel() for _, each in module.embedding_parameters())
     return total, total - in_embeddings
 
 

@@ -12,7 +12,7 @@ from hinet_search.study.search_space import SearchSpace
 from hinet_search.study.validation_messages import Location
 from hinet_search.training.trial_config import build_config, is_network, known_names, model_module
 
-POOLING = "features.pooling"
+POOLING, SEQUENCE_READER = "features.pooling", "features.sequence_reader"
 # The only training settings that apply to a model that is not a network.
 OF_ANY_GROWTH = (PASSES, "train.patience", EVALUATIONS)
 
@@ -82,12 +82,18 @@ def _without_effect(arm: Arm, study: ResolvedStudy) -> list[str]:
     A setting that the study fixes for all arms may have no effect in some of them.
     """
     space, problems = arm.space, []
+    has_sequences = bool(study.spec.data.features.sequences)
     lists = study.spec.data.features.lists.values()
     has_items = any(definition.pooled and definition.item for definition in lists)
     if POOLING in (*space.parameters, *space.fixed) and not has_items:
         problems.append(
             f"{space.places[POOLING]}: {POOLING} needs a list of items in the data that is pooled, "
             "got none"
+        )
+    if SEQUENCE_READER in (*space.parameters, *space.fixed) and not has_sequences:
+        problems.append(
+            f"{space.places[SEQUENCE_READER]}: {SEQUENCE_READER} needs a sequence in the data "
+            "(features.sequences), got none"
         )
     if not is_network(arm.model):
         known = known_names(arm.model)

@@ -70,12 +70,13 @@ class GraphLayout(Frozen):
     """Content of compiled.json.
 
     `scenarios` are in the order of their numbers; `values` maps the text of each value of
-    `scenario_column` to one of them. `not_encoded` names numbers that are made of labels or lists
-    of earlier rows, which the tables here do not tell. `reads_tables` is false if there are any, or
-    if the reader did not encode test rows alike. `absent_cells` are the (scenario, task) without a
-    prediction: graphs give NaN there. `amount_units` are the tasks of amounts, with the mean amount
-    of training; graphs give the expected amount of these, and P(task = 1) of others. `weights` are
-    those of the embeddings. `files` has the SHA-256 of every other file.
+    `scenario_column` to one of them. `not_encoded` names inputs that are made of labels or lists of
+    earlier rows, or of these rows themselves, which the tables here do not tell. `reads_tables` is
+    false if there are any, or if the reader did not encode test rows alike. `absent_cells` are the
+    (scenario, task) without a prediction: graphs give NaN there. `amount_units` are the tasks of
+    amounts, with the mean amount of training; graphs give the expected amount of these, and
+    P(task = 1) of others. `weights` are those of the embeddings. `files` has the SHA-256 of every
+    other file.
     """
 
     format: Literal[1]
@@ -108,6 +109,8 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
     """The layout of an encoder's graphs, which are yet to be written."""
     inputs, schema = encoder.inputs, encoder.schema
     derived = [scale for scale in inputs.scales if scale.column not in inputs.numeric]
+    sequences = [sequence.name for sequence in schema.sequences]
+    not_encoded = (*(scale.name for scale in derived), *sequences)
     return GraphLayout(
         format=1,
         tasks=inputs.tasks,
@@ -130,8 +133,8 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
         numbers=tuple(_number(scale, inputs) for scale in inputs.scales),
         lists=_lists(encoder),
         not_finite=inputs.not_finite,
-        not_encoded=tuple(scale.name for scale in derived),
-        reads_tables=not derived,
+        not_encoded=not_encoded,
+        reads_tables=not not_encoded,
         files={},
         absent_cells=inputs.absent_cells,
         amount_units=inputs.amount_units,
@@ -164,7 +167,7 @@ def _lists(encoder: Encoder) -> tuple[EncodedList, ...]:
             vocabulary=f"vocabulary.{list_.field}",
             length=list_.length,
         )
-        for list_ in encoder.schema.lists
+        for list_ in encoder.schema.pooled_lists
     )
 
 

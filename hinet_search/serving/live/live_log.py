@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from hinet_search.data.derived.log_index import LogIndex, log_index
 from hinet_search.data.derived.log_state import (
     LATE,
     LogState,
-    asked_values,
+    SeenLog,
     rolled,
+    seen_log,
     with_labels,
 )
 from hinet_search.serving.encoder import Encoder
@@ -86,12 +86,12 @@ class LiveLog:
         """Whether so many changes are pending that answers become slow."""
         return self.num_pending >= self._fold_from
 
-    def values(self, frame: pl.DataFrame) -> NDArray[np.float32]:
-        """What rows see of the log now (R, C); DataError when they are too old."""
+    def seen(self, frame: pl.DataFrame) -> SeenLog:
+        """What rows see of the log now; DataError when they are too old."""
         encoder = self._exported.encoder
         if encoder.inputs.distinct_by_scenario:
             frame = encoder.with_distinct_ids(frame, encoder.scenario_numbers(frame))
-        return asked_values(self._index, frame, self._reader.log.time)
+        return seen_log(self._index, frame, self._reader.log.time)
 
     def add(self, document: object) -> TakenEvents:
         """Add the events of a request. They are on disk and count when this returns.

@@ -86,15 +86,17 @@ def grow(encoder: Encoder, newer: NewerRows, minimum_frequency: int) -> GrownEnc
     rolled, history = _rolled(encoder, rows)
     grown = replace(encoder, encoding=encoding, history=history)
     derived = encoder.history.numbers(encoder.inputs, rows.listed, rolled)
-    columns = grown.encoded(rows.listed, rows.scenario_R, derived)
+    sequences = encoder.history.sequences(encoder.inputs, rows.listed, rolled)
+    columns = grown.encoded(rows.listed, rows.scenario_R, derived, sequences)
     columns = replace(columns, labels_RT=rows.labels_RT, user_R=newer.user_R)
+    of_log = replace(rolled, statistics=None)
     return GrownEncoder(
         encoder=grown,
         previous_ids=tuple(_previous_ids(*pair) for pair in pairs),
         learned=columns.where(~newer.is_held_out_R),
         held_out=columns.where(newer.is_held_out_R),
         is_judging_R=newer.is_judging_R[newer.is_held_out_R],
-        log_of_held_out=RolledInputs(log=rolled.log).where(newer.is_held_out_R),
+        log_of_held_out=of_log.where(newer.is_held_out_R),
     )
 
 
@@ -131,10 +133,12 @@ def _grown_encoding(encoder: Encoder, rows: Rows, minimum_frequency: int) -> Enc
         for vocabulary in before.vocabularies
     ]
     newer_lists = fit_list_vocabularies(encoder.inputs.lists, rows.listed, is_learned_R, 1)
+    num_lists = len(newer_lists)  # labels and gaps of sequences follow, which have all their ids
+    of_lists, numbered = before.list_vocabularies[:num_lists], before.list_vocabularies[num_lists:]
     return replace(
         before,
         vocabularies=_grown(before.vocabularies, newer_fields, minimum_frequency),
-        list_vocabularies=_grown(before.list_vocabularies, newer_lists, minimum_frequency),
+        list_vocabularies=(*_grown(of_lists, newer_lists, minimum_frequency), *numbered),
     )
 
 
@@ -175,5 +179,6 @@ def _rolled(encoder: Encoder, rows: Rows) -> tuple[RolledInputs, History]:
         rolled, history = RolledInputs(statistics=statistics), replace(history, counts=counts)
     if inputs.log is not None:
         after = log_after(history, inputs, rows, np.ones(rows.num_rows, dtype=np.bool_))
-        rolled, history = replace(rolled, log=after.inputs.log), after.history
+        rolled = replace(after.inputs, statistics=rolled.statistics)
+        history = after.history
     return rolled, history

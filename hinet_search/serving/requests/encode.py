@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from hinet_search.data.checks import INTEGERS
 from hinet_search.data.columns import Columns
 from hinet_search.data.derived.inputs import list_fields
-from hinet_search.data.derived.log_state import asked_values
+from hinet_search.data.derived.log_state import SeenLog, seen_log
+from hinet_search.data.derived.seen_sequences import SeenSequence
 from hinet_search.data.encode import VALUE, Vocabulary
 from hinet_search.serving.encoder import Encoder, unseen_lists
 from hinet_search.serving.history import RolledInputs
@@ -27,7 +28,7 @@ from hinet_search.serving.requests.list_inputs import Ids, ListInput, all_slots
 from hinet_search.serving.requests.number_inputs import NumberInputs, number_inputs
 from hinet_search.serving.requests.rows import RequestRows, series_of, texts_of
 
-Live = Callable[[pl.DataFrame], NDArray[np.float32]]  # what rows see of the log (R, C)
+Live = Callable[[pl.DataFrame], SeenLog]  # what rows see of the log now
 WITHOUT_LOG = RolledInputs(log=pl.DataFrame())
 
 
@@ -52,6 +53,14 @@ def request_encoder(encoder: Encoder, live: Live | None = None) -> RequestEncode
 
 
 @dataclass(frozen=True)
+class DerivedInputs:
+    """What is derived for the rows of a request: numbers (D, R), and sequences of the log."""
+
+    number_DR: NDArray[np.float64]
+    sequences: tuple[SeenSequence, ...]
+
+
+@dataclass(frozen=True)
 class FrameEncoder:
     """Encodes as `predict` does, for inputs that need joins; `live` tells what rows see now."""
 
@@ -63,24 +72,25 @@ class FrameEncoder:
         frame, log = self.frame(rows), self.encoder.history.log
         if self.live is None or log is None:
             return self.encoder.columns(frame)
+        seen = self.live(frame)
         schema = dict.fromkeys(log.names, pl.Float32)
-        seen = pl.DataFrame(self.live(frame), schema=schema)
-        return self.encoder.columns(frame, RolledInputs(log=seen))
+        numbers = pl.DataFrame(seen.value_RC, schema=schema)
+        return self.encoder.columns(frame, RolledInputs(log=numbers, sequences=seen.sequences))
 
-    def derived(self, rows: RequestRows) -> NDArray[np.float64]:
-        """The numbers (D, R) that are derived from labels, lists and the log."""
+    def derived(self, rows: RequestRows) -> DerivedInputs:
+        """What is derived from labels, lists and the log."""
         frame, encoder = self.frame(rows), self.encoder
         listed, inputs = encoder.listed(frame, rows.scenario_R), encoder.inputs
         columns = encoder.history.numbers(inputs, listed, WITHOUT_LOG)
         number_DR = np.array([column.to_numpy() for column in columns], dtype=np.float64)
         number_DR = number_DR.reshape(len(columns), rows.num_rows)
         if inputs.log is None or encoder.history.log is None:
-            return number_DR
+            return DerivedInputs(number_DR, ())
         if self.live is not None:
-            value_RC = self.live(frame)
+            seen = self.live(frame)
         else:
-            value_RC = asked_values(encoder.history.log.index, listed.frame, inputs.log.time)
-        return np.concatenate([number_DR, value_RC.T])
+            seen = seen_log(encoder.history.log.index, listed.frame, inputs.log.time)
+        return DerivedInputs(np.concatenate([number_DR, seen.value_RC.T]), seen.sequences)
 
     def frame(self, rows: RequestRows) -> pl.DataFrame:
         """Return the rows as `predict` reads them from a table."""
@@ -119,16 +129,26 @@ class LookupEncoder:
         ids_RF = np.empty((num_rows, len(inputs.categorical)), dtype=np.int32)
         for field, name in enumerate(inputs.categorical):
             ids_RF[:, field] = list(map(self.ids[field].get, self._keys(name, rows), repeat(0)))
-        number_CR = rows.number_CR
-        if inputs.derived:
-            number_CR = np.concatenate([number_CR, self.frames.derived(rows)])
+        number_CR, slots = rows.number_CR, [all_slots(self.lists, rows.values, num_rows)]
+        if inputs.derived or inputs.sequences:
+            derived = self.frames.derived(rows)
+            number_CR = np.concatenate([number_CR, derived.number_DR])
+            slots += [each.encoded(self._ids_of) for each in derived.sequences]
         return _columns(
             rows,
             ids_RF,
             self.numbers.encode(number_CR),
-            all_slots(self.lists, rows.values, num_rows),
+            np.concatenate(slots, axis=1),
             len(inputs.tasks),
         )
+
+    def _ids_of(self, items: pl.DataFrame) -> NDArray[np.int32]:
+        """The ids of rows with columns of items, as the vocabularies have their values."""
+        ids_UI = np.empty(items.shape, dtype=np.int32)
+        for number, values in enumerate(items):
+            ids = self.ids[self.encoder.inputs.categorical.index(values.name)]
+            ids_UI[:, number] = list(map(ids.get, values.to_list(), repeat(0)))
+        return ids_UI
 
     def _keys(self, name: str, rows: RequestRows) -> Sequence[Value]:
         """The values of a column as its vocabulary has them, see `distinct_by_scenario`."""

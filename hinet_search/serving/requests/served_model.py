@@ -144,7 +144,7 @@ def open_served(
         datetime.now(UTC),
         _card(place),
         row_reader(exported.encoder),
-        request_encoder(exported.encoder, None if live is None else live.values),
+        request_encoder(exported.encoder, None if live is None else live.seen),
         scorer_of(exported),
         _far_limits(exported),
         live,

@@ -2,6 +2,7 @@
 
 import torch
 from reference.pooling import pooled
+from reference.sequences import read
 from torch import Tensor, nn
 
 from hinet_search.data.schema import Schema
@@ -23,7 +24,8 @@ def input_vector(embedding: FeatureEmbedding, schema: Schema, batch: Batch, row:
         if identifier is not None:
             parts.append(embedding.table.weight[first + (identifier if identifier < size else 0)])
         first += size
-    return torch.cat([*parts, *pooled(embedding, schema, batch, row), batch.numeric_BN[row]])
+    lists = [*pooled(embedding, schema, batch, row), *read(embedding, schema, batch, row)]
+    return torch.cat([*parts, *lists, batch.numeric_BN[row]])
 
 
 def linear(layer: StackedLinear, number: int, x: Tensor) -> Tensor:
@@ -62,7 +64,8 @@ def gate(gates: Gate, number: int, x: Tensor) -> list[Tensor]:
 
 
 def softmax(logits: list[Tensor]) -> list[Tensor]:
-    powers = [torch.exp(logit) for logit in logits]
+    largest = max(logits).detach()  # so that no power is infinite
+    powers = [torch.exp(logit - largest) for logit in logits]
     return [power / sum(powers) for power in powers]
 
 

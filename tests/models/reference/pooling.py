@@ -11,9 +11,9 @@ from hinet_search.models.layers.embedding import FeatureEmbedding
 
 
 def pooled(embedding: FeatureEmbedding, schema: Schema, batch: Batch, row: int) -> list[Tensor]:
-    """Return one vector per list of the schema."""
+    """Return one vector per list of the schema that is in no sequence."""
     vectors, first = [], 0
-    for number, list_field in enumerate(schema.lists):
+    for number, list_field in enumerate(schema.pooled_lists):
         slots = batch.lists_BS[row, first : first + list_field.length].tolist()
         has_item = list_field.field < len(schema.categorical)
         item = int(batch.ids_BF[row, list_field.field]) if has_item else 0
