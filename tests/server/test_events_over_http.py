@@ -101,6 +101,23 @@ def test_a_server_without_events_says_how_to_take_them(model: Path, tmp_path: Pa
         assert "--state FOLDER --events" in reply.json()["remedy"]
 
 
+def test_a_journal_that_is_gone_or_damaged_is_told_to_the_log_and_not_to_the_client(
+    model: Path, tmp_path: Path
+) -> None:
+    with closing(Journal(tmp_path / "state")) as journal, ThreadPoolExecutor(2) as pool:
+        asked = served(model, tmp_path / "state", journal, pool)
+        assert send(asked, event(0)).status_code == 200
+        journal._database.execute("update events set number = 'many'")
+        damaged = send(asked, event(0))
+        journal.path.unlink()
+        gone = send(asked, event(1))
+        for reply, reason in ((damaged, "is damaged"), (gone, "was deleted")):
+            assert reply.status_code == 503
+            assert reply.headers["Retry-After"]
+            assert str(tmp_path) not in reply.text
+            assert reason in "".join(asked.log)
+
+
 def test_the_state_is_written_now_and_then_and_a_reload_goes_on(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

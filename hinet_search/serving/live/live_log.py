@@ -103,9 +103,7 @@ class LiveLog:
             index = self._index
             logged = self._reader.read(document, index.state, self._number)
             self._number += len(logged.events)
-            first = self._first_moment()
-            recent = [event for event in logged.events if event.moment >= first]
-            taken = self._journal.take(recent, self._change)
+            taken = self._journal.take(logged.events, self._change, self._first_moment())
             self._change = taken.last  # first, so that no number is given twice
             changed = [change.event for change in taken.changes if change.is_row]
             if changed == list(logged.events):
@@ -117,7 +115,7 @@ class LiveLog:
             added=num_added,
             labelled=len(taken.changes) - num_added,
             again=taken.again,
-            late=len(logged.events) - len(recent),
+            late=taken.late,
             last=self.last_time,
         )
 
@@ -137,6 +135,7 @@ class LiveLog:
             changes = tuple(self._journal.changes(self._change, last))
             self._index = self._with_changes(self._index, changes)
             self._change = last
+            self._number = max(self._number, self._journal.next_number)
 
     def fold(self) -> None:
         """Make the changes so far part of the state, and write its next generation.
