@@ -12,7 +12,6 @@ from functools import cached_property
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError, shortened
 from hinet_search.data.derived.log_state import LogState, later_moments
@@ -142,10 +141,9 @@ class EventReader:
         problems, columns = [], []
         for name in self.label_columns:
             of_column = [self.tasks[task].column == name for task in inputs.tasks]
-            has_task_R: NDArray[np.bool_] = has_task_RT[:, of_column].any(axis=1)
             given = [
-                row.get(name) if has_task else None
-                for row, has_task in zip(known, has_task_R.tolist(), strict=True)
+                row.get(name) if any(has_tasks) else None
+                for row, has_tasks in zip(known, has_task_RT[:, of_column].tolist(), strict=True)
             ]
             values, problem = label_series(name, self.tasks, given)
             problems += [problem] if problem else []
