@@ -133,6 +133,19 @@ def test_the_state_is_written_now_and_then_and_a_reload_goes_on(
         assert send(asked, event(39)).json()["again"] == 1
 
 
+def test_a_server_that_stops_waits_for_the_state_and_writes_none_afterwards(
+    model: Path, tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        journal = Journal(tmp_path / "state")
+        asked = served(model, tmp_path / "state", journal, pool)
+        send(asked, event(0))
+        asked.service.current.finish()
+        journal.close()
+        asked.service.current.fold()
+        assert "could not be written" not in "".join(asked.log)
+
+
 def test_a_killed_server_keeps_what_it_has_answered(model: Path, tmp_path: Path) -> None:
     expected = inputs_of_the_log(model.parent / "shop.yaml", tmp_path)
     done = 0

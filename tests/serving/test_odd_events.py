@@ -223,6 +223,28 @@ def test_a_clock_that_is_ahead_makes_no_event_of_now_late(
     live.values(newer()[:1].with_columns(minute=pl.lit(minute)))
 
 
+def test_a_first_row_without_a_real_time_leaves_the_clock_real(
+    model: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, minute = opened(model, journal), event(0)["minute"]
+    monkeypatch.setattr(events_module, "REAL_CLOCK", LAST - 10_000)  # the log begins before
+    monkeypatch.setattr(events_module.time, "time", lambda: float(minute))
+    with pytest.raises(DataError, match="got one more than 10m ahead in 1 row"):
+        add(live, event(1, minute=2**62))
+
+
+def test_the_first_event_begins_a_state_that_a_newer_model_goes_on_with(
+    model: Path, journal: Journal
+) -> None:
+    live = opened(model, journal)
+    assert not live.needs_fold
+    add(live, event(0))
+    assert live.needs_fold
+    live.fold()
+    add(live, event(1))
+    assert not live.needs_fold
+
+
 @pytest.mark.parametrize("replace", [False, True])
 def test_events_are_not_taken_once_the_journal_was_deleted_or_replaced(
     replace: bool, model: Path, journal: Journal

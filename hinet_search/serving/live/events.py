@@ -177,7 +177,8 @@ class EventReader:
                 f"column '{self.log.time}' must hold the time of every event, got none in "
                 f"{rows_and_first(len(without), without)}"
             )
-        if state.origin < REAL_CLOCK * moments.units_a_second:
+        last = state.origin + max(state.last_moment, state.added_before)  # the first may be a 0
+        if last < REAL_CLOCK * moments.units_a_second:
             return
         dtype = self.exported.encoder.types[self.log.time]
         may_be_local = isinstance(dtype, pl.Datetime) and dtype.time_zone is None

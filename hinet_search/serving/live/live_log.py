@@ -52,7 +52,8 @@ class LiveLog:
         self._reader: EventReader = event_reader(exported)
         self._adding, self._folding = threading.Lock(), threading.Lock()
         self._change = self._folded = read.events
-        self._fold_from = FOLD_CHANGES
+        # A first state begins with the first event: a newer model may have logged it itself.
+        self._fold_from = FOLD_CHANGES if read.generation else 1
         state = exported.encoder.history.log
         assert state is not None, "the model was checked"
         self._index = log_index(state)
@@ -83,7 +84,7 @@ class LiveLog:
 
     @property
     def needs_fold(self) -> bool:
-        """Whether so many changes are pending that answers become slow."""
+        """Whether so many changes are pending that answers become slow, or there is no state."""
         return self.num_pending >= self._fold_from
 
     def values(self, frame: pl.DataFrame) -> NDArray[np.float32]:
@@ -161,7 +162,7 @@ class LiveLog:
         """The events of changes, which were checked before they were written; else DataError."""
         try:
             return self._reader.logged([change.event for change in changes], state)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise damaged(self._journal.path) from error
 
     def _folded_state(self, state: LogState, changes: Sequence[Change]) -> LogState:
