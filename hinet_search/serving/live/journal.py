@@ -229,8 +229,8 @@ class Journal:
                 if "locked" not in str(error):
                     raise _unusable(self.path, error) from error
                 raise EnvironmentFault(
-                    f"{self.path}: one process at a time takes events, but another one does",
-                    remedy="end that server, or name another folder with --state",
+                    f"{self.path}: one process at a time takes events, but another one has it open",
+                    remedy="end that server or program, or name another folder with --state",
                 ) from error
             except (sqlite3.Error, OSError) as error:
                 raise _unusable(self.path, error) from error
