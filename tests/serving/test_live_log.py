@@ -357,7 +357,11 @@ def _view(path: Path) -> None:
         database.execute("create view events as select 1 as id")
 
 
-@pytest.mark.parametrize("make", [_no_database, _pipe, _folder, _view])
+def _link_to_nothing(path: Path) -> None:
+    path.symlink_to(path.with_name("nothing"))
+
+
+@pytest.mark.parametrize("make", [_no_database, _pipe, _folder, _view, _link_to_nothing])
 def test_what_is_no_journal_is_refused(make: Any, tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     make(tmp_path / "state" / "events.db")

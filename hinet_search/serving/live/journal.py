@@ -91,6 +91,8 @@ class Journal:
         with self._told():
             make_folder(folder)
             refuse_special(self.path)
+            if self.path.is_symlink() and not self.path.exists():
+                raise OSError("it is a link that leads nowhere")
             self._is_unused = make_file(self.path)
             self._database = sqlite3.connect(
                 self.path, isolation_level=None, check_same_thread=False, timeout=WAIT_SECONDS
