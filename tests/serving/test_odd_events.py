@@ -157,7 +157,8 @@ def test_labels_that_are_known_in_part_count_once_all_are_there(
     live = opened(model, journal)
     push = next(number for number in range(50) if event(number)["place"] == 2)
     part = (*NO_LABELS, "clicked", "watched")
-    assert add(live, event(push, part)).added == 1
+    assert add(live, event(push, part, watched=None)).added == 1
+    assert add(live, event(push, watched=None)).again == 1
     assert add(live, event(push, liked=1)) == TakenEvents(0, 1, 0, 0, live.last_time)
     assert add(live, event(push, watched=None)).again == 1
 
