@@ -66,7 +66,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 def report_error(error: BaseException, context: click.Context) -> int:
     """Print an error of any class that ended a command; return the exit code."""
-    known = error if isinstance(error, HinetSearchError) else fault(error)
+    known = _at_a_limit(error) if isinstance(error, HinetSearchError) else fault(error)
     if context.find_root().params.get("debug"):
         import traceback
 
@@ -109,13 +109,28 @@ def fault(error: BaseException) -> HinetSearchError:
         what, limit = limit_of
         return EnvironmentFault(
             f"the system gives this process no more {what}: {type(error).__name__}{reason}{where}",
-            remedy=f"raise the limit ({limit}), or use fewer slots; stored results stay",
+            remedy=_raise_limit(limit),
         )
     return HinetSearchError(
         f"unexpected {type(error).__name__}{reason}{where}",
         remedy="this is a bug of hinet-search; stored results stay. "
         "`hinet-search --debug COMMAND` shows the traceback to report",
     )
+
+
+def _at_a_limit(error: HinetSearchError) -> HinetSearchError:
+    """An error as it is, or with the limit to raise if too many open files caused it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
+            _, limit = LIMITS[cause.errno]
+            return EnvironmentFault(*error.problems, remedy=_raise_limit(limit))
+        cause = cause.__cause__
+    return error
+
+
+def _raise_limit(limit: str) -> str:
+    return f"raise the limit ({limit}), or use fewer slots; stored results stay"
 
 
 def _limit_of(error: BaseException) -> tuple[str, str] | None:

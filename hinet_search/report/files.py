@@ -47,6 +47,8 @@ def write_files(name: str, texts: Mapping[str, str], path: Path) -> tuple[Path, 
         reason = error.strerror if isinstance(error, OSError) else error.problems[0]
         raise EnvironmentFault(
             f"report {path} cannot be written: {reason}",
-            remedy=f"nothing is lost: hinet-search report {name} --to FILE writes it elsewhere",
+            remedy=f"nothing is lost: hinet-search report {name} --to FILE writes it elsewhere"
+            if name
+            else "name another file with --to",
         ) from error
     return tuple(files)

@@ -12,18 +12,31 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.shares import Shares
 
 HEAD_SECONDS = 10.0
 READ_SECONDS = 30.0
 MOST_HEAD_BYTES = 65_536
 MOST_CONNECTIONS = 1_000
+FEWEST_FILES = 64  # half of them for what a server opens itself: files, threads, signals
 
 
 def connection_limit() -> int:
-    """The most connections, so that half of the file descriptors of this process stay free."""
+    """The most connections, so that half of the file descriptors of this process stay free.
+
+    EnvironmentFault if it may open too few.
+    """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, soft // 2)
+    if soft == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    if soft < FEWEST_FILES:
+        raise EnvironmentFault(
+            f"a server must be able to open {FEWEST_FILES} files and connections, but the system "
+            f"allows this process {soft}",
+            remedy="raise the limit (ulimit -n)",
+        )
+    return min(MOST_CONNECTIONS, soft // 2)
 
 
 def patient_protocol(places: Shares) -> type[asyncio.Protocol]:

@@ -124,6 +124,10 @@ class CurrentModel:
         finally:
             self._writing.release()
 
+    def finish(self) -> None:
+        """Wait for a state that is being written; none is written afterwards."""
+        self._writing.acquire()
+
     def _open(self) -> None:
         started = time.perf_counter()
         with self._writing:  # no state meanwhile

@@ -77,17 +77,18 @@ def _noting_signals() -> Iterator[Event]:
 
 
 async def _serve(options: ServerOptions, listener: socket.socket, stop: Event, log: Log) -> None:
-    metrics = Metrics()
+    metrics, places = Metrics(), Shares(connection_limit())
     with ExitStack() as stack:
         journal = None
         if options.state is not None and options.events:
             journal = stack.enter_context(closing(Journal(options.state)))
         current = CurrentModel(options.folder, metrics, log, options.state, journal)
+        stack.callback(current.finish)
         pool = stack.enter_context(ThreadPoolExecutor(options.threads, "score"))
         service = Service(current, metrics, pool, options.listening, options.limits, log)
         config = uvicorn.Config(
             make_app(service),
-            http=patient_protocol(Shares(connection_limit())),
+            http=patient_protocol(places),
             ws="none",
             log_config=None,
             log_level="error",

@@ -26,6 +26,7 @@ from hinet_search.server.current_model import CurrentModel, Log
 from hinet_search.server.metrics import BUSY, FAILED, INVALID, SCORED, TAKEN, Metrics
 from hinet_search.server.replies import FAR, RETRY, RequestRefused
 from hinet_search.server.settings import Limits
+from hinet_search.serving.live.journal import JournalDamaged
 from hinet_search.serving.requests.document import columns_of
 from hinet_search.serving.requests.served_model import ServedModel
 
@@ -113,11 +114,13 @@ class Scoring:
         """Return the reply to events, which are on disk then."""
         try:
             taken = self.current.add_events(parse(body, self.limits))
+        except (EnvironmentFault, JournalDamaged) as error:
+            self.log(f"events were not taken: {error}")
+            problem = "the server cannot keep events now; its log says why"
+            remedy = "send them again later"
+            raise RequestRefused(503, BUSY, problem, remedy=remedy, headers=RETRY) from error
         except DataError as error:
             raise RequestRefused(422, INVALID, *error.problems, remedy=error.remedy) from error
-        except EnvironmentFault as error:
-            self.log(f"events were not taken: {error}")
-            raise RequestRefused(503, BUSY, *error.problems, headers=RETRY) from error
         self.metrics.took(taken)
         if model.live is not None and model.live.needs_fold:
             threading.Thread(target=self.current.fold, daemon=True).start()

@@ -19,7 +19,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
-from hinet_search.common.files import locked, replacing, replacing_folder
+from hinet_search.common.files import FOLDER, locked, replacing, replacing_folder
 from hinet_search.common.frozen_model import Frozen
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import rolling_of_folder, rolling_tables
@@ -146,6 +146,7 @@ def write_state(
             place = _place(folder, generation)
             shutil.rmtree(place, ignore_errors=True)  # of a killed process
             with replacing_folder(place, None) as part:
+                part.chmod(FOLDER)  # it has ids of users
                 for name, table in tables.items():
                     table.write_parquet(part / f"{name}.parquet")
                 hashes = {name: _hash(part / f"{name}.parquet") for name in tables}
@@ -225,6 +226,7 @@ def _definition(encoder: Encoder) -> str:
     if inputs.log is not None:
         columns |= {*inputs.log.definition.columns, inputs.log.time}
         rolling["log"] = inputs.log.model_dump(mode="json")
+        rolling["scenarios"] = inputs.scenario.names  # rows of the log have their numbers
     content = {
         **rolling,
         "tasks": inputs.tasks,

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from hinet_search.common.errors import DataError
+from hinet_search.common.errors import DataError, EnvironmentFault
 from tests.cli.conftest import Run
 
 
@@ -82,6 +82,19 @@ def test_a_limit_of_the_system_is_no_bug(
         f"error: the system gives this process no more {words} (command in cli/commands/status.py:"
     )
     assert remedy == f"raise the limit ({limit}), or use fewer slots; stored results stay"
+
+
+def test_what_could_not_be_written_for_too_many_open_files_names_their_limit(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = EnvironmentFault("data cannot be written", remedy="free space")
+    error.__cause__ = OSError(errno.EMFILE, "Too many open files")
+    plant(monkeypatch, error)
+    said = run("status")
+    line, remedy, following = said.err.splitlines()
+    assert (said.code, following) == (4, "Next: hinet-search doctor")
+    assert line == "error: data cannot be written"
+    assert remedy == "raise the limit (ulimit -n), or use fewer slots; stored results stay"
 
 
 def test_debug_shows_the_traceback_of_an_unknown_error(

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from hinet_search.common import plugins
+from hinet_search.common.errors import EnvironmentFault
+from hinet_search.report.files import write_files
 from hinet_search.report.finding import findings
 from hinet_search.report.formats.md import plain
 from hinet_search.report.json_document import json_text
@@ -33,6 +35,19 @@ def tables(record: StudyRecord) -> dict[str, list[dict[str, str]]]:
         ending: list(csv.DictReader(io.StringIO(text, newline="")))
         for ending, text in files("csv", record).items()
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("a", "hinet-search report a --to FILE"), ("", "name another file with --to")],
+)
+def test_a_file_that_cannot_be_written_has_the_remedy_of_its_command(
+    name: str, remedy: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EnvironmentFault) as caught:
+        write_files(name, {".html": ""}, tmp_path / "file" / "x.html")
+    assert remedy in caught.value.remedy
 
 
 @pytest.mark.parametrize("kind", plugins.names(FORMATS))

@@ -101,6 +101,23 @@ def test_a_server_without_events_says_how_to_take_them(model: Path, tmp_path: Pa
         assert "--state FOLDER --events" in reply.json()["remedy"]
 
 
+def test_a_journal_that_is_gone_or_damaged_is_told_to_the_log_and_not_to_the_client(
+    model: Path, tmp_path: Path
+) -> None:
+    with closing(Journal(tmp_path / "state")) as journal, ThreadPoolExecutor(2) as pool:
+        asked = served(model, tmp_path / "state", journal, pool)
+        assert send(asked, event(0)).status_code == 200
+        journal._database.execute("update events set number = 'many'")
+        damaged = send(asked, event(0))
+        journal.path.unlink()
+        gone = send(asked, event(1))
+        for reply, reason in ((damaged, "is damaged"), (gone, "was deleted")):
+            assert reply.status_code == 503
+            assert reply.headers["Retry-After"]
+            assert str(tmp_path) not in reply.text
+            assert reason in "".join(asked.log)
+
+
 def test_the_state_is_written_now_and_then_and_a_reload_goes_on(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +131,19 @@ def test_the_state_is_written_now_and_then_and_a_reload_goes_on(
         asked.service.current.reload()
         assert asked.score(row(40)).json()["probabilities"] == with_fold
         assert send(asked, event(39)).json()["again"] == 1
+
+
+def test_a_server_that_stops_waits_for_the_state_and_writes_none_afterwards(
+    model: Path, tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        journal = Journal(tmp_path / "state")
+        asked = served(model, tmp_path / "state", journal, pool)
+        send(asked, event(0))
+        asked.service.current.finish()
+        journal.close()
+        asked.service.current.fold()
+        assert "could not be written" not in "".join(asked.log)
 
 
 def test_a_killed_server_keeps_what_it_has_answered(model: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 import hinet_search.server.body as reading
+from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.shares import Shares
 from hinet_search.server import connections
 from hinet_search.server.run import bound
@@ -22,6 +23,16 @@ HEAD = (
     "POST /score HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nContent-Type: application/json\r\n"
     "Content-Length: {size}\r\n\r\n"
 )
+
+
+def test_a_process_that_may_open_too_few_files_serves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections.resource, "getrlimit", lambda _: (63, 63))
+    with pytest.raises(EnvironmentFault, match="allows this process 63"):
+        connections.connection_limit()
+    monkeypatch.setattr(connections.resource, "getrlimit", lambda _: (64, 64))
+    assert connections.connection_limit() == 32
 
 
 @contextmanager

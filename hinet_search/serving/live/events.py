@@ -17,6 +17,7 @@ from hinet_search.common.errors import DataError, shortened
 from hinet_search.data.derived.log_state import LogState, later_moments
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.numbers import rows_and_first
+from hinet_search.data.raw_values import as_text, text_of
 from hinet_search.data.rows import Rows
 from hinet_search.serving.label_columns import labels_of_rows
 from hinet_search.serving.live.journal import StoredEvent
@@ -24,17 +25,25 @@ from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.profile import read_profile
 from hinet_search.serving.requests.document import EVENTS
-from hinet_search.serving.requests.json_values import ColumnReader, Value, reader_of
+from hinet_search.serving.requests.json_values import (
+    ColumnReader,
+    Value,
+    nearest_float,
+    number_reader,
+    reader_of,
+)
 from hinet_search.serving.requests.rows import series_of
 from hinet_search.serving.row_checks import KEY, scenario_problems
 from hinet_search.study.data_definition import TaskDefinition
+from hinet_search.study.event_definition import TimeSpan
 from hinet_search.study.validation_messages import in_words
 
 ID = "id"
 WANTED = f'a request must be {{"{EVENTS}": [{{"{ID}": ID, NAME: VALUE, ...}}, ...]}}'
 LONGEST_ID = 200
 REAL_CLOCK = 10**9  # seconds since 1970: times after are of a clock, earlier ones may count others
-AHEAD = 86_400  # seconds that the clock of an event may be ahead
+AHEAD = TimeSpan(10, "m")  # that the clock of an event may be ahead, less than rows may be late
+AHEAD_OF_NO_ZONE = TimeSpan(1, "d")  # a datetime without one may be local
 
 
 @dataclass(frozen=True)
@@ -85,19 +94,22 @@ class EventReader:
         ]
         logged = self.logged(stored, state)
         self._refuse_times(logged.moments, state)
-        timed = zip(stored, logged.moments.time_R.tolist(), strict=True)
-        return replace(logged, events=tuple(replace(event, moment=time_) for event, time_ in timed))
+        is_labelled_R = logged.rows.scenario_R != state.unlabelled
+        made = zip(stored, logged.moments.time_R.tolist(), is_labelled_R.tolist(), strict=True)
+        events = tuple(
+            replace(event, moment=moment, labels=event.labels if is_labelled else None)
+            for event, moment, is_labelled in made
+        )
+        return replace(logged, events=events)
 
     def _labels(self, event: Mapping[str, Value]) -> str | None:
-        labels = {name: event.get(name) for name in self.label_columns}
-        is_known = all(name in event for name in self.label_columns)
+        labels = {name: event[name] for name in self.label_columns if name in event}
         has_any = any(value is not None for value in labels.values())
-        return _text(labels) if is_known and has_any else None
+        return _text(labels) if has_any else None
 
     def logged(self, events: Sequence[StoredEvent], state: LogState) -> LoggedEvents:
         """Events that were read, as rows; DataError with every problem of their values."""
         given = [json.loads(event.row) for event in events]
-        known = [json.loads(event.labels) if event.labels else None for event in events]
         types, problems, columns = self.exported.encoder.types, [], {}
         for reader in self.readers:
             values, problem = reader.read([row[reader.name] for row in given])
@@ -110,33 +122,38 @@ class EventReader:
         wrong = scenario_problems(inputs.scenario, frame.lazy())
         if wrong:
             raise DataError(*wrong)
-        labels = {
-            f"{KEY}{name}": [None if row is None else row[name] for row in known]
-            for name in self.label_columns
-        }
-        rows = self._rows(frame, labels, [row is not None for row in known], state)
+        known = [json.loads(event.labels) if event.labels else {} for event in events]
+        rows = self._rows(frame, known, state)
         numbers = np.array([event.number for event in events], dtype=np.uint64)
         moments = later_moments(state, frame[self.log.time])
         return LoggedEvents(tuple(events), replace(rows, row_R=numbers), moments)
 
     def _rows(
-        self,
-        frame: pl.DataFrame,
-        labels: Mapping[str, Sequence[Value]],
-        are_known: Sequence[bool],
-        state: LogState,
+        self, frame: pl.DataFrame, known: Sequence[Mapping[str, Value]], state: LogState
     ) -> Rows:
-        """The rows of a frame with columns of labels; where these are not known it has none."""
-        encoder = self.exported.encoder
-        try:
-            columns = [pl.Series(name, values) for name, values in labels.items()]
-        except (TypeError, pl.exceptions.PolarsError) as error:
-            raise DataError(
-                f"columns {', '.join(self.label_columns)} must hold labels, one kind of values "
-                f"each, got others: {shortened(str(error))}"
-            ) from error
+        """The rows of a frame with what is known of their labels.
+
+        A row without a label of one of its tasks has none.
+        """
+        encoder, inputs = self.exported.encoder, self.exported.file.inputs
+        has_task_RT = inputs.has_task[encoder.scenario_numbers(frame)]
+        is_known_RT = np.zeros(has_task_RT.shape, dtype=np.bool_)
+        problems, columns = [], []
+        for name in self.label_columns:
+            of_column = [self.tasks[task].column == name for task in inputs.tasks]
+            given = [
+                row.get(name) if any(has_tasks) else None
+                for row, has_tasks in zip(known, has_task_RT[:, of_column].tolist(), strict=True)
+            ]
+            values, problem = label_series(name, self.tasks, given)
+            problems += [problem] if problem else []
+            columns.append(values.alias(f"{KEY}{name}"))
+            is_given_R = np.array([name in row for row in known], dtype=np.bool_)
+            is_known_RT[:, of_column] = is_given_R[:, np.newaxis]
+        if problems:
+            raise DataError(*problems)
         found = labels_of_rows(self.exported, self.tasks, pl.DataFrame([*frame, *columns]), EVENTS)
-        is_labelled_R = found.is_labelled_R & np.array(are_known, dtype=np.bool_)
+        is_labelled_R = found.is_labelled_R & (is_known_RT | ~has_task_RT).all(axis=1)
         rows = encoder.rows_of_log(frame, found.labels_RT)
         scenario_R = np.where(is_labelled_R, rows.scenario_R, np.int16(state.unlabelled))
         return replace(rows, scenario_R=scenario_R)
@@ -160,13 +177,17 @@ class EventReader:
                 f"column '{self.log.time}' must hold the time of every event, got none in "
                 f"{rows_and_first(len(without), without)}"
             )
-        if state.origin < REAL_CLOCK * moments.units_a_second:
+        last = state.origin + max(state.last_moment, state.added_before)  # the first may be a 0
+        if last < REAL_CLOCK * moments.units_a_second:
             return
-        latest = int((time.time() + AHEAD) * moments.units_a_second) - state.origin
-        future = np.flatnonzero(moments.time_R > latest).tolist()
+        dtype = self.exported.encoder.types[self.log.time]
+        may_be_local = isinstance(dtype, pl.Datetime) and dtype.time_zone is None
+        ahead = AHEAD_OF_NO_ZONE if may_be_local else AHEAD
+        now = int(time.time() * moments.units_a_second) - state.origin
+        future = np.flatnonzero(moments.time_R > now + moments.units(ahead)).tolist()
         if future:
             raise DataError(
-                f"column '{self.log.time}' must hold times up to now, got one more than a day "
+                f"column '{self.log.time}' must hold times up to now, got one more than {ahead} "
                 f"ahead in {rows_and_first(len(future), future)}",
                 remedy="correct the clock of what sends events: such an event would make all "
                 "others too old",
@@ -183,6 +204,34 @@ def event_reader(exported: ExportedModel) -> EventReader:
     names = dict.fromkeys([*inputs.log.definition.columns, inputs.log.time, inputs.scenario.column])
     readers = tuple(reader_of(name, types[name]) for name in names)
     return EventReader(exported, inputs.log, readers, read_profile(exported.folder).tasks)
+
+
+def label_series(
+    name: str, tasks: Mapping[str, TaskDefinition], values: Sequence[Value]
+) -> tuple[pl.Series, str]:
+    """The labels of a column, and the problem of those that are none, or ''.
+
+    Each is read by itself, so that it means the same beside any others: as text if the tasks of
+    the column compare it by `equals`, else as a number.
+    """
+    rules = [task.equals for task in tasks.values() if task.column == name]
+    if None not in rules:
+        wanted = "texts, numbers, or true and false"
+        reader = ColumnReader(name, wanted, frozenset({str, type(None)}), _label_as_text)
+        labels, problem = reader.read(values)
+        return pl.Series(name, labels, dtype=pl.String), problem
+    labels, problem = number_reader(name).read(values)
+    numbers = [None if label is None else nearest_float(label) for label in labels]
+    return pl.Series(name, numbers, dtype=pl.Float64), problem
+
+
+def _label_as_text(value: Value) -> str:
+    if isinstance(value, bool | int):
+        return text_of(value)
+    if isinstance(value, float):
+        text: str = as_text(pl.Series([value])).item()
+        return text
+    raise ValueError(value)
 
 
 def _objects(document: object) -> Sequence[Mapping[str, Value]]:

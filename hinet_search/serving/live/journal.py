@@ -11,7 +11,7 @@ after a crash, and nothing else.
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -38,6 +38,7 @@ _INDICES = (
     "create index if not exists by_moment on events (moment)",
 )
 _INSERT = "insert into events values (?, ?, ?, ?, ?, ?, ?)"
+_SET_LABELS = "update events set labels = ?, labelled = ? where id = ?"
 _ADDED = "select * from events where added > ? and added <= ? order by added"
 _LABELLED = (
     "select * from events where labelled > ? and labelled <= ? and added <= ? order by labelled"
@@ -68,11 +69,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Taken:
-    """What became of some events: the changes, their last number, and how many brought nothing."""
+    """What became of some events: the changes, their last number, how many brought nothing new
+    (`again`), and how many came too late.
+    """
 
     changes: tuple[Change, ...]
     last: int
     again: int
+    late: int
 
 
 class Journal:
@@ -87,7 +91,9 @@ class Journal:
         with self._told():
             make_folder(folder)
             refuse_special(self.path)
-            make_file(self.path)
+            if self.path.is_symlink() and not self.path.exists():
+                raise OSError("it is a link that leads nowhere")
+            self._is_unused = make_file(self.path)
             self._database = sqlite3.connect(
                 self.path, isolation_level=None, check_same_thread=False, timeout=WAIT_SECONDS
             )
@@ -96,10 +102,14 @@ class Journal:
             self._database.execute(_TABLE)
             for index in _INDICES:
                 self._database.execute(index)
+            self._identity = _identity_of(self.path)
 
     def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+        """Close the file; one that was made here and never had an event is removed."""
+        with self._lock:
+            self._database.close()
+            if self._is_unused:
+                self.path.unlink(missing_ok=True)
 
     @property
     def last(self) -> int:
@@ -123,35 +133,49 @@ class Journal:
             raise damaged(self.path)
         return largest or 0
 
-    def take(self, events: Sequence[StoredEvent], last: int) -> Taken:
+    def take(self, events: Sequence[StoredEvent], last: int, first: int) -> Taken:
         """Write events as changes after the `last` one, all or none, and say which are new.
 
+        Those from before the moment `first` are too late, also labels of a row from before it.
         They are on disk when this returns.
         """
         changes: list[Change] = []
-        number, again = last, 0
+        number, again, late = last, 0, 0
         with self._told(), self._transaction():
             for event in events:
                 known = self._event(event.id)
-                if known is None:
+                if event.moment < first:
+                    late += 1
+                elif known is None:
                     number += 1
-                    labelled = None if event.labels is None else number
-                    values = (event.id, event.number, event.moment, event.row, event.labels)
-                    self._database.execute(_INSERT, (*values, number, labelled))
+                    self._insert(event, number)
                     changes.append(Change(event, is_row=True))
-                elif known.labels is None and event.labels is not None:
-                    number += 1
-                    self._database.execute(
-                        "update events set labels = ?, labelled = ? where id = ?",
-                        (event.labels, number, event.id),
-                    )
-                    whole = StoredEvent(
-                        known.id, known.number, known.moment, known.row, event.labels
-                    )
-                    changes.append(Change(whole, is_row=False))
-                else:
+                elif known.labels is not None or event.labels is None:
                     again += 1
-        return Taken(tuple(changes), number, again)
+                elif known.moment < first:
+                    late += 1
+                else:
+                    number += 1
+                    self._database.execute(_SET_LABELS, (event.labels, number, event.id))
+                    changes.append(Change(replace(known, labels=event.labels), is_row=False))
+        self._refuse_replaced()
+        self._is_unused = self._is_unused and not changes
+        return Taken(tuple(changes), number, again, late)
+
+    def _refuse_replaced(self) -> None:
+        """EnvironmentFault if the file was deleted or replaced: SQLite goes on to write to it."""
+        with suppress(OSError):
+            if _identity_of(self.path) == self._identity:
+                return
+        raise EnvironmentFault(
+            f"{self.path}: the file was deleted, moved or replaced while this server used it",
+            remedy="start the server again, and send what it did not answer once more",
+        )
+
+    def _insert(self, event: StoredEvent, number: int) -> None:
+        labelled = None if event.labels is None else number
+        values = (event.id, event.number, event.moment, event.row, event.labels)
+        self._database.execute(_INSERT, (*values, number, labelled))
 
     def changes(self, after: int, up_to: int) -> Iterator[Change]:
         """The changes after one up to another, rows first, with the labels of now.
@@ -184,7 +208,7 @@ class Journal:
         return None if found is None else self._of_row(found)
 
     def _of_row(self, row: Sequence[object]) -> StoredEvent:
-        """The event of a row; DataError if it is not one that `take` wrote."""
+        """The event of a row; JournalDamaged if it is not one that `take` wrote."""
         event_id, number, moment, text, labels = row
         if (
             isinstance(event_id, str)
@@ -207,8 +231,8 @@ class Journal:
                 if "locked" not in str(error):
                     raise _unusable(self.path, error) from error
                 raise EnvironmentFault(
-                    f"{self.path}: one process at a time takes events, but another one does",
-                    remedy="end that server, or name another folder with --state",
+                    f"{self.path}: one process at a time takes events, but another one has it open",
+                    remedy="end that server or program, or name another folder with --state",
                 ) from error
             except (sqlite3.Error, OSError) as error:
                 raise _unusable(self.path, error) from error
@@ -224,9 +248,19 @@ class Journal:
         self._database.execute("commit")
 
 
-def damaged(path: Path) -> DataError:
-    """The DataError for a journal with content that `serve --events` did not write."""
-    return DataError(
+def _identity_of(path: Path) -> tuple[int, int]:
+    """What stays the same of a file while it is neither deleted nor replaced."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+class JournalDamaged(DataError):
+    """A journal has content that `serve --events` did not write."""
+
+
+def damaged(path: Path) -> JournalDamaged:
+    """The error for a journal with content that `serve --events` did not write."""
+    return JournalDamaged(
         f"{path}: must be a journal that serve --events wrote, but is damaged",
         remedy="name another folder with --state",
     )

@@ -52,7 +52,8 @@ class LiveLog:
         self._reader: EventReader = event_reader(exported)
         self._adding, self._folding = threading.Lock(), threading.Lock()
         self._change = self._folded = read.events
-        self._fold_from = FOLD_CHANGES
+        # A first state begins with the first event: a newer model may have logged it itself.
+        self._fold_from = FOLD_CHANGES if read.generation else 1
         state = exported.encoder.history.log
         assert state is not None, "the model was checked"
         self._index = log_index(state)
@@ -83,7 +84,7 @@ class LiveLog:
 
     @property
     def needs_fold(self) -> bool:
-        """Whether so many changes are pending that answers become slow."""
+        """Whether so many changes are pending that answers become slow, or there is no state."""
         return self.num_pending >= self._fold_from
 
     def seen(self, frame: pl.DataFrame) -> SeenLog:
@@ -103,9 +104,7 @@ class LiveLog:
             index = self._index
             logged = self._reader.read(document, index.state, self._number)
             self._number += len(logged.events)
-            first = self._first_moment()
-            recent = [event for event in logged.events if event.moment >= first]
-            taken = self._journal.take(recent, self._change)
+            taken = self._journal.take(logged.events, self._change, self._first_moment())
             self._change = taken.last  # first, so that no number is given twice
             changed = [change.event for change in taken.changes if change.is_row]
             if changed == list(logged.events):
@@ -117,7 +116,7 @@ class LiveLog:
             added=num_added,
             labelled=len(taken.changes) - num_added,
             again=taken.again,
-            late=len(logged.events) - len(recent),
+            late=taken.late,
             last=self.last_time,
         )
 
@@ -137,6 +136,7 @@ class LiveLog:
             changes = tuple(self._journal.changes(self._change, last))
             self._index = self._with_changes(self._index, changes)
             self._change = last
+            self._number = max(self._number, self._journal.next_number)
 
     def fold(self) -> None:
         """Make the changes so far part of the state, and write its next generation.
@@ -162,7 +162,7 @@ class LiveLog:
         """The events of changes, which were checked before they were written; else DataError."""
         try:
             return self._reader.logged([change.event for change in changes], state)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise damaged(self._journal.path) from error
 
     def _folded_state(self, state: LogState, changes: Sequence[Change]) -> LogState:
