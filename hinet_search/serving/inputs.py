@@ -127,21 +127,10 @@ class Inputs(Frozen):
 
     @model_validator(mode="after")
     def _parts_of_sequences(self) -> "Inputs":
-        names = [*self.categorical, *self.scaled, *self.lists]
-        tasks = set(self.tasks) - set(self.amount_units)
-        for name, sequence in self.sequences.items():
-            wrong = sorted({*sequence.items} - {*self.categorical} | {*sequence.labels} - tasks)
-            if wrong:
-                raise ValueError(
-                    f"sequence {name} must be of categorical inputs and of tasks of 0 and 1, got "
-                    f"{', '.join(wrong)}"
-                )
-            names += sequence.part_names(name)
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if self.sequences and repeated:
-            raise ValueError(
-                f"sequences must give every input another name, got twice: {', '.join(repeated)}"
-            )
+        if self.log is not None:
+            tasks = [task for task in self.tasks if task not in self.amount_units]
+            others = [*self.categorical, *self.scaled, *self.lists]
+            self.log.check_sequences(self.categorical, tasks, others)
         return self
 
     @model_validator(mode="after")
@@ -250,10 +239,7 @@ class Inputs(Frozen):
     @property
     def numbered(self) -> tuple[str, ...]:
         """Labels and gaps of sequences, whose values are numbers of their own."""
-        names: list[str] = []
-        for name, sequence in self.sequences.items():
-            names += sequence.part_names(name)[len(sequence.items) :]
-        return tuple(names)
+        return () if self.log is None else self.log.numbered
 
     def encoded_types(self, types: Types) -> dict[str, pl.DataType]:
         """The types of the values that are encoded: ids distinct by scenario are texts."""

@@ -1,5 +1,6 @@
 """Log input: what an exported model reads of the log."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -37,3 +38,35 @@ class LogInput(Frozen):
     def definition(self) -> LogDefinition:
         """What inputs are made of a log, without the column of the time."""
         return LogDefinition(self.events, self.session, self.user or "", self.sequences)
+
+    @property
+    def numbered(self) -> tuple[str, ...]:
+        """Labels and gaps of sequences, whose values are numbers of their own."""
+        names: list[str] = []
+        for name, sequence in self.sequences.items():
+            names += sequence.part_names(name)[len(sequence.items) :]
+        return tuple(names)
+
+    def check_sequences(
+        self, categorical: Sequence[str], tasks: Sequence[str], others: Sequence[str]
+    ) -> None:
+        """Raise ValueError unless sequences are of inputs and tasks that there are.
+
+        Their parts must have names that no two inputs, of them and of `others`, have.
+        """
+        names = list(others)
+        for name, sequence in self.sequences.items():
+            wrong = {*sequence.items} - {*categorical} | {*sequence.labels} - {*tasks}
+            if wrong:
+                raise ValueError(
+                    f"sequence {name} must be of categorical inputs and of tasks of 0 and 1, got "
+                    f"{', '.join(sorted(wrong))}"
+                )
+            parts = sequence.part_names(name)
+            repeated = sorted({*parts} & {*names})
+            if repeated:
+                raise ValueError(
+                    "sequences must give every input another name, got twice: "
+                    f"{', '.join(repeated)}"
+                )
+            names += parts

@@ -97,10 +97,8 @@ def test_pooling_needs_a_list_that_is_pooled() -> None:
 
 def test_a_reader_needs_a_sequence() -> None:
     said = refusal("arms: {mmoe: }\nreference: mmoe\nfixed: {features.sequence_reader: bst}\n")
-    assert said == (
-        f"s.yaml:{LINE + 2}:9: features.sequence_reader needs a sequence in the data "
-        "(features.sequences), got none",
-    )
+    wanted = "features.sequence_reader needs a sequence in the data (features.sequences), got none"
+    assert said == (f"s.yaml:{LINE + 2}:9: {wanted}",)
 
 
 def test_a_group_that_is_no_text_is_one_problem() -> None:

@@ -19,6 +19,7 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.serving.compiled.layout import read_layout
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.live.journal import Journal
+from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.requests.document import columns_of
 from hinet_search.serving.requests.served_model import open_served
@@ -271,3 +272,25 @@ def test_damaged_rows_of_a_sequence_are_refused(
     seal(copied)
     with pytest.raises(DataError, match=told):
         open_folder(copied, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("categorical", "tasks", "others", "told"),
+    [
+        (
+            ["user"],
+            ["click"],
+            [],
+            "must be of categorical inputs and of tasks of 0 and 1, got item",
+        ),
+        (["item"], ["buy"], [], "must be of categorical inputs and of tasks of 0 and 1, got click"),
+        (["item"], ["click"], ["seen gap"], "another name, got twice: seen gap"),
+    ],
+)
+def test_a_file_of_sequences_that_do_not_fit_the_model_is_refused(
+    categorical: list[str], tasks: list[str], others: list[str], told: str
+) -> None:
+    seen = {"of": "user", "items": ["item"], "labels": ["click"], "labels_after": "1h"}
+    log = LogInput.model_validate({"time": "minute", "sequences": {"seen": seen}})
+    with pytest.raises(ValueError, match=told):
+        log.check_sequences(categorical, tasks, others)

@@ -47,16 +47,25 @@ class SeenSequence:
     def encoded(self, ids_of: IdsOfItems) -> Ids:
         """The slots (R, P * L) with the ids of the items, as training has them."""
         number_RL, others = self.slots_RPL[:, 0], self.slots_RPL[:, 1:]
-        is_seen_N = np.zeros(1 + len(self.items), dtype=np.bool_)
-        is_seen_N[number_RL] = True
-        seen = np.flatnonzero(is_seen_N[1:])
-        place_N = np.zeros(1 + len(self.items), dtype=np.int64)  # in `ids_UI`, of which 0 is none
-        place_N[1 + seen] = 1 + np.arange(seen.size)
-        ids_UI = ids_of(self.items[seen])
+        seen_U, place_RL = _seen_rows(number_RL, len(self.items))
         none_1I = np.zeros((1, self.items.width), dtype=np.int32)
-        ids_RLI = np.concatenate([none_1I, ids_UI])[place_N[number_RL]]
+        ids_RLI = np.concatenate([none_1I, ids_of(self.items[seen_U])])[place_RL]
         slots_RPL = np.concatenate([ids_RLI.transpose(0, 2, 1), others], axis=1)
         return slots_RPL.reshape(len(slots_RPL), -1)
+
+
+def _seen_rows(number_RL: Ids, num_rows: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows (U,) that are in some slot, and 1 + the place of each slot's among them, or 0."""
+    if number_RL.size < num_rows:  # the few rows of a request, of a large log
+        number_U, place_S = np.unique(number_RL, return_inverse=True)
+        has_none = bool(number_U.size) and number_U[0] == 0
+        place_RL = place_S.reshape(number_RL.shape) + (not has_none)
+        return number_U[int(has_none) :] - 1, place_RL
+    is_seen_N = np.zeros(1 + num_rows, dtype=np.bool_)
+    is_seen_N[number_RL] = True
+    is_seen_N[0] = False
+    place_N = np.where(is_seen_N, np.cumsum(is_seen_N), 0)
+    return np.flatnonzero(is_seen_N) - 1, place_N[number_RL]
 
 
 def seen_sequence(
