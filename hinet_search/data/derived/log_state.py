@@ -181,10 +181,11 @@ def later_moments(state: LogState, times: pl.Series) -> Moments:
 
     One that is no whole number is cut.
     """
-    whole = whole_times(times)
-    latest = min(state.origin + LONGEST, LARGEST)
-    moment_R = whole.clip(state.origin, latest) - state.origin
-    return Moments(moment_R.fill_null(NO_TIME).to_numpy(), state.moments.unit)
+    whole, latest = whole_times(times), min(state.origin + LONGEST, LARGEST)
+    is_known_R = whole.is_not_null().to_numpy() if whole.has_nulls() else True
+    whole_R = (whole.fill_null(state.origin) if whole.has_nulls() else whole).to_numpy()
+    moment_R = np.clip(whole_R, state.origin, latest) - state.origin
+    return Moments(np.where(is_known_R, moment_R, NO_TIME), state.moments.unit)
 
 
 def asked_inputs(index: LogIndex, frame: pl.DataFrame, time: str) -> pl.DataFrame:
@@ -342,6 +343,8 @@ def _refuse_old(time_R: Integers, first: int) -> None:
 
 def _like(recent: Rows, frame: pl.DataFrame) -> pl.DataFrame:
     """The columns of the rows of a state, in their types."""
+    if frame.schema == recent.frame.schema:
+        return frame
     return frame.select(recent.frame.columns).cast(recent.frame.schema)
 
 
