@@ -29,9 +29,10 @@ HOUR = LATE.number * 3_600
 
 
 @pytest.fixture(autouse=True)
-def _no_late_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that small logs have rows that are added up."""
+def _as_large_logs_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that small logs have rows that are added up, and pending ones in both indices."""
     monkeypatch.setattr("hinet_search.data.derived.log_state.LATE", TimeSpan(0, "s"))
+    monkeypatch.setattr("hinet_search.data.derived.log_index.NEWEST_ROWS", 3)
 
 
 def both(log: RandomLog) -> LogDefinition:

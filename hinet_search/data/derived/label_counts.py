@@ -26,6 +26,7 @@ from hinet_search.data.derived.countable_labels import (
 from hinet_search.data.derived.counts_index import CountsIndex, Quantities, counts_index
 from hinet_search.data.derived.days import delayed, periods_of
 from hinet_search.data.derived.event_log import Integers
+from hinet_search.data.derived.key_hashes import MOMENTS, WHOLE
 from hinet_search.data.derived.statistics import Counted, smoothed_values, statistic_names
 from hinet_search.data.lists import codes_of
 from hinet_search.data.reading import OWN
@@ -148,5 +149,6 @@ def _last_days(
             first_unknown = delayed(pl.first(), own_day.dtype, definition.delay)
             own_day = own_day.to_frame().select(first_unknown).to_series()
     # A row without a day counts nothing, like a row before all days.
-    next_day = counts.days.search_sorted(own_day, side="left")
-    return next_day.to_numpy().astype(np.int64) - 1
+    if own_day.has_nulls() or own_day.dtype not in (*WHOLE, *MOMENTS):
+        return counts.days.search_sorted(own_day, side="left").to_numpy().astype(np.int64) - 1
+    return np.searchsorted(counts.days.to_numpy(), own_day.to_numpy()) - 1  # without threads

@@ -202,7 +202,9 @@ def asked_values(index: LogIndex, frame: pl.DataFrame, time: str) -> NDArray[np.
     state = index.state
     moments = later_moments(state, frame[time])
     _refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
-    return index.inputs(_like(state.recent, frame), moments)
+    wanted, given = state.recent.frame.schema, frame.schema
+    is_alike = all(given[name] == dtype for name, dtype in wanted.items())
+    return index.inputs(frame if is_alike else _like(state.recent, frame), moments)
 
 
 def rolled(state: LogState, rows: Rows, moments: Moments) -> LogState:
@@ -343,8 +345,6 @@ def _refuse_old(time_R: Integers, first: int) -> None:
 
 def _like(recent: Rows, frame: pl.DataFrame) -> pl.DataFrame:
     """The columns of the rows of a state, in their types."""
-    if frame.schema == recent.frame.schema:
-        return frame
     return frame.select(recent.frame.columns).cast(recent.frame.schema)
 
 
