@@ -61,12 +61,12 @@ COUNTED = {
 }
 
 MATCHED = {
-    "categorical": ["user", "item"],
+    "categorical": ["user", "item", "shelf", "born"],
     "numeric": ["price"],
     "statistics": {"by": ["user", "item"]},
     "lists": {
         "friends": {"column": "friends", "item": "user", "separator": ",", "pooled": False},
-        "tags": {"column": "tags", "item": "shelf", "pooled": False},
+        "tags": {"column": "tags", "item": "user", "pooled": False},
     },
     "matches": {
         "lists": ["friends", "tags"],
