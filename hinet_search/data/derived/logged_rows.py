@@ -48,17 +48,6 @@ class LoggedRows:
             self.has_TR[:, row_N],
         )
 
-    def of_key(self, number: int) -> "LoggedRows":
-        """The rows with one of the keys, and without labels."""
-        return LoggedRows(
-            self.hash_KR[number : number + 1],
-            self.time_R,
-            self.number_R,
-            self.is_seen_R,
-            self.added_TR[:0],
-            self.has_TR[:0],
-        )
-
     @property
     def in_order(self) -> "LoggedRows":
         """The rows in the order of a log."""

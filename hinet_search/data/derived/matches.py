@@ -55,7 +55,7 @@ TRAIN = 0
 Lists = Mapping[str, ListDefinition]
 Usual = Mapping[tuple[str, str], pl.DataFrame]
 Named = Iterator[tuple[str, NDArray[np.float64]]]
-NumbersOfBlock = Callable[["_Block"], Named]
+NumbersOfBlock = Callable[["_HashedBlock"], Named]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class KnownMatches:
 
 
 @dataclass(frozen=True)
-class _Block:
+class _HashedBlock:
     """Some of the rows, and the hashes of their values in the columns of `by` (R,)."""
 
     rows: ListedRows
@@ -173,11 +173,13 @@ def _distinct(hash_R: Hashes) -> Hashes:
     return known_V
 
 
-def _block(rows: ListedRows, matches: MatchesDefinition) -> _Block:
-    return _Block(rows, {column: column_hashes(rows.frame[column]) for column in matches.by})
+def _block(rows: ListedRows, matches: MatchesDefinition) -> _HashedBlock:
+    return _HashedBlock(rows, {column: column_hashes(rows.frame[column]) for column in matches.by})
 
 
-def _values(of_block: Sequence[NumbersOfBlock], block: _Block) -> dict[str, NDArray[np.float32]]:
+def _values(
+    of_block: Sequence[NumbersOfBlock], block: _HashedBlock
+) -> dict[str, NDArray[np.float32]]:
     """The numbers of some rows by name."""
     named = (number for numbers in of_block for number in numbers(block))
     return {name: number_R.astype(np.float32) for name, number_R in named}
@@ -288,7 +290,7 @@ def _agreement(
 ) -> Iterator[NumbersOfBlock]:
     lists = rows.lists[list_.column]
 
-    def length(block: _Block) -> Named:
+    def length(block: _HashedBlock) -> Named:
         yield f"{name} length", np.log1p(lists.length_D[block.rows.list_numbers(list_.column)])
 
     yield length
@@ -307,7 +309,7 @@ def _agreement_in(
 ) -> NumbersOfBlock:
     """Entries of each row's list that agree with the row in a column."""
 
-    def numbers(block: _Block) -> Named:
+    def numbers(block: _HashedBlock) -> Named:
         list_R = block.rows.list_numbers(list_column)
         length_R = block.rows.lists[list_column].length_D[list_R]
         count_R = entries.count(list_R, found(hash_V, block.hashes[column]))
@@ -333,7 +335,7 @@ def _rate_of(
 ) -> NumbersOfBlock:
     """The rate of each row's value in a column; 0 where it has none."""
 
-    def numbers(block: _Block) -> Named:
+    def numbers(block: _HashedBlock) -> Named:
         of_R, is_known_R = of.of(block.hashes[column])
         among_R, _ = among.of(block.hashes[column])
         rate_R = excess_rates((of_R, of.total), (among_R, among.total), smoothing)
@@ -345,7 +347,7 @@ def _rate_of(
 def _count_of(name: str, column: str, counts: ValueCounts) -> NumbersOfBlock:
     """The log of the count of each row's value in a column; 0 where it has none."""
 
-    def numbers(block: _Block) -> Named:
+    def numbers(block: _HashedBlock) -> Named:
         count_R, _ = counts.of(block.hashes[column])
         yield name, np.log1p(count_R)
 
@@ -374,7 +376,7 @@ def _similarity(
     item_E = known.positions(lists.entries_E)
     similarity = ListSimilarity.of(known.factors, known.is_known_I, lists, item_E)
 
-    def numbers(block: _Block) -> Named:
+    def numbers(block: _HashedBlock) -> Named:
         list_R = block.rows.list_numbers(list_.column)
         item_R = known.positions(block.rows.frame[list_.own_item])
         yield f"{name} similarity", similarity.of_rows(list_R, item_R)

@@ -51,7 +51,7 @@ def request_encoder(encoder: Encoder, live: Live | None = None) -> RequestEncode
     ids = [_ids_by_value(vocabulary) for vocabulary in encoding.all_vocabularies]
     lists = _list_inputs(encoder, ids)
     numbers = number_inputs((*inputs.numeric, *inputs.derived), encoding)
-    derived = DerivedNumbers(encoder, live, list_readers(encoder))
+    derived = LookedUpNumbers(encoder, live, list_readers(encoder))
     return LookupEncoder(encoder, tuple(ids), numbers, lists, derived)
 
 
@@ -100,7 +100,7 @@ def compared_columns(
 
 
 @dataclass(frozen=True)
-class DerivedNumbers:
+class LookedUpNumbers:
     """Numbers that are derived from labels, lists and the log, by look-up.
 
     `live` tells what rows see of a log that goes on; `lists` are the columns of lists.
@@ -151,7 +151,7 @@ class LookupEncoder:
     ids: tuple[Ids, ...]
     numbers: NumberInputs
     lists: tuple[ListInput, ...]
-    derived: DerivedNumbers
+    derived: LookedUpNumbers
 
     def encode(self, rows: RequestRows) -> Columns:
         """Return the encoded columns."""
