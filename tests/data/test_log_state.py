@@ -31,9 +31,10 @@ NOT_SEEN = np.zeros(3, dtype=np.bool_)
 
 @pytest.fixture(autouse=True)
 def _as_large_logs_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that small logs have rows that are added up, and pending ones in both indices."""
+    """So that small logs have old rows, pending ones in both indices, and many rows that ask."""
     monkeypatch.setattr("hinet_search.data.derived.log_state.LATE", TimeSpan(0, "s"))
     monkeypatch.setattr("hinet_search.data.derived.log_index.NEWEST_ROWS", 3)
+    monkeypatch.setattr("hinet_search.data.derived.log_index.PAIRS_AT_ONCE", 40)
 
 
 def both(log: RandomLog) -> LogDefinition:

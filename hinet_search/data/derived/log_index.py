@@ -53,6 +53,7 @@ from hinet_search.study.event_definition import EventsDefinition
 if TYPE_CHECKING:
     from hinet_search.data.derived.log_state import LogState
 
+PAIRS_AT_ONCE = 2**17  # of a key and a row, in memory
 NEWEST_ROWS = 128  # pending in an index of their own; it is made again for every row that comes
 
 
@@ -123,6 +124,16 @@ class LogIndex:
 
     def inputs(self, frame: pl.DataFrame, moments: Moments) -> NDArray[np.float32]:
         """The columns of `inputs_after` (Q, C) of rows that see the log, not one another."""
+        num_rows = max(PAIRS_AT_ONCE // len(self.state.keys), 1)
+        parts = [slice(start, start + num_rows) for start in range(0, max(len(frame), 1), num_rows)]
+        return np.concatenate(
+            [
+                self._inputs(frame[part], Moments(moments.time_R[part], moments.unit))
+                for part in parts
+            ]
+        )
+
+    def _inputs(self, frame: pl.DataFrame, moments: Moments) -> NDArray[np.float32]:
         events, session = self.state.definition.events, self.state.definition.session
         asked = Asked(key_hashes(frame, self.state.keys), moments.time_R)
         blocks = []

@@ -57,7 +57,10 @@ def request_encoder(encoder: Encoder, live: Live | None = None) -> RequestEncode
 
 @dataclass(frozen=True)
 class FrameEncoder:
-    """Encodes as `predict` does, for inputs that need joins; `live` tells what rows see now."""
+    """Encodes as `predict` does, for lists of which entries have another type than their ids.
+
+    `live` tells what rows see of a log that goes on.
+    """
 
     encoder: Encoder
     live: Live | None = None
@@ -101,7 +104,7 @@ def compared_columns(
 
 @dataclass(frozen=True)
 class LookedUpNumbers:
-    """Numbers that are derived from labels, lists and the log, by look-up.
+    """Numbers that are derived from labels, lists and the log, looked up in their indices.
 
     `live` tells what rows see of a log that goes on; `lists` are the columns of lists.
     """
