@@ -27,7 +27,7 @@ def unit_of(dtype: pl.DataType, time_unit: TimeUnit | None) -> TimeUnit:
 
 def whole_times(values: pl.Series) -> pl.Series:
     """Times as 64-bit whole numbers, null where there is none; of datetimes the moment."""
-    known = values.fill_nan(None) if values.dtype.is_float() else values.to_physical()
+    known = values.fill_nan(None) if values.dtype.is_float() else values
     return known.cast(pl.Int64, strict=False)
 
 

@@ -25,6 +25,8 @@ from hinet_search.server.current_model import CurrentModel, Log, keep_current
 from hinet_search.server.metrics import Metrics
 from hinet_search.server.settings import Limits, Listening
 from hinet_search.serving.live.journal import Journal
+from hinet_search.serving.model_folder import file_of_folder
+from hinet_search.serving.state import refuse_without_log
 
 GRACE_SECONDS = 30  # a request that runs longer after SIGTERM is given up
 IDLE_SECONDS = 75  # longer than a balancer keeps a connection that it may still use
@@ -46,8 +48,9 @@ class ServerOptions:
 def serve(options: ServerOptions, say: Log) -> None:
     """Serve the model of a folder until SIGTERM or SIGINT; `say` gets the lines of the log.
 
-    Errors: ConfigurationError without a token that is needed; EnvironmentFault if the port cannot
-    be used, or another process takes events; those of `open_served` for the first model.
+    Errors: ConfigurationError without a token that is needed, or if the model has no log for
+    events; EnvironmentFault if the port cannot be used, or another process takes events; those of
+    `open_served` for the first model.
     """
     listening = options.listening
     check_token(listening.host, listening.port, listening.token)
@@ -81,6 +84,7 @@ async def _serve(options: ServerOptions, listener: socket.socket, stop: Event, l
     with ExitStack() as stack:
         journal = None
         if options.state is not None and options.events:
+            refuse_without_log(options.folder, file_of_folder(options.folder))
             journal = stack.enter_context(closing(Journal(options.state)))
         current = CurrentModel(options.folder, metrics, log, options.state, journal)
         stack.callback(current.finish)

@@ -174,28 +174,30 @@ class Encoder:
         for field, name in enumerate(self.inputs.categorical):
             is_unseen_R = (columns.ids_RF[:, field] == 0) & frame[name].is_not_null().to_numpy()
             counts[name] = int(is_unseen_R.sum())
-        return counts | unseen_lists(self.inputs, frame, columns.lists_RS)
+        has_entries = {
+            name: _has_entries(each, frame)
+            for name, each in self.inputs.lists.items()
+            if each.pooled
+        }
+        return counts | unseen_lists(self.inputs, has_entries, columns.lists_RS)
 
 
 def unseen_lists(
-    inputs: Inputs, values: Mapping[str, pl.Series] | pl.DataFrame, lists_RS: NDArray[np.int32]
+    inputs: Inputs, has_entries: Mapping[str, NDArray[np.bool_]], lists_RS: NDArray[np.int32]
 ) -> dict[str, int]:
     """The number of rows whose list has entries, but none with an id, by the name of the list.
 
-    `values` has the values of every column of lists.
+    `has_entries` says of every pooled list which rows have entries (R,).
     """
     counts, start = {}, 0
     for field in list_fields(inputs.lists, inputs.categorical):
         slots_RS = lists_RS[:, start : start + field.length]
         start += field.length
-        has_entries_R = _has_entries(inputs.lists[field.name], values)
-        counts[field.name] = int((has_entries_R & ~slots_RS.any(axis=1)).sum())
+        counts[field.name] = int((has_entries[field.name] & ~slots_RS.any(axis=1)).sum())
     return counts
 
 
-def _has_entries(
-    definition: ListDefinition, values: Mapping[str, pl.Series] | pl.DataFrame
-) -> NDArray[np.bool_]:
-    column, separator = values[definition.column], definition.separator
+def _has_entries(definition: ListDefinition, frame: pl.DataFrame) -> NDArray[np.bool_]:
+    column, separator = frame[definition.column], definition.separator
     lists = column if separator is None else split_texts(column, separator)
     return (lists.list.drop_nulls().list.len() > 0).fill_null(value=False).to_numpy()

@@ -19,9 +19,8 @@ from hinet_search.data.derived.days import HOUR_SECONDS, HOURS, period_type
 from hinet_search.data.derived.label_counts import DAY as COUNTED_DAY
 from hinet_search.data.derived.label_counts import LabelCounts, label_counts, later_statistics
 from hinet_search.data.derived.log_state import LogState, asked_inputs, asked_sequences
+from hinet_search.data.derived.match_index import COUNT, ITEM
 from hinet_search.data.derived.matches import (
-    COUNT,
-    ITEM,
     KnownMatches,
     counted_pairs,
     known_of,

@@ -94,15 +94,23 @@ def write_config(folder: Path, file: ModelFile) -> None:
     (folder / CONFIG).write_text(HEAD + written(file.model_dump(mode="json")), encoding="utf-8")
 
 
+def file_of_folder(folder: Path) -> ModelFile:
+    """What the models of a folder are and what they read; errors as below."""
+    return parse_model_file(_read_config(folder))
+
+
+def _read_config(folder: Path) -> YamlFile:
+    refuse_other_files(folder, sealed_files(folder) & {CONFIG}, [CONFIG])
+    return read(folder / CONFIG)
+
+
 def open_folder(folder: Path, device: torch.device) -> ExportedModel:
     """Open the model of a folder and check all files that it is read from.
 
     Errors: DataError when the folder is no exported model or a file has wrong content;
     ConfigurationError for an unknown model; EnvironmentFault when a file cannot be read.
     """
-    sealed = sealed_files(folder)
-    refuse_other_files(folder, sealed & {CONFIG}, [CONFIG])
-    yaml = read(folder / CONFIG)
+    sealed, yaml = sealed_files(folder), _read_config(folder)
     file = parse_model_file(yaml)
     refuse_other_files(folder, sealed, file.files)
     encoder = _open_encoder(folder / ENCODING, file.inputs)

@@ -23,6 +23,7 @@ from hinet_search.common.files import FOLDER, locked, replacing, replacing_folde
 from hinet_search.common.frozen_model import Frozen
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import rolling_of_folder, rolling_tables
+from hinet_search.serving.model_file import ModelFile
 from hinet_search.serving.model_folder import ExportedModel
 
 INDEX, JOURNAL = "state.json", "events.db"
@@ -53,6 +54,15 @@ def refuse_fixed(exported: ExportedModel) -> None:
         remedy="write refresh: day in the data definition, launch and export again; or leave "
         "out --state",
     )
+
+
+def refuse_without_log(folder: Path, file: ModelFile) -> None:
+    """ConfigurationError unless the model of a folder reads a log, to which events are added."""
+    if file.inputs.log is None:
+        raise ConfigurationError(
+            f"--events: {folder} must have events, sessions or sequences, got none",
+            remedy="declare features.events, launch and export again; or leave out --events",
+        )
 
 
 def generation_of(folder: Path) -> int:
@@ -119,11 +129,7 @@ def read_state(exported: ExportedModel, folder: Path) -> tuple[ExportedModel, Re
 
     Errors: those of `with_state`; ConfigurationError if the model has no log.
     """
-    if exported.file.inputs.log is None:
-        raise ConfigurationError(
-            f"--events: {exported.folder} must have events, sessions or sequences, got none",
-            remedy="declare features.events, launch and export again; or leave out --events",
-        )
+    refuse_without_log(exported.folder, exported.file)
     index = _index(folder)
     generation, events = (0, 0) if index is None else (index.generation, index.events)
     return _with_tables(exported, folder, index), ReadState(folder, generation, events)

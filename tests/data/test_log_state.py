@@ -27,12 +27,15 @@ from hinet_search.study.log_definition import LogDefinition
 from tests.data.event_tables import TASKS, RandomLog, in_time, one_split, part, parts
 
 HOUR = LATE.number * 3_600
+NOT_SEEN = np.zeros(3, dtype=np.bool_)
 
 
 @pytest.fixture(autouse=True)
-def _no_late_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that small logs have rows that are added up."""
+def _as_large_logs_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that small logs have old rows, pending ones in both indices, and many rows that ask."""
     monkeypatch.setattr("hinet_search.data.derived.log_state.LATE", TimeSpan(0, "s"))
+    monkeypatch.setattr("hinet_search.data.derived.log_index.NEWEST_ROWS", 3)
+    monkeypatch.setattr("hinet_search.data.derived.log_index.PAIRS_AT_ONCE", 40)
 
 
 def both(log: RandomLog) -> LogDefinition:
@@ -153,6 +156,22 @@ def test_labels_may_come_after_their_rows() -> None:
         assert_array_equal(index.inputs(frame, asked[1]), unlabelled)
         index = index.with_later(rows, moments, nothing_seen)
         assert_array_equal(index.inputs(frame, asked[1]), expected, err_msg=f"seed {seed}")
+
+
+def test_pending_rows_may_come_in_any_order() -> None:
+    for seed in range(40):
+        log, draw = one_split(seed), np.random.default_rng(seed)
+        order_R = in_time(log)
+        timed = order_R[log.moments.time_R[order_R] != NO_TIME]
+        first, later, last = timed[: timed.size // 3], timed[timed.size // 3 : -3], timed[-3:]
+        state = state_after(log, first)
+        index = state.index
+        for row_P in np.array_split(draw.permutation(later), max(later.size // 2, 1)):
+            index = index.with_later(*part(log, row_P))
+        rows, moments = part(log, last)
+        expected = inputs_after(rolled(state, *part(log, later)), rows, moments, NOT_SEEN)
+        frame = rows.frame.select(state.recent.frame.columns)
+        assert_array_equal(index.inputs(frame, moments), expected, err_msg=f"seed {seed}")
 
 
 def test_recent_rows_get_their_labels() -> None:

@@ -12,9 +12,11 @@ import torch
 from numpy.testing import assert_array_equal
 
 import hinet_search as hs
+from hinet_search.common.errors import ConfigurationError
 from hinet_search.server.app import Service
 from hinet_search.server.current_model import CurrentModel
 from hinet_search.server.metrics import Metrics
+from hinet_search.server.run import ServerOptions, serve
 from hinet_search.server.settings import Limits, Listening
 from hinet_search.serving.live import live_log
 from hinet_search.serving.live.journal import Journal
@@ -91,6 +93,26 @@ def test_wrong_events_are_refused(model: Path, tmp_path: Path) -> None:
         many = [event(0)] * 10_001
         assert send(asked, *many).status_code == 413
         assert journal.last == 0
+
+
+def test_a_model_that_reads_no_log_is_refused_before_a_folder_for_events_is_made(
+    model: Path, tmp_path: Path
+) -> None:
+    study, out = model.parent / "shop.yaml", model.parent / "out"
+    hs.export(str(study), tmp_path / "raw", arm="raw", output=out)
+    options = ServerOptions(
+        tmp_path / "raw",
+        Listening(port=free_port()),
+        Limits(),
+        1,
+        state=tmp_path / "s",
+        events=True,
+    )
+    with pytest.raises(
+        ConfigurationError, match="must have events, sessions or sequences, got none"
+    ):
+        serve(options, print)
+    assert not (tmp_path / "s").exists()
 
 
 def test_a_server_without_events_says_how_to_take_them(model: Path, tmp_path: Path) -> None:

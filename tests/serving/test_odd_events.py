@@ -81,7 +81,7 @@ def add(live: LiveLog, *events: dict[str, Any]) -> TakenEvents:
 
 def inputs(live: LiveLog) -> Any:
     """What the newest rows see of the log."""
-    return live.values(newer()[-20:])
+    return live.seen(newer()[-20:]).value_RC
 
 
 OTHER_KINDS = (
@@ -221,7 +221,7 @@ def test_a_clock_that_is_ahead_makes_no_event_of_now_late(
     assert add(live, event(1, minute=minute + 600)).added == 1
     live.fold()
     assert add(live, event(2, minute=minute)).added == 1
-    live.values(newer()[:1].with_columns(minute=pl.lit(minute)))
+    live.seen(newer()[:1].with_columns(minute=pl.lit(minute)))
 
 
 def test_a_first_row_without_a_real_time_leaves_the_clock_real(

@@ -180,10 +180,10 @@ def _with_older_labels(
     has_last_LS: list[NDArray[np.bool_]] = []
     num_recent_S = np.sum(recent.has_last_LS, axis=0, dtype=np.int64)  # of the last ones
     num_older_S = older.num_R[row_S]
+    older_LS = np.array([last_R[row_S] for last_R in older.last_LR])
     for back, (last_S, has_S) in enumerate(zip(recent.last_LS, recent.has_last_LS, strict=True)):
         place_S = back - num_recent_S  # among the older ones, where it is none of the recent
         has_older_S = ~has_S & (place_S < num_older_S)
-        older_LS = np.stack(older.last_LR)[:, row_S]
         of_older_S = np.take_along_axis(older_LS, np.maximum(place_S, 0)[None], axis=0)[0]
         last_LS.append(np.where(has_older_S, of_older_S, last_S))
         has_last_LS.append(has_S | has_older_S)

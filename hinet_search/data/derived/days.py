@@ -24,6 +24,8 @@ LATEST = datetime(9998, 12, 31, tzinfo=UTC)
 
 def periods_of(values: pl.Series, definition: StatisticsDefinition) -> pl.Series:
     """The day, or hour, of each value of a clock, null where it is missing; in order of time."""
+    if values.dtype == pl.Date:
+        return values.alias("clock")
     return _column_of(values, partial(period, definition=definition))
 
 

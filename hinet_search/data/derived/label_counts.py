@@ -5,14 +5,16 @@ clock it counts labels of strictly earlier days (or hours) that are known by the
 valid, and of test too if statistics are refreshed; without a clock all labels of train. So a row
 long enough after the study's last day counts all labels.
 
-Shape legend: R rows.
+Shape legend: R rows, C columns.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from hinet_search.data.derived.countable_labels import (
     EVERYONE,
@@ -21,16 +23,19 @@ from hinet_search.data.derived.countable_labels import (
     countable_labels,
     key_columns,
 )
+from hinet_search.data.derived.counts_index import CountsIndex, Quantities, counts_index
 from hinet_search.data.derived.days import delayed, periods_of
-from hinet_search.data.derived.statistics import Counted, smoothed
-from hinet_search.data.encode import known_values
+from hinet_search.data.derived.event_log import Integers
+from hinet_search.data.derived.key_hashes import MOMENTS, WHOLE
+from hinet_search.data.derived.statistics import Counted, smoothed_values, statistic_names
 from hinet_search.data.lists import codes_of
 from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
-DAY, ROW = "number of the day", "row"
+DAY = "number of the day"
+ROWS_AT_ONCE = 2**14  # of all keys side by side
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,12 @@ class LabelCounts:
     def quantities(self) -> list[str]:
         """Names of what is counted, see `quantities`."""
         return [name for name in self.of_keys[EVERYONE].columns if name != DAY]
+
+    @cached_property
+    def index(self) -> CountsIndex:
+        """The tables of all keys for rows that ask, made when the first do."""
+        tables = {key: table for key, table in self.of_keys.items() if key != EVERYONE}
+        return counts_index(tables, DAY, len(self.days), self.quantities)
 
 
 def label_counts(definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
@@ -86,49 +97,58 @@ def later_statistics(
     counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame, tasks: Sequence[str]
 ) -> pl.DataFrame:
     """The columns of `target_statistics` for new rows, which have the column types of the study."""
-    return smoothed(definition, tasks, counted_before(counts, definition, frame))
+    blocks = [
+        later_values(counts, definition, frame[start : start + ROWS_AT_ONCE], tasks)
+        for start in range(0, max(len(frame), 1), ROWS_AT_ONCE)
+    ]
+    value_CR, names = np.concatenate(blocks, axis=1), statistic_names(definition, tasks)
+    return pl.DataFrame(dict(zip(names, value_CR, strict=True)))
+
+
+def later_values(
+    counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame, tasks: Sequence[str]
+) -> NDArray[np.float32]:
+    """The values of `later_statistics` (C, R)."""
+    last_R = _last_days(counts, definition, frame)
+    counted = counts.index.of_keys(frame, last_R)
+    return smoothed_values(definition, tasks, counted, _of_everyone(counts, last_R))
 
 
 def counted_before(
     counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame
 ) -> Counted:
     """What every new row may count of the labels in `counts`."""
-    clock = definition.clock
-    if clock is None:
-        last_R = np.zeros(len(frame), dtype=np.int64)
-    else:  # a row without a day counts nothing, like a row before all days
-        own_day = frame[clock]
-        if not isinstance(counts.days.dtype, pl.Datetime):  # models of old: a day is a moment
-            own_day = periods_of(own_day, definition)
-            first_unknown = delayed(pl.first(), own_day.dtype, definition.delay)
-            own_day = own_day.to_frame().select(first_unknown).to_series()
-        next_day = counts.days.search_sorted(own_day, side="left")
-        last_R = next_day.to_numpy().astype(np.int64) - 1
-    number = pl.Series(DAY, last_R)
+    last_R = _last_days(counts, definition, frame)
 
     def counted(key: tuple[str, ...]) -> pl.DataFrame:
-        columns = _key_columns([frame[column] for column in key])
-        return _up_to(counts.of_keys[key], pl.DataFrame([number, *columns]), counts.quantities)
+        if key == EVERYONE:
+            return pl.DataFrame(_of_everyone(counts, last_R))
+        return pl.DataFrame(counts.index.of_key(key, frame, last_R))
 
     return counted
 
 
-def _up_to(table: pl.DataFrame, rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """For every row the quantities of its key up to the row's day, 0 where there are none.
-
-    `rows` has the columns of a key and DAY.
-    """
-    by = [name for name in rows.columns if name != DAY]
-    numbered = rows.with_row_index(ROW)
-    latest = (
-        numbered.drop_nulls(by or None)
-        .sort(DAY)
-        .join_asof(table, on=DAY, by=by or None, strategy="backward", check_sortedness=False)
-    )
-    joined = numbered.select(ROW).join(latest, on=ROW, how="left", maintain_order="left")
-    return joined.select(pl.col(name).fill_null(0) for name in names)
+def _of_everyone(counts: LabelCounts, last_R: Integers) -> Quantities:
+    """What every row may count of all keys together (R,)."""
+    table = counts.of_keys[EVERYONE]
+    row_R = np.searchsorted(table[DAY].to_numpy(), last_R, side="right")
+    return {name: np.append(0, table[name].to_numpy())[row_R] for name in counts.quantities}
 
 
-def _key_columns(values: Sequence[pl.Series]) -> list[pl.Series]:
-    names = key_columns(values)
-    return [known_values(column).alias(name) for name, column in zip(names, values, strict=True)]
+def _last_days(
+    counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame
+) -> Integers:
+    """The number of the last day that every row may count (R,), -1 if it is before all days."""
+    clock = definition.clock
+    if clock is None:
+        return np.zeros(len(frame), dtype=np.int64)
+    own_day = frame[clock]
+    if not isinstance(counts.days.dtype, pl.Datetime):  # models of old: a day is a moment
+        own_day = periods_of(own_day, definition)
+        if definition.delay:
+            first_unknown = delayed(pl.first(), own_day.dtype, definition.delay)
+            own_day = own_day.to_frame().select(first_unknown).to_series()
+    # A row without a day counts nothing, like a row before all days.
+    if own_day.has_nulls() or own_day.dtype not in (*WHOLE, *MOMENTS):
+        return counts.days.search_sorted(own_day, side="left").to_numpy().astype(np.int64) - 1
+    return np.searchsorted(counts.days.to_numpy(), own_day.to_numpy()) - 1  # without threads

@@ -56,10 +56,10 @@ from hinet_search.data.derived.key_codes import column_codes, key_codes
 from hinet_search.data.derived.log_index import LogIndex, log_index
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.derived.rows_of_log import (
-    joined_rows,
     labelled_later,
     like,
     some_rows,
+    with_rows,
 )
 from hinet_search.data.derived.seen_sequences import SeenSequence, seen_sequence, still_shown
 from hinet_search.data.derived.sessions import NAMES, session_inputs_of
@@ -203,10 +203,11 @@ def later_moments(state: LogState, times: pl.Series) -> Moments:
 
     One that is no whole number is cut.
     """
-    whole = whole_times(times)
-    latest = min(state.origin + LONGEST, LARGEST)
-    moment_R = whole.clip(state.origin, latest) - state.origin
-    return Moments(moment_R.fill_null(NO_TIME).to_numpy(), state.moments.unit)
+    whole, latest = whole_times(times), min(state.origin + LONGEST, LARGEST)
+    is_known_R = whole.is_not_null().to_numpy() if whole.has_nulls() else True
+    whole_R = (whole.fill_null(state.origin) if whole.has_nulls() else whole).to_numpy()
+    moment_R = np.clip(whole_R, state.origin, latest) - state.origin
+    return Moments(np.where(is_known_R, moment_R, NO_TIME), state.moments.unit)
 
 
 def asked_inputs(index: LogIndex, frame: pl.DataFrame, time: str) -> pl.DataFrame:
@@ -256,7 +257,7 @@ def rolled(state: LogState, rows: Rows, moments: Moments) -> LogState:
     """
     new = np.flatnonzero(moments.time_R != NO_TIME)
     _refuse_old(moments.time_R[new], state.added_before)
-    joined = joined_rows(state.recent, some_rows(rows, new))
+    joined = with_rows(state.recent, some_rows(rows, new))
     time_R = np.concatenate([state.moments.time_R, moments.time_R[new]])
     late = state.moments.units(LATE) + state.reach
     added_before = max(state.added_before, int(time_R.max(initial=NO_TIME)) - late)
@@ -281,7 +282,7 @@ def _shown(state: LogState, rows: Rows, moments: Moments) -> tuple[Rows, Moments
     sequences = tuple(state.definition.sequences.values())
     if not sequences:
         return state.shown, state.shown_moments
-    joined = joined_rows(state.shown, rows)
+    joined = with_rows(state.shown, rows)
     together = Moments(np.concatenate([state.shown_moments.time_R, moments.time_R]), moments.unit)
     shown = np.flatnonzero(still_shown(sequences, joined, together))
     return some_rows(joined, shown), Moments(together.time_R[shown], moments.unit)
@@ -323,7 +324,7 @@ def inputs_after(
     DataError when rows are too old.
     """
     _refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
-    joined = joined_rows(state.recent, rows)
+    joined = with_rows(state.recent, rows)
     together = Moments(np.concatenate([state.moments.time_R, moments.time_R]), moments.unit)
     log = log_of(joined, together, EVERYTHING)
     if is_seen_R is not None:
@@ -350,8 +351,8 @@ def sequences_after(
     if not state.definition.sequences:
         return ()
     _refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
-    before = joined_rows(state.shown, state.recent)
-    joined = joined_rows(before, rows)
+    before = with_rows(state.shown, state.recent)
+    joined = with_rows(before, rows)
     times = [state.shown_moments.time_R, state.moments.time_R, moments.time_R]
     together = Moments(np.concatenate(times), moments.unit)
     log = log_of(joined, together, EVERYTHING)

@@ -16,6 +16,7 @@ V values of a column.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.blocks import blocks_of
+from hinet_search.data.derived.key_hashes import MISSING, Hashes, column_hashes, found
+from hinet_search.data.derived.match_index import (
+    COUNT,
+    ITEM,
+    KnownFactors,
+    MatchIndex,
+    ValueCounts,
+    match_index,
+)
 from hinet_search.data.derived.similarity import ItemFactors, ListSimilarity, factors_of
 from hinet_search.data.encode import VALUE, known_column
 from hinet_search.data.lists import (
@@ -41,12 +51,11 @@ from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import ListDefinition, MatchesDefinition
 
 TRAIN = 0
-ITEM, COUNT = "item", "count"
 
 Lists = Mapping[str, ListDefinition]
 Usual = Mapping[tuple[str, str], pl.DataFrame]
 Named = Iterator[tuple[str, NDArray[np.float64]]]
-NumbersOfBlock = Callable[[ListedRows], Named]  # of some rows
+NumbersOfBlock = Callable[["_HashedBlock"], Named]
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,19 @@ class KnownMatches:
     usual: Usual
     counts: Mapping[tuple[str, str], pl.DataFrame]
     factors: Mapping[str, ItemFactors]
+
+    @cached_property
+    def index(self) -> MatchIndex:
+        """The facts for rows that ask, made when the first do."""
+        return match_index(self.usual, self.counts, self.factors)
+
+
+@dataclass(frozen=True)
+class _HashedBlock:
+    """Some of the rows, and the hashes of their values in the columns of `by` (R,)."""
+
+    rows: ListedRows
+    hashes: Mapping[str, Hashes]
 
 
 def known_of(definition: DataDefinition, matches: MatchesDefinition, rows: Rows) -> KnownMatches:
@@ -104,20 +126,63 @@ def match_numbers(
     M C count     log(1 + entries of list M with the row's value of C), over the same lists
     L similarity  similarity of the row's item to the entries of list L, see similarity.py
     """
+    blocks = [rows.block(block) for block in blocks_of(len(rows.frame))]
+    distinct = {column: _distinct_hashes(column, blocks) for column in matches.by}
+    of_block = _numbers_of_block(known.index, matches, lists, rows, distinct)
+    tables = (pl.DataFrame(_values(of_block, _block(block, matches))) for block in blocks)
+    return mapped_frame(tables, cache)
+
+
+def match_values(
+    known: KnownMatches, matches: MatchesDefinition, lists: Lists, rows: ListedRows
+) -> NDArray[np.float32]:
+    """The values of `match_numbers` (C, R) of a few rows."""
+    block = _block(rows, matches)
+    distinct = {column: _distinct(hash_R) for column, hash_R in block.hashes.items()}
+    of_block = _numbers_of_block(known.index, matches, lists, rows, distinct)
+    return np.array(list(_values(of_block, block).values()))
+
+
+def _numbers_of_block(
+    index: MatchIndex,
+    matches: MatchesDefinition,
+    lists: Lists,
+    rows: ListedRows,
+    distinct: Mapping[str, Hashes],
+) -> list[NumbersOfBlock]:
+    """What gives the numbers of a block; `distinct` has the hashes of all rows' values."""
     of_block: list[NumbersOfBlock] = []
     for name in matches.lists:
-        of_block += _agreement(name, known, matches, lists[name], rows)
-    of_block += _rates(known, matches)
+        of_block += _agreement(name, index, distinct, lists[name], rows)
+    of_block += _rates(index, matches)
     for name in matches.similarity:
-        of_block.append(_similarity(name, known.factors[name], lists[name], rows))
-    blocks = (rows.block(block) for block in blocks_of(len(rows.frame)))
-    return mapped_frame((_columns(of_block, block) for block in blocks), cache)
+        of_block.append(_similarity(name, index.factors[name], lists[name], rows))
+    return of_block
 
 
-def _columns(of_block: Sequence[NumbersOfBlock], rows: ListedRows) -> pl.DataFrame:
-    """The numbers of some rows as columns."""
-    named = [number for numbers in of_block for number in numbers(rows)]
-    return pl.DataFrame([pl.Series(name, number_R.astype(np.float32)) for name, number_R in named])
+def _distinct_hashes(column: str, blocks: Sequence[ListedRows]) -> Hashes:
+    """The hashes of the distinct values of a column."""
+    of_blocks = [np.unique(column_hashes(block.frame[column])) for block in blocks]
+    return _distinct(np.concatenate(of_blocks))
+
+
+def _distinct(hash_R: Hashes) -> Hashes:
+    """The distinct hashes, ascending, without that of a missing value (V,)."""
+    hash_V = np.unique(hash_R)
+    known_V: Hashes = hash_V[hash_V != MISSING]
+    return known_V
+
+
+def _block(rows: ListedRows, matches: MatchesDefinition) -> _HashedBlock:
+    return _HashedBlock(rows, {column: column_hashes(rows.frame[column]) for column in matches.by})
+
+
+def _values(
+    of_block: Sequence[NumbersOfBlock], block: _HashedBlock
+) -> dict[str, NDArray[np.float32]]:
+    """The numbers of some rows by name."""
+    named = (number for numbers in of_block for number in numbers(block))
+    return {name: number_R.astype(np.float32) for name, number_R in named}
 
 
 def match_names(matches: MatchesDefinition) -> tuple[str, ...]:
@@ -218,82 +283,102 @@ def _lists_of_training_users(
 
 def _agreement(
     name: str,
-    known: KnownMatches,
-    matches: MatchesDefinition,
+    index: MatchIndex,
+    distinct: Mapping[str, Hashes],
     list_: ListDefinition,
     rows: ListedRows,
 ) -> Iterator[NumbersOfBlock]:
     lists = rows.lists[list_.column]
 
-    def length(block: ListedRows) -> Named:
-        yield f"{name} length", np.log1p(lists.length_D[block.list_numbers(list_.column)])
+    def length(block: _HashedBlock) -> Named:
+        yield f"{name} length", np.log1p(lists.length_D[block.rows.list_numbers(list_.column)])
 
     yield length
-    for column in matches.by:
-        values_V = distinct_values(rows.frame[column])
-        code_E = _codes(column, list_, lists.entries_E, known.usual, values_V)
-        entries = AgreeingEntries.of(lists, code_E, len(values_V))
-        yield _agreement_in(column, values_V, entries, name, list_.column)
+    for column, hash_V in distinct.items():
+        if column == list_.item:
+            dtype = rows.frame[column].dtype
+            hash_E = column_hashes(lists.entries_E.cast(dtype, strict=False))
+        else:
+            hash_E = index.usual[list_.own_item, column].of(lists.entries_E)
+        entries = AgreeingEntries.of(lists, found(hash_V, hash_E), hash_V.size)
+        yield _agreement_in(column, hash_V, entries, name, list_.column)
 
 
 def _agreement_in(
-    column: str, values_V: pl.Series, entries: AgreeingEntries, name: str, list_column: str
+    column: str, hash_V: Hashes, entries: AgreeingEntries, name: str, list_column: str
 ) -> NumbersOfBlock:
     """Entries of each row's list that agree with the row in a column."""
 
-    def numbers(block: ListedRows) -> Named:
-        list_R = block.list_numbers(list_column)
-        length_R = block.lists[list_column].length_D[list_R]
-        count_R = entries.count(list_R, codes_of(block.frame[column], values_V))
+    def numbers(block: _HashedBlock) -> Named:
+        list_R = block.rows.list_numbers(list_column)
+        length_R = block.rows.lists[list_column].length_D[list_R]
+        count_R = entries.count(list_R, found(hash_V, block.hashes[column]))
         yield f"{name} same {column}", np.log1p(count_R)
         yield f"{name} share {column}", count_R / np.maximum(length_R, 1)
 
     return numbers
 
 
-def _rates(known: KnownMatches, matches: MatchesDefinition) -> Iterator[NumbersOfBlock]:
+def _rates(index: MatchIndex, matches: MatchesDefinition) -> Iterator[NumbersOfBlock]:
     """Rates of all pairs of lists, then the counts behind them."""
     for of, among in matches.rates.items():
         for column in matches.by:
-            of_table, among_table = known.counts[of, column], known.counts[among, column]
-            of_V, among_V = of_table[COUNT].to_numpy(), among_table[COUNT].to_numpy()
-            rate_V = excess_rates(of_V, among_V, matches.smoothing)
-            yield _by_value(f"{of}/{among} {column}", column, of_table[VALUE], rate_V)
+            counts = index.counts[of, column], index.counts[among, column]
+            yield _rate_of(f"{of}/{among} {column}", column, *counts, matches.smoothing)
     for among in dict.fromkeys(matches.rates.values()):
         for column in matches.by:
-            table = known.counts[among, column]
-            log_count_V = np.log1p(table[COUNT].to_numpy())
-            yield _by_value(f"{among} {column} count", column, table[VALUE], log_count_V)
+            yield _count_of(f"{among} {column} count", column, index.counts[among, column])
 
 
-def excess_rates(
-    of_V: NDArray[np.float64], among_V: NDArray[np.float64], smoothing: float
-) -> NDArray[np.float64]:
-    """The smoothed rate of each value minus the overall rate; exactly 0 where nothing is known."""
-    num_of, num_among = of_V.sum(), max(among_V.sum(), 1.0)
-    excess_V = of_V * num_among - among_V * num_of  # exact: all are whole numbers
-    return np.asarray(excess_V / (num_among * (among_V + smoothing)))
-
-
-def _by_value(
-    name: str, column: str, values_V: pl.Series, number_V: NDArray[np.float64]
+def _rate_of(
+    name: str, column: str, of: ValueCounts, among: ValueCounts, smoothing: float
 ) -> NumbersOfBlock:
-    """The number of each row's value in a column; 0 where it has none."""
-    number_or_0 = np.append(number_V, 0.0)  # NONE is -1, the appended position
+    """The rate of each row's value in a column; 0 where it has none."""
 
-    def numbers(block: ListedRows) -> Named:
-        yield name, number_or_0[codes_of(block.frame[column], values_V)]
+    def numbers(block: _HashedBlock) -> Named:
+        of_R, is_known_R = of.of(block.hashes[column])
+        among_R, _ = among.of(block.hashes[column])
+        rate_R = excess_rates((of_R, of.total), (among_R, among.total), smoothing)
+        yield name, np.where(is_known_R, rate_R, 0.0)
 
     return numbers
 
 
-def _similarity(
-    name: str, factors: ItemFactors, list_: ListDefinition, rows: ListedRows
-) -> NumbersOfBlock:
-    similarity = ListSimilarity.of(factors, rows.lists[list_.column])
+def _count_of(name: str, column: str, counts: ValueCounts) -> NumbersOfBlock:
+    """The log of the count of each row's value in a column; 0 where it has none."""
 
-    def numbers(block: ListedRows) -> Named:
-        list_R = block.list_numbers(list_.column)
-        yield f"{name} similarity", similarity.of_rows(list_R, block.frame[list_.own_item])
+    def numbers(block: _HashedBlock) -> Named:
+        count_R, _ = counts.of(block.hashes[column])
+        yield name, np.log1p(count_R)
+
+    return numbers
+
+
+def excess_rates(
+    of: tuple[NDArray[np.float64], float],
+    among: tuple[NDArray[np.float64], float],
+    smoothing: float,
+) -> NDArray[np.float64]:
+    """The smoothed rate of each value minus the overall rate; exactly 0 where nothing is known.
+
+    Each are the entries with every value, and those of all values.
+    """
+    (of_V, num_of), (among_V, all_among) = of, among
+    num_among = max(all_among, 1.0)
+    excess_V = of_V * num_among - among_V * num_of  # exact: all are whole numbers
+    return np.asarray(excess_V / (num_among * (among_V + smoothing)))
+
+
+def _similarity(
+    name: str, known: KnownFactors, list_: ListDefinition, rows: ListedRows
+) -> NumbersOfBlock:
+    lists = rows.lists[list_.column]
+    item_E = known.positions(lists.entries_E)
+    similarity = ListSimilarity.of(known.factors, known.is_known_I, lists, item_E)
+
+    def numbers(block: _HashedBlock) -> Named:
+        list_R = block.rows.list_numbers(list_.column)
+        item_R = known.positions(block.rows.frame[list_.own_item])
+        yield f"{name} similarity", similarity.of_rows(list_R, item_R)
 
     return numbers

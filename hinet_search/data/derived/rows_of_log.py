@@ -32,10 +32,13 @@ def some_rows(rows: Rows, number: NDArray[np.intp]) -> Rows:
 
 def like(recent: Rows, frame: pl.DataFrame) -> pl.DataFrame:
     """The columns of the rows of a log, in their types."""
-    return frame.select(recent.frame.columns).cast(recent.frame.schema)
+    wanted, given = recent.frame.schema, frame.schema
+    is_alike = all(given[name] == dtype for name, dtype in wanted.items())
+    chosen = frame.select(recent.frame.columns)
+    return chosen if is_alike else chosen.cast(wanted)
 
 
-def joined_rows(recent: Rows, rows: Rows) -> Rows:
+def with_rows(recent: Rows, rows: Rows) -> Rows:
     """The rows of a log, then others."""
     return replace(
         recent,

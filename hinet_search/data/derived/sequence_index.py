@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hinet_search.data.derived.event_log import Integers
 from hinet_search.data.derived.moments import NO_TIME, Moments
-from hinet_search.data.derived.rows_of_log import joined_rows, labelled_later, some_rows
+from hinet_search.data.derived.rows_of_log import labelled_later, some_rows, with_rows
 from hinet_search.data.derived.seen_sequences import SeenSequence, numbered_parts
 from hinet_search.data.derived.sequences import EarlierSlots, LoggedParts
 from hinet_search.data.rows import Rows
@@ -47,7 +47,7 @@ class TimedRows:
     def followed_by(self, later: "TimedRows") -> "TimedRows":
         """These rows, then others."""
         return TimedRows(
-            joined_rows(self.rows, later.rows),
+            with_rows(self.rows, later.rows),
             Moments(np.append(self.moments.time_R, later.moments.time_R), self.moments.unit),
             {key: np.append(hash_R, later.hashes[key]) for key, hash_R in self.hashes.items()},
         )

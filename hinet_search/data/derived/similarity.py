@@ -63,24 +63,26 @@ class ListSimilarity:
     entries: AgreeingEntries  # by item
 
     @staticmethod
-    def of(factors: ItemFactors, lists: DistinctLists) -> "ListSimilarity":
-        """Sum up the factors of every list."""
+    def of(
+        factors: ItemFactors,
+        known_I: NDArray[np.bool_],
+        lists: DistinctLists,
+        item_E: NDArray[np.int64],
+    ) -> "ListSimilarity":
+        """Sum up the factors of every list; `item_E` is the item of each entry, or NONE."""
         num_items, factors_IK = len(factors.items_I), factors.factors_IK
-        item_E = codes_of(lists.entries_E, factors.items_I)
         times_DI = _times(lists, item_E, num_items)
-        known_I = (factors_IK != 0).sum(axis=1) > 0
         sum_DK, num_known_D = times_DI @ factors_IK, times_DI @ known_I.astype(np.float64)
         entries = AgreeingEntries.of(lists, item_E, num_items)
         return ListSimilarity(factors, known_I, sum_DK, num_known_D, entries)
 
-    def of_rows(self, list_R: NDArray[np.int64], item: pl.Series) -> NDArray[np.float64]:
-        """Similarity of each row's item to its list, in -1 to 1 (R,).
+    def of_rows(self, list_R: NDArray[np.int64], item_R: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Similarity of each row's item, or NONE, to its list, in -1 to 1 (R,).
 
         0 for an item without factors, and for a list without any other item that has factors.
         """
         if self.factors.items_I.is_empty():
             return np.zeros(list_R.size)
-        item_R = codes_of(item, self.factors.items_I)
         item_R = np.where((item_R != NONE) & self.known_I[item_R], item_R, NONE)
         own_R = self.entries.count(list_R, item_R)
         others_R = self.num_known_D[list_R] - own_R

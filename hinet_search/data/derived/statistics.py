@@ -21,13 +21,15 @@ with a null in the key has no statistics of that key.
 
 Rows that are newer than the study count by label_counts.py.
 
-Shape legend: R rows.
+Shape legend: R rows, K keys, A pairs of a key and a row, C columns.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from hinet_search.data.derived.countable_labels import (
     EVERYONE,
@@ -133,6 +135,26 @@ def smoothed(
         for key in definition.keys
     ]
     return pl.concat(tables, how="horizontal")
+
+
+def smoothed_values(
+    definition: StatisticsDefinition,
+    tasks: Sequence[str],
+    counted: Mapping[str, NDArray[np.int64]],
+    everyone: Mapping[str, NDArray[np.int64]],
+) -> NDArray[np.float32]:
+    """The values of `smoothed` (C, R), all keys at once.
+
+    `counted` are the quantities of every key (K, R), `everyone` those of all keys together (R,).
+    """
+    num_keys = len(definition.keys)
+    columns = {name: number_KR.ravel() for name, number_KR in counted.items()}
+    columns |= {_of_all(name): np.tile(number_R, num_keys) for name, number_R in everyone.items()}
+    of_any = definition.keys[0]  # the columns of all keys are computed alike
+    table = pl.DataFrame(columns).select(_statistics(definition, tasks, of_any, list(everyone)))
+    value_CA = np.array([column.to_numpy() for column in table])
+    value_CKR = value_CA.reshape(table.width, num_keys, -1)
+    return value_CKR.swapaxes(0, 1).reshape(num_keys * table.width, value_CKR.shape[2])
 
 
 def counted_within(definition: StatisticsDefinition, rows: Rows) -> Counted:

@@ -2,14 +2,14 @@
 
 To encode a table, Polars builds a search table of each vocabulary for every block of rows. The few
 values of a request are looked up in dictionaries that are built once, about 100 bytes an id. Inputs
-made of statistics, matches and the log are made as `predict` makes those of a block.
+made of statistics, matches and the log are those that `predict` makes of a block.
 Shape legend: R rows, F categorical fields, C columns of numbers, D derived ones.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -18,18 +18,22 @@ from numpy.typing import NDArray
 from hinet_search.data.checks import INTEGERS
 from hinet_search.data.columns import Columns
 from hinet_search.data.derived.inputs import list_fields
-from hinet_search.data.derived.log_state import SeenLog, seen_log
+from hinet_search.data.derived.label_counts import later_values
+from hinet_search.data.derived.log_state import LogState, SeenLog, seen_log
+from hinet_search.data.derived.matches import match_values
 from hinet_search.data.derived.seen_sequences import SeenSequence
 from hinet_search.data.encode import VALUE, Vocabulary
+from hinet_search.data.lists import ListedRows
 from hinet_search.serving.encoder import Encoder, unseen_lists
 from hinet_search.serving.history import RolledInputs
+from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.requests.json_values import Value, text_parser
-from hinet_search.serving.requests.list_inputs import Ids, ListInput, all_slots
+from hinet_search.serving.requests.list_inputs import Ids, ListInput, all_slots, has_entries_of
 from hinet_search.serving.requests.number_inputs import NumberInputs, number_inputs
+from hinet_search.serving.requests.numbered_lists import ListReader, list_readers
 from hinet_search.serving.requests.rows import RequestRows, series_of, texts_of
 
 Live = Callable[[pl.DataFrame], SeenLog]  # what rows see of the log now
-WITHOUT_LOG = RolledInputs(log=pl.DataFrame())
 
 
 class RequestEncoder(Protocol):
@@ -43,13 +47,13 @@ class RequestEncoder(Protocol):
 def request_encoder(encoder: Encoder, live: Live | None = None) -> RequestEncoder:
     """Return the encoder of requests that fits the inputs of a model, with a log that is `live`."""
     inputs, encoding = encoder.inputs, encoder.encoding
-    frames = FrameEncoder(encoder, live)
     if _has_cast_lists(encoder):
-        return frames
+        return FrameEncoder(encoder, live)
     ids = [_ids_by_value(vocabulary) for vocabulary in encoding.all_vocabularies]
     lists = _list_inputs(encoder, ids)
     numbers = number_inputs((*inputs.numeric, *inputs.derived), encoding)
-    return LookupEncoder(encoder, tuple(ids), numbers, lists, frames)
+    derived = LookedUpInputs(encoder, live, list_readers(encoder))
+    return LookupEncoder(encoder, tuple(ids), numbers, lists, derived)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,10 @@ class DerivedInputs:
 
 @dataclass(frozen=True)
 class FrameEncoder:
-    """Encodes as `predict` does, for inputs that need joins; `live` tells what rows see now."""
+    """Encodes as `predict` does, for lists of which entries have another type than their ids.
+
+    `live` tells what rows see of a log that goes on.
+    """
 
     encoder: Encoder
     live: Live | None = None
@@ -77,40 +84,79 @@ class FrameEncoder:
         numbers = pl.DataFrame(seen.value_RC, schema=schema)
         return self.encoder.columns(frame, RolledInputs(log=numbers, sequences=seen.sequences))
 
-    def derived(self, rows: RequestRows) -> DerivedInputs:
-        """What is derived from labels, lists and the log."""
-        frame, encoder = self.frame(rows), self.encoder
-        listed, inputs = encoder.listed(frame, rows.scenario_R), encoder.inputs
-        columns = encoder.history.numbers(inputs, listed, WITHOUT_LOG)
-        number_DR = np.array([column.to_numpy() for column in columns], dtype=np.float64)
-        number_DR = number_DR.reshape(len(columns), rows.num_rows)
-        if inputs.log is None or encoder.history.log is None:
-            return DerivedInputs(number_DR, ())
-        if self.live is not None:
-            seen = self.live(frame)
-        else:
-            seen = seen_log(encoder.history.log.index, listed.frame, inputs.log.time)
-        return DerivedInputs(np.concatenate([number_DR, seen.value_RC.T]), seen.sequences)
-
     def frame(self, rows: RequestRows) -> pl.DataFrame:
         """Return the rows as `predict` reads them from a table."""
-        inputs, types = self.encoder.inputs, self.encoder.types
-        values = dict(rows.values)
-        clock = inputs.statistics.clock if inputs.statistics is not None else None
-        limits = None if clock is None else _limits(types[clock])
-        if clock is not None and limits is not None:
-            values[clock] = [_within(value, *limits) for value in values[clock]]
-        columns = {
-            name: pl.Series(name, number_R, nan_to_null=True)
+        inputs = self.encoder.inputs
+        numbers = [
+            pl.Series(name, number_R, nan_to_null=True)
             for name, number_R in zip(inputs.numeric, rows.number_CR, strict=True)
-        }
-        for name in inputs.compared:
-            columns[name] = series_of(name, values[name], types[name])
-        clock_type = None if clock is None else types[clock]
-        if clock is not None and isinstance(clock_type, pl.Datetime):
-            every_moment = pl.Datetime("us", clock_type.time_zone)  # of Python fits
-            columns[clock] = series_of(clock, values[clock], every_moment)
-        return pl.DataFrame(columns)
+            if name not in inputs.compared
+        ]
+        compared = compared_columns(self.encoder, rows, inputs.compared)
+        return pl.DataFrame([*numbers, *compared])
+
+
+def compared_columns(
+    encoder: Encoder, rows: RequestRows, names: Iterable[str]
+) -> Iterator[pl.Series]:
+    """Yield columns whose values are compared with those of training, in their types."""
+    types, statistics = encoder.types, encoder.inputs.statistics
+    clock = None if statistics is None else statistics.clock
+    for name in dict.fromkeys(names):
+        values, dtype = rows.values[name], types[name]
+        limits = _limits(dtype) if name == clock else None
+        if limits is not None:
+            values = [_within(value, *limits) for value in values]
+        if name == clock and isinstance(dtype, pl.Datetime):
+            dtype = pl.Datetime("us", dtype.time_zone)  # every moment of Python fits
+        yield series_of(name, values, dtype)
+
+
+@dataclass(frozen=True)
+class LookedUpInputs:
+    """Inputs that are derived from labels, lists and the log, looked up in their indices.
+
+    `live` tells what rows see of a log that goes on; `lists` are the columns of lists.
+    """
+
+    encoder: Encoder
+    live: Live | None
+    lists: Mapping[str, ListReader]
+
+    def of(self, rows: RequestRows) -> DerivedInputs:
+        """The numbers (D, R) in the order of `Inputs.derived`, and sequences."""
+        history, inputs = self.encoder.history, self.encoder.inputs
+        blocks: list[NDArray[Any]] = [np.zeros((0, rows.num_rows))]
+        sequences: tuple[SeenSequence, ...] = ()
+        if history.counts is not None and inputs.statistics is not None:
+            frame = self._frame(rows, inputs.columns_of_statistics)
+            blocks.append(later_values(history.counts, inputs.statistics, frame, inputs.tasks))
+        if history.matches is not None and inputs.matches is not None:
+            listed = self._listed(rows, inputs.columns_of_matches)
+            blocks.append(match_values(history.matches, inputs.matches, inputs.lists, listed))
+        if history.log is not None and inputs.log is not None:
+            seen = self._seen(rows, history.log, inputs.log)
+            blocks.append(seen.value_RC.T)
+            sequences = seen.sequences
+        return DerivedInputs(np.concatenate(blocks), sequences)
+
+    def _seen(self, rows: RequestRows, state: LogState, log: LogInput) -> SeenLog:
+        names = (*log.definition.columns, log.time)
+        if self.live is None:
+            return seen_log(state.index, self._frame(rows, names), log.time)
+        names = (*names, self.encoder.inputs.scenario.column)
+        return self.live(pl.DataFrame(compared_columns(self.encoder, rows, names)))
+
+    def _frame(self, rows: RequestRows, names: Iterable[str]) -> pl.DataFrame:
+        frame = pl.DataFrame(compared_columns(self.encoder, rows, names))
+        return self.encoder.with_distinct_ids(frame, rows.scenario_R)
+
+    def _listed(self, rows: RequestRows, names: Iterable[str]) -> ListedRows:
+        frame, lists = self._frame(rows, names), {}
+        for name, reader in self.lists.items():
+            numbers, lists[name] = reader.read(rows.values[name])
+            frame = frame.hstack([numbers])
+        return ListedRows(frame, lists)
 
 
 @dataclass(frozen=True)
@@ -121,7 +167,7 @@ class LookupEncoder:
     ids: tuple[Ids, ...]
     numbers: NumberInputs
     lists: tuple[ListInput, ...]
-    frames: FrameEncoder
+    derived: LookedUpInputs
 
     def encode(self, rows: RequestRows) -> Columns:
         """Return the encoded columns."""
@@ -131,7 +177,7 @@ class LookupEncoder:
             ids_RF[:, field] = list(map(self.ids[field].get, self._keys(name, rows), repeat(0)))
         number_CR, slots = rows.number_CR, [all_slots(self.lists, rows.values, num_rows)]
         if inputs.derived or inputs.sequences:
-            derived = self.frames.derived(rows)
+            derived = self.derived.of(rows)
             number_CR = np.concatenate([number_CR, derived.number_DR])
             slots += [each.encoded(self._ids_of) for each in derived.sequences]
         return _columns(
@@ -168,9 +214,12 @@ def unseen_values(encoder: Encoder, rows: RequestRows, columns: Columns) -> dict
         name: num_unknown - rows.values[name].count(None)
         for name, num_unknown in zip(inputs.categorical, num_unknown_F, strict=True)
     }
-    names = {each.column for each in inputs.lists.values() if each.pooled}
-    lists = {name: series_of(name, rows.values[name], encoder.types[name]) for name in names}
-    return counts | unseen_lists(inputs, lists, columns.lists_RS)
+    pooled = {name: each for name, each in inputs.lists.items() if each.pooled}
+    has_entries = {}
+    for name, each in pooled.items():
+        limits = _limits(inputs.type_of_entries(each, encoder.types))
+        has_entries[name] = has_entries_of(rows.values[each.column], each.separator, limits)
+    return counts | unseen_lists(inputs, has_entries, columns.lists_RS)
 
 
 def _columns(

@@ -62,6 +62,23 @@ class ListInput:
         return [entry for entry in known if low <= entry <= high]
 
 
+def has_entries_of(
+    values: Sequence[Value], separator: str | None, limits: tuple[int, int] | None
+) -> NDArray[np.bool_]:
+    """Whether every row's list has an entry (R,), also one that is no value of its type."""
+    low, high = limits or (0, 0)
+
+    def has_entries(value: Value) -> bool:
+        if isinstance(value, str):
+            return any(text.strip() for text in value.split(separator))
+        entries = value if isinstance(value, list) else ()
+        if limits is None:
+            return any(entry is not None for entry in entries)
+        return any(entry is not None and low <= entry <= high for entry in entries)
+
+    return np.array([has_entries(value) for value in values], dtype=np.bool_)
+
+
 def all_slots(
     lists: Sequence[ListInput], columns: Mapping[str, Sequence[Value]], num_rows: int
 ) -> NDArray[np.int32]:

@@ -9,6 +9,7 @@ from tests.serving.requests.exported import (
     COUNTED,
     EVERYTHING,
     IDS_ONLY,
+    MATCHED,
     PLAIN,
     TIMED,
     write_export,
@@ -20,13 +21,14 @@ FEATURES = {
     "counted": COUNTED,
     "timed": TIMED,
     "ids": IDS_ONLY,
+    "matched": MATCHED,
 }
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ServedModel]:
     """A model of plain inputs, one of every input by look-up, two with statistics, by a number and by
-    datetimes, and one without numbers."""
+    datetimes, one without numbers, and one with matches."""
     folder: Path = tmp_path_factory.mktemp("exports")
     return {
         name: open_served(write_export(folder / name, features))

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ import torch
 
 from hinet_search.data.derived.inputs import fit_list_vocabularies
 from hinet_search.data.derived.label_counts import label_counts
+from hinet_search.data.derived.matches import known_of, match_numbers
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.encode import TrainingRows, fit_encoding
 from hinet_search.data.lists import with_numbered_lists
@@ -25,7 +27,7 @@ from hinet_search.serving.model_file import FORMAT, ModelFile, ModelOfFile, Weig
 from hinet_search.serving.model_folder import CARD, open_folder, write_config, write_tables
 from hinet_search.serving.profile import AmountSpread, Distribution, Profile
 from hinet_search.serving.sealed import seal
-from hinet_search.study.data_definition import TaskDefinition
+from hinet_search.study.data_definition import DataDefinition, TaskDefinition
 from hinet_search.study.feature_definition import FeatureDefinition
 from hinet_search.training.tensors import save_tensors
 from hinet_search.training.trial_config import whole_config
@@ -56,6 +58,23 @@ COUNTED = {
     "categorical": ["user"],
     "numeric": ["price"],
     "statistics": {"by": ["user", ["user", "item"]], "clock": "minute", "day_length": 100},
+}
+
+MATCHED = {
+    "categorical": ["user", "item", "shelf", "born"],
+    "numeric": ["price"],
+    "statistics": {"by": ["user", "item"]},
+    "lists": {
+        "friends": {"column": "friends", "item": "user", "separator": ",", "pooled": False},
+        "tags": {"column": "tags", "item": "user", "pooled": False},
+    },
+    "matches": {
+        "lists": ["friends", "tags"],
+        "by": ["user", "shelf", "born", "item"],
+        "rates": {"friends": "tags"},
+        "similarity": ["friends", "tags"],
+        "factors": 3,
+    },
 }
 
 
@@ -208,6 +227,12 @@ def _encoder(rows: Rows, definition: FeatureDefinition, not_finite: str) -> Enco
         derived = statistic_names(definition.statistics, TASKS)
         frame = frame.hstack(target_statistics(definition.statistics, rows, TASKS).get_columns())
         history = History(counts=label_counts(definition.statistics, rows))
+    if definition.matches is not None:
+        study = cast("DataDefinition", SimpleNamespace(features=definition, user="user"))
+        known = known_of(study, definition.matches, rows)
+        numbers = match_numbers(known, definition.matches, definition.lists, rows.listed)
+        derived += tuple(numbers.columns)
+        history, frame = replace(history, matches=known), frame.hstack(numbers.get_columns())
     is_train_R = np.ones(len(frame), dtype=np.bool_)
     encoding = fit_encoding(TrainingRows(frame), definition, 2, derived)
     own = fit_list_vocabularies(definition.lists, rows.listed, is_train_R, 2)
@@ -220,6 +245,7 @@ def _encoder(rows: Rows, definition: FeatureDefinition, not_finite: str) -> Enco
         scales=encoding.scales,
         statistics=definition.statistics,
         lists=definition.lists,
+        matches=definition.matches,
         distinct_by_scenario=definition.distinct_by_scenario,
         not_finite=not_finite,  # type: ignore[arg-type]  # one of its words
         keys=("place", "user"),
