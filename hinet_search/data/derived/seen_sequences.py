@@ -57,10 +57,10 @@ class SeenSequence:
 def _seen_rows(number_RL: Ids, num_rows: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The rows (U,) that are in some slot, and 1 + the place of each slot's among them, or 0."""
     if number_RL.size < num_rows:  # the few rows of a request, of a large log
-        number_U, place_S = np.unique(number_RL, return_inverse=True)
-        has_none = bool(number_U.size) and number_U[0] == 0
-        place_RL: NDArray[np.intp] = place_S.reshape(number_RL.shape) + (not has_none)
-        return number_U[int(has_none) :].astype(np.intp) - 1, place_RL
+        number_U = np.unique(number_RL)
+        number_U = number_U[number_U > 0]
+        place_RL = np.searchsorted(number_U, number_RL) + (number_RL > 0)
+        return number_U.astype(np.intp) - 1, place_RL
     is_seen_N = np.zeros(1 + num_rows, dtype=np.bool_)
     is_seen_N[number_RL] = True
     is_seen_N[0] = False
