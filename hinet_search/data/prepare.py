@@ -26,6 +26,8 @@ from hinet_search.data.derived.inputs import (
     input_groups,
     with_sequences,
 )
+from hinet_search.data.derived.log_size import log_bytes
+from hinet_search.data.derived.moments import moments_of
 from hinet_search.data.derived.sequences import sequence_vocabularies
 from hinet_search.data.derived.statistics import clocked_statistics, growing_statistics
 from hinet_search.data.encode import (
@@ -213,7 +215,15 @@ def _data_record(
         units={tasks[number]: unit for number, unit in rows.units.items()},
         freshness=definition.features.freshness,
         later_labels="" if later is None else str(later),
+        log_bytes=_log_bytes(definition, rows),
     )
+
+
+def _log_bytes(definition: DataDefinition, rows: Rows) -> int:
+    log = definition.log
+    if log is None:
+        return 0
+    return log_bytes(log, rows, moments_of(definition, rows), len(definition.tasks))
 
 
 def _blocks(

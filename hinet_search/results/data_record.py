@@ -82,3 +82,4 @@ class DataRecord:
     freshness: Annotated[str, LEFT_OUT_IF_EMPTY] = ""
     # With which later time of labels test was scored once more: `1h`; empty if with none.
     later_labels: Annotated[str, LEFT_OUT_IF_EMPTY] = ""
+    log_bytes: Annotated[int, LEFT_OUT_IF_EMPTY] = 0  # of the log, which an export keeps at most

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.derived.events import event_inputs, prior_of
+from hinet_search.data.derived.log_size import BYTES, log_bytes
 from hinet_search.data.derived.log_state import (
     LATE,
     LogState,
@@ -231,3 +232,23 @@ def test_a_state_adds_up_what_no_window_holds_any_more() -> None:
     state = state_after(log, in_time(log), LogDefinition(events, None, "user"))
     newest = log.moments.time_R.max()
     assert set(state.moments.time_R.tolist()) == {int(newest)}
+
+
+def numbers_in(table: pl.DataFrame) -> int:
+    """How many numbers a table holds, those in its lists too."""
+    lists = [column for column in table if column.dtype == pl.List]
+    others = (table.width - len(lists)) * len(table)
+    return others + sum(int(column.list.len().sum()) for column in lists)
+
+
+def test_a_state_is_no_larger_than_was_foretold() -> None:
+    shares = []
+    for seed in range(200):
+        log = one_split(seed)
+        state = state_after(log, np.arange(log.rows.num_rows))
+        tables = [*state.older.values(), state.visits, state.recent.frame]
+        held = BYTES * sum(numbers_in(table) for table in tables if table is not None)
+        foretold = log_bytes(both(log), log.rows, log.moments, len(TASKS))
+        assert held <= foretold
+        shares.append(held / foretold)
+    assert np.mean(shares) > 0.15
