@@ -26,12 +26,12 @@ from hinet_search.data.derived.inputs import derive_numbers
 from hinet_search.data.rows import Rows, read_rows, source_rows
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import RolledInputs
-from hinet_search.serving.inputs import cast_rows
 from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.live.live_log import LiveLog
 from hinet_search.serving.log_tables import log_state_of_study
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.predict import predictions
+from hinet_search.serving.row_columns import cast_rows
 from hinet_search.serving.state import read_state, write_state
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.load_study import load_study

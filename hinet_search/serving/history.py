@@ -14,11 +14,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hinet_search.data.derived.asked_log import asked_inputs, asked_sequences
 from hinet_search.data.derived.countable_labels import EVERYONE, key_columns, quantities
 from hinet_search.data.derived.days import HOUR_SECONDS, HOURS, period_type
 from hinet_search.data.derived.label_counts import DAY as COUNTED_DAY
 from hinet_search.data.derived.label_counts import LabelCounts, label_counts, later_statistics
-from hinet_search.data.derived.log_state import LogState, asked_inputs, asked_sequences
+from hinet_search.data.derived.log_state import LogState
 from hinet_search.data.derived.match_index import COUNT, ITEM
 from hinet_search.data.derived.matches import (
     KnownMatches,

@@ -33,13 +33,7 @@ from hinet_search.results.statistics.calibrators import apply
 from hinet_search.results.statistics.clustered import equal_users
 from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.serving.history import NOT_ROLLED, RolledInputs
-from hinet_search.serving.inputs import (
-    Inputs,
-    cast_rows,
-    column_problems,
-    count_unfit,
-    misread_columns,
-)
+from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.label_columns import labels_of_rows
 from hinet_search.serving.members import average
 from hinet_search.serving.model_folder import ExportedModel
@@ -52,6 +46,12 @@ from hinet_search.serving.number_counts import (
 from hinet_search.serving.profile import read_profile
 from hinet_search.serving.rolling import Rolled, age_of_log, roll
 from hinet_search.serving.row_checks import KEY, refuse, text_problems, value_problems
+from hinet_search.serving.row_columns import (
+    cast_rows,
+    column_problems,
+    count_unfit,
+    misread_columns,
+)
 from hinet_search.serving.state import generation_of, with_state, write_state
 from hinet_search.serving.users import user_column, user_numbers
 from hinet_search.study.launch_options import LaunchOptions

@@ -17,8 +17,9 @@ from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import history_of
-from hinet_search.serving.inputs import Inputs, ScenarioInput, raw_types
+from hinet_search.serving.inputs import Inputs, ScenarioInput
 from hinet_search.serving.log_input import LogInput
+from hinet_search.serving.row_columns import raw_types
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import (

@@ -14,12 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.derived.log_state import (
-    inputs_after,
-    later_moments,
-    rolled,
-    sequences_after,
-)
+from hinet_search.data.derived.log_state import inputs_after, later_moments, rolled, sequences_after
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.derived.rolled_statistics import (
     is_counted,

@@ -16,7 +16,8 @@ from hinet_search.data.numbers import (
 from hinet_search.data.raw_values import as_text, listed
 from hinet_search.data.reading import NUM_ROWS, OWN, ROW_NUMBER
 from hinet_search.data.text_numbers import wrong_texts
-from hinet_search.serving.inputs import Inputs, ScenarioInput, numbers_as_text
+from hinet_search.serving.inputs import Inputs, ScenarioInput
+from hinet_search.serving.row_columns import numbers_as_text
 
 KEY = f"{OWN}key "  # prefix of the name of a column that is copied unchanged
 

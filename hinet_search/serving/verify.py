@@ -21,10 +21,10 @@ from hinet_search.data.rows import Rows, reading_of, source_rows
 from hinet_search.data.times import LONGEST
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import NOT_ROLLED, RolledInputs
-from hinet_search.serving.inputs import cast_rows
 from hinet_search.serving.log_tables import log_state_of_study
 from hinet_search.serving.members import ExportedMember, average
 from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.row_columns import cast_rows
 from hinet_search.study.data_definition import DataDefinition
 
 MAX_ROWS = 1_000

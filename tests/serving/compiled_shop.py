@@ -9,8 +9,8 @@ import torch
 
 import hinet_search as hs
 from hinet_search.data.columns import Columns
-from hinet_search.serving.inputs import cast_rows
 from hinet_search.serving.model_folder import ExportedModel, open_folder
+from hinet_search.serving.row_columns import cast_rows
 from tests.serving.shop import rows
 
 STUDY = """\

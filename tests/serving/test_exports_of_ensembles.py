@@ -27,9 +27,9 @@ from hinet_search.common.errors import (
 from hinet_search.data.columns import Columns
 from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord, Member, RunKey, Scale
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.serving.inputs import cast_rows
 from hinet_search.serving.members import average as members_average
 from hinet_search.serving.model_folder import open_folder
+from hinet_search.serving.row_columns import cast_rows
 from hinet_search.serving.sealed import seal
 from hinet_search.serving.verify import TOLERANCE
 from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path

@@ -57,7 +57,6 @@ from hinet_search.data.derived.log_index import LogIndex, log_index
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.derived.rows_of_log import (
     labelled_later,
-    like,
     some_rows,
     with_rows,
 )
@@ -210,53 +209,13 @@ def later_moments(state: LogState, times: pl.Series) -> Moments:
     return Moments(np.where(is_known_R, moment_R, NO_TIME), state.moments.unit)
 
 
-def asked_inputs(index: LogIndex, frame: pl.DataFrame, time: str) -> pl.DataFrame:
-    """The columns of `inputs_after` of rows that see the log, and none of one another.
-
-    DataError when rows are too old.
-    """
-    value_RC = asked_values(index, frame, time)
-    return pl.DataFrame(value_RC, schema=dict.fromkeys(index.state.names, pl.Float32))
-
-
-def asked_values(index: LogIndex, frame: pl.DataFrame, time: str) -> NDArray[np.float32]:
-    """The values (R, C) of `asked_inputs`."""
-    state = index.state
-    moments = later_moments(state, frame[time])
-    _refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
-    return index.inputs(like(state.recent, frame), moments)
-
-
-@dataclass(frozen=True)
-class SeenLog:
-    """What rows see of a log: the values (R, C) of `asked_values`, and their sequences."""
-
-    value_RC: NDArray[np.float32]
-    sequences: tuple[SeenSequence, ...]
-
-
-def seen_log(index: LogIndex, frame: pl.DataFrame, time: str) -> SeenLog:
-    """What rows see that see none of one another; errors as above."""
-    return SeenLog(asked_values(index, frame, time), asked_sequences(index, frame, time))
-
-
-def asked_sequences(index: LogIndex, frame: pl.DataFrame, time: str) -> tuple[SeenSequence, ...]:
-    """The sequences of rows that see the log, and none of one another; errors as above."""
-    state = index.state
-    if not state.definition.sequences:
-        return ()
-    moments = later_moments(state, frame[time])
-    _refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
-    return index.seen_sequences(like(state.recent, frame), moments)
-
-
 def rolled(state: LogState, rows: Rows, moments: Moments) -> LogState:
     """The state after further rows, which it must not have yet; those without a time are left out.
 
     DataError when rows are too old.
     """
     new = np.flatnonzero(moments.time_R != NO_TIME)
-    _refuse_old(moments.time_R[new], state.added_before)
+    refuse_old(moments.time_R[new], state.added_before)
     joined = with_rows(state.recent, some_rows(rows, new))
     time_R = np.concatenate([state.moments.time_R, moments.time_R[new]])
     late = state.moments.units(LATE) + state.reach
@@ -323,7 +282,7 @@ def inputs_after(
     They see the log, and those of one another that are seen: all, unless `is_seen_R` says which.
     DataError when rows are too old.
     """
-    _refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
+    refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
     joined = with_rows(state.recent, rows)
     together = Moments(np.concatenate([state.moments.time_R, moments.time_R]), moments.unit)
     log = log_of(joined, together, EVERYTHING)
@@ -350,7 +309,7 @@ def sequences_after(
     """The sequences of rows that follow a log; they see what they see in `inputs_after`."""
     if not state.definition.sequences:
         return ()
-    _refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
+    refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
     before = with_rows(state.shown, state.recent)
     joined = with_rows(before, rows)
     times = [state.shown_moments.time_R, state.moments.time_R, moments.time_R]
@@ -391,7 +350,7 @@ def _event_tables(
     return tables
 
 
-def _refuse_old(time_R: Integers, first: int) -> None:
+def refuse_old(time_R: Integers, first: int) -> None:
     """DataError for moments before the first that is still exact."""
     num_old = int((time_R < first).sum())
     if num_old:

@@ -37,9 +37,10 @@ from hinet_search.serving.compiled.run import FORMATS, encoded, in_blocks
 from hinet_search.serving.compiled.scoring import MixedScoring, ScenarioScoring
 from hinet_search.serving.compiled.weights import WeightsCost
 from hinet_search.serving.history import NOT_ROLLED, RolledInputs
-from hinet_search.serving.inputs import Inputs, cast_rows
+from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import predictions
+from hinet_search.serving.row_columns import cast_rows
 from hinet_search.training.device import memory_errors_explained
 
 TOLERANCE = 1e-5  # of a prediction, see differences.py

@@ -12,15 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from hinet_search.data.derived.asked_log import SeenLog, seen_log
 from hinet_search.data.derived.log_index import LogIndex, log_index
-from hinet_search.data.derived.log_state import (
-    LATE,
-    LogState,
-    SeenLog,
-    rolled,
-    seen_log,
-    with_labels,
-)
+from hinet_search.data.derived.log_state import LATE, LogState, rolled, with_labels
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.live.events import EventReader, LoggedEvents, event_reader
 from hinet_search.serving.live.journal import Change, Journal, damaged

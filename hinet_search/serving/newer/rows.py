@@ -19,13 +19,13 @@ from hinet_search.data.queries.content_hash import ContentHash
 from hinet_search.data.raw_values import as_text
 from hinet_search.results.cells import Labels
 from hinet_search.results.statistics.resampling import units_of_rows
-from hinet_search.serving.inputs import missing_columns
 from hinet_search.serving.label_columns import labels_of_rows
 from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import checked, scanned
 from hinet_search.serving.profile import read_profile
 from hinet_search.serving.row_checks import KEY, refuse
+from hinet_search.serving.row_columns import missing_columns
 
 HELD_OUT_SEED = 5_318_008_713  # of users, or rows, that are held out where rows have no clock
 JUDGING_SEED = 7_046_029_254  # of users, or rows, that judge among those held out

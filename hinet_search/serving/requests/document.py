@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from hinet_search.common.errors import DataError, did_you_mean, shortened
 from hinet_search.data.numbers import rows_and_first
-from hinet_search.serving.inputs import missing_columns
 from hinet_search.serving.requests.json_values import Value
+from hinet_search.serving.row_columns import missing_columns
 from hinet_search.study.validation_messages import in_words
 
 ROWS, COLUMNS, EVENTS = "rows", "columns", "events"

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from hinet_search.data.checks import INTEGERS
 from hinet_search.data.columns import Columns
+from hinet_search.data.derived.asked_log import SeenLog, seen_log
 from hinet_search.data.derived.inputs import list_fields
 from hinet_search.data.derived.label_counts import later_values
-from hinet_search.data.derived.log_state import LogState, SeenLog, seen_log
+from hinet_search.data.derived.log_state import LogState
 from hinet_search.data.derived.matches import match_values
 from hinet_search.data.derived.seen_sequences import SeenSequence
 from hinet_search.data.encode import VALUE, Vocabulary

@@ -21,11 +21,12 @@ from hinet_search.data.rows import Rows, distinct_by_scenario
 from hinet_search.results.cells import has_task
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import History
-from hinet_search.serving.inputs import Inputs, ScenarioInput, raw_types
+from hinet_search.serving.inputs import Inputs, ScenarioInput
 from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_file import FORMAT, ModelFile, ModelOfFile, WeightedSeed
 from hinet_search.serving.model_folder import CARD, open_folder, write_config, write_tables
 from hinet_search.serving.profile import AmountSpread, Distribution, Profile
+from hinet_search.serving.row_columns import raw_types
 from hinet_search.serving.sealed import seal
 from hinet_search.study.data_definition import DataDefinition, TaskDefinition
 from hinet_search.study.feature_definition import FeatureDefinition
