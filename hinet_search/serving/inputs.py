@@ -194,11 +194,6 @@ class Inputs(Frozen):
         """Whether some inputs change with the rows after training."""
         return self.rolls_statistics or self.log is not None
 
-    @property
-    def has_joins(self) -> bool:
-        """Whether some inputs are looked up in tables of the history."""
-        return any(each is not None for each in (self.statistics, self.matches, self.log))
-
     @cached_property
     def derived(self) -> tuple[str, ...]:
         """Names of the numeric inputs that are derived from labels, lists and the log."""
