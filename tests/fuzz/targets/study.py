@@ -45,10 +45,21 @@ def _other(old: str, new: str) -> str:
     return shop.study().replace(old, new)
 
 
+def _quickstart_of_few_rows() -> str:
+    """A sixth of the rows, which end after a sixth of the time."""
+    fewer = {"rows: 36000": "rows: 6000", "valid_from: 1404000": "valid_from: 234000"}
+    fewer["test_from: 1728000"] = "test_from: 288000"
+    text = QUICKSTART
+    for many, few in fewer.items():
+        assert many in text, many
+        text = text.replace(many, few)
+    return text
+
+
 SEEDS = {
     "the study as it is": shop.study(),
     "a study of many generated rows as it is": QUICKSTART,
-    "a study of few generated rows as it is": QUICKSTART.replace("rows: 36000", "rows: 6000"),
+    "a study of few generated rows as it is": _quickstart_of_few_rows(),
     "a study of teaching, an ensemble and refit as it is": _with_new_keys(),
     "a seed over 64 bits": _other("seed: 7", "seed: 9223372036854775808"),
     "a seed of 64 bits": _other("seed: 7", "seed: 9223372036854775807"),
