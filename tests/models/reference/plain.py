@@ -64,6 +64,8 @@ def gate(gates: Gate, number: int, x: Tensor) -> list[Tensor]:
 
 
 def softmax(logits: list[Tensor]) -> list[Tensor]:
+    if not logits:  # one scenario attends to no other
+        return []
     largest = max(logits).detach()  # so that no power is infinite
     powers = [torch.exp(logit - largest) for logit in logits]
     return [power / sum(powers) for power in powers]
