@@ -35,6 +35,7 @@ NOT_SEEN = np.zeros(3, dtype=np.bool_)
 def _as_large_logs_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that small logs have old rows, pending ones in both indices, and many rows that ask."""
     monkeypatch.setattr("hinet_search.data.derived.log_state.LATE", TimeSpan(0, "s"))
+    monkeypatch.setattr("hinet_search.data.derived.log_size.LATE", TimeSpan(0, "s"))
     monkeypatch.setattr("hinet_search.data.derived.log_index.NEWEST_ROWS", 3)
     monkeypatch.setattr("hinet_search.data.derived.log_index.PAIRS_AT_ONCE", 40)
 
@@ -241,14 +242,16 @@ def numbers_in(table: pl.DataFrame) -> int:
     return others + sum(int(column.list.len().sum()) for column in lists)
 
 
-def test_a_state_is_no_larger_than_was_foretold() -> None:
+@pytest.mark.parametrize("of_sessions", [False, True])
+def test_a_state_is_no_larger_than_was_foretold(of_sessions: bool) -> None:
     shares = []
     for seed in range(200):
         log = one_split(seed)
-        state = state_after(log, np.arange(log.rows.num_rows))
+        definition = LogDefinition(None, log.session, "user") if of_sessions else both(log)
+        state = state_after(log, np.arange(log.rows.num_rows), definition)
         tables = [*state.older.values(), state.visits, state.recent.frame]
         held = BYTES * sum(numbers_in(table) for table in tables if table is not None)
-        foretold = log_bytes(both(log), log.rows, log.moments, len(TASKS))
+        foretold = log_bytes(definition, log.rows, log.moments, len(TASKS))
         assert held <= foretold
         shares.append(held / foretold)
     assert np.mean(shares) > 0.15

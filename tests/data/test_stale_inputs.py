@@ -72,8 +72,10 @@ def test_labels_of_a_day_ago_are_not_tried_later(tmp_path: Path, known: str) -> 
 
 def test_a_log_and_statistics_are_frozen_together(tmp_path: Path) -> None:
     statistics = {"by": ["user"], "clock": "minute", "refresh": "day"}
-    both = derived(tmp_path, statistics=statistics, session={"gap": "30s"})
-    assert both.stale["frozen"].columns == [*both.statistics.columns, *both.session.columns]
+    both = derived(tmp_path, statistics=statistics, session={"gap": "1h"})
+    frozen = both.stale["frozen"]
+    assert frozen.columns == [*both.statistics.columns, *both.session.columns]
+    assert not frozen.select(both.session.columns).equals(both.session)
 
 
 def test_nothing_is_stale_where_nothing_is_fresh(tmp_path: Path) -> None:

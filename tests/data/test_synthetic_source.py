@@ -286,6 +286,13 @@ def test_who_has_just_clicked_clicks_again_and_only_the_last_row_tells() -> None
     assert worth > 0.6
 
 
+def test_a_click_of_an_earlier_visit_tells_nothing() -> None:
+    frame = of_users(id_effects=0.0, user_attributes=())
+    frame = frame.filter(pl.col("user_id") == pl.col("user_id").shift(1), ~pl.col("goes_on"))
+    worth = auc(frame["click"].to_numpy(), frame["before"].to_numpy().astype(np.float64))
+    assert worth == pytest.approx(0.5, abs=0.03)
+
+
 def test_true_probabilities_hold_with_a_habit_and_rates_nearly() -> None:
     frame = of_users(tasks={"click": 0.25, "buy": 0.06})
     for task, rate in (("click", 0.25), ("buy", 0.06)):

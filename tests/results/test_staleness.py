@@ -69,6 +69,23 @@ def test_every_arm_that_was_opened_has_its_costs_and_no_other_access_has_any() -
     assert stale_costs(small(), FROZEN) == ()
 
 
+def test_users_are_those_of_both_resamplings() -> None:
+    record = refreshed()
+    (arm, *others) = record.arms
+    finalist = next(each for each in arm.finalists if each.summary is not None)
+    assert finalist.summary is not None
+    stale = finalist.summary.stale[FROZEN]
+    noise_D = np.random.default_rng(0).normal(0, 0.003, len(stale.resampled.headline))
+    headline = tuple(np.add(stale.resampled.headline, noise_D).tolist())
+    noisy = replace(stale, resampled=replace(stale.resampled, headline=headline))
+    changed = replace(finalist, summary=replace(finalist.summary, stale={FROZEN: noisy}))
+    record = replace(record, arms=(replace(arm, finalists=(changed,)), *others))
+    cost = stale_costs(record, FROZEN)[0]
+    assert cost.lost.low is not None
+    assert cost.lost.high is not None
+    assert 0.005 < cost.lost.high - cost.lost.low < 0.02
+
+
 def test_of_a_measure_that_is_minimised_more_is_a_loss() -> None:
     record = refreshed()
     turned = replace(record, maximize=False)
