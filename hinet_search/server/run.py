@@ -54,6 +54,8 @@ def serve(options: ServerOptions, say: Log) -> None:
     """
     listening = options.listening
     check_token(listening.host, listening.port, listening.token)
+    if options.events:
+        refuse_without_log(options.folder, file_of_folder(options.folder))
     torch.set_num_threads(1)  # requests run side by side, each on one thread
     listener = bound(listening)
     try:
@@ -84,7 +86,6 @@ async def _serve(options: ServerOptions, listener: socket.socket, stop: Event, l
     with ExitStack() as stack:
         journal = None
         if options.state is not None and options.events:
-            refuse_without_log(options.folder, file_of_folder(options.folder))
             journal = stack.enter_context(closing(Journal(options.state)))
         current = CurrentModel(options.folder, metrics, log, options.state, journal)
         stack.callback(current.finish)

@@ -9,6 +9,7 @@ from hinet_search.common import plugins
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.drawing.numbers import metric
 from hinet_search.report.page import SECTIONS, cards
+from hinet_search.results.records import FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
 from tests.report.nine_arms import few_rows, running
