@@ -93,6 +93,11 @@ def read_scores(path: Path, split: str, columns: Columns) -> NDArray[np.float32]
     return scores.numpy()
 
 
+def has_scores(path: Path, split: str) -> bool:
+    """Whether `score_test` stored the logits of a split; DataError if the file is damaged."""
+    return _logits(split) in read_tensors(path, LAUNCH_AGAIN)
+
+
 def _logits(split: str) -> str:
     return f"{split}_logits"
 
