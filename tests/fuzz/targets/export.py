@@ -227,7 +227,8 @@ def _set_value(path: Path, edit: tuple[int, str]) -> None:
 
 
 def _replace(path: Path, texts: tuple[str, str]) -> None:
-    path.write_text(path.read_text(encoding="utf-8").replace(*texts), encoding="utf-8")
+    old, new = (text.encode() for text in texts)  # an earlier change may have left no text
+    path.write_bytes(path.read_bytes().replace(old, new))
 
 
 def _copy(path: Path, name: str) -> None:
