@@ -1,7 +1,7 @@
 """Seen sequences: what later rows see of a log, before the values of items have ids.
 
-A log goes on while vocabularies may grow, so it keeps values. The slots of a sequence name rows of
-the log, and whoever encodes them knows the ids of these rows.
+A log goes on while vocabularies may grow, so it keeps values. The slots of a sequence hold numbers
+of rows of the log; the ids of these rows are looked up when the slots are encoded.
 
 Shape legend: R rows that see, N rows of the log, U of them that are seen, I items, T labels,
 P parts, L slots of one part.

@@ -23,11 +23,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
-from scipy.special import expit
 
 from hinet_search.common.errors import did_you_mean
 from hinet_search.common.frozen_model import Fraction, Frozen, Positive, Seed, Text
 from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.funnel import truths
 from hinet_search.data.visits import in_visits
 from hinet_search.study.data_definition import truth_column
 
@@ -352,34 +352,13 @@ def _scores(world: _World, rows: _Rows, scenario: int, id_effects: float) -> Flo
     return _standardised(id_effects**0.5 * by_id_RT + (1 - id_effects) ** 0.5 * by_attribute_RT)
 
 
-def _truths(logits_RT: Floats, rates: tuple[float, ...]) -> Floats:
-    """P(task = 1) (R, T): each task within the one before, with the rates as means."""
-    before_R = np.ones(logits_RT.shape[0])
-    truths = []
-    for logit_R, rate in zip(logits_RT.T, rates, strict=True):
-        before_R = before_R * expit(logit_R + _intercept(before_R, logit_R, rate))
-        truths.append(before_R)
-    truths_RT: Floats = np.stack(truths, axis=1)
-    return truths_RT
-
-
-def _intercept(before_R: Floats, logit_R: Floats, rate: float) -> float:
-    """The intercept with which the mean probability of a task is its rate."""
-    from scipy.optimize import brentq  # a quarter of a second, which encoded data do not need
-
-    def excess(intercept: float) -> float:
-        return float((before_R * expit(logit_R + intercept)).mean() - rate)
-
-    return float(brentq(excess, -200, 200, xtol=1e-6))
-
-
 def _frame(
     options: Options, world: _World, scenario: int, rows: _Rows, generator: np.random.Generator
 ) -> pl.DataFrame:
     name = list(options.scenarios)[scenario]
     rates = options.rates(name)
     logits_RT = options.signal * _scores(world, rows, scenario, options.id_effects)
-    truths_RT = _truths(logits_RT[:, list(rates)], tuple(rates.values()))
+    truths_RT = truths(logits_RT[:, list(rates)], tuple(rates.values()))
     ceilings_RT = np.concatenate([np.ones((truths_RT.shape[0], 1)), truths_RT[:, :-1]], axis=1)
     draws_RT = generator.random(truths_RT.shape) * ceilings_RT
     labels_RT = np.cumprod(draws_RT < truths_RT, axis=1)
@@ -396,11 +375,11 @@ def _frame(
     for number, numeric_R in enumerate(rows.numeric_RN.T):
         columns[f"numeric_{number}"] = (number + 1) * (10 + numeric_R)
     labels = dict(zip(rates, labels_RT.T, strict=True))
-    truths = dict(zip(rates, truths_RT.T, strict=True))
+    truth_of = dict(zip(rates, truths_RT.T, strict=True))
     absent = pl.repeat(None, rows.user_R.size, eager=True)
     for number, task in enumerate(options.tasks):
         columns[task] = labels.get(number, absent)
-        columns[truth_column(task)] = truths.get(number, absent)
+        columns[truth_column(task)] = truth_of.get(number, absent)
     truth_columns = [truth_column(task) for task in options.tasks]
     return pl.DataFrame(columns).with_columns(
         pl.col(list(options.tasks)).cast(pl.Int8), pl.col(truth_columns).cast(pl.Float64)

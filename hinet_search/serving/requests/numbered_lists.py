@@ -1,6 +1,6 @@
 """Numbered lists: every distinct list of a request once, as `with_numbered_lists` has lists.
 
-The few lists of a request are told apart in Python, which takes less than to start Polars.
+Python numbers the few lists of a request in less time than Polars needs to start.
 
 Shape legend: R rows, D distinct lists, E entries of all of them, one list after the other.
 """
