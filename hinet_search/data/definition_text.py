@@ -19,6 +19,7 @@ from hinet_search.data.guess.transforms import ProposedTransform
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 USUAL_DELAY = "1h"  # of labels, to be corrected
+USUAL_LENGTH = 20  # of a sequence
 TRAINING_SHARE = 0.7  # of the rows, before validation and test
 WORDS_OF_YAML = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
 
@@ -97,7 +98,7 @@ def _lines(table: GuessedTable) -> Iterator[str]:
     yield from _feature_lines(table)
     if table.statistics is not None:
         yield from _statistics_lines(table.statistics)
-        yield from _events_lines(guesses, table.statistics)
+        yield from _log_lines(table, table.statistics)
     yield from _other_lines(guesses, table.rare)
     yield _split_line(guesses.split, table.cuts)
     if guesses.left_out:
@@ -150,8 +151,9 @@ def _feature_lines(table: GuessedTable) -> Iterator[str]:
         yield _with_comment(f"    {_list(list_)}", list_)
 
 
-def _events_lines(guesses: ColumnRoles, statistics: ProposedStatistics) -> Iterator[str]:
-    """Events and sessions as comments, where rows have moments: production must have them too."""
+def _log_lines(table: GuessedTable, statistics: ProposedStatistics) -> Iterator[str]:
+    """Events, sessions and sequences as comments, where rows have moments, as production has."""
+    guesses = table.guesses
     if guesses.time is None or guesses.user is None or statistics.clock is None:
         return
     time = guesses.time.column
@@ -167,6 +169,12 @@ def _events_lines(guesses: ColumnRoles, statistics: ProposedStatistics) -> Itera
     yield "  # and say how long after its row a label is known there, or never (docs/data.md)."
     yield f"  # events: {{by: {by}, windows: [1h, 1d, all], labels_after: {USUAL_DELAY}}}"
     yield "  # session: {gap: 30m}   # where a row stands in the visit of its user"
+    features = {feature.column.name for feature in guesses.categorical}
+    if guesses.item is not None and guesses.item.column.name in features:
+        yield "  # sequences:            # the last items of the user, in order"
+        item, tasks = quoted(guesses.item.column.name), ", ".join(map(quoted, table.tasks))
+        yield f"  #   seen: {{of: {user}, items: [{item}], length: {USUAL_LENGTH},"
+        yield f"  #     labels: [{tasks}], labels_after: {USUAL_DELAY}}}"
 
 
 def _statistics_lines(statistics: ProposedStatistics) -> Iterator[str]:
@@ -186,7 +194,7 @@ def _statistics_lines(statistics: ProposedStatistics) -> Iterator[str]:
     yield f"    clock: {quoted(clock.column)}   # {clock.reason}"
     if clock.day_length is not None:
         yield f"    day_length: {clock.day_length}   # {clock.unit}"
-    yield "    refresh: day   # production counts labels anew every day; never if it does not"
+    yield "    refresh: day   # production updates the counts every day; never if it does not"
 
 
 def _key(key: ProposedKey) -> str:

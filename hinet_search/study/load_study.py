@@ -35,6 +35,7 @@ COMMON_SPACE = "training"
 PASSES = "train.passes"
 EVALUATIONS = "train.evaluations_per_pass"
 DENSE_PARAMETERS = "model.dense_parameters"
+SEQUENCE_READER = "features.sequence_reader"
 OF_TEACHER = ("train.teacher_weight", "train.teacher_temperature")
 
 Changes = tuple[Mapping[str, ParameterChange], Place]  # changes to parameters, and where
@@ -236,6 +237,8 @@ def _arm(
 ) -> Arm:
     """Resolve one arm: its model, its space, and the study's and its own changes to the space."""
     model, space = _model_and_space(name, arm, file)
+    if not spec.data.features.sequences:
+        space = space.without_parameters([SEQUENCE_READER])
     for of_key, place_of_key in changes:
         space = changed(space, of_key, place_of_key)
     for key, value in spec.fixed.items():

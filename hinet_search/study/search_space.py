@@ -5,7 +5,7 @@ Names are dotted configuration paths (`model.scenario.num_specific_sub_experts`)
 applies. Optuna is not imported.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -135,6 +135,11 @@ class SearchSpace:
         }
         places = {**self.places, **dict.fromkeys(fixed, where)}
         return replace(self, parameters=searched, fixed={**self.fixed, **decoded}, places=places)
+
+    def without_parameters(self, names: Collection[str]) -> "SearchSpace":
+        """Return the space without some of its parameters, which then have their model's default."""
+        kept = {name: each for name, each in self.parameters.items() if name not in names}
+        return replace(self, parameters=kept)
 
     def ranges(self) -> tuple[ParameterRange, ...]:
         """Return the parameters for the report."""

@@ -86,7 +86,7 @@ def test_the_days_of_a_datetime_are_a_clock() -> None:
     statistics = definition.features.statistics
     assert statistics == StatisticsDefinition(by=IDS, clock="shown_at", refresh="day")
     assert "clock: shown_at   # 7 days of train; a row counts labels of earlier days" in text
-    assert "refresh: day   # production counts labels anew every day; never if it does not" in text
+    assert "refresh: day   # production updates the counts every day; never if it does not" in text
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def drafted(folder: Path, monkeypatch: pytest.MonkeyPatch, times: Any) -> tuple[
         "is_click": draw.integers(0, 2, ROWS),
         "channel": draw.choice(["home", "search"], ROWS),
         "user_id": draw.integers(0, 100, ROWS),
+        "item_id": draw.integers(0, 40, ROWS),
         "timestamp": times,
     }
     pl.DataFrame(columns).write_parquet("rows.parquet")
@@ -71,8 +72,12 @@ def test_events_are_proposed_as_comments_that_can_be_taken_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, text = drafted(tmp_path, monkeypatch, SECOND_R)
-    assert "  # events: {by: [user_id, [user_id, channel]], windows: [1h, 1d, all]," in text
-    taken = text.replace("  # events:", "  events:").replace("  # session:", "  session:")
+    by = "[user_id, item_id, [user_id, channel]]"
+    assert f"  # events: {{by: {by}, windows: [1h, 1d, all]," in text
+    taken = text
+    for key in ("events:", "session:", "sequences:", "  seen:", "    labels:"):
+        assert f"  # {key}" in text, key
+        taken = taken.replace(f"  # {key}", f"  {key}")
     Path("data/rows.yaml").write_text(taken)
     definition = read(Path("data/rows.yaml")).parse(DataDefinition)
     assert definition.features.events is not None
@@ -80,6 +85,8 @@ def test_events_are_proposed_as_comments_that_can_be_taken_in(
     assert definition.features.session is not None
     rows = read_rows(definition, tmp_path / "data", tmp_path)
     assert derive_numbers(definition, rows).session.height == ROWS
+    assert definition.features.sequences["seen"].items == ("item_id",)
+    assert definition.features.sequences["seen"].labels == ("click",)
 
 
 @pytest.mark.parametrize("times", [pl.Series(SECOND_R).cast(pl.Datetime("us")).dt.date()])

@@ -36,6 +36,22 @@ features:
   statistics: {by: [user, [place, item]], clock: minute}
 split: {by: random, seed: 3, valid: 0.2, test: 0.3}
 """
+LOGGED = """\
+source: {kind: table, path: rows.csv}
+scenario: {column: place, values: {home: Home, push: Push}}
+tasks: {click: {column: click}, buy: {column: buy, above: 0}}
+user: user
+item: item
+time: minute
+time_unit: s
+features:
+  categorical: [user, item]
+  numeric: [price]
+  events: {by: [user, item, [user, place]], windows: [10m, all], last: 2, labels_after: 30s}
+  session: {gap: 5m}
+  sequences: {seen: {of: user, items: [item], labels: [click], length: 5, labels_after: 30s, reader: bst}}
+split: {by: time, valid_from: 140, test_from: 190}
+"""
 STUDY = """\
 description: a tiny shop
 data: DATA

@@ -6,7 +6,7 @@ import pytest
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_study
-from hinet_search.study.load_study import ResolvedStudy, load_study
+from hinet_search.study.load_study import SEQUENCE_READER, ResolvedStudy, load_study
 from hinet_search.training.trial_config import build_config
 from tests.small import STUDY
 
@@ -99,6 +99,16 @@ def test_a_reader_needs_a_sequence() -> None:
     said = refusal("arms: {mmoe: }\nreference: mmoe\nfixed: {features.sequence_reader: bst}\n")
     wanted = "features.sequence_reader needs a sequence in the data (features.sequences), got none"
     assert said == (f"s.yaml:{LINE + 2}:9: {wanted}",)
+
+
+def test_shipped_spaces_search_the_reader_only_where_the_data_have_sequences() -> None:
+    arms = "arms: {mmoe: }\nreference: mmoe\n"
+    (without,) = tried(arms).arms
+    assert SEQUENCE_READER not in without.space.parameters
+    sequences = "  data.features.sequences: {seen: {of: user_id, items: [item_id]}}\n"
+    clock = "  data.time_unit: s\n"
+    (searched,) = tried(f"{arms}variants:\n seen:\n{clock}{sequences}").arms
+    assert searched.space.default()[SEQUENCE_READER] == "din"
 
 
 def test_a_group_that_is_no_text_is_one_problem() -> None:

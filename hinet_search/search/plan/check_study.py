@@ -7,12 +7,19 @@ from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.results.input_groups import ALL, AND, GROUPS, NONE, chosen_groups
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import FeatureDefinition
-from hinet_search.study.load_study import DENSE_PARAMETERS, EVALUATIONS, PASSES, Arm, ResolvedStudy
+from hinet_search.study.load_study import (
+    DENSE_PARAMETERS,
+    EVALUATIONS,
+    PASSES,
+    SEQUENCE_READER,
+    Arm,
+    ResolvedStudy,
+)
 from hinet_search.study.search_space import SearchSpace
 from hinet_search.study.validation_messages import Location
 from hinet_search.training.trial_config import build_config, is_network, known_names, model_module
 
-POOLING, SEQUENCE_READER = "features.pooling", "features.sequence_reader"
+POOLING = "features.pooling"
 # The only training settings that apply to a model that is not a network.
 OF_ANY_GROWTH = (PASSES, "train.patience", EVALUATIONS)
 
@@ -90,7 +97,7 @@ def _without_effect(arm: Arm, study: ResolvedStudy) -> list[str]:
             f"{space.places[POOLING]}: {POOLING} needs a list of items in the data that is pooled, "
             "got none"
         )
-    if SEQUENCE_READER in (*space.parameters, *space.fixed) and not has_sequences:
+    if SEQUENCE_READER in space.fixed and not has_sequences:
         problems.append(
             f"{space.places[SEQUENCE_READER]}: {SEQUENCE_READER} needs a sequence in the data "
             "(features.sequences), got none"

@@ -8,7 +8,7 @@ from tests.fuzz import shop
 from tests.fuzz.commands import outcome, stand_still, temporary_files_here, typed
 from tests.fuzz.inputs import edited_texts
 
-BASES = (shop.DEFINITION, shop.RICH)
+BASES = (shop.DEFINITION, shop.RICH, shop.LOGGED)
 
 
 def _other(old: str, new: str, text: str = shop.DEFINITION) -> str:
@@ -19,6 +19,11 @@ def _other(old: str, new: str, text: str = shop.DEFINITION) -> str:
 SEEDS = {
     "the definition as it is": shop.DEFINITION,
     "a definition with a join and statistics": shop.RICH,
+    "a definition with events, sessions and a sequence": shop.LOGGED,
+    "a sequence of itself": _other("items: [item]", "items: [seen]", shop.LOGGED),
+    "a sequence of ten million rows": _other("length: 5", "length: 10000000", shop.LOGGED),
+    "a window of no length": _other("[10m, all]", "[0s, all]", shop.LOGGED),
+    "a delay of a million years": _other("gap: 5m", "gap: 365000000d", shop.LOGGED),
     "one column as user and time": _other(
         "time: minute",
         "time: user",
