@@ -8,6 +8,7 @@ with the most connections loses its oldest that has no request in progress.
 import asyncio
 import resource
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -19,24 +20,37 @@ HEAD_SECONDS = 10.0
 READ_SECONDS = 30.0
 MOST_HEAD_BYTES = 65_536
 MOST_CONNECTIONS = 1_000
-FEWEST_FILES = 64  # half of them for what a server opens itself: files, threads, signals
+MOST_AT_ONCE = 256  # accepted before any is closed
+OWN_FILES = 24  # what a server opens itself: files, threads, signals
+FEWEST_FILES = 64
 
 
-def connection_limit() -> int:
-    """The most connections, so that half of the file descriptors of this process stay free.
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """The most connections at a time, and the most that are accepted before others are closed."""
 
-    EnvironmentFault if it may open too few.
+    most: int
+    at_once: int
+
+
+def connection_limits() -> ConnectionLimits:
+    """Return limits that leave half of the file descriptors to what the server opens itself.
+
+    A connection that is closed frees its descriptor two turns of the event loop later, so of that
+    half a quarter may be accepted in one turn. EnvironmentFault if the process may open too few.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
-        return MOST_CONNECTIONS
+        return ConnectionLimits(MOST_CONNECTIONS, MOST_AT_ONCE)
     if soft < FEWEST_FILES:
         raise EnvironmentFault(
             f"a server must be able to open {FEWEST_FILES} files and connections, but the system "
             f"allows this process {soft}",
             remedy="raise the limit (ulimit -n)",
         )
-    return min(MOST_CONNECTIONS, soft // 2)
+    half = soft // 2
+    at_once = (half - OWN_FILES) // 4
+    return ConnectionLimits(min(MOST_CONNECTIONS, half), min(MOST_AT_ONCE, at_once))
 
 
 def patient_protocol(places: Shares) -> type[asyncio.Protocol]:

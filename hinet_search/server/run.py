@@ -20,7 +20,7 @@ import uvicorn
 from hinet_search.common.access import address_family, check_token, in_url, unusable_port
 from hinet_search.common.shares import Shares
 from hinet_search.server.app import Service, make_app
-from hinet_search.server.connections import connection_limit, patient_protocol
+from hinet_search.server.connections import connection_limits, patient_protocol
 from hinet_search.server.current_model import CurrentModel, Log, keep_current
 from hinet_search.server.metrics import Metrics
 from hinet_search.server.settings import Limits, Listening
@@ -29,6 +29,7 @@ from hinet_search.serving.model_folder import file_of_folder
 from hinet_search.serving.state import refuse_without_log
 
 GRACE_SECONDS = 30  # a request that runs longer after SIGTERM is given up
+MOST_WAITING = 2_048  # clients that are not yet accepted
 IDLE_SECONDS = 75  # longer than a balancer keeps a connection that it may still use
 
 
@@ -82,7 +83,7 @@ def _noting_signals() -> Iterator[Event]:
 
 
 async def _serve(options: ServerOptions, listener: socket.socket, stop: Event, log: Log) -> None:
-    metrics, places = Metrics(), Shares(connection_limit())
+    metrics, limits = Metrics(), connection_limits()
     with ExitStack() as stack:
         journal = None
         if options.state is not None and options.events:
@@ -93,7 +94,8 @@ async def _serve(options: ServerOptions, listener: socket.socket, stop: Event, l
         service = Service(current, metrics, pool, options.listening, options.limits, log)
         config = uvicorn.Config(
             make_app(service),
-            http=patient_protocol(places),
+            http=patient_protocol(Shares(limits.most)),
+            backlog=limits.at_once,
             ws="none",
             log_config=None,
             log_level="error",
@@ -103,7 +105,7 @@ async def _serve(options: ServerOptions, listener: socket.socket, stop: Event, l
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        server = uvicorn.Server(config)
+        server = _Server(config)
         server.should_exit = stop.is_set()
         serving = asyncio.create_task(server.serve([listener]))
         keeping = asyncio.create_task(_keep_loaded(current, options, log))
@@ -127,6 +129,18 @@ async def _keep_loaded(current: CurrentModel, options: ServerOptions, log: Log) 
     readers = "anyone with the token" if listening.token else "this machine only"
     log(f"serving on http://{in_url(listening.host)}:{listening.port}, {readers}")
     await keep_current(current, hangup, loaded, watch=options.watch)
+
+
+class _Server(uvicorn.Server):
+    """A server whose system keeps many clients waiting, though few are accepted at once.
+
+    uvicorn has one number for both.
+    """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(MOST_WAITING)
 
 
 def bound(listening: Listening) -> socket.socket:

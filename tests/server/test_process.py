@@ -3,8 +3,11 @@
 import json
 import signal
 import socket
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from subprocess import Popen
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -79,3 +82,23 @@ def test_replies_are_sent_without_waiting_for_more() -> None:
     """asyncio sets TCP_NODELAY on connections of a listener with this protocol only."""
     with bound(Listening(port=0)) as listener:
         assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_more_idle_clients_than_files_block_neither_a_request_nor_the_end(
+    folder: Path, port: int, tmp_path: Path
+) -> None:
+    command = Path(sys.executable).with_name("hinet-search")
+    line = f"ulimit -n 64; exec {command} serve {folder} --port {port} --threads 1"
+    said = tmp_path / "said"
+    with ExitStack() as stack, said.open("wb") as output:
+        server = stack.enter_context(Popen(["sh", "-c", line], stdout=output, stderr=output))
+        stack.callback(server.kill)
+        wait_until(lambda: ready(port), said.read_text)
+        for _ in range(200):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert all(ready(port)["version"] for _ in range(5))
+        server.terminate()
+        assert server.wait(LIMIT_SECONDS) == 0
+    lines = said.read_text().splitlines()
+    assert len(lines) == 3, lines
+    assert lines[-1].endswith(" stopped")

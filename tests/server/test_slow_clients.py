@@ -14,6 +14,7 @@ import hinet_search.server.body as reading
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.shares import Shares
 from hinet_search.server import connections
+from hinet_search.server.connections import ConnectionLimits
 from hinet_search.server.run import bound
 from hinet_search.server.settings import Limits, Listening
 from tests.server.conftest import GOOD, Asked, Make, body
@@ -30,9 +31,9 @@ def test_a_process_that_may_open_too_few_files_serves_nothing(
 ) -> None:
     monkeypatch.setattr(connections.resource, "getrlimit", lambda _: (63, 63))
     with pytest.raises(EnvironmentFault, match="allows this process 63"):
-        connections.connection_limit()
+        connections.connection_limits()
     monkeypatch.setattr(connections.resource, "getrlimit", lambda _: (64, 64))
-    assert connections.connection_limit() == 32
+    assert connections.connection_limits() == ConnectionLimits(most=32, at_once=2)
 
 
 @contextmanager
