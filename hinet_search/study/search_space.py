@@ -137,7 +137,7 @@ class SearchSpace:
         return replace(self, parameters=searched, fixed={**self.fixed, **decoded}, places=places)
 
     def without_parameters(self, names: Collection[str]) -> "SearchSpace":
-        """Return the space without some of its parameters, which then have their model's default."""
+        """Return the space without some parameters, which then have the default of the model."""
         kept = {name: each for name, each in self.parameters.items() if name not in names}
         return replace(self, parameters=kept)
 
