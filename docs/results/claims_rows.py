@@ -1,8 +1,8 @@
 """Rows of how often a claim is wrong: all of them in claims.csv, and what claims.md shows of them.
 
 `python docs/results/claims_rows.py` writes the tables of the page from claims.csv anew. The page
-has a table for each family of claims: of lines that have a limit the one with the highest rate,
-and every line that is above it; and every line without a limit.
+has a table for each family of claims: of lines that have a limit the one with the highest rate and
+every one above the limit, of lines without a limit the lowest and the highest rate.
 """
 
 import csv
@@ -45,7 +45,7 @@ def printed(title: str, rows: Sequence[Row]) -> Iterator[str]:
 
 
 def shortened(tables: Sequence[Table]) -> Iterator[str]:
-    """Yield a table for each family: the highest rates, and all that are above their limit."""
+    """Yield a table for each family of claims."""
     for family, of_family in groupby(tables, key=lambda table: table.family):
         yield f"\n| {family} | line | rate | 95 % interval | at most |\n|---|---|---|---|---|"
         for table in of_family:
@@ -66,9 +66,12 @@ def _shown(rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
         for row in limited:
             if row is not highest and row.share > limit:
                 yield f"above {_number(limit)} too: {row.words}", row
-    for row in rows:
-        if row.allowed is None:
-            yield row.words, row
+    free = sorted((row for row in rows if row.allowed is None), key=lambda row: row.share)
+    if len(free) > 2:
+        yield f"lowest of {len(free)}: {free[0].words}", free[0]
+        yield f"highest of {len(free)}: {free[-1].words}", free[-1]
+    else:
+        yield from ((row.words, row) for row in free)
 
 
 def _number(share: float) -> str:

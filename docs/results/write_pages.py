@@ -44,13 +44,12 @@ def _leaderboard_row(arm: ArmResult) -> list[str]:
 
 
 def gains(file: ResultFile) -> list[str]:
-    """The gains of the focus of one study over every other arm."""
+    """The gains of the focus of one study over every other arm on test."""
     focus = title(file.gains[0].focus)
-    head = [f"{focus} against", "valid", "test", "interval (Holm's level)", "p (Holm)"]
+    head = [f"{focus} against", "gain on test", "interval (Holm's level)", "p (Holm)"]
     rows = [
         [
             gain.against,
-            number(gain.valid_gain, signed=True),
             number(gain.gain, signed=True),
             _interval(gain),
             f"{gain.p_holm:.3f}",
@@ -95,19 +94,6 @@ def gains_by_variant(file: ResultFile) -> list[str]:
     return table([f"{title(file.gains[0].focus)} against", *others], rows)
 
 
-def costs(file: ResultFile) -> list[str]:
-    """Parameters without embeddings and FLOPs a row of every arm, a line per variant."""
-    names = [arm.name for arm in file.studies[0].arms]
-    rows = [
-        [
-            _variant(file, study.name),
-            *(f"{arm.dense_parameters:,} / {_flops(arm)}" for arm in study.arms),
-        ]
-        for study in file.studies
-    ]
-    return table(["", *names], rows)
-
-
 def ways(file: ResultFile) -> list[str]:
     """What every way to a model reaches and costs; gains are over the searched HiNet on test."""
     head = ["", "way", "valid", "test", "gain on test (interval)"]
@@ -138,7 +124,6 @@ KINDS: dict[str, Callable[[ResultFile], list[str]]] = {
         power,
         values,
         gains_by_variant,
-        costs,
         ways,
     )
 }
