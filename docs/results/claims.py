@@ -1,10 +1,9 @@
 """Claims: how often a claim is wrong when the truth is known, and a true difference is found.
 
-`python docs/results/claims.py` prints every table of docs/results/claims.md: those of all modules
-`claims_of_NAME.py` beside this file, which are found by their name; nothing else names them. Each
-has a function `tables(studies)`, which returns a mapping of titles to rows, each a `Row` or a tuple
-of its six fields. If it also has `asked()`, a mapping of titles to questions, these are shared out
-to the processes one by one.
+`python docs/results/claims.py` prints the tables of all modules `claims_of_NAME.py` beside this
+file, which are found by their name; nothing else names them. Each has a function `tables(studies)`,
+which returns a mapping of titles to rows, each a `Row` or a tuple of its six fields. If it also has
+`asked()`, a mapping of titles to questions, these are shared out to the processes one by one.
 
 Here is also what they simulate: a `World` makes studies of some arms and five seeds: validation
 and test values of every seed, finalists of which validation chooses one, an error of the users
@@ -19,9 +18,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
+from claims_rows import Row, Table, printed, save, write_page
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
@@ -48,7 +48,6 @@ RESAMPLINGS = 200
 LEVEL = 0.75  # AUC of every arm but for its gain
 LIKENESS = 0.54  # correlation of a seed's validation and test values, as measured on KuaiRand
 HERE = Path(__file__).parent
-BEGIN, END = "<!-- claims -->", "<!-- end of claims -->"  # of the tables in claims.md
 CELL = CellCount("all", "click", (1, 1, 1), (1, 1, 1))
 DATA = DataRecord("made up", "0", "by column", (1, 1, 1), ("all",), ("click",), 1, 0, (CELL,))
 STUDY = StudyRecord(
@@ -203,17 +202,6 @@ def cheaper_choice(_: World, record: StudyRecord, outcome: Verdict) -> bool:
     return "is shown to lose" in recommended_arm(record, outcome)[1]
 
 
-class Row(NamedTuple):
-    """A line of a table: how often something happened, and how often it may (None: no limit)."""
-
-    words: str
-    share: float
-    low: float  # of the exact 95 % interval
-    high: float
-    studies: int
-    allowed: float | None
-
-
 class Asked(Protocol):
     """A question that is asked of one made-up study after the other."""
 
@@ -305,22 +293,6 @@ def module_names() -> list[str]:
     return sorted(names, key=lambda name: name != "claims_of_verdict")
 
 
-def printed(title: str, rows: Sequence[Row]) -> Iterator[str]:
-    """Return the lines of a table as Markdown."""
-    yield f"\n| {title} | share | 95 % interval | studies | allowed |\n|---|---|---|---|---|"
-    for row in rows:
-        allowed = "" if row.allowed is None else f"{row.allowed:g}"
-        ends = f"{row.low:.3f} to {row.high:.3f}"
-        yield f"| {row.words} | {row.share:.3f} | {ends} | {row.studies:,} | {allowed} |"
-
-
-def with_tables(page: str, tables: str) -> str:
-    """Return a page with other tables between its marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{tables}\n\n{END}{after}"
-
-
 def main() -> None:
     """Print the tables as Markdown."""
     names = module_names()
@@ -330,26 +302,28 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1, help="that share the lines")
     parser.add_argument("--part", choices=parts, action="append", help="only these modules")
     parser.add_argument("--only", default="", metavar="TEXT", help="only lines that hold this text")
-    parser.add_argument("--write", action="store_true", help="write all tables into claims.md")
+    parser.add_argument("--write", action="store_true", help="write claims.csv and claims.md")
     chosen = parser.parse_args()
+    if chosen.write and (chosen.part or chosen.only):
+        parser.error("--write needs the tables of all modules, without --part and --only")
     sys.path.insert(0, str(HERE))
-    tables: dict[str, list[Row]] = {}
+    answers: list[tuple[str, Future[Tables]]] = []
+    rows: dict[tuple[str, str], list[Row]] = {}
     with ProcessPoolExecutor(chosen.processes) as pool:
-        answers = [
-            answer
-            for part, name in zip(parts, names, strict=True)
-            if part in (chosen.part or parts)
-            for answer in asked_of(name, chosen.studies, chosen.only, pool)
-        ]
-        for number, answer in enumerate(answers, 1):
-            for title, rows in answer.result().items():
-                tables.setdefault(title, []).extend(rows)
+        for part, name in zip(parts, names, strict=True):
+            if part in (chosen.part or parts):
+                asked = asked_of(name, chosen.studies, chosen.only, pool)
+                answers += [(part, answer) for answer in asked]
+        for number, (part, answer) in enumerate(answers, 1):
+            for title, of_answer in answer.result().items():
+                rows.setdefault((part, title), []).extend(of_answer)
             print(f"{number} of {len(answers)}", end="\r", file=sys.stderr, flush=True)
-    text = "\n".join(line for title, rows in tables.items() for line in printed(title, rows))
-    print(text)
+    tables = [Table(part, title, of_title) for (part, title), of_title in rows.items()]
+    for table in tables:
+        print("\n".join(printed(table.title, table.rows)))
     if chosen.write:
-        page = HERE / "claims.md"
-        page.write_text(with_tables(page.read_text(encoding="utf-8"), text), encoding="utf-8")
+        save(tables)
+        write_page()
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from claims import Asked, Row
+from claims import Asked
 from claims_of_shipping import answers, short, show
+from claims_rows import Row
 
 from hinet_search.results.input_worth import InputChoice, choose_inputs
 from hinet_search.results.records import MARGIN, InputRun

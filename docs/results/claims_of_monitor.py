@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from claims import Row, part_of
+from claims import part_of
+from claims_rows import Row
 from numpy.typing import NDArray
 from scipy.special import expit
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from claims import Row, part_of
+from claims import part_of
+from claims_rows import Row
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from claims import Asked, Row, World, answered, printed
+from claims import Asked, World, answered
+from claims_rows import Row, printed
 
 from hinet_search.results.best_model import gain_of
 from hinet_search.results.contrasts import claims

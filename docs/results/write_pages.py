@@ -25,7 +25,6 @@ BLOCK = re.compile(
     re.DOTALL,
 )
 
-NUMBERED = re.compile(r"(?P<kind>\D+ )\d+ · ")  # a cell of a scenario with a number
 LEFT_OUT = "## Settings and statistics"  # a section of the index that is not in README.md
 ANSWERS = re.compile(
     r"(?P<begin><!-- answers -->\n)(?P<rows>.*?)(?P<end><!-- end of answers -->)", re.DOTALL
@@ -35,30 +34,24 @@ ANSWER = re.compile(r"^\| \[(?P<title>.+?)\]\((?P<page>\S+?)\) \| (?P<answer>.+)
 
 def leaderboard(file: ResultFile) -> list[str]:
     """The arms of one study: AUC on validation and test, size, FLOPs, seconds of a training."""
-    head = ["arm", "valid macro", "valid weighted", "test macro", "test weighted"]
-    head += ["parameters (dense)", "FLOPs a row", "seconds a run"]
+    head = ["arm", "valid macro", "test macro", "dense parameters", "FLOPs a row", "seconds a run"]
     return table(head, [_leaderboard_row(arm) for arm in file.studies[0].arms])
 
 
 def _leaderboard_row(arm: ArmResult) -> list[str]:
-    measured = (arm.valid_macro, arm.valid_weighted, arm.test_macro, arm.test_weighted)
-    size = f"{arm.parameters:,} ({arm.dense_parameters:,})"
-    return [arm.name, *map(spread, measured), size, _flops(arm), f"{arm.seconds:.0f}"]
+    cost = [f"{arm.dense_parameters:,}", _flops(arm), f"{arm.seconds:.0f}"]
+    return [arm.name, spread(arm.valid_macro), spread(arm.test_macro), *cost]
 
 
 def gains(file: ResultFile) -> list[str]:
-    """The gains of the focus of one study over every other arm."""
+    """The gains of the focus of one study over every other arm on test."""
     focus = title(file.gains[0].focus)
-    head = [f"{focus} against", "valid", "test", "interval (Holm's level)"]
-    head += ["error of seeds", "of users", "p (Holm)"]
+    head = [f"{focus} against", "gain on test", "interval (Holm's level)", "p (Holm)"]
     rows = [
         [
             gain.against,
-            number(gain.valid_gain, signed=True),
             number(gain.gain, signed=True),
             _interval(gain),
-            number(gain.seed_error),
-            number(gain.user_error),
             f"{gain.p_holm:.3f}",
         ]
         for gain in file.gains
@@ -67,31 +60,22 @@ def gains(file: ResultFile) -> list[str]:
 
 
 def power(file: ResultFile) -> list[str]:
-    """Which true differences the comparisons find in 80 % of studies, and what they leave open."""
+    """Which true differences the comparisons find in 80 % of studies."""
     focus = title(file.powers[0].focus)
     head = [f"{focus} against", "found in 80 %, alone", f"first of all {len(file.powers)}"]
-    head += [f"still possible: above {focus} by", f"below {focus} by"]
-    rows = [
-        [
-            each.against,
-            number(each.alone),
-            number(each.first_of_all),
-            *(number(max(0.0, end)) for end in (-each.low, each.high)),
-        ]
-        for each in file.powers
-    ]
+    rows = [[each.against, number(each.alone), number(each.first_of_all)] for each in file.powers]
     return table(head, rows)
 
 
 def values(file: ResultFile) -> list[str]:
-    """The headline of every arm on validation and test, a line per variant."""
+    """The mean headline of every arm on validation and test, a line per variant."""
     names = [arm.name for arm in file.studies[0].arms]
     is_known = any(study.reachable for study in file.studies)
     head = ["", *names, *(["reachable, test"] if is_known else [])]
     rows = [
         [
             _variant(file, study.name),
-            *(f"{spread(arm.valid_headline)} / {_mean(arm.test_headline)}" for arm in study.arms),
+            *(f"{_mean(arm.valid_headline)} / {_mean(arm.test_headline)}" for arm in study.arms),
             *([_reachable(study)] if is_known else []),
         ]
         for study in file.studies
@@ -100,65 +84,19 @@ def values(file: ResultFile) -> list[str]:
 
 
 def gains_by_variant(file: ResultFile) -> list[str]:
-    """The gains of the focus over every other arm on validation and test, a line per variant."""
-    others = list(dict.fromkeys(gain.against for gain in file.gains))
-    head = [f"{title(file.gains[0].focus)} against"]
-    for other in others:
-        head += [f"{other}, valid", "test (interval)", "p (Holm)"]
+    """The gains of the focus over every other arm on test, a line per variant."""
+    others = dict.fromkeys(gain.against for gain in file.gains)
     rows = []
     for study in file.studies:
-        row = [_variant(file, study.name)]
-        for gain in (gain for gain in file.gains if gain.study == study.name):
-            row += [
-                number(gain.valid_gain, signed=True),
-                f"{number(gain.gain, signed=True)} ({_interval(gain)})",
-                f"{gain.p_holm:.3f}",
-            ]
-        rows.append(row)
-    return table(head, rows)
-
-
-def costs(file: ResultFile) -> list[str]:
-    """Parameters without embeddings and FLOPs a row of every arm, a line per variant."""
-    names = [arm.name for arm in file.studies[0].arms]
-    rows = [
-        [
-            _variant(file, study.name),
-            *(f"{arm.dense_parameters:,} / {_flops(arm)}" for arm in study.arms),
-        ]
-        for study in file.studies
-    ]
-    return table(["", *names], rows)
-
-
-def cells(file: ResultFile) -> list[str]:
-    """The mean test AUC of every cell of the last variant."""
-    last = file.studies[-1]
-    rows = [
-        [cell, *(number(arm.test_cells[cell]) for arm in last.arms)]
-        for cell in last.arms[0].test_cells
-    ]
-    return table([_variant(file, last.name), *(arm.name for arm in last.arms)], rows)
-
-
-def numbered_scenarios(file: ResultFile) -> list[str]:
-    """The mean test AUC over scenarios whose names differ in a number alone: large 1, large 2."""
-    names = [arm.name for arm in file.studies[0].arms]
-    rows = []
-    for study in file.studies:
-        kinds = [NUMBERED.match(cell) for cell in study.arms[0].test_cells]
-        for kind in dict.fromkeys(match["kind"] for match in kinds if match):
-            means = (
-                _mean([auc for cell, auc in arm.test_cells.items() if cell.startswith(kind)])
-                for arm in study.arms
-            )
-            rows.append([f"{_variant(file, study.name)}, {kind.strip()}", *means])
-    return table(["", *names], rows)
+        gains_of_study = [gain for gain in file.gains if gain.study == study.name]
+        texts = [f"{number(gain.gain, signed=True)} ({_interval(gain)})" for gain in gains_of_study]
+        rows.append([_variant(file, study.name), *texts])
+    return table([f"{title(file.gains[0].focus)} against", *others], rows)
 
 
 def ways(file: ResultFile) -> list[str]:
     """What every way to a model reaches and costs; gains are over the searched HiNet on test."""
-    head = ["", "way", "valid", "test", "gain on test (interval)", "p (Holm)"]
+    head = ["", "way", "valid", "test", "gain on test (interval)"]
     head += ["seconds to make", "ms for 100 rows", "FLOPs a row"]
     rows = []
     for way in file.ways:
@@ -167,10 +105,9 @@ def ways(file: ResultFile) -> list[str]:
             [
                 _variant(file, way.study),
                 way.name,
-                spread(way.valid),
-                spread(way.test) if way.test else "not opened",
+                _mean(way.valid),
+                _mean(way.test) if way.test else "not opened",
                 gain,
-                "" if way.p_holm is None else f"{way.p_holm:.3f}",
                 f"{way.seconds:,.0f}",
                 "–" if way.milliseconds_per_100 is None else f"{way.milliseconds_per_100:.1f}",
                 f"{way.flops_per_row:,}" if way.flops_per_row else "–",
@@ -187,9 +124,6 @@ KINDS: dict[str, Callable[[ResultFile], list[str]]] = {
         power,
         values,
         gains_by_variant,
-        costs,
-        cells,
-        numbered_scenarios,
         ways,
     )
 }

@@ -27,6 +27,7 @@ def loaded(name: str) -> ModuleType:
 
 
 CLAIMS, VERDICT, USERS = map(loaded, ("claims", "claims_of_verdict", "claims_of_users"))
+ROWS = loaded("claims_rows")
 
 
 WORLDS = {
@@ -135,4 +136,24 @@ def test_a_module_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.syspath_prepend(tmp_path)
     assert CLAIMS.module_names() == ["claims_of_dice"]
     ((title, rows),) = CLAIMS.tables_of("claims_of_dice", 50).items()
-    assert list(CLAIMS.printed(title, rows))[1:] == ["| a six | 0.200 | 0.100 to 0.300 | 50 |  |"]
+    assert list(ROWS.printed(title, rows))[1:] == ["| a six | 0.200 | 0.100 to 0.300 | 50 |  |"]
+
+
+def test_the_page_has_the_tables_of_the_file_with_every_rate_above_its_limit() -> None:
+    page, tables = ROWS.PAGE.read_text(encoding="utf-8"), ROWS.read()
+    assert ROWS.written(page, tables) == page, "run python docs/results/claims_rows.py"
+    above = [
+        row
+        for table in tables
+        for row in table.rows
+        if row.allowed is not None and row.share > row.allowed
+    ]
+    assert above
+    assert all(f"{row.words} | {row.share:.3f}".replace(" 0.", " .") in page for row in above)
+
+
+def test_rows_of_claims_are_read_again_as_they_were_saved(tmp_path: Path) -> None:
+    rows = [ROWS.Row("a six, or less", 0.2, 0.1, 0.3, 50, None), ROWS.Row("one", 0, 0, 0.07, 50, 0)]
+    tables = [ROWS.Table("dice", "Dice", rows), ROWS.Table("coins", "Coins", rows[:1])]
+    ROWS.save(tables, tmp_path / "claims.csv")
+    assert ROWS.read(tmp_path / "claims.csv") == tables
