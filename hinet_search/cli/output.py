@@ -176,16 +176,6 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
-def duration(seconds: float) -> str:
-    """Format a duration: `58 s`, `9 m 12 s`, `6 h 41 m`."""
-    rounded = round(seconds)
-    if rounded < 60:
-        return f"{rounded} s"
-    if rounded < 3600:
-        return f"{rounded // 60} m {rounded % 60:02d} s"
-    return f"{rounded // 3600} h {rounded % 3600 // 60:02d} m"
-
-
 def ago(seconds: float) -> str:
     """Format a time in the past: `3 s ago`, `12 m ago`, `5 h ago`, `6 d ago`."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):

@@ -6,8 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hinet_search.cli.options import as_typed, launch_options
-from hinet_search.cli.output import duration, echo, mark, output, output_width, print_document
-from hinet_search.common.amounts import byte_size, compact, counted, mean_in_words, plain
+from hinet_search.cli.output import echo, mark, output, output_width, print_document
+from hinet_search.common.amounts import (
+    byte_size,
+    compact,
+    counted,
+    duration,
+    mean_in_words,
+    plain,
+)
 from hinet_search.common.terminal import table_text
 
 if TYPE_CHECKING:
@@ -132,10 +139,8 @@ def _arms(plan: "Plan") -> str:
     rows = []
     for arm in plan.arms:
         sizes = " / ".join(compact(number) for number in arm.parameters)
-        is_short = arm.seconds_per_trial < 10
-        seconds = arm.seconds_per_trial
-        trial_time = f"{seconds:.1f} s" if is_short else duration(seconds)
-        rows.append((arm.name, arm.model, str(arm.searched), str(arm.trials), sizes, trial_time))
+        seconds = duration(arm.seconds_per_trial)
+        rows.append((arm.name, arm.model, str(arm.searched), str(arm.trials), sizes, seconds))
     return table_text(rows, header, right={2, 3, 5}, width=output_width())
 
 

@@ -26,8 +26,8 @@ from hinet_search.cli.options import (
     study_options,
     verbose,
 )
-from hinet_search.cli.output import OutputLost, duration, echo, mark, output
-from hinet_search.common.amounts import byte_size
+from hinet_search.cli.output import OutputLost, echo, mark, output
+from hinet_search.common.amounts import byte_size, duration
 from hinet_search.common.terminal import table_text
 
 PLACES = ("storage", "output")
