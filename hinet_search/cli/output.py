@@ -119,7 +119,8 @@ def discard(stream: TextIO | None) -> None:
         return
     with suppress(OSError, ValueError):  # a stream that is closed, or that has no file
         number = stream.fileno()
-        saved, null_device = os.dup(number), os.open(os.devnull, os.O_WRONLY)
+        saved = os.dup(number)
+        null_device = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null_device, number)
         try:
             stream.flush()

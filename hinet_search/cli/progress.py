@@ -35,7 +35,10 @@ REDRAW_SECONDS = 0.5
 IN_THE_BLOCK = ("best", "finalist", "state")  # other events are printed above it
 SPARKS = "▁▂▃▄▅▆▇█"
 MAX_ARMS = 12
-BAR, NAME, KEY = 18, 15, 24  # columns of a progress bar, an arm's name, a job's key
+# Columns of a progress bar, an arm's name and a job's key.
+BAR = 18
+NAME = 15
+KEY = 24
 
 
 class EveryMinute:
@@ -223,7 +226,8 @@ def _job(job: JobProgress, passes: float) -> tuple[str, ...]:
 def sparkline(values: Sequence[float], width: int = 8) -> str:
     """Draw the last values as bars of eight heights, from the lowest to the highest value."""
     last = values[-width:]
-    low, high = min(last), max(last)
+    low = min(last)
+    high = max(last)
     if high > low:
         return "".join(SPARKS[round((value - low) / (high - low) * 7)] for value in last)
     return SPARKS[3] * len(last)

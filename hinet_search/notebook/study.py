@@ -200,7 +200,8 @@ class Study:
 
         A launch must name them, since a study file may be of someone else; this one is ours.
         """
-        spec, settings = self._study.spec, options.get("settings", {})
+        spec = self._study.spec
+        settings = options.get("settings", {})
         overridden = {*options, *(name.partition(".")[0] for name in settings)}
         added = {}
         if "executor" not in overridden and "address" in spec.executor.options:
@@ -220,18 +221,16 @@ class Study:
             record = self.load(**options)
             stored, _ = parsed(record.study_yaml, lambda _: "the stored study")
             match stored:
-                case {"data": {"source": {"path": str(table)}}} if self._is_another(table):
-                    return StudyConflict(
-                        f"study '{record.name}' was launched with another frame ({table}): values, "
-                        "names or types of its columns differ from those of this one",
-                        remedy="give this study another name, "
-                        f"or launch the rows of before: Study({self.name!r}, {table!r}, ...)",
-                    )
+                case {"data": {"source": {"path": str(table)}}}:
+                    is_another = Path(table).name != Path(self._table).name  # named by its content
+                    if is_another:
+                        return StudyConflict(
+                            f"study '{record.name}' was launched with another frame ({table}): "
+                            "values, names or types of its columns differ from those of this one",
+                            remedy="give this study another name, "
+                            f"or launch the rows of before: Study({self.name!r}, {table!r}, ...)",
+                        )
         return error
-
-    def _is_another(self, table: str) -> bool:
-        """Return whether a table has another name, that of a frame being its content."""
-        return Path(table).name != Path(self._table).name
 
     def __repr__(self) -> str:
         return f"<Study {self.name}: {'; '.join(self._summary().values())}>"
@@ -248,7 +247,8 @@ class Study:
 
     def _summary(self) -> dict[str, str]:
         spec = self._study.spec
-        data, features = spec.data, spec.data.features
+        data = spec.data
+        features = spec.data.features
         values = list(dict.fromkeys((data.scenario.values or {}).values()))
         scenarios = f"{data.scenario.column}: {', '.join(values) or 'every value'}"
         return {

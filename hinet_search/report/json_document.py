@@ -18,7 +18,7 @@ from hinet_search.report.facts.measured_inputs import measured_inputs
 from hinet_search.results.cell_gains import over_reference
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.contrasts import Contrast
-from hinet_search.results.ensemble_records import EnsembleRecord, RunKey
+from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.finalist_values import headline
 from hinet_search.results.front import finalists_of, objectives_of
 from hinet_search.results.origins import Origins
@@ -93,7 +93,10 @@ def _study(record: StudyRecord) -> Json:
         ],
         **_absent(record),
         **_amounts(record),
-        "arms": [_arm(record, arm, cells) for arm in record.arms],
+        "arms": [
+            {**_description(arm, cells), "over_reference": _over_reference(record, arm)}
+            for arm in record.arms
+        ],
         "trials": _trials(record, record.arms),
         **_inputs(record),
         **_on_top(record, outcome, cells),
@@ -199,7 +202,10 @@ def _averaged(ensemble: EnsembleRecord, cells: Cells) -> Json:
         "method": ensemble.method,
         "scale": ensemble.scale,
         "pool": len(ensemble.pool),
-        "members": [[*_run(member.run), _plain(member.weight)] for member in ensemble.members],
+        "members": [
+            [member.run.arm, member.run.trial_number, member.run.seed, _plain(member.weight)]
+            for member in ensemble.members
+        ],
         "valid": _plain(ensemble.valid_objective),
         "gain": [_plain(gain.estimate), _plain(gain.low), _plain(gain.high)] if gain else None,
         "sizes": [
@@ -209,10 +215,6 @@ def _averaged(ensemble: EnsembleRecord, cells: Cells) -> Json:
         "valid_cells": _values(ensemble.valid_cells, cells),
         "test": _values(ensemble.test_cells, cells),
     }
-
-
-def _run(run: RunKey) -> list[Json]:
-    return [run.arm, run.trial_number, run.seed]
 
 
 def _offer(offer: Offer) -> Json:
@@ -242,10 +244,6 @@ def _contrast(contrast: Contrast) -> Json:
         "mark": contrast.mark,
         "lacks": contrast.lacks,
     }
-
-
-def _arm(record: StudyRecord, arm: ArmRecord, cells: Cells) -> Json:
-    return {**_description(arm, cells), "over_reference": _over_reference(record, arm)}
 
 
 def _description(arm: ArmRecord, cells: Cells) -> dict[str, Json]:
@@ -288,16 +286,16 @@ def _range(searched: ParameterRange) -> Json:
 
 
 def _trials(record: StudyRecord, arms: Sequence[ArmRecord]) -> Json:
-    names = sorted({name for arm in arms for trial in arm.trials for name in trial.parameters})
+    searched: set[str] = set()
+    for arm in arms:
+        searched.update(*(trial.parameters for trial in arm.trials))
+    names = sorted(searched)
     since = _clock(record)
-    return {
-        "columns": [*TRIAL, *names],
-        "rows": [
-            _row(arm, trial, names, since, origins.of(trial))
-            for arm, origins in ((arm, Origins(arm)) for arm in arms)
-            for trial in arm.trials
-        ],
-    }
+    rows: list[Json] = []
+    for arm in arms:
+        origins = Origins(arm)
+        rows += [_row(arm, trial, names, since, origins.of(trial)) for trial in arm.trials]
+    return {"columns": [*TRIAL, *names], "rows": rows}
 
 
 def _row(

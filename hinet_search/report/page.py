@@ -112,12 +112,8 @@ def _built(name: str, build: Callable[[StudyRecord], Card], record: StudyRecord)
     try:
         return build(record)
     except NotApplicable as reason:
-        return _muted(name, str(reason))
-
-
-def _muted(name: str, reason: str) -> Card:
-    words = name.replace("_", " ")
-    return Card(name.replace("_", "-"), "", words.capitalize(), "", prose(f"{reason}."), muted=True)
+        heading = name.replace("_", " ").capitalize()
+        return Card(name.replace("_", "-"), "", heading, "", prose(f"{reason}."), muted=True)
 
 
 def compact(markup: Markup) -> Markup:

@@ -23,8 +23,9 @@ _HEADS = ("arm", "model", "trials", "failed", "best (valid)", "seeds on test")
 class StudyRecord:
     """A stored study, as reports read it.
 
-    `trials`, `evaluations` and `finalists` are its contents as tables. `students` stand on the
-    finalists of `arms`, and `ensembles` on both, so neither is compared as an arm.
+    `trials`, `evaluations` and `finalists` are its contents as tables. Neither `students` nor
+    `ensembles` are compared as arms: students learn from the finalists of the arms, and ensembles
+    are made of the finalists of arms and students.
     """
 
     name: str

@@ -149,7 +149,8 @@ class TimeSplit(Frozen):
 
     @model_validator(mode="after")
     def _in_order(self) -> "TimeSplit":
-        first, second = _moment(self.valid_from), _moment(self.test_from)
+        first = _moment(self.valid_from)
+        second = _moment(self.test_from)
         if _kind(first) != _kind(second):
             raise ValueError(
                 "valid_from and test_from must be two numbers, two dates, "

@@ -9,7 +9,8 @@ from hinet_search.common.frozen_model import Text
 from hinet_search.common.plugins import load, names
 from hinet_search.study.yaml_file import Place, validated_at
 
-EXECUTORS, TRACKERS = "hinet_search.executors", "hinet_search.trackers"
+EXECUTORS = "hinet_search.executors"
+TRACKERS = "hinet_search.trackers"
 PLUGINS = {  # by key: what they are, and their package
     "executor": ("an executor", EXECUTORS),
     "tracking": ("a tracker", TRACKERS),

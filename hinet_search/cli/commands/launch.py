@@ -102,7 +102,8 @@ def _launch(study: str, given: Mapping[str, Any], *, plain: bool, as_json: bool)
     from hinet_search.cli.progress import TolerantWatcher, watching
     from hinet_search.common.errors import Interrupted
 
-    options, out = launch_options(given), output()
+    options = launch_options(given)
+    out = output()
     checked = ready(study, options, out.note)
     if checked.device.note:
         out.note(mark("!!"), f"  {checked.device.note}")
@@ -132,8 +133,10 @@ def _print_outcome(
     from hinet_search.results.shipping import shipment
     from hinet_search.results.verdict import verdict
 
-    options, outcome = launch_options(given), verdict(record)
-    path, shipped = report_path(checked.study, options), shipment(record, outcome)
+    options = launch_options(given)
+    outcome = verdict(record)
+    path = report_path(checked.study, options)
+    shipped = shipment(record, outcome)
     try:
         if as_json:
             _print_done(record, outcome.sentence, path)

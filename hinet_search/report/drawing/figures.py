@@ -72,7 +72,8 @@ class Axis:
 def axis_over(values: Sequence[float], margin: float = 0.06) -> Axis:
     """Return an axis over all finite values with a margin; a single value is centred."""
     finite = [value for value in values if isfinite(value)] or [0.0]
-    low, high = min(finite), max(finite)
+    low = min(finite)
+    high = max(finite)
     padding = (high - low) * margin or abs(high) * 0.01 or 0.001
     return Axis(low - padding, high + padding)
 
@@ -197,7 +198,8 @@ def _forest_row(row: ForestRow, axis: Axis, *, alike: bool) -> Markup:
 def _whisker(difference: Difference, axis: Axis) -> Markup:
     if difference.low is None or difference.high is None:
         return Markup("")
-    left, right = axis.place(difference.low), axis.place(difference.high)
+    left = axis.place(difference.low)
+    right = axis.place(difference.high)
     classes = ["w"]
     if difference.low < axis.low:
         classes.append("cut-left")

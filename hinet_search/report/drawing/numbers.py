@@ -119,7 +119,8 @@ def plural(count: float, noun: str) -> str:
 def seeds(counts: Iterable[int]) -> str:
     """Format the seeds of several arms or finalists: `1 seed`, `5 seeds`, `3 to 5 seeds`."""
     ordered = sorted(counts)
-    fewest, most = ordered[0], ordered[-1]
+    fewest = ordered[0]
+    most = ordered[-1]
     return plural(fewest, "seed") if fewest == most else f"{fewest} to {most} seeds"
 
 

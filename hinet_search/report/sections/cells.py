@@ -72,7 +72,9 @@ def _heading(outcome: Verdict) -> str:
         or outcome.status == "observation"
     ):
         return "Results by cell"
-    better, worse, total = outcome.count("better"), outcome.count("worse"), len(outcome.cells)
+    better = outcome.count("better")
+    worse = outcome.count("worse")
+    total = len(outcome.cells)
     names = title(outcome.focus), title(outcome.rival)
     if not better and not worse:
         return f"No cell shows a significant difference between {names[0]} and {names[1]}"
@@ -84,7 +86,8 @@ def _differences(record: StudyRecord, outcome: Verdict) -> Markup:
     if not outcome.cells:
         return Markup("")
     rows = [_forest_row(record, cell) for cell in outcome.cells]
-    focus, rival = title(outcome.focus or ""), title(outcome.rival or "")
+    focus = title(outcome.focus or "")
+    rival = title(outcome.rival or "")
     what = f"Gain of {focus} over {rival} in {measure(record).name} per cell"
     contrast = next(other for other in outcome.contrasts if other.arm == outcome.rival)
     legend = f"{what}, {_how_sure(outcome, contrast.counted)}"

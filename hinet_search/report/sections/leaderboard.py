@@ -29,11 +29,11 @@ from hinet_search.report.facts.standings import (
     LeaderboardEntry,
     ResultsOnTest,
     ResultsOnValidation,
+    gain_in_words,
     loses_everywhere,
     losing_cells,
     standings,
 )
-from hinet_search.results.cell_gains import CellDifference
 from hinet_search.results.finalist_values import measure
 from hinet_search.results.statistics.paired_difference import Summary
 from hinet_search.results.study_record import StudyRecord
@@ -104,10 +104,8 @@ def _groups(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> list[Colu
 
 
 def _on_validation(record: StudyRecord, *, ensembles: bool) -> tuple[Column, ...]:
-    selected, primary = (
-        record_facts.objective_in_words(record),
-        record_facts.headline_in_words(record),
-    )
+    selected = record_facts.objective_in_words(record)
+    primary = record_facts.headline_in_words(record)
     columns: list[Column] = [(selected, lambda line: _over_seeds(line.valid.objective))]
     if primary != selected:
         columns.append((primary, lambda line: _over_seeds(line.valid.headline)))
@@ -201,7 +199,8 @@ _OVER_REFERENCE: tuple[Column, ...] = (
 
 
 def _table(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
-    groups, focus = _groups(record, lines), record_facts.focus_of(record)
+    groups = _groups(record, lines)
+    focus = record_facts.focus_of(record)
     columns = [entry for group in groups for entry in group.columns]
     edges = [tag("colgroup", span=str(len(group.columns))) for group in groups]
     spans = [
@@ -251,7 +250,8 @@ def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> str:
 
 
 def _of_relative(record: StudyRecord) -> str:
-    other, name = title(record.reference), measure(record).name
+    other = title(record.reference)
+    name = measure(record).name
     rela_impr = f"not defined for {name}"
     if "AUC" in name:
         rela_impr = f"mean over cells of (AUC − .5) / (AUC of {other} − .5) − 1"
@@ -265,7 +265,8 @@ def _added(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[s
     ensembles = [line.valid.ensemble_gain for line in lines if line.valid.ensemble_gain is not None]
     if not tuning or not ensembles:
         return
-    by_ensembles, by_tuning = fmean(ensembles), fmean(tuning)
+    by_ensembles = fmean(ensembles)
+    by_tuning = fmean(tuning)
     comparison = "as much as"
     if by_ensembles != by_tuning:
         comparison = "more than" if by_ensembles > by_tuning else "less than"
@@ -296,17 +297,12 @@ def _seesaw(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
 def _losing(line: LeaderboardEntry) -> Markup:
     """Return a row with the losing cells of an arm by name, and how many losses are significant."""
     cells = losing_cells(line)
-    named = [_cell_words(cell) for cell in cells[:MOST_CELLS]]
+    named = [gain_in_words(cell) for cell in cells[:MOST_CELLS]]
     if len(cells) > MOST_CELLS:
         named.append(f"and {len(cells) - MOST_CELLS} more")
     worse = [cell.difference for cell in cells if cell.difference is not None]
     num_significant = sum(difference.mark == "worse" for difference in worse)
     return row(title(line.arm.name), str(num_significant), words(", ".join(named)))
-
-
-def _cell_words(cell: CellDifference) -> str:
-    gain = numbers.gain(cell.difference.mean if cell.difference else None)
-    return f"{record_facts.cell_in_words(cell.scenario, cell.task)} {gain}"
 
 
 def _waiting(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[str]:
