@@ -12,18 +12,13 @@ import polars as pl
 
 from hinet_search import api
 from hinet_search.common.amounts import counted
-from hinet_search.common.errors import (
-    DataError,
-    EnvironmentFault,
-    HinetSearchError,
-    StudyConflict,
-)
+from hinet_search.common.errors import DataError, HinetSearchError, StudyConflict
 from hinet_search.common.files import replacing
 from hinet_search.data.checks import column_problems
 from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.reading import reading
 from hinet_search.data.sources import table as table_source
-from hinet_search.notebook.frame_table import frame_of, stored_table
+from hinet_search.notebook.frame_table import frame_of, stored_table, writing
 from hinet_search.notebook.given_keys import KEYS, GivenKeys, given_keys
 from hinet_search.notebook.study_text import (
     guess_table,
@@ -152,15 +147,10 @@ class Study:
         """The path of the study file, written again if another study of the name wrote over it."""
         path = self._folder / f"{self.name}.yaml"
         content = self._text.encode()
-        try:
+        with writing(path):
             if not path.is_file() or path.read_bytes() != content:
                 with replacing(path, len(content)) as part:
                     part.write_bytes(content)
-        except OSError as error:
-            raise EnvironmentFault(
-                f"{path} cannot be written: {error.strerror}",
-                remedy="name a folder that can be written: output=...",
-            ) from error
         return str(path)
 
     def to_yaml(self) -> str:

@@ -366,13 +366,12 @@ def _values(values: Sequence[CellValue] | None, cells: Cells) -> Json:
         return None
     known = {(cell.scenario, cell.task): cell for cell in values}
     ordered = [known.get(cell) for cell in cells]
-    columns: dict[str, Json] = {
-        "auc": [None if cell is None else _plain(cell.auc) for cell in ordered],
-        "logloss": [None if cell is None else _plain(cell.logloss) for cell in ordered],
-    }
+    names = ["auc", "logloss"]
     if any(cell.rmse is not None for cell in values):
-        columns["rmse"] = [None if cell is None else _plain(cell.rmse) for cell in ordered]
-        columns["mae"] = [None if cell is None else _plain(cell.mae) for cell in ordered]
+        names += ["rmse", "mae"]
+    columns: dict[str, Json] = {}
+    for name in names:
+        columns[name] = [None if cell is None else _plain(getattr(cell, name)) for cell in ordered]
     return columns
 
 

@@ -8,9 +8,9 @@ from statistics import median, quantiles
 
 from markupsafe import Markup
 
-from hinet_search.report.drawing.html import Content, join, tag
-from hinet_search.report.drawing.numbers import gain, interval, ticks
-from hinet_search.results.statistics.paired_difference import Difference
+from hinet_search.report.drawing.html import Content, join, number, tag
+from hinet_search.report.drawing.numbers import DASH, gain, interval, metric, spread, ticks
+from hinet_search.results.statistics.paired_difference import Difference, Summary
 
 CostPoint = tuple[float, float]
 
@@ -47,6 +47,14 @@ def marked(difference: Difference) -> Markup:
     """Return a gain with its mark: a shape, and a word for screen readers."""
     shape = tag("i", SYMBOLS[difference.mark], role="img", aria_label=difference.mark)
     return join([shape, f" {gain(difference.mean)}"])
+
+
+def over_seeds(reached: Summary | None) -> Markup:
+    """Return a cell with a mean over seeds and the standard deviation; a dash without any."""
+    if reached is None:
+        return number(DASH)
+    spread_small = tag("small", spread(reached.deviation))
+    return number(join([metric(reached.mean), " ", spread_small]))
 
 
 @dataclass(frozen=True)

@@ -178,6 +178,11 @@ def finalists(record: StudyRecord) -> tuple[tuple[ArmRecord, FinalistRecord], ..
     return tuple((arm, finalist) for arm, finalist in pairs if finalist is not None)
 
 
+def has_several_seeds(record: StudyRecord) -> bool:
+    """Whether some chosen finalist was trained with more than one seed."""
+    return any(len(finalist.runs) > 1 for _, finalist in finalists(record))
+
+
 def focus_of(record: StudyRecord) -> ArmRecord | None:
     """Return the arm the report is about; without finalists the first HiNet, or the first arm."""
     focus = pair_of(record)[0]

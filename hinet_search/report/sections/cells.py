@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.figures import ForestRow, forest, marked
 from hinet_search.report.drawing.html import details, head, join, note, row, scroll, table, tag
@@ -43,9 +43,7 @@ def build(record: StudyRecord) -> Card:
     """Build the differences by cell, the gains over the reference and the values by cell."""
     entries = record_facts.finalists(record)
     if not entries:
-        raise NotApplicable(
-            "needs finalists; the launch command trains them once the trials are done"
-        )
+        raise NotApplicable(NEEDS_FINALISTS)
     opened = any(run.test_cells is not None for _, finalist in entries for run in finalist.runs)
     split: Split = "test" if opened else "valid"
     outcome = verdict(record)
@@ -134,7 +132,7 @@ def _values(record: StudyRecord, entries: Sequence[CostEntry], split: Split) -> 
     """Return the table of every arm's value in every cell, with averages above."""
     name = measure(record).name
     reachable = _reachable(record) if split == "test" else {}
-    several = any(len(finalist.runs) > 1 for _, finalist in entries)
+    several = record_facts.has_several_seeds(record)
     explained = f"{record_facts.capitalized(name)} of each cell"
     if several:
         explained += ", with the standard deviation over seeds below it"

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.figures import axis_over
 from hinet_search.report.drawing.html import head, join, note, row, scroll, table, tag
@@ -40,10 +40,8 @@ def build(record: StudyRecord) -> Card:
     split: Split = "test" if is_tested else "valid"
     entries = _entries(record, split)
     if not entries:
-        raise NotApplicable(
-            "needs finalists; the launch command trains them once the trials are done"
-        )
-    several = any(len(finalist.runs) > 1 for finalist in finalists)
+        raise NotApplicable(NEEDS_FINALISTS)
+    several = record_facts.has_several_seeds(record)
     table_of_costs = _table(entries)
     picture = _picture(record, entries, split)
     body = table_of_costs

@@ -6,9 +6,9 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.figures import marked
+from hinet_search.report.drawing.figures import marked, over_seeds
 from hinet_search.report.drawing.html import (
     Content,
     column,
@@ -35,7 +35,6 @@ from hinet_search.report.facts.standings import (
     standings,
 )
 from hinet_search.results.finalist_values import measure
-from hinet_search.results.statistics.paired_difference import Summary
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
 
@@ -57,9 +56,7 @@ def build(record: StudyRecord) -> Card:
     """Build the table, the gains of ensembles and tuning, and the losing cells."""
     lines = standings(record)
     if not lines:
-        raise NotApplicable(
-            "needs finalists; the launch command trains them once the trials are done"
-        )
+        raise NotApplicable(NEEDS_FINALISTS)
     items = [tag("li", text) for text in (*_added(record, lines), *_waiting(record, lines))]
     listed = tag("ul", *items, class_="said") if items else ""
     body = [_table(record, lines), note(_legend(record, lines)), listed, _seesaw(record, lines)]
@@ -106,9 +103,9 @@ def _groups(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> list[Colu
 def _on_validation(record: StudyRecord, *, ensembles: bool) -> tuple[Column, ...]:
     selected = record_facts.objective_in_words(record)
     primary = record_facts.headline_in_words(record)
-    columns: list[Column] = [(selected, lambda line: _over_seeds(line.valid.objective))]
+    columns: list[Column] = [(selected, lambda line: over_seeds(line.valid.objective))]
     if primary != selected:
-        columns.append((primary, lambda line: _over_seeds(line.valid.headline)))
+        columns.append((primary, lambda line: over_seeds(line.valid.headline)))
     columns.append(("default, gain of tuning", lambda line: _default(line.valid)))
     if ensembles:
         columns.append(
@@ -122,9 +119,9 @@ def _on_validation(record: StudyRecord, *, ensembles: bool) -> tuple[Column, ...
 
 def _on_test(record: StudyRecord, *, ensembles: bool) -> tuple[Column, ...]:
     primary = record_facts.headline_in_words(record)
-    columns: list[Column] = [(primary, _tested(lambda test: _over_seeds(test.headline)))]
+    columns: list[Column] = [(primary, _tested(lambda test: over_seeds(test.headline)))]
     if primary != _WEIGHTED:
-        columns.append((_WEIGHTED, _tested(lambda test: _over_seeds(test.weighted))))
+        columns.append((_WEIGHTED, _tested(lambda test: over_seeds(test.weighted))))
     if ensembles:
         columns.append(
             (
@@ -139,12 +136,6 @@ def _on_test(record: StudyRecord, *, ensembles: bool) -> tuple[Column, ...]:
 def _tested(cell: Callable[[ResultsOnTest], Markup]) -> Callable[[LeaderboardEntry], Markup]:
     """Make a column of test values; an arm that was not evaluated on test gets a dash."""
     return lambda line: cell(line.test) if line.test else number(numbers.DASH)
-
-
-def _over_seeds(reached: Summary | None) -> Markup:
-    if reached is None:
-        return number(numbers.DASH)
-    return _two(reached.mean, numbers.spread(reached.deviation))
 
 
 def _two(value: float | None, remark: str) -> Markup:

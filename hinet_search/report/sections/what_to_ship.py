@@ -6,7 +6,7 @@ from math import isfinite, log10
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.figures import Axis, axis_over
 from hinet_search.report.drawing.html import (
@@ -59,9 +59,7 @@ def build(record: StudyRecord) -> Card:
     outcome = verdict(record)
     shipped = shipment(record, outcome)
     if not shipped.offers:
-        raise NotApplicable(
-            "needs finalists; the launch command trains them once the trials are done"
-        )
+        raise NotApplicable(NEEDS_FINALISTS)
     sizes = ensembles_by_size(record)
     body = [
         _picture(record, [*shipped.offers, *sizes], shipped),
