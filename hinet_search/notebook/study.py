@@ -117,20 +117,20 @@ class Study:
         folder = None if self._output == DEFAULT_OUTPUT else self._output
         return local_path(self._table, "data", LaunchOptions(output=folder).cache, api.quiet)
 
-    def _written(self, rows: pl.LazyFrame, keys: GivenKeys) -> ResolvedStudy:
+    def _written(self, rows: pl.LazyFrame, given: GivenKeys) -> ResolvedStudy:
         """Write the study file and return the study, resolved.
 
         Where something is guessed, the study is loaded once without a start of the search: what
         can be started depends on what its arms search.
         """
-        if keys.is_whole:
-            definition = whole_definition(self._table, keys)
-            return self._load(study_text(self.name, definition, keys.study))
-        table = guess_table(rows, self._table, keys)
-        definition = guessed_definition(table, keys)
-        study = self._load(study_text(self.name, definition, keys.study))
+        if given.is_whole:
+            definition = whole_definition(self._table, given)
+            return self._load(study_text(self.name, definition, given.study))
+        table = guess_table(rows, self._table, given)
+        definition = guessed_definition(table, given)
+        study = self._load(study_text(self.name, definition, given.study))
         searched = {name for arm in study.arms for name in arm.space.parameters}
-        started = with_start(keys.study, table, searched)
+        started = with_start(given.study, table, searched)
         return self._load(study_text(self.name, definition, started))
 
     def _load(self, text: str) -> ResolvedStudy:
@@ -210,16 +210,15 @@ class Study:
         with suppress(HinetSearchError):  # what is stored cannot be read: the error says why
             record = self.load(**options)
             stored, _ = parsed(record.study_yaml, lambda _: "the stored study")
+            here = Path(self._table).name  # that of a frame is its content
             match stored:
-                case {"data": {"source": {"path": str(table)}}}:
-                    is_another = Path(table).name != Path(self._table).name  # named by its content
-                    if is_another:
-                        return StudyConflict(
-                            f"study '{record.name}' was launched with another frame ({table}): "
-                            "values, names or types of its columns differ from those of this one",
-                            remedy="give this study another name, "
-                            f"or launch the rows of before: Study({self.name!r}, {table!r}, ...)",
-                        )
+                case {"data": {"source": {"path": str(table)}}} if Path(table).name != here:
+                    return StudyConflict(
+                        f"study '{record.name}' was launched with another frame ({table}): values, "
+                        "names or types of its columns differ from those of this one",
+                        remedy="give this study another name, "
+                        f"or launch the rows of before: Study({self.name!r}, {table!r}, ...)",
+                    )
         return error
 
     def __repr__(self) -> str:

@@ -37,8 +37,16 @@ from hinet_search.results.verdict import Verdict, title, verdict
 
 SCHEMA = 1
 TRIAL = (
-    *("arm", "number", "state", "cause", "origin", "value", "seconds", "parameters"),
-    *("started", "finished"),
+    "arm",
+    "number",
+    "state",
+    "cause",
+    "origin",
+    "value",
+    "seconds",
+    "parameters",
+    "started",
+    "finished",
 )
 
 Cells = Sequence[tuple[str, str]]
