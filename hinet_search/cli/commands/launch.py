@@ -130,6 +130,7 @@ def _print_outcome(
 ) -> None:
     """Print the verdict, the path of the report, what to take, and the commands to run next."""
     from hinet_search.api import report_path
+    from hinet_search.report.facts.record import export_command
     from hinet_search.results.shipping import shipment
     from hinet_search.results.verdict import verdict
 
@@ -149,7 +150,7 @@ def _print_outcome(
     if outcome.status == "observation":
         commands = _launch_with_more_seeds(study, checked, given, options)
     if shipped.taken is not None and not commands:
-        commands = [_export(study, record.name, shipped.taken.name, given, options)]
+        commands = [export_command(record, shipped.taken.name)]
     folders = {name: given[name] for name in PLACES}
     dashboard = shlex.join(["hinet-search", "dashboard", *as_typed(folders, options)])
     output().next(*commands, dashboard)
@@ -193,15 +194,6 @@ def _launch_with_more_seeds(
             words = ["hinet-search", "launch", study, "--size", size]
             return [shlex.join([*words, *as_typed(same_options, options)])]
     return []
-
-
-def _export(
-    study: str, name: str, taken: str, given: Mapping[str, Any], options: "LaunchOptions"
-) -> str:
-    """Return the command that exports what to take."""
-    same_options = {key: given[key] for key in (*SAME_STUDY, *PLACES)}
-    words = ["hinet-search", "export", f"{study}/{taken}", "-o", f"{taken}-{name}"]
-    return shlex.join([*words, *as_typed(same_options, options)])
 
 
 def _print_plan(watcher: "Watcher", checked: "PreparedStudy", options: "LaunchOptions") -> None:
