@@ -58,17 +58,13 @@ def embedded_json(record: StudyRecord) -> str:
 
     The same record gives the same text, and no character of it can end its script element.
     """
-    return packed(json_text(record).encode())
+    content = gzip.compress(json_text(record).encode(), mtime=0)
+    return base64.b64encode(content).decode()
 
 
 def json_text(record: StudyRecord) -> str:
     """Return the document as text, on one line."""
     return json.dumps(_study(record), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def packed(content: bytes) -> str:
-    """Gzip bytes and encode them in base64."""
-    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
 
 
 def _study(record: StudyRecord) -> Json:

@@ -15,7 +15,7 @@ from hinet_search.common import plugins
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.drawing.html import prose
 from hinet_search.report.facts.record import report_command
-from hinet_search.report.json_document import embedded_json, packed
+from hinet_search.report.json_document import embedded_json
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 
@@ -43,14 +43,10 @@ def render(record: StudyRecord, card: str | None = None) -> str:
     """
     built = cards(record) if card is None else [plugins.load(SECTIONS, card).build(record)]
     templates = environment()
-    inflated = {
-        "record": embedded_json(record),
-        "tables": packed(source(templates, "tables.js").encode()),
-    }
     scripts = "".join(source(templates, name) for name in SCRIPTS)
     script = Markup(scripts)  # noqa: S704  # files of this package
     return templates.get_template("page.html").render(
-        **context(record, built), inflated=inflated, script=script
+        **context(record, built), data=embedded_json(record), script=script
     )
 
 
