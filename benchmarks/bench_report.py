@@ -15,8 +15,7 @@ from statistics import median
 
 import numpy as np
 
-from hinet_search.report.files import write_files, write_report
-from hinet_search.report.page import render
+from hinet_search.report.files import write_report
 from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.results.records import (
     ArmRecord,
@@ -53,32 +52,26 @@ COST = Cost(6_200_000, 1_200_000, 2_400_000, 412_345.6, 552.7, 5_100_000_000, "c
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A page written from a record in memory: median seconds and size, with and without Explore."""
+    """A page written from a record in memory: median seconds and size."""
 
     num_trials: int
     num_arms: int
     num_cells: int
     seconds: float
     megabytes: float
-    plain_seconds: float  # without the Explore card
-    plain_megabytes: float
 
 
 def bench_report(num_trials: int, *, rounds: int) -> ReportFigure:
     """Write the report of the same record `rounds` times."""
     record = make_record(num_trials)
     with tempfile.TemporaryDirectory(prefix="hinet-search-bench-") as name:
-        page, plain = Path(name) / "report.html", Path(name) / "plain.html"
+        page = Path(name) / "report.html"
         return ReportFigure(
             num_trials=sum(len(arm.trials) for arm in record.arms),
             num_arms=len(record.arms),
             num_cells=len(CELLS),
             seconds=median_seconds(lambda: write_report(record, page), rounds),
             megabytes=page.stat().st_size / 1e6,
-            plain_seconds=median_seconds(
-                lambda: write_files("bench", {".html": render(record)}, plain), rounds
-            ),
-            plain_megabytes=plain.stat().st_size / 1e6,
         )
 
 
@@ -222,8 +215,7 @@ def _finalist(trial: TrialRecord, draw: np.random.Generator) -> FinalistRecord:
 def table(figure: ReportFigure) -> str:
     """The figure as text."""
     what = f"{figure.num_trials:,} trials, {figure.num_arms} arms, {figure.num_cells} cells"
-    plain = f"without Explore {figure.plain_seconds:.2f} s, {figure.plain_megabytes:.2f} MB"
-    return f"report of {what}: {figure.seconds:.2f} s, {figure.megabytes:.2f} MB; {plain}"
+    return f"report of {what}: {figure.seconds:.2f} s, {figure.megabytes:.2f} MB"
 
 
 def main() -> None:

@@ -123,9 +123,10 @@ def launch_ready(
 ) -> StudyRecord:
     """Launch a study that `ready` returned."""
     from hinet_search.search.launch import launch as run
-    from hinet_search.search.tracking.follow import following
+    from hinet_search.search.tracking.mirror import following
 
-    study, path = checked.study, report_path(checked.study, options)
+    study = checked.study
+    path = report_path(checked.study, options)
     url = options.storage_url(study)
     with following(study, url, watcher, lambda done: tracked_files(done, path)) as followed:
         record = run(checked, options, command, followed)
@@ -266,8 +267,7 @@ def _card(record: StudyRecord, exported: "ExportChoice", notes: Sequence[str]) -
 
     if exported.is_ensemble:
         return ensemble_card(record, notes)
-    of_exported = (exported.name, exported.seeds, notes, exported.trial, exported.why)
-    return model_card(record, *of_exported)
+    return model_card(record, exported.name, exported.seeds, notes, exported.trial, exported.why)
 
 
 def _stored(

@@ -21,6 +21,12 @@ def arm_named(record: StudyRecord, name: str) -> ArmRecord:
     return next(arm for arm in record.arms if arm.name == name)
 
 
+def with_arm(record: StudyRecord, changed: ArmRecord) -> StudyRecord:
+    """The record with this arm in place of the one of its name."""
+    arms = tuple(changed if arm.name == changed.name else arm for arm in record.arms)
+    return replace(record, arms=arms)
+
+
 def with_chosen(record: StudyRecord, arm: str, **changes: object) -> StudyRecord:
     """The record with fields of the chosen finalist of an arm replaced."""
 

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hinet_search.search.warm_start import OF_OTHER_DATA
-from hinet_search.study.carry_over import carried_over
+from hinet_search.search.warm_start import OF_OTHER_DATA, carried_over
 from hinet_search.study.distributions import AnyDistribution, Categorical, FloatRange, IntRange
 from hinet_search.study.search_space import SearchSpace, parents_first
 from portfolio import data_set

@@ -80,7 +80,8 @@ def _exported(study: str) -> list[str]:
     from hinet_search.results.ensemble_records import ENSEMBLE
     from hinet_search.results.records import TAUGHT
 
-    tree, arms = _tree(study), _keys(study, "arms")
+    tree = _tree(study)
+    arms = _keys(study, "arms")
     students = [f"{TAUGHT}{arm}" for arm in arms] if tree.get("teaching") else []
     return [*arms, *students, *([ENSEMBLE] if tree.get("ensemble") else [])]
 

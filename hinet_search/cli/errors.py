@@ -240,7 +240,9 @@ def _with_places(error: HinetSearchError) -> list[dict[str, Any]]:
         if place is None:
             problems.append({"text": problem})
             continue
-        line, column, text = int(place["line"]), int(place["column"]), problem[place.end() :]
+        line = int(place["line"])
+        column = int(place["column"])
+        text = problem[place.end() :]
         problems.append({"file": place["file"], "line": line, "column": column, "text": text})
     return problems
 
@@ -254,7 +256,8 @@ def excerpt(problem: str) -> tuple[str, str] | None:
     place = PLACE.match(problem)
     if place is None:
         return None
-    number, column = int(place["line"]), int(place["column"])
+    number = int(place["line"])
+    column = int(place["column"])
     try:
         line = Path(place["file"]).read_text(encoding="utf-8-sig").splitlines()[number - 1]
     except (OSError, UnicodeDecodeError, IndexError):

@@ -119,7 +119,8 @@ def discard(stream: TextIO | None) -> None:
         return
     with suppress(OSError, ValueError):  # a stream that is closed, or that has no file
         number = stream.fileno()
-        saved, null_device = os.dup(number), os.open(os.devnull, os.O_WRONLY)
+        saved = os.dup(number)
+        null_device = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null_device, number)
         try:
             stream.flush()
@@ -174,16 +175,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
-
-
-def duration(seconds: float) -> str:
-    """Format a duration: `58 s`, `9 m 12 s`, `6 h 41 m`."""
-    rounded = round(seconds)
-    if rounded < 60:
-        return f"{rounded} s"
-    if rounded < 3600:
-        return f"{rounded // 60} m {rounded % 60:02d} s"
-    return f"{rounded // 3600} h {rounded % 3600 // 60:02d} m"
 
 
 def ago(seconds: float) -> str:

@@ -6,8 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hinet_search.cli.options import as_typed, launch_options
-from hinet_search.cli.output import duration, echo, mark, output, output_width, print_document
-from hinet_search.common.amounts import byte_size, compact, counted, mean_in_words, plain
+from hinet_search.cli.output import echo, mark, output, output_width, print_document
+from hinet_search.common.amounts import (
+    byte_size,
+    compact,
+    counted,
+    duration,
+    mean_in_words,
+    plain,
+)
 from hinet_search.common.terminal import table_text
 
 if TYPE_CHECKING:
@@ -68,7 +75,8 @@ def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, st
     from hinet_search.data.inspect.input_counts import count_inputs
     from hinet_search.results.cells import absent_cells
 
-    spec, data = plan.ready.study.spec, plan.ready.dataset.record
+    spec = plan.ready.study.spec
+    data = plan.ready.dataset.record
     train, valid, test = data.rows
     rows = f"{train + valid + test:,} rows"
     cells = f"{len(data.scenarios)} scenarios x {len(data.tasks)} tasks"
@@ -132,15 +140,14 @@ def _arms(plan: "Plan") -> str:
     rows = []
     for arm in plan.arms:
         sizes = " / ".join(compact(number) for number in arm.parameters)
-        is_short = arm.seconds_per_trial < 10
-        seconds = arm.seconds_per_trial
-        trial_time = f"{seconds:.1f} s" if is_short else duration(seconds)
-        rows.append((arm.name, arm.model, str(arm.searched), str(arm.trials), sizes, trial_time))
+        seconds = duration(arm.seconds_per_trial)
+        rows.append((arm.name, arm.model, str(arm.searched), str(arm.trials), sizes, seconds))
     return table_text(rows, header, right={2, 3, 5}, width=output_width())
 
 
 def _costs(plan: "Plan") -> str:
-    ready, finalists = plan.ready, plan.ready.study.spec.finalists
+    ready = plan.ready
+    finalists = plan.ready.study.spec.finalists
     slots = f"{counted(ready.slots, 'slot')} on {ready.device.device}"
     room = f"{byte_size(plan.memory_bytes)} of memory, {byte_size(plan.disk_bytes)} of disk"
     default = " + default" if finalists.default else ""
@@ -163,14 +170,15 @@ def _input_trainings(plan: "Plan") -> Iterator[tuple[str, str]]:
     spec = plan.ready.study.spec
     if spec.inputs is not None and plan.input_trainings:
         groups = ", ".join(spec.data.features.optional_groups)
-        seeds, most = counted(spec.inputs.seeds, "seed"), counted(plan.input_trainings, "training")
+        seeds = counted(spec.inputs.seeds, "seed")
+        most = counted(plan.input_trainings, "training")
         yield "groups", f"{plan.measuring_arm} with and without {groups} x {seeds}: at most {most}"
 
 
 def _search(plan: "Plan") -> str:
     """Return `the default, 3 of study shop, 8 of the portfolio, then tpe; pruner median`.
 
-    Of arms that differ, the one with most origins is told.
+    Where arms begin differently, it is the arm with configurations of the most origins.
     """
     spec = plan.ready.study.spec
     trials = {arm.name: arm.trials for arm in plan.arms}
@@ -200,7 +208,8 @@ def _origin(start: "Start") -> str:
 
 def _students(plan: "Plan") -> Iterator[tuple[str, str]]:
     """Yield what a study that teaches does after its finalists."""
-    teaching, most = plan.ready.study.spec.teaching, plan.student_trainings
+    teaching = plan.ready.study.spec.teaching
+    most = plan.student_trainings
     if teaching is None:
         return
     names = ", ".join(teaching.students)
@@ -220,7 +229,9 @@ def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str])
     from hinet_search.data.inspect.input_counts import count_inputs
     from hinet_search.results.cells import absent_cells
 
-    spec, data, checked = plan.ready.study.spec, plan.ready.dataset.record, plan.ready
+    spec = plan.ready.study.spec
+    data = plan.ready.dataset.record
+    checked = plan.ready
     print_document(
         "check",
         study=checked.study.name,
@@ -262,7 +273,8 @@ def origin_table(study: "ResolvedStudy", options: "LaunchOptions") -> str:
 
 def plan_line(plan: "Plan") -> str:
     """Return `60 trials, then 12 finalist trainings, 4 slots on cpu, about 6 h 30 m`."""
-    ready, inputs = plan.ready, ""
+    ready = plan.ready
+    inputs = ""
     if plan.input_trainings:
         inputs = f"at most {counted(plan.input_trainings, 'input training')}, then "
     about = "" if ready.study.spec.budget is None else "about "

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from hinet_search.cli.output import (
     Output,
-    duration,
     ignoring_lost_output,
     print_line,
     value_or_dash,
@@ -19,6 +18,7 @@ from hinet_search.cli.output import (
 from hinet_search.common.amounts import byte_size, compact, counted, plain
 from hinet_search.common.terminal import printable, table_text
 from hinet_search.search.progress import (
+    ARM_HEADS,
     ArmProgress,
     Event,
     JobProgress,
@@ -33,10 +33,12 @@ if TYPE_CHECKING:
 STATE_SECONDS = 60.0
 REDRAW_SECONDS = 0.5
 IN_THE_BLOCK = ("best", "finalist", "state")  # other events are printed above it
-COUNTERS = ("name", "done", "pruned", "failed", "budget", "best", "best_trial")  # of an arm
 SPARKS = "▁▂▃▄▅▆▇█"
 MAX_ARMS = 12
-BAR, NAME, KEY = 18, 15, 24  # columns of a progress bar, an arm's name, a job's key
+# Columns of a progress bar, an arm's name and a job's key.
+BAR = 18
+NAME = 15
+KEY = 24
 
 
 class EveryMinute:
@@ -91,7 +93,7 @@ class JsonLines:
                 seconds_left=progress.seconds_left,
                 retried=progress.retried,
                 running=list(progress.running),
-                arms=[_counters(arm) for arm in progress.arms.values()],
+                arms=list(progress.arms.values()),
             )
 
     @staticmethod
@@ -100,10 +102,6 @@ class JsonLines:
         print_line(
             "event", event=event, time=datetime.now(UTC).isoformat(timespec="seconds"), **content
         )
-
-
-def _counters(arm: ArmProgress) -> dict[str, Any]:
-    return {name: getattr(arm, name) for name in COUNTERS}
 
 
 class LiveBlock:
@@ -159,14 +157,11 @@ def watching(output: Output, *, plain: bool, as_json: bool) -> AbstractContextMa
 
 
 def state_line(progress: Progress) -> str:
-    """Return `search 38/48, 5 m 58 s left; best hinet/12 .7641`."""
-    phase, left, best = progress.phase, progress.seconds_left, progress.best
-    text = f"{phase.name} {phase.done}/{phase.total}"
-    if left is not None:
-        text += f", {duration(left)} left"
-    if best is not None:
-        text += f"; best {best.name}/{best.best_trial} {value_or_dash(best.best)}"
-    return text
+    """Return `search 38 of 48 · 5 m 58 s left · best hinet/12 .7641`."""
+    best = progress.best
+    if best is None:
+        return progress.in_words
+    return f"{progress.in_words} · best {best.name}/{best.best_trial} {value_or_dash(best.best)}"
 
 
 def block(progress: Progress, width: int) -> str:
@@ -177,7 +172,7 @@ def block(progress: Progress, width: int) -> str:
         *(f"  {line}" for line in _arm_table(progress).splitlines()),
         *([f"  ...{num_hidden} more"] if num_hidden else []),
         *(f"  {line}" for line in _slot_table(progress).splitlines()),
-        _last_line(progress),
+        progress.in_words,
         "Ctrl-C stops safely, the same command resumes",
     ]
     return "\n".join(line[: width - 1] for line in lines)
@@ -188,7 +183,7 @@ def _arm_table(progress: Progress) -> str:
     arms = list(progress.arms.values())[:MAX_ARMS]
     return table_text(
         [_arm(arm, is_best=arm is best) for arm in arms],
-        ("arm", "best", "trial", "progress", "done", "pruned", "failed"),
+        ARM_HEADS,
         right={2, 4, 5, 6},
         least_widths={0: NAME, 1: 8, 2: 5, 4: 5},
     )
@@ -228,18 +223,11 @@ def _job(job: JobProgress, passes: float) -> tuple[str, ...]:
     return str(job.slot), job.key[:KEY], done, value, speed, memory
 
 
-def _last_line(progress: Progress) -> str:
-    left, phase = progress.seconds_left, progress.phase
-    parts = [f"{phase.name} {phase.done} of {phase.total}"]
-    parts += [f"{duration(left)} left"] if left is not None else []
-    parts += [f"{progress.retried} retried ({progress.last_retry})"] if progress.retried else []
-    return " · ".join(parts)
-
-
 def sparkline(values: Sequence[float], width: int = 8) -> str:
     """Draw the last values as bars of eight heights, from the lowest to the highest value."""
     last = values[-width:]
-    low, high = min(last), max(last)
+    low = min(last)
+    high = max(last)
     if high > low:
         return "".join(SPARKS[round((value - low) / (high - low) * 7)] for value in last)
     return SPARKS[3] * len(last)

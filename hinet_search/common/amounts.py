@@ -1,8 +1,9 @@
-"""Amounts: format counts and bytes with three digits and a unit, never with an exponent."""
+"""Amounts: format counts, bytes, shares and durations with a unit, never with an exponent."""
 
 _COUNTS = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BYTES = ((1e18, "EB"), (1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
 KILOBYTE = 1e3
+_DURATIONS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m"), (60, "m", 1, "s"))
 
 
 def compact(number: float) -> str:
@@ -46,6 +47,20 @@ def percent(share: float) -> str:
     if value >= 9.95 or value == 0:
         return f"{value:.0f} %"
     return f"{value:.1f} %" if value >= 0.995 else f"{value:.2f} %".removeprefix("0")
+
+
+def duration(seconds: float) -> str:
+    """Format a duration: `.4 s`, `45 s`, `9 m 12 s`, `2 h 3 m`, `3 d 4 h`."""
+    if seconds < 0.05:
+        return "0 s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s".removeprefix("0")
+    whole_seconds = round(seconds)
+    for size, unit, smaller_size, smaller_unit in _DURATIONS:
+        if whole_seconds >= size:
+            count, rest = divmod(whole_seconds, size)
+            return f"{count} {unit} {rest // smaller_size} {smaller_unit}"
+    return f"{whole_seconds} s"
 
 
 def rolls_over(number: float) -> bool:

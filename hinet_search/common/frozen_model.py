@@ -44,3 +44,15 @@ class Frozen(BaseModel):
     """A value read from YAML: immutable, and every key must be known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PluginChoice(BaseModel):
+    """A plug-in by its `kind`, the name of its file; its Options type checks the other keys."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    kind: Text
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys beside `kind`, as written; the Options type of the plug-in converts them."""
+        return dict(self.model_extra or {})

@@ -1,6 +1,8 @@
 """Frame table: a frame of Polars, pandas or Arrow as a Parquet file, named by its content."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +51,21 @@ def stored_table(frame: pl.DataFrame, folder: Path) -> Path:
     """
     path = folder / f"{content_hash(frame)}.parquet"
     if not path.is_file():
-        try:
-            with replacing(path, int(frame.estimated_size())) as part:
-                frame.write_parquet(part)
-        except OSError as error:
-            raise EnvironmentFault(
-                f"{path} cannot be written: {error.strerror}",
-                remedy="name a folder that can be written: output=...",
-            ) from error
+        with writing(path), replacing(path, int(frame.estimated_size())) as part:
+            frame.write_parquet(part)
     return path
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise EnvironmentFault, with what to do, if the file cannot be written in the block."""
+    try:
+        yield
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{path} cannot be written: {error.strerror}",
+            remedy="name a folder that can be written: output=...",
+        ) from error
 
 
 def content_hash(frame: pl.DataFrame) -> str:

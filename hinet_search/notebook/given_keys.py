@@ -4,9 +4,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from os import PathLike, fspath
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import numpy as np
+from pydantic.fields import FieldInfo
 
 from hinet_search.common.errors import ConfigurationError, DataError, did_you_mean
 from hinet_search.common.frozen_model import Frozen
@@ -16,9 +18,12 @@ from hinet_search.data.raw_values import listed
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.study_spec import StudySpec
 
-DATA_KEYS = tuple(key for key in DataDefinition.model_fields if key != "source")
-STUDY_KEYS = tuple(key for key in StudySpec.model_fields if key not in ("name", "data"))
-NULLABLE = ("cost_limit",)  # None is a value of theirs
+ARGUMENTS = ("source", "name", "data")  # keys that are no keywords: `name` and `data` say them
+KEYS: Mapping[str, FieldInfo] = {
+    name: field
+    for name, field in (DataDefinition.model_fields | StudySpec.model_fields).items()
+    if name not in ARGUMENTS
+}
 WHOLE = ("scenario", "tasks", "features", "split")  # a definition with these is taken as it is
 
 
@@ -73,21 +78,25 @@ class GivenKeys:
 
 
 def given_keys(keys: Mapping[str, Any]) -> GivenKeys:
-    """Sort the keywords of a study into those of its data and its own; None is not given.
+    """Sort the keywords of a study into those of its data and its own.
+
+    None is as if it was not given, unless null means something in YAML.
 
     ConfigurationError for an unknown keyword, with the nearest known one, and for a value that
     YAML does not have.
     """
-    known = (*DATA_KEYS, *STUDY_KEYS)
-    unknown = [key for key in keys if key not in known]
+    unknown = [key for key in keys if key not in KEYS]
     if unknown:
         raise ConfigurationError(
-            *(f"Study: unknown keyword '{key}'{did_you_mean(key, known)}" for key in unknown),
+            *(f"Study: unknown keyword '{key}'{did_you_mean(key, KEYS)}" for key in unknown),
             remedy="the keywords are the keys of a study and of a data definition "
             "(docs/studies.md, docs/data.md)",
         )
-    written = {key: value for key, value in keys.items() if value is not None or key in NULLABLE}
-    given = {key: plain(value, key) for key, value in written.items()}
+    given = {
+        key: plain(value, key)
+        for key, value in keys.items()
+        if value is not None or _has_null_beside_its_default(KEYS[key])
+    }
     if "tasks" in given:
         given["tasks"] = _tasks(given["tasks"])
     if "arms" in given:
@@ -95,9 +104,14 @@ def given_keys(keys: Mapping[str, Any]) -> GivenKeys:
     if not _is_list_of_texts(given.get("never_features", [])):
         raise ConfigurationError("never_features: must be a list of columns")
     return GivenKeys(
-        data={key: given[key] for key in DATA_KEYS if key in given},
-        study={key: given[key] for key in STUDY_KEYS if key in given},
+        data={key: value for key, value in given.items() if key in DataDefinition.model_fields},
+        study={key: value for key, value in given.items() if key in StudySpec.model_fields},
     )
+
+
+def _has_null_beside_its_default(key: FieldInfo) -> bool:
+    """Whether null says something else than leaving the key out: `cost_limit` is then no limit."""
+    return key.default is not None and NoneType in get_args(key.annotation)
 
 
 def plain(value: Any, where: str) -> Any:

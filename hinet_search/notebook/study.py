@@ -1,29 +1,25 @@
 """Study: a study of a frame, from keywords that are the keys of a study file."""
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from html import escape
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Never, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
 from hinet_search import api
 from hinet_search.common.amounts import counted
-from hinet_search.common.errors import (
-    DataError,
-    EnvironmentFault,
-    HinetSearchError,
-    StudyConflict,
-)
+from hinet_search.common.errors import DataError, HinetSearchError, StudyConflict
 from hinet_search.common.files import replacing
 from hinet_search.data.checks import column_problems
 from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.reading import reading
 from hinet_search.data.sources import table as table_source
-from hinet_search.notebook.frame_table import frame_of, stored_table
-from hinet_search.notebook.given_keys import GivenKeys, given_keys
+from hinet_search.notebook.frame_table import frame_of, stored_table, writing
+from hinet_search.notebook.given_keys import KEYS, GivenKeys, given_keys
 from hinet_search.notebook.study_text import (
     guess_table,
     guessed_definition,
@@ -34,21 +30,15 @@ from hinet_search.notebook.study_text import (
 from hinet_search.study.data_definition import split_in_words
 from hinet_search.study.launch_options import DEFAULT_OUTPUT, LaunchOptions
 from hinet_search.study.load_study import ResolvedStudy, check_study_name, load_study
-from hinet_search.study.study_spec import StudySpec
 from hinet_search.study.yaml_text import parsed
 
 if TYPE_CHECKING:
     from hinet_search.results.study_record import StudyRecord
     from hinet_search.search.plan.plan import Plan
     from hinet_search.search.progress import Watcher
-    from hinet_search.serving.choice import Seeds, Weights
     from hinet_search.serving.export import Export
 
 FOLDER = "frames"  # in the output folder: tables and study files
-NO_KEYS = ("self", "name", "data", "output", "unknown")  # arguments that are no keys of a study
-COST_LIMIT: float | None = StudySpec.model_fields["cost_limit"].default  # None is a value of it
-Keys = Mapping[str, Any]
-Device = Literal["auto", "cpu", "cuda"]
 
 
 class ArrowFrame(Protocol):
@@ -58,22 +48,17 @@ class ArrowFrame(Protocol):
         """Return the frame as a stream of Arrow."""
 
 
-class CallOptions(TypedDict, total=False):
-    """Options of a call that override keys of the study, as those of the command line."""
-
-    trials: int
-    finalist_seeds: int
-    slots: int
-    device: Device
-    executor: str
-    address: str
-    storage: str
-    seed: int
-    size: str
-    variant: str
-    plugins: tuple[str, ...]
-    extend: bool
-    settings: Mapping[str, Any]
+def _with_keys_in_its_signature(init: Callable[..., None]) -> Callable[..., None]:
+    """Name every key with its default where help and completion look for keywords."""
+    signature = inspect.signature(init)
+    parameters = [
+        parameter for parameter in signature.parameters.values() if parameter.name != "keys"
+    ]
+    for name, field in KEYS.items():
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default))
+    vars(init)["__signature__"] = signature.replace(parameters=parameters)
+    return init
 
 
 class Study:
@@ -97,78 +82,34 @@ class Study:
     without rows, or whose columns are not those of the definition.
     """
 
-    def __init__(  # noqa: PLR0913  the keys of a study
+    @_with_keys_in_its_signature
+    def __init__(
         self,
         name: str,
         data: pl.DataFrame | pl.LazyFrame | ArrowFrame | str | PathLike[str],
         *,
-        scenario: str | Keys | None = None,
-        tasks: Mapping[str, str | Keys] | Sequence[str] | None = None,
-        features: Keys | None = None,
-        split: Keys | None = None,
-        user: str | None = None,
-        item: str | None = None,
-        time: str | None = None,
-        time_unit: Literal["s", "ms", "us", "ns"] | None = None,
-        never_features: Sequence[str] | None = None,
-        minimum_frequency: int | None = None,
-        not_finite: Literal["refuse", "impute", "drop"] | None = None,
-        arms: Sequence[str] | Mapping[str, Keys | None] | None = None,
-        description: str | None = None,
-        objective: str | None = None,
-        objectives: Sequence[str] | None = None,
-        trials: int | None = None,
-        stacked_trials: int | None = None,
-        budget: str | None = None,
-        least_gain: float | None = None,
-        passes: float | None = None,
-        wall_clock_minutes: float | None = None,
-        silence_minutes: float | None = None,
-        sampler: str | Keys | None = None,
-        pruner: str | Keys | None = None,
-        finalists: Keys | None = None,
-        comparison: Keys | None = None,
-        serving: Keys | None = None,
-        inputs: Literal["auto"] | Keys | None = None,
-        teaching: Literal["auto"] | Keys | None = None,
-        ensemble: bool | None = None,
-        fixed: Keys | None = None,
-        parameters: Mapping[str, Keys] | None = None,
-        warm_start: Sequence[str] | None = None,
-        portfolio: bool | None = None,
-        cost_limit: float | None = COST_LIMIT,
-        sizes: Mapping[str, Keys] | None = None,
-        variants: Mapping[str, Keys] | None = None,
-        reference: str | None = None,
-        seed: int | None = None,
-        slots: int | None = None,
-        device: Device | None = None,
-        executor: str | Keys | None = None,
-        storage: str | None = None,
-        tracking: str | Keys | None = None,
         output: str | PathLike[str] = DEFAULT_OUTPUT,
-        **unknown: Never,
+        **keys: Any,
     ) -> None:
-        arguments = {**locals(), **unknown}
-        keys = given_keys({key: arguments[key] for key in arguments if key not in NO_KEYS})
+        given = given_keys(keys)
         check_study_name(name, "name")
         self.name = name
         self._output = Path(output)
         self._folder = self._output / FOLDER
-        self._table = self._table_of(data, keys)
+        self._table = self._table_of(data, given)
         rows = table_source.scan(self._local_table(), Path.cwd(), "data")
         with reading("data"):
             self._columns = rows.collect_schema()
             self._num_rows = int(rows.select(pl.len()).collect().item())
-        keys.refuse_other_columns(self._columns.names())
-        self._study = self._written(rows, keys)
+        given.refuse_other_columns(self._columns.names())
+        self._study = self._written(rows, given)
 
-    def _table_of(self, data: Any, keys: GivenKeys) -> str:
+    def _table_of(self, data: Any, given: GivenKeys) -> str:
         """Return the path of the table: the given one, or that of the frame, which is written."""
         if isinstance(data, str | PathLike):
             return fspath(data)
         frame = frame_of(data)
-        keys.refuse_other_columns(frame.columns)
+        given.refuse_other_columns(frame.columns)
         return str(stored_table(frame, self._folder))
 
     def _local_table(self) -> str:
@@ -176,20 +117,20 @@ class Study:
         folder = None if self._output == DEFAULT_OUTPUT else self._output
         return local_path(self._table, "data", LaunchOptions(output=folder).cache, api.quiet)
 
-    def _written(self, rows: pl.LazyFrame, keys: GivenKeys) -> ResolvedStudy:
+    def _written(self, rows: pl.LazyFrame, given: GivenKeys) -> ResolvedStudy:
         """Write the study file and return the study, resolved.
 
         Where something is guessed, the study is loaded once without a start of the search: what
         can be started depends on what its arms search.
         """
-        if keys.is_whole:
-            definition = whole_definition(self._table, keys)
-            return self._load(study_text(self.name, definition, keys.study))
-        table = guess_table(rows, self._table, keys)
-        definition = guessed_definition(table, keys)
-        study = self._load(study_text(self.name, definition, keys.study))
+        if given.is_whole:
+            definition = whole_definition(self._table, given)
+            return self._load(study_text(self.name, definition, given.study))
+        table = guess_table(rows, self._table, given)
+        definition = guessed_definition(table, given)
+        study = self._load(study_text(self.name, definition, given.study))
         searched = {name for arm in study.arms for name in arm.space.parameters}
-        started = with_start(keys.study, table, searched)
+        started = with_start(given.study, table, searched)
         return self._load(study_text(self.name, definition, started))
 
     def _load(self, text: str) -> ResolvedStudy:
@@ -206,28 +147,21 @@ class Study:
         """The path of the study file, written again if another study of the name wrote over it."""
         path = self._folder / f"{self.name}.yaml"
         content = self._text.encode()
-        try:
+        with writing(path):
             if not path.is_file() or path.read_bytes() != content:
                 with replacing(path, len(content)) as part:
                     part.write_bytes(content)
-        except OSError as error:
-            raise EnvironmentFault(
-                f"{path} cannot be written: {error.strerror}",
-                remedy="name a folder that can be written: output=...",
-            ) from error
         return str(path)
 
     def to_yaml(self) -> str:
         """Return the study with its data definition as the text of a study file."""
         return self._text
 
-    def check(self, **options: Unpack[CallOptions]) -> "Plan":
+    def check(self, **options: Any) -> "Plan":
         """Run every check of a launch and return what the study will cost."""
         return api.check(self.file, output=self._output_option, **self._with_places(options))
 
-    def launch(
-        self, *, watcher: "Watcher | None" = None, **options: Unpack[CallOptions]
-    ) -> "StudyRecord":
+    def launch(self, *, watcher: "Watcher | None" = None, **options: Any) -> "StudyRecord":
         """Run or resume the study and write its report.
 
         Errors: those of `hinet_search.launch`; StudyConflict if the frame is another one than that
@@ -243,44 +177,21 @@ class Study:
         except StudyConflict as error:
             raise self._explained(error, options) from error
 
-    def load(self, *, trial_cells: bool = False, **options: Unpack[CallOptions]) -> "StudyRecord":
+    def load(self, *, trial_cells: bool = False, **options: Any) -> "StudyRecord":
         """Return the stored record of the study."""
         return api.load(self.file, trial_cells=trial_cells, output=self._output_option, **options)
 
-    def export(  # noqa: PLR0913  those of `hinet_search.export`
-        self,
-        to: str | PathLike[str],
-        *,
-        arm: str | None = None,
-        seeds: "Seeds" = "best",
-        calibrated: bool = True,
-        at: str | None = None,
-        formats: Sequence[str] = (),
-        weights: "Weights" = "fp32",
-        say: Callable[[str], None] = api.quiet,
-        **options: Unpack[CallOptions],
-    ) -> "Export":
-        """Write a finalist or the ensemble as a folder, as `hinet_search.export` does."""
-        return api.export(
-            self.file,
-            to,
-            arm=arm,
-            seeds=seeds,
-            calibrated=calibrated,
-            at=at,
-            formats=formats,
-            weights=weights,
-            say=say,
-            output=self._output_option,
-            **options,
-        )
+    def export(self, to: str | PathLike[str], **options: Any) -> "Export":
+        """Write a finalist or the ensemble as a folder; options are those of `export`."""
+        return api.export(self.file, to, output=self._output_option, **options)
 
-    def _with_places(self, options: CallOptions) -> CallOptions:
+    def _with_places(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Add the cluster and the tracker's server to the settings of a launch.
 
         A launch must name them, since a study file may be of someone else; this one is ours.
         """
-        spec, settings = self._study.spec, options.get("settings", {})
+        spec = self._study.spec
+        settings = options.get("settings", {})
         overridden = {*options, *(name.partition(".")[0] for name in settings)}
         added = {}
         if "executor" not in overridden and "address" in spec.executor.options:
@@ -294,13 +205,14 @@ class Study:
         """The output folder as an option; None for the default, so that reports are in reports/."""
         return None if self._output == DEFAULT_OUTPUT else str(self._output)
 
-    def _explained(self, error: StudyConflict, options: CallOptions) -> StudyConflict:
+    def _explained(self, error: StudyConflict, options: Mapping[str, Any]) -> StudyConflict:
         """Return the error in the words of a notebook if the frame is not that of the launch."""
         with suppress(HinetSearchError):  # what is stored cannot be read: the error says why
             record = self.load(**options)
             stored, _ = parsed(record.study_yaml, lambda _: "the stored study")
+            here = Path(self._table).name  # that of a frame is its content
             match stored:
-                case {"data": {"source": {"path": str(table)}}} if self._is_another(table):
+                case {"data": {"source": {"path": str(table)}}} if Path(table).name != here:
                     return StudyConflict(
                         f"study '{record.name}' was launched with another frame ({table}): values, "
                         "names or types of its columns differ from those of this one",
@@ -308,10 +220,6 @@ class Study:
                         f"or launch the rows of before: Study({self.name!r}, {table!r}, ...)",
                     )
         return error
-
-    def _is_another(self, table: str) -> bool:
-        """Return whether a table has another name, that of a frame being its content."""
-        return Path(table).name != Path(self._table).name
 
     def __repr__(self) -> str:
         return f"<Study {self.name}: {'; '.join(self._summary().values())}>"
@@ -328,7 +236,8 @@ class Study:
 
     def _summary(self) -> dict[str, str]:
         spec = self._study.spec
-        data, features = spec.data, spec.data.features
+        data = spec.data
+        features = spec.data.features
         values = list(dict.fromkeys((data.scenario.values or {}).values()))
         scenarios = f"{data.scenario.column}: {', '.join(values) or 'every value'}"
         return {

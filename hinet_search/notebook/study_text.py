@@ -48,7 +48,8 @@ def with_start(
     Settings that are given stay as they are, and those that no arm searches are left out.
     """
     settings = training_settings(table.num_training_rows, has_statistics=table.has_statistics)
-    given_parameters, given_fixed = keys.get("parameters", {}), keys.get("fixed", {})
+    given_parameters = keys.get("parameters", {})
+    given_fixed = keys.get("fixed", {})
     parameters = {name: keys for name, keys in settings.parameters.items() if name in searched}
     fixed = {name: value for name, value in settings.fixed.items() if name not in given_parameters}
     started = {"parameters": {**parameters, **given_parameters}, "fixed": {**fixed, **given_fixed}}

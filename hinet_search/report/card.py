@@ -6,6 +6,8 @@ from markupsafe import Markup
 
 from hinet_search.common.errors import HinetSearchError
 
+NEEDS_FINALISTS = "needs finalists; the launch command trains them once the trials are done"
+
 
 @dataclass(frozen=True)
 class Card:

@@ -18,7 +18,7 @@ from hinet_search.report.facts.measured_inputs import measured_inputs
 from hinet_search.results.cell_gains import over_reference
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.contrasts import Contrast
-from hinet_search.results.ensemble_records import EnsembleRecord, RunKey
+from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.finalist_values import headline
 from hinet_search.results.front import finalists_of, objectives_of
 from hinet_search.results.origins import Origins
@@ -37,8 +37,16 @@ from hinet_search.results.verdict import Verdict, title, verdict
 
 SCHEMA = 1
 TRIAL = (
-    *("arm", "number", "state", "cause", "origin", "value", "seconds", "parameters"),
-    *("started", "finished"),
+    "arm",
+    "number",
+    "state",
+    "cause",
+    "origin",
+    "value",
+    "seconds",
+    "parameters",
+    "started",
+    "finished",
 )
 
 Cells = Sequence[tuple[str, str]]
@@ -50,17 +58,13 @@ def embedded_json(record: StudyRecord) -> str:
 
     The same record gives the same text, and no character of it can end its script element.
     """
-    return packed(json_text(record).encode())
+    content = gzip.compress(json_text(record).encode(), mtime=0)
+    return base64.b64encode(content).decode()
 
 
 def json_text(record: StudyRecord) -> str:
     """Return the document as text, on one line."""
     return json.dumps(_study(record), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def packed(content: bytes) -> str:
-    """Gzip bytes and encode them in base64."""
-    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
 
 
 def _study(record: StudyRecord) -> Json:
@@ -93,7 +97,10 @@ def _study(record: StudyRecord) -> Json:
         ],
         **_absent(record),
         **_amounts(record),
-        "arms": [_arm(record, arm, cells) for arm in record.arms],
+        "arms": [
+            {**_description(arm, cells), "over_reference": _over_reference(record, arm)}
+            for arm in record.arms
+        ],
         "trials": _trials(record, record.arms),
         **_inputs(record),
         **_on_top(record, outcome, cells),
@@ -199,7 +206,10 @@ def _averaged(ensemble: EnsembleRecord, cells: Cells) -> Json:
         "method": ensemble.method,
         "scale": ensemble.scale,
         "pool": len(ensemble.pool),
-        "members": [[*_run(member.run), _plain(member.weight)] for member in ensemble.members],
+        "members": [
+            [member.run.arm, member.run.trial_number, member.run.seed, _plain(member.weight)]
+            for member in ensemble.members
+        ],
         "valid": _plain(ensemble.valid_objective),
         "gain": [_plain(gain.estimate), _plain(gain.low), _plain(gain.high)] if gain else None,
         "sizes": [
@@ -209,10 +219,6 @@ def _averaged(ensemble: EnsembleRecord, cells: Cells) -> Json:
         "valid_cells": _values(ensemble.valid_cells, cells),
         "test": _values(ensemble.test_cells, cells),
     }
-
-
-def _run(run: RunKey) -> list[Json]:
-    return [run.arm, run.trial_number, run.seed]
 
 
 def _offer(offer: Offer) -> Json:
@@ -242,10 +248,6 @@ def _contrast(contrast: Contrast) -> Json:
         "mark": contrast.mark,
         "lacks": contrast.lacks,
     }
-
-
-def _arm(record: StudyRecord, arm: ArmRecord, cells: Cells) -> Json:
-    return {**_description(arm, cells), "over_reference": _over_reference(record, arm)}
 
 
 def _description(arm: ArmRecord, cells: Cells) -> dict[str, Json]:
@@ -288,16 +290,16 @@ def _range(searched: ParameterRange) -> Json:
 
 
 def _trials(record: StudyRecord, arms: Sequence[ArmRecord]) -> Json:
-    names = sorted({name for arm in arms for trial in arm.trials for name in trial.parameters})
+    searched: set[str] = set()
+    for arm in arms:
+        searched.update(*(trial.parameters for trial in arm.trials))
+    names = sorted(searched)
     since = _clock(record)
-    return {
-        "columns": [*TRIAL, *names],
-        "rows": [
-            _row(arm, trial, names, since, origins.of(trial))
-            for arm, origins in ((arm, Origins(arm)) for arm in arms)
-            for trial in arm.trials
-        ],
-    }
+    rows: list[Json] = []
+    for arm in arms:
+        origins = Origins(arm)
+        rows += [_row(arm, trial, names, since, origins.of(trial)) for trial in arm.trials]
+    return {"columns": [*TRIAL, *names], "rows": rows}
 
 
 def _row(
@@ -368,13 +370,12 @@ def _values(values: Sequence[CellValue] | None, cells: Cells) -> Json:
         return None
     known = {(cell.scenario, cell.task): cell for cell in values}
     ordered = [known.get(cell) for cell in cells]
-    columns: dict[str, Json] = {
-        "auc": [None if cell is None else _plain(cell.auc) for cell in ordered],
-        "logloss": [None if cell is None else _plain(cell.logloss) for cell in ordered],
-    }
+    names = ["auc", "logloss"]
     if any(cell.rmse is not None for cell in values):
-        columns["rmse"] = [None if cell is None else _plain(cell.rmse) for cell in ordered]
-        columns["mae"] = [None if cell is None else _plain(cell.mae) for cell in ordered]
+        names += ["rmse", "mae"]
+    columns: dict[str, Json] = {}
+    for name in names:
+        columns[name] = [None if cell is None else _plain(getattr(cell, name)) for cell in ordered]
     return columns
 
 

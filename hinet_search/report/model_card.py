@@ -72,7 +72,8 @@ def model_card(
 
 def ensemble_card(record: StudyRecord, notes: Sequence[str]) -> str:
     """Return the card of the study's ensemble; `notes` extend its limits."""
-    published, ensemble = redact(record), record.ensemble(ENSEMBLE)
+    published = redact(record)
+    ensemble = record.ensemble(ENSEMBLE)
     assert ensemble is not None, "an exported ensemble has a record"
     members = (
         f"{title(member.run.arm)} (trial {member.run.trial_number}, seed {member.run.seed}) "
@@ -266,7 +267,8 @@ def _rivals(record: StudyRecord, first: tuple[ArmRecord, ...]) -> Iterator[str]:
     shipped = shipment(record, outcome)
     yield from ("", plain(outcome.sentence))
     if shipped.taken is not None:
-        name, why = title(shipped.taken.name), shipped.why
+        name = title(shipped.taken.name)
+        why = shipped.why
         yield from ("", plain(f"What to take by the rules of the study: {name}, {why}."))
 
 

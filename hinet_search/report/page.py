@@ -12,11 +12,10 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
 from hinet_search.common import plugins
-from hinet_search.report import explore as exploring
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.drawing.html import prose
 from hinet_search.report.facts.record import report_command
-from hinet_search.report.json_document import embedded_json, packed
+from hinet_search.report.json_document import embedded_json
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 
@@ -36,27 +35,18 @@ def cards(record: StudyRecord) -> tuple[Card, ...]:
     return tuple(_built(name, module.build, record) for name, module in in_order)
 
 
-def render(record: StudyRecord, *, explore: bool = False) -> str:
+def render(record: StudyRecord, card: str | None = None) -> str:
     """Return the report as HTML text, to be written as UTF-8.
 
-    `explore` adds figures that are drawn on a click, and 0.7 MB.
+    With `card` (`history`), it has only the card of that name.
+    Errors: ConfigurationError if no card has the name; NotApplicable if the record lacks its data.
     """
-    built = list(cards(record))
+    built = cards(record) if card is None else [plugins.load(SECTIONS, card).build(record)]
     templates = environment()
-    inflated = {
-        "record": embedded_json(record),
-        "tables": packed(source(templates, "tables.js").encode()),
-    }
-    if explore:
-        figures = exploring.explored(record)
-        further = _built(exploring.ID, lambda of: exploring.card(of, figures), record)
-        built.insert(_after_search(built), further)
-        if not further.muted:
-            inflated |= exploring.scripts(figures)
     scripts = "".join(source(templates, name) for name in SCRIPTS)
     script = Markup(scripts)  # noqa: S704  # files of this package
     return templates.get_template("page.html").render(
-        **context(record, built), inflated=inflated, script=script
+        **context(record, built), data=embedded_json(record), script=script
     )
 
 
@@ -88,7 +78,7 @@ def placed(shown: Sequence[Card]) -> Iterator[tuple[Card, str]]:
     """Yield cards with CSS classes: `part` begins a part, `half` marks two cards side by side."""
     part_above = ""
     is_left = False  # whether the card above is the left half of a row
-    for card, following in zip(shown, [*shown[1:], None], strict=True):
+    for card, following in zip(shown, [*shown, None][1:], strict=True):
         is_right = is_left and card.half
         has_partner = following is not None and following.half and following.part == card.part
         is_left = card.half and not is_right and has_partner
@@ -114,21 +104,12 @@ def _by_reason(muted: Sequence[Card]) -> dict[Markup, list[Card]]:
     return grouped
 
 
-def _after_search(built: Sequence[Card]) -> int:
-    """Return the index after the last card of the part Search, or 1 if there is none."""
-    return max((k for k, card in enumerate(built) if card.part == "Search"), default=0) + 1
-
-
 def _built(name: str, build: Callable[[StudyRecord], Card], record: StudyRecord) -> Card:
     try:
         return build(record)
     except NotApplicable as reason:
-        return _muted(name, str(reason))
-
-
-def _muted(name: str, reason: str) -> Card:
-    words = name.replace("_", " ")
-    return Card(name.replace("_", "-"), "", words.capitalize(), "", prose(f"{reason}."), muted=True)
+        heading = name.replace("_", " ").capitalize()
+        return Card(name.replace("_", "-"), "", heading, "", prose(f"{reason}."), muted=True)
 
 
 def compact(markup: Markup) -> Markup:

@@ -66,13 +66,15 @@ def _differences(before: StudyRecord, after: StudyRecord) -> Card:
 
 def _facts(before: StudyRecord, after: StudyRecord) -> Iterator[Fact]:
     """Yield what may differ between the studies, with its two values."""
-    old_facts, new_facts = _of_study(before), _of_study(after)
+    old_facts = _of_study(before)
+    new_facts = _of_study(after)
     for what, old_value in old_facts.items():
         yield what, str(old_value), str(new_facts[what])
     for old, new in common_arms(before, after):
         name = title(new.name)
         yield f"Trials of {name}", str(old.trials_done), str(new.trials_done)
-        old_settings, new_settings = _settings(old), _settings(new)
+        old_settings = _settings(old)
+        new_settings = _settings(new)
         only_old = _only_in(old_settings, new_settings)
         only_new = _only_in(new_settings, old_settings)
         yield f"Settings of {name}", only_old, only_new
@@ -83,7 +85,8 @@ def _facts(before: StudyRecord, after: StudyRecord) -> Iterator[Fact]:
 
 def _of_study(record: StudyRecord) -> dict[str, object]:
     """Return the facts of a study apart from its arms and versions."""
-    budget, data = record.budget, record.data
+    budget = record.budget
+    data = record.data
     return {
         "Trials per arm": budget.trials or "none",
         "Passes": numbers.plain(budget.passes, 6) if budget.passes else "none",
@@ -124,12 +127,10 @@ def _only_in(settings: dict[str, str], others: dict[str, str]) -> str:
 
 def _limits(before: StudyRecord, after: StudyRecord) -> Card:
     shared = {new.name for _, new in common_arms(before, after)}
-    alone = [
-        f"{title(arm.name)} ({record.name})"
-        for record in (before, after)
-        for arm in record.arms
-        if arm.name not in shared
-    ]
+    alone: list[str] = []
+    for record in (before, after):
+        others = [arm for arm in record.arms if arm.name not in shared]
+        alone += [f"{title(arm.name)} ({record.name})" for arm in others]
     accesses = max(before.test_accesses, after.test_accesses)
     uses = numbers.plural(accesses, "time")
     used = f"The test split was used {uses}: each use makes a difference by chance more likely."

@@ -14,8 +14,6 @@ from hinet_search.results.records import ArmRecord, Budget, FinalistRecord, Inpu
 if TYPE_CHECKING:
     import polars as pl
 
-    from hinet_search.results.figures import RecordFigures
-
 FORMATS = "hinet_search.report.formats"
 MOST_ARMS = 20  # rows of the notebook view
 _HEADS = ("arm", "model", "trials", "failed", "best (valid)", "seeds on test")
@@ -25,8 +23,9 @@ _HEADS = ("arm", "model", "trials", "failed", "best (valid)", "seeds on test")
 class StudyRecord:
     """A stored study, as reports read it.
 
-    `trials`, `evaluations` and `finalists` are its contents as tables. `students` stand on the
-    finalists of `arms`, and `ensembles` on both, so neither is compared as an arm.
+    `trials`, `evaluations` and `finalists` are its contents as tables. Neither `students` nor
+    `ensembles` are compared as arms: students learn from the finalists of the arms, and ensembles
+    are made of the finalists of arms and students.
     """
 
     name: str
@@ -101,25 +100,19 @@ class StudyRecord:
 
         return frames.members(self.ensembles)
 
-    @property
-    def figures(self) -> "RecordFigures":
-        """Figures of plotly by name: `record.figures["budget_curves"]`."""
-        from hinet_search.results.figures import RecordFigures
-
-        return RecordFigures(self)
-
-    def show(self, height: int = 720) -> None:
-        """Show the report below the cell of a notebook, `height` pixels high.
+    def show(self, card: str | None = None, height: int = 720) -> None:
+        """Show the report, or one card of it, below the cell of a notebook, `height` pixels high.
 
         The page keeps its content security policy, and cannot reach the notebook around it.
-        Errors: ConfigurationError outside a notebook.
+        Errors: ConfigurationError outside a notebook, or if no card has that name; NotApplicable,
+        a HinetSearchError, if the record lacks what the card shows.
         """
         if not notebook.is_running():
             raise ConfigurationError(
                 "show: a report is shown in a notebook, and this process runs none",
                 remedy=f"hinet-search report {self.name} --open",
             )
-        (page,) = plugins.load(FORMATS, "html").files(self).values()
+        page = plugins.load("hinet_search.report", "page").render(self, card)
         frame = (
             f'<iframe srcdoc="{escape(page)}" title="Report of {escape(self.name)}" '
             'sandbox="allow-scripts allow-downloads" allow="clipboard-write" '

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from html import escape
 
-from hinet_search.common.amounts import counted
+from hinet_search.common.amounts import counted, duration
 from hinet_search.common.notebook import CellOutput, is_running
-from hinet_search.report.drawing.numbers import duration
 from hinet_search.search.progress import (
+    ARM_HEADS,
     ArmProgress,
     Event,
     NullWatcher,
@@ -21,7 +21,6 @@ from hinet_search.search.progress import (
 REDRAW_SECONDS = 1.0
 MOST_EVENTS = 6  # the last ones are shown
 IN_THE_TABLE = ("best", "finalist")  # events that the counters show
-HEADS = ("arm", "best", "trial", "progress", "done", "pruned", "failed")
 
 
 class NotebookProgress:
@@ -57,7 +56,7 @@ class NotebookProgress:
         """Draw what is known now."""
         self._drawn_at = time.monotonic()
         html = progress_html(self._progress, self._events)
-        text = "" if self._progress is None else _last_line(self._progress)
+        text = "" if self._progress is None else self._progress.in_words
         if self._output is None:
             self._output = CellOutput(html, text)
         else:
@@ -86,13 +85,14 @@ def progress_html(progress: Progress | None, events: Iterable[Event]) -> str:
     below = f"<ul>{lines}</ul>" if lines else ""
     if progress is None:
         return f"<p>preparing the study</p>{below}"
-    heads = "".join(f'<th scope="col">{head}</th>' for head in HEADS)
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ARM_HEADS)
     rows = "".join(_row(arm, progress) for arm in progress.arms.values())
     slots = f"{counted(progress.slots, 'slot')} on {progress.device}"
+    running = f" · {', '.join(progress.running)} running" if progress.running else ""
     return (
         f"<p><b>{escape(progress.study)}</b>, {slots}, {duration(progress.seconds)}</p>"
         f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-        f"<p>{escape(_last_line(progress))}</p>{below}"
+        f"<p>{escape(progress.in_words + running)}</p>{below}"
     )
 
 
@@ -106,12 +106,3 @@ def _row(arm: ArmProgress, progress: Progress) -> str:
         *(str(count) for count in (arm.done, arm.pruned, arm.failed)),
     )
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-
-
-def _last_line(progress: Progress) -> str:
-    phase, left = progress.phase, progress.seconds_left
-    parts = [f"{phase.name} {phase.done} of {phase.total}"]
-    parts += [f"{', '.join(progress.running)} running"] if progress.running else []
-    parts += [f"{duration(left)} left"] if left is not None else []
-    parts += [f"{progress.retried} retried ({progress.last_retry})"] if progress.retried else []
-    return " · ".join(parts)

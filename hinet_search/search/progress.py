@@ -3,8 +3,12 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from hinet_search.common.amounts import duration
+
 if TYPE_CHECKING:
     from hinet_search.results.records import EvaluationRecord
+
+ARM_HEADS = ("arm", "best", "trial", "progress", "done", "pruned", "failed")  # of its counters
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,11 @@ class JobProgress:
 
     def on_evaluation(self, evaluation: "EvaluationRecord", num_rows: int) -> None:
         """Add an evaluation; a pass has `num_rows` rows."""
-        seconds, passes = (
-            evaluation.seconds - self.seconds,
-            evaluation.passes - (self.passes or 0.0),
-        )
+        seconds = evaluation.seconds - self.seconds
+        passes = evaluation.passes - (self.passes or 0.0)
         self.rows_per_second = passes * num_rows / seconds if seconds > 0 else None
-        self.passes, self.seconds = evaluation.passes, evaluation.seconds
+        self.passes = evaluation.passes
+        self.seconds = evaluation.seconds
         self.memory_bytes = evaluation.memory_bytes or None  # 0 when an earlier process sent it
         self.values.append(evaluation.objective)
 
@@ -126,6 +129,16 @@ class Progress:
         with_value = [arm for arm in self.arms.values() if arm.best is not None]
         choose = max if self.maximize else min
         return choose(with_value, key=lambda arm: arm.best or 0.0, default=None)
+
+    @property
+    def in_words(self) -> str:
+        """`search 5 of 20 · 5 m 0 s left · 1 retried (out of memory, hinet/12)`."""
+        parts = [f"{self.phase.name} {self.phase.done} of {self.phase.total}"]
+        if self.seconds_left is not None:
+            parts.append(f"{duration(self.seconds_left)} left")
+        if self.retried:
+            parts.append(f"{self.retried} retried ({self.last_retry})")
+        return " · ".join(parts)
 
     @property
     def seconds_left(self) -> float | None:

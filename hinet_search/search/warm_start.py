@@ -3,24 +3,30 @@
 With `warm_start`, an arm tries the best configurations that other studies of the same database have
 for its model. Where a study has no such arm, it tries what its parameters share with the best
 configuration of all. Best is meant on validation: no test value is read.
+
+What carries over to another space is how a configuration differs from its default, as defaults
+follow from the data: a batch of twice the default becomes a batch of twice the default.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from math import log as ln
+from typing import TypeGuard
 
 from hinet_search.common.database_url import parse_address
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.results.finalist_values import chosen
-from hinet_search.results.records import ArmRecord, Start, TrialRecord
+from hinet_search.results.records import ArmRecord, ParameterRange, Scalar, Start, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.storage.engine import Database, connect_if_there
 from hinet_search.storage.listing import list_studies
 from hinet_search.storage.load import load_record, load_starts
-from hinet_search.study.carry_over import carried_over
+from hinet_search.study.distributions import AnyDistribution, FloatRange, IntRange
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import Arm, ResolvedStudy
+from hinet_search.study.search_space import SearchSpace
 
 # Configurations of an arm from one study: more if it has the same data.
 OF_SAME_DATA, OF_OTHER_DATA = 5, 3
@@ -137,3 +143,49 @@ def _best_first(
         ]
     trials.sort(key=lambda each: each[0], reverse=True)
     return [(arm, trial) for _, arm, trial in trials]
+
+
+def carried_over(
+    values: Mapping[str, Scalar], ranges: Iterable[ParameterRange], space: SearchSpace
+) -> dict[str, Scalar]:
+    """Return the draw of `space` that differs from its default as `values` does from its own.
+
+    `ranges` declare the parameters of `values`. Parameters that only one side has, and words that
+    are no choice here, are at the default of `space`.
+    """
+    defaults = {each.name: each.default for each in ranges}
+    carried: dict[str, Scalar] = {}
+    for name in values.keys() & defaults.keys() & space.parameters.keys():
+        distribution = space.parameters[name]
+        carried[name] = _carried(values[name], defaults[name], distribution)
+    return space.default_with(carried)
+
+
+def _carried(value: Scalar, default: Scalar, to: AnyDistribution) -> Scalar:
+    if value == default:
+        return to.default
+    if isinstance(to, IntRange | FloatRange):
+        number = _shifted(value, default, to.default, log=to.log)
+        return to.default if number is None else to.nearest(number)
+    numbers = tuple(filter(_is_number, to.choices))
+    if len(numbers) == len(to.choices) and min(numbers) > 0:
+        number = _shifted(value, default, to.default, log=True)
+        if number is not None:
+            return min(numbers, key=lambda choice: abs(ln(choice / number)))
+    return value if value in to.choices else to.default
+
+
+def _shifted(value: Scalar, default: Scalar, to: Scalar, *, log: bool) -> float | None:
+    """Return what is as far from `to` as a value is from its default, by ratio if `log`.
+
+    None where these are no numbers, or a ratio has no meaning.
+    """
+    if not (_is_number(value) and _is_number(default) and _is_number(to)):
+        return None
+    if not log:
+        return to + value - default
+    return to * value / default if min(value, default, to) > 0 else None
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -7,29 +7,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hinet_search.common.errors import did_you_mean
-from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Fraction, Frozen, Large, Text
+from hinet_search.common.frozen_model import (
+    LEFT_OUT_IF_NONE,
+    Fraction,
+    Frozen,
+    Large,
+    PluginChoice,
+    Text,
+)
 from hinet_search.results.cells import CellName
 from hinet_search.study.event_definition import TimeUnit
 from hinet_search.study.feature_definition import FeatureDefinition
 from hinet_search.study.log_definition import LogDefinition
 
 
-class SourceDefinition(BaseModel):
+class SourceDefinition(PluginChoice):
     """Where rows come from.
 
     `kind` names a file in data/sources; its Options type checks the other keys.
     """
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    kind: Text
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keys beside `kind`, as written; the source's Options type converts them."""
-        return dict(self.model_extra or {})
 
     @property
     def in_words(self) -> str:
@@ -149,7 +148,8 @@ class TimeSplit(Frozen):
 
     @model_validator(mode="after")
     def _in_order(self) -> "TimeSplit":
-        first, second = _moment(self.valid_from), _moment(self.test_from)
+        first = _moment(self.valid_from)
+        second = _moment(self.test_from)
         if _kind(first) != _kind(second):
             raise ValueError(
                 "valid_from and test_from must be two numbers, two dates, "
@@ -244,6 +244,23 @@ class DataDefinition(Frozen):
             problems = task_problems(self.tasks, self.scenario.names)
             if problems:
                 raise ValueError("; ".join(problems))
+        self._check_outcomes()
+        if isinstance(self.split, TimeSplit) and self.time is None:
+            raise ValueError("a split by time needs the key 'time' (the time column)")
+        self._check_events()
+        self._check_sequences()
+        if isinstance(self.split, UserSplit) and self.user is None:
+            raise ValueError("a split by user needs the key 'user' (the user column)")
+        matches = self.features.matches
+        if matches is not None and (matches.rates or matches.similarity) and self.user is None:
+            raise ValueError(
+                "rates and similarity of matches need the key 'user' "
+                "(one list of every user counts)"
+            )
+        return self
+
+    def _check_outcomes(self) -> None:
+        """Raise ValueError if a feature or the clock of statistics is an outcome."""
         labels = {task.column for task in self.tasks.values()}
         barred = {**dict.fromkeys(self.never_features, "is listed in never_features")}
         barred |= dict.fromkeys(labels, "is the label of a task")
@@ -261,19 +278,6 @@ class DataDefinition(Frozen):
                 "the clock of statistics must be a column of days, "
                 f"got the label {statistics.clock}"
             )
-        if isinstance(self.split, TimeSplit) and self.time is None:
-            raise ValueError("a split by time needs the key 'time' (the time column)")
-        self._check_events()
-        self._check_sequences()
-        if isinstance(self.split, UserSplit) and self.user is None:
-            raise ValueError("a split by user needs the key 'user' (the user column)")
-        matches = self.features.matches
-        if matches is not None and (matches.rates or matches.similarity) and self.user is None:
-            raise ValueError(
-                "rates and similarity of matches need the key 'user' "
-                "(one list of every user counts)"
-            )
-        return self
 
     def _check_events(self) -> None:
         """Raise ValueError if keys that inputs of the log need are missing."""

@@ -97,7 +97,8 @@ class IntRange(Frozen):
 
     def nearest(self, number: float) -> Choice:
         """Return the value of the range that is nearest to a number."""
-        step, inside = self.step or 1, min(max(number, self.low), self.high)
+        step = self.step or 1
+        inside = min(max(number, self.low), self.high)
         return self.low + round((inside - self.low) / step) * step
 
     @property

@@ -7,9 +7,17 @@ session   the row's place in the visit of its user
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
 from hinet_search.common.errors import shortened
 from hinet_search.common.frozen_model import Frozen, Positive, Text
@@ -79,25 +87,20 @@ def _positive(value: TimeSpan | str) -> TimeSpan | str:
     return value
 
 
-def _delay(value: Any) -> TimeSpan | str:
-    return _time_span(value, (NEVER,))
-
-
-def _window(value: Any) -> TimeSpan | str:
-    return _positive(_time_span(value, (ALL,)))
-
-
-def _gap(value: Any) -> TimeSpan | str:
-    return _positive(_time_span(value))
-
-
 _AS_TEXT = (PlainSerializer(str), WithJsonSchema({"type": "string"}))
 LATER = (TimeSpan(1, "h"), TimeSpan(1, "d"))  # when labels may be known in place of sooner
 # A length of time, written as text. It may be 0.
 Span = Annotated[TimeSpan, BeforeValidator(_time_span), *_AS_TEXT]
-Delay = Annotated[TimeSpan | Literal["never"], BeforeValidator(_delay), *_AS_TEXT]
-Window = Annotated[TimeSpan | Literal["all"], BeforeValidator(_window), *_AS_TEXT]
-Gap = Annotated[TimeSpan, BeforeValidator(_gap), *_AS_TEXT]
+Delay = Annotated[
+    TimeSpan | Literal["never"], BeforeValidator(partial(_time_span, others=(NEVER,))), *_AS_TEXT
+]
+Window = Annotated[
+    TimeSpan | Literal["all"],
+    BeforeValidator(partial(_time_span, others=(ALL,))),
+    AfterValidator(_positive),
+    *_AS_TEXT,
+]
+Gap = Annotated[TimeSpan, BeforeValidator(_time_span), AfterValidator(_positive), *_AS_TEXT]
 
 
 def is_sooner(after: TimeSpan | str | None, later: TimeSpan) -> bool:

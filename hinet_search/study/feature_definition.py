@@ -35,11 +35,16 @@ from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
 Pooling = Literal["mean", "attention"]
-STATISTICS, LISTS, MATCHES = "statistics", "lists", "matches"
-EVENTS, SESSION, SEQUENCES = "events", "session", "sequences"
+STATISTICS = "statistics"
+LISTS = "lists"
+MATCHES = "matches"
+EVENTS = "events"
+SESSION = "session"
+SEQUENCES = "sequences"
 # Predefined groups: each is all inputs of that kind.
 DERIVED = (STATISTICS, LISTS, MATCHES, EVENTS, SESSION, SEQUENCES)
-LOG, QUANTILE = "log", "quantile"
+LOG = "log"
+QUANTILE = "quantile"
 PARTS: tuple[Literal["sin", "cos"], ...] = ("sin", "cos")  # of a cycle: its two inputs
 
 Finite = Annotated[float, Field(ge=-1e30, le=1e30, allow_inf_nan=False)]

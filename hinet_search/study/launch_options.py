@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from hinet_search.study.yaml_file import Override, YamlFile
 
 DEFAULT_OUTPUT = Path(".hinet-search")
-STORAGE, CACHE = "HINET_SEARCH_STORAGE", "HINET_SEARCH_CACHE"
+STORAGE = "HINET_SEARCH_STORAGE"
+CACHE = "HINET_SEARCH_CACHE"
 ENVIRONMENT = {  # key of a study: variable
     "slots": "HINET_SEARCH_SLOTS",
     "device": "HINET_SEARCH_DEVICE",

@@ -120,7 +120,8 @@ def load_study(
     applies to every arm. ConfigurationError holds every problem of file, arms and spaces.
     """
     file = read(find("studies", name))
-    size, variant = chosen(file, SIZES, size), chosen(file, VARIANTS, variant)
+    size = chosen(file, SIZES, size)
+    variant = chosen(file, VARIANTS, variant)
     file, definition_file = with_overrides(file, values_of(file, variant), overrides or {}, size)
     spec = _spec(file, definition_file)
     study_name = spec.name or file.path.stem
@@ -214,22 +215,19 @@ def _arms(file: YamlFile, spec: StudySpec, changes: Sequence[Changes]) -> tuple[
     return tuple(arms)
 
 
-def _default_space(model: str, beside: Path) -> str:
-    """Return the space with the model's name; without one, the space of training settings."""
-    return model if is_known("spaces", model, beside) else COMMON_SPACE
-
-
 def _model_and_space(name: str, arm: ArmSpec, file: YamlFile) -> tuple[str, SearchSpace]:
     place = file.place(("arms", name))
     check_study_name(name, place, "an arm's")
-    model, known = arm.model or name, names(MODELS)
+    model = arm.model or name
+    known = names(MODELS)
     if model not in known and "." not in model:  # a dotted name is checked when models are loaded
         raise ConfigurationError(
             f"{place}: '{model}' is not a model, "
             f"known: {', '.join(known)}{did_you_mean(model, known)}"
         )
     folder = file.path.parent
-    return model, load_space(arm.space or _default_space(model, folder), folder, place)
+    default = model if is_known("spaces", model, folder) else COMMON_SPACE
+    return model, load_space(arm.space or default, folder, place)
 
 
 def _arm(

@@ -8,13 +8,11 @@ from typing import Any
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.study.parameter_changes import PARAMETERS
-from hinet_search.study.study_spec import AUTO
+from hinet_search.study.study_spec import AUTO, AUTOMATIC, KINDS
 from hinet_search.study.validation_messages import Location
 from hinet_search.study.variants import ONE, SIZES
 from hinet_search.study.yaml_file import Override, YamlFile, read
 
-KINDS = ("executor", "sampler", "pruner", "tracking")  # keys whose value may be a plain kind
-AUTOMATIC = ("inputs", "teaching")  # keys whose value may be the word `auto`
 # First parts of the names that configure an arm, not the study.
 SETTINGS = ("model", "train", "features")
 

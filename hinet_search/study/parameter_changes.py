@@ -62,7 +62,8 @@ def changed(
     `place` gives the place of a key of the study. ConfigurationError if a change does not fit, such
     as a default outside its range.
     """
-    parameters, places = dict(space.parameters), dict(space.places)
+    parameters = dict(space.parameters)
+    places = dict(space.places)
     for name, change in changes.items():
         if name not in parameters:
             continue

@@ -1,49 +1,32 @@
 """Plug-in keys: keys of a study that name a plug-in and hold its options: executor, tracking."""
 
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict
-
 from hinet_search.common.errors import ConfigurationError, did_you_mean
-from hinet_search.common.frozen_model import Text
+from hinet_search.common.frozen_model import PluginChoice, Text
 from hinet_search.common.plugins import load, names
 from hinet_search.study.yaml_file import Place, validated_at
 
-EXECUTORS, TRACKERS = "hinet_search.executors", "hinet_search.trackers"
+EXECUTORS = "hinet_search.executors"
+TRACKERS = "hinet_search.trackers"
 PLUGINS = {  # by key: what they are, and their package
     "executor": ("an executor", EXECUTORS),
     "tracking": ("a tracker", TRACKERS),
 }
 
 
-class ExecutorSpec(BaseModel):
+class ExecutorSpec(PluginChoice):
     """What runs the slots.
 
     `kind` names a file in executors; its Options type checks the other keys.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
     kind: Text = "local"
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keys beside `kind`, as written; the executor's Options type converts them."""
-        return dict(self.model_extra or {})
 
-
-class TrackingSpec(BaseModel):
+class TrackingSpec(PluginChoice):
     """The tool that shows the study while it runs.
 
     `kind` names a file in trackers; its Options type checks the other keys.
     """
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    kind: Text
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keys beside `kind`, as written; the tracker's Options type converts them."""
-        return dict(self.model_extra or {})
 
 
 def check_plugin(key: str, spec: ExecutorSpec | TrackingSpec, place: Place) -> None:

@@ -242,11 +242,10 @@ def parents_first(
 
     ConfigurationError for unknown parents and circular conditions.
     """
-    problems = [
-        f"{places[name]}: {name} has a condition on {problem}"
-        for name, distribution in parameters.items()
-        for problem in _condition_problems(distribution.when, parameters, fixed)
-    ]
+    problems: list[str] = []
+    for name, distribution in parameters.items():
+        of_condition = _condition_problems(distribution.when, parameters, fixed)
+        problems += [f"{places[name]}: {name} has a condition on {each}" for each in of_condition]
     if problems:
         raise ConfigurationError(*problems)
     ordered: dict[str, AnyDistribution] = {}

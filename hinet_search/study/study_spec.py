@@ -37,6 +37,8 @@ from hinet_search.study.refusals import (
 
 Device = Literal["auto", "cpu", "cuda"]
 AUTO = "auto"
+KINDS = ("sampler", "pruner", "executor", "tracking")  # keys whose value may be a plain kind
+AUTOMATIC = ("inputs", "teaching")  # keys whose value may be the word `auto`
 MOST_IN_TIME = 1_000  # trials of an arm within a budget of time
 MOST_AUTO = 3  # students with `students: auto`: the best arm and the two cheapest
 
@@ -301,7 +303,7 @@ class StudySpec(Frozen):
             return 0
         return self.inputs.seeds * (1 + num_groups + (num_groups > 1))
 
-    @field_validator("sampler", "pruner", "executor", "tracking", mode="before")
+    @field_validator(*KINDS, mode="before")
     @classmethod
     def _word_is_kind(cls, value: Any) -> Any:
         return {"kind": value} if isinstance(value, str) else value

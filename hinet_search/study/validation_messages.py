@@ -84,7 +84,8 @@ def _dotted(values: Mapping[Any, Any], location: Location) -> str:
 def _sentence(kind: type[BaseModel], values: Mapping[Any, Any], error: ErrorDetails) -> str:
     """Describe one problem; for an unknown key, suggest the nearest known one."""
     location = error["loc"]
-    key, parent = _dotted(values, location), _dotted(values, location[:-1])
+    key = _dotted(values, location)
+    parent = _dotted(values, location[:-1])
     if error["type"] == "invalid_key" or location[-1:] == ("[key]",):
         return _wrong_key(values, error)
     if error["type"] == "extra_forbidden":
@@ -200,7 +201,8 @@ def _inside(candidate: Any, step: int | str) -> list[Any]:
             step in get_args(field.annotation) for field in candidate.model_fields.values()
         )
         return [candidate] if tagged else []
-    origin, arguments = get_origin(candidate), get_args(candidate)
+    origin = get_origin(candidate)
+    arguments = get_args(candidate)
     if origin in (dict, Mapping, tuple, list) and arguments:
         return _variants(arguments[-1] if arguments[-1] is not Ellipsis else arguments[0])
     return []

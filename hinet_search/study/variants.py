@@ -10,7 +10,8 @@ from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.study.find_file import find
 from hinet_search.study.yaml_file import Override, YamlFile, read
 
-SIZES, VARIANTS = "sizes", "variants"
+SIZES = "sizes"
+VARIANTS = "variants"
 ONE = {SIZES: "size", VARIANTS: "variant"}
 
 

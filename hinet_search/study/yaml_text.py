@@ -32,7 +32,8 @@ from hinet_search.study.validation_messages import Location
 MAX_NODES = 100_000
 MAX_DEPTH = 50
 TOO_MUCH = f"must hold at most {MAX_NODES:,} values, at most {MAX_DEPTH} deep; are aliases nested?"
-SMALLEST, LARGEST = -(2**63), 2**64 - 1  # the range of table columns
+SMALLEST = -(2**63)  # the range of table columns
+LARGEST = 2**64 - 1
 
 Mark = tuple[int, int]  # line and column of a key or of an item of a list, from 1
 # Formats a place: `studies/a.yaml:7:3`; for None that of the whole text.
@@ -170,7 +171,8 @@ class _Builder:
         return built
 
     def _mapping(self, depth: int) -> Entries:
-        built, merged = Entries(), Entries()
+        built = Entries()
+        merged = Entries()
         is_merged = False
         for event in self._until(MappingEndEvent):
             mark = _mark(event)

@@ -50,7 +50,8 @@ HERE = ("", "file", "sqlite")  # schemes of URIs on this machine
 STUDY, RUN, DIGEST, STEP = (
     f"hinet_search.{name}" for name in ("study", "run", "digest", "step")
 )  # tags
-MOST_METRICS, MOST_PARAMETERS = 1_000, 100  # that MLflow takes at once
+MOST_METRICS = 1_000  # that MLflow takes at once
+MOST_PARAMETERS = 100
 SEPARATOR = " > "  # of a path; no name contains it
 Item = TypeVar("Item")
 
@@ -124,7 +125,9 @@ class MlflowTracker:
         self, client: "MlflowClient", experiment: str, study: str, *, is_of_study: bool
     ) -> None:
         """`is_of_study`: the study names the place, so it and what it holds may be a stranger's."""
-        self._client, self._experiment, self._study = client, experiment, study
+        self._client = client
+        self._experiment = experiment
+        self._study = study
         self._stays_here = is_of_study and urlsplit(client.tracking_uri).scheme in HERE
         self._runs = {_path(run): _written(run) for run in self._stored() if _is_ours(run, study)}
         self.place = f"experiment {experiment} at {hide_passwords(client.tracking_uri)}"

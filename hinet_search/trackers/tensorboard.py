@@ -91,7 +91,8 @@ class TensorboardTracker:
 
     def write(self, run: TrackedRun) -> None:
         """Append what the event file of the run lacks, and note it."""
-        folder, written = self._folder_of(run.path), _EventFile(run.path)
+        folder = self._folder_of(run.path)
+        written = _EventFile(run.path)
         if (folder / EVENTS).is_file():  # it may be deleted at any time
             written = self._runs.get(run.path, written)
         records = [event.SerializeToString() for event in _events(run, written)]

@@ -18,7 +18,7 @@ from hinet_search.storage.engine import connect
 from tests.cli.conftest import Run
 
 BUDGET_MS = 150
-HEAVY = ("torch", "optuna", "polars", "numpy", "pydantic", "plotly", "sqlalchemy", "rich", "ruamel")
+HEAVY = ("torch", "optuna", "polars", "numpy", "pydantic", "sqlalchemy", "rich", "ruamel")
 
 
 HELP_OF_EACH = """
@@ -94,7 +94,7 @@ def test_a_status_imports_nothing_that_trains_or_compares(tmp_path: Path) -> Non
         for name in imported("status", "--storage", str(tmp_path / "studies.sqlite3"))[0]
     }
     assert "sqlalchemy" in names
-    assert not names & {"torch", "scipy", "sklearn", "polars", "plotly"}
+    assert not names & {"torch", "scipy", "sklearn", "polars"}
 
 
 def test_help_has_every_command_on_one_line_of_80_columns_in_a_group(run: Run) -> None:

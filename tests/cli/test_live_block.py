@@ -80,7 +80,7 @@ def test_the_last_lines_say_what_is_done_what_is_left_and_what_was_retried() -> 
     shown.phase.done, shown.seconds = 5, 100.0
     shown.retry("hinet/12", "out of memory")
     last, how_to_stop = block(shown, width=100).splitlines()[-2:]
-    assert last == "search 5 of 20 · 5 m 00 s left · 1 retried (out of memory, hinet/12)"
+    assert last == "search 5 of 20 · 5 m 0 s left · 1 retried (out of memory, hinet/12)"
     assert how_to_stop == "Ctrl-C stops safely, the same command resumes"
 
 
@@ -167,7 +167,7 @@ def test_a_log_has_one_line_an_event_and_the_state_once_a_minute(
         log.tick(shown)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
-    assert re.fullmatch(r"\d\d:\d\d:\d\d state    search 0/20; best hinet/31 \.7709", lines[0])
+    assert re.fullmatch(r"\d\d:\d\d:\d\d state    search 0 of 20 · best hinet/31 \.7709", lines[0])
 
 
 class Failing:

@@ -78,7 +78,7 @@ def test_trials_that_fit_into_a_budget_are_told_as_an_estimate(run: Run) -> None
     # 5 m: 6 s to start and report; 20.2 s for a trial of both arms on two slots halve to 10.1 s
     study = STUDY.replace("trials: 3", "budget: 5m").replace("seeds: 2", "seeds: 1")
     told = row(run, "arms", study)
-    assert "about 27 trials each in 5 m 00 s, 54 in all" in told
+    assert "about 27 trials each in 5 m 0 s, 54 in all" in told
 
 
 @pytest.mark.parametrize(

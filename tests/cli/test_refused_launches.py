@@ -42,7 +42,7 @@ def objective_of_no_scenario(_patch: pytest.MonkeyPatch) -> tuple[int, str, tupl
 def no_device(patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
     patch.setattr("torch.cuda.is_available", lambda: False)
     write_study(Path())
-    return 4, "needs a CUDA device", ("--device", "cuda")
+    return 4, "CUDA_VISIBLE_DEVICES", ("--device", "cuda")
 
 
 def no_room(patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:

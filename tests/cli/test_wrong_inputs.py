@@ -1,6 +1,5 @@
 """Wrong inputs: each gives its message with place and remedy, its exit code, and leaves nothing behind."""
 
-import sqlite3
 from pathlib import Path
 
 import polars as pl
@@ -133,27 +132,6 @@ def test_two_mistakes_are_reported_at_once(run: Run, tmp_path: Path) -> None:
     assert "error: 2 problems" in said.err
 
 
-def test_cuda_without_a_device_is_refused_with_code_4(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    write_study(tmp_path)
-    said = run("launch", "small.yaml", "--device", "cuda")
-    assert said.code == 4
-    assert "CUDA_VISIBLE_DEVICES" in said.err
-    assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
-
-
-def test_another_space_under_the_same_name_is_refused_with_code_5(run: Run, tmp_path: Path) -> None:
-    write_study(tmp_path)
-    assert run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1").code == 0
-    write_study(tmp_path, STUDY + "fixed: {train.batch_size: 512}\n")
-    said = run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1")
-    assert said.code == 5
-    assert "study 'small' exists with another" in said.err
-    assert "train.batch_size" in said.err
-
-
 def test_a_database_that_is_none_is_refused_with_code_4(run: Run, tmp_path: Path) -> None:
     (tmp_path / "broken.sqlite3").write_bytes(b"this is no database, and never was one" * 100)
     said = run("status", "--storage", "broken.sqlite3")
@@ -168,29 +146,6 @@ def test_a_report_that_cannot_be_written_ends_with_code_4(run: Run, tmp_path: Pa
     assert said.code == 4
     assert "error: report reports/small.html cannot be written" in said.err
     assert "hinet-search report small --to FILE" in said.err
-
-
-def test_a_study_held_by_a_live_process_is_refused_with_code_5(run: Run, tmp_path: Path) -> None:
-    write_study(tmp_path)
-    assert run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1").code == 0
-    other = _hold_lease(tmp_path / ".hinet-search" / "studies.sqlite3")
-    said = run("launch", "small.yaml")
-    assert said.code == 5
-    assert f"process {other}" in said.err
-
-
-def _hold_lease(database: Path) -> int:
-    """As if process 1 of this machine, which is always alive, ran the study."""
-    from hinet_search.storage.lease import this_process
-
-    holder = this_process()
-    with sqlite3.connect(database) as connection:
-        connection.execute(
-            "INSERT INTO hs_lease VALUES ('small', ?, 1, ?, (julianday('now') - 2440587.5) * 86400.0)",
-            (holder.host, holder.boot_id),
-        )
-    connection.close()
-    return 1
 
 
 def test_a_time_between_checkpoints_that_is_no_number_is_refused_at_the_door(

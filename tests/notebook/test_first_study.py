@@ -58,7 +58,5 @@ def test_it_shows_the_study_and_the_progress_of_its_launch(run: Any) -> None:
     assert progress.count('<progress value="1" max="1">') == 2
 
 
-def test_its_figure_is_one_of_plotly(run: Any) -> None:
-    (cell,) = [cell for cell in run.cells if cell.id == "figures"]
-    kinds = {kind for output in cell.outputs for kind in output.get("data", {})}
-    assert "application/vnd.plotly.v1+json" in kinds
+def test_it_shows_one_card_of_the_report(run: Any) -> None:
+    assert "Search history" in shown(run, "card")

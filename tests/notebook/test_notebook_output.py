@@ -8,13 +8,14 @@ import pytest
 
 from hinet_search import api
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.report.card import NotApplicable
 from hinet_search.report.page import render
 from hinet_search.search import notebook_progress
 from hinet_search.search.notebook_progress import NotebookProgress, progress_html, watching
 from hinet_search.search.progress import ArmProgress, Event, NullWatcher, Progress
 from tests.notebook.displayed import in_a_notebook
 from tests.report.conftest import Open
-from tests.report.studies import small
+from tests.report.studies import empty, small
 
 
 def progress(name: str = "shop") -> Progress:
@@ -111,11 +112,23 @@ def test_a_report_is_shown_as_a_page_of_its_own_that_keeps_its_policy(
     record.show(height=500)
     ((shown,),) = displayed.outputs
     page = html.unescape(re.findall(r'srcdoc="([^"]*)"', shown)[0])
-    assert page == render(record, explore=True)
+    assert page == render(record)
     assert "default-src &#x27;none&#x27;" in shown
     assert "height:500px" in shown
     assert "<script" not in shown
     assert re.findall(r'sandbox="([^"]*)"', shown) == ["allow-scripts allow-downloads"]
+
+
+def test_a_card_of_the_report_is_shown_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    displayed = in_a_notebook(monkeypatch)
+    small().show("history")
+    page = html.unescape(displayed.outputs[0][0])
+    assert 'aria-label="Search history"' in page
+    assert 'id="budget-curves"' not in page
+    with pytest.raises(ConfigurationError, match="did you mean 'history'"):
+        small().show("histroy")
+    with pytest.raises(NotApplicable, match="needs a finished trial"):
+        empty().show("history")
 
 
 def test_a_script_that_shows_a_report_is_told_the_command() -> None:
@@ -132,7 +145,6 @@ def test_the_shown_report_works_in_its_frame(
     small().show()
     opened = open_page(f"<!doctype html><title>notebook</title>{displayed.outputs[0][0]}")
     inside = opened.page.frame_locator("iframe")
-    inside.locator("#draw").click()
-    inside.locator("#draw").wait_for(state="hidden")
-    assert inside.locator("#explore-figures .main-svg").count() > 0
+    inside.locator("#theme").click()
+    assert inside.locator("html[data-theme=dark]").count() == 1
     assert (opened.requests, opened.complaints) == ([opened.page.url], [])

@@ -1,7 +1,7 @@
 """A study of a frame: as a study file says it, with the same checks, from a notebook."""
 
 import inspect
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,9 @@ import pytest
 
 import hinet_search as hs
 from hinet_search.data.guess.write_definition import write_draft
-from hinet_search.notebook.study import CallOptions
 from hinet_search.notebook.study_text import ARMS
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.study.data_definition import DataDefinition
-from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import load_study
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.study.yaml_file import read
@@ -40,34 +38,18 @@ def refused(**keys: Any) -> hs.HinetSearchError:
     return error.value
 
 
-def test_every_key_of_a_study_and_of_its_data_is_a_keyword() -> None:
-    keywords = set(inspect.signature(hs.Study).parameters) - {"output", "unknown"}
-    keys = {*StudySpec.model_fields, *DataDefinition.model_fields} - {"source"}
-    assert keywords == keys
-
-
-def test_every_argument_of_an_export_is_one_of_a_study_of_a_frame() -> None:
-    of_a_study = inspect.signature(hs.Study.export).parameters
-    of_a_file = inspect.signature(hs.export).parameters
-    assert {name: of_a_study[name].default for name in of_a_study if name != "self"} == {
-        name: of_a_file[name].default for name in of_a_file if name != "study"
-    }
-
-
-def test_a_limit_of_costs_that_is_not_given_is_that_of_a_study_file() -> None:
-    default = inspect.signature(hs.Study).parameters["cost_limit"].default
-    assert default == StudySpec.model_fields["cost_limit"].default
+def test_every_key_of_a_study_and_of_its_data_is_a_keyword_with_its_default() -> None:
+    keywords = inspect.signature(hs.Study).parameters
+    keys = {**StudySpec.model_fields, **DataDefinition.model_fields}
+    assert set(keywords) - {"output"} == set(keys) - {"source"}
+    assert keywords["cost_limit"].default == keys["cost_limit"].default
+    assert keywords["arms"].default is None  # it is guessed
 
 
 def test_a_frame_without_a_named_column_is_not_written(folder: Path) -> None:
     with pytest.raises(hs.DataError):
         hs.Study("shop", shop(), scenario="chanel", tasks=["is_click"])
     assert not list(folder.rglob("*.parquet"))
-
-
-def test_every_option_of_a_launch_but_the_folder_is_an_option_of_a_call() -> None:
-    options = {option.name for option in fields(LaunchOptions)}
-    assert set(CallOptions.__annotations__) == options - {"output"}
 
 
 def test_what_is_not_given_is_guessed_as_data_init_guesses_it(folder: Path) -> None:

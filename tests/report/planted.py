@@ -15,6 +15,7 @@ from hinet_search.results.records import (
     TrialRecord,
 )
 from hinet_search.results.study_record import StudyRecord
+from tests.duels import arm_named, with_arm
 from tests.report.arms import Shape
 from tests.report.measured import with_inputs
 from tests.report.refreshed import refreshed
@@ -167,12 +168,9 @@ def with_failed(record: StudyRecord, name: str, count: int) -> StudyRecord:
     def failed(trial: TrialRecord) -> TrialRecord:
         return replace(trial, state="failed", value=None, cause="out of memory at batch 4096")
 
-    def changed(arm: ArmRecord) -> ArmRecord:
-        return replace(arm, trials=(*arm.trials[:-count], *map(failed, arm.trials[-count:])))
-
-    return replace(
-        record, arms=tuple(changed(arm) if arm.name == name else arm for arm in record.arms)
-    )
+    arm = arm_named(record, name)
+    trials = (*arm.trials[:-count], *map(failed, arm.trials[-count:]))
+    return with_arm(record, replace(arm, trials=trials))
 
 
 def _range_edges() -> StudyRecord:

@@ -1,5 +1,6 @@
 """Made-up studies: frozen records with seeded random numbers."""
 
+import re
 from dataclasses import replace
 
 from hinet_search.results.data_record import CellCount, DataRecord
@@ -9,6 +10,11 @@ from tests.report.arms import RANGES, Shape, made_up_arm
 
 INJECTION = "</script><script>window.P=1</script><img src=x onerror=window.P=1>"
 SEVEN_ARMS = Shape()
+
+
+def plain(html: str) -> str:
+    """Return the text of a piece of HTML, on one line."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
 
 
 def study(shape: Shape = SEVEN_ARMS, **changes: object) -> StudyRecord:

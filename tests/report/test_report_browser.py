@@ -1,6 +1,9 @@
 """The page in a browser: no requests, no injected script, fits a phone, works by keyboard."""
 
+import csv
+import io
 import json
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -8,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from hinet_search.report.page import render
+from hinet_search.report.text.untrusted import plain_cell
+from hinet_search.results.records import TrialRecord
 from tests.report.arms import ARMS, Shape
 from tests.report.conftest import Open
 from tests.report.nine_arms import nine_arms
@@ -185,3 +190,24 @@ def test_without_script_every_detail_still_opens(open_page: Open) -> None:
     last = page.locator("#reproduce details").last
     last.locator("summary").click()
     assert last.locator("table").is_visible()
+
+
+def test_the_trials_are_downloaded_as_csv_without_a_formula(
+    open_page: Open, tmp_path: Path
+) -> None:
+    record = hostile()
+    formula = TrialRecord(
+        7, "failed", None, {"x": '=1+"1"', "y": -0.5}, False, "-cmd, |' /C", (), None
+    )
+    arms = (replace(record.arms[0], trials=(*record.arms[0].trials, formula)), *record.arms[1:])
+    page = open_page(render(replace(record, name="odd", arms=arms))).page
+    with page.expect_download() as waiting:
+        page.click("#csv")
+    path = tmp_path / "trials.csv"
+    waiting.value.save_as(path)
+    assert waiting.value.suggested_filename == "odd.trials.csv"
+    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+    assert len(rows) == sum(len(arm.trials) for arm in arms)
+    row = rows[len(arms[0].trials) - 1]
+    assert (row["x"], row["cause"]) == (plain_cell('=1+"1"'), plain_cell("-cmd, |' /C"))
+    assert (row["y"], row["number"], row["value"]) == ("-0.5", "7", "")

@@ -15,9 +15,10 @@ from hinet_search.report.facts.standings import (
 )
 from hinet_search.report.sections import leaderboard
 from hinet_search.results.objectives import macro_auc, mean_auc, weighted_auc
-from hinet_search.results.records import ArmRecord, FinalistRecord
+from hinet_search.results.records import FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
+from tests.duels import arm_named, chosen_of, with_arm
 from tests.report.arms import Shape
 from tests.report.nine_arms import ENSEMBLE, few_rows, running
 from tests.report.studies import empty, study
@@ -37,22 +38,10 @@ def written(record: StudyRecord, name: str) -> str:
     return re.sub(r"<[^>]+>", "", row[0].replace("</td>", "|").replace("</th>", "|"))
 
 
-def chosen_of(record: StudyRecord, arm: str) -> FinalistRecord:
-    finalists = next(other for other in record.arms if other.name == arm).finalists
-    return next(finalist for finalist in finalists if finalist.chosen)
-
-
-def with_arm(record: StudyRecord, changed: ArmRecord) -> StudyRecord:
-    return replace(
-        record, arms=tuple(changed if arm.name == changed.name else arm for arm in record.arms)
-    )
-
-
 def better_on_test(record: StudyRecord, name: str, more: float) -> StudyRecord:
-    arm = next(arm for arm in record.arms if arm.name == name)
-    return with_arm(
-        record, replace(arm, finalists=tuple(_lifted(finalist, more) for finalist in arm.finalists))
-    )
+    arm = arm_named(record, name)
+    lifted = tuple(_lifted(finalist, more) for finalist in arm.finalists)
+    return with_arm(record, replace(arm, finalists=lifted))
 
 
 def _lifted(finalist: FinalistRecord, more: float) -> FinalistRecord:
@@ -91,11 +80,8 @@ def test_test_values_are_means_over_the_seeds_of_the_chosen_finalist() -> None:
 
 
 def test_tuning_adds_the_chosen_minus_the_default() -> None:
-    arm = next(arm for arm in NINE.arms if arm.name == "ple")
-    default, chosen = (
-        next(finalist for finalist in arm.finalists if pick(finalist))
-        for pick in (is_default, is_chosen)
-    )
+    default = next(each for each in arm_named(NINE, "ple").finalists if each.is_default)
+    chosen = chosen_of(NINE, "ple")
     expected = (
         sum(run.valid_objective for run in chosen.runs) / 5
         - sum(run.valid_objective for run in default.runs) / 5
@@ -103,25 +89,10 @@ def test_tuning_adds_the_chosen_minus_the_default() -> None:
     assert line_of(NINE, "ple").valid.tuning == pytest.approx(expected, abs=1e-12)
 
 
-def is_default(finalist: FinalistRecord) -> bool:
-    return finalist.is_default
-
-
-def is_chosen(finalist: FinalistRecord) -> bool:
-    return finalist.chosen
-
-
 def test_an_arm_that_kept_its_default_says_so_in_place_of_a_gain() -> None:
-    arm = next(arm for arm in NINE.arms if arm.name == "ple")
-    with_default = with_arm(
-        NINE,
-        replace(
-            arm,
-            finalists=tuple(
-                replace(finalist, is_default=finalist.chosen) for finalist in arm.finalists
-            ),
-        ),
-    )
+    arm = arm_named(NINE, "ple")
+    finalists = tuple(replace(each, is_default=each.chosen) for each in arm.finalists)
+    with_default = with_arm(NINE, replace(arm, finalists=finalists))
     assert (
         line_of(with_default, "ple").valid.tuning,
         " kept|" in written(with_default, "PLE"),

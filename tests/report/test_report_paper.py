@@ -18,7 +18,7 @@ SHOWN = "[...document.querySelectorAll('details')].filter(d => d.checkVisibility
 
 @cache
 def nine_arms_page() -> str:
-    return render(nine_arms(), explore=True)
+    return render(nine_arms())
 
 
 def on_paper(page: Page) -> Page:

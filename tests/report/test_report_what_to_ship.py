@@ -24,7 +24,7 @@ from tests.duels import NOISE, duel, meeting
 from tests.report.arms import Shape
 from tests.report.nine_arms import few_rows, nine_arms
 from tests.report.planted import clean
-from tests.report.studies import empty, small, study
+from tests.report.studies import empty, plain, small, study
 from tests.report.taught import (
     all_runs,
     taught,
@@ -36,10 +36,6 @@ from tests.report.taught import (
 
 TAUGHT = taught()
 NINE = few_rows()
-
-
-def plain(html: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
 
 
 def ship(record: StudyRecord) -> str:

@@ -16,36 +16,26 @@ from hinet_search.report.sections import (
     pruning,
     winner,
 )
-from hinet_search.results.records import ArmRecord, EvaluationRecord, GateUsage, TrialRecord
+from hinet_search.results.records import EvaluationRecord, FinalistRecord, GateUsage, TrialRecord
 from hinet_search.results.study_record import StudyRecord
-from tests.duels import NOISE, meeting
+from tests.duels import NOISE, arm_named, meeting, with_arm
 from tests.report.arms import Shape
 from tests.report.planted import PLANTED
-from tests.report.studies import small, study
-
-
-def plain(html: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
+from tests.report.studies import plain, small, study
 
 
 def of_hinet(record: StudyRecord, **insight: object) -> StudyRecord:
     """Return the record with the diagnostics of HiNet's finalists replaced."""
 
-    def changed(arm: ArmRecord) -> ArmRecord:
-        finalists = tuple(
-            replace(
-                finalist,
-                runs=tuple(
-                    replace(run, insight=replace(run.insight, **insight)) for run in finalist.runs
-                ),
-            )  # type: ignore[arg-type]  # types are the caller's
-            for finalist in arm.finalists
+    def changed(finalist: FinalistRecord) -> FinalistRecord:
+        runs = tuple(
+            replace(run, insight=replace(run.insight, **insight))  # type: ignore[arg-type]  # types are the caller's
+            for run in finalist.runs
         )
-        return replace(arm, finalists=finalists)
+        return replace(finalist, runs=runs)
 
-    return replace(
-        record, arms=tuple(changed(arm) if arm.name == "hinet" else arm for arm in record.arms)
-    )
+    arm = arm_named(record, "hinet")
+    return with_arm(record, replace(arm, finalists=tuple(map(changed, arm.finalists))))
 
 
 def variants() -> StudyRecord:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hinet_search.report.facts.budget_curves import BudgetPoint, budget_curve
+from hinet_search.report.facts.budget_curves import Changes, budget_curve
 from hinet_search.results.contrasts import same_size
 from hinet_search.results.records import ArmRecord, Cost, EvaluationRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord
@@ -35,14 +35,13 @@ def trial(
     )
 
 
-def curve(*trials: TrialRecord, objective: str = "mean_auc") -> tuple[BudgetPoint, ...]:
+def curve(*trials: TrialRecord, objective: str = "mean_auc") -> tuple[Changes, float]:
     record = study(Shape(arms=("ple", "hinet"), objective=objective))
     return budget_curve(record, replace(record.arms[0], trials=trials))
 
 
 def test_every_improvement_is_a_point_within_a_trial_too() -> None:
-    points = curve(trial(0, [0.5, 0.7, 0.6], seconds=35))
-    assert points == (BudgetPoint(10, 0.5), BudgetPoint(20, 0.7), BudgetPoint(35, 0.7))
+    assert curve(trial(0, [0.5, 0.7, 0.6], seconds=35)) == (((10, 0.5), (20, 0.7)), 35)
 
 
 def test_trials_follow_one_another_in_the_order_in_which_they_finished() -> None:
@@ -50,30 +49,30 @@ def test_trials_follow_one_another_in_the_order_in_which_they_finished() -> None
         trial(0, [0.7], seconds=20, finished="2026-01-01T00:09:00Z"),
         trial(1, [0.6], seconds=10, finished="2026-01-01T00:05:00Z"),
     )
-    assert points == (BudgetPoint(10, 0.6), BudgetPoint(20, 0.7), BudgetPoint(30, 0.7))
+    assert points == (((10, 0.6), (20, 0.7)), 30)
 
 
 def test_a_failed_trial_spends_its_seconds_and_improves_nothing() -> None:
     points = curve(trial(0, [0.9], seconds=15, state="failed"), trial(1, [0.6], seconds=10))
-    assert points == (BudgetPoint(25, 0.6),)
+    assert points == (((25, 0.6),), 25)
 
 
 def test_a_pruned_trial_improves_what_it_improved() -> None:
-    assert curve(trial(0, [0.6], seconds=10, state="pruned")) == (BudgetPoint(10, 0.6),)
+    assert curve(trial(0, [0.6], seconds=10, state="pruned")) == (((10, 0.6),), 10)
 
 
 def test_of_a_loss_the_lowest_is_the_best() -> None:
-    points = curve(trial(0, [0.5, 0.4, 0.45], seconds=30), objective="logloss")
-    assert [point.best for point in points] == [0.5, 0.4, 0.4]
+    changes, _ = curve(trial(0, [0.5, 0.4, 0.45], seconds=30), objective="logloss")
+    assert [best for _, best in changes] == [0.5, 0.4]
 
 
 def test_a_running_trial_and_a_duplicate_are_not_laid() -> None:
     duplicate = replace(trial(1, [0.9], seconds=10), cause="duplicate of 0")
-    assert curve(trial(0, [0.9], seconds=10, state="running"), duplicate) == ()
+    assert curve(trial(0, [0.9], seconds=10, state="running"), duplicate) == ((), 0)
 
 
 def test_a_trial_without_evaluations_has_its_value_at_its_end() -> None:
-    assert curve(replace(trial(0, [], seconds=40), value=0.7)) == (BudgetPoint(40, 0.7),)
+    assert curve(replace(trial(0, [], seconds=40), value=0.7)) == (((40, 0.7),), 40)
 
 
 def sized(record: StudyRecord, **dense: int) -> StudyRecord:

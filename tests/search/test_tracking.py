@@ -9,8 +9,7 @@ import pytest
 
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, Progress
-from hinet_search.search.tracking.follow import following
-from hinet_search.search.tracking.mirror import Ends, Mirror
+from hinet_search.search.tracking.mirror import Mirror, following
 from hinet_search.search.tracking.runs import MOST_CELLS, runs_of
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.trackers import RunPath, RunRefused, TrackedRun, Tracker, mlflow
@@ -51,10 +50,10 @@ def mirror(tracker: Callable[[], Tracker], *records: StudyRecord, pause: float =
     """A mirror that reads these records, one a round, and then nothing new."""
     coming = list(records)
 
-    def read(*, always: bool) -> StudyRecord | None:
+    def read(_always: object) -> StudyRecord | None:
         return coming.pop(0) if coming else None
 
-    return Mirror(Ends("fake", lambda _: tracker(), read, lambda _: {"report.html": "<p>"}), pause)
+    return Mirror("fake", lambda _: tracker(), read, lambda _: {"report.html": "<p>"}, pause)
 
 
 def mirrored(record: StudyRecord, **changes: object) -> tuple[FakeTracker, list[str]]:
@@ -201,7 +200,7 @@ def test_a_round_without_news_looks_at_no_run(monkeypatch: pytest.MonkeyPatch) -
     rounds: list[int] = []
     looked_at: list[StudyRecord] = []
 
-    def read(*, always: bool) -> StudyRecord | None:
+    def read(_always: object) -> StudyRecord | None:
         rounds.append(1)
         return small() if len(rounds) == 1 else None
 
@@ -210,7 +209,7 @@ def test_a_round_without_news_looks_at_no_run(monkeypatch: pytest.MonkeyPatch) -
         return runs_of(record)
 
     monkeypatch.setattr("hinet_search.search.tracking.mirror.runs_of", looking)
-    follower = Mirror(Ends("fake", lambda _: FakeTracker(), read, lambda _: {}), 0.01)
+    follower = Mirror("fake", lambda _: FakeTracker(), read, lambda _: {}, 0.01)
     follower.start()
     wait_until(lambda: len(rounds) > 3)
     follower.finish(10)
@@ -360,7 +359,7 @@ def test_a_launch_writes_its_last_state_and_what_earlier_launches_have_not(studi
 def test_a_launch_ends_although_its_tracker_hangs(
     studio: Studio, hung: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hinet_search.search.tracking.follow.PATIENCE_AT_THE_END", 0.2)
+    monkeypatch.setattr("hinet_search.search.tracking.mirror.PATIENCE_AT_THE_END", 0.2)
     record, heard = tracked_launch(studio, FakeTracker(before=lambda _: hung.wait()))
     assert record.state == "done"
     assert heard[-1].endswith("it does not answer; the next launch of the study adds them")

@@ -41,7 +41,8 @@ def command(
     """
     from hinet_search.search.machine import examine
 
-    options, findings = launch_options(given), []
+    options = launch_options(given)
+    findings = []
     for finding in examine(options, options.load(study) if study else None):
         findings.append(finding)
         if not as_json:

@@ -26,8 +26,8 @@ from hinet_search.cli.options import (
     study_options,
     verbose,
 )
-from hinet_search.cli.output import OutputLost, duration, echo, mark, output
-from hinet_search.common.amounts import byte_size
+from hinet_search.cli.output import OutputLost, echo, mark, output
+from hinet_search.common.amounts import byte_size, duration
 from hinet_search.common.terminal import table_text
 
 PLACES = ("storage", "output")
@@ -102,7 +102,8 @@ def _launch(study: str, given: Mapping[str, Any], *, plain: bool, as_json: bool)
     from hinet_search.cli.progress import TolerantWatcher, watching
     from hinet_search.common.errors import Interrupted
 
-    options, out = launch_options(given), output()
+    options = launch_options(given)
+    out = output()
     checked = ready(study, options, out.note)
     if checked.device.note:
         out.note(mark("!!"), f"  {checked.device.note}")
@@ -129,11 +130,14 @@ def _print_outcome(
 ) -> None:
     """Print the verdict, the path of the report, what to take, and the commands to run next."""
     from hinet_search.api import report_path
+    from hinet_search.report.facts.record import export_command
     from hinet_search.results.shipping import shipment
     from hinet_search.results.verdict import verdict
 
-    options, outcome = launch_options(given), verdict(record)
-    path, shipped = report_path(checked.study, options), shipment(record, outcome)
+    options = launch_options(given)
+    outcome = verdict(record)
+    path = report_path(checked.study, options)
+    shipped = shipment(record, outcome)
     try:
         if as_json:
             _print_done(record, outcome.sentence, path)
@@ -146,7 +150,7 @@ def _print_outcome(
     if outcome.status == "observation":
         commands = _launch_with_more_seeds(study, checked, given, options)
     if shipped.taken is not None and not commands:
-        commands = [_export(study, record.name, shipped.taken.name, given, options)]
+        commands = [export_command(record, shipped.taken.name)]
     folders = {name: given[name] for name in PLACES}
     dashboard = shlex.join(["hinet-search", "dashboard", *as_typed(folders, options)])
     output().next(*commands, dashboard)
@@ -190,15 +194,6 @@ def _launch_with_more_seeds(
             words = ["hinet-search", "launch", study, "--size", size]
             return [shlex.join([*words, *as_typed(same_options, options)])]
     return []
-
-
-def _export(
-    study: str, name: str, taken: str, given: Mapping[str, Any], options: "LaunchOptions"
-) -> str:
-    """Return the command that exports what to take."""
-    same_options = {key: given[key] for key in (*SAME_STUDY, *PLACES)}
-    words = ["hinet-search", "export", f"{study}/{taken}", "-o", f"{taken}-{name}"]
-    return shlex.join([*words, *as_typed(same_options, options)])
 
 
 def _print_plan(watcher: "Watcher", checked: "PreparedStudy", options: "LaunchOptions") -> None:

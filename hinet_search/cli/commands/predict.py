@@ -9,7 +9,8 @@ import click
 from hinet_search.cli.completion import complete_table
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import PLUGIN, as_json, output_options, scored_on, study_options
-from hinet_search.cli.output import duration, echo, mark, output, print_document
+from hinet_search.cli.output import echo, mark, output, print_document
+from hinet_search.common.amounts import duration
 
 if TYPE_CHECKING:
     from hinet_search.serving.predict import Prediction, RolledRows

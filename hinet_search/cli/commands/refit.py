@@ -110,7 +110,8 @@ def _comparison(made: "NewerModel") -> Iterator[str]:
     """Yield the verdict, then every cell with the values of the shipped model and the new one."""
     learned = made.rows - made.held_out
     yield f"{made.model}: {made.verdict}, on {made.judging:,} held-out rows"
-    yield f"learned from {learned:,} rows, {_passes(made)}; new ids: {_new_ids(made)}"
+    new_ids = ", ".join(f"{name} {count:,}" for name, count in made.new_ids.items())
+    yield f"learned from {learned:,} rows, {_passes(made)}; new ids: {new_ids or 'none'}"
     if made.unlabelled:
         yield f"{made.unlabelled:,} rows without a label are left out"
     width = max(len(_name(cell)) for cell in made.cells)
@@ -137,12 +138,9 @@ def _change(before: float | None, after: float | None) -> str:
 
 
 def _passes(made: "NewerModel") -> str:
-    fewest, most = min(made.passes), max(made.passes)
+    fewest = min(made.passes)
+    most = max(made.passes)
     return f"{fewest:.2f} passes" if fewest == most else f"{fewest:.2f} to {most:.2f} passes"
-
-
-def _new_ids(made: "NewerModel") -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in made.new_ids.items()) or "none"
 
 
 def _print_written(made: "NewerModel") -> None:

@@ -97,11 +97,8 @@ def _row(study: "StudySummary") -> tuple[str, ...]:
 def _results(study: "StudySummary", where: Sequence[str]) -> Iterator[str]:
     """Yield what is known of a study, a sentence a line."""
     if study.state == "done":
-        yield f"{study.name}: {_verdict(study, where)}"
+        report = shlex.join(["hinet-search", "report", study.name, *where])
+        verdict = study.verdict or f"no verdict is stored, the report says it: {report}"
+        yield f"{study.name}: {verdict}"
     if study.inputs:
         yield f"{study.name}: {study.inputs}"
-
-
-def _verdict(study: "StudySummary", where: Sequence[str]) -> str:
-    report = shlex.join(["hinet-search", "report", study.name, *where])
-    return study.verdict or f"no verdict is stored, the report says it: {report}"

@@ -8,7 +8,7 @@ from hinet_search.report.facts import record as record_facts
 from hinet_search.report.facts.amounts import has_amounts
 from hinet_search.report.finding import Finding, passed, warning
 from hinet_search.results.finalist_values import chosen
-from hinet_search.results.records import CellValue, FinalistRecord
+from hinet_search.results.records import FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
@@ -63,12 +63,8 @@ def _ratios(finalist: FinalistRecord) -> dict[str, float]:
     by_cell: dict[str, list[float]] = {}
     for run in finalist.runs:
         for cell in run.test_cells or run.valid_cells:
-            if _counts(cell):
+            if cell.calibration is not None and cell.positives >= record_facts.FEW_POSITIVES:
                 name = record_facts.cell_in_words(cell.scenario, cell.task)
-                by_cell.setdefault(name, []).append(cell.calibration or 0.0)
+                by_cell.setdefault(name, []).append(cell.calibration)
     means = {name: fmean(ratios) for name, ratios in by_cell.items()}
     return {name: mean for name, mean in means.items() if mean > 0}
-
-
-def _counts(cell: CellValue) -> bool:
-    return cell.calibration is not None and cell.positives >= record_facts.FEW_POSITIVES

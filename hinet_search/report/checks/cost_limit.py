@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hinet_search.report.drawing import numbers
 from hinet_search.report.finding import Finding, passed
-from hinet_search.results.records import ArmRecord, TrialRecord
+from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
@@ -22,7 +22,7 @@ def check(record: StudyRecord) -> Finding | None:
     exceptions = _not_bound(record.arms)
     subject = f"Cost limit: {times} times the FLOPs per row of the default HiNet{exceptions}"
     refused = [
-        (title(arm.name), [trial for trial in arm.trials if _too_large(trial)])
+        (title(arm.name), [trial for trial in arm.trials if trial.cause.startswith("too large")])
         for arm in record.arms
     ]
     counts = ", ".join(f"{name} {len(trials)}" for name, trials in refused if trials)
@@ -47,7 +47,3 @@ def _not_bound(arms: Sequence[ArmRecord]) -> str:
 def _counts_no_flops(arm: ArmRecord) -> bool:
     costs = [trial.cost for trial in arm.trials if trial.cost]
     return bool(costs) and all(cost.flops_per_row == 0 for cost in costs)
-
-
-def _too_large(trial: TrialRecord) -> bool:
-    return trial.cause.startswith("too large")

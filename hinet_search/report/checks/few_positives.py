@@ -15,7 +15,8 @@ def check(record: StudyRecord) -> Finding | None:
         return None
     scarce = record_facts.scarce_cells(record)
     if scarce:
-        count, few = numbers.plural(len(scarce), "cell"), record_facts.FEW_POSITIVES
+        count = numbers.plural(len(scarce), "cell")
+        few = record_facts.FEW_POSITIVES
         have = "has" if len(scarce) == 1 else "have"
         return warning(
             f"{count} {have} fewer than {few} {positive_rows(record.data)} in test.",

@@ -14,11 +14,13 @@ ORDER = 27
 
 def check(record: StudyRecord) -> Finding | None:
     """Warn if it is shown that the focus loses by labels that are known an hour or a day later."""
-    costs, focus = stale_costs(record, LATER), record_facts.focus_of(record)
+    costs = stale_costs(record, LATER)
+    focus = record_facts.focus_of(record)
     of_focus = next((cost for cost in costs if focus and cost.arm == focus.name), None)
     if of_focus is None:
         return None
-    lost, words = of_focus.lost, f"labels known {record.data.later_labels} after their row"
+    lost = of_focus.lost
+    words = f"labels known {record.data.later_labels} after their row"
     name = title(of_focus.arm)
     if lost.lacks:
         return passed(f"What {name} loses with {words} is an observation: {lost.lacks}.")

@@ -16,7 +16,8 @@ def check(record: StudyRecord) -> Finding | None:
         return None
     if not measured.followers:
         return passed("Groups of inputs were only measured: no arm follows the choice.")
-    choice, seeds = measured.choice, numbers.plural(measured.num_seeds, "seed")
+    choice = measured.choice
+    seeds = numbers.plural(measured.num_seeds, "seed")
     kept = [
         group
         for group in choice.worths

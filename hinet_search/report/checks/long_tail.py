@@ -18,7 +18,8 @@ TAIL = 0.05  # share of the training rows below which a scenario belongs to the 
 
 def check(record: StudyRecord) -> Finding | None:
     """Warn of cells of such scenarios that are significantly worse than the reference."""
-    focus, shares = record_facts.focus_of(record), _shares(record)
+    focus = record_facts.focus_of(record)
+    shares = _shares(record)
     tail = {scenario: share for scenario, share in shares.items() if share < TAIL}
     if focus is None or not shares:
         return None
@@ -37,7 +38,8 @@ def _against_reference(
         return None
     names = ", ".join(f"{scenario} {numbers.percent(share)}" for scenario, share in tail.items())
     subject = f"Long tail ({names} of the training rows)"
-    name, against = title(focus.name), title(record.reference)
+    name = title(focus.name)
+    against = title(record.reference)
     if not lost.worse:
         sentence = f"no cell of {name} there is worse than {against}"
         return passed(f"{subject}: {sentence}{lost.undecided}{lost.caveat}.")

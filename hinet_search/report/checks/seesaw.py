@@ -21,7 +21,8 @@ def check(record: StudyRecord) -> Finding | None:
     lost = worse_cells(gains.cells) if gains else None
     if focus is None or gains is None or lost is None:
         return None
-    name, against = title(focus.name), title(record.reference)
+    name = title(focus.name)
+    against = title(record.reference)
     if not any(cell.difference is not None and cell.difference.mean > 0 for cell in gains.cells):
         return passed(f"No seesaw: no cell of {name} gains over {against}.")
     if lost.worse:

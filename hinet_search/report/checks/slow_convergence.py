@@ -54,7 +54,8 @@ def _late_gain(record: StudyRecord, finalist: FinalistRecord) -> float | None:
 def _late_gain_of_run(evaluations: tuple[EvaluationRecord, ...], *, maximize: bool) -> float:
     """Return the gain over the last quarter, 0 if the best value was reached before the end."""
     sign = 1 if maximize else -1
-    first, last = evaluations[0], evaluations[-1]
+    first = evaluations[0]
+    last = evaluations[-1]
     if max(sign * evaluation.objective for evaluation in evaluations) > sign * last.objective:
         return 0.0
     earlier = [first]

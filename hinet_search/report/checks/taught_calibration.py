@@ -54,7 +54,8 @@ def check(record: StudyRecord) -> Finding | None:
 
 def _worse(student: ArmRecord, arm: ArmRecord) -> Iterator[str]:
     for measure in MEASURES:
-        taught, before = _mean(student, measure.objective), _mean(arm, measure.objective)
+        taught = _mean(student, measure.objective)
+        before = _mean(arm, measure.objective)
         if taught is None or before is None or taught <= before + measure.allowed(before):
             continue
         yield (

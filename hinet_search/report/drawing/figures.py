@@ -8,9 +8,9 @@ from statistics import median, quantiles
 
 from markupsafe import Markup
 
-from hinet_search.report.drawing.html import Content, join, tag
-from hinet_search.report.drawing.numbers import gain, interval, ticks
-from hinet_search.results.statistics.paired_difference import Difference
+from hinet_search.report.drawing.html import Content, join, number, tag
+from hinet_search.report.drawing.numbers import DASH, gain, interval, metric, spread, ticks
+from hinet_search.results.statistics.paired_difference import Difference, Summary
 
 CostPoint = tuple[float, float]
 
@@ -49,6 +49,14 @@ def marked(difference: Difference) -> Markup:
     return join([shape, f" {gain(difference.mean)}"])
 
 
+def over_seeds(reached: Summary | None) -> Markup:
+    """Return a cell with a mean over seeds and the standard deviation; a dash without any."""
+    if reached is None:
+        return number(DASH)
+    spread_small = tag("small", spread(reached.deviation))
+    return number(join([metric(reached.mean), " ", spread_small]))
+
+
 @dataclass(frozen=True)
 class Axis:
     """A linear axis from `low` to `high`; positions on it are in per cent of its length."""
@@ -72,7 +80,8 @@ class Axis:
 def axis_over(values: Sequence[float], margin: float = 0.06) -> Axis:
     """Return an axis over all finite values with a margin; a single value is centred."""
     finite = [value for value in values if isfinite(value)] or [0.0]
-    low, high = min(finite), max(finite)
+    low = min(finite)
+    high = max(finite)
     padding = (high - low) * margin or abs(high) * 0.01 or 0.001
     return Axis(low - padding, high + padding)
 
@@ -197,7 +206,8 @@ def _forest_row(row: ForestRow, axis: Axis, *, alike: bool) -> Markup:
 def _whisker(difference: Difference, axis: Axis) -> Markup:
     if difference.low is None or difference.high is None:
         return Markup("")
-    left, right = axis.place(difference.low), axis.place(difference.high)
+    left = axis.place(difference.low)
+    right = axis.place(difference.high)
     classes = ["w"]
     if difference.low < axis.low:
         classes.append("cut-left")

@@ -11,6 +11,8 @@ from hinet_search.results.records import Scalar
 
 DASH = "–"
 MINUS = "−"
+duration = amounts.duration
+percent = amounts.percent
 _SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -77,31 +79,11 @@ def round_size(value: float) -> str:
     return without_zero(f"{value:g}")
 
 
-def duration(seconds: float) -> str:
-    """Format a duration: `.4 s`, `45 s`, `9 m 12 s`, `2 h 3 m`, `3 d 4 h`."""
-    if seconds < 0.05:
-        return "0 s"
-    if seconds < 9.95:
-        return f"{without_zero(f'{seconds:.1f}')} s"
-    whole_seconds = round(seconds)
-    units = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
-    for size, unit, smaller_size, smaller_unit in units:
-        if whole_seconds >= size:
-            count, rest = divmod(whole_seconds, size)
-            return f"{count} {unit} {rest // smaller_size} {smaller_unit}"
-    return f"{whole_seconds} s"
-
-
 def milliseconds(value: float) -> str:
     """Format milliseconds with three digits: `3.91 ms`, `.482 ms`, `1.20 s`."""
     if value >= 1000:
         return f"{_three_digits(value / 1000)} s"
     return f"{without_zero(_three_digits(value)) if value else '0'} ms"
-
-
-def percent(share: float) -> str:
-    """Format a share as per cent: `4.1 %`, `41 %`, `.31 %`."""
-    return amounts.percent(share)
 
 
 def change(share: float | None) -> str:
@@ -137,7 +119,8 @@ def plural(count: float, noun: str) -> str:
 def seeds(counts: Iterable[int]) -> str:
     """Format the seeds of several arms or finalists: `1 seed`, `5 seeds`, `3 to 5 seeds`."""
     ordered = sorted(counts)
-    fewest, most = ordered[0], ordered[-1]
+    fewest = ordered[0]
+    most = ordered[-1]
     return plural(fewest, "seed") if fewest == most else f"{fewest} to {most} seeds"
 
 

@@ -3,14 +3,14 @@
 The front is the staircase of the best value up to each cost.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import log10
 
 from markupsafe import Markup
 
 from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.figures import Axis
+from hinet_search.report.drawing.figures import Axis, grid, line, svg
 from hinet_search.report.drawing.html import tag
 from hinet_search.report.facts.record import as_steps
 
@@ -51,6 +51,40 @@ class ScatterPoint:
         return self.name if self.label is None else self.label
 
 
+def plot(
+    points: Sequence[ScatterPoint],
+    axes: tuple[Axis, Axis],
+    beneath: Iterable[Markup],
+    words: tuple[str, str],
+    *,
+    maximize: bool,
+    class_: str = "picture ship",
+) -> Markup:
+    """Draw the front of the points, what lies `beneath` them, and the dots with their names.
+
+    `words` are those below the plot and those for screen readers.
+    """
+    x_axis, y_axis = axes
+    below, label = words
+    drawn = [
+        grid(y_axis),
+        svg(line(front(points, x_axis, maximize=maximize), x_axis, y_axis, "front"))
+        if points
+        else Markup(""),
+        *beneath,
+        *_marks(points, axes, maximize=maximize),
+        tag("span", below, class_="xt"),
+    ]
+    box = tag("div", *drawn, class_="plot-box", role="img", aria_label=label)
+    return tag("div", box, class_=class_)
+
+
+def in_order(points: Iterable[ScatterPoint]) -> str:
+    """Name points with their values, from left to right."""
+    ordered = sorted(points, key=lambda point: point.size)
+    return ", ".join(f"{point.name} {numbers.metric(point.value)}" for point in ordered)
+
+
 def sides_of(points: Sequence[ScatterPoint], x_axis: Axis, y_axis: Axis) -> list[str]:
     """Return the side of each point that its name is on; "" for a name that does not fit."""
     places = [(x_axis.place(point.size), y_axis.place(point.value)) for point in points]
@@ -64,14 +98,16 @@ def sides_of(points: Sequence[ScatterPoint], x_axis: Axis, y_axis: Axis) -> list
     return sides
 
 
-def marks(
-    points: Sequence[ScatterPoint], sides: Sequence[str], axes: tuple[Axis, Axis], *, maximize: bool
+def _marks(
+    points: Sequence[ScatterPoint], axes: tuple[Axis, Axis], *, maximize: bool
 ) -> Iterator[Markup]:
     """Yield a dot per point, a ring if another one is cheaper and better, and its name."""
-    for point, side in zip(points, sides, strict=True):
-        x, y = axes[0].place(point.size), axes[1].place(point.value)
+    for point, side in zip(points, sides_of(points, *axes), strict=True):
+        x = axes[0].place(point.size)
+        y = axes[1].place(point.value)
         ring = " ring" if any(_beats(other, point, maximize=maximize) for other in points) else ""
-        me, at = " me" if point.is_focus else "", f"left:{x:.1f}%;bottom:{y:.1f}%"
+        me = " me" if point.is_focus else ""
+        at = f"left:{x:.1f}%;bottom:{y:.1f}%"
         kind = f" {point.kind}" if point.kind else ""
         kind += " small" if point.is_small else ""
         yield tag("i", class_=f"dot{kind}{me}{ring}", style=at, title=point.name)
@@ -122,7 +158,8 @@ def _free_side(name: str, x: float, y: float, taken: Sequence[Box]) -> tuple[str
     width = LETTER * len(name) + 1.5
     centred = (x - width / 2, x + width / 2)
     begun = (x - 1.5, x + width)
-    above, below = (y + 3, y + 10), (y - 10, y - 3)
+    above = (y + 3, y + 10)
+    below = (y - 10, y - 3)
     boxes = {
         "right": (x + 1.5, x + width + 1, y - 3, y + 3),
         "left": (x - width - 1, x - 1.5, y - 3, y + 3),

@@ -38,7 +38,8 @@ def scale_in_words(data: DataRecord, scale: str) -> str:
 
 def size_in_words(cell: CellCount) -> str:
     """Return the test rows of a cell: `8.1 k rows, 412 positive`, or how large amounts are."""
-    rows, positives = cell.rows[2], cell.positives[2]
+    rows = cell.rows[2]
+    positives = cell.positives[2]
     counted = f"{numbers.compact(rows)} rows"
     if cell.means is None:
         return f"{counted}, {numbers.compact(positives)} positive"

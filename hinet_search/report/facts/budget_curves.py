@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 from hinet_search.report.facts.record import focus_of
 from hinet_search.results.objectives import objective_named
@@ -10,22 +9,16 @@ from hinet_search.results.records import ArmRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
-
-@dataclass(frozen=True)
-class BudgetPoint:
-    """The best validation objective of an arm after `seconds` of training, trial after trial."""
-
-    seconds: float
-    best: float
+Changes = tuple[tuple[float, float], ...]  # (seconds of training, best validation value so far)
 
 
 @dataclass(frozen=True)
 class ArmCurve:
-    """One arm: (seconds, best value so far) at each change, and the seconds of all its trials."""
+    """One arm: its best value at each change, and the seconds of all its trials."""
 
     name: str
     is_focus: bool
-    changes: tuple[tuple[float, float], ...]
+    changes: Changes
     seconds: float
 
     @property
@@ -43,35 +36,27 @@ def arm_curves(record: StudyRecord) -> list[ArmCurve]:
     focus = focus_of(record)
     arms = []
     for arm in record.arms:
-        points = budget_curve(record, arm)
-        if not points:
-            continue
-        changes = [(points[0].seconds, points[0].best)]
-        for before, after in pairwise(points):
-            if after.best != before.best:
-                changes.append((after.seconds, after.best))
-        arms.append(ArmCurve(title(arm.name), arm == focus, tuple(changes), points[-1].seconds))
+        changes, seconds = budget_curve(record, arm)
+        if changes:
+            arms.append(ArmCurve(title(arm.name), arm == focus, changes, seconds))
     return sorted(arms, key=lambda arm: arm.best, reverse=record.maximize)
 
 
-def budget_curve(record: StudyRecord, arm: ArmRecord) -> tuple[BudgetPoint, ...]:
-    """Return a point per improvement, also within trials, and a last one at the end of all trials.
+def budget_curve(record: StudyRecord, arm: ArmRecord) -> tuple[Changes, float]:
+    """Return every improvement, also within trials, and the seconds of all trials.
 
     Trials are placed one after another in the order in which they finished, as if one slot had
     run them. A failed trial costs its seconds and improves nothing; a running one is left out.
-    The curve is empty if there is no value.
     """
     better = objective_named(record.objective).better
-    points: list[BudgetPoint] = []
+    changes: list[tuple[float, float]] = []
     spent = 0.0
     for trial in _in_order(arm):
         for seconds, value in _values_of(trial):
-            if not points or better(value, points[-1].best):
-                points.append(BudgetPoint(spent + seconds, value))
+            if not changes or better(value, changes[-1][1]):
+                changes.append((spent + seconds, value))
         spent += _seconds(trial)
-    if points and points[-1].seconds < spent:
-        points.append(BudgetPoint(spent, points[-1].best))
-    return tuple(points)
+    return tuple(changes), spent
 
 
 def _in_order(arm: ArmRecord) -> list[TrialRecord]:

@@ -178,6 +178,11 @@ def finalists(record: StudyRecord) -> tuple[tuple[ArmRecord, FinalistRecord], ..
     return tuple((arm, finalist) for arm, finalist in pairs if finalist is not None)
 
 
+def has_several_seeds(record: StudyRecord) -> bool:
+    """Whether some chosen finalist was trained with more than one seed."""
+    return any(len(finalist.runs) > 1 for _, finalist in finalists(record))
+
+
 def focus_of(record: StudyRecord) -> ArmRecord | None:
     """Return the arm the report is about; without finalists the first HiNet, or the first arm."""
     focus = pair_of(record)[0]
@@ -242,7 +247,8 @@ def best_parameters(record: StudyRecord, arm: ArmRecord) -> dict[str, Scalar]:
 
 def range_position(searched: ParameterRange, value: Scalar) -> RangePosition | None:
     """Return a numeric value's position in its range; None for choices and unset parameters."""
-    low, high = searched.low, searched.high
+    low = searched.low
+    high = searched.high
     if isinstance(value, bool | str) or value is None:
         return None
     if low is None or high is None or high <= low:
@@ -275,7 +281,8 @@ def at_the_edge(record: StudyRecord, arm: ArmRecord) -> list[tuple[ParameterRang
 
 def wider_end(searched: ParameterRange, end: str) -> float:
     """Return an end (`low`, `high`) that makes the range half as wide again, on its scale."""
-    low, high = searched.low, searched.high
+    low = searched.low
+    high = searched.high
     assert low is not None, "a value at an end has a range"
     assert high is not None, "a value at an end has a range"
     by = 0.5 if end == "high" else -0.5

@@ -90,6 +90,12 @@ def losing_cells(entry: LeaderboardEntry) -> tuple[CellDifference, ...]:
     return tuple(cell for mean, cell in sorted(below, key=lambda pair: pair[0]) if mean < 0)
 
 
+def gain_in_words(cell: CellDifference) -> str:
+    """Return a cell with its gain: `Home feed · click +.0043`."""
+    gain = numbers.gain(cell.difference.mean if cell.difference else None)
+    return f"{record_facts.cell_in_words(cell.scenario, cell.task)} {gain}"
+
+
 def loses_everywhere(gains: ReferenceGains) -> bool:
     """Whether no cell gains and at least one loses, so that there is no seesaw."""
     means = [cell.difference.mean for cell in gains.cells if cell.difference is not None]
@@ -134,14 +140,15 @@ def _validation(
 
 def _test(record: StudyRecord, finalist: FinalistRecord) -> ResultsOnTest:
     reached = summary(list(headline_by_seed(record, finalist, "test").values()))
-    headline_of, all_seeds = values_by(headline(record.objective)), _all_seeds(finalist)
+    headline_of = values_by(headline(record.objective))
+    all_seeds = _all_seeds(finalist)
     ensemble = headline_of(all_seeds.ensemble_test_cells) if all_seeds else None
     return ResultsOnTest(
         headline=reached,
         weighted=summary(list(by_seed(finalist, "test", values_by("weighted_auc")).values())),
         ensemble=ensemble,
         ensemble_gain=_added(record, ensemble, reached.mean if reached else None),
-        worst=_worst(record, finalist),
+        worst=worst_cell(record, finalist),
     )
 
 
@@ -150,7 +157,10 @@ def _all_seeds(finalist: FinalistRecord) -> FinalistSummary | None:
     return finalist.summary if len(finalist.runs) > 1 else None
 
 
-def _worst(record: StudyRecord, finalist: FinalistRecord) -> tuple[float, tuple[str, str]] | None:
+def worst_cell(
+    record: StudyRecord, finalist: FinalistRecord
+) -> tuple[float, tuple[str, str]] | None:
+    """Return the worst mean over seeds of a cell on test, and the cell; None without any value."""
     means = [
         (summary(list(cell_by_seed(record, finalist, "test", cell).values())), cell)
         for cell in cells_of(record)

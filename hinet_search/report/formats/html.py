@@ -1,4 +1,4 @@
-"""HTML: the page, with its Explore card."""
+"""HTML: the page."""
 
 from collections.abc import Mapping
 
@@ -8,4 +8,4 @@ from hinet_search.results.study_record import StudyRecord
 
 def files(record: StudyRecord) -> Mapping[str, str]:
     """Return one page."""
-    return {".html": render(record, explore=True)}
+    return {".html": render(record)}

@@ -58,7 +58,8 @@ def build(record: StudyRecord) -> Card:
 def _heading(leads: Sequence[Leader]) -> str:
     if not leads:
         return "Best value against training time"
-    first, last = leads[0], leads[-1]
+    first = leads[0]
+    last = leads[-1]
     when = f"after {numbers.percent(first.share)} of the training time that all arms had"
     if first.name == last.name:
         return f"{last.name} leads {when}, and at its end"
@@ -111,7 +112,8 @@ def _picture(record: StudyRecord, arms: Sequence[ArmCurve]) -> Markup:
     ends = [y_axis.place(arm.best) for arm in drawn]
     places = spread_apart(ends, LABEL)
     shapes = [shape for arm in reversed(drawn) for shape in _lines(arm, clock, y_axis)]
-    to_names, names = [], []
+    to_names = []
+    names = []
     for arm, end, place in zip(drawn, ends, places, strict=True):
         to_names.append(tag("path", d=f"M0 {100 - end:.1f}L100 {100 - place:.1f}"))
         names.append(_name(arm, place))
@@ -138,7 +140,8 @@ def _lines(arm: ArmCurve, clock: TimeAxis, y_axis: Axis) -> list[Markup]:
         for when, value in arm.changes
         if y_axis.low <= value <= y_axis.high
     ]
-    end, me = clock.along(arm.seconds), " me" if arm.is_focus else ""
+    end = clock.along(arm.seconds)
+    me = " me" if arm.is_focus else ""
     corners = record_facts.as_steps(visible, end)
     after = [(end, arm.best), (clock.axis.high, arm.best)]
     return [

@@ -40,25 +40,22 @@ def build(record: StudyRecord) -> Card:
     name, calibration = _of_shipped(record)
     if calibration is None:
         raise NotApplicable(NEEDS)
+    what = "probabilities"
+    legend = f"{ECE} {EXPORT}"
+    if has_amounts(record.data):
+        what = "probabilities and expected amounts"
+        legend = f"{ECE} {OF_AMOUNTS}{EXPORT}"
     changed = [cell for cell in calibration.cells if cell.calibrator.kind != "none"]
     lead = (
-        f"The {_what(record)} of {title(name)}, which is to be shipped, in every cell on "
+        f"The {what} of {title(name)}, which is to be shipped, in every cell on "
         "validation. "
         "After: calibrated without the rows of the same users. Order and AUC of a cell stay."
     )
     heading = f"Calibration helps in {len(changed)} of {len(calibration.cells)} cells"
     if not changed:
         heading = "No cell is shown to need calibration"
-    body = join([_table(calibration), note(prose(f"{ECE} {_of_amounts(record)}{EXPORT}"))])
+    body = join([_table(calibration), note(prose(legend))])
     return Card("calibration", "By cell", heading, lead, body)
-
-
-def _what(record: StudyRecord) -> str:
-    return "probabilities and expected amounts" if has_amounts(record.data) else "probabilities"
-
-
-def _of_amounts(record: StudyRecord) -> str:
-    return OF_AMOUNTS if has_amounts(record.data) else ""
 
 
 def _of_shipped(record: StudyRecord) -> tuple[str, Calibration | None]:

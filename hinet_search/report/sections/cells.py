@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.figures import ForestRow, forest, marked
 from hinet_search.report.drawing.html import details, head, join, note, row, scroll, table, tag
@@ -43,9 +43,7 @@ def build(record: StudyRecord) -> Card:
     """Build the differences by cell, the gains over the reference and the values by cell."""
     entries = record_facts.finalists(record)
     if not entries:
-        raise NotApplicable(
-            "needs finalists; the launch command trains them once the trials are done"
-        )
+        raise NotApplicable(NEEDS_FINALISTS)
     opened = any(run.test_cells is not None for _, finalist in entries for run in finalist.runs)
     split: Split = "test" if opened else "valid"
     outcome = verdict(record)
@@ -72,7 +70,9 @@ def _heading(outcome: Verdict) -> str:
         or outcome.status == "observation"
     ):
         return "Results by cell"
-    better, worse, total = outcome.count("better"), outcome.count("worse"), len(outcome.cells)
+    better = outcome.count("better")
+    worse = outcome.count("worse")
+    total = len(outcome.cells)
     names = title(outcome.focus), title(outcome.rival)
     if not better and not worse:
         return f"No cell shows a significant difference between {names[0]} and {names[1]}"
@@ -84,7 +84,8 @@ def _differences(record: StudyRecord, outcome: Verdict) -> Markup:
     if not outcome.cells:
         return Markup("")
     rows = [_forest_row(record, cell) for cell in outcome.cells]
-    focus, rival = title(outcome.focus or ""), title(outcome.rival or "")
+    focus = title(outcome.focus or "")
+    rival = title(outcome.rival or "")
     what = f"Gain of {focus} over {rival} in {measure(record).name} per cell"
     contrast = next(other for other in outcome.contrasts if other.arm == outcome.rival)
     legend = f"{what}, {_how_sure(outcome, contrast.counted)}"
@@ -131,7 +132,7 @@ def _values(record: StudyRecord, entries: Sequence[CostEntry], split: Split) -> 
     """Return the table of every arm's value in every cell, with averages above."""
     name = measure(record).name
     reachable = _reachable(record) if split == "test" else {}
-    several = any(len(finalist.runs) > 1 for _, finalist in entries)
+    several = record_facts.has_several_seeds(record)
     explained = f"{record_facts.capitalized(name)} of each cell"
     if several:
         explained += ", with the standard deviation over seeds below it"

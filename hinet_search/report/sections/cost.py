@@ -7,17 +7,11 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.figures import axis_over, grid, line, svg
+from hinet_search.report.drawing.figures import axis_over
 from hinet_search.report.drawing.html import head, join, note, row, scroll, table, tag
-from hinet_search.report.drawing.scatter import (
-    ScatterPoint,
-    front,
-    marks,
-    sides_of,
-    size_labels,
-)
+from hinet_search.report.drawing.scatter import ScatterPoint, in_order, plot, sides_of, size_labels
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.finalist_values import Split, headline_by_seed
 from hinet_search.results.records import Cost
@@ -46,11 +40,10 @@ def build(record: StudyRecord) -> Card:
     split: Split = "test" if is_tested else "valid"
     entries = _entries(record, split)
     if not entries:
-        raise NotApplicable(
-            "needs finalists; the launch command trains them once the trials are done"
-        )
-    several = any(len(finalist.runs) > 1 for finalist in finalists)
-    table_of_costs, picture = _table(entries), _picture(record, entries, split)
+        raise NotApplicable(NEEDS_FINALISTS)
+    several = record_facts.has_several_seeds(record)
+    table_of_costs = _table(entries)
+    picture = _picture(record, entries, split)
     body = table_of_costs
     if picture:
         body = tag("div", tag("div", table_of_costs), tag("div", picture), class_="two")
@@ -155,24 +148,20 @@ def _picture(record: StudyRecord, entries: Sequence[CostEntry], split: Split) ->
         return Markup("")
     x_axis = axis_over([point.size for point in points], margin=0.18)
     y_axis = axis_over([point.value for point in points], margin=0.14)
-    spoken = ", ".join(
-        f"{point.name} {numbers.metric(point.value)}"
-        for point in sorted(points, key=lambda p: p.size)
+    drawn = plot(
+        points,
+        (x_axis, y_axis),
+        size_labels(x_axis),
+        (
+            "parameters without embeddings, log scale",
+            f"Value against size, smallest first: {in_order(points)}",
+        ),
+        maximize=record.maximize,
+        class_="picture",
     )
-    sides = sides_of(points, x_axis, y_axis)
-    drawn = [
-        grid(y_axis),
-        svg(line(front(points, x_axis, maximize=record.maximize), x_axis, y_axis, "front")),
-        *size_labels(x_axis),
-        *marks(points, sides, (x_axis, y_axis), maximize=record.maximize),
-        tag("span", "parameters without embeddings, log scale", class_="xt"),
-    ]
-    label = f"Value against size, smallest first: {spoken}"
-    box = tag("div", *drawn, class_="plot-box", role="img", aria_label=label)
-    plot = scroll("Value against size", tag("div", box, class_="picture"))
     measure = record_facts.capitalized(record_facts.headline_in_words(record))
     heading = tag("h3", f"{measure} on {'test' if split == 'test' else 'validation'} and size")
     legend = "Filled: no other arm is both smaller and better. Ring: another arm is."
-    if not all(sides):
+    if not all(sides_of(points, x_axis, y_axis)):
         legend += " Point at a dot without a name to see it."
-    return join([heading, plot, note(legend)])
+    return join([heading, scroll("Value against size", drawn), note(legend)])

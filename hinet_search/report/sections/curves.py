@@ -59,7 +59,7 @@ def build(record: StudyRecord) -> Card:
         _picture(curve, x_axis, y_axis, [] if curve.is_focus else ghost) for curve in curves
     ]
     objective = record_facts.objective_in_words(record)
-    several = any(len(finalist.runs) > 1 for _, finalist in record_facts.finalists(record))
+    several = record_facts.has_several_seeds(record)
     seeds = " Line: mean over seeds. Band: lowest to highest." if several else " One seed each."
     lead = f"{objective} on validation against passes over the training data.{seeds}"
     legend = (

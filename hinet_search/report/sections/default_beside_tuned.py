@@ -5,9 +5,9 @@ from statistics import mean
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.figures import CLASSES, marked
+from hinet_search.report.drawing.figures import CLASSES, marked, over_seeds
 from hinet_search.report.drawing.html import (
     details,
     head,
@@ -38,9 +38,7 @@ def build(record: StudyRecord) -> Card:
         if any(finalist.runs for finalist in arm.finalists)
     ]
     if not arms:
-        raise NotApplicable(
-            "needs finalists; the launch command trains them once the trials are done"
-        )
+        raise NotApplicable(NEEDS_FINALISTS)
     several = any(len(finalist.runs) > 1 for arm in arms for finalist in arm.finalists)
     objective = record_facts.capitalized(record_facts.objective_in_words(record))
     lead = (
@@ -67,13 +65,6 @@ def _reached(record: StudyRecord, finalist: FinalistRecord | None) -> Summary | 
     return summary(list(objective_by_seed(record, finalist, "valid").values()))
 
 
-def _written(reached: Summary | None) -> Markup:
-    if reached is None:
-        return number(numbers.DASH)
-    spread = tag("small", numbers.spread(reached.deviation))
-    return number(join([numbers.metric(reached.mean), " ", spread]))
-
-
 def _summary(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
     rows = []
     for arm in arms:
@@ -84,8 +75,8 @@ def _summary(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
         rows.append(
             row(
                 title(arm.name),
-                _written(_reached(record, default)),
-                _written(_reached(record, tuned)),
+                over_seeds(_reached(record, default)),
+                over_seeds(_reached(record, tuned)),
                 _gain_cell(record, tuned, default),
                 choice,
             )
@@ -148,7 +139,7 @@ def _every_finalist(record: StudyRecord, arms: Sequence[ArmRecord], *, several: 
             title(arm.name),
             _name(finalist),
             str(len(finalist.runs)),
-            _written(_reached(record, finalist)),
+            over_seeds(_reached(record, finalist)),
             "chosen" if finalist.chosen else "",
         )
         for arm in arms

@@ -37,7 +37,7 @@ def build(record: StudyRecord) -> Card:
         entries += [(title(arm.name), place) for place in insight_means.similarities(finalist)]
     if not entries:
         raise NotApplicable("needs finalists with parallel experts, trained by this version")
-    several = any(len(finalist.runs) > 1 for _, finalist in record_facts.finalists(record))
+    several = record_facts.has_several_seeds(record)
     method = f"linear CKA{', mean over seeds' if several else ''}"
     lead = (
         f"Similarity of the outputs of two experts on the same validation rows ({method}): "

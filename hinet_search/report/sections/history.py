@@ -62,17 +62,17 @@ def build(record: StudyRecord) -> Card:
 
 
 def _heading(arms: Sequence[ArmRecord], steps: dict[str, record_facts.BestSoFar]) -> str:
-    late = [title(arm.name) for arm in arms if arm.name in steps and _late(steps[arm.name])]
+    late = []
+    for arm in arms:
+        of_arm = steps.get(arm.name)
+        if of_arm and of_arm.last_trial > 0 and of_arm.best_trial >= LATE * of_arm.last_trial:
+            late.append(title(arm.name))
     if not late:
         return "No arm found its best value in the last tenth of its trials"
     if len(late) == 1:
         return f"{late[0]} found its best value late: more trials may find a better one"
     count = numbers.spelled(len(late)).capitalize()
     return f"{count} arms found their best value late: more trials may find better ones"
-
-
-def _late(steps: record_facts.BestSoFar) -> bool:
-    return steps.last_trial > 0 and steps.best_trial >= LATE * steps.last_trial
 
 
 def _row(

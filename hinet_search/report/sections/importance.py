@@ -128,10 +128,9 @@ def _in_range(searched: ParameterRange, value: Scalar) -> Markup:
         listed = ", ".join(_SPELLED.get(choice, choice) for choice in searched.choices)
         choices = tag("small", f"one of {listed}" if listed else numbers.DASH)
         return words(choices, class_="rng")
-    low, high = (
-        tag("small", numbers.setting(_typed(searched, end)))
-        for end in (searched.low, searched.high)
-    )
+    typed = int if searched.kind == "int" else float
+    low = tag("small", numbers.setting(typed(searched.low)))
+    high = tag("small", numbers.setting(typed(searched.high)))
     where = record_facts.range_position(searched, value)
     at = "" if where is None else f"--at:{100 * where.share:.0f}%"
     track = tag("i", style=at)
@@ -140,7 +139,3 @@ def _in_range(searched: ParameterRange, value: Scalar) -> Markup:
         track = tag("i", class_="loss", style=at)
         remark = tag("b", "at the edge", class_="loss")
     return words(tag("div", low, track, high, tag("small", remark)), class_="rng")
-
-
-def _typed(searched: ParameterRange, end: float) -> Scalar:
-    return int(end) if searched.kind == "int" else end

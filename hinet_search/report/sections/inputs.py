@@ -54,7 +54,8 @@ def _heading(measured: MeasuredInputs) -> str:
 
 
 def _rows(measured: MeasuredInputs) -> Iterator[ForestRow]:
-    choice, sizes = measured.choice, measured.record.data.groups
+    choice = measured.choice
+    sizes = measured.record.data.groups
     others = [group for group in sizes if group not in choice.worths]
     for group in (*choice.worths, *others):
         remark = [numbers.plural(sizes[group], "input")] if group in sizes else []

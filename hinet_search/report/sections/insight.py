@@ -38,7 +38,8 @@ def build(record: StudyRecord) -> Card:
         raise NotApplicable(
             "needs a HiNet finalist; the launch command trains finalists once the trials are done"
         )
-    attention, gates = insight_means.attention(finalist), insight_means.gates(finalist)
+    attention = insight_means.attention(finalist)
+    gates = insight_means.gates(finalist)
     if attention is None and not gates:
         raise NotApplicable(f"needs a model with attention or gates, {title(arm.name)} has neither")
     count = len(finalist.runs)

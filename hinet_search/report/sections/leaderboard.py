@@ -6,9 +6,9 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.figures import marked
+from hinet_search.report.drawing.figures import marked, over_seeds
 from hinet_search.report.drawing.html import (
     Content,
     column,
@@ -29,13 +29,12 @@ from hinet_search.report.facts.standings import (
     LeaderboardEntry,
     ResultsOnTest,
     ResultsOnValidation,
+    gain_in_words,
     loses_everywhere,
     losing_cells,
     standings,
 )
-from hinet_search.results.cell_gains import CellDifference
 from hinet_search.results.finalist_values import measure
-from hinet_search.results.statistics.paired_difference import Summary
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
 
@@ -57,9 +56,7 @@ def build(record: StudyRecord) -> Card:
     """Build the table, the gains of ensembles and tuning, and the losing cells."""
     lines = standings(record)
     if not lines:
-        raise NotApplicable(
-            "needs finalists; the launch command trains them once the trials are done"
-        )
+        raise NotApplicable(NEEDS_FINALISTS)
     items = [tag("li", text) for text in (*_added(record, lines), *_waiting(record, lines))]
     listed = tag("ul", *items, class_="said") if items else ""
     body = [_table(record, lines), note(_legend(record, lines)), listed, _seesaw(record, lines)]
@@ -104,13 +101,11 @@ def _groups(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> list[Colu
 
 
 def _on_validation(record: StudyRecord, *, ensembles: bool) -> tuple[Column, ...]:
-    selected, primary = (
-        record_facts.objective_in_words(record),
-        record_facts.headline_in_words(record),
-    )
-    columns: list[Column] = [(selected, lambda line: _over_seeds(line.valid.objective))]
+    selected = record_facts.objective_in_words(record)
+    primary = record_facts.headline_in_words(record)
+    columns: list[Column] = [(selected, lambda line: over_seeds(line.valid.objective))]
     if primary != selected:
-        columns.append((primary, lambda line: _over_seeds(line.valid.headline)))
+        columns.append((primary, lambda line: over_seeds(line.valid.headline)))
     columns.append(("default, gain of tuning", lambda line: _default(line.valid)))
     if ensembles:
         columns.append(
@@ -124,9 +119,9 @@ def _on_validation(record: StudyRecord, *, ensembles: bool) -> tuple[Column, ...
 
 def _on_test(record: StudyRecord, *, ensembles: bool) -> tuple[Column, ...]:
     primary = record_facts.headline_in_words(record)
-    columns: list[Column] = [(primary, _tested(lambda test: _over_seeds(test.headline)))]
+    columns: list[Column] = [(primary, _tested(lambda test: over_seeds(test.headline)))]
     if primary != _WEIGHTED:
-        columns.append((_WEIGHTED, _tested(lambda test: _over_seeds(test.weighted))))
+        columns.append((_WEIGHTED, _tested(lambda test: over_seeds(test.weighted))))
     if ensembles:
         columns.append(
             (
@@ -141,12 +136,6 @@ def _on_test(record: StudyRecord, *, ensembles: bool) -> tuple[Column, ...]:
 def _tested(cell: Callable[[ResultsOnTest], Markup]) -> Callable[[LeaderboardEntry], Markup]:
     """Make a column of test values; an arm that was not evaluated on test gets a dash."""
     return lambda line: cell(line.test) if line.test else number(numbers.DASH)
-
-
-def _over_seeds(reached: Summary | None) -> Markup:
-    if reached is None:
-        return number(numbers.DASH)
-    return _two(reached.mean, numbers.spread(reached.deviation))
 
 
 def _two(value: float | None, remark: str) -> Markup:
@@ -201,7 +190,8 @@ _OVER_REFERENCE: tuple[Column, ...] = (
 
 
 def _table(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
-    groups, focus = _groups(record, lines), record_facts.focus_of(record)
+    groups = _groups(record, lines)
+    focus = record_facts.focus_of(record)
     columns = [entry for group in groups for entry in group.columns]
     edges = [tag("colgroup", span=str(len(group.columns))) for group in groups]
     spans = [
@@ -251,7 +241,8 @@ def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> str:
 
 
 def _of_relative(record: StudyRecord) -> str:
-    other, name = title(record.reference), measure(record).name
+    other = title(record.reference)
+    name = measure(record).name
     rela_impr = f"not defined for {name}"
     if "AUC" in name:
         rela_impr = f"mean over cells of (AUC − .5) / (AUC of {other} − .5) − 1"
@@ -265,7 +256,8 @@ def _added(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[s
     ensembles = [line.valid.ensemble_gain for line in lines if line.valid.ensemble_gain is not None]
     if not tuning or not ensembles:
         return
-    by_ensembles, by_tuning = fmean(ensembles), fmean(tuning)
+    by_ensembles = fmean(ensembles)
+    by_tuning = fmean(tuning)
     comparison = "as much as"
     if by_ensembles != by_tuning:
         comparison = "more than" if by_ensembles > by_tuning else "less than"
@@ -296,17 +288,12 @@ def _seesaw(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
 def _losing(line: LeaderboardEntry) -> Markup:
     """Return a row with the losing cells of an arm by name, and how many losses are significant."""
     cells = losing_cells(line)
-    named = [_cell_words(cell) for cell in cells[:MOST_CELLS]]
+    named = [gain_in_words(cell) for cell in cells[:MOST_CELLS]]
     if len(cells) > MOST_CELLS:
         named.append(f"and {len(cells) - MOST_CELLS} more")
     worse = [cell.difference for cell in cells if cell.difference is not None]
     num_significant = sum(difference.mark == "worse" for difference in worse)
     return row(title(line.arm.name), str(num_significant), words(", ".join(named)))
-
-
-def _cell_words(cell: CellDifference) -> str:
-    gain = numbers.gain(cell.difference.mean if cell.difference else None)
-    return f"{record_facts.cell_in_words(cell.scenario, cell.task)} {gain}"
 
 
 def _waiting(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[str]:

@@ -27,7 +27,9 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
 ORDER = 58
-DEFAULT, NAMED, PORTFOLIO = "Default", "Named by the study", "Portfolio"
+DEFAULT = "Default"
+NAMED = "Named by the study"
+PORTFOLIO = "Portfolio"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def build(record: StudyRecord) -> Card:
 
 
 def _origins(record: StudyRecord, arm: ArmRecord, sampler: str) -> ArmOrigins:
-    of_arm, by_origin = Origins(arm), defaultdict(list)
+    of_arm = Origins(arm)
+    by_origin = defaultdict(list)
     for trial in arm.trials:
         if trial.counts and trial.state != "running":
             by_origin[_origin(of_arm, trial, sampler)].append(trial)
@@ -118,7 +121,8 @@ def _in_words(origin: str, sampler: str) -> str:
 
 def _table(record: StudyRecord, origins: Sequence[ArmOrigins], sampler: str) -> Markup:
     seen = dict.fromkeys(origin for arm in origins for origin in arm.trials)
-    first, last = (DEFAULT, NAMED), (PORTFOLIO, sampler)
+    first = (DEFAULT, NAMED)
+    last = (PORTFOLIO, sampler)
     studies = [origin for origin in seen if origin not in (*first, *last)]
     columns = [origin for origin in (*first, *studies, *last) if origin in seen]
     rows = [

@@ -65,6 +65,9 @@ def _savings(record: StudyRecord, arm: ArmRecord) -> PruningSavings:
         (trial, _reached(trial)) for trial in arm.trials if trial.state == "pruned" and trial.counts
     ]
     known = [(trial, passes) for trial, passes in pruned if 0 < passes <= record.budget.passes]
+    saved = 0.0
+    for trial, passes in known:
+        saved += trial.evaluations[-1].seconds * (record.budget.passes / passes - 1)
     counted = sum(trial.counts and trial.state != "running" for trial in arm.trials)
     return PruningSavings(
         title(arm.name),
@@ -72,16 +75,12 @@ def _savings(record: StudyRecord, arm: ArmRecord) -> PruningSavings:
         counted,
         sum(passes for _, passes in known),
         record.budget.passes * len(known),
-        sum(_seconds(trial) * (record.budget.passes / passes - 1) for trial, passes in known),
+        saved,
     )
 
 
 def _reached(trial: TrialRecord) -> float:
     return trial.evaluations[-1].passes if trial.evaluations else 0.0
-
-
-def _seconds(trial: TrialRecord) -> float:
-    return trial.evaluations[-1].seconds
 
 
 def _table(savings: Sequence[PruningSavings]) -> Markup:

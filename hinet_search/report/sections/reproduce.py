@@ -62,7 +62,8 @@ def _exact(value: Scalar) -> str:
 
 
 def _versions(record: StudyRecord) -> Markup:
-    data, budget = record.data, record.budget
+    data = record.data
+    budget = record.budget
     counts = " / ".join(numbers.compact(rows) for rows in data.rows)
     machine = ", ".join(_devices(record)) or "unknown"
     seeds = numbers.plural(budget.finalist_seeds, "seed")

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.figures import Axis, axis_over, grid, line, svg
+from hinet_search.report.drawing.figures import Axis, axis_over
 from hinet_search.report.drawing.html import (
     column,
     details,
@@ -21,7 +21,7 @@ from hinet_search.report.drawing.html import (
     tag,
     words,
 )
-from hinet_search.report.drawing.scatter import ScatterPoint, front, marks, sides_of, size_labels
+from hinet_search.report.drawing.scatter import ScatterPoint, in_order, plot, size_labels
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.finalist_values import headline_by_seed
 from hinet_search.results.front import Contender, finalists_of, objectives_of, trials_of
@@ -104,7 +104,8 @@ def _picture(
     trials: Sequence[Contender],
 ) -> Markup:
     """Plot the first objective against another one; empty with fewer than two to draw."""
-    name, maximize = objectives.others[place - 1], objectives.directions[place]
+    name = objectives.others[place - 1]
+    maximize = objectives.directions[place]
 
     def points_of(contenders: Sequence[Contender]) -> list[ScatterPoint]:
         return [
@@ -113,32 +114,29 @@ def _picture(
             if _can_be_drawn(contender.values[place], name)
         ]
 
-    points, small = points_of(finalists), points_of(_in_sight(finalists, trials, objectives))
+    points = points_of(finalists)
+    small = points_of(_in_sight(finalists, trials, objectives))
     if len(points) + len(small) < 2:
         return Markup("")
     x_axis = axis_over([point.size for point in (*points, *small)], margin=0.18)
     y_axis = axis_over([point.value for point in (*points, *small)], margin=0.14)
-    of_other, of_first = record_facts.metric_in_words(name), record_facts.objective_in_words(record)
+    of_other = record_facts.metric_in_words(name)
+    of_first = record_facts.objective_in_words(record)
     scale = "log scale, " if name in COSTS else ""
-    shapes = [
-        grid(y_axis),
-        svg(line(front(points, x_axis, maximize=record.maximize), x_axis, y_axis, "front"))
-        if points
-        else Markup(""),
-        *(size_labels(x_axis) if name in COSTS else _labels(x_axis, maximize=maximize)),
-        *(_small_mark(point, x_axis, y_axis) for point in small),
-        *marks(
-            points, sides_of(points, x_axis, y_axis), (x_axis, y_axis), maximize=record.maximize
+    named = in_order(point for point in points if point.label)
+    labels = size_labels(x_axis) if name in COSTS else _labels(x_axis, maximize=maximize)
+    drawn = plot(
+        points,
+        (x_axis, y_axis),
+        [*labels, *(_small_mark(point, x_axis, y_axis) for point in small)],
+        (
+            f"{of_other}, {scale}better to the left",
+            f"{of_first} against {of_other}, from better to worse of the latter: {named}",
         ),
-        tag("span", f"{of_other}, {scale}better to the left", class_="xt"),
-    ]
-    named = sorted((point for point in points if point.label), key=lambda point: point.size)
-    spoken = ", ".join(f"{point.name} {numbers.metric(point.value)}" for point in named)
-    label = f"{of_first} against {of_other}, from better to worse of the latter: {spoken}"
-    box = tag("div", *shapes, class_="plot-box", role="img", aria_label=label)
+        maximize=record.maximize,
+    )
     heading = f"{record_facts.capitalized(of_first)} and {of_other} on validation"
-    plot = scroll(heading, tag("div", box, class_="picture ship"))
-    return join([tag("h3", heading), plot, note(LEGEND)])
+    return join([tag("h3", heading), scroll(heading, drawn), note(LEGEND)])
 
 
 def _small_mark(point: ScatterPoint, x_axis: Axis, y_axis: Axis) -> Markup:
@@ -233,7 +231,8 @@ def _command(record: StudyRecord, on_front: Sequence[Contender]) -> Markup:
     """Return the command that exports a member of the front, by its first further objective."""
     if record.state != "done" or not on_front:
         return Markup("")
-    name, cheapest = record.other_objectives[0], on_front[-1]
+    name = record.other_objectives[0]
+    cheapest = on_front[-1]
     limit = _limit(name, cheapest.values[1])
     said = note(
         "Exports the best finalist on validation within that limit, whatever its arm; another "

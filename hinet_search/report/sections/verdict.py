@@ -9,20 +9,14 @@ from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.figures import CLASSES
 from hinet_search.report.drawing.html import Content, details, folds, join, tag
 from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.standings import loses_everywhere
+from hinet_search.report.facts.standings import gain_in_words, loses_everywhere, worst_cell
 from hinet_search.report.text.advice import MOST_CELLS, box, worse_cells
 from hinet_search.report.text.baselines import against_all, counted, rivals_of_size, span, tests
 from hinet_search.report.text.taught import beside_arms
 from hinet_search.results.best_model import is_fully_tested
 from hinet_search.results.cell_gains import against_reference
 from hinet_search.results.contrasts import Contrast
-from hinet_search.results.finalist_values import (
-    cell_by_seed,
-    cells_of,
-    chosen,
-    headline_by_seed,
-    measure,
-)
+from hinet_search.results.finalist_values import cell_by_seed, chosen, headline_by_seed
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.statistics.paired_difference import Difference, Summary, summary
 from hinet_search.results.study_record import StudyRecord
@@ -96,10 +90,7 @@ def _exceptions(outcome: Verdict) -> Iterator[Content]:
     cells = worse_cells(outcome)
     if not cells or outcome.status != "better":
         return
-    named = []
-    for cell in cells[:MOST_CELLS]:
-        gain = numbers.gain(cell.difference.mean if cell.difference else None)
-        named.append(f"{record_facts.cell_in_words(cell.scenario, cell.task)} {gain}")
+    named = [gain_in_words(cell) for cell in cells[:MOST_CELLS]]
     if len(cells) > MOST_CELLS:
         named.append(f"{len(cells) - MOST_CELLS} more")
     yield " Worse in "
@@ -200,7 +191,8 @@ def _cells_box(outcome: Verdict, difference: Difference) -> Box:
     if num_intervals > 1:
         remark += " that hold at once"
     if outcome.status == "observation":
-        marks, remark = numbers.DASH, "an observation, not a claim"
+        marks = numbers.DASH
+        remark = "an observation, not a claim"
     if difference.low is None:
         remark = numbers.interval(None, None)
     return "Cells better / not significant / worse", marks, remark, ""
@@ -208,12 +200,11 @@ def _cells_box(outcome: Verdict, difference: Difference) -> Box:
 
 def _worst_cell(record: StudyRecord, focus: ArmRecord, rival: ArmRecord) -> Box:
     name = f"Worst cell of {title(focus.name)}"
-    values = [(_mean(record, focus, cell), cell) for cell in cells_of(record)]
-    known = [(value, cell) for value, cell in values if value is not None]
-    if not known:
+    finalist = chosen(focus)
+    worst = worst_cell(record, finalist) if finalist else None
+    if worst is None:
         return name, numbers.DASH, "no cell has a value", ""
-    pick = min if measure(record).maximize else max
-    value, cell = pick(known)
+    value, cell = worst
     other = numbers.metric(_mean(record, rival, cell))
     remark = f"{record_facts.cell_in_words(*cell)}; {title(rival.name)} {other}"
     return name, numbers.metric(value), remark, ""
@@ -230,12 +221,14 @@ def _mean(record: StudyRecord, arm: ArmRecord, cell: tuple[str, str]) -> float |
 
 def _price(focus: ArmRecord, rival: ArmRecord) -> Box:
     """Compare the time to score 100 rows, or FLOPs per row where that was not measured."""
-    our_time, their_time = _milliseconds(focus), _milliseconds(rival)
+    our_time = _milliseconds(focus)
+    their_time = _milliseconds(rival)
     if our_time is not None and their_time is not None:
         remark = f"{numbers.milliseconds(our_time)} against {numbers.milliseconds(their_time)}"
         return "Time for 100 rows", f"{numbers.ratio(our_time / their_time)} ×", remark, ""
     name = f"FLOPs per row against {title(rival.name)}"
-    ours, theirs = _flops(focus), _flops(rival)
+    ours = _flops(focus)
+    theirs = _flops(rival)
     if not ours or not theirs:
         arm = title(rival.name if ours else focus.name)
         return name, numbers.DASH, f"not counted for {arm}, which is not a torch model", ""

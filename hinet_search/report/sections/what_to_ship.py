@@ -6,9 +6,9 @@ from math import isfinite, log10
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.figures import Axis, axis_over, grid, line, svg
+from hinet_search.report.drawing.figures import Axis, axis_over
 from hinet_search.report.drawing.html import (
     Content,
     column,
@@ -23,7 +23,7 @@ from hinet_search.report.drawing.html import (
     tag,
     words,
 )
-from hinet_search.report.drawing.scatter import ScatterPoint, front, marks, sides_of, size_labels
+from hinet_search.report.drawing.scatter import ScatterPoint, in_order, plot, size_labels
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.text.advice import export_block
 from hinet_search.report.text.shipping import has_more_than_arms, lead, remarks
@@ -59,9 +59,7 @@ def build(record: StudyRecord) -> Card:
     outcome = verdict(record)
     shipped = shipment(record, outcome)
     if not shipped.offers:
-        raise NotApplicable(
-            "needs finalists; the launch command trains them once the trials are done"
-        )
+        raise NotApplicable(NEEDS_FINALISTS)
     sizes = ensembles_by_size(record)
     body = [
         _picture(record, [*shipped.offers, *sizes], shipped),
@@ -116,14 +114,11 @@ def _numbers(offer: Offer, *, timed: bool, limited: bool) -> Iterator[str]:
     yield numbers.metric(offer.valid)
     yield numbers.metric(offer.test)
     if timed:
-        yield _time(offer)
+        time = offer.milliseconds
+        yield numbers.DASH if time is None else numbers.milliseconds(time)
     yield numbers.compact(offer.flops_per_row) if offer.flops_per_row else numbers.DASH
     if limited:
         yield _share(offer.share)
-
-
-def _time(offer: Offer) -> str:
-    return numbers.DASH if offer.milliseconds is None else numbers.milliseconds(offer.milliseconds)
 
 
 def _share(share: float) -> str:
@@ -159,7 +154,8 @@ def _sizes(record: StudyRecord, sizes: Sequence[Offer]) -> Markup:
 
 def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) -> Markup:
     """Plot the objective on validation against the cost; empty with fewer than two to draw."""
-    scale, last = _scale(record, offers), offers[-1]
+    scale = _scale(record, offers)
+    last = offers[-1]
     points = [
         _point(offer, cost, is_taken=offer == shipped.taken, is_last=offer == last)
         for offer in sorted(offers, key=lambda offer: offer.kind == "arm")  # named last
@@ -169,27 +165,19 @@ def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) ->
         return Markup("")
     x_axis = axis_over([*(point.size for point in points), *_drawn_limit(scale, points)], 0.18)
     y_axis = axis_over([point.value for point in points], margin=0.14)
-    drawn = [
-        grid(y_axis),
-        svg(line(front(points, x_axis, maximize=record.maximize), x_axis, y_axis, "front")),
-        *_limit(scale, points, x_axis),
-        *size_labels(x_axis),
-        *marks(
-            points, sides_of(points, x_axis, y_axis), (x_axis, y_axis), maximize=record.maximize
+    drawn = plot(
+        points,
+        (x_axis, y_axis),
+        [*_limit(scale, points, x_axis), *size_labels(x_axis)],
+        (
+            f"{scale.words}, log scale",
+            f"Value on validation against {scale.words}, cheapest first: {in_order(points)}",
         ),
-        tag("span", f"{scale.words}, log scale", class_="xt"),
-    ]
-    spoken = ", ".join(
-        f"{point.name} {numbers.metric(point.value)}"
-        for point in sorted(points, key=lambda point: point.size)
+        maximize=record.maximize,
     )
-    label = f"Value on validation against {scale.words}, cheapest first: {spoken}"
-    box = tag("div", *drawn, class_="plot-box", role="img", aria_label=label)
-    plot = scroll("Value against cost", tag("div", box, class_="picture ship"))
     objective = record_facts.capitalized(record_facts.objective_in_words(record))
-    return join(
-        [tag("h3", f"{objective} on validation and cost"), plot, note(_legend(scale, offers))]
-    )
+    heading = tag("h3", f"{objective} on validation and cost")
+    return join([heading, scroll("Value against cost", drawn), note(_legend(scale, offers))])
 
 
 def _scale(record: StudyRecord, offers: Sequence[Offer]) -> CostScale:
@@ -224,7 +212,8 @@ def _drawn_limit(scale: CostScale, points: Sequence[ScatterPoint]) -> list[float
     """Return the limit on the log scale, if it is near the costs."""
     if scale.limit is None:
         return []
-    limit, sizes = log10(scale.limit), [point.size for point in points]
+    limit = log10(scale.limit)
+    sizes = [point.size for point in points]
     near = log10(NEAR)
     return [limit] if min(sizes) - near <= limit <= max(sizes) + near else []
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.html import note, prose, tag
 from hinet_search.report.facts import insight_means
@@ -23,9 +23,7 @@ def build(record: StudyRecord) -> Card:
     arm = record_facts.focus_of(record)
     finalist = chosen(arm) if arm else None
     if arm is None or finalist is None:
-        raise NotApplicable(
-            "needs finalists; the launch command trains them once the trials are done"
-        )
+        raise NotApplicable(NEEDS_FINALISTS)
     parts = insight_means.parts(finalist)
     if not parts:
         raise NotApplicable(

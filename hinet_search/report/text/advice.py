@@ -60,7 +60,8 @@ def _not_yet(record: StudyRecord) -> str:
 
 def _take(outcome: Verdict, rival: Contrast, shipped: Shipment) -> Iterator[str]:
     """Say what to take by the rules and why, or what is missing for a decision."""
-    taken, why = shipped.taken, shipped.why
+    taken = shipped.taken
+    why = shipped.why
     if outcome.status == "observation":
         yield _missing(rival)
     elif taken is not None:

@@ -29,7 +29,8 @@ def lead(record: StudyRecord, shipped: Shipment) -> str:
 
 def limits_in_words(record: StudyRecord) -> str:
     """State the serving limits, or that there are none."""
-    limits, parts = record.budget.serving, []
+    limits = record.budget.serving
+    parts = []
     if limits.max_ms_per_100_rows is not None:
         parts.append(f"{numbers.milliseconds(limits.max_ms_per_100_rows)} for 100 rows")
     if limits.max_flops_per_row is not None:
@@ -61,7 +62,8 @@ def remarks(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
             "What is shipped is trained once more on train and validation together, when the study "
             "is done. Every metric here, test included, is of the model before."
         )
-    ensemble, teacher = record.ensemble(ENSEMBLE), record.ensemble(TEACHER)
+    ensemble = record.ensemble(ENSEMBLE)
+    teacher = record.ensemble(TEACHER)
     if ensemble is not None:
         yield f"The ensemble {_averages(record.data, ensemble)}"
     if teacher is not None:
@@ -84,7 +86,8 @@ def remarks(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
 
 def _averages(data: DataRecord, ensemble: EnsembleRecord) -> str:
     """Say what an ensemble averages, and whether selecting its members gains anything."""
-    count, pool = len(ensemble.members), len(ensemble.pool)
+    count = len(ensemble.members)
+    pool = len(ensemble.pool)
     runs = f"all {pool} finalist runs" if count == pool else f"{count} of {pool} finalist runs"
     what = f"averages the {scale_in_words(data, ensemble.scale)} of {runs}"
     gain = ensemble.gain

@@ -17,7 +17,8 @@ from hinet_search.results.verdict import title
 
 def beside_arms(record: StudyRecord) -> Markup:
     """Return one row per student and one for the ensemble; empty without test values of either."""
-    students, ensemble = student_contrasts(record), of_ensemble(record)
+    students = student_contrasts(record)
+    ensemble = of_ensemble(record)
     rows = [*_student_rows(record, students), *_ensemble_row(record, ensemble)]
     if not rows:
         return Markup("")
@@ -27,7 +28,8 @@ def beside_arms(record: StudyRecord) -> Markup:
 
 def of_ensemble(record: StudyRecord) -> Contrast | None:
     """Return the gain of the ensemble over the focus on test; None without either."""
-    ensemble, focus = record.ensemble(ENSEMBLE), record_facts.focus_of(record)
+    ensemble = record.ensemble(ENSEMBLE)
+    focus = record_facts.focus_of(record)
     if ensemble is None or focus is None:
         return None
     return ensemble_contrast(record, ensemble, focus)
@@ -61,7 +63,8 @@ def _ensemble_row(record: StudyRecord, contrast: Contrast | None) -> Iterator[Fo
 def _legend(record: StudyRecord, students: Sequence[Contrast], ensemble: Contrast | None) -> str:
     sentences = [f"Gain in {record_facts.headline_in_words(record)} on test."]
     if students:
-        sentences.append(f"Students: {_begun_small(how_drawn(students, 'student'))}")
+        drawn = how_drawn(students, "student")
+        sentences.append(f"Students: {drawn[:1].lower()}{drawn[1:]}")
     if ensemble is not None:
         has_interval = ensemble.user_error is not None
         drawn = "its 95 % interval is over users only" if has_interval else "it has no interval"
@@ -73,7 +76,3 @@ def _legend(record: StudyRecord, students: Sequence[Contrast], ensemble: Contras
         "They stand on all arms, outside the equal budgets, and change no mark of an arm."
     )
     return " ".join(sentences)
-
-
-def _begun_small(text: str) -> str:
-    return f"{text[:1].lower()}{text[1:]}"

@@ -1,4 +1,4 @@
-"""Mirror: a thread that copies a stored study to a tracker while the study runs.
+"""Mirror: a thread that copies a stored study to the tracker of its key while the study runs.
 
 The tracker is a copy of the database, and is written like one: the thread reads the study, writes
 the runs that differ from what the tracker has, waits, and begins again. There is no queue between
@@ -8,58 +8,65 @@ what it lacks is written when it answers, at the latest by the next launch.
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from queue import SimpleQueue
-from typing import Protocol
 
 from hinet_search.common.amounts import counted
 from hinet_search.common.errors import hide_passwords, shortened
+from hinet_search.common.plugins import load
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.search.progress import Event, Progress, Watcher
 from hinet_search.search.tracking.runs import runs_of
+from hinet_search.storage.engine import connect
+from hinet_search.storage.listing import ChangeMarker, read_change_marker
+from hinet_search.storage.load import load_record
+from hinet_search.study.load_study import ResolvedStudy
+from hinet_search.study.plugin_keys import TRACKERS
 from hinet_search.trackers import RunPath, RunRefused, TrackedRun, Tracker
 
+# Seconds without an answer after which the end of a launch does not wait for the tracker.
+PATIENCE_AT_THE_END = 30.0
+PATIENCE_WHEN_STOPPED = 5.0
 PAUSE_SECONDS = 10.0
 SHARE = 0.1  # of one core, at most, that the thread takes from the coordinator
 
-
-class ReadStudy(Protocol):
-    """Reads the stored study."""
-
-    def __call__(self, *, always: bool) -> StudyRecord | None:
-        """Return the study; unless `always`, None if it seems unchanged since the last call."""
-
-
-@dataclass(frozen=True)
-class Ends:
-    """The two ends of a mirror.
-
-    `tool` is the tracker's name. `files` returns the files of a study that is done, by name.
-    """
-
-    tool: str
-    connect: Callable[[StudyRecord], Tracker]
-    read: ReadStudy
-    files: Callable[[StudyRecord], Mapping[str, str]]
+Files = Callable[[StudyRecord], Mapping[str, str]]
 
 
 class Mirror:
     """Copies a study to a tracker, from `start` to `finish`.
 
-    Only its thread calls the ends. What it has to say is fetched with `notes`: the outputs of a
-    launch are not made for several threads.
+    `tool` is the tracker's name. `read(True)` returns the study, `read(False)` None if it is
+    unchanged since the last call. `files` returns the files of a study that is done, by name. Only
+    the thread calls them. What it has to say is fetched with `notes`: the outputs of a launch are
+    not made for several threads.
     """
 
-    def __init__(self, ends: Ends, pause: float = PAUSE_SECONDS) -> None:
-        self._ends, self._pause = ends, pause
+    def __init__(
+        self,
+        tool: str,
+        connect: Callable[[StudyRecord], Tracker],
+        read: Callable[[bool], StudyRecord | None],
+        files: Files,
+        pause: float = PAUSE_SECONDS,
+    ) -> None:
+        self._tool = tool
+        self._connect = connect
+        self._read = read
+        self._files = files
+        self._pause = pause
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
-        self._closing, self._given_up = threading.Event(), threading.Event()
+        self._closing = threading.Event()
+        self._given_up = threading.Event()
         self._notes: SimpleQueue[str] = SimpleQueue()
         self._tracker: Tracker | None = None
         self._record: StudyRecord | None = None  # as last read
         self._digests: dict[RunPath, str] = {}  # of the runs that the tracker has
         self._refused: dict[RunPath, str] = {}  # reasons
-        self._missing, self._num_answers = 0, 0
+        self._missing = 0
+        self._num_answers = 0
         self._trouble = ""
 
     def start(self) -> None:
@@ -94,9 +101,7 @@ class Mirror:
         if self._trouble or self._tracker is None or self._thread.is_alive():
             reason = self._trouble or "it does not answer"
             what = counted(self._missing, "run") if self._missing else "the last files"
-            return (
-                f"{self._ends.tool} lacks {what}: {reason}; the next launch of the study adds them"
-            )
+            return f"{self._tool} lacks {what}: {reason}; the next launch of the study adds them"
         num_written = len(self._digests) - len(self._refused)
         written = f"{counted(num_written, 'run')} in {self._tracker.place}"
         if not self._refused:
@@ -121,17 +126,17 @@ class Mirror:
         except Exception as error:  # noqa: BLE001  clients raise anything, and none may end a study
             if not (self._trouble or is_last):  # at the end, `finish` says it
                 self._notes.put(
-                    f"{self._ends.tool} is not usable: {_reason(error)}; "
+                    f"{self._tool} is not usable: {_reason(error)}; "
                     "the study goes on, and tracking tries again"
                 )
             self._trouble = _reason(error)
         else:
             if self._trouble and not is_last:
-                self._notes.put(f"{self._ends.tool} is usable again")
+                self._notes.put(f"{self._tool} is usable again")
             self._trouble = ""
 
     def _copy(self, *, is_last: bool) -> None:
-        read = self._ends.read(always=is_last)
+        read = self._read(is_last)
         self._record = read or self._record
         is_complete = not (self._missing or self._trouble)
         if self._record is None or (read is None and is_complete):
@@ -139,7 +144,7 @@ class Mirror:
         runs = [(run, run.digest) for run in runs_of(self._record)]
         self._missing = len(self._unwritten(runs))
         if self._tracker is None:
-            self._tracker = self._ends.connect(self._record)
+            self._tracker = self._connect(self._record)
             self._digests = dict(self._tracker.digests())
         unwritten = self._unwritten(runs)
         for number, (run, digest) in enumerate(unwritten):
@@ -164,7 +169,7 @@ class Mirror:
 
     def _attach(self, record: StudyRecord) -> None:
         if self._tracker is not None and (record.name,) not in self._refused:
-            for name, text in self._ends.files(record).items():
+            for name, text in self._files(record).items():
                 self._tracker.attach((record.name,), name, text)
                 self._num_answers += 1
 
@@ -173,3 +178,81 @@ def _reason(error: Exception) -> str:
     """Return the first line of an error, without passwords."""
     first_line, *_ = [*str(error).splitlines(), ""]
     return shortened(hide_passwords(first_line)) or type(error).__name__
+
+
+@contextmanager
+def following(study: ResolvedStudy, url: str, watcher: Watcher, files: Files) -> Iterator[Watcher]:
+    """Yield a watcher for the launch of a study in the block; at the end, copy its last state.
+
+    `url` is the database, `files` returns the files of a study that is done. Without the key
+    `tracking` it is the watcher itself.
+    """
+    if study.spec.tracking is None:
+        yield watcher
+        return
+    mirror = _mirror(study, url, files)
+    try:
+        yield FollowingWatcher(mirror, watcher)
+    except BaseException:
+        if mirror.has_started:
+            _finish(mirror, watcher, PATIENCE_WHEN_STOPPED)
+        raise
+    _finish(mirror, watcher, PATIENCE_AT_THE_END)
+
+
+def _finish(mirror: Mirror, watcher: Watcher, patience: float) -> None:
+    for text in mirror.finish(patience):
+        watcher.event(Event("tracking", text))
+
+
+class FollowingWatcher:
+    """Starts the mirror when the study runs, passes on what it says, and forwards all else."""
+
+    def __init__(self, mirror: Mirror, watcher: Watcher) -> None:
+        self._mirror = mirror
+        self._watcher = watcher
+
+    def event(self, event: Event) -> None:
+        """Forward it."""
+        self._watcher.event(event)
+
+    def tick(self, progress: Progress) -> None:
+        """Forward it; the first one means that the study is stored and its lease held."""
+        self._mirror.start()
+        for text in self._mirror.notes():
+            self._watcher.event(Event("tracking", text))
+        self._watcher.tick(progress)
+
+
+def _mirror(study: ResolvedStudy, url: str, files: Files) -> Mirror:
+    spec = study.spec.tracking
+    assert spec is not None, "checked by the caller"
+    plugin = load(TRACKERS, spec.kind)
+    options = plugin.Options(**spec.options)
+
+    def connect_tracker(record: StudyRecord) -> Tracker:
+        # Another study may have its name, in another database, but not its start too.
+        tracker: Tracker = plugin.connect(options, f"{record.name} {record.started}")
+        return tracker
+
+    return Mirror(spec.kind, connect_tracker, StudyReader(url, study.name).read, files)
+
+
+class StudyReader:
+    """Reads a stored study when it has changed."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._marker: ChangeMarker | None = None
+
+    def read(self, always: bool) -> StudyRecord | None:  # noqa: FBT001  the mirror's callable
+        """Return the study; unless `always`, None if its change marker is the one last read."""
+        with closing(connect(self._url)) as database:
+            marker = read_change_marker(database, self._name)
+            marker = replace(marker, seconds_since_heartbeat=None)
+            if marker == self._marker and not always:
+                return None
+            record = load_record(database, self._name)
+        self._marker = marker
+        return record

@@ -205,9 +205,9 @@ def _cells(split: str, cells: Sequence[CellValue]) -> Mapping[str, float]:
     """Return the AUC of each cell of a split, and errors of amounts, unless they are too many."""
     if len(cells) > MOST_CELLS:
         return {}
-    return {
-        f"{split}/{metric}/{cell.scenario}/{cell.task}": value
-        for cell in cells
-        for metric, value in (("auc", cell.auc), ("rmse", cell.rmse), ("mae", cell.mae))
-        if value is not None
-    }
+    metrics: dict[str, float] = {}
+    for cell in cells:
+        for metric, value in (("auc", cell.auc), ("rmse", cell.rmse), ("mae", cell.mae)):
+            if value is not None:
+                metrics[f"{split}/{metric}/{cell.scenario}/{cell.task}"] = value
+    return metrics

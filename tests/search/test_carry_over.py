@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hinet_search.results.records import Scalar
-from hinet_search.study.carry_over import carried_over
+from hinet_search.search.warm_start import carried_over
 from hinet_search.study.search_space import SearchSpace, load_space
 
 FROM = """\
