@@ -362,20 +362,21 @@ def _ensemble(summary: FinalistSummary | None, cells: Cells) -> Json:
 def _values(values: Sequence[CellValue] | None, cells: Cells) -> Json:
     """Return columns with one entry per cell, in the order of the study's `cells`.
 
-    Cells of amounts have errors too; the columns of these are there if some cell has them.
+    Cells of amounts have errors too, and the cells of a study what its objectives read; columns of
+    these are there if some cell has them.
     """
     if values is None:
         return None
     known = {(cell.scenario, cell.task): cell for cell in values}
     ordered = [known.get(cell) for cell in cells]
-    columns: dict[str, Json] = {
-        "auc": [None if cell is None else _plain(cell.auc) for cell in ordered],
-        "logloss": [None if cell is None else _plain(cell.logloss) for cell in ordered],
-    }
+    names = ["auc", "logloss"]
     if any(cell.rmse is not None for cell in values):
-        columns["rmse"] = [None if cell is None else _plain(cell.rmse) for cell in ordered]
-        columns["mae"] = [None if cell is None else _plain(cell.mae) for cell in ordered]
-    return columns
+        names += ["rmse", "mae"]
+    names += dict.fromkeys(name for cell in values for name in cell.further)
+    return {
+        name: [None if cell is None else _plain(cell.value(name)) for cell in ordered]
+        for name in names
+    }
 
 
 def _plain(value: float | str | None, digits: int = 5) -> Json:

@@ -202,12 +202,15 @@ def _known(tags: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _cells(split: str, cells: Sequence[CellValue]) -> Mapping[str, float]:
-    """Return the AUC of each cell of a split, and errors of amounts, unless they are too many."""
+    """Return the AUC of each cell of a split, errors of amounts and what objectives read of it.
+
+    Nothing if there are too many cells.
+    """
     if len(cells) > MOST_CELLS:
         return {}
     return {
         f"{split}/{metric}/{cell.scenario}/{cell.task}": value
         for cell in cells
-        for metric, value in (("auc", cell.auc), ("rmse", cell.rmse), ("mae", cell.mae))
-        if value is not None
+        for metric in ("auc", "rmse", "mae", *cell.further)
+        if (value := cell.value(metric)) is not None
     }
