@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from hinet_search.cli import cli
 from hinet_search.common.plugins import load, names
 from hinet_search.results import objectives as objective
+from hinet_search.results.metrics import METRICS
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.load_study import MODELS
 from hinet_search.study.plugin_keys import EXECUTORS, TRACKERS
@@ -103,23 +104,22 @@ def of_model(name: str) -> Iterator[str]:
 
 
 def objectives() -> Iterator[str]:
-    """Every objective with what it is, and its direction."""
+    """Every objective with what it is, and its direction; then what the metrics are."""
     yield "## Objectives"
-    rows = [
-        (name, getattr(objective, name).__doc__.splitlines()[0], objective.Objective(name))
-        for name in objective.NAMES
-    ]
-    lines = [
-        f"| `{name}` | {what} | {'higher' if measure.maximize else 'lower'} |"
-        for name, what, measure in rows
-    ]
-    cells = [
-        "| `auc[SCENARIO/TASK]` | AUC of one cell. | higher |",
-        "| `logloss[SCENARIO/TASK]` | Log loss of one cell. | lower |",
-        "| `rmse[SCENARIO/TASK]` | Root mean squared error of a cell of amounts. | lower |",
-        "| `mae[SCENARIO/TASK]` | Mean absolute error of a cell of amounts. | lower |",
-    ]
-    yield "\n".join(["| `objective` | is | better |", "|---|---|---|", *lines, *cells])
+    head = ["| `objective` | reads | and is its | better |", "|---|---|---|---|"]
+    yield "\n".join([*head, *map(of_objective, objective.names() + objective.cell_names())])
+    files = (inspect.cleandoc(load(METRICS, name).__doc__ or "") for name in names(METRICS))
+    yield "\n".join(f"- {text.partition(chr(10))[0]}" for text in files)
+
+
+def of_objective(name: str) -> str:
+    """The row of an objective: its metric, and how the values of cells become one."""
+    read = objective.Objective(name)
+    over = (
+        inspect.cleandoc(read.average.__doc__ or "") if read.cell is None else "Value of the cell."
+    )
+    better = "higher" if read.maximize else "lower"
+    return f"| `{name}` | {read.metric.words} | {over} | {better} |"
 
 
 def commands() -> Iterator[str]:

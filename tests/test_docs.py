@@ -19,7 +19,6 @@ from hinet_search.common import errors
 from hinet_search.common.plugins import names
 from hinet_search.data.get import known_data_sets
 from hinet_search.report.page import render
-from hinet_search.results.objectives import NAMES
 from hinet_search.results.trade_offs import COSTS
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.load_study import MODELS
@@ -266,11 +265,6 @@ def test_the_page_of_public_data_names_every_data_set() -> None:
 def test_the_page_of_the_search_names_every_cost_that_is_an_objective() -> None:
     page = (ROOT / "docs" / "search.md").read_text()
     assert [name for name in COSTS if f"`{name}`" not in page] == []
-
-
-def test_the_studies_page_names_every_objective() -> None:
-    page = (ROOT / "docs" / "studies.md").read_text()
-    assert all(f"`{name}`" in page for name in NAMES)
 
 
 def test_the_readme_stays_short() -> None:

@@ -16,12 +16,11 @@ from hinet_search.results.contrasts import judged
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.statistics.resampling import (
     ScoredRows,
-    metric_cells,
-    prepared_metrics,
+    objective_values,
+    prepare,
     resampled,
     units_of_rows,
 )
-from hinet_search.results.statistics.weighted_metrics import metric_of
 from hinet_search.results.statistics.welch import ArmValues
 
 SEEDS = 5
@@ -100,15 +99,10 @@ def as_arm(scored: ScoredRows, headline: str) -> ArmValues:
     """Return the scores as values by seed and resampling, as summaries keep them."""
     objective = objective_named(headline)
     unit_R, num_units = units_of_rows(scored.user_R)
-    rows_of_cell, metrics_SC = prepared_metrics(scored, unit_R, num_units, metric_of(headline))
-    names, rows_C = [cell.name for cell in scored.cells], np.array([*map(len, rows_of_cell)], float)
-    once_UB = np.ones((num_units, 1))
-    values = [
-        objective(
-            metric_cells(names, rows_C, np.array([metric(once_UB)[0] for metric in metrics_C]))
-        )
-        for metrics_C in metrics_SC
-    ]
+    prepared = prepare(scored, unit_R, num_units, objective.metric)
+    rows_C1 = prepared.rows_UC.sum(axis=0)[:, np.newaxis]
+    value_SC1 = prepared.values(np.ones((num_units, 1)))
+    values = objective_values(objective, prepared.cells, rows_C1, value_SC1)[:, 0].tolist()
     drawn = resampled(scored, headline=headline, seed=3)
     sign = 1 if objective.maximize else -1
     return ArmValues(
@@ -116,7 +110,7 @@ def as_arm(scored: ScoredRows, headline: str) -> ArmValues:
         tuple(sign * value for value in drawn.headline),
         drawn.num_units,
         by_rows=drawn.by_rows,
-        is_root=objective.is_root,
+        is_root=objective.metric.is_root,
     )
 
 

@@ -10,7 +10,7 @@ from statistics import fmean
 from hinet_search.common.frozen_model import Frozen
 from hinet_search.results.contrasts import Contrast, arm_values, judged
 from hinet_search.results.finalist_values import chosen, headline, headline_by_seed
-from hinet_search.results.objectives import macro_auc, weighted_auc
+from hinet_search.results.objectives import Objective
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, FinalistRun
 from hinet_search.results.study_record import StudyRecord
 
@@ -161,10 +161,14 @@ def _arm(record: StudyRecord, arm: ArmRecord) -> ArmResult:
         seconds=round(fmean(run.cost.seconds for run in runs), 1),
         valid_headline=_rounded(headline_by_seed(record, finalist, "valid").values()),
         test_headline=_rounded(headline_by_seed(record, finalist, "test").values()),
-        valid_macro=_rounded(macro_auc(run.valid_cells) for run in runs),
-        valid_weighted=_rounded(weighted_auc(run.valid_cells) for run in runs),
-        test_macro=_rounded(macro_auc(run.test_cells) for run in runs if run.test_cells),
-        test_weighted=_rounded(weighted_auc(run.test_cells) for run in runs if run.test_cells),
+        valid_macro=_rounded(Objective("macro_auc")(run.valid_cells) for run in runs),
+        valid_weighted=_rounded(Objective("weighted_auc")(run.valid_cells) for run in runs),
+        test_macro=_rounded(
+            Objective("macro_auc")(run.test_cells) for run in runs if run.test_cells
+        ),
+        test_weighted=_rounded(
+            Objective("weighted_auc")(run.test_cells) for run in runs if run.test_cells
+        ),
         test_cells=_mean_cells(runs),
     )
 

@@ -9,7 +9,7 @@ from markdown_tables import number, spread, table
 import hinet_search
 from hinet_search.results.cell_gains import against_reference
 from hinet_search.results.contrasts import Contrast, contrasts, resolution
-from hinet_search.results.objectives import macro_auc, weighted_auc
+from hinet_search.results.objectives import Objective
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, FinalistRun
 from hinet_search.results.shipping import serving_cost
 from hinet_search.results.study_record import StudyRecord
@@ -36,10 +36,10 @@ def finalist_row(name: str, finalist: FinalistRecord) -> list[str]:
     scores = [
         over_seeds(runs, split, metric)
         for split in ("valid", "test")
-        for metric in (macro_auc, weighted_auc)
+        for metric in (Objective("macro_auc"), Objective("weighted_auc"))
     ]
     together = [summary.ensemble_valid_cells, summary.ensemble_test_cells] if summary else []
-    ensemble = " / ".join(number(macro_auc(cells)) for cells in together)
+    ensemble = " / ".join(number(Objective("macro_auc")(cells)) for cells in together)
     cost = runs[0].cost
     size = [
         f"{cost.parameters:,} ({cost.dense_parameters:,})",
@@ -86,8 +86,15 @@ def taught_table(record: StudyRecord) -> list[str]:
         flops = serving_cost(record, [member.run for member in ensemble.members]).flops_per_row
         members, on_test = len(ensemble.members), ensemble.test_cells
         name = f"{ensemble.name} of {members} of {len(ensemble.pool)} runs ({ensemble.method})"
-        values = [metric(ensemble.valid_cells) for metric in (macro_auc, weighted_auc)]
-        values += [metric(on_test) for metric in (macro_auc, weighted_auc) if on_test]
+        values = [
+            metric(ensemble.valid_cells)
+            for metric in (Objective("macro_auc"), Objective("weighted_auc"))
+        ]
+        values += [
+            metric(on_test)
+            for metric in (Objective("macro_auc"), Objective("weighted_auc"))
+            if on_test
+        ]
         rows.append([name, *map(number, values), *[""] * (4 - len(values)), f"{flops:,}"])
     gains = list(_said(student_contrasts(record), "its arm"))
     focus = next((arm for arm in record.arms if arm.name == verdict(record).focus), None)

@@ -13,26 +13,21 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.rows import Rows
 from hinet_search.results.data_record import CellCount
-from hinet_search.results.statistics.amount_auc import amount_auc
+from hinet_search.results.families import BERNOULLI, POISSON
+from hinet_search.results.metrics import metric_named
+from hinet_search.results.statistics.scored_cell import ScoredCell
 
 
 def auc(scores_R: NDArray[np.float64], labels_R: NDArray[Any]) -> float | None:
-    """Area under the ROC curve, ties at their average rank; None when a class is missing.
-
-    Amounts have the AUC of results/statistics/amount_auc.py, None if no two differ.
-    """
-    if np.issubdtype(labels_R.dtype, np.floating):
-        return amount_auc(scores_R, labels_R)
-    num_positive = int(labels_R.sum())
-    num_negative = labels_R.size - num_positive
-    if num_positive == 0 or num_negative == 0:
-        return None
-    _, value_R, ties = np.unique(scores_R, return_inverse=True, return_counts=True)
-    # Not scipy.stats.rankdata: scipy.stats takes half a second to import.
-    ranks = np.cumsum(ties) - (ties - 1) / 2
-    rank_sum = float(ranks[value_R][labels_R == 1].sum())
-    least_rank_sum = num_positive * (num_positive + 1) / 2
-    return (rank_sum - least_rank_sum) / (num_positive * num_negative)
+    """AUC of any scores; None if no two labels differ. Labels that are floats are amounts."""
+    is_amount = np.issubdtype(labels_R.dtype, np.floating)
+    cell = ScoredCell(
+        score_C=scores_R,
+        label_C=labels_R if is_amount else labels_R.astype(np.uint8),
+        unit_C=np.full(len(labels_R), -1),
+        family=POISSON if is_amount else BERNOULLI,
+    )
+    return metric_named("auc").value(cell)
 
 
 def count_cells(rows: Rows, tasks: Sequence[str]) -> tuple[CellCount, ...]:

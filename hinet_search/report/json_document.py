@@ -364,7 +364,8 @@ def _ensemble(summary: FinalistSummary | None, cells: Cells) -> Json:
 def _values(values: Sequence[CellValue] | None, cells: Cells) -> Json:
     """Return columns with one entry per cell, in the order of the study's `cells`.
 
-    Cells of amounts have errors too; the columns of these are there if some cell has them.
+    Cells of amounts have errors too, and the cells of a study what its objectives read; columns of
+    these are there if some cell has them.
     """
     if values is None:
         return None
@@ -373,9 +374,10 @@ def _values(values: Sequence[CellValue] | None, cells: Cells) -> Json:
     names = ["auc", "logloss"]
     if any(cell.rmse is not None for cell in values):
         names += ["rmse", "mae"]
+    names += dict.fromkeys(name for cell in values for name in cell.further)
     columns: dict[str, Json] = {}
     for name in names:
-        columns[name] = [None if cell is None else _plain(getattr(cell, name)) for cell in ordered]
+        columns[name] = [None if cell is None else _plain(cell.value(name)) for cell in ordered]
     return columns
 
 

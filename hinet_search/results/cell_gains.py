@@ -16,7 +16,6 @@ import numpy as np
 
 from hinet_search.results.cells import CellName
 from hinet_search.results.finalist_values import (
-    Measure,
     cell_by_seed,
     cells_of,
     chosen,
@@ -24,6 +23,7 @@ from hinet_search.results.finalist_values import (
     measure,
     missing,
 )
+from hinet_search.results.metrics import Metric
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.statistics.paired_difference import Difference
@@ -38,7 +38,6 @@ from hinet_search.results.statistics.welch import (
 from hinet_search.results.study_record import StudyRecord
 
 CHANCE = 0.5
-_AREAS = ("AUC", "grouped AUC")  # measures that are .5 by chance
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def _sides(record: StudyRecord, arm: ArmRecord) -> dict[CellName, ArmValues]:
             tuple(sign * value for value in by_seed.values()),
             one_order=record.shared_batches,
             luck=luck(arm),
-            is_root=objective_named(record.objective).is_root,
+            is_root=objective_named(record.objective).metric.is_root,
         )
     if finalist.summary is None:
         return sides
@@ -233,13 +232,13 @@ def _means(record: StudyRecord, arm: ArmRecord) -> dict[tuple[str, str], float]:
 
 
 def _cell_gain(
-    cell_measure: Measure, cell: tuple[str, str], value: float | None, other: float | None
+    cell_measure: Metric, cell: tuple[str, str], value: float | None, other: float | None
 ) -> RelativeGain:
     if value is None or other is None:
         return RelativeGain(*cell, None, None)
     sign = 1 if cell_measure.maximize else -1
     share = sign * (value - other) / other if other else None
-    improvement = rela_impr(value, other) if cell_measure.name in _AREAS else None
+    improvement = rela_impr(value, other) if cell_measure.is_half_by_chance else None
     return RelativeGain(*cell, improvement, share)
 
 

@@ -70,6 +70,14 @@ def make_cells(
     )
 
 
+def rows_of_task(
+    cell: Cell, cells: Sequence[Cell], scenario_R: NDArray[np.int16]
+) -> NDArray[np.int64]:
+    """Return the rows of a cell's task in all scenarios that have it."""
+    numbers = [other.scenario_number for other in cells if other.task_number == cell.task_number]
+    return np.flatnonzero(np.isin(scenario_R, numbers))
+
+
 def of_kind(labels: Labels, *, is_amount: bool) -> Labels:
     """Return amounts as they are, and 0 and 1 as uint8, also from beside amounts."""
     return labels if is_amount else labels.astype(np.uint8, copy=False)

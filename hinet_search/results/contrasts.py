@@ -151,7 +151,7 @@ def arm_values(record: StudyRecord, arm: ArmRecord) -> ArmValues:
         tuple(sign * value for value in headline_by_seed(record, finalist, "test").values()),
         one_order=record.shared_batches,
         luck=luck(arm),
-        is_root=objective_named(headline(record.objective)).is_root,
+        is_root=objective_named(headline(record.objective)).metric.is_root,
     )
     if finalist.summary is None:
         return side

@@ -49,7 +49,8 @@ def _bernoulli_score(mean: Floats) -> Floats:
 
 def _bernoulli_loss(score: Floats, label: Floats) -> Floats:
     """-log p(label) = softplus(score) - label * score, without overflow."""
-    loss: Floats = np.logaddexp(0.0, score) - label * score
+    softplus = np.maximum(score, 0.0) + np.log1p(np.exp(-np.abs(score)))
+    loss: Floats = softplus - label * score
     return loss
 
 

@@ -4,44 +4,25 @@ An arm's values are those of its chosen finalist.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.results.objectives import DEFAULT, OF_AMOUNTS, objective_named
+from hinet_search.results.families import BERNOULLI, POISSON
+from hinet_search.results.metrics import Metric, metric_named
+from hinet_search.results.objectives import DEFAULT, metric_of, objective_named
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
 from hinet_search.results.statistics.luck import largest_luck
-from hinet_search.results.statistics.weighted_metrics import metric_of
 from hinet_search.results.study_record import StudyRecord
 
 Split = Literal["valid", "test"]
 CellMetric = Callable[[Sequence[CellValue]], float | None]
 
 
-@dataclass(frozen=True)
-class Measure:
-    """What is compared in one cell; `of` returns None if the cell has no value."""
-
-    name: str
-    maximize: bool
-    of: Callable[[CellValue], float | None]
-
-
-_MEASURES = {
-    "auc": Measure("AUC", maximize=True, of=lambda cell: cell.auc),
-    "gauc": Measure("grouped AUC", maximize=True, of=lambda cell: cell.gauc),
-    "logloss": Measure("log loss", maximize=False, of=lambda cell: cell.logloss),
-    "ece": Measure("calibration error", maximize=False, of=lambda cell: cell.ece),
-    "rmse": Measure("RMSE", maximize=False, of=lambda cell: cell.rmse),
-    "mae": Measure("MAE", maximize=False, of=lambda cell: cell.mae),
-}
-
-
-def measure(record: StudyRecord) -> Measure:
-    """Return the measure by which cells are compared: that of the objective, AUC by default."""
-    return _MEASURES[metric_of(record.objective)]
+def measure(record: StudyRecord) -> Metric:
+    """Return the metric by which cells are compared: that of the objective, AUC by default."""
+    return metric_named(metric_of(record.objective))
 
 
 def headline(objective: str) -> str:
@@ -101,12 +82,12 @@ def cell_by_seed(
     record: StudyRecord, finalist: FinalistRecord, split: Split, cell: tuple[str, str]
 ) -> dict[int, float]:
     """Map each seed to the study's measure in one (scenario, task)."""
-    cell_measure = measure(record).of
+    metric = metric_of(record.objective)
 
     def value(cells: Sequence[CellValue]) -> float | None:
         for candidate in cells:
             if (candidate.scenario, candidate.task) == cell:
-                return cell_measure(candidate)
+                return candidate.value(metric)
         return None
 
     return by_seed(finalist, split, value)
@@ -200,6 +181,7 @@ def missing(record: StudyRecord, finalist: FinalistRecord | None, cell: tuple[st
     reasons = [value.reason for value in tested[0] if (value.scenario, value.task) == cell]
     if not reasons:
         return "no rows"
-    if metric_of(record.objective) in OF_AMOUNTS and cell[1] not in record.data.units:
-        return "no amounts"
+    is_amount = cell[1] in record.data.units
+    if not measure(record).reads(POISSON if is_amount else BERNOULLI):
+        return "amounts" if is_amount else "no amounts"
     return reasons[0] or "one class"

@@ -1,7 +1,7 @@
 """Frames: the arms of a study as tidy Polars tables of trials, evaluations and finalists."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -9,9 +9,11 @@ from typing import Any
 import polars as pl
 
 from hinet_search.results.ensemble_records import EnsembleRecord
+from hinet_search.results.metrics import always_measured
 from hinet_search.results.origins import Origins
 from hinet_search.results.records import (
     ArmRecord,
+    CellValue,
     Cost,
     EvaluationRecord,
     FinalistRecord,
@@ -64,16 +66,7 @@ _FINALIST = {
     "task": pl.String,
     "rows": pl.Int64,
     "positives": pl.Int64,
-    "auc": pl.Float64,
-    "logloss": pl.Float64,
-    "gauc": pl.Float64,
-    "calibration": pl.Float64,
-    "ece": pl.Float64,
-    "reason": pl.String,
 }
-# Further columns of a study with tasks of amounts: errors in the unit of the label's column, and
-# the amount for which a label of 1 stands.
-_OF_AMOUNTS = {"rmse": pl.Float64, "mae": pl.Float64, "unit": pl.Float64}
 _MEMBER = {
     "ensemble": pl.String,
     "arm": pl.String,
@@ -107,10 +100,14 @@ def finalists(
 ) -> pl.DataFrame:
     """Return a row per finalist, seed, split and cell; test rows only of opened finalists.
 
-    `units` has the unit of every task of amounts; with some, the columns of amounts are there too.
+    `units` has the unit of every task of amounts, the amount for which a label of 1 stands. With
+    some there are columns of it and of the errors of amounts, and with objectives that read further
+    metrics columns of these.
     """
-    rows = [{**row, "unit": units.get(row["task"])} for row in _finalist_rows(arms)]
-    return pl.DataFrame(rows, schema={**_FINALIST, **(_OF_AMOUNTS if units else {})})
+    rows = list(_finalist_rows(arms))
+    columns = _metric_columns(rows, has_amounts=bool(units))
+    flat = [{**row, **row["further"], "unit": units.get(row["task"])} for row in rows]
+    return pl.DataFrame(flat, schema={**_FINALIST, **columns})
 
 
 def members(ensembles: Sequence[EnsembleRecord]) -> pl.DataFrame:
@@ -145,6 +142,19 @@ def _trial_row(arm: ArmRecord, trial: TrialRecord, origin: str) -> Mapping[str, 
         "finished": _moment(trial.finished),
         **_costs(trial.cost),
     }
+
+
+def _metric_columns(rows: Sequence[Mapping[str, Any]], *, has_amounts: bool) -> dict[str, Any]:
+    """Return the columns of the metrics that some cell of the study may have, and of its reason."""
+    always = always_measured()
+    columns: dict[str, Any] = {}
+    for field in fields(CellValue):
+        if field.name in always and (has_amounts or always[field.name].labels == "any"):
+            columns[field.name] = pl.Float64
+    further = dict.fromkeys(name for row in rows for name in row["further"])
+    columns |= dict.fromkeys(further, pl.Float64)
+    columns["reason"] = pl.String
+    return columns | ({"unit": pl.Float64} if has_amounts else {})
 
 
 def _finalist_rows(arms: Sequence[ArmRecord]) -> Iterator[Mapping[str, Any]]:

@@ -2,9 +2,9 @@
 
 `macro_auc` is the plain mean over cells, `weighted_auc` the mean weighted by rows. `mean_auc`
 (default) is the mean of the two: on KuaiRand it follows test quality better than macro AUC, whose
-small cells are noisy. `auc[SCENARIO/TASK]` and `logloss[SCENARIO/TASK]` name one cell,
-`rmse[SCENARIO/TASK]` and `mae[SCENARIO/TASK]` one of amounts. In means over cells, a cell of
-amounts counts with its AUC (statistics/amount_auc.py) like any other.
+small cells are noisy. A metric (results/metrics) says whether its own name is an objective, a mean
+over cells, and whether `NAME[SCENARIO/TASK]` is one of a single cell. In means over cells, a cell
+of amounts counts with its AUC (statistics/ordered_pairs.py) like any other.
 """
 
 import re
@@ -12,79 +12,76 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.results.cells import CellName
+from hinet_search.results.metrics import Metric, every_metric, find_metric, metric_named
 from hinet_search.results.records import CellValue
 
 DEFAULT = "mean_auc"
+WORST = "worst_auc"
+_CELL = re.compile(r"([^\[]+)\[(.+)/([^/]+)\]")
+
+Average = Callable[[Sequence[float], Sequence[float]], float]  # of values and rows of cells
 
 
-def _defined(values: Sequence[float | None], metric: str) -> list[float]:
-    """Return the values that are not None; ConfigurationError if there are none."""
-    defined = [value for value in values if value is not None]
-    if not defined:
-        raise ConfigurationError(
-            f"{metric} has no value: no cell of the split has labels that differ"
-        )
-    return defined
-
-
-def macro_auc(cells: Sequence[CellValue]) -> float:
-    """Mean AUC over the cells that have one."""
-    values = _defined([cell.auc for cell in cells], "macro_auc")
+def _plain_mean(values: Sequence[float], rows: Sequence[float]) -> float:  # noqa: ARG001
+    """Plain mean over cells."""
     return sum(values) / len(values)
 
 
-def weighted_auc(cells: Sequence[CellValue]) -> float:
-    """Mean AUC weighted by the rows of each cell."""
-    _defined([cell.auc for cell in cells], "weighted_auc")
-    pairs = [(cell.auc, cell.rows) for cell in cells if cell.auc is not None]
-    return sum(auc * rows for auc, rows in pairs) / sum(rows for _, rows in pairs)
+def _mean_by_rows(values: Sequence[float], rows: Sequence[float]) -> float:
+    """Mean over cells, weighted by rows."""
+    total = sum(value * weight for value, weight in zip(values, rows, strict=True))
+    return total / sum(rows)
 
 
-def mean_auc(cells: Sequence[CellValue]) -> float:
-    """Mean of macro and row-weighted AUC."""
-    return (macro_auc(cells) + weighted_auc(cells)) / 2
+def _mean_of_both(values: Sequence[float], rows: Sequence[float]) -> float:
+    """Mean of the plain mean over cells and the mean weighted by rows."""
+    return (_plain_mean(values, rows) + _mean_by_rows(values, rows)) / 2
 
 
-def worst_auc(cells: Sequence[CellValue]) -> float:
-    """AUC of the worst cell."""
-    return min(_defined([cell.auc for cell in cells], "worst_auc"))
+def _worst(values: Sequence[float], rows: Sequence[float]) -> float:  # noqa: ARG001
+    """Value of the worst cell."""
+    return min(values)
 
 
-def logloss(cells: Sequence[CellValue]) -> float:
-    """Mean log loss over cells, weighted by rows."""
-    _defined([cell.logloss for cell in cells], "logloss")
-    pairs = [(cell.logloss, cell.rows) for cell in cells if cell.logloss is not None]
-    return sum(loss * rows for loss, rows in pairs) / sum(rows for _, rows in pairs)
-
-
-def gauc(cells: Sequence[CellValue]) -> float:
-    """User-grouped AUC, mean over cells weighted by rows: few rows come from few users."""
-    _defined([cell.gauc for cell in cells], "gauc")
-    pairs = [(cell.gauc, cell.rows) for cell in cells if cell.gauc is not None]
-    return sum(value * rows for value, rows in pairs) / sum(rows for _, rows in pairs)
-
-
-def ece(cells: Sequence[CellValue]) -> float:
-    """Mean expected calibration error over cells."""
-    values = _defined([cell.ece for cell in cells], "ece")
-    return sum(values) / len(values)
-
-
-_METRICS: dict[str, Callable[[Sequence[CellValue]], float]] = {
-    function.__name__: function
-    for function in (mean_auc, macro_auc, weighted_auc, worst_auc, gauc, logloss, ece)
+_OF_AUC: dict[str, Average] = {
+    DEFAULT: _mean_of_both,
+    "macro_auc": _plain_mean,
+    "weighted_auc": _mean_by_rows,
+    WORST: _worst,
 }
-_OF_CELL: dict[str, Callable[[CellValue], float | None]] = {
-    "auc": lambda cell: cell.auc,
-    "logloss": lambda cell: cell.logloss,
-    "rmse": lambda cell: cell.rmse,
-    "mae": lambda cell: cell.mae,
-}
-_CELL = re.compile(rf"({'|'.join(_OF_CELL)})\[(.+)/([^/]+)\]")
-_MINIMIZED = ("logloss", "ece", "rmse", "mae")
-OF_AMOUNTS = ("rmse", "mae")  # errors in the unit of the column, which only amounts have
-NAMES = tuple(_METRICS)
-CELL_NAMES = tuple(f"{metric}[SCENARIO/TASK]" for metric in _OF_CELL)
+_MEANS: dict[str, Average] = {"by rows": _mean_by_rows, "plain": _plain_mean}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the objectives over all cells."""
+    own = (name for name, metric in every_metric().items() if metric.mean is not None)
+    return (*_OF_AUC, *own)
+
+
+def cell_names() -> tuple[str, ...]:
+    """Return the forms of the objectives of one cell: `auc[SCENARIO/TASK]`."""
+    own = (name for name, metric in every_metric().items() if metric.is_of_cell)
+    return tuple(f"{name}[SCENARIO/TASK]" for name in own)
+
+
+def metric_of(name: str) -> str:
+    """Return the metric that an objective reads in every cell.
+
+    `logloss[home/click]` reads logloss, `macro_auc` reads auc.
+    """
+    metric = name.split("[", maxsplit=1)[0]
+    return "auc" if metric in _OF_AUC else metric
+
+
+def further_metrics(objectives: Sequence[str]) -> tuple[str, ...]:
+    """Return the metrics that these objectives read beside those that are always measured.
+
+    Costs among the objectives read none.
+    """
+    read = dict.fromkeys(metric_of(name) for name in objectives)
+    found = {name: find_metric(name) for name in read}
+    return tuple(name for name, metric in found.items() if metric and not metric.always)
 
 
 @dataclass(frozen=True)
@@ -94,34 +91,51 @@ class Objective:
     name: str
 
     @property
-    def metric(self) -> str:
-        """The name without its cell: `logloss` of `logloss[home/click]`."""
-        return self.name.split("[", maxsplit=1)[0]
+    def metric(self) -> Metric:
+        """The metric that it reads in every cell."""
+        return metric_named(metric_of(self.name))
 
     @property
     def maximize(self) -> bool:
         """Whether larger is better."""
-        return self.metric not in _MINIMIZED
-
-    @property
-    def is_root(self) -> bool:
-        """Whether the value is the square root of a mean over rows."""
-        return self.metric == "rmse"
+        return self.metric.maximize
 
     @property
     def is_of_one_of_all(self) -> bool:
         """Whether the value is that of one cell, which the values themselves choose."""
-        return self.metric == "worst_auc"
+        return self.name == WORST
 
     def __call__(self, cells: Sequence[CellValue]) -> float:
         """Compute the value; ConfigurationError if no cell has one."""
-        if self.name in _METRICS:
-            return _METRICS[self.name](cells)
-        metric, scenario, task = self._cell()
-        for cell in cells:
-            if (cell.scenario, cell.task) == (scenario, task):
-                return _defined([_OF_CELL[metric](cell)], self.name)[0]
-        raise ConfigurationError(f"objective {self.name}: there is no cell {scenario}/{task}")
+        metric, names = metric_of(self.name), [(cell.scenario, cell.task) for cell in cells]
+        values = [cell.value(metric) for cell in cells]
+        value = self.value(names, [cell.rows for cell in cells], values)
+        if value is not None:
+            return value
+        if self.cell is not None and self.cell not in names:
+            raise ConfigurationError(
+                f"objective {self.name}: there is no cell {'/'.join(self.cell)}"
+            )
+        raise ConfigurationError(
+            f"{self.name} has no value: no cell of the split has labels that differ"
+        )
+
+    def value(
+        self, cells: Sequence[CellName], rows: Sequence[float], values: Sequence[float | None]
+    ) -> float | None:
+        """Compute the value from the metric of every cell, None where it has none.
+
+        It is None if no cell that the objective reads has one.
+        """
+        named = self.cell
+        known = [
+            (value, weight)
+            for cell, weight, value in zip(cells, rows, values, strict=True)
+            if value is not None and named in (None, cell)
+        ]
+        if not known:
+            return None
+        return self.average([value for value, _ in known], [weight for _, weight in known])
 
     def better(self, left: float, right: float) -> bool:
         """Whether `left` is better than `right`."""
@@ -132,24 +146,37 @@ class Objective:
 
         Such errors have the unit of their column, so no fixed difference suits them all.
         """
-        return margin * abs(value) if self.metric in OF_AMOUNTS else margin
-
-    def _cell(self) -> tuple[str, str, str]:
-        match = _CELL.fullmatch(self.name)
-        assert match is not None, "names are checked at the door"
-        return match[1], match[2], match[3]
+        return margin * abs(value) if self.metric.in_units else margin
 
     @property
-    def cell(self) -> tuple[str, str] | None:
+    def cell(self) -> CellName | None:
         """(scenario, task) if the objective names one cell, else None."""
-        return None if self.name in _METRICS else self._cell()[1:]
+        match = _CELL.fullmatch(self.name)
+        return None if match is None else (match[2], match[3])
+
+    @property
+    def average(self) -> Average:
+        """How the values of cells become one; that of one cell stays what it is."""
+        if self.name in _OF_AUC:
+            return _OF_AUC[self.name]
+        return _MEANS[self.metric.mean or "plain"]
 
 
 def objective_named(name: str) -> Objective:
     """Return the objective of that name; ConfigurationError lists the known ones."""
-    if name not in _METRICS and not _CELL.fullmatch(name):
-        known = ", ".join([*_METRICS, *CELL_NAMES])
+    if not is_objective(name):
+        known = ", ".join([*names(), *cell_names()])
         raise ConfigurationError(
-            f"objective '{name}' is not known, must be one of {known}{did_you_mean(name, _METRICS)}"
+            f"objective '{name}' is not known, must be one of {known}{did_you_mean(name, names())}"
         )
     return Objective(name)
+
+
+def is_objective(name: str) -> bool:
+    """Whether an objective has this name."""
+    match = _CELL.fullmatch(name)
+    if match is not None:
+        metric = find_metric(match[1])
+        return metric is not None and metric.is_of_cell
+    metric = find_metric(name)
+    return name in _OF_AUC or (metric is not None and metric.mean is not None)

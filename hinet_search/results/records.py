@@ -6,7 +6,9 @@ A cell is one (scenario, task). A missing value is None and has a reason in word
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from statistics import median
+from typing import Annotated
 
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY
 from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.serving_limits import NO_LIMITS, ServingLimits
 
@@ -22,10 +24,9 @@ UNCOUNTED_CAUSES = ("duplicate", "too large", "other settings")
 class CellValue:
     """Metrics of one cell on one split. If a class is missing, `auc` is None and `reason` set.
 
-    Of amounts (results/families.py), `positives` are the rows with an amount above 0, `auc` and
-    `gauc` count pairs by the difference of their amounts (statistics/amount_auc.py), `logloss` is
-    half the Poisson deviance and `ece` an error of means, both in units of the mean amount of
-    training; `rmse` and `mae` are in the unit of the column.
+    A metric is None if the cell has none. Every evaluation measures those that are fields, by their
+    names in results/metrics; `further` are those that were asked for. Of amounts
+    (results/families.py), `positives` are the rows with an amount above 0.
     """
 
     scenario: str
@@ -35,11 +36,17 @@ class CellValue:
     auc: float | None
     logloss: float | None
     gauc: float | None = None
-    calibration: float | None = None  # sum of expected labels over sum of labels
-    ece: float | None = None  # expected calibration error, 10 equal-count bins
+    calibration: float | None = None
+    ece: float | None = None
     reason: str = ""
-    rmse: float | None = None  # root mean squared error of expected amounts; None of 0/1
-    mae: float | None = None  # mean absolute error of expected amounts; None of 0/1
+    rmse: float | None = None
+    mae: float | None = None
+    further: Annotated[Mapping[str, float | None], LEFT_OUT_IF_EMPTY] = field(default_factory=dict)
+
+    def value(self, metric: str) -> float | None:
+        """Return a metric by its name, None if it was not measured or has no value."""
+        value: float | None = self.further.get(metric, getattr(self, metric, None))
+        return value
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def _side(
         resampled=tuple(sign * value for value in resamplings.headline) if same else (),
         num_units=resamplings.num_units,
         by_rows=resamplings.by_rows,
-        is_root=objective_named(headline(record.objective)).is_root,
+        is_root=objective_named(headline(record.objective)).metric.is_root,
     )
 
 

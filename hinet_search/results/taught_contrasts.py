@@ -107,7 +107,7 @@ def _ensemble_values(record: StudyRecord, ensemble: EnsembleRecord) -> ArmValues
         return ArmValues(())
     sign = 1.0 if record.maximize else -1.0
     objective = objective_named(headline(record.objective))
-    side = ArmValues((sign * value,), is_root=objective.is_root)
+    side = ArmValues((sign * value,), is_root=objective.metric.is_root)
     if ensemble.resampled is None:
         return side
     resampled = tuple(sign * drawn for drawn in ensemble.resampled.headline)

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from hinet_search.results.objectives import further_metrics
 from hinet_search.search.progress import Event, Progress, Watcher
 from hinet_search.search.stacking import Stacking
 from hinet_search.storage.store import StudyStore
@@ -29,6 +30,11 @@ class PhaseContext:
     watcher: Watcher
     teacher: Path | None = None
     stacking: Stacking | None = None
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """The metrics of the objectives beside those that are always measured."""
+        return further_metrics((self.spec.objective, *self.spec.other_objectives))
 
     def report_retry(self, key: str, attempt: int, cause: str, prefix: str = "") -> None:
         """Report that a job starts again in another process."""

@@ -86,7 +86,14 @@ class Ensembles:
             self._forget_students()
         scores = tuple(scores_path(run.weights(context.artifacts)) for run in pool)
         seed = derive_seed(spec.seed, name, 0)
-        job = SelectJob(context.dataset, scores, spec.objective, seed, self._shares(pool, limits))
+        job = SelectJob(
+            context.dataset,
+            scores,
+            spec.objective,
+            seed,
+            self._shares(pool, limits),
+            context.further,
+        )
         selected = self._result(name, f"selection of the {name}", select_members, job)
         if not isinstance(selected, Selected):
             return None
@@ -133,6 +140,7 @@ class Ensembles:
             ensemble_scores_path(context.artifacts),
             headline(spec.objective),
             derive_seed(spec.seed, "users", 0),
+            context.further,
         )
         on_test = self._result("test", "test of the ensemble", score_ensemble, job)
         self._forget_scores("test")

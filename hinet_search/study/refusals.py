@@ -6,7 +6,7 @@ What a name is compared with is None if that is invalid itself; then nothing is 
 from collections.abc import Collection, Sequence
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
-from hinet_search.results.objectives import OF_AMOUNTS, objective_named
+from hinet_search.results.objectives import objective_named
 from hinet_search.results.trade_offs import COSTS, refuse_unknown
 from hinet_search.study.data_definition import DataDefinition
 
@@ -17,17 +17,22 @@ def refuse_objective(name: str, data: DataDefinition | None) -> None:
         objective = objective_named(name)
     except ConfigurationError as error:
         raise ValueError(str(error)) from error
-    cell = objective.cell
+    cell, metric = objective.cell, objective.metric
     if cell and data and cell[1] not in data.tasks:
         raise ValueError(f"objective {name} names no task{did_you_mean(cell[1], data.tasks)}")
-    if cell and data and objective.metric in OF_AMOUNTS and not data.tasks[cell[1]].is_amount:
+    if cell and data and metric.labels == "amounts" and not data.tasks[cell[1]].is_amount:
         raise ValueError(
             f"objective {name} needs a task of amounts, and {cell[1]} has labels of 0 and 1; "
             f"take logloss[{'/'.join(cell)}], or write 'kind: amount' if it has amounts"
         )
-    if name == "gauc" and data and data.user is None:
+    if data and metric.labels == "binary" and all(task.is_amount for task in data.tasks.values()):
         raise ValueError(
-            "objective gauc needs the key 'user' of the data, got none; "
+            f"objective {name} needs a task with labels of 0 and 1, and all have amounts; "
+            "take macro_auc"
+        )
+    if metric.within_users and data and data.user is None:
+        raise ValueError(
+            f"objective {name} needs the key 'user' of the data, got none; "
             "add it, or take weighted_auc"
         )
 

@@ -1,12 +1,11 @@
 """Device sort: sort the keys of metrics on a device, where scoring takes less time than sorting."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-Sort = Callable[[NDArray[np.uint64]], NDArray[np.uint64]]
+from hinet_search.results.statistics.scored_cell import Sort
+
 HIGHEST_BIT = np.uint64(1) << np.uint64(63)
 
 

@@ -116,7 +116,7 @@ def _evaluate(growth: _StagedRun, number: int, share: float) -> EvaluationRecord
     conditions = growth.conditions
     schema, valid = conditions.schema, conditions.dataset.valid
     logits_RT = growth.model.logits(valid)
-    cells = cell_values(logits_RT, valid, schema.cells)
+    cells = cell_values(logits_RT, valid, schema.cells, further=conditions.further)
     growth.best.offer(number, cells)
     return EvaluationRecord(
         step=number,

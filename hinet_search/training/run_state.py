@@ -95,7 +95,8 @@ class Conditions:
 
     `order_seed` decides the order of rows, `seed` everything else that is random. `teacher_RT` are
     a teacher's logits of the training rows, for a student. With `fixed_steps` neither passes nor
-    patience of the configuration end the training.
+    patience of the configuration end the training. `further` are metrics that evaluations measure
+    beside the usual ones.
     """
 
     dataset: Dataset
@@ -107,6 +108,7 @@ class Conditions:
     device: torch.device
     teacher_RT: NDArray[np.float16] | None = None
     fixed_steps: FixedSteps | None = None
+    further: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,7 @@ def evaluate(
         scores_RT = predict(run.model, run.valid_feed)
     try:
         sort = sort_on(conditions.device)
-        cells = cell_values(scores_RT, run.valid, conditions.schema.cells, sort)
+        cells = cell_values(scores_RT, run.valid, conditions.schema.cells, sort, conditions.further)
     except NonFiniteScores as error:
         raise Diverged(state.step, conditions.config.learning_rate, error.value, "score") from error
     number = len(state.evaluations) + 1

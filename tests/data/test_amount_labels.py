@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from hinet_search.common.errors import DataError
+from hinet_search.data.cell_counts import auc
 from hinet_search.data.columns import Dataset
 from hinet_search.data.encoded_folder import open_encoding
 from hinet_search.data.fingerprint import fingerprint
@@ -16,7 +17,6 @@ from hinet_search.data.inspect.leaks import leak_suspects
 from hinet_search.data.inspect.shifts import drops
 from hinet_search.data.prepare import _sample
 from hinet_search.data.rows import read_rows
-from hinet_search.results.statistics.amount_auc import amount_auc
 from tests.data.tables import definition, prepared, shop, write
 
 TASKS: dict[str, Any] = {
@@ -209,7 +209,7 @@ def test_the_auc_of_a_suspect_is_that_of_whole_amounts(tmp_path: Path) -> None:
     dataset = prepared(shop_with_seconds().with_columns(price=rounded), tmp_path, tasks=TASKS)
     suspect = next(each for each in leak_suspects(dataset) if each.task == "watch")
     frame = shop_with_seconds().filter(pl.col("part") == "train")
-    expected = amount_auc(frame.select(rounded).to_series().to_numpy(), frame["seconds"].to_numpy())
+    expected = auc(frame.select(rounded).to_series().to_numpy(), frame["seconds"].to_numpy())
     assert suspect.auc == pytest.approx(expected, abs=1e-6)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hinet_search.results.objectives import mean_auc
+from hinet_search.results.objectives import Objective
 from hinet_search.results.records import (
     ArmRecord,
     CellValue,
@@ -110,7 +110,9 @@ def _run(arm: ArmRecord, run: FinalistRun) -> FinalistRun:
         insight = replace(
             insight, similarities=similarities(np.random.default_rng([run.seed, len(arm.name)]))
         )
-    return replace(run, cost=cost, valid_objective=mean_auc(run.valid_cells), insight=insight)
+    return replace(
+        run, cost=cost, valid_objective=Objective("mean_auc")(run.valid_cells), insight=insight
+    )
 
 
 def _summary(runs: tuple[FinalistRun, ...], index: int) -> FinalistSummary:

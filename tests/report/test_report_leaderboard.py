@@ -14,7 +14,7 @@ from hinet_search.report.facts.standings import (
     standings,
 )
 from hinet_search.report.sections import leaderboard
-from hinet_search.results.objectives import macro_auc, mean_auc, weighted_auc
+from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
@@ -74,7 +74,7 @@ def test_test_values_are_means_over_the_seeds_of_the_chosen_finalist() -> None:
     assert tested.weighted is not None
     expected = [
         sum(metric(run.test_cells or ()) for run in runs) / 5
-        for metric in (macro_auc, weighted_auc)
+        for metric in (Objective("macro_auc"), Objective("weighted_auc"))
     ]
     assert [tested.headline.mean, tested.weighted.mean] == pytest.approx(expected, abs=1e-12)
 
@@ -103,13 +103,13 @@ def test_an_arm_that_kept_its_default_says_so_in_place_of_a_gain() -> None:
 def test_an_ensemble_is_compared_with_the_mean_of_its_seeds() -> None:
     finalist = chosen_of(NINE, "mmoe")
     assert finalist.summary is not None
-    alone = sum(mean_auc(run.valid_cells) for run in finalist.runs) / 5
+    alone = sum(Objective("mean_auc")(run.valid_cells) for run in finalist.runs) / 5
     together = line_of(NINE, "mmoe").valid.ensemble_gain
     assert together == pytest.approx(
-        mean_auc(finalist.summary.ensemble_valid_cells) - alone, abs=1e-12
+        Objective("mean_auc")(finalist.summary.ensemble_valid_cells) - alone, abs=1e-12
     )
-    assert mean_auc(finalist.summary.ensemble_valid_cells) == pytest.approx(
-        mean_auc(finalist.runs[0].valid_cells) + ENSEMBLE
+    assert Objective("mean_auc")(finalist.summary.ensemble_valid_cells) == pytest.approx(
+        Objective("mean_auc")(finalist.runs[0].valid_cells) + ENSEMBLE
     )
 
 

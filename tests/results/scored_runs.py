@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 
 from hinet_search.data.columns import Columns
 from hinet_search.results.cells import make_cells
-from hinet_search.results.objectives import objective_named
+from hinet_search.results.metrics import every_metric
+from hinet_search.results.objectives import further_metrics, objective_named
 from hinet_search.results.records import CellValue
 from hinet_search.results.statistics.ensemble_selection import ScoredRuns
 from hinet_search.training.metrics import cell_values
 
 SCENARIOS, TASKS = ("Home", "Push"), ("click", "order")
+
+FURTHER = further_metrics(tuple(every_metric()))
 
 
 def draw_runs(
@@ -41,18 +44,32 @@ def exact_value(runs: ScoredRuns, logits_RT: NDArray[np.float32], objective: str
     return objective_named(objective)(exact_cells(runs, logits_RT))
 
 
-def weighted(cell: CellValue, once: CellValue, share: float) -> CellValue:
-    """A cell of replicated rows, weighted by the share of rows drawn; it counts with its rows once."""
-    values = {
-        metric: None if value is None else value * (share**0.5 if metric == "rmse" else share)
-        for metric in ("auc", "gauc", "logloss", "ece", "rmse", "mae")
-        for value in [getattr(cell, metric)]
-    }
-    return replace(cell, rows=once.rows, **values)
+def weighted(
+    objective: str, cells: Sequence[CellValue], once: Sequence[CellValue]
+) -> list[CellValue]:
+    """Cells of replicated rows with values weighted by the shares of rows drawn; their rows once."""
+    metric = objective_named(objective).metric
+    weighted_cells = []
+    for cell, whole in zip(cells, once, strict=True):
+        pairs = [(cell, whole)]
+        if objective == "worst_auc":  # of which cell it is may differ between arms
+            pairs = list(zip(cells, once, strict=True))
+        elif metric.over_scenarios:
+            pairs = [pair for pair in zip(cells, once, strict=True) if pair[1].task == cell.task]
+        share = sum(drawn.rows for drawn, _ in pairs) / sum(every.rows for _, every in pairs)
+        values = {name: _times(cell.value(name), share, name) for name in every_metric()}
+        further = {name: value for name, value in values.items() if not hasattr(cell, name)}
+        fields = {name: value for name, value in values.items() if hasattr(cell, name)}
+        weighted_cells.append(replace(cell, rows=whole.rows, further=further, **fields))
+    return weighted_cells
+
+
+def _times(value: float | None, share: float, metric: str) -> float | None:
+    return None if value is None else value * (share**0.5 if metric == "rmse" else share)
 
 
 def exact_cells(runs: ScoredRuns, logits_RT: NDArray[np.float32]) -> tuple[CellValue, ...]:
-    """The cells by the metrics of an evaluation."""
+    """The cells by all metrics."""
     columns = Columns(
         ids_RF=np.zeros((len(runs.user_R), 0), np.int32),
         numeric_RN=np.zeros((len(runs.user_R), 0), np.float32),
@@ -61,4 +78,4 @@ def exact_cells(runs: ScoredRuns, logits_RT: NDArray[np.float32]) -> tuple[CellV
         user_R=runs.user_R,
         lists_RS=np.zeros((len(runs.user_R), 0), np.int32),
     )
-    return tuple(cell_values(logits_RT, columns, runs.cells))
+    return tuple(cell_values(logits_RT, columns, runs.cells, further=FURTHER))

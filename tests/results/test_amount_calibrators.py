@@ -12,10 +12,10 @@ from scipy.stats import rankdata
 from sklearn.isotonic import isotonic_regression
 from sklearn.metrics import mean_poisson_deviance
 
+from hinet_search.data.cell_counts import auc
 from hinet_search.results.calibration_records import CellCalibration
 from hinet_search.results.cells import make_cells
 from hinet_search.results.families import POISSON
-from hinet_search.results.statistics.amount_auc import amount_auc
 from hinet_search.results.statistics.calibrators import (
     KINDS,
     LINE_SHARE,
@@ -185,8 +185,8 @@ def test_a_planted_error_is_mended_on_rows_of_other_users(
     after_R = calibrated_logits(cell.calibrator, fresh_R)
     assert half_deviance(after_R, fresh_amount_R) < best + 0.01
     assert (rankdata(after_R) == rankdata(fresh_R)).all()
-    before = amount_auc(fresh_R, fresh_amount_R)
-    assert amount_auc(after_R, fresh_amount_R) == before
+    before = auc(fresh_R, fresh_amount_R)
+    assert auc(after_R, fresh_amount_R) == before
 
 
 def test_calibrated_scores_are_left_alone_and_the_reason_names_the_deviance() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from hinet_search.results.contrasts import Contrast, claims, contrasts, resolution, seeds_needed
 from hinet_search.results.finalist_values import headline, headline_by_seed
-from hinet_search.results.objectives import macro_auc
+from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistSummary, Resampled
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
@@ -58,7 +58,7 @@ def test_a_verdict_is_about_macro_auc_where_selection_mixes_it_with_weights(
 def test_the_headline_by_seed_is_that_of_the_test_cells() -> None:
     record = study(Shape(arms=("ple", "hinet"), seeds=2))
     finalist = chosen_of(record, "hinet")
-    expected = {run.seed: macro_auc(run.test_cells or ()) for run in finalist.runs}
+    expected = {run.seed: Objective("macro_auc")(run.test_cells or ()) for run in finalist.runs}
     assert headline_by_seed(record, finalist, "test") == expected
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hinet_search.results.objectives import NAMES, objective_named
+from hinet_search.results.objectives import names, objective_named
 from hinet_search.results.statistics.crossfitting import CrossFit, HeldOut
 from hinet_search.results.statistics.ensemble_selection import ScoredRuns
 from hinet_search.results.statistics.resampling import resampled, units_of_rows
@@ -26,7 +26,7 @@ def whole(runs: ScoredRuns, objective: str) -> CrossFit:
     return CrossFit([fold], objective_named(objective), num_units)
 
 
-@pytest.mark.parametrize("objective", NAMES)
+@pytest.mark.parametrize("objective", names())
 def test_the_value_of_a_single_fold_is_the_objective(objective: str) -> None:
     runs = draw_runs([1.0, 0.5])
     expected = [exact_value(runs, logits_RT, objective) for logits_RT in runs.logits_MRT]

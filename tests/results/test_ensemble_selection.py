@@ -8,7 +8,7 @@ import pytest
 
 from hinet_search.common import heartbeat
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.results.objectives import NAMES
+from hinet_search.results.objectives import names
 from hinet_search.results.statistics.ensemble import combined
 from hinet_search.results.statistics.ensemble_selection import ScoredRuns, Selection, select
 from tests.results.scored_runs import draw_runs, exact_value
@@ -43,7 +43,7 @@ def test_a_selection_that_replaces_the_mean_is_better_on_new_users(spoiled: Sele
     assert spoiled.gain.low <= gain <= spoiled.gain.high
 
 
-@pytest.mark.parametrize("objective", [*NAMES, "auc[Home/click]", "logloss[Home/click]"])
+@pytest.mark.parametrize("objective", [*names(), "auc[Home/click]", "logloss[Home/click]"])
 def test_bad_runs_weigh_nothing_under_any_objective(objective: str) -> None:
     chosen = quick(draw_runs([0.6, 0.6, 4.0, 4.0, 4.0, 4.0], rows=4000, users=150), objective)
     assert chosen.method == "selected"

@@ -12,7 +12,7 @@ from hinet_search.results.finalist_values import (
     objective_by_seed,
     pair_of,
 )
-from hinet_search.results.objectives import mean_auc
+from hinet_search.results.objectives import Objective
 from hinet_search.results.records import TrialRecord
 from hinet_search.results.verdict import title
 from tests.duels import arm_named, duel, with_test_aucs
@@ -39,7 +39,7 @@ def test_the_objective_on_test_is_that_of_the_test_cells() -> None:
     record = study(Shape(arms=("ple", "hinet"), seeds=2))
     finalist = chosen(record.arms[0])
     assert finalist is not None
-    expected = {run.seed: mean_auc(run.test_cells or ()) for run in finalist.runs}
+    expected = {run.seed: Objective("mean_auc")(run.test_cells or ()) for run in finalist.runs}
     assert objective_by_seed(record, finalist, "test") == expected
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from hinet_search.results.objectives import NAMES, objective_named
+from hinet_search.results.objectives import names, objective_named
 from hinet_search.results.statistics import greedy
 from hinet_search.results.statistics.ensemble import Scale, combined
 from hinet_search.results.statistics.ensemble_selection import ScoredRuns, runs_of_cells
@@ -12,7 +12,7 @@ from hinet_search.results.statistics.greedy import Path, Pool, Track, make_pool,
 from hinet_search.results.statistics.resampling import units_of_rows
 from tests.results.scored_runs import draw_runs, exact_value
 
-OBJECTIVES = (*NAMES, "auc[Push/order]", "logloss[Home/click]")
+OBJECTIVES = (*names(), "auc[Push/order]", "logloss[Home/click]")
 SCALES: tuple[Scale, ...] = ("logits", "probabilities")
 
 
@@ -49,9 +49,9 @@ def test_every_step_adds_the_run_that_is_exactly_best(
         assert score == pytest.approx(values[open_runs.index(path.picks[length - 1])], abs=2e-6)
 
 
-@pytest.mark.parametrize("objective", ["macro_auc", "worst_auc", "gauc", "logloss"])
+@pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("scale", SCALES)
-def test_a_shortlist_reaches_95_percent_of_the_gain_of_all_candidates(
+def test_a_shortlist_reaches_most_of_the_gain_of_all_candidates(
     objective: str, scale: Scale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noise_M = np.random.default_rng(1).uniform(0.6, 1.5, size=40)
@@ -61,7 +61,8 @@ def test_a_shortlist_reaches_95_percent_of_the_gain_of_all_candidates(
     monkeypatch.setattr(greedy, "SHORTLIST", 40)
     [whole] = walk(pool, [free_track(40)], most=12)
     gain_of_short, gain_of_whole = (max(path.scores) - path.scores[0] for path in (short, whole))
-    assert gain_of_short > 0.95 * gain_of_whole > 0  # it may be luckier
+    least = 0.8 if objective in ("ece", "ndcg@10") else 0.95  # whose slope is a rough guide
+    assert gain_of_short > least * gain_of_whole > 0  # it may be luckier
 
 
 def test_ties_go_to_the_run_that_comes_first() -> None:

@@ -9,11 +9,11 @@ from sklearn.metrics import roc_auc_score
 
 from hinet_search.data.columns import Columns
 from hinet_search.results.cells import make_cells
-from hinet_search.results.objectives import NAMES, objective_named
+from hinet_search.results.objectives import names, objective_named
 from hinet_search.results.statistics import resampling
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.training.metrics import cell_values
-from tests.results.scored_runs import weighted
+from tests.results.scored_runs import FURTHER, weighted
 
 SCENARIOS, TASKS = ("Home", "Push"), ("click", "order")
 CELLS_OF_ONE = make_cells(("Home",), ("click",))
@@ -38,6 +38,16 @@ def replicated(split: ScoredRows, number: int) -> NDArray[np.int64]:
     users = np.unique(split.user_R)
     drawn = users[np.random.default_rng([SEED, number]).integers(len(users), size=len(users))]
     return np.concatenate([np.flatnonzero(split.user_R == user) for user in drawn])
+
+
+def replicated_users(split: ScoredRows, number: int) -> tuple[NDArray[np.int64], Columns]:
+    """The rows of a resampling, in which a user that is drawn twice is two users."""
+    users = np.unique(split.user_R)
+    drawn = users[np.random.default_rng([SEED, number]).integers(len(users), size=len(users))]
+    rows_of_draws = [np.flatnonzero(split.user_R == user) for user in drawn]
+    user_R = np.repeat(np.arange(len(drawn)), [len(rows) for rows in rows_of_draws])
+    rows = np.concatenate(rows_of_draws)
+    return rows, replace(columns(split, rows), user_R=user_R.astype(np.int32))
 
 
 def columns(split: ScoredRows, rows: NDArray[np.int64]) -> Columns:
@@ -66,7 +76,7 @@ def test_the_auc_of_a_cell_is_that_of_rows_replicated_one_by_one_times_their_sha
         assert cells[3][number] == pytest.approx(share * np.mean(expected), abs=1e-12)
 
 
-@pytest.mark.parametrize("headline", [*NAMES, "auc[Push/order]", "logloss[Home/click]"])
+@pytest.mark.parametrize("headline", [*names(), "auc[Push/order]", "logloss[Home/click]"])
 def test_a_headline_is_the_mean_over_seeds_of_the_objective_of_cells_weighted_by_their_rows(
     headline: str,
 ) -> None:
@@ -75,14 +85,11 @@ def test_a_headline_is_the_mean_over_seeds_of_the_objective_of_cells_weighted_by
     everything = np.arange(len(split.user_R))
     once = cell_values(split.logits_SRT[0], columns(split, everything), split.cells)
     for number in range(RESAMPLINGS):
-        rows = replicated(split, number)
+        rows, drawn = replicated_users(split, number)
         expected = []
         for logits_RT in split.logits_SRT:
-            cells = cell_values(logits_RT[rows], columns(split, rows), split.cells)
-            shares = [cell.rows / whole.rows for cell, whole in zip(cells, once, strict=True)]
-            if headline == "worst_auc":  # of which cell it is may differ between arms
-                shares = [len(rows) / len(everything)] * len(cells)
-            expected.append(objective_named(headline)(list(map(weighted, cells, once, shares))))
+            cells = cell_values(logits_RT[rows], drawn, split.cells, further=FURTHER)
+            expected.append(objective_named(headline)(weighted(headline, cells, once)))
         assert values[number] == pytest.approx(np.mean(expected), abs=1e-9)
 
 

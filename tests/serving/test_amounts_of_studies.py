@@ -14,6 +14,7 @@ from scipy.special import expit
 import hinet_search as hs
 from hinet_search.report.drawing import numbers
 from hinet_search.results.ensemble_records import ENSEMBLE
+from hinet_search.results.objectives import Objective
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.serving.compiled.layout import COMPILED
 from hinet_search.serving.compiled.score import Scorer
@@ -215,7 +216,10 @@ def test_after_a_fit_errors_are_those_of_calibrated_amounts_and_auc_is_the_model
     raw_RT = average(model.members, model.file, columns)
     twice_RT = (raw_RT + np.log(2)).astype(np.float32)
     cells = model.file.inputs.cells
-    raw, after = (measure(each_RT, columns, cells, "rows") for each_RT in (raw_RT, twice_RT))
+    objective = Objective("mean_auc")
+    raw, after = (
+        measure(objective, each_RT, columns, cells, "rows") for each_RT in (raw_RT, twice_RT)
+    )
     at_home = columns.scenario_R == 0
     error = 2 * unit_of(shop) * np.exp(raw_RT[at_home, 1].astype(np.float64)) - watched[at_home]
     index = next(i for i, cell in enumerate(raw.cells) if cell.task == "watch")

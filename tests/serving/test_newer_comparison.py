@@ -44,8 +44,11 @@ def compared(
     rows: Columns,
     objective: str = "mean_auc",
 ) -> Comparison:
-    before, after = (measure(each_RT, rows, CELLS, "rows") for each_RT in (before_RT, after_RT))
-    return compare(objective_named(objective), rows, CELLS, before, after)
+    named = objective_named(objective)
+    before, after = (
+        measure(named, each_RT, rows, CELLS, "rows") for each_RT in (before_RT, after_RT)
+    )
+    return compare(named, rows, CELLS, before, after)
 
 
 @pytest.mark.parametrize("objective", ["mean_auc", "logloss"])

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.results.objectives import CELL_NAMES, NAMES
+from hinet_search.results.objectives import cell_names, names
 from tests.study.written import SMALL, load, refusal
 
-KNOWN = ", ".join([*NAMES, *CELL_NAMES])
+KNOWN = ", ".join([*names(), *cell_names()])
 REFUSED = {
     "an unknown objective": (
         SMALL + "objective: macro_acu\n",

@@ -12,7 +12,8 @@ from typing import Any
 
 from hinet_search.results.cells import CellName
 from hinet_search.results.finalist_values import Split, chosen, headline, pair_of
-from hinet_search.results.objectives import Objective
+from hinet_search.results.metrics import metric_named
+from hinet_search.results.objectives import Objective, metric_of
 from hinet_search.results.records import (
     ArmRecord,
     FinalistRecord,
@@ -33,14 +34,6 @@ SAME_STUDY = (
     "--set",
     "--plugin",
 )  # options of a launch that change its study
-_METRIC_WORDS = {
-    "auc": "AUC",
-    "gauc": "grouped AUC",
-    "logloss": "log loss",
-    "ece": "calibration error",
-    "rmse": "RMSE",
-    "mae": "MAE",
-}
 
 
 @dataclass(frozen=True)
@@ -83,10 +76,12 @@ def metric_in_words(objective: str) -> str:
     """Return the name of an objective as readers write it."""
     if objective in COSTS:
         return COSTS[objective].words
+    name, metric = objective.split("[", maxsplit=1)[0], metric_of(objective)
+    words = metric_named(metric).words
+    if name != metric:  # an average of its own name, such as macro_auc
+        words = f"{name.removesuffix(f'_{metric}')} {words}"
     cell = Objective(objective).cell
-    name = objective if cell is None else objective.split("[", maxsplit=1)[0]
-    written = " ".join(_METRIC_WORDS.get(word, word) for word in name.split("_"))
-    return written if cell is None else f"{written} in {cell_in_words(*cell)}"
+    return words if cell is None else f"{words} in {cell_in_words(*cell)}"
 
 
 def report_command(record: StudyRecord) -> str:

@@ -23,6 +23,7 @@ from hinet_search.results.finalist_values import (
     missing,
     values_by,
 )
+from hinet_search.results.objectives import metric_of
 from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.statistics.paired_difference import summary
 from hinet_search.results.study_record import StudyRecord
@@ -86,7 +87,7 @@ def _differences(record: StudyRecord, outcome: Verdict) -> Markup:
     rows = [_forest_row(record, cell) for cell in outcome.cells]
     focus = title(outcome.focus or "")
     rival = title(outcome.rival or "")
-    what = f"Gain of {focus} over {rival} in {measure(record).name} per cell"
+    what = f"Gain of {focus} over {rival} in {measure(record).words} per cell"
     contrast = next(other for other in outcome.contrasts if other.arm == outcome.rival)
     legend = f"{what}, {_how_sure(outcome, contrast.counted)}"
     return join([forest(rows, "Scenario · task", f"Gain over {rival}"), note(legend)])
@@ -130,7 +131,7 @@ def _count(record: StudyRecord, scenario: str, task: str) -> CellCount:
 
 def _values(record: StudyRecord, entries: Sequence[CostEntry], split: Split) -> Markup:
     """Return the table of every arm's value in every cell, with averages above."""
-    name = measure(record).name
+    name = measure(record).words
     reachable = _reachable(record) if split == "test" else {}
     several = record_facts.has_several_seeds(record)
     explained = f"{record_facts.capitalized(name)} of each cell"
@@ -169,7 +170,7 @@ def _averages(
 
 def _reachable(record: StudyRecord) -> dict[tuple[str, str], float]:
     """Return the test AUC of the true probabilities by cell, known for synthetic data only."""
-    if measure(record).name != "AUC":
+    if metric_of(record.objective) != "auc":
         return {}
     cells = record.data.cells
     return {

@@ -229,7 +229,7 @@ def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> str:
         parts.append(f"Ensemble: mean {averaged} of all seeds, and its gain over their mean.")
     if any(line.test for line in lines):
         extreme = "lowest" if measure(record).maximize else "highest"
-        parts.append(f"Worst cell: the cell with the {extreme} {measure(record).name}.")
+        parts.append(f"Worst cell: the cell with the {extreme} {measure(record).words}.")
     if any(line.relative for line in lines):
         parts.append(_of_relative(record))
     if any(line.reference for line in lines):
@@ -242,9 +242,9 @@ def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> str:
 
 def _of_relative(record: StudyRecord) -> str:
     other = title(record.reference)
-    name = measure(record).name
+    name = measure(record).words
     rela_impr = f"not defined for {name}"
-    if "AUC" in name:
+    if measure(record).is_half_by_chance:
         rela_impr = f"mean over cells of (AUC − .5) / (AUC of {other} − .5) − 1"
     multi_task_gain = f"mean over cells of the gain divided by the value of {other}"
     return f"RelaImpr: {rela_impr}. Multi-task gain: {multi_task_gain}."

@@ -10,7 +10,7 @@ from hinet_search.report.drawing.html import Content, join, prose, tag
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.cell_gains import CellDifference
 from hinet_search.results.contrasts import SMALL_EFFECT, Contrast, resolution
-from hinet_search.results.objectives import OF_AMOUNTS, Objective
+from hinet_search.results.objectives import Objective
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.shipping import Shipment, shipment
 from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
@@ -100,7 +100,7 @@ def worse_cells(outcome: Verdict) -> list[CellDifference]:
 def _smallest_effect(record: StudyRecord) -> float:
     """Return the difference that seeds should show; of amounts, a hundredth of their mean."""
     objective = Objective(record.objective)
-    if objective.cell is None or objective.metric not in OF_AMOUNTS:
+    if objective.cell is None or not objective.metric.in_units:
         return SMALL_EFFECT
     return float(f"{record.data.units[objective.cell[1]] / 100:.1g}")
 

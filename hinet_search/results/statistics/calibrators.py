@@ -20,8 +20,9 @@ from hinet_search.common import heartbeat
 from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
 from hinet_search.results.cells import Cell, CellName, Labels
 from hinet_search.results.families import BERNOULLI, POISSON, Family
+from hinet_search.results.metrics import metric_named
 from hinet_search.results.statistics.resampling import units_of_rows
-from hinet_search.results.statistics.weighted_metrics import METRICS, CellScores, Floats
+from hinet_search.results.statistics.scored_cell import Floats, ScoredCell, sums_by_unit
 
 NUM_FOLDS = 5
 # Positives, and negatives, of a cell that is calibrated; rows with an amount above 0.
@@ -177,31 +178,33 @@ def points_of(logit_C: Floats, label_C: Labels, family: Family = BERNOULLI) -> L
 
 def _cell_of(
     logit_C: NDArray[np.float32], label_C: Labels, user_C: NDArray[np.int32], family: Family
-) -> CellScores:
+) -> ScoredCell:
     unit_C, num_units = units_of_rows(user_C)
-    return CellScores(logit_C.astype(np.float64), label_C, unit_C, num_units, family)
+    return ScoredCell(logit_C.astype(np.float64), label_C, unit_C, num_units, family)
 
 
 def _calibrate_cell(
-    name: CellName, cell: CellScores, generator: np.random.Generator, previous: Calibrator
+    name: CellName, cell: ScoredCell, generator: np.random.Generator, previous: Calibrator
 ) -> CellCalibration:
     """Choose the kind of one cell by its cross-fitted log loss, and fit it on all rows."""
-    before = _errors(cell, cell.logit_C)
-    previous_C = calibrated_logits(previous, cell.logit_C)
+    before = _errors(cell, cell.score_C)
+    previous_C = calibrated_logits(previous, cell.score_C)
     as_before = _errors(cell, previous_C)
     reason = _not_enough(cell)
     if reason:
         return _calibration(name, previous, before, as_before, reason)
     fold_C = (generator.permutation(cell.num_units) % NUM_FOLDS)[cell.unit_C]
     fitted = {kind: _cross_fitted(cell, fold_C, fit) for kind, fit in KINDS.items()}
-    loss = {kind: float(cell.losses(logit_C).mean()) for kind, logit_C in fitted.items()}
+    loss = {kind: float(_losses(cell, logit_C).mean()) for kind, logit_C in fitted.items()}
     best = min(loss, key=loss.__getitem__)
-    gain_C = cell.losses(previous_C) - cell.losses(fitted[best])
-    if not _is_shown(cell.per_unit(gain_C), cell.per_unit()):
+    gain_C = _losses(cell, previous_C) - _losses(cell, fitted[best])
+    gain_U = sums_by_unit(cell.unit_C, gain_C, cell.num_units)
+    rows_U = sums_by_unit(cell.unit_C, np.ones(len(gain_C)), cell.num_units)
+    if not _is_shown(gain_U, rows_U):
         measure = "half the deviance" if cell.family is POISSON else "log loss"
         reason = f"no gain shown: {measure} {as_before[0]:.6f}, and {loss[best]:.6f} with {best}"
         return _calibration(name, previous, before, as_before, reason)
-    calibrator = KINDS[best](points_of(cell.logit_C, cell.label_C, cell.family))
+    calibrator = KINDS[best](points_of(cell.score_C, cell.label_C, cell.family))
     return _calibration(name, calibrator, before, _errors(cell, fitted[best]))
 
 
@@ -212,7 +215,7 @@ def _calibration(
     return CellCalibration(*name, calibrator, logloss, logloss_after, ece, ece_after, reason)
 
 
-def _not_enough(cell: CellScores) -> str:
+def _not_enough(cell: ScoredCell) -> str:
     """Return why the cell has too few rows or units to be calibrated; empty if it has enough."""
     positives = int((cell.label_C > 0).sum())
     negatives = len(cell.label_C) - positives
@@ -227,26 +230,28 @@ def _not_enough(cell: CellScores) -> str:
     return ""
 
 
-def _errors(cell: CellScores, logit_C: Floats) -> Errors:
+def _losses(cell: ScoredCell, logit_C: Floats) -> Floats:
+    """(C,): what each row costs with these logits."""
+    return replace(cell, score_C=logit_C).losses
+
+
+def _errors(cell: ScoredCell, logit_C: Floats) -> Errors:
     """Return log loss and calibration error of the cell with these logits; None without rows."""
-    if not len(logit_C):
-        return None, None
-    scores = replace(cell, logit_C=logit_C)
-    once_UB = np.ones((cell.num_units, 1))
-    return float(METRICS["logloss"](scores)(once_UB)[0]), float(METRICS["ece"](scores)(once_UB)[0])
+    scores = replace(cell, score_C=logit_C)
+    return metric_named("logloss").value(scores), metric_named("ece").value(scores)
 
 
 def _cross_fitted(
-    cell: CellScores, fold_C: NDArray[np.int64], fit: Callable[[LogitPoints], Calibrator]
+    cell: ScoredCell, fold_C: NDArray[np.int64], fit: Callable[[LogitPoints], Calibrator]
 ) -> Floats:
     """(C,): logits of the rows of each fold, calibrated by a fit on the rows of the others."""
-    fitted_C = np.empty_like(cell.logit_C)
+    fitted_C = np.empty_like(cell.score_C)
     for fold in range(NUM_FOLDS):
         held_out_C = fold_C == fold
         seen_C = ~held_out_C
-        points = points_of(cell.logit_C[seen_C], cell.label_C[seen_C], cell.family)
+        points = points_of(cell.score_C[seen_C], cell.label_C[seen_C], cell.family)
         calibrator = fit(points)
-        fitted_C[held_out_C] = calibrated_logits(calibrator, cell.logit_C[held_out_C])
+        fitted_C[held_out_C] = calibrated_logits(calibrator, cell.score_C[held_out_C])
     return fitted_C
 
 

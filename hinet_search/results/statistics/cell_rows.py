@@ -1,6 +1,8 @@
-"""Cell rows: labels and units of the rows of a cell, and what a mean of scores expects of them.
+"""Cell rows: labels and units of the rows of a cell, and what means of scores are worth for them.
 
-Shape legend: N rows of a cell.
+A mean is one of logits or of probabilities (`Scale`), of amounts one of logs or of expected
+amounts.
+Shape legend: N rows of a cell, X candidate means.
 """
 
 from dataclasses import dataclass
@@ -11,7 +13,8 @@ from numpy.typing import NDArray
 from hinet_search.results.cells import Labels
 from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.families import BERNOULLI, POISSON, Family
-from hinet_search.results.statistics.weighted_metrics import Floats
+from hinet_search.results.metrics import Metric
+from hinet_search.results.statistics.scored_cell import Floats, ScoredCell
 
 LEAST = 1e-7  # probabilities stay this far from 0 and 1
 LEAST_AMOUNT = 1e-30  # expected amounts stay above 0, so that they have a log
@@ -31,10 +34,17 @@ class CellRows:
     family: Family = BERNOULLI
     amount: float = 1.0
 
-    @property
-    def num_positives(self) -> int:
-        """Number of positive rows, which are the first, if labels are 0 and 1."""
-        return int(self.label_N.sum())
+    def values(self, metric: Metric, mean_XN: Means, scale: Scale) -> Floats:
+        """(X,): the metric of every candidate mean, NaN if it has none."""
+        score_XN = mean_XN
+        if scale == "probabilities" and not metric.is_ranking:
+            expected_XN = self.expected(mean_XN, scale).astype(np.float64)
+            score_XN = self.family.score(expected_XN).astype(np.float32)
+        cells = (
+            ScoredCell(score_N, self.label_N, self.unit_N, family=self.family, amount=self.amount)
+            for score_N in score_XN
+        )
+        return np.array([metric.prepared(cell)(None)[0] for cell in cells], np.float64)
 
     def expected(self, mean: Means, scale: Scale) -> Means:
         """Return the expected labels of means on a scale: new, and inside of their range."""

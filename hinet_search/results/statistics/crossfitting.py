@@ -24,17 +24,18 @@ from scipy.special import stdtrit
 
 from hinet_search.common import heartbeat
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.metrics import Metric
 from hinet_search.results.objectives import Objective
 from hinet_search.results.statistics.paired_difference import CONFIDENCE
 from hinet_search.results.statistics.resampling import (
     RESAMPLINGS,
+    PreparedMetric,
     ScoredRows,
-    metric_cells,
-    metric_values,
     multiplicity_blocks,
-    prepared_metrics,
+    objective_values,
+    prepare,
 )
-from hinet_search.results.statistics.weighted_metrics import Floats, Weighted, metric_of
+from hinet_search.results.statistics.scored_cell import Floats
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,11 @@ class CrossFittedGain:
 
 @dataclass(frozen=True)
 class _PreparedFold:
-    """Metrics of every ensemble and cell as functions of the multiplicities of the fold's units."""
+    """The metric of every ensemble and cell, prepared for any weights of the fold's units."""
 
     repeat: int
     unit_H: NDArray[np.int64]
-    metrics_AC: list[list[Weighted]]
-    rows_HC: Floats
+    prepared: PreparedMetric
 
 
 class CrossFit:
@@ -79,7 +79,7 @@ class CrossFit:
         self._num_units = num_units
         self._num_rows = max(len(fold.unit_R) for fold in folds)
         self._names = [cell.name for cell in folds[0].scored.cells]
-        self._folds = [_prepared(fold, metric_of(objective.name)) for fold in folds]
+        self._folds = [_prepared(fold, objective.metric) for fold in folds]
 
     def values(self) -> Floats:
         """(A,): the cross-fitted value of every ensemble; ConfigurationError if it has none."""
@@ -121,56 +121,38 @@ class CrossFit:
         for repeat in sorted(repeats):
             folds = [fold for fold in self._folds if fold.repeat == repeat]
             value_ACB, rows_CB = _mean_over_folds(folds, multiplicity_UB, num_ensembles)
-            value_of_repeats.append([self._objectives(value_CB, rows_CB) for value_CB in value_ACB])
+            value_of_repeats.append(
+                objective_values(self._objective, self._names, rows_CB, value_ACB)
+            )
         value_AB: Floats = np.mean(value_of_repeats, axis=0)
         return value_AB
 
-    def _objectives(self, value_CB: Floats, rows_CB: Floats) -> list[float]:
-        return [
-            self._objective_of(value_C, rows_C)
-            for value_C, rows_C in zip(value_CB.T, rows_CB.T, strict=True)
-        ]
 
-    def _objective_of(self, value_C: Floats, rows_C: Floats) -> float:
-        if np.isnan(value_C).all():
-            return float("nan")
-        try:
-            return self._objective(metric_cells(self._names, rows_C, value_C))
-        except ConfigurationError:  # the cell that the objective names has no value here
-            return float("nan")
-
-
-def _prepared(fold: HeldOut, metric: str) -> _PreparedFold:
+def _prepared(fold: HeldOut, metric: Metric) -> _PreparedFold:
     unit_H, local_R = np.unique(fold.unit_R, return_inverse=True)
-    rows_of_cell, metrics_AC = prepared_metrics(fold.scored, local_R, len(unit_H), metric)
-    rows_of_units = [np.bincount(local_R[rows], minlength=len(unit_H)) for rows in rows_of_cell]
-    rows_HC = np.stack(rows_of_units, axis=1).astype(np.float64)
+    prepared = prepare(fold.scored, local_R, len(unit_H), metric)
     heartbeat.send_heartbeat()
-    return _PreparedFold(fold.repeat, unit_H, metrics_AC, rows_HC)
+    return _PreparedFold(fold.repeat, unit_H, prepared)
 
 
 def _mean_over_folds(
     folds: Sequence[_PreparedFold], multiplicity_UB: Floats, num_ensembles: int | None
 ) -> tuple[Floats, Floats]:
     """(A, C, B) and (C, B): the metric of every cell, NaN without a value, and its rows."""
-    num_cells, num_resamplings = folds[0].rows_HC.shape[1], multiplicity_UB.shape[1]
-    num_chosen = len(folds[0].metrics_AC[:num_ensembles])
+    first = folds[0].prepared
+    num_cells, num_resamplings = len(first.cells), multiplicity_UB.shape[1]
+    num_chosen = len(first.metrics_SC[:num_ensembles])
     total_ACB = np.zeros((num_chosen, num_cells, num_resamplings))
     weight_ACB = np.zeros_like(total_ACB)
     rows_CB = np.zeros((num_cells, num_resamplings))
     for fold in folds:
         multiplicity_HB = multiplicity_UB[fold.unit_H]
-        fold_rows_CB = fold.rows_HC.T @ multiplicity_HB
-        value_ACB = np.stack(
-            [
-                metric_values(metrics_C, multiplicity_HB)
-                for metrics_C in fold.metrics_AC[:num_ensembles]
-            ]
-        )
+        read_CB = fold.prepared.read_UC.T @ multiplicity_HB
+        value_ACB = fold.prepared.values(multiplicity_HB, num_ensembles)
         has_value_ACB = ~np.isnan(value_ACB)
-        total_ACB += fold_rows_CB * np.nan_to_num(value_ACB)
-        weight_ACB += fold_rows_CB * has_value_ACB
-        rows_CB += fold_rows_CB
+        total_ACB += read_CB * np.nan_to_num(value_ACB)
+        weight_ACB += read_CB * has_value_ACB
+        rows_CB += fold.prepared.rows_UC.T @ multiplicity_HB
     mean_ACB = np.full_like(total_ACB, np.nan)
     np.divide(total_ACB, weight_ACB, out=mean_ACB, where=weight_ACB > 0)
     return mean_ACB, rows_CB

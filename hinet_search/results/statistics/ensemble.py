@@ -12,7 +12,7 @@ from scipy.special import expit
 from hinet_search.common import heartbeat
 from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.families import POISSON
-from hinet_search.results.statistics.weighted_metrics import Floats
+from hinet_search.results.statistics.scored_cell import Floats
 
 CHUNK_NUMBERS = 1_000_000  # logits of one run that are widened to float64 at once (8 MB)
 CERTAIN = 700.0  # larger logits count as this: their probability is 1 in float64

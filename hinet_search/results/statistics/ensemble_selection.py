@@ -30,8 +30,8 @@ from hinet_search.results.statistics.cell_rows import CellRows
 from hinet_search.results.statistics.crossfitting import CrossFit, CrossFittedGain, HeldOut
 from hinet_search.results.statistics.ensemble import RunningMean, combined
 from hinet_search.results.statistics.greedy import CellRuns, Mask, Pool, Track, make_pool, walk
-from hinet_search.results.statistics.resampling import ScoredRows, units_of_rows
-from hinet_search.results.statistics.weighted_metrics import Floats
+from hinet_search.results.statistics.resampling import ScoredRows, rows_read, units_of_rows
+from hinet_search.results.statistics.scored_cell import Floats
 
 SCALES: tuple[Scale, ...] = ("probabilities", "logits")
 REPEATS = 2
@@ -219,12 +219,14 @@ def _costs(cost_M: Sequence[float] | None, limit: float | None, num_runs: int) -
 def runs_of_cells(
     runs: ScoredRuns, unit_R: NDArray[np.int64], objective: Objective
 ) -> list[CellRuns]:
-    """Return the cells that the objective reads, each with its largest labels first."""
+    """Return the cells that the objective reads, or tasks, each with its largest labels first."""
+    metric, named = objective.metric, objective.cell
+    cells = [cell for cell in runs.cells if named in (None, cell.name)]
+    if metric.over_scenarios:  # all cells of a task have one value
+        cells = list({cell.task_number: cell for cell in cells}.values())
     of_cells = []
-    for cell in runs.cells:
-        if objective.cell not in (None, cell.name):
-            continue
-        rows = np.flatnonzero(runs.scenario_R == cell.scenario_number)
+    for cell in cells:
+        rows = rows_read(metric, cell, runs.cells, runs.scenario_R)
         label_N = cell.labels(runs.labels_RT, rows)
         order_N = np.argsort(-label_N.astype(np.float64), kind="stable")
         sorted_N = rows[order_N]

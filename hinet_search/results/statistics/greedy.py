@@ -4,25 +4,28 @@ Of Caruana et al., Ensemble Selection from Libraries of Models (ICML 2004): with
 that a run may weigh more, from several random subsets (bags) of the runs. A step evaluates only the
 SHORTLIST of runs towards which the objective rises fastest, and all runs where there are not more;
 the first step always evaluates all. The rise is divided by the spread of a run's scores, as a run
-with wide scores promises more than its share of the mean keeps. (For the calibration error, which
-is neither smooth nor concave, it is a rough guide.) Ties go to the run that comes first.
+with wide scores promises more than its share of the mean keeps. (For metrics with the slope of
+another, see slopes.py, it is a rough guide.) Ties go to the run that comes first.
 Shape legend: M runs, N rows of a cell, C cells, B tracks, X candidates.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.common import heartbeat
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.cells import CellName
 from hinet_search.results.ensemble_records import Scale
+from hinet_search.results.metrics import Metric
 from hinet_search.results.objectives import Objective
 from hinet_search.results.statistics.cell_rows import CellRows, Means
-from hinet_search.results.statistics.fast_metrics import FAST_METRICS, FastMetric
-from hinet_search.results.statistics.resampling import metric_cells
-from hinet_search.results.statistics.weighted_metrics import Floats, metric_of
+from hinet_search.results.statistics.scored_cell import Floats
+from hinet_search.results.statistics.slopes import Slope, slope_of
 
 SHORTLIST = 8
 LEAST_SPREAD = 1e-9
@@ -48,9 +51,16 @@ class Pool:
     """
 
     score_CMN: tuple[Means, ...]
-    metrics_C: tuple[FastMetric, ...]
+    rows_C: tuple[CellRows, ...]
+    metric: Metric
+    scale: Scale
     weight_C: Floats | None
     sign: int
+
+    @cached_property
+    def slope_of_cells(self) -> tuple[Slope, ...]:
+        """(C,): the slope of the metric in every cell."""
+        return tuple(slope_of(self.metric, rows, self.scale) for rows in self.rows_C)
 
     @property
     def num_runs(self) -> int:
@@ -69,8 +79,8 @@ class Pool:
         """(B, M): how fast the objective rises from each of B means towards every run."""
         weight_BC = self._weights_at(mean_CBN)
         slope_BM = np.zeros((len(weight_BC), self.num_runs))
-        for cell, (metric, mean_BN) in enumerate(zip(self.metrics_C, mean_CBN, strict=True)):
-            slope_BN = np.stack([metric.slope(mean_N) for mean_N in mean_BN])
+        for cell, (slope, mean_BN) in enumerate(zip(self.slope_of_cells, mean_CBN, strict=True)):
+            slope_BN = np.stack([slope(mean_N) for mean_N in mean_BN])
             slope_BN *= self.sign * weight_BC[:, cell, None]
             slope_BM += slope_BN.astype(np.float32) @ self.score_CMN[cell].T
             slope_BM -= (slope_BN * mean_BN).sum(axis=1, keepdims=True)
@@ -98,13 +108,14 @@ class Pool:
     def _cell_values(self, mean_CXN: Sequence[Means]) -> Floats:
         """(X, C): the metric of every cell for every mean."""
         values = [
-            metric.values(mean_XN) for metric, mean_XN in zip(self.metrics_C, mean_CXN, strict=True)
+            rows.values(self.metric, mean_XN, self.scale)
+            for rows, mean_XN in zip(self.rows_C, mean_CXN, strict=True)
         ]
         return np.stack(values, axis=1)
 
     def _weights_at(self, mean_CBN: Sequence[Means]) -> Floats:
         """(B, C): the derivative of the objective in the value of every cell."""
-        num_means, num_cells = len(mean_CBN[0]), len(self.metrics_C)
+        num_means, num_cells = len(mean_CBN[0]), len(self.rows_C)
         if self.weight_C is not None:
             return np.broadcast_to(self.weight_C, (num_means, num_cells))
         worst_B = self._cell_values(mean_CBN).argmin(axis=1)
@@ -116,39 +127,46 @@ def make_pool(
     cells: Sequence[CellRuns], is_seen_U: Mask, objective: Objective, scale: Scale
 ) -> Pool:
     """Take the rows of the units that are seen; ConfigurationError if no cell has a value."""
-    scores, metrics, num_rows = [], [], []
+    metric = objective.metric
+    scores, rows_of_cells, values = [], [], []
     for cell in cells:
         is_seen_N = is_seen_U[cell.rows.unit_N]
         label_N, unit_N = cell.rows.label_N[is_seen_N], cell.rows.unit_N[is_seen_N]
         rows = replace(cell.rows, label_N=label_N, unit_N=unit_N)
-        metrics.append(FAST_METRICS[metric_of(objective.name)](rows, scale))
+        equal_N = np.zeros((1, len(label_N)), np.float32)
+        values.append(rows.values(metric, equal_N, "logits"))
         scores.append(np.compress(is_seen_N, cell.score_MN[scale], axis=1))
-        num_rows.append(len(rows.label_N))
+        rows_of_cells.append(rows)
     names = [cell.name for cell in cells]
-    has_value_C = np.array([metric is not None for metric in metrics], dtype=bool)
+    num_rows = [len(rows.label_N) for rows in rows_of_cells]
+    has_value_C = ~np.isnan(np.concatenate(values))
     return Pool(
         score_CMN=tuple(compress(scores, has_value_C)),
-        metrics_C=tuple(metric for metric in metrics if metric is not None),
-        weight_C=_cell_weights(objective, names, np.array(num_rows, float), has_value_C),
+        rows_C=tuple(compress(rows_of_cells, has_value_C)),
+        metric=metric,
+        scale=scale,
+        weight_C=_cell_weights(objective, names, num_rows, has_value_C),
         sign=1 if objective.maximize else -1,
     )
 
 
 def _cell_weights(
-    objective: Objective, names: Sequence[tuple[str, str]], rows_C: Floats, has_value_C: Mask
+    objective: Objective, names: Sequence[CellName], num_rows: Sequence[int], has_value_C: Mask
 ) -> Floats | None:
     """Return the weights of the cells with a value; None if the objective is the worst cell.
 
-    All other objectives are linear in the values of the cells.
+    All other objectives are linear in the values of the cells. ConfigurationError if no cell has a
+    value.
     """
-    unit_CC = np.where(has_value_C, np.eye(len(names)), np.nan)
-    if not has_value_C.any():
-        objective(metric_cells(names, rows_C, np.full(len(names), np.nan)))  # raises
-    if objective.name == "worst_auc":
-        return None
-    return np.array(
-        [objective(metric_cells(names, rows_C, unit_C)) for unit_C in unit_CC[has_value_C]]
-    )
+    weights = []
+    for place in np.flatnonzero(has_value_C):
+        unit_C = [float(other == place) if has else None for other, has in enumerate(has_value_C)]
+        weights.append(objective.value(names, num_rows, unit_C))
+    if None in weights or not weights:
+        raise ConfigurationError(
+            f"{objective.name} has no value: no cell of the split has labels that differ"
+        )
+    return None if objective.is_of_one_of_all else np.array(weights)
 
 
 @dataclass(frozen=True)

@@ -16,22 +16,21 @@ B resamplings of a block.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.common import heartbeat
-from hinet_search.common.errors import ConfigurationError
-from hinet_search.results.cells import Cell, CellName, Labels
+from hinet_search.results.cells import Cell, CellName, Labels, rows_of_task
+from hinet_search.results.metrics import Metric
 from hinet_search.results.objectives import Objective, objective_named
-from hinet_search.results.records import CellValue, Resampled
-from hinet_search.results.statistics.weighted_metrics import (
-    METRICS,
-    CellScores,
+from hinet_search.results.records import Resampled
+from hinet_search.results.statistics.scored_cell import (
     Floats,
-    Weighted,
-    metric_of,
-    no_value,
+    Places,
+    Prepared,
+    scored_cell,
 )
 
 RESAMPLINGS = 200
@@ -49,42 +48,59 @@ class ScoredRows:
     cells: Sequence[Cell]
 
 
+@dataclass(frozen=True)
+class PreparedMetric:
+    """A metric of every seed and cell, prepared for any weights of the units.
+
+    `rows_UC` are the rows of the cells by unit, and `read_UC` those that the metric reads for them:
+    of a metric over all scenarios those of the cell's task.
+    """
+
+    cells: Sequence[CellName]
+    metrics_SC: Sequence[Sequence[Prepared]]
+    rows_UC: Floats
+    read_UC: Floats
+
+    def values(self, weight_UB: Floats, num_seeds: int | None = None) -> Floats:
+        """(S, C, B): the metric of the first seeds, all by default, NaN where it has no value."""
+        values_S = [_values(metrics_C, weight_UB) for metrics_C in self.metrics_SC[:num_seeds]]
+        return np.stack(values_S)
+
+
 def resampled(
     scored: ScoredRows, *, headline: str, seed: int, resamplings: int = RESAMPLINGS
 ) -> Resampled:
     """Compute `headline` and its metric in every cell under each resampling, as means over seeds.
 
-    `headline` is the name of an objective. The cells hold the metric that it reads: AUC (ties
-    count half), grouped AUC, log loss, calibration error, RMSE or MAE. The headline is computed per
-    seed from the resampled cells. All are weighted by the rows drawn. A resampling without a value
-    (a cell lacks a class, or amounts that differ) is left out, for every arm alike.
+    `headline` is the name of an objective; the cells hold the metric that it reads. The headline is
+    computed per seed from the resampled cells. All are weighted by the rows drawn. A resampling
+    without a value (a cell lacks a class, or amounts that differ) is left out, for every arm alike.
     """
+    objective = objective_named(headline)
     unit_R, num_units = units_of_rows(scored.user_R)
-    rows_of_cell, metrics_SC = prepared_metrics(scored, unit_R, num_units, metric_of(headline))
-    rows_UC = np.stack(
-        [np.bincount(unit_R[rows], minlength=num_units) for rows in rows_of_cell], axis=1
-    ).astype(float)
-    value_blocks, row_blocks = [], []
-    for multiplicity_UB in multiplicity_blocks(num_units, len(unit_R), seed, resamplings):
-        values_of_seeds = [metric_values(metrics_C, multiplicity_UB) for metrics_C in metrics_SC]
-        value_blocks.append(np.stack(values_of_seeds))
-        row_blocks.append(rows_UC.T @ multiplicity_UB)
+    prepared = prepare(scored, unit_R, num_units, objective.metric)
+    value_blocks, rows_blocks, read_blocks = [], [], []
+    for weight_UB in multiplicity_blocks(num_units, len(unit_R), seed, resamplings):
+        value_blocks.append(prepared.values(weight_UB))
+        rows_blocks.append(prepared.rows_UC.T @ weight_UB)
+        read_blocks.append(prepared.read_UC.T @ weight_UB)
         heartbeat.send_heartbeat()
-    names = [cell.name for cell in scored.cells]
-    value_SCD, rows_CD = np.concatenate(value_blocks, axis=2), np.concatenate(row_blocks, axis=1)
-    rows_C, objective = rows_UC.sum(axis=0), objective_named(headline)
-    by_cell_SCD = _by_rows(value_SCD, rows_CD / np.maximum(rows_C, 1.0)[:, np.newaxis], objective)
+    value_SCD = np.concatenate(value_blocks, axis=2)
+    rows_CD, read_CD = np.concatenate(rows_blocks, axis=1), np.concatenate(read_blocks, axis=1)
+    rows_C, read_C = prepared.rows_UC.sum(axis=0), prepared.read_UC.sum(axis=0)
+    by_cell_SCD = _by_rows(value_SCD, read_CD / np.maximum(read_C, 1.0)[:, np.newaxis], objective)
+    headline_SCD = by_cell_SCD
     if objective.is_of_one_of_all:  # arms may differ in the cell, so all cells count alike
         headline_SCD = _by_rows(value_SCD, rows_CD.sum(axis=0) / rows_C.sum(), objective)
-    else:
-        headline_SCD = by_cell_SCD
+    headline_SD = objective_values(objective, prepared.cells, rows_C[:, np.newaxis], headline_SCD)
+    headline_D = headline_SD.mean(axis=0)
     return Resampled(
         unit="users" if _has_users(scored.user_R) else "rows",
         num_units=num_units,
-        headline=tuple(_headlines(objective, names, headline_SCD, rows_C)),
+        headline=tuple(headline_D[~np.isnan(headline_D)].tolist()),
         cells=tuple(
-            () if np.isnan(row_D).any() else tuple(row_D.tolist())
-            for row_D in by_cell_SCD.mean(axis=0)
+            () if np.isnan(value_D).any() else tuple(value_D.tolist())
+            for value_D in by_cell_SCD.mean(axis=0)
         ),
         by_rows=True,
     )
@@ -92,12 +108,30 @@ def resampled(
 
 def _by_rows(value_SCD: Floats, share_CD: Floats, objective: Objective) -> Floats:
     """Weight values by shares of rows; of a root, what is under it is weighted."""
-    return value_SCD * (np.sqrt(share_CD) if objective.is_root else share_CD)
+    return value_SCD * (np.sqrt(share_CD) if objective.metric.is_root else share_CD)
 
 
-def metric_values(metrics_C: Sequence[Weighted], multiplicity_UB: Floats) -> Floats:
-    """(C, B): the value of every cell under every resampling of a block."""
-    return np.stack([metric(multiplicity_UB) for metric in metrics_C])
+def objective_values(
+    objective: Objective, cells: Sequence[CellName], rows_CB: Floats, value_SCB: Floats
+) -> Floats:
+    """(S, B): the objective of the metric of all cells, NaN where it has no value.
+
+    `rows_CB` may be one column for all resamplings.
+    """
+    num_seeds, _, num_resamplings = value_SCB.shape
+    rows_CB = np.broadcast_to(rows_CB, value_SCB.shape[1:])
+    objective_SB = np.full((num_seeds, num_resamplings), np.nan)
+    for seed, number in np.ndindex(num_seeds, num_resamplings):
+        values = [None if isnan(value) else value for value in value_SCB[seed, :, number].tolist()]
+        value = objective.value(cells, rows_CB[:, number].tolist(), values)
+        objective_SB[seed, number] = np.nan if value is None else value
+    return objective_SB
+
+
+def _values(metrics_C: Sequence[Prepared], weight_UB: Floats) -> Floats:
+    """(C, B): the value of every cell; cells that share a metric share its value."""
+    value_B_of = {metric: metric(weight_UB) for metric in dict.fromkeys(metrics_C)}
+    return np.stack([value_B_of[metric] for metric in metrics_C])
 
 
 def _has_users(user_R: NDArray[np.int32]) -> bool:
@@ -116,31 +150,49 @@ def units_of_rows(user_R: NDArray[np.int32]) -> tuple[NDArray[np.int64], int]:
     return unit_R.astype(np.int64), len(code_U)
 
 
-def prepared_metrics(
-    scored: ScoredRows, unit_R: NDArray[np.int64], num_units: int, metric: str
-) -> tuple[list[NDArray[np.int64]], list[list[Weighted]]]:
-    """Return the rows of every cell, and per seed and cell the metric as a function.
+def rows_read(
+    metric: Metric, cell: Cell, cells: Sequence[Cell], scenario_R: NDArray[np.int16]
+) -> Places:
+    """Return the rows that a metric reads for a cell."""
+    if metric.over_scenarios:
+        return rows_of_task(cell, cells, scenario_R)
+    return np.flatnonzero(scenario_R == cell.scenario_number)
 
-    The function maps the multiplicities of units to the metric.
-    """
-    numbers = {cell.scenario_number for cell in scored.cells}
-    by_scenario = {number: np.flatnonzero(scored.scenario_R == number) for number in numbers}
-    places = [(by_scenario[cell.scenario_number], cell) for cell in scored.cells]
-    grouped_without_users = metric == "gauc" and not _has_users(scored.user_R)
 
-    def prepared(logits_RT: NDArray[np.float32], rows: NDArray[np.int64], cell: Cell) -> Weighted:
-        if not len(rows) or grouped_without_users:
-            return no_value
-        logit_C = logits_RT[rows, cell.task_number].astype(np.float64)
-        label_C = cell.labels(scored.labels_RT, rows)
-        amount = cell.unit or 1.0
-        scores = CellScores(logit_C, label_C, unit_R[rows], num_units, cell.family, amount)
-        return METRICS[metric](scores)
+def prepare(
+    scored: ScoredRows, unit_R: NDArray[np.int64], num_units: int, metric: Metric
+) -> PreparedMetric:
+    """Prepare a metric of all cells with the scores of every seed."""
+    cells = scored.cells
+    rows_of_cells = [np.flatnonzero(scored.scenario_R == cell.scenario_number) for cell in cells]
+    read_of_cells = [rows_read(metric, cell, cells, scored.scenario_R) for cell in cells]
 
-    metrics_SC = [
-        [prepared(logits_RT, *place) for place in places] for logits_RT in scored.logits_SRT
-    ]
-    return [rows for rows, _ in places], metrics_SC
+    def prepared(logits_RT: NDArray[np.float32], rows: Places, cell: Cell) -> Prepared:
+        task = cell.task_number
+        label_C = scored.labels_RT[rows, task]
+        return metric.prepared(
+            scored_cell(cell, logits_RT[rows, task], label_C, unit_R[rows], num_units=num_units)
+        )
+
+    def of_seed(logits_RT: NDArray[np.float32]) -> list[Prepared]:
+        of_tasks: dict[int, Prepared] = {}
+        metrics_C = []
+        for rows, cell in zip(read_of_cells, cells, strict=True):
+            task = cell.task_number
+            if not metric.over_scenarios or task not in of_tasks:
+                of_tasks[task] = prepared(logits_RT, rows, cell)
+            metrics_C.append(of_tasks[task])
+        return metrics_C
+
+    def rows_of_units(rows: Places) -> Floats:
+        return np.bincount(unit_R[rows], minlength=num_units).astype(np.float64)
+
+    return PreparedMetric(
+        cells=[cell.name for cell in cells],
+        metrics_SC=[of_seed(logits_RT) for logits_RT in scored.logits_SRT],
+        rows_UC=np.stack([rows_of_units(rows) for rows in rows_of_cells], axis=1),
+        read_UC=np.stack([rows_of_units(rows) for rows in read_of_cells], axis=1),
+    )
 
 
 def multiplicity_blocks(
@@ -158,34 +210,3 @@ def _draw(num_units: int, seed: int, number: int) -> Floats:
     return np.bincount(generator.integers(num_units, size=num_units), minlength=num_units).astype(
         np.float64
     )
-
-
-def _headlines(
-    objective: Objective, names: Sequence[CellName], value_SCD: Floats, rows_C: Floats
-) -> Iterator[float]:
-    for resampling in range(value_SCD.shape[2]):
-        try:
-            yield float(
-                np.mean(
-                    [
-                        objective(metric_cells(names, rows_C, value_C))
-                        for value_C in value_SCD[:, :, resampling]
-                    ]
-                )
-            )
-        except ConfigurationError:  # no cell of the headline has a value here
-            continue
-
-
-def metric_cells(names: Sequence[CellName], rows_C: Floats, value_C: Floats) -> list[CellValue]:
-    """Return cells for an objective, which reads one metric: every field holds the value."""
-    return [
-        _cell(*name, int(rows), None if np.isnan(value) else float(value))
-        for name, rows, value in zip(names, rows_C, value_C, strict=True)
-    ]
-
-
-def _cell(scenario: str, task: str, rows: int, value: float | None) -> CellValue:
-    """Return a cell with `value` in every metric."""
-    every = dict.fromkeys(("auc", "logloss", "gauc", "ece", "rmse", "mae"), value)
-    return CellValue(scenario, task, rows, 0, **every)

@@ -207,6 +207,7 @@ class FinalistPhase:
             run.weights(context.artifacts),
             self._checkpoints(run),
             context.teacher_of(run.candidate.arm),
+            further=context.further,
         )
 
     def handle_message(self, key: str, body: object, stop: Stop) -> None:  # noqa: ARG002

@@ -64,6 +64,7 @@ class InputWorthPhase:
             context.spec.objective,
             context.device,
             checkpoints=self._checkpoints(training.key),
+            further=context.further,
         )
         return Job(training.key, 1, train, payload)
 

@@ -60,6 +60,7 @@ class RefitPhase:
             refit_path(run.weights(context.artifacts)),
             self._checkpoints(run),
             context.teacher_of(run.candidate.arm),
+            further=context.further,
         )
         shared = context.spec.finalists.shared_batches
         order_seed = paired_seeds(context.spec)[0] if shared else run.seed

@@ -33,7 +33,11 @@ class ScoreTestPhase:
         self._running[run.key] = run
         context.progress.start(run.key, passes=None)
         payload = ScoreTestJob(
-            context.dataset, run.candidate.config, context.device, run.weights(context.artifacts)
+            context.dataset,
+            run.candidate.config,
+            context.device,
+            run.weights(context.artifacts),
+            further=context.further,
         )
         return Job(run.key, 1, score_test, payload)
 

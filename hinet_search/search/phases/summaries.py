@@ -77,6 +77,7 @@ class SummaryPhase:
             best_seed=finalist.best_seed,
             headline=headline(context.spec.objective),
             seed=derive_seed(context.spec.seed, "users", 0),
+            further=context.further,
         )
         return Job(finalist.key, 1, summarise, payload)
 

@@ -190,6 +190,7 @@ class TrialPhase:
             checkpoints=self._context.checkpoints / f"{arm.arm.name}/{number}",
             teacher=self._context.teacher_of(arm.arm),
             measured_first=bool(self._spec.other_objectives),
+            further=self._context.further,
         )
 
     def _say_once(self, text: str) -> None:

@@ -38,13 +38,14 @@ def _check(key: Location, objective: Objective, study: ResolvedStudy, dataset: D
             f"{place} needs a cell with labels, but task {task} is not one of {scenario}",
             remedy=f"name a scenario of data.tasks.{task}.scenarios",
         )
+    is_ranking = objective.metric.is_ranking
     problems = [
-        f"{place} needs {cell.needed_for_auc if objective.maximize else 'rows'} in {split}, "
+        f"{place} needs {cell.needed_for_auc if is_ranking else 'rows'} in {split}, "
         f"got {positives:,} {'positives' if cell.means is None else 'above 0'} of {rows:,} rows"
         for cell in dataset.record.cells
         for split, rows, positives in zip(SPLITS, cell.rows, cell.positives, strict=True)
         if (cell.scenario, cell.task) == objective.cell and split != "train"
-        if not (cell.can_have_auc(rows, positives) if objective.maximize else rows)
+        if not (cell.can_have_auc(rows, positives) if is_ranking else rows)
     ]
     if problems:
         raise ConfigurationError(

@@ -202,12 +202,16 @@ def _known(tags: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _cells(split: str, cells: Sequence[CellValue]) -> Mapping[str, float]:
-    """Return the AUC of each cell of a split, and errors of amounts, unless they are too many."""
+    """Return the AUC of each cell of a split, errors of amounts and what objectives read of it.
+
+    Nothing if there are too many cells.
+    """
     if len(cells) > MOST_CELLS:
         return {}
     metrics: dict[str, float] = {}
     for cell in cells:
-        for metric, value in (("auc", cell.auc), ("rmse", cell.rmse), ("mae", cell.mae)):
+        for metric in ("auc", "rmse", "mae", *cell.further):
+            value = cell.value(metric)
             if value is not None:
                 metrics[f"{split}/{metric}/{cell.scenario}/{cell.task}"] = value
     return metrics

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.data.columns import Columns
 from hinet_search.results.cells import Cell
-from hinet_search.results.objectives import Objective
+from hinet_search.results.objectives import Objective, further_metrics
 from hinet_search.results.records import CellValue
 from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
@@ -81,11 +81,16 @@ class Measured:
 
 
 def measure(
-    logits_RT: NDArray[np.float32], judging: Columns, cells: Sequence[Cell], path: str
+    objective: Objective,
+    logits_RT: NDArray[np.float32],
+    judging: Columns,
+    cells: Sequence[Cell],
+    path: str,
 ) -> Measured:
     """Measure a model by its calibrated logits; DataError if one is not finite."""
+    further = further_metrics((objective.name,))
     try:
-        return Measured(logits_RT, cell_values(logits_RT, judging, cells))
+        return Measured(logits_RT, cell_values(logits_RT, judging, cells, further=further))
     except NonFiniteScores as error:
         raise DataError(f"{path}: of the held-out rows, {error}") from error
 
@@ -96,7 +101,7 @@ def refuse_unmeasured(
     """DataError if the objective has no value on some held-out rows, whose labels are all equal."""
     equal_RT = np.zeros(columns.labels_RT.shape, dtype=np.float32)
     try:
-        objective(cell_values(equal_RT, columns, cells))
+        objective(cell_values(equal_RT, columns, cells, further=further_metrics((objective.name,))))
     except ConfigurationError as error:
         raise DataError(
             f"{path}: the held-out rows that choose when to stop, and those that judge, must each "
@@ -148,7 +153,7 @@ def _side(
         tuple(sign * each for each in drawn.headline),
         drawn.num_units,
         by_rows=drawn.by_rows,
-        is_root=objective.is_root,
+        is_root=objective.metric.is_root,
     )
 
 

@@ -16,7 +16,7 @@ from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.encode import COUNT
 from hinet_search.models.trees import Model as Trees
 from hinet_search.results.data_record import DataRecord
-from hinet_search.results.objectives import Objective
+from hinet_search.results.objectives import Objective, further_metrics
 from hinet_search.results.records import EvaluationRecord
 from hinet_search.serving.members import ExportedMember
 from hinet_search.serving.model_file import ModelOfFile
@@ -136,6 +136,7 @@ def _fit(
             order_seed=member.seed,
             objective=lines.objective,
             device=device,
+            further=further_metrics((lines.objective.name,)),
         )
         (outcome,) = fit_all([network], [conditions], [lines])
     if isinstance(outcome, Diverged):

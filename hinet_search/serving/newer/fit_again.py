@@ -217,7 +217,9 @@ def _fit(
     cells = exported.file.inputs.cells
     for part in (grown.choosing, grown.judging):
         refuse_unmeasured(objective, part, cells, newer.path)
-    before = measure(_shipped_logits(exported, newer, grown), grown.judging, cells, newer.path)
+    before = measure(
+        objective, _shipped_logits(exported, newer, grown), grown.judging, cells, newer.path
+    )
     say(
         f"learning from {grown.learned.num_rows:,} rows, {newer.num_held_out:,} are held out: "
         f"{grown.choosing.num_rows:,} choose when to stop, {grown.judging.num_rows:,} judge"
@@ -228,7 +230,7 @@ def _fit(
     calibrators = calibration.calibrators if calibration else {}
     raw_RT = average(members, exported.file, grown.judging)
     after_RT = apply(calibrators, cells, raw_RT, grown.judging.scenario_R)
-    after = measure(after_RT, grown.judging, cells, newer.path)
+    after = measure(objective, after_RT, grown.judging, cells, newer.path)
     comparison = compare(objective, grown.judging, cells, before, after)
     return _Fit(newer, grown, fitted, calibration, comparison)
 

@@ -45,7 +45,8 @@ from hinet_search.training.tensors import save_tensors
 class SelectJob:
     """Choose among runs by their stored scores of validation.
 
-    `shares` are the shares of the serving limits that the runs take, at most 1 together.
+    `shares` are the shares of the serving limits that the runs take, at most 1 together; `further`
+    are metrics to measure, as in a TrainJob.
     """
 
     dataset: Path
@@ -53,6 +54,7 @@ class SelectJob:
     objective: str
     seed: int
     shares: tuple[float, ...] | None = None
+    further: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ class TeachJob:
 class ScoreEnsembleJob:
     """Score the test split with an ensemble, and store its logits at `path`.
 
-    `headline` is the metric of the verdict; `seed` is that of the resampling of users.
+    `headline` is the metric of the verdict; `seed` is that of the resampling of users, `further`
+    are metrics to measure, as in a TrainJob.
     """
 
     members: tuple[WeightedModel, ...]
@@ -107,6 +110,7 @@ class ScoreEnsembleJob:
     path: Path
     headline: str
     seed: int
+    further: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ def select_members(job: SelectJob, emit: Emit, should_stop: ShouldStop) -> None:
     selection = select(runs, job.objective, seed=job.seed, cost_M=job.shares, limit=limit)
     weight_M = np.array(selection.weight_M)
     logits_RT = combined(logits_MRT, weight_M, selection.scale, schema.is_amount)
-    values = cell_values(logits_RT, valid, cells)
+    values = cell_values(logits_RT, valid, cells, further=job.further)
     calibration = calibrated(logits_RT, dataset, job.seed)
     emit(Selected(selection, values, calibration, tuple(copies(logits_MRT))))
 
@@ -177,7 +181,7 @@ def score_ensemble(job: ScoreEnsembleJob, emit: Emit, should_stop: ShouldStop) -
     dataset = open_dataset(job.members[0].model.dataset)
     cells, test = dataset.full_schema.cells, dataset.test
     rows = ScoredRows(logits_RT[None], test.labels_RT, test.scenario_R, test.user_R, cells)
-    values = cell_values(logits_RT, test, cells)
+    values = cell_values(logits_RT, test, cells, further=job.further)
     emit(EnsembleOnTest(values, resampled(rows, headline=job.headline, seed=job.seed)))
 
 

@@ -30,7 +30,8 @@ class TrainJob:
     done for a stopped training: its weights must not be mistaken for those of a recorded run.
     `checkpoints` is a folder of this job, from which an interrupted training resumes. `teacher` is
     the file of the teacher's scores of a student (training/teaching.py). A job that is
-    `measured_first` sends what the model costs before it is trained. `plugins` are the packages
+    `measured_first` sends what the model costs before it is trained. `further` are the metrics that
+    the study's objectives read beside those that are always measured. `plugins` are the packages
     from which models may come: those of the process that made the job.
     """
 
@@ -43,6 +44,7 @@ class TrainJob:
     checkpoints: Path | None = None
     teacher: Path | None = None
     measured_first: bool = False
+    further: tuple[str, ...] = ()
     plugins: tuple[str, ...] = field(default_factory=allowed)
 
 
@@ -84,7 +86,12 @@ class StoredModel:
 
 @dataclass(frozen=True)
 class ScoreTestJob(StoredModel):
-    """Score the test split with stored weights; the scores (rows, tasks) are stored beside them."""
+    """Score the test split with stored weights; the scores (rows, tasks) are stored beside them.
+
+    `further` are metrics to measure, as in a TrainJob.
+    """
+
+    further: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

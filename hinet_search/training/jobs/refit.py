@@ -91,6 +91,7 @@ def _conditions(
         device=device,
         teacher_RT=_teacher(training, dataset),
         fixed_steps=steps,
+        further=training.further,
     )
 
 

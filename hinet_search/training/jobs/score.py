@@ -56,7 +56,7 @@ def score_test(job: ScoreTestJob, emit: Emit, should_stop: ShouldStop) -> None:
     link.retry(lambda: save_tensors(tensors, scores_path(job.weights)))
     crash_points.point("after_scores_before_opened")
     dataset, schema = job.config.features.view(open_dataset(job.dataset))
-    emit(MetricsOnTest(cell_values(scores[TEST], dataset.test, schema.cells)))
+    emit(MetricsOnTest(cell_values(scores[TEST], dataset.test, schema.cells, further=job.further)))
 
 
 def _scores(job: ScoreTestJob) -> dict[str, NDArray[np.float32]]:

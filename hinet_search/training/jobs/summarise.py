@@ -24,7 +24,7 @@ class SummaryJob:
     """Score files in the order of `seeds`.
 
     `best_seed` is the seed that is best on validation, `headline` the metric of the verdict, `seed`
-    that of the resampling of users.
+    that of the resampling of users, `further` metrics to measure, as in a TrainJob.
     """
 
     dataset: Path
@@ -33,6 +33,7 @@ class SummaryJob:
     best_seed: int
     headline: str
     seed: int
+    further: tuple[str, ...] = ()
 
 
 def summarise(
@@ -48,8 +49,8 @@ def summarise(
     emit(
         FinalistSummary(
             seeds=job.seeds,
-            ensemble_valid_cells=_ensemble(valid_SRT, dataset, dataset.valid),
-            ensemble_test_cells=_ensemble(test_SRT, dataset, test),
+            ensemble_valid_cells=_ensemble(valid_SRT, dataset, dataset.valid, job.further),
+            ensemble_test_cells=_ensemble(test_SRT, dataset, test, job.further),
             resampled=_resampled(test_SRT, dataset, job),
             calibration=calibrated(valid_SRT[job.seeds.index(job.best_seed)], dataset, job.seed),
             stale=dict(_stale_tests(dataset, job)),
@@ -67,7 +68,9 @@ def _stale_tests(dataset: Dataset, job: SummaryJob) -> Iterator[tuple[str, Stale
         split = stale_split(access)
         if all(has_scores(path, split) for path in job.scores):
             score_SRT = np.stack([read_scores(path, split, test) for path in job.scores])
-            of_seeds = tuple(cell_values(score_RT, test, cells) for score_RT in score_SRT)
+            of_seeds = tuple(
+                cell_values(score_RT, test, cells, further=job.further) for score_RT in score_SRT
+            )
             yield access, StaleTest(of_seeds, _resampled(score_SRT, dataset, job))
 
 
@@ -91,7 +94,8 @@ def calibrated(valid_RT: NDArray[np.float32], dataset: Dataset, seed: int) -> Ca
 
 
 def _ensemble(
-    logits_SRT: NDArray[np.float32], dataset: Dataset, split: Columns
+    logits_SRT: NDArray[np.float32], dataset: Dataset, split: Columns, further: tuple[str, ...]
 ) -> tuple[CellValue, ...]:
     schema = dataset.full_schema
-    return cell_values(ensemble_logits(logits_SRT, schema.is_amount), split, schema.cells)
+    logits_RT = ensemble_logits(logits_SRT, schema.is_amount)
+    return cell_values(logits_RT, split, schema.cells, further=further)

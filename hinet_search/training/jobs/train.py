@@ -119,7 +119,9 @@ def _train_on(
     ]
     teacher = _teacher(jobs[0], dataset)
     shared = Conditions(dataset, schema, config.train, 0, order_seed, objective, device, teacher)
-    conditions = [replace(shared, config=job.config.train, seed=job.seed) for job in jobs]
+    conditions = [
+        replace(shared, config=job.config.train, seed=job.seed, further=job.further) for job in jobs
+    ]
     checkpoints = [checkpoints_of(job, order_seed, whole.notice) for job in jobs]
     for job, model, link in zip(jobs, models, links, strict=True):
         if job.measured_first and model.costs_are_known:

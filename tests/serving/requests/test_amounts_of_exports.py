@@ -12,10 +12,10 @@ from scipy.special import expit
 
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError
+from hinet_search.data.cell_counts import auc
 from hinet_search.data.columns import Columns
 from hinet_search.results.cells import Cell
 from hinet_search.results.families import MAX_LOG
-from hinet_search.results.statistics.amount_auc import amount_auc
 from hinet_search.server.facts import model_facts
 from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.compiled.differences import differences
@@ -230,7 +230,7 @@ def test_what_narrow_embeddings_cost_is_relative_to_amounts(
     assert cost.difference == pytest.approx((np.abs(after_RT - before_RT) / size_RT).max())
     buy = next(cell for cell in cost.cells if (cell.scenario, cell.task) == ("Push", "buy"))
     of_push = columns.scenario_R == 1
-    expected = amount_auc(before_RT[of_push, BUY], labels_RT[of_push, BUY])
+    expected = auc(before_RT[of_push, BUY], labels_RT[of_push, BUY])
     assert buy.auc_fp32 == pytest.approx(expected)
 
 
@@ -264,7 +264,7 @@ def test_monitor_compares_the_sum_of_amounts(
     assert (cell.rows, cell.positives) == (len(amount), (amount > 0).sum())
     assert cell.total == pytest.approx(amount.sum())
     assert cell.predicted == pytest.approx(expected.sum())
-    assert cell.auc == pytest.approx(amount_auc(expected, amount))
+    assert cell.auc == pytest.approx(auc(expected, amount))
     click = next(cell for cell in drift.cells if (cell.scenario, cell.task) == ("Push", "click"))
     assert (click.rows, click.total) == ((frame["place"] == 2).sum(), None)
 

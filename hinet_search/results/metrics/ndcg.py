@@ -1,0 +1,60 @@
+"""NDCG@k: the discounted gain of the first k rows of a user by score, over that of the best order.
+
+The gain of a row is its label, 0 or 1 or an amount, and that of place i counts by 1 / log2(1 + i).
+Rows of one score share their places: each has the mean discount of these, 0 after place k. Users
+with fewer than k rows count with the rows that they have, users whose labels are all equal not at
+all, since any order is theirs. The value is the mean over users weighted by their rows, as that of
+grouped AUC is.
+Shape legend: K ties of a user, G users.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from hinet_search.results.metrics import Metric
+from hinet_search.results.statistics.scored_cell import (
+    Floats,
+    Prepared,
+    ScoredCell,
+    UserTies,
+    mean_over_users,
+    ratio,
+)
+
+LISTED = 10  # the k of the metric that help and reference list
+
+
+def prepare(cell: ScoredCell, cutoff: int) -> Prepared:
+    """Rank the rows of every user once; weights only count users."""
+    best = cell.by_labels.users
+    ndcg_G = ratio(_gains(cell.users, cutoff), _gains(best, cutoff))
+    num_labels_G = best.sums(np.ones_like(best.rows_K))
+    return mean_over_users(cell, np.where(num_labels_G > 1, ndcg_G, np.nan))
+
+
+def _gains(users: UserTies, cutoff: int) -> Floats:
+    """(G,): the discounted gain of every user, with ties sharing their places."""
+    up_to_place = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, cutoff + 2)))])
+    through_K = users.of_user(users.num_rows) - users.rows_below  # places of the tie and above it
+    last_K = np.minimum(through_K, cutoff).astype(np.int64)
+    before_K = np.minimum(through_K - users.rows_K, cutoff).astype(np.int64)
+    discount_K = up_to_place[last_K] - up_to_place[before_K]
+    return users.sums(users.total_K / users.rows_K * discount_K)
+
+
+def of_cutoff(cutoff: int) -> Metric:
+    """Return NDCG of the first `cutoff` rows."""
+    return Metric(
+        words=f"NDCG@{cutoff}",
+        prepare=partial(prepare, cutoff=cutoff),
+        maximize=True,
+        is_ranking=True,
+        mean="by rows",
+        within_users=True,
+        cutoff=cutoff,
+        of_cutoff=of_cutoff,
+    )
+
+
+METRIC = of_cutoff(LISTED)
