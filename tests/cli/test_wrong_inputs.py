@@ -132,6 +132,27 @@ def test_two_mistakes_are_reported_at_once(run: Run, tmp_path: Path) -> None:
     assert "error: 2 problems" in said.err
 
 
+def test_cuda_without_a_device_is_refused_with_code_4(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    write_study(tmp_path)
+    said = run("launch", "small.yaml", "--device", "cuda")
+    assert said.code == 4
+    assert "CUDA_VISIBLE_DEVICES" in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_another_space_under_the_same_name_is_refused_with_code_5(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    assert run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1").code == 0
+    write_study(tmp_path, STUDY + "fixed: {train.batch_size: 512}\n")
+    said = run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1")
+    assert said.code == 5
+    assert "study 'small' exists with another" in said.err
+    assert "train.batch_size" in said.err
+
+
 def test_a_database_that_is_none_is_refused_with_code_4(run: Run, tmp_path: Path) -> None:
     (tmp_path / "broken.sqlite3").write_bytes(b"this is no database, and never was one" * 100)
     said = run("status", "--storage", "broken.sqlite3")

@@ -53,8 +53,8 @@ def over_seeds(reached: Summary | None) -> Markup:
     """Return a cell with a mean over seeds and the standard deviation; a dash without any."""
     if reached is None:
         return number(DASH)
-    spread_small = tag("small", spread(reached.deviation))
-    return number(join([metric(reached.mean), " ", spread_small]))
+    deviation = tag("small", spread(reached.deviation))
+    return number(join([metric(reached.mean), " ", deviation]))
 
 
 @dataclass(frozen=True)
