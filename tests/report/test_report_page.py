@@ -4,7 +4,6 @@ import base64
 import gzip
 import json
 import re
-import time
 from dataclasses import replace
 from html import unescape
 
@@ -52,12 +51,8 @@ def test_nine_arms_with_all_that_finalists_leave_fit_150_kilobytes() -> None:
     assert len(render(nine_arms()).encode()) <= 150_000
 
 
-def test_ten_thousand_trials_fit_a_megabyte_and_are_written_within_five_seconds() -> None:
-    record = many_trials(10_000)
-    started = time.perf_counter()
-    html = render(record)
-    assert time.perf_counter() - started < 5
-    assert len(html.encode()) < 1_000_000
+def test_ten_thousand_trials_fit_half_a_megabyte() -> None:
+    assert len(render(many_trials(10_000)).encode()) < 500_000
 
 
 def test_a_hundred_and_sixty_trials_render() -> None:
