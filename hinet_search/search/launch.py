@@ -44,7 +44,7 @@ def launch(
     uuid = stored.uuid if stored else uuid4().hex
     with (
         closing(_started(ready, options.folder.absolute(), uuid)) as executor,
-        _open(options.storage_url(study), watcher) as database,
+        _open(options.storage_url(study)) as database,
         _lease(StudyStore(database, study.name)) as store,
     ):
         artifacts = _enter(ready, store, options, _row(ready, options, command, uuid), watcher)
@@ -63,8 +63,8 @@ def _started(ready: PreparedStudy, home: Path, uuid: str) -> Executor:
 
 
 @contextmanager
-def _open(url: str, watcher: Watcher) -> Iterator[Database]:
-    database = connect(url, create=True, say=lambda text: watcher.event(Event("database", text)))
+def _open(url: str) -> Iterator[Database]:
+    database = connect(url, create=True)
     try:
         yield database
     finally:
@@ -201,7 +201,7 @@ def artifacts_of(name: str, options: LaunchOptions) -> Path:
 
 
 def _stored(study: ResolvedStudy, options: LaunchOptions) -> StudyRow | None:
-    """Return the stored row of a study; None when there is none, or the tables are older.
+    """Return the stored row of a study; None when there is none.
 
     StudyConflict when a live process runs the study.
     """

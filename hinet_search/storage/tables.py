@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-VERSION = 10  # every change here needs a step in migrations/
+VERSION = 10  # one more with every change here: schema.py refuses any other version
 
 metadata = MetaData()
 

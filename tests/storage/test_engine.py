@@ -107,17 +107,6 @@ def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path: Path)
     assert (tmp_path / "h.db").read_bytes() == before
 
 
-@pytest.mark.parametrize("create", [False, True])
-def test_a_database_of_another_version_is_refused(database: Database, *, create: bool) -> None:
-    with database.writing() as connection:
-        connection.execute(text("UPDATE hs_schema SET version = 99"))
-    with pytest.raises(
-        StudyConflict,
-        match=f"has tables of version 99, this hinet-search reads version {tables.VERSION}",
-    ):
-        connect(_path(database), create=create)
-
-
 def test_a_creation_that_was_cut_off_is_finished_by_the_next(database: Database) -> None:
     with database.writing() as connection:
         connection.execute(text("DELETE FROM hs_schema"))
