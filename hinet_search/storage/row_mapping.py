@@ -8,9 +8,7 @@ by search/identity.py and read here.
 
 import json
 import math
-import re
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache, lru_cache
 from types import GenericAlias
 from typing import Any
@@ -263,21 +261,8 @@ def finalist_run_from_row(row: AnyRow) -> FinalistRun:
         test_cells=None if row.test_cells_json is None else _json(CELLS, row, "test_cells_json"),
         evaluations=_json(EVALUATIONS, row, "evaluations_json"),
         cost=_json(Cost, row, "cost_json"),
-        insight=_with_names_of_today(_json(Insight, row, "insight_json")),
+        insight=_json(Insight, row, "insight_json"),
     )
-
-
-def _with_names_of_today(insight: Insight) -> Insight:
-    """Name specific experts as models do now; earlier versions stored them as `own`."""
-    gates = tuple(
-        replace(
-            gate,
-            where=re.sub("/own sub-experts$", "/specific sub-experts", gate.where),
-            experts=tuple(re.sub(r"^own (?=\d)", "specific ", name) for name in gate.experts),
-        )
-        for gate in insight.gates
-    )
-    return replace(insight, gates=gates)
 
 
 def finalist_from_rows(rows: Sequence[AnyRow]) -> FinalistRecord:
