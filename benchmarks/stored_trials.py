@@ -10,21 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 
 from bench_report import COST, evaluations
+from hinet_search.common import quiet
 from hinet_search.data.columns import Dataset
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import Budget
 from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.identity import distributions
 from hinet_search.search.phases.trials import TrialPhase
 from hinet_search.search.plan.plan import RandomDraw
 from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import ArmProgress, NullWatcher, Progress
 from hinet_search.storage import row_mapping, tables
 from hinet_search.storage.engine import connect
+from hinet_search.storage.optuna_copy import optuna_name
 from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import ResolvedStudy, load_study
@@ -113,7 +115,10 @@ def make_workplace(folder: Path) -> Workplace:
     with closing(connect(str(place.ours), create=True)) as database:
         store = StudyStore(database, NAME)
         store.create_study(row, [ArmRow(ARM, arm.model, arm.space.ranges(), {})])
-        store.optuna_arm(ARM, distributions(arm.space), round)
+        name = optuna_name(NAME, ARM)
+        copy = optuna.create_study(storage=database.storage, study_name=name, direction="maximize")
+        with quiet.without(ExperimentalWarning):
+            copy.set_metric_names([spec.objective])
     optuna.create_study(storage=f"sqlite:///{place.plain}", study_name=NAME, direction="maximize")
     return place
 

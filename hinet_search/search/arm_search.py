@@ -1,8 +1,7 @@
 """Arm search: draw the trials of one arm within an exact budget, and record how they end.
 
 Samplers and pruners see an Optuna study in memory that is built from our rows (arm_memory.py). Each
-event of a trial (a draw with all its parameters, an evaluation, an end) is written to our rows
-first, and then to Optuna's storage, which Optuna's dashboard shows.
+event of a trial (a draw with all its parameters, an evaluation, an end) is written to our rows.
 """
 
 import json
@@ -13,7 +12,7 @@ from itertools import islice
 from statistics import mean
 from typing import Protocol
 
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import Trial, TrialState
 
 from hinet_search.common import crash_points
 from hinet_search.common.errors import ConfigurationError
@@ -22,8 +21,8 @@ from hinet_search.results.trade_offs import Objectives, needs_cells
 from hinet_search.search.arm_memory import ArmMemory
 from hinet_search.search.arm_trials import DrawnTrial, TrialCounts
 from hinet_search.search.identity import distributions
-from hinet_search.search.sampling import Pruning, derive_seed
-from hinet_search.storage.optuna.write_trials import OptunaArm
+from hinet_search.search.pruning import Pruning
+from hinet_search.search.sampling import derive_seed
 from hinet_search.storage.rows import TrialRow, utc_now
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import DENSE_PARAMETERS, EVALUATIONS, Arm
@@ -65,17 +64,17 @@ class ArmSearch:
         if isinstance(stored_size, int):
             self.arm = arm.fixing({DENSE_PARAMETERS: stored_size})
         evaluations = int(str(arm.space.fixed.get(EVALUATIONS, TrainConfig().evaluations_per_pass)))
-        self._pruning = Pruning(spec.pruner, spec.passes, evaluations)
-        self._optuna, stored = self._open_copy()
-        self._rows = {row.number: row for row in store.trial_rows(arm.name)}
+        name = f"{store.study}/{arm.name}"
+        pruning = Pruning(spec.pruner, spec.passes, evaluations, name)
+        rows = store.trial_rows(arm.name)
+        self._rows = {row.number: row for row in rows}
         self._objectives = objectives
-        evaluated = store.evaluations(arm.name) if needs_cells(objectives.others) else {}
-        self._memory = ArmMemory(
-            self._optuna.name, self._pruning, objectives, stored, self._rows, evaluated
-        )
+        evaluated = store.evaluations(arm.name, cells=needs_cells(objectives.others))
+        with store.database.guarded():
+            self._memory = ArmMemory(pruning, objectives, distributions(arm.space), rows, evaluated)
         self._live: dict[int, Trial] = {}
-        self._interrupted = [trial.number for trial in stored if trial.state == TrialState.RUNNING]
-        self._num_trials = len(stored)
+        self._interrupted = [row.number for row in rows if row.state == "running"]
+        self._num_trials = len(rows)
         finished = [row for row in self._rows.values() if row.state != "running" and row.counts]
         self._num_counted = len(finished)
         self._tried = {config_key(row.parameters) for row in finished}
@@ -209,14 +208,8 @@ class ArmSearch:
     def on_evaluation(self, number: int, evaluation: EvaluationRecord) -> bool:
         """Record an evaluation; return whether the trial should be pruned."""
         self._store.record_evaluation(self.arm.name, number, self._rows[number].attempt, evaluation)
-        crash_points.point("between_evaluation_and_optuna")
-        reported = self._memory.report(self._live[number], evaluation)
-        if reported is None:
-            return False
-        crash_points.point("before_report")
-        self._optuna.report(number, reported.step, evaluation.objective, reported.notes)
-        crash_points.point("after_report")
-        return reported.gives_up
+        crash_points.point("after_evaluation_row")
+        return self._memory.report(self._live[number], evaluation)
 
     def finish(
         self, number: int, state: TrialState, value: float | None, cost: Cost | None, cause: str
@@ -351,21 +344,8 @@ class ArmSearch:
         return DrawnTrial(number, drawn, attempt, config, problem)
 
     def _record(self, row: TrialRow) -> None:
-        """Write our row, then Optuna's copy.
-
-        If the process dies in between, the next launch repairs the copy.
-        """
         self._rows[row.number] = row
         self._store.record_trial(self.arm.name, row)
-        crash_points.point("between_row_and_optuna")
-        if not self._optuna.write(row, self._memory.values_of(row.number)):
-            self._optuna, _ = self._open_copy()
-
-    def _open_copy(self) -> tuple[OptunaArm, list[FrozenTrial]]:
-        """Open Optuna's copy of the arm, repaired from our rows; return it and its trials."""
-        return self._store.optuna_arm(
-            self.arm.name, distributions(self.arm.space), self._pruning.step
-        )
 
     def _refusal(
         self, drawn: Mapping[str, Scalar], config: TrialConfig | None, beside: TrialConfig | None

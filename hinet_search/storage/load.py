@@ -133,24 +133,29 @@ def load_starts(database: Database, study: str) -> Mapping[str, tuple[Start, ...
 
 
 def load_reports(
-    connection: Connection, study: str, arm: str, *, cells: bool = False
+    connection: Connection, study: str, arm: str, *, cells: bool = False, first: int = 0
 ) -> Mapping[int, list[EvaluationRecord]]:
-    """Load the evaluations of an arm's trials, by trial number: of all attempts."""
+    """Load the evaluations of an arm's trials from number `first` on: of all attempts."""
     by_number = defaultdict(list)
-    for row in _evaluation_rows(connection, study, trial_cells=cells, arm=arm):
+    for row in _evaluation_rows(connection, study, trial_cells=cells, arm=arm, first=first):
         by_number[row.number].append(row_mapping.evaluation_from_row(row))
     return by_number
 
 
 def _evaluation_rows(
-    connection: Connection, study: str, *, trial_cells: bool, arm: str | None = None
+    connection: Connection,
+    study: str,
+    *,
+    trial_cells: bool,
+    arm: str | None = None,
+    first: int = 0,
 ) -> Sequence[AnyRow]:
     columns = tables.evaluation.c
     cells = columns.cells_json if trial_cells else literal(NO_CELLS).label("cells_json")
     others = [column for column in columns if column.name != "cells_json"]
     statement: Select[Any] = select(*others, cells).where(columns.study == study)
     if arm is not None:
-        statement = statement.where(columns.arm == arm)
+        statement = statement.where(columns.arm == arm, columns.number >= first)
     return connection.execute(statement.order_by(columns.arm, columns.number, columns.step)).all()
 
 

@@ -71,8 +71,6 @@ arm = Table(
     Column("student_of", Text, nullable=False),
     Column("importances_json", Text, nullable=False),
     Column("starts_json", Text, nullable=False),
-    # Key of the arm's copy in Optuna's storage; NULL until the copy is complete.
-    Column("optuna_study_id", Integer),
 )
 _COUNTED = {"preserve_rowcount": True}  # else an INSERT has no row count on PostgreSQL
 

@@ -4,7 +4,6 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import optuna
 import pytest
 from optuna.trial import TrialState
 from sqlalchemy import text
@@ -22,7 +21,6 @@ from tests.storage.small_study import (
     evaluation,
     finalist_run,
     new_store,
-    open_arm,
     run_trial,
     study_row,
     trial_row,
@@ -54,14 +52,6 @@ def test_the_state_changes_and_the_seconds_stay_unless_given(store: StudyStore) 
     assert study is not None
     assert (study.state, study.seconds) == ("stopped", 3.5)
     assert study.updated > study_row().updated
-
-
-def test_an_arm_of_the_other_direction_is_refused(store: StudyStore) -> None:
-    optuna.create_study(
-        study_name="small/hinet", storage=store.database.storage, direction="minimize"
-    )
-    with pytest.raises(StudyConflict, match="small/hinet must maximize, but exists to minimize"):
-        open_arm(store, "hinet")
 
 
 def test_a_trial_row_comes_back_as_written(store: StudyStore) -> None:
