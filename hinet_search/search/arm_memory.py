@@ -16,13 +16,12 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from hinet_search.common import quiet
-from hinet_search.results.records import CellValue, Cost, EvaluationRecord, Scalar
+from hinet_search.results.records import CellValue, Cost, EvaluationRecord, Scalar, TrialRecord
 from hinet_search.results.trade_offs import Objectives, Point, needs_cells, spread
 from hinet_search.search.pruning import Curve, Pruning
 from hinet_search.search.sampled_storage import in_memory
 from hinet_search.search.sampling import make_sampler
 from hinet_search.storage.optuna_trials import all_as_optuna
-from hinet_search.storage.rows import TrialRow
 from hinet_search.study.study_spec import SamplerSpec
 
 # Failures that come of the values drawn, by the beginning of their causes.
@@ -49,7 +48,7 @@ class ArmMemory:
         pruning: Pruning,
         objectives: Objectives,
         distributions: Mapping[str, BaseDistribution],
-        rows: Sequence[TrialRow],
+        rows: Sequence[TrialRecord],
         evaluations: Mapping[int, Sequence[EvaluationRecord]],
     ) -> None:
         """Take in the stored trials; `evaluations` with cells, if an objective needs them.
@@ -74,7 +73,7 @@ class ArmMemory:
         return self._pruning.step(evaluation.passes)
 
     def _take_in(
-        self, trial: FrozenTrial, row: TrialRow, evaluations: Sequence[EvaluationRecord]
+        self, trial: FrozenTrial, row: TrialRecord, evaluations: Sequence[EvaluationRecord]
     ) -> FrozenTrial:
         """Return a stored trial as samplers see it; pruners learn of it too."""
         number = trial.number

@@ -16,14 +16,14 @@ from optuna.trial import Trial, TrialState
 
 from hinet_search.common import crash_points
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.results.records import Cost, EvaluationRecord, Scalar
+from hinet_search.results.records import Cost, EvaluationRecord, Scalar, TrialRecord
 from hinet_search.results.trade_offs import Objectives, needs_cells
 from hinet_search.search.arm_memory import ArmMemory
 from hinet_search.search.arm_trials import DrawnTrial, TrialCounts
 from hinet_search.search.identity import distributions
 from hinet_search.search.pruning import Pruning
 from hinet_search.search.sampling import derive_seed
-from hinet_search.storage.rows import TrialRow, utc_now
+from hinet_search.storage.rows import utc_now
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import DENSE_PARAMETERS, EVALUATIONS, Arm
 from hinet_search.study.starts import distinct
@@ -66,7 +66,7 @@ class ArmSearch:
         evaluations = int(str(arm.space.fixed.get(EVALUATIONS, TrainConfig().evaluations_per_pass)))
         name = f"{store.study}/{arm.name}"
         pruning = Pruning(spec.pruner, spec.passes, evaluations, name)
-        rows = store.trial_rows(arm.name)
+        rows = store.trials(arm.name)
         self._rows = {row.number: row for row in rows}
         self._objectives = objectives
         evaluated = store.evaluations(arm.name, cells=needs_cells(objectives.others))
@@ -239,17 +239,17 @@ class ArmSearch:
         """Return each parameter's share in the spread of values; empty for too few trials."""
         return self._memory.importances()
 
-    def complete_trials(self) -> list[TrialRow]:
+    def complete_trials(self) -> list[TrialRecord]:
         """Return the complete trials, best first."""
         sign = -1.0 if self._objectives.first.maximize else 1.0
         complete = [row for row in self._rows.values() if row.state == "complete"]
         return sorted(complete, key=lambda row: (sign * (row.value or 0.0), row.number))
 
-    def best_trials(self, count: int) -> list[TrialRow]:
+    def best_trials(self, count: int) -> list[TrialRecord]:
         """Return the best complete trials, or with several objectives those that spread best."""
         return [self._rows[number] for number in self._memory.best(count)]
 
-    def trained_default(self) -> TrialRow | None:
+    def trained_default(self) -> TrialRecord | None:
         """Return trial 0 if it is complete or pruned; None when it failed or was too large."""
         default = self._rows.get(0)
         good = default is not None and default.counts and default.state in ("complete", "pruned")
@@ -332,7 +332,18 @@ class ArmSearch:
         crash_points.point("after_draw")
         earlier = self._rows.get(number)
         attempt, started = (earlier.attempt + 1, earlier.started) if earlier else (1, utc_now())
-        row = TrialRow(number, attempt, is_default=number == 0, parameters=drawn, started=started)
+        row = TrialRecord(
+            number=number,
+            state="running",
+            value=None,
+            parameters=drawn,
+            is_default=number == 0,
+            cause="",
+            evaluations=(),
+            cost=None,
+            started=started,
+            attempt=attempt,
+        )
         if refusal := self._refusal(drawn, config, beside):
             self._memory.refuse(trial)
             self._record(replace(row, state="pruned", finished=utc_now(), cause=refusal))
@@ -343,7 +354,7 @@ class ArmSearch:
         crash_points.point("after_trial_row")
         return DrawnTrial(number, drawn, attempt, config, problem)
 
-    def _record(self, row: TrialRow) -> None:
+    def _record(self, row: TrialRecord) -> None:
         self._rows[row.number] = row
         self._store.record_trial(self.arm.name, row)
 

@@ -23,7 +23,7 @@ from hinet_search.search.progress import Event, Watcher
 from hinet_search.search.time_budget import FIRST_ROUND
 from hinet_search.storage.engine import Database, connect, connect_if_there
 from hinet_search.storage.load import load_record
-from hinet_search.storage.rows import ArmRow, StudyRow, utc_now
+from hinet_search.storage.rows import StudyRow, new_arm, utc_now
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import ResolvedStudy
@@ -87,7 +87,7 @@ def _enter(
 ) -> Path:
     """Write the study, or what is new in it; claim the folder of its files and return it."""
     study, stored = ready.study, store.load_study()
-    arms = [ArmRow.of(arm) for arm in study.arms]
+    arms = [new_arm(arm) for arm in study.arms]
     artifacts = artifacts_of(study.name, options)
     refuse_files_of_another(artifacts, stored or row)
     if stored is None:

@@ -25,7 +25,7 @@ from hinet_search.storage.engine import Database
 from hinet_search.storage.lease import state_now
 from hinet_search.storage.listing import find_study
 from hinet_search.storage.row_mapping import configurations, shared_batches, to_json
-from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
+from hinet_search.storage.rows import StudyRow
 from hinet_search.storage.test_accesses import count_test_accesses
 
 NO_CELLS = to_json(row_mapping.CELLS, ())
@@ -55,12 +55,17 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
             sizes = configurations(row.spec_json, row.budget.trials)
             one_order = shared_batches(row.spec_json)
 
-    def arm_record(arm: ArmRow) -> ArmRecord:
+    def arm_record(arm: ArmRecord) -> ArmRecord:
         arm_trials = [
-            _trial(trial, evaluations.get((arm.name, trial.number), ()))
+            replace(trial, evaluations=evaluations.get((arm.name, trial.number), ()))
             for trial in trials[arm.name]
         ]
-        return _arm(arm, arm_trials, finalists[arm.name], sizes.get(arm.name))
+        return replace(
+            arm,
+            trials=tuple(arm_trials),
+            finalists=tuple(finalists[arm.name]),
+            configurations=sizes.get(arm.name),
+        )
 
     records = tuple(arm_record(arm) for arm in arms)
     return replace(
@@ -68,27 +73,6 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
         shared_batches=one_order,
         ensembles=ensembles,
         input_runs=input_runs,
-    )
-
-
-def _arm(
-    arm: ArmRow,
-    trials: Sequence[TrialRecord],
-    finalists: Sequence[FinalistRecord],
-    configurations: int | None,
-) -> ArmRecord:
-    return ArmRecord(
-        name=arm.name,
-        model=arm.model,
-        ranges=arm.ranges,
-        fixed=arm.fixed,
-        trials=tuple(trials),
-        finalists=tuple(finalists),
-        importances=arm.importances,
-        size_of=arm.size_of,
-        configurations=configurations,
-        student_of=arm.student_of,
-        starts=arm.starts,
     )
 
 
@@ -177,27 +161,11 @@ def _finalists(rows: Sequence[AnyRow]) -> Mapping[str, list[FinalistRecord]]:
     return by_arm
 
 
-def _trials(rows: Sequence[AnyRow]) -> Mapping[str, list[TrialRow]]:
+def _trials(rows: Sequence[AnyRow]) -> Mapping[str, list[TrialRecord]]:
     by_arm = defaultdict(list)
     for row in rows:
         by_arm[row.arm].append(row_mapping.trial_from_row(row))
     return by_arm
-
-
-def _trial(row: TrialRow, evaluations: tuple[EvaluationRecord, ...]) -> TrialRecord:
-    return TrialRecord(
-        number=row.number,
-        state=row.state,
-        value=row.value,
-        parameters=row.parameters,
-        is_default=row.is_default,
-        cause=row.cause,
-        evaluations=evaluations,
-        cost=row.cost,
-        started=row.started,
-        finished=row.finished,
-        attempt=row.attempt,
-    )
 
 
 def _record(row: StudyRow, arms: tuple[ArmRecord, ...], test_accesses: int) -> StudyRecord:

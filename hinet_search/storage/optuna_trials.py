@@ -8,9 +8,8 @@ from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hinet_search.results.records import EvaluationRecord
+from hinet_search.results.records import EvaluationRecord, TrialRecord
 from hinet_search.storage.damage import row_of
-from hinet_search.storage.rows import TrialRow
 
 STATES = {
     "running": TrialState.RUNNING,
@@ -21,7 +20,7 @@ STATES = {
 
 
 def all_as_optuna(
-    rows: Sequence[TrialRow],
+    rows: Sequence[TrialRecord],
     evaluations: Mapping[int, Sequence[EvaluationRecord]],
     distributions: Mapping[str, BaseDistribution],
     step_of: Callable[[EvaluationRecord], int],
@@ -46,7 +45,7 @@ def all_as_optuna(
 
 
 def _as_optuna(
-    row: TrialRow, reported: Mapping[int, float], distributions: Mapping[str, BaseDistribution]
+    row: TrialRecord, reported: Mapping[int, float], distributions: Mapping[str, BaseDistribution]
 ) -> FrozenTrial:
     """Convert a trial; `reported` are its values by step, `distributions` those of today's space.
 

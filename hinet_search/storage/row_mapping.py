@@ -19,6 +19,7 @@ from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.input_groups import AND
 from hinet_search.results.records import (
+    ArmRecord,
     Budget,
     CellValue,
     Cost,
@@ -31,10 +32,11 @@ from hinet_search.results.records import (
     ParameterRange,
     Scalar,
     Start,
+    TrialRecord,
 )
 from hinet_search.storage import tables
 from hinet_search.storage.damage import AnyRow, reads, row_of
-from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
+from hinet_search.storage.rows import StudyRow
 from hinet_search.study.distributions import Distribution
 from hinet_search.study.search_space import SearchSpace, parents_first
 
@@ -90,7 +92,7 @@ def study_from_row(row: AnyRow) -> StudyRow:
     )
 
 
-def arm_to_row(study: str, position: int, arm: ArmRow) -> dict[str, object]:
+def arm_to_row(study: str, position: int, arm: ArmRecord) -> dict[str, object]:
     """Convert an arm to columns of hs_arm."""
     return {
         "study": study,
@@ -146,13 +148,15 @@ def budget_from_row(row: AnyRow) -> Budget:
 
 
 @reads(tables.arm)
-def arm_from_row(row: AnyRow) -> ArmRow:
-    """Convert a row of hs_arm."""
-    return ArmRow(
+def arm_from_row(row: AnyRow) -> ArmRecord:
+    """Convert a row of hs_arm, without trials and finalists."""
+    return ArmRecord(
         name=row.arm,
         model=row.model,
         ranges=_json(RANGES, row, "ranges_json"),
         fixed=_json(PARAMETERS, row, "fixed_json"),
+        trials=(),
+        finalists=(),
         importances=_json(IMPORTANCES, row, "importances_json"),
         size_of=row.size_of,
         student_of=row.student_of,
@@ -160,8 +164,8 @@ def arm_from_row(row: AnyRow) -> ArmRow:
     )
 
 
-def trial_to_row(study: str, arm: str, trial: TrialRow) -> dict[str, object]:
-    """Convert a trial to columns of hs_trial."""
+def trial_to_row(study: str, arm: str, trial: TrialRecord) -> dict[str, object]:
+    """Convert a trial to columns of hs_trial; its evaluations are rows of their own."""
     return {
         "study": study,
         "arm": arm,
@@ -179,21 +183,22 @@ def trial_to_row(study: str, arm: str, trial: TrialRow) -> dict[str, object]:
 
 
 @reads(tables.trial)
-def trial_from_row(row: AnyRow) -> TrialRow:
-    """Convert a row of hs_trial."""
+def trial_from_row(row: AnyRow) -> TrialRecord:
+    """Convert a row of hs_trial, without evaluations."""
     if row.state == "complete" and row.value is None:
         raise ValueError("a complete trial must have a value")
-    return TrialRow(
+    return TrialRecord(
         number=row.number,
-        attempt=row.attempt,
-        is_default=row.is_default,
-        parameters=_json(PARAMETERS, row, "parameters_json"),
-        started=row.started,
         state=row.state,
         value=row.value,
-        finished=row.finished or "",
+        parameters=_json(PARAMETERS, row, "parameters_json"),
+        is_default=row.is_default,
         cause=row.cause,
+        evaluations=(),
         cost=None if row.cost_json is None else _json(Cost, row, "cost_json"),
+        started=row.started,
+        finished=row.finished or "",
+        attempt=row.attempt,
     )
 
 

@@ -13,6 +13,7 @@ from hinet_search.common.errors import StudyConflict
 from hinet_search.common.retry import Retry, once, with_retries
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.records import (
+    ArmRecord,
     CellValue,
     EvaluationRecord,
     FinalistRecord,
@@ -20,6 +21,7 @@ from hinet_search.results.records import (
     FinalistSummary,
     InputRun,
     Scalar,
+    TrialRecord,
 )
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage import lease, row_mapping, tables
@@ -35,7 +37,7 @@ from hinet_search.storage.load import (
 from hinet_search.storage.optuna_copy import OptunaCopy, optuna_name
 from hinet_search.storage.optuna_trials import all_as_optuna
 from hinet_search.storage.row_mapping import to_json
-from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow, utc_now
+from hinet_search.storage.rows import StudyRow, utc_now
 from hinet_search.storage.tables import insert_if_absent, upsert
 from hinet_search.storage.test_accesses import (
     accessed_seeds,
@@ -101,7 +103,7 @@ class StudyStore:
             lease.give_up(self.database.engine.url, self.study, self.holder)
             raise
 
-    def create_study(self, study: StudyRow, arms: Sequence[ArmRow]) -> None:
+    def create_study(self, study: StudyRow, arms: Sequence[ArmRecord]) -> None:
         """Write the study and its arms in the report's order; StudyConflict when it exists."""
         assert study.name == self.study, "a store writes its own study"
         with self._writing() as connection:
@@ -124,7 +126,7 @@ class StudyStore:
         """Return the study as reports read it."""
         return load_record(self.database, self.study)
 
-    def continue_study(self, study: StudyRow, arms: Sequence[ArmRow]) -> None:
+    def continue_study(self, study: StudyRow, arms: Sequence[ArmRecord]) -> None:
         """Write what may differ between launches: budget, slots, command, versions, limits, YAML.
 
         Also write further arms and wider ranges.
@@ -145,7 +147,7 @@ class StudyStore:
                 {key: value for key, value in row.items() if key not in (*fixed, "updated")},
             )
 
-    def add_arm(self, arm: ArmRow) -> None:
+    def add_arm(self, arm: ArmRecord) -> None:
         """Write an arm after all others, unless it exists."""
         last = select(func.max(tables.arm.c.position)).where(tables.arm.c.study == self.study)
         with self._writing() as connection:
@@ -241,7 +243,7 @@ class StudyStore:
     ) -> list[FrozenTrial]:
         with self.database.reading() as connection:
             evaluations = load_reports(connection, self.study, arm, first=first)
-        rows = self.trial_rows(arm, first)
+        rows = self.trials(arm, first)
         with self.database.guarded():
             return all_as_optuna(rows, evaluations, distributions, _step, first)
 
@@ -254,14 +256,14 @@ class StudyStore:
         """Return the finalists of every arm that has any."""
         return load_finalists(self.database, self.study)
 
-    def record_trial(self, arm: str, trial: TrialRow) -> None:
-        """Write a trial when it is drawn and when it ends; drop a row of an older attempt."""
+    def record_trial(self, arm: str, trial: TrialRecord) -> None:
+        """Write a trial when it is drawn and when it ends; drop one of an older attempt."""
         with self._writing() as connection:
             upsert(connection, tables.trial, row_mapping.trial_to_row(self.study, arm, trial))
             self._touch(connection)
 
-    def trial_rows(self, arm: str, first: int = 0) -> tuple[TrialRow, ...]:
-        """Return the rows of an arm's trials from number `first` on, by number."""
+    def trials(self, arm: str, first: int = 0) -> tuple[TrialRecord, ...]:
+        """Return an arm's trials from number `first` on, by number, without evaluations."""
         number = tables.trial.c.number
         of_arm = and_(self._of_arm(arm, tables.trial), number >= first)
         rows = select(tables.trial).where(of_arm).order_by(number)

@@ -12,8 +12,9 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from hinet_search.common.errors import StudyConflict
+from hinet_search.results.records import TrialRecord
 from hinet_search.storage.optuna_copy import optuna_numbers
-from hinet_search.storage.rows import TrialRow, utc_now
+from hinet_search.storage.rows import utc_now
 from hinet_search.storage.store import StudyStore
 from tests.storage.small_study import (
     DISTRIBUTIONS,
@@ -39,11 +40,11 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-def ended(row: TrialRow, state: str, value: float | None = None) -> TrialRow:
+def ended(row: TrialRecord, state: str, value: float | None = None) -> TrialRecord:
     return replace(row, state=state, value=value, finished=utc_now())
 
 
-def record(store: StudyStore, row: TrialRow, *values: float) -> None:
+def record(store: StudyStore, row: TrialRecord, *values: float) -> None:
     store.record_trial("hinet", row)
     for step, value in enumerate(values, start=1):
         store.record_evaluation("hinet", row.number, 1, evaluation(step, value))

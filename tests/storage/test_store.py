@@ -64,14 +64,14 @@ def test_a_trial_row_comes_back_as_written(store: StudyStore) -> None:
         cost=COST,
     )
     store.record_trial("hinet", row)
-    assert store.trial_rows("hinet") == (row,)
+    assert store.trials("hinet") == (row,)
 
 
 def test_a_trial_row_of_an_older_attempt_is_dropped(store: StudyStore) -> None:
     newer = trial_row(3, 2, cause="done")
     store.record_trial("hinet", newer)
     store.record_trial("hinet", replace(newer, attempt=1, cause="late"))
-    assert store.trial_rows("hinet") == (newer,)
+    assert store.trials("hinet") == (newer,)
 
 
 def test_an_evaluation_written_twice_is_there_once(store: StudyStore) -> None:
