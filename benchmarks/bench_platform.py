@@ -1,7 +1,8 @@
 """Platform cost around empty trainings: time of a trial, of status, of loading, of start-up.
 
-A trial is all that a launch does but the training. Plain Optuna, on SQLite as it opens it, does as
-much right after but measuring models (`admission_cpu_ms`): the same parameters, reports and pruner.
+A trial is all that a launch does but the training, its share of Optuna's copy included. Plain
+Optuna, on SQLite as it opens it, does as much right after but measuring models
+(`admission_cpu_ms`): the same parameters, reports and pruner.
 """
 
 import shutil
@@ -17,12 +18,12 @@ from statistics import median
 
 import optuna
 
-from bench_report import CELLS, COST, EVALUATIONS_PER_PASS, evaluations, median_seconds
+from bench_report import CELLS, COST, evaluations, median_seconds
 from hinet_search.api import load
 from hinet_search.executors import Job, JobEnd, JobEvent, Message
 from hinet_search.search.dispatch import StopFlag, drive
+from hinet_search.search.optuna_copies import OptunaCopies
 from hinet_search.search.plan.plan import RandomDraw
-from hinet_search.search.sampling import make_pruner
 from hinet_search.storage.engine import connect
 from hinet_search.storage.listing import list_studies
 from hinet_search.storage.store import StudyStore
@@ -124,22 +125,29 @@ def our_trials(
     with closing(connect(str(copy), create=True)) as database:
         store = StudyStore(database, NAME)
         phase = search_phase(place, store, sampler, trials=num_finished + trials, slots=1)
+        copies = OptunaCopies()
+        copies.update(store, place.study.arms)
         stamps = [_now()]
         drive(Instant(), phase, StopFlag(), lambda: stamps.append(_now()))
+        began = _now()
+        copies.update(store, place.study.arms)
+        copied = _now()
     assert len(stamps) == trials + 1, "the budget was used and every trial ticked once"
-    return _milliseconds(stamps)
+    cpu, wall = _milliseconds(stamps)
+    copy_cpu, copy_wall = _milliseconds([began, copied])
+    return cpu + copy_cpu / trials, wall + copy_wall / trials
 
 
 def plain_trials(
     place: Workplace, sampler: str, num_finished: int, trials: int
 ) -> tuple[float, float]:
     """The same of Optuna with the defaults of its storage and samplers, and our pruner."""
-    spec, space = place.study.spec, place.study.arms[0].space
+    space = place.study.arms[0].space
     study = optuna.load_study(
         study_name=NAME,
         storage=f"sqlite:///{shutil.copy(place.plain, f'{place.plain}-copy')}",
         sampler=SAMPLERS[sampler](seed=0),
-        pruner=make_pruner(spec.pruner, spec.passes, EVALUATIONS_PER_PASS),
+        pruner=optuna.pruners.NopPruner(),
     )
     study.get_trials(deepcopy=False)  # ours reads them when its search begins
     stamps = [_now()]

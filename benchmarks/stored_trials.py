@@ -10,22 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 
 from bench_report import COST, evaluations
+from hinet_search.common import quiet
 from hinet_search.data.columns import Dataset
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import Budget
+from hinet_search.results.records import Budget, TrialRecord
 from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.identity import distributions
 from hinet_search.search.phases.trials import TrialPhase
 from hinet_search.search.plan.plan import RandomDraw
 from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import ArmProgress, NullWatcher, Progress
 from hinet_search.storage import row_mapping, tables
 from hinet_search.storage.engine import connect
-from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
+from hinet_search.storage.optuna_copy import optuna_name
+from hinet_search.storage.rows import StudyRow, new_arm
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import ResolvedStudy, load_study
 from hinet_search.study.study_spec import SamplerSpec
@@ -112,8 +114,11 @@ def make_workplace(folder: Path) -> Workplace:
     )
     with closing(connect(str(place.ours), create=True)) as database:
         store = StudyStore(database, NAME)
-        store.create_study(row, [ArmRow(ARM, arm.model, arm.space.ranges(), {})])
-        store.optuna_arm(ARM, distributions(arm.space), round)
+        store.create_study(row, [new_arm(arm)])
+        name = optuna_name(NAME, ARM)
+        copy = optuna.create_study(storage=database.storage, study_name=name, direction="maximize")
+        with quiet.without(ExperimentalWarning):
+            copy.set_metric_names([spec.objective])
     optuna.create_study(storage=f"sqlite:///{place.plain}", study_name=NAME, direction="maximize")
     return place
 
@@ -146,7 +151,18 @@ def fill(place: Workplace, numbers: range) -> None:
             for insert, values in zip(INSERTS, rows, strict=True):
                 bare.executemany(f"INSERT INTO {insert}", values)
     trials = [
-        TrialRow(n, 1, n == 0, drawn[n], WHEN, "complete", said[n][-1].objective, WHEN, cost=COST)
+        TrialRecord(
+            number=n,
+            state="complete",
+            value=said[n][-1].objective,
+            parameters=drawn[n],
+            is_default=n == 0,
+            cause="",
+            evaluations=(),
+            cost=COST,
+            started=WHEN,
+            finished=WHEN,
+        )
         for n in numbers
     ]
     heard = [

@@ -131,7 +131,6 @@ def launch_ready(
     with following(study, url, watcher, lambda done: tracked_files(done, path)) as followed:
         record = run(checked, options, command, followed)
         write_report(record, path)
-        annotate_dashboard(record, url, path)
     return record
 
 
@@ -143,18 +142,6 @@ def tracked_files(record: StudyRecord, report: Path) -> Mapping[str, str]:
     with suppress(StudyConflict):  # it ships nothing
         files["model_card.md"] = _card(record, choose(record, None, "best"), ())
     return files
-
-
-def annotate_dashboard(record: StudyRecord, url: str, report: Path) -> None:
-    """Store names and notes for optuna-dashboard."""
-    from hinet_search.dashboard.server import annotate
-    from hinet_search.results.verdict import verdict
-
-    database = connect(url, create=True)
-    try:
-        annotate(database, record, verdict=verdict(record).sentence, report=str(report))
-    finally:
-        database.close()
 
 
 def load(study: str, *, trial_cells: bool = False, **options: Any) -> StudyRecord:

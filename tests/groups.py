@@ -77,7 +77,6 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/serving/test_*.py",
     "tests/storage/test_damage.py",
     "tests/storage/test_engine.py",
-    "tests/storage/test_migrations.py",
     "tests/storage/test_sqlite_file.py",
     "tests/study/test_search_space_draws.py",
     "tests/study/test_yaml_file.py",

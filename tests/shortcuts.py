@@ -33,7 +33,7 @@ PRELOADED = [  # what a slot and a coordinator import
 ]
 TABLES = "SELECT count(*) FROM sqlite_master"
 
-_make_tables = storage_engine.make_or_migrate
+_make_tables = storage_engine.make_tables
 _empty: list[bytes] = []  # a database with tables and no study, once one was made
 _making = threading.Lock()
 
@@ -68,8 +68,8 @@ def preloaded(context: ForkServerContext) -> ForkServerContext:
     return context
 
 
-def _copy_tables(engine: Engine, url: str, say: Callable[[str], None]) -> None:
-    """Fill a SQLite file in which nothing is; make or migrate the tables of any other database."""
+def _copy_tables(engine: Engine, url: str) -> None:
+    """Fill a SQLite file in which nothing is; make the tables of any other database."""
     if engine.name == "sqlite":
         with engine.connect() as connection:
             file: Any = connection.connection.driver_connection
@@ -77,7 +77,7 @@ def _copy_tables(engine: Engine, url: str, say: Callable[[str], None]) -> None:
                 with closing(sqlite3.connect(":memory:")) as empty:
                     empty.deserialize(_empty_database())
                     empty.backup(file)
-    _make_tables(engine, url, say)
+    _make_tables(engine, url)
 
 
 def _empty_database() -> bytes:
@@ -98,7 +98,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
         **{**vars(multiprocessing), "get_context": lambda _method: preloaded(ForkingContext())}
     )
     patch.setattr(slots, "multiprocessing", forking)
-    patch.setattr(storage_engine, "make_or_migrate", _copy_tables)
+    patch.setattr(storage_engine, "make_tables", _copy_tables)
     patch.setattr(busy_cores, "free_cores", float)
 
 
@@ -107,5 +107,5 @@ def as_shipped() -> Iterator[None]:
     """Without the shortcuts: slots are spawned, tables are made."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(slots, "multiprocessing", multiprocessing)
-        patch.setattr(storage_engine, "make_or_migrate", _make_tables)
+        patch.setattr(storage_engine, "make_tables", _make_tables)
         yield

@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
-from optuna.trial import Trial, TrialState
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
 
-from hinet_search.search.sampling import make_pruner, make_sampler
+from hinet_search.search.pruning import Curve, Pruning
+from hinet_search.search.sampling import make_sampler
 from hinet_search.study.study_spec import PrunerSpec, SamplerSpec
 from portfolio import data_set, portfolio
 from random_draws import draw
@@ -66,6 +68,26 @@ class OptunaSearch:
             self._study.tell(running, value)
 
 
+class OurPruner(BasePruner):
+    """The pruning of a launch, as a pruner of Optuna."""
+
+    def __init__(self, spec: PrunerSpec, table: Table) -> None:
+        self._pruning = Pruning(spec, table.most_passes, table.evaluations_per_pass, table.name)
+        self._complete: set[int] = set()  # trials whose values it has
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        """Whether to end a trial at its last value."""
+        for other in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            if other.number not in self._complete:
+                self._complete.add(other.number)
+                self._pruning.remember(_curve(other))
+        return self._pruning.gives_up(trial.number, _curve(trial))
+
+
+def _curve(trial: FrozenTrial) -> Curve:
+    return {step: (value,) for step, value in trial.intermediate_values.items()}
+
+
 def plain(make: Callable[[int], BaseSampler], pruner: BasePruner | None = None) -> MakeStrategy:
     """Return Optuna as it comes, with a sampler made from a seed."""
     return lambda table, seed: OptunaSearch(table, make(seed), pruner or NopPruner())
@@ -77,8 +99,7 @@ def ours(
     """Return what a study file asks of Optuna: the default first, a sampler, a pruner."""
 
     def make(table: Table, seed: int) -> Strategy:
-        rule = make_pruner(pruner, table.most_passes, table.evaluations_per_pass)
-        return OptunaSearch(table, make_sampler(sampler, seed), rule, first)
+        return OptunaSearch(table, make_sampler(sampler, seed), OurPruner(pruner, table), first)
 
     return make
 

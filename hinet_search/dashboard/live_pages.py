@@ -37,13 +37,9 @@ from hinet_search.report.page import context, environment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 from hinet_search.storage.engine import Database
-from hinet_search.storage.listing import (
-    ChangeMarker,
-    list_studies,
-    optuna_numbers,
-    read_change_marker,
-)
+from hinet_search.storage.listing import ChangeMarker, list_studies, read_change_marker
 from hinet_search.storage.load import load_record
+from hinet_search.storage.optuna_copy import optuna_numbers
 from hinet_search.storage.rows import StudySummary
 
 STUDY = "/study/"
@@ -156,7 +152,7 @@ class Pages:
 
 
 def page_of(record: StudyRecord, silent: float | None, optuna: Mapping[str, int]) -> str:
-    """Render the live page of a record; `silent` and `optuna` are as in storage/listing.py."""
+    """Render the live page of a record; `silent` and `optuna` are as in progress_card.py."""
     progress = None if record.state == "done" else progress_card.build(record, silent, optuna)
     ribbon = progress_card.ribbon(record, silent)
     return _render("live.html", **context(record), progress=progress, ribbon=ribbon, optuna=optuna)

@@ -35,7 +35,7 @@ def build(record: StudyRecord, silent: float | None, optuna: Mapping[str, int]) 
     """Build the card.
 
     `silent` is the seconds since the last heartbeat, None if no launch is running; `optuna` is the
-    number of each arm's study in Optuna, both as in storage/listing.py.
+    number of each arm's copy in Optuna.
     """
     body = [_arms(record, optuna), *_under_way(record), *_failures(record)]
     return Card("progress", "Progress", _heading(record), _lead(record, silent), join(body))

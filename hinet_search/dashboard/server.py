@@ -14,7 +14,6 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-import optuna
 from optuna_dashboard import wsgi
 
 from hinet_search.common.access import address_family, in_url, unusable_port
@@ -23,11 +22,8 @@ from hinet_search.dashboard.access import Access, guard
 from hinet_search.dashboard.faults import LOGGER, log_first_lines, with_words
 from hinet_search.dashboard.live_pages import study_page, with_live_pages
 from hinet_search.report.text.untrusted import without_formulas
-from hinet_search.results.records import ArmRecord, TrialRecord
-from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.listing import read_change_marker
-from hinet_search.storage.optuna.notes import leave_note, optuna_name
 
 SILENT_SECONDS = 30.0  # in which a client must have read a reply
 REQUEST_SECONDS = 20.0  # in which a whole request must arrive
@@ -187,56 +183,3 @@ def _with_plain_csv(application: WSGIApplication) -> WSGIApplication:
         return [body]
 
     return plain
-
-
-def annotate(database: Database, record: StudyRecord, *, verdict: str, report: str) -> None:
-    """Write notes for Optuna's dashboard on each arm and its best trial.
-
-    `verdict` is one sentence, `report` a path. Notes with the same text are not written again.
-    """
-    with database.guarded():
-        for arm in record.arms_and_students:
-            study = _optuna_study(database, record.name, arm.name)
-            if study is None or not arm.trials:
-                continue
-            leave_note(study, _study_note(record, arm, verdict, report))
-            best = _best(record, arm)
-            if best is not None:
-                study_id = database.storage.get_study_id_from_name(study.study_name)
-                trial_id = database.storage.get_trial_id_from_study_id_trial_number(
-                    study_id, best.number
-                )
-                leave_note(optuna.Trial(study, trial_id), _best_note(record, arm, best))
-
-
-def _optuna_study(database: Database, study: str, arm: str) -> optuna.Study | None:
-    """Optuna's copy of an arm; None where it was deleted, or the arm has not begun."""
-    with suppress(KeyError):
-        return optuna.load_study(study_name=optuna_name(study, arm), storage=database.storage)
-    return None
-
-
-def _study_note(record: StudyRecord, arm: ArmRecord, verdict: str, report: str) -> str:
-    trained = sum(trial.counts and trial.state != "running" for trial in arm.trials)
-    return (
-        f"{verdict}\n\n"
-        f"Arm {arm.name} of study {record.name}: {trained} of {record.budget_of(arm)} trials, "
-        f"{record.state}.\n\n"
-        f"    {record.command}\n\n"
-        f"Report:\n\n    {report}\n"
-    )
-
-
-def _best_note(record: StudyRecord, arm: ArmRecord, best: TrialRecord) -> str:
-    kind = "; it is the default configuration" if best.is_default else ""
-    return (
-        f"Best trial of arm {arm.name}: {record.objective} {best.value:.5f} on validation{kind}.\n"
-    )
-
-
-def _best(record: StudyRecord, arm: ArmRecord) -> TrialRecord | None:
-    complete = [
-        trial for trial in arm.trials if trial.state == "complete" and trial.value is not None
-    ]
-    choose: Callable[..., TrialRecord | None] = max if record.maximize else min
-    return choose(complete, key=lambda trial: trial.value, default=None)

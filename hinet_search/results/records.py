@@ -85,7 +85,8 @@ class Cost:
 class TrialRecord:
     """One trial of an arm.
 
-    `state` is complete, pruned, failed or running; `cause` says why the trial ended in it.
+    `state` is complete, pruned, failed or running; `cause` says why the trial ended in it. Only a
+    complete trial has a value. A coordinator keeps trials without their evaluations.
     """
 
     number: int

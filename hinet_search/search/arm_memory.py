@@ -12,14 +12,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from hinet_search.common import quiet
-from hinet_search.results.records import CellValue, Cost, EvaluationRecord, Scalar
+from hinet_search.results.records import CellValue, Cost, EvaluationRecord, Scalar, TrialRecord
 from hinet_search.results.trade_offs import Objectives, Point, needs_cells, spread
-from hinet_search.search.sampling import Curve, Pruning, make_sampler
-from hinet_search.storage.optuna.read_trials import in_memory
-from hinet_search.storage.rows import TrialRow
+from hinet_search.search.pruning import Curve, Pruning
+from hinet_search.search.sampled_storage import in_memory
+from hinet_search.search.sampling import make_sampler
+from hinet_search.storage.optuna_trials import all_as_optuna
 from hinet_search.study.study_spec import SamplerSpec
 
 # Failures that come of the values drawn, by the beginning of their causes.
@@ -27,15 +29,6 @@ OF_VALUES = ("diverged", "out of memory")
 INFEASIBLE = "trains"  # the constraint that such a trial violates
 FEWEST_FOR_IMPORTANCES = 4
 Seen = tuple[float, Sequence[CellValue]]  # the first objective and, where needed, the cells
-
-
-@dataclass(frozen=True)
-class Reported:
-    """What a report changed: whether to prune the trial, and the new notes of the pruner."""
-
-    step: int
-    gives_up: bool
-    notes: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -52,30 +45,35 @@ class ArmMemory:
 
     def __init__(
         self,
-        name: str,
         pruning: Pruning,
         objectives: Objectives,
-        stored: Sequence[FrozenTrial],
-        rows: Mapping[int, TrialRow],
+        distributions: Mapping[str, BaseDistribution],
+        rows: Sequence[TrialRecord],
         evaluations: Mapping[int, Sequence[EvaluationRecord]],
     ) -> None:
-        """Take in the stored trials; `evaluations` with cells, if an objective needs them."""
+        """Take in the stored trials; `evaluations` with cells, if an objective needs them.
+
+        DamagedRow when a trial does not fit the distributions.
+        """
         self._pruning = pruning
         self._objectives = objectives
         self._with_cells = needs_cells(objectives.others)
         self._costs: dict[int, Cost] = {}
         self._seen: dict[int, dict[int, Seen]] = {}  # of running trials, by step
         self._points: dict[int, Point] = {}  # of complete trials
+        stored = all_as_optuna(rows, evaluations, distributions, self._step)
         learned = [
-            self._take_in(trial, rows[trial.number], evaluations.get(trial.number, ()))
-            for trial in stored
+            self._take_in(trial, row, evaluations.get(row.number, ()))
+            for trial, row in zip(stored, rows, strict=True)
         ]
-        self._memory = in_memory(name, learned, objectives.directions)
+        self._memory = in_memory(learned, objectives.directions)
         self._study = self._memory.study
-        self._study.pruner = pruning.pruner
+
+    def _step(self, evaluation: EvaluationRecord) -> int:
+        return self._pruning.step(evaluation.passes)
 
     def _take_in(
-        self, trial: FrozenTrial, row: TrialRow, evaluations: Sequence[EvaluationRecord]
+        self, trial: FrozenTrial, row: TrialRecord, evaluations: Sequence[EvaluationRecord]
     ) -> FrozenTrial:
         """Return a stored trial as samplers see it; pruners learn of it too."""
         number = trial.number
@@ -83,8 +81,9 @@ class ArmMemory:
         if self._with_cells:
             seen = {}
             for each in evaluations:
-                seen.setdefault(self._pruning.step(each.passes), (each.objective, each.cells))
+                seen.setdefault(self._step(each), (each.objective, each.cells))
         self._seen[number] = seen
+        self._pruning.take_in(number, self._curve(number))
         if trial.state == TrialState.RUNNING:
             return trial
         state = trial.state if row.counts else TrialState.FAIL
@@ -138,19 +137,18 @@ class ArmMemory:
         """Return the reported values of a trial by step."""
         return self._memory.trial(number).intermediate_values
 
-    def report(self, trial: Trial, evaluation: EvaluationRecord) -> Reported | None:
-        """Add an evaluation; None if its step is known, by an earlier attempt too."""
-        number, step = trial.number, self._pruning.step(evaluation.passes)
-        before = self._memory.trial(number)
-        if step in before.intermediate_values:
-            return None
+    def report(self, trial: Trial, evaluation: EvaluationRecord) -> bool:
+        """Add an evaluation; return whether to prune the trial.
+
+        One whose step is known, by an earlier attempt too, changes nothing.
+        """
+        number, step = trial.number, self._step(evaluation)
+        if step in self.values_of(number):
+            return False
         cells = evaluation.cells if self._with_cells else ()
         self._seen[number][step] = (evaluation.objective, cells)
         self._memory.report(number, step, evaluation.objective)
-        gives_up = self._pruning.gives_up(trial, self._curve(number))
-        notes = self._memory.trial(number).system_attrs
-        added = {key: notes[key] for key in notes.keys() - before.system_attrs.keys()}
-        return Reported(step, gives_up, added)
+        return self._pruning.gives_up(number, self._curve(number))
 
     def end(
         self, trial: Trial, state: TrialState, value: float | None, cost: Cost | None, cause: str

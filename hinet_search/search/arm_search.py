@@ -1,8 +1,7 @@
 """Arm search: draw the trials of one arm within an exact budget, and record how they end.
 
 Samplers and pruners see an Optuna study in memory that is built from our rows (arm_memory.py). Each
-event of a trial (a draw with all its parameters, an evaluation, an end) is written to our rows
-first, and then to Optuna's storage, which Optuna's dashboard shows.
+event of a trial (a draw with all its parameters, an evaluation, an end) is written to our rows.
 """
 
 import json
@@ -13,18 +12,18 @@ from itertools import islice
 from statistics import mean
 from typing import Protocol
 
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import Trial, TrialState
 
 from hinet_search.common import crash_points
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.results.records import Cost, EvaluationRecord, Scalar
+from hinet_search.results.records import Cost, EvaluationRecord, Scalar, TrialRecord
 from hinet_search.results.trade_offs import Objectives, needs_cells
 from hinet_search.search.arm_memory import ArmMemory
 from hinet_search.search.arm_trials import DrawnTrial, TrialCounts
 from hinet_search.search.identity import distributions
-from hinet_search.search.sampling import Pruning, derive_seed
-from hinet_search.storage.optuna.write_trials import OptunaArm
-from hinet_search.storage.rows import TrialRow, utc_now
+from hinet_search.search.pruning import Pruning
+from hinet_search.search.sampling import derive_seed
+from hinet_search.storage.rows import utc_now
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import DENSE_PARAMETERS, EVALUATIONS, Arm
 from hinet_search.study.starts import distinct
@@ -65,17 +64,17 @@ class ArmSearch:
         if isinstance(stored_size, int):
             self.arm = arm.fixing({DENSE_PARAMETERS: stored_size})
         evaluations = int(str(arm.space.fixed.get(EVALUATIONS, TrainConfig().evaluations_per_pass)))
-        self._pruning = Pruning(spec.pruner, spec.passes, evaluations)
-        self._optuna, stored = self._open_copy()
-        self._rows = {row.number: row for row in store.trial_rows(arm.name)}
+        name = f"{store.study}/{arm.name}"
+        pruning = Pruning(spec.pruner, spec.passes, evaluations, name)
+        rows = store.trials(arm.name)
+        self._rows = {row.number: row for row in rows}
         self._objectives = objectives
-        evaluated = store.evaluations(arm.name) if needs_cells(objectives.others) else {}
-        self._memory = ArmMemory(
-            self._optuna.name, self._pruning, objectives, stored, self._rows, evaluated
-        )
+        evaluated = store.evaluations(arm.name, cells=needs_cells(objectives.others))
+        with store.database.guarded():
+            self._memory = ArmMemory(pruning, objectives, distributions(arm.space), rows, evaluated)
         self._live: dict[int, Trial] = {}
-        self._interrupted = [trial.number for trial in stored if trial.state == TrialState.RUNNING]
-        self._num_trials = len(stored)
+        self._interrupted = [row.number for row in rows if row.state == "running"]
+        self._num_trials = len(rows)
         finished = [row for row in self._rows.values() if row.state != "running" and row.counts]
         self._num_counted = len(finished)
         self._tried = {config_key(row.parameters) for row in finished}
@@ -209,14 +208,8 @@ class ArmSearch:
     def on_evaluation(self, number: int, evaluation: EvaluationRecord) -> bool:
         """Record an evaluation; return whether the trial should be pruned."""
         self._store.record_evaluation(self.arm.name, number, self._rows[number].attempt, evaluation)
-        crash_points.point("between_evaluation_and_optuna")
-        reported = self._memory.report(self._live[number], evaluation)
-        if reported is None:
-            return False
-        crash_points.point("before_report")
-        self._optuna.report(number, reported.step, evaluation.objective, reported.notes)
-        crash_points.point("after_report")
-        return reported.gives_up
+        crash_points.point("after_evaluation_row")
+        return self._memory.report(self._live[number], evaluation)
 
     def finish(
         self, number: int, state: TrialState, value: float | None, cost: Cost | None, cause: str
@@ -246,17 +239,17 @@ class ArmSearch:
         """Return each parameter's share in the spread of values; empty for too few trials."""
         return self._memory.importances()
 
-    def complete_trials(self) -> list[TrialRow]:
+    def complete_trials(self) -> list[TrialRecord]:
         """Return the complete trials, best first."""
         sign = -1.0 if self._objectives.first.maximize else 1.0
         complete = [row for row in self._rows.values() if row.state == "complete"]
         return sorted(complete, key=lambda row: (sign * (row.value or 0.0), row.number))
 
-    def best_trials(self, count: int) -> list[TrialRow]:
+    def best_trials(self, count: int) -> list[TrialRecord]:
         """Return the best complete trials, or with several objectives those that spread best."""
         return [self._rows[number] for number in self._memory.best(count)]
 
-    def trained_default(self) -> TrialRow | None:
+    def trained_default(self) -> TrialRecord | None:
         """Return trial 0 if it is complete or pruned; None when it failed or was too large."""
         default = self._rows.get(0)
         good = default is not None and default.counts and default.state in ("complete", "pruned")
@@ -339,7 +332,18 @@ class ArmSearch:
         crash_points.point("after_draw")
         earlier = self._rows.get(number)
         attempt, started = (earlier.attempt + 1, earlier.started) if earlier else (1, utc_now())
-        row = TrialRow(number, attempt, is_default=number == 0, parameters=drawn, started=started)
+        row = TrialRecord(
+            number=number,
+            state="running",
+            value=None,
+            parameters=drawn,
+            is_default=number == 0,
+            cause="",
+            evaluations=(),
+            cost=None,
+            started=started,
+            attempt=attempt,
+        )
         if refusal := self._refusal(drawn, config, beside):
             self._memory.refuse(trial)
             self._record(replace(row, state="pruned", finished=utc_now(), cause=refusal))
@@ -350,22 +354,9 @@ class ArmSearch:
         crash_points.point("after_trial_row")
         return DrawnTrial(number, drawn, attempt, config, problem)
 
-    def _record(self, row: TrialRow) -> None:
-        """Write our row, then Optuna's copy.
-
-        If the process dies in between, the next launch repairs the copy.
-        """
+    def _record(self, row: TrialRecord) -> None:
         self._rows[row.number] = row
         self._store.record_trial(self.arm.name, row)
-        crash_points.point("between_row_and_optuna")
-        if not self._optuna.write(row, self._memory.values_of(row.number)):
-            self._optuna, _ = self._open_copy()
-
-    def _open_copy(self) -> tuple[OptunaArm, list[FrozenTrial]]:
-        """Open Optuna's copy of the arm, repaired from our rows; return it and its trials."""
-        return self._store.optuna_arm(
-            self.arm.name, distributions(self.arm.space), self._pruning.step
-        )
 
     def _refusal(
         self, drawn: Mapping[str, Scalar], config: TrialConfig | None, beside: TrialConfig | None

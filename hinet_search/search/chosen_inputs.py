@@ -35,7 +35,7 @@ def with_chosen_inputs(
     groups = _stored(followers, store)
     if groups is None and context.spec.most_input_trainings:
         choice = Measurement(ready, context, drive).choose()
-        has_trials = any(store.trial_rows(arm.name) for arm in followers)
+        has_trials = any(store.trials(arm.name) for arm in followers)
         is_followed = bool(followers) and not has_trials
         context.watcher.event(Event("inputs", sentence(choice, is_followed=is_followed)))
         for text in _exceptions(arms, has_trials=has_trials):

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from hinet_search.common import crash_points
-from hinet_search.common.amounts import counted
 from hinet_search.common.errors import AllTrialsFailed, Interrupted, TransientError
 from hinet_search.common.files import whole_files
 from hinet_search.common.retry import Retry, once
@@ -22,6 +21,7 @@ from hinet_search.search.chosen_inputs import with_chosen_inputs
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import HeartbeatMonitor, Phase, StopFlag, clock, drive
 from hinet_search.search.ensembles import Ensembles, run_key
+from hinet_search.search.optuna_copies import OptunaCopies
 from hinet_search.search.phases.finalists import (
     Candidate,
     CandidateRun,
@@ -70,6 +70,7 @@ class Coordinator:
         self._slots_wait = ""  # what slots wait for, as last reported
         self._progress = self._new_progress()
         self._students: list[Arm] = []
+        self._copies = OptunaCopies()
 
     def _new_progress(self) -> Progress:
         ready, spec = self._ready, self._spec
@@ -92,8 +93,6 @@ class Coordinator:
         with self._recorded():
             self._choose_inputs(partial(self._drive, executor))
             searches = [self._arm_search(arm) for arm in self._ready.study.arms]
-            if not self._is_done:
-                self._leave_notes()
             self._phases(executor, searches)
 
     def _choose_inputs(self, drive: Callable[[Phase], None]) -> None:
@@ -105,33 +104,11 @@ class Coordinator:
         arms = with_chosen_inputs(self._ready, self._context(), drive)
         self._ready = replace(self._ready, study=replace(study, arms=arms))
 
-    def _leave_notes(self) -> None:
-        """Write a note for each arm that Optuna's dashboard shows until there is a verdict.
-
-        Its text holds after a kill too.
-        """
-        stored = self._store.load_study()
-        assert stored is not None, "it was written before it runs"
-        for arm in self._ready.study.arms:
-            self._store.leave_note(
-                arm.name,
-                f"No verdict yet: study {stored.name} is not done. "
-                f"To see whether it runs, and its progress:\n\n"
-                f"    hinet-search status\n\n"
-                f"Arm {arm.name} has {self._trials_in_words(arm)} to make. To run or resume it:\n\n"
-                f"    {stored.command}\n",
-            )
-
-    def _trials_in_words(self, arm: Arm) -> str:
-        if self._spec.budget is None:
-            return counted(arm.space.size(self._spec.trials), "trial")
-        return "as many trials as its budget of time has room for"
-
     @contextmanager
     def _recorded(self) -> Iterator[None]:
         """Record the study's state and seconds around the block; handle signals inside it.
 
-        It is done in the transaction that stores its verdict.
+        It is done in the transaction that stores its verdict. Optuna's copies are updated after it.
         """
         if not self._is_done:
             self._store.set_state("running")
@@ -148,12 +125,12 @@ class Coordinator:
             if state == "done" or not self._is_done:
                 store.set_state(state, self._elapsed(), sentence)
             crash_points.point("after_state")
+            self._copies.update(store, self._arms)
 
     def _open_again(self) -> None:
         """Run a study that was done: a job of it has begun, so it has no verdict until it ends."""
         self._is_done = False
         self._store.set_state("running")
-        self._leave_notes()
 
     def _elapsed(self) -> float:
         """Seconds of the study, over all launches."""
@@ -295,8 +272,11 @@ class Coordinator:
 
     def _stored_finalists(self) -> Mapping[str, tuple[FinalistRecord, ...]]:
         by_arm = self._store.finalists()
-        arms = (*self._ready.study.arms, *self._students)
-        return {arm.name: by_arm.get(arm.name, ()) for arm in arms}
+        return {arm.name: by_arm.get(arm.name, ()) for arm in self._arms}
+
+    @property
+    def _arms(self) -> tuple[Arm, ...]:
+        return (*self._ready.study.arms, *self._students)
 
     def _drive(self, executor: Executor, phase: Phase) -> None:
         drive(executor, phase, self._stop, partial(self._tick, executor), self._say, self._monitor)
@@ -332,6 +312,7 @@ class Coordinator:
         if self._progress.seconds - self._renewed > LEASE_RENEWAL_SECONDS:
             self._renewed = self._progress.seconds
             self._store.renew_lease()
+        self._copies.update_now_and_then(self._store, self._arms)
         self._watcher.tick(self._progress)
 
     def _arm_search(self, arm: Arm) -> ArmSearch:

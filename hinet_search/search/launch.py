@@ -23,7 +23,7 @@ from hinet_search.search.progress import Event, Watcher
 from hinet_search.search.time_budget import FIRST_ROUND
 from hinet_search.storage.engine import Database, connect, connect_if_there
 from hinet_search.storage.load import load_record
-from hinet_search.storage.rows import ArmRow, StudyRow, utc_now
+from hinet_search.storage.rows import StudyRow, new_arm, utc_now
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import ResolvedStudy
@@ -44,7 +44,7 @@ def launch(
     uuid = stored.uuid if stored else uuid4().hex
     with (
         closing(_started(ready, options.folder.absolute(), uuid)) as executor,
-        _open(options.storage_url(study), watcher) as database,
+        _open(options.storage_url(study)) as database,
         _lease(StudyStore(database, study.name)) as store,
     ):
         artifacts = _enter(ready, store, options, _row(ready, options, command, uuid), watcher)
@@ -63,8 +63,8 @@ def _started(ready: PreparedStudy, home: Path, uuid: str) -> Executor:
 
 
 @contextmanager
-def _open(url: str, watcher: Watcher) -> Iterator[Database]:
-    database = connect(url, create=True, say=lambda text: watcher.event(Event("database", text)))
+def _open(url: str) -> Iterator[Database]:
+    database = connect(url, create=True)
     try:
         yield database
     finally:
@@ -87,7 +87,7 @@ def _enter(
 ) -> Path:
     """Write the study, or what is new in it; claim the folder of its files and return it."""
     study, stored = ready.study, store.load_study()
-    arms = [ArmRow.of(arm) for arm in study.arms]
+    arms = [new_arm(arm) for arm in study.arms]
     artifacts = artifacts_of(study.name, options)
     refuse_files_of_another(artifacts, stored or row)
     if stored is None:
@@ -201,7 +201,7 @@ def artifacts_of(name: str, options: LaunchOptions) -> Path:
 
 
 def _stored(study: ResolvedStudy, options: LaunchOptions) -> StudyRow | None:
-    """Return the stored row of a study; None when there is none, or the tables are older.
+    """Return the stored row of a study; None when there is none.
 
     StudyConflict when a live process runs the study.
     """

@@ -33,7 +33,7 @@ class StoredStudy:
 def find_stored_study(ready: PreparedStudy, options: LaunchOptions) -> StoredStudy | None:
     """Return what is stored under the study's name.
 
-    None when nothing is stored, or the tables have an older version, which a launch migrates.
+    None when nothing is stored.
     Errors: those of connect_if_there, and StudyConflict when it is another study.
     """
     study = ready.study

@@ -23,7 +23,7 @@ from hinet_search.search.phases.finalists import (
 from hinet_search.search.phases.trials import TrialPhase
 from hinet_search.search.phases.trials_then_finalists import TrialsThenFinalists
 from hinet_search.search.progress import ArmProgress
-from hinet_search.storage.rows import ArmRow
+from hinet_search.storage.rows import new_arm
 from hinet_search.study.load_study import Arm
 from hinet_search.study.search_space import load_space
 from hinet_search.study.study_spec import MOST_AUTO, StudySpec, TeachingSpec
@@ -96,7 +96,7 @@ def teach(
         [arm.name for arm in students if stored.get(arm.name, arm.student_of) != arm.student_of],
     )
     for arm in students:
-        store.add_arm(ArmRow.of(arm))
+        store.add_arm(new_arm(arm))
         progress.arms[arm.name] = ArmProgress(arm.name, spec.trials)
     objectives = Objectives(Objective(spec.objective))  # a teacher changes no cost
     searches = [ArmSearch(arm, spec, objectives, store, NoLimits()) for arm in students]

@@ -71,8 +71,8 @@ def _refuse_without_database(study: ResolvedStudy, options: LaunchOptions) -> No
         url = parse_address(options.storage_url(study)).masked
         raise ConfigurationError(
             f"{study.file.place(('warm_start',))}: warm_start needs studies in the database of "
-            f"this one, and {url} is not there, or of an earlier version",
-            remedy="launch those studies first, or bring them forward with hinet-search migrate",
+            f"this one, and {url} is not there",
+            remedy="launch those studies first",
         )
 
 

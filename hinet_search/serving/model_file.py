@@ -1,7 +1,6 @@
 """Model file: config.yaml of an exported folder, which says what its models are and what they read.
 
-A folder holds models of one finalist or of several, each with the seeds that are members. A folder
-of format 1 holds one finalist, whose seeds have equal weights.
+A folder holds models of one finalist or of several, each with the seeds that are members.
 """
 
 from collections.abc import Mapping
@@ -19,10 +18,10 @@ from hinet_search.results.ensemble_records import Member, RunKey, Scale
 from hinet_search.serving.history import table_names
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.lineage import NewerFit, StudyRows
-from hinet_search.study.validation_messages import Location, in_words
+from hinet_search.study.validation_messages import in_words
 from hinet_search.study.yaml_file import YamlFile
 
-FORMAT, EARLIER_FORMAT = 2, 1
+FORMAT = 2
 CONFIG, ENCODING, COLUMNS, KNOTS = "config.yaml", "encoding", "columns", "knots"
 
 TrialNumber = Annotated[int, Field(ge=0, lt=2**31)]
@@ -164,63 +163,13 @@ def calibrated_cells(calibration: Calibration | None) -> tuple[CalibratedCell, .
     )
 
 
-class EarlierModelFile(Frozen):
-    """Content of config.yaml in format 1."""
-
-    format: Literal[1]
-    study: Text
-    arm: Text
-    trial: TrialNumber
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
-    model: Text
-    settings: Settings
-    inputs: Inputs
-    data: Text
-    versions: dict[Text, Text]
-
-    @model_validator(mode="after")
-    def _seeds_once(self) -> "EarlierModelFile":
-        if len(set(self.seeds)) < len(self.seeds):
-            seeds = ", ".join(map(str, self.seeds))
-            raise ValueError(f"seeds must name every seed once, got {seeds}")
-        return self
-
-    @property
-    def current(self) -> ModelFile:
-        """The same folder in the current format."""
-        weight = 1 / len(self.seeds)
-        seeds = tuple(WeightedSeed(seed=seed, weight=weight) for seed in self.seeds)
-        model = ModelOfFile(
-            arm=self.arm, trial=self.trial, model=self.model, settings=self.settings, seeds=seeds
-        )
-        return ModelFile(
-            format=FORMAT,
-            study=self.study,
-            name=self.arm,
-            scale="probabilities",
-            models=(model,),
-            inputs=self.inputs,
-            data=self.data,
-            versions=self.versions,
-        )
-
-
 def parse_model_file(yaml: YamlFile) -> ModelFile:
-    """Parse config.yaml of the current or the earlier format; DataError for another format."""
+    """Parse config.yaml; DataError for another format."""
     got = yaml.tree.get("format")
-    if got == EARLIER_FORMAT:
-        return yaml.parse(EarlierModelFile).current
-    if got == FORMAT:
-        return yaml.parse(ModelFile)
-    raise DataError(
-        f"{yaml.place(('format',))}: format must be {EARLIER_FORMAT} or {FORMAT}, "
-        f"got {in_words(got)}",
-        remedy=f"install the version of hinet-search that {CONFIG} names, "
-        "or export the model again",
-    )
-
-
-def place_of_model(yaml: YamlFile, number: int, location: Location) -> str:
-    """Return the place of a key of model `number`; in format 1 its keys are those of the file."""
-    is_earlier = yaml.tree.get("format") == EARLIER_FORMAT
-    return yaml.place(location if is_earlier else ("models", number, *location))
+    if got != FORMAT:
+        raise DataError(
+            f"{yaml.place(('format',))}: format must be {FORMAT}, got {in_words(got)}",
+            remedy=f"install the version of hinet-search that {CONFIG} names, "
+            "or export the model again",
+        )
+    return yaml.parse(ModelFile)

@@ -36,7 +36,6 @@ from hinet_search.serving.model_file import (
     ModelOfFile,
     WeightedSeed,
     parse_model_file,
-    place_of_model,
 )
 from hinet_search.serving.profile import Profile, profile_of_model
 from hinet_search.serving.sealed import AGAIN, refuse_other_files, sealed_files
@@ -128,14 +127,14 @@ def _config(yaml: YamlFile, number: int, model: ModelOfFile) -> TrialConfig:
     try:
         model_module(model.model)
     except ConfigurationError as error:
-        at = f"{place_of_model(yaml, number, ('model',))}: {model.title}"
+        at = f"{yaml.place(('models', number, 'model'))}: {model.title}"
         raise ConfigurationError(
             *(f"{at}: {problem}" for problem in error.problems), remedy=error.remedy
         ) from error
     return whole_config(
         model.model,
         model.settings,
-        lambda location: place_of_model(yaml, number, ("settings", *location)),
+        lambda location: yaml.place(("models", number, "settings", *location)),
     )
 
 

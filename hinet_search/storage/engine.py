@@ -23,14 +23,7 @@ from hinet_search.common.database_url import Address, parse_address
 from hinet_search.common.errors import DatabaseAway, EnvironmentFault, StudyConflict
 from hinet_search.storage import sqlite_file
 from hinet_search.storage.damage import REMEDY, DamagedRow
-from hinet_search.storage.migrations import (
-    MIGRATE,
-    bring_forward,
-    check_version,
-    make_or_migrate,
-    version_of,
-)
-from hinet_search.storage.tables import VERSION
+from hinet_search.storage.schema import check_version, make_tables
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -102,18 +95,14 @@ class Database:
         self.engine.dispose()
 
 
-def _quiet(_text: str) -> None:
-    """Ignore a message."""
-
-
-def connect(url: str, *, create: bool = False, say: Callable[[str], None] = _quiet) -> Database:
+def connect(url: str, *, create: bool = False) -> Database:
     """Open the database at `url`, a path or URL.
 
-    `create=True` is for a coordinator: make what is missing (folder, file, tables), migrate older
-    tables and report that to `say`, and let Optuna's transactions take the write lock at once.
-    `create=False` is for readers: make and change nothing.
+    `create=True` is for a coordinator: make what is missing (folder, file, tables), and let
+    Optuna's transactions take the write lock at once. `create=False` is for readers: make and
+    change nothing.
     Errors: EnvironmentFault when there is no database or it cannot be reached, StudyConflict when
-    it has another layout, ConfigurationError for any other kind of URL.
+    it has tables of another version, ConfigurationError for any other kind of URL.
     """
     address = parse_address(url)
     if address.file is not None:
@@ -126,13 +115,13 @@ def connect(url: str, *, create: bool = False, say: Callable[[str], None] = _qui
                 address.masked, _reading_engine(address), partial(_storage, address, create=False)
             )
         with _creation_lock(address, bare):
-            make_or_migrate(bare, address.masked, say)
+            make_tables(bare, address.masked)
             storage = _storage(address, create=True)
         return Database(address.masked, storage.engine, lambda: storage)
 
 
 def connect_if_there(url: str) -> Database | None:
-    """Open the database as a reader; None where a launch would make it or migrate its tables.
+    """Open the database as a reader; None where a launch would make it.
 
     Errors: those of connect, and EnvironmentFault where a launch could not write the database.
     """
@@ -142,25 +131,9 @@ def connect_if_there(url: str) -> Database | None:
     try:
         return connect(url)
     except (EnvironmentFault, StudyConflict) as error:
-        if error.remedy not in (LAUNCH_FIRST, MIGRATE):
+        if error.remedy != LAUNCH_FIRST:
             raise
         return None
-
-
-def migrate(url: str, say: Callable[[str], None]) -> None:
-    """Migrate older tables of the database at `url`, and report that to `say`; make nothing else.
-
-    Errors are those of connect.
-    """
-    address = parse_address(url)
-    if address.file is not None:
-        _refuse_unusable(address.file, create=False)
-        _refuse_unusable(address.file, create=True)
-    with _guarded(address.masked):
-        bare = _bare_engine(address, create=True)
-        if version_of(bare, address.masked, LAUNCH_FIRST) < VERSION:
-            with _creation_lock(address, bare):
-                bring_forward(bare, address.masked, say)
 
 
 def _refuse_unusable(file: Path, *, create: bool) -> None:

@@ -130,14 +130,6 @@ def release(connection: Connection, study: str, holder: Holder) -> None:
     connection.execute(delete(lease).where(_is_of(study, holder)))
 
 
-def held_studies(connection: Connection) -> set[str]:
-    """Return the names of the studies whose holder may be alive."""
-    now, asking = _now(connection), this_process()
-    leases = map(_to_lease, connection.execute(select(lease)).all())
-    waited_for = [held for held in leases if not _is_given_up(connection, held)]
-    return {held.study for held in waited_for if _may_live(held, now, asking)}
-
-
 def seconds_since_heartbeat(connection: Connection, study: str) -> float | None:
     """Return the seconds since the holder's heartbeat, by the database's clock.
 

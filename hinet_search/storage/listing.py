@@ -171,13 +171,3 @@ def read_change_marker(database: Database, name: str) -> ChangeMarker:
             evaluations=connection.execute(evaluations).scalar_one(),
             seconds_since_heartbeat=seconds_since_heartbeat(connection, name),
         )
-
-
-def optuna_numbers(database: Database, name: str) -> Mapping[str, int]:
-    """Return the key of each arm's Optuna study, by arm; an arm that has not begun has none."""
-    arm = tables.arm.c
-    begun = select(arm.arm, arm.optuna_study_id).where(
-        arm.study == name, arm.optuna_study_id.is_not(None)
-    )
-    with database.reading() as connection:
-        return {row.arm: row.optuna_study_id for row in connection.execute(begun)}

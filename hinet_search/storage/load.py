@@ -25,7 +25,7 @@ from hinet_search.storage.engine import Database
 from hinet_search.storage.lease import state_now
 from hinet_search.storage.listing import find_study
 from hinet_search.storage.row_mapping import configurations, shared_batches, to_json
-from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
+from hinet_search.storage.rows import StudyRow
 from hinet_search.storage.test_accesses import count_test_accesses
 
 NO_CELLS = to_json(row_mapping.CELLS, ())
@@ -55,12 +55,17 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
             sizes = configurations(row.spec_json, row.budget.trials)
             one_order = shared_batches(row.spec_json)
 
-    def arm_record(arm: ArmRow) -> ArmRecord:
+    def arm_record(arm: ArmRecord) -> ArmRecord:
         arm_trials = [
-            _trial(trial, evaluations.get((arm.name, trial.number), ()))
+            replace(trial, evaluations=evaluations.get((arm.name, trial.number), ()))
             for trial in trials[arm.name]
         ]
-        return _arm(arm, arm_trials, finalists[arm.name], sizes.get(arm.name))
+        return replace(
+            arm,
+            trials=tuple(arm_trials),
+            finalists=tuple(finalists[arm.name]),
+            configurations=sizes.get(arm.name),
+        )
 
     records = tuple(arm_record(arm) for arm in arms)
     return replace(
@@ -68,27 +73,6 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
         shared_batches=one_order,
         ensembles=ensembles,
         input_runs=input_runs,
-    )
-
-
-def _arm(
-    arm: ArmRow,
-    trials: Sequence[TrialRecord],
-    finalists: Sequence[FinalistRecord],
-    configurations: int | None,
-) -> ArmRecord:
-    return ArmRecord(
-        name=arm.name,
-        model=arm.model,
-        ranges=arm.ranges,
-        fixed=arm.fixed,
-        trials=tuple(trials),
-        finalists=tuple(finalists),
-        importances=arm.importances,
-        size_of=arm.size_of,
-        configurations=configurations,
-        student_of=arm.student_of,
-        starts=arm.starts,
     )
 
 
@@ -133,24 +117,29 @@ def load_starts(database: Database, study: str) -> Mapping[str, tuple[Start, ...
 
 
 def load_reports(
-    connection: Connection, study: str, arm: str, *, cells: bool = False
+    connection: Connection, study: str, arm: str, *, cells: bool = False, first: int = 0
 ) -> Mapping[int, list[EvaluationRecord]]:
-    """Load the evaluations of an arm's trials, by trial number: of all attempts."""
+    """Load the evaluations of an arm's trials from number `first` on: of all attempts."""
     by_number = defaultdict(list)
-    for row in _evaluation_rows(connection, study, trial_cells=cells, arm=arm):
+    for row in _evaluation_rows(connection, study, trial_cells=cells, arm=arm, first=first):
         by_number[row.number].append(row_mapping.evaluation_from_row(row))
     return by_number
 
 
 def _evaluation_rows(
-    connection: Connection, study: str, *, trial_cells: bool, arm: str | None = None
+    connection: Connection,
+    study: str,
+    *,
+    trial_cells: bool,
+    arm: str | None = None,
+    first: int = 0,
 ) -> Sequence[AnyRow]:
     columns = tables.evaluation.c
     cells = columns.cells_json if trial_cells else literal(NO_CELLS).label("cells_json")
     others = [column for column in columns if column.name != "cells_json"]
     statement: Select[Any] = select(*others, cells).where(columns.study == study)
     if arm is not None:
-        statement = statement.where(columns.arm == arm)
+        statement = statement.where(columns.arm == arm, columns.number >= first)
     return connection.execute(statement.order_by(columns.arm, columns.number, columns.step)).all()
 
 
@@ -172,27 +161,11 @@ def _finalists(rows: Sequence[AnyRow]) -> Mapping[str, list[FinalistRecord]]:
     return by_arm
 
 
-def _trials(rows: Sequence[AnyRow]) -> Mapping[str, list[TrialRow]]:
+def _trials(rows: Sequence[AnyRow]) -> Mapping[str, list[TrialRecord]]:
     by_arm = defaultdict(list)
     for row in rows:
         by_arm[row.arm].append(row_mapping.trial_from_row(row))
     return by_arm
-
-
-def _trial(row: TrialRow, evaluations: tuple[EvaluationRecord, ...]) -> TrialRecord:
-    return TrialRecord(
-        number=row.number,
-        state=row.state,
-        value=row.value,
-        parameters=row.parameters,
-        is_default=row.is_default,
-        cause=row.cause,
-        evaluations=evaluations,
-        cost=row.cost,
-        started=row.started,
-        finished=row.finished,
-        attempt=row.attempt,
-    )
 
 
 def _record(row: StudyRow, arms: tuple[ArmRecord, ...], test_accesses: int) -> StudyRecord:

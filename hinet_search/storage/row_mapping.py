@@ -8,9 +8,7 @@ by search/identity.py and read here.
 
 import json
 import math
-import re
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache, lru_cache
 from types import GenericAlias
 from typing import Any
@@ -21,6 +19,7 @@ from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.input_groups import AND
 from hinet_search.results.records import (
+    ArmRecord,
     Budget,
     CellValue,
     Cost,
@@ -33,10 +32,11 @@ from hinet_search.results.records import (
     ParameterRange,
     Scalar,
     Start,
+    TrialRecord,
 )
 from hinet_search.storage import tables
 from hinet_search.storage.damage import AnyRow, reads, row_of
-from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow
+from hinet_search.storage.rows import StudyRow
 from hinet_search.study.distributions import Distribution
 from hinet_search.study.search_space import SearchSpace, parents_first
 
@@ -92,7 +92,7 @@ def study_from_row(row: AnyRow) -> StudyRow:
     )
 
 
-def arm_to_row(study: str, position: int, arm: ArmRow) -> dict[str, object]:
+def arm_to_row(study: str, position: int, arm: ArmRecord) -> dict[str, object]:
     """Convert an arm to columns of hs_arm."""
     return {
         "study": study,
@@ -148,13 +148,15 @@ def budget_from_row(row: AnyRow) -> Budget:
 
 
 @reads(tables.arm)
-def arm_from_row(row: AnyRow) -> ArmRow:
-    """Convert a row of hs_arm."""
-    return ArmRow(
+def arm_from_row(row: AnyRow) -> ArmRecord:
+    """Convert a row of hs_arm, without trials and finalists."""
+    return ArmRecord(
         name=row.arm,
         model=row.model,
         ranges=_json(RANGES, row, "ranges_json"),
         fixed=_json(PARAMETERS, row, "fixed_json"),
+        trials=(),
+        finalists=(),
         importances=_json(IMPORTANCES, row, "importances_json"),
         size_of=row.size_of,
         student_of=row.student_of,
@@ -162,8 +164,8 @@ def arm_from_row(row: AnyRow) -> ArmRow:
     )
 
 
-def trial_to_row(study: str, arm: str, trial: TrialRow) -> dict[str, object]:
-    """Convert a trial to columns of hs_trial."""
+def trial_to_row(study: str, arm: str, trial: TrialRecord) -> dict[str, object]:
+    """Convert a trial to columns of hs_trial; its evaluations are rows of their own."""
     return {
         "study": study,
         "arm": arm,
@@ -181,21 +183,22 @@ def trial_to_row(study: str, arm: str, trial: TrialRow) -> dict[str, object]:
 
 
 @reads(tables.trial)
-def trial_from_row(row: AnyRow) -> TrialRow:
-    """Convert a row of hs_trial."""
+def trial_from_row(row: AnyRow) -> TrialRecord:
+    """Convert a row of hs_trial, without evaluations."""
     if row.state == "complete" and row.value is None:
         raise ValueError("a complete trial must have a value")
-    return TrialRow(
+    return TrialRecord(
         number=row.number,
-        attempt=row.attempt,
-        is_default=row.is_default,
-        parameters=_json(PARAMETERS, row, "parameters_json"),
-        started=row.started,
         state=row.state,
         value=row.value,
-        finished=row.finished or "",
+        parameters=_json(PARAMETERS, row, "parameters_json"),
+        is_default=row.is_default,
         cause=row.cause,
+        evaluations=(),
         cost=None if row.cost_json is None else _json(Cost, row, "cost_json"),
+        started=row.started,
+        finished=row.finished or "",
+        attempt=row.attempt,
     )
 
 
@@ -263,21 +266,8 @@ def finalist_run_from_row(row: AnyRow) -> FinalistRun:
         test_cells=None if row.test_cells_json is None else _json(CELLS, row, "test_cells_json"),
         evaluations=_json(EVALUATIONS, row, "evaluations_json"),
         cost=_json(Cost, row, "cost_json"),
-        insight=_with_names_of_today(_json(Insight, row, "insight_json")),
+        insight=_json(Insight, row, "insight_json"),
     )
-
-
-def _with_names_of_today(insight: Insight) -> Insight:
-    """Name specific experts as models do now; earlier versions stored them as `own`."""
-    gates = tuple(
-        replace(
-            gate,
-            where=re.sub("/own sub-experts$", "/specific sub-experts", gate.where),
-            experts=tuple(re.sub(r"^own (?=\d)", "specific ", name) for name in gate.experts),
-        )
-        for gate in insight.gates
-    )
-    return replace(insight, gates=gates)
 
 
 def finalist_from_rows(rows: Sequence[AnyRow]) -> FinalistRecord:

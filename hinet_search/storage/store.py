@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, select, update
@@ -14,6 +13,7 @@ from hinet_search.common.errors import StudyConflict
 from hinet_search.common.retry import Retry, once, with_retries
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.records import (
+    ArmRecord,
     CellValue,
     EvaluationRecord,
     FinalistRecord,
@@ -21,6 +21,7 @@ from hinet_search.results.records import (
     FinalistSummary,
     InputRun,
     Scalar,
+    TrialRecord,
 )
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage import lease, row_mapping, tables
@@ -33,11 +34,10 @@ from hinet_search.storage.load import (
     load_record,
     load_reports,
 )
-from hinet_search.storage.optuna.notes import optuna_name
-from hinet_search.storage.optuna.read_trials import all_as_optuna
-from hinet_search.storage.optuna.write_trials import OptunaArm, OptunaCopy
+from hinet_search.storage.optuna_copy import OptunaCopy, optuna_name
+from hinet_search.storage.optuna_trials import all_as_optuna
 from hinet_search.storage.row_mapping import to_json
-from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow, utc_now
+from hinet_search.storage.rows import StudyRow, utc_now
 from hinet_search.storage.tables import insert_if_absent, upsert
 from hinet_search.storage.test_accesses import (
     accessed_seeds,
@@ -53,6 +53,11 @@ _ADDED_TO_ARM = ("fixed_json", "importances_json", "starts_json")
 
 def _nothing() -> None:
     """Do nothing."""
+
+
+def _step(evaluation: EvaluationRecord) -> int:
+    """Return Optuna's step of an evaluation in its storage."""
+    return evaluation.step
 
 
 @with_retries("acquire_lease", "create_study")
@@ -98,7 +103,7 @@ class StudyStore:
             lease.give_up(self.database.engine.url, self.study, self.holder)
             raise
 
-    def create_study(self, study: StudyRow, arms: Sequence[ArmRow]) -> None:
+    def create_study(self, study: StudyRow, arms: Sequence[ArmRecord]) -> None:
         """Write the study and its arms in the report's order; StudyConflict when it exists."""
         assert study.name == self.study, "a store writes its own study"
         with self._writing() as connection:
@@ -121,7 +126,7 @@ class StudyStore:
         """Return the study as reports read it."""
         return load_record(self.database, self.study)
 
-    def continue_study(self, study: StudyRow, arms: Sequence[ArmRow]) -> None:
+    def continue_study(self, study: StudyRow, arms: Sequence[ArmRecord]) -> None:
         """Write what may differ between launches: budget, slots, command, versions, limits, YAML.
 
         Also write further arms and wider ranges.
@@ -142,7 +147,7 @@ class StudyStore:
                 {key: value for key, value in row.items() if key not in (*fixed, "updated")},
             )
 
-    def add_arm(self, arm: ArmRow) -> None:
+    def add_arm(self, arm: ArmRecord) -> None:
         """Write an arm after all others, unless it exists."""
         last = select(func.max(tables.arm.c.position)).where(tables.arm.c.study == self.study)
         with self._writing() as connection:
@@ -208,70 +213,60 @@ class StudyStore:
         with self._writing() as connection:
             self._touch(connection, changed)
 
-    def optuna_arm(
-        self,
-        arm: str,
-        distributions: Mapping[str, BaseDistribution],
-        step_of: Callable[[float], int],
-    ) -> tuple[OptunaArm, list[FrozenTrial]]:
-        """Open Optuna's copy of an arm and repair it from our rows; return it and the trials.
+    def copy_to_optuna(
+        self, arm: str, distributions: Mapping[str, BaseDistribution], first: int = 0
+    ) -> int:
+        """Bring Optuna's copy of an arm up to date, from trial `first` on.
 
-        An earlier launch may have died before it wrote the copy. Each trial has the notes of
-        samplers and pruners. `step_of` gives Optuna's step of an evaluation from its passes; the
-        first value of a step counts. StudyConflict when the copy was deleted.
+        Return the first trial that has not ended: those before need not be copied again. If the
+        copy is not like our trials, which additions cannot change, it is made again.
         """
-        study, name, of_arm = self._study(), optuna_name(self.study, arm), self._of_arm(arm)
-        with self.database.reading() as connection:
-            evaluations = load_reports(connection, self.study, arm)
-            stored_id = connection.execute(
-                select(tables.arm.c.optuna_study_id).where(of_arm)
-            ).scalar_one()
-
-        def remember(study_id: int | None) -> None:
-            with self._writing() as connection:
-                connection.execute(
-                    update(tables.arm).where(of_arm).values(optuna_study_id=study_id)
-                )
-
+        trials = self._as_optuna(arm, distributions, first)
+        if not trials:
+            return first
+        study = self._study()
+        alive = self.renew_lease if self.leased else _nothing
         with self.database.guarded():
-            trials = all_as_optuna(self.trial_rows(arm), evaluations, distributions, step_of)
-            copy = OptunaCopy(self.database.storage, name, study.maximize, study.objective)
-            study_id, running = copy.mend(
-                trials, stored_id, remember, self.renew_lease if self.leased else _nothing
-            )
-        return OptunaArm(self.database, name, study_id, distributions, running, self.retry), trials
+            name = optuna_name(self.study, arm)
+            copy = OptunaCopy(self.database.storage, name, study.maximize, study.objective, alive)
+            is_like_ours = copy.update(trials)
+            if not is_like_ours:
+                trials = self._as_optuna(arm, distributions, 0)
+                copy.delete()
+                is_like_ours = copy.update(trials)
+        unfinished = [trial.number for trial in trials if not trial.state.is_finished()]
+        first_left = min(unfinished, default=trials[-1].number + 1)
+        return first_left if is_like_ours else 0
 
-    def evaluations(self, arm: str) -> Mapping[int, list[EvaluationRecord]]:
-        """Return the evaluations of an arm's trials, by trial number, with their cells."""
+    def _as_optuna(
+        self, arm: str, distributions: Mapping[str, BaseDistribution], first: int
+    ) -> list[FrozenTrial]:
         with self.database.reading() as connection:
-            return load_reports(connection, self.study, arm, cells=True)
-
-    def leave_note(self, arm: str, text: str) -> None:
-        """Write a note on the Optuna study of an arm, for Optuna's dashboard."""
-        # Imported here, because Optuna's dashboard is slow to import.
-        from hinet_search.storage.optuna.notes import leave_note
-
-        name = optuna_name(self.study, arm)
+            evaluations = load_reports(connection, self.study, arm, first=first)
+        rows = self.trials(arm, first)
         with self.database.guarded():
-            leave_note(optuna.load_study(study_name=name, storage=self.database.storage), text)
+            return all_as_optuna(rows, evaluations, distributions, _step, first)
+
+    def evaluations(self, arm: str, *, cells: bool) -> Mapping[int, list[EvaluationRecord]]:
+        """Return the evaluations of an arm's trials, by trial number."""
+        with self.database.reading() as connection:
+            return load_reports(connection, self.study, arm, cells=cells)
 
     def finalists(self) -> Mapping[str, tuple[FinalistRecord, ...]]:
         """Return the finalists of every arm that has any."""
         return load_finalists(self.database, self.study)
 
-    def record_trial(self, arm: str, trial: TrialRow) -> None:
-        """Write a trial when it is drawn and when it ends; drop a row of an older attempt."""
+    def record_trial(self, arm: str, trial: TrialRecord) -> None:
+        """Write a trial when it is drawn and when it ends; drop one of an older attempt."""
         with self._writing() as connection:
             upsert(connection, tables.trial, row_mapping.trial_to_row(self.study, arm, trial))
             self._touch(connection)
 
-    def trial_rows(self, arm: str) -> tuple[TrialRow, ...]:
-        """Return the rows of an arm's trials, by number."""
-        rows = (
-            select(tables.trial)
-            .where(self._of_arm(arm, tables.trial))
-            .order_by(tables.trial.c.number)
-        )
+    def trials(self, arm: str, first: int = 0) -> tuple[TrialRecord, ...]:
+        """Return an arm's trials from number `first` on, by number, without evaluations."""
+        number = tables.trial.c.number
+        of_arm = and_(self._of_arm(arm, tables.trial), number >= first)
+        rows = select(tables.trial).where(of_arm).order_by(number)
         with self.database.reading() as connection:
             return tuple(row_mapping.trial_from_row(row) for row in connection.execute(rows))
 

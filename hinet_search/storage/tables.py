@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-VERSION = 10  # every change here needs a step in migrations/
+VERSION = 10  # one more with every change here: schema.py refuses any other version
 
 metadata = MetaData()
 
@@ -71,8 +71,6 @@ arm = Table(
     Column("student_of", Text, nullable=False),
     Column("importances_json", Text, nullable=False),
     Column("starts_json", Text, nullable=False),
-    # Key of the arm's copy in Optuna's storage; NULL until the copy is complete.
-    Column("optuna_study_id", Integer),
 )
 _COUNTED = {"preserve_rowcount": True}  # else an INSERT has no row count on PostgreSQL
 

@@ -184,5 +184,5 @@ def test_every_named_moment_is_somewhere_in_the_program() -> None:
 def test_a_crash_point_does_nothing_unless_a_fault_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(crash_points.VARIABLE, raising=False)
     crash_points.point("after_end")
-    monkeypatch.setenv(crash_points.VARIABLE, "after_report")
+    monkeypatch.setenv(crash_points.VARIABLE, "after_draw")
     crash_points.point("after_end")

@@ -8,8 +8,8 @@ import pytest
 from optuna.trial import TrialState
 from playwright.sync_api import Browser, Page, expect
 
+from hinet_search.results.records import ArmRecord
 from hinet_search.storage.engine import connect
-from hinet_search.storage.rows import ArmRow
 from hinet_search.storage.store import StudyStore
 from tests.dashboard.served import fall_silent, running_study, served
 from tests.report.studies import INJECTION
@@ -179,7 +179,7 @@ def test_a_script_in_names_does_not_run_at_first_nor_when_the_page_is_renewed(li
     )
     ranges = (replace(RANGE, when=INJECTION),)
     store.create_study(
-        row, (ArmRow("hinet", "hinet", ranges, {}), ArmRow(INJECTION, INJECTION, ranges, {}))
+        row, tuple(ArmRecord(name, name, ranges, {}, (), (), {}) for name in ("hinet", INJECTION))
     )
     run_trial(store, INJECTION, TrialState.COMPLETE, 0.7)
     live.page.goto(f"{live.address}/")

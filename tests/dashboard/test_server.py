@@ -9,15 +9,13 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna_dashboard import get_note
 
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.dashboard.access import Access
-from hinet_search.dashboard.server import annotate, make_server
+from hinet_search.dashboard.server import make_server
 from hinet_search.storage.engine import Database, connect
-from hinet_search.storage.load import load_record
 from tests.dashboard.served import serving
-from tests.storage.small_study import new_store, small_study
+from tests.storage.small_study import small_study
 
 
 @pytest.fixture(scope="module")
@@ -200,51 +198,6 @@ def test_a_port_out_of_range_is_refused(database: Database) -> None:
 def test_a_missing_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="launch a study first"):
         make_server(str(tmp_path / "none.db"), Access())
-
-
-def test_a_study_carries_its_verdict_command_and_report(tmp_path: Path) -> None:
-    database = small_study(tmp_path / "h.db")
-    annotate(
-        database, load_record(database, "small"), verdict="HiNet wins.", report="reports/small.html"
-    )
-    for arm in ("hinet", "single"):
-        note = get_note(optuna.load_study(study_name=f"small/{arm}", storage=database.storage))
-        assert note.startswith("HiNet wins.\n")
-        assert "\n    hinet-search launch small\n" in note
-        assert "\n    reports/small.html\n" in note
-
-
-def test_the_best_trial_of_an_arm_says_that_it_is_the_best(tmp_path: Path) -> None:
-    database = small_study(tmp_path / "h.db")
-    annotate(database, load_record(database, "small"), verdict="", report="")
-    notes = [_trial_note(database, "small/hinet", number) for number in range(5)]
-    assert notes == ["", "Best trial of arm hinet: mean_auc 0.75000 on validation.\n", "", "", ""]
-
-
-def test_a_best_trial_that_is_the_default_says_so(tmp_path: Path) -> None:
-    database = small_study(tmp_path / "h.db")
-    annotate(database, load_record(database, "small"), verdict="", report="")
-    assert "it is the default configuration" in _trial_note(database, "small/single", 0)
-
-
-def test_annotating_again_writes_nothing(tmp_path: Path) -> None:
-    database = small_study(tmp_path / "h.db")
-    seen = []
-    for _ in range(2):
-        annotate(database, load_record(database, "small"), verdict="x", report="y")
-        seen.append([database.storage.get_study_system_attrs(study_id) for study_id in (1, 2)])
-    assert seen[0] == seen[1]
-
-
-def test_a_study_without_trials_is_left_alone(tmp_path: Path) -> None:
-    database = new_store(tmp_path / "h.db").database
-    annotate(database, load_record(database, "small"), verdict="x", report="y")
-    assert database.storage.get_all_studies() == []
-
-
-def _trial_note(database: Database, study_name: str, number: int) -> str:
-    study = optuna.load_study(study_name=study_name, storage=database.storage)
-    return str(get_note(optuna.Trial(study, study.trials[number]._trial_id)))
 
 
 @contextmanager

@@ -6,8 +6,8 @@ import torch
 from small_trees import grown
 
 
-def test_trees_of_an_earlier_version_are_refused_in_words() -> None:
-    with pytest.raises(ValueError, match=r"earlier version of hinet-search.*train them again"):
+def test_tensors_of_other_names_are_no_trees() -> None:
+    with pytest.raises(ValueError, match=r"trees must be the tensors .*, got base_T, left_KV"):
         grown().load_state_dict({"left_KV": torch.zeros(1, 255), "base_T": torch.zeros(2)})
 
 

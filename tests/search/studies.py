@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hinet_search.results.data_record import CellCount, DataRecord
-from hinet_search.results.records import Budget, CellValue, Cost, EvaluationRecord
+from hinet_search.results.records import ArmRecord, Budget, CellValue, Cost, EvaluationRecord
 from hinet_search.storage.engine import Database, connect
-from hinet_search.storage.rows import ArmRow, StudyRow
+from hinet_search.storage.rows import StudyRow
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.load_study import Arm
@@ -87,7 +87,7 @@ def store(folder: Path) -> tuple[Database, StudyStore]:
             started="2026-01-01T00:00:00+00:00",
             updated="2026-01-01T00:00:00+00:00",
         )
-        tiny.create_study(row, [ArmRow("hinet", "hinet", (), {})])
+        tiny.create_study(row, [ArmRecord("hinet", "hinet", (), {}, (), (), {})])
     return database, tiny
 
 

@@ -11,10 +11,10 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from hinet_search.results.records import Scalar
+from hinet_search.search import sampled_storage
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.arm_trials import DrawnTrial
 from hinet_search.search.sampling import derive_seed, make_sampler
-from hinet_search.storage.optuna import sampled_storage
 from hinet_search.study.study_spec import SamplerSpec
 from tests.search import studies
 from tests.search.arms import Begin, complete, run_to_the_end

@@ -89,7 +89,7 @@ def test_a_database_that_fails_at_any_moment_changes_nothing(
     folder: Path, undisturbed: tuple[str, End], moment: str
 ) -> None:
     variant, expected = undisturbed
-    apart = 150 if moment == "before a statement" else 20
+    apart = 100 if moment == "before a statement" else 20
     failures = Failures(moment, set(range(10, 10_000, apart)))
     with pytest.MonkeyPatch.context() as patch:
         failures.install(patch)

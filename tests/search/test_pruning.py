@@ -1,4 +1,4 @@
-"""Pruning gives the answers of Optuna's pruners, without asking them more often than necessary."""
+"""Pruning gives the answers of Optuna's pruners, from the values of trials alone, and waits its time."""
 
 from itertools import pairwise
 
@@ -6,9 +6,9 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optuna.trial import Trial, TrialState
+from optuna.trial import TrialState
 
-from hinet_search.search.sampling import Pruning
+from hinet_search.search.pruning import Pruning
 from hinet_search.study.study_spec import PrunerSpec
 from hinet_search.training.run_state import make_schedule
 from hinet_search.training.train_config import TrainConfig
@@ -21,44 +21,127 @@ curves = st.lists(
 )
 
 
-@pytest.mark.parametrize("kind", ["none", "median", "asha", "hyperband"])
+LAST = int(PASSES * EVALUATIONS)
+KINDS = ("none", "median", "asha", "hyperband")
+
+
+def spec(kind: str, after_passes: float = 0.5, startup_trials: int = 2) -> PrunerSpec:
+    return PrunerSpec.model_validate(
+        {"kind": kind, "after_passes": after_passes, "startup_trials": startup_trials}
+    )
+
+
+def new_pruning(spec: PrunerSpec) -> Pruning:
+    return Pruning(spec, PASSES, EVALUATIONS, "s")
+
+
+def optunas(kind: str) -> optuna.pruners.BasePruner:
+    """Optuna's own pruner of that kind, which prunes nothing before half a pass."""
+    if kind == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=2)
+    if kind == "asha":
+        return optuna.pruners.SuccessiveHalvingPruner(min_resource=2, reduction_factor=2)
+    if kind == "hyperband":
+        return optuna.pruners.HyperbandPruner(min_resource=2, max_resource=LAST, reduction_factor=2)
+    return optuna.pruners.NopPruner()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("maximize", [True, False])
-@given(curves=curves)
+@given(curves=curves, resumed_after=st.integers(0, 9))
 def test_trials_end_where_optuna_ends_them(
-    kind: str, maximize: bool, curves: list[list[float]]
+    kind: str, maximize: bool, curves: list[list[float]], resumed_after: int
 ) -> None:
-    ends = [
-        _ends(spec(kind), curves, maximize=maximize, by_optuna=by_optuna)
-        for by_optuna in (True, False)
-    ]
-    assert ends[0] == ends[1]
+    assert _ends(kind, curves, resumed_after) == _ends_by_optuna(kind, curves, maximize=maximize)
 
 
-def spec(kind: str) -> PrunerSpec:
-    return PrunerSpec.model_validate({"kind": kind, "after_passes": 0.5, "startup_trials": 2})
+def _ends(kind: str, curves: list[list[float]], resumed_after: int) -> list[int]:
+    """After how many evaluations every trial ends; a launch resumes the study in between."""
+    pruning, ended = new_pruning(spec(kind)), []
+    for number, curve in enumerate(curves):
+        if number == resumed_after:
+            pruning = new_pruning(spec(kind))
+            for earlier, values in enumerate(ended):
+                pruning.take_in(earlier, values)
+                if len(values) == len(curves[earlier]):
+                    pruning.remember(values)
+        values = {}
+        for step, value in enumerate(curve, start=1):
+            values[step] = (value,)
+            if pruning.gives_up(number, values):
+                break
+        else:
+            pruning.remember(values)
+        ended.append(values)
+    return [len(values) for values in ended]
 
 
-def _ends(
-    spec: PrunerSpec, curves: list[list[float]], *, maximize: bool, by_optuna: bool
-) -> list[int]:
-    """After how many evaluations every trial ends."""
-    pruning = Pruning(spec, PASSES, EVALUATIONS)
+def _ends_by_optuna(kind: str, curves: list[list[float]], *, maximize: bool) -> list[int]:
     direction = "maximize" if maximize else "minimize"
-    study = optuna.create_study(study_name="s", direction=direction, pruner=pruning.pruner)
+    study = optuna.create_study(study_name="s", direction=direction, pruner=optunas(kind))
     ends = []
     for curve in curves:
-        trial, values = study.ask(), {}
+        trial = study.ask()
         for step, value in enumerate(curve, start=1):
-            values[step] = (value if maximize else -value,)
-            trial.report(value, step)
-            if trial.should_prune() if by_optuna else pruning.gives_up(trial, values):
+            trial.report(value if maximize else -value, step)
+            if step >= 2 and trial.should_prune():
                 study.tell(trial, state=TrialState.PRUNED)
                 break
         else:
             study.tell(trial, curve[-1])
-            pruning.remember(values)
         ends.append(step)
     return ends
+
+
+def first_pruned_step(kind: str, after_passes: float, startup_trials: int = 4) -> int | None:
+    """The evaluation at which a hopeless trial is given up, beside 15 better ones; None when it never is."""
+    pruning = Pruning(spec(kind, after_passes, startup_trials), 4.0, 4, "prune")
+    for number in range(15):
+        good = {}
+        for step in range(1, 17):
+            good[step] = (0.8,)
+            assert not pruning.gives_up(number, good)
+        pruning.remember(good)
+    bad = {}
+    for step in range(1, 17):
+        bad[step] = (0.5,)
+        if pruning.gives_up(15, bad):
+            return step
+    return None
+
+
+@pytest.mark.parametrize("kind", ["median", "asha"])
+@pytest.mark.parametrize(("after_passes", "step"), [(1.5, 6), (0.5, 2), (2.0, 8), (1.1, 5)])
+def test_a_hopeless_trial_is_pruned_at_the_first_evaluation_after_its_grace(
+    kind: str, after_passes: float, step: int
+) -> None:
+    assert first_pruned_step(kind, after_passes) == step
+
+
+def test_hyperband_prunes_a_hopeless_trial_but_not_before_its_grace_ends() -> None:
+    step = first_pruned_step("hyperband", 1.0)
+    assert step is not None
+    assert step >= 4
+
+
+def test_without_a_pruner_no_trial_is_given_up() -> None:
+    assert first_pruned_step("none", 0.0) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_passes_that_no_trial_has_mean_that_none_is_given_up(kind: str) -> None:
+    assert first_pruned_step(kind, 5.0) is None
+
+
+def test_the_median_waits_for_its_startup_trials() -> None:
+    assert first_pruned_step("median", 0.5, startup_trials=15) == 2
+    assert first_pruned_step("median", 0.5, startup_trials=16) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("passes", [0.1, 1.0, 20.0])
+def test_the_first_trial_goes_on_whatever_its_passes(kind: str, passes: float) -> None:
+    assert not Pruning(spec(kind, 0.0), passes, 1, "s").gives_up(0, {1: (0.5,)})
 
 
 @given(
@@ -72,7 +155,7 @@ def test_each_evaluation_of_a_network_is_a_step_but_for_one_at_the_very_end(
 ) -> None:
     config = TrainConfig(batch_size=batch_size, passes=passes, evaluations_per_pass=per_pass)
     schedule = make_schedule(num_rows, config)
-    pruning = Pruning(spec("median"), passes, per_pass)
+    pruning = Pruning(spec("median"), passes, per_pass, "s")
     steps = [
         pruning.step(step / schedule.steps_per_pass) for step in sorted(schedule.evaluation_steps)
     ]
@@ -83,34 +166,12 @@ def test_each_evaluation_of_a_network_is_a_step_but_for_one_at_the_very_end(
 
 
 def test_ten_stages_of_trees_are_compared_with_networks_after_the_same_passes() -> None:
-    pruning = Pruning(PrunerSpec(after_passes=1.5, startup_trials=1), 4.0, 4)
+    pruning = Pruning(PrunerSpec(after_passes=1.5, startup_trials=1), 4.0, 4, "s")
     steps = [pruning.step(4.0 * stage / 10) for stage in range(1, 11)]
     assert steps == [2, 3, 5, 6, 8, 10, 11, 13, 14, 16]
     pruning.remember(dict.fromkeys(steps, (0.9,)))
-    answers = [
-        pruning.gives_up(Unasked(), dict.fromkeys(steps[:stage], (0.1,))) for stage in range(1, 11)
-    ]
+    answers = [pruning.gives_up(99, dict.fromkeys(steps[:stage], (0.1,))) for stage in range(1, 11)]
     assert answers == [False] * 3 + [True] * 7  # at pass 1.6
-
-
-class Unasked(Trial):
-    def __init__(self) -> None:
-        """A trial of no study."""
-
-    def should_prune(self) -> bool:
-        raise AssertionError("Optuna is asked")
-
-
-@pytest.mark.parametrize("kind", ["none", "median"])
-def test_optuna_does_not_read_trials_back(kind: str) -> None:
-    pruning = Pruning(spec(kind), PASSES, EVALUATIONS)
-    for _ in range(4):
-        pruning.remember(dict.fromkeys(range(1, 9), (0.9,)))
-    answers = [
-        pruning.gives_up(Unasked(), dict.fromkeys(range(1, step + 1), (0.1,)))
-        for step in range(1, 9)
-    ]
-    assert any(answers) is (kind == "median")
 
 
 steps_to_two = st.lists(st.floats(0, 1, allow_nan=False), min_size=1, max_size=8)
@@ -125,22 +186,22 @@ def test_with_a_second_objective_only_trials_as_good_in_it_are_compared(
     complete: list[tuple[list[float], int]], running: list[float], cost: int
 ) -> None:
     kind = PrunerSpec(after_passes=0.0, startup_trials=2)
-    both, one = Pruning(kind, PASSES, EVALUATIONS), Pruning(kind, PASSES, EVALUATIONS)
+    both, one = new_pruning(kind), new_pruning(kind)
     last = len(running)
     as_cheap = [curve for curve, their_cost in complete if their_cost <= cost]
     for curve, their_cost in complete:
         both.remember({step: (value, -their_cost) for step, value in enumerate(curve, 1)})
     for curve in as_cheap:
         one.remember({step: (value,) for step, value in enumerate(curve, 1)})
-    expected = one.gives_up(Unasked(), {step: (value,) for step, value in enumerate(running, 1)})
+    expected = one.gives_up(99, {step: (value,) for step, value in enumerate(running, 1)})
     if sum(len(curve) >= last for curve in as_cheap) < kind.startup_trials:
         expected = False
     curve = {step: (value, -cost) for step, value in enumerate(running, 1)}
-    assert both.gives_up(Unasked(), curve) is expected
+    assert both.gives_up(99, curve) is expected
 
 
 def test_a_trial_of_unknown_cost_is_not_pruned() -> None:
-    pruning = Pruning(PrunerSpec(after_passes=0.0, startup_trials=1), PASSES, EVALUATIONS)
+    pruning = new_pruning(PrunerSpec(after_passes=0.0, startup_trials=1))
     pruning.remember({1: (0.9, -1.0)})
-    assert pruning.gives_up(Unasked(), {1: (0.1, -1.0)})
-    assert not pruning.gives_up(Unasked(), {1: (0.1, float("nan"))})
+    assert pruning.gives_up(99, {1: (0.1, -1.0)})
+    assert not pruning.gives_up(99, {1: (0.1, float("nan"))})

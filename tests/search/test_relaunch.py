@@ -1,6 +1,7 @@
 """A launch that resumes a study trains what is missing, and its uses of the test split are counted."""
 
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import optuna
@@ -8,6 +9,7 @@ import pytest
 
 from hinet_search.common.errors import AllTrialsFailed, StudyConflict
 from hinet_search.executors import Job, JobEvent
+from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, NullWatcher, Progress
 from hinet_search.storage.engine import connect
 from hinet_search.storage.lease import Holder, acquire, release, this_process
@@ -296,26 +298,56 @@ def delete_in_optuna(studio: Studio) -> None:
     database.close()
 
 
-def test_a_study_whose_trials_were_deleted_in_optuna_does_not_resume(studio: Studio) -> None:
-    studio.launch()
+def copied_trials(studio: Studio) -> list[tuple[int, str, float | None]]:
+    """Return what Optuna itself reads of the study's only arm."""
+    with closing(connect(str(studio.folder / "out" / "studies.sqlite3"))) as database:
+        study = optuna.load_study(study_name="s/mmoe", storage=database.storage)
+        return [(trial.number, trial.state.name.lower(), trial.value) for trial in study.trials]
+
+
+def of_record(record: StudyRecord) -> list[tuple[int, str, float | None]]:
+    return [(trial.number, trial.state, trial.value) for trial in record.arms[0].trials]
+
+
+def test_optuna_reads_the_trials_of_a_study(studio: Studio) -> None:
+    record, _ = studio.launch()
+    assert len(copied_trials(studio)) == 4
+    assert copied_trials(studio) == of_record(record)
+
+
+@dataclass
+class Looking:
+    """Reads Optuna's copy whenever the progress is shown."""
+
+    studio: Studio
+    states: list[list[str]] = field(default_factory=list)
+
+    def event(self, event: Event) -> None: ...
+
+    def tick(self, progress: Progress) -> None:
+        self.states.append([state for _, state, _ in copied_trials(self.studio)])
+
+
+def test_optuna_reads_trials_that_run(studio: Studio) -> None:
+    looking = Looking(studio)
+    studio.launch(watcher=looking)
+    assert looking.states[0] == ["running"]
+
+
+def test_a_copy_that_was_deleted_in_optuna_is_made_again(studio: Studio) -> None:
+    record, _ = studio.launch()
     delete_in_optuna(studio)
-    with pytest.raises(
-        StudyConflict, match="'s/mmoe' was deleted in optuna-dashboard or by Optuna"
-    ):
-        studio.launch()
+    assert studio.launch()[0].arms == record.arms
+    assert copied_trials(studio) == of_record(record)
 
 
-@pytest.mark.parametrize("job", [1, 2])
-def test_nor_does_one_whose_trials_are_deleted_while_it_runs(studio: Studio, job: int) -> None:
+def test_a_copy_that_is_deleted_while_the_study_runs_is_made_again(studio: Studio) -> None:
     @dataclass
     class Deleting(Pretender):
         def poll(self, timeout: float) -> list[JobEvent]:
-            if len(self.jobs) == job:
+            if len(self.jobs) == 3:
                 delete_in_optuna(studio)
-            said = super().poll(timeout)
-            return (
-                said[-1:] if job == 2 else said
-            )  # without a report the first that is written is an end
+            return super().poll(timeout)
 
-    with pytest.raises(StudyConflict, match="'s/mmoe' was deleted"):
-        studio.launch(Deleting())
+    record, _ = studio.launch(Deleting())
+    assert copied_trials(studio) == of_record(record)

@@ -1,18 +1,14 @@
-"""Seeds are the same on every machine, samplers draw without a warning, and pruners wait."""
-
-import math
+"""Seeds are the same on every machine, and samplers draw without a warning."""
 
 import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinet_search.search.sampling import derive_seed, make_pruner, make_sampler
-from hinet_search.study.study_spec import PrunerSpec, SamplerSpec
+from hinet_search.search.sampling import derive_seed, make_sampler
+from hinet_search.study.study_spec import SamplerSpec
 
 SAMPLERS = ("tpe", "random", "gp")
-PRUNERS = ("none", "median", "asha", "hyperband")
-PASSES, PER_PASS = 4.0, 4
 
 
 @pytest.mark.parametrize(
@@ -90,67 +86,3 @@ def test_nothing_is_printed_of_conditional_parameters_that_gp_draws_at_random(
     finally:
         optuna.logging.disable_propagation()
     assert [message.message for message in caplog.records if message.levelname == "WARNING"] == []
-
-
-def first_pruned_step(kind: str, after_passes: float, startup_trials: int = 4) -> int | None:
-    """The evaluation at which a hopeless trial is given up, beside 15 better ones; None when it never is."""
-    spec = PrunerSpec(kind=kind, after_passes=after_passes, startup_trials=startup_trials)
-    study = optuna.create_study(
-        direction="maximize",
-        pruner=make_pruner(spec, PASSES, PER_PASS),
-        study_name="prune",
-        sampler=optuna.samplers.RandomSampler(seed=0),
-    )
-    last = math.ceil(PASSES * PER_PASS)
-    for _ in range(15):
-        good = study.ask()
-        for step in range(1, last + 1):
-            good.report(0.8, step)
-            assert (
-                not good.should_prune()
-            )  # asked at every evaluation, as in a search: asha counts who was asked
-        study.tell(good, 0.8)
-    bad = study.ask()
-    for step in range(1, last + 1):
-        bad.report(0.5, step)
-        if bad.should_prune():
-            return step
-    return None
-
-
-@pytest.mark.parametrize("kind", ["median", "asha"])
-@pytest.mark.parametrize(("after_passes", "step"), [(1.5, 6), (0.5, 2), (2.0, 8), (1.1, 5)])
-def test_a_hopeless_trial_is_pruned_at_the_first_evaluation_after_its_grace(
-    kind: str, after_passes: float, step: int
-) -> None:
-    assert first_pruned_step(kind, after_passes) == step
-
-
-def test_hyperband_prunes_a_hopeless_trial_but_not_before_its_grace_ends() -> None:
-    step = first_pruned_step("hyperband", 1.0)
-    assert step is not None
-    assert step >= 4
-
-
-def test_without_a_pruner_no_trial_is_given_up() -> None:
-    assert first_pruned_step("none", 0.0) is None
-
-
-@pytest.mark.parametrize("kind", PRUNERS)
-def test_passes_that_no_trial_has_mean_that_none_is_given_up(kind: str) -> None:
-    assert first_pruned_step(kind, PASSES + 1) is None
-
-
-def test_the_median_waits_for_its_startup_trials() -> None:
-    assert first_pruned_step("median", 0.5, startup_trials=15) == 2
-    assert first_pruned_step("median", 0.5, startup_trials=16) is None
-
-
-@pytest.mark.parametrize("kind", PRUNERS)
-@pytest.mark.parametrize("passes", [0.1, 1.0, 20.0])
-def test_a_pruner_can_be_made_for_any_passes(kind: str, passes: float) -> None:
-    pruner = make_pruner(PrunerSpec(kind=kind, after_passes=0), passes, 1)
-    study = optuna.create_study(direction="maximize", pruner=pruner)
-    trial = study.ask()
-    trial.report(0.5, 1)
-    assert not trial.should_prune()

@@ -99,7 +99,7 @@ def test_samplers_see_all_values_a_pruned_trial_too_and_keep_away_from_what_dive
     for each in (search, begin(trials=9)):  # the second is resumed from the database
         trials = each._memory._study.trials
         assert [(trial.state, trial.values, trial.constraints) for trial in trials] == expected
-    states = [row.state for row in search._store.trial_rows("hinet")]
+    states = [row.state for row in search._store.trials("hinet")]
     assert states == ["complete", "pruned", "failed", "failed"]
 
 

@@ -43,7 +43,6 @@ COMMANDS = [
     ["data", "init", "rows.csv"],
     ["data", "describe", "small.yaml"],
     ["doctor"],
-    ["migrate"],
 ]
 ONE_AFTER_ANOTHER = """\
 import sys

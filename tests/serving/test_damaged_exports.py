@@ -158,19 +158,11 @@ def test_trees_that_go_in_a_circle_are_refused(shop: Shop, tmp_path: Path) -> No
         open_folder(folder, CPU)
 
 
-def test_trees_of_an_earlier_version_are_refused_in_words(shop: Shop, tmp_path: Path) -> None:
-    folder = shop.export("trees", tmp_path / "trees").folder
-    save_file({"base_T": np.zeros(2), "left_KV": np.zeros((1, 255), bool)}, folder / WEIGHTS)
-    seal(folder)
-    with pytest.raises(DataError, match=r"earlier version of hinet-search.*train them again"):
-        open_folder(folder, CPU)
-
-
 def test_a_folder_of_another_format_is_reported(copied: Path) -> None:
     config = copied / "config.yaml"
     config.write_text(config.read_text().replace("format: 2", "format: 3"))
     seal(copied)
-    with pytest.raises(DataError, match=r"config\.yaml:2:1: format must be 1 or 2, got 3"):
+    with pytest.raises(DataError, match=r"config\.yaml:2:1: format must be 2, got 3"):
         open_folder(copied, CPU)
 
 

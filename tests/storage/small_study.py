@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 
 from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.results.records import (
+    ArmRecord,
     Budget,
     CellValue,
     Cost,
@@ -18,11 +19,11 @@ from hinet_search.results.records import (
     GateUsage,
     Insight,
     ParameterRange,
+    TrialRecord,
 )
 from hinet_search.storage.engine import Database, connect
-from hinet_search.storage.optuna.notes import optuna_name
-from hinet_search.storage.optuna.write_trials import OptunaArm
-from hinet_search.storage.rows import ArmRow, StudyRow, TrialRow, utc_now
+from hinet_search.storage.optuna_copy import optuna_name
+from hinet_search.storage.rows import StudyRow, utc_now
 from hinet_search.storage.store import StudyStore
 
 COST = Cost(
@@ -49,8 +50,10 @@ DATA = DataRecord(
 RANGE = ParameterRange(
     "train.learning_rate", "float", 3e-4, 5e-3, log=True, choices=(), default=1e-3
 )
-HINET = ArmRow("hinet", "hinet", (RANGE,), {"train.epochs": 3, "model.san": True})
-SINGLE = ArmRow("single", "single", (), {})
+HINET = ArmRecord(
+    "hinet", "hinet", (RANGE,), {"train.epochs": 3, "model.san": True}, (), (), importances={}
+)
+SINGLE = ArmRecord("single", "single", (), {}, (), (), importances={})
 
 
 def study_row(name: str = "small", *, maximize: bool = True) -> StudyRow:
@@ -125,37 +128,47 @@ DISTRIBUTIONS = {"train.learning_rate": FloatDistribution(1e-4, 1e-2, log=True)}
 WORDS = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
-def open_arm(store: StudyStore, arm: str) -> OptunaArm:
-    """Optuna's copy of an arm, as a launch opens it."""
-    return store.optuna_arm(arm, DISTRIBUTIONS, lambda passes: round(4 * passes))[0]
+def copy_arm(store: StudyStore, arm: str, first: int = 0) -> int:
+    """Bring Optuna's copy of an arm up to date, as a launch does."""
+    return store.copy_to_optuna(arm, DISTRIBUTIONS, first)
 
 
-def trial_row(number: int, attempt: int = 1, **known: object) -> TrialRow:
+def trial_row(number: int, attempt: int = 1, **known: object) -> TrialRecord:
     """A trial that was just drawn, unless more of it is known."""
     drawn = {"train.learning_rate": random.Random(number).uniform(1e-3, 1e-2)}
-    row = TrialRow(number, attempt, is_default=number == 0, parameters=drawn, started=utc_now())
+    row = TrialRecord(
+        number=number,
+        state="running",
+        value=None,
+        parameters=drawn,
+        is_default=number == 0,
+        cause="",
+        evaluations=(),
+        cost=None,
+        started=utc_now(),
+        attempt=attempt,
+    )
     return replace(row, **known)  # type: ignore[arg-type]  # fields of the row
 
 
 def run_trial(
     store: StudyStore, arm: str, state: TrialState, value: float | None = None, cause: str = ""
 ) -> int:
-    """Draws, evaluates and ends one trial as a coordinator does; its number."""
-    copy = open_arm(store, arm)
-    row = trial_row(len(store.trial_rows(arm)))
+    """Write one trial as a coordinator does, and copy it for Optuna; its number."""
+    row = trial_row(len(store.trials(arm)))
     store.record_trial(arm, row)
-    copy.write(row, {})
-    reported = {} if value is None else {1: value}
-    for step, said in reported.items():
-        store.record_evaluation(arm, row.number, 1, evaluation(step, said))
-        copy.report(row.number, step, said, {})
-    complete = value if state is TrialState.COMPLETE else None
-    cost = None if value is None else COST
+    if value is not None:
+        store.record_evaluation(arm, row.number, 1, evaluation(1, value))
     ended = replace(
-        row, state=WORDS[state], value=complete, finished=utc_now(), cause=cause, cost=cost
+        row,
+        state=WORDS[state],
+        value=value if state is TrialState.COMPLETE else None,
+        finished=utc_now(),
+        cause=cause,
+        cost=None if value is None else COST,
     )
     store.record_trial(arm, ended)
-    copy.write(ended, reported)
+    copy_arm(store, arm)
     return row.number
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.records import FinalistSummary, Resampled
 from hinet_search.storage.lease import this_process
-from hinet_search.storage.listing import optuna_numbers, read_change_marker
+from hinet_search.storage.listing import read_change_marker
 from hinet_search.storage.store import StudyStore
 from hinet_search.storage.tables import lease, study
 from tests.storage.small_study import cells, evaluation, finalist_run, new_store, run_trial
@@ -53,12 +53,6 @@ def test_silence_is_measured_by_the_databases_clock(store: StudyStore) -> None:
     silent = read_change_marker(store.database, "small")
     assert silent.state == "interrupted"
     assert silent.seconds_since_heartbeat == pytest.approx(240, abs=60)
-
-
-def test_arms_have_optunas_numbers_once_they_have_begun(store: StudyStore) -> None:
-    assert optuna_numbers(store.database, "small") == {}
-    run_trial(store, "single", TrialState.COMPLETE, 0.7)
-    assert optuna_numbers(store.database, "small") == {"single": 1}
 
 
 def test_every_change_of_a_finalist_is_an_update(store: StudyStore) -> None:

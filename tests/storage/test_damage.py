@@ -20,7 +20,7 @@ from hinet_search.storage.listing import list_studies, read_change_marker
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
 from tests.postgres import emptied
-from tests.storage.small_study import evaluation, open_arm, small_study
+from tests.storage.small_study import copy_arm, evaluation, small_study
 
 OURS = [table.name for table in tables.metadata.sorted_tables]
 OPTUNAS = ["studies", "trials", "trial_params", "trial_values"]
@@ -77,7 +77,7 @@ def go_on(path: Path) -> None:
         store = StudyStore(database, "small")
         store.acquire_lease()
         store.load_study()
-        open_arm(store, "hinet")
+        copy_arm(store, "hinet")
         store.finalists()
         store.accessed_seeds("abc123", "hinet", 1)
         replace(store, leased=True).set_state("done")

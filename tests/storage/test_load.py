@@ -84,7 +84,7 @@ def test_cells_are_also_read_for_objectives_that_are_metrics(
         stored = load_record(database, "small")
         assert stored.other_objectives == others
         assert bool(stored.arms[0].trials[0].evaluations[0].cells) is with_cells
-        assert store.evaluations("hinet") == {0: [evaluation(1)]}
+        assert store.evaluations("hinet", cells=True) == {0: [evaluation(1)]}
 
 
 def test_a_record_has_the_studys_own_fields(record: StudyRecord) -> None:

@@ -2,8 +2,6 @@
 
 import json
 import math
-from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,14 +21,11 @@ from hinet_search.results.records import (
     TrialRecord,
 )
 from hinet_search.storage.row_mapping import (
-    finalist_run_from_row,
-    finalist_to_row,
     from_column,
     from_json,
     to_column,
     to_json,
 )
-from tests.storage.small_study import finalist_run
 
 KINDS = (
     Budget,
@@ -112,12 +107,3 @@ def test_a_column_takes_every_other_number_as_it_is(number: float) -> None:
 
 def _refuse(constant: str) -> None:
     raise AssertionError(f"{constant} is no JSON")
-
-
-def test_specific_experts_that_an_earlier_version_stored_as_own_have_their_name() -> None:
-    stored = GateUsage("own shop/own sub-experts", ("shared 1", "own 1", "own 12"), (0.2, 0.3, 0.5))
-    run = replace(finalist_run(0), insight=Insight(gates=(stored,)))
-    row = finalist_to_row(("small", "hinet", 3), {}, run, is_default=False)
-    (gate,) = finalist_run_from_row(SimpleNamespace(**row, summary_json=None)).insight.gates
-    assert gate.where == "own shop/specific sub-experts"
-    assert gate.experts == ("shared 1", "specific 1", "specific 12")

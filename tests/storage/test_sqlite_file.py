@@ -110,7 +110,7 @@ def test_a_file_of_any_name_is_opened(name: str, tmp_path: Path) -> None:
 def test_a_creation_that_fails_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hinet_search.storage.engine.make_or_migrate", _full)
+    monkeypatch.setattr("hinet_search.storage.engine.make_tables", _full)
     with pytest.raises(EnvironmentFault, match="database or disk is full"):
         connect(str(tmp_path / "h.db"), create=True)
     assert names(tmp_path) == []

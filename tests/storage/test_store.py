@@ -4,7 +4,6 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import optuna
 import pytest
 from optuna.trial import TrialState
 from sqlalchemy import text
@@ -22,7 +21,6 @@ from tests.storage.small_study import (
     evaluation,
     finalist_run,
     new_store,
-    open_arm,
     run_trial,
     study_row,
     trial_row,
@@ -56,14 +54,6 @@ def test_the_state_changes_and_the_seconds_stay_unless_given(store: StudyStore) 
     assert study.updated > study_row().updated
 
 
-def test_an_arm_of_the_other_direction_is_refused(store: StudyStore) -> None:
-    optuna.create_study(
-        study_name="small/hinet", storage=store.database.storage, direction="minimize"
-    )
-    with pytest.raises(StudyConflict, match="small/hinet must maximize, but exists to minimize"):
-        open_arm(store, "hinet")
-
-
 def test_a_trial_row_comes_back_as_written(store: StudyStore) -> None:
     row = trial_row(
         3,
@@ -74,14 +64,14 @@ def test_a_trial_row_comes_back_as_written(store: StudyStore) -> None:
         cost=COST,
     )
     store.record_trial("hinet", row)
-    assert store.trial_rows("hinet") == (row,)
+    assert store.trials("hinet") == (row,)
 
 
 def test_a_trial_row_of_an_older_attempt_is_dropped(store: StudyStore) -> None:
     newer = trial_row(3, 2, cause="done")
     store.record_trial("hinet", newer)
     store.record_trial("hinet", replace(newer, attempt=1, cause="late"))
-    assert store.trial_rows("hinet") == (newer,)
+    assert store.trials("hinet") == (newer,)
 
 
 def test_an_evaluation_written_twice_is_there_once(store: StudyStore) -> None:

@@ -46,7 +46,7 @@ from hinet_search.cli.output import output
     click.option(
         "--writable",
         is_flag=True,
-        help="Let its pages change studies; a study whose trials are deleted there cannot resume.",
+        help="Let its pages change Optuna's copies of studies; a launch makes them again.",
     ),
 )
 @output_options()

@@ -23,7 +23,6 @@ ROWS_AT_ONCE = 16_384  # so that the rows of a tree's descent stay in the proces
 FEW_ROWS = 512
 DESCENTS_AT_ONCE = 1_000_000  # pairs of row and tree, 8 MB an array
 ID_SPACE = 2**32  # more than any id, so that node and id make one key
-EARLIER_FORMAT = "left_KV"  # a tensor of the trees that the package grew before it used LightGBM
 
 
 @dataclass(frozen=True)
@@ -201,11 +200,6 @@ class Forest:
     def from_tensors(tensors: Mapping[str, Tensor], limits: ForestLimits) -> Forest:
         """Rebuild a forest from `tensors()`; ValueError if it is malformed or breaks the limits."""
         names = [field.name for field in fields(Forest)]
-        if EARLIER_FORMAT in tensors:
-            raise ValueError(
-                "they are trees of an earlier version of hinet-search, which did not use LightGBM; "
-                "train them again"
-            )
         if set(tensors) != set(names):
             raise ValueError(
                 f"trees must be the tensors {', '.join(names)}, got {', '.join(sorted(tensors))}"

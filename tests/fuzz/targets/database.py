@@ -42,7 +42,6 @@ COLUMNS = {
         "fixed_json",
         "size_of",
         "importances_json",
-        "optuna_study_id",
         "arm",
         "study",
     ),

@@ -8,8 +8,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hinet_search.storage.optuna.read_trials import MemoryStudy, in_memory
-from hinet_search.storage.optuna.sampled_storage import NUM_BEST, NUM_SAMPLED
+from hinet_search.search.sampled_storage import NUM_BEST, NUM_SAMPLED, MemoryStudy, in_memory
 
 MANY = NUM_SAMPLED + 500
 LEARNED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -30,7 +29,7 @@ def study_of(count: int, *, maximize: Sequence[bool] = (True,)) -> MemoryStudy:
     if len(maximize) > 1:
         for each in trials:
             each.values = [each.params["x"]] * len(maximize)
-    return in_memory("small", trials, maximize)
+    return in_memory(trials, maximize)
 
 
 def seen(study: MemoryStudy) -> list[int]:
@@ -60,7 +59,7 @@ def test_the_sample_is_of_old_and_new_trials_and_of_good_and_bad_ones() -> None:
 
 
 def test_whatever_the_order_in_which_trials_end_a_sampler_sees_the_same() -> None:
-    at_once, one_by_one = study_of(MANY), in_memory("small", [], (True,))
+    at_once, one_by_one = study_of(MANY), in_memory([], (True,))
     begun = [one_by_one.study.ask({"x": FloatDistribution(0, 1)}) for _ in range(MANY)]
     drawn = values(MANY)
     for each in Random(1).sample(begun, len(begun)):

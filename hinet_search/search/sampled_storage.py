@@ -8,11 +8,15 @@ trials are in the sample depends on their numbers alone, so a resumed study sees
 import copy
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from heapq import heappush, heappushpop
 from random import Random
 
+import optuna
 from optuna.storages import InMemoryStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from hinet_search.storage.optuna_trials import direction_of
 
 NUM_BEST = 50  # twice as many as TPE calls good
 NUM_SAMPLED = 1_000
@@ -102,3 +106,37 @@ class SampledStorage(InMemoryStorage):
         if trial.state == TrialState.COMPLETE and len(self._maximize) == 1:
             value = trial.values[0]
             self._best.add(value if self._maximize[0] else -value, trial.number)
+
+
+@dataclass(frozen=True)
+class MemoryStudy:
+    """An Optuna study in memory, where `ask` and `tell` need no transaction."""
+
+    study: optuna.Study
+    storage: SampledStorage
+    study_id: int
+
+    def trial(self, number: int) -> FrozenTrial:
+        """Return the current trial without a copy of all trials, as the study's own list would."""
+        return self.storage.get_trial(self._trial_id(number))
+
+    def report(self, number: int, step: int, value: float) -> None:
+        """Add a value of the first objective; a trial cannot report where there are several."""
+        self.storage.set_trial_intermediate_value(self._trial_id(number), step, value)
+
+    def resume(self, number: int) -> Trial:
+        """Return a running trial, to resume it."""
+        return Trial(self.study, self._trial_id(number))
+
+    def _trial_id(self, number: int) -> int:
+        return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
+
+
+def in_memory(trials: Sequence[FrozenTrial], maximize: Sequence[bool]) -> MemoryStudy:
+    """Build an Optuna study of these trials in memory; `maximize` says it of every objective."""
+    memory = SampledStorage(maximize)
+    study_id = memory.create_new_study([direction_of(each) for each in maximize])
+    for trial in trials:
+        memory.create_new_trial(study_id, trial)
+    name = memory.get_study_name_from_id(study_id)
+    return MemoryStudy(optuna.load_study(study_name=name, storage=memory), memory, study_id)

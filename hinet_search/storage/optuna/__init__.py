@@ -1,1 +1,0 @@
-"""Optuna: copy our rows to Optuna's storage and to studies in memory."""

@@ -1,0 +1,155 @@
+"""Optuna copy: the trials of an arm in Optuna's storage, for optuna-dashboard and Optuna itself.
+
+Our rows are the truth: no result is read from a copy. All writes use Optuna's public interface and
+add what the copy lacks. If that is not enough, because a range is wider now or another program
+wrote there, the copy is deleted and made again. A process that dies in between leaves an incomplete
+copy, which the next one completes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import select
+
+from hinet_search.common import quiet
+from hinet_search.storage import tables
+from hinet_search.storage.damage import row_of
+from hinet_search.storage.engine import Database
+from hinet_search.storage.optuna_trials import direction_of
+
+CALL_EVERY = 100  # trials, after which `alive` is called
+
+
+def optuna_name(study: str, arm: str) -> str:
+    """Return the name of an arm's Optuna study. No study name contains a slash."""
+    return f"{study}/{arm}"
+
+
+def optuna_numbers(database: Database, study: str) -> Mapping[str, int]:
+    """Return Optuna's key of each arm's copy, by arm; an arm without a copy has none."""
+    of_study = select(tables.arm.c.arm).where(tables.arm.c.study == study)
+    with database.reading() as connection:
+        arms = connection.execute(of_study).scalars().all()
+    numbers: dict[str, int] = {}
+    with database.guarded():
+        for arm in arms:
+            with suppress(KeyError):
+                name = optuna_name(study, arm)
+                numbers[arm] = database.storage.get_study_id_from_name(name)
+    return numbers
+
+
+@dataclass(frozen=True)
+class OptunaCopy:
+    """The copy of one arm. `alive` is called before the first write, and regularly from then on."""
+
+    storage: BaseStorage
+    name: str
+    maximize: bool
+    metric: str
+    alive: Callable[[], None]
+
+    def update(self, ours: Sequence[FrozenTrial]) -> bool:
+        """Add what the copy lacks of our trials; they are all from the number of the first on.
+
+        Return False if additions cannot make the copy like them: then it must be made again.
+        """
+        self.alive()
+        first = ours[0].number
+        study_id = self._study_id()
+        if study_id is None and first > 0:  # it was deleted
+            return False
+        if study_id is None:
+            study_id = self._create()
+        theirs = self._trials(study_id, first)
+        if not self._is_of_our_arm() or not _is_behind(theirs, ours):
+            return False
+        try:
+            for position, our_trial in enumerate(ours):
+                if position % CALL_EVERY == CALL_EVERY - 1:
+                    self.alive()
+                if position >= len(theirs):
+                    self.storage.create_new_trial(study_id, our_trial)
+                elif not theirs[position].state.is_finished():
+                    self._go_on(study_id, our_trial, theirs[position])
+        except KeyError:  # it was deleted meanwhile
+            return False
+        return True
+
+    def delete(self) -> None:
+        """Delete the copy, if there is one."""
+        with suppress(KeyError):
+            self.storage.delete_study(self.storage.get_study_id_from_name(self.name))
+
+    def _study_id(self) -> int | None:
+        with suppress(KeyError):
+            return self.storage.get_study_id_from_name(self.name)
+        return None
+
+    def _create(self) -> int:
+        study = optuna.create_study(
+            storage=self.storage, study_name=self.name, direction=direction_of(self.maximize)
+        )
+        # Experimental in Optuna, but stored as a study attribute that the dashboard reads.
+        with quiet.without(ExperimentalWarning):
+            study.set_metric_names([self.metric])
+        return self.storage.get_study_id_from_name(self.name)
+
+    def _trials(self, study_id: int, first: int) -> list[FrozenTrial]:
+        """Read the copy's trials from a number on; DamagedRow when one cannot be read."""
+        with row_of("trials", study_name=self.name):
+            if first == 0:
+                return self.storage.get_all_trials(study_id, deepcopy=False)
+            trials: list[FrozenTrial] = []
+            while trial := self._trial(study_id, first + len(trials)):
+                trials.append(trial)
+            return trials
+
+    def _trial(self, study_id: int, number: int) -> FrozenTrial | None:
+        with suppress(KeyError):
+            return self.storage.get_trial(self._trial_id(study_id, number))
+        return None
+
+    def _trial_id(self, study_id: int, number: int) -> int:
+        return self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
+
+    def _is_of_our_arm(self) -> bool:
+        """Whether it has our direction and metric; DamagedRow when they cannot be read."""
+        with row_of("study_directions", study_name=self.name):
+            study = optuna.load_study(study_name=self.name, storage=self.storage)
+            is_our_direction = study.directions == [direction_of(self.maximize)]
+            return is_our_direction and study.metric_names == [self.metric]
+
+    def _go_on(self, study_id: int, ours: FrozenTrial, theirs: FrozenTrial) -> None:
+        """Add to a running trial its values and its end."""
+        trial_id = self._trial_id(study_id, ours.number)
+        with suppress(UpdateFinishedTrialError):  # ended in the dashboard: it differs next time
+            for step, value in ours.intermediate_values.items():
+                if theirs.intermediate_values.get(step) != value:
+                    self.storage.set_trial_intermediate_value(trial_id, step, value)
+            if ours.state.is_finished():
+                values = None if ours.value is None else [ours.value]
+                self.storage.set_trial_state_values(trial_id, ours.state, values)
+
+
+def _is_behind(theirs: Sequence[FrozenTrial], ours: Sequence[FrozenTrial]) -> bool:
+    """Whether the copy's trials are the first of ours, in the same or an earlier state."""
+    pairs = zip(theirs, ours, strict=False)
+    return len(theirs) <= len(ours) and all(_is_earlier(*pair) for pair in pairs)
+
+
+def _is_earlier(theirs: FrozenTrial, ours: FrozenTrial) -> bool:
+    """Whether Optuna's trial is ours in the same or an earlier state; ended trials never change."""
+    if theirs.number != ours.number or theirs.params != ours.params:
+        return False
+    if theirs.distributions != ours.distributions:
+        return False
+    if theirs.state is TrialState.RUNNING:
+        return True
+    is_complete = ours.state is TrialState.COMPLETE
+    return theirs.state is ours.state and (not is_complete or theirs.value == ours.value)
