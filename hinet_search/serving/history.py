@@ -14,18 +14,20 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.derived.asked_log import asked_inputs, asked_sequences
+from hinet_search.data.blocks import blocks_of
+from hinet_search.data.derived.asked_log import seen_log
 from hinet_search.data.derived.countable_labels import EVERYONE, key_columns, quantities
 from hinet_search.data.derived.days import HOUR_SECONDS, HOURS, period_type
 from hinet_search.data.derived.label_counts import DAY as COUNTED_DAY
-from hinet_search.data.derived.label_counts import LabelCounts, label_counts, later_statistics
+from hinet_search.data.derived.label_counts import LabelCounts, label_counts, later_values
+from hinet_search.data.derived.log_index import LogIndex
 from hinet_search.data.derived.log_state import LogState
 from hinet_search.data.derived.match_index import COUNT, ITEM
 from hinet_search.data.derived.matches import (
     KnownMatches,
     counted_pairs,
     known_of,
-    match_numbers,
+    match_values,
     usual_pairs,
 )
 from hinet_search.data.derived.moments import Moments
@@ -85,6 +87,14 @@ NOT_ROLLED = RolledInputs()
 
 
 @dataclass(frozen=True)
+class DerivedInputs:
+    """What is derived for rows: numbers (D, R) in the order of `Inputs.derived`, and sequences."""
+
+    number_DR: NDArray[np.float64]
+    sequences: tuple[SeenSequence, ...] = ()
+
+
+@dataclass(frozen=True)
 class History:
     """What derived inputs are computed from; None where the model has no such inputs."""
 
@@ -92,37 +102,38 @@ class History:
     matches: KnownMatches | None = None
     log: LogState | None = None
 
-    def numbers(
-        self, inputs: Inputs, rows: ListedRows, rolled: RolledInputs = NOT_ROLLED
-    ) -> list[pl.Series]:
-        """The numeric inputs derived from labels, lists and the log, for every row.
+    def derived(
+        self,
+        inputs: Inputs,
+        rows: ListedRows,
+        rolled: RolledInputs = NOT_ROLLED,
+        log: LogIndex | None = None,
+    ) -> DerivedInputs:
+        """The inputs of every row that are derived from labels, lists and the log.
 
-        Those that are `rolled` are taken as they are. Of the log a row sees what is stored, and no
-        other of the rows. DataError when rows are too old for it.
+        Those that are `rolled` are taken as they are. Of the log a row sees what `log` has, or else
+        what is stored, and no other of the rows. DataError when rows are too old for it.
         """
-        columns: list[pl.Series] = []
+        columns: list[NDArray[Any]] = []
+        sequences = rolled.sequences or ()
         if rolled.statistics is not None:
-            columns += rolled.statistics.get_columns()
+            columns += [column.to_numpy() for column in rolled.statistics]
         elif self.counts is not None and inputs.statistics is not None:
-            statistics = later_statistics(self.counts, inputs.statistics, rows.frame, inputs.tasks)
-            columns += statistics.get_columns()
+            columns += [*later_values(self.counts, inputs.statistics, rows.frame, inputs.tasks)]
         if self.matches is not None and inputs.matches is not None:
-            columns += match_numbers(self.matches, inputs.matches, inputs.lists, rows).get_columns()
+            blocks = [
+                match_values(self.matches, inputs.matches, inputs.lists, rows.block(block))
+                for block in blocks_of(len(rows.frame))
+            ]
+            columns += [*np.concatenate(blocks, axis=1)]
         if rolled.log is not None:
-            columns += rolled.log.get_columns()
+            columns += [column.to_numpy() for column in rolled.log]
         elif self.log is not None and inputs.log is not None:
-            columns += asked_inputs(self.log.index, rows.frame, inputs.log.time).get_columns()
-        return columns
-
-    def sequences(
-        self, inputs: Inputs, rows: ListedRows, rolled: RolledInputs = NOT_ROLLED
-    ) -> tuple[SeenSequence, ...]:
-        """The sequences of every row, as `numbers` has what is seen of the log."""
-        if rolled.sequences is not None:
-            return rolled.sequences
-        if self.log is None or inputs.log is None:
-            return ()
-        return asked_sequences(self.log.index, rows.frame, inputs.log.time)
+            seen = seen_log(log or self.log.index, rows.frame, inputs.log.time)
+            columns += [*seen.value_RC.T]
+            sequences = seen.sequences
+        number_DR = np.array(columns, dtype=np.float64).reshape(len(columns), len(rows.frame))
+        return DerivedInputs(number_DR, sequences)
 
     def last_counted(self, inputs: Inputs) -> str:
         """The last day (or hour) with a counted label, in the unit of the clock; empty if none.

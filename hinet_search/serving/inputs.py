@@ -253,18 +253,21 @@ class Inputs(Frozen):
         """Columns whose values are compared with those of training rows, and need their types."""
         return tuple(dict.fromkeys(self._compared()))
 
-    @property
-    def columns_of_statistics(self) -> Iterator[str]:
-        """Yield the columns that statistics are made of."""
+    @cached_property
+    def columns_of_derived(self) -> tuple[str, ...]:
+        """The columns that inputs are derived from, but those of lists."""
+        of_log = () if self.log is None else (*self.log.definition.columns, self.log.time)
+        columns = [*self._columns_of_statistics(), *self._columns_of_matches(), *of_log]
+        return tuple(dict.fromkeys(columns))
+
+    def _columns_of_statistics(self) -> Iterator[str]:
         if self.statistics is not None:
             for key in self.statistics.keys:
                 yield from key
             if self.statistics.clock:
                 yield self.statistics.clock
 
-    @property
-    def columns_of_matches(self) -> Iterator[str]:
-        """Yield the columns that matches are made of, but those of lists."""
+    def _columns_of_matches(self) -> Iterator[str]:
         if self.matches is not None:
             yield from self.matches.by
             yield from (self.lists[name].own_item for name in self.matches.similarity)
@@ -272,11 +275,8 @@ class Inputs(Frozen):
     def _compared(self) -> Iterator[str]:
         yield self.scenario.column
         yield from self.categorical
-        yield from self.columns_of_statistics
+        yield from self._columns_of_statistics()
         yield from (list_.column for list_ in self.lists.values())
         # Entries of texts with a separator are cast to the type of their item.
         yield from (list_.item for list_ in self.lists.values() if list_.separator and list_.item)
-        yield from self.columns_of_matches
-        if self.log is not None:
-            yield from self.log.definition.columns
-            yield self.log.time
+        yield from self.columns_of_derived

@@ -26,7 +26,7 @@ from hinet_search.serving.state import read_state
 from tests.forked import typed
 from tests.server.conftest import Asked
 from tests.server.test_process import free_port, ready
-from tests.serving.log_shop import LAST, STUDY, inputs_of_the_log, newer, shop
+from tests.serving.log_shop import LAST, STUDY, inputs_of_the_log, newer, seen, shop
 from tests.waiting import wait_until
 
 COLUMNS = ("user", "item", "minute", "place", "clicked", "bought")
@@ -189,4 +189,4 @@ def test_a_killed_server_keeps_what_it_has_answered(model: Path, tmp_path: Path)
     with closing(Journal(tmp_path / "state")) as journal:
         exported = open_folder(model, torch.device("cpu"))
         live = LiveLog(*read_state(exported, tmp_path / "state"), journal)
-        assert_array_equal(live.seen(newer()[done : done + 1]).value_RC[0], expected[done])
+        assert_array_equal(seen(live, newer()[done : done + 1])[0], expected[done])

@@ -6,8 +6,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hinet_search.data.derived.asked_log import seen_log
 from hinet_search.data.derived.inputs import derive_numbers
 from hinet_search.data.rows import read_rows
+from hinet_search.serving.live.live_log import LiveLog
 from hinet_search.study.load_study import load_study
 from tests.serving.shop import rows
 
@@ -53,6 +55,11 @@ def shop() -> pl.DataFrame:
 
 def newer() -> pl.DataFrame:
     return shop().filter(pl.col("minute") >= LAST)
+
+
+def seen(live: LiveLog, frame: pl.DataFrame) -> NDArray[np.float32]:
+    """The numbers that rows see of a live log."""
+    return seen_log(live.index(), frame, "minute").value_RC
 
 
 def inputs_of_the_log(study: Path, folder: Path) -> NDArray[np.float32]:

@@ -207,8 +207,8 @@ def test_a_later_row_counts_newer_labels_of_its_user(rolled: tuple[Path, Path]) 
         encoder = open_folder(folder, torch.device("cpu")).encoder
         rows = cast_rows(encoder.inputs, last.lazy(), encoder.types).collect()
         listed = encoder.listed(rows, encoder.scenario_numbers(rows))
-        derived = encoder.history.numbers(encoder.inputs, listed)
-        numbers.append(next(column[0] for column in derived if column.name == "user rows"))
+        derived = encoder.history.derived(encoder.inputs, listed)
+        numbers.append(derived.number_DR[encoder.inputs.derived.index("user rows"), 0])
     before, after = np.expm1(numbers)
     assert before == 0
     assert after == pytest.approx((newer_table()["user"] == 65).sum(), rel=0.3)

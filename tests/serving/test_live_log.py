@@ -23,7 +23,7 @@ from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.live.live_log import LiveLog, TakenEvents
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.state import read_state
-from tests.serving.log_shop import LAST, STUDY, inputs_of_the_log, newer, shop
+from tests.serving.log_shop import LAST, STUDY, inputs_of_the_log, newer, seen, shop
 
 KEYS = ("user", "item", "minute", "place")
 LABELS = ("clicked", "bought")
@@ -70,7 +70,7 @@ def add(live: LiveLog, *events: dict[str, Any]) -> TakenEvents:
 
 def inputs(live: LiveLog, number: int) -> Any:
     """What a newer row sees of the log now."""
-    return live.seen(newer()[number : number + 1]).value_RC[0]
+    return seen(live, newer()[number : number + 1])[0]
 
 
 def test_events_one_by_one_give_the_inputs_of_one_table(
@@ -339,7 +339,7 @@ def test_unknown_and_missing_users_are_events_too(folder: Path, journal: Journal
     live.fold()
     frame = newer()[5:6].with_columns(user=pl.lit(10**9, dtype=pl.Int64), item=pl.lit("new"))
     place = live.state.names.index("user exposures all")
-    assert live.seen(frame).value_RC[0, place] == pytest.approx(np.log(2))
+    assert seen(live, frame)[0, place] == pytest.approx(np.log(2))
 
 
 def _no_database(path: Path) -> None:

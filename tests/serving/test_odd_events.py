@@ -20,7 +20,7 @@ from hinet_search.serving.live.live_log import LiveLog, TakenEvents
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.state import read_state
 from hinet_search.study.data_definition import TaskDefinition
-from tests.serving.log_shop import LAST, STUDY, newer, shop
+from tests.serving.log_shop import LAST, STUDY, newer, seen, shop
 
 TASKS = """\
   tasks:
@@ -81,7 +81,7 @@ def add(live: LiveLog, *events: dict[str, Any]) -> TakenEvents:
 
 def inputs(live: LiveLog) -> Any:
     """What the newest rows see of the log."""
-    return live.seen(newer()[-20:]).value_RC
+    return seen(live, newer()[-20:])
 
 
 OTHER_KINDS = (
@@ -211,7 +211,7 @@ def test_a_clock_that_is_ahead_makes_no_event_of_now_late(
     assert add(live, event(1, minute=minute + 600)).added == 1
     live.fold()
     assert add(live, event(2, minute=minute)).added == 1
-    live.seen(newer()[:1].with_columns(minute=pl.lit(minute)))
+    seen(live, newer()[:1].with_columns(minute=pl.lit(minute)))
 
 
 def test_a_first_row_without_a_real_time_leaves_the_clock_real(

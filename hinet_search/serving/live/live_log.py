@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import polars as pl
 
-from hinet_search.data.derived.asked_log import SeenLog, seen_log
 from hinet_search.data.derived.log_index import LogIndex, log_index
 from hinet_search.data.derived.log_state import LATE, LogState, rolled, with_labels
 from hinet_search.serving.encoder import Encoder
@@ -81,12 +79,9 @@ class LiveLog:
         """Whether so many changes are pending that answers become slow, or there is no state."""
         return self.num_pending >= self._fold_from
 
-    def seen(self, frame: pl.DataFrame) -> SeenLog:
-        """What rows see of the log now; DataError when they are too old."""
-        encoder = self._exported.encoder
-        if encoder.inputs.distinct_by_scenario:
-            frame = encoder.with_distinct_ids(frame, encoder.scenario_numbers(frame))
-        return seen_log(self._index, frame, self._reader.log.time)
+    def index(self) -> LogIndex:
+        """Return the index of the log as it is now."""
+        return self._index
 
     def add(self, document: object) -> TakenEvents:
         """Add the events of a request. They are on disk and count when this returns.

@@ -85,9 +85,8 @@ def grow(encoder: Encoder, newer: NewerRows, minimum_frequency: int) -> GrownEnc
     pairs = zip(encoding.all_vocabularies, encoder.encoding.all_vocabularies, strict=True)
     rolled, history = _rolled(encoder, rows)
     grown = replace(encoder, encoding=encoding, history=history)
-    derived = encoder.history.numbers(encoder.inputs, rows.listed, rolled)
-    sequences = encoder.history.sequences(encoder.inputs, rows.listed, rolled)
-    columns = grown.encoded(rows.listed, rows.scenario_R, derived, sequences)
+    derived = encoder.history.derived(encoder.inputs, rows.listed, rolled)
+    columns = grown.encoded(rows.listed, rows.scenario_R, derived)
     columns = replace(columns, labels_RT=rows.labels_RT, user_R=newer.user_R)
     of_log = replace(rolled, statistics=None)
     return GrownEncoder(

@@ -23,7 +23,7 @@ from hinet_search.serving.model_folder import CARD, ExportedModel, open_folder
 from hinet_search.serving.number_counts import FarLimits
 from hinet_search.serving.predict import missing_scores
 from hinet_search.serving.requests.document import RequestColumns
-from hinet_search.serving.requests.encode import RequestEncoder, request_encoder, unseen_values
+from hinet_search.serving.requests.encode import RequestEncoder, request_encoder
 from hinet_search.serving.requests.rows import RowReader, row_reader
 from hinet_search.serving.requests.scorer import RequestScorer, scorer_of
 from hinet_search.serving.sealed import MANIFEST
@@ -105,7 +105,7 @@ class ServedModel:
         problems = missing_scores(predicted_RT, inputs.has_task[rows.scenario_R], 0)
         if problems:
             raise DataError(*problems)
-        unseen = unseen_values(self.exported.encoder, rows, encoded)
+        unseen = self.encoder.unseen(rows, encoded)
         return Scores(predicted_RT, unseen, self._far(encoded.numeric_RN))
 
     def _far(self, numeric_RN: NDArray[np.float32]) -> dict[str, int]:
@@ -144,7 +144,7 @@ def open_served(
         datetime.now(UTC),
         _card(place),
         row_reader(exported.encoder),
-        request_encoder(exported.encoder, None if live is None else live.seen),
+        request_encoder(exported.encoder, None if live is None else live.index),
         scorer_of(exported),
         _far_limits(exported),
         live,
