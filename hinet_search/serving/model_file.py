@@ -19,6 +19,7 @@ from hinet_search.results.ensemble_records import Member, RunKey, Scale
 from hinet_search.serving.history import table_names
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.lineage import NewerFit, StudyRows
+from hinet_search.serving.sealed import PROFILE
 from hinet_search.study.validation_messages import Location, in_words
 from hinet_search.study.yaml_file import YamlFile
 
@@ -132,7 +133,8 @@ class ModelFile(Frozen):
         vocabularies = [f"vocabulary.{number}" for number in range(len(self.inputs.vocabularies))]
         knots = [f"{KNOTS}.{number}" for number in range(len(self.inputs.ranked))]
         tables = [COLUMNS, *vocabularies, *knots, *table_names(self.inputs)]
-        return (CONFIG, *self.weight_files, *(f"{ENCODING}/{name}.parquet" for name in tables))
+        of_encoding = (f"{ENCODING}/{name}.parquet" for name in tables)
+        return (CONFIG, PROFILE, *self.weight_files, *of_encoding)
 
     @property
     def weight_files(self) -> tuple[str, ...]:

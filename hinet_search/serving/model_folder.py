@@ -9,6 +9,7 @@ encoding/              columns (no rows: names and types), vocabulary.N (values 
                        of their ids), knots.N (of the N-th column with the transform `quantile`),
                        and facts from labels and lists of the study: days, statistics.N, usual.N,
                        counts.N, factors.N
+profile.json           the rows of training as the model sees them
 card.md                for people
 manifest.json          SHA-256 of every other file
 """
@@ -38,7 +39,7 @@ from hinet_search.serving.model_file import (
     parse_model_file,
     place_of_model,
 )
-from hinet_search.serving.profile import Profile, profile_of_model
+from hinet_search.serving.profile import Profile, read_profile
 from hinet_search.serving.sealed import AGAIN, refuse_other_files, sealed_files
 from hinet_search.serving.tables import (
     Types,
@@ -63,7 +64,7 @@ HEAD = "# An exported model of hinet-search, and the columns that it reads. Do n
 class ExportedModel:
     """An exported folder in memory: the encoder, and a network (or forest) for every member.
 
-    `profile` is that of the rows of training; folders of earlier versions have none.
+    `profile` is that of the rows of training.
     """
 
     folder: Path
@@ -71,7 +72,7 @@ class ExportedModel:
     encoder: Encoder
     members: tuple[ExportedMember, ...]
     device: torch.device
-    profile: Profile | None = None
+    profile: Profile
 
 
 def write_tables(folder: Path, encoder: Encoder) -> None:
@@ -114,7 +115,7 @@ def open_folder(folder: Path, device: torch.device) -> ExportedModel:
     file = parse_model_file(yaml)
     refuse_other_files(folder, sealed, file.files)
     encoder = _open_encoder(folder / ENCODING, file.inputs)
-    profile = profile_of_model(folder, sealed, file.inputs, encoder.encoding.numeric_inputs)
+    profile = read_profile(folder, file.inputs, encoder.encoding.numeric_inputs)
     weights = iter(folder / name for name in file.weight_files)
     members: list[ExportedMember] = []
     for number, model in enumerate(file.models):

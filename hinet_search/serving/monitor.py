@@ -45,7 +45,7 @@ from hinet_search.serving.predict import (
     rolled_over,
     scanned,
 )
-from hinet_search.serving.profile import Profile, RowsOfUsers, no_profile
+from hinet_search.serving.profile import Profile, RowsOfUsers
 from hinet_search.serving.row_checks import KEY, refuse
 from hinet_search.serving.users import user_column, user_numbers
 from hinet_search.study.data_definition import TaskDefinition
@@ -55,8 +55,8 @@ def drift_of(exported: ExportedModel, path: str) -> Drift:
     """Compare the rows of a table, Parquet or CSV, with the profile of a model.
 
     If the rows have the labels of all tasks, statistics and the log roll forward over them.
-    Errors: those of `score_table`; DataError for an export without a profile, for a table without
-    rows, and for a column of which a label cannot be made.
+    Errors: those of `score_table`; DataError for a table without rows, and for a column of which a
+    label cannot be made.
     """
     with memory_explained(exported, path):
         return _compared(exported, path)
@@ -64,8 +64,6 @@ def drift_of(exported: ExportedModel, path: str) -> Drift:
 
 def _compared(exported: ExportedModel, path: str) -> Drift:
     profile = exported.profile
-    if profile is None:
-        raise no_profile(exported.folder)
     lazy = scanned(exported, path)
     names = lazy.collect_schema().names()
     tasks = {name: task for name, task in profile.tasks.items() if task.column in names}

@@ -43,7 +43,6 @@ from hinet_search.serving.number_counts import (
     count_numbers,
     moved_inputs,
 )
-from hinet_search.serving.profile import read_profile
 from hinet_search.serving.rolling import Rolled, age_of_log, roll
 from hinet_search.serving.row_checks import KEY, refuse, text_problems, value_problems
 from hinet_search.serving.row_columns import (
@@ -85,9 +84,9 @@ class Prediction:
     `unseen` is the share of rows with a value without an id, by categorical column, and of rows
     whose list has no entry with an id, by list; `far` that of rows whose number is far outside of
     those of training, by numeric input; `moved` has the inputs whose distribution is another than
-    in training, with their distance. Both are empty for a folder of an earlier version. `rolled` is
-    what a state took of the rows, None without one. `log_age` are the seconds from the last row of
-    the log to the middle one of the rows, None unless that is long.
+    in training, with their distance. `rolled` is what a state took of the rows, None without one.
+    `log_age` are the seconds from the last row of the log to the middle one of the rows, None
+    unless that is long.
     """
 
     scores: Path
@@ -175,7 +174,7 @@ def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None = 
 
 def _label_columns(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ...]:
     """The columns of labels; none if the rows lack one of them."""
-    tasks = read_profile(exported.folder).tasks
+    tasks = exported.profile.tasks
     columns = tuple(dict.fromkeys(task.column for task in tasks.values()))
     return columns if set(columns) <= set(lazy.collect_schema().names()) else ()
 
@@ -185,8 +184,8 @@ def rolled_over(exported: ExportedModel, frame: pl.DataFrame, path: str) -> Roll
 
     DataError when rows are too old, or a column holds values that are no labels.
     """
-    tasks, encoder = read_profile(exported.folder).tasks, exported.encoder
-    labels = labels_of_rows(exported, tasks, frame, path)
+    encoder = exported.encoder
+    labels = labels_of_rows(exported, exported.profile.tasks, frame, path)
     rows = encoder.rows(frame, labels.labels_RT, np.zeros(len(frame), dtype=np.uint8))
     return roll(encoder, rows, labels.is_labelled_R)
 
@@ -211,7 +210,7 @@ def _moved(
     exported: ExportedModel, counts: Sequence[NumberCounts], user_R: NDArray[np.int32]
 ) -> dict[str, float]:
     """The inputs that are far from training, by more than all of them together by chance."""
-    if exported.profile is None or not counts or not len(user_R):
+    if not counts or not len(user_R):
         return {}
     inputs = moved_inputs(exported.profile, added(counts), equal_users(user_R))
     log = exported.file.inputs.log
@@ -318,9 +317,8 @@ class _Scorer:
         rolled = self.rolled.of(slice(first, first + len(frame)))
         columns = self.exported.encoder.columns(frame, rolled)
         self.unseen.update(self.exported.encoder.unseen(frame, columns))
-        if self.exported.profile is not None:
-            names = self.exported.encoder.encoding.numeric_inputs
-            self.counts.append(count_numbers(self.exported.profile, names, columns.numeric_RN))
+        names = self.exported.encoder.encoding.numeric_inputs
+        self.counts.append(count_numbers(self.exported.profile, names, columns.numeric_RN))
         predicted_RT = predictions(self.exported, columns)
         inputs = self.exported.file.inputs
         has_task_RT = inputs.has_task[columns.scenario_R]

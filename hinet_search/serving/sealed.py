@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from hinet_search.common.errors import DataError, EnvironmentFault
 
 MANIFEST = "manifest.json"
-PROFILE = "profile.json"  # optional, and no part of a model
+PROFILE = "profile.json"
 AGAIN = "export the model again, or copy the whole folder again"
 MAX_BYTES = 1_000_000
 
@@ -64,7 +64,7 @@ def refuse_other_files(folder: Path, sealed: Set[str], needed: Iterable[str]) ->
     """DataError unless the manifest has exactly the hashes of the files the model is read from."""
     needed = set(needed)
     problems = [f"lacks {name}" for name in sorted(needed - sealed)]
-    problems += [f"has {name}" for name in sorted(sealed - needed - {PROFILE})]
+    problems += [f"has {name}" for name in sorted(sealed - needed)]
     if problems:
         raise DataError(
             f"{folder / MANIFEST}: must hold the hash of every file of this model and of no other, "

@@ -23,7 +23,6 @@ from hinet_search.serving.label_columns import labels_of_rows
 from hinet_search.serving.live.journal import StoredEvent
 from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.profile import read_profile
 from hinet_search.serving.requests.document import EVENTS
 from hinet_search.serving.requests.json_values import (
     ColumnReader,
@@ -197,13 +196,13 @@ class EventReader:
 def event_reader(exported: ExportedModel) -> EventReader:
     """The reader of events for a model with inputs of a log.
 
-    DataError for types that JSON has no values for, or without a profile, which has the labels.
+    DataError for types that JSON has no values for.
     """
     inputs, types = exported.file.inputs, exported.encoder.types
     assert inputs.log is not None, "the model was checked"
     names = dict.fromkeys([*inputs.log.definition.columns, inputs.log.time, inputs.scenario.column])
     readers = tuple(reader_of(name, types[name]) for name in names)
-    return EventReader(exported, inputs.log, readers, read_profile(exported.folder).tasks)
+    return EventReader(exported, inputs.log, readers, exported.profile.tasks)
 
 
 def label_series(

@@ -23,7 +23,6 @@ from hinet_search.serving.label_columns import labels_of_rows
 from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import checked, scanned
-from hinet_search.serving.profile import read_profile
 from hinet_search.serving.row_checks import KEY, refuse
 from hinet_search.serving.row_columns import missing_columns
 
@@ -108,7 +107,7 @@ class _LabelledTable:
 def _labelled_table(
     exported: ExportedModel, path: str, keys: Sequence[str], folder: Path
 ) -> _LabelledTable:
-    tasks = read_profile(exported.folder).tasks
+    tasks = exported.profile.tasks
     labels = tuple(dict.fromkeys(task.column for task in tasks.values()))
     needed = tuple(dict.fromkeys([*labels, *keys]))
     lazy = scanned(exported, path)

@@ -50,9 +50,8 @@ class Scores:
 @dataclass(frozen=True)
 class ServedModel:
     """A model that answers requests; `version` changes with what it is read from: the files
-    of the manifest and the graphs. `card` is that of the same folder. `far_limits` are None for a
-    folder of an earlier version, which does not tell what training saw. `live` is the log if it
-    takes events.
+    of the manifest and the graphs. `card` is that of the same folder. `live` is the log if it takes
+    events.
     """
 
     exported: ExportedModel
@@ -62,7 +61,7 @@ class ServedModel:
     reader: RowReader
     encoder: RequestEncoder
     scorer: RequestScorer
-    far_limits: FarLimits | None = None
+    far_limits: FarLimits
     live: LiveLog | None = None
 
     @property
@@ -109,8 +108,6 @@ class ServedModel:
         return Scores(predicted_RT, unseen, self._far(encoded.numeric_RN))
 
     def _far(self, numeric_RN: NDArray[np.float32]) -> dict[str, int]:
-        if self.far_limits is None:
-            return {}
         names = self.exported.encoder.encoding.numeric_inputs
         return dict(zip(names, self.far_limits.num_far(numeric_RN), strict=True))
 
@@ -146,19 +143,13 @@ def open_served(
         row_reader(exported.encoder),
         request_encoder(exported.encoder, None if live is None else live.index),
         scorer_of(exported),
-        _far_limits(exported),
+        FarLimits.of(exported.profile, exported.encoder.encoding.numeric_inputs),
         live,
     )
     rows = _least_known_rows(exported.file.inputs)
     for _ in range(WARM_UP_ROUNDS):
         served.score(rows)
     return served
-
-
-def _far_limits(exported: ExportedModel) -> FarLimits | None:
-    if exported.profile is None:
-        return None
-    return FarLimits.of(exported.profile, exported.encoder.encoding.numeric_inputs)
 
 
 def _version(folder: Path) -> str:
