@@ -82,7 +82,8 @@ def _noting_signals() -> Iterator[Event]:
 
 
 async def _serve(options: ServerOptions, listener: socket.socket, stop: Event, log: Log) -> None:
-    metrics, places = Metrics(), Shares(connection_limit())
+    metrics = Metrics()
+    places = Shares(connection_limit())
     with ExitStack() as stack:
         journal = None
         if options.state is not None and options.events:

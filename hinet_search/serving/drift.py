@@ -213,8 +213,10 @@ def binary_cell(
     """
     variance_C = predicted_C * (1 - predicted_C)
     residual_U = _sums(user_C, label_C - predicted_C)
-    variance_U, spread_U = _sums(user_C, variance_C), _sums(user_C, np.sqrt(variance_C))
-    users, positives = degrees_of_freedom(residual_U, spread_U, variance_U), int(label_C.sum())
+    variance_U = _sums(user_C, variance_C)
+    spread_U = _sums(user_C, np.sqrt(variance_C))
+    users = degrees_of_freedom(residual_U, spread_U, variance_U)
+    positives = int(label_C.sum())
     chance = max(
         chance_of_sum(residual_U, users, float(variance_C.sum())),
         chance_of_count(positives, predicted_C),
@@ -244,7 +246,8 @@ def amount_cell(
     variance is at least that which amounts of training, and users of training, had.
     """
     residual_U = _sums(user_C, amount_C - expected_C)
-    expected_U, square_U = _sums(user_C, expected_C), _sums(user_C, expected_C**2)
+    expected_U = _sums(user_C, expected_C)
+    square_U = _sums(user_C, expected_C**2)
     scale = 1.0 if spread is None else spread.of_rows  # of the variance of a row
     users = degrees_of_freedom(residual_U, scale**0.5 * expected_U, scale * square_U)
     chance = None

@@ -115,7 +115,8 @@ def _cell_in_words(cell: CellOfNewRows) -> str:
 
 
 def _amounts_in_words(cell: CellOfNewRows) -> str:
-    observed, predicted = compact(cell.observed), compact(cell.predicted)
+    observed = compact(cell.observed)
+    predicted = compact(cell.predicted)
     return f"{_name(cell)} {observed} in all, {predicted} predicted"
 
 

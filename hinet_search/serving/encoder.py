@@ -42,7 +42,8 @@ class Encoder:
     @property
     def schema(self) -> Schema:
         """The schema of all inputs."""
-        inputs, vocabularies = self.inputs, self.encoding.all_vocabularies
+        inputs = self.inputs
+        vocabularies = self.encoding.all_vocabularies
         of_sequences, sequences = fields_of_sequences(
             inputs.lists, inputs.sequences, inputs.categorical
         )
@@ -206,6 +207,7 @@ def unseen_values(
 
 
 def _has_entries(definition: ListDefinition, frame: pl.DataFrame) -> NDArray[np.bool_]:
-    column, separator = frame[definition.column], definition.separator
+    column = frame[definition.column]
+    separator = definition.separator
     lists = column if separator is None else split_texts(column, separator)
     return (lists.list.drop_nulls().list.len() > 0).fill_null(value=False).to_numpy()

@@ -112,7 +112,8 @@ def export(
     for path in files.weights.values():
         read_weights(path, LAUNCH_AGAIN)  # an error names the original
     scores = list(files.scores_of_test())
-    definition, study_folder = stored.study.spec.data, stored.study.folder
+    definition = stored.study.spec.data
+    study_folder = stored.study.folder
     cache = stored.dataset.folder.parent
     rows = read_rows(definition, study_folder, cache)
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)

@@ -50,7 +50,8 @@ from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import MatchesDefinition
 from hinet_search.study.statistics_definition import HOUR, StatisticsDefinition
 
-DAYS, DAY = "days", "day"
+DAYS = "days"
+DAY = "day"
 MAX_COUNT = 2**31  # so that a product of two counts fits into 64 bits
 MAX_PARTS = 2**62  # of a sum of amounts, so that two fit into 64 bits
 MAX_FACTOR = 1 + 1e-6  # of factors of length 1, with rounding
@@ -243,7 +244,8 @@ def tables_of(history: History, inputs: Inputs) -> dict[str, pl.DataFrame]:
     """The tables of a history by name."""
     tables = tables_of_statistics(history, inputs)
     if history.matches is not None and inputs.matches is not None:
-        known, matches = history.matches, inputs.matches
+        known = history.matches
+        matches = inputs.matches
         for number, pair in enumerate(usual_pairs(matches, inputs.lists)):
             tables[f"usual.{number}"] = known.usual[pair]
         for number, pair in enumerate(counted_pairs(matches)):
@@ -284,7 +286,8 @@ def history_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> History:
 
     DataError when a table does not fit rows of `types`.
     """
-    counts, matches = statistics_of_folder(inputs, types, path_of), None
+    counts = statistics_of_folder(inputs, types, path_of)
+    matches = None
     if inputs.matches is not None:
         matches = _known_matches(inputs, inputs.matches, types, path_of)
     return History(counts, matches, log_state_of_folder(inputs, types, path_of))
@@ -319,7 +322,8 @@ def statistics_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> Label
     most = _largest_quantities(inputs)
     of_keys = {}
     for number, key in enumerate((EVERYONE, *definition.keys)):
-        path, columns = path_of(f"statistics.{number}"), key_columns(key)
+        path = path_of(f"statistics.{number}")
+        columns = key_columns(key)
         key_types = dict(zip(columns, (types[name] for name in key), strict=True))
         table_types = {**key_types, **dict.fromkeys((COUNTED_DAY, *most), pl.Int64())}
         table = as_typed(path, read_table(path), table_types, [*columns, COUNTED_DAY])

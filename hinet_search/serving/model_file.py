@@ -19,7 +19,6 @@ from hinet_search.results.ensemble_records import Member, RunKey, Scale
 from hinet_search.serving.history import table_names
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.lineage import NewerFit, StudyRows
-from hinet_search.serving.sealed import PROFILE
 from hinet_search.study.validation_messages import Location, in_words
 from hinet_search.study.yaml_file import YamlFile
 
@@ -121,11 +120,13 @@ class ModelFile(Frozen):
     @property
     def members(self) -> tuple[Member, ...]:
         """The seeds of all models with their weights, in the order of `weight_files`."""
-        return tuple(
-            Member(RunKey(model.arm, model.trial, each.seed), each.weight)
-            for model in self.models
-            for each in model.seeds
-        )
+        members: list[Member] = []
+        for model in self.models:
+            members += [
+                Member(RunKey(model.arm, model.trial, each.seed), each.weight)
+                for each in model.seeds
+            ]
+        return tuple(members)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -133,8 +134,7 @@ class ModelFile(Frozen):
         vocabularies = [f"vocabulary.{number}" for number in range(len(self.inputs.vocabularies))]
         knots = [f"{KNOTS}.{number}" for number in range(len(self.inputs.ranked))]
         tables = [COLUMNS, *vocabularies, *knots, *table_names(self.inputs)]
-        of_encoding = (f"{ENCODING}/{name}.parquet" for name in tables)
-        return (CONFIG, PROFILE, *self.weight_files, *of_encoding)
+        return (CONFIG, *self.weight_files, *(f"{ENCODING}/{name}.parquet" for name in tables))
 
     @property
     def weight_files(self) -> tuple[str, ...]:
@@ -143,11 +143,10 @@ class ModelFile(Frozen):
             return ("weights.safetensors",)
         if len(self.models) == 1:
             return tuple(f"weights-{each.seed}.safetensors" for each in self.models[0].seeds)
-        return tuple(
-            f"weights-{number}-{each.seed}.safetensors"
-            for number, model in enumerate(self.models)
-            for each in model.seeds
-        )
+        names: list[str] = []
+        for number, model in enumerate(self.models):
+            names += [f"weights-{number}-{each.seed}.safetensors" for each in model.seeds]
+        return tuple(names)
 
 
 def calibrated_cells(calibration: Calibration | None) -> tuple[CalibratedCell, ...]:

@@ -44,10 +44,11 @@ from hinet_search.serving.predict import (
     predictions,
     rolled_over,
     scanned,
+    user_column,
+    user_numbers,
 )
 from hinet_search.serving.profile import Profile, RowsOfUsers
 from hinet_search.serving.row_checks import KEY, refuse
-from hinet_search.serving.users import user_column, user_numbers
 from hinet_search.study.data_definition import TaskDefinition
 
 
@@ -129,7 +130,8 @@ def _drift(
 ) -> Drift:
     """Add up all blocks, and correct what is compared."""
     rows = _rows_of(blocks, user_R)
-    inputs, num_rows = exported.encoder.inputs, len(user_R)
+    inputs = exported.encoder.inputs
+    num_rows = len(user_R)
     counts = added([block.numbers for block in blocks])
     num_without_id = {
         name: sum(block.without_id[name] for block in blocks) for name in inputs.categorical
@@ -208,7 +210,8 @@ def _cells(inputs: Inputs, profile: Profile, rows: _RowsWithLabels) -> Iterator[
         is_labelled_R = (rows.scenario_R == cell.scenario_number) & (rows.label_RT[:, task] >= 0)
         if not is_labelled_R.any():
             continue
-        labels, unit_C = rows.label_RT[is_labelled_R, task], rows.unit_R[is_labelled_R]
+        labels = rows.label_RT[is_labelled_R, task]
+        unit_C = rows.unit_R[is_labelled_R]
         predicted = rows.predicted_RT[is_labelled_R, task].astype(np.float64)
         if cell.unit is None:
             yield binary_cell(cell, labels.astype(np.uint8), predicted, unit_C)

@@ -8,7 +8,7 @@ Shape legend: R rows, T tasks.
 import errno
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.common.files import replacing
 from hinet_search.data.columns import Columns
 from hinet_search.data.derived.events import growing_events
+from hinet_search.data.encode import known_values
 from hinet_search.data.mapped_table import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.object_stores.copies import local_path
@@ -52,7 +53,6 @@ from hinet_search.serving.row_columns import (
     misread_columns,
 )
 from hinet_search.serving.state import generation_of, with_state, write_state
-from hinet_search.serving.users import user_column, user_numbers
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import memory_errors_explained
 
@@ -142,7 +142,8 @@ def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None = 
     frame, unfit = checked(exported, lazy, copied, path, to.absolute().parent)
     rolled = rolled_over(exported, frame, path) if labels else None
     inputs = NOT_ROLLED if rolled is None else rolled.inputs
-    unseen, counts = Counter(unfit), list[NumberCounts]()
+    unseen = Counter(unfit)
+    counts = list[NumberCounts]()
     try:
         num_bytes = len(frame) * BYTES_PER_SCORE * len(exported.file.inputs.tasks)
         with replacing(to, num_bytes) as part:
@@ -233,7 +234,8 @@ def predictions(exported: ExportedModel, columns: Columns) -> NDArray[np.float32
     """
     if columns.num_rows == 0:
         return np.zeros((0, len(exported.file.inputs.tasks)), dtype=np.float32)
-    file, inputs = exported.file, exported.file.inputs
+    file = exported.file
+    inputs = exported.file.inputs
     raw_RT = average(exported.members, file, columns)
     scores_RT = apply(file.calibrators, inputs.cells, raw_RT, columns.scenario_R)
     if inputs.absent_cells:
@@ -269,7 +271,8 @@ def scanned(exported: ExportedModel, path: str) -> pl.LazyFrame:
 
 def _keys(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ...]:
     """Key columns that the rows have, without any that has the name of a task."""
-    inputs, names = exported.file.inputs, lazy.collect_schema().names()
+    inputs = exported.file.inputs
+    names = lazy.collect_schema().names()
     return tuple(name for name in inputs.keys if name in names and name not in inputs.tasks)
 
 
@@ -280,7 +283,8 @@ def checked(
 
     The rows are mapped from a file in `folder`. DataError holds every problem of the rows.
     """
-    inputs, types = exported.file.inputs, exported.encoder.types
+    inputs = exported.file.inputs
+    types = exported.encoder.types
     refuse(path, column_problems(inputs, types, lazy.collect_schema()))
     copies = [pl.col(name).alias(f"{KEY}{name}") for name in keys]
     try:
@@ -338,6 +342,20 @@ def _write(scorer: _Scorer, frame: pl.DataFrame, to: Path) -> None:
         for start in range(RUN_ROWS, len(frame), RUN_ROWS):
             block = frame[start : start + RUN_ROWS]
             writer.write_table(scorer.scored(block, start).to_arrow())
+
+
+def user_column(exported: ExportedModel, names: Collection[str]) -> str | None:
+    """The column of users that the study named, if rows with columns of these names have it."""
+    rows = exported.file.rows
+    return rows.user if rows is not None and rows.user in names else None
+
+
+def user_numbers(values: pl.Series | None, num_rows: int) -> NDArray[np.int32]:
+    """The number of every row's user (R,), -1 where it is missing, and without a column."""
+    if values is None:
+        return np.full(num_rows, -1, dtype=np.int32)
+    numbers = known_values(values).rank("dense").cast(pl.Int32) - 1
+    return numbers.fill_null(-1).to_numpy()
 
 
 def missing_scores(

@@ -143,7 +143,9 @@ class Profile(Frozen):
 
 def profile_of(dataset: Dataset, schema: Schema, tasks: Mapping[str, TaskDefinition]) -> Profile:
     """The profile of a study's rows for what is read by a model of `schema`."""
-    full, train, valid = dataset.full_schema, dataset.train, dataset.valid
+    full = dataset.full_schema
+    train = dataset.train
+    valid = dataset.valid
     shares_M = np.bincount(train.scenario_R, minlength=full.num_scenarios) / train.num_rows
     every = slice(None, None, max(1, -(-train.num_rows // MAX_ROWS)))
     numbers = {name: full.numeric.index(name) for name in schema.numeric}
@@ -171,7 +173,9 @@ def profile_of(dataset: Dataset, schema: Schema, tasks: Mapping[str, TaskDefinit
 
 def _users(dataset: Dataset, schema: Schema) -> UsersOfTraining | None:
     """None where the study names no user."""
-    full, train, valid = dataset.full_schema, dataset.train, dataset.valid
+    full = dataset.full_schema
+    train = dataset.train
+    valid = dataset.valid
     if (train.user_R < 0).all():
         return None
     every = slice(None, None, max(1, -(-train.num_rows // MAX_ROWS)))
@@ -265,7 +269,8 @@ def read_profile(folder: Path, inputs: Inputs, numeric: Collection[str]) -> Prof
     """
     path = folder / PROFILE
     num_parts = sum(map(len, (inputs.scenario.names, inputs.tasks, inputs.categorical, numeric)))
-    size, most = path.stat().st_size, MOST_BYTES * (num_parts + 1)
+    size = path.stat().st_size
+    most = MOST_BYTES * (num_parts + 1)
     if size > most:
         raise DataError(
             f"{path}: must be at most {most:,} bytes for this model, got {size:,}", remedy=AGAIN

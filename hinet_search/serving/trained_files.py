@@ -48,7 +48,8 @@ class TrainedFiles:
 
         What is not opened on test is scored now, without a look at the labels.
         """
-        test, scores = self.stored.dataset.test, tuple(self.scores)
+        test = self.stored.dataset.test
+        scores = tuple(self.scores)
         if not self.what.is_tested:
             for run in self.weights:
                 yield KnownScores(run.seed, self._score_now(run))

@@ -124,7 +124,8 @@ def _log_of_sample(
     is_timed = moments.time_R[sample] != NO_TIME
     first = moments.time_R[sample[is_timed]].min(initial=LONGEST)
     is_before_R = (moments.time_R < first) & (moments.time_R != NO_TIME)
-    before, later = np.flatnonzero(is_before_R), np.flatnonzero(~is_before_R)
+    before = np.flatnonzero(is_before_R)
+    later = np.flatnonzero(~is_before_R)
     state = log_state_of_study(definition, encoder.inputs, encoder.types, rows, before)
     assert state is not None, "there are inputs of a log"
     later_rows = some_rows(rows, later)

@@ -109,7 +109,9 @@ class EventReader:
     def logged(self, events: Sequence[StoredEvent], state: LogState) -> LoggedEvents:
         """Events that were read, as rows; DataError with every problem of their values."""
         given = [json.loads(event.row) for event in events]
-        types, problems, columns = self.exported.encoder.types, [], {}
+        types = self.exported.encoder.types
+        problems = []
+        columns = {}
         for reader in self.readers:
             values, problem = reader.read([row[reader.name] for row in given])
             problems += [problem] if problem else []
@@ -134,10 +136,12 @@ class EventReader:
 
         A row without a label of one of its tasks has none.
         """
-        encoder, inputs = self.exported.encoder, self.exported.file.inputs
+        encoder = self.exported.encoder
+        inputs = self.exported.file.inputs
         has_task_RT = inputs.has_task[encoder.scenario_numbers(frame)]
         is_known_RT = np.zeros(has_task_RT.shape, dtype=np.bool_)
-        problems, columns = [], []
+        problems = []
+        columns = []
         for name in self.label_columns:
             of_column = [self.tasks[task].column == name for task in inputs.tasks]
             given = [
@@ -198,7 +202,8 @@ def event_reader(exported: ExportedModel) -> EventReader:
 
     DataError for types that JSON has no values for.
     """
-    inputs, types = exported.file.inputs, exported.encoder.types
+    inputs = exported.file.inputs
+    types = exported.encoder.types
     assert inputs.log is not None, "the model was checked"
     names = dict.fromkeys([*inputs.log.definition.columns, inputs.log.time, inputs.scenario.column])
     readers = tuple(reader_of(name, types[name]) for name in names)

@@ -234,7 +234,8 @@ def _shipped_logits(
 
     They see the log as of their own time, as in production.
     """
-    file, frame = exported.file, newer.frame.filter(pl.Series(newer.is_judging_R))
+    file = exported.file
+    frame = newer.frame.filter(pl.Series(newer.is_judging_R))
     log = grown.log_of_held_out.where(grown.is_judging_R)
     columns = exported.encoder.columns(frame, log)
     raw_RT = average(exported.members, file, columns)
@@ -270,7 +271,8 @@ def _minimum_frequency(exported: ExportedModel, study_rows: StudyRows) -> int:
 
 
 def _newer_model(exported: ExportedModel, to: Path, fit: _Fit) -> NewerModel:
-    newer, comparison = fit.newer, fit.comparison
+    newer = fit.newer
+    comparison = fit.comparison
     return NewerModel(
         folder=to,
         model=f"{exported.file.study}/{exported.file.name}",
@@ -300,7 +302,8 @@ def _write(
 ) -> WrittenFolder:
     """Write the fitted model; some of the held-out rows must score from the folder as now."""
     file = _model_file(exported.file, made, fit, options.learning_rate)
-    encoder, tasks = fit.grown.encoder, exported.profile.tasks
+    encoder = fit.grown.encoder
+    tasks = exported.profile.tasks
     sample = _sample(fit)
     columns = encoder.columns(sample.raw, sample.log)
     return write_folder(
@@ -341,7 +344,8 @@ def _sample(fit: _Fit) -> RowSample:
 def _card(
     exported: ExportedModel, made: NewerModel, fit: _Fit, file: ModelFile, checked: Verification
 ) -> str:
-    encoder, warning = fit.grown.encoder, counted_again(exported.encoder, fit.newer)
+    encoder = fit.grown.encoder
+    warning = counted_again(exported.encoder, fit.newer)
     notes = [f"{warning}."] if warning else []
     notes += encoder.history.notes(encoder.inputs, with_newer=True)
     notes.append(_calibration_note(file, fit.calibration))

@@ -90,9 +90,11 @@ class RequestEncoder:
 
     def _derived(self, rows: RequestRows) -> DerivedInputs:
         """What is derived for the rows from labels, lists and the log."""
-        inputs, history = self.encoder.inputs, self.encoder.history
+        inputs = self.encoder.inputs
+        history = self.encoder.history
         frame = pl.DataFrame(self._compared(rows))
-        frame, lists = self.encoder.with_distinct_ids(frame, rows.scenario_R), {}
+        frame = self.encoder.with_distinct_ids(frame, rows.scenario_R)
+        lists = {}
         if inputs.matches is not None:
             for column, reader in self.readers.items():
                 numbers, lists[column] = reader.distinct(rows.values[column])
@@ -102,10 +104,12 @@ class RequestEncoder:
 
     def _compared(self, rows: RequestRows) -> Iterator[pl.Series]:
         """Yield the columns that inputs are derived from, but lists, in their types."""
-        inputs, types = self.encoder.inputs, self.encoder.types
+        inputs = self.encoder.inputs
+        types = self.encoder.types
         clock = None if inputs.statistics is None else inputs.statistics.clock
         for name in inputs.columns_of_derived:
-            values, dtype = rows.values[name], types[name]
+            values = rows.values[name]
+            dtype = types[name]
             limits = limits_of(dtype) if name == clock else None
             if limits is not None:
                 values = [_within(value, *limits) for value in values]
@@ -124,7 +128,8 @@ class RequestEncoder:
 
 def request_encoder(encoder: Encoder, live: Callable[[], LogIndex] | None = None) -> RequestEncoder:
     """Return the encoder of requests for a model, with a log that is `live`."""
-    inputs, encoding = encoder.inputs, encoder.encoding
+    inputs = encoder.inputs
+    encoding = encoder.encoding
     return RequestEncoder(
         encoder=encoder,
         live=live,

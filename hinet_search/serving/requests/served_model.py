@@ -82,7 +82,8 @@ class ServedModel:
     @property
     def counted_to(self) -> str:
         """The time of the last row of the log, or the last day with a counted label, or nothing."""
-        inputs, history = self.exported.file.inputs, self.exported.encoder.history
+        inputs = self.exported.file.inputs
+        history = self.exported.encoder.history
         if self.live is not None and inputs.log is not None:
             return time_in_words(self.live.last_time, self.live.state.moments, inputs.log)
         return history.last_counted(inputs)
