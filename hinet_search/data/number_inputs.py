@@ -82,7 +82,8 @@ def encode_numbers(frame: pl.DataFrame, encoding: Encoding) -> NDArray[np.float3
     if not encoding.scales:
         return input_RN
     columns = list(dict.fromkeys(scale.column for scale in encoding.scales))
-    inputs, numbers = number_inputs(columns, encoding), frame.select(columns)
+    inputs = number_inputs(columns, encoding)
+    numbers = frame.select(columns)
     for start in range(0, len(frame), ROWS_AT_ONCE):
         block = slice(start, start + ROWS_AT_ONCE)
         number_CB = [column.cast(pl.Float64).to_numpy() for column in numbers[block]]

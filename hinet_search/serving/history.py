@@ -15,13 +15,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.derived.asked_log import seen_log
 from hinet_search.data.derived.countable_labels import EVERYONE, key_columns, quantities
 from hinet_search.data.derived.days import HOUR_SECONDS, HOURS, period_type
 from hinet_search.data.derived.label_counts import DAY as COUNTED_DAY
 from hinet_search.data.derived.label_counts import LabelCounts, label_counts, later_values
 from hinet_search.data.derived.log_index import LogIndex
-from hinet_search.data.derived.log_state import LogState
+from hinet_search.data.derived.log_state import LogState, seen_log
 from hinet_search.data.derived.match_index import COUNT, ITEM
 from hinet_search.data.derived.matches import (
     KnownMatches,
@@ -316,8 +315,9 @@ def statistics_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> Label
     if definition is None:
         return None
     path = path_of(DAYS)
-    table = read_table(path)
-    days = as_typed(path, table, {DAY: _type_of_days(table, definition, types)}, [DAY])[DAY]
+    clock = definition.clock
+    day_type = pl.Int64() if clock is None else period_type(types[clock], definition)
+    days = as_typed(path, read_table(path), {DAY: day_type}, [DAY])[DAY]
     require(path, days.is_sorted(), "have its days in order", "has not")
     most = _largest_quantities(inputs)
     of_keys = {}
@@ -341,22 +341,6 @@ def _largest_quantities(inputs: Inputs) -> dict[str, int]:
     counts = quantities(inputs.has_task)
     names = quantities(inputs.has_task, np.flatnonzero(inputs.is_amount).tolist())
     return {name: MAX_COUNT if name in counts else MAX_PARTS for name in names}
-
-
-def _type_of_days(
-    table: pl.DataFrame, definition: StatisticsDefinition, types: Types
-) -> pl.DataType:
-    """The type that the days of a stored table must have.
-
-    In models of old, the day of a datetime was the moment itself.
-    """
-    if definition.clock is None:
-        return pl.Int64()
-    clock_type = types[definition.clock]
-    has_moments = isinstance(table.schema.get(DAY), pl.Datetime)
-    if isinstance(clock_type, pl.Datetime) and has_moments:
-        return clock_type
-    return period_type(clock_type, definition)
 
 
 def _known_matches(

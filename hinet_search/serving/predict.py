@@ -300,6 +300,32 @@ def checked(
 
 
 @dataclass(frozen=True)
+class ScoredBlock:
+    """Encoded rows with their predictions (R, T), and the counts of their numbers."""
+
+    columns: Columns
+    predicted_RT: NDArray[np.float32]
+    numbers: NumberCounts
+
+
+def score_block(
+    exported: ExportedModel, frame: pl.DataFrame, rolled: RolledInputs, first: int, path: str
+) -> ScoredBlock:
+    """Encode and score checked rows of `path`, of which the first has number `first`.
+
+    DataError when a row has no finite score.
+    """
+    encoder = exported.encoder
+    columns = encoder.columns(frame, rolled.of(slice(first, first + len(frame))))
+    predicted_RT = predictions(exported, columns)
+    has_task_RT = encoder.inputs.has_task[columns.scenario_R]
+    refuse(path, missing_scores(predicted_RT, has_task_RT, first))
+    names = encoder.encoding.numeric_inputs
+    numbers = count_numbers(exported.profile, names, columns.numeric_RN)
+    return ScoredBlock(columns, predicted_RT, numbers)
+
+
+@dataclass(frozen=True)
 class _Scorer:
     """Scores blocks of rows of `path`.
 
@@ -314,23 +340,14 @@ class _Scorer:
     rolled: RolledInputs = NOT_ROLLED
 
     def scored(self, frame: pl.DataFrame, first: int) -> pl.DataFrame:
-        """Keys and predictions of a block of rows, of which the first has number `first`.
-
-        DataError when a row has no finite score.
-        """
-        rolled = self.rolled.of(slice(first, first + len(frame)))
-        columns = self.exported.encoder.columns(frame, rolled)
-        self.unseen.update(self.exported.encoder.unseen(frame, columns))
-        names = self.exported.encoder.encoding.numeric_inputs
-        self.counts.append(count_numbers(self.exported.profile, names, columns.numeric_RN))
-        predicted_RT = predictions(self.exported, columns)
-        inputs = self.exported.file.inputs
-        has_task_RT = inputs.has_task[columns.scenario_R]
-        refuse(self.path, missing_scores(predicted_RT, has_task_RT, first))
+        """Keys and predictions of a block of rows; see `score_block`."""
+        block = score_block(self.exported, frame, self.rolled, first, self.path)
+        self.unseen.update(self.exported.encoder.unseen(frame, block.columns))
+        self.counts.append(block.numbers)
         keys = [frame[f"{KEY}{name}"].alias(name) for name in self.keys]
         scores = [
-            pl.Series(task, predicted_RT[:, number], nan_to_null=True)
-            for number, task in enumerate(inputs.tasks)
+            pl.Series(task, block.predicted_RT[:, number], nan_to_null=True)
+            for number, task in enumerate(self.exported.file.inputs.tasks)
         ]
         return pl.DataFrame([*keys, *scores])
 

@@ -15,7 +15,6 @@ from sklearn.metrics import roc_auc_score
 import hinet_search as hs
 from hinet_search.common.errors import DataError
 from hinet_search.data.columns import Columns
-from hinet_search.serving import monitor as monitoring
 from hinet_search.serving.drift import CellOfNewRows, ChangedShare, InputDrift, changed
 from hinet_search.serving.drift_card import drift_lines
 from hinet_search.serving.profile import MAX_KNOTS, Distribution, distribution
@@ -148,7 +147,7 @@ def test_a_row_without_a_finite_score_is_refused_with_its_number(
         predicted_RT[7] = np.nan
         return predicted_RT
 
-    monkeypatch.setattr(monitoring, "predictions", scores)
+    monkeypatch.setattr("hinet_search.serving.predict.predictions", scores)
     with pytest.raises(DataError, match=r"must get a finite score.*first in row 7"):
         drift(folder, training_rows(), tmp_path)
 

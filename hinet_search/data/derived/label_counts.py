@@ -135,12 +135,10 @@ def _last_days(
     clock = definition.clock
     if clock is None:
         return np.zeros(len(frame), dtype=np.int64)
-    own_day = frame[clock]
-    if not isinstance(counts.days.dtype, pl.Datetime):  # models of old: a day is a moment
-        own_day = periods_of(own_day, definition)
-        if definition.delay:
-            first_unknown = delayed(pl.first(), own_day.dtype, definition.delay)
-            own_day = own_day.to_frame().select(first_unknown).to_series()
+    own_day = periods_of(frame[clock], definition)
+    if definition.delay:
+        first_unknown = delayed(pl.first(), own_day.dtype, definition.delay)
+        own_day = own_day.to_frame().select(first_unknown).to_series()
     # A row without a day counts nothing, like a row before all days.
     if own_day.has_nulls() or own_day.dtype not in (*WHOLE, *MOMENTS):
         return counts.days.search_sorted(own_day, side="left").to_numpy().astype(np.int64) - 1

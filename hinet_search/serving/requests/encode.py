@@ -24,8 +24,9 @@ from hinet_search.data.schema import ListField
 from hinet_search.serving.encoder import Encoder, unseen_values
 from hinet_search.serving.history import DerivedInputs
 from hinet_search.serving.requests.json_values import Value
-from hinet_search.serving.requests.lists import Ids, ListReader, limits_of, list_readers
+from hinet_search.serving.requests.lists import Ids, ListReader, list_readers
 from hinet_search.serving.requests.rows import RequestRows, series_of, texts_of
+from hinet_search.serving.row_columns import limits_of
 
 
 @dataclass(frozen=True)

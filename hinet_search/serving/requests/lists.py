@@ -13,11 +13,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.checks import INTEGERS
 from hinet_search.data.lists import DistinctLists
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.requests.json_values import Value, text_parser
 from hinet_search.serving.requests.rows import series_of
+from hinet_search.serving.row_columns import limits_of
 
 Ids = Mapping[Value, int]
 
@@ -105,11 +105,3 @@ def list_readers(encoder: Encoder) -> Mapping[str, ListReader]:
         )
         readers.setdefault(definition.column, reader)
     return readers
-
-
-def limits_of(dtype: pl.DataType) -> tuple[int, int] | None:
-    """The least and the largest value of a type of whole numbers."""
-    if dtype not in INTEGERS:
-        return None
-    limits = np.iinfo(np.uint64 if dtype == pl.UInt64 else np.int64)
-    return limits.min, limits.max

@@ -42,6 +42,7 @@ from tests.serving.requests.test_served_model import request
 
 UNIT = 37.5
 CPU = torch.device("cpu")
+SPREAD = AmountSpread(of_rows=4.0, of_users=1.0)
 CLICK, BUY = 0, 1  # places of the tasks; what is bought has a price
 TASKS = {
     "click": TaskDefinition(column="clicked"),
@@ -287,19 +288,13 @@ def test_amounts_are_notable_beyond_a_tenth_and_chance(
 def test_amounts_of_few_rows_are_never_notable() -> None:
     """Each row counts as a user of its own."""
     cell = Cell("Home", "buy", 0, 1)
-    few, spread = np.ones(4), AmountSpread(of_rows=4.0, of_users=1.0)
-    assert amount_cell(cell, 9 * few, few, np.arange(4), spread).chance is None
-
-
-def test_amounts_of_training_whose_spread_is_not_known_are_not_judged() -> None:
-    many = np.ones(400)
-    cell = amount_cell(Cell("Home", "buy", 0, 1), 9 * many, many, np.arange(400), None)
-    assert cell.chance is None
+    few = np.ones(4)
+    assert amount_cell(cell, 9 * few, few, np.arange(4), SPREAD).chance is None
 
 
 def test_rows_without_an_amount_are_no_positives() -> None:
     amounts = np.array([0.0, 3.0, 0.0, 1.0])
-    cell = amount_cell(Cell("Home", "buy", 0, 1), amounts, np.ones(4), np.arange(4), None)
+    cell = amount_cell(Cell("Home", "buy", 0, 1), amounts, np.ones(4), np.arange(4), SPREAD)
     assert (cell.rows, cell.positives) == (4, 2)
 
 
