@@ -39,6 +39,7 @@ from hinet_search.serving.members import ExportedMember
 from hinet_search.serving.model_file import ModelFile, ModelOfFile, WeightedSeed
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import predictions
+from hinet_search.serving.profile import Distribution, Profile
 from hinet_search.serving.row_columns import raw_types
 from hinet_search.study.load_study import MODELS
 from hinet_search.training.seeding import seeded_model
@@ -76,7 +77,21 @@ def make_exported(name: str = MODEL) -> ExportedModel:
         list(model.stages(draw_rows(TREE_ROWS, SEED), seed=SEED))
     chosen = encoder.chosen(config.features)
     member = ExportedMember(SEED, 1.0, chosen, trainable(model, encoder.schema, CPU))
-    return ExportedModel(Path(), _file(config, encoder), encoder, (member,), CPU)
+    profile = _profile(encoder)
+    return ExportedModel(Path(), _file(config, encoder), encoder, (member,), CPU, profile)
+
+
+def _profile(encoder: Encoder) -> Profile:
+    names = encoder.inputs.scenario.names
+    known = Distribution(values=(-9.0, 9.0), shares=(0.0, 1.0))
+    return Profile(
+        rows=1,
+        scenarios=dict.fromkeys(names, 1 / len(names)),
+        numeric=dict.fromkeys(encoder.encoding.numeric_inputs, known),
+        valid_rows=1,
+        without_id=dict.fromkeys(encoder.inputs.categorical, 0.0),
+        tasks={},
+    )
 
 
 def _make_encoder() -> Encoder:

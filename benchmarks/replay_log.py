@@ -23,6 +23,7 @@ import torch
 import hinet_search as hs
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.inputs import derive_numbers
+from hinet_search.data.derived.log_state import seen_log
 from hinet_search.data.rows import Rows, read_rows, source_rows
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import RolledInputs
@@ -86,13 +87,15 @@ def replay(
     write_log_before_test(definition, rows, encoder, folder)
     test = np.flatnonzero(rows.split_R == TEST)
     test = test[np.lexsort((rows.row_R[test], frame[inputs.log.time].to_numpy()[test]))][:most]
+    distinct = encoder.with_distinct_ids(frame, encoder.scenario_numbers(frame))
     asking, adding, found = [], [], []
     with closing(Journal(folder)) as journal:
         live = LiveLog(*read_state(exported, folder), journal)
         for number, row in enumerate(test.tolist()):
             event = event_of(definition, frame, row, live)
             began = time.perf_counter()
-            found.append(live.seen(frame[row : row + 1]).value_RC[0])
+            asked_row = distinct[row : row + 1]
+            found.append(seen_log(live.index(), asked_row, inputs.log.time).value_RC[0])
             asked = time.perf_counter()
             live.add({"events": [event]})
             asking.append(asked - began)

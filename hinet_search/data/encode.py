@@ -29,7 +29,6 @@ from hinet_search.data.transforms import (
     fit_knots,
     input_transforms,
     inputs_of,
-    transformed,
 )
 from hinet_search.study.feature_definition import LOG, QUANTILE, FeatureDefinition
 
@@ -116,12 +115,6 @@ class Encoding:
         """Names of the N numeric inputs."""
         flags = tuple(missing_name(scale.column) for scale in self.scales if scale.flagged)
         return (*(scale.name for scale in self.scales), *flags)
-
-    def transformed(self, values: pl.Series, scale: Scale) -> pl.Series:
-        """The usable values of a scale's column, transformed but not yet standardised."""
-        return transformed(
-            usable(values, scale.clip), scale.transform, self.knots.get(scale.column)
-        )
 
 
 def missing_name(feature: str) -> str:
@@ -217,23 +210,6 @@ def ids_of(values: pl.Series, vocabulary: Vocabulary) -> NDArray[np.int32]:
         return_dtype=pl.Int32,
     )
     return known.to_numpy()
-
-
-def encode_numbers(frame: pl.DataFrame, encoding: Encoding) -> NDArray[np.float32]:
-    """Numeric inputs (R, N), with mean 0 and standard deviation 1 on training rows.
-
-    A missing value is at the mean. The flags for missing values come last.
-    """
-    numeric_RN = np.empty((len(frame), len(encoding.numeric_inputs)), dtype=np.float32)
-    flag = len(encoding.scales)
-    for position, scale in enumerate(encoding.scales):
-        values = encoding.transformed(frame[scale.column], scale)
-        centred = values.fill_null(scale.mean) - scale.mean
-        numeric_RN[:, position] = centred / scale.spread if scale.spread else 0.0
-        if scale.flagged:
-            numeric_RN[:, flag] = values.is_null()
-            flag += 1
-    return numeric_RN
 
 
 def known_values(values: pl.Series) -> pl.Series:

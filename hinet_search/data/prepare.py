@@ -34,7 +34,6 @@ from hinet_search.data.encode import (
     Encoding,
     TrainingRows,
     encode_ids,
-    encode_numbers,
     fit_encoding,
     ids_of,
 )
@@ -52,6 +51,7 @@ from hinet_search.data.inspect.scenarios import scenario_warnings
 from hinet_search.data.inspect.shifts import ClockedInputs, SplitSample, sampled, shift_warnings
 from hinet_search.data.inspect.unseen import count_unseen, duplicate_warnings, unseen_warnings
 from hinet_search.data.mapped_array import column_of
+from hinet_search.data.number_inputs import encode_numbers
 from hinet_search.data.numbers import limit_problems, squash_warning
 from hinet_search.data.row_hashes import row_hashes
 from hinet_search.data.rows import Rows, raise_problems, read_rows, source_identity

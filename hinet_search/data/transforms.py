@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
@@ -128,17 +127,6 @@ def _evenly(ascending_K: Floats) -> NDArray[np.int64]:
     return np.searchsorted(ascending_K, wanted).clip(max=ascending_K.size - 1)
 
 
-def transformed(
-    values: pl.Series, transform: InputTransform | None, knots: Knots | None = None
-) -> pl.Series:
-    """Transform finite float64 values; null stays null. `knots` are needed for `quantile`."""
-    if transform is None:
-        return values
-    number_R = values.to_numpy()  # NaN where null
-    input_R = transformed_numbers(number_R, transform, knots)
-    return pl.Series(values.name, input_R, dtype=pl.Float64, nan_to_null=True)
-
-
 def inputs_of(
     number_R: Floats, transform: InputTransform | None, knots: Knots | None, cache: Path | None
 ) -> Floats:
@@ -149,12 +137,10 @@ def inputs_of(
     if transform is None:
         return number_R
     blocks = (number_R[block] for block in blocks_of(number_R.size))
-    return mapped_array((transformed_numbers(block, transform, knots) for block in blocks), cache)
+    return mapped_array((transformed(block, transform, knots) for block in blocks), cache)
 
 
-def transformed_numbers(
-    number_R: Floats, transform: InputTransform, knots: Knots | None = None
-) -> Floats:
+def transformed(number_R: Floats, transform: InputTransform, knots: Knots | None = None) -> Floats:
     """Transform finite numbers (R,); NaN stays NaN. `knots` are needed for `quantile`."""
     if isinstance(transform, Wave):
         return transform.of(number_R)

@@ -66,7 +66,8 @@ class _Patient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one of tw
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._place: object | None = None
-        self._head, self._reading = _Timer(self._abort), _Timer(self._abort)
+        self._head = _Timer(self._abort)
+        self._reading = _Timer(self._abort)
         self._num_head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:

@@ -51,12 +51,15 @@ class CurrentModel:
         state: Path | None = None,
         journal: Journal | None = None,
     ) -> None:
-        self.folder, self.state, self.journal = folder, state, journal
+        self.folder = folder
+        self.state = state
+        self.journal = journal
         self.model: ServedModel | None = None
         self.refused: RefusedReload | None = None
         self._metrics = metrics
         self._log = log
-        self._adding, self._writing = threading.Lock(), threading.Lock()
+        self._adding = threading.Lock()
+        self._writing = threading.Lock()
 
     def load(self) -> Signature:
         """Open the first model; return the signature of its folder before that was read.

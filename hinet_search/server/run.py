@@ -83,7 +83,8 @@ def _noting_signals() -> Iterator[Event]:
 
 
 async def _serve(options: ServerOptions, listener: socket.socket, stop: Event, log: Log) -> None:
-    metrics, limits = Metrics(), connection_limits()
+    metrics = Metrics()
+    limits = connection_limits()
     with ExitStack() as stack:
         journal = None
         if options.state is not None and options.events:

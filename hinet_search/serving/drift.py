@@ -82,8 +82,7 @@ class CellOfNewRows:
     `total` is the sum of the amounts, in the unit of their column, None if labels are 0 and 1.
     Rows with an amount above 0 are `positives`. `users` is the number of equally active users (or
     rows, where no user is known) that the rows are worth. `chance` is how often the sum of labels
-    is as far from a right prediction; None where too few users, or amounts of an unknown spread, do
-    not tell.
+    is as far from a right prediction; None where too few users do not tell.
     """
 
     scenario: str
@@ -213,8 +212,10 @@ def binary_cell(
     """
     variance_C = predicted_C * (1 - predicted_C)
     residual_U = _sums(user_C, label_C - predicted_C)
-    variance_U, spread_U = _sums(user_C, variance_C), _sums(user_C, np.sqrt(variance_C))
-    users, positives = degrees_of_freedom(residual_U, spread_U, variance_U), int(label_C.sum())
+    variance_U = _sums(user_C, variance_C)
+    spread_U = _sums(user_C, np.sqrt(variance_C))
+    users = degrees_of_freedom(residual_U, spread_U, variance_U)
+    positives = int(label_C.sum())
     chance = max(
         chance_of_sum(residual_U, users, float(variance_C.sum())),
         chance_of_count(positives, predicted_C),
@@ -236,7 +237,7 @@ def amount_cell(
     amount_C: Floats,
     expected_C: Floats,
     user_C: NDArray[np.int64],
-    spread: AmountSpread | None,
+    spread: AmountSpread,
 ) -> CellOfNewRows:
     """Compare the amounts of a cell with the sum of what is expected.
 
@@ -244,11 +245,12 @@ def amount_cell(
     variance is at least that which amounts of training, and users of training, had.
     """
     residual_U = _sums(user_C, amount_C - expected_C)
-    expected_U, square_U = _sums(user_C, expected_C), _sums(user_C, expected_C**2)
-    scale = 1.0 if spread is None else spread.of_rows  # of the variance of a row
+    expected_U = _sums(user_C, expected_C)
+    square_U = _sums(user_C, expected_C**2)
+    scale = spread.of_rows  # of the variance of a row
     users = degrees_of_freedom(residual_U, scale**0.5 * expected_U, scale * square_U)
     chance = None
-    if users >= FEWEST_USERS and spread is not None:
+    if users >= FEWEST_USERS:
         least_variance = spread.least_variance(len(amount_C), expected_U)
         chance = chance_of_sum(residual_U, users, least_variance)
     return CellOfNewRows(

@@ -7,7 +7,6 @@ from hinet_search.common.amounts import percent
 from hinet_search.report.drawing.numbers import compact
 from hinet_search.report.text.untrusted import plain, table
 from hinet_search.serving.drift import (
-    FEWEST_USERS,
     CellOfNewRows,
     ChangedShare,
     Drift,
@@ -75,13 +74,11 @@ def _lines(drift: Drift) -> Iterator[DriftLine]:
 
 
 def _unjudged(cells: Sequence[CellOfNewRows]) -> str:
-    """Say how many cells are not judged, and why."""
+    """Say how many cells are not judged."""
     num_unjudged = sum(cell.chance is None for cell in cells)
     if not num_unjudged:
         return ""
-    few = any(cell.users < FEWEST_USERS for cell in cells if cell.chance is None)
-    why = "too few users" if few else "profile.json does not say how amounts vary"
-    return f"; {num_unjudged} of {len(cells)} cells not judged: {why}"
+    return f"; {num_unjudged} of {len(cells)} cells not judged: too few users"
 
 
 def _line(about: str, notable: Sequence[str], otherwise: str) -> DriftLine:
@@ -115,7 +112,8 @@ def _cell_in_words(cell: CellOfNewRows) -> str:
 
 
 def _amounts_in_words(cell: CellOfNewRows) -> str:
-    observed, predicted = compact(cell.observed), compact(cell.predicted)
+    observed = compact(cell.observed)
+    predicted = compact(cell.predicted)
     return f"{_name(cell)} {observed} in all, {predicted} predicted"
 
 

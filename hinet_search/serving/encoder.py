@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.derived.inputs import encode_lists, fields_of_sequences, list_fields
-from hinet_search.data.derived.seen_sequences import SeenSequence
-from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers, ids_of
+from hinet_search.data.encode import COUNT, Encoding, encode_ids, ids_of
 from hinet_search.data.lists import ListedRows, split_texts, with_numbered_lists
+from hinet_search.data.number_inputs import encode_numbers
 from hinet_search.data.raw_values import as_text
 from hinet_search.data.rows import Rows, distinct_by_scenario
 from hinet_search.data.schema import Schema
 from hinet_search.results.cells import Labels
-from hinet_search.serving.history import NOT_ROLLED, History, RolledInputs
+from hinet_search.serving.history import NOT_ROLLED, DerivedInputs, History, RolledInputs
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.tables import Types
 from hinet_search.study.feature_definition import ListDefinition
@@ -42,7 +42,8 @@ class Encoder:
     @property
     def schema(self) -> Schema:
         """The schema of all inputs."""
-        inputs, vocabularies = self.inputs, self.encoding.all_vocabularies
+        inputs = self.inputs
+        vocabularies = self.encoding.all_vocabularies
         of_sequences, sequences = fields_of_sequences(
             inputs.lists, inputs.sequences, inputs.categorical
         )
@@ -79,9 +80,7 @@ class Encoder:
         """
         scenario_R = self.scenario_numbers(frame)
         rows = self.listed(frame, scenario_R)
-        derived = self.history.numbers(self.inputs, rows, rolled)
-        sequences = self.history.sequences(self.inputs, rows, rolled)
-        return self.encoded(rows, scenario_R, derived, sequences)
+        return self.encoded(rows, scenario_R, self.history.derived(self.inputs, rows, rolled))
 
     def rows(self, frame: pl.DataFrame, labels_RT: Labels, split_R: NDArray[np.uint8]) -> Rows:
         """Labelled rows that passed the checks as those of a study."""
@@ -139,25 +138,35 @@ class Encoder:
         return distinct_by_scenario(frame, ids, scenario_R) if ids else frame
 
     def encoded(
-        self,
-        rows: ListedRows,
-        scenario_R: NDArray[np.int16],
-        derived: Sequence[pl.Series],
-        sequences: Sequence[SeenSequence],
+        self, rows: ListedRows, scenario_R: NDArray[np.int16], derived: DerivedInputs
     ) -> Columns:
         """Encode rows of `listed` with their derived inputs, as `columns` does."""
         num_rows = len(rows.frame)
-        with np.errstate(over="ignore"):
-            numeric_RN = encode_numbers(rows.frame.with_columns(derived), self.encoding)
+        named = zip(self.inputs.derived, derived.number_DR, strict=True)
+        frame = rows.frame.with_columns(pl.Series(name, number_R) for name, number_R in named)
         lists = encode_lists(self.inputs.lists, rows, self.encoding)
-        slots = [each.encoded(self._ids_of) for each in sequences]
+        slots = [lists.slots(slice(num_rows), num_rows)]
+        slots += [each.encoded(self._ids_of) for each in derived.sequences]
+        ids_RF = encode_ids(rows.frame, self.encoding)
+        return self.with_labels(ids_RF, encode_numbers(frame, self.encoding), slots, scenario_R)
+
+    def with_labels(
+        self,
+        ids_RF: NDArray[np.int32],
+        numeric_RN: NDArray[np.float32],
+        slots: Sequence[NDArray[np.int32]],
+        scenario_R: NDArray[np.int16],
+    ) -> Columns:
+        """Put encoded inputs together, with the slots of all lists in order; labels are 0."""
+        num_rows = len(scenario_R)
+        no_slots = np.zeros((num_rows, 0), dtype=np.int32)
         return Columns(
-            ids_RF=encode_ids(rows.frame, self.encoding),
+            ids_RF=ids_RF,
             numeric_RN=numeric_RN,
             scenario_R=scenario_R,
             labels_RT=np.zeros((num_rows, len(self.inputs.tasks)), dtype=np.uint8),
             user_R=np.full(num_rows, -1, dtype=np.int32),
-            lists_RS=np.concatenate([lists.slots(slice(num_rows), num_rows), *slots], axis=1),
+            lists_RS=np.concatenate([no_slots, *slots], axis=1),
         )
 
     def _ids_of(self, items: pl.DataFrame) -> NDArray[np.int32]:
@@ -166,38 +175,39 @@ class Encoder:
         return np.stack([ids_of(values, vocabularies[values.name]) for values in items], axis=1)
 
     def unseen(self, frame: pl.DataFrame, columns: Columns) -> dict[str, int]:
-        """The number of rows with a value without an id, by categorical column.
-
-        By the names of lists, those of which no entry has an id. Missing values do not count.
-        """
-        counts = {}
-        for field, name in enumerate(self.inputs.categorical):
-            is_unseen_R = (columns.ids_RF[:, field] == 0) & frame[name].is_not_null().to_numpy()
-            counts[name] = int(is_unseen_R.sum())
-        has_entries = {
-            name: _has_entries(each, frame)
-            for name, each in self.inputs.lists.items()
-            if each.pooled
-        }
-        return counts | unseen_lists(self.inputs, has_entries, columns.lists_RS)
+        """The number of rows with a value without an id, see `unseen_values`."""
+        num_missing = {name: frame[name].null_count() for name in self.inputs.categorical}
+        pooled = {name: each for name, each in self.inputs.lists.items() if each.pooled}
+        has_entries = {name: _has_entries(each, frame) for name, each in pooled.items()}
+        return unseen_values(self.inputs, columns, num_missing, has_entries)
 
 
-def unseen_lists(
-    inputs: Inputs, has_entries: Mapping[str, NDArray[np.bool_]], lists_RS: NDArray[np.int32]
+def unseen_values(
+    inputs: Inputs,
+    columns: Columns,
+    num_missing: Mapping[str, int],
+    has_entries: Mapping[str, NDArray[np.bool_]],
 ) -> dict[str, int]:
-    """The number of rows whose list has entries, but none with an id, by the name of the list.
+    """The number of rows with a value without an id, by categorical column.
 
-    `has_entries` says of every pooled list which rows have entries (R,).
+    By the names of pooled lists, those that have entries, but none with an id. Missing values,
+    `num_missing` of a column, do not count; `has_entries` says which rows (R,) have some.
     """
-    counts, start = {}, 0
+    num_without_id_F = (columns.ids_RF == 0).sum(axis=0).tolist()
+    counts = {
+        name: num_without_id - num_missing[name]
+        for name, num_without_id in zip(inputs.categorical, num_without_id_F, strict=True)
+    }
+    start = 0
     for field in list_fields(inputs.lists, inputs.categorical):
-        slots_RS = lists_RS[:, start : start + field.length]
+        slots_RS = columns.lists_RS[:, start : start + field.length]
         start += field.length
         counts[field.name] = int((has_entries[field.name] & ~slots_RS.any(axis=1)).sum())
     return counts
 
 
 def _has_entries(definition: ListDefinition, frame: pl.DataFrame) -> NDArray[np.bool_]:
-    column, separator = frame[definition.column], definition.separator
+    column = frame[definition.column]
+    separator = definition.separator
     lists = column if separator is None else split_texts(column, separator)
     return (lists.list.drop_nulls().list.len() > 0).fill_null(value=False).to_numpy()

@@ -1,16 +1,11 @@
 """Export: write an arm, a student or the ensemble of a study as a folder, checked on test rows."""
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
-from hinet_search.common.errors import ConfigurationError, EnvironmentFault
-from hinet_search.common.files import replacing_folder
-from hinet_search.data.columns import Columns
+from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.rows import read_rows
 from hinet_search.results.ensemble_records import Member
 from hinet_search.serving.choice import ExportChoice, GraphChoice
@@ -24,28 +19,17 @@ from hinet_search.serving.model_file import (
     WeightedSeed,
     calibrated_cells,
 )
-from hinet_search.serving.model_folder import (
-    CARD,
-    ExportedModel,
-    open_folder,
-    write_config,
-    write_tables,
-)
-from hinet_search.serving.profile import profile_of, write_profile
+from hinet_search.serving.profile import profile_of
 from hinet_search.serving.rebuild import (
     LoadedStudy,
     config_of,
     encoder_of,
     valid_columns,
 )
-from hinet_search.serving.sealed import MANIFEST, PROFILE, seal
+from hinet_search.serving.sealed import MANIFEST, PROFILE
 from hinet_search.serving.trained_files import TrainedFiles, files_of
-from hinet_search.serving.verify import (
-    TestSample,
-    Verification,
-    sample_test_rows,
-    verify_scores,
-)
+from hinet_search.serving.verify import Verification, sample_test_rows
+from hinet_search.serving.write_folder import FolderContent, write_folder
 from hinet_search.training.jobs.score import LAUNCH_AGAIN
 from hinet_search.training.tensors import read_weights
 from hinet_search.training.trial_config import TrialConfig
@@ -119,9 +103,8 @@ def export(
     """Write the folder atomically; notes for the card include the result of the check.
 
     Graphs of each format are written too. Errors: EnvironmentFault when weights or scores of
-    the study are missing or the folder cannot be written; DataError when one of these files is
-    damaged, a weight is not finite, or test rows do not score as in training; those of
-    `write_compiled` and `narrowed`.
+    the study are missing; DataError when one of these files is damaged, or a weight is not finite;
+    those of `write_folder`.
     """
     configs = {_finalist(member): config_of(stored, member.run) for member in what.members}
     features = [config.features for config in configs.values()]
@@ -129,56 +112,28 @@ def export(
     for path in files.weights.values():
         read_weights(path, LAUNCH_AGAIN)  # an error names the original
     scores = list(files.scores_of_test())
-    definition, study_folder = stored.study.spec.data, stored.study.folder
+    definition = stored.study.spec.data
+    study_folder = stored.study.folder
     cache = stored.dataset.folder.parent
     rows = read_rows(definition, study_folder, cache)
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
     encoder = encoder_of(stored, features, rows)
     sample = sample_test_rows(definition, study_folder, cache, rows, encoder)
     file = _model_file(stored, what, configs, encoder)
-    weights = [files.weights[member.run] for member in file.members]
-    size = sum(path.stat().st_size for path in weights)
-    try:
-        with replacing_folder(folder, size) as part:
-            for path, name in zip(weights, file.weight_files, strict=True):
-                shutil.copyfile(path, part / name)
-            write_tables(part, encoder)
-            write_config(part, file)
-            write_profile(part, profile_of(stored.dataset, encoder.schema, definition.tasks))
-            seal(part)
-            exported = open_folder(part, torch.device("cpu"))
-            checked = verify_scores(exported, sample, scores)
-            notes = _notes(encoder, checked, files)
-            (part / CARD).write_text(write_card(what, notes), encoding="utf-8")
-            compiled = _compiled(exported, graphs, sample, lambda: valid_columns(stored, features))
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{folder}: cannot be written: {error.strerror}", remedy="name another with -o"
-        ) from error
-    return replace(_written(folder, file, what, checked), compiled=compiled)
-
-
-def _compiled(
-    exported: ExportedModel,
-    graphs: GraphChoice,
-    sample: TestSample,
-    read_valid: Callable[[], Columns],
-) -> "Compilation | None":
-    if not graphs.formats:
-        return None
-    from hinet_search.serving.compiled.weights import cost_of, narrowed
-    from hinet_search.serving.compiled.write import write_compiled  # half a second
-
-    narrow = narrowed(exported, graphs.weights)
-    compiled = write_compiled(narrow, exported.folder, graphs, sample.raw, sample.log)
-    if narrow is exported:
-        return compiled
-    cost = cost_of(exported, narrow, graphs.weights, read_valid())
-    return replace(compiled, cost=cost)
-
-
-def _written(folder: Path, file: ModelFile, what: ExportChoice, checked: Verification) -> Export:
-    written = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    written = write_folder(
+        folder,
+        FolderContent(
+            file=file,
+            encoder=encoder,
+            profile=profile_of(stored.dataset, encoder.schema, definition.tasks),
+            weights=[files.weights[member.run] for member in file.members],
+            graphs=graphs,
+            read_valid=lambda: valid_columns(stored, features),
+        ),
+        sample,
+        scores,
+        lambda checked: write_card(what, _notes(encoder, checked, files)),
+    )
     return Export(
         folder=folder,
         study=file.study,
@@ -187,9 +142,10 @@ def _written(folder: Path, file: ModelFile, what: ExportChoice, checked: Verific
         seeds=what.seeds,
         members=file.members,
         why=what.why,
-        files={path.relative_to(folder).as_posix(): path.stat().st_size for path in written},
-        checked_rows=checked.rows,
-        max_difference=checked.difference,
+        files=written.files,
+        checked_rows=written.checked.rows,
+        max_difference=written.checked.difference,
+        compiled=written.compiled,
     )
 
 

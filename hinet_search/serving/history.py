@@ -14,18 +14,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.derived.asked_log import asked_inputs, asked_sequences
+from hinet_search.data.blocks import blocks_of
 from hinet_search.data.derived.countable_labels import EVERYONE, key_columns, quantities
 from hinet_search.data.derived.days import HOUR_SECONDS, HOURS, period_type
 from hinet_search.data.derived.label_counts import DAY as COUNTED_DAY
-from hinet_search.data.derived.label_counts import LabelCounts, label_counts, later_statistics
-from hinet_search.data.derived.log_state import LogState
+from hinet_search.data.derived.label_counts import LabelCounts, label_counts, later_values
+from hinet_search.data.derived.log_index import LogIndex
+from hinet_search.data.derived.log_state import LogState, seen_log
 from hinet_search.data.derived.match_index import COUNT, ITEM
 from hinet_search.data.derived.matches import (
     KnownMatches,
     counted_pairs,
     known_of,
-    match_numbers,
+    match_values,
     usual_pairs,
 )
 from hinet_search.data.derived.moments import Moments
@@ -48,7 +49,8 @@ from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import MatchesDefinition
 from hinet_search.study.statistics_definition import HOUR, StatisticsDefinition
 
-DAYS, DAY = "days", "day"
+DAYS = "days"
+DAY = "day"
 MAX_COUNT = 2**31  # so that a product of two counts fits into 64 bits
 MAX_PARTS = 2**62  # of a sum of amounts, so that two fit into 64 bits
 MAX_FACTOR = 1 + 1e-6  # of factors of length 1, with rounding
@@ -85,6 +87,14 @@ NOT_ROLLED = RolledInputs()
 
 
 @dataclass(frozen=True)
+class DerivedInputs:
+    """What is derived for rows: numbers (D, R) in the order of `Inputs.derived`, and sequences."""
+
+    number_DR: NDArray[np.float64]
+    sequences: tuple[SeenSequence, ...] = ()
+
+
+@dataclass(frozen=True)
 class History:
     """What derived inputs are computed from; None where the model has no such inputs."""
 
@@ -92,37 +102,38 @@ class History:
     matches: KnownMatches | None = None
     log: LogState | None = None
 
-    def numbers(
-        self, inputs: Inputs, rows: ListedRows, rolled: RolledInputs = NOT_ROLLED
-    ) -> list[pl.Series]:
-        """The numeric inputs derived from labels, lists and the log, for every row.
+    def derived(
+        self,
+        inputs: Inputs,
+        rows: ListedRows,
+        rolled: RolledInputs = NOT_ROLLED,
+        log: LogIndex | None = None,
+    ) -> DerivedInputs:
+        """The inputs of every row that are derived from labels, lists and the log.
 
-        Those that are `rolled` are taken as they are. Of the log a row sees what is stored, and no
-        other of the rows. DataError when rows are too old for it.
+        Those that are `rolled` are taken as they are. Of the log a row sees what `log` has, or else
+        what is stored, and no other of the rows. DataError when rows are too old for it.
         """
-        columns: list[pl.Series] = []
+        columns: list[NDArray[Any]] = []
+        sequences = rolled.sequences or ()
         if rolled.statistics is not None:
-            columns += rolled.statistics.get_columns()
+            columns += [column.to_numpy() for column in rolled.statistics]
         elif self.counts is not None and inputs.statistics is not None:
-            statistics = later_statistics(self.counts, inputs.statistics, rows.frame, inputs.tasks)
-            columns += statistics.get_columns()
+            columns += [*later_values(self.counts, inputs.statistics, rows.frame, inputs.tasks)]
         if self.matches is not None and inputs.matches is not None:
-            columns += match_numbers(self.matches, inputs.matches, inputs.lists, rows).get_columns()
+            blocks = [
+                match_values(self.matches, inputs.matches, inputs.lists, rows.block(block))
+                for block in blocks_of(len(rows.frame))
+            ]
+            columns += [*np.concatenate(blocks, axis=1)]
         if rolled.log is not None:
-            columns += rolled.log.get_columns()
+            columns += [column.to_numpy() for column in rolled.log]
         elif self.log is not None and inputs.log is not None:
-            columns += asked_inputs(self.log.index, rows.frame, inputs.log.time).get_columns()
-        return columns
-
-    def sequences(
-        self, inputs: Inputs, rows: ListedRows, rolled: RolledInputs = NOT_ROLLED
-    ) -> tuple[SeenSequence, ...]:
-        """The sequences of every row, as `numbers` has what is seen of the log."""
-        if rolled.sequences is not None:
-            return rolled.sequences
-        if self.log is None or inputs.log is None:
-            return ()
-        return asked_sequences(self.log.index, rows.frame, inputs.log.time)
+            seen = seen_log(log or self.log.index, rows.frame, inputs.log.time)
+            columns += [*seen.value_RC.T]
+            sequences = seen.sequences
+        number_DR = np.array(columns, dtype=np.float64).reshape(len(columns), len(rows.frame))
+        return DerivedInputs(number_DR, sequences)
 
     def last_counted(self, inputs: Inputs) -> str:
         """The last day (or hour) with a counted label, in the unit of the clock; empty if none.
@@ -232,7 +243,8 @@ def tables_of(history: History, inputs: Inputs) -> dict[str, pl.DataFrame]:
     """The tables of a history by name."""
     tables = tables_of_statistics(history, inputs)
     if history.matches is not None and inputs.matches is not None:
-        known, matches = history.matches, inputs.matches
+        known = history.matches
+        matches = inputs.matches
         for number, pair in enumerate(usual_pairs(matches, inputs.lists)):
             tables[f"usual.{number}"] = known.usual[pair]
         for number, pair in enumerate(counted_pairs(matches)):
@@ -273,7 +285,8 @@ def history_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> History:
 
     DataError when a table does not fit rows of `types`.
     """
-    counts, matches = statistics_of_folder(inputs, types, path_of), None
+    counts = statistics_of_folder(inputs, types, path_of)
+    matches = None
     if inputs.matches is not None:
         matches = _known_matches(inputs, inputs.matches, types, path_of)
     return History(counts, matches, log_state_of_folder(inputs, types, path_of))
@@ -302,13 +315,15 @@ def statistics_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> Label
     if definition is None:
         return None
     path = path_of(DAYS)
-    table = read_table(path)
-    days = as_typed(path, table, {DAY: _type_of_days(table, definition, types)}, [DAY])[DAY]
+    clock = definition.clock
+    day_type = pl.Int64() if clock is None else period_type(types[clock], definition)
+    days = as_typed(path, read_table(path), {DAY: day_type}, [DAY])[DAY]
     require(path, days.is_sorted(), "have its days in order", "has not")
     most = _largest_quantities(inputs)
     of_keys = {}
     for number, key in enumerate((EVERYONE, *definition.keys)):
-        path, columns = path_of(f"statistics.{number}"), key_columns(key)
+        path = path_of(f"statistics.{number}")
+        columns = key_columns(key)
         key_types = dict(zip(columns, (types[name] for name in key), strict=True))
         table_types = {**key_types, **dict.fromkeys((COUNTED_DAY, *most), pl.Int64())}
         table = as_typed(path, read_table(path), table_types, [*columns, COUNTED_DAY])
@@ -326,22 +341,6 @@ def _largest_quantities(inputs: Inputs) -> dict[str, int]:
     counts = quantities(inputs.has_task)
     names = quantities(inputs.has_task, np.flatnonzero(inputs.is_amount).tolist())
     return {name: MAX_COUNT if name in counts else MAX_PARTS for name in names}
-
-
-def _type_of_days(
-    table: pl.DataFrame, definition: StatisticsDefinition, types: Types
-) -> pl.DataType:
-    """The type that the days of a stored table must have.
-
-    In models of old, the day of a datetime was the moment itself.
-    """
-    if definition.clock is None:
-        return pl.Int64()
-    clock_type = types[definition.clock]
-    has_moments = isinstance(table.schema.get(DAY), pl.Datetime)
-    if isinstance(clock_type, pl.Datetime) and has_moments:
-        return clock_type
-    return period_type(clock_type, definition)
 
 
 def _known_matches(

@@ -3,8 +3,9 @@
 Columns are named as in the study's table. Labels, split and outcomes are not among them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
+from math import isfinite
 from typing import Annotated, Literal
 
 import numpy as np
@@ -18,15 +19,22 @@ from hinet_search.data.derived.matches import match_names
 from hinet_search.data.derived.sessions import NAMES as SESSION_NAMES
 from hinet_search.data.derived.statistics import statistic_names
 from hinet_search.data.encode import Scale, missing_name
+from hinet_search.data.transforms import Wave
 from hinet_search.results.cells import Cell, amount_tasks, has_task, make_cells
-from hinet_search.serving.checked_scales import check_scales
 from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.tables import Types, inner_type
-from hinet_search.study.feature_definition import QUANTILE, ListDefinition, MatchesDefinition
+from hinet_search.study.feature_definition import (
+    PARTS,
+    QUANTILE,
+    ListDefinition,
+    MatchesDefinition,
+    cycle_input,
+)
 from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
-PROBABILITIES, PREDICTIONS = "probabilities", "predictions"  # what a model gives
+PROBABILITIES = "probabilities"  # what a model gives
+PREDICTIONS = "predictions"
 Unit = Annotated[float, Field(gt=0, le=1.7e308)]  # the mean amount of training
 
 
@@ -110,7 +118,7 @@ class Inputs(Frozen):
                 "scales must be of every numeric input and of nothing else, got a difference in "
                 f"{', '.join(sorted(difference))}"
             )
-        check_scales(self.scales, self.numeric)
+        _check_scales(self.scales, self.numeric)
         return self
 
     @model_validator(mode="after")
@@ -253,18 +261,21 @@ class Inputs(Frozen):
         """Columns whose values are compared with those of training rows, and need their types."""
         return tuple(dict.fromkeys(self._compared()))
 
-    @property
-    def columns_of_statistics(self) -> Iterator[str]:
-        """Yield the columns that statistics are made of."""
+    @cached_property
+    def columns_of_derived(self) -> tuple[str, ...]:
+        """The columns that inputs are derived from, but those of lists."""
+        of_log = () if self.log is None else (*self.log.definition.columns, self.log.time)
+        columns = [*self._columns_of_statistics(), *self._columns_of_matches(), *of_log]
+        return tuple(dict.fromkeys(columns))
+
+    def _columns_of_statistics(self) -> Iterator[str]:
         if self.statistics is not None:
             for key in self.statistics.keys:
                 yield from key
             if self.statistics.clock:
                 yield self.statistics.clock
 
-    @property
-    def columns_of_matches(self) -> Iterator[str]:
-        """Yield the columns that matches are made of, but those of lists."""
+    def _columns_of_matches(self) -> Iterator[str]:
         if self.matches is not None:
             yield from self.matches.by
             yield from (self.lists[name].own_item for name in self.matches.similarity)
@@ -272,11 +283,47 @@ class Inputs(Frozen):
     def _compared(self) -> Iterator[str]:
         yield self.scenario.column
         yield from self.categorical
-        yield from self.columns_of_statistics
+        yield from self._columns_of_statistics()
         yield from (list_.column for list_ in self.lists.values())
         # Entries of texts with a separator are cast to the type of their item.
         yield from (list_.item for list_ in self.lists.values() if list_.separator and list_.item)
-        yield from self.columns_of_matches
-        if self.log is not None:
-            yield from self.log.definition.columns
-            yield self.log.time
+        yield from self.columns_of_derived
+
+
+def _check_scales(scales: Sequence[Scale], numeric: Collection[str]) -> None:
+    """ValueError for a scale that means nothing; `numeric` are the numeric columns."""
+    for scale in scales:
+        _check_scale(scale)
+        if scale.transform is not None and scale.column not in numeric:
+            raise ValueError(f"scales of '{scale.name}', which is derived, must have no transform")
+        if isinstance(scale.transform, Wave):
+            _check_wave(scale, scale.transform, scales)
+
+
+def _check_scale(scale: Scale) -> None:
+    """ValueError unless mean, spread and the range of `clip` are finite and in order."""
+    if not (isfinite(scale.mean) and isfinite(scale.spread) and scale.spread >= 0):
+        raise ValueError(
+            f"scales of '{scale.name}' must be a finite mean and a finite spread >= 0, "
+            f"got {scale.mean} and {scale.spread}"
+        )
+    if scale.clip is None:
+        return
+    low, high = scale.clip
+    if not (isfinite(low) and isfinite(high) and low < high):
+        raise ValueError(
+            f"clip of '{scale.name}' must be [LOW, HIGH] with LOW < HIGH, got {list(scale.clip)}"
+        )
+
+
+def _check_wave(scale: Scale, wave: Wave, scales: Sequence[Scale]) -> None:
+    """ValueError unless a cycle is positive and has both of its inputs."""
+    parts = [cycle_input(wave.column, part) for part in PARTS]
+    named = [each.name for each in scales if each.column == wave.column]
+    if named != parts or scale.name != cycle_input(wave.column, wave.part):
+        raise ValueError(
+            f"scales of the cycle of '{wave.column}' must be {' and '.join(parts)}, "
+            f"got {', '.join(named)}"
+        )
+    if not (isfinite(wave.cycle) and wave.cycle > 0):
+        raise ValueError(f"the cycle of '{wave.column}' must be > 0, got {wave.cycle}")

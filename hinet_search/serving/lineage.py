@@ -31,7 +31,7 @@ class NewerFit(Frozen):
     `parent` is the SHA-256 of the manifest of the folder before, `rows` the hash of the rows. Of
     `num_rows` labelled rows `num_held_out` were not learned from; `first` and `last` are the ends
     of their time. `passes` are those of every member. The objective is that of held-out rows that
-    judge, with the interval of its gain; None without one, and in folders of earlier versions.
+    judge, with the interval of its gain; None without one.
     """
 
     parent: Hash

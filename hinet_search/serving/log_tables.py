@@ -36,11 +36,19 @@ from hinet_search.serving.tables import Types, as_typed, read_table, require, re
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.event_definition import EventsDefinition
 
-LOG, PRIORS, RECENT, OLDER, VISITS = "log", "priors", "recent", "older", "visits"
+LOG = "log"
+PRIORS = "priors"
+RECENT = "recent"
+OLDER = "older"
+VISITS = "visits"
 SHOWN = "shown"
-ORIGIN, ADDED_BEFORE = "origin", "added before"
-NUMBER, MOMENT, SCENARIO = "number", "moment", "scenario"
-TRAINING_ROWS, SUM = "rows", "sum"
+ORIGIN = "origin"
+ADDED_BEFORE = "added before"
+NUMBER = "number"
+MOMENT = "moment"
+SCENARIO = "scenario"
+TRAINING_ROWS = "rows"
+SUM = "sum"
 MAX_COUNT = 2**31  # so that a product of two counts fits into 64 bits
 MAX_SUM = 2**62
 
@@ -65,9 +73,11 @@ def log_state_of_study(
     keys = [rows.frame[name].cast(widened(wanted[name])) for name in columns]
     rows = rows.with_columns(pl.DataFrame(keys))
     priors = [prior_of(rows, task) for task in range(len(inputs.tasks))]
-    moments, first = moments_of(definition, rows), first_time(definition, rows)
+    moments = moments_of(definition, rows)
+    first = first_time(definition, rows)
     if chosen is not None:
-        rows, moments = some_rows(rows, chosen), Moments(moments.time_R[chosen], moments.unit)
+        rows = some_rows(rows, chosen)
+        moments = Moments(moments.time_R[chosen], moments.unit)
     return log_state_of(inputs.log.definition, rows, inputs.tasks, moments, priors, first)
 
 
@@ -75,7 +85,8 @@ def log_table_names(inputs: Inputs) -> list[str]:
     """Names of the tables of `tables_of_log`."""
     if inputs.log is None:
         return []
-    names, events = [LOG, PRIORS, RECENT], inputs.log.events
+    names = [LOG, PRIORS, RECENT]
+    events = inputs.log.events
     if events is not None:
         names += [f"{OLDER}.{number}" for number in range(len(events.keys))]
     if inputs.log.session is not None:
@@ -132,15 +143,14 @@ def log_state_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> LogSta
     is_moment = NO_TIME <= added_before <= LONGEST
     require(path, is_moment, "have a moment before which rows are added up", "has not")
     recent, moments = _rows_of(inputs, log, types, path_of(RECENT))
-    shown, shown_moments = (
-        some_rows(recent, np.zeros(0, dtype=np.intp)),
-        Moments(moments.time_R[:0], moments.unit),
-    )
+    shown = some_rows(recent, np.zeros(0, dtype=np.intp))
+    shown_moments = Moments(moments.time_R[:0], moments.unit)
     if log.sequences:
         shown, shown_moments = _rows_of(inputs, log, types, path_of(SHOWN))
         is_older_R = (shown_moments.time_R >= 0) & (shown_moments.time_R < added_before)
         require(path_of(SHOWN), bool(is_older_R.all()), "hold rows that are added up", "does not")
-    events, visits = log.events, None
+    events = log.events
+    visits = None
     keys = () if events is None else events.keys
     older = {
         key: _older(events, inputs, types, key, path_of(f"{OLDER}.{number}"))
@@ -162,7 +172,8 @@ def log_state_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> LogSta
         shown_moments=shown_moments,
         origin=origin,
     )
-    first, last = max(added_before, 0), LONGEST
+    first = max(added_before, 0)
+    last = LONGEST
     is_recent_R = (first <= moments.time_R) & (moments.time_R <= last)
     require(path_of(RECENT), bool(is_recent_R.all()), "hold rows that are not added up", "does not")
     return state
@@ -182,7 +193,8 @@ def _priors(inputs: Inputs, path: Path) -> tuple[Prior, ...]:
 
 
 def _rows_of(inputs: Inputs, log: LogInput, types: Types, path: Path) -> tuple[Rows, Moments]:
-    columns, num_tasks = log.definition.columns, len(inputs.tasks)
+    columns = log.definition.columns
+    num_tasks = len(inputs.tasks)
     has_amounts = bool(inputs.is_amount.any())
     label_type = pl.Float32() if has_amounts else pl.UInt8()
     keys = {f"key {number}": types[name] for number, name in enumerate(columns)}

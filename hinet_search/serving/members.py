@@ -50,10 +50,12 @@ def average(
     scale = file.scale if len(members) > 1 else "logits"  # one member's scores are kept
     mean = RunningMean(scale, file.inputs.is_amount)
     is_finite_RT = np.ones((columns.num_rows, columns.labels_RT.shape[1]), dtype=np.bool_)
-    inputs, selected = None, columns
+    inputs = None
+    selected = columns
     for member in members:
         if member.inputs != inputs:
-            inputs, selected = member.inputs, member.inputs.columns(columns)
+            inputs = member.inputs
+            selected = member.inputs.columns(columns)
         is_finite_RT &= _add(mean, member, selected)
     return np.where(is_finite_RT, mean.result(), np.float32(np.nan))
 

@@ -119,11 +119,13 @@ class ModelFile(Frozen):
     @property
     def members(self) -> tuple[Member, ...]:
         """The seeds of all models with their weights, in the order of `weight_files`."""
-        return tuple(
-            Member(RunKey(model.arm, model.trial, each.seed), each.weight)
-            for model in self.models
-            for each in model.seeds
-        )
+        members: list[Member] = []
+        for model in self.models:
+            members += [
+                Member(RunKey(model.arm, model.trial, each.seed), each.weight)
+                for each in model.seeds
+            ]
+        return tuple(members)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -140,11 +142,10 @@ class ModelFile(Frozen):
             return ("weights.safetensors",)
         if len(self.models) == 1:
             return tuple(f"weights-{each.seed}.safetensors" for each in self.models[0].seeds)
-        return tuple(
-            f"weights-{number}-{each.seed}.safetensors"
-            for number, model in enumerate(self.models)
-            for each in model.seeds
-        )
+        names: list[str] = []
+        for number, model in enumerate(self.models):
+            names += [f"weights-{number}-{each.seed}.safetensors" for each in model.seeds]
+        return tuple(names)
 
 
 def calibrated_cells(calibration: Calibration | None) -> tuple[CalibratedCell, ...]:

@@ -9,6 +9,7 @@ encoding/              columns (no rows: names and types), vocabulary.N (values 
                        of their ids), knots.N (of the N-th column with the transform `quantile`),
                        and facts from labels and lists of the study: days, statistics.N, usual.N,
                        counts.N, factors.N
+profile.json           the rows of training as the model sees them
 card.md                for people
 manifest.json          SHA-256 of every other file
 """
@@ -37,8 +38,8 @@ from hinet_search.serving.model_file import (
     WeightedSeed,
     parse_model_file,
 )
-from hinet_search.serving.profile import Profile, profile_of_model
-from hinet_search.serving.sealed import AGAIN, refuse_other_files, sealed_files
+from hinet_search.serving.profile import Profile, read_profile
+from hinet_search.serving.sealed import AGAIN, PROFILE, refuse_other_files, sealed_files
 from hinet_search.serving.tables import (
     Types,
     as_typed,
@@ -54,7 +55,8 @@ from hinet_search.training.tensors import read_weights
 from hinet_search.training.trainable import put_weights, refuse_other_weights, trainable
 from hinet_search.training.trial_config import TrialConfig, model_module, whole_config
 
-CARD, SCORE = "card.md", "score"
+CARD = "card.md"
+SCORE = "score"
 HEAD = "# An exported model of hinet-search, and the columns that it reads. Do not edit.\n"
 
 
@@ -62,7 +64,7 @@ HEAD = "# An exported model of hinet-search, and the columns that it reads. Do n
 class ExportedModel:
     """An exported folder in memory: the encoder, and a network (or forest) for every member.
 
-    `profile` is that of the rows of training; folders of earlier versions have none.
+    `profile` is that of the rows of training.
     """
 
     folder: Path
@@ -70,7 +72,7 @@ class ExportedModel:
     encoder: Encoder
     members: tuple[ExportedMember, ...]
     device: torch.device
-    profile: Profile | None = None
+    profile: Profile
 
 
 def write_tables(folder: Path, encoder: Encoder) -> None:
@@ -109,11 +111,12 @@ def open_folder(folder: Path, device: torch.device) -> ExportedModel:
     Errors: DataError when the folder is no exported model or a file has wrong content;
     ConfigurationError for an unknown model; EnvironmentFault when a file cannot be read.
     """
-    sealed, yaml = sealed_files(folder), _read_config(folder)
+    sealed = sealed_files(folder)
+    yaml = _read_config(folder)
     file = parse_model_file(yaml)
-    refuse_other_files(folder, sealed, file.files)
+    refuse_other_files(folder, sealed, [*file.files, PROFILE])
     encoder = _open_encoder(folder / ENCODING, file.inputs)
-    profile = profile_of_model(folder, sealed, file.inputs, encoder.encoding.numeric_inputs)
+    profile = read_profile(folder, file.inputs, encoder.encoding.numeric_inputs)
     weights = iter(folder / name for name in file.weight_files)
     members: list[ExportedMember] = []
     for number, model in enumerate(file.models):
@@ -150,7 +153,8 @@ class _Opening:
     def member(self, seed: WeightedSeed, weights: Path) -> ExportedMember:
         """Build a member with the weights of a file."""
         features = self.config.features
-        schema, inputs = self.encoder.schema_of(features), self.encoder.chosen(features)
+        schema = self.encoder.schema_of(features)
+        inputs = self.encoder.chosen(features)
         if not (schema.categorical or schema.numeric):
             raise wrong_content(self.config_file, "leave inputs to every model", "leaves one none")
         remedy = f"{AGAIN}; or install the version of hinet-search that {CONFIG} names"

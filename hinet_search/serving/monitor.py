@@ -25,29 +25,29 @@ from hinet_search.serving.drift import (
     changed,
     corrected,
 )
-from hinet_search.serving.history import NOT_ROLLED, RolledInputs
+from hinet_search.serving.history import NOT_ROLLED
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.label_columns import NewLabels, label_column_problems, labels_of_columns
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.number_counts import (
     NumberCounts,
     added,
-    count_numbers,
     far_numbers,
     moved_inputs,
 )
 from hinet_search.serving.predict import (
     RUN_ROWS,
+    ScoredBlock,
     checked,
     memory_explained,
-    missing_scores,
-    predictions,
     rolled_over,
     scanned,
+    score_block,
+    user_column,
+    user_numbers,
 )
-from hinet_search.serving.profile import Profile, RowsOfUsers, no_profile
+from hinet_search.serving.profile import Profile, RowsOfUsers
 from hinet_search.serving.row_checks import KEY, refuse
-from hinet_search.serving.users import user_column, user_numbers
 from hinet_search.study.data_definition import TaskDefinition
 
 
@@ -55,8 +55,8 @@ def drift_of(exported: ExportedModel, path: str) -> Drift:
     """Compare the rows of a table, Parquet or CSV, with the profile of a model.
 
     If the rows have the labels of all tasks, statistics and the log roll forward over them.
-    Errors: those of `score_table`; DataError for an export without a profile, for a table without
-    rows, and for a column of which a label cannot be made.
+    Errors: those of `score_table`; DataError for a table without rows, and for a column of which a
+    label cannot be made.
     """
     with memory_explained(exported, path):
         return _compared(exported, path)
@@ -64,8 +64,6 @@ def drift_of(exported: ExportedModel, path: str) -> Drift:
 
 def _compared(exported: ExportedModel, path: str) -> Drift:
     profile = exported.profile
-    if profile is None:
-        raise no_profile(exported.folder)
     lazy = scanned(exported, path)
     names = lazy.collect_schema().names()
     tasks = {name: task for name, task in profile.tasks.items() if task.column in names}
@@ -78,12 +76,11 @@ def _compared(exported: ExportedModel, path: str) -> Drift:
     refuse(path, label_column_problems(exported.file.inputs.tasks, tasks, frame, has_task_RT))
     rolls = exported.file.inputs.rolls and len(tasks) == len(profile.tasks)
     rolled = rolled_over(exported, frame, path).inputs if rolls else NOT_ROLLED
-    starts = range(0, len(frame), RUN_ROWS)
-    parts = [slice(start, start + RUN_ROWS) for start in starts]
-    blocks = [_block(exported, profile, tasks, frame[part], rolled.of(part)) for part in parts]
-    for start, block in zip(starts, blocks, strict=True):
-        has_task_RT = exported.file.inputs.has_task[block.scenario_R]
-        refuse(path, missing_scores(block.predicted_RT, has_task_RT, start))
+    blocks = []
+    for start in range(0, len(frame), RUN_ROWS):
+        rows = frame[start : start + RUN_ROWS]
+        scored = score_block(exported, rows, rolled, start, path)
+        blocks.append(_block(exported.file.inputs, tasks, rows, scored))
     users = None if user is None else frame[f"{KEY}{user}"]
     return _drift(exported, profile, blocks, user_numbers(users, len(frame)))
 
@@ -103,23 +100,17 @@ class _Block:
 
 
 def _block(
-    exported: ExportedModel,
-    profile: Profile,
-    tasks: Mapping[str, TaskDefinition],
-    frame: pl.DataFrame,
-    rolled: RolledInputs,
+    inputs: Inputs, tasks: Mapping[str, TaskDefinition], frame: pl.DataFrame, scored: ScoredBlock
 ) -> _Block:
-    """Encode and score a block of checked rows."""
-    encoder = exported.encoder
-    columns = encoder.columns(frame, rolled)
-    fields = zip(encoder.inputs.categorical, columns.ids_RF.T, strict=True)
-    has_task_RT = encoder.inputs.has_task[columns.scenario_R]
+    columns = scored.columns
+    fields = zip(inputs.categorical, columns.ids_RF.T, strict=True)
+    has_task_RT = inputs.has_task[columns.scenario_R]
     return _Block(
         scenario_R=columns.scenario_R,
-        predicted_RT=predictions(exported, columns),
-        label_RT=labels_of_columns(encoder.inputs.tasks, tasks, frame, has_task_RT),
+        predicted_RT=scored.predicted_RT,
+        label_RT=labels_of_columns(inputs.tasks, tasks, frame, has_task_RT),
         without_id={name: int((ids_R == 0).sum()) for name, ids_R in fields},
-        numbers=count_numbers(profile, encoder.encoding.numeric_inputs, columns.numeric_RN),
+        numbers=scored.numbers,
     )
 
 
@@ -131,7 +122,8 @@ def _drift(
 ) -> Drift:
     """Add up all blocks, and correct what is compared."""
     rows = _rows_of(blocks, user_R)
-    inputs, num_rows = exported.encoder.inputs, len(user_R)
+    inputs = exported.encoder.inputs
+    num_rows = len(user_R)
     counts = added([block.numbers for block in blocks])
     num_without_id = {
         name: sum(block.without_id[name] for block in blocks) for name in inputs.categorical
@@ -210,10 +202,11 @@ def _cells(inputs: Inputs, profile: Profile, rows: _RowsWithLabels) -> Iterator[
         is_labelled_R = (rows.scenario_R == cell.scenario_number) & (rows.label_RT[:, task] >= 0)
         if not is_labelled_R.any():
             continue
-        labels, unit_C = rows.label_RT[is_labelled_R, task], rows.unit_R[is_labelled_R]
+        labels = rows.label_RT[is_labelled_R, task]
+        unit_C = rows.unit_R[is_labelled_R]
         predicted = rows.predicted_RT[is_labelled_R, task].astype(np.float64)
         if cell.unit is None:
             yield binary_cell(cell, labels.astype(np.uint8), predicted, unit_C)
         else:
             amounts = labels.astype(np.float64)
-            yield amount_cell(cell, amounts, predicted, unit_C, profile.amounts.get(cell.task))
+            yield amount_cell(cell, amounts, predicted, unit_C, profile.amounts[cell.task])

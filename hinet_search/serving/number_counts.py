@@ -68,12 +68,12 @@ def moved_inputs(
     new = RowsOfUsers(counts.num_rows, num_users)
     moved = []
     for name in counts.far:
-        likeness, known_K = (
-            profile.likeness("numeric", name),
-            np.array(profile.numeric[name].shares),
+        likeness = profile.likeness("numeric", name)
+        known_K = np.array(profile.numeric[name].shares)
+        share_K = counts.share_at_most(name)
+        moved.append(
+            input_drift(name, share_K, known_K, new.worth(likeness), train.worth(likeness))
         )
-        independent = new.worth(likeness), train.worth(likeness)
-        moved.append(input_drift(name, counts.share_at_most(name), known_K, *independent))
     return tuple(moved)
 
 

@@ -8,7 +8,7 @@ Shape legend: R rows, T tasks.
 import errno
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.common.files import replacing
 from hinet_search.data.columns import Columns
 from hinet_search.data.derived.events import growing_events
+from hinet_search.data.encode import known_values
 from hinet_search.data.mapped_table import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.object_stores.copies import local_path
@@ -43,7 +44,6 @@ from hinet_search.serving.number_counts import (
     count_numbers,
     moved_inputs,
 )
-from hinet_search.serving.profile import read_profile
 from hinet_search.serving.rolling import Rolled, age_of_log, roll
 from hinet_search.serving.row_checks import KEY, refuse, text_problems, value_problems
 from hinet_search.serving.row_columns import (
@@ -53,7 +53,6 @@ from hinet_search.serving.row_columns import (
     misread_columns,
 )
 from hinet_search.serving.state import generation_of, with_state, write_state
-from hinet_search.serving.users import user_column, user_numbers
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import memory_errors_explained
 
@@ -85,9 +84,9 @@ class Prediction:
     `unseen` is the share of rows with a value without an id, by categorical column, and of rows
     whose list has no entry with an id, by list; `far` that of rows whose number is far outside of
     those of training, by numeric input; `moved` has the inputs whose distribution is another than
-    in training, with their distance. Both are empty for a folder of an earlier version. `rolled` is
-    what a state took of the rows, None without one. `log_age` are the seconds from the last row of
-    the log to the middle one of the rows, None unless that is long.
+    in training, with their distance. `rolled` is what a state took of the rows, None without one.
+    `log_age` are the seconds from the last row of the log to the middle one of the rows, None
+    unless that is long.
     """
 
     scores: Path
@@ -143,7 +142,8 @@ def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None = 
     frame, unfit = checked(exported, lazy, copied, path, to.absolute().parent)
     rolled = rolled_over(exported, frame, path) if labels else None
     inputs = NOT_ROLLED if rolled is None else rolled.inputs
-    unseen, counts = Counter(unfit), list[NumberCounts]()
+    unseen = Counter(unfit)
+    counts = list[NumberCounts]()
     try:
         num_bytes = len(frame) * BYTES_PER_SCORE * len(exported.file.inputs.tasks)
         with replacing(to, num_bytes) as part:
@@ -175,7 +175,7 @@ def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None = 
 
 def _label_columns(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ...]:
     """The columns of labels; none if the rows lack one of them."""
-    tasks = read_profile(exported.folder).tasks
+    tasks = exported.profile.tasks
     columns = tuple(dict.fromkeys(task.column for task in tasks.values()))
     return columns if set(columns) <= set(lazy.collect_schema().names()) else ()
 
@@ -185,8 +185,8 @@ def rolled_over(exported: ExportedModel, frame: pl.DataFrame, path: str) -> Roll
 
     DataError when rows are too old, or a column holds values that are no labels.
     """
-    tasks, encoder = read_profile(exported.folder).tasks, exported.encoder
-    labels = labels_of_rows(exported, tasks, frame, path)
+    encoder = exported.encoder
+    labels = labels_of_rows(exported, exported.profile.tasks, frame, path)
     rows = encoder.rows(frame, labels.labels_RT, np.zeros(len(frame), dtype=np.uint8))
     return roll(encoder, rows, labels.is_labelled_R)
 
@@ -211,7 +211,7 @@ def _moved(
     exported: ExportedModel, counts: Sequence[NumberCounts], user_R: NDArray[np.int32]
 ) -> dict[str, float]:
     """The inputs that are far from training, by more than all of them together by chance."""
-    if exported.profile is None or not counts or not len(user_R):
+    if not counts or not len(user_R):
         return {}
     inputs = moved_inputs(exported.profile, added(counts), equal_users(user_R))
     log = exported.file.inputs.log
@@ -234,7 +234,8 @@ def predictions(exported: ExportedModel, columns: Columns) -> NDArray[np.float32
     """
     if columns.num_rows == 0:
         return np.zeros((0, len(exported.file.inputs.tasks)), dtype=np.float32)
-    file, inputs = exported.file, exported.file.inputs
+    file = exported.file
+    inputs = exported.file.inputs
     raw_RT = average(exported.members, file, columns)
     scores_RT = apply(file.calibrators, inputs.cells, raw_RT, columns.scenario_R)
     if inputs.absent_cells:
@@ -270,7 +271,8 @@ def scanned(exported: ExportedModel, path: str) -> pl.LazyFrame:
 
 def _keys(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ...]:
     """Key columns that the rows have, without any that has the name of a task."""
-    inputs, names = exported.file.inputs, lazy.collect_schema().names()
+    inputs = exported.file.inputs
+    names = lazy.collect_schema().names()
     return tuple(name for name in inputs.keys if name in names and name not in inputs.tasks)
 
 
@@ -281,7 +283,8 @@ def checked(
 
     The rows are mapped from a file in `folder`. DataError holds every problem of the rows.
     """
-    inputs, types = exported.file.inputs, exported.encoder.types
+    inputs = exported.file.inputs
+    types = exported.encoder.types
     refuse(path, column_problems(inputs, types, lazy.collect_schema()))
     copies = [pl.col(name).alias(f"{KEY}{name}") for name in keys]
     try:
@@ -294,6 +297,32 @@ def checked(
         raise unreadable(path, error, remedy) from error
     refuse(path, value_problems(inputs, frame.lazy()))
     return frame, unfit
+
+
+@dataclass(frozen=True)
+class ScoredBlock:
+    """Encoded rows with their predictions (R, T), and the counts of their numbers."""
+
+    columns: Columns
+    predicted_RT: NDArray[np.float32]
+    numbers: NumberCounts
+
+
+def score_block(
+    exported: ExportedModel, frame: pl.DataFrame, rolled: RolledInputs, first: int, path: str
+) -> ScoredBlock:
+    """Encode and score checked rows of `path`, of which the first has number `first`.
+
+    DataError when a row has no finite score.
+    """
+    encoder = exported.encoder
+    columns = encoder.columns(frame, rolled.of(slice(first, first + len(frame))))
+    predicted_RT = predictions(exported, columns)
+    has_task_RT = encoder.inputs.has_task[columns.scenario_R]
+    refuse(path, missing_scores(predicted_RT, has_task_RT, first))
+    names = encoder.encoding.numeric_inputs
+    numbers = count_numbers(exported.profile, names, columns.numeric_RN)
+    return ScoredBlock(columns, predicted_RT, numbers)
 
 
 @dataclass(frozen=True)
@@ -311,24 +340,14 @@ class _Scorer:
     rolled: RolledInputs = NOT_ROLLED
 
     def scored(self, frame: pl.DataFrame, first: int) -> pl.DataFrame:
-        """Keys and predictions of a block of rows, of which the first has number `first`.
-
-        DataError when a row has no finite score.
-        """
-        rolled = self.rolled.of(slice(first, first + len(frame)))
-        columns = self.exported.encoder.columns(frame, rolled)
-        self.unseen.update(self.exported.encoder.unseen(frame, columns))
-        if self.exported.profile is not None:
-            names = self.exported.encoder.encoding.numeric_inputs
-            self.counts.append(count_numbers(self.exported.profile, names, columns.numeric_RN))
-        predicted_RT = predictions(self.exported, columns)
-        inputs = self.exported.file.inputs
-        has_task_RT = inputs.has_task[columns.scenario_R]
-        refuse(self.path, missing_scores(predicted_RT, has_task_RT, first))
+        """Keys and predictions of a block of rows; see `score_block`."""
+        block = score_block(self.exported, frame, self.rolled, first, self.path)
+        self.unseen.update(self.exported.encoder.unseen(frame, block.columns))
+        self.counts.append(block.numbers)
         keys = [frame[f"{KEY}{name}"].alias(name) for name in self.keys]
         scores = [
-            pl.Series(task, predicted_RT[:, number], nan_to_null=True)
-            for number, task in enumerate(inputs.tasks)
+            pl.Series(task, block.predicted_RT[:, number], nan_to_null=True)
+            for number, task in enumerate(self.exported.file.inputs.tasks)
         ]
         return pl.DataFrame([*keys, *scores])
 
@@ -340,6 +359,20 @@ def _write(scorer: _Scorer, frame: pl.DataFrame, to: Path) -> None:
         for start in range(RUN_ROWS, len(frame), RUN_ROWS):
             block = frame[start : start + RUN_ROWS]
             writer.write_table(scorer.scored(block, start).to_arrow())
+
+
+def user_column(exported: ExportedModel, names: Collection[str]) -> str | None:
+    """The column of users that the study named, if rows with columns of these names have it."""
+    rows = exported.file.rows
+    return rows.user if rows is not None and rows.user in names else None
+
+
+def user_numbers(values: pl.Series | None, num_rows: int) -> NDArray[np.int32]:
+    """The number of every row's user (R,), -1 where it is missing, and without a column."""
+    if values is None:
+        return np.full(num_rows, -1, dtype=np.int32)
+    numbers = known_values(values).rank("dense").cast(pl.Int32) - 1
+    return numbers.fill_null(-1).to_numpy()
 
 
 def missing_scores(

@@ -4,7 +4,7 @@ No score depends on it: new rows are compared with it. Numbers are those of inpu
 Shape legend: R rows, N numeric inputs, F categorical fields, K knots of an input, U users.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
@@ -26,7 +26,7 @@ from hinet_search.results.statistics.clustered import (
 )
 from hinet_search.results.statistics.resampling import units_of_rows
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.sealed import AGAIN, MANIFEST, PROFILE
+from hinet_search.serving.sealed import AGAIN, PROFILE
 from hinet_search.study.data_definition import TaskDefinition
 
 MAX_KNOTS = 101
@@ -109,7 +109,7 @@ class Profile(Frozen):
     `scenarios` are their shares, `numeric` the distributions of numeric inputs. `without_id` is
     the share of the `valid_rows` whose value has no embedding of its own, by categorical field.
     `tasks` says how labels follow from the columns of a table. `users` is None where the study
-    names no user, `amounts` are of tasks of amounts; folders of earlier versions have neither.
+    names no user, `amounts` are of tasks of amounts.
     """
 
     rows: NumRows
@@ -143,7 +143,9 @@ class Profile(Frozen):
 
 def profile_of(dataset: Dataset, schema: Schema, tasks: Mapping[str, TaskDefinition]) -> Profile:
     """The profile of a study's rows for what is read by a model of `schema`."""
-    full, train, valid = dataset.full_schema, dataset.train, dataset.valid
+    full = dataset.full_schema
+    train = dataset.train
+    valid = dataset.valid
     shares_M = np.bincount(train.scenario_R, minlength=full.num_scenarios) / train.num_rows
     every = slice(None, None, max(1, -(-train.num_rows // MAX_ROWS)))
     numbers = {name: full.numeric.index(name) for name in schema.numeric}
@@ -171,7 +173,9 @@ def profile_of(dataset: Dataset, schema: Schema, tasks: Mapping[str, TaskDefinit
 
 def _users(dataset: Dataset, schema: Schema) -> UsersOfTraining | None:
     """None where the study names no user."""
-    full, train, valid = dataset.full_schema, dataset.train, dataset.valid
+    full = dataset.full_schema
+    train = dataset.train
+    valid = dataset.valid
     if (train.user_R < 0).all():
         return None
     every = slice(None, None, max(1, -(-train.num_rows // MAX_ROWS)))
@@ -257,51 +261,26 @@ def write_profile(folder: Path, profile: Profile) -> None:
     (folder / PROFILE).write_text(profile.model_dump_json(indent=1), encoding="utf-8")
 
 
-def read_profile(folder: Path) -> Profile:
-    """Read the profile of an exported folder.
+def read_profile(folder: Path, inputs: Inputs, numeric: Collection[str]) -> Profile:
+    """Read the profile of a folder whose hashes were checked, with a model of these inputs.
 
-    Errors: DataError for a folder of an earlier version, which has none, and for other content.
+    DataError unless it is no larger than such a model needs, and of its scenarios, inputs and
+    tasks.
     """
     path = folder / PROFILE
-    if not path.is_file():
-        raise no_profile(folder)
-    try:
-        return Profile.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, wrong["loc"])) or "the file"
-        raise DataError(f"{path}: {shortened(place)}: {wrong['msg']}", remedy=AGAIN) from error
-
-
-def no_profile(folder: Path) -> DataError:
-    """The error of a folder that new rows cannot be compared with."""
-    return DataError(
-        f"{folder}: must have {PROFILE}, with which new rows are compared, but has none: "
-        "it was exported by an earlier version",
-        remedy="export the model again",
-    )
-
-
-def profile_of_model(
-    folder: Path, sealed: Set[str], inputs: Inputs, numeric: Collection[str]
-) -> Profile | None:
-    """Read the profile of a model of these inputs; None for a folder without one.
-
-    `sealed` are the files whose hashes were checked. DataError unless the profile is one of them,
-    no larger than such a model needs, and of its scenarios, inputs and tasks.
-    """
-    path = folder / PROFILE
-    if PROFILE not in sealed:
-        if path.exists() or path.is_symlink():
-            raise DataError(f"{path}: must have its hash in {MANIFEST}, but has not", remedy=AGAIN)
-        return None
     num_parts = sum(map(len, (inputs.scenario.names, inputs.tasks, inputs.categorical, numeric)))
-    size, most = path.stat().st_size, MOST_BYTES * (num_parts + 1)
+    size = path.stat().st_size
+    most = MOST_BYTES * (num_parts + 1)
     if size > most:
         raise DataError(
             f"{path}: must be at most {most:,} bytes for this model, got {size:,}", remedy=AGAIN
         )
-    profile = read_profile(folder)
+    try:
+        profile = Profile.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, wrong["loc"])) or "the file"
+        raise DataError(f"{path}: {shortened(place)}: {wrong['msg']}", remedy=AGAIN) from error
     problems = [f"{path}: {problem}" for problem in _differences(profile, inputs, numeric)]
     if problems:
         raise DataError(*problems, remedy=AGAIN)
@@ -315,6 +294,7 @@ def _differences(profile: Profile, inputs: Inputs, numeric: Collection[str]) -> 
         ("numeric", profile.numeric, numeric),
         ("without_id", profile.without_id, inputs.categorical),
         ("tasks", profile.tasks, inputs.tasks),
+        ("amounts", profile.amounts, inputs.amount_units),
     ):
         if set(got) != set(wanted):
             yield f"{key} must be those of the model, {_named(wanted)}, got {_named(got)}"
@@ -325,8 +305,6 @@ def _differences(profile: Profile, inputs: Inputs, numeric: Collection[str]) -> 
         if name in inputs.tasks and task.is_amount != (name in inputs.amount_units):
             kind = "amounts" if name in inputs.amount_units else "0 and 1"
             yield f"tasks.{name} must be a task of {kind}, as in the model, but is not"
-    if not set(profile.amounts) <= set(inputs.amount_units):
-        yield f"amounts must be of tasks of amounts, got {_named(profile.amounts)}"
     if profile.users is not None:
         yield from _differences_of_users(profile, profile.users)
 

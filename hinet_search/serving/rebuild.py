@@ -94,7 +94,8 @@ def encoder_of(stored: LoadedStudy, features: Sequence[FeatureConfig], rows: Row
 
     Its vocabularies hold only values that have an embedding in one of the models.
     """
-    definition, dataset = stored.study.spec.data, stored.dataset
+    definition = stored.study.spec.data
+    dataset = stored.dataset
     group_names = definition.features.group_names
     groups_of_models = [chosen_groups(each.groups, group_names) for each in features]
     together = _together(features, group_names)

@@ -62,15 +62,19 @@ def roll(encoder: Encoder, rows: Rows, is_labelled_R: NDArray[np.bool_]) -> Roll
 
     DataError when rows are too old for the log.
     """
-    history, inputs = encoder.history, RolledInputs()
+    history = encoder.history
+    inputs = RolledInputs()
     split_R = np.where(is_labelled_R, np.uint8(TRAIN), np.uint8(LEFT_OUT))
     is_again_R = np.zeros(rows.num_rows, dtype=np.bool_)
     if encoder.inputs.rolls_statistics:
         part = _with_counts(history, encoder.inputs, replace(rows, split_R=split_R))
-        history, inputs, is_again_R = part.history, part.inputs, part.is_again_R
+        history = part.history
+        inputs = part.inputs
+        is_again_R = part.is_again_R
     if encoder.inputs.log is not None:
         part = log_after(history, encoder.inputs, rows, is_labelled_R)
-        history, is_again_R = part.history, part.is_again_R
+        history = part.history
+        is_again_R = part.is_again_R
         inputs = replace(inputs, log=part.inputs.log, sequences=part.inputs.sequences)
     num_labelled = int(is_labelled_R.sum())
     num_again = int((is_again_R & is_labelled_R).sum())
@@ -88,7 +92,8 @@ def age_of_log(encoder: Encoder, frame: pl.DataFrame) -> float | None:
 
     That is longer than the longest window, or a day without any. None without a log.
     """
-    state, log = encoder.history.log, encoder.inputs.log
+    state = encoder.history.log
+    log = encoder.inputs.log
     if state is None or log is None:
         return None
     time_R = later_moments(state, frame[log.time]).time_R
@@ -100,7 +105,8 @@ def age_of_log(encoder: Encoder, frame: pl.DataFrame) -> float | None:
 
 
 def _with_counts(history: History, inputs: Inputs, rows: Rows) -> _Part:
-    before, definition = history.counts, inputs.statistics
+    before = history.counts
+    definition = inputs.statistics
     assert before is not None, "a model with statistics has their counts"
     assert definition is not None, "and their definition"
     assert definition.clock is not None, "nothing is counted anew without one"
@@ -114,7 +120,8 @@ def log_after(
     history: History, inputs: Inputs, rows: Rows, is_labelled_R: NDArray[np.bool_]
 ) -> _Part:
     """The log after rows, and what they see of it; those with labels are seen."""
-    state, log = history.log, inputs.log
+    state = history.log
+    log = inputs.log
     assert state is not None, "a model with inputs of a log has its state"
     assert log is not None, "and their definition"
     numbers_R = np.arange(rows.num_rows, dtype=np.uint64) + np.uint64(state.next_number)

@@ -71,7 +71,8 @@ def number_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
     """Values that are refused as not finite, and values too far from those of training rows."""
     refused = inputs.numeric if inputs.not_finite == "refuse" else ()
     not_finite = {name: _is_not_finite(name) for name in refused}
-    limits, outside = {}, {}
+    limits = {}
+    outside = {}
     for scale in inputs.scales:
         if scale.column in inputs.numeric and not scale.clip:
             limits[scale.column] = scale.limits

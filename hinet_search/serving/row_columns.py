@@ -5,6 +5,7 @@ Columns of other types are cast to those of training where no value changes its 
 
 from collections.abc import Collection, Iterable
 
+import numpy as np
 import polars as pl
 
 from hinet_search.common.errors import did_you_mean
@@ -36,12 +37,21 @@ def numbers_as_text(inputs: Inputs, row_types: Types) -> list[str]:
     return [name for name in columns if name not in inputs.compared]
 
 
+def limits_of(dtype: pl.DataType) -> tuple[int, int] | None:
+    """The least and the largest value of a type of whole numbers."""
+    if dtype not in INTEGERS:
+        return None
+    limits = np.iinfo(np.uint64 if dtype == pl.UInt64 else np.int64)
+    return limits.min, limits.max
+
+
 def _to_nearest_end(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     cast = column.cast(dtype, strict=False)
-    if not (dtype in INTEGERS or isinstance(dtype, pl.Datetime)):
+    limits = limits_of(pl.Int64() if isinstance(dtype, pl.Datetime) else dtype)
+    if limits is None:
         return cast
-    lowest, highest = (0, 2**64 - 1) if dtype == pl.UInt64 else (-(2**63), 2**63 - 1)
+    lowest, highest = limits
     is_positive = column.to_physical() > 0
     end = pl.when(is_positive).then(pl.lit(highest)).otherwise(pl.lit(lowest)).cast(dtype)
     does_not_fit = cast.is_null() & column.is_not_null()

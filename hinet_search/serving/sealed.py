@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from hinet_search.common.errors import DataError, EnvironmentFault
 
 MANIFEST = "manifest.json"
-PROFILE = "profile.json"  # optional, and no part of a model
+PROFILE = "profile.json"
 AGAIN = "export the model again, or copy the whole folder again"
 MAX_BYTES = 1_000_000
 
@@ -31,13 +31,13 @@ def seal(folder: Path) -> None:
     """Write the hash of every file that a model is read from; this completes the folder."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     names = [path.relative_to(folder).as_posix() for path in paths]
-    hashes = {name: _hash(folder / name) for name in names if re.match(_NAME, name)}
+    hashes = {name: file_hash(folder / name) for name in names if re.match(_NAME, name)}
     (folder / MANIFEST).write_text(json.dumps(hashes, indent=1), encoding="utf-8")
 
 
 def manifest_hash(folder: Path) -> str:
     """The SHA-256 of the manifest, which stands for everything that a model is read from."""
-    return _hash(folder / MANIFEST)
+    return file_hash(folder / MANIFEST)
 
 
 def sealed_files(folder: Path) -> Set[str]:
@@ -64,7 +64,7 @@ def refuse_other_files(folder: Path, sealed: Set[str], needed: Iterable[str]) ->
     """DataError unless the manifest has exactly the hashes of the files the model is read from."""
     needed = set(needed)
     problems = [f"lacks {name}" for name in sorted(needed - sealed)]
-    problems += [f"has {name}" for name in sorted(sealed - needed - {PROFILE})]
+    problems += [f"has {name}" for name in sorted(sealed - needed)]
     if problems:
         raise DataError(
             f"{folder / MANIFEST}: must hold the hash of every file of this model and of no other, "
@@ -100,9 +100,10 @@ def _damage(folder: Path, name: str, sealed_hash: str) -> str:
         return "must be a file, but is something else"
     if not path.resolve().is_relative_to(folder.resolve()):
         return f"must lie in the folder, but is a link to {path.resolve()}"
-    return "" if _hash(path) == sealed_hash else "has changed"
+    return "" if file_hash(path) == sealed_hash else "has changed"
 
 
-def _hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -25,8 +25,10 @@ from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import rolling_of_folder, rolling_tables
 from hinet_search.serving.model_file import ModelFile
 from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.sealed import file_hash
 
-INDEX, JOURNAL = "state.json", "events.db"
+INDEX = "state.json"
+JOURNAL = "events.db"
 MAX_BYTES = 1_000_000  # of the index
 BEGIN_AGAIN = "name another folder, which begins as the model was exported"
 
@@ -103,7 +105,7 @@ def _with_tables(exported: ExportedModel, folder: Path, index: Index | None) -> 
             path = place / f"{name}.parquet"
             if not path.is_file():  # a pipe would never end
                 raise _damaged(folder, f"{path.name} of generation {index.generation} is no file")
-            if _hash(path) != known:
+            if file_hash(path) != known:
                 raise _damaged(folder, f"{name} has changed since it was written")
     except OSError as error:
         raise _damaged(folder, f"{error.filename} cannot be read: {error.strerror}") from error
@@ -155,7 +157,7 @@ def write_state(
                 part.chmod(FOLDER)  # it has ids of users
                 for name, table in tables.items():
                     table.write_parquet(part / f"{name}.parquet")
-                hashes = {name: _hash(part / f"{name}.parquet") for name in tables}
+                hashes = {name: file_hash(part / f"{name}.parquet") for name in tables}
             index = Index(
                 generation=generation,
                 events=events,
@@ -224,10 +226,11 @@ def _damaged(folder: Path, what: str) -> DataError:
 
 def _definition(encoder: Encoder) -> str:
     """A hash of what counts mean: keys with their types, tasks, and units of amounts."""
-    inputs, columns = encoder.inputs, set[str]()
+    inputs = encoder.inputs
+    columns = set[str]()
     rolling: dict[str, object] = {}
     if inputs.statistics is not None and inputs.rolls_statistics:
-        columns |= {name for key in inputs.statistics.keys for name in key}
+        columns.update(*inputs.statistics.keys)
         rolling["statistics"] = inputs.statistics.model_dump(mode="json")
     if inputs.log is not None:
         columns |= {*inputs.log.definition.columns, inputs.log.time}
@@ -241,8 +244,3 @@ def _definition(encoder: Encoder) -> str:
         "types": {name: str(encoder.types[name]) for name in sorted(columns)},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

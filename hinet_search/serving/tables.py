@@ -141,7 +141,8 @@ def inner_type(dtype: pl.DataType) -> pl.DataType:
 
 def _refuse_bomb(path: Path) -> None:
     """DataError for a file of too many rows: a few bytes can claim any number of equal rows."""
-    claimed, size = pq.read_metadata(path).num_rows, path.stat().st_size
+    claimed = pq.read_metadata(path).num_rows
+    size = path.stat().st_size
     require(
         path,
         claimed <= MAX_ROWS_PER_BYTE * size,

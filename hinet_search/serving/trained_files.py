@@ -12,7 +12,7 @@ from hinet_search.results.ensemble_records import RunKey
 from hinet_search.results.statistics.ensemble import RunningMean
 from hinet_search.serving.choice import ExportChoice
 from hinet_search.serving.rebuild import LoadedStudy, config_of
-from hinet_search.serving.verify import ScoresOfTraining
+from hinet_search.serving.verify import KnownScores
 from hinet_search.training.jobs.messages import (
     StoredModel,
     ensemble_scores_path,
@@ -43,25 +43,26 @@ class TrainedFiles:
             scores_path(path): f"the scores of {_title(run)}" for run, path in self.weights.items()
         }
 
-    def scores_of_test(self) -> Iterator[ScoresOfTraining]:
+    def scores_of_test(self) -> Iterator[KnownScores]:
         """Read the scores of the test split: one for every seed, or that of the ensemble.
 
         What is not opened on test is scored now, without a look at the labels.
         """
-        test, scores = self.stored.dataset.test, tuple(self.scores)
+        test = self.stored.dataset.test
+        scores = tuple(self.scores)
         if not self.what.is_tested:
             for run in self.weights:
-                yield ScoresOfTraining(run.seed, self._score_now(run))
+                yield KnownScores(run.seed, self._score_now(run))
         elif not self.what.is_ensemble:
             for run, path in zip(self.weights, scores, strict=True):
-                yield ScoresOfTraining(run.seed, read_scores(path, "test", test))
+                yield KnownScores(run.seed, read_scores(path, "test", test))
         elif self.is_refitted:
             mean = RunningMean(self.what.scale, self.stored.dataset.full_schema.is_amount)
             for member, path in zip(self.what.members, scores, strict=True):
                 mean.add(read_scores(path, "test", test), member.weight)
-            yield ScoresOfTraining(None, mean.result())
+            yield KnownScores(None, mean.result())
         else:
-            yield ScoresOfTraining(None, read_scores(scores[0], "test", test))
+            yield KnownScores(None, read_scores(scores[0], "test", test))
 
     def _score_now(self, run: RunKey) -> NDArray[np.float32]:
         folder = self.stored.dataset.folder.absolute()

@@ -1,4 +1,4 @@
-"""Verify: raw rows of the test split must score from a folder as in training.
+"""Verify: raw rows must score from a folder as they are known to, those of test as in training.
 
 Shape legend: R rows, T tasks.
 """
@@ -30,11 +30,16 @@ from hinet_search.study.data_definition import DataDefinition
 MAX_ROWS = 1_000
 # Of a logit, relative to logits above 1: what the order of additions and the device may change.
 TOLERANCE = 1e-4
+AS_IN_TRAINING = "test rows must score as in training"
+LAUNCH_ANEW = (
+    "launch the study again under another name if its rows or the versions of its libraries have "
+    "changed, and export that one; else report it"
+)
 
 
 @dataclass(frozen=True)
-class ScoresOfTraining:
-    """Logits (R, T) of all test rows that training stored: of one seed, or of the ensemble."""
+class KnownScores:
+    """Logits (R, T) that all rows must have: of one seed, or of the average of all members."""
 
     seed: int | None  # None for the ensemble
     logits_RT: NDArray[np.float32]
@@ -51,25 +56,30 @@ class ScoresOfTraining:
 
 @dataclass(frozen=True)
 class Verification:
-    """The number of test rows that were scored, and the largest difference of a logit."""
+    """The number of rows that were scored, and the largest difference of a logit."""
 
     rows: int
     difference: float
 
 
 @dataclass(frozen=True)
-class TestSample:
-    """Raw rows of the test split, their positions in it, and what they see of the log."""
+class RowSample:
+    """Raw rows, their positions among those with known scores, and what they see of the log.
+
+    `how` says which rows they are, and how they must score.
+    """
 
     raw: pl.DataFrame
     position_R: NDArray[np.intp]
     log: RolledInputs
+    how: str
+    remedy: str
 
 
 def verify_scores(
-    exported: ExportedModel, sample: TestSample, scores: Sequence[ScoresOfTraining]
+    exported: ExportedModel, sample: RowSample, known: Sequence[KnownScores]
 ) -> Verification:
-    """Score rows of the test split, and compare with the `scores` of all.
+    """Score the rows of a sample, and compare with the `known` scores of all.
 
     DataError when a row does not score the same.
     """
@@ -77,21 +87,21 @@ def verify_scores(
     frame = cast_rows(encoder.inputs, sample.raw.lazy(), encoder.types).collect()
     columns = encoder.columns(frame, sample.log)
     largest = 0.0
-    for stored in scores:
-        training_RT = stored.logits_RT[sample.position_R].astype(np.float64)
-        folder_RT = average(stored.members(exported), exported.file, columns)
-        difference_RT = np.abs(folder_RT - training_RT)
-        tolerance_RT = TOLERANCE * np.maximum(1.0, np.abs(training_RT))
+    for scores in known:
+        known_RT = scores.logits_RT[sample.position_R].astype(np.float64)
+        folder_RT = average(scores.members(exported), exported.file, columns)
+        difference_RT = np.abs(folder_RT - known_RT)
+        tolerance_RT = TOLERANCE * np.maximum(1.0, np.abs(known_RT))
         agrees_R = np.all(difference_RT <= tolerance_RT, axis=1)
         if not agrees_R.all():
-            _refuse(exported, stored.title, difference_RT, agrees_R)
+            raise _difference(exported, scores.title, sample, difference_RT, agrees_R)
         largest = max(largest, float(difference_RT.max(initial=0.0)))
     return Verification(len(sample.raw), largest)
 
 
 def sample_test_rows(
     definition: DataDefinition, folder: Path, cache: Path, rows: Rows, encoder: Encoder
-) -> TestSample:
+) -> RowSample:
     """Evenly spaced rows of the test split, from the source."""
     test_rows = np.flatnonzero(rows.split_R == SPLITS.index("test"))
     spaced = np.linspace(0, test_rows.size - 1, min(MAX_ROWS, test_rows.size))
@@ -101,7 +111,7 @@ def sample_test_rows(
     with reading_of(definition):
         raw = lazy.filter(pl.col(ROW_NUMBER).is_in(numbers.implode())).collect(engine="streaming")
     log = _log_of_sample(definition, rows, encoder, test_rows[position_R])
-    return TestSample(raw.sort(ROW_NUMBER), position_R, log)
+    return RowSample(raw.sort(ROW_NUMBER), position_R, log, AS_IN_TRAINING, LAUNCH_ANEW)
 
 
 def _log_of_sample(
@@ -114,7 +124,8 @@ def _log_of_sample(
     is_timed = moments.time_R[sample] != NO_TIME
     first = moments.time_R[sample[is_timed]].min(initial=LONGEST)
     is_before_R = (moments.time_R < first) & (moments.time_R != NO_TIME)
-    before, later = np.flatnonzero(is_before_R), np.flatnonzero(~is_before_R)
+    before = np.flatnonzero(is_before_R)
+    later = np.flatnonzero(~is_before_R)
     state = log_state_of_study(definition, encoder.inputs, encoder.types, rows, before)
     assert state is not None, "there are inputs of a log"
     later_rows = some_rows(rows, later)
@@ -127,17 +138,17 @@ def _log_of_sample(
     return seen.of(place)
 
 
-def _refuse(
+def _difference(
     exported: ExportedModel,
     title: str,
+    sample: RowSample,
     difference_RT: NDArray[np.float64],
     agrees_R: NDArray[np.bool_],
-) -> None:
+) -> DataError:
     file = exported.file
-    raise DataError(
-        f"{file.study}/{file.name}, {title}: {len(agrees_R):,} test rows must score as in "
-        f"training, but {(~agrees_R).sum():,} do not: a logit differs by up to "
-        f"{np.nanmax(difference_RT):.3g}; nothing is exported",
-        remedy="launch the study again under another name if its rows or the versions of its "
-        "libraries have changed, and export that one; else report it",
+    return DataError(
+        f"{file.study}/{file.name}, {title}: {len(agrees_R):,} {sample.how}, but "
+        f"{(~agrees_R).sum():,} do not: a logit differs by up to {np.nanmax(difference_RT):.3g}; "
+        "nothing is exported",
+        remedy=sample.remedy,
     )

@@ -16,7 +16,6 @@ from hinet_search.data.derived.label_counts import (
     DAY,
     LabelCounts,
     label_counts,
-    later_statistics,
     later_values,
 )
 from hinet_search.data.encode import known_values
@@ -73,5 +72,5 @@ def test_blocks_of_rows_have_the_statistics_of_all_rows_at_once(
     counts = label_counts(definition, rows)
     whole = later_values(counts, definition, rows.frame, TASKS)
     monkeypatch.setattr("hinet_search.data.derived.label_counts.ROWS_AT_ONCE", 7)
-    in_blocks = later_statistics(counts, definition, rows.frame, TASKS)
-    assert_array_equal(in_blocks.to_numpy().T, whole)
+    in_blocks = later_values(counts, definition, rows.frame, TASKS)
+    assert_array_equal(in_blocks, whole)

@@ -23,7 +23,7 @@ from test_statistics import (
 )
 
 from hinet_search.data.derived.days import days_of, period_type
-from hinet_search.data.derived.label_counts import label_counts, later_statistics
+from hinet_search.data.derived.label_counts import label_counts, later_values
 from hinet_search.data.rows import Rows
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
@@ -120,8 +120,8 @@ def test_test_rows_get_from_stored_counts_what_they_have(clock: str, seed: int) 
     rows, definition = shown(seed), CLOCKS[clock]
     is_test = rows.split_R == TEST
     counts = label_counts(definition, rows)
-    actual = later_statistics(counts, definition, rows.frame.filter(is_test), TASKS)
-    np.testing.assert_array_equal(actual.to_numpy(), statistics_of(definition, rows)[is_test])
+    actual = later_values(counts, definition, rows.frame.filter(is_test), TASKS)
+    np.testing.assert_array_equal(actual.T, statistics_of(definition, rows)[is_test])
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ from test_statistics import (
     draw,
 )
 
-from hinet_search.data.derived.label_counts import label_counts, later_statistics
+from hinet_search.data.derived.label_counts import label_counts, later_values
 from hinet_search.data.derived.rolled_statistics import newer_statistics, rolled_counts
-from hinet_search.data.derived.statistics import target_statistics
+from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.hashing import uniform
 from hinet_search.data.rows import Rows
 from hinet_search.study.statistics_definition import StatisticsDefinition
@@ -182,7 +182,8 @@ def test_a_row_after_all_days_counts_every_label() -> None:
     rows, before, newer = before_and_newer(5)
     counts = rolled_counts(label_counts(BY_DAY, before), BY_DAY, newer)
     new = rows.frame.with_columns(day=pl.lit(date(2027, 1, 1)))
-    told = later_statistics(counts, BY_DAY, new, TASKS)["user rows"]
+    place = statistic_names(BY_DAY, TASKS).index("user rows")
+    told = later_values(counts, BY_DAY, new, TASKS)[place]
     has_day = rows.frame["day"].is_not_null()
     for row, user in enumerate(rows.frame["user"]):
         count = 0 if user is None else ((rows.frame["user"] == user) & has_day).sum()

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-import torch
 from numpy.testing import assert_array_equal
 
 import hinet_search as hs
@@ -20,13 +19,10 @@ from hinet_search.server.run import ServerOptions, serve
 from hinet_search.server.settings import Limits, Listening
 from hinet_search.serving.live import live_log
 from hinet_search.serving.live.journal import Journal
-from hinet_search.serving.live.live_log import LiveLog
-from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.state import read_state
 from tests.forked import typed
 from tests.server.conftest import Asked
 from tests.server.test_process import free_port, ready
-from tests.serving.log_shop import LAST, STUDY, inputs_of_the_log, newer, shop
+from tests.serving.log_shop import STUDY, inputs_of_the_log, launched, newer, opened, seen
 from tests.waiting import wait_until
 
 COLUMNS = ("user", "item", "minute", "place", "clicked", "bought")
@@ -34,12 +30,7 @@ COLUMNS = ("user", "item", "minute", "place", "clicked", "bought")
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("events")
-    shop().filter(shop()["minute"] < LAST).write_parquet(folder / "shop.parquet")
-    (folder / "shop.yaml").write_text(STUDY)
-    hs.launch(str(folder / "shop.yaml"), output=folder / "out")
-    hs.export(str(folder / "shop.yaml"), folder / "model", arm="all", output=folder / "out")
-    return folder / "model"
+    return launched(tmp_path_factory.mktemp("events"), STUDY, ["all"]).folder / "all"
 
 
 def event(number: int) -> dict[str, Any]:
@@ -187,6 +178,5 @@ def test_a_killed_server_keeps_what_it_has_answered(model: Path, tmp_path: Path)
             process.send_signal(signal.SIGKILL)
             process.wait(60)
     with closing(Journal(tmp_path / "state")) as journal:
-        exported = open_folder(model, torch.device("cpu"))
-        live = LiveLog(*read_state(exported, tmp_path / "state"), journal)
-        assert_array_equal(live.seen(newer()[done : done + 1]).value_RC[0], expected[done])
+        live = opened(model, journal)
+        assert_array_equal(seen(live, newer()[done : done + 1])[0], expected[done])

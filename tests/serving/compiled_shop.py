@@ -11,7 +11,7 @@ import hinet_search as hs
 from hinet_search.data.columns import Columns
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.row_columns import cast_rows
-from tests.serving.shop import rows
+from tests.serving.shop import launch_shop, rows
 
 STUDY = """\
 data:
@@ -76,10 +76,7 @@ class Written:
 
 def export_shop(folder: Path) -> Written:
     """Launch the study in a folder, and export its arm as graphs of both formats."""
-    table().write_parquet(folder / "shop.parquet")
-    (folder / "shop.yaml").write_text(STUDY)
-    study = str(folder / "shop.yaml")
-    hs.launch(study, output=folder / "out")
+    study = str(launch_shop(folder, table(), STUDY).study)
     options = {"formats": ("onnx", "torch"), "output": folder / "out"}
     export = hs.export(study, folder / "model", arm="shared_bottom", **options)
     exported = open_folder(export.folder, CPU)

@@ -1,15 +1,27 @@
-"""A small shop whose model reads the log: its study, the rows of the study, and newer ones."""
+"""A small shop whose models read the log: its studies, the rows of these, and newer ones."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
+from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
+import hinet_search as hs
 from hinet_search.data.derived.inputs import derive_numbers
+from hinet_search.data.derived.log_state import seen_log
 from hinet_search.data.rows import read_rows
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.serving.live.journal import Journal
+from hinet_search.serving.live.live_log import LiveLog, TakenEvents
+from hinet_search.serving.model_folder import open_folder
+from hinet_search.serving.state import read_state
 from hinet_search.study.load_study import load_study
-from tests.serving.shop import rows
+from tests.serving.shop import launch_shop, rows
 
 STUDY = """\
 data:
@@ -41,6 +53,38 @@ fixed: {train.batch_size: 128}
 slots: 1
 device: cpu
 """
+SEQUENCES = """\
+data:
+  source: {kind: table, path: shop.parquet}
+  scenario: {column: place, values: {1: Home, 2: Push}}
+  tasks: {click: {column: clicked}, buy: {column: bought}}
+  user: user
+  item: item
+  time: minute
+  time_unit: s
+  features:
+    categorical: [user, item]
+    numeric: [price, age]
+    events: {by: [user], labels_after: 1h, windows: [1h]}
+    sequences:
+      seen: {of: user, items: [item], labels: [click, buy], length: 7, labels_after: 10m}
+      shown: {of: [item, place], items: [user, item], length: 3, reader: mean}
+    distinct_by_scenario: [item]
+  split: {by: time, valid_from: 36000, test_from: 48000}
+  not_finite: impute
+arms:
+  din: {model: hinet}
+  bst: {model: shared_bottom, fixed: {features.sequence_reader: bst, features.groups: sequences}}
+  events: {model: mmoe, fixed: {features.groups: events}}
+  trees: {model: trees}
+trials: 1
+passes: 1
+finalists: {top: 1, seeds: 2}
+fixed: {train.batch_size: 128}
+ensemble: true
+slots: 1
+device: cpu
+"""
 LAST = 60_000  # seconds of the study; later rows are newer
 OF_THE_LOG = ("all", "trees", "visits")
 
@@ -53,6 +97,52 @@ def shop() -> pl.DataFrame:
 
 def newer() -> pl.DataFrame:
     return shop().filter(pl.col("minute") >= LAST)
+
+
+@dataclass(frozen=True)
+class LogShop:
+    """A done study: its folder, which has an export named after every arm, and its record."""
+
+    folder: Path
+    record: StudyRecord
+
+
+def launched(folder: Path, study: str, arms: Sequence[str] = ()) -> LogShop:
+    """Launch a study of the earlier rows in a folder, and export its arms, or some of them."""
+    done = launch_shop(folder, shop().filter(pl.col("minute") < LAST), study)
+    for arm in arms or [arm.name for arm in done.record.arms]:
+        done.export(arm, folder / arm)
+    return LogShop(folder, done.record)
+
+
+def predicted(model: Path, table: pl.DataFrame, folder: Path, **more: Any) -> pl.DataFrame:
+    """The scores of a table's rows, which are written to the folder."""
+    path, to = folder / "rows.parquet", folder / "scores.parquet"
+    table.write_parquet(path)
+    hs.predict(model, path, to, **more)
+    return pl.read_parquet(to)
+
+
+def assert_close(scores: pl.DataFrame, expected: pl.DataFrame) -> None:
+    """Equal but for the last bit, as sums of a network depend on the number of rows at once."""
+    found = scores.select("click", "buy").to_numpy()
+    assert_allclose(found, expected.select("click", "buy").to_numpy(), rtol=0, atol=1e-6)
+
+
+def opened(model: Path, journal: Journal) -> LiveLog:
+    """The live log of an exported model with the state that is beside a journal."""
+    exported = open_folder(model, torch.device("cpu"))
+    return LiveLog(*read_state(exported, journal.path.parent), journal)
+
+
+def add(live: LiveLog, *events: dict[str, Any]) -> TakenEvents:
+    """Send events."""
+    return live.add({"events": list(events)})
+
+
+def seen(live: LiveLog, frame: pl.DataFrame) -> NDArray[np.float32]:
+    """The numbers that rows see of a live log."""
+    return seen_log(live.index(), frame, "minute").value_RC
 
 
 def inputs_of_the_log(study: Path, folder: Path) -> NDArray[np.float32]:

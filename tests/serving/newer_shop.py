@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-import hinet_search as hs
 from hinet_search.serving.newer.rows import judging_rows
+from tests.serving.shop import scores_of
 
 FIRST = 1400  # minute, after those of the study
 NEW_USERS, NEW_ITEM = range(60, 80), "z"
@@ -50,5 +50,4 @@ def written(frame: pl.DataFrame, at: Path) -> Path:
 
 def probabilities(folder: Path, frame: pl.DataFrame, at: Path) -> np.ndarray:
     """What `predict` gives for the rows (R, T)."""
-    hs.predict(folder, written(frame, at), at / "scores.parquet")
-    return pl.read_parquet(at / "scores.parquet").select("click", "buy").to_numpy()
+    return scores_of(folder, frame, at)

@@ -42,6 +42,8 @@ OTHERS = {
     "per_task": "{model: mmoe, fixed: {model.protocol: per_task}}",
     "seldom": "{model: shared_bottom, fixed: {features.minimum_frequency: 9}}",
 }
+TASKS = ("click", "buy")
+ONE_ARM = STUDY.format(arms="  mmoe:").replace("seeds: 2", "seeds: 1")
 HOLES = ("colour", "age")  # columns with missing values
 ARMS = (*names(MODELS), *OTHERS)  # every model by its file, and forms of some
 
@@ -71,6 +73,31 @@ class Shop:
     def test_logits(self, arm: str, seed: int) -> np.ndarray:
         """What training left of the test rows (R, T)."""
         return load_file(scores_path(self.weights(arm, seed)))["test_logits"]
+
+
+def launch_shop(folder: Path, frame: pl.DataFrame, text: str) -> Shop:
+    """Launch the study of this text, of a table, in a folder."""
+    folder.mkdir(exist_ok=True)
+    frame.write_parquet(folder / "shop.parquet")
+    path = folder / "shop.yaml"
+    path.write_text(text)
+    record = hs.launch(str(path), output=folder / "out")
+    assert record.state == "done"
+    return Shop(path, folder / "out", record)
+
+
+def one_export(folder: Path, frame: pl.DataFrame, text: str) -> Path:
+    """The export of the model that a study ships, which is launched in the same folder."""
+    done = launch_shop(folder, frame, text)
+    return hs.export(str(done.study), folder / "model", output=done.out).folder
+
+
+def scores_of(folder: Path, frame: pl.DataFrame, at: Path) -> np.ndarray:
+    """The scores of the rows of a table, by task (R, T)."""
+    frame.write_parquet(at / "rows.parquet")
+    hs.predict(folder, at / "rows.parquet", at / "scores.parquet")
+    scores = pl.read_parquet(at / "scores.parquet")
+    return scores.select(name for name in TASKS if name in scores.columns).to_numpy()
 
 
 def study() -> str:

@@ -23,7 +23,7 @@ from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.newer.comparison import measure
 from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path
 from tests.serving.newer_shop import newer_rows, parts
-from tests.serving.shop import rows, test_part
+from tests.serving.shop import launch_shop, rows, test_part
 
 STUDY = """\
 data:
@@ -80,11 +80,8 @@ class WatchedShop:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> WatchedShop:
     """The study, launched once."""
-    folder = tmp_path_factory.mktemp("watched")
-    with_seconds(rows()).write_parquet(folder / "shop.parquet")
-    (folder / "shop.yaml").write_text(STUDY)
-    study = folder / "shop.yaml"
-    return WatchedShop(study, folder / "out", hs.launch(str(study), output=folder / "out"))
+    done = launch_shop(tmp_path_factory.mktemp("watched"), with_seconds(rows()), STUDY)
+    return WatchedShop(done.study, done.out, done.record)
 
 
 @pytest.fixture(scope="module")

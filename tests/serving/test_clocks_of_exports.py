@@ -1,18 +1,14 @@
 """Exports whose clock is a time stamp count labels by day, as training did."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 import hinet_search as hs
-from hinet_search.data.derived.days import days_of
-from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.sealed import seal
 from hinet_search.serving.verify import TOLERANCE
+from tests.serving.shop import launch_shop, scores_of
 
 STUDY = """\
 data:
@@ -73,19 +69,14 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def model(kind: str, tmp_path_factory: pytest.TempPathFactory) -> hs.Export:
-    folder = tmp_path_factory.mktemp(kind)
-    table(kind).write_parquet(folder / "shop.parquet")
     clock, valid_from, test_from = KINDS[kind]
-    study = folder / "shop.yaml"
-    study.write_text(STUDY.format(clock=clock, valid_from=valid_from, test_from=test_from))
-    hs.launch(str(study), output=folder / "out")
-    return hs.export(str(study), folder / "model", output=folder / "out")
+    text = STUDY.format(clock=clock, valid_from=valid_from, test_from=test_from)
+    shop = launch_shop(tmp_path_factory.mktemp(kind), table(kind), text)
+    return hs.export(str(shop.study), shop.out.parent / "model", output=shop.out)
 
 
 def scored(model: Path, rows: pl.DataFrame, at: Path) -> np.ndarray:
-    rows.drop("clicked").write_parquet(at / "rows.parquet")
-    hs.predict(model, at / "rows.parquet", at / "scores.parquet")
-    return pl.read_parquet(at / "scores.parquet")["click"].to_numpy()
+    return scores_of(model, rows.drop("clicked"), at)[:, 0]
 
 
 def test_test_rows_score_as_in_training(model: hs.Export) -> None:
@@ -119,25 +110,3 @@ def test_the_card_says_up_to_when_labels_are_known(kind: str, model: hs.Export) 
     known = "2026-05-01 to 2026-05-09" if kind == "datetime" else f"{BEGUN} to {BEGUN + 9 * DAY}"
     text = (model.folder / "card.md").read_text()
     assert f"Label statistics are of train and valid, at {known}, none of test." in text
-
-
-@pytest.mark.parametrize("kind", ["datetime"], indirect=True)
-def test_a_model_of_old_whose_days_are_moments_is_still_read(
-    kind: str, model: hs.Export, tmp_path: Path
-) -> None:
-    """Its moments are those of midnight here, so that rows of midnight count as by day."""
-    old = shutil.copytree(model.folder, tmp_path / "old")
-    (stored,) = old.rglob("days.parquet")
-    days = pl.read_parquet(stored)
-    days.select(
-        pl.col("day").cast(pl.Datetime("ms")).dt.replace_time_zone("Asia/Tokyo")
-    ).write_parquet(stored)
-    seal(old)
-    assert isinstance(
-        open_folder(old, torch.device("cpu")).encoder.history.counts.days.dtype, pl.Datetime
-    )
-    midnight = table(kind).tail(200).with_columns(pl.col("at").dt.truncate("1d"))
-    assert days_of(midnight["at"]).n_unique() > 1
-    np.testing.assert_array_equal(
-        scored(model.folder, midnight, tmp_path), scored(old, midnight, tmp_path)
-    )

@@ -8,7 +8,7 @@ import pytest
 
 import hinet_search as hs
 from hinet_search.serving.verify import TOLERANCE
-from tests.serving.shop import rows
+from tests.serving.shop import Shop, launch_shop, rows
 
 STUDY = """\
 data:
@@ -49,29 +49,20 @@ def table() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The study file of a shop with distinct ids, launched."""
-    folder = tmp_path_factory.mktemp("distinct")
-    table().write_parquet(folder / "shop.parquet")
-    path = folder / "shop.yaml"
-    path.write_text(STUDY)
-    hs.launch(str(path), output=folder / "out")
-    return path
-
-
-def export(launched: Path, arm: str, to: Path) -> hs.Export:
-    return hs.export(str(launched), to, arm=arm, output=launched.parent / "out")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A study with distinct ids."""
+    return launch_shop(tmp_path_factory.mktemp("distinct"), table(), STUDY)
 
 
 @pytest.mark.parametrize("arm", ARMS)
-def test_test_rows_score_as_in_training(arm: str, launched: Path, tmp_path: Path) -> None:
-    written = export(launched, arm, tmp_path / "folder")
+def test_test_rows_score_as_in_training(arm: str, launched: Shop, tmp_path: Path) -> None:
+    written = launched.export(arm, tmp_path / "folder")
     assert written.checked_rows > 200
     assert written.max_difference <= TOLERANCE
 
 
-def test_rows_keep_their_own_ids_and_types(launched: Path, tmp_path: Path) -> None:
-    folder = export(launched, "all", tmp_path / "folder").folder
+def test_rows_keep_their_own_ids_and_types(launched: Shop, tmp_path: Path) -> None:
+    folder = launched.export("all", tmp_path / "folder").folder
     types = pl.read_parquet(folder / "encoding" / "columns.parquet").schema
     assert (types["user"], types["shelf"]) == (pl.Int64, pl.Int8)
     asked = table().filter(pl.col("place") < 3)[:100]
@@ -82,9 +73,9 @@ def test_rows_keep_their_own_ids_and_types(launched: Path, tmp_path: Path) -> No
 
 
 def test_ids_of_other_types_that_are_unknown_or_missing_are_scored(
-    launched: Path, tmp_path: Path
+    launched: Shop, tmp_path: Path
 ) -> None:
-    folder = export(launched, "all", tmp_path / "folder").folder
+    folder = launched.export("all", tmp_path / "folder").folder
     few = table().filter(pl.col("place") < 3)[:50]
     scores = []
     for shelf in (pl.lit(99), pl.lit(None, pl.Int64), pl.lit(-1, pl.Int16)):

@@ -35,7 +35,7 @@ from hinet_search.serving.verify import TOLERANCE
 from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path
 from tests.serving import damage
 from tests.serving.newer_shop import newer_rows
-from tests.serving.shop import STUDY, Shop, rows, test_part
+from tests.serving.shop import STUDY, Shop, launch_shop, rows, scores_of, test_part
 
 ARMS = """\
   star: {fixed: {features.minimum_frequency: 20, features.groups: none}}
@@ -48,14 +48,11 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A study with a student and an ensemble, whose arms read different inputs."""
-    folder = tmp_path_factory.mktemp("together")
-    rows().write_parquet(folder / "shop.parquet")
     text = STUDY.format(arms=ARMS) + "teaching: {students: [star], trials: 1}\nensemble: true\n"
     numeric = "    numeric: [price, age]\n"
     groups = "    groups: {looks: [colour], person: [age]}\n"
-    path = folder / "shop.yaml"
-    path.write_text(text.replace(numeric, numeric + groups))
-    return Shop(path, folder / "out", hs.launch(str(path), output=folder / "out"))
+    text = text.replace(numeric, numeric + groups)
+    return launch_shop(tmp_path_factory.mktemp("together"), rows(), text)
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +90,7 @@ def average(shop: Shop, ensemble: EnsembleRecord) -> np.ndarray:
 
 def scored(folder: Path, at: Path) -> np.ndarray:
     """The scores of the test rows."""
-    test_part(rows()).drop("clicked", "bought").write_parquet(at / "rows.parquet")
-    hs.predict(folder, at / "rows.parquet", at / "scores.parquet")
-    return pl.read_parquet(at / "scores.parquet").select(TASKS).to_numpy()
+    return scores_of(folder, test_part(rows()).drop("clicked", "bought"), at)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from hinet_search.data.derived.countable_labels import EVERYONE
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.row_columns import cast_rows
 from hinet_search.serving.verify import TOLERANCE
-from tests.serving.shop import rows
+from tests.serving.shop import Shop, launch_shop, rows
 
 STUDY = """\
 data:
@@ -73,25 +73,17 @@ def table() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module", params=CLOCKS)
-def launched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The study file of a shop whose models see everything, launched."""
-    folder = tmp_path_factory.mktemp("history")
-    table().write_parquet(folder / "shop.parquet")
-    path = folder / "shop.yaml"
-    path.write_text(STUDY.format(clock=CLOCKS[request.param]))
-    hs.launch(str(path), output=folder / "out")
-    return path
-
-
-def export(launched: Path, arm: str, to: Path) -> hs.Export:
-    return hs.export(str(launched), to, arm=arm, output=launched.parent / "out")
+def launched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A study whose models see everything."""
+    text = STUDY.format(clock=CLOCKS[request.param])
+    return launch_shop(tmp_path_factory.mktemp("history"), table(), text)
 
 
 @pytest.mark.parametrize("arm", [*ARMS, "ensemble"])
 def test_test_rows_of_every_day_score_as_in_training(
-    arm: str, launched: Path, tmp_path: Path
+    arm: str, launched: Shop, tmp_path: Path
 ) -> None:
-    written = export(launched, arm, tmp_path / "folder")
+    written = launched.export(arm, tmp_path / "folder")
     assert written.checked_rows > 200
     assert written.max_difference <= TOLERANCE
 
@@ -107,19 +99,19 @@ def test_test_rows_of_every_day_score_as_in_training(
     ],
 )
 def test_a_folder_asks_for_what_its_model_sees(
-    arm: str, needed: set[str], launched: Path, tmp_path: Path
+    arm: str, needed: set[str], launched: Shop, tmp_path: Path
 ) -> None:
-    has_clock = "clock" in launched.read_text()
-    folder = export(launched, arm, tmp_path / "folder").folder
+    has_clock = "clock" in launched.study.read_text()
+    folder = launched.export(arm, tmp_path / "folder").folder
     asked = set(pl.read_parquet(folder / "encoding" / "columns.parquet").columns)
     wanted = needed if has_clock else needed - {"day"}
     assert asked == {"place", "user", "item", "price", *wanted}
 
 
 def test_later_rows_with_new_users_items_and_lists_are_scored(
-    launched: Path, tmp_path: Path
+    launched: Shop, tmp_path: Path
 ) -> None:
-    folder = export(launched, "all", tmp_path / "folder").folder
+    folder = launched.export("all", tmp_path / "folder").folder
     later = (
         table()
         .filter(pl.col("place") < 3)
@@ -142,18 +134,18 @@ def test_later_rows_with_new_users_items_and_lists_are_scored(
     assert scores["click"][len(later) :].n_unique() > 1  # prices differ
 
 
-def test_the_card_says_up_to_when_labels_are_known(launched: Path, tmp_path: Path) -> None:
-    card = (export(launched, "all", tmp_path / "folder").folder / "card.md").read_text()
-    if "clock" in launched.read_text():
+def test_the_card_says_up_to_when_labels_are_known(launched: Shop, tmp_path: Path) -> None:
+    card = (launched.export("all", tmp_path / "folder").folder / "card.md").read_text()
+    if "clock" in launched.study.read_text():
         assert "Label statistics are of train and valid, day 0 to 6, none of test." in card
     else:
         assert "Label statistics are of training rows." in card
 
 
 def test_rows_of_one_block_do_not_depend_on_those_beside_them(
-    launched: Path, tmp_path: Path
+    launched: Shop, tmp_path: Path
 ) -> None:
-    folder = export(launched, "all", tmp_path / "folder").folder
+    folder = launched.export("all", tmp_path / "folder").folder
     asked = table().filter(pl.col("place") < 3)[:200]
     scores = []
     for name, part in {"all": asked, "few": asked[::7]}.items():
@@ -166,10 +158,10 @@ def test_rows_of_one_block_do_not_depend_on_those_beside_them(
 
 
 @pytest.fixture(scope="module")
-def rolled(launched: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def rolled(launched: Shop, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The export that sees everything, and it after newer rows whose weights it keeps."""
     folder = tmp_path_factory.mktemp("rolled")
-    shipped = export(launched, "all", folder / "shipped").folder
+    shipped = launched.export("all", folder / "shipped").folder
     newer_table().write_parquet(folder / "newer.parquet")
     made = hs.refit(shipped, folder / "newer.parquet", folder / "newer", learning_rate=0.0)
     return shipped, made.folder
@@ -187,10 +179,10 @@ def newer_table() -> pl.DataFrame:
 
 
 def test_newer_labels_are_added_to_the_statistics(
-    launched: Path, rolled: tuple[Path, Path]
+    launched: Shop, rolled: tuple[Path, Path]
 ) -> None:
     shipped, newer = (open_folder(folder, torch.device("cpu")).encoder for folder in rolled)
-    has_clock = "clock" in launched.read_text()
+    has_clock = "clock" in launched.study.read_text()
     counted = newer_table() if has_clock else newer_table()[: int(0.8 * len(newer_table()))]
     before, after = (
         counts.of_keys[EVERYONE]["rows"][-1]
@@ -207,8 +199,8 @@ def test_a_later_row_counts_newer_labels_of_its_user(rolled: tuple[Path, Path]) 
         encoder = open_folder(folder, torch.device("cpu")).encoder
         rows = cast_rows(encoder.inputs, last.lazy(), encoder.types).collect()
         listed = encoder.listed(rows, encoder.scenario_numbers(rows))
-        derived = encoder.history.numbers(encoder.inputs, listed)
-        numbers.append(next(column[0] for column in derived if column.name == "user rows"))
+        derived = encoder.history.derived(encoder.inputs, listed)
+        numbers.append(derived.number_DR[encoder.inputs.derived.index("user rows"), 0])
     before, after = np.expm1(numbers)
     assert before == 0
     assert after == pytest.approx((newer_table()["user"] == 65).sum(), rel=0.3)
@@ -227,10 +219,10 @@ def test_what_is_known_of_lists_and_scales_stays_that_of_the_study(
 
 
 def test_the_card_says_that_statistics_are_of_newer_rows_too(
-    launched: Path, rolled: tuple[Path, Path]
+    launched: Shop, rolled: tuple[Path, Path]
 ) -> None:
     card = (rolled[1] / "card.md").read_text()
-    if "clock" in launched.read_text():
+    if "clock" in launched.study.read_text():
         assert "Label statistics are of train, valid and newer rows, day 0 to 36. New" in card
     else:
         assert "Label statistics are of training rows and newer rows." in card

@@ -10,6 +10,7 @@ import torch
 import hinet_search as hs
 from hinet_search.common.errors import DataError
 from hinet_search.serving.model_folder import open_folder
+from tests.serving.shop import one_export
 
 STUDY = """\
 data:
@@ -63,16 +64,9 @@ def table() -> pl.DataFrame:
     )
 
 
-def exported(folder: Path, rows: pl.DataFrame, study: str) -> Path:
-    rows.write_parquet(folder / "shop.parquet")
-    (folder / "shop.yaml").write_text(study)
-    hs.launch(str(folder / "shop.yaml"), output=folder / "out")
-    return hs.export(str(folder / "shop.yaml"), folder / "model", output=folder / "out").folder
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return exported(tmp_path_factory.mktemp("small"), table(), STUDY)
+    return one_export(tmp_path_factory.mktemp("small"), table(), STUDY)
 
 
 def scored(model: Path, at: Path, **columns: pl.Expr) -> tuple[np.ndarray, dict[str, float]]:
@@ -180,7 +174,7 @@ def test_moments_beyond_the_clocks_type_are_after_all_days(tmp_path: Path) -> No
     study = STUDY.replace(
         "valid_from: 115, test_from: 120", "valid_from: 2024-04-25, test_from: 2024-04-30"
     )
-    model = exported(tmp_path, moments, study)
+    model = one_export(tmp_path, moments, study)
     after_all, _ = scored(model, tmp_path, day=pl.datetime(2025, 1, 1))
     scores, _ = scored(model, tmp_path, day=pl.datetime(9999, 12, 31))
     np.testing.assert_array_equal(scores, after_all)

@@ -12,7 +12,7 @@ from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.verify import TOLERANCE
 from hinet_search.training.trial_config import FeatureConfig
-from tests.serving.shop import rows
+from tests.serving.shop import Shop, launch_shop, rows, scores_of
 
 STUDY = """\
 data:
@@ -66,23 +66,14 @@ def table() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The study file of a shop whose models see lists of every kind, launched."""
-    folder = tmp_path_factory.mktemp("lists")
-    table().write_parquet(folder / "shop.parquet")
-    path = folder / "shop.yaml"
-    path.write_text(STUDY)
-    hs.launch(str(path), output=folder / "out")
-    return path
-
-
-def export(launched: Path, arm: str, to: Path) -> hs.Export:
-    return hs.export(str(launched), to, arm=arm, output=launched.parent / "out")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A study whose models see lists of every kind."""
+    return launch_shop(tmp_path_factory.mktemp("lists"), table(), STUDY)
 
 
 @pytest.mark.parametrize("arm", [*ARMS, "ensemble"])
-def test_test_rows_score_as_in_training(arm: str, launched: Path, tmp_path: Path) -> None:
-    written = export(launched, arm, tmp_path / "folder")
+def test_test_rows_score_as_in_training(arm: str, launched: Shop, tmp_path: Path) -> None:
+    written = launched.export(arm, tmp_path / "folder")
     assert written.checked_rows > 200
     assert written.max_difference <= TOLERANCE
 
@@ -97,31 +88,24 @@ def test_test_rows_score_as_in_training(arm: str, launched: Path, tmp_path: Path
     ],
 )
 def test_a_folder_asks_for_the_lists_that_its_model_sees(
-    arm: str, needed: set[str], launched: Path, tmp_path: Path
+    arm: str, needed: set[str], launched: Shop, tmp_path: Path
 ) -> None:
-    folder = export(launched, arm, tmp_path / "folder").folder
+    folder = launched.export(arm, tmp_path / "folder").folder
     asked = set(pl.read_parquet(folder / "encoding" / "columns.parquet").columns)
     assert asked == {"place", "item", "price", *needed}
 
 
-def scores(folder: Path, asked: pl.DataFrame, to: Path) -> np.ndarray:
-    """Return the scores of rows that are written to a table (R, T)."""
-    asked.write_parquet(to / "rows.parquet")
-    hs.predict(folder, to / "rows.parquet", to / "scores.parquet")
-    return pl.read_parquet(to / "scores.parquet").select("click", "buy").to_numpy()
-
-
 def test_empty_texts_and_unknown_entries_score_as_rows_without_entries(
-    launched: Path, tmp_path: Path
+    launched: Shop, tmp_path: Path
 ) -> None:
-    folder = export(launched, "all", tmp_path / "folder").folder
+    folder = launched.export("all", tmp_path / "folder").folder
     few = table().filter(pl.col("place") < 3)[:50].drop("clicked", "bought")
-    without = scores(folder, few.with_columns(genres=pl.lit(None, pl.String)), tmp_path)
+    without = scores_of(folder, few.with_columns(genres=pl.lit(None, pl.String)), tmp_path)
     for text in ("", " | ", "New", "New|Unheard"):
-        odd = scores(folder, few.with_columns(genres=pl.lit(text)), tmp_path)
+        odd = scores_of(folder, few.with_columns(genres=pl.lit(text)), tmp_path)
         np.testing.assert_array_equal(odd, without)
     assert not np.allclose(
-        scores(folder, few.with_columns(genres=pl.lit("War")), tmp_path), without
+        scores_of(folder, few.with_columns(genres=pl.lit("War")), tmp_path), without
     )
 
 
@@ -129,27 +113,27 @@ def test_empty_texts_and_unknown_entries_score_as_rows_without_entries(
     ("text", "share"), [("New|Unheard", 1), ("New|War", 0), (" | ", 0), ("", 0), (None, 0)]
 )
 def test_a_list_without_an_entry_of_training_is_told_as_unseen_and_an_empty_one_is_not(
-    text: str | None, share: float, launched: Path, tmp_path: Path
+    text: str | None, share: float, launched: Shop, tmp_path: Path
 ) -> None:
-    folder = export(launched, "all", tmp_path / "folder").folder
+    folder = launched.export("all", tmp_path / "folder").folder
     few = table().filter(pl.col("place") < 3)[:50].drop("clicked", "bought")
     few.with_columns(genres=pl.lit(text, pl.String)).write_parquet(tmp_path / "rows.parquet")
     told = hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet").unseen
     assert told["genres"] == share
 
 
-def test_rows_of_a_csv_file_have_lists_too(launched: Path, tmp_path: Path) -> None:
-    folder = export(launched, "matched", tmp_path / "folder").folder
+def test_rows_of_a_csv_file_have_lists_too(launched: Shop, tmp_path: Path) -> None:
+    folder = launched.export("matched", tmp_path / "folder").folder
     asked = table().filter(pl.col("place") < 3)[:300].drop("tags", "clicked", "bought")
     asked.write_csv(tmp_path / "rows.csv")
     hs.predict(folder, tmp_path / "rows.csv", tmp_path / "of_csv.parquet")
     of_csv = pl.read_parquet(tmp_path / "of_csv.parquet").select("click", "buy").to_numpy()
-    np.testing.assert_array_equal(of_csv, scores(folder, asked, tmp_path))
+    np.testing.assert_array_equal(of_csv, scores_of(folder, asked, tmp_path))
 
 
-def refitted(launched: Path, arm: str, at: Path) -> tuple[Encoder, Encoder]:
+def refitted(launched: Shop, arm: str, at: Path) -> tuple[Encoder, Encoder]:
     """The encoders of an export before and after newer rows with other genres and tags."""
-    shipped = export(launched, arm, at / "shipped").folder
+    shipped = launched.export(arm, at / "shipped").folder
     newer = table().filter(pl.col("place") < 3).with_columns(pl.col("minute") + 1400)
     newer = newer.with_columns(
         genres=pl.lit("Western | Drama"), tags=pl.lit([77, 3, 8], dtype=pl.List(pl.Int64))
@@ -162,7 +146,7 @@ def refitted(launched: Path, arm: str, at: Path) -> tuple[Encoder, Encoder]:
     return open_folder(shipped, cpu).encoder, open_folder(made.folder, cpu).encoder
 
 
-def test_new_entries_of_lists_get_ids_and_counts_add_up(launched: Path, tmp_path: Path) -> None:
+def test_new_entries_of_lists_get_ids_and_counts_add_up(launched: Shop, tmp_path: Path) -> None:
     before, after = refitted(launched, "all", tmp_path)
     learned = int(0.8 * len(table().filter(pl.col("place") < 3)))
     names = before.inputs.vocabularies
@@ -180,7 +164,7 @@ def test_new_entries_of_lists_get_ids_and_counts_add_up(launched: Path, tmp_path
 
 
 def test_vocabularies_hold_only_what_has_a_vector_in_the_model(
-    launched: Path, tmp_path: Path
+    launched: Shop, tmp_path: Path
 ) -> None:
     before, after = refitted(launched, "seldom", tmp_path)
     sizes = after.schema_of(FeatureConfig(minimum_frequency=200)).vocabulary_sizes

@@ -3,7 +3,6 @@
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,38 +22,21 @@ from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.live.live_log import LiveLog, TakenEvents
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.state import read_state
-from tests.serving.log_shop import LAST, STUDY, inputs_of_the_log, newer, shop
+from tests.serving.log_shop import LAST, LogShop, add, inputs_of_the_log, newer, opened, seen
 
 KEYS = ("user", "item", "minute", "place")
 LABELS = ("clicked", "bought")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("live")
-    shop().filter(pl.col("minute") < LAST).write_parquet(folder / "shop.parquet")
-    (folder / "shop.yaml").write_text(STUDY)
-    hs.launch(str(folder / "shop.yaml"), output=folder / "out")
-    for arm in ("all", "counted"):
-        hs.export(str(folder / "shop.yaml"), folder / arm, arm=arm, output=folder / "out")
-    return folder
+def folder(events: LogShop) -> Path:
+    return events.folder
 
 
 @pytest.fixture(scope="module")
 def expected(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The inputs of newer rows as one table with those of the study."""
     return inputs_of_the_log(folder / "shop.yaml", tmp_path_factory.mktemp("one table"))
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with closing(Journal(tmp_path / "state")) as journal:
-        yield journal
-
-
-def opened(folder: Path, journal: Journal) -> LiveLog:
-    exported = open_folder(folder / "all", torch.device("cpu"))
-    return LiveLog(*read_state(exported, journal.path.parent), journal)
 
 
 def event(number: int, *, labels: bool = True) -> dict[str, Any]:
@@ -64,13 +46,9 @@ def event(number: int, *, labels: bool = True) -> dict[str, Any]:
     return {"id": f"row {number}", **{name: row[name] for name in columns}}
 
 
-def add(live: LiveLog, *events: dict[str, Any]) -> TakenEvents:
-    return live.add({"events": list(events)})
-
-
 def inputs(live: LiveLog, number: int) -> Any:
     """What a newer row sees of the log now."""
-    return live.seen(newer()[number : number + 1]).value_RC[0]
+    return seen(live, newer()[number : number + 1])[0]
 
 
 def test_events_one_by_one_give_the_inputs_of_one_table(
@@ -78,7 +56,7 @@ def test_events_one_by_one_give_the_inputs_of_one_table(
 ) -> None:
     draw = np.random.default_rng(0)
     journal = Journal(tmp_path / "state")
-    live = opened(folder, journal)
+    live = opened(folder / "all", journal)
     for number in range(len(newer())):
         assert_array_equal(inputs(live, number), expected[number], err_msg=str(number))
         add(live, event(number))
@@ -87,7 +65,7 @@ def test_events_one_by_one_give_the_inputs_of_one_table(
         if draw.random() < 0.1:  # it is ended, and started again
             journal.close()
             journal = Journal(tmp_path / "state")
-            live = opened(folder, journal)
+            live = opened(folder / "all", journal)
     assert live.last_time == newer()["minute"].max()
     journal.close()
 
@@ -96,7 +74,7 @@ def test_events_that_come_twice_or_out_of_order_count_once(
     folder: Path, expected: Any, journal: Journal
 ) -> None:
     draw = np.random.default_rng(1)
-    live = opened(folder, journal)
+    live = opened(folder / "all", journal)
     chosen = np.flatnonzero(newer()["minute"].to_numpy() < LAST + 3_000)  # less than an hour
     last = int(chosen[-1]) + 1
     for number in draw.permutation(np.concatenate([chosen, chosen, chosen])):
@@ -115,7 +93,7 @@ def test_events_that_come_twice_or_out_of_order_count_once(
 def test_labels_that_come_within_their_delay_count_as_if_they_had_been_there(
     folder: Path, expected: Any, journal: Journal
 ) -> None:
-    live, minutes = opened(folder, journal), newer()["minute"].to_list()
+    live, minutes = opened(folder / "all", journal), newer()["minute"].to_list()
     waiting: list[int] = []
     for number, minute in enumerate(minutes):
         for other in [each for each in waiting if minutes[each] < minute - 500]:
@@ -130,7 +108,7 @@ def test_labels_that_come_within_their_delay_count_as_if_they_had_been_there(
 
 
 def test_late_events_are_told_and_do_not_count(folder: Path, journal: Journal) -> None:
-    live = opened(folder, journal)
+    live = opened(folder / "all", journal)
     add(live, *(event(number) for number in range(len(newer()))))
     live.fold()
     late = {**event(0), "id": "late"}
@@ -142,7 +120,7 @@ def test_late_events_are_told_and_do_not_count(folder: Path, journal: Journal) -
 CUTS = (
     (live_log, "write_state"),
     (state_module, "replacing_folder"),
-    (state_module, "_hash"),
+    (state_module, "file_hash"),
     (state_module, "replacing"),
     (live_log, "log_index"),
     (Journal, "forget"),
@@ -170,7 +148,7 @@ def test_a_server_that_is_cut_off_loses_nothing_and_counts_nothing_twice(
 ) -> None:
     half = len(newer()) // 2
     journal = Journal(tmp_path / "state")
-    live = opened(folder, journal)
+    live = opened(folder / "all", journal)
     add(live, *(event(number) for number in range(half // 2)))
     live.fold()
     add(live, *(event(number) for number in range(half // 2, half - 1)))
@@ -180,7 +158,7 @@ def test_a_server_that_is_cut_off_loses_nothing_and_counts_nothing_twice(
             _add_and_fold(live, event(half - 1))
     journal.close()
     with closing(Journal(tmp_path / "state")) as again:
-        live = opened(folder, again)
+        live = opened(folder / "all", again)
         add(live, *(event(number) for number in range(half // 2, half)))  # those not confirmed
         assert_array_equal(inputs(live, half), expected[half])
         live.fold()
@@ -190,7 +168,7 @@ def test_a_server_that_is_cut_off_loses_nothing_and_counts_nothing_twice(
 def test_a_commit_that_fails_takes_no_event_of_a_request(
     folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    live = opened(folder, journal)
+    live = opened(folder / "all", journal)
     before = inputs(live, 5)
     known = journal._event
 
@@ -212,7 +190,7 @@ def test_a_state_that_cannot_be_written_is_tried_again_after_as_many_events(
     folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_log, "FOLD_CHANGES", 10)
-    live = opened(folder, journal)
+    live = opened(folder / "all", journal)
 
     def full(*_: Any, **__: Any) -> Any:
         raise OSError(28, "No space left on device")
@@ -232,13 +210,13 @@ def test_a_state_that_cannot_be_written_is_tried_again_after_as_many_events(
 
 
 def test_one_process_takes_events(folder: Path, journal: Journal) -> None:
-    opened(folder, journal)
+    opened(folder / "all", journal)
     with pytest.raises(EnvironmentFault, match="one process at a time takes events"):
         Journal(journal.path.parent)
 
 
 def test_predict_does_not_roll_the_state_of_a_server(folder: Path, journal: Journal) -> None:
-    live = opened(folder, journal)
+    live = opened(folder / "all", journal)
     add(live, event(0))
     path, to = journal.path.parent.parent / "rows.parquet", journal.path.parent.parent / "s.parquet"
     newer().write_parquet(path)
@@ -256,7 +234,7 @@ def test_a_model_that_reads_no_log_takes_no_events(folder: Path, tmp_path: Path)
 
 def test_a_state_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
     with closing(Journal(tmp_path / "state")) as journal:
-        live = opened(folder, journal)
+        live = opened(folder / "all", journal)
         add(live, event(0))
         live.fold()
         other = tmp_path / "other"
@@ -287,7 +265,7 @@ def test_wrong_requests_are_refused(
     document: object, told: str, folder: Path, journal: Journal
 ) -> None:
     with pytest.raises(DataError) as caught:
-        opened(folder, journal).add(document)
+        opened(folder / "all", journal).add(document)
     assert told in str(caught.value)
     assert journal.last == 0
 
@@ -309,7 +287,7 @@ VALUES = {
 def test_wrong_values_are_refused_with_all_events_of_the_request(
     changed: dict[str, Any], told: str, folder: Path, journal: Journal
 ) -> None:
-    live = opened(folder, journal)
+    live = opened(folder / "all", journal)
     with pytest.raises(DataError) as caught:
         add(live, event(0), {**event(1), **changed})
     assert told in str(caught.value)
@@ -319,13 +297,13 @@ def test_wrong_values_are_refused_with_all_events_of_the_request(
 def test_a_column_that_is_missing_is_named(folder: Path, journal: Journal) -> None:
     bare = {name: value for name, value in event(0).items() if name != "item"}
     with pytest.raises(DataError, match=r"column 'item' is not in 1 row \(first in row 0\)"):
-        add(opened(folder, journal), bare)
+        add(opened(folder / "all", journal), bare)
 
 
 def test_events_of_the_future_are_refused_where_the_clock_is_real(
     folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    live = opened(folder, journal)
+    live = opened(folder / "all", journal)
     monkeypatch.setattr(events_module, "REAL_CLOCK", -1)
     with pytest.raises(DataError, match=r"got one more than 10m ahead in 1 row \(first in row 0\)"):
         add(live, {**event(0), "minute": 2**40})
@@ -333,13 +311,13 @@ def test_events_of_the_future_are_refused_where_the_clock_is_real(
 
 
 def test_unknown_and_missing_users_are_events_too(folder: Path, journal: Journal) -> None:
-    live = opened(folder, journal)
+    live = opened(folder / "all", journal)
     taken = add(live, {**event(0), "user": None}, {**event(1), "user": 10**9, "item": "new"})
     assert taken.added == 2
     live.fold()
     frame = newer()[5:6].with_columns(user=pl.lit(10**9, dtype=pl.Int64), item=pl.lit("new"))
     place = live.state.names.index("user exposures all")
-    assert live.seen(frame).value_RC[0, place] == pytest.approx(np.log(2))
+    assert seen(live, frame)[0, place] == pytest.approx(np.log(2))
 
 
 def _no_database(path: Path) -> None:
@@ -387,8 +365,8 @@ def test_a_journal_with_other_content_is_refused(
     values: dict[str, Any], folder: Path, tmp_path: Path
 ) -> None:
     with closing(Journal(tmp_path / "state")) as journal:
-        add(opened(folder, journal), event(0))
+        add(opened(folder / "all", journal), event(0))
         for name, value in values.items():
             journal._database.execute(f"update events set {name} = ?", (value,))
         with pytest.raises(DataError, match=r"but is damaged|must hold scenarios"):
-            opened(folder, journal)
+            opened(folder / "all", journal)

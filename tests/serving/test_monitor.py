@@ -15,7 +15,6 @@ from sklearn.metrics import roc_auc_score
 import hinet_search as hs
 from hinet_search.common.errors import DataError
 from hinet_search.data.columns import Columns
-from hinet_search.serving import monitor as monitoring
 from hinet_search.serving.drift import CellOfNewRows, ChangedShare, InputDrift, changed
 from hinet_search.serving.drift_card import drift_lines
 from hinet_search.serving.profile import MAX_KNOTS, Distribution, distribution
@@ -148,7 +147,7 @@ def test_a_row_without_a_finite_score_is_refused_with_its_number(
         predicted_RT[7] = np.nan
         return predicted_RT
 
-    monkeypatch.setattr(monitoring, "predictions", scores)
+    monkeypatch.setattr("hinet_search.serving.predict.predictions", scores)
     with pytest.raises(DataError, match=r"must get a finite score.*first in row 7"):
         drift(folder, training_rows(), tmp_path)
 
@@ -254,20 +253,17 @@ def test_what_is_large_and_more_than_chance_is_notable(
     assert part.is_notable is is_notable
 
 
-def test_a_folder_without_a_profile_says_how_to_get_one(
-    shop: Shop, folder: Path, tmp_path: Path
-) -> None:
-    earlier = shop.export("shared_bottom", tmp_path / "earlier").folder
-    (earlier / PROFILE).unlink()
-    seal(earlier)
-    with pytest.raises(DataError, match=r"must have profile\.json.*earlier version") as caught:
-        drift(earlier, training_rows(), tmp_path)
-    assert caught.value.remedy == "export the model again"
-    hs.predict(earlier, tmp_path / "new.parquet", tmp_path / "scores.parquet")  # goes on working
-    (earlier / PROFILE).write_text((folder / PROFILE).read_text().replace('"rows":', '"rose":'))
-    seal(earlier)
+def test_a_folder_without_a_profile_is_refused(shop: Shop, tmp_path: Path) -> None:
+    folder = shop.export("shared_bottom", tmp_path / "other").folder
+    text = (folder / PROFILE).read_text().replace('"rows":', '"rose":')
+    (folder / PROFILE).unlink()
+    seal(folder)
+    with pytest.raises(DataError, match=r"manifest\.json: .* but lacks profile\.json"):
+        drift(folder, training_rows(), tmp_path)
+    (folder / PROFILE).write_text(text)
+    seal(folder)
     with pytest.raises(DataError, match=r"profile.json: rows: Field required"):
-        drift(earlier, training_rows(), tmp_path)
+        drift(folder, training_rows(), tmp_path)
 
 
 def test_a_profile_that_was_changed_is_refused_like_any_file(shop: Shop, tmp_path: Path) -> None:

@@ -22,16 +22,13 @@ from hinet_search.serving.compiled.weights import NarrowTable, cost_of, narrowed
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.predict import predictions
 from tests.serving.compiled_shop import CPU, STUDY, Written, columns_of, table
+from tests.serving.shop import launch_shop
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study of the shop, launched."""
-    folder = tmp_path_factory.mktemp("narrow")
-    table().write_parquet(folder / "shop.parquet")
-    (folder / "shop.yaml").write_text(STUDY)
-    hs.launch(str(folder / "shop.yaml"), output=folder / "out")
-    return folder / "shop.yaml"
+    return launch_shop(tmp_path_factory.mktemp("narrow"), table(), STUDY).study
 
 
 @pytest.fixture(scope="module")

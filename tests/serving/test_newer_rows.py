@@ -11,8 +11,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 import hinet_search as hs
 from hinet_search.common.errors import DataError
+from hinet_search.serving import write_folder
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.newer import write
 from hinet_search.serving.newer.rows import judging_rows
 from hinet_search.serving.sealed import manifest_hash, seal
 from hinet_search.training.device import choose_device
@@ -303,7 +303,7 @@ def test_an_interrupted_writing_leaves_no_folder(
     def interrupted(_folder: Path, _profile: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(write, "write_profile", interrupted)
+    monkeypatch.setattr(write_folder, "write_profile", interrupted)
     path = written(newer_rows(), tmp_path)
     with pytest.raises(KeyboardInterrupt):
         hs.refit(shipped, path, tmp_path / "m", learning_rate=0.0)

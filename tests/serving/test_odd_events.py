@@ -1,7 +1,6 @@
 """Odd events: whatever kinds of values and times events have, later events and the state go on."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-import hinet_search as hs
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.serving.live import events as events_module
 from hinet_search.serving.live.events import label_series
@@ -20,7 +18,8 @@ from hinet_search.serving.live.live_log import LiveLog, TakenEvents
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.state import read_state
 from hinet_search.study.data_definition import TaskDefinition
-from tests.serving.log_shop import LAST, STUDY, newer, shop
+from tests.serving.log_shop import LAST, STUDY, add, newer, opened, seen, shop
+from tests.serving.shop import launch_shop
 
 TASKS = """\
   tasks:
@@ -43,31 +42,19 @@ def table(rows: pl.DataFrame) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("odd")
-    table(shop().filter(pl.col("minute") < LAST)).write_parquet(folder / "shop.parquet")
     study, _, others = STUDY.partition(
         "  tasks: {click: {column: clicked}, buy: {column: bought}}\n"
     )
     others = others.replace("  all: {model: hinet}\n", "  all: {model: mmoe}\n")
     for arm in ("trees", "visits", "counted", "raw"):
         others = "\n".join(line for line in others.split("\n") if not line.startswith(f"  {arm}:"))
-    (folder / "shop.yaml").write_text(study + TASKS + others)
-    hs.launch(str(folder / "shop.yaml"), output=folder / "out")
-    hs.export(str(folder / "shop.yaml"), folder / "model", arm="all", output=folder / "out")
-    return folder / "model"
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with closing(Journal(tmp_path / "state")) as journal:
-        yield journal
+    earlier = table(shop().filter(pl.col("minute") < LAST))
+    done = launch_shop(folder, earlier, study + TASKS + others)
+    return done.export("all", folder / "model").folder
 
 
 def exported_of(model: Path) -> ExportedModel:
     return open_folder(model, torch.device("cpu"))
-
-
-def opened(model: Path, journal: Journal) -> LiveLog:
-    return LiveLog(*read_state(exported_of(model), journal.path.parent), journal)
 
 
 def event(number: int, columns: tuple[str, ...] = COLUMNS, **changed: Any) -> dict[str, Any]:
@@ -75,13 +62,9 @@ def event(number: int, columns: tuple[str, ...] = COLUMNS, **changed: Any) -> di
     return {"id": f"row {number}", **{name: row[name] for name in columns}, **changed}
 
 
-def add(live: LiveLog, *events: dict[str, Any]) -> TakenEvents:
-    return live.add({"events": list(events)})
-
-
 def inputs(live: LiveLog) -> Any:
     """What the newest rows see of the log."""
-    return live.seen(newer()[-20:]).value_RC
+    return seen(live, newer()[-20:])
 
 
 OTHER_KINDS = (
@@ -211,7 +194,7 @@ def test_a_clock_that_is_ahead_makes_no_event_of_now_late(
     assert add(live, event(1, minute=minute + 600)).added == 1
     live.fold()
     assert add(live, event(2, minute=minute)).added == 1
-    live.seen(newer()[:1].with_columns(minute=pl.lit(minute)))
+    seen(live, newer()[:1].with_columns(minute=pl.lit(minute)))
 
 
 def test_a_first_row_without_a_real_time_leaves_the_clock_real(

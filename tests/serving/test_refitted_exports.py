@@ -5,24 +5,20 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-import hinet_search as hs
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.shipping import shipment
 from hinet_search.results.verdict import verdict
 from hinet_search.serving.verify import TOLERANCE
 from hinet_search.training.jobs.messages import refit_path
-from tests.serving.shop import STUDY, Shop, rows
+from tests.serving.shop import STUDY, Shop, launch_shop, rows
 
 ARMS = "  shared_bottom:\n  mmoe:\n"
 ALIKE = "  mmoe:\n  wide: {model: mmoe, fixed: {model.embedding_dim: 16}}\n"  # a mean beats both
 
 
 def launched(folder: Path, more: str, arms: str = ARMS) -> Shop:
-    rows().write_parquet(folder / "shop.parquet")
     text = STUDY.format(arms=arms).replace("seeds: 2}", "seeds: 2, refit: true}")
-    path = folder / "shop.yaml"
-    path.write_text(f"{text}reference: mmoe\n{more}")
-    return Shop(path, folder / "out", hs.launch(str(path), output=folder / "out"))
+    return launch_shop(folder, rows(), f"{text}reference: mmoe\n{more}")
 
 
 @pytest.fixture(scope="module")

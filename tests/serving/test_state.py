@@ -19,7 +19,8 @@ from hinet_search.server.metrics import Metrics
 from hinet_search.serving import predict, state
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.requests.document import columns_of
-from tests.serving.shop import rows
+from tests.serving.log_shop import predicted
+from tests.serving.shop import launch_shop, rows
 
 STUDY = """\
 data:
@@ -66,12 +67,9 @@ def of_days() -> list[pl.DataFrame]:
 
 def launched(folder: Path, freshness: str) -> Path:
     """The exported model of a study of the earlier rows."""
-    shop().filter(pl.col("minute") < LAST).write_parquet(folder / "shop.parquet")
-    path = folder / "shop.yaml"
-    path.write_text(STUDY.format(freshness=freshness))
-    hs.launch(str(path), output=folder / "out")
-    hs.export(str(path), folder / "model", arm="counted", output=folder / "out")
-    return folder / "model"
+    earlier = shop().filter(pl.col("minute") < LAST)
+    done = launch_shop(folder, earlier, STUDY.format(freshness=freshness))
+    return done.export("counted", folder / "model").folder
 
 
 @pytest.fixture(scope="module", params=FRESHNESS)
@@ -83,13 +81,6 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def nightly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose statistics are counted anew every day."""
     return launched(tmp_path_factory.mktemp("nightly"), "refresh: day")
-
-
-def predicted(model: Path, table: pl.DataFrame, folder: Path, **more: Any) -> pl.DataFrame:
-    path, to = folder / "rows.parquet", folder / "scores.parquet"
-    table.write_parquet(path)
-    hs.predict(model, path, to, **more)
-    return pl.read_parquet(to)
 
 
 def tables(folder: Path) -> dict[str, bytes]:
@@ -170,7 +161,7 @@ def _full(*_: Any) -> Any:
     raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize("step", ["replacing_folder", "_hash", "replacing"])
+@pytest.mark.parametrize("step", ["replacing_folder", "file_hash", "replacing"])
 def test_a_state_that_cannot_be_written_stays_as_it_was(
     step: str, nightly: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,7 +182,7 @@ def test_a_state_that_cannot_be_written_stays_as_it_was(
     assert rest.equals(whole[len(days[0]) :])
 
 
-@pytest.mark.parametrize("step", ["replacing_folder", "_hash", "replacing"])
+@pytest.mark.parametrize("step", ["replacing_folder", "file_hash", "replacing"])
 def test_a_first_state_that_was_cut_off_is_none(
     step: str, nightly: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

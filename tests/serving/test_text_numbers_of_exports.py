@@ -9,20 +9,15 @@ from numpy.testing import assert_array_equal
 
 import hinet_search as hs
 from hinet_search.common.errors import DataError
-from tests.serving.shop import STUDY, rows, test_part
+from tests.serving.shop import ONE_ARM, one_export, rows, test_part
 
-ONE_ARM = STUDY.format(arms="  mmoe:").replace("seeds: 2", "seeds: 1")
 AS_TEXT = pl.col("price", "age").cast(pl.String)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose table had prices and ages as text; its export was checked on test rows."""
-    folder = tmp_path_factory.mktemp("texts")
-    rows().with_columns(AS_TEXT).write_parquet(folder / "shop.parquet")
-    (folder / "shop.yaml").write_text(ONE_ARM)
-    hs.launch(str(folder / "shop.yaml"), output=folder / "out")
-    return hs.export(str(folder / "shop.yaml"), folder / "model", output=folder / "out").folder
+    return one_export(tmp_path_factory.mktemp("texts"), rows().with_columns(AS_TEXT), ONE_ARM)
 
 
 def scores(model: Path, table: Path) -> np.ndarray:

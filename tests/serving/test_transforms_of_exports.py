@@ -9,49 +9,36 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.data.transforms import fit_knots
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.sealed import seal
-from tests.serving.shop import STUDY, rows, test_part
+from tests.serving.shop import ONE_ARM, one_export, rows, scores_of, test_part
 
 CPU = torch.device("cpu")
-ONE_ARM = STUDY.format(arms="  mmoe:").replace("seeds: 2", "seeds: 1")
 KEYS = "[price, age]\n    transforms: {price: quantile, age: {cycle: 24}}"
-
-
-def exported(frame: pl.DataFrame, study: str, folder: Path) -> Path:
-    """The folder of the model of a study."""
-    folder.mkdir()
-    frame.write_parquet(folder / "shop.parquet")
-    (folder / "shop.yaml").write_text(study)
-    hs.launch(str(folder / "shop.yaml"), output=folder / "out")
-    return hs.export(str(folder / "shop.yaml"), folder / "model", output=folder / "out").folder
 
 
 def scores(model: Path, frame: pl.DataFrame, at: Path) -> np.ndarray:
     """The scores of the test rows of a table."""
-    test_part(frame).write_parquet(at / "rows.parquet")
-    hs.predict(model, at / "rows.parquet", at / "scores.parquet")
-    return pl.read_parquet(at / "scores.parquet").select("click", "buy").to_numpy()
+    return scores_of(model, test_part(frame), at)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose price is ranked and whose age is a cycle; its export was checked on test."""
     study = ONE_ARM.replace("[price, age]", KEYS)
-    return exported(rows(), study, tmp_path_factory.mktemp("shop") / "model")
+    return one_export(tmp_path_factory.mktemp("shop"), rows(), study)
 
 
 def test_an_export_scores_as_that_of_a_study_on_transformed_columns(tmp_path: Path) -> None:
     keys = "[price, age]\n    transforms: {price: log, age: quantile}"
-    of_keys = exported(rows(), ONE_ARM.replace("[price, age]", keys), tmp_path / "keys")
+    of_keys = one_export(tmp_path / "keys", rows(), ONE_ARM.replace("[price, age]", keys))
     train = rows().filter((pl.col("minute") < 1000) & (pl.col("place") != 4))
     knots = fit_knots(train["age"].drop_nulls().cast(pl.Float64).to_numpy())
     ages = knots.scores_of(rows()["age"].cast(pl.Float64).to_numpy())
     before = rows().with_columns(pl.col("price").log1p(), age=pl.Series(ages, nan_to_null=True))
-    of_columns = exported(before, ONE_ARM, tmp_path / "columns")
+    of_columns = one_export(tmp_path / "columns", before, ONE_ARM)
     assert_allclose(
         scores(of_keys, rows(), tmp_path), scores(of_columns, before, tmp_path), atol=1e-6
     )
@@ -116,6 +103,6 @@ def test_a_transform_that_means_nothing_is_refused(
 
 
 def test_a_folder_without_transforms_does_not_name_them(tmp_path: Path) -> None:
-    folder = exported(rows(), ONE_ARM, tmp_path / "plain")
+    folder = one_export(tmp_path / "plain", rows(), ONE_ARM)
     assert "transform" not in (folder / "config.yaml").read_text()
     assert not list((folder / "encoding").glob("knots*"))

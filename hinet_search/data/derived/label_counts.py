@@ -27,7 +27,7 @@ from hinet_search.data.derived.counts_index import CountsIndex, Quantities, coun
 from hinet_search.data.derived.days import delayed, periods_of
 from hinet_search.data.derived.event_log import Integers
 from hinet_search.data.derived.key_hashes import MOMENTS, WHOLE
-from hinet_search.data.derived.statistics import Counted, smoothed_values, statistic_names
+from hinet_search.data.derived.statistics import Counted, smoothed_values
 from hinet_search.data.lists import codes_of
 from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
@@ -93,25 +93,18 @@ def _up_to_day(key: tuple[str, ...], of_days: pl.DataFrame, days: pl.Series) -> 
     return numbered.with_columns(up_to_day.over(by) if by else up_to_day)
 
 
-def later_statistics(
-    counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame, tasks: Sequence[str]
-) -> pl.DataFrame:
-    """The columns of `target_statistics` for new rows, which have the column types of the study."""
-    blocks = [
-        later_values(counts, definition, frame[start : start + ROWS_AT_ONCE], tasks)
-        for start in range(0, max(len(frame), 1), ROWS_AT_ONCE)
-    ]
-    value_CR, names = np.concatenate(blocks, axis=1), statistic_names(definition, tasks)
-    return pl.DataFrame(dict(zip(names, value_CR, strict=True)))
-
-
 def later_values(
     counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame, tasks: Sequence[str]
 ) -> NDArray[np.float32]:
-    """The values of `later_statistics` (C, R)."""
-    last_R = _last_days(counts, definition, frame)
-    counted = counts.index.of_keys(frame, last_R)
-    return smoothed_values(definition, tasks, counted, _of_everyone(counts, last_R))
+    """The columns of `target_statistics` (C, R) for new rows, which have types of the study."""
+    blocks = []
+    for start in range(0, max(len(frame), 1), ROWS_AT_ONCE):
+        block = frame[start : start + ROWS_AT_ONCE]
+        last_R = _last_days(counts, definition, block)
+        counted = counts.index.of_keys(block, last_R)
+        everyone = _of_everyone(counts, last_R)
+        blocks.append(smoothed_values(definition, tasks, counted, everyone))
+    return np.concatenate(blocks, axis=1)
 
 
 def counted_before(
@@ -142,12 +135,10 @@ def _last_days(
     clock = definition.clock
     if clock is None:
         return np.zeros(len(frame), dtype=np.int64)
-    own_day = frame[clock]
-    if not isinstance(counts.days.dtype, pl.Datetime):  # models of old: a day is a moment
-        own_day = periods_of(own_day, definition)
-        if definition.delay:
-            first_unknown = delayed(pl.first(), own_day.dtype, definition.delay)
-            own_day = own_day.to_frame().select(first_unknown).to_series()
+    own_day = periods_of(frame[clock], definition)
+    if definition.delay:
+        first_unknown = delayed(pl.first(), own_day.dtype, definition.delay)
+        own_day = own_day.to_frame().select(first_unknown).to_series()
     # A row without a day counts nothing, like a row before all days.
     if own_day.has_nulls() or own_day.dtype not in (*WHOLE, *MOMENTS):
         return counts.days.search_sorted(own_day, side="left").to_numpy().astype(np.int64) - 1

@@ -57,6 +57,7 @@ from hinet_search.data.derived.log_index import LogIndex, log_index
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.derived.rows_of_log import (
     labelled_later,
+    like,
     some_rows,
     with_rows,
 )
@@ -348,6 +349,25 @@ def _event_tables(
         for_rows_of_keys(log, code_R, partial(use, older, value_RC))
         tables.append(frame_of(names, value_RC, rows))
     return tables
+
+
+@dataclass(frozen=True)
+class SeenLog:
+    """What rows see of a log: the columns of `inputs_after` (R, C), and their sequences."""
+
+    value_RC: NDArray[np.float32]
+    sequences: tuple[SeenSequence, ...]
+
+
+def seen_log(index: LogIndex, frame: pl.DataFrame, time: str) -> SeenLog:
+    """What rows see that see none of one another; DataError when rows are too old."""
+    state = index.state
+    moments = later_moments(state, frame[time])
+    refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
+    asking = like(state.recent, frame)
+    has_sequences = bool(state.definition.sequences)
+    sequences = index.seen_sequences(asking, moments) if has_sequences else ()
+    return SeenLog(index.inputs(asking, moments), sequences)
 
 
 def refuse_old(time_R: Integers, first: int) -> None:

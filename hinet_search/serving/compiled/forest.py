@@ -41,7 +41,8 @@ class ForestScoring(nn.Module):
         super().__init__()
         forest = trees.forest
         assert forest is not None, "an exported model has grown"
-        self.fields, self.depth = trees.fields, _depth(forest)
+        self.fields = trees.fields
+        self.depth = _depth(forest)
         sizes = [trees.schema.vocabulary_sizes[field] for field in trees.fields]
         for name, array in {
             "num_ids_F": np.array(sizes, dtype=np.int64),
@@ -86,7 +87,8 @@ class ForestScoring(nn.Module):
 def _splits(forest: Forest, scenario_input: int, scenario: int) -> dict[str, NDArray[np.generic]]:
     """Return the tables of all splits; those by scenario are decided."""
     is_leaf_N = forest.left_N == np.arange(forest.value_N.size)
-    is_by_id_N, is_of_scenario_N = forest.num_ids_N > 0, forest.feature_N == scenario_input
+    is_by_id_N = forest.num_ids_N > 0
+    is_of_scenario_N = forest.feature_N == scenario_input
     by_threshold = np.flatnonzero(~is_leaf_N & ~is_by_id_N & ~is_of_scenario_N)
     by_id = np.flatnonzero(is_by_id_N & ~is_of_scenario_N)
     by_scenario = np.flatnonzero(~is_leaf_N & is_of_scenario_N)
@@ -125,12 +127,14 @@ def _bit_tables(ids_of_split: list[NDArray[np.int64]]) -> dict[str, NDArray[np.g
 
 def _depth(forest: Forest) -> int:
     """Return the number of splits on the longest way to a leaf."""
-    reached, depth = forest.root_Q, 0
+    reached = forest.root_Q
+    depth = 0
     while True:
         inner = reached[forest.left_N[reached] != reached]
         if not inner.size:
             return depth
-        reached, depth = np.concatenate([forest.left_N[inner], forest.right_N[inner]]), depth + 1
+        reached = np.concatenate([forest.left_N[inner], forest.right_N[inner]])
+        depth += 1
 
 
 def _rounded_down(threshold: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -6,7 +6,6 @@ compiled/FORMAT/scenario.M.*  the graph of scenario number M
 compiled/FORMAT/mixed.*       the graph of rows of any scenarios
 """
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,11 +20,16 @@ from hinet_search.serving.choice import GraphChoice, Weights
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.inputs import Inputs, Unit
 from hinet_search.serving.model_file import KNOTS
-from hinet_search.serving.sealed import AGAIN
+from hinet_search.serving.sealed import AGAIN, file_hash
 from hinet_search.study.feature_definition import QUANTILE
 
-COMPILED, LAYOUT, MIXED = "compiled", "compiled.json", "mixed"
-IDS, NUMBERS, LISTS, SCENARIO = "ids", "numbers", "lists", "scenario"
+COMPILED = "compiled"
+LAYOUT = "compiled.json"
+MIXED = "mixed"
+IDS = "ids"
+NUMBERS = "numbers"
+LISTS = "lists"
+SCENARIO = "scenario"
 INPUTS = (IDS, NUMBERS, LISTS)  # of the graph of a scenario; that of mixed rows has SCENARIO too
 MAX_BYTES = 100_000_000
 
@@ -107,7 +111,8 @@ class GraphLayout(Frozen):
 
 def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
     """The layout of an encoder's graphs, which are yet to be written."""
-    inputs, schema = encoder.inputs, encoder.schema
+    inputs = encoder.inputs
+    schema = encoder.schema
     derived = [scale for scale in inputs.scales if scale.column not in inputs.numeric]
     sequences = [sequence.name for sequence in schema.sequences]
     not_encoded = (*(scale.name for scale in derived), *sequences)
@@ -142,7 +147,8 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
 
 
 def _number(scale: Scale, inputs: Inputs) -> EncodedNumber:
-    transform, knots = scale.transform, None
+    transform = scale.transform
+    knots = None
     wave = transform if isinstance(transform, Wave) else None
     if transform == QUANTILE:
         knots = f"{KNOTS}.{inputs.ranked.index(scale.column)}"
@@ -183,8 +189,7 @@ def hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
     for name in names:
         path = folder / name
         if path.is_file():
-            with path.open("rb") as file:
-                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            found[name] = file_hash(path)
     return found
 
 

@@ -18,7 +18,8 @@ from hinet_search.serving.compiled.layout import INPUTS, SCENARIO
 from hinet_search.serving.compiled.run import Encoded
 
 ROWS = "rows"  # the name of the only variable size
-CALL, CONSTANT = "call_function", "get_attr"
+CALL = "call_function"
+CONSTANT = "get_attr"
 
 
 def program_of(module: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
@@ -55,7 +56,8 @@ def _writes(node: fx.Node) -> bool:
 
 def _simplified(module: fx.GraphModule) -> fx.GraphModule:
     """Compute what depends on no input now, and everything else once."""
-    graph, known = module.graph, dict[str, fx.Node]()
+    graph = module.graph
+    known = dict[str, fx.Node]()
     constants: dict[fx.Node, Any] = {}
     for node in list(graph.nodes):
         if node.op not in (CALL, CONSTANT):

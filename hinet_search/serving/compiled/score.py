@@ -103,7 +103,8 @@ class Scorer:
 
     def scenarios(self, table: pa.Table) -> Array:
         """Return the number of each row's scenario (R,)."""
-        column, values = self.layout["scenario_column"], self.layout["values"]
+        column = self.layout["scenario_column"]
+        values = self.layout["values"]
         texts = as_text(plain(table[column]))
         place_R = pc.index_in(texts, value_set=pa.array([*values], pa.string()))
         if place_R.null_count:
@@ -124,7 +125,8 @@ class Scorer:
 
     def numbers(self, table: pa.Table) -> Array:
         """Return the numbers (R, N), standardised, then flags of missing values."""
-        columns, flags = [], []
+        columns = []
+        flags = []
         for spec in self.layout["numbers"]:
             number_R = self._usable(table, spec)
             number_R = self._transformed(number_R, spec)
@@ -169,9 +171,11 @@ class Scorer:
             known = self.known[spec["vocabulary"]]
             row_E, entries = entries_of(plain(table[spec["column"]]), spec["separator"], known.type)
             is_known_E = pc.is_valid(entries).to_numpy(zero_copy_only=False)
-            row_E, id_E = row_E[is_known_E], known.ids(entries)[is_known_E]
+            row_E = row_E[is_known_E]
+            id_E = known.ids(entries)[is_known_E]
             kept_E = (place_in_row(row_E) < spec["length"]) & (id_E > 0)
-            row_E, id_E = row_E[kept_E], id_E[kept_E]
+            row_E = row_E[kept_E]
+            id_E = id_E[kept_E]
             slots_RL = np.zeros((table.num_rows, spec["length"]), np.int32)
             slots_RL[row_E, place_in_row(row_E)] = id_E
             slots.append(slots_RL)

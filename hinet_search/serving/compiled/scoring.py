@@ -36,7 +36,8 @@ class ScenarioScoring(nn.Module):
             for member in exported.members
         )
         self.weights = [member.weight for member in exported.members]
-        inputs, calibrators = exported.file.inputs, exported.file.calibrators
+        inputs = exported.file.inputs
+        calibrators = exported.file.calibrators
         self.amounts = AmountTasks(inputs) if inputs.amount_units else None
         name = inputs.scenario.names[scenario]
         self.calibrators = nn.ModuleList(
@@ -51,8 +52,7 @@ class ScenarioScoring(nn.Module):
 
         NaN where a member has no finite score, and for a task that the scenario does not have.
         """
-        encoded = (ids_RF, numeric_RN, lists_RS)
-        logits = [_finite(member(*encoded)) for member in self.members]
+        logits = [_finite(member(ids_RF, numeric_RN, lists_RS)) for member in self.members]
         wide_RT = logits[0].double() if len(logits) == 1 else self._average(logits)
         columns = zip(self.calibrators, wide_RT.float().unbind(dim=1), strict=True)
         calibrated = [calibrator(logit_R.double()) for calibrator, logit_R in columns]
@@ -69,10 +69,12 @@ class ScenarioScoring(nn.Module):
 
     def _average(self, logits: Sequence[Float[Tensor, "R T"]]) -> Float[Tensor, "R T"]:
         """Return the logits of the weighted mean, see RunningMean."""
-        yes_RT, no_RT = torch.zeros_like(logits[0]).double(), torch.zeros_like(logits[0]).double()
+        yes_RT = torch.zeros_like(logits[0]).double()
+        no_RT = torch.zeros_like(logits[0]).double()
         for logits_RT, weight in zip(logits, self.weights, strict=True):
             yes, no = self._odds(logits_RT.double())
-            yes_RT, no_RT = yes_RT + weight * yes, no_RT + weight * no
+            yes_RT = yes_RT + weight * yes
+            no_RT = no_RT + weight * no
         return yes_RT / no_RT if self.scale == "logits" else yes_RT.log() - no_RT.log()
 
     def _odds(self, logits_RT: Float[Tensor, "R T"]) -> tuple[Tensor, Tensor]:
@@ -80,7 +82,8 @@ class ScenarioScoring(nn.Module):
         if self.scale == "logits":
             return logits_RT, torch.ones_like(logits_RT)
         certain_RT = logits_RT.clamp(-CERTAIN, CERTAIN)
-        yes_RT, no_RT = certain_RT.sigmoid(), (-certain_RT).sigmoid()
+        yes_RT = certain_RT.sigmoid()
+        no_RT = (-certain_RT).sigmoid()
         if self.amounts is None:
             return yes_RT, no_RT
         amount_RT = _exponential(certain_RT)
@@ -129,8 +132,9 @@ class MixedScoring(nn.Module):
         scenario_R: Int[Tensor, "R"],
     ) -> Float[Tensor, "R T"]:
         """Return P(task = 1), or the expected amount, of every row in its own scenario."""
-        encoded = (ids_RF, numeric_RN, lists_RS)
-        every_MRT = torch.stack([scoring(*encoded) for scoring in self.scenarios])
+        every_MRT = torch.stack(
+            [scoring(ids_RF, numeric_RN, lists_RS) for scoring in self.scenarios]
+        )
         own_1RT = scenario_R.long()[None, :, None].expand(1, -1, every_MRT.shape[2])
         return every_MRT.gather(0, own_1RT)[0]
 
@@ -140,7 +144,8 @@ class MemberScoring(nn.Module):
 
     def __init__(self, member: ExportedMember, scenario: int, num_scenarios: int) -> None:
         super().__init__()
-        self.scenario, self.num_scenarios = scenario, num_scenarios
+        self.scenario = scenario
+        self.num_scenarios = num_scenarios
         self.fields, self.numbers, self.slots = _positions(member.inputs)
         model = member.model.model
         if isinstance(model, Trees):
@@ -198,7 +203,8 @@ class PiecewiseLinear(nn.Module):
         super().__init__()
         self.is_none = calibrator.kind == "none"
         self.slope = calibrator.slope
-        knot_K, value_K = np.array(calibrator.knots), np.array(calibrator.values)
+        knot_K = np.array(calibrator.knots)
+        value_K = np.array(calibrator.values)
         width_K = np.diff(knot_K, append=np.inf)  # nothing rises after the last knot
         rise_K = np.diff(value_K, append=value_K[-1]) / np.where(width_K > 0, width_K, np.inf)
         for name, array in (("knot_K", knot_K), ("value_K", value_K), ("rise_K", rise_K)):

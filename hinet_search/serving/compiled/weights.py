@@ -115,7 +115,7 @@ def cost_of(
     difference_RT[~inputs.has_task[valid.scenario_R]] = 0.0
     cells = [
         CellCost(before.scenario, before.task, before.auc, after.auc)
-        for before, after in zip(*(_cells(each, valid) for each in (exported, narrow)), strict=True)
+        for before, after in zip(_cells(exported, valid), _cells(narrow, valid), strict=True)
         if before.auc is not None and after.auc is not None
     ]
     tables = [embedding.table for embedding in _embeddings(narrow.members)]

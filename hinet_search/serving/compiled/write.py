@@ -185,12 +185,15 @@ class _Check:
 
         Every graph scores all rows, and one row alone.
         """
-        folder, opened = self.folder / COMPILED / kind, load(FORMATS, kind).opened
+        folder = self.folder / COMPILED / kind
+        opened = load(FORMATS, kind).opened
         largest = {}
         for name, expected_RT in self.expected.items():
-            run, inputs = opened(folder, name), encoded(self.columns, mixed=name == MIXED)
+            run = opened(folder, name)
+            inputs = encoded(self.columns, mixed=name == MIXED)
             alone_RT = run({key: array[:1] for key, array in inputs.items()})
-            has_task_RT, model = self._has_task(name), self.exported.file.inputs
+            has_task_RT = self._has_task(name)
+            model = self.exported.file.inputs
             largest[name] = max(
                 _largest(model, in_blocks(run, inputs), expected_RT, has_task_RT),
                 _largest(model, alone_RT, expected_RT[:1], has_task_RT[:1]),
@@ -218,7 +221,8 @@ class _Check:
 
     def reads_alike(self, kind: str, raw: pl.DataFrame) -> bool:
         """Whether the reader of a format, if it has one, scores raw rows alike."""
-        compiled, table = self.folder / COMPILED, raw.to_arrow()
+        compiled = self.folder / COMPILED
+        table = raw.to_arrow()
         read = load(FORMATS, kind).reads_alike
         expected_RT = self.expected[MIXED]
         tolerance_RT = TOLERANCE * sizes(self.exported.file.inputs, expected_RT)

@@ -23,7 +23,6 @@ from hinet_search.serving.label_columns import labels_of_rows
 from hinet_search.serving.live.journal import StoredEvent
 from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.profile import read_profile
 from hinet_search.serving.requests.document import EVENTS
 from hinet_search.serving.requests.json_values import (
     ColumnReader,
@@ -110,7 +109,9 @@ class EventReader:
     def logged(self, events: Sequence[StoredEvent], state: LogState) -> LoggedEvents:
         """Events that were read, as rows; DataError with every problem of their values."""
         given = [json.loads(event.row) for event in events]
-        types, problems, columns = self.exported.encoder.types, [], {}
+        types = self.exported.encoder.types
+        problems = []
+        columns = {}
         for reader in self.readers:
             values, problem = reader.read([row[reader.name] for row in given])
             problems += [problem] if problem else []
@@ -135,10 +136,12 @@ class EventReader:
 
         A row without a label of one of its tasks has none.
         """
-        encoder, inputs = self.exported.encoder, self.exported.file.inputs
+        encoder = self.exported.encoder
+        inputs = self.exported.file.inputs
         has_task_RT = inputs.has_task[encoder.scenario_numbers(frame)]
         is_known_RT = np.zeros(has_task_RT.shape, dtype=np.bool_)
-        problems, columns = [], []
+        problems = []
+        columns = []
         for name in self.label_columns:
             of_column = [self.tasks[task].column == name for task in inputs.tasks]
             given = [
@@ -197,13 +200,14 @@ class EventReader:
 def event_reader(exported: ExportedModel) -> EventReader:
     """The reader of events for a model with inputs of a log.
 
-    DataError for types that JSON has no values for, or without a profile, which has the labels.
+    DataError for types that JSON has no values for.
     """
-    inputs, types = exported.file.inputs, exported.encoder.types
+    inputs = exported.file.inputs
+    types = exported.encoder.types
     assert inputs.log is not None, "the model was checked"
     names = dict.fromkeys([*inputs.log.definition.columns, inputs.log.time, inputs.scenario.column])
     readers = tuple(reader_of(name, types[name]) for name in names)
-    return EventReader(exported, inputs.log, readers, read_profile(exported.folder).tasks)
+    return EventReader(exported, inputs.log, readers, exported.profile.tasks)
 
 
 def label_series(

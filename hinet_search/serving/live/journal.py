@@ -140,7 +140,9 @@ class Journal:
         They are on disk when this returns.
         """
         changes: list[Change] = []
-        number, again, late = last, 0, 0
+        number = last
+        again = 0
+        late = 0
         with self._told(), self._transaction():
             for event in events:
                 known = self._event(event.id)

@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import polars as pl
 
-from hinet_search.data.derived.asked_log import SeenLog, seen_log
 from hinet_search.data.derived.log_index import LogIndex, log_index
 from hinet_search.data.derived.log_state import LATE, LogState, rolled, with_labels
 from hinet_search.serving.encoder import Encoder
@@ -42,9 +40,12 @@ class LiveLog:
 
     def __init__(self, exported: ExportedModel, read: ReadState, journal: Journal) -> None:
         """Begin with what the state and the journal have."""
-        self._exported, self._journal, self._read = exported, journal, read
+        self._exported = exported
+        self._journal = journal
+        self._read = read
         self._reader: EventReader = event_reader(exported)
-        self._adding, self._folding = threading.Lock(), threading.Lock()
+        self._adding = threading.Lock()
+        self._folding = threading.Lock()
         self._change = self._folded = read.events
         # A first state begins with the first event: a newer model may have logged it itself.
         self._fold_from = FOLD_CHANGES if read.generation else 1
@@ -81,12 +82,9 @@ class LiveLog:
         """Whether so many changes are pending that answers become slow, or there is no state."""
         return self.num_pending >= self._fold_from
 
-    def seen(self, frame: pl.DataFrame) -> SeenLog:
-        """What rows see of the log now; DataError when they are too old."""
-        encoder = self._exported.encoder
-        if encoder.inputs.distinct_by_scenario:
-            frame = encoder.with_distinct_ids(frame, encoder.scenario_numbers(frame))
-        return seen_log(self._index, frame, self._reader.log.time)
+    def index(self) -> LogIndex:
+        """Return the index of the log as it is now."""
+        return self._index
 
     def add(self, document: object) -> TakenEvents:
         """Add the events of a request. They are on disk and count when this returns.
@@ -139,7 +137,8 @@ class LiveLog:
         """
         with self._folding:
             self._fold_from = self.num_pending + FOLD_CHANGES
-            up_to, before = self._change, self._index.state
+            up_to = self._change
+            before = self._index.state
             changes = list(self._journal.changes(self._folded, up_to))
             state = self._folded_state(before, changes)
             encoder = _with_log(self._exported.encoder, state)
@@ -150,7 +149,8 @@ class LiveLog:
             with self._adding:
                 later = tuple(self._journal.changes(up_to, self._change))
                 self._index = self._with_changes(index, later)
-                self._folded, self._fold_from = up_to, FOLD_CHANGES
+                self._folded = up_to
+                self._fold_from = FOLD_CHANGES
 
     def _logged(self, changes: Sequence[Change], state: LogState) -> LoggedEvents:
         """The events of changes, which were checked before they were written; else DataError."""

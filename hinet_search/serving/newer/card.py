@@ -55,7 +55,8 @@ def _lines(
     num_unlabelled: int,
     notes: Sequence[str],
 ) -> Iterator[str]:
-    inputs, fit = file.inputs, file.newer[-1]
+    inputs = file.inputs
+    fit = file.newer[-1]
     scenarios = ", ".join(inputs.scenario.names)
     yield f"# {plain(file.study)} / {plain(file.name)}, fit again on newer rows"
     yield ""
@@ -120,7 +121,8 @@ def verdict_of(comparison: Comparison) -> str:
         "worse": "worse than before",
         "unclear": "no difference shown",
     }
-    difference, units = comparison.gain, comparison.units
+    difference = comparison.gain
+    units = comparison.units
     span = f"95 % interval {interval(difference.low, difference.high)} over {units}"
     if difference.low is None:
         span = f"no interval over {units}, too few"

@@ -119,18 +119,18 @@ def compare(
     after: Measured,
 ) -> Comparison:
     """Compare two models that were measured on the same rows, which chose neither."""
-    changes = [_change(*pair) for pair in zip(before.cells, after.cells, strict=True)]
-    sides = [_side(objective, judging, cells, measured) for measured in (before, after)]
-    num_units = sides[0].num_units
+    changes = [_change(old, new) for old, new in zip(before.cells, after.cells, strict=True)]
+    values_before = _side(objective, judging, cells, before)
+    values_after = _side(objective, judging, cells, after)
     noun = "users" if (judging.user_R >= 0).any() else "rows"
     return Comparison(
         objective=objective,
         cells=tuple(changes),
         before=objective(before.cells),
         after=objective(after.cells),
-        gain=_gain(*sides),
+        gain=_gain(values_before, values_after),
         num_rows=judging.num_rows,
-        units=f"{num_units:,} {noun}",
+        units=f"{values_before.num_units:,} {noun}",
     )
 
 
@@ -158,7 +158,8 @@ def _side(
 
 
 def _gain(before: ArmValues, after: ArmValues) -> Difference:
-    mean, errors = difference_of_means(after, before), errors_of_users(after, before)
+    mean = difference_of_means(after, before)
+    errors = errors_of_users(after, before)
     if errors is None or after.num_units < USERS_FOR_A_CLAIM:
         return Difference(mean, None, None, None, 1)
     reach = errors.reach(LEVEL)

@@ -117,8 +117,10 @@ def _fit(
     data: Dataset,
     lines: EvaluationLines,
 ) -> FittedMember:
-    shipped, encoder = member.model, grown.encoder
-    inputs, schema = encoder.chosen(config.features), encoder.schema_of(config.features)
+    shipped = member.model
+    encoder = grown.encoder
+    inputs = encoder.chosen(config.features)
+    schema = encoder.schema_of(config.features)
     previous_ids = [grown.previous_ids[number] for number in inputs.vocabularies]
     if isinstance(shipped, StagedModel):
         lines.say(f"{lines.title}: stays as it is")
@@ -150,7 +152,8 @@ def _fit(
 
 def dataset_of(grown: GrownEncoder, valid: Columns) -> Dataset:
     """The newer rows as the data set of a training; `valid` are some of the held-out rows."""
-    encoder, learned = grown.encoder, grown.learned
+    encoder = grown.encoder
+    learned = grown.learned
     schema = encoder.schema
     vocabularies = encoder.encoding.all_vocabularies
     record = DataRecord(

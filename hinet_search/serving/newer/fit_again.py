@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.common.versions import versions
@@ -19,6 +20,7 @@ from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.statistics.calibrators import apply, calibrate
 from hinet_search.results.statistics.paired_difference import Direction
+from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.export import refuse_full
 from hinet_search.serving.lineage import NewerFit, StudyRows
 from hinet_search.serving.members import ExportedMember, average
@@ -35,11 +37,12 @@ from hinet_search.serving.newer.comparison import (
 from hinet_search.serving.newer.fit import FittedMember, dataset_of, fit_members, refuse_staged
 from hinet_search.serving.newer.growth import GrownEncoder, counted_again, grow
 from hinet_search.serving.newer.rows import NewerRows, read_newer_rows
-from hinet_search.serving.newer.write import WrittenFolder, write_newer
 from hinet_search.serving.predict import memory_explained
-from hinet_search.serving.profile import profile_of, read_profile
+from hinet_search.serving.profile import profile_of
 from hinet_search.serving.sealed import manifest_hash
-from hinet_search.serving.verify import Verification
+from hinet_search.serving.verify import MAX_ROWS, KnownScores, RowSample, Verification
+from hinet_search.serving.write_folder import FolderContent, WrittenFolder, write_folder
+from hinet_search.training.trainable import Network, StagedModel
 from hinet_search.training.trial_config import whole_config
 
 if TYPE_CHECKING:
@@ -195,15 +198,6 @@ class _Fit:
         """The members after the fit."""
         return tuple(each.member for each in self.fitted)
 
-    @property
-    def held_out(self) -> pl.DataFrame:
-        """The held-out rows as they were read."""
-        return _held_out(self.newer)
-
-
-def _held_out(newer: NewerRows) -> pl.DataFrame:
-    return newer.frame.filter(pl.Series(newer.is_held_out_R))
-
 
 def _fit(
     exported: ExportedModel, newer: NewerRows, options: FitOptions, say: Callable[[str], None]
@@ -242,7 +236,8 @@ def _shipped_logits(
 
     They see the log as of their own time, as in production.
     """
-    file, frame = exported.file, newer.frame.filter(pl.Series(newer.is_judging_R))
+    file = exported.file
+    frame = newer.frame.filter(pl.Series(newer.is_judging_R))
     log = grown.log_of_held_out.where(grown.is_judging_R)
     columns = exported.encoder.columns(frame, log)
     raw_RT = average(exported.members, file, columns)
@@ -278,7 +273,8 @@ def _minimum_frequency(exported: ExportedModel, study_rows: StudyRows) -> int:
 
 
 def _newer_model(exported: ExportedModel, to: Path, fit: _Fit) -> NewerModel:
-    newer, comparison = fit.newer, fit.comparison
+    newer = fit.newer
+    comparison = fit.comparison
     return NewerModel(
         folder=to,
         model=f"{exported.file.study}/{exported.file.name}",
@@ -306,24 +302,57 @@ def _newer_model(exported: ExportedModel, to: Path, fit: _Fit) -> NewerModel:
 def _write(
     exported: ExportedModel, made: NewerModel, fit: _Fit, options: FitOptions
 ) -> WrittenFolder:
+    """Write the fitted model; some of the held-out rows must score from the folder as now."""
     file = _model_file(exported.file, made, fit, options.learning_rate)
     encoder = fit.grown.encoder
-    model = ExportedModel(made.folder, file, encoder, fit.members, exported.device)
-    tasks = read_profile(exported.folder).tasks
-    profile = profile_of(dataset_of(fit.grown, fit.grown.held_out), encoder.schema, tasks)
-
-    def card(checked: Verification) -> str:
-        warning = counted_again(exported.encoder, fit.newer)
-        warnings = [f"{warning}."] if warning else []
-        history = encoder.history.notes(encoder.inputs, with_newer=True)
-        check = f"Checked when written: {checked.rows:,} held-out rows score from it as before."
-        calibration = _calibration_note(file, fit.calibration)
-        notes = [*warnings, *history, calibration, check]
-        return newer_card(file, fit.comparison, made.new_ids, made.unlabelled, notes)
-
-    return write_newer(
-        model, profile, fit.held_out, fit.grown.log_of_held_out, card, options.formats
+    tasks = exported.profile.tasks
+    sample = _sample(fit)
+    columns = encoder.columns(sample.raw, sample.log)
+    return write_folder(
+        made.folder,
+        FolderContent(
+            file=file,
+            encoder=encoder,
+            profile=profile_of(dataset_of(fit.grown, fit.grown.held_out), encoder.schema, tasks),
+            weights=[_weights(member) for member in fit.members],
+            graphs=GraphChoice(options.formats),
+            read_valid=lambda: fit.grown.choosing,
+        ),
+        sample,
+        [KnownScores(None, average(fit.members, file, columns))],
+        lambda checked: _card(exported, made, fit, file, checked),
     )
+
+
+def _weights(member: ExportedMember) -> dict[str, Tensor]:
+    assert isinstance(member.model, Network | StagedModel), "members are networks or staged"
+    return member.model.model.state_dict()
+
+
+def _sample(fit: _Fit) -> RowSample:
+    """Evenly spaced ones of the held-out rows, as they were read."""
+    held_out = fit.newer.frame.filter(pl.Series(fit.newer.is_held_out_R))
+    spaced = np.linspace(0, len(held_out) - 1, min(MAX_ROWS, len(held_out)))
+    chosen = np.unique(spaced.astype(np.intp))
+    return RowSample(
+        raw=held_out[chosen],
+        position_R=np.arange(len(chosen)),
+        log=fit.grown.log_of_held_out.of(chosen),
+        how="held-out rows must score from the folder as from memory",
+        remedy="try again; if it happens again, report it",
+    )
+
+
+def _card(
+    exported: ExportedModel, made: NewerModel, fit: _Fit, file: ModelFile, checked: Verification
+) -> str:
+    encoder = fit.grown.encoder
+    warning = counted_again(exported.encoder, fit.newer)
+    notes = [f"{warning}."] if warning else []
+    notes += encoder.history.notes(encoder.inputs, with_newer=True)
+    notes.append(_calibration_note(file, fit.calibration))
+    notes.append(f"Checked when written: {checked.rows:,} held-out rows score from it as before.")
+    return newer_card(file, fit.comparison, made.new_ids, made.unlabelled, notes)
 
 
 def _model_file(

@@ -58,7 +58,8 @@ def grown_trees(
 
     Errors: DataError if a field has grown beyond the trees' `max_ids`, so that they cannot read it.
     """
-    before, trees = shipped.model, config.build(schema)
+    before = shipped.model
+    trees = config.build(schema)
     assert isinstance(before, Trees), "other models without weights are refused"
     assert isinstance(trees, Trees), "its configuration builds the same model"
     assert before.forest is not None, "an opened model has its trees"

@@ -41,7 +41,8 @@ from hinet_search.serving.history import History, RolledInputs
 from hinet_search.serving.newer.rows import NewerRows
 from hinet_search.serving.rolling import log_after
 
-TRAIN, VALID = SPLITS.index("train"), SPLITS.index("valid")
+TRAIN = SPLITS.index("train")
+VALID = SPLITS.index("valid")
 
 
 @dataclass(frozen=True)
@@ -85,14 +86,13 @@ def grow(encoder: Encoder, newer: NewerRows, minimum_frequency: int) -> GrownEnc
     pairs = zip(encoding.all_vocabularies, encoder.encoding.all_vocabularies, strict=True)
     rolled, history = _rolled(encoder, rows)
     grown = replace(encoder, encoding=encoding, history=history)
-    derived = encoder.history.numbers(encoder.inputs, rows.listed, rolled)
-    sequences = encoder.history.sequences(encoder.inputs, rows.listed, rolled)
-    columns = grown.encoded(rows.listed, rows.scenario_R, derived, sequences)
+    derived = encoder.history.derived(encoder.inputs, rows.listed, rolled)
+    columns = grown.encoded(rows.listed, rows.scenario_R, derived)
     columns = replace(columns, labels_RT=rows.labels_RT, user_R=newer.user_R)
     of_log = replace(rolled, statistics=None)
     return GrownEncoder(
         encoder=grown,
-        previous_ids=tuple(_previous_ids(*pair) for pair in pairs),
+        previous_ids=tuple(_previous_ids(now, before) for now, before in pairs),
         learned=columns.where(~newer.is_held_out_R),
         held_out=columns.where(newer.is_held_out_R),
         is_judging_R=newer.is_judging_R[newer.is_held_out_R],
@@ -111,7 +111,8 @@ def counted_again(before: Encoder, newer: NewerRows) -> str:
 
     Rows of such a day may be others: which rows were counted is not known.
     """
-    counts, definition = before.history.counts, before.inputs.statistics
+    counts = before.history.counts
+    definition = before.inputs.statistics
     if counts is None or definition is None or definition.clock is None:
         return ""
     is_counted_R = is_counted(counts, definition, newer.frame[definition.clock])
@@ -127,14 +128,16 @@ def counted_again(before: Encoder, newer: NewerRows) -> str:
 
 
 def _grown_encoding(encoder: Encoder, rows: Rows, minimum_frequency: int) -> Encoding:
-    before, is_learned_R = encoder.encoding, rows.split_R == TRAIN
+    before = encoder.encoding
+    is_learned_R = rows.split_R == TRAIN
     newer_fields = [
         _value_counts(vocabulary.name, rows.frame[vocabulary.name].filter(pl.Series(is_learned_R)))
         for vocabulary in before.vocabularies
     ]
     newer_lists = fit_list_vocabularies(encoder.inputs.lists, rows.listed, is_learned_R, 1)
     num_lists = len(newer_lists)  # labels and gaps of sequences follow, which have all their ids
-    of_lists, numbered = before.list_vocabularies[:num_lists], before.list_vocabularies[num_lists:]
+    of_lists = before.list_vocabularies[:num_lists]
+    numbered = before.list_vocabularies[num_lists:]
     return replace(
         before,
         vocabularies=_grown(before.vocabularies, newer_fields, minimum_frequency),
@@ -172,11 +175,14 @@ def _rolled(encoder: Encoder, rows: Rows) -> tuple[RolledInputs, History]:
 
     No row counts its own label.
     """
-    history, inputs, rolled = encoder.history, encoder.inputs, RolledInputs()
+    history = encoder.history
+    inputs = encoder.inputs
+    rolled = RolledInputs()
     if history.counts is not None and inputs.statistics is not None:
         statistics = newer_statistics(history.counts, inputs.statistics, rows, inputs.tasks)
         counts = rolled_counts(history.counts, inputs.statistics, rows)
-        rolled, history = RolledInputs(statistics=statistics), replace(history, counts=counts)
+        rolled = RolledInputs(statistics=statistics)
+        history = replace(history, counts=counts)
     if inputs.log is not None:
         after = log_after(history, inputs, rows, np.ones(rows.num_rows, dtype=np.bool_))
         rolled = replace(after.inputs, statistics=rolled.statistics)

@@ -22,8 +22,7 @@ from hinet_search.results.statistics.resampling import units_of_rows
 from hinet_search.serving.label_columns import labels_of_rows
 from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.predict import checked, scanned
-from hinet_search.serving.profile import read_profile
+from hinet_search.serving.predict import checked, scanned, user_numbers
 from hinet_search.serving.row_checks import KEY, refuse
 from hinet_search.serving.row_columns import missing_columns
 
@@ -69,7 +68,8 @@ def read_newer_rows(
     Errors: DataError with every problem of the rows, for a column of labels, time or users that is
     not there, and for too few rows.
     """
-    clock, user = _clock(exported, study_rows), study_rows.user
+    clock = _clock(exported, study_rows)
+    user = study_rows.user
     keys = [name for name in (clock, user) if name is not None]
     table = _labelled_table(exported, path, keys, folder)
     frame = table.frame
@@ -78,7 +78,7 @@ def read_newer_rows(
     refuse(path, [] if times is None else _time_problems(times, str(clock)))
     is_held_out_R = _held_out(times, users, held_out, len(frame))
     refuse(path, _part_problems(is_held_out_R, clock))
-    user_R = _user_numbers(users, len(frame))
+    user_R = user_numbers(users, len(frame))
     is_judging_R = is_held_out_R.copy()
     is_judging_R[is_held_out_R] = judging_rows(user_R[is_held_out_R])
     refuse(path, _judging_problems(is_held_out_R, is_judging_R))
@@ -108,7 +108,7 @@ class _LabelledTable:
 def _labelled_table(
     exported: ExportedModel, path: str, keys: Sequence[str], folder: Path
 ) -> _LabelledTable:
-    tasks = read_profile(exported.folder).tasks
+    tasks = exported.profile.tasks
     labels = tuple(dict.fromkeys(task.column for task in tasks.values()))
     needed = tuple(dict.fromkeys([*labels, *keys]))
     lazy = scanned(exported, path)
@@ -142,7 +142,8 @@ def _ordered(times: pl.Series) -> pl.Series:
 
 
 def _time_problems(times: pl.Series, clock: str) -> list[str]:
-    num_missing, dtype = known_values(times).null_count(), times.dtype
+    num_missing = known_values(times).null_count()
+    dtype = times.dtype
     wrong = ""
     if num_missing:
         wrong = f"none in {num_missing:,} of {len(times):,} rows"
@@ -166,7 +167,8 @@ def _is_out_of_order(texts: pl.Series) -> bool:
 
 
 def _part_problems(is_held_out_R: NDArray[np.bool_], clock: str | None) -> list[str]:
-    num_rows, num_held_out = len(is_held_out_R), int(is_held_out_R.sum())
+    num_rows = len(is_held_out_R)
+    num_held_out = int(is_held_out_R.sum())
     if 0 < num_held_out < num_rows:
         return []
     why = f"; their '{clock}' must differ" if clock else ""
@@ -217,13 +219,6 @@ def _held_out(
     else:
         keys_R = np.arange(num_rows, dtype=np.uint64)
     return uniform(keys_R, HELD_OUT_SEED) < share
-
-
-def _user_numbers(users: pl.Series | None, num_rows: int) -> NDArray[np.int32]:
-    if users is None:
-        return np.full(num_rows, -1, dtype=np.int32)
-    numbers = users.rank("dense").cast(pl.Int32) - 1
-    return numbers.fill_null(-1).to_numpy()
 
 
 def _digest(frame: pl.DataFrame) -> str:

@@ -13,7 +13,9 @@ from hinet_search.serving.requests.json_values import Value
 from hinet_search.serving.row_columns import missing_columns
 from hinet_search.study.validation_messages import in_words
 
-ROWS, COLUMNS, EVENTS = "rows", "columns", "events"
+ROWS = "rows"
+COLUMNS = "columns"
+EVENTS = "events"
 WANTED = (
     f'a request must be {{"{ROWS}": [{{NAME: VALUE, ...}}, ...]}} or '
     f'{{"{COLUMNS}": {{NAME: [VALUE, ...], ...}}}}'
@@ -33,7 +35,8 @@ def num_rows_of(document: object) -> int:
     """Return the number of rows of a document, before anything of it is checked."""
     if not isinstance(document, dict):
         return 0
-    rows, columns = document.get(ROWS, document.get(EVENTS)), document.get(COLUMNS)
+    rows = document.get(ROWS, document.get(EVENTS))
+    columns = document.get(COLUMNS)
     if isinstance(columns, dict):
         lists = [values for values in columns.values() if isinstance(values, list)]
         return max(map(len, lists), default=0)

@@ -121,7 +121,8 @@ class RowReader:
 
 def row_reader(encoder: Encoder) -> RowReader:
     """Return the reader of rows for an encoder; DataError for types that JSON has no values for."""
-    inputs, types = encoder.inputs, encoder.types
+    inputs = encoder.inputs
+    types = encoder.types
     readers = [
         reader_of(name, types[name]) if name in inputs.compared else number_reader(name)
         for name in inputs.columns

@@ -23,7 +23,7 @@ from hinet_search.serving.model_folder import CARD, ExportedModel, open_folder
 from hinet_search.serving.number_counts import FarLimits
 from hinet_search.serving.predict import missing_scores
 from hinet_search.serving.requests.document import RequestColumns
-from hinet_search.serving.requests.encode import RequestEncoder, request_encoder, unseen_values
+from hinet_search.serving.requests.encode import RequestEncoder, request_encoder
 from hinet_search.serving.requests.rows import RowReader, row_reader
 from hinet_search.serving.requests.scorer import RequestScorer, scorer_of
 from hinet_search.serving.sealed import MANIFEST
@@ -50,9 +50,8 @@ class Scores:
 @dataclass(frozen=True)
 class ServedModel:
     """A model that answers requests; `version` changes with what it is read from: the files
-    of the manifest and the graphs. `card` is that of the same folder. `far_limits` are None for a
-    folder of an earlier version, which does not tell what training saw. `live` is the log if it
-    takes events.
+    of the manifest and the graphs. `card` is that of the same folder. `live` is the log if it takes
+    events.
     """
 
     exported: ExportedModel
@@ -62,7 +61,7 @@ class ServedModel:
     reader: RowReader
     encoder: RequestEncoder
     scorer: RequestScorer
-    far_limits: FarLimits | None = None
+    far_limits: FarLimits
     live: LiveLog | None = None
 
     @property
@@ -83,7 +82,8 @@ class ServedModel:
     @property
     def counted_to(self) -> str:
         """The time of the last row of the log, or the last day with a counted label, or nothing."""
-        inputs, history = self.exported.file.inputs, self.exported.encoder.history
+        inputs = self.exported.file.inputs
+        history = self.exported.encoder.history
         if self.live is not None and inputs.log is not None:
             return time_in_words(self.live.last_time, self.live.state.moments, inputs.log)
         return history.last_counted(inputs)
@@ -105,12 +105,10 @@ class ServedModel:
         problems = missing_scores(predicted_RT, inputs.has_task[rows.scenario_R], 0)
         if problems:
             raise DataError(*problems)
-        unseen = unseen_values(self.exported.encoder, rows, encoded)
+        unseen = self.encoder.unseen(rows, encoded)
         return Scores(predicted_RT, unseen, self._far(encoded.numeric_RN))
 
     def _far(self, numeric_RN: NDArray[np.float32]) -> dict[str, int]:
-        if self.far_limits is None:
-            return {}
         names = self.exported.encoder.encoding.numeric_inputs
         return dict(zip(names, self.far_limits.num_far(numeric_RN), strict=True))
 
@@ -144,21 +142,15 @@ def open_served(
         datetime.now(UTC),
         _card(place),
         row_reader(exported.encoder),
-        request_encoder(exported.encoder, None if live is None else live.seen),
+        request_encoder(exported.encoder, None if live is None else live.index),
         scorer_of(exported),
-        _far_limits(exported),
+        FarLimits.of(exported.profile, exported.encoder.encoding.numeric_inputs),
         live,
     )
     rows = _least_known_rows(exported.file.inputs)
     for _ in range(WARM_UP_ROUNDS):
         served.score(rows)
     return served
-
-
-def _far_limits(exported: ExportedModel) -> FarLimits | None:
-    if exported.profile is None:
-        return None
-    return FarLimits.of(exported.profile, exported.encoder.encoding.numeric_inputs)
 
 
 def _version(folder: Path) -> str:

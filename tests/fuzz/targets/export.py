@@ -291,7 +291,7 @@ def _differs(folder: Path, from_: Path) -> bool:
     names = [
         path.relative_to(from_)
         for path in from_.rglob("*")
-        if path.is_file() and path.name not in (MANIFEST, "card.md", PROFILE)
+        if path.is_file() and path.name not in (MANIFEST, "card.md")
     ]
     return any(
         not (folder / name).is_file() or (folder / name).read_bytes() != (from_ / name).read_bytes()

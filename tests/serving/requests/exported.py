@@ -24,8 +24,8 @@ from hinet_search.serving.history import History
 from hinet_search.serving.inputs import Inputs, ScenarioInput
 from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_file import FORMAT, ModelFile, ModelOfFile, WeightedSeed
-from hinet_search.serving.model_folder import CARD, open_folder, write_config, write_tables
-from hinet_search.serving.profile import AmountSpread, Distribution, Profile
+from hinet_search.serving.model_folder import CARD, write_config, write_tables
+from hinet_search.serving.profile import AmountSpread, Distribution, Profile, write_profile
 from hinet_search.serving.row_columns import raw_types
 from hinet_search.serving.sealed import seal
 from hinet_search.study.data_definition import DataDefinition, TaskDefinition
@@ -35,6 +35,7 @@ from hinet_search.training.trial_config import whole_config
 
 SCENARIOS = {"1": "Home", "2": "Push", "3": "Cart"}
 TASKS = ("click", "buy")
+COLUMNS = {"click": "clicked", "buy": "bought"}  # of labels
 PLAIN = {"categorical": ["user", "item"], "numeric": ["price", "age"]}
 SUMMER_ENDS = datetime(2026, 10, 25, 0, tzinfo=UTC)  # 2 to 3 am are twice in Berlin
 IDS_ONLY = {"categorical": ["user", "item"]}
@@ -120,23 +121,18 @@ def table(num_rows: int = 400, seed: int = 0) -> pl.DataFrame:
     )
 
 
-def profile_of(
-    folder: Path,
-    tasks: Mapping[str, TaskDefinition],
-    amounts: Mapping[str, AmountSpread] = MappingProxyType({}),
-) -> Profile:
-    """The profile of a folder's model, whose numbers lie from -9 to 9."""
-    encoder = open_folder(folder, torch.device("cpu")).encoder
-    names = encoder.inputs.scenario.names
+def _profile(encoder: Encoder, tasks: Mapping[str, TaskDefinition]) -> Profile:
+    """The profile of a model whose numbers lie from -9 to 9."""
+    inputs, names = encoder.inputs, encoder.inputs.scenario.names
     known = Distribution(values=(-9.0, 9.0), shares=(0.0, 1.0))
     return Profile(
         rows=400,
         scenarios=dict.fromkeys(names, 1 / len(names)),
         numeric=dict.fromkeys(encoder.encoding.numeric_inputs, known),
         valid_rows=50,
-        without_id=dict.fromkeys(encoder.inputs.categorical, 0.0),
+        without_id=dict.fromkeys(inputs.categorical, 0.0),
         tasks=dict(tasks),
-        amounts=dict(amounts),
+        amounts=dict.fromkeys(inputs.amount_units, AmountSpread(of_rows=4.0, of_users=1.0)),
     )
 
 
@@ -150,8 +146,12 @@ def write_export(
     absent_cells: tuple[tuple[str, str], ...] = (),
     study_rows: StudyRows | None = None,
     amount_units: Mapping[str, float] = MappingProxyType({}),
+    tasks: Mapping[str, TaskDefinition] | None = None,
 ) -> Path:
-    """Write a folder as hinet-search export does; `seed` changes its weights."""
+    """Write a folder as hinet-search export does; `seed` changes its weights.
+
+    Labels of `tasks` are those of the columns `clicked` and `bought` unless they are given.
+    """
     definition = FeatureDefinition.model_validate(features)
     units = {TASKS.index(task): unit for task, unit in amount_units.items()}
     rows = _rows(table(), definition, absent_cells, units)
@@ -189,6 +189,9 @@ def write_export(
             versions={"hinet-search": "0.1.0"},
         ),
     )
+    kinds = {name: "amount" if name in amount_units else None for name in TASKS}
+    made = {name: TaskDefinition(column=COLUMNS[name], kind=kinds[name]) for name in TASKS}
+    write_profile(folder, _profile(encoder, made if tasks is None else tasks))
     seal(folder)
     (folder / CARD).write_text("# shop", encoding="utf-8")
     return folder

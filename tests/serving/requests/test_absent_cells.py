@@ -16,14 +16,12 @@ from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.monitor import drift_of
 from hinet_search.serving.predict import predictions, score_table
-from hinet_search.serving.profile import write_profile
 from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.sealed import seal
 from hinet_search.study.data_definition import TaskDefinition
 from tests.serving.requests.exported import (
     COUNTED,
     PLAIN,
-    profile_of,
     table,
     write_export,
 )
@@ -41,10 +39,8 @@ TASKS = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with a profile; compiled_shop.py has graphs of such a model."""
-    folder = write_export(tmp_path_factory.mktemp("absent") / "model", absent_cells=ABSENT)
-    write_profile(folder, profile_of(folder, TASKS))
-    seal(folder)
-    return folder
+    at = tmp_path_factory.mktemp("absent")
+    return write_export(at / "model", absent_cells=ABSENT, tasks=TASKS)
 
 
 @pytest.fixture(scope="module")
@@ -108,10 +104,8 @@ def test_a_fit_on_newer_rows_reads_no_label_of_an_absent_cell(tmp_path: Path) ->
         user="user", time=None, minimum_frequency=2, objective="mean_auc", calibrated=True
     )
     folder = write_export(
-        tmp_path / "model", COUNTED, absent_cells=ABSENT, study_rows=of_study, seed=3
+        tmp_path / "model", COUNTED, absent_cells=ABSENT, study_rows=of_study, seed=3, tasks=TASKS
     )
-    write_profile(folder, profile_of(folder, TASKS))
-    seal(folder)
     scores = []
     for name, label in {"null": None, "seven": 7}.items():
         newer = table(seed=1).with_columns(

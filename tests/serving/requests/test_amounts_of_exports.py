@@ -33,15 +33,16 @@ from hinet_search.serving.members import ExportedMember, average
 from hinet_search.serving.model_file import CONFIG, CalibratedCell
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.predict import predictions
-from hinet_search.serving.profile import PROFILE, AmountSpread, write_profile
+from hinet_search.serving.profile import PROFILE, AmountSpread
 from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.sealed import seal
 from hinet_search.study.data_definition import TaskDefinition
-from tests.serving.requests.exported import COUNTED, SCENARIOS, profile_of, table, write_export
+from tests.serving.requests.exported import COUNTED, SCENARIOS, table, write_export
 from tests.serving.requests.test_served_model import request
 
 UNIT = 37.5
 CPU = torch.device("cpu")
+SPREAD = AmountSpread(of_rows=4.0, of_users=1.0)
 CLICK, BUY = 0, 1  # places of the tasks; what is bought has a price
 TASKS = {
     "click": TaskDefinition(column="clicked"),
@@ -50,15 +51,6 @@ TASKS = {
 RAISED = CalibratedCell(
     scenario="Home", task="buy", kind="platt", slope=1.0, knots=(0.0,), values=(float(np.log(2)),)
 )
-
-
-def with_profile(folder: Path) -> Path:
-    """The folder with a profile of its rows."""
-    spread = AmountSpread(of_rows=4.0, of_users=1.0)
-    profile = profile_of(folder, TASKS, {"buy": spread})
-    write_profile(folder, profile)
-    seal(folder)
-    return folder
 
 
 def labelled(num_rows: int = 400, seed: int = 0) -> pl.DataFrame:
@@ -75,7 +67,7 @@ def labelled(num_rows: int = 400, seed: int = 0) -> pl.DataFrame:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of clicks and of amounts."""
     folder = tmp_path_factory.mktemp("amounts") / "model"
-    return with_profile(write_export(folder, amount_units={"buy": UNIT}))
+    return write_export(folder, amount_units={"buy": UNIT}, tasks=TASKS)
 
 
 @pytest.fixture(scope="module")
@@ -296,19 +288,13 @@ def test_amounts_are_notable_beyond_a_tenth_and_chance(
 def test_amounts_of_few_rows_are_never_notable() -> None:
     """Each row counts as a user of its own."""
     cell = Cell("Home", "buy", 0, 1)
-    few, spread = np.ones(4), AmountSpread(of_rows=4.0, of_users=1.0)
-    assert amount_cell(cell, 9 * few, few, np.arange(4), spread).chance is None
-
-
-def test_amounts_of_training_whose_spread_is_not_known_are_not_judged() -> None:
-    many = np.ones(400)
-    cell = amount_cell(Cell("Home", "buy", 0, 1), 9 * many, many, np.arange(400), None)
-    assert cell.chance is None
+    few = np.ones(4)
+    assert amount_cell(cell, 9 * few, few, np.arange(4), SPREAD).chance is None
 
 
 def test_rows_without_an_amount_are_no_positives() -> None:
     amounts = np.array([0.0, 3.0, 0.0, 1.0])
-    cell = amount_cell(Cell("Home", "buy", 0, 1), amounts, np.ones(4), np.arange(4), None)
+    cell = amount_cell(Cell("Home", "buy", 0, 1), amounts, np.ones(4), np.arange(4), SPREAD)
     assert (cell.rows, cell.positives) == (4, 2)
 
 
@@ -345,9 +331,13 @@ def refitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, hs.NewerMo
         user="user", time="minute", minimum_frequency=2, objective="mean_auc", calibrated=False
     )
     folder = write_export(
-        at / "model", COUNTED, study_rows=of_study, amount_units={"buy": UNIT}, seed=3
+        at / "model",
+        COUNTED,
+        study_rows=of_study,
+        amount_units={"buy": UNIT},
+        seed=3,
+        tasks=TASKS,
     )
-    with_profile(folder)
     newer = labelled(seed=1).with_columns(pl.col("minute") + 1000)
     newer.write_parquet(at / "newer.parquet")
     made = hs.refit(folder, at / "newer.parquet", at / "newer", even_if_worse=True)

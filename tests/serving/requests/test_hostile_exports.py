@@ -13,12 +13,12 @@ import hinet_search as hs
 from hinet_search.common.errors import DataError
 from hinet_search.serving.compiled.layout import COMPILED, LAYOUT
 from hinet_search.serving.model_folder import CARD
-from hinet_search.serving.profile import PROFILE, write_profile
+from hinet_search.serving.profile import PROFILE
 from hinet_search.serving.requests.document import RequestColumns
 from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.sealed import MANIFEST, seal
 from hinet_search.study.data_definition import TaskDefinition
-from tests.serving.requests.exported import profile_of, table, write_export
+from tests.serving.requests.exported import table, write_export
 
 TASKS = {"click": TaskDefinition(column="clicked"), "buy": TaskDefinition(column="bought")}
 WEIGHTS = "weights.safetensors"
@@ -26,10 +26,7 @@ WEIGHTS = "weights.safetensors"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    folder = write_export(tmp_path / "model")
-    write_profile(folder, profile_of(folder, TASKS))
-    seal(folder)
-    return folder
+    return write_export(tmp_path / "model")
 
 
 @pytest.fixture
@@ -91,7 +88,10 @@ def test_a_profile_without_a_hash_is_not_read(folder: Path, labelled: Path) -> N
     (folder / MANIFEST).write_text(json.dumps(hashes))
     (folder / PROFILE).unlink()
     (folder / PROFILE).symlink_to("/dev/zero")
-    with pytest.raises(DataError, match=r"profile\.json: must have its hash in manifest\.json"):
+    with pytest.raises(
+        DataError,
+        match=r"manifest\.json: must hold the hash of every file .*, but lacks profile\.json",
+    ):
         hs.monitor(folder, labelled)
 
 

@@ -16,7 +16,6 @@ from numpy.testing import assert_array_equal
 from hinet_search.data.columns import Columns
 from hinet_search.serving.predict import predictions
 from hinet_search.serving.requests.document import RequestColumns
-from hinet_search.serving.requests.encode import LookupEncoder, unseen_values
 from hinet_search.serving.requests.served_model import ServedModel, open_served
 from hinet_search.serving.row_columns import cast_rows, count_unfit
 from hinet_search.serving.tables import inner_type
@@ -112,7 +111,7 @@ def test_a_request_is_encoded_as_a_table(name: str, models: dict[str, ServedMode
             got, wanted = getattr(encoded, array.name), getattr(expected, array.name)
             assert got.dtype == wanted.dtype
             assert_array_equal(got, wanted, err_msg=array.name)
-        unseen = unseen_values(model.exported.encoder, rows, encoded)
+        unseen = model.encoder.unseen(rows, encoded)
         num_unseen = model.exported.encoder.unseen(frame, expected)
         assert unseen == {
             name: count + num_unfit.get(name, 0) for name, count in num_unseen.items()
@@ -148,10 +147,6 @@ def test_the_largest_id_of_64_bits_has_a_place_in_a_list_and_what_is_beyond_has_
 
     assert slots(2**64, -1, 1, 2, 3) == slots(1, 2, 3)
     assert slots(2**64 - 1, 1, 2, 3) == slots(1, 2)
-
-
-def test_requests_of_every_kind_of_inputs_are_looked_up(models: dict[str, ServedModel]) -> None:
-    assert {type(model.encoder) for model in models.values()} == {LookupEncoder}
 
 
 def test_rows_of_training_get_the_scores_of_predict(models: dict[str, ServedModel]) -> None:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from onnx_ir import Model
 
 IS_CODE = False
-SUFFIX, WEIGHTS, READER = ".onnx", "weights.bin", "score.py"
+SUFFIX = ".onnx"
+WEIGHTS = "weights.bin"
+READER = "score.py"
 RUNTIME = "onnxruntime"
 PACKAGES = ("onnx", RUNTIME, "onnxscript")
 SMALLEST = 1024  # bytes of a weight that is kept outside its graph

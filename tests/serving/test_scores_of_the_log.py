@@ -1,0 +1,124 @@
+"""Models that read the log: scored as one table however rows arrive, monitored, and fit again."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+
+import hinet_search as hs
+from hinet_search.common.errors import DataError
+from hinet_search.serving.model_folder import open_folder
+from hinet_search.serving.requests.document import columns_of
+from hinet_search.serving.requests.served_model import open_served
+from hinet_search.serving.sealed import seal
+from tests.serving.log_shop import OF_THE_LOG, assert_close, newer, predicted
+
+MODELS = (
+    *(f"events/{arm}" for arm in OF_THE_LOG),
+    *(f"sequences/{arm}" for arm in ("din", "bst", "ensemble")),
+)
+
+EVENTS, SEQUENCES = "events/all", "sequences/din"  # every kind of input
+
+
+@pytest.fixture(params=MODELS)
+def model(request: pytest.FixtureRequest) -> Path:
+    study, arm = request.param.split("/")
+    folder: Path = request.getfixturevalue(study).folder
+    return folder / arm
+
+
+def parts(table: pl.DataFrame) -> list[pl.DataFrame]:
+    """Newer rows in six parts, in the order of time."""
+    parts = table.with_columns(part=pl.col("minute") // 2_400)
+    return parts.partition_by("part", maintain_order=True, include_key=False)
+
+
+def test_parts_of_a_table_score_as_the_whole(model: Path, tmp_path: Path) -> None:
+    at_once = predicted(model, newer(), tmp_path, state=tmp_path / "once")
+    in_parts = [
+        predicted(model, part, tmp_path, state=tmp_path / "parts") for part in parts(newer())
+    ]
+    assert_close(pl.concat(in_parts), at_once)
+    assert not at_once.equals(predicted(model, newer(), tmp_path))
+
+
+def test_the_server_scores_with_a_state_as_predict_does(model: Path, tmp_path: Path) -> None:
+    first, second, *_ = parts(newer())
+    predicted(model, first, tmp_path, state=tmp_path / "state")
+    bare = second.drop("clicked", "bought")
+    scores = predicted(model, bare, tmp_path, state=tmp_path / "state")
+    served = open_served(model, tmp_path / "state")
+    bodies = [{name: row[name] for name in served.columns} for row in bare.to_dicts()]
+    whole = served.score(columns_of({"rows": bodies}, served.columns)).predicted_RT
+    assert_array_equal(whole, scores.select("click", "buy").to_numpy())
+    alone = [served.score(columns_of({"rows": [row]}, served.columns)) for row in bodies]
+    found = np.concatenate([each.predicted_RT for each in alone])
+    assert_close(pl.DataFrame(found, schema=["click", "buy"]), scores)
+
+
+@pytest.mark.parametrize("model", [EVENTS, "events/visits", SEQUENCES], indirect=True)
+def test_a_model_is_fit_again_on_newer_rows_with_the_log_that_goes_on(
+    model: Path, tmp_path: Path
+) -> None:
+    newer().write_parquet(tmp_path / "newer.parquet")
+    hs.refit(model, tmp_path / "newer.parquet", tmp_path / "fit", even_if_worse=True)
+    fit = open_folder(tmp_path / "fit", torch.device("cpu")).encoder.history.log
+    predicted(model, newer(), tmp_path, state=tmp_path / "state")
+    assert fit is not None
+    assert fit.last_time == newer()["minute"].max()
+    generation = tmp_path / "state" / "generation-1"
+    for path in generation.iterdir():
+        if path.stem in ("recent", "visits", "older.0", "shown"):
+            written = pl.read_parquet(tmp_path / "fit" / "encoding" / path.name)
+            assert written.sort(pl.all()).equals(pl.read_parquet(path).sort(pl.all())), path.name
+
+
+@pytest.mark.parametrize("model", [EVENTS, SEQUENCES], indirect=True)
+def test_monitored_rows_with_labels_see_one_another(model: Path, tmp_path: Path) -> None:
+    newer().write_parquet(tmp_path / "newer.parquet")
+    newer().drop("clicked", "bought").write_parquet(tmp_path / "bare.parquet")
+    labelled = hs.monitor(model, tmp_path / "newer.parquet")
+    bare = hs.monitor(model, tmp_path / "bare.parquet")
+    scores = predicted(model, newer(), tmp_path, state=tmp_path / "state")
+    predicted_sum = sum(cell.predicted for cell in labelled.cells if cell.task == "click")
+    assert predicted_sum == pytest.approx(scores["click"].sum(), rel=1e-5)
+    of_log = [each.name for each in bare.inputs if "exposures" in each.name]
+    distance = {each.name: each.distance for each in labelled.inputs}
+    others = {each.name: each.distance for each in bare.inputs}
+    assert of_log
+    assert any(distance[name] != others[name] for name in of_log)
+
+
+@pytest.mark.parametrize(
+    ("model", "table", "column", "value", "told"),
+    [
+        (SEQUENCES, "shown", "moment", 10**9, "hold rows that are added up"),
+        (SEQUENCES, "shown", "moment", -5, "hold rows that are added up"),
+        (SEQUENCES, "shown", "scenario", 9, "hold 0 to 2 in 'scenario'"),
+        (SEQUENCES, "shown", "label 0", 7, "hold 0 to 1 in 'label 0'"),
+        (EVENTS, "recent", "moment", -5, "hold rows that are not added up"),
+        (EVENTS, "recent", "scenario", 9, "hold 0 to 2 in 'scenario'"),
+        (EVENTS, "recent", "label 0", 7, "hold 0 to 1 in 'label 0'"),
+        (EVENTS, "visits", "first", 10**9, "hold visits that begin before they end"),
+        (EVENTS, "older.0", "rows", 2**40, "hold 1 to"),
+        (EVENTS, "log", "added before", -9, "have a moment before which rows are added up"),
+        (EVENTS, "priors", "rows", 0, "hold 1 to"),
+    ],
+    indirect=["model"],
+)
+def test_a_damaged_log_is_refused(
+    model: Path, table: str, column: str, value: int, told: str, tmp_path: Path
+) -> None:
+    copied = tmp_path / "model"
+    shutil.copytree(model, copied)
+    path = copied / "encoding" / f"{table}.parquet"
+    frame = pl.read_parquet(path)
+    frame.with_columns(pl.lit(value).cast(frame.schema[column]).alias(column)).write_parquet(path)
+    seal(copied)
+    with pytest.raises(DataError, match=told):
+        open_folder(copied, torch.device("cpu"))
