@@ -94,6 +94,20 @@ def test_under_weights_of_users_it_is_that_of_repeated_rows(
     assert (None if np.isnan(once) else once) == same(plain_of(file)(rows))
 
 
+OF_MANY = [metric for metric in every_metric().values() if metric.of_many is not None]
+
+
+@pytest.mark.parametrize("metric", OF_MANY, ids=[metric.words for metric in OF_MANY])
+@given(rows=rows_of(BERNOULLI))
+def test_of_many_scores_at_once_it_is_the_same(metric: Metric, rows: list[PlainRow]) -> None:
+    cell = cell_of(rows, BERNOULLI)
+    assert metric.of_many is not None
+    of_many = metric.of_many(cell.label_C, cell.unit_C)
+    value, opposite = of_many(np.stack([cell.score_C, -cell.score_C])).tolist()
+    assert (None if np.isnan(value) else value) == same(metric.value(cell))
+    assert np.isnan(value) or opposite == pytest.approx(1 - value)
+
+
 @every_case
 @given(data=st.data())
 def test_the_order_of_rows_changes_nothing(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.families import BERNOULLI, POISSON
 from hinet_search.results.metrics import metric_named
-from hinet_search.results.statistics import slopes
+from hinet_search.results.statistics import many_scores
 from hinet_search.results.statistics.cell_rows import CellRows
 from hinet_search.results.statistics.slopes import slope_of
 from tests.results.amount_cases import drawn_amounts
@@ -57,8 +57,8 @@ def test_slopes_rank_small_steps_by_what_they_gain(case: Case, name: str, scale:
     metric, mean_XN, rows = metric_named(name), case.means(scale), case.rows
     base_N, others_XN = mean_XN[0], mean_XN[1:]
     stepped_XN = (0.9 * base_N + 0.1 * others_XN).astype(np.float32)
-    before = rows.values(metric, base_N[None], scale)
-    gain_X = rows.values(metric, stepped_XN, scale) - before
+    before = rows.valued(metric, scale)(base_N[None])
+    gain_X = rows.valued(metric, scale)(stepped_XN) - before
     predicted_X = 0.1 * ((others_XN - base_N) @ slope_of(metric, rows, scale)(base_N))
     assert np.corrcoef(gain_X, predicted_X)[0, 1] > 0.8
 
@@ -71,7 +71,7 @@ def test_the_slope_of_the_log_loss_is_its_derivative(case: Case, scale: Scale) -
     for row in (3, NUM_POSITIVES + 3, NUM_ROWS - 3):
         step_XN = np.stack([mean_N, mean_N])
         step_XN[:, row] += np.array([-0.01, 0.01], np.float32)
-        low, high = case.rows.values(metric, step_XN, scale)
+        low, high = case.rows.valued(metric, scale)(step_XN)
         assert slope_N[row] == pytest.approx((high - low) / 0.02, rel=0.02)
 
 
@@ -81,6 +81,6 @@ def test_a_sample_of_many_pairs_gives_nearly_the_slope_of_all(
 ) -> None:
     metric, mean_N = metric_named("gauc"), case.means("logits")[0]
     whole_N = slope_of(metric, case.rows, "logits")(mean_N)
-    monkeypatch.setattr(slopes, "MOST_PAIRS", 20_000)
+    monkeypatch.setattr(many_scores, "MOST_PAIRS", 20_000)
     sample_N = slope_of(metric, case.rows, "logits")(mean_N)
     assert 0.8 < np.corrcoef(whole_N, sample_N)[0, 1] < 1

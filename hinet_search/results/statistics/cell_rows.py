@@ -6,6 +6,7 @@ Shape legend: N rows of a cell, X candidate means.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from hinet_search.results.cells import Labels
 from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.families import BERNOULLI, POISSON, Family
 from hinet_search.results.metrics import Metric
+from hinet_search.results.statistics.many_scores import OfMany
 from hinet_search.results.statistics.scored_cell import Floats, ScoredCell
 
 LEAST = 1e-7  # probabilities stay this far from 0 and 1
@@ -34,8 +36,13 @@ class CellRows:
     family: Family = BERNOULLI
     amount: float = 1.0
 
-    def values(self, metric: Metric, mean_XN: Means, scale: Scale) -> Floats:
-        """(X,): the metric of every candidate mean, NaN if it has none."""
+    def valued(self, metric: Metric, scale: Scale) -> OfMany:
+        """Prepare the metric of candidate means on a scale; NaN if it has none."""
+        if metric.of_many is not None and self.family is BERNOULLI and len(self.label_N):
+            return metric.of_many(self.label_N, self.unit_N)
+        return partial(self._values, metric, scale)
+
+    def _values(self, metric: Metric, scale: Scale, mean_XN: Means) -> Floats:
         score_XN = mean_XN
         if scale == "probabilities" and not metric.is_ranking:
             expected_XN = self.expected(mean_XN, scale).astype(np.float64)

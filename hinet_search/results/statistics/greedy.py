@@ -24,6 +24,7 @@ from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.metrics import Metric
 from hinet_search.results.objectives import Objective
 from hinet_search.results.statistics.cell_rows import CellRows, Means
+from hinet_search.results.statistics.many_scores import OfMany
 from hinet_search.results.statistics.scored_cell import Floats
 from hinet_search.results.statistics.slopes import Slope, slope_of
 
@@ -61,6 +62,11 @@ class Pool:
     def slope_of_cells(self) -> tuple[Slope, ...]:
         """(C,): the slope of the metric in every cell."""
         return tuple(slope_of(self.metric, rows, self.scale) for rows in self.rows_C)
+
+    @cached_property
+    def value_of_cells(self) -> tuple[OfMany, ...]:
+        """(C,): the metric in every cell."""
+        return tuple(rows.valued(self.metric, self.scale) for rows in self.rows_C)
 
     @property
     def num_runs(self) -> int:
@@ -108,8 +114,8 @@ class Pool:
     def _cell_values(self, mean_CXN: Sequence[Means]) -> Floats:
         """(X, C): the metric of every cell for every mean."""
         values = [
-            rows.values(self.metric, mean_XN, self.scale)
-            for rows, mean_XN in zip(self.rows_C, mean_CXN, strict=True)
+            value_of(mean_XN)
+            for value_of, mean_XN in zip(self.value_of_cells, mean_CXN, strict=True)
         ]
         return np.stack(values, axis=1)
 
@@ -134,7 +140,7 @@ def make_pool(
         label_N, unit_N = cell.rows.label_N[is_seen_N], cell.rows.unit_N[is_seen_N]
         rows = replace(cell.rows, label_N=label_N, unit_N=unit_N)
         equal_N = np.zeros((1, len(label_N)), np.float32)
-        values.append(rows.values(metric, equal_N, "logits"))
+        values.append(rows.valued(metric, "logits")(equal_N))
         scores.append(np.compress(is_seen_N, cell.score_MN[scale], axis=1))
         rows_of_cells.append(rows)
     names = [cell.name for cell in cells]

@@ -5,23 +5,20 @@ metrics of one kind share a slope: those of the order of scores have that of the
 users that of pairs of rows of one user, and all errors that of the log loss. The AUC is a step
 function, so its slope is smoothed: the density of other labels around a row, within SMOOTHING of
 the ranks on each side.
-Shape legend: N rows of a cell, P pairs of rows with different labels within users, K ties of labels
-within users, G users.
+Shape legend: N rows of a cell, P pairs of rows with different labels within users.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.metrics import Metric
 from hinet_search.results.statistics.cell_rows import LEAST, CellRows, Means
+from hinet_search.results.statistics.many_scores import pairs_within_users
 from hinet_search.results.statistics.scored_cell import Floats, sums_by_unit
 
 SMOOTHING = 1 / 16
-MOST_PAIRS = 1_000_000
 
 Slope = Callable[[Means], Floats]  # mean_N -> slope_N
 
@@ -59,44 +56,15 @@ def _slope_of_ranks(rows: CellRows) -> Slope:
 
 
 def _slope_of_pairs(rows: CellRows) -> Slope:
-    """Pairs of a user count by how near they are to a tie, on the scale of the median distance.
+    """Pairs of a user count by how near they are to a tie, on the scale of the median distance."""
+    pairs = pairs_within_users(rows.label_N, rows.unit_N)
+    assert pairs is not None, "a cell with a value has such pairs"
 
-    Pairs weigh by the difference of their labels, and all pairs of a user by its rows.
-    """
-    row_N = np.argsort(rows.unit_N, kind="stable")  # largest labels first within a user
-    unit_N, label_N = rows.unit_N[row_N], rows.label_N[row_N].astype(np.float64)
-    is_new_user_N = np.diff(unit_N, prepend=-1) != 0
-    first_G = np.flatnonzero(is_new_user_N)
-    size_G = np.diff(first_G, append=len(row_N))
-    group_N = np.cumsum(is_new_user_N) - 1
-    is_new_tie_N = is_new_user_N | (np.diff(label_N, prepend=np.nan) != 0)
-    first_K = np.flatnonzero(is_new_tie_N)
-    next_N = np.append(first_K, len(row_N))[np.cumsum(is_new_tie_N)]
-    lower_N = (first_G + size_G)[group_N] - next_N  # rows of the user with smaller labels
-    up_to_N = np.cumsum(lower_N)
-    number_P = _sampled(int(up_to_N[-1]))
-    higher_P = np.searchsorted(up_to_N, number_P, side="right")
-    lower_P = next_N[higher_P] + number_P - (up_to_N - lower_N)[higher_P]
-    place_N = np.arange(len(row_N)) - first_G[group_N]
-    most_G = np.add.reduceat(label_N * (size_G[group_N] - 1 - 2 * place_N), first_G)
-    group_P = group_N[higher_P]
-    weight_P = (label_N[higher_P] - label_N[lower_P]) * size_G[group_P] / most_G[group_P]
-    return _near_ties(row_N[higher_P], row_N[lower_P], weight_P / weight_P.sum())
-
-
-def _sampled(num_pairs: int) -> NDArray[np.int64]:
-    """(P,): the numbers of all pairs, or of a random sample if there are more than MOST_PAIRS."""
-    if num_pairs <= MOST_PAIRS:
-        return np.arange(num_pairs)
-    return np.random.default_rng(0).choice(num_pairs, MOST_PAIRS, replace=False)
-
-
-def _near_ties(higher_P: NDArray[Any], lower_P: NDArray[Any], weight_P: Floats) -> Slope:
     def slope(mean_N: Means) -> Floats:
-        distance_P = mean_N[higher_P].astype(np.float64) - mean_N[lower_P]
+        distance_P = mean_N[pairs.higher_P].astype(np.float64) - mean_N[pairs.lower_P]
         scale = max(float(np.median(np.abs(distance_P))), LEAST)
-        near_P = weight_P * np.exp(-((distance_P / scale) ** 2)) / scale
-        rising_N = sums_by_unit(higher_P, near_P, len(mean_N))
-        return rising_N - sums_by_unit(lower_P, near_P, len(mean_N))
+        near_P = pairs.weight_P * np.exp(-((distance_P / scale) ** 2)) / scale
+        rising_N = sums_by_unit(pairs.higher_P, near_P, len(mean_N))
+        return rising_N - sums_by_unit(pairs.lower_P, near_P, len(mean_N))
 
     return slope
