@@ -14,7 +14,7 @@ from claims_rows import Row
 
 from hinet_search.results.input_worth import InputChoice, choose_inputs
 from hinet_search.results.records import MARGIN, InputRun
-from hinet_search.results.statistics.expected_gain import expected_gain
+from hinet_search.search.time_budget import expected_gain
 
 CHEAP = 10.0  # times as many studies as of a verdict, which takes longer
 

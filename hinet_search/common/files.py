@@ -22,7 +22,8 @@ from hinet_search.common.errors import DiskFull
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _PART = ".part"  # suffix of temporary folders
 _LONGEST_NAME = 255  # bytes
-FOLDER, FILE = 0o700, 0o600
+FOLDER = 0o700
+FILE = 0o600
 
 
 def make_folder(folder: Path) -> None:

@@ -101,11 +101,13 @@ def what_it_did(error: BaseException) -> str:
     import traceback
 
     if isinstance(error, SyntaxError):
-        message, where = error.msg, f"{Path(error.filename or '').name}:{error.lineno}"
+        message = error.msg
+        where = f"{Path(error.filename or '').name}:{error.lineno}"
     else:
         first_line, *_ = [*str(error).splitlines(), ""]
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        message, where = first_line, f"{Path(frame.filename).name}:{frame.lineno}"
+        message = first_line
+        where = f"{Path(frame.filename).name}:{frame.lineno}"
     if isinstance(error, SystemExit):
         return f"it ends the process, sys.exit({error.code!r:.40}) ({where})"
     return f"{type(error).__name__}: {shortened(message)} ({where})"

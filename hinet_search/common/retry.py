@@ -16,7 +16,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exp
 from hinet_search.common.errors import TransientError
 
 LONGEST_WAIT = 300.0  # seconds
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 5.0
 
 Result = TypeVar("Result")
 Store = TypeVar("Store", bound=type)
@@ -49,7 +50,8 @@ class Retry:
 
     def __call__(self, operation: Callable[[], Result]) -> Result:
         """Return the operation's result; raise its last error if no attempt succeeds."""
-        first_error, over = math.inf, ""
+        first_error = math.inf
+        over = ""
 
         def has_ended(_: RetryCallState) -> bool:
             nonlocal first_error

@@ -46,7 +46,8 @@ def table_text(
     def cell(content: "RenderableType") -> "RenderableType":
         return Text(printable(content)) if isinstance(content, str) else content
 
-    all_rows, least = [list(row) for row in rows], least_widths or {}
+    all_rows = [list(row) for row in rows]
+    least = least_widths or {}
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(header))
     for number in range(max(len(header), *(len(row) for row in all_rows), 0)):
         table.add_column(

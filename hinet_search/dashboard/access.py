@@ -87,10 +87,12 @@ class _Answer:
     def send(self, start: StartResponse) -> Iterable[bytes]:
         """Respond as a WSGI application."""
         if self.text.startswith("<"):
-            subtype, body = "html", self.text.encode()
+            subtype = "html"
+            body = self.text.encode()
             policy = ("Content-Security-Policy", "default-src 'none'; form-action 'self'")
         else:
-            subtype, body = "plain", f"{self.text}\n".encode()
+            subtype = "plain"
+            body = f"{self.text}\n".encode()
             policy = _SANDBOX
         content = [
             ("Content-Type", f"text/{subtype}; charset=utf-8"),

@@ -68,7 +68,8 @@ def _answer(
 
     The form is that of the path.
     """
-    status, more = "500 Internal Server Error", list[_Header]()
+    status = "500 Internal Server Error"
+    more = list[_Header]()
     words = f"this could not be answered: {type(error).__name__}; the dashboard's log has a line"
     if environment["PATH_INFO"].startswith("/csv/") and isinstance(error, ValueError | TypeError):
         status = "422 Unprocessable Content"

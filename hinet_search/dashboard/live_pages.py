@@ -136,7 +136,8 @@ class Pages:
         change_marker = read_change_marker(self._database, name)
         marker = _marker(change_marker)
         with self._rendering:
-            page, now = self._cached.get(name), self._clock()
+            page = self._cached.get(name)
+            now = self._clock()
             if page is None or not (now < page.until or page.is_current(marker, now)):
                 seen = page.seen if page is not None and page.marker == marker else now
                 html = self._render_study(name, change_marker)

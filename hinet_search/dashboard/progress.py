@@ -46,7 +46,8 @@ class RunningTrial:
 
 def arm_status(record: StudyRecord, arm: ArmRecord) -> ArmStatus:
     """Return the progress of an arm."""
-    states, steps = record_facts.states(arm), record_facts.best_so_far(record, arm)
+    states = record_facts.states(arm)
+    steps = record_facts.best_so_far(record, arm)
     speeds = [trial.cost.rows_per_second for trial in arm.trials if trial.cost is not None]
     return ArmStatus(
         name=arm.name,

@@ -144,7 +144,8 @@ def _under_way(record: StudyRecord) -> Iterator[Markup]:
     if not trials:
         return
     values = [value for trial in trials for _, value in trial.points]
-    x_axis, y_axis = Axis(0.0, record.budget.passes), axis_over(values or [0.0], margin=0.1)
+    x_axis = Axis(0.0, record.budget.passes)
+    y_axis = axis_over(values or [0.0], margin=0.1)
     rows = [_trial(trial, record, x_axis, y_axis) for trial in trials[:MOST_TRIALS]]
     header = head("Trial", "Pass", "Value", column("Evaluations so far"), "Started", "Attempt")
     is_running = record.state == "running"

@@ -104,7 +104,8 @@ def cell_problems(cells: Sequence[CellCount]) -> tuple[list[str], list[str]]:
     test; a single cell of valid or test with one class is a warning. Amounts need one above 0.
     `read_rows` has checked that every split has rows.
     """
-    errors, warnings = [], []
+    errors = []
+    warnings = []
     for split, name in enumerate(SPLITS):
         problems = _cell_problems(cells, split)
         if name == "train":
@@ -118,7 +119,8 @@ def cell_problems(cells: Sequence[CellCount]) -> tuple[list[str], list[str]]:
 def _cell_problems(cells: Sequence[CellCount], split: int) -> list[str]:
     problems = []
     for cell in cells:
-        rows, positives = cell.rows[split], cell.positives[split]
+        rows = cell.rows[split]
+        positives = cell.positives[split]
         if cell.can_have_auc(rows, positives):
             continue
         got = f"{1 if positives else 0} in all {rows:,} rows" if rows else "no row"

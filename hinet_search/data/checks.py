@@ -197,7 +197,8 @@ def _clock_type(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -
     dtype = dtypes.get(statistics.clock) if statistics and statistics.clock else None
     if statistics is None or dtype is None:
         return
-    where, clock = "data.features.statistics", f"the clock '{statistics.clock}' must hold"
+    where = "data.features.statistics"
+    clock = f"the clock '{statistics.clock}' must hold"
     has_moments = isinstance(dtype, pl.Datetime) or statistics.day_length is not None
     if statistics.day_length is not None and not dtype.is_numeric():
         is_date = isinstance(dtype, pl.Date | pl.Datetime)
@@ -223,7 +224,8 @@ def _remedy_of_days(dtype: pl.DataType) -> str:
 
 def _time_type(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
     """What is wrong with the time column and the cut points of a split by time."""
-    split, column = definition.split, definition.time
+    split = definition.split
+    column = definition.time
     if not isinstance(split, TimeSplit) or column is None or column not in dtypes:
         return
     dtype = dtypes[column]

@@ -144,7 +144,8 @@ class ChosenInputs:
         A list with an item needs its field, so it is left out with that field; a sequence is left
         out with the last of its items.
         """
-        kept, dropped = chosen_groups(chosen, tuple(groups)), set[str]()
+        kept = chosen_groups(chosen, tuple(groups))
+        dropped = set[str]()
         for group, names in groups.items():
             if group not in kept:
                 dropped.update(names)
@@ -178,7 +179,8 @@ class ChosenInputs:
             int((frequencies[number] >= minimum_frequency).sum()) + 1
             for number in self.vocabularies
         )
-        lists, pooled = [], self.full.pooled_lists
+        lists = []
+        pooled = self.full.pooled_lists
         for list_ in self.lists:
             number = self.vocabularies.index(list_.field)
             replaced = pooling if list_ in pooled and self.full.has_item(list_) else None

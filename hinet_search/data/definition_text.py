@@ -13,9 +13,16 @@ from hinet_search.data.guess.label_values import has_amounts, holds_few_counts
 from hinet_search.data.guess.lists import GuessedList
 from hinet_search.data.guess.names import parts_of
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
-from hinet_search.data.guess.target_statistics import ProposedKey, ProposedStatistics
-from hinet_search.data.guess.time_units import time_unit_of
+from hinet_search.data.guess.target_statistics import (
+    DATES_BELOW,
+    UNITS,
+    ProposedKey,
+    ProposedStatistics,
+)
 from hinet_search.data.guess.transforms import ProposedTransform
+from hinet_search.study.event_definition import NANOSECONDS, TimeUnit
+
+KEYS: tuple[TimeUnit, ...] = ("s", "ms", "us", "ns")
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 USUAL_DELAY = "1h"  # of labels, to be corrected
@@ -79,7 +86,8 @@ def _escape(code: int) -> str:
 
 
 def _lines(table: GuessedTable) -> Iterator[str]:
-    guesses, num_rows = table.guesses, table.columns[0].rows
+    guesses = table.guesses
+    num_rows = table.columns[0].rows
     yield (
         f"# Guessed from {num_rows:,} rows of {len(table.columns)} columns. "
         "Every key: docs/data.md. Look at lines with a 'check'."
@@ -159,7 +167,8 @@ def _log_lines(table: GuessedTable, statistics: ProposedStatistics) -> Iterator[
     time = guesses.time.column
     if time_unit_of(time) is None and not isinstance(time.dtype, pl.Datetime):
         return
-    user, keys = quoted(guesses.user.column.name), []
+    user = quoted(guesses.user.column.name)
+    keys = []
     if guesses.item is not None:
         keys.append(quoted(guesses.item.column.name))
     if guesses.scenario is not None:
@@ -172,7 +181,8 @@ def _log_lines(table: GuessedTable, statistics: ProposedStatistics) -> Iterator[
     features = {feature.column.name for feature in guesses.categorical}
     if guesses.item is not None and guesses.item.column.name in features:
         yield "  # sequences:            # the last items of the user, in order"
-        item, tasks = quoted(guesses.item.column.name), ", ".join(map(quoted, table.tasks))
+        item = quoted(guesses.item.column.name)
+        tasks = ", ".join(map(quoted, table.tasks))
         yield f"  #   seen: {{of: {user}, items: [{item}], length: {USUAL_LENGTH},"
         yield f"  #     labels: [{tasks}], labels_after: {USUAL_DELAY}}}"
 
@@ -278,3 +288,14 @@ def _label(column: ColumnFacts) -> str:
 def _value(text: str, column: ColumnFacts) -> str:
     """A value of the table: whole numbers, true and false as they are, others quoted as needed."""
     return text if column.dtype.is_integer() or column.dtype == pl.Boolean else quoted(text)
+
+
+def time_unit_of(column: ColumnFacts) -> tuple[TimeUnit, str] | None:
+    """The unit of whole numbers since 1970 and its name; None for dates and other times."""
+    if not column.dtype.is_numeric() or not column.is_whole or column.high < DATES_BELOW:
+        return None
+    key_of = {NANOSECONDS["s"] // NANOSECONDS[key]: key for key in KEYS}
+    for limit, name, a_second in UNITS:
+        if column.high < limit:
+            return key_of[a_second], name
+    return None

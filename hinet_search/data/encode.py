@@ -32,7 +32,8 @@ from hinet_search.data.transforms import (
 )
 from hinet_search.study.feature_definition import LOG, QUANTILE, FeatureDefinition
 
-VALUE, COUNT = "value", "count"
+VALUE = "value"
+COUNT = "count"
 IS_TRAIN = f"{OWN}is train"
 RELATIVE_ROUNDING = 1e-12  # a spread this far below the mean is rounding, not variation
 FARTHEST = 1e18  # spreads from the mean: a little less than the square root of the largest float32
@@ -84,9 +85,11 @@ class Scale:
         if not self.spread or is_bounded:
             return -LARGEST, LARGEST
         reach = FARTHEST * self.spread
-        low, high = self.mean - reach, self.mean + reach
+        low = self.mean - reach
+        high = self.mean + reach
         if self.transform == LOG:
-            low, high = _before_log(low), _before_log(high)
+            low = _before_log(low)
+            high = _before_log(high)
         return max(-LARGEST, low), min(LARGEST, high)
 
 
@@ -179,7 +182,8 @@ def fit_encoding(
     scales: list[Scale] = []
     knots: dict[str, Knots] = {}
     for name in (*features.numeric, *derived):
-        clip, transform = features.clip.get(name), features.transforms.get(name)
+        clip = features.clip.get(name)
+        transform = features.transforms.get(name)
         number_R = rows.numbers(name, clip)
         # The table may have a feature of the flag's name; then it flags its missing values itself.
         has_missing = number_R.size < rows.num_rows

@@ -155,7 +155,8 @@ def open_encoding(folder: Path) -> Encoding:
         Vocabulary(name, pl.read_parquet(folder / _vocabulary_file(number)))
         for number, name in enumerate(schema.vocabularies)
     )
-    of_fields, of_lists = vocabularies[: schema.num_fields], vocabularies[schema.num_fields :]
+    of_fields = vocabularies[: schema.num_fields]
+    of_lists = vocabularies[schema.num_fields :]
     return Encoding(of_fields, manifest.scales, manifest.knots, of_lists)
 
 
@@ -229,7 +230,8 @@ def _open_stale(folder: Path, test: Columns) -> Mapping[str, Columns]:
 
 
 def _write(folder: Path, encoded: Encoded) -> None:
-    encoding, record = encoded.encoding, encoded.record
+    encoding = encoded.encoding
+    record = encoded.record
     _write_splits(folder, encoded)
     counts = [np.zeros(0, dtype=np.int64)]
     for number, vocabulary in enumerate(encoding.all_vocabularies):
@@ -273,7 +275,8 @@ def _write_splits(folder: Path, encoded: Encoded) -> None:
         for split, array in names:
             path = folder / _array_file(split, array)
             files[split, array] = stack.enter_context(path.open("wb"))
-        splits, of_test = (*SPLITS, *stale), encoded.record.rows[-1]
+        splits = (*SPLITS, *stale)
+        of_test = encoded.record.rows[-1]
         num_rows = dict(zip(splits, [*encoded.record.rows, *(of_test for _ in stale)], strict=True))
         for block in encoded.blocks:
             for (split, array), file in files.items():
@@ -324,7 +327,8 @@ def _vocabulary_file(number: int) -> str:
 
 def _num_bytes(encoded: Encoded) -> int:
     """Estimate the bytes of all arrays, to check the free space."""
-    encoding, num_tasks = encoded.encoding, len(encoded.record.tasks)
+    encoding = encoded.encoding
+    num_tasks = len(encoded.record.tasks)
     num_slots = sum(list_.length for list_ in encoded.lists)
     label_bytes = 4 if encoded.record.units else 1
     num_words = len(encoding.vocabularies) + len(encoding.numeric_inputs) + num_slots + 1
@@ -332,7 +336,8 @@ def _num_bytes(encoded: Encoded) -> int:
 
 
 def _crc32(path: Path) -> int:
-    checksum, buffer = 0, bytearray(BUFFER_BYTES)
+    checksum = 0
+    buffer = bytearray(BUFFER_BYTES)
     with path.open("rb", buffering=0) as file:
         while num_read := file.readinto(buffer):
             checksum = zlib.crc32(memoryview(buffer)[:num_read], checksum)

@@ -1,11 +1,15 @@
 """Get: convert a published data set into the tables and the study that our results are made of.
 
+An interrupted conversion goes on with the tables that it lacks.
+
 Nothing is downloaded: most licences forbid passing the files on, so a user unpacks them first.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import polars as pl
@@ -20,9 +24,10 @@ from hinet_search.common.errors import (
 )
 from hinet_search.common.files import replacing
 from hinet_search.common.plugins import load, names
-from hinet_search.data.finished_tables import read_finished
 from hinet_search.data.raw_text import Tell
 from hinet_search.study.find_file import SHARED, shipped_folder
+
+Stamp = list[int]  # of a file: bytes, and when it was written last
 
 FAMILIES = "hinet_search.data.published"
 ROWS_PER_GROUP = 2**17  # of a table: few and large groups are small to describe and fast to read
@@ -124,7 +129,8 @@ def get(name: str, folder: Path, output: Path, tell: Tell, *, force: bool = Fals
     sources = [path for paths in files.values() for path in paths]
     num_bytes = sum(source.stat().st_size for source in sources)
     finished = read_finished(output / f".{name}.finished.json", name, sources)
-    rows, kept = {}, []
+    rows = {}
+    kept = []
     for table, make_table in data_set.tables.items():
         path = output / table
         if finished.has(table) and not force:
@@ -247,3 +253,44 @@ def _writing(path: Path) -> Iterator[None]:
 
 def _introduced(data_set: PublishedDataSet, text: str) -> str:
     return f"# Written by `hinet-search data get {data_set.name}`, beside its tables.\n{text}"
+
+
+@dataclass(frozen=True)
+class FinishedTables:
+    """Notes in `file`, beside the tables of `made_of`: every table's stamp, by its path there."""
+
+    file: Path
+    made_of: str
+    stamps: Mapping[str, Stamp]
+
+    def has(self, table: str) -> bool:
+        """Return whether the table is the one that was written from these files."""
+        file = self.file.parent / table
+        return file.is_file() and self.stamps.get(table) == _stamp(file)
+
+    def with_table(self, table: str) -> "FinishedTables":
+        """Note a table that was just written."""
+        stamps = {**self.stamps, table: _stamp(self.file.parent / table)}
+        text = json.dumps({"made_of": self.made_of, "tables": stamps})
+        with replacing(self.file, len(text)) as part:
+            part.write_text(text, encoding="utf-8")
+        return FinishedTables(self.file, self.made_of, stamps)
+
+
+def read_finished(file: Path, name: str, sources: Iterable[Path]) -> FinishedTables:
+    """The notes on tables of a data set; none if other files or another version made them."""
+    files = [
+        (str(path.resolve()), path.stat().st_size, path.stat().st_ctime_ns) for path in sources
+    ]
+    made_of = json.dumps([version("hinet-search"), name, files])
+    try:
+        notes = json.loads(file.read_text(encoding="utf-8"))
+        stamps = notes["tables"] if notes["made_of"] == made_of else {}
+    except (OSError, ValueError, KeyError, TypeError):  # none, or they were changed: start again
+        stamps = {}
+    return FinishedTables(file, made_of, stamps)
+
+
+def _stamp(file: Path) -> Stamp:
+    status = file.stat()
+    return [status.st_size, status.st_mtime_ns]

@@ -44,18 +44,23 @@ def units_of_amounts(
 
     Errors: DataError if every amount of a task is 0, or one is more than MAX_UNITS times the mean.
     """
-    units, problems = {}, []
+    units = {}
+    problems = []
     for number, (name, task) in enumerate(definition.tasks.items()):
         if not task.is_amount:
             continue
-        total, num_rows, largest = 0.0, 0, 0.0
+        total = 0.0
+        num_rows = 0
+        largest = 0.0
         for block in blocks_of(len(frame)):
             has_label_R = has_label(has_task_MT[:, number], scenario_R[block])
             amount_B = amounts_of(task, where_labelled(frame[task.column][block], has_label_R))
             of_train_B = amount_B[is_train_R[block][has_label_R]]
-            total, num_rows = total + float(of_train_B.sum()), num_rows + of_train_B.size
+            total = total + float(of_train_B.sum())
+            num_rows = num_rows + of_train_B.size
             largest = max(largest, float(amount_B.max(initial=0.0)))
-        where, mean = f"data.tasks.{name}: column '{task.column}'", total / max(num_rows, 1)
+        where = f"data.tasks.{name}: column '{task.column}'"
+        mean = total / max(num_rows, 1)
         if num_rows and not mean:
             problems.append(
                 f"{where} must have an amount above 0 in a training row, got 0 in all {num_rows:,}"

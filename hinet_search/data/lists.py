@@ -28,7 +28,11 @@ from hinet_search.data.encode import (
 from hinet_search.data.mapped_table import collect_to_mapped_file
 from hinet_search.study.feature_definition import ListDefinition
 
-ROW, LIST, CLEANED, NUMBER, USER = "row", "list", "cleaned", "number", "user"
+ROW = "row"
+LIST = "list"
+CLEANED = "cleaned"
+NUMBER = "number"
+USER = "user"
 NONE = -1
 
 Types = Mapping[str, pl.DataType]
@@ -87,7 +91,8 @@ def with_numbered_lists(
     """
     lists: dict[str, DistinctLists] = {}
     for definition in definitions:
-        name, separator = definition.column, definition.separator
+        name = definition.column
+        separator = definition.separator
         if name in lists:
             continue
         if separator is None:

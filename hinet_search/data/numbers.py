@@ -101,7 +101,8 @@ def limit_problems(
 
     With `usable_only`, values beyond LARGEST count as missing.
     """
-    wrong, of_blocks = _WrongRows(), list[float]()
+    wrong = _WrongRows()
+    of_blocks = list[float]()
     for block in blocks_of(len(values)):
         numbers = usable(values[block], None) if usable_only else values[block]
         outside = _outside(numbers, limits)
@@ -174,18 +175,21 @@ def squash_warning(
 
 def _farthest_row(number_R: Floats, mean: float) -> int:
     """The first of the rows that are farthest from the mean."""
-    row, largest = 0, -1.0
+    row = 0
+    largest = -1.0
     for block in blocks_of(number_R.size):
         distance_R = np.abs(number_R[block] - mean)
         in_block = int(distance_R.argmax())
         if distance_R[in_block] > largest:
-            row, largest = block.start + in_block, distance_R[in_block]
+            row = block.start + in_block
+            largest = distance_R[in_block]
     return row
 
 
 def _constant_warning(name: str, number_R: Floats) -> str:
     """Warn if values that count as constant differ by more than rounding."""
-    low, high = number_R.min(), number_R.max()
+    low = number_R.min()
+    high = number_R.max()
     if high - low <= ROUNDINGS * np.spacing(max(abs(low), abs(high))):
         return ""
     return (

@@ -201,7 +201,8 @@ def _data_record(
     definition: DataDefinition, rows: Rows, cells: tuple[CellCount, ...], fingerprint: str
 ) -> DataRecord:
     """Return what is known of the data before they are encoded."""
-    tasks, later = tuple(definition.tasks), definition.features.later_labels
+    tasks = tuple(definition.tasks)
+    later = definition.features.later_labels
     return DataRecord(
         source=definition.source.in_words,
         fingerprint=fingerprint,
@@ -300,7 +301,8 @@ def _shift_warnings(definition: DataDefinition, rows: Rows, encoding: Encoding) 
     samples = [_sample(rows, encoding, split) for split in range(len(SPLITS))]
     train, valid, test = samples
     tasks = tuple(definition.tasks)
-    statistics, events = definition.features.statistics, definition.features.events
+    statistics = definition.features.statistics
+    events = definition.features.events
     of_clock = clocked_statistics(statistics, tasks)
     of_events = event_names(events, tasks) if events is not None else ()
     is_frozen = statistics is None or statistics.is_frozen
@@ -315,7 +317,10 @@ def _shift_warnings(definition: DataDefinition, rows: Rows, encoding: Encoding) 
 def _sample(rows: Rows, encoding: Encoding, split: int) -> SplitSample:
     """Evenly spaced rows of a split."""
     step = sampled(rows.num_rows_of_splits[split]).step
-    numeric, labels, has_label, num_before = [], [], [], 0
+    numeric = []
+    labels = []
+    has_label = []
+    num_before = 0
     for block in rows.blocks():
         row_B = np.flatnonzero(rows.split_R[block] == split)
         chosen_B = row_B[-num_before % step :: step]

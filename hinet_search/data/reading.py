@@ -14,7 +14,8 @@ from polars.exceptions import PanicException, PolarsError
 from hinet_search.common.errors import DataError
 
 OWN = "hinet-search: "
-ROW_NUMBER, NUM_ROWS = f"{OWN}row number", f"{OWN}number of rows"
+ROW_NUMBER = f"{OWN}row number"
+NUM_ROWS = f"{OWN}number of rows"
 # Polars panics on bytes that it takes to be impossible; a PanicException is no Exception.
 FAILURES = (PolarsError, PanicException)
 MAX_CHARACTERS = 300

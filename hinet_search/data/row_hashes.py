@@ -35,7 +35,8 @@ def row_hashes(definition: DataDefinition, rows: Rows) -> RowHashes:
 
     A row without a task is another one than a row with label 0.
     """
-    scenario_R, labels_RT = _of_test(rows, rows.scenario_R), _of_test(rows, rows.labels_RT)
+    scenario_R = _of_test(rows, rows.scenario_R)
+    labels_RT = _of_test(rows, rows.labels_RT)
     in_order = _in_order(rows, scenario_R, labels_RT)
     columns = {"user": definition.user, "item": definition.item, "time": definition.time}
     names = {role: name for role, name in columns.items() if name}

@@ -45,7 +45,8 @@ class Knots:
         """The score of every number (R,), never decreasing in the number; NaN of NaN."""
         if len(self.values) < 2:
             return np.where(np.isnan(number_R), np.nan, self.scores[0] if self.scores else 0.0)
-        value_K, score_K = np.array(self.values), np.array(self.scores)
+        value_K = np.array(self.values)
+        score_K = np.array(self.scores)
         right_R = np.searchsorted(value_K, number_R, side="right").clip(1, value_K.size - 1)
         left_R = right_R - 1
         width_R = value_K[right_R] - value_K[left_R]
@@ -97,7 +98,8 @@ def fit_knots(number_R: Floats, cache: Path | None = None) -> Knots:
     score_K = mapped_array((ndtri(rank_K[block]) for block in blocks_of(rank_K.size)), cache)
     if first_K.size > MOST_KNOTS:
         chosen = np.union1d(_evenly(rank_K), _evenly(score_K))
-        first_K, score_K = first_K[chosen], score_K[chosen]
+        first_K = first_K[chosen]
+        score_K = score_K[chosen]
     return Knots(tuple(sorted_R[first_K].tolist()), tuple(score_K.tolist()))
 
 

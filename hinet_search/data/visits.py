@@ -84,7 +84,8 @@ def _drawn(
     position_R = np.arange(num_rows) - start_R
     rate = float(np.nanmean(probability_RT[:, 0]))
     spread = (rate * (1 - rate)) ** 0.5
-    truth_RT, label_RT = probability_RT.copy(), np.zeros(probability_RT.shape, dtype=np.bool_)
+    truth_RT = probability_RT.copy()
+    label_RT = np.zeros(probability_RT.shape, dtype=np.bool_)
     draw_R1 = generator.random((num_rows, 1))
     for position in range(int(position_R.max()) + 1):
         row_S = np.flatnonzero(position_R == position)

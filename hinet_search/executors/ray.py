@@ -119,8 +119,10 @@ class RayExecutor:
     def __init__(
         self, cluster: Cluster, slots: int, home: Path, options: Options, study: str
     ) -> None:
-        self._cluster, self._ray = cluster, cluster.ray
-        self._options, self._study = options, study
+        self._cluster = cluster
+        self._ray = cluster.ray
+        self._options = options
+        self._study = study
         make_folder(home)
         self._marker = home / f".executor-{uuid4().hex}"
         self._marker.touch()
@@ -190,7 +192,8 @@ class RayExecutor:
 
         Errors: EnvironmentFault if a node cannot run the jobs.
         """
-        messages, self._pending = self._pending, []
+        messages = self._pending
+        self._pending = []
         for slot in self._answered(0.0 if messages else timeout):
             if slot.place:
                 messages += self._receive(slot)
@@ -287,7 +290,8 @@ class RayExecutor:
             return
         _check(place)
         self._failed_starts = 0
-        slot.place, slot.call = place, None
+        slot.place = place
+        slot.call = None
 
     def _new_slot(self, number: int) -> _RaySlot:
         actor = self._actor_class.remote(number, settings(), self._study)

@@ -48,7 +48,8 @@ from hinet_search.models.layers.linear import Linear
 from hinet_search.models.layers.partitioned_norm import PartitionedNorm
 from hinet_search.models.layers.protocol import ProtocolConfig
 
-FIRST_ALPHA, LAST_ALPHA = 0.1, 5.0
+FIRST_ALPHA = 0.1
+LAST_ALPHA = 5.0
 
 
 class Config(ProtocolConfig):
@@ -84,7 +85,8 @@ class Pruner(nn.Module):
         alpha: Float[Tensor, ""],
     ) -> Float[Tensor, "B H"]:
         """Return the factors pi of every row."""
-        form, threshold = self.config.form, self.config.threshold
+        form = self.config.form
+        threshold = self.config.threshold
         v_in_BH: Tensor = self.linear(torch.cat([scenario_BE, h_BH], dim=-1))
         if form == "scaling":
             return self.config.scale * torch.sigmoid(v_in_BH)

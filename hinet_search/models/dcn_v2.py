@@ -66,7 +66,8 @@ class LowRankExperts(nn.Module):
 
     def __init__(self, width: int, config: CrossConfig) -> None:
         super().__init__()
-        rank, num_experts = config.rank, config.num_experts
+        rank = config.rank
+        num_experts = config.num_experts
         self.down = StackedLinear(width, rank, num_experts, bias=False)
         is_nonlinear = config.kind == "nonlinear"
         self.core = StackedLinear(rank, rank, num_experts, bias=False) if is_nonlinear else None

@@ -130,7 +130,8 @@ class BilinearFusion(nn.Module):
         self, widths: tuple[int, int], num_heads: int, num_tasks: int, *, num_scenarios: int
     ) -> None:
         super().__init__()
-        self.num_heads, self.num_tasks = num_heads, num_tasks
+        self.num_heads = num_heads
+        self.num_tasks = num_tasks
         first, second = widths
         self.first = StackedLinear(first, 1, num_tasks, num_groups=num_scenarios)
         self.second = StackedLinear(second, 1, num_tasks, num_groups=num_scenarios, bias=False)

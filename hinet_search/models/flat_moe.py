@@ -61,7 +61,8 @@ class Model(nn.Module):
         self.width = config.width
         if config.dense_parameters is not None:
             self.width = _matching_width(config, schema)
-        num_scenarios, num_tasks = schema.num_scenarios, schema.num_tasks
+        num_scenarios = schema.num_scenarios
+        num_tasks = schema.num_tasks
         self.embedding = FeatureEmbedding(schema, config.embedding_dim, with_scenario=True)
         width = self.embedding.width
         self.experts = Experts(width, (self.width,), config.num_experts, dropout=config.dropout)

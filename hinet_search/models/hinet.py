@@ -150,7 +150,8 @@ class Model(nn.Module):
         super().__init__()
         self.config = config
         self.schema = schema
-        num_scenarios, num_tasks = schema.num_scenarios, schema.num_tasks
+        num_scenarios = schema.num_scenarios
+        num_tasks = schema.num_tasks
         self.embedding = FeatureEmbedding(schema, config.embedding_dim)
         width = self.embedding.width
         self.scenario = None
@@ -268,7 +269,8 @@ def _funnel_of(run_BT: Float[Tensor, "B T"], in_funnel: Sequence[bool]) -> Float
 def entire_space(conditional_BT: Float[Tensor, "B T"]) -> Float[Tensor, "B T"]:
     """Return logits of p_1 * ... * p_t, where p_t is given that the tasks before t happened."""
     conditional = conditional_BT.unbind(dim=-1)
-    log_yes, log_no = logsigmoid(conditional[0]), logsigmoid(-conditional[0])
+    log_yes = logsigmoid(conditional[0])
+    log_no = logsigmoid(-conditional[0])
     logits = [conditional[0]]
     for z_B in conditional[1:]:
         # Either an earlier task did not happen, or all did and this one did not:

@@ -50,7 +50,8 @@ class Model(nn.Module):
     def __init__(self, config: Config, schema: Schema) -> None:
         super().__init__()
         self.schema = schema
-        num_scenarios, num_tasks = schema.num_scenarios, schema.num_tasks
+        num_scenarios = schema.num_scenarios
+        num_tasks = schema.num_tasks
         self.embedding = FeatureEmbedding(schema, config.embedding_dim, with_scenario=True)
         width = self.embedding.width
         self.experts = Experts(
@@ -105,7 +106,8 @@ class Model(nn.Module):
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
         ordered = rows.sort(batch)
         x_BD = self.embedding(ordered)
-        scenarios, tasks = self.schema.scenarios, self.schema.tasks
+        scenarios = self.schema.scenarios
+        tasks = self.schema.tasks
         experts = numbered("expert", self.gate.num_experts)
         gates = gate_usage(self.gate(x_BD, rows.sizes), rows.sizes, scenarios, tasks, experts)
         relations: dict[str, GateUsage] = {}

@@ -125,7 +125,8 @@ class MetaUnit(nn.Module):
         for generator in self.generators:
             generated_TBC: Tensor = generator(knowledge_BS)
             generated_TBRI = torch.unflatten(generated_TBC, -1, (self.width + 1, self.width))
-            weight_TBII, bias_TB1I = generated_TBRI[:, :, :-1], generated_TBRI[:, :, -1:]
+            weight_TBII = generated_TBRI[:, :, :-1]
+            bias_TB1I = generated_TBRI[:, :, -1:]
             h_TBNI = leaky_relu(torch.matmul(h_TBNI, weight_TBII) + bias_TB1I)
         return h_TBNI
 
@@ -183,11 +184,9 @@ class Model(nn.Module):
         super().__init__()
         self.schema = schema
         self.embedding = FeatureEmbedding(schema, config.embedding_dim)
-        in_width, width, num_tasks = (
-            self.embedding.width,
-            config.expert.widths[-1],
-            schema.num_tasks,
-        )
+        in_width = self.embedding.width
+        width = config.expert.widths[-1]
+        num_tasks = schema.num_tasks
         known = config.knowledge_width
         self.experts = Experts(
             in_width, config.expert.widths, config.num_experts, dropout=config.dropout
@@ -226,5 +225,6 @@ class Model(nn.Module):
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
         _, _, weight_TBK = self._attend(rows.sort(batch))
         experts = numbered("expert", self.experts.num_experts)
-        scenarios, tasks = self.schema.scenarios, self.schema.tasks
+        scenarios = self.schema.scenarios
+        tasks = self.schema.tasks
         return Insight(gates=gate_usage(weight_TBK, rows.sizes, scenarios, tasks, experts))

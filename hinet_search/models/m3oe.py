@@ -74,9 +74,11 @@ class Model(nn.Module):
         super().__init__()
         self.schema = schema
         self.gate_stop_gradient = config.gate_stop_gradient
-        num_scenarios, num_tasks = schema.num_scenarios, schema.num_tasks
+        num_scenarios = schema.num_scenarios
+        num_tasks = schema.num_tasks
         self.embedding = FeatureEmbedding(schema, config.embedding_dim, with_scenario=True)
-        width, has_norm = self.embedding.width, config.layer_norm
+        width = self.embedding.width
+        has_norm = config.layer_norm
         z_width, h_width = config.star_widths
         self.star = StarLinear(width, z_width, 1, num_scenarios=num_scenarios)
         self.after_star = Perceptrons(z_width, [h_width], 1, has_norm=has_norm)
@@ -141,7 +143,8 @@ class Model(nn.Module):
         h_BI = self._represent(ordered, rows.sizes)
         weights_TBN = self._weigh(h_BI, ordered.scenario_B.long(), rows.sizes)
         shares_TBN = weights_TBN / weights_TBN.sum(dim=-1, keepdim=True)
-        scenarios, tasks = self.schema.scenarios, self.schema.tasks
+        scenarios = self.schema.scenarios
+        tasks = self.schema.tasks
         experts = (
             *numbered("common", self.gate.num_experts),
             *(Expert(f"scenario {scenario}") for scenario in scenarios),

@@ -51,7 +51,8 @@ class Model(nn.Module):
         super().__init__()
         self.config = config
         self.schema = schema
-        num_scenarios, num_tasks = schema.num_scenarios, schema.num_tasks
+        num_scenarios = schema.num_scenarios
+        num_tasks = schema.num_tasks
         self.embedding = FeatureEmbedding(schema, config.embedding_dim, with_scenario=True)
         self.cgc = CGC(
             self.embedding.width, num_scenarios, num_tasks, _cgc_config(config), gate="softmax"

@@ -73,7 +73,8 @@ class Model(nn.Module):
     def __init__(self, config: Config, schema: Schema) -> None:
         super().__init__()
         self.schema = schema
-        num_scenarios, num_tasks = schema.num_scenarios, schema.num_tasks
+        num_scenarios = schema.num_scenarios
+        num_tasks = schema.num_tasks
         self.embedding = FeatureEmbedding(schema, config.embedding_dim)
         width = self.embedding.width
         self.norm = PartitionedNorm(width, num_scenarios) if config.partitioned_norm else None

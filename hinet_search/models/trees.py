@@ -137,7 +137,8 @@ class Model:
 
     def describe(self) -> str:
         """Describe how much grows at most, and from which inputs."""
-        names, config = self.schema.categorical, self.config
+        names = self.schema.categorical
+        config = self.config
         sizes = (
             f"trees: at most {config.max_rounds} rounds, each with a tree for each of "
             f"{self.schema.num_tasks} tasks with at most {config.max_leaf_nodes} leaves: "
@@ -215,7 +216,8 @@ class _Boosting:
         num_by_id: int,
         seed: int,
     ) -> None:
-        library, options = _import_lightgbm(), _options(config)
+        library = _import_lightgbm()
+        options = _options(config)
         binned = library.Dataset(
             rows.inputs_RI,
             rows.labels(0, slice(None)),
@@ -245,7 +247,8 @@ class _Boosting:
             while self.may_grow[task] and booster.num_trees() < num_rounds:
                 self.may_grow[task] = not booster.update()
                 heartbeat.send_heartbeat()
-            before, after = self.num_trees[task], booster.num_trees()
+            before = self.num_trees[task]
+            after = booster.num_trees()
             if after > before:
                 text = booster.model_to_string(after - before, start_iteration=before)
                 self.forests.append(_forest(text, task))
@@ -305,9 +308,11 @@ def _tree(text: str, task: int) -> Forest:
 
     value_L = numbers("leaf_value", np.float64)
     num_leaves = len(value_L)
-    num_inner, no_inner_L = num_leaves - 1, np.zeros(num_leaves, dtype=np.int64)
+    num_inner = num_leaves - 1
+    no_inner_L = np.zeros(num_leaves, dtype=np.int64)
     leaf_L = num_inner + np.arange(num_leaves)
-    threshold, is_by_id = numbers("threshold", np.float64), numbers("decision_type") & BY_ID == 1
+    threshold = numbers("threshold", np.float64)
+    is_by_id = numbers("decision_type") & BY_ID == 1
     left_ids = [no_inner_L[:0] for _ in range(num_inner + num_leaves)]
     bitsets = np.split(numbers("cat_threshold", np.uint32), numbers("cat_boundaries")[1:-1])
     for node in np.flatnonzero(is_by_id):

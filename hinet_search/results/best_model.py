@@ -63,7 +63,8 @@ def best_model(record: StudyRecord, outcome: Verdict, *, besides: int = 0) -> Be
     arm = _best_unbeaten(record, arms, level)
     if arm is not best_on_validation(record, arms):
         why = "the best on validation of the arms that are not shown to be worse on test"
-    costs, students = serving_costs(opened), _students(record)
+    costs = serving_costs(opened)
+    students = _students(record)
     dearer = [each.name for each in students if arm and costs.is_cheaper(arm, than=each)]
     affordable = [each for each in students if each.name not in dearer]
     model = _best_unbeaten(record, [*arms, *affordable], level)
@@ -91,7 +92,8 @@ def is_fully_tested(arm: ArmRecord) -> bool:
 
 def gain_of(record: StudyRecord, model: ArmRecord, other: ArmRecord) -> Estimate | None:
     """Return the gain of a model over another one on test; None if it cannot be a claim."""
-    ours, theirs = arm_values(record, model), arm_values(record, other)
+    ours = arm_values(record, model)
+    theirs = arm_values(record, other)
     return None if lacking(ours, theirs) else estimate(ours, theirs)
 
 
@@ -181,7 +183,8 @@ def _earns_its_cost(record: StudyRecord, model: ArmRecord, other: ArmRecord, lev
 
 def _why_student(record: StudyRecord, best: Best) -> str:
     """Say why a student is the best model."""
-    arm, student = best.arm, best.model
+    arm = best.arm
+    student = best.model
     if arm is None:
         return "the best on validation"
     ahead = valid_gain(record, student, arm)

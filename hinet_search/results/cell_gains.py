@@ -69,7 +69,8 @@ def cell_gains(
     few rows of that class. With too few seeds, without resamplings, or with one order of rows for
     all seeds, every gain is an observation.
     """
-    cells, pair = cells_of(record), (chosen(left), chosen(right))
+    cells = cells_of(record)
+    pair = (chosen(left), chosen(right))
     left_sides, right_sides = (_sides(record, arm) for arm in (left, right))
     known = [cell for cell in cells if left_sides[cell].values and right_sides[cell].values]
     estimates: dict[CellName, Estimate] = {}
@@ -95,7 +96,8 @@ def cell_gains(
 
 def _sides(record: StudyRecord, arm: ArmRecord) -> dict[CellName, ArmValues]:
     """Return every cell's values by seed and resampling, signed so that larger is better."""
-    cells, sign = cells_of(record), 1.0 if measure(record).maximize else -1.0
+    cells = cells_of(record)
+    sign = 1.0 if measure(record).maximize else -1.0
     finalist = chosen(arm)
     if finalist is None:
         return dict.fromkeys(cells, ArmValues(()))

@@ -241,7 +241,8 @@ def resolution(contrast: Contrast, effect: float = SMALL_EFFECT) -> str:
             "Without the users' part of the error it is not known how many seeds would show "
             f"a difference of {size}."
         )
-    needed, seeds = seeds_needed(contrast, effect), min(contrast.seeds)
+    needed = seeds_needed(contrast, effect)
+    seeds = min(contrast.seeds)
     if needed is None:
         error = f"{contrast.user_error:.4f}".lstrip("0")
         return (

@@ -8,7 +8,8 @@ from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY
 
 # Inputs that are older than a study assumes, with which test is scored once more
 # (data/derived/stale_inputs.py).
-FROZEN, LATER = "frozen", "later"
+FROZEN = "frozen"
+LATER = "later"
 ACCESSES = (FROZEN, LATER)
 
 

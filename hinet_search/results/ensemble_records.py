@@ -11,7 +11,8 @@ from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.records import CellValue, Resampled
 from hinet_search.results.serving_limits import NO_LIMITS, ServingLimits
 
-TEACHER, ENSEMBLE = "teacher", "ensemble"
+TEACHER = "teacher"
+ENSEMBLE = "ensemble"
 # What is averaged; `probabilities` of a task of amounts are expected amounts.
 Scale = Literal["logits", "probabilities"]
 

@@ -3,7 +3,9 @@
 from collections.abc import Collection, Sequence
 
 GROUPS = "features.groups"  # the name of the setting
-ALL, NONE, AND = "all", "none", "+"
+ALL = "all"
+NONE = "none"
+AND = "+"
 
 
 def chosen_groups(groups: str, known: Collection[str]) -> frozenset[str]:

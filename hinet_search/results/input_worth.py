@@ -62,7 +62,8 @@ def choose_inputs(runs: Sequence[InputRun], objective: str, margin: float) -> In
     """
     groups = dict.fromkeys(run.left_out[0] for run in runs if len(run.left_out) == 1)
     level = LEVEL / max(1, len(groups))
-    measure, full = Objective(objective), values_by_seed(runs, ())
+    measure = Objective(objective)
+    full = values_by_seed(runs, ())
     allowed = measure.margin_at(margin, fmean(full.values())) if full else margin
 
     def worth_of(left_out: Collection[str]) -> Difference | None:
@@ -90,7 +91,8 @@ def worth(
     runs: Sequence[InputRun], left_out: Collection[str], *, maximize: bool, level: float
 ) -> Difference | None:
     """Return the gain of all inputs over those without some; None without a common seed."""
-    full, without = values_by_seed(runs, ()), values_by_seed(runs, left_out)
+    full = values_by_seed(runs, ())
+    without = values_by_seed(runs, left_out)
     if not full.keys() & without.keys():
         return None
     return gain(full, without, maximize=maximize, level=level)

@@ -107,7 +107,8 @@ class Objective:
 
     def __call__(self, cells: Sequence[CellValue]) -> float:
         """Compute the value; ConfigurationError if no cell has one."""
-        metric, names = metric_of(self.name), [(cell.scenario, cell.task) for cell in cells]
+        metric = metric_of(self.name)
+        names = [(cell.scenario, cell.task) for cell in cells]
         values = [cell.value(metric) for cell in cells]
         value = self.value(names, [cell.rows for cell in cells], values)
         if value is not None:

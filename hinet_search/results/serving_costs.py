@@ -33,13 +33,15 @@ class ServingCosts:
 
     def share(self, model: ArmRecord, other: ArmRecord) -> float | None:
         """Return the cost of a model as a share of another one's; None if one is not known."""
-        ours, theirs = self.of.get(model.name), self.of.get(other.name)
+        ours = self.of.get(model.name)
+        theirs = self.of.get(other.name)
         return ours / theirs if ours and theirs else None
 
     def is_cheaper(self, model: ArmRecord, than: ArmRecord) -> bool:
         """Whether a model costs less, by more than the noise of the measure."""
         share = self.share(model, than)
-        ours, theirs = self.size.get(model.name), self.size.get(than.name)
+        ours = self.size.get(model.name)
+        theirs = self.size.get(than.name)
         if share is None or (ours is not None and ours == theirs):
             return False
         return share < 1 and share <= self.below

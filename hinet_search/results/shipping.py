@@ -178,7 +178,8 @@ def _within_limits(
     if best is None:
         return None, NOTHING_TESTED
     count = f"{len(meeting)} of {len(offers)}" if len(meeting) < len(offers) else "all"
-    name, why = best.model.name, best.why
+    name = best.model.name
+    why = best.why
     if ensemble is not None:
         name, why = _ensemble_or(record, best, ensemble)
     return name, f"the best within the serving limits, which {count} meet ({why})"
@@ -241,8 +242,10 @@ def _nearest(record: StudyRecord, offers: Sequence[Offer]) -> str:
             "the time to score 100 rows is not known for any finalist, so none is known to meet "
             "`serving.max_ms_per_100_rows`; launch the study again, which measures it"
         )
-    limits, remedies = record.budget.serving, []
-    most_flops, most_time = limits.max_flops_per_row, limits.max_ms_per_100_rows
+    limits = record.budget.serving
+    remedies = []
+    most_flops = limits.max_flops_per_row
+    most_time = limits.max_ms_per_100_rows
     if most_flops is not None and nearest.flops_per_row > most_flops:
         remedies.append(f"`serving.max_flops_per_row` to {nearest.flops_per_row:,}")
     if most_time is not None and (nearest.milliseconds or 0.0) > most_time:

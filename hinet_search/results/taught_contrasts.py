@@ -67,10 +67,12 @@ def ensemble_contrast(
     Its 95 % interval is that of the same resamplings of users for both. None unless both have
     values on test.
     """
-    ours, theirs = _ensemble_values(record, ensemble), arm_values(record, arm)
+    ours = _ensemble_values(record, ensemble)
+    theirs = arm_values(record, arm)
     if not ours.values or not theirs.values:
         return None
-    mean, seeds = difference_of_means(ours, theirs), (1, len(theirs.values))
+    mean = difference_of_means(ours, theirs)
+    seeds = (1, len(theirs.values))
     errors = errors_of_users(ours, theirs)
     if errors is None:
         lacks = "users not counted"
@@ -94,7 +96,8 @@ def gain_of_ensemble(
     The ensemble is the one model that it is; the arm's value is a mean over seeds. None if the arm
     lacks what a claim needs, or the ensemble has no values on test.
     """
-    ours, theirs = _ensemble_values(record, ensemble), arm_values(record, arm)
+    ours = _ensemble_values(record, ensemble)
+    theirs = arm_values(record, arm)
     if not ours.values or lacking(theirs, theirs):
         return None
     return estimate_of_fixed(ours, theirs)

@@ -42,7 +42,8 @@ def _same_test_rows(before: DataRecord, after: DataRecord) -> bool:
     """Whether two data sets have the same test rows, by fingerprint or either hash of the rows."""
     if before.fingerprint == after.fingerprint:
         return True
-    ours, theirs = before.test_rows, after.test_rows
+    ours = before.test_rows
+    theirs = after.test_rows
     if ours is None or theirs is None:
         return False
     same_identity = ours.by_identity is not None and ours.by_identity == theirs.by_identity

@@ -103,7 +103,8 @@ def _comparable(record: StudyRecord) -> tuple[ArmRecord, ...]:
 
 def _left_out(record: StudyRecord, arms: Sequence[ArmRecord]) -> str:
     """Name the arms that are not in `arms`, with the reason."""
-    names, short = {arm.name for arm in arms}, _short_of_trials(compared(record))
+    names = {arm.name for arm in arms}
+    short = _short_of_trials(compared(record))
     by_reason: dict[str, list[str]] = {}
     for arm in record.arms:
         if arm.name not in names:
@@ -220,7 +221,8 @@ def _short_of_trials(arms: Sequence[ArmRecord]) -> dict[str, str]:
 
 
 def _sentence(outcome: Verdict, difference: Difference) -> str:
-    focus, rival = title(outcome.focus or ""), title(outcome.rival or "")
+    focus = title(outcome.focus or "")
+    rival = title(outcome.rival or "")
     ahead = [
         contrast for contrast in claims(outcome.contrasts, "worse") if contrast.arm != outcome.rival
     ]
@@ -273,7 +275,8 @@ def _lost(outcome: Verdict, difference: Difference, focus: str, rival: str) -> s
 
 def _better(outcome: Verdict, difference: Difference, ahead: Sequence[Contrast]) -> str:
     """Say that the focus is better than its rival; it wins if it is better than every other arm."""
-    focus, rival = title(outcome.focus or ""), title(outcome.rival or "")
+    focus = title(outcome.focus or "")
+    rival = title(outcome.rival or "")
     size = magnitude(difference)
     if ahead:
         also_ahead = _also_ahead(focus, ahead)
@@ -303,7 +306,9 @@ def _unclaimed(outcome: Verdict, known_lack: str) -> str:
 
 
 def _won(outcome: Verdict, focus: str, rival: str, size: str) -> str:
-    better, worse, decided = outcome.count("better"), outcome.count("worse"), len(outcome.cells)
+    better = outcome.count("better")
+    worse = outcome.count("worse")
+    decided = len(outcome.cells)
     if not better and not worse:
         return f"{focus} wins over {rival} by {size}, though no single cell is decided."
     if not worse:

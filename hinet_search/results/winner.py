@@ -79,7 +79,8 @@ def single_model(record: StudyRecord, outcome: Verdict) -> tuple[ArmRecord | Non
         return None, NOTHING_TESTED
     if not outcome.contrasts and not record.students:
         return best.model, best.why
-    margin, cheaper = margin_of(record, best.model), cheaper_than(record, outcome, best)
+    margin = margin_of(record, best.model)
+    cheaper = cheaper_than(record, outcome, best)
     taken = _best_of_cheapest(record, best.costs, cheaper, margin)
     if taken is not None:
         return taken.model, _within_margin_in_words(taken, best, margin)

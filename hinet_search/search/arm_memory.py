@@ -142,7 +142,8 @@ class ArmMemory:
 
         One whose step is known, by an earlier attempt too, changes nothing.
         """
-        number, step = trial.number, self._step(evaluation)
+        number = trial.number
+        step = self._step(evaluation)
         if step in self.values_of(number):
             return False
         cells = evaluation.cells if self._with_cells else ()

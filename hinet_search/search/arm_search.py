@@ -260,7 +260,8 @@ class ArmSearch:
 
         A confident sampler could propose the same refused point for ever, hence the uniform draws.
         """
-        sampler, seed = RANDOM if at_random else self._spec.sampler, self._seed(self._num_trials)
+        sampler = RANDOM if at_random else self._spec.sampler
+        seed = self._seed(self._num_trials)
         self._num_trials += 1
         return self._memory.ask(sampler, seed, fixed)
 

@@ -30,7 +30,8 @@ def with_chosen_inputs(
     An arm that fixes or searches `features.groups` keeps its own. Once a trial was made without a
     choice, groups are only measured.
     """
-    arms, store = ready.study.arms, context.store
+    arms = ready.study.arms
+    store = context.store
     followers = [arm for arm in arms if not _sets_inputs(arm)]
     groups = _stored(followers, store)
     if groups is None and context.spec.most_input_trainings:
@@ -97,7 +98,8 @@ class Measurement:
         All sets are trained with one seed before the next, so that seeds stay paired if the study
         stops.
         """
-        context, spec = self._context, self._context.spec
+        context = self._context
+        spec = self._context.spec
         assert spec.inputs is not None, "asked of a study that measures its inputs"
         seeds = [derive_seed(spec.seed, "inputs", index) for index in range(spec.inputs.seeds)]
         configs = {left_out: self._config(left_out) for left_out in sets}

@@ -73,7 +73,8 @@ class Coordinator:
         self._copies = OptunaCopies()
 
     def _new_progress(self) -> Progress:
-        ready, spec = self._ready, self._spec
+        ready = self._ready
+        spec = self._spec
         trials = spec.trials if spec.budget is None else FIRST_ROUND
         arms = {arm.name: ArmProgress(arm.name, arm.space.size(trials)) for arm in ready.study.arms}
         until = None if spec.budget is None else 60 * spec.budget - self._seconds_before
@@ -97,7 +98,8 @@ class Coordinator:
 
     def _choose_inputs(self, drive: Callable[[Phase], None]) -> None:
         """Give the arms the groups of inputs that help, if the study asks for it."""
-        study, spec = self._ready.study, self._spec
+        study = self._ready.study
+        spec = self._spec
         trials = sum(arm.most_trials(spec) for arm in study.arms)
         finalists = sum(arm.most_finalists(spec) for arm in study.arms) * spec.finalists.seeds
         self._progress.ahead = trials + finalists + spec.most_student_trainings
@@ -112,7 +114,9 @@ class Coordinator:
         """
         if not self._is_done:
             self._store.set_state("running")
-        store, state, sentence = self._store, "stopped", ""
+        store = self._store
+        state = "stopped"
+        sentence = ""
         try:
             with self._stop.handling_signals():
                 yield
@@ -137,7 +141,8 @@ class Coordinator:
         return self._seconds_before + self._seconds()
 
     def _phases(self, executor: Executor, searches: list[ArmSearch]) -> None:
-        context, drive = self._context(), partial(self._drive, executor)
+        context = self._context()
+        drive = partial(self._drive, executor)
         candidates = Turns(self._ready, searches, context, drive, self._elapsed).run()
         if not candidates:
             raise AllTrialsFailed(
@@ -177,7 +182,8 @@ class Coordinator:
             self._test(of_students, context, drive)
             candidates = [*candidates, *of_students]
         if self._spec.ensemble:
-            ensembles, pool = Ensembles(context, drive), self._runs_of(candidates)
+            ensembles = Ensembles(context, drive)
+            pool = self._runs_of(candidates)
             if ensemble := ensembles.make(ENSEMBLE, pool):
                 ensembles.open_on_test(ensemble, pool)
         return context, candidates
@@ -186,8 +192,10 @@ class Coordinator:
         self, candidates: list[Candidate], context: PhaseContext, drive: Callable[[Phase], None]
     ) -> tuple[PhaseContext, list[Candidate]]:
         """Make a teacher of the finalists and teach students; return its context and them."""
-        ensembles, pool = Ensembles(context, drive), self._runs_of(candidates)
-        teacher, taught = ensembles.make(TEACHER, pool), self._taught(candidates)
+        ensembles = Ensembles(context, drive)
+        pool = self._runs_of(candidates)
+        teacher = ensembles.make(TEACHER, pool)
+        taught = self._taught(candidates)
         scores = ensembles.teach(teacher, pool) if teacher and taught else None
         if scores is None:
             return context, []

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from hinet_search.common import crash_points
 from hinet_search.executors import Job, JobFunction
@@ -27,7 +28,6 @@ from hinet_search.results.serving_limits import NO_LIMITS, ServingLimits
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Phase
 from hinet_search.search.phases.finalists import CandidateRun, FinalistPhase, serving_limits
-from hinet_search.search.phases.independent_jobs import IndependentJobs
 from hinet_search.search.progress import Event, difference_text, value_text
 from hinet_search.search.sampling import derive_seed
 from hinet_search.search.students import drop_students
@@ -77,7 +77,8 @@ class Ensembles:
 
     def make(self, name: str, pool: Sequence[CandidateRun]) -> EnsembleRecord | None:
         """Select the members from the pool and store the ensemble; None if the job failed."""
-        context, spec = self._context, self._context.spec
+        context = self._context
+        spec = self._context.spec
         limits = serving_limits(spec) if name == ENSEMBLE else NO_LIMITS
         if stored := self._stored(name, pool, limits):
             return stored
@@ -127,7 +128,8 @@ class Ensembles:
 
     def open_on_test(self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun]) -> None:
         """Score the ensemble on test, unless that was done; its test access is counted first."""
-        context, spec = self._context, self._context.spec
+        context = self._context
+        spec = self._context.spec
         if ensemble.test_cells is not None:
             return
         self._count(ensemble)
@@ -239,7 +241,8 @@ class Ensembles:
 
     def _count(self, ensemble: EnsembleRecord) -> None:
         """Count the test access of an ensemble; another selection is another access."""
-        store, fingerprint = self._context.store, self._context.fingerprint
+        store = self._context.store
+        fingerprint = self._context.fingerprint
         number = int(identity_of(ensemble)[:7], 16)
         if store.accessed_seeds(fingerprint, OF_ENSEMBLE, number):
             return
@@ -270,7 +273,8 @@ def identity_of(ensemble: EnsembleRecord) -> str:
 def _record(
     name: str, pool: Sequence[CandidateRun], selected: Selected, objective: Objective
 ) -> EnsembleRecord:
-    keys, selection = [run_key(run) for run in pool], selected.selection
+    keys = [run_key(run) for run in pool]
+    selection = selected.selection
     members = tuple(
         Member(key, weight)
         for key, weight in zip(keys, selection.weight_M, strict=True)
@@ -299,3 +303,36 @@ def _gain(record: EnsembleRecord) -> str:
     if record.gain is None:
         return ""
     return f", selecting gains {difference_text(record.gain.estimate)} over the mean, cross-fitted"
+
+
+class IndependentJobs:
+    """Starts jobs in order; `results` has what each sent, by its key, and lacks what failed."""
+
+    def __init__(self, name: str, jobs: Sequence[Job], context: PhaseContext) -> None:
+        self._waiting = list(jobs)
+        self._context = context
+        self.results: dict[str, Any] = {}
+        context.progress.begin(name, 0, len(jobs))
+
+    def next_job(self) -> Job | None:
+        """Return the next job, each once."""
+        if not self._waiting:
+            return None
+        job = self._waiting.pop(0)
+        self._context.progress.start(job.key, passes=None)
+        return job
+
+    def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:  # noqa: ARG002
+        """Keep the result; no job is ever stopped."""
+        self.results[key] = body
+
+    def end(self, key: str, cause: str, *, stopping: bool) -> None:
+        """Count the job as done, and report a failure."""
+        self._context.progress.running.pop(key)
+        self._context.progress.phase.done += 1
+        if cause and not stopping:
+            self._context.watcher.event(Event("failed", f"{key}: {cause}", key))
+
+    def retry(self, key: str, attempt: int, cause: str) -> None:
+        """Report that a job starts again in another process."""
+        self._context.report_retry(key, attempt, cause)

@@ -47,12 +47,14 @@ def identity(study: ResolvedStudy, fingerprint: str) -> str:
 
 def refuse_difference(name: str, stored: str, now: str) -> None:
     """Raise StudyConflict with one line per difference."""
-    before, after = json.loads(stored), json.loads(now)
+    before = json.loads(stored)
+    after = json.loads(now)
     lines = [
         *(f"study '{name}' exists with arm {arm}" for arm in _only_in(before, after)),
         *(f"study '{name}' exists without arm {arm}" for arm in _only_in(after, before)),
     ]
-    before, after = _settings(before), _settings(after)
+    before = _settings(before)
+    after = _settings(after)
     lines += [
         f"study '{name}' exists with another {key}: "
         f"stored {before.get(key, 'nothing')}, now {after.get(key, 'nothing')}"
@@ -99,7 +101,8 @@ def _settings(tree: dict[str, Any]) -> dict[str, str]:
     """Return every setting of an identity, by its name in words, as JSON."""
     settings: dict[str, Any] = {}
     for arm, parts in tree.pop("arms").items():
-        fixed, parameters = parts.pop("fixed"), parts.pop("parameters")
+        fixed = parts.pop("fixed")
+        parameters = parts.pop("parameters")
         settings |= {f"arms {arm} {name}": value for name, value in {**parts, **parameters}.items()}
         settings |= {f"arms {arm} fixed {name}": value for name, value in fixed.items()}
     return {name: json.dumps(value) for name, value in {**tree, **settings}.items()}
@@ -128,7 +131,8 @@ class _Form(BaseModel):
 
 def extension(stored: str, now: str) -> tuple[str, ...] | None:
     """Describe how identity `now` extends `stored`; None when they differ in any other way."""
-    before, after = _read(stored), json.loads(now)
+    before = _read(stored)
+    after = json.loads(now)
     words: list[str] = []
     for arm in sorted(set(after["arms"]) - set(before["arms"])):
         del after["arms"][arm]
@@ -191,7 +195,8 @@ class _Recorder:
 def _undo_wider(before: dict[str, Any], after: dict[str, Any], arm: str, words: list[str]) -> None:
     """Undo in `after` every wider parameter of an arm, and a higher limit, and describe each."""
     _undo_higher(before, after, "max_parameters", f"arm {arm}", words)
-    stored, now = before["parameters"], after["parameters"]
+    stored = before["parameters"]
+    now = after["parameters"]
     for name in now:
         if name in stored and _is_wider(stored[name], now[name]):
             change = f"from {_values(stored[name])} to {_values(now[name])}"
@@ -203,7 +208,8 @@ def _undo_higher(
     before: dict[str, Any], after: dict[str, Any], limit: str, place: str, words: list[str]
 ) -> None:
     """Undo in `after` a limit that was raised or removed, and describe the change."""
-    old, new = before.get(limit), after[limit]
+    old = before.get(limit)
+    new = after[limit]
     if old is not None and (new is None or new > old):
         change = f"from {old:,} to {'none' if new is None else f'{new:,}'}"
         words.append(f"{limit} of {place} goes {change}; draws refused so far stay refused")

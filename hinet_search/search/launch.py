@@ -86,7 +86,8 @@ def _enter(
     ready: PreparedStudy, store: StudyStore, options: LaunchOptions, row: StudyRow, watcher: Watcher
 ) -> Path:
     """Write the study, or what is new in it; claim the folder of its files and return it."""
-    study, stored = ready.study, store.load_study()
+    study = ready.study
+    stored = store.load_study()
     arms = [new_arm(arm) for arm in study.arms]
     artifacts = artifacts_of(study.name, options)
     refuse_files_of_another(artifacts, stored or row)
@@ -123,7 +124,8 @@ def _identity(ready: PreparedStudy) -> str:
 
 
 def _row(ready: PreparedStudy, options: LaunchOptions, command: str, uuid: str) -> StudyRow:
-    study, spec = ready.study, ready.study.spec
+    study = ready.study
+    spec = ready.study.spec
     pruner: str = spec.pruner.kind
     if pruner != "none":
         pruner = f"{spec.pruner.kind} after {spec.pruner.after_passes:g} passes"
@@ -174,7 +176,8 @@ def refuse_early(study: ResolvedStudy, now: str, options: LaunchOptions) -> Stud
     Errors: StudyConflict or EnvironmentFault where a launch of the study, whose identity is `now`,
     could not succeed.
     """
-    artifacts, stored = artifacts_of(study.name, options), _stored(study, options)
+    artifacts = artifacts_of(study.name, options)
+    stored = _stored(study, options)
     if stored is not None:
         refuse_other(study.name, stored.spec_json, now, extend=options.extend)
     refuse_files_of_another(artifacts, stored)

@@ -23,7 +23,8 @@ from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.study.study_spec import Device
 
 GIGABYTE = 1_000_000_000
-LOW_DISK, LOW_MEMORY = 2 * GIGABYTE, 2 * GIGABYTE
+LOW_DISK = 2 * GIGABYTE
+LOW_MEMORY = 2 * GIGABYTE
 SLOW_FSYNC = 0.1  # seconds; every trial waits for a few fsyncs
 ROUNDS = 5
 

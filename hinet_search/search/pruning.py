@@ -115,7 +115,8 @@ class _Median:
 
     def ends(self, number: int, curve: Curve) -> bool:  # noqa: ARG002
         last = max(curve)
-        others, fewest = self._sorted[last], 1
+        others = self._sorted[last]
+        fewest = 1
         if len(curve[last]) > 1:
             others = [point for point in others if is_no_worse(point[1:], curve[last][1:])]
             fewest = self._startup_trials

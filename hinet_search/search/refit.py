@@ -37,7 +37,8 @@ def refit_shipped(
     if not keys:
         context.watcher.event(Event("failed", "no refit: the study has nothing to ship yet"))
     by_number = {(each.arm.name, each.trial_number): each for each in candidates}
-    evaluations, objective = _evaluations(record), Objective(record.objective)
+    evaluations = _evaluations(record)
+    objective = Objective(record.objective)
     runs = []
     for key in keys:
         candidate = by_number.get((key.arm, key.trial_number))
@@ -75,7 +76,8 @@ def drop_files(
     all finalists.
     """
     context.drop(context.checkpoints)
-    artifacts, ensembles = context.artifacts, context.store.ensembles()
+    artifacts = context.artifacts
+    ensembles = context.store.ensembles()
     several = bool(context.spec.other_objectives)
     kept = {member.run for each in ensembles if each.name == ENSEMBLE for member in each.members}
     for arm, of_arm in finalists.items():

@@ -69,7 +69,8 @@ def choose_students(
 
 def student_of(taught: Taught) -> Arm:
     """Return the arm of a student: a finalist's configuration, searched over its teacher."""
-    arm, finalist = taught.arm, taught.finalist
+    arm = taught.arm
+    finalist = taught.finalist
     values = arm.space.values(finalist.parameters)
     space = replace(load_space(SPACE).with_fixed(values, arm.place), max_parameters=None)
     key = f"{arm.name}/{finalist.trial_number}"
@@ -89,7 +90,9 @@ def teach(
 ) -> list[Candidate]:
     """Search the students and train their finalists; `context` has the teacher's scores."""
     context = replace(context, spec=spec_of_students(context.spec))
-    spec, store, progress = context.spec, context.store, context.progress
+    spec = context.spec
+    store = context.store
+    progress = context.progress
     stored = store.students()
     drop_students(
         context,

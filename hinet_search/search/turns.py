@@ -85,7 +85,8 @@ class Turns:
         `share` is what these and earlier arms may use of the time of the search. Within a budget of
         time, the first turn finds how many trials all arms get.
         """
-        spec, limit = self._context.spec, math.inf
+        spec = self._context.spec
+        limit = math.inf
         if spec.budget is not None and is_first:
             self._search_in_time(turn)
             self._progress.ahead = self._jobs_ahead([], later)
@@ -117,7 +118,8 @@ class Turns:
 
     def _search_in_time(self, turn: list[ArmSearch]) -> None:
         """Run rounds of trials of some arms while more fit into the budget of time."""
-        most, num_arms = self._context.spec, len(self._searches)
+        most = self._context.spec
+        num_arms = len(self._searches)
         trials = min(most.trials, max(FIRST_ROUND, *(search.begun for search in turn)))
         phase: TrialPhase | None = None
         num_rounds = 0
@@ -136,7 +138,8 @@ class Turns:
             if following.trials == trials or is_stuck:  # no arm has anything left to try
                 self._progress.until = None
                 return
-            trials, num_rounds = following.trials, num_rounds + 1
+            trials = following.trials
+            num_rounds = num_rounds + 1
 
     def _spent(self, trials: int) -> Spent:
         # A killed launch left no trace of its time but that of its trials.
@@ -159,7 +162,8 @@ class Turns:
         """Give a waiting arm the size of the finalist that represents the arm it names."""
         if not search.waits_for_size:
             return
-        spec, name = self._context.spec, search.arm.size_of
+        spec = self._context.spec
+        name = search.arm.size_of
         numbers = {candidate.trial_number for candidate in candidates if candidate.arm.name == name}
         eligible = [
             finalist

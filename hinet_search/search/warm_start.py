@@ -29,7 +29,8 @@ from hinet_search.study.load_study import Arm, ResolvedStudy
 from hinet_search.study.search_space import SearchSpace
 
 # Configurations of an arm from one study: more if it has the same data.
-OF_SAME_DATA, OF_OTHER_DATA = 5, 3
+OF_SAME_DATA = 5
+OF_OTHER_DATA = 3
 OF_OTHER_MODEL = 1
 
 
@@ -90,7 +91,8 @@ def _tell_of_ignored(
 
 def _sources(study: ResolvedStudy, database: Database) -> list[StudyRecord]:
     known = [summary.name for summary in list_studies(database) if summary.name != study.name]
-    records, problems = [], []
+    records = []
+    problems = []
     for index, name in enumerate(study.spec.warm_start):
         place = study.file.place(("warm_start", index))
         if name == study.name and study.spec.sizes:

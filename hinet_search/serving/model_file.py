@@ -22,7 +22,10 @@ from hinet_search.study.validation_messages import in_words
 from hinet_search.study.yaml_file import YamlFile
 
 FORMAT = 2
-CONFIG, ENCODING, COLUMNS, KNOTS = "config.yaml", "encoding", "columns", "knots"
+CONFIG = "config.yaml"
+ENCODING = "encoding"
+COLUMNS = "columns"
+KNOTS = "knots"
 
 TrialNumber = Annotated[int, Field(ge=0, lt=2**31)]
 Settings = dict[Text, dict[Text, Any]]

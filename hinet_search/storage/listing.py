@@ -61,7 +61,8 @@ def _counts() -> Select[tuple[object, ...]]:
 
     Students are left out: what they do stands on the arms, and is outside the budget.
     """
-    arm, trial = tables.arm, tables.trial
+    arm = tables.arm
+    trial = tables.trial
     outside = or_(*(trial.c.cause.startswith(cause) for cause in UNCOUNTED_CAUSES))
     ended = and_(trial.c.state.in_(["complete", "pruned", "failed"]), ~outside)
     value = case((trial.c.state == "complete", trial.c.value))

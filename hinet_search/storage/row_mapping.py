@@ -272,7 +272,8 @@ def finalist_run_from_row(row: AnyRow) -> FinalistRun:
 
 def finalist_from_rows(rows: Sequence[AnyRow]) -> FinalistRecord:
     """Convert the rows of hs_finalist of one finalist; each row is one seed."""
-    runs, first = tuple(finalist_run_from_row(row) for row in rows), rows[0]
+    runs = tuple(finalist_run_from_row(row) for row in rows)
+    first = rows[0]
     with row_of(
         "hs_finalist",
         study=first.study,

@@ -17,7 +17,8 @@ def refuse_objective(name: str, data: DataDefinition | None) -> None:
         objective = objective_named(name)
     except ConfigurationError as error:
         raise ValueError(str(error)) from error
-    cell, metric = objective.cell, objective.metric
+    cell = objective.cell
+    metric = objective.metric
     if cell and data and cell[1] not in data.tasks:
         raise ValueError(f"objective {name} names no task{did_you_mean(cell[1], data.tasks)}")
     if cell and data and metric.labels == "amounts" and not data.tasks[cell[1]].is_amount:

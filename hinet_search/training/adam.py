@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from hinet_search.training.weight_updates import WeightUpdates
 
-BETA1, BETA2 = 0.9, 0.999
+BETA1 = 0.9
+BETA2 = 0.999
 EPSILON = 1e-8
 Moments = dict[str, Tensor]  # both moments of a weight, and its number of steps
 

@@ -73,7 +73,8 @@ class BestParts:
     def offer(self, evaluation: int, cells: tuple[CellValue, ...]) -> None:
         """Keep the current weights of the parts that became better."""
         if not self.weights:
-            self.evaluation, self.cells = evaluation, cells
+            self.evaluation = evaluation
+            self.cells = cells
             self.weights = [_copy(part.module) for part in self.parts]
         for number, part in enumerate(self.parts):
             combined = list(self.cells)
@@ -84,7 +85,8 @@ class BestParts:
                 self.weights[number] = _copy(part.module)
 
     def _is_better(self, part: Part, combined: Sequence[CellValue]) -> bool:
-        new_value, kept_value = self.objective(combined), self.objective(self.cells)
+        new_value = self.objective(combined)
+        kept_value = self.objective(self.cells)
         if new_value != kept_value:
             return self.objective.better(new_value, kept_value)
         new_score = _score([combined[cell] for cell in part.cells])

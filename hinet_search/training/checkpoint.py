@@ -23,9 +23,11 @@ from hinet_search.common.errors import ConfigurationError, DiskFull
 from hinet_search.common.files import replacing
 
 NUM_KEPT = 2
-SECONDS_APART, VARIABLE = 10.0, "HINET_SEARCH_CHECKPOINT_SECONDS"
+SECONDS_APART = 10.0
+VARIABLE = "HINET_SEARCH_CHECKPOINT_SECONDS"
 TIME_SHARE = 0.01  # the share of a training's time that writing checkpoints may take
-SUFFIX, MANIFEST = ".checkpoint", ".json"
+SUFFIX = ".checkpoint"
+MANIFEST = ".json"
 
 
 def seconds_apart() -> float:

@@ -48,7 +48,8 @@ class StepLog:
             return
         values = torch.stack(self._pending).tolist()
         self._pending.clear()
-        losses, norms = values[::2], values[1::2]
+        losses = values[::2]
+        norms = values[1::2]
         for earlier, (loss, norm) in enumerate(
             zip(losses, norms, strict=True), start=step - len(losses) + 1
         ):
@@ -61,5 +62,6 @@ class StepLog:
     def take_mean_loss(self) -> float:
         """Return the mean loss of the steps read since the last call."""
         mean = self.loss_sum / self.num_losses
-        self.loss_sum, self.num_losses = 0.0, 0
+        self.loss_sum = 0.0
+        self.num_losses = 0
         return mean

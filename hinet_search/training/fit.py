@@ -82,7 +82,9 @@ class TrainingSteps:
 
     def take(self, state: TrainingState, rows_B: Int[Tensor, "B"]) -> None:
         """Take one step on these rows; Diverged once a value that is not finite is read."""
-        model, feed, config = self.run.model, self.run.feed, self.run.conditions.config
+        model = self.run.model
+        feed = self.run.feed
+        config = self.run.conditions.config
         batch, labels_BT = feed.select(rows_B)
         self.optimiser.zero_grad()
         with matrix_products(config, feed.device):

@@ -84,7 +84,8 @@ class _Lane:
 
     def start(self) -> Mapping[str, Any] | None:
         """Begin or resume; return the state of the optimiser where it resumes."""
-        now, checkpoint = time.perf_counter(), self.checkpoint
+        now = time.perf_counter()
+        checkpoint = self.checkpoint
         self.state.began = self.state.loop_began = now
         if checkpoint is None:
             return None

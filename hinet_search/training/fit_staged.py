@@ -95,14 +95,17 @@ def fit_staged(model: Staged, conditions: Conditions, watcher: TrainingWatcher) 
 
 def _grow(growth: _StagedRun, records: list[EvaluationRecord], watcher: TrainingWatcher) -> bool:
     """Grow and evaluate until the growth or patience ends; True if the watcher stopped it."""
-    conditions, fixed = growth.conditions, growth.conditions.fixed_steps
+    conditions = growth.conditions
+    fixed = growth.conditions.fixed_steps
     stages = growth.model.stages(conditions.dataset.train, conditions.seed)
     patience = conditions.config.patience
-    stage, share = 0, 0.0
+    stage = 0
+    share = 0.0
     while share < 1.0:
         if watcher.should_stop():
             return True
-        stage, share = stage + 1, next(stages)
+        stage = stage + 1
+        share = next(stages)
         if fixed and stage < fixed.total:
             continue
         records.append(_evaluate(growth, stage, share))
@@ -114,7 +117,8 @@ def _grow(growth: _StagedRun, records: list[EvaluationRecord], watcher: Training
 
 def _evaluate(growth: _StagedRun, number: int, share: float) -> EvaluationRecord:
     conditions = growth.conditions
-    schema, valid = conditions.schema, conditions.dataset.valid
+    schema = conditions.schema
+    valid = conditions.dataset.valid
     logits_RT = growth.model.logits(valid)
     cells = cell_values(logits_RT, valid, schema.cells, further=conditions.further)
     growth.best.offer(number, cells)

@@ -67,7 +67,8 @@ def _refuse_non_finite(scores_RT: NDArray[np.float32], cells: Sequence[Cell]) ->
     if not is_bad_RT.any():
         return
     row, task = np.argwhere(is_bad_RT)[0]
-    value, names = scores_RT[row, task], {cell.task_number: cell.task for cell in cells}
+    value = scores_RT[row, task]
+    names = {cell.task_number: cell.task for cell in cells}
     raise NonFiniteScores(
         f"scores must be finite, got {is_bad_RT.sum()} that are not, the first ({value}) for task "
         f"{names[task]} in row {row}",

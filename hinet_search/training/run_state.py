@@ -141,7 +141,8 @@ def count_steps(num_rows: int, config: TrainConfig) -> int:
 
 
 def _schedule(conditions: Conditions) -> Schedule:
-    num_rows, config = conditions.dataset.train.num_rows, conditions.config
+    num_rows = conditions.dataset.train.num_rows
+    config = conditions.config
     fixed = conditions.fixed_steps
     if fixed is None:
         return make_schedule(num_rows, config)
@@ -190,7 +191,9 @@ def begin(
     model: nn.Module, conditions: Conditions, began: float
 ) -> tuple[TrainingRun, TrainingState]:
     """Set up a training before its first step."""
-    dataset, config, device = conditions.dataset, conditions.config, conditions.device
+    dataset = conditions.dataset
+    config = conditions.config
+    device = conditions.device
     run = TrainingRun(
         model=model,
         conditions=conditions,
@@ -220,7 +223,8 @@ def batches(
 
 
 def _rows_of_steps(run: TrainingRun, first_step: int) -> Iterator[Int[Tensor, "B"]]:
-    schedule, config = run.schedule, run.conditions.config
+    schedule = run.schedule
+    config = run.conditions.config
     for pass_number in count(first_step // schedule.steps_per_pass):
         steps_before = pass_number * schedule.steps_per_pass
         steps_left = schedule.total_steps - steps_before
@@ -250,7 +254,8 @@ def evaluate(
 
     Errors: Diverged when a loss, gradient norm or score is not finite.
     """
-    conditions, objective = run.conditions, run.conditions.objective
+    conditions = run.conditions
+    objective = run.conditions.objective
     state.step_log.read(state.step)
     began = time.perf_counter()
     if scores_RT is None:

@@ -37,7 +37,8 @@ class Training:
 
         This waits for the device.
         """
-        run, state = self.run, self.state
+        run = self.run
+        state = self.state
         state.step_log.read(state.step)
         now = time.perf_counter()
         return {
@@ -96,7 +97,8 @@ def _put_back(taken: Mapping[str, Any], run: TrainingRun, state: TrainingState) 
     state.step_log.loss_sum, state.step_log.num_losses = taken["losses"]
     state.evaluations = [_record(plain) for plain in taken["evaluations"]]
     best = taken["best"]
-    state.best.evaluation, state.best.weights = best["evaluation"], best["weights"]
+    state.best.evaluation = best["evaluation"]
+    state.best.weights = best["weights"]
     state.best.cells = _cells(best["cells"])
     run.model.load_state_dict(taken["model"])
 

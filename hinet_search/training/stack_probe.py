@@ -19,7 +19,8 @@ from hinet_search.training.run_state import Conditions, batches, begin
 from hinet_search.training.stack import Stack, StackedSteps
 from hinet_search.training.teaching import step_loss
 
-WARM_UP_STEPS, TIMED_STEPS = 3, 7
+WARM_UP_STEPS = 3
+TIMED_STEPS = 7
 
 
 def stack_is_faster(models: Sequence[nn.Module], conditions: Sequence[Conditions]) -> bool:

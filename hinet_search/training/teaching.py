@@ -62,7 +62,8 @@ class StepLoss:
         loss = own_scenario_loss(logits_BH, labels_BT, has_label_BH, self.is_amount_T)
         if self.teacher_RT is None:
             return loss
-        weight, temperature = self.weight, self.temperature
+        weight = self.weight
+        temperature = self.temperature
         rows_B = to_device(rows_B, self.teacher_RT.device)
         teacher_BT = self.teacher_RT.index_select(0, rows_B).float()
         targets_BT = expected_labels(teacher_BT / temperature, self.is_amount_T)
@@ -81,7 +82,8 @@ def step_loss(
     teacher = None if teacher_RT is None else torch.from_numpy(teacher_RT).to(device)
     has_task = torch.from_numpy(schema.has_task).to(device) if schema.absent_cells else None
     is_amount = torch.from_numpy(schema.is_amount).to(device) if schema.amount_units else None
-    weight, temperature = config.teacher_weight, config.teacher_temperature
+    weight = config.teacher_weight
+    temperature = config.teacher_temperature
     return StepLoss(teacher, weight, temperature, has_task, is_amount)
 
 

@@ -94,7 +94,8 @@ def differences(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -
     unequal = []
     for name, tensor in tensors.items():
         if name in expected and _type_and_shape(tensor) != _type_and_shape(expected[name]):
-            must_be, got = _type_and_shape(expected[name]), _type_and_shape(tensor)
+            must_be = _type_and_shape(expected[name])
+            got = _type_and_shape(tensor)
             unequal.append(f"{name} must be {must_be}, got {got}")
     return [*missing, *unknown, *unequal]
 

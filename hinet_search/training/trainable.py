@@ -78,7 +78,8 @@ class Network:
 
     def milliseconds_per_100(self, columns: Columns) -> float:
         """Return the median time to score the first rows as one request, from columns to logits."""
-        feed, model = make_feed(columns.head(CANDIDATES), self.device), self.model.to(self.device)
+        feed = make_feed(columns.head(CANDIDATES), self.device)
+        model = self.model.to(self.device)
         return milliseconds(lambda: predict(model, feed))
 
     def steps_until(self, evaluation: EvaluationRecord, steps_per_pass: int) -> int:

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from hinet_search.results.finalist_values import luck
-from hinet_search.results.statistics.luck import largest_luck
+from hinet_search.results.finalist_values import largest_luck, luck
 
 SCRIPTS = Path(__file__).parents[2] / "docs" / "results"
 STUDIES = 60

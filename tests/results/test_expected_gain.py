@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinet_search.results.statistics.expected_gain import expected_gain
+from hinet_search.search.time_budget import expected_gain
 
 VALUES = st.lists(st.floats(-1, 1), min_size=2, max_size=8)
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hinet_search.results.statistics.luck import largest_luck
+from hinet_search.results.finalist_values import largest_luck
 from hinet_search.results.statistics.welch import (
     ArmValues,
     Estimate,

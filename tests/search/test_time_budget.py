@@ -7,9 +7,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from hinet_search.common.frozen_model import Duration
-from hinet_search.results.statistics.expected_gain import expected_gain
 from hinet_search.search.progress import value_text
-from hinet_search.search.time_budget import Round, Spent, next_round
+from hinet_search.search.time_budget import Round, Spent, expected_gain, next_round
 from hinet_search.study.study_spec import StudySpec
 from tests.search import studies
 

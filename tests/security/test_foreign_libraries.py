@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hinet_search.common.errors import EnvironmentFault
-from hinet_search.data.object_stores.hadoop import LIBRARY, require_own_client
+from hinet_search.data.object_stores.listing import LIBRARY, require_own_client
 
 TRAP = """\
 #include <cstdio>

@@ -29,9 +29,12 @@ from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import ALL, EventsDefinition, TimeSpan
 
 EVERYTHING = Walk(len(SPLITS) - 1, tuple(range(len(SPLITS))))
-NUM_ROWS, LAST_TIME = "rows", "last time"
-TIME, NUMBER = "time", "number"
-FIRST, LAST = "first", "last"
+NUM_ROWS = "rows"
+LAST_TIME = "last time"
+TIME = "time"
+NUMBER = "number"
+FIRST = "first"
+LAST = "last"
 VISIT = (FIRST, LAST, NUM_ROWS)
 
 Keys = tuple[str, ...]
@@ -230,7 +233,8 @@ def later_visits(
 ) -> pl.DataFrame:
     """The last visits of users after further rows, which are later than those of before."""
     users = values_of_key(rows.frame, (user,))
-    log, before = log_of(rows, moments, EVERYTHING), visits_before(visits, users)
+    log = log_of(rows, moments, EVERYTHING)
+    before = visits_before(visits, users)
     tables = [visits]
 
     def use(keyed: KeyedRows) -> None:

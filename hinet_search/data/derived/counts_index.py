@@ -95,7 +95,10 @@ def counts_index(
     """
     keys = tuple(of_keys)
     bits = (num_days + 1).bit_length()
-    hashes, sorted_parts, row_parts, num_values = [], [], [], 0
+    hashes = []
+    sorted_parts = []
+    row_parts = []
+    num_values = 0
     for number, table in enumerate(of_keys.values()):
         columns = [column_hashes(table[name]) for name in key_columns(keys[number])]
         of_key, code_N = np.unique(hashes_of_key(columns, number), return_inverse=True)

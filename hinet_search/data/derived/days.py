@@ -16,7 +16,9 @@ from hinet_search.data.encode import known_values
 from hinet_search.study.statistics_definition import HOUR, StatisticsDefinition
 
 UNITS_A_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
-DAY_SECONDS, HOUR_SECONDS, HOURS = 86_400, 3_600, 24
+DAY_SECONDS = 86_400
+HOUR_SECONDS = 3_600
+HOURS = 24
 # Dates far outside these years cannot be moved to another time zone. All of them count as one day.
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 LATEST = datetime(9998, 12, 31, tzinfo=UTC)

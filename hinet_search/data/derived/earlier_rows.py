@@ -133,7 +133,8 @@ def lengths(definition: EventsDefinition, moments: Moments) -> Horizons:
         delay = moments.units(definition.labels_after)
         labels_W = tuple(None if length is None else delay + length for length in rows_W)
     else:
-        delay, labels_W = None, ()
+        delay = None
+        labels_W = ()
     return Horizons({}, rows_W, labels_W, delay)
 
 
@@ -144,7 +145,8 @@ def task_labels(log: EventLog) -> tuple[TaskLabels, ...]:
 
 
 def _labels_of(log: EventLog, task: int) -> TaskLabels:
-    rows, blocks = log.rows, list(blocks_of(log.num_rows))
+    rows = log.rows
+    blocks = list(blocks_of(log.num_rows))
     added_E = mapped_array(
         (whole_labels(rows, rows.labels_RT[log.row_E[block], task], task) for block in blocks),
         rows.cache,
@@ -201,7 +203,8 @@ def rows_before(
     `first_S` has, for every length of time, the position among these of the first row that is no
     longer ago: of length 0 the first of the row's own moment, of None the first of all.
     """
-    start_S, moment_S = seen.position(first_S[None]), seen.position(first_S[0])
+    start_S = seen.position(first_S[None])
+    moment_S = seen.position(first_S[0])
     num_WS = tuple(moment_S - seen.position(first_S[length]) for length in horizons.rows_W)
     since_S = time_S - seen.time_N[moment_S - 1] if seen.time_N.size else time_S
     since_S = np.where(moment_S > start_S, since_S, NO_ROW)
@@ -222,9 +225,11 @@ def _known(
 ) -> KnownLabels:
     """The known labels of a task: those of positions from the first up to the known one."""
     if labels.before_S is not None:  # positions among the rows that have the task
-        start_S, known_S = labels.before_S[start_S], labels.before_S[known_S]
+        start_S = labels.before_S[start_S]
+        known_S = labels.before_S[known_S]
         first_WS = [labels.before_S[first_S] for first_S in first_WS]
-    last_LS, has_last_LS = [], []
+    last_LS = []
+    has_last_LS = []
     for back in range(1, num_last + 1):
         has_last_S = known_S - back >= start_S
         has_last_LS.append(has_last_S)

@@ -80,9 +80,11 @@ class EventLog:
 def walks(rows: Rows, moments: Moments) -> tuple[Walk, ...]:
     """One walk if no row of a split is earlier than one of a split before, else one a split."""
     num_splits = len(SPLITS)
-    first, last = np.full(num_splits, np.iinfo(np.int64).max), np.full(num_splits, NO_TIME)
+    first = np.full(num_splits, np.iinfo(np.int64).max)
+    last = np.full(num_splits, NO_TIME)
     for block in rows.blocks():
-        time_B, split_B = moments.time_R[block], rows.split_R[block]
+        time_B = moments.time_R[block]
+        split_B = rows.split_R[block]
         for split in range(num_splits):
             time_S = time_B[(split_B == split) & (time_B != NO_TIME)]
             first[split] = time_S.min(initial=first[split])

@@ -224,7 +224,8 @@ def write(
         value_CS[column] = value_S
     if len(log.splits) < len(SPLITS):
         is_written_S = np.isin(log.rows.split_R[row_S], log.splits)
-        row_S, value_CS = row_S[is_written_S], value_CS[:, is_written_S]
+        row_S = row_S[is_written_S]
+        value_CS = value_CS[:, is_written_S]
     value_RC[row_S] = value_CS.T
 
 

@@ -97,7 +97,8 @@ class EncodedLists:
 
 def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
     """The derived numbers of a definition; DataError when one has the name of another column."""
-    features, tasks = definition.features, tuple(definition.tasks)
+    features = definition.features
+    tasks = tuple(definition.tasks)
     _refuse_repeated_names(definition, rows)
     statistics = matches = events = session = pl.DataFrame()
     if features.statistics is not None:
@@ -180,9 +181,12 @@ def encode_lists(
     lists: Mapping[str, ListDefinition], rows: ListedRows, encoding: Encoding
 ) -> EncodedLists:
     """Encode the pooled lists of a definition, each by its vocabulary."""
-    fields, ids, numbers = list_fields(lists, encoding.names), [], []
+    fields = list_fields(lists, encoding.names)
+    ids = []
+    numbers = []
     for field in fields:
-        column, vocabulary = lists[field.name].column, encoding.all_vocabularies[field.field]
+        column = lists[field.name].column
+        vocabulary = encoding.all_vocabularies[field.field]
         ids.append(encode_list(rows.lists[column], vocabulary, field.length))
         numbers.append(rows.frame[column])
     return EncodedLists(fields, tuple(ids), tuple(numbers))
@@ -197,7 +201,8 @@ def with_sequences(
         return lists
     fields, sequences = fields_of_sequences(features.lists, features.sequences, encoding.names)
     vocabularies = {vocabulary.name: vocabulary for vocabulary in encoding.vocabularies}
-    moments, tasks = moments_of(definition, rows), tuple(definition.tasks)
+    moments = moments_of(definition, rows)
+    tasks = tuple(definition.tasks)
     slots = encode_sequences(features.sequences, rows, tasks, moments, vocabularies)
     stale = {
         access: encode_sequences(older, rows, tasks, moments, vocabularies, last_seen)

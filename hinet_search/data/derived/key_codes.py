@@ -52,7 +52,8 @@ def key_codes(rows: Rows, columns: Sequence[ColumnCodes]) -> NDArray[np.int64]:
 
 def _combined(rows: Rows, left: ColumnCodes, right: ColumnCodes) -> ColumnCodes:
     def combined(block: slice) -> NDArray[np.int64]:
-        left_B, right_B = left.code_R[block], right.code_R[block]
+        left_B = left.code_R[block]
+        right_B = right.code_R[block]
         is_known_B = (left_B != NONE) & (right_B != NONE)
         return np.where(is_known_B, left_B * right.num_values + right_B, NONE)
 

@@ -103,7 +103,8 @@ class KeyedLog:
 def keyed_log(rows: LoggedRows) -> KeyedLog:
     """Rows in the order of a log, by key."""
     bits = rows.num_rows.bit_length()
-    hashes, sorted_parts = [np.zeros(0, dtype=np.uint64)], [np.zeros(0, dtype=np.int64)]
+    hashes = [np.zeros(0, dtype=np.uint64)]
+    sorted_parts = [np.zeros(0, dtype=np.int64)]
     num_values = 0
     for hash_E in rows.hash_KR:
         place_N = np.flatnonzero(hash_E != MISSING)
@@ -111,7 +112,8 @@ def keyed_log(rows: LoggedRows) -> KeyedLog:
         sorted_parts.append(np.sort(((code_N + num_values) << bits) | place_N))
         hashes.append(of_key)
         num_values += of_key.size
-    sorted_N, hash_V = np.concatenate(sorted_parts), np.concatenate(hashes)
+    sorted_N = np.concatenate(sorted_parts)
+    hash_V = np.concatenate(hashes)
     code_V = np.argsort(hash_V)
     place_N = sorted_N & ((1 << bits) - 1)
     is_seen_N = rows.is_seen_R[place_N]
@@ -130,7 +132,8 @@ def keyed_log(rows: LoggedRows) -> KeyedLog:
 
 
 def _labels(added_E: Integers, has_E: NDArray[np.bool_], place_N: Integers) -> LabelsOfKeys:
-    added_N, has_N = added_E[place_N], has_E[place_N]
+    added_N = added_E[place_N]
+    has_N = has_E[place_N]
     if has_N.all():
         return LabelsOfKeys(added_N, sums_before(added_N), None)
     return LabelsOfKeys(added_N[has_N], sums_before(added_N[has_N]), sums_before(has_N))
@@ -218,7 +221,8 @@ def _labels_of_parts(seen: Sequence[_SeenOfPart], task: int) -> KnownLabels:
     """The known labels of a task in all parts: the last ones are the newest of all."""
     labels = [part.earlier.labels_T[task] for part in seen]
     num_last = len(labels[0].last_LS)
-    last_LS, has_last_LS = labels[0].last_LS, labels[0].has_last_LS
+    last_LS = labels[0].last_LS
+    has_last_LS = labels[0].has_last_LS
     if num_last:
         time_LA = np.concatenate([part.last_T[task].time_LA for part in seen])
         number_LA = np.concatenate([part.last_T[task].number_LA for part in seen])

@@ -75,7 +75,8 @@ def label_counts(definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
 
 def _of_counted_periods(labels: CountableLabels, key: tuple[str, ...]) -> pl.DataFrame:
     """The quantities of every key and period, in the splits that later rows count."""
-    names, counted = labels.quantities, f"{OWN}is counted"
+    names = labels.quantities
+    counted = f"{OWN}is counted"
     added = [number.alias(name) for name, number in zip(names, labels.added, strict=True)]
     is_counted = pl.col(SPLIT).is_in(labels.last_counted).alias(counted)
     rows = labels.of_key(key, is_counted, *added).filter(counted)

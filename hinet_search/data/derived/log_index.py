@@ -111,9 +111,11 @@ class LogIndex:
         state = self.state
         later = logged_rows(state.keys, state.recent.has_task_MT, rows, moments, is_seen_R)
         pending = joined_rows([self.pending, later])
-        settled, num_settled = self.settled, self.num_settled
+        settled = self.settled
+        num_settled = self.num_settled
         if pending.num_rows - num_settled > NEWEST_ROWS:
-            settled, num_settled = keyed_log(pending.in_order), pending.num_rows
+            settled = keyed_log(pending.in_order)
+            num_settled = pending.num_rows
         newest = keyed_log(pending.of(slice(num_settled, None)).in_order)
         hashes = _hashes_of_sequences(state, rows.frame)
         return replace(
@@ -143,7 +145,8 @@ class LogIndex:
         )
 
     def _inputs(self, frame: pl.DataFrame, moments: Moments) -> NDArray[np.float32]:
-        events, session = self.state.definition.events, self.state.definition.session
+        events = self.state.definition.events
+        session = self.state.definition.session
         asked = Asked(key_hashes(frame, self.state.keys), moments.time_R)
         blocks = []
         if events is not None:
@@ -184,7 +187,8 @@ class LogIndex:
     def _of_visits(self, hash_Q: Hashes, moments: Moments) -> NDArray[np.float32]:
         """The inputs of sessions (Q, 2)."""
         hash_U, user_Q = np.unique(hash_Q, return_inverse=True)
-        times, users = [], []
+        times = []
+        users = []
         for part in self._parts:
             place_N, user_N = part.rows_of(hash_U)
             times.append(part.rows.time_R[place_N])
@@ -221,7 +225,8 @@ class _UserTimes:
 
 
 def _user_times(time_N: NDArray[np.int64], user_N: NDArray[np.int64], gap: int) -> _UserTimes:
-    ascending_N, bits = np.sort(time_N), time_N.size.bit_length()
+    ascending_N = np.sort(time_N)
+    bits = time_N.size.bit_length()
     sorted_N = np.sort((user_N << bits) | np.searchsorted(ascending_N, time_N))
     user_N = sorted_N >> bits
     time_N = ascending_N[sorted_N & ((1 << bits) - 1)]

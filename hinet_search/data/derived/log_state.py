@@ -203,7 +203,8 @@ def later_moments(state: LogState, times: pl.Series) -> Moments:
 
     One that is no whole number is cut.
     """
-    whole, latest = whole_times(times), min(state.origin + LONGEST, LARGEST)
+    whole = whole_times(times)
+    latest = min(state.origin + LONGEST, LARGEST)
     is_known_R = whole.is_not_null().to_numpy() if whole.has_nulls() else True
     whole_R = (whole.fill_null(state.origin) if whole.has_nulls() else whole).to_numpy()
     moment_R = np.clip(whole_R, state.origin, latest) - state.origin
@@ -222,8 +223,10 @@ def rolled(state: LogState, rows: Rows, moments: Moments) -> LogState:
     late = state.moments.units(LATE) + state.reach
     added_before = max(state.added_before, int(time_R.max(initial=NO_TIME)) - late)
     is_old_R = time_R < added_before
-    old, recent = np.flatnonzero(is_old_R), np.flatnonzero(~is_old_R)
-    old_rows, at_old = some_rows(joined, old), Moments(time_R[old], moments.unit)
+    old = np.flatnonzero(is_old_R)
+    recent = np.flatnonzero(~is_old_R)
+    old_rows = some_rows(joined, old)
+    at_old = Moments(time_R[old], moments.unit)
     shown, shown_moments = _shown(state, old_rows, at_old)
     return replace(
         state,
@@ -330,7 +333,9 @@ def _event_tables(
     state: LogState, events: EventsDefinition, log: EventLog, moments: Moments
 ) -> list[pl.DataFrame]:
     """The inputs of every key."""
-    rows, labels, places = log.rows, task_labels(log), horizons(events, log, moments)
+    rows = log.rows
+    labels = task_labels(log)
+    places = horizons(events, log, moments)
     codes = column_codes(rows, [column for key in events.keys for column in key])
 
     def use(older: OlderRows, value_RC: NDArray[np.float32], keyed: KeyedRows) -> None:

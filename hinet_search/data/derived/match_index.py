@@ -19,7 +19,8 @@ from hinet_search.data.derived.similarity import ItemFactors
 from hinet_search.data.encode import VALUE
 from hinet_search.data.lists import NONE
 
-ITEM, COUNT = "item", "count"
+ITEM = "item"
+COUNT = "count"
 
 
 @dataclass(frozen=True)

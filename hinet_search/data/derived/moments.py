@@ -38,7 +38,8 @@ class Moments:
 def moments_of(definition: DataDefinition, rows: Rows) -> Moments:
     """The moments of rows whose time column was checked for events."""
     assert definition.time is not None, "the definition checks it"
-    values, first = rows.frame[definition.time], first_time(definition, rows)
+    values = rows.frame[definition.time]
+    first = first_time(definition, rows)
     blocks = (whole_times(values[block]) - first for block in rows.blocks())
     time_R = rows.mapped(times.fill_null(NO_TIME).to_numpy() for times in blocks)
     return Moments(time_R, unit_of(values.dtype, definition.time_unit))

@@ -36,7 +36,8 @@ def newer_statistics(
     newer = counted_within(definition, _uncounted(before, definition, rows))
 
     def counted(key: tuple[str, ...]) -> pl.DataFrame:
-        of_earlier, of_newer = earlier(key), newer(key)
+        of_earlier = earlier(key)
+        of_newer = newer(key)
         return of_earlier.select(column + of_newer[column.name] for column in of_earlier)
 
     return smoothed(definition, tasks, counted)

@@ -32,7 +32,8 @@ def some_rows(rows: Rows, number: NDArray[np.intp]) -> Rows:
 
 def like(recent: Rows, frame: pl.DataFrame) -> pl.DataFrame:
     """The columns of the rows of a log, in their types."""
-    wanted, given = recent.frame.schema, frame.schema
+    wanted = recent.frame.schema
+    given = frame.schema
     is_alike = all(given[name] == dtype for name, dtype in wanted.items())
     chosen = frame.select(recent.frame.columns)
     return chosen if is_alike else chosen.cast(wanted)
@@ -59,6 +60,7 @@ def labelled_later(rows: Rows, labels: Rows) -> Rows:
         raise ValueError("labels must be of rows that are recent")
     order_R = np.argsort(rows.row_R)
     place = order_R[np.searchsorted(rows.row_R, labels.row_R, sorter=order_R)]
-    scenario_R, labels_RT = rows.scenario_R.copy(), rows.labels_RT.copy()
+    scenario_R = rows.scenario_R.copy()
+    labels_RT = rows.labels_RT.copy()
     scenario_R[place], labels_RT[place] = labels.scenario_R, labels.labels_RT
     return replace(rows, scenario_R=scenario_R, labels_RT=labels_RT)

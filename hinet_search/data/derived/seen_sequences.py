@@ -46,7 +46,8 @@ class SeenSequence:
 
     def encoded(self, ids_of: IdsOfItems) -> Ids:
         """The slots (R, P * L) with the ids of the items, as training has them."""
-        number_RL, others = self.slots_RPL[:, 0], self.slots_RPL[:, 1:]
+        number_RL = self.slots_RPL[:, 0]
+        others = self.slots_RPL[:, 1:]
         seen_U, place_RL = _seen_rows(number_RL, len(self.items))
         none_1I = np.zeros((1, self.items.width), dtype=np.int32)
         ids_RLI = np.concatenate([none_1I, ids_of(self.items[seen_U])])[place_RL]

@@ -25,7 +25,8 @@ from hinet_search.study.sequence_definition import SequenceDefinition
 Keys = tuple[str, ...]
 Hashes = NDArray[np.uint64]
 HashesByKey = Mapping[Keys, Hashes]
-NONE, BEFORE_ALL = -1, -1
+NONE = -1
+BEFORE_ALL = -1
 
 
 @dataclass(frozen=True)
@@ -142,13 +143,16 @@ class SequenceIndex:
     def _seen(
         self, name: str, sequence: SequenceDefinition, hash_Q: Hashes, moments: Moments
     ) -> SeenSequence:
-        timed, keyed, parts = self.known, self.by_key[sequence.key], self.parts[name]
+        timed = self.known
+        keyed = self.by_key[sequence.key]
+        parts = self.parts[name]
         is_asked_P = np.isin(self.pending.hashes[sequence.key], hash_Q[hash_Q > 0])
         if is_asked_P.any():
             timed = self._with_pending(keyed.rows_of(np.unique(hash_Q)), is_asked_P)
             keyed = _KeyedTimes.of(timed, sequence.key)
             parts = numbered_parts(sequence, timed.rows, self.tasks)
-        time_Q, code_Q = moments.time_R, keyed.codes(hash_Q)
+        time_Q = moments.time_R
+        code_Q = keyed.codes(hash_Q)
         moment_Q = known_Q = keyed.first_from(code_Q, time_Q)
         if sequence.labels_after is not None:
             known_Q = keyed.first_from(code_Q, time_Q - moments.units(sequence.labels_after))

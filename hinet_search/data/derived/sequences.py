@@ -42,7 +42,9 @@ from hinet_search.data.schema import ListField, SequenceField
 from hinet_search.study.event_definition import key_name
 from hinet_search.study.sequence_definition import SequenceDefinition
 
-UNKNOWN_LABEL, ZERO, ONE = 1, 2, 3
+UNKNOWN_LABEL = 1
+ZERO = 2
+ONE = 3
 NUM_GAPS = 31  # the last one begins at 2**30 - 1 seconds, 34 years
 SLOTS_AT_ONCE = 2**20
 ALWAYS = 2**32 - 1  # a count that no minimum frequency exceeds
@@ -60,7 +62,8 @@ class LoggedParts:
     @property
     def num_parts(self) -> int:
         """The number of parts with the gap, P."""
-        num_items, num_labels = self.items_RI.shape[1], self.labels_RT.shape[1]
+        num_items = self.items_RI.shape[1]
+        num_labels = self.labels_RT.shape[1]
         return int(num_items + num_labels + 1)
 
 
@@ -89,9 +92,11 @@ def sequence_fields(
 
     The vocabularies of labels and gaps follow the other `num_vocabularies`.
     """
-    lists, fields = [], []
+    lists = []
+    fields = []
     for name, sequence in sequences.items():
-        parts, num_items = sequence.part_names(name), len(sequence.items)
+        parts = sequence.part_names(name)
+        num_items = len(sequence.items)
         for number, part in enumerate(parts):
             field = num_vocabularies
             if number < num_items:
@@ -200,12 +205,14 @@ class _Filling:
     slots_RPL: Ids
 
     def fill(self, code_R: Integers) -> None:
-        delay, log = self._delay, self.log
+        delay = self._delay
+        log = self.log
         known_E = log.num_before(delay) if delay else None
 
         def fill_keys(keyed: KeyedRows) -> None:
             seen = seen_rows(keyed, log)
-            start_S, moment_S = seen.position(keyed.start_S), seen.position(keyed.moment_S)
+            start_S = seen.position(keyed.start_S)
+            moment_S = seen.position(keyed.moment_S)
             known_S = moment_S
             if known_E is not None:
                 known_S = seen.position(keyed.first_from(known_E))
@@ -265,7 +272,8 @@ class EarlierSlots:
         Of the positions of their keys, `start_B` is the first, `moment_B` the first that is not
         earlier than the row, and `known_B` the first whose labels are not known.
         """
-        num_items, num_labels = self.parts.items_RI.shape[1], self.parts.labels_RT.shape[1]
+        num_items = self.parts.items_RI.shape[1]
+        num_labels = self.parts.labels_RT.shape[1]
         slots_BPL = np.zeros((time_B.size, num_items + num_labels + 1, length), dtype=np.int32)
         depth = min(length, int((moment_B - start_B).max(initial=0)))
         if not depth:

@@ -101,7 +101,8 @@ def earlier_visit(
     that has ended, or there is none, the row's own moment is the first.
     """
     seen = seen_rows(keyed, log)
-    moment_S, start_S = seen.position(keyed.moment_S), seen.position(keyed.start_S)
+    moment_S = seen.position(keyed.moment_S)
+    start_S = seen.position(keyed.start_S)
     begin_N = visit_begins(seen.time_N, seen.only(start_S), gap)
     of_rows = None if before is None else before.of(log.row_E[keyed.place_S])
     times = VisitTimes(seen.time_N, begin_N, gap)
@@ -135,7 +136,8 @@ def visit_at(
     Among the rows of visits those of the row's user begin at `start_S`, and `moment_S` is the first
     that is not before its moment. `before` are the visits before those, of each row's user.
     """
-    has_S, newest_S = moment_S > start_S, np.maximum(moment_S - 1, 0)
+    has_S = moment_S > start_S
+    newest_S = np.maximum(moment_S - 1, 0)
     begin_S = np.where(has_S, _at(visits.begin_N, newest_S), start_S)
     first_S, last_S = (
         np.where(has_S, _at(visits.time_N, position_S), NO_TIME)

@@ -70,9 +70,11 @@ class ListSimilarity:
         item_E: NDArray[np.int64],
     ) -> "ListSimilarity":
         """Sum up the factors of every list; `item_E` is the item of each entry, or NONE."""
-        num_items, factors_IK = len(factors.items_I), factors.factors_IK
+        num_items = len(factors.items_I)
+        factors_IK = factors.factors_IK
         times_DI = _times(lists, item_E, num_items)
-        sum_DK, num_known_D = times_DI @ factors_IK, times_DI @ known_I.astype(np.float64)
+        sum_DK = times_DI @ factors_IK
+        num_known_D = times_DI @ known_I.astype(np.float64)
         entries = AgreeingEntries.of(lists, item_E, num_items)
         return ListSimilarity(factors, known_I, sum_DK, num_known_D, entries)
 
@@ -99,7 +101,8 @@ def item_factors(has_UI: csr_array, num_factors: int) -> NDArray[np.float64]:
     seeded generator, so that the same matrix has the same factors; SciPy's `svds` leaves that
     generator unseeded.
     """
-    num_items, smaller = has_UI.shape[1], min(has_UI.shape)
+    num_items = has_UI.shape[1]
+    smaller = min(has_UI.shape)
     if has_UI.nnz == 0 or smaller == 1:
         return np.zeros((num_items, 1))
     generator = np.random.default_rng(SEED)
@@ -138,6 +141,7 @@ def _products(
     product_R = np.zeros(item_R.size)
     for start in range(0, item_R.size, ROWS_AT_ONCE):
         block = slice(start, start + ROWS_AT_ONCE)
-        factors_BK, sum_BK = factors_IK[item_R[block]], sum_DK[list_R[block]]
+        factors_BK = factors_IK[item_R[block]]
+        sum_BK = sum_DK[list_R[block]]
         product_R[block] = np.einsum("rk,rk->r", factors_BK, sum_BK)
     return product_R

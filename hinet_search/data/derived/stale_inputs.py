@@ -43,7 +43,9 @@ def stale_inputs(
 def _frozen(
     definition: DataDefinition, rows: Rows, moments_of_rows: Callable[[], Moments]
 ) -> pl.DataFrame | None:
-    features, tasks, tables = definition.features, tuple(definition.tasks), []
+    features = definition.features
+    tasks = tuple(definition.tasks)
+    tables = []
     if features.statistics is not None and not features.statistics.is_frozen:
         tables.append(target_statistics(features.statistics, rows, tasks, is_frozen=True))
     if features.events is not None:
@@ -61,7 +63,8 @@ def _frozen(
 def _later(
     definition: DataDefinition, rows: Rows, moments_of_rows: Callable[[], Moments]
 ) -> pl.DataFrame | None:
-    events, later = definition.features.events, definition.features.later_labels
+    events = definition.features.events
+    later = definition.features.later_labels
     if events is None or later is None or not is_sooner(events.labels_after, later):
         return None
     with_later = events.model_copy(update={"labels_after": later})
@@ -74,7 +77,8 @@ def stale_sequences(
     """By access, the sequences as they are then, and the last split whose rows they show."""
     if not features.sequences:
         return {}
-    frozen, later = {FROZEN: (features.sequences, VALID)}, features.later_labels
+    frozen = {FROZEN: (features.sequences, VALID)}
+    later = features.later_labels
     sooner = [
         name
         for name, sequence in features.sequences.items()

@@ -234,7 +234,8 @@ def _of_rows(
     statistics are computed once for every key and period, which are fewer than rows.
     """
     on = [*key_columns(key), PERIOD]
-    table, names = of_periods.select(on), []
+    table = of_periods.select(on)
+    names = []
     for splits in dict.fromkeys(labels.counted):
         counts = of_periods.select(_countable(labels.quantities, splits))
         statistics = counts.select(_statistics(definition, tasks, key, labels.quantities))
@@ -276,10 +277,13 @@ def _rate(positives: str, rows: str, smoothing: float, parts: int = 1) -> pl.Exp
     products are exact, or are rounded alike (of amounts, counted in `parts`, in float64), so a key
     with exactly the mean rate gets exactly 0, not a rounding error that would be standardised.
     """
-    count, all_count = pl.col(rows), pl.col(_of_all(rows))
-    total, all_total = pl.col(positives), pl.col(_of_all(positives))
+    count = pl.col(rows)
+    all_count = pl.col(_of_all(rows))
+    total = pl.col(positives)
+    all_total = pl.col(_of_all(positives))
     if parts > 1:  # the products may be larger than int64
-        total, all_total = total.cast(pl.Float64), all_total.cast(pl.Float64)
+        total = total.cast(pl.Float64)
+        all_total = all_total.cast(pl.Float64)
     excess = total * all_count - count * all_total
     rate = excess / (parts * all_count * (count + smoothing))
     return pl.when(count > 0).then(rate).otherwise(0.0).cast(pl.Float32)

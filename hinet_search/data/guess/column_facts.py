@@ -171,7 +171,8 @@ def _of_floats(numbers: pl.Expr) -> dict[str, pl.Expr]:
 def _facts(
     name: str, counted: dict[str, Any], values: tuple[tuple[str, int], ...], sample: pl.Series
 ) -> ColumnFacts:
-    key, dtype = sample.name, sample.dtype
+    key = sample.name
+    dtype = sample.dtype
     counts = {fact: counted.get(f"{fact} {key}") for fact in FACTS}
     are_numbers = counts["words"] == 0 and counts["low"] is not None
     if are_numbers:
@@ -220,7 +221,8 @@ def _values(lazy: pl.LazyFrame, keys: list[str]) -> dict[str, tuple[tuple[str, i
         counts = counts.sort(["rows", "value"], descending=[True, False])
         by_key = counts.collect(engine="streaming").partition_by("key", as_dict=True)
         for (key,), counted in by_key.items():
-            texts, rows = as_text(counted["value"]), counted["rows"]
+            texts = as_text(counted["value"])
+            rows = counted["rows"]
             values[key] = tuple(zip(texts.to_list(), rows.to_list(), strict=True))
     return values
 

@@ -371,7 +371,8 @@ def why_check(outcome: ColumnFacts) -> str:
 
 def _features(columns: Sequence[ColumnFacts]) -> tuple[list[ColumnRole], list[ColumnRole]]:
     """Categorical and numeric features."""
-    categorical, numeric = [], []
+    categorical = []
+    numeric = []
     for column in columns:
         is_like_a_task = column.positive or _has_word(column, names.TASK_WORDS)
         doubt = "known before, and no outcome?" if is_like_a_task else ""
@@ -395,6 +396,7 @@ def _holds_amounts(column: ColumnFacts) -> bool:
 
 def _range(column: ColumnFacts) -> str:
     not_finite = f", {column.not_finite:,} NaN or infinite" if column.not_finite else ""
-    low, high = float(column.low or 0), float(column.high or 0)
+    low = float(column.low or 0)
+    high = float(column.high or 0)
     as_text = ", as text" if column.is_text else ""
     return f"{low:g} to {high:g}{as_text}{_missing(column)}{not_finite}"

@@ -180,7 +180,8 @@ def _are_short(entries: _Entries) -> bool:
 
 def _are_repeated(entries: _Entries) -> bool:
     """Whether there are clearly fewer entries than texts, each in several texts."""
-    num_distinct, num_texts = entries.all.n_unique(), len(entries.texts)
+    num_distinct = entries.all.n_unique()
+    num_texts = len(entries.texts)
     has_few = 2 <= num_distinct <= MAX_DISTINCT * num_texts
     return has_few and len(entries.all) >= MIN_REPEATS * num_distinct
 

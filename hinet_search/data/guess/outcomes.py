@@ -39,7 +39,8 @@ def without_outcomes(sample: TableSample, roles: ColumnRoles) -> ColumnRoles:
     """
     ids = [role.column for role in (roles.user, roles.item) if role]
     numbers = [role.column for role in roles.numeric]
-    outcomes, doubts = [], {}
+    outcomes = []
+    doubts = {}
     for column in (role.column for role in (*roles.categorical, *roles.numeric)):
         if column in ids:
             continue
@@ -149,7 +150,8 @@ def _area_of_categories(codes_R: NDArray[Any], labels_R: NDArray[np.uint8]) -> f
     areas = []
     is_first_R = np.arange(codes_R.size) % 2 == 0
     for is_scored_R in (is_first_R, ~is_first_R):
-        counted_R, size = codes_R[~is_scored_R], int(codes_R.max()) + 1
+        counted_R = codes_R[~is_scored_R]
+        size = int(codes_R.max()) + 1
         rows_C = np.bincount(counted_R, minlength=size)
         ones_C = np.bincount(counted_R, labels_R[~is_scored_R], minlength=size)
         rate = labels_R[~is_scored_R].mean()

@@ -51,13 +51,16 @@ def with_split_codes(
     """
     split: ColumnSplit | TimeSplit | RandomSplit
     if column is not None:
-        key, values = column.column.key, parts_of(_values(column.column))
+        key = column.column.key
+        values = parts_of(_values(column.column))
         split = ColumnSplit(by="column", column=column.column.name, **values)
     elif time is not None and cuts is not None:
-        key, points = time.column.key, [_cut_point(cut, time.column) for cut in cuts]
+        key = time.column.key
+        points = [_cut_point(cut, time.column) for cut in cuts]
         split = TimeSplit(by="time", valid_from=points[0], test_from=points[1])
     else:
-        key, split = ROW, RandomSplit(by="random")
+        key = ROW
+        split = RandomSplit(by="random")
         lazy = lazy.with_row_index(ROW)
 
     def codes(values: pl.Series) -> pl.Series:

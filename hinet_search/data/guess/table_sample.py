@@ -34,7 +34,8 @@ class TableSample:
 def sample_of(lazy: pl.LazyFrame, roles: ColumnRoles) -> TableSample:
     """Every k-th row of the numbered table; it must have a scenario."""
     assert roles.scenario is not None, "only called with a scenario"
-    scenario, labels = roles.scenario.column, [role.column for role in roles.tasks]
+    scenario = roles.scenario.column
+    labels = [role.column for role in roles.tasks]
     features = [role.column for role in (*roles.categorical, *roles.numeric)]
     keys = dict.fromkeys(column.key for column in (scenario, *labels, *features))
     step = -(-scenario.rows // MAX_ROWS)

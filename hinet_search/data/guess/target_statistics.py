@@ -91,7 +91,8 @@ class _Candidate:
 
     def reason(self, num_values: int, noun: str) -> str:
         """`about 12,034 users, 9.4 rows each`."""
-        rows, nouns = self._rows_of(num_values), noun if num_values == 1 else f"{noun}s"
+        rows = self._rows_of(num_values)
+        nouns = noun if num_values == 1 else f"{noun}s"
         return f"{in_words(num_values)} {nouns}, {rows:,.{1 if rows < 10 else 0}f} rows each"
 
     def _rows_of(self, num_values: int) -> float:
@@ -169,7 +170,8 @@ def _keys_in_scenario(
     counts = lazy.select(pairs).collect(engine="streaming").row(0)
     keys = {}
     for candidate, approximately in zip(candidates, counts, strict=True):
-        name, num_values = candidate.column.name, candidate.column.num_values
+        name = candidate.column.name
+        num_values = candidate.column.num_values
         num_pairs = min(approximately, num_values * scenario.num_values)
         if num_pairs > NEARLY_EQUAL * num_values and candidate.has_enough(num_pairs):
             keys[name] = ProposedKey((name, scenario.name), candidate.reason(num_pairs, "pair"))

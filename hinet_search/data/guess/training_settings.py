@@ -11,16 +11,20 @@ from typing import Any
 
 MULTIPLIER = "train.embedding_learning_rate_multiplier"
 STEPS_A_PASS = 250  # wanted: fewer steps learn too slowly, more take time
-SMALLEST_BATCH, LARGEST_BATCH = 256, 4096
+SMALLEST_BATCH = 256
+LARGEST_BATCH = 4096
 # Enough to fill embeddings of 32 numbers, which then know more of an id than its statistics do.
 MANY_ROWS = 300_000
 HIGHEST_RATE = 0.01
 MOST_PASSES = 8  # patience ends most trainings before
 # A training of a quick study learns from so many rows: embeddings take longer to be near the best.
-QUICK_ROWS, QUICK_ROWS_OF_IDS = 150_000, 400_000
+QUICK_ROWS = 150_000
+QUICK_ROWS_OF_IDS = 400_000
 # Where a quick study has one pass, networks learn faster, and trees take larger steps of which
 # they need fewer: a third of the time.
-QUICK_RATE, QUICK_RATE_OF_IDS, QUICK_MULTIPLIER = 0.003, 0.004, 0.5
+QUICK_RATE = 0.003
+QUICK_RATE_OF_IDS = 0.004
+QUICK_MULTIPLIER = 0.5
 QUICK_TREES: Mapping[str, Mapping[str, Any]] = {
     "model.learning_rate": {"default": 0.1},
     "model.max_rounds": {"default": 150, "high": 300},
@@ -59,7 +63,8 @@ class TrainingSettings:
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
         """The study's key `parameters`: a default, and the values around it to search."""
-        size, dim = self.batch_size, self.embedding_dim
+        size = self.batch_size
+        dim = self.embedding_dim
         low, high = self.multiplier_range
         return {
             "train.batch_size": {"default": size, "choices": [size // 2, size, size * 2]},

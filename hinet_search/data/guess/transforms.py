@@ -138,7 +138,8 @@ def _cycle(column: ColumnFacts, taken: Collection[str]) -> ProposedTransform | N
     length = next((CYCLES[ending] for ending in endings if ending in CYCLES), None)
     if length is None or any(cycle_input(column.name, part) in taken for part in PARTS):
         return None
-    low, high = float(column.low), float(column.high)
+    low = float(column.low)
+    high = float(column.high)
     first, last = (-length / 2, length / 2) if low < 0 else (0, length)
     if not (first <= low and high <= last and high - low >= COVERED * length):
         return None
@@ -156,7 +157,8 @@ def _of_tails(column: ColumnFacts, values: pl.Series) -> ProposedTransform | Non
     if len(numbers) < FEWEST_NUMBERS:
         return None
     p1, median, p99 = (float(numbers.quantile(share) or 0) for share in SHARES)
-    low, high = float(column.low), float(column.high)
+    low = float(column.low)
+    high = float(column.high)
     quantiles = Quantiles(low, p1, median, p99, high)
     if not (quantiles.is_far_above or quantiles.is_far_below):
         return None

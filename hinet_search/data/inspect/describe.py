@@ -167,12 +167,15 @@ def _unseen(rows: Rows, columns: Columns, split: int, names: Sequence[str]) -> t
 
 
 def _numeric(values: pl.Series) -> NumericFacts:
-    num_present, low, high = 0, np.inf, -np.inf
+    num_present = 0
+    low = np.inf
+    high = -np.inf
     for block in blocks_of(len(values)):
         present_R = values[block].cast(pl.Float64).drop_nulls().to_numpy()
         present_R = present_R[np.isfinite(present_R)]
         num_present += present_R.size
-        low, high = present_R.min(initial=low), present_R.max(initial=high)
+        low = present_R.min(initial=low)
+        high = present_R.max(initial=high)
     if num_present == 0:
         return NumericFacts(values.name, len(values), None, None)
     return NumericFacts(values.name, len(values) - num_present, float(low), float(high))
@@ -203,7 +206,8 @@ def _rows_of_lists(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """How many training rows, and how many rows, have each list (D,)."""
     num_lists = rows.lists[list_.column].num_lists
-    train_D, all_D = np.zeros(num_lists, dtype=np.int64), np.zeros(num_lists, dtype=np.int64)
+    train_D = np.zeros(num_lists, dtype=np.int64)
+    all_D = np.zeros(num_lists, dtype=np.int64)
     for block in rows.blocks():
         list_R = rows.listed.block(block).list_numbers(list_.column)
         is_train_R = rows.split_R[block] == SPLITS.index("train")
@@ -239,7 +243,9 @@ def _funnel_breaks(rows: Rows, tasks: Sequence[str]) -> tuple[FunnelBreak, ...]:
     breaks = []
     for scenario, scenario_name in enumerate(rows.scenarios):
         for earlier, later in pairwise(np.flatnonzero(rows.has_task_MT[scenario]).tolist()):
-            num_positive, num_broken, first = 0, 0, list[int]()
+            num_positive = 0
+            num_broken = 0
+            first = list[int]()
             for block in rows.blocks():
                 earlier_R, later_R = rows.labels_RT[block].T[[earlier, later]]
                 positive_R = (later_R > 0) & (rows.scenario_R[block] == scenario)

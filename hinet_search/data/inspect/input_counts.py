@@ -45,7 +45,8 @@ class InputCounts:
 
 def count_inputs(dataset: Dataset, features: FeatureDefinition) -> InputCounts:
     """Count the inputs of a data set, which was encoded by these features."""
-    schema, sizes = dataset.full_schema, dataset.record.groups
+    schema = dataset.full_schema
+    sizes = dataset.record.groups
     flags = {missing_name(name) for name in features.numeric} - set(features.numeric)
     num_numbers = sum(sizes.get(kind, 0) for kind in (STATISTICS, MATCHES, EVENTS, SESSION))
     words_per_row = num_numbers + schema.num_slots

@@ -27,11 +27,13 @@ def leak_suspects(dataset: Dataset) -> tuple[LeakSuspect, ...]:
     A number is scored by its value, an id by its out-of-fold label rate, a list by how often it
     holds the row's own item, or by its length if it has no item.
     """
-    train, schema = dataset.train, dataset.full_schema
+    train = dataset.train
+    schema = dataset.full_schema
     step = -(-train.num_rows // MAX_ROWS)
     labels_RT = np.asarray(train.labels_RT[::step])
     has_label_RT = schema.has_task[train.scenario_R[::step]]
-    numeric_RN, ids_RF = np.asarray(train.numeric_RN[::step]), np.asarray(train.ids_RF[::step])
+    numeric_RN = np.asarray(train.numeric_RN[::step])
+    ids_RF = np.asarray(train.ids_RF[::step])
     lists = _entry_counts(schema, np.asarray(train.lists_RS[::step]), ids_RF)
     suspects = []
     for task, task_name in enumerate(schema.tasks):
@@ -57,7 +59,8 @@ def _entry_counts(
 
     A history that reaches past its row already contains the item that was watched.
     """
-    counts, start = {}, 0
+    counts = {}
+    start = 0
     for list_ in schema.lists:
         slots_RS = lists_RS[:, start : start + list_.length]
         is_counted_RS = slots_RS > 0
@@ -78,7 +81,8 @@ def out_of_fold_rates(ids_R: NDArray[np.int32], labels_R: NDArray[Any]) -> NDArr
     half_R = uniform(np.arange(ids_R.size, dtype=np.uint64), seed=0) < 0.5
     rates_R = np.empty(ids_R.size)
     for inside_R in (half_R, ~half_R):
-        other_ids, other_labels = ids_R[~inside_R], labels_R[~inside_R]
+        other_ids = ids_R[~inside_R]
+        other_labels = labels_R[~inside_R]
         counts = np.bincount(other_ids, minlength=num_ids)
         positives = np.bincount(other_ids, weights=other_labels, minlength=num_ids)
         mean = other_labels.mean() if other_labels.size else 0.0

@@ -21,7 +21,8 @@ from hinet_search.study.data_definition import DataDefinition
 
 MAX_ROWS = 1_000_000  # every k-th of more
 MAX_SCENARIOS = 5  # the largest ones are compared
-MIN_IDS, MAX_IDS = 50, 500_000
+MIN_IDS = 50
+MAX_IDS = 500_000
 LARGEST_FIRST = 1  # numbering begins at 0 or 1
 MIN_DENSE = 0.9  # of the numbers up to the largest id occur
 MIN_SHARED = 0.9  # of the ids of the smaller of two scenarios
@@ -83,7 +84,9 @@ def repeated_ids(
     if not isinstance(ids.dtype, INTEGERS) or not _are_numbered(ids, scenario_R):
         return None
     step = -(-len(ids) // MAX_ROWS)
-    sample, scenario_R, labels_RT = ids[::step], scenario_R[::step], labels_RT[::step]
+    sample = ids[::step]
+    scenario_R = scenario_R[::step]
+    labels_RT = labels_RT[::step]
     rank_M = np.argsort(np.argsort(-np.bincount(scenario_R)))
     is_used_R = sample.is_not_null().to_numpy() & (rank_M[scenario_R] < MAX_SCENARIOS)
     id_R = sample.filter(pl.Series(is_used_R)).to_numpy().astype(np.int64)
@@ -96,7 +99,8 @@ def repeated_ids(
     if not reliable or any(known.may_agree for known in reliable):
         return None
     best = max(reliable, key=lambda known: known.within)
-    first, last = int(id_R.min()), int(id_R.max())
+    first = int(id_R.min())
+    last = int(id_R.max())
     return RepeatedIds(ids.name, first, last, best.what, best.within, best.between)
 
 
@@ -118,7 +122,8 @@ def _are_numbered(ids: pl.Series, scenario_R: NDArray[np.int16]) -> bool:
     )
     if len(facts) < 2 or facts["last"].to_numpy().max() > MAX_IDS:
         return False
-    count_M, last_M = facts["count"].to_numpy(), facts["last"].to_numpy()
+    count_M = facts["count"].to_numpy()
+    last_M = facts["last"].to_numpy()
     is_first = facts["first"].is_between(0, LARGEST_FIRST).all()
     is_dense = (count_M >= MIN_DENSE * last_M).all()
     is_shared = last_M.min() >= MIN_SHARED * last_M.max()

@@ -20,7 +20,9 @@ MAX_UNEXPLAINED = 0.05  # of the rows outside the largest scenario
 MIN_PRESENT = 0.5  # of the rows have a value
 MIN_ROWS = 10  # of a value: a value of few rows may be in one scenario by chance
 MIN_FREQUENT = 0.9  # of the rows have a value of so many rows
-VALUE, SCENARIO, COUNT = "value", "scenario", "count"
+VALUE = "value"
+SCENARIO = "scenario"
+COUNT = "count"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ def scenario_source(values: pl.Series, scenario: pl.Series) -> ScenarioSource | 
     table_V = pairs.group_by(VALUE, SCENARIO).agg(pl.len().alias(COUNT))
     of_values = _sums_and_largest(table_V, VALUE)
     of_scenarios = _sums_and_largest(table_V, SCENARIO)
-    num_rows, num_values = len(pairs), len(of_values.sums)
+    num_rows = len(pairs)
+    num_values = len(of_values.sums)
     if num_values < 2 or len(of_scenarios.sums) < 2 or num_rows < MIN_PRESENT * len(values):
         return None
     if of_values.sums[of_values.sums >= MIN_ROWS].sum() < MIN_FREQUENT * num_rows:

@@ -171,7 +171,8 @@ def drops(
 
 def _drop(name: str, task: str, train: "_Labelled", valid: "_Labelled") -> Drop | None:
     """Compare in the direction in which the input helps on train."""
-    train_auc, valid_auc = train.auc, valid.auc
+    train_auc = train.auc
+    valid_auc = valid.auc
     if train_auc is None or valid_auc is None:
         return None
     sign = 1 if train_auc >= 0.5 else -1

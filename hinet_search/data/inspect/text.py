@@ -41,7 +41,8 @@ def render(description: Description, width: int = UNCUT) -> str:
 def _headline(description: Description) -> str:
     num_features = len(description.categorical) + len(description.numeric)
     total = sum(description.rows)
-    rows, positives = Counter[str](), Counter[str]()
+    rows = Counter[str]()
+    positives = Counter[str]()
     for cell in description.cells:
         rows[cell.task] += sum(cell.rows)
         positives[cell.task] += sum(cell.positives)
@@ -58,7 +59,8 @@ def _headline(description: Description) -> str:
 
 def _mean_amounts(cells: Sequence[CellCount]) -> dict[str, float]:
     """The mean amount of every task of amounts, over the rows of these cells."""
-    rows, totals = Counter[str](), dict[str, float]()
+    rows = Counter[str]()
+    totals = dict[str, float]()
     for cell in cells:
         if cell.means is not None:
             rows[cell.task] += sum(cell.rows)

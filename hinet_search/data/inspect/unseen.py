@@ -43,7 +43,8 @@ def duplicate_warnings(definition: DataDefinition, rows: Rows) -> list[str]:
     names = {definition.user, definition.item, definition.time} - {None}
     key = [name for name in rows.frame.columns if name in names]
     if len(key) == 3:
-        what, columns = "same user, item and time", key
+        what = "same user, item and time"
+        columns = key
     else:
         what = "equal in all columns"
         columns = [name for name in rows.frame.columns if name != split_column]

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from hinet_search.data.object_stores.copy_news import CopyNews
 
 FOLDER = ".objects"
-MANIFEST, ROWS = "objects.json", "rows"
+MANIFEST = "objects.json"
+ROWS = "rows"
 AT_ONCE = 16  # objects that are copied together
 MAX_NAMED = 3
 

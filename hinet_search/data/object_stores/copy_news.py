@@ -16,7 +16,9 @@ class CopyNews(Callback):  # type: ignore[misc]  # fsspec has no types
 
     def __init__(self, say: Callable[[str], None], num_bytes: int) -> None:
         super().__init__()
-        self._say, self._num_bytes, self._num_copied = say, num_bytes, 0
+        self._say = say
+        self._num_bytes = num_bytes
+        self._num_copied = 0
         self._said_at = time.monotonic()
 
     def branched(self, *_: str, **__: Any) -> Callback:

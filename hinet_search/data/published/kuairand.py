@@ -24,7 +24,8 @@ from hinet_search.data.raw_text import (
     read_csv,
 )
 
-FIRST_DAY, LAST_DAY = 20220425, 20220506
+FIRST_DAY = 20220425
+LAST_DAY = 20220506
 FIRST_DAYS = {"train": FIRST_DAY, "valid": 20220503, "test": 20220504}
 MAX_HISTORY = 50  # latest videos of every list of a user
 ORDER = ("time_ms", "user_id", "video_id")
@@ -124,7 +125,8 @@ class Size:
 def _log(size: Size) -> MakeTable:
     def rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
         (user_file,), (video_file,) = files[size.users], files[size.videos]
-        users, videos = _users(user_file), _videos(video_file)
+        users = _users(user_file)
+        videos = _videos(video_file)
         frames = []
         for file, batch in _batches(files[size.logs[1]], tell):
             chosen = batch.filter(pl.col("date").is_between(FIRST_DAY, LAST_DAY))

@@ -34,7 +34,9 @@ GENRES = {"Action": 0, "Adventure": 1, "Comedy": 2, "Drama": 3}  # scenario by f
 HASH = 2_654_435_761  # multiplicative hash of the row number (Knuth)
 RANDOM_PARTS = {"train": 0.0, "valid": 0.7, "test": 0.8}  # where each begins
 PARTS_IN_TIME = {"train": 0.0, "valid": 0.8, "test": 0.9}  # the same in every user's ratings
-RATINGS, USERS, MOVIES = "ratings.dat", "users.dat", "movies.dat"
+RATINGS = "ratings.dat"
+USERS = "users.dat"
+MOVIES = "movies.dat"
 RATING = Layout(("user_id", "movie_id", "rating", "timestamp"), has_header=False, separator="::")
 RATING_FIELDS = {
     **columns_of(("user_id", "movie_id"), pl.Int32),
@@ -55,7 +57,8 @@ TABLE_1M = (
     *("occupation", "zip", "zip3", "genre_first", "year", "orig_row", "split", "split_time"),
 )
 
-LATER_RATINGS, LATER_MOVIES = "ratings.csv", "movies.csv"
+LATER_RATINGS = "ratings.csv"
+LATER_MOVIES = "movies.csv"
 LATER_RATING = Layout(("userId", "movieId", "rating", "timestamp"))
 LATER_RATING_FIELDS = {
     **columns_of(("userId", "movieId"), pl.Int32),

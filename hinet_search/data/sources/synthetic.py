@@ -277,7 +277,8 @@ def _user_pools(options: Options, generator: np.random.Generator) -> list[tuple[
     shuffled = generator.permutation(options.num_users)
     activity = _zipf(options.num_users, options.zipf)[generator.permutation(options.num_users)]
     num_everywhere = round(options.user_overlap * options.num_users)
-    everywhere, others = shuffled[:num_everywhere], shuffled[num_everywhere:]
+    everywhere = shuffled[:num_everywhere]
+    others = shuffled[num_everywhere:]
     pools = []
     for start, end in pairwise(_cuts(options, others.size)):
         members = np.concatenate([everywhere, others[start:end]])
@@ -307,7 +308,8 @@ def _draw_rows(
 
 def _id_features(world: _World, rows: _Rows) -> Floats:
     """Latents of user and item, and their products (R, P)."""
-    user_RK, item_RK = world.user_UK[rows.user_R], world.item_IK[rows.item_R]
+    user_RK = world.user_UK[rows.user_R]
+    item_RK = world.item_IK[rows.item_R]
     return np.concatenate([user_RK, item_RK, _products(user_RK, item_RK)], axis=1)
 
 

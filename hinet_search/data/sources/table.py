@@ -314,7 +314,8 @@ def joined(rows: pl.LazyFrame, other: pl.LazyFrame, join: Join) -> pl.LazyFrame:
     DataError for keys that are missing, of different kinds or repeated, and for names that clash.
     """
     with reading(_where(join)):
-        row_types, other_types = rows.collect_schema(), other.collect_schema()
+        row_types = rows.collect_schema()
+        other_types = other.collect_schema()
         columns = _columns_to_join(join, other_types)
         _check_columns(join, columns, row_types, other_types)
         _check_keys(join, row_types, other_types)

@@ -137,7 +137,8 @@ class NodeActor:
             time.sleep(LOCK_SECONDS)
 
     def _fetch_file(self, job: Job, files: JobFiles, path: Path) -> Iterator[Request]:
-        start, complete = 0, False
+        start = 0
+        complete = False
         while not complete and not self._is_stopped(job):
             yield Request(path, start)
             answer = self._answers.get()

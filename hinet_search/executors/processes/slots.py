@@ -110,7 +110,8 @@ class ProcessExecutor:
 
     def poll(self, timeout: float) -> list[JobEvent]:
         """Return new messages; replace slots whose process died and report their jobs as ended."""
-        messages, self._pending = self._pending, []
+        messages = self._pending
+        self._pending = []
         ready = wait([slot.home.fileno() for slot in self._slots], 0.0 if messages else timeout)
         for index, slot in enumerate(self._slots):
             if slot.home.fileno() in ready:

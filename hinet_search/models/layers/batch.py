@@ -92,7 +92,8 @@ class RowsByScenario:
 
 def rows_by_scenario(batch: Batch, num_scenarios: int) -> RowsByScenario:
     """Group rows by scenario; within a scenario they keep their order."""
-    order_B, sizes = batch.order_B, batch.sizes
+    order_B = batch.order_B
+    sizes = batch.sizes
     if sizes is None:
         order_B = torch.argsort(batch.scenario_B, stable=True)
         sizes = count_by_scenario(batch.scenario_B)

@@ -170,7 +170,8 @@ class CGC(nn.Module):
         self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int]
     ) -> tuple[Float[Tensor, "B below"], Float[Tensor, "*stack B below"]]:
         """Return the inputs of the last level: (shared, slots of each row's own scenario)."""
-        shared, slots = x_BD, x_BD
+        shared = x_BD
+        slots = x_BD
         for level in self.below:
             shared, slots = level(shared, slots, sizes)
         if slots.dim() == 3 and len(slots) > self.num_tasks:

@@ -122,7 +122,8 @@ def _outputs_by_group(
     experts: Experts, output: Tensor, sizes: Sequence[int] | None
 ) -> list[Float[Tensor, "K B H"]]:
     """Return each group's expert outputs on its own rows; nothing for a single expert."""
-    num_groups, num_experts = experts.num_groups, experts.num_experts
+    num_groups = experts.num_groups
+    num_experts = experts.num_experts
     if num_experts < 2:
         return []
     if sizes is None or num_groups == 1:

@@ -127,7 +127,8 @@ class FeatureEmbedding(nn.Module):
         """
         pooled = []
         for position, ids_BL in enumerate(slots):
-            field, pooling = self.lists[position].field, self.poolings[position]
+            field = self.lists[position].field
+            pooling = self.poolings[position]
             known_BL = (ids_BL > 0) & (ids_BL < self.size_of_lists[position])
             rows_BL = torch.where(known_BL, ids_BL, 0) + self.offset_of_lists[position]
             entries_BLE = self.table.look_up(rows_BL)
@@ -156,7 +157,8 @@ class SequenceEmbedding(nn.Module):
         offsets_P1 = torch.tensor([[offsets[part.field]] for part in parts])
         self.register_buffer("sizes_P1", sizes_P1, persistent=False)
         self.register_buffer("offsets_P1", offsets_P1, persistent=False)
-        width, query_width = len(parts) * embedding_dim, len(self.fields) * embedding_dim
+        width = len(parts) * embedding_dim
+        query_width = len(self.fields) * embedding_dim
         self.reader = make_reader(sequence.reader, query_width, width, parts[0].length)
 
     def forward(

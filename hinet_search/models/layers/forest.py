@@ -90,7 +90,8 @@ class Forest:
         `previous_ids[i]` has, for every new id of input i, the id here whose way it takes.
         """
         node_C = np.repeat(np.arange(self.value_N.size), self.num_ids_N)
-        nodes, ids = [node_C[:0]], [self.left_id_C[:0]]
+        nodes = [node_C[:0]]
+        ids = [self.left_id_C[:0]]
         for feature, previous_V in enumerate(previous_ids):
             is_own_C = self.feature_N[node_C] == feature
             order_V = np.argsort(previous_V, kind="stable")  # new ids of one id stand together
@@ -100,7 +101,8 @@ class Forest:
             before_C = np.repeat(np.cumsum(count_C) - count_C - first_C, count_C)
             nodes.append(np.repeat(node_C[is_own_C], count_C))
             ids.append(order_V[np.arange(before_C.size) - before_C])
-        node_J, id_J = np.concatenate(nodes), np.concatenate(ids)
+        node_J = np.concatenate(nodes)
+        id_J = np.concatenate(ids)
         num_ids_N = np.bincount(node_J, minlength=self.value_N.size)
         left_id_J = id_J[np.lexsort((id_J, node_J))]
         first_id_N = np.cumsum(num_ids_N) - num_ids_N
@@ -216,7 +218,8 @@ class Forest:
         lengths = {"left_id_C": self.left_id_C.size}
         lengths |= dict.fromkeys(("root_Q", "task_Q"), self.root_Q.size)
         for name in [field.name for field in fields(Forest)]:
-            array, shape = getattr(self, name), (lengths.get(name, self.value_N.size),)
+            array = getattr(self, name)
+            shape = (lengths.get(name, self.value_N.size),)
             dtype = np.float64 if name in ("threshold_N", "value_N") else np.int64
             if array.dtype != dtype:
                 raise ValueError(f"{name} must be of type {dtype.__name__}, got {array.dtype}")

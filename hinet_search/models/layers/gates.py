@@ -125,7 +125,8 @@ class _Sums(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_SBH: Tensor) -> tuple[Tensor, Tensor]:
         weights_SBK, y_EKBH = ctx.saved_tensors
-        grad_weights_SBK, grad_y_EKBH = torch.empty_like(weights_SBK), torch.empty_like(y_EKBH)
+        grad_weights_SBK = torch.empty_like(weights_SBK)
+        grad_y_EKBH = torch.empty_like(y_EKBH)
         for k, weight_SB1 in enumerate(torch.split(weights_SBK, 1, dim=2)):
             grad_weights_SBK[:, :, k] = (grad_SBH * y_EKBH[:, k]).sum(dim=-1)
             if len(y_EKBH) == len(weights_SBK):

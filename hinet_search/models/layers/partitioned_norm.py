@@ -50,7 +50,8 @@ class PartitionedNorm(nn.Module):
         In training mode this updates the moving statistics.
         """
         gamma_MD, beta_MD = self._gains(len(sizes))
-        gammas, betas = gamma_MD.unbind(0), beta_MD.unbind(0)
+        gammas = gamma_MD.unbind(0)
+        betas = beta_MD.unbind(0)
         runs = zip(torch.split(x_BD, list(sizes)), gammas, betas, strict=True)
         normalised = []
         for scenario, (run_RD, gamma_D, beta_D) in enumerate(runs):
@@ -66,7 +67,8 @@ class PartitionedNorm(nn.Module):
         return self.gamma_D * (1 + self.gamma_change_MD), self.beta_D + self.beta_change_MD
 
     def _standardise(self, run_RD: Float[Tensor, "R D"], scenario: int) -> Float[Tensor, "R D"]:
-        mean_D, variance_D = self.mean_MD[scenario], self.variance_MD[scenario]
+        mean_D = self.mean_MD[scenario]
+        variance_D = self.variance_MD[scenario]
         if self.training and run_RD.shape[0] > 1:
             variance_D, mean_D = torch.var_mean(run_RD, dim=0, correction=0)
             self._move(scenario, mean_D, variance_D, len(run_RD))

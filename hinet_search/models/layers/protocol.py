@@ -19,7 +19,9 @@ from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.contracts import Explainable, Part
 from hinet_search.results.records import GateUsage, Insight
 
-MDMT, PER_SCENARIO, PER_TASK = "mdmt", "per_scenario", "per_task"
+MDMT = "mdmt"
+PER_SCENARIO = "per_scenario"
+PER_TASK = "per_task"
 
 BuildModel = Callable[[Schema], nn.Module]
 

@@ -193,12 +193,16 @@ class _Pairs:
 
 def _needed_pairs(sizes: Sequence[int], needed: AttendedScenarios, device: torch.device) -> _Pairs:
     """Return the pairs of rows of scenario i with the scenarios in `needed[i]`."""
-    num_rows, first_rows = sum(sizes), list(accumulate(sizes, initial=0))
+    num_rows = sum(sizes)
+    first_rows = list(accumulate(sizes, initial=0))
     runs_by_column: list[list[tuple[int, int]]] = [[] for _ in sizes]  # (scenario, place)
     for scenario, others in enumerate(needed):
         for place, m in enumerate(others):
             runs_by_column[m].append((scenario, place))
-    lengths, shifts, num_rows_by_column, position = [], [], [], 0
+    lengths = []
+    shifts = []
+    num_rows_by_column = []
+    position = 0
     for runs in runs_by_column:
         column_start = position
         for scenario, place in runs:

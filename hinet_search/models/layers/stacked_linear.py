@@ -121,7 +121,8 @@ def _of_shared_inputs(
         torch.unflatten(weight_LIO, 0, (-1, num_layers)).transpose(1, 2).flatten(start_dim=2)
     )
     grad_BC = grad_SBO.transpose(0, 1).flatten(start_dim=1)
-    grad_weight_GIC, grad_BI = torch.empty_like(weight_GIC), empty_rows(x_BI)
+    grad_weight_GIC = torch.empty_like(weight_GIC)
+    grad_BI = empty_rows(x_BI)
     rows = (torch.split(each, sizes) for each in (x_BI, grad_BC, grad_BI))
     groups = zip(*rows, weight_GIC, grad_weight_GIC, strict=True)
     for x_RI, grad_RC, grad_RI, weight_IC, grad_weight_IC in groups:
@@ -136,10 +137,8 @@ def _of_own_inputs(
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients of x and of the weights; each of the S layers has its own product."""
     groups = (-1, len(grad_SBO))
-    weight_GSIO, grad_weight_LIO = (
-        torch.unflatten(weight_LIO, 0, groups),
-        torch.empty_like(weight_LIO),
-    )
+    weight_GSIO = torch.unflatten(weight_LIO, 0, groups)
+    grad_weight_LIO = torch.empty_like(weight_LIO)
     rows = (torch.split(each, sizes, dim=1) for each in (x_SBI, grad_SBO))
     grads = []
     for x_SRI, grad_SRO, weight_SIO, grad_weight_SIO in zip(

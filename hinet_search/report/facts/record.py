@@ -76,7 +76,8 @@ def metric_in_words(objective: str) -> str:
     """Return the name of an objective as readers write it."""
     if objective in COSTS:
         return COSTS[objective].words
-    name, metric = objective.split("[", maxsplit=1)[0], metric_of(objective)
+    name = objective.split("[", maxsplit=1)[0]
+    metric = metric_of(objective)
     words = metric_named(metric).words
     if name != metric:  # an average of its own name, such as macro_auc
         words = f"{name.removesuffix(f'_{metric}')} {words}"

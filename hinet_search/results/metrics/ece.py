@@ -17,7 +17,8 @@ def prepare(cell: ScoredCell) -> Prepared:
     def value(weight_UB: Floats | None) -> Floats:
         ties = cell.ties(weight_UB)
         mean_K = cell.family.mean(ties.score_K)
-        rows_BK, total_BK = np.ascontiguousarray(ties.rows_KB.T), ties.totals.T
+        rows_BK = np.ascontiguousarray(ties.rows_KB.T)
+        total_BK = ties.totals.T
         errors = [
             expected_calibration_error(mean_K, rows_K, total_K) if rows_K.any() else np.nan
             for rows_K, total_K in zip(rows_BK, total_BK, strict=True)

@@ -17,7 +17,8 @@ def prepare(cell: ScoredCell) -> Prepared:
 
     def value(weight_UB: Floats | None) -> Floats:
         ties = cell.ties(weight_UB)
-        positives_B, rows_B = ties.total_PB.sum(axis=0), ties.rows_KB.sum(axis=0)
+        positives_B = ties.total_PB.sum(axis=0)
+        rows_B = ties.rows_KB.sum(axis=0)
         below_KB = np.cumsum(ties.rows_KB, axis=0) - ties.rows_KB
         rows_down_to_PB = rows_B - below_KB[ties.place_P]
         below_PB = np.cumsum(ties.total_PB, axis=0) - ties.total_PB

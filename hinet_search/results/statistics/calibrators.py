@@ -74,10 +74,14 @@ def calibrate(  # noqa: PLR0913  scored rows, and how to calibrate them
     alone, and a calibrator is replaced only by one that helps users that it has not seen. A cell
     with too few rows keeps its own too. The result does not depend on the order of rows.
     """
-    kept, calibrated = kept or {}, []
+    kept = kept or {}
+    calibrated = []
     for cell in cells:
-        rows, task = np.flatnonzero(scenario_R == cell.scenario_number), cell.task_number
-        label_C, logit_C, user_C = cell.labels(labels_RT, rows), logits_RT[rows, task], user_R[rows]
+        rows = np.flatnonzero(scenario_R == cell.scenario_number)
+        task = cell.task_number
+        label_C = cell.labels(labels_RT, rows)
+        logit_C = logits_RT[rows, task]
+        user_C = user_R[rows]
         order_C = np.lexsort((user_C, label_C, logit_C))  # depends on their values alone
         ordered = _cell_of(logit_C[order_C], label_C[order_C], user_C[order_C], cell.family)
         generator = np.random.default_rng([seed, cell.scenario_number, task])
@@ -153,7 +157,8 @@ def isotonic(points: LogitPoints) -> Calibrator:
     line's.
     """
     line = platt(points)
-    family, blocks = points.family, _pooled(points)
+    family = points.family
+    blocks = _pooled(points)
     prior_B = family.mean(calibrated_logits(line, blocks.logit_K).clip(-MAX_PRIOR, MAX_PRIOR))
     with_prior = replace(blocks, rows_K=blocks.rows_K + 1, total_K=blocks.total_K + prior_B)
     smoothed = _pooled(with_prior)
@@ -285,7 +290,8 @@ def _newton(points: LogitPoints, design_KP: Floats, offset_K: Floats) -> Floats:
     The logit of a point is `offset_K + design_KP @ parameters`. The log loss is convex, and a step
     that would increase it is halved.
     """
-    family, target_K = points.family, _smoothed_total(points)
+    family = points.family
+    target_K = _smoothed_total(points)
     zeros_K = np.zeros_like(target_K)
 
     def loss(parameter_P: Floats) -> float:
@@ -311,12 +317,14 @@ def _newton(points: LogitPoints, design_KP: Floats, offset_K: Floats) -> Floats:
 
 def _smoothed_total(points: LogitPoints) -> Floats:
     """(K,): the sum of the smoothed targets over the rows of each point."""
-    rows, total = points.rows_K.sum(), points.total_K.sum()
+    rows = points.rows_K.sum()
+    total = points.total_K.sum()
     target_K: Floats
     if points.family is POISSON:
         target_K = (rows * points.total_K + points.rows_K * total / rows) / (rows + 1)
         return target_K
-    of_positive, of_negative = (total + 1) / (total + 2), 1 / (rows - total + 2)
+    of_positive = (total + 1) / (total + 2)
+    of_negative = 1 / (rows - total + 2)
     negatives_K = points.rows_K - points.total_K
     target_K = points.total_K * of_positive + negatives_K * of_negative
     return target_K

@@ -87,7 +87,8 @@ def chance_of_count(count: int, probability_R: Floats) -> float:
 
     The count of a binomial distribution of the same mean is at least as spread (Hoeffding 1956).
     """
-    num_rows, mean = len(probability_R), float(probability_R.mean())
+    num_rows = len(probability_R)
+    mean = float(probability_R.mean())
     at_most = float(bdtr(count, num_rows, mean))
     at_least = float(bdtrc(count - 1, num_rows, mean)) if count else 1.0
     return min(1.0, 2 * min(at_most, at_least))

@@ -140,7 +140,8 @@ def _mean_over_folds(
 ) -> tuple[Floats, Floats]:
     """(A, C, B) and (C, B): the metric of every cell, NaN without a value, and its rows."""
     first = folds[0].prepared
-    num_cells, num_resamplings = len(first.cells), multiplicity_UB.shape[1]
+    num_cells = len(first.cells)
+    num_resamplings = multiplicity_UB.shape[1]
     num_chosen = len(first.metrics_SC[:num_ensembles])
     total_ACB = np.zeros((num_chosen, num_cells, num_resamplings))
     weight_ACB = np.zeros_like(total_ACB)

@@ -41,7 +41,8 @@ class RunningMean:
             self._no_RT = self._no_RT + weight
         else:
             np.clip(wide_RT, -CERTAIN, CERTAIN, out=wide_RT)
-            yes_RT, no_RT = expit(wide_RT), expit(-wide_RT)
+            yes_RT = expit(wide_RT)
+            no_RT = expit(-wide_RT)
             if self._is_amount_T is not None:
                 yes_RT[:, self._is_amount_T] = POISSON.mean(wide_RT[:, self._is_amount_T])
                 no_RT[:, self._is_amount_T] = 1.0

@@ -220,7 +220,8 @@ def runs_of_cells(
     runs: ScoredRuns, unit_R: NDArray[np.int64], objective: Objective
 ) -> list[CellRuns]:
     """Return the cells that the objective reads, or tasks, each with its largest labels first."""
-    metric, named = objective.metric, objective.cell
+    metric = objective.metric
+    named = objective.cell
     cells = [cell for cell in runs.cells if named in (None, cell.name)]
     if metric.over_scenarios:  # all cells of a task have one value
         cells = list({cell.task_number: cell for cell in cells}.values())
@@ -289,7 +290,8 @@ def _baseline(pool: Pool, settings: _Settings) -> Floats:
 
 def _tracks(settings: _Settings) -> list[Track]:
     """Return a track for every bag, and one of distinct runs."""
-    cost_M, limit = settings.cost_M, settings.limit
+    cost_M = settings.cost_M
+    limit = settings.limit
     num_runs = len(cost_M)
     offered_M = np.ones(num_runs, bool)
     size = max(min(num_runs, LEAST_IN_BAG), (num_runs + 1) // 2)

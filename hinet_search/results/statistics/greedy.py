@@ -121,7 +121,8 @@ class Pool:
 
     def _weights_at(self, mean_CBN: Sequence[Means]) -> Floats:
         """(B, C): the derivative of the objective in the value of every cell."""
-        num_means, num_cells = len(mean_CBN[0]), len(self.rows_C)
+        num_means = len(mean_CBN[0])
+        num_cells = len(self.rows_C)
         if self.weight_C is not None:
             return np.broadcast_to(self.weight_C, (num_means, num_cells))
         worst_B = self._cell_values(mean_CBN).argmin(axis=1)
@@ -134,10 +135,13 @@ def make_pool(
 ) -> Pool:
     """Take the rows of the units that are seen; ConfigurationError if no cell has a value."""
     metric = objective.metric
-    scores, rows_of_cells, values = [], [], []
+    scores = []
+    rows_of_cells = []
+    values = []
     for cell in cells:
         is_seen_N = is_seen_U[cell.rows.unit_N]
-        label_N, unit_N = cell.rows.label_N[is_seen_N], cell.rows.unit_N[is_seen_N]
+        label_N = cell.rows.label_N[is_seen_N]
+        unit_N = cell.rows.unit_N[is_seen_N]
         rows = replace(cell.rows, label_N=label_N, unit_N=unit_N)
         equal_N = np.zeros((1, len(label_N)), np.float32)
         values.append(rows.valued(metric, "logits")(equal_N))
@@ -209,7 +213,8 @@ class Path:
 
 def walk(pool: Pool, tracks: Sequence[Track], most: int) -> list[Path]:
     """Add up to `most` runs on every track, one at a time; a path ends if no run may be added."""
-    single_M, spread_M = pool.singles(), pool.spreads()
+    single_M = pool.singles()
+    spread_M = pool.spreads()
     searches = [_Search(pool, track) for track in tracks]
     for search in searches:
         first_X = search.track.may_add(())
@@ -227,7 +232,8 @@ class _Search:
     """A path in the making."""
 
     def __init__(self, pool: Pool, track: Track) -> None:
-        self.pool, self.track = pool, track
+        self.pool = pool
+        self.track = track
         self.picks: list[int] = []
         self.scores: list[float] = []
         self.sum_CN: list[Means] = [np.zeros_like(score_MN[0]) for score_MN in pool.score_CMN]

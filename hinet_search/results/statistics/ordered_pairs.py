@@ -55,7 +55,8 @@ def auc_of_users(cell: ScoredCell) -> Floats:
 def _excess(ties: Ties) -> Floats:
     """(B,): the sum of label x (rows below - rows above)."""
     up_to_KB = np.cumsum(ties.rows_KB, axis=0)
-    up_to_PB, rows_PB = up_to_KB[ties.place_P], ties.rows_KB[ties.place_P]
+    up_to_PB = up_to_KB[ties.place_P]
+    rows_PB = ties.rows_KB[ties.place_P]
     below_less_above_PB = 2 * up_to_PB - rows_PB - up_to_KB[-1]
     excess_B: Floats = np.einsum("pb,pb->b", ties.total_PB, below_less_above_PB)
     return excess_B

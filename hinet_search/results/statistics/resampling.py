@@ -79,15 +79,19 @@ def resampled(
     objective = objective_named(headline)
     unit_R, num_units = units_of_rows(scored.user_R)
     prepared = prepare(scored, unit_R, num_units, objective.metric)
-    value_blocks, rows_blocks, read_blocks = [], [], []
+    value_blocks = []
+    rows_blocks = []
+    read_blocks = []
     for weight_UB in multiplicity_blocks(num_units, len(unit_R), seed, resamplings):
         value_blocks.append(prepared.values(weight_UB))
         rows_blocks.append(prepared.rows_UC.T @ weight_UB)
         read_blocks.append(prepared.read_UC.T @ weight_UB)
         heartbeat.send_heartbeat()
     value_SCD = np.concatenate(value_blocks, axis=2)
-    rows_CD, read_CD = np.concatenate(rows_blocks, axis=1), np.concatenate(read_blocks, axis=1)
-    rows_C, read_C = prepared.rows_UC.sum(axis=0), prepared.read_UC.sum(axis=0)
+    rows_CD = np.concatenate(rows_blocks, axis=1)
+    read_CD = np.concatenate(read_blocks, axis=1)
+    rows_C = prepared.rows_UC.sum(axis=0)
+    read_C = prepared.read_UC.sum(axis=0)
     by_cell_SCD = _by_rows(value_SCD, read_CD / np.maximum(read_C, 1.0)[:, np.newaxis], objective)
     headline_SCD = by_cell_SCD
     if objective.is_of_one_of_all:  # arms may differ in the cell, so all cells count alike

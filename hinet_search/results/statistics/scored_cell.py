@@ -24,8 +24,10 @@ Places = NDArray[np.int64]
 Sort = Callable[[NDArray[np.uint64]], NDArray[np.uint64]]
 Prepared = Callable[[Floats | None], Floats]  # weight_UB, None for all rows once, -> value_B
 
-SIGN, SIGN_SHIFT = np.uint32(0x80000000), np.uint32(31)
-USER_SHIFT, SCORE_SHIFT = np.uint64(33), np.uint64(1)
+SIGN = np.uint32(0x80000000)
+SIGN_SHIFT = np.uint32(31)
+USER_SHIFT = np.uint64(33)
+SCORE_SHIFT = np.uint64(1)
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,8 @@ class ScoredCell:
     @cached_property
     def _sorted(self) -> "_SortedRows":
         order_C = np.argsort(self._codes.code_C)
-        code_C, label_C = self._codes.code_C[order_C], self.label_C[order_C]
+        code_C = self._codes.code_C[order_C]
+        label_C = self.label_C[order_C]
         is_first_C = _differs_from_previous(code_C)
         tie_C = np.cumsum(is_first_C) - 1
         labelled_L = np.flatnonzero(label_C > 0)
@@ -172,10 +175,12 @@ class ScoredCell:
         """Count rows and sum labels of equal keys, in their order."""
         if self.family is BERNOULLI:
             with_label_R = self.sort(key_R | label_R.astype(np.uint64))
-            sorted_R, label_R = with_label_R >> SCORE_SHIFT, with_label_R & np.uint64(1)
+            sorted_R = with_label_R >> SCORE_SHIFT
+            label_R = with_label_R & np.uint64(1)
         else:
             order_R = np.argsort(key_R)
-            sorted_R, label_R = key_R[order_R] >> SCORE_SHIFT, label_R[order_R].astype(np.float64)
+            sorted_R = key_R[order_R] >> SCORE_SHIFT
+            label_R = label_R[order_R].astype(np.float64)
         first_K = np.flatnonzero(_differs_from_previous(sorted_R))
         return _Counted(
             key_K=sorted_R[first_K] << SCORE_SHIFT,
@@ -303,7 +308,8 @@ def mean_over_users(cell: ScoredCell, value_G: Floats) -> Prepared:
 
     A user that is drawn twice counts twice; its value stays.
     """
-    users, has_value_G = cell.users, ~np.isnan(value_G)
+    users = cell.users
+    has_value_G = ~np.isnan(value_G)
     rows_G = users.num_rows[has_value_G]
     total_G = rows_G * value_G[has_value_G]
     return RatioOfSums(total_G, rows_G, users.unit_G[has_value_G], cell.num_units)

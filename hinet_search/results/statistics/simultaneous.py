@@ -30,7 +30,8 @@ def holm(p_values: Sequence[float]) -> list[HolmStep]:
     excludes 0 exactly if Holm rejects.
     """
     steps: dict[int, HolmStep] = {}
-    p_holm, level = 0.0, LEVEL
+    p_holm = 0.0
+    level = LEVEL
     ascending = sorted(range(len(p_values)), key=p_values.__getitem__)
     for rank, index in enumerate(ascending):
         remaining = len(p_values) - rank

@@ -34,7 +34,8 @@ def slope_of(metric: Metric, rows: CellRows, scale: Scale) -> Slope:
 
 def _slope_of_ranks(rows: CellRows) -> Slope:
     """The sum of label - other label over the rows around each, by the width they span."""
-    num_rows, label_N = len(rows.label_N), rows.label_N.astype(np.float64)
+    num_rows = len(rows.label_N)
+    label_N = rows.label_N.astype(np.float64)
     most = float(label_N @ (num_rows - 1 - 2 * np.arange(num_rows)))  # largest labels come first
     reach = max(1, int(num_rows * SMOOTHING))
     low_N = np.maximum(np.arange(num_rows) - reach, 0)

@@ -24,7 +24,7 @@ false verdicts stay below the level, most of all if arms are alike. The test doe
 share their seeds: a common shift of a seed only makes the true spread smaller.
 
 If validation chose finalists by the seeds that are opened on test, the means are too good by at
-most s / n^.5 times the luck of each arm (luck.py). What one arm may owe to luck more than the other
+most s / n^.5 times the luck of each arm (results/finalist_values.py). What one arm may owe to luck more than the other
 is squared and added to the variance of the seeds: nothing if both have the same error and luck.
 
 A root mean square (RMSE) of heavy-tailed amounts moves little when the user with most of the error
@@ -54,7 +54,7 @@ class ArmValues:
     A resampling draws `num_units` users. Without resamplings the users' part is unknown; it is
     unknown too if only one side is weighted `by_rows` (records.Resampled). With `one_order` all
     seeds saw the rows in the same order, so their spread lacks the effect of the order. `luck` is
-    in standard errors of their mean (luck.py). Values of a measure that `is_root` are root mean
+    in standard errors of their mean (results/finalist_values.py). Values of a measure that `is_root` are root mean
     squares.
     """
 
@@ -198,7 +198,8 @@ def estimate_of_fixed(left: ArmValues, right: ArmValues) -> Estimate | None:
     The arm's luck is added to the variance of its mean, as in `estimate`.
     None if the arm has fewer than two seeds, or the users are not counted.
     """
-    seeds, users = len(right.values), errors_of_users(left, right)
+    seeds = len(right.values)
+    users = errors_of_users(left, right)
     if seeds < 2 or users is None:
         return None
     variance = float(np.var(right.values, ddof=1)) * (1 + right.luck**2)
@@ -218,7 +219,8 @@ def estimate_of_same_weights(left: ArmValues, right: ArmValues) -> Estimate | No
 
     None if there are fewer than two seeds, or the users are not counted.
     """
-    seeds, users = len(left.values), errors_of_users(left, right)
+    seeds = len(left.values)
+    users = errors_of_users(left, right)
     if seeds < 2 or seeds != len(right.values) or users is None:
         return None
     deviation = float(np.std(np.subtract(left.values, right.values), ddof=1))
@@ -250,7 +252,8 @@ def _user_variance(left: ArmValues, right: ArmValues) -> float | None:
     drawn = len(left.resampled)
     if drawn < 2 or drawn != len(right.resampled) or left.by_rows != right.by_rows:
         return None
-    left_D, right_D = np.array(left.resampled), np.array(right.resampled)
+    left_D = np.array(left.resampled)
+    right_D = np.array(right.resampled)
     difference_D = left_D - right_D
     if left.is_root:
         both = abs(float(np.mean(left.values) + np.mean(right.values)))

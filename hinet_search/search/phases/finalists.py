@@ -192,7 +192,8 @@ class FinalistPhase:
         self._running[key] = runs
         self._begin(key)
         if shared:
-            first_seed, parts = paired_seeds(self._context.spec)[0], tuple(run.key for run in runs)
+            first_seed = paired_seeds(self._context.spec)[0]
+            parts = tuple(run.key for run in runs)
             return Job(key, 1, train_together, TrainingsJob(jobs, parts, first_seed))
         return Job(key, 1, train, jobs[0])
 

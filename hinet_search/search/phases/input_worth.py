@@ -54,7 +54,8 @@ class InputWorthPhase:
         """Return the next training."""
         if not self._waiting:
             return None
-        training, context = self._waiting.pop(0), self._context
+        training = self._waiting.pop(0)
+        context = self._context
         self._running[training.key] = training
         context.progress.start(training.key)
         payload = TrainJob(
@@ -80,7 +81,8 @@ class InputWorthPhase:
     def end(self, key: str, cause: str, *, stopping: bool) -> None:
         """Store the value; the next launch resumes a training that a signal stopped."""
         self._context.progress.running.pop(key)
-        training, outcome = self._running.pop(key), self._outcomes.pop(key, None)
+        training = self._running.pop(key)
+        outcome = self._outcomes.pop(key, None)
         is_cut_off = stopping and isinstance(outcome, TrainingResult) and outcome.stopped
         if isinstance(outcome, TrainingResult) and outcome.best is not None and not is_cut_off:
             value = outcome.best.objective

@@ -47,7 +47,8 @@ class RefitPhase:
         """Return the job of the next run."""
         if not self._waiting:
             return None
-        shipped, context = self._waiting.pop(0), self._context
+        shipped = self._waiting.pop(0)
+        context = self._context
         run = shipped.run
         self._running[run.key] = shipped
         context.progress.start(run.key, passes=None)
@@ -73,7 +74,8 @@ class RefitPhase:
 
     def end(self, key: str, cause: str, *, stopping: bool) -> None:
         """Report the refit; the next launch resumes a refit that a signal stopped."""
-        run, outcome = self._running.pop(key).run, self._outcomes.pop(key, None)
+        run = self._running.pop(key).run
+        outcome = self._outcomes.pop(key, None)
         context = self._context
         context.progress.running.pop(key)
         if isinstance(outcome, Refitted):

@@ -67,7 +67,8 @@ class ScoreTestPhase:
 
         Seeds of an access that was cut off were counted then, and are not counted again.
         """
-        arm, number = run.candidate.arm.name, run.candidate.trial_number
+        arm = run.candidate.arm.name
+        number = run.candidate.trial_number
         if run.seed in self._context.store.accessed_seeds(self._context.fingerprint, arm, number):
             return
         seeds = [waiting.seed for waiting in self._waiting if waiting.candidate == run.candidate]

@@ -65,10 +65,12 @@ class SummaryPhase:
         """Return the job of the next arm."""
         if not self._waiting:
             return None
-        finalist, context = self._waiting.pop(0), self._context
+        finalist = self._waiting.pop(0)
+        context = self._context
         self._running[finalist.key] = finalist
         context.progress.start(finalist.key, passes=None)
-        arm, number = finalist.arm, finalist.trial_number
+        arm = finalist.arm
+        number = finalist.trial_number
         paths = (weights_path(context.artifacts, arm, number, seed) for seed in finalist.seeds)
         payload = SummaryJob(
             dataset=context.dataset,

@@ -79,8 +79,10 @@ class TrialPhase:
 
     def go_on(self, context: PhaseContext, seconds_before: float, most_seconds: float) -> None:
         """Prepare for another round: more trials, or another limit of time."""
-        self._context, self._spec = context, context.spec
-        self._seconds_before, self._most_seconds = seconds_before, most_seconds
+        self._context = context
+        self._spec = context.spec
+        self._seconds_before = seconds_before
+        self._most_seconds = most_seconds
         self._begin()
 
     def _begin(self) -> None:
@@ -111,7 +113,8 @@ class TrialPhase:
         """
         in_time = self._seconds_before + self.seconds <= self._most_seconds
         if not in_time:
-            minutes, names = f"{round(self._most_seconds / 60, 1):g}", ", ".join(self._arms)
+            minutes = f"{round(self._most_seconds / 60, 1):g}"
+            names = ", ".join(self._arms)
             self._say_once(
                 f"time is up after {minutes} minutes of search: no further trial of {names} starts"
             )
@@ -256,7 +259,8 @@ class TrialPhase:
             self._succeeded(arm, number, outcome, running)
         else:
             if isinstance(outcome, TrainingFailed):
-                cause, job = outcome.cause, ""
+                cause = outcome.cause
+                job = ""
             self._failed(arm, number, cause or "ended without a result", job)
         self._context.drop(self._context.checkpoints / key)  # after the trial's end is written
         crash_points.point("after_checkpoints_dropped")
@@ -291,7 +295,9 @@ class TrialPhase:
         arm.finish(number, TrialState.COMPLETE, value, outcome.cost, "")
         counters.done += 1
         if counters.best is None or self._objective.better(value, counters.best):
-            before, counters.best, counters.best_trial = counters.best, value, number
+            before = counters.best
+            counters.best = value
+            counters.best_trial = number
             change = "" if before is None else f" ({difference_text(value - before)})"
             self._watcher.event(
                 Event("best", f"{running.key} {value_text(value)}{change}", running.key, value)
@@ -355,6 +361,10 @@ def _with_same_cause(ends: Sequence[_End], last: _End) -> list[_End]:
 
 def _fill(progress: Progress, name: str, arm: ArmSearch) -> None:
     """Set an arm's counters from the trials of earlier launches."""
-    counts, counters = arm.counts(), progress.arms[name]
-    counters.done, counters.pruned, counters.failed = counts.done, counts.pruned, counts.failed
-    counters.best, counters.best_trial = counts.best, counts.best_trial
+    counts = arm.counts()
+    counters = progress.arms[name]
+    counters.done = counts.done
+    counters.pruned = counts.pruned
+    counters.failed = counts.failed
+    counters.best = counts.best
+    counters.best_trial = counts.best_trial

@@ -44,7 +44,8 @@ def free_cores(wanted: int) -> float:
 
 def _share_of_a_core(seconds: float) -> float:
     """Compute for some seconds; return the share of them in which this thread ran."""
-    began, computed = time.perf_counter(), time.thread_time()
+    began = time.perf_counter()
+    computed = time.thread_time()
     while time.perf_counter() - began < seconds:
         hashlib.sha256(BLOCK).digest()
     return (time.thread_time() - computed) / (time.perf_counter() - began)

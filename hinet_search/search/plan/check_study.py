@@ -49,7 +49,8 @@ def try_study(study: ResolvedStudy) -> ResolvedStudy:
 
 def _import_models(study: ResolvedStudy) -> None:
     """Import every arm's model; ConfigurationError lists those that cannot be imported."""
-    problems, remedies = [], []
+    problems = []
+    remedies = []
     for arm in study.arms:
         try:
             model_module(arm.model)
@@ -62,7 +63,8 @@ def _import_models(study: ResolvedStudy) -> None:
 
 def _wrong_groups(arm: Arm, features: FeatureDefinition) -> list[str]:
     """List values of `features.groups` that name unknown groups, or leave a model no inputs."""
-    known, space = features.group_names, arm.space
+    known = features.group_names
+    space = arm.space
     searched = space.parameters[GROUPS].bounds if GROUPS in space.parameters else ()
     values = [
         value for value in (space.fixed.get(GROUPS, ALL), *searched) if isinstance(value, str)
@@ -88,7 +90,8 @@ def _without_effect(arm: Arm, study: ResolvedStudy) -> list[str]:
 
     A setting that the study fixes for all arms may have no effect in some of them.
     """
-    space, problems = arm.space, []
+    space = arm.space
+    problems = []
     has_sequences = bool(study.spec.data.features.sequences)
     lists = study.spec.data.features.lists.values()
     has_items = any(definition.pooled and definition.item for definition in lists)

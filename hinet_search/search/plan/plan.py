@@ -93,7 +93,8 @@ class Plan:
     def finalist_runs_are_known(self) -> bool:
         """Whether `finalist_runs` is exact, apart from failures: each trial becomes a finalist."""
         spec = self.ready.study.spec
-        top, prunes = spec.finalists.top, spec.pruner.kind != "none"
+        top = spec.finalists.top
+        prunes = spec.pruner.kind != "none"
         return all(arm.trials == 1 or (arm.trials <= top and not prunes) for arm in self.arms)
 
     @property
@@ -199,7 +200,8 @@ def prepare_study(
 
 def _device_of_slots(study: ResolvedStudy) -> ChosenDevice:
     """Return the device to train on; ConfigurationError when the executor hides it from slots."""
-    chosen, executor = choose_device(study.spec.device), study.spec.executor
+    chosen = choose_device(study.spec.device)
+    executor = study.spec.executor
     options = load(EXECUTORS, executor.kind).Options(**executor.options)
     if chosen.device.type == "cuda" and not options.gives_gpus:
         raise ConfigurationError(
@@ -217,7 +219,8 @@ def make_plan(ready: PreparedStudy, probe_seconds: float = PROBE_SECONDS) -> Pla
     All probes together take `probe_seconds` or a little more.
     """
     size_limits = SizeLimits.of(ready.dataset, ready.study)
-    arms, began = ready.study.arms, time.perf_counter()
+    arms = ready.study.arms
+    began = time.perf_counter()
     with prober(ready.dataset, ready.device.device) as probe:
         planned = [
             _arm_plan(size_limits.sized(arm, arms), ready, probe, probe_seconds / len(arms))
@@ -238,7 +241,8 @@ def _default_too_large(arm: Arm, size_limits: SizeLimits) -> list[str]:
 
 
 def _how_to_admit(arm: Arm, dataset: Dataset) -> str:
-    config, most = default_of(arm), arm.space.max_parameters
+    config = default_of(arm)
+    most = arm.space.max_parameters
     total, dense = sizes_of(config, config.features.schema_of(dataset))
     if most is None or total <= most:
         return "raise cost_limit, or lower the defaults of its space"
@@ -260,7 +264,8 @@ def _parameters_that_fit(arm: Arm, dataset: Dataset) -> int:
 
 
 def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> ArmPlan:
-    dataset, spec = ready.dataset, ready.study.spec
+    dataset = ready.dataset
+    spec = ready.study.spec
 
     def size_of(config: TrialConfig) -> int:
         return num_parameters(config, config.features.schema_of(dataset))
@@ -268,7 +273,8 @@ def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> 
     configs = sorted(_configs(arm), key=size_of)
     sizes = [size_of(config) for config in configs]
     middle = len(configs) // 2
-    trials, finalists = arm.most_trials(spec), arm.most_finalists(spec)
+    trials = arm.most_trials(spec)
+    finalists = arm.most_finalists(spec)
     middle_config = configs[middle] if trials > 1 else default_of(arm)  # the only trial is trial 0
     try:
         typical = probe(middle_config, seconds / 2)

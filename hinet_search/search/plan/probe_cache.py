@@ -6,8 +6,9 @@ Only measurements are cached: the checks of a study run every time.
 import hashlib
 import platform
 import time
+from bisect import bisect_right
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,7 +17,6 @@ from pydantic import TypeAdapter, ValidationError
 from hinet_search.common.errors import DiskFull
 from hinet_search.common.files import replacing
 from hinet_search.common.plugins import allowed
-from hinet_search.search.plan.fit_budget import fit_budget
 from hinet_search.search.plan.plan import PROBE_SECONDS, ArmPlan, Plan, PreparedStudy, make_plan
 from hinet_search.study.launch_options import num_cores
 from hinet_search.study.load_study import Arm
@@ -104,3 +104,26 @@ def _code() -> str:
         digest.update(path.relative_to(_PACKAGE).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def fit_budget(plan: Plan) -> Plan:
+    """Return the plan with the trials that fit into the study's budget of time, at least one.
+
+    A launch goes by what its trials really take: pruning makes room for more. It trains the default
+    of every arm in any case.
+    """
+    budget = plan.ready.study.spec.budget
+    if budget is None:
+        return plan
+    numbers = range(1, max(arm.trials for arm in plan.arms) + 1)
+    fitting = bisect_right(numbers, 60 * budget, key=lambda n: _with_trials(plan, n).seconds)
+    return _with_trials(plan, max(1, fitting))
+
+
+def _with_trials(plan: Plan, trials: int) -> Plan:
+    finalists = plan.ready.study.spec.finalists.most(trials)
+    arms = (
+        replace(arm, trials=min(arm.trials, trials), finalists=min(arm.finalists, finalists))
+        for arm in plan.arms
+    )
+    return replace(plan, arms=tuple(arms))

@@ -57,7 +57,8 @@ class SizeLimits:
     def _too_many_parameters(
         self, arm: Arm, config: TrialConfig, own: TrialConfig | None, schema: Schema
     ) -> str:
-        size, most = num_parameters(config, schema), arm.space.max_parameters
+        size = num_parameters(config, schema)
+        most = arm.space.max_parameters
         if most is None or size <= most:
             return ""
         of_default = num_parameters(own, own.features.schema_of(self.dataset)) if own else 0
@@ -82,11 +83,13 @@ class SizeLimits:
             return ""
         flops = flops_of(config, schema)
         allowed = int(self.cost_limit * flops_of(self.yardstick, schema))
-        times, whose = self.cost_limit, "the default HiNet's are"
+        times = self.cost_limit
+        whose = "the default HiNet's are"
         own_times = max(1.0, self.cost_limit)
         own_allowed = int(own_times * flops_of(own, schema)) if own else 0
         if own_allowed > allowed:
-            times, allowed = own_times, own_allowed
+            times = own_times
+            allowed = own_allowed
             whose = f"its default's at the size of {arm.size_of} are"
         if flops <= allowed:
             return ""

@@ -129,7 +129,8 @@ class TeacherStored:
 def select_members(job: SelectJob, emit: Emit, should_stop: ShouldStop) -> None:  # noqa: ARG001
     """Emit a Selected; the models are not needed."""
     dataset = reopen(job.dataset)
-    schema, valid = dataset.full_schema, dataset.valid
+    schema = dataset.full_schema
+    valid = dataset.valid
     cells = schema.cells
     logits_MRT = np.stack([read_scores(path, "valid", valid) for path in job.scores])
     runs = ScoredRuns(logits_MRT, valid.labels_RT, valid.scenario_R, valid.user_R, cells)
@@ -179,7 +180,8 @@ def score_ensemble(job: ScoreEnsembleJob, emit: Emit, should_stop: ShouldStop) -
     scores = {"test_logits": torch.from_numpy(logits_RT)}
     link.retry(lambda: save_tensors(scores, job.path))
     dataset = open_dataset(job.members[0].model.dataset)
-    cells, test = dataset.full_schema.cells, dataset.test
+    cells = dataset.full_schema.cells
+    test = dataset.test
     rows = ScoredRows(logits_RT[None], test.labels_RT, test.scenario_R, test.user_R, cells)
     values = cell_values(logits_RT, test, cells, further=job.further)
     emit(EnsembleOnTest(values, resampled(rows, headline=job.headline, seed=job.seed)))

@@ -49,9 +49,11 @@ def refit(job: RefitJob, emit: Emit, should_stop: ShouldStop) -> None:
     Errors: DiskFull if the disk stays full, MemoryError with the batch size.
     """
     limit_threads()
-    training, link = job.training, CoordinatorLink(emit, should_stop)
+    training = job.training
+    link = CoordinatorLink(emit, should_stop)
     allow_only(training.plugins)
-    config, device = training.config, choose_device(training.device).device
+    config = training.config
+    device = choose_device(training.device).device
     forget_copies()  # of the training rows alone
     with device_errors(device, f"batch size {config.train.batch_size:,}", link):
         dataset, schema = config.features.view(open_dataset(training.dataset))

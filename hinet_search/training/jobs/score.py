@@ -83,7 +83,8 @@ def read_scores(path: Path, split: str, columns: Columns) -> NDArray[np.float32]
 
     Errors: DataError if the file is damaged or does not fit the rows of the split.
     """
-    name, shape = _logits(split), columns.labels_RT.shape
+    name = _logits(split)
+    shape = columns.labels_RT.shape
     scores = read_tensors(path, LAUNCH_AGAIN).get(name)
     if scores is None or scores.dtype != torch.float32 or scores.shape != shape:
         got = "none" if scores is None else f"{list(scores.shape)} of {scores.dtype}"

@@ -63,7 +63,8 @@ def _stale_tests(dataset: Dataset, job: SummaryJob) -> Iterator[tuple[str, Stale
 
     Seeds that an earlier version has scored lack some.
     """
-    test, cells = dataset.test, dataset.full_schema.cells
+    test = dataset.test
+    cells = dataset.full_schema.cells
     for access in dataset.stale_test:
         split = stale_split(access)
         if all(has_scores(path, split) for path in job.scores):
@@ -75,7 +76,8 @@ def _stale_tests(dataset: Dataset, job: SummaryJob) -> Iterator[tuple[str, Stale
 
 
 def _resampled(score_SRT: NDArray[np.float32], dataset: Dataset, job: SummaryJob) -> Resampled:
-    test, cells = dataset.test, dataset.full_schema.cells
+    test = dataset.test
+    cells = dataset.full_schema.cells
     scored = ScoredRows(score_SRT, test.labels_RT, test.scenario_R, test.user_R, cells)
     return resampled(scored, headline=job.headline, seed=job.seed)
 

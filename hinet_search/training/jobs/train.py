@@ -110,8 +110,10 @@ def _train_on(
 
     What this holds on the device is free again when it returns.
     """
-    jobs, links = list(waiting), list(waiting.values())
-    config, objective = jobs[0].config, objective_named(jobs[0].objective)
+    jobs = list(waiting)
+    links = list(waiting.values())
+    config = jobs[0].config
+    objective = objective_named(jobs[0].objective)
     dataset, schema = config.features.view(open_dataset(jobs[0].dataset))
     models = [
         trainable(seeded_model(partial(job.config.build, schema), job.seed), schema, device)
@@ -128,7 +130,8 @@ def _train_on(
             link.emit(_cost_before(model, dataset))
 
     def ended(number: int, outcome: Outcome) -> None:
-        job, link = jobs[number], links[number]
+        job = jobs[number]
+        link = links[number]
         if isinstance(outcome, Diverged):
             link.emit(TrainingFailed(f"diverged: {outcome}"))
         else:
@@ -197,7 +200,8 @@ def _trained(
         cost = replace(cost, milliseconds_per_100=model.milliseconds_per_100(dataset.valid))
     if job.weights is None or best is None or result.stopped:
         return TrainingResult(best, result.stopped, cost)
-    weights, path = model.model.state_dict(), job.weights
+    weights = model.model.state_dict()
+    path = job.weights
     scores = {"valid_logits": torch.from_numpy(model.scores(dataset.valid))}
     retry(lambda: save_tensors(scores, scores_path(path)))
     retry(lambda: save_tensors(weights, path))
