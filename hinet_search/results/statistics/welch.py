@@ -24,8 +24,9 @@ false verdicts stay below the level, most of all if arms are alike. The test doe
 share their seeds: a common shift of a seed only makes the true spread smaller.
 
 If validation chose finalists by the seeds that are opened on test, the means are too good by at
-most s / n^.5 times the luck of each arm (results/finalist_values.py). What one arm may owe to luck more than the other
-is squared and added to the variance of the seeds: nothing if both have the same error and luck.
+most s / n^.5 times the luck of each arm (results/finalist_values.py). What one arm may owe to luck
+more than the other is squared and added to the variance of the seeds: nothing if both have the same
+error and luck.
 
 A root mean square (RMSE) of heavy-tailed amounts moves little when the user with most of the error
 is drawn more often, so its resamplings vary too little. Of two arms the lower root is that of the
@@ -54,8 +55,8 @@ class ArmValues:
     A resampling draws `num_units` users. Without resamplings the users' part is unknown; it is
     unknown too if only one side is weighted `by_rows` (records.Resampled). With `one_order` all
     seeds saw the rows in the same order, so their spread lacks the effect of the order. `luck` is
-    in standard errors of their mean (results/finalist_values.py). Values of a measure that `is_root` are root mean
-    squares.
+    in standard errors of their mean (results/finalist_values.py). Values of a measure that
+    `is_root` are root mean squares.
     """
 
     values: tuple[float, ...]
