@@ -78,8 +78,8 @@ class ModelFile(Frozen):
 
     `name` is that of an arm, a student or `ensemble`. `inputs` are what all models together read,
     `data` is the fingerprint of the study's data. The weights of all members sum to 1. Cells that
-    `calibration` does not name keep their probabilities. `rows` is None in folders of earlier
-    versions; `newer` are the fits on newer rows since the study, the latest last.
+    `calibration` does not name keep their probabilities. `newer` are
+    the fits on newer rows since the study, the latest last.
     """
 
     format: Literal[2]
@@ -90,8 +90,8 @@ class ModelFile(Frozen):
     inputs: Inputs
     data: Text
     versions: dict[Text, Text]
+    rows: StudyRows
     calibration: tuple[CalibratedCell, ...] = ()
-    rows: StudyRows | None = None
     newer: tuple[NewerFit, ...] = ()
 
     @model_validator(mode="after")

@@ -364,7 +364,7 @@ def _write(scorer: _Scorer, frame: pl.DataFrame, to: Path) -> None:
 def user_column(exported: ExportedModel, names: Collection[str]) -> str | None:
     """The column of users that the study named, if rows with columns of these names have it."""
     rows = exported.file.rows
-    return rows.user if rows is not None and rows.user in names else None
+    return rows.user if rows.user in names else None
 
 
 def user_numbers(values: pl.Series | None, num_rows: int) -> NDArray[np.int32]:

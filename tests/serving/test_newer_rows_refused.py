@@ -8,8 +8,6 @@ import pytest
 
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError
-from hinet_search.serving.sealed import seal
-from hinet_search.study.yaml_file import read
 from tests.serving.newer_shop import newer_rows, written
 from tests.serving.shop import Shop
 
@@ -81,16 +79,3 @@ def test_trees_alone_are_refused_by_name(shop: Shop, tmp_path: Path) -> None:
     folder = shop.export("trees", tmp_path / "trees").folder
     with pytest.raises(ConfigurationError, match=r"some member must be a network.* arm 'trees'"):
         hs.refit(folder, written(newer_rows(), tmp_path), tmp_path / "m")
-
-
-def test_a_folder_of_an_earlier_version_is_to_be_exported_again(shop: Shop, tmp_path: Path) -> None:
-    folder = shop.export("hinet", tmp_path / "old").folder
-    tree = read(folder / "config.yaml").tree
-    lines = (folder / "config.yaml").read_text().splitlines()
-    start = lines.index("rows:")
-    kept = [*lines[:start], *lines[start + 1 + len(tree["rows"]) :]]
-    (folder / "config.yaml").write_text("\n".join(kept) + "\n")
-    seal(folder)
-    with pytest.raises(DataError, match="it was exported by an earlier version") as refused:
-        hs.refit(folder, written(newer_rows(), tmp_path), tmp_path / "m")
-    assert refused.value.remedy == "export the model again"

@@ -122,7 +122,7 @@ def fit_again(
 
     `say` is called with a line before each long step and after each evaluation.
     Errors: ConfigurationError for options out of range and for models that are no networks;
-    DataError for a folder of an earlier version, for wrong rows, and for a training that diverges;
+    DataError for wrong rows and for a training that diverges;
     EnvironmentFault if memory runs out or the folder cannot be written.
     """
     _refuse_options(options)
@@ -163,7 +163,7 @@ def _read(
 ) -> NewerRows:
     """Read the rows; DataError if the folder has learned from them, as labels would count twice."""
     say(f"reading {path}")
-    study_rows = _study_rows(exported)
+    study_rows = exported.file.rows
     newer = read_newer_rows(exported, study_rows, path, options.held_out, to.absolute().parent)
     if any(fit.rows == newer.digest for fit in exported.file.newer):
         raise DataError(
@@ -171,16 +171,6 @@ def _read(
             remedy="name newer rows, or the folder from before its fit on these",
         )
     return newer
-
-
-def _study_rows(exported: ExportedModel) -> StudyRows:
-    if exported.file.rows is None:
-        raise DataError(
-            f"{exported.folder}: must say which columns hold users and time, but does not: it was "
-            "exported by an earlier version",
-            remedy="export the model again",
-        )
-    return exported.file.rows
 
 
 @dataclass(frozen=True)
@@ -202,7 +192,7 @@ class _Fit:
 def _fit(
     exported: ExportedModel, newer: NewerRows, options: FitOptions, say: Callable[[str], None]
 ) -> _Fit:
-    study_rows = _study_rows(exported)
+    study_rows = exported.file.rows
     objective = objective_named(study_rows.objective)
     warning = counted_again(exported.encoder, newer)
     if warning:

@@ -136,6 +136,11 @@ def _profile(encoder: Encoder, tasks: Mapping[str, TaskDefinition]) -> Profile:
     )
 
 
+STUDY_ROWS = StudyRows(
+    user=None, time=None, minimum_frequency=1, objective="mean_auc", calibrated=False
+)
+
+
 def write_export(
     folder: Path,
     features: Mapping[str, object] = PLAIN,
@@ -144,7 +149,7 @@ def write_export(
     not_finite: str = "refuse",
     seed: int = 0,
     absent_cells: tuple[tuple[str, str], ...] = (),
-    study_rows: StudyRows | None = None,
+    study_rows: StudyRows = STUDY_ROWS,
     amount_units: Mapping[str, float] = MappingProxyType({}),
     tasks: Mapping[str, TaskDefinition] | None = None,
 ) -> Path:
