@@ -94,12 +94,13 @@ class NewerWorld:
         choosing, judging = rows.where(~is_judging_R), rows.where(is_judging_R)
         objective = objective_named(self.objective)
         values_P = [
-            objective(measure(each_RT[~is_judging_R], choosing, CELLS, "").cells)
+            objective(measure(objective, each_RT[~is_judging_R], choosing, CELLS, "").cells)
             for each_RT in stops_PRT
         ]
         best_RT = stops_PRT[int(np.argmax(values_P) if objective.maximize else np.argmin(values_P))]
         before, after = (
-            measure(each_RT[is_judging_R], judging, CELLS, "") for each_RT in (shipped_RT, best_RT)
+            measure(objective, each_RT[is_judging_R], judging, CELLS, "")
+            for each_RT in (shipped_RT, best_RT)
         )
         return compare(objective, judging, CELLS, before, after)
 

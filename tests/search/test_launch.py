@@ -184,7 +184,7 @@ def _finished(database: Path) -> int:
         closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as reading,
     ):
         (number,) = reading.execute(
-            "SELECT count(*) FROM trials WHERE state = 'COMPLETE'"
+            "SELECT count(*) FROM hs_trial WHERE state = 'complete'"
         ).fetchone()
         return int(number)
     return 0
