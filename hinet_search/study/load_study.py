@@ -12,7 +12,7 @@ from hinet_search.common.errors import ConfigurationError, ErrorCollector, did_y
 from hinet_search.common.plugins import names
 from hinet_search.results.records import TAUGHT, Start
 from hinet_search.study.data_definition import DataDefinition
-from hinet_search.study.distributions import Value
+from hinet_search.study.distributions import Categorical, Value
 from hinet_search.study.find_file import find, is_known
 from hinet_search.study.overrides import with_overrides
 from hinet_search.study.parameter_changes import (
@@ -235,8 +235,7 @@ def _arm(
 ) -> Arm:
     """Resolve one arm: its model, its space, and the study's and its own changes to the space."""
     model, space = _model_and_space(name, arm, file)
-    if not spec.data.features.sequences:
-        space = space.without_parameters([SEQUENCE_READER])
+    space = _with_reader(space, spec.data)
     for of_key, place_of_key in changes:
         space = changed(space, of_key, place_of_key)
     for key, value in spec.fixed.items():
@@ -268,6 +267,21 @@ def _arm(
     if spec.portfolio:
         starts += portfolio(space)
     return Arm(name, model, space, file.place(("arms", name)), size_of, starts)
+
+
+def _with_reader(space: SearchSpace, data: DataDefinition) -> SearchSpace:
+    """Let a search of the reader of sequences begin with that of the definition.
+
+    Where sequences have none or different ones in the definition, none is searched.
+    """
+    searched = space.parameters.get(SEQUENCE_READER)
+    if not isinstance(searched, Categorical):
+        return space
+    readers = {sequence.reader for sequence in data.features.sequences.values()}
+    if len(readers) != 1 or not readers <= set(searched.choices):
+        return space.without_parameters([SEQUENCE_READER])
+    beginning = searched.model_copy(update={"default": readers.pop()})
+    return replace(space, parameters={**space.parameters, SEQUENCE_READER: beginning})
 
 
 def _refuse_teacher(name: str, space: SearchSpace, spec: StudySpec, file: YamlFile) -> None:

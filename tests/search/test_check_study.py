@@ -105,10 +105,12 @@ def test_shipped_spaces_search_the_reader_only_where_the_data_have_sequences() -
     arms = "arms: {mmoe: }\nreference: mmoe\n"
     (without,) = tried(arms).arms
     assert SEQUENCE_READER not in without.space.parameters
-    sequences = "  data.features.sequences: {seen: {of: user_id, items: [item_id]}}\n"
-    clock = "  data.time_unit: s\n"
-    (searched,) = tried(f"{arms}variants:\n seen:\n{clock}{sequences}").arms
-    assert searched.space.default()[SEQUENCE_READER] == "din"
+    head = f"{arms}variants:\n seen:\n  data.time_unit: s\n  data.features.sequences:\n"
+    seen = "   seen: {of: user_id, items: [item_id], reader: mean}\n"
+    (searched,) = tried(head + seen).arms
+    assert searched.space.default()[SEQUENCE_READER] == "mean"
+    (unlike,) = tried(head + seen + "   shown: {of: item_id, items: [user_id]}\n").arms
+    assert SEQUENCE_READER not in unlike.space.parameters
 
 
 def test_a_group_that_is_no_text_is_one_problem() -> None:
