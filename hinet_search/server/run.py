@@ -106,7 +106,7 @@ async def _serve(options: ServerOptions, listener: socket.socket, stop: Event, l
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        server = _Server(config)
+        server = _PatientServer(config)
         server.should_exit = stop.is_set()
         serving = asyncio.create_task(server.serve([listener]))
         keeping = asyncio.create_task(_keep_loaded(current, options, log))
@@ -132,7 +132,7 @@ async def _keep_loaded(current: CurrentModel, options: ServerOptions, log: Log) 
     await keep_current(current, hangup, loaded, watch=options.watch)
 
 
-class _Server(uvicorn.Server):
+class _PatientServer(uvicorn.Server):
     """A server whose system keeps many clients waiting, though few are accepted at once.
 
     uvicorn has one number for both.

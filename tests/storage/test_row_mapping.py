@@ -2,7 +2,8 @@
 
 import json
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -41,6 +42,10 @@ SETTINGS = settings(max_examples=30, deadline=None)
 
 # NaN differs from itself, so equality is asked of infinities and numbers here, and of NaN below.
 st.register_type_strategy(float, st.floats(allow_nan=False))
+# JSON has one kind of mapping: a record that is read has dictionaries.
+st.register_type_strategy(
+    Mapping, lambda kind: st.dictionaries(*(st.from_type(part) for part in get_args(kind)))
+)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
