@@ -35,6 +35,7 @@ from hinet_search.serving.compiled.scoring import ScenarioScoring
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import History
 from hinet_search.serving.inputs import PROBABILITIES, Inputs, ScenarioInput
+from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.members import ExportedMember
 from hinet_search.serving.model_file import ModelFile, ModelOfFile, WeightedSeed
 from hinet_search.serving.model_folder import ExportedModel
@@ -139,6 +140,9 @@ def _file(config: TrialConfig, encoder: Encoder) -> ModelFile:
         inputs=encoder.inputs,
         data="benchmark",
         versions={},
+        rows=StudyRows(
+            user=None, time=None, minimum_frequency=1, objective="mean_auc", calibrated=False
+        ),
     )
 
 
