@@ -151,10 +151,10 @@ def test_within_users_rows_without_a_user_do_not_count(file: str) -> None:
     metric = METRIC_OF_FILE[file]
     pairs = [(0.0, 0), (1.0, 1)]
     of_users = [PlainRow(score, label, 3, is_amount=False) for score, label in pairs]
-    of_nobody = [PlainRow(-score, label, None, is_amount=False) for score, label in pairs]
+    without_user = [PlainRow(-score, label, None, is_amount=False) for score, label in pairs]
     if metric.within_users:
-        assert metric.value(cell_of([*of_users, *of_nobody], BERNOULLI)) == 1.0
-        assert metric.value(cell_of(of_nobody, BERNOULLI)) is None
+        assert metric.value(cell_of([*of_users, *without_user], BERNOULLI)) == 1.0
+        assert metric.value(cell_of(without_user, BERNOULLI)) is None
 
 
 @pytest.mark.parametrize("file", METRIC_OF_FILE)

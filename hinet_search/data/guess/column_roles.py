@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import polars as pl
 
 from hinet_search.common.amounts import percent
-from hinet_search.data.guess import names
+from hinet_search.data.guess import label_values, names
 from hinet_search.data.guess.column_facts import (
     ColumnFacts,
     feature_reason,
@@ -16,7 +16,6 @@ from hinet_search.data.guess.column_facts import (
     name_reason,
     unusable_reason,
 )
-from hinet_search.data.guess.label_values import FEW_NUMBERS, has_amounts, holds_few_counts
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.guess.split_columns import find_split, split_reason
 from hinet_search.data.raw_values import listed
@@ -24,8 +23,6 @@ from hinet_search.study.data_definition import truth_column
 
 MAX_SCENARIOS = 30
 COUNTS_AS_A_1 = "a value above 0 counts as a 1"
-KNOWN_BEFORE = "an outcome? if it is known before, list it as a feature"
-OR_A_TASK = "to predict it, make it a task (kind: amount)"
 LABEL_OR_FEATURE = "a label, or a feature that is known before?"
 OTHER_TASK = "named like a task, and no task of this study"
 NEARLY_ALL = 0.95  # of the rows; distinct values are counted approximately
@@ -60,7 +57,9 @@ def guess_roles(columns: Sequence[ColumnFacts], known: KnownRoles | None = None)
     unfit = _reasons(rest, lambda column: _why_no_feature(column, truths))
     fit = [column for column in rest if column.name not in unfit]
     outcomes = [given[name] for name in known.never_features]
-    outcomes += [ColumnRole(task.column, OTHER_TASK, KNOWN_BEFORE) for task in other_tasks]
+    outcomes += [
+        ColumnRole(task.column, OTHER_TASK, label_values.KNOWN_BEFORE) for task in other_tasks
+    ]
     outcomes += [_outcome(column) for column in fit if _is_outcome(column)]
     fit = _without(fit, outcomes)
     categorical, numeric = _features(fit)
@@ -192,7 +191,7 @@ def _named_tasks(columns: Sequence[ColumnFacts]) -> list[ColumnRole]:
     """Yes/no columns and counts that are named like a task."""
     named = [column for column in columns if _has_word(column, names.TASK_WORDS)]
     tasks = [_label(column, "") for column in named if column.positive]
-    counts = [column for column in named if holds_few_counts(column)]
+    counts = [column for column in named if label_values.holds_few_counts(column)]
     return tasks + [ColumnRole(column, "counts", COUNTS_AS_A_1) for column in counts]
 
 
@@ -202,7 +201,7 @@ def _label(column: ColumnFacts, doubt: str) -> ColumnRole:
 
 def label_in_words(column: ColumnFacts) -> str:
     """Say what a label holds: `0 and 1, 37 % of rows`, or `amounts, 0 to 600`."""
-    if has_amounts(column):
+    if label_values.has_amounts(column):
         return f"amounts, {_range(column)}"
     values = ["0", "1"] if column.is_number else sorted(value for value, _ in column.values)
     return f"{' and '.join(values)}, {percent(_positive_rate(column))} of rows"
@@ -291,7 +290,7 @@ def _id_column(
     )
     if _has_word(best, names.ID_WORDS):
         return ColumnRole(best, counted(best))
-    if best.num_values <= FEW_NUMBERS:
+    if best.num_values <= label_values.FEW_NUMBERS:
         return None
     return ColumnRole(best, counted(best), "an id?")
 
@@ -361,12 +360,9 @@ def _is_outcome(column: ColumnFacts) -> bool:
 
 
 def _outcome(column: ColumnFacts) -> ColumnRole:
-    return ColumnRole(column, "sounds like something known only afterwards", why_check(column))
-
-
-def why_check(outcome: ColumnFacts) -> str:
-    """Say what an outcome may be instead: a feature, or a task if it has amounts."""
-    return f"{KNOWN_BEFORE}; {OR_A_TASK}" if has_amounts(outcome) else KNOWN_BEFORE
+    return ColumnRole(
+        column, "sounds like something known only afterwards", label_values.why_check(column)
+    )
 
 
 def _features(columns: Sequence[ColumnFacts]) -> tuple[list[ColumnRole], list[ColumnRole]]:
@@ -391,7 +387,7 @@ def _holds_amounts(column: ColumnFacts) -> bool:
     if not column.is_number or is_id:
         return False
     may_be_code = column.dtype.is_integer() or (column.is_text and column.is_whole)
-    return not may_be_code or column.num_values > FEW_NUMBERS
+    return not may_be_code or column.num_values > label_values.FEW_NUMBERS
 
 
 def _range(column: ColumnFacts) -> str:

@@ -1,9 +1,11 @@
-"""Label values: whether a column that is a label holds few counts, or amounts."""
+"""Label values: whether a column that is a label, or may be one, holds few counts, or amounts."""
 
 from hinet_search.data.guess import names
 from hinet_search.data.guess.column_facts import ColumnFacts
 
 FEW_NUMBERS = 50  # up to so many distinct whole numbers are taken for codes, more for amounts
+KNOWN_BEFORE = "an outcome? if it is known before, list it as a feature"
+OR_A_TASK = "to predict it, make it a task (kind: amount)"
 
 
 def holds_few_counts(column: ColumnFacts) -> bool:
@@ -22,3 +24,10 @@ def has_amounts(column: ColumnFacts) -> bool:
         return False
     is_yes_or_no = bool(column.positive) or holds_few_counts(column)
     return bool(column.low >= 0) and column.num_values > 1 and not is_yes_or_no
+
+
+def why_check(outcome: ColumnFacts) -> str:
+    """Say what an outcome may be instead: a feature, or a task if it has amounts."""
+    if not has_amounts(outcome):
+        return KNOWN_BEFORE
+    return f"{KNOWN_BEFORE}; {OR_A_TASK}"

@@ -19,7 +19,7 @@ from hinet_search.common.amounts import percent
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.frequent import is_positive
 from hinet_search.data.guess.column_facts import ColumnFacts
-from hinet_search.data.guess.column_roles import why_check
+from hinet_search.data.guess.label_values import why_check
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.table_sample import TableSample
 from hinet_search.data.text_numbers import parsed
