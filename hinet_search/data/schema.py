@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY
 from hinet_search.results.cells import Cell, CellName, amount_tasks, has_task, make_cells
-from hinet_search.study.feature_definition import Pooling
+from hinet_search.study.feature_definition import (
+    LEFT_OUT_IF_STANDARDISED,
+    NumberEncoding,
+    Pooling,
+)
 from hinet_search.study.sequence_definition import SequenceReader
 
 
@@ -57,7 +61,8 @@ class Schema:
     with a vocabulary of its own. `numeric` names the numeric inputs, with the flags of missing
     values. `absent_cells` are the (scenario, task) without labels, `amount_units` the tasks of
     amounts with what a label of 1 stands for; where there are none, a schema is written without
-    the key. So it is of `sequences`, whose lists come last, those of a sequence side by side.
+    the key. So it is of `sequences`, whose lists come last, those of a sequence side by side, and
+    of a `number_encoding` that a model does not have.
     """
 
     scenarios: tuple[str, ...]
@@ -69,6 +74,7 @@ class Schema:
     absent_cells: Annotated[tuple[CellName, ...], LEFT_OUT_IF_EMPTY] = ()
     amount_units: Annotated[tuple[tuple[str, float], ...], LEFT_OUT_IF_EMPTY] = ()
     sequences: Annotated[tuple[SequenceField, ...], LEFT_OUT_IF_EMPTY] = ()
+    number_encoding: Annotated[NumberEncoding, LEFT_OUT_IF_STANDARDISED] = "standardised"
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -124,13 +130,12 @@ class Schema:
         """The slots of every list of a sequence."""
         return self.list_named(sequence.gap).length
 
-    def with_reader(self, reader: SequenceReader | None) -> "Schema":
-        """The schema with this reader of every sequence; with None as it is."""
-        if reader is None:
-            return self
-        return replace(
-            self, sequences=tuple(replace(each, reader=reader) for each in self.sequences)
-        )
+    def read_by(self, reader: SequenceReader | None, number_encoding: NumberEncoding) -> "Schema":
+        """The schema with this encoding of numbers, and this reader of every sequence if any."""
+        sequences = self.sequences
+        if reader is not None:
+            sequences = tuple(replace(each, reader=reader) for each in sequences)
+        return replace(self, sequences=sequences, number_encoding=number_encoding)
 
     @property
     def num_slots(self) -> int:

@@ -35,6 +35,8 @@ from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
 Pooling = Literal["mean", "attention"]
+NumberEncoding = Literal["standardised", "bins", "piecewise", "periodic"]
+LEFT_OUT_IF_STANDARDISED = Field(exclude_if=lambda value: value == "standardised")
 STATISTICS = "statistics"
 LISTS = "lists"
 MATCHES = "matches"
@@ -183,6 +185,12 @@ class FeatureDefinition(Frozen):
             SEQUENCES: bool(self.sequences),
         }
         return (*(name for name in DERIVED if is_defined[name]), *self.groups)
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether any input is a number, of a column or derived."""
+        derived = (self.statistics, self.matches, self.events, self.session)
+        return bool(self.numeric) or any(each is not None for each in derived)
 
     def leaves_inputs(self, groups: str) -> bool:
         """Whether a model has any input with this (valid) value of `features.groups`."""

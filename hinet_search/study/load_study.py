@@ -36,6 +36,7 @@ PASSES = "train.passes"
 EVALUATIONS = "train.evaluations_per_pass"
 DENSE_PARAMETERS = "model.dense_parameters"
 SEQUENCE_READER = "features.sequence_reader"
+NUMBER_ENCODING = "features.number_encoding"
 OF_TEACHER = ("train.teacher_weight", "train.teacher_temperature")
 
 Changes = tuple[Mapping[str, ParameterChange], Place]  # changes to parameters, and where

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.schema import Schema
-from hinet_search.models.layers.contracts import LengthAware, PassAware
+from hinet_search.models.layers.contracts import LengthAware, NumberAware, PassAware
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import CellValue, EvaluationRecord
 from hinet_search.training.best_weights import Best, keep_best
@@ -204,6 +204,8 @@ def begin(
     for part in model.modules():
         if isinstance(part, LengthAware):
             part.begin_training(run.schedule.steps_per_announcement)
+        if isinstance(part, NumberAware):
+            part.begin_with(dataset.train.numeric_RN)
     readings = StepLog(config.learning_rate, at_once=device.type == "cpu")
     return run, TrainingState(keep_best(model, conditions.objective), readings, began=began)
 

@@ -17,7 +17,11 @@ from hinet_search.data.schema import Schema
 from hinet_search.models.layers.protocol import ProtocolConfig, build_in_protocol
 from hinet_search.results.input_groups import ALL
 from hinet_search.study.distributions import Value
-from hinet_search.study.feature_definition import Pooling
+from hinet_search.study.feature_definition import (
+    LEFT_OUT_IF_STANDARDISED,
+    NumberEncoding,
+    Pooling,
+)
 from hinet_search.study.load_study import MODELS
 from hinet_search.study.sequence_definition import SequenceReader
 from hinet_search.study.validation_messages import Location
@@ -31,18 +35,20 @@ class FeatureConfig(Frozen):
 
     Ids rarer than `minimum_frequency` in training become 0 = unknown. `groups` is `all`, `none`
     (only the ungrouped features) or names of groups joined by `+`. `pooling` replaces that of every
-    list, `sequence_reader` that of every sequence.
+    list, `sequence_reader` that of every sequence. `number_encoding` is how a network reads
+    numbers, beside their standardised values (models/layers/number_encoding.py); trees need none.
     """
 
     minimum_frequency: Large = 1
     groups: str = ALL
     pooling: Pooling | None = None
     sequence_reader: Annotated[SequenceReader | None, LEFT_OUT_IF_NONE] = None
+    number_encoding: Annotated[NumberEncoding, LEFT_OUT_IF_STANDARDISED] = "standardised"
 
     def schema_of(self, dataset: Dataset) -> Schema:
         """Return the schema of the chosen inputs; no data are copied."""
         schema = dataset.schema(self.minimum_frequency, self.groups, self.pooling)
-        return schema.with_reader(self.sequence_reader)
+        return schema.read_by(self.sequence_reader, self.number_encoding)
 
     def view(self, dataset: Dataset) -> tuple[Dataset, Schema]:
         """Return the data with only the chosen inputs, and their schema."""

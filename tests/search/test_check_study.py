@@ -101,6 +101,17 @@ def test_a_reader_needs_a_sequence() -> None:
     assert said == (f"s.yaml:{LINE + 2}:9: {wanted}",)
 
 
+def test_an_encoding_of_numbers_needs_a_number() -> None:
+    key = "features.number_encoding"
+    arms = f"arms: {{mmoe: , trees: }}\nreference: mmoe\nfixed: {{{key}: bins}}\n"
+    mmoe, trees = tried(arms).arms
+    assert mmoe.space.fixed[key] == trees.space.fixed[key] == "bins"
+    said = refusal(f"{arms}variants:\n bare: {{data.features.numeric: []}}\n")
+    wanted = f"s.yaml:{LINE + 2}:9: {key} needs a number among the inputs "
+    wanted += "(features.numeric, statistics, matches, events or session), got none"
+    assert set(said) == {wanted}
+
+
 def test_shipped_spaces_search_the_reader_only_where_the_data_have_sequences() -> None:
     arms = "arms: {mmoe: }\nreference: mmoe\n"
     (without,) = tried(arms).arms

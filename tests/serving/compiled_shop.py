@@ -74,9 +74,9 @@ class Written:
         return self.export.folder
 
 
-def export_shop(folder: Path) -> Written:
+def export_shop(folder: Path, text: str = STUDY) -> Written:
     """Launch the study in a folder, and export its arm as graphs of both formats."""
-    study = str(launch_shop(folder, table(), STUDY).study)
+    study = str(launch_shop(folder, table(), text).study)
     options = {"formats": ("onnx", "torch"), "output": folder / "out"}
     export = hs.export(study, folder / "model", arm="shared_bottom", **options)
     exported = open_folder(export.folder, CPU)

@@ -7,6 +7,8 @@ Every model is an `nn.Module` built as `Model(config, schema)`. Its `forward(bat
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from hinet_search.models.layers.batch import Batch
@@ -27,6 +29,14 @@ class LengthAware(Protocol):
 
     def begin_training(self, steps_per_pass: int) -> None:
         """Receive the steps of a pass; called before the first step, and where one resumes."""
+
+
+@runtime_checkable
+class NumberAware(Protocol):
+    """A model, or a part of one, that depends on how the numbers of training rows are spread."""
+
+    def begin_with(self, number_RN: NDArray[np.float32]) -> None:
+        """Receive the numbers (R, N) of training rows; called before the first step, as above."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from torch.nn.functional import embedding
 
 from hinet_search.data.schema import Schema, SequenceField
 from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.number_encoding import make_number_encoding
 from hinet_search.models.layers.sequence_readers import make_reader
 
 INITIAL_STD = 0.01
@@ -53,12 +54,13 @@ class EmbeddingTable(nn.Module):
 
 
 class FeatureEmbedding(nn.Module):
-    """x = [embedding of every field, pooled lists, sequences as they are read, numeric inputs].
+    """x = [embedding of every field, pooled lists, sequences as they are read, numbers].
 
-    Its `width` D is F * E + `lists_width` + N: a list has the width E, and a sequence E for each of
-    its parts. An id at or beyond its field's vocabulary size becomes 0 = unknown: ids are in order
-    of frequency, so a minimum frequency is a cut-off per vocabulary. In a list, 0 also marks an
-    empty slot and is ignored. `with_scenario` appends the scenario as a field.
+    Its `width` D is F * E + `lists_width` + `numbers_width`: a list has the width E, a sequence E
+    for each of its parts, and a number 1, with an encoding E + 1. An id at or beyond its field's
+    vocabulary size becomes 0 = unknown: ids are in order of frequency, so a minimum frequency is a
+    cut-off per vocabulary. In a list, 0 also marks an empty slot and is ignored. `with_scenario`
+    appends the scenario as a field.
     """
 
     sizes_F: Tensor
@@ -93,7 +95,12 @@ class FeatureEmbedding(nn.Module):
         ]
         num_vectors = len(self.lists) + sum(len(each.parts) for each in schema.sequences)
         self.lists_width = num_vectors * embedding_dim
-        self.width = len(fields) * embedding_dim + self.lists_width + len(schema.numeric)
+        num_numbers = len(schema.numeric)
+        self.numbers = make_number_encoding(schema.number_encoding, num_numbers, embedding_dim)
+        self.numbers_width = num_numbers
+        if self.numbers is not None:
+            self.numbers_width += num_numbers * embedding_dim
+        self.width = len(fields) * embedding_dim + self.lists_width + self.numbers_width
 
     def forward(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Return the input vectors of the rows."""
@@ -109,12 +116,14 @@ class FeatureEmbedding(nn.Module):
             for sequence, ids_BS in zip(self.sequences, slots[len(self.lists) :], strict=True)
         ]
         parts = [embedded_BFE.flatten(start_dim=1), *pooled, *read, batch.numeric_BN]
+        if self.numbers is not None:
+            parts.append(self.numbers(batch.numeric_BN))
         return torch.cat(parts, dim=-1)
 
     def embedding_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Yield the parameters that belong to ids, by name; those of readers are weights."""
+        """Yield the parameters that belong to ids, by name; of readers and numbers are weights."""
         for name, parameter in self.named_parameters():
-            if not name.startswith("sequences."):
+            if not name.startswith(("sequences.", "numbers.")):
                 yield name, parameter
 
     def _pooled(

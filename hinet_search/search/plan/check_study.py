@@ -10,6 +10,7 @@ from hinet_search.study.feature_definition import FeatureDefinition
 from hinet_search.study.load_study import (
     DENSE_PARAMETERS,
     EVALUATIONS,
+    NUMBER_ENCODING,
     PASSES,
     SEQUENCE_READER,
     Arm,
@@ -104,6 +105,11 @@ def _without_effect(arm: Arm, study: ResolvedStudy) -> list[str]:
         problems.append(
             f"{space.places[SEQUENCE_READER]}: {SEQUENCE_READER} needs a sequence in the data "
             "(features.sequences), got none"
+        )
+    if NUMBER_ENCODING in space.fixed and not study.spec.data.features.has_numbers:
+        problems.append(
+            f"{space.places[NUMBER_ENCODING]}: {NUMBER_ENCODING} needs a number among the inputs "
+            "(features.numeric, statistics, matches, events or session), got none"
         )
     if not is_network(arm.model):
         known = known_names(arm.model)

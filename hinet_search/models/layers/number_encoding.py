@@ -1,0 +1,123 @@
+"""Number encodings: vectors of the numeric inputs, which stand beside the numbers themselves.
+
+bins       the sum of the vectors of all bins up to the number's, of about as many training rows
+           each: a function of steps, in which neighbours share what they have in common
+piecewise  the same, where the number's own bin counts by the share of it that lies below the
+           number: a function of straight lines (Gorishniy et al., On Embeddings for Numerical
+           Features in Tabular Deep Learning, NeurIPS 2022, section 3.2)
+periodic   sines and cosines of the number at trainable frequencies, through a linear layer and a
+           ReLU (the same, section 3.3)
+
+Inputs are standardised before; those of different numbers share no weights.
+Shape legend: R training rows, B rows of a batch, N numeric inputs, V distinct values of one, K
+bins, F frequencies, W waves (a sine and a cosine each), E width of a vector, D = N * E.
+"""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from hinet_search.study.feature_definition import NumberEncoding
+
+NUM_BINS = 32
+NUM_FREQUENCIES = 16
+FREQUENCY_STD = 0.1  # in cycles per standard deviation of the number
+INITIAL_STD = 0.01  # of the vectors of bins, as of embeddings
+MOST_ROWS = 2**17  # of which bins are made
+BEYOND = 1e30  # where a bin begins that no number reaches
+NARROWEST = 1e-6  # a bin of one value
+
+
+class BinEncoding(nn.Module):
+    """A vector of every bin of every number. Without `begin_with` a number has no bin."""
+
+    low_NK: Tensor
+    width_NK: Tensor
+
+    def __init__(self, num_inputs: int, width: int, *, has_steps: bool) -> None:
+        super().__init__()
+        self.has_steps = has_steps
+        weight_NKE = torch.empty(num_inputs, NUM_BINS, width)
+        self.weight_NKE = nn.Parameter(weight_NKE.normal_(std=INITIAL_STD))
+        self.register_buffer("low_NK", torch.full((num_inputs, NUM_BINS), BEYOND))
+        self.register_buffer("width_NK", torch.ones(num_inputs, NUM_BINS))
+
+    def begin_with(self, number_RN: NDArray[np.float32]) -> None:
+        """Make the bins of training rows."""
+        step = math.ceil(len(number_RN) / MOST_ROWS)
+        for number, number_R in enumerate(number_RN[::step].T):
+            low_K, width_K = bins_of(number_R)
+            self.low_NK[number] = torch.from_numpy(low_K)
+            self.width_NK[number] = torch.from_numpy(width_K)
+
+    def forward(self, number_BN: Float[Tensor, "B N"]) -> Float[Tensor, "B D"]:
+        """Return the vectors of all numbers of a row, side by side."""
+        above_NBK = number_BN.T.unsqueeze(2) - self.low_NK.unsqueeze(1)
+        if self.has_steps:
+            share_NBK = (above_NBK >= 0).to(number_BN.dtype)
+        else:
+            share_NBK = (above_NBK / self.width_NK.unsqueeze(1)).clamp(0, 1)
+        return _side_by_side(torch.bmm(share_NBK, self.weight_NKE))
+
+
+class PeriodicEncoding(nn.Module):
+    """A linear layer and a ReLU of every number's own waves."""
+
+    def __init__(self, num_inputs: int, width: int) -> None:
+        super().__init__()
+        frequency_NF = torch.empty(num_inputs, NUM_FREQUENCIES)
+        self.frequency_NF = nn.Parameter(frequency_NF.normal_(std=FREQUENCY_STD))
+        num_waves = 2 * NUM_FREQUENCIES
+        most = 1 / math.sqrt(num_waves)  # as in torch's own linear layers
+        weight_NWE = torch.empty(num_inputs, num_waves, width)
+        self.weight_NWE = nn.Parameter(weight_NWE.uniform_(-most, most))
+        self.bias_N1E = nn.Parameter(torch.empty(num_inputs, 1, width).uniform_(-most, most))
+
+    def forward(self, number_BN: Float[Tensor, "B N"]) -> Float[Tensor, "B D"]:
+        """Return the vectors of all numbers of a row, side by side."""
+        cycle_NBF = number_BN.T.unsqueeze(2) * self.frequency_NF.unsqueeze(1)
+        angle_NBF = 2 * math.pi * cycle_NBF
+        wave_NBW = torch.cat([angle_NBF.sin(), angle_NBF.cos()], dim=2)
+        return _side_by_side(relu(torch.baddbmm(self.bias_N1E, wave_NBW, self.weight_NWE)))
+
+
+def make_number_encoding(
+    kind: NumberEncoding, num_inputs: int, width: int
+) -> BinEncoding | PeriodicEncoding | None:
+    """Return an encoding of that many numbers; None where numbers stand for themselves."""
+    if kind == "standardised" or not num_inputs:
+        return None
+    if kind == "periodic":
+        return PeriodicEncoding(num_inputs, width)
+    return BinEncoding(num_inputs, width, has_steps=kind == "bins")
+
+
+def bins_of(number_R: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where the bins of one number begin (K,) and how wide they are (K,).
+
+    Edges lie halfway between two training values, so a value that many rows have gets a bin of its
+    own. Bins that are left over begin BEYOND; a constant has these alone.
+    """
+    low_K = np.full(NUM_BINS, BEYOND)
+    width_K = np.ones(NUM_BINS)
+    value_V, count_V = np.unique(number_R.astype(np.float64), return_counts=True)
+    if len(value_V) < 2:
+        return low_K, width_K
+    halfway = (value_V[:-1] + value_V[1:]) / 2
+    below = np.cumsum(count_V)[:-1]  # rows below each of these
+    wanted = np.arange(1, NUM_BINS) * len(number_R) / NUM_BINS
+    chosen = np.unique(np.searchsorted(below, wanted).clip(max=len(below) - 1))
+    edges = np.concatenate([value_V[:1], halfway[chosen], value_V[-1:]])
+    num_bins = len(edges) - 1
+    low_K[:num_bins] = edges[:-1]
+    width_K[:num_bins] = np.maximum(np.diff(edges), NARROWEST)
+    return low_K, width_K
+
+
+def _side_by_side(vector_NBE: Float[Tensor, "N B E"]) -> Float[Tensor, "B D"]:
+    return vector_NBE.transpose(0, 1).flatten(start_dim=1)

@@ -1,0 +1,170 @@
+"""Number encodings: what they make of a number, and which bins they make of training rows."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from cases import Case, every_model
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from reference.number_encoding import encoded
+from small_models import SCHEMA, assert_same_with_gradients, batch, randomise
+from torch import nn
+
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.contracts import NumberAware
+from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.models.layers.number_encoding import (
+    BEYOND,
+    MOST_ROWS,
+    NUM_BINS,
+    BinEncoding,
+    bins_of,
+    make_number_encoding,
+)
+from hinet_search.study.feature_definition import NumberEncoding
+from hinet_search.training.stack import Stack
+
+KINDS: tuple[NumberEncoding, ...] = ("bins", "piecewise", "periodic")
+every_kind = pytest.mark.parametrize("kind", KINDS)
+NAMES = ("age", "income", "visits")
+TRAINING_ROWS = np.random.default_rng(0).standard_normal((500, 3)).astype(np.float32)
+
+
+def schema_of(kind: NumberEncoding) -> Schema:
+    return replace(SCHEMA, numeric=NAMES, number_encoding=kind)
+
+
+def begin(model: nn.Module, number_RN: NDArray[np.float32] = TRAINING_ROWS) -> nn.Module:
+    for part in model.modules():
+        if isinstance(part, NumberAware):
+            part.begin_with(number_RN)
+    return model
+
+
+@every_kind
+@pytest.mark.parametrize("with_scenario", [False, True])
+def test_numbers_are_encoded_as_a_loop_over_them_encodes_them(
+    kind: NumberEncoding, with_scenario: bool
+) -> None:
+    embedding = FeatureEmbedding(schema_of(kind), 4, with_scenario=with_scenario)
+    randomise(begin(embedding))
+    rows = batch(schema_of(kind), rows=20)
+    plain = torch.stack(
+        [torch.cat([row, *encoded(embedding.numbers, row)]) for row in rows.numeric_BN]
+    )
+    assert plain.shape == (20, embedding.numbers_width) == (20, 3 * 5)
+    assert_same_with_gradients(embedding, embedding(rows)[:, -plain.shape[1] :], plain)
+
+
+@every_kind
+@every_model
+def test_a_model_learns_from_every_weight_of_its_encoding(case: Case, kind: NumberEncoding) -> None:
+    model = begin(case.build(schema_of(kind)))
+    rows = batch(schema_of(kind), rows=96)
+    rows = replace(rows, numeric_BN=2 * rows.numeric_BN.float())
+    rows.numeric_BN[0] = float(TRAINING_ROWS.max()) + 1  # above the begin of every bin
+    model(rows).square().sum().backward()
+    weights = [weight for name, weight in model.named_parameters() if ".numbers." in name]
+    assert weights
+    for weight in weights:
+        assert weight.grad is not None
+        assert (weight.grad.flatten(end_dim=-2).abs().sum(dim=1) > 0).any()
+
+
+@every_kind
+def test_stacked_models_encode_numbers_as_each_does_alone(kind: NumberEncoding) -> None:
+    models = [begin(Case("shared_bottom").build(schema_of(kind), seed).eval()) for seed in (1, 2)]
+    rows = batch(schema_of(kind), rows=9)
+    rows = replace(rows, numeric_BN=rows.numeric_BN.float())
+    alone = torch.stack([model(rows) for model in models])
+    torch.testing.assert_close(Stack(models).logits(rows), alone, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["bins", "piecewise"])
+def test_training_begun_after_stacking_gives_the_stack_its_bins(kind: NumberEncoding) -> None:
+    models = [Case("shared_bottom").build(schema_of(kind), seed).eval() for seed in (1, 2)]
+    stack = Stack(models)
+    rows = batch(schema_of(kind), rows=9)
+    rows = replace(rows, numeric_BN=rows.numeric_BN.float())
+    alone = torch.stack([begin(model)(rows) for model in models])
+    torch.testing.assert_close(stack.logits(rows), alone, rtol=1e-5, atol=1e-6)
+
+
+@every_kind
+def test_weights_hold_the_bins_so_that_a_loaded_model_scores_the_same(
+    kind: NumberEncoding,
+) -> None:
+    model = begin(Case("mmoe").build(schema_of(kind), seed=1)).eval()
+    other = Case("mmoe").build(schema_of(kind), seed=2).eval()
+    other.load_state_dict(model.state_dict())
+    rows = batch(schema_of(kind), rows=9)
+    rows = replace(rows, numeric_BN=rows.numeric_BN.float())
+    assert torch.equal(model(rows), other(rows))
+
+
+def test_without_numbers_there_is_nothing_to_encode() -> None:
+    assert make_number_encoding("bins", 0, 8) is None
+    assert make_number_encoding("standardised", 3, 8) is None
+
+
+NUMBERS = arrays(
+    np.float32,
+    st.integers(1, 300),
+    elements=st.one_of(
+        st.just(0.0),
+        st.integers(0, 5).map(float),
+        st.floats(-1e6, 1e6, width=32),
+    ),
+)
+
+
+@given(NUMBERS)
+def test_bins_are_disjoint_ascending_and_hold_all_training_rows(
+    number_R: NDArray[np.float32],
+) -> None:
+    low_K, width_K = bins_of(number_R)
+    used = low_K < BEYOND
+    assert (width_K > 0).all()
+    assert (np.diff(low_K[used]) > 0).all()
+    if len(np.unique(number_R)) == 1:
+        assert not used.any()
+        return
+    assert low_K[0] == number_R.min()
+    assert (low_K[used] <= number_R.max()).all()
+    count_K = np.diff(np.searchsorted(np.sort(number_R.astype(np.float64)), [*low_K[used], np.inf]))
+    assert count_K.sum() == len(number_R)
+    assert (count_K > 0).all()
+    # More than its share only if one value has so many rows that no edge can part them.
+    heaviest = np.unique(number_R, return_counts=True)[1].max()
+    assert count_K.max() <= len(number_R) / NUM_BINS + heaviest + 1
+
+
+def test_a_value_of_most_rows_has_a_bin_of_its_own() -> None:
+    positive_R = np.random.default_rng(1).lognormal(size=300)
+    number_R = np.concatenate([np.zeros(700), positive_R]).astype(np.float32)
+    low_K, _ = bins_of(number_R)
+    assert low_K[0] == 0
+    assert 0 < low_K[1] < positive_R.min()
+
+
+def test_few_values_have_a_bin_each_and_heavy_tails_leave_the_bins_full() -> None:
+    few_R = np.tile(np.arange(5, dtype=np.float32), 20)
+    assert [*bins_of(few_R)[0][:6]] == [0, 0.5, 1.5, 2.5, 3.5, BEYOND]
+    tail_R = np.random.default_rng(2).pareto(0.5, 6400).astype(np.float32)
+    low_K, _ = bins_of(tail_R)
+    count_K = np.diff(np.searchsorted(np.sort(tail_R), [*low_K, np.inf]))
+    assert set(count_K) <= {199, 200, 201}
+
+
+def test_bins_of_many_rows_are_those_of_evenly_chosen_ones() -> None:
+    number_RN = np.arange(3 * MOST_ROWS, dtype=np.float32)[:, np.newaxis]
+    encoding = BinEncoding(1, 2, has_steps=True)
+    encoding.begin_with(number_RN)
+    shares = encoding.low_NK[0] / len(number_RN)
+    torch.testing.assert_close(
+        shares, torch.arange(NUM_BINS) / NUM_BINS, rtol=0, atol=2 / MOST_ROWS
+    )

@@ -1,0 +1,45 @@
+"""Encoded numbers of exports: predict and graphs read numbers as the trained model did."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from hinet_search.serving.compiled.run import open_compiled
+from hinet_search.serving.predict import predictions
+from hinet_search.training.trial_config import FeatureConfig
+from tests.serving.compiled_shop import STUDY, Written, columns_of, export_shop
+
+
+@pytest.fixture(scope="module", params=["bins", "piecewise", "periodic"])
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """An arm that encodes its numbers, as graphs of both formats."""
+    fixed = f"fixed: {{features.number_encoding: {request.param}, "
+    text = STUDY.replace("fixed: {", fixed)
+    return export_shop(tmp_path_factory.mktemp("encoded"), text)
+
+
+def test_an_export_keeps_the_encoding_and_its_graphs_score_as_the_model(written: Written) -> None:
+    assert "number_encoding" in (written.folder / "config.yaml").read_text()
+    expected_RT = predictions(written.exported, written.columns)
+    assert np.nanmax(expected_RT) - np.nanmin(expected_RT) > 0.05
+    for kind in ("onnx", "torch"):
+        got_RT = open_compiled(written.folder, kind).score(written.columns)
+        assert_allclose(got_RT, expected_RT, rtol=0, atol=1e-5)
+
+
+def test_prices_of_one_end_of_the_range_score_the_same(written: Written, tmp_path: Path) -> None:
+    far, farther = (
+        predictions(
+            written.exported,
+            columns_of(written.exported, written.raw.with_columns(price=pl.lit(price))),
+        )
+        for price in (131.0, 1e9)
+    )
+    assert_array_equal(far, farther)
+
+
+def test_a_configuration_without_an_encoding_does_not_name_it() -> None:
+    assert "number_encoding" not in FeatureConfig().model_dump()
