@@ -236,7 +236,7 @@ def _arm(
 ) -> Arm:
     """Resolve one arm: its model, its space, and the study's and its own changes to the space."""
     model, space = _model_and_space(name, arm, file)
-    space = _with_reader(space, spec.data)
+    space = _that_fits(space, spec.data)
     for of_key, place_of_key in changes:
         space = changed(space, of_key, place_of_key)
     for key, value in spec.fixed.items():
@@ -270,11 +270,14 @@ def _arm(
     return Arm(name, model, space, file.place(("arms", name)), size_of, starts)
 
 
-def _with_reader(space: SearchSpace, data: DataDefinition) -> SearchSpace:
-    """Let a search of the reader of sequences begin with that of the definition.
+def _that_fits(space: SearchSpace, data: DataDefinition) -> SearchSpace:
+    """Leave out what the data have not: an encoding without numbers, a reader without sequences.
 
-    Where sequences have none or different ones in the definition, none is searched.
+    A search of the reader begins with that of the definition. Where sequences have different ones
+    in the definition, none is searched.
     """
+    if not data.features.has_numbers:
+        space = space.without_parameters([NUMBER_ENCODING])
     searched = space.parameters.get(SEQUENCE_READER)
     if not isinstance(searched, Categorical):
         return space

@@ -6,7 +6,12 @@ import pytest
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_study
-from hinet_search.study.load_study import SEQUENCE_READER, ResolvedStudy, load_study
+from hinet_search.study.load_study import (
+    NUMBER_ENCODING,
+    SEQUENCE_READER,
+    ResolvedStudy,
+    load_study,
+)
 from hinet_search.training.trial_config import build_config
 from tests.small import STUDY
 
@@ -110,6 +115,14 @@ def test_an_encoding_of_numbers_needs_a_number() -> None:
     wanted = f"s.yaml:{LINE + 2}:9: {key} needs a number among the inputs "
     wanted += "(features.numeric, statistics, matches, events or session), got none"
     assert set(said) == {wanted}
+
+
+def test_shipped_spaces_search_the_encoding_only_where_the_data_have_numbers() -> None:
+    arms = "arms: {mmoe: }\nreference: mmoe\n"
+    (with_numbers,) = tried(arms).arms
+    assert with_numbers.space.default()[NUMBER_ENCODING] == "standardised"
+    (bare,) = tried(f"{arms}variants:\n bare: {{data.features.numeric: []}}\n").arms
+    assert NUMBER_ENCODING not in bare.space.parameters
 
 
 def test_shipped_spaces_search_the_reader_only_where_the_data_have_sequences() -> None:
