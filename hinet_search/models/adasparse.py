@@ -115,8 +115,8 @@ class Model(nn.Module):
         # x is the fields, e_d, the lists and the numbers.
         of_fields = schema.num_fields * config.embedding_dim
         of_lists = self.embedding.lists_width
-        numbers_width = self.embedding.numbers_width
-        self.parts_of_x = [of_fields, config.embedding_dim, of_lists, numbers_width]
+        of_numbers = self.embedding.numbers.width
+        self.parts_of_x = [of_fields, config.embedding_dim, of_lists, of_numbers]
         embedded = of_fields + of_lists
         is_pruned = config.prune_embeddings and embedded > 0
         self.input_pruner = Pruner(embedded, config) if is_pruned else None

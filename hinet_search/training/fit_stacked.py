@@ -279,8 +279,11 @@ class _Together:
         self._lanes = [lane for lane, _ in going_on]
         self._models[:] = [lane.run.model for lane in self._lanes]
         self._end_all([lane for lane in lanes if lane.done])
-        if not going_on:
-            return
+        if going_on:
+            self._stack([state for _, state in going_on if state is not None])
+
+    def _stack(self, optimisers: Sequence[Mapping[str, Any]]) -> None:
+        """Stack the models, and put back the states of their optimisers, if any."""
         generators = [lane.training.generator for lane in self._lanes]
         self._steps = StackedSteps(
             Stack(self._models, [each for each in generators if each is not None]),
@@ -288,9 +291,8 @@ class _Together:
             [lane.run.conditions.config for lane in self._lanes],
             self._loss,
         )
-        states = [state for _, state in going_on if state is not None]
-        if states:
-            self._steps.optimiser.put_back(states)
+        if optimisers:
+            self._steps.optimiser.put_back(optimisers)
 
     def _states(self) -> list[dict[str, Any]]:
         """Return the state of every model's optimiser."""

@@ -5,7 +5,7 @@ Shape legend: S gates of every row, B rows sorted by scenario or group, G groups
 gate or group, H width of an expert's output.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,6 @@ def expert_similarities(model: nn.Module, batch: Batch) -> tuple[ExpertSimilarit
     Towers are left out: no gate weighs them. Experts that run more than once are compared on their
     first run.
     """
-    towers = {id(module.hidden) for module in model.modules() if isinstance(module, Towers)}
     similarities: dict[str, ExpertSimilarity] = {}
 
     def similarity_hook(path: str) -> Any:
@@ -92,11 +91,9 @@ def expert_similarities(model: nn.Module, batch: Batch) -> tuple[ExpertSimilarit
 
         return hook
 
-    handles = [
-        module.register_forward_hook(similarity_hook(path.removesuffix(".experts")))
-        for path, module in model.named_modules()
-        if isinstance(module, Experts) and id(module) not in towers
-    ]
+    handles = []
+    for path, experts in _experts_of(model):
+        handles.append(experts.register_forward_hook(similarity_hook(path)))
     try:
         with evaluating(model):
             model(batch)
@@ -104,6 +101,14 @@ def expert_similarities(model: nn.Module, batch: Batch) -> tuple[ExpertSimilarit
         for handle in handles:
             handle.remove()
     return tuple(similarities.values())
+
+
+def _experts_of(model: nn.Module) -> Iterator[tuple[str, Experts]]:
+    """Yield the experts that are no towers, with the path of the module that has them."""
+    towers = {id(module.hidden) for module in model.modules() if isinstance(module, Towers)}
+    for path, module in model.named_modules():
+        if isinstance(module, Experts) and id(module) not in towers:
+            yield path.removesuffix(".experts"), module
 
 
 def cka(y_KBH: Float[Tensor, "K B H"]) -> Float[Tensor, "K K"]:

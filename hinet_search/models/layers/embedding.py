@@ -56,7 +56,7 @@ class EmbeddingTable(nn.Module):
 class FeatureEmbedding(nn.Module):
     """x = [embedding of every field, pooled lists, sequences as they are read, numbers].
 
-    Its `width` D is F * E + `lists_width` + `numbers_width`: a list has the width E, a sequence E
+    Its `width` D is F * E + `lists_width` + `numbers.width`: a list has the width E, a sequence E
     for each of its parts, and a number 1, with an encoding E + 1. An id at or beyond its field's
     vocabulary size becomes 0 = unknown: ids are in order of frequency, so a minimum frequency is a
     cut-off per vocabulary. In a list, 0 also marks an empty slot and is ignored. `with_scenario`
@@ -93,14 +93,11 @@ class FeatureEmbedding(nn.Module):
         self.num_slots += [
             len(sequence.parts) * schema.length_of(sequence) for sequence in schema.sequences
         ]
-        num_vectors = len(self.lists) + sum(len(each.parts) for each in schema.sequences)
-        self.lists_width = num_vectors * embedding_dim
-        num_numbers = len(schema.numeric)
-        self.numbers = make_number_encoding(schema.number_encoding, num_numbers, embedding_dim)
-        self.numbers_width = num_numbers
-        if self.numbers is not None:
-            self.numbers_width += num_numbers * embedding_dim
-        self.width = len(fields) * embedding_dim + self.lists_width + self.numbers_width
+        self.lists_width = len(schema.lists) * embedding_dim
+        self.numbers = make_number_encoding(
+            schema.number_encoding, len(schema.numeric), embedding_dim
+        )
+        self.width = len(fields) * embedding_dim + self.lists_width + self.numbers.width
 
     def forward(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Return the input vectors of the rows."""
@@ -115,10 +112,8 @@ class FeatureEmbedding(nn.Module):
             sequence(ids_BS, self.table, embedded_BFE)
             for sequence, ids_BS in zip(self.sequences, slots[len(self.lists) :], strict=True)
         ]
-        parts = [embedded_BFE.flatten(start_dim=1), *pooled, *read, batch.numeric_BN]
-        if self.numbers is not None:
-            parts.append(self.numbers(batch.numeric_BN))
-        return torch.cat(parts, dim=-1)
+        fields_BD = embedded_BFE.flatten(start_dim=1)
+        return torch.cat([fields_BD, *pooled, *read, self.numbers(batch.numeric_BN)], dim=-1)
 
     def embedding_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Yield the parameters that belong to ids, by name; of readers and numbers are weights."""

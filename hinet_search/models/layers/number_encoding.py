@@ -1,16 +1,17 @@
-"""Number encodings: vectors of the numeric inputs, which stand beside the numbers themselves.
+"""Number encodings: the numeric inputs, and vectors of them beside the numbers themselves.
 
-bins       the sum of the vectors of all bins up to the number's, of about as many training rows
-           each: a function of steps, in which neighbours share what they have in common
-piecewise  the same, where the number's own bin counts by the share of it that lies below the
-           number: a function of straight lines (Gorishniy et al., On Embeddings for Numerical
-           Features in Tabular Deep Learning, NeurIPS 2022, section 3.2)
-periodic   sines and cosines of the number at trainable frequencies, through a linear layer and a
-           ReLU (the same, section 3.3)
+standardised  no vectors
+bins          the sum of the vectors of all bins up to the number's, of about as many training rows
+              each: a function of steps, in which neighbours share what they have in common
+piecewise     the same, where the number's own bin counts by the share of it that lies below the
+              number: a function of straight lines (Gorishniy et al., On Embeddings for Numerical
+              Features in Tabular Deep Learning, NeurIPS 2022, section 3.2)
+periodic      sines and cosines of the number at trainable frequencies, through a linear layer and
+              a ReLU (the same, section 3.3)
 
 Inputs are standardised before; those of different numbers share no weights.
 Shape legend: R training rows, B rows of a batch, N numeric inputs, V distinct values of one, K
-bins, F frequencies, W waves (a sine and a cosine each), E width of a vector, D = N * E.
+bins, F frequencies, W waves (a sine and a cosine each), E width of a vector, D = N * (1 + E).
 """
 
 import math
@@ -33,6 +34,18 @@ BEYOND = 1e30  # where a bin begins that no number reaches
 NARROWEST = 1e-6  # a bin of one value
 
 
+class Standardised(nn.Module):
+    """The numbers as they are."""
+
+    def __init__(self, num_inputs: int) -> None:
+        super().__init__()
+        self.width = num_inputs
+
+    def forward(self, number_BN: Float[Tensor, "B N"]) -> Float[Tensor, "B N"]:
+        """Return the numbers."""
+        return number_BN
+
+
 class BinEncoding(nn.Module):
     """A vector of every bin of every number. Without `begin_with` a number has no bin."""
 
@@ -41,6 +54,7 @@ class BinEncoding(nn.Module):
 
     def __init__(self, num_inputs: int, width: int, *, has_steps: bool) -> None:
         super().__init__()
+        self.width = num_inputs * (1 + width)
         self.has_steps = has_steps
         weight_NKE = torch.empty(num_inputs, NUM_BINS, width)
         self.weight_NKE = nn.Parameter(weight_NKE.normal_(std=INITIAL_STD))
@@ -56,13 +70,13 @@ class BinEncoding(nn.Module):
             self.width_NK[number] = torch.from_numpy(width_K)
 
     def forward(self, number_BN: Float[Tensor, "B N"]) -> Float[Tensor, "B D"]:
-        """Return the vectors of all numbers of a row, side by side."""
+        """Return the numbers of a row, then their vectors, side by side."""
         above_NBK = number_BN.T.unsqueeze(2) - self.low_NK.unsqueeze(1)
         if self.has_steps:
             share_NBK = (above_NBK >= 0).to(number_BN.dtype)
         else:
             share_NBK = (above_NBK / self.width_NK.unsqueeze(1)).clamp(0, 1)
-        return _side_by_side(torch.bmm(share_NBK, self.weight_NKE))
+        return _beside(number_BN, torch.bmm(share_NBK, self.weight_NKE))
 
 
 class PeriodicEncoding(nn.Module):
@@ -70,6 +84,7 @@ class PeriodicEncoding(nn.Module):
 
     def __init__(self, num_inputs: int, width: int) -> None:
         super().__init__()
+        self.width = num_inputs * (1 + width)
         frequency_NF = torch.empty(num_inputs, NUM_FREQUENCIES)
         self.frequency_NF = nn.Parameter(frequency_NF.normal_(std=FREQUENCY_STD))
         num_waves = 2 * NUM_FREQUENCIES
@@ -79,19 +94,19 @@ class PeriodicEncoding(nn.Module):
         self.bias_N1E = nn.Parameter(torch.empty(num_inputs, 1, width).uniform_(-most, most))
 
     def forward(self, number_BN: Float[Tensor, "B N"]) -> Float[Tensor, "B D"]:
-        """Return the vectors of all numbers of a row, side by side."""
+        """Return the numbers of a row, then their vectors, side by side."""
         cycle_NBF = number_BN.T.unsqueeze(2) * self.frequency_NF.unsqueeze(1)
         angle_NBF = 2 * math.pi * cycle_NBF
         wave_NBW = torch.cat([angle_NBF.sin(), angle_NBF.cos()], dim=2)
-        return _side_by_side(relu(torch.baddbmm(self.bias_N1E, wave_NBW, self.weight_NWE)))
+        return _beside(number_BN, relu(torch.baddbmm(self.bias_N1E, wave_NBW, self.weight_NWE)))
 
 
 def make_number_encoding(
     kind: NumberEncoding, num_inputs: int, width: int
-) -> BinEncoding | PeriodicEncoding | None:
-    """Return an encoding of that many numbers; None where numbers stand for themselves."""
+) -> Standardised | BinEncoding | PeriodicEncoding:
+    """Return an encoding of that many numbers, if any as vectors of that width."""
     if kind == "standardised" or not num_inputs:
-        return None
+        return Standardised(num_inputs)
     if kind == "periodic":
         return PeriodicEncoding(num_inputs, width)
     return BinEncoding(num_inputs, width, has_steps=kind == "bins")
@@ -119,5 +134,7 @@ def bins_of(number_R: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray
     return low_K, width_K
 
 
-def _side_by_side(vector_NBE: Float[Tensor, "N B E"]) -> Float[Tensor, "B D"]:
-    return vector_NBE.transpose(0, 1).flatten(start_dim=1)
+def _beside(
+    number_BN: Float[Tensor, "B N"], vector_NBE: Float[Tensor, "N B E"]
+) -> Float[Tensor, "B D"]:
+    return torch.cat([number_BN, vector_NBE.transpose(0, 1).flatten(start_dim=1)], dim=1)

@@ -5,15 +5,22 @@ import math
 import torch
 from torch import Tensor
 
-from hinet_search.models.layers.number_encoding import BinEncoding, PeriodicEncoding
+from hinet_search.models.layers.number_encoding import (
+    BinEncoding,
+    PeriodicEncoding,
+    Standardised,
+)
 
 
-def encoded(encoding: BinEncoding | PeriodicEncoding | None, numbers_N: Tensor) -> list[Tensor]:
-    """The vector of every number of a row; none where numbers stand for themselves."""
-    if encoding is None:
-        return []
-    encode = _binned if isinstance(encoding, BinEncoding) else _periodic
-    return [encode(encoding, place, number) for place, number in enumerate(numbers_N)]
+def encoded(encoding: Standardised | BinEncoding | PeriodicEncoding, numbers_N: Tensor) -> Tensor:
+    """The numbers of a row, then the vector of each, if they have any."""
+    parts = [numbers_N]
+    for place, number in enumerate(numbers_N):
+        if isinstance(encoding, BinEncoding):
+            parts.append(_binned(encoding, place, number))
+        elif isinstance(encoding, PeriodicEncoding):
+            parts.append(_periodic(encoding, place, number))
+    return torch.cat(parts)
 
 
 def _binned(encoding: BinEncoding, place: int, number: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Common parts of the plain references: one row, one layer, one expert at a time."""
 
 import torch
+from reference.number_encoding import encoded
 from reference.pooling import pooled
 from reference.sequences import read
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ def input_vector(embedding: FeatureEmbedding, schema: Schema, batch: Batch, row:
             parts.append(embedding.table.weight[first + (identifier if identifier < size else 0)])
         first += size
     lists = [*pooled(embedding, schema, batch, row), *read(embedding, schema, batch, row)]
-    return torch.cat([*parts, *lists, batch.numeric_BN[row]])
+    return torch.cat([*parts, *lists, encoded(embedding.numbers, batch.numeric_BN[row])])
 
 
 def linear(layer: StackedLinear, number: int, x: Tensor) -> Tensor:
