@@ -49,6 +49,11 @@ class CellDifference:
     difference: Difference | None
     reason: str = ""
 
+    @property
+    def name(self) -> CellName:
+        """(scenario, task)."""
+        return self.scenario, self.task
+
 
 @dataclass(frozen=True)
 class ReferenceGains:

@@ -71,6 +71,11 @@ class Contrast:
         return self.difference.mark if self.difference is not None else "observation"
 
     @property
+    def has_interval(self) -> bool:
+        """Whether the difference has an interval."""
+        return self.difference is not None and self.difference.low is not None
+
+    @property
     def counted(self) -> str:
         """The seeds and users that the interval covers: `5 seeds an arm and 15,803 users`."""
         ours, theirs = self.seeds

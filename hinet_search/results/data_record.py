@@ -29,6 +29,11 @@ class CellCount:
     means: tuple[float, float, float] | None = None
 
     @property
+    def name(self) -> tuple[str, str]:
+        """(scenario, task)."""
+        return self.scenario, self.task
+
+    @property
     def needed_for_auc(self) -> str:
         """What the labels of a split need to have for an AUC."""
         return "both classes" if self.means is None else "an amount above 0"

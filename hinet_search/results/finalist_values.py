@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.cells import CellName
 from hinet_search.results.families import BERNOULLI, POISSON
 from hinet_search.results.metrics import Metric, metric_named
 from hinet_search.results.objectives import DEFAULT, metric_of, objective_named
@@ -85,15 +86,16 @@ def cell_by_seed(
     record: StudyRecord, finalist: FinalistRecord, split: Split, cell: tuple[str, str]
 ) -> dict[int, float]:
     """Map each seed to the study's measure in one (scenario, task)."""
-    metric = metric_of(record.objective)
+    return by_seed(finalist, split, metric_in(cell, metric_of(record.objective)))
+
+
+def metric_in(cell: CellName, metric: str) -> CellMetric:
+    """Return a metric of one cell as a function of cells; it gives None without a value."""
 
     def value(cells: Sequence[CellValue]) -> float | None:
-        for candidate in cells:
-            if (candidate.scenario, candidate.task) == cell:
-                return candidate.value(metric)
-        return None
+        return next((each.value(metric) for each in cells if each.name == cell), None)
 
-    return by_seed(finalist, split, value)
+    return value
 
 
 def cells_of(record: StudyRecord) -> tuple[tuple[str, str], ...]:

@@ -43,6 +43,11 @@ class CellValue:
     mae: float | None = None
     further: Annotated[Mapping[str, float | None], LEFT_OUT_IF_EMPTY] = field(default_factory=dict)
 
+    @property
+    def name(self) -> tuple[str, str]:
+        """(scenario, task)."""
+        return self.scenario, self.task
+
     def value(self, metric: str) -> float | None:
         """Return a metric by its name, None if it was not measured or has no value."""
         value: float | None = self.further.get(metric, getattr(self, metric, None))
@@ -234,6 +239,11 @@ class FinalistRecord:
     summary: FinalistSummary | None = None
 
     @property
+    def is_opened(self) -> bool:
+        """Whether a seed was evaluated on test."""
+        return any(run.test_cells is not None for run in self.runs)
+
+    @property
     def cost(self) -> Cost:
         """The cost of a run, with the median of the time to score over all runs."""
         times = [run.cost.milliseconds_per_100 for run in self.runs]
@@ -298,9 +308,19 @@ class ArmRecord:
     starts: tuple[Start, ...] = ()
 
     @property
+    def default(self) -> FinalistRecord | None:
+        """Its default configuration as a finalist, if it was retrained."""
+        return next((finalist for finalist in self.finalists if finalist.is_default), None)
+
+    @property
     def trials_done(self) -> int:
         """Number of ended trials that count towards the budget, in any state."""
         return sum(trial.counts and trial.state != "running" for trial in self.trials)
+
+    @property
+    def num_failed(self) -> int:
+        """Number of failed trials."""
+        return sum(trial.state == "failed" for trial in self.trials)
 
     @property
     def is_searched_whole(self) -> bool:

@@ -56,6 +56,11 @@ class StudyRecord:
     input_runs: tuple[InputRun, ...] = ()  # trainings that measured what groups of inputs are worth
 
     @property
+    def sign(self) -> int:
+        """1 if larger values of the objective are better, else -1."""
+        return 1 if self.maximize else -1
+
+    @property
     def arms_and_students(self) -> tuple[ArmRecord, ...]:
         """Everything that has trials and finalists."""
         return (*self.arms, *self.students)

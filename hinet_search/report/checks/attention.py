@@ -25,9 +25,8 @@ def check(record: StudyRecord) -> Finding | None:
     if largest <= UNSTABLE:
         limit = numbers.share(UNSTABLE)
         return passed(f"Attention agrees between seeds: no weight deviates by more than {limit}.")
-    name = title(focus.name)
-    deviation = numbers.share(largest)
     return warning(
-        f"Attention of {name} differs between seeds, a weight by up to ±{deviation}.",
+        f"Attention of {title(focus.name)} differs between seeds, "
+        f"a weight by up to ±{numbers.share(largest)}.",
         remedy="Do not infer similarity of scenarios from it; compare with an arm without SAN.",
     )

@@ -13,17 +13,21 @@ def check(record: StudyRecord) -> Finding | None:
     """Warn of cells with fewer than 100 positive rows in test."""
     if not record.data.cells:
         return None
-    scarce = record_facts.scarce_cells(record)
-    if scarce:
-        count = numbers.plural(len(scarce), "cell")
-        few = record_facts.FEW_POSITIVES
-        have = "has" if len(scarce) == 1 else "have"
-        return warning(
-            f"{count} {have} fewer than {few} {positive_rows(record.data)} in test.",
-            [f"{cell}: {'none' if positives == 0 else positives}." for cell, positives in scarce],
-            remedy="Treat their AUC as unknown, or test on more days.",
-        )
-    fewest = min(record.data.cells, key=lambda cell: cell.positives[2])
-    cell = record_facts.cell_in_words(fewest.scenario, fewest.task)
-    rows = num_positive_rows(record.data, fewest.positives[2])
-    return passed(f"Every cell has {rows} or more in test (fewest: {cell}).")
+    in_order = sorted(record.data.cells, key=lambda cell: cell.positives[2])
+    few = record_facts.FEW_POSITIVES
+    scarce = [cell for cell in in_order if cell.positives[2] < few]
+    if not scarce:
+        fewest = in_order[0]
+        rows = num_positive_rows(record.data, fewest.positives[2])
+        where = record_facts.cell_in_words(fewest.name)
+        return passed(f"Every cell has {rows} or more in test (fewest: {where}).")
+    count = numbers.plural(len(scarce), "cell")
+    have = "has" if len(scarce) == 1 else "have"
+    return warning(
+        f"{count} {have} fewer than {few} {positive_rows(record.data)} in test.",
+        [
+            f"{record_facts.cell_in_words(cell.name)}: {cell.positives[2] or 'none'}."
+            for cell in scarce
+        ],
+        remedy="Treat their AUC as unknown, or test on more days.",
+    )

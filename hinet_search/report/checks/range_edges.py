@@ -15,12 +15,10 @@ def check(record: StudyRecord) -> Finding | None:
         return None
     details: dict[str, str] = {}
     for arm in record.arms:
-        edges = record_facts.at_the_edge(record, arm)
-        values = [
-            f"{searched.name} = {numbers.setting(value)} "
-            f"({end}: {record_facts.wider_end(searched, end):g})"
-            for searched, value, end in edges
-        ]
+        values = []
+        for searched, value, end in record_facts.at_the_edge(record, arm):
+            wider = f"({end}: {record_facts.wider_end(searched, end):g})"
+            values.append(f"{searched.name} = {numbers.setting(value)} {wider}")
         if values:
             details[title(arm.name)] = f"{title(arm.name)}: {', '.join(values)}."
     if not details:

@@ -1,6 +1,6 @@
 """Taught calibration: whether students predict probabilities as well as their own arms."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -33,16 +33,19 @@ MEASURES = (
 
 def check(record: StudyRecord) -> Finding | None:
     """Warn of students whose log loss rises by 1 %, or calibration error by .005."""
-    pairs = [(student, untaught(record, student)) for student in record.students]
-    known = [(student, arm) for student, arm in pairs if arm is not None and chosen(student)]
-    if not known:
+    names = []
+    details: list[str] = []
+    for student in record.students:
+        arm = untaught(record, student)
+        if arm is not None and chosen(student):
+            names.append(title(student.name))
+            details += _worse(student, arm)
+    if not names:
         return None
-    details = [text for student, arm in known for text in _worse(student, arm)]
     what = "labels" if has_amounts(record.data) else "probabilities"
-    names = in_words([title(student.name) for student, _ in known])
     if not details:
-        verb = "predicts" if len(known) == 1 else "predict"
-        return passed(f"{names} {verb} {what} as well as untaught, on validation.")
+        verb = "predicts" if len(names) == 1 else "predict"
+        return passed(f"{in_words(names)} {verb} {what} as well as untaught, on validation.")
     as_what = predictions(record.data)
     return warning(
         f"A teacher has made the {as_what} of a student worse.",
@@ -67,7 +70,5 @@ def _worse(student: ArmRecord, arm: ArmRecord) -> Iterator[str]:
 def _mean(arm: ArmRecord, objective: str) -> float | None:
     """Return the mean over the seeds of the arm's chosen finalist; None without a value."""
     finalist = chosen(arm)
-    values: Sequence[float] = ()
-    if finalist is not None:
-        values = list(by_seed(finalist, "valid", values_by(objective)).values())
-    return fmean(values) if values else None
+    values = by_seed(finalist, "valid", values_by(objective)) if finalist else {}
+    return fmean(values.values()) if values else None

@@ -1,9 +1,5 @@
 """Experts: whether parallel experts compute different things."""
 
-from collections.abc import Sequence
-
-from markupsafe import Markup
-
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.figures import bar
@@ -20,23 +16,32 @@ from hinet_search.report.drawing.html import (
 )
 from hinet_search.report.facts import insight_means
 from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.insight_means import SimilarityMeans
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
 ORDER = 42
 SAME = 0.95  # two experts with a larger similarity are redundant
 
-CostEntry = tuple[str, SimilarityMeans]  # name of the arm, similarity at one place in its model
-
 
 def build(record: StudyRecord) -> Card:
     """Build one row per arm and place in its model that has several experts."""
-    entries: list[CostEntry] = []
+    rows = []
+    most = 0.0
+    alike = ""
     for arm, finalist in record_facts.finalists(record):
-        entries += [(title(arm.name), place) for place in insight_means.similarities(finalist)]
-    if not entries:
+        for place in insight_means.similarities(finalist):
+            name = join([f"{title(arm.name)} ", tag("code", place.where)])
+            mean = numbers.share(place.mean)
+            highest = numbers.share(place.most)
+            rows.append(row(name, str(place.count), bar(place.mean), mean, highest))
+            if place.most > most:
+                most = place.most
+                alike = f"{title(arm.name)} compute nearly the same ({place.where}, {highest})"
+    if not rows:
         raise NotApplicable("needs finalists with parallel experts, trained by this version")
+    heading = "No two experts compute nearly the same"
+    if most > SAME:
+        heading = f"Two experts of {alike}"
     several = record_facts.has_several_seeds(record)
     method = f"linear CKA{', mean over seeds' if several else ''}"
     lead = (
@@ -47,29 +52,6 @@ def build(record: StudyRecord) -> Card:
         "Mean: over all pairs of experts, and over scenarios if each has its own experts. "
         "Most similar: the largest value of any pair, by seed."
     )
-    body = join([_table(entries), explained])
-    return Card("experts", "Why", _heading(entries), lead, body, half=True)
-
-
-def _heading(entries: Sequence[CostEntry]) -> str:
-    name, place = max(entries, key=lambda entry: entry[1].most)
-    if place.most <= SAME:
-        return "No two experts compute nearly the same"
-    where = f"{place.where}, {numbers.share(place.most)}"
-    return f"Two experts of {name} compute nearly the same ({where})"
-
-
-def _table(entries: Sequence[CostEntry]) -> Markup:
-    rows = [
-        row(
-            join([f"{name} ", tag("code", place.where)]),
-            str(place.count),
-            bar(place.mean),
-            numbers.share(place.mean),
-            numbers.share(place.most),
-        )
-        for name, place in entries
-    ]
-    mean = column("Mean", "r")
-    header = head("Arm and place", "Experts", unnamed("drawn"), mean, "Most similar")
-    return scroll("Similarity of experts", table(header, rows, class_="cost"))
+    header = head("Arm and place", "Experts", unnamed("drawn"), column("Mean", "r"), "Most similar")
+    similarity = scroll("Similarity of experts", table(header, rows, class_="cost"))
+    return Card("experts", "Why", heading, lead, join([similarity, explained]), half=True)

@@ -1,7 +1,6 @@
 """Failures: how many trials failed, were pruned or did not count, by cause."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 
 from markupsafe import Markup
 
@@ -24,58 +23,63 @@ Key = tuple[str, str, str]  # kind, arm, cause
 
 def build(record: StudyRecord) -> Card:
     """Build one row per arm and cause of failed and uncounted trials, and fold the pruned ones."""
-    if not any(arm.trials for arm in record.arms):
-        raise NotApplicable("needs a trial; none has been asked for yet")
-    grouped = _grouped(record)
-    failed = sum(len(trials) for (kind, _, _), trials in grouped.items() if kind == "failed")
     total = sum(len(arm.trials) for arm in record.arms)
-    trials = f"{numbers.compact(total)} {'trial' if total == 1 else 'trials'}"
-    heading = f"{numbers.compact(failed) if failed else 'None'} of {trials} failed"
+    if not total:
+        raise NotApplicable("needs a trial; none has been asked for yet")
+    failed = 0
+    num_pruned = 0
+    lost = []
+    pruned = []
+    for (kind, arm, cause), trials in _grouped(record).items():
+        short = words(shortened(cause, MOST_LETTERS))
+        count = numbers.compact(len(trials))
+        listed = ", ".join(str(number) for number in trials[:MOST_NUMBERS])
+        if len(trials) > MOST_NUMBERS:
+            listed += ", …"
+        if kind == "pruned":
+            num_pruned += len(trials)
+            pruned.append(row(arm, short, count, listed))
+            continue
+        failed += len(trials) if kind == "failed" else 0
+        ended = words(kind, class_="loss" if kind == "failed" else "")
+        lost.append(row(arm, ended, short, count, listed))
+    body = [_lost(lost) if lost else note("Every trial ran to its end or was pruned.")]
+    if pruned:
+        header = head("Arm", "Where", "Trials", "Numbers", numeric_from=2)
+        summary = f"Where {numbers.plural(num_pruned, 'pruned trial')} stopped"
+        body.append(details(summary, scroll("Pruned trials", table(header, pruned))))
+    of = f"{numbers.compact(total)} {'trial' if total == 1 else 'trials'}"
+    heading = f"{numbers.compact(failed) if failed else 'None'} of {of} failed"
     lead = (
         "A failed trial costs its arm a try; pruned trials were stopped early, "
         "by the same rule in every arm."
     )
-    lost = {key: trials for key, trials in grouped.items() if key[0] != "pruned"}
-    pruned = {key: trials for key, trials in grouped.items() if key[0] == "pruned"}
-    body = join([_lost(lost), _pruned(pruned) if pruned else ""])
-    return Card("failures", "Search", heading, lead, body, half=not lost)
+    return Card("failures", "Search", heading, lead, join(body), half=not lost)
 
 
 def _grouped(record: StudyRecord) -> dict[Key, list[int]]:
-    """Return trial numbers by kind, arm and cause: failed trials and frequent causes first."""
+    """Return trial numbers by kind, arm and cause: failed trials and frequent causes first.
+
+    Causes of pruned trials are where they were pruned: `pruned at pass 1.50`.
+    """
     grouped: dict[Key, list[int]] = {}
     for arm in record.arms:
         by_kind: dict[str, list[TrialRecord]] = defaultdict(list)
         for trial in arm.trials:
             by_kind[trial.state if trial.counts else "not counted"].append(trial)
         for kind in SHOWN:
-            group = _by_place(by_kind[kind]) if kind == "pruned" else trials_by_cause(by_kind[kind])
-            for cause, trials in group.items():
+            groups: dict[str, list[TrialRecord]] = defaultdict(list)
+            if kind == "pruned":
+                for trial in by_kind[kind]:
+                    groups[trial.cause.split(":", maxsplit=1)[0]].append(trial)
+            else:
+                groups = trials_by_cause(by_kind[kind])
+            for cause, trials in groups.items():
                 grouped[kind, title(arm.name), cause] = [trial.number for trial in trials]
     return dict(sorted(grouped.items(), key=lambda pair: (SHOWN.index(pair[0][0]), -len(pair[1]))))
 
 
-def _by_place(pruned: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
-    """Group pruned trials by where they were pruned: `pruned at pass 1.50`."""
-    groups: dict[str, list[TrialRecord]] = defaultdict(list)
-    for trial in pruned:
-        groups[trial.cause.split(":", maxsplit=1)[0]].append(trial)
-    return groups
-
-
-def _lost(grouped: dict[Key, list[int]]) -> Markup:
-    if not grouped:
-        return note("Every trial ran to its end or was pruned.")
-    rows = [
-        row(
-            arm,
-            words(kind, class_="loss" if kind == "failed" else ""),
-            words(shortened(cause, MOST_LETTERS)),
-            numbers.compact(len(trials)),
-            _listed(trials),
-        )
-        for (kind, arm, cause), trials in grouped.items()
-    ]
+def _lost(rows: list[Markup]) -> Markup:
     header = head("Arm", "Ended", "Cause", "Trials", "Numbers", numeric_from=3)
     parts = [scroll("Failed trials", table(header, rows[:MOST_CAUSES]))]
     rest = rows[MOST_CAUSES:]
@@ -83,23 +87,3 @@ def _lost(grouped: dict[Key, list[int]]) -> Markup:
         more = scroll("More causes", table(header, rest))
         parts.append(details(numbers.plural(len(rest), "more cause"), more))
     return join(parts)
-
-
-def _pruned(grouped: dict[Key, list[int]]) -> Markup:
-    count = numbers.plural(sum(len(trials) for trials in grouped.values()), "pruned trial")
-    rows = [
-        row(
-            arm,
-            words(shortened(cause, MOST_LETTERS)),
-            numbers.compact(len(trials)),
-            _listed(trials),
-        )
-        for (_, arm, cause), trials in grouped.items()
-    ]
-    header = head("Arm", "Where", "Trials", "Numbers", numeric_from=2)
-    return details(f"Where {count} stopped", scroll("Pruned trials", table(header, rows)))
-
-
-def _listed(trials: list[int]) -> str:
-    first = ", ".join(str(number) for number in trials[:MOST_NUMBERS])
-    return first if len(trials) <= MOST_NUMBERS else f"{first}, …"

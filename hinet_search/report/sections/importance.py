@@ -1,6 +1,5 @@
 """Importance: how much each setting matters between trials, and where its best value lies."""
 
-import itertools
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -43,17 +42,25 @@ def build(record: StudyRecord) -> Card:
     ]
     if not arms:
         raise NotApplicable("needs a finished trial of an arm with searched parameters")
-    first, *others = arms
+    first = arms[0]
     important, rest = _rows(record, first)
-    folded = {}
+    folded = []
     if rest:
         name = f"{numbers.plural(len(rest), 'more setting')} of {title(first.name)}"
-        folded[name] = rest
-    for arm in others:
-        folded[f"Settings of {title(arm.name)}"] = [*itertools.chain(*_rows(record, arm))]
-    body = [_table(title(first.name), important), _legend(record)]
+        folded.append(details(name, _table(name, rest)))
+    for arm in arms[1:]:
+        name = f"Settings of {title(arm.name)}"
+        of_arm, rest = _rows(record, arm)
+        folded.append(details(name, _table(name, [*of_arm, *rest])))
+    legend = note(
+        "Dot: the best value in its range, on the scale of the search. "
+        "At the edge: a wider range may contain a better value. "
+        f"Importance is computed from the {record.sampler} trials only "
+        "and says nothing about values that were not tried."
+    )
+    body = [_table(title(first.name), important), legend]
     if folded:
-        body.append(folds(details(name, _table(name, rows)) for name, rows in folded.items()))
+        body.append(folds(folded))
     lead = (
         "Share of the variation between trials that goes with a setting, "
         "and the best value in its searched range."
@@ -63,27 +70,15 @@ def build(record: StudyRecord) -> Card:
 
 def _heading(record: StudyRecord, arms: Sequence[ArmRecord]) -> str:
     edges = sum(len(record_facts.at_the_edge(record, arm)) for arm in arms)
-    name = title(arms[0].name)
-    first = f"Which settings matter for {name}?"
-    if arms[0].importances:
-        setting, share = max(arms[0].importances.items(), key=lambda pair: pair[1])
-        first = f"{setting} is the most important setting of {name}, {numbers.percent(share)}"
-    if not edges:
-        return first
     lie = "lies" if edges == 1 else "lie"
     counted = f"over all arms {numbers.plural(edges, 'best value')} {lie} at the edge"
-    if arms[0].importances:
-        return f"{first}; {counted}"
-    return f"{first} {record_facts.capitalized(counted)}"
-
-
-def _legend(record: StudyRecord) -> Markup:
-    return note(
-        "Dot: the best value in its range, on the scale of the search. "
-        "At the edge: a wider range may contain a better value. ",
-        f"Importance is computed from the {record.sampler} trials only "
-        "and says nothing about values that were not tried.",
-    )
+    name = title(arms[0].name)
+    if not arms[0].importances:
+        question = f"Which settings matter for {name}?"
+        return f"{question} {record_facts.capitalized(counted)}" if edges else question
+    setting, share = max(arms[0].importances.items(), key=lambda pair: pair[1])
+    first = f"{setting} is the most important setting of {name}, {numbers.percent(share)}"
+    return f"{first}; {counted}" if edges else first
 
 
 def _rows(record: StudyRecord, arm: ArmRecord) -> tuple[list[Markup], list[Markup]]:
@@ -102,9 +97,8 @@ def _rows(record: StudyRecord, arm: ArmRecord) -> tuple[list[Markup], list[Marku
 
 
 def _table(name: str, rows: Sequence[Markup]) -> Markup:
-    header = head(
-        "Setting", column("Importance"), unnamed("share"), "Best", column("In its range", "rng")
-    )
+    in_range = column("In its range", "rng")
+    header = head("Setting", column("Importance"), unnamed("share"), "Best", in_range)
     return scroll(f"Importance for {name}", table(header, rows, class_="imp"))
 
 

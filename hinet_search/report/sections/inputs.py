@@ -23,41 +23,36 @@ def build(record: StudyRecord) -> Card:
             "`inputs: auto` in the study file measures them"
         )
     objective = record_facts.objective_in_words(record)
+    num_groups = len(measured.choice.worths)
+    confidence = ", 95 %"
+    if num_groups > 1:
+        confidence = f"; with 95 % confidence they hold for all {num_groups} groups"
     legend = note(
         f"Worth: the gain in {objective} on validation from a group beside all others, "
         "a mean over paired seeds with its interval over seeds alone (Student t"
-        f"{_held(measured)}). ",
+        f"{confidence}). "
         "Groups that are shown to be worth less than the margin, and not shown to help, are "
-        f"dropped together, if the same is shown of all of them. {_own_inputs(measured)}",
+        f"dropped together, if the same is shown of all of them. {_own_inputs(measured)}"
     )
     lead = (
         f"{measured.sentence} Measured before the search with the default configuration of "
         f"{title(measured.arm)} and {numbers.plural(measured.num_seeds, 'seed')}; "
         "other arms may use a group better or worse."
     )
-    body = join([forest(list(_rows(measured)), "Group of inputs", "Worth"), legend])
-    return Card("inputs", "Search", _heading(measured), lead, body)
-
-
-def _held(measured: MeasuredInputs) -> str:
-    """Say for how many groups the intervals hold together."""
-    groups = len(measured.choice.worths)
-    return f"; with 95 % confidence they hold for all {groups} groups" if groups > 1 else ", 95 %"
-
-
-def _heading(measured: MeasuredInputs) -> str:
     useful = measured.choice.useful
-    heading = f"a gain is shown with {in_words(useful)}" if useful else "no gain is shown"
+    heading = "What the inputs are worth: no gain is shown"
+    if useful:
+        heading = f"What the inputs are worth: a gain is shown with {in_words(useful)}"
     if measured.dropped:
         heading += f"; {in_words(measured.dropped)} dropped"
-    return f"What the inputs are worth: {heading}"
+    body = join([forest(list(_rows(measured)), "Group of inputs", "Worth"), legend])
+    return Card("inputs", "Search", heading, lead, body)
 
 
 def _rows(measured: MeasuredInputs) -> Iterator[ForestRow]:
     choice = measured.choice
     sizes = measured.record.data.groups
-    others = [group for group in sizes if group not in choice.worths]
-    for group in (*choice.worths, *others):
+    for group in dict.fromkeys([*choice.worths, *sizes]):
         remark = [numbers.plural(sizes[group], "input")] if group in sizes else []
         if measured.followers:
             remark.append("dropped" if group in measured.dropped else "kept")
@@ -74,7 +69,9 @@ def _row(measured: MeasuredInputs, name: str, remark: str, left_out: tuple[str, 
 
 def _own_inputs(measured: MeasuredInputs) -> str:
     """Name the arms that do not follow the choice."""
-    names = [title(arm.name) for arm in measured.record.arms if arm not in measured.followers]
+    names = record_facts.arm_titles(
+        arm for arm in measured.record.arms if arm not in measured.followers
+    )
     if not names:
         return ""
     if not measured.followers:

@@ -1,6 +1,6 @@
 """Insight: scenario attention and gate weights of the chosen HiNet, as means over its seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -8,6 +8,8 @@ from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.html import (
     Content,
+    cells,
+    columns,
     head,
     join,
     note,
@@ -45,10 +47,8 @@ def build(record: StudyRecord) -> Card:
     count = len(finalist.runs)
     figures = [] if attention is None else [_attention(record.data.scenarios, attention)]
     figures += _gate_tables(gates, several=count > 1)
-    body = [
-        tag("div", *figures, class_="gates"),
-        note(_legend(attention, gates, several=count > 1)),
-    ]
+    sentences = _legend(attention, has_gates=bool(gates), several=count > 1)
+    body = [tag("div", join(figures), class_="gates"), note(" ".join(sentences))]
     seeds = f"mean over {count} seeds" if count > 1 else "1 seed"
     lead = join(
         [
@@ -70,12 +70,9 @@ def _heading(scenarios: Sequence[str], attention: AttentionMeans | None) -> str:
     num_others = len(scenarios) - 1
     if attention is None or num_others < 2:
         return neutral
-    weights = [
-        (weight, i, j)
-        for i, row_weights in enumerate(attention.mean)
-        for j, weight in enumerate(row_weights)
-        if i != j
-    ]
+    weights = []
+    for i, of_scenario in enumerate(attention.mean):
+        weights += [(weight, i, j) for j, weight in enumerate(of_scenario) if i != j]
     largest, attending, attended = max(weights)
     spread = attention.deviation[attending][attended] if attention.deviation else 0.0
     if largest - spread <= max(0.5, 1.5 / num_others):
@@ -86,18 +83,24 @@ def _heading(scenarios: Sequence[str], attention: AttentionMeans | None) -> str:
 def _attention(scenarios: Sequence[str], attention: AttentionMeans) -> Markup:
     if len(scenarios) < 2:
         return note("With one scenario there is no other one to attend to.")
-    draw = _matrix if len(scenarios) <= MOST_SCENARIOS else _strongest
-    figure = scroll("Scenario attention", draw(scenarios, attention))
-    return tag("div", tag("h3", "Scenario attention"), figure)
-
-
-def _matrix(scenarios: Sequence[str], attention: AttentionMeans) -> Markup:
-    header = head(unnamed("attending scenario"), *scenarios)
     rows = []
-    for attending, name in enumerate(scenarios):
-        cells = [_attention_cell(attention, attending, k) for k in range(len(scenarios))]
-        rows.append(row(name, *cells))
-    return table(header, rows, class_="att")
+    for attending, weights in enumerate(attention.mean):
+        name = scenarios[attending]
+        if len(scenarios) > MOST_SCENARIOS:
+            order = sorted(range(len(scenarios)), key=weights.__getitem__, reverse=True)[:5]
+            listed = ", ".join(f"{scenarios[j]} {numbers.share(weights[j])}" for j in order)
+            rows.append(row(name, words(listed)))
+        else:
+            places = range(len(scenarios))
+            rows.append(row(name, cells(_attention_cell(attention, attending, k) for k in places)))
+    if len(scenarios) > MOST_SCENARIOS:
+        header = head("Scenario", "Five largest weights", numeric_from=2)
+        drawn = table(header, rows, class_="words")
+    else:
+        header = head(unnamed("attending scenario"), columns(scenarios))
+        drawn = table(header, rows, class_="att")
+    figure = scroll("Scenario attention", drawn)
+    return tag("div", tag("h3", "Scenario attention"), figure)
 
 
 def _attention_cell(attention: AttentionMeans, attending: int, attended: int) -> Markup:
@@ -114,65 +117,43 @@ def _weight(value: float, below: Content = "") -> Markup:
     return tag("td", numbers.share(value), below, style=f"--a:{DARKEST * value:.2f}")
 
 
-def _strongest(scenarios: Sequence[str], attention: AttentionMeans) -> Markup:
-    rows = []
-    for name, weights in zip(scenarios, attention.mean, strict=True):
-        order = sorted(range(len(scenarios)), key=lambda j: -weights[j])[:5]
-        listed = ", ".join(f"{scenarios[j]} {numbers.share(weights[j])}" for j in order)
-        rows.append(row(name, words(listed)))
-    return table(head("Scenario", "Five largest weights", numeric_from=2), rows, class_="words")
-
-
 def _gate_tables(
-    gates: dict[tuple[str, ...], dict[str, GateMeans]], *, several: bool
+    gates: Mapping[tuple[str, ...], Mapping[str, GateMeans]], *, several: bool
 ) -> list[Markup]:
     """Return one table per set of mixed experts; tables with a gate per scenario are stacked."""
-    stacked: list[Markup] = []
-    others: list[Markup] = []
+    stacked = []
+    others = []
     for experts, by_place in gates.items():
         places = [where.rpartition("/") for where in by_place]  # scenario, slash, gate or task
         has_scenarios = all(scenario for scenario, _, _ in places)
         kinds = {kind for _, _, kind in places}
-        one_per_scenario = has_scenarios and len(kinds) == 1
-        if one_per_scenario:
+        is_stacked = has_scenarios and len(kinds) == 1
+        owner = "cells" if has_scenarios else "tasks"
+        if is_stacked:
             owner = kinds.pop()
-            names = [scenario for scenario, _, _ in places]
-        else:
-            owner = "cells" if has_scenarios else "tasks"
-            names = [gate_in_words(where) for where in by_place]
-        named_gates = dict(zip(names, by_place.values(), strict=True))
-        figure = _of_experts(experts, named_gates, several=several)
+        rows = []
+        for where, gate in by_place.items():
+            name = where.rpartition("/")[0] if is_stacked else gate_in_words(where)
+            largest = [numbers.share(gate.favourite)] if several else []
+            rows.append(row(name, cells([*map(_weight, gate.weights), *largest])))
+        titles = [*experts, *(["Largest"] if several else [])]
+        figure = table(head(unnamed("gate"), columns(titles)), rows, class_="att")
         titled = tag("h3", f"Gates of {owner}") + scroll(f"Gates of {owner}", figure)
-        (stacked if one_per_scenario else others).append(titled)
-    columns = [tag("div", *stacked)] if stacked else []
-    return [*columns, *(tag("div", titled) for titled in others)]
+        (stacked if is_stacked else others).append(titled)
+    blocks = [join(stacked)] if stacked else []
+    return [tag("div", block) for block in [*blocks, *others]]
 
 
-def _legend(
-    attention: AttentionMeans | None,
-    gates: dict[tuple[str, ...], dict[str, GateMeans]],
-    *,
-    several: bool,
-) -> str:
-    sentences = ["Every row sums to 1."]
+def _legend(attention: AttentionMeans | None, *, has_gates: bool, several: bool) -> Iterator[str]:
+    yield "Every row sums to 1."
     if attention is not None:
-        sentences.append("Attention: each row is the attending scenario.")
+        yield "Attention: each row is the attending scenario."
     if attention is not None and attention.deviation is not None:
-        sentences.append("Below a weight: standard deviation over seeds.")
-    if gates:
-        sentences.append("Gates: mean weight of each expert.")
-    if gates and several:
-        sentences.append(
+        yield "Below a weight: standard deviation over seeds."
+    if has_gates:
+        yield "Gates: mean weight of each expert."
+    if has_gates and several:
+        yield (
             "Largest: mean of each seed's largest weight; experts of different seeds share only "
             "their names, so means over seeds are flatter than the gates of any seed."
         )
-    return " ".join(sentences)
-
-
-def _of_experts(experts: Sequence[str], gates: dict[str, GateMeans], *, several: bool) -> Markup:
-    rows = []
-    for name, gate in gates.items():
-        largest = [numbers.share(gate.favourite)] if several else []
-        rows.append(row(name, *map(_weight, gate.weights), *largest))
-    header = head(unnamed("gate"), *experts, *(["Largest"] if several else []))
-    return table(header, rows, class_="att")

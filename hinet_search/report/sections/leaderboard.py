@@ -10,13 +10,16 @@ from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.figures import marked, over_seeds
 from hinet_search.report.drawing.html import (
-    Content,
+    bullets,
+    cells,
     column,
+    columns,
     details,
     head,
     join,
     note,
     number,
+    remarked,
     row,
     scroll,
     table,
@@ -40,6 +43,7 @@ from hinet_search.results.verdict import in_words, title
 
 ORDER = 15
 MOST_CELLS = 4  # cells that a line about losing cells names
+WEIGHTED = "weighted AUC"
 
 Column = tuple[str, Callable[[LeaderboardEntry], Markup]]
 
@@ -49,7 +53,7 @@ class ColumnGroup:
     """Columns under one heading."""
 
     name: str
-    columns: tuple[Column, ...]
+    columns: Sequence[Column]
 
 
 def build(record: StudyRecord) -> Card:
@@ -57,10 +61,26 @@ def build(record: StudyRecord) -> Card:
     lines = standings(record)
     if not lines:
         raise NotApplicable(NEEDS_FINALISTS)
-    items = [tag("li", text) for text in (*_added(record, lines), *_waiting(record, lines))]
-    listed = tag("ul", *items, class_="said") if items else ""
-    body = [_table(record, lines), note(_legend(record, lines)), listed, _seesaw(record, lines)]
-    return Card("leaderboard", "Verdict", _heading(record, lines), _lead(record, lines), join(body))
+    said = list(_added(record, lines))
+    listed = {line.arm.name for line in lines}
+    waiting = record_facts.arm_titles(arm for arm in record.arms if arm.name not in listed)
+    if waiting:
+        said.append(f"Not in the table, without a finalist so far: {in_words(waiting)}.")
+    seeds = [line.seeds for line in lines]
+    mean = "1 seed"
+    if max(seeds) > 1:
+        mean = f"mean and standard deviation over {numbers.seeds(seeds)}"
+    lead = (
+        f"Best {record_facts.objective_in_words(record)} on validation first, {mean} of each arm's "
+        "chosen finalist. The order is not a verdict: neighbours may differ by less than seeds do."
+    )
+    body = [
+        _table(record, lines),
+        note(" ".join(_legend(record, lines))),
+        bullets(said, "said") if said else "",
+        _seesaw(record, lines),
+    ]
+    return Card("leaderboard", "Verdict", _heading(record, lines), lead, join(body))
 
 
 def _heading(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> str:
@@ -79,58 +99,32 @@ def _heading(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> str:
     return f"{first} leads on validation and {leader} on test"
 
 
-def _lead(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> str:
-    seeds = [line.seeds for line in lines]
-    mean = "1 seed"
-    if max(seeds) > 1:
-        mean = f"mean and standard deviation over {numbers.seeds(seeds)}"
-    return (
-        f"Best {record_facts.objective_in_words(record)} on validation first, {mean} of each arm's "
-        "chosen finalist. The order is not a verdict: neighbours may differ by less than seeds do."
-    )
-
-
-def _groups(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> list[ColumnGroup]:
-    ensembles = any(line.valid.ensemble is not None for line in lines)
-    groups = [ColumnGroup("Validation", _on_validation(record, ensembles=ensembles))]
-    if any(line.test for line in lines):
-        groups.append(ColumnGroup("Test", _on_test(record, ensembles=ensembles)))
-    if any(line.reference for line in lines):
-        groups.append(ColumnGroup(f"Test, over {title(record.reference)}", _OVER_REFERENCE))
-    return groups
-
-
-def _on_validation(record: StudyRecord, *, ensembles: bool) -> tuple[Column, ...]:
+def _groups(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[ColumnGroup]:
     selected = record_facts.objective_in_words(record)
     primary = record_facts.headline_in_words(record)
-    columns: list[Column] = [(selected, lambda line: over_seeds(line.valid.objective))]
+    has_ensembles = any(line.valid.ensemble is not None for line in lines)
+    valid: list[Column] = [(selected, lambda line: over_seeds(line.valid.objective))]
     if primary != selected:
-        columns.append((primary, lambda line: over_seeds(line.valid.headline)))
-    columns.append(("default, gain of tuning", lambda line: _default(line.valid)))
-    if ensembles:
-        columns.append(
-            (
-                f"ensemble, {selected}",
-                lambda line: _two(line.valid.ensemble, numbers.gain(line.valid.ensemble_gain)),
-            )
+        valid.append((primary, lambda line: over_seeds(line.valid.headline)))
+    valid.append(("default, gain of tuning", lambda line: _default(line.valid)))
+    if has_ensembles:
+        valid.append((f"ensemble, {selected}", lambda line: _ensemble(line.valid)))
+    yield ColumnGroup("Validation", valid)
+    test: list[Column] = [(primary, _tested(lambda test: over_seeds(test.headline)))]
+    if primary != WEIGHTED:
+        test.append((WEIGHTED, _tested(lambda test: over_seeds(test.weighted))))
+    if has_ensembles:
+        test.append((f"ensemble, {primary}", _tested(_ensemble)))
+    test.append(("worst cell", _tested(_worst)))
+    if any(line.test for line in lines):
+        yield ColumnGroup("Test", test)
+    if any(line.reference for line in lines):
+        over_reference = (
+            ("RelaImpr, multi-task gain", _relative),
+            ("smallest cell gain", _smallest),
+            ("cells below", _below),
         )
-    return tuple(columns)
-
-
-def _on_test(record: StudyRecord, *, ensembles: bool) -> tuple[Column, ...]:
-    primary = record_facts.headline_in_words(record)
-    columns: list[Column] = [(primary, _tested(lambda test: over_seeds(test.headline)))]
-    if primary != _WEIGHTED:
-        columns.append((_WEIGHTED, _tested(lambda test: over_seeds(test.weighted))))
-    if ensembles:
-        columns.append(
-            (
-                f"ensemble, {primary}",
-                _tested(lambda test: _two(test.ensemble, numbers.gain(test.ensemble_gain))),
-            )
-        )
-    columns.append(("worst cell", _tested(_worst)))
-    return tuple(columns)
+        yield ColumnGroup(f"Test, over {title(record.reference)}", over_reference)
 
 
 def _tested(cell: Callable[[ResultsOnTest], Markup]) -> Callable[[LeaderboardEntry], Markup]:
@@ -138,34 +132,33 @@ def _tested(cell: Callable[[ResultsOnTest], Markup]) -> Callable[[LeaderboardEnt
     return lambda line: cell(line.test) if line.test else number(numbers.DASH)
 
 
-def _two(value: float | None, remark: str) -> Markup:
-    """Return a cell with a value and a remark below it."""
-    if value is None:
+def _ensemble(results: ResultsOnValidation | ResultsOnTest) -> Markup:
+    if results.ensemble is None:
         return number(numbers.DASH)
-    return number(join([numbers.metric(value), " ", tag("small", remark)]))
+    gain = numbers.gain(results.ensemble_gain)
+    return number(remarked(numbers.metric(results.ensemble), gain))
 
 
 def _default(valid: ResultsOnValidation) -> Markup:
     if valid.default is None:
         return number(numbers.DASH)
-    return _two(valid.default.mean, "kept" if valid.kept_default else numbers.gain(valid.tuning))
+    remark = "kept" if valid.kept_default else numbers.gain(valid.tuning)
+    return number(remarked(numbers.metric(valid.default.mean), remark))
 
 
 def _worst(test: ResultsOnTest) -> Markup:
     if test.worst is None:
         return number(numbers.DASH)
-    return _in_a_cell(numbers.metric(test.worst[0]), test.worst[1])
+    value, cell = test.worst
+    return number(remarked(numbers.metric(value), record_facts.cell_in_words(cell)), class_="in")
 
 
 def _smallest(line: LeaderboardEntry) -> Markup:
     cell = line.reference.smallest if line.reference else None
     if cell is None or cell.difference is None:
         return number(numbers.DASH)
-    return _in_a_cell(marked(cell.difference), (cell.scenario, cell.task))
-
-
-def _in_a_cell(value: Content, cell: tuple[str, str]) -> Markup:
-    return number(join([value, " ", tag("small", record_facts.cell_in_words(*cell))]), class_="in")
+    where = record_facts.cell_in_words(cell.name)
+    return number(remarked(marked(cell.difference), where), class_="in")
 
 
 def _below(line: LeaderboardEntry) -> Markup:
@@ -177,77 +170,56 @@ def _below(line: LeaderboardEntry) -> Markup:
 def _relative(line: LeaderboardEntry) -> Markup:
     if line.relative is None or line.relative.multi_task_gain is None:
         return number(numbers.DASH)
-    multi_task_gain = tag("small", numbers.change(line.relative.multi_task_gain))
-    return number(join([numbers.change(line.relative.rela_impr), " ", multi_task_gain]))
-
-
-_WEIGHTED = "weighted AUC"
-_OVER_REFERENCE: tuple[Column, ...] = (
-    ("RelaImpr, multi-task gain", _relative),
-    ("smallest cell gain", _smallest),
-    ("cells below", _below),
-)
+    multi_task_gain = numbers.change(line.relative.multi_task_gain)
+    return number(remarked(numbers.change(line.relative.rela_impr), multi_task_gain))
 
 
 def _table(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
-    groups = _groups(record, lines)
     focus = record_facts.focus_of(record)
-    columns = [entry for group in groups for entry in group.columns]
-    edges = [tag("colgroup", span=str(len(group.columns))) for group in groups]
-    spans = [
-        tag("th", group.name, scope="colgroup", colspan=str(len(group.columns))) for group in groups
-    ]
-    names = [column(name, "r") for name, _ in columns]
-    header = tag("thead", tag("tr", tag("td"), *spans), tag("tr", column("Arm"), *names))
-    body = [
-        row(
-            _name(record, line),
-            *(cell(line) for _, cell in columns),
-            class_="me" if line.arm == focus else "",
-        )
-        for line in lines
-    ]
-    written = tag(
-        "table", tag("colgroup", span="1"), *edges, header, tag("tbody", *body), class_="board"
-    )
+    edges = [tag("colgroup", span="1")]
+    spans = [tag("td")]
+    all_columns: list[Column] = []
+    for group in _groups(record, lines):
+        width = str(len(group.columns))
+        edges.append(tag("colgroup", span=width))
+        spans.append(tag("th", group.name, scope="colgroup", colspan=width))
+        all_columns += group.columns
+    names = columns(name for name, _ in all_columns)
+    header = tag("thead", tag("tr", join(spans)), tag("tr", column("Arm"), names))
+    body = []
+    for line in lines:
+        remarks = [f"same size as {title(line.arm.size_of)}"] if line.arm.size_of else []
+        remarks += ["reference"] if line.arm.name == record.reference else []
+        remark = tag("small", ", ".join(remarks)) if remarks else ""
+        name = join([title(line.arm.name), " ", remark])
+        me = "me" if line.arm == focus else ""
+        body.append(row(name, cells(cell(line) for _, cell in all_columns), class_=me))
+    written = tag("table", join(edges), header, tag("tbody", join(body)), class_="board")
     return scroll("Leaderboard", written)
 
 
-def _name(record: StudyRecord, line: LeaderboardEntry) -> Markup:
-    remarks = [f"same size as {title(line.arm.size_of)}"] if line.arm.size_of else []
-    remarks += ["reference"] if line.arm.name == record.reference else []
-    remark = tag("small", ", ".join(remarks)) if remarks else ""
-    return join([title(line.arm.name), " ", remark])
-
-
-def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> str:
-    parts = [
+def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[str]:
+    yield (
         "Gain of tuning: the chosen configuration minus the default (kept: the default was chosen)."
-    ]
+    )
     if any(line.valid.ensemble is not None for line in lines):
         averaged = prediction(record.data)
-        parts.append(f"Ensemble: mean {averaged} of all seeds, and its gain over their mean.")
+        yield f"Ensemble: mean {averaged} of all seeds, and its gain over their mean."
+    name = measure(record).words
     if any(line.test for line in lines):
         extreme = "lowest" if measure(record).maximize else "highest"
-        parts.append(f"Worst cell: the cell with the {extreme} {measure(record).words}.")
+        yield f"Worst cell: the cell with the {extreme} {name}."
+    reference = title(record.reference)
     if any(line.relative for line in lines):
-        parts.append(_of_relative(record))
+        rela_impr = f"not defined for {name}"
+        if measure(record).is_half_by_chance:
+            rela_impr = f"mean over cells of (AUC − .5) / (AUC of {reference} − .5) − 1"
+        yield f"RelaImpr: {rela_impr}."
+        yield f"Multi-task gain: mean over cells of the gain divided by the value of {reference}."
     if any(line.reference for line in lines):
-        reference = title(record.reference)
-        parts.append(
+        yield (
             f"Cells below: those below {reference} while others are above it (all: none is above)."
         )
-    return " ".join(parts)
-
-
-def _of_relative(record: StudyRecord) -> str:
-    other = title(record.reference)
-    name = measure(record).words
-    rela_impr = f"not defined for {name}"
-    if measure(record).is_half_by_chance:
-        rela_impr = f"mean over cells of (AUC − .5) / (AUC of {other} − .5) − 1"
-    multi_task_gain = f"mean over cells of the gain divided by the value of {other}"
-    return f"RelaImpr: {rela_impr}. Multi-task gain: {multi_task_gain}."
 
 
 def _added(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[str]:
@@ -274,7 +246,16 @@ def _seesaw(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
     compared = sum(line.reference is not None for line in lines)
     if not compared:
         return Markup("")
-    rows = [_losing(line) for line in lines if losing_cells(line)]
+    rows = []
+    for line in lines:
+        losing = losing_cells(line)
+        if losing:
+            named = [gain_in_words(cell) for cell in losing[:MOST_CELLS]]
+            if len(losing) > MOST_CELLS:
+                named.append(f"and {len(losing) - MOST_CELLS} more")
+            marks = [cell.difference.mark for cell in losing if cell.difference is not None]
+            significant = str(marks.count("worse"))
+            rows.append(row(title(line.arm.name), significant, words(", ".join(named))))
     count = f"{numbers.spelled(len(rows)).capitalize()} of {numbers.plural(compared, 'arm')}"
     have = "has" if len(rows) == 1 else "have"
     reference = title(record.reference)
@@ -283,22 +264,3 @@ def _seesaw(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
         return note(f"{summary}.")
     header = head("Arm", "Significant", column("Cells, largest loss first"))
     return details(summary, scroll(summary, table(header, rows)), on_paper=True)
-
-
-def _losing(line: LeaderboardEntry) -> Markup:
-    """Return a row with the losing cells of an arm by name, and how many losses are significant."""
-    cells = losing_cells(line)
-    named = [gain_in_words(cell) for cell in cells[:MOST_CELLS]]
-    if len(cells) > MOST_CELLS:
-        named.append(f"and {len(cells) - MOST_CELLS} more")
-    worse = [cell.difference for cell in cells if cell.difference is not None]
-    num_significant = sum(difference.mark == "worse" for difference in worse)
-    return row(title(line.arm.name), str(num_significant), words(", ".join(named)))
-
-
-def _waiting(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[str]:
-    """Name the arms that are not in the table yet."""
-    listed = {line.arm.name for line in lines}
-    waiting = [title(arm.name) for arm in record.arms if arm.name not in listed]
-    if waiting:
-        yield f"Not in the table, without a finalist so far: {in_words(waiting)}."

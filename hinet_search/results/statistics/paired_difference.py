@@ -6,7 +6,7 @@ two configurations of one arm on validation, not for a verdict.
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,12 +63,13 @@ class Difference:
         return "unclear"
 
 
-def summary(values: Sequence[float]) -> Summary | None:
+def summary(values: Iterable[float]) -> Summary | None:
     """Return mean and spread; None without values."""
-    if not values:
+    listed = list(values)
+    if not listed:
         return None
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return Summary(float(np.mean(values)), deviation, len(values))
+    deviation = float(np.std(listed, ddof=1)) if len(listed) > 1 else None
+    return Summary(float(np.mean(listed)), deviation, len(listed))
 
 
 def gain(

@@ -1,6 +1,9 @@
-"""Baselines: the focus arm against every other arm, as a forest plot and as a table of tests."""
+"""Comparisons: the focus against every other arm, students and the ensemble beside the arms.
 
-from collections.abc import Sequence
+They are drawn as forest plots, and the tests of the arms are listed in a table.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup
 
@@ -20,36 +23,48 @@ from hinet_search.report.drawing.html import (
 )
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.contrasts import Contrast, same_size
+from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.records import ArmRecord
-from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.taught_contrasts import ensemble_contrast, student_contrasts, untaught
 from hinet_search.results.verdict import Verdict, title
 
 MARKS = "Filled: better. Ring: no significant difference. Diamond: worse."
+CUT = "An arrow marks an interval that extends beyond the plot."
 
 
 def against_all(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Markup:
     """Return one row per other arm, smallest gain first, and the legend."""
     contrasts = _smallest_first(outcome.contrasts)
     sized = {arm.name for arm in rivals_of_size(record, focus)}
-    rows = [
-        ForestRow(
-            title(contrast.arm),
-            _remark(record, outcome, contrast, sized),
-            contrast.difference,
-            contrast.reason,
-        )
-        for contrast in contrasts
-    ]
+    rows = []
+    for contrast in contrasts:
+        remarks = ["strongest"] if contrast.arm == outcome.rival else []
+        remarks += ["reference"] if contrast.arm == record.reference else []
+        remarks += ["same size"] if contrast.arm in sized else []
+        remark = ", ".join(remarks)
+        rows.append(ForestRow(title(contrast.arm), remark, contrast.difference, contrast.reason))
     picture = forest(rows, "Compared with", f"Gain of {title(focus.name)}")
-    return join([picture, note(_legend(record, focus, contrasts))])
+    measure = record_facts.headline_in_words(record)
+    legend = f"Gain of {title(focus.name)} in {measure} on test (split {record.data.split})"
+    explained = how_drawn(contrasts, "baseline")
+    if any(contrast.has_interval for contrast in contrasts):
+        legend += f", difference of the means over seeds. {explained}{_cut(contrasts)}"
+    else:
+        legend += f". {explained}"
+    if not record.maximize:
+        legend += f" Lower {measure} is better; a positive gain means lower."
+    return join([picture, note(legend)])
+
+
+def _cut(contrasts: Iterable[Contrast]) -> str:
+    differences = [contrast.difference for contrast in contrasts if contrast.difference is not None]
+    return f" {CUT}" if leaves_the_picture(differences) else ""
 
 
 def _smallest_first(contrasts: Sequence[Contrast]) -> list[Contrast]:
     """Sort by gain; contrasts without a difference come last."""
-    known = [
-        (contrast.difference.mean, k) for k, contrast in enumerate(contrasts) if contrast.difference
-    ]
+    known = [(each.difference.mean, k) for k, each in enumerate(contrasts) if each.difference]
     unknown = [contrast for contrast in contrasts if contrast.difference is None]
     return [*(contrasts[k] for _, k in sorted(known)), *unknown]
 
@@ -64,11 +79,10 @@ def counted(contrast: Contrast) -> str:
 
     For example `interval after Holm +.0027 to +.0059, 5 seeds an arm and 4,800 users`.
     """
-    difference = contrast.difference
-    if difference is None or difference.low is None:
+    if not contrast.has_interval:
         return contrast.reason
     kind = "interval after Holm" if contrast.family > 1 else "95 % interval"
-    text = f"{kind} {_interval(difference)}, {contrast.counted}"
+    text = f"{kind} {span(contrast)}, {contrast.counted}"
     return f"{text}; an observation, not a claim" if contrast.lacks else text
 
 
@@ -77,33 +91,7 @@ def span(contrast: Contrast) -> str:
     difference = contrast.difference
     if difference is None or difference.low is None:
         return contrast.reason
-    return _interval(difference)
-
-
-def _interval(difference: Difference) -> str:
     return numbers.interval(difference.low, difference.high)
-
-
-def _remark(record: StudyRecord, outcome: Verdict, contrast: Contrast, sized: set[str]) -> str:
-    remarks = {
-        "strongest": contrast.arm == outcome.rival,
-        "reference": contrast.arm == record.reference,
-        "same size": contrast.arm in sized,
-    }
-    return ", ".join(remark for remark, applies in remarks.items() if applies)
-
-
-def _legend(record: StudyRecord, focus: ArmRecord, contrasts: Sequence[Contrast]) -> str:
-    measure = record_facts.headline_in_words(record)
-    lower = "" if record.maximize else f" Lower {measure} is better; a positive gain means lower."
-    what = f"Gain of {title(focus.name)} in {measure} on test (split {record.data.split})"
-    differences = [contrast.difference for contrast in contrasts if contrast.difference is not None]
-    explained = how_drawn(contrasts, "baseline")
-    if all(difference.low is None for difference in differences):
-        return f"{what}. {explained}{lower}"
-    is_cut = leaves_the_picture(differences)
-    cut = " An arrow marks an interval that extends beyond the plot." if is_cut else ""
-    return f"{what}, difference of the means over seeds. {explained}{cut}{lower}"
 
 
 def how_drawn(contrasts: Sequence[Contrast], noun: str) -> str:
@@ -111,14 +99,17 @@ def how_drawn(contrasts: Sequence[Contrast], noun: str) -> str:
 
     For example `Line: interval from the variation over seeds and users (Student t).`
     """
-    drawn = [
-        contrast
-        for contrast in contrasts
-        if contrast.difference is not None and contrast.difference.low is not None
-    ]
+    drawn = [contrast for contrast in contrasts if contrast.has_interval]
     if not drawn:
         return "One seed gives no interval."
-    variation = _sources_of_variation([contrast.units for contrast in drawn])
+    units = [contrast.units for contrast in drawn]
+    variation = "seeds and rows"
+    if not any(units):
+        variation = "seeds; users are not counted"
+    elif not all(units):
+        variation = "seeds, and over users where known"
+    elif all(unit.endswith("users") for unit in units):
+        variation = "seeds and users"
     method = f"Student t{_corrected(drawn, noun)}"
     sentences = [f"Line: interval from the variation over {variation} ({method})."]
     if any(not contrast.lacks for contrast in drawn):
@@ -130,15 +121,6 @@ def how_drawn(contrasts: Sequence[Contrast], noun: str) -> str:
             f"Dotted: an observation, not a claim ({listed}), with its uncorrected 95 % interval."
         )
     return " ".join(sentences)
-
-
-def _sources_of_variation(units: Sequence[str]) -> str:
-    """Name what the intervals count; `units` has each contrast's resampled unit, or ""."""
-    if not any(units):
-        return "seeds; users are not counted"
-    if not all(units):
-        return "seeds, and over users where known"
-    return "seeds and users" if all(unit.endswith("users") for unit in units) else "seeds and rows"
 
 
 def _corrected(drawn: Sequence[Contrast], noun: str) -> str:
@@ -155,12 +137,9 @@ def _corrected(drawn: Sequence[Contrast], noun: str) -> str:
 
 def tests(outcome: Verdict) -> Markup:
     """Return the table of tests behind the plot, folded."""
-    tested = [
-        contrast
-        for contrast in _smallest_first(outcome.contrasts)
-        if contrast.seed_error is not None
-    ]
-    if not tested:
+    contrasts = _smallest_first(outcome.contrasts)
+    rows = [_test_row(contrast) for contrast in contrasts if contrast.seed_error is not None]
+    if not rows:
         return Markup("")
     header = head(
         "Compared with",
@@ -173,7 +152,6 @@ def tests(outcome: Verdict) -> Markup:
         "Level of the interval",
         "Seeds",
     )
-    rows = [_test_row(contrast) for contrast in tested]
     content = scroll("Tests", table(header, rows, class_="tests"))
     return details("The tests behind the plot", content, on_paper=True)
 
@@ -196,3 +174,49 @@ def _test_row(contrast: Contrast) -> Markup:
         f"{100 * (1 - contrast.level):.1f} %",
         " / ".join(str(count) for count in contrast.seeds),
     )
+
+
+def beside_arms(record: StudyRecord) -> Markup:
+    """Return one row per student and one for the ensemble; empty without test values of either."""
+    compared = list(on_top(record))
+    if not compared:
+        return Markup("")
+    students = student_contrasts(record)
+    ensemble = record.ensemble(ENSEMBLE)
+    sentences = [f"Gain in {record_facts.headline_in_words(record)} on test."]
+    if students:
+        drawn = how_drawn(students, "student")
+        sentences.append(f"Students: {drawn[:1].lower()}{drawn[1:]}")
+    rows = []
+    for place, (name, contrast) in enumerate(compared):
+        remark = ""
+        if ensemble is not None and place == len(students):
+            remark = f"{len(ensemble.members)} models"
+            drawn = "it has no interval"
+            if contrast.has_interval:
+                drawn = "its 95 % interval is over users only"
+            sentences.append(f"The ensemble has no seeds: {drawn}, an observation.")
+        rows.append(ForestRow(name, remark, contrast.difference, contrast.reason))
+    legend = (
+        f"{' '.join(sentences)}{_cut(contrast for _, contrast in compared)} "
+        "They stand on all arms, outside the equal budgets, and change no mark of an arm."
+    )
+    return join([forest(rows, "On top of the arms", "Gain"), note(legend)])
+
+
+def on_top(record: StudyRecord) -> Iterator[tuple[str, Contrast]]:
+    """Yield the gains of students over their arms and of the ensemble over the focus on test.
+
+    Each has its name: `Taught STAR against STAR`, `Ensemble against HiNet`.
+    """
+    students = {student.name: student for student in record.students}
+    for contrast in student_contrasts(record):
+        arm = untaught(record, students[contrast.arm])
+        against = f" against {title(arm.name)}" if arm else ""
+        yield f"{title(contrast.arm)}{against}", contrast
+    ensemble = record.ensemble(ENSEMBLE)
+    focus = record_facts.focus_of(record)
+    if ensemble is not None and focus is not None:
+        of_ensemble = ensemble_contrast(record, ensemble, focus)
+        if of_ensemble is not None:
+            yield f"{title(ENSEMBLE)} against {title(focus.name)}", of_ensemble
