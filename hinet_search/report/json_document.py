@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from math import isfinite
 
-from hinet_search.report.facts.measured_inputs import MeasuredInputs, measured_inputs
 from hinet_search.results.cell_gains import over_reference
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.contrasts import Contrast
@@ -22,6 +21,7 @@ from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.finalist_values import cells_of, headline
 from hinet_search.results.front import finalists_of, objectives_of
+from hinet_search.results.input_worth import MeasuredInputs, measured_inputs
 from hinet_search.results.origins import Origins
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, Scalar
 from hinet_search.results.shipping import Offer, shipment
@@ -85,11 +85,7 @@ def _study(record: StudyRecord) -> Json:
         document["absent_cells"] = absent
     if data.units:
         document["amounts"] = _amounts(data)
-    arms: list[Json] = []
-    for arm in record.arms:
-        gains = _over_reference(record, arm)
-        arms.append({**_description(arm, cells_of(record)), "over_reference": gains})
-    document["arms"] = arms
+    document["arms"] = _arms(record)
     document["trials"] = _trials(record, record.arms)
     measured = measured_inputs(record)
     if measured is not None:
@@ -99,6 +95,14 @@ def _study(record: StudyRecord) -> Json:
     if record.other_objectives:
         document["front"] = _front(record)
     return document
+
+
+def _arms(record: StudyRecord) -> Json:
+    arms: list[Json] = []
+    for arm in record.arms:
+        gains = _over_reference(record, arm)
+        arms.append({**_description(arm, cells_of(record)), "over_reference": gains})
+    return arms
 
 
 def _amounts(data: DataRecord) -> Json:

@@ -4,7 +4,7 @@ The card names no paths, hosts or people, and does not cover licences.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from hinet_search.report.checks.calibration import OFF, WORDS, WORDS_OF_AMOUNTS
@@ -18,7 +18,7 @@ from hinet_search.results.cells import absent_cells
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
 from hinet_search.results.finalist_values import chosen, headline_by_seed
-from hinet_search.results.records import ArmRecord, CellValue
+from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
 from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title, verdict
@@ -50,34 +50,38 @@ def model_card(
     validation if it is not opened on test.
     """
     published = redact(record)
-    exported = next(each for each in published.arms_and_students if each.name == arm)
-    finalist = chosen(exported)
-    if trial is not None:
-        finalist = next(each for each in exported.finalists if each.trial_number == trial)
-    assert finalist is not None, "an exported arm has a chosen finalist"
+    exported, finalist = _exported(published, arm, trial)
     if finalist.chosen:
         why = f"the best on validation by {record_facts.objective_in_words(published)}"
     run = next(run for run in finalist.runs if run.seed == seeds[0])
     kind = prediction(published.data)
+    trained = str(run.seed)
     if len(seeds) > 1:
         trained = f"the mean {kind} of {len(seeds)}: {', '.join(map(str, seeds))}"
     elif len(finalist.runs) > 1:
         trained = f"{run.seed}, the best on validation of {len(finalist.runs)}"
-    else:
-        trained = str(run.seed)
-    facts = {"Configuration": f"trial {finalist.trial_number}, {why}", "Seeds": trained}
     cells: Sequence[CellValue] = run.test_cells or ()
     subject = f"seed {run.seed}"
     if len(seeds) > 1 and finalist.summary is not None:
         cells = finalist.summary.ensemble_test_cells
         subject = f"mean {kind} of {len(seeds)} seeds"
-    split = "test"
+    facts = {"Configuration": f"trial {finalist.trial_number}, {why}", "Seeds": trained}
+    about = _About(exported.name, title(exported.name), facts, cells, subject, exported)
     if not cells:
-        split = "validation"
-        cells = run.valid_cells
         facts["Test"] = "not opened for this finalist, which its arm did not choose"
-    about = _About(exported.name, title(exported.name), facts, cells, subject, exported, split)
+        about = replace(about, facts=facts, cells=run.valid_cells, split="validation")
     return "\n".join(_lines(published, about, notes)) + "\n"
+
+
+def _exported(
+    record: StudyRecord, name: str, trial: int | None
+) -> tuple[ArmRecord, FinalistRecord]:
+    """Return an arm or student and its finalist of that trial, the chosen one by default."""
+    arm = next(each for each in record.arms_and_students if each.name == name)
+    for finalist in arm.finalists:
+        if finalist.trial_number == trial or (trial is None and finalist.chosen):
+            return arm, finalist
+    raise AssertionError(f"{name} has no chosen finalist")
 
 
 def ensemble_card(record: StudyRecord, notes: Sequence[str]) -> str:

@@ -81,7 +81,7 @@ class DataRecord:
     # Number of inputs in each group that a search can leave out.
     groups: Mapping[str, int] = field(default_factory=dict)
     leaks: tuple[LeakSuspect, ...] | None = None
-    test_rows: RowHashes | None = None  # None in records of versions that did not store it
+    test_rows: RowHashes | None = None
     # Mean amount of the training rows of every task of amounts: what a label of 1 stands for.
     units: Mapping[str, float] = field(default_factory=dict)
     # How fresh statistics and the log are on valid and test, in words; empty without any.

@@ -3,7 +3,7 @@
 An arm's values are those of its chosen finalist.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Literal
 
@@ -15,7 +15,8 @@ from hinet_search.results.cells import CellName
 from hinet_search.results.families import BERNOULLI, POISSON
 from hinet_search.results.metrics import Metric, metric_named
 from hinet_search.results.objectives import DEFAULT, metric_of, objective_named
-from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
+from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, Resampled
+from hinet_search.results.statistics.welch import ArmValues
 from hinet_search.results.study_record import StudyRecord
 
 NUM_NODES = 100_000  # of the mean
@@ -98,23 +99,41 @@ def metric_in(cell: CellName, metric: str) -> CellMetric:
     return value
 
 
+def signed_values(
+    record: StudyRecord,
+    values: Iterable[float],
+    resampled: Resampled | None,
+    cell: int | None = None,
+) -> ArmValues:
+    """Return values by seed and resampling, signed so that larger is better.
+
+    They are of the headline, or of the cell of that number.
+    """
+    drawn: Sequence[float] = ()
+    if resampled is not None:
+        drawn = resampled.headline if cell is None else resampled.cells[cell]
+    return ArmValues(
+        tuple(record.sign * value for value in values),
+        resampled=tuple(record.sign * value for value in drawn),
+        num_units=resampled.num_units if resampled else 0,
+        is_root=measure(record).is_root,
+    )
+
+
 def cells_of(record: StudyRecord) -> tuple[tuple[str, str], ...]:
     """Return all (scenario, task) that the data have, with scenarios in the outer loop."""
-    return tuple((cell.scenario, cell.task) for cell in record.data.cells)
+    return tuple(cell.name for cell in record.data.cells)
 
 
 def best_on_validation(record: StudyRecord, arms: Sequence[ArmRecord]) -> ArmRecord | None:
     """Return the arm whose chosen finalist has the best mean objective on validation."""
-    pairs = [(arm, chosen(arm)) for arm in arms]
-    means = [(_mean_objective(finalist), arm) for arm, finalist in pairs if finalist is not None]
-    if not means:
-        return None
-    pick = max if record.maximize else min
-    return pick(means, key=lambda pair: pair[0])[1]
-
-
-def _mean_objective(finalist: FinalistRecord) -> float:
-    return float(np.mean([run.valid_objective for run in finalist.runs]))
+    means = []
+    for arm in arms:
+        finalist = chosen(arm)
+        if finalist is not None:
+            mean = float(np.mean([run.valid_objective for run in finalist.runs]))
+            means.append((record.sign * mean, arm))
+    return max(means, key=lambda pair: pair[0])[1] if means else None
 
 
 def luck(arm: ArmRecord) -> float:
@@ -132,7 +151,7 @@ def luck(arm: ArmRecord) -> float:
 def is_tested(arm: ArmRecord) -> bool:
     """Whether a seed of the arm's chosen finalist has test values."""
     finalist = chosen(arm)
-    return finalist is not None and any(run.test_cells is not None for run in finalist.runs)
+    return finalist is not None and finalist.is_opened
 
 
 def compared(record: StudyRecord) -> tuple[ArmRecord, ...]:
@@ -155,11 +174,12 @@ def foci(record: StudyRecord) -> tuple[ArmRecord, ...]:
     of the reference, and the reference is the focus once it has a chosen finalist.
     """
     arms = compared(record)
-    reference = tuple(arm for arm in arms if arm.name == record.reference and chosen(arm))
-    if reference and len({arm.model for arm in arms}) == 1:
-        return reference
-    hinets = tuple(arm for arm in arms if arm.model == "hinet" and chosen(arm))
-    return hinets if hinets and any(arm.model != "hinet" for arm in arms) else arms
+    models = {arm.model for arm in arms}
+    with_finalist = [arm for arm in arms if chosen(arm)]
+    preferred = tuple(arm for arm in with_finalist if arm.model == "hinet")
+    if len(models) == 1:
+        preferred = tuple(arm for arm in with_finalist if arm.name == record.reference)
+    return preferred or arms
 
 
 def pair_of(record: StudyRecord) -> tuple[ArmRecord | None, ArmRecord | None]:
@@ -178,12 +198,11 @@ def pair_of(record: StudyRecord) -> tuple[ArmRecord | None, ArmRecord | None]:
 
 def missing(record: StudyRecord, finalist: FinalistRecord | None, cell: tuple[str, str]) -> str:
     """Say why a cell has no value on test."""
-    tested = (
-        [run.test_cells for run in finalist.runs if run.test_cells is not None] if finalist else []
-    )
+    runs = finalist.runs if finalist else ()
+    tested = [run.test_cells for run in runs if run.test_cells is not None]
     if not tested:
         return "not opened on test"
-    reasons = [value.reason for value in tested[0] if (value.scenario, value.task) == cell]
+    reasons = [value.reason for value in tested[0] if value.name == cell]
     if not reasons:
         return "no rows"
     is_amount = cell[1] in record.data.units

@@ -12,10 +12,10 @@ from hinet_search.results.verdict import verdict
 from hinet_search.results.winner import recommended_arm
 from tests.duels import NOISE, duel, in_seconds, meeting
 from tests.report.arms import Shape
+from tests.report.edits import each_run
 from tests.report.studies import empty, failed_only, small, study
 from tests.report.taught import (
     all_runs,
-    each_run,
     with_costs,
     with_ensemble,
     with_limits,

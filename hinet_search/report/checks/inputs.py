@@ -1,8 +1,8 @@
 """Inputs: whether it is shown of every group of inputs that it helps, or that it may go."""
 
 from hinet_search.report.drawing import numbers
-from hinet_search.report.facts.measured_inputs import measured_inputs
 from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.results.input_worth import measured_inputs
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words
 

@@ -41,8 +41,6 @@ def check(record: StudyRecord) -> Finding | None:
         )
     if not used_here:
         return None
-    kinds = ["arm"]
-    kinds += ["student"] if record.students else []
-    kinds += ["ensemble"] if has_ensemble else []
+    kinds = ["arm", *["student"] * bool(record.students), *["ensemble"] * has_ensemble]
     times = numbers.plural(used_here, "time")
     return passed(f"The test split was used once per {in_words(kinds)}, {times} in all.")

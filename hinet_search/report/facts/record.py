@@ -165,12 +165,17 @@ def range_position(searched: ParameterRange, value: Scalar) -> RangePosition | N
     if searched.log:
         share = log(float(value) / low) / log(high / low)
     share = min(1.0, max(0.0, share))
+    return RangePosition(share, _edge(searched, share))
+
+
+def _edge(searched: ParameterRange, share: float) -> str:
+    """Name the end of a range that a position touches; a natural limit at the low end is none."""
     margin = 0.0 if searched.kind == "int" else EDGE
     if share > margin:
-        return RangePosition(share, "high" if share >= 1 - margin else "")
+        return "high" if share >= 1 - margin else ""
     # No lower value is possible: counts start at 0 or 1, other quantities at 0.
-    is_natural = low == 0 or (low == 1 and searched.kind == "int")
-    return RangePosition(share, "" if is_natural else "low")
+    natural = (0, 1) if searched.kind == "int" else (0,)
+    return "" if searched.low in natural else "low"
 
 
 def at_the_edge(record: StudyRecord, arm: ArmRecord) -> list[tuple[ParameterRange, Scalar, str]]:

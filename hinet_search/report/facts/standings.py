@@ -198,9 +198,9 @@ def worse_cells(cells: Sequence[CellDifference]) -> WorseCells | None:
     """Return the losses among `cells`; None if no cell has a value."""
     worse = []
     below = 0
-    lacks = []
+    lacks: list[str] = []
     # A cell too small to resample has no interval and lacks something of its own.
-    lacks_of_others = []
+    lacks_of_others: list[str] = []
     for cell in cells:
         difference = cell.difference
         if difference is None:

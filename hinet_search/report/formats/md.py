@@ -6,7 +6,6 @@ from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.figures import SYMBOLS
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.facts.amounts import has_amounts
-from hinet_search.report.facts.measured_inputs import measured_inputs
 from hinet_search.report.finding import findings
 from hinet_search.report.text.amount_errors import ERRORS, mean_error
 from hinet_search.report.text.commands import report_command
@@ -17,6 +16,7 @@ from hinet_search.results.cell_gains import CellDifference
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.contrasts import Contrast
 from hinet_search.results.finalist_values import chosen
+from hinet_search.results.input_worth import measured_inputs
 from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, title, verdict

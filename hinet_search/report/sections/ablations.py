@@ -16,24 +16,19 @@ ORDER = 46
 def build(record: StudyRecord) -> Card:
     """Build one row per variant, with the change beside its name."""
     focus = record_facts.focus_of(record)
-    contrasts = {contrast.arm: contrast for contrast in verdict(record).contrasts}
-    pairs = []
-    for arm in record.arms:
-        is_variant = focus is not None and arm.model == focus.model and arm.name != focus.name
-        if is_variant and arm.name in contrasts:
-            pairs.append((arm, contrasts[arm.name]))
-    if focus is None or not pairs:
+    contrasts = _of_variants(record, focus) if focus else []
+    if focus is None or not contrasts:
         name = focus.name if focus else "hinet"
         model = focus.model if focus else "hinet"
         raise NotApplicable(
             f"needs arms that are {title(name)} with a part changed, evaluated on test, such as "
             f"`no_san: {{model: {model}, fixed: {{model.san.enabled: false}}}}` in the study"
         )
-    pairs.sort(key=lambda pair: -(pair[1].difference.mean if pair[1].difference else 0.0))
+    arms = {arm.name: arm for arm in record.arms}
     rows = []
-    for arm, contrast in pairs:
-        changed = _changed(focus, arm)
-        rows.append(ForestRow(title(arm.name), changed, contrast.difference, contrast.reason))
+    for contrast in contrasts:
+        changed = _changed(focus, arms[contrast.arm])
+        rows.append(ForestRow(title(contrast.arm), changed, contrast.difference, contrast.reason))
     measure = record_facts.headline_in_words(record)
     lead = f"Gain of {title(focus.name)} in {measure} on test over itself with a part changed."
     legend = note(
@@ -41,8 +36,14 @@ def build(record: StudyRecord) -> Card:
         "A loss without a part does not show how the part works."
     )
     body = join([forest(rows, "Compared with", f"Gain of {title(focus.name)}"), legend])
-    heading = _heading(focus, [contrast for _, contrast in pairs])
-    return Card("ablations", "Why", heading, lead, body)
+    return Card("ablations", "Why", _heading(focus, contrasts), lead, body)
+
+
+def _of_variants(record: StudyRecord, focus: ArmRecord) -> list[Contrast]:
+    """Return the contrasts of arms of the same model, the largest gain over one first."""
+    variants = {arm.name for arm in record.arms if arm.model == focus.model}
+    contrasts = [contrast for contrast in verdict(record).contrasts if contrast.arm in variants]
+    return sorted(contrasts, key=lambda each: -(each.difference.mean if each.difference else 0.0))
 
 
 def _changed(focus: ArmRecord, arm: ArmRecord) -> str:

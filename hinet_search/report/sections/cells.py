@@ -14,6 +14,7 @@ from hinet_search.report.drawing.html import (
     head,
     join,
     note,
+    number,
     remarked,
     row,
     scroll,
@@ -121,35 +122,43 @@ def _values(
 ) -> Markup:
     """Return the table of every arm's value in every cell, with averages above."""
     name = measure(record).words
-    # The AUC of the true probabilities, known for synthetic data only.
-    is_of_auc = split == "test" and metric_of(record.objective) == "auc"
-    has_reachable = is_of_auc and any(cell.reachable_auc for cell in record.data.cells)
+    has_reachable = split == "test" and _has_reachable(record)
     titles = record_facts.arm_titles(arm for arm, _ in entries)
-    explained = f"{record_facts.capitalized(name)} of each cell"
-    if record_facts.has_several_seeds(record):
-        explained += ", with the standard deviation over seeds below it"
-    explained += "."
-    if not measure(record).maximize:
-        explained += f" Lower {name} is better."
+    explained = _explained(record)
     if has_reachable:
         explained += " Reachable: the AUC of the rule that generated these data."
         titles.append("Reachable")
-    finalists = [finalist for _, finalist in entries]
-    blank = [""] if has_reachable else []
     rows = []
     for words, metric in (("Macro AUC", "macro_auc"), ("Row-weighted AUC", "weighted_auc")):
         value = values_by(metric)
-        means = [_mean(by_seed(each, split, value).values(), "no value") for each in finalists]
-        rows.append(row(words, cells([*means, *blank]), class_="all"))
+        means = [_mean(by_seed(each, split, value).values(), "no value") for _, each in entries]
+        means += [number("")] * has_reachable
+        rows.append(row(words, join(means), class_="all"))
     for counted in record.data.cells:
         words = record_facts.cell_in_words(counted.name)
-        values = [_cell_value(record, each, split, counted.name) for each in finalists]
-        limit = [numbers.metric(counted.reachable_auc)] if has_reachable else []
-        rows.append(row(remarked(words, size_in_words(counted)), cells([*values, *limit])))
+        values = [_cell_value(record, each, split, counted.name) for _, each in entries]
+        values += [number(numbers.metric(counted.reachable_auc))] * has_reachable
+        rows.append(row(remarked(words, size_in_words(counted)), join(values)))
     matrix = table(head("Scenario · task", columns(titles)), rows, class_="mat")
     content = join([note(explained), scroll("Values by cell", matrix)])
     of_split = "Test" if split == "test" else "Validation"
     return details(f"{of_split} {name} of all arms in all cells", content, on_paper=True)
+
+
+def _has_reachable(record: StudyRecord) -> bool:
+    """Whether the AUC of the true probabilities is known, for synthetic data only."""
+    is_known = any(cell.reachable_auc is not None for cell in record.data.cells)
+    return is_known and metric_of(record.objective) == "auc"
+
+
+def _explained(record: StudyRecord) -> str:
+    name = measure(record).words
+    explained = f"{record_facts.capitalized(name)} of each cell"
+    if record_facts.has_several_seeds(record):
+        explained += ", with the standard deviation over seeds below it"
+    if not measure(record).maximize:
+        explained += f". Lower {name} is better"
+    return f"{explained}."
 
 
 def _cell_value(
@@ -193,12 +202,11 @@ def _gains(record: StudyRecord) -> Markup:
 def _marks(gains_of_arms: Sequence[ReferenceGains]) -> str:
     """Explain the mark ≈ of the table of gains, and ○ if it occurs."""
     has_interval = False
-    reasons = []
+    reasons: dict[str, None] = {}
     for gains in gains_of_arms:
-        for difference in [cell.difference for cell in gains.cells if cell.difference]:
-            has_interval = has_interval or difference.low is not None
-            if difference.mark == "observation" and difference.lacks not in reasons:
-                reasons.append(difference.lacks)
+        known = [cell.difference for cell in gains.cells if cell.difference is not None]
+        has_interval = has_interval or any(difference.low is not None for difference in known)
+        reasons |= dict.fromkeys(difference.lacks for difference in known if difference.lacks)
     explained = "≈ no significant difference" if has_interval else "≈ one seed, no interval"
     if has_interval and len(gains_of_arms[0].cells) > 1:
         explained += " (intervals hold for all cells of an arm at once)"

@@ -56,6 +56,14 @@ def build(record: StudyRecord) -> Card:
         raise NotApplicable(NEEDS_FINALISTS)
     split: Split = "test" if any(finalist.is_opened for finalist in finalists) else "valid"
     entries = _entries(record, split)
+    body = _table(entries)
+    picture = _picture(record, entries, split)
+    if picture:
+        body = tag("div", tag("div", body), tag("div", picture), class_="two")
+    return Card("cost", "Cost", _heading(entries), _lead(record, entries), body)
+
+
+def _lead(record: StudyRecord, entries: Sequence[CostEntry]) -> str:
     means = "Means over the seeds" if record_facts.has_several_seeds(record) else "One seed"
     lead = (
         f"{means} of each arm's chosen finalist. "
@@ -67,11 +75,7 @@ def build(record: StudyRecord) -> Card:
         lead += f" The time for 100 rows is the median of single requests, on {devices}{load}."
     if not all(entry.cost.flops_per_row for entry in entries):
         lead += " A dash: not a torch model, so its parameters and FLOPs are not counted."
-    body = _table(entries)
-    picture = _picture(record, entries, split)
-    if picture:
-        body = tag("div", tag("div", body), tag("div", picture), class_="two")
-    return Card("cost", "Cost", _heading(entries), lead, body)
+    return lead
 
 
 def _is_timed(entries: Sequence[CostEntry]) -> bool:

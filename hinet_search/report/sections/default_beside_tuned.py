@@ -68,33 +68,29 @@ def shrinkage(record: StudyRecord, arm: ArmRecord) -> Shrinkage | None:
 
 def build(record: StudyRecord) -> Card:
     """Build one line per arm, and a folded table of all finalists."""
-    arms = [
-        arm
-        for arm in record_facts.ordered_arms(record)
-        if any(finalist.runs for finalist in arm.finalists)
-    ]
+    arms = []
+    finalists: list[tuple[ArmRecord, FinalistRecord]] = []
+    for arm in record_facts.ordered_arms(record):
+        if any(finalist.runs for finalist in arm.finalists):
+            arms.append(arm)
+            finalists += [(arm, finalist) for finalist in arm.finalists]
     if not arms:
         raise NotApplicable(NEEDS_FINALISTS)
-    finalists = [(arm, finalist) for arm in arms for finalist in arm.finalists]
-    several = any(len(finalist.runs) > 1 for _, finalist in finalists)
+    seeds = "mean over seeds" if _has_several_seeds(finalists) else "1 seed"
     objective = record_facts.capitalized(record_facts.objective_in_words(record))
     lead = (
-        f"{objective} on validation, {'mean over seeds' if several else '1 seed'}. The best of "
+        f"{objective} on validation, {seeds}. The best of "
         "several finalists looks better than it is; the same rule applies to all arms."
     )
-    num_default = sum(arm.default is not None and arm.default.chosen for arm in arms)
+    num_default = sum(finalist.is_default and finalist.chosen for _, finalist in finalists)
     count = f"{num_default or 'None'} of {numbers.plural(len(arms), 'arm')}"
-    intervals = "≈: one seed gives no interval."
-    if several:
-        intervals = "▲ ▼: the uncorrected 95 % interval over paired seeds excludes 0."
-    body = [
-        _summary(record, arms),
-        _luck(record, arms),
-        note(intervals),
-        _every_finalist(record, finalists),
-    ]
+    body = [_summary(record, arms), _luck(record, arms), _every_finalist(record, finalists)]
     heading = f"{count} kept the default configuration"
     return Card("default-beside-tuned", "Search", heading, lead, join(body), half=True)
+
+
+def _has_several_seeds(finalists: Sequence[tuple[ArmRecord, FinalistRecord]]) -> bool:
+    return any(len(finalist.runs) > 1 for _, finalist in finalists)
 
 
 def _reached(record: StudyRecord, finalist: FinalistRecord | None) -> Summary | None:
@@ -171,6 +167,10 @@ def _every_finalist(
         reached = over_seeds(_reached(record, finalist))
         is_chosen = "chosen" if finalist.chosen else ""
         rows.append(row(title(arm.name), _name(finalist), seeds, reached, is_chosen))
+    intervals = "≈: one seed gives no interval."
+    if _has_several_seeds(finalists):
+        intervals = "▲ ▼: the uncorrected 95 % interval over paired seeds excludes 0."
     header = head("Arm", "Finalist", "Seeds", "Validation", "")
     heading = f"All {len(rows)} finalists" if len(rows) > 1 else "The only finalist"
-    return details(heading, scroll("All finalists", table(header, rows)))
+    every_finalist = details(heading, scroll("All finalists", table(header, rows)))
+    return join([note(intervals), every_finalist])

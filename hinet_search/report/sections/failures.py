@@ -1,12 +1,22 @@
 """Failures: how many trials failed, were pruned or did not count, by cause."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import details, head, join, note, row, scroll, table, words
+from hinet_search.report.drawing.html import (
+    cells,
+    details,
+    head,
+    join,
+    note,
+    row,
+    scroll,
+    table,
+    words,
+)
 from hinet_search.results.causes import shortened, trials_by_cause
 from hinet_search.results.records import TrialRecord
 from hinet_search.results.study_record import StudyRecord
@@ -26,27 +36,22 @@ def build(record: StudyRecord) -> Card:
     total = sum(len(arm.trials) for arm in record.arms)
     if not total:
         raise NotApplicable("needs a trial; none has been asked for yet")
-    failed = 0
-    num_pruned = 0
+    num_trials: Counter[str] = Counter()
     lost = []
     pruned = []
     for (kind, arm, cause), trials in _grouped(record).items():
-        short = words(shortened(cause, MOST_LETTERS))
-        count = numbers.compact(len(trials))
-        listed = ", ".join(str(number) for number in trials[:MOST_NUMBERS])
-        if len(trials) > MOST_NUMBERS:
-            listed += ", …"
+        num_trials[kind] += len(trials)
+        of_cause = _cells(cause, trials)
         if kind == "pruned":
-            num_pruned += len(trials)
-            pruned.append(row(arm, short, count, listed))
-            continue
-        failed += len(trials) if kind == "failed" else 0
-        ended = words(kind, class_="loss" if kind == "failed" else "")
-        lost.append(row(arm, ended, short, count, listed))
+            pruned.append(row(arm, of_cause))
+        else:
+            ended = words(kind, class_="loss" if kind == "failed" else "")
+            lost.append(row(arm, ended, of_cause))
+    failed = num_trials["failed"]
     body = [_lost(lost) if lost else note("Every trial ran to its end or was pruned.")]
     if pruned:
         header = head("Arm", "Where", "Trials", "Numbers", numeric_from=2)
-        summary = f"Where {numbers.plural(num_pruned, 'pruned trial')} stopped"
+        summary = f"Where {numbers.plural(num_trials['pruned'], 'pruned trial')} stopped"
         body.append(details(summary, scroll("Pruned trials", table(header, pruned))))
     of = f"{numbers.compact(total)} {'trial' if total == 1 else 'trials'}"
     heading = f"{numbers.compact(failed) if failed else 'None'} of {of} failed"
@@ -55,6 +60,13 @@ def build(record: StudyRecord) -> Card:
         "by the same rule in every arm."
     )
     return Card("failures", "Search", heading, lead, join(body), half=not lost)
+
+
+def _cells(cause: str, trials: list[int]) -> Markup:
+    listed = ", ".join(str(number) for number in trials[:MOST_NUMBERS])
+    if len(trials) > MOST_NUMBERS:
+        listed += ", …"
+    return cells([words(shortened(cause, MOST_LETTERS)), numbers.compact(len(trials)), listed])
 
 
 def _grouped(record: StudyRecord) -> dict[Key, list[int]]:

@@ -41,7 +41,7 @@ def build(record: StudyRecord) -> Card:
         FROZEN: "with inputs of the end of validation",
     }
     costs = {}
-    fresh = {}
+    fresh: dict[str, float] = {}
     for access in in_words:
         of_arms = {cost.arm: cost for cost in stale_costs(record, access)}
         if of_arms:

@@ -7,7 +7,8 @@ from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.figures import ForestRow, forest
 from hinet_search.report.drawing.html import join, note
 from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.measured_inputs import MeasuredInputs, measured_inputs
+from hinet_search.results.input_worth import MeasuredInputs, measured_inputs
+from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
 
@@ -56,15 +57,13 @@ def _rows(measured: MeasuredInputs) -> Iterator[ForestRow]:
         remark = [numbers.plural(sizes[group], "input")] if group in sizes else []
         if measured.followers:
             remark.append("dropped" if group in measured.dropped else "kept")
-        yield _row(measured, group, ", ".join(remark), (group,))
+        yield _row(group, ", ".join(remark), choice.worths.get(group))
     if len(choice.small) > 1:
-        yield _row(measured, in_words(choice.small), "together", choice.small)
+        yield _row(in_words(choice.small), "together", choice.together)
 
 
-def _row(measured: MeasuredInputs, name: str, remark: str, left_out: tuple[str, ...]) -> ForestRow:
-    difference = measured.worth(left_out)
-    reason = "" if difference else "not measured: no training without it"
-    return ForestRow(name, remark, difference, reason)
+def _row(name: str, remark: str, worth: Difference | None) -> ForestRow:
+    return ForestRow(name, remark, worth, "" if worth else "not measured: no training without it")
 
 
 def _own_inputs(measured: MeasuredInputs) -> str:

@@ -9,10 +9,12 @@ from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.html import (
     Content,
     cells,
+    column,
     columns,
     head,
     join,
     note,
+    number,
     row,
     scroll,
     table,
@@ -124,24 +126,33 @@ def _gate_tables(
     stacked = []
     others = []
     for experts, by_place in gates.items():
-        places = [where.rpartition("/") for where in by_place]  # scenario, slash, gate or task
-        has_scenarios = all(scenario for scenario, _, _ in places)
-        kinds = {kind for _, _, kind in places}
-        is_stacked = has_scenarios and len(kinds) == 1
-        owner = "cells" if has_scenarios else "tasks"
-        if is_stacked:
-            owner = kinds.pop()
+        is_stacked, owner, names = _named(list(by_place))
         rows = []
-        for where, gate in by_place.items():
-            name = where.rpartition("/")[0] if is_stacked else gate_in_words(where)
-            largest = [numbers.share(gate.favourite)] if several else []
-            rows.append(row(name, cells([*map(_weight, gate.weights), *largest])))
-        titles = [*experts, *(["Largest"] if several else [])]
-        figure = table(head(unnamed("gate"), columns(titles)), rows, class_="att")
-        titled = tag("h3", f"Gates of {owner}") + scroll(f"Gates of {owner}", figure)
-        (stacked if is_stacked else others).append(titled)
-    blocks = [join(stacked)] if stacked else []
-    return [tag("div", block) for block in [*blocks, *others]]
+        for name, gate in zip(names, by_place.values(), strict=True):
+            values = [_weight(weight) for weight in gate.weights]
+            if several:
+                values.append(number(numbers.share(gate.favourite)))
+            rows.append(row(name, join(values)))
+        largest = column("Largest", "r") if several else Markup("")
+        header = head(unnamed("gate"), columns(experts), largest)
+        figure = scroll(f"Gates of {owner}", table(header, rows, class_="att"))
+        titled = tag("h3", f"Gates of {owner}") + figure
+        if is_stacked:
+            stacked.append(titled)
+        else:
+            others.append(tag("div", titled))
+    return [tag("div", join(stacked)), *others] if stacked else others
+
+
+def _named(places: Sequence[str]) -> tuple[bool, str, list[str]]:
+    """Say of gates whether there is one per scenario, of what they are, and their names."""
+    parts = [where.rpartition("/") for where in places]  # scenario, slash, gate or task
+    kinds = {kind for _, _, kind in parts}
+    if not all(scenario for scenario, _, _ in parts):
+        return False, "tasks", [gate_in_words(where) for where in places]
+    if len(kinds) > 1:
+        return False, "cells", [gate_in_words(where) for where in places]
+    return True, kinds.pop(), [scenario for scenario, _, _ in parts]
 
 
 def _legend(attention: AttentionMeans | None, *, has_gates: bool, several: bool) -> Iterator[str]:

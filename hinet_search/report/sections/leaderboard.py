@@ -206,17 +206,16 @@ def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[
         averaged = prediction(record.data)
         yield f"Ensemble: mean {averaged} of all seeds, and its gain over their mean."
     name = measure(record).words
+    reference = title(record.reference)
     if any(line.test for line in lines):
         extreme = "lowest" if measure(record).maximize else "highest"
         yield f"Worst cell: the cell with the {extreme} {name}."
-    reference = title(record.reference)
-    if any(line.relative for line in lines):
+    if any(line.reference for line in lines):
         rela_impr = f"not defined for {name}"
         if measure(record).is_half_by_chance:
             rela_impr = f"mean over cells of (AUC − .5) / (AUC of {reference} − .5) − 1"
         yield f"RelaImpr: {rela_impr}."
         yield f"Multi-task gain: mean over cells of the gain divided by the value of {reference}."
-    if any(line.reference for line in lines):
         yield (
             f"Cells below: those below {reference} while others are above it (all: none is above)."
         )

@@ -48,32 +48,46 @@ def build(record: StudyRecord) -> Card:
     trials = _fronts_of_trials(record, objectives)
     if not finalists and not trials:
         raise NotApplicable("needs a complete trial, which the launch command trains")
-    on_front = [contender for contender in finalists if contender.is_on_front]
-    beaten = [contender for contender in finalists if not contender.is_on_front]
     places = range(1, len(objectives.directions))
-    body = [_picture(record, objectives, place, finalists, trials) for place in places]
+    pictures = [_picture(record, objectives, place, finalists, trials) for place in places]
+    on_front = [contender for contender in finalists if contender.is_on_front]
+    heading, lead = _in_words(record, finalists, on_front)
+    body = [*pictures, *_tables(record, finalists, on_front)]
+    return Card("trade-off", "Verdict", heading, lead, join(body))
+
+
+def _tables(
+    record: StudyRecord, finalists: Sequence[Contender], on_front: Sequence[Contender]
+) -> Iterator[Markup]:
+    """Yield the table of the front, that of the others, and the command that exports a member."""
     if on_front:
-        body.append(_table(record, on_front))
+        yield _table(record, on_front)
+    beaten = [contender for contender in finalists if not contender.is_on_front]
     if beaten:
         summary = f"{numbers.plural(len(beaten), 'finalist')} that another one beats"
-        body.append(details(record_facts.capitalized(summary), _table(record, beaten)))
+        yield details(summary, _table(record, beaten))
     if on_front and record.state == "done":
-        body.append(_command(record, on_front[-1]))
+        yield _command(record, on_front[-1])
+
+
+def _in_words(
+    record: StudyRecord, finalists: Sequence[Contender], on_front: Sequence[Contender]
+) -> tuple[str, str]:
+    """Return heading and lead."""
     names = [record.objective, *record.other_objectives]
     of_all = in_words([record_facts.metric_in_words(name) for name in names])
-    heading = f"The trade-off of {of_all} so far"
-    lead = "Complete trials on validation, with one seed; finalists come later."
-    if finalists:
-        stand = "stands" if len(on_front) == 1 else "stand"
-        count = f"{len(on_front)} of {numbers.plural(len(finalists), 'finalist')}"
-        heading = f"{count} {stand} on the front of {of_all}"
-        arms = dict.fromkeys(title(contender.arm.name) for contender in on_front)
-        lead = (
-            f"Nothing beats these finalists, of {in_words(list(arms))}: whatever is better in one "
-            "objective is worse in another. Values are of validation, means over seeds. "
-            "Differences within the spread between seeds decide who stands on the front too."
-        )
-    return Card("trade-off", "Verdict", heading, lead, join(body))
+    if not finalists:
+        lead = "Complete trials on validation, with one seed; finalists come later."
+        return f"The trade-off of {of_all} so far", lead
+    stand = "stands" if len(on_front) == 1 else "stand"
+    count = f"{len(on_front)} of {numbers.plural(len(finalists), 'finalist')}"
+    arms = dict.fromkeys(title(contender.arm.name) for contender in on_front)
+    lead = (
+        f"Nothing beats these finalists, of {in_words(list(arms))}: whatever is better in one "
+        "objective is worse in another. Values are of validation, means over seeds. "
+        "Differences within the spread between seeds decide who stands on the front too."
+    )
+    return f"{count} {stand} on the front of {of_all}", lead
 
 
 def _fronts_of_trials(record: StudyRecord, objectives: Objectives) -> list[Contender]:

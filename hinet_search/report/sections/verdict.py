@@ -241,26 +241,30 @@ def in_words(record: StudyRecord) -> Markup:
 
 
 def _selected(record: StudyRecord) -> str:
-    retrained = [arm.finalists for arm in record.arms if arm.finalists]
-    counts = [len(finalist.runs) for finalists in retrained for finalist in finalists]
+    retrained = [arm for arm in record.arms if arm.finalists]
+    counts: list[int] = []
+    for arm in retrained:
+        counts += [len(finalist.runs) for finalist in arm.finalists]
     if not counts:
         return "No configuration has been retrained yet, so there are no test values."
-    criterion = "mean" if max(counts) > 1 else "value"
     top = record.budget.finalist_top
-    tuned = f"{top} best configurations" if top > 1 else "best configuration"
     with_seeds = f"retrained with {numbers.seeds(counts)}"
-    # Defaults were retrained beside the `top` best trials, or are among them.
-    is_beside = any(len(finalists) > top for finalists in retrained)
-    if is_beside or all(arm.default for arm in record.arms if arm.finalists):
-        were = "and its default were"
-    elif top > 1:
-        were = "were"
-    else:
-        return f"The {tuned} of each arm was {with_seeds}; it represents the arm."
+    has_default = _has_defaults(retrained, top)
+    if top == 1 and not has_default:
+        return f"The best configuration of each arm was {with_seeds}; it represents the arm."
+    tuned = f"{top} best configurations" if top > 1 else "best configuration"
+    were = "and its default were" if has_default else "were"
+    criterion = "mean" if max(counts) > 1 else "value"
     return (
         f"The {tuned} of each arm {were} {with_seeds}; "
         f"the one with the best {criterion} on validation represents the arm."
     )
+
+
+def _has_defaults(retrained: Sequence[ArmRecord], top: int) -> bool:
+    """Whether defaults were retrained beside the `top` best trials, or are among them."""
+    is_beside = any(len(arm.finalists) > top for arm in retrained)
+    return is_beside or all(arm.default for arm in retrained)
 
 
 def _against_reference(record: StudyRecord) -> Iterator[str]:

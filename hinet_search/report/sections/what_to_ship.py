@@ -136,14 +136,12 @@ def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) ->
 
     The cost is the time to score 100 rows if it is known for all offers, else FLOPs per row.
     """
-    measure = "FLOPs per row"
-    costs: list[float] = [offer.flops_per_row for offer in offers]
-    if all(offer.milliseconds for offer in offers):
-        measure = "milliseconds for 100 rows"
-        costs = [offer.milliseconds or 0.0 for offer in offers]
+    is_timed = all(offer.milliseconds for offer in offers)
+    measure = "milliseconds for 100 rows" if is_timed else "FLOPs per row"
     points = []
     left_out = []
-    for offer, cost in zip(offers, costs, strict=True):
+    for offer in offers:
+        cost = offer.milliseconds if is_timed else offer.flops_per_row
         if cost:
             points.append(_point(offer, cost, shipped, is_last=offer == offers[-1]))
         else:
@@ -151,7 +149,7 @@ def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) ->
     if len(points) < 2:
         return Markup("")
     points.sort(key=lambda point: point.kind == "arm")  # named last
-    limit = _near(points, record.budget.serving, is_of_time=not measure.startswith("FLOPs"))
+    limit = _near(points, record.budget.serving, is_of_time=is_timed)
     axes = axes_over(points, limit)
     beneath = [_limit(axes.x.place(size)) for size in limit]
     spoken = f"Value on validation against {measure}, cheapest first: {in_order(points)}"

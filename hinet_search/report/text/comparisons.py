@@ -102,14 +102,7 @@ def how_drawn(contrasts: Sequence[Contrast], noun: str) -> str:
     drawn = [contrast for contrast in contrasts if contrast.has_interval]
     if not drawn:
         return "One seed gives no interval."
-    units = [contrast.units for contrast in drawn]
-    variation = "seeds and rows"
-    if not any(units):
-        variation = "seeds; users are not counted"
-    elif not all(units):
-        variation = "seeds, and over users where known"
-    elif all(unit.endswith("users") for unit in units):
-        variation = "seeds and users"
+    variation = _variation({contrast.units.rpartition(" ")[2] for contrast in drawn})
     method = f"Student t{_corrected(drawn, noun)}"
     sentences = [f"Line: interval from the variation over {variation} ({method})."]
     if any(not contrast.lacks for contrast in drawn):
@@ -121,6 +114,15 @@ def how_drawn(contrasts: Sequence[Contrast], noun: str) -> str:
             f"Dotted: an observation, not a claim ({listed}), with its uncorrected 95 % interval."
         )
     return " ".join(sentences)
+
+
+def _variation(units: set[str]) -> str:
+    """Name what the intervals count: seeds, and the units that were resampled, "" for none."""
+    if units == {""}:
+        return "seeds; users are not counted"
+    if "" in units:
+        return "seeds, and over users where known"
+    return "seeds and users" if units == {"users"} else "seeds and rows"
 
 
 def _corrected(drawn: Sequence[Contrast], noun: str) -> str:

@@ -66,6 +66,10 @@ def remarks(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
         yield f"The ensemble {_averages(record.data, ensemble)}"
     if teacher is not None:
         yield f"The students' teacher {_averages(record.data, teacher)}"
+    yield from _of_trees(record, shipped)
+
+
+def _of_trees(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
     singles = [offer for offer in shipped.offers if offer.kind != "ensemble"]
     best = max(singles, key=lambda offer: record.sign * offer.valid, default=None)
     if best is not None and not best.flops_per_row:
@@ -73,11 +77,8 @@ def remarks(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
             f"{title(best.name)} is the best single model on validation. It is no network: it can "
             "teach and be a member of an ensemble, but cannot be taught, and has no FLOPs."
         )
-    without = [
-        title(offer.name)
-        for offer in shipped.offers
-        if not offer.flops_per_row and offer is not best
-    ]
+    others = [offer for offer in shipped.offers if offer is not best]
+    without = [title(offer.name) for offer in others if not offer.flops_per_row]
     if without and record.budget.serving.max_flops_per_row is not None:
         yield f"FLOPs of {in_words(without)} are not counted, so the limit of FLOPs does not bind."
 
