@@ -208,7 +208,7 @@ def _contrast(contrast: Contrast) -> Json:
     difference = contrast.difference
     return {
         "arm": contrast.arm,
-        "gain": _plain(difference.mean) if difference else None,
+        "gain": _plain(contrast.mean),
         "interval": _all_plain([difference.low, difference.high]) if difference else None,
         "p": _plain(contrast.p),
         "p_holm": _plain(contrast.p_holm),

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from hinet_search.report.checks.calibration import OFF, WORDS, WORDS_OF_AMOUNTS
+from hinet_search.report.checks.calibration import OFF
 from hinet_search.report.drawing import numbers
 from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import has_amounts, prediction, scale_in_words
+from hinet_search.report.facts.amounts import wording
 from hinet_search.report.finding import findings
 from hinet_search.report.redact import redact
 from hinet_search.report.text.untrusted import plain, table, warned
@@ -54,7 +54,7 @@ def model_card(
     if finalist.chosen:
         why = f"the best on validation by {record_facts.objective_in_words(published)}"
     run = next(run for run in finalist.runs if run.seed == seeds[0])
-    kind = prediction(published.data)
+    kind = wording(published.data).prediction
     trained = str(run.seed)
     if len(seeds) > 1:
         trained = f"the mean {kind} of {len(seeds)}: {', '.join(map(str, seeds))}"
@@ -94,7 +94,7 @@ def ensemble_card(record: StudyRecord, notes: Sequence[str]) -> str:
         run = f"trial {member.run.trial_number}, seed {member.run.seed}"
         members.append(f"{title(member.run.arm)} ({run}) {numbers.percent(member.weight)}")
     facts = {"Members": ", ".join(members)}
-    scale = scale_in_words(published.data, ensemble.scale)
+    scale = wording(published.data).scale(ensemble.scale)
     subject = f"weighted mean of the {scale} of {len(ensemble.members)} models"
     about = _About(ENSEMBLE, "The ensemble", facts, ensemble.test_cells or (), subject)
     return "\n".join(_lines(published, about, notes)) + "\n"
@@ -123,7 +123,7 @@ def _lines(record: StudyRecord, about: _About, notes: Sequence[str]) -> Iterator
     scenarios = ", ".join(data.scenarios)
     yield plain(f"{about.title} predicts {_predicted(data)} for a row of {scenarios}.")
     if absent := record_facts.absent_in_words(absent_cells(data)):
-        yield plain(f"{absent} Rows without a task get no {prediction(data)} of it.")
+        yield plain(f"{absent} Rows without a task get no {wording(data).prediction} of it.")
     yield from _facts(record, about)
     yield from _cells(data, about)
     yield from _rivals(record, about)
@@ -162,7 +162,7 @@ def _facts(record: StudyRecord, about: _About) -> Iterator[str]:
     if teacher is not None and about.arm is not None and about.arm.student_of:
         arms = dict.fromkeys(title(member.run.arm) for member in teacher.members)
         runs = numbers.plural(len(teacher.members), "run")
-        mean = f"the mean of the {scale_in_words(data, teacher.scale)}"
+        mean = f"the mean of the {wording(data).scale(teacher.scale)}"
         facts["Taught by"] = f"{mean} of {runs} of {in_words(list(arms))}, beside the labels"
     yield ""
     yield from (f"- **{name}**: {plain(text)}" for name, text in facts.items())
@@ -197,7 +197,7 @@ def _cells(data: DataRecord, about: _About) -> Iterator[str]:
 
 
 def _calibration(data: DataRecord, cells: Sequence[CellValue]) -> str:
-    words = WORDS_OF_AMOUNTS if has_amounts(data) else WORDS
+    words = wording(data)
     off = []
     num_judged = 0
     for cell in cells:
@@ -212,7 +212,7 @@ def _calibration(data: DataRecord, cells: Sequence[CellValue]) -> str:
     counted = f"{numbers.plural(num_judged, 'cell')} with {few}"
     if not num_judged:
         return f"Calibration is not known: there are {counted}."
-    within = f"predictions add up to the {words.labels} within {numbers.percent(OFF - 1)}"
+    within = f"predictions add up to the {words.sums} within {numbers.percent(OFF - 1)}"
     return f"Calibrated in the {counted}: {within}."
 
 

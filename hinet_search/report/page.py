@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from hinet_search.common import plugins
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing.html import prose
+from hinet_search.report.drawing import html
 from hinet_search.report.json_document import embedded_json
 from hinet_search.report.text.commands import report_command
 from hinet_search.results.study_record import StudyRecord
@@ -37,7 +37,7 @@ def cards(record: StudyRecord) -> tuple[Card, ...]:
             built.append(module.build(record))
         except NotApplicable as reason:
             heading = name.replace("_", " ").capitalize()
-            body = prose(f"{reason}.")
+            body = html.prose(f"{reason}.")
             built.append(Card(name.replace("_", "-"), "", heading, "", body, muted=True))
     return tuple(built)
 

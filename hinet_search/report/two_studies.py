@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from hinet_search.report.card import Card
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import ForestRow, forest
-from hinet_search.report.drawing.html import bullets, head, note, row, scroll, table, words
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.page import environment, source
 from hinet_search.report.text.comparisons import how_drawn
@@ -48,18 +47,18 @@ def _forest(before: StudyRecord, after: StudyRecord) -> Markup:
     )
     if not after.maximize:
         legend += f" Lower {measure} is better; a positive gain means lower."
-    return forest(rows, "Arm", f"Gain of {after.name}") + note(legend)
+    return forest(rows, "Arm", f"Gain of {after.name}") + html.note(legend)
 
 
 def _differences(before: StudyRecord, after: StudyRecord) -> Card:
     differing = [(what, old, new) for what, old, new in _facts(before, after) if old != new]
     if not differing:
         return Card("differs", "", "No other recorded difference", "", Markup(""))
-    rows = [row(what, words(old), words(new)) for what, old, new in differing]
-    header = head("What", before.name, after.name, numeric_from=9)
+    rows = [html.row(what, html.words(old), html.words(new)) for what, old, new in differing]
+    header = html.head("What", before.name, after.name, numeric_from=9)
     heading = numbers.plural(len(differing), "recorded difference")
     lead = "A gain comes with all of these together."
-    content = scroll("What differs", table(header, rows, class_="words"))
+    content = html.scroll("What differs", html.table(header, rows, class_="words"))
     return Card("differs", "", heading, lead, content)
 
 
@@ -145,4 +144,4 @@ def _limits(before: StudyRecord, after: StudyRecord) -> Card:
         alone += [f"{title(arm.name)} ({record.name})" for arm in others]
     if alone:
         lines.append(f"In one study only, and not compared: {', '.join(alone)}.")
-    return Card("limits", "", "Limits of this comparison", "", bullets(lines, "said"))
+    return Card("limits", "", "Limits of this comparison", "", html.bullets(lines, "said"))

@@ -10,7 +10,6 @@ Shape legend: D resamplings, C cells.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from hinet_search.results.finalist_values import (
     cells_of,
     chosen,
     luck,
+    mean_of,
     measure,
     missing,
     signed_values,
@@ -50,6 +50,11 @@ class CellDifference:
     def name(self) -> CellName:
         """(scenario, task)."""
         return self.scenario, self.task
+
+    @property
+    def mean(self) -> float | None:
+        """The mean gain; None without a difference."""
+        return self.difference.mean if self.difference is not None else None
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ def _level(
 
 def seesaw(cells: Sequence[CellDifference]) -> int:
     """Count the cells with a negative mean gain if another cell has a positive one, else 0."""
-    means = [cell.difference.mean for cell in cells if cell.difference is not None]
+    means = [cell.mean for cell in cells if cell.mean is not None]
     return sum(mean < 0 for mean in means) if any(mean > 0 for mean in means) else 0
 
 
@@ -164,7 +169,7 @@ def against_reference(record: StudyRecord, arm: ArmRecord) -> ReferenceGains | N
     if reference is None:
         return None
     cells = cell_gains(record, arm, reference)
-    known = [(cell.difference.mean, cell) for cell in cells if cell.difference is not None]
+    known = [(cell.mean, cell) for cell in cells if cell.mean is not None]
     smallest = min(known, key=lambda pair: pair[0])[1] if known else None
     return ReferenceGains(cells, smallest, seesaw(cells))
 
@@ -200,8 +205,8 @@ def relative_gains(record: StudyRecord, left: ArmRecord, right: ArmRecord) -> Re
     """Return the relative gains of the chosen finalist of `left` over that of `right`."""
     cells = []
     for cell in cells_of(record):
-        value = _mean_in(record, left, cell)
-        other = _mean_in(record, right, cell)
+        value = mean_of(cell_by_seed(record, chosen(left), "test", cell).values())
+        other = mean_of(cell_by_seed(record, chosen(right), "test", cell).values())
         share = None
         improvement = None
         if value is not None and other is not None:
@@ -211,17 +216,7 @@ def relative_gains(record: StudyRecord, left: ArmRecord, right: ArmRecord) -> Re
         cells.append(RelativeGain(cell[0], cell[1], improvement, share))
     improvements = [cell.rela_impr for cell in cells if cell.rela_impr is not None]
     shares = [cell.share for cell in cells if cell.share is not None]
-    return RelativeGains(
-        tuple(cells),
-        fmean(improvements) if improvements else None,
-        fmean(shares) if shares else None,
-    )
-
-
-def _mean_in(record: StudyRecord, arm: ArmRecord, cell: CellName) -> float | None:
-    finalist = chosen(arm)
-    values = cell_by_seed(record, finalist, "test", cell) if finalist else {}
-    return fmean(values.values()) if values else None
+    return RelativeGains(tuple(cells), mean_of(improvements), mean_of(shares))
 
 
 def over_reference(record: StudyRecord, arm: ArmRecord) -> RelativeGains | None:

@@ -77,6 +77,11 @@ class Contrast:
         return self.difference.mark if self.difference is not None else "observation"
 
     @property
+    def mean(self) -> float | None:
+        """The mean gain; None without a difference."""
+        return self.difference.mean if self.difference is not None else None
+
+    @property
     def has_interval(self) -> bool:
         """Whether the difference has an interval."""
         return self.difference is not None and self.difference.low is not None
@@ -115,8 +120,10 @@ def contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
     ]
     pairs = [(name, sides[focus.name], side) for name, side in sides.items() if name != focus.name]
     finalist = chosen(focus)
-    summary = finalist.summary if finalist else None
-    return judged(pairs, summary.resampled.units_in_words if summary else "", other_pairs)
+    units = ""
+    if finalist is not None and finalist.summary is not None:
+        units = finalist.summary.resampled.units_in_words
+    return judged(pairs, units, other_pairs)
 
 
 def judged(

@@ -3,8 +3,9 @@
 An arm's values are those of its chosen finalist.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
+from statistics import fmean
 from typing import Literal
 
 import numpy as np
@@ -38,13 +39,25 @@ def headline(objective: str) -> str:
     return "macro_auc" if objective == DEFAULT else objective
 
 
-def chosen(arm: ArmRecord) -> FinalistRecord | None:
-    """Return the chosen finalist of an arm; None without one, or without runs."""
+def chosen(arm: ArmRecord | None) -> FinalistRecord | None:
+    """Return the chosen finalist of an arm; None without arm, without one, or without runs."""
+    if arm is None:
+        return None
     return next((finalist for finalist in arm.finalists if finalist.chosen and finalist.runs), None)
 
 
-def by_seed(finalist: FinalistRecord, split: Split, value: CellMetric) -> dict[int, float]:
-    """Map each seed to `value` of its cells on that split; seeds without a value are left out."""
+def mean_of(values: Collection[float]) -> float | None:
+    """Return the mean of the values; None if there are none."""
+    return fmean(values) if values else None
+
+
+def by_seed(finalist: FinalistRecord | None, split: Split, value: CellMetric) -> dict[int, float]:
+    """Map each seed to `value` of its cells on that split; seeds without a value are left out.
+
+    The result is empty without a finalist, here and in the functions below.
+    """
+    if finalist is None:
+        return {}
     values: dict[int, float] = {}
     for run in finalist.runs:
         cells = run.valid_cells if split == "valid" else run.test_cells
@@ -55,16 +68,16 @@ def by_seed(finalist: FinalistRecord, split: Split, value: CellMetric) -> dict[i
 
 
 def objective_by_seed(
-    record: StudyRecord, finalist: FinalistRecord, split: Split
+    record: StudyRecord, finalist: FinalistRecord | None, split: Split
 ) -> dict[int, float]:
     """Map each seed to the study's objective; seeds without a value are left out."""
-    if split == "valid":
+    if finalist is not None and split == "valid":
         return {run.seed: run.valid_objective for run in finalist.runs}
     return by_seed(finalist, split, values_by(record.objective))
 
 
 def headline_by_seed(
-    record: StudyRecord, finalist: FinalistRecord, split: Split
+    record: StudyRecord, finalist: FinalistRecord | None, split: Split
 ) -> dict[int, float]:
     """Map each seed to the headline objective; seeds without a value are left out."""
     return by_seed(finalist, split, values_by(headline(record.objective)))
@@ -84,7 +97,7 @@ def values_by(name: str) -> CellMetric:
 
 
 def cell_by_seed(
-    record: StudyRecord, finalist: FinalistRecord, split: Split, cell: tuple[str, str]
+    record: StudyRecord, finalist: FinalistRecord | None, split: Split, cell: tuple[str, str]
 ) -> dict[int, float]:
     """Map each seed to the study's measure in one (scenario, task)."""
     return by_seed(finalist, split, metric_in(cell, metric_of(record.objective)))

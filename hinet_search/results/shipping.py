@@ -22,6 +22,7 @@ from hinet_search.results.finalist_values import (
     chosen,
     headline,
     headline_by_seed,
+    mean_of,
     objective_by_seed,
     values_by,
 )
@@ -126,7 +127,7 @@ def _single(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -> Of
         arm.name,
         "student" if arm.student_of else "arm",
         fmean(objective_by_seed(record, finalist, "valid").values()),
-        fmean(on_test) if on_test else None,
+        mean_of(on_test),
         finalist.cost.milliseconds_per_100,
         finalist.cost.flops_per_row,
         record.budget.serving.share(finalist.cost),

@@ -195,8 +195,7 @@ def _incomparable(record: StudyRecord, focus: ArmRecord, rival: ArmRecord) -> st
 
 def _seeds_on_test(record: StudyRecord, arm: ArmRecord) -> set[int]:
     """Return the seeds of the arm's chosen finalist that have a headline value on test."""
-    finalist = chosen(arm)
-    return set(headline_by_seed(record, finalist, "test")) if finalist else set()
+    return set(headline_by_seed(record, chosen(arm), "test"))
 
 
 def _short_of_trials(arms: Sequence[ArmRecord]) -> dict[str, str]:

@@ -163,7 +163,7 @@ def test_other_test_rows_are_refused_in_words(by_identity: str | None) -> None:
     [
         (
             replace(BEFORE, name="x", data=replace(BEFORE.data, fingerprint="9z")),
-            "got fingerprints 3f9a1c and 9z",
+            r"got others \(fingerprints 3f9a1c and 9z\)",
         ),
         (
             replace(BEFORE, name="x", objective="logloss", maximize=False),

@@ -241,7 +241,7 @@ def test_markdown_has_the_gains_of_students_and_what_to_ship() -> None:
     assert "What to ship" not in md.files(NINE)[".md"]
 
 
-def test_the_document_has_students_ensembles_and_the_shipment() -> None:
+def test_the_document_has_students() -> None:
     data = json.loads(json_text(TAUGHT))
     assert [(each["name"], each["student_of"]) for each in data["students"]] == [
         ("taught_star", "star/1"),
@@ -249,6 +249,10 @@ def test_the_document_has_students_ensembles_and_the_shipment() -> None:
     ]
     assert data["students"][0]["contrast"]["gain"] == pytest.approx(0.007)
     assert {row[0] for row in data["student_trials"]["rows"]} == {"taught_star", "taught_hinet"}
+
+
+def test_the_document_has_ensembles_and_the_shipment() -> None:
+    data = json.loads(json_text(TAUGHT))
     teacher, ensemble = data["ensembles"]
     assert (teacher["name"], teacher["test"], len(teacher["members"])) == (TEACHER, None, 135)
     assert (ensemble["method"], ensemble["gain"]) == ("selected", [0.0012, 0.0004, 0.002])

@@ -15,7 +15,7 @@ UNSTABLE = 0.1  # standard deviation over seeds of a weight
 def check(record: StudyRecord) -> Finding | None:
     """Warn if the attention weights of the focus arm differ between seeds."""
     focus = record_facts.focus_of(record)
-    finalist = chosen(focus) if focus else None
+    finalist = chosen(focus)
     attention = insight_means.attention(finalist) if finalist else None
     if focus is None or attention is None or attention.deviation is None:
         return None

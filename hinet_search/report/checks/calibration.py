@@ -1,11 +1,10 @@
 """Calibration: whether scores of the focus arm can be read as probabilities, or as amounts."""
 
-from dataclasses import dataclass
 from statistics import fmean
 
 from hinet_search.report.drawing import numbers
 from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import has_amounts
+from hinet_search.report.facts.amounts import wording
 from hinet_search.report.finding import Finding, passed, warning
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import FinalistRecord
@@ -16,43 +15,25 @@ ORDER = 140
 OFF = 1.2  # predicted positives (or amounts) per actual one, or the inverse
 
 
-@dataclass(frozen=True)
-class CalibrationWords:
-    """What predictions are compared with, and what scores are used as."""
-
-    positives: str
-    labels: str
-    each: str
-    scores: str
-
-
-WORDS = CalibrationWords(
-    "positives", "positives", "predicted for each positive row", "probabilities"
-)
-WORDS_OF_AMOUNTS = CalibrationWords(
-    "rows above 0", "labels", "times the sum of labels predicted", "probabilities or amounts"
-)
-
-
 def check(record: StudyRecord) -> Finding | None:
     """Warn of cells with enough positives whose predictions sum to a fifth too much or little."""
     focus = record_facts.focus_of(record)
-    finalist = chosen(focus) if focus else None
+    finalist = chosen(focus)
     ratios = _ratios(finalist) if finalist else {}
     if focus is None or not ratios:
         return None
     off = {cell: ratio for cell, ratio in ratios.items() if not 1 / OFF <= ratio <= OFF}
     furthest = sorted(off, key=lambda cell: max(off[cell], 1 / off[cell]), reverse=True)
     name = title(focus.name)
-    words = WORDS_OF_AMOUNTS if has_amounts(record.data) else WORDS
+    words = wording(record.data)
     few = f"at least {record_facts.FEW_POSITIVES} {words.positives}"
     judged = f"the {numbers.plural(len(ratios), 'cell')} with {few}"
     if not off:
-        within = f"predictions add up to the {words.labels} within {numbers.percent(OFF - 1)}"
+        within = f"predictions add up to the {words.sums} within {numbers.percent(OFF - 1)}"
         return passed(f"{name} is calibrated in {judged}: {within}.")
     return warning(
         f"{name} is not calibrated in {len(off)} of {judged}.",
-        [f"{cell}: {numbers.metric(off[cell])} {words.each}." for cell in furthest],
+        [f"{cell}: {numbers.metric(off[cell])} {words.calibration}." for cell in furthest],
         remedy="The ranking of rows is not affected. "
         f"Rescale the scores of these cells before using them as {words.scores}.",
     )

@@ -23,7 +23,7 @@ def check(record: StudyRecord) -> Finding | None:
             details[title(arm.name)] = f"{title(arm.name)}: {', '.join(values)}."
     if not details:
         return passed("No best value lies at the edge of its range.")
-    have = "has its best value" if len(details) == 1 else "have best values"
+    have = numbers.agree(len(details), "has its best value", "have best values")
     return warning(
         f"{in_words(list(details))} {have} at the edge of a range.",
         list(details.values()),

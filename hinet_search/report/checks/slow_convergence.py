@@ -38,7 +38,7 @@ def check(record: StudyRecord) -> Finding | None:
         return None
     if not names:
         return passed("No finalist gained more than .001 in the last quarter of its passes.")
-    were = "was" if len(names) == 1 else "were"
+    were = numbers.agree(len(names), "was", "were")
     return warning(
         f"Slow convergence: {in_words(names)} {were} still improving at the end.",
         details,

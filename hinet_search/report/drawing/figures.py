@@ -8,7 +8,7 @@ from statistics import median, quantiles
 
 from markupsafe import Markup
 
-from hinet_search.report.drawing.html import Content, column, join, number, remarked, tag
+from hinet_search.report.drawing import html
 from hinet_search.report.drawing.numbers import DASH, gain, interval, metric, spread, ticks
 from hinet_search.results.statistics.paired_difference import Difference, Summary
 
@@ -27,15 +27,15 @@ ROUND_DAYS = (86_400, 172_800, 432_000, 864_000)
 
 def marked(difference: Difference) -> Markup:
     """Return a gain with its mark: a shape, and a word for screen readers."""
-    shape = tag("i", SYMBOLS[difference.mark], role="img", aria_label=difference.mark)
-    return join([shape, f" {gain(difference.mean)}"])
+    shape = html.tag("i", SYMBOLS[difference.mark], role="img", aria_label=difference.mark)
+    return html.join([shape, f" {gain(difference.mean)}"])
 
 
 def over_seeds(reached: Summary | None) -> Markup:
     """Return a cell with a mean over seeds and the standard deviation; a dash without any."""
     if reached is None:
-        return number(DASH)
-    return number(remarked(metric(reached.mean), spread(reached.deviation)))
+        return html.number(DASH)
+    return html.number(html.remarked(metric(reached.mean), spread(reached.deviation)))
 
 
 @dataclass(frozen=True)
@@ -116,17 +116,19 @@ def forest(rows: Sequence[ForestRow], first: str, second: str) -> Markup:
     for value, text in zip(values, ticks(values, signed=True), strict=True):
         place = axis.place(value)
         if place < LAST_LABEL:
-            labels.append(tag("span", text, style=f"left:{place:.1f}%"))
-    drawn = join([tag("span", "drawn", class_="sr"), tag("div", join(labels), class_="ax")])
-    header = tag(
-        "tr",
-        column(first),
-        column(second, "r"),
-        column("Interval", "iv-text"),
-        column(drawn, "plot"),
+            labels.append(html.tag("span", text, style=f"left:{place:.1f}%"))
+    drawn = html.join(
+        [html.tag("span", "drawn", class_="sr"), html.tag("div", html.join(labels), class_="ax")]
     )
-    body = tag("tbody", join(_forest_row(row, axis, alike=alike) for row in rows))
-    return tag("table", tag("thead", header), body, class_="forest")
+    header = html.tag(
+        "tr",
+        html.column(first),
+        html.column(second, "r"),
+        html.column("Interval", "iv-text"),
+        html.column(drawn, "plot"),
+    )
+    body = html.tag("tbody", html.join(_forest_row(row, axis, alike=alike) for row in rows))
+    return html.tag("table", html.tag("thead", header), body, class_="forest")
 
 
 def _forest_axis(differences: Sequence[Difference]) -> Axis:
@@ -151,31 +153,31 @@ def leaves_the_picture(differences: Sequence[Difference]) -> bool:
 
 def _forest_row(row: ForestRow, axis: Axis, *, alike: bool) -> Markup:
     """Draw one row; what an observation lacks is written unless all rows are `alike` in it."""
-    remark = tag("small", row.remark) if row.remark else ""
-    name = tag("th", row.name, " ", remark, scope="row")
-    zero = tag("i", class_="z", style=f"left:{axis.place(0):.1f}%")
+    remark = html.tag("small", row.remark) if row.remark else ""
+    name = html.tag("th", row.name, " ", remark, scope="row")
+    zero = html.tag("i", class_="z", style=f"left:{axis.place(0):.1f}%")
     difference = row.difference
     if difference is None:
-        plot = tag("td", tag("div", zero, class_="iv"), class_="plot")
-        return tag("tr", name, tag("td", row.reason, class_="t why", colspan="2"), plot)
+        plot = html.tag("td", html.tag("div", zero, class_="iv"), class_="plot")
+        return html.tag("tr", name, html.tag("td", row.reason, class_="t why", colspan="2"), plot)
     span = interval(difference.low, difference.high)
     if difference.low is None and row.reason:
         span = row.reason
     spoken = f"{gain(difference.mean)}, interval {span}"
-    text: Content = span
+    text: html.Content = span
     if difference.lacks:
         spoken += ", an observation"
-        text = remarked(span, "observation" if alike else f"observation: {difference.lacks}")
+        text = html.remarked(span, "observation" if alike else f"observation: {difference.lacks}")
     kind = CLASSES[difference.mark]
-    dot = tag("i", class_="d", style=f"left:{axis.place(difference.mean):.1f}%")
-    drawn = join([zero, _whisker(difference, axis), dot])
-    plot = tag("div", drawn, class_=f"iv {kind}", role="img", aria_label=spoken)
-    return tag(
+    dot = html.tag("i", class_="d", style=f"left:{axis.place(difference.mean):.1f}%")
+    drawn = html.join([zero, _whisker(difference, axis), dot])
+    plot = html.tag("div", drawn, class_=f"iv {kind}", role="img", aria_label=spoken)
+    return html.tag(
         "tr",
         name,
-        tag("td", marked(difference), class_=f"gain {kind}"),
-        tag("td", text, class_="iv-text"),
-        tag("td", plot, class_="plot"),
+        html.tag("td", marked(difference), class_=f"gain {kind}"),
+        html.tag("td", text, class_="iv-text"),
+        html.tag("td", plot, class_="plot"),
     )
 
 
@@ -189,14 +191,14 @@ def _whisker(difference: Difference, axis: Axis) -> Markup:
         classes += " cut-left"
     if difference.high > axis.high:
         classes += " cut-right"
-    return tag("i", class_=classes, style=f"left:{left:.1f}%;width:{right - left:.1f}%")
+    return html.tag("i", class_=classes, style=f"left:{left:.1f}%;width:{right - left:.1f}%")
 
 
 def bar(share: float, class_: str = "") -> Markup:
     """Return a table cell with a bar over that share of its width."""
     width = 100 * min(1.0, max(0.0, share))
-    drawn = tag("i", style=f"width:{width:.0f}%")
-    return tag("td", drawn, class_=f"bar {class_}".strip())
+    drawn = html.tag("i", style=f"width:{width:.0f}%")
+    return html.tag("td", drawn, class_=f"bar {class_}".strip())
 
 
 def path(points: Sequence[CostPoint], x_axis: Axis, y_axis: Axis) -> str:
@@ -221,24 +223,24 @@ def path(points: Sequence[CostPoint], x_axis: Axis, y_axis: Axis) -> str:
 
 def svg(*shapes: Markup) -> Markup:
     """Return a drawing that fills its box; it has no text, so it may be stretched."""
-    return tag(
+    return html.tag(
         "svg", *shapes, viewBox="0 0 100 100", preserveAspectRatio="none", aria_hidden="true"
     )
 
 
 def plot_box(content: Iterable[Markup], spoken: str) -> Markup:
     """Return the box of a plot; `spoken` says what it shows to screen readers."""
-    return tag("div", join(content), class_="plot-box", role="img", aria_label=spoken)
+    return html.tag("div", html.join(content), class_="plot-box", role="img", aria_label=spoken)
 
 
 def x_label(place: float, text: str, class_: str = "tx") -> Markup:
     """Return a label below a plot, at a place in per cent."""
-    return tag("span", text, class_=class_, style=f"left:{place:.1f}%")
+    return html.tag("span", text, class_=class_, style=f"left:{place:.1f}%")
 
 
 def line(points: Sequence[CostPoint], x_axis: Axis, y_axis: Axis, class_: str = "") -> Markup:
     """Return a line through points."""
-    return tag("path", d=path(points, x_axis, y_axis), class_=class_)
+    return html.tag("path", d=path(points, x_axis, y_axis), class_=class_)
 
 
 def band(
@@ -249,14 +251,16 @@ def band(
     class_: str = "band",
 ) -> Markup:
     """Return the area between two lines over the same x."""
-    return tag("path", d=path([*upper, *reversed(lower)], x_axis, y_axis) + "Z", class_=class_)
+    return html.tag("path", d=path([*upper, *reversed(lower)], x_axis, y_axis) + "Z", class_=class_)
 
 
 def grid(y_axis: Axis, most: int = 5) -> Markup:
     """Return horizontal lines at round values, labelled at the left."""
     values = y_axis.ticks(most)
-    return join(
-        tag("i", tag("span", text), class_="gy", style=f"bottom:{y_axis.place(value):.1f}%")
+    return html.join(
+        html.tag(
+            "i", html.tag("span", text), class_="gy", style=f"bottom:{y_axis.place(value):.1f}%"
+        )
         for value, text in zip(values, ticks(values), strict=True)
     )
 

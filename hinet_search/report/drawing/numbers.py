@@ -123,6 +123,11 @@ def plural(count: float, noun: str) -> str:
     return f"{without_zero(f'{count:.15g}')} {noun if count == 1 else several}"
 
 
+def agree(count: int, one: str, several: str) -> str:
+    """Return the form of a word that agrees with a count: `has` or `have`."""
+    return one if count == 1 else several
+
+
 def seeds(counts: Iterable[int]) -> str:
     """Format the seeds of several arms or finalists: `1 seed`, `5 seeds`, `3 to 5 seeds`."""
     ordered = sorted(counts)

@@ -9,7 +9,7 @@ from math import log10
 
 from markupsafe import Markup
 
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import (
     Axis,
     axis_over,
@@ -19,7 +19,6 @@ from hinet_search.report.drawing.figures import (
     svg,
     x_label,
 )
-from hinet_search.report.drawing.html import tag
 from hinet_search.report.facts.record import as_steps
 
 LETTER = 1.75  # width of a letter of a label, per cent of the plot at its narrowest (430 px)
@@ -97,12 +96,12 @@ def plot(
         kind += " small" if point.is_small else ""
         ring = " ring" if any(_beats(other, point, maximize=maximize) for other in points) else ""
         style = axes.style(point)
-        drawn.append(tag("i", class_=f"{kind}{me}{ring}", style=style, title=point.name))
+        drawn.append(html.tag("i", class_=f"{kind}{me}{ring}", style=style, title=point.name))
         if side:
-            drawn.append(tag("span", point.written, class_=f"tag {side}{me}", style=style))
+            drawn.append(html.tag("span", point.written, class_=f"tag {side}{me}", style=style))
     below, label = words
-    drawn.append(tag("span", below, class_="xt"))
-    return tag("div", plot_box(drawn, label), class_=class_)
+    drawn.append(html.tag("span", below, class_="xt"))
+    return html.tag("div", plot_box(drawn, label), class_=class_)
 
 
 def in_order(points: Iterable[ScatterPoint]) -> str:

@@ -92,20 +92,20 @@ def losing_cells(entry: LeaderboardEntry) -> tuple[CellDifference, ...]:
     """Return cells below the reference on test while others are above it, largest loss first."""
     if entry.reference is None or not entry.reference.seesaw:
         return ()
-    known = [(each.difference.mean, each) for each in entry.reference.cells if each.difference]
+    known = [(each.mean, each) for each in entry.reference.cells if each.mean is not None]
     in_order = sorted(known, key=lambda pair: pair[0])
     return tuple(cell for mean, cell in in_order if mean < 0)
 
 
 def gain_in_words(cell: CellDifference) -> str:
     """Return a cell with its gain: `Home feed · click +.0043`."""
-    gain = numbers.gain(cell.difference.mean if cell.difference else None)
+    gain = numbers.gain(cell.mean)
     return f"{record_facts.cell_in_words(cell.name)} {gain}"
 
 
 def loses_everywhere(gains: ReferenceGains) -> bool:
     """Whether no cell gains and at least one loses, so that there is no seesaw."""
-    means = [cell.difference.mean for cell in gains.cells if cell.difference is not None]
+    means = [cell.mean for cell in gains.cells if cell.mean is not None]
     return bool(means) and max(means) <= 0 and min(means) < 0
 
 
@@ -185,7 +185,7 @@ class WorseCells:
         """Return the clause on the cells in `below`, for a sentence that finds no cell worse."""
         if not self.below:
             return ""
-        lies = "one is" if self.below == 1 else f"{self.below} are"
+        lies = numbers.agree(self.below, "one is", f"{self.below} are")
         return f"; {lies} below, but not significantly"
 
     @property

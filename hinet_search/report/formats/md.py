@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from hinet_search.report.drawing import numbers
 from hinet_search.report.drawing.figures import SYMBOLS
 from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import has_amounts
+from hinet_search.report.facts.amounts import wording
 from hinet_search.report.finding import findings
 from hinet_search.report.text.amount_errors import ERRORS, mean_error
 from hinet_search.report.text.commands import report_command
@@ -108,7 +108,7 @@ def _cells(record: StudyRecord, outcome: Verdict) -> Iterator[str]:
         words = record_facts.cell_in_words(cell.name)
         sizes = (f"{counted.rows[2]:,}", f"{counted.positives[2]:,}")
         rows.append((words, *sizes, *_gain(cell)))
-    positives = "Rows above 0" if has_amounts(record.data) else "Positives"
+    positives = record_facts.capitalized(wording(record.data).positives)
     head = ("Cell", "Rows", positives, f"Gain over {title(outcome.rival or '')}", "Interval")
     yield from table("By cell on test", head, rows)
     if absent := record_facts.absent_in_words(absent_cells(record.data)):

@@ -1,9 +1,8 @@
 """Ablations: the focus model against variants of it with a part changed."""
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import ForestRow, forest
-from hinet_search.report.drawing.html import join, note
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.contrasts import Contrast, claims
 from hinet_search.results.records import ArmRecord
@@ -31,11 +30,11 @@ def build(record: StudyRecord) -> Card:
         rows.append(ForestRow(title(contrast.arm), changed, contrast.difference, contrast.reason))
     measure = record_facts.headline_in_words(record)
     lead = f"Gain of {title(focus.name)} in {measure} on test over itself with a part changed."
-    legend = note(
+    legend = html.note(
         "Intervals and marks are those of the verdict. "
         "A loss without a part does not show how the part works."
     )
-    body = join([forest(rows, "Compared with", f"Gain of {title(focus.name)}"), legend])
+    body = html.join([forest(rows, "Compared with", f"Gain of {title(focus.name)}"), legend])
     return Card("ablations", "Why", _heading(focus, contrasts), lead, body)
 
 
@@ -43,7 +42,7 @@ def _of_variants(record: StudyRecord, focus: ArmRecord) -> list[Contrast]:
     """Return the contrasts of arms of the same model, the largest gain over one first."""
     variants = {arm.name for arm in record.arms if arm.model == focus.model}
     contrasts = [contrast for contrast in verdict(record).contrasts if contrast.arm in variants]
-    return sorted(contrasts, key=lambda each: -(each.difference.mean if each.difference else 0.0))
+    return sorted(contrasts, key=lambda each: -(each.mean or 0.0))
 
 
 def _changed(focus: ArmRecord, arm: ArmRecord) -> str:
@@ -63,7 +62,8 @@ def _heading(focus: ArmRecord, contrasts: list[Contrast]) -> str:
         return f"Variants of {name}"
     costly = [title(contrast.arm) for contrast in claims(contrasts, "better")]
     if costly:
-        return f"{in_words(costly)} {'is' if len(costly) == 1 else 'are'} worse than {name}"
+        are = numbers.agree(len(costly), "is", "are")
+    return f"{in_words(costly)} {are} worse than {name}"
     if claims(contrasts, "worse"):
         return f"A variant beats {name}"
     return f"No significant difference between {name} and its variants"

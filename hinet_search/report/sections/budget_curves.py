@@ -7,7 +7,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import (
     Axis,
     TimeAxis,
@@ -18,18 +18,6 @@ from hinet_search.report.drawing.figures import (
     spread_apart,
     svg,
     time_axis_over,
-)
-from hinet_search.report.drawing.html import (
-    cells,
-    columns,
-    details,
-    head,
-    join,
-    note,
-    row,
-    scroll,
-    table,
-    tag,
 )
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.records import ArmRecord, TrialRecord
@@ -127,8 +115,8 @@ def build(record: StudyRecord) -> Card:
         "of an arm's trials, one seed each. Arms get equal numbers of trials, not equal time: a "
         "line is dotted after the end of its arm's training."
     )
-    body = [_picture(record, arms), note(_in_words(arms, leads)), _values(arms)]
-    return Card("budget-curves", "Search", _heading(leads), lead, join(body))
+    body = [_picture(record, arms), html.note(_in_words(arms, leads)), _values(arms)]
+    return Card("budget-curves", "Search", _heading(leads), lead, html.join(body))
 
 
 def _heading(leads: Sequence[Leader]) -> str:
@@ -165,14 +153,14 @@ def _values(arms: Sequence[ArmCurve]) -> Markup:
     rows = []
     for arm in arms:
         values = [numbers.metric(arm.at(time)) for time in times]
-        of_arm = cells([*values, numbers.metric(arm.best), numbers.duration(arm.seconds)])
-        rows.append(row(arm.name, of_arm, class_="me" if arm.is_focus else ""))
+        of_arm = html.cells([*values, numbers.metric(arm.best), numbers.duration(arm.seconds)])
+        rows.append(html.row(arm.name, of_arm, class_="me" if arm.is_focus else ""))
     titles = []
     for share, time in zip(SHARES, times, strict=True):
         titles.append(f"{numbers.percent(share)}, {numbers.duration(time)}")
-    header = head("Arm", columns(titles), "At its end", "Time in all")
+    header = html.head("Arm", html.columns(titles), "At its end", "Time in all")
     label = "Best validation value at equal training time"
-    return details(label, scroll(label, table(header, rows)))
+    return html.details(label, html.scroll(label, html.table(header, rows)))
 
 
 def _picture(record: StudyRecord, arms: Sequence[ArmCurve]) -> Markup:
@@ -190,25 +178,25 @@ def _picture(record: StudyRecord, arms: Sequence[ArmCurve]) -> Markup:
     names = []
     for arm, end, place in zip(drawn, ends, spread_apart(ends, LABEL), strict=True):
         shapes = [*_lines(arm, clock, y_axis), *shapes]  # the best is drawn last
-        to_names.append(tag("path", d=f"M0 {100 - end:.1f}L100 {100 - place:.1f}"))
-        value = tag("small", numbers.metric(arm.best))
+        to_names.append(html.tag("path", d=f"M0 {100 - end:.1f}L100 {100 - place:.1f}"))
+        value = html.tag("small", numbers.metric(arm.best))
         class_ = "end me" if arm.is_focus else "end"
         style = f"bottom:{place:.1f}%"
-        names.append(tag("span", arm.name, " ", value, class_=class_, style=style))
+        names.append(html.tag("span", arm.name, " ", value, class_=class_, style=style))
     content = [
         grid(y_axis),
         *clock.labels(),
-        svg(join(shapes)),
-        tag("div", svg(join(to_names)), class_="to-names"),
+        svg(html.join(shapes)),
+        html.tag("div", svg(html.join(to_names)), class_="to-names"),
         *names,
-        tag("span", clock.words, class_="xt"),
+        html.tag("span", clock.words, class_="xt"),
     ]
     spoken = []
     for arm in arms:
         time = numbers.duration(arm.seconds)
         spoken.append(f"{arm.name} {numbers.metric(arm.best)} in {time}")
     box = plot_box(content, f"Best value and training time, best first: {', '.join(spoken)}")
-    return scroll("Budget curves", tag("div", box, class_="picture budget"))
+    return html.scroll("Budget curves", html.tag("div", box, class_="picture budget"))
 
 
 def _lines(arm: ArmCurve, clock: TimeAxis, y_axis: Axis) -> list[Markup]:

@@ -1,18 +1,7 @@
 """Calibration: errors of the probabilities of what is shipped, before and after calibration."""
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import (
-    columns,
-    head,
-    join,
-    note,
-    prose,
-    row,
-    scroll,
-    table,
-    words,
-)
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.facts.amounts import has_amounts
 from hinet_search.results.calibration_records import Calibration
@@ -64,9 +53,9 @@ def build(record: StudyRecord) -> Card:
             logloss = numbers.metric(cell.logloss_after)
             ece = numbers.metric(cell.ece_after)
         rows.append(
-            row(
+            html.row(
                 record_facts.cell_in_words(cell.name),
-                words(KINDS[cell.calibrator.kind]),
+                html.words(KINDS[cell.calibrator.kind]),
                 numbers.metric(cell.logloss_before),
                 logloss,
                 numbers.metric(cell.ece_before),
@@ -74,12 +63,18 @@ def build(record: StudyRecord) -> Card:
             )
         )
     titles = ("Log loss before", "after", "ECE before", "after")
-    header = head("Cell", "Calibrator", columns(titles), numeric_from=2)
-    scrolled = scroll("Calibration of every cell", table(header, rows, class_="cost"))
+    header = html.head("Cell", "Calibrator", html.columns(titles), numeric_from=2)
+    scrolled = html.scroll("Calibration of every cell", html.table(header, rows, class_="cost"))
     heading = f"Calibration helps in {num_changed} of {len(calibration.cells)} cells"
     if not num_changed:
         heading = "No cell is shown to need calibration"
-    return Card("calibration", "By cell", heading, lead, join([scrolled, note(prose(legend))]))
+    return Card(
+        "calibration",
+        "By cell",
+        heading,
+        lead,
+        html.join([scrolled, html.note(html.prose(legend))]),
+    )
 
 
 def _of_shipped(record: StudyRecord) -> tuple[str, Calibration | None]:

@@ -5,22 +5,8 @@ from collections.abc import Iterable, Sequence
 from markupsafe import Markup
 
 from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import ForestRow, forest, marked
-from hinet_search.report.drawing.html import (
-    cells,
-    columns,
-    details,
-    head,
-    join,
-    note,
-    number,
-    remarked,
-    row,
-    scroll,
-    table,
-    tag,
-)
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.facts.amounts import size_in_words
 from hinet_search.report.text.amount_errors import errors_of_amounts
@@ -66,7 +52,7 @@ def build(record: StudyRecord) -> Card:
         errors_of_amounts(record, entries, split),
         _values(record, entries, split),
     ]
-    return Card("cells", "By cell", _heading(outcome), lead, join(body))
+    return Card("cells", "By cell", _heading(outcome), lead, html.join(body))
 
 
 def _heading(outcome: Verdict) -> str:
@@ -95,8 +81,8 @@ def _differences(record: StudyRecord, outcome: Verdict) -> Markup:
     rival = title(outcome.rival or "")
     what = f"Gain of {focus} over {rival} in {measure(record).words} per cell"
     contrast = next(other for other in outcome.contrasts if other.arm == outcome.rival)
-    legend = note(f"{what}, {_how_sure(outcome, contrast.counted)}")
-    return join([forest(rows, "Scenario · task", f"Gain over {rival}"), legend])
+    legend = html.note(f"{what}, {_how_sure(outcome, contrast.counted)}")
+    return html.join([forest(rows, "Scenario · task", f"Gain over {rival}"), legend])
 
 
 def _how_sure(outcome: Verdict, counted: str) -> str:
@@ -132,17 +118,17 @@ def _values(
     for words, metric in (("Macro AUC", "macro_auc"), ("Row-weighted AUC", "weighted_auc")):
         value = values_by(metric)
         means = [_mean(by_seed(each, split, value).values(), "no value") for _, each in entries]
-        means += [number("")] * has_reachable
-        rows.append(row(words, join(means), class_="all"))
+        means += [html.number("")] * has_reachable
+        rows.append(html.row(words, html.join(means), class_="all"))
     for counted in record.data.cells:
         words = record_facts.cell_in_words(counted.name)
         values = [_cell_value(record, each, split, counted.name) for _, each in entries]
-        values += [number(numbers.metric(counted.reachable_auc))] * has_reachable
-        rows.append(row(remarked(words, size_in_words(counted)), join(values)))
-    matrix = table(head("Scenario · task", columns(titles)), rows, class_="mat")
-    content = join([note(explained), scroll("Values by cell", matrix)])
+        values += [html.number(numbers.metric(counted.reachable_auc))] * has_reachable
+        rows.append(html.row(html.remarked(words, size_in_words(counted)), html.join(values)))
+    matrix = html.table(html.head("Scenario · task", html.columns(titles)), rows, class_="mat")
+    content = html.join([html.note(explained), html.scroll("Values by cell", matrix)])
     of_split = "Test" if split == "test" else "Validation"
-    return details(f"{of_split} {name} of all arms in all cells", content, on_paper=True)
+    return html.details(f"{of_split} {name} of all arms in all cells", content, on_paper=True)
 
 
 def _has_reachable(record: StudyRecord) -> bool:
@@ -172,8 +158,10 @@ def _cell_value(
 def _mean(values: Iterable[float], otherwise: str) -> Markup:
     reached = summary(values)
     if reached is None:
-        return tag("td", tag("small", otherwise))
-    return tag("td", numbers.metric(reached.mean), tag("small", numbers.spread(reached.deviation)))
+        return html.tag("td", html.tag("small", otherwise))
+    return html.tag(
+        "td", numbers.metric(reached.mean), html.tag("small", numbers.spread(reached.deviation))
+    )
 
 
 def _gains(record: StudyRecord) -> Markup:
@@ -185,18 +173,20 @@ def _gains(record: StudyRecord) -> Markup:
         if gains is not None and gains.smallest is not None:
             gains_of[title(arm.name)] = gains
     if not gains_of:
-        return note(f"Gains over {reference} need an arm of that name, evaluated on test.")
+        return html.note(f"Gains over {reference} need an arm of that name, evaluated on test.")
     rows = []
     for place, counted in enumerate(record.data.cells):
-        tinted = cells(_tinted(gains.cells[place]) for gains in gains_of.values())
-        rows.append(row(record_facts.cell_in_words(counted.name), tinted))
-    matrix = table(head("Scenario · task", columns(gains_of)), rows, class_="mat tint")
-    legend = note(
+        tinted = html.cells(_tinted(gains.cells[place]) for gains in gains_of.values())
+        rows.append(html.row(record_facts.cell_in_words(counted.name), tinted))
+    matrix = html.table(
+        html.head("Scenario · task", html.columns(gains_of)), rows, class_="mat tint"
+    )
+    legend = html.note(
         f"▲ better, ▼ worse, {_marks(list(gains_of.values()))}. "
         "A stronger tint is a larger gain; cells without a significant one have the weakest tint."
     )
-    heading = tag("h3", f"Gain of every arm over {reference}")
-    return join([heading, scroll(f"Gain over {reference}", matrix), legend])
+    heading = html.tag("h3", f"Gain of every arm over {reference}")
+    return html.join([heading, html.scroll(f"Gain over {reference}", matrix), legend])
 
 
 def _marks(gains_of_arms: Sequence[ReferenceGains]) -> str:
@@ -218,11 +208,11 @@ def _marks(gains_of_arms: Sequence[ReferenceGains]) -> str:
 def _tinted(cell: CellDifference) -> Markup:
     difference = cell.difference
     if difference is None:
-        return tag("td", tag("small", cell.reason))
+        return html.tag("td", html.tag("small", cell.reason))
     step = 1
     if difference.mark in ("better", "worse"):
         step += sum(abs(difference.mean) >= size for size in TINT_STEPS)
     class_ = ""
     if round(difference.mean, 4):
         class_ = f"{'p' if difference.mean > 0 else 'q'}{step}"
-    return tag("td", marked(difference), class_=class_)
+    return html.tag("td", marked(difference), class_=class_)

@@ -8,18 +8,7 @@ from statistics import fmean
 from markupsafe import Markup
 
 from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import (
-    cells,
-    columns,
-    head,
-    join,
-    note,
-    row,
-    scroll,
-    table,
-    tag,
-)
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.scatter import (
     ScatterPoint,
     axes_over,
@@ -29,7 +18,7 @@ from hinet_search.report.drawing.scatter import (
     size_labels,
 )
 from hinet_search.report.facts import record as record_facts
-from hinet_search.results.finalist_values import Split, headline_by_seed
+from hinet_search.results.finalist_values import Split, headline_by_seed, mean_of
 from hinet_search.results.records import Cost
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
@@ -59,7 +48,7 @@ def build(record: StudyRecord) -> Card:
     body = _table(entries)
     picture = _picture(record, entries, split)
     if picture:
-        body = tag("div", tag("div", body), tag("div", picture), class_="two")
+        body = html.tag("div", html.tag("div", body), html.tag("div", picture), class_="two")
     return Card("cost", "Cost", _heading(entries), _lead(record, entries), body)
 
 
@@ -96,8 +85,7 @@ def _entries(record: StudyRecord, split: Split) -> list[CostEntry]:
             peak_memory_bytes=max(cost.peak_memory_bytes for cost in costs),
             device=costs[0].device,
         )
-        values = headline_by_seed(record, finalist, split).values()
-        value = fmean(values) if values else None
+        value = mean_of(headline_by_seed(record, finalist, split).values())
         time = record_facts.milliseconds_per_100(finalist)
         entries.append(CostEntry(title(arm.name), arm == focus, mean, time, value))
     return entries
@@ -126,7 +114,7 @@ def _times(ratio: float, how: str) -> str:
 def _table(entries: Sequence[CostEntry]) -> Markup:
     titles = ["Parameters", "without embeddings", "FLOPs per row"]
     titles += ["100 rows"] if _is_timed(entries) else []
-    header = head("Arm", columns([*titles, "Rows/s", "Time", "Peak memory"]))
+    header = html.head("Arm", html.columns([*titles, "Rows/s", "Time", "Peak memory"]))
     rows = []
     for entry in entries:
         cost = entry.cost
@@ -140,8 +128,8 @@ def _table(entries: Sequence[CostEntry]) -> Markup:
         values.append(numbers.duration(cost.seconds))
         memory = f"{numbers.compact(cost.peak_memory_bytes)}B"
         values.append(memory if cost.peak_memory_bytes else numbers.DASH)
-        rows.append(row(entry.name, cells(values), class_="me" if entry.is_focus else ""))
-    return scroll("Cost of all arms", table(header, rows, class_="cost"))
+        rows.append(html.row(entry.name, html.cells(values), class_="me" if entry.is_focus else ""))
+    return html.scroll("Cost of all arms", html.table(header, rows, class_="cost"))
 
 
 def _picture(record: StudyRecord, entries: Sequence[CostEntry], split: Split) -> Markup:
@@ -164,8 +152,8 @@ def _picture(record: StudyRecord, entries: Sequence[CostEntry], split: Split) ->
         class_="picture",
     )
     measure = record_facts.capitalized(record_facts.headline_in_words(record))
-    heading = tag("h3", f"{measure} on {'test' if split == 'test' else 'validation'} and size")
+    heading = html.tag("h3", f"{measure} on {'test' if split == 'test' else 'validation'} and size")
     legend = "Filled: no other arm is both smaller and better. Ring: another arm is."
     if not all(sides_of(points, axes)):
         legend += " Point at a dot without a name to see it."
-    return join([heading, scroll("Value against size", drawn), note(legend)])
+    return html.join([heading, html.scroll("Value against size", drawn), html.note(legend)])

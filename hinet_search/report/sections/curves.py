@@ -7,7 +7,7 @@ from statistics import fmean
 from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import (
     Axis,
     CostPoint,
@@ -19,7 +19,6 @@ from hinet_search.report.drawing.figures import (
     svg,
     x_label,
 )
-from hinet_search.report.drawing.html import join, note, remarked, tag
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.records import FinalistRecord
 from hinet_search.results.study_record import StudyRecord
@@ -67,9 +66,9 @@ def build(record: StudyRecord) -> Card:
     )
     if several:
         legend += " A seed that stopped early is not in the mean after its end."
-    body = [tag("div", join(_pictures(record, curves)), class_="many"), note(legend)]
+    body = [html.tag("div", html.join(_pictures(record, curves)), class_="many"), html.note(legend)]
     heading = _heading(record, curves)
-    return Card("curves", "Search", heading, record_facts.capitalized(lead), join(body))
+    return Card("curves", "Search", heading, record_facts.capitalized(lead), html.join(body))
 
 
 def _heading(record: StudyRecord, curves: Sequence[Curve]) -> str:
@@ -79,7 +78,7 @@ def _heading(record: StudyRecord, curves: Sequence[Curve]) -> str:
         num_worsened += max(values) - values[-1] > FELL
     if not num_worsened:
         return "No learning curve has worsened by the end of training"
-    have = "has" if num_worsened == 1 else "have"
+    have = numbers.agree(num_worsened, "has", "have")
     count = f"{num_worsened} of {numbers.plural(len(curves), 'learning curve')}"
     return f"{count} {have} worsened by the end of training"
 
@@ -147,9 +146,9 @@ def _picture(
     labels = [
         x_label(x_axis.place(tick), numbers.without_zero(f"{tick:g}")) for tick in x_axis.ticks(4)
     ]
-    content = [grid(y_axis, 3), *labels, svg(join(shapes))]
+    content = [grid(y_axis, 3), *labels, svg(html.join(shapes))]
     first = numbers.metric(curve.mean[0][1])
     last = numbers.metric(curve.mean[-1][1])
     spoken = f"{curve.name}: {first} at the first evaluation, {last} at the last"
-    heading = tag("h3", remarked(curve.name, f"ends at {last}"))
-    return tag("div", heading, plot_box(content, spoken))
+    heading = html.tag("h3", html.remarked(curve.name, f"ends at {last}"))
+    return html.tag("div", heading, plot_box(content, spoken))

@@ -7,19 +7,8 @@ from statistics import mean
 from markupsafe import Markup
 
 from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import CLASSES, marked, over_seeds
-from hinet_search.report.drawing.html import (
-    details,
-    head,
-    join,
-    note,
-    number,
-    row,
-    scroll,
-    table,
-    tag,
-)
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.finalist_values import chosen, objective_by_seed
 from hinet_search.results.records import ArmRecord, FinalistRecord
@@ -86,7 +75,7 @@ def build(record: StudyRecord) -> Card:
     count = f"{num_default or 'None'} of {numbers.plural(len(arms), 'arm')}"
     body = [_summary(record, arms), _luck(record, arms), _every_finalist(record, finalists)]
     heading = f"{count} kept the default configuration"
-    return Card("default-beside-tuned", "Search", heading, lead, join(body), half=True)
+    return Card("default-beside-tuned", "Search", heading, lead, html.join(body), half=True)
 
 
 def _has_several_seeds(finalists: Sequence[tuple[ArmRecord, FinalistRecord]]) -> bool:
@@ -110,7 +99,7 @@ def _summary(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
         best = max(tuned, key=lambda pair: pair[0])[1] if tuned else None
         finalist_of_arm = chosen(arm)
         rows.append(
-            row(
+            html.row(
                 title(arm.name),
                 over_seeds(_reached(record, arm.default)),
                 over_seeds(_reached(record, best)),
@@ -118,8 +107,8 @@ def _summary(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
                 _name(finalist_of_arm) if finalist_of_arm else "none yet",
             )
         )
-    header = head("Arm", "Default", "Best tuned", "Gain of tuning", "Chosen")
-    return scroll("Default beside tuned", table(header, rows))
+    header = html.head("Arm", "Default", "Best tuned", "Gain of tuning", "Chosen")
+    return html.scroll("Default beside tuned", html.table(header, rows))
 
 
 def _name(finalist: FinalistRecord) -> str:
@@ -129,12 +118,12 @@ def _name(finalist: FinalistRecord) -> str:
 def _gain_cell(
     record: StudyRecord, tuned: FinalistRecord | None, default: FinalistRecord | None
 ) -> Markup:
-    left = objective_by_seed(record, tuned, "valid") if tuned else {}
-    right = objective_by_seed(record, default, "valid") if default else {}
+    left = objective_by_seed(record, tuned, "valid")
+    right = objective_by_seed(record, default, "valid")
     if not left.keys() & right.keys():
-        return number(tag("small", "not comparable"))
+        return html.number(html.tag("small", "not comparable"))
     difference = gain(left, right, maximize=record.maximize)
-    return number(marked(difference), CLASSES[difference.mark])
+    return html.number(marked(difference), CLASSES[difference.mark])
 
 
 def _luck(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
@@ -150,12 +139,12 @@ def _luck(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
         f"{numbers.seeds([of_focus.num_seeds])} that did not choose it."
     )
     if len(shrunk) == 1:
-        return note(said)
+        return html.note(said)
     average = mean(each.lost for each in shrunk)
     lost = "lost nothing"
     if average > 0:
         lost = f"lost {numbers.metric(average)}: the best of several was partly lucky"
-    return note(f"{said} On average over {len(shrunk)} arms, best trials {lost}.")
+    return html.note(f"{said} On average over {len(shrunk)} arms, best trials {lost}.")
 
 
 def _every_finalist(
@@ -166,11 +155,11 @@ def _every_finalist(
         seeds = str(len(finalist.runs))
         reached = over_seeds(_reached(record, finalist))
         is_chosen = "chosen" if finalist.chosen else ""
-        rows.append(row(title(arm.name), _name(finalist), seeds, reached, is_chosen))
+        rows.append(html.row(title(arm.name), _name(finalist), seeds, reached, is_chosen))
     intervals = "≈: one seed gives no interval."
     if _has_several_seeds(finalists):
         intervals = "▲ ▼: the uncorrected 95 % interval over paired seeds excludes 0."
-    header = head("Arm", "Finalist", "Seeds", "Validation", "")
+    header = html.head("Arm", "Finalist", "Seeds", "Validation", "")
     heading = f"All {len(rows)} finalists" if len(rows) > 1 else "The only finalist"
-    every_finalist = details(heading, scroll("All finalists", table(header, rows)))
-    return join([note(intervals), every_finalist])
+    every_finalist = html.details(heading, html.scroll("All finalists", html.table(header, rows)))
+    return html.join([html.note(intervals), every_finalist])

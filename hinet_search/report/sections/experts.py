@@ -1,19 +1,8 @@
 """Experts: whether parallel experts compute different things."""
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import bar
-from hinet_search.report.drawing.html import (
-    column,
-    head,
-    join,
-    note,
-    row,
-    scroll,
-    table,
-    tag,
-    unnamed,
-)
 from hinet_search.report.facts import insight_means
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.study_record import StudyRecord
@@ -30,10 +19,10 @@ def build(record: StudyRecord) -> Card:
     alike = ""
     for arm, finalist in record_facts.finalists(record):
         for place in insight_means.similarities(finalist):
-            name = join([f"{title(arm.name)} ", tag("code", place.where)])
+            name = html.join([f"{title(arm.name)} ", html.tag("code", place.where)])
             mean = numbers.share(place.mean)
             highest = numbers.share(place.most)
-            rows.append(row(name, str(place.count), bar(place.mean), mean, highest))
+            rows.append(html.row(name, str(place.count), bar(place.mean), mean, highest))
             if place.most > most:
                 most = place.most
                 alike = f"{title(arm.name)} compute nearly the same ({place.where}, {highest})"
@@ -48,10 +37,12 @@ def build(record: StudyRecord) -> Card:
         f"Similarity of the outputs of two experts on the same validation rows ({method}): "
         "1 means the same up to rotation and scale, 0 nothing in common."
     )
-    explained = note(
+    explained = html.note(
         "Mean: over all pairs of experts, and over scenarios if each has its own experts. "
         "Most similar: the largest value of any pair, by seed."
     )
-    header = head("Arm and place", "Experts", unnamed("drawn"), column("Mean", "r"), "Most similar")
-    similarity = scroll("Similarity of experts", table(header, rows, class_="cost"))
-    return Card("experts", "Why", heading, lead, join([similarity, explained]), half=True)
+    header = html.head(
+        "Arm and place", "Experts", html.unnamed("drawn"), html.column("Mean", "r"), "Most similar"
+    )
+    similarity = html.scroll("Similarity of experts", html.table(header, rows, class_="cost"))
+    return Card("experts", "Why", heading, lead, html.join([similarity, explained]), half=True)

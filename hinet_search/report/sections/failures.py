@@ -5,18 +5,7 @@ from collections import Counter, defaultdict
 from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import (
-    cells,
-    details,
-    head,
-    join,
-    note,
-    row,
-    scroll,
-    table,
-    words,
-)
+from hinet_search.report.drawing import html, numbers
 from hinet_search.results.causes import shortened, trials_by_cause
 from hinet_search.results.records import TrialRecord
 from hinet_search.results.study_record import StudyRecord
@@ -43,30 +32,32 @@ def build(record: StudyRecord) -> Card:
         num_trials[kind] += len(trials)
         of_cause = _cells(cause, trials)
         if kind == "pruned":
-            pruned.append(row(arm, of_cause))
+            pruned.append(html.row(arm, of_cause))
         else:
-            ended = words(kind, class_="loss" if kind == "failed" else "")
-            lost.append(row(arm, ended, of_cause))
+            ended = html.words(kind, class_="loss" if kind == "failed" else "")
+            lost.append(html.row(arm, ended, of_cause))
     failed = num_trials["failed"]
-    body = [_lost(lost) if lost else note("Every trial ran to its end or was pruned.")]
+    body = [_lost(lost) if lost else html.note("Every trial ran to its end or was pruned.")]
     if pruned:
-        header = head("Arm", "Where", "Trials", "Numbers", numeric_from=2)
+        header = html.head("Arm", "Where", "Trials", "Numbers", numeric_from=2)
         summary = f"Where {numbers.plural(num_trials['pruned'], 'pruned trial')} stopped"
-        body.append(details(summary, scroll("Pruned trials", table(header, pruned))))
+        body.append(html.details(summary, html.scroll("Pruned trials", html.table(header, pruned))))
     of = f"{numbers.compact(total)} {'trial' if total == 1 else 'trials'}"
     heading = f"{numbers.compact(failed) if failed else 'None'} of {of} failed"
     lead = (
         "A failed trial costs its arm a try; pruned trials were stopped early, "
         "by the same rule in every arm."
     )
-    return Card("failures", "Search", heading, lead, join(body), half=not lost)
+    return Card("failures", "Search", heading, lead, html.join(body), half=not lost)
 
 
 def _cells(cause: str, trials: list[int]) -> Markup:
     listed = ", ".join(str(number) for number in trials[:MOST_NUMBERS])
     if len(trials) > MOST_NUMBERS:
         listed += ", …"
-    return cells([words(shortened(cause, MOST_LETTERS)), numbers.compact(len(trials)), listed])
+    return html.cells(
+        [html.words(shortened(cause, MOST_LETTERS)), numbers.compact(len(trials)), listed]
+    )
 
 
 def _grouped(record: StudyRecord) -> dict[Key, list[int]]:
@@ -92,10 +83,10 @@ def _grouped(record: StudyRecord) -> dict[Key, list[int]]:
 
 
 def _lost(rows: list[Markup]) -> Markup:
-    header = head("Arm", "Ended", "Cause", "Trials", "Numbers", numeric_from=3)
-    parts = [scroll("Failed trials", table(header, rows[:MOST_CAUSES]))]
+    header = html.head("Arm", "Ended", "Cause", "Trials", "Numbers", numeric_from=3)
+    parts = [html.scroll("Failed trials", html.table(header, rows[:MOST_CAUSES]))]
     rest = rows[MOST_CAUSES:]
     if rest:
-        more = scroll("More causes", table(header, rest))
-        parts.append(details(numbers.plural(len(rest), "more cause"), more))
-    return join(parts)
+        more = html.scroll("More causes", html.table(header, rest))
+        parts.append(html.details(numbers.plural(len(rest), "more cause"), more))
+    return html.join(parts)

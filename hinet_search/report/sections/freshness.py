@@ -9,20 +9,7 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import (
-    Content,
-    cells,
-    column,
-    columns,
-    head,
-    join,
-    note,
-    row,
-    scroll,
-    table,
-    tag,
-)
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.data_record import FROZEN, LATER
 from hinet_search.results.staleness import StaleCost, stale_costs
@@ -63,12 +50,12 @@ def build(record: StudyRecord) -> Card:
         f"{numbers.metric(fresh[first])}; the same weights have {' and '.join(others)}."
     )
     frozen = "Frozen: statistics and the log end with validation. " if FROZEN in costs else ""
-    foot = note(
+    foot = html.note(
         "The same weights and the same rows of test, with older inputs. A model that was trained "
         f"with them may lose less. {frozen}Means over seeds; the intervals are over seeds and "
         "users, 95 % for each arm."
     )
-    body = join([_table(record, names, fresh, costs), foot])
+    body = html.join([_table(record, names, fresh, costs), foot])
     return Card("freshness", "Search", "How fresh the inputs must be", lead, body)
 
 
@@ -77,7 +64,7 @@ def _table(
 ) -> Markup:
     rows = []
     for name in names:
-        values: list[Content] = [numbers.metric(fresh[name])]
+        values: list[html.Content] = [numbers.metric(fresh[name])]
         for of_arms in costs.values():
             if name in of_arms:
                 lost = of_arms[name].lost
@@ -88,13 +75,15 @@ def _table(
                 values += [stale, f"{numbers.gain(lost.mean)}{interval}"]
             else:
                 values += [numbers.DASH, ""]
-        rows.append(row(title(name), cells(values)))
+        rows.append(html.row(title(name), html.cells(values)))
     measure = record_facts.headline_in_words(record)
-    assumed = column(join(["As assumed", tag("br"), tag("small", f"test {measure}")]), "r")
+    assumed = html.column(
+        html.join(["As assumed", html.tag("br"), html.tag("small", f"test {measure}")]), "r"
+    )
     titles = {LATER: f"Labels after {record.data.later_labels}", FROZEN: "Frozen"}
     headings = []
     for access in costs:
         headings += [titles[access], "Lost"]
-    header = head("Arm", assumed, columns(headings))
+    header = html.head("Arm", assumed, html.columns(headings))
     label = "Arms with fresh and with older inputs"
-    return scroll(label, table(header, rows, class_="cost"))
+    return html.scroll(label, html.table(header, rows, class_="cost"))

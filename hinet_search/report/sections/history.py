@@ -5,21 +5,8 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import Axis, axis_near_the_best, line, svg
-from hinet_search.report.drawing.html import (
-    cells,
-    column,
-    head,
-    join,
-    note,
-    number,
-    row,
-    scroll,
-    table,
-    tag,
-    words,
-)
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.facts.record import BestSoFar
 from hinet_search.results.records import ArmRecord
@@ -51,7 +38,9 @@ def build(record: StudyRecord) -> Card:
     for arm in arms:
         class_ = "me" if arm == focus else ""
         rows.append(_row(arm, steps.get(arm.name), x_axis, y_axis, class_))
-    header = head("Arm", column("Best so far"), "Best", "Found at", "Complete", "Pruned", "Failed")
+    header = html.head(
+        "Arm", html.column("Best so far"), "Best", "Found at", "Complete", "Pruned", "Failed"
+    )
     trials = numbers.plural(record.budget.trials, "trial")
     lead = (
         f"Best {record_facts.objective_in_words(record)} on validation "
@@ -59,12 +48,12 @@ def build(record: StudyRecord) -> Card:
         "each. All curves share one axis, "
         f"{numbers.metric(y_axis.low)} to {numbers.metric(y_axis.high)}."
     )
-    explained = note(
+    explained = html.note(
         "A step marks a new best value; values outside the axis are cut off. "
         "Trials that spend no budget are not counted."
     )
-    body = [scroll("Search history", table(header, rows, class_="search")), explained]
-    return Card("history", "Search", _heading(steps), lead, join(body), half=True)
+    body = [html.scroll("Search history", html.table(header, rows, class_="search")), explained]
+    return Card("history", "Search", _heading(steps), lead, html.join(body), half=True)
 
 
 def _heading(steps: Mapping[str, BestSoFar]) -> str:
@@ -83,7 +72,7 @@ def _heading(steps: Mapping[str, BestSoFar]) -> str:
 def _row(
     arm: ArmRecord, steps: BestSoFar | None, x_axis: Axis, y_axis: Axis, class_: str
 ) -> Markup:
-    drawn = words(tag("small", "no finished trial"))
+    drawn = html.words(html.tag("small", "no finished trial"))
     best = numbers.DASH
     found_at = numbers.DASH
     if steps is not None:
@@ -93,7 +82,9 @@ def _row(
         found_at = str(steps.best_trial)
         spoken = f"{title(arm.name)}: best {best} found at trial {found_at} of {steps.last_trial}"
         picture = svg(line(corners, x_axis, y_axis, class_))
-        drawn = tag("td", tag("div", picture, role="img", aria_label=spoken), class_="sp")
+        drawn = html.tag("td", html.tag("div", picture, role="img", aria_label=spoken), class_="sp")
     counts = record_facts.states(arm)
     counted = [numbers.compact(counts[state]) for state in ("complete", "pruned", "failed")]
-    return row(title(arm.name), drawn, number(best), found_at, cells(counted), class_=class_)
+    return html.row(
+        title(arm.name), drawn, html.number(best), found_at, html.cells(counted), class_=class_
+    )

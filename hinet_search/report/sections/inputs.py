@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import ForestRow, forest
-from hinet_search.report.drawing.html import join, note
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.input_worth import MeasuredInputs, measured_inputs
 from hinet_search.results.statistics.paired_difference import Difference
@@ -28,7 +27,7 @@ def build(record: StudyRecord) -> Card:
     confidence = ", 95 %"
     if num_groups > 1:
         confidence = f"; with 95 % confidence they hold for all {num_groups} groups"
-    legend = note(
+    legend = html.note(
         f"Worth: the gain in {objective} on validation from a group beside all others, "
         "a mean over paired seeds with its interval over seeds alone (Student t"
         f"{confidence}). "
@@ -46,7 +45,7 @@ def build(record: StudyRecord) -> Card:
         heading = f"What the inputs are worth: a gain is shown with {in_words(useful)}"
     if measured.dropped:
         heading += f"; {in_words(measured.dropped)} dropped"
-    body = join([forest(list(_rows(measured)), "Group of inputs", "Worth"), legend])
+    body = html.join([forest(list(_rows(measured)), "Group of inputs", "Worth"), legend])
     return Card("inputs", "Search", heading, lead, body)
 
 
@@ -78,5 +77,5 @@ def _own_inputs(measured: MeasuredInputs) -> str:
             "No arm follows this choice: the study or a space sets its inputs, "
             "or trials were made before."
         )
-    keep = "keeps its" if len(names) == 1 else "keep their"
+    keep = numbers.agree(len(names), "keeps its", "keep their")
     return f"{in_words(names)} {keep} own inputs, as the study or a space sets them."

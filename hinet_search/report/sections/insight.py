@@ -5,23 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import (
-    Content,
-    cells,
-    column,
-    columns,
-    head,
-    join,
-    note,
-    number,
-    row,
-    scroll,
-    table,
-    tag,
-    unnamed,
-    words,
-)
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.facts import insight_means
 from hinet_search.report.facts.insight_means import AttentionMeans, GateMeans
 from hinet_search.report.facts.record import focus_of, gate_in_words
@@ -37,7 +21,7 @@ DARKEST = 0.55  # opacity of the tint at weight 1, low enough for readable text
 def build(record: StudyRecord) -> Card:
     """Build the attention and gates of the focus arm's chosen finalist."""
     arm = focus_of(record)
-    finalist = chosen(arm) if arm else None
+    finalist = chosen(arm)
     if arm is None or finalist is None:
         raise NotApplicable(
             "needs a HiNet finalist; the launch command trains finalists once the trials are done"
@@ -50,17 +34,17 @@ def build(record: StudyRecord) -> Card:
     figures = [] if attention is None else [_attention(record.data.scenarios, attention)]
     figures += _gate_tables(gates, several=count > 1)
     sentences = _legend(attention, has_gates=bool(gates), several=count > 1)
-    body = [tag("div", join(figures), class_="gates"), note(" ".join(sentences))]
+    body = [html.tag("div", html.join(figures), class_="gates"), html.note(" ".join(sentences))]
     seeds = f"mean over {count} seeds" if count > 1 else "1 seed"
-    lead = join(
+    lead = html.join(
         [
             f"{title(arm.name)}, {seeds}, on validation rows. ",
             "A weight shows what a scenario attends to, ",
-            tag("b", "not whether that helps"),
+            html.tag("b", "not whether that helps"),
             ": attention is not effect; a second arm without attention would show that.",
         ]
     )
-    return Card("insight", "Why", _heading(record.data.scenarios, attention), lead, join(body))
+    return Card("insight", "Why", _heading(record.data.scenarios, attention), lead, html.join(body))
 
 
 def _heading(scenarios: Sequence[str], attention: AttentionMeans | None) -> str:
@@ -84,39 +68,41 @@ def _heading(scenarios: Sequence[str], attention: AttentionMeans | None) -> str:
 
 def _attention(scenarios: Sequence[str], attention: AttentionMeans) -> Markup:
     if len(scenarios) < 2:
-        return note("With one scenario there is no other one to attend to.")
+        return html.note("With one scenario there is no other one to attend to.")
     rows = []
     for attending, weights in enumerate(attention.mean):
         name = scenarios[attending]
         if len(scenarios) > MOST_SCENARIOS:
             order = sorted(range(len(scenarios)), key=weights.__getitem__, reverse=True)[:5]
             listed = ", ".join(f"{scenarios[j]} {numbers.share(weights[j])}" for j in order)
-            rows.append(row(name, words(listed)))
+            rows.append(html.row(name, html.words(listed)))
         else:
             places = range(len(scenarios))
-            rows.append(row(name, cells(_attention_cell(attention, attending, k) for k in places)))
+            rows.append(
+                html.row(name, html.cells(_attention_cell(attention, attending, k) for k in places))
+            )
     if len(scenarios) > MOST_SCENARIOS:
-        header = head("Scenario", "Five largest weights", numeric_from=2)
-        drawn = table(header, rows, class_="words")
+        header = html.head("Scenario", "Five largest weights", numeric_from=2)
+        drawn = html.table(header, rows, class_="words")
     else:
-        header = head(unnamed("attending scenario"), columns(scenarios))
-        drawn = table(header, rows, class_="att")
-    figure = scroll("Scenario attention", drawn)
-    return tag("div", tag("h3", "Scenario attention"), figure)
+        header = html.head(html.unnamed("attending scenario"), html.columns(scenarios))
+        drawn = html.table(header, rows, class_="att")
+    figure = html.scroll("Scenario attention", drawn)
+    return html.tag("div", html.tag("h3", "Scenario attention"), figure)
 
 
 def _attention_cell(attention: AttentionMeans, attending: int, attended: int) -> Markup:
     weight = attention.mean[attending][attended]
     if attending == attended and weight == 0:
-        return tag("td", numbers.DASH, class_="none")
+        return html.tag("td", numbers.DASH, class_="none")
     if attention.deviation is None:
         return _weight(weight)
     spread = attention.deviation[attending][attended]
-    return _weight(weight, tag("small", f"±{numbers.share(spread)}"))
+    return _weight(weight, html.tag("small", f"±{numbers.share(spread)}"))
 
 
-def _weight(value: float, below: Content = "") -> Markup:
-    return tag("td", numbers.share(value), below, style=f"--a:{DARKEST * value:.2f}")
+def _weight(value: float, below: html.Content = "") -> Markup:
+    return html.tag("td", numbers.share(value), below, style=f"--a:{DARKEST * value:.2f}")
 
 
 def _gate_tables(
@@ -131,17 +117,17 @@ def _gate_tables(
         for name, gate in zip(names, by_place.values(), strict=True):
             values = [_weight(weight) for weight in gate.weights]
             if several:
-                values.append(number(numbers.share(gate.favourite)))
-            rows.append(row(name, join(values)))
-        largest = column("Largest", "r") if several else Markup("")
-        header = head(unnamed("gate"), columns(experts), largest)
-        figure = scroll(f"Gates of {owner}", table(header, rows, class_="att"))
-        titled = tag("h3", f"Gates of {owner}") + figure
+                values.append(html.number(numbers.share(gate.favourite)))
+            rows.append(html.row(name, html.join(values)))
+        largest = html.column("Largest", "r") if several else Markup("")
+        header = html.head(html.unnamed("gate"), html.columns(experts), largest)
+        figure = html.scroll(f"Gates of {owner}", html.table(header, rows, class_="att"))
+        titled = html.tag("h3", f"Gates of {owner}") + figure
         if is_stacked:
             stacked.append(titled)
         else:
-            others.append(tag("div", titled))
-    return [tag("div", join(stacked)), *others] if stacked else others
+            others.append(html.tag("div", titled))
+    return [html.tag("div", html.join(stacked)), *others] if stacked else others
 
 
 def _named(places: Sequence[str]) -> tuple[bool, str, list[str]]:

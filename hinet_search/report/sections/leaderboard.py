@@ -7,27 +7,10 @@ from statistics import fmean
 from markupsafe import Markup
 
 from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import marked, over_seeds
-from hinet_search.report.drawing.html import (
-    bullets,
-    cells,
-    column,
-    columns,
-    details,
-    head,
-    join,
-    note,
-    number,
-    remarked,
-    row,
-    scroll,
-    table,
-    tag,
-    words,
-)
 from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import prediction
+from hinet_search.report.facts.amounts import wording
 from hinet_search.report.facts.standings import (
     LeaderboardEntry,
     ResultsOnTest,
@@ -76,11 +59,11 @@ def build(record: StudyRecord) -> Card:
     )
     body = [
         _table(record, lines),
-        note(" ".join(_legend(record, lines))),
-        bullets(said, "said") if said else "",
+        html.note(" ".join(_legend(record, lines))),
+        html.bullets(said, "said") if said else "",
         _seesaw(record, lines),
     ]
-    return Card("leaderboard", "Verdict", _heading(record, lines), lead, join(body))
+    return Card("leaderboard", "Verdict", _heading(record, lines), lead, html.join(body))
 
 
 def _heading(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> str:
@@ -129,73 +112,79 @@ def _groups(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[
 
 def _tested(cell: Callable[[ResultsOnTest], Markup]) -> Callable[[LeaderboardEntry], Markup]:
     """Make a column of test values; an arm that was not evaluated on test gets a dash."""
-    return lambda line: cell(line.test) if line.test else number(numbers.DASH)
+    return lambda line: cell(line.test) if line.test else html.number(numbers.DASH)
 
 
 def _ensemble(results: ResultsOnValidation | ResultsOnTest) -> Markup:
     if results.ensemble is None:
-        return number(numbers.DASH)
+        return html.number(numbers.DASH)
     gain = numbers.gain(results.ensemble_gain)
-    return number(remarked(numbers.metric(results.ensemble), gain))
+    return html.number(html.remarked(numbers.metric(results.ensemble), gain))
 
 
 def _default(valid: ResultsOnValidation) -> Markup:
     if valid.default is None:
-        return number(numbers.DASH)
+        return html.number(numbers.DASH)
     remark = "kept" if valid.kept_default else numbers.gain(valid.tuning)
-    return number(remarked(numbers.metric(valid.default.mean), remark))
+    return html.number(html.remarked(numbers.metric(valid.default.mean), remark))
 
 
 def _worst(test: ResultsOnTest) -> Markup:
     if test.worst is None:
-        return number(numbers.DASH)
+        return html.number(numbers.DASH)
     value, cell = test.worst
-    return number(remarked(numbers.metric(value), record_facts.cell_in_words(cell)), class_="in")
+    return html.number(
+        html.remarked(numbers.metric(value), record_facts.cell_in_words(cell)), class_="in"
+    )
 
 
 def _smallest(line: LeaderboardEntry) -> Markup:
     cell = line.reference.smallest if line.reference else None
     if cell is None or cell.difference is None:
-        return number(numbers.DASH)
+        return html.number(numbers.DASH)
     where = record_facts.cell_in_words(cell.name)
-    return number(remarked(marked(cell.difference), where), class_="in")
+    return html.number(html.remarked(marked(cell.difference), where), class_="in")
 
 
 def _below(line: LeaderboardEntry) -> Markup:
     if line.reference is None:
-        return number(numbers.DASH)
-    return number("all" if loses_everywhere(line.reference) else str(line.reference.seesaw))
+        return html.number(numbers.DASH)
+    return html.number("all" if loses_everywhere(line.reference) else str(line.reference.seesaw))
 
 
 def _relative(line: LeaderboardEntry) -> Markup:
     if line.relative is None or line.relative.multi_task_gain is None:
-        return number(numbers.DASH)
+        return html.number(numbers.DASH)
     multi_task_gain = numbers.change(line.relative.multi_task_gain)
-    return number(remarked(numbers.change(line.relative.rela_impr), multi_task_gain))
+    return html.number(html.remarked(numbers.change(line.relative.rela_impr), multi_task_gain))
 
 
 def _table(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
     focus = record_facts.focus_of(record)
-    edges = [tag("colgroup", span="1")]
-    spans = [tag("td")]
+    edges = [html.tag("colgroup", span="1")]
+    spans = [html.tag("td")]
     all_columns: list[Column] = []
     for group in _groups(record, lines):
         width = str(len(group.columns))
-        edges.append(tag("colgroup", span=width))
-        spans.append(tag("th", group.name, scope="colgroup", colspan=width))
+        edges.append(html.tag("colgroup", span=width))
+        spans.append(html.tag("th", group.name, scope="colgroup", colspan=width))
         all_columns += group.columns
-    names = columns(name for name, _ in all_columns)
-    header = tag("thead", tag("tr", join(spans)), tag("tr", column("Arm"), names))
+    names = html.columns(name for name, _ in all_columns)
+    header = html.tag(
+        "thead", html.tag("tr", html.join(spans)), html.tag("tr", html.column("Arm"), names)
+    )
     body = []
     for line in lines:
         remarks = [f"same size as {title(line.arm.size_of)}"] if line.arm.size_of else []
         remarks += ["reference"] if line.arm.name == record.reference else []
-        remark = tag("small", ", ".join(remarks)) if remarks else ""
-        name = join([title(line.arm.name), " ", remark])
+        remark = html.tag("small", ", ".join(remarks)) if remarks else ""
+        name = html.join([title(line.arm.name), " ", remark])
         me = "me" if line.arm == focus else ""
-        body.append(row(name, cells(cell(line) for _, cell in all_columns), class_=me))
-    written = tag("table", join(edges), header, tag("tbody", join(body)), class_="board")
-    return scroll("Leaderboard", written)
+        body.append(html.row(name, html.cells(cell(line) for _, cell in all_columns), class_=me))
+    written = html.tag(
+        "table", html.join(edges), header, html.tag("tbody", html.join(body)), class_="board"
+    )
+    return html.scroll("Leaderboard", written)
 
 
 def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[str]:
@@ -203,7 +192,7 @@ def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[
         "Gain of tuning: the chosen configuration minus the default (kept: the default was chosen)."
     )
     if any(line.valid.ensemble is not None for line in lines):
-        averaged = prediction(record.data)
+        averaged = wording(record.data).prediction
         yield f"Ensemble: mean {averaged} of all seeds, and its gain over their mean."
     name = measure(record).words
     reference = title(record.reference)
@@ -254,12 +243,12 @@ def _seesaw(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
                 named.append(f"and {len(losing) - MOST_CELLS} more")
             marks = [cell.difference.mark for cell in losing if cell.difference is not None]
             significant = str(marks.count("worse"))
-            rows.append(row(title(line.arm.name), significant, words(", ".join(named))))
+            rows.append(html.row(title(line.arm.name), significant, html.words(", ".join(named))))
     count = f"{numbers.spelled(len(rows)).capitalize()} of {numbers.plural(compared, 'arm')}"
-    have = "has" if len(rows) == 1 else "have"
+    have = numbers.agree(len(rows), "has", "have")
     reference = title(record.reference)
     summary = f"{count} {have} cells below {reference} on test while others gain"
     if not rows:
-        return note(f"{summary}.")
-    header = head("Arm", "Significant", column("Cells, largest loss first"))
-    return details(summary, scroll(summary, table(header, rows)), on_paper=True)
+        return html.note(f"{summary}.")
+    header = html.head("Arm", "Significant", html.column("Cells, largest loss first"))
+    return html.details(summary, html.scroll(summary, html.table(header, rows)), on_paper=True)

@@ -7,20 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import (
-    cells,
-    column,
-    columns,
-    details,
-    head,
-    join,
-    note,
-    row,
-    scroll,
-    table,
-    words,
-)
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.origins import Origins
 from hinet_search.results.records import ArmRecord, TrialRecord
@@ -57,13 +44,13 @@ def build(record: StudyRecord) -> Card:
         f"Best {record_facts.objective_in_words(record)} on validation of the trials of each "
         "origin, with one seed. All but the sampler's come first, in this order."
     )
-    explained = note(
+    explained = html.note(
         "A portfolio is a list of configurations that did well on other data. Configurations of "
         "another study are its best on validation, changed as the defaults differ. More trials "
         "find more by luck alone."
     )
-    content = join([scroll("Origins", _table(record, origins, sampler)), explained])
-    body = details("What each origin reached, by arm", content)
+    content = html.join([html.scroll("Origins", _table(record, origins, sampler)), explained])
+    body = html.details("What each origin reached, by arm", content)
     in_words = {
         DEFAULT: "the default",
         NAMED: "what the study names",
@@ -128,5 +115,5 @@ def _table(record: StudyRecord, origins: Sequence[ArmOrigins], sampler: str) -> 
             best = _best(record, trials)
             value = f"{numbers.metric(best.value if best else None)} of {len(trials)}"
             values.append(value if trials else numbers.DASH)
-        rows.append(row(arm.name, cells(values), words(arm.best)))
-    return table(head("Arm", columns(in_order), column("Best trial")), rows)
+        rows.append(html.row(arm.name, html.cells(values), html.words(arm.best)))
+    return html.table(html.head("Arm", html.columns(in_order), html.column("Best trial")), rows)

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import bar
-from hinet_search.report.drawing.html import details, head, note, row, scroll, table, unnamed
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
@@ -35,7 +34,7 @@ def build(record: StudyRecord) -> Card:
             share = (savings.planned - savings.trained) / savings.planned
             passes = f"{numbers.plain(savings.trained)} of {numbers.plain(savings.planned)}"
             rows.append(
-                row(
+                html.row(
                     title(arm.name),
                     f"{savings.pruned} of {arm.trials_done}",
                     passes,
@@ -50,18 +49,20 @@ def build(record: StudyRecord) -> Card:
         f"Pruner: {record.pruner}, the same rule in every arm. Passes of pruned trials, against "
         f"the {numbers.plural(record.budget.passes, 'pass')} that a trial may take."
     )
-    explained = note(
+    explained = html.note(
         "Time: if each pruned trial had run to its last pass at its own speed. "
         "The value that it would have reached is not known."
     )
-    header = head("Arm", "Pruned trials", "Their passes", unnamed("drawn"), "Saved", "Time")
-    content = scroll("Saved by pruning", table(header, rows, class_="cost"))
+    header = html.head(
+        "Arm", "Pruned trials", "Their passes", html.unnamed("drawn"), "Saved", "Time"
+    )
+    content = html.scroll("Saved by pruning", html.table(header, rows, class_="cost"))
     planned = sum(savings.planned for savings in of_arms)
     saved = sum(savings.planned - savings.trained for savings in of_arms) / planned
     time = numbers.duration(sum(savings.seconds for savings in of_arms))
     trials = numbers.plural(sum(savings.pruned for savings in of_arms), "pruned trial")
     heading = f"{trials} saved {numbers.percent(saved)} of their passes, about {time} of training"
-    body = explained + details("Saved training by arm", content)
+    body = explained + html.details("Saved training by arm", content)
     return Card("pruning", "Search", heading, lead, body, half=True)
 
 

@@ -5,8 +5,7 @@ import json
 from markupsafe import Markup
 
 from hinet_search.report.card import Card
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import code_block, details, folds, join, row, table, words
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.text.commands import launch_command, report_command
 from hinet_search.results.study_record import StudyRecord
@@ -26,22 +25,22 @@ def build(record: StudyRecord) -> Card:
             if value is None or isinstance(value, bool):
                 text = json.dumps(value)
             lines.append(f"{name}: {text}")
-        chosen.append((title(arm.name), code_block("\n".join(lines))))
+        chosen.append((title(arm.name), html.code_block("\n".join(lines))))
     blocks = []
     for name, content in chosen[:1]:
-        blocks.append(details(f"Chosen configuration of {name}", content, on_paper=True))
-    others = [details(name, content) for name, content in chosen[1:]]
+        blocks.append(html.details(f"Chosen configuration of {name}", content, on_paper=True))
+    others = [html.details(name, content) for name, content in chosen[1:]]
     if others:
-        blocks.append(details("Chosen configurations of the other arms", join(others)))
+        blocks.append(html.details("Chosen configurations of the other arms", html.join(others)))
     if record.study_yaml:
-        blocks.append(details("Study file", code_block(record.study_yaml)))
-    blocks.append(details("Versions and data", _versions(record), on_paper=True))
-    commands = code_block(f"{launch_command(record)}\n{report_command(record)}")
+        blocks.append(html.details("Study file", html.code_block(record.study_yaml)))
+    blocks.append(html.details("Versions and data", _versions(record), on_paper=True))
+    commands = html.code_block(f"{launch_command(record)}\n{report_command(record)}")
     lead = (
         "The first command runs this study, the second writes this page. "
         "The results are also stored in this file as JSON."
     )
-    body = join([commands, folds(blocks)])
+    body = html.join([commands, html.folds(blocks)])
     return Card("reproduce", "Reproduce", "Reproduce and use", lead, body)
 
 
@@ -70,8 +69,8 @@ def _versions(record: StudyRecord) -> Markup:
         f"{numbers.duration(record.seconds)}",
         "Software": software or "not recorded",
     }
-    rows = [row(name, words(text)) for name, text in facts.items()]
-    return table(Markup(""), rows, class_="words")
+    rows = [html.row(name, html.words(text)) for name, text in facts.items()]
+    return html.table(Markup(""), rows, class_="words")
 
 
 def _devices(record: StudyRecord) -> list[str]:

@@ -5,20 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import (
-    cells,
-    columns,
-    details,
-    folds,
-    head,
-    join,
-    note,
-    row,
-    scroll,
-    table,
-    tag,
-)
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.records import ArmRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord
@@ -39,9 +26,11 @@ def build(record: StudyRecord) -> Card:
             left = len(trials) - SHOWN
             if left > 0:
                 more = numbers.plural(left, "more trial")
-                parts.append(note(f"{more} and all other settings are in the JSON in this file."))
+                parts.append(
+                    html.note(f"{more} and all other settings are in the JSON in this file.")
+                )
             name = f"{title(arm.name)}: best {min(SHOWN, len(trials))} of {len(trials)}"
-            blocks.append(details(name, join(parts)))
+            blocks.append(html.details(name, html.join(parts)))
     if not blocks:
         raise NotApplicable("needs a finished trial; no arm has one yet")
     lead = (
@@ -49,7 +38,7 @@ def build(record: StudyRecord) -> Card:
         "one seed each. "
         "Neighbours usually differ by less than seeds do, so several of them were retrained."
     )
-    return Card("top-trials", "Search", "Best trials of every arm", lead, folds(blocks))
+    return Card("top-trials", "Search", "Best trials of every arm", lead, html.folds(blocks))
 
 
 def _table(arm: ArmRecord, trials: Sequence[TrialRecord]) -> Markup:
@@ -67,7 +56,7 @@ def _table(arm: ArmRecord, trials: Sequence[TrialRecord]) -> Markup:
     for name in names:
         words = name.split(".")
         short = ".".join(words[-2:]) if len(words) > 2 else words[-1]
-        titles.append(tag("code", short))
+        titles.append(html.tag("code", short))
     rows = []
     for trial in trials:
         values = []
@@ -75,8 +64,10 @@ def _table(arm: ArmRecord, trials: Sequence[TrialRecord]) -> Markup:
             is_set = name in trial.parameters
             values.append(numbers.setting(trial.parameters[name]) if is_set else numbers.DASH)
         time = numbers.duration(trial.cost.seconds) if trial.cost else numbers.DASH
-        number = join([str(trial.number), tag("small", " default") if trial.is_default else ""])
-        rows.append(row(number, numbers.metric(trial.value), cells(values), time))
-    header = head("Trial", "Validation", columns(titles), "Time")
+        number = html.join(
+            [str(trial.number), html.tag("small", " default") if trial.is_default else ""]
+        )
+        rows.append(html.row(number, numbers.metric(trial.value), html.cells(values), time))
+    header = html.head("Trial", "Validation", html.columns(titles), "Time")
     label = f"Best trials of {title(arm.name)}"
-    return scroll(label, table(header, rows, class_="sort trials"))
+    return html.scroll(label, html.table(header, rows, class_="sort trials"))

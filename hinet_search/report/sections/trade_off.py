@@ -7,22 +7,8 @@ from statistics import fmean
 from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import Axis, x_label
-from hinet_search.report.drawing.html import (
-    cells,
-    code_block,
-    column,
-    details,
-    head,
-    join,
-    note,
-    row,
-    scroll,
-    table,
-    tag,
-    words,
-)
 from hinet_search.report.drawing.scatter import ScatterPoint, axes_over, in_order, plot, size_labels
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.text.commands import export_command
@@ -53,7 +39,7 @@ def build(record: StudyRecord) -> Card:
     on_front = [contender for contender in finalists if contender.is_on_front]
     heading, lead = _in_words(record, finalists, on_front)
     body = [*pictures, *_tables(record, finalists, on_front)]
-    return Card("trade-off", "Verdict", heading, lead, join(body))
+    return Card("trade-off", "Verdict", heading, lead, html.join(body))
 
 
 def _tables(
@@ -65,7 +51,7 @@ def _tables(
     beaten = [contender for contender in finalists if not contender.is_on_front]
     if beaten:
         summary = f"{numbers.plural(len(beaten), 'finalist')} that another one beats"
-        yield details(summary, _table(record, beaten))
+        yield html.details(summary, _table(record, beaten))
     if on_front and record.state == "done":
         yield _command(record, on_front[-1])
 
@@ -79,7 +65,7 @@ def _in_words(
     if not finalists:
         lead = "Complete trials on validation, with one seed; finalists come later."
         return f"The trade-off of {of_all} so far", lead
-    stand = "stands" if len(on_front) == 1 else "stand"
+    stand = numbers.agree(len(on_front), "stands", "stand")
     count = f"{len(on_front)} of {numbers.plural(len(finalists), 'finalist')}"
     arms = dict.fromkeys(title(contender.arm.name) for contender in on_front)
     lead = (
@@ -124,7 +110,7 @@ def _picture(
     axes = axes_over([*points, *small])
     beneath = size_labels(axes.x) if name in COSTS else list(_labels(axes.x, maximize=maximize))
     for point in small:
-        mark = tag("i", class_="dot small ring", style=axes.style(point), title=point.name)
+        mark = html.tag("i", class_="dot small ring", style=axes.style(point), title=point.name)
         beneath.append(mark)
     of_other = record_facts.metric_in_words(name)
     of_first = record_facts.objective_in_words(record)
@@ -139,7 +125,7 @@ def _picture(
         maximize=record.maximize,
     )
     heading = f"{record_facts.capitalized(of_first)} and {of_other} on validation"
-    return join([tag("h3", heading), scroll(heading, drawn), note(LEGEND)])
+    return html.join([html.tag("h3", heading), html.scroll(heading, drawn), html.note(LEGEND)])
 
 
 def _points(
@@ -156,8 +142,8 @@ def _points(
             size = log10(value)
         arm = title(contender.arm.name)
         label = arm if contender.is_on_front else ""
-        words = f"{arm}, trial {contender.trial_number}"
-        points.append(ScatterPoint(words, False, size, contender.values[0], label=label))
+        drawn_name = f"{arm}, trial {contender.trial_number}"
+        points.append(ScatterPoint(drawn_name, False, size, contender.values[0], label=label))
     return points
 
 
@@ -176,7 +162,7 @@ def _table(record: StudyRecord, contenders: Sequence[Contender]) -> Markup:
         split = "" if name in COSTS else "validation"
         measures.append(_column(record_facts.metric_in_words(name), split))
     measures.append(_column(record_facts.headline_in_words(record), "test"))
-    header = head("Finalist", join(measures), column("Chosen"))
+    header = html.head("Finalist", html.join(measures), html.column("Chosen"))
     rows = []
     for contender in contenders:
         finalist = contender.finalist
@@ -184,14 +170,16 @@ def _table(record: StudyRecord, contenders: Sequence[Contender]) -> Markup:
         on_test = headline_by_seed(record, finalist, "test").values()
         values = [_value(name, value) for name, value in zip(names, contender.values, strict=True)]
         values.append(numbers.metric(fmean(on_test)) if on_test else "not opened")
-        chosen = words("of its arm" if finalist.chosen else numbers.DASH)
+        chosen = html.words("of its arm" if finalist.chosen else numbers.DASH)
         name = f"{title(contender.arm.name)}, trial {contender.trial_number}"
-        rows.append(row(name, cells(values), chosen))
-    return scroll("Finalists and their objectives", table(header, rows, class_="cost"))
+        rows.append(html.row(name, html.cells(values), chosen))
+    return html.scroll("Finalists and their objectives", html.table(header, rows, class_="cost"))
 
 
 def _column(measure: str, split: str) -> Markup:
-    return column(join([measure, tag("br"), tag("small", split)]) if split else measure, "r")
+    return html.column(
+        html.join([measure, html.tag("br"), html.tag("small", split)]) if split else measure, "r"
+    )
 
 
 def _value(name: str, value: float) -> str:
@@ -211,8 +199,8 @@ def _command(record: StudyRecord, cheapest: Contender) -> Markup:
         limit = f"{value * 1.005:.3g}ms"
     elif name in COSTS:
         limit = f"{name}={value:.0f}"
-    said = note(
+    said = html.note(
         "Exports the best finalist on validation within that limit, whatever its arm; another "
         "limit takes another one. Only the chosen finalist of an arm is opened on test."
     )
-    return join([code_block(export_command(record, "", at=limit)), said])
+    return html.join([html.code_block(export_command(record, "", at=limit)), said])

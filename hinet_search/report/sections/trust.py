@@ -3,8 +3,7 @@
 from markupsafe import Markup
 
 from hinet_search.report.card import Card
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import Content, bullets, join, prose, tag
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.finding import Finding, findings
 from hinet_search.results.study_record import StudyRecord
 
@@ -18,21 +17,21 @@ def build(record: StudyRecord) -> Card:
     heading = "Every check passed"
     if num_warnings:
         count = numbers.spelled(num_warnings).capitalize()
-        things = "thing" if num_warnings == 1 else "things"
+        things = numbers.agree(num_warnings, "thing", "things")
         heading = f"{count} {things} to know before you trust this"
     lead = "Checks of this study: warnings first, with what to do and where to read more."
-    lines = join(_line(name.replace("_", "-"), finding) for name, finding in results)
-    return Card("trust", "Trust", heading, lead, tag("ul", lines, class_="chk"))
+    lines = html.join(_line(name.replace("_", "-"), finding) for name, finding in results)
+    return Card("trust", "Trust", heading, lead, html.tag("ul", lines, class_="chk"))
 
 
 def _line(name: str, finding: Finding) -> Markup:
     """Return a finding; a single detail stands in the line, several in a list."""
     if not finding.warns:
-        return tag("li", finding.subject, id=f"trust-{name}")
-    details: Content = bullets(finding.details)
+        return html.tag("li", finding.subject, id=f"trust-{name}")
+    details: html.Content = html.bullets(finding.details)
     if len(finding.details) < 2:
         details = "".join(f"{detail} " for detail in finding.details)
-    page = tag("small", f"docs/failures.md#{name}")
-    remedy = tag("span", prose(finding.remedy), " ", page, class_="remedy")
-    content = [tag("b", finding.subject), " ", details, remedy]
-    return tag("li", join(content), class_="warn", id=f"trust-{name}")
+    page = html.tag("small", f"docs/failures.md#{name}")
+    remedy = html.tag("span", html.prose(finding.remedy), " ", page, class_="remedy")
+    content = [html.tag("b", finding.subject), " ", details, remedy]
+    return html.tag("li", html.join(content), class_="warn", id=f"trust-{name}")

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup
 
 from hinet_search.report.card import Card
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import CLASSES
-from hinet_search.report.drawing.html import Content, bullets, details, folds, join, tag
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.facts.standings import gain_in_words, loses_everywhere, worst_cell
 from hinet_search.report.text.advice import MOST_CELLS, box, worse_cells
@@ -22,9 +21,9 @@ from hinet_search.report.text.comparisons import (
 from hinet_search.results.best_model import is_fully_tested
 from hinet_search.results.cell_gains import against_reference
 from hinet_search.results.contrasts import Contrast
-from hinet_search.results.finalist_values import cell_by_seed, chosen, headline_by_seed
+from hinet_search.results.finalist_values import cell_by_seed, chosen, headline_by_seed, mean_of
 from hinet_search.results.records import ArmRecord
-from hinet_search.results.statistics.paired_difference import Difference, Summary, summary
+from hinet_search.results.statistics.paired_difference import Difference, summary
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, title, verdict
 
@@ -38,28 +37,28 @@ def build(record: StudyRecord) -> Card:
     outcome = verdict(record)
     if outcome.difference is None:
         body = [_counts(record), beside_arms(record), box(record, outcome), in_words(record)]
-        return Card("verdict", "Verdict", outcome.sentence, _progress(record), join(body))
+        return Card("verdict", "Verdict", outcome.sentence, _progress(record), html.join(body))
     focus = next(arm for arm in record.arms if arm.name == outcome.focus)
     body = [
         _four_numbers(record, outcome, focus, outcome.difference),
         against_all(record, outcome, focus),
         beside_arms(record),
         box(record, outcome),
-        folds([tests(outcome), in_words(record)]),
+        html.folds([tests(outcome), in_words(record)]),
     ]
-    result = join(_result(record, outcome, focus))
-    same_size = join(_same_size(record, outcome, focus))
-    lead = tag("p", result, " ", same_size, join(_exceptions(outcome)))
-    return Card("verdict", "Verdict", outcome.sentence, lead, join(body))
+    result = html.join(_result(record, outcome, focus))
+    same_size = html.join(_same_size(record, outcome, focus))
+    lead = html.tag("p", result, " ", same_size, html.join(_exceptions(outcome)))
+    return Card("verdict", "Verdict", outcome.sentence, lead, html.join(body))
 
 
-def _result(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Iterator[Content]:
+def _result(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Iterator[html.Content]:
     """State the value of the focus and its gain over the strongest other arm."""
     rival = next(contrast for contrast in outcome.contrasts if contrast.arm == outcome.rival)
-    reached = _reached(record, focus)
+    reached = mean_of(headline_by_seed(record, chosen(focus), "test").values())
     rank = "is the best arm on validation and " if outcome.best == focus.name else ""
     yield f"{title(focus.name)} {rank}reaches "
-    yield tag("b", numbers.metric(reached.mean if reached else None))
+    yield html.tag("b", numbers.metric(reached))
     rival_rank = "best" if outcome.best == rival.arm else "strongest other"
     strongest = f"{title(rival.arm)}, the {rival_rank} arm on validation"
     yield f" {record_facts.headline_in_words(record)} on test. Its gain over {strongest}, is "
@@ -67,7 +66,7 @@ def _result(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Iterator
     yield f" ({counted(rival)})."
 
 
-def _same_size(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Iterator[Content]:
+def _same_size(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Iterator[html.Content]:
     """State the gain over an arm of the same size, or how to add one; trees have no such size."""
     if not record_facts.has_flops(focus):
         return
@@ -76,7 +75,7 @@ def _same_size(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Itera
     of_size = [arm.name for arm in rivals_of_size(record, focus) if arm.name in contrasts]
     if not of_size:
         yield f"No arm has the same size as {name}; to add one: "
-        yield tag("code", f"flat_moe: {{size_of: {focus.name}}}")
+        yield html.tag("code", f"flat_moe: {{size_of: {focus.name}}}")
         yield "."
     elif of_size[0] == outcome.rival:
         yield f"{title(of_size[0])} has the same size as {name}."
@@ -87,7 +86,7 @@ def _same_size(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Itera
         yield f" ({span(rival)})."
 
 
-def _exceptions(outcome: Verdict) -> Iterator[Content]:
+def _exceptions(outcome: Verdict) -> Iterator[html.Content]:
     """Name the cells in which a better focus is worse than its rival."""
     cells = worse_cells(outcome)
     if not cells or outcome.status != "better":
@@ -96,48 +95,42 @@ def _exceptions(outcome: Verdict) -> Iterator[Content]:
     if len(cells) > MOST_CELLS:
         named.append(f"{len(cells) - MOST_CELLS} more")
     yield " Worse in "
-    yield tag("b", ", ".join(named), class_="loss")
+    yield html.tag("b", ", ".join(named), class_="loss")
     yield "."
 
 
 def _gained(contrast: Contrast) -> Markup:
-    mean = contrast.difference.mean if contrast.difference else None
-    return tag("b", numbers.gain(mean), class_=CLASSES[contrast.mark])
-
-
-def _reached(record: StudyRecord, arm: ArmRecord) -> Summary | None:
-    """Return the headline of an arm's chosen finalist on test."""
-    finalist = chosen(arm)
-    return summary(headline_by_seed(record, finalist, "test").values()) if finalist else None
+    return html.tag("b", numbers.gain(contrast.mean), class_=CLASSES[contrast.mark])
 
 
 def _progress(record: StudyRecord) -> Markup:
     """State the best trial on validation, or the test value of a study's only arm."""
     if len(record.arms) == 1 and is_fully_tested(record.arms[0]):
-        reached = _reached(record, record.arms[0])
+        finalist = chosen(record.arms[0])
+        reached = summary(headline_by_seed(record, finalist, "test").values())
         if reached is None:
-            return tag("p")
-        value = tag("b", numbers.metric(reached.mean))
+            return html.tag("p")
+        value = html.tag("b", numbers.metric(reached.mean))
         seeds = numbers.plural(reached.seeds, "seed")
         measure = f" {record_facts.headline_in_words(record)} on test, mean over {seeds}."
-        return tag("p", f"{title(record.arms[0].name)} reaches ", value, measure)
+        return html.tag("p", f"{title(record.arms[0].name)} reaches ", value, measure)
     steps_by_arm = [(arm, record_facts.best_so_far(record, arm)) for arm in record.arms]
     known = [(arm, steps) for arm, steps in steps_by_arm if steps is not None]
     if not known:
-        return tag("p", "No trial has finished with a value yet.")
+        return html.tag("p", "No trial has finished with a value yet.")
     arm, steps = max(known, key=lambda pair: record.sign * pair[1].best)
     best_trial = f"Best on validation so far: trial {steps.best_trial} of {title(arm.name)} with "
     caveat = "One trial is one seed, so this is no ranking of the arms."
     objective = f" {record_facts.objective_in_words(record)}. {caveat}"
-    return tag("p", best_trial, tag("b", numbers.metric(steps.best)), objective)
+    return html.tag("p", best_trial, html.tag("b", numbers.metric(steps.best)), objective)
 
 
 def _numbers_list(rows: Sequence[Box]) -> Markup:
     boxes = []
     for name, value, remark, class_ in rows:
-        described = tag("dd", value, tag("small", remark), class_=class_)
-        boxes.append(tag("div", tag("dt", name), described))
-    return tag("dl", join(boxes), class_="kpi")
+        described = html.tag("dd", value, html.tag("small", remark), class_=class_)
+        boxes.append(html.tag("div", html.tag("dt", name), described))
+    return html.tag("dl", html.join(boxes), class_="kpi")
 
 
 def _counts(record: StudyRecord) -> Markup:
@@ -200,10 +193,8 @@ def _worst_cell(record: StudyRecord, focus: ArmRecord, rival: ArmRecord) -> Box:
     if worst is None:
         return name, numbers.DASH, "no cell has a value", ""
     value, cell = worst
-    other = chosen(rival)
-    reached = summary(cell_by_seed(record, other, "test", cell).values()) if other else None
-    mean = numbers.metric(reached.mean if reached else None)
-    remark = f"{record_facts.cell_in_words(cell)}; {title(rival.name)} {mean}"
+    other = numbers.metric(mean_of(cell_by_seed(record, chosen(rival), "test", cell).values()))
+    remark = f"{record_facts.cell_in_words(cell)}; {title(rival.name)} {other}"
     return name, numbers.metric(value), remark, ""
 
 
@@ -236,8 +227,8 @@ def in_words(record: StudyRecord) -> Markup:
     arms = f"{numbers.plural(len(record.arms), 'arm')} ({names})"
     objective = record_facts.objective_in_words(record)
     compared = f"{arms}, {budget}, selected by {objective} on validation."
-    lines = bullets([compared, _selected(record), *_against_reference(record)], "said")
-    return details("What was compared", lines, on_paper=True)
+    lines = html.bullets([compared, _selected(record), *_against_reference(record)], "said")
+    return html.details("What was compared", lines, on_paper=True)
 
 
 def _selected(record: StudyRecord) -> str:
@@ -269,9 +260,10 @@ def _has_defaults(retrained: Sequence[ArmRecord], top: int) -> bool:
 
 def _against_reference(record: StudyRecord) -> Iterator[str]:
     focus = record_facts.focus_of(record)
-    gains = against_reference(record, focus) if focus and chosen(focus) else None
-    smallest = gains.smallest if gains else None
-    if focus is None or gains is None or smallest is None or smallest.difference is None:
+    if focus is None or chosen(focus) is None:
+        return
+    gains = against_reference(record, focus)
+    if gains is None or gains.smallest is None:
         return
     losing = "no cell loses"
     if loses_everywhere(gains):
@@ -280,6 +272,6 @@ def _against_reference(record: StudyRecord) -> Iterator[str]:
         losing = f"{numbers.plural(gains.seesaw, 'cell')} below it while others are above"
     yield (
         f"{title(focus.name)} against {title(record.reference)}: smallest cell gain "
-        f"{numbers.gain(smallest.difference.mean)} "
-        f"({record_facts.cell_in_words(smallest.name)}); {losing}."
+        f"{numbers.gain(gains.smallest.mean)} "
+        f"({record_facts.cell_in_words(gains.smallest.name)}); {losing}."
     )

@@ -6,23 +6,7 @@ from math import isfinite, log10
 from markupsafe import Markup
 
 from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import (
-    Content,
-    bullets,
-    cells,
-    column,
-    details,
-    head,
-    join,
-    note,
-    prose,
-    row,
-    scroll,
-    table,
-    tag,
-    words,
-)
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.scatter import ScatterPoint, axes_over, in_order, plot, size_labels
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.text.advice import export_block
@@ -56,14 +40,16 @@ def build(record: StudyRecord) -> Card:
     body = [
         _picture(record, [*shipped.offers, *sizes], shipped),
         _table(record, shipped),
-        bullets(remarks(record, shipped), "said"),
+        html.bullets(remarks(record, shipped), "said"),
         export_block(record, shipped),
         _sizes(record, sizes),
     ]
     heading = "What can be shipped"
     if shipped.taken is not None and outcome.status != "observation":
         heading = f"Ship {title(shipped.taken.name)}"
-    return Card("what-to-ship", "Verdict", heading, prose(lead(record, shipped)), join(body))
+    return Card(
+        "what-to-ship", "Verdict", heading, html.prose(lead(record, shipped)), html.join(body)
+    )
 
 
 def _table(record: StudyRecord, shipped: Shipment) -> Markup:
@@ -72,23 +58,23 @@ def _table(record: StudyRecord, shipped: Shipment) -> Markup:
         _measure("Validation", record_facts.objective_in_words(record)),
         _measure("Test", record_facts.headline_in_words(record)),
     ]
-    costs = join([*measures, *_cost_headers(record, offers)])
-    header = head("Name", "Kind", "Models", costs, numeric_from=2)
+    costs = html.join([*measures, *_cost_headers(record, offers)])
+    header = html.head("Name", "Kind", "Models", costs, numeric_from=2)
     rows = []
     for offer in offers:
-        name: Content = title(offer.name)
+        name: html.Content = title(offer.name)
         me = ""
         if offer == shipped.taken:
-            name = join([name, tag("small", " taken")])
+            name = html.join([name, html.tag("small", " taken")])
             me = "me"
         values = [str(offer.members), numbers.metric(offer.valid), numbers.metric(offer.test)]
-        of_offer = cells([*values, *_costs(record, offer, offers)])
-        rows.append(row(name, words(offer.kind), of_offer, class_=me))
-    return scroll("What the study can ship", table(header, rows, class_="cost"))
+        of_offer = html.cells([*values, *_costs(record, offer, offers)])
+        rows.append(html.row(name, html.words(offer.kind), of_offer, class_=me))
+    return html.scroll("What the study can ship", html.table(header, rows, class_="cost"))
 
 
 def _measure(split: str, measure: str) -> Markup:
-    return column(join([split, tag("br"), tag("small", measure)]), "r")
+    return html.column(html.join([split, html.tag("br"), html.tag("small", measure)]), "r")
 
 
 def _is_timed(offers: Sequence[Offer]) -> bool:
@@ -97,10 +83,10 @@ def _is_timed(offers: Sequence[Offer]) -> bool:
 
 def _cost_headers(record: StudyRecord, offers: Sequence[Offer]) -> Iterator[Markup]:
     if _is_timed(offers):
-        yield column("100 rows", "r")
-    yield column("FLOPs per row", "r")
+        yield html.column("100 rows", "r")
+    yield html.column("FLOPs per row", "r")
     if record.budget.serving.are_set:
-        yield column("Within limits", "r")
+        yield html.column("Within limits", "r")
 
 
 def _costs(record: StudyRecord, offer: Offer, offers: Sequence[Offer]) -> Iterator[str]:
@@ -122,13 +108,13 @@ def _sizes(record: StudyRecord, sizes: Sequence[Offer]) -> Markup:
     if not sizes:
         return Markup("")
     measure = _measure("Validation, cross-fitted", record_facts.objective_in_words(record))
-    header = head("Models", measure, join(_cost_headers(record, sizes)))
+    header = html.head("Models", measure, html.join(_cost_headers(record, sizes)))
     rows = []
     for offer in sizes:
         values = [numbers.metric(offer.valid), *_costs(record, offer, sizes)]
-        rows.append(row(str(offer.members), cells(values)))
-    content = scroll("Ensembles by size", table(header, rows))
-    return details("The best ensembles by size", content)
+        rows.append(html.row(str(offer.members), html.cells(values)))
+    content = html.scroll("Ensembles by size", html.table(header, rows))
+    return html.details("The best ensembles by size", content)
 
 
 def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) -> Markup:
@@ -166,8 +152,8 @@ def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) ->
     if len(offers) > len(shipped.offers):
         legend += " Small: the best ensembles of two and more runs, with cross-fitted values."
     objective = record_facts.capitalized(record_facts.objective_in_words(record))
-    heading = tag("h3", f"{objective} on validation and cost")
-    return join([heading, scroll("Value against cost", drawn), note(legend)])
+    heading = html.tag("h3", f"{objective} on validation and cost")
+    return html.join([heading, html.scroll("Value against cost", drawn), html.note(legend)])
 
 
 def _point(offer: Offer, cost: float, shipped: Shipment, *, is_last: bool) -> ScatterPoint:
@@ -199,5 +185,5 @@ def _near(
 def _limit(place: float) -> Markup:
     """Return a vertical line at the serving limit with its name."""
     side = " before" if place > 50 else ""
-    name = tag("span", "serving limit")
-    return tag("i", name, class_=f"limit{side}", style=f"left:{place:.1f}%")
+    name = html.tag("span", "serving limit")
+    return html.tag("i", name, class_=f"limit{side}", style=f"left:{place:.1f}%")

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup
 
 from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import join, note, prose, tag
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import ModelPart
@@ -20,7 +19,7 @@ WHOLE = ("Experts", "Gate")  # kinds drawn as one box, without their own parts
 def build(record: StudyRecord) -> Card:
     """Build a box per part, with its own parts side by side inside."""
     arm = record_facts.focus_of(record)
-    finalist = chosen(arm) if arm else None
+    finalist = chosen(arm)
     if arm is None or finalist is None:
         raise NotApplicable(NEEDS_FINALISTS)
     parts = finalist.runs[0].insight.parts  # the same for every seed
@@ -41,12 +40,12 @@ def build(record: StudyRecord) -> Card:
     configuration = f"the configuration of trial {finalist.trial_number}"
     if finalist.is_default:
         configuration = "the default configuration"
-    explained = prose(
+    explained = html.prose(
         "3 × 64: three outputs of width 64 for a row, or over all scenarios if each has its own. "
         "Then: parameters. Names are those that `hinet-search describe` prints."
     )
     heading = f"The chosen {title(arm.name)} is {configuration}"
-    body = tag("div", join(boxes), class_="arch") + note(explained)
+    body = html.tag("div", html.join(boxes), class_="arch") + html.note(explained)
     return Card("winner", "Why", heading, lead, body, half=True)
 
 
@@ -54,15 +53,15 @@ def _box(part: ModelPart, inside: Sequence[ModelPart]) -> Markup:
     """Return the box of an outermost part, with the drawn parts inside it if there are several."""
     drawn = []
     for name, leaf in _leaves(inside):
-        parameters = tag("small", numbers.compact(leaf.parameters))
-        drawn.append(tag("span", name, tag("b", _size(leaf)), parameters))
+        parameters = html.tag("small", numbers.compact(leaf.parameters))
+        drawn.append(html.tag("span", name, html.tag("b", _size(leaf)), parameters))
     content = [
-        tag("b", part.name),
-        tag("small", f" {_size(part)}, {numbers.compact(part.parameters)} parameters"),
+        html.tag("b", part.name),
+        html.tag("small", f" {_size(part)}, {numbers.compact(part.parameters)} parameters"),
     ]
     if len(drawn) > 1:
-        content.append(tag("div", join(drawn)))
-    return tag("div", join(content), class_="piece")
+        content.append(html.tag("div", html.join(drawn)))
+    return html.tag("div", html.join(content), class_="piece")
 
 
 def _leaves(parts: Sequence[ModelPart]) -> Iterator[tuple[str, ModelPart]]:

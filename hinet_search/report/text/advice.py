@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import Content, bullets, code_block, join, prose, tag
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.text.commands import export_command, launch_command
 from hinet_search.results.cell_gains import CellDifference
@@ -23,21 +22,21 @@ MOST_CELLS = 3
 def box(record: StudyRecord, outcome: Verdict) -> Markup:
     """Return the lines, the export command of what to take and a button to copy the launch."""
     shipped = shipment(record, outcome)
-    lines = bullets(_lines(record, outcome, shipped))
+    lines = html.bullets(_lines(record, outcome, shipped))
     command = launch_command(record)
-    copy = tag("button", "Copy the launch command", data_copy=command, hidden=True)
-    heading = tag("h2", "What to do next")
-    return tag("div", heading, lines, export_block(record, shipped), copy, class_="do")
+    copy = html.tag("button", "Copy the launch command", data_copy=command, hidden=True)
+    heading = html.tag("h2", "What to do next")
+    return html.tag("div", heading, lines, export_block(record, shipped), copy, class_="do")
 
 
 def export_block(record: StudyRecord, shipped: Shipment) -> Markup:
     """Return the export command, or nothing while nothing can be exported."""
     if shipped.taken is None or record.state != "done":
         return Markup("")
-    return code_block(export_command(record, shipped.taken.name))
+    return html.code_block(export_command(record, shipped.taken.name))
 
 
-def _lines(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> Iterator[Content]:
+def _lines(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> Iterator[html.Content]:
     rivals = [contrast for contrast in outcome.contrasts if contrast.arm == outcome.rival]
     if not rivals:  # a launch command also resumes its study
         if record.state != "done":
@@ -47,7 +46,7 @@ def _lines(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> Iterator
         else:
             yield "No decision: see below what is missing, then launch the study again."
         return
-    yield prose(_take(outcome, rivals[0], shipped))
+    yield html.prose(_take(outcome, rivals[0], shipped))
     yield resolution(rivals[0], _smallest_effect(record))
     yield from _wider(record, next(arm for arm in record.arms if arm.name == outcome.focus))
 
@@ -93,7 +92,7 @@ def _wider(record: StudyRecord, focus: ArmRecord) -> Iterator[Markup]:
         for searched, value, _ in record_facts.at_the_edge(record, focus)
     ]
     if settings:
-        link = tag("a", "at the edge", href="#trust-range-edges")
-        values = "a best value lies" if len(settings) == 1 else "best values lie"
+        link = html.tag("a", "at the edge", href="#trust-range-edges")
+        values = numbers.agree(len(settings), "a best value lies", "best values lie")
         advice = f"Widen the search of {title(focus.name)}: {values} "
-        yield join([advice, link, f" of the range, {', '.join(settings)}."])
+        yield html.join([advice, link, f" of the range, {', '.join(settings)}."])

@@ -7,20 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup
 
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import ForestRow, forest, leaves_the_picture
-from hinet_search.report.drawing.html import (
-    Content,
-    details,
-    head,
-    join,
-    note,
-    number,
-    row,
-    scroll,
-    table,
-    tag,
-)
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.contrasts import Contrast, same_size
 from hinet_search.results.ensemble_records import ENSEMBLE
@@ -54,7 +42,7 @@ def against_all(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Mark
         legend += f". {explained}"
     if not record.maximize:
         legend += f" Lower {measure} is better; a positive gain means lower."
-    return join([picture, note(legend)])
+    return html.join([picture, html.note(legend)])
 
 
 def _cut(contrasts: Iterable[Contrast]) -> str:
@@ -64,8 +52,8 @@ def _cut(contrasts: Iterable[Contrast]) -> str:
 
 def _smallest_first(contrasts: Sequence[Contrast]) -> list[Contrast]:
     """Sort by gain; contrasts without a difference come last."""
-    known = [(each.difference.mean, k) for k, each in enumerate(contrasts) if each.difference]
-    unknown = [contrast for contrast in contrasts if contrast.difference is None]
+    known = [(each.mean, k) for k, each in enumerate(contrasts) if each.mean is not None]
+    unknown = [contrast for contrast in contrasts if contrast.mean is None]
     return [*(contrasts[k] for _, k in sorted(known)), *unknown]
 
 
@@ -143,7 +131,7 @@ def tests(outcome: Verdict) -> Markup:
     rows = [_test_row(contrast) for contrast in contrasts if contrast.seed_error is not None]
     if not rows:
         return Markup("")
-    header = head(
+    header = html.head(
         "Compared with",
         "Gain",
         "Standard error, seeds",
@@ -154,25 +142,25 @@ def tests(outcome: Verdict) -> Markup:
         "Level of the interval",
         "Seeds",
     )
-    content = scroll("Tests", table(header, rows, class_="tests"))
-    return details("The tests behind the plot", content, on_paper=True)
+    content = html.scroll("Tests", html.table(header, rows, class_="tests"))
+    return html.details("The tests behind the plot", content, on_paper=True)
 
 
 def _test_row(contrast: Contrast) -> Markup:
-    user_error: Content = tag("small", "not known")
+    user_error: html.Content = html.tag("small", "not known")
     if contrast.user_error is not None:
         user_error = numbers.metric(contrast.user_error)
-    p_holm: Content = numbers.probability(contrast.p_holm)
+    p_holm: html.Content = numbers.probability(contrast.p_holm)
     if contrast.lacks:
-        p_holm = tag("small", "observation")
-    return row(
+        p_holm = html.tag("small", "observation")
+    return html.row(
         title(contrast.arm),
-        numbers.gain(contrast.difference.mean if contrast.difference else None),
+        numbers.gain(contrast.mean),
         numbers.metric(contrast.seed_error),
-        number(user_error),
+        html.number(user_error),
         numbers.DASH if contrast.degrees is None else f"{contrast.degrees:.1f}",
         numbers.probability(contrast.p),
-        number(p_holm),
+        html.number(p_holm),
         f"{100 * (1 - contrast.level):.1f} %",
         " / ".join(str(count) for count in contrast.seeds),
     )
@@ -203,7 +191,7 @@ def beside_arms(record: StudyRecord) -> Markup:
         f"{' '.join(sentences)}{_cut(contrast for _, contrast in compared)} "
         "They stand on all arms, outside the equal budgets, and change no mark of an arm."
     )
-    return join([forest(rows, "On top of the arms", "Gain"), note(legend)])
+    return html.join([forest(rows, "On top of the arms", "Gain"), html.note(legend)])
 
 
 def on_top(record: StudyRecord) -> Iterator[tuple[str, Contrast]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from hinet_search.report.drawing import numbers
-from hinet_search.report.facts.amounts import scale_in_words
+from hinet_search.report.facts.amounts import wording
 from hinet_search.report.facts.record import capitalized
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, EnsembleRecord
@@ -88,7 +88,7 @@ def _averages(data: DataRecord, ensemble: EnsembleRecord) -> str:
     count = len(ensemble.members)
     pool = len(ensemble.pool)
     runs = f"all {pool} finalist runs" if count == pool else f"{count} of {pool} finalist runs"
-    what = f"averages the {scale_in_words(data, ensemble.scale)} of {runs}"
+    what = f"averages the {wording(data).scale(ensemble.scale)} of {runs}"
     gain = ensemble.gain
     if gain is None:
         return f"{what}."
