@@ -5,8 +5,6 @@ covers the students alone. An ensemble has no seeds: its interval is over users 
 always an observation.
 """
 
-from collections.abc import Callable
-
 from hinet_search.results.contrasts import Contrast, arm_values, judged
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.finalist_values import chosen, headline, signed_values, values_by
@@ -37,20 +35,9 @@ def student_contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
 
     Here `arm` of a contrast names the student. Students without a value on test are left out.
     """
-    return _judged_students(record, lambda student: untaught(record, student))
-
-
-def students_against(record: StudyRecord, arm: ArmRecord) -> tuple[Contrast, ...]:
-    """Return the gain of every student over one arm, as over its own."""
-    return _judged_students(record, lambda _: arm)
-
-
-def _judged_students(
-    record: StudyRecord, compared_with: Callable[[ArmRecord], ArmRecord | None]
-) -> tuple[Contrast, ...]:
     pairs = []
     for student in record.students:
-        arm = compared_with(student)
+        arm = untaught(record, student)
         ours = arm_values(record, student)
         if arm is not None and ours.values:
             pairs.append((student.name, ours, arm_values(record, arm)))

@@ -9,11 +9,10 @@ little as the cheapest, the best on validation is taken.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 
 from hinet_search.results.best_model import Best, best_model, gain_of, percent
 from hinet_search.results.contrasts import arm_values
-from hinet_search.results.finalist_values import best_on_validation
+from hinet_search.results.finalist_values import best_on_validation, mean_of
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.statistics.paired_difference import magnitude, seeds_to_show
@@ -78,7 +77,9 @@ def single_model(record: StudyRecord, outcome: Verdict) -> tuple[ArmRecord | Non
         return None, NOTHING_TESTED
     if not outcome.contrasts and not record.students:
         return best.model, best.why
-    margin = margin_of(record, best.model)
+    # In units of the headline, whose value on test is the best one's.
+    reached = mean_of(arm_values(record, best.model).values) or 0.0
+    margin = objective_named(record.objective).margin_at(record.budget.margin, reached)
     cheaper = cheaper_than(record, outcome, best)
     within = {each.model.name: each for each in cheaper if each.is_within(margin)}
     if within:
@@ -90,13 +91,6 @@ def single_model(record: StudyRecord, outcome: Verdict) -> tuple[ArmRecord | Non
         return taken, _within_margin_in_words(within[taken.name], best, margin)
     remarks = f"{_ahead_on_test(record, best, margin)}{_not_shown(cheaper, best, margin)}"
     return best.model, f"{best.why}{remarks}"
-
-
-def margin_of(record: StudyRecord, best: ArmRecord) -> float:
-    """Return the study's margin in units of its headline, whose value on test is the best one's."""
-    values = arm_values(record, best).values
-    objective = objective_named(record.objective)
-    return objective.margin_at(record.budget.margin, fmean(values) if values else 0.0)
 
 
 def cheaper_than(record: StudyRecord, outcome: Verdict, best: Best) -> tuple[CheaperModel, ...]:

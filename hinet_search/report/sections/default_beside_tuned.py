@@ -83,8 +83,6 @@ def _has_several_seeds(finalists: Sequence[tuple[ArmRecord, FinalistRecord]]) ->
 
 
 def _reached(record: StudyRecord, finalist: FinalistRecord | None) -> Summary | None:
-    if finalist is None:
-        return None
     return summary(objective_by_seed(record, finalist, "valid").values())
 
 
