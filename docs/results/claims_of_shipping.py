@@ -18,7 +18,7 @@ from hinet_search.results.contrasts import claims
 from hinet_search.results.records import TAUGHT, ArmRecord, FinalistRecord
 from hinet_search.results.shipping import Shipment, shipment
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.taught_contrasts import students_against
+from hinet_search.results.taught_contrasts import student_contrasts
 from hinet_search.results.verdict import verdict
 
 BEST = "hinet"  # the best arm of every world; its gain is 0
@@ -138,8 +138,8 @@ def is_false_betterment(shop: Shop, _: StudyRecord, shipped: Shipment) -> bool:
 
 def is_any_student_above(_: Shop, record: StudyRecord, __: Shipment) -> bool:
     """Return whether a student is called better than the best arm."""
-    best = next(arm for arm in record.arms if arm.name == BEST)
-    return bool(claims(students_against(record, best), "better"))
+    students = tuple(replace(student, student_of=f"{BEST}/0") for student in record.students)
+    return bool(claims(student_contrasts(replace(record, students=students)), "better"))
 
 
 def is_cheap_one_taken(shop: Shop, _: StudyRecord, shipped: Shipment) -> bool:

@@ -109,7 +109,6 @@ def as_arm(scored: ScoredRows, headline: str) -> ArmValues:
         tuple(sign * value for value in values),
         tuple(sign * value for value in drawn.headline),
         drawn.num_units,
-        by_rows=drawn.by_rows,
         is_root=objective.metric.is_root,
     )
 

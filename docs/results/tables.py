@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from markdown_tables import number, spread, table
@@ -13,7 +14,7 @@ from hinet_search.results.objectives import Objective
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, FinalistRun
 from hinet_search.results.shipping import serving_cost
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.taught_contrasts import student_contrasts, students_against
+from hinet_search.results.taught_contrasts import student_contrasts
 from hinet_search.results.verdict import title, verdict
 
 Metric = Callable[[Sequence[CellValue]], float]
@@ -99,7 +100,9 @@ def taught_table(record: StudyRecord) -> list[str]:
     gains = list(_said(student_contrasts(record), "its arm"))
     focus = next((arm for arm in record.arms if arm.name == verdict(record).focus), None)
     if focus is not None:
-        gains += _said(students_against(record, focus), focus.name)
+        as_of_focus = [replace(each, student_of=f"{focus.name}/0") for each in record.students]
+        against_focus = student_contrasts(replace(record, students=tuple(as_of_focus)))
+        gains += _said(against_focus, focus.name)
     return [*table(head, rows), "", *(f"- {gain}" for gain in gains)]
 
 

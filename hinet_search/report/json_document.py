@@ -10,44 +10,28 @@ docs/report_data.md describes every key.
 import base64
 import gzip
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from math import isfinite
 
-from hinet_search.report.facts.measured_inputs import measured_inputs
 from hinet_search.results.cell_gains import over_reference
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.contrasts import Contrast
+from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.finalist_values import headline
+from hinet_search.results.finalist_values import cells_of, headline
 from hinet_search.results.front import finalists_of, objectives_of
+from hinet_search.results.input_worth import MeasuredInputs, measured_inputs
 from hinet_search.results.origins import Origins
-from hinet_search.results.records import (
-    ArmRecord,
-    CellValue,
-    FinalistRecord,
-    FinalistSummary,
-    ParameterRange,
-    TrialRecord,
-)
+from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, Scalar
 from hinet_search.results.shipping import Offer, shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.taught_contrasts import student_contrasts
 from hinet_search.results.verdict import Verdict, title, verdict
 
 SCHEMA = 1
-TRIAL = (
-    "arm",
-    "number",
-    "state",
-    "cause",
-    "origin",
-    "value",
-    "seconds",
-    "parameters",
-    "started",
-    "finished",
-)
+TRIAL = ("arm", "number", "state", "cause", "origin", "value", "seconds", "parameters")
+TIMES = ("started", "finished")
 
 Cells = Sequence[tuple[str, str]]
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
@@ -69,8 +53,9 @@ def json_text(record: StudyRecord) -> str:
 
 def _study(record: StudyRecord) -> Json:
     outcome = verdict(record)
-    cells = [(cell.scenario, cell.task) for cell in record.data.cells]
-    return {
+    data = record.data
+    contrasts: list[Json] = [_contrast(contrast) for contrast in outcome.contrasts]
+    document: dict[str, Json] = {
         "schema": SCHEMA,
         "kind": "report",
         "study": record.name,
@@ -80,94 +65,83 @@ def _study(record: StudyRecord) -> Json:
             "sentence": outcome.sentence,
             "focus": outcome.focus,
             "headline": headline(record.objective),
-            "contrasts": [_contrast(contrast) for contrast in outcome.contrasts],
+            "contrasts": contrasts,
         },
         "objective": {"name": record.objective, "maximize": record.maximize},
         "data": {
-            "source": record.data.source,
-            "fingerprint": record.data.fingerprint,
-            "split": record.data.split,
-            "rows": list(record.data.rows),
+            "source": data.source,
+            "fingerprint": data.fingerprint,
+            "split": data.split,
+            "rows": list(data.rows),
         },
         "versions": dict(record.versions),
         "study_yaml": record.study_yaml,
         "cells": [
-            [cell.scenario, cell.task, list(cell.rows), list(cell.positives)]
-            for cell in record.data.cells
+            [cell.scenario, cell.task, list(cell.rows), list(cell.positives)] for cell in data.cells
         ],
-        **_absent(record),
-        **_amounts(record),
-        "arms": [
-            {**_description(arm, cells), "over_reference": _over_reference(record, arm)}
-            for arm in record.arms
-        ],
-        "trials": _trials(record, record.arms),
-        **_inputs(record),
-        **_on_top(record, outcome, cells),
-        **_front(record),
     }
-
-
-def _absent(record: StudyRecord) -> dict[str, Json]:
-    """Return the (scenario, task) without labels; empty if there are none."""
-    absent: list[Json] = [list(name) for name in absent_cells(record.data)]
-    return {"absent_cells": absent} if absent else {}
-
-
-def _amounts(record: StudyRecord) -> dict[str, Json]:
-    """Return the unit of every task of amounts, and mean amounts by cell; empty without any."""
-    data = record.data
-    if not data.units:
-        return {}
-    means: list[Json] = [
-        None if cell.means is None else [_plain(mean) for mean in cell.means] for cell in data.cells
-    ]
-    units: Json = {task: _plain(unit) for task, unit in data.units.items()}
-    return {"amounts": {"units": units, "means": means}}
-
-
-def _inputs(record: StudyRecord) -> dict[str, Json]:
-    """Return what groups of inputs are worth; empty unless that was measured."""
+    absent: list[Json] = [list(name) for name in absent_cells(data)]
+    if absent:
+        document["absent_cells"] = absent
+    if data.units:
+        document["amounts"] = _amounts(data)
+    document["arms"] = _arms(record)
+    document["trials"] = _trials(record, record.arms)
     measured = measured_inputs(record)
-    if measured is None:
-        return {}
-    worths = [(group, measured.worth([group])) for group in measured.choice.worths]
+    if measured is not None:
+        document["inputs"] = _inputs(measured)
+    if record.students or record.ensembles or record.budget.serving.are_set:
+        document |= _on_top(record, outcome)
+    if record.other_objectives:
+        document["front"] = _front(record)
+    return document
+
+
+def _arms(record: StudyRecord) -> Json:
+    arms: list[Json] = []
+    for arm in record.arms:
+        gains = _over_reference(record, arm)
+        arms.append({**_description(arm, cells_of(record)), "over_reference": gains})
+    return arms
+
+
+def _amounts(data: DataRecord) -> Json:
+    """Return the unit of every task of amounts, and mean amounts by cell."""
+    means: list[Json] = [cell.means and _all_plain(cell.means) for cell in data.cells]
+    return {"units": _mapped(data.units), "means": means}
+
+
+def _inputs(measured: MeasuredInputs) -> Json:
+    """Return what groups of inputs are worth."""
+    groups: list[Json] = []
+    for group, worth in measured.choice.worths.items():
+        interval = _all_plain([worth.low, worth.high])
+        dropped = group in measured.dropped
+        groups.append(
+            {"name": group, "worth": _plain(worth.mean), "interval": interval, "dropped": dropped}
+        )
     return {
-        "inputs": {
-            "arm": measured.arm,
-            "seeds": measured.num_seeds,
-            "groups": [
-                {
-                    "name": group,
-                    "worth": _plain(worth.mean),
-                    "interval": [_plain(worth.low), _plain(worth.high)],
-                    "dropped": group in measured.dropped,
-                }
-                for group, worth in worths
-                if worth is not None
-            ],
-            "followed_by": [arm.name for arm in measured.followers],
-        }
+        "arm": measured.arm,
+        "seeds": measured.num_seeds,
+        "groups": groups,
+        "followed_by": [arm.name for arm in measured.followers],
     }
 
 
-def _on_top(record: StudyRecord, outcome: Verdict, cells: Cells) -> dict[str, Json]:
-    """Return students, ensembles and shipment; empty for a study of arms alone."""
-    if not (record.students or record.ensembles or record.budget.serving.are_set):
-        return {}
-    shipped = shipment(record, outcome)
+def _on_top(record: StudyRecord, outcome: Verdict) -> dict[str, Json]:
+    """Return students, ensembles and shipment."""
+    cells = cells_of(record)
     gains = {contrast.arm: _contrast(contrast) for contrast in student_contrasts(record)}
+    students: list[Json] = []
+    for student in record.students:
+        contrast = gains.get(student.name)
+        described = _description(student, cells)
+        students.append({**described, "student_of": student.student_of, "contrast": contrast})
+    shipped = shipment(record, outcome)
     return {
-        "students": [
-            {
-                **_description(student, cells),
-                "student_of": student.student_of,
-                "contrast": gains.get(student.name),
-            }
-            for student in record.students
-        ],
+        "students": students,
         "student_trials": _trials(record, record.students),
-        "ensembles": [_averaged(ensemble, cells) for ensemble in record.ensembles],
+        "ensembles": [_ensemble(ensemble, cells) for ensemble in record.ensembles],
         "shipment": {
             "taken": shipped.taken.name if shipped.taken else None,
             "why": shipped.why,
@@ -178,44 +152,39 @@ def _on_top(record: StudyRecord, outcome: Verdict, cells: Cells) -> dict[str, Js
     }
 
 
-def _front(record: StudyRecord) -> dict[str, Json]:
-    """Return the finalists with their value in every objective; empty for a study with one."""
-    if not record.other_objectives:
-        return {}
-    return {
-        "front": {
-            "objectives": [record.objective, *record.other_objectives],
-            "finalists": [
-                {
-                    "arm": contender.arm.name,
-                    "trial": contender.trial_number,
-                    "values": [_plain(value) for value in contender.values],
-                    "on_front": contender.is_on_front,
-                }
-                for contender in finalists_of(record, objectives_of(record))
-            ],
+def _front(record: StudyRecord) -> Json:
+    """Return the finalists with their value in every objective."""
+    finalists: list[Json] = [
+        {
+            "arm": contender.arm.name,
+            "trial": contender.trial_number,
+            "values": _all_plain(contender.values),
+            "on_front": contender.is_on_front,
         }
-    }
+        for contender in finalists_of(record, objectives_of(record))
+    ]
+    return {"objectives": [record.objective, *record.other_objectives], "finalists": finalists}
 
 
-def _averaged(ensemble: EnsembleRecord, cells: Cells) -> Json:
+def _ensemble(ensemble: EnsembleRecord, cells: Cells) -> Json:
     """Return an ensemble; `gain` is that of the selection, cross-fitted, with its interval."""
     gain = ensemble.gain
+    members: list[Json] = []
+    for member in ensemble.members:
+        run = member.run
+        members.append([run.arm, run.trial_number, run.seed, _plain(member.weight)])
+    sizes: list[Json] = [
+        [len(size.runs), _plain(size.value), _plain(size.cross_fitted)] for size in ensemble.sizes
+    ]
     return {
         "name": ensemble.name,
         "method": ensemble.method,
         "scale": ensemble.scale,
         "pool": len(ensemble.pool),
-        "members": [
-            [member.run.arm, member.run.trial_number, member.run.seed, _plain(member.weight)]
-            for member in ensemble.members
-        ],
+        "members": members,
         "valid": _plain(ensemble.valid_objective),
-        "gain": [_plain(gain.estimate), _plain(gain.low), _plain(gain.high)] if gain else None,
-        "sizes": [
-            [len(size.runs), _plain(size.value), _plain(size.cross_fitted)]
-            for size in ensemble.sizes
-        ],
+        "gain": _all_plain([gain.estimate, gain.low, gain.high]) if gain else None,
+        "sizes": sizes,
         "valid_cells": _values(ensemble.valid_cells, cells),
         "test": _values(ensemble.test_cells, cells),
     }
@@ -239,8 +208,8 @@ def _contrast(contrast: Contrast) -> Json:
     difference = contrast.difference
     return {
         "arm": contrast.arm,
-        "gain": _plain(difference.mean) if difference else None,
-        "interval": [_plain(difference.low), _plain(difference.high)] if difference else None,
+        "gain": _plain(contrast.mean),
+        "interval": _all_plain([difference.low, difference.high]) if difference else None,
         "p": _plain(contrast.p),
         "p_holm": _plain(contrast.p_holm),
         "seed_error": _plain(contrast.seed_error),
@@ -251,14 +220,26 @@ def _contrast(contrast: Contrast) -> Json:
 
 
 def _description(arm: ArmRecord, cells: Cells) -> dict[str, Json]:
+    searched: list[Json] = []
+    for parameter in arm.ranges:
+        ends = _all_plain([parameter.low, parameter.high])
+        searched.append(
+            {
+                "name": parameter.name,
+                "kind": parameter.kind,
+                "range": None if parameter.low is None else ends,
+                "log": parameter.log,
+                "choices": list(parameter.choices),
+            }
+        )
     return {
         "name": arm.name,
         "title": title(arm.name),
         "model": arm.model,
         "size_of": arm.size_of,
-        "fixed": {name: _plain(value) for name, value in arm.fixed.items()},
-        "searched": [_range(searched) for searched in arm.ranges],
-        "importances": {name: _plain(value) for name, value in arm.importances.items()},
+        "fixed": _mapped(arm.fixed),
+        "searched": searched,
+        "importances": _mapped(arm.importances),
         "finalists": [_finalist(finalist, cells) for finalist in arm.finalists],
     }
 
@@ -268,67 +249,57 @@ def _over_reference(record: StudyRecord, arm: ArmRecord) -> Json:
     gains = over_reference(record, arm)
     if gains is None or gains.multi_task_gain is None:
         return None
+    cells: list[Json] = [
+        [cell.scenario, cell.task, _plain(cell.rela_impr), _plain(cell.share)]
+        for cell in gains.cells
+    ]
     return {
         "rela_impr": _plain(gains.rela_impr),
         "multi_task_gain": _plain(gains.multi_task_gain),
-        "cells": [
-            [cell.scenario, cell.task, _plain(cell.rela_impr), _plain(cell.share)]
-            for cell in gains.cells
-        ],
-    }
-
-
-def _range(searched: ParameterRange) -> Json:
-    ends = [_plain(searched.low), _plain(searched.high)]
-    return {
-        "name": searched.name,
-        "kind": searched.kind,
-        "range": None if searched.low is None else ends,
-        "log": searched.log,
-        "choices": list(searched.choices),
+        "cells": cells,
     }
 
 
 def _trials(record: StudyRecord, arms: Sequence[ArmRecord]) -> Json:
+    """Return a row per trial.
+
+    `parameters` excludes embeddings and is null unless it is of a torch model.
+    """
     searched: set[str] = set()
     for arm in arms:
-        searched.update(*(trial.parameters for trial in arm.trials))
+        for trial in arm.trials:
+            searched.update(trial.parameters)
     names = sorted(searched)
     since = _clock(record)
     rows: list[Json] = []
     for arm in arms:
         origins = Origins(arm)
-        rows += [_row(arm, trial, names, since, origins.of(trial)) for trial in arm.trials]
-    return {"columns": [*TRIAL, *names], "rows": rows}
-
-
-def _row(
-    arm: ArmRecord,
-    trial: TrialRecord,
-    names: Sequence[str],
-    since: Callable[[str], int | None],
-    origin: str,
-) -> Json:
-    """Return a trial's row; `parameters` excludes embeddings and is null unless a torch model."""
-    cost = trial.cost
-    return [
-        arm.name,
-        trial.number,
-        trial.state if trial.counts else "outside",
-        trial.cause,
-        origin,
-        _plain(trial.value),
-        round(cost.seconds) if cost else None,
-        cost.dense_parameters if cost and cost.flops_per_row else None,
-        since(trial.started),
-        since(trial.finished),
-        *(_plain(trial.parameters.get(name), digits=4) for name in names),
-    ]
+        for trial in arm.trials:
+            cost = trial.cost
+            settings = [_plain(trial.parameters.get(name), digits=4) for name in names]
+            rows.append(
+                [
+                    arm.name,
+                    trial.number,
+                    trial.state if trial.counts else "outside",
+                    trial.cause,
+                    origins.of(trial),
+                    _plain(trial.value),
+                    round(cost.seconds) if cost else None,
+                    cost.dense_parameters if cost and cost.flops_per_row else None,
+                    since(trial.started),
+                    since(trial.finished),
+                    *settings,
+                ]
+            )
+    return {"columns": [*TRIAL, *TIMES, *names], "rows": rows}
 
 
 def _clock(record: StudyRecord) -> Callable[[str], int | None]:
     """Return a function from a time to whole seconds since the first trial, None for no time."""
-    starts = [trial.started for arm in record.arms for trial in arm.trials if trial.started]
+    starts: list[str] = []
+    for arm in record.arms:
+        starts += [trial.started for trial in arm.trials if trial.started]
     first = datetime.fromisoformat(min(starts)) if starts else None
 
     def since(moment: str) -> int | None:
@@ -341,23 +312,20 @@ def _clock(record: StudyRecord) -> Callable[[str], int | None]:
 
 def _finalist(finalist: FinalistRecord, cells: Cells) -> Json:
     """Return lists with one entry per seed; `test` is null for seeds not evaluated on test."""
+    ensemble: Json = None
+    if finalist.summary is not None:
+        ensemble = {
+            "valid": _values(finalist.summary.ensemble_valid_cells, cells),
+            "test": _values(finalist.summary.ensemble_test_cells, cells),
+        }
     return {
         "trial": finalist.trial_number,
         "default": finalist.is_default,
         "chosen": finalist.chosen,
         "seeds": [run.seed for run in finalist.runs],
-        "valid": [_plain(run.valid_objective) for run in finalist.runs],
+        "valid": _all_plain(run.valid_objective for run in finalist.runs),
         "test": [_values(run.test_cells, cells) for run in finalist.runs],
-        "ensemble": _ensemble(finalist.summary, cells),
-    }
-
-
-def _ensemble(summary: FinalistSummary | None, cells: Cells) -> Json:
-    if summary is None:
-        return None
-    return {
-        "valid": _values(summary.ensemble_valid_cells, cells),
-        "test": _values(summary.ensemble_test_cells, cells),
+        "ensemble": ensemble,
     }
 
 
@@ -369,16 +337,26 @@ def _values(values: Sequence[CellValue] | None, cells: Cells) -> Json:
     """
     if values is None:
         return None
-    known = {(cell.scenario, cell.task): cell for cell in values}
-    ordered = [known.get(cell) for cell in cells]
+    known = {cell.name: cell for cell in values}
     names = ["auc", "logloss"]
     if any(cell.rmse is not None for cell in values):
         names += ["rmse", "mae"]
-    names += dict.fromkeys(name for cell in values for name in cell.further)
+    for cell in values:
+        names += [name for name in cell.further if name not in names]
     columns: dict[str, Json] = {}
     for name in names:
-        columns[name] = [None if cell is None else _plain(cell.value(name)) for cell in ordered]
+        columns[name] = [
+            _plain(known[cell].value(name)) if cell in known else None for cell in cells
+        ]
     return columns
+
+
+def _mapped(values: Mapping[str, Scalar]) -> Json:
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _all_plain(values: Iterable[float | None]) -> Json:
+    return [_plain(value) for value in values]
 
 
 def _plain(value: float | str | None, digits: int = 5) -> Json:

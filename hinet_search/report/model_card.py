@@ -4,17 +4,17 @@ The card names no paths, hosts or people, and does not cover licences.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
-from hinet_search.report.checks.calibration import OFF, WORDS, WORDS_OF_AMOUNTS
+from hinet_search.report.checks.calibration import OFF
 from hinet_search.report.drawing import numbers
 from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import has_amounts, prediction, scale_in_words
+from hinet_search.report.facts.amounts import wording
 from hinet_search.report.finding import findings
 from hinet_search.report.redact import redact
 from hinet_search.report.text.untrusted import plain, table, warned
-from hinet_search.results.cells import CellName, absent_cells
+from hinet_search.results.cells import absent_cells
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
 from hinet_search.results.finalist_values import chosen, headline_by_seed
@@ -50,24 +50,38 @@ def model_card(
     validation if it is not opened on test.
     """
     published = redact(record)
-    singles = (*published.arms, *published.students)
-    exported = next(candidate for candidate in singles if candidate.name == arm)
-    finalist = chosen(exported)
-    if trial is not None:
-        finalist = next(each for each in exported.finalists if each.trial_number == trial)
-    assert finalist is not None, "an exported arm has a chosen finalist"
-    best = f"the best on validation by {record_facts.objective_in_words(published)}"
-    facts = {
-        "Configuration": f"trial {finalist.trial_number}, {best if finalist.chosen else why}",
-        "Seeds": _seeds_in_words(published.data, seeds, len(finalist.runs)),
-    }
-    cells, subject = _measured(published.data, finalist, seeds)
-    split = "test" if cells else "validation"
+    exported, finalist = _exported(published, arm, trial)
+    if finalist.chosen:
+        why = f"the best on validation by {record_facts.objective_in_words(published)}"
+    run = next(run for run in finalist.runs if run.seed == seeds[0])
+    kind = wording(published.data).prediction
+    trained = str(run.seed)
+    if len(seeds) > 1:
+        trained = f"the mean {kind} of {len(seeds)}: {', '.join(map(str, seeds))}"
+    elif len(finalist.runs) > 1:
+        trained = f"{run.seed}, the best on validation of {len(finalist.runs)}"
+    cells: Sequence[CellValue] = run.test_cells or ()
+    subject = f"seed {run.seed}"
+    if len(seeds) > 1 and finalist.summary is not None:
+        cells = finalist.summary.ensemble_test_cells
+        subject = f"mean {kind} of {len(seeds)} seeds"
+    facts = {"Configuration": f"trial {finalist.trial_number}, {why}", "Seeds": trained}
+    about = _About(exported.name, title(exported.name), facts, cells, subject, exported)
     if not cells:
-        cells = next(run for run in finalist.runs if run.seed == seeds[0]).valid_cells
         facts["Test"] = "not opened for this finalist, which its arm did not choose"
-    about = _About(exported.name, title(exported.name), facts, cells, subject, (exported,), split)
+        about = replace(about, facts=facts, cells=run.valid_cells, split="validation")
     return "\n".join(_lines(published, about, notes)) + "\n"
+
+
+def _exported(
+    record: StudyRecord, name: str, trial: int | None
+) -> tuple[ArmRecord, FinalistRecord]:
+    """Return an arm or student and its finalist of that trial, the chosen one by default."""
+    arm = next(each for each in record.arms_and_students if each.name == name)
+    for finalist in arm.finalists:
+        if finalist.trial_number == trial or (trial is None and finalist.chosen):
+            return arm, finalist
+    raise AssertionError(f"{name} has no chosen finalist")
 
 
 def ensemble_card(record: StudyRecord, notes: Sequence[str]) -> str:
@@ -75,15 +89,14 @@ def ensemble_card(record: StudyRecord, notes: Sequence[str]) -> str:
     published = redact(record)
     ensemble = record.ensemble(ENSEMBLE)
     assert ensemble is not None, "an exported ensemble has a record"
-    members = (
-        f"{title(member.run.arm)} (trial {member.run.trial_number}, seed {member.run.seed}) "
-        f"{numbers.percent(member.weight)}"
-        for member in ensemble.members
-    )
+    members = []
+    for member in ensemble.members:
+        run = f"trial {member.run.trial_number}, seed {member.run.seed}"
+        members.append(f"{title(member.run.arm)} ({run}) {numbers.percent(member.weight)}")
     facts = {"Members": ", ".join(members)}
-    scale = scale_in_words(published.data, ensemble.scale)
+    scale = wording(published.data).scale(ensemble.scale)
     subject = f"weighted mean of the {scale} of {len(ensemble.members)} models"
-    about = _About(ENSEMBLE, "The ensemble", facts, ensemble.test_cells or (), subject, ())
+    about = _About(ENSEMBLE, "The ensemble", facts, ensemble.test_cells or (), subject)
     return "\n".join(_lines(published, about, notes)) + "\n"
 
 
@@ -91,7 +104,7 @@ def ensemble_card(record: StudyRecord, notes: Sequence[str]) -> str:
 class _About:
     """What a card is about: its name and title, own facts, cells of `split` and what they are of.
 
-    `first` begins the table of the arms.
+    `arm` is the arm or student, None for the ensemble.
     """
 
     name: str
@@ -99,7 +112,7 @@ class _About:
     facts: Mapping[str, str]
     cells: Sequence[CellValue]
     subject: str
-    first: tuple[ArmRecord, ...]
+    arm: ArmRecord | None = None
     split: str = "test"
 
 
@@ -110,28 +123,29 @@ def _lines(record: StudyRecord, about: _About, notes: Sequence[str]) -> Iterator
     scenarios = ", ".join(data.scenarios)
     yield plain(f"{about.title} predicts {_predicted(data)} for a row of {scenarios}.")
     if absent := record_facts.absent_in_words(absent_cells(data)):
-        yield plain(f"{absent} Rows without a task get no {prediction(data)} of it.")
-    yield from _facts(record, about.facts)
-    yield from _teacher(record, about.first)
+        yield plain(f"{absent} Rows without a task get no {wording(data).prediction} of it.")
+    yield from _facts(record, about)
     yield from _cells(data, about)
-    yield from _rivals(record, about.first)
-    yield from _warnings(record)
+    yield from _rivals(record, about)
+    warnings = [warned(finding) for _, finding in findings(record) if finding.warns]
+    yield from ("", "### Warnings of the study", "", *(warnings or ["- none"]))
     yield from ("", "### Limits", "", *(f"- {plain(note)}" for note in (*LIMITS, *notes)))
 
 
 def _predicted(data: DataRecord) -> str:
     """Return what a model predicts: probabilities of tasks, expected amounts of others, or both."""
     binary = [task for task in data.tasks if task not in data.units]
-    amounts = [
-        f"{task} (mean {numbers.metric(unit)} in training, in the unit of its column)"
-        for task, unit in data.units.items()
-    ]
     parts = [f"the probabilities of {', '.join(binary)}"] if binary else []
-    parts += [f"the expected amounts of {', '.join(amounts)}"] if amounts else []
+    amounts = []
+    for task, unit in data.units.items():
+        mean = numbers.metric(unit)
+        amounts.append(f"{task} (mean {mean} in training, in the unit of its column)")
+    if amounts:
+        parts.append(f"the expected amounts of {', '.join(amounts)}")
     return " and ".join(parts)
 
 
-def _facts(record: StudyRecord, own: Mapping[str, str]) -> Iterator[str]:
+def _facts(record: StudyRecord, about: _About) -> Iterator[str]:
     data = record.data
     counts = " / ".join(f"{rows:,}" for rows in data.rows)
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
@@ -140,129 +154,80 @@ def _facts(record: StudyRecord, own: Mapping[str, str]) -> Iterator[str]:
         "Split": data.split,
         "Rows": f"{counts} in train / valid / test",
         "Trained": f"{record.started[:10]} to {record.updated[:10]} (UTC), on training rows only",
-        **own,
+        **about.facts,
         "Test split": f"used {numbers.plural(record.test_accesses, 'time')}",
         "Software": versions or "not recorded",
     }
+    teacher = record.ensemble(TEACHER)
+    if teacher is not None and about.arm is not None and about.arm.student_of:
+        arms = dict.fromkeys(title(member.run.arm) for member in teacher.members)
+        runs = numbers.plural(len(teacher.members), "run")
+        mean = f"the mean of the {wording(data).scale(teacher.scale)}"
+        facts["Taught by"] = f"{mean} of {runs} of {in_words(list(arms))}, beside the labels"
     yield ""
     yield from (f"- **{name}**: {plain(text)}" for name, text in facts.items())
 
 
-def _teacher(record: StudyRecord, first: Sequence[ArmRecord]) -> Iterator[str]:
-    """Yield what a student learnt from; nothing for an arm."""
-    teacher = record.ensemble(TEACHER)
-    if teacher is None or not any(arm.student_of for arm in first):
-        return
-    arms = dict.fromkeys(title(member.run.arm) for member in teacher.members)
-    runs = numbers.plural(len(teacher.members), "run")
-    scale = scale_in_words(record.data, teacher.scale)
-    text = f"the mean of the {scale} of {runs} of {in_words(list(arms))}, beside the labels"
-    yield f"- **Taught by**: {plain(text)}"
-
-
-def _seeds_in_words(data: DataRecord, seeds: Sequence[int], num_seeds: int) -> str:
-    if len(seeds) > 1:
-        return f"the mean {prediction(data)} of {len(seeds)}: {', '.join(map(str, seeds))}"
-    return f"{seeds[0]}, the best on validation of {num_seeds}" if num_seeds > 1 else str(seeds[0])
-
-
 def _cells(data: DataRecord, about: _About) -> Iterator[str]:
     """Yield a table of the cells of 0 and 1, one of those of amounts, and their calibration."""
-    binary = [cell for cell in about.cells if cell.task not in data.units]
-    amounts = [cell for cell in about.cells if cell.task in data.units]
+    place = 2 if about.split == "test" else 1
+    means = {cell.name: cell.means[place] for cell in data.cells if cell.means is not None}
+    binary = []
+    amounts = []
+    for cell in about.cells:
+        name = record_facts.cell_in_words(cell.name)
+        rows = f"{cell.rows:,}"
+        auc = numbers.metric(cell.auc) if cell.auc is not None else cell.reason
+        ratio = numbers.metric(cell.calibration)
+        if cell.task in data.units:
+            above = numbers.percent(cell.positives / cell.rows if cell.rows else 0.0)
+            mean = numbers.metric(means.get(cell.name))
+            errors = (numbers.metric(cell.rmse), numbers.metric(cell.mae))
+            amounts.append((name, rows, above, mean, auc, *errors, ratio))
+        else:
+            logloss = numbers.metric(cell.logloss)
+            binary.append((name, rows, f"{cell.positives:,}", auc, logloss, ratio))
     heading = f"n {about.split}, {about.subject}"
     if binary or not amounts:
-        yield from table(f"O{heading}", HEAD, map(_cell, binary))
+        yield from table(f"O{heading}", HEAD, binary)
     if amounts:
-        means = _mean_amounts(data, about.split)
-        rows = (_cell_of_amounts(cell, means[cell.scenario, cell.task]) for cell in amounts)
-        yield from table(f"Amounts o{heading}", HEAD_OF_AMOUNTS, rows)
+        yield from table(f"Amounts o{heading}", HEAD_OF_AMOUNTS, amounts)
         yield from ("", plain(AMOUNT_AUC))
     yield from ("", plain(_calibration(data, about.cells)))
 
 
-def _mean_amounts(data: DataRecord, split: str) -> Mapping[CellName, float | None]:
-    """Return the mean amount of every cell of a split; None of 0 and 1."""
-    place = 2 if split == "test" else 1
-    return {
-        (cell.scenario, cell.task): cell.means[place] if cell.means else None for cell in data.cells
-    }
-
-
 def _calibration(data: DataRecord, cells: Sequence[CellValue]) -> str:
-    words = WORDS_OF_AMOUNTS if has_amounts(data) else WORDS
-    judged = [
-        (cell, cell.calibration) for cell in cells if cell.positives >= record_facts.FEW_POSITIVES
-    ]
-    off = [cell for cell, ratio in judged if ratio is not None and not 1 / OFF <= ratio <= OFF]
+    words = wording(data)
+    off = []
+    num_judged = 0
+    for cell in cells:
+        if cell.positives >= record_facts.FEW_POSITIVES:
+            num_judged += 1
+            if cell.calibration is not None and not 1 / OFF <= cell.calibration <= OFF:
+                off.append(record_facts.cell_in_words(cell.name))
     if off:
-        named = ", ".join(record_facts.cell_in_words(cell.scenario, cell.task) for cell in off)
+        named = ", ".join(off)
         return f"Not calibrated in {named}: rescale these scores before use as {words.scores}."
-    cells_judged = numbers.plural(len(judged), "cell")
-    counted = f"{cells_judged} with at least {record_facts.FEW_POSITIVES} {words.positives}"
-    if not judged:
+    few = f"at least {record_facts.FEW_POSITIVES} {words.positives}"
+    counted = f"{numbers.plural(num_judged, 'cell')} with {few}"
+    if not num_judged:
         return f"Calibration is not known: there are {counted}."
-    within = f"predictions add up to the {words.labels} within {numbers.percent(OFF - 1)}"
+    within = f"predictions add up to the {words.sums} within {numbers.percent(OFF - 1)}"
     return f"Calibrated in the {counted}: {within}."
 
 
-def _measured(
-    data: DataRecord, finalist: FinalistRecord, seeds: Sequence[int]
-) -> tuple[Sequence[CellValue], str]:
-    """Return the test cells of the exported seed, or of the mean prediction of all seeds."""
-    if len(seeds) > 1 and finalist.summary is not None:
-        subject = f"mean {prediction(data)} of {len(seeds)} seeds"
-        return finalist.summary.ensemble_test_cells, subject
-    run = next(run for run in finalist.runs if run.seed == seeds[0])
-    return run.test_cells or (), f"seed {run.seed}"
-
-
-def _cell(cell: CellValue) -> tuple[str, ...]:
-    return (
-        record_facts.cell_in_words(cell.scenario, cell.task),
-        f"{cell.rows:,}",
-        f"{cell.positives:,}",
-        numbers.metric(cell.auc) if cell.auc is not None else cell.reason,
-        numbers.metric(cell.logloss),
-        numbers.metric(cell.calibration),
-    )
-
-
-def _cell_of_amounts(cell: CellValue, mean: float | None) -> tuple[str, ...]:
-    return (
-        record_facts.cell_in_words(cell.scenario, cell.task),
-        f"{cell.rows:,}",
-        numbers.percent(cell.positives / cell.rows if cell.rows else 0.0),
-        numbers.metric(mean),
-        numbers.metric(cell.auc) if cell.auc is not None else cell.reason,
-        numbers.metric(cell.rmse),
-        numbers.metric(cell.mae),
-        numbers.metric(cell.calibration),
-    )
-
-
-def _rivals(record: StudyRecord, first: tuple[ArmRecord, ...]) -> Iterator[str]:
-    """Yield the table of arms and students by their chosen finalists, those in `first` first."""
-    others = record.arms_and_students
-    arms = [*first, *(other for other in others if other not in first)]
-    values = (
-        (other, headline_by_seed(record, finalist, "test"))
-        for other in arms
-        if (finalist := chosen(other)) is not None
-    )
-    rows = [
-        (
-            title(other.name),
-            numbers.metric(fmean(by_seed.values())) if by_seed else "no value",
-            str(len(by_seed)),
-        )
-        for other, by_seed in values
-    ]
-    yield from table(
-        "Against the other arms",
-        ("Arm", f"{record_facts.headline_in_words(record)} on test, mean", "Seeds"),
-        rows,
-    )
+def _rivals(record: StudyRecord, about: _About) -> Iterator[str]:
+    """Yield the table of arms and students by their chosen finalists, what is shipped first."""
+    first = [about.arm] if about.arm else []
+    rows = []
+    for arm in [*first, *(other for other in record.arms_and_students if other not in first)]:
+        finalist = chosen(arm)
+        if finalist is not None:
+            values = headline_by_seed(record, finalist, "test").values()
+            mean = numbers.metric(fmean(values)) if values else "no value"
+            rows.append((title(arm.name), mean, str(len(values))))
+    head = ("Arm", f"{record_facts.headline_in_words(record)} on test, mean", "Seeds")
+    yield from table("Against the other arms", head, rows)
     outcome = verdict(record)
     shipped = shipment(record, outcome)
     yield from ("", plain(outcome.sentence))
@@ -270,9 +235,3 @@ def _rivals(record: StudyRecord, first: tuple[ArmRecord, ...]) -> Iterator[str]:
         name = title(shipped.taken.name)
         why = shipped.why
         yield from ("", plain(f"What to take by the rules of the study: {name}, {why}."))
-
-
-def _warnings(record: StudyRecord) -> Iterator[str]:
-    warnings = [finding for _, finding in findings(record) if finding.warns]
-    yield from ("", "### Warnings of the study", "")
-    yield from map(warned, warnings) if warnings else ["- none"]

@@ -5,7 +5,7 @@ tables make up most of a report, and a fifth of a table is end tags and quotes.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader
@@ -13,9 +13,9 @@ from markupsafe import Markup
 
 from hinet_search.common import plugins
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing.html import prose
-from hinet_search.report.facts.record import report_command
+from hinet_search.report.drawing import html
 from hinet_search.report.json_document import embedded_json
+from hinet_search.report.text.commands import report_command
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 
@@ -31,8 +31,15 @@ def cards(record: StudyRecord) -> tuple[Card, ...]:
     A section that the record lacks data for becomes a muted card that gives the reason.
     """
     modules = [(name, plugins.load(SECTIONS, name)) for name in plugins.names(SECTIONS)]
-    in_order = sorted(modules, key=lambda pair: (pair[1].ORDER, pair[0]))
-    return tuple(_built(name, module.build, record) for name, module in in_order)
+    built = []
+    for name, module in sorted(modules, key=lambda pair: (pair[1].ORDER, pair[0])):
+        try:
+            built.append(module.build(record))
+        except NotApplicable as reason:
+            heading = name.replace("_", " ").capitalize()
+            body = html.prose(f"{reason}.")
+            built.append(Card(name.replace("_", "-"), "", heading, "", body, muted=True))
+    return tuple(built)
 
 
 def render(record: StudyRecord, card: str | None = None) -> str:
@@ -62,6 +69,10 @@ def context(record: StudyRecord, built: Sequence[Card] = ()) -> dict[str, object
     """Return the variables of the page's template; without `built` the cards are built here."""
     built = built or cards(record)
     shown = [card for card in built if not card.muted]
+    missing: dict[Markup, list[Card]] = {}  # by the reason that they give
+    for card in built:
+        if card.muted:
+            missing.setdefault(card.body, []).append(card)
     navigation = [(part, next(group).id) for part, group in groupby(shown, lambda card: card.part)]
     return {
         "record": record,
@@ -69,7 +80,7 @@ def context(record: StudyRecord, built: Sequence[Card] = ()) -> dict[str, object
         "command": report_command(record),
         "first": shown[0],
         "cards": list(placed(shown[1:])),
-        "missing": _by_reason([card for card in built if card.muted]),
+        "missing": missing,
         "navigation": navigation,
     }
 
@@ -94,22 +105,6 @@ def placed(shown: Sequence[Card]) -> Iterator[tuple[Card, str]]:
 def source(templates: Environment, name: str) -> str:
     """Return a script without its indentation."""
     return re.sub(r"\n +", "\n", templates.get_template(name).render())
-
-
-def _by_reason(muted: Sequence[Card]) -> dict[Markup, list[Card]]:
-    """Group muted cards by the reason that they give."""
-    grouped: dict[Markup, list[Card]] = {}
-    for card in muted:
-        grouped.setdefault(card.body, []).append(card)
-    return grouped
-
-
-def _built(name: str, build: Callable[[StudyRecord], Card], record: StudyRecord) -> Card:
-    try:
-        return build(record)
-    except NotApplicable as reason:
-        heading = name.replace("_", " ").capitalize()
-        return Card(name.replace("_", "-"), "", heading, "", prose(f"{reason}."), muted=True)
 
 
 def compact(markup: Markup) -> Markup:

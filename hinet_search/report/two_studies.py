@@ -5,15 +5,12 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from hinet_search.report.card import Card
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import ForestRow, forest
-from hinet_search.report.drawing.html import head, note, row, scroll, table, tag, words
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.page import environment, source
-from hinet_search.report.text.baselines import how_drawn
-from hinet_search.results.contrasts import Contrast
-from hinet_search.results.finalist_values import headline
-from hinet_search.results.records import ArmRecord, ParameterRange
+from hinet_search.report.text.comparisons import how_drawn
+from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.two_studies import across, common_arms, refuse_other_data, sentence
 from hinet_search.results.verdict import title
@@ -30,37 +27,38 @@ def render_pair(before: StudyRecord, after: StudyRecord) -> str:
         title=outcome,
         heading=outcome,
         names=(before.name, after.name),
-        forest=_forest(before, after, across(before, after)),
+        forest=_forest(before, after),
         cards=(_differences(before, after), _limits(before, after)),
         script=Markup(source(templates, "script.js")),  # noqa: S704  # our own file
     )
 
 
-def _forest(before: StudyRecord, after: StudyRecord, contrasts: tuple[Contrast, ...]) -> Markup:
+def _forest(before: StudyRecord, after: StudyRecord) -> Markup:
+    contrasts = across(before, after)
     rows = [
         ForestRow(title(contrast.arm), "", contrast.difference, contrast.reason)
         for contrast in contrasts
     ]
-    picture = forest(rows, "Arm", f"Gain of {after.name}")
-    measure = record_facts.metric_in_words(headline(after.objective))
-    lower = "" if after.maximize else f" Lower {measure} is better; a positive gain means lower."
-    what = f"Gain of the chosen finalist of {after.name} over that of {before.name}"
+    measure = record_facts.headline_in_words(after)
     legend = (
-        f"{what} in {measure} on test ({after.data.split}), difference of the means over seeds. "
-        f"{how_drawn(contrasts, 'arm')}{lower}"
+        f"Gain of the chosen finalist of {after.name} over that of {before.name} "
+        f"in {measure} on test ({after.data.split}), difference of the means over seeds. "
+        f"{how_drawn(contrasts, 'arm')}"
     )
-    return picture + note(legend)
+    if not after.maximize:
+        legend += f" Lower {measure} is better; a positive gain means lower."
+    return forest(rows, "Arm", f"Gain of {after.name}") + html.note(legend)
 
 
 def _differences(before: StudyRecord, after: StudyRecord) -> Card:
     differing = [(what, old, new) for what, old, new in _facts(before, after) if old != new]
     if not differing:
         return Card("differs", "", "No other recorded difference", "", Markup(""))
-    rows = [row(what, words(old), words(new)) for what, old, new in differing]
-    header = head("What", before.name, after.name, numeric_from=9)
-    heading = f"{len(differing)} recorded difference{'s' if len(differing) > 1 else ''}"
+    rows = [html.row(what, html.words(old), html.words(new)) for what, old, new in differing]
+    header = html.head("What", before.name, after.name, numeric_from=9)
+    heading = numbers.plural(len(differing), "recorded difference")
     lead = "A gain comes with all of these together."
-    content = scroll("What differs", table(header, rows, class_="words"))
+    content = html.scroll("What differs", html.table(header, rows, class_="words"))
     return Card("differs", "", heading, lead, content)
 
 
@@ -106,17 +104,15 @@ def _of_study(record: StudyRecord) -> dict[str, object]:
 
 def _settings(arm: ArmRecord) -> dict[str, str]:
     """Return what the arm fixed or searched, in words."""
-    return {
-        **{name: numbers.setting(value) for name, value in arm.fixed.items()},
-        **{searched.name: _range(searched) for searched in arm.ranges},
-    }
-
-
-def _range(searched: ParameterRange) -> str:
-    if searched.low is None or searched.high is None:
-        return f"one of {', '.join(searched.choices)}"
-    low, high = (numbers.without_zero(f"{end:g}") for end in (searched.low, searched.high))
-    return f"{low} to {high}{', log' if searched.log else ''}"
+    settings = {name: numbers.setting(value) for name, value in arm.fixed.items()}
+    for searched in arm.ranges:
+        if searched.low is None or searched.high is None:
+            settings[searched.name] = f"one of {', '.join(searched.choices)}"
+        else:
+            low = numbers.without_zero(f"{searched.low:g}")
+            high = numbers.without_zero(f"{searched.high:g}")
+            settings[searched.name] = f"{low} to {high}{', log' if searched.log else ''}"
+    return settings
 
 
 def _only_in(settings: dict[str, str], others: dict[str, str]) -> str:
@@ -126,30 +122,26 @@ def _only_in(settings: dict[str, str], others: dict[str, str]) -> str:
 
 
 def _limits(before: StudyRecord, after: StudyRecord) -> Card:
-    shared = {new.name for _, new in common_arms(before, after)}
-    alone: list[str] = []
-    for record in (before, after):
-        others = [arm for arm in record.arms if arm.name not in shared]
-        alone += [f"{title(arm.name)} ({record.name})" for arm in others]
-    accesses = max(before.test_accesses, after.test_accesses)
-    uses = numbers.plural(accesses, "time")
+    same = "Both studies are tested on the same rows, with the same scenarios and labels"
+    fingerprints = [record.data.fingerprint for record in (before, after)]
+    rows = f"{same} (fingerprint {fingerprints[1]})."
+    if fingerprints[0] != fingerprints[1]:
+        rows = (
+            f"{same}, as hashes of these rows show, though their data differ otherwise "
+            f"(fingerprints {fingerprints[0]} and {fingerprints[1]})."
+        )
+    uses = numbers.plural(max(before.test_accesses, after.test_accesses), "time")
     used = f"The test split was used {uses}: each use makes a difference by chance more likely."
     searches = (
         "Each side is the best of its own search. The searches differ in everything listed above, "
         "so a gain here cannot be attributed to a single setting."
     )
-    lines = [f"{_same_rows(before, after)} {used}", searches]
+    lines = [f"{rows} {used}", searches]
+    shared = {new.name for _, new in common_arms(before, after)}
+    alone: list[str] = []
+    for record in (before, after):
+        others = [arm for arm in record.arms if arm.name not in shared]
+        alone += [f"{title(arm.name)} ({record.name})" for arm in others]
     if alone:
         lines.append(f"In one study only, and not compared: {', '.join(alone)}.")
-    listed = tag("ul", *(tag("li", line) for line in lines), class_="said")
-    return Card("limits", "", "Limits of this comparison", "", listed)
-
-
-def _same_rows(before: StudyRecord, after: StudyRecord) -> str:
-    same = "Both studies are tested on the same rows, with the same scenarios and labels"
-    if before.data.fingerprint == after.data.fingerprint:
-        return f"{same} (fingerprint {after.data.fingerprint})."
-    return (
-        f"{same}, as hashes of these rows show, though their data differ otherwise "
-        f"(fingerprints {before.data.fingerprint} and {after.data.fingerprint})."
-    )
+    return Card("limits", "", "Limits of this comparison", "", html.bullets(lines, "said"))

@@ -18,14 +18,54 @@ from statistics import fmean
 
 from hinet_search.results.contrasts import arm_values, claims
 from hinet_search.results.finalist_values import best_on_validation, chosen, objective_by_seed
-from hinet_search.results.records import ArmRecord
-from hinet_search.results.serving_costs import ServingCosts, serving_costs
-from hinet_search.results.statistics.paired_difference import gain
+from hinet_search.results.records import ArmRecord, FinalistRecord
+from hinet_search.results.statistics.paired_difference import gain, magnitude
 from hinet_search.results.statistics.simultaneous import LEVEL
-from hinet_search.results.statistics.welch import Estimate, estimate, lacking
+from hinet_search.results.statistics.welch import Estimate, claim
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.taught_contrasts import student_contrasts
 from hinet_search.results.verdict import Verdict, title
+
+# Times are measured while other slots train. Between a fifth less and the same they are alike.
+SHORTER = 0.8
+TIME = "time"
+BEST = "the best on validation"
+BEST_OF_REST = f"{BEST} of the arms that are not shown to be worse on test"
+
+
+@dataclass(frozen=True)
+class ServingCosts:
+    """The costs of models by name, in one measure; models whose cost is not known are left out.
+
+    `measure` is `time`, that of scoring 100 rows as one request, or `FLOPs` per row. A cost is
+    `below` another one if it is at most this share of it. Models of one `size` are alike, however
+    their times differ: a student and its arm.
+    """
+
+    measure: str
+    of: Mapping[str, float]
+    below: float
+    size: Mapping[str, tuple[int, int]]
+
+    @property
+    def is_of_time(self) -> bool:
+        """Whether costs are times."""
+        return self.measure == TIME
+
+    def share(self, model: ArmRecord, other: ArmRecord) -> float | None:
+        """Return the cost of a model as a share of another one's; None if one is not known."""
+        ours = self.of.get(model.name)
+        theirs = self.of.get(other.name)
+        return ours / theirs if ours and theirs else None
+
+    def is_cheaper(self, model: ArmRecord, than: ArmRecord) -> bool:
+        """Whether a model costs less, by more than the noise of the measure."""
+        share = self.share(model, than)
+        ours = self.size.get(model.name)
+        theirs = self.size.get(than.name)
+        if share is None or (ours is not None and ours == theirs):
+            return False
+        return share < 1 and share <= self.below
 
 
 @dataclass(frozen=True)
@@ -57,31 +97,62 @@ def best_model(record: StudyRecord, outcome: Verdict, *, besides: int = 0) -> Be
 
     The levels hold together with comparisons of `besides` further models.
     """
-    opened = (*_compared_arms(record, outcome), *filter(is_fully_tested, record.students))
+    compared = _compared_arms(record, outcome)
+    opened = (*compared, *filter(is_fully_tested, record.students))
     level = LEVEL / max(1, len(opened) - 1 + besides)
-    arms, why = _not_ruled_out(record, outcome)
+    arms, why = _not_ruled_out(compared, outcome)
     arm = _best_unbeaten(record, arms, level)
     if arm is not best_on_validation(record, arms):
-        why = "the best on validation of the arms that are not shown to be worse on test"
+        why = BEST_OF_REST
     costs = serving_costs(opened)
-    students = _students(record)
-    dearer = [each.name for each in students if arm and costs.is_cheaper(arm, than=each)]
-    affordable = [each for each in students if each.name not in dearer]
-    model = _best_unbeaten(record, [*arms, *affordable], level)
+    affordable: list[ArmRecord] = []
+    dearer: list[ArmRecord] = []
+    for student in _students(record):
+        is_dearer = arm is not None and costs.is_cheaper(arm, than=student)
+        (dearer if is_dearer else affordable).append(student)
+    standing = (*arms, *affordable)
+    model = _best_unbeaten(record, standing, level)
     if model is None:
         return None
-    best = Best(model, arm, why, (*arms, *affordable), opened, costs, level)
-    better = [
-        each
-        for each in students
-        if each.name in dearer
-        and all(_earns_its_cost(record, each, other, level) for other in best.references)
-    ]
+    best = Best(model, arm, why, standing, opened, costs, level)
+    better = [student for student in dearer if _earns_its_cost(record, student, best)]
     model = best_on_validation(record, [model, *better]) or model
-    best = replace(best, model=model, standing=(*best.standing, *better))
+    best = replace(best, model=model, standing=(*standing, *better))
     if model.student_of:
         best = replace(best, why=_why_student(record, best))
     return replace(best, why=f"{best.why}{_passed_over(record, best)}")
+
+
+def serving_costs(models: Sequence[ArmRecord]) -> ServingCosts:
+    """Return the times of the chosen finalists if all networks were timed on one kind of device.
+
+    Otherwise return their FLOPs, which have no noise. Trees have none; they are left out there, and
+    where they were timed on another kind of device than the networks.
+    """
+    finalists = {model.name: finalist for model in models if (finalist := chosen(model))}
+    costs = {name: finalist.cost for name, finalist in finalists.items()}
+    networks = {name: cost for name, cost in costs.items() if cost.flops_per_row}
+    size = {name: (cost.flops_per_row, cost.parameters) for name, cost in networks.items()}
+    devices = {_device(finalists[name]) for name in networks or finalists}
+    times = _times(finalists, devices)
+    if len(devices) == 1 and networks.keys() <= times.keys():
+        return ServingCosts(TIME, times, SHORTER, size)
+    flops = {name: float(cost.flops_per_row) for name, cost in networks.items()}
+    return ServingCosts("FLOPs", flops, 1.0, size)
+
+
+def _times(finalists: Mapping[str, FinalistRecord], devices: set[str]) -> dict[str, float]:
+    times = {}
+    for name, finalist in finalists.items():
+        time = finalist.cost.milliseconds_per_100
+        if time and _device(finalist) in devices:
+            times[name] = time
+    return times
+
+
+def _device(finalist: FinalistRecord) -> str:
+    """Return the kinds of device that its runs were timed on: `cpu`, `cuda`."""
+    return " ".join(sorted({run.cost.device.partition(":")[0] for run in finalist.runs}))
 
 
 def is_fully_tested(arm: ArmRecord) -> bool:
@@ -92,9 +163,7 @@ def is_fully_tested(arm: ArmRecord) -> bool:
 
 def gain_of(record: StudyRecord, model: ArmRecord, other: ArmRecord) -> Estimate | None:
     """Return the gain of a model over another one on test; None if it cannot be a claim."""
-    ours = arm_values(record, model)
-    theirs = arm_values(record, other)
-    return None if lacking(ours, theirs) else estimate(ours, theirs)
+    return claim(arm_values(record, model), arm_values(record, other))
 
 
 def is_shown_better(record: StudyRecord, model: ArmRecord, other: ArmRecord, level: float) -> bool:
@@ -105,8 +174,7 @@ def is_shown_better(record: StudyRecord, model: ArmRecord, other: ArmRecord, lev
 
 def valid_gain(record: StudyRecord, model: ArmRecord, other: ArmRecord) -> float:
     """Return the gain of a model over another one in the objective on validation."""
-    ours, theirs = (valid_value(record, each) for each in (model, other))
-    return ours - theirs if record.maximize else theirs - ours
+    return record.sign * (valid_value(record, model) - valid_value(record, other))
 
 
 def valid_value(record: StudyRecord, model: ArmRecord) -> float:
@@ -129,30 +197,26 @@ def _compared_arms(record: StudyRecord, outcome: Verdict) -> list[ArmRecord]:
     return [arm for arm in opened if arm.name in compared]
 
 
-def _not_ruled_out(record: StudyRecord, outcome: Verdict) -> tuple[list[ArmRecord], str]:
+def _not_ruled_out(opened: Sequence[ArmRecord], outcome: Verdict) -> tuple[list[ArmRecord], str]:
     """Return the opened arms that the verdict does not rule out, and why to take their best."""
-    opened = _compared_arms(record, outcome)
-    focus = title(outcome.focus or "")
     ahead = {contrast.arm for contrast in claims(outcome.contrasts, "worse")}
     if ahead:
+        focus = title(outcome.focus or "")
         return [arm for arm in opened if arm.name in ahead], f"better than {focus} on test"
     beaten = {contrast.arm for contrast in claims(outcome.contrasts, "better")}
     remaining = [arm for arm in opened if arm.name not in beaten]
     if not beaten:
-        return remaining, "the best on validation"
+        return remaining, BEST
     if len(beaten) == len(outcome.contrasts):
         return remaining, "better than every other arm on test"
-    return remaining, "the best on validation of the arms that are not shown to be worse on test"
+    return remaining, BEST_OF_REST
 
 
 def _students(record: StudyRecord) -> list[ArmRecord]:
     """Return the students that are opened on test and not shown to be worse than their arm."""
     worse = {contrast.arm for contrast in claims(student_contrasts(record), "worse")}
-    return [
-        student
-        for student in record.students
-        if is_fully_tested(student) and student.name not in worse
-    ]
+    tested = [student for student in record.students if is_fully_tested(student)]
+    return [student for student in tested if student.name not in worse]
 
 
 def _best_unbeaten(
@@ -169,72 +233,64 @@ def _best_unbeaten(
     return best_on_validation(record, among)
 
 
-def _earns_its_cost(record: StudyRecord, model: ArmRecord, other: ArmRecord, level: float) -> bool:
-    """Whether a model is shown to be better than another one, on validation and on test.
+def _earns_its_cost(record: StudyRecord, model: ArmRecord, best: Best) -> bool:
+    """Whether a model is shown to be better than the best ones, on validation and on test.
 
     Of several that are equally good, the one that is lucky on validation is lucky on test too.
     """
-    ours, theirs = (_valid_values(record, each) for each in (model, other))
-    if not ours.keys() & theirs.keys():
-        return False
-    on_validation = gain(ours, theirs, maximize=record.maximize)
-    return on_validation.direction == "better" and is_shown_better(record, model, other, level)
+    ours = _valid_values(record, model)
+    for other in best.references:
+        theirs = _valid_values(record, other)
+        if not ours.keys() & theirs.keys():
+            return False
+        on_validation = gain(ours, theirs, maximize=record.maximize)
+        if on_validation.direction != "better":
+            return False
+        if not is_shown_better(record, model, other, best.level):
+            return False
+    return True
 
 
 def _why_student(record: StudyRecord, best: Best) -> str:
-    """Say why a student is the best model."""
+    """Say why a student is the best model, and what it costs beside the best arm."""
     arm = best.arm
     student = best.model
     if arm is None:
-        return "the best on validation"
+        return BEST
     ahead = valid_gain(record, student, arm)
     if ahead <= 0:
         return f"{title(arm.name)}, the best arm on validation, is shown to be worse on test"
+    share = best.costs.share(student, arm)
+    cost = "at no higher cost"
+    if share is not None and best.costs.is_cheaper(arm, than=student):
+        cost = f"at {share:.1f} times its {best.costs.measure}"
+    elif share is not None and best.costs.is_cheaper(student, than=arm):
+        cost = f"at {percent(share)} of its {best.costs.measure}"
     is_better = is_shown_better(record, student, arm, best.level)
     shown = "shown to be better" if is_better else "not shown to be worse"
     return (
-        f"{_size(ahead)} ahead of {title(arm.name)}, the best arm, on validation, "
-        f"{_at_its_cost(best, student, arm)}, and {shown} on test"
+        f"{magnitude(ahead)} ahead of {title(arm.name)}, the best arm, on validation, "
+        f"{cost}, and {shown} on test"
     )
-
-
-def _at_its_cost(best: Best, student: ArmRecord, arm: ArmRecord) -> str:
-    """Say what a student costs beside the best arm: `at 18 % of its time`."""
-    share = best.costs.share(student, arm)
-    if share is not None and best.costs.is_cheaper(arm, than=student):
-        return f"at {share:.1f} times its {best.costs.measure}"
-    if share is not None and best.costs.is_cheaper(student, than=arm):
-        return f"at {percent(share)} of its {best.costs.measure}"
-    return "at no higher cost"
 
 
 def _passed_over(record: StudyRecord, best: Best) -> str:
     """Name the student that is furthest ahead on validation, but not taken, and say why."""
-    standing = [model.name for model in best.standing]
-    ahead = [
-        (valid_gain(record, model, best.model), model.name, model)
-        for model in best.opened
-        if model.student_of and valid_gain(record, model, best.model) > 0
-    ]
-    if not ahead:
+    students = [model for model in best.opened if model.student_of]
+    gains = [(valid_gain(record, model, best.model), model.name, model) for model in students]
+    size, name, model = max(gains, key=lambda each: each[:2], default=(0.0, "", None))
+    if model is None or size <= 0:
         return ""
-    size, name, model = max(ahead, key=lambda each: each[:2])
-    text = f"; {title(name)} is {_size(size)} ahead of it on validation, but "
-    share = best.costs.share(model, best.arm) if best.arm else None
-    if best.arm is None or share is None or name in standing:
-        return f"{text}shown to be worse on test"
-    if not best.costs.is_cheaper(best.arm, than=model):
+    text = f"; {title(name)} is {magnitude(size)} ahead of it on validation, but "
+    is_standing = name in [each.name for each in best.standing]
+    if best.arm is None or is_standing or not best.costs.is_cheaper(best.arm, than=model):
         return f"{text}shown to be worse on test"
     return (
-        f"{text}takes {share:.1f} times the {best.costs.measure} of {title(best.arm.name)} "
-        "and is not shown to be better on both splits"
+        f"{text}takes {best.costs.share(model, best.arm):.1f} times the {best.costs.measure} of "
+        f"{title(best.arm.name)} and is not shown to be better on both splits"
     )
 
 
 def percent(share: float) -> str:
     """Format a share: `18 %`, `2.4 %`."""
     return f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.1f} %"
-
-
-def _size(number: float) -> str:
-    return f"{abs(number):.4f}".lstrip("0")

@@ -39,6 +39,11 @@ class CellCalibration:
     ece_after: float | None
     reason: str = ""
 
+    @property
+    def name(self) -> tuple[str, str]:
+        """(scenario, task)."""
+        return self.scenario, self.task
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -49,4 +54,4 @@ class Calibration:
     @property
     def calibrators(self) -> Mapping[tuple[str, str], Calibrator]:
         """The calibrator of every (scenario, task)."""
-        return {(cell.scenario, cell.task): cell.calibrator for cell in self.cells}
+        return {cell.name: cell.calibrator for cell in self.cells}

@@ -8,9 +8,8 @@ the gain of a single cell MTL gain (Tang et al., RecSys 2020).
 Shape legend: D resamplings, C cells.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 
 import numpy as np
 
@@ -20,21 +19,19 @@ from hinet_search.results.finalist_values import (
     cells_of,
     chosen,
     luck,
+    mean_of,
     measure,
     missing,
+    signed_values,
 )
-from hinet_search.results.metrics import Metric
-from hinet_search.results.objectives import objective_named
-from hinet_search.results.records import ArmRecord, FinalistRecord
-from hinet_search.results.statistics.paired_difference import Difference
+from hinet_search.results.records import ArmRecord
+from hinet_search.results.statistics.paired_difference import (
+    Difference,
+    with_interval,
+    without_interval,
+)
 from hinet_search.results.statistics.simultaneous import joint_level
-from hinet_search.results.statistics.welch import (
-    ArmValues,
-    Estimate,
-    difference_of_means,
-    estimate,
-    lacking,
-)
+from hinet_search.results.statistics.welch import ArmValues, Estimate, estimate, lacking
 from hinet_search.results.study_record import StudyRecord
 
 CHANCE = 0.5
@@ -48,6 +45,16 @@ class CellDifference:
     task: str
     difference: Difference | None
     reason: str = ""
+
+    @property
+    def name(self) -> CellName:
+        """(scenario, task)."""
+        return self.scenario, self.task
+
+    @property
+    def mean(self) -> float | None:
+        """The mean gain; None without a difference."""
+        return self.difference.mean if self.difference is not None else None
 
 
 @dataclass(frozen=True)
@@ -70,109 +77,99 @@ def cell_gains(
     all seeds, every gain is an observation.
     """
     cells = cells_of(record)
-    pair = (chosen(left), chosen(right))
-    left_sides, right_sides = (_sides(record, arm) for arm in (left, right))
-    known = [cell for cell in cells if left_sides[cell].values and right_sides[cell].values]
-    estimates: dict[CellName, Estimate] = {}
-    for cell in known:
-        estimated = estimate(left_sides[cell], right_sides[cell])
-        if estimated and _has_user_error(pair, estimated):
-            estimates[cell] = estimated
-    level = _level(left_sides, right_sides, estimates)
+    our_sides = _sides(record, left)
+    their_sides = _sides(record, right)
+    estimates = _estimates(our_sides, their_sides)
+    if _is_resampled(left) and _is_resampled(right):
+        # Without resamplings there are intervals, too: they lack the users' error.
+        known = {k: each for k, each in estimates.items() if each.user_error is not None}
+        estimates = known
+    level = _level(our_sides, their_sides, estimates)
+    gains = []
+    for place, cell in enumerate(cells):
+        ours = our_sides[place]
+        theirs = their_sides[place]
+        if place in estimates:
+            difference = with_interval(estimates[place], level, lacking(ours, theirs))
+            gains.append(CellDifference(cell[0], cell[1], difference))
+        elif ours.values and theirs.values:
+            gains.append(_without_interval(record, cell, ours, theirs))
+        else:
+            without_value = right if ours.values else left
+            reason = missing(record, chosen(without_value), cell)
+            gains.append(CellDifference(cell[0], cell[1], None, reason))
+    return tuple(gains)
 
-    def gain_in(cell: CellName) -> CellDifference:
-        if cell in estimates:
-            lack = lacking(left_sides[cell], right_sides[cell])
-            return CellDifference(*cell, _with_interval(estimates[cell], level, lack))
-        if cell in known:
-            few = "amounts that differ" if cell[1] in record.data.units else "of one class"
-            difference, reason = _without_interval(left_sides[cell], right_sides[cell], few)
-            return CellDifference(*cell, difference, reason)
-        without_value = pair[1] if left_sides[cell].values else pair[0]
-        return CellDifference(*cell, None, missing(record, without_value, cell))
 
-    return tuple(gain_in(cell) for cell in cells)
+def _without_interval(
+    record: StudyRecord, cell: CellName, ours: ArmValues, theirs: ArmValues
+) -> CellDifference:
+    difference = without_interval(ours, theirs, lacking(ours, theirs))
+    few = "amounts that differ" if cell[1] in record.data.units else "of one class"
+    reason = "one seed" if difference.pairs < 2 else f"too few {few} to resample"
+    return CellDifference(cell[0], cell[1], difference, reason)
 
 
-def _sides(record: StudyRecord, arm: ArmRecord) -> dict[CellName, ArmValues]:
-    """Return every cell's values by seed and resampling, signed so that larger is better."""
-    cells = cells_of(record)
-    sign = 1.0 if measure(record).maximize else -1.0
+def _estimates(
+    our_sides: Sequence[ArmValues], their_sides: Sequence[ArmValues]
+) -> dict[int, Estimate]:
+    estimates = {}
+    for place, (ours, theirs) in enumerate(zip(our_sides, their_sides, strict=True)):
+        estimated = estimate(ours, theirs)
+        if estimated is not None:
+            estimates[place] = estimated
+    return estimates
+
+
+def _is_resampled(arm: ArmRecord) -> bool:
     finalist = chosen(arm)
+    return finalist is not None and finalist.summary is not None
+
+
+def _sides(record: StudyRecord, arm: ArmRecord) -> list[ArmValues]:
+    """Return every cell's values by seed and resampling, signed so that larger is better."""
+    finalist = chosen(arm)
+    cells = cells_of(record)
     if finalist is None:
-        return dict.fromkeys(cells, ArmValues(()))
-    sides: dict[CellName, ArmValues] = {}
-    for cell in cells:
-        by_seed = cell_by_seed(record, finalist, "test", cell)
-        sides[cell] = ArmValues(
-            tuple(sign * value for value in by_seed.values()),
-            one_order=record.shared_batches,
-            luck=luck(arm),
-            is_root=objective_named(record.objective).metric.is_root,
-        )
-    if finalist.summary is None:
-        return sides
-    resamplings = finalist.summary.resampled
-    for cell, resampled in zip(cells, resamplings.cells, strict=True):
-        values = tuple(sign * value for value in resampled)
-        sides[cell] = replace(
-            sides[cell],
-            resampled=values,
-            num_units=resamplings.num_units,
-            by_rows=resamplings.by_rows,
-        )
+        return [ArmValues(())] * len(cells)
+    resampled = finalist.summary.resampled if finalist.summary else None
+    sides = []
+    for place, cell in enumerate(cells):
+        values = cell_by_seed(record, finalist, "test", cell).values()
+        side = signed_values(record, values, resampled, place)
+        sides.append(replace(side, one_order=record.shared_batches, luck=luck(arm)))
     return sides
 
 
-def _has_user_error(pair: Sequence[FinalistRecord | None], estimated: Estimate) -> bool:
-    """Whether the users' error is known, or unknown only because there are no resamplings."""
-    drawn = [finalist.summary for finalist in pair if finalist is not None and finalist.summary]
-    are_alike = len(drawn) == 2 and len({each.resampled.by_rows for each in drawn}) == 1
-    return estimated.user_error is not None or not are_alike
-
-
 def _level(
-    left_sides: Mapping[CellName, ArmValues],
-    right_sides: Mapping[CellName, ArmValues],
-    estimates: Mapping[CellName, Estimate],
+    our_sides: Sequence[ArmValues],
+    their_sides: Sequence[ArmValues],
+    estimates: Mapping[int, Estimate],
 ) -> float:
     """Return the level at which the intervals of all estimated cells hold together."""
-    if any(estimated.user_error is None for estimated in estimates.values()):
-        return joint_level(np.empty((0, len(estimates))), np.zeros(len(estimates)))
+    variance_C = np.array([estimated.seed_error**2 for estimated in estimates.values()])
+    is_known = all(estimated.user_error is not None for estimated in estimates.values())
+    if not is_known or not estimates:
+        return joint_level(np.empty((0, len(estimates))), variance_C)
     differences = [
-        np.subtract(left_sides[cell].resampled, right_sides[cell].resampled) for cell in estimates
+        np.subtract(our_sides[place].resampled, their_sides[place].resampled) for place in estimates
     ]
-    return joint_level(
-        np.stack(differences, axis=1) if differences else np.empty((0, 0)),
-        np.array([estimated.seed_error**2 for estimated in estimates.values()]),
-    )
-
-
-def _with_interval(estimated: Estimate, level: float, lack: str) -> Difference:
-    low, high = estimated.interval(level)
-    return Difference(estimated.mean, low, high, estimated.deviation, min(estimated.seeds), lack)
-
-
-def _without_interval(left: ArmValues, right: ArmValues, few: str) -> tuple[Difference, str]:
-    seeds = min(len(left.values), len(right.values))
-    reason = "one seed" if seeds < 2 else f"too few {few} to resample"
-    mean = difference_of_means(left, right)
-    return Difference(mean, None, None, None, seeds, lacking(left, right)), reason
+    return joint_level(np.stack(differences, axis=1), variance_C)
 
 
 def seesaw(cells: Sequence[CellDifference]) -> int:
     """Count the cells with a negative mean gain if another cell has a positive one, else 0."""
-    means = [cell.difference.mean for cell in cells if cell.difference is not None]
+    means = [cell.mean for cell in cells if cell.mean is not None]
     return sum(mean < 0 for mean in means) if any(mean > 0 for mean in means) else 0
 
 
 def against_reference(record: StudyRecord, arm: ArmRecord) -> ReferenceGains | None:
     """Return the gains over the reference arm per cell; None if there is none or it is `arm`."""
-    reference = next((other for other in record.arms if other.name == record.reference), None)
-    if reference is None or reference.name == arm.name:
+    reference = _reference(record, arm)
+    if reference is None:
         return None
     cells = cell_gains(record, arm, reference)
-    known = [(cell.difference.mean, cell) for cell in cells if cell.difference is not None]
+    known = [(cell.mean, cell) for cell in cells if cell.mean is not None]
     smallest = min(known, key=lambda pair: pair[0])[1] if known else None
     return ReferenceGains(cells, smallest, seesaw(cells))
 
@@ -206,44 +203,28 @@ def rela_impr(area: float, other: float) -> float | None:
 
 def relative_gains(record: StudyRecord, left: ArmRecord, right: ArmRecord) -> RelativeGains:
     """Return the relative gains of the chosen finalist of `left` over that of `right`."""
-    cell_measure = measure(record)
-    means = [_means(record, arm) for arm in (left, right)]
-    cells = tuple(
-        _cell_gain(cell_measure, cell, means[0].get(cell), means[1].get(cell))
-        for cell in cells_of(record)
-    )
-    return RelativeGains(
-        cells, _mean(cell.rela_impr for cell in cells), _mean(cell.share for cell in cells)
-    )
+    cells = []
+    for cell in cells_of(record):
+        value = mean_of(cell_by_seed(record, chosen(left), "test", cell).values())
+        other = mean_of(cell_by_seed(record, chosen(right), "test", cell).values())
+        share = None
+        improvement = None
+        if value is not None and other is not None:
+            share = record.sign * (value - other) / other if other else None
+            if measure(record).is_half_by_chance:
+                improvement = rela_impr(value, other)
+        cells.append(RelativeGain(cell[0], cell[1], improvement, share))
+    improvements = [cell.rela_impr for cell in cells if cell.rela_impr is not None]
+    shares = [cell.share for cell in cells if cell.share is not None]
+    return RelativeGains(tuple(cells), mean_of(improvements), mean_of(shares))
 
 
 def over_reference(record: StudyRecord, arm: ArmRecord) -> RelativeGains | None:
     """Return the relative gains over the reference arm; None if there is none or it is `arm`."""
-    reference = next((other for other in record.arms if other.name == record.reference), None)
-    if reference is None or reference.name == arm.name:
-        return None
-    return relative_gains(record, arm, reference)
+    reference = _reference(record, arm)
+    return relative_gains(record, arm, reference) if reference else None
 
 
-def _means(record: StudyRecord, arm: ArmRecord) -> dict[tuple[str, str], float]:
-    finalist = chosen(arm)
-    if finalist is None:
-        return {}
-    by_cell = {cell: cell_by_seed(record, finalist, "test", cell) for cell in cells_of(record)}
-    return {cell: fmean(values.values()) for cell, values in by_cell.items() if values}
-
-
-def _cell_gain(
-    cell_measure: Metric, cell: tuple[str, str], value: float | None, other: float | None
-) -> RelativeGain:
-    if value is None or other is None:
-        return RelativeGain(*cell, None, None)
-    sign = 1 if cell_measure.maximize else -1
-    share = sign * (value - other) / other if other else None
-    improvement = rela_impr(value, other) if cell_measure.is_half_by_chance else None
-    return RelativeGain(*cell, improvement, share)
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
+def _reference(record: StudyRecord, arm: ArmRecord) -> ArmRecord | None:
+    others = [other for other in record.arms if other.name != arm.name]
+    return next((other for other in others if other.name == record.reference), None)

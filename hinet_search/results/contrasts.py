@@ -13,20 +13,26 @@ from itertools import combinations
 from hinet_search.results.finalist_values import (
     chosen,
     foci,
-    headline,
     headline_by_seed,
     luck,
     pair_of,
+    signed_values,
 )
-from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import ArmRecord
-from hinet_search.results.statistics.paired_difference import Difference, Mark, seeds_to_show
-from hinet_search.results.statistics.simultaneous import LEVEL, HolmStep, holm
+from hinet_search.results.statistics.paired_difference import (
+    Difference,
+    Mark,
+    magnitude,
+    seeds_to_show,
+    with_interval,
+    without_interval,
+)
+from hinet_search.results.statistics.simultaneous import LEVEL, holm
 from hinet_search.results.statistics.welch import (
     SEEDS_FOR_A_CLAIM,
     ArmValues,
     Estimate,
-    difference_of_means,
+    claim,
     estimate,
     lacking,
 )
@@ -71,14 +77,22 @@ class Contrast:
         return self.difference.mark if self.difference is not None else "observation"
 
     @property
+    def mean(self) -> float | None:
+        """The mean gain; None without a difference."""
+        return self.difference.mean if self.difference is not None else None
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the difference has an interval."""
+        return self.difference is not None and self.difference.low is not None
+
+    @property
     def counted(self) -> str:
         """The seeds and users that the interval covers: `5 seeds an arm and 15,803 users`."""
         ours, theirs = self.seeds
-        seeds = (
-            f"{ours} seed{'s' if ours != 1 else ''} an arm"
-            if ours == theirs
-            else f"{ours} and {theirs} seeds"
-        )
+        seeds = f"{ours} and {theirs} seeds"
+        if ours == theirs:
+            seeds = f"{ours} seed{'s' if ours != 1 else ''} an arm"
         return f"{seeds} and {self.units}" if self.units else f"{seeds}; users are not counted"
 
     @property
@@ -105,7 +119,11 @@ def contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
         if (left in candidates or right in candidates) and focus.name not in (left, right)
     ]
     pairs = [(name, sides[focus.name], side) for name, side in sides.items() if name != focus.name]
-    return judged(pairs, _units(focus), other_pairs)
+    finalist = chosen(focus)
+    units = ""
+    if finalist is not None and finalist.summary is not None:
+        units = finalist.summary.resampled.units_in_words
+    return judged(pairs, units, other_pairs)
 
 
 def judged(
@@ -118,26 +136,20 @@ def judged(
     `units` are the users of the resamplings in words. Holm's procedure covers the pairs that can be
     claims, and the `unasked` ones: pairs that would have been compared under another focus.
     """
-    estimates = [
-        estimate(left, right) if left.values and right.values else None for _, left, right in pairs
-    ]
-    lacks = [lacking(left, right) for _, left, right in pairs]
-    others = [estimate(*pair) for pair in unasked if not lacking(*pair)]
-    claimed = [
-        difference
-        for difference, lack in zip(estimates, lacks, strict=True)
-        if difference is not None and not lack
-    ]
-    claimed += [difference for difference in others if difference is not None]
-    steps = iter(holm([difference.p for difference in claimed]))
-    judgements: list[Contrast] = []
-    for (name, left, right), difference, lack in zip(pairs, estimates, lacks, strict=True):
-        if difference is None:
-            judgements.append(_without_interval(name, left, right, lack))
-        elif lack:
-            judgements.append(_observation(name, difference, lack, units))
-        else:
-            judgements.append(_claim(name, difference, next(steps), units, len(claimed)))
+    asked = [claim(left, right) for _, left, right in pairs]
+    others = [claim(left, right) for left, right in unasked]
+    p_values = [estimated.p for estimated in (*asked, *others) if estimated is not None]
+    steps = iter(holm(p_values))
+    judgements = []
+    for (name, left, right), estimated in zip(pairs, asked, strict=True):
+        if estimated is None:
+            judgements.append(_observation(name, left, right, units))
+            continue
+        step = next(steps)
+        contrast = _with_interval(name, estimated, units, level=step.level)
+        judgements.append(
+            replace(contrast, p=estimated.p, p_holm=step.p_holm, family=len(p_values))
+        )
     return tuple(judgements)
 
 
@@ -146,54 +158,34 @@ def arm_values(record: StudyRecord, arm: ArmRecord) -> ArmValues:
     finalist = chosen(arm)
     if finalist is None:
         return ArmValues(())
-    sign = 1.0 if record.maximize else -1.0
-    side = ArmValues(
-        tuple(sign * value for value in headline_by_seed(record, finalist, "test").values()),
-        one_order=record.shared_batches,
-        luck=luck(arm),
-        is_root=objective_named(headline(record.objective)).metric.is_root,
-    )
-    if finalist.summary is None:
-        return side
-    resamplings = finalist.summary.resampled
-    return replace(
-        side,
-        resampled=tuple(sign * value for value in resamplings.headline),
-        num_units=resamplings.num_units,
-        by_rows=resamplings.by_rows,
-    )
+    values = headline_by_seed(record, finalist, "test").values()
+    resampled = finalist.summary.resampled if finalist.summary else None
+    side = signed_values(record, values, resampled)
+    return replace(side, one_order=record.shared_batches, luck=luck(arm))
 
 
-def _units(arm: ArmRecord) -> str:
-    finalist = chosen(arm)
-    if finalist is None or finalist.summary is None:
-        return ""
-    return f"{finalist.summary.resampled.num_units:,} {finalist.summary.resampled.unit}"
-
-
-def _claim(arm: str, difference: Estimate, step: HolmStep, units: str, family: int) -> Contrast:
-    contrast = _with_interval(arm, difference, units, level=step.level)
-    return replace(contrast, p=difference.p, p_holm=step.p_holm, family=family)
-
-
-def _observation(arm: str, difference: Estimate, lack: str, units: str) -> Contrast:
-    """Return an observation with a plain 95 % interval.
+def _observation(arm: str, ours: ArmValues, theirs: ArmValues, units: str) -> Contrast:
+    """Return an observation with a plain 95 % interval, or without one.
 
     Holm's procedure cannot control an error of which parts are missing.
     """
-    return _with_interval(arm, difference, units, level=LEVEL, lack=lack)
+    lacks = lacking(ours, theirs)
+    estimated = estimate(ours, theirs)
+    if estimated is not None:
+        return _with_interval(arm, estimated, units, level=LEVEL, lacks=lacks)
+    seeds = len(ours.values), len(theirs.values)
+    if not min(seeds):
+        return Contrast(arm, None, "no value on test", seeds=seeds)
+    difference = without_interval(ours, theirs, lacks)
+    return Contrast(arm, difference, "one seed has no spread", seeds=seeds)
 
 
 def _with_interval(
-    arm: str, estimated: Estimate, units: str, *, level: float, lack: str = ""
+    arm: str, estimated: Estimate, units: str, *, level: float, lacks: str = ""
 ) -> Contrast:
-    low, high = estimated.interval(level)
-    difference = Difference(
-        estimated.mean, low, high, estimated.deviation, min(estimated.seeds), lack
-    )
     return Contrast(
         arm=arm,
-        difference=difference,
+        difference=with_interval(estimated, level, lacks),
         seed_error=estimated.seed_error,
         user_error=estimated.user_error,
         degrees=estimated.degrees,
@@ -203,28 +195,15 @@ def _with_interval(
     )
 
 
-def _without_interval(arm: str, ours: ArmValues, theirs: ArmValues, lack: str) -> Contrast:
-    seeds = len(ours.values), len(theirs.values)
-    if not min(seeds):
-        return Contrast(arm, None, "no value on test", seeds=seeds)
-    difference = Difference(difference_of_means(ours, theirs), None, None, None, min(seeds), lack)
-    return Contrast(arm, difference, "one seed has no spread", seeds=seeds)
-
-
 def seeds_needed(contrast: Contrast, effect: float = SMALL_EFFECT) -> int | None:
     """Return the seeds per arm that would show `effect`, at least as many as a claim needs.
 
     None if the users' error alone hides the effect, or if the spread is unknown.
     """
-    if (
-        contrast.difference is None
-        or contrast.difference.deviation is None
-        or contrast.user_error is None
-    ):
+    deviation = contrast.difference.deviation if contrast.difference else None
+    if deviation is None or contrast.user_error is None:
         return None
-    needed = seeds_to_show(
-        effect, contrast.difference.deviation, contrast.user_error, contrast.level
-    )
+    needed = seeds_to_show(effect, deviation, contrast.user_error, contrast.level)
     return None if needed is None else max(needed, SEEDS_FOR_A_CLAIM)
 
 
@@ -244,10 +223,9 @@ def resolution(contrast: Contrast, effect: float = SMALL_EFFECT) -> str:
     needed = seeds_needed(contrast, effect)
     seeds = min(contrast.seeds)
     if needed is None:
-        error = f"{contrast.user_error:.4f}".lstrip("0")
         return (
             f"No number of seeds would show a difference of {size}: "
-            f"the error of {contrast.units} alone is {error}."
+            f"the error of {contrast.units} alone is {magnitude(contrast.user_error)}."
         )
     if needed > seeds:
         return (
@@ -264,11 +242,8 @@ def resolution(contrast: Contrast, effect: float = SMALL_EFFECT) -> str:
 
 def claims(among: Sequence[Contrast], mark: Mark) -> list[Contrast]:
     """Return the contrasts with that mark, the largest difference first."""
-    marked = [
-        (abs(contrast.difference.mean), contrast)
-        for contrast in among
-        if contrast.difference is not None and contrast.mark == mark
-    ]
+    known = [(contrast.difference, contrast) for contrast in among if contrast.difference]
+    marked = [(abs(gain.mean), contrast) for gain, contrast in known if gain.mark == mark]
     ordered = sorted(marked, key=lambda pair: pair[0], reverse=True)
     return [contrast for _, contrast in ordered]
 
@@ -281,7 +256,11 @@ def same_size(record: StudyRecord, focus: ArmRecord) -> tuple[ArmRecord, ...]:
     others = [arm for arm in record.arms if arm.name != focus.name]
     built = [arm for arm in others if arm.size_of == focus.name]
     ours = dense_parameters(focus)
-    near = [arm for arm in others if arm not in built and _near(dense_parameters(arm), ours)]
+    near = []
+    for arm in others:
+        theirs = dense_parameters(arm)
+        if ours and theirs and arm not in built and abs(theirs - ours) <= SAME_SIZE * ours:
+            near.append(arm)
     return (*built, *near)
 
 
@@ -289,7 +268,3 @@ def dense_parameters(arm: ArmRecord) -> int | None:
     """Return the parameters of the chosen finalist without embeddings; None without a finalist."""
     finalist = chosen(arm)
     return finalist.runs[0].cost.dense_parameters if finalist else None
-
-
-def _near(theirs: int | None, ours: int | None) -> bool:
-    return bool(ours and theirs) and abs((theirs or 0) - (ours or 0)) <= SAME_SIZE * (ours or 0)

@@ -29,6 +29,11 @@ class CellCount:
     means: tuple[float, float, float] | None = None
 
     @property
+    def name(self) -> tuple[str, str]:
+        """(scenario, task)."""
+        return self.scenario, self.task
+
+    @property
     def needed_for_auc(self) -> str:
         """What the labels of a split need to have for an AUC."""
         return "both classes" if self.means is None else "an amount above 0"
@@ -76,7 +81,7 @@ class DataRecord:
     # Number of inputs in each group that a search can leave out.
     groups: Mapping[str, int] = field(default_factory=dict)
     leaks: tuple[LeakSuspect, ...] | None = None
-    test_rows: RowHashes | None = None  # None in records of versions that did not store it
+    test_rows: RowHashes | None = None
     # Mean amount of the training rows of every task of amounts: what a label of 1 stands for.
     units: Mapping[str, float] = field(default_factory=dict)
     # How fresh statistics and the log are on valid and test, in words; empty without any.

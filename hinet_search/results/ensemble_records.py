@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hinet_search.results.calibration_records import Calibration
-from hinet_search.results.records import CellValue, Resampled
-from hinet_search.results.serving_limits import NO_LIMITS, ServingLimits
+from hinet_search.results.records import NO_LIMITS, CellValue, Resampled, ServingLimits
 
 TEACHER = "teacher"
 ENSEMBLE = "ensemble"

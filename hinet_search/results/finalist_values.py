@@ -3,18 +3,21 @@
 An arm's values are those of its chosen finalist.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
+from statistics import fmean
 from typing import Literal
 
 import numpy as np
 from scipy.special import ndtri
 
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.cells import CellName
 from hinet_search.results.families import BERNOULLI, POISSON
 from hinet_search.results.metrics import Metric, metric_named
 from hinet_search.results.objectives import DEFAULT, metric_of, objective_named
-from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
+from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, Resampled
+from hinet_search.results.statistics.welch import ArmValues
 from hinet_search.results.study_record import StudyRecord
 
 NUM_NODES = 100_000  # of the mean
@@ -36,13 +39,25 @@ def headline(objective: str) -> str:
     return "macro_auc" if objective == DEFAULT else objective
 
 
-def chosen(arm: ArmRecord) -> FinalistRecord | None:
-    """Return the chosen finalist of an arm; None without one, or without runs."""
+def chosen(arm: ArmRecord | None) -> FinalistRecord | None:
+    """Return the chosen finalist of an arm; None without arm, without one, or without runs."""
+    if arm is None:
+        return None
     return next((finalist for finalist in arm.finalists if finalist.chosen and finalist.runs), None)
 
 
-def by_seed(finalist: FinalistRecord, split: Split, value: CellMetric) -> dict[int, float]:
-    """Map each seed to `value` of its cells on that split; seeds without a value are left out."""
+def mean_of(values: Collection[float]) -> float | None:
+    """Return the mean of the values; None if there are none."""
+    return fmean(values) if values else None
+
+
+def by_seed(finalist: FinalistRecord | None, split: Split, value: CellMetric) -> dict[int, float]:
+    """Map each seed to `value` of its cells on that split; seeds without a value are left out.
+
+    The result is empty without a finalist, here and in the functions below.
+    """
+    if finalist is None:
+        return {}
     values: dict[int, float] = {}
     for run in finalist.runs:
         cells = run.valid_cells if split == "valid" else run.test_cells
@@ -53,16 +68,16 @@ def by_seed(finalist: FinalistRecord, split: Split, value: CellMetric) -> dict[i
 
 
 def objective_by_seed(
-    record: StudyRecord, finalist: FinalistRecord, split: Split
+    record: StudyRecord, finalist: FinalistRecord | None, split: Split
 ) -> dict[int, float]:
     """Map each seed to the study's objective; seeds without a value are left out."""
-    if split == "valid":
+    if finalist is not None and split == "valid":
         return {run.seed: run.valid_objective for run in finalist.runs}
     return by_seed(finalist, split, values_by(record.objective))
 
 
 def headline_by_seed(
-    record: StudyRecord, finalist: FinalistRecord, split: Split
+    record: StudyRecord, finalist: FinalistRecord | None, split: Split
 ) -> dict[int, float]:
     """Map each seed to the headline objective; seeds without a value are left out."""
     return by_seed(finalist, split, values_by(headline(record.objective)))
@@ -82,37 +97,56 @@ def values_by(name: str) -> CellMetric:
 
 
 def cell_by_seed(
-    record: StudyRecord, finalist: FinalistRecord, split: Split, cell: tuple[str, str]
+    record: StudyRecord, finalist: FinalistRecord | None, split: Split, cell: tuple[str, str]
 ) -> dict[int, float]:
     """Map each seed to the study's measure in one (scenario, task)."""
-    metric = metric_of(record.objective)
+    return by_seed(finalist, split, metric_in(cell, metric_of(record.objective)))
+
+
+def metric_in(cell: CellName, metric: str) -> CellMetric:
+    """Return a metric of one cell as a function of cells; it gives None without a value."""
 
     def value(cells: Sequence[CellValue]) -> float | None:
-        for candidate in cells:
-            if (candidate.scenario, candidate.task) == cell:
-                return candidate.value(metric)
-        return None
+        return next((each.value(metric) for each in cells if each.name == cell), None)
 
-    return by_seed(finalist, split, value)
+    return value
+
+
+def signed_values(
+    record: StudyRecord,
+    values: Iterable[float],
+    resampled: Resampled | None,
+    cell: int | None = None,
+) -> ArmValues:
+    """Return values by seed and resampling, signed so that larger is better.
+
+    They are of the headline, or of the cell of that number.
+    """
+    drawn: Sequence[float] = ()
+    if resampled is not None:
+        drawn = resampled.headline if cell is None else resampled.cells[cell]
+    return ArmValues(
+        tuple(record.sign * value for value in values),
+        resampled=tuple(record.sign * value for value in drawn),
+        num_units=resampled.num_units if resampled else 0,
+        is_root=measure(record).is_root,
+    )
 
 
 def cells_of(record: StudyRecord) -> tuple[tuple[str, str], ...]:
     """Return all (scenario, task) that the data have, with scenarios in the outer loop."""
-    return tuple((cell.scenario, cell.task) for cell in record.data.cells)
+    return tuple(cell.name for cell in record.data.cells)
 
 
 def best_on_validation(record: StudyRecord, arms: Sequence[ArmRecord]) -> ArmRecord | None:
     """Return the arm whose chosen finalist has the best mean objective on validation."""
-    pairs = [(arm, chosen(arm)) for arm in arms]
-    means = [(_mean_objective(finalist), arm) for arm, finalist in pairs if finalist is not None]
-    if not means:
-        return None
-    pick = max if record.maximize else min
-    return pick(means, key=lambda pair: pair[0])[1]
-
-
-def _mean_objective(finalist: FinalistRecord) -> float:
-    return float(np.mean([run.valid_objective for run in finalist.runs]))
+    means = []
+    for arm in arms:
+        finalist = chosen(arm)
+        if finalist is not None:
+            mean = float(np.mean([run.valid_objective for run in finalist.runs]))
+            means.append((record.sign * mean, arm))
+    return max(means, key=lambda pair: pair[0])[1] if means else None
 
 
 def luck(arm: ArmRecord) -> float:
@@ -130,7 +164,7 @@ def luck(arm: ArmRecord) -> float:
 def is_tested(arm: ArmRecord) -> bool:
     """Whether a seed of the arm's chosen finalist has test values."""
     finalist = chosen(arm)
-    return finalist is not None and any(run.test_cells is not None for run in finalist.runs)
+    return finalist is not None and finalist.is_opened
 
 
 def compared(record: StudyRecord) -> tuple[ArmRecord, ...]:
@@ -153,11 +187,12 @@ def foci(record: StudyRecord) -> tuple[ArmRecord, ...]:
     of the reference, and the reference is the focus once it has a chosen finalist.
     """
     arms = compared(record)
-    reference = tuple(arm for arm in arms if arm.name == record.reference and chosen(arm))
-    if reference and len({arm.model for arm in arms}) == 1:
-        return reference
-    hinets = tuple(arm for arm in arms if arm.model == "hinet" and chosen(arm))
-    return hinets if hinets and any(arm.model != "hinet" for arm in arms) else arms
+    models = {arm.model for arm in arms}
+    with_finalist = [arm for arm in arms if chosen(arm)]
+    preferred = tuple(arm for arm in with_finalist if arm.model == "hinet")
+    if len(models) == 1:
+        preferred = tuple(arm for arm in with_finalist if arm.name == record.reference)
+    return preferred or arms
 
 
 def pair_of(record: StudyRecord) -> tuple[ArmRecord | None, ArmRecord | None]:
@@ -176,12 +211,11 @@ def pair_of(record: StudyRecord) -> tuple[ArmRecord | None, ArmRecord | None]:
 
 def missing(record: StudyRecord, finalist: FinalistRecord | None, cell: tuple[str, str]) -> str:
     """Say why a cell has no value on test."""
-    tested = (
-        [run.test_cells for run in finalist.runs if run.test_cells is not None] if finalist else []
-    )
+    runs = finalist.runs if finalist else ()
+    tested = [run.test_cells for run in runs if run.test_cells is not None]
     if not tested:
         return "not opened on test"
-    reasons = [value.reason for value in tested[0] if (value.scenario, value.task) == cell]
+    reasons = [value.reason for value in tested[0] if value.name == cell]
     if not reasons:
         return "no rows"
     is_amount = cell[1] in record.data.units

@@ -14,7 +14,6 @@ from hinet_search.results.origins import Origins
 from hinet_search.results.records import (
     ArmRecord,
     CellValue,
-    Cost,
     EvaluationRecord,
     FinalistRecord,
     FinalistRun,
@@ -81,11 +80,15 @@ def trials(arms: Sequence[ArmRecord]) -> pl.DataFrame:
 
     A setting that the trial's arm does not draw is null.
     """
-    pairs = [(arm, trial) for arm in arms for trial in arm.trials]
-    origins = {arm.name: Origins(arm) for arm in arms}
-    rows = [_trial_row(arm, trial, origins[arm.name].of(trial)) for arm, trial in pairs]
-    names = dict.fromkeys(parameter.name for arm in arms for parameter in arm.ranges)
-    parameters = [trial.parameters for _, trial in pairs]
+    rows = []
+    parameters = []
+    names: dict[str, None] = {}
+    for arm in arms:
+        names |= dict.fromkeys(searched.name for searched in arm.ranges)
+        origins = Origins(arm)
+        for trial in arm.trials:
+            rows.append(_trial_row(arm, trial, origins.of(trial)))
+            parameters.append(trial.parameters)
     settings = [_setting(name, parameters) for name in names]
     return pl.DataFrame(rows, schema=_TRIAL).hstack(settings)
 
@@ -140,7 +143,7 @@ def _trial_row(arm: ArmRecord, trial: TrialRecord, origin: str) -> Mapping[str, 
         "attempt": trial.attempt,
         "started": _moment(trial.started),
         "finished": _moment(trial.finished),
-        **_costs(trial.cost),
+        **(asdict(trial.cost) if trial.cost else dict.fromkeys(_COST)),
     }
 
 
@@ -199,10 +202,6 @@ def _evaluations_of(
             "train_loss": evaluation.train_loss,
             "seconds": evaluation.seconds,
         }
-
-
-def _costs(cost: Cost | None) -> Mapping[str, Any]:
-    return dict.fromkeys(_COST) if cost is None else asdict(cost)
 
 
 def _moment(text: str) -> datetime | None:

@@ -33,12 +33,16 @@ def objectives_of(record: StudyRecord) -> Objectives:
 
 def finalists_of(record: StudyRecord, objectives: Objectives) -> list[Contender]:
     """Return the finalists of arms and students, best first; values are means over their seeds."""
-    found = [
-        Contender(arm, finalist.trial_number, _values_of(objectives, finalist), finalist)
-        for arm in record.arms_and_students
-        for finalist in arm.finalists
-        if finalist.runs
-    ]
+    found = []
+    for arm in record.arms_and_students:
+        for finalist in arm.finalists:
+            by_run = [
+                objectives.values(run.valid_objective, run.valid_cells, finalist.cost)
+                for run in finalist.runs
+            ]
+            if by_run:
+                means = tuple(fmean(values) for values in zip(*by_run, strict=True))
+                found.append(Contender(arm, finalist.trial_number, means, finalist))
     points = [objectives.signed(contender.values) for contender in found]
     marked = [
         replace(contender, is_on_front=mark)
@@ -47,21 +51,12 @@ def finalists_of(record: StudyRecord, objectives: Objectives) -> list[Contender]
     return sorted(marked, key=lambda contender: objectives.signed(contender.values), reverse=True)
 
 
-def _values_of(objectives: Objectives, finalist: FinalistRecord) -> tuple[float, ...]:
-    by_run = [
-        objectives.values(run.valid_objective, run.valid_cells, finalist.cost)
-        for run in finalist.runs
-    ]
-    return tuple(fmean(values) for values in zip(*by_run, strict=True))
-
-
 def trials_of(record: StudyRecord, objectives: Objectives) -> Iterator[Contender]:
     """Yield the complete trials of arms and students; their values are those of one seed."""
-    sign = 1.0 if objectives.first.maximize else -1.0
     for arm in record.arms_and_students:
         for trial in arm.trials:
             if trial.value is None or not trial.evaluations:
                 continue
-            best = max(trial.evaluations, key=lambda evaluation: sign * evaluation.objective)
+            best = max(trial.evaluations, key=lambda evaluation: record.sign * evaluation.objective)
             values = objectives.values(trial.value, best.cells, trial.cost)
             yield Contender(arm, trial.number, values)

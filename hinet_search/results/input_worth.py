@@ -16,6 +16,7 @@ from hinet_search.results.objectives import Objective
 from hinet_search.results.records import ArmRecord, InputRun, Scalar
 from hinet_search.results.statistics.paired_difference import Difference, gain
 from hinet_search.results.statistics.simultaneous import LEVEL
+from hinet_search.results.study_record import StudyRecord
 
 
 @dataclass(frozen=True)
@@ -70,21 +71,12 @@ def choose_inputs(runs: Sequence[InputRun], objective: str, margin: float) -> In
         return worth(runs, left_out, maximize=measure.maximize, level=level)
 
     known = {group: value for group in groups if (value := worth_of((group,))) is not None}
-    in_order = sorted(known, key=lambda group: -known[group].mean)
-    small = tuple(
-        group
-        for group in in_order
-        if _is_small(known[group], allowed) and _is_complete(runs, (group,))
-    )
+    worths = dict(sorted(known.items(), key=lambda pair: -pair[1].mean))
+    measured = [group for group in worths if _is_complete(runs, (group,))]
+    small = tuple(group for group in measured if _is_small(worths[group], allowed))
     together = worth_of(small) if small and _is_complete(runs, small) else None
-    is_dropped = together is not None and _is_small(together, allowed)
-    return InputChoice(
-        {group: known[group] for group in in_order},
-        allowed,
-        small,
-        together,
-        small if is_dropped else (),
-    )
+    dropped = small if _is_small(together, allowed) else ()
+    return InputChoice(worths, allowed, small, together, dropped)
 
 
 def worth(
@@ -98,9 +90,11 @@ def worth(
     return gain(full, without, maximize=maximize, level=level)
 
 
-def _is_small(value: Difference, margin: float) -> bool:
+def _is_small(value: Difference | None, margin: float) -> bool:
     """Whether a worth is shown to be below the margin, and not shown to be above 0."""
-    return value.high is not None and value.high < margin and value.mark != "better"
+    if value is None or value.high is None:
+        return False
+    return value.high < margin and value.mark != "better"
 
 
 def _is_complete(runs: Sequence[InputRun], left_out: Collection[str]) -> bool:
@@ -133,18 +127,14 @@ def sentence(choice: InputChoice, *, is_followed: bool) -> str:
         highs = [choice.worths[group].high for group in choice.unclear]
         most = max((high for high in highs if high is not None), default=None)
         at_most = "one seed shows nothing" if most is None else f"worth up to {_size(most)}"
-        sentences.append(f"No difference is shown with {_or(choice.unclear)} (kept: {at_most}).")
+        groups = " or ".join(choice.unclear)
+        sentences.append(f"No difference is shown with {groups} (kept: {at_most}).")
     if choice.small:
         fate = _fate(choice, is_followed=is_followed)
         margin = f"{choice.margin:.3g}".lstrip("0") or "0"
-        sentences.append(
-            f"Less than the margin of {margin} is lost without {_or(choice.small)} ({fate})."
-        )
+        groups = " or ".join(choice.small)
+        sentences.append(f"Less than the margin of {margin} is lost without {groups} ({fate}).")
     return " ".join(sentences)
-
-
-def _or(groups: Sequence[str]) -> str:
-    return " or ".join(groups)
 
 
 def _size(value: float) -> str:
@@ -163,3 +153,40 @@ def _fate(choice: InputChoice, *, is_followed: bool) -> str:
     most = choice.together.high
     assert most is not None, "groups with an interval have one together"
     return f"kept: together they may be worth up to {_size(most)}"
+
+
+@dataclass(frozen=True)
+class MeasuredInputs:
+    """The worth of groups of inputs in a study, and the arms that follow the choice.
+
+    `num_seeds` are those with all inputs, `arm` is the one whose default configuration measured.
+    """
+
+    record: StudyRecord
+    choice: InputChoice
+    followers: tuple[ArmRecord, ...]
+    arm: str
+    num_seeds: int
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The groups that arms do without; empty if no arm follows the choice."""
+        return self.choice.dropped if self.followers else ()
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in a sentence."""
+        return sentence(self.choice, is_followed=bool(self.followers))
+
+
+def measured_inputs(record: StudyRecord) -> MeasuredInputs | None:
+    """Return what was measured; None without measurements, or until they are complete."""
+    runs = record.input_runs
+    if not runs:
+        return None
+    choice = choose_inputs(runs, record.objective, record.budget.margin)
+    arms = followers(record.arms, choice, tuple(record.data.groups))
+    has_trials = any(arm.trials_done for arm in record.arms)
+    if not arms and not has_trials:
+        return None
+    return MeasuredInputs(record, choice, arms, runs[0].arm, len(values_by_seed(runs, ())))

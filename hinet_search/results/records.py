@@ -5,12 +5,12 @@ A cell is one (scenario, task). A missing value is None and has a reason in word
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from statistics import median
 from typing import Annotated
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY
 from hinet_search.results.calibration_records import Calibration
-from hinet_search.results.serving_limits import NO_LIMITS, ServingLimits
 
 Scalar = bool | int | float | str | None
 MARGIN = 0.002
@@ -43,6 +43,11 @@ class CellValue:
     mae: float | None = None
     further: Annotated[Mapping[str, float | None], LEFT_OUT_IF_EMPTY] = field(default_factory=dict)
 
+    @property
+    def name(self) -> tuple[str, str]:
+        """(scenario, task)."""
+        return self.scenario, self.task
+
     def value(self, metric: str) -> float | None:
         """Return a metric by its name, None if it was not measured or has no value."""
         value: float | None = self.further.get(metric, getattr(self, metric, None))
@@ -51,10 +56,7 @@ class CellValue:
 
 @dataclass(frozen=True)
 class EvaluationRecord:
-    """One evaluation on validation.
-
-    `step` counts evaluations from 1, `passes` is the position in the training data.
-    """
+    """One evaluation on validation: the `step`-th, after so many `passes` over the rows."""
 
     step: int
     passes: float
@@ -113,7 +115,6 @@ class GateUsage:
 
     `where` names scenario and task. Experts of the same name are one module only if their owners
     are equal. An owner is `scenario/gate`; a part is empty if the expert is shared across it.
-    Without owners (older records) every name is one module.
     """
 
     where: str
@@ -137,10 +138,7 @@ class ExpertSimilarity:
 
 @dataclass(frozen=True)
 class ModelPart:
-    """One part of a model, `depth` levels down, with `count` outputs of `width`.
-
-    A part comes after the part that contains it.
-    """
+    """One part of a model, `depth` levels down, after its whole; `count` outputs of `width`."""
 
     name: str
     kind: str
@@ -152,10 +150,7 @@ class ModelPart:
 
 @dataclass(frozen=True)
 class Insight:
-    """Diagnostics of a trained model: SAN attention, gates, similarities and parts.
-
-    A row of `attention` belongs to the attending scenario, its columns to the attended ones.
-    """
+    """Diagnostics of a trained model; a row of `attention` is that of an attending scenario."""
 
     attention: tuple[tuple[float, ...], ...] | None = None
     gates: tuple[GateUsage, ...] = ()
@@ -184,14 +179,18 @@ class Resampled:
     so the difference of two arms has its spread over users too. `headline` is the measure of the
     verdict. `cells[c]` holds the values of cell c, in the order of a run's cells; it is empty if
     the cell lacks a class in some resampling. Values are weighted by the rows drawn, see
-    statistics/resampling.py; `by_rows` is False in results of earlier versions, which did not.
+    statistics/resampling.py.
     """
 
     unit: str  # "users", or "rows" if the data have no users
     num_units: int
     headline: tuple[float, ...]
     cells: tuple[tuple[float, ...], ...]
-    by_rows: bool = False
+
+    @property
+    def units_in_words(self) -> str:
+        """What a resampling draws: `15,803 users`."""
+        return f"{self.num_units:,} {self.unit}"
 
 
 @dataclass(frozen=True)
@@ -220,10 +219,9 @@ class FinalistSummary:
 
 @dataclass(frozen=True)
 class FinalistRecord:
-    """A configuration retrained with several seeds.
+    """A configuration retrained with several seeds; `chosen` is the best mean on validation.
 
-    `chosen` marks the one with the best mean validation objective. `summary` is set once the
-    finalist was opened on test.
+    `summary` is set once the finalist was opened on test.
     """
 
     trial_number: int
@@ -232,6 +230,11 @@ class FinalistRecord:
     parameters: Mapping[str, Scalar]
     runs: tuple[FinalistRun, ...]
     summary: FinalistSummary | None = None
+
+    @property
+    def is_opened(self) -> bool:
+        """Whether a seed was evaluated on test."""
+        return any(run.test_cells is not None for run in self.runs)
 
     @property
     def cost(self) -> Cost:
@@ -280,10 +283,7 @@ class Start:
 
 @dataclass(frozen=True)
 class ArmRecord:
-    """One model with its search space, trials and finalists.
-
-    `importances` maps parameter names to shares that sum to 1.
-    """
+    """One model with its search space, trials and finalists; `importances` sum to 1."""
 
     name: str
     model: str
@@ -298,9 +298,19 @@ class ArmRecord:
     starts: tuple[Start, ...] = ()
 
     @property
+    def default(self) -> FinalistRecord | None:
+        """Its default configuration as a finalist, if it was retrained."""
+        return next((finalist for finalist in self.finalists if finalist.is_default), None)
+
+    @property
     def trials_done(self) -> int:
         """Number of ended trials that count towards the budget, in any state."""
         return sum(trial.counts and trial.state != "running" for trial in self.trials)
+
+    @property
+    def num_failed(self) -> int:
+        """Number of failed trials."""
+        return sum(trial.state == "failed" for trial in self.trials)
 
     @property
     def is_searched_whole(self) -> bool:
@@ -333,6 +343,46 @@ class InputRun:
 
 
 @dataclass(frozen=True)
+class ServingCost:
+    """What it costs to score a row, and 100 rows at once; None if that was not timed."""
+
+    flops_per_row: int
+    milliseconds_per_100: float | None
+
+
+@dataclass(frozen=True)
+class ServingLimits:
+    """What a shipped model may cost; None sets no limit.
+
+    Milliseconds are those of scoring 100 rows as one request, as measured for finalists.
+    """
+
+    max_ms_per_100_rows: float | None = None
+    max_flops_per_row: float | None = None
+
+    def share(self, cost: Cost | ServingCost) -> float:
+        """Return the larger share that a model takes of the limits; above 1 it does not meet them.
+
+        Infinite if there is a limit on a time that was not measured.
+        """
+        shares = [0.0]
+        if self.max_ms_per_100_rows is not None:
+            milliseconds = cost.milliseconds_per_100
+            shares.append(inf if milliseconds is None else milliseconds / self.max_ms_per_100_rows)
+        if self.max_flops_per_row is not None:
+            shares.append(cost.flops_per_row / self.max_flops_per_row)
+        return max(shares)
+
+    @property
+    def are_set(self) -> bool:
+        """Whether there is any limit."""
+        return self != NO_LIMITS
+
+
+NO_LIMITS = ServingLimits()
+
+
+@dataclass(frozen=True)
 class Budget:
     """Budget of every arm, and the margin of quality that a cheaper arm may lose."""
 
@@ -344,8 +394,7 @@ class Budget:
     seconds: float | None = None  # of the whole study, from which `trials` follow
     # Highest FLOPs per row of a draw, as a multiple of the default HiNet's.
     cost_limit: float | None = None
-    # Largest loss in the measure of the verdict with which a cheaper arm is still recommended.
-    margin: float = MARGIN
+    margin: float = MARGIN  # the largest loss, in the headline, of a cheaper arm
     student_trials: int = 0  # of each student; 0 if the study teaches none
     serving: ServingLimits = NO_LIMITS
     refit: bool = False  # whether what is shipped was trained again on train and validation rows

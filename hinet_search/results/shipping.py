@@ -10,7 +10,7 @@ Serving limits say what may be spent. Whatever meets them is compared, the ensem
 the best is taken (best_model.py); no cheaper one replaces it.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import fmean
@@ -22,11 +22,12 @@ from hinet_search.results.finalist_values import (
     chosen,
     headline,
     headline_by_seed,
+    mean_of,
     objective_by_seed,
     values_by,
 )
-from hinet_search.results.records import ArmRecord, FinalistRecord
-from hinet_search.results.serving_limits import ServingCost
+from hinet_search.results.records import ArmRecord, FinalistRecord, ServingCost
+from hinet_search.results.statistics.paired_difference import magnitude
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.taught_contrasts import gain_of_ensemble
 from hinet_search.results.verdict import Verdict, in_words, title, verdict
@@ -71,13 +72,23 @@ class Shipment:
 
 def shipment(record: StudyRecord, outcome: Verdict) -> Shipment:
     """Return what the study can ship and what to take."""
-    offers = tuple(_offers(record))
+    offers = []
+    for arm in record.arms_and_students:
+        finalist = chosen(arm)
+        if finalist is not None:
+            offers.append(_single(record, arm, finalist))
+    ensemble = record.ensemble(ENSEMBLE)
+    if ensemble is not None:
+        runs = [member.run for member in ensemble.members]
+        test = values_by(headline(record.objective))(ensemble.test_cells or ())
+        offers.append(_average(record, ENSEMBLE, runs, ensemble.honest_value, test))
     if record.budget.serving.are_set:
         name, why = _within_limits(record, outcome, offers)
     else:
         model, why = single_model(record, outcome)
         name = model.name if model else None
-    return Shipment(offers, next((offer for offer in offers if offer.name == name), None), why)
+    taken = next((offer for offer in offers if offer.name == name), None)
+    return Shipment(tuple(offers), taken, why)
 
 
 def ensembles_by_size(record: StudyRecord) -> tuple[Offer, ...]:
@@ -96,7 +107,11 @@ def ensembles_by_size(record: StudyRecord) -> tuple[Offer, ...]:
 
 def serving_cost(record: StudyRecord, runs: Sequence[RunKey]) -> ServingCost:
     """Return what all runs together cost."""
-    costs = [_finalist(record, run).cost for run in runs]
+    finalists = {}
+    for arm in record.arms_and_students:
+        for finalist in arm.finalists:
+            finalists[arm.name, finalist.trial_number] = finalist
+    costs = [finalists[run.arm, run.trial_number].cost for run in runs]
     times = [cost.milliseconds_per_100 for cost in costs]
     known = [time for time in times if time is not None]
     return ServingCost(
@@ -105,26 +120,14 @@ def serving_cost(record: StudyRecord, runs: Sequence[RunKey]) -> ServingCost:
     )
 
 
-def _offers(record: StudyRecord) -> Iterable[Offer]:
-    for arm in record.arms_and_students:
-        finalist = chosen(arm)
-        if finalist is not None:
-            yield _single(record, arm, finalist)
-    ensemble = record.ensemble(ENSEMBLE)
-    if ensemble is not None:
-        runs = [member.run for member in ensemble.members]
-        test = values_by(headline(record.objective))(ensemble.test_cells or ())
-        yield _average(record, ENSEMBLE, runs, ensemble.honest_value, test)
-
-
 def _single(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -> Offer:
     """Return the offer of an arm or student."""
-    on_test = list(headline_by_seed(record, finalist, "test").values())
+    on_test = headline_by_seed(record, finalist, "test").values()
     return Offer(
         arm.name,
         "student" if arm.student_of else "arm",
         fmean(objective_by_seed(record, finalist, "valid").values()),
-        fmean(on_test) if on_test else None,
+        mean_of(on_test),
         finalist.cost.milliseconds_per_100,
         finalist.cost.flops_per_row,
         record.budget.serving.share(finalist.cost),
@@ -147,16 +150,6 @@ def _average(
     )
 
 
-def _finalist(record: StudyRecord, run: RunKey) -> FinalistRecord:
-    return next(
-        finalist
-        for arm in record.arms_and_students
-        if arm.name == run.arm
-        for finalist in arm.finalists
-        if finalist.trial_number == run.trial_number
-    )
-
-
 def _within_limits(
     record: StudyRecord, outcome: Verdict, offers: Sequence[Offer]
 ) -> tuple[str | None, str]:
@@ -164,29 +157,23 @@ def _within_limits(
 
     Models are judged among themselves: one that cannot be served rules out none.
     """
-    meeting = [offer for offer in offers if offer.meets_limits]
+    meeting = {offer.name: offer for offer in offers if offer.meets_limits}
     if not meeting:
         return None, _nearest(record, offers)
-    names = {offer.name for offer in meeting}
-    among = replace(
-        record, arms=_named(record.arms, names), students=_named(record.students, names)
-    )
-    if len(among.arms) < len(record.arms):
+    arms = tuple(arm for arm in record.arms if arm.name in meeting)
+    students = tuple(student for student in record.students if student.name in meeting)
+    among = replace(record, arms=arms, students=students)
+    if len(arms) < len(record.arms):
         outcome = verdict(among)
-    ensemble = next((offer for offer in meeting if offer.kind == "ensemble"), None)
-    best = best_model(among, outcome, besides=1 if ensemble else 0)
+    best = best_model(among, outcome, besides=int(ENSEMBLE in meeting))
     if best is None:
         return None, NOTHING_TESTED
-    count = f"{len(meeting)} of {len(offers)}" if len(meeting) < len(offers) else "all"
     name = best.model.name
     why = best.why
-    if ensemble is not None:
-        name, why = _ensemble_or(record, best, ensemble)
+    if ENSEMBLE in meeting:
+        name, why = _ensemble_or(record, best, meeting[ENSEMBLE])
+    count = f"{len(meeting)} of {len(offers)}" if len(meeting) < len(offers) else "all"
     return name, f"the best within the serving limits, which {count} meet ({why})"
-
-
-def _named(models: Sequence[ArmRecord], names: Collection[str]) -> tuple[ArmRecord, ...]:
-    return tuple(model for model in models if model.name in names)
 
 
 def _ensemble_or(record: StudyRecord, best: Best, offer: Offer) -> tuple[str, str]:
@@ -198,38 +185,33 @@ def _ensemble_or(record: StudyRecord, best: Best, offer: Offer) -> tuple[str, st
     """
     ensemble = record.ensemble(ENSEMBLE)
     assert ensemble is not None, "it is offered"
-    sign = 1.0 if record.maximize else -1.0
-    ahead = sign * (offer.valid - valid_value(record, best.model))
-    if ahead <= 0:
+    size = record.sign * (offer.valid - valid_value(record, best.model))
+    if size <= 0:
         return best.model.name, best.why
+    ahead = f"{magnitude(size)} ahead of {title(best.model.name)} on validation"
     gains = [gain_of_ensemble(record, ensemble, each) for each in best.references]
-    size = f"{ahead:.4f}".lstrip("0")
-    if all(gain is not None and gain.mean > 0 and gain.p < best.level for gain in gains):
+    if all(gain and gain.mean > 0 and gain.p < best.level for gain in gains):
         over = in_words([title(each.name) for each in best.references])
-        return offer.name, (
-            f"{size} ahead of {title(best.model.name)} on validation, "
-            f"and shown to be better than {over} on test"
-        )
+        return offer.name, f"{ahead}, and shown to be better than {over} on test"
     if None in gains and not _is_behind_on_test(record, offer, best):
-        return offer.name, (
-            f"{size} ahead of {title(best.model.name)} on validation, and not behind on test, "
-            "where too few seeds or no users show more"
-        )
+        reason = "where too few seeds or no users show more"
+        return offer.name, f"{ahead}, and not behind on test, {reason}"
     return best.model.name, (
-        f"{best.why}; {title(ENSEMBLE)} is {size} ahead of it on validation, but costs as much as "
-        f"{offer.members} models and is not shown to be better on test"
+        f"{best.why}; {title(ENSEMBLE)} is {magnitude(size)} ahead of it on validation, but costs "
+        f"as much as {offer.members} models and is not shown to be better on test"
     )
 
 
 def _is_behind_on_test(record: StudyRecord, offer: Offer, best: Best) -> bool:
     """Whether the ensemble has a worse value on test than the best model or the best arm."""
-    finalists = [(each, chosen(each)) for each in best.references]
-    singles = [_single(record, arm, finalist) for arm, finalist in finalists if finalist]
-    sign = 1.0 if record.maximize else -1.0
-    return any(
-        offer.test is None or (single.test is not None and sign * (offer.test - single.test) < 0)
-        for single in singles
-    )
+    for model in best.references:
+        finalist = chosen(model)
+        single = _single(record, model, finalist) if finalist else None
+        if offer.test is None:
+            return True
+        if single and single.test is not None and record.sign * (offer.test - single.test) < 0:
+            return True
+    return False
 
 
 def _nearest(record: StudyRecord, offers: Sequence[Offer]) -> str:

@@ -9,7 +9,7 @@ from hinet_search.common import notebook, plugins
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.records import ArmRecord, Budget, FinalistRecord, InputRun
+from hinet_search.results.records import ArmRecord, Budget, InputRun
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,6 +54,11 @@ class StudyRecord:
     ensembles: tuple[EnsembleRecord, ...] = ()
     other_objectives: tuple[str, ...] = ()  # after the first, which trials and verdict go by
     input_runs: tuple[InputRun, ...] = ()  # trainings that measured what groups of inputs are worth
+
+    @property
+    def sign(self) -> int:
+        """1 if larger values of the objective are better, else -1."""
+        return 1 if self.maximize else -1
 
     @property
     def arms_and_students(self) -> tuple[ArmRecord, ...]:
@@ -138,19 +143,16 @@ class StudyRecord:
 
     def _html_row(self, arm: ArmRecord) -> str:
         values = [trial.value for trial in arm.trials if trial.value is not None]
-        best = (max if self.maximize else min)(values, default=None)
-        failed = sum(trial.state == "failed" for trial in arm.trials)
-        seeds_on_test = [_seeds_on_test(finalist) for finalist in arm.finalists]
+        best = max(values, key=lambda value: self.sign * value, default=None)
+        seeds_on_test = [
+            sum(run.test_cells is not None for run in finalist.runs) for finalist in arm.finalists
+        ]
         cells = (
             arm.name,
             arm.model,
             f"{arm.trials_done}/{self.budget_of(arm)}",
-            str(failed),
+            str(arm.num_failed),
             "" if best is None else f"{best:.4f}",
             str(max(seeds_on_test, default=0)),
         )
         return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
-
-
-def _seeds_on_test(finalist: FinalistRecord) -> int:
-    return sum(run.test_cells is not None for run in finalist.runs)

@@ -5,15 +5,11 @@ covers the students alone. An ensemble has no seeds: its interval is over users 
 always an observation.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
-
 from hinet_search.results.contrasts import Contrast, arm_values, judged
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.finalist_values import chosen, headline, values_by
-from hinet_search.results.objectives import objective_named
+from hinet_search.results.finalist_values import chosen, headline, signed_values, values_by
 from hinet_search.results.records import ArmRecord
-from hinet_search.results.statistics.paired_difference import Difference
+from hinet_search.results.statistics.paired_difference import Difference, without_interval
 from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.results.statistics.welch import (
     ArmValues,
@@ -39,24 +35,13 @@ def student_contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
 
     Here `arm` of a contrast names the student. Students without a value on test are left out.
     """
-    return _judged_students(record, lambda student: untaught(record, student))
-
-
-def students_against(record: StudyRecord, arm: ArmRecord) -> tuple[Contrast, ...]:
-    """Return the gain of every student over one arm, as over its own."""
-    return _judged_students(record, lambda _: arm)
-
-
-def _judged_students(
-    record: StudyRecord, compared_with: Callable[[ArmRecord], ArmRecord | None]
-) -> tuple[Contrast, ...]:
-    pairs = [(student, compared_with(student)) for student in record.students]
-    sides = [
-        (student.name, arm_values(record, student), arm_values(record, arm))
-        for student, arm in pairs
-        if arm is not None
-    ]
-    return judged([side for side in sides if side[1].values], _units(record))
+    pairs = []
+    for student in record.students:
+        arm = untaught(record, student)
+        ours = arm_values(record, student)
+        if arm is not None and ours.values:
+            pairs.append((student.name, ours, arm_values(record, arm)))
+    return judged(pairs, _units(record))
 
 
 def ensemble_contrast(
@@ -71,13 +56,12 @@ def ensemble_contrast(
     theirs = arm_values(record, arm)
     if not ours.values or not theirs.values:
         return None
-    mean = difference_of_means(ours, theirs)
     seeds = (1, len(theirs.values))
     errors = errors_of_users(ours, theirs)
     if errors is None:
         lacks = "users not counted"
-        difference = Difference(mean, None, None, None, 1, lacks)
-        return Contrast(arm.name, difference, lacks, seeds=seeds)
+        return Contrast(arm.name, without_interval(ours, theirs, lacks), lacks, seeds=seeds)
+    mean = difference_of_means(ours, theirs)
     reach = errors.reach(LEVEL)
     return Contrast(
         arm.name,
@@ -108,23 +92,13 @@ def _ensemble_values(record: StudyRecord, ensemble: EnsembleRecord) -> ArmValues
     value = values_by(headline(record.objective))(ensemble.test_cells or ())
     if value is None:
         return ArmValues(())
-    sign = 1.0 if record.maximize else -1.0
-    objective = objective_named(headline(record.objective))
-    side = ArmValues((sign * value,), is_root=objective.metric.is_root)
-    if ensemble.resampled is None:
-        return side
-    resampled = tuple(sign * drawn for drawn in ensemble.resampled.headline)
-    return replace(
-        side,
-        resampled=resampled,
-        num_units=ensemble.resampled.num_units,
-        by_rows=ensemble.resampled.by_rows,
-    )
+    return signed_values(record, [value], ensemble.resampled)
 
 
 def _units(record: StudyRecord) -> str:
     """Return the resampled users in words; empty without resamplings."""
-    finalists = [chosen(arm) for arm in (*record.students, *record.arms)]
-    summaries = [each.summary for each in finalists if each is not None]
-    drawn = next((each.resampled for each in summaries if each is not None), None)
-    return f"{drawn.num_units:,} {drawn.unit}" if drawn else ""
+    for arm in (*record.students, *record.arms):
+        finalist = chosen(arm)
+        if finalist is not None and finalist.summary is not None:
+            return finalist.summary.resampled.units_in_words
+    return ""

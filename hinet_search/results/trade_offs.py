@@ -78,7 +78,14 @@ class Objectives:
         self, value: float, cells: Sequence[CellValue], cost: Cost | None
     ) -> tuple[float, ...]:
         """Return the value of every objective; NaN for a cost or cells that are not known."""
-        return (value, *(_value(name, cells, cost) for name in self.others))
+        values = [value]
+        for name in self.others:
+            if name not in COSTS:
+                values.append(Objective(name)(cells) if cells else math.nan)
+                continue
+            known = None if cost is None else COSTS[name].of(cost)
+            values.append(math.nan if known is None else float(known))
+        return tuple(values)
 
     def point(self, value: float, cells: Sequence[CellValue], cost: Cost | None) -> Point:
         """Return the values, signed."""
@@ -88,13 +95,6 @@ class Objectives:
         """Return these values so that larger is better."""
         signs = (1.0 if maximize else -1.0 for maximize in self.directions)
         return tuple(sign * value for sign, value in zip(signs, values, strict=True))
-
-
-def _value(name: str, cells: Sequence[CellValue], cost: Cost | None) -> float:
-    if name not in COSTS:
-        return Objective(name)(cells) if cells else math.nan
-    value = None if cost is None else COSTS[name].of(cost)
-    return math.nan if value is None else float(value)
 
 
 def beats(left: Point, right: Point) -> bool:
@@ -122,7 +122,11 @@ def spread(points: Sequence[Point], count: int) -> list[int]:
     if not points:
         return []
     middle = [median(values) for values in zip(*points, strict=True)]
-    sizes = [_size(point, middle) for point in points]
+    sizes = []
+    for point in points:
+        # The sides of the box between the median and a point; no box if it is worse there.
+        sides = tuple(value - origin for value, origin in zip(point, middle, strict=True))
+        sizes.append(sides if min(sides) > 0 else (0.0,) * len(sides))
     best_first = sorted(range(len(points)), key=lambda index: points[index][0], reverse=True)
     taken = best_first[:1]
     while len(taken) < min(count, len(points)):
@@ -130,12 +134,6 @@ def spread(points: Sequence[Point], count: int) -> list[int]:
         left = [index for index in best_first if index not in taken]
         taken.append(max(left, key=lambda index: volume([*covered, sizes[index]])))
     return taken
-
-
-def _size(point: Point, middle: Sequence[float]) -> Point:
-    """Return the sides of the box between the median and a point; no box if it is worse there."""
-    sides = tuple(value - origin for value, origin in zip(point, middle, strict=True))
-    return sides if min(sides) > 0 else (0.0,) * len(sides)
 
 
 def volume(boxes: Sequence[Point]) -> float:

@@ -3,7 +3,7 @@
 Validation decides which arms are compared (`focus`, `rival`); test decides the outcome.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,7 +18,7 @@ from hinet_search.results.finalist_values import (
     pair_of,
 )
 from hinet_search.results.records import TAUGHT, ArmRecord
-from hinet_search.results.statistics.paired_difference import Difference, Mark
+from hinet_search.results.statistics.paired_difference import Difference, Mark, magnitude
 from hinet_search.results.study_record import StudyRecord
 
 NAMED = 3  # more arms than these are counted, not named
@@ -92,13 +92,13 @@ def _comparable(record: StudyRecord) -> tuple[ArmRecord, ...]:
 
     Once a study is done, arms short of trials are left out, unless the focus is one of them.
     """
-    arms, (focus, _) = compared(record), pair_of(record)
+    arms = compared(record)
+    focus = pair_of(record)[0]
     short = _short_of_trials(arms)
     enough = tuple(arm for arm in arms if arm.name not in short)
-    may_leave_out = (
-        record.state == "done" and len(enough) > 1 and focus is not None and focus.name not in short
-    )
-    return enough if may_leave_out else arms
+    if record.state != "done" or focus is None or focus.name in short or len(enough) < 2:
+        return arms
+    return enough
 
 
 def _left_out(record: StudyRecord, arms: Sequence[ArmRecord]) -> str:
@@ -107,23 +107,21 @@ def _left_out(record: StudyRecord, arms: Sequence[ArmRecord]) -> str:
     short = _short_of_trials(compared(record))
     by_reason: dict[str, list[str]] = {}
     for arm in record.arms:
-        if arm.name not in names:
-            by_reason.setdefault(_what_is_missing(arm, short), []).append(title(arm.name))
+        if arm.name in names:
+            continue
+        reason = short.get(arm.name, "not opened on test")
+        if {trial.state for trial in arm.trials if trial.counts} == {"failed"}:
+            reason = "all trials failed"
+        elif chosen(arm) is None:
+            reason = "no finalist"
+        by_reason.setdefault(reason, []).append(title(arm.name))
     named = [f"{in_words(titles)} ({reason})" for reason, titles in by_reason.items()]
     return f" Left out: {', '.join(named)}." if named else ""
 
 
-def _what_is_missing(arm: ArmRecord, short: Mapping[str, str]) -> str:
-    states = {trial.state for trial in arm.trials if trial.counts}
-    if states == {"failed"}:
-        return "all trials failed"
-    if chosen(arm) is None:
-        return "no finalist"
-    return short.get(arm.name, "not opened on test")
-
-
 def _judge(record: StudyRecord) -> Verdict:
-    best, (focus, rival) = best_on_validation(record, record.arms), pair_of(record)
+    best = best_on_validation(record, record.arms)
+    focus, rival = pair_of(record)
     open_question = Verdict(
         "undecided",
         _blocker(record),
@@ -133,43 +131,22 @@ def _judge(record: StudyRecord) -> Verdict:
     )
     if open_question.sentence:
         return open_question
-    unequal = _unequal(record)
-    if unequal:
-        return replace(open_question, status="incomparable", sentence=unequal)
     assert focus is not None, "a study without blockers has two arms with finalists"
     assert rival is not None, "a study without blockers has two arms with finalists"
-    return _decided(record, focus, rival, open_question)
-
-
-def _decided(
-    record: StudyRecord, focus: ArmRecord, rival: ArmRecord, open_question: Verdict
-) -> Verdict:
-    if not _seeds_on_test(record, focus) & _seeds_on_test(record, rival):
-        sentence = (
-            f"Not comparable: {title(focus.name)} and {title(rival.name)} "
-            "share no seed with a test value."
-        )
-        return replace(open_question, status="incomparable", sentence=sentence)
+    incomparable = _incomparable(record, focus, rival)
+    if incomparable:
+        return replace(open_question, status="incomparable", sentence=incomparable)
     all_contrasts = contrasts(record)
-    difference = next(
-        contrast.difference for contrast in all_contrasts if contrast.arm == rival.name
-    )
+    difference = next(each.difference for each in all_contrasts if each.arm == rival.name)
     assert difference is not None, "two arms with a common seed have values"
-    cells = cell_gains(record, focus, rival)
     outcome = replace(
         open_question,
         status=difference.mark,
         difference=difference,
-        cells=cells,
+        cells=cell_gains(record, focus, rival),
         contrasts=all_contrasts,
     )
     return replace(outcome, sentence=_sentence(outcome, difference))
-
-
-def _seeds_on_test(record: StudyRecord, arm: ArmRecord) -> set[int]:
-    """Return the seeds of the arm's chosen finalist that have a headline value on test."""
-    finalist = chosen(arm)
-    return set(headline_by_seed(record, finalist, "test")) if finalist else set()
 
 
 def _blocker(record: StudyRecord) -> str:
@@ -182,29 +159,43 @@ def _blocker(record: StudyRecord) -> str:
     planned = sum(map(record.budget_of, record.arms))
     if record.state != "done" and done < planned:
         return f"Not decided yet: {done} of {planned} trial{'s' if planned > 1 else ''}."
+    return _waiting(record)
+
+
+def _waiting(record: StudyRecord) -> str:
+    """Name the arms without a chosen finalist, else those not opened on test; empty without any."""
+    missing = "no finalists"
     waiting = [arm for arm in record.arms if chosen(arm) is None]
-    if waiting:
-        have_finalists = any(arm.finalists for arm in waiting)
-        missing = "no finalist is chosen" if have_finalists else "no finalists"
-        names = [title(arm.name) for arm in waiting]
-        return f"Not decided yet: {missing}{_for_arms(names, record)}."
-    closed = [title(arm.name) for arm in record.arms if not is_tested(arm)]
-    return f"Not decided yet: test is not opened{_for_arms(closed, record)}." if closed else ""
+    if any(arm.finalists for arm in waiting):
+        missing = "no finalist is chosen"
+    if not waiting:
+        missing = "test is not opened"
+        waiting = [arm for arm in record.arms if not is_tested(arm)]
+    if len(waiting) < len(record.arms):
+        missing += f" for {_titles(waiting)}"
+    return f"Not decided yet: {missing}." if waiting else ""
 
 
-def _for_arms(names: Sequence[str], record: StudyRecord) -> str:
-    """Name the arms; empty if they are all arms of the study."""
-    return "" if len(names) == len(record.arms) else f" for {in_words(names)}"
+def _titles(arms: Iterable[ArmRecord]) -> str:
+    return in_words([title(arm.name) for arm in arms])
 
 
-def _unequal(record: StudyRecord) -> str:
-    """Name the arm with the fewest trials if they are too few to compare it; else empty."""
+def _incomparable(record: StudyRecord, focus: ArmRecord, rival: ArmRecord) -> str:
+    """Say why the arms cannot be compared, by trials or seeds; empty if they can."""
     short = _short_of_trials(record.arms)
-    arms = [arm for arm in record.arms if arm.name in short]
-    if not arms:
+    if short:
+        arms = [arm for arm in record.arms if arm.name in short]
+        fewest = min(arms, key=lambda arm: (arm.trials_done, title(arm.name)))
+        return f"Not comparable: {title(fewest.name)} had {short[fewest.name]}."
+    if _seeds_on_test(record, focus) & _seeds_on_test(record, rival):
         return ""
-    fewest = min(arms, key=lambda arm: (arm.trials_done, title(arm.name)))
-    return f"Not comparable: {title(fewest.name)} had {short[fewest.name]}."
+    pair = f"{title(focus.name)} and {title(rival.name)}"
+    return f"Not comparable: {pair} share no seed with a test value."
+
+
+def _seeds_on_test(record: StudyRecord, arm: ArmRecord) -> set[int]:
+    """Return the seeds of the arm's chosen finalist that have a headline value on test."""
+    return set(headline_by_seed(record, chosen(arm), "test"))
 
 
 def _short_of_trials(arms: Sequence[ArmRecord]) -> dict[str, str]:
@@ -222,76 +213,83 @@ def _short_of_trials(arms: Sequence[ArmRecord]) -> dict[str, str]:
 
 def _sentence(outcome: Verdict, difference: Difference) -> str:
     focus = title(outcome.focus or "")
-    rival = title(outcome.rival or "")
-    ahead = [
-        contrast for contrast in claims(outcome.contrasts, "worse") if contrast.arm != outcome.rival
-    ]
-    unclaimed = _unclaimed(outcome, difference.lacks)
+    ahead = _ahead(outcome)
+    remarks = f" Ahead of {focus} on test: {ahead}." if ahead else ""
+    remarks += _unclaimed(outcome, difference.lacks)
     if outcome.status == "better":
-        return f"{_better(outcome, difference, ahead)}{unclaimed}"
-    also_ahead = _also_ahead(focus, ahead)
+        return f"{_better(outcome, difference, is_behind=bool(ahead))}{remarks}"
     if outcome.status == "worse":
-        return f"{_lost(outcome, difference, focus, rival)}{also_ahead}{unclaimed}"
-    beaten = _beaten(outcome, focus)
+        return f"{_worse(outcome, difference)}{remarks}"
+    beaten = in_words([title(contrast.arm) for contrast in claims(outcome.contrasts, "better")])
+    if beaten:
+        remarks = f" {focus} is better than {beaten}.{remarks}"
+    rival = title(outcome.rival or "")
     if outcome.status == "observation":
-        return f"{_observation(difference, focus, rival)}{beaten}{also_ahead}{unclaimed}"
-    chances = (contrast.chance for contrast in outcome.contrasts if contrast.arm == outcome.rival)
-    return (
-        f"No clear winner: {focus} and {rival} differ by less than {next(chances)} do."
-        f"{beaten}{also_ahead}{unclaimed}"
-    )
+        return f"{_observation(difference, focus, rival)}{remarks}"
+    chance = next(each.chance for each in outcome.contrasts if each.arm == outcome.rival)
+    return f"No clear winner: {focus} and {rival} differ by less than {chance} do.{remarks}"
 
 
-def _observation(difference: Difference, focus: str, rival: str) -> str:
-    """Describe an observation: something is lacking, so nothing is claimed."""
-    if difference.low is not None and difference.direction == "unclear":
-        return (
-            f"No clear winner between {focus} and {rival}: "
-            f"an observation, not a claim ({difference.lacks})."
-        )
-    side = "ahead of" if difference.mean > 0 else "behind"
-    return (
-        f"{focus} is {side} {rival} by {magnitude(difference)}: "
-        f"an observation, not a claim ({difference.lacks})."
-    )
+def _ahead(outcome: Verdict) -> str:
+    """Name the arms other than the rival that are better than the focus."""
+    others = [each for each in claims(outcome.contrasts, "worse") if each.arm != outcome.rival]
+    gains = [(title(each.arm), each.difference) for each in others]
+    return in_words([f"{name} by {magnitude(gain.mean)}" for name, gain in gains if gain])
 
 
-def _beaten(outcome: Verdict, focus: str) -> str:
-    """Name the arms that the focus is better than."""
-    behind = in_words([title(contrast.arm) for contrast in claims(outcome.contrasts, "better")])
-    return f" {focus} is better than {behind}." if behind else ""
-
-
-def _lost(outcome: Verdict, difference: Difference, focus: str, rival: str) -> str:
-    """Say that the focus is worse; the rival wins if no other arm is further ahead."""
-    others = [
-        contrast.difference for contrast in outcome.contrasts if contrast.difference is not None
-    ]
-    size = magnitude(difference)
-    if all(other.mean >= difference.mean for other in others):
+def _worse(outcome: Verdict, difference: Difference) -> str:
+    """Say that the focus is worse than its rival, which wins if no other arm is further ahead."""
+    focus = title(outcome.focus or "")
+    rival = title(outcome.rival or "")
+    size = magnitude(difference.mean)
+    known = [contrast.difference for contrast in outcome.contrasts if contrast.difference]
+    if all(other.mean >= difference.mean for other in known):
         return f"{rival} wins. {focus} is worse by {size}."
     return f"{focus} is worse than {rival} by {size}."
 
 
-def _better(outcome: Verdict, difference: Difference, ahead: Sequence[Contrast]) -> str:
-    """Say that the focus is better than its rival; it wins if it is better than every other arm."""
+def _observation(difference: Difference, focus: str, rival: str) -> str:
+    """Describe an observation: something is lacking, so nothing is claimed."""
+    caveat = f"an observation, not a claim ({difference.lacks})."
+    if difference.low is not None and difference.direction == "unclear":
+        return f"No clear winner between {focus} and {rival}: {caveat}"
+    side = "ahead of" if difference.mean > 0 else "behind"
+    return f"{focus} is {side} {rival} by {magnitude(difference.mean)}: {caveat}"
+
+
+def _better(outcome: Verdict, difference: Difference, *, is_behind: bool) -> str:
+    """Say that the focus is better than its rival; it wins if it is better than every other arm.
+
+    It `is_behind` if another arm is better.
+    """
     focus = title(outcome.focus or "")
-    rival = title(outcome.rival or "")
-    size = magnitude(difference)
-    if ahead:
-        also_ahead = _also_ahead(focus, ahead)
-        return f"{focus} is better than {rival} by {size}, but does not win.{also_ahead}"
-    better = in_words([title(contrast.arm) for contrast in claims(outcome.contrasts, "better")])
+    if is_behind:
+        over = f"{title(outcome.rival or '')} by {magnitude(difference.mean)}"
+        return f"{focus} is better than {over}, but does not win."
+    beaten = in_words([title(contrast.arm) for contrast in claims(outcome.contrasts, "better")])
     unclear = [title(contrast.arm) for contrast in outcome.contrasts if contrast.mark == "unclear"]
     if unclear:
         others = in_words(unclear) if len(unclear) <= NAMED else f"{len(unclear)} other arms"
         return (
-            f"No clear winner: {focus} is better than {better}, "
+            f"No clear winner: {focus} is better than {beaten}, "
             f"but not significantly different from {others}."
         )
     if any(contrast.mark == "observation" for contrast in outcome.contrasts):
-        return f"{focus} is better than {better}."
-    return _won(outcome, focus, rival, size)
+        return f"{focus} is better than {beaten}."
+    return _won(outcome, difference)
+
+
+def _won(outcome: Verdict, difference: Difference) -> str:
+    focus = title(outcome.focus or "")
+    better = outcome.count("better")
+    worse = outcome.count("worse")
+    decided = len(outcome.cells)
+    if not better and not worse:
+        over = f"{title(outcome.rival or '')} by {magnitude(difference.mean)}"
+        return f"{focus} wins over {over}, though no single cell is decided."
+    if not worse:
+        return f"{focus} wins in every cell that could be decided, {better} of {decided}."
+    return f"{focus} wins. It is better in {better} of {decided} cells and worse in {worse}."
 
 
 def _unclaimed(outcome: Verdict, known_lack: str) -> str:
@@ -303,32 +301,6 @@ def _unclaimed(outcome: Verdict, known_lack: str) -> str:
     return "".join(
         f" No claim about {in_words(names)} ({lacks})." for lacks, names in by_reason.items()
     )
-
-
-def _won(outcome: Verdict, focus: str, rival: str, size: str) -> str:
-    better = outcome.count("better")
-    worse = outcome.count("worse")
-    decided = len(outcome.cells)
-    if not better and not worse:
-        return f"{focus} wins over {rival} by {size}, though no single cell is decided."
-    if not worse:
-        return f"{focus} wins in every cell that could be decided, {better} of {decided}."
-    return f"{focus} wins. It is better in {better} of {decided} cells and worse in {worse}."
-
-
-def _also_ahead(focus: str, ahead: Sequence[Contrast]) -> str:
-    """Name the other arms that are better than the focus."""
-    named = [
-        f"{title(contrast.arm)} by {magnitude(contrast.difference)}"
-        for contrast in ahead
-        if contrast.difference is not None
-    ]
-    return f" Ahead of {focus} on test: {in_words(named)}." if named else ""
-
-
-def magnitude(difference: Difference) -> str:
-    """Format the absolute value of a difference: `.0043`."""
-    return f"{abs(difference.mean):.4f}".lstrip("0")
 
 
 def in_words(names: Sequence[str]) -> str:

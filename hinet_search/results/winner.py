@@ -9,15 +9,13 @@ little as the cheapest, the best on validation is taken.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 
 from hinet_search.results.best_model import Best, best_model, gain_of, percent
 from hinet_search.results.contrasts import arm_values
-from hinet_search.results.finalist_values import best_on_validation
+from hinet_search.results.finalist_values import best_on_validation, mean_of
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import ArmRecord
-from hinet_search.results.serving_costs import ServingCosts
-from hinet_search.results.statistics.paired_difference import seeds_to_show
+from hinet_search.results.statistics.paired_difference import magnitude, seeds_to_show
 from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.results.statistics.welch import Estimate
 from hinet_search.results.study_record import StudyRecord
@@ -79,20 +77,20 @@ def single_model(record: StudyRecord, outcome: Verdict) -> tuple[ArmRecord | Non
         return None, NOTHING_TESTED
     if not outcome.contrasts and not record.students:
         return best.model, best.why
-    margin = margin_of(record, best.model)
+    # In units of the headline, whose value on test is the best one's.
+    reached = mean_of(arm_values(record, best.model).values) or 0.0
+    margin = objective_named(record.objective).margin_at(record.budget.margin, reached)
     cheaper = cheaper_than(record, outcome, best)
-    taken = _best_of_cheapest(record, best.costs, cheaper, margin)
-    if taken is not None:
-        return taken.model, _within_margin_in_words(taken, best, margin)
+    within = {each.model.name: each for each in cheaper if each.is_within(margin)}
+    if within:
+        # Of those that cost nearly the least, the best on validation.
+        cheapest = min(within.values(), key=lambda each: each.share).model
+        models = [each.model for each in within.values()]
+        alike = [model for model in models if not best.costs.is_cheaper(cheapest, than=model)]
+        taken = best_on_validation(record, alike) or cheapest
+        return taken, _within_margin_in_words(within[taken.name], best, margin)
     remarks = f"{_ahead_on_test(record, best, margin)}{_not_shown(cheaper, best, margin)}"
     return best.model, f"{best.why}{remarks}"
-
-
-def margin_of(record: StudyRecord, best: ArmRecord) -> float:
-    """Return the study's margin in units of its headline, whose value on test is the best one's."""
-    values = arm_values(record, best).values
-    objective = objective_named(record.objective)
-    return objective.margin_at(record.budget.margin, fmean(values) if values else 0.0)
 
 
 def cheaper_than(record: StudyRecord, outcome: Verdict, best: Best) -> tuple[CheaperModel, ...]:
@@ -115,27 +113,13 @@ def cheaper_than(record: StudyRecord, outcome: Verdict, best: Best) -> tuple[Che
     return tuple(candidates)
 
 
-def _best_of_cheapest(
-    record: StudyRecord, costs: ServingCosts, cheaper: Sequence[CheaperModel], margin: float
-) -> CheaperModel | None:
-    """Return the best on validation of those within the margin that cost nearly the least."""
-    within = {each.model.name: each for each in cheaper if each.is_within(margin)}
-    if not within:
-        return None
-    cheapest = min(within.values(), key=lambda each: each.share).model
-    alike = [each.model for each in within.values() if not costs.is_cheaper(cheapest, each.model)]
-    best = best_on_validation(record, alike)
-    assert best is not None, "the cheapest is among them"
-    return within[best.name]
-
-
 def _within_margin_in_words(taken: CheaperModel, best: Best, margin: float) -> str:
     """Say why the cheaper model is taken instead of the best one."""
     over = [title(each.name) for each in best.references if each.name != taken.model.name]
     against = f" against {in_words(over)}" if len(over) > 1 else ""
     loss = f"nothing{against}"
     if taken.least < 0:
-        size = _size(taken.least)
+        size = magnitude(taken.least)
         loss = f"at most {size}{against}, less than the margin of {_margin(margin)}"
     return (
         f"it {_needs(taken, best)} the {best.costs.measure} of {title(best.model.name)} "
@@ -159,13 +143,13 @@ def _not_shown(cheaper: Sequence[CheaperModel], best: Best, margin: float) -> st
         return f"{text}is shown to be worse on test"
     needed = nearest.seeds_needed(margin)
     if nearest.smallest.mean < -margin:
-        more = f" (its mean is {_size(nearest.smallest.mean)} lower)"
+        more = f" (its mean is {magnitude(nearest.smallest.mean)} lower)"
     elif needed is None:
         more = ": no number of seeds would show less, as the users alone differ by more"
     else:
         more = f": about {needed:,} seeds of each arm would decide"
     return (
-        f"{text}may lose up to {_size(nearest.least)}, "
+        f"{text}may lose up to {magnitude(nearest.least)}, "
         f"more than the margin of {_margin(margin)}{more}"
     )
 
@@ -175,16 +159,15 @@ def _ahead_on_test(record: StudyRecord, best: Best, margin: float) -> str:
 
     It is not shown to be better.
     """
-    others = [each for each in best.standing if each.name != best.model.name]
-    gains = [(gain, each.name) for each in others if (gain := gain_of(record, each, best.model))]
-    mean, name = max(((gain.mean, name) for gain, name in gains), default=(0.0, ""))
-    if mean <= margin:
+    furthest = (margin, "")
+    for other in best.standing:
+        gain = gain_of(record, other, best.model)
+        if gain is not None and gain.mean > margin and other.name != best.model.name:
+            furthest = max(furthest, (gain.mean, other.name))
+    mean, name = furthest
+    if not name:
         return ""
-    return f"; {title(name)} is {_size(mean)} ahead of it on test, which chance allows"
-
-
-def _size(number: float) -> str:
-    return f"{abs(number):.4f}".lstrip("0")
+    return f"; {title(name)} is {magnitude(mean)} ahead of it on test, which chance allows"
 
 
 def _margin(margin: float) -> str:

@@ -23,8 +23,7 @@ from hinet_search.results.ensemble_records import (
 )
 from hinet_search.results.finalist_values import headline
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import Cost
-from hinet_search.results.serving_limits import NO_LIMITS, ServingLimits
+from hinet_search.results.records import NO_LIMITS, Cost, ServingLimits
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Phase
 from hinet_search.search.phases.finalists import CandidateRun, FinalistPhase, serving_limits

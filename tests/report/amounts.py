@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from hinet_search.results.data_record import CellCount
-from hinet_search.results.records import CellValue, FinalistRecord, FinalistRun
+from hinet_search.results.records import CellValue
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
+from tests.report.edits import each_arm, each_cell, each_run
 
 SHAPE = Shape(arms=("single", "ple", "hinet"), scenarios=("Home", "Push"), tasks=("click", "watch"))
 UNIT = 34.5
@@ -20,28 +20,10 @@ def value_of(cell: CellValue) -> CellValue:
     return replace(cell, rmse=61.25, mae=28.75, calibration=CALIBRATION)
 
 
-def values_of(cells: tuple[CellValue, ...] | None) -> tuple[CellValue, ...] | None:
-    return cells and tuple(map(value_of, cells))
-
-
-def run_of(run: FinalistRun) -> FinalistRun:
-    valid = values_of(run.valid_cells)
-    assert valid is not None, "every run has cells of validation"
-    return replace(run, valid_cells=valid, test_cells=values_of(run.test_cells))
-
-
-def count_of(cell: CellCount) -> CellCount:
-    return replace(cell, means=MEANS) if cell.task == "watch" else cell
-
-
-def finalist_of(finalist: FinalistRecord) -> FinalistRecord:
-    return replace(finalist, runs=tuple(map(run_of, finalist.runs)))
-
-
 def with_amounts(record: StudyRecord) -> StudyRecord:
     """The record with amounts as the labels of its task watch."""
-    arms = tuple(
-        replace(arm, finalists=tuple(map(finalist_of, arm.finalists))) for arm in record.arms
+    record = each_arm(record, lambda arm: each_run(arm, lambda run: each_cell(run, value_of)))
+    cells = tuple(
+        replace(cell, means=MEANS) if cell.task == "watch" else cell for cell in record.data.cells
     )
-    cells = tuple(map(count_of, record.data.cells))
-    return replace(record, arms=arms, data=replace(record.data, cells=cells, units={"watch": UNIT}))
+    return replace(record, data=replace(record.data, cells=cells, units={"watch": UNIT}))

@@ -8,19 +8,19 @@ from hinet_search.results.data_record import LeakSuspect
 from hinet_search.results.ensemble_records import TEACHER
 from hinet_search.results.records import (
     ArmRecord,
-    CellValue,
     FinalistRecord,
     FinalistRun,
     GateUsage,
     TrialRecord,
 )
 from hinet_search.results.study_record import StudyRecord
-from tests.duels import arm_named, with_arm
+from tests.duels import arm_named, with_arm, without_users
 from tests.report.arms import Shape
+from tests.report.edits import each_arm, each_cell, each_finalist, each_run, each_test_cell
 from tests.report.measured import with_inputs
 from tests.report.refreshed import refreshed
 from tests.report.studies import study
-from tests.report.taught import all_runs, each_run, with_ensemble, with_student
+from tests.report.taught import all_runs, with_ensemble, with_student
 
 SCENARIOS = ("Home", "Search", "Push")
 SHAPE = Shape(arms=("single", "ple", "hinet"), scenarios=SCENARIOS, tasks=("click",), trials=8)
@@ -42,8 +42,10 @@ def clean() -> StudyRecord:
     """
     record = study(SHAPE)
     data = replace(record.data, leaks=())
-    arms = tuple(replace(arm, trials=tuple(map(_never_failed, arm.trials))) for arm in record.arms)
-    record = _each_finalist(replace(record, data=data, arms=arms), _in_order)
+    record = each_arm(replace(record, data=data), _in_order)
+    record = each_arm(
+        record, lambda arm: replace(arm, trials=tuple(map(_never_failed, arm.trials)))
+    )
     record = with_inputs(record, {"statistics": 0.03, "lists": -0.004})
     record = refreshed(record, lost_later=0.0)
     record = with_student(record, "hinet", valid=0.001, test=0.001)
@@ -59,58 +61,32 @@ def _never_failed(trial: TrialRecord) -> TrialRecord:
     )
 
 
-def _in_order(arm: ArmRecord, finalist: FinalistRecord) -> FinalistRecord:
+def _in_order(arm: ArmRecord) -> ArmRecord:
     gates = (GateUsage("Home/click", ("shared 1", "specific 1"), (0.6, 0.4)),)
-    runs = tuple(
-        replace(
-            run,
-            valid_cells=_calibrated(run.valid_cells, 1.02),
-            test_cells=run.test_cells and _calibrated(run.test_cells, 1.02),
-            insight=replace(run.insight, attention=EVEN, gates=gates)
-            if arm.name == "hinet"
-            else run.insight,
-        )
-        for run in finalist.runs
-    )
-    return replace(
-        finalist, parameters={name: MIDDLE[name] for name in finalist.parameters}, runs=runs
-    )
 
+    def of_run(run: FinalistRun) -> FinalistRun:
+        run = each_cell(run, lambda cell: replace(cell, calibration=1.02))
+        if arm.name != "hinet":
+            return run
+        return replace(run, insight=replace(run.insight, attention=EVEN, gates=gates))
 
-def _calibrated(cells: tuple[CellValue, ...], ratio: float) -> tuple[CellValue, ...]:
-    return tuple(replace(cell, calibration=ratio) for cell in cells)
+    def of_finalist(finalist: FinalistRecord) -> FinalistRecord:
+        return replace(finalist, parameters={name: MIDDLE[name] for name in finalist.parameters})
 
-
-def _each_finalist(
-    record: StudyRecord, change: Callable[[ArmRecord, FinalistRecord], FinalistRecord]
-) -> StudyRecord:
-    arms = tuple(
-        replace(arm, finalists=tuple(change(arm, finalist) for finalist in arm.finalists))
-        for arm in record.arms
-    )
-    return replace(record, arms=arms)
+    return each_run(each_finalist(arm, of_finalist), of_run)
 
 
 def hinet_runs(change: Callable[[FinalistRun], FinalistRun]) -> StudyRecord:
     """Return the clean study with every run of HiNet's finalists changed."""
-    return _each_finalist(
-        clean(),
-        lambda arm, finalist: (
-            replace(finalist, runs=tuple(map(change, finalist.runs)))
-            if arm.name == "hinet"
-            else finalist
-        ),
-    )
+    return each_arm(clean(), lambda arm: each_run(arm, change), "hinet")
 
 
 def hinet_cells(**changes: dict[str, Any]) -> StudyRecord:
     """Return the clean study with fields of HiNet's test cells set by scenario."""
-
-    def changed(cell: CellValue) -> CellValue:
-        return replace(cell, **changes[cell.scenario]) if cell.scenario in changes else cell
-
     return hinet_runs(
-        lambda run: replace(run, test_cells=run.test_cells and tuple(map(changed, run.test_cells)))
+        lambda run: each_test_cell(
+            run, lambda cell: replace(cell, **changes.get(cell.scenario, {}))
+        )
     )
 
 
@@ -124,16 +100,6 @@ def _leaks() -> StudyRecord:
     return replace(
         record, data=replace(record.data, leaks=(LeakSuspect("watch_time", "click", 0.987),))
     )
-
-
-def _fresh_labels() -> StudyRecord:
-    """Every arm loses .005 with labels of an hour ago."""
-    return refreshed(clean())
-
-
-def _inputs() -> StudyRecord:
-    """Lists were dropped, and matches kept without a gain that is shown."""
-    return with_inputs(clean(), {"statistics": 0.03, "matches": 0.0008, "lists": -0.0001})
 
 
 def _few_positives() -> StudyRecord:
@@ -157,11 +123,6 @@ def _budgets() -> StudyRecord:
     return replace(record, arms=(replace(first, trials=first.trials[:-1]), *others))
 
 
-def _failed_trials() -> StudyRecord:
-    """One arm of three lost a quarter of its trials, a twelfth of all."""
-    return with_failed(clean(), "ple", 2)
-
-
 def with_failed(record: StudyRecord, name: str, count: int) -> StudyRecord:
     """Return the record with the last trials of an arm failed."""
 
@@ -175,31 +136,20 @@ def with_failed(record: StudyRecord, name: str, count: int) -> StudyRecord:
 
 def _range_edges() -> StudyRecord:
     at_the_end = {"model.scenario.num_sub_experts": 8}
-    return _each_finalist(
+    return each_arm(
         clean(),
-        lambda _, finalist: replace(finalist, parameters={**finalist.parameters, **at_the_end}),
+        lambda arm: each_finalist(
+            arm, lambda each: replace(each, parameters={**each.parameters, **at_the_end})
+        ),
     )
-
-
-def _seeds() -> StudyRecord:
-    return with_seeds(clean(), 3)
 
 
 def with_seeds(record: StudyRecord, count: int) -> StudyRecord:
     """Return the record with only the first seeds of every finalist."""
-    return _each_finalist(record, lambda _, finalist: replace(finalist, runs=finalist.runs[:count]))
-
-
-def _users() -> StudyRecord:
-    """One arm has no resamplings."""
-    return _each_finalist(
-        clean(),
-        lambda arm, finalist: replace(finalist, summary=None) if arm.name == "ple" else finalist,
+    return each_arm(
+        record,
+        lambda arm: each_finalist(arm, lambda each: replace(each, runs=each.runs[:count])),
     )
-
-
-def _row_order() -> StudyRecord:
-    return replace(clean(), shared_batches=True)
 
 
 def _slow_convergence() -> StudyRecord:
@@ -213,17 +163,12 @@ def _slow_convergence() -> StudyRecord:
     return hinet_runs(rising)
 
 
-def _gates() -> StudyRecord:
-    return in_layout("shared", home=(0.02, 0.01, 0.97), push=(0.5, 0.0, 0.5))
-
-
 def in_layout(layout: str, *, home: tuple[float, ...], push: tuple[float, ...]) -> StudyRecord:
     """HiNet's two gates, over two shared experts and a specific one, have these weights."""
     owners = {
         "per_scenario": (("Home/", "Home/", "Home/click"), ("Push/", "Push/", "Push/click")),
         "global": (("/", "/", "Home/click"), ("/", "/", "Push/click")),
         "shared": (("/", "/", "/click"),) * 2,
-        "older": ((), ()),
     }[layout]
     gates = tuple(
         GateUsage(f"{scenario}/click", ("shared 1", "shared 2", "specific 1"), weights, of)
@@ -238,14 +183,6 @@ def _attention() -> StudyRecord:
         return replace(run, insight=replace(run.insight, attention=(first, *EVEN[1:])))
 
     return hinet_runs(turned)
-
-
-def _seesaw() -> StudyRecord:
-    return hinet_cells(Search={"auc": 0.70})
-
-
-def _calibration() -> StudyRecord:
-    return hinet_cells(Push={"calibration": 1.5})
 
 
 def _copies() -> StudyRecord:
@@ -274,8 +211,7 @@ def _taught_calibration() -> StudyRecord:
     """The student's log loss is 10 % higher than that of its arm."""
 
     def sharpened(run: FinalistRun) -> FinalistRun:
-        cells = (replace(cell, logloss=1.1 * (cell.logloss or 0.0)) for cell in run.valid_cells)
-        return replace(run, valid_cells=tuple(cells))
+        return each_cell(run, lambda cell: replace(cell, logloss=1.1 * (cell.logloss or 0.0)))
 
     record = clean()
     return replace(
@@ -283,30 +219,26 @@ def _taught_calibration() -> StudyRecord:
     )
 
 
-def _test_accesses() -> StudyRecord:
-    return replace(clean(), test_accesses=9)
-
-
 PLANTED = {
     "data": _data(),
     "leaks": _leaks(),
-    "fresh_labels": _fresh_labels(),
-    "inputs": _inputs(),
+    "fresh_labels": refreshed(clean()),
+    "inputs": with_inputs(clean(), {"statistics": 0.03, "matches": 0.0008, "lists": -0.0001}),
     "few_positives": _few_positives(),
     "long_tail": _long_tail(),
     "budgets": _budgets(),
-    "failed_trials": _failed_trials(),
+    "failed_trials": with_failed(clean(), "ple", 2),
     "range_edges": _range_edges(),
-    "seeds": _seeds(),
-    "users": _users(),
-    "row_order": _row_order(),
+    "seeds": with_seeds(clean(), 3),
+    "users": without_users(clean(), "ple"),
+    "row_order": replace(clean(), shared_batches=True),
     "slow_convergence": _slow_convergence(),
-    "gates": _gates(),
+    "gates": in_layout("shared", home=(0.02, 0.01, 0.97), push=(0.5, 0.0, 0.5)),
     "attention": _attention(),
-    "seesaw": _seesaw(),
-    "calibration": _calibration(),
+    "seesaw": hinet_cells(Search={"auc": 0.70}),
+    "calibration": hinet_cells(Push={"calibration": 1.5}),
     "copies": _copies(),
     "selection": _selection(),
     "taught_calibration": _taught_calibration(),
-    "test_accesses": _test_accesses(),
+    "test_accesses": replace(clean(), test_accesses=9),
 }

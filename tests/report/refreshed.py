@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from hinet_search.results.data_record import FROZEN, LATER
-from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, StaleTest
+from hinet_search.results.records import CellValue, FinalistRecord, StaleTest
 from hinet_search.results.study_record import StudyRecord
+from tests.report.edits import each_finalist
 from tests.report.studies import small
 
 LOST = 0.02  # AUC of every cell with inputs of the end of validation
@@ -24,12 +25,8 @@ def refreshed(
     return replace(
         record,
         data=replace(record.data, freshness=FRESHNESS, later_labels="1h"),
-        arms=tuple(_arm(arm, losses) for arm in record.arms),
+        arms=tuple(each_finalist(arm, lambda each: _finalist(each, losses)) for arm in record.arms),
     )
-
-
-def _arm(arm: ArmRecord, losses: dict[str, float]) -> ArmRecord:
-    return replace(arm, finalists=tuple(_finalist(each, losses) for each in arm.finalists))
 
 
 def _finalist(finalist: FinalistRecord, losses: dict[str, float]) -> FinalistRecord:

@@ -1,6 +1,6 @@
 """Made-up students and ensembles, added to a made-up study."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hinet_search.results.ensemble_records import (
@@ -17,13 +17,12 @@ from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import (
     ArmRecord,
     CellValue,
-    Cost,
-    FinalistRecord,
     FinalistRun,
     ParameterRange,
+    ServingLimits,
 )
-from hinet_search.results.serving_limits import ServingLimits
 from hinet_search.results.study_record import StudyRecord
+from tests.report.edits import each_run
 from tests.report.nine_arms import few_rows
 
 OF_TEACHER = (
@@ -214,26 +213,11 @@ def with_costs(record: StudyRecord, **costs: tuple[int, float | None]) -> StudyR
         if arm.name not in costs:
             return arm
         flops, milliseconds = costs[arm.name]
-        return each_run(
-            arm,
-            lambda run: replace(run, cost=_priced(run.cost, flops, milliseconds)),
-        )
+        priced = {"flops_per_row": flops, "milliseconds_per_100": milliseconds}
+        return each_run(arm, lambda run: replace(run, cost=replace(run.cost, **priced)))  # type: ignore[arg-type]
 
     return replace(
         record,
         arms=tuple(map(changed, record.arms)),
         students=tuple(map(changed, record.students)),
     )
-
-
-def _priced(cost: Cost, flops: int, milliseconds: float | None) -> Cost:
-    return replace(cost, flops_per_row=flops, milliseconds_per_100=milliseconds)
-
-
-def each_run(arm: ArmRecord, change: Callable[[FinalistRun], FinalistRun]) -> ArmRecord:
-    """Return the arm with every run of its finalists changed."""
-
-    def changed(finalist: FinalistRecord) -> FinalistRecord:
-        return replace(finalist, runs=tuple(map(change, finalist.runs)))
-
-    return replace(arm, finalists=tuple(map(changed, arm.finalists)))

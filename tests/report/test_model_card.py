@@ -12,6 +12,7 @@ from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import FinalistRecord, FinalistRun
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
+from tests.report.edits import each_arm, each_run, each_test_cell
 from tests.report.nine_arms import few_rows
 from tests.report.studies import INJECTION
 
@@ -74,20 +75,11 @@ def test_it_has_the_verdict_the_split_the_openings_and_the_notes() -> None:
     [(1.5, "Not calibrated in"), (1.0, "Calibrated in the"), (0.5, "Not calibrated in")],
 )
 def test_cells_that_are_not_calibrated_are_named(ratio: float, sentence: str) -> None:
-    arm = next(arm for arm in RECORD.arms if arm.name == "hinet")
-    of = finalist(RECORD)
-
     def judged(run: FinalistRun) -> FinalistRun:
-        return replace(
-            run,
-            test_cells=tuple(
-                replace(cell, calibration=ratio, positives=500) for cell in run.test_cells or ()
-            ),
-        )
+        return each_test_cell(run, lambda cell: replace(cell, calibration=ratio, positives=500))
 
-    turned = replace(of, runs=tuple(map(judged, of.runs)))
-    arms = [replace(arm, finalists=(turned,)) if other is arm else other for other in RECORD.arms]
-    assert sentence in model_card(replace(RECORD, arms=tuple(arms)), "hinet", [of.runs[0].seed], [])
+    record = each_arm(RECORD, lambda arm: each_run(arm, judged), "hinet")
+    assert sentence in model_card(record, "hinet", [finalist(RECORD).runs[0].seed], [])
 
 
 def test_no_text_of_it_is_markup() -> None:

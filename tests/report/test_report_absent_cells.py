@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from hinet_search.common import plugins
 from hinet_search.report.facts.record import absent_in_words
 from hinet_search.report.model_card import model_card
 from hinet_search.report.sections import cells as section
@@ -16,7 +15,9 @@ from hinet_search.results.records import FinalistRecord, FinalistRun, Resampled
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from tests.report.arms import Shape
+from tests.report.edits import each_arm, each_finalist
 from tests.report.studies import study
+from tests.report.test_report_amounts import written
 
 SHAPE = Shape(arms=("single", "ple", "hinet"), scenarios=("Home", "Push"), tasks=("click", "order"))
 ABSENT = ("Push", "order")  # the last cell
@@ -48,15 +49,8 @@ def without(finalist: FinalistRecord) -> FinalistRecord:
 def record() -> StudyRecord:
     """A study in which Push has no orders."""
     full = study(SHAPE)
-    arms = tuple(
-        replace(arm, finalists=tuple(without(each) for each in arm.finalists)) for arm in full.arms
-    )
-    return replace(full, arms=arms, data=replace(full.data, cells=kept(full.data.cells)))
-
-
-def written(record: StudyRecord, kind: str) -> str:
-    files = plugins.load("hinet_search.report.formats", kind).files(record)
-    return "".join(text for _, text in (files.items() if isinstance(files, dict) else files))
+    full = each_arm(full, lambda arm: each_finalist(arm, without))
+    return replace(full, data=replace(full.data, cells=kept(full.data.cells)))
 
 
 def test_the_absent_cells_are_those_that_the_data_do_not_count(record: StudyRecord) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 import polars as pl
@@ -18,9 +17,11 @@ from hinet_search.report.sections import cells as cells_card
 from hinet_search.report.sections import leaderboard
 from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
 from hinet_search.results.finalist_values import chosen
-from hinet_search.results.records import CellValue, FinalistRun
-from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.records import FinalistRun
+from hinet_search.results.study_record import FORMATS, StudyRecord
+from tests.duels import without_users
 from tests.report.amounts import MEANS, SHAPE, UNIT, with_amounts
+from tests.report.edits import each_arm, each_run, each_summary
 from tests.report.studies import study
 
 BINARY = study(SHAPE)
@@ -28,8 +29,7 @@ RECORD = with_amounts(BINARY)
 
 
 def written(record: StudyRecord, kind: str) -> str:
-    files = plugins.load("hinet_search.report.formats", kind).files(record)
-    return "".join(text for _, text in (files.items() if isinstance(files, dict) else files))
+    return "".join(plugins.load(FORMATS, kind).files(record).values())
 
 
 def card_of(record: StudyRecord) -> str:
@@ -105,30 +105,16 @@ def test_the_model_card_says_what_is_predicted_and_how_far_off_amounts_are() -> 
 def test_the_card_of_a_model_of_amounts_alone_has_no_table_of_probabilities() -> None:
     cells = tuple(cell for cell in RECORD.data.cells if cell.task == "watch")
     data = replace(RECORD.data, cells=cells, tasks=("watch",))
-    arms = tuple(
-        replace(
-            arm,
-            finalists=tuple(
-                replace(
-                    finalist,
-                    summary=None,
-                    runs=tuple(
-                        only(run, lambda cell: cell.task == "watch") for run in finalist.runs
-                    ),
-                )
-                for finalist in arm.finalists
-            ),
+
+    def of_watch(run: FinalistRun) -> FinalistRun:
+        return replace(
+            run, valid_cells=run.valid_cells[1::2], test_cells=(run.test_cells or ())[1::2]
         )
-        for arm in RECORD.arms
-    )
-    card = card_of(replace(RECORD, data=data, arms=arms))
+
+    record = each_arm(without_users(RECORD), lambda arm: each_run(arm, of_watch))
+    card = card_of(replace(record, data=data))
     assert "### On test" not in card
     assert "predicts the expected amounts of watch" in card
-
-
-def only(run: FinalistRun, keeps: Callable[[CellValue], bool]) -> FinalistRun:
-    valid, test = (tuple(filter(keeps, cells)) for cells in (run.valid_cells, run.test_cells or ()))
-    return replace(run, valid_cells=valid, test_cells=test)
 
 
 def test_few_positives_are_rows_above_0() -> None:
@@ -150,22 +136,10 @@ def test_amounts_that_are_expected_too_high_are_not_calibrated() -> None:
 
 
 def test_an_ensemble_of_seeds_is_a_mean_of_predictions() -> None:
-    finalists = [
-        replace(finalist, summary=finalist.summary and replace(finalist.summary, **ENSEMBLE))
-        for finalist in RECORD.arms[-1].finalists
-    ]
-    arms = (*RECORD.arms[:-1], replace(RECORD.arms[-1], finalists=tuple(finalists)))
-    assert (
-        "Ensemble: mean prediction of all seeds"
-        in leaderboard.build(replace(RECORD, arms=arms)).body
-    )
-
-
-CELLS = tuple(
-    CellValue(cell.scenario, cell.task, cell.rows[2], cell.positives[2], 0.7, 0.4)
-    for cell in RECORD.data.cells
-)
-ENSEMBLE = {"ensemble_valid_cells": CELLS, "ensemble_test_cells": CELLS}
+    cells = RECORD.arms[-1].finalists[1].runs[0].valid_cells
+    ensemble = {"ensemble_valid_cells": cells, "ensemble_test_cells": cells}
+    record = each_arm(RECORD, lambda arm: each_summary(arm, **ensemble))
+    assert "Ensemble: mean prediction of all seeds" in leaderboard.build(record).body
 
 
 def test_the_card_of_calibration_says_what_its_errors_are_of_amounts() -> None:
@@ -175,22 +149,11 @@ def test_the_card_of_calibration_says_what_its_errors_are_of_amounts() -> None:
             for cell in RECORD.data.cells
         )
     )
-    arms = tuple(
-        replace(
-            arm,
-            finalists=tuple(
-                replace(
-                    each, summary=each.summary and replace(each.summary, calibration=calibration)
-                )
-                for each in arm.finalists
-            ),
-        )
-        for arm in RECORD.arms
-    )
-    card = calibration_card.build(replace(RECORD, arms=arms))
+    record = each_arm(RECORD, lambda arm: each_summary(arm, calibration=calibration))
+    card = calibration_card.build(record)
     assert card.lead.startswith("The probabilities and expected amounts of ")
     assert "half the Poisson deviance" in card.body
-    binary = calibration_card.build(replace(RECORD, arms=arms, data=BINARY.data))
+    binary = calibration_card.build(replace(record, data=BINARY.data))
     assert "amounts" not in binary.lead + binary.body
 
 

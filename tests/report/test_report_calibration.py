@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from hinet_search.report.card import Card, NotApplicable
+from hinet_search.report.card import NotApplicable
 from hinet_search.report.sections import calibration
 from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.study_record import StudyRecord
+from tests.report.edits import each_arm, each_summary
 from tests.report.nine_arms import few_rows
 from tests.report.taught import with_ensemble, with_limits
 
@@ -28,24 +29,11 @@ def of(record: StudyRecord, *changed: int) -> Calibration:
 
 def calibrated(record: StudyRecord, *changed: int) -> StudyRecord:
     """The record with that calibration of every finalist."""
-    arms = []
-    for arm in record.arms:
-        finalists = [
-            replace(each, summary=replace(each.summary, calibration=of(record, *changed)))
-            if each.summary
-            else each
-            for each in arm.finalists
-        ]
-        arms.append(replace(arm, finalists=tuple(finalists)))
-    return replace(record, arms=tuple(arms))
-
-
-def card(record: StudyRecord) -> Card:
-    return calibration.build(record)
+    return each_arm(record, lambda arm: each_summary(arm, calibration=of(record, *changed)))
 
 
 def test_a_calibrated_cell_has_its_errors_before_and_after() -> None:
-    built = card(calibrated(few_rows(), 1))
+    built = calibration.build(calibrated(few_rows(), 1))
     assert built.heading.startswith("Calibration helps in 1 of ")
     assert "Platt scaling" in built.body
     for number in (".6123", ".5871", ".0712", ".0093"):
@@ -53,7 +41,7 @@ def test_a_calibrated_cell_has_its_errors_before_and_after() -> None:
 
 
 def test_a_cell_that_is_left_has_no_errors_after() -> None:
-    built = card(calibrated(few_rows()))
+    built = calibration.build(calibrated(few_rows()))
     assert built.heading == "No cell is shown to need calibration"
     assert ".5871" not in built.body
     assert "left as it is" in built.body
@@ -65,11 +53,11 @@ def test_a_shipped_ensemble_is_shown_by_its_own_calibration() -> None:
     assert ensemble is not None
     better = replace(ensemble, valid_objective=0.99, calibration=of(record, 0, 1, 2))
     record = replace(record, ensembles=(better,))
-    built = card(record)
+    built = calibration.build(record)
     assert built.heading.startswith("Calibration helps in 3 of ")
     assert "Ensemble" in built.lead
 
 
 def test_a_study_without_calibration_says_what_it_needs() -> None:
     with pytest.raises(NotApplicable, match="stored once a launch is done"):
-        card(few_rows())
+        calibration.build(few_rows())

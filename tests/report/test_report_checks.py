@@ -9,11 +9,12 @@ from hinet_search.common import plugins
 from hinet_search.report.finding import CHECKS, MOST_DETAILS, Finding, warning
 from hinet_search.report.page import render
 from hinet_search.report.sections import trust
-from hinet_search.results.records import TrialRecord
+from hinet_search.results.records import FinalistRun, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 from tests.duels import with_seeds_opened, with_test_aucs
 from tests.report.arms import Shape
+from tests.report.edits import each_arm, each_run
 from tests.report.planted import PLANTED, SCENARIOS, clean, hinet_cells, with_failed, with_seeds
 from tests.report.studies import empty, study
 
@@ -230,11 +231,13 @@ def test_a_cell_of_the_long_tail_that_lies_below_by_less_than_is_decided_is_no_l
 
 def test_failed_trials_within_a_tenth_of_every_arm_are_counted() -> None:
     record = study(Shape(arms=("single", "hinet"), trials=20))
-    arms = tuple(
-        replace(arm, trials=tuple(replace(trial, state="complete") for trial in arm.trials))
-        for arm in record.arms
+    complete = each_arm(
+        record,
+        lambda arm: replace(
+            arm, trials=tuple(replace(each, state="complete") for each in arm.trials)
+        ),
     )
-    finding = finding_of("failed_trials", with_failed(replace(record, arms=arms), "hinet", 2))
+    finding = finding_of("failed_trials", with_failed(complete, "hinet", 2))
     assert finding == Finding(
         warns=False, subject="2 of 40 trials failed, no more than a tenth in any arm."
     )
@@ -251,22 +254,11 @@ def test_a_cell_of_few_positives_is_not_among_those_that_are_calibrated() -> Non
 
 
 def test_a_run_that_was_best_before_its_end_is_not_slow() -> None:
-    record = PLANTED["slow_convergence"]
-    shorter = {
-        arm.name: tuple(
-            replace(
-                finalist,
-                runs=tuple(
-                    replace(run, evaluations=(*run.evaluations, run.evaluations[0]))
-                    for run in finalist.runs
-                ),
-            )
-            for finalist in arm.finalists
-        )
-        for arm in record.arms
-    }
-    arms = tuple(replace(arm, finalists=shorter[arm.name]) for arm in record.arms)
-    assert not finding_of("slow_convergence", replace(record, arms=arms)).warns
+    def falling(run: FinalistRun) -> FinalistRun:
+        return replace(run, evaluations=(*run.evaluations, run.evaluations[0]))
+
+    record = each_arm(PLANTED["slow_convergence"], lambda arm: each_run(arm, falling))
+    assert not finding_of("slow_convergence", record).warns
 
 
 def test_a_loss_that_rises_at_the_end_is_not_slow() -> None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from hinet_search.results.records import FinalistRun
+from tests.report.edits import each_run
 from tests.report.planted import clean
-from tests.report.taught import each_run, with_student
+from tests.report.taught import with_student
 from tests.report.test_report_checks import finding_of, result_of
 
 CLEAN = clean()

@@ -15,11 +15,12 @@ from hinet_search.report.facts.standings import (
 )
 from hinet_search.report.sections import leaderboard
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import FinalistRecord
+from hinet_search.results.records import FinalistRun
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from tests.duels import arm_named, chosen_of, with_arm
 from tests.report.arms import Shape
+from tests.report.edits import each_arm, each_run, each_test_cell
 from tests.report.nine_arms import ENSEMBLE, few_rows, running
 from tests.report.studies import empty, study
 
@@ -36,25 +37,6 @@ def written(record: StudyRecord, name: str) -> str:
     row = re.search(rf'<tr[^>]*><th scope="row">{name}.*?</tr>', body)
     assert row is not None
     return re.sub(r"<[^>]+>", "", row[0].replace("</td>", "|").replace("</th>", "|"))
-
-
-def better_on_test(record: StudyRecord, name: str, more: float) -> StudyRecord:
-    arm = arm_named(record, name)
-    lifted = tuple(_lifted(finalist, more) for finalist in arm.finalists)
-    return with_arm(record, replace(arm, finalists=lifted))
-
-
-def _lifted(finalist: FinalistRecord, more: float) -> FinalistRecord:
-    runs = [
-        run.test_cells
-        and replace(
-            run, test_cells=tuple(replace(c, auc=(c.auc or 0.0) + more) for c in run.test_cells)
-        )
-        for run in finalist.runs
-    ]
-    return replace(
-        finalist, runs=tuple(new or old for new, old in zip(runs, finalist.runs, strict=True))
-    )
 
 
 def test_the_best_on_validation_comes_first() -> None:
@@ -171,7 +153,10 @@ def test_the_reference_is_not_compared_with_itself() -> None:
 
 
 def test_the_heading_names_who_leads_on_each_split() -> None:
-    swapped = better_on_test(NINE, "ple", 0.01)
+    def better(run: FinalistRun) -> FinalistRun:
+        return each_test_cell(run, lambda cell: replace(cell, auc=(cell.auc or 0.0) + 0.01))
+
+    swapped = each_arm(NINE, lambda arm: each_run(arm, better), "ple")
     assert leaderboard.build(NINE).heading == "HiNet leads on validation and on test"
     assert leaderboard.build(swapped).heading == "HiNet leads on validation and PLE on test"
 

@@ -8,17 +8,13 @@ import pytest
 from hinet_search.report.facts.standings import standings
 from hinet_search.report.sections import ablations, cells, leaderboard, verdict
 from hinet_search.report.two_studies import render_pair
-from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict as outcome_of
-from tests.duels import NOISE, chosen_of, duel, meeting, with_chosen
+from tests.duels import NOISE, chosen_of, duel, meeting, with_chosen, without_users
 from tests.report.arms import Shape
 from tests.report.nine_arms import SHAPE, few_rows, nine_arms
 from tests.report.studies import study
-
-
-def plain(html: str) -> str:
-    return re.sub(r"<[^>]+>", "", html)
+from tests.report.test_report_verdict import plain
 
 
 def variants(seeds: int) -> StudyRecord:
@@ -117,15 +113,9 @@ def test_the_legend_of_two_studies_says_what_their_intervals_count() -> None:
         "variation over seeds and users (Student t; Holm over 9 arms: no mark is false, with 95 % confidence)"
         in page
     )
-    without = replace(before, arms=tuple(_without_summaries(arm) for arm in before.arms))
+    without = without_users(before)
     assert "variation over seeds; users are not counted" in render_pair(
         without, replace(without, name="after")
     )
     before = replace(nine_arms(replace(SHAPE, trials=6, seeds=1)), name="before")
     assert "One seed gives no interval." in render_pair(before, replace(before, name="after"))
-
-
-def _without_summaries(arm: ArmRecord) -> ArmRecord:
-    return replace(
-        arm, finalists=tuple(replace(finalist, summary=None) for finalist in arm.finalists)
-    )

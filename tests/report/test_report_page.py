@@ -17,6 +17,8 @@ from tests.report.arms import Shape
 from tests.report.nine_arms import few_rows, nine_arms
 from tests.report.studies import INJECTION, empty, hostile, small, study
 
+TWENTY_TRIALS = study(Shape(trials=20))
+
 
 def text_of(html: str) -> str:
     match = re.search(
@@ -87,21 +89,24 @@ def test_every_header_cell_has_a_scope() -> None:
     assert [header for header in headers if "scope=" not in header] == []
 
 
-def test_the_data_inside_agree_with_the_record() -> None:
-    record = study(Shape(trials=20))
-    data = data_of(render(record))
-    arms, trials = data["arms"], data["trials"]
-    assert isinstance(arms, list)
+def test_the_data_inside_name_the_study() -> None:
+    data = data_of(render(TWENTY_TRIALS))
+    assert isinstance(data["arms"], list)
+    assert (data["schema"], data["kind"], data["study"]) == (1, "report", "shop")
+    assert len(data["arms"]) == 7
+
+
+def test_the_trials_inside_agree_with_the_record() -> None:
+    trials = data_of(render(TWENTY_TRIALS))["trials"]
     assert isinstance(trials, dict)
-    assert (data["schema"], data["kind"], data["study"], len(arms)) == (1, "report", "shop", 7)
-    rows = [dict(zip(trials["columns"], row, strict=True)) for row in trials["rows"]]
-    first = [row for row in rows if row["arm"] == record.arms[0].name]
-    assert len(rows) == 7 * 20
-    assert [row["value"] for row in first] == [
-        trial.value and pytest.approx(trial.value, rel=1e-5) for trial in record.arms[0].trials
-    ]
-    assert first[0]["parameters"] == record.arms[0].trials[0].cost.dense_parameters  # type: ignore[union-attr]  # trials of this study have costs
-    assert first[0]["model.san.top_k"] is None  # that only HiNet searches
+    assert len(trials["rows"]) == 7 * 20
+    arm = TWENTY_TRIALS.arms[0]
+    for values, trial in zip(trials["rows"][:20], arm.trials, strict=True):
+        row = dict(zip(trials["columns"], values, strict=True))
+        assert row["arm"] == arm.name
+        assert row["value"] == (trial.value and pytest.approx(trial.value, rel=1e-5))
+        assert row["parameters"] == trial.cost.dense_parameters  # type: ignore[union-attr]  # trials of this study have costs
+        assert row["model.san.top_k"] is None  # that only HiNet searches
 
 
 def test_the_data_inside_hold_the_contrasts_and_the_ensembles() -> None:

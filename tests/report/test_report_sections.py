@@ -9,9 +9,10 @@ from hinet_search.common import plugins
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.drawing.numbers import metric
 from hinet_search.report.page import SECTIONS, cards
-from hinet_search.results.records import FinalistRecord
+from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
+from tests.report.edits import each_arm, each_finalist, each_summary
 from tests.report.nine_arms import few_rows, running
 from tests.report.refreshed import LOST, LOST_LATER, refreshed
 from tests.report.studies import INJECTION, empty, failed_only, hostile, small, study
@@ -107,15 +108,15 @@ def test_all_arms_have_the_sign_of_the_verdict_in_the_table_by_cell() -> None:
 
 
 def test_an_integer_at_the_end_of_its_range_is_at_the_edge() -> None:
-    record = small()
-    hinet = record.arms[2]
-    finalists = tuple(
-        replace(finalist, parameters={**finalist.parameters, "model.scenario.num_sub_experts": 8})
-        for finalist in hinet.finalists
+    most = {"model.scenario.num_sub_experts": 8}
+    record = each_arm(
+        small(),
+        lambda arm: each_finalist(
+            arm, lambda each: replace(each, parameters={**each.parameters, **most})
+        ),
+        "hinet",
     )
-    body = build(
-        "importance", replace(record, arms=(*record.arms[:2], replace(hinet, finalists=finalists)))
-    ).body
+    body = build("importance", record).body
     assert body.count(">at the edge</b>") == 2  # and model.san.top_k
 
 
@@ -270,7 +271,7 @@ def test_a_budget_of_time_is_told_where_the_study_is_reproduced() -> None:
 
 
 def test_freshness_shows_what_the_same_models_have_with_frozen_statistics() -> None:
-    card = next(card for card in cards(refreshed()) if card.id == "freshness")
+    card = build("freshness", refreshed())
     assert "label statistics are counted anew every day, labels are known 1d after" in card.lead
     assert "with labels known 1h after their row" in card.lead
     cells = re.findall(r">([+−]?\.\d+)(?: \([^)]*\))?<", str(card.body))
@@ -282,22 +283,13 @@ def test_freshness_shows_what_the_same_models_have_with_frozen_statistics() -> N
         assert (lost_later, lost) == ("+.0050", "+.0200")
 
 
-def _without_later(finalist: FinalistRecord) -> FinalistRecord:
-    summary = finalist.summary
-    if summary is None:
-        return finalist
-    frozen = {"frozen": summary.stale["frozen"]}
-    return replace(finalist, summary=replace(summary, stale=frozen))
-
-
 def test_freshness_without_a_log_shows_frozen_statistics_alone() -> None:
-    record = refreshed()
-    arms = tuple(
-        replace(arm, finalists=tuple(map(_without_later, arm.finalists))) for arm in record.arms
-    )
-    data = replace(record.data, later_labels="")
-    card = next(
-        card for card in cards(replace(record, data=data, arms=arms)) if card.id == "freshness"
-    )
+    def frozen(arm: ArmRecord) -> ArmRecord:
+        summary = arm.finalists[1].summary
+        assert summary is not None
+        return each_summary(arm, stale={"frozen": summary.stale["frozen"]})
+
+    record = each_arm(refreshed(), frozen)
+    card = build("freshness", replace(record, data=replace(record.data, later_labels="")))
     assert "Labels after" not in card.body
     assert "Frozen" in card.body

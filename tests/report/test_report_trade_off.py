@@ -37,15 +37,12 @@ def test_the_heading_counts_the_finalists_on_the_front() -> None:
 def test_the_table_has_the_front_best_first_and_says_what_is_not_opened_on_test() -> None:
     front, beaten = build(RECORD).body.split("<details>")
     rows = cells_of(front)
-    assert [row[0] for row in rows] == [
-        "HiNet, trial 1",
-        "HiNet, trial 2",
-        "PLE, trial 3",
-        "PLE, trial 4",
+    assert [(row[0], row[2], row[3] == "not opened", row[4]) for row in rows] == [
+        ("HiNet, trial 1", "9.00 ms", False, "of its arm"),
+        ("HiNet, trial 2", "4.00 ms", True, "–"),
+        ("PLE, trial 3", "3.00 ms", False, "of its arm"),
+        ("PLE, trial 4", "1.00 ms", True, "–"),
     ]
-    assert [row[2] for row in rows] == ["9.00 ms", "4.00 ms", "3.00 ms", "1.00 ms"]
-    assert [row[3] == "not opened" for row in rows] == [False, True, False, True]
-    assert [row[4] for row in rows] == ["of its arm", "–"] * 2
     assert [row[0] for row in cells_of(beaten)] == ["Single, trial 5"]
 
 

@@ -10,10 +10,11 @@ from markupsafe import escape
 from hinet_search.report.drawing import numbers
 from hinet_search.report.sections import verdict
 from hinet_search.results.contrasts import contrasts, resolution
-from hinet_search.results.records import ArmRecord
+from hinet_search.results.records import FinalistRun
 from hinet_search.results.study_record import StudyRecord
 from tests.duels import NOISE, duel, meeting, with_test_aucs
 from tests.report.arms import Shape
+from tests.report.edits import each_arm, each_run
 from tests.report.nine_arms import NAMES, SHAPE, few_rows, nine_arms
 from tests.report.studies import empty, study
 
@@ -24,18 +25,13 @@ def plain(html: str) -> str:
     return re.sub(r"<[^>]+>", "", html)
 
 
-def not_timed(arm: ArmRecord) -> ArmRecord:
-    finalists = tuple(
-        replace(
-            finalist,
-            runs=tuple(
-                replace(run, cost=replace(run.cost, milliseconds_per_100=None))
-                for run in finalist.runs
-            ),
-        )
-        for finalist in arm.finalists
-    )
-    return replace(arm, finalists=finalists)
+def with_cost(record: StudyRecord, *names: str, **changes: object) -> StudyRecord:
+    """The record with fields of the cost of the finalists of these arms, or all, replaced."""
+
+    def changed(run: FinalistRun) -> FinalistRun:
+        return replace(run, cost=replace(run.cost, **changes))  # type: ignore[arg-type]  # types are the caller's
+
+    return each_arm(record, lambda arm: each_run(arm, changed), *names)
 
 
 def advice(record: StudyRecord) -> list[str]:
@@ -88,22 +84,9 @@ def test_a_study_without_a_rival_of_that_size_says_how_to_add_one() -> None:
 
 def test_nodes_of_trees_are_no_size() -> None:
     record = of_arms("trees", "hinet")
-    hinet = record.arms[1]
-    dense = hinet.finalists[1].runs[0].cost.dense_parameters
-    trees = record.arms[0]
-    finalists = tuple(
-        replace(
-            finalist,
-            runs=tuple(
-                replace(run, cost=replace(run.cost, dense_parameters=dense))
-                for run in finalist.runs
-            ),
-        )
-        for finalist in trees.finalists
-    )
-    assert "No arm has the same size as HiNet" in lead_of(
-        replace(record, arms=(replace(trees, finalists=finalists), hinet))
-    )
+    dense = record.arms[1].finalists[1].runs[0].cost.dense_parameters
+    record = with_cost(record, "trees", dense_parameters=dense)
+    assert "No arm has the same size as HiNet" in lead_of(record)
 
 
 @pytest.mark.parametrize(
@@ -146,8 +129,8 @@ def test_the_price_is_the_time_for_100_rows_where_both_were_timed() -> None:
 
 
 def test_trees_as_the_strongest_rival_have_no_price_in_flops() -> None:
-    record = of_arms("trees", "hinet")
-    body = verdict.build(replace(record, arms=tuple(map(not_timed, record.arms)))).body
+    record = with_cost(of_arms("trees", "hinet"), milliseconds_per_100=None)
+    body = verdict.build(record).body
     assert (
         "<dt>FLOPs per row against Trees</dt><dd>–<small>not counted for Trees, which is not a torch model</small>"
         in body

@@ -22,6 +22,7 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict as outcome_of
 from tests.duels import NOISE, duel, meeting
 from tests.report.arms import Shape
+from tests.report.edits import each_arm, each_run
 from tests.report.nine_arms import few_rows, nine_arms
 from tests.report.planted import clean
 from tests.report.studies import empty, plain, small, study
@@ -152,14 +153,11 @@ def test_trees_that_are_the_best_single_model_are_said_to_be() -> None:
     levels = {"trees": 0.75, "ple": 0.70, "hinet": 0.70}
     record = meeting(**{name: [mean + n for n in NOISE] for name, mean in levels.items()})
     record = with_costs(record, trees=(0, 1.0))
-    ahead = tuple(
-        replace(
-            finalist,
-            runs=tuple(replace(run, valid_objective=0.9) for run in finalist.runs),
-        )
-        for finalist in record.arms[0].finalists
+    record = each_arm(
+        record,
+        lambda arm: each_run(arm, lambda run: replace(run, valid_objective=0.9)),
+        "trees",
     )
-    record = replace(record, arms=(replace(record.arms[0], finalists=ahead), *record.arms[1:]))
     assert "Trees is the best single model on validation." in ship(with_ensemble(record))
     assert "best single model" not in ship(TAUGHT)
 
@@ -243,7 +241,7 @@ def test_markdown_has_the_gains_of_students_and_what_to_ship() -> None:
     assert "What to ship" not in md.files(NINE)[".md"]
 
 
-def test_the_document_has_students_ensembles_and_the_shipment() -> None:
+def test_the_document_has_students() -> None:
     data = json.loads(json_text(TAUGHT))
     assert [(each["name"], each["student_of"]) for each in data["students"]] == [
         ("taught_star", "star/1"),
@@ -251,6 +249,10 @@ def test_the_document_has_students_ensembles_and_the_shipment() -> None:
     ]
     assert data["students"][0]["contrast"]["gain"] == pytest.approx(0.007)
     assert {row[0] for row in data["student_trials"]["rows"]} == {"taught_star", "taught_hinet"}
+
+
+def test_the_document_has_ensembles_and_the_shipment() -> None:
+    data = json.loads(json_text(TAUGHT))
     teacher, ensemble = data["ensembles"]
     assert (teacher["name"], teacher["test"], len(teacher["members"])) == (TEACHER, None, 135)
     assert (ensemble["method"], ensemble["gain"]) == ("selected", [0.0012, 0.0004, 0.002])

@@ -16,10 +16,11 @@ from hinet_search.report.sections import (
     pruning,
     winner,
 )
-from hinet_search.results.records import EvaluationRecord, FinalistRecord, GateUsage, TrialRecord
+from hinet_search.results.records import EvaluationRecord, FinalistRun, GateUsage, TrialRecord
 from hinet_search.results.study_record import StudyRecord
-from tests.duels import NOISE, arm_named, meeting, with_arm
+from tests.duels import NOISE, meeting
 from tests.report.arms import Shape
+from tests.report.edits import each_arm, each_run
 from tests.report.planted import PLANTED
 from tests.report.studies import plain, small, study
 
@@ -27,15 +28,10 @@ from tests.report.studies import plain, small, study
 def of_hinet(record: StudyRecord, **insight: object) -> StudyRecord:
     """Return the record with the diagnostics of HiNet's finalists replaced."""
 
-    def changed(finalist: FinalistRecord) -> FinalistRecord:
-        runs = tuple(
-            replace(run, insight=replace(run.insight, **insight))  # type: ignore[arg-type]  # types are the caller's
-            for run in finalist.runs
-        )
-        return replace(finalist, runs=runs)
+    def changed(run: FinalistRun) -> FinalistRun:
+        return replace(run, insight=replace(run.insight, **insight))  # type: ignore[arg-type]  # types are the caller's
 
-    arm = arm_named(record, "hinet")
-    return with_arm(record, replace(arm, finalists=tuple(map(changed, arm.finalists))))
+    return each_arm(record, lambda arm: each_run(arm, changed), "hinet")
 
 
 def variants() -> StudyRecord:
@@ -96,25 +92,13 @@ def test_experts_are_compared_place_by_place() -> None:
 
 
 def test_the_largest_weight_of_a_gate_is_that_of_each_seeds_own_favourite() -> None:
+    def with_gate(run: FinalistRun) -> FinalistRun:
+        weights = ((0.9, 0.1), (0.3, 0.7))[run.seed]
+        gate = GateUsage("Home/click", ("specific 1", "specific 2"), weights)
+        return replace(run, insight=replace(run.insight, gates=(gate,)))
+
     record = study(Shape(arms=("single", "hinet"), seeds=2))
-    hinet = record.arms[1]
-    both = [
-        GateUsage("Home/click", ("specific 1", "specific 2"), weights)
-        for weights in ((0.9, 0.1), (0.3, 0.7))
-    ]
-    finalists = tuple(
-        replace(
-            finalist,
-            runs=tuple(
-                replace(run, insight=replace(run.insight, gates=(gate,)))
-                for run, gate in zip(finalist.runs, both, strict=True)
-            ),
-        )
-        for finalist in hinet.finalists
-    )
-    body = insight.build(
-        replace(record, arms=(record.arms[0], replace(hinet, finalists=finalists)))
-    ).body
+    body = insight.build(each_arm(record, lambda arm: each_run(arm, with_gate), "hinet")).body
     assert "Gates of click gate specific 1 specific 2 Largest Home .60 .40 .80" in plain(body)
 
 
@@ -189,15 +173,10 @@ def pruned(number: int, *points: tuple[float, float]) -> TrialRecord:
 
 
 def test_what_pruning_saved_is_counted_in_passes_and_shown_in_time() -> None:
-    record = study(Shape(arms=("hinet", "ple")))
-    arms = (
-        replace(
-            record.arms[0], trials=(pruned(1, (0.5, 5.0), (1.0, 10.0)), pruned(2, (2.0, 30.0)))
-        ),
-        record.arms[1],
-    )
-    only = replace(record, arms=(arms[0], replace(arms[1], trials=())))
-    card = pruning.build(only)
+    first, second = study(Shape(arms=("hinet", "ple"))).arms
+    trials = (pruned(1, (0.5, 5.0), (1.0, 10.0)), pruned(2, (2.0, 30.0)))
+    arms = (replace(first, trials=trials), replace(second, trials=()))
+    card = pruning.build(replace(study(), arms=arms))
     assert card.heading == "2 pruned trials saved 62 % of their passes, about 1 m 0 s of training"
     assert plain(card.body).endswith(
         "Pruned trials Their passes drawn Saved Time HiNet 2 of 2 3 of 8 62 % 1 m 0 s"

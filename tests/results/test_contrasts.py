@@ -11,7 +11,6 @@ from hinet_search.results.records import FinalistSummary, Resampled
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from tests.duels import (
-    NOISE,
     arm_named,
     chosen_of,
     duel,
@@ -23,12 +22,9 @@ from tests.duels import (
 )
 from tests.report.arms import Shape
 from tests.report.studies import study
+from tests.results.verdict_cases import at
 
 SPREAD = tuple(0.7 + 0.002 * (number % 5) for number in range(200))  # of the users
-
-
-def around(mean: float) -> list[float]:
-    return [mean + noise for noise in NOISE]
 
 
 def of_duel(ours: list[float], theirs: list[float]) -> Contrast:
@@ -72,7 +68,7 @@ def test_every_other_arm_has_a_contrast_in_the_order_of_the_study() -> None:
 
 
 def test_a_gain_is_that_of_the_focus_over_the_arm() -> None:
-    assert mean_of(of_duel(around(0.72), around(0.70))) == pytest.approx(0.02)
+    assert mean_of(of_duel(at(0.72), at(0.70))) == pytest.approx(0.02)
 
 
 def test_a_lower_loss_is_a_gain() -> None:
@@ -81,15 +77,15 @@ def test_a_lower_loss_is_a_gain() -> None:
 
 
 def test_an_interval_is_drawn_at_the_level_at_which_holm_judged() -> None:
-    record = meeting(star=around(0.7201), mmoe=around(0.7005), ple=around(0.7), hinet=around(0.72))
+    record = meeting(star=at(0.7201), mmoe=at(0.7005), ple=at(0.7), hinet=at(0.72))
     levels = {name: against(record, name).level for name in ("ple", "mmoe", "star")}
     assert levels == pytest.approx({"ple": 0.05 / 3, "mmoe": 0.05 / 2, "star": 0.05})
 
 
 def test_a_difference_that_holm_does_not_reject_has_an_interval_with_0() -> None:
-    ours, theirs = around(0.7012), around(0.7)
+    ours, theirs = at(0.7012), at(0.7)
     alone = of_duel(ours, theirs)
-    among = against(meeting(star=around(0.7), mmoe=around(0.7), ple=theirs, hinet=ours), "ple")
+    among = against(meeting(star=at(0.7), mmoe=at(0.7), ple=theirs, hinet=ours), "ple")
     assert (alone.mark, among.mark) == ("better", "unclear")
     assert alone.p == among.p
 
@@ -108,29 +104,29 @@ def with_users(record: StudyRecord) -> StudyRecord:
 
 
 def test_users_widen_the_interval() -> None:
-    record = duel(around(0.703), around(0.7))
+    record = duel(at(0.703), at(0.7))
     without, with_them = against(record, "ple"), against(with_users(record), "ple")
     assert (without.mark, with_them.mark) == ("better", "unclear")
     assert with_them.user_error == pytest.approx(0.002 * 2**0.5, rel=0.01)
 
 
 def test_what_an_interval_counts_is_said() -> None:
-    record = duel(around(0.703), around(0.7))
+    record = duel(at(0.703), at(0.7))
     assert against(with_users(record), "ple").counted == "5 seeds an arm and 15,803 users"
 
 
 def test_a_verdict_that_users_leave_open_says_so() -> None:
-    sentence = verdict(with_users(duel(around(0.703), around(0.7)))).sentence
+    sentence = verdict(with_users(duel(at(0.703), at(0.7)))).sentence
     assert sentence == "No clear winner: HiNet and PLE differ by less than the seeds and users do."
 
 
 def test_users_that_are_not_counted_are_said_to_be_not() -> None:
-    (contrast,) = contrasts(without_users(duel(around(0.703), around(0.7))))
+    (contrast,) = contrasts(without_users(duel(at(0.703), at(0.7))))
     assert contrast.counted == "5 seeds an arm; users are not counted"
 
 
 def test_an_arm_that_is_not_opened_has_a_reason_and_no_part_in_holm() -> None:
-    record = meeting(star=around(0.7), ple=around(0.7), hinet=around(0.7012))
+    record = meeting(star=at(0.7), ple=at(0.7), hinet=at(0.7012))
     closed = tuple(replace(run, test_cells=None) for run in chosen_of(record, "star").runs)
     record = with_chosen(record, "star", runs=closed)
     assert (against(record, "star").difference, against(record, "star").reason) == (
@@ -151,7 +147,7 @@ def test_one_seed_has_a_difference_and_nothing_else() -> None:
 
 
 def test_what_lacks_something_has_no_part_in_holm_and_an_interval_of_its_own() -> None:
-    record = meeting(star=around(0.7), mmoe=around(0.7), ple=around(0.7), hinet=around(0.7012))
+    record = meeting(star=at(0.7), mmoe=at(0.7), ple=at(0.7), hinet=at(0.7012))
     record = without_users(with_seeds_opened(record, "star", 4), "mmoe")
     by_arm = {name: against(record, name) for name in ("star", "mmoe", "ple")}
     assert [contrast.lacks for contrast in by_arm.values()] == [
@@ -168,7 +164,7 @@ def test_what_lacks_something_has_no_part_in_holm_and_an_interval_of_its_own() -
 
 def test_rows_that_were_resampled_count_as_users_do() -> None:
     drawn = Resampled("rows", 43_285, SPREAD, (SPREAD,))
-    record = duel(around(0.75), around(0.7))
+    record = duel(at(0.75), at(0.7))
     for name in ("ple", "hinet"):
         record = with_chosen(record, name, summary=FinalistSummary((0, 1, 2, 3, 4), (), (), drawn))
     contrast = against(record, "ple")
@@ -176,16 +172,16 @@ def test_rows_that_were_resampled_count_as_users_do() -> None:
 
 
 def test_a_focus_that_is_chosen_among_all_arms_is_judged_among_all_pairs() -> None:
-    record = meeting(star=around(0.70), mmoe=around(0.70), ple=around(0.72))
+    record = meeting(star=at(0.70), mmoe=at(0.70), ple=at(0.72))
     assert {contrast.family for contrast in contrasts(record)} == {3}
     assert {
         contrast.family
-        for contrast in contrasts(meeting(mmoe=around(0.70), ple=around(0.72), hinet=around(0.7)))
+        for contrast in contrasts(meeting(mmoe=at(0.70), ple=at(0.72), hinet=at(0.7)))
     } == {2}
 
 
 def test_a_focus_that_is_chosen_among_two_hinets_is_judged_with_the_pairs_of_both() -> None:
-    record = meeting(star=around(0.70), ple=around(0.70), wide=around(0.71), hinet=around(0.72))
+    record = meeting(star=at(0.70), ple=at(0.70), wide=at(0.71), hinet=at(0.72))
     arms = (replace(arm, model="hinet") if arm.name == "wide" else arm for arm in record.arms)
     assert {contrast.family for contrast in contrasts(replace(record, arms=tuple(arms)))} == {
         5
@@ -197,7 +193,7 @@ def test_without_a_finalist_there_is_no_contrast() -> None:
 
 
 def test_claims_are_the_marked_ones_the_largest_first() -> None:
-    record = meeting(star=around(0.70), mmoe=around(0.69), ple=around(0.73), hinet=around(0.72))
+    record = meeting(star=at(0.70), mmoe=at(0.69), ple=at(0.73), hinet=at(0.72))
     judged = contrasts(record)
     assert (
         [contrast.arm for contrast in claims(judged, "better")],
@@ -224,7 +220,7 @@ def test_claims_are_the_marked_ones_the_largest_first() -> None:
 def test_whether_the_seeds_show_a_small_gain_is_said(
     changes: dict[str, float], sentence: str
 ) -> None:
-    contrast = of_duel(around(0.703), around(0.7))
+    contrast = of_duel(at(0.703), at(0.7))
     assert contrast.difference is not None
     assert (
         resolution(replace(contrast, difference=replace(contrast.difference, **changes)))
@@ -233,14 +229,14 @@ def test_whether_the_seeds_show_a_small_gain_is_said(
 
 
 def test_users_that_hide_a_small_gain_are_said_to() -> None:
-    contrast = against(with_users(duel(around(0.703), around(0.7))), "ple")
+    contrast = against(with_users(duel(at(0.703), at(0.7))), "ple")
     assert resolution(contrast) == (
         "No number of seeds would show a difference of .001: the error of 15,803 users alone is .0028."
     )
 
 
 def test_seeds_are_not_counted_where_users_are_not() -> None:
-    (contrast,) = contrasts(without_users(duel(around(0.703), around(0.7))))
+    (contrast,) = contrasts(without_users(duel(at(0.703), at(0.7))))
     assert (seeds_needed(contrast), resolution(contrast)) == (
         None,
         "Without the users' part of the error it is not known how many seeds would show a difference of .001.",
@@ -248,7 +244,7 @@ def test_seeds_are_not_counted_where_users_are_not() -> None:
 
 
 def test_no_fewer_seeds_than_a_claim_needs_are_said_to_be_enough() -> None:
-    contrast = against(with_seeds_opened(duel(around(0.703), around(0.7)), "ple", 4), "ple")
+    contrast = against(with_seeds_opened(duel(at(0.703), at(0.7)), "ple", 4), "ple")
     assert contrast.difference is not None
     sure = replace(contrast, difference=replace(contrast.difference, deviation=0.0001))
     assert (
@@ -264,5 +260,5 @@ def test_with_one_seed_nothing_is_known_of_how_small_a_gain_would_be_seen() -> N
 
 
 def test_the_focus_is_no_baseline_of_its_own() -> None:
-    record = duel(around(0.703), around(0.7))
+    record = duel(at(0.703), at(0.7))
     assert arm_named(record, "hinet").name not in [contrast.arm for contrast in contrasts(record)]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinet_search.results.statistics.paired_difference import _shown, gain, seeds_to_show, summary
-from hinet_search.results.statistics.welch import ArmValues, estimate
+from hinet_search.results.statistics.paired_difference import gain, seeds_to_show, summary
+from hinet_search.results.statistics.welch import ArmValues, StandardErrors, estimate
 
 VALUES = st.lists(st.floats(0.4, 0.99), min_size=2, max_size=8)
 
@@ -126,10 +126,14 @@ def test_that_many_seeds_find_the_effect_in_80_of_100_studies(spread: float, lev
 
 
 def test_one_seed_fewer_than_needed_is_not_enough() -> None:
+    def is_enough(spread: float, count: int) -> bool:
+        errors = StandardErrors(spread / count**0.5, count - 1.0)
+        return errors.reach(0.05) + errors.reach(0.4) <= 0.001
+
     for spread in (0.0003, 0.001, 0.003):
         count = needed(0.001, spread)
-        assert _shown(0.001, spread / count**0.5, count, 0.0, 0.05)
-        assert count == 2 or not _shown(0.001, spread / (count - 1) ** 0.5, count - 1, 0.0, 0.05)
+        assert is_enough(spread, count)
+        assert count == 2 or not is_enough(spread, count - 1)
 
 
 def test_without_any_spread_two_seeds_are_enough() -> None:

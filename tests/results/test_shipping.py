@@ -10,25 +10,21 @@ from hinet_search.results.shipping import NOTHING_TESTED, Offer, Shipment, servi
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.results.winner import recommended_arm
-from tests.duels import NOISE, duel, in_seconds, meeting
+from tests.duels import duel, in_seconds, meeting
 from tests.report.arms import Shape
+from tests.report.edits import each_run
 from tests.report.studies import empty, failed_only, small, study
 from tests.report.taught import (
     all_runs,
-    each_run,
     with_costs,
     with_ensemble,
     with_limits,
     with_student,
 )
+from tests.results.verdict_cases import at
 
-
-def around(mean: float) -> list[float]:
-    return [mean + noise for noise in NOISE]
-
-
-ALIKE = with_costs(duel(around(0.70), around(0.70)), hinet=(100, 4.0), ple=(60, 2.0))
-WON = with_costs(duel(around(0.75), around(0.70)), hinet=(100, 4.0), ple=(60, 2.0))
+ALIKE = with_costs(duel(at(0.70), at(0.70)), hinet=(100, 4.0), ple=(60, 2.0))
+WON = with_costs(duel(at(0.75), at(0.70)), hinet=(100, 4.0), ple=(60, 2.0))
 
 
 def shipped(record: StudyRecord) -> Shipment:
@@ -128,7 +124,7 @@ def test_a_model_of_nearly_the_same_time_is_not_cheaper() -> None:
 
 
 def test_of_models_of_nearly_the_least_time_the_best_on_validation_is_taken() -> None:
-    record = meeting(star=around(0.70), ple=around(0.70), hinet=around(0.70))
+    record = meeting(star=at(0.70), ple=at(0.70), hinet=at(0.70))
     record = with_costs(record, star=(10, 2.0), ple=(60, 2.2), hinet=(100, 4.0))
     assert taken(record) == "ple"
     assert taken(with_costs(record, star=(10, 1.0))) == "star"
@@ -254,14 +250,14 @@ def test_an_ensemble_that_is_not_shown_to_be_better_on_test_is_not_taken_within_
 
 
 def test_within_limits_an_arm_that_another_is_shown_to_beat_is_not_taken() -> None:
-    record = meeting(star=around(0.60), ple=around(0.75), hinet=around(0.70))
+    record = meeting(star=at(0.60), ple=at(0.75), hinet=at(0.70))
     record = with_costs(record, star=(50, 1.0), ple=(60, 1.0), hinet=(60, 1.0))
     assert verdict(record).status == "worse"
     assert taken(with_limits(record, flops=100)) == "ple"
 
 
 def test_an_arm_that_cannot_be_served_rules_out_none_that_can() -> None:
-    record = meeting(star=around(0.60), ple=around(0.75), hinet=around(0.70))
+    record = meeting(star=at(0.60), ple=at(0.75), hinet=at(0.70))
     record = with_costs(record, star=(50, 1.0), ple=(200, 1.0), hinet=(60, 1.0))
     assert taken(with_limits(record, flops=100)) == "hinet"
 

@@ -10,8 +10,7 @@ from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.families import BERNOULLI, POISSON
 from hinet_search.results.metrics import metric_named
 from hinet_search.results.statistics import many_scores
-from hinet_search.results.statistics.cell_rows import CellRows
-from hinet_search.results.statistics.slopes import slope_of
+from hinet_search.results.statistics.cell_rows import CellRows, slope_of
 from tests.results.amount_cases import drawn_amounts
 
 NUM_ROWS, NUM_POSITIVES, NUM_UNITS = 2000, 500, 10

@@ -2,17 +2,18 @@
 
 from dataclasses import replace
 
+from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
 from tests.duels import (
     NOISE,
     duel,
     meeting,
-    with_chosen,
     with_seeds_opened,
     with_test_aucs,
     without_users,
 )
 from tests.report.arms import Shape
+from tests.report.edits import each_arm, each_finalist, each_run
 from tests.report.studies import empty, failed_only, study
 
 MANY = ("star", "mmoe", "hmoe", "trees")
@@ -46,74 +47,56 @@ def swinging() -> StudyRecord:
     return record
 
 
+def short_of(record: StudyRecord, name: str, trials: int) -> StudyRecord:
+    """The study with the named arm ended after that many of its trials."""
+    return each_arm(record, lambda arm: replace(arm, trials=arm.trials[:trials]), name)
+
+
 def short(trials: int, *others: str) -> StudyRecord:
     """A study in which PLE had that many of its sixty trials."""
-    record = study(Shape(arms=("ple", "hinet", *others), trials=60))
-    return replace(
-        record,
-        arms=(replace(record.arms[0], trials=record.arms[0].trials[:trials]), *record.arms[1:]),
-    )
+    return short_of(study(Shape(arms=("ple", "hinet", *others), trials=60)), "ple", trials)
 
 
 def without(record: StudyRecord, *names: str) -> StudyRecord:
     """The named arms without finalists."""
-    arms = (replace(arm, finalists=()) if arm.name in names else arm for arm in record.arms)
-    return replace(record, arms=tuple(arms))
+    return each_arm(record, lambda arm: replace(arm, finalists=()), *names)
 
 
 def of_one_model(record: StudyRecord, *names: str) -> StudyRecord:
     """The named arms are variants of HiNet."""
-    arms = (replace(arm, model="hinet") if arm.name in names else arm for arm in record.arms)
-    return replace(record, arms=tuple(arms))
+    return each_arm(record, lambda arm: replace(arm, model="hinet"), *names)
 
 
 def none_chosen() -> StudyRecord:
-    record = study(Shape(opened=False))
-    arms = (
-        replace(arm, finalists=tuple(replace(finalist, chosen=False) for finalist in arm.finalists))
-        for arm in record.arms
+    return each_arm(
+        study(Shape(opened=False)),
+        lambda arm: each_finalist(arm, lambda finalist: replace(finalist, chosen=False)),
     )
-    return replace(record, arms=tuple(arms))
 
 
 def closed(record: StudyRecord, *names: str) -> StudyRecord:
     """The study with the named arms not scored on test."""
-    for arm in record.arms:
-        if arm.name in names:
-            runs = next(finalist for finalist in arm.finalists if finalist.chosen).runs
-            record = with_chosen(
-                record, arm.name, runs=tuple(replace(run, test_cells=None) for run in runs)
-            )
-    return record
+    return each_arm(
+        record, lambda arm: each_run(arm, lambda run: replace(run, test_cells=None)), *names
+    )
 
 
 def other_seeds() -> StudyRecord:
-    record = study(Shape(arms=("ple", "hinet")))
-    runs = next(finalist for finalist in record.arms[0].finalists if finalist.chosen).runs
-    return with_chosen(record, "ple", runs=tuple(replace(run, seed=run.seed + 100) for run in runs))
+    return each_arm(
+        study(Shape(arms=("ple", "hinet"))),
+        lambda arm: each_run(arm, lambda run: replace(run, seed=run.seed + 100)),
+        "ple",
+    )
 
 
 def failed(record: StudyRecord, *names: str) -> StudyRecord:
     """The named arms ended after five trials that all failed."""
-    arms = (
-        replace(
-            arm,
-            finalists=(),
-            trials=tuple(replace(trial, state="failed", value=None) for trial in arm.trials[:5]),
-        )
-        if arm.name in names
-        else arm
-        for arm in record.arms
-    )
-    return replace(record, arms=tuple(arms))
 
+    def changed(arm: ArmRecord) -> ArmRecord:
+        trials = (replace(trial, state="failed", value=None) for trial in arm.trials[:5])
+        return replace(arm, finalists=(), trials=tuple(trials))
 
-def short_of(record: StudyRecord, name: str, trials: int) -> StudyRecord:
-    """The study with the named arm ended after that many of its trials."""
-    arms = (
-        replace(arm, trials=arm.trials[:trials]) if arm.name == name else arm for arm in record.arms
-    )
-    return replace(record, arms=tuple(arms))
+    return each_arm(record, changed, *names)
 
 
 def one_trial_of_two() -> StudyRecord:

@@ -12,6 +12,7 @@ from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
 from hinet_search.executors import Job, JobEnd, JobEvent, Message, local
 from hinet_search.results.calibration_records import Calibration
+from hinet_search.results.ensemble_records import SelectionGain
 from hinet_search.results.records import (
     CellValue,
     Cost,
@@ -19,7 +20,6 @@ from hinet_search.results.records import (
     FinalistSummary,
     Resampled,
 )
-from hinet_search.results.statistics.crossfitting import CrossFittedGain
 from hinet_search.results.statistics.ensemble_selection import Selection
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.launch import launch
@@ -237,7 +237,7 @@ class Pretender:
 
 def mean_of(num_runs: int) -> Selected:
     """The plain mean of so many runs."""
-    gain = CrossFittedGain(0.0, -0.1, 0.1, 0.6, 0.6)
+    gain = SelectionGain(0.0, -0.1, 0.1, 0.6, 0.6)
     selection = Selection((1 / num_runs,) * num_runs, "mean", "logits", gain, ())
     return Selected(selection, (TESTED,), Calibration(()), ())
 

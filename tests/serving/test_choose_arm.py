@@ -8,7 +8,7 @@ from hinet_search.api import split_target
 from hinet_search.common.errors import ConfigurationError, StudyConflict
 from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord, Member, RunKey
 from hinet_search.results.finalist_values import chosen
-from hinet_search.results.serving_limits import ServingLimits
+from hinet_search.results.records import ServingLimits
 from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict

@@ -15,7 +15,7 @@ UNSTABLE = 0.1  # standard deviation over seeds of a weight
 def check(record: StudyRecord) -> Finding | None:
     """Warn if the attention weights of the focus arm differ between seeds."""
     focus = record_facts.focus_of(record)
-    finalist = chosen(focus) if focus else None
+    finalist = chosen(focus)
     attention = insight_means.attention(finalist) if finalist else None
     if focus is None or attention is None or attention.deviation is None:
         return None
@@ -25,9 +25,8 @@ def check(record: StudyRecord) -> Finding | None:
     if largest <= UNSTABLE:
         limit = numbers.share(UNSTABLE)
         return passed(f"Attention agrees between seeds: no weight deviates by more than {limit}.")
-    name = title(focus.name)
-    deviation = numbers.share(largest)
     return warning(
-        f"Attention of {name} differs between seeds, a weight by up to ±{deviation}.",
+        f"Attention of {title(focus.name)} differs between seeds, "
+        f"a weight by up to ±{numbers.share(largest)}.",
         remedy="Do not infer similarity of scenarios from it; compare with an arm without SAN.",
     )

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from hinet_search.report.drawing import numbers
-from hinet_search.report.facts import record as record_facts
 from hinet_search.report.finding import Finding, passed, warning
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
@@ -45,21 +44,16 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 def _why_short(record: StudyRecord, short: Mapping[str, int]) -> list[str]:
     """Explain why arms of a finished study ended early: failures, time limit, or their space."""
-    failed: dict[str, str] = {}
+    reasons = []
     for arm in record.arms:
         last = [trial for trial in arm.trials if trial.counts][-1:]
         if title(arm.name) in short and last and last[0].state == "failed":
-            failed[title(arm.name)] = last[0].cause
-    reasons = [f"The last trials of {name} failed: {cause}." for name, cause in failed.items()]
-    if len(failed) < len(short):
-        reasons.append(_why_without_a_failure(record))
+            reasons.append(f"The last trials of {title(arm.name)} failed: {last[0].cause}.")
+    if len(reasons) < len(short):
+        reason = "The space of an arm had no new configuration left."
+        seconds = record.budget.wall_clock_seconds or record.budget.seconds
+        if seconds is not None:
+            limit = f"The time limit of {numbers.duration(seconds)} was reached"
+            reason = f"{limit}, or the space of an arm had no new configuration left."
+        reasons.append(reason)
     return reasons
-
-
-def _why_without_a_failure(record: StudyRecord) -> str:
-    exhausted = "the space of an arm had no new configuration left"
-    seconds = record.budget.wall_clock_seconds or record.budget.seconds
-    if seconds is None:
-        return f"{record_facts.capitalized(exhausted)}."
-    limit = numbers.duration(seconds)
-    return f"The time limit of {limit} was reached, or {exhausted}."

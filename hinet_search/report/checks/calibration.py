@@ -1,11 +1,10 @@
 """Calibration: whether scores of the focus arm can be read as probabilities, or as amounts."""
 
-from dataclasses import dataclass
 from statistics import fmean
 
 from hinet_search.report.drawing import numbers
 from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import has_amounts
+from hinet_search.report.facts.amounts import wording
 from hinet_search.report.finding import Finding, passed, warning
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import FinalistRecord
@@ -16,43 +15,25 @@ ORDER = 140
 OFF = 1.2  # predicted positives (or amounts) per actual one, or the inverse
 
 
-@dataclass(frozen=True)
-class CalibrationWords:
-    """What predictions are compared with, and what scores are used as."""
-
-    positives: str
-    labels: str
-    each: str
-    scores: str
-
-
-WORDS = CalibrationWords(
-    "positives", "positives", "predicted for each positive row", "probabilities"
-)
-WORDS_OF_AMOUNTS = CalibrationWords(
-    "rows above 0", "labels", "times the sum of labels predicted", "probabilities or amounts"
-)
-
-
 def check(record: StudyRecord) -> Finding | None:
     """Warn of cells with enough positives whose predictions sum to a fifth too much or little."""
     focus = record_facts.focus_of(record)
-    finalist = chosen(focus) if focus else None
+    finalist = chosen(focus)
     ratios = _ratios(finalist) if finalist else {}
     if focus is None or not ratios:
         return None
-    off = [(ratio, cell) for cell, ratio in ratios.items() if not 1 / OFF <= ratio <= OFF]
-    off.sort(key=lambda pair: max(pair[0], 1 / pair[0]), reverse=True)
+    off = {cell: ratio for cell, ratio in ratios.items() if not 1 / OFF <= ratio <= OFF}
+    furthest = sorted(off, key=lambda cell: max(off[cell], 1 / off[cell]), reverse=True)
     name = title(focus.name)
-    count = numbers.plural(len(ratios), "cell")
-    words = WORDS_OF_AMOUNTS if has_amounts(record.data) else WORDS
-    judged = f"the {count} with at least {record_facts.FEW_POSITIVES} {words.positives}"
+    words = wording(record.data)
+    few = f"at least {record_facts.FEW_POSITIVES} {words.positives}"
+    judged = f"the {numbers.plural(len(ratios), 'cell')} with {few}"
     if not off:
-        within = f"predictions add up to the {words.labels} within {numbers.percent(OFF - 1)}"
+        within = f"predictions add up to the {words.sums} within {numbers.percent(OFF - 1)}"
         return passed(f"{name} is calibrated in {judged}: {within}.")
     return warning(
         f"{name} is not calibrated in {len(off)} of {judged}.",
-        [f"{cell}: {numbers.metric(ratio)} {words.each}." for ratio, cell in off],
+        [f"{cell}: {numbers.metric(off[cell])} {words.calibration}." for cell in furthest],
         remedy="The ranking of rows is not affected. "
         f"Rescale the scores of these cells before using them as {words.scores}.",
     )
@@ -64,7 +45,6 @@ def _ratios(finalist: FinalistRecord) -> dict[str, float]:
     for run in finalist.runs:
         for cell in run.test_cells or run.valid_cells:
             if cell.calibration is not None and cell.positives >= record_facts.FEW_POSITIVES:
-                name = record_facts.cell_in_words(cell.scenario, cell.task)
+                name = record_facts.cell_in_words(cell.name)
                 by_cell.setdefault(name, []).append(cell.calibration)
-    means = {name: fmean(ratios) for name, ratios in by_cell.items()}
-    return {name: mean for name, mean in means.items() if mean > 0}
+    return {name: fmean(ratios) for name, ratios in by_cell.items() if fmean(ratios) > 0}

@@ -12,13 +12,13 @@ def check(record: StudyRecord) -> Finding | None:
     """Warn of two members of an ensemble that score every validation row the same."""
     if not record.ensembles:
         return None
-    details: list[str] = []
+    details = []
     for ensemble in record.ensembles:
-        name = ensemble.name.capitalize()
         members = {member.run for member in ensemble.members}
-        for left, right in ensemble.copies:
-            if members.issuperset((left, right)):
-                details.append(f"{name}: {_in_words(left)} and {_in_words(right)}.")
+        for pair in ensemble.copies:
+            if members.issuperset(pair):
+                copies = " and ".join(map(_in_words, pair))
+                details.append(f"{ensemble.name.capitalize()}: {copies}.")
     if not details:
         return passed("No two members of an ensemble are copies of one another.")
     return warning(

@@ -21,29 +21,28 @@ def check(record: StudyRecord) -> Finding | None:
     times = numbers.plain(limit, 6)
     exceptions = _not_bound(record.arms)
     subject = f"Cost limit: {times} times the FLOPs per row of the default HiNet{exceptions}"
-    refused = [
-        (title(arm.name), [trial for trial in arm.trials if trial.cause.startswith("too large")])
-        for arm in record.arms
-    ]
-    counts = ", ".join(f"{name} {len(trials)}" for name, trials in refused if trials)
-    if not counts:
+    counts = []
+    causes = []
+    for arm in record.arms:
+        of_arm = [trial.cause for trial in arm.trials if trial.cause.startswith("too large")]
+        if of_arm:
+            counts.append(f"{title(arm.name)} {len(of_arm)}")
+            causes += of_arm
+    if not causes:
         return passed(f"{subject}; no draw was above it.")
-    first = next(trials[0].cause for _, trials in refused if trials)
-    return passed(f"{subject}; draws not trained: {counts} (the first was {first}).")
+    first = f"the first was {causes[0]}"
+    return passed(f"{subject}; draws not trained: {', '.join(counts)} ({first}).")
 
 
 def _not_bound(arms: Sequence[ArmRecord]) -> str:
     """Name the arms that the limit does not apply to, and why."""
-    sized = [
-        f"{title(arm.name)} may use what the size of {title(arm.size_of)} needs"
-        for arm in arms
-        if arm.size_of
-    ]
-    uncounted = [f"not counted for {title(arm.name)}" for arm in arms if _counts_no_flops(arm)]
-    notes = "; ".join([*sized, *uncounted])
-    return f" ({notes})" if notes else ""
-
-
-def _counts_no_flops(arm: ArmRecord) -> bool:
-    costs = [trial.cost for trial in arm.trials if trial.cost]
-    return bool(costs) and all(cost.flops_per_row == 0 for cost in costs)
+    notes = []
+    for arm in arms:
+        if arm.size_of:
+            size = f"the size of {title(arm.size_of)}"
+            notes.append(f"{title(arm.name)} may use what {size} needs")
+    for arm in arms:
+        costs = [trial.cost for trial in arm.trials if trial.cost]
+        if costs and not any(cost.flops_per_row for cost in costs):
+            notes.append(f"not counted for {title(arm.name)}")
+    return f" ({'; '.join(notes)})" if notes else ""

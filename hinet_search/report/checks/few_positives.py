@@ -2,7 +2,7 @@
 
 from hinet_search.report.drawing import numbers
 from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import num_positive_rows, positive_rows
+from hinet_search.report.facts.amounts import wording
 from hinet_search.report.finding import Finding, passed, warning
 from hinet_search.results.study_record import StudyRecord
 
@@ -13,17 +13,23 @@ def check(record: StudyRecord) -> Finding | None:
     """Warn of cells with fewer than 100 positive rows in test."""
     if not record.data.cells:
         return None
-    scarce = record_facts.scarce_cells(record)
-    if scarce:
-        count = numbers.plural(len(scarce), "cell")
-        few = record_facts.FEW_POSITIVES
-        have = "has" if len(scarce) == 1 else "have"
-        return warning(
-            f"{count} {have} fewer than {few} {positive_rows(record.data)} in test.",
-            [f"{cell}: {'none' if positives == 0 else positives}." for cell, positives in scarce],
-            remedy="Treat their AUC as unknown, or test on more days.",
-        )
-    fewest = min(record.data.cells, key=lambda cell: cell.positives[2])
-    cell = record_facts.cell_in_words(fewest.scenario, fewest.task)
-    rows = num_positive_rows(record.data, fewest.positives[2])
-    return passed(f"Every cell has {rows} or more in test (fewest: {cell}).")
+    in_order = sorted(record.data.cells, key=lambda cell: cell.positives[2])
+    few = record_facts.FEW_POSITIVES
+    scarce = [cell for cell in in_order if cell.positives[2] < few]
+    words = wording(record.data)
+    if not scarce:
+        fewest = in_order[0]
+        count = fewest.positives[2]
+        rows = numbers.agree(count, words.positive_row, words.positive_rows)
+        where = record_facts.cell_in_words(fewest.name)
+        return passed(f"Every cell has {count} {rows} or more in test (fewest: {where}).")
+    cells = numbers.plural(len(scarce), "cell")
+    have = numbers.agree(len(scarce), "has", "have")
+    return warning(
+        f"{cells} {have} fewer than {few} {words.positive_rows} in test.",
+        [
+            f"{record_facts.cell_in_words(cell.name)}: {cell.positives[2] or 'none'}."
+            for cell in scarce
+        ],
+        remedy="Treat their AUC as unknown, or test on more days.",
+    )

@@ -5,7 +5,7 @@ from hinet_search.report.facts import record as record_facts
 from hinet_search.report.finding import Finding, passed, warning
 from hinet_search.results.contrasts import SMALL_EFFECT
 from hinet_search.results.data_record import LATER
-from hinet_search.results.staleness import StaleCost, stale_costs
+from hinet_search.results.staleness import stale_costs
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
@@ -27,17 +27,18 @@ def check(record: StudyRecord) -> Finding | None:
     if lost.low is None or lost.low <= SMALL_EFFECT:
         least = numbers.metric(SMALL_EFFECT)
         return passed(f"No loss of more than {least} is shown of {name} with {words}.")
+    others = []
+    for cost in costs:
+        if cost is not of_focus:
+            interval = ""
+            if cost.lost.low is not None:
+                interval = f" ({numbers.interval(cost.lost.low, cost.lost.high)})"
+            others.append(f"{title(cost.arm)}: {numbers.gain(cost.lost.mean)}{interval}.")
     return warning(
         f"The figures need fresh labels: with {words}, {name} loses "
         f"{numbers.metric(lost.mean)} on test ({numbers.interval(lost.low, lost.high)}).",
-        [_of_other(cost) for cost in costs if cost.arm != of_focus.arm],
+        others,
         remedy="Send events as they come (`hinet-search serve --state FOLDER --events`), or write "
         f"`labels_after: {record.data.later_labels}` and launch again: a model that was trained "
         "with later labels may lose less.",
     )
-
-
-def _of_other(cost: StaleCost) -> str:
-    lost = cost.lost
-    interval = "" if lost.low is None else f" ({numbers.interval(lost.low, lost.high)})"
-    return f"{title(cost.arm)}: {numbers.gain(lost.mean)}{interval}."

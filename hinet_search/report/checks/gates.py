@@ -1,14 +1,14 @@
 """Gates: experts that no gate uses, and gates that have collapsed onto one expert."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from hinet_search.report.drawing import numbers
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.finding import Finding, passed, warning
 from hinet_search.results.finalist_values import chosen
-from hinet_search.results.records import FinalistRecord, FinalistRun, GateUsage
+from hinet_search.results.records import FinalistRun, GateUsage
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
@@ -23,15 +23,23 @@ def check(record: StudyRecord) -> Finding | None:
 
     Each seed is checked separately, since experts of different seeds share only their names.
     """
-    pairs = [(title(arm.name), chosen(arm)) for arm in record.arms]
-    finalists = [
-        (name, finalist)
-        for name, finalist in pairs
-        if finalist is not None and finalist.runs[0].insight.gates
-    ]
-    if not finalists:
+    has_gates = False
+    details = []
+    for arm in record.arms:
+        finalist = chosen(arm)
+        if finalist is None or not finalist.runs[0].insight.gates:
+            continue
+        has_gates = True
+        defects: Counter[str] = Counter()
+        for run in finalist.runs:
+            mixtures = _mixtures(run)
+            defects.update(_dead(mixtures))
+            defects.update(_collapsed(mixtures))
+        seeds = numbers.plural(len(finalist.runs), "seed")
+        for defect, count in defects.items():
+            details.append(f"{title(arm.name)}: {defect} in {count} of {seeds}.")
+    if not has_gates:
         return None
-    details = [f"{name}: {line}" for name, finalist in finalists for line in _lines(finalist)]
     if not details:
         return passed("No gate has collapsed and no expert is dead.")
     return warning(
@@ -39,13 +47,6 @@ def check(record: StudyRecord) -> Finding | None:
         details,
         remedy="Search fewer experts, more dropout in the experts, or a lower learning rate.",
     )
-
-
-def _lines(finalist: FinalistRecord) -> Iterator[str]:
-    """Yield each defect with the number of seeds that have it."""
-    counts = Counter(line for run in finalist.runs for line in (*_dead(run), *_collapsed(run)))
-    for line, count in counts.items():
-        yield f"{line} in {count} of {numbers.plural(len(finalist.runs), 'seed')}."
 
 
 def _mixtures(run: FinalistRun) -> list[GateUsage]:
@@ -59,19 +60,16 @@ def _mixtures(run: FinalistRun) -> list[GateUsage]:
     return mixtures
 
 
-def _most(run: FinalistRun) -> dict[tuple[tuple[str, ...], str], dict[str, float]]:
-    """Return the largest weight of each expert, by (experts of the gate, owner) and expert."""
+def _dead(mixtures: Sequence[GateUsage]) -> Iterator[str]:
+    """Yield the experts of each owner that no gate uses."""
+    # The largest weight of each expert, by (experts of the gate, owner) and expert.
     largest: dict[tuple[tuple[str, ...], str], dict[str, float]] = {}
-    for gate in _mixtures(run):
+    for gate in mixtures:
         owners = gate.owners or (EVERYONE,) * len(gate.experts)
         for expert, owner, weight in zip(gate.experts, owners, gate.weights, strict=True):
             of_owner = largest.setdefault((gate.experts, owner), {})
             of_owner[expert] = max(weight, of_owner.get(expert, 0.0))
-    return largest
-
-
-def _dead(run: FinalistRun) -> Iterator[str]:
-    for (_, owner), most in _most(run).items():
+    for (_, owner), most in largest.items():
         dead = sum(weight < DEAD for weight in most.values())
         if not dead:
             continue
@@ -83,8 +81,8 @@ def _dead(run: FinalistRun) -> Iterator[str]:
         yield f"no gate{of} gives {unused} more than {numbers.share(DEAD)}"
 
 
-def _collapsed(run: FinalistRun) -> Iterator[str]:
-    for gate in _mixtures(run):
+def _collapsed(mixtures: Sequence[GateUsage]) -> Iterator[str]:
+    for gate in mixtures:
         if max(gate.weights) > ALONE:
             where = record_facts.gate_in_words(gate.where)
             yield f"the gate of {where} gives one expert more than {numbers.share(ALONE)}"

@@ -1,8 +1,8 @@
 """Inputs: whether it is shown of every group of inputs that it helps, or that it may go."""
 
 from hinet_search.report.drawing import numbers
-from hinet_search.report.facts.measured_inputs import MeasuredInputs, measured_inputs
 from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.results.input_worth import measured_inputs
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words
 
@@ -18,21 +18,18 @@ def check(record: StudyRecord) -> Finding | None:
         return passed("Groups of inputs were only measured: no arm follows the choice.")
     choice = measured.choice
     seeds = numbers.plural(measured.num_seeds, "seed")
-    kept = [
-        group
-        for group in choice.worths
-        if group not in choice.useful and group not in measured.dropped
-    ]
+    kept = []
+    details = []
+    for group, worth in choice.worths.items():
+        if group not in (*choice.useful, *measured.dropped):
+            kept.append(group)
+            interval = numbers.interval(worth.low, worth.high)
+            details.append(f"{group}: {numbers.gain(worth.mean)} ({interval}).")
     if not kept:
         return passed(f"Every group of inputs is kept or dropped by what {seeds} show.")
     return warning(
         f"No gain is shown with {in_words(kept)} over {seeds}: kept, but perhaps worth nothing.",
-        [_worth(measured, group) for group in kept],
+        details,
         remedy="Under another study name, raise `inputs: {seeds: 10}`, which narrows the "
         "intervals, or set `fixed: {features.groups: ...}` yourself.",
     )
-
-
-def _worth(measured: MeasuredInputs, group: str) -> str:
-    worth = measured.choice.worths[group]
-    return f"{group}: {numbers.gain(worth.mean)} ({numbers.interval(worth.low, worth.high)})."

@@ -8,7 +8,6 @@ from hinet_search.report.facts import record as record_facts
 from hinet_search.report.facts.standings import worse_cells
 from hinet_search.report.finding import Finding, passed, warning
 from hinet_search.results.cell_gains import against_reference
-from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
@@ -20,18 +19,12 @@ def check(record: StudyRecord) -> Finding | None:
     """Warn of cells of such scenarios that are significantly worse than the reference."""
     focus = record_facts.focus_of(record)
     shares = _shares(record)
-    tail = {scenario: share for scenario, share in shares.items() if share < TAIL}
     if focus is None or not shares:
         return None
+    tail = {scenario: share for scenario, share in shares.items() if share < TAIL}
     if not tail:
         smallest = numbers.percent(min(shares.values()))
         return passed(f"No long tail: every scenario has {smallest} of the rows or more.")
-    return _against_reference(record, focus, tail)
-
-
-def _against_reference(
-    record: StudyRecord, focus: ArmRecord, tail: dict[str, float]
-) -> Finding | None:
     gains = against_reference(record, focus)
     lost = worse_cells([cell for cell in gains.cells if cell.scenario in tail]) if gains else None
     if lost is None:

@@ -15,17 +15,15 @@ def check(record: StudyRecord) -> Finding | None:
         return None
     details: dict[str, str] = {}
     for arm in record.arms:
-        edges = record_facts.at_the_edge(record, arm)
-        values = [
-            f"{searched.name} = {numbers.setting(value)} "
-            f"({end}: {record_facts.wider_end(searched, end):g})"
-            for searched, value, end in edges
-        ]
+        values = []
+        for searched, value, end in record_facts.at_the_edge(record, arm):
+            wider = f"({end}: {record_facts.wider_end(searched, end):g})"
+            values.append(f"{searched.name} = {numbers.setting(value)} {wider}")
         if values:
             details[title(arm.name)] = f"{title(arm.name)}: {', '.join(values)}."
     if not details:
         return passed("No best value lies at the edge of its range.")
-    have = "has its best value" if len(details) == 1 else "have best values"
+    have = numbers.agree(len(details), "has its best value", "have best values")
     return warning(
         f"{in_words(list(details))} {have} at the edge of a range.",
         list(details.values()),

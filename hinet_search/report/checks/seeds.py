@@ -1,11 +1,8 @@
 """Seeds: how many trainings each number of the verdict is based on."""
 
-from collections.abc import Mapping
-
 from hinet_search.report.drawing import numbers
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.finding import Finding, passed, warning
-from hinet_search.results.records import FinalistRecord
 from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
@@ -15,9 +12,10 @@ ORDER = 90
 
 def check(record: StudyRecord) -> Finding | None:
     """Warn of finalists with fewer than five seeds; once test is used, only tested seeds count."""
-    seeds = {
-        title(arm.name): _counting(finalist) for arm, finalist in record_facts.finalists(record)
-    }
+    seeds = {}
+    for arm, finalist in record_facts.finalists(record):
+        opened = sum(run.test_cells is not None for run in finalist.runs)
+        seeds[title(arm.name)] = opened or len(finalist.runs)
     if not seeds:
         return None
     fewest = min(seeds.values())
@@ -26,19 +24,10 @@ def check(record: StudyRecord) -> Finding | None:
     remedy = "See why these trainings are missing, then launch the study again."
     if record.budget.finalist_seeds < SEEDS_FOR_A_CLAIM:
         remedy = f"Set `finalists.seeds` to {SEEDS_FOR_A_CLAIM} or more."
+    short = [name for name, count in seeds.items() if count < SEEDS_FOR_A_CLAIM]
+    of = "per finalist" if len(short) == len(seeds) else f"of {in_words(short)}"
     return warning(
-        f"Only {numbers.plural(fewest, 'seed')} {_of(seeds)}.",
+        f"Only {numbers.plural(fewest, 'seed')} {of}.",
         [f"Fewer than {SEEDS_FOR_A_CLAIM} give an observation, not a claim."],
         remedy=remedy,
     )
-
-
-def _counting(finalist: FinalistRecord) -> int:
-    opened = sum(run.test_cells is not None for run in finalist.runs)
-    return opened or len(finalist.runs)
-
-
-def _of(seeds: Mapping[str, int]) -> str:
-    """Name the arms with too few seeds, unless it is all of them."""
-    short = [name for name, count in seeds.items() if count < SEEDS_FOR_A_CLAIM]
-    return "per finalist" if len(short) == len(seeds) else f"of {in_words(short)}"

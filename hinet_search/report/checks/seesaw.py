@@ -23,7 +23,7 @@ def check(record: StudyRecord) -> Finding | None:
         return None
     name = title(focus.name)
     against = title(record.reference)
-    if not any(cell.difference is not None and cell.difference.mean > 0 for cell in gains.cells):
+    if not any(cell.mean is not None and cell.mean > 0 for cell in gains.cells):
         return passed(f"No seesaw: no cell of {name} gains over {against}.")
     if lost.worse:
         where = f"in {numbers.plural(len(lost.worse), 'cell')} while others gain"

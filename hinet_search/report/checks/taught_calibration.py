@@ -1,13 +1,12 @@
 """Taught calibration: whether students predict probabilities as well as their own arms."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from statistics import fmean
 
 from hinet_search.report.drawing import numbers
-from hinet_search.report.facts.amounts import has_amounts, predictions
+from hinet_search.report.facts.amounts import wording
 from hinet_search.report.finding import Finding, passed, warning
-from hinet_search.results.finalist_values import by_seed, chosen, values_by
+from hinet_search.results.finalist_values import by_seed, chosen, mean_of, values_by
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.taught_contrasts import untaught
@@ -33,22 +32,26 @@ MEASURES = (
 
 def check(record: StudyRecord) -> Finding | None:
     """Warn of students whose log loss rises by 1 %, or calibration error by .005."""
-    pairs = [(student, untaught(record, student)) for student in record.students]
-    known = [(student, arm) for student, arm in pairs if arm is not None and chosen(student)]
-    if not known:
+    names = []
+    details: list[str] = []
+    for student in record.students:
+        arm = untaught(record, student)
+        if arm is not None and chosen(student):
+            names.append(title(student.name))
+            details += _worse(student, arm)
+    if not names:
         return None
-    details = [text for student, arm in known for text in _worse(student, arm)]
-    what = "labels" if has_amounts(record.data) else "probabilities"
-    names = in_words([title(student.name) for student, _ in known])
+    words = wording(record.data)
     if not details:
-        verb = "predicts" if len(known) == 1 else "predict"
-        return passed(f"{names} {verb} {what} as well as untaught, on validation.")
-    as_what = predictions(record.data)
+        verb = numbers.agree(len(names), "predicts", "predict")
+        return passed(
+            f"{in_words(names)} {verb} {words.taught} as well as untaught, on validation."
+        )
     return warning(
-        f"A teacher has made the {as_what} of a student worse.",
+        f"A teacher has made the {words.predictions} of a student worse.",
         details,
-        remedy=f"Rescale its scores before you use them as {as_what}, or search lower values of "
-        "`train.teacher_weight` (space `teaching`). The order of rows is not affected.",
+        remedy=f"Rescale its scores before you use them as {words.predictions}, or search lower "
+        "values of `train.teacher_weight` (space `teaching`). The order of rows is not affected.",
     )
 
 
@@ -66,8 +69,4 @@ def _worse(student: ArmRecord, arm: ArmRecord) -> Iterator[str]:
 
 def _mean(arm: ArmRecord, objective: str) -> float | None:
     """Return the mean over the seeds of the arm's chosen finalist; None without a value."""
-    finalist = chosen(arm)
-    values: Sequence[float] = ()
-    if finalist is not None:
-        values = list(by_seed(finalist, "valid", values_by(objective)).values())
-    return fmean(values) if values else None
+    return mean_of(by_seed(chosen(arm), "valid", values_by(objective)).values())

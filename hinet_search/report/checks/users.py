@@ -12,20 +12,20 @@ ORDER = 91
 
 def check(record: StudyRecord) -> Finding | None:
     """Warn of finalists evaluated on test without resamplings of its users."""
-    opened = [
-        (arm, finalist) for arm, finalist in record_facts.finalists(record) if is_fully_tested(arm)
-    ]
-    if not opened:
-        return None
-    lacking = [title(arm.name) for arm, finalist in opened if finalist.summary is None]
+    opened = []
+    lacking = []
+    for arm, finalist in record_facts.finalists(record):
+        if is_fully_tested(arm) and finalist.summary is not None:
+            opened.append(finalist.summary.resampled)
+        elif is_fully_tested(arm):
+            lacking.append(title(arm.name))
     if lacking:
         return warning(
             f"Users are not counted for {in_words(lacking)}.",
             ["A verdict from seeds alone is wrong too often: it is an observation, not a claim."],
             remedy="Launch the study again: it computes what is missing.",
         )
-    resampled = next(
-        finalist.summary.resampled for _, finalist in opened if finalist.summary is not None
-    )
-    units = f"{numbers.compact(resampled.num_units)} {resampled.unit}"
+    if not opened:
+        return None
+    units = f"{numbers.compact(opened[0].num_units)} {opened[0].unit}"
     return passed(f"{units} of test counted for each of {numbers.plural(len(opened), 'arm')}.")

@@ -1,6 +1,6 @@
 """Figures: HTML positioned in per cent, and SVG without text, so phones show legible labels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import floor, isfinite, log10
@@ -8,7 +8,7 @@ from statistics import median, quantiles
 
 from markupsafe import Markup
 
-from hinet_search.report.drawing.html import Content, join, number, tag
+from hinet_search.report.drawing import html
 from hinet_search.report.drawing.numbers import DASH, gain, interval, metric, spread, ticks
 from hinet_search.results.statistics.paired_difference import Difference, Summary
 
@@ -21,40 +21,21 @@ CLASSES = {"better": "win", "unclear": "tie", "worse": "loss", "observation": "s
 CROWDED = 8
 MOST_LABELS = 6
 UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "m"), (1.0, "s"))
-ROUND = (
-    1,
-    2,
-    5,
-    10,
-    30,
-    60,
-    120,
-    300,
-    600,
-    1_800,
-    3_600,
-    7_200,
-    18_000,
-    36_000,
-    86_400,
-    172_800,
-    432_000,
-    864_000,
-)
+ROUND = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 18_000, 36_000)
+ROUND_DAYS = (86_400, 172_800, 432_000, 864_000)
 
 
 def marked(difference: Difference) -> Markup:
     """Return a gain with its mark: a shape, and a word for screen readers."""
-    shape = tag("i", SYMBOLS[difference.mark], role="img", aria_label=difference.mark)
-    return join([shape, f" {gain(difference.mean)}"])
+    shape = html.tag("i", SYMBOLS[difference.mark], role="img", aria_label=difference.mark)
+    return html.join([shape, f" {gain(difference.mean)}"])
 
 
 def over_seeds(reached: Summary | None) -> Markup:
     """Return a cell with a mean over seeds and the standard deviation; a dash without any."""
     if reached is None:
-        return number(DASH)
-    deviation = tag("small", spread(reached.deviation))
-    return number(join([metric(reached.mean), " ", deviation]))
+        return html.number(DASH)
+    return html.number(html.remarked(metric(reached.mean), spread(reached.deviation)))
 
 
 @dataclass(frozen=True)
@@ -131,26 +112,23 @@ def forest(rows: Sequence[ForestRow], first: str, second: str) -> Markup:
     axis = _forest_axis(differences)
     alike = len({difference.lacks for difference in differences}) == 1
     values = axis.ticks()
-    labels = [
-        tag("span", text, style=f"left:{axis.place(value):.1f}%")
-        for value, text in zip(values, ticks(values, signed=True), strict=True)
-        if axis.place(value) < LAST_LABEL
-    ]
-    header = tag(
-        "tr",
-        tag("th", first, scope="col"),
-        tag("th", second, scope="col", class_="r"),
-        tag("th", "Interval", scope="col", class_="iv-text"),
-        tag(
-            "th",
-            tag("span", "drawn", class_="sr"),
-            tag("div", *labels, class_="ax"),
-            scope="col",
-            class_="plot",
-        ),
+    labels = []
+    for value, text in zip(values, ticks(values, signed=True), strict=True):
+        place = axis.place(value)
+        if place < LAST_LABEL:
+            labels.append(html.tag("span", text, style=f"left:{place:.1f}%"))
+    drawn = html.join(
+        [html.tag("span", "drawn", class_="sr"), html.tag("div", html.join(labels), class_="ax")]
     )
-    body = tag("tbody", *(_forest_row(row, axis, alike=alike) for row in rows))
-    return tag("table", tag("thead", header), body, class_="forest")
+    header = html.tag(
+        "tr",
+        html.column(first),
+        html.column(second, "r"),
+        html.column("Interval", "iv-text"),
+        html.column(drawn, "plot"),
+    )
+    body = html.tag("tbody", html.join(_forest_row(row, axis, alike=alike) for row in rows))
+    return html.tag("table", html.tag("thead", header), body, class_="forest")
 
 
 def _forest_axis(differences: Sequence[Difference]) -> Axis:
@@ -175,31 +153,31 @@ def leaves_the_picture(differences: Sequence[Difference]) -> bool:
 
 def _forest_row(row: ForestRow, axis: Axis, *, alike: bool) -> Markup:
     """Draw one row; what an observation lacks is written unless all rows are `alike` in it."""
-    name = tag("th", row.name, " ", tag("small", row.remark) if row.remark else "", scope="row")
-    zero = tag("i", class_="z", style=f"left:{axis.place(0):.1f}%")
+    remark = html.tag("small", row.remark) if row.remark else ""
+    name = html.tag("th", row.name, " ", remark, scope="row")
+    zero = html.tag("i", class_="z", style=f"left:{axis.place(0):.1f}%")
     difference = row.difference
     if difference is None:
-        plot = tag("td", tag("div", zero, class_="iv"), class_="plot")
-        return tag("tr", name, tag("td", row.reason, class_="t why", colspan="2"), plot)
+        plot = html.tag("td", html.tag("div", zero, class_="iv"), class_="plot")
+        return html.tag("tr", name, html.tag("td", row.reason, class_="t why", colspan="2"), plot)
     span = interval(difference.low, difference.high)
     if difference.low is None and row.reason:
         span = row.reason
     spoken = f"{gain(difference.mean)}, interval {span}"
-    text: list[Content] = [span]
+    text: html.Content = span
     if difference.lacks:
         spoken += ", an observation"
-        lacks = "observation" if alike else f"observation: {difference.lacks}"
-        text += [" ", tag("small", lacks)]
+        text = html.remarked(span, "observation" if alike else f"observation: {difference.lacks}")
     kind = CLASSES[difference.mark]
-    dot = tag("i", class_="d", style=f"left:{axis.place(difference.mean):.1f}%")
-    drawn = [zero, _whisker(difference, axis), dot]
-    plot = tag("div", *drawn, class_=f"iv {kind}", role="img", aria_label=spoken)
-    return tag(
+    dot = html.tag("i", class_="d", style=f"left:{axis.place(difference.mean):.1f}%")
+    drawn = html.join([zero, _whisker(difference, axis), dot])
+    plot = html.tag("div", drawn, class_=f"iv {kind}", role="img", aria_label=spoken)
+    return html.tag(
         "tr",
         name,
-        tag("td", marked(difference), class_=f"gain {kind}"),
-        tag("td", *text, class_="iv-text"),
-        tag("td", plot, class_="plot"),
+        html.tag("td", marked(difference), class_=f"gain {kind}"),
+        html.tag("td", text, class_="iv-text"),
+        html.tag("td", plot, class_="plot"),
     )
 
 
@@ -208,51 +186,61 @@ def _whisker(difference: Difference, axis: Axis) -> Markup:
         return Markup("")
     left = axis.place(difference.low)
     right = axis.place(difference.high)
-    classes = ["w"]
+    classes = "w"
     if difference.low < axis.low:
-        classes.append("cut-left")
+        classes += " cut-left"
     if difference.high > axis.high:
-        classes.append("cut-right")
-    place = f"left:{left:.1f}%;width:{right - left:.1f}%"
-    return tag("i", class_=" ".join(classes), style=place)
+        classes += " cut-right"
+    return html.tag("i", class_=classes, style=f"left:{left:.1f}%;width:{right - left:.1f}%")
 
 
 def bar(share: float, class_: str = "") -> Markup:
     """Return a table cell with a bar over that share of its width."""
     width = 100 * min(1.0, max(0.0, share))
-    drawn = tag("i", style=f"width:{width:.0f}%")
-    return tag("td", drawn, class_=f"bar {class_}".strip())
+    drawn = html.tag("i", style=f"width:{width:.0f}%")
+    return html.tag("td", drawn, class_=f"bar {class_}".strip())
 
 
 def path(points: Sequence[CostPoint], x_axis: Axis, y_axis: Axis) -> str:
-    """Return SVG path data in a 100 x 100 box, y upwards."""
-    places = [(_short(x_axis.place(x)), _short(100 - y_axis.place(y))) for x, y in points]
-    return f"M{places[0][0]} {places[0][1]}" + "".join(_stroke(*pair) for pair in pairwise(places))
+    """Return SVG path data in a 100 x 100 box, y upwards.
 
-
-def _stroke(start: tuple[str, str], end: tuple[str, str]) -> str:
-    """Return one segment of a path; horizontal and vertical ones take a single number."""
-    if start == end:
-        return ""
-    if start[1] == end[1]:
-        return f"H{end[0]}"
-    return f"V{end[1]}" if start[0] == end[0] else f"L{end[0]} {end[1]}"
-
-
-def _short(place: float) -> str:
-    return f"{round(place, 1):g}"
+    Horizontal and vertical segments take a single number.
+    """
+    places = []
+    for x, y in points:
+        places.append((round(x_axis.place(x), 1), round(100 - y_axis.place(y), 1)))
+    x, y = places[0]
+    written = f"M{x:g} {y:g}"
+    for (before_x, before_y), (x, y) in pairwise(places):
+        if x != before_x and y != before_y:
+            written += f"L{x:g} {y:g}"
+        elif x != before_x:
+            written += f"H{x:g}"
+        elif y != before_y:
+            written += f"V{y:g}"
+    return written
 
 
 def svg(*shapes: Markup) -> Markup:
     """Return a drawing that fills its box; it has no text, so it may be stretched."""
-    return tag(
+    return html.tag(
         "svg", *shapes, viewBox="0 0 100 100", preserveAspectRatio="none", aria_hidden="true"
     )
 
 
+def plot_box(content: Iterable[Markup], spoken: str) -> Markup:
+    """Return the box of a plot; `spoken` says what it shows to screen readers."""
+    return html.tag("div", html.join(content), class_="plot-box", role="img", aria_label=spoken)
+
+
+def x_label(place: float, text: str, class_: str = "tx") -> Markup:
+    """Return a label below a plot, at a place in per cent."""
+    return html.tag("span", text, class_=class_, style=f"left:{place:.1f}%")
+
+
 def line(points: Sequence[CostPoint], x_axis: Axis, y_axis: Axis, class_: str = "") -> Markup:
     """Return a line through points."""
-    return tag("path", d=path(points, x_axis, y_axis), class_=class_)
+    return html.tag("path", d=path(points, x_axis, y_axis), class_=class_)
 
 
 def band(
@@ -263,14 +251,16 @@ def band(
     class_: str = "band",
 ) -> Markup:
     """Return the area between two lines over the same x."""
-    return tag("path", d=path([*upper, *reversed(lower)], x_axis, y_axis) + "Z", class_=class_)
+    return html.tag("path", d=path([*upper, *reversed(lower)], x_axis, y_axis) + "Z", class_=class_)
 
 
 def grid(y_axis: Axis, most: int = 5) -> Markup:
     """Return horizontal lines at round values, labelled at the left."""
     values = y_axis.ticks(most)
-    return join(
-        tag("i", tag("span", text), class_="gy", style=f"bottom:{y_axis.place(value):.1f}%")
+    return html.join(
+        html.tag(
+            "i", html.tag("span", text), class_="gy", style=f"bottom:{y_axis.place(value):.1f}%"
+        )
         for value, text in zip(values, ticks(values), strict=True)
     )
 
@@ -297,18 +287,19 @@ class TimeAxis:
         """Yield round times as labels; every second one is shown on wide screens only."""
         for k, (seconds, text) in enumerate(self._round_times()):
             place = self.axis.place(self.along(seconds))
-            yield tag("span", text, class_="tx wide" if k % 2 else "tx", style=f"left:{place:.1f}%")
+            yield x_label(place, text, "tx wide" if k % 2 else "tx")
 
-    def _round_times(self) -> list[tuple[float, str]]:
+    def _round_times(self) -> Iterator[tuple[float, str]]:
         if self.log:
-            inside = [
-                float(size) for size in ROUND if self.axis.low <= log10(size) <= self.axis.high
-            ]
-            thinned = inside[:: max(1, -(-len(inside) // MOST_LABELS))]
-            return [(seconds, _in_its_unit(seconds)) for seconds in thinned]
+            sizes = (*ROUND, *ROUND_DAYS)
+            inside = [size for size in sizes if self.axis.low <= log10(size) <= self.axis.high]
+            for seconds in inside[:: max(1, -(-len(inside) // MOST_LABELS))]:
+                size, unit = next((unit for unit in UNITS if seconds >= unit[0]), UNITS[-1])
+                yield float(seconds), f"{seconds / size:g} {unit}"
+            return
         size, unit = next((unit for unit in UNITS if self.axis.high >= 2 * unit[0]), UNITS[-1])
-        ticks = Axis(self.axis.low / size, self.axis.high / size).ticks(MOST_LABELS)
-        return [(size * tick, f"{tick:g} {unit}" if tick else "0") for tick in ticks]
+        for tick in Axis(self.axis.low / size, self.axis.high / size).ticks(MOST_LABELS):
+            yield size * tick, f"{tick:g} {unit}" if tick else "0"
 
 
 def time_axis_over(times: Sequence[float], longest: float) -> TimeAxis:
@@ -321,8 +312,3 @@ def time_axis_over(times: Sequence[float], longest: float) -> TimeAxis:
     if later and later[0] < longest and median(later) < longest / CROWDED:
         return TimeAxis(Axis(log10(later[0]), log10(longest)), log=True)
     return TimeAxis(Axis(0.0, longest or 1.0), log=False)
-
-
-def _in_its_unit(seconds: float) -> str:
-    size, unit = next((unit for unit in UNITS if seconds >= unit[0]), UNITS[-1])
-    return f"{seconds / size:g} {unit}"

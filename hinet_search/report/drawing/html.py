@@ -1,6 +1,6 @@
 """Markup: build HTML from values; plain strings are escaped, only Markup is inserted as it is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
@@ -18,8 +18,14 @@ def tag(name: str, *children: Content, **attributes: AttributeValue) -> Markup:
     or "" none.
     """
     element = Markup(name)  # names are literals of this package
-    written = _EMPTY.join(_written(key, value) for key, value in attributes.items())
-    opened = Markup("<{}{}>").format(element, written)
+    opened = Markup("<{}").format(element)
+    for key, value in attributes.items():
+        attribute = Markup(key.rstrip("_").replace("_", "-"))  # keyword names of our own calls
+        if value is True:
+            opened += Markup(" {}").format(attribute)
+        elif value is not False and value != "":
+            opened += Markup(' {}="{}"').format(attribute, value)
+    opened += Markup(">")
     if name in _VOID:
         return opened
     return opened + join(children) + Markup("</{}>").format(element)
@@ -37,11 +43,16 @@ def prose(text: str) -> Markup:
 
 def head(*titles: Content, numeric_from: int = 1) -> Markup:
     """Return a header row, right-aligned from column `numeric_from` on. Markup must be a <th>."""
-    cells = [
-        text if isinstance(text, Markup) else column(text, "r" if i >= numeric_from else "")
-        for i, text in enumerate(titles)
-    ]
-    return tag("thead", tag("tr", *cells))
+    written = []
+    for place, title in enumerate(titles):
+        class_ = "r" if place >= numeric_from else ""
+        written.append(title if isinstance(title, Markup) else column(title, class_))
+    return tag("thead", tag("tr", join(written)))
+
+
+def columns(titles: Iterable[Content]) -> Markup:
+    """Return the headers of several columns of numbers."""
+    return join(column(title, "r") for title in titles)
 
 
 def column(content: Content, class_: str = "") -> Markup:
@@ -54,10 +65,14 @@ def unnamed(spoken: str) -> Markup:
     return column(tag("span", spoken, class_="sr"))
 
 
-def row(name: Content, *cells: Content, class_: str = "") -> Markup:
-    """Return a body row: its name, then cells, of plain text (numeric) or Markup (a <td>)."""
-    written = [cell if isinstance(cell, Markup) else number(cell) for cell in cells]
-    return tag("tr", tag("th", name, scope="row"), *written, class_=class_)
+def row(name: Content, *values: Content, class_: str = "") -> Markup:
+    """Return a body row: its name, then cells, of plain text (numeric) or Markup (<td>s)."""
+    return tag("tr", tag("th", name, scope="row"), cells(values), class_=class_)
+
+
+def cells(values: Iterable[Content]) -> Markup:
+    """Return several cells, of plain text (numeric) or Markup (<td>s)."""
+    return join(value if isinstance(value, Markup) else number(value) for value in values)
 
 
 def number(text: Content, class_: str = "") -> Markup:
@@ -65,14 +80,19 @@ def number(text: Content, class_: str = "") -> Markup:
     return tag("td", text, class_=class_)
 
 
-def words(*text: Content, class_: str = "") -> Markup:
+def words(text: Content, class_: str = "") -> Markup:
     """Return a left-aligned cell of text."""
-    return tag("td", *text, class_=f"t {class_}".strip())
+    return tag("td", text, class_=f"t {class_}".strip())
 
 
-def table(header: Markup, rows: Sequence[Markup], class_: str = "") -> Markup:
+def remarked(content: Content, remark: str) -> Markup:
+    """Return content with a small remark after it."""
+    return join([content, " ", tag("small", remark)])
+
+
+def table(header: Markup, rows: Iterable[Markup], class_: str = "") -> Markup:
     """Return a table with a header and body rows."""
-    return tag("table", header, tag("tbody", *rows), class_=class_)
+    return tag("table", header, tag("tbody", join(rows)), class_=class_)
 
 
 def scroll(label: str, content: Markup) -> Markup:
@@ -82,25 +102,25 @@ def scroll(label: str, content: Markup) -> Markup:
 
 def details(summary: Content, content: Markup, *, on_paper: bool = False) -> Markup:
     """Return a block that opens on a click; `on_paper` opens it for printing."""
-    return tag(
-        "details", tag("summary", summary), tag("div", content), class_="paper" if on_paper else ""
-    )
+    class_ = "paper" if on_paper else ""
+    return tag("details", tag("summary", summary), tag("div", content), class_=class_)
 
 
 def folds(blocks: Iterable[Markup]) -> Markup:
     """Return folded blocks, side by side while they are closed."""
-    return tag("div", *blocks, class_="folds")
+    return tag("div", join(blocks), class_="folds")
 
 
-def note(*text: Content) -> Markup:
+def bullets(lines: Iterable[Content], class_: str = "") -> Markup:
+    """Return a list with an item per line."""
+    return tag("ul", join(tag("li", line) for line in lines), class_=class_)
+
+
+def code_block(text: str) -> Markup:
+    """Return lines of code that scroll by keyboard, too."""
+    return tag("pre", tag("code", text), tabindex="0")
+
+
+def note(text: Content) -> Markup:
     """Return a small muted paragraph, above or below a figure."""
-    return tag("p", *text, class_="note")
-
-
-def _written(key: str, value: AttributeValue) -> Markup:
-    if value is False or value == "":
-        return _EMPTY
-    name = Markup(key.rstrip("_").replace("_", "-"))  # keyword names of our own calls
-    if value is True:
-        return Markup(" {}").format(name)
-    return Markup(' {}="{}"').format(name, value)
+    return tag("p", text, class_="note")

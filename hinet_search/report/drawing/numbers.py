@@ -50,9 +50,9 @@ def interval(low: float | None, high: float | None) -> str:
     return f"{gain(low)} to {gain(high)}"
 
 
-def compact(value: float) -> str:
+def compact(value: float | None) -> str:
     """Format a count with three digits: `412`, `8.11 M`, `13.1 k`, `.25`."""
-    return without_zero(amounts.compact(value))
+    return DASH if value is None else without_zero(amounts.compact(value))
 
 
 def plain(value: float, decimals: int = 2) -> str:
@@ -79,11 +79,19 @@ def round_size(value: float) -> str:
     return without_zero(f"{value:g}")
 
 
-def milliseconds(value: float) -> str:
+def milliseconds(value: float | None) -> str:
     """Format milliseconds with three digits: `3.91 ms`, `.482 ms`, `1.20 s`."""
+    if value is None:
+        return DASH
+    if value == 0:
+        return "0 ms"
+    unit = "ms"
     if value >= 1000:
-        return f"{_three_digits(value / 1000)} s"
-    return f"{without_zero(_three_digits(value)) if value else '0'} ms"
+        value = value / 1000
+        unit = "s"
+    rounded = float(f"{value:.3g}")
+    decimals = max(0, 2 - floor(log10(abs(rounded))))
+    return f"{without_zero(f'{rounded:.{decimals}f}')} {unit}"
 
 
 def change(share: float | None) -> str:
@@ -103,10 +111,9 @@ def setting(value: Scalar) -> str:
     if not isinstance(value, float):
         return "none" if value is None else str(value)
     if value != 0 and not 0.001 <= abs(value) < 10_000:
-        mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{mantissa.removesuffix('.0')}e{int(exponent)}".replace(
-            "-", MINUS, 1 if value < 0 else 0
-        )
+        mantissa, exponent = f"{abs(value):.1e}".split("e")
+        sign = MINUS if value < 0 else ""
+        return f"{sign}{mantissa.removesuffix('.0')}e{int(exponent)}"
     return _signed(without_zero(f"{abs(value):.3g}"), value, plus="")
 
 
@@ -114,6 +121,11 @@ def plural(count: float, noun: str) -> str:
     """Format a count with its noun: `1 seed`, `5 seeds`, `.5 passes`."""
     several = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{without_zero(f'{count:.15g}')} {noun if count == 1 else several}"
+
+
+def agree(count: int, one: str, several: str) -> str:
+    """Return the form of a word that agrees with a count: `has` or `have`."""
+    return one if count == 1 else several
 
 
 def seeds(counts: Iterable[int]) -> str:
@@ -136,15 +148,10 @@ def ticks(values: Sequence[float], *, signed: bool = False) -> list[str]:
         decimals += 1
     plus = "+" if signed else ""
     labels = [without_zero(f"{abs(value):.{decimals}f}") for value in values]
-    return [
-        _signed(label, value, plus=plus) if value else "0"
-        for label, value in zip(labels, values, strict=True)
-    ]
-
-
-def _three_digits(value: float) -> str:
-    rounded = float(f"{value:.3g}")
-    return f"{rounded:.{max(0, 2 - floor(log10(abs(rounded))))}f}"
+    signed_labels = []
+    for label, value in zip(labels, values, strict=True):
+        signed_labels.append(_signed(label, value, plus=plus) if value else "0")
+    return signed_labels
 
 
 def _signed(text: str, value: float, *, plus: str) -> str:

@@ -6,9 +6,8 @@ Shape legend: S seeds, M scenarios, K experts, P pairs of experts.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hinet_search.results.records import FinalistRecord, ModelPart
+from hinet_search.results.records import FinalistRecord
 
 Table = list[list[float]]
 
@@ -54,18 +53,17 @@ def attention(finalist: FinalistRecord) -> AttentionMeans | None:
 
 def gates(finalist: FinalistRecord) -> dict[tuple[str, ...], dict[str, GateMeans]]:
     """Return gates by their experts, then by their place in the model."""
-    collected: dict[tuple[str, ...], dict[str, list[tuple[float, ...]]]] = {}
+    collected: dict[tuple[tuple[str, ...], str], list[tuple[float, ...]]] = {}
     for run in finalist.runs:
         for gate in run.insight.gates:
-            collected.setdefault(gate.experts, {}).setdefault(gate.where, []).append(gate.weights)
-    return {
-        experts: {where: _gate(np.array(weights)) for where, weights in by_place.items()}
-        for experts, by_place in collected.items()
-    }
-
-
-def _gate(weights_SK: NDArray[np.float64]) -> GateMeans:
-    return GateMeans(weights_SK.mean(axis=0).tolist(), float(weights_SK.max(axis=1).mean()))
+            collected.setdefault((gate.experts, gate.where), []).append(gate.weights)
+    means: dict[tuple[str, ...], dict[str, GateMeans]] = {}
+    for (experts, where), weights in collected.items():
+        weights_SK = np.array(weights)
+        favourite = float(weights_SK.max(axis=1).mean())
+        of_experts = means.setdefault(experts, {})
+        of_experts[where] = GateMeans(weights_SK.mean(axis=0).tolist(), favourite)
+    return means
 
 
 def similarities(finalist: FinalistRecord) -> list[SimilarityMeans]:
@@ -74,16 +72,11 @@ def similarities(finalist: FinalistRecord) -> list[SimilarityMeans]:
     for run in finalist.runs:
         for similarity in run.insight.similarities:
             tables.setdefault(similarity.where, []).append(similarity.table)
-    return [_similarity(where, np.array(by_seed)) for where, by_seed in tables.items()]
-
-
-def _similarity(where: str, table_SKK: NDArray[np.float64]) -> SimilarityMeans:
-    count = table_SKK.shape[1]
-    pairs_SP = table_SKK[:, *np.triu_indices(count, 1)]
-    most = float(pairs_SP.max(axis=1).mean())
-    return SimilarityMeans(where, count, float(pairs_SP.mean()), most)
-
-
-def parts(finalist: FinalistRecord) -> tuple[ModelPart, ...]:
-    """Return the parts of the model, the same for every seed; empty if they were not recorded."""
-    return finalist.runs[0].insight.parts
+    means = []
+    for where, by_seed in tables.items():
+        table_SKK = np.array(by_seed)
+        count = table_SKK.shape[1]
+        pairs_SP = table_SKK[:, *np.triu_indices(count, 1)]
+        most = float(pairs_SP.max(axis=1).mean())
+        means.append(SimilarityMeans(where, count, float(pairs_SP.mean()), most))
+    return means

@@ -1,17 +1,13 @@
 """Reading: facts of a study's record that several sections need. Values and words, no drawing."""
 
-import ast
-import json
-import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log
-from typing import Any
 
 from hinet_search.results.cells import CellName
-from hinet_search.results.finalist_values import Split, chosen, headline, pair_of
+from hinet_search.results.finalist_values import chosen, headline, pair_of
 from hinet_search.results.metrics import metric_named
 from hinet_search.results.objectives import Objective, metric_of
 from hinet_search.results.records import (
@@ -27,13 +23,6 @@ from hinet_search.results.verdict import in_words, title
 
 EDGE = 0.05  # a value within this share of an end of its range lies at the edge
 FEW_POSITIVES = 100
-PLACES = ("--output", "--storage")  # options of every command that say where a study is stored
-SAME_STUDY = (
-    "--size",
-    "--variant",
-    "--set",
-    "--plugin",
-)  # options of a launch that change its study
 
 
 @dataclass(frozen=True)
@@ -82,78 +71,7 @@ def metric_in_words(objective: str) -> str:
     if name != metric:  # an average of its own name, such as macro_auc
         words = f"{name.removesuffix(f'_{metric}')} {words}"
     cell = Objective(objective).cell
-    return words if cell is None else f"{words} in {cell_in_words(*cell)}"
-
-
-def report_command(record: StudyRecord) -> str:
-    """Return the command that writes this page again, with the launch's database and folder."""
-    launched = _launch_words(record.command)
-    return shlex.join(["hinet-search", "report", record.name, *_options(launched, PLACES)])
-
-
-def export_command(record: StudyRecord, name: str, at: str = "") -> str:
-    """Return the command that exports an arm, a student or the ensemble, or the best `at` a limit.
-
-    It has the study file and options of the launch.
-    """
-    words = _launch_words(record.command)
-    file = _study_of(words, record.name)
-    what = ["--at", at, "-o", f"front-{record.name}"] if at else ["-o", f"{name}-{record.name}"]
-    command = ["hinet-search", "export", f"{file}/{name}".rstrip("/"), *what]
-    return shlex.join([*command, *_options(words, (*SAME_STUDY, *PLACES))])
-
-
-def _launch_words(command: str) -> list[str]:
-    """Return a launch as words of the command line, also if it was a call in Python."""
-    if command.startswith("hinet-search launch "):
-        return shlex.split(command)
-    if not command.startswith("hinet_search.launch("):
-        return []
-    try:
-        call = ast.parse(command, mode="eval").body
-        arguments = [ast.literal_eval(argument) for argument in getattr(call, "args", ())]
-        options = {
-            argument.arg: ast.literal_eval(argument.value)
-            for argument in getattr(call, "keywords", ())
-        }
-    except (SyntaxError, ValueError):  # an option that cannot be written as text
-        return []
-    return ["hinet-search", "launch", *arguments, *_words_of(options)]
-
-
-def _words_of(options: Mapping[str | None, Any]) -> Iterator[str]:
-    """Yield the options of a call that decide which study it is, as on the command line."""
-    for option in (*PLACES, "--size", "--variant"):
-        value = options.get(option.removeprefix("--"))
-        if value is not None:
-            yield from (option, str(value))
-    for plugin in options.get("plugins", ()):
-        yield from ("--plugin", plugin)
-    for name, value in options.get("settings", {}).items():
-        yield from ("--set", f"{name}={json.dumps(value)}")
-
-
-def _study_of(words: Sequence[str], name: str) -> str:
-    """Return the study that a launch names: the word of its name, else its first argument."""
-    places = [word for before, word in pairwise(words[1:]) if before not in (*PLACES, *SAME_STUDY)]
-    first = [word for word in words[2:3] if not word.startswith("-")]
-    named = [word for word in places if _is_study(word, name)]
-    return next(iter([*named, *first]), name)
-
-
-def _is_study(word: str, name: str) -> bool:
-    """Whether a word of a launch is the study of that name; the name may end in a size."""
-    stem = word.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml")
-    return not word.startswith("-") and (name == stem or name.startswith(f"{stem}-"))
-
-
-def _options(words: Sequence[str], options: Sequence[str]) -> Iterator[str]:
-    """Yield those of the options that occur among the words of a command, with their values."""
-    for word, after in pairwise([*words, ""]):
-        if word in options:
-            yield from (word, after)
-        elif word.startswith(tuple(f"{option}=" for option in options)):
-            yield word
+    return words if cell is None else f"{words} in {cell_in_words(cell)}"
 
 
 def capitalized(text: str) -> str:
@@ -187,11 +105,6 @@ def focus_of(record: StudyRecord) -> ArmRecord | None:
     return next((arm for arm in record.arms if arm.model == "hinet"), record.arms[0])
 
 
-def last_split(finalist: FinalistRecord) -> Split:
-    """Return `test` if the finalist was evaluated on test, else `valid`."""
-    return "test" if any(run.test_cells is not None for run in finalist.runs) else "valid"
-
-
 def has_flops(arm: ArmRecord) -> bool:
     """Whether the arm's chosen finalist is a torch model, with counted FLOPs and parameters."""
     finalist = chosen(arm)
@@ -215,12 +128,11 @@ def ranked(record: StudyRecord, arm: ArmRecord) -> list[TrialRecord]:
 
 def best_so_far(record: StudyRecord, arm: ArmRecord) -> BestSoFar | None:
     """Return the improvements of the best value over complete trials; None without such trials."""
-    sign = 1 if record.maximize else -1
     changes: list[tuple[int, float]] = []
     for trial in arm.trials:
         if trial.state != "complete" or trial.value is None:
             continue
-        if not changes or sign * trial.value > sign * changes[-1][1]:
+        if not changes or record.sign * trial.value > record.sign * changes[-1][1]:
             changes.append((trial.number, trial.value))
     if not changes:
         return None
@@ -249,18 +161,21 @@ def range_position(searched: ParameterRange, value: Scalar) -> RangePosition | N
         return None
     if low is None or high is None or high <= low:
         return None
-    number = float(value)
-    share = log(number / low) / log(high / low) if searched.log else (number - low) / (high - low)
+    share = (float(value) - low) / (high - low)
+    if searched.log:
+        share = log(float(value) / low) / log(high / low)
     share = min(1.0, max(0.0, share))
+    return RangePosition(share, _edge(searched, share))
+
+
+def _edge(searched: ParameterRange, share: float) -> str:
+    """Name the end of a range that a position touches; a natural limit at the low end is none."""
     margin = 0.0 if searched.kind == "int" else EDGE
-    if share <= margin:
-        return RangePosition(share, "" if starts_at_a_natural_limit(searched) else "low")
-    return RangePosition(share, "high" if share >= 1 - margin else "")
-
-
-def starts_at_a_natural_limit(searched: ParameterRange) -> bool:
-    """Whether no lower value is possible: counts start at 0 or 1, other quantities at 0."""
-    return searched.low in ((0, 1) if searched.kind == "int" else (0,))
+    if share > margin:
+        return "high" if share >= 1 - margin else ""
+    # No lower value is possible: counts start at 0 or 1, other quantities at 0.
+    natural = (0, 1) if searched.kind == "int" else (0,)
+    return "" if searched.low in natural else "low"
 
 
 def at_the_edge(record: StudyRecord, arm: ArmRecord) -> list[tuple[ParameterRange, Scalar, str]]:
@@ -289,19 +204,9 @@ def wider_end(searched: ParameterRange, end: str) -> float:
     return round(wider) if searched.kind == "int" else float(f"{wider:.2g}")
 
 
-def scarce_cells(record: StudyRecord) -> list[tuple[str, int]]:
-    """Return (cell, positives) of cells with fewer than 100 test positives, fewest first."""
-    scarce = [
-        (cell_in_words(cell.scenario, cell.task), cell.positives[2])
-        for cell in record.data.cells
-        if cell.positives[2] < FEW_POSITIVES
-    ]
-    return sorted(scarce, key=lambda pair: pair[1])
-
-
-def cell_in_words(scenario: str, task: str) -> str:
+def cell_in_words(cell: CellName) -> str:
     """Name a cell: `Home feed · click`."""
-    return f"{scenario} · {task}"
+    return " · ".join(cell)
 
 
 def absent_in_words(absent: Iterable[CellName]) -> str:
@@ -309,19 +214,20 @@ def absent_in_words(absent: Iterable[CellName]) -> str:
     lacking: dict[str, list[str]] = {}
     for scenario, task in absent:
         lacking.setdefault(scenario, []).append(task)
-    return " ".join(
-        f"{scenario} does not have {'task' if len(tasks) == 1 else 'tasks'} {in_words(tasks)}."
-        for scenario, tasks in lacking.items()
-    )
+    sentences = []
+    for scenario, tasks in lacking.items():
+        noun = "task" if len(tasks) == 1 else "tasks"
+        sentences.append(f"{scenario} does not have {noun} {in_words(tasks)}.")
+    return " ".join(sentences)
 
 
 def gate_in_words(where: str) -> str:
     """Name a gate: `Home feed/click` is `Home feed · click`; only scenarios may contain a slash."""
     scenario, _, gate = where.rpartition("/")
-    return cell_in_words(scenario, gate) if scenario else gate
+    return cell_in_words((scenario, gate)) if scenario else gate
 
 
-def arm_titles(arms: Sequence[ArmRecord]) -> list[str]:
+def arm_titles(arms: Iterable[ArmRecord]) -> list[str]:
     """Return the arms' names as readers write them."""
     return [title(arm.name) for arm in arms]
 

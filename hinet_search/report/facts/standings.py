@@ -16,6 +16,7 @@ from hinet_search.results.cell_gains import (
     against_reference,
     over_reference,
 )
+from hinet_search.results.cells import CellName
 from hinet_search.results.finalist_values import (
     by_seed,
     cell_by_seed,
@@ -26,7 +27,7 @@ from hinet_search.results.finalist_values import (
     objective_by_seed,
     values_by,
 )
-from hinet_search.results.records import ArmRecord, FinalistRecord, FinalistSummary
+from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.statistics.paired_difference import Summary, summary
 from hinet_search.results.study_record import StudyRecord
 
@@ -57,24 +58,33 @@ class ResultsOnTest:
     weighted: Summary | None
     ensemble: float | None
     ensemble_gain: float | None
-    worst: tuple[float, tuple[str, str]] | None
+    worst: tuple[float, CellName] | None
 
 
 @dataclass(frozen=True)
 class LeaderboardEntry:
-    """One line of the leaderboard; `test` is None until the arm is evaluated on test."""
+    """One line of the leaderboard; what is of test is None until the arm is evaluated on test."""
 
     arm: ArmRecord
     seeds: int
     valid: ResultsOnValidation
-    test: ResultsOnTest | None
-    reference: ReferenceGains | None
-    relative: RelativeGains | None
+    test: ResultsOnTest | None = None
+    reference: ReferenceGains | None = None
+    relative: RelativeGains | None = None
 
 
 def standings(record: StudyRecord) -> tuple[LeaderboardEntry, ...]:
     """Return every arm with a chosen finalist, best mean objective on validation first."""
-    lines = [_entry(record, arm, finalist) for arm, finalist in record_facts.finalists(record)]
+    lines = []
+    for arm, finalist in record_facts.finalists(record):
+        valid = _on_validation(record, arm, finalist)
+        entry = LeaderboardEntry(arm, len(finalist.runs), valid)
+        if finalist.is_opened:
+            test = _on_test(record, finalist)
+            reference = against_reference(record, arm)
+            relative = over_reference(record, arm)
+            entry = LeaderboardEntry(arm, entry.seeds, valid, test, reference, relative)
+        lines.append(entry)
     return tuple(sorted(lines, key=lambda line: line.valid.objective.mean, reverse=record.maximize))
 
 
@@ -82,99 +92,75 @@ def losing_cells(entry: LeaderboardEntry) -> tuple[CellDifference, ...]:
     """Return cells below the reference on test while others are above it, largest loss first."""
     if entry.reference is None or not entry.reference.seesaw:
         return ()
-    below = [
-        (cell.difference.mean, cell)
-        for cell in entry.reference.cells
-        if cell.difference is not None
-    ]
-    return tuple(cell for mean, cell in sorted(below, key=lambda pair: pair[0]) if mean < 0)
+    known = [(each.mean, each) for each in entry.reference.cells if each.mean is not None]
+    in_order = sorted(known, key=lambda pair: pair[0])
+    return tuple(cell for mean, cell in in_order if mean < 0)
 
 
 def gain_in_words(cell: CellDifference) -> str:
     """Return a cell with its gain: `Home feed · click +.0043`."""
-    gain = numbers.gain(cell.difference.mean if cell.difference else None)
-    return f"{record_facts.cell_in_words(cell.scenario, cell.task)} {gain}"
+    gain = numbers.gain(cell.mean)
+    return f"{record_facts.cell_in_words(cell.name)} {gain}"
 
 
 def loses_everywhere(gains: ReferenceGains) -> bool:
     """Whether no cell gains and at least one loses, so that there is no seesaw."""
-    means = [cell.difference.mean for cell in gains.cells if cell.difference is not None]
+    means = [cell.mean for cell in gains.cells if cell.mean is not None]
     return bool(means) and max(means) <= 0 and min(means) < 0
 
 
-def _entry(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -> LeaderboardEntry:
-    opened = any(run.test_cells is not None for run in finalist.runs)
-    return LeaderboardEntry(
-        arm=arm,
-        seeds=len(finalist.runs),
-        valid=_validation(record, arm, finalist),
-        test=_test(record, finalist) if opened else None,
-        reference=against_reference(record, arm) if opened else None,
-        relative=over_reference(record, arm) if opened else None,
-    )
-
-
-def _validation(
+def _on_validation(
     record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord
 ) -> ResultsOnValidation:
-    reached = summary(list(objective_by_seed(record, finalist, "valid").values()))
+    reached = summary(objective_by_seed(record, finalist, "valid").values())
     assert reached is not None, "a chosen finalist has runs"
-    untuned = next((finalist for finalist in arm.finalists if finalist.is_default), None)
     default = None
-    if untuned is not None:
-        default = summary(list(objective_by_seed(record, untuned, "valid").values()))
-    all_seeds = _all_seeds(finalist)
+    if arm.default is not None:
+        default = summary(objective_by_seed(record, arm.default, "valid").values())
     ensemble = None
-    if all_seeds is not None:
-        ensemble = values_by(record.objective)(all_seeds.ensemble_valid_cells)
+    if finalist.summary is not None and len(finalist.runs) > 1:
+        ensemble = values_by(record.objective)(finalist.summary.ensemble_valid_cells)
     return ResultsOnValidation(
         objective=reached,
-        headline=summary(list(headline_by_seed(record, finalist, "valid").values())),
+        headline=summary(headline_by_seed(record, finalist, "valid").values()),
         default=default,
-        tuning=_added(record, reached.mean, default.mean if default else None),
+        tuning=_added(record, reached.mean, default),
         kept_default=finalist.is_default,
         ensemble=ensemble,
-        ensemble_gain=_added(record, ensemble, reached.mean),
+        ensemble_gain=_added(record, ensemble, reached),
     )
 
 
-def _test(record: StudyRecord, finalist: FinalistRecord) -> ResultsOnTest:
-    reached = summary(list(headline_by_seed(record, finalist, "test").values()))
-    headline_of = values_by(headline(record.objective))
-    all_seeds = _all_seeds(finalist)
-    ensemble = headline_of(all_seeds.ensemble_test_cells) if all_seeds else None
+def _on_test(record: StudyRecord, finalist: FinalistRecord) -> ResultsOnTest:
+    reached = summary(headline_by_seed(record, finalist, "test").values())
+    ensemble = None
+    if finalist.summary is not None and len(finalist.runs) > 1:
+        headline_of = values_by(headline(record.objective))
+        ensemble = headline_of(finalist.summary.ensemble_test_cells)
     return ResultsOnTest(
         headline=reached,
-        weighted=summary(list(by_seed(finalist, "test", values_by("weighted_auc")).values())),
+        weighted=summary(by_seed(finalist, "test", values_by("weighted_auc")).values()),
         ensemble=ensemble,
-        ensemble_gain=_added(record, ensemble, reached.mean if reached else None),
+        ensemble_gain=_added(record, ensemble, reached),
         worst=worst_cell(record, finalist),
     )
 
 
-def _all_seeds(finalist: FinalistRecord) -> FinalistSummary | None:
-    """Return the summary over seeds, with the ensemble; None for one seed."""
-    return finalist.summary if len(finalist.runs) > 1 else None
-
-
-def worst_cell(
-    record: StudyRecord, finalist: FinalistRecord
-) -> tuple[float, tuple[str, str]] | None:
+def worst_cell(record: StudyRecord, finalist: FinalistRecord) -> tuple[float, CellName] | None:
     """Return the worst mean over seeds of a cell on test, and the cell; None without any value."""
-    means = [
-        (summary(list(cell_by_seed(record, finalist, "test", cell).values())), cell)
-        for cell in cells_of(record)
-    ]
+    means = []
+    for cell in cells_of(record):
+        reached = summary(cell_by_seed(record, finalist, "test", cell).values())
+        if reached is not None:
+            means.append((reached.mean, cell))
     pick = min if measure(record).maximize else max
-    return pick(
-        [(reached.mean, cell) for reached, cell in means if reached is not None], default=None
-    )
+    return pick(means, default=None)
 
 
-def _added(record: StudyRecord, value: float | None, before: float | None) -> float | None:
+def _added(record: StudyRecord, value: float | None, before: Summary | None) -> float | None:
     if value is None or before is None:
         return None
-    return value - before if record.maximize else before - value
+    return record.sign * (value - before.mean)
 
 
 @dataclass(frozen=True)
@@ -190,18 +176,16 @@ class WorseCells:
 
     def verb(self, against: str) -> str:
         """Return the verb phrase for the cells in `worse`."""
-        return (
-            f"is below {against} by more than the interval"
-            if self.lacks
-            else f"is worse than {against}"
-        )
+        if self.lacks:
+            return f"is below {against} by more than the interval"
+        return f"is worse than {against}"
 
     @property
     def undecided(self) -> str:
         """Return the clause on the cells in `below`, for a sentence that finds no cell worse."""
         if not self.below:
             return ""
-        lies = "one is" if self.below == 1 else f"{self.below} are"
+        lies = numbers.agree(self.below, "one is", f"{self.below} are")
         return f"; {lies} below, but not significantly"
 
     @property
@@ -212,21 +196,23 @@ class WorseCells:
 
 def worse_cells(cells: Sequence[CellDifference]) -> WorseCells | None:
     """Return the losses among `cells`; None if no cell has a value."""
-    known = [(cell.difference, cell) for cell in cells if cell.difference is not None]
-    if not known:
-        return None
-    worse = sorted(
-        (difference.mean, cell.scenario, cell.task)
-        for difference, cell in known
-        if difference.direction == "worse"
-    )
-    below = [difference for difference, _ in known if difference.mean < 0]
+    worse = []
+    below = 0
+    lacks: list[str] = []
     # A cell too small to resample has no interval and lacks something of its own.
-    with_interval = [difference.lacks for difference, _ in known if difference.low is not None]
-    return WorseCells(
-        tuple(
-            f"{record_facts.cell_in_words(*cell)} {numbers.gain(mean)}." for mean, *cell in worse
-        ),
-        below=sum(difference.direction != "worse" for difference in below),
-        lacks=with_interval[0] if with_interval else known[0][0].lacks,
-    )
+    lacks_of_others: list[str] = []
+    for cell in cells:
+        difference = cell.difference
+        if difference is None:
+            continue
+        if difference.direction == "worse":
+            worse.append((difference.mean, cell.name))
+        elif difference.mean < 0:
+            below += 1
+        (lacks_of_others if difference.low is None else lacks).append(difference.lacks)
+    if not lacks and not lacks_of_others:
+        return None
+    named = [
+        f"{record_facts.cell_in_words(name)} {numbers.gain(mean)}." for mean, name in sorted(worse)
+    ]
+    return WorseCells(tuple(named), below, [*lacks, *lacks_of_others][0])

@@ -1,15 +1,10 @@
 """Calibration: errors of the probabilities of what is shipped, before and after calibration."""
 
-from collections.abc import Iterator
-
-from markupsafe import Markup
-
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import head, join, note, prose, row, scroll, table, words
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.facts.amounts import has_amounts
-from hinet_search.results.calibration_records import Calibration, CellCalibration
+from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.shipping import shipment
@@ -45,17 +40,41 @@ def build(record: StudyRecord) -> Card:
     if has_amounts(record.data):
         what = "probabilities and expected amounts"
         legend = f"{ECE} {OF_AMOUNTS}{EXPORT}"
-    changed = [cell for cell in calibration.cells if cell.calibrator.kind != "none"]
     lead = (
-        f"The {what} of {title(name)}, which is to be shipped, in every cell on "
-        "validation. "
+        f"The {what} of {title(name)}, which is to be shipped, in every cell on validation. "
         "After: calibrated without the rows of the same users. Order and AUC of a cell stay."
     )
-    heading = f"Calibration helps in {len(changed)} of {len(calibration.cells)} cells"
-    if not changed:
+    num_changed = 0
+    rows = []
+    for cell in calibration.cells:
+        logloss = ece = numbers.DASH
+        if cell.calibrator.kind != "none":
+            num_changed += 1
+            logloss = numbers.metric(cell.logloss_after)
+            ece = numbers.metric(cell.ece_after)
+        rows.append(
+            html.row(
+                record_facts.cell_in_words(cell.name),
+                html.words(KINDS[cell.calibrator.kind]),
+                numbers.metric(cell.logloss_before),
+                logloss,
+                numbers.metric(cell.ece_before),
+                ece,
+            )
+        )
+    titles = ("Log loss before", "after", "ECE before", "after")
+    header = html.head("Cell", "Calibrator", html.columns(titles), numeric_from=2)
+    scrolled = html.scroll("Calibration of every cell", html.table(header, rows, class_="cost"))
+    heading = f"Calibration helps in {num_changed} of {len(calibration.cells)} cells"
+    if not num_changed:
         heading = "No cell is shown to need calibration"
-    body = join([_table(calibration), note(prose(legend))])
-    return Card("calibration", "By cell", heading, lead, body)
+    return Card(
+        "calibration",
+        "By cell",
+        heading,
+        lead,
+        html.join([scrolled, html.note(html.prose(legend))]),
+    )
 
 
 def _of_shipped(record: StudyRecord) -> tuple[str, Calibration | None]:
@@ -66,36 +85,6 @@ def _of_shipped(record: StudyRecord) -> tuple[str, Calibration | None]:
     ensemble = record.ensemble(ENSEMBLE)
     if taken.kind == "ensemble" and ensemble is not None:
         return taken.name, ensemble.calibration
-    arms = record.arms_and_students
-    finalist = chosen(next(arm for arm in arms if arm.name == taken.name))
+    finalist = chosen(next(arm for arm in record.arms_and_students if arm.name == taken.name))
     summary = finalist.summary if finalist else None
     return taken.name, summary.calibration if summary else None
-
-
-def _table(calibration: Calibration) -> Markup:
-    header = head(
-        "Cell",
-        "Calibrator",
-        "Log loss before",
-        "after",
-        "ECE before",
-        "after",
-        numeric_from=2,
-    )
-    rows = [
-        row(
-            record_facts.cell_in_words(cell.scenario, cell.task),
-            words(KINDS[cell.calibrator.kind]),
-            *_errors(cell),
-        )
-        for cell in calibration.cells
-    ]
-    return scroll("Calibration of every cell", table(header, rows, class_="cost"))
-
-
-def _errors(cell: CellCalibration) -> Iterator[str]:
-    is_changed = cell.calibrator.kind != "none"
-    yield numbers.metric(cell.logloss_before)
-    yield numbers.metric(cell.logloss_after) if is_changed else numbers.DASH
-    yield numbers.metric(cell.ece_before)
-    yield numbers.metric(cell.ece_after) if is_changed else numbers.DASH

@@ -8,12 +8,17 @@ from statistics import fmean
 from markupsafe import Markup
 
 from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.figures import axis_over
-from hinet_search.report.drawing.html import head, join, note, row, scroll, table, tag
-from hinet_search.report.drawing.scatter import ScatterPoint, in_order, plot, sides_of, size_labels
+from hinet_search.report.drawing import html, numbers
+from hinet_search.report.drawing.scatter import (
+    ScatterPoint,
+    axes_over,
+    in_order,
+    plot,
+    sides_of,
+    size_labels,
+)
 from hinet_search.report.facts import record as record_facts
-from hinet_search.results.finalist_values import Split, headline_by_seed
+from hinet_search.results.finalist_values import Split, headline_by_seed, mean_of
 from hinet_search.results.records import Cost
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
@@ -36,26 +41,24 @@ class CostEntry:
 def build(record: StudyRecord) -> Card:
     """Build a table of costs and a plot of value against size."""
     finalists = [finalist for _, finalist in record_facts.finalists(record)]
-    is_tested = any(record_facts.last_split(finalist) == "test" for finalist in finalists)
-    split: Split = "test" if is_tested else "valid"
-    entries = _entries(record, split)
-    if not entries:
+    if not finalists:
         raise NotApplicable(NEEDS_FINALISTS)
-    several = record_facts.has_several_seeds(record)
-    table_of_costs = _table(entries)
+    split: Split = "test" if any(finalist.is_opened for finalist in finalists) else "valid"
+    entries = _entries(record, split)
+    body = _table(entries)
     picture = _picture(record, entries, split)
-    body = table_of_costs
     if picture:
-        body = tag("div", tag("div", table_of_costs), tag("div", picture), class_="two")
-    return Card("cost", "Cost", _heading(entries), _lead(record, entries, several=several), body)
+        body = html.tag("div", html.tag("div", body), html.tag("div", picture), class_="two")
+    return Card("cost", "Cost", _heading(entries), _lead(record, entries), body)
 
 
-def _lead(record: StudyRecord, entries: Sequence[CostEntry], *, several: bool) -> str:
+def _lead(record: StudyRecord, entries: Sequence[CostEntry]) -> str:
+    means = "Means over the seeds" if record_facts.has_several_seeds(record) else "One seed"
     lead = (
-        f"{'Means over the seeds' if several else 'One seed'} of each arm's chosen finalist. "
+        f"{means} of each arm's chosen finalist. "
         "Rows per second and time are of training, on the machine that ran it."
     )
-    if any(entry.milliseconds is not None for entry in entries):
+    if _is_timed(entries):
         devices = ", ".join(sorted({entry.cost.device for entry in entries}))
         load = ", with other slots running" if record.slots > 1 else ""
         lead += f" The time for 100 rows is the median of single requests, on {devices}{load}."
@@ -64,12 +67,15 @@ def _lead(record: StudyRecord, entries: Sequence[CostEntry], *, several: bool) -
     return lead
 
 
+def _is_timed(entries: Sequence[CostEntry]) -> bool:
+    return any(entry.milliseconds is not None for entry in entries)
+
+
 def _entries(record: StudyRecord, split: Split) -> list[CostEntry]:
     focus = record_facts.focus_of(record)
     entries = []
     for arm, finalist in record_facts.finalists(record):
         costs = [run.cost for run in finalist.runs]
-        values = list(headline_by_seed(record, finalist, split).values())
         mean = Cost(
             parameters=costs[0].parameters,
             dense_parameters=costs[0].dense_parameters,
@@ -79,9 +85,9 @@ def _entries(record: StudyRecord, split: Split) -> list[CostEntry]:
             peak_memory_bytes=max(cost.peak_memory_bytes for cost in costs),
             device=costs[0].device,
         )
-        milliseconds = record_facts.milliseconds_per_100(finalist)
-        value = fmean(values) if values else None
-        entries.append(CostEntry(title(arm.name), arm == focus, mean, milliseconds, value))
+        value = mean_of(headline_by_seed(record, finalist, split).values())
+        time = record_facts.milliseconds_per_100(finalist)
+        entries.append(CostEntry(title(arm.name), arm == focus, mean, time, value))
     return entries
 
 
@@ -106,62 +112,48 @@ def _times(ratio: float, how: str) -> str:
 
 
 def _table(entries: Sequence[CostEntry]) -> Markup:
-    timed = any(entry.milliseconds is not None for entry in entries)
-    sizes = ["Parameters", "without embeddings", "FLOPs per row"]
-    scoring = ["100 rows"] if timed else []
-    header = head("Arm", *sizes, *scoring, "Rows/s", "Time", "Peak memory")
-    rows = [_row(entry, timed=timed) for entry in entries]
-    return scroll("Cost of all arms", table(header, rows, class_="cost"))
-
-
-def _row(entry: CostEntry, *, timed: bool) -> Markup:
-    cost = entry.cost
-    counts = (cost.parameters, cost.dense_parameters, cost.flops_per_row)
-    sizes = [numbers.DASH] * 3  # not a torch model
-    if cost.flops_per_row:
-        sizes = [numbers.compact(count) for count in counts]
-    scoring = numbers.DASH
-    if entry.milliseconds is not None:
-        scoring = numbers.milliseconds(entry.milliseconds)
-    memory = numbers.DASH
-    if cost.peak_memory_bytes:
+    titles = ["Parameters", "without embeddings", "FLOPs per row"]
+    titles += ["100 rows"] if _is_timed(entries) else []
+    header = html.head("Arm", html.columns([*titles, "Rows/s", "Time", "Peak memory"]))
+    rows = []
+    for entry in entries:
+        cost = entry.cost
+        values = [numbers.DASH] * 3  # not a torch model
+        if cost.flops_per_row:
+            counts = (cost.parameters, cost.dense_parameters, cost.flops_per_row)
+            values = [numbers.compact(count) for count in counts]
+        if _is_timed(entries):
+            values.append(numbers.milliseconds(entry.milliseconds))
+        values.append(numbers.compact(cost.rows_per_second))
+        values.append(numbers.duration(cost.seconds))
         memory = f"{numbers.compact(cost.peak_memory_bytes)}B"
-    return row(
-        entry.name,
-        *sizes,
-        *([scoring] if timed else []),
-        numbers.compact(cost.rows_per_second),
-        numbers.duration(cost.seconds),
-        memory,
-        class_="me" if entry.is_focus else "",
-    )
+        values.append(memory if cost.peak_memory_bytes else numbers.DASH)
+        rows.append(html.row(entry.name, html.cells(values), class_="me" if entry.is_focus else ""))
+    return html.scroll("Cost of all arms", html.table(header, rows, class_="cost"))
 
 
 def _picture(record: StudyRecord, entries: Sequence[CostEntry], split: Split) -> Markup:
     """Plot value against size, each arm with its name; empty with fewer than two arms to draw."""
-    points = [
-        ScatterPoint(entry.name, entry.is_focus, log10(entry.cost.dense_parameters), entry.value)
-        for entry in entries
-        if entry.value is not None and entry.cost.dense_parameters and entry.cost.flops_per_row
-    ]
+    points = []
+    for entry in entries:
+        size = entry.cost.dense_parameters
+        if entry.value is not None and size and entry.cost.flops_per_row:
+            points.append(ScatterPoint(entry.name, entry.is_focus, log10(size), entry.value))
     if len(points) < 2:
         return Markup("")
-    x_axis = axis_over([point.size for point in points], margin=0.18)
-    y_axis = axis_over([point.value for point in points], margin=0.14)
+    axes = axes_over(points)
+    spoken = f"Value against size, smallest first: {in_order(points)}"
     drawn = plot(
         points,
-        (x_axis, y_axis),
-        size_labels(x_axis),
-        (
-            "parameters without embeddings, log scale",
-            f"Value against size, smallest first: {in_order(points)}",
-        ),
+        axes,
+        size_labels(axes.x),
+        ("parameters without embeddings, log scale", spoken),
         maximize=record.maximize,
         class_="picture",
     )
     measure = record_facts.capitalized(record_facts.headline_in_words(record))
-    heading = tag("h3", f"{measure} on {'test' if split == 'test' else 'validation'} and size")
+    heading = html.tag("h3", f"{measure} on {'test' if split == 'test' else 'validation'} and size")
     legend = "Filled: no other arm is both smaller and better. Ring: another arm is."
-    if not all(sides_of(points, x_axis, y_axis)):
+    if not all(sides_of(points, axes)):
         legend += " Point at a dot without a name to see it."
-    return join([heading, scroll("Value against size", drawn), note(legend)])
+    return html.join([heading, html.scroll("Value against size", drawn), html.note(legend)])

@@ -7,7 +7,7 @@ from statistics import fmean
 from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import (
     Axis,
     CostPoint,
@@ -15,9 +15,10 @@ from hinet_search.report.drawing.figures import (
     band,
     grid,
     line,
+    plot_box,
     svg,
+    x_label,
 )
-from hinet_search.report.drawing.html import join, note, tag
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.records import FinalistRecord
 from hinet_search.results.study_record import StudyRecord
@@ -38,26 +39,23 @@ class Curve:
     lowest: list[CostPoint]
     highest: list[CostPoint]
 
+    def entered(self, y_axis: Axis) -> "Curve":
+        """Return the curve from where its mean enters the plot."""
+        inside = [k for k, (_, y) in enumerate(self.mean) if y_axis.low <= y <= y_axis.high]
+        first = inside[0] if inside else 0
+        return replace(
+            self, mean=self.mean[first:], lowest=self.lowest[first:], highest=self.highest[first:]
+        )
+
 
 def build(record: StudyRecord) -> Card:
     """Build one small plot per arm on shared axes, with the focus dashed behind the others."""
-    focus = record_facts.focus_of(record)
-    curves = []
-    for arm, finalist in record_facts.finalists(record):
-        curve = _curve(title(arm.name), finalist, is_focus=arm == focus)
-        if len(curve.mean) > 1:
-            curves.append(curve)
+    curves = _curves(record)
     if not curves:
         raise NotApplicable(
             "needs finalists with two evaluations; "
             "the launch command trains them once the trials are done"
         )
-    x_axis = Axis(0.0, max(x for curve in curves for x, _ in curve.mean))
-    y_axis = _y_axis(curves, maximize=record.maximize)
-    ghost = next((_entered(curve, y_axis).mean for curve in curves if curve.is_focus), [])
-    pictures = [
-        _picture(curve, x_axis, y_axis, [] if curve.is_focus else ghost) for curve in curves
-    ]
     objective = record_facts.objective_in_words(record)
     several = record_facts.has_several_seeds(record)
     seeds = " Line: mean over seeds. Band: lowest to highest." if several else " One seed each."
@@ -68,23 +66,32 @@ def build(record: StudyRecord) -> Card:
     )
     if several:
         legend += " A seed that stopped early is not in the mean after its end."
-    body = [tag("div", *pictures, class_="many"), note(legend)]
-    heading = _heading(curves, maximize=record.maximize)
-    return Card("curves", "Search", heading, record_facts.capitalized(lead), join(body))
+    body = [html.tag("div", html.join(_pictures(record, curves)), class_="many"), html.note(legend)]
+    heading = _heading(record, curves)
+    return Card("curves", "Search", heading, record_facts.capitalized(lead), html.join(body))
 
 
-def _heading(curves: Sequence[Curve], *, maximize: bool) -> str:
-    worsened = [curve.name for curve in curves if _fall(curve, maximize=maximize) > FELL]
-    if not worsened:
+def _heading(record: StudyRecord, curves: Sequence[Curve]) -> str:
+    num_worsened = 0
+    for curve in curves:
+        values = [record.sign * y for _, y in curve.mean]
+        num_worsened += max(values) - values[-1] > FELL
+    if not num_worsened:
         return "No learning curve has worsened by the end of training"
-    have = "has" if len(worsened) == 1 else "have"
-    count = f"{len(worsened)} of {numbers.plural(len(curves), 'learning curve')}"
+    have = numbers.agree(num_worsened, "has", "have")
+    count = f"{num_worsened} of {numbers.plural(len(curves), 'learning curve')}"
     return f"{count} {have} worsened by the end of training"
 
 
-def _fall(curve: Curve, *, maximize: bool) -> float:
-    values = [y if maximize else -y for _, y in curve.mean]
-    return max(values) - values[-1]
+def _curves(record: StudyRecord) -> list[Curve]:
+    """Return the curves of the arms that have two evaluations."""
+    focus = record_facts.focus_of(record)
+    curves = []
+    for arm, finalist in record_facts.finalists(record):
+        curve = _curve(title(arm.name), finalist, is_focus=arm == focus)
+        if len(curve.mean) > 1:
+            curves.append(curve)
+    return curves
 
 
 def _curve(name: str, finalist: FinalistRecord, *, is_focus: bool) -> Curve:
@@ -92,49 +99,56 @@ def _curve(name: str, finalist: FinalistRecord, *, is_focus: bool) -> Curve:
     for run in finalist.runs:
         for evaluation in run.evaluations:
             steps.setdefault(evaluation.step, []).append((evaluation.passes, evaluation.objective))
-    columns = [
-        (fmean(x for x, _ in points), [y for _, y in points]) for _, points in sorted(steps.items())
-    ]
+    mean = []
+    lowest = []
+    highest = []
+    for _, points in sorted(steps.items()):
+        passes = fmean(x for x, _ in points)
+        values = [y for _, y in points]
+        mean.append((passes, fmean(values)))
+        lowest.append((passes, min(values)))
+        highest.append((passes, max(values)))
     return Curve(
         name,
         is_focus,
-        record_facts.thinned([(x, fmean(values)) for x, values in columns], MOST_POINTS),
-        record_facts.thinned([(x, min(values)) for x, values in columns], MOST_POINTS),
-        record_facts.thinned([(x, max(values)) for x, values in columns], MOST_POINTS),
+        record_facts.thinned(mean, MOST_POINTS),
+        record_facts.thinned(lowest, MOST_POINTS),
+        record_facts.thinned(highest, MOST_POINTS),
     )
 
 
-def _y_axis(curves: Sequence[Curve], *, maximize: bool) -> Axis:
-    """Return an axis for the late evaluations; the first are far off and would flatten the rest."""
+def _pictures(record: StudyRecord, curves: Sequence[Curve]) -> list[Markup]:
+    x_axis = Axis(0.0, max(curve.mean[-1][0] for curve in curves))
+    # An axis for the late evaluations; the first are far off and would flatten the rest.
     values: list[float] = []
     bests: list[float] = []
     for curve in curves:
-        values += [y for points in (curve.lowest, curve.mean, curve.highest) for _, y in points]
-        bests += [points[-1][1] for points in (curve.lowest, curve.highest)]
-    return axis_near_the_best(values, bests, maximize=maximize)
+        for points in (curve.lowest, curve.mean, curve.highest):
+            values += [y for _, y in points]
+        bests += [curve.lowest[-1][1], curve.highest[-1][1]]
+    y_axis = axis_near_the_best(values, bests, maximize=record.maximize)
+    ghosts = [curve.entered(y_axis).mean for curve in curves if curve.is_focus]
+    pictures = []
+    for curve in curves:
+        behind = ghosts if not curve.is_focus else []
+        pictures.append(_picture(curve, x_axis, y_axis, behind))
+    return pictures
 
 
-def _entered(curve: Curve, y_axis: Axis) -> Curve:
-    """Return the curve from where its mean enters the plot."""
-    first = next((k for k, (_, y) in enumerate(curve.mean) if y_axis.low <= y <= y_axis.high), 0)
-    return replace(
-        curve, mean=curve.mean[first:], lowest=curve.lowest[first:], highest=curve.highest[first:]
-    )
-
-
-def _picture(curve: Curve, x_axis: Axis, y_axis: Axis, ghost: Sequence[CostPoint]) -> Markup:
-    visible = _entered(curve, y_axis)
+def _picture(
+    curve: Curve, x_axis: Axis, y_axis: Axis, ghosts: Sequence[Sequence[CostPoint]]
+) -> Markup:
+    visible = curve.entered(y_axis)
     me = " me" if curve.is_focus else ""
     shapes = [band(visible.lowest, visible.highest, x_axis, y_axis, f"band{me}")]
-    if ghost:
-        shapes.append(line(ghost, x_axis, y_axis, "ghost"))
-    drawn = svg(*shapes, line(visible.mean, x_axis, y_axis, f"mid{me}"))
-    labels = []
-    for tick in x_axis.ticks(4):
-        text = numbers.without_zero(f"{tick:g}")
-        labels.append(tag("span", text, class_="tx", style=f"left:{x_axis.place(tick):.1f}%"))
-    first, last = (numbers.metric(curve.mean[index][1]) for index in (0, -1))
-    words = f"{curve.name}: {first} at the first evaluation, {last} at the last"
-    content = [grid(y_axis, 3), *labels, drawn]
-    picture = tag("div", *content, class_="plot-box", role="img", aria_label=words)
-    return tag("div", tag("h3", curve.name, " ", tag("small", f"ends at {last}")), picture)
+    shapes += [line(ghost, x_axis, y_axis, "ghost") for ghost in ghosts]
+    shapes.append(line(visible.mean, x_axis, y_axis, f"mid{me}"))
+    labels = [
+        x_label(x_axis.place(tick), numbers.without_zero(f"{tick:g}")) for tick in x_axis.ticks(4)
+    ]
+    content = [grid(y_axis, 3), *labels, svg(html.join(shapes))]
+    first = numbers.metric(curve.mean[0][1])
+    last = numbers.metric(curve.mean[-1][1])
+    spoken = f"{curve.name}: {first} at the first evaluation, {last} at the last"
+    heading = html.tag("h3", html.remarked(curve.name, f"ends at {last}"))
+    return html.tag("div", heading, plot_box(content, spoken))

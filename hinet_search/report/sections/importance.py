@@ -1,29 +1,12 @@
 """Importance: how much each setting matters between trials, and where its best value lies."""
 
-import itertools
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import bar
-from hinet_search.report.drawing.html import (
-    Content,
-    column,
-    details,
-    folds,
-    head,
-    join,
-    note,
-    number,
-    row,
-    scroll,
-    table,
-    tag,
-    unnamed,
-    words,
-)
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.records import ArmRecord, ParameterRange, Scalar
 from hinet_search.results.study_record import StudyRecord
@@ -43,47 +26,43 @@ def build(record: StudyRecord) -> Card:
     ]
     if not arms:
         raise NotApplicable("needs a finished trial of an arm with searched parameters")
-    first, *others = arms
+    first = arms[0]
     important, rest = _rows(record, first)
-    folded = {}
+    folded = []
     if rest:
         name = f"{numbers.plural(len(rest), 'more setting')} of {title(first.name)}"
-        folded[name] = rest
-    for arm in others:
-        folded[f"Settings of {title(arm.name)}"] = [*itertools.chain(*_rows(record, arm))]
-    body = [_table(title(first.name), important), _legend(record)]
+        folded.append(html.details(name, _table(name, rest)))
+    for arm in arms[1:]:
+        name = f"Settings of {title(arm.name)}"
+        of_arm, rest = _rows(record, arm)
+        folded.append(html.details(name, _table(name, [*of_arm, *rest])))
+    legend = html.note(
+        "Dot: the best value in its range, on the scale of the search. "
+        "At the edge: a wider range may contain a better value. "
+        f"Importance is computed from the {record.sampler} trials only "
+        "and says nothing about values that were not tried."
+    )
+    body = [_table(title(first.name), important), legend]
     if folded:
-        body.append(folds(details(name, _table(name, rows)) for name, rows in folded.items()))
+        body.append(html.folds(folded))
     lead = (
         "Share of the variation between trials that goes with a setting, "
         "and the best value in its searched range."
     )
-    return Card("importance", "Search", _heading(record, arms), lead, join(body))
+    return Card("importance", "Search", _heading(record, arms), lead, html.join(body))
 
 
 def _heading(record: StudyRecord, arms: Sequence[ArmRecord]) -> str:
     edges = sum(len(record_facts.at_the_edge(record, arm)) for arm in arms)
-    name = title(arms[0].name)
-    first = f"Which settings matter for {name}?"
-    if arms[0].importances:
-        setting, share = max(arms[0].importances.items(), key=lambda pair: pair[1])
-        first = f"{setting} is the most important setting of {name}, {numbers.percent(share)}"
-    if not edges:
-        return first
-    lie = "lies" if edges == 1 else "lie"
+    lie = numbers.agree(edges, "lies", "lie")
     counted = f"over all arms {numbers.plural(edges, 'best value')} {lie} at the edge"
-    if arms[0].importances:
-        return f"{first}; {counted}"
-    return f"{first} {record_facts.capitalized(counted)}"
-
-
-def _legend(record: StudyRecord) -> Markup:
-    return note(
-        "Dot: the best value in its range, on the scale of the search. "
-        "At the edge: a wider range may contain a better value. ",
-        f"Importance is computed from the {record.sampler} trials only "
-        "and says nothing about values that were not tried.",
-    )
+    name = title(arms[0].name)
+    if not arms[0].importances:
+        question = f"Which settings matter for {name}?"
+        return f"{question} {record_facts.capitalized(counted)}" if edges else question
+    setting, share = max(arms[0].importances.items(), key=lambda pair: pair[1])
+    first = f"{setting} is the most important setting of {name}, {numbers.percent(share)}"
+    return f"{first}; {counted}" if edges else first
 
 
 def _rows(record: StudyRecord, arm: ArmRecord) -> tuple[list[Markup], list[Markup]]:
@@ -102,40 +81,41 @@ def _rows(record: StudyRecord, arm: ArmRecord) -> tuple[list[Markup], list[Marku
 
 
 def _table(name: str, rows: Sequence[Markup]) -> Markup:
-    header = head(
-        "Setting", column("Importance"), unnamed("share"), "Best", column("In its range", "rng")
+    in_range = html.column("In its range", "rng")
+    header = html.head(
+        "Setting", html.column("Importance"), html.unnamed("share"), "Best", in_range
     )
-    return scroll(f"Importance for {name}", table(header, rows, class_="imp"))
+    return html.scroll(f"Importance for {name}", html.table(header, rows, class_="imp"))
 
 
 def _row(arm: ArmRecord, searched: ParameterRange, value: Scalar) -> Markup:
     importance = arm.importances.get(searched.name)
     most = max(arm.importances.values(), default=1.0) or 1.0
-    condition = tag("small", f" when {searched.when}") if searched.when else ""
-    name = join([tag("code", searched.name), condition])
-    share: Content = tag("small", "not measured")
+    condition = html.tag("small", f" when {searched.when}") if searched.when else ""
+    name = html.join([html.tag("code", searched.name), condition])
+    share: html.Content = html.tag("small", "not measured")
     if importance is not None:
         share = numbers.share(importance)
-    best: Content = tag("small", "does not apply")
+    best: html.Content = html.tag("small", "does not apply")
     if value is not None:
         best = numbers.setting(value)
     drawn = bar((importance or 0.0) / most)
-    return row(name, drawn, number(share), number(best), _in_range(searched, value))
+    return html.row(name, drawn, html.number(share), html.number(best), _in_range(searched, value))
 
 
 def _in_range(searched: ParameterRange, value: Scalar) -> Markup:
     if searched.low is None or searched.high is None:
         listed = ", ".join(_SPELLED.get(choice, choice) for choice in searched.choices)
-        choices = tag("small", f"one of {listed}" if listed else numbers.DASH)
-        return words(choices, class_="rng")
+        choices = html.tag("small", f"one of {listed}" if listed else numbers.DASH)
+        return html.words(choices, class_="rng")
     typed = int if searched.kind == "int" else float
-    low = tag("small", numbers.setting(typed(searched.low)))
-    high = tag("small", numbers.setting(typed(searched.high)))
+    low = html.tag("small", numbers.setting(typed(searched.low)))
+    high = html.tag("small", numbers.setting(typed(searched.high)))
     where = record_facts.range_position(searched, value)
     at = "" if where is None else f"--at:{100 * where.share:.0f}%"
-    track = tag("i", style=at)
-    remark: Content = "log" if searched.log else ""
+    track = html.tag("i", style=at)
+    remark: html.Content = "log" if searched.log else ""
     if where is not None and where.edge:
-        track = tag("i", class_="loss", style=at)
-        remark = tag("b", "at the edge", class_="loss")
-    return words(tag("div", low, track, high, tag("small", remark)), class_="rng")
+        track = html.tag("i", class_="loss", style=at)
+        remark = html.tag("b", "at the edge", class_="loss")
+    return html.words(html.tag("div", low, track, high, html.tag("small", remark)), class_="rng")

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import ForestRow, forest
-from hinet_search.report.drawing.html import join, note
 from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.measured_inputs import MeasuredInputs, measured_inputs
+from hinet_search.results.input_worth import MeasuredInputs, measured_inputs
+from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
 
@@ -23,58 +23,53 @@ def build(record: StudyRecord) -> Card:
             "`inputs: auto` in the study file measures them"
         )
     objective = record_facts.objective_in_words(record)
-    legend = note(
+    num_groups = len(measured.choice.worths)
+    confidence = ", 95 %"
+    if num_groups > 1:
+        confidence = f"; with 95 % confidence they hold for all {num_groups} groups"
+    legend = html.note(
         f"Worth: the gain in {objective} on validation from a group beside all others, "
         "a mean over paired seeds with its interval over seeds alone (Student t"
-        f"{_held(measured)}). ",
+        f"{confidence}). "
         "Groups that are shown to be worth less than the margin, and not shown to help, are "
-        f"dropped together, if the same is shown of all of them. {_own_inputs(measured)}",
+        f"dropped together, if the same is shown of all of them. {_own_inputs(measured)}"
     )
     lead = (
         f"{measured.sentence} Measured before the search with the default configuration of "
         f"{title(measured.arm)} and {numbers.plural(measured.num_seeds, 'seed')}; "
         "other arms may use a group better or worse."
     )
-    body = join([forest(list(_rows(measured)), "Group of inputs", "Worth"), legend])
-    return Card("inputs", "Search", _heading(measured), lead, body)
-
-
-def _held(measured: MeasuredInputs) -> str:
-    """Say for how many groups the intervals hold together."""
-    groups = len(measured.choice.worths)
-    return f"; with 95 % confidence they hold for all {groups} groups" if groups > 1 else ", 95 %"
-
-
-def _heading(measured: MeasuredInputs) -> str:
     useful = measured.choice.useful
-    heading = f"a gain is shown with {in_words(useful)}" if useful else "no gain is shown"
+    heading = "What the inputs are worth: no gain is shown"
+    if useful:
+        heading = f"What the inputs are worth: a gain is shown with {in_words(useful)}"
     if measured.dropped:
         heading += f"; {in_words(measured.dropped)} dropped"
-    return f"What the inputs are worth: {heading}"
+    body = html.join([forest(list(_rows(measured)), "Group of inputs", "Worth"), legend])
+    return Card("inputs", "Search", heading, lead, body)
 
 
 def _rows(measured: MeasuredInputs) -> Iterator[ForestRow]:
     choice = measured.choice
     sizes = measured.record.data.groups
-    others = [group for group in sizes if group not in choice.worths]
-    for group in (*choice.worths, *others):
+    for group in dict.fromkeys([*choice.worths, *sizes]):
         remark = [numbers.plural(sizes[group], "input")] if group in sizes else []
         if measured.followers:
             remark.append("dropped" if group in measured.dropped else "kept")
-        yield _row(measured, group, ", ".join(remark), (group,))
+        yield _row(group, ", ".join(remark), choice.worths.get(group))
     if len(choice.small) > 1:
-        yield _row(measured, in_words(choice.small), "together", choice.small)
+        yield _row(in_words(choice.small), "together", choice.together)
 
 
-def _row(measured: MeasuredInputs, name: str, remark: str, left_out: tuple[str, ...]) -> ForestRow:
-    difference = measured.worth(left_out)
-    reason = "" if difference else "not measured: no training without it"
-    return ForestRow(name, remark, difference, reason)
+def _row(name: str, remark: str, worth: Difference | None) -> ForestRow:
+    return ForestRow(name, remark, worth, "" if worth else "not measured: no training without it")
 
 
 def _own_inputs(measured: MeasuredInputs) -> str:
     """Name the arms that do not follow the choice."""
-    names = [title(arm.name) for arm in measured.record.arms if arm not in measured.followers]
+    names = record_facts.arm_titles(
+        arm for arm in measured.record.arms if arm not in measured.followers
+    )
     if not names:
         return ""
     if not measured.followers:
@@ -82,5 +77,5 @@ def _own_inputs(measured: MeasuredInputs) -> str:
             "No arm follows this choice: the study or a space sets its inputs, "
             "or trials were made before."
         )
-    keep = "keeps its" if len(names) == 1 else "keep their"
+    keep = numbers.agree(len(names), "keeps its", "keep their")
     return f"{in_words(names)} {keep} own inputs, as the study or a space sets them."

@@ -1,23 +1,11 @@
 """Insight: scenario attention and gate weights of the chosen HiNet, as means over its seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import (
-    Content,
-    head,
-    join,
-    note,
-    row,
-    scroll,
-    table,
-    tag,
-    unnamed,
-    words,
-)
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.facts import insight_means
 from hinet_search.report.facts.insight_means import AttentionMeans, GateMeans
 from hinet_search.report.facts.record import focus_of, gate_in_words
@@ -33,7 +21,7 @@ DARKEST = 0.55  # opacity of the tint at weight 1, low enough for readable text
 def build(record: StudyRecord) -> Card:
     """Build the attention and gates of the focus arm's chosen finalist."""
     arm = focus_of(record)
-    finalist = chosen(arm) if arm else None
+    finalist = chosen(arm)
     if arm is None or finalist is None:
         raise NotApplicable(
             "needs a HiNet finalist; the launch command trains finalists once the trials are done"
@@ -45,20 +33,18 @@ def build(record: StudyRecord) -> Card:
     count = len(finalist.runs)
     figures = [] if attention is None else [_attention(record.data.scenarios, attention)]
     figures += _gate_tables(gates, several=count > 1)
-    body = [
-        tag("div", *figures, class_="gates"),
-        note(_legend(attention, gates, several=count > 1)),
-    ]
+    sentences = _legend(attention, has_gates=bool(gates), several=count > 1)
+    body = [html.tag("div", html.join(figures), class_="gates"), html.note(" ".join(sentences))]
     seeds = f"mean over {count} seeds" if count > 1 else "1 seed"
-    lead = join(
+    lead = html.join(
         [
             f"{title(arm.name)}, {seeds}, on validation rows. ",
             "A weight shows what a scenario attends to, ",
-            tag("b", "not whether that helps"),
+            html.tag("b", "not whether that helps"),
             ": attention is not effect; a second arm without attention would show that.",
         ]
     )
-    return Card("insight", "Why", _heading(record.data.scenarios, attention), lead, join(body))
+    return Card("insight", "Why", _heading(record.data.scenarios, attention), lead, html.join(body))
 
 
 def _heading(scenarios: Sequence[str], attention: AttentionMeans | None) -> str:
@@ -70,12 +56,9 @@ def _heading(scenarios: Sequence[str], attention: AttentionMeans | None) -> str:
     num_others = len(scenarios) - 1
     if attention is None or num_others < 2:
         return neutral
-    weights = [
-        (weight, i, j)
-        for i, row_weights in enumerate(attention.mean)
-        for j, weight in enumerate(row_weights)
-        if i != j
-    ]
+    weights = []
+    for i, of_scenario in enumerate(attention.mean):
+        weights += [(weight, i, j) for j, weight in enumerate(of_scenario) if i != j]
     largest, attending, attended = max(weights)
     spread = attention.deviation[attending][attended] if attention.deviation else 0.0
     if largest - spread <= max(0.5, 1.5 / num_others):
@@ -85,94 +68,89 @@ def _heading(scenarios: Sequence[str], attention: AttentionMeans | None) -> str:
 
 def _attention(scenarios: Sequence[str], attention: AttentionMeans) -> Markup:
     if len(scenarios) < 2:
-        return note("With one scenario there is no other one to attend to.")
-    draw = _matrix if len(scenarios) <= MOST_SCENARIOS else _strongest
-    figure = scroll("Scenario attention", draw(scenarios, attention))
-    return tag("div", tag("h3", "Scenario attention"), figure)
-
-
-def _matrix(scenarios: Sequence[str], attention: AttentionMeans) -> Markup:
-    header = head(unnamed("attending scenario"), *scenarios)
+        return html.note("With one scenario there is no other one to attend to.")
     rows = []
-    for attending, name in enumerate(scenarios):
-        cells = [_attention_cell(attention, attending, k) for k in range(len(scenarios))]
-        rows.append(row(name, *cells))
-    return table(header, rows, class_="att")
+    for attending, weights in enumerate(attention.mean):
+        name = scenarios[attending]
+        if len(scenarios) > MOST_SCENARIOS:
+            order = sorted(range(len(scenarios)), key=weights.__getitem__, reverse=True)[:5]
+            listed = ", ".join(f"{scenarios[j]} {numbers.share(weights[j])}" for j in order)
+            rows.append(html.row(name, html.words(listed)))
+        else:
+            places = range(len(scenarios))
+            rows.append(
+                html.row(name, html.cells(_attention_cell(attention, attending, k) for k in places))
+            )
+    if len(scenarios) > MOST_SCENARIOS:
+        header = html.head("Scenario", "Five largest weights", numeric_from=2)
+        drawn = html.table(header, rows, class_="words")
+    else:
+        header = html.head(html.unnamed("attending scenario"), html.columns(scenarios))
+        drawn = html.table(header, rows, class_="att")
+    figure = html.scroll("Scenario attention", drawn)
+    return html.tag("div", html.tag("h3", "Scenario attention"), figure)
 
 
 def _attention_cell(attention: AttentionMeans, attending: int, attended: int) -> Markup:
     weight = attention.mean[attending][attended]
     if attending == attended and weight == 0:
-        return tag("td", numbers.DASH, class_="none")
+        return html.tag("td", numbers.DASH, class_="none")
     if attention.deviation is None:
         return _weight(weight)
     spread = attention.deviation[attending][attended]
-    return _weight(weight, tag("small", f"±{numbers.share(spread)}"))
+    return _weight(weight, html.tag("small", f"±{numbers.share(spread)}"))
 
 
-def _weight(value: float, below: Content = "") -> Markup:
-    return tag("td", numbers.share(value), below, style=f"--a:{DARKEST * value:.2f}")
-
-
-def _strongest(scenarios: Sequence[str], attention: AttentionMeans) -> Markup:
-    rows = []
-    for name, weights in zip(scenarios, attention.mean, strict=True):
-        order = sorted(range(len(scenarios)), key=lambda j: -weights[j])[:5]
-        listed = ", ".join(f"{scenarios[j]} {numbers.share(weights[j])}" for j in order)
-        rows.append(row(name, words(listed)))
-    return table(head("Scenario", "Five largest weights", numeric_from=2), rows, class_="words")
+def _weight(value: float, below: html.Content = "") -> Markup:
+    return html.tag("td", numbers.share(value), below, style=f"--a:{DARKEST * value:.2f}")
 
 
 def _gate_tables(
-    gates: dict[tuple[str, ...], dict[str, GateMeans]], *, several: bool
+    gates: Mapping[tuple[str, ...], Mapping[str, GateMeans]], *, several: bool
 ) -> list[Markup]:
     """Return one table per set of mixed experts; tables with a gate per scenario are stacked."""
-    stacked: list[Markup] = []
-    others: list[Markup] = []
+    stacked = []
+    others = []
     for experts, by_place in gates.items():
-        places = [where.rpartition("/") for where in by_place]  # scenario, slash, gate or task
-        has_scenarios = all(scenario for scenario, _, _ in places)
-        kinds = {kind for _, _, kind in places}
-        one_per_scenario = has_scenarios and len(kinds) == 1
-        if one_per_scenario:
-            owner = kinds.pop()
-            names = [scenario for scenario, _, _ in places]
+        is_stacked, owner, names = _named(list(by_place))
+        rows = []
+        for name, gate in zip(names, by_place.values(), strict=True):
+            values = [_weight(weight) for weight in gate.weights]
+            if several:
+                values.append(html.number(numbers.share(gate.favourite)))
+            rows.append(html.row(name, html.join(values)))
+        largest = html.column("Largest", "r") if several else Markup("")
+        header = html.head(html.unnamed("gate"), html.columns(experts), largest)
+        figure = html.scroll(f"Gates of {owner}", html.table(header, rows, class_="att"))
+        titled = html.tag("h3", f"Gates of {owner}") + figure
+        if is_stacked:
+            stacked.append(titled)
         else:
-            owner = "cells" if has_scenarios else "tasks"
-            names = [gate_in_words(where) for where in by_place]
-        named_gates = dict(zip(names, by_place.values(), strict=True))
-        figure = _of_experts(experts, named_gates, several=several)
-        titled = tag("h3", f"Gates of {owner}") + scroll(f"Gates of {owner}", figure)
-        (stacked if one_per_scenario else others).append(titled)
-    columns = [tag("div", *stacked)] if stacked else []
-    return [*columns, *(tag("div", titled) for titled in others)]
+            others.append(html.tag("div", titled))
+    return [html.tag("div", html.join(stacked)), *others] if stacked else others
 
 
-def _legend(
-    attention: AttentionMeans | None,
-    gates: dict[tuple[str, ...], dict[str, GateMeans]],
-    *,
-    several: bool,
-) -> str:
-    sentences = ["Every row sums to 1."]
+def _named(places: Sequence[str]) -> tuple[bool, str, list[str]]:
+    """Say of gates whether there is one per scenario, of what they are, and their names."""
+    parts = [where.rpartition("/") for where in places]  # scenario, slash, gate or task
+    kinds = {kind for _, _, kind in parts}
+    if not all(scenario for scenario, _, _ in parts):
+        return False, "tasks", [gate_in_words(where) for where in places]
+    if len(kinds) > 1:
+        return False, "cells", [gate_in_words(where) for where in places]
+    return True, kinds.pop(), [scenario for scenario, _, _ in parts]
+
+
+def _legend(attention: AttentionMeans | None, *, has_gates: bool, several: bool) -> Iterator[str]:
+    yield "Every row sums to 1."
     if attention is not None:
-        sentences.append("Attention: each row is the attending scenario.")
+        yield "Attention: each row is the attending scenario."
     if attention is not None and attention.deviation is not None:
-        sentences.append("Below a weight: standard deviation over seeds.")
-    if gates:
-        sentences.append("Gates: mean weight of each expert.")
-    if gates and several:
-        sentences.append(
+        yield "Below a weight: standard deviation over seeds."
+    if has_gates:
+        yield "Gates: mean weight of each expert."
+    if has_gates and several:
+        yield (
             "Largest: mean of each seed's largest weight; experts of different seeds share only "
             "their names, so means over seeds are flatter than the gates of any seed."
         )
-    return " ".join(sentences)
-
-
-def _of_experts(experts: Sequence[str], gates: dict[str, GateMeans], *, several: bool) -> Markup:
-    rows = []
-    for name, gate in gates.items():
-        largest = [numbers.share(gate.favourite)] if several else []
-        rows.append(row(name, *map(_weight, gate.weights), *largest))
-    header = head(unnamed("gate"), *experts, *(["Largest"] if several else []))
-    return table(header, rows, class_="att")

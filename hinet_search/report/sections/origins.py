@@ -7,19 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import (
-    column,
-    details,
-    head,
-    join,
-    note,
-    number,
-    row,
-    scroll,
-    table,
-    words,
-)
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.origins import Origins
 from hinet_search.results.records import ArmRecord, TrialRecord
@@ -44,39 +32,49 @@ class ArmOrigins:
 
 def build(record: StudyRecord) -> Card:
     """Build a table of arms and origins, with the best value of each."""
-    arms = [
-        arm for arm in record_facts.ordered_arms(record) if arm.starts and _complete(arm.trials)
-    ]
-    if not arms:
-        raise NotApplicable("needs a complete trial of an arm that has configurations to try first")
+    origins = []
     sampler = f"Sampler ({record.sampler})"
-    origins = [_origins(record, arm, sampler) for arm in arms]
+    for arm in record_facts.ordered_arms(record):
+        best = _best(record, arm.trials)
+        if arm.starts and best is not None:
+            origins.append(_origins(arm, best, sampler))
+    if not origins:
+        raise NotApplicable("needs a complete trial of an arm that has configurations to try first")
     lead = (
         f"Best {record_facts.objective_in_words(record)} on validation of the trials of each "
         "origin, with one seed. All but the sampler's come first, in this order."
     )
-    explained = note(
+    explained = html.note(
         "A portfolio is a list of configurations that did well on other data. Configurations of "
         "another study are its best on validation, changed as the defaults differ. More trials "
         "find more by luck alone."
     )
-    content = join([scroll("Origins", _table(record, origins, sampler)), explained])
-    body = details("What each origin reached, by arm", content)
-    return Card("origins", "Search", _heading(origins, sampler), lead, body, half=True)
+    content = html.join([html.scroll("Origins", _table(record, origins, sampler)), explained])
+    body = html.details("What each origin reached, by arm", content)
+    in_words = {
+        DEFAULT: "the default",
+        NAMED: "what the study names",
+        PORTFOLIO: "the portfolio",
+        sampler: "the sampler",
+    }
+    parts = []
+    for origin, count in Counter(arm.best_origin for arm in origins).most_common():
+        words_of_origin = in_words.get(origin, f"{origin[0].lower()}{origin[1:]}")
+        parts.append(f"{words_of_origin} in {numbers.plural(count, 'arm')}")
+    heading = f"The best trials came from {', '.join(parts)}"
+    return Card("origins", "Search", heading, lead, body, half=True)
 
 
-def _origins(record: StudyRecord, arm: ArmRecord, sampler: str) -> ArmOrigins:
+def _origins(arm: ArmRecord, best: TrialRecord, sampler: str) -> ArmOrigins:
     of_arm = Origins(arm)
     by_origin = defaultdict(list)
     for trial in arm.trials:
         if trial.counts and trial.state != "running":
             by_origin[_origin(of_arm, trial, sampler)].append(trial)
-    best = _best(record, arm.trials)
-    start = None if best is None else of_arm.start_of(best)
+    start = of_arm.start_of(best)
     source = "" if start is None else f": {start.source}"
-    number_of_best = "" if best is None else f"trial {best.number}{source}"
-    origin = "" if best is None else _origin(of_arm, best, sampler)
-    return ArmOrigins(title(arm.name), by_origin, number_of_best, origin)
+    origin = _origin(of_arm, best, sampler)
+    return ArmOrigins(title(arm.name), by_origin, f"trial {best.number}{source}", origin)
 
 
 def _origin(origins: Origins, trial: TrialRecord, sampler: str) -> str:
@@ -90,56 +88,32 @@ def _origin(origins: Origins, trial: TrialRecord, sampler: str) -> str:
     return PORTFOLIO if start.is_of_portfolio else NAMED
 
 
-def _complete(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    return [trial for trial in trials if trial.state == "complete" and trial.value is not None]
-
-
 def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> TrialRecord | None:
-    sign = 1.0 if record.maximize else -1.0
-    ranked = [(sign * (trial.value or 0.0), -trial.number, trial) for trial in _complete(trials)]
-    return max(ranked, key=lambda each: each[:2])[2] if ranked else None
-
-
-def _heading(origins: Sequence[ArmOrigins], sampler: str) -> str:
-    counts = Counter(arm.best_origin for arm in origins).most_common()
-    parts = [
-        f"{_in_words(origin, sampler)} in {numbers.plural(count, 'arm')}"
-        for origin, count in counts
-    ]
-    return f"The best trials came from {', '.join(parts)}"
-
-
-def _in_words(origin: str, sampler: str) -> str:
-    known = {
-        DEFAULT: "the default",
-        NAMED: "what the study names",
-        PORTFOLIO: "the portfolio",
-        sampler: "the sampler",
-    }
-    return known.get(origin, f"{origin[0].lower()}{origin[1:]}")
+    """Return the best complete trial, the first of several."""
+    best = None
+    highest = 0.0
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        if trial.state == "complete" and trial.value is not None:
+            value = record.sign * trial.value
+            if best is None or value > highest:
+                best = trial
+                highest = value
+    return best
 
 
 def _table(record: StudyRecord, origins: Sequence[ArmOrigins], sampler: str) -> Markup:
-    seen = dict.fromkeys(origin for arm in origins for origin in arm.trials)
-    first = (DEFAULT, NAMED)
-    last = (PORTFOLIO, sampler)
-    studies = [origin for origin in seen if origin not in (*first, *last)]
-    columns = [origin for origin in (*first, *studies, *last) if origin in seen]
-    rows = [
-        row(
-            arm.name,
-            *(_cell(record, arm.trials.get(origin, ())) for origin in columns),
-            words(arm.best),
-        )
-        for arm in origins
-    ]
-    return table(head("Arm", *columns, column("Best trial")), rows)
-
-
-def _cell(record: StudyRecord, trials: Sequence[TrialRecord]) -> Markup:
-    """Return the best value of trials and their number."""
-    if not trials:
-        return number(numbers.DASH)
-    best = _best(record, trials)
-    value = numbers.metric(best.value if best else None)
-    return number(f"{value} of {len(trials)}")
+    seen: dict[str, None] = {}
+    for arm in origins:
+        seen |= dict.fromkeys(arm.trials)
+    studies = [name for name in seen if name not in (DEFAULT, NAMED, PORTFOLIO, sampler)]
+    in_order = [name for name in (DEFAULT, NAMED, *studies, PORTFOLIO, sampler) if name in seen]
+    rows = []
+    for arm in origins:
+        values = []
+        for name in in_order:
+            trials = arm.trials.get(name, ())
+            best = _best(record, trials)
+            value = f"{numbers.metric(best.value if best else None)} of {len(trials)}"
+            values.append(value if trials else numbers.DASH)
+        rows.append(html.row(arm.name, html.cells(values), html.words(arm.best)))
+    return html.table(html.head("Arm", html.columns(in_order), html.column("Best trial")), rows)

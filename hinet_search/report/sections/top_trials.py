@@ -5,19 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import (
-    column,
-    details,
-    folds,
-    head,
-    join,
-    note,
-    row,
-    scroll,
-    table,
-    tag,
-)
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.records import ArmRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord
@@ -34,8 +22,15 @@ def build(record: StudyRecord) -> Card:
     for arm in record_facts.ordered_arms(record):
         trials = record_facts.ranked(record, arm)
         if trials:
+            parts = [_table(arm, trials[:SHOWN])]
+            left = len(trials) - SHOWN
+            if left > 0:
+                more = numbers.plural(left, "more trial")
+                parts.append(
+                    html.note(f"{more} and all other settings are in the JSON in this file.")
+                )
             name = f"{title(arm.name)}: best {min(SHOWN, len(trials))} of {len(trials)}"
-            blocks.append(details(name, _arm(arm, trials)))
+            blocks.append(html.details(name, html.join(parts)))
     if not blocks:
         raise NotApplicable("needs a finished trial; no arm has one yet")
     lead = (
@@ -43,46 +38,36 @@ def build(record: StudyRecord) -> Card:
         "one seed each. "
         "Neighbours usually differ by less than seeds do, so several of them were retrained."
     )
-    return Card("top-trials", "Search", "Best trials of every arm", lead, folds(blocks))
+    return Card("top-trials", "Search", "Best trials of every arm", lead, html.folds(blocks))
 
 
-def _arm(arm: ArmRecord, trials: Sequence[TrialRecord]) -> Markup:
-    names = _varied(arm, trials[:SHOWN])
-    parts = [_table(f"Best trials of {title(arm.name)}", trials[:SHOWN], names)]
-    left = len(trials) - SHOWN
-    if left > 0:
-        more = numbers.plural(left, "more trial")
-        parts.append(note(f"{more} and all other settings are in the JSON in this file."))
-    return join(parts)
+def _table(arm: ArmRecord, trials: Sequence[TrialRecord]) -> Markup:
+    """Return a row per trial, with at most six settings.
 
-
-def _varied(arm: ArmRecord, trials: Sequence[TrialRecord]) -> list[str]:
-    """Return at most six settings, the most important first, then in the order of the space."""
-    present = {name for trial in trials for name in trial.parameters}
+    They are in the order of their importance, then of the space; a name has its last two words,
+    which are distinct and fit a column.
+    """
+    present: set[str] = set()
+    for trial in trials:
+        present.update(trial.parameters)
     searched = [searched.name for searched in arm.ranges if searched.name in present]
-    return sorted(searched, key=lambda name: -arm.importances.get(name, 0.0))[:COLUMNS]
-
-
-def _table(label: str, trials: Sequence[TrialRecord], names: Sequence[str]) -> Markup:
-    settings = [column(tag("code", _short(name)), "r") for name in names]
-    header = head("Trial", "Validation", *settings, "Time")
-    rows = [_row(trial, names) for trial in trials]
-    return scroll(label, table(header, rows, class_="sort trials"))
-
-
-def _row(trial: TrialRecord, names: Sequence[str]) -> Markup:
-    settings = [numbers.DASH] * len(names)
-    for index, name in enumerate(names):
-        if name in trial.parameters:
-            settings[index] = numbers.setting(trial.parameters[name])
-    return row(
-        join([str(trial.number), tag("small", " default") if trial.is_default else ""]),
-        numbers.metric(trial.value),
-        *settings,
-        numbers.duration(trial.cost.seconds) if trial.cost else numbers.DASH,
-    )
-
-
-def _short(name: str) -> str:
-    """Return the last two words of a dotted name, which are distinct and fit a column."""
-    return ".".join(name.split(".")[-2:]) if name.count(".") > 1 else name.rsplit(".", 1)[-1]
+    names = sorted(searched, key=lambda name: -arm.importances.get(name, 0.0))[:COLUMNS]
+    titles = []
+    for name in names:
+        words = name.split(".")
+        short = ".".join(words[-2:]) if len(words) > 2 else words[-1]
+        titles.append(html.tag("code", short))
+    rows = []
+    for trial in trials:
+        values = []
+        for name in names:
+            is_set = name in trial.parameters
+            values.append(numbers.setting(trial.parameters[name]) if is_set else numbers.DASH)
+        time = numbers.duration(trial.cost.seconds) if trial.cost else numbers.DASH
+        number = html.join(
+            [str(trial.number), html.tag("small", " default") if trial.is_default else ""]
+        )
+        rows.append(html.row(number, numbers.metric(trial.value), html.cells(values), time))
+    header = html.head("Trial", "Validation", html.columns(titles), "Time")
+    label = f"Best trials of {title(arm.name)}"
+    return html.scroll(label, html.table(header, rows, class_="sort trials"))

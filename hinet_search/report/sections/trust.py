@@ -3,8 +3,7 @@
 from markupsafe import Markup
 
 from hinet_search.report.card import Card
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import join, prose, tag
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.finding import Finding, findings
 from hinet_search.results.study_record import StudyRecord
 
@@ -13,32 +12,26 @@ ORDER = 60
 
 def build(record: StudyRecord) -> Card:
     """Build the list of all findings, each with an anchor named after its check."""
-    lines = []
-    num_warnings = 0
-    for name, finding in findings(record):
-        lines.append(_line(name, finding))
-        num_warnings += finding.warns
+    results = findings(record)
+    num_warnings = sum(finding.warns for _, finding in results)
     heading = "Every check passed"
     if num_warnings:
         count = numbers.spelled(num_warnings).capitalize()
-        things = "thing" if num_warnings == 1 else "things"
+        things = numbers.agree(num_warnings, "thing", "things")
         heading = f"{count} {things} to know before you trust this"
     lead = "Checks of this study: warnings first, with what to do and where to read more."
-    return Card("trust", "Trust", heading, lead, tag("ul", *lines, class_="chk"))
+    lines = html.join(_line(name.replace("_", "-"), finding) for name, finding in results)
+    return Card("trust", "Trust", heading, lead, html.tag("ul", lines, class_="chk"))
 
 
 def _line(name: str, finding: Finding) -> Markup:
-    anchor = f"trust-{name.replace('_', '-')}"
+    """Return a finding; a single detail stands in the line, several in a list."""
     if not finding.warns:
-        return tag("li", finding.subject, id=anchor)
-    page = tag("small", f"docs/failures.md#{name.replace('_', '-')}")
-    remedy = tag("span", prose(finding.remedy), " ", page, class_="remedy")
-    content = [tag("b", finding.subject), " ", _details(finding.details), remedy]
-    return tag("li", *content, class_="warn", id=anchor)
-
-
-def _details(details: tuple[str, ...]) -> Markup:
-    """Put a single detail into the line, several into a list."""
-    if len(details) < 2:
-        return join(f"{detail} " for detail in details)
-    return tag("ul", *(tag("li", detail) for detail in details))
+        return html.tag("li", finding.subject, id=f"trust-{name}")
+    details: html.Content = html.bullets(finding.details)
+    if len(finding.details) < 2:
+        details = "".join(f"{detail} " for detail in finding.details)
+    page = html.tag("small", f"docs/failures.md#{name}")
+    remedy = html.tag("span", html.prose(finding.remedy), " ", page, class_="remedy")
+    content = [html.tag("b", finding.subject), " ", details, remedy]
+    return html.tag("li", html.join(content), class_="warn", id=f"trust-{name}")

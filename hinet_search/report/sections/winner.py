@@ -5,9 +5,7 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup
 
 from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.html import note, prose, tag
-from hinet_search.report.facts import insight_means
+from hinet_search.report.drawing import html, numbers
 from hinet_search.report.facts import record as record_facts
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import ModelPart
@@ -21,15 +19,18 @@ WHOLE = ("Experts", "Gate")  # kinds drawn as one box, without their own parts
 def build(record: StudyRecord) -> Card:
     """Build a box per part, with its own parts side by side inside."""
     arm = record_facts.focus_of(record)
-    finalist = chosen(arm) if arm else None
+    finalist = chosen(arm)
     if arm is None or finalist is None:
         raise NotApplicable(NEEDS_FINALISTS)
-    parts = insight_means.parts(finalist)
+    parts = finalist.runs[0].insight.parts  # the same for every seed
     if not parts:
         raise NotApplicable(
             "needs the parts of the model, which are recorded for networks trained by this version"
         )
-    boxes = [tag("div", *_box(part, inside), class_="piece") for part, inside in _outer(parts)]
+    outermost = [index for index, part in enumerate(parts) if part.depth == 1]
+    boxes = []
+    for start, end in zip(outermost, [*outermost[1:], len(parts)], strict=True):
+        boxes.append(_box(parts[start], parts[start + 1 : end]))
     cost = finalist.runs[0].cost
     lead = (
         f"{title(arm.name)} from its inputs (top) to its logits: "
@@ -39,20 +40,28 @@ def build(record: StudyRecord) -> Card:
     configuration = f"the configuration of trial {finalist.trial_number}"
     if finalist.is_default:
         configuration = "the default configuration"
-    explained = prose(
+    explained = html.prose(
         "3 × 64: three outputs of width 64 for a row, or over all scenarios if each has its own. "
         "Then: parameters. Names are those that `hinet-search describe` prints."
     )
     heading = f"The chosen {title(arm.name)} is {configuration}"
-    body = tag("div", *boxes, class_="arch") + note(explained)
+    body = html.tag("div", html.join(boxes), class_="arch") + html.note(explained)
     return Card("winner", "Why", heading, lead, body, half=True)
 
 
-def _outer(parts: Sequence[ModelPart]) -> Iterator[tuple[ModelPart, list[tuple[str, ModelPart]]]]:
-    """Yield each outermost part with the drawn parts inside it, as (path, part)."""
-    starts = [index for index, part in enumerate(parts) if part.depth == 1]
-    for start, end in zip(starts, [*starts[1:], len(parts)], strict=True):
-        yield parts[start], list(_leaves(parts[start + 1 : end]))
+def _box(part: ModelPart, inside: Sequence[ModelPart]) -> Markup:
+    """Return the box of an outermost part, with the drawn parts inside it if there are several."""
+    drawn = []
+    for name, leaf in _leaves(inside):
+        parameters = html.tag("small", numbers.compact(leaf.parameters))
+        drawn.append(html.tag("span", name, html.tag("b", _size(leaf)), parameters))
+    content = [
+        html.tag("b", part.name),
+        html.tag("small", f" {_size(part)}, {numbers.compact(part.parameters)} parameters"),
+    ]
+    if len(drawn) > 1:
+        content.append(html.tag("div", html.join(drawn)))
+    return html.tag("div", html.join(content), class_="piece")
 
 
 def _leaves(parts: Sequence[ModelPart]) -> Iterator[tuple[str, ModelPart]]:
@@ -68,17 +77,6 @@ def _leaves(parts: Sequence[ModelPart]) -> Iterator[tuple[str, ModelPart]]:
         has_parts = index + 1 < len(parts) and parts[index + 1].depth > part.depth
         if whole_above or not has_parts:
             yield ".".join(path[depth] for depth in sorted(path)), part
-
-
-def _box(part: ModelPart, inside: Sequence[tuple[str, ModelPart]]) -> Iterator[Markup]:
-    yield tag("b", part.name)
-    yield tag("small", f" {_size(part)}, {numbers.compact(part.parameters)} parameters")
-    if len(inside) > 1:
-        yield tag("div", *(_inner(*entry) for entry in inside))
-
-
-def _inner(name: str, part: ModelPart) -> Markup:
-    return tag("span", name, tag("b", _size(part)), tag("small", numbers.compact(part.parameters)))
 
 
 def _size(part: ModelPart) -> str:

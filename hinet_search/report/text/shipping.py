@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from hinet_search.report.drawing import numbers
-from hinet_search.report.facts.amounts import scale_in_words
+from hinet_search.report.facts.amounts import wording
+from hinet_search.report.facts.record import capitalized
 from hinet_search.results.data_record import DataRecord
-from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, EnsembleRecord, SelectionGain
-from hinet_search.results.shipping import Offer, Shipment
+from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, EnsembleRecord
+from hinet_search.results.shipping import Shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
 
@@ -23,8 +24,15 @@ def lead(record: StudyRecord, shipped: Shipment) -> str:
     why = shipped.why
     if shipped.taken is not None:
         why = f"{title(shipped.taken.name)}: {why}"
-    sentences = [f"{why[:1].upper()}{why[1:]}.", limits_in_words(record)]
-    return " ".join([*sentences, *_outside(record)])
+    sentences = [f"{capitalized(why)}.", limits_in_words(record)]
+    # What is no part of the comparison of arms.
+    on = "the finalists of all arms, outside their equal budgets; arms are compared without"
+    has_ensemble = record.ensemble(ENSEMBLE) is not None
+    if record.students:
+        sentences.append(f"Students {'and the ensemble ' * has_ensemble}stand on {on} them.")
+    elif has_ensemble:
+        sentences.append(f"The ensemble stands on {on} it.")
+    return " ".join(sentences)
 
 
 def limits_in_words(record: StudyRecord) -> str:
@@ -45,16 +53,6 @@ def limits_in_words(record: StudyRecord) -> str:
     )
 
 
-def _outside(record: StudyRecord) -> Iterator[str]:
-    """Say what is no part of the comparison of arms."""
-    on = "the finalists of all arms, outside their equal budgets; arms are compared without"
-    has_ensemble = record.ensemble(ENSEMBLE) is not None
-    if record.students:
-        yield f"Students {'and the ensemble ' * has_ensemble}stand on {on} them."
-    elif has_ensemble:
-        yield f"The ensemble stands on {on} it."
-
-
 def remarks(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
     """Yield sentences on the refit, ensemble, teacher and trees."""
     if record.budget.refit:
@@ -68,19 +66,20 @@ def remarks(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
         yield f"The ensemble {_averages(record.data, ensemble)}"
     if teacher is not None:
         yield f"The students' teacher {_averages(record.data, teacher)}"
-    best = _best_single(record, shipped)
+    yield from _of_trees(record, shipped)
+
+
+def _of_trees(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
+    singles = [offer for offer in shipped.offers if offer.kind != "ensemble"]
+    best = max(singles, key=lambda offer: record.sign * offer.valid, default=None)
     if best is not None and not best.flops_per_row:
         yield (
             f"{title(best.name)} is the best single model on validation. It is no network: it can "
             "teach and be a member of an ensemble, but cannot be taught, and has no FLOPs."
         )
-    flops_limit = record.budget.serving.max_flops_per_row
-    without = [
-        title(offer.name)
-        for offer in shipped.offers
-        if not offer.flops_per_row and offer is not best
-    ]
-    if without and flops_limit is not None:
+    others = [offer for offer in shipped.offers if offer is not best]
+    without = [title(offer.name) for offer in others if not offer.flops_per_row]
+    if without and record.budget.serving.max_flops_per_row is not None:
         yield f"FLOPs of {in_words(without)} are not counted, so the limit of FLOPs does not bind."
 
 
@@ -89,26 +88,19 @@ def _averages(data: DataRecord, ensemble: EnsembleRecord) -> str:
     count = len(ensemble.members)
     pool = len(ensemble.pool)
     runs = f"all {pool} finalist runs" if count == pool else f"{count} of {pool} finalist runs"
-    what = f"averages the {scale_in_words(data, ensemble.scale)} of {runs}"
+    what = f"averages the {wording(data).scale(ensemble.scale)} of {runs}"
     gain = ensemble.gain
     if gain is None:
         return f"{what}."
+    gained = (
+        f"{numbers.gain(gain.estimate)} (95 % interval {numbers.interval(gain.low, gain.high)})"
+    )
     if ensemble.method == "selected":
         return (
             f"{what}, selected on validation. On users that the selection did not see, it gains "
-            f"{_gained(gain)} over the plain mean; the value above is also of such users."
+            f"{gained} over the plain mean; the value above is also of such users."
         )
     return (
-        f"{what}, with equal weights. Selecting among them gains {_gained(gain)} over this plain "
+        f"{what}, with equal weights. Selecting among them gains {gained} over this plain "
         "mean on users that the selection did not see, which is not shown to be a gain."
     )
-
-
-def _gained(gain: SelectionGain) -> str:
-    return f"{numbers.gain(gain.estimate)} (95 % interval {numbers.interval(gain.low, gain.high)})"
-
-
-def _best_single(record: StudyRecord, shipped: Shipment) -> Offer | None:
-    sign = 1.0 if record.maximize else -1.0
-    singles = [offer for offer in shipped.offers if offer.kind != "ensemble"]
-    return max(singles, key=lambda offer: sign * offer.valid, default=None)

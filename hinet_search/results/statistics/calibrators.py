@@ -83,7 +83,9 @@ def calibrate(  # noqa: PLR0913  scored rows, and how to calibrate them
         logit_C = logits_RT[rows, task]
         user_C = user_R[rows]
         order_C = np.lexsort((user_C, label_C, logit_C))  # depends on their values alone
-        ordered = _cell_of(logit_C[order_C], label_C[order_C], user_C[order_C], cell.family)
+        unit_C, num_units = units_of_rows(user_C[order_C])
+        score_C = logit_C[order_C].astype(np.float64)
+        ordered = ScoredCell(score_C, label_C[order_C], unit_C, num_units, cell.family)
         generator = np.random.default_rng([seed, cell.scenario_number, task])
         previous = kept.get(cell.name, Calibrator())
         calibrated.append(_calibrate_cell(cell.name, ordered, generator, previous))
@@ -181,13 +183,6 @@ def points_of(logit_C: Floats, label_C: Labels, family: Family = BERNOULLI) -> L
     return LogitPoints(logit_C[first_K], rows_K, total_K, family)
 
 
-def _cell_of(
-    logit_C: NDArray[np.float32], label_C: Labels, user_C: NDArray[np.int32], family: Family
-) -> ScoredCell:
-    unit_C, num_units = units_of_rows(user_C)
-    return ScoredCell(logit_C.astype(np.float64), label_C, unit_C, num_units, family)
-
-
 def _calibrate_cell(
     name: CellName, cell: ScoredCell, generator: np.random.Generator, previous: Calibrator
 ) -> CellCalibration:
@@ -216,8 +211,9 @@ def _calibrate_cell(
 def _calibration(
     name: CellName, calibrator: Calibrator, before: Errors, after: Errors, reason: str = ""
 ) -> CellCalibration:
-    (logloss, ece), (logloss_after, ece_after) = before, after
-    return CellCalibration(*name, calibrator, logloss, logloss_after, ece, ece_after, reason)
+    return CellCalibration(
+        name[0], name[1], calibrator, before[0], after[0], before[1], after[1], reason
+    )
 
 
 def _not_enough(cell: ScoredCell) -> str:

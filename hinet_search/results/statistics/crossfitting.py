@@ -24,7 +24,7 @@ from scipy.special import stdtrit
 
 from hinet_search.common import heartbeat
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.results.metrics import Metric
+from hinet_search.results.ensemble_records import SelectionGain
 from hinet_search.results.objectives import Objective
 from hinet_search.results.statistics.paired_difference import CONFIDENCE
 from hinet_search.results.statistics.resampling import (
@@ -48,21 +48,6 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class CrossFittedGain:
-    """Gain of a selection over the plain mean on users that did not choose; larger is better.
-
-    `low` and `high` are the ends of the 95 % interval; `mean_value` and `selected_value` are the
-    cross-fitted values of the objective.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    mean_value: float
-    selected_value: float
-
-
-@dataclass(frozen=True)
 class _PreparedFold:
     """The metric of every ensemble and cell, prepared for any weights of the fold's units."""
 
@@ -79,7 +64,12 @@ class CrossFit:
         self._num_units = num_units
         self._num_rows = max(len(fold.unit_R) for fold in folds)
         self._names = [cell.name for cell in folds[0].scored.cells]
-        self._folds = [_prepared(fold, objective.metric) for fold in folds]
+        self._folds = []
+        for fold in folds:
+            unit_H, local_R = np.unique(fold.unit_R, return_inverse=True)
+            prepared = prepare(fold.scored, local_R, len(unit_H), objective.metric)
+            self._folds.append(_PreparedFold(fold.repeat, unit_H, prepared))
+            heartbeat.send_heartbeat()
 
     def values(self) -> Floats:
         """(A,): the cross-fitted value of every ensemble; ConfigurationError if it has none."""
@@ -92,7 +82,7 @@ class CrossFit:
             )
         return value_A
 
-    def gain(self, seed: int, *, held_over_seen: float) -> CrossFittedGain:
+    def gain(self, seed: int, *, held_over_seen: float) -> SelectionGain:
         """Compute the gain of the second ensemble of every fold over the first.
 
         `held_over_seen` is the ratio of the units of a fold to those that chose for it.
@@ -100,9 +90,8 @@ class CrossFit:
         mean_value, selected_value = self.values()[:2].tolist()
         sign = 1 if self._objective.maximize else -1
         blocks = []
-        for multiplicity_UB in multiplicity_blocks(
-            self._num_units, self._num_rows, seed, RESAMPLINGS
-        ):
+        drawn = multiplicity_blocks(self._num_units, self._num_rows, seed, RESAMPLINGS)
+        for multiplicity_UB in drawn:
             value_AB = self._values(multiplicity_UB, 2)
             blocks.append(sign * (value_AB[1] - value_AB[0]))
             heartbeat.send_heartbeat()
@@ -110,9 +99,7 @@ class CrossFit:
         variance = float(np.var(gain_B[~np.isnan(gain_B)], ddof=1)) * (1 + held_over_seen)
         half = float(stdtrit(self._num_units - 1, (1 + CONFIDENCE) / 2)) * variance**0.5
         estimate = sign * (selected_value - mean_value)
-        return CrossFittedGain(
-            estimate, estimate - half, estimate + half, mean_value, selected_value
-        )
+        return SelectionGain(estimate, estimate - half, estimate + half, mean_value, selected_value)
 
     def _values(self, multiplicity_UB: Floats, num_ensembles: int | None) -> Floats:
         """(A, B): the objective of the first ensembles, a mean over repeats; NaN if it has none."""
@@ -126,13 +113,6 @@ class CrossFit:
             )
         value_AB: Floats = np.mean(value_of_repeats, axis=0)
         return value_AB
-
-
-def _prepared(fold: HeldOut, metric: Metric) -> _PreparedFold:
-    unit_H, local_R = np.unique(fold.unit_R, return_inverse=True)
-    prepared = prepare(fold.scored, local_R, len(unit_H), metric)
-    heartbeat.send_heartbeat()
-    return _PreparedFold(fold.repeat, unit_H, prepared)
 
 
 def _mean_over_folds(

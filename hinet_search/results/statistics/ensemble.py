@@ -102,12 +102,9 @@ def copies(
     pairs = []
     for place, left in enumerate(order_M.tolist()):
         end = np.searchsorted(sorted_M, sorted_M[place] + 2 * tolerance, side="right")
-        near = order_M[place + 1 : end].tolist()
-        pairs += [(left, right) for right in near if _is_copy(logits_MRT, left, right, tolerance)]
+        for right in order_M[place + 1 : end].tolist():
+            difference_RT = np.abs(logits_MRT[left] - logits_MRT[right])
+            if difference_RT.max(initial=0.0) <= tolerance:
+                pairs.append((min(left, right), max(left, right)))
         heartbeat.send_heartbeat()
-    return sorted((min(pair), max(pair)) for pair in pairs)
-
-
-def _is_copy(logits_MRT: NDArray[np.float32], left: int, right: int, tolerance: float) -> bool:
-    difference_RT = np.abs(logits_MRT[left] - logits_MRT[right])
-    return bool(difference_RT.max(initial=0.0) <= tolerance)
+    return sorted(pairs)

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.cells import Cell, Labels
-from hinet_search.results.ensemble_records import Scale
+from hinet_search.results.ensemble_records import Scale, SelectionGain
 from hinet_search.results.objectives import Objective, objective_named
 from hinet_search.results.statistics.cell_rows import CellRows
-from hinet_search.results.statistics.crossfitting import CrossFit, CrossFittedGain, HeldOut
+from hinet_search.results.statistics.crossfitting import CrossFit, HeldOut
 from hinet_search.results.statistics.ensemble import RunningMean, combined
 from hinet_search.results.statistics.greedy import CellRuns, Mask, Pool, Track, make_pool, walk
 from hinet_search.results.statistics.resampling import ScoredRows, rows_read, units_of_rows
@@ -92,7 +92,7 @@ class Selection:
     weight_M: tuple[float, ...]
     method: Method
     scale: Scale
-    gain: CrossFittedGain
+    gain: SelectionGain
     sizes: tuple[EnsembleOfSize, ...]
 
 
@@ -138,7 +138,8 @@ def select(  # noqa: PLR0913  settings of one procedure
     and the baseline is the mean of the runs that fit, taken in order of their values.
     ConfigurationError if no run fits, the objective has no value, or users are fewer than folds.
     """
-    order_M = np.array(sorted(range(len(runs.logits_MRT)), key=lambda run: _digest(runs, run)))
+    digests = [blake2b(logits_RT.tobytes()).digest() for logits_RT in runs.logits_MRT]
+    order_M = np.array(sorted(range(len(digests)), key=digests.__getitem__))
     settings = _Settings(
         objective=objective_named(objective_name),
         seed=seed,
@@ -191,10 +192,6 @@ def _select(runs: ScoredRuns, settings: _Settings) -> Selection:
             )
         ),
     )
-
-
-def _digest(runs: ScoredRuns, run: int) -> bytes:
-    return blake2b(runs.logits_MRT[run].tobytes()).digest()
 
 
 def _costs(cost_M: Sequence[float] | None, limit: float | None, num_runs: int) -> Floats:

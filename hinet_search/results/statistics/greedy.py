@@ -5,7 +5,7 @@ that a run may weigh more, from several random subsets (bags) of the runs. A ste
 SHORTLIST of runs towards which the objective rises fastest, and all runs where there are not more;
 the first step always evaluates all. The rise is divided by the spread of a run's scores, as a run
 with wide scores promises more than its share of the mean keeps. (For metrics with the slope of
-another, see slopes.py, it is a rough guide.) Ties go to the run that comes first.
+another, see cell_rows.py, it is a rough guide.) Ties go to the run that comes first.
 Shape legend: M runs, N rows of a cell, C cells, B tracks, X candidates.
 """
 
@@ -23,10 +23,9 @@ from hinet_search.results.cells import CellName
 from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.metrics import Metric
 from hinet_search.results.objectives import Objective
-from hinet_search.results.statistics.cell_rows import CellRows, Means
+from hinet_search.results.statistics.cell_rows import CellRows, Means, Slope, slope_of
 from hinet_search.results.statistics.many_scores import OfMany
 from hinet_search.results.statistics.scored_cell import Floats
-from hinet_search.results.statistics.slopes import Slope, slope_of
 
 SHORTLIST = 8
 LEAST_SPREAD = 1e-9
@@ -222,7 +221,10 @@ def walk(pool: Pool, tracks: Sequence[Track], most: int) -> list[Path]:
     for _ in range(most - 1):
         slope_BM = _slopes(pool, searches) / spread_M
         for search, slope_M in zip(searches, slope_BM, strict=True):
-            open_X = _shortlist(search.track.may_add(search.picks), slope_M)
+            open_X = search.track.may_add(search.picks)
+            # Those with the largest slopes, in the order of the runs.
+            steepest_X = np.argsort(-slope_M[open_X], kind="stable")[:SHORTLIST]
+            open_X = np.sort(open_X[steepest_X])
             search.add(open_X, search.scores_with(open_X))
         heartbeat.send_heartbeat()
     return [Path(tuple(search.picks), tuple(search.scores)) for search in searches]
@@ -262,12 +264,9 @@ def _slopes(pool: Pool, searches: Sequence[_Search]) -> Floats:
     """(B, M): slopes at the mean of every search; zeros where the shortlist has all runs."""
     if pool.num_runs <= SHORTLIST:
         return np.zeros((len(searches), pool.num_runs))
-    sums = zip(*(search.sum_CN for search in searches), strict=True)
     length_B = np.array([[len(search.picks)] for search in searches], np.float32)
-    mean_CBN = [np.divide(np.stack(sum_BN), length_B, dtype=np.float32) for sum_BN in sums]
+    mean_CBN = []
+    for cell in range(len(pool.rows_C)):
+        sum_BN = np.stack([search.sum_CN[cell] for search in searches])
+        mean_CBN.append(np.divide(sum_BN, length_B, dtype=np.float32))
     return pool.slopes(mean_CBN)
-
-
-def _shortlist(open_X: NDArray[np.int64], slope_M: Floats) -> NDArray[np.int64]:
-    """Return the SHORTLIST of these runs with the largest slopes, in the order of the runs."""
-    return np.sort(open_X[np.argsort(-slope_M[open_X], kind="stable")[:SHORTLIST]])

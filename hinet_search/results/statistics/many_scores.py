@@ -81,7 +81,10 @@ def pairs_within_users(label_N: Labels, unit_N: NDArray[Any]) -> PairsOfRows | N
     up_to_N = np.cumsum(num_lower_N)
     if up_to_N[-1] == 0:
         return None
-    number_P = _sampled(int(up_to_N[-1]))
+    num_pairs = int(up_to_N[-1])
+    number_P = np.arange(num_pairs)
+    if num_pairs > MOST_PAIRS:
+        number_P = np.random.default_rng(0).choice(num_pairs, MOST_PAIRS, replace=False)
     higher_P = np.searchsorted(up_to_N, number_P, side="right")
     lower_P = next_N[higher_P] + number_P - (up_to_N - num_lower_N)[higher_P]
     place_N = np.arange(len(row_N)) - first_G[group_N]
@@ -108,10 +111,3 @@ def auc_of_users_of_many(label_N: Labels, unit_N: NDArray[Any]) -> OfMany:
         return value_X
 
     return values
-
-
-def _sampled(num_pairs: int) -> NDArray[np.int64]:
-    """(P,): the numbers of all pairs, or of a random sample if there are more than MOST_PAIRS."""
-    if num_pairs <= MOST_PAIRS:
-        return np.arange(num_pairs)
-    return np.random.default_rng(0).choice(num_pairs, MOST_PAIRS, replace=False)

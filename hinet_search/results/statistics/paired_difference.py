@@ -6,14 +6,19 @@ two configurations of one arm on validation, not for a verdict.
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from scipy.special import stdtrit
 
-from hinet_search.results.statistics.welch import StandardErrors
+from hinet_search.results.statistics.welch import (
+    ArmValues,
+    Estimate,
+    StandardErrors,
+    difference_of_means,
+)
 
 CONFIDENCE = 0.95
 POWER = 0.8
@@ -63,12 +68,30 @@ class Difference:
         return "unclear"
 
 
-def summary(values: Sequence[float]) -> Summary | None:
+def magnitude(value: float) -> str:
+    """Format the absolute value of a difference: `.0043`."""
+    return f"{abs(value):.4f}".lstrip("0")
+
+
+def with_interval(estimated: Estimate, level: float, lacks: str = "") -> Difference:
+    """Return an estimated difference with its interval at a level."""
+    low, high = estimated.interval(level)
+    return Difference(estimated.mean, low, high, estimated.deviation, min(estimated.seeds), lacks)
+
+
+def without_interval(left: ArmValues, right: ArmValues, lacks: str) -> Difference:
+    """Return the difference of the means of two arms whose error is not known."""
+    seeds = min(len(left.values), len(right.values))
+    return Difference(difference_of_means(left, right), None, None, None, seeds, lacks)
+
+
+def summary(values: Iterable[float]) -> Summary | None:
     """Return mean and spread; None without values."""
-    if not values:
+    listed = list(values)
+    if not listed:
         return None
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return Summary(float(np.mean(values)), deviation, len(values))
+    deviation = float(np.std(listed, ddof=1)) if len(listed) > 1 else None
+    return Summary(float(np.mean(listed)), deviation, len(listed))
 
 
 def gain(
@@ -111,20 +134,16 @@ def seeds_to_show(
         return None
 
     def is_enough(seeds: int) -> bool:
-        return _shown(effect, deviation / seeds**0.5, seeds, user_error, level)
+        """Whether the effect is large enough for the critical value and the power.
+
+        The users' error is taken as known.
+        """
+        degrees = min(seeds - 1.0, STEADY)  # the fewest: one arm has all the spread
+        spread = StandardErrors(deviation / seeds**0.5, degrees, user_error, STEADY)
+        return effect >= spread.reach(level) + spread.reach(2 * (1 - POWER))
 
     most = 2
     while not is_enough(most):
         most *= 2
     candidates = range(2, most + 1)
     return candidates[bisect_left(candidates, True, key=is_enough)]
-
-
-def _shown(effect: float, seed_error: float, seeds: int, user_error: float, level: float) -> bool:
-    """Whether the effect is large enough for the critical value and the power.
-
-    The users' error is taken as known.
-    """
-    degrees = min(seeds - 1.0, STEADY)  # the fewest: one arm has all the spread
-    spread = StandardErrors(seed_error, degrees, user_error, STEADY)
-    return effect >= spread.reach(level) + spread.reach(2 * (1 - POWER))

@@ -63,8 +63,12 @@ class PreparedMetric:
 
     def values(self, weight_UB: Floats, num_seeds: int | None = None) -> Floats:
         """(S, C, B): the metric of the first seeds, all by default, NaN where it has no value."""
-        values_S = [_values(metrics_C, weight_UB) for metrics_C in self.metrics_SC[:num_seeds]]
-        return np.stack(values_S)
+        value_SCB = []
+        for metrics_C in self.metrics_SC[:num_seeds]:
+            # Cells that share a metric share its value.
+            value_B_of = {metric: metric(weight_UB) for metric in dict.fromkeys(metrics_C)}
+            value_SCB.append([value_B_of[metric] for metric in metrics_C])
+        return np.array(value_SCB)
 
 
 def resampled(
@@ -99,14 +103,13 @@ def resampled(
     headline_SD = objective_values(objective, prepared.cells, rows_C[:, np.newaxis], headline_SCD)
     headline_D = headline_SD.mean(axis=0)
     return Resampled(
-        unit="users" if _has_users(scored.user_R) else "rows",
+        unit="users" if (scored.user_R >= 0).any() else "rows",
         num_units=num_units,
         headline=tuple(headline_D[~np.isnan(headline_D)].tolist()),
         cells=tuple(
             () if np.isnan(value_D).any() else tuple(value_D.tolist())
             for value_D in by_cell_SCD.mean(axis=0)
         ),
-        by_rows=True,
     )
 
 
@@ -130,16 +133,6 @@ def objective_values(
         value = objective.value(cells, rows_CB[:, number].tolist(), values)
         objective_SB[seed, number] = np.nan if value is None else value
     return objective_SB
-
-
-def _values(metrics_C: Sequence[Prepared], weight_UB: Floats) -> Floats:
-    """(C, B): the value of every cell; cells that share a metric share its value."""
-    value_B_of = {metric: metric(weight_UB) for metric in dict.fromkeys(metrics_C)}
-    return np.stack([value_B_of[metric] for metric in metrics_C])
-
-
-def _has_users(user_R: NDArray[np.int32]) -> bool:
-    return bool((user_R >= 0).any())
 
 
 def units_of_rows(user_R: NDArray[np.int32]) -> tuple[NDArray[np.int64], int]:
@@ -205,12 +198,8 @@ def multiplicity_blocks(
     """Multiplicities (U, B): how often each unit is drawn in the resamplings of a block."""
     size = max(1, min(resamplings, BLOCK_NUMBERS // max(num_rows, 1)))
     for start in range(0, resamplings, size):
-        numbers = range(start, min(start + size, resamplings))
-        yield np.stack([_draw(num_units, seed, number) for number in numbers], axis=1)
-
-
-def _draw(num_units: int, seed: int, number: int) -> Floats:
-    generator = np.random.default_rng([seed, number])
-    return np.bincount(generator.integers(num_units, size=num_units), minlength=num_units).astype(
-        np.float64
-    )
+        drawn = []
+        for number in range(start, min(start + size, resamplings)):
+            unit_U = np.random.default_rng([seed, number]).integers(num_units, size=num_units)
+            drawn.append(np.bincount(unit_U, minlength=num_units))
+        yield np.stack(drawn, axis=1).astype(np.float64)

@@ -33,7 +33,6 @@ is drawn more often, so its resamplings vary too little. Of two arms the lower r
 lower mean square, so users are counted on the mean squares: var of (A^2 - B^2) over (A + B)^2.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -52,17 +51,15 @@ NEGLIGIBLE = 1e-12  # probability that an integral leaves out at either end
 class ArmValues:
     """One arm in one measure: a value per seed, and the mean over seeds under each resampling.
 
-    A resampling draws `num_units` users. Without resamplings the users' part is unknown; it is
-    unknown too if only one side is weighted `by_rows` (records.Resampled). With `one_order` all
-    seeds saw the rows in the same order, so their spread lacks the effect of the order. `luck` is
-    in standard errors of their mean (results/finalist_values.py). Values of a measure that
-    `is_root` are root mean squares.
+    A resampling draws `num_units` users. Without resamplings the users' part is unknown. With
+    `one_order` all seeds saw the rows in the same order, so their spread lacks the effect of the
+    order. `luck` is in standard errors of their mean (results/finalist_values.py). Values of a
+    measure that `is_root` are root mean squares.
     """
 
     values: tuple[float, ...]
     resampled: tuple[float, ...] = ()
     num_units: int = 0
-    by_rows: bool = False
     one_order: bool = False
     luck: float = 0.0
     is_root: bool = False
@@ -176,21 +173,30 @@ def estimate(left: ArmValues, right: ArmValues) -> Estimate | None:
     seeds = len(left.values), len(right.values)
     if min(seeds) < 2:
         return None
-    spreads = [float(np.var(side.values, ddof=1)) for side in (left, right)]
-    parts = [(spread / count, count - 1.0) for spread, count in zip(spreads, seeds, strict=True)]
-    (ours, _), (theirs, _) = parts
+    left_spread = float(np.var(left.values, ddof=1))
+    right_spread = float(np.var(right.values, ddof=1))
+    ours = left_spread / seeds[0]
+    theirs = right_spread / seeds[1]
     luck_variance = (left.luck * ours**0.5 - right.luck * theirs**0.5) ** 2
-    seed_variance = sum(variance for variance, _ in parts) + luck_variance
+    seed_variance = ours + theirs + luck_variance
+    # Fewer than those of all seeds unless the variances are proportional to their degrees.
+    largest = max(ours / (seeds[0] - 1.0), theirs / (seeds[1] - 1.0))
+    degrees = ours / largest + theirs / largest if largest else min(seeds) - 1.0
     user_variance = _user_variance(left, right)
     return Estimate(
         mean=difference_of_means(left, right),
-        deviation=(sum(spreads) + min(seeds) * luck_variance) ** 0.5,
+        deviation=(left_spread + right_spread + min(seeds) * luck_variance) ** 0.5,
         seed_error=seed_variance**0.5,
         user_error=None if user_variance is None else user_variance**0.5,
-        degrees=_degrees(parts),
+        degrees=degrees,
         user_degrees=_user_degrees(left),
         seeds=seeds,
     )
+
+
+def claim(left: ArmValues, right: ArmValues) -> Estimate | None:
+    """Estimate the difference `left` - `right`; None if it lacks something to be a claim."""
+    return None if lacking(left, right) else estimate(left, right)
 
 
 def estimate_of_fixed(left: ArmValues, right: ArmValues) -> Estimate | None:
@@ -251,7 +257,7 @@ def _user_degrees(side: ArmValues) -> float:
 
 def _user_variance(left: ArmValues, right: ArmValues) -> float | None:
     drawn = len(left.resampled)
-    if drawn < 2 or drawn != len(right.resampled) or left.by_rows != right.by_rows:
+    if drawn < 2 or drawn != len(right.resampled):
         return None
     left_D = np.array(left.resampled)
     right_D = np.array(right.resampled)
@@ -264,17 +270,6 @@ def _user_variance(left: ArmValues, right: ArmValues) -> float | None:
     return float(np.var(difference_D, ddof=1)) * num_users / (num_users - 1)
 
 
-def _degrees(parts: Sequence[tuple[float, float]]) -> float:
-    """Return the degrees of a sum of (variance, degrees).
-
-    They are the sum of all degrees if variances are proportional to degrees, else fewer.
-    """
-    largest = max(variance / degrees for variance, degrees in parts)
-    if largest == 0:
-        return min(degrees for _, degrees in parts)
-    return sum(variance / largest for variance, _ in parts)
-
-
 @lru_cache(maxsize=256)
 def _chi_squared(degrees: float, num_nodes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return nodes and weights for the mean over chi-squared / degrees.
@@ -282,9 +277,8 @@ def _chi_squared(degrees: float, num_nodes: int) -> tuple[NDArray[np.float64], N
     Nodes are equal steps of its logarithm, because the density of the logarithm is smooth.
     """
     half = degrees / 2
-    low, high = (
-        float(np.log(inverse(half, NEGLIGIBLE) / half)) for inverse in (gammaincinv, gammainccinv)
-    )
+    low = float(np.log(gammaincinv(half, NEGLIGIBLE) / half))
+    high = float(np.log(gammainccinv(half, NEGLIGIBLE) / half))
     log_N = np.linspace(low, high, num_nodes)
     weight_N = np.exp(half * (log_N - np.exp(log_N) + 1))
     return np.exp(log_N), weight_N / weight_N.sum()

@@ -12,12 +12,13 @@ from hinet_search.common import crash_points
 from hinet_search.executors import Job
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import (
+    NO_LIMITS,
     EvaluationRecord,
     FinalistRecord,
     FinalistRun,
     Scalar,
+    ServingLimits,
 )
-from hinet_search.results.serving_limits import NO_LIMITS, ServingLimits
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Stop

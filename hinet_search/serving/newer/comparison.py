@@ -152,7 +152,6 @@ def _side(
         values,
         tuple(sign * each for each in drawn.headline),
         drawn.num_units,
-        by_rows=drawn.by_rows,
         is_root=objective.metric.is_root,
     )
 

@@ -6,8 +6,8 @@ from statistics import mean
 
 import pytest
 
+from hinet_search.report.sections.default_beside_tuned import shrinkage
 from hinet_search.results.records import ArmRecord
-from hinet_search.results.shrinkage import shrinkage
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
 from tests.report.studies import study

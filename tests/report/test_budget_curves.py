@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hinet_search.report.facts.budget_curves import Changes, budget_curve
+from hinet_search.report.sections.budget_curves import Changes, budget_curve
 from hinet_search.results.contrasts import same_size
 from hinet_search.results.records import ArmRecord, Cost, EvaluationRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord

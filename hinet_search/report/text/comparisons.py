@@ -1,0 +1,212 @@
+"""Comparisons: the focus against every other arm, students and the ensemble beside the arms.
+
+They are drawn as forest plots, and the tests of the arms are listed in a table.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from markupsafe import Markup
+
+from hinet_search.report.drawing import html, numbers
+from hinet_search.report.drawing.figures import ForestRow, forest, leaves_the_picture
+from hinet_search.report.facts import record as record_facts
+from hinet_search.results.contrasts import Contrast, same_size
+from hinet_search.results.ensemble_records import ENSEMBLE
+from hinet_search.results.records import ArmRecord
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.taught_contrasts import ensemble_contrast, student_contrasts, untaught
+from hinet_search.results.verdict import Verdict, title
+
+MARKS = "Filled: better. Ring: no significant difference. Diamond: worse."
+CUT = "An arrow marks an interval that extends beyond the plot."
+
+
+def against_all(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Markup:
+    """Return one row per other arm, smallest gain first, and the legend."""
+    contrasts = _smallest_first(outcome.contrasts)
+    sized = {arm.name for arm in rivals_of_size(record, focus)}
+    rows = []
+    for contrast in contrasts:
+        remarks = ["strongest"] if contrast.arm == outcome.rival else []
+        remarks += ["reference"] if contrast.arm == record.reference else []
+        remarks += ["same size"] if contrast.arm in sized else []
+        remark = ", ".join(remarks)
+        rows.append(ForestRow(title(contrast.arm), remark, contrast.difference, contrast.reason))
+    picture = forest(rows, "Compared with", f"Gain of {title(focus.name)}")
+    measure = record_facts.headline_in_words(record)
+    legend = f"Gain of {title(focus.name)} in {measure} on test (split {record.data.split})"
+    explained = how_drawn(contrasts, "baseline")
+    if any(contrast.has_interval for contrast in contrasts):
+        legend += f", difference of the means over seeds. {explained}{_cut(contrasts)}"
+    else:
+        legend += f". {explained}"
+    if not record.maximize:
+        legend += f" Lower {measure} is better; a positive gain means lower."
+    return html.join([picture, html.note(legend)])
+
+
+def _cut(contrasts: Iterable[Contrast]) -> str:
+    differences = [contrast.difference for contrast in contrasts if contrast.difference is not None]
+    return f" {CUT}" if leaves_the_picture(differences) else ""
+
+
+def _smallest_first(contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """Sort by gain; contrasts without a difference come last."""
+    known = [(each.mean, k) for k, each in enumerate(contrasts) if each.mean is not None]
+    unknown = [contrast for contrast in contrasts if contrast.mean is None]
+    return [*(contrasts[k] for _, k in sorted(known)), *unknown]
+
+
+def rivals_of_size(record: StudyRecord, focus: ArmRecord) -> list[ArmRecord]:
+    """Return the arms of the focus's size; tree nodes are not comparable to parameters."""
+    return [arm for arm in same_size(record, focus) if record_facts.has_flops(arm)]
+
+
+def counted(contrast: Contrast) -> str:
+    """Return the evidence for a gain.
+
+    For example `interval after Holm +.0027 to +.0059, 5 seeds an arm and 4,800 users`.
+    """
+    if not contrast.has_interval:
+        return contrast.reason
+    kind = "interval after Holm" if contrast.family > 1 else "95 % interval"
+    text = f"{kind} {span(contrast)}, {contrast.counted}"
+    return f"{text}; an observation, not a claim" if contrast.lacks else text
+
+
+def span(contrast: Contrast) -> str:
+    """Return the interval of a gain without its kind: `+.0027 to +.0059`."""
+    difference = contrast.difference
+    if difference is None or difference.low is None:
+        return contrast.reason
+    return numbers.interval(difference.low, difference.high)
+
+
+def how_drawn(contrasts: Sequence[Contrast], noun: str) -> str:
+    """Explain the lines and marks of a forest plot.
+
+    For example `Line: interval from the variation over seeds and users (Student t).`
+    """
+    drawn = [contrast for contrast in contrasts if contrast.has_interval]
+    if not drawn:
+        return "One seed gives no interval."
+    variation = _variation({contrast.units.rpartition(" ")[2] for contrast in drawn})
+    method = f"Student t{_corrected(drawn, noun)}"
+    sentences = [f"Line: interval from the variation over {variation} ({method})."]
+    if any(not contrast.lacks for contrast in drawn):
+        sentences.append(MARKS)
+    reasons = dict.fromkeys(contrast.lacks for contrast in drawn if contrast.lacks)
+    if reasons:
+        listed = "; ".join(reasons)
+        sentences.append(
+            f"Dotted: an observation, not a claim ({listed}), with its uncorrected 95 % interval."
+        )
+    return " ".join(sentences)
+
+
+def _variation(units: set[str]) -> str:
+    """Name what the intervals count: seeds, and the units that were resampled, "" for none."""
+    if units == {""}:
+        return "seeds; users are not counted"
+    if "" in units:
+        return "seeds, and over users where known"
+    return "seeds and users" if units == {"users"} else "seeds and rows"
+
+
+def _corrected(drawn: Sequence[Contrast], noun: str) -> str:
+    """Name the comparisons that Holm's procedure corrects for; empty for a single one."""
+    claims = sum(not contrast.lacks for contrast in drawn)
+    family = max(contrast.family for contrast in drawn)
+    if family < 2:
+        return ""
+    over = numbers.plural(family, noun)
+    if family > claims:
+        over = f"the {family} comparisons among which validation chose"
+    return f"; Holm over {over}: no mark is false, with 95 % confidence"
+
+
+def tests(outcome: Verdict) -> Markup:
+    """Return the table of tests behind the plot, folded."""
+    contrasts = _smallest_first(outcome.contrasts)
+    rows = [_test_row(contrast) for contrast in contrasts if contrast.seed_error is not None]
+    if not rows:
+        return Markup("")
+    header = html.head(
+        "Compared with",
+        "Gain",
+        "Standard error, seeds",
+        "Standard error, users",
+        "Degrees of freedom, seeds",
+        "p",
+        "p after Holm",
+        "Level of the interval",
+        "Seeds",
+    )
+    content = html.scroll("Tests", html.table(header, rows, class_="tests"))
+    return html.details("The tests behind the plot", content, on_paper=True)
+
+
+def _test_row(contrast: Contrast) -> Markup:
+    user_error: html.Content = html.tag("small", "not known")
+    if contrast.user_error is not None:
+        user_error = numbers.metric(contrast.user_error)
+    p_holm: html.Content = numbers.probability(contrast.p_holm)
+    if contrast.lacks:
+        p_holm = html.tag("small", "observation")
+    return html.row(
+        title(contrast.arm),
+        numbers.gain(contrast.mean),
+        numbers.metric(contrast.seed_error),
+        html.number(user_error),
+        numbers.DASH if contrast.degrees is None else f"{contrast.degrees:.1f}",
+        numbers.probability(contrast.p),
+        html.number(p_holm),
+        f"{100 * (1 - contrast.level):.1f} %",
+        " / ".join(str(count) for count in contrast.seeds),
+    )
+
+
+def beside_arms(record: StudyRecord) -> Markup:
+    """Return one row per student and one for the ensemble; empty without test values of either."""
+    compared = list(on_top(record))
+    if not compared:
+        return Markup("")
+    students = student_contrasts(record)
+    ensemble = record.ensemble(ENSEMBLE)
+    sentences = [f"Gain in {record_facts.headline_in_words(record)} on test."]
+    if students:
+        drawn = how_drawn(students, "student")
+        sentences.append(f"Students: {drawn[:1].lower()}{drawn[1:]}")
+    rows = []
+    for place, (name, contrast) in enumerate(compared):
+        remark = ""
+        if ensemble is not None and place == len(students):
+            remark = f"{len(ensemble.members)} models"
+            drawn = "it has no interval"
+            if contrast.has_interval:
+                drawn = "its 95 % interval is over users only"
+            sentences.append(f"The ensemble has no seeds: {drawn}, an observation.")
+        rows.append(ForestRow(name, remark, contrast.difference, contrast.reason))
+    legend = (
+        f"{' '.join(sentences)}{_cut(contrast for _, contrast in compared)} "
+        "They stand on all arms, outside the equal budgets, and change no mark of an arm."
+    )
+    return html.join([forest(rows, "On top of the arms", "Gain"), html.note(legend)])
+
+
+def on_top(record: StudyRecord) -> Iterator[tuple[str, Contrast]]:
+    """Yield the gains of students over their arms and of the ensemble over the focus on test.
+
+    Each has its name: `Taught STAR against STAR`, `Ensemble against HiNet`.
+    """
+    students = {student.name: student for student in record.students}
+    for contrast in student_contrasts(record):
+        arm = untaught(record, students[contrast.arm])
+        against = f" against {title(arm.name)}" if arm else ""
+        yield f"{title(contrast.arm)}{against}", contrast
+    ensemble = record.ensemble(ENSEMBLE)
+    focus = record_facts.focus_of(record)
+    if ensemble is not None and focus is not None:
+        of_ensemble = ensemble_contrast(record, ensemble, focus)
+        if of_ensemble is not None:
+            yield f"{title(ENSEMBLE)} against {title(focus.name)}", of_ensemble
