@@ -121,7 +121,11 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
             _list_facts(name, list_, rows) for name, list_ in definition.features.lists.items()
         ),
         groups=record.groups,
-        overlaps=_overlaps(definition, rows),
+        overlaps=tuple(
+            _overlap(what, rows.frame[column], rows)
+            for what, column in (("users", definition.user), ("items", definition.item))
+            if column is not None
+        ),
         funnel_breaks=_funnel_breaks(rows, record.tasks),
         leaks=leak_suspects(dataset),
         time=_time_range(definition, rows.frame),
@@ -216,22 +220,14 @@ def _rows_of_lists(
     return train_D, all_D
 
 
-def _overlaps(definition: DataDefinition, rows: Rows) -> tuple[Overlap, ...]:
-    columns = [("users", definition.user), ("items", definition.item)]
-    return tuple(
-        _overlap(what, rows.frame[column], rows) for what, column in columns if column is not None
-    )
-
-
 def _overlap(what: str, ids: pl.Series, rows: Rows) -> Overlap:
     of_rows = ids.alias("id").to_frame().with_columns(column_of("scenario", rows.scenario_R))
     pairs = _distinct(of_rows.lazy())
     both = pairs.join(pairs, on="id").group_by("scenario", "scenario_right").len()
     count_MM = np.zeros((len(rows.scenarios), len(rows.scenarios)))
-    pair_of_scenarios = both["scenario"].to_numpy(), both["scenario_right"].to_numpy()
-    count_MM[pair_of_scenarios] = both["len"].to_numpy()
+    count_MM[both["scenario"].to_numpy(), both["scenario_right"].to_numpy()] = both["len"]
     share_MM = count_MM / np.maximum(count_MM.diagonal()[:, None], 1)
-    shares = tuple(tuple(row) for row in share_MM.tolist())
+    shares = tuple(map(tuple, share_MM.tolist()))
     return Overlap(what, pairs["id"].n_unique(), shares)
 
 
@@ -254,8 +250,11 @@ def _funnel_breaks(rows: Rows, tasks: Sequence[str]) -> tuple[FunnelBreak, ...]:
                 num_broken += broken.size
                 first += broken[: 2 - len(first)].tolist()
             if 0 < num_broken < MAX_BROKEN_SHARE * num_positive:
-                names = scenario_name, tasks[earlier], tasks[later]
-                breaks.append(FunnelBreak(*names, num_broken, tuple(first)))
+                breaks.append(
+                    FunnelBreak(
+                        scenario_name, tasks[earlier], tasks[later], num_broken, tuple(first)
+                    )
+                )
     return tuple(sorted(breaks, key=lambda broken: tasks.index(broken.earlier)))
 
 

@@ -39,15 +39,13 @@ def duplicate_warnings(definition: DataDefinition, rows: Rows) -> list[str]:
     split = definition.split
     if not isinstance(split, ColumnSplit | RandomSplit):
         return []
-    split_column = split.column if isinstance(split, ColumnSplit) else None
-    names = {definition.user, definition.item, definition.time} - {None}
-    key = [name for name in rows.frame.columns if name in names]
-    if len(key) == 3:
-        what = "same user, item and time"
-        columns = key
-    else:
+    key = {definition.user, definition.item, definition.time} - {None}
+    columns = [name for name in rows.frame.columns if name in key]
+    what = "same user, item and time"
+    if len(columns) < 3:
         what = "equal in all columns"
-        columns = [name for name in rows.frame.columns if name != split_column]
+        no_part = {split.column} if isinstance(split, ColumnSplit) else set()
+        columns = [name for name in rows.frame.columns if name not in no_part]
     count = _num_in_two_splits(rows, columns)
     return [f"{count:,} rows are in two splits ({what})"] if count else []
 
