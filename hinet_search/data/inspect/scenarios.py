@@ -97,12 +97,18 @@ def scenario_warnings(definition: DataDefinition, rows: Rows) -> list[str]:
             )
         elif source is not None:
             makers.append(source)
-    if makers:
-        makers.sort(key=lambda source: source.num_values)
-        named = ", ".join(f"{source.name} ({source.num_values:,} values)" for source in makers)
-        warnings.append(
-            f"the scenario follows from {named}: every value occurs in one scenario only. Models "
-            "are told the scenario anyway. If it was made of such a column, leave the column out, "
-            "or choose a scenario that says where a row was shown"
-        )
-    return warnings
+    return [*warnings, *_made_of(makers)]
+
+
+def _made_of(makers: list[ScenarioSource]) -> list[str]:
+    """One warning of all columns that the scenario may be made of, the fewest values first."""
+    if not makers:
+        return []
+    makers.sort(key=lambda source: source.num_values)
+    named = ", ".join(f"{source.name} ({source.num_values:,} values)" for source in makers)
+    warning = (
+        f"the scenario follows from {named}: every value occurs in one scenario only. Models are "
+        "told the scenario anyway. If it was made of such a column, leave the column out, or "
+        "choose a scenario that says where a row was shown"
+    )
+    return [warning]
