@@ -143,11 +143,8 @@ def _add_facts(app: FastAPI, service: Service) -> None:
 
     @app.get("/model", summary=ADDRESSES["/model"], response_model=None)
     async def model() -> Response:
-        refused = service.current.refused
-        problems = None if refused is None else list(refused.problems)
-        return _with_model(
-            service, lambda served: json_reply({**model_facts(served), "reload_refused": problems})
-        )
+        refused = {"reload_refused": service.current.refused}
+        return _with_model(service, lambda served: json_reply(model_facts(served) | refused))
 
     @app.get("/docs", include_in_schema=False, response_model=None)
     async def docs() -> Response:
