@@ -217,7 +217,9 @@ def _comes_from_here(environment: WSGIEnvironment) -> bool:
 
 def _with_headers(start: StartResponse, *, is_artifact: bool) -> StartResponse:
     """Drop headers that let other sites read a response, and add those that prevent it."""
-    ours = [*SAFE_HEADERS, *([_SANDBOX, _ATTACHMENT] if is_artifact else [])]
+    ours = list(SAFE_HEADERS)
+    if is_artifact:
+        ours += [_SANDBOX, _ATTACHMENT]
     replaced = {name.lower() for name, _ in ours}
 
     def is_passed_on(name: str) -> bool:

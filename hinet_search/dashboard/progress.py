@@ -50,6 +50,7 @@ def arm_status(record: StudyRecord, arm: ArmRecord) -> ArmStatus:
     states = record_facts.states(arm)
     steps = record_facts.best_so_far(record, arm)
     speeds = [trial.cost.rows_per_second for trial in arm.trials if trial.cost is not None]
+    rows_per_second = median(speeds) if speeds else None
     return ArmStatus(
         name=arm.name,
         budget=record.budget_of(arm),
@@ -59,7 +60,7 @@ def arm_status(record: StudyRecord, arm: ArmRecord) -> ArmStatus:
         failed=states["failed"],
         best=steps.best if steps else None,
         best_trial=steps.best_trial if steps else None,
-        rows_per_second=median(speeds) if speeds else None,
+        rows_per_second=rows_per_second,
         finalist_runs=sum(len(finalist.runs) for finalist in arm.finalists),
     )
 

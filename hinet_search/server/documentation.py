@@ -73,6 +73,11 @@ def model_facts(served: ServedModel) -> dict[str, Any]:
     """
     file = served.exported.file
     last = served.counted_to
+    members = []
+    for member in file.members:
+        run = member.run
+        of_run = {"arm": run.arm, "trial": run.trial_number, "seed": run.seed}
+        members.append({**of_run, "weight": member.weight})
     optional = {"amount_units": file.inputs.amount_units, "counted_to": last}
     return {
         "study": file.study,
@@ -84,15 +89,7 @@ def model_facts(served: ServedModel) -> dict[str, Any]:
         "absent_cells": [list(names) for names in file.inputs.absent_cells],
         **{name: fact for name, fact in optional.items() if fact},
         "columns": columns_in_words(served),
-        "members": [
-            {
-                "arm": member.run.arm,
-                "trial": member.run.trial_number,
-                "seed": member.run.seed,
-                "weight": member.weight,
-            }
-            for member in file.members
-        ],
+        "members": members,
         "average_of": file.scale,
         "calibrated_cells": [[cell.scenario, cell.task] for cell in file.calibration],
         "data": file.data,
@@ -105,10 +102,8 @@ def columns_in_words(served: ServedModel) -> Mapping[str, str]:
     """Return what each column of a row must hold."""
     scenario = served.exported.file.inputs.scenario
     of_scenario = f"a scenario of the model: {listed([repr(value) for value in scenario.values])}"
-    return {
-        reader.name: of_scenario if reader.name == scenario.column else reader.wanted
-        for reader in served.reader.readers
-    }
+    wanted = {reader.name: reader.wanted for reader in served.reader.readers}
+    return wanted | {scenario.column: of_scenario}
 
 
 def example_row(served: ServedModel) -> dict[str, Any]:

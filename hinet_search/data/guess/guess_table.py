@@ -183,7 +183,7 @@ def _guessed(
         missing = "few values (a scenario)" if guesses.scenario is None else "0 and 1 (a label)"
         raise DataError(
             f"{where}: a column of {missing} is needed and none was found among {names}",
-            *(no_labels(columns) if not guesses.tasks else ()),
+            *no_labels([] if guesses.tasks else columns),
             remedy=f"{by_hand}, or add the column",
         )
     if not (guesses.categorical or guesses.numeric):

@@ -111,7 +111,7 @@ def is_id_of(name: str, words: str) -> bool:
     """
     parts = words_of(name)
     others = [part for part in parts if part not in ID_WORDS.split()]
-    return len(others) < len(parts) and has_word(others[-1] if others else "", words)
+    return 0 < len(others) < len(parts) and has_word(others[-1], words)
 
 
 def _short_name(column: str) -> str:

@@ -143,7 +143,7 @@ def _study_text(described: GuessedTable, table_name: str, definition: str) -> st
         description=printable(quoted(f"What is best for {table_name}?")),
         definition=definition,
         rows=f"about {described.num_training_rows:,}",
-        statistics="with statistics" if described.has_statistics else "without statistics",
+        statistics=f"{'with' if described.has_statistics else 'without'} statistics",
         settings="\n".join(settings.lines()),
         passes=settings.passes,
         quick_passes=settings.quick_passes,

@@ -3,7 +3,7 @@
 Shape legend: R rows, M scenarios, T tasks, D distinct lists, E entries of all distinct lists.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -110,22 +110,23 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
     rows = read_rows(definition, folder, cache=dataset.folder.parent)
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
     record = dataset.record
+    ids = {}
+    if definition.user is not None:
+        ids["users"] = definition.user
+    if definition.item is not None:
+        ids["items"] = definition.item
     return Description(
         source=record.source,
         split=record.split,
         rows=record.rows,
         cells=record.cells,
-        categorical=_categorical(dataset, rows),
+        categorical=tuple(_categorical(dataset, rows)),
         numeric=tuple(_numeric(rows.frame[name]) for name in definition.features.numeric),
         lists=tuple(
             _list_facts(name, list_, rows) for name, list_ in definition.features.lists.items()
         ),
         groups=record.groups,
-        overlaps=tuple(
-            _overlap(what, rows.frame[column], rows)
-            for what, column in (("users", definition.user), ("items", definition.item))
-            if column is not None
-        ),
+        overlaps=tuple(_overlap(what, rows.frame[column], rows) for what, column in ids.items()),
         funnel_breaks=_funnel_breaks(rows, record.tasks),
         leaks=leak_suspects(dataset),
         time=_time_range(definition, rows.frame),
@@ -136,20 +137,14 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
     )
 
 
-def _categorical(dataset: Dataset, rows: Rows) -> tuple[CategoricalFacts, ...]:
+def _categorical(dataset: Dataset, rows: Rows) -> Iterator[CategoricalFacts]:
     names = dataset.full_schema.categorical
     unseen_valid = _unseen(rows, dataset.valid, SPLITS.index("valid"), names)
     unseen_test = _unseen(rows, dataset.test, SPLITS.index("test"), names)
-    return tuple(
-        CategoricalFacts(
-            name=name,
-            num_values=len(_distinct(rows.frame.select(name).lazy())),
-            missing=rows.frame[name].null_count(),
-            unseen_valid=unseen_valid[field],
-            unseen_test=unseen_test[field],
-        )
-        for field, name in enumerate(names)
-    )
+    for field, name in enumerate(names):
+        num_values = len(_distinct(rows.frame.select(name).lazy()))
+        missing = rows.frame[name].null_count()
+        yield CategoricalFacts(name, num_values, missing, unseen_valid[field], unseen_test[field])
 
 
 def _distinct(rows: pl.LazyFrame) -> pl.DataFrame:

@@ -48,7 +48,8 @@ def _headline(description: Description) -> str:
     amounts = _amounts(description.cells)
     rates = []
     for task, rate in _rates(description.cells).items():
-        rates.append(f"{task} mean {rate}" if task in amounts else f"{task} {rate}")
+        mean = "mean " if task in amounts else ""
+        rates.append(f"{task} {mean}{rate}")
     parts = [
         f"{sum(description.rows):,} rows",
         f"{num_features} features",

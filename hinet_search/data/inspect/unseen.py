@@ -13,6 +13,7 @@ from hinet_search.data.rows import Rows
 from hinet_search.study.data_definition import ColumnSplit, DataDefinition, RandomSplit
 
 WARN_ABOVE = 0.05
+WITHOUT_ID = "have a value without an id (unseen or rare in train); they share id 0"
 SPLIT_BITS = np.uint64(3)
 
 
@@ -23,12 +24,8 @@ def count_unseen(values: pl.Series, ids_R: NDArray[np.int32]) -> int:
 
 def unseen_warnings(rates: Sequence[float], names: Sequence[str]) -> list[str]:
     """One line per field with values without an id in more than 5 % of the validation rows."""
-    return [
-        f"{name}: {rate:.1%} of valid rows have a value without an id (unseen or rare in train); "
-        "they share id 0"
-        for name, rate in zip(names, rates, strict=True)
-        if rate > WARN_ABOVE
-    ]
+    high = [(name, rate) for name, rate in zip(names, rates, strict=True) if rate > WARN_ABOVE]
+    return [f"{name}: {rate:.1%} of valid rows {WITHOUT_ID}" for name, rate in high]
 
 
 def duplicate_warnings(definition: DataDefinition, rows: Rows) -> list[str]:

@@ -152,10 +152,11 @@ DATA_SETS = (
         name="ali-ccp",
         published_at="https://tianchi.aliyun.com/dataset/408",
         folders=("", "data"),
-        files=tuple(
-            f"{kind}_{part}.csv"
-            for part in ("train", "test")
-            for kind in ("sample_skeleton", "common_features")
+        files=(
+            "sample_skeleton_train.csv",
+            "common_features_train.csv",
+            "sample_skeleton_test.csv",
+            "common_features_test.csv",
         ),
         tables={f"{FOLDER}/samples.parquet": _rows},
         study=partial(

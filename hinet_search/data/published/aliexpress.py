@@ -7,6 +7,7 @@ to the latter; both give the same rows. A tenth of the searches of train is the 
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain, product
 from pathlib import Path
 
 import polars as pl
@@ -31,9 +32,8 @@ FIELDS = {
     **columns_of(NUMBERS, pl.Float32, optional=True),
     **{label: Field(pl.Int8, values=(0, 1)) for label in LABELS},
 }
-CONVERTED = {  # files by country and part
-    (country, part): f"AliExpress_{country}/{part}.csv" for country in COUNTRIES for part in PARTS
-}
+CELLS = tuple(product(COUNTRIES, PARTS))
+CONVERTED = {cell: f"AliExpress_{cell[0]}/{cell[1]}.csv" for cell in CELLS}
 PUBLISHED_FOLDERS = ("aliexpress_{}_datasets/", "AliExpress_{}/", "")  # of a country
 
 # Columns of the published files are numbered. Those of searches are the first 9 categories and 23
@@ -77,18 +77,15 @@ split: {{by: column, column: split}}
 
 def _published_files(folder: str) -> dict[tuple[str, str], tuple[str, str]]:
     """The files of searches and of items, by country and part; `folder` has {} for the country."""
-    return {
-        (country, part): (
-            f"{folder.format(country)}{country.lower()}_user_{part}.csv",
-            f"{folder.format(country)}{country.lower()}_item_{part}.csv",
-        )
-        for country in COUNTRIES
-        for part in PARTS
-    }
+    files = {}
+    for country, part in CELLS:
+        start = f"{folder.format(country)}{country.lower()}"
+        files[country, part] = (f"{start}_user_{part}.csv", f"{start}_item_{part}.csv")
+    return files
 
 
 def _names(folder: str) -> tuple[str, ...]:
-    return tuple(name for pair in _published_files(folder).values() for name in pair)
+    return tuple(chain.from_iterable(_published_files(folder).values()))
 
 
 def _rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
