@@ -79,16 +79,6 @@ def running_trials(record: StudyRecord) -> tuple[RunningTrial, ...]:
     return tuple(sorted(running, key=lambda trial: (trial.started, trial.arm, trial.number)))
 
 
-def planned(record: StudyRecord) -> int:
-    """Count the trials in the budget of all arms."""
-    return sum(map(record.budget_of, record.arms_and_students))
-
-
-def done(record: StudyRecord) -> int:
-    """Count the trials that ended and count against the budget."""
-    return sum(arm.trials_done for arm in record.arms_and_students)
-
-
 def missing(record: StudyRecord) -> int:
     """Count the trials still to come; an arm may have more than its budget if that was lowered."""
     return sum(max(0, record.budget_of(arm) - arm.trials_done) for arm in record.arms_and_students)
