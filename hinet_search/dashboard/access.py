@@ -194,30 +194,25 @@ def _check_method(environment: WSGIEnvironment, access: Access) -> _Answer | Non
         if access.writable:
             reason = f"this dashboard allows {', '.join(allowed)}"
         return _Answer("405 Method Not Allowed", reason, (("Allow", ", ".join(allowed)),))
-    if method in _CHANGING and not _comes_from_here(environment):
+    own = {f"{scheme}://{environment['HTTP_HOST'].lower()}" for scheme in ("http", "https")}
+    site = environment.get("HTTP_SEC_FETCH_SITE", "same-origin")  # older browsers send none
+    is_own_page = environment.get("HTTP_ORIGIN", "").lower() in own and site == "same-origin"
+    if method in _CHANGING and not is_own_page:
         return _Answer("403 Forbidden", "a change must come from a page of this dashboard")
     return None
 
 
 def _cookie(token: str, port: int) -> str:
-    """Return the cookie that proves knowledge of the token.
-
-    Another token makes it invalid. The port is in its name since the ports of a host share cookies.
-    """
+    """The cookie that proves knowledge of the token; the ports of a host share their cookies."""
     proof = hmac.new(token.encode(), b"hinet-search dashboard", "sha256").hexdigest()
     return f"hinet_search_{port}={proof}"
 
 
-def _comes_from_here(environment: WSGIEnvironment) -> bool:
-    """Whether the request was sent by a page of this dashboard."""
-    own = {f"{scheme}://{environment['HTTP_HOST'].lower()}" for scheme in ("http", "https")}
-    site = environment.get("HTTP_SEC_FETCH_SITE", "same-origin")  # older browsers send none
-    return environment.get("HTTP_ORIGIN", "").lower() in own and site == "same-origin"
-
-
 def _with_headers(start: StartResponse, *, is_artifact: bool) -> StartResponse:
     """Drop headers that let other sites read a response, and add those that prevent it."""
-    ours = [*SAFE_HEADERS, *([_SANDBOX, _ATTACHMENT] if is_artifact else [])]
+    ours = list(SAFE_HEADERS)
+    if is_artifact:
+        ours += [_SANDBOX, _ATTACHMENT]
     replaced = {name.lower() for name, _ in ours}
 
     def is_passed_on(name: str) -> bool:

@@ -34,17 +34,9 @@ def with_words(
 
     def answered(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         _NOTED.error = None
-        collected: list[tuple[str, list[_Header]]] = []
-
-        def collect(
-            status: str, headers: list[_Header], _error: object = None, /
-        ) -> Callable[[bytes], object]:
-            collected.append((status, headers))
-            return lambda _: None
-
         try:
             with database.guarded():
-                body = application(environment, collect)
+                status, headers, body = answer_of(application, environment)
                 _raise_noted()
         except EnvironmentFault as fault:
             return _answer(fault, environment, start)
@@ -54,11 +46,27 @@ def with_words(
             else:
                 say(f"a request failed: {type(error).__name__}: {hide_passwords(str(error))}")
             return _answer(error, environment, start)
-        status, headers = collected[-1]
         start(status, headers)
         return body
 
     return answered
+
+
+def answer_of(
+    application: WSGIApplication, environment: WSGIEnvironment
+) -> tuple[str, list[_Header], Iterable[bytes]]:
+    """Return what an application answers to a request: status, headers and body."""
+    begun: list[tuple[str, list[_Header]]] = []
+
+    def start(
+        status: str, headers: list[_Header], _error: object = None, /
+    ) -> Callable[[bytes], object]:
+        begun.append((status, headers))
+        return lambda _: None
+
+    body = application(environment, start)
+    status, headers = begun[-1]
+    return status, headers, body
 
 
 def _answer(
@@ -83,18 +91,14 @@ def _answer(
         status = "503 Service Unavailable"
     if isinstance(error, DatabaseAway):
         more = [("Retry-After", str(RETRY_SECONDS))]
-    is_api = environment["PATH_INFO"].startswith("/api/")
-    body = (json.dumps({"reason": words}) if is_api else f"{words}\n").encode()
-    kind = "application/json" if is_api else "text/plain; charset=utf-8"
-    start(
-        status,
-        [
-            ("Content-Type", kind),
-            ("Content-Length", str(len(body))),
-            ("Cache-Control", "no-store"),
-            *more,
-        ],
-    )
+    kind = "text/plain; charset=utf-8"
+    text = f"{words}\n"
+    if environment["PATH_INFO"].startswith("/api/"):
+        kind = "application/json"
+        text = json.dumps({"reason": words})
+    body = text.encode()
+    content = [("Content-Type", kind), ("Content-Length", str(len(body)))]
+    start(status, [*content, ("Cache-Control", "no-store"), *more])
     return [] if environment["REQUEST_METHOD"] == "HEAD" else [body]
 
 
@@ -127,7 +131,8 @@ class NotingHandler(logging.StreamHandler[TextIO]):
         """Note the exception of a record; print the first line of one without."""
         error = sys.exc_info()[1]
         if isinstance(error, Exception) and record.levelno >= logging.ERROR:
-            _NOTED.error, _NOTED.say = error, partial(super().emit, record)
+            _NOTED.error = error
+            _NOTED.say = partial(super().emit, record)
         else:
             super().emit(record)
 

@@ -50,6 +50,13 @@ SHARE = 0.1  # of one core, the most that is spent on the page of a changing stu
 
 _TEMPLATES = environment(PackageLoader("hinet_search.dashboard"))
 SCRIPTS = tuple(_TEMPLATES.get_template(name).render() for name in ("live.js", "script.js"))
+# Only these scripts run, by their hashes: a script injected into a page neither runs nor connects.
+_DIGESTS = [hashlib.sha256(script.encode()).digest() for script in SCRIPTS]
+_SOURCES = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in _DIGESTS)
+POLICY = (
+    f"default-src 'none'; script-src {_SOURCES}; style-src 'unsafe-inline'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def study_page(name: str) -> str:
@@ -61,33 +68,27 @@ def listed(studies: Sequence[StudySummary]) -> Markup:
     """Return a row per study, or what to do if there is none."""
     if not studies:
         return tag("p", prose("Next: `hinet-search launch quickstart`"), class_="lead")
-    header = head(
-        "Study",
-        column("State"),
-        unnamed("progress"),
-        "Trials",
-        column("Best on validation"),
-        "Updated (UTC)",
-    )
-    return scroll(
-        "Studies", table(header, [_row(study) for study in studies], class_="search track")
-    )
+    best = column("Best on validation")
+    header = head("Study", column("State"), unnamed("progress"), "Trials", best, "Updated (UTC)")
+    rows = [_row(study) for study in studies]
+    return scroll("Studies", table(header, rows, class_="search track"))
 
 
 def _row(study: StudySummary) -> Markup:
     if study.damage:
         link = tag("a", study.name, href=study_page(study.name))
         return row(link, words(study.state), "", "", words(study.damage), "")
-    value = tag("b", numbers.metric(study.best_value))
-    best = join(
-        [value, f" {record_facts.metric_in_words(study.objective)}, {title(study.best_arm or '')}"]
-    )
+    best: Markup | str = "none yet"
+    if study.best_arm:
+        objective = record_facts.metric_in_words(study.objective)
+        value = tag("b", numbers.metric(study.best_value))
+        best = join([value, f" {objective}, {title(study.best_arm)}"])
     return row(
         tag("a", study.name, href=study_page(study.name)),
         words(study.state),
         bar(study.done / max(study.budget, 1)),
         f"{study.done} of {study.budget}",
-        words(best if study.best_arm else "none yet"),
+        words(best),
         study.updated[:16].replace("T", " "),
     )
 
@@ -140,16 +141,13 @@ class Pages:
             now = self._clock()
             if page is None or not (now < page.until or page.is_current(marker, now)):
                 seen = page.seen if page is not None and page.marker == marker else now
-                html = self._render_study(name, change_marker)
-                until = now + _pause(self._clock() - now)
+                silent = change_marker.seconds_since_heartbeat
+                optuna = optuna_numbers(self._database, name)
+                html = page_of(load_record(self._database, name), silent, optuna)
+                pause = (self._clock() - now) / SHARE
+                until = now + pause if pause > PERIOD_SECONDS else now
                 page = self._cached[name] = _CachedPage(html, marker, seen, began=now, until=until)
         return page.html
-
-    def _render_study(self, name: str, change_marker: ChangeMarker) -> str:
-        record = load_record(self._database, name)
-        return page_of(
-            record, change_marker.seconds_since_heartbeat, optuna_numbers(self._database, name)
-        )
 
 
 def page_of(record: StudyRecord, silent: float | None, optuna: Mapping[str, int]) -> str:
@@ -157,12 +155,6 @@ def page_of(record: StudyRecord, silent: float | None, optuna: Mapping[str, int]
     progress = None if record.state == "done" else progress_card.build(record, silent, optuna)
     ribbon = progress_card.ribbon(record, silent)
     return _render("live.html", **context(record), progress=progress, ribbon=ribbon, optuna=optuna)
-
-
-def _pause(seconds: float) -> float:
-    """Return how long to reuse a page that took `seconds` to render, 0 if that is cheap."""
-    pause = seconds / SHARE
-    return pause if pause > PERIOD_SECONDS else 0.0
 
 
 def _marker(change_marker: ChangeMarker) -> tuple[object, ...]:
@@ -176,20 +168,6 @@ def _marker(change_marker: ChangeMarker) -> tuple[object, ...]:
 def _render(template: str, **variables: object) -> str:
     scripts = [Markup(script) for script in SCRIPTS]  # noqa: S704  # files of this package
     return _TEMPLATES.get_template(template).render(**variables, scripts=scripts)
-
-
-def _source(script: str) -> str:
-    """Return a script's hash as a source of a content security policy."""
-    digest = hashlib.sha256(script.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
-_HASHES = " ".join(map(_source, SCRIPTS))
-# Only these scripts run, by their hashes: a script injected into a page neither runs nor connects.
-POLICY = (
-    f"default-src 'none'; script-src {_HASHES}; style-src 'unsafe-inline'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 
 
 def with_live_pages(database: Database, others: WSGIApplication) -> WSGIApplication:
@@ -208,7 +186,10 @@ def with_live_pages(database: Database, others: WSGIApplication) -> WSGIApplicat
                 return _redirect(study_page(names[0]), start)
             html = pages.studies() if path == "/" else pages.study(path.removeprefix(STUDY))
         except ConfigurationError as error:
-            return _plain_text("404 Not Found", str(error), start)
+            text = f"{error}\n".encode()
+            kind = ("Content-Type", "text/plain; charset=utf-8")
+            start("404 Not Found", [kind, ("Content-Length", str(len(text)))])
+            return [text]
         return _page(html.encode(), environment, start)
 
     return application
@@ -233,11 +214,3 @@ def _page(body: bytes, environment: WSGIEnvironment, start: StartResponse) -> It
 def _redirect(address: str, start: StartResponse) -> Iterable[bytes]:
     start("302 Found", [("Location", address), ("Content-Length", "0")])
     return []
-
-
-def _plain_text(status: str, text: str, start: StartResponse) -> Iterable[bytes]:
-    body = f"{text}\n".encode()
-    start(
-        status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-    )
-    return [body]

@@ -1,6 +1,7 @@
 """Progress: how far and how fast a study is, computed from its record. Numbers only, no drawing."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -49,6 +50,7 @@ def arm_status(record: StudyRecord, arm: ArmRecord) -> ArmStatus:
     states = record_facts.states(arm)
     steps = record_facts.best_so_far(record, arm)
     speeds = [trial.cost.rows_per_second for trial in arm.trials if trial.cost is not None]
+    rows_per_second = median(speeds) if speeds else None
     return ArmStatus(
         name=arm.name,
         budget=record.budget_of(arm),
@@ -58,38 +60,23 @@ def arm_status(record: StudyRecord, arm: ArmRecord) -> ArmStatus:
         failed=states["failed"],
         best=steps.best if steps else None,
         best_trial=steps.best_trial if steps else None,
-        rows_per_second=median(speeds) if speeds else None,
+        rows_per_second=rows_per_second,
         finalist_runs=sum(len(finalist.runs) for finalist in arm.finalists),
     )
 
 
 def running_trials(record: StudyRecord) -> tuple[RunningTrial, ...]:
     """Return the trials that have started and not ended, the oldest first."""
-    trials = [
-        RunningTrial(arm.name, trial.number, trial.attempt, trial.started, _points(trial))
-        for arm in record.arms_and_students
-        for trial in arm.trials
-        if trial.state == "running"
-    ]
-    return tuple(sorted(trials, key=lambda trial: (trial.started, trial.arm, trial.number)))
-
-
-def _points(trial: TrialRecord) -> tuple[tuple[float, float], ...]:
-    return tuple(
-        (evaluation.passes, evaluation.objective)
-        for evaluation in trial.evaluations
-        if isfinite(evaluation.objective)
-    )
-
-
-def planned(record: StudyRecord) -> int:
-    """Count the trials in the budget of all arms."""
-    return sum(map(record.budget_of, record.arms_and_students))
-
-
-def done(record: StudyRecord) -> int:
-    """Count the trials that ended and count against the budget."""
-    return sum(arm.trials_done for arm in record.arms_and_students)
+    running = []
+    for arm in record.arms_and_students:
+        for trial in arm.trials:
+            if trial.state == "running":
+                points = [(each.passes, each.objective) for each in trial.evaluations]
+                finite = tuple(point for point in points if isfinite(point[1]))
+                running.append(
+                    RunningTrial(arm.name, trial.number, trial.attempt, trial.started, finite)
+                )
+    return tuple(sorted(running, key=lambda trial: (trial.started, trial.arm, trial.number)))
 
 
 def missing(record: StudyRecord) -> int:
@@ -120,29 +107,25 @@ def devices(record: StudyRecord) -> tuple[str, ...]:
 
 def causes(record: StudyRecord) -> Counter[str]:
     """Count failed trials by cause."""
-    failed = (
-        trial
-        for arm in record.arms_and_students
-        for trial in arm.trials
-        if trial.state == "failed" and trial.counts
-    )
+    failed = (trial for trial in _counted(record) if trial.state == "failed")
     return Counter({cause: len(trials) for cause, trials in trials_by_cause(failed).items()})
 
 
 def _ended(record: StudyRecord) -> list[TrialRecord]:
     """Return the ended trials that count against the budget, in the order of their ends."""
-    trials = [
-        trial
-        for arm in record.arms_and_students
-        for trial in arm.trials
-        if trial.finished and trial.counts
-    ]
-    return sorted(trials, key=lambda trial: trial.finished)
+    ended = (trial for trial in _counted(record) if trial.finished)
+    return sorted(ended, key=lambda trial: trial.finished)
+
+
+def _counted(record: StudyRecord) -> Iterator[TrialRecord]:
+    """Yield the trials that count against the budget, by arm."""
+    for arm in record.arms_and_students:
+        yield from (trial for trial in arm.trials if trial.counts)
 
 
 def _gap(before: TrialRecord, after: TrialRecord) -> float:
     """Return the seconds between two ends, or the second training's if no launch ran in between."""
-    ends = [datetime.fromisoformat(trial.finished) for trial in (before, after)]
-    seconds = (ends[1] - ends[0]).total_seconds()
+    between = datetime.fromisoformat(after.finished) - datetime.fromisoformat(before.finished)
+    seconds = between.total_seconds()
     trained = after.cost.seconds if after.cost is not None else seconds
     return trained if seconds > max(PAUSE_SECONDS, 2 * trained) else seconds

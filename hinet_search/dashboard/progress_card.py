@@ -143,7 +143,9 @@ def _under_way(record: StudyRecord) -> Iterator[Markup]:
     trials = progress.running_trials(record)
     if not trials:
         return
-    values = [value for trial in trials for _, value in trial.points]
+    values = list[float]()
+    for trial in trials:
+        values += [value for _, value in trial.points]
     x_axis = Axis(0.0, record.budget.passes)
     y_axis = axis_over(values or [0.0], margin=0.1)
     rows = [_trial(trial, record, x_axis, y_axis) for trial in trials[:MOST_TRIALS]]

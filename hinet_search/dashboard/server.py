@@ -19,7 +19,7 @@ from optuna_dashboard import wsgi
 from hinet_search.common.access import address_family, in_url, unusable_port
 from hinet_search.common.shares import Shares
 from hinet_search.dashboard.access import Access, guard
-from hinet_search.dashboard.faults import LOGGER, log_first_lines, with_words
+from hinet_search.dashboard.faults import LOGGER, answer_of, log_first_lines, with_words
 from hinet_search.dashboard.live_pages import study_page, with_live_pages
 from hinet_search.report.text.untrusted import without_formulas
 from hinet_search.storage.engine import Database, connect
@@ -136,7 +136,7 @@ def make_server(database_url: str, access: Access, study: str | None = None) -> 
     optuna_pages = wsgi(database.storage)
     optuna_pages.catchall = False  # so that a fault is answered in words
     pages = with_live_pages(database, _with_plain_csv(optuna_pages))
-    server.set_app(guard(with_words(database, pages, _log), listening))
+    server.set_app(guard(with_words(database, pages, logging.getLogger(LOGGER).error), listening))
     return server
 
 
@@ -156,26 +156,14 @@ def serve(
             server.serve_forever()
 
 
-def _log(line: str) -> None:
-    logging.getLogger(LOGGER).error(line)
-
-
 def _with_plain_csv(application: WSGIApplication) -> WSGIApplication:
     """Return the application with spreadsheet formulas in its CSV responses escaped."""
 
     def plain(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         if not environment["PATH_INFO"].startswith("/csv/"):
             return application(environment, start)
-        responses: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def collect(
-            status: str, headers: list[tuple[str, str]], _error: object = None, /
-        ) -> Callable[[bytes], object]:
-            responses.append((status, headers))
-            return lambda _: None
-
-        body = b"".join(application(environment, collect))
-        status, headers = responses[-1]
+        status, headers, parts = answer_of(application, environment)
+        body = b"".join(parts)
         if "text/csv" in dict(headers).get("Content-Type", ""):
             body = without_formulas(body.decode()).encode()
         passed_on = [header for header in headers if header[0].lower() != "content-length"]

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from hinet_search.data.frequent import ScenarioRows
-from hinet_search.data.guess.column_facts import ColumnFacts
-from hinet_search.data.guess.label_values import has_amounts, holds_few_counts
+from hinet_search.data.guess.column_facts import ColumnFacts, has_amounts, holds_few_counts
 from hinet_search.data.guess.lists import GuessedList
 from hinet_search.data.guess.names import parts_of
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.guess.column_facts import ColumnFacts
-from hinet_search.data.guess.label_values import has_amounts
+from hinet_search.data.guess.column_facts import ColumnFacts, has_amounts
 from hinet_search.data.raw_values import as_text
 
 MIN_CLASS_ROWS = 30  # of either class, for a task in a scenario that is taken into the study

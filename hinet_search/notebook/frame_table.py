@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 from polars.exceptions import PolarsError
 
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
@@ -29,9 +30,6 @@ def frame_of(data: Any) -> pl.DataFrame:
     if frame.is_empty():
         shape = f"{frame.height} rows and {frame.width} columns"
         raise DataError(f"data: a frame must have rows and columns, got {shape}")
-    categories = [
-        name for name, kind in frame.schema.items() if isinstance(kind, pl.Categorical | pl.Enum)
-    ]
     objects = [name for name, kind in frame.schema.items() if kind == pl.Object]
     if objects:
         raise DataError(
@@ -41,7 +39,7 @@ def frame_of(data: Any) -> pl.DataFrame:
             ),
             remedy="turn them into numbers, texts or dates, or drop the columns",
         )
-    return frame.with_columns(frame[name].cast(pl.String) for name in categories)
+    return frame.with_columns(cs.categorical().cast(pl.String), cs.enum().cast(pl.String))
 
 
 def stored_table(frame: pl.DataFrame, folder: Path) -> Path:

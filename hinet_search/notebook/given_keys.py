@@ -1,6 +1,6 @@
 """Given keys: the keys of a study and its data as Python values, in the forms that YAML has."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from os import PathLike, fspath
@@ -24,6 +24,11 @@ KEYS: Mapping[str, FieldInfo] = {
     for name, field in (DataDefinition.model_fields | StudySpec.model_fields).items()
     if name not in ARGUMENTS
 }
+FORMS = {
+    "tasks": "a mapping of names to columns, or a list of columns",
+    "arms": "a list of models, or a mapping of arms to their keys",
+}
+ROLES = ("scenario", "user", "item", "time", "split")  # of one column
 WHOLE = ("scenario", "tasks", "features", "split")  # a definition with these is taken as it is
 
 
@@ -45,27 +50,24 @@ class GivenKeys:
     @property
     def roles(self) -> KnownRoles:
         """The roles of the columns that are named, for the guess of the others."""
-        labels = {name: _column_of(task) for name, task in self.data.get("tasks", {}).items()}
+        labels = {}
+        scenarios: set[str] = set()
+        for name, task in self.data.get("tasks", {}).items():
+            if (column := _column_of(task)) is not None:
+                labels[name] = column
+            if isinstance(task, Mapping):
+                scenarios.update(map(str, task.get("scenarios") or ()))
         return KnownRoles(
-            scenario=_column_of(self.data.get("scenario")),
-            tasks={name: column for name, column in labels.items() if column is not None},
-            scenarios_of_tasks=frozenset(self._scenarios_of_tasks()),
-            user=_column_of(self.data.get("user")),
-            item=_column_of(self.data.get("item")),
-            time=_column_of(self.data.get("time")),
-            split=_column_of(self.data.get("split")),
+            **{key: _column_of(self.data.get(key)) for key in ROLES},
+            tasks=labels,
+            scenarios_of_tasks=frozenset(scenarios),
             never_features=tuple(self.data.get("never_features", ())),
         )
-
-    def _scenarios_of_tasks(self) -> Iterator[str]:
-        for task in self.data.get("tasks", {}).values():
-            if isinstance(task, Mapping):
-                yield from map(str, task.get("scenarios") or ())
 
     def refuse_other_columns(self, columns: Collection[str]) -> None:
         """Raise DataError for every given role whose column the table lacks."""
         roles = self.roles
-        named = {key: getattr(roles, key) for key in ("scenario", "user", "item", "time", "split")}
+        named = {key: getattr(roles, key) for key in ROLES}
         named |= {f"tasks.{name}": column for name, column in roles.tasks.items()}
         named |= {f"never_features.{name}": name for name in roles.never_features}
         problems = [
@@ -92,15 +94,8 @@ def given_keys(keys: Mapping[str, Any]) -> GivenKeys:
             remedy="the keywords are the keys of a study and of a data definition "
             "(docs/studies.md, docs/data.md)",
         )
-    given = {
-        key: plain(value, key)
-        for key, value in keys.items()
-        if value is not None or _has_null_beside_its_default(KEYS[key])
-    }
-    if "tasks" in given:
-        given["tasks"] = _tasks(given["tasks"])
-    if "arms" in given:
-        given["arms"] = _arms(given["arms"])
+    given = {key: plain(value, key) for key, value in keys.items() if _is_given(key, value)}
+    given |= {key: _by_name(key, given[key]) for key in FORMS if key in given}
     if not _is_list_of_texts(given.get("never_features", [])):
         raise ConfigurationError("never_features: must be a list of columns")
     return GivenKeys(
@@ -109,9 +104,11 @@ def given_keys(keys: Mapping[str, Any]) -> GivenKeys:
     )
 
 
-def _has_null_beside_its_default(key: FieldInfo) -> bool:
-    """Whether null says something else than leaving the key out: `cost_limit` is then no limit."""
-    return key.default is not None and NoneType in get_args(key.annotation)
+def _is_given(key: str, value: Any) -> bool:
+    """Whether a value is no null, or null says something: `cost_limit` is then no limit."""
+    field = KEYS[key]
+    has_null = field.default is not None and NoneType in get_args(field.annotation)
+    return value is not None or has_null
 
 
 def plain(value: Any, where: str) -> Any:
@@ -119,57 +116,52 @@ def plain(value: Any, where: str) -> Any:
 
     ConfigurationError, beginning with `where`, for a value that YAML does not have.
     """
-    if isinstance(value, np.datetime64):
-        value = _moment(value)
-    elif isinstance(value, np.generic) and not isinstance(value, np.timedelta64):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, date):  # or a datetime
-        return value.isoformat()
-    if isinstance(value, PathLike):
-        return fspath(value)
-    if isinstance(value, Frozen):  # such as TaskDefinition
-        value = value.model_dump(exclude_defaults=True)
-    if isinstance(value, Mapping):
-        return {plain(key, where): plain(inner, f"{where}.{key}") for key, inner in value.items()}
-    if isinstance(value, set | frozenset):
-        raise ConfigurationError(f"{where}: must be a list, since a set has no order")
-    if isinstance(value, Iterable) and not isinstance(value, bytes):
-        return [plain(inner, where) for inner in value]
+    value = _in_types_of_python(value)
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case date():  # or a datetime
+            return value.isoformat()
+        case PathLike():
+            return fspath(value)
+        case Mapping():
+            return {plain(key, where): plain(of, f"{where}.{key}") for key, of in value.items()}
+        case set() | frozenset():
+            raise ConfigurationError(f"{where}: must be a list, since a set has no order")
+        case Iterable() if not isinstance(value, bytes):
+            return [plain(inner, where) for inner in value]
     raise ConfigurationError(
         f"{where}: must be a number, a text, a date, a list or a mapping of these, "
         f"got {type(value).__qualname__}"
     )
 
 
-def _moment(value: np.datetime64) -> date | None:
-    """Return a date or a time; Python has none that are finer than microseconds."""
-    moment = value.item()
-    return value.astype("datetime64[us]").item() if isinstance(moment, int) else moment
+def _in_types_of_python(value: Any) -> Any:
+    """Return a value of numpy as one of Python, and a definition as a mapping."""
+    if isinstance(value, np.datetime64):
+        moment = value.item()
+        # Python has no times that are finer than microseconds.
+        return value.astype("datetime64[us]").item() if isinstance(moment, int) else moment
+    if isinstance(value, np.generic) and not isinstance(value, np.timedelta64):
+        return value.item()
+    if isinstance(value, Frozen):  # such as TaskDefinition
+        return value.model_dump(exclude_defaults=True)
+    return value
 
 
-def _tasks(given: Any) -> dict[str, Any]:
-    """Return tasks by name; a list of columns gets the names that `data init` would give."""
-    columns = [given] if isinstance(given, str) else given
-    if _is_list_of_texts(columns):
-        return dict(zip(task_names(columns), columns, strict=True))
-    if not isinstance(given, dict):
-        raise ConfigurationError(
-            f"tasks: must be a mapping of names to columns, or a list of columns, got {given!r}"
-        )
-    return given
+def _by_name(key: str, given: Any) -> dict[str, Any]:
+    """Return tasks or arms by name: a column or a list gets the names that `data init` would give.
 
-
-def _arms(given: Any) -> dict[str, Any]:
-    """Return arms by name; one of a list has the model of its name."""
-    if _is_list_of_texts(given):
-        return {arm: {} for arm in given}
-    if not isinstance(given, dict):
-        raise ConfigurationError(
-            f"arms: must be a list of models, or a mapping of arms to their keys, got {given!r}"
-        )
-    return given
+    An arm of a list has the model of its name.
+    """
+    texts = [given] if key == "tasks" and isinstance(given, str) else given
+    if isinstance(given, dict):
+        return given
+    if not _is_list_of_texts(texts):
+        raise ConfigurationError(f"{key}: must be {FORMS[key]}, got {given!r}")
+    if key == "tasks":
+        return dict(zip(task_names(texts), texts, strict=True))
+    return {arm: {} for arm in texts}
 
 
 def _is_list_of_texts(value: Any) -> bool:

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from html import escape
+from itertools import chain
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -129,7 +130,7 @@ class Study:
         table = guess_table(rows, self._table, given)
         definition = guessed_definition(table, given)
         study = self._load(study_text(self.name, definition, given.study))
-        searched = {name for arm in study.arms for name in arm.space.parameters}
+        searched = set(chain.from_iterable(arm.space.parameters for arm in study.arms))
         started = with_start(given.study, table, searched)
         return self._load(study_text(self.name, definition, started))
 

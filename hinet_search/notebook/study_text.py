@@ -109,16 +109,16 @@ def _with_labels(rows: pl.LazyFrame, given: GivenKeys) -> pl.LazyFrame:
     for task in given.data.get("tasks", {}).values():
         with suppress(ValidationError):  # reported when the study is loaded
             rule = TaskDefinition.model_validate(task)
-            labels[rule.column] = pl.when(_has_task(rule, given)).then(_label(rule))
+            label = pl.col(rule.column)
+            if rule.is_amount:
+                label = label.cast(pl.Float64, strict=False)
+            else:
+                zeros_and_ones = partial(_zeros_and_ones, rule)
+                label = label.map_batches(
+                    zeros_and_ones, return_dtype=pl.UInt8, is_elementwise=True
+                )
+            labels[rule.column] = pl.when(_has_task(rule, given)).then(label)
     return rows.with_columns(**labels)
-
-
-def _label(rule: TaskDefinition) -> pl.Expr:
-    if rule.is_amount:
-        return pl.col(rule.column).cast(pl.Float64, strict=False)
-    return pl.col(rule.column).map_batches(
-        partial(_zeros_and_ones, rule), return_dtype=pl.UInt8, is_elementwise=True
-    )
 
 
 def _zeros_and_ones(rule: TaskDefinition, values: pl.Series) -> pl.Series:

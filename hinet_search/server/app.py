@@ -1,6 +1,6 @@
 """App: the addresses of the server as an ASGI application."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +13,7 @@ from starlette.types import ASGIApp
 
 from hinet_search.common.errors import did_you_mean
 from hinet_search.server.current_model import CurrentModel, Log
-from hinet_search.server.documentation import ADDRESSES, STATUSES, docs_page
-from hinet_search.server.facts import model_facts
+from hinet_search.server.documentation import ADDRESSES, STATUSES, docs_page, model_facts
 from hinet_search.server.guard import guarded
 from hinet_search.server.metrics import BUSY, CONTENT_TYPE, DENIED, Metrics
 from hinet_search.server.replies import (
@@ -32,51 +31,28 @@ from hinet_search.server.scoring import Scoring
 from hinet_search.server.settings import Limits, Listening
 from hinet_search.serving.requests.served_model import ServedModel
 
-VALUE_SCHEMA: dict[str, Any] = {
+VALUE_SCHEMA = {
     "description": "A value, null where it is missing; dates are ISO texts",
     "type": ["string", "number", "boolean", "array", "null"],
 }
-BODY_SCHEMA: dict[str, Any] = {
-    "oneOf": [
-        {
-            "type": "object",
-            "required": ["rows"],
-            "properties": {
-                "rows": {
-                    "type": "array",
-                    "items": {"type": "object", "additionalProperties": VALUE_SCHEMA},
-                }
-            },
-        },
-        {
-            "type": "object",
-            "required": ["columns"],
-            "properties": {
-                "columns": {
-                    "type": "object",
-                    "additionalProperties": {"type": "array", "items": VALUE_SCHEMA},
-                }
-            },
-        },
-    ]
-}
-EVENTS_SCHEMA: dict[str, Any] = {
+ROW_SCHEMA = {"type": "object", "additionalProperties": VALUE_SCHEMA}
+COLUMN_SCHEMA = {"type": "array", "items": VALUE_SCHEMA}
+EVENT_SCHEMA = {
     "type": "object",
-    "required": ["events"],
-    "properties": {
-        "events": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["id"],
-                "properties": {"id": {"type": ["string", "integer"]}},
-                "additionalProperties": VALUE_SCHEMA,
-            },
-        }
-    },
+    "required": ["id"],
+    "properties": {"id": {"type": ["string", "integer"]}},
+    "additionalProperties": VALUE_SCHEMA,
 }
-EVENTS_BODY = {"required": True, "content": {"application/json": {"schema": EVENTS_SCHEMA}}}
-REQUEST_BODY = {"required": True, "content": {"application/json": {"schema": BODY_SCHEMA}}}
+
+
+def _with_key(key: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a document with one key."""
+    return {"type": "object", "required": [key], "properties": {key: schema}}
+
+
+ROWS = _with_key("rows", {"type": "array", "items": ROW_SCHEMA})
+COLUMNS = _with_key("columns", {"type": "object", "additionalProperties": COLUMN_SCHEMA})
+EVENTS = _with_key("events", {"type": "array", "items": EVENT_SCHEMA})
 
 
 @dataclass(frozen=True)
@@ -105,14 +81,16 @@ def make_app(service: Service) -> ASGIApp:
         for status, meaning in STATUSES.items()
         if status != 200
     }
+    scored = {"description": "scored", "model": ScoreReply | AmountsReply}
+    added = {"description": "added", "model": EventsReply}
     app.add_api_route(
         "/score",
         scoring.reply,
         methods=["POST"],
         summary="Score rows",
         response_model=None,
-        responses={200: {"description": "scored", "model": ScoreReply | AmountsReply}, **refusals},
-        openapi_extra={"requestBody": REQUEST_BODY},
+        responses={200: scored, **refusals},
+        openapi_extra=_body({"oneOf": [ROWS, COLUMNS]}),
     )
     app.add_api_route(
         "/events",
@@ -120,13 +98,18 @@ def make_app(service: Service) -> ASGIApp:
         methods=["POST"],
         summary="Add events to the log",
         response_model=None,
-        responses={200: {"description": "added", "model": EventsReply}, **refusals},
-        openapi_extra={"requestBody": EVENTS_BODY},
+        responses={200: added, **refusals},
+        openapi_extra=_body(EVENTS),
     )
     _add_health(app, service)
     _add_facts(app, service)
     app.add_exception_handler(HTTPException, _other_address)
     return guarded(app, service.listening, lambda: service.metrics.request(DENIED))
+
+
+def _body(schema: Mapping[str, Any]) -> dict[str, Any]:
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def _add_health(app: FastAPI, service: Service) -> None:
@@ -160,11 +143,8 @@ def _add_facts(app: FastAPI, service: Service) -> None:
 
     @app.get("/model", summary=ADDRESSES["/model"], response_model=None)
     async def model() -> Response:
-        refused = service.current.refused
-        problems = None if refused is None else list(refused.problems)
-        return _with_model(
-            service, lambda served: json_reply({**model_facts(served), "reload_refused": problems})
-        )
+        refused = {"reload_refused": service.current.refused}
+        return _with_model(service, lambda served: json_reply(model_facts(served) | refused))
 
     @app.get("/docs", include_in_schema=False, response_model=None)
     async def docs() -> Response:

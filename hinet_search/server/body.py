@@ -32,7 +32,12 @@ async def read_body(request: Request, limits: Limits, unfinished: Shares) -> byt
     try:
         async with asyncio.timeout(BODY_SECONDS) as deadline:
             place = unfinished.hold(client, partial(_expire, deadline))
-            return await _arrived(request, limits)
+            content = bytearray()
+            async for part in request.stream():
+                content += part
+                if len(content) > limits.num_bytes:
+                    raise _too_many_bytes(limits, "more")
+            return bytes(content)
     except TimeoutError as error:
         if loop.time() - began < BODY_SECONDS:
             problem = "too many requests of this client have not arrived whole"
@@ -53,17 +58,6 @@ def _expire(deadline: asyncio.Timeout) -> bool:
     return True
 
 
-async def _arrived(request: Request, limits: Limits) -> bytes:
-    parts: list[bytes] = []
-    num_bytes = 0
-    async for part in request.stream():
-        num_bytes += len(part)
-        if num_bytes > limits.num_bytes:
-            raise _too_many_bytes(limits, "more")
-        parts.append(part)
-    return b"".join(parts)
-
-
 def parse(body: bytes, limits: Limits) -> Any:
     """Return the JSON document of a body; RequestRefused for another text or too many rows."""
     try:
@@ -71,7 +65,12 @@ def parse(body: bytes, limits: Limits) -> Any:
         if b"\\ud" in body.lower():  # half a character has no UTF-8
             json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        problem = f"the body must be JSON in UTF-8, but is not: {_reason(error)}"
+        reason = type(error).__name__  # without a part of the body
+        if isinstance(error, json.JSONDecodeError):
+            reason = f"{error.msg} at character {error.pos:,}"
+        elif isinstance(error, RecursionError):
+            reason = "it is nested too deeply"
+        problem = f"the body must be JSON in UTF-8, but is not: {reason}"
         raise RequestRefused(400, INVALID, problem) from error
     num_rows = num_rows_of(document)
     if num_rows > limits.rows:
@@ -105,10 +104,3 @@ def _too_many_bytes(limits: Limits, got: str) -> RequestRefused:
         f"a request must have at most {limits.num_bytes:,} bytes, got {got}",
         remedy="send fewer rows at once, or start the server with a larger --max-megabytes",
     )
-
-
-def _reason(error: ValueError | RecursionError) -> str:
-    """Why a body is no JSON, without a part of it."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at character {error.pos:,}"
-    return "it is nested too deeply" if isinstance(error, RecursionError) else type(error).__name__

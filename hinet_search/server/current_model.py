@@ -9,8 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from polars.exceptions import PanicException
@@ -26,14 +24,6 @@ WATCH_SECONDS = 1.0
 
 Log = Callable[[str], None]
 Signature = tuple[object, ...]
-
-
-@dataclass(frozen=True)
-class RefusedReload:
-    """Why the newest folder was refused, and when."""
-
-    problems: tuple[str, ...]
-    time: datetime
 
 
 class CurrentModel:
@@ -55,7 +45,7 @@ class CurrentModel:
         self.state = state
         self.journal = journal
         self.model: ServedModel | None = None
-        self.refused: RefusedReload | None = None
+        self.refused: tuple[str, ...] | None = None  # why the newest folder was refused
         self._metrics = metrics
         self._log = log
         self._adding = threading.Lock()
@@ -87,7 +77,7 @@ class CurrentModel:
             problems: tuple[str, ...] = (f"{type(error).__name__}: {error}",)
             if isinstance(error, HinetSearchError):
                 problems = error.problems
-            self.refused = RefusedReload(problems, datetime.now(UTC))
+            self.refused = problems
             self._metrics.reload(REFUSED)
             self._log(f"reload refused, the model stays: {'; '.join(problems)}")
         else:

@@ -1,4 +1,4 @@
-"""Documentation: one page on the server and its model, without scripts or outside assets."""
+"""Documentation: the model that answers as JSON, and a page on it without scripts or assets."""
 
 import hashlib
 import json
@@ -6,12 +6,13 @@ import shlex
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from hinet_search.common.access import in_url
-from hinet_search.server.facts import example_row, model_facts
+from hinet_search.data.raw_values import listed
 from hinet_search.server.guard import POLICY
 from hinet_search.server.settings import Limits, Listening
 from hinet_search.serving.requests.served_model import ServedModel
@@ -46,10 +47,14 @@ def docs_page(served: ServedModel, listening: Listening, limits: Limits) -> HTML
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
+    amounts = served.exported.file.inputs.amount_units
+    predicted = "probability"
+    if amounts:
+        predicted += f" (of {', '.join(amounts)} the expected amount)"
     page = environment.get_template("docs.html").render(
         style=_STYLE,
         facts=model_facts(served),
-        predicted=_predicted_in_words(served),
+        predicted=predicted,
         address=f"http://{in_url(listening.host)}:{listening.port}",
         token=" -H 'Authorization: Bearer TOKEN'" if listening.token else "",
         body=shlex.quote(json.dumps({"rows": [example_row(served)]}, ensure_ascii=False)),
@@ -60,9 +65,50 @@ def docs_page(served: ServedModel, listening: Listening, limits: Limits) -> HTML
     return HTMLResponse(page, headers={POLICY: PAGE_POLICY})
 
 
-def _predicted_in_words(served: ServedModel) -> str:
-    """Return `probability`, and of which tasks the expected amount is sent instead."""
-    amounts = served.exported.file.inputs.amount_units
-    if not amounts:
-        return "probability"
-    return f"probability (of {', '.join(amounts)} the expected amount)"
+def model_facts(served: ServedModel) -> dict[str, Any]:
+    """Return what config.yaml and card.md say of the model, and when they were read.
+
+    `amount_units` are the tasks of amounts, with the mean amount of training, if there are any, and
+    `counted_to` is the end of what label statistics count, or the last row of the log.
+    """
+    file = served.exported.file
+    last = served.counted_to
+    members = []
+    for member in file.members:
+        run = member.run
+        of_run = {"arm": run.arm, "trial": run.trial_number, "seed": run.seed}
+        members.append({**of_run, "weight": member.weight})
+    optional = {"amount_units": file.inputs.amount_units, "counted_to": last}
+    return {
+        "study": file.study,
+        "name": file.name,
+        "version": served.version,
+        "loaded": served.loaded.isoformat(timespec="seconds"),
+        "tasks": served.tasks,
+        "scenarios": file.inputs.scenario.names,
+        "absent_cells": [list(names) for names in file.inputs.absent_cells],
+        **{name: fact for name, fact in optional.items() if fact},
+        "columns": columns_in_words(served),
+        "members": members,
+        "average_of": file.scale,
+        "calibrated_cells": [[cell.scenario, cell.task] for cell in file.calibration],
+        "data": file.data,
+        "versions": file.versions,
+        "card": served.card,
+    }
+
+
+def columns_in_words(served: ServedModel) -> Mapping[str, str]:
+    """Return what each column of a row must hold."""
+    scenario = served.exported.file.inputs.scenario
+    of_scenario = f"a scenario of the model: {listed([repr(value) for value in scenario.values])}"
+    wanted = {reader.name: reader.wanted for reader in served.reader.readers}
+    return wanted | {scenario.column: of_scenario}
+
+
+def example_row(served: ServedModel) -> dict[str, Any]:
+    """Return a row of the first scenario with nothing else known."""
+    inputs = served.exported.file.inputs
+    row: dict[str, Any] = dict.fromkeys(inputs.columns)
+    row[inputs.scenario.column] = next(iter(inputs.scenario.values))
+    return row

@@ -33,14 +33,20 @@ def guarded(
 
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add_safe_headers(MutableHeaders(scope=message))
+                sent = MutableHeaders(scope=message)
+                sent.update(dict(SAFE_HEADERS))
+                sent["Cache-Control"] = "no-store"
+                sent.setdefault(POLICY, NO_CONTENT)
             await send(message)
 
+        token = listening.token
+        authorization = headers.get("authorization", "")
+        is_open = token is None or scope["path"] in OPEN_PATHS
         if len(headers.getlist("host")) > 1:
             reply = problem_reply(400, ["a request must have one Host header"])
-        elif listening.token is None and headers.get("host", "").lower() not in hosts:
+        elif token is None and headers.get("host", "").lower() not in hosts:
             reply = problem_reply(403, ["this server answers on its own address only"])
-        elif not _is_admitted(scope["path"], headers, listening.token):
+        elif not is_open and not is_equal(f"Bearer {token}", authorization):
             ask = {"WWW-Authenticate": "Bearer"}
             problem = "this server needs its token: Authorization: Bearer TOKEN"
             reply = problem_reply(401, [problem], headers=ask)
@@ -51,16 +57,3 @@ def guarded(
         await reply(scope, receive, send_safely)
 
     return guard
-
-
-def _is_admitted(path: str, headers: Headers, token: str | None) -> bool:
-    if token is None or path in OPEN_PATHS:
-        return True
-    return is_equal(f"Bearer {token}", headers.get("authorization", ""))
-
-
-def _add_safe_headers(headers: MutableHeaders) -> None:
-    for name, value in SAFE_HEADERS:
-        headers[name] = value
-    headers["Cache-Control"] = "no-store"
-    headers.setdefault(POLICY, NO_CONTENT)

@@ -1,6 +1,7 @@
 """Metrics: what the server has done so far, in the text format of Prometheus."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -16,17 +17,17 @@ from prometheus_client import (
 from hinet_search.serving.live.live_log import TakenEvents
 from hinet_search.serving.requests.served_model import ServedModel
 
-SCORED, TAKEN, INVALID, TOO_LARGE, BUSY, DENIED, GONE, FAILED = OUTCOMES = (
-    "scored",
-    "taken",
-    "invalid",
-    "too_large",
-    "busy",
-    "denied",
-    "gone",
-    "failed",
-)
-SWAPPED, REFUSED = RELOADS = ("swapped", "refused")
+SCORED = "scored"
+TAKEN = "taken"
+INVALID = "invalid"
+TOO_LARGE = "too_large"
+BUSY = "busy"
+DENIED = "denied"
+GONE = "gone"
+FAILED = "failed"
+OUTCOMES = (SCORED, TAKEN, INVALID, TOO_LARGE, BUSY, DENIED, GONE, FAILED)
+SWAPPED = "swapped"
+REFUSED = "refused"
 BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -38,11 +39,12 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which tells nothing more
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        self._requests = Counter(
+        counter = partial(Counter, registry=self._registry)
+        gauge = partial(Gauge, registry=self._registry)
+        self._requests = counter(
             "hinet_search_requests",
             "Requests to score or with events, and requests that were denied, by outcome",
             ["outcome"],
-            registry=self._registry,
         )
         self._seconds = Histogram(
             "hinet_search_request_seconds",
@@ -50,52 +52,43 @@ class Metrics:
             buckets=BUCKETS,
             registry=self._registry,
         )
-        self._rows = Counter("hinet_search_rows", "Rows scored", registry=self._registry)
-        self._unseen = Counter(
+        self._rows = counter("hinet_search_rows", "Rows scored")
+        self._unseen = counter(
             "hinet_search_unseen_values",
             "Rows scored with a value that training did not have or was too rare, by column",
             ["column"],
-            registry=self._registry,
         )
-        self._far = Counter(
+        self._far = counter(
             "hinet_search_far_values",
             "Rows scored with a number far outside of those of training, by input",
             ["column"],
-            registry=self._registry,
         )
-        self._events = Counter(
+        self._events = counter(
             "hinet_search_events",
             "Events: added, labels that came later, again with nothing new, too late",
             ["outcome"],
-            registry=self._registry,
         )
-        self._last_event = Gauge(
+        self._last_event = gauge(
             "hinet_search_last_event_time",
             "The time of the last row of the log, as its column counts it",
-            registry=self._registry,
         )
-        self._reloads = Counter(
-            "hinet_search_reloads", "Reloads by outcome", ["outcome"], registry=self._registry
-        )
-        self._is_refused = Gauge(
+        self._reloads = counter("hinet_search_reloads", "Reloads by outcome", ["outcome"])
+        self._is_refused = gauge(
             "hinet_search_reload_is_refused",
             "1 while the newest folder is refused and an older model answers",
-            registry=self._registry,
         )
-        self._loaded = Gauge(
+        self._loaded = gauge(
             "hinet_search_model_loaded_timestamp_seconds",
             "When the model that answers was loaded",
-            registry=self._registry,
         )
-        self._model = Gauge(
+        self._model = gauge(
             "hinet_search_model_info",
             "1 for the model that answers",
             ["study", "name", "version"],
-            registry=self._registry,
         )
         for outcome in OUTCOMES:  # so that the first of each is an increase
             self._requests.labels(outcome)
-        for outcome in RELOADS:
+        for outcome in (SWAPPED, REFUSED):
             self._reloads.labels(outcome)
 
     def request(self, outcome: str, seconds: float | None = None) -> None:

@@ -20,7 +20,7 @@ from pydantic import field_validator, model_validator
 
 from hinet_search.common.errors import hide_passwords
 from hinet_search.common.frozen_model import Frozen, Text
-from hinet_search.trackers import Point, RunPath, RunRefused, TrackedRun, Tracker
+from hinet_search.trackers import RunPath, RunRefused, TrackedRun, Tracker
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,9 +47,10 @@ OF_THE_RUN = (  # errors of one run; any other may pass
     "RESOURCE_DOES_NOT_EXIST",
 )
 HERE = ("", "file", "sqlite")  # schemes of URIs on this machine
-STUDY, RUN, DIGEST, STEP = (
-    f"hinet_search.{name}" for name in ("study", "run", "digest", "step")
-)  # tags
+STUDY = "hinet_search.study"  # tags
+RUN = "hinet_search.run"
+DIGEST = "hinet_search.digest"
+STEP = "hinet_search.step"
 MOST_METRICS = 1_000  # that MLflow takes at once
 MOST_PARAMETERS = 100
 SEPARATOR = " > "  # of a path; no name contains it
@@ -129,13 +130,14 @@ class MlflowTracker:
         self._experiment = experiment
         self._study = study
         self._stays_here = is_of_study and urlsplit(client.tracking_uri).scheme in HERE
-        self._runs = {_path(run): _written(run) for run in self._stored() if _is_ours(run, study)}
+        self._runs = dict(self._stored())
         self.place = f"experiment {experiment} at {hide_passwords(client.tracking_uri)}"
 
-    def _stored(self) -> Iterator["Run"]:
-        """Yield the runs of this study, and of studies with a similar name.
+    def _stored(self) -> Iterator[tuple[RunPath, _Written]]:
+        """Yield the runs that a tracker wrote for this study.
 
-        A filter cannot hold both kinds of quotes, so any character may stand in place of one.
+        A filter cannot hold both kinds of quotes, so any character may stand in place of one, and
+        finds studies with a similar name too. Other programs may copy some of the tags.
         """
         similar = re.sub(r"""['"`\\]""", "_", self._study)
         token = None
@@ -143,7 +145,11 @@ class MlflowTracker:
             page = self._client.search_runs(
                 [self._experiment], f"tags.`{STUDY}` LIKE '{similar}'", page_token=token
             )
-            yield from page
+            for run in page:
+                tags = run.data.tags
+                is_whole = bool(tags.get(RUN)) and tags.get(STEP, "0").isdecimal()
+                if tags.get(STUDY) == self._study and is_whole:
+                    yield tuple(tags[RUN].split(SEPARATOR)), _written(run)
             token = page.token or ""
 
     def digests(self) -> Mapping[RunPath, str]:
@@ -198,7 +204,12 @@ class MlflowTracker:
         from mlflow.entities import Param, RunTag
 
         points = [point for point in run.points if point.step > written.step]
-        metrics = [*_series(points, written.start), *_totals(run, written.start)]
+        metrics = _totals(run, written.start)
+        for point in points:
+            moment = written.start + int(1000 * point.seconds)
+            metrics += [
+                _metric(name, value, moment, point.step) for name, value in point.metrics.items()
+            ]
         parameters = [
             Param(name, str(value))
             for name, value in run.parameters.items()
@@ -212,39 +223,23 @@ class MlflowTracker:
         tags = {**run.tags, "state": run.state, STEP: str(step), DIGEST: run.digest}
         if run.description:
             tags["mlflow.note.content"] = run.description
-        self._client.log_batch(written.run_id, tags=[RunTag(*tag) for tag in tags.items()])
+        self._client.log_batch(
+            written.run_id, tags=[RunTag(name, tag) for name, tag in tags.items()]
+        )
         written.parameters |= set(run.parameters)
         written.step = step
-
-
-def _is_ours(run: "Run", study: str) -> bool:
-    """Whether a tracker wrote the run for this study; other programs may copy some of its tags."""
-    tags = run.data.tags
-    return tags.get(STUDY) == study and bool(tags.get(RUN)) and tags.get(STEP, "0").isdecimal()
-
-
-def _path(run: "Run") -> RunPath:
-    return tuple(run.data.tags[RUN].split(SEPARATOR))
 
 
 def _written(run: "Run") -> _Written:
     tags = run.data.tags
     return _Written(
-        run.info.run_id,
-        run.info.start_time,
-        run.info.status,
-        int(tags.get(STEP, 0)),
-        set(run.data.params),
-        tags.get(DIGEST, ""),
+        run_id=run.info.run_id,
+        start=run.info.start_time,
+        status=run.info.status,
+        step=int(tags.get(STEP, 0)),
+        parameters=set(run.data.params),
+        digest=tags.get(DIGEST, ""),
     )
-
-
-def _series(points: Sequence[Point], start: int) -> list["Metric"]:
-    return [
-        _metric(name, value, start + int(1000 * point.seconds), point.step)
-        for point in points
-        for name, value in point.metrics.items()
-    ]
 
 
 def _totals(run: TrackedRun, start: int) -> list["Metric"]:
@@ -281,15 +276,10 @@ def _errors_in_words(uri: str) -> Iterator[None]:
     except MlflowException as error:
         if error.error_code in OF_THE_RUN:
             raise RunRefused(str(error)) from error
-        first = _first(error)
+        first: BaseException = error
+        while (before := first.__cause__ or first.__context__) is not None:
+            first = before
         if isinstance(first, OSError):  # MLflow's own text is the whole request
             reason = first.strerror or str(first)
             raise ConnectionError(f"no answer from {uri}: {reason}") from error
         raise
-
-
-def _first(error: BaseException) -> BaseException:
-    """Return the error that led to this one, over all errors between."""
-    while (before := error.__cause__ or error.__context__) is not None:
-        error = before
-    return error

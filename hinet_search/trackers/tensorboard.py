@@ -10,11 +10,11 @@ is noted after each write, and what a killed launch wrote beyond it is cut off b
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError, model_validator
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 NOTES = "hinet-search.json"
 EVENTS = "events.out.tfevents.0.hinet-search"
 VERSION = "brain.Event:2"  # the first record of an event file
+Of = TypeVar("Of")
 ENDED = ("complete", "pruned", "failed")  # an interrupted run may go on
 
 
@@ -68,8 +69,8 @@ class _EventFile:
     num_bytes: int = 0
     step: int = 0
     num_totals: int = 0
-    totals: Mapping[str, float] | None = None
-    texts: Mapping[str, str] | None = None
+    totals: Mapping[str, float] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
     state: str = ""
 
 
@@ -149,7 +150,7 @@ def _append(file: Path, num_bytes: int, records: list[bytes]) -> int:
 
 
 def _after(run: TrackedRun, written: _EventFile) -> _EventFile:
-    changed = _changed_totals(run, written)
+    changed = _changed(run.totals, written.totals)
     return replace(
         written,
         digest=run.digest,
@@ -161,29 +162,25 @@ def _after(run: TrackedRun, written: _EventFile) -> _EventFile:
     )
 
 
-def _changed_totals(run: TrackedRun, written: _EventFile) -> dict[str, float]:
-    before = written.totals or {}
-    return {name: value for name, value in run.totals.items() if before.get(name) != value}
+def _changed(now: Mapping[str, Of], before: Mapping[str, Of]) -> dict[str, Of]:
+    return {name: value for name, value in now.items() if before.get(name) != value}
 
 
 def _events(run: TrackedRun, written: _EventFile) -> Iterator["Event"]:
     """Yield the events that an event file lacks, the first one of a file included."""
     from tensorboard.compat.proto.event_pb2 import Event
 
-    start = _seconds(run.started) or time.time() - run.seconds
+    start = _seconds(run.started, time.time() - run.seconds)
+    end = _seconds(run.finished or run.updated, start + run.seconds)
     if not written.num_bytes:
         yield Event(wall_time=start, file_version=VERSION)
         yield Event(wall_time=start, summary=_session_start(run, start))
-    for point in run.points:
-        if point.step > written.step:
-            yield _scalars(point, start)
-    end = _seconds(run.finished or run.updated) or start + run.seconds
-    totals = _changed_totals(run, written)
-    if totals:
-        yield _scalars(Point(written.num_totals, end - start, totals), start)
-    for name, text in _texts(run).items():
-        if (written.texts or {}).get(name) != text:
-            yield Event(wall_time=end, step=written.num_totals, summary=_text(name, text))
+    points = [point for point in run.points if point.step > written.step]
+    if totals := _changed(run.totals, written.totals):
+        points.append(Point(written.num_totals, end - start, totals))
+    yield from (_scalars(point, start) for point in points)
+    for name, text in _changed(_texts(run), written.texts).items():
+        yield Event(wall_time=end, step=written.num_totals, summary=_text(name, text))
     if run.state in ENDED and run.state != written.state:
         yield Event(wall_time=end, summary=_session_end(run, end))
 
@@ -199,8 +196,10 @@ def _scalars(point: Point, start: float) -> "Event":
 def _texts(run: TrackedRun) -> dict[str, str]:
     """Return the description, and a Markdown table of state and tags."""
     rows = [f"| {name} | {value} |" for name, value in {"state": run.state, **run.tags}.items()]
-    table = "\n".join(["| tag | value |", "|---|---|", *rows])
-    return {"tags": table, **({"description": run.description} if run.description else {})}
+    texts = {"tags": "\n".join(["| tag | value |", "|---|---|", *rows])}
+    if run.description:
+        texts["description"] = run.description
+    return texts
 
 
 def _text(name: str, text: str) -> "Summary":
@@ -253,6 +252,6 @@ def _hyperparameters(tag: str, content: "HParamsPluginData") -> "Summary":
     return Summary(value=[Summary.Value(tag=tag, metadata=metadata)])
 
 
-def _seconds(moment: str) -> float:
-    """Seconds since 1970 of an ISO 8601 time; 0 for an empty text."""
-    return datetime.fromisoformat(moment).timestamp() if moment else 0.0
+def _seconds(moment: str, otherwise: float) -> float:
+    """Seconds since 1970 of an ISO 8601 time; `otherwise` for an empty text."""
+    return datetime.fromisoformat(moment).timestamp() if moment else otherwise

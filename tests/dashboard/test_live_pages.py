@@ -1,6 +1,6 @@
 """The live pages over HTTP: the response of each path, its headers, and how often it is rendered."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import ANY
@@ -11,10 +11,12 @@ from optuna.trial import TrialState
 from sqlalchemy import update
 
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.dashboard import live_pages
 from hinet_search.dashboard.access import Access
 from hinet_search.dashboard.faults import with_words
 from hinet_search.dashboard.live_pages import POLICY, Pages, page_of, with_live_pages
 from hinet_search.dashboard.server import make_server
+from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage.engine import connect
 from hinet_search.storage.store import StudyStore
 from hinet_search.storage.tables import study
@@ -187,14 +189,12 @@ class Moments:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the names of studies whose page was rendered, in order."""
     rendered: list[str] = []
-    make = Pages._render_study
-    monkeypatch.setattr(
-        Pages,
-        "_render_study",
-        lambda self, name, change_marker: (rendered.append(name), make(self, name, change_marker))[
-            1
-        ],
-    )
+
+    def noted(record: StudyRecord, silent: float | None, optuna: Mapping[str, int]) -> str:
+        rendered.append(record.name)
+        return page_of(record, silent, optuna)
+
+    monkeypatch.setattr(live_pages, "page_of", noted)
     return rendered
 
 
@@ -227,12 +227,12 @@ def test_making_pages_takes_at_most_a_tenth_of_a_core(
 ) -> None:
     clock, made = Moments(), []
 
-    def slow(_pages: Pages, name: str, _pulse: object) -> str:
+    def slow(record: StudyRecord, *_: object) -> str:
         made.append(clock.now)
         clock.now += seconds
-        return name
+        return record.name
 
-    monkeypatch.setattr(Pages, "_render_study", slow)
+    monkeypatch.setattr(live_pages, "page_of", slow)
     pages = Pages(store.database, clock)
     for second in range(0, 100, 10):
         clock.now = max(clock.now, float(second))

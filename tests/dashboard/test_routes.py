@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from itertools import product
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
-from hinet_search.dashboard.access import Access
-from hinet_search.dashboard.server import make_server
+from tests.dashboard.served import serving
 from tests.storage.small_study import small_study
 from tests.waiting import LIMIT_SECONDS
 
@@ -81,16 +79,12 @@ def served(
     file = tmp_path_factory.mktemp("routes") / "h.db"
     small_study(file).close()
     access = {
-        "with a token": Access(port=0, token=TOKEN),
-        "writable": Access(port=0, writable=True),
-        "read-only": Access(port=0),
+        "with a token": {"token": TOKEN},
+        "writable": {"writable": True},
+        "read-only": {},
     }[request.param]
-    with make_server(str(file), access) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield Served(server.server_port, file)
-        server.shutdown()
-        thread.join()
+    with serving(str(file), **access) as port:
+        yield Served(port, file)
 
 
 @pytest.mark.parametrize("served", ["with a token"], indirect=True)

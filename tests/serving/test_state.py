@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.server.current_model import CurrentModel
-from hinet_search.server.facts import model_facts
+from hinet_search.server.documentation import model_facts
 from hinet_search.server.metrics import Metrics
 from hinet_search.serving import predict, state
 from hinet_search.serving.model_folder import open_folder

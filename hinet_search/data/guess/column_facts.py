@@ -8,17 +8,19 @@ from typing import Any
 
 import polars as pl
 
+from hinet_search.common.amounts import percent
 from hinet_search.data.checks import INTEGERS, TEXTS, is_list_of
+from hinet_search.data.guess.names import ID_WORDS, has_word
 from hinet_search.data.raw_values import as_text
 from hinet_search.data.reading import is_pattern
 from hinet_search.data.text_numbers import is_no_number, parsed
 
 FEW_VALUES = 50  # up to so many distinct values are counted one by one
+FEW_NUMBERS = 50  # up to so many distinct whole numbers are taken for codes, more for amounts
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?$"
 DECIMAL_COMMA = r"^[+-]?\d+(,\d+)?$"
 LEADING_ZERO = r"^\s*[+-]?0\d"  # of a code, such as 02139
-FACTS_OF_NUMBERS = ("low", "high", "not_finite", "whole")
-FACTS = ("missing", "num", "blank", "words", *FACTS_OF_NUMBERS)
+FACTS = ("missing", "num", "blank", "words", "low", "high", "not_finite", "whole")
 # Seconds, milli-, micro- or nanoseconds since 1970, or dates such as 20260503.
 MOMENT_RANGES = ((1e8, 1e10), (1e11, 1e13), (1e14, 1e16), (1e17, 1e19), (19_000_101, 21_000_101))
 YES_AND_NO = {
@@ -102,6 +104,35 @@ class ColumnFacts:
         """Whether it holds 0 and 1 (or true and false) in every row, both of them."""
         return bool(self.positive) and self.missing == 0 and not self.is_text
 
+    @property
+    def missing_in_words(self) -> str:
+        """`, 12 % missing`; empty where every row has a value."""
+        return f", {percent(self.missing / self.rows)} missing" if self.missing else ""
+
+    @property
+    def values_in_words(self) -> str:
+        """`about 1,204 values`, with the share that is missing."""
+        plural = "" if self.num_values == 1 else "s"
+        return f"{in_words(self.num_values)} value{plural}{self.missing_in_words}"
+
+
+def holds_few_counts(column: ColumnFacts) -> bool:
+    """Whether a column holds counts of events, which are few, and no codes."""
+    is_count = column.dtype.is_integer() and column.low == 0 and column.missing == 0
+    is_id = has_word(column.name, ID_WORDS)
+    return is_count and not is_id and 2 < column.num_values <= FEW_NUMBERS
+
+
+def has_amounts(column: ColumnFacts) -> bool:
+    """Whether a column can be the label of a task of amounts: numbers of at least 0.
+
+    Those of 0 and 1, and few counts, are labels of yes and no.
+    """
+    if not column.dtype.is_numeric() or column.low is None or column.not_finite:
+        return False
+    is_yes_or_no = bool(column.positive) or holds_few_counts(column)
+    return bool(column.low >= 0) and column.num_values > 1 and not is_yes_or_no
+
 
 def in_words(num_values: int) -> str:
     """`12`, or `about 1,204`: only few distinct values are counted one by one."""
@@ -125,7 +156,12 @@ def facts_of(lazy: pl.LazyFrame) -> tuple[ColumnFacts, ...]:
     counted = (
         lazy.select(pl.len().alias("rows"), *counts).collect(engine="streaming").row(0, named=True)
     )
-    values = _values(lazy, [key for key in dtypes if _has_few_values(counted, dtypes, key)])
+    few_valued = []
+    for key, dtype in dtypes.items():
+        num_values = counted.get(f"num {key}", 0)
+        if 0 < num_values <= FEW_VALUES and not dtype.is_temporal():
+            few_valued.append(key)
+    values = _values(lazy, few_valued)
     sample = lazy.head(1000).collect()
     return tuple(
         _facts(name, counted, values.get(key, ()), sample[key])
@@ -150,15 +186,14 @@ def _counts(key: str, dtype: pl.DataType) -> list[pl.Expr]:
         counts |= {"blank": parsed(key).null_count(), "words": is_word.sum()}
     elif dtype.is_numeric():
         counts |= {"low": column.min(), "high": column.max()}
-    elif isinstance(
-        dtype, pl.Date | pl.Datetime
-    ):  # as numbers: Python's dates end in the year 9999, with a panic
+    elif isinstance(dtype, pl.Date | pl.Datetime):
+        # As numbers: Python's dates end in the year 9999, with a panic.
         counts |= {"low": column.min().to_physical(), "high": column.max().to_physical()}
     return [count.alias(f"{fact} {key}") for fact, count in counts.items()]
 
 
 def _of_floats(numbers: pl.Expr) -> dict[str, pl.Expr]:
-    """Expressions for FACTS_OF_NUMBERS."""
+    """Expressions for the facts of numbers."""
     finite = numbers.filter(numbers.is_finite())
     return {
         "low": finite.min(),
@@ -173,35 +208,29 @@ def _facts(
 ) -> ColumnFacts:
     key = sample.name
     dtype = sample.dtype
-    counts = {fact: counted.get(f"{fact} {key}") for fact in FACTS}
-    are_numbers = counts["words"] == 0 and counts["low"] is not None
+    facts = {fact: counted[f"{fact} {key}"] for fact in FACTS if f"{fact} {key}" in counted}
+    are_numbers = facts.get("words") == 0 and facts["low"] is not None
     if are_numbers:
-        counts["missing"] = counts["blank"]
+        facts["missing"] = facts["blank"]
     elif isinstance(dtype, TEXTS):
-        counts |= dict.fromkeys(FACTS_OF_NUMBERS)
-    num_values = int(counts["num"] or 0)
-    not_finite = int(counts["not_finite"] or 0)
+        facts = {"missing": facts["missing"], "num": facts["num"]}
+    not_finite = facts.get("not_finite", 0)
     return ColumnFacts(
         name=name,
         key=key,
         dtype=dtype,
-        rows=int(counted["rows"]),
-        missing=int(counts["missing"] or 0),
-        num_values=len(values) or num_values,
-        low=_moment(counts["low"], dtype),
-        high=_moment(counts["high"], dtype),
+        rows=counted["rows"],
+        missing=facts["missing"],
+        num_values=len(values) or facts.get("num", 0),
+        low=_moment(facts.get("low"), dtype),
+        high=_moment(facts.get("high"), dtype),
         not_finite=not_finite,
-        is_whole=isinstance(dtype, INTEGERS) or (bool(counts["whole"]) and not not_finite),
+        is_whole=isinstance(dtype, INTEGERS) or (bool(facts.get("whole")) and not not_finite),
         values=values,
         holds_numbers_as_text=are_numbers,
         holds_dates_as_text=_all_match(sample, ISO_DATE),
         holds_decimal_commas=_all_match(sample, DECIMAL_COMMA) and sample.str.contains(",").any(),
     )
-
-
-def _has_few_values(counted: dict[str, Any], dtypes: dict[str, pl.DataType], key: str) -> bool:
-    num_values = counted.get(f"num {key}") or 0
-    return 0 < num_values <= FEW_VALUES and not dtypes[key].is_temporal()
 
 
 def _values(lazy: pl.LazyFrame, keys: list[str]) -> dict[str, tuple[tuple[str, int], ...]]:

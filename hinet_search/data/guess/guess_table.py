@@ -1,7 +1,7 @@
 """Guess table: guess what all columns of a table mean, around those roles that are given."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import accumulate
 from typing import Any
@@ -18,25 +18,29 @@ from hinet_search.data.frequent import (
     frequent_labels,
     scenario_rows,
 )
-from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, numbered
+from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, has_amounts, numbered
 from hinet_search.data.guess.column_roles import guess_roles, label_in_words, no_labels
-from hinet_search.data.guess.label_values import has_amounts
 from hinet_search.data.guess.lists import guess_lists
 from hinet_search.data.guess.names import task_names
-from hinet_search.data.guess.outcomes import without_outcomes
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles, KnownRoles
-from hinet_search.data.guess.scenarios import doubt_features
+from hinet_search.data.guess.sample_checks import (
+    doubt_scenario_columns,
+    sample_of,
+    without_outcomes,
+)
 from hinet_search.data.guess.second_labels import second_labels
 from hinet_search.data.guess.split_columns import with_split_codes
-from hinet_search.data.guess.table_sample import sample_of
 from hinet_search.data.guess.target_statistics import propose_statistics
 from hinet_search.data.guess.transforms import propose_transforms
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
 
 BY_HAND = "write the definition by hand (docs/data.md)"
-VALID_FROM, TEST_FROM = TRAINING_SHARE, 0.85  # wanted shares of the rows before each cut
-MIN_TRAIN, MIN_OTHER = 0.5, 0.03  # smallest shares of train, and of valid and test
+VALID_FROM = TRAINING_SHARE  # wanted share of the rows before the cut
+TEST_FROM = 0.85
+RARE = f"a label with fewer than {MIN_CLASS_ROWS} rows of a class in most scenarios"
+MIN_TRAIN = 0.5  # smallest share of the rows
+MIN_OTHER = 0.03  # of valid and of test
 
 
 def guessed_table(
@@ -57,39 +61,25 @@ def guessed_table(
         columns = facts_of(lazy)
         lazy = numbered(lazy)
         guesses, lists = guess_lists(lazy, _guessed(columns, where, known, by_hand))
-        second = second_labels(lazy, guesses, are_tasks_given=bool(known.tasks))
-        guesses = second.as_tasks(guesses)
-        sample = sample_of(lazy, guesses)
-        guesses = second.out_of_features(without_outcomes(sample, guesses))
-        guesses = doubt_features(sample, guesses)
-        assert guesses.scenario is not None, "_guessed raises without a scenario"
-        labels = [task.column for task in guesses.tasks]
-        cuts = cut_points(lazy, guesses.time.column.key) if guesses.time else None
-        cuts, scenarios, frequent = _cells(lazy, guesses, cuts)
-        if not frequent:
+        guesses = _checked_by_values(lazy, guesses, are_tasks_given=bool(known.tasks))
+        cells = _cells(lazy, guesses)
+        if not cells.frequent:
             raise DataError(_too_few(where, guesses), remedy=f"add rows, or {by_hand}")
-        taken = frozenset(
-            row.value
-            for row in scenarios
-            if row.num_cells(frequent) or row.value in known.scenarios_of_tasks
-        )
-        tasks = {
-            name: _told(task, labels.index(task.column), scenarios, taken)
-            for name, task in _tasks(guesses, known, frequent).items()
-        }
+        taken = cells.taken | (known.scenarios_of_tasks & {row.value for row in cells.scenarios})
+        tasks = _tasks(guesses, known, cells, taken)
         numeric = [role.column for role in guesses.numeric]
         transforms = propose_transforms(lazy, numeric, [column.name for column in columns])
-        statistics = propose_statistics(lazy, columns, guesses, list(tasks), cuts, len(taken))
+        statistics = propose_statistics(lazy, columns, guesses, list(tasks), cells.cuts, len(taken))
     columns_of_tasks = [task.column for task in tasks.values()]
-    rare = [task for task in guesses.tasks if task.column not in columns_of_tasks]
+    rare = [task.column for task in guesses.tasks if task.column not in columns_of_tasks]
     return GuessedTable(
         path=path,
         columns=columns,
         guesses=guesses,
-        scenarios=scenarios,
+        scenarios=cells.scenarios,
         tasks=tasks,
-        rare=tuple(_rare(task) for task in rare),
-        cuts=cuts,
+        rare=tuple(ColumnRole(column, RARE) for column in rare),
+        cuts=cells.cuts,
         taken=taken,
         statistics=statistics,
         transforms=transforms,
@@ -97,22 +87,43 @@ def guessed_table(
     )
 
 
-def _cells(
-    lazy: pl.LazyFrame, guesses: ColumnRoles, cuts: tuple[str, str] | None
-) -> tuple[tuple[str, str] | None, tuple[ScenarioRows, ...], tuple[int, ...]]:
-    """The cuts by time, the rows of every scenario, and the labels that a study can have.
+def _checked_by_values(
+    lazy: pl.LazyFrame, guesses: ColumnRoles, *, are_tasks_given: bool
+) -> ColumnRoles:
+    """The roles once values were compared: with second labels, without what tells of a label."""
+    second = second_labels(lazy, guesses, are_tasks_given=are_tasks_given)
+    guesses = second.as_tasks(guesses)
+    sample = sample_of(lazy, guesses)
+    guesses = second.out_of_features(without_outcomes(sample, guesses))
+    return doubt_scenario_columns(sample, guesses)
 
-    Rows are split at random instead where no label has enough rows in the parts by time.
-    """
+
+@dataclass(frozen=True)
+class _Cells:
+    """The cuts by time, the rows of every scenario, and the labels that a study can have."""
+
+    cuts: tuple[str, str] | None
+    scenarios: tuple[ScenarioRows, ...]
+    frequent: tuple[int, ...]
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The scenarios with enough rows."""
+        return frozenset(row.value for row in self.scenarios if row.num_cells(self.frequent))
+
+
+def _cells(lazy: pl.LazyFrame, guesses: ColumnRoles) -> _Cells:
+    """Count by the cuts of the time, or at random where no label has enough rows by these."""
     assert guesses.scenario is not None, "_guessed raises without a scenario"
     labels = [task.column for task in guesses.tasks]
-    rows = scenario_rows(
-        with_split_codes(lazy, guesses.split, guesses.time, cuts), guesses.scenario.column, labels
-    )
-    frequent = _frequent(rows, len(labels))
-    if cuts is None or guesses.split is not None or frequent:
-        return cuts, rows, frequent
-    return _cells(lazy, guesses, None)
+    cuts = cut_points(lazy, guesses.time.column.key) if guesses.time else None
+    while True:
+        with_codes = with_split_codes(lazy, guesses.split, guesses.time, cuts)
+        rows = scenario_rows(with_codes, guesses.scenario.column, labels)
+        frequent = _frequent(rows, len(labels))
+        if cuts is None or guesses.split is not None or frequent:
+            return _Cells(cuts, rows, frequent)
+        cuts = None
 
 
 def _frequent(rows: Sequence[ScenarioRows], num_labels: int) -> tuple[int, ...]:
@@ -129,13 +140,14 @@ def _frequent(rows: Sequence[ScenarioRows], num_labels: int) -> tuple[int, ...]:
 
 
 def _tasks(
-    guesses: ColumnRoles, known: KnownRoles, frequent: Sequence[int]
+    guesses: ColumnRoles, known: KnownRoles, cells: _Cells, taken: frozenset[str]
 ) -> dict[str, ColumnRole]:
     """The tasks by name: all that are given, else the frequent ones."""
-    if known.tasks:
-        return dict(zip(known.tasks, guesses.tasks, strict=True))
-    names = task_names([task.column.name for task in guesses.tasks])
-    return {names[label]: guesses.tasks[label] for label in frequent}
+    names = list(known.tasks) or task_names([task.column.name for task in guesses.tasks])
+    labels = range(len(names)) if known.tasks else cells.frequent
+    return {
+        names[label]: _told(guesses.tasks[label], label, cells.scenarios, taken) for label in labels
+    }
 
 
 def _told(
@@ -164,21 +176,14 @@ def _guessed(
     columns: Sequence[ColumnFacts], where: str, known: KnownRoles, by_hand: str
 ) -> ColumnRoles:
     """Guess the roles of columns; DataError when there is no scenario, label or feature."""
-    if not columns:
-        raise DataError(f"{where}: must have columns, got none")
-    if columns[0].rows < 2 * MIN_CLASS_ROWS:
-        raise DataError(
-            f"{where}: must have at least {2 * MIN_CLASS_ROWS} rows, {MIN_CLASS_ROWS} of both "
-            f"classes of a label, got {columns[0].rows}",
-            remedy=f"add rows, or {by_hand}",
-        )
+    _check_size(columns, where, by_hand)
     guesses = guess_roles(columns, known)
     names = listed([column.name for column in columns])
     if guesses.scenario is None or not guesses.tasks:
         missing = "few values (a scenario)" if guesses.scenario is None else "0 and 1 (a label)"
         raise DataError(
             f"{where}: a column of {missing} is needed and none was found among {names}",
-            *(no_labels(columns) if not guesses.tasks else ()),
+            *no_labels([] if guesses.tasks else columns),
             remedy=f"{by_hand}, or add the column",
         )
     if not (guesses.categorical or guesses.numeric):
@@ -190,6 +195,17 @@ def _guessed(
     return guesses
 
 
+def _check_size(columns: Sequence[ColumnFacts], where: str, by_hand: str) -> None:
+    if not columns:
+        raise DataError(f"{where}: must have columns, got none")
+    if columns[0].rows < 2 * MIN_CLASS_ROWS:
+        raise DataError(
+            f"{where}: must have at least {2 * MIN_CLASS_ROWS} rows, {MIN_CLASS_ROWS} of both "
+            f"classes of a label, got {columns[0].rows}",
+            remedy=f"add rows, or {by_hand}",
+        )
+
+
 def _too_few(where: str, guesses: ColumnRoles) -> str:
     assert guesses.scenario is not None, "_guessed raises without a scenario"
     labels = " or ".join(f"'{task.column.name}'" for task in guesses.tasks)
@@ -198,11 +214,6 @@ def _too_few(where: str, guesses: ColumnRoles) -> str:
         f"both classes of {labels}, {MIN_TRAINING_ROWS} of them in train and some in valid and "
         "test, and none has"
     )
-
-
-def _rare(task: ColumnRole) -> ColumnRole:
-    reason = f"a label with fewer than {MIN_CLASS_ROWS} rows of a class in most scenarios"
-    return ColumnRole(task.column, reason)
 
 
 def cut_points(lazy: pl.LazyFrame, name: str) -> tuple[str, str] | None:

@@ -5,7 +5,7 @@ what a user did before (histories) are not guessed: they may hold what is to be 
 Shape legend: D distinct texts or lists.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,6 +35,11 @@ HISTORY_WORDS = (
     "history hist seq sequence viewed clicked watched bought ordered liked seen visited recent "
     "last past previous played 历史 浏览"
 )
+HISTORY = (
+    "texts of values of '{ids}' with '{separator}' between them; to use them see `lists` "
+    "in docs/data.md (`item`, `separator`): they must end before the first row"
+)
+KNOWN_BEFORE = "known before the row, and not made from what is to be predicted?"
 THOUSANDS = r"^\d{1,3}(,\d{3})*(\.\d+)?$"
 NUMBER = r"^[+-]?\d+(\.\d+)?$"
 
@@ -83,9 +88,12 @@ class _Entries:
         """All entries, one text after the other."""
         return self.lists.explode().drop_nulls()
 
-    def guess(self, column: ColumnFacts, to_check: str) -> GuessedList:
+    def guess(self, column: ColumnFacts) -> GuessedList:
         """The guess that a column with these entries is a list."""
-        return GuessedList(column, self.separator, self.all.n_unique(), self.longest, to_check)
+        may_be_history = _has_word(column, f"{HISTORY_WORDS} {names.TASK_WORDS}")
+        is_sure = self.separator and self.longest <= MAX_LIST and not may_be_history
+        doubt = "" if is_sure else KNOWN_BEFORE
+        return GuessedList(column, self.separator, self.all.n_unique(), self.longest, doubt)
 
 
 def guess_lists(
@@ -95,30 +103,38 @@ def guess_lists(
 
     Texts that list users or items of the table are left out, with the reason.
     """
-    ids = [role.column for role in (roles.user, roles.item) if role]
-    others = [role for role in (*roles.categorical, *roles.left_out) if role.column not in ids]
-    guessed: list[GuessedList] = []
-    histories: list[ColumnRole] = []
-    for column in (role.column for role in others if _may_be_list(role.column)):
-        entries = _entries_of(lazy, column)
-        if entries is None:
-            continue
-        of_ids = _column_with(entries.all, lazy, ids)
-        if of_ids is None and (entries.separator or not names.has_word(column.name, HISTORY_WORDS)):
-            guessed.append(entries.guess(column, _doubt(column, entries)))
-        elif of_ids is not None and entries.separator:
-            histories.append(ColumnRole(column, _history_reason(of_ids, entries.separator)))
+    roles_of_others = [*roles.categorical, *roles.left_out]
+    others = [role.column for role in roles_of_others if role.column not in roles.ids]
+    found = [_list_or_history(lazy, column, roles.ids) for column in others]
+    guessed = [list_ for list_ in found if isinstance(list_, GuessedList)]
+    histories = [history for history in found if isinstance(history, ColumnRole)]
     taken = {list_.column.name for list_ in guessed}
     taken |= {history.column.name for history in histories}
-    categorical = _without(roles.categorical, taken)
-    if not (categorical or roles.numeric):
+    rest = roles.without(taken)
+    if rest is None:
         return roles, ()  # a model needs an input beside its lists
-    left_out = (*_without(roles.left_out, taken), *histories)
-    return replace(roles, categorical=categorical, left_out=left_out), tuple(guessed)
+    left_out = [role for role in roles.left_out if role.column.name not in taken]
+    return replace(rest, left_out=(*left_out, *histories)), tuple(guessed)
 
 
-def _without(roles: Iterable[ColumnRole], taken: set[str]) -> tuple[ColumnRole, ...]:
-    return tuple(role for role in roles if role.column.name not in taken)
+def _list_or_history(
+    lazy: pl.LazyFrame, column: ColumnFacts, ids: Sequence[ColumnFacts]
+) -> GuessedList | ColumnRole | None:
+    """The guess that a column is a list, or why texts of users or items are left out."""
+    entries = _entries_of(lazy, column)
+    if entries is None:
+        return None
+    of_ids = _column_with(entries.all, lazy, ids)
+    if of_ids is None and (entries.separator or not _has_word(column, HISTORY_WORDS)):
+        return entries.guess(column)
+    if of_ids is not None and entries.separator:
+        reason = HISTORY.format(ids=of_ids.name, separator=entries.separator)
+        return ColumnRole(column, reason)
+    return None
+
+
+def _has_word(column: ColumnFacts, words: str) -> bool:
+    return names.has_word(column.name, words)
 
 
 def _may_be_list(column: ColumnFacts) -> bool:
@@ -130,6 +146,8 @@ def _may_be_list(column: ColumnFacts) -> bool:
 
 def _entries_of(lazy: pl.LazyFrame, column: ColumnFacts) -> _Entries | None:
     """The entries of a column that looks like a list; None for any other."""
+    if not _may_be_list(column):
+        return None
     values = lazy.select(pl.col(column.key)).drop_nulls()
     sample = values.head(SAMPLE_ROWS).collect().to_series()
     if not column.is_text:
@@ -141,8 +159,8 @@ def _entries_of(lazy: pl.LazyFrame, column: ColumnFacts) -> _Entries | None:
     if not separator or not _are_short(_of_texts(sample, separator)):
         return None
     entries = _of_texts(values.unique().collect(engine="streaming").to_series(), separator)
-    is_list = _are_short(entries) and _are_repeated(entries) and _have_many_lengths(entries)
-    return entries if is_list and not _are_numbers(entries) else None
+    is_list = _are_short(entries) and _vary(entries) and not _are_numbers(entries)
+    return entries if is_list else None
 
 
 def _of_lists(lists: pl.Series) -> _Entries:
@@ -178,18 +196,17 @@ def _are_short(entries: _Entries) -> bool:
     return bool(longest <= LONGEST_ENTRY and num_words <= MAX_WORDS)
 
 
-def _are_repeated(entries: _Entries) -> bool:
-    """Whether there are clearly fewer entries than texts, each in several texts."""
+def _vary(entries: _Entries) -> bool:
+    """Whether there are clearly fewer entries than texts, which differ in their number of them.
+
+    Every entry is in several texts, and `Berlin, Germany` always has two entries.
+    """
     num_distinct = entries.all.n_unique()
     num_texts = len(entries.texts)
     has_few = 2 <= num_distinct <= MAX_DISTINCT * num_texts
-    return has_few and len(entries.all) >= MIN_REPEATS * num_distinct
-
-
-def _have_many_lengths(entries: _Entries) -> bool:
-    """Whether texts differ in their number of entries: `Berlin, Germany` always has two."""
+    is_repeated = len(entries.all) >= MIN_REPEATS * num_distinct
     most_common = int(np.bincount(entries.num_entries_of_each).max(initial=0))
-    return most_common <= (1 - MIN_OTHER_LENGTH) * len(entries.texts)
+    return has_few and is_repeated and most_common <= (1 - MIN_OTHER_LENGTH) * num_texts
 
 
 def _are_numbers(entries: _Entries) -> bool:
@@ -222,17 +239,3 @@ def _column_with(
         if is_value.to_numpy().mean() > MOSTLY:
             return column
     return None
-
-
-def _history_reason(ids: ColumnFacts, separator: str) -> str:
-    return (
-        f"texts of values of '{ids.name}' with '{separator}' between them; to use them see `lists` "
-        "in docs/data.md (`item`, `separator`): they must end before the first row"
-    )
-
-
-def _doubt(column: ColumnFacts, entries: _Entries) -> str:
-    may_be_history = names.has_word(column.name, f"{HISTORY_WORDS} {names.TASK_WORDS}")
-    if entries.separator and entries.longest <= MAX_LIST and not may_be_history:
-        return ""
-    return "known before the row, and not made from what is to be predicted?"

@@ -12,6 +12,11 @@ _TRAIN = ("train", "training", "tr")
 _VALID = ("valid", "val", "validation", "validate", "dev", "development")
 _TEST = ("test", "testing", "holdout")
 _EVALUATION = ("eval", "evaluation")  # means valid, or test where another value means valid
+_PARTS = {
+    **dict.fromkeys(_TRAIN, "train"),
+    **dict.fromkeys(_VALID, "valid"),
+    **dict.fromkeys((*_TEST, *_EVALUATION), "test"),
+}
 NUMBERED_PARTS = {"0": "train", "1": "valid", "2": "test"}  # where a column is named like a split
 
 # Words in the name of a column that hint at its role.
@@ -106,7 +111,7 @@ def is_id_of(name: str, words: str) -> bool:
     """
     parts = words_of(name)
     others = [part for part in parts if part not in ID_WORDS.split()]
-    return len(others) < len(parts) and has_word(others[-1] if others else "", words)
+    return 0 < len(others) < len(parts) and has_word(others[-1], words)
 
 
 def _short_name(column: str) -> str:
@@ -127,21 +132,12 @@ def parts_of(values: Sequence[str]) -> dict[str, str]:
     Empty where a value means none of them, or two values mean the same (`val` and `dev`).
     """
     words = {value.strip().lower(): value for value in values}
-    if len(words) < len(values):
-        return {}
+    part_of_word = dict(_PARTS)
     if set(words) == set(NUMBERED_PARTS):
-        return {part: words[number] for number, part in NUMBERED_PARTS.items()}
-    part_of_word = {
-        **dict.fromkeys(_TRAIN, "train"),
-        **dict.fromkeys(_VALID, "valid"),
-        **dict.fromkeys(_TEST, "test"),
-    }
-    has_valid = any(word in _VALID for word in words)
-    part_of_word |= dict.fromkeys(_EVALUATION, "test" if has_valid else "valid")
-    value_of_part: dict[str, str] = {}
-    for word, value in words.items():
-        part = part_of_word.get(word)
-        if part is None or part in value_of_part:
-            return {}
-        value_of_part[part] = value
+        part_of_word = NUMBERED_PARTS
+    elif words.keys().isdisjoint(_VALID):
+        part_of_word |= dict.fromkeys(_EVALUATION, "valid")
+    value_of_part = {part_of_word.get(word, ""): value for word, value in words.items()}
+    if "" in value_of_part or len(value_of_part) < len(values):
+        return {}
     return {part: value_of_part[part] for part in SPLITS if part in value_of_part}

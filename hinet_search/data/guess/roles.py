@@ -1,7 +1,7 @@
 """Roles: what every column of a table means to a study, guessed or given."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from hinet_search.data.guess.column_facts import ColumnFacts
 
@@ -13,6 +13,11 @@ class ColumnRole:
     column: ColumnFacts
     reason: str
     to_check: str = ""
+
+    def doubted(self, doubts: Mapping[str, str]) -> "ColumnRole":
+        """The role with what doubts, by name of the column, say of it."""
+        doubt = doubts.get(self.column.name, "")
+        return replace(self, to_check="; ".join(filter(None, [self.to_check, doubt])))
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,30 @@ class ColumnRoles:
     numeric: tuple[ColumnRole, ...]
     outcomes: tuple[ColumnRole, ...]
     left_out: tuple[ColumnRole, ...]
+
+    @property
+    def ids(self) -> list[ColumnFacts]:
+        """User and item, those of them that the table has."""
+        return [role.column for role in (self.user, self.item) if role]
+
+    @property
+    def features(self) -> list[ColumnFacts]:
+        """Categorical and numeric features."""
+        return [role.column for role in (*self.categorical, *self.numeric)]
+
+    def without(self, names: Collection[str]) -> "ColumnRoles | None":
+        """The roles without these features; None if no feature would be left."""
+        categorical = tuple(role for role in self.categorical if role.column.name not in names)
+        numeric = tuple(role for role in self.numeric if role.column.name not in names)
+        if not (categorical or numeric):
+            return None
+        return replace(self, categorical=categorical, numeric=numeric)
+
+    def with_doubts(self, doubts: Mapping[str, str]) -> "ColumnRoles":
+        """The roles with doubts about features, by name of the column."""
+        categorical = tuple(role.doubted(doubts) for role in self.categorical)
+        numeric = tuple(role.doubted(doubts) for role in self.numeric)
+        return replace(self, categorical=categorical, numeric=numeric)
 
 
 @dataclass(frozen=True)

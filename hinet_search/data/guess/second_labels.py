@@ -24,30 +24,28 @@ MIN_OF_A_SET = 3  # columns that share their first word, such as color_red and c
 
 @dataclass(frozen=True)
 class SecondLabels:
-    """Columns that are proposed as tasks, and those that are neither task nor feature."""
+    """Columns that are proposed as tasks, and those that are neither task nor feature.
+
+    Roles stay as they are where no feature would be left.
+    """
 
     tasks: tuple[ColumnFacts, ...]
     neither: tuple[ColumnFacts, ...]
 
     def as_tasks(self, roles: ColumnRoles) -> ColumnRoles:
         """The roles with tasks after those that were found before."""
-        rest = _without(roles, self.tasks)
-        if rest is None:
-            return roles
+        rest = roles.without([column.name for column in self.tasks])
         tasks = [
             ColumnRole(column, label_in_words(column), LABEL_OR_FEATURE) for column in self.tasks
         ]
-        return replace(rest, tasks=(*roles.tasks, *tasks))
+        return replace(rest, tasks=(*roles.tasks, *tasks)) if rest else roles
 
     def out_of_features(self, roles: ColumnRoles) -> ColumnRoles:
-        """The roles with what is neither among the outcomes, unless no feature would be left."""
-        features = [role.column for role in (*roles.categorical, *roles.numeric)]
-        neither = [column for column in self.neither if column in features]
-        rest = _without(roles, neither)
-        if rest is None:
-            return roles
+        """The roles with what is neither among the outcomes."""
+        neither = [column for column in self.neither if column in roles.features]
+        rest = roles.without([column.name for column in neither])
         outcomes = [ColumnRole(column, label_in_words(column), NEITHER) for column in neither]
-        return replace(rest, outcomes=(*roles.outcomes, *outcomes))
+        return replace(rest, outcomes=(*roles.outcomes, *outcomes)) if rest else roles
 
 
 def second_labels(lazy: pl.LazyFrame, roles: ColumnRoles, *, are_tasks_given: bool) -> SecondLabels:
@@ -55,13 +53,14 @@ def second_labels(lazy: pl.LazyFrame, roles: ColumnRoles, *, are_tasks_given: bo
 
     None is proposed as a task where tasks are given.
     """
-    ids = [role.column for role in (roles.user, roles.item) if role]
-    features = [role.column for role in (*roles.categorical, *roles.numeric)]
-    flags = [column for column in features if column.positive and column not in ids]
+    flags = [column for column in roles.features if column.positive and column not in roles.ids]
     flags = [column for column in flags if not _is_known_before(column, flags)]
-    attributes = [name for id_ in ids for name in _attributes_of(lazy, id_, flags)]
-    flags = [column for column in flags if column.name not in attributes]
-    tasks = [column for column in flags if names.is_event(column.name) and not are_tasks_given]
+    for id_ in roles.ids:
+        attributes = _attributes_of(lazy, id_, flags)
+        flags = [column for column in flags if column.name not in attributes]
+    tasks = []
+    if not are_tasks_given:
+        tasks = [column for column in flags if names.is_event(column.name)]
     neither = [column for column in flags if column not in tasks]
     return SecondLabels(tuple(tasks), tuple(neither))
 
@@ -93,12 +92,3 @@ def _agree(rows: pl.Series, ones: pl.Series) -> bool:
         if num_pairs < MIN_PAIRS or int((same * (same - 1)).sum()) < SAME * num_pairs:
             return False
     return True
-
-
-def _without(roles: ColumnRoles, columns: Sequence[ColumnFacts]) -> ColumnRoles | None:
-    """The roles without these features; None if no feature would be left."""
-    categorical = tuple(role for role in roles.categorical if role.column not in columns)
-    numeric = tuple(role for role in roles.numeric if role.column not in columns)
-    if not (categorical or numeric):
-        return None
-    return replace(roles, categorical=categorical, numeric=numeric)

@@ -1,7 +1,6 @@
 """Split columns: the column that says train, valid or test in every row, and similar ones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import polars as pl
 
@@ -10,21 +9,13 @@ from hinet_search.data.frequent import SPLIT_CODE
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.names import NUMBERED_PARTS, SPLIT_WORDS, has_word, parts_of
 from hinet_search.data.guess.roles import ColumnRole
-from hinet_search.data.guess.table_sample import ROW
 from hinet_search.data.raw_values import listed
+from hinet_search.data.reading import ROW_NUMBER
 from hinet_search.data.splits import codes_in
 from hinet_search.study.data_definition import ColumnSplit, RandomSplit, TimeSplit
 
 
-@dataclass(frozen=True)
-class SplitColumn:
-    """The column of the split, and a doubt where it should be checked."""
-
-    column: ColumnFacts
-    doubt: str
-
-
-def find_split(columns: Sequence[ColumnFacts]) -> SplitColumn | None:
+def find_split(columns: Sequence[ColumnFacts]) -> ColumnRole | None:
     """A column with a value for each of train, valid and test; one named like a split first."""
     splits = [column for column in columns if _may_split(column)]
     if not splits:
@@ -36,7 +27,7 @@ def find_split(columns: Sequence[ColumnFacts]) -> SplitColumn | None:
         doubts.append("is 0 train, 1 valid and 2 test? or are they folds of the same kind?")
     if others:
         doubts.append(f"or by one of: {listed([column.name for column in others])}?")
-    return SplitColumn(first, "; ".join(doubts))
+    return ColumnRole(first, first.values_in_words, "; ".join(doubts))
 
 
 def with_split_codes(
@@ -56,22 +47,21 @@ def with_split_codes(
         split = ColumnSplit(by="column", column=column.column.name, **values)
     elif time is not None and cuts is not None:
         key = time.column.key
-        points = [_cut_point(cut, time.column) for cut in cuts]
-        split = TimeSplit(by="time", valid_from=points[0], test_from=points[1])
+        valid_from, test_from = cuts
+        if time.column.is_number:
+            split = TimeSplit(by="time", valid_from=int(valid_from), test_from=int(test_from))
+        else:
+            split = TimeSplit(by="time", valid_from=valid_from, test_from=test_from)
     else:
-        key = ROW
+        key = ROW_NUMBER
         split = RandomSplit(by="random")
-        lazy = lazy.with_row_index(ROW)
+        lazy = lazy.with_row_index(ROW_NUMBER)
 
     def codes(values: pl.Series) -> pl.Series:
         return pl.Series(codes_in(split, values), dtype=pl.UInt8)
 
     code = pl.col(key).map_batches(codes, return_dtype=pl.UInt8, is_elementwise=True)
     return lazy.with_columns(code.alias(SPLIT_CODE))
-
-
-def _cut_point(cut: str, time: ColumnFacts) -> int | str:
-    return int(cut) if time.is_number else cut
 
 
 def split_reason(column: ColumnFacts) -> str:

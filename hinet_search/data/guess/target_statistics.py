@@ -21,8 +21,10 @@ from hinet_search.data.guess.roles import ColumnRoles
 from hinet_search.data.raw_values import as_text
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
-MAX_KEYS, MAX_INPUTS = 12, 120  # a key has an input for its rows and one for every task
-MIN_ROWS_OF_ID, MIN_ROWS_OF_ATTRIBUTE = 2, 5  # of a value, on average
+MAX_KEYS = 12
+MAX_INPUTS = 120  # a key has an input for its rows and one for every task
+MIN_ROWS_OF_ID = 2  # of a value, on average
+MIN_ROWS_OF_ATTRIBUTE = 5
 MIN_VALUES = 20  # of an attribute
 MIN_VALUES_WITHOUT_IDS = 3  # in a scenario, where neither users nor items can be counted
 NEARLY_EQUAL = 1.1  # pairs per value: nearly every value is in one scenario only
@@ -93,7 +95,8 @@ class _Candidate:
         """`about 12,034 users, 9.4 rows each`."""
         rows = self._rows_of(num_values)
         nouns = noun if num_values == 1 else f"{noun}s"
-        return f"{in_words(num_values)} {nouns}, {rows:,.{1 if rows < 10 else 0}f} rows each"
+        digits = 1 if rows < 10 else 0
+        return f"{in_words(num_values)} {nouns}, {rows:,.{digits}f} rows each"
 
     def _rows_of(self, num_values: int) -> float:
         return (self.column.rows - self.column.missing) / max(num_values, 1)
@@ -112,7 +115,8 @@ def propose_statistics(
     `cuts` are the cut points of a split by time. Keys whose inputs would have the name of a column
     are left out.
     """
-    ids = _ids(guesses)
+    of_noun = {"user": guesses.user, "item": guesses.item}
+    ids = [_Candidate(id_.column, noun, MIN_ROWS_OF_ID) for noun, id_ in of_noun.items() if id_]
     known_ids = [candidate for candidate in ids if candidate.is_frequent]
     attributes = _attributes(guesses, has_ids=bool(known_ids), has_scenarios=num_scenarios > 1)
     in_scenario = {}
@@ -130,27 +134,19 @@ def propose_statistics(
     )
 
 
-def _ids(guesses: ColumnRoles) -> list[_Candidate]:
-    of_noun = {"user": guesses.user, "item": guesses.item}
-    return [
-        _Candidate(guess.column, noun, MIN_ROWS_OF_ID) for noun, guess in of_noun.items() if guess
-    ]
-
-
 def _attributes(guesses: ColumnRoles, *, has_ids: bool, has_scenarios: bool) -> list[_Candidate]:
     """Categorical features that are surely known before the label, those of most values first.
 
     Without ids, attributes of few values are taken too: in a scenario, or by themselves where there
     is only one scenario.
     """
-    ids = [guess.column.name for guess in (guesses.user, guesses.item) if guess]
     fewest_values = MIN_VALUES if has_ids else MIN_VALUES_WITHOUT_IDS
     attributes = []
     for guess in guesses.categorical:
         num_values = guess.column.num_values
         is_key = num_values >= MIN_VALUES or not has_scenarios
         candidate = _Candidate(guess.column, "value", MIN_ROWS_OF_ATTRIBUTE, is_key)
-        is_sure = not guess.to_check and guess.column.name not in ids
+        is_sure = not guess.to_check and guess.column not in guesses.ids
         if is_sure and num_values >= fewest_values and candidate.is_frequent:
             attributes.append(candidate)
     attributes.sort(key=lambda candidate: -candidate.column.num_values)
@@ -166,8 +162,13 @@ def _keys_in_scenario(
     """
     if not candidates:
         return {}
-    pairs = [_num_pairs(candidate.column.key, scenario.key) for candidate in candidates]
-    counts = lazy.select(pairs).collect(engine="streaming").row(0)
+    counts_of_pairs = []
+    for candidate in candidates:
+        key = candidate.column.key
+        has_both = pl.col(key).is_not_null() & pl.col(scenario.key).is_not_null()
+        pairs = pl.when(has_both).then(pl.struct(key, scenario.key).hash())
+        counts_of_pairs.append(pairs.drop_nulls().approx_n_unique().alias(key))
+    counts = lazy.select(counts_of_pairs).collect(engine="streaming").row(0)
     keys = {}
     for candidate, approximately in zip(candidates, counts, strict=True):
         name = candidate.column.name
@@ -192,13 +193,6 @@ def _keys(
             yield candidate.key
         if candidate.column.name in in_scenario:
             yield in_scenario[candidate.column.name]
-
-
-def _num_pairs(name: str, scenario: str) -> pl.Expr:
-    """The number of pairs of two columns without null, approximately."""
-    has_both = pl.col(name).is_not_null() & pl.col(scenario).is_not_null()
-    pairs = pl.when(has_both).then(pl.struct(name, scenario).hash())
-    return pairs.drop_nulls().approx_n_unique().alias(name)
 
 
 def _with_own_names(

@@ -54,10 +54,7 @@ COVERED = 0.75  # the smallest part of a cycle that values must cover
 
 @dataclass(frozen=True)
 class ProposedTransform:
-    """A transform of a numeric feature as a definition writes it, with the reason.
-
-    `to_check` is a doubt, empty when sure.
-    """
+    """A transform of a numeric feature as a definition writes it; `to_check` is empty when sure."""
 
     name: str
     transform: str
@@ -93,8 +90,9 @@ class Quantiles:
     @property
     def of_logs(self) -> "Quantiles":
         """Quantiles of the logs; all must be at least 0."""
-        ends = log1p(self.low), log1p(self.high)
-        return Quantiles(ends[0], log1p(self.p1), log1p(self.median), log1p(self.p99), ends[1])
+        return Quantiles(
+            log1p(self.low), log1p(self.p1), log1p(self.median), log1p(self.p99), log1p(self.high)
+        )
 
     @property
     def are_mended_by_logs(self) -> bool:
@@ -112,11 +110,12 @@ def propose_transforms(
     if not columns:
         return ()
     sample = _sample(lazy, columns)
-    proposed = (
-        _cycle(column, taken) or _of_tails(column, usable(sample[column.key], None))
-        for column in columns
-    )
-    return tuple(transform for transform in proposed if transform is not None)
+    transforms = []
+    for column in columns:
+        transform = _cycle(column, taken) or _of_tails(column, usable(sample[column.key], None))
+        if transform is not None:
+            transforms.append(transform)
+    return tuple(transforms)
 
 
 def _sample(lazy: pl.LazyFrame, columns: Sequence[ColumnFacts]) -> pl.DataFrame:
@@ -140,8 +139,8 @@ def _cycle(column: ColumnFacts, taken: Collection[str]) -> ProposedTransform | N
         return None
     low = float(column.low)
     high = float(column.high)
-    first, last = (-length / 2, length / 2) if low < 0 else (0, length)
-    if not (first <= low and high <= last and high - low >= COVERED * length):
+    first = -length / 2 if low < 0 else 0
+    if low < first or high > first + length or high - low < COVERED * length:
         return None
     return ProposedTransform(
         name=column.name,
@@ -157,17 +156,16 @@ def _of_tails(column: ColumnFacts, values: pl.Series) -> ProposedTransform | Non
     if len(numbers) < FEWEST_NUMBERS:
         return None
     p1, median, p99 = (float(numbers.quantile(share) or 0) for share in SHARES)
-    low = float(column.low)
-    high = float(column.high)
-    quantiles = Quantiles(low, p1, median, p99, high)
+    quantiles = Quantiles(float(column.low), p1, median, p99, float(column.high))
     if not (quantiles.is_far_above or quantiles.is_far_below):
         return None
+    reason = f"median {_number(median)}, "
     if quantiles.are_mended_by_logs:
-        reason = f"median {_number(median)}, 99 % below {_number(p99)}, highest {_number(high)}"
+        reason += f"99 % below {_number(p99)}, highest {_number(quantiles.high)}"
         return ProposedTransform(column.name, LOG, reason)
-    reason = (
-        f"median {_number(median)}, 98 % from {_number(p1)} to {_number(p99)}, "
-        f"all from {_number(low)} to {_number(high)}"
+    reason += (
+        f"98 % from {_number(p1)} to {_number(p99)}, "
+        f"all from {_number(quantiles.low)} to {_number(quantiles.high)}"
     )
     return ProposedTransform(column.name, QUANTILE, reason)
 

@@ -88,7 +88,8 @@ def write_draft(
     EnvironmentFault when a file cannot be written; those of `local_path`.
     """
     given = os.fspath(rows)
-    chosen_name = name or _name_of(given)
+    file_name = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(given).stem).strip("._-")
+    chosen_name = name or file_name[:LONGEST_NAME] or "rows"
     for size in SIZES:
         check_study_name(f"{chosen_name}-{size}", "--name")
     definition = Path("data", f"{chosen_name}.yaml")
@@ -142,18 +143,12 @@ def _study_text(described: GuessedTable, table_name: str, definition: str) -> st
         description=printable(quoted(f"What is best for {table_name}?")),
         definition=definition,
         rows=f"about {described.num_training_rows:,}",
-        statistics="with statistics" if described.has_statistics else "without statistics",
+        statistics=f"{'with' if described.has_statistics else 'without'} statistics",
         settings="\n".join(settings.lines()),
         passes=settings.passes,
         quick_passes=settings.quick_passes,
         quick_parameters="".join(f"    {line}\n" for line in settings.quick_lines()),
     )
-
-
-def _name_of(rows: str) -> str:
-    """The name of a study for a table: its file name, without what a name must not have."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(rows).stem).strip("._-")
-    return name[:LONGEST_NAME] or "rows"
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 Shape legend: R rows, M scenarios, T tasks, D distinct lists, E entries of all distinct lists.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -110,18 +110,23 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
     rows = read_rows(definition, folder, cache=dataset.folder.parent)
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
     record = dataset.record
+    ids = {}
+    if definition.user is not None:
+        ids["users"] = definition.user
+    if definition.item is not None:
+        ids["items"] = definition.item
     return Description(
         source=record.source,
         split=record.split,
         rows=record.rows,
         cells=record.cells,
-        categorical=_categorical(dataset, rows),
+        categorical=tuple(_categorical(dataset, rows)),
         numeric=tuple(_numeric(rows.frame[name]) for name in definition.features.numeric),
         lists=tuple(
             _list_facts(name, list_, rows) for name, list_ in definition.features.lists.items()
         ),
         groups=record.groups,
-        overlaps=_overlaps(definition, rows),
+        overlaps=tuple(_overlap(what, rows.frame[column], rows) for what, column in ids.items()),
         funnel_breaks=_funnel_breaks(rows, record.tasks),
         leaks=leak_suspects(dataset),
         time=_time_range(definition, rows.frame),
@@ -132,20 +137,14 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
     )
 
 
-def _categorical(dataset: Dataset, rows: Rows) -> tuple[CategoricalFacts, ...]:
+def _categorical(dataset: Dataset, rows: Rows) -> Iterator[CategoricalFacts]:
     names = dataset.full_schema.categorical
     unseen_valid = _unseen(rows, dataset.valid, SPLITS.index("valid"), names)
     unseen_test = _unseen(rows, dataset.test, SPLITS.index("test"), names)
-    return tuple(
-        CategoricalFacts(
-            name=name,
-            num_values=len(_distinct(rows.frame.select(name).lazy())),
-            missing=rows.frame[name].null_count(),
-            unseen_valid=unseen_valid[field],
-            unseen_test=unseen_test[field],
-        )
-        for field, name in enumerate(names)
-    )
+    for field, name in enumerate(names):
+        num_values = len(_distinct(rows.frame.select(name).lazy()))
+        missing = rows.frame[name].null_count()
+        yield CategoricalFacts(name, num_values, missing, unseen_valid[field], unseen_test[field])
 
 
 def _distinct(rows: pl.LazyFrame) -> pl.DataFrame:
@@ -216,22 +215,14 @@ def _rows_of_lists(
     return train_D, all_D
 
 
-def _overlaps(definition: DataDefinition, rows: Rows) -> tuple[Overlap, ...]:
-    columns = [("users", definition.user), ("items", definition.item)]
-    return tuple(
-        _overlap(what, rows.frame[column], rows) for what, column in columns if column is not None
-    )
-
-
 def _overlap(what: str, ids: pl.Series, rows: Rows) -> Overlap:
     of_rows = ids.alias("id").to_frame().with_columns(column_of("scenario", rows.scenario_R))
     pairs = _distinct(of_rows.lazy())
     both = pairs.join(pairs, on="id").group_by("scenario", "scenario_right").len()
     count_MM = np.zeros((len(rows.scenarios), len(rows.scenarios)))
-    pair_of_scenarios = both["scenario"].to_numpy(), both["scenario_right"].to_numpy()
-    count_MM[pair_of_scenarios] = both["len"].to_numpy()
+    count_MM[both["scenario"].to_numpy(), both["scenario_right"].to_numpy()] = both["len"]
     share_MM = count_MM / np.maximum(count_MM.diagonal()[:, None], 1)
-    shares = tuple(tuple(row) for row in share_MM.tolist())
+    shares = tuple(map(tuple, share_MM.tolist()))
     return Overlap(what, pairs["id"].n_unique(), shares)
 
 
@@ -254,8 +245,11 @@ def _funnel_breaks(rows: Rows, tasks: Sequence[str]) -> tuple[FunnelBreak, ...]:
                 num_broken += broken.size
                 first += broken[: 2 - len(first)].tolist()
             if 0 < num_broken < MAX_BROKEN_SHARE * num_positive:
-                names = scenario_name, tasks[earlier], tasks[later]
-                breaks.append(FunnelBreak(*names, num_broken, tuple(first)))
+                breaks.append(
+                    FunnelBreak(
+                        scenario_name, tasks[earlier], tasks[later], num_broken, tuple(first)
+                    )
+                )
     return tuple(sorted(breaks, key=lambda broken: tasks.index(broken.earlier)))
 
 

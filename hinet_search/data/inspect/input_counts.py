@@ -48,6 +48,8 @@ def count_inputs(dataset: Dataset, features: FeatureDefinition) -> InputCounts:
     schema = dataset.full_schema
     sizes = dataset.record.groups
     flags = {missing_name(name) for name in features.numeric} - set(features.numeric)
+    statistic_keys = [] if features.statistics is None else features.statistics.keys
+    event_keys = [] if features.events is None else features.events.keys
     num_numbers = sum(sizes.get(kind, 0) for kind in (STATISTICS, MATCHES, EVENTS, SESSION))
     words_per_row = num_numbers + schema.num_slots
     return InputCounts(
@@ -59,10 +61,10 @@ def count_inputs(dataset: Dataset, features: FeatureDefinition) -> InputCounts:
         numeric=len(features.numeric),
         flags=len(flags & set(schema.numeric)),
         statistics=sizes.get(STATISTICS, 0),
-        keys=len(features.statistics.keys) if features.statistics is not None else 0,
+        keys=len(statistic_keys),
         matches=sizes.get(MATCHES, 0),
         events=sizes.get(EVENTS, 0),
-        event_keys=len(features.events.keys) if features.events is not None else 0,
+        event_keys=len(event_keys),
         session=sizes.get(SESSION, 0),
         lists=sizes.get(LISTS, 0),
         sequences=len(schema.sequences),

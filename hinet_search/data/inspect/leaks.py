@@ -47,9 +47,14 @@ def leak_suspects(dataset: Dataset) -> tuple[LeakSuspect, ...]:
         scores += [(name, count_R[has_label_R]) for name, count_R in lists.items()]
         for name, score_R in scores:
             area = auc(score_R, labels_R)
-            if area is not None and not 1 - SUSPICIOUS_AUC <= area <= SUSPICIOUS_AUC:
+            if area is not None and is_suspicious(area):
                 suspects.append(LeakSuspect(name, task_name, area))
     return tuple(suspects)
+
+
+def is_suspicious(area: float) -> bool:
+    """Whether one input alone orders the rows so well that it probably knows the label."""
+    return not 1 - SUSPICIOUS_AUC <= area <= SUSPICIOUS_AUC
 
 
 def _entry_counts(

@@ -3,7 +3,6 @@
 Shape legend: R rows, V pairs of a value and a scenario.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,8 +69,8 @@ def _sums_and_largest(table_V: pl.DataFrame, side: str) -> _RowsOfSide:
     grouped = table_V.group_by(side).agg(
         pl.col(COUNT).sum().alias("sum"), pl.col(COUNT).max().alias("largest")
     )
-    sums, largest = (grouped[name].to_numpy().astype(np.int64) for name in ("sum", "largest"))
-    return _RowsOfSide(sums, largest)
+    counts = grouped.select("sum", "largest").cast(pl.Int64)
+    return _RowsOfSide(counts["sum"].to_numpy(), counts["largest"].to_numpy())
 
 
 def scenario_warnings(definition: DataDefinition, rows: Rows) -> list[str]:
@@ -81,32 +80,35 @@ def scenario_warnings(definition: DataDefinition, rows: Rows) -> list[str]:
     step = -(-len(rows.frame) // MAX_ROWS)
     scenario = pl.Series(rows.scenario_R[::step])
     features = definition.features
-    names = [name for name in features.categorical if name not in features.distinct_by_scenario]
-    sample = rows.frame.select(*names, *features.numeric)
-    columns = sample.gather_every(step).get_columns()
-    sources = [
-        scenario_source(column, scenario)
+    inputs = rows.frame.select(*features.categorical, *features.numeric)
+    columns = inputs.drop(features.distinct_by_scenario).gather_every(step).get_columns()
+    may_be_codes = [
+        column
         for column in columns
         if column.name not in features.numeric or column.n_unique() <= MAX_NUMBERS
     ]
-    return list(_warnings(source for source in sources if source is not None))
-
-
-def _warnings(sources: Iterable[ScenarioSource]) -> Iterator[str]:
+    warnings = []
     makers = []
-    for source in sources:
-        if source.is_equal:
-            yield (
+    for source in (scenario_source(column, scenario) for column in may_be_codes):
+        if source is not None and source.is_equal:
+            warnings.append(
                 f"{source.name} is the scenario, perhaps under other names: models are told the "
                 "scenario anyway, so it adds nothing; leave it out"
             )
-        else:
+        elif source is not None:
             makers.append(source)
-    if makers:
-        makers.sort(key=lambda source: source.num_values)
-        names = ", ".join(f"{source.name} ({source.num_values:,} values)" for source in makers)
-        yield (
-            f"the scenario follows from {names}: every value occurs in one scenario only. Models "
-            "are told the scenario anyway. If it was made of such a column, leave the column out, "
-            "or choose a scenario that says where a row was shown"
-        )
+    return [*warnings, *_made_of(makers)]
+
+
+def _made_of(makers: list[ScenarioSource]) -> list[str]:
+    """One warning of all columns that the scenario may be made of, the fewest values first."""
+    if not makers:
+        return []
+    makers.sort(key=lambda source: source.num_values)
+    named = ", ".join(f"{source.name} ({source.num_values:,} values)" for source in makers)
+    warning = (
+        f"the scenario follows from {named}: every value occurs in one scenario only. Models are "
+        "told the scenario anyway. If it was made of such a column, leave the column out, or "
+        "choose a scenario that says where a row was shown"
+    )
+    return [warning]

@@ -118,18 +118,12 @@ def shift_warnings(
 
     Inputs that grow by nature are not told to shift.
     """
-    shifted = [
-        shift
-        for shift in shifts(names, train.numeric_RN, test_RN)
-        if shift.name not in statistics.growing
-    ]
-    dropped = [
-        drop for drop in drops(names, tasks, train, valid) if drop.name not in statistics.fresh
-    ]
-    return [
-        *_shifts_in_words(shifted),
-        *(_drop_in_words(drop, statistics.all_of_them) for drop in dropped),
-    ]
+    shifted = shifts(names, train.numeric_RN, test_RN)
+    shifted = [shift for shift in shifted if shift.name not in statistics.growing]
+    dropped = drops(names, tasks, train, valid)
+    dropped = [drop for drop in dropped if drop.name not in statistics.fresh]
+    of_drops = [_drop_in_words(drop, statistics.all_of_them) for drop in dropped]
+    return [*_shifts_in_words(shifted), *of_drops]
 
 
 def shifts(names: Sequence[str], train_RN: Inputs, test_RN: Inputs) -> list[Shift]:
@@ -159,11 +153,12 @@ def drops(
     """The inputs whose AUC drops, each with the task of its largest drop."""
     dropped = []
     for position, name in enumerate(names):
-        of_tasks = [
-            _drop(name, task_name, train.input_of(position, task), valid.input_of(position, task))
-            for task, task_name in enumerate(tasks)
-        ]
-        of_input = [drop for drop in of_tasks if drop is not None]
+        of_input = []
+        for task, task_name in enumerate(tasks):
+            left = train.input_of(position, task)
+            drop = _drop(name, task_name, left, valid.input_of(position, task))
+            if drop is not None:
+                of_input.append(drop)
         if of_input:
             dropped.append(max(of_input, key=lambda drop: abs(drop.train - drop.valid)))
     return dropped
@@ -182,22 +177,20 @@ def _drop(name: str, task: str, train: "_Labelled", valid: "_Labelled") -> Drop 
 
 
 def _shifts_in_words(shifted: Sequence[Shift]) -> Iterator[str]:
+    """`price (distributions .45 apart, 21 % beyond train's range)` and others in one warning."""
     if not shifted:
         return
-    names = [_shift_in_words(shift) for shift in shifted[:MAX_NAMED]]
-    num_more = len(shifted) - len(names)
+    named = []
+    for shift in shifted[:MAX_NAMED]:
+        beyond = f", {percent(shift.beyond)} beyond train's range" if shift.beyond >= 0.01 else ""
+        named.append(f"{shift.name} (distributions {_short(shift.apart)} apart{beyond})")
+    num_more = len(shifted) - len(named)
     more = f" and {num_more} more inputs" if num_more else ""
     yield (
-        f"the values of test rows are not those of train rows in {', '.join(names)}{more}. Numbers "
+        f"the values of test rows are not those of train rows in {', '.join(named)}{more}. Numbers "
         "that grow with time say little of later rows: take a difference or a share instead, or "
         "leave them out"
     )
-
-
-def _shift_in_words(shift: Shift) -> str:
-    """`price (distributions .45 apart, 21 % beyond train's range)`."""
-    beyond = f", {percent(shift.beyond)} beyond train's range" if shift.beyond >= 0.01 else ""
-    return f"{shift.name} (distributions {_short(shift.apart)} apart{beyond})"
 
 
 def _drop_in_words(drop: Drop, of_clock: Collection[str]) -> str:

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 
+import numpy as np
 from rich.bar import Bar
 from rich.console import RenderableType
 
 from hinet_search.common.amounts import mean_in_words, percent
 from hinet_search.common.terminal import UNCUT, table_text
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.guess.training_settings import TrainingSettings
 from hinet_search.data.inspect.describe import Description, ListFacts, Overlap
 from hinet_search.results.data_record import CellCount
 
@@ -19,63 +19,68 @@ BAR = 12
 FEW_POSITIVES = 100  # below this many on test, an AUC is too uncertain to compare models by
 MAX_LINES = 8
 NO_TASK = "no task"
+STARTS = "docs/studies.md#start-from-your-rows"
 HARD_SPACE = "\u00a0"  # keeps a name and its number on one line
 
 
 def render(description: Description, width: int = UNCUT) -> str:
     """Write the text that `hinet-search data describe` prints; tables wrap at `width`."""
+    counts = zip(SPLITS, description.rows, strict=True)
+    rows_of_splits = ", ".join(f"{name} {rows:,} rows" for name, rows in counts)
     lines = [
         *_wrapped(_headline(description)),
-        *_wrapped(f"split {description.split}: {_split_rows(description)}"),
+        *_wrapped(f"split {description.split}: {rows_of_splits}"),
         *_cells(description.cells, width),
         *_warnings(description),
     ]
-    scenarios = _scenarios(description.cells)
+    scenarios = list(dict.fromkeys(cell.scenario for cell in description.cells))
     for overlap in description.overlaps:
         lines += _overlap(overlap, scenarios, width)
     lines += _features(description)
-    lines += _settings(description.settings)
+    settings = description.settings
+    lines.append(f"keys of a study that follow from these rows ({STARTS}):")
+    lines += [f"   {line}" for line in [*settings.lines(), f"passes: {settings.passes}"]]
     return "\n".join(lines)
 
 
 def _headline(description: Description) -> str:
     num_features = len(description.categorical) + len(description.numeric)
-    total = sum(description.rows)
-    rows = Counter[str]()
-    positives = Counter[str]()
-    for cell in description.cells:
-        rows[cell.task] += sum(cell.rows)
-        positives[cell.task] += sum(cell.positives)
-    means = _mean_amounts(description.cells)
-    shares = {task: percent(count / rows[task]) for task, count in positives.items()}
-    shares |= {task: f"mean {mean_in_words(amount)}" for task, amount in means.items()}
-    rates = ", ".join(f"{task} {share}" for task, share in shares.items())
-    parts = [f"{total:,} rows", f"{num_features} features", f"tasks {rates}"]
-    parts += [f"{overlap.what} {overlap.count:,}" for overlap in description.overlaps]
+    amounts = _amounts(description.cells)
+    rates = []
+    for task, rate in _rates(description.cells).items():
+        mean = "mean " if task in amounts else ""
+        rates.append(f"{task} {mean}{rate}")
+    parts = [
+        f"{sum(description.rows):,} rows",
+        f"{num_features} features",
+        f"tasks {', '.join(rates)}",
+        *(f"{overlap.what} {overlap.count:,}" for overlap in description.overlaps),
+    ]
     if description.time is not None:
         parts.append(f"time {description.time[0]} to {description.time[1]}")
     return " · ".join(part.replace(" ", HARD_SPACE) for part in parts)
 
 
-def _mean_amounts(cells: Sequence[CellCount]) -> dict[str, float]:
-    """The mean amount of every task of amounts, over the rows of these cells."""
+def _amounts(cells: Sequence[CellCount]) -> set[str]:
+    return {cell.task for cell in cells if cell.means is not None}
+
+
+def _rates(cells: Sequence[CellCount]) -> dict[str, str]:
+    """By task the share of its rows with a 1, or the mean amount, over these cells."""
     rows = Counter[str]()
-    totals = dict[str, float]()
+    totals = Counter[str]()
     for cell in cells:
-        if cell.means is not None:
-            rows[cell.task] += sum(cell.rows)
-            total = sum(mean * count for mean, count in zip(cell.means, cell.rows, strict=True))
-            totals[cell.task] = totals.get(cell.task, 0.0) + total
-    return {task: total / max(rows[task], 1) for task, total in totals.items()}
-
-
-def _split_rows(description: Description) -> str:
-    counts = zip(SPLITS, description.rows, strict=True)
-    return ", ".join(f"{name} {rows:,} rows" for name, rows in counts)
-
-
-def _scenarios(cells: Sequence[CellCount]) -> list[str]:
-    return list(dict.fromkeys(cell.scenario for cell in cells))
+        rows[cell.task] += sum(cell.rows)
+        if cell.means is None:
+            totals[cell.task] += sum(cell.positives)
+        else:
+            totals[cell.task] += np.dot(cell.means, cell.rows)
+    amounts = _amounts(cells)
+    rates = {}
+    for task, total in totals.items():
+        in_words = mean_in_words if task in amounts else percent
+        rates[task] = in_words(total / max(rows[task], 1))
+    return rates
 
 
 def _cells(cells: Sequence[CellCount], width: int) -> Iterator[str]:
@@ -84,52 +89,60 @@ def _cells(cells: Sequence[CellCount], width: int) -> Iterator[str]:
     A task of amounts has their mean in place of a rate. `!` marks scenarios with few positives on
     test.
     """
-    tasks = list(dict.fromkeys(cell.task for cell in cells))
-    amounts = {cell.task for cell in cells if cell.means is not None}
+    amounts = _amounts(cells)
     positive = "rows above 0" if amounts else "positives"
-    rows_of = {cell.scenario: sum(cell.rows) for cell in cells}
-    total = sum(rows_of.values())
-    table: list[list[RenderableType]] = []
-    is_uncertain = False
-    for scenario, rows in rows_of.items():
-        own_cells = [cell for cell in cells if cell.scenario == scenario]
-        own = {cell.task: cell.positives for cell in own_cells}
-        few = " !" if min(counts[2] for counts in own.values()) < FEW_POSITIVES else ""
-        rate_of = {task: percent(sum(counts) / rows) for task, counts in own.items()}
-        means = _mean_amounts(own_cells)
-        rate_of |= {task: mean_in_words(amount) for task, amount in means.items()}
-        rates = [rate_of.get(task, NO_TASK) for task in tasks]
-        positives = " / ".join(f"{own[task][2]:,}" if task in own else NO_TASK for task in tasks)
-        share = Bar(total, 0, rows, width=BAR)
-        table.append([scenario, f"{rows:,}", share, percent(rows / total), *rates, positives + few])
-        is_uncertain |= bool(few)
+    of_scenarios: dict[str, list[CellCount]] = {}
+    for cell in cells:
+        of_scenarios.setdefault(cell.scenario, []).append(cell)
+    tasks = list(dict.fromkeys(cell.task for cell in cells))
+    total = sum(sum(own[-1].rows) for own in of_scenarios.values())
+    table = [_scenario(own, tasks, total) for own in of_scenarios.values()]
     names = [f"mean {task}" if task in amounts else task for task in tasks]
     header = ["scenario", "rows", "share", "", *names, f"test {positive}"]
     yield table_text(table, header, right={1, *range(3, len(header))}, width=width)
-    if is_uncertain:
+    if any(map(_has_few, of_scenarios.values())):
         few_rows = f"fewer than {FEW_POSITIVES} {positive} on test"
         yield f"!  {few_rows}: the AUC of that cell is uncertain"
 
 
+def _has_few(cells: Sequence[CellCount]) -> bool:
+    return min(cell.positives[2] for cell in cells) < FEW_POSITIVES
+
+
+def _scenario(cells: Sequence[CellCount], tasks: Sequence[str], total: int) -> list[RenderableType]:
+    """The line of a scenario, of its cells."""
+    rows = sum(cells[-1].rows)
+    rates = _rates(cells)
+    on_test = {cell.task: f"{cell.positives[2]:,}" for cell in cells}
+    positives = " / ".join(on_test.get(task, NO_TASK) for task in tasks)
+    return [
+        cells[0].scenario,
+        f"{rows:,}",
+        Bar(total, 0, rows, width=BAR),
+        percent(rows / total),
+        *(rates.get(task, NO_TASK) for task in tasks),
+        f"{positives} !" if _has_few(cells) else positives,
+    ]
+
+
 def _warnings(description: Description) -> Iterator[str]:
-    lines = [f"!! {warning}" for warning in description.warnings]
-    amounts = _mean_amounts(description.cells)
+    lines = list(description.warnings)
+    amounts = _amounts(description.cells)
     for broken in description.funnel_breaks:
         first = ", ".join(f"{row:,}" for row in broken.first_rows)
         more = ", ..." if broken.rows > len(broken.first_rows) else ""
+        positive = "above 0" if broken.later in amounts else "1"
         lines.append(
-            f"!! {broken.later} > {broken.earlier} in {broken.scenario}: {broken.later} "
-            f"{'above 0' if broken.later in amounts else '1'} and "
-            f"{broken.earlier} 0 in {broken.rows:,} of its rows (row {first}{more})"
+            f"{broken.later} > {broken.earlier} in {broken.scenario}: {broken.later} {positive} "
+            f"and {broken.earlier} 0 in {broken.rows:,} of its rows (row {first}{more})"
         )
     for leak in description.leaks:
         area = f"{leak.auc:.3f}".lstrip("0")
         lines.append(
-            f"!! {leak.feature} alone has AUC {area} for {leak.task} on train: "
-            "does it know the label?"
+            f"{leak.feature} alone has AUC {area} for {leak.task} on train: does it know the label?"
         )
     for line in lines:
-        yield from _wrapped(line)
+        yield from _wrapped(f"!! {line}")
 
 
 def _overlap(overlap: Overlap, scenarios: Sequence[str], width: int) -> Iterator[str]:
@@ -162,11 +175,6 @@ def _features(description: Description) -> Iterator[str]:
     yield from _listed("unseen in test", unseen_test)
     yield from _listed("lists", [_list_in_words(facts) for facts in description.lists])
     yield from _listed("inputs of groups", groups)
-
-
-def _settings(settings: TrainingSettings) -> Iterator[str]:
-    yield "keys of a study that follow from these rows (docs/studies.md#start-from-your-rows):"
-    yield from (f"   {line}" for line in [*settings.lines(), f"passes: {settings.passes}"])
 
 
 def _list_in_words(facts: ListFacts) -> str:

@@ -13,6 +13,7 @@ from hinet_search.data.rows import Rows
 from hinet_search.study.data_definition import ColumnSplit, DataDefinition, RandomSplit
 
 WARN_ABOVE = 0.05
+WITHOUT_ID = "have a value without an id (unseen or rare in train); they share id 0"
 SPLIT_BITS = np.uint64(3)
 
 
@@ -23,12 +24,8 @@ def count_unseen(values: pl.Series, ids_R: NDArray[np.int32]) -> int:
 
 def unseen_warnings(rates: Sequence[float], names: Sequence[str]) -> list[str]:
     """One line per field with values without an id in more than 5 % of the validation rows."""
-    return [
-        f"{name}: {rate:.1%} of valid rows have a value without an id (unseen or rare in train); "
-        "they share id 0"
-        for name, rate in zip(names, rates, strict=True)
-        if rate > WARN_ABOVE
-    ]
+    high = [(name, rate) for name, rate in zip(names, rates, strict=True) if rate > WARN_ABOVE]
+    return [f"{name}: {rate:.1%} of valid rows {WITHOUT_ID}" for name, rate in high]
 
 
 def duplicate_warnings(definition: DataDefinition, rows: Rows) -> list[str]:
@@ -39,15 +36,13 @@ def duplicate_warnings(definition: DataDefinition, rows: Rows) -> list[str]:
     split = definition.split
     if not isinstance(split, ColumnSplit | RandomSplit):
         return []
-    split_column = split.column if isinstance(split, ColumnSplit) else None
-    names = {definition.user, definition.item, definition.time} - {None}
-    key = [name for name in rows.frame.columns if name in names]
-    if len(key) == 3:
-        what = "same user, item and time"
-        columns = key
-    else:
+    key = {definition.user, definition.item, definition.time} - {None}
+    columns = [name for name in rows.frame.columns if name in key]
+    what = "same user, item and time"
+    if len(columns) < 3:
         what = "equal in all columns"
-        columns = [name for name in rows.frame.columns if name != split_column]
+        no_part = {split.column} if isinstance(split, ColumnSplit) else set()
+        columns = [name for name in rows.frame.columns if name not in no_part]
     count = _num_in_two_splits(rows, columns)
     return [f"{count:,} rows are in two splits ({what})"] if count else []
 

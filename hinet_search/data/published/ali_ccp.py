@@ -5,11 +5,12 @@ several features of a field are those of the usual preparation (Scenario-Wise-Re
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from hinet_search.data.get import Files, PublishedDataSet, StudyTexts, new_study
+from hinet_search.data.get import Files, PublishedDataSet, new_study
 from hinet_search.data.hashing import keys_of, uniform
 from hinet_search.data.key_lookup import joined, lookup_of
 from hinet_search.data.parts import part_of
@@ -24,7 +25,9 @@ from hinet_search.data.raw_text import (
     read_csv,
 )
 
-ENTRY, FEATURE, VALUE = "\x01", "\x02", "\x03"  # what begins an entry, its feature, its value
+ENTRY = "\x01"  # begins an entry
+FEATURE = "\x02"  # begins its feature
+VALUE = "\x03"  # begins its value
 PARTS = {"train": {"train": 0.0}, "test": {"valid": 0.0, "test": 0.5}}  # of a published part
 SEED = 1
 SCENARIO = "301"
@@ -107,7 +110,13 @@ def _features(
     entries = batch.select(
         row=pl.int_range(pl.len(), dtype=pl.UInt32), entry=pl.col("features").str.split(ENTRY)
     ).explode("entry", empty_as_null=True)
-    _check_counts(batch, entries, file, first_line)
+    counts = entries.group_by("row", maintain_order=True).agg(pl.len())["len"]
+    is_wrong = counts != batch["feature_count"]
+    if is_wrong.any():
+        row = is_wrong.arg_true()[0]
+        wanted_count = batch["feature_count"][row]
+        problem = f"must have {wanted_count} features, got {counts[row]}"
+        raise broken(file, first_line + row, problem)
     halves = entries.with_columns(pl.col("entry").str.splitn(FEATURE, 2).struct.unnest())
     parts = halves.rename({"field_0": "field", "field_1": "rest"}).with_columns(
         pl.col("rest")
@@ -116,8 +125,8 @@ def _features(
         .struct.unnest()
     )
     is_broken = parts["value"].is_null()
-    first = is_broken.arg_max() if is_broken.any() else None
-    if first is not None:
+    if is_broken.any():
+        first = is_broken.arg_true()[0]
         line = first_line + parts["row"][first]
         problem = f"must have entries of field, feature and value, got {parts['entry'][first]!r}"
         raise broken(file, line, problem)
@@ -138,30 +147,24 @@ def _last(field: str, part: str) -> pl.Expr:
     return pl.col(part).filter(pl.col("field") == field).last()
 
 
-def _check_counts(batch: pl.DataFrame, entries: pl.DataFrame, file: Path, first_line: int) -> None:
-    counts = entries.group_by("row", maintain_order=True).agg(pl.len())["len"]
-    is_wrong = counts != batch["feature_count"]
-    row = is_wrong.arg_max() if is_wrong.any() else None
-    if row is not None:
-        wanted = batch["feature_count"][row]
-        raise broken(file, first_line + row, f"must have {wanted} features, got {counts[row]}")
-
-
-def _study() -> StudyTexts:
-    return new_study(FOLDER, "Ali-CCP (three scenarios, click and purchase)", DEFINITION, passes=1)
-
-
 DATA_SETS = (
     PublishedDataSet(
         name="ali-ccp",
         published_at="https://tianchi.aliyun.com/dataset/408",
         folders=("", "data"),
-        files=tuple(
-            f"{kind}_{part}.csv"
-            for part in ("train", "test")
-            for kind in ("sample_skeleton", "common_features")
+        files=(
+            "sample_skeleton_train.csv",
+            "common_features_train.csv",
+            "sample_skeleton_test.csv",
+            "common_features_test.csv",
         ),
         tables={f"{FOLDER}/samples.parquet": _rows},
-        study=_study,
+        study=partial(
+            new_study,
+            FOLDER,
+            "Ali-CCP (three scenarios, click and purchase)",
+            DEFINITION,
+            passes=1,
+        ),
     ),
 )

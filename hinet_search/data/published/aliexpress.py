@@ -6,11 +6,13 @@ to the latter; both give the same rows. A tenth of the searches of train is the 
 """
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import chain, product
 from pathlib import Path
 
 import polars as pl
 
-from hinet_search.data.get import Files, PublishedDataSet, StudyTexts, new_study
+from hinet_search.data.get import Files, PublishedDataSet, new_study
 from hinet_search.data.hashing import keys_of, uniform
 from hinet_search.data.key_lookup import joined_known, lookup_of
 from hinet_search.data.parts import part_of
@@ -30,9 +32,8 @@ FIELDS = {
     **columns_of(NUMBERS, pl.Float32, optional=True),
     **{label: Field(pl.Int8, values=(0, 1)) for label in LABELS},
 }
-CONVERTED = {  # files by country and part
-    (country, part): f"AliExpress_{country}/{part}.csv" for country in COUNTRIES for part in PARTS
-}
+CELLS = tuple(product(COUNTRIES, PARTS))
+CONVERTED = {cell: f"AliExpress_{cell[0]}/{cell[1]}.csv" for cell in CELLS}
 PUBLISHED_FOLDERS = ("aliexpress_{}_datasets/", "AliExpress_{}/", "")  # of a country
 
 # Columns of the published files are numbered. Those of searches are the first 9 categories and 23
@@ -76,18 +77,15 @@ split: {{by: column, column: split}}
 
 def _published_files(folder: str) -> dict[tuple[str, str], tuple[str, str]]:
     """The files of searches and of items, by country and part; `folder` has {} for the country."""
-    return {
-        (country, part): (
-            f"{folder.format(country)}{country.lower()}_user_{part}.csv",
-            f"{folder.format(country)}{country.lower()}_item_{part}.csv",
-        )
-        for country in COUNTRIES
-        for part in PARTS
-    }
+    files = {}
+    for country, part in CELLS:
+        start = f"{folder.format(country)}{country.lower()}"
+        files[country, part] = (f"{start}_user_{part}.csv", f"{start}_item_{part}.csv")
+    return files
 
 
 def _names(folder: str) -> tuple[str, ...]:
-    return tuple(name for pair in _published_files(folder).values() for name in pair)
+    return tuple(chain.from_iterable(_published_files(folder).values()))
 
 
 def _rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
@@ -108,7 +106,8 @@ def _rows_of(country: str, part: str, files: Files, tell: Tell) -> Iterator[pl.D
     for folder in PUBLISHED_FOLDERS:
         searches, items = _published_files(folder)[country, part]
         if searches in files:
-            (search_file,), (item_file,) = files[searches], files[items]
+            (search_file,) = files[searches]
+            (item_file,) = files[items]
             yield from _published(search_file, item_file, tell)
 
 
@@ -117,9 +116,9 @@ def _converted(file: Path, tell: Tell) -> Iterator[pl.DataFrame]:
     first_line = 2
     for batch in counted(read_csv(file, ROW, FIELDS), file, tell):
         is_wrong = batch["conversion"] > batch["click"]
-        row = is_wrong.arg_max() if is_wrong.any() else None
-        if row is not None:
-            raise broken(file, first_line + row, "conversion must be 0 where click is 0, got 1")
+        if is_wrong.any():
+            line = first_line + is_wrong.arg_true()[0]
+            raise broken(file, line, "conversion must be 0 where click is 0, got 1")
         yield batch
         first_line += len(batch)
 
@@ -145,20 +144,11 @@ def _renamed(
     file: Path, layout: Layout, columns: dict[str, str], tell: Tell
 ) -> Iterator[pl.DataFrame]:
     """The rows of a published file with our names of its columns, which errors do not use."""
-    fields = {published: _field(ours) for ours, published in columns.items()}
+    known = {**FIELDS, FEEDBACK: Field(pl.Int8, values=(0, 1, 2))}
+    fields = {published: known[ours] for ours, published in columns.items()}
     names = {published: ours for ours, published in columns.items()}
     for batch in counted(read_csv(file, layout, fields), file, tell):
         yield batch.rename(names)
-
-
-def _field(name: str) -> Field:
-    return Field(pl.Int8, values=(0, 1, 2)) if name == FEEDBACK else FIELDS[name]
-
-
-def _study() -> StudyTexts:
-    return new_study(
-        FOLDER, "AliExpress (four countries, click and conversion)", DEFINITION, passes=2
-    )
 
 
 DATA_SETS = (
@@ -173,6 +163,12 @@ DATA_SETS = (
             *(_names(folder) for folder in PUBLISHED_FOLDERS[1:]),
         ),
         tables={f"{FOLDER}/searches.parquet": _rows},
-        study=_study,
+        study=partial(
+            new_study,
+            FOLDER,
+            "AliExpress (four countries, click and conversion)",
+            DEFINITION,
+            passes=2,
+        ),
     ),
 )

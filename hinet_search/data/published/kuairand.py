@@ -125,7 +125,9 @@ class Size:
 def _log(size: Size) -> MakeTable:
     def rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
         (user_file,), (video_file,) = files[size.users], files[size.videos]
-        users = _users(user_file)
+        raw = pl.concat(read_csv(user_file, USER, USER_FIELDS))
+        coded = raw.with_columns(pl.col(ONEHOT).fill_null(-1))
+        users = lookup_of(coded, "user_id", user_file, first_line=2)
         videos = _videos(video_file)
         frames = []
         for file, batch in _batches(files[size.logs[1]], tell):
@@ -162,13 +164,6 @@ def _described(rows: pl.DataFrame) -> pl.DataFrame:
     ).select(TABLE)
 
 
-def _users(file: Path) -> KeyLookup:
-    users = pl.concat(read_csv(file, USER, USER_FIELDS))
-    return lookup_of(
-        users.with_columns(pl.col(ONEHOT).fill_null(-1)), "user_id", file, first_line=2
-    )
-
-
 def _videos(file: Path) -> KeyLookup:
     """The videos; what is missing has a value of its own, as in our results."""
     raw = pl.concat(read_csv(file, VIDEO, VIDEO_FIELDS))
@@ -188,8 +183,8 @@ def _videos(file: Path) -> KeyLookup:
 
 def _check_parsed(videos: pl.DataFrame, text: str, value: str, wanted: str, file: Path) -> None:
     wrong = videos[text].is_not_null() & videos[value].is_null()
-    row = wrong.arg_max() if wrong.any() else None
-    if row is not None:
+    if wrong.any():
+        row = wrong.arg_true()[0]
         raise broken(file, row + 2, f"{text} must be {wanted}, got {videos[text][row]!r}")
 
 
@@ -203,7 +198,10 @@ def _history(size: Size) -> MakeTable:
             found = earlier.group_by("user_id").agg(
                 history_len=pl.len().cast(pl.Int32), last_time_ms=pl.col("time_ms").max()
             )
-            totals = _added(pl.concat([totals, found]) if len(totals) else found)
+            totals = pl.concat([totals, found]) if len(totals) else found
+            totals = totals.group_by("user_id").agg(
+                pl.col("history_len").sum(), pl.col("last_time_ms").max()
+            )
             for name, kept in LISTS.items():
                 chosen = earlier.filter(kept).select(ORDER)
                 latest[name] = [_latest(pl.concat([*latest[name], chosen]))]
@@ -216,10 +214,6 @@ def _history(size: Size) -> MakeTable:
         yield history.with_columns(pl.col(list(LISTS)).fill_null([]))
 
     return rows
-
-
-def _added(totals: pl.DataFrame) -> pl.DataFrame:
-    return totals.group_by("user_id").agg(pl.col("history_len").sum(), pl.col("last_time_ms").max())
 
 
 def _latest(rows: pl.DataFrame) -> pl.DataFrame:

@@ -4,7 +4,8 @@ The scenarios of 1M are three ages of users, as in our results. 20M and 25M have
 the first genres of films. Films of 1M are numbered by their line in movies.dat.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,6 @@ import polars as pl
 from hinet_search.data.get import (
     Files,
     PublishedDataSet,
-    StudyTexts,
     new_study,
     shipped_study,
 )
@@ -93,7 +93,9 @@ split: {{by: column, column: split}}
 
 
 def _rows_1m(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
-    (ratings,), (user_file,), (movie_file,) = (files[name] for name in (RATINGS, USERS, MOVIES))
+    (ratings,) = files[RATINGS]
+    (user_file,) = files[USERS]
+    (movie_file,) = files[MOVIES]
     users = pl.concat(read_lines(user_file, USER, USER_FIELDS, "latin-1")).with_columns(
         scenario=pl.col("age").replace_strict(AGES, return_dtype=pl.Int8),
         zip3=pl.col("zip").str.slice(0, 3),
@@ -115,7 +117,8 @@ def _rows_1m(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
 
 
 def _later_rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
-    (ratings,), (movie_file,) = files[LATER_RATINGS], files[LATER_MOVIES]
+    (ratings,) = files[LATER_RATINGS]
+    (movie_file,) = files[LATER_MOVIES]
     raw = pl.concat(read_csv(movie_file, LATER_MOVIE, LATER_MOVIE_FIELDS))
     scenario = pl.col("genre_first").replace_strict(GENRES, default=-1, return_dtype=pl.Int8)
     movies = _described(raw.rename({"movieId": "movie_id"})).with_columns(scenario=scenario)
@@ -149,9 +152,9 @@ def _with_splits(
         whole = batch.with_row_index("orig_row", offset=num_rows)
         num_rows += len(whole)
         rows = pl.concat([rest, whole]) if len(rest) else whole
-        falls = rows["user_id"].diff().lt(0).fill_null(value=False)
-        row = falls.arg_max() if falls.any() else None
-        if row is not None:
+        falls = rows["user_id"].diff().lt(0)
+        if falls.any():
+            row = falls.arg_true()[0]
             line = rows["orig_row"][row] + first_line
             raise broken(file, line, f"rows must be in order of users, got {rows['user_id'][row]}")
         is_last = pl.col("user_id") == rows["user_id"][-1]
@@ -181,14 +184,14 @@ def _later(size: str) -> PublishedDataSet:
         folders=("", f"ml-{size.lower()}"),
         files=(LATER_RATINGS, LATER_MOVIES),
         tables={f"{folder}/ratings.parquet": _later_rows},
-        study=_later_study(size, folder),
+        study=partial(
+            new_study,
+            folder,
+            f"MovieLens-{size} (four first genres, click and like), random split",
+            LATER_DEFINITION.format(size=size, folder=folder),
+            passes=4,
+        ),
     )
-
-
-def _later_study(size: str, folder: str) -> Callable[[], StudyTexts]:
-    definition = LATER_DEFINITION.format(size=size, folder=folder)
-    description = f"MovieLens-{size} (four first genres, click and like), random split"
-    return lambda: new_study(folder, description, definition, passes=4)
 
 
 DATA_SETS = (
@@ -198,7 +201,7 @@ DATA_SETS = (
         folders=("", "ml-1m"),
         files=(RATINGS, USERS, MOVIES),
         tables={"movielens_1m/ratings.parquet": _rows_1m},
-        study=lambda: shipped_study("movielens_1m", "movielens_1m"),
+        study=partial(shipped_study, "movielens_1m", "movielens_1m"),
     ),
     _later("20M"),
     _later("25M"),

@@ -4,11 +4,12 @@ Rows have no time, so the split is random (80/10/10) by a hash of the row number
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import polars as pl
 
-from hinet_search.data.get import Files, PublishedDataSet, StudyTexts, new_study
+from hinet_search.data.get import Files, PublishedDataSet, new_study
 from hinet_search.data.hashing import uniform
 from hinet_search.data.parts import part_of
 from hinet_search.data.raw_text import Field, Layout, Tell, columns_of, counted, read_csv
@@ -60,12 +61,6 @@ def _rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
             num_rows += len(batch)
 
 
-def _study() -> StudyTexts:
-    return new_study(
-        FOLDER, "Tenrec (videos in two apps, click and like), random split", DEFINITION, passes=1
-    )
-
-
 DATA_SETS = (
     PublishedDataSet(
         name="tenrec",
@@ -73,6 +68,12 @@ DATA_SETS = (
         folders=("", "Tenrec"),
         files=tuple(APPS),
         tables={f"{FOLDER}/videos.parquet": _rows},
-        study=_study,
+        study=partial(
+            new_study,
+            FOLDER,
+            "Tenrec (videos in two apps, click and like), random split",
+            DEFINITION,
+            passes=1,
+        ),
     ),
 )

@@ -10,7 +10,7 @@ import torch
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.files import replacing
-from hinet_search.server.facts import model_facts
+from hinet_search.server.documentation import model_facts
 from hinet_search.serving.compiled.write import _largest
 from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_folder import ExportedModel, open_folder

@@ -16,7 +16,7 @@ from hinet_search.data.cell_counts import auc
 from hinet_search.data.columns import Columns
 from hinet_search.results.cells import Cell
 from hinet_search.results.families import MAX_LOG
-from hinet_search.server.facts import model_facts
+from hinet_search.server.documentation import model_facts
 from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.compiled.differences import differences
 from hinet_search.serving.compiled.layout import COMPILED, read_layout

@@ -1,0 +1,204 @@
+"""Sample checks: take features away that the rows of a sample betray, and doubt others.
+
+A number that alone orders the rows nearly as a label does was probably measured after it (how long
+a video played). A column of yes and no that is yes wherever a label is, or only where it is, is
+another step of the same funnel (a visit before a conversion). So is a column that has a value only
+where a label is yes. A feature that orders the rows better than most honest ones is doubted, and so
+are features that the scenario is made of, and ids that every scenario numbers anew.
+Shape legend: R rows, T tasks.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinet_search.common.amounts import percent
+from hinet_search.data.cell_counts import auc
+from hinet_search.data.frequent import is_positive
+from hinet_search.data.guess.column_facts import ColumnFacts
+from hinet_search.data.guess.column_roles import why_check
+from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
+from hinet_search.data.inspect.leaks import is_suspicious, out_of_fold_rates
+from hinet_search.data.inspect.numbering import repeated_ids
+from hinet_search.data.inspect.scenarios import MAX_NUMBERS, scenario_source
+from hinet_search.data.reading import ROW_NUMBER
+from hinet_search.data.text_numbers import parsed
+
+MAX_ROWS = 200_000  # every k-th of more
+DOUBTFUL_AUC = 0.8
+NEARLY_ALWAYS = 0.99
+USUAL = 0.8  # a value of that share of all rows is no sign of anything
+MIN_ROWS = 30  # with a 1
+EQUAL = "the scenario under another name: models are told the scenario anyway"
+FOLLOWS = "follows from the scenario, which models are told anyway"
+MADE_OF = "every value is in one scenario only: is the scenario made of it? then leave it out"
+
+
+@dataclass(frozen=True)
+class TableSample:
+    """Scenario, labels and features of some rows of the numbered table; each has a scenario."""
+
+    frame: pl.DataFrame
+    scenario: ColumnFacts
+    labels: Sequence[ColumnFacts]
+    labels_RT: NDArray[np.uint8]
+
+    def __getitem__(self, column: ColumnFacts) -> pl.Series:
+        return self.frame[column.key]
+
+    def labels_by_name(self) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        """Every label with its name."""
+        for label, labels_R in zip(self.labels, self.labels_RT.T, strict=True):
+            yield label.name, labels_R
+
+
+def sample_of(lazy: pl.LazyFrame, roles: ColumnRoles) -> TableSample:
+    """Every k-th row of the numbered table; it must have a scenario."""
+    assert roles.scenario is not None, "only called with a scenario"
+    scenario = roles.scenario.column
+    labels = [role.column for role in roles.tasks]
+    keys = dict.fromkeys(column.key for column in (scenario, *labels, *roles.features))
+    step = -(-scenario.rows // MAX_ROWS)
+    every = (
+        lazy.select(list(keys)).with_row_index(ROW_NUMBER).filter(pl.col(ROW_NUMBER) % step == 0)
+    )
+    frame = every.drop_nulls(scenario.key).collect(engine="streaming")
+    labels_RT = frame.select(is_positive(label) for label in labels).to_numpy().astype(np.uint8)
+    return TableSample(frame, scenario, labels, labels_RT)
+
+
+def without_outcomes(sample: TableSample, roles: ColumnRoles) -> ColumnRoles:
+    """List features among the outcomes that give a label away, and doubt those that may.
+
+    Roles stay as they are if no feature would be left.
+    """
+    numbers = [role.column for role in roles.numeric]
+    outcomes = []
+    doubts = {}
+    for column in roles.features:
+        if column in roles.ids:
+            continue
+        is_number = column in numbers
+        areas = dict(_areas(sample, column, is_number=is_number))
+        label = max(areas, key=lambda label: abs(areas[label] - 0.5), default="")
+        area = areas.get(label, 0.5)
+        alone = f"alone it has AUC {area:.2f} for {label}"
+        reason = next(_steps_of_funnel(sample, column), "")
+        if not reason and is_number and not column.positive and is_suspicious(area):
+            reason = alone
+        if reason:
+            outcomes.append(ColumnRole(column, reason, why_check(column)))
+        elif not 1 - DOUBTFUL_AUC < area < DOUBTFUL_AUC:
+            doubts[column.name] = f"{alone}, is it known before?"
+    rest = roles.without({outcome.column.name for outcome in outcomes})
+    if rest is None:
+        return roles
+    return replace(rest, outcomes=(*roles.outcomes, *outcomes)).with_doubts(doubts)
+
+
+def _steps_of_funnel(sample: TableSample, column: ColumnFacts) -> Iterator[str]:
+    """What tells that a column is a step of a label's funnel: where it has a value, or a yes."""
+    if column.missing:
+        is_known_R = sample[column].is_not_null().to_numpy()
+        for label, labels_R in sample.labels_by_name():
+            if _implies(is_known_R, labels_R == 1) and _implies(labels_R == 1, is_known_R):
+                yield f"it has a value only in rows with {label}"
+    if column.positive:
+        is_one_R = sample.frame.select(is_positive(column)).to_series().to_numpy()
+        for label, labels_R in sample.labels_by_name():
+            is_positive_R = labels_R == 1
+            if _implies(is_positive_R, is_one_R):
+                share = percent(is_one_R[is_positive_R].mean())
+                yield f"{column.positive} in {share} of rows with {label}"
+            if _implies(is_one_R, is_positive_R):
+                share = percent(is_positive_R[is_one_R].mean())
+                yield f"{label} in {share} of rows with {column.positive}"
+
+
+def _implies(condition_R: NDArray[np.bool_], result_R: NDArray[np.bool_]) -> bool:
+    """Whether the result nearly always holds where the condition does, but not in general."""
+    if condition_R.sum() < MIN_ROWS or result_R.mean() > USUAL:
+        return False
+    return bool(result_R[condition_R].mean() >= NEARLY_ALWAYS)
+
+
+def _areas(
+    sample: TableSample, column: ColumnFacts, *, is_number: bool
+) -> Iterator[tuple[str, float]]:
+    """The AUC of a column alone, by label with enough rows of both classes.
+
+    A category has the rate of the label in other rows of it, as codes have no order.
+    """
+    values = sample[column]
+    if is_number:
+        number = parsed(column.key) if column.is_text else pl.col(column.key).cast(pl.Float64)
+        values = sample.frame.select(number.fill_nan(None)).to_series()
+    is_known_R = values.is_not_null().to_numpy()
+    known_R = values.drop_nulls() if is_number else values.drop_nulls().rank("dense")
+    for label, labels_R in sample.labels_by_name():
+        known_labels_R = labels_R[is_known_R]
+        num_ones = int(known_labels_R.sum())
+        if not MIN_ROWS <= num_ones <= known_labels_R.size - MIN_ROWS:
+            continue
+        score_R = known_R.to_numpy()
+        if not is_number:
+            score_R = out_of_fold_rates(score_R.astype(np.int32), known_labels_R)
+        area = auc(score_R, known_labels_R)
+        if area is not None:
+            yield label, area
+
+
+def doubt_scenario_columns(sample: TableSample, roles: ColumnRoles) -> ColumnRoles:
+    """Leave out features that are the scenario, and doubt those that it is made of.
+
+    Roles stay as they are if no feature would be left.
+    """
+    if sample.scenario.num_values < 2:
+        return roles
+    no_news: dict[str, str] = {}
+    doubts: dict[str, str] = {}
+    for column in roles.features:
+        doubts[column.name] = _numbered_anew(sample, column)
+        if column in roles.ids or column.num_values > MAX_NUMBERS:
+            continue
+        told = _told_by_scenario(sample, column)
+        if told in (EQUAL, FOLLOWS):
+            no_news[column.name] = told
+        else:
+            doubts[column.name] = doubts[column.name] or told
+    rest = roles.without(no_news)
+    if rest is None:
+        return roles
+    left = [column for column in roles.features if column.name in no_news]
+    left_out = [ColumnRole(column, no_news[column.name]) for column in left]
+    return replace(rest, left_out=(*roles.left_out, *left_out)).with_doubts(doubts)
+
+
+def _told_by_scenario(sample: TableSample, column: ColumnFacts) -> str:
+    """EQUAL, FOLLOWS or MADE_OF where a column and the scenario say the same; else empty."""
+    scenario = sample[sample.scenario]
+    source = scenario_source(sample[column], scenario)
+    if source is not None and source.is_equal:
+        return EQUAL
+    if not column.missing and scenario_source(scenario, sample[column]) is not None:
+        return FOLLOWS
+    return "" if source is None else MADE_OF
+
+
+def _numbered_anew(sample: TableSample, column: ColumnFacts) -> str:
+    """A doubt about ids that every scenario seems to number anew; empty without one."""
+    if not column.is_whole:
+        return ""
+    scenario_R = sample[sample.scenario].rank("dense").to_numpy().astype(np.int16) - 1
+    tasks = tuple(label.name for label in sample.labels)
+    repeated = repeated_ids(sample[column], scenario_R, sample.labels_RT, tasks)
+    if repeated is None:
+        return ""
+    return (
+        f"{repeated.first:,} to {repeated.last:,} in every scenario, but their {repeated.what} in "
+        "one says nothing about that in another; does every scenario number its own? then add "
+        f"distinct_by_scenario: [{column.name}]"
+    )
