@@ -39,13 +39,18 @@ def count_cells(rows: Rows, tasks: Sequence[str]) -> tuple[CellCount, ...]:
     means = _mean_amounts(rows, rows_MS)
     counts = []
     for scenario, task in np.argwhere(rows.has_task_MT).tolist():
+        reachable_auc = None
+        if rows.truth_RT is not None:
+            is_chosen_R = (rows.scenario_R == scenario) & (rows.split_R == SPLITS.index("test"))
+            truth_R = rows.truth_RT[is_chosen_R, task]
+            reachable_auc = auc(truth_R, rows.labels_of(task)[is_chosen_R])
         counts.append(
             CellCount(
                 scenario=rows.scenarios[scenario],
                 task=tasks[task],
                 rows=_by_split(rows_MS[scenario]),
                 positives=_by_split(positives_TMS[task, scenario]),
-                reachable_auc=_reachable_auc(rows, scenario, task),
+                reachable_auc=reachable_auc,
                 means=means[task][scenario] if task in means else None,
             )
         )
@@ -81,20 +86,13 @@ def _counts(rows: Rows, num_tasks: int) -> tuple[NDArray[np.int64], NDArray[np.i
         rows_G += np.bincount(group_R, minlength=num_groups)
         for task, label_R in enumerate(rows.labels_RT[block].T):
             positives_TG[task] += np.bincount(group_R[label_R > 0], minlength=num_groups)
-    shape = (len(rows.scenarios), len(SPLITS))
-    return rows_G.reshape(shape), positives_TG.reshape(num_tasks, *shape)
+    rows_MS = rows_G.reshape(len(rows.scenarios), len(SPLITS))
+    return rows_MS, positives_TG.reshape((num_tasks, *rows_MS.shape))
 
 
 def _by_split(counts_S: NDArray[np.int64]) -> tuple[int, int, int]:
     train, valid, test = (int(count) for count in counts_S)
     return train, valid, test
-
-
-def _reachable_auc(rows: Rows, scenario: int, task: int) -> float | None:
-    if rows.truth_RT is None:
-        return None
-    is_chosen_R = (rows.scenario_R == scenario) & (rows.split_R == SPLITS.index("test"))
-    return auc(rows.truth_RT[is_chosen_R, task], rows.labels_of(task)[is_chosen_R])
 
 
 def cell_problems(cells: Sequence[CellCount]) -> tuple[list[str], list[str]]:

@@ -6,7 +6,7 @@ Shape legend: R rows, F categorical fields, N numeric inputs (features, derived 
 for missing values).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from math import expm1, log1p
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.mapped_array import mapped_array
+from hinet_search.data.mapped import mapped_array
 from hinet_search.data.numbers import LARGEST, Range, mean_and_deviation, usable
 from hinet_search.data.reading import OWN
 from hinet_search.data.transforms import (
@@ -153,15 +153,14 @@ class TrainingRows:
 
     def numbers(self, name: str, clip: Range | None) -> NDArray[np.float64]:
         """The usable values of a numeric column, in the order of the rows; an array of its own."""
-        return mapped_array(
-            (usable(values, clip).drop_nulls().to_numpy() for values in self._blocks(name)),
-            self.cache,
-        )
 
-    def _blocks(self, name: str) -> Iterator[pl.Series]:
-        for block in blocks_of(len(self.frame)):
+        def numbers_of(block: slice) -> NDArray[np.float64]:
             values = self.frame[name][block]
-            yield values if self.is_train is None else values.filter(self.is_train[block])
+            if self.is_train is not None:
+                values = values.filter(self.is_train[block])
+            return usable(values, clip).drop_nulls().to_numpy()
+
+        return mapped_array(map(numbers_of, blocks_of(len(self.frame))), self.cache)
 
 
 def fit_encoding(
@@ -240,7 +239,9 @@ def _mean_and_spread(
         return 0.0, 0.0
     mean, spread = mean_and_deviation(input_R)
     size = 1.0 if isinstance(transform, Wave) else abs(mean)  # sin(pi) is a rounding away from 0
-    return mean, 0.0 if spread <= RELATIVE_ROUNDING * size else spread
+    if spread <= RELATIVE_ROUNDING * size:
+        return mean, 0.0
+    return mean, spread
 
 
 def _before_log(value: float) -> float:

@@ -25,7 +25,7 @@ from hinet_search.data.encode import (
     known_values,
     vocabulary_of,
 )
-from hinet_search.data.mapped_table import collect_to_mapped_file
+from hinet_search.data.mapped import collect_to_mapped_file
 from hinet_search.study.feature_definition import ListDefinition
 
 ROW = "row"

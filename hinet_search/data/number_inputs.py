@@ -60,19 +60,19 @@ def number_inputs(columns: Sequence[str], encoding: Encoding) -> NumberInputs:
     """Return the inputs of numeric columns in this order."""
     scales = encoding.scales
     clips = [scale.clip or (-np.inf, np.inf) for scale in scales]
-    low_high_2I = np.array(clips, dtype=np.float64).reshape(-1, 2).T
+    clip_I2 = np.array(clips, dtype=np.float64).reshape(-1, 2)
+    spread_I1 = _column([scale.spread for scale in scales])
+    has_clip_I1 = np.array([scale.clip is not None for scale in scales])[:, np.newaxis]
     return NumberInputs(
         encoding=encoding,
         column_I=np.array([columns.index(scale.column) for scale in scales], dtype=np.intp),
         is_flagged_I=np.array([scale.flagged for scale in scales], dtype=np.bool_),
-        is_constant_I=np.array([scale.spread == 0 for scale in scales], dtype=np.bool_),
-        low_I1=low_high_2I[0][:, np.newaxis],
-        high_I1=low_high_2I[1][:, np.newaxis],
-        largest_I1=_column(
-            [np.finfo(np.float64).max if scale.clip else LARGEST for scale in scales]
-        ),
+        is_constant_I=spread_I1[:, 0] == 0,
+        low_I1=clip_I2[:, :1],
+        high_I1=clip_I2[:, 1:],
+        largest_I1=np.where(has_clip_I1, np.finfo(np.float64).max, LARGEST),
         mean_I1=_column([scale.mean for scale in scales]),
-        spread_I1=_column([scale.spread or 1.0 for scale in scales]),
+        spread_I1=np.where(spread_I1 == 0, 1.0, spread_I1),
     )
 
 

@@ -11,10 +11,10 @@ from numpy.testing import assert_array_equal
 from test_statistics import BY_DAY, EVERY_WAY, TASKS, draw
 
 from hinet_search.data.derived.countable_labels import EVERYONE, key_columns
-from hinet_search.data.derived.counts_index import counts_index
 from hinet_search.data.derived.label_counts import (
     DAY,
     LabelCounts,
+    counts_index,
     label_counts,
     later_values,
 )

@@ -15,10 +15,8 @@ from hinet_search.data import blocks
 from hinet_search.data.blocks import blocks_of
 from hinet_search.data.derived.inputs import derive_numbers
 from hinet_search.data.inspect import numbering, scenarios, shifts
-from hinet_search.data.mapped_array import column_of, mapped_array
-from hinet_search.data.mapped_table import mapped_frame
+from hinet_search.data.mapped import PREFIX, column_of, mapped_array, mapped_frame
 from hinet_search.data.rows import read_rows
-from hinet_search.data.temporary_file import PREFIX
 
 TEXT_USER = pl.concat_str(pl.lit("user "), pl.col("user"))
 NUMBERS: dict[str, Any] = {

@@ -9,8 +9,8 @@ from polars.testing import assert_frame_equal
 from tables import shop, with_lists
 
 from hinet_search.common.errors import EnvironmentFault
-from hinet_search.data import temporary_file as module
-from hinet_search.data.mapped_table import collect_to_mapped_file
+from hinet_search.data import mapped as module
+from hinet_search.data.mapped import collect_to_mapped_file
 
 
 def table() -> pl.DataFrame:

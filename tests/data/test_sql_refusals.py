@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.data.queries import engines
-from hinet_search.data.queries.statement import refuse_effects, refuse_writes
+from hinet_search.data.queries.engines import refuse_effects, refuse_writes
 from hinet_search.data.sources.sql import Options
 from tests.data.queries import DUCKDB, SQLITE, duck, refused, rows, sqlite
 

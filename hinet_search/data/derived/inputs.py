@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from functools import cache
+from itertools import chain
 
 import numpy as np
 import polars as pl
@@ -64,7 +65,7 @@ class DerivedNumbers:
     @property
     def names(self) -> tuple[str, ...]:
         """All names, statistics first."""
-        return tuple(name for table in self.tables for name in table.columns)
+        return tuple(chain.from_iterable(table.columns for table in self.tables))
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _refuse_repeated_names(definition: DataDefinition, rows: Rows) -> None:
         names += NAMES
     for name, sequence in features.sequences.items():
         names += sequence.part_names(name)
-    cycles = [name for column in features.transforms for name in features.inputs_of(column)]
+    cycles = chain.from_iterable(map(features.inputs_of, features.transforms))
     all_names = [*{*rows.frame.columns, *cycles}, *names]
     repeated = sorted({name for name in names if all_names.count(name) > 1})
     if repeated:
@@ -238,12 +239,12 @@ def input_groups(
         EVENTS: tuple(derived.events.columns),
         SESSION: tuple(derived.session.columns),
         SEQUENCES: tuple(
-            part for name, each in features.sequences.items() for part in each.part_names(name)
+            chain.from_iterable(each.part_names(name) for name, each in features.sequences.items())
         ),
     }
     flagged = {scale.column for scale in encoding.scales if scale.flagged}
     for name, columns in features.groups.items():
-        inputs = [each for column in columns for each in features.inputs_of(column)]
+        inputs = chain.from_iterable(map(features.inputs_of, columns))
         flags = [missing_name(column) for column in columns if column in flagged]
         groups[name] = (*inputs, *flags)
     return {name: groups[name] for name in features.group_names}

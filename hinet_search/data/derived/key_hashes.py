@@ -8,6 +8,7 @@ Shape legend: R rows, K keys, V distinct values, Q rows that ask.
 
 import secrets
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import polars as pl
@@ -63,7 +64,7 @@ def key_hashes(frame: pl.DataFrame, keys: Sequence[Sequence[str]]) -> Hashes:
 
     Hashes of two keys differ, also if their columns have the same values.
     """
-    names = dict.fromkeys(name for key in keys for name in key)
+    names = set(chain.from_iterable(keys))
     of_columns = {name: column_hashes(frame[name]) for name in names}
     hash_KR = np.empty((len(keys), len(frame)), dtype=np.uint64)
     for number, key in enumerate(keys):

@@ -17,6 +17,7 @@ V values of a column.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ from hinet_search.data.lists import (
     lists_of_users,
     map_values,
 )
-from hinet_search.data.mapped_table import mapped_frame
+from hinet_search.data.mapped import mapped_frame
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT
 from hinet_search.study.data_definition import DataDefinition
@@ -92,10 +93,13 @@ def known_of(definition: DataDefinition, matches: MatchesDefinition, rows: Rows)
     usual = {
         (item, column): _usual(rows, item, column) for item, column in usual_pairs(matches, lists)
     }
-    users = {
-        name: _lists_of_training_users(definition, lists[name], rows)
-        for name in (*_rated(matches), *matches.similarity)
-    }
+    assert definition.user is not None, "the definition checks it"
+    user = known_column(definition.user, rows.frame[definition.user].dtype)
+    users = {}  # the list number of every user of training rows (U,), by list
+    for name in (*_rated(matches), *matches.similarity):
+        column = lists[name].column
+        train = rows.columns_and_split(definition.user, column).filter(pl.col(SPLIT) == TRAIN)
+        users[name] = lists_of_users(train, user, column)
     return KnownMatches(
         usual=usual,
         counts=dict(_counts(matches, lists, rows, usual, users)),
@@ -127,7 +131,10 @@ def match_numbers(
     L similarity  similarity of the row's item to the entries of list L, see similarity.py
     """
     blocks = [rows.block(block) for block in blocks_of(len(rows.frame))]
-    distinct = {column: _distinct_hashes(column, blocks) for column in matches.by}
+    distinct = {}
+    for column in matches.by:
+        of_blocks = [np.unique(column_hashes(block.frame[column])) for block in blocks]
+        distinct[column] = _distinct(np.concatenate(of_blocks))
     of_block = _numbers_of_block(known.index, matches, lists, rows, distinct)
     tables = (pl.DataFrame(_values(of_block, _block(block, matches))) for block in blocks)
     return mapped_frame(tables, cache)
@@ -160,12 +167,6 @@ def _numbers_of_block(
     return of_block
 
 
-def _distinct_hashes(column: str, blocks: Sequence[ListedRows]) -> Hashes:
-    """The hashes of the distinct values of a column."""
-    of_blocks = [np.unique(column_hashes(block.frame[column])) for block in blocks]
-    return _distinct(np.concatenate(of_blocks))
-
-
 def _distinct(hash_R: Hashes) -> Hashes:
     """The distinct hashes, ascending, without that of a missing value (V,)."""
     hash_V = np.unique(hash_R)
@@ -181,8 +182,10 @@ def _values(
     of_block: Sequence[NumbersOfBlock], block: _HashedBlock
 ) -> dict[str, NDArray[np.float32]]:
     """The numbers of some rows by name."""
-    named = (number for numbers in of_block for number in numbers(block))
-    return {name: number_R.astype(np.float32) for name, number_R in named}
+    values: dict[str, NDArray[np.float32]] = {}
+    for numbers in of_block:
+        values |= {name: number_R.astype(np.float32) for name, number_R in numbers(block)}
+    return values
 
 
 def match_names(matches: MatchesDefinition) -> tuple[str, ...]:
@@ -211,7 +214,7 @@ def usual_pairs(matches: MatchesDefinition, lists: Lists) -> list[tuple[str, str
 
 def counted_pairs(matches: MatchesDefinition) -> list[tuple[str, str]]:
     """(list, column of `by`) for values that are counted."""
-    return [(name, column) for name in _rated(matches) for column in matches.by]
+    return list(product(_rated(matches), matches.by))
 
 
 def _rated(matches: MatchesDefinition) -> list[str]:
@@ -271,16 +274,6 @@ def _counts(
             yield (name, column), pl.DataFrame({VALUE: values_V, COUNT: count_V.astype(np.float64)})
 
 
-def _lists_of_training_users(
-    definition: DataDefinition, list_: ListDefinition, rows: Rows
-) -> NDArray[np.int64]:
-    """The list number of every user of training rows (U,)."""
-    assert definition.user is not None, "the definition checks it"
-    user = definition.user
-    train = rows.columns_and_split(user, list_.column).filter(pl.col(SPLIT) == TRAIN)
-    return lists_of_users(train, known_column(user, rows.frame[user].dtype), list_.column)
-
-
 def _agreement(
     name: str,
     index: MatchIndex,
@@ -323,8 +316,13 @@ def _rates(index: MatchIndex, matches: MatchesDefinition) -> Iterator[NumbersOfB
     """Rates of all pairs of lists, then the counts behind them."""
     for of, among in matches.rates.items():
         for column in matches.by:
-            counts = index.counts[of, column], index.counts[among, column]
-            yield _rate_of(f"{of}/{among} {column}", column, *counts, matches.smoothing)
+            yield _rate_of(
+                f"{of}/{among} {column}",
+                column,
+                index.counts[of, column],
+                index.counts[among, column],
+                matches.smoothing,
+            )
     for among in dict.fromkeys(matches.rates.values()):
         for column in matches.by:
             yield _count_of(f"{among} {column} count", column, index.counts[among, column])
@@ -338,7 +336,7 @@ def _rate_of(
     def numbers(block: _HashedBlock) -> Named:
         of_R, is_known_R = of.of(block.hashes[column])
         among_R, _ = among.of(block.hashes[column])
-        rate_R = excess_rates((of_R, of.total), (among_R, among.total), smoothing)
+        rate_R = excess_rates(of_R, of.total, among_R, among.total, smoothing)
         yield name, np.where(is_known_R, rate_R, 0.0)
 
     return numbers
@@ -355,16 +353,17 @@ def _count_of(name: str, column: str, counts: ValueCounts) -> NumbersOfBlock:
 
 
 def excess_rates(
-    of: tuple[NDArray[np.float64], float],
-    among: tuple[NDArray[np.float64], float],
+    of_V: NDArray[np.float64],
+    num_of: float,
+    among_V: NDArray[np.float64],
+    num_among: float,
     smoothing: float,
 ) -> NDArray[np.float64]:
     """The smoothed rate of each value minus the overall rate; exactly 0 where nothing is known.
 
-    Each are the entries with every value, and those of all values.
+    Given are the entries with every value, and those of all values.
     """
-    (of_V, num_of), (among_V, all_among) = of, among
-    num_among = max(all_among, 1.0)
+    num_among = max(num_among, 1.0)
     excess_V = of_V * num_among - among_V * num_of  # exact: all are whole numbers
     return np.asarray(excess_V / (num_among * (among_V + smoothing)))
 

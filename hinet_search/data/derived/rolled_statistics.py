@@ -50,16 +50,17 @@ def rolled_counts(before: LabelCounts, definition: StatisticsDefinition, rows: R
     names = before.quantities
 
     def of_key(key: tuple[str, ...]) -> pl.DataFrame:
-        tables = [
-            _of_single_days(counts.of_keys[key], names).with_columns(
-                _renumbered(counts.of_keys[key][DAY], counts.days, days)
-            )
-            for counts in (before, newer)
-        ]
-        by = [name for name in tables[0].columns if name not in (DAY, *names)]
-        of_days = pl.concat(tables).group_by(*by, DAY).agg(pl.col(names).sum()).sort(DAY, *by)
+        tables = []
+        by = [name for name in before.of_keys[key].columns if name not in (DAY, *names)]
+        of_day = pl.col(names).diff().fill_null(pl.col(names))
+        for counts in (before, newer):
+            table = counts.of_keys[key]
+            number = codes_of(counts.days, days)[table[DAY].to_numpy().astype(np.intp)]
+            of_days = table.with_columns(of_day.over(by) if by else of_day)
+            tables.append(of_days.with_columns(pl.Series(DAY, number)))
+        all_days = pl.concat(tables).group_by([*by, DAY]).agg(pl.col(names).sum()).sort([DAY, *by])
         up_to_day = pl.col(names).cum_sum()
-        return of_days.with_columns(up_to_day.over(by) if by else up_to_day)
+        return all_days.with_columns(up_to_day.over(by) if by else up_to_day)
 
     return LabelCounts(days, {key: of_key(key) for key in before.of_keys})
 
@@ -80,15 +81,3 @@ def _uncounted(before: LabelCounts, definition: StatisticsDefinition, rows: Rows
         return rows
     is_counted_R = is_counted(before, definition, rows.frame[definition.clock])
     return replace(rows, split_R=np.where(is_counted_R, np.uint8(LEFT_OUT), rows.split_R))
-
-
-def _of_single_days(table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """The quantities of each day alone; those of the table are up to and including the day."""
-    by = [name for name in table.columns if name not in (DAY, *names)]
-    of_day = pl.col(names).diff().fill_null(pl.col(names))
-    return table.with_columns(of_day.over(by) if by else of_day)
-
-
-def _renumbered(number: pl.Series, days: pl.Series, all_days: pl.Series) -> pl.Series:
-    """The numbers of days among `all_days`, from their numbers among `days`."""
-    return pl.Series(DAY, codes_of(days, all_days)[number.to_numpy().astype(np.intp)])
