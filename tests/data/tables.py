@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 
+from hinet_search.common.errors import DataError
 from hinet_search.data.columns import Dataset
 from hinet_search.data.prepare import prepare
 from hinet_search.study.data_definition import DataDefinition
@@ -57,6 +59,13 @@ def prepared(frame: pl.DataFrame, folder: Path, **changes: Any) -> Dataset:
     """The shop table (or another of its form) encoded into `folder/cache`."""
     write(frame, folder)
     return prepare(definition(**changes), folder, folder / "cache", lambda _: None)
+
+
+def problems_of(frame: pl.DataFrame, folder: Path, **changes: Any) -> tuple[str, ...]:
+    """The problems for which a table is refused."""
+    with pytest.raises(DataError) as caught:
+        prepared(frame, folder, **changes)
+    return caught.value.problems
 
 
 def with_lists(frame: pl.DataFrame, seed: int = 0) -> pl.DataFrame:

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from tables import definition, prepared, shop
+from tables import definition, prepared, problems_of, shop
 
-from hinet_search.common.errors import DataError
+from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.checks import available_memory, check_model_fits
 from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.rows import source_identity
 from hinet_search.data.schema import Schema
 
 SPLIT_AT = [420, 510]  # first row of valid and of test in the shop table
@@ -22,10 +23,9 @@ SAY_WHICH = "say with 'equals', 'above' or 'at_least' which values are a 1"
 
 def problems(frame: pl.DataFrame, folder: Path, **changes: Any) -> list[str]:
     """Problems of the error that the table gives; nothing may have been written."""
-    with pytest.raises(DataError) as caught:
-        prepared(frame, folder, **changes)
+    found = problems_of(frame, folder, **changes)
     assert not (folder / "cache").exists()
-    return list(caught.value.problems)
+    return list(found)
 
 
 def with_values(column: str, rows: list[int], value: object) -> pl.DataFrame:
@@ -46,26 +46,32 @@ def test_missing_columns_are_reported_at_once_with_the_nearest_names(tmp_path: P
     ]
 
 
-def test_a_column_of_dates_is_no_numeric_feature(tmp_path: Path) -> None:
-    frame = shop().with_columns(day=pl.lit(date(2026, 5, 1)))
-    assert problems(frame, tmp_path, features={"numeric": ["day"]}) == [
-        "data.features.numeric: column 'day' must hold numbers, got Date; list it under categorical"
-    ]
-
-
-def test_a_list_column_is_no_categorical_feature(tmp_path: Path) -> None:
-    frame = shop().with_columns(pl.concat_list("user", "age").alias("tags"))
-    assert problems(frame, tmp_path, features={"categorical": ["tags"]}) == [
-        "data.features.categorical: column 'tags' must hold one value a row, got List(Int64)"
-    ]
-
-
-def test_a_text_label_needs_the_value_that_is_a_one(tmp_path: Path) -> None:
-    assert problems(shop(), tmp_path, tasks={"click": {"column": "place"}}) == [
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
         (
-            "data.tasks.click: column 'place' must hold numbers, got String; say with 'equals' which value is a 1"
-        )
-    ]
+            {"features": {"numeric": ["day"]}},
+            "features.numeric: column 'day' must hold numbers, got Date; list it under categorical",
+        ),
+        (
+            {"features": {"categorical": ["tags"]}},
+            "features.categorical: column 'tags' must hold one value a row, got List(Int64)",
+        ),
+        (
+            {"tasks": {"click": {"column": "place"}}},
+            (
+                "tasks.click: column 'place' must hold numbers, got String; say with 'equals' which "
+                "value is a 1"
+            ),
+        ),
+    ],
+    ids=["a number of dates", "an id of lists", "a label of texts"],
+)
+def test_a_column_must_have_a_type_of_its_use(
+    changes: dict[str, Any], problem: str, tmp_path: Path
+) -> None:
+    frame = shop().with_columns(day=pl.lit(date(2026, 5, 1)), tags=pl.concat_list("user", "age"))
+    assert problems(frame, tmp_path, **changes) == [f"data.{problem}"]
 
 
 @pytest.mark.parametrize(
@@ -198,56 +204,58 @@ def test_missing_values_that_equals_takes_for_a_zero_are_counted(
     assert dataset.train.labels_RT[1:4].sum() == 0
 
 
-def test_a_listed_scenario_that_does_not_occur_names_the_nearest_that_does(tmp_path: Path) -> None:
-    scenario = {"column": "place", "values": {"home": "Home", "pusch": "Push"}}
-    assert problems(shop(), tmp_path, scenario=scenario) == [
+@pytest.mark.parametrize(
+    ("scenario", "problem"),
+    [
         (
-            "data.scenario.values: 'pusch' occurs in no row of column 'place', which holds home, "
-            "push; did you mean 'push'?"
-        )
-    ]
-
-
-def test_of_many_scenario_values_found_ten_are_shown_and_the_rest_counted(tmp_path: Path) -> None:
-    frame = shop().with_columns((pl.col("minute") % 13).alias("page"))
-    held = "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 3 more"
-    assert problems(
-        frame, tmp_path, scenario={"column": "page", "values": {"zz": "Z", 1: "One"}}
-    ) == [f"data.scenario.values: 'zz' occurs in no row of column 'page', which holds {held}"]
-
-
-def test_scenarios_none_of_which_occurs_show_what_does(tmp_path: Path) -> None:
-    assert problems(shop(), tmp_path, scenario={"column": "place", "values": {1: "Home"}}) == [
-        "data.scenario.values: none occurs in column 'place', which holds home, push"
-    ]
-
-
-def test_a_scenario_column_with_very_many_values_is_refused(tmp_path: Path) -> None:
-    frame = shop(num_rows=2000)
-    assert problems(frame, tmp_path, scenario={"column": "minute"}) == [
+            {"column": "place", "values": {"home": "Home", "pusch": "Push"}},
+            (
+                ".values: 'pusch' occurs in no row of column 'place', which holds home, push; did you "
+                "mean 'push'?"
+            ),
+        ),
         (
-            "data.scenario: must have at most 1,000 scenarios, got 2,000; list those that count under 'values'"
-        )
-    ]
+            {"column": "page", "values": {"zz": "Z", 1: "One"}},
+            (
+                ".values: 'zz' occurs in no row of column 'page', which holds 0, 1, 2, 3, 4, 5, 6, 7, "
+                "8, 9 and 3 more"
+            ),
+        ),
+        (
+            {"column": "place", "values": {1: "Home"}},
+            ".values: none occurs in column 'place', which holds home, push",
+        ),
+        (
+            {"column": "minute"},
+            ": must have at most 1,000 scenarios, got 2,000; list those that count under 'values'",
+        ),
+    ],
+    ids=["one is misspelt", "of many ten are shown", "none occurs", "too many"],
+)
+def test_scenarios_must_occur_in_their_column(
+    scenario: dict[str, Any], problem: str, tmp_path: Path
+) -> None:
+    frame = shop(num_rows=2000).with_columns((pl.col("minute") % 13).alias("page"))
+    assert problems(frame, tmp_path, scenario=scenario) == [f"data.scenario{problem}"]
+
+
+def without_buys_of_push(part: str) -> tuple[pl.DataFrame, str]:
+    """The shop without purchases in one cell and part, and what is said of it."""
+    in_cell = (pl.col("place") == "push") & (pl.col("part") == part)
+    rows = shop().filter(in_cell).height
+    buy = pl.when(in_cell).then(0).otherwise("buy").cast(pl.Int8)
+    problem = f"cell push/buy: {part} must have both classes for an AUC, got 0 in all {rows} rows"
+    return shop().with_columns(buy=buy), problem
 
 
 def test_a_training_cell_with_one_class_is_an_error_that_names_the_cell(tmp_path: Path) -> None:
-    frame = shop()
-    in_cell = (pl.col("place") == "push") & (pl.col("part") == "train")
-    rows = frame.filter(in_cell).height
-    frame = frame.with_columns(pl.when(in_cell).then(0).otherwise("buy").cast(pl.Int8).alias("buy"))
-    assert problems(frame, tmp_path) == [
-        f"cell push/buy: train must have both classes for an AUC, got 0 in all {rows} rows"
-    ]
+    frame, problem = without_buys_of_push("train")
+    assert problems(frame, tmp_path) == [problem]
 
 
 def test_a_single_test_cell_with_one_class_is_a_warning(tmp_path: Path) -> None:
-    frame = shop()
-    in_cell = (pl.col("place") == "push") & (pl.col("part") == "test")
-    rows = frame.filter(in_cell).height
-    frame = frame.with_columns(pl.when(in_cell).then(0).otherwise("buy").cast(pl.Int8).alias("buy"))
-    warning = f"cell push/buy: test must have both classes for an AUC, got 0 in all {rows} rows"
-    assert warning in prepared(frame, tmp_path).record.warnings
+    frame, problem = without_buys_of_push("test")
+    assert problem in prepared(frame, tmp_path).record.warnings
 
 
 def test_a_task_with_one_class_in_a_whole_split_is_an_error(tmp_path: Path) -> None:
@@ -295,42 +303,32 @@ def test_a_model_that_needs_exactly_the_memory_fits() -> None:
     check_model_fits("arm", 16_000, SCHEMA, available_bytes=16_000 * 4 * 3)
 
 
-def test_a_model_larger_than_the_memory_names_the_largest_column() -> None:
-    with pytest.raises(
-        DataError, match=r"^arm: 16,000 parameters of the default configuration .* must fit"
-    ) as caught:
-        check_model_fits("arm", 16_000, SCHEMA, available_bytes=16_000 * 4 * 3 - 1)
-    assert "'user' has 900 ids" in caught.value.remedy
-
-
-def test_a_model_without_ids_that_exceeds_the_memory_is_reported_too() -> None:
-    with pytest.raises(DataError, match="must fit"):
-        check_model_fits(
-            "arm", 16_000, Schema(("home",), ("click",), (), (), ("age",)), available_bytes=1
-        )
+@pytest.mark.parametrize(
+    ("schema", "remedy"),
+    [
+        (SCHEMA, "'user' has 900 ids"),
+        (Schema(("home",), ("click",), (), (), ("age",)), "make the default of its space smaller"),
+    ],
+    ids=["with ids", "without ids"],
+)
+def test_a_model_larger_than_the_memory_is_refused(schema: Schema, remedy: str) -> None:
+    must = r"^arm: 16,000 parameters of the default configuration .* must fit"
+    with pytest.raises(DataError, match=must) as caught:
+        check_model_fits("arm", 16_000, schema, available_bytes=16_000 * 4 * 3 - 1)
+    assert remedy in caught.value.remedy
 
 
 def test_the_available_memory_is_a_plausible_number_of_bytes() -> None:
     assert 2**26 < available_memory() < 2**50
 
 
-def test_auc_counts_ties_half() -> None:
+def test_auc_counts_ties_half_and_is_none_of_one_class() -> None:
     assert auc(np.array([1.0, 1.0, 2.0, 0.0]), np.array([1, 0, 1, 0], dtype=np.uint8)) == 3.5 / 4
-
-
-def test_auc_of_one_class_is_none() -> None:
     assert auc(np.array([1.0, 2.0]), np.array([1, 1], dtype=np.uint8)) is None
 
 
 def test_a_bad_option_of_a_source_is_reported_as_one_of_the_definition() -> None:
-    from hinet_search.common.errors import ConfigurationError
-    from hinet_search.data.rows import source_identity
-
-    with pytest.raises(
-        ConfigurationError, match=r"data\.source: unknown key 'pat'.*did you mean 'path'"
-    ):
-        source_identity(
-            definition(source={"kind": "table", "pat": "x", "path": "y"}),
-            Path(),
-            FileHasher(Path(), print),
-        )
+    wrong = definition(source={"kind": "table", "pat": "x", "path": "y"})
+    unknown = r"data\.source: unknown key 'pat'.*did you mean 'path'"
+    with pytest.raises(ConfigurationError, match=unknown):
+        source_identity(wrong, Path(), FileHasher(Path(), print))
