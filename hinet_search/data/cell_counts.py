@@ -20,13 +20,12 @@ from hinet_search.results.statistics.scored_cell import ScoredCell
 
 def auc(scores_R: NDArray[np.float64], labels_R: NDArray[Any]) -> float | None:
     """AUC of any scores; None if no two labels differ. Labels that are floats are amounts."""
-    is_amount = np.issubdtype(labels_R.dtype, np.floating)
-    cell = ScoredCell(
-        score_C=scores_R,
-        label_C=labels_R if is_amount else labels_R.astype(np.uint8),
-        unit_C=np.full(len(labels_R), -1),
-        family=POISSON if is_amount else BERNOULLI,
-    )
+    family = POISSON
+    if not np.issubdtype(labels_R.dtype, np.floating):
+        family = BERNOULLI
+        labels_R = labels_R.astype(np.uint8)
+    nobody_R = np.full(len(labels_R), -1)
+    cell = ScoredCell(score_C=scores_R, label_C=labels_R, unit_C=nobody_R, family=family)
     return metric_named("auc").value(cell)
 
 
@@ -121,7 +120,7 @@ def _cell_problems(cells: Sequence[CellCount], split: int) -> list[str]:
         positives = cell.positives[split]
         if cell.can_have_auc(rows, positives):
             continue
-        got = f"{1 if positives else 0} in all {rows:,} rows" if rows else "no row"
+        got = _one_class(rows, positives) if rows else "no row"
         problems.append(
             f"cell {cell.scenario}/{cell.task}: {SPLITS[split]} must have {cell.needed_for_auc} "
             f"for an AUC, got {got}"
@@ -139,6 +138,10 @@ def _task_problems(cells: Sequence[CellCount], split: int) -> list[str]:
             needed = task_cells[0].needed_for_auc
             problems.append(
                 f"data.split: task {task} must have {needed} in {SPLITS[split]}, "
-                f"got {1 if positives else 0} in all {rows:,} rows"
+                f"got {_one_class(rows, positives)}"
             )
     return problems
+
+
+def _one_class(rows: int, positives: int) -> str:
+    return f"{min(positives, 1)} in all {rows:,} rows"

@@ -25,6 +25,11 @@ from hinet_search.study.feature_definition import Pooling
 SPLITS = ("train", "valid", "test")
 
 
+def stale_split(access: str) -> str:
+    """What rows of test with inputs of an access of `data_record.ACCESSES` are called."""
+    return f"{access}_test"
+
+
 @dataclass(frozen=True, eq=False)
 class Columns:
     """The encoded arrays of one split, compared by identity.

@@ -30,8 +30,7 @@ from pydantic import TypeAdapter, ValidationError
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.common.files import FOLDER, make_folder, replacing_folder
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE
-from hinet_search.data.columns import SPLITS, Columns, Dataset
-from hinet_search.data.derived.stale_inputs import stale_split
+from hinet_search.data.columns import SPLITS, Columns, Dataset, stale_split
 from hinet_search.data.encode import COUNT, Encoding, Scale, Vocabulary
 from hinet_search.data.schema import ListField, Schema, SequenceField
 from hinet_search.data.transforms import Knots
@@ -275,7 +274,8 @@ def _write_splits(folder: Path, encoded: Encoded) -> None:
         files: dict[tuple[str, str], IO[bytes]] = {}
         names = list(product(SPLITS, [array.name for array in fields(Columns)]))
         stale = [stale_split(name) for name in encoded.stale]
-        names += product(stale, OF_STALE if encoded.sequences else OF_STALE[:1])
+        arrays = OF_STALE if encoded.sequences else OF_STALE[:1]
+        names += product(stale, arrays)
         for split, array in names:
             path = folder / _array_file(split, array)
             files[split, array] = stack.enter_context(path.open("wb"))

@@ -34,6 +34,7 @@ from hinet_search.data.encode import (
     Encoding,
     TrainingRows,
     encode_ids,
+    encode_numbers,
     fit_encoding,
     ids_of,
 )
@@ -51,7 +52,6 @@ from hinet_search.data.inspect.scenarios import scenario_warnings
 from hinet_search.data.inspect.shifts import ClockedInputs, SplitSample, sampled, shift_warnings
 from hinet_search.data.inspect.unseen import count_unseen, duplicate_warnings, unseen_warnings
 from hinet_search.data.mapped import column_of
-from hinet_search.data.number_inputs import encode_numbers
 from hinet_search.data.numbers import limit_problems, squash_warning
 from hinet_search.data.row_hashes import row_hashes
 from hinet_search.data.rows import Rows, raise_problems, read_rows, source_identity
@@ -215,7 +215,7 @@ def _data_record(
         cells=cells,
         units={tasks[number]: unit for number, unit in rows.units.items()},
         freshness=definition.features.freshness,
-        later_labels="" if later is None else str(later),
+        later_labels=str(later or ""),
         log_bytes=num_log_bytes,
     )
 
@@ -296,14 +296,13 @@ def _shift_warnings(definition: DataDefinition, rows: Rows, encoding: Encoding) 
     tasks = tuple(definition.tasks)
     statistics = definition.features.statistics
     events = definition.features.events
+    growing = {*growing_statistics(statistics), *growing_events(events)}
     of_clock = clocked_statistics(statistics, tasks)
     of_events = event_names(events, tasks) if events is not None else ()
-    is_frozen = statistics is None or statistics.is_frozen
-    clocked = ClockedInputs(
-        growing={*growing_statistics(statistics), *growing_events(events)},
-        all_of_them=of_clock if is_frozen else (),
-        fresh=of_events if is_frozen else (*of_clock, *of_events),
-    )
+    if statistics is None or statistics.is_frozen:
+        clocked = ClockedInputs(growing=growing, all_of_them=of_clock, fresh=of_events)
+    else:
+        clocked = ClockedInputs(growing=growing, all_of_them=(), fresh=(*of_clock, *of_events))
     return shift_warnings(encoding.numeric_inputs, tasks, train, valid, test.numeric_RN, clocked)
 
 

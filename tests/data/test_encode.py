@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinet_search.data.encode import TrainingRows, encode_ids, fit_encoding
-from hinet_search.data.number_inputs import encode_numbers
+from hinet_search.data.encode import TrainingRows, encode_ids, encode_numbers, fit_encoding
 from hinet_search.study.feature_definition import FeatureDefinition
 
 WORD = FeatureDefinition(categorical=("word",))

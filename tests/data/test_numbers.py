@@ -10,10 +10,9 @@ from pydantic import ValidationError
 from tables import definition, prepared, problems_of, shop
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.encode import Encoding, Scale
+from hinet_search.data.encode import Encoding, Scale, encode_numbers
 from hinet_search.data.encoded_folder import open_encoding
 from hinet_search.data.fingerprint import fingerprint
-from hinet_search.data.number_inputs import encode_numbers
 
 FEATURES: dict[str, Any] = {"categorical": ["user", "item"], "numeric": ["price", "age"]}
 LAST = float(np.finfo(np.float64).max)

@@ -13,10 +13,9 @@ from tables import definition, prepared, shop, write
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.data import encoded_folder
 from hinet_search.data.columns import SPLITS, Dataset
-from hinet_search.data.encode import encode_ids
+from hinet_search.data.encode import encode_ids, encode_numbers
 from hinet_search.data.encoded_folder import open_dataset, open_encoding
 from hinet_search.data.fingerprint import fingerprint
-from hinet_search.data.number_inputs import encode_numbers
 from hinet_search.data.prepare import prepare
 
 

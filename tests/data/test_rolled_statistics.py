@@ -24,8 +24,12 @@ from test_statistics import (
     draw,
 )
 
-from hinet_search.data.derived.label_counts import label_counts, later_values
-from hinet_search.data.derived.rolled_statistics import newer_statistics, rolled_counts
+from hinet_search.data.derived.label_counts import (
+    label_counts,
+    later_values,
+    newer_statistics,
+    rolled_counts,
+)
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.hashing import uniform
 from hinet_search.data.rows import Rows

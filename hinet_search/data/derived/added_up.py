@@ -72,7 +72,8 @@ def of_task(task: int) -> tuple[str, str, str]:
 
 def tasks_of(definition: EventsDefinition, num_tasks: int) -> range:
     """The tasks whose labels count: none where they are never known."""
-    return range(num_tasks if isinstance(definition.labels_after, TimeSpan) else 0)
+    are_known = isinstance(definition.labels_after, TimeSpan)
+    return range(num_tasks * are_known)
 
 
 def values_of_key(frame: pl.DataFrame, key: Keys) -> pl.DataFrame:

@@ -130,20 +130,16 @@ def _own(quantity: str) -> str:
     return f"{OWN}{quantity}"
 
 
-def counted_splits(definition: StatisticsDefinition, *, is_frozen: bool) -> tuple[Splits, ...]:
-    """For rows of every split, the splits whose labels they count."""
-    if definition.clock is None:
-        return ((TRAIN,),) * len(SPLITS)
-    if is_frozen:
-        return (TRAIN,), (TRAIN,), (TRAIN, VALID)
-    return (TRAIN,), (TRAIN, VALID), (TRAIN, VALID, TEST)
-
-
 def countable_labels(
     definition: StatisticsDefinition, rows: Rows, *, is_frozen: bool | None = None
 ) -> CountableLabels:
     """The labels of a study's rows, with the period of each row; see `target_statistics`."""
     frozen = definition.is_frozen if is_frozen is None else is_frozen
+    counted: tuple[Splits, ...] = ((TRAIN,), (TRAIN, VALID), (TRAIN, VALID, TEST))
+    if definition.clock is None:
+        counted = ((TRAIN,),) * len(SPLITS)
+    elif frozen:
+        counted = ((TRAIN,), (TRAIN,), (TRAIN, VALID))
     columns = [column_of(SPLIT, rows.split_R), *_added(rows)]
     clock = definition.clock
     if clock is None:
@@ -156,7 +152,7 @@ def countable_labels(
         frame=rows.frame.with_columns(columns),
         period=of_row,
         quantities=quantities(rows.has_task_MT, rows.units),
-        counted=counted_splits(definition, is_frozen=frozen),
+        counted=counted,
         earlier=clock is not None,
         delay=definition.delay,
     )

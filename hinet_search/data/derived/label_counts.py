@@ -5,6 +5,13 @@ clock it counts labels of strictly earlier days (or hours) that are known by the
 valid, and of test too if statistics are refreshed; without a clock all labels of train. So a row
 long enough after the study's last day counts all labels.
 
+Counts are continued with the labels of newer rows. Such a row counts what a row of the study would
+count, the labels of other newer rows too: without a clock those of other folds. So no row counts
+its own label, nor one of its own day. Labels of held-out rows, which have the split `valid`, are
+counted by later rows only. Statistics that are refreshed are counted up to a last day (or hour).
+Newer rows up to that day are taken as counted: they add nothing, so rows that come twice are
+counted once.
+
 A table has a row for every key and day on which the key has a counted label. What a row may count
 is that of its key's last such day up to the last day that it may count. An index looks all keys and
 rows up at once.
@@ -39,11 +46,11 @@ from hinet_search.data.derived.key_hashes import (
     hashes_of_key,
     key_hashes,
 )
-from hinet_search.data.derived.statistics import Counted, smoothed_values
-from hinet_search.data.lists import NONE, codes_of
+from hinet_search.data.derived.statistics import counted_within, smoothed, smoothed_values
+from hinet_search.data.lists import NONE, codes_of, distinct_values
 from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
-from hinet_search.data.splits import SPLIT
+from hinet_search.data.splits import LEFT_OUT, SPLIT
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
 DAY = "number of the day"
@@ -200,8 +207,12 @@ def _up_to_day(key: tuple[str, ...], of_days: pl.DataFrame, days: pl.Series) -> 
     names = [name for name in of_days.columns if name not in (*by, PERIOD)]
     number = pl.Series(DAY, codes_of(of_days[PERIOD], days))
     numbered = of_days.select([*by, number, *names]).sort([DAY, *by])
-    up_to_day = pl.col(names).cum_sum()
-    return numbered.with_columns(up_to_day.over(by) if by else up_to_day)
+    return numbered.with_columns(_within(pl.col(names).cum_sum(), by))
+
+
+def _within(counts: pl.Expr, by: Sequence[str]) -> pl.Expr:
+    """Counts of every key alone; EVERYONE is the key without columns."""
+    return counts.over(by) if by else counts
 
 
 def later_values(
@@ -216,20 +227,6 @@ def later_values(
         everyone = _of_everyone(counts, last_R)
         blocks.append(smoothed_values(definition, tasks, counted, everyone))
     return np.concatenate(blocks, axis=1)
-
-
-def counted_before(
-    counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame
-) -> Counted:
-    """What every new row may count of the labels in `counts`."""
-    last_R = _last_days(counts, definition, frame)
-
-    def counted(key: tuple[str, ...]) -> pl.DataFrame:
-        if key == EVERYONE:
-            return pl.DataFrame(_of_everyone(counts, last_R))
-        return pl.DataFrame(counts.index.of_key(key, frame, last_R))
-
-    return counted
 
 
 def _of_everyone(counts: LabelCounts, last_R: Integers) -> Quantities:
@@ -254,3 +251,65 @@ def _last_days(
     if own_day.has_nulls() or own_day.dtype not in (*WHOLE, *MOMENTS):
         return counts.days.search_sorted(own_day, side="left").to_numpy().astype(np.int64) - 1
     return np.searchsorted(counts.days.to_numpy(), own_day.to_numpy()) - 1  # without threads
+
+
+def newer_statistics(
+    before: LabelCounts, definition: StatisticsDefinition, rows: Rows, tasks: Sequence[str]
+) -> pl.DataFrame:
+    """The columns of `target_statistics` for newer rows, which have the column types of the study.
+
+    The counts `before` must be of other rows.
+    """
+    last_R = _last_days(before, definition, rows.frame)
+    newer = counted_within(definition, _uncounted(before, definition, rows))
+
+    def counted(key: tuple[str, ...]) -> pl.DataFrame:
+        if key == EVERYONE:
+            of_earlier = _of_everyone(before, last_R)
+        else:
+            of_earlier = before.index.of_key(key, rows.frame, last_R)
+        of_newer = newer(key)
+        return pl.DataFrame(
+            {name: number_R + of_newer[name].to_numpy() for name, number_R in of_earlier.items()}
+        )
+
+    return smoothed(definition, tasks, counted)
+
+
+def rolled_counts(before: LabelCounts, definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
+    """The counts `before` with those of newer rows added, key by key and day by day."""
+    newer = label_counts(definition, _uncounted(before, definition, rows))
+    days = distinct_values(pl.concat([before.days, newer.days]))
+    names = before.quantities
+
+    def of_key(key: tuple[str, ...]) -> pl.DataFrame:
+        tables = []
+        by = [name for name in before.of_keys[key].columns if name not in (DAY, *names)]
+        of_day = pl.col(names).diff().fill_null(pl.col(names))
+        for counts in (before, newer):
+            table = counts.of_keys[key]
+            number = codes_of(counts.days, days)[table[DAY].to_numpy().astype(np.intp)]
+            of_days = table.with_columns(_within(of_day, by))
+            tables.append(of_days.with_columns(pl.Series(DAY, number)))
+        all_days = pl.concat(tables).group_by([*by, DAY]).agg(pl.col(names).sum()).sort([DAY, *by])
+        return all_days.with_columns(_within(pl.col(names).cum_sum(), by))
+
+    return LabelCounts(days, {key: of_key(key) for key in before.of_keys})
+
+
+def is_counted(
+    before: LabelCounts, definition: StatisticsDefinition, clock_R: pl.Series
+) -> NDArray[np.bool_]:
+    """Whether rows are of days up to the last one that is counted (R,), by their clock."""
+    if before.days.is_empty():
+        return np.zeros(len(clock_R), dtype=np.bool_)
+    is_counted_R: pl.Series = periods_of(clock_R, definition) <= before.days[-1]
+    return is_counted_R.fill_null(value=False).to_numpy()
+
+
+def _uncounted(before: LabelCounts, definition: StatisticsDefinition, rows: Rows) -> Rows:
+    """The rows, those that are taken as counted in no split."""
+    if definition.clock is None or definition.is_frozen:
+        return rows
+    is_counted_R = is_counted(before, definition, rows.frame[definition.clock])
+    return replace(rows, split_R=np.where(is_counted_R, np.uint8(LEFT_OUT), rows.split_R))

@@ -48,7 +48,8 @@ def _num_recent(definition: LogDefinition, moments: Moments) -> int:
         windows = [each for each in definition.events.windows if isinstance(each, TimeSpan)]
         spans += sorted(windows, key=lambda window: window.nanoseconds)[-1:]
         after = definition.events.labels_after
-        spans += [after] if isinstance(after, TimeSpan) else []
+        if isinstance(after, TimeSpan):
+            spans.append(after)
     known_R = moments.time_R != NO_TIME
     first = int(moments.time_R.max(initial=NO_TIME)) - sum(map(moments.units, spans))
     return int(np.count_nonzero(known_R & (moments.time_R >= first)))

@@ -206,9 +206,11 @@ def later_moments(state: LogState, times: pl.Series) -> Moments:
     """
     whole = whole_times(times)
     latest = min(state.origin + LONGEST, LARGEST)
-    is_known_R = whole.is_not_null().to_numpy() if whole.has_nulls() else True
-    whole_R = (whole.fill_null(state.origin) if whole.has_nulls() else whole).to_numpy()
-    moment_R = np.clip(whole_R, state.origin, latest) - state.origin
+    is_known_R: NDArray[np.bool_] | bool = True
+    if whole.has_nulls():
+        is_known_R = whole.is_not_null().to_numpy()
+        whole = whole.fill_null(state.origin)
+    moment_R = np.clip(whole.to_numpy(), state.origin, latest) - state.origin
     return Moments(np.where(is_known_R, moment_R, NO_TIME), state.moments.unit)
 
 

@@ -33,8 +33,9 @@ class ValueIndex:
 
     def hashes(self, values: pl.Series) -> Hashes:
         """The hash of every value, MISSING where it is missing or does not fit the type."""
-        fits = values.dtype == self.dtype
-        return column_hashes(values if fits else values.cast(self.dtype, strict=False))
+        if values.dtype != self.dtype:
+            values = values.cast(self.dtype, strict=False)
+        return column_hashes(values)
 
     def positions(self, hash_Q: Hashes) -> Integers:
         """The position of each value, NONE where it is missing or unknown."""

@@ -178,7 +178,7 @@ def sequence_slots(
     )
     code_R = key_codes(rows, sequence.key)
     for log in logs:
-        _Filling(sequence, log, moments, parts, slots_RPL).fill(code_R)
+        _fill(slots_RPL, sequence, log, code_R, moments, parts)
     return slots_RPL.reshape(rows.num_rows, -1)
 
 
@@ -189,50 +189,37 @@ def gap_ids(units: Integers, units_a_second: int) -> Integers:
     return np.minimum(exponent, NUM_GAPS)
 
 
-@dataclass(frozen=True)
-class _Filling:
-    """Fills the slots of the rows of one log."""
+def _fill(
+    slots_RPL: Ids,
+    sequence: SequenceDefinition,
+    log: EventLog,
+    code_R: Integers,
+    moments: Moments,
+    parts: LoggedParts,
+) -> None:
+    """Fill the slots of the rows of one log, whose keys have these codes."""
+    delay = 0 if sequence.labels_after is None else moments.units(sequence.labels_after)
+    known_E = log.num_before(delay) if delay else None
+    num_rows = max(1, SLOTS_AT_ONCE // sequence.length)
 
-    sequence: SequenceDefinition
-    log: EventLog
-    moments: Moments
-    parts: LoggedParts
-    slots_RPL: Ids
-
-    def fill(self, code_R: Integers) -> None:
-        after = self.sequence.labels_after
-        delay = 0 if after is None else self.moments.units(after)
-        log = self.log
-        known_E = log.num_before(delay) if delay else None
-        num_rows = max(1, SLOTS_AT_ONCE // self.sequence.length)
-
-        def fill_keys(keyed: KeyedRows) -> None:
-            seen = seen_rows(keyed, log)
-            start_S = seen.position(keyed.start_S)
-            moment_S = seen.position(keyed.moment_S)
-            known_S = moment_S
-            if known_E is not None:
-                known_S = seen.position(keyed.first_from(known_E))
-            earlier = EarlierSlots(
-                row_N=seen.only(log.row_E[keyed.place_S]),
-                time_N=seen.time_N,
-                parts=self.parts,
-                units_a_second=self.moments.units_a_second,
+    def fill_keys(keyed: KeyedRows) -> None:
+        seen = seen_rows(keyed, log)
+        start_S = seen.position(keyed.start_S)
+        moment_S = seen.position(keyed.moment_S)
+        known_S = moment_S
+        if known_E is not None:
+            known_S = seen.position(keyed.first_from(known_E))
+        row_S = log.row_E[keyed.place_S]
+        earlier = EarlierSlots(seen.only(row_S), seen.time_N, parts, moments.units_a_second)
+        # The rows that the log is of, as many at once as fit into memory.
+        position = np.flatnonzero(np.isin(log.rows.split_R[row_S], log.splits))
+        for start in range(0, position.size, num_rows):
+            some = position[start : start + num_rows]
+            slots_RPL[row_S[some]] = earlier.slots(
+                keyed.time_S[some], start_S[some], moment_S[some], known_S[some], sequence.length
             )
-            row_S = log.row_E[keyed.place_S]
-            # The rows that the log is of, as many at once as fit into memory.
-            position = np.flatnonzero(np.isin(log.rows.split_R[row_S], log.splits))
-            for start in range(0, position.size, num_rows):
-                part = position[start : start + num_rows]
-                self.slots_RPL[row_S[part]] = earlier.slots(
-                    keyed.time_S[part],
-                    start_S[part],
-                    moment_S[part],
-                    known_S[part],
-                    self.sequence.length,
-                )
 
-        for_rows_of_keys(log, code_R, fill_keys)
+    for_rows_of_keys(log, code_R, fill_keys)
 
 
 @dataclass(frozen=True)

@@ -216,7 +216,10 @@ def _secret_values(url: URL) -> list[str]:
     secrets = []
     for key, texts in url.normalized_query.items():
         for text in texts:
-            secrets += [text] if is_secret(key) else _settings(text)
+            if is_secret(key):
+                secrets.append(text)
+            else:
+                secrets += _settings(text)
     return secrets
 
 

@@ -281,7 +281,8 @@ def check_query(query: str) -> str:
     ValueError for any other.
     """
     beginning = _BEFORE_THE_FIRST_WORD.match(query)
-    first = _WORD.match(query, beginning.end() if beginning else 0)
+    assert beginning is not None, "it may be empty"
+    first = _WORD.match(query, beginning.end())
     if first is None or first[0].upper() not in BEGINNINGS:
         got = first[0] if first else "none of these"
         raise ValueError(

@@ -201,9 +201,12 @@ def _schema_of_times(file: Path) -> pl.Schema | None:
     stored = read_metadata(file).schema
     columns = (stored.column(number) for number in range(len(stored)))
     old = {column.path for column in columns if column.physical_type == "INT96"}
-    types = {name: pl.Datetime("us") if name in old else dtype for name, dtype in schema.items()}
-    plain = {name: of for name, of in types.items() if not INDEX_OF_PANDAS.fullmatch(name)}
-    return pl.Schema(plain) if old else None
+    if not old:
+        return None
+    types = schema | dict.fromkeys(old & schema.keys(), pl.Datetime("us"))
+    return pl.Schema(
+        {name: of for name, of in types.items() if not INDEX_OF_PANDAS.fullmatch(name)}
+    )
 
 
 def _check_separator(file: Path) -> None:
