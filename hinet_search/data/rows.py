@@ -40,20 +40,10 @@ from hinet_search.data.reading import (
     refuse_patterns,
     shorten,
 )
-from hinet_search.data.splits import (
-    LEFT_OUT,
-    SPLIT,
-    assign,
-    num_rows_of_splits,
-    split_problems,
-)
+from hinet_search.data.splits import LEFT_OUT, SPLIT, assign, num_rows_of_splits, split_problems
 from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
 from hinet_search.results.cells import Labels, has_task, of_kind
-from hinet_search.study.data_definition import (
-    DataDefinition,
-    task_problems,
-    truth_column,
-)
+from hinet_search.study.data_definition import DataDefinition, task_problems, truth_column
 from hinet_search.study.yaml_file import validated
 
 SOURCES = "hinet_search.data.sources"

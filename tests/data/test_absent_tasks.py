@@ -20,7 +20,7 @@ from hinet_search.data.inspect.text import render
 from hinet_search.data.rows import Rows
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
-from tests.data.tables import definition, prepared, problems_of, shop, write
+from tests.data.tables import definition, prepared, problems_of, shop, some, write
 
 ONLY_HOME: dict[str, Any] = {
     "click": {"column": "click"},
@@ -192,15 +192,8 @@ def drawn(seed: int = 0, num_rows: int = 120) -> Rows:
 
 
 def taken(rows: Rows, is_taken_R: np.ndarray) -> Rows:
-    return replace(
-        rows,
-        frame=rows.frame.filter(pl.Series(is_taken_R)),
-        row_R=rows.row_R[is_taken_R],
-        scenario_R=rows.scenario_R[is_taken_R],
-        labels_RT=rows.labels_RT[is_taken_R],
-        has_task_MT=np.ones((2, 2), dtype=np.bool_),
-        split_R=rows.split_R[is_taken_R],
-    )
+    chosen = some(rows, np.flatnonzero(is_taken_R))
+    return replace(chosen, has_task_MT=np.ones((2, 2), dtype=np.bool_))
 
 
 @pytest.mark.parametrize("statistics", [BY_DAY, BY_FOLD], ids=["clock", "folds"])

@@ -13,13 +13,7 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.countable_labels import key_columns
 from hinet_search.data.derived.earlier_rows import NO_ROW, EarlierRows, KnownLabels, whole_labels
-from hinet_search.data.derived.event_log import (
-    Integers,
-    KeyedRows,
-    Walk,
-    for_rows_of_keys,
-    log_of,
-)
+from hinet_search.data.derived.event_log import Integers, KeyedRows, Walk, for_rows_of_keys, log_of
 from hinet_search.data.derived.key_codes import key_codes
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.derived.sessions import Visits, earlier_visit

@@ -26,10 +26,7 @@ from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.events import event_inputs, event_names
 from hinet_search.data.derived.matches import known_of, match_names, match_numbers
 from hinet_search.data.derived.moments import Moments, moments_of
-from hinet_search.data.derived.sequences import (
-    encode_sequences,
-    sequence_fields,
-)
+from hinet_search.data.derived.sequences import encode_sequences, sequence_fields
 from hinet_search.data.derived.sessions import NAMES, session_inputs
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.encode import Encoding, Vocabulary, missing_name

@@ -56,12 +56,7 @@ from hinet_search.data.derived.events import (
 from hinet_search.data.derived.key_codes import column_codes, key_codes
 from hinet_search.data.derived.log_index import LogIndex, log_index
 from hinet_search.data.derived.moments import NO_TIME, Moments
-from hinet_search.data.derived.rows_of_log import (
-    labelled_later,
-    like,
-    some_rows,
-    with_rows,
-)
+from hinet_search.data.derived.rows_of_log import labelled_later, like, some_rows, with_rows
 from hinet_search.data.derived.seen_sequences import SeenSequence, seen_sequence, still_shown
 from hinet_search.data.derived.sessions import NAMES, session_inputs_of
 from hinet_search.data.rows import Rows

@@ -121,8 +121,9 @@ def filled_in(template: str, variables: Mapping[str, str]) -> QueryAddress:
     """
     whole = _VARIABLE.fullmatch(template)
     if whole is not None:
+        value = _value(whole[1], variables)
         try:
-            url = _named(make_url(_value(whole[1], variables)))
+            url = _named(make_url(value))
         except (ArgumentError, ValueError):
             must = f"the value of {whole[1]} must be {FORM}"
             raise ConfigurationError(f"data.source.url: {must}") from None

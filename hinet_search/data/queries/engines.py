@@ -208,9 +208,8 @@ def _rows(
             raise DataError(f"{QUERY_KEY}: must return rows, as SELECT does")
         names = list(result.keys())
         while rows := result.fetchmany(BATCH_ROWS):
-            arrays = [
-                _array(name, [row[number] for row in rows]) for number, name in enumerate(names)
-            ]
+            columns = zip(*rows, strict=True)
+            arrays = [_array(name, values) for name, values in zip(names, columns, strict=True)]
             yield pa.RecordBatch.from_arrays(arrays, names=names)
 
 
