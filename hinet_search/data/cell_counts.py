@@ -20,13 +20,12 @@ from hinet_search.results.statistics.scored_cell import ScoredCell
 
 def auc(scores_R: NDArray[np.float64], labels_R: NDArray[Any]) -> float | None:
     """AUC of any scores; None if no two labels differ. Labels that are floats are amounts."""
-    is_amount = np.issubdtype(labels_R.dtype, np.floating)
-    cell = ScoredCell(
-        score_C=scores_R,
-        label_C=labels_R if is_amount else labels_R.astype(np.uint8),
-        unit_C=np.full(len(labels_R), -1),
-        family=POISSON if is_amount else BERNOULLI,
-    )
+    family = POISSON
+    if not np.issubdtype(labels_R.dtype, np.floating):
+        family = BERNOULLI
+        labels_R = labels_R.astype(np.uint8)
+    nobody_R = np.full(len(labels_R), -1)
+    cell = ScoredCell(score_C=scores_R, label_C=labels_R, unit_C=nobody_R, family=family)
     return metric_named("auc").value(cell)
 
 
@@ -39,13 +38,18 @@ def count_cells(rows: Rows, tasks: Sequence[str]) -> tuple[CellCount, ...]:
     means = _mean_amounts(rows, rows_MS)
     counts = []
     for scenario, task in np.argwhere(rows.has_task_MT).tolist():
+        reachable_auc = None
+        if rows.truth_RT is not None:
+            is_chosen_R = (rows.scenario_R == scenario) & (rows.split_R == SPLITS.index("test"))
+            truth_R = rows.truth_RT[is_chosen_R, task]
+            reachable_auc = auc(truth_R, rows.labels_of(task)[is_chosen_R])
         counts.append(
             CellCount(
                 scenario=rows.scenarios[scenario],
                 task=tasks[task],
                 rows=_by_split(rows_MS[scenario]),
                 positives=_by_split(positives_TMS[task, scenario]),
-                reachable_auc=_reachable_auc(rows, scenario, task),
+                reachable_auc=reachable_auc,
                 means=means[task][scenario] if task in means else None,
             )
         )
@@ -81,20 +85,13 @@ def _counts(rows: Rows, num_tasks: int) -> tuple[NDArray[np.int64], NDArray[np.i
         rows_G += np.bincount(group_R, minlength=num_groups)
         for task, label_R in enumerate(rows.labels_RT[block].T):
             positives_TG[task] += np.bincount(group_R[label_R > 0], minlength=num_groups)
-    shape = (len(rows.scenarios), len(SPLITS))
-    return rows_G.reshape(shape), positives_TG.reshape(num_tasks, *shape)
+    rows_MS = rows_G.reshape(len(rows.scenarios), len(SPLITS))
+    return rows_MS, positives_TG.reshape((num_tasks, *rows_MS.shape))
 
 
 def _by_split(counts_S: NDArray[np.int64]) -> tuple[int, int, int]:
     train, valid, test = (int(count) for count in counts_S)
     return train, valid, test
-
-
-def _reachable_auc(rows: Rows, scenario: int, task: int) -> float | None:
-    if rows.truth_RT is None:
-        return None
-    is_chosen_R = (rows.scenario_R == scenario) & (rows.split_R == SPLITS.index("test"))
-    return auc(rows.truth_RT[is_chosen_R, task], rows.labels_of(task)[is_chosen_R])
 
 
 def cell_problems(cells: Sequence[CellCount]) -> tuple[list[str], list[str]]:
@@ -123,7 +120,7 @@ def _cell_problems(cells: Sequence[CellCount], split: int) -> list[str]:
         positives = cell.positives[split]
         if cell.can_have_auc(rows, positives):
             continue
-        got = f"{1 if positives else 0} in all {rows:,} rows" if rows else "no row"
+        got = _one_class(rows, positives) if rows else "no row"
         problems.append(
             f"cell {cell.scenario}/{cell.task}: {SPLITS[split]} must have {cell.needed_for_auc} "
             f"for an AUC, got {got}"
@@ -141,6 +138,10 @@ def _task_problems(cells: Sequence[CellCount], split: int) -> list[str]:
             needed = task_cells[0].needed_for_auc
             problems.append(
                 f"data.split: task {task} must have {needed} in {SPLITS[split]}, "
-                f"got {1 if positives else 0} in all {rows:,} rows"
+                f"got {_one_class(rows, positives)}"
             )
     return problems
+
+
+def _one_class(rows: int, positives: int) -> str:
+    return f"{min(positives, 1)} in all {rows:,} rows"

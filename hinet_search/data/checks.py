@@ -7,6 +7,7 @@ Shape legend: R rows, T tasks, M scenarios.
 import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,14 @@ from numpy.typing import NDArray
 from polars.exceptions import ComputeError
 
 from hinet_search.common.errors import DataError, did_you_mean
-from hinet_search.data.label_checks import (
+from hinet_search.data.labels import (
+    has_label,
     is_number,
     label_problems,
     label_types,
     num_without_value,
+    where_labelled,
 )
-from hinet_search.data.labels import has_label, where_labelled
 from hinet_search.data.numbers import number_problems
 from hinet_search.data.raw_values import as_text, cut_literal, listed, text_of
 from hinet_search.data.schema import Schema
@@ -55,6 +57,11 @@ def named_columns(definition: DataDefinition) -> Iterator[tuple[str, str]]:
         for column in getattr(definition.features, kind):
             yield f"features.{kind}", column
     yield from _columns_of_derived(definition.features)
+    for name, list_ in definition.features.lists.items():
+        yield f"features.lists.{name}.column", list_.column
+    if definition.features.matches is not None:
+        for column in definition.features.matches.by:
+            yield "features.matches.by", column
     if isinstance(definition.split, ColumnSplit):
         yield "split.column", definition.split.column
     for key in ("user", "item", "time"):
@@ -64,33 +71,32 @@ def named_columns(definition: DataDefinition) -> Iterator[tuple[str, str]]:
 
 def _columns_of_derived(features: FeatureDefinition) -> Iterator[tuple[str, str]]:
     if features.statistics is not None:
-        for column in dict.fromkeys(column for key in features.statistics.keys for column in key):
+        for column in dict.fromkeys(chain.from_iterable(features.statistics.keys)):
             yield "features.statistics.by", column
         if features.statistics.clock is not None:
             yield "features.statistics.clock", features.statistics.clock
     if features.events is not None:
-        for column in dict.fromkeys(column for key in features.events.keys for column in key):
+        for column in dict.fromkeys(chain.from_iterable(features.events.keys)):
             yield "features.events.by", column
     for name, sequence in features.sequences.items():
         for column in sequence.key:
             yield f"features.sequences.{name}.of", column
-    for name, list_ in features.lists.items():
-        yield f"features.lists.{name}.column", list_.column
-    for column in features.matches.by if features.matches is not None else ():
-        yield "features.matches.by", column
 
 
 def column_problems(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> list[str]:
     """Problems of columns that are missing or whose type does not allow their use."""
-    missing = [
-        f"data.{key}: column '{column}' is not in the table{did_you_mean(column, dtypes)}"
-        for key, column in named_columns(definition)
-        if column not in dtypes
-    ]
-    present = {name: dtypes[name] for _, name in named_columns(definition) if name in dtypes}
+    present: dict[str, pl.DataType] = {}
+    missing = []
+    for key, column in named_columns(definition):
+        if column in dtypes:
+            present[column] = dtypes[column]
+        else:
+            hint = did_you_mean(column, dtypes)
+            missing.append(f"data.{key}: column '{column}' is not in the table{hint}")
     return [
         *missing,
-        *_feature_types(definition, present),
+        *_number_types(definition, present),
+        *_single_values(definition, present),
         *_long_decimals(definition, present),
         *_list_types(definition, present),
         *_clock_type(definition, present),
@@ -100,34 +106,37 @@ def column_problems(definition: DataDefinition, dtypes: Mapping[str, pl.DataType
     ]
 
 
-def _feature_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
-    """Numeric features that hold no numbers, and lists where one value a row is needed."""
+def _number_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
+    """Numeric features that hold no numbers, and texts read as numbers that have another use."""
     for name in definition.features.numeric:
-        if name in dtypes and isinstance(dtypes[name], TEXTS):
-            yield from _other_uses(definition, name)
-        elif name in dtypes and not is_number(dtypes[name]):
+        dtype = dtypes.get(name)
+        if isinstance(dtype, TEXTS):
+            uses = [key for key, column in named_columns(definition) if column == name]
+            others = [key for key in uses if key != "features.numeric"]
+            if others:
+                yield (
+                    f"data.features.numeric: column '{name}' is text, and must then have no other "
+                    f"use, got data.{others[0]} too; list it under categorical, or write it as "
+                    "numbers in the table"
+                )
+        elif dtype is not None and not is_number(dtype):
             yield (
-                f"data.features.numeric: column '{name}' must hold numbers, got {dtypes[name]}; "
+                f"data.features.numeric: column '{name}' must hold numbers, got {dtype}; "
                 "list it under categorical"
             )
+
+
+def _single_values(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
+    """Lists where one value a row is needed."""
     list_columns = {list_.column for list_ in definition.features.lists.values()}
     for key, name in named_columns(definition):
-        if key == "features.numeric" or key.startswith("features.lists."):
+        if name not in dtypes or key.startswith(("features.numeric", "features.lists.")):
             continue
-        if name in dtypes and (dtypes[name].is_nested() or name in list_columns):
-            got = dtypes[name] if dtypes[name].is_nested() else "a column of features.lists"
+        if dtypes[name].is_nested():
+            yield f"data.{key}: column '{name}' must hold one value a row, got {dtypes[name]}"
+        elif name in list_columns:
+            got = "a column of features.lists"
             yield f"data.{key}: column '{name}' must hold one value a row, got {got}"
-
-
-def _other_uses(definition: DataDefinition, name: str) -> Iterator[str]:
-    """Other keys that name a column of text whose texts are read as numbers."""
-    others = [key for key, column in named_columns(definition) if column == name]
-    others = [key for key in others if key != "features.numeric"]
-    if others:
-        yield (
-            f"data.features.numeric: column '{name}' is text, and must then have no other use, got "
-            f"data.{others[0]} too; list it under categorical, or write it as numbers in the table"
-        )
 
 
 def _long_decimals(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
@@ -144,17 +153,15 @@ def _long_decimals(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]
 def _list_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
     """Columns of lists that hold no lists, or whose entries cannot be values of the item column."""
     for name, list_ in definition.features.lists.items():
-        if list_.column not in dtypes or (list_.item is not None and list_.item not in dtypes):
-            continue
-        where = f"data.features.lists.{name}: column '{list_.column}' must hold"
-        item = dtypes[list_.item] if list_.item is not None else None
-        if list_.separator is not None:
-            yield from _split_type(where, list_, dtypes[list_.column], item)
-        else:
-            yield from _list_type(where, list_, dtypes[list_.column], item)
+        dtype = dtypes.get(list_.column)
+        item = None if list_.item is None else dtypes.get(list_.item)
+        if dtype is not None and (list_.item is None or item is not None):
+            where = f"data.features.lists.{name}: column '{list_.column}' must hold"
+            problem = _split_problem if list_.separator is not None else _list_problem
+            yield from problem(where, list_, dtype, item)
 
 
-def _list_type(
+def _list_problem(
     where: str, list_: ListDefinition, dtype: pl.DataType, item: pl.DataType | None
 ) -> Iterator[str]:
     """What is wrong with a column that must hold lists."""
@@ -169,7 +176,7 @@ def _list_type(
         )
 
 
-def _split_type(
+def _split_problem(
     where: str, list_: ListDefinition, dtype: pl.DataType, item: pl.DataType | None
 ) -> Iterator[str]:
     """What is wrong with a column of texts that a separator must split."""
@@ -194,26 +201,33 @@ def is_list_of(dtype: pl.DataType, *kinds: type[pl.DataType]) -> bool:
 def _clock_type(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
     """What a clock of statistics cannot tell: days or hours of values that are days, or no time."""
     statistics = definition.features.statistics
-    dtype = dtypes.get(statistics.clock) if statistics and statistics.clock else None
-    if statistics is None or dtype is None:
+    if statistics is None or statistics.clock is None or statistics.clock not in dtypes:
         return
+    dtype = dtypes[statistics.clock]
     where = "data.features.statistics"
     clock = f"the clock '{statistics.clock}' must hold"
-    has_moments = isinstance(dtype, pl.Datetime) or statistics.day_length is not None
-    if statistics.day_length is not None and not dtype.is_numeric():
-        is_date = isinstance(dtype, pl.Date | pl.Datetime)
-        days = "its day is its date" if is_date else "each of its values is a day"
-        yield f"{where}.day_length: {clock} numbers, got {dtype}: {days}; remove day_length"
-    elif statistics.refresh == HOUR and not has_moments:
+    if statistics.day_length is not None:
+        if not dtype.is_numeric():
+            days = _day_in_words(dtype)
+            yield f"{where}.day_length: {clock} numbers, got {dtype}: {days}; remove day_length"
+        return
+    remedy = _remedy_of_days(dtype)
+    if statistics.refresh == HOUR and not isinstance(dtype, pl.Datetime):
         yield (
-            f"{where}.refresh: {clock} moments, as 'hour' divides days, got {dtype}: "
-            f"{_remedy_of_days(dtype)}, or write refresh: day"
+            f"{where}.refresh: {clock} moments, as 'hour' divides days, got {dtype}: {remedy}, "
+            "or write refresh: day"
         )
-    elif statistics.delay and not (has_moments or dtype == pl.Date):
+    elif statistics.delay and not isinstance(dtype, pl.Date | pl.Datetime):
         yield (
             f"{where}.labels_after: {clock} dates or moments, so that days can be counted back "
-            f"from them, got {dtype}: {_remedy_of_days(dtype)}"
+            f"from them, got {dtype}: {remedy}"
         )
+
+
+def _day_in_words(dtype: pl.DataType) -> str:
+    if isinstance(dtype, pl.Date | pl.Datetime):
+        return "its day is its date"
+    return "each of its values is a day"
 
 
 def _remedy_of_days(dtype: pl.DataType) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,11 @@ from hinet_search.results.input_groups import ALL, chosen_groups
 from hinet_search.study.feature_definition import Pooling
 
 SPLITS = ("train", "valid", "test")
+
+
+def stale_split(access: str) -> str:
+    """What rows of test with inputs of an access of `data_record.ACCESSES` are called."""
+    return f"{access}_test"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +62,9 @@ class Columns:
 
     def followed_by(self, others: Columns) -> Columns:
         """Copies of these rows and then of the others, in memory."""
-        arrays = [array.name for array in fields(self)]
-        return Columns(
-            **{
-                name: np.concatenate([getattr(self, name), getattr(others, name)])
-                for name in arrays
-            }
-        )
+        names = [array.name for array in fields(self)]
+        both = {name: [getattr(self, name), getattr(others, name)] for name in names}
+        return Columns(**{name: np.concatenate(arrays) for name, arrays in both.items()})
 
     def _select(self, rows: slice | NDArray[np.bool_]) -> Columns:
         return Columns(**{array.name: getattr(self, array.name)[rows] for array in fields(self)})
@@ -149,18 +150,15 @@ class ChosenInputs:
         for group, names in groups.items():
             if group not in kept:
                 dropped.update(names)
-        fields = [field for field, name in enumerate(full.categorical) if name not in dropped]
-        numbers = [number for number, name in enumerate(full.numeric) if name not in dropped]
-        lists = [
-            list_
-            for list_ in full.lists
-            if list_.name not in dropped and (list_.field in fields or not full.has_item(list_))
-        ]
+        fields = _places_without(full.categorical, dropped)
+        lists = [list_ for list_ in full.lists if list_.name not in dropped]
+        lists = [list_ for list_ in lists if list_.field in fields or not full.has_item(list_)]
         sequences = _with_lists(full.sequences, {list_.name for list_ in lists})
-        of_others = {name for each in full.sequences for name in each.parts}
-        of_others -= {name for each in sequences for name in each.parts}
+        of_others = set(chain.from_iterable(sequence.parts for sequence in full.sequences))
+        of_others -= set(chain.from_iterable(sequence.parts for sequence in sequences))
         chosen_lists = tuple(list_ for list_ in lists if list_.name not in of_others)
-        return ChosenInputs(full, tuple(fields), tuple(numbers), chosen_lists, sequences)
+        numbers = _places_without(full.numeric, dropped)
+        return ChosenInputs(full, fields, numbers, chosen_lists, sequences)
 
     @property
     def vocabularies(self) -> tuple[int, ...]:
@@ -209,10 +207,15 @@ class ChosenInputs:
     def slots(self) -> list[int]:
         """Positions of the slots of the selected lists."""
         slots: list[int] = []
-        for list_, start in zip(self.full.lists, _starts(self.full), strict=True):
+        starts = accumulate((list_.length for list_ in self.full.lists), initial=0)
+        for list_, start in zip(self.full.lists, starts, strict=False):
             if list_ in self.lists:
                 slots += range(start, start + list_.length)
         return slots
+
+
+def _places_without(names: Sequence[str], dropped: Collection[str]) -> tuple[int, ...]:
+    return tuple(place for place, name in enumerate(names) if name not in dropped)
 
 
 def _with_lists(
@@ -225,9 +228,3 @@ def _with_lists(
         if items and sequence.gap in names:
             chosen.append(replace(sequence, items=items))
     return tuple(chosen)
-
-
-def _starts(schema: Schema) -> list[int]:
-    """The first slot of every list."""
-    lengths = [list_.length for list_ in schema.lists]
-    return list(accumulate(lengths, initial=0))[: len(lengths)]

@@ -42,23 +42,19 @@ def inferred_types(
     for batch in texts.collect_batches(chunk_size=BATCH_ROWS, engine="streaming"):
         open_columns = [batch[name] for name, types in found.items() if pl.String() not in types]
         present = [column for column in open_columns if column.null_count() < len(column)]
-        for column, dtype in zip(present, _types_of(present), strict=True):
-            found[column.name].add(dtype)
+        if present:
+            content = pl.DataFrame(present).write_csv().encode()
+            rows = pl.scan_csv(content, infer_schema_length=None, try_parse_dates=True)
+            # Of columns without a name, Polars changes the name.
+            for column, dtype in zip(present, rows.collect_schema().dtypes(), strict=True):
+                found[column.name].add(dtype)
     return {name: _common(types) for name, types in found.items()}
 
 
-def _types_of(texts: Sequence[pl.Series]) -> list[pl.DataType]:
-    if not texts:
-        return []
-    content = pl.DataFrame(texts).write_csv().encode()
-    rows = pl.scan_csv(content, infer_schema_length=None, try_parse_dates=True)
-    return rows.collect_schema().dtypes()  # of columns without a name, Polars changes the name
-
-
-def _common(types: Collection[pl.DataType]) -> pl.DataType:
+def _common(types: set[pl.DataType]) -> pl.DataType:
     """The type that holds the values of all types: texts, unless they are one or numbers."""
     if len(types) == 1:
         return next(iter(types))
-    if types and all(dtype in NUMBERS for dtype in types):
+    if types and types <= set(NUMBERS):
         return max(types, key=NUMBERS.index)
     return pl.String()

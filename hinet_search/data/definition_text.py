@@ -77,10 +77,13 @@ def quoted(text: str) -> str:
 
 def printable(line: str) -> str:
     """The line with a YAML escape in place of every unprintable character."""
-    return "".join(letter if letter.isprintable() else _escape(ord(letter)) for letter in line)
+    return "".join(map(_escaped, line))
 
 
-def _escape(code: int) -> str:
+def _escaped(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    code = ord(letter)
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
@@ -126,10 +129,12 @@ def _scenario_lines(table: GuessedTable) -> Iterator[str]:
         positives = []
         for name, task in table.tasks.items():
             label = labels[task.column.name]
-            above = " above 0" if label in scenario.amounts else ""
-            has_none = label in scenario.unlabelled
-            count = f"{name} {scenario.positives[label]:,}{above}"
-            positives.append(f"no {name}" if has_none else count)
+            count = f"{name} {scenario.positives[label]:,}"
+            if label in scenario.amounts:
+                count += " above 0"
+            if label in scenario.unlabelled:
+                count = f"no {name}"
+            positives.append(count)
         line = f"{_value(scenario.value, column)}: {quoted(scenario.value)}"
         reason = f"{scenario.rows:,} rows; {', '.join(positives)}"
         if scenario.value in table.taken:

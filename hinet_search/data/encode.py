@@ -1,12 +1,13 @@
 """Encoding: ids in order of training frequency and standardised numbers, fitted on training rows.
 
-Numbers are clipped, transformed and then standardised.
+Numbers are clipped, transformed and then standardised, all columns at once; training, `predict` and
+requests take them from here.
 
 Shape legend: R rows, F categorical fields, N numeric inputs (features, derived inputs, then flags
-for missing values).
+for missing values), C columns of numbers, I inputs without flags, B rows of a block.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from math import expm1, log1p
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.mapped_array import mapped_array
+from hinet_search.data.mapped import mapped_array
 from hinet_search.data.numbers import LARGEST, Range, mean_and_deviation, usable
 from hinet_search.data.reading import OWN
 from hinet_search.data.transforms import (
@@ -29,6 +30,7 @@ from hinet_search.data.transforms import (
     fit_knots,
     input_transforms,
     inputs_of,
+    transformed,
 )
 from hinet_search.study.feature_definition import LOG, QUANTILE, FeatureDefinition
 
@@ -37,6 +39,9 @@ COUNT = "count"
 IS_TRAIN = f"{OWN}is train"
 RELATIVE_ROUNDING = 1e-12  # a spread this far below the mean is rounding, not variation
 FARTHEST = 1e18  # spreads from the mean: a little less than the square root of the largest float32
+ROWS_AT_ONCE = 2**12  # few enough to stay in the cache of the processor
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -153,15 +158,14 @@ class TrainingRows:
 
     def numbers(self, name: str, clip: Range | None) -> NDArray[np.float64]:
         """The usable values of a numeric column, in the order of the rows; an array of its own."""
-        return mapped_array(
-            (usable(values, clip).drop_nulls().to_numpy() for values in self._blocks(name)),
-            self.cache,
-        )
 
-    def _blocks(self, name: str) -> Iterator[pl.Series]:
-        for block in blocks_of(len(self.frame)):
+        def numbers_of(block: slice) -> NDArray[np.float64]:
             values = self.frame[name][block]
-            yield values if self.is_train is None else values.filter(self.is_train[block])
+            if self.is_train is not None:
+                values = values.filter(self.is_train[block])
+            return usable(values, clip).drop_nulls().to_numpy()
+
+        return mapped_array(map(numbers_of, blocks_of(len(self.frame))), self.cache)
 
 
 def fit_encoding(
@@ -232,6 +236,80 @@ def vocabulary_of(name: str, counts: pl.DataFrame, minimum_frequency: int) -> Vo
     return Vocabulary(name, frequent.sort(COUNT, VALUE, descending=[True, False]))
 
 
+@dataclass(frozen=True)
+class NumberInputs:
+    """Standardises numbers by the scales of an encoding, which are all of these columns."""
+
+    encoding: Encoding
+    column_I: NDArray[np.intp]  # the column of every input
+    is_flagged_I: NDArray[np.bool_]
+    is_constant_I: NDArray[np.bool_]  # it becomes 0
+    low_I1: Floats
+    high_I1: Floats
+    largest_I1: Floats  # numbers beyond count as missing
+    mean_I1: Floats
+    spread_I1: Floats
+
+    def encode(self, number_CR: Floats) -> NDArray[np.float32]:
+        """Return the inputs (R, N) of numbers, NaN where missing.
+
+        A missing number is at the mean; one too far from training for float32 becomes infinite.
+        """
+        input_IR = number_CR[self.column_I]
+        input_IR[~(np.abs(input_IR) <= self.largest_I1)] = np.nan
+        input_IR = np.clip(input_IR, self.low_I1, self.high_I1)
+        for row, scale in enumerate(self.encoding.scales):
+            if scale.transform is not None:
+                knots = self.encoding.knots.get(scale.column)
+                input_IR[row] = transformed(input_IR[row], scale.transform, knots)
+        is_missing_IR = np.isnan(input_IR)
+        centred_IR = np.where(is_missing_IR, 0.0, input_IR - self.mean_I1)
+        centred_IR[self.is_constant_I] = 0.0
+        with np.errstate(over="ignore"):
+            standard_IR = (centred_IR / self.spread_I1).astype(np.float32)
+        flags = is_missing_IR[self.is_flagged_I].astype(np.float32)
+        return np.ascontiguousarray(np.concatenate([standard_IR, flags]).T)
+
+
+def number_inputs(columns: Sequence[str], encoding: Encoding) -> NumberInputs:
+    """Return the inputs of numeric columns in this order."""
+    scales = encoding.scales
+    clips = [scale.clip or (-np.inf, np.inf) for scale in scales]
+    clip_I2 = np.array(clips, dtype=np.float64).reshape(-1, 2)
+    spread_I1 = _column([scale.spread for scale in scales])
+    has_clip_I1 = np.array([scale.clip is not None for scale in scales])[:, np.newaxis]
+    return NumberInputs(
+        encoding=encoding,
+        column_I=np.array([columns.index(scale.column) for scale in scales], dtype=np.intp),
+        is_flagged_I=np.array([scale.flagged for scale in scales], dtype=np.bool_),
+        is_constant_I=spread_I1[:, 0] == 0,
+        low_I1=clip_I2[:, :1],
+        high_I1=clip_I2[:, 1:],
+        largest_I1=np.where(has_clip_I1, np.finfo(np.float64).max, LARGEST),
+        mean_I1=_column([scale.mean for scale in scales]),
+        spread_I1=np.where(spread_I1 == 0, 1.0, spread_I1),
+    )
+
+
+def encode_numbers(frame: pl.DataFrame, encoding: Encoding) -> NDArray[np.float32]:
+    """Return the numeric inputs (R, N) of a table that has the columns of all scales."""
+    input_RN = np.empty((len(frame), len(encoding.numeric_inputs)), dtype=np.float32)
+    if not encoding.scales:
+        return input_RN
+    columns = list(dict.fromkeys(scale.column for scale in encoding.scales))
+    inputs = number_inputs(columns, encoding)
+    numbers = frame.select(columns)
+    for start in range(0, len(frame), ROWS_AT_ONCE):
+        block = slice(start, start + ROWS_AT_ONCE)
+        number_CB = [column.cast(pl.Float64).to_numpy() for column in numbers[block]]
+        input_RN[block] = inputs.encode(np.array(number_CB))
+    return input_RN
+
+
+def _column(values: Sequence[float]) -> Floats:
+    return np.array(values, dtype=np.float64)[:, np.newaxis]
+
+
 def _mean_and_spread(
     input_R: NDArray[np.float64], transform: InputTransform | None
 ) -> tuple[float, float]:
@@ -240,7 +318,9 @@ def _mean_and_spread(
         return 0.0, 0.0
     mean, spread = mean_and_deviation(input_R)
     size = 1.0 if isinstance(transform, Wave) else abs(mean)  # sin(pi) is a rounding away from 0
-    return mean, 0.0 if spread <= RELATIVE_ROUNDING * size else spread
+    if spread <= RELATIVE_ROUNDING * size:
+        return mean, 0.0
+    return mean, spread
 
 
 def _before_log(value: float) -> float:

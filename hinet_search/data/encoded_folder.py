@@ -30,8 +30,7 @@ from pydantic import TypeAdapter, ValidationError
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.common.files import FOLDER, make_folder, replacing_folder
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE
-from hinet_search.data.columns import SPLITS, Columns, Dataset
-from hinet_search.data.derived.stale_inputs import stale_split
+from hinet_search.data.columns import SPLITS, Columns, Dataset, stale_split
 from hinet_search.data.encode import COUNT, Encoding, Scale, Vocabulary
 from hinet_search.data.schema import ListField, Schema, SequenceField
 from hinet_search.data.transforms import Knots
@@ -168,7 +167,10 @@ def save(folder: Path, encoded: Encoded) -> None:
     """
     try:
         make_folder(folder.parent)
-        _remove_abandoned(folder)
+        for abandoned in folder.parent.glob(f"{_temporary_prefix(folder)}*"):  # by killed processes
+            with suppress(FileNotFoundError):
+                if time.time() - abandoned.stat().st_mtime > ABANDONED_SECONDS:
+                    shutil.rmtree(abandoned, ignore_errors=True)
         with replacing_folder(folder, _num_bytes(encoded)) as partial:
             partial.chmod(FOLDER)
             _write(partial, encoded)
@@ -220,10 +222,11 @@ def _open_columns(folder: Path, split: str) -> Columns:
 def _open_stale(folder: Path, test: Columns) -> Mapping[str, Columns]:
     stale = {}
     for access in ACCESSES:
-        files = {array: folder / _array_file(stale_split(access), array) for array in OF_STALE}
-        arrays = {
-            array: np.load(file, mmap_mode="r") for array, file in files.items() if file.exists()
-        }
+        arrays = {}
+        for array in OF_STALE:
+            file = folder / _array_file(stale_split(access), array)
+            if file.exists():
+                arrays[array] = np.load(file, mmap_mode="r")
         if arrays:
             stale[access] = replace(test, **arrays)
     return stale
@@ -269,9 +272,10 @@ def _write_splits(folder: Path, encoded: Encoded) -> None:
     """Write every block to one file per split and array, all open at once."""
     with ExitStack() as stack:
         files: dict[tuple[str, str], IO[bytes]] = {}
-        names = [*product(SPLITS, [array.name for array in fields(Columns)])]
+        names = list(product(SPLITS, [array.name for array in fields(Columns)]))
         stale = [stale_split(name) for name in encoded.stale]
-        names += [*product(stale, OF_STALE if encoded.sequences else OF_STALE[:1])]
+        arrays = OF_STALE if encoded.sequences else OF_STALE[:1]
+        names += product(stale, arrays)
         for split, array in names:
             path = folder / _array_file(split, array)
             files[split, array] = stack.enter_context(path.open("wb"))
@@ -282,18 +286,13 @@ def _write_splits(folder: Path, encoded: Encoded) -> None:
             for (split, array), file in files.items():
                 rows: NDArray[np.generic] = getattr(block[splits.index(split)], array)
                 if file.tell() == 0:
-                    _write_header(file, rows, num_rows[split])
+                    header = {
+                        "descr": np.lib.format.dtype_to_descr(rows.dtype),
+                        "fortran_order": False,
+                        "shape": (num_rows[split], *rows.shape[1:]),
+                    }
+                    np.lib.format.write_array_header_1_0(file, header)
                 file.write(np.ascontiguousarray(rows).data)
-
-
-def _write_header(file: IO[bytes], block: NDArray[np.generic], num_rows: int) -> None:
-    """Write the header of a .npy file with `num_rows` rows like those of `block`."""
-    header = {
-        "descr": np.lib.format.dtype_to_descr(block.dtype),
-        "fortran_order": False,
-        "shape": (num_rows, *block.shape[1:]),
-    }
-    np.lib.format.write_array_header_1_0(file, header)
 
 
 def _remove_damaged(folder: Path) -> None:
@@ -303,14 +302,6 @@ def _remove_damaged(folder: Path) -> None:
         with suppress(FileNotFoundError):  # the other process moved it away
             folder.rename(broken / "broken")
         shutil.rmtree(broken)
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove folders of killed processes."""
-    for abandoned in folder.parent.glob(f"{_temporary_prefix(folder)}*"):
-        with suppress(FileNotFoundError):
-            if time.time() - abandoned.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(abandoned, ignore_errors=True)
 
 
 def _temporary_prefix(folder: Path) -> str:

@@ -7,6 +7,7 @@ test for every task over all scenarios.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from hinet_search.data.columns import SPLITS
@@ -37,9 +38,12 @@ class ScenarioRows:
 
     def has_enough(self, label: int) -> bool:
         """Whether both classes of a label, or amounts above 0, have enough rows, and in train."""
-        return self._has(label, self.rows, self.positives, MIN_CLASS_ROWS) and (
-            not self.by_split or self._has(label, *self.by_split[0], MIN_TRAINING_ROWS)
-        )
+        if not self._has(label, self.rows, self.positives, MIN_CLASS_ROWS):
+            return False
+        if not self.by_split:
+            return True
+        rows, positives = self.by_split[0]
+        return self._has(label, rows, positives, MIN_TRAINING_ROWS)
 
     def lacks_training_only(self, label: int) -> bool:
         """Whether a label has enough rows of both classes, but not in train."""
@@ -63,16 +67,12 @@ def scenario_rows(
 
     `lazy` is the numbered table with the split of every row in the column SPLIT_CODE.
     """
-    counts = (
-        lazy.group_by(scenario.key, SPLIT_CODE)
-        .agg(
-            pl.len().alias("rows"),
-            *(is_positive(label).sum().alias(f"positives {label.key}") for label in labels),
-            *(pl.col(label.key).count().alias(f"known {label.key}") for label in labels),
-        )
-        .drop_nulls(scenario.key)
-        .collect()
+    positives = [is_positive(label).sum().alias(f"positives {label.key}") for label in labels]
+    known = [pl.col(label.key).count().alias(f"known {label.key}") for label in labels]
+    by_scenario = lazy.group_by(scenario.key, SPLIT_CODE).agg(
+        [pl.len().alias("rows"), *positives, *known]
     )
+    counts = by_scenario.drop_nulls(scenario.key).collect()
     totals = counts.drop(SPLIT_CODE).group_by(scenario.key).sum()
     totals = totals.sort(["rows", scenario.key], descending=[True, False])
     by_split = {(value, code): numbers for value, code, *numbers in counts.iter_rows()}
@@ -82,14 +82,14 @@ def scenario_rows(
     for text, (value, *numbers) in zip(
         as_text(totals[scenario.key]).to_list(), totals.iter_rows(), strict=True
     ):
-        num_rows, positives, known = _counted(numbers)
+        num_rows, num_positives, num_known = _counted(numbers)
         splits = [by_split.get((value, code), none) for code in range(len(SPLITS))]
         scenarios.append(
             ScenarioRows(
                 text,
                 num_rows,
-                positives,
-                unlabelled=frozenset(label for label, count in enumerate(known) if not count),
+                num_positives,
+                unlabelled=frozenset(np.flatnonzero(np.array(num_known) == 0).tolist()),
                 amounts=amounts,
                 by_split=tuple(_counted(numbers)[:2] for numbers in splits),
             )

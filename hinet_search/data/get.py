@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -102,9 +103,10 @@ class Converted:
 
 def known_data_sets() -> dict[str, PublishedDataSet]:
     """Every data set of every family by name."""
-    families = [load(FAMILIES, family).DATA_SETS for family in names(FAMILIES)]
-    data_sets = [data_set for family in families for data_set in family]
-    return {data_set.name: data_set for data_set in sorted(data_sets, key=lambda each: each.name)}
+    data_sets: dict[str, PublishedDataSet] = {}
+    for family in names(FAMILIES):
+        data_sets |= {data_set.name: data_set for data_set in load(FAMILIES, family).DATA_SETS}
+    return dict(sorted(data_sets.items()))
 
 
 def get(name: str, folder: Path, output: Path, tell: Tell, *, force: bool = False) -> Converted:
@@ -116,7 +118,13 @@ def get(name: str, folder: Path, output: Path, tell: Tell, *, force: bool = Fals
     it); DataError for files that are missing or broken; EnvironmentFault when one cannot be
     written.
     """
-    data_set = _find(name)
+    known = known_data_sets()
+    if name not in known:
+        raise ConfigurationError(
+            f"NAME: there is no data set '{shortened(name)}'{did_you_mean(name, known)}",
+            remedy=f"known: {', '.join(known)}",
+        )
+    data_set = known[name]
     texts = data_set.study()
     study = output / f"{texts.name}.yaml"
     definition = output / texts.definition_name
@@ -126,7 +134,7 @@ def get(name: str, folder: Path, output: Path, tell: Tell, *, force: bool = Fals
             remedy="name another folder with -o, or write over it with --force",
         )
     files = _find_files(data_set, folder)
-    sources = [path for paths in files.values() for path in paths]
+    sources = list(chain.from_iterable(files.values()))
     num_bytes = sum(source.stat().st_size for source in sources)
     finished = read_finished(output / f".{name}.finished.json", name, sources)
     rows = {}
@@ -172,35 +180,26 @@ def new_study(name: str, description: str, definition: str, passes: int) -> Stud
     return StudyTexts(name, text, definition_name, definition)
 
 
-def _find(name: str) -> PublishedDataSet:
-    known = known_data_sets()
-    if name not in known:
-        raise ConfigurationError(
-            f"NAME: there is no data set '{shortened(name)}'{did_you_mean(name, known)}",
-            remedy=f"known: {', '.join(known)}",
-        )
-    return known[name]
-
-
 def _find_files(data_set: PublishedDataSet, folder: Path) -> Files:
     """The files of the form and folder that most are there of; DataError names missing ones."""
     forms = (data_set.files, *data_set.other_forms)
-    tried = [_files_in(folder / inner, form) for form in forms for inner in data_set.folders]
+    tried: list[Files] = []
+    for form in forms:
+        for inner in data_set.folders:
+            found = {name: sorted((folder / inner).glob(name)) for name in form}
+            tried.append({name: tuple(filter(Path.is_file, found[name])) for name in form})
     files = max(tried, key=lambda files: sum(map(bool, files.values())) / len(files))
     missing = [name for name, paths in files.items() if not paths]
     if missing:
+        problems = [
+            f"--from: {folder / name} must be a file of {data_set.name}" for name in missing
+        ]
         raise DataError(
-            *(f"--from: {folder / name} must be a file of {data_set.name}" for name in missing),
+            *problems,
             remedy=f"download {data_set.name} from {data_set.published_at}, unpack it, "
             "and name its folder with --from",
         )
     return files
-
-
-def _files_in(folder: Path, wanted: tuple[str, ...]) -> Files:
-    return {
-        name: tuple(sorted(path for path in folder.glob(name) if path.is_file())) for name in wanted
-    }
 
 
 def _write_table(path: Path, frames: Iterator[pl.DataFrame], num_bytes: int) -> int:

@@ -5,13 +5,14 @@ Shape legend: R rows.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.raw_values import refuse_undecodable
+
+KEY_STEP = 0x9E3779B97F4A7C15  # of SplitMix64
 
 
 def mix_bits(keys_R: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
@@ -21,10 +22,14 @@ def mix_bits(keys_R: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
     """
     start = _text_key(f"seed {seed}")
     with np.errstate(over="ignore"):  # arithmetic modulo 2^64 is the point
-        z_R = keys_R * np.uint64(0x9E3779B97F4A7C15) + np.uint64(start)
-        z_R = (z_R ^ (z_R >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z_R = (z_R ^ (z_R >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z_R ^ (z_R >> np.uint64(31))
+        return mixed(keys_R * np.uint64(KEY_STEP) + np.uint64(start))
+
+
+def mixed(number_R: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Numbers of which every bit depends on every bit of those that are given, one to one."""
+    number_R = (number_R ^ (number_R >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    number_R = (number_R ^ (number_R >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return number_R ^ (number_R >> np.uint64(31))
 
 
 def uniform(keys_R: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
@@ -40,7 +45,7 @@ def keys_of(values: pl.Series) -> NDArray[np.uint64]:
     if values.dtype.is_integer():
         return values.cast(pl.UInt64, wrap_numerical=True).to_numpy()  # modulo 2^64
     texts = values.cast(pl.String)
-    return _TextKeys.of(texts.unique()).keys(texts)
+    return _keys_of_texts(texts.unique())(texts)
 
 
 def keys_of_blocks(
@@ -58,26 +63,14 @@ def keys_of_blocks(
     keyed = pl.first().map_batches(as_keyed, return_dtype=dtype, is_elementwise=True)
     texts = values.to_frame().lazy().select(keyed.cast(pl.String))
     distinct = texts.unique().collect(engine="streaming").to_series()
-    known = _TextKeys.of(distinct)
-    return lambda block: known.keys(as_keyed(values[block]).cast(pl.String))
+    known = _keys_of_texts(distinct)
+    return lambda block: known(as_keyed(values[block]).cast(pl.String))
 
 
-@dataclass(frozen=True)
-class _TextKeys:
-    """Distinct texts and their keys."""
-
-    texts: pl.Series
-    keys_of_texts: pl.Series
-
-    @staticmethod
-    def of(texts: pl.Series) -> "_TextKeys":
-        keys = [_text_key(text) for text in texts]
-        return _TextKeys(texts, pl.Series(keys, dtype=pl.UInt64))
-
-    def keys(self, texts: pl.Series) -> NDArray[np.uint64]:
-        """The key of every text (R,)."""
-        keys = texts.replace_strict(self.texts, self.keys_of_texts, return_dtype=pl.UInt64)
-        return keys.to_numpy()
+def _keys_of_texts(distinct: pl.Series) -> Callable[[pl.Series], NDArray[np.uint64]]:
+    """The function that returns the key of every text (R,), of these distinct ones."""
+    keys = pl.Series([_text_key(text) for text in distinct], dtype=pl.UInt64)
+    return lambda texts: texts.replace_strict(distinct, keys, return_dtype=pl.UInt64).to_numpy()
 
 
 def _text_key(text: str) -> int:

@@ -25,7 +25,12 @@ class KeyLookup:
 
 def lookup_of(rows: pl.DataFrame, key: str, file: Path, first_line: int) -> KeyLookup:
     """The lookup of a file's rows; DataError with the line of the first key that is there twice."""
-    _check_once(rows, key, file, first_line)
+    is_repeated = ~rows[key].is_first_distinct()
+    row = is_repeated.arg_max() if is_repeated.any() else None
+    if row is not None:
+        raise broken(
+            file, first_line + row, f"{key} must be there once, got {rows[key][row]} again"
+        )
     order = rows[key].arg_sort()
     return KeyLookup(rows.drop(key), key, file, rows[key].gather(order), order)
 
@@ -60,13 +65,3 @@ def _places(rows: pl.DataFrame, lookup: KeyLookup) -> tuple[pl.Series, pl.Series
         return keys.is_null().cast(pl.UInt32), keys.is_null()  # no key is null
     nearest = lookup.sorted_keys.search_sorted(keys).clip(0, len(lookup.order) - 1)
     return lookup.order.gather(nearest), lookup.sorted_keys.gather(nearest) == keys
-
-
-def _check_once(rows: pl.DataFrame, key: str, file: Path, first_line: int) -> None:
-    """DataError with the line of the first row whose key an earlier row has."""
-    is_repeated = ~rows[key].is_first_distinct()
-    row = is_repeated.arg_max() if is_repeated.any() else None
-    if row is not None:
-        raise broken(
-            file, first_line + row, f"{key} must be there once, got {rows[key][row]} again"
-        )

@@ -1,4 +1,4 @@
-"""Labels: make the label of every row and task, where the row's scenario has the task.
+"""Labels: check their columns, and make the label of every row whose scenario has the task.
 
 Amounts are divided by their mean over training rows, their unit, so that tasks weigh alike in a
 loss.
@@ -15,11 +15,81 @@ from numpy.typing import NDArray
 from hinet_search.common.errors import DataError
 from hinet_search.data.blocks import blocks_of
 from hinet_search.data.encode import known_values
+from hinet_search.data.numbers import not_finite, rows_in_words
 from hinet_search.data.raw_values import as_text, text_of
 from hinet_search.results.cells import Labels
 from hinet_search.study.data_definition import DataDefinition, TaskDefinition
 
+MAX_EXAMPLES = 5
+LARGEST_AMOUNT = 1e15  # squares of amounts and sums of them are finite, and can be stored
 MAX_UNITS = 1_000_000_000  # of an amount: its label and sums of it stay exact enough
+
+
+def is_number(dtype: pl.DataType) -> bool:
+    """Whether a column has numbers, or true and false."""
+    return dtype.is_numeric() or dtype == pl.Boolean
+
+
+def label_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
+    """Columns of labels that hold no numbers, and no rule that makes 0 and 1 of their values."""
+    for name, task in definition.tasks.items():
+        dtype = dtypes.get(task.column)
+        if task.equals is not None or dtype is None or is_number(dtype) or dtype.is_nested():
+            continue
+        remedy = "say with 'equals' which value is a 1"
+        if task.is_amount:
+            remedy = "write amounts as numbers"
+        yield (
+            f"data.tasks.{name}: column '{task.column}' must hold numbers, got {dtype}; {remedy}"
+        )
+
+
+def label_problems(name: str, task: TaskDefinition, values: pl.Series) -> list[str]:
+    """Values of a column of which the label of a task cannot be made."""
+    where = f"data.tasks.{name}: column '{task.column}'"
+    if task.equals is not None:
+        return []
+    if task.above is not None or task.at_least is not None:
+        num_without = num_without_value(values)
+        must = f"{where} must have a finite value in every row, got {num_without:,} without"
+        return [must] if num_without else []
+    return _wrong_labels(where, task, values)
+
+
+def _wrong_labels(where: str, task: TaskDefinition, values: pl.Series) -> list[str]:
+    """Values that are no amounts, or of a task without a rule neither 0 nor 1."""
+    is_right = _is_amount if task.is_amount else _is_zero_or_one
+    blocks = (values[block] for block in blocks_of(len(values)))
+    wrong = pl.concat(block.filter(~is_right(block)) for block in blocks)
+    if wrong.is_empty():
+        return []
+    examples = []
+    for value, count in wrong.value_counts(sort=True).head(MAX_EXAMPLES).rows():
+        text = "null" if value is None else value
+        examples.append(f"{text} ({rows_in_words(count)})")
+    got = f"got {', '.join(examples)}"
+    if task.is_amount:
+        remedy = "write such an amount in every row, or name the scenarios that have the task"
+        return [f"{where} must hold amounts of 0 to {LARGEST_AMOUNT:g}, {got}; {remedy}"]
+    remedy = "say with 'equals', 'above' or 'at_least' which values are a 1"
+    if _is_amount(wrong).all():
+        remedy += ", or write 'kind: amount' if they are amounts"
+    return [f"{where} must hold 0 and 1 only, {got}; {remedy}"]
+
+
+def num_without_value(values: pl.Series) -> int:
+    """The number of values that are missing or not finite."""
+    blocks = (values[block] for block in blocks_of(len(values)))
+    return sum(int((block.is_null() | not_finite(block)).sum()) for block in blocks)
+
+
+def _is_amount(values: pl.Series) -> pl.Series:
+    numbers = values.cast(pl.Float64)
+    return numbers.is_between(0, LARGEST_AMOUNT).fill_null(value=False)
+
+
+def _is_zero_or_one(values: pl.Series) -> pl.Series:
+    return values.cast(pl.Float64).is_in([0.0, 1.0]).fill_null(value=False)
 
 
 def has_label(has_task_M: NDArray[np.bool_], scenario_R: NDArray[np.int16]) -> NDArray[np.bool_]:

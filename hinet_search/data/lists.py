@@ -17,15 +17,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.blocks import is_one_block
-from hinet_search.data.encode import (
-    COUNT,
-    VALUE,
-    Vocabulary,
-    ids_of,
-    known_values,
-    vocabulary_of,
-)
-from hinet_search.data.mapped_table import collect_to_mapped_file
+from hinet_search.data.encode import COUNT, VALUE, Vocabulary, ids_of, known_values, vocabulary_of
+from hinet_search.data.mapped import collect_to_mapped_file
 from hinet_search.study.feature_definition import ListDefinition
 
 ROW = "row"

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.mapped_array import mapped_array
+from hinet_search.data.mapped import mapped_array
 from hinet_search.study.feature_definition import FeatureDefinition
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -42,7 +42,7 @@ def usable(values: pl.Series, clip: Range | None) -> pl.Series:
     """Numbers as float64, clipped to their range; null where missing or unusable."""
     numbers = values.cast(pl.Float64)
     numbers = numbers.set(unusable(numbers, clip), None)
-    return numbers if clip is None else numbers.clip(*clip)
+    return numbers if clip is None else numbers.clip(clip[0], clip[1])
 
 
 def mean_and_deviation(number_R: Floats) -> tuple[float, float]:
@@ -59,7 +59,14 @@ def number_problems(
     """Problems of numeric features: NaN, infinity, and values too large for float32."""
     problems: list[str] = []
     for name in features.numeric:
-        problems += _not_finite_problem(frame[name], row_R)
+        wrong = _WrongRows()
+        for block in blocks_of(len(frame)):
+            wrong.add(not_finite(frame[name][block]), row_R[block])
+        if wrong.count:
+            problems.append(
+                f"data.features.numeric: column '{name}' must be finite, got NaN or infinity in "
+                f"{wrong.in_words}; set not_finite: impute or drop"
+            )
         if name not in features.clip:
             problems += limit_problems(frame[name], (-LARGEST, LARGEST), row_R)
     return problems
@@ -81,17 +88,6 @@ class _WrongRows:
     @property
     def in_words(self) -> str:
         return rows_and_first(self.count, self.first)
-
-
-def _not_finite_problem(values: pl.Series, row_R: NDArray[np.uint64]) -> Iterator[str]:
-    wrong = _WrongRows()
-    for block in blocks_of(len(values)):
-        wrong.add(not_finite(values[block]), row_R[block])
-    if wrong.count:
-        yield (
-            f"data.features.numeric: column '{values.name}' must be finite, got NaN or infinity in "
-            f"{wrong.in_words}; set not_finite: impute or drop"
-        )
 
 
 def limit_problems(
@@ -123,15 +119,16 @@ def limit_problems(
 
 def _range_inside(values: pl.Series, limits: Range) -> str:
     """The range of the values inside the limits, in words."""
-    inside: list[Range] = []
+    lows = []
+    highs = []
     for block in blocks_of(len(values)):
         numbers = usable(values[block], None)
         number_R = numbers.filter(~_outside(numbers, limits)).drop_nulls().to_numpy()
         if number_R.size:
-            inside.append((number_R.min(), number_R.max()))
-    if not inside:
+            lows.append(number_R.min())
+            highs.append(number_R.max())
+    if not lows:
         return "[LOW, HIGH]"
-    lows, highs = zip(*inside, strict=True)
     return f"[{min(lows):.6g}, {max(highs):.6g}]"
 
 
@@ -152,7 +149,14 @@ def squash_warning(
     if number_R.size == 0:
         return ""
     if not spread:
-        return _constant_warning(name, number_R)
+        low = number_R.min()
+        high = number_R.max()
+        if high - low <= ROUNDINGS * np.spacing(max(abs(low), abs(high))):
+            return ""
+        return (
+            f"{name}: values like {number_R[0]:.6g} differ by so little for their size that they "
+            "count as constant; subtract what they have in common"
+        )
     farthest_row = _farthest_row(input_R, mean)
     limit = np.abs(input_R[farthest_row] - mean) / 2
     blocks = list(blocks_of(input_R.size))
@@ -184,18 +188,6 @@ def _farthest_row(number_R: Floats, mean: float) -> int:
             row = block.start + in_block
             largest = distance_R[in_block]
     return row
-
-
-def _constant_warning(name: str, number_R: Floats) -> str:
-    """Warn if values that count as constant differ by more than rounding."""
-    low = number_R.min()
-    high = number_R.max()
-    if high - low <= ROUNDINGS * np.spacing(max(abs(low), abs(high))):
-        return ""
-    return (
-        f"{name}: values like {number_R[0]:.6g} differ by so little for their size that they count "
-        "as constant; subtract what they have in common"
-    )
 
 
 def rows_in_words(count: int) -> str:

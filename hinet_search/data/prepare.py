@@ -34,6 +34,7 @@ from hinet_search.data.encode import (
     Encoding,
     TrainingRows,
     encode_ids,
+    encode_numbers,
     fit_encoding,
     ids_of,
 )
@@ -50,8 +51,7 @@ from hinet_search.data.inspect.numbering import numbering_warnings
 from hinet_search.data.inspect.scenarios import scenario_warnings
 from hinet_search.data.inspect.shifts import ClockedInputs, SplitSample, sampled, shift_warnings
 from hinet_search.data.inspect.unseen import count_unseen, duplicate_warnings, unseen_warnings
-from hinet_search.data.mapped_array import column_of
-from hinet_search.data.number_inputs import encode_numbers
+from hinet_search.data.mapped import column_of
 from hinet_search.data.numbers import limit_problems, squash_warning
 from hinet_search.data.row_hashes import row_hashes
 from hinet_search.data.rows import Rows, raise_problems, read_rows, source_identity
@@ -80,22 +80,18 @@ def prepare(
         rows = read_rows(definition, folder, cache)
         # A file may also be as it was again: then other rows may have been read in between.
         if target_folder(definition, folder, contents) != target or contents.changed:
-            raise _changed_meanwhile(contents)
+            names = ", ".join(str(file) for file in contents.changed[:MAX_NAMED])
+            what = f"{names} changed" if names else "files were added or removed"
+            raise DataError(
+                f"data.source: rows must stay as they are while they are read, but {what}",
+                remedy="run the command again when nothing writes to them",
+            )
         cells = count_cells(rows, tuple(definition.tasks))
         errors, warnings = cell_problems(cells)
         raise_problems(errors)
         progress(f"encoding {len(rows.frame):,} rows")
         _encode(definition, rows, target, cells, warnings)
     return open_dataset(target)
-
-
-def _changed_meanwhile(contents: FileHasher) -> DataError:
-    names = ", ".join(str(file) for file in contents.changed[:MAX_NAMED])
-    return DataError(
-        "data.source: rows must stay as they are while they are read, but "
-        + (f"{names} changed" if names else "files were added or removed"),
-        remedy="run the command again when nothing writes to them",
-    )
 
 
 def _is_encoded(target: Path, progress: Callable[[str], None]) -> bool:
@@ -203,6 +199,10 @@ def _data_record(
     """Return what is known of the data before they are encoded."""
     tasks = tuple(definition.tasks)
     later = definition.features.later_labels
+    log = definition.log
+    num_log_bytes = 0
+    if log is not None:
+        num_log_bytes = log_bytes(log, rows, moments_of(definition, rows), len(tasks))
     return DataRecord(
         source=definition.source.in_words,
         fingerprint=fingerprint,
@@ -215,16 +215,9 @@ def _data_record(
         cells=cells,
         units={tasks[number]: unit for number, unit in rows.units.items()},
         freshness=definition.features.freshness,
-        later_labels="" if later is None else str(later),
-        log_bytes=_log_bytes(definition, rows),
+        later_labels=str(later or ""),
+        log_bytes=num_log_bytes,
     )
-
-
-def _log_bytes(definition: DataDefinition, rows: Rows) -> int:
-    log = definition.log
-    if log is None:
-        return 0
-    return log_bytes(log, rows, moments_of(definition, rows), len(definition.tasks))
 
 
 def _blocks(
@@ -240,9 +233,10 @@ def _blocks(
     """
     for block in rows.blocks():
         split_R = rows.split_R[block]
+        frame = rows.frame[block]
         columns = Columns(
-            ids_RF=encode_ids(rows.frame[block], encoding),
-            numeric_RN=encode_numbers(rows.frame[block], encoding),
+            ids_RF=encode_ids(frame, encoding),
+            numeric_RN=encode_numbers(frame, encoding),
             scenario_R=rows.scenario_R[block],
             labels_RT=rows.labels_RT[block],
             user_R=user_R[block],
@@ -250,11 +244,10 @@ def _blocks(
         )
         splits = tuple(columns.where(split_R == split) for split in range(len(SPLITS)))
         for access, numbers in stale.items():
-            frame = rows.frame[block]
-            frame = frame if numbers is None else frame.with_columns(numbers[block])
+            older_frame = frame if numbers is None else frame.with_columns(numbers[block])
             older = replace(
                 columns,
-                numeric_RN=encode_numbers(frame, encoding),
+                numeric_RN=encode_numbers(older_frame, encoding),
                 lists_RS=lists.slots(block, split_R.size, access),
             )
             splits = (*splits, older.where(split_R == TEST))
@@ -303,14 +296,13 @@ def _shift_warnings(definition: DataDefinition, rows: Rows, encoding: Encoding) 
     tasks = tuple(definition.tasks)
     statistics = definition.features.statistics
     events = definition.features.events
+    growing = {*growing_statistics(statistics), *growing_events(events)}
     of_clock = clocked_statistics(statistics, tasks)
     of_events = event_names(events, tasks) if events is not None else ()
-    is_frozen = statistics is None or statistics.is_frozen
-    clocked = ClockedInputs(
-        growing={*growing_statistics(statistics), *growing_events(events)},
-        all_of_them=of_clock if is_frozen else (),
-        fresh=of_events if is_frozen else (*of_clock, *of_events),
-    )
+    if statistics is None or statistics.is_frozen:
+        clocked = ClockedInputs(growing=growing, all_of_them=of_clock, fresh=of_events)
+    else:
+        clocked = ClockedInputs(growing=growing, all_of_them=(), fresh=(*of_clock, *of_events))
     return shift_warnings(encoding.numeric_inputs, tasks, train, valid, test.numeric_RN, clocked)
 
 
@@ -341,8 +333,9 @@ def _user_codes(definition: DataDefinition, rows: Rows) -> NDArray[np.int32]:
     distinct = users.to_frame().lazy().unique().collect(engine="streaming").to_series()
     user_V = distinct.drop_nulls().sort()
     code_V = pl.Series(np.arange(len(user_V), dtype=np.int32))
-    blocks = (users[block] for block in rows.blocks())
-    codes = (
-        block.replace_strict(user_V, code_V, default=-1, return_dtype=pl.Int32) for block in blocks
-    )
-    return rows.mapped(block.to_numpy() for block in codes)
+
+    def codes(block: slice) -> NDArray[np.int32]:
+        values = users[block]
+        return values.replace_strict(user_V, code_V, default=-1, return_dtype=pl.Int32).to_numpy()
+
+    return rows.mapped(map(codes, rows.blocks()))

@@ -93,7 +93,8 @@ def read_lines(
             cells = [line.rstrip("\r\n").split(layout.separator) for line in block]
             for row, values in enumerate(cells):
                 if len(values) != len(layout.columns):
-                    raise _wrong_width(file, first_line + row, layout, len(values), block[row])
+                    problem = _width_in_words(layout, len(values), block[row])
+                    raise broken(file, first_line + row, problem)
             texts = pl.DataFrame(cells, dict.fromkeys(layout.columns, pl.String), orient="row")
             empty = pl.all().replace(list(layout.missing), None)
             yield checked(texts.select(list(fields)).select(empty), fields, file, first_line)
@@ -166,10 +167,6 @@ def _check_first_line(file: Path, layout: Layout) -> None:
         f"{file}:1: must have the columns {', '.join(layout.columns)}; it {problem}",
         remedy="it is another version or another file: docs/public_data.md names the right one",
     )
-
-
-def _wrong_width(file: Path, line: int, layout: Layout, width: int, text: str) -> DataError:
-    return broken(file, line, _width_in_words(layout, width, text))
 
 
 def _width_in_words(layout: Layout, width: int | str, text: str) -> str:

@@ -42,8 +42,12 @@ def reading(where: str) -> Iterator[None]:
 def unreadable(where: str, error: BaseException, remedy: str = "") -> DataError:
     """The DataError for one of FAILURES, or for a file that is gone or shorter than it was."""
     if isinstance(error, PanicException):
+        # The message of the first panic; threads forward panics, each quoting the one before.
+        message = _FORWARDED_PANIC.sub("", str(error))
+        if message != str(error):
+            message = re.split(r'[\\"]', message)[0]
         return DataError(
-            f"{where}: cannot be read, it is damaged: {_panic_in_words(str(error))}",
+            f"{where}: cannot be read, it is damaged: {_first_line(message)}",
             remedy=remedy or "write the file again, or copy it again from where it is whole",
         )
     return DataError(f"{where}: cannot be read: {_first_line(str(error))}", remedy=remedy)
@@ -72,14 +76,6 @@ def refuse_patterns(where: str, columns: Iterable[str]) -> None:
 def is_pattern(name: str) -> bool:
     """Whether Polars takes the name of a column for a pattern of names: `*`, `^...$`."""
     return name == "*" or (name.startswith("^") and name.endswith("$"))
-
-
-def _panic_in_words(text: str) -> str:
-    """The message of the first panic; threads forward panics, each quoting the one before."""
-    message = _FORWARDED_PANIC.sub("", text)
-    if message != text:
-        message = re.split(r'[\\"]', message)[0]
-    return _first_line(message)
 
 
 def _first_line(text: str) -> str:

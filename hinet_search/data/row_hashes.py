@@ -4,7 +4,7 @@ Shape legend: R rows of the test split, T tasks, M scenarios.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -58,10 +58,8 @@ def row_hashes(definition: DataDefinition, rows: Rows) -> RowHashes:
     key_R = rows.mapped(_mixed(keys_of_rows(block)) for block in blocks_of(len(frame)))
     key_R.sort()
     columns_in_order = [*keys, "scenario", *(f"task {name}" for name in task_names)]
-    by_identity = _digest(
-        "\n".join(columns_in_order).encode(), key_R.astype("<u8", copy=False).data
-    )
-    return RowHashes(in_order, by_identity)
+    header = "\n".join(columns_in_order).encode()
+    return RowHashes(in_order, _digest([header, key_R.astype("<u8", copy=False).data]))
 
 
 def _of_test(rows: Rows, value_R: NDArray[Value]) -> NDArray[Value]:
@@ -86,23 +84,17 @@ def _in_order(rows: Rows, scenario_R: NDArray[np.int16], labels_RT: Labels) -> s
     """
     rank_M = _ranks(scenario_R, len(rows.scenarios))
     ranks = (rank_M[scenario_R[block]] for block in blocks_of(scenario_R.size))
-    task_digests = sorted(
-        _digest_of_task(
-            labels_RT[:, task],
-            has_label(has_task_M, scenario_R),
-            is_amount=task in rows.units,
-        )
-        for task, has_task_M in enumerate(rows.has_task_MT.T)
-    )
-    return _digest(rows.mapped(ranks).data, *(digest.encode() for digest in task_digests))
-
-
-def _digest_of_task(
-    labels_R: NDArray[Any], has_label_R: NDArray[np.bool_], *, is_amount: bool
-) -> str:
-    absent = [] if has_label_R.all() else [np.packbits(~has_label_R).data]
-    labels = np.ascontiguousarray(labels_R) if is_amount else np.packbits(labels_R > 0)
-    return _digest(labels.data, *absent)
+    digests = []
+    for task, has_task_M in enumerate(rows.has_task_MT.T):
+        labels_R: NDArray[Any] = labels_RT[:, task]
+        if task not in rows.units:
+            labels_R = np.packbits(labels_R > 0)
+        parts: list[bytes | memoryview] = [np.ascontiguousarray(labels_R).data]
+        has_label_R = has_label(has_task_M, scenario_R)
+        if not has_label_R.all():
+            parts.append(np.packbits(~has_label_R).data)
+        digests.append(_digest(parts).encode())
+    return _digest([rows.mapped(ranks).data, *sorted(digests)])
 
 
 def _ranks(scenario_R: NDArray[np.int16], num_scenarios: int) -> NDArray[np.int16]:
@@ -144,7 +136,7 @@ def _comparable(values: pl.Series) -> pl.Series:
     return as_text(known_values(values)).fill_null("")
 
 
-def _digest(*parts: bytes | memoryview) -> str:
+def _digest(parts: Iterable[bytes | memoryview]) -> str:
     hashed = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for part in parts:
         hashed.update(memoryview(part).nbytes.to_bytes(8, "little"))

@@ -3,7 +3,7 @@
 Shape legend: R rows of the study, T tasks, M scenarios.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,8 +29,7 @@ from hinet_search.data.encode import known_values
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.labels import missing_labels, read_labels, units_of_amounts
 from hinet_search.data.lists import DistinctLists, ListedRows, with_numbered_lists
-from hinet_search.data.mapped_array import column_of, mapped_array
-from hinet_search.data.mapped_table import collect_to_mapped_file, mapped_frame
+from hinet_search.data.mapped import collect_to_mapped_file, column_of, mapped_array, mapped_frame
 from hinet_search.data.numbers import unusable
 from hinet_search.data.raw_values import as_text, text_of
 from hinet_search.data.reading import (
@@ -41,20 +40,10 @@ from hinet_search.data.reading import (
     refuse_patterns,
     shorten,
 )
-from hinet_search.data.splits import (
-    LEFT_OUT,
-    SPLIT,
-    assign,
-    num_rows_of_splits,
-    split_problems,
-)
+from hinet_search.data.splits import LEFT_OUT, SPLIT, assign, num_rows_of_splits, split_problems
 from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
 from hinet_search.results.cells import Labels, has_task, of_kind
-from hinet_search.study.data_definition import (
-    DataDefinition,
-    task_problems,
-    truth_column,
-)
+from hinet_search.study.data_definition import DataDefinition, task_problems, truth_column
 from hinet_search.study.yaml_file import validated
 
 SOURCES = "hinet_search.data.sources"
@@ -152,16 +141,19 @@ class _Scenarios:
     names: tuple[str, ...]
     num_rows: int
 
+    def codes(self, values: pl.Series) -> NDArray[np.int16]:
+        return values.replace_strict(self.raw, self.index, return_dtype=pl.Int16).to_numpy()
+
 
 def distinct_by_scenario(
     frame: pl.DataFrame, columns: Iterable[str], scenario_R: NDArray[np.int16]
 ) -> pl.DataFrame:
     """Replace ids in these columns by texts of scenario number and id; null stays null."""
     scenarios = pl.Series(scenario_R).cast(pl.String)
-    replaced = [
-        (scenarios + "/" + as_text(known_values(frame[name]))).alias(name) for name in columns
-    ]
-    return frame.with_columns(replaced)
+    for name in columns:
+        ids = scenarios + "/" + as_text(known_values(frame[name]))
+        frame = frame.with_columns(ids.alias(name))
+    return frame
 
 
 def source_identity(definition: DataDefinition, folder: Path, contents: FileHasher) -> str:
@@ -199,8 +191,11 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
     raise_problems(task_problems(definition.tasks, scenarios.names))
     listed = with_numbered_lists(frame, definition.features.lists.values(), frame.schema, cache)
     frame = listed.frame
-    row_R = _mapped_rows(frame, _row_numbers, cache)
-    scenario_R = _mapped_rows(frame, partial(_scenario_codes, definition, scenarios), cache)
+    blocks = list(blocks_of(len(frame)))
+    number_R = frame[ROW_NUMBER]
+    row_R = mapped_array((number_R[block].to_numpy().astype(np.uint64) for block in blocks), cache)
+    values_R = frame[definition.scenario.column]
+    scenario_R = mapped_array((scenarios.codes(values_R[block]) for block in blocks), cache)
     absent_cells = definition.absent_cells(scenarios.names)
     has_task_MT = has_task(scenarios.names, tuple(definition.tasks), absent_cells)
     raise_problems(value_problems(definition, frame, row_R, scenario_R, has_task_MT))
@@ -211,9 +206,9 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
         notes += _count_note(num_left_out, "rows are in no split and are left out")
         rows = frame.with_columns(column_of(SPLIT, split_R)).lazy()
         frame = collect_to_mapped_file(rows.filter(pl.col(SPLIT) != LEFT_OUT), cache)
-        split_R = _mapped_rows(frame, lambda block: block[SPLIT].to_numpy(), cache)
-        row_R = _mapped_rows(frame, _row_numbers, cache)
-        scenario_R = _mapped_rows(frame, partial(_scenario_codes, definition, scenarios), cache)
+        row_R = _without_left_out(row_R, split_R, cache)
+        scenario_R = _without_left_out(scenario_R, split_R, cache)
+        split_R = _without_left_out(split_R, split_R, cache)
     notes += missing_labels(definition, frame, scenario_R, has_task_MT)
     units = units_of_amounts(
         definition, frame, split_R == SPLITS.index("train"), scenario_R, has_task_MT
@@ -240,15 +235,11 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
     )
 
 
-def _mapped_rows(
-    frame: pl.DataFrame, of_block: Callable[[pl.DataFrame], NDArray[Value]], cache: Path
+def _without_left_out(
+    value_R: NDArray[Value], split_R: NDArray[np.uint8], cache: Path
 ) -> NDArray[Value]:
-    """What a function makes of every block of the rows, joined in the cache."""
-    return mapped_array((of_block(frame[block]) for block in blocks_of(len(frame))), cache)
-
-
-def _row_numbers(block: pl.DataFrame) -> NDArray[np.uint64]:
-    return block[ROW_NUMBER].to_numpy().astype(np.uint64)
+    blocks = blocks_of(split_R.size)
+    return mapped_array((value_R[block][split_R[block] != LEFT_OUT] for block in blocks), cache)
 
 
 def _read_frame(
@@ -264,9 +255,14 @@ def _read_frame(
     scenarios, notes = _scenarios(definition, lazy)
     lazy = lazy.filter(pl.col(definition.scenario.column).is_in(scenarios.raw.implode()))
     lazy = _with_numbers_of_texts(definition, lazy, dtypes)
-    dropped = _not_usable(definition) if definition.not_finite == "drop" else []
+    if definition.not_finite == "drop":
+        for name in definition.features.numeric:
+            is_dropped = partial(unusable, clip=definition.features.clip.get(name))
+            lazy = lazy.filter(
+                ~pl.col(name).map_batches(is_dropped, return_dtype=pl.Boolean, is_elementwise=True)
+            )
     with reading_of(definition):
-        frame = collect_to_mapped_file(lazy.filter(*(~is_dropped for is_dropped in dropped)), cache)
+        frame = collect_to_mapped_file(lazy, cache)
     notes += _count_note(scenarios.num_rows - len(frame), "rows with NaN or infinity are dropped")
     return frame, scenarios, notes
 
@@ -275,18 +271,20 @@ def raise_problems(problems: list[str]) -> None:
     """DataError with the problems, if any: the first twenty and how many more there are."""
     if not problems:
         return
-    num_more = len(problems) - MAX_PROBLEMS
-    more = [f"and {num_more:,} more problems"] if num_more > 0 else []
-    raise DataError(*problems[:MAX_PROBLEMS], *more)
+    told = problems[:MAX_PROBLEMS]
+    if len(problems) > MAX_PROBLEMS:
+        told.append(f"and {len(problems) - MAX_PROBLEMS:,} more problems")
+    raise DataError(*told)
 
 
 def _select_columns(
     definition: DataDefinition, lazy: pl.LazyFrame, dtypes: dict[str, pl.DataType]
 ) -> pl.LazyFrame:
     """Row numbers, the named columns and the truths; categories become text, to sort by value."""
-    named = [column for _, column in named_columns(definition)]
     truths = [truth_column(task) for task in definition.tasks]
-    names = list(dict.fromkeys([*named, *(truth for truth in truths if truth in dtypes)]))
+    named = [column for _, column in named_columns(definition)]
+    named += [truth for truth in truths if truth in dtypes]
+    names = list(dict.fromkeys(named))
     list_columns = {list_.column for list_ in definition.features.lists.values()}
     categories = [name for name in names if isinstance(dtypes[name], pl.Categorical | pl.Enum)]
     category_lists = [
@@ -307,10 +305,11 @@ def _with_numbers_of_texts(
         return lazy
     with reading_of(definition):
         wrong = wrong_texts(lazy, columns)
+    remedy = "write nothing where a value is missing, or list it under categorical"
     raise_problems(
         [
             f"data.features.numeric: column '{texts.column}' must hold numbers, {texts.in_words}; "
-            "write nothing where a value is missing, or list it under categorical"
+            f"{remedy}"
             for texts in wrong
         ]
     )
@@ -338,22 +337,3 @@ def _scenarios(definition: DataDefinition, lazy: pl.LazyFrame) -> tuple[_Scenari
     num_left_out = int(counts[NUM_ROWS].sum()) - num_rows
     notes = _count_note(num_left_out, "rows of other scenarios are left out")
     return _Scenarios(present[column].filter(is_chosen), index, names, num_rows), notes
-
-
-def _not_usable(definition: DataDefinition) -> list[pl.Expr]:
-    """Per numeric feature, whether the value of a row is unusable."""
-    clip = definition.features.clip
-    return [
-        pl.col(name).map_batches(
-            partial(unusable, clip=clip.get(name)), return_dtype=pl.Boolean, is_elementwise=True
-        )
-        for name in definition.features.numeric
-    ]
-
-
-def _scenario_codes(
-    definition: DataDefinition, scenarios: _Scenarios, frame: pl.DataFrame
-) -> NDArray[np.int16]:
-    values = frame[definition.scenario.column]
-    codes = values.replace_strict(scenarios.raw, scenarios.index, return_dtype=pl.Int16)
-    return codes.to_numpy()

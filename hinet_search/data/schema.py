@@ -4,6 +4,7 @@ Shape legend: S slots of all lists together, T tasks, M scenarios.
 """
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Annotated
 
 import numpy as np
@@ -119,7 +120,7 @@ class Schema:
     @property
     def pooled_lists(self) -> tuple[ListField, ...]:
         """The lists that are in no sequence."""
-        in_sequences = {name for sequence in self.sequences for name in sequence.parts}
+        in_sequences = set(chain.from_iterable(sequence.parts for sequence in self.sequences))
         return tuple(each for each in self.lists if each.name not in in_sequences)
 
     def list_named(self, name: str) -> ListField:

@@ -15,7 +15,7 @@ from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.hashing import keys_of_blocks, uniform
 from hinet_search.data.lists import distinct_values
-from hinet_search.data.mapped_array import mapped_array
+from hinet_search.data.mapped import mapped_array
 from hinet_search.data.raw_values import as_text, cut_literal, decoded, listed, text_of
 from hinet_search.data.reading import OWN
 from hinet_search.study.data_definition import (

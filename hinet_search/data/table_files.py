@@ -1,16 +1,23 @@
-"""Table files: find the files of a table, by name, by a glob or in a folder.
+"""Table files: find the files of a table, and the columns that stand in names of their folders.
 
-A relative path is looked up in the folder of the study, the current folder, and the data folder:
-environment variable HINET_SEARCH_DATA, else `../shared/data` beside the current folder.
+A table is named by a file, a glob or a folder. A relative path is looked up in the folder of the
+study, the current folder, and the data folder: environment variable HINET_SEARCH_DATA, else
+`../shared/data` beside the current folder. A folder named `day=2026-05-03` adds the column `day`.
+
+Shape legend: F files of a table.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+import polars as pl
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.reading import shorten
+from hinet_search.data.reading import OWN, shorten
 
 DATA_FOLDER = "HINET_SEARCH_DATA"
 FORMATS = (".parquet", ".csv")
@@ -18,6 +25,9 @@ ROOT = Path("/")
 GLOB_CHARACTERS = set("*?[")
 # Folders of formats that keep files of old versions beside those of the table.
 VERSIONED = {"_delta_log": "Delta", ".hoodie": "Hudi"}
+PATH = f"{OWN}path"  # the column with the file of every row
+_NO_VALUE = ("", "__HIVE_DEFAULT_PARTITION__")
+_WHOLE_NUMBER = r"^-?[0-9]{1,18}$"
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,10 @@ def _tables_below(folder: Path, key: str) -> Iterator[Path]:
         if is_left_over(entry.name):
             continue
         if _is(Path.is_dir, entry):
-            _refuse_loop(entry, key)
+            if entry.is_symlink() and entry.parent.resolve().is_relative_to(entry.resolve()):
+                raise DataError(
+                    f"{key}: {entry} is a link to a folder that holds it", remedy="remove the link"
+                )
             yield from _tables_below(entry, key)
         elif entry.suffix.lower() in FORMATS and _is(Path.is_file, entry):
             yield entry
@@ -135,13 +148,6 @@ def refuse_versions(folder: str, key: str, name: str) -> None:
         "versions",
         remedy="write the rows of one version into a folder of Parquet files",
     )
-
-
-def _refuse_loop(entry: Path, key: str) -> None:
-    if entry.is_symlink() and entry.parent.resolve().is_relative_to(entry.resolve()):
-        raise DataError(
-            f"{key}: {entry} is a link to a folder that holds it", remedy="remove the link"
-        )
 
 
 def is_left_over(name: str) -> bool:
@@ -164,3 +170,57 @@ def _how_to_find(path: str, bases: list[Path]) -> str:
     if Path(path).is_absolute():
         return "write the path of a .parquet or .csv file, or a glob such as '/data/rows-*.parquet'"
     return f"set {DATA_FOLDER} to the folder that holds it, or write an absolute path"
+
+
+def partition_of(table: TableFiles, file: Path) -> dict[str, str | None]:
+    """The values in the names of a file's folders, percent signs decoded; None where it is none."""
+    folders = table.name_of(file).split("/")[:-1]
+    pairs = [folder.partition("=") for folder in folders if "=" in folder]
+    return {unquote(key): None if value in _NO_VALUE else unquote(value) for key, _, value in pairs}
+
+
+def partition_columns(
+    table: TableFiles, types: Mapping[str, pl.DataType] | None = None
+) -> list[pl.Series]:
+    """A column (F,) for every key; all files must have the same keys.
+
+    Values are of their type in `types` if all are, else whole numbers, dates or texts.
+    """
+    values = [partition_of(table, file) for file in table.files]
+    columns = []
+    for key in values[0]:
+        texts = pl.Series(key, [of_file[key] for of_file in values], dtype=pl.String)
+        columns.append(_typed(texts, (types or {}).get(key)))
+    return columns
+
+
+def _typed(texts: pl.Series, wanted: pl.DataType | None) -> pl.Series:
+    if wanted is not None:
+        values = texts.cast(wanted, strict=False)
+        if values.null_count() == texts.null_count():
+            return values
+    present = texts.drop_nulls()
+    if present.is_empty():
+        return texts
+    if present.str.contains(_WHOLE_NUMBER).all():
+        return texts.cast(pl.Int64)
+    dates = texts.str.to_date("%Y-%m-%d", strict=False)
+    return dates if dates.null_count() == texts.null_count() else texts
+
+
+def with_partitions(
+    lazy: pl.LazyFrame, table: TableFiles, columns: list[pl.Series]
+) -> pl.LazyFrame:
+    """The rows with the value of each column for their file, which PATH names; PATH is dropped."""
+    paths = pl.Series([str(file) for file in table.files])
+
+    def values_of(column: pl.Series, files: pl.Series) -> pl.Series:
+        return files.replace_strict(paths, column, return_dtype=column.dtype)
+
+    for column in columns:
+        # Batch by batch: a lazy replacement is a join, which holds all rows.
+        values = pl.col(PATH).map_batches(
+            partial(values_of, column), return_dtype=column.dtype, is_elementwise=True
+        )
+        lazy = lazy.with_columns(values.alias(column.name))
+    return lazy.drop(PATH)

@@ -51,7 +51,13 @@ def event_type_problems(
             f"{dtype}; remove it"
         )
     elif user:
-        yield from _wrong_lengths(definition, unit_of(dtype, definition.time_unit))
+        unit = unit_of(dtype, definition.time_unit)
+        for key, span in _lengths(definition.features):
+            if span.whole(unit) is None:
+                yield (
+                    f"data.{key}: must be a whole number of {unit}, in which column "
+                    f"'{definition.time}' counts, got {span}"
+                )
 
 
 def _user_of_times(features: FeatureDefinition) -> str:
@@ -77,16 +83,6 @@ def _wrong_type(definition: DataDefinition, dtype: pl.DataType, user: str) -> st
             "count: s, ms, us or ns; it is missing"
         )
     return ""
-
-
-def _wrong_lengths(definition: DataDefinition, unit: TimeUnit) -> Iterator[str]:
-    """Lengths of time that are no whole number of the column's unit."""
-    for key, span in _lengths(definition.features):
-        if span.whole(unit) is None:
-            yield (
-                f"data.{key}: must be a whole number of {unit}, in which column "
-                f"'{definition.time}' counts, got {span}"
-            )
 
 
 def _lengths(features: FeatureDefinition) -> Iterator[tuple[str, TimeSpan]]:
@@ -125,7 +121,7 @@ def event_value_problem(definition: DataDefinition, frame: pl.DataFrame) -> str:
         return ""
     values = frame[definition.time]
     where = f"data.time: column '{definition.time}' must hold"
-    num_wrong = _num_wrong(values)
+    num_wrong = sum(int((~_is_right(values[block])).sum()) for block in blocks_of(len(values)))
     if num_wrong:
         return (
             f"{where} whole numbers of 64 bits for {user}, got {num_wrong:,} others; multiply it "
@@ -150,26 +146,19 @@ def _no_known_label(definition: DataDefinition, nanoseconds: int) -> str:
     """What is wrong if a label is never known within the time from the first row to the last."""
     for key, delay in _delays(definition.features):
         if delay.nanoseconds >= nanoseconds:
+            remedy = "remove it with 'labels' to use none"
+            if key == "features.events.labels_after":
+                remedy = "write never to use no labels"
             return (
                 f"data.{key}: must be shorter than the time from the first row to the last, "
                 f"{nanoseconds / NANOSECONDS['s']:,.0f} s in column '{definition.time}', got "
-                f"{delay}: no label would be known; {_without_labels(key)}, or check data.time_unit"
+                f"{delay}: no label would be known; {remedy}, or check data.time_unit"
             )
     return ""
 
 
-def _without_labels(key: str) -> str:
-    if key == "features.events.labels_after":
-        return "write never to use no labels"
-    return "remove it with 'labels' to use none"
-
-
-def _num_wrong(values: pl.Series) -> int:
-    """The number of values that are not missing, and no whole number of 64 bits."""
-    return sum(int((~_is_right(values[block])).sum()) for block in blocks_of(len(values)))
-
-
 def _is_right(values: pl.Series) -> pl.Series:
+    """Whether a value is missing, or a whole number of 64 bits."""
     if values.dtype.is_float():
         is_whole = (values == values.floor()) & (values.abs() <= LARGEST_FLOAT)
         return is_whole.fill_null(value=True) | values.is_nan().fill_null(value=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.mapped_array import mapped_array
+from hinet_search.data.mapped import mapped_array
 from hinet_search.study.feature_definition import (
     LOG,
     PARTS,

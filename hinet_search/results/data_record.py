@@ -7,7 +7,7 @@ from typing import Annotated
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY
 
 # Inputs that are older than a study assumes, with which test is scored once more
-# (data/derived/stale_inputs.py).
+# (data/derived/inputs.py).
 FROZEN = "frozen"
 LATER = "later"
 ACCESSES = (FROZEN, LATER)

@@ -206,7 +206,7 @@ class FinalistSummary:
     """All seeds of the chosen finalist together: metrics of their ensemble, and their spread.
 
     `stale` is what the same weights have on test with inputs that are older than the study assumes,
-    by the access of `data/derived/stale_inputs.py`: `frozen` or `later`.
+    by the access of `data/derived/inputs.py`: `frozen` or `later`.
     """
 
     seeds: tuple[int, ...]

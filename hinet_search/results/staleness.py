@@ -1,6 +1,6 @@
 """Staleness: what older inputs cost on test, by the same weights on the same rows.
 
-The accesses are those of data/derived/stale_inputs.py. Intervals are over seeds, which are paired,
+The accesses are those of data/derived/inputs.py. Intervals are over seeds, which are paired,
 and users, at 95 % for each arm.
 """
 

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.derived.inputs import encode_lists, fields_of_sequences, list_fields
-from hinet_search.data.encode import COUNT, Encoding, encode_ids, ids_of
+from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers, ids_of
 from hinet_search.data.lists import ListedRows, split_texts, with_numbered_lists
-from hinet_search.data.number_inputs import encode_numbers
 from hinet_search.data.raw_values import as_text
 from hinet_search.data.rows import Rows, distinct_by_scenario
 from hinet_search.data.schema import Schema

@@ -11,8 +11,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.label_checks import label_problems
-from hinet_search.data.labels import MAX_UNITS, amounts_of, labels_of, where_labelled
+from hinet_search.data.labels import (
+    MAX_UNITS,
+    amounts_of,
+    label_problems,
+    labels_of,
+    where_labelled,
+)
 from hinet_search.results.cells import Labels
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.model_folder import ExportedModel

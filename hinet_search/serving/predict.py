@@ -24,7 +24,7 @@ from hinet_search.common.files import replacing
 from hinet_search.data.columns import Columns
 from hinet_search.data.derived.events import growing_events
 from hinet_search.data.encode import known_values
-from hinet_search.data.mapped_table import collect_to_mapped_file
+from hinet_search.data.mapped import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.reading import FAILURES, unreadable

@@ -14,13 +14,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.derived.log_state import inputs_after, later_moments, rolled, sequences_after
-from hinet_search.data.derived.moments import NO_TIME, Moments
-from hinet_search.data.derived.rolled_statistics import (
+from hinet_search.data.derived.label_counts import (
     is_counted,
     newer_statistics,
     rolled_counts,
 )
+from hinet_search.data.derived.log_state import inputs_after, later_moments, rolled, sequences_after
+from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.derived.rows_of_log import some_rows
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import LEFT_OUT

@@ -12,6 +12,7 @@ from hinet_search.data.derived.countable_labels import PARTS
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import EventsDefinition, SessionDefinition, TimeSpan
+from tests.data.tables import some
 
 TASKS = ("click", "seconds", "buy")
 AMOUNT, PARTIAL = 1, 2  # the second task has amounts, and one scenario lacks the third
@@ -98,16 +99,13 @@ def one_split(seed: int) -> RandomLog:
 
 
 def part(log: RandomLog, row_P: NDArray[np.int64]) -> tuple[Rows, Moments]:
-    rows = log.rows
-    chosen = replace(
-        rows,
-        frame=rows.frame[row_P],
-        row_R=rows.row_R[row_P],
-        scenario_R=rows.scenario_R[row_P],
-        labels_RT=rows.labels_RT[row_P],
-        split_R=rows.split_R[row_P],
-    )
-    return chosen, Moments(log.moments.time_R[row_P], "s")
+    return some(log.rows, row_P), Moments(log.moments.time_R[row_P], "s")
+
+
+def in_order(log: RandomLog, order_R: NDArray[np.int64]) -> RandomLog:
+    """The log with its rows in another order; each keeps its number in the source."""
+    rows, moments = part(log, order_R)
+    return replace(log, rows=rows, moments=moments)
 
 
 def in_time(log: RandomLog) -> NDArray[np.int64]:

@@ -1,13 +1,18 @@
 """A small shop table and its definition, the starting point of the tests of data."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
+from numpy.typing import NDArray
 
+from hinet_search.common.errors import DataError
 from hinet_search.data.columns import Dataset
 from hinet_search.data.prepare import prepare
+from hinet_search.data.rows import Rows
 from hinet_search.study.data_definition import DataDefinition
 
 
@@ -57,6 +62,25 @@ def prepared(frame: pl.DataFrame, folder: Path, **changes: Any) -> Dataset:
     """The shop table (or another of its form) encoded into `folder/cache`."""
     write(frame, folder)
     return prepare(definition(**changes), folder, folder / "cache", lambda _: None)
+
+
+def some(rows: Rows, which: slice | NDArray[np.int64]) -> Rows:
+    """Some of the rows, as they are."""
+    return replace(
+        rows,
+        frame=rows.frame[which],
+        row_R=rows.row_R[which],
+        scenario_R=rows.scenario_R[which],
+        labels_RT=rows.labels_RT[which],
+        split_R=rows.split_R[which],
+    )
+
+
+def problems_of(frame: pl.DataFrame, folder: Path, **changes: Any) -> tuple[str, ...]:
+    """The problems for which a table is refused."""
+    with pytest.raises(DataError) as caught:
+        prepared(frame, folder, **changes)
+    return caught.value.problems
 
 
 def with_lists(frame: pl.DataFrame, seed: int = 0) -> pl.DataFrame:

@@ -76,7 +76,6 @@ def test_without_amounts_data_are_what_they_were(tmp_path: Path) -> None:
     dataset = prepared(shop(), tmp_path)
     assert dataset.train.labels_RT.dtype == np.uint8
     assert (dataset.record.units, dataset.full_schema.amount_units) == ({}, ())
-    assert fingerprint(definition(), "rows") == "3e7b21aa9dad0ecb"  # from before amounts
 
 
 def test_of_a_larger_amount_only_at_most_counts(tmp_path: Path) -> None:
@@ -89,45 +88,48 @@ def test_of_a_larger_amount_only_at_most_counts(tmp_path: Path) -> None:
     assert plain != fingerprint(definition(tasks=TASKS | tasks), "rows")
 
 
+IS_TRAIN = pl.col("part") == "train"
+
+
+def in_first_rows(value: float | None) -> pl.Expr:
+    return pl.when(pl.col("minute") < 2).then(pl.lit(value, pl.Float64)).otherwise("seconds")
+
+
+def zero_where(is_zero: pl.Expr) -> pl.Expr:
+    return pl.when(is_zero).then(0.0).otherwise("seconds")
+
+
 @pytest.mark.parametrize(
-    ("value", "got"),
+    ("seconds", "problem"),
     [
-        (-2.5, "-2.5"),
-        (float("nan"), "nan"),
-        (float("inf"), "inf"),
-        (2e15, "2000000000000000.0"),
-        (None, "null"),
+        (in_first_rows(-2.5), r"must hold amounts of 0 to 1e\+15, got -2.5 \(2 rows\); write such"),
+        (in_first_rows(float("nan")), r"got .*nan.* \(2 rows\); write such an amount in every row"),
+        (in_first_rows(float("inf")), r"got inf \(2 rows\); write such an amount in every row"),
+        (in_first_rows(2e15), r"got 2000000000000000.0 \(2 rows\); write such an amount in every"),
+        (in_first_rows(None), r"got null \(2 rows\); write such an amount in every row"),
+        (pl.col("seconds").cast(pl.String), "got String; write amounts as numbers"),
+        (zero_where(IS_TRAIN), "must have an amount above 0 in a training row, got 0 in"),
+        (
+            zero_where(IS_TRAIN & (pl.col("place") == "push")),
+            "cell push/watch: train must have an amount above 0 for",
+        ),
+    ],
+    ids=[
+        "below 0",
+        "NaN",
+        "infinite",
+        "too large",
+        "missing",
+        "texts",
+        "0 in all of training",
+        "0 in all of a scenario",
     ],
 )
-def test_what_is_no_amount_is_refused_with_rows_and_remedy(
-    tmp_path: Path, value: float | None, got: str
+def test_a_column_without_amounts_is_refused_with_the_remedy(
+    tmp_path: Path, seconds: pl.Expr, problem: str
 ) -> None:
-    is_wrong = pl.col("minute") < 2
-    frame = shop_with_seconds().with_columns(
-        seconds=pl.when(is_wrong).then(pl.lit(value, dtype=pl.Float64)).otherwise("seconds")
-    )
-    with pytest.raises(DataError) as refused:
-        prepared(frame, tmp_path, tasks=TASKS)
-    (problem,) = refused.value.problems
-    assert problem.startswith(
-        "data.tasks.watch: column 'seconds' must hold amounts of 0 to 1e+15, got "
-    )
-    assert got in problem
-    assert "(2 rows); write such an amount in every row" in problem
-
-
-def test_texts_are_no_amounts(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="must hold numbers, got String; write amounts as numbers"):
-        prepared(shop_with_seconds().cast({"seconds": pl.String}), tmp_path, tasks=TASKS)
-
-
-def test_amounts_that_are_all_0_in_training_are_refused(tmp_path: Path) -> None:
-    is_train = pl.col("part") == "train"
-    frame = shop_with_seconds().with_columns(
-        seconds=pl.when(is_train).then(0.0).otherwise("seconds")
-    )
-    with pytest.raises(DataError, match="must have an amount above 0 in a training row, got 0 in"):
-        prepared(frame, tmp_path, tasks=TASKS)
+    with pytest.raises(DataError, match=problem):
+        prepared(shop_with_seconds().with_columns(seconds=seconds), tmp_path, tasks=TASKS)
 
 
 def test_an_amount_out_of_all_proportion_is_refused_unless_it_is_limited(tmp_path: Path) -> None:
@@ -141,15 +143,6 @@ def test_an_amount_out_of_all_proportion_is_refused_unless_it_is_limited(tmp_pat
         prepared(frame, tmp_path, tasks=TASKS)
     tasks = TASKS | {"watch": {**TASKS["watch"], "at_most": 100}}
     assert prepared(frame, tmp_path, tasks=tasks).valid.labels_RT.max() < 100
-
-
-def test_a_scenario_without_an_amount_above_0_is_refused(tmp_path: Path) -> None:
-    is_push = (pl.col("place") == "push") & (pl.col("part") == "train")
-    frame = shop_with_seconds().with_columns(
-        seconds=pl.when(is_push).then(0.0).otherwise("seconds")
-    )
-    with pytest.raises(DataError, match="cell push/watch: train must have an amount above 0 for"):
-        prepared(frame, tmp_path, tasks=TASKS)
 
 
 def test_numbers_that_are_no_classes_are_refused_with_both_remedies(tmp_path: Path) -> None:

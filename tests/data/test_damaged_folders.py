@@ -43,11 +43,9 @@ def test_a_broken_folder_is_rebuilt_to_the_same_bytes(damage: str, which: int) -
         folder = prepared(shop(), Path(name)).folder
         before = contents(folder)
         files = sorted(folder.iterdir())
-        chosen = (
-            folder / encoded_folder.MANIFEST
-            if damage == "empty manifest"
-            else files[which % len(files)]
-        )
+        chosen = files[which % len(files)]
+        if damage == "empty manifest":
+            chosen = folder / encoded_folder.MANIFEST
         if damage == "delete":
             chosen.unlink()
         elif damage == "overwrite":
@@ -110,10 +108,8 @@ def test_a_file_that_cannot_be_read_is_damaged(
         raise OSError(errno.EIO, "Input/output error", str(path))
 
     monkeypatch.setattr(encoded_folder, "_crc32", broken_disk)
-    assert (
-        encoded_folder.damage(folder)
-        == f"{folder / 'frequencies.npy'} cannot be read: Input/output error"
-    )
+    broken = folder / "frequencies.npy"
+    assert encoded_folder.damage(folder) == f"{broken} cannot be read: Input/output error"
 
 
 def test_encoded_files_are_on_the_disk_before_they_have_their_name(

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinet_search.data.encode import TrainingRows, encode_ids, fit_encoding
-from hinet_search.data.number_inputs import encode_numbers
+from hinet_search.data.encode import TrainingRows, encode_ids, encode_numbers, fit_encoding
 from hinet_search.study.feature_definition import FeatureDefinition
 
 WORD = FeatureDefinition(categorical=("word",))
@@ -45,12 +44,17 @@ def test_exactly_the_ids_unseen_in_training_are_zero(train: list[int], others: l
     ]
 
 
-def test_null_is_zero_and_takes_no_id() -> None:
-    assert ids_of([None, None, "a"], [None, "a"]) == [0, 1]
-
-
-def test_nan_in_a_categorical_column_is_null() -> None:
-    assert ids_of([float("nan"), float("nan"), 2.0], [float("nan"), 2.0]) == [0, 1]
+@pytest.mark.parametrize(
+    ("train", "others", "ids"),
+    [
+        ([None, None, "a"], [None, "a"], [0, 1]),
+        ([float("nan"), float("nan"), 2.0], [float("nan"), 2.0], [0, 1]),
+        ([True, True, False], [False, True], [2, 1]),
+    ],
+    ids=["null takes no id", "nor does NaN", "true and false have ids"],
+)
+def test_ids_are_of_values(train: list[object], others: list[object], ids: list[int]) -> None:
+    assert ids_of(train, others) == ids
 
 
 def test_ids_rarer_than_the_minimum_are_zero() -> None:
@@ -63,10 +67,6 @@ def test_a_column_without_any_training_value_encodes_to_zero() -> None:
     )
     assert encode_ids(pl.DataFrame({"word": ["a", None]}), encoding)[:, 0].tolist() == [0, 0]
     assert encoding.vocabularies[0].size == 1
-
-
-def test_booleans_have_ids() -> None:
-    assert ids_of([True, True, False], [False, True]) == [2, 1]
 
 
 @given(
@@ -83,34 +83,36 @@ def test_numbers_have_mean_zero_and_deviation_one_on_train(
     assert encoded.std() == pytest.approx(1, abs=1e-4)
 
 
-def test_numbers_elsewhere_are_measured_by_the_training_mean_and_deviation() -> None:
-    assert numbers_of([1.0, 3.0], [5.0, 2.0]) == [[3.0], [0.0]]
+NAN, INF = float("nan"), float("inf")
 
 
-@pytest.mark.parametrize("constant", [0.1, 0.0, 1e12])
-def test_a_column_constant_in_training_is_zero_everywhere(constant: float) -> None:
-    assert numbers_of([constant] * 7, [constant, constant + 5.0]) == [[0.0], [0.0]]
-
-
-def test_a_missing_number_sits_at_the_training_mean_and_raises_its_flag() -> None:
-    assert numbers_of([1.0, 3.0, None], [None, 3.0]) == [[0.0, 1.0], [1.0, 0.0]]
-
-
-def test_nan_and_infinity_are_imputed_like_null() -> None:
-    train = [1.0, 3.0, float("inf"), float("nan")]
-    assert numbers_of(train, [float("nan"), float("-inf"), 3.0]) == [
-        [0.0, 1.0],
-        [0.0, 1.0],
-        [1.0, 0.0],
-    ]
-
-
-def test_a_column_complete_in_training_has_no_flag() -> None:
-    assert numbers_of([1.0, 3.0], [None]) == [[0.0]]
-
-
-def test_a_column_without_any_training_number_is_zero_with_a_flag() -> None:
-    assert numbers_of([None, None], [4.0, None]) == [[0.0, 0.0], [0.0, 1.0]]
+@pytest.mark.parametrize(
+    ("train", "others", "inputs"),
+    [
+        ([1.0, 3.0], [5.0, 2.0], [[3.0], [0.0]]),
+        ([0.1] * 7, [0.1, 5.1], [[0.0], [0.0]]),
+        ([0.0] * 7, [0.0, 5.0], [[0.0], [0.0]]),
+        ([1e12] * 7, [1e12, 1e12 + 5], [[0.0], [0.0]]),
+        ([1.0, 3.0, None], [None, 3.0], [[0.0, 1.0], [1.0, 0.0]]),
+        ([1.0, 3.0, INF, NAN], [NAN, -INF, 3.0], [[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]),
+        ([1.0, 3.0], [None], [[0.0]]),
+        ([None, None], [4.0, None], [[0.0, 0.0], [0.0, 1.0]]),
+    ],
+    ids=[
+        "elsewhere they are measured by mean and deviation of training",
+        "a constant is 0 everywhere",
+        "so is a constant of 0",
+        "so is a large constant",
+        "a missing number sits at the mean and raises its flag",
+        "so do NaN and infinity",
+        "a column complete in training has no flag",
+        "one without any number in training is 0 with a flag",
+    ],
+)
+def test_numbers_become_inputs(
+    train: list[float | None], others: list[float | None], inputs: list[list[float]]
+) -> None:
+    assert numbers_of(train, others) == inputs
 
 
 def test_flags_come_after_all_numbers_and_are_named_for_their_feature() -> None:

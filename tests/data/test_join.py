@@ -24,7 +24,7 @@ def joined(rows: pl.DataFrame, other: pl.DataFrame, folder: Path, **keys: Any) -
     ).collect()
 
 
-def problem(rows: pl.DataFrame, other: pl.DataFrame, folder: Path, **keys: Any) -> str:
+def problem_of(rows: pl.DataFrame, other: pl.DataFrame, folder: Path, **keys: Any) -> str:
     with pytest.raises(DataError) as caught:
         joined(rows, other, folder, **keys)
     return str(caught.value)
@@ -38,10 +38,8 @@ def test_rows_keep_their_order_and_those_without_a_match_get_nulls(tmp_path: Pat
 
 def test_a_missing_key_of_the_other_table_matches_no_row(tmp_path: Path) -> None:
     other = pl.DataFrame({"user": [None, None, 1], "city": ["x", "y", "z"]})
-    assert joined(pl.DataFrame({"user": [None, 1]}), other, tmp_path)["city"].to_list() == [
-        None,
-        "z",
-    ]
+    result = joined(pl.DataFrame({"user": [None, 1]}), other, tmp_path)
+    assert result["city"].to_list() == [None, "z"]
 
 
 def test_whole_numbers_of_different_sizes_are_the_same_key(tmp_path: Path) -> None:
@@ -56,10 +54,8 @@ def test_whole_numbers_of_different_sizes_are_the_same_key(tmp_path: Path) -> No
 
 def test_texts_and_categories_are_the_same_key(tmp_path: Path) -> None:
     other = pl.DataFrame({"user": ["a"], "city": ["x"]}, schema_overrides={"user": pl.Categorical})
-    assert joined(pl.DataFrame({"user": ["b", "a"]}), other, tmp_path)["city"].to_list() == [
-        None,
-        "x",
-    ]
+    result = joined(pl.DataFrame({"user": ["b", "a"]}), other, tmp_path)
+    assert result["city"].to_list() == [None, "x"]
 
 
 def test_several_columns_are_one_key(tmp_path: Path) -> None:
@@ -77,16 +73,49 @@ def test_several_tables_are_joined_one_after_the_other(tmp_path: Path) -> None:
     assert load(options, tmp_path, tmp_path).collect().rows() == [(1, "y", 5)]
 
 
-def test_a_repeated_key_is_refused_with_an_example(tmp_path: Path) -> None:
-    other = pl.DataFrame({"user": [5, 1, 5, 7, 7], "city": ["x"] * 5})
-    assert problem(pl.DataFrame({"user": [1]}), other, tmp_path) == (
-        "data.source.join: other.parquet: must have one row for each user, got more for 2 (5, 7)"
-    )
+@pytest.mark.parametrize(
+    ("rows", "other", "keys", "problem"),
+    [
+        (
+            {"user": [1]},
+            {"user": [5, 1, 5, 7, 7], "city": ["x"] * 5},
+            {},
+            "must have one row for each user, got more for 2 (5, 7)",
+        ),
+        (
+            {"users": [1]},
+            USERS,
+            {},
+            "key 'user' must be a column of the rows, got none; did you mean 'users'?",
+        ),
+        (
+            {"user": [1]},
+            USERS,
+            {"columns": ["citi"]},
+            "column 'citi' is not in the joined table; did you mean 'city'?",
+        ),
+        (
+            {"user": ["1"]},
+            USERS,
+            {},
+            (
+                "key 'user' must be of one kind in both tables, got String and Int64; cast one as the "
+                "other"
+            ),
+        ),
+    ],
+    ids=["a repeated key", "no key", "no such column", "keys of two kinds"],
+)
+def test_tables_must_fit_together(
+    rows: Any, other: Any, keys: dict[str, Any], problem: str, tmp_path: Path
+) -> None:
+    text = problem_of(pl.DataFrame(rows), pl.DataFrame(other), tmp_path, **keys)
+    assert text == f"data.source.join: other.parquet: {problem}"
 
 
 def test_a_name_that_the_rows_have_is_refused_with_the_remedy(tmp_path: Path) -> None:
     rows = pl.DataFrame({"user": [1], "city": ["mine"]})
-    text = problem(rows, USERS, tmp_path)
+    text = problem_of(rows, USERS, tmp_path)
     assert "columns must have names that the rows do not have, got city" in text
     assert "name under 'columns' those that are to be joined" in text
 
@@ -95,26 +124,6 @@ def test_a_name_that_is_not_taken_may_be_that_of_the_rows(tmp_path: Path) -> Non
     rows = pl.DataFrame({"user": [1], "city": ["mine"]})
     other = USERS.with_columns(size=pl.lit(5))
     assert joined(rows, other, tmp_path, columns=["size"]).rows() == [(1, "mine", 5)]
-
-
-def test_a_key_that_a_table_lacks_is_reported_with_the_nearest_name(tmp_path: Path) -> None:
-    text = problem(pl.DataFrame({"users": [1]}), USERS, tmp_path)
-    assert text == (
-        "data.source.join: other.parquet: key 'user' must be a column of the rows, got none; did you mean 'users'?"
-    )
-
-
-def test_a_column_that_the_joined_table_lacks_is_reported(tmp_path: Path) -> None:
-    text = problem(pl.DataFrame({"user": [1]}), USERS, tmp_path, columns=["citi"])
-    assert text.endswith("column 'citi' is not in the joined table; did you mean 'city'?")
-
-
-def test_keys_of_different_kinds_are_refused(tmp_path: Path) -> None:
-    text = problem(pl.DataFrame({"user": ["1"]}), USERS, tmp_path)
-    assert (
-        "key 'user' must be of one kind in both tables, got String and Int64; cast one as the other"
-        in text
-    )
 
 
 def test_the_identity_covers_the_joined_file_and_how_it_is_joined(tmp_path: Path) -> None:

@@ -60,13 +60,11 @@ def test_a_length_counts_all_entries_and_not_only_those_a_model_sees(tmp_path: P
 
 def test_entries_that_are_the_item_itself_are_counted(tmp_path: Path) -> None:
     frame = with_lists(shop())
-    counts = [items.to_list().count(item) for items, item in _pairs(frame)]
+    counts = np.array([items.to_list().count(item) for items, item in _pairs(frame)])
+    lengths = np.array([len(items) for items in frame["watched"]])
     actual = numbers(frame, tmp_path)
-    same(actual["watched same item"], [np.log1p(count) for count in counts])
-    shares = [
-        count / max(len(items), 1) for count, (items, _) in zip(counts, _pairs(frame), strict=True)
-    ]
-    same(actual["watched share item"], shares)
+    same(actual["watched same item"], np.log1p(counts).tolist())
+    same(actual["watched share item"], (counts / np.maximum(lengths, 1)).tolist())
 
 
 def _pairs(frame: pl.DataFrame) -> list[tuple[pl.Series, str]]:
@@ -206,16 +204,14 @@ def test_an_item_in_no_list_and_a_list_of_the_item_alone_have_no_similarity(tmp_
     assert actual[6] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_lists_without_any_entry_give_zeros(tmp_path: Path) -> None:
-    frame = shop().with_columns(pl.Series("watched", [[]] * 600), pl.Series("kept", [[]] * 600))
-    actual = numbers(frame, tmp_path, rates={"kept": "watched"}, similarity=["watched"])
-    assert not actual.to_numpy().any()
-
-
-def test_the_same_rows_give_the_same_numbers(tmp_path: Path) -> None:
+def test_lists_without_any_entry_give_zeros_and_the_same_rows_the_same_numbers(
+    tmp_path: Path,
+) -> None:
+    of_both: dict[str, Any] = {"rates": {"kept": "watched"}, "similarity": ["watched"]}
+    empty = shop().with_columns(pl.Series("watched", [[]] * 600), pl.Series("kept", [[]] * 600))
+    assert not numbers(empty, tmp_path, **of_both).to_numpy().any()
     frame = with_lists(shop())
-    first = numbers(frame, tmp_path, similarity=["watched"], rates={"kept": "watched"})
-    assert numbers(frame, tmp_path, similarity=["watched"], rates={"kept": "watched"}).equals(first)
+    assert numbers(frame, tmp_path, **of_both).equals(numbers(frame, tmp_path, **of_both))
 
 
 CLUSTERS = np.kron(

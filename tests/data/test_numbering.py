@@ -10,7 +10,6 @@ from tables import definition, prepared, shop, with_lists
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.derived.statistics import statistic_names
-from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.guess.write_definition import write_draft
 from hinet_search.data.inspect.describe import describe
 from hinet_search.data.inspect.numbering import RepeatedIds, repeated_ids
@@ -51,11 +50,8 @@ def test_ids_that_agree_within_scenarios_and_not_between_them_are_told(first: in
     assert abs(repeated.between) < 0.3
 
 
-def test_ids_that_mean_the_same_in_every_scenario_are_not_told() -> None:
+def test_ids_that_mean_the_same_everywhere_or_nothing_are_not_told() -> None:
     assert found(table(own=False)) is None
-
-
-def test_ids_of_which_nothing_is_known_are_not_told() -> None:
     noise = pl.Series(np.random.default_rng(1).integers(0, 2, NUM_ROWS))
     assert found(table(own=True).with_columns(noise.alias("click"))) is None
 
@@ -170,10 +166,6 @@ def test_the_test_rows_of_a_study_stay_the_same(tmp_path: Path) -> None:
     plain, changed = (prepared(shop(), tmp_path, features=each) for each in (DISTINCT, distinct))
     assert plain.record.test_rows == changed.record.test_rows
     assert plain.fingerprint != changed.fingerprint
-
-
-def test_definitions_without_the_key_keep_their_fingerprint() -> None:
-    assert fingerprint(definition(), "rows") == "3e7b21aa9dad0ecb"
 
 
 @pytest.mark.parametrize(

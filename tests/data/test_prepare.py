@@ -13,10 +13,9 @@ from tables import definition, prepared, shop, write
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.data import encoded_folder
 from hinet_search.data.columns import SPLITS, Dataset
-from hinet_search.data.encode import encode_ids
+from hinet_search.data.encode import encode_ids, encode_numbers
 from hinet_search.data.encoded_folder import open_dataset, open_encoding
 from hinet_search.data.fingerprint import fingerprint
-from hinet_search.data.number_inputs import encode_numbers
 from hinet_search.data.prepare import prepare
 
 
@@ -38,14 +37,10 @@ def test_columns_hold_the_rows_of_each_split_in_the_order_of_the_source(tmp_path
         assert columns.scenario_R.tolist() == (own["place"] == "push").cast(pl.Int16).to_list()
 
 
-def test_arrays_have_the_types_of_the_contract(tmp_path: Path) -> None:
+def test_arrays_have_the_types_of_the_contract_and_are_mapped_read_only(tmp_path: Path) -> None:
     train = prepared(shop(), tmp_path).train
     arrays = (train.ids_RF, train.numeric_RN, train.scenario_R, train.labels_RT, train.user_R)
     assert [array.dtype.name for array in arrays] == ["int32", "float32", "int16", "uint8", "int32"]
-
-
-def test_arrays_are_memory_mapped_and_read_only(tmp_path: Path) -> None:
-    train = prepared(shop(), tmp_path).train
     assert isinstance(train.ids_RF, np.memmap)
     assert not train.ids_RF.flags.writeable
 
@@ -67,15 +62,14 @@ def test_a_minimum_frequency_cuts_the_same_ids_in_schema_and_definition(
     assert prepared(shop(), tmp_path).schema(minimum_frequency=10).vocabulary_sizes == cut
 
 
-def test_users_are_numbered_alike_in_all_splits(tmp_path: Path) -> None:
+def test_users_are_numbered_alike_in_all_splits_and_minus_one_without_a_column(
+    tmp_path: Path,
+) -> None:
     frame = shop()
     dataset = prepared(frame, tmp_path)
     codes = np.concatenate([getattr(dataset, name).user_R for name in SPLITS])
     assert codes.tolist() == frame["user"].to_list()  # all of 0 to 39 occur
-
-
-def test_without_a_user_column_every_user_is_minus_one(tmp_path: Path) -> None:
-    assert set(prepared(shop(), tmp_path, user=None).train.user_R.tolist()) == {-1}
+    assert set(prepared(frame, tmp_path, user=None).train.user_R.tolist()) == {-1}
 
 
 def test_scenarios_stand_in_the_order_of_the_definition_and_others_are_left_out(
@@ -215,17 +209,11 @@ def test_a_changed_definition_changes_the_fingerprint(changes: dict[str, Any]) -
     assert fingerprint(definition(**changes), "rows") != fingerprint(definition(), "rows")
 
 
-def test_other_rows_change_the_fingerprint() -> None:
+def test_a_fingerprint_is_of_the_rows_wherever_they_lie() -> None:
+    assert fingerprint(definition(), "rows") == "3e7b21aa9dad0ecb"  # that of the second encoding
     assert fingerprint(definition(), "rows") != fingerprint(definition(), "other rows")
-
-
-def test_where_the_rows_lie_does_not_change_the_fingerprint() -> None:
     moved = definition(source={"kind": "table", "path": "/elsewhere/shop.parquet"})
     assert fingerprint(moved, "rows") == fingerprint(definition(), "rows")
-
-
-def test_the_fingerprint_of_the_shop_is_that_of_the_second_encoding() -> None:
-    assert fingerprint(definition(), "rows") == "3e7b21aa9dad0ecb"
 
 
 def test_a_saved_encoding_encodes_rows_as_preparation_did(tmp_path: Path) -> None:

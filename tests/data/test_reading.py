@@ -26,16 +26,8 @@ OUTER = (
     + INNER.replace('"', '\\"')
     + '", ...)'
 )
-NAMES = [
-    "row number in the source",
-    "len",
-    "literal",
-    "value",
-    "rows of a scenario",
-    "first row",
-    "key 0",
-    "period",
-]
+NAMES = ["row number in the source", "len", "literal", "value", "rows of a scenario"]
+NAMES += ["first row", "key 0", "period"]
 
 
 def many_types() -> pl.DataFrame:
@@ -104,11 +96,9 @@ def test_a_damaged_parquet_file_is_read_or_refused_in_words(tmp_path: Path) -> N
         "numeric": ["price", "age", "decimal", "hole"],
         "lists": {"seen": {"column": "seen", "item": "item"}},
     }
-    meaning, forms, draw = (
-        definition(features=features, time="at"),
-        forms_of(many_types()),
-        Random(SEED),
-    )
+    meaning = definition(features=features, time="at")
+    forms = forms_of(many_types())
+    draw = Random(SEED)
     refused = 0
     for number in range(NUM_DAMAGED):
         (tmp_path / "shop.parquet").write_bytes(damaged(forms[number % len(forms)], draw))
@@ -128,9 +118,13 @@ def test_a_panic_of_polars_is_reported_as_damage_with_its_innermost_cause() -> N
     assert "copy it again" in caught.value.remedy
 
 
-def test_what_no_reader_raises_passes_through() -> None:
-    with pytest.raises(KeyboardInterrupt), reading("rows.parquet"):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    "raised", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")], ids=repr
+)
+def test_what_no_reader_raises_passes_through(raised: BaseException) -> None:
+    with pytest.raises(type(raised)) as caught, reading("rows.parquet"):
+        raise raised
+    assert caught.value is raised
 
 
 def test_only_the_first_line_of_a_cause_is_shown_and_a_long_one_is_cut() -> None:
@@ -239,8 +233,3 @@ def test_a_file_that_is_removed_before_it_is_read_is_told(tmp_path: Path) -> Non
     with pytest.raises(DataError, match=words) as caught, reading("rows"):
         lazy.collect()
     assert "when nothing writes to the file" in caught.value.remedy
-
-
-def test_a_fault_of_the_disk_is_not_taken_for_one_of_the_rows() -> None:
-    with pytest.raises(OSError, match="No space"), reading("rows"):
-        raise OSError(errno.ENOSPC, "No space left on device")

@@ -95,16 +95,14 @@ def test_rows_in_another_order_are_the_same_where_user_item_and_time_name_them(
     assert hashes(tmp_path, shuffled, **NAMELESS) != hashes(tmp_path, **NAMELESS)
 
 
-def test_rows_of_other_users_are_others(tmp_path: Path) -> None:
-    assert (
-        hashes(tmp_path).by_identity
-        != hashes(tmp_path, SHOP.with_columns(pl.col("user") + 1)).by_identity
-    )
-
-
-def test_further_rows_to_train_on_leave_the_test_rows_the_same(tmp_path: Path) -> None:
+def test_rows_of_other_users_are_others_and_further_rows_to_train_on_are_not(
+    tmp_path: Path,
+) -> None:
+    of_shop = hashes(tmp_path)
+    other_users = SHOP.with_columns(pl.col("user") + 1)
+    assert hashes(tmp_path, other_users).by_identity != of_shop.by_identity
     more = pl.concat([SHOP.filter(pl.col("part") == "train").head(50), SHOP])
-    assert hashes(tmp_path, more) == hashes(tmp_path)
+    assert hashes(tmp_path, more) == of_shop
 
 
 def test_types_that_hold_the_same_values_are_the_same_rows(tmp_path: Path) -> None:

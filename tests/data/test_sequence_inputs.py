@@ -148,19 +148,18 @@ def seen(**changes: Any) -> dict[str, Any]:
     return COLUMNS | {"sequences": {"seen": SEEN | changes}}
 
 
-def test_a_key_must_be_a_column_of_the_table(tmp_path: Path) -> None:
-    problem = problem_of(tmp_path, features=seen(of=["user", "plaice"]))
-    assert problem.startswith(
-        "data.features.sequences.seen.of: column 'plaice' is not in the table"
-    )
-
-
-def test_a_key_must_have_more_than_one_value(tmp_path: Path) -> None:
-    frame = shop().with_columns(pl.lit("x").alias("shop"))
-    assert problem_of(tmp_path, frame, features=seen(of="shop")).startswith(
-        "data.features.sequences.seen.of: a key must have at least two values, got one or none in "
-        "shop\n"
-    )
+@pytest.mark.parametrize(
+    ("of", "problem"),
+    [
+        (["user", "plaice"], "column 'plaice' is not in the table"),
+        ("shop", "a key must have at least two values, got one or none in shop\n"),
+    ],
+)
+def test_a_key_must_be_a_column_with_more_than_one_value(
+    of: Any, problem: str, tmp_path: Path
+) -> None:
+    text = problem_of(tmp_path, shop().with_columns(shop=pl.lit("x")), features=seen(of=of))
+    assert text.startswith(f"data.features.sequences.seen.of: {problem}")
 
 
 def test_times_must_be_moments_with_a_unit(tmp_path: Path) -> None:
@@ -221,10 +220,8 @@ def test_a_planted_label_is_readable_only_once_it_is_known(
     part = pl.when(last > 0.9).then(pl.lit("test")).when(last > 0.8).then(pl.lit("valid"))
     frame = frame.with_columns(part.otherwise(pl.lit("train")).alias("part"))
     dataset = encoded(tmp_path, frame, features=seen(labels_after=after, items=["item"]))
-    label_RL = np.concatenate(
-        [np.asarray(each.lists_RS)[:, 3:6] for each in (dataset.train, dataset.valid, dataset.test)]
-    )
     splits = (dataset.train, dataset.valid, dataset.test)
+    label_RL = np.concatenate([np.asarray(each.lists_RS)[:, 3:6] for each in splits])
     click_R = np.concatenate([np.asarray(each.labels_RT)[:, 0] for each in splits])
     area = roc_auc_score(click_R, label_RL[:, 0].astype(float) - 1.5 * (label_RL[:, 0] > 0))
     assert (abs(area - 0.5) > 0.05) == is_readable, f"{kind}: {area}"

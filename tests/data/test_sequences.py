@@ -12,13 +12,8 @@ from hinet_search.data import blocks
 from hinet_search.data.derived import event_log, sequences
 from hinet_search.data.derived.moments import Moments
 from hinet_search.data.derived.sequences import encode_sequences, gap_ids, sequence_vocabularies
-from tests.data.event_tables import TASKS, RandomLog, part
-from tests.data.sequence_tables import (
-    VOCABULARIES,
-    SequencesOfLog,
-    plain_slots,
-    sequences_of_log,
-)
+from tests.data.event_tables import TASKS, in_order
+from tests.data.sequence_tables import VOCABULARIES, SequencesOfLog, plain_slots, sequences_of_log
 
 NUM_LOGS = 2_000
 PARTS_OF_LOGS = 8
@@ -54,12 +49,6 @@ def test_the_order_of_the_table_does_not_matter() -> None:
         other = replace(of_log, log=in_order(of_log.log, order_R))
         for slots_RS, before_RS in zip(slots_of(other), slots_of(of_log), strict=True):
             assert_array_equal(slots_RS, before_RS[order_R])
-
-
-def in_order(log: RandomLog, order_R: NDArray[np.int64]) -> RandomLog:
-    """The log with its rows in another order; each keeps its number in the source."""
-    rows, moments = part(log, order_R)
-    return replace(log, rows=rows, moments=moments)
 
 
 def test_keys_and_slots_are_computed_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Splits and hashes: each row is in exactly one split, the same one in every version."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,20 +21,11 @@ def codes(frame: pl.DataFrame, **changes: object) -> list[int]:
     return assign(definition(**changes), frame, row_R).tolist()
 
 
-def test_hashes_are_those_of_the_first_release() -> None:
-    assert mix_bits(np.array([0, 1, 2**64 - 1], dtype=np.uint64), seed=5).tolist() == [
-        4418785953082032305,
-        12432666627246031414,
-        8801630099941206235,
-    ]
-
-
-def test_keys_of_texts_are_those_of_the_first_release() -> None:
-    assert keys_of(pl.Series(["a", "user 7", "a"])).tolist() == [
-        3405396810240292928,
-        17973960595096879379,
-        3405396810240292928,
-    ]
+def test_hashes_and_keys_of_texts_are_those_of_the_first_release() -> None:
+    hashes = mix_bits(np.array([0, 1, 2**64 - 1], dtype=np.uint64), seed=5)
+    assert hashes.tolist() == [4418785953082032305, 12432666627246031414, 8801630099941206235]
+    keys = keys_of(pl.Series(["a", "user 7", "a"]))
+    assert keys.tolist() == [3405396810240292928, 17973960595096879379, 3405396810240292928]
 
 
 def test_a_number_has_the_same_key_in_every_integer_type() -> None:
@@ -84,16 +76,10 @@ def test_a_user_split_keeps_every_user_in_one_split(dtype: pl.DataType) -> None:
     assert rows_found["split"].n_unique() == 3
 
 
-def test_a_column_split_follows_its_own_names_and_leaves_other_values_out() -> None:
-    frame = pl.DataFrame({"fold": [0, 1, 2, 3, None]})
+@pytest.mark.parametrize("folds", [[0, 1, 2, 3, None], [0.0, 1.0, 2.0, 3.0, None]])
+def test_a_column_split_follows_its_own_names_and_leaves_other_values_out(folds: list[Any]) -> None:
     split = {"by": "column", "column": "fold", "train": 2, "valid": 0, "test": 1}
-    assert codes(frame, split=split) == [1, 2, 0, LEFT_OUT, LEFT_OUT]
-
-
-def test_a_whole_float_is_the_same_split_value_as_the_integer() -> None:
-    frame = pl.DataFrame({"fold": [0.0, 1.0, 2.0]})
-    split = {"by": "column", "column": "fold", "train": 0, "valid": 1, "test": 2}
-    assert codes(frame, split=split) == [0, 1, 2]
+    assert codes(pl.DataFrame({"fold": folds}), split=split) == [1, 2, 0, LEFT_OUT, LEFT_OUT]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.data.queries import engines
-from hinet_search.data.queries.statement import refuse_effects, refuse_writes
+from hinet_search.data.queries.engines import refuse_effects, refuse_writes
 from hinet_search.data.sources.sql import Options
 from tests.data.queries import DUCKDB, SQLITE, duck, refused, rows, sqlite
 
@@ -82,15 +82,17 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         rows(tmp_path, DUCKDB, "SELECT 1")
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "duckdb:///:memory:"])
-def test_a_database_without_a_file_is_refused(url: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="must name the file of a database"):
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("sqlite://", "must name the file of a database"),
+        ("duckdb:///:memory:", "must name the file of a database"),
+        ("postgresql+psycopg2://ann@localhost/shop", "PostgreSQL is read with"),
+    ],
+)
+def test_an_address_that_no_engine_reads_is_refused(url: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^data\.source\.url: {problem}"):
         rows(tmp_path, url, "SELECT 1")
-
-
-def test_another_driver_of_postgresql_is_refused_at_the_key_of_the_url(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"^data\.source\.url: PostgreSQL is read with"):
-        rows(tmp_path, "postgresql+psycopg2://ann@localhost/shop", "SELECT 1")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
+from tables import some
 
 from hinet_search.data.derived.countable_labels import FOLD_SEED
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
@@ -244,14 +245,13 @@ def test_refreshed_labels_reach_no_row_of_an_earlier_split(
     assert set(rows.split_R[changed_R]) == set(range(split, 3))
 
 
-def test_with_a_clock_labels_of_valid_rows_reach_test_rows_alone() -> None:
+@pytest.mark.parametrize(("definition", "splits"), [(BY_DAY, {TEST}), (BY_FOLD, set())])
+def test_labels_of_valid_rows_reach_test_rows_alone_and_without_a_clock_no_row(
+    definition: StatisticsDefinition, splits: set[int]
+) -> None:
     rows = draw(3, num_rows=600)
-    assert set(rows.split_R[changed_rows(BY_DAY, rows, rows.split_R == VALID)]) == {TEST}
-
-
-def test_without_a_clock_labels_of_valid_rows_reach_no_row() -> None:
-    rows = draw(3, num_rows=600)
-    assert not changed_rows(BY_FOLD, rows, rows.split_R == VALID).any()
+    changed_R = changed_rows(definition, rows, rows.split_R == VALID)
+    assert set(rows.split_R[changed_R]) == splits
 
 
 def test_without_a_clock_a_label_reaches_no_row_of_its_own_fold() -> None:
@@ -311,16 +311,8 @@ def test_a_permutation_of_the_rows_permutes_the_statistics(
 ) -> None:
     rows = draw(6, num_rows=300)
     order_R = np.random.default_rng(7).permutation(300)
-    permuted = replace(
-        rows,
-        frame=rows.frame[order_R],
-        row_R=rows.row_R[order_R],
-        labels_RT=rows.labels_RT[order_R],
-        split_R=rows.split_R[order_R],
-    )
-    assert_array_equal(
-        statistics_of(definition, permuted), statistics_of(definition, rows)[order_R]
-    )
+    permuted = statistics_of(definition, some(rows, order_R))
+    assert_array_equal(permuted, statistics_of(definition, rows)[order_R])
 
 
 @EVERY_WAY
@@ -336,17 +328,12 @@ def test_a_key_with_a_null_or_nan_in_any_column_has_no_statistics(
         assert not found_RX[unknown_R].any()
 
 
-def test_a_row_without_a_day_has_no_statistics() -> None:
-    rows = draw(9, num_rows=300)
-    assert not statistics_of(BY_DAY, rows)[rows.frame["day"].is_null().to_numpy()].any()
-
-
-def test_the_first_day_knows_nothing() -> None:
+@pytest.mark.parametrize("day", [None, date(2026, 2, 27)], ids=["no day", "the first day"])
+def test_rows_of_no_day_and_of_the_first_one_know_nothing(day: date | None) -> None:
     rows = draw(10, num_rows=300)
-    found_RX = statistics_of(BY_DAY, rows)
-    first_R = (rows.frame["day"] == date(2026, 2, 27)).fill_null(value=False).to_numpy()
-    assert first_R.any()
-    assert not found_RX[first_R].any()
+    is_chosen_R = rows.frame["day"].eq_missing(pl.Series([day], dtype=pl.Date)).to_numpy()
+    assert is_chosen_R.any()
+    assert not statistics_of(BY_DAY, rows)[is_chosen_R].any()
 
 
 @EVERY_WAY

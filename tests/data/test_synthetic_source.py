@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hinet_search.data import visits
+from hinet_search.data import made_labels
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.sources import synthetic
@@ -29,20 +29,21 @@ def users_in_several(frame: pl.DataFrame) -> float:
     )
 
 
-def test_the_same_options_give_the_same_rows() -> None:
+def test_only_the_same_options_give_the_same_rows() -> None:
     assert rows(seed=3).equals(rows(seed=3))
-
-
-def test_another_seed_gives_other_rows() -> None:
     assert not rows(seed=3).equals(rows(seed=4))
 
 
-def test_every_option_is_part_of_the_identity() -> None:
-    identities = {
-        synthetic.identity(options, Path(), FileHasher(Path(), print))
-        for options in (Options(), Options(seed=1), Options(signal=2.0), Options(rows=200))
-    }
-    assert len(identities) == 4
+def test_options_are_the_identity_and_new_ones_only_where_they_are_used() -> None:
+    def identity(**options: Any) -> str:
+        return synthetic.identity(Options(**options), Path(), FileHasher(Path(), print))
+
+    changes: list[dict[str, Any]] = [{}, {"seed": 1}, {"signal": 2.0}, {"rows": 200}]
+    assert len({identity(**change) for change in changes}) == len(changes)
+    assert "preference_groups" not in identity()
+    assert '[["home","push"]]' in identity(preference_groups=(("home", "push"),))
+    assert "habit" not in identity()
+    assert "habit" in identity(habit=0.5)
 
 
 def test_scenarios_have_exactly_their_shares_of_the_rows() -> None:
@@ -124,22 +125,16 @@ def test_more_signal_makes_the_best_auc_higher() -> None:
     assert areas[0] + 0.1 < areas[1] < areas[2] - 0.05
 
 
-def test_without_id_effects_equal_attributes_and_numbers_have_equal_truths() -> None:
-    frame = rows(id_effects=0.0, num_numeric=0)
+@pytest.mark.parametrize("id_effects", [0.0, 0.5])
+def test_equal_attributes_have_equal_truths_unless_ids_have_effects(id_effects: float) -> None:
+    frame = rows(id_effects=id_effects, num_numeric=0)
     attributes = ["scenario", *(name for name in frame.columns if "attribute" in name)]
-    spread = frame.group_by(attributes).agg(
-        pl.col("truth_click").max() - pl.col("truth_click").min()
-    )
-    assert spread["truth_click"].max() == pytest.approx(0.0, abs=1e-9)
-
-
-def test_with_id_effects_they_do_not() -> None:
-    frame = rows(id_effects=0.5, num_numeric=0)
-    attributes = ["scenario", *(name for name in frame.columns if "attribute" in name)]
-    spread = frame.group_by(attributes).agg(
-        pl.col("truth_click").max() - pl.col("truth_click").min()
-    )
-    assert spread["truth_click"].mean() > 0.1
+    truth = pl.col("truth_click")
+    spread = frame.group_by(attributes).agg(spread=truth.max() - truth.min())["spread"]
+    if id_effects:
+        assert spread.mean() > 0.1
+    else:
+        assert spread.max() == pytest.approx(0.0, abs=1e-9)
 
 
 @pytest.mark.parametrize("overlap", [0.0, 0.3, 1.0])
@@ -162,15 +157,10 @@ def test_scores_of_two_scenarios_correlate_as_asked(correlation: float) -> None:
     assert np.corrcoef(*scores)[0, 1] == pytest.approx(correlation, abs=0.05)
 
 
-def test_weights_of_two_scenarios_have_exactly_the_cosine_asked_for() -> None:
-    weights_MTP = synthetic._weights(
-        Options(preference_correlation=0.3), 40, np.random.default_rng(0)
-    )
+def test_weights_of_two_scenarios_or_tasks_have_exactly_the_cosine_asked_for() -> None:
+    options = Options(preference_correlation=0.3, task_correlation=0.8)
+    weights_MTP = synthetic._weights(options, 40, np.random.default_rng(0))
     assert weights_MTP[0, 0] @ weights_MTP[1, 0] == pytest.approx(0.3)
-
-
-def test_weights_of_two_tasks_have_exactly_the_cosine_asked_for() -> None:
-    weights_MTP = synthetic._weights(Options(task_correlation=0.8), 40, np.random.default_rng(0))
     assert weights_MTP[0, 0] @ weights_MTP[0, 1] == pytest.approx(0.8)
 
 
@@ -236,13 +226,6 @@ def test_without_groups_all_scenarios_are_one_group() -> None:
     assert np.array_equal(cosines(), cosines(preference_groups=everyone))
 
 
-def test_only_groups_that_are_written_are_part_of_the_identity() -> None:
-    hasher = FileHasher(Path(), print)
-    grouped = Options(preference_groups=(("home", "push"),))
-    assert "preference_groups" not in synthetic.identity(Options(), Path(), hasher)
-    assert '[["home","push"]]' in synthetic.identity(grouped, Path(), hasher)
-
-
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
@@ -263,7 +246,7 @@ def of_users(**options: Any) -> pl.DataFrame:
     frame = rows(habit=1.5, **options).sort("user_id", "time")
     same = pl.col("user_id") == pl.col("user_id").shift(1)
     passed = pl.col("time") - pl.col("time").shift(1)
-    goes_on = (same & (passed > 0) & (passed <= visits.GAP_SECONDS)).fill_null(value=False)
+    goes_on = (same & (passed > 0) & (passed <= made_labels.GAP_SECONDS)).fill_null(value=False)
     return frame.with_columns(goes_on=goes_on, before=pl.col("click").shift(1))
 
 
@@ -314,11 +297,3 @@ def test_scenarios_without_a_task_have_no_label_of_it_in_visits_either() -> None
         assert (frame[column].is_null() == (frame["scenario"] == "push")).all()
     for column in ("buy", "truth_buy"):
         assert (frame[column].is_null() == (frame["scenario"] == "search")).all()
-
-
-def test_a_habit_is_part_of_the_identity_only_where_there_is_one() -> None:
-    def identity(**options: Any) -> str:
-        return synthetic.identity(Options(**options), Path(), FileHasher(Path(), print))
-
-    assert "habit" not in identity()
-    assert "habit" in identity(habit=0.5)

@@ -2,10 +2,10 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
-from polars.testing import assert_frame_equal
 from tables import definition, shop
 
 from hinet_search.common.errors import DataError
@@ -58,26 +58,19 @@ def test_partitions_are_columns_of_whole_numbers_dates_or_texts(
     for hour, city in ((9, "a%2Fb"), (10, "7 b")):
         folder = tmp_path / "rows" / "day=2026-05-03" / f"hour={hour}" / f"city={city}"
         write(folder / f"part-0.{suffix}", x=[hour])
-    expected = pl.DataFrame(
-        {
-            "x": [10, 9],
-            "day": [date(2026, 5, 3)] * 2,
-            "hour": [10, 9],
-            "city": ["7 b", "a/b"],
-        }
-    )
-    assert_frame_equal(read("rows", tmp_path), expected)
+    day = date(2026, 5, 3)
+    assert read("rows", tmp_path).rows() == [(10, day, 10, "7 b"), (9, day, 9, "a/b")]
 
 
-def test_a_partition_of_other_digits_is_text(tmp_path: Path) -> None:
-    write(tmp_path / "rows" / "hour=٣" / "a.parquet", x=[1])
-    assert read("rows", tmp_path)["hour"].to_list() == ["٣"]
-
-
-def test_a_partition_without_a_value_is_missing(tmp_path: Path) -> None:
-    write(tmp_path / "rows" / "hour=__HIVE_DEFAULT_PARTITION__" / "a.parquet", x=[1])
-    write(tmp_path / "rows" / "hour=7" / "a.parquet", x=[2])
-    assert read("rows", tmp_path)["hour"].to_list() == [7, None]
+@pytest.mark.parametrize(
+    ("hours", "values"),
+    [(["٣"], ["٣"]), (["7", "__HIVE_DEFAULT_PARTITION__"], [7, None])],
+    ids=["other digits are text", "one without a value is missing"],
+)
+def test_a_partition_is_read_like_a_value(hours: list[str], values: Any, tmp_path: Path) -> None:
+    for hour in hours:
+        write(tmp_path / "rows" / f"hour={hour}" / "a.parquet", x=[1])
+    assert read("rows", tmp_path)["hour"].to_list() == values
 
 
 def test_a_column_of_the_files_takes_precedence_over_the_name_of_their_folder(
@@ -171,22 +164,20 @@ def test_a_folder_of_parquet_and_csv_files_is_refused(days: Path) -> None:
     assert error.remedy == "write a glob of one kind, such as 'rows/**/*.parquet'"
 
 
-def test_files_of_a_folder_with_other_types_are_named_both_with_the_column(days: Path) -> None:
-    write(days / "rows" / "day=2026-05-04" / "part-0.parquet", x=[0.5])
-    (problem,) = refused("rows", days).problems
-    assert problem == (
-        f"{days}/rows/day=2026-05-04/part-0.parquet: must have the columns of "
-        "day=2026-05-03/part-0.parquet, but 'x' is Float64 in place of Int64"
-    )
-
-
-def test_files_in_folders_of_other_keys_are_refused(days: Path) -> None:
-    write(days / "rows" / "part-0.parquet", x=[3])
-    (problem,) = refused("rows", days).problems
-    assert problem == (
-        f"{days}/rows/part-0.parquet: must have the columns of day=2026-05-03/part-0.parquet, "
-        "has no 'day'"
-    )
+@pytest.mark.parametrize(
+    ("file", "value", "problem"),
+    [
+        ("day=2026-05-04/part-0.parquet", 0.5, "but 'x' is Float64 in place of Int64"),
+        ("part-0.parquet", 3, "has no 'day'"),
+    ],
+    ids=["another type", "another key"],
+)
+def test_files_of_a_folder_must_have_the_same_columns(
+    file: str, value: float, problem: str, days: Path
+) -> None:
+    write(days / "rows" / file, x=[value])
+    must = f"{days}/rows/{file}: must have the columns of day=2026-05-03/part-0.parquet"
+    assert refused("rows", days).problems == (f"{must}, {problem}",)
 
 
 @pytest.mark.parametrize(("folder", "kind"), [("_delta_log", "Delta"), (".hoodie", "Hudi")])

@@ -13,15 +13,8 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.countable_labels import key_columns
 from hinet_search.data.derived.earlier_rows import NO_ROW, EarlierRows, KnownLabels, whole_labels
-from hinet_search.data.derived.event_log import (
-    EventLog,
-    Integers,
-    KeyedRows,
-    Walk,
-    for_rows_of_keys,
-    log_of,
-)
-from hinet_search.data.derived.key_codes import column_codes, key_codes
+from hinet_search.data.derived.event_log import Integers, KeyedRows, Walk, for_rows_of_keys, log_of
+from hinet_search.data.derived.key_codes import key_codes
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.derived.sessions import Visits, earlier_visit
 from hinet_search.data.encode import known_values
@@ -59,14 +52,10 @@ class OlderRows:
 
     def of(self, row_Q: Integers) -> "OlderRows":
         """What was added up for some of the rows (Q,)."""
-        labels = (
-            OlderLabels(
-                each.num_R[row_Q],
-                each.sum_R[row_Q],
-                tuple(last_R[row_Q] for last_R in each.last_LR),
-            )
-            for each in self.labels_T
-        )
+        labels = []
+        for of_task in self.labels_T:
+            last_LQ = tuple(last_R[row_Q] for last_R in of_task.last_LR)
+            labels.append(OlderLabels(of_task.num_R[row_Q], of_task.sum_R[row_Q], last_LQ))
         return OlderRows(self.num_R[row_Q], self.last_time_R[row_Q], tuple(labels))
 
 
@@ -77,7 +66,8 @@ def of_task(task: int) -> tuple[str, str, str]:
 
 def tasks_of(definition: EventsDefinition, num_tasks: int) -> range:
     """The tasks whose labels count: none where they are never known."""
-    return range(num_tasks if isinstance(definition.labels_after, TimeSpan) else 0)
+    are_known = isinstance(definition.labels_after, TimeSpan)
+    return range(num_tasks * are_known)
 
 
 def values_of_key(frame: pl.DataFrame, key: Keys) -> pl.DataFrame:
@@ -170,8 +160,8 @@ def with_older(
         num_WS=_of_all(recent.num_WS, is_all_W, num_S),
         since_S=np.where(is_first_S, time_S - older.last_time_R[row_S], recent.since_S),
         labels_T=tuple(
-            _with_older_labels(of_recent, of_older, row_S, is_all_W)
-            for of_recent, of_older in zip(recent.labels_T, older.labels_T, strict=True)
+            _with_older_labels(newer_labels, older_labels, row_S, is_all_W)
+            for newer_labels, older_labels in zip(recent.labels_T, older.labels_T, strict=True)
         ),
     )
 
@@ -211,21 +201,18 @@ def _of_all(
 def no_visits(users: pl.Series) -> pl.DataFrame:
     """An empty table of the last visits of users: `key 0`, their moments, and their rows."""
     name = key_columns([users.name])[0]
-    return pl.DataFrame(
-        [
-            known_values(users).clear().alias(name),
-            *(pl.Series(each, [], pl.Int64) for each in VISIT),
-        ]
-    )
+    columns = [pl.Series(of_visit, [], pl.Int64) for of_visit in VISIT]
+    return pl.DataFrame([known_values(users).clear().alias(name), *columns])
 
 
 def visits_before(visits: pl.DataFrame, users: pl.DataFrame) -> Visits:
     """The stored visit of the user of each row, see `values_of_key`."""
     found = users.join(visits, on=users.columns, how="left", maintain_order="left")
-    first_R, last_R, num_R = (
-        found[name].fill_null(NO_TIME if name == LAST else 0).to_numpy() for name in VISIT
+    return Visits(
+        first_R=found[FIRST].fill_null(0).to_numpy(),
+        last_R=found[LAST].fill_null(NO_TIME).to_numpy(),
+        num_R=found[NUM_ROWS].fill_null(0).to_numpy(),
     )
-    return Visits(first_R, last_R, num_R)
 
 
 def later_visits(
@@ -238,19 +225,13 @@ def later_visits(
     tables = [visits]
 
     def use(keyed: KeyedRows) -> None:
-        tables.append(_last_of(log, keyed, users, earlier_visit(log, keyed, gap, before)))
+        """Add the visit of the last row of every user, with all rows of its moment."""
+        first_S, num_S = earlier_visit(log, keyed, gap, before)
+        is_last_S = keyed.start_S[1:] != keyed.start_S[:-1]
+        end = np.flatnonzero(np.append(is_last_S, np.ones(1, dtype=np.bool_)))
+        num = num_S[end] + end - keyed.moment_S[end] + 1
+        numbers = {FIRST: first_S[end], LAST: keyed.time_S[end], NUM_ROWS: num}
+        tables.append(users[log.row_E[keyed.place_S[end]]].with_columns(**numbers))
 
-    for_rows_of_keys(log, key_codes(rows, [column_codes(rows, [user])[user]]), use)
+    for_rows_of_keys(log, key_codes(rows, [user]), use)
     return pl.concat(tables).group_by(users.columns, maintain_order=True).last()
-
-
-def _last_of(
-    log: EventLog, keyed: KeyedRows, users: pl.DataFrame, visit_S: tuple[Integers, Integers]
-) -> pl.DataFrame:
-    """The visit of the last row of every user, with all rows of its moment."""
-    first_S, num_S = visit_S
-    is_end_S = np.append(keyed.start_S[1:] != keyed.start_S[:-1], np.ones(1, dtype=np.bool_))
-    end = np.flatnonzero(is_end_S)
-    num = num_S[end] + end - keyed.moment_S[end] + 1
-    numbers = {FIRST: first_S[end], LAST: keyed.time_S[end], NUM_ROWS: num}
-    return users[log.row_E[keyed.place_S[end]]].with_columns(**numbers)

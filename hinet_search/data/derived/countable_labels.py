@@ -18,7 +18,7 @@ from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.days import period
 from hinet_search.data.encode import known_column
 from hinet_search.data.hashing import uniform
-from hinet_search.data.mapped_array import column_of
+from hinet_search.data.mapped import column_of
 from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT
@@ -54,20 +54,21 @@ class CountableLabels:
     earlier: bool
     delay: int = 0
 
-    def of_key(self, key: tuple[str, ...], *others: pl.Expr) -> pl.LazyFrame:
+    def of_key(self, key: tuple[str, ...], others: Sequence[pl.Expr]) -> pl.LazyFrame:
         """The columns of a key, named by `key_columns`, the period, and further ones."""
         names = zip(key_columns(key), key, strict=True)
         known = [known_column(name, self.frame[name].dtype).alias(new) for new, name in names]
-        return self.frame.lazy().select(*known, self.period.alias(PERIOD), *others)
+        return self.frame.lazy().select([*known, self.period.alias(PERIOD), *others])
 
     @property
     def added_by_split(self) -> list[pl.Expr]:
         """What a row adds to every quantity if it is in a split, for every split that counts."""
-        return [
-            (added * (pl.col(SPLIT) == split)).cast(pl.Int64).alias(of_split(split, name))
-            for split in self.last_counted
-            for name, added in zip(self.quantities, self.added, strict=True)
-        ]
+        columns = []
+        for split in self.last_counted:
+            is_in_split = pl.col(SPLIT) == split
+            for name, added in zip(self.quantities, self.added, strict=True):
+                columns.append((added * is_in_split).cast(pl.Int64).alias(of_split(split, name)))
+        return columns
 
     @property
     def last_counted(self) -> Splits:
@@ -129,20 +130,16 @@ def _own(quantity: str) -> str:
     return f"{OWN}{quantity}"
 
 
-def counted_splits(definition: StatisticsDefinition, *, is_frozen: bool) -> tuple[Splits, ...]:
-    """For rows of every split, the splits whose labels they count."""
-    if definition.clock is None:
-        return ((TRAIN,),) * len(SPLITS)
-    if is_frozen:
-        return (TRAIN,), (TRAIN,), (TRAIN, VALID)
-    return (TRAIN,), (TRAIN, VALID), (TRAIN, VALID, TEST)
-
-
 def countable_labels(
     definition: StatisticsDefinition, rows: Rows, *, is_frozen: bool | None = None
 ) -> CountableLabels:
     """The labels of a study's rows, with the period of each row; see `target_statistics`."""
     frozen = definition.is_frozen if is_frozen is None else is_frozen
+    counted: tuple[Splits, ...] = ((TRAIN,), (TRAIN, VALID), (TRAIN, VALID, TEST))
+    if definition.clock is None:
+        counted = ((TRAIN,),) * len(SPLITS)
+    elif frozen:
+        counted = ((TRAIN,), (TRAIN,), (TRAIN, VALID))
     columns = [column_of(SPLIT, rows.split_R), *_added(rows)]
     clock = definition.clock
     if clock is None:
@@ -155,7 +152,7 @@ def countable_labels(
         frame=rows.frame.with_columns(columns),
         period=of_row,
         quantities=quantities(rows.has_task_MT, rows.units),
-        counted=counted_splits(definition, is_frozen=frozen),
+        counted=counted,
         earlier=clock is not None,
         delay=definition.delay,
     )
@@ -166,7 +163,7 @@ def _added(rows: Rows) -> Iterator[pl.Series]:
     for task in range(rows.labels_RT.shape[1]):
         blocks = (rows.labels_RT[block, task] for block in rows.blocks())
         if task in rows.units:
-            yield column_of(_own(sum_of(task)), rows.mapped(map(_parts, blocks)))
+            yield column_of(_own(sum_of(task)), rows.mapped(map(whole_amounts, blocks)))
         else:
             yield column_of(_own(positives_of(task)), rows.mapped(blocks))
     for task in _partial(rows.has_task_MT):
@@ -175,7 +172,8 @@ def _added(rows: Rows) -> Iterator[pl.Series]:
         yield column_of(_own(rows_of(task)), has_label_R)
 
 
-def _parts(amount_B: NDArray[Any]) -> NDArray[np.int64]:
+def whole_amounts(amount_B: NDArray[Any]) -> NDArray[np.int64]:
+    """Amounts in PARTS of their unit."""
     return np.rint(amount_B.astype(np.float64) * PARTS).astype(np.int64)
 
 

@@ -62,7 +62,9 @@ def delayed(periods: pl.Expr, dtype: pl.DataType, delay: int) -> pl.Expr:
     """The periods so many periods earlier."""
     if not delay:
         return periods
-    return periods - (pl.duration(days=delay) if dtype == pl.Date else delay)
+    if dtype == pl.Date:
+        return periods - pl.duration(days=delay)
+    return periods - delay
 
 
 def day(column: pl.Expr, dtype: pl.DataType, day_length: float | None = None) -> pl.Expr:

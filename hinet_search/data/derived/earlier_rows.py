@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.derived.countable_labels import PARTS
+from hinet_search.data.derived.countable_labels import whole_amounts
 from hinet_search.data.derived.event_log import EventLog, Integers, KeyedRows
 from hinet_search.data.derived.moments import Moments
-from hinet_search.data.mapped_array import mapped_array
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import EventsDefinition, TimeSpan
 
@@ -118,8 +117,7 @@ def horizons(definition: EventsDefinition, log: EventLog, moments: Moments) -> H
     """The horizons of a definition in a log."""
     horizons = lengths(definition, moments)
     wanted = {*horizons.rows_W, *horizons.labels_W, horizons.delay}
-    wanted -= {None, 0}  # a row's own moment needs no search
-    place_E = {length: log.num_before(length) for length in wanted if length is not None}
+    place_E = {length: log.num_before(length) for length in wanted if length}  # not of 0 and None
     return replace(horizons, place_E=place_E)
 
 
@@ -129,41 +127,34 @@ def lengths(definition: EventsDefinition, moments: Moments) -> Horizons:
         moments.units(window) if isinstance(window, TimeSpan) else None
         for window in definition.windows
     )
-    if isinstance(definition.labels_after, TimeSpan):
-        delay = moments.units(definition.labels_after)
-        labels_W = tuple(None if length is None else delay + length for length in rows_W)
-    else:
-        delay = None
-        labels_W = ()
+    if not isinstance(definition.labels_after, TimeSpan):
+        return Horizons({}, rows_W, (), None)
+    delay = moments.units(definition.labels_after)
+    labels_W = tuple(None if length is None else delay + length for length in rows_W)
     return Horizons({}, rows_W, labels_W, delay)
 
 
 def task_labels(log: EventLog) -> tuple[TaskLabels, ...]:
     """The labels of every task in the order of a log."""
     rows = log.rows
-    return tuple(_labels_of(log, task) for task in range(rows.labels_RT.shape[1]))
-
-
-def _labels_of(log: EventLog, task: int) -> TaskLabels:
-    rows = log.rows
-    blocks = list(blocks_of(log.num_rows))
-    added_E = mapped_array(
-        (whole_labels(rows, rows.labels_RT[log.row_E[block], task], task) for block in blocks),
-        rows.cache,
-    )
-    has_task_M = rows.has_task_MT[:, task]
-    if has_task_M.all():
-        return TaskLabels(added_E, log.is_seen_E)
-    has_blocks = (has_task_M[rows.scenario_R[log.row_E[block]]] for block in blocks)
-    has_E = mapped_array(has_blocks, rows.cache)
-    return TaskLabels(added_E, has_E if log.is_seen_E is None else has_E & log.is_seen_E)
+    row_blocks = [log.row_E[block] for block in blocks_of(log.num_rows)]
+    labels = []
+    for task, has_task_M in enumerate(rows.has_task_MT.T):
+        of_blocks = (whole_labels(rows, rows.labels_RT[row_B, task], task) for row_B in row_blocks)
+        added_E = rows.mapped(of_blocks)
+        has_E = log.is_seen_E
+        if not has_task_M.all():
+            has_E = rows.mapped(has_task_M[rows.scenario_R[row_B]] for row_B in row_blocks)
+            has_E = has_E if log.is_seen_E is None else has_E & log.is_seen_E
+        labels.append(TaskLabels(added_E, has_E))
+    return tuple(labels)
 
 
 def whole_labels(rows: Rows, label_B: NDArray[Any], task: int) -> NDArray[Any]:
     """Labels of a task as whole numbers: 0 and 1 as they are, of amounts their parts."""
     if task not in rows.units:
         return label_B.astype(np.uint8)
-    return np.rint(label_B.astype(np.float64) * PARTS).astype(np.int64)
+    return whole_amounts(label_B)
 
 
 def earlier_rows(
@@ -177,16 +168,18 @@ def earlier_rows(
     first_S: dict[int | None, Integers] = {None: keyed.start_S, 0: keyed.moment_S}
     for length, place_E in horizons.place_E.items():
         first_S[length] = keyed.first_from(place_E)
-    of_keys = () if horizons.delay is None else [labels_of_keys(each, keyed) for each in labels]
+    of_keys = []
+    if horizons.delay is not None:
+        of_keys = [labels_of_keys(of_task, keyed.place_S) for of_task in labels]
     return rows_before(keyed.time_S, first_S, seen_rows(keyed, log), of_keys, horizons, num_last)
 
 
-def labels_of_keys(labels: TaskLabels, keyed: KeyedRows) -> LabelsOfKeys:
-    """The labels of rows of some keys."""
-    added_S = labels.added_E[keyed.place_S]
-    if labels.has_E is None:
+def labels_of_keys(labels: TaskLabels, place_S: Integers) -> LabelsOfKeys:
+    """The labels of rows of some keys, by their places in the log."""
+    added_S = labels.added_E[place_S]
+    has_S = None if labels.has_E is None else labels.has_E[place_S]
+    if has_S is None or has_S.all():
         return LabelsOfKeys(added_S, sums_before(added_S), None)
-    has_S = labels.has_E[keyed.place_S]
     return LabelsOfKeys(added_S[has_S], sums_before(added_S[has_S]), sums_before(has_S))
 
 

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.moments import NO_TIME, Moments
-from hinet_search.data.mapped_array import mapped_array
 from hinet_search.data.rows import Rows
 
 CHUNK_ROWS = 2**16  # computed at once; more only where a single key has more
@@ -68,12 +67,9 @@ class EventLog:
     def num_before(self, length: int) -> Integers:
         """For each row (E,) the number of rows that are more than `length` earlier."""
         length = min(length, int(self.time_E[-1]) + 1) if self.num_rows else 0
-        return mapped_array(
-            (
-                np.searchsorted(self.time_E, self.time_E[block] - length, side="left")
-                for block in blocks_of(self.num_rows)
-            ),
-            self.rows.cache,
+        return self.rows.mapped(
+            np.searchsorted(self.time_E, self.time_E[block] - length, side="left")
+            for block in blocks_of(self.num_rows)
         )
 
 
@@ -104,10 +100,8 @@ def log_of(rows: Rows, moments: Moments, walk: Walk) -> EventLog:
     time_E = moments.time_R[row_E]
     if not _ascend(time_E) or not _ascend(rows.row_R[row_E]):
         row_E = row_E[np.lexsort((rows.row_R[row_E], time_E))]
-    row_E = mapped_array((row_E[block] for block in blocks_of(row_E.size)), rows.cache)
-    time_E = mapped_array(
-        (moments.time_R[row_E[block]] for block in blocks_of(row_E.size)), rows.cache
-    )
+    row_E = rows.mapped(row_E[block] for block in blocks_of(row_E.size))
+    time_E = rows.mapped(moments.time_R[row_E[block]] for block in blocks_of(row_E.size))
     return EventLog(rows, walk.splits, row_E, time_E)
 
 
@@ -146,28 +140,6 @@ def for_rows_of_keys(log: EventLog, code_R: Integers, use: Callable[[KeyedRows],
 
     A code below 0 is no key.
     """
-    sorted_E = _sorted(log, code_R)
-
-    def use_part(part: slice) -> None:
-        use(_keyed(log, np.array(sorted_E[part])))
-
-    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
-        for _ in threads.map(use_part, _parts(sorted_E, log.place_bits)):
-            pass  # what a part raised is raised here
-
-
-def _parts(sorted_E: Integers, bits: int) -> Iterator[slice]:
-    """Yield the rows of whole keys: about CHUNK_ROWS, or a single key."""
-    start = 0
-    while start < sorted_E.size:
-        end = min(start + CHUNK_ROWS, sorted_E.size)
-        if end < sorted_E.size:
-            end = _end_of_keys(sorted_E, start, end, bits)
-        yield slice(start, end)
-        start = end
-
-
-def _sorted(log: EventLog, code_R: Integers) -> Integers:
     bits = log.place_bits
 
     def numbers(block: slice) -> Integers:
@@ -176,19 +148,30 @@ def _sorted(log: EventLog, code_R: Integers) -> Integers:
         sorted_B: Integers = (code_B[code_B >= 0] << bits) | place_B
         return sorted_B
 
-    sorted_E = mapped_array(map(numbers, blocks_of(log.num_rows)), log.rows.cache)
+    sorted_E = log.rows.mapped(map(numbers, blocks_of(log.num_rows)))
     sorted_E.sort()
-    return sorted_E
+
+    def use_part(part: slice) -> None:
+        use(_keyed(log, np.array(sorted_E[part])))
+
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+        for _ in threads.map(use_part, _parts(sorted_E, bits)):
+            pass  # what a part raised is raised here
 
 
-def _end_of_keys(sorted_E: Integers, start: int, end: int, bits: int) -> int:
-    """The last end of a key up to `end`, or that of the only key which goes on."""
-    first_of_key = (sorted_E[end] >> bits) << bits
-    before = start + int(np.searchsorted(sorted_E[start:end], first_of_key))
-    if before > start:
-        return before
-    next_key = first_of_key + (1 << bits)
-    return end + int(np.searchsorted(sorted_E[end:], next_key))
+def _parts(sorted_E: Integers, bits: int) -> Iterator[slice]:
+    """Yield the rows of whole keys: about CHUNK_ROWS, or a single key."""
+    start = 0
+    while start < sorted_E.size:
+        end = min(start + CHUNK_ROWS, sorted_E.size)
+        if end < sorted_E.size:  # the last end of a key, or that of the only key, which goes on
+            first_of_key = (sorted_E[end] >> bits) << bits
+            before = start + int(np.searchsorted(sorted_E[start:end], first_of_key))
+            next_key = first_of_key + (1 << bits)
+            after = end + int(np.searchsorted(sorted_E[end:], next_key))
+            end = before if before > start else after
+        yield slice(start, end)
+        start = end
 
 
 def _keyed(log: EventLog, sorted_S: Integers) -> KeyedRows:

@@ -19,9 +19,10 @@ with a null in the key or without a time sees nothing, and is not seen by that k
 Shape legend: R rows of the table, E rows of a log, S rows of some keys, C columns, T tasks.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,6 @@ from hinet_search.data.derived.earlier_rows import (
     NO_ROW,
     EarlierRows,
     Horizons,
-    KnownLabels,
     TaskLabels,
     earlier_rows,
     horizons,
@@ -50,9 +50,9 @@ from hinet_search.data.derived.event_log import (
     log_of,
     walks,
 )
-from hinet_search.data.derived.key_codes import column_codes, key_codes
+from hinet_search.data.derived.key_codes import ColumnCodes, column_codes, key_codes
 from hinet_search.data.derived.moments import Moments
-from hinet_search.data.mapped_table import mapped_frame
+from hinet_search.data.mapped import mapped_frame
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import EventsDefinition, TimeSpan, key_name
 
@@ -84,7 +84,10 @@ class _PreparedLog:
 
 def event_names(definition: EventsDefinition, tasks: Sequence[str]) -> tuple[str, ...]:
     """The columns of `event_inputs`, in order."""
-    return tuple(name for key in definition.keys for name in names_of_key(definition, key, tasks))
+    names: list[str] = []
+    for key in definition.keys:
+        names += names_of_key(definition, key, tasks)
+    return tuple(names)
 
 
 def names_of_key(
@@ -94,10 +97,9 @@ def names_of_key(
     names = _growing_of_key(definition, key)
     if isinstance(definition.labels_after, TimeSpan):
         for task in tasks:
-            names += [f"{key_name(key)} {task} rate {window}" for window in definition.windows]
-            names += [
-                f"{key_name(key)} {task} last {back}" for back in range(1, definition.last + 1)
-            ]
+            of_task = f"{key_name(key)} {task}"
+            names += [f"{of_task} rate {window}" for window in definition.windows]
+            names += [f"{of_task} last {back}" for back in range(1, definition.last + 1)]
     return tuple(names)
 
 
@@ -110,7 +112,10 @@ def growing_events(definition: EventsDefinition | None) -> tuple[str, ...]:
     """The inputs that grow with the log by nature: exposures and recency."""
     if definition is None:
         return ()
-    return tuple(name for key in definition.keys for name in _growing_of_key(definition, key))
+    names: list[str] = []
+    for key in definition.keys:
+        names += _growing_of_key(definition, key)
+    return tuple(names)
 
 
 def event_inputs(
@@ -124,13 +129,13 @@ def event_inputs(
 
     No row sees those of splits after `last_seen`. DataError when a key has only one value.
     """
-    codes = column_codes(rows, [column for key in definition.keys for column in key])
-    _refuse_constant_keys(definition, {name: column.num_values for name, column in codes.items()})
+    codes = column_codes(rows, list(chain.from_iterable(definition.keys)))
+    _refuse_constant_keys(definition, codes)
     priors = [prior_of(rows, task) for task in range(len(tasks))]
-    logs = [
-        _prepared(definition, log_of(rows, moments, walk).up_to(last_seen), moments)
-        for walk in walks(rows, moments)
-    ]
+    logs = []
+    for walk in walks(rows, moments):
+        log = log_of(rows, moments, walk).up_to(last_seen)
+        logs.append(_PreparedLog(log, task_labels(log), horizons(definition, log, moments)))
 
     def use(each: _PreparedLog, value_RC: NDArray[np.float32], keyed: KeyedRows) -> None:
         counted = earlier_rows(keyed, each.log, each.horizons, each.labels, definition.last)
@@ -140,7 +145,7 @@ def event_inputs(
     tables = []
     for key in definition.keys:
         names = names_of_key(definition, key, tasks)
-        code_R = key_codes(rows, [codes[name] for name in key])
+        code_R = key_codes(rows, key, codes)
         value_RC = zeros(rows, len(names))
         for each in logs:
             for_rows_of_keys(each.log, code_R, partial(use, each, value_RC))
@@ -148,13 +153,9 @@ def event_inputs(
     return pl.concat(tables, how="horizontal")
 
 
-def _prepared(definition: EventsDefinition, log: EventLog, moments: Moments) -> _PreparedLog:
-    return _PreparedLog(log, task_labels(log), horizons(definition, log, moments))
-
-
-def _refuse_constant_keys(definition: EventsDefinition, num_values: dict[str, int]) -> None:
+def _refuse_constant_keys(definition: EventsDefinition, codes: Mapping[str, ColumnCodes]) -> None:
     constant = [
-        key_name(key) for key in definition.keys if all(num_values[name] <= 1 for name in key)
+        key_name(key) for key in definition.keys if max(codes[name].num_values for name in key) <= 1
     ]
     if constant:
         raise DataError(
@@ -184,14 +185,10 @@ def inputs_of(
     seconds_S = np.maximum(counted.since_S, 0) / units_a_second
     yield np.where(counted.since_S == NO_ROW, 0.0, 1 / (1 + np.log1p(seconds_S)))
     for labels, prior in zip(counted.labels_T, priors, strict=False):
-        yield from _of_labels(labels, prior, smoothing)
-
-
-def _of_labels(labels: KnownLabels, prior: Prior, smoothing: float) -> Iterator[Floats]:
-    for num_S, sum_S in zip(labels.num_WS, labels.sum_WS, strict=True):
-        yield rate(num_S, sum_S, prior, smoothing)
-    for last_S, has_last_S in zip(labels.last_LS, labels.has_last_LS, strict=True):
-        yield np.where(has_last_S, last_S / prior.parts - prior.mean, 0.0)
+        for num_S, sum_S in zip(labels.num_WS, labels.sum_WS, strict=True):
+            yield rate(num_S, sum_S, prior, smoothing)
+        for last_S, has_last_S in zip(labels.last_LS, labels.has_last_LS, strict=True):
+            yield np.where(has_last_S, last_S / prior.parts - prior.mean, 0.0)
 
 
 def rate(num_S: Integers, sum_S: Integers, prior: Prior, smoothing: float) -> Floats:

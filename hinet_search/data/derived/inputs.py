@@ -1,12 +1,20 @@
 """Derive: compute the inputs made from labels, lists and the log, and the groups of all inputs.
 
+Rows of test have some inputs once more, as they are if labels and the log are older than assumed:
+
+frozen   statistics and the log are those of the end of validation: no row of test is seen
+later    labels are known an hour after their row, or a day, where the study assumes less
+
+A study scores test with them too, with the same weights, to say how fresh inputs must be.
+
 Shape legend: R rows, D distinct lists, S slots of one list.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from functools import cache
+from itertools import chain
 
 import numpy as np
 import polars as pl
@@ -14,21 +22,20 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.blocks import blocks_of
+from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.events import event_inputs, event_names
 from hinet_search.data.derived.matches import known_of, match_names, match_numbers
-from hinet_search.data.derived.moments import moments_of
-from hinet_search.data.derived.sequences import (
-    encode_sequences,
-    sequence_fields,
-)
+from hinet_search.data.derived.moments import Moments, moments_of
+from hinet_search.data.derived.sequences import encode_sequences, sequence_fields
 from hinet_search.data.derived.sessions import NAMES, session_inputs
-from hinet_search.data.derived.stale_inputs import stale_inputs, stale_sequences
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.encode import Encoding, Vocabulary, missing_name
 from hinet_search.data.lists import ListedRows, encode_list, fit_list_vocabulary
 from hinet_search.data.rows import Rows
 from hinet_search.data.schema import ListField, SequenceField
+from hinet_search.results.data_record import FROZEN, LATER
 from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.event_definition import is_sooner
 from hinet_search.study.feature_definition import (
     EVENTS,
     LISTS,
@@ -40,6 +47,8 @@ from hinet_search.study.feature_definition import (
     ListDefinition,
 )
 from hinet_search.study.sequence_definition import SequenceDefinition
+
+VALID = SPLITS.index("valid")
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class DerivedNumbers:
     @property
     def names(self) -> tuple[str, ...]:
         """All names, statistics first."""
-        return tuple(name for table in self.tables for name in table.columns)
+        return tuple(chain.from_iterable(table.columns for table in self.tables))
 
 
 @dataclass(frozen=True)
@@ -129,7 +138,7 @@ def _refuse_repeated_names(definition: DataDefinition, rows: Rows) -> None:
         names += NAMES
     for name, sequence in features.sequences.items():
         names += sequence.part_names(name)
-    cycles = [name for column in features.transforms for name in features.inputs_of(column)]
+    cycles = chain.from_iterable(map(features.inputs_of, features.transforms))
     all_names = [*{*rows.frame.columns, *cycles}, *names]
     repeated = sorted({name for name in names if all_names.count(name) > 1})
     if repeated:
@@ -238,12 +247,66 @@ def input_groups(
         EVENTS: tuple(derived.events.columns),
         SESSION: tuple(derived.session.columns),
         SEQUENCES: tuple(
-            part for name, each in features.sequences.items() for part in each.part_names(name)
+            chain.from_iterable(each.part_names(name) for name, each in features.sequences.items())
         ),
     }
     flagged = {scale.column for scale in encoding.scales if scale.flagged}
     for name, columns in features.groups.items():
-        inputs = [each for column in columns for each in features.inputs_of(column)]
+        inputs = chain.from_iterable(map(features.inputs_of, columns))
         flags = [missing_name(column) for column in columns if column in flagged]
         groups[name] = (*inputs, *flags)
     return {name: groups[name] for name in features.group_names}
+
+
+def stale_inputs(
+    definition: DataDefinition, rows: Rows, moments_of_rows: Callable[[], Moments]
+) -> Mapping[str, pl.DataFrame]:
+    """The inputs that differ, by access; only rows of test are of use. Empty if none can differ."""
+    stale = {}
+    frozen = _frozen(definition, rows, moments_of_rows)
+    if frozen:
+        stale[FROZEN] = pl.concat(frozen, how="horizontal")
+    events = definition.features.events
+    later = definition.features.later_labels
+    if events is not None and later is not None and is_sooner(events.labels_after, later):
+        with_later = events.model_copy(update={"labels_after": later})
+        tasks = tuple(definition.tasks)
+        stale[LATER] = event_inputs(with_later, rows, tasks, moments_of_rows())
+    return stale
+
+
+def _frozen(
+    definition: DataDefinition, rows: Rows, moments_of_rows: Callable[[], Moments]
+) -> list[pl.DataFrame]:
+    features = definition.features
+    tasks = tuple(definition.tasks)
+    tables = []
+    if features.statistics is not None and not features.statistics.is_frozen:
+        tables.append(target_statistics(features.statistics, rows, tasks, is_frozen=True))
+    if features.events is not None:
+        moments = moments_of_rows()
+        tables.append(event_inputs(features.events, rows, tasks, moments, last_seen=VALID))
+    if features.session is not None:
+        assert definition.user is not None, "the definition checks it"
+        moments = moments_of_rows()
+        tables.append(
+            session_inputs(features.session, rows, definition.user, moments, last_seen=VALID)
+        )
+    return tables
+
+
+def stale_sequences(
+    features: FeatureDefinition,
+) -> Mapping[str, tuple[Mapping[str, SequenceDefinition], int]]:
+    """By access, the sequences as they are then, and the last split whose rows they show."""
+    if not features.sequences:
+        return {}
+    frozen = {FROZEN: (features.sequences, VALID)}
+    later = features.later_labels
+    with_later = dict(features.sequences)
+    for name, sequence in features.sequences.items():
+        if later is not None and is_sooner(sequence.labels_after, later):
+            with_later[name] = sequence.model_copy(update={"labels_after": later})
+    if with_later == features.sequences:
+        return frozen
+    return {**frozen, LATER: (with_later, len(SPLITS) - 1)}

@@ -34,17 +34,21 @@ def column_codes(rows: Rows, columns: Sequence[str]) -> Mapping[str, ColumnCodes
     return codes
 
 
-def key_codes(rows: Rows, columns: Sequence[ColumnCodes]) -> NDArray[np.int64]:
-    """A code for every combination of values (R,), NONE where a column has no value.
+def key_codes(
+    rows: Rows, key: Sequence[str], columns: Mapping[str, ColumnCodes] | None = None
+) -> NDArray[np.int64]:
+    """A code for every combination of values of a key (R,), NONE where a column has no value.
 
-    A code and the number of a row together fit into CODE_BITS.
+    A code and the number of a row together fit into CODE_BITS. `columns` are the codes of its
+    columns, where they are known.
     """
-    first, *others = columns
-    codes = first
-    for column in others:
-        if codes.num_values * column.num_values >= 1 << CODE_BITS:
+    if columns is None:
+        columns = column_codes(rows, key)
+    codes = columns[key[0]]
+    for name in key[1:]:
+        if codes.num_values * columns[name].num_values >= 1 << CODE_BITS:
             codes = _renumbered(codes)
-        codes = _combined(rows, codes, column)
+        codes = _combined(rows, codes, columns[name])
     if codes.num_values << rows.num_rows.bit_length() >= 1 << CODE_BITS:
         codes = _renumbered(codes)
     return codes.code_R
@@ -57,9 +61,8 @@ def _combined(rows: Rows, left: ColumnCodes, right: ColumnCodes) -> ColumnCodes:
         is_known_B = (left_B != NONE) & (right_B != NONE)
         return np.where(is_known_B, left_B * right.num_values + right_B, NONE)
 
-    return ColumnCodes(
-        rows.mapped(map(combined, rows.blocks())), left.num_values * right.num_values
-    )
+    code_R = rows.mapped(map(combined, rows.blocks()))
+    return ColumnCodes(code_R, left.num_values * right.num_values)
 
 
 def _renumbered(codes: ColumnCodes) -> ColumnCodes:

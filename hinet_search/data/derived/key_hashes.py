@@ -8,19 +8,18 @@ Shape legend: R rows, K keys, V distinct values, Q rows that ask.
 
 import secrets
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.encode import known_values
+from hinet_search.data.hashing import KEY_STEP, mixed
 from hinet_search.data.lists import NONE
 
 _SEED = np.uint64(secrets.randbits(63))
 MISSING = np.uint64(0)
-_SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
-_ODDS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # of SplitMix64
-_KEY_STEP = 0x9E3779B97F4A7C15
 
 WHOLE = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 MOMENTS = (pl.Date, pl.Datetime)
@@ -48,13 +47,13 @@ def _hashes(values: pl.Series) -> Hashes:
     dtype = values.dtype
     if dtype in (*WHOLE, *MOMENTS, pl.Boolean):
         whole: Hashes = values.to_numpy().astype(np.int64).view(np.uint64)
-        return _mixed(whole ^ _SEED)
+        return mixed(whole ^ _SEED)
     if dtype.is_float():
         bits = (values.to_numpy().astype(np.float64) + 0.0).view(np.uint64)  # -0 is 0
-        return _mixed(bits ^ _SEED)
+        return mixed(bits ^ _SEED)
     if dtype == pl.String:
         of_texts = np.fromiter(map(hash, values.to_list()), dtype=np.int64, count=len(values))
-        return _mixed(of_texts.view(np.uint64) ^ _SEED)
+        return mixed(of_texts.view(np.uint64) ^ _SEED)
     return values.to_frame().hash_rows(int(_SEED)).to_numpy()
 
 
@@ -63,7 +62,7 @@ def key_hashes(frame: pl.DataFrame, keys: Sequence[Sequence[str]]) -> Hashes:
 
     Hashes of two keys differ, also if their columns have the same values.
     """
-    names = dict.fromkeys(name for key in keys for name in key)
+    names = set(chain.from_iterable(keys))
     of_columns = {name: column_hashes(frame[name]) for name in names}
     hash_KR = np.empty((len(keys), len(frame)), dtype=np.uint64)
     for number, key in enumerate(keys):
@@ -73,19 +72,12 @@ def key_hashes(frame: pl.DataFrame, keys: Sequence[Sequence[str]]) -> Hashes:
 
 def hashes_of_key(columns: Sequence[Hashes], number: int) -> Hashes:
     """The hash of the key with this number (R,), from those of its columns."""
-    hash_R = np.full(columns[0].shape, (number + 1) * _KEY_STEP % 2**64, dtype=np.uint64)
+    hash_R = np.full(columns[0].shape, (number + 1) * KEY_STEP % 2**64, dtype=np.uint64)
     is_known_R = np.ones(hash_R.shape, dtype=np.bool_)
     for column_R in columns:
-        hash_R = _mixed(hash_R ^ column_R)
+        hash_R = mixed(hash_R ^ column_R)
         is_known_R &= column_R != MISSING
     return np.where(is_known_R, np.maximum(hash_R, np.uint64(1)), MISSING)
-
-
-def _mixed(number_R: Hashes) -> Hashes:
-    """Numbers of which every bit depends on every bit of those that are given, one to one."""
-    for shift, odd in zip(_SHIFTS, _ODDS, strict=False):
-        number_R = (number_R ^ (number_R >> shift)) * odd
-    return number_R ^ (number_R >> _SHIFTS[2])
 
 
 def found(hash_V: Hashes, hash_Q: Hashes, nowhere: int = NONE) -> NDArray[np.int64]:

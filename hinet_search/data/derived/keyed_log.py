@@ -1,11 +1,13 @@
 """Keyed log: the rows of a log by key, among which those who ask find what they may count.
 
-The rows of every value of every key lie together in the order of time, as in a table whose inputs
-are computed, and positions among them are found by binary search, of all keys and lengths of time
-at once. A log may have several parts; what is counted of each is added.
+Rows are kept without the values of their columns. Those of every value of every key lie together in
+the order of time, as in a table whose inputs are computed, and positions among them are found by
+binary search, of all keys and lengths of time at once. A log may have several parts; what is
+counted of each is added.
 
-Shape legend: E rows of a log, V values of all keys, N rows of all of them, K keys, Q rows that ask,
-A = K * Q pairs of a key and a row, H lengths of time, L last labels, T tasks.
+Shape legend: R rows, M scenarios, E rows of a log, V values of all keys, N rows of all of them,
+K keys, Q rows that ask, A = K * Q pairs of a key and a row, H lengths of time, L last labels,
+T tasks, P parts of a log.
 """
 
 from collections.abc import Sequence
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hinet_search.data.derived.added_up import Keys
 from hinet_search.data.derived.earlier_rows import (
     NO_ROW,
     EarlierRows,
@@ -21,16 +24,93 @@ from hinet_search.data.derived.earlier_rows import (
     KnownLabels,
     LabelsOfKeys,
     SeenRows,
+    TaskLabels,
+    labels_of_keys,
     rows_before,
     sums_before,
+    whole_labels,
 )
 from hinet_search.data.derived.event_log import Integers
-from hinet_search.data.derived.key_hashes import MISSING, Hashes, found
-from hinet_search.data.derived.logged_rows import LoggedRows
+from hinet_search.data.derived.key_hashes import MISSING, Hashes, found, key_hashes
+from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.lists import NONE
+from hinet_search.data.rows import Rows
 
 BEFORE_ALL = -1  # a moment
 NEVER_SINCE = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class LoggedRows:
+    """Rows of a log: the hash of every key, the moment and number, and what each task adds.
+
+    `has_TR` says which have the task. A row that is not seen is a label that came after its row: it
+    is no exposure.
+    """
+
+    hash_KR: Hashes
+    time_R: Integers
+    number_R: NDArray[np.uint64]
+    is_seen_R: NDArray[np.bool_]
+    added_TR: Integers
+    has_TR: NDArray[np.bool_]
+
+    @property
+    def num_rows(self) -> int:
+        """The number of rows, R."""
+        return self.time_R.size
+
+    def of(self, row_N: NDArray[np.intp] | slice) -> "LoggedRows":
+        """Some of the rows."""
+        return LoggedRows(
+            self.hash_KR[:, row_N],
+            self.time_R[row_N],
+            self.number_R[row_N],
+            self.is_seen_R[row_N],
+            self.added_TR[:, row_N],
+            self.has_TR[:, row_N],
+        )
+
+    @property
+    def in_order(self) -> "LoggedRows":
+        """The rows in the order of a log."""
+        return self.of(np.lexsort((self.number_R, self.time_R)))
+
+
+def logged_rows(
+    keys: Sequence[Keys],
+    has_task_MT: NDArray[np.bool_],
+    rows: Rows,
+    moments: Moments,
+    is_seen_R: NDArray[np.bool_] | None = None,
+) -> LoggedRows:
+    """Rows with a time as an index has them; all are seen unless `is_seen_R` says which."""
+    labels = [
+        whole_labels(rows, rows.labels_RT[:, task], task).astype(np.int64)
+        for task in range(has_task_MT.shape[1])
+    ]
+    logged = LoggedRows(
+        key_hashes(rows.frame, keys),
+        moments.time_R,
+        rows.row_R,
+        np.ones(rows.num_rows, dtype=np.bool_) if is_seen_R is None else is_seen_R,
+        np.stack(labels),
+        has_task_MT[rows.scenario_R].T,
+    )
+    is_timed_R = moments.time_R != NO_TIME
+    return logged if is_timed_R.all() else logged.of(np.flatnonzero(is_timed_R))
+
+
+def joined_rows(parts: Sequence[LoggedRows]) -> LoggedRows:
+    """The rows of all parts, one part after the other."""
+    return LoggedRows(
+        np.concatenate([part.hash_KR for part in parts], axis=1),
+        np.concatenate([part.time_R for part in parts]),
+        np.concatenate([part.number_R for part in parts]),
+        np.concatenate([part.is_seen_R for part in parts]),
+        np.concatenate([part.added_TR for part in parts], axis=1),
+        np.concatenate([part.has_TR for part in parts], axis=1),
+    )
 
 
 @dataclass(frozen=True)
@@ -125,18 +205,10 @@ def keyed_log(rows: LoggedRows) -> KeyedLog:
         sorted_N=sorted_N,
         seen=SeenRows(rows.time_R[place_N][is_seen_N], is_seen_N, before_N),
         labels_T=tuple(
-            _labels(added_E, has_E, place_N)
+            labels_of_keys(TaskLabels(added_E, has_E), place_N)
             for added_E, has_E in zip(rows.added_TR, rows.has_TR, strict=True)
         ),
     )
-
-
-def _labels(added_E: Integers, has_E: NDArray[np.bool_], place_N: Integers) -> LabelsOfKeys:
-    added_N = added_E[place_N]
-    has_N = has_E[place_N]
-    if has_N.all():
-        return LabelsOfKeys(added_N, sums_before(added_N), None)
-    return LabelsOfKeys(added_N[has_N], sums_before(added_N[has_N]), sums_before(has_N))
 
 
 @dataclass(frozen=True)
@@ -160,16 +232,12 @@ def earlier_of_parts(
 ) -> EarlierRows:
     """What those who ask (A) may count of the rows of their keys in all parts of a log."""
     with_rows = [part for part in parts if part.rows.num_rows] or parts[:1]
-    if len(with_rows) == 1:
-        return _of_part(with_rows[0], asked, horizons, num_last, has_others=False).earlier
-    seen = [_of_part(part, asked, horizons, num_last, has_others=True) for part in with_rows]
-    since_A = np.min(
-        [
-            np.where(part.earlier.since_S == NO_ROW, NEVER_SINCE, part.earlier.since_S)
-            for part in seen
-        ],
-        axis=0,
-    )
+    has_others = len(with_rows) > 1
+    seen = [_of_part(part, asked, horizons, num_last, has_others=has_others) for part in with_rows]
+    if not has_others:
+        return seen[0].earlier
+    since_PA = np.array([part.earlier.since_S for part in seen])
+    since_A = np.where(since_PA == NO_ROW, NEVER_SINCE, since_PA).min(axis=0)
     return EarlierRows(
         num_WS=_sums([part.earlier.num_WS for part in seen]),
         since_S=np.where(since_A == NEVER_SINCE, NO_ROW, since_A),
@@ -240,4 +308,4 @@ def _labels_of_parts(seen: Sequence[_SeenOfPart], task: int) -> KnownLabels:
 
 def _sums(of_parts: Sequence[Sequence[Integers]]) -> tuple[Integers, ...]:
     """Numbers of windows, those of all parts together."""
-    return tuple(np.sum(of_window, axis=0) for of_window in zip(*of_parts, strict=True))
+    return tuple(np.sum(of_parts, axis=0))

@@ -37,12 +37,23 @@ from hinet_search.data.derived.key_hashes import (
     hashes_of_key,
     key_hashes,
 )
-from hinet_search.data.derived.keyed_log import Asked, KeyedLog, earlier_of_parts, keyed_log
-from hinet_search.data.derived.logged_rows import LoggedRows, joined_rows, logged_rows
+from hinet_search.data.derived.keyed_log import (
+    Asked,
+    KeyedLog,
+    LoggedRows,
+    earlier_of_parts,
+    joined_rows,
+    keyed_log,
+    logged_rows,
+)
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.derived.rows_of_log import with_rows
-from hinet_search.data.derived.seen_sequences import SeenSequence
-from hinet_search.data.derived.sequence_index import SequenceIndex, TimedRows, sequence_index
+from hinet_search.data.derived.seen_sequences import (
+    SeenSequence,
+    SequenceIndex,
+    TimedRows,
+    sequence_index,
+)
 from hinet_search.data.derived.sessions import (
     Visits,
     VisitTimes,
@@ -136,13 +147,12 @@ class LogIndex:
         if not self.state.keys:
             return np.zeros((len(frame), 0), dtype=np.float32)
         num_rows = max(PAIRS_AT_ONCE // len(self.state.keys), 1)
-        parts = [slice(start, start + num_rows) for start in range(0, max(len(frame), 1), num_rows)]
-        return np.concatenate(
-            [
-                self._inputs(frame[part], Moments(moments.time_R[part], moments.unit))
-                for part in parts
-            ]
-        )
+        parts = []
+        for start in range(0, max(len(frame), 1), num_rows):
+            part = slice(start, start + num_rows)
+            of_part = Moments(moments.time_R[part], moments.unit)
+            parts.append(self._inputs(frame[part], of_part))
+        return np.concatenate(parts)
 
     def _inputs(self, frame: pl.DataFrame, moments: Moments) -> NDArray[np.float32]:
         events = self.state.definition.events
@@ -153,15 +163,11 @@ class LogIndex:
             of_events = Asked(asked.hash_KQ[: len(events.keys)], asked.time_Q)
             blocks.append(self._of_events(events, of_events, moments))
         if session is not None:
-            blocks.append(self._of_visits(asked.hash_KQ[self._user], moments))
+            user = self.state.keys.index((self.state.definition.user,))
+            blocks.append(self._of_visits(asked.hash_KQ[user], moments))
         value_QC = np.concatenate(blocks, axis=1)
         value_QC[moments.time_R == NO_TIME] = 0
         return value_QC
-
-    @property
-    def _user(self) -> int:
-        """The number of the key of sessions."""
-        return self.state.keys.index((self.state.definition.user,))
 
     @property
     def _parts(self) -> tuple[KeyedLog, ...]:
@@ -180,7 +186,8 @@ class LogIndex:
         columns = inputs_of(together, self.state.priors, events.smoothing, moments.units_a_second)
         value_CA = np.array(list(columns), dtype=np.float32)
         value_CA[:, hash_A == MISSING] = 0
-        num_columns, (num_keys, num_rows) = len(value_CA), asked.hash_KQ.shape
+        num_columns = len(value_CA)
+        num_keys, num_rows = asked.hash_KQ.shape
         value_QKC = value_CA.reshape(num_columns, num_keys, num_rows).transpose(2, 1, 0)
         return value_QKC.reshape(num_rows, num_keys * num_columns)
 
@@ -240,6 +247,13 @@ def log_index(state: "LogState") -> LogIndex:
     nothing = rows.of(slice(0))
     empty = keyed_log(nothing)
     events = state.definition.events
+    shown_rows = with_rows(state.shown, state.recent)
+    time_R = np.append(state.shown_moments.time_R, state.moments.time_R)
+    shown = TimedRows(
+        shown_rows,
+        Moments(time_R, state.moments.unit),
+        _hashes_of_sequences(state, shown_rows.frame),
+    )
     return LogIndex(
         state=state,
         recent=keyed_log(rows),
@@ -249,17 +263,8 @@ def log_index(state: "LogState") -> LogIndex:
         num_settled=0,
         settled=empty,
         newest=empty,
-        sequences=_sequence_index(state),
+        sequences=sequence_index(state.definition.sequences, state.tasks, shown),
     )
-
-
-def _sequence_index(state: "LogState") -> SequenceIndex:
-    rows = with_rows(state.shown, state.recent)
-    time_R = np.append(state.shown_moments.time_R, state.moments.time_R)
-    known = TimedRows(
-        rows, Moments(time_R, state.moments.unit), _hashes_of_sequences(state, rows.frame)
-    )
-    return sequence_index(state.definition.sequences, state.tasks, known)
 
 
 def _hashes_of_sequences(state: "LogState", frame: pl.DataFrame) -> Mapping[Keys, Hashes]:
@@ -281,11 +286,12 @@ def _older_of_keys(
 def _older_visits(state: "LogState", visits: pl.DataFrame) -> _OlderVisits:
     hash_V = _hashes_of_table(state, (state.definition.user,), visits)
     order_V = np.argsort(hash_V)
-    first_V, last_V, num_V = (
-        np.append(visits[name].to_numpy()[order_V], nothing)
-        for name, nothing in ((FIRST, 0), (LAST, NO_TIME), (NUM_ROWS, 0))
+    of_visits = Visits(
+        first_R=np.append(visits[FIRST].to_numpy()[order_V], 0),
+        last_R=np.append(visits[LAST].to_numpy()[order_V], NO_TIME),
+        num_R=np.append(visits[NUM_ROWS].to_numpy()[order_V], 0),
     )
-    return _OlderVisits(hash_V[order_V], Visits(first_V, last_V, num_V))
+    return _OlderVisits(hash_V[order_V], of_visits)
 
 
 def _hashes_of_table(state: "LogState", key: Keys, table: pl.DataFrame) -> Hashes:

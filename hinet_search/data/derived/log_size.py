@@ -15,7 +15,7 @@ from hinet_search.data.derived.added_up import VISIT
 from hinet_search.data.derived.log_state import LATE
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.rows import Rows
-from hinet_search.study.event_definition import EventsDefinition, TimeSpan
+from hinet_search.study.event_definition import TimeSpan
 from hinet_search.study.log_definition import LogDefinition
 
 BYTES = 8  # of a number
@@ -28,19 +28,17 @@ def log_bytes(definition: LogDefinition, rows: Rows, moments: Moments, num_tasks
     words_of_row = OF_ROW + len(definition.columns) + num_tasks
     words = _num_recent(definition, moments) * words_of_row
     if events is not None:
-        of_value = _words_of_value(events, num_tasks)
+        # Of a value of a key: rows and last time; of a task labels, their sum and the last ones.
+        knows_labels = isinstance(events.labels_after, TimeSpan)
+        of_value = 2 + knows_labels * num_tasks * (2 + events.last)
         words += sum(_num_values(rows, key) * (len(key) + of_value) for key in events.keys)
     if definition.session is not None:
         words += _num_values(rows, [definition.user]) * (1 + len(VISIT))
     for sequence in definition.sequences.values():
-        words += _num_shown(rows, sequence.key, sequence.length) * words_of_row
+        of_key = rows.frame.lazy().group_by(sequence.key).len(name="N")
+        shown = of_key.select(pl.col("N").clip(upper_bound=sequence.length).cast(pl.Int64).sum())
+        words += int(shown.collect(engine="streaming").item()) * words_of_row
     return BYTES * words
-
-
-def _words_of_value(events: EventsDefinition, num_tasks: int) -> int:
-    """Of a value of a key: rows and last time; of a task labels, their sum and the last ones."""
-    knows_labels = isinstance(events.labels_after, TimeSpan)
-    return 2 + (num_tasks * (2 + events.last) if knows_labels else 0)
 
 
 def _num_recent(definition: LogDefinition, moments: Moments) -> int:
@@ -50,7 +48,8 @@ def _num_recent(definition: LogDefinition, moments: Moments) -> int:
         windows = [each for each in definition.events.windows if isinstance(each, TimeSpan)]
         spans += sorted(windows, key=lambda window: window.nanoseconds)[-1:]
         after = definition.events.labels_after
-        spans += [after] if isinstance(after, TimeSpan) else []
+        if isinstance(after, TimeSpan):
+            spans.append(after)
     known_R = moments.time_R != NO_TIME
     first = int(moments.time_R.max(initial=NO_TIME)) - sum(map(moments.units, spans))
     return int(np.count_nonzero(known_R & (moments.time_R >= first)))
@@ -60,10 +59,3 @@ def _num_values(rows: Rows, key: Sequence[str]) -> int:
     """The number of different values of a key."""
     distinct = rows.frame.lazy().select(key).unique().select(pl.len())
     return int(distinct.collect(engine="streaming").item())
-
-
-def _num_shown(rows: Rows, key: Sequence[str], length: int) -> int:
-    """The number of rows that sequences of a length may still show."""
-    of_key = rows.frame.lazy().group_by(key).len(name="N")
-    shown = of_key.select(pl.col("N").clip(upper_bound=length).cast(pl.Int64).sum())
-    return int(shown.collect(engine="streaming").item())

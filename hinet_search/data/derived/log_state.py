@@ -15,6 +15,7 @@ Shape legend: R rows, S rows of some keys, T tasks, L last labels.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import chain
 
 import numpy as np
 import polars as pl
@@ -55,12 +56,7 @@ from hinet_search.data.derived.events import (
 from hinet_search.data.derived.key_codes import column_codes, key_codes
 from hinet_search.data.derived.log_index import LogIndex, log_index
 from hinet_search.data.derived.moments import NO_TIME, Moments
-from hinet_search.data.derived.rows_of_log import (
-    labelled_later,
-    like,
-    some_rows,
-    with_rows,
-)
+from hinet_search.data.derived.rows_of_log import labelled_later, like, some_rows, with_rows
 from hinet_search.data.derived.seen_sequences import SeenSequence, seen_sequence, still_shown
 from hinet_search.data.derived.sessions import NAMES, session_inputs_of
 from hinet_search.data.rows import Rows
@@ -205,9 +201,11 @@ def later_moments(state: LogState, times: pl.Series) -> Moments:
     """
     whole = whole_times(times)
     latest = min(state.origin + LONGEST, LARGEST)
-    is_known_R = whole.is_not_null().to_numpy() if whole.has_nulls() else True
-    whole_R = (whole.fill_null(state.origin) if whole.has_nulls() else whole).to_numpy()
-    moment_R = np.clip(whole_R, state.origin, latest) - state.origin
+    is_known_R: NDArray[np.bool_] | bool = True
+    if whole.has_nulls():
+        is_known_R = whole.is_not_null().to_numpy()
+        whole = whole.fill_null(state.origin)
+    moment_R = np.clip(whole.to_numpy(), state.origin, latest) - state.origin
     return Moments(np.where(is_known_R, moment_R, NO_TIME), state.moments.unit)
 
 
@@ -217,7 +215,7 @@ def rolled(state: LogState, rows: Rows, moments: Moments) -> LogState:
     DataError when rows are too old.
     """
     new = np.flatnonzero(moments.time_R != NO_TIME)
-    refuse_old(moments.time_R[new], state.added_before)
+    refuse_old(moments.time_R, state.added_before)
     joined = with_rows(state.recent, some_rows(rows, new))
     time_R = np.concatenate([state.moments.time_R, moments.time_R[new]])
     late = state.moments.units(LATE) + state.reach
@@ -228,12 +226,20 @@ def rolled(state: LogState, rows: Rows, moments: Moments) -> LogState:
     old_rows = some_rows(joined, old)
     at_old = Moments(time_R[old], moments.unit)
     shown, shown_moments = _shown(state, old_rows, at_old)
+    older = {}
+    if state.definition.events is not None:
+        for key, table in state.older.items():
+            newer = added_up(state.definition.events, old_rows, at_old, key)
+            older[key] = merged(state.definition.events, len(state.tasks), newer, table)
+    visits = state.visits
+    if visits is not None:
+        visits = later_visits(visits, state.definition.user, state.gap, old_rows, at_old)
     return replace(
         state,
         recent=some_rows(joined, recent),
         moments=Moments(time_R[recent], moments.unit),
-        older=_rolled_keys(state, old_rows, at_old),
-        visits=_rolled_visits(state, old_rows, at_old),
+        older=older,
+        visits=visits,
         added_before=added_before,
         shown=shown,
         shown_moments=shown_moments,
@@ -249,25 +255,6 @@ def _shown(state: LogState, rows: Rows, moments: Moments) -> tuple[Rows, Moments
     together = Moments(np.concatenate([state.shown_moments.time_R, moments.time_R]), moments.unit)
     shown = np.flatnonzero(still_shown(sequences, joined, together))
     return some_rows(joined, shown), Moments(together.time_R[shown], moments.unit)
-
-
-def _rolled_keys(state: LogState, rows: Rows, moments: Moments) -> Mapping[Keys, pl.DataFrame]:
-    events = state.definition.events
-    if events is None:
-        return {}
-    return {
-        key: merged(events, len(state.tasks), added_up(events, rows, moments, key), table)
-        for key, table in state.older.items()
-    }
-
-
-def _rolled_visits(state: LogState, rows: Rows, moments: Moments) -> pl.DataFrame | None:
-    session = state.definition.session
-    if session is None or state.visits is None:
-        return None
-    return later_visits(
-        state.visits, state.definition.user, moments.units(session.gap), rows, moments
-    )
 
 
 def with_labels(state: LogState, rows: Rows) -> LogState:
@@ -286,21 +273,16 @@ def inputs_after(
     They see the log, and those of one another that are seen: all, unless `is_seen_R` says which.
     DataError when rows are too old.
     """
-    refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
-    joined = with_rows(state.recent, rows)
-    together = Moments(np.concatenate([state.moments.time_R, moments.time_R]), moments.unit)
-    log = log_of(joined, together, EVERYTHING)
-    if is_seen_R is not None:
-        seen_R = np.concatenate([np.ones(state.recent.num_rows, dtype=np.bool_), is_seen_R])
-        log = replace(log, is_seen_E=seen_R[log.row_E])
+    refuse_old(moments.time_R, state.exact_from)
+    log, together = _followed_by(state.recent, state.moments.time_R, rows, moments, is_seen_R)
     tables = []
     if state.definition.events is not None:
         tables += _event_tables(state, state.definition.events, log, together)
     if state.definition.session is not None and state.visits is not None:
         user = state.definition.user
-        before = visits_before(state.visits, values_of_key(joined.frame, (user,)))
+        before = visits_before(state.visits, values_of_key(log.rows.frame, (user,)))
         tables.append(
-            session_inputs_of(state.definition.session, user, [log], joined, together, before)
+            session_inputs_of(state.definition.session, user, [log], log.rows, together, before)
         )
     if not tables:
         return pl.DataFrame()
@@ -313,20 +295,31 @@ def sequences_after(
     """The sequences of rows that follow a log; they see what they see in `inputs_after`."""
     if not state.definition.sequences:
         return ()
-    refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
+    refuse_old(moments.time_R, state.exact_from)
     before = with_rows(state.shown, state.recent)
-    joined = with_rows(before, rows)
-    times = [state.shown_moments.time_R, state.moments.time_R, moments.time_R]
-    together = Moments(np.concatenate(times), moments.unit)
-    log = log_of(joined, together, EVERYTHING)
-    if is_seen_R is not None:
-        seen_R = np.concatenate([np.ones(before.num_rows, dtype=np.bool_), is_seen_R])
-        log = replace(log, is_seen_E=seen_R[log.row_E])
-    every = (
-        seen_sequence(sequence, log, state.tasks, together)
+    time_R = np.append(state.shown_moments.time_R, state.moments.time_R)
+    log, together = _followed_by(before, time_R, rows, moments, is_seen_R)
+    later = slice(before.num_rows, None)
+    return tuple(
+        seen_sequence(sequence, log, state.tasks, together).of(later)
         for sequence in state.definition.sequences.values()
     )
-    return tuple(each.of(slice(before.num_rows, None)) for each in every)
+
+
+def _followed_by(
+    before: Rows,
+    time_R: Integers,
+    rows: Rows,
+    moments: Moments,
+    is_seen_R: NDArray[np.bool_] | None,
+) -> tuple[EventLog, Moments]:
+    """The log of rows with these times and of further ones, and the moments of all of them."""
+    together = Moments(np.append(time_R, moments.time_R), moments.unit)
+    log = log_of(with_rows(before, rows), together, EVERYTHING)
+    if is_seen_R is not None:
+        seen_R = np.append(np.ones(before.num_rows, dtype=np.bool_), is_seen_R)
+        log = replace(log, is_seen_E=seen_R[log.row_E])
+    return log, together
 
 
 def _event_tables(
@@ -336,7 +329,7 @@ def _event_tables(
     rows = log.rows
     labels = task_labels(log)
     places = horizons(events, log, moments)
-    codes = column_codes(rows, [column for key in events.keys for column in key])
+    codes = column_codes(rows, list(chain.from_iterable(events.keys)))
 
     def use(older: OlderRows, value_RC: NDArray[np.float32], keyed: KeyedRows) -> None:
         recent = earlier_rows(keyed, log, places, labels, events.last)
@@ -349,7 +342,7 @@ def _event_tables(
     for key, table in state.older.items():
         names = names_of_key(events, key, state.tasks)
         value_RC = zeros(rows, len(names))
-        code_R = key_codes(rows, [codes[name] for name in key])
+        code_R = key_codes(rows, key, codes)
         older = older_rows(events, len(state.tasks), table, values_of_key(rows.frame, key))
         for_rows_of_keys(log, code_R, partial(use, older, value_RC))
         tables.append(frame_of(names, value_RC, rows))
@@ -368,7 +361,7 @@ def seen_log(index: LogIndex, frame: pl.DataFrame, time: str) -> SeenLog:
     """What rows see that see none of one another; DataError when rows are too old."""
     state = index.state
     moments = later_moments(state, frame[time])
-    refuse_old(moments.time_R[moments.time_R != NO_TIME], state.exact_from)
+    refuse_old(moments.time_R, state.exact_from)
     asking = like(state.recent, frame)
     has_sequences = bool(state.definition.sequences)
     sequences = index.seen_sequences(asking, moments) if has_sequences else ()
@@ -376,8 +369,8 @@ def seen_log(index: LogIndex, frame: pl.DataFrame, time: str) -> SeenLog:
 
 
 def refuse_old(time_R: Integers, first: int) -> None:
-    """DataError for moments before the first that is still exact."""
-    num_old = int((time_R < first).sum())
+    """DataError for moments before the first that is still exact; no time is no such moment."""
+    num_old = int(((time_R < first) & (time_R != NO_TIME)).sum())
     if num_old:
         raise DataError(
             f"rows must be at most {LATE} older than the last row of the log, got "

@@ -33,8 +33,9 @@ class ValueIndex:
 
     def hashes(self, values: pl.Series) -> Hashes:
         """The hash of every value, MISSING where it is missing or does not fit the type."""
-        fits = values.dtype == self.dtype
-        return column_hashes(values if fits else values.cast(self.dtype, strict=False))
+        if values.dtype != self.dtype:
+            values = values.cast(self.dtype, strict=False)
+        return column_hashes(values)
 
     def positions(self, hash_Q: Hashes) -> Integers:
         """The position of each value, NONE where it is missing or unknown."""
@@ -106,21 +107,16 @@ def match_index(
     factors: Mapping[str, ItemFactors],
 ) -> MatchIndex:
     """The index of what is known of training rows."""
-    return MatchIndex(
-        {
-            pair: UsualValues(
-                value_index(table[ITEM]), np.append(column_hashes(table[VALUE]), MISSING)
-            )
-            for pair, table in usual.items()
-        },
-        {pair: _value_counts(table) for pair, table in counts.items()},
-        {
-            name: KnownFactors(value_index(each.items_I), each, (each.factors_IK != 0).any(axis=1))
-            for name, each in factors.items()
-        },
-    )
-
-
-def _value_counts(table: pl.DataFrame) -> ValueCounts:
-    count_V = table[COUNT].to_numpy()
-    return ValueCounts(value_index(table[VALUE]), np.append(count_V, 0.0), float(count_V.sum()))
+    of_items = {}
+    for pair, table in usual.items():
+        hash_I = np.append(column_hashes(table[VALUE]), MISSING)
+        of_items[pair] = UsualValues(value_index(table[ITEM]), hash_I)
+    of_values = {}
+    for pair, table in counts.items():
+        count_V = np.append(table[COUNT].to_numpy(), 0.0)
+        of_values[pair] = ValueCounts(value_index(table[VALUE]), count_V, float(count_V.sum()))
+    of_lists = {}
+    for name, each in factors.items():
+        is_known_I = (each.factors_IK != 0).any(axis=1)
+        of_lists[name] = KnownFactors(value_index(each.items_I), each, is_known_I)
+    return MatchIndex(of_items, of_values, of_lists)

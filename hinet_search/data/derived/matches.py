@@ -14,9 +14,10 @@ Shape legend: R rows, D distinct lists, E entries of all distinct lists, U users
 V values of a column.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,7 @@ from hinet_search.data.derived.key_hashes import MISSING, Hashes, column_hashes,
 from hinet_search.data.derived.match_index import (
     COUNT,
     ITEM,
-    KnownFactors,
     MatchIndex,
-    ValueCounts,
     match_index,
 )
 from hinet_search.data.derived.similarity import ItemFactors, ListSimilarity, factors_of
@@ -44,7 +43,7 @@ from hinet_search.data.lists import (
     lists_of_users,
     map_values,
 )
-from hinet_search.data.mapped_table import mapped_frame
+from hinet_search.data.mapped import mapped_frame
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT
 from hinet_search.study.data_definition import DataDefinition
@@ -55,7 +54,7 @@ TRAIN = 0
 Lists = Mapping[str, ListDefinition]
 Usual = Mapping[tuple[str, str], pl.DataFrame]
 Named = Iterator[tuple[str, NDArray[np.float64]]]
-NumbersOfBlock = Callable[["_HashedBlock"], Named]
+HashesByColumn = Mapping[str, Hashes]
 
 
 @dataclass(frozen=True)
@@ -78,24 +77,19 @@ class KnownMatches:
         return match_index(self.usual, self.counts, self.factors)
 
 
-@dataclass(frozen=True)
-class _HashedBlock:
-    """Some of the rows, and the hashes of their values in the columns of `by` (R,)."""
-
-    rows: ListedRows
-    hashes: Mapping[str, Hashes]
-
-
 def known_of(definition: DataDefinition, matches: MatchesDefinition, rows: Rows) -> KnownMatches:
     """Collect the facts from training rows; values of any row of the study are counted."""
     lists = definition.features.lists
     usual = {
         (item, column): _usual(rows, item, column) for item, column in usual_pairs(matches, lists)
     }
-    users = {
-        name: _lists_of_training_users(definition, lists[name], rows)
-        for name in (*_rated(matches), *matches.similarity)
-    }
+    assert definition.user is not None, "the definition checks it"
+    user = known_column(definition.user, rows.frame[definition.user].dtype)
+    users = {}  # the list number of every user of training rows (U,), by list
+    for name in (*_rated(matches), *matches.similarity):
+        column = lists[name].column
+        train = rows.columns_and_split(definition.user, column).filter(pl.col(SPLIT) == TRAIN)
+        users[name] = lists_of_users(train, user, column)
     return KnownMatches(
         usual=usual,
         counts=dict(_counts(matches, lists, rows, usual, users)),
@@ -127,9 +121,12 @@ def match_numbers(
     L similarity  similarity of the row's item to the entries of list L, see similarity.py
     """
     blocks = [rows.block(block) for block in blocks_of(len(rows.frame))]
-    distinct = {column: _distinct_hashes(column, blocks) for column in matches.by}
-    of_block = _numbers_of_block(known.index, matches, lists, rows, distinct)
-    tables = (pl.DataFrame(_values(of_block, _block(block, matches))) for block in blocks)
+    distinct = {}
+    for column in matches.by:
+        of_blocks = [np.unique(column_hashes(block.frame[column])) for block in blocks]
+        distinct[column] = _distinct(np.concatenate(of_blocks))
+    matching = _matching(known.index, matches, lists, rows, distinct)
+    tables = (pl.DataFrame(matching.values(block, _hashes(block, matches))) for block in blocks)
     return mapped_frame(tables, cache)
 
 
@@ -137,33 +134,100 @@ def match_values(
     known: KnownMatches, matches: MatchesDefinition, lists: Lists, rows: ListedRows
 ) -> NDArray[np.float32]:
     """The values of `match_numbers` (C, R) of a few rows."""
-    block = _block(rows, matches)
-    distinct = {column: _distinct(hash_R) for column, hash_R in block.hashes.items()}
-    of_block = _numbers_of_block(known.index, matches, lists, rows, distinct)
-    return np.array(list(_values(of_block, block).values()))
+    hashes = _hashes(rows, matches)
+    distinct = {column: _distinct(hash_R) for column, hash_R in hashes.items()}
+    matching = _matching(known.index, matches, lists, rows, distinct)
+    return np.array(list(matching.values(rows, hashes).values()))
 
 
-def _numbers_of_block(
+def _matching(
     index: MatchIndex,
     matches: MatchesDefinition,
     lists: Lists,
     rows: ListedRows,
-    distinct: Mapping[str, Hashes],
-) -> list[NumbersOfBlock]:
-    """What gives the numbers of a block; `distinct` has the hashes of all rows' values."""
-    of_block: list[NumbersOfBlock] = []
-    for name in matches.lists:
-        of_block += _agreement(name, index, distinct, lists[name], rows)
-    of_block += _rates(index, matches)
+    distinct: HashesByColumn,
+) -> "_Matching":
+    entries = {}
+    for name, column in product(matches.lists, matches.by):
+        list_ = lists[name]
+        distinct_lists = rows.lists[list_.column]
+        if column == list_.item:
+            own_type = rows.frame[column].dtype
+            hash_E = column_hashes(distinct_lists.entries_E.cast(own_type, strict=False))
+        else:
+            hash_E = index.usual[list_.own_item, column].of(distinct_lists.entries_E)
+        hash_V = distinct[column]
+        code_E = found(hash_V, hash_E)
+        entries[name, column] = AgreeingEntries.of(distinct_lists, code_E, hash_V.size)
+    similarities = {}
     for name in matches.similarity:
-        of_block.append(_similarity(name, index.factors[name], lists[name], rows))
-    return of_block
+        known = index.factors[name]
+        distinct_lists = rows.lists[lists[name].column]
+        item_E = known.positions(distinct_lists.entries_E)
+        similarities[name] = ListSimilarity.of(
+            known.factors, known.is_known_I, distinct_lists, item_E
+        )
+    return _Matching(index, matches, lists, distinct, entries, similarities)
 
 
-def _distinct_hashes(column: str, blocks: Sequence[ListedRows]) -> Hashes:
-    """The hashes of the distinct values of a column."""
-    of_blocks = [np.unique(column_hashes(block.frame[column])) for block in blocks]
-    return _distinct(np.concatenate(of_blocks))
+@dataclass(frozen=True)
+class _Matching:
+    """What is computed once of all lists; `distinct` has the hashes of all rows' values.
+
+    `entries` are by list and column of `by`, `similarities` by list.
+    """
+
+    index: MatchIndex
+    matches: MatchesDefinition
+    lists: Lists
+    distinct: HashesByColumn
+    entries: Mapping[tuple[str, str], AgreeingEntries]
+    similarities: Mapping[str, ListSimilarity]
+
+    def values(self, rows: ListedRows, hashes: HashesByColumn) -> dict[str, NDArray[np.float32]]:
+        """The numbers of some rows by name, of which these are the hashes of values (R,)."""
+        numbers = chain(
+            self._agreements(rows, hashes), self._rates(hashes), self._similarities(rows)
+        )
+        return {name: number_R.astype(np.float32) for name, number_R in numbers}
+
+    def _agreements(self, rows: ListedRows, hashes: HashesByColumn) -> Named:
+        """Entries of each row's list, and those that agree with the row in a column."""
+        for name in self.matches.lists:
+            column = self.lists[name].column
+            list_R = rows.list_numbers(column)
+            length_R = rows.lists[column].length_D[list_R]
+            yield f"{name} length", np.log1p(length_R)
+            for by, hash_R in hashes.items():
+                code_R = found(self.distinct[by], hash_R)
+                count_R = self.entries[name, by].count(list_R, code_R)
+                yield f"{name} same {by}", np.log1p(count_R)
+                yield f"{name} share {by}", count_R / np.maximum(length_R, 1)
+
+    def _rates(self, hashes: HashesByColumn) -> Named:
+        """Rates of all pairs of lists, then the counts behind them; 0 where a row has no value."""
+        for of, among in self.matches.rates.items():
+            for by, hash_R in hashes.items():
+                of_counts = self.index.counts[of, by]
+                among_counts = self.index.counts[among, by]
+                of_R, is_known_R = of_counts.of(hash_R)
+                among_R, _ = among_counts.of(hash_R)
+                num_among = max(among_counts.total, 1.0)
+                # Exact, as all are whole numbers: 0 where nothing is known.
+                excess_R = of_R * num_among - among_R * of_counts.total
+                rate_R = excess_R / (num_among * (among_R + self.matches.smoothing))
+                yield f"{of}/{among} {by}", np.where(is_known_R, rate_R, 0.0)
+        for among in dict.fromkeys(self.matches.rates.values()):
+            for by, hash_R in hashes.items():
+                count_R, _ = self.index.counts[among, by].of(hash_R)
+                yield f"{among} {by} count", np.log1p(count_R)
+
+    def _similarities(self, rows: ListedRows) -> Named:
+        for name, similarity in self.similarities.items():
+            list_R = rows.list_numbers(self.lists[name].column)
+            items = rows.frame[self.lists[name].own_item]
+            item_R = self.index.factors[name].positions(items)
+            yield f"{name} similarity", similarity.of_rows(list_R, item_R)
 
 
 def _distinct(hash_R: Hashes) -> Hashes:
@@ -173,16 +237,8 @@ def _distinct(hash_R: Hashes) -> Hashes:
     return known_V
 
 
-def _block(rows: ListedRows, matches: MatchesDefinition) -> _HashedBlock:
-    return _HashedBlock(rows, {column: column_hashes(rows.frame[column]) for column in matches.by})
-
-
-def _values(
-    of_block: Sequence[NumbersOfBlock], block: _HashedBlock
-) -> dict[str, NDArray[np.float32]]:
-    """The numbers of some rows by name."""
-    named = (number for numbers in of_block for number in numbers(block))
-    return {name: number_R.astype(np.float32) for name, number_R in named}
+def _hashes(rows: ListedRows, matches: MatchesDefinition) -> HashesByColumn:
+    return {column: column_hashes(rows.frame[column]) for column in matches.by}
 
 
 def match_names(matches: MatchesDefinition) -> tuple[str, ...]:
@@ -211,7 +267,7 @@ def usual_pairs(matches: MatchesDefinition, lists: Lists) -> list[tuple[str, str
 
 def counted_pairs(matches: MatchesDefinition) -> list[tuple[str, str]]:
     """(list, column of `by`) for values that are counted."""
-    return [(name, column) for name in _rated(matches) for column in matches.by]
+    return list(product(_rated(matches), matches.by))
 
 
 def _rated(matches: MatchesDefinition) -> list[str]:
@@ -269,116 +325,3 @@ def _counts(
             known_E = code_E != NONE
             count_V = np.bincount(code_E[known_E], weight_E[known_E], minlength=len(values_V))
             yield (name, column), pl.DataFrame({VALUE: values_V, COUNT: count_V.astype(np.float64)})
-
-
-def _lists_of_training_users(
-    definition: DataDefinition, list_: ListDefinition, rows: Rows
-) -> NDArray[np.int64]:
-    """The list number of every user of training rows (U,)."""
-    assert definition.user is not None, "the definition checks it"
-    user = definition.user
-    train = rows.columns_and_split(user, list_.column).filter(pl.col(SPLIT) == TRAIN)
-    return lists_of_users(train, known_column(user, rows.frame[user].dtype), list_.column)
-
-
-def _agreement(
-    name: str,
-    index: MatchIndex,
-    distinct: Mapping[str, Hashes],
-    list_: ListDefinition,
-    rows: ListedRows,
-) -> Iterator[NumbersOfBlock]:
-    lists = rows.lists[list_.column]
-
-    def length(block: _HashedBlock) -> Named:
-        yield f"{name} length", np.log1p(lists.length_D[block.rows.list_numbers(list_.column)])
-
-    yield length
-    for column, hash_V in distinct.items():
-        if column == list_.item:
-            dtype = rows.frame[column].dtype
-            hash_E = column_hashes(lists.entries_E.cast(dtype, strict=False))
-        else:
-            hash_E = index.usual[list_.own_item, column].of(lists.entries_E)
-        entries = AgreeingEntries.of(lists, found(hash_V, hash_E), hash_V.size)
-        yield _agreement_in(column, hash_V, entries, name, list_.column)
-
-
-def _agreement_in(
-    column: str, hash_V: Hashes, entries: AgreeingEntries, name: str, list_column: str
-) -> NumbersOfBlock:
-    """Entries of each row's list that agree with the row in a column."""
-
-    def numbers(block: _HashedBlock) -> Named:
-        list_R = block.rows.list_numbers(list_column)
-        length_R = block.rows.lists[list_column].length_D[list_R]
-        count_R = entries.count(list_R, found(hash_V, block.hashes[column]))
-        yield f"{name} same {column}", np.log1p(count_R)
-        yield f"{name} share {column}", count_R / np.maximum(length_R, 1)
-
-    return numbers
-
-
-def _rates(index: MatchIndex, matches: MatchesDefinition) -> Iterator[NumbersOfBlock]:
-    """Rates of all pairs of lists, then the counts behind them."""
-    for of, among in matches.rates.items():
-        for column in matches.by:
-            counts = index.counts[of, column], index.counts[among, column]
-            yield _rate_of(f"{of}/{among} {column}", column, *counts, matches.smoothing)
-    for among in dict.fromkeys(matches.rates.values()):
-        for column in matches.by:
-            yield _count_of(f"{among} {column} count", column, index.counts[among, column])
-
-
-def _rate_of(
-    name: str, column: str, of: ValueCounts, among: ValueCounts, smoothing: float
-) -> NumbersOfBlock:
-    """The rate of each row's value in a column; 0 where it has none."""
-
-    def numbers(block: _HashedBlock) -> Named:
-        of_R, is_known_R = of.of(block.hashes[column])
-        among_R, _ = among.of(block.hashes[column])
-        rate_R = excess_rates((of_R, of.total), (among_R, among.total), smoothing)
-        yield name, np.where(is_known_R, rate_R, 0.0)
-
-    return numbers
-
-
-def _count_of(name: str, column: str, counts: ValueCounts) -> NumbersOfBlock:
-    """The log of the count of each row's value in a column; 0 where it has none."""
-
-    def numbers(block: _HashedBlock) -> Named:
-        count_R, _ = counts.of(block.hashes[column])
-        yield name, np.log1p(count_R)
-
-    return numbers
-
-
-def excess_rates(
-    of: tuple[NDArray[np.float64], float],
-    among: tuple[NDArray[np.float64], float],
-    smoothing: float,
-) -> NDArray[np.float64]:
-    """The smoothed rate of each value minus the overall rate; exactly 0 where nothing is known.
-
-    Each are the entries with every value, and those of all values.
-    """
-    (of_V, num_of), (among_V, all_among) = of, among
-    num_among = max(all_among, 1.0)
-    excess_V = of_V * num_among - among_V * num_of  # exact: all are whole numbers
-    return np.asarray(excess_V / (num_among * (among_V + smoothing)))
-
-
-def _similarity(
-    name: str, known: KnownFactors, list_: ListDefinition, rows: ListedRows
-) -> NumbersOfBlock:
-    lists = rows.lists[list_.column]
-    item_E = known.positions(lists.entries_E)
-    similarity = ListSimilarity.of(known.factors, known.is_known_I, lists, item_E)
-
-    def numbers(block: _HashedBlock) -> Named:
-        list_R = block.rows.list_numbers(list_.column)
-        item_R = known.positions(block.rows.frame[list_.own_item])
-        yield f"{name} similarity", similarity.of_rows(list_R, item_R)
-
-    return numbers

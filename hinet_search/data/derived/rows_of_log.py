@@ -32,11 +32,9 @@ def some_rows(rows: Rows, number: NDArray[np.intp]) -> Rows:
 
 def like(recent: Rows, frame: pl.DataFrame) -> pl.DataFrame:
     """The columns of the rows of a log, in their types."""
-    wanted = recent.frame.schema
-    given = frame.schema
-    is_alike = all(given[name] == dtype for name, dtype in wanted.items())
     chosen = frame.select(recent.frame.columns)
-    return chosen if is_alike else chosen.cast(wanted)
+    wanted = recent.frame.schema
+    return chosen if chosen.schema == wanted else chosen.cast(wanted)
 
 
 def with_rows(recent: Rows, rows: Rows) -> Rows:
@@ -62,5 +60,6 @@ def labelled_later(rows: Rows, labels: Rows) -> Rows:
     place = order_R[np.searchsorted(rows.row_R, labels.row_R, sorter=order_R)]
     scenario_R = rows.scenario_R.copy()
     labels_RT = rows.labels_RT.copy()
-    scenario_R[place], labels_RT[place] = labels.scenario_R, labels.labels_RT
+    scenario_R[place] = labels.scenario_R
+    labels_RT[place] = labels.labels_RT
     return replace(rows, scenario_R=scenario_R, labels_RT=labels_RT)

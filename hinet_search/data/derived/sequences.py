@@ -16,7 +16,7 @@ Shape legend: R rows of the table, E rows of a log, S rows of some keys, N of th
 B some of the S rows, P parts, I items, T labels, L slots of one part.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,14 +123,6 @@ def encode_sequences(
     when a key has only one value.
     """
     logs = [log_of(rows, moments, walk).up_to(last_seen) for walk in walks(rows, moments)]
-    _refuse_constant_keys(sequences, rows)
-    return tuple(
-        sequence_slots(sequence, logs, moments, logged_parts(sequence, rows, tasks, vocabularies))
-        for sequence in sequences.values()
-    )
-
-
-def _refuse_constant_keys(sequences: Mapping[str, SequenceDefinition], rows: Rows) -> None:
     for name, sequence in sequences.items():
         codes = column_codes(rows, sequence.key)
         if all(codes[column].num_values <= 1 for column in sequence.key):
@@ -139,6 +131,10 @@ def _refuse_constant_keys(sequences: Mapping[str, SequenceDefinition], rows: Row
                 f"or none in {key_name(sequence.key)}",
                 remedy="name the columns that tell users or items apart",
             )
+    return tuple(
+        sequence_slots(sequence, logs, moments, logged_parts(sequence, rows, tasks, vocabularies))
+        for sequence in sequences.values()
+    )
 
 
 def logged_parts(
@@ -180,10 +176,9 @@ def sequence_slots(
     slots_RPL = rows.mapped(
         np.zeros((block.stop - block.start, *shape), dtype=np.int32) for block in rows.blocks()
     )
-    codes = column_codes(rows, sequence.key)
-    code_R = key_codes(rows, [codes[name] for name in sequence.key])
+    code_R = key_codes(rows, sequence.key)
     for log in logs:
-        _Filling(sequence, log, moments, parts, slots_RPL).fill(code_R)
+        _fill(slots_RPL, sequence, log, code_R, moments, parts)
     return slots_RPL.reshape(rows.num_rows, -1)
 
 
@@ -194,57 +189,37 @@ def gap_ids(units: Integers, units_a_second: int) -> Integers:
     return np.minimum(exponent, NUM_GAPS)
 
 
-@dataclass(frozen=True)
-class _Filling:
-    """Fills the slots of the rows of one log."""
+def _fill(
+    slots_RPL: Ids,
+    sequence: SequenceDefinition,
+    log: EventLog,
+    code_R: Integers,
+    moments: Moments,
+    parts: LoggedParts,
+) -> None:
+    """Fill the slots of the rows of one log, whose keys have these codes."""
+    delay = 0 if sequence.labels_after is None else moments.units(sequence.labels_after)
+    known_E = log.num_before(delay) if delay else None
+    num_rows = max(1, SLOTS_AT_ONCE // sequence.length)
 
-    sequence: SequenceDefinition
-    log: EventLog
-    moments: Moments
-    parts: LoggedParts
-    slots_RPL: Ids
-
-    def fill(self, code_R: Integers) -> None:
-        delay = self._delay
-        log = self.log
-        known_E = log.num_before(delay) if delay else None
-
-        def fill_keys(keyed: KeyedRows) -> None:
-            seen = seen_rows(keyed, log)
-            start_S = seen.position(keyed.start_S)
-            moment_S = seen.position(keyed.moment_S)
-            known_S = moment_S
-            if known_E is not None:
-                known_S = seen.position(keyed.first_from(known_E))
-            earlier = EarlierSlots(
-                row_N=seen.only(log.row_E[keyed.place_S]),
-                time_N=seen.time_N,
-                parts=self.parts,
-                units_a_second=self.moments.units_a_second,
-            )
-            row_S = log.row_E[keyed.place_S]
-            for part in self._at_once(row_S):
-                self.slots_RPL[row_S[part]] = earlier.slots(
-                    keyed.time_S[part],
-                    start_S[part],
-                    moment_S[part],
-                    known_S[part],
-                    self.sequence.length,
-                )
-
-        for_rows_of_keys(log, code_R, fill_keys)
-
-    @property
-    def _delay(self) -> int:
-        after = self.sequence.labels_after
-        return 0 if after is None else self.moments.units(after)
-
-    def _at_once(self, row_S: Integers) -> Iterator[NDArray[np.intp]]:
-        """Yield the positions of the rows that the log is of, as many as fit into memory."""
-        position = np.flatnonzero(np.isin(self.log.rows.split_R[row_S], self.log.splits))
-        num_rows = max(1, SLOTS_AT_ONCE // self.sequence.length)
+    def fill_keys(keyed: KeyedRows) -> None:
+        seen = seen_rows(keyed, log)
+        start_S = seen.position(keyed.start_S)
+        moment_S = seen.position(keyed.moment_S)
+        known_S = moment_S
+        if known_E is not None:
+            known_S = seen.position(keyed.first_from(known_E))
+        row_S = log.row_E[keyed.place_S]
+        earlier = EarlierSlots(seen.only(row_S), seen.time_N, parts, moments.units_a_second)
+        # The rows that the log is of, as many at once as fit into memory.
+        position = np.flatnonzero(np.isin(log.rows.split_R[row_S], log.splits))
         for start in range(0, position.size, num_rows):
-            yield position[start : start + num_rows]
+            some = position[start : start + num_rows]
+            slots_RPL[row_S[some]] = earlier.slots(
+                keyed.time_S[some], start_S[some], moment_S[some], known_S[some], sequence.length
+            )
+
+    for_rows_of_keys(log, code_R, fill_keys)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from hinet_search.data.derived.event_log import (
     walks,
 )
 from hinet_search.data.derived.events import Floats, frame_of, write, zeros
-from hinet_search.data.derived.key_codes import column_codes, key_codes
+from hinet_search.data.derived.key_codes import key_codes
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import SessionDefinition
@@ -72,7 +72,7 @@ def session_inputs_of(
     before: Visits | None = None,
 ) -> pl.DataFrame:
     """The columns of `session_inputs` from logs of the rows, after the visits `before` them."""
-    code_R = key_codes(rows, [column_codes(rows, [user])[user]])
+    code_R = key_codes(rows, [user])
     value_RC = zeros(rows, len(NAMES))
     gap = moments.units(definition.gap)
 
@@ -139,10 +139,8 @@ def visit_at(
     has_S = moment_S > start_S
     newest_S = np.maximum(moment_S - 1, 0)
     begin_S = np.where(has_S, _at(visits.begin_N, newest_S), start_S)
-    first_S, last_S = (
-        np.where(has_S, _at(visits.time_N, position_S), NO_TIME)
-        for position_S in (begin_S, newest_S)
-    )
+    first_S = np.where(has_S, _at(visits.time_N, begin_S), NO_TIME)
+    last_S = np.where(has_S, _at(visits.time_N, newest_S), NO_TIME)
     num_S = np.where(has_S, moment_S - begin_S, 0)
     if before is not None:
         is_soon_S = ~has_S | (first_S - before.last_R <= visits.gap)

@@ -16,13 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from hinet_search.data.lists import (
-    NONE,
-    AgreeingEntries,
-    DistinctLists,
-    codes_of,
-    distinct_values,
-)
+from hinet_search.data.lists import NONE, AgreeingEntries, DistinctLists, codes_of, distinct_values
 
 SEED = 0
 ROUNDING = 1e-8  # factors this far below the largest are rounding errors

@@ -162,16 +162,17 @@ def counted_within(definition: StatisticsDefinition, rows: Rows) -> Counted:
     labels = countable_labels(definition, rows)
 
     def counted(key: tuple[str, ...]) -> pl.DataFrame:
-        of_key = labels.of_key(key, pl.col(SPLIT)).join(
+        of_key = labels.of_key(key, [pl.col(SPLIT)]).join(
             _of_periods(labels, key).lazy(),
             on=[*key_columns(key), PERIOD],
             how="left",
             maintain_order="left",
         )
-        of_splits = {name: partial(_sum_of_splits, quantity=name) for name in labels.quantities}
-        return of_key.select(
-            _by_split(labels, count).fill_null(0).alias(name) for name, count in of_splits.items()
-        ).collect()
+        counts = []
+        for name in labels.quantities:
+            of_splits = [_sum_of_splits(splits, name) for splits in labels.counted]
+            counts.append(_by_split(of_splits).fill_null(0).alias(name))
+        return of_key.select(counts).collect()
 
     return counted
 
@@ -182,14 +183,10 @@ def _of_periods(labels: CountableLabels, key: tuple[str, ...]) -> pl.DataFrame:
     They are summed over the periods of the key that count, without the row's own period.
     """
     names = list(key_columns(key))
-    counts = pl.exclude(*names, PERIOD)
-    of_periods = (
-        labels.of_key(key, *labels.added_by_split)
-        .drop_nulls([*names, PERIOD])
-        .group_by(*names, PERIOD)
-        .agg(counts.sum())
-        .collect(engine="streaming")
-    )
+    by = [*names, PERIOD]
+    counts = pl.exclude(by)
+    known = labels.of_key(key, labels.added_by_split).drop_nulls(by)
+    of_periods = known.group_by(by).agg(counts.sum()).collect(engine="streaming")
     if not labels.earlier:
         total = counts.sum().over(names) if names else counts.sum()
         return of_periods.with_columns(total - counts)
@@ -197,7 +194,7 @@ def _of_periods(labels: CountableLabels, key: tuple[str, ...]) -> pl.DataFrame:
     if names:  # `over` takes seven times as long
         is_first = pl.any_horizontal(pl.col(names).ne_missing(pl.col(names).shift()))
         before -= pl.when(is_first).then(before).forward_fill()
-    of_periods = of_periods.sort(*names, PERIOD)
+    of_periods = of_periods.sort(by)
     if labels.delay:
         return _of_delayed_periods(of_periods.with_columns(before + counts), names, labels.delay)
     return of_periods.with_columns(before)
@@ -207,18 +204,15 @@ def _of_delayed_periods(up_to: pl.DataFrame, key: Sequence[str], delay: int) -> 
     """For every key and period the counts `up_to` the last period whose labels are known by it."""
     known = up_to.rename({PERIOD: COUNTED_PERIOD}).sort(COUNTED_PERIOD)
     before = delayed(pl.col(PERIOD), up_to.schema[PERIOD], delay).alias(COUNTED_PERIOD)
-    joined = (
-        up_to.select(*key, PERIOD, before)
-        .sort(COUNTED_PERIOD)
-        .join_asof(
-            known,
-            on=COUNTED_PERIOD,
-            by=list(key) or None,
-            allow_exact_matches=False,
-            check_sortedness=False,
-        )
+    asking = up_to.select([*key, PERIOD, before]).sort(COUNTED_PERIOD)
+    joined = asking.join_asof(
+        known,
+        on=COUNTED_PERIOD,
+        by=list(key) or None,
+        allow_exact_matches=False,
+        check_sortedness=False,
     )
-    return joined.drop(COUNTED_PERIOD).with_columns(pl.exclude(*key, PERIOD).fill_null(0))
+    return joined.drop(COUNTED_PERIOD).with_columns(pl.exclude([*key, PERIOD]).fill_null(0))
 
 
 def _of_rows(
@@ -237,33 +231,29 @@ def _of_rows(
     table = of_periods.select(on)
     names = []
     for splits in dict.fromkeys(labels.counted):
-        counts = of_periods.select(_countable(labels.quantities, splits))
+        quantities = []  # of the key, each followed by that of all keys together
+        for name in labels.quantities:
+            quantities.append(_sum_of_splits(splits, name).alias(name))
+            of_all = [_of_all(of_split(split, name)) for split in splits]
+            quantities.append(pl.sum_horizontal(of_all).alias(_of_all(name)))
+        counts = of_periods.select(quantities)
         statistics = counts.select(_statistics(definition, tasks, key, labels.quantities))
         names = statistics.columns
         table = table.hstack(statistics.rename(partial(_counting, splits)))
-    rows = labels.of_key(key, pl.col(SPLIT))
+    rows = labels.of_key(key, [pl.col(SPLIT)])
     joined = rows.join(table.lazy(), on=on, how="left", maintain_order="left")
-    of_splits = {name: partial(_counting_column, name) for name in names}
-    return joined.select(
-        _by_split(labels, column).fill_null(0).alias(name) for name, column in of_splits.items()
-    )
+    columns = []
+    for name in names:
+        of_splits = [pl.col(_counting(splits, name)) for splits in labels.counted]
+        columns.append(_by_split(of_splits).fill_null(0).alias(name))
+    return joined.select(columns)
 
 
-def _by_split(labels: CountableLabels, of_splits: Callable[[Splits], pl.Expr]) -> pl.Expr:
-    """For every row, what is counted in the splits that rows of its split count."""
-    train, valid, test = (of_splits(splits) for splits in labels.counted)
+def _by_split(of_splits: Sequence[pl.Expr]) -> pl.Expr:
+    """For every row that of the expressions which is for the rows of its split."""
+    train, valid, test = of_splits
     split = pl.col(SPLIT)
     return pl.when(split == TRAIN).then(train).when(split == VALID).then(valid).otherwise(test)
-
-
-def _countable(names: Sequence[str], splits: Splits) -> list[pl.Expr]:
-    """The quantities of a key, each followed by that of all keys together, in these splits."""
-    counts = []
-    for name in names:
-        counts.append(_sum_of_splits(splits, name).alias(name))
-        of_all = [_of_all(of_split(split, name)) for split in splits]
-        counts.append(pl.sum_horizontal(of_all).alias(_of_all(name)))
-    return counts
 
 
 def _sum_of_splits(splits: Splits, quantity: str) -> pl.Expr:
@@ -295,10 +285,6 @@ def _of_all(name: str) -> str:
 
 def _counting(splits: Splits, name: str) -> str:
     return f"{OWN}{name}, counted in splits {splits}"
-
-
-def _counting_column(name: str, splits: Splits) -> pl.Expr:
-    return pl.col(_counting(splits, name))
 
 
 def _rows_name(key: tuple[str, ...]) -> str:

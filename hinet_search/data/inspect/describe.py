@@ -18,7 +18,7 @@ from hinet_search.data.guess.training_settings import TrainingSettings, training
 from hinet_search.data.inspect.leaks import leak_suspects
 from hinet_search.data.inspect.unseen import count_unseen
 from hinet_search.data.lists import NONE, codes_of, distinct_values
-from hinet_search.data.mapped_array import column_of
+from hinet_search.data.mapped import column_of
 from hinet_search.data.rows import Rows, read_rows
 from hinet_search.data.splits import SPLIT
 from hinet_search.results.data_record import CellCount, LeakSuspect

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.checks import INTEGERS
-from hinet_search.data.mapped_array import column_of
+from hinet_search.data.mapped import column_of
 from hinet_search.data.rows import Rows
 from hinet_search.results.cells import Labels
 from hinet_search.study.data_definition import DataDefinition

@@ -57,7 +57,7 @@ def local_path(path: str, key: str, cache: Path, say: Say) -> str:
         raise ConfigurationError(f"{key}: {error}") from None
     home = _home(path, cache)
     listing = _listed(place, home, say)
-    if not _is_copied(listing, home):
+    if listing != _whole_copy(home):
         try:
             with locked(home, lambda: say(f"waiting for another command that copies {path}")):
                 _bring_up_to_date(place, listing, home, say)
@@ -74,10 +74,7 @@ def copied_path(path: str, cache: Path) -> str | None:
     if not is_url(path):
         return path
     home = _home(path, cache)
-    listing = _read_manifest(home)
-    if listing is None or _missing(listing, home):
-        return None
-    return str(home / ROWS)
+    return None if _whole_copy(home) is None else str(home / ROWS)
 
 
 def _home(url: str, cache: Path) -> Path:
@@ -89,22 +86,31 @@ def _listed(place: Place, home: Path, say: Say) -> Listing:
     try:
         return list_objects(place)
     except EnvironmentFault as error:
-        before = _read_manifest(home)
-        if before is None or _missing(before, home):
+        before = _whole_copy(home)
+        if before is None:
             raise
         say(f"{error.problems[0]}; its copy in {home / ROWS} is read as it is")
         return before
 
 
-def _is_copied(listing: Listing, home: Path) -> bool:
-    return listing == _read_manifest(home) and not _missing(listing, home)
+def _whole_copy(home: Path) -> Listing | None:
+    """Return the objects that a copy is of; None if it is not whole."""
+    listing = _read_manifest(home)
+    return None if listing is None or _missing(listing, home) else listing
 
 
 def _bring_up_to_date(place: Place, listing: Listing, home: Path, say: Say) -> None:
+    """Remove what the store has no longer, or in another state, and copy what is missing."""
     before = _read_manifest(home)
     if listing != before:
-        _remove_others(listing, before, home)
-        _write_manifest(listing, home)
+        unchanged = set(listing.objects) & set(before.objects if before else ())
+        kept = {home / ROWS / stored.name for stored in unchanged}
+        for file in list((home / ROWS).rglob("*")):
+            if file.is_file() and file not in kept:
+                file.unlink()
+        content = _LISTING.dump_json(listing)
+        with replacing(home / MANIFEST, len(content)) as part:
+            part.write_bytes(content)
     missing = _missing(listing, home)
     if missing:
         _copy(place, listing, missing, home, say)
@@ -117,12 +123,6 @@ def _read_manifest(home: Path) -> Listing | None:
         return None
 
 
-def _write_manifest(listing: Listing, home: Path) -> None:
-    content = _LISTING.dump_json(listing)
-    with replacing(home / MANIFEST, len(content)) as part:
-        part.write_bytes(content)
-
-
 def _missing(listing: Listing, home: Path) -> list[StoredObject]:
     return [
         stored for stored in listing.objects if not _is_whole(home / ROWS / stored.name, stored)
@@ -131,15 +131,6 @@ def _missing(listing: Listing, home: Path) -> list[StoredObject]:
 
 def _is_whole(file: Path, stored: StoredObject) -> bool:
     return file.is_file() and file.stat().st_size == stored.num_bytes
-
-
-def _remove_others(listing: Listing, before: Listing | None, home: Path) -> None:
-    """Remove the files of objects that the store does not have, or has in another state."""
-    unchanged = set(listing.objects) & set(before.objects if before else ())
-    kept = {home / ROWS / stored.name for stored in unchanged}
-    for file in list((home / ROWS).rglob("*")):
-        if file.is_file() and file not in kept:
-            file.unlink()
 
 
 def _copy(

@@ -136,25 +136,27 @@ def list_objects(place: Place) -> Listing:
     tables = {name: facts for name, facts in names.items() if _is_table(place, name)}
     if not tables:
         raise place.nothing("it holds no table")
-    return Listing(root, tuple(_object(place, name, tables[name]) for name in sorted(tables)))
+    objects = []
+    for name, facts in sorted(tables.items()):
+        if facts["size"] is None:
+            raise DataError(f"{place}: the store must tell the size of '{shorten(name)}'")
+        marks = tuple(str(facts[mark]) for mark in _MARKS if mark in facts)
+        objects.append(StoredObject(name, facts["size"], marks))
+    return Listing(root, tuple(objects))
 
 
 def _found(store: Any, path: str) -> tuple[str, Mapping[str, Mapping[str, Any]]]:
     """Return the root of a table, and the facts of all files at a path."""
     if GLOB_CHARACTERS & set(path):
         found = store.glob(path, detail=True)
-        root = _before_wildcards(path)
-        return root, {file: facts for file, facts in found.items() if facts["type"] == "file"}
+        parts = path.split("/")
+        first = next(number for number, part in enumerate(parts) if GLOB_CHARACTERS & set(part))
+        files = {file: facts for file, facts in found.items() if facts["type"] == "file"}
+        return "/".join(parts[:first]), files
     facts = store.info(path)
     if facts["type"] == "file":
         return path.rpartition("/")[0], {path: facts}
     return path, store.find(path, detail=True)
-
-
-def _before_wildcards(path: str) -> str:
-    parts = path.split("/")
-    first = next(number for number, part in enumerate(parts) if GLOB_CHARACTERS & set(part))
-    return "/".join(parts[:first])
 
 
 def _is_table(place: Place, name: str) -> bool:
@@ -175,13 +177,6 @@ def _is_table(place: Place, name: str) -> bool:
     return True
 
 
-def _object(place: Place, name: str, facts: Mapping[str, Any]) -> StoredObject:
-    if facts["size"] is None:
-        raise DataError(f"{place}: the store must tell the size of '{shorten(name)}'")
-    marks = tuple(str(facts[mark]) for mark in _MARKS if mark in facts)
-    return StoredObject(name, facts["size"], marks)
-
-
 def _in_words(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     return shorten(hide_passwords(text))
@@ -192,10 +187,10 @@ def require_own_client(where: str) -> None:
 
     `where` is the URL that needs it, in words.
     """
-    problems = list(_problems())
+    problems = [f"{where}: {problem}" for problem in _problems()]
     if problems:
         raise EnvironmentFault(
-            *(f"{where}: {problem}" for problem in problems),
+            *problems,
             remedy="export ARROW_LIBHDFS_DIR=/opt/hadoop/lib/native, JAVA_HOME and "
             "CLASSPATH=$(hadoop classpath --glob), or read the table by webhdfs://",
         )
@@ -207,27 +202,20 @@ def _problems() -> Iterator[str]:
             f"the current folder must hold no {LIBRARY}, as its code would run in place of that "
             "of Hadoop's client; start the command in another folder"
         )
-    for name, paths in _paths_of_the_environment().items():
+    single = {name: [os.environ[name]] for name in _PATHS if name in os.environ}
+    lists = {name: os.environ[name].split(":") for name in _LISTS_OF_PATHS if os.environ.get(name)}
+    for name, paths in (single | lists).items():
         relative = [path for path in paths if not Path(path).is_absolute()]
         if relative:
             yield (
                 f"the variable {name} must hold absolute paths, got '{relative[0]}', "
                 "which is another file in each current folder"
             )
-    if not any(_holds_library(name, below) for name, below in _FOLDERS.items()):
+    folders = [
+        Path(os.environ[name], below) for name, below in _FOLDERS.items() if name in os.environ
+    ]
+    if not any((folder / LIBRARY).is_file() for folder in folders):
         yield (
             f"{LIBRARY} of Hadoop's client must be in the folder of the variable "
             "ARROW_LIBHDFS_DIR, or in lib/native below that of HADOOP_HOME, and is not"
         )
-
-
-def _paths_of_the_environment() -> dict[str, list[str]]:
-    """The paths of every variable that is set, by its name."""
-    single = {name: [os.environ[name]] for name in _PATHS if name in os.environ}
-    lists = {name: os.environ[name].split(":") for name in _LISTS_OF_PATHS if os.environ.get(name)}
-    return single | lists
-
-
-def _holds_library(name: str, below: str) -> bool:
-    folder = os.environ.get(name)
-    return folder is not None and Path(folder, below, LIBRARY).is_file()

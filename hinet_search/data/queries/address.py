@@ -1,19 +1,25 @@
-"""Query address: the URL of a database, with its password from the environment and never printed.
+"""Query address: the URL of a database, its password from the environment, and safe options only.
 
 A URL is written with variables: `postgresql://ann:${SHOP_PASSWORD}@host/shop`. They are filled in
 after the URL was taken apart, so that a password may hold any character. Options, which follow the
 question mark, may hold secrets under any name: values of variables are never shown there.
+
+Options of drivers name libraries that are opened, files that are written, and programs. A study
+file may be a stranger's, so it has only options of which none of that is known. The user's own URL,
+in one variable of the environment, and the user's own settings of ODBC may have any.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from urllib.parse import quote, quote_plus
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from hinet_search.common.errors import ConfigurationError
+from hinet_search.common.database_url import unsafe_option
+from hinet_search.common.errors import ConfigurationError, did_you_mean
 
 FORM = "a URL such as postgresql://ann@host/shop, sqlite:///shop.db or duckdb:///shop.duckdb"
 MASK = "***"
@@ -26,8 +32,29 @@ _SECRET_WORDS = ("sig",)  # whole names: a signature of Azure
 _FILE_KEYS = ("file", "path")  # endings: passfile names a file, and is no secret itself
 _SETTING = re.compile(r"([^=;]+)=\s*(\{[^}]*\}|[^;]*)")  # of ODBC: Server=db;PWD=s3cret
 _FIRST_STAND_IN = 9_180_270_000  # digits, as a variable may also be a port
-
-Fill = Callable[[str], str]
+_OF_ODBC = (
+    *("driver", "dsn", "server", "address", "addr", "host", "port", "database", "uid", "user"),
+    *("user id", "pwd", "password", "encrypt", "trustservercertificate", "trusted_connection"),
+    *("hostnameincertificate", "authentication", "applicationintent", "multisubnetfailover"),
+    *("mars_connection", "timeout", "logintimeout", "connection timeout", "app", "wsid"),
+    *("charset", "clientcharset", "language", "tds_version", "sslmode", "autotranslate"),
+)
+_OF_OTHERS = (
+    *_OF_ODBC,
+    *("odbc_connect", "odbc_autotranslate", "ansi", "unicode_results", "service_name", "encoding"),
+    *("connect_timeout", "login_timeout", "read_timeout", "client_encoding", "application_name"),
+    *("sslcert", "sslkey", "sslrootcert", "sslcrl", "passfile", "target_session_attrs"),
+    *("ssl", "ssl_ca", "ssl_cert", "ssl_key", "ssl_mode", "ssl_verify_cert", "tls", "secure"),
+    *("verify", "verify_cert", "compress", "compression", "collation", "use_unicode"),
+    *("catalog", "schema", "warehouse", "role", "account", "region", "timezone", "http_path"),
+    *("protocol", "source", "location", "project_id", "dataset_id", "credentials_path"),
+    *("arraysize", "list_tables_page_size", "maximum_bytes_billed", "use_query_cache"),
+)
+_EMBEDDED = ("sqlite", "duckdb")
+_DRIVER = re.compile(r"(?!.*\.(so|dll|dylib)\b)[\w .()+-]+", re.ASCII | re.IGNORECASE)
+# Without a brace or a percent sign inside, which ODBC and SQLAlchemy read in ways of their own.
+_SETTINGS = re.compile(r"([^=;{}%]+=(\{[^{}%]*\}|[^;{}%]*)(;|$))*", re.ASCII)
+_REMEDY = "leave it out, or put the whole URL into a variable of your environment: ${NAME}"
 
 
 @dataclass(frozen=True)
@@ -53,17 +80,14 @@ class QueryAddress:
 
     def masked(self, text: str) -> str:
         """A text of the engine in one line, with a mask in place of every form of a password."""
-        forms = {form for secret in self.secrets for form in _forms(secret)}
+        forms: set[str] = set()
+        for secret in self.secrets:
+            # SQLAlchemy keeps spaces and plus signs of a password; for libpq spaces are %20.
+            kept = [quote(secret, safe=safe) for safe in ("/", "", " +", "+")]
+            forms |= {secret, quote_plus(secret), *kept}
         for form in sorted(forms, key=len, reverse=True):
             text = text.replace(form, MASK)
         return " ".join(text.split())
-
-
-def _forms(secret: str) -> tuple[str, ...]:
-    """A secret as it stands in messages and in URLs of drivers."""
-    # SQLAlchemy keeps spaces and plus signs of a password; for libpq spaces are %20.
-    kept = ("/", "", " +", "+")
-    return (secret, quote_plus(secret), *(quote(secret, safe=safe) for safe in kept))
 
 
 def refuse_written_password(template: str) -> None:
@@ -90,11 +114,6 @@ def refuse_written_password(template: str) -> None:
         )
 
 
-def taken_apart(template: str) -> tuple[URL, dict[str, str]] | None:
-    """The URL with digits in place of variables, and these digits; None if it is one variable."""
-    return None if _VARIABLE.fullmatch(template) else _taken_apart(template)
-
-
 def filled_in(template: str, variables: Mapping[str, str]) -> QueryAddress:
     """The address with the values of its variables; the text was checked before.
 
@@ -102,12 +121,17 @@ def filled_in(template: str, variables: Mapping[str, str]) -> QueryAddress:
     """
     whole = _VARIABLE.fullmatch(template)
     if whole is not None:
-        url = _parsed(_value(whole[1], variables), f"the value of {whole[1]}")
+        value = _value(whole[1], variables)
+        try:
+            url = _named(make_url(value))
+        except (ArgumentError, ValueError):
+            must = f"the value of {whole[1]} must be {FORM}"
+            raise ConfigurationError(f"data.source.url: {must}") from None
         return _address(url, _shown(url.set(query={})), _options(url))
     parsed, stand_ins = _taken_apart(template)
     values = {digits: _value(name, variables) for digits, name in stand_ins.items()}
     names = {digits: f"${{{name}}}" for digits, name in stand_ins.items()}
-    url = _with_values(parsed, lambda text: _replaced(text, values))
+    url = _with_values(parsed, values)
     shown = _replaced(_shown(url.set(query=parsed.query)), names)
     options = "\n".join(_options(parsed))
     return _address(url, shown, [values[digits] for digits in values if digits in options])
@@ -115,7 +139,7 @@ def filled_in(template: str, variables: Mapping[str, str]) -> QueryAddress:
 
 def _address(url: URL, shown: str, hidden: list[str]) -> QueryAddress:
     """`hidden` are values of options that come from variables, some with passwords inside."""
-    inner = [secret for text in hidden for secret in _settings(text)]
+    inner = chain.from_iterable(map(_settings, hidden))
     secrets = {url.password or "", *_secret_values(url), *hidden, *inner} - {""}
     return QueryAddress(url, shown, tuple(sorted(secrets)))
 
@@ -134,13 +158,6 @@ def _taken_apart(template: str) -> tuple[URL, dict[str, str]]:
     except (ArgumentError, ValueError):
         # The text may hold a password, so neither it nor the parser's error is repeated.
         raise ValueError(f"must be {FORM}") from None
-
-
-def _parsed(text: str, what: str) -> URL:
-    try:
-        return _named(make_url(text))
-    except (ArgumentError, ValueError):
-        raise ConfigurationError(f"data.source.url: {what} must be {FORM}") from None
 
 
 def _named(url: URL) -> URL:
@@ -163,33 +180,29 @@ def _replaced(text: str, values: Mapping[str, str]) -> str:
     return text
 
 
-def _with_values(url: URL, fill: Fill) -> URL:
-    port = fill(str(url.port)) if url.port is not None else ""
+def _with_values(url: URL, values: Mapping[str, str]) -> URL:
+    def filled(text: str | None) -> str | None:
+        return _replaced(text or "", values) or None
+
+    port = None if url.port is None else filled(str(url.port))
     if port and not port.isdecimal():
         raise ConfigurationError("data.source.url: the variable of the port must hold a number")
-    query = {key: tuple(map(fill, _texts(value))) for key, value in url.query.items()}
+    query = {}
+    for key, texts in url.normalized_query.items():
+        query[key] = tuple(_replaced(text, values) for text in texts)
     return URL.create(
         url.drivername,
-        username=fill(url.username or "") or None,
-        password=fill(str(url.password or "")) or None,
-        host=fill(url.host or "") or None,
+        username=filled(url.username),
+        password=filled(url.password),
+        host=filled(url.host),
         port=int(port) if port else None,
-        database=fill(url.database or "") or None,
+        database=filled(url.database),
         query=query,
     )
 
 
-def _texts(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else value
-
-
-def option_texts(url: URL, name: str) -> tuple[str, ...]:
-    """The values of an option, which a URL may repeat."""
-    return _texts(url.query[name])
-
-
 def _options(url: URL) -> list[str]:
-    return [text for value in url.query.values() for text in _texts(value)]
+    return list(chain.from_iterable(url.normalized_query.values()))
 
 
 def is_secret(key: str) -> bool:
@@ -202,9 +215,12 @@ def is_secret(key: str) -> bool:
 def _secret_values(url: URL) -> list[str]:
     """The values of secret keys, also of those inside the value of another key."""
     secrets = []
-    for key, value in url.query.items():
-        for text in _texts(value):
-            secrets += [text] if is_secret(key) else _settings(text)
+    for key, texts in url.normalized_query.items():
+        for text in texts:
+            if is_secret(key):
+                secrets.append(text)
+            else:
+                secrets += _settings(text)
     return secrets
 
 
@@ -220,3 +236,65 @@ def _shown(url: URL) -> str:
         url.get_backend_name(), host=url.host, port=url.port, database=url.database, query=query
     )
     return shown.render_as_string()
+
+
+def refuse_unsafe_options(template: str) -> None:
+    """ValueError for an option in the text of a URL that may name code to run or a file to write.
+
+    The text was parsed before; a URL that is one variable is the user's own.
+    """
+    if _VARIABLE.fullmatch(template):
+        return
+    url, stand_ins = _taken_apart(template)
+    for name, values in url.normalized_query.items():
+        for value in values:
+            if name.lower() == "odbc_connect" and value in stand_ins:
+                continue  # the user's own settings
+            _refuse_option(url.get_backend_name(), name, value, stand_ins)
+
+
+def _refuse_option(kind: str, name: str, value: str, stand_ins: Collection[str]) -> None:
+    if kind in _EMBEDDED:
+        raise ValueError(f"must have no options, as none is needed for {kind}, got '{name:.40}'")
+    if kind == "postgresql":
+        problem = unsafe_option(name, value)
+        if problem:
+            raise ValueError(f"{problem}; leave it out, or set it in the environment (PGSSLKEY)")
+        return
+    _refuse_name(name, _OF_OTHERS)
+    if name.lower() == "odbc_connect":
+        _refuse_settings(value, stand_ins)
+    if name.lower() == "driver":
+        _refuse_driver(value, stand_ins)
+    if name.lower() == "sslkey" and ":" in value:
+        raise ValueError(f"sslkey must be the name of a file, without a colon; {_REMEDY}")
+
+
+def _refuse_settings(text: str, stand_ins: Collection[str]) -> None:
+    """ValueError for settings of ODBC that name more than a registered driver and a server."""
+    if _SETTINGS.fullmatch(text) is None:
+        raise ValueError(
+            "odbc_connect must be settings such as DRIVER={ODBC Driver 18 for SQL Server};"
+            "SERVER=db, without other braces or percent signs; for others name a DSN of your "
+            "odbc.ini (DSN=shop)"
+        )
+    for name, value in _SETTING.findall(text):
+        _refuse_name(name.strip(), _OF_ODBC)
+        if name.strip().lower() == "driver":
+            _refuse_driver(value.strip().removeprefix("{").removesuffix("}"), stand_ins)
+
+
+def _refuse_name(name: str, known: tuple[str, ...]) -> None:
+    if name.lower() not in known and not is_secret(name):
+        raise ValueError(
+            f"must not have the option '{name:.40}', which may name code to run or a file to "
+            f"write{did_you_mean(name.lower(), known)}; {_REMEDY}, or into a DSN of your odbc.ini"
+        )
+
+
+def _refuse_driver(name: str, stand_ins: Collection[str]) -> None:
+    if _DRIVER.fullmatch(name) is None or any(digits in name for digits in stand_ins):
+        raise ValueError(
+            "driver must be the name of a driver in your odbcinst.ini, such as "
+            "'ODBC Driver 18 for SQL Server', not a library or a variable"
+        )

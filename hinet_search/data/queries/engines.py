@@ -4,9 +4,11 @@ DuckDB and PostgreSQL (where its ADBC driver is installed) give columns of Arrow
 engine that SQLAlchemy knows by an installed dialect, give rows of Python values. Each is held to
 reading by means of its own: DuckDB by its parser and a locked configuration, PostgreSQL by a
 sub-query in a read-only transaction, SQLite by its authorizer, others by the words of the query.
+These are sought in texts and comments too, which engines write in many ways.
 """
 
 import importlib.util
+import re
 import sqlite3
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -20,12 +22,6 @@ from sqlalchemy.engine import URL, make_url
 from hinet_search.common.database_url import parse_address
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.data.queries.address import QueryAddress
-from hinet_search.data.queries.statement import (
-    QUERY_KEY,
-    as_sub_query,
-    refuse_effects,
-    refuse_writes,
-)
 from hinet_search.data.reading import shorten
 from hinet_search.data.table_files import find_file
 
@@ -57,6 +53,33 @@ SQLITE_READS = (
     sqlite3.SQLITE_RECURSIVE,
 )
 SQLITE_REFUSED_FUNCTIONS = ("load_extension", "fts3_tokenizer", "writefile", "edit")
+QUERY_KEY = "data.source.query"
+BEGINNINGS = ("SELECT", "WITH", "VALUES")
+_BEFORE_THE_FIRST_WORD = re.compile(r"(\s|\(|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
+_WORD = re.compile(r"\w+", re.ASCII)
+# A query may be all that a database lets a user do: after the first statement without a semicolon
+# (SQL Server), behind WITH, or as a clause of SELECT.
+_WRITES = (
+    *("INSERT", "UPDATE", "DELETE", "MERGE", "INTO", "OUTFILE", "DUMPFILE", "BULK", "TRUNCATE"),
+    *("CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "DENY", "CALL", "EXEC", "EXECUTE", "BEGIN"),
+    *("COMMIT", "ROLLBACK", "BACKUP", "RESTORE", "SHUTDOWN", "KILL", "DBCC", "RECONFIGURE"),
+    *("OPENROWSET", "OPENQUERY", "OPENDATASOURCE", "WAITFOR", "SET", "USE", "FUNCTION"),
+    *("PROCEDURE", "COPY", "UNLOAD", "EXPORT", "PUT", "LOAD", "INSTALL", "ATTACH", "PRAGMA"),
+)
+_WRITING_WORD = re.compile(rf"\b({'|'.join(_WRITES)})\b|\b[sx]p_\w+|;", re.IGNORECASE)
+# Functions of PostgreSQL that a read-only transaction lets a superuser call: they write files of
+# the server, connect elsewhere, steer the server or other sessions, or run a text as a query.
+_EFFECTS = re.compile(
+    r"\b(lo_(ex|im)port|dblink\w*|pg_file_\w+|pg_(terminate|cancel)_backend|pg_reload_conf"
+    r"|pg_rotate_logfile\w*|pg_promote|pg_switch_(wal|xlog)|pg_create_restore_point|pg_log_\w+"
+    r"|pg_(start_|stop_)?backup\w*|pg_wal_replay_\w+|pg_logical_\w+|pg_replication_\w+|pg_sync_\w+"
+    r"|pg_(create|drop|copy|alter)_\w+|pg_stat_reset\w*|pg_stat_statements_reset|pg_notify"
+    r"|pg_import_system_collations|pg_(try_)?advisory\w*|pg_prewarm|autoprewarm\w*|set_config"
+    r"|(query|table|cursor|schema|database)_to_xml\w*|xpath_table|ts_stat|ts_rewrite|crosstab\w*"
+    r"|connectby|pg_read_(binary_)?file|pg_ls_\w+|pg_stat_file|pg_sleep\w*|pg_export_snapshot)\b"
+    r'|\bu&"',
+    re.IGNORECASE,
+)
 
 Batches = Generator[pa.RecordBatch]  # closing it closes the connection
 
@@ -76,9 +99,9 @@ def _duckdb(address: QueryAddress, query: str, folder: Path) -> Batches:
     except ImportError:
         raise _missing_driver(address) from None
     file = _file(address, folder)
-    with _opening(address, duckdb.Error):
+    with _opening(address, (duckdb.Error,)):
         connection = duckdb.connect(str(file), read_only=True, config=DUCKDB_CONFIGURATION)
-    with closing(connection), _querying(address, duckdb.Error, *STREAM_FAILURES):
+    with closing(connection), _querying(address, (duckdb.Error, *STREAM_FAILURES)):
         statements = connection.extract_statements(query)
         if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
             raise DataError(f"{QUERY_KEY}: must be one statement that only reads, as SELECT does")
@@ -96,33 +119,35 @@ def _postgresql(address: QueryAddress, query: str, folder: Path) -> Batches:  # 
     # Another machine is reached by TLS, and the transaction is read-only.
     checked = parse_address(address.with_password)
     url = make_url(checked.url)
-    options = " ".join(filter(None, [_text(url.query.get("options")), READ_ONLY]))
-    url = url.update_query_dict({"options": options})
+    options = [*url.normalized_query.get("options", ()), READ_ONLY]
+    url = url.update_query_dict({"options": " ".join(options)})
     if checked.password is not None:
         url = url.set(password=checked.password)
     has_adbc = importlib.util.find_spec("adbc_driver_postgresql") is not None
     if has_adbc and address.url.drivername == "postgresql":
         return _adbc_postgresql(address, url.set(drivername="postgresql"), query)
-    return _rows(address, url, as_sub_query(query), _read_only_postgresql)
+    return _rows(
+        address,
+        url,
+        as_sub_query(query),
+        lambda connection: connection.exec_driver_sql(READ_ONLY_NOW),
+    )
 
 
 def _adbc_postgresql(address: QueryAddress, url: URL, query: str) -> Batches:
     from adbc_driver_manager import Error
     from adbc_driver_postgresql import dbapi
 
-    with _opening(address, Error):
-        connection = dbapi.connect(_for_libpq(url))
+    with _opening(address, (Error,)):
+        # PostgreSQL's client library takes a plus sign for itself, not for a space.
+        place, mark, query_of_url = url.render_as_string(hide_password=False).partition("?")
+        options = mark + query_of_url.replace("+", "%20")
+        connection = dbapi.connect(place.replace(" ", "%20") + options)
     failures = (Error, *STREAM_FAILURES)
-    with closing(connection), _querying(address, *failures), connection.cursor() as cursor:
+    with closing(connection), _querying(address, failures), connection.cursor() as cursor:
         cursor.execute(READ_ONLY_NOW)
         cursor.execute(as_sub_query(query))
         yield from cursor.fetch_record_batch()
-
-
-def _for_libpq(url: URL) -> str:
-    """The URL for PostgreSQL's client library, which takes a plus sign for itself, not a space."""
-    place, mark, query = url.render_as_string(hide_password=False).partition("?")
-    return place.replace(" ", "%20") + mark + query.replace("+", "%20")
 
 
 def _sqlite(address: QueryAddress, query: str, folder: Path) -> Batches:
@@ -144,10 +169,6 @@ _ENGINES: dict[str, Callable[[QueryAddress, str, Path], Batches]] = {
 }
 
 
-def _read_only_postgresql(connection: "Connection") -> None:
-    connection.exec_driver_sql(READ_ONLY_NOW)
-
-
 def _read_only_sqlite(connection: "Connection") -> None:
     """Let the query read tables of its file, which may be a stranger's too, and do nothing else."""
     connection.exec_driver_sql("PRAGMA trusted_schema = OFF")
@@ -166,7 +187,7 @@ def _sqlite_answer(action: int, first: str | None, second: str | None, *_: str |
 
 
 def _rows(
-    address: QueryAddress, url: URL, query: str, hold_to_reading: Callable[["Connection"], None]
+    address: QueryAddress, url: URL, query: str, hold_to_reading: Callable[["Connection"], object]
 ) -> Batches:
     """Batches of a cursor's rows, which the server keeps until they are fetched if it can."""
     from sqlalchemy import create_engine
@@ -177,23 +198,19 @@ def _rows(
         engine = create_engine(url, poolclass=NullPool)
     except (ImportError, NoSuchModuleError):
         raise _missing_driver(address) from None
-    with _opening(address, SQLAlchemyError):
+    with _opening(address, (SQLAlchemyError,)):
         connection = engine.connect()
     options = {"stream_results": True, "max_row_buffer": BATCH_ROWS, "no_parameters": True}
-    with closing(connection), _querying(address, SQLAlchemyError):
+    with closing(connection), _querying(address, (SQLAlchemyError,)):
         hold_to_reading(connection)
         result = connection.execution_options(**options).exec_driver_sql(query)
         if not result.returns_rows:
             raise DataError(f"{QUERY_KEY}: must return rows, as SELECT does")
         names = list(result.keys())
         while rows := result.fetchmany(BATCH_ROWS):
-            yield _batch(names, rows)
-
-
-def _batch(names: Sequence[str], rows: Sequence[Any]) -> pa.RecordBatch:
-    columns = zip(*rows, strict=True)
-    arrays = [_array(name, values) for name, values in zip(names, columns, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, names=list(names))
+            columns = zip(*rows, strict=True)
+            arrays = [_array(name, values) for name, values in zip(names, columns, strict=True)]
+            yield pa.RecordBatch.from_arrays(arrays, names=names)
 
 
 def _array(name: str, values: Sequence[Any]) -> pa.Array:
@@ -233,7 +250,7 @@ def _missing_driver(address: QueryAddress) -> EnvironmentFault:
 
 
 @contextmanager
-def _opening(address: QueryAddress, *failures: type[Exception]) -> Iterator[None]:
+def _opening(address: QueryAddress, failures: tuple[type[Exception], ...]) -> Iterator[None]:
     try:
         yield
     except failures as error:
@@ -244,7 +261,7 @@ def _opening(address: QueryAddress, *failures: type[Exception]) -> Iterator[None
 
 
 @contextmanager
-def _querying(address: QueryAddress, *failures: type[Exception]) -> Iterator[None]:
+def _querying(address: QueryAddress, failures: tuple[type[Exception], ...]) -> Iterator[None]:
     try:
         yield
     except failures as error:
@@ -257,5 +274,48 @@ def _in_words(address: QueryAddress, error: Exception) -> str:
     return shorten(address.masked(str(getattr(error, "orig", None) or error)))
 
 
-def _text(value: str | tuple[str, ...] | None) -> str:
-    return " ".join(value) if isinstance(value, tuple) else value or ""
+def check_query(query: str) -> str:
+    """Return a query that begins as one that reads, without a semicolon at its end.
+
+    ValueError for any other.
+    """
+    beginning = _BEFORE_THE_FIRST_WORD.match(query)
+    assert beginning is not None, "it may be empty"
+    first = _WORD.match(query, beginning.end())
+    if first is None or first[0].upper() not in BEGINNINGS:
+        got = first[0] if first else "none of these"
+        raise ValueError(
+            f"a query only reads: it must begin with {', '.join(BEGINNINGS)}, got {got:.40}"
+        )
+    stripped = query.rstrip()
+    return stripped.removesuffix(";") if stripped.endswith(";") else query
+
+
+def as_sub_query(query: str) -> str:
+    """Return a statement that has the rows of a query, and that no engine takes for another.
+
+    A sub-query cannot copy to a file or program, lock rows, or hold an INSERT behind WITH.
+    """
+    return f"SELECT * FROM (\n{query}\n) AS query"  # noqa: S608 -- the text is the user's query
+
+
+def refuse_effects(query: str) -> None:
+    """DataError for a query of PostgreSQL that calls a function with effects, or may hide one."""
+    found = _EFFECTS.search(query)
+    if found is not None:
+        raise DataError(
+            f"{QUERY_KEY}: must only read rows of tables, got "
+            f"{found[1] or 'a name with escapes (U&)'}",
+            remedy="leave it out, or make a view of it in the database and read the view",
+        )
+
+
+def refuse_writes(query: str) -> None:
+    """DataError for a query of an engine without means of its own that may do more than read."""
+    found = _WRITING_WORD.search(query)
+    if found is not None:
+        raise DataError(
+            f"{QUERY_KEY}: must be one statement that only reads, got {found[0]}",
+            remedy="where it is meant as a text or a name, make a view of it in the database and "
+            "read the view",
+        )

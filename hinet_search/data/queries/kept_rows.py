@@ -1,28 +1,38 @@
-"""Kept rows: run a query once and keep its rows as Parquet files in the cache.
+"""Kept rows: run a query once and keep its rows, in plain types, as Parquet files in the cache.
 
 .queries/NAME/rows.json          number and hash of the rows, size of every file; written last
 .queries/NAME/part-00000.parquet the rows of a batch
 .queries/NAME.lock               locked by the process that runs the query, removed afterwards
+
+The types of columns are the same whichever driver has read them; others stay as they are.
+
+| type in the database | column |
+|---|---|
+| integer | whole numbers of 64 bits |
+| decimal, without digits after the point | the same if all fit, else 64-bit floats |
+| decimal with such digits, float | 64-bit floats |
+| timestamp with a time zone | datetime in UTC |
+| UUID, JSON, enumeration | text |
 """
 
 import hashlib
 import shutil
 import time
+import uuid
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.common.files import locked, replacing_folder
 from hinet_search.data.queries.address import QueryAddress
 from hinet_search.data.queries.content_hash import ContentHash
-from hinet_search.data.queries.engines import batches
-from hinet_search.data.queries.plain_values import common_type, plain_frame
-from hinet_search.data.queries.statement import QUERY_KEY
+from hinet_search.data.queries.engines import QUERY_KEY, batches
 
 FOLDER = ".queries"
 MANIFEST = "rows.json"
@@ -57,9 +67,17 @@ class Query:
 _KEPT = TypeAdapter(KeptRows)
 
 
-def read_kept(query: Query, cache: Path) -> KeptRows | None:
-    """Read the manifest of a query's rows; None where there are none."""
-    return _read_manifest(query.kept_in(cache))
+def read_kept(folder: Path) -> KeptRows | None:
+    """Read what the folder of a query holds; None where it is not complete."""
+    try:
+        kept = _KEPT.validate_json((folder / MANIFEST).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    is_complete = all(
+        (folder / name).is_file() and (folder / name).stat().st_size == size
+        for name, size in kept.files.items()
+    )
+    return kept if is_complete else None
 
 
 def keep_rows(query: Query, folder: Path, cache: Path, say: Say) -> KeptRows:
@@ -69,12 +87,12 @@ def keep_rows(query: Query, folder: Path, cache: Path, say: Say) -> KeptRows:
     DiskFull, EnvironmentFault when the cache cannot be written.
     """
     target = query.kept_in(cache)
-    kept = _read_manifest(target)
+    kept = read_kept(target)
     if kept is not None:
         return kept
     try:
         with locked(target, lambda: say("waiting for another command that runs the query")):
-            return _read_manifest(target) or _fetch(query, target, folder, say)
+            return read_kept(target) or _fetch(query, target, folder, say)
     except OSError as error:
         raise EnvironmentFault(
             f"{target}: rows of the query cannot be written: {error}",
@@ -89,7 +107,13 @@ def _fetch(query: Query, target: Path, folder: Path, say: Say) -> KeptRows:
         shutil.rmtree(target)
     with replacing_folder(target, None) as part:
         _write_parts(part, query, folder, say)
-        kept = _write_manifest(part)
+        content = ContentHash()
+        num_bytes = {}
+        for file in sorted(part.iterdir()):
+            content.add(pl.read_parquet(file))
+            num_bytes[file.name] = file.stat().st_size
+        kept = KeptRows(content.num_rows, content.digest(), num_bytes)
+        (part / MANIFEST).write_bytes(_KEPT.dump_json(kept))
     say(f"kept {kept.num_rows:,} rows of the query in {target}")
     return kept
 
@@ -100,61 +124,103 @@ def scan_kept(query: Query, cache: Path, kept: KeptRows) -> pl.LazyFrame:
     return pl.scan_parquet([folder / name for name in kept.files], glob=False)
 
 
-def _read_manifest(folder: Path) -> KeptRows | None:
-    """What a folder holds; None where it is not complete."""
-    try:
-        kept = _KEPT.validate_json((folder / MANIFEST).read_bytes())
-    except (OSError, ValidationError):
-        return None
-    is_complete = all(
-        (folder / name).is_file() and (folder / name).stat().st_size == size
-        for name, size in kept.files.items()
-    )
-    return kept if is_complete else None
-
-
 def _write_parts(folder: Path, query: Query, study: Path, say: Say) -> None:
     """Write a file for every batch; those of other types than all together are written again."""
     types: dict[str, pl.DataType] = {}
-    news = _News(say)
+    num_rows = 0
+    said_at = time.monotonic()
     with closing(batches(query.address, query.text, study)) as read:
         for number, batch in enumerate(read):
-            frame = plain_frame(batch)
-            types = {
-                name: common_type(name, types.get(name, dtype), dtype)
-                for name, dtype in frame.schema.items()
-            }
+            frame = _plain_frame(batch)
+            for name, dtype in frame.schema.items():
+                types[name] = _common_type(name, types.get(name, dtype), dtype)
             frame.write_parquet(folder / f"part-{number:05}.parquet")
-            news.add(len(frame))
-    if news.num_rows == 0:
+            num_rows += len(frame)
+            if len(frame) and time.monotonic() - said_at > SECONDS_BETWEEN_NEWS:
+                say(f"read {num_rows:,} rows")
+                said_at = time.monotonic()
+    if num_rows == 0:
         raise DataError(f"{QUERY_KEY}: must return rows, got none")
     for file in sorted(folder.iterdir()):
         if pl.read_parquet_schema(file) != types:
             pl.read_parquet(file).cast(pl.Schema(types)).write_parquet(file)
 
 
-@dataclass
-class _News:
-    """Counts rows, and says so now and then."""
-
-    say: Say
-    num_rows: int = 0
-    said_at: float = field(default_factory=time.monotonic)
-
-    def add(self, num_rows: int) -> None:
-        self.num_rows += num_rows
-        if num_rows and time.monotonic() - self.said_at > SECONDS_BETWEEN_NEWS:
-            self.say(f"read {self.num_rows:,} rows")
-            self.said_at = time.monotonic()
-
-
-def _write_manifest(folder: Path) -> KeptRows:
-    content = ContentHash()
-    files = sorted(folder.iterdir())
-    for file in files:
-        content.add(pl.read_parquet(file))
-    kept = KeptRows(
-        content.num_rows, content.digest(), {file.name: file.stat().st_size for file in files}
+def _plain_frame(batch: pa.RecordBatch) -> pl.DataFrame:
+    """The columns of a batch; DataError for a type that cannot be read or a repeated name."""
+    names = batch.schema.names
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise DataError(
+            f"{QUERY_KEY}: every column must have a name of its own, "
+            f"got more of {', '.join(sorted(repeated))}",
+            remedy="rename them in the query with AS",
+        )
+    return pl.DataFrame(
+        [_plain(name, column) for name, column in zip(names, batch.columns, strict=True)]
     )
-    (folder / MANIFEST).write_bytes(_KEPT.dump_json(kept))
-    return kept
+
+
+def _common_type(name: str, one: pl.DataType, other: pl.DataType) -> pl.DataType:
+    """The type that holds the values of two batches; DataError when there is none."""
+    if other in (one, pl.Null):
+        return one
+    if one == pl.Null:
+        return other
+    if one.is_numeric() and other.is_numeric():
+        return pl.Float64() if one.is_float() or other.is_float() else pl.Int64()
+    raise DataError(
+        f"{QUERY_KEY}: column '{name}' must have values of one kind, got {one} and {other}",
+        remedy=f"convert it in the query, such as CAST({name} AS TEXT) AS {name}",
+    )
+
+
+def _plain(name: str, column: pa.Array) -> pl.Series:
+    if isinstance(column.type, pa.UuidType):
+        ids = [value and str(uuid.UUID(str(value))) for value in column.to_pylist()]
+        return pl.Series(name, ids, dtype=pl.String)
+    if isinstance(column.type, pa.OpaqueType):
+        # A type that Arrow does not have; PostgreSQL's numeric comes as text.
+        if not pa.types.is_string(column.storage.type):
+            raise _unreadable(name, column.type.type_name)
+        texts = pl.Series(name, pl.from_arrow(column.storage))
+        if column.type.type_name != "numeric":
+            return texts
+        return _numbers(texts, are_whole=not texts.str.contains(r"[^-0-9]").any())
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = column.storage
+    try:
+        values = pl.Series(name, pl.from_arrow(column))
+    except (pl.exceptions.PolarsError, pa.ArrowException) as error:
+        raise _unreadable(name, str(column.type)) from error
+    return _plain_series(values)
+
+
+def _plain_series(values: pl.Series) -> pl.Series:
+    dtype = values.dtype
+    if isinstance(dtype, pl.Decimal):
+        return _numbers(values, are_whole=dtype.scale == 0)
+    if dtype == pl.Float32:
+        return values.cast(pl.Float64)
+    if dtype.is_integer() and dtype != pl.UInt64:
+        return values.cast(pl.Int64)
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        return values.dt.convert_time_zone("UTC")
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        return values.cast(pl.String)
+    return values
+
+
+def _numbers(values: pl.Series, *, are_whole: bool) -> pl.Series:
+    if are_whole:
+        whole = values.cast(pl.Int64, strict=False)
+        if whole.null_count() == values.null_count():
+            return whole
+    return values.cast(pl.Float64)
+
+
+def _unreadable(name: str, kind: str) -> DataError:
+    return DataError(
+        f"{QUERY_KEY}: column '{name}' must have a type that tables have, got {kind}",
+        remedy=f"convert it in the query, such as CAST({name} AS TEXT) AS {name}",
+    )

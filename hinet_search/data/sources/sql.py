@@ -9,16 +9,13 @@ from pydantic import ConfigDict, field_validator, model_validator
 
 from hinet_search.common.frozen_model import Frozen, Text
 from hinet_search.data.fingerprint import FileHasher, NotFetched
-from hinet_search.data.queries.address import filled_in, refuse_written_password
-from hinet_search.data.queries.kept_rows import (
-    KeptRows,
-    Query,
-    keep_rows,
-    read_kept,
-    scan_kept,
+from hinet_search.data.queries.address import (
+    filled_in,
+    refuse_unsafe_options,
+    refuse_written_password,
 )
-from hinet_search.data.queries.statement import check_query
-from hinet_search.data.queries.url_options import refuse_unsafe_options
+from hinet_search.data.queries.engines import check_query
+from hinet_search.data.queries.kept_rows import Query, keep_rows, read_kept, scan_kept
 
 _TABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){0,2}", re.ASCII)
 
@@ -83,15 +80,11 @@ def identity(options: Options, folder: Path, contents: FileHasher) -> str:
     if contents.may_fetch:
         kept = keep_rows(query, folder, contents.cache, contents.say)
     else:
-        kept = _already_kept(query, contents.cache)
+        found = read_kept(query.kept_in(contents.cache))
+        if found is None:
+            raise NotFetched(f"data.source: the query on {query.address.shown} was not run yet")
+        kept = found
     return f"{query.address.shown}\n{query.text}\n{kept.num_rows} {kept.content}"
-
-
-def _already_kept(query: Query, cache: Path) -> KeptRows:
-    kept = read_kept(query, cache)
-    if kept is None:
-        raise NotFetched(f"data.source: the query on {query.address.shown} was not run yet")
-    return kept
 
 
 def _query(options: Options) -> Query:

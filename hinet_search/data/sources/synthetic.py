@@ -15,7 +15,7 @@ M scenarios, T tasks.
 
 from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,8 +27,7 @@ from pydantic import Field, field_validator, model_validator
 from hinet_search.common.errors import did_you_mean
 from hinet_search.common.frozen_model import Fraction, Frozen, Positive, Seed, Text
 from hinet_search.data.fingerprint import FileHasher
-from hinet_search.data.funnel import truths
-from hinet_search.data.visits import in_visits
+from hinet_search.data.made_labels import in_visits, truths
 from hinet_search.study.data_definition import truth_column
 
 VERSION = 1
@@ -93,7 +92,7 @@ class Options(Frozen):
 
     @model_validator(mode="after")
     def _groups_name_scenarios(self) -> "Options":
-        named = [name for group in self.preference_groups for name in group]
+        named = list(chain.from_iterable(self.preference_groups))
         unknown = [name for name in named if name not in self.scenarios]
         if unknown:
             raise ValueError(
@@ -108,23 +107,16 @@ class Options(Frozen):
     @model_validator(mode="after")
     def _consistent(self) -> "Options":
         for task, rate in self.tasks.items():
-            of_unknown = {*rate} - {*self.scenarios} if isinstance(rate, dict) else set[str]()
-            for name in sorted(of_unknown):
-                hint = did_you_mean(name, self.scenarios)
-                raise ValueError(f"tasks.{task} must have rates of scenarios, got '{name}'{hint}")
-        for scenario in self.scenarios:
-            rates = tuple(self.rates(scenario).values())
-            if not rates:
+            named = rate if isinstance(rate, dict) else {}
+            unknown = sorted(set(named) - set(self.scenarios))
+            if unknown:
+                hint = did_you_mean(unknown[0], self.scenarios)
                 raise ValueError(
-                    f"tasks must have a rate in every scenario, got none in {scenario}"
+                    f"tasks.{task} must have rates of scenarios, got '{unknown[0]}'{hint}"
                 )
-            if any(later >= earlier for earlier, later in pairwise(rates)):
-                raise ValueError(
-                    f"rates must fall along the funnel, got {rates} in scenario {scenario}"
-                )
-        for scenario, (start, end) in zip(
-            self.scenarios, pairwise(_cuts(self, self.rows)), strict=True
-        ):
+        self._check_rates()
+        cuts = _cuts(self, self.rows)
+        for scenario, start, end in zip(self.scenarios, cuts, cuts[1:], strict=False):
             if start == end:
                 raise ValueError(
                     f"scenarios.{scenario} must have a row, but its share of {self.rows:,} rows is "
@@ -136,6 +128,18 @@ class Options(Frozen):
                 "id_effects below 1 needs user_attributes, item_attributes or num_numeric"
             )
         return self
+
+    def _check_rates(self) -> None:
+        for scenario in self.scenarios:
+            rates = tuple(self.rates(scenario).values())
+            if not rates:
+                raise ValueError(
+                    f"tasks must have a rate in every scenario, got none in {scenario}"
+                )
+            if any(later >= earlier for earlier, later in pairwise(rates)):
+                raise ValueError(
+                    f"rates must fall along the funnel, got {rates} in scenario {scenario}"
+                )
 
     def rates(self, scenario: str) -> dict[int, float]:
         """The rate of every task that a scenario has, by the number of the task, in order."""
@@ -151,13 +155,13 @@ class Options(Frozen):
         """The number of every scenario's group of preferences, in the order of the scenarios."""
         if not self.preference_groups:
             return [0] * len(self.scenarios)
-        groups = [*self.preference_groups]
-        named = {name for group in groups for name in group}
-        groups += [(name,) for name in self.scenarios if name not in named]
-        return [
-            next(number for number, group in enumerate(groups) if name in group)
-            for name in self.scenarios
-        ]
+        number_of: dict[str, int] = {}
+        for number, group in enumerate(self.preference_groups):
+            number_of |= dict.fromkeys(group, number)
+        num_named = len(self.preference_groups)
+        alone = [name for name in self.scenarios if name not in number_of]
+        number_of |= {name: num_named + number for number, name in enumerate(alone)}
+        return [number_of[name] for name in self.scenarios]
 
 
 @dataclass(frozen=True)
@@ -306,30 +310,23 @@ def _draw_rows(
     )
 
 
-def _id_features(world: _World, rows: _Rows) -> Floats:
-    """Latents of user and item, and their products (R, P)."""
-    user_RK = world.user_UK[rows.user_R]
-    item_RK = world.item_IK[rows.item_R]
-    return np.concatenate([user_RK, item_RK, _products(user_RK, item_RK)], axis=1)
-
-
 def _attribute_features(world: _World, rows: _Rows) -> Floats:
     """Latents of attributes, products of user and item attributes, and functions of numbers (R, P).
 
     The last are numbers, their sines, and their products with the first user attribute.
     """
-    of_user = [
-        latents[values[rows.user_R]]
-        for latents, values in zip(world.user_latents, world.user_attributes, strict=True)
-    ]
-    of_item = [
-        latents[values[rows.item_R]]
-        for latents, values in zip(world.item_latents, world.item_attributes, strict=True)
-    ]
-    pairs = [_products(left, right) for left in of_user for right in of_item]
-    numeric = [rows.numeric_RN, np.sin(1.5 * rows.numeric_RN)]
-    mixed = [_products(left, rows.numeric_RN) for left in of_user[:1]]
-    return np.concatenate([*of_user, *of_item, *pairs, *numeric, *mixed], axis=1)
+    of_user = []
+    for latents, values in zip(world.user_latents, world.user_attributes, strict=True):
+        of_user.append(latents[values[rows.user_R]])
+    of_item = []
+    for latents, values in zip(world.item_latents, world.item_attributes, strict=True):
+        of_item.append(latents[values[rows.item_R]])
+    features = [*of_user, *of_item]
+    for left_RA in of_user:
+        features += [_products(left_RA, right_RB) for right_RB in of_item]
+    features += [rows.numeric_RN, np.sin(1.5 * rows.numeric_RN)]
+    features += [_products(left_RA, rows.numeric_RN) for left_RA in of_user[:1]]
+    return np.concatenate(features, axis=1)
 
 
 def _products(left_RA: Floats, right_RB: Floats) -> Floats:
@@ -346,11 +343,12 @@ def _standardised(values_RX: Floats) -> Floats:
 
 def _scores(world: _World, rows: _Rows, scenario: int, id_effects: float) -> Floats:
     """Scores behind the tasks (R, T), with mean 0 and standard deviation 1 over the rows."""
-    id_features_RP = _standardised(_id_features(world, rows))
-    by_id_RT = _standardised(id_features_RP @ world.id_weights_MTP[scenario].T)
-    attribute_features_RP = _standardised(_attribute_features(world, rows))
-    attribute_weights_TP = world.attribute_weights_MTP[scenario]
-    by_attribute_RT = _standardised(attribute_features_RP @ attribute_weights_TP.T)
+    user_RK = world.user_UK[rows.user_R]
+    item_RK = world.item_IK[rows.item_R]
+    ids_RP = _standardised(np.concatenate([user_RK, item_RK, _products(user_RK, item_RK)], axis=1))
+    by_id_RT = _standardised(ids_RP @ world.id_weights_MTP[scenario].T)
+    attributes_RP = _standardised(_attribute_features(world, rows))
+    by_attribute_RT = _standardised(attributes_RP @ world.attribute_weights_MTP[scenario].T)
     return _standardised(id_effects**0.5 * by_id_RT + (1 - id_effects) ** 0.5 * by_attribute_RT)
 
 
@@ -364,12 +362,8 @@ def _frame(
     ceilings_RT = np.concatenate([np.ones((truths_RT.shape[0], 1)), truths_RT[:, :-1]], axis=1)
     draws_RT = generator.random(truths_RT.shape) * ceilings_RT
     labels_RT = np.cumprod(draws_RT < truths_RT, axis=1)
-    scenario_R = pl.repeat(name, rows.user_R.size, eager=True)
-    columns: dict[str, Any] = {
-        "scenario": scenario_R,
-        "user_id": rows.user_R,
-        "item_id": rows.item_R,
-    }
+    columns: dict[str, Any] = {"scenario": pl.repeat(name, rows.user_R.size, eager=True)}
+    columns |= {"user_id": rows.user_R, "item_id": rows.item_R}
     for number, values in enumerate(world.user_attributes):
         columns[f"user_attribute_{number}"] = values[rows.user_R]
     for number, values in enumerate(world.item_attributes):

@@ -4,7 +4,7 @@ A table at a URL of an object store is copied into the cache once and read there
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -20,16 +20,19 @@ from hinet_search.data.fingerprint import FileHasher, NotFetched
 from hinet_search.data.object_stores.address import check_table_path
 from hinet_search.data.object_stores.copies import copied_path, local_path
 from hinet_search.data.object_stores.listing import Place, require_package
-from hinet_search.data.partitions import (
+from hinet_search.data.reading import NUM_ROWS, reading, refuse_own_names, refuse_patterns
+from hinet_search.data.table_files import (
+    FORMATS,
     PATH,
+    TableFiles,
+    find,
     partition_columns,
     partition_of,
     with_partitions,
 )
-from hinet_search.data.reading import NUM_ROWS, reading, refuse_own_names, refuse_patterns
-from hinet_search.data.table_files import FORMATS, TableFiles, find
 
-ROWS, JOINED = "data.source.path", "data.source.join"  # keys of the definition that name files
+ROWS = "data.source.path"  # keys of the definition that name files
+JOINED = "data.source.join"
 MAX_PROBLEMS = 20
 MAX_EXAMPLES = 3
 TablePath = Annotated[Text, AfterValidator(check_table_path)]
@@ -108,7 +111,11 @@ def scan(
     suffix = _suffix(path, table)
     if suffix == ".csv":
         _check_separator(table.files[0])
-    partitions = _partitions(table, types)
+    in_files = _columns(table.files[0])
+    _refuse_unlike_files(table, in_files)
+    in_folders = partition_columns(table, types)
+    refuse_own_names(table.in_words, [column.name for column in in_folders])
+    partitions = [column for column in in_folders if column.name not in in_files]
     with reading(table.in_words):
         lazy = _scanned(table, suffix, partitions, types)
         # Ask a clone: Polars numbers and filters rows while it scans only if the schema of the scan
@@ -130,17 +137,6 @@ def _suffix(path: str, table: TableFiles) -> str:
             remedy="write a glob of one kind, such as 'rows/**/*.parquet'",
         )
     return suffixes.pop()
-
-
-def _partitions(
-    table: TableFiles, types: Mapping[str, pl.DataType] | None = None
-) -> list[pl.Series]:
-    """The columns that stand in names of folders only; DataError when files are unlike."""
-    in_files = _columns(table.files[0])
-    _refuse_unlike_files(table, in_files)
-    columns = partition_columns(table, types)
-    refuse_own_names(table.in_words, [column.name for column in columns])
-    return [column for column in columns if column.name not in in_files]
 
 
 def _scanned(
@@ -205,9 +201,12 @@ def _schema_of_times(file: Path) -> pl.Schema | None:
     stored = read_metadata(file).schema
     columns = (stored.column(number) for number in range(len(stored)))
     old = {column.path for column in columns if column.physical_type == "INT96"}
-    types = {name: pl.Datetime("us") if name in old else dtype for name, dtype in schema.items()}
-    plain = {name: of for name, of in types.items() if not INDEX_OF_PANDAS.fullmatch(name)}
-    return pl.Schema(plain) if old else None
+    if not old:
+        return None
+    types = schema | dict.fromkeys(old & schema.keys(), pl.Datetime("us"))
+    return pl.Schema(
+        {name: of for name, of in types.items() if not INDEX_OF_PANDAS.fullmatch(name)}
+    )
 
 
 def _check_separator(file: Path) -> None:
@@ -276,21 +275,20 @@ def _differences(
     for name in common:
         if columns[name] != wanted[name]:
             yield f"{where}, but '{name}' is {columns[name]} in place of {wanted[name]}"
-    if file.suffix.lower() == ".csv" and not _have_same_order(common, wanted):
+    in_order = [name for name in wanted if name in columns]
+    if file.suffix.lower() == ".csv" and common != in_order:
         yield f"{where} in the same order"
-
-
-def _have_same_order(names: Sequence[str], wanted: Iterable[str]) -> bool:
-    """Whether `names` are in the order that they have in `wanted`."""
-    chosen = set(names)
-    return list(names) == [name for name in wanted if name in chosen]
 
 
 def _contents(contents: FileHasher, path: str, folder: Path, key: str = ROWS) -> str:
     if contents.may_fetch:
         local = local_path(path, key, contents.cache, contents.say)
     else:
-        local = _already_copied(path, key, contents.cache)
+        copied = copied_path(path, contents.cache)
+        if copied is None:
+            require_package(Place(path, key))
+            raise NotFetched(f"{key}: {path} was not copied yet")
+        local = copied
     table = find(local, folder, key)
     try:
         return "\n".join(f"{table.name_of(file)} {contents.of(file)}" for file in table.files)
@@ -298,14 +296,6 @@ def _contents(contents: FileHasher, path: str, folder: Path, key: str = ROWS) ->
         raise DataError(
             f"{key}: {error.filename or path} cannot be read: {error.strerror}"
         ) from error
-
-
-def _already_copied(path: str, key: str, cache: Path) -> str:
-    copied = copied_path(path, cache)
-    if copied is None:
-        require_package(Place(path, key))
-        raise NotFetched(f"{key}: {path} was not copied yet")
-    return copied
 
 
 def joined(rows: pl.LazyFrame, other: pl.LazyFrame, join: Join) -> pl.LazyFrame:
@@ -316,20 +306,16 @@ def joined(rows: pl.LazyFrame, other: pl.LazyFrame, join: Join) -> pl.LazyFrame:
     with reading(_where(join)):
         row_types = rows.collect_schema()
         other_types = other.collect_schema()
-        columns = _columns_to_join(join, other_types)
+        names = other_types.names() if join.columns is None else join.columns
+        columns = [name for name in names if name not in join.keys]
         _check_columns(join, columns, row_types, other_types)
         _check_keys(join, row_types, other_types)
-        chosen = other.select(*join.keys, *columns).drop_nulls(join.keys)
+        chosen = other.select([*join.keys, *columns]).drop_nulls(join.keys)
         _check_distinct(join, chosen.select(join.keys).collect())
         casts = [pl.col(key).cast(row_types[key], strict=False) for key in join.keys]
         return rows.join(
             chosen.with_columns(casts), on=join.keys, how="left", maintain_order="left"
         )
-
-
-def _columns_to_join(join: Join, other_types: pl.Schema) -> list[str]:
-    names = other_types.names() if join.columns is None else join.columns
-    return [name for name in names if name not in join.keys]
 
 
 def _where(join: Join) -> str:
@@ -347,12 +333,10 @@ def _check_columns(
                     f"{_where(join)}: key '{key}' must be a column of {table}, "
                     f"got none{did_you_mean(key, names)}"
                 )
-    missing = [name for name in columns if name not in other_types]
-    problems += [
-        f"{_where(join)}: column '{name}' is not in the joined table"
-        f"{did_you_mean(name, other_types)}"
-        for name in missing
-    ]
+    for name in columns:
+        if name not in other_types:
+            hint = did_you_mean(name, other_types)
+            problems.append(f"{_where(join)}: column '{name}' is not in the joined table{hint}")
     if problems:
         raise DataError(*problems)
     refuse_patterns(_where(join), (*join.keys, *columns))

@@ -3,7 +3,7 @@
 - Vocabularies grow. Counts of values add up; a value that is new gets an id if the newer rows have
   it as often as the study and some model demand, and every value of before keeps an id. Ids stay in
   the order of the counts, so that a model's own minimum frequency is still a cut-off.
-- Counts of labels roll forward (data/derived/rolled_statistics.py), and so does the log. Every row
+- Counts of labels roll forward (data/derived/label_counts.py), and so does the log. Every row
   sees the rows before it, held-out ones too, as in production.
 - Numbers stay standardised as in training, and what is known of lists stays that of the study:
   the weights were learned for these.
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from hinet_search.data.columns import SPLITS, Columns
 from hinet_search.data.derived.inputs import fit_list_vocabularies
-from hinet_search.data.derived.rolled_statistics import (
+from hinet_search.data.derived.label_counts import (
     is_counted,
     newer_statistics,
     rolled_counts,

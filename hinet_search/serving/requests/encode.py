@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import Columns
 from hinet_search.data.derived.inputs import list_fields
 from hinet_search.data.derived.log_index import LogIndex
-from hinet_search.data.encode import VALUE, Vocabulary
+from hinet_search.data.encode import VALUE, NumberInputs, Vocabulary, number_inputs
 from hinet_search.data.lists import ListedRows, encode_list
-from hinet_search.data.number_inputs import NumberInputs, number_inputs
 from hinet_search.data.schema import ListField
 from hinet_search.serving.encoder import Encoder, unseen_values
 from hinet_search.serving.history import DerivedInputs

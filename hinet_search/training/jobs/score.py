@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from hinet_search.common import crash_points
 from hinet_search.common.errors import DataError
 from hinet_search.common.plugins import allow_only
-from hinet_search.data.columns import Columns, Dataset
-from hinet_search.data.derived.stale_inputs import stale_split
+from hinet_search.data.columns import Columns, Dataset, stale_split
 from hinet_search.data.prepare import reopen
 from hinet_search.training.device import choose_device
 from hinet_search.training.jobs.coordinator_link import CoordinatorLink

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hinet_search.data.columns import Columns, Dataset
-from hinet_search.data.derived.stale_inputs import stale_split
+from hinet_search.data.columns import Columns, Dataset, stale_split
 from hinet_search.data.prepare import reopen
 from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.records import CellValue, FinalistSummary, Resampled, StaleTest

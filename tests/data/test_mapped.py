@@ -1,5 +1,6 @@
-"""Blocks and mapped arrays: what is computed block by block lies in a file, and is what it would be at once."""
+"""Blocks and mapped rows: what is computed block by block lies in a file, and is as if at once."""
 
+import os
 import tracemalloc
 from itertools import chain
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from tables import LISTS, definition, prepared, shop, with_lists, write
 
 from hinet_search.common.errors import EnvironmentFault
@@ -15,10 +17,14 @@ from hinet_search.data import blocks
 from hinet_search.data.blocks import blocks_of
 from hinet_search.data.derived.inputs import derive_numbers
 from hinet_search.data.inspect import numbering, scenarios, shifts
-from hinet_search.data.mapped_array import column_of, mapped_array
-from hinet_search.data.mapped_table import mapped_frame
+from hinet_search.data.mapped import (
+    PREFIX,
+    collect_to_mapped_file,
+    column_of,
+    mapped_array,
+    mapped_frame,
+)
 from hinet_search.data.rows import read_rows
-from hinet_search.data.temporary_file import PREFIX
 
 TEXT_USER = pl.concat_str(pl.lit("user "), pl.col("user"))
 NUMBERS: dict[str, Any] = {
@@ -157,6 +163,8 @@ def test_a_folder_that_cannot_be_written_is_a_fault_with_its_name(tmp_path: Path
     (tmp_path / "file").write_text("")
     with pytest.raises(EnvironmentFault, match=r"file/rows: rows cannot be streamed"):
         mapped_array((np.arange(3) for _ in range(2)), tmp_path / "file" / "rows")
+    with pytest.raises(EnvironmentFault, match=r"file/rows: rows cannot be streamed"):
+        collect_to_mapped_file(shop().lazy(), tmp_path / "file" / "rows")
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
@@ -212,3 +220,70 @@ def test_memory_of_arrays_does_not_grow_with_the_rows(
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert (peaks[1] - peaks[0]) / (sizes[1] - sizes[0]) < 1, "bytes a row"
+
+
+def table_of_every_kind() -> pl.DataFrame:
+    """The shop with a column of every kind that a definition may name."""
+    return with_lists(shop()).with_columns(
+        day=pl.date(2026, 1, 1) + pl.duration(days=pl.col("minute") // 60),
+        at=(pl.datetime(2026, 1, 1) + pl.duration(minutes="minute")).dt.replace_time_zone("UTC"),
+        kind=pl.when(pl.col("minute") % 5 > 0).then("item").cast(pl.Categorical),
+        is_new=pl.col("age") < 30,
+    )
+
+
+@pytest.mark.parametrize("num_rows", [600, 0])
+def test_a_mapped_table_is_the_table(num_rows: int, tmp_path: Path) -> None:
+    wanted = table_of_every_kind().head(num_rows)
+    frame = collect_to_mapped_file(wanted.lazy(), tmp_path)
+    assert_frame_equal(frame, wanted, categorical_as_str=True)
+
+
+def test_a_mapped_table_leaves_no_file(tmp_path: Path) -> None:
+    frame = collect_to_mapped_file(table_of_every_kind().lazy(), tmp_path / "new")
+    assert not list(tmp_path.iterdir()), "nor a folder"
+    assert frame["minute"].sum() == table_of_every_kind()["minute"].sum(), "and can still be read"
+
+
+@only_linux
+def test_the_values_of_a_mapped_table_lie_in_its_file(tmp_path: Path) -> None:
+    frame = collect_to_mapped_file(pl.select(pl.int_range(1_000_000).alias("a")).lazy(), tmp_path)
+    addresses = [chunk.to_arrow().buffers()[1].address for chunk in frame["a"].get_chunks()]
+    assert all(map(is_mapped, addresses))
+
+
+def test_many_rows_of_a_file_come_in_order_filtered_and_numbered(tmp_path: Path) -> None:
+    rows = pl.select(pl.int_range(400_000).alias("a")).with_columns(
+        b=(pl.col("a") * 7919) % 1000, c=pl.col("a") % 3
+    )
+    rows.write_parquet(tmp_path / "rows.parquet", row_group_size=30_000)
+    query = (
+        pl.scan_parquet(tmp_path / "rows.parquet").with_row_index("row").filter(pl.col("c") != 1)
+    )
+    frame = collect_to_mapped_file(query, tmp_path)
+    assert_frame_equal(frame, query.collect())
+    is_kept = (frame["b"] > 500).rename("")
+    assert_frame_equal(
+        collect_to_mapped_file(frame.lazy().filter(is_kept), tmp_path), frame.filter(is_kept)
+    )
+
+
+def test_numbers_of_128_bits_are_held_in_memory(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"u": pl.Series([2**64, 2**70], dtype=pl.Int128), "x": [1, 2]})
+    assert_frame_equal(collect_to_mapped_file(frame.lazy(), tmp_path), frame)
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    old, new = (tmp_path / f"{PREFIX}{name}.arrow" for name in ("old", "new"))
+    for file in (old, new):
+        file.write_text("")
+    os.utime(old, (0, 0))
+    collect_to_mapped_file(table_of_every_kind().lazy(), tmp_path)
+    assert (old.exists(), new.exists()) == (False, True), "a new one may be another process's"
+
+
+def test_nothing_is_left_when_rows_cannot_be_read(tmp_path: Path) -> None:
+    query = table_of_every_kind().lazy().select(pl.col("item").cast(pl.Int64))
+    with pytest.raises(pl.exceptions.PolarsError):
+        collect_to_mapped_file(query, tmp_path)
+    assert not list(tmp_path.glob(f"{PREFIX}*"))

@@ -1,10 +1,11 @@
-"""Visits: made-up rows come in visits of their users, who go on as they began.
+"""Made-up labels: true probabilities along a funnel, and rows that come in visits of their users.
 
-Whether a row is a click (the first task) depends on the last row of the same user in the same
-visit: after a click another one is likelier, otherwise it is less likely. So the log knows what no
-column of the row says, and only if labels are known at once.
+Of tasks each can be 1 only where the one before is. In visits, users go on as they began: whether a
+row is a click (the first task) depends on the last row of the same user in the same visit: after a
+click another one is likelier, otherwise it is less likely. So the log knows what no column of the
+row says, and only if labels are known at once.
 
-Legend: R rows, sorted by user and time; T tasks.
+Legend: R rows (of visits sorted by user and time), T tasks.
 """
 
 import numpy as np
@@ -15,11 +16,33 @@ from scipy.special import expit, logit
 from hinet_search.study.data_definition import truth_column
 
 ROWS_OF_VISIT = 5  # on average
-SECONDS_APART = (20, 90)  # rows of a visit
+SHORTEST_APART = 20  # seconds between rows of a visit
+LONGEST_APART = 90
 GAP_SECONDS = 1_800  # more than this ends a visit
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+
+def truths(logits_RT: Floats, rates: tuple[float, ...]) -> Floats:
+    """P(task = 1) (R, T): each task within the one before, with the rates as means."""
+    before_R = np.ones(logits_RT.shape[0])
+    truth_of_tasks = []
+    for logit_R, rate in zip(logits_RT.T, rates, strict=True):
+        before_R = before_R * expit(logit_R + _intercept(before_R, logit_R, rate))
+        truth_of_tasks.append(before_R)
+    truths_RT: Floats = np.stack(truth_of_tasks, axis=1)
+    return truths_RT
+
+
+def _intercept(before_R: Floats, logit_R: Floats, rate: float) -> float:
+    """The intercept with which the mean probability of a task is its rate."""
+    from scipy.optimize import brentq  # a quarter of a second, which encoded data do not need
+
+    def excess(intercept: float) -> float:
+        return float((before_R * expit(logit_R + intercept)).mean() - rate)
+
+    return float(brentq(excess, -200, 200, xtol=1e-6))
 
 
 def in_visits(
@@ -42,11 +65,10 @@ def in_visits(
     truth_RT, label_RT = _drawn(probability_RT, is_first_R, habit, generator)
     columns = [pl.Series(truth_column(task), truth_RT[:, t]) for t, task in enumerate(tasks)]
     columns += [pl.Series(task, label_RT[:, t]).cast(pl.Int8) for t, task in enumerate(tasks)]
-    has_task = [
-        pl.when(frame[task].is_not_null()).then(pl.col(column)).alias(column)
-        for task in tasks
-        for column in (task, truth_column(task))
-    ]
+    has_task = []
+    for task in tasks:
+        given = pl.when(frame[task].is_not_null())
+        has_task += [given.then(pl.col(name)).alias(name) for name in (task, truth_column(task))]
     return frame.with_columns(columns).with_columns(has_task).sort("time", maintain_order=True)
 
 
@@ -58,7 +80,9 @@ def _times(
     is_first_R |= np.diff(user_R, prepend=-1) != 0
     visit_R = np.cumsum(is_first_R) - 1
     start_V = generator.integers(seconds, size=visit_R[-1] + 1)
-    apart_R = np.where(is_first_R, 0, generator.integers(*SECONDS_APART, user_R.size))
+    apart_R = np.where(
+        is_first_R, 0, generator.integers(SHORTEST_APART, LONGEST_APART, user_R.size)
+    )
     since_R = np.cumsum(apart_R)
     time_R: NDArray[np.int64] = start_V[visit_R] + since_R - since_R[is_first_R][visit_R]
     return time_R

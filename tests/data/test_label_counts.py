@@ -1,5 +1,9 @@
-"""Rolled statistics: newer rows count as rows of one study do, and counts continue without a seam."""
+"""Label counts: what was counted gives test rows and later rows the statistics that training gave.
 
+Counts are found by an index as by a join, and are continued with newer rows without a seam.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -8,7 +12,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
+from tables import some
 from test_statistics import (
     BY_DAY,
     BY_FOLD,
@@ -22,30 +28,132 @@ from test_statistics import (
     TRAIN,
     VALID,
     draw,
+    rows_of,
 )
 
-from hinet_search.data.derived.label_counts import label_counts, later_values
-from hinet_search.data.derived.rolled_statistics import newer_statistics, rolled_counts
+from hinet_search.data.derived.countable_labels import EVERYONE, key_columns
+from hinet_search.data.derived.label_counts import (
+    DAY,
+    LabelCounts,
+    counts_index,
+    label_counts,
+    later_values,
+    newer_statistics,
+    rolled_counts,
+)
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
+from hinet_search.data.encode import known_values
 from hinet_search.data.hashing import uniform
 from hinet_search.data.rows import Rows
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
+ROW = "row"
 SEEDS = st.integers(0, 10_000)
 FEW = settings(max_examples=15)
 UNREFRESHED = pytest.mark.parametrize("definition", [BY_DAY, BY_FOLD, LATE_AND_FROZEN])
 NUM_BEFORE = 50  # of the rows that are drawn; the others are newer
 
 
-def some(rows: Rows, which: slice | NDArray[np.intp]) -> Rows:
-    return replace(
-        rows,
-        frame=rows.frame[which],
-        row_R=rows.row_R[which],
-        scenario_R=rows.scenario_R[which],
-        labels_RT=rows.labels_RT[which],
-        split_R=rows.split_R[which],
+@EVERY_WAY
+@given(seed=st.integers(0, 10_000))
+def test_rows_of_test_get_from_the_counts_exactly_what_they_have(
+    definition: StatisticsDefinition, seed: int
+) -> None:
+    rows = draw(seed)
+    is_test = rows.split_R == TEST
+    expected = target_statistics(definition, rows, TASKS).filter(is_test)
+    counts = label_counts(definition, rows)
+    actual = later_values(counts, definition, rows.frame.filter(is_test), TASKS)
+    assert np.array_equal(actual.T, expected.to_numpy())
+
+
+def test_a_row_after_the_last_day_counts_every_label_of_train_and_valid() -> None:
+    columns = {"user": [1, 1, 1, 2], "day": [1, 2, 3, 3]}
+    rows = rows_of(columns, [[1, 0], [1, 1], [1, 0], [0, 0]], [TRAIN, VALID, TEST, TRAIN])
+    definition = StatisticsDefinition(by=("user",), clock="day", smoothing=2.0)
+    new = pl.DataFrame({"user": [1, 2, 3], "day": [9, 9, 9]})
+    values = later_values(label_counts(definition, rows), definition, new, TASKS)
+    actual = dict(zip(statistic_names(definition, TASKS), values, strict=True))
+    assert np.allclose(actual["user rows"], np.log1p([2, 1, 0]))
+    assert actual["user click rate"].tolist() == pytest.approx(
+        [(2 + 2 * 2 / 3) / 4 - 2 / 3, 2 * 2 / 3 / 3 - 2 / 3, 0]
     )
+
+
+def test_labels_of_test_are_in_no_count() -> None:
+    rows = draw(3)
+    turned = replace(
+        rows,
+        labels_RT=np.where((rows.split_R == TEST)[:, None], 1 - rows.labels_RT, rows.labels_RT),
+    )
+    counts, other = label_counts(BY_DAY, rows), label_counts(BY_DAY, turned)
+    assert all(counts.of_keys[key].equals(other.of_keys[key]) for key in counts.of_keys)
+
+
+def test_a_row_without_a_day_or_a_key_has_nothing() -> None:
+    rows = draw(0)
+    new = pl.DataFrame(
+        {
+            "user": [None, 1],
+            "item": [None, "a"],
+            "price": [float("nan"), 1.5],
+            "day": [date(2026, 3, 9), None],
+        },
+        schema={name: rows.frame.schema[name] for name in ("user", "item", "price", "day")},
+    )
+    assert (later_values(label_counts(BY_DAY, rows), BY_DAY, new, TASKS) == 0).all()
+
+
+def joined(counts: LabelCounts, key: Sequence[str], rows: pl.DataFrame, last: pl.Series) -> object:
+    """What every row may count of a key, by a join."""
+    by = list(key_columns(key))
+    columns = [known_values(rows[name]).alias(new) for name, new in zip(key, by, strict=True)]
+    asked = pl.DataFrame([last.alias(DAY), *columns]).with_row_index(ROW)
+    table = counts.of_keys[tuple(key)]
+    latest = (
+        asked.drop_nulls(by)
+        .sort(DAY)
+        .join_asof(table, on=DAY, by=by, strategy="backward", check_sortedness=False)
+    )
+    found = asked.select(ROW).join(latest, on=ROW, how="left", maintain_order="left")
+    return found.select(pl.col(counts.quantities).fill_null(0)).to_numpy()
+
+
+@given(seed=st.integers(0, 10_000), unseen=st.integers(0, 3))
+def test_an_index_finds_what_a_join_finds(seed: int, unseen: int) -> None:
+    rows = draw(seed)
+    counts = label_counts(BY_DAY, rows)
+    later = draw(seed + 1, num_rows=30).frame.with_columns(pl.col("user") + unseen)
+    last = pl.Series(np.random.default_rng(seed).integers(-1, len(counts.days), 30))
+    found = counts.index.of_keys(later, last.to_numpy())
+    for number, key in enumerate(BY_DAY.keys):
+        expected = joined(counts, key, later, last)
+        of_key = counts.index.of_key(key, later, last.to_numpy())
+        assert_array_equal(
+            np.array([found[name][number] for name in counts.quantities]).T, expected
+        )
+        assert_array_equal(np.array([of_key[name] for name in counts.quantities]).T, expected)
+
+
+def test_an_index_of_empty_tables_finds_nothing() -> None:
+    counts = label_counts(BY_DAY, draw(0))
+    empty = {key: table.clear() for key, table in counts.of_keys.items() if key != EVERYONE}
+    index = counts_index(empty, DAY, 0, counts.quantities)
+    rows = draw(1).frame
+    found = index.of_keys(rows, np.full(len(rows), -1))
+    assert all((number_KR == 0).all() for number_KR in found.values())
+
+
+@EVERY_WAY
+def test_blocks_of_rows_have_the_statistics_of_all_rows_at_once(
+    definition: StatisticsDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = draw(5)
+    counts = label_counts(definition, rows)
+    whole = later_values(counts, definition, rows.frame, TASKS)
+    monkeypatch.setattr("hinet_search.data.derived.label_counts.ROWS_AT_ONCE", 7)
+    in_blocks = later_values(counts, definition, rows.frame, TASKS)
+    assert_array_equal(in_blocks, whole)
 
 
 def before_and_newer(seed: int) -> tuple[Rows, Rows, Rows]:
