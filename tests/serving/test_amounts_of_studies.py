@@ -18,8 +18,7 @@ from hinet_search.results.objectives import Objective
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.serving.compiled.layout import COMPILED
 from hinet_search.serving.compiled.score import Scorer
-from hinet_search.serving.members import average
-from hinet_search.serving.model_folder import open_folder
+from hinet_search.serving.model_folder import average, open_folder
 from hinet_search.serving.newer.comparison import measure
 from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path
 from tests.serving.newer_shop import newer_rows, parts

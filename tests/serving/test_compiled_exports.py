@@ -31,7 +31,7 @@ from hinet_search.serving.compiled.scoring import MixedScoring, PiecewiseLinear,
 from hinet_search.serving.model_file import CalibratedCell
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.predict import predictions
-from hinet_search.serving.requests.scorer import NetworkScorer, scorer_of
+from hinet_search.serving.requests.served_model import NetworkScorer, scorer_of
 from tests.serving.compiled_shop import Written, columns_of, export_shop
 from tests.serving.shop import test_part
 
@@ -281,7 +281,7 @@ def test_graphs_that_score_otherwise_are_not_exported(
 ) -> None:
     monkeypatch.setattr(write, "predictions", lambda *rows: predictions(*rows) + 2e-5)
     layout = read_layout(written.folder / COMPILED)
-    check = write._Check(written.exported, written.folder, layout, written.columns)
+    check = write._Check(written.exported, written.folder / COMPILED, layout, written.columns)
     with pytest.raises(DataError, match=r"the onnx graph '.*' must score .* nothing is exported"):
         check.largest_difference("onnx")
 

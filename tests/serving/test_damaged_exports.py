@@ -16,7 +16,7 @@ from hinet_search.common.errors import DataError, HinetSearchError
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.sealed import seal
 from tests.serving import damage
-from tests.serving.shop import Shop, rows, test_part
+from tests.serving.shop import Shop, edited, rows, test_part
 
 ARMS = ("hinet", "trees")
 CPU = torch.device("cpu")
@@ -137,9 +137,7 @@ def test_a_model_too_large_for_its_weights_is_refused_before_it_takes_memory(
     shop: Shop, tmp_path: Path
 ) -> None:
     folder = shop.export("mmoe", tmp_path / "mmoe").folder
-    config = folder / "config.yaml"
-    config.write_text(config.read_text().replace("embedding_dim: 8", "embedding_dim: 1000000"))
-    seal(folder)
+    edited(folder, {"embedding_dim: 8": "embedding_dim: 1000000"})
     with pytest.raises(
         DataError,
         match=r"must hold the weights of its model as it is built here, .* must be float32",

@@ -19,9 +19,9 @@ from tests.serving.log_shop import (
     LogShop,
     inputs_of_the_log,
     newer,
-    predicted,
     shop,
 )
+from tests.serving.shop import predicted
 
 
 @pytest.fixture

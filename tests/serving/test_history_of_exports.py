@@ -10,9 +10,9 @@ import torch
 import hinet_search as hs
 from hinet_search.data.derived.countable_labels import EVERYONE
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.row_columns import cast_rows
-from hinet_search.serving.verify import TOLERANCE
-from tests.serving.shop import Shop, launch_shop, rows
+from hinet_search.serving.row_checks import cast_rows
+from hinet_search.serving.write_folder import TOLERANCE
+from tests.serving.shop import SHORT, Shop, launch_shop, rows
 
 STUDY = """\
 data:
@@ -45,12 +45,6 @@ arms:
   matched: {{model: mmoe, fixed: {{features.groups: matches}}}}
   counted: {{model: mmoe, fixed: {{features.groups: statistics}}}}
   raw: {{model: mmoe, fixed: {{features.groups: none}}}}
-trials: 1
-passes: 1
-finalists: {{top: 1, seeds: 1}}
-fixed: {{train.batch_size: 128}}
-slots: 1
-device: cpu
 ensemble: true
 """
 CLOCKS = {"day": "clock: day", "no clock": "folds: 3"}
@@ -75,7 +69,7 @@ def table() -> pl.DataFrame:
 @pytest.fixture(scope="module", params=CLOCKS)
 def launched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A study whose models see everything."""
-    text = STUDY.format(clock=CLOCKS[request.param])
+    text = STUDY.format(clock=CLOCKS[request.param]) + SHORT
     return launch_shop(tmp_path_factory.mktemp("history"), table(), text)
 
 

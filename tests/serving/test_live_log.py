@@ -23,6 +23,7 @@ from hinet_search.serving.live.live_log import LiveLog, TakenEvents
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.state import read_state
 from tests.serving.log_shop import LAST, LogShop, add, inputs_of_the_log, newer, opened, seen
+from tests.serving.shop import edited
 
 KEYS = ("user", "item", "minute", "place")
 LABELS = ("clicked", "bought")
@@ -132,11 +133,6 @@ def _cut(*_: Any, **__: Any) -> Any:
     raise KeyboardInterrupt
 
 
-def _add_and_fold(live: LiveLog, last: dict[str, Any]) -> None:
-    add(live, last)
-    live.fold()
-
-
 @pytest.mark.parametrize(("owner", "name"), CUTS, ids=[name for _, name in CUTS])
 def test_a_server_that_is_cut_off_loses_nothing_and_counts_nothing_twice(
     owner: Any,
@@ -154,8 +150,9 @@ def test_a_server_that_is_cut_off_loses_nothing_and_counts_nothing_twice(
     add(live, *(event(number) for number in range(half // 2, half - 1)))
     with monkeypatch.context() as patched:
         patched.setattr(owner, name, _cut)
-        with pytest.raises(KeyboardInterrupt):
-            _add_and_fold(live, event(half - 1))
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012  either of them
+            add(live, event(half - 1))
+            live.fold()
     journal.close()
     with closing(Journal(tmp_path / "state")) as again:
         live = opened(folder / "all", again)
@@ -239,11 +236,7 @@ def test_a_state_of_another_model_is_refused(folder: Path, tmp_path: Path) -> No
         live.fold()
         other = tmp_path / "other"
         shutil.copytree(folder / "all", other)
-        config = (other / "config.yaml").read_text()
-        (other / "config.yaml").write_text(config.replace("gap: 30m", "gap: 40m"))
-        from hinet_search.serving.sealed import seal
-
-        seal(other)
+        edited(other, {"gap: 30m": "gap: 40m"})
         exported = open_folder(other, torch.device("cpu"))
         with pytest.raises(DataError, match="must be a state of inputs that are defined as"):
             read_state(exported, tmp_path / "state")
@@ -320,28 +313,21 @@ def test_unknown_and_missing_users_are_events_too(folder: Path, journal: Journal
     assert seen(live, frame)[0, place] == pytest.approx(np.log(2))
 
 
-def _no_database(path: Path) -> None:
-    path.write_bytes(b"no database" * 100)
-
-
-def _pipe(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def _folder(path: Path) -> None:
-    path.mkdir()
-
-
 def _view(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.execute("create view events as select 1 as id")
 
 
-def _link_to_nothing(path: Path) -> None:
-    path.symlink_to(path.with_name("nothing"))
+NO_JOURNALS = {
+    "no database": lambda path: path.write_bytes(b"no database" * 100),
+    "a pipe": os.mkfifo,
+    "a folder": Path.mkdir,
+    "a view": _view,
+    "a link to nothing": lambda path: path.symlink_to(path.with_name("nothing")),
+}
 
 
-@pytest.mark.parametrize("make", [_no_database, _pipe, _folder, _view, _link_to_nothing])
+@pytest.mark.parametrize("make", NO_JOURNALS.values(), ids=NO_JOURNALS)
 def test_what_is_no_journal_is_refused(make: Any, tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     make(tmp_path / "state" / "events.db")

@@ -152,25 +152,17 @@ def test_a_row_without_a_finite_score_is_refused_with_its_number(
         drift(folder, training_rows(), tmp_path)
 
 
-def test_one_strange_row_of_a_dozen_is_chance(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("num_rows", "num_new"), [(12, 1), (6, 6)])
+def test_one_strange_row_of_a_dozen_is_chance_and_six_of_six_are_not(
+    num_rows: int, num_new: int, folder: Path, tmp_path: Path
+) -> None:
     """Training and validation have none, so a standard error of their share would be zero."""
-    dozen = (
-        training_rows()
-        .head(12)
-        .with_columns(
-            item=pl.when(pl.int_range(pl.len()) == 3).then(pl.lit("new")).otherwise("item")
-        )
-    )
-    share = next(each for each in drift(folder, dozen, tmp_path).without_id if each.name == "item")
+    is_new = pl.int_range(pl.len()) < num_new
+    some = training_rows().head(num_rows)
+    some = some.with_columns(item=pl.when(is_new).then(pl.lit("new")).otherwise("item"))
+    share = next(each for each in drift(folder, some, tmp_path).without_id if each.name == "item")
     assert share.before == 0 < share.now
-    assert not share.is_notable
-
-
-def test_few_rows_that_all_differ_are_more_than_chance(folder: Path, tmp_path: Path) -> None:
-    """Their own share would have no standard error, and a corrected one would hide them."""
-    new = training_rows().head(6).with_columns(item=pl.lit("new"))
-    share = next(each for each in drift(folder, new, tmp_path).without_id if each.name == "item")
-    assert share.is_notable
+    assert share.is_notable == (num_new == 6)
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.data())

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hinet_search.serving.live import events as events_module
 from hinet_search.serving.live.events import label_series
 from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.live.live_log import LiveLog, TakenEvents
-from hinet_search.serving.model_folder import ExportedModel, open_folder
+from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.state import read_state
 from hinet_search.study.data_definition import TaskDefinition
 from tests.serving.log_shop import LAST, STUDY, add, newer, opened, seen, shop
@@ -42,19 +43,12 @@ def table(rows: pl.DataFrame) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("odd")
-    study, _, others = STUDY.partition(
-        "  tasks: {click: {column: clicked}, buy: {column: bought}}\n"
-    )
-    others = others.replace("  all: {model: hinet}\n", "  all: {model: mmoe}\n")
-    for arm in ("trees", "visits", "counted", "raw"):
-        others = "\n".join(line for line in others.split("\n") if not line.startswith(f"  {arm}:"))
+    data, _, arms = STUDY.partition("arms:\n")
+    data = data.replace("  tasks: {click: {column: clicked}, buy: {column: bought}}\n", TASKS)
+    end = arms[arms.index("trials: 1\n") :]
     earlier = table(shop().filter(pl.col("minute") < LAST))
-    done = launch_shop(folder, earlier, study + TASKS + others)
+    done = launch_shop(folder, earlier, f"{data}arms: {{all: {{model: mmoe}}}}\n{end}")
     return done.export("all", folder / "model").folder
-
-
-def exported_of(model: Path) -> ExportedModel:
-    return open_folder(model, torch.device("cpu"))
 
 
 def event(number: int, columns: tuple[str, ...] = COLUMNS, **changed: Any) -> dict[str, Any]:
@@ -219,15 +213,15 @@ def test_the_first_event_begins_a_state_that_a_newer_model_goes_on_with(
     assert not live.needs_fold
 
 
-@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize("is_replaced", [False, True])
 def test_events_are_not_taken_once_the_journal_was_deleted_or_replaced(
-    replace: bool, model: Path, journal: Journal
+    is_replaced: bool, model: Path, journal: Journal
 ) -> None:
     live = opened(model, journal)
     add(live, event(0))
     before = inputs(live)
     journal.path.unlink()
-    if replace:
+    if is_replaced:
         with closing(sqlite3.connect(journal.path)):
             journal.path.touch()
     with pytest.raises(EnvironmentFault, match="was deleted, moved or replaced"):
@@ -256,12 +250,10 @@ def test_a_state_of_other_scenarios_is_refused(model: Path, journal: Journal) ->
     live = opened(model, journal)
     add(live, event(0, NO_LABELS))
     live.fold()
-    exported = exported_of(model)
-    file = exported.file
-    scenario = file.inputs.scenario.model_copy(
-        update={"values": {**file.inputs.scenario.values, "9": "Cart"}}
-    )
-    of_three = file.inputs.model_copy(update={"scenario": scenario})
-    object.__setattr__(exported.encoder, "inputs", of_three)
+    exported = open_folder(model, torch.device("cpu"))
+    inputs = exported.encoder.inputs
+    values = {**inputs.scenario.values, "9": "Cart"}
+    scenario = inputs.scenario.model_copy(update={"values": values})
+    of_three = replace(exported.encoder, inputs=inputs.model_copy(update={"scenario": scenario}))
     with pytest.raises(DataError, match="must be a state of inputs that are defined as"):
-        read_state(exported, journal.path.parent)
+        read_state(replace(exported, encoder=of_three), journal.path.parent)
