@@ -7,10 +7,9 @@ import polars as pl
 import pytest
 import torch
 
-import hinet_search as hs
 from hinet_search.common.errors import DataError
 from hinet_search.serving.model_folder import open_folder
-from tests.serving.shop import SHORT, one_export
+from tests.serving.shop import SHORT, one_export, prediction_of
 
 STUDY = """\
 data:
@@ -61,9 +60,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def scored(model: Path, at: Path, **columns: pl.Expr) -> tuple[np.ndarray, dict[str, float]]:
     """Scores of the last rows with other values in some columns, and shares of unseen values."""
-    table().tail(200).drop("clicked").with_columns(**columns).write_parquet(at / "rows.parquet")
-    prediction = hs.predict(model, at / "rows.parquet", at / "scores.parquet")
-    return pl.read_parquet(at / "scores.parquet")["click"].to_numpy(), prediction.unseen
+    asked = table().tail(200).drop("clicked").with_columns(**columns)
+    unseen = prediction_of(model, asked, at).unseen
+    return pl.read_parquet(at / "scores.parquet")["click"].to_numpy(), unseen
 
 
 @pytest.mark.parametrize(

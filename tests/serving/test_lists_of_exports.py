@@ -12,7 +12,7 @@ from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.write_folder import TOLERANCE
 from hinet_search.training.trial_config import FeatureConfig
-from tests.serving.shop import SHORT, Shop, launch_shop, rows, scores_of
+from tests.serving.shop import SHORT, Shop, launch_shop, prediction_of, rows, scores_of
 
 STUDY = """\
 data:
@@ -111,9 +111,8 @@ def test_a_list_without_an_entry_of_training_is_told_as_unseen_and_an_empty_one_
 ) -> None:
     folder = launched.export("all", tmp_path / "folder").folder
     few = table().filter(pl.col("place") < 3)[:50].drop("clicked", "bought")
-    few.with_columns(genres=pl.lit(text, pl.String)).write_parquet(tmp_path / "rows.parquet")
-    told = hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet").unseen
-    assert told["genres"] == share
+    asked = few.with_columns(genres=pl.lit(text, pl.String))
+    assert prediction_of(folder, asked, tmp_path).unseen["genres"] == share
 
 
 def test_rows_of_a_csv_file_have_lists_too(launched: Shop, tmp_path: Path) -> None:

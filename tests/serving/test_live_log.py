@@ -40,6 +40,11 @@ def expected(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return inputs_of_the_log(folder / "shop.yaml", tmp_path_factory.mktemp("one table"))
 
 
+@pytest.fixture
+def live(folder: Path, journal: Journal) -> LiveLog:
+    return opened(folder / "all", journal)
+
+
 def event(number: int, *, labels: bool = True) -> dict[str, Any]:
     """The event of a newer row."""
     row = newer().row(number, named=True)
@@ -108,8 +113,7 @@ def test_labels_that_come_within_their_delay_count_as_if_they_had_been_there(
             live.fold()
 
 
-def test_late_events_are_told_and_do_not_count(folder: Path, journal: Journal) -> None:
-    live = opened(folder / "all", journal)
+def test_late_events_are_told_and_do_not_count(live: LiveLog) -> None:
     add(live, *(event(number) for number in range(len(newer()))))
     live.fold()
     late = {**event(0), "id": "late"}
@@ -163,9 +167,8 @@ def test_a_server_that_is_cut_off_loses_nothing_and_counts_nothing_twice(
 
 
 def test_a_commit_that_fails_takes_no_event_of_a_request(
-    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, live: LiveLog
 ) -> None:
-    live = opened(folder / "all", journal)
     before = inputs(live, 5)
     known = journal._event
 
@@ -212,8 +215,9 @@ def test_one_process_takes_events(folder: Path, journal: Journal) -> None:
         Journal(journal.path.parent)
 
 
-def test_predict_does_not_roll_the_state_of_a_server(folder: Path, journal: Journal) -> None:
-    live = opened(folder / "all", journal)
+def test_predict_does_not_roll_the_state_of_a_server(
+    folder: Path, journal: Journal, live: LiveLog
+) -> None:
     add(live, event(0))
     path, to = journal.path.parent.parent / "rows.parquet", journal.path.parent.parent / "s.parquet"
     newer().write_parquet(path)
@@ -278,9 +282,8 @@ VALUES = {
 
 @pytest.mark.parametrize(("changed", "told"), VALUES.values(), ids=VALUES)
 def test_wrong_values_are_refused_with_all_events_of_the_request(
-    changed: dict[str, Any], told: str, folder: Path, journal: Journal
+    changed: dict[str, Any], told: str, journal: Journal, live: LiveLog
 ) -> None:
-    live = opened(folder / "all", journal)
     with pytest.raises(DataError) as caught:
         add(live, event(0), {**event(1), **changed})
     assert told in str(caught.value)
@@ -294,17 +297,15 @@ def test_a_column_that_is_missing_is_named(folder: Path, journal: Journal) -> No
 
 
 def test_events_of_the_future_are_refused_where_the_clock_is_real(
-    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, live: LiveLog
 ) -> None:
-    live = opened(folder / "all", journal)
     monkeypatch.setattr(events_module, "REAL_CLOCK", -1)
     with pytest.raises(DataError, match=r"got one more than 10m ahead in 1 row \(first in row 0\)"):
         add(live, {**event(0), "minute": 2**40})
     assert add(live, event(0)).added == 1
 
 
-def test_unknown_and_missing_users_are_events_too(folder: Path, journal: Journal) -> None:
-    live = opened(folder / "all", journal)
+def test_unknown_and_missing_users_are_events_too(folder: Path, live: LiveLog) -> None:
     taken = add(live, {**event(0), "user": None}, {**event(1), "user": 10**9, "item": "new"})
     assert taken.added == 2
     live.fold()
