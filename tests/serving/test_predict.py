@@ -22,7 +22,7 @@ from hinet_search.serving import predict as predicting
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.sealed import seal
 from hinet_search.study.load_study import MODELS
-from tests.serving.shop import Shop, edited, rows, test_part
+from tests.serving.shop import Shop, edited, prediction_of, rows, test_part
 
 CPU = torch.device("cpu")
 TASKS = ["click", "buy"]
@@ -36,8 +36,7 @@ def folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def scored(folder: Path, frame: pl.DataFrame, at: Path) -> tuple[pl.DataFrame, hs.Prediction]:
     """Return the scores of a table, and the messages about them."""
-    frame.write_parquet(at / "rows.parquet")
-    prediction = hs.predict(folder, at / "rows.parquet", at / "scores.parquet")
+    prediction = prediction_of(folder, frame, at)
     return pl.read_parquet(at / "scores.parquet"), prediction
 
 
