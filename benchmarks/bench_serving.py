@@ -35,13 +35,11 @@ from hinet_search.serving.compiled.scoring import ScenarioScoring
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import History
 from hinet_search.serving.inputs import PROBABILITIES, Inputs, ScenarioInput
-from hinet_search.serving.lineage import StudyRows
-from hinet_search.serving.members import ExportedMember
-from hinet_search.serving.model_file import ModelFile, ModelOfFile, WeightedSeed
-from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.model_file import ModelFile, ModelOfFile, StudyRows, WeightedSeed
+from hinet_search.serving.model_folder import ExportedMember, ExportedModel
 from hinet_search.serving.predict import predictions
 from hinet_search.serving.profile import Distribution, Profile
-from hinet_search.serving.row_columns import raw_types
+from hinet_search.serving.row_checks import raw_types
 from hinet_search.study.load_study import MODELS
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.trainable import trainable

@@ -19,8 +19,7 @@ import torch
 
 from hinet_search.serving.requests.document import columns_of
 from hinet_search.serving.requests.served_model import ServedModel, open_served
-from hinet_search.serving.row_checks import value_problems
-from hinet_search.serving.row_columns import cast_rows
+from hinet_search.serving.row_checks import cast_rows, value_problems
 from load_server import request_of
 
 ROUNDS = 400

@@ -32,7 +32,7 @@ from hinet_search.serving.live.live_log import LiveLog
 from hinet_search.serving.log_tables import log_state_of_study
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.predict import predictions
-from hinet_search.serving.row_columns import cast_rows
+from hinet_search.serving.row_checks import cast_rows
 from hinet_search.serving.state import read_state, write_state
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.load_study import load_study
@@ -117,7 +117,7 @@ def write_log_before_test(
     """Write the state of the log as of the last row before test."""
     before = np.flatnonzero(rows.split_R < TEST)
     state = log_state_of_study(definition, encoder.inputs, encoder.types, rows, before)
-    write_state(folder, replace(encoder, history=replace(encoder.history, log=state)), 0, print)
+    write_state(folder, replace(encoder, history=replace(encoder.history, log=state)), 0)
 
 
 def in_words(what: str, seconds: list[float]) -> str:

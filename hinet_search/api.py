@@ -210,8 +210,7 @@ def export(  # noqa: PLR0913  what to export, and in which form
     Errors: those of `choose`, `choose_at`, `_stored` and `serving.export`; then nothing is written.
     """
     from hinet_search.serving import export as serving
-    from hinet_search.serving.choice import choose
-    from hinet_search.serving.choice_at import choose_at, limit_of
+    from hinet_search.serving.choice import choose, choose_at, limit_of
 
     limit = None if at is None else limit_of(at)
     launch_options = _launch_options(options)

@@ -18,9 +18,17 @@ from scipy.special import expit
 from hinet_search.results.cells import Cell
 from hinet_search.results.statistics.clustered import equal_users, likeness
 from hinet_search.results.statistics.resampling import units_of_rows
-from hinet_search.serving.drift import CellOfNewRows, Drift, amount_cell, binary_cell, corrected
+from hinet_search.serving.drift import (
+    CellOfNewRows,
+    Drift,
+    amount_cell,
+    binary_cell,
+    corrected,
+    count_numbers,
+    far_numbers,
+    moved_inputs,
+)
 from hinet_search.serving.monitor import share_of_scenario
-from hinet_search.serving.number_counts import count_numbers, far_numbers, moved_inputs
 from hinet_search.serving.profile import (
     AmountSpread,
     Profile,

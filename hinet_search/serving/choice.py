@@ -1,7 +1,14 @@
-"""Choice: what of a study to export, an arm, a student or the ensemble, and with which seeds."""
+"""Choice: what of a study to export, an arm, a student or the ensemble, and with which seeds.
 
+`choose_at` takes the best finalist on validation that a limit admits: of a cost, such as the time
+to score 100 rows, or of a metric. One that is not its arm's chosen one is not opened on test.
+"""
+
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from math import isfinite
 from typing import Literal
 
 from hinet_search.common.errors import ConfigurationError, StudyConflict, did_you_mean
@@ -15,13 +22,18 @@ from hinet_search.results.ensemble_records import (
     Scale,
 )
 from hinet_search.results.finalist_values import chosen
+from hinet_search.results.front import Contender, finalists_of
+from hinet_search.results.objectives import Objective
 from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.trade_offs import LATENCY, Objectives, is_maximized, refuse_unknown
 from hinet_search.results.verdict import verdict
 
 Seeds = Literal["best", "all"]
 Weights = Literal["fp32", "fp16", "int8"]
+_TIME = re.compile(r"(?P<value>[0-9.]+(e[-+]?[0-9]+)?) ?(?P<unit>ms|s)")
+_OTHER = re.compile(r"(?P<name>[^=<>]+?) ?= ?(?P<value>[-+0-9.e]+)")
 
 
 @dataclass(frozen=True)
@@ -50,9 +62,14 @@ class ExportChoice:
     calibration: Calibration | None = None
 
     @property
+    def runs(self) -> tuple[RunKey, ...]:
+        """The runs of all members."""
+        return tuple(member.run for member in self.members)
+
+    @property
     def seeds(self) -> tuple[int, ...]:
         """Every seed of a member, once."""
-        return tuple(dict.fromkeys(member.run.seed for member in self.members))
+        return tuple(dict.fromkeys(run.seed for run in self.runs))
 
     @property
     def trial(self) -> int | None:
@@ -72,15 +89,22 @@ def choose(record: StudyRecord, name: str | None, seeds: Seeds) -> ExportChoice:
     Errors: ConfigurationError for an unknown name, and for all seeds of the ensemble; StudyConflict
     with nothing to export yet, or if no model meets the serving limits.
     """
-    named = None if name is None else _named(record, name)
-    refuse_undone(record)
-    target, why = (named, "") if named is not None else _shipped(record)
+    why = ""
+    if name is not None:
+        target = _named(record, name)
+        _refuse_undone(record)
+    else:
+        _refuse_undone(record)
+        target, why = _shipped(record)
     if isinstance(target, EnsembleRecord):
         return _whole_ensemble(record, target, seeds, why)
-    return _finalist(record, target, seeds, why)
+    finalist = chosen(target)
+    if finalist is None or not is_fully_tested(target):
+        raise _nothing_opened(f"arm '{target.name}' of study '{record.name}'")
+    return _of_finalist(record, target, finalist, seeds, why)
 
 
-def refuse_undone(record: StudyRecord) -> None:
+def _refuse_undone(record: StudyRecord) -> None:
     """Raise StudyConflict unless the study is done."""
     if record.state != "done":
         raise StudyConflict(
@@ -89,8 +113,7 @@ def refuse_undone(record: StudyRecord) -> None:
         )
 
 
-def unknown_arm(record: StudyRecord, name: str, known: Sequence[str]) -> ConfigurationError:
-    """Return the error for a name that nothing in the study has."""
+def _unknown_arm(record: StudyRecord, name: str, known: Sequence[str]) -> ConfigurationError:
     return ConfigurationError(
         f"study '{record.name}' has no arm '{name}', "
         f"known: {', '.join(known)}{did_you_mean(name, known)}"
@@ -110,8 +133,10 @@ def _named(record: StudyRecord, name: str) -> ArmRecord | EnsembleRecord:
             f"study '{record.name}' has no ensemble, known: {', '.join(singles)}",
             remedy="set `ensemble: true` in its file and launch it again",
         )
-    known = [*singles, *([ENSEMBLE] if ensemble is not None else [])]
-    raise unknown_arm(record, name, known)
+    known = [*singles]
+    if ensemble is not None:
+        known.append(ENSEMBLE)
+    raise _unknown_arm(record, name, known)
 
 
 def _shipped(record: StudyRecord) -> tuple[ArmRecord | EnsembleRecord, str]:
@@ -133,18 +158,10 @@ def _shipped(record: StudyRecord) -> tuple[ArmRecord | EnsembleRecord, str]:
     return arm, shipped.why
 
 
-def _finalist(record: StudyRecord, arm: ArmRecord, seeds: Seeds, why: str) -> ExportChoice:
-    """Return the chosen finalist of an arm or student; several seeds have equal weights."""
-    finalist = chosen(arm) if is_fully_tested(arm) else None
-    if finalist is None:
-        raise _nothing_opened(f"arm '{arm.name}' of study '{record.name}'")
-    return of_finalist(record, arm, finalist, seeds, why)
-
-
-def of_finalist(
+def _of_finalist(
     record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord, seeds: Seeds, why: str
 ) -> ExportChoice:
-    """Return the best seed of a finalist, or all."""
+    """The best seed of a finalist, or all with equal weights."""
     runs = finalist.runs
     if seeds == "best":
         best = max if record.maximize else min
@@ -152,14 +169,16 @@ def of_finalist(
     members = tuple(
         Member(RunKey(arm.name, finalist.trial_number, run.seed), 1 / len(runs)) for run in runs
     )
-    summary = finalist.summary if seeds == "best" else None
+    calibration = None
+    if seeds == "best" and finalist.summary is not None:
+        calibration = finalist.summary.calibration
     return ExportChoice(
         arm.name,
         members,
         "probabilities",
         why,
         is_tested=all(run.test_cells is not None for run in runs),
-        calibration=summary.calibration if summary else None,
+        calibration=calibration,
     )
 
 
@@ -178,14 +197,12 @@ def _whole_ensemble(
             f"the ensemble of study '{record.name}' must have been opened on test, but was not",
             remedy="launch the study again, which opens it",
         )
-    finalists = [(member.run.arm, member.run.trial_number) for member in ensemble.members]
-    members = sorted(
-        ensemble.members,
-        key=lambda member: finalists.index((member.run.arm, member.run.trial_number)),
-    )
+    of_finalist: dict[tuple[str, int], list[Member]] = {}
+    for member in ensemble.members:
+        of_finalist.setdefault((member.run.arm, member.run.trial_number), []).append(member)
     return ExportChoice(
         ENSEMBLE,
-        tuple(members),
+        tuple(chain.from_iterable(of_finalist.values())),
         ensemble.scale,
         why,
         is_ensemble=True,
@@ -197,4 +214,111 @@ def _nothing_opened(what: str) -> StudyConflict:
     return StudyConflict(
         f"{what} must have a finalist that was opened on test, but has none",
         remedy="see the failures of its finalists in the report, then launch the study again",
+    )
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The worst value of a measure that is admitted."""
+
+    name: str
+    value: float
+
+    @property
+    def title(self) -> str:
+        """`latency_ms at most 5`, `worst_auc at least 0.7`."""
+        end = "least" if self.maximize else "most"
+        return f"{self.name} at {end} {self.value:g}"
+
+    @property
+    def maximize(self) -> bool:
+        """Whether larger is better."""
+        return is_maximized(self.name)
+
+    def admits(self, value: float) -> bool:
+        """Whether a value is at least as good; one that is not known is not."""
+        if self.maximize:
+            return value >= self.value
+        return value <= self.value
+
+
+def limit_of(text: str) -> Limit:
+    """Read `5ms` or `NAME=VALUE`; ConfigurationError says what it may be."""
+    if match := _TIME.fullmatch(text.strip()):
+        scale = 1000.0 if match["unit"] == "s" else 1.0
+        return Limit(LATENCY, scale * _number(match["value"], text))
+    if match := _OTHER.fullmatch(text.strip()):
+        refuse_unknown(match["name"])
+        return Limit(match["name"], _number(match["value"], text))
+    raise _unreadable(text)
+
+
+def _number(text: str, whole: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise _unreadable(whole) from error
+
+
+def _unreadable(text: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"a limit must be a time to score 100 rows (5ms) or NAME=VALUE "
+        f"(flops_per_row=2000000, worst_auc=0.7), got '{text}'"
+    )
+
+
+def choose_at(record: StudyRecord, name: str | None, seeds: Seeds, limit: Limit) -> ExportChoice:
+    """Choose the best finalist within the limit, of the arm or student of that name or of any.
+
+    In a study with one objective only chosen finalists have kept their weights. Errors:
+    ConfigurationError for an unknown name; StudyConflict if no finalist is within the limit, which
+    names the nearest.
+    """
+    _refuse_undone(record)
+    names = [arm.name for arm in record.arms_and_students]
+    if name is not None and name not in names:
+        raise _unknown_arm(record, name, names)
+    objectives = Objectives(Objective(record.objective), (limit.name,))
+    contenders = _kept_finalists(record, objectives, name)
+    admitted = [each for each in contenders if limit.admits(each.values[1])]
+    if not admitted:
+        raise _nothing_within(record, objectives, limit, contenders)
+    best = admitted[0]
+    assert best.finalist is not None, "it is a finalist"
+    why = f"the best of {len(admitted)} finalists on validation with {limit.title}"
+    return _of_finalist(record, best.arm, best.finalist, seeds, why)
+
+
+def _kept_finalists(
+    record: StudyRecord, objectives: Objectives, name: str | None
+) -> list[Contender]:
+    """The finalists of an arm or student, or of any, whose weights the study has kept."""
+    kept = []
+    for contender in finalists_of(record, objectives):
+        is_chosen = contender.finalist is not None and contender.finalist.chosen
+        if (is_chosen or record.other_objectives) and name in (None, contender.arm.name):
+            kept.append(contender)
+    return kept
+
+
+def _nothing_within(
+    record: StudyRecord, objectives: Objectives, limit: Limit, contenders: Sequence[Contender]
+) -> StudyConflict:
+    known = [each for each in contenders if isfinite(each.values[1])]
+    if not known:
+        return StudyConflict(
+            f"study '{record.name}' has no finalist whose {limit.name} is known",
+            remedy="launch the study again, which trains its finalists",
+        )
+    nearest = max(known, key=lambda each: objectives.signed(each.values)[1])
+    remedy = f"raise the limit to {nearest.values[1]:.4g}"
+    if not record.other_objectives:
+        remedy += (
+            f", or search for it: `objectives: [{record.objective}, {limit.name}]` in the study "
+            "file (under another name)"
+        )
+    return StudyConflict(
+        f"study '{record.name}' has no finalist with {limit.title}; nearest is {nearest.key} with "
+        f"{nearest.values[1]:.4g}",
+        remedy=remedy,
     )

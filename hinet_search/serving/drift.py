@@ -7,7 +7,7 @@ what is independent; where no user is known, it is the rows.
 Shape legend: C rows of a cell, U users, K knots of an input.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Literal
@@ -24,7 +24,7 @@ from hinet_search.results.statistics.clustered import (
     degrees_of_freedom,
 )
 from hinet_search.results.statistics.simultaneous import LEVEL, holm
-from hinet_search.serving.profile import AmountSpread
+from hinet_search.serving.profile import MAX_ROWS, AmountSpread, Profile, RowsOfUsers
 
 MAX_DISTANCE = 0.1  # between the distributions of an input
 MAX_CHANGE = 0.05  # of a share: of a scenario, of values without an id, of far numbers
@@ -34,6 +34,7 @@ MOST_ROWS = 10_000_000  # of a share: more rows change no digit of its chance
 
 Unit = Literal["users", "rows"]
 Floats = NDArray[np.float64]
+FAR = 1.0  # standard deviations of training beyond its smallest and largest number
 
 
 @dataclass(frozen=True)
@@ -146,26 +147,25 @@ def corrected(drift: Drift) -> Drift:
     all_shares = (*drift.scenarios, *drift.without_id, *drift.far)
     of_rows = [share.chance for share in all_shares] + [each.chance for each in drift.inputs]
     of_labels = [cell.chance for cell in drift.cells if cell.chance is not None]
-    families = [of_rows, of_labels]
-    num_families = sum(bool(family) for family in families)
-    rows_after, labels_after = (
-        iter(step.p_holm for step in holm([num_families * chance for chance in family]))
-        for family in families
-    )
-
-    def shares(before: Sequence[ChangedShare]) -> tuple[ChangedShare, ...]:
-        return tuple(replace(share, chance=next(rows_after)) for share in before)
-
-    scenarios, without_id, far = map(shares, (drift.scenarios, drift.without_id, drift.far))
-    inputs = tuple(replace(each, chance=next(rows_after)) for each in drift.inputs)
-    cells = tuple(_with_next(labels_after, cell) for cell in drift.cells)
+    num_families = bool(of_rows) + bool(of_labels)
+    rows_after = _after_holm(of_rows, num_families)
+    labels_after = _after_holm(of_labels, num_families)
+    cells = []
+    for cell in drift.cells:
+        chance = None if cell.chance is None else next(labels_after)
+        cells.append(replace(cell, chance=chance))
     return replace(
-        drift, scenarios=scenarios, without_id=without_id, far=far, inputs=inputs, cells=cells
+        drift,
+        scenarios=tuple(replace(each, chance=next(rows_after)) for each in drift.scenarios),
+        without_id=tuple(replace(each, chance=next(rows_after)) for each in drift.without_id),
+        far=tuple(replace(each, chance=next(rows_after)) for each in drift.far),
+        inputs=tuple(replace(each, chance=next(rows_after)) for each in drift.inputs),
+        cells=tuple(cells),
     )
 
 
-def _with_next(chances: Iterator[float], cell: CellOfNewRows) -> CellOfNewRows:
-    return cell if cell.chance is None else replace(cell, chance=next(chances))
+def _after_holm(chances: Sequence[float], num_families: int) -> Iterator[float]:
+    return iter(step.p_holm for step in holm([num_families * chance for chance in chances]))
 
 
 def changed(
@@ -270,3 +270,105 @@ def _sums(user_C: NDArray[np.int64], value_C: Floats) -> Floats:
     """The sum of the values of every user that has rows (U,)."""
     _, number_C = np.unique(user_C, return_inverse=True)
     return np.bincount(number_C, weights=value_C).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class NumberCounts:
+    """Counts of rows: `at_most[n][k]` of those whose input n is at most knot k of training.
+
+    `far` counts those whose number is far outside of training.
+    """
+
+    num_rows: int
+    at_most: Mapping[str, NDArray[np.int64]]
+    far: Mapping[str, int]
+
+    def share_at_most(self, name: str) -> NDArray[np.float64]:
+        """The distribution function of an input at the knots of training (K,)."""
+        return self.at_most[name] / max(self.num_rows, 1)
+
+    def share_far(self, name: str) -> float:
+        """The share of rows whose number is far outside of training."""
+        return self.far[name] / max(self.num_rows, 1)
+
+
+def count_numbers(
+    profile: Profile, names: Sequence[str], numeric_RN: NDArray[np.float32]
+) -> NumberCounts:
+    """Count the rows of encoded inputs of these names."""
+    at_most = {}
+    for name, number_R in zip(names, numeric_RN.T, strict=True):
+        value_K = profile.numeric[name].values
+        first_R = np.searchsorted(value_K, number_R.astype(np.float64), side="left")
+        at_most[name] = np.bincount(first_R, minlength=len(value_K)).cumsum()[: len(value_K)]
+    far = dict(zip(names, FarLimits.of(profile, names).num_far(numeric_RN), strict=True))
+    return NumberCounts(len(numeric_RN), at_most, far)
+
+
+def added(counts: Sequence[NumberCounts]) -> NumberCounts:
+    """Add up the counts of blocks of rows, at least one."""
+    names = counts[0].far
+    return NumberCounts(
+        sum(each.num_rows for each in counts),
+        {name: np.sum([each.at_most[name] for each in counts], axis=0) for name in names},
+        {name: sum(each.far[name] for each in counts) for name in names},
+    )
+
+
+def moved_inputs(
+    profile: Profile, counts: NumberCounts, num_users: float
+) -> tuple[InputDrift, ...]:
+    """Compare the distribution of every input with that of training; chances are not corrected.
+
+    The new rows are as unlike as those of `num_users` equally active users.
+    """
+    train = RowsOfUsers(min(profile.rows, MAX_ROWS), profile.train.num_users)
+    new = RowsOfUsers(counts.num_rows, num_users)
+    moved = []
+    for name in counts.far:
+        likeness = profile.likeness("numeric", name)
+        known_K = np.array(profile.numeric[name].shares)
+        share_K = counts.share_at_most(name)
+        moved.append(
+            input_drift(name, share_K, known_K, new.worth(likeness), train.worth(likeness))
+        )
+    return tuple(moved)
+
+
+def far_numbers(
+    profile: Profile, counts: NumberCounts, num_users: float
+) -> tuple[ChangedShare, ...]:
+    """Compare the share of far numbers with that of training, which has none, by input.
+
+    That the most extreme of training and new rows are all new has the chance of Fisher's test. It
+    is doubled, for both ends, and not corrected. Extreme numbers may be those of one user, so rows
+    of a user count as equal.
+    """
+    before = profile.train.worth(1.0)
+    shares = (
+        changed(name, 0.0, before, counts.share_far(name), num_users, may_fall=True)
+        for name in counts.far
+    )
+    return tuple(replace(share, chance=min(1.0, 2 * share.chance)) for share in shares)
+
+
+@dataclass(frozen=True)
+class FarLimits:
+    """The limits of every input, outside of which a number is far from those of training."""
+
+    low_N: NDArray[np.float64]
+    high_N: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, profile: Profile, names: Sequence[str]) -> "FarLimits":
+        """The limits of inputs of these names."""
+        known = [profile.numeric[name].values for name in names]
+        return cls(
+            np.array([values[0] - FAR for values in known], dtype=np.float64),
+            np.array([values[-1] + FAR for values in known], dtype=np.float64),
+        )
+
+    def num_far(self, numeric_RN: NDArray[np.float32]) -> list[int]:
+        """The number of rows whose input is far, by input (N)."""
+        is_far_RN = (numeric_RN < self.low_N) | (numeric_RN > self.high_N)
+        return [int(count) for count in is_far_RN.sum(axis=0)]

@@ -1,7 +1,8 @@
 """Drift card: a comparison of new rows with training rows, in lines and as Markdown."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from hinet_search.common.amounts import percent
 from hinet_search.report.drawing.numbers import compact
@@ -12,6 +13,8 @@ from hinet_search.serving.drift import (
     Drift,
     InputDrift,
 )
+
+T = TypeVar("T", ChangedShare, InputDrift, CellOfNewRows)
 
 MAX_NAMED = 5  # in one line
 MAX_ROWS = 30  # of the table of inputs
@@ -48,26 +51,22 @@ def drift_lines(drift: Drift) -> Iterator[DriftLine]:
 
 
 def _lines(drift: Drift) -> Iterator[DriftLine]:
-    scenarios = [_share_in_words(share) for share in drift.scenarios if share.is_notable]
-    yield _line("scenarios", scenarios, "no other shares than in training shown")
-    ids = [_share_in_words(share) for share in drift.without_id if share.is_notable]
-    yield _line("ids", ids, "no fewer embeddings than on validation shown")
-    moved = sorted(
-        (each for each in drift.inputs if each.is_notable), key=lambda each: -each.distance
-    )
-    inputs = [_input_in_words(each) for each in moved]
-    yield _line("inputs", inputs, "no other distributions than in training shown")
-    far = [_far_in_words(share) for share in drift.far if share.is_notable]
+    otherwise = "no other shares than in training shown"
+    yield _line("scenarios", drift.scenarios, _share_in_words, otherwise)
+    otherwise = "no fewer embeddings than on validation shown"
+    yield _line("ids", drift.without_id, _share_in_words, otherwise)
+    otherwise = "no other distributions than in training shown"
+    yield _line("inputs", _by_distance(drift), _input_in_words, otherwise)
     if drift.far:
-        yield _line("numbers", far, "no more than few are far from those of training")
+        otherwise = "no more than few are far from those of training"
+        yield _line("numbers", drift.far, _far_in_words, otherwise)
     binary, of_amounts = _by_kind(drift)
     if binary:
-        notable = [_cell_in_words(cell) for cell in binary if cell.is_notable]
-        yield _line("labels", notable, f"no other number than predicted shown{_unjudged(binary)}")
+        otherwise = f"no other number than predicted shown{_unjudged(binary)}"
+        yield _line("labels", binary, _cell_in_words, otherwise)
     if of_amounts:
-        notable = [_amounts_in_words(cell) for cell in of_amounts if cell.is_notable]
         otherwise = f"no other sum than predicted shown{_unjudged(of_amounts)}"
-        yield _line("amounts", notable, otherwise)
+        yield _line("amounts", of_amounts, _amounts_in_words, otherwise)
     if drift.unlabelled:
         names = ", ".join(drift.unlabelled)
         yield DriftLine("labels", f"no row has one of {names}", is_notable=False)
@@ -81,7 +80,14 @@ def _unjudged(cells: Sequence[CellOfNewRows]) -> str:
     return f"; {num_unjudged} of {len(cells)} cells not judged: too few users"
 
 
-def _line(about: str, notable: Sequence[str], otherwise: str) -> DriftLine:
+def _by_distance(drift: Drift) -> list[InputDrift]:
+    return sorted(drift.inputs, key=lambda each: -each.distance)
+
+
+def _line(
+    about: str, compared: Sequence[T], in_words: Callable[[T], str], otherwise: str
+) -> DriftLine:
+    notable = [in_words(each) for each in compared if each.is_notable]
     if not notable:
         return DriftLine(about, otherwise, is_notable=False)
     more = f"; and {len(notable) - MAX_NAMED} more" if len(notable) > MAX_NAMED else ""
@@ -144,7 +150,7 @@ def _card(drift: Drift) -> Iterator[str]:
         head = ["", "validation", "new rows"]
         yield from table("Rows with a value without an id", head, map(_share_row, drift.without_id))
     if drift.inputs:
-        farthest = sorted(drift.inputs, key=lambda each: -each.distance)[:MAX_ROWS]
+        farthest = _by_distance(drift)[:MAX_ROWS]
         head = ["", "distance of distributions", "far from those of training"]
         far = {share.name: share.now for share in drift.far}
         rows = ((each.name, _short(each.distance), percent(far[each.name])) for each in farthest)
@@ -164,14 +170,14 @@ def _share_row(share: ChangedShare) -> tuple[str, ...]:
 
 def _cell_row(cell: CellOfNewRows) -> tuple[str, ...]:
     auc = "one class" if cell.auc is None else f"{cell.auc:.4f}".lstrip("0")
-    counts = f"{cell.rows:,}", f"{cell.positives:,}", f"{cell.predicted:,.0f}"
-    return _name(cell), *counts, auc
+    counts = (f"{cell.rows:,}", f"{cell.positives:,}", f"{cell.predicted:,.0f}")
+    return (_name(cell), *counts, auc)
 
 
 def _amounts_row(cell: CellOfNewRows) -> tuple[str, ...]:
     auc = "all are equal" if cell.auc is None else f"{cell.auc:.4f}".lstrip("0")
-    counts = f"{cell.rows:,}", f"{cell.positives:,}"
-    return _name(cell), *counts, compact(cell.observed), compact(cell.predicted), auc
+    counts = (f"{cell.rows:,}", f"{cell.positives:,}")
+    return (_name(cell), *counts, compact(cell.observed), compact(cell.predicted), auc)
 
 
 def _name(cell: CellOfNewRows) -> str:

@@ -93,7 +93,6 @@ class Encoder:
         labels_RT: Labels,
         split_R: NDArray[np.uint8],
     ) -> Rows:
-        units = self.inputs.amount_units
         return Rows(
             frame=listed.frame,
             row_R=np.arange(len(listed.frame), dtype=np.uint64),
@@ -105,11 +104,7 @@ class Encoder:
             truth_RT=None,
             notes=(),
             lists=listed.lists,
-            units={
-                number: units[task]
-                for number, task in enumerate(self.inputs.tasks)
-                if task in units
-            },
+            units=self.inputs.numbered_units,
         )
 
     def rows_of_log(self, frame: pl.DataFrame, labels_RT: Labels) -> Rows:
@@ -176,8 +171,10 @@ class Encoder:
     def unseen(self, frame: pl.DataFrame, columns: Columns) -> dict[str, int]:
         """The number of rows with a value without an id, see `unseen_values`."""
         num_missing = {name: frame[name].null_count() for name in self.inputs.categorical}
-        pooled = {name: each for name, each in self.inputs.lists.items() if each.pooled}
-        has_entries = {name: _has_entries(each, frame) for name, each in pooled.items()}
+        has_entries = {}
+        for name, definition in self.inputs.lists.items():
+            if definition.pooled:
+                has_entries[name] = _has_entries(definition, frame)
         return unseen_values(self.inputs, columns, num_missing, has_entries)
 
 
@@ -193,10 +190,9 @@ def unseen_values(
     `num_missing` of a column, do not count; `has_entries` says which rows (R,) have some.
     """
     num_without_id_F = (columns.ids_RF == 0).sum(axis=0).tolist()
-    counts = {
-        name: num_without_id - num_missing[name]
-        for name, num_without_id in zip(inputs.categorical, num_without_id_F, strict=True)
-    }
+    counts = dict(zip(inputs.categorical, num_without_id_F, strict=True))
+    for name in inputs.categorical:
+        counts[name] -= num_missing[name]
     start = 0
     for field in list_fields(inputs.lists, inputs.categorical):
         slots_RS = columns.lists_RS[:, start : start + field.length]
@@ -206,7 +202,7 @@ def unseen_values(
 
 
 def _has_entries(definition: ListDefinition, frame: pl.DataFrame) -> NDArray[np.bool_]:
-    column = frame[definition.column]
-    separator = definition.separator
-    lists = column if separator is None else split_texts(column, separator)
+    lists = frame[definition.column]
+    if definition.separator is not None:
+        lists = split_texts(lists, definition.separator)
     return (lists.list.drop_nulls().list.len() > 0).fill_null(value=False).to_numpy()

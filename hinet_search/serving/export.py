@@ -1,21 +1,21 @@
 """Export: write an arm, a student or the ensemble of a study as a folder, checked on test rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hinet_search.common.errors import ConfigurationError
+from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.data.rows import read_rows
-from hinet_search.results.ensemble_records import Member
+from hinet_search.results.ensemble_records import Member, RunKey
+from hinet_search.results.statistics.ensemble import RunningMean
 from hinet_search.serving.choice import ExportChoice, GraphChoice
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_file import (
     FORMAT,
     ModelFile,
     ModelOfFile,
+    StudyRows,
     WeightedSeed,
     calibrated_cells,
 )
@@ -27,15 +27,27 @@ from hinet_search.serving.rebuild import (
     valid_columns,
 )
 from hinet_search.serving.sealed import MANIFEST, PROFILE
-from hinet_search.serving.trained_files import TrainedFiles, files_of
-from hinet_search.serving.verify import Verification, sample_test_rows
-from hinet_search.serving.write_folder import FolderContent, write_folder
-from hinet_search.training.jobs.score import LAUNCH_AGAIN
+from hinet_search.serving.write_folder import (
+    FolderContent,
+    KnownScores,
+    Verification,
+    sample_test_rows,
+    write_folder,
+)
+from hinet_search.training.jobs.messages import (
+    StoredModel,
+    ensemble_scores_path,
+    refit_path,
+    scores_path,
+    weights_path,
+)
+from hinet_search.training.jobs.score import LAUNCH_AGAIN, read_scores, restore_model
 from hinet_search.training.tensors import read_weights
 from hinet_search.training.trial_config import TrialConfig
 
 if TYPE_CHECKING:
     from hinet_search.serving.compiled.write import Compilation
+
 
 REFITTED = (
     "Trained again on the rows of train and validation together, for as many steps as were best on "
@@ -69,12 +81,11 @@ class Export:
     @property
     def main_files(self) -> dict[str, int]:
         """Bytes of the main files at the top of the folder, without weights of several members."""
-        left_out = {MANIFEST, PROFILE, *(self.weight_files if len(self.members) > 1 else ())}
-        return {
-            name: size
-            for name, size in self.files.items()
-            if "/" not in name and name not in left_out
-        }
+        left_out = {MANIFEST, PROFILE}
+        if len(self.members) > 1:
+            left_out |= set(self.weight_files)
+        names = [name for name in self.files if "/" not in name and name not in left_out]
+        return {name: self.files[name] for name in names}
 
     @property
     def weight_files(self) -> dict[str, int]:
@@ -93,6 +104,79 @@ def refuse_full(folder: Path) -> None:
         )
 
 
+@dataclass(frozen=True)
+class TrainedFiles:
+    """The files of what is exported; of refits only if every member has one."""
+
+    stored: LoadedStudy
+    what: ExportChoice
+    weights: Mapping[RunKey, Path]
+    is_refitted: bool
+
+    @property
+    def scores(self) -> Mapping[Path, str]:
+        """The files of scores, and what they hold."""
+        if not self.what.is_tested:
+            return {}
+        if self.what.is_ensemble and not self.is_refitted:
+            return {ensemble_scores_path(self.stored.artifacts): "the scores of the ensemble"}
+        titles = {path: f"the scores of {_title(run)}" for run, path in self.weights.items()}
+        return {scores_path(path): title for path, title in titles.items()}
+
+    def scores_of_test(self) -> Iterator[KnownScores]:
+        """Read the scores of the test split: one for every seed, or that of the ensemble.
+
+        What is not opened on test is scored now, without a look at the labels.
+        """
+        test = self.stored.dataset.test
+        scores = tuple(self.scores)
+        if not self.what.is_tested:
+            folder = self.stored.dataset.folder.absolute()
+            for run, path in self.weights.items():
+                model = StoredModel(folder, config_of(self.stored, run), "cpu", path)
+                restored = restore_model(model)
+                yield KnownScores(run.seed, restored.model.scores(restored.dataset.test))
+        elif not self.what.is_ensemble:
+            for run, path in zip(self.weights, scores, strict=True):
+                yield KnownScores(run.seed, read_scores(path, "test", test))
+        elif self.is_refitted:
+            mean = RunningMean(self.what.scale, self.stored.dataset.full_schema.is_amount)
+            for member, path in zip(self.what.members, scores, strict=True):
+                mean.add(read_scores(path, "test", test), member.weight)
+            yield KnownScores(None, mean.result())
+        else:
+            yield KnownScores(None, read_scores(scores[0], "test", test))
+
+
+def files_of(stored: LoadedStudy, what: ExportChoice) -> TrainedFiles:
+    """Return the files of what is exported; EnvironmentFault names each one that is missing."""
+    weights = {
+        run: weights_path(stored.artifacts, run.arm, run.trial_number, run.seed)
+        for run in what.runs
+    }
+    refits = {run: refit_path(path) for run, path in weights.items()}
+    is_refitted = stored.record.budget.refit and all(path.exists() for path in refits.values())
+    files = TrainedFiles(stored, what, refits if is_refitted else weights, is_refitted)
+    contents = {path: f"the weights of {_title(run)}" for run, path in files.weights.items()}
+    contents |= files.scores
+    missing = [
+        f"{path}: {content} must be there from the study's launch, but are not"
+        for path, content in contents.items()
+        if not path.is_file()
+    ]
+    if missing:
+        raise EnvironmentFault(
+            *missing,
+            remedy="name the folder of the launch with --output; if its files were removed, "
+            "launch the study under another name",
+        )
+    return files
+
+
+def _title(run: RunKey) -> str:
+    return f"arm '{run.arm}', trial {run.trial_number}, seed {run.seed}"
+
+
 def export(
     stored: LoadedStudy,
     what: ExportChoice,
@@ -106,7 +190,7 @@ def export(
     the study are missing; DataError when one of these files is damaged, or a weight is not finite;
     those of `write_folder`.
     """
-    configs = {_finalist(member): config_of(stored, member.run) for member in what.members}
+    configs = {(run.arm, run.trial_number): config_of(stored, run) for run in what.runs}
     features = [config.features for config in configs.values()]
     files = files_of(stored, what)
     for path in files.weights.values():
@@ -149,33 +233,24 @@ def export(
     )
 
 
-def _finalist(member: Member) -> tuple[str, int]:
-    return member.run.arm, member.run.trial_number
-
-
 def _notes(encoder: Encoder, checked: Verification, files: TrainedFiles) -> list[str]:
     check = (
         f"Checked at export: {checked.rows:,} test rows, read from the study's source, score as in "
         f"training; the largest difference of a logit is {checked.difference:.2g}."
     )
-    notes = [
-        *encoder.history.notes(encoder.inputs),
-        _calibration(files.what, encoder.inputs),
-        check,
-    ]
-    return [*notes, REFITTED] if files.is_refitted else notes
-
-
-def _calibration(what: ExportChoice, inputs: Inputs) -> str:
-    predicted = inputs.predicted.capitalize()
-    if what.calibration is None:
-        return f"{predicted} are as the models give them: they are not calibrated."
-    cells = len(what.calibration.cells)
-    changed = len(calibrated_cells(what.calibration))
-    return (
-        f"{predicted} are calibrated on validation in {changed} of {cells} cells; in the others "
-        "no gain was shown. Metrics on test are those before calibration."
-    )
+    predicted = encoder.inputs.predicted.capitalize()
+    calibration = files.what.calibration
+    calibrated = f"{predicted} are as the models give them: they are not calibrated."
+    if calibration is not None:
+        changed = len(calibrated_cells(calibration))
+        calibrated = (
+            f"{predicted} are calibrated on validation in {changed} of {len(calibration.cells)} "
+            "cells; in the others no gain was shown. Metrics on test are those before calibration."
+        )
+    notes = [*encoder.history.notes(encoder.inputs), calibrated, check]
+    if files.is_refitted:
+        notes.append(REFITTED)
+    return notes
 
 
 def _model_file(
@@ -184,20 +259,21 @@ def _model_file(
     configs: Mapping[tuple[str, int], TrialConfig],
     encoder: Encoder,
 ) -> ModelFile:
+    seeds: dict[tuple[str, int], list[WeightedSeed]] = {}
+    for member in what.members:
+        seed = WeightedSeed(seed=member.run.seed, weight=member.weight)
+        seeds.setdefault((member.run.arm, member.run.trial_number), []).append(seed)
     models = [
         ModelOfFile(
             arm=arm,
             trial=trial,
             model=config.model_name,
             settings=config.sections,
-            seeds=tuple(
-                WeightedSeed(seed=member.run.seed, weight=member.weight)
-                for member in what.members
-                if _finalist(member) == (arm, trial)
-            ),
+            seeds=tuple(seeds[arm, trial]),
         )
         for (arm, trial), config in configs.items()
     ]
+    data = stored.study.spec.data
     return ModelFile(
         format=FORMAT,
         study=stored.record.name,
@@ -208,16 +284,11 @@ def _model_file(
         data=stored.record.data.fingerprint,
         versions=dict(stored.record.versions),
         calibration=calibrated_cells(what.calibration),
-        rows=_study_rows(stored, what),
-    )
-
-
-def _study_rows(stored: LoadedStudy, what: ExportChoice) -> StudyRows:
-    spec = stored.study.spec
-    return StudyRows(
-        user=spec.data.user,
-        time=spec.data.time,
-        minimum_frequency=spec.data.minimum_frequency,
-        objective=stored.record.objective,
-        calibrated=what.calibration is not None,
+        rows=StudyRows(
+            user=data.user,
+            time=data.time,
+            minimum_frequency=data.minimum_frequency,
+            objective=stored.record.objective,
+            calibrated=what.calibration is not None,
+        ),
     )

@@ -117,17 +117,13 @@ class History:
         columns: list[NDArray[Any]] = []
         sequences = rolled.sequences or ()
         if rolled.statistics is not None:
-            columns += [column.to_numpy() for column in rolled.statistics]
+            columns += map(pl.Series.to_numpy, rolled.statistics)
         elif self.counts is not None and inputs.statistics is not None:
             columns += [*later_values(self.counts, inputs.statistics, rows.frame, inputs.tasks)]
-        if self.matches is not None and inputs.matches is not None:
-            blocks = [
-                match_values(self.matches, inputs.matches, inputs.lists, rows.block(block))
-                for block in blocks_of(len(rows.frame))
-            ]
-            columns += [*np.concatenate(blocks, axis=1)]
+        if self.matches is not None:
+            columns += [*_match_values(self.matches, inputs, rows)]
         if rolled.log is not None:
-            columns += [column.to_numpy() for column in rolled.log]
+            columns += map(pl.Series.to_numpy, rolled.log)
         elif self.log is not None and inputs.log is not None:
             seen = seen_log(log or self.log.index, rows.frame, inputs.log.time)
             columns += [*seen.value_RC.T]
@@ -197,6 +193,17 @@ class History:
         return f"train and valid, {time}, none of test"
 
 
+def _match_values(known: KnownMatches, inputs: Inputs, rows: ListedRows) -> NDArray[np.float64]:
+    """The matches of rows, one block after another (D, R)."""
+    definition = inputs.matches
+    assert definition is not None, "what is known is of a definition"
+    blocks = [
+        match_values(known, definition, inputs.lists, rows.block(block))
+        for block in blocks_of(len(rows.frame))
+    ]
+    return np.concatenate(blocks, axis=1)
+
+
 def _log_note(log: LogState, inputs: LogInput) -> str:
     """What a row sees of the log, and how the log goes on."""
     last = time_in_words(log.last_time, log.moments, inputs)
@@ -232,11 +239,13 @@ def _span_in_words(first: Any, last: Any, definition: StatisticsDefinition) -> t
 
 def history_of(definition: DataDefinition, inputs: Inputs, types: Types, rows: Rows) -> History:
     """The history of a study's rows, as far as inputs of these types need it."""
-    return History(
-        counts=label_counts(inputs.statistics, rows) if inputs.statistics is not None else None,
-        matches=known_of(definition, inputs.matches, rows) if inputs.matches is not None else None,
-        log=log_state_of_study(definition, inputs, types, rows),
-    )
+    counts = None
+    if inputs.statistics is not None:
+        counts = label_counts(inputs.statistics, rows)
+    matches = None
+    if inputs.matches is not None:
+        matches = known_of(definition, inputs.matches, rows)
+    return History(counts, matches, log_state_of_study(definition, inputs, types, rows))
 
 
 def tables_of(history: History, inputs: Inputs) -> dict[str, pl.DataFrame]:
@@ -250,7 +259,11 @@ def tables_of(history: History, inputs: Inputs) -> dict[str, pl.DataFrame]:
         for number, pair in enumerate(counted_pairs(matches)):
             tables[f"counts.{number}"] = known.counts[pair]
         for number, name in enumerate(matches.similarity):
-            tables[f"factors.{number}"] = _as_table(known.factors[name])
+            factors = known.factors[name]
+            names = map(str, range(factors.factors_IK.shape[1]))
+            items = pl.DataFrame([factors.items_I.alias(ITEM)])
+            table = pl.DataFrame(factors.factors_IK, schema=[*names], orient="row")
+            tables[f"factors.{number}"] = items.hstack(table)
     return tables | tables_of_log(history.log)
 
 
@@ -294,8 +307,10 @@ def history_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> History:
 
 def rolling_tables(history: History, inputs: Inputs) -> dict[str, pl.DataFrame]:
     """The tables of what rolls forward, by name."""
-    counts = tables_of_statistics(history, inputs) if inputs.rolls_statistics else {}
-    return counts | tables_of_log(history.log)
+    tables = tables_of_log(history.log)
+    if inputs.rolls_statistics:
+        tables |= tables_of_statistics(history, inputs)
+    return tables
 
 
 def rolling_of_folder(history: History, inputs: Inputs, types: Types, path_of: PathOf) -> History:
@@ -346,11 +361,9 @@ def _largest_quantities(inputs: Inputs) -> dict[str, int]:
 def _known_matches(
     inputs: Inputs, matches: MatchesDefinition, types: Types, path_of: PathOf
 ) -> KnownMatches:
-    item_types = {
-        list_.item: inputs.type_of_entries(list_, types)
-        for list_ in inputs.lists.values()
-        if list_.item is not None
-    }
+    item_types = {}
+    for list_ in inputs.lists.values():
+        item_types[list_.item] = inputs.type_of_entries(list_, types)
     usual = {}
     for number, (item, column) in enumerate(usual_pairs(matches, inputs.lists)):
         path = path_of(f"usual.{number}")
@@ -390,10 +403,3 @@ def _item_factors(path: Path, item_type: pl.DataType) -> ItemFactors:
     for name in names:
         require_range(path, table[name], (-MAX_FACTOR, MAX_FACTOR), "hold factors of length 1")
     return ItemFactors(table[ITEM], np.ascontiguousarray(table.drop(ITEM).to_numpy()))
-
-
-def _as_table(factors: ItemFactors) -> pl.DataFrame:
-    columns = [
-        pl.Series(str(number), factor_I) for number, factor_I in enumerate(factors.factors_IK.T)
-    ]
-    return pl.DataFrame([factors.items_I.alias(ITEM), *columns])

@@ -3,8 +3,9 @@
 Columns are named as in the study's table. Labels, split and outcomes are not among them.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from math import isfinite
 from typing import Annotated, Literal
 
@@ -76,14 +77,10 @@ class Inputs(Frozen):
     amount_units: Annotated[dict[Text, Unit], LEFT_OUT_IF_EMPTY] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _units_of_tasks(self) -> "Inputs":
+    def _some_task_in_every_scenario(self) -> "Inputs":
         unknown = [task for task in self.amount_units if task not in self.tasks]
         if unknown:
             raise ValueError(f"amount_units must name tasks of the model, got {', '.join(unknown)}")
-        return self
-
-    @model_validator(mode="after")
-    def _some_task_in_every_scenario(self) -> "Inputs":
         for scenario, task in self.absent_cells:
             if scenario not in self.scenario.names or task not in self.tasks:
                 raise ValueError(
@@ -97,17 +94,16 @@ class Inputs(Frozen):
 
     @model_validator(mode="after")
     def _distinct(self) -> "Inputs":
-        for key, names in (
-            ("tasks", self.tasks),
-            ("categorical, numeric", (*self.categorical, *self.numeric)),
-            ("scales", self.scaled),
-            ("keys", self.keys),
-        ):
-            repeated = sorted({name for name in names if names.count(name) > 1})
-            if repeated:
-                raise ValueError(
-                    f"{key} must name everything once, got twice: {', '.join(repeated)}"
-                )
+        names_of = {
+            "tasks": self.tasks,
+            "categorical, numeric": (*self.categorical, *self.numeric),
+            "scales": self.scaled,
+            "keys": self.keys,
+        }
+        for key, names in names_of.items():
+            twice = ", ".join(sorted({name for name in names if names.count(name) > 1}))
+            if twice:
+                raise ValueError(f"{key} must name everything once, got twice: {twice}")
         return self
 
     @model_validator(mode="after")
@@ -122,16 +118,12 @@ class Inputs(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _items_of_lists(self) -> "Inputs":
+    def _parts_of_lists_and_sequences(self) -> "Inputs":
         for name, list_ in self.lists.items():
             if list_.item and list_.pooled and list_.item not in self.categorical:
                 raise ValueError(
                     f"list {name}: item '{list_.item}' must be one of the categorical inputs"
                 )
-        return self
-
-    @model_validator(mode="after")
-    def _parts_of_sequences(self) -> "Inputs":
         if self.log is not None:
             tasks = [task for task in self.tasks if task not in self.amount_units]
             others = [*self.categorical, *self.scaled, *self.lists]
@@ -139,14 +131,10 @@ class Inputs(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _distinct_of_compared(self) -> "Inputs":
+    def _groups_of_inputs(self) -> "Inputs":
         unknown = sorted(set(self.distinct_by_scenario) - set(self.compared))
         if unknown:
             raise ValueError(f"distinct_by_scenario must name inputs, got {', '.join(unknown)}")
-        return self
-
-    @model_validator(mode="after")
-    def _groups_of_inputs(self) -> "Inputs":
         flags = (missing_name(scale.column) for scale in self.scales if scale.flagged)
         known = {*self.categorical, *self.scaled, *flags, *self.lists}
         for name, sequence in self.sequences.items():
@@ -173,14 +161,46 @@ class Inputs(Frozen):
         return amount_tasks(self.tasks, self.amount_units)
 
     @property
+    def numbered_units(self) -> dict[int, float]:
+        """The units of amounts, by the numbers of their tasks."""
+        return {self.tasks.index(task): unit for task, unit in self.amount_units.items()}
+
+    @property
     def units(self) -> NDArray[np.float64]:
         """What a label of 1 stands for, by task (T,): an amount in the unit of its column, or 1."""
         return np.array([self.amount_units.get(task, 1.0) for task in self.tasks])
+
+    def differences(
+        self, predicted_RT: NDArray[np.float32], expected_RT: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """How far predictions are from those that are expected (R, T); NaN where a prediction is.
+
+        A difference of a probability counts as it is. That of an amount counts relative to the
+        expected amount, or to its unit (the mean amount of training) if that is larger.
+        """
+        units_RT = self.difference_units(expected_RT)
+        difference_RT: NDArray[np.float32] = np.abs(predicted_RT - expected_RT) / units_RT
+        return difference_RT
+
+    def difference_units(self, expected_RT: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What differences are relative to (R, T): never NaN, and 1 for probabilities."""
+        larger_RT = np.fmax(expected_RT, self.units.astype(np.float32))
+        return np.where(self.is_amount, larger_RT, np.float32(1))
 
     @property
     def predicted(self) -> str:
         """What the model gives, in a word: probabilities, or predictions if some are amounts."""
         return PREDICTIONS if self.amount_units else PROBABILITIES
+
+    @property
+    def prediction(self) -> str:
+        """What it gives of a row and a task, in a word."""
+        return "prediction" if self.amount_units else "probability"
+
+    @property
+    def clock(self) -> str | None:
+        """The column of days of label statistics, if they have one."""
+        return None if self.statistics is None else self.statistics.clock
 
     @property
     def scaled(self) -> tuple[str, ...]:
@@ -209,15 +229,7 @@ class Inputs(Frozen):
         if self.statistics is not None:
             names += statistic_names(self.statistics, self.tasks)
         if self.matches is not None:
-            unknown = sorted(set(self.matches.named_lists) - set(self.lists))
-            if unknown:
-                raise ValueError(
-                    f"matches name no list: {', '.join(unknown)}, "
-                    f"known: {', '.join(self.lists) or 'none'}"
-                )
-            without_item = [name for name in self.matches.named_lists if not self.lists[name].item]
-            if without_item:
-                raise ValueError(f"matches need lists of items, got {', '.join(without_item)}")
+            _check_matches(self.matches, self.lists)
             names += match_names(self.matches)
         if self.log is not None and self.log.events is not None:
             names += event_names(self.log.events, self.tasks)
@@ -259,48 +271,55 @@ class Inputs(Frozen):
     @property
     def compared(self) -> tuple[str, ...]:
         """Columns whose values are compared with those of training rows, and need their types."""
-        return tuple(dict.fromkeys(self._compared()))
+        lists = self.lists.values()
+        columns = [self.scenario.column, *self.categorical, *self._columns_of_statistics()]
+        columns += [list_.column for list_ in lists]
+        # Entries of texts with a separator are cast to the type of their item.
+        columns += [list_.item for list_ in lists if list_.separator and list_.item]
+        return tuple(dict.fromkeys([*columns, *self.columns_of_derived]))
 
     @cached_property
     def columns_of_derived(self) -> tuple[str, ...]:
         """The columns that inputs are derived from, but those of lists."""
-        of_log = () if self.log is None else (*self.log.definition.columns, self.log.time)
-        columns = [*self._columns_of_statistics(), *self._columns_of_matches(), *of_log]
+        columns = self._columns_of_statistics()
+        if self.matches is not None:
+            columns += self.matches.by
+            columns += [self.lists[name].own_item for name in self.matches.similarity]
+        if self.log is not None:
+            columns += [*self.log.definition.columns, self.log.time]
         return tuple(dict.fromkeys(columns))
 
-    def _columns_of_statistics(self) -> Iterator[str]:
-        if self.statistics is not None:
-            for key in self.statistics.keys:
-                yield from key
-            if self.statistics.clock:
-                yield self.statistics.clock
+    def _columns_of_statistics(self) -> list[str]:
+        if self.statistics is None:
+            return []
+        columns = [*chain.from_iterable(self.statistics.keys)]
+        if self.clock:
+            columns.append(self.clock)
+        return columns
 
-    def _columns_of_matches(self) -> Iterator[str]:
-        if self.matches is not None:
-            yield from self.matches.by
-            yield from (self.lists[name].own_item for name in self.matches.similarity)
 
-    def _compared(self) -> Iterator[str]:
-        yield self.scenario.column
-        yield from self.categorical
-        yield from self._columns_of_statistics()
-        yield from (list_.column for list_ in self.lists.values())
-        # Entries of texts with a separator are cast to the type of their item.
-        yield from (list_.item for list_ in self.lists.values() if list_.separator and list_.item)
-        yield from self.columns_of_derived
+def _check_matches(matches: MatchesDefinition, lists: Mapping[str, ListDefinition]) -> None:
+    """ValueError unless matches are made of lists of items that there are."""
+    unknown = sorted(set(matches.named_lists) - set(lists))
+    if unknown:
+        known = ", ".join(lists) or "none"
+        raise ValueError(f"matches name no list: {', '.join(unknown)}, known: {known}")
+    without_item = [name for name in matches.named_lists if not lists[name].item]
+    if without_item:
+        raise ValueError(f"matches need lists of items, got {', '.join(without_item)}")
 
 
 def _check_scales(scales: Sequence[Scale], numeric: Collection[str]) -> None:
     """ValueError for a scale that means nothing; `numeric` are the numeric columns."""
     for scale in scales:
-        _check_scale(scale)
+        _check_range(scale)
         if scale.transform is not None and scale.column not in numeric:
             raise ValueError(f"scales of '{scale.name}', which is derived, must have no transform")
         if isinstance(scale.transform, Wave):
             _check_wave(scale, scale.transform, scales)
 
 
-def _check_scale(scale: Scale) -> None:
+def _check_range(scale: Scale) -> None:
     """ValueError unless mean, spread and the range of `clip` are finite and in order."""
     if not (isfinite(scale.mean) and isfinite(scale.spread) and scale.spread >= 0):
         raise ValueError(

@@ -57,24 +57,22 @@ def labels_of_rows(
     is_labelled_R = (~has_task_RT | (label_RT != UNLABELLED)).all(axis=1)
     label_RT[~has_task_RT | ~is_labelled_R[:, None]] = 0
     refuse(path, _amount_problems(label_RT, inputs))
-    return LabelsOfRows(_in_units(label_RT, inputs), is_labelled_R)
+    if not inputs.amount_units:
+        return LabelsOfRows(label_RT.astype(np.uint8), is_labelled_R)
+    return LabelsOfRows((label_RT / inputs.units).astype(np.float32), is_labelled_R)
 
 
 def _amount_problems(label_RT: NewLabels, inputs: Inputs) -> list[str]:
     largest_T = label_RT.max(axis=0, initial=0)
-    return [
-        f"amounts of {task} must be at most {MAX_UNITS:,} times the mean of training, "
-        f"{inputs.amount_units[task]:.4g}, got {largest:.4g}"
-        for task, largest in zip(inputs.tasks, largest_T.tolist(), strict=True)
-        if task in inputs.amount_units and largest > MAX_UNITS * inputs.amount_units[task]
-    ]
-
-
-def _in_units(label_RT: NewLabels, inputs: Inputs) -> Labels:
-    """Labels as a training has them: amounts in the units by which the model was trained."""
-    if not inputs.amount_units:
-        return label_RT.astype(np.uint8)
-    return (label_RT / inputs.units).astype(np.float32)
+    problems = []
+    for task, unit in inputs.amount_units.items():
+        largest = largest_T[inputs.tasks.index(task)]
+        if largest > MAX_UNITS * unit:
+            problems.append(
+                f"amounts of {task} must be at most {MAX_UNITS:,} times the mean of training, "
+                f"{unit:.4g}, got {largest:.4g}"
+            )
+    return problems
 
 
 def label_column_problems(

@@ -91,7 +91,9 @@ def log_table_names(inputs: Inputs) -> list[str]:
         names += [f"{OLDER}.{number}" for number in range(len(events.keys))]
     if inputs.log.session is not None:
         names.append(VISITS)
-    return [*names, SHOWN] if inputs.log.sequences else names
+    if inputs.log.sequences:
+        names.append(SHOWN)
+    return names
 
 
 def tables_of_log(state: LogState | None) -> dict[str, pl.DataFrame]:
@@ -149,17 +151,16 @@ def log_state_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> LogSta
         shown, shown_moments = _rows_of(inputs, log, types, path_of(SHOWN))
         is_older_R = (shown_moments.time_R >= 0) & (shown_moments.time_R < added_before)
         require(path_of(SHOWN), bool(is_older_R.all()), "hold rows that are added up", "does not")
-    events = log.events
+    is_recent_R = (moments.time_R >= max(added_before, 0)) & (moments.time_R <= LONGEST)
+    require(path_of(RECENT), bool(is_recent_R.all()), "hold rows that are not added up", "does not")
+    older = {}
+    if log.events is not None:
+        for number, key in enumerate(log.events.keys):
+            older[key] = _older(log.events, inputs, types, key, path_of(f"{OLDER}.{number}"))
     visits = None
-    keys = () if events is None else events.keys
-    older = {
-        key: _older(events, inputs, types, key, path_of(f"{OLDER}.{number}"))
-        for number, key in enumerate(keys)
-        if events is not None
-    }
     if log.session is not None and log.user is not None:
         visits = _visits(path_of(VISITS), types[log.user])
-    state = LogState(
+    return LogState(
         definition=log.definition,
         tasks=inputs.tasks,
         priors=_priors(inputs, path_of(PRIORS)),
@@ -172,11 +173,6 @@ def log_state_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> LogSta
         shown_moments=shown_moments,
         origin=origin,
     )
-    first = max(added_before, 0)
-    last = LONGEST
-    is_recent_R = (first <= moments.time_R) & (moments.time_R <= last)
-    require(path_of(RECENT), bool(is_recent_R.all()), "hold rows that are not added up", "does not")
-    return state
 
 
 def _priors(inputs: Inputs, path: Path) -> tuple[Prior, ...]:
@@ -185,11 +181,8 @@ def _priors(inputs: Inputs, path: Path) -> tuple[Prior, ...]:
     require(path, len(table) == num_tasks, f"have {num_tasks} rows", f"has {len(table)}")
     _require_range(path, table[TRAINING_ROWS], 1, MAX_COUNT)
     _require_range(path, table[SUM], 0, MAX_SUM)
-    parts = [PARTS if is_amount else 1 for is_amount in inputs.is_amount.tolist()]
-    return tuple(
-        Prior(num_rows, total, part)
-        for (num_rows, total), part in zip(table.rows(), parts, strict=True)
-    )
+    parts = np.where(inputs.is_amount, PARTS, 1).tolist()
+    return tuple(map(Prior, table[TRAINING_ROWS], table[SUM], parts))
 
 
 def _rows_of(inputs: Inputs, log: LogInput, types: Types, path: Path) -> tuple[Rows, Moments]:
@@ -206,15 +199,8 @@ def _rows_of(inputs: Inputs, log: LogInput, types: Types, path: Path) -> tuple[R
     for number, name in enumerate(labels):
         most = float("inf") if inputs.is_amount[number] else 1
         _require_range(path, table[name], 0, most)
-    units = {
-        number: inputs.amount_units[task]
-        for number, task in enumerate(inputs.tasks)
-        if task in inputs.amount_units
-    }
     rows = Rows(
-        frame=pl.DataFrame(
-            [table[key].alias(name) for key, name in zip(keys, columns, strict=True)]
-        ),
+        frame=table.select(*keys).rename(dict(zip(keys, columns, strict=True))),
         row_R=table[NUMBER].to_numpy(),
         scenarios=scenarios,
         scenario_R=table[SCENARIO].to_numpy(),
@@ -223,7 +209,7 @@ def _rows_of(inputs: Inputs, log: LogInput, types: Types, path: Path) -> tuple[R
         split_R=np.full(len(table), TEST, dtype=np.uint8),
         truth_RT=None,
         notes=(),
-        units=units,
+        units=inputs.numbered_units,
     )
     return rows, Moments(table[MOMENT].to_numpy(), unit_of(types[log.time], log.time_unit))
 

@@ -1,4 +1,4 @@
-"""Model file: config.yaml of an exported folder, which says what its models are and what they read.
+"""Model file: config.yaml of an exported folder: its models, what they read and learned from.
 
 A folder holds models of one finalist or of several, each with the seeds that are members.
 """
@@ -11,13 +11,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from hinet_search.common.errors import DataError
-from hinet_search.common.frozen_model import Frozen, Seed, Text
+from hinet_search.common.frozen_model import Frozen, Large, Seed, Text
 from hinet_search.results.calibration_records import Calibration, Calibrator
 from hinet_search.results.cells import CellName
 from hinet_search.results.ensemble_records import Member, RunKey, Scale
 from hinet_search.serving.history import table_names
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.lineage import NewerFit, StudyRows
 from hinet_search.study.validation_messages import in_words
 from hinet_search.study.yaml_file import YamlFile
 
@@ -31,6 +30,9 @@ TrialNumber = Annotated[int, Field(ge=0, lt=2**31)]
 Settings = dict[Text, dict[Text, Any]]
 LARGEST = 1e40  # beyond any logit in float32
 Logit = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{32,64}$")]
+NumRows = Annotated[int, Field(ge=1, le=2**53)]
+Measured = Annotated[float, Field(ge=-1e40, le=1e40)]
 
 
 class WeightedSeed(Frozen):
@@ -73,13 +75,50 @@ class CalibratedCell(Frozen):
         return self
 
 
+class StudyRows(Frozen):
+    """What a fit on newer rows needs to know of the study beside the model's inputs.
+
+    `user` and `time` are columns. An id needs `minimum_frequency` rows to get an embedding. Models
+    of the study are compared by `objective`. `calibrated` says whether probabilities were to be.
+    """
+
+    user: Text | None
+    time: Text | None
+    minimum_frequency: Large
+    objective: Text
+    calibrated: bool
+
+
+class NewerFit(Frozen):
+    """A fit on newer rows, after which the folder was written.
+
+    `parent` is the SHA-256 of the manifest of the folder before, `rows` the hash of the rows. Of
+    `num_rows` labelled rows `num_held_out` were not learned from; `first` and `last` are the ends
+    of their time. `passes` are those of every member. The objective is that of held-out rows that
+    judge, with the interval of its gain; None without one.
+    """
+
+    parent: Hash
+    rows: Hash
+    num_rows: NumRows
+    num_held_out: NumRows
+    first: str | None
+    last: str | None
+    learning_rate: Annotated[float, Field(ge=0, le=10)] | None
+    passes: tuple[Annotated[float, Field(ge=0, le=1e4)], ...]
+    objective_before: Measured
+    objective_after: Measured
+    gain_low: Measured | None = None
+    gain_high: Measured | None = None
+
+
 class ModelFile(Frozen):
     """Content of config.yaml.
 
     `name` is that of an arm, a student or `ensemble`. `inputs` are what all models together read,
     `data` is the fingerprint of the study's data. The weights of all members sum to 1. Cells that
-    `calibration` does not name keep their probabilities. `newer` are
-    the fits on newer rows since the study, the latest last.
+    `calibration` does not name keep their probabilities. `newer` are the fits on newer rows
+    since the study, the latest last.
     """
 
     format: Literal[2]
@@ -96,16 +135,13 @@ class ModelFile(Frozen):
 
     @model_validator(mode="after")
     def _every_member_once(self) -> "ModelFile":
-        runs = [
-            (member.run.arm, member.run.trial_number, member.run.seed) for member in self.members
-        ]
-        repeated = sorted({run for run in runs if runs.count(run) > 1})
-        if repeated:
-            arm, trial, seed = repeated[0]
-            raise ValueError(
-                f"models must name every seed once, got twice: arm '{arm}', trial {trial}, "
-                f"seed {seed}"
-            )
+        runs = [member.run for member in self.members]
+        for run in runs:
+            if runs.count(run) > 1:
+                raise ValueError(
+                    f"models must name every seed once, got twice: arm '{run.arm}', "
+                    f"trial {run.trial_number}, seed {run.seed}"
+                )
         total = sum(member.weight for member in self.members)
         if not isclose(total, 1, rel_tol=1e-6):
             raise ValueError(f"weights of all seeds must sum to 1, got {total:g}")
@@ -122,12 +158,11 @@ class ModelFile(Frozen):
     @property
     def members(self) -> tuple[Member, ...]:
         """The seeds of all models with their weights, in the order of `weight_files`."""
-        members: list[Member] = []
+        members = []
         for model in self.models:
-            members += [
-                Member(RunKey(model.arm, model.trial, each.seed), each.weight)
-                for each in model.seeds
-            ]
+            for each in model.seeds:
+                run = RunKey(model.arm, model.trial, each.seed)
+                members.append(Member(run, each.weight))
         return tuple(members)
 
     @property

@@ -14,20 +14,24 @@ card.md                for people
 manifest.json          SHA-256 of every other file
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.encode import COUNT, VALUE, Encoding, Vocabulary
 from hinet_search.data.transforms import Knots
+from hinet_search.results.statistics.ensemble import RunningMean
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import history_of_folder, tables_of
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.members import ExportedMember
 from hinet_search.serving.model_file import (
     COLUMNS,
     CONFIG,
@@ -58,6 +62,59 @@ from hinet_search.training.trial_config import TrialConfig, model_module, whole_
 CARD = "card.md"
 SCORE = "score"
 HEAD = "# An exported model of hinet-search, and the columns that it reads. Do not edit.\n"
+
+
+class ScoresColumns(Protocol):
+    """Scores encoded rows with a model, a torch module or trees."""
+
+    @property
+    def model(self) -> object:
+        """The model."""
+        ...
+
+    def scores(self, columns: Columns) -> NDArray[np.float32]:
+        """Return logits (R, T); of amounts, their logs."""
+        ...
+
+
+@dataclass(frozen=True)
+class ExportedMember:
+    """A model in memory: its seed, its weight in the average, and the inputs that it reads."""
+
+    seed: int
+    weight: float
+    inputs: ChosenInputs
+    model: ScoresColumns
+
+
+def average(
+    members: Sequence[ExportedMember], file: ModelFile, columns: Columns
+) -> NDArray[np.float32]:
+    """Scores (R, T) of the weighted mean of scores, or of expected labels: `file` says which.
+
+    A score is a logit, or the log of an expected amount in its unit. NaN where a member has no
+    finite score: an infinite logit would pass for a probability of 1. Only one member's scores, and
+    one selection of the columns, are in memory at a time.
+    """
+    scale = file.scale if len(members) > 1 else "logits"  # one member's scores are kept
+    mean = RunningMean(scale, file.inputs.is_amount)
+    is_finite_RT = np.ones((columns.num_rows, columns.labels_RT.shape[1]), dtype=np.bool_)
+    inputs = None
+    selected = columns
+    for member in members:
+        if member.inputs != inputs:
+            inputs = member.inputs
+            selected = member.inputs.columns(columns)
+        is_finite_RT &= _add(mean, member, selected)
+    return np.where(is_finite_RT, mean.result(), np.float32(np.nan))
+
+
+def _add(mean: RunningMean, member: ExportedMember, columns: Columns) -> NDArray[np.bool_]:
+    """Add the scores of a member, which are freed here; return where they are finite (R, T)."""
+    scores_RT = member.model.scores(columns)
+    is_finite_RT = np.isfinite(scores_RT)
+    mean.add(np.where(is_finite_RT, scores_RT, np.float32(0)), member.weight)
+    return is_finite_RT
 
 
 @dataclass(frozen=True)
@@ -170,11 +227,18 @@ class _Opening:
 def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:
     types = _types(_table(folder, COLUMNS), inputs)
     encoded_types = inputs.encoded_types(types)
+    num_fields = len(inputs.categorical)
     vocabularies = []
     for number, name in enumerate(inputs.vocabularies):
-        dtype = _type_of_values(inputs, encoded_types, number)
-        vocabularies.append(_vocabulary(_table(folder, f"vocabulary.{number}"), name, dtype))
-    num_fields = len(inputs.categorical)
+        if number < num_fields:
+            dtype = encoded_types[name]
+        elif name in inputs.numbered:
+            dtype = pl.Int64()
+        else:
+            dtype = inputs.type_of_entries(inputs.lists[name], encoded_types)
+        path = _table(folder, f"vocabulary.{number}")
+        table = as_typed(path, read_table(path), {VALUE: dtype, COUNT: pl.UInt32()}, [VALUE])
+        vocabularies.append(Vocabulary(name, table))
     knots = {
         column: _knots(_table(folder, f"{KNOTS}.{number}"))
         for number, column in enumerate(inputs.ranked)
@@ -186,16 +250,6 @@ def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:
     return Encoder(inputs, encoding, types, history)
 
 
-def _type_of_values(inputs: Inputs, types: Types, number: int) -> pl.DataType:
-    """The type of the values of a vocabulary, by its number."""
-    name = inputs.vocabularies[number]
-    if number < len(inputs.categorical):
-        return types[name]
-    if name in inputs.numbered:
-        return pl.Int64()
-    return inputs.type_of_entries(inputs.lists[name], types)
-
-
 def _types(path: Path, inputs: Inputs) -> Types:
     """The types that new rows are cast to: those of training, widened.
 
@@ -205,26 +259,22 @@ def _types(path: Path, inputs: Inputs) -> Types:
     types = read_table(path).schema
     has_columns = list(types) == list(inputs.columns)
     require(path, has_columns, f"name {', '.join(inputs.columns)}", f"names {', '.join(types)}")
-    list_columns = {list_.column for list_ in inputs.lists.values() if not list_.separator}
-    split_columns = {list_.column for list_ in inputs.lists.values() if list_.separator}
+    list_columns = set()
+    for list_ in inputs.lists.values():
+        name = list_.column
+        dtype = types[name]
+        if list_.separator:
+            require(path, dtype == pl.String, f"hold text in '{name}'", f"holds {dtype}")
+        else:
+            require(path, isinstance(dtype, pl.List), f"hold lists in '{name}'", f"holds {dtype}")
+            list_columns.add(name)
     for name, dtype in types.items():
-        got = f"holds {dtype}"
-        value_type = dtype
-        is_text = name not in split_columns or dtype == pl.String
-        require(path, is_text, f"hold text in '{name}'", got)
-        if name in list_columns:
-            if not isinstance(dtype, pl.List):
-                raise wrong_content(path, f"hold lists in '{name}'", got)
-            value_type = inner_type(dtype)
+        value_type = inner_type(dtype) if name in list_columns else dtype
         holds_values = name in inputs.compared or dtype == pl.Float64
         is_scalar = not value_type.is_nested() and value_type != pl.Object
-        require(path, holds_values and is_scalar, f"hold values in '{name}'", got)
+        is_as_needed = holds_values and is_scalar
+        require(path, is_as_needed, f"hold values in '{name}'", f"holds {dtype}")
     return {name: widened(dtype) for name, dtype in types.items()}
-
-
-def _vocabulary(path: Path, name: str, dtype: pl.DataType) -> Vocabulary:
-    types = {VALUE: dtype, COUNT: pl.UInt32()}
-    return Vocabulary(name, as_typed(path, read_table(path), types, [VALUE]))
 
 
 def _knots(path: Path) -> Knots:

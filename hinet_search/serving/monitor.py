@@ -6,12 +6,11 @@ probabilities add up to the positives, and expected amounts to the amounts.
 Shape legend: R rows, C rows of a cell, N numeric inputs, K knots of an input, T tasks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.results.statistics.clustered import equal_users
@@ -20,24 +19,21 @@ from hinet_search.serving.drift import (
     CellOfNewRows,
     ChangedShare,
     Drift,
+    NumberCounts,
+    added,
     amount_cell,
     binary_cell,
     changed,
     corrected,
+    far_numbers,
+    moved_inputs,
 )
 from hinet_search.serving.history import NOT_ROLLED
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.label_columns import NewLabels, label_column_problems, labels_of_columns
 from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.number_counts import (
-    NumberCounts,
-    added,
-    far_numbers,
-    moved_inputs,
-)
 from hinet_search.serving.predict import (
     RUN_ROWS,
-    ScoredBlock,
     checked,
     memory_explained,
     rolled_over,
@@ -47,8 +43,7 @@ from hinet_search.serving.predict import (
     user_numbers,
 )
 from hinet_search.serving.profile import Profile, RowsOfUsers
-from hinet_search.serving.row_checks import KEY, refuse
-from hinet_search.study.data_definition import TaskDefinition
+from hinet_search.serving.row_checks import refuse
 
 
 def drift_of(exported: ExportedModel, path: str) -> Drift:
@@ -64,25 +59,37 @@ def drift_of(exported: ExportedModel, path: str) -> Drift:
 
 def _compared(exported: ExportedModel, path: str) -> Drift:
     profile = exported.profile
+    inputs = exported.encoder.inputs
     lazy = scanned(exported, path)
     names = lazy.collect_schema().names()
     tasks = {name: task for name, task in profile.tasks.items() if task.column in names}
     user = user_column(exported, names)
-    keys = [*(task.column for task in tasks.values()), *([] if user is None else [user])]
+    keys = [task.column for task in tasks.values()]
+    if user is not None:
+        keys.append(user)
     frame, _ = checked(exported, lazy, tuple(dict.fromkeys(keys)), path, Path.cwd())
     if frame.is_empty():
         refuse(path, ["must have rows to compare, got none"])
-    has_task_RT = exported.file.inputs.has_task[exported.encoder.scenario_numbers(frame)]
-    refuse(path, label_column_problems(exported.file.inputs.tasks, tasks, frame, has_task_RT))
-    rolls = exported.file.inputs.rolls and len(tasks) == len(profile.tasks)
+    has_task_RT = inputs.has_task[exported.encoder.scenario_numbers(frame)]
+    refuse(path, label_column_problems(inputs.tasks, tasks, frame, has_task_RT))
+    rolls = inputs.rolls and len(tasks) == len(profile.tasks)
     rolled = rolled_over(exported, frame, path).inputs if rolls else NOT_ROLLED
     blocks = []
     for start in range(0, len(frame), RUN_ROWS):
         rows = frame[start : start + RUN_ROWS]
         scored = score_block(exported, rows, rolled, start, path)
-        blocks.append(_block(exported.file.inputs, tasks, rows, scored))
-    users = None if user is None else frame[f"{KEY}{user}"]
-    return _drift(exported, profile, blocks, user_numbers(users, len(frame)))
+        labels = labels_of_columns(inputs.tasks, tasks, rows, has_task_RT[start : start + RUN_ROWS])
+        num_without_id_F = (scored.columns.ids_RF == 0).sum(axis=0)
+        blocks.append(
+            _Block(
+                scored.columns.scenario_R,
+                labels,
+                scored.predicted_RT,
+                num_without_id_F,
+                scored.numbers,
+            )
+        )
+    return _drift(exported, blocks, user_numbers(frame, user))
 
 
 @dataclass(frozen=True)
@@ -93,41 +100,31 @@ class _Block:
     """
 
     scenario_R: NDArray[np.int16]
-    predicted_RT: NDArray[np.float32]
     label_RT: NewLabels
-    without_id: Mapping[str, int]
+    predicted_RT: NDArray[np.float32]
+    num_without_id_F: NDArray[np.intp]
     numbers: NumberCounts
 
 
-def _block(
-    inputs: Inputs, tasks: Mapping[str, TaskDefinition], frame: pl.DataFrame, scored: ScoredBlock
-) -> _Block:
-    columns = scored.columns
-    fields = zip(inputs.categorical, columns.ids_RF.T, strict=True)
-    has_task_RT = inputs.has_task[columns.scenario_R]
-    return _Block(
-        scenario_R=columns.scenario_R,
-        predicted_RT=scored.predicted_RT,
-        label_RT=labels_of_columns(inputs.tasks, tasks, frame, has_task_RT),
-        without_id={name: int((ids_R == 0).sum()) for name, ids_R in fields},
-        numbers=scored.numbers,
-    )
-
-
-def _drift(
-    exported: ExportedModel,
-    profile: Profile,
-    blocks: Sequence[_Block],
-    user_R: NDArray[np.int32],
-) -> Drift:
+def _drift(exported: ExportedModel, blocks: Sequence[_Block], user_R: NDArray[np.int32]) -> Drift:
     """Add up all blocks, and correct what is compared."""
-    rows = _rows_of(blocks, user_R)
+    profile = exported.profile
     inputs = exported.encoder.inputs
+    rows = _RowsWithLabels(
+        np.concatenate([block.scenario_R for block in blocks]),
+        np.concatenate([block.label_RT for block in blocks]),
+        np.concatenate([block.predicted_RT for block in blocks]),
+        units_of_rows(user_R)[0],
+    )
     num_rows = len(user_R)
     counts = added([block.numbers for block in blocks])
-    num_without_id = {
-        name: sum(block.without_id[name] for block in blocks) for name in inputs.categorical
-    }
+    num_without_id_F = np.sum([block.num_without_id_F for block in blocks], axis=0)
+    share_M = np.bincount(rows.scenario_R, minlength=len(inputs.scenario.names)) / num_rows
+    shares = zip(inputs.scenario.names, share_M.tolist(), strict=True)
+    num_without_id = zip(inputs.categorical, num_without_id_F.tolist(), strict=True)
+    unlabelled = [
+        task for number, task in enumerate(inputs.tasks) if (rows.label_RT[:, number] < 0).all()
+    ]
     new = RowsOfUsers(num_rows, equal_users(user_R))
     drift = Drift(
         model=f"{exported.file.study}/{exported.file.name}",
@@ -135,17 +132,14 @@ def _drift(
         training_rows=profile.rows,
         independent="users" if (user_R >= 0).any() else "rows",
         users=new.num_users,
-        scenarios=_scenarios(inputs.scenario.names, profile, rows.scenario_R, new),
+        scenarios=tuple(share_of_scenario(profile, name, now, new) for name, now in shares),
         without_id=tuple(
-            share_without_id(profile, name, count / num_rows, new)
-            for name, count in num_without_id.items()
+            share_without_id(profile, name, count / num_rows, new) for name, count in num_without_id
         ),
         inputs=moved_inputs(profile, counts, new.num_users),
         far=far_numbers(profile, counts, new.num_users),
         cells=tuple(_cells(inputs, profile, rows)),
-        unlabelled=tuple(
-            task for number, task in enumerate(inputs.tasks) if (rows.label_RT[:, number] < 0).all()
-        ),
+        unlabelled=tuple(unlabelled),
     )
     return corrected(drift)
 
@@ -158,25 +152,6 @@ class _RowsWithLabels:
     label_RT: NewLabels
     predicted_RT: NDArray[np.float32]
     unit_R: NDArray[np.int64]
-
-
-def _rows_of(blocks: Sequence[_Block], user_R: NDArray[np.int32]) -> _RowsWithLabels:
-    return _RowsWithLabels(
-        np.concatenate([block.scenario_R for block in blocks]),
-        np.concatenate([block.label_RT for block in blocks]),
-        np.concatenate([block.predicted_RT for block in blocks]),
-        units_of_rows(user_R)[0],
-    )
-
-
-def _scenarios(
-    names: Sequence[str], profile: Profile, scenario_R: NDArray[np.int16], new: RowsOfUsers
-) -> tuple[ChangedShare, ...]:
-    share_M = np.bincount(scenario_R, minlength=len(names)) / len(scenario_R)
-    return tuple(
-        share_of_scenario(profile, name, float(now), new)
-        for name, now in zip(names, share_M, strict=True)
-    )
 
 
 def share_of_scenario(profile: Profile, name: str, now: float, new: RowsOfUsers) -> ChangedShare:

@@ -33,24 +33,26 @@ from hinet_search.results.families import POISSON
 from hinet_search.results.statistics.calibrators import apply
 from hinet_search.results.statistics.clustered import equal_users
 from hinet_search.results.statistics.simultaneous import LEVEL
-from hinet_search.serving.history import NOT_ROLLED, RolledInputs
-from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.label_columns import labels_of_rows
-from hinet_search.serving.members import average
-from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.number_counts import (
+from hinet_search.serving.drift import (
     NumberCounts,
     added,
     count_numbers,
     moved_inputs,
 )
+from hinet_search.serving.history import NOT_ROLLED, RolledInputs
+from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.label_columns import labels_of_rows
+from hinet_search.serving.model_folder import ExportedModel, average
 from hinet_search.serving.rolling import Rolled, age_of_log, roll
-from hinet_search.serving.row_checks import KEY, refuse, text_problems, value_problems
-from hinet_search.serving.row_columns import (
+from hinet_search.serving.row_checks import (
+    KEY,
     cast_rows,
     column_problems,
     count_unfit,
     misread_columns,
+    refuse,
+    text_problems,
+    value_problems,
 )
 from hinet_search.serving.state import generation_of, with_state, write_state
 from hinet_search.study.launch_options import LaunchOptions
@@ -112,7 +114,11 @@ def score_table(
     Errors: DataError when columns or values are not as in training, EnvironmentFault when a file
     cannot be written or memory runs out, and those of `with_state`.
     """
-    _refuse_other_formats(to)
+    if to.suffix.lower() != ".parquet":
+        raise ConfigurationError(
+            f"{to}: scores must go to a .parquet file, got '{to.suffix}'",
+            remedy="-o scores.parquet",
+        )
     with memory_explained(exported, path):
         return _predict(exported, path, to, state)
 
@@ -129,7 +135,7 @@ def memory_explained(exported: ExportedModel, path: str) -> Iterator[None]:
         ) from error
 
 
-def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None = None) -> Prediction:
+def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None) -> Prediction:
     started = time.perf_counter()
     before = 0
     if state is not None:
@@ -137,47 +143,30 @@ def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None = 
         exported = with_state(exported, state)
     lazy = scanned(exported, path)
     keys = _keys(exported, lazy)
-    labels = () if state is None else _label_columns(exported, lazy)
-    copied = tuple(dict.fromkeys([*keys, *labels]))
+    labels = {task.column: None for task in exported.profile.tasks.values()}
+    rolls = state is not None and set(labels) <= set(lazy.collect_schema().names())
+    copied = tuple(dict.fromkeys([*keys, *labels])) if rolls else keys
     frame, unfit = checked(exported, lazy, copied, path, to.absolute().parent)
-    rolled = rolled_over(exported, frame, path) if labels else None
+    rolled = rolled_over(exported, frame, path) if rolls else None
     inputs = NOT_ROLLED if rolled is None else rolled.inputs
-    unseen = Counter(unfit)
-    counts = list[NumberCounts]()
-    try:
-        num_bytes = len(frame) * BYTES_PER_SCORE * len(exported.file.inputs.tasks)
-        with replacing(to, num_bytes) as part:
-            _write(_Scorer(exported, path, keys, unseen, counts, inputs), frame, part)
-    except OSError as error:
-        if error.errno == errno.ENOMEM:
-            raise
-        raise EnvironmentFault(
-            f"{to}: cannot be written: {error.strerror}", remedy="name another file with -o"
-        ) from error
-    if state is not None and rolled is not None:
-        write_state(state, rolled.encoder, before, lambda: None)
-    rates = {name: unseen[name] / max(len(frame), 1) for name in unseen}
-    user = user_column(exported, keys)
-    users = None if user is None else frame[f"{KEY}{user}"]
+    scorer = _Scorer(exported, path, keys, Counter(unfit), [], inputs)
+    _write(scorer, frame, to)
+    taken = None
+    if state is not None:
+        taken = _rolled_rows(exported, state, before, rolled)
+    user_R = user_numbers(frame, user_column(exported, keys))
     return Prediction(
         scores=to,
         rows=len(frame),
         seconds=time.perf_counter() - started,
         keys=keys,
         tasks=exported.file.inputs.tasks,
-        unseen=rates,
-        far=_far(counts),
-        moved=_moved(exported, counts, user_numbers(users, len(frame))),
-        rolled=None if state is None else _rolled_rows(exported, rolled),
+        unseen={name: num / max(len(frame), 1) for name, num in scorer.unseen.items()},
+        far=_far(scorer.counts),
+        moved=_moved(exported, scorer.counts, user_R),
+        rolled=taken,
         log_age=age_of_log(exported.encoder, frame) if rolled is None else None,
     )
-
-
-def _label_columns(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ...]:
-    """The columns of labels; none if the rows lack one of them."""
-    tasks = exported.profile.tasks
-    columns = tuple(dict.fromkeys(task.column for task in tasks.values()))
-    return columns if set(columns) <= set(lazy.collect_schema().names()) else ()
 
 
 def rolled_over(exported: ExportedModel, frame: pl.DataFrame, path: str) -> Rolled:
@@ -191,12 +180,15 @@ def rolled_over(exported: ExportedModel, frame: pl.DataFrame, path: str) -> Roll
     return roll(encoder, rows, labels.is_labelled_R)
 
 
-def _rolled_rows(exported: ExportedModel, rolled: Rolled | None) -> RolledRows:
-    """What became of the state; without labels it stays."""
-    encoder = exported.encoder if rolled is None else rolled.encoder
+def _rolled_rows(
+    exported: ExportedModel, state: Path, before: int, rolled: Rolled | None
+) -> RolledRows:
+    """Write what became of the state after generation `before`; without labels it stays."""
+    inputs = exported.encoder.inputs
     if rolled is None:
-        return RolledRows(0, 0, 0, encoder.history.last_counted(encoder.inputs))
-    last = encoder.history.last_counted(encoder.inputs)
+        return RolledRows(0, 0, 0, exported.encoder.history.last_counted(inputs))
+    write_state(state, rolled.encoder, before)
+    last = rolled.encoder.history.last_counted(inputs)
     return RolledRows(rolled.counted, rolled.unlabelled, rolled.again, last)
 
 
@@ -251,14 +243,6 @@ def _expected(inputs: Inputs, scores_RT: NDArray[np.float32]) -> NDArray[np.floa
         with np.errstate(over="ignore"):  # an amount beyond float32 is refused as not finite
             predicted_RT[:, task] = inputs.units[task] * mean_R
     return predicted_RT
-
-
-def _refuse_other_formats(to: Path) -> None:
-    if to.suffix.lower() != ".parquet":
-        raise ConfigurationError(
-            f"{to}: scores must go to a .parquet file, got '{to.suffix}'",
-            remedy="-o scores.parquet",
-        )
 
 
 def scanned(exported: ExportedModel, path: str) -> pl.LazyFrame:
@@ -337,7 +321,7 @@ class _Scorer:
     keys: tuple[str, ...]
     unseen: Counter[str]
     counts: list[NumberCounts]
-    rolled: RolledInputs = NOT_ROLLED
+    rolled: RolledInputs
 
     def scored(self, frame: pl.DataFrame, first: int) -> pl.DataFrame:
         """Keys and predictions of a block of rows; see `score_block`."""
@@ -353,12 +337,22 @@ class _Scorer:
 
 
 def _write(scorer: _Scorer, frame: pl.DataFrame, to: Path) -> None:
-    table = scorer.scored(frame[:RUN_ROWS], 0).to_arrow()
-    with pq.ParquetWriter(to, table.schema) as writer:
-        writer.write_table(table)
-        for start in range(RUN_ROWS, len(frame), RUN_ROWS):
-            block = frame[start : start + RUN_ROWS]
-            writer.write_table(scorer.scored(block, start).to_arrow())
+    """Write the scores of all rows; EnvironmentFault if the file cannot be written."""
+    num_bytes = len(frame) * BYTES_PER_SCORE * len(scorer.exported.file.inputs.tasks)
+    try:
+        with replacing(to, num_bytes) as part:
+            table = scorer.scored(frame[:RUN_ROWS], 0).to_arrow()
+            with pq.ParquetWriter(part, table.schema) as writer:
+                writer.write_table(table)
+                for start in range(RUN_ROWS, len(frame), RUN_ROWS):
+                    block = frame[start : start + RUN_ROWS]
+                    writer.write_table(scorer.scored(block, start).to_arrow())
+    except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise
+        raise EnvironmentFault(
+            f"{to}: cannot be written: {error.strerror}", remedy="name another file with -o"
+        ) from error
 
 
 def user_column(exported: ExportedModel, names: Collection[str]) -> str | None:
@@ -367,11 +361,11 @@ def user_column(exported: ExportedModel, names: Collection[str]) -> str | None:
     return rows.user if rows.user in names else None
 
 
-def user_numbers(values: pl.Series | None, num_rows: int) -> NDArray[np.int32]:
+def user_numbers(frame: pl.DataFrame, user: str | None) -> NDArray[np.int32]:
     """The number of every row's user (R,), -1 where it is missing, and without a column."""
-    if values is None:
-        return np.full(num_rows, -1, dtype=np.int32)
-    numbers = known_values(values).rank("dense").cast(pl.Int32) - 1
+    if user is None:
+        return np.full(len(frame), -1, dtype=np.int32)
+    numbers = known_values(frame[f"{KEY}{user}"]).rank("dense").cast(pl.Int32) - 1
     return numbers.fill_null(-1).to_numpy()
 
 

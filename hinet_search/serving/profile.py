@@ -124,14 +124,16 @@ class Profile(Frozen):
     @property
     def train(self) -> RowsOfUsers:
         """The rows of train, each of a user of its own where the study names no user."""
-        return RowsOfUsers(self.rows, self.rows if self.users is None else self.users.train)
+        if self.users is None:
+            return RowsOfUsers(self.rows, self.rows)
+        return RowsOfUsers(self.rows, self.users.train)
 
     @property
     def valid(self) -> RowsOfUsers:
         """The rows of valid, likewise."""
-        return RowsOfUsers(
-            self.valid_rows, self.valid_rows if self.users is None else self.users.valid
-        )
+        if self.users is None:
+            return RowsOfUsers(self.valid_rows, self.valid_rows)
+        return RowsOfUsers(self.valid_rows, self.users.valid)
 
     def likeness(self, kind: Kind, name: str) -> float:
         """How alike rows of one user are in a scenario or an input."""
@@ -148,26 +150,28 @@ def profile_of(dataset: Dataset, schema: Schema, tasks: Mapping[str, TaskDefinit
     valid = dataset.valid
     shares_M = np.bincount(train.scenario_R, minlength=full.num_scenarios) / train.num_rows
     every = slice(None, None, max(1, -(-train.num_rows // MAX_ROWS)))
-    numbers = {name: full.numeric.index(name) for name in schema.numeric}
-    fields = {name: full.categorical.index(name) for name in schema.categorical}
-    sizes = dict(zip(schema.categorical, schema.vocabulary_sizes, strict=False))
+    numeric = {}
+    for name in schema.numeric:
+        number_R = train.numeric_RN[:, full.numeric.index(name)]
+        ends = (float(number_R.min()), float(number_R.max()))
+        numeric[name] = distribution(number_R[every], ends)
+    without_id = {}
+    for name, size in zip(schema.categorical, schema.vocabulary_sizes, strict=False):
+        ids_R = valid.ids_RF[:, full.categorical.index(name)]
+        # Ids from `size` on have no embedding in the model, 0 is for missing and unseen values.
+        without_id[name] = float(((ids_R == 0) | (ids_R >= size)).mean())
+    amounts = {}
+    for task in np.flatnonzero(full.is_amount).tolist():
+        amounts[full.tasks[task]] = _amounts(train, task, full.has_task[:, task])
     return Profile(
         rows=train.num_rows,
         scenarios=dict(zip(full.scenarios, map(float, shares_M), strict=True)),
-        numeric={
-            name: distribution(train.numeric_RN[every, column], _ends(train, column))
-            for name, column in numbers.items()
-        },
+        numeric=numeric,
         valid_rows=valid.num_rows,
-        without_id={
-            name: _share_without_id(valid, field, sizes[name]) for name, field in fields.items()
-        },
+        without_id=without_id,
         tasks=dict(tasks),
         users=_users(dataset, schema),
-        amounts={
-            full.tasks[task]: _amounts(train, task, full.has_task[:, task])
-            for task in np.flatnonzero(full.is_amount).tolist()
-        },
+        amounts=amounts,
     )
 
 
@@ -175,24 +179,22 @@ def _users(dataset: Dataset, schema: Schema) -> UsersOfTraining | None:
     """None where the study names no user."""
     full = dataset.full_schema
     train = dataset.train
-    valid = dataset.valid
     if (train.user_R < 0).all():
         return None
     every = slice(None, None, max(1, -(-train.num_rows // MAX_ROWS)))
     train_unit_R, _ = units_of_rows(train.user_R[every])
+    scenarios = {}
+    for number, name in enumerate(full.scenarios):
+        scenarios[name] = likeness(train.scenario_R[every] == number, train_unit_R)
+    numeric = {}
+    for name in schema.numeric:
+        number_R = train.numeric_RN[every, full.numeric.index(name)]
+        numeric[name] = likeness_of_numbers(number_R, train_unit_R)
     return UsersOfTraining(
         train=equal_users(train.user_R),
-        valid=equal_users(valid.user_R),
-        scenarios={
-            name: likeness(train.scenario_R[every] == number, train_unit_R)
-            for number, name in enumerate(full.scenarios)
-        },
-        numeric={
-            name: likeness_of_numbers(
-                train.numeric_RN[every, full.numeric.index(name)], train_unit_R
-            )
-            for name in schema.numeric
-        },
+        valid=equal_users(dataset.valid.user_R),
+        scenarios=scenarios,
+        numeric=numeric,
     )
 
 
@@ -238,22 +240,6 @@ def distribution(
     value_K = np.unique(sorted_R[positions])
     share_K = np.searchsorted(sorted_R, value_K, side="right") / len(sorted_R)
     return Distribution(values=tuple(value_K.tolist()), shares=tuple(share_K.tolist()))
-
-
-def _ends(columns: Columns, column: int) -> tuple[float, float]:
-    number_R = columns.numeric_RN[:, column]
-    return float(number_R.min()), float(number_R.max())
-
-
-def _share_without_id(columns: Columns, field: int, size: int) -> float:
-    return float(_has_no_id(columns, field, size).mean())
-
-
-def _has_no_id(columns: Columns, field: int, size: int) -> NDArray[np.bool_]:
-    """Ids from `size` on have no embedding in the model, 0 stands for missing and unseen values."""
-    ids_R = columns.ids_RF[:, field]
-    has_none_R: NDArray[np.bool_] = (ids_R == 0) | (ids_R >= size)
-    return has_none_R
 
 
 def write_profile(folder: Path, profile: Profile) -> None:

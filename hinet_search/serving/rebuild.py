@@ -19,7 +19,7 @@ from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import history_of
 from hinet_search.serving.inputs import Inputs, ScenarioInput
 from hinet_search.serving.log_input import LogInput
-from hinet_search.serving.row_columns import raw_types
+from hinet_search.serving.row_checks import raw_types
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import (
@@ -102,7 +102,10 @@ def encoder_of(stored: LoadedStudy, features: Sequence[FeatureConfig], rows: Row
     schema = together.schema_of(dataset)
     encoding = _encoding_of(schema, open_encoding(dataset.folder))
     some_leave_out = frozenset.union(*groups_of_models) - frozenset.intersection(*groups_of_models)
-    groups = {name: _names_in(schema, dataset.groups[name]) for name in sorted(some_leave_out)}
+    known = {*schema.categorical, *schema.numeric, *(list_.name for list_ in schema.lists)}
+    groups = {}
+    for name in sorted(some_leave_out):
+        groups[name] = tuple(each for each in dataset.groups[name] if each in known)
     inputs = _inputs(stored, together, schema, encoding)
     inputs = inputs.model_copy(update={"groups": groups})
     cache = dataset.folder.parent
@@ -137,27 +140,20 @@ def _together(features: Sequence[FeatureConfig], group_names: Sequence[str]) -> 
     )
 
 
-def _names_in(schema: Schema, names: Sequence[str]) -> tuple[str, ...]:
-    """Those of the names that are inputs of a schema."""
-    known = {*schema.categorical, *schema.numeric, *(list_.name for list_ in schema.lists)}
-    return tuple(name for name in names if name in known)
-
-
 def _encoding_of(schema: Schema, full: Encoding) -> Encoding:
     """The part of the data's encoding that a schema uses."""
     sizes = dict(zip(schema.vocabularies, schema.vocabulary_sizes, strict=True))
-    of_fields, of_lists = (
-        tuple(
-            Vocabulary(vocabulary.name, vocabulary.table.head(sizes[vocabulary.name] - 1))
-            for vocabulary in vocabularies
-            if vocabulary.name in sizes
+
+    def used(vocabularies: Sequence[Vocabulary]) -> tuple[Vocabulary, ...]:
+        chosen = [each for each in vocabularies if each.name in sizes]
+        return tuple(
+            Vocabulary(each.name, each.table.head(sizes[each.name] - 1)) for each in chosen
         )
-        for vocabularies in (full.vocabularies, full.list_vocabularies)
-    )
+
     scales = tuple(scale for scale in full.scales if scale.name in schema.numeric)
     columns = {scale.column for scale in scales}
     knots = {column: knots for column, knots in full.knots.items() if column in columns}
-    return Encoding(of_fields, scales, knots, of_lists)
+    return Encoding(used(full.vocabularies), scales, knots, used(full.list_vocabularies))
 
 
 def _inputs(
@@ -184,7 +180,7 @@ def _inputs(
         matches=features.matches if MATCHES in groups else None,
         log=_log(definition, groups, schema),
         not_finite="impute" if definition.not_finite == "impute" else "refuse",
-        keys=tuple(dict.fromkeys(name for name in keys if name is not None)),
+        keys=tuple(dict.fromkeys(filter(None, keys))),
         absent_cells=schema.absent_cells,
         amount_units=dict(schema.amount_units),
     )
@@ -229,8 +225,9 @@ def _lists(
 ) -> dict[str, ListDefinition]:
     """The lists that the model pools, with its pooling, and those that its matches are made of."""
     pooling = {list_.name: list_.pooling for list_ in schema.lists}
-    matches = features.matches if matched else None
-    names_of_matches = matches.named_lists if matches is not None else ()
+    names_of_matches: Sequence[str] = ()
+    if matched and features.matches is not None:
+        names_of_matches = features.matches.named_lists
     lists = {}
     for name, list_ in features.lists.items():
         if name in pooling or name in names_of_matches:

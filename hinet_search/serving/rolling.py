@@ -125,7 +125,8 @@ def log_after(
     assert state is not None, "a model with inputs of a log has its state"
     assert log is not None, "and their definition"
     numbers_R = np.arange(rows.num_rows, dtype=np.uint64) + np.uint64(state.next_number)
-    rows, moments = replace(rows, row_R=numbers_R), later_moments(state, rows.frame[log.time])
+    rows = replace(rows, row_R=numbers_R)
+    moments = later_moments(state, rows.frame[log.time])
     is_again_R = (moments.time_R != NO_TIME) & (moments.time_R <= state.last_moment)
     is_new_R = is_labelled_R & ~is_again_R
     seen = RolledInputs(

@@ -1,10 +1,15 @@
-"""Row checks: values of new rows that an exported model cannot score, with their rows."""
+"""Row checks: columns and values of new rows that an exported model cannot score.
 
-from collections.abc import Iterator, Mapping
+Columns of other types are cast to those of training where no value changes its meaning.
+"""
 
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import numpy as np
 import polars as pl
 
-from hinet_search.common.errors import DataError, shortened
+from hinet_search.common.errors import DataError, did_you_mean, shortened
+from hinet_search.data.checks import INTEGERS
 from hinet_search.data.numbers import (
     LARGEST,
     MAX_EXAMPLES,
@@ -15,11 +20,140 @@ from hinet_search.data.numbers import (
 )
 from hinet_search.data.raw_values import as_text, listed
 from hinet_search.data.reading import NUM_ROWS, OWN, ROW_NUMBER
-from hinet_search.data.text_numbers import wrong_texts
+from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
 from hinet_search.serving.inputs import Inputs, ScenarioInput
-from hinet_search.serving.row_columns import numbers_as_text
+from hinet_search.serving.tables import Types, in_words, kind, plain, widened
 
 KEY = f"{OWN}key "  # prefix of the name of a column that is copied unchanged
+
+
+def cast_rows(inputs: Inputs, rows: pl.LazyFrame, types: Types) -> pl.LazyFrame:
+    """Cast the columns of `types` to these types; they must be of the same kinds.
+
+    A value that does not fit becomes null, like a value that no training row has. On the clock of
+    statistics it becomes the nearest end of the type, which is before or after all days. Numbers
+    may be text.
+    """
+    clock = inputs.clock
+    casts = {name: pl.col(name).cast(dtype, strict=False) for name, dtype in types.items()}
+    if clock is not None:
+        casts[clock] = _to_nearest_end(clock, types[clock])
+    for name in numbers_as_text(inputs, rows.collect_schema()):
+        casts[name] = parsed(name)
+    return rows.with_columns(**casts)
+
+
+def numbers_as_text(inputs: Inputs, row_types: Types) -> list[str]:
+    """Numeric columns, and of no other use, that new rows have as text."""
+    columns = text_columns(inputs.numeric, row_types)
+    return [name for name in columns if name not in inputs.compared]
+
+
+def limits_of(dtype: pl.DataType) -> tuple[int, int] | None:
+    """The least and the largest value of a type of whole numbers."""
+    if dtype not in INTEGERS:
+        return None
+    limits = np.iinfo(np.uint64 if dtype == pl.UInt64 else np.int64)
+    return limits.min, limits.max
+
+
+def _to_nearest_end(name: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    cast = column.cast(dtype, strict=False)
+    limits = limits_of(pl.Int64() if isinstance(dtype, pl.Datetime) else dtype)
+    if limits is None:
+        return cast
+    lowest, highest = limits
+    is_positive = column.to_physical() > 0
+    end = pl.when(is_positive).then(pl.lit(highest)).otherwise(pl.lit(lowest)).cast(dtype)
+    does_not_fit = cast.is_null() & column.is_not_null()
+    return pl.when(does_not_fit).then(end).otherwise(cast)
+
+
+def count_unfit(inputs: Inputs, rows: pl.LazyFrame, types: Types) -> dict[str, int]:
+    """The number of rows with a value that does not fit the type, by categorical column.
+
+    Columns where every value fits by its type are left out.
+    """
+    row_types = rows.collect_schema()
+    counts = []
+    for name in inputs.categorical:
+        if row_types[name] in INTEGERS and widened(row_types[name]) != types[name]:
+            cast = pl.col(name).cast(types[name], strict=False)
+            counts.append((pl.col(name).is_not_null() & cast.is_null()).sum())
+    if not counts:
+        return {}
+    return rows.select(counts).collect(engine="streaming").row(0, named=True)
+
+
+def raw_types(inputs: Inputs, source_types: Types) -> dict[str, pl.DataType]:
+    """The types of new rows: those of the study's table, with float64 and text for categories."""
+    types: dict[str, pl.DataType] = dict.fromkeys(inputs.columns, pl.Float64())
+    return types | {name: plain(source_types[name]) for name in inputs.compared}
+
+
+def column_problems(inputs: Inputs, types: Types, row_types: Types) -> list[str]:
+    """Columns that new rows lack, or have in another kind of type than the study's table."""
+    problems = missing_columns(inputs.columns, row_types)
+    for name in inputs.columns:
+        second = f"{name}_duplicated_0"  # as Polars reads a column that a CSV file has twice
+        if second in row_types and second not in inputs.columns:
+            problems.append(f"column '{name}' is in the rows twice; leave one")
+    for name in _wrong_kinds(inputs, types, row_types):
+        wanted = f"{in_words(types[name])} as in training"
+        problems.append(f"column '{name}' must hold {wanted}, got {row_types[name]}; cast it")
+    for name in _no_numbers(inputs, row_types):
+        problems.append(f"column '{name}' must hold numbers, got {row_types[name]}; cast it")
+    for name in inputs.keys:
+        if row_types.get(name) in (pl.Int128, pl.UInt128):
+            problems.append(
+                f"column '{name}' is copied beside the scores and must hold numbers of at most "
+                f"64 bits, got {row_types[name]}; cast it"
+            )
+    return problems
+
+
+def missing_columns(wanted: Iterable[str], names: Collection[str]) -> list[str]:
+    """Columns that are wanted and not among the names of those of new rows."""
+    missing = [name for name in wanted if name not in names]
+    return [f"column '{name}' is not in the rows{did_you_mean(name, names)}" for name in missing]
+
+
+def misread_columns(inputs: Inputs, types: Types, row_types: Types) -> dict[str, pl.DataType]:
+    """Columns of CSV files whose type was inferred wrongly, with their right types.
+
+    Empty columns and texts of digits are such.
+    """
+    misread = {}
+    for name in (*_wrong_kinds(inputs, types, row_types), *_no_numbers(inputs, row_types)):
+        dtype = types[name]
+        # A datetime with a time zone needs an offset, and a text is no list.
+        is_local_datetime = isinstance(dtype, pl.Datetime) and dtype.time_zone is None
+        is_read = dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Date)
+        if is_read or is_local_datetime:
+            misread[name] = dtype
+    return misread
+
+
+def _wrong_kinds(inputs: Inputs, types: Types, row_types: Types) -> list[str]:
+    """Compared columns that have another kind of type than in training."""
+    wrong = []
+    for name in inputs.compared:
+        dtype = row_types.get(name, pl.Null())
+        if dtype != pl.Null and kind(plain(dtype)) != kind(types[name]):
+            wrong.append(name)
+    return wrong
+
+
+def _no_numbers(inputs: Inputs, row_types: Types) -> list[str]:
+    """Numeric columns that hold neither numbers nor texts, which may be numbers."""
+    wrong = []
+    texts = numbers_as_text(inputs, row_types)
+    for name in inputs.numeric:
+        dtype = row_types.get(name, pl.Null())
+        if not dtype.is_numeric() and dtype not in (pl.Boolean, pl.Null) and name not in texts:
+            wrong.append(name)
+    return wrong
 
 
 def refuse(path: str, problems: list[str]) -> None:
@@ -49,19 +183,17 @@ def scenario_problems(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
         rows.with_row_index(ROW_NUMBER)
         .group_by(scenario.column)
         .agg(pl.len().alias(NUM_ROWS), pl.col(ROW_NUMBER).min())
+        .sort(NUM_ROWS, ROW_NUMBER, descending=[True, False])
     )
     table = counts.collect(engine="streaming")
-    texts = as_text(table[scenario.column]).to_list()
-    rows_of = dict(zip(texts, table.select(NUM_ROWS, ROW_NUMBER).rows(), strict=True))
-    unknown = [text for text in texts if text not in scenario.values]
-    if not unknown:
-        return []
-    unknown.sort(key=lambda text: (-rows_of[text][0], rows_of[text][1]))
+    texts = as_text(table[scenario.column])
     got = []
-    for text in unknown:
-        num_rows, first = rows_of[text]
-        value = "nothing" if text is None else shortened(repr(text))
-        got.append(f"{value} ({rows_in_words(num_rows)}, first in row {first:,})")
+    for text, num_rows, first in zip(texts, table[NUM_ROWS], table[ROW_NUMBER], strict=True):
+        if text not in scenario.values:
+            value = "nothing" if text is None else shortened(repr(text))
+            got.append(f"{value} ({rows_in_words(num_rows)}, first in row {first:,})")
+    if not got:
+        return []
     known = listed([repr(value) for value in scenario.values])
     problem = f"column '{scenario.column}' must hold scenarios of the model, {known}"
     return [f"{problem}, got {listed(got)}; leave other rows out"]
@@ -69,8 +201,11 @@ def scenario_problems(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
 
 def number_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
     """Values that are refused as not finite, and values too far from those of training rows."""
-    refused = inputs.numeric if inputs.not_finite == "refuse" else ()
-    not_finite = {name: _is_not_finite(name) for name in refused}
+    not_finite = {}
+    if inputs.not_finite == "refuse":
+        for name in inputs.numeric:
+            is_finite = pl.col(name).cast(pl.Float64).is_finite()
+            not_finite[name] = ~is_finite.fill_null(value=True)
     limits = {}
     outside = {}
     for scale in inputs.scales:
@@ -84,16 +219,13 @@ def number_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
     ]
     for name, which in _rows_where(outside, rows):
         low, high = limits[name]
-        value = _farthest(rows.filter(outside[name]), name)
+        values = rows.filter(outside[name]).select(name).collect(engine="streaming")
+        value = farthest(values[name])
         problems.append(
             f"column '{name}' must lie between {low:.2g} and {high:.2g}, got {value:.6g} in "
             f"{which}; write null for what is missing"
         )
     return problems
-
-
-def _is_not_finite(name: str) -> pl.Expr:
-    return ~pl.col(name).cast(pl.Float64).is_finite().fill_null(value=True)
 
 
 def _is_outside(name: str, limits: Range, inputs: Inputs) -> pl.Expr:
@@ -104,11 +236,6 @@ def _is_outside(name: str, limits: Range, inputs: Inputs) -> pl.Expr:
     return (outside & value.is_finite() & (value.abs() <= end)).fill_null(value=False)
 
 
-def _farthest(rows: pl.LazyFrame, name: str) -> float:
-    """The value of a column that is farthest from 0."""
-    return farthest(rows.select(name).collect(engine="streaming")[name])
-
-
 def _rows_where(conditions: Mapping[str, pl.Expr], rows: pl.LazyFrame) -> Iterator[tuple[str, str]]:
     """(column, count and first rows) for every column whose condition holds in some row."""
     if not conditions:
@@ -116,10 +243,6 @@ def _rows_where(conditions: Mapping[str, pl.Expr], rows: pl.LazyFrame) -> Iterat
     counts = rows.select(condition.sum().alias(name) for name, condition in conditions.items())
     for name, count in counts.collect(engine="streaming").row(0, named=True).items():
         if count:
-            yield name, rows_and_first(count, _first_rows(rows, conditions[name]))
-
-
-def _first_rows(rows: pl.LazyFrame, condition: pl.Expr) -> list[int]:
-    """Numbers of the first rows where a condition holds, from 0."""
-    numbers = rows.select(condition.arg_true().head(MAX_EXAMPLES).alias("row"))
-    return [int(number) for number in numbers.collect(engine="streaming")["row"]]
+            first = rows.select(conditions[name].arg_true().head(MAX_EXAMPLES).alias("row"))
+            numbers = first.collect(engine="streaming")["row"].to_list()
+            yield name, rows_and_first(count, numbers)

@@ -11,7 +11,6 @@ that roll one state at once, the second is refused. The folder of the model stay
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -110,9 +109,10 @@ def _with_tables(exported: ExportedModel, folder: Path, index: Index | None) -> 
     except OSError as error:
         raise _damaged(folder, f"{error.filename} cannot be read: {error.strerror}") from error
     encoder = exported.encoder
-    types = encoder.inputs.encoded_types(encoder.types)
+    inputs = encoder.inputs
+    types = inputs.encoded_types(encoder.types)
     history = rolling_of_folder(
-        encoder.history, encoder.inputs, types, lambda name: place / f"{name}.parquet"
+        encoder.history, inputs, types, lambda name: place / f"{name}.parquet"
     )
     return replace(exported, encoder=replace(encoder, history=history))
 
@@ -133,23 +133,29 @@ def read_state(exported: ExportedModel, folder: Path) -> tuple[ExportedModel, Re
     """
     refuse_without_log(exported.folder, exported.file)
     index = _index(folder)
-    generation, events = (0, 0) if index is None else (index.generation, index.events)
-    return _with_tables(exported, folder, index), ReadState(folder, generation, events)
+    read = ReadState(folder, 0, 0)
+    if index is not None:
+        read = ReadState(folder, index.generation, index.events)
+    return _with_tables(exported, folder, index), read
 
 
-def write_state(
-    folder: Path, encoder: Encoder, before: int, wait: Callable[[], None], events: int = 0
-) -> None:
+def write_state(folder: Path, encoder: Encoder, before: int, events: int = 0) -> None:
     """Write what an encoder counts as the next generation, completely or not at all.
 
     They continue those of generation `before`, see `generation_of`, and have the changes of a
-    journal up to `events`. `wait` is called if another process writes the state of this folder.
+    journal up to `events`. A process that writes the state of this folder is waited for.
     Errors: DiskFull; EnvironmentFault if the folder cannot be written, or has another generation.
     """
     tables = rolling_tables(encoder.history, encoder.inputs)
     try:
-        with locked(folder, wait):
-            _refuse_others(folder, before)
+        with locked(folder, lambda: None):
+            now = generation_of(folder)
+            if now != before:
+                raise EnvironmentFault(
+                    f"{folder}: must be of generation {before}, as it was when this command "
+                    f"began, but another process has written generation {now} meanwhile",
+                    remedy="run this command again: it then continues the newer state",
+                )
             generation = before + 1
             place = _place(folder, generation)
             shutil.rmtree(place, ignore_errors=True)  # of a killed process
@@ -158,11 +164,9 @@ def write_state(
                 for name, table in tables.items():
                     table.write_parquet(part / f"{name}.parquet")
                 hashes = {name: file_hash(part / f"{name}.parquet") for name in tables}
+            definition = _definition(encoder)
             index = Index(
-                generation=generation,
-                events=events,
-                definition=_definition(encoder),
-                tables=hashes,
+                generation=generation, events=events, definition=definition, tables=hashes
             )
             text = index.model_dump_json(indent=1)
             with replacing(folder / INDEX, len(text)) as part:
@@ -178,16 +182,6 @@ def write_state(
 
 def _place(folder: Path, generation: int) -> Path:
     return folder / f"generation-{generation}"
-
-
-def _refuse_others(folder: Path, before: int) -> None:
-    now = generation_of(folder)
-    if now != before:
-        raise EnvironmentFault(
-            f"{folder}: must be of generation {before}, as it was when this command began, but "
-            f"another process has written generation {now} meanwhile",
-            remedy="run this command again: it then continues the newer state",
-        )
 
 
 def _index(folder: Path) -> Index | None:

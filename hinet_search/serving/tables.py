@@ -43,35 +43,24 @@ def as_typed(
     DataError unless it has exactly these columns and types, no null but in `nullable` columns, and
     no two rows with the same `key`.
     """
-    require(
-        path,
-        table.columns == list(types),
-        f"have the columns {', '.join(types)}",
-        f"has {', '.join(table.columns)}",
-    )
+    wanted = f"have the columns {', '.join(types)}"
+    require(path, table.columns == list(types), wanted, f"has {', '.join(table.columns)}")
     for name, dtype in types.items():
         got = table.schema[name]
-        require(
-            path, are_comparable(got, dtype), f"hold {in_words(dtype)} in '{name}'", f"holds {got}"
-        )
+        wanted = f"hold {in_words(dtype)} in '{name}'"
+        # A column without values fits any type.
+        are_comparable = pl.Null in (got, dtype) or kind(plain(got)) == kind(dtype)
+        require(path, are_comparable, wanted, f"holds {got}")
     try:
         typed = table.cast({name: dtype for name, dtype in types.items() if dtype != pl.Null})
     except PolarsError as error:
         raise wrong_content(path, "hold values of its types", str(error).splitlines()[0]) from error
     for name in types:
-        require(
-            path,
-            name in nullable or not typed[name].has_nulls(),
-            f"hold a value in every row of '{name}'",
-            "one is missing",
-        )
+        is_as_needed = name in nullable or not typed[name].has_nulls()
+        require(path, is_as_needed, f"hold a value in every row of '{name}'", "one is missing")
     if key:
-        require(
-            path,
-            not typed.select(key).is_duplicated().any(),
-            f"have every {', '.join(key)} once",
-            "one is twice",
-        )
+        is_distinct = not typed.select(key).is_duplicated().any()
+        require(path, is_distinct, f"have every {', '.join(key)} once", "one is twice")
     return typed
 
 
@@ -89,11 +78,6 @@ def require_range(path: Path, numbers: pl.Series, limits: tuple[float, float], w
 def wrong_content(path: Path, what: str, got: str) -> DataError:
     """The DataError that a file of a model must `what`, but `got`."""
     return DataError(f"{path}: must {what}, but {got}", remedy=AGAIN)
-
-
-def are_comparable(dtype: pl.DataType, wanted: pl.DataType) -> bool:
-    """Whether values of two types can be compared; a column without values fits any type."""
-    return pl.Null in (dtype, wanted) or kind(plain(dtype)) == kind(wanted)
 
 
 def plain(dtype: pl.DataType) -> pl.DataType:
@@ -142,10 +126,6 @@ def inner_type(dtype: pl.DataType) -> pl.DataType:
 def _refuse_bomb(path: Path) -> None:
     """DataError for a file of too many rows: a few bytes can claim any number of equal rows."""
     claimed = pq.read_metadata(path).num_rows
-    size = path.stat().st_size
-    require(
-        path,
-        claimed <= MAX_ROWS_PER_BYTE * size,
-        f"hold at most {MAX_ROWS_PER_BYTE} rows a byte",
-        f"says {claimed:,} rows",
-    )
+    is_possible = claimed <= MAX_ROWS_PER_BYTE * path.stat().st_size
+    wanted = f"hold at most {MAX_ROWS_PER_BYTE} rows a byte"
+    require(path, is_possible, wanted, f"says {claimed:,} rows")

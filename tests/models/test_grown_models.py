@@ -13,7 +13,7 @@ from test_trees import SMALL, grown, rows
 from hinet_search.common.errors import DataError
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.protocol import MDMT
-from hinet_search.serving.newer.grown_models import grown_network, grown_trees
+from hinet_search.serving.newer.fit import grown_network, grown_trees
 from hinet_search.training.trainable import Network, StagedModel
 from hinet_search.training.trial_config import TrialConfig, build_config
 

@@ -10,7 +10,7 @@ import torch
 import hinet_search as hs
 from hinet_search.data.columns import Columns
 from hinet_search.serving.model_folder import ExportedModel, open_folder
-from hinet_search.serving.row_columns import cast_rows
+from hinet_search.serving.row_checks import cast_rows
 from tests.serving.shop import launch_shop, rows
 
 STUDY = """\

@@ -15,25 +15,11 @@ from hinet_search.serving.model_folder import HEAD
 from hinet_search.study.yaml_file import read, written
 
 Damage = Callable[[Path], object]
+PLAIN_TYPES = (pl.String, pl.Int64, pl.Float64, pl.Boolean, pl.Date, pl.Null)
+TYPES = (*PLAIN_TYPES, pl.List(pl.Int64), pl.Decimal(38, 2))
 
-VALUES = (
-    None,
-    [],
-    {},
-    "x",
-    "",
-    -1,
-    0,
-    3,
-    2.5,
-    10**30,
-    -(10**30),
-    1e308,
-    True,
-    [None],
-    {"x": None},
-    ["x"] * 3,
-)
+NUMBERS = (-1, 0, 3, 2.5, 10**30, -(10**30), 1e308)
+VALUES = (None, [], {}, "x", "", *NUMBERS, True, [None], {"x": None}, ["x"] * 3)
 
 
 def files_of(folder: Path) -> list[str]:
@@ -49,16 +35,17 @@ def of_files(
 ) -> Iterator[tuple[str, Damage]]:
     """Files that are gone, shorter, changed, something else, or another's."""
     names = files_of(folder)
+    changes: dict[str, Damage] = {
+        "deleted": Path.unlink,
+        "emptied": lambda path: path.write_bytes(b""),
+        "cut": lambda path: os.truncate(path, path.stat().st_size // 2),
+        "a folder": lambda path: (path.unlink(), path.mkdir()),
+        "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+        "a link": link,
+    }
     for name in names:
-        yield f"{name} deleted", lambda at, name=name: (at / name).unlink()
-        yield f"{name} emptied", lambda at, name=name: (at / name).write_bytes(b"")
-        yield (
-            f"{name} cut",
-            lambda at, name=name: os.truncate(at / name, (at / name).stat().st_size // 2),
-        )
-        yield f"{name} a folder", lambda at, name=name: ((at / name).unlink(), (at / name).mkdir())
-        yield f"{name} a pipe", lambda at, name=name: ((at / name).unlink(), os.mkfifo(at / name))
-        yield f"{name} a link", lambda at, name=name: link(at / name)
+        for what, change in changes.items():
+            yield f"{name} {what}", lambda at, name=name, change=change: change(at / name)
         other = generator.choice([candidate for candidate in names if candidate != name])
         yield (
             f"{name} is {other}",
@@ -124,17 +111,7 @@ def of_tables(folder: Path) -> Iterator[tuple[str, Damage]]:
             ),
         }
         for column, dtype in table.schema.items():
-            others = (
-                pl.String,
-                pl.Int64,
-                pl.Float64,
-                pl.Boolean,
-                pl.Date,
-                pl.Null,
-                pl.List(pl.Int64),
-                pl.Decimal(38, 2),
-            )
-            for other in others:
+            for other in TYPES:
                 values = pl.lit(None, other) if other != dtype else pl.first()
                 changed[f"{column} {other}"] = table.with_columns(values.alias(column))
             if dtype.is_numeric():
@@ -166,13 +143,11 @@ def link(path: Path) -> None:
 
 
 def _locations(tree: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    inner = (
-        tree.items()
-        if isinstance(tree, Mapping)
-        else enumerate(tree)
-        if isinstance(tree, list)
-        else ()
-    )
+    inner: Any = ()
+    if isinstance(tree, Mapping):
+        inner = tree.items()
+    elif isinstance(tree, list):
+        inner = enumerate(tree)
     for key, value in inner:
         yield (*at, key)
         yield from _locations(value, (*at, key))

@@ -11,7 +11,6 @@ import torch
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
-import hinet_search as hs
 from hinet_search.data.derived.inputs import derive_numbers
 from hinet_search.data.derived.log_state import seen_log
 from hinet_search.data.rows import read_rows
@@ -113,14 +112,6 @@ def launched(folder: Path, study: str, arms: Sequence[str] = ()) -> LogShop:
     for arm in arms or [arm.name for arm in done.record.arms]:
         done.export(arm, folder / arm)
     return LogShop(folder, done.record)
-
-
-def predicted(model: Path, table: pl.DataFrame, folder: Path, **more: Any) -> pl.DataFrame:
-    """The scores of a table's rows, which are written to the folder."""
-    path, to = folder / "rows.parquet", folder / "scores.parquet"
-    table.write_parquet(path)
-    hs.predict(model, path, to, **more)
-    return pl.read_parquet(to)
 
 
 def assert_close(scores: pl.DataFrame, expected: pl.DataFrame) -> None:

@@ -1,7 +1,10 @@
 """A small shop: its rows, its study of every model, and the results of that study."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,9 +14,18 @@ import hinet_search as hs
 from hinet_search.common.plugins import names
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.serving.sealed import seal
 from hinet_search.study.load_study import MODELS
 from hinet_search.training.jobs.messages import scores_path, weights_path
 
+SHORT = """\
+trials: 1
+passes: 1
+finalists: {top: 1, seeds: 1}
+fixed: {train.batch_size: 128}
+slots: 1
+device: cpu
+"""  # the end of a study's file
 STUDY = """\
 data:
   source: {{kind: table, path: shop.parquet}}
@@ -92,11 +104,44 @@ def one_export(folder: Path, frame: pl.DataFrame, text: str) -> Path:
     return hs.export(str(done.study), folder / "model", output=done.out).folder
 
 
+def prediction_of(model: Path, table: pl.DataFrame, folder: Path, **more: Any) -> hs.Prediction:
+    """What is told of a table's scores; both are written to the folder."""
+    table.write_parquet(folder / "rows.parquet")
+    return hs.predict(model, folder / "rows.parquet", folder / "scores.parquet", **more)
+
+
+def predicted(model: Path, table: pl.DataFrame, folder: Path, **more: Any) -> pl.DataFrame:
+    """The scores of a table's rows; both are written to the folder."""
+    prediction_of(model, table, folder, **more)
+    return pl.read_parquet(folder / "scores.parquet")
+
+
+def edited(folder: Path, changes: Mapping[str, str]) -> None:
+    """Change texts of an export's config.yaml, and seal it again."""
+    text = (folder / "config.yaml").read_text()
+    for before, after in changes.items():
+        assert before in text
+        text = text.replace(before, after)
+    (folder / "config.yaml").write_text(text)
+    seal(folder)
+
+
+@contextmanager
+def other_content(path: Path, content: bytes | None) -> Iterator[None]:
+    """Give a file other content for a while, or take it away."""
+    before = path.read_bytes()
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+
+
 def scores_of(folder: Path, frame: pl.DataFrame, at: Path) -> np.ndarray:
     """The scores of the rows of a table, by task (R, T)."""
-    frame.write_parquet(at / "rows.parquet")
-    hs.predict(folder, at / "rows.parquet", at / "scores.parquet")
-    scores = pl.read_parquet(at / "scores.parquet")
+    scores = predicted(folder, frame, at)
     return scores.select(name for name in TASKS if name in scores.columns).to_numpy()
 
 

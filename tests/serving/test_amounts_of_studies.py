@@ -1,6 +1,6 @@
 """A study of clicks and of watched seconds is exported, and its folder gives expected seconds."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +15,13 @@ import hinet_search as hs
 from hinet_search.report.drawing import numbers
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.objectives import Objective
-from hinet_search.results.study_record import StudyRecord
 from hinet_search.serving.compiled.layout import COMPILED
 from hinet_search.serving.compiled.score import Scorer
-from hinet_search.serving.members import average
-from hinet_search.serving.model_folder import open_folder
+from hinet_search.serving.model_folder import average, open_folder
 from hinet_search.serving.newer.comparison import measure
-from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path
+from hinet_search.training.jobs.messages import ensemble_scores_path
 from tests.serving.newer_shop import newer_rows, parts
-from tests.serving.shop import launch_shop, rows, test_part
+from tests.serving.shop import Shop, launch_shop, predicted, rows, test_part
 
 STUDY = """\
 data:
@@ -62,30 +60,14 @@ def with_seconds(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(seconds=pl.when(pl.col("place") != 3).then(watched))
 
 
-@dataclass(frozen=True)
-class WatchedShop:
-    """The study file, its output folder and its record."""
-
-    study: Path
-    out: Path
-    record: StudyRecord
-
-    def test_logits(self, seed: int) -> np.ndarray:
-        """What training left of the test rows (R, T), in float64."""
-        artifacts = self.out / "artifacts" / self.record.name
-        path = scores_path(weights_path(artifacts, ARM, 0, seed))
-        return load_file(path)["test_logits"].astype(np.float64)
-
-
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> WatchedShop:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """The study, launched once."""
-    done = launch_shop(tmp_path_factory.mktemp("watched"), with_seconds(rows()), STUDY)
-    return WatchedShop(done.study, done.out, done.record)
+    return launch_shop(tmp_path_factory.mktemp("watched"), with_seconds(rows()), STUDY)
 
 
 @pytest.fixture(scope="module")
-def exported(shop: WatchedShop, tmp_path_factory: pytest.TempPathFactory) -> hs.Export:
+def exported(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> hs.Export:
     """Both seeds of the network, with graphs."""
     to = tmp_path_factory.mktemp("exported") / "model"
     return hs.export(str(shop.study), to, arm=ARM, seeds="all", formats=("onnx",), output=shop.out)
@@ -93,20 +75,19 @@ def exported(shop: WatchedShop, tmp_path_factory: pytest.TempPathFactory) -> hs.
 
 def scored(folder: Path, at: Path) -> pl.DataFrame:
     """The scores of the test rows, which need no label."""
-    test_part(rows()).drop("clicked", "bought").write_parquet(at / "rows.parquet")
-    hs.predict(folder, at / "rows.parquet", at / "scores.parquet")
-    return pl.read_parquet(at / "scores.parquet")
+    return predicted(folder, test_part(rows()).drop("clicked", "bought"), at)
 
 
-def unit_of(shop: WatchedShop) -> float:
+def unit_of(shop: Shop) -> float:
     return shop.record.data.units["watch"]
 
 
 def test_both_seeds_give_the_mean_of_their_expected_seconds(
-    shop: WatchedShop, exported: hs.Export, tmp_path: Path
+    shop: Shop, exported: hs.Export, tmp_path: Path
 ) -> None:
     scores = scored(exported.folder, tmp_path)
-    logits_SRT = np.stack([shop.test_logits(seed) for seed in exported.seeds])
+    logits = [shop.test_logits(ARM, seed) for seed in exported.seeds]
+    logits_SRT = np.stack(logits).astype(np.float64)
     has_watch = (scores["place"] != 3).to_numpy()
     expected = unit_of(shop) * np.exp(logits_SRT[:, :, 1]).mean(axis=0)
     assert scores["watch"].is_null().equals(scores["place"] == 3)
@@ -115,7 +96,7 @@ def test_both_seeds_give_the_mean_of_their_expected_seconds(
 
 
 def test_expected_seconds_are_about_as_many_as_were_watched(
-    shop: WatchedShop, exported: hs.Export, tmp_path: Path
+    shop: Shop, exported: hs.Export, tmp_path: Path
 ) -> None:
     scores = scored(exported.folder, tmp_path)
     watched = test_part(with_seconds(rows()))["seconds"].clip(upper_bound=120).mean()
@@ -135,7 +116,7 @@ def test_the_reader_of_graphs_gives_the_same_seconds(exported: hs.Export, tmp_pa
 
 
 def test_an_ensemble_of_networks_and_trees_gives_the_seconds_of_its_launch(
-    shop: WatchedShop, tmp_path: Path
+    shop: Shop, tmp_path: Path
 ) -> None:
     written = hs.export(
         str(shop.study), tmp_path / "all", arm=ENSEMBLE, calibrated=False, output=shop.out
@@ -149,7 +130,7 @@ def test_an_ensemble_of_networks_and_trees_gives_the_seconds_of_its_launch(
 
 
 def test_monitor_finds_the_seconds_of_validation_as_predicted(
-    shop: WatchedShop, exported: hs.Export, tmp_path: Path
+    shop: Shop, exported: hs.Export, tmp_path: Path
 ) -> None:
     frame = with_seconds(rows()).filter(
         pl.col("minute").is_between(1000, 1199) & (pl.col("place") != 4)
@@ -163,9 +144,7 @@ def test_monitor_finds_the_seconds_of_validation_as_predicted(
     assert not any(cell.is_notable for cell in watch)
 
 
-def test_a_fit_on_newer_rows_learns_amounts_in_the_shipped_unit(
-    shop: WatchedShop, tmp_path: Path
-) -> None:
+def test_a_fit_on_newer_rows_learns_amounts_in_the_shipped_unit(shop: Shop, tmp_path: Path) -> None:
     shipped = hs.export(str(shop.study), tmp_path / "one", arm=ARM, output=shop.out).folder
     newer = with_seconds(newer_rows()).with_columns(pl.col("seconds") * 3)
     newer.write_parquet(tmp_path / "newer.parquet")
@@ -173,36 +152,24 @@ def test_a_fit_on_newer_rows_learns_amounts_in_the_shipped_unit(
     fitted = open_folder(made.folder, CPU)
     assert fitted.file.inputs.amount_units == {"watch": unit_of(shop)}
     watch = next(cell for cell in made.cells if (cell.scenario, cell.task) == ("Home", "watch"))
-    assert watch.logloss is not None
-    assert watch.logloss_before is not None
     assert watch.logloss < watch.logloss_before
     judging = parts(newer, 1280)[1].filter(pl.col("place") == 1)
-    judging.write_parquet(tmp_path / "judging.parquet")
-    hs.predict(made.folder, tmp_path / "judging.parquet", tmp_path / "scores.parquet")
-    seconds = pl.read_parquet(tmp_path / "scores.parquet")["watch"].to_numpy()
+    seconds = predicted(made.folder, judging, tmp_path)["watch"].to_numpy()
     watched = judging["seconds"].clip(upper_bound=120).to_numpy()
     assert seconds.mean() == pytest.approx(watched.mean(), rel=0.3)
-    hs.predict(shipped, tmp_path / "judging.parquet", tmp_path / "before.parquet")
-    error = pl.read_parquet(tmp_path / "before.parquet")["watch"].to_numpy() - watched
+    error = predicted(shipped, judging, tmp_path)["watch"].to_numpy() - watched
     assert watch.rmse_before == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
     assert watch.mae_before == pytest.approx(np.abs(error).mean(), rel=1e-5)
-    assert watch.rmse is not None
     assert watch.rmse < watch.rmse_before
     card = (made.folder / "card.md").read_text()
-    assert (
-        "| Home · watch | "
-        + " | ".join(
-            numbers.metric(each)
-            for each in (watch.rmse_before, watch.rmse, watch.mae_before, watch.mae)
-        )
-        in card
-    )
+    errors = map(numbers.metric, (watch.rmse_before, watch.rmse, watch.mae_before, watch.mae))
+    assert " | ".join(("| Home · watch", *errors)) in card
     clicks = next(cell for cell in made.cells if (cell.scenario, cell.task) == ("Home", "click"))
     assert (clicks.rmse_before, clicks.rmse) == (None, None)
 
 
 def test_after_a_fit_errors_are_those_of_calibrated_amounts_and_auc_is_the_models(
-    shop: WatchedShop, exported: hs.Export
+    shop: Shop, exported: hs.Export
 ) -> None:
     model = open_folder(exported.folder, CPU)
     frame = test_part(with_seconds(rows()))

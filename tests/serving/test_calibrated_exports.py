@@ -9,7 +9,6 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.special import expit, logit
 
-import hinet_search as hs
 from hinet_search import api
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
@@ -17,9 +16,7 @@ from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import FinalistRecord
 from hinet_search.results.statistics.calibrators import calibrated_logits
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.serving.model_file import CONFIG
-from hinet_search.serving.sealed import seal
-from tests.serving.shop import Shop, rows, test_part
+from tests.serving.shop import Shop, edited, rows, scores_of, test_part
 
 TASKS = ["click", "buy"]
 PLATT = Calibrator("platt", 0.5, (0.0,), (-1.0,))
@@ -56,11 +53,7 @@ def calibrated(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
 def scores(folder: Path) -> tuple[pl.DataFrame, np.ndarray]:
     """Rows of test, and their probabilities (R, T)."""
     new = test_part(rows())
-    table = folder.parent / "new.parquet"
-    new.write_parquet(table)
-    to = folder.parent / "scores.parquet"
-    hs.predict(folder, str(table), to)
-    return new, pl.read_parquet(to).select(TASKS).to_numpy()
+    return new, scores_of(folder, new, folder.parent)
 
 
 def test_probabilities_of_a_cell_go_through_its_calibrator(
@@ -105,15 +98,9 @@ def test_all_seeds_together_have_no_calibration_of_one(calibrated: Shop, tmp_pat
 
 def test_a_calibrator_that_does_not_increase_is_refused(calibrated: Shop, tmp_path: Path) -> None:
     calibrated.export(ARM, tmp_path / "model")
-    config = tmp_path / "model" / CONFIG
-    text = config.read_text()
-    assert "0.1" in text
-    config.write_text(text.replace("- 0.1\n", "- 4.1\n", 1))
-    (tmp_path / "model" / "manifest.json").unlink()
-    seal(tmp_path / "model")
-    test_part(rows()).write_parquet(tmp_path / "new.parquet")
+    edited(tmp_path / "model", {"- 0.1\n": "- 4.1\n"})
     with pytest.raises(ConfigurationError, match="equally many and ascending"):
-        hs.predict(tmp_path / "model", str(tmp_path / "new.parquet"), tmp_path / "s.parquet")
+        scores(tmp_path / "model")
 
 
 def test_the_summary_of_a_study_calibrates_the_seed_that_is_exported(shop: Shop) -> None:

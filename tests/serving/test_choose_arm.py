@@ -12,11 +12,11 @@ from hinet_search.results.records import ServingLimits
 from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
-from hinet_search.serving.choice import choose
+from hinet_search.serving.choice import Seeds, choose
 from tests.duels import NOISE, duel
 from tests.report import taught
 from tests.report.arms import Shape
-from tests.report.studies import empty, small, study
+from tests.report.studies import small, study
 
 DONE = replace(small(), state="done")
 
@@ -73,27 +73,41 @@ def test_members_of_one_finalist_are_put_side_by_side() -> None:
     assert members == (first, other, second)
 
 
-def test_all_seeds_of_the_ensemble_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="whose seeds are given by its members"):
-        choose(with_ensemble(DONE), ENSEMBLE, "all")
+WHOLE = with_ensemble(DONE)
+NONE_OPENED = replace(study(Shape(finalists=False)), state="done")
+REFUSED = {
+    "an unknown arm is told with the nearest": (
+        (DONE, "pel", "best"),
+        r"has no arm 'pel', known: .*; did you mean 'ple'\?",
+    ),
+    "an unknown name is told with arms, students and the ensemble": (
+        (WHOLE, "ensembel", "best"),
+        "known: single, ple, hinet, taught_single, ensemble; did you mean",
+    ),
+    "a study without an ensemble says how to get one": (
+        (DONE, ENSEMBLE, "best"),
+        "has no ensemble, known: single.*\n.*ensemble: true",
+    ),
+    "all seeds of the ensemble": ((WHOLE, ENSEMBLE, "all"), "whose seeds are given by its members"),
+    "an ensemble that was not opened on test": (
+        (with_ensemble(DONE, opened=False), ENSEMBLE, "best"),
+        "must have been opened on test, but was not",
+    ),
+    "a study without an opened finalist": (
+        (NONE_OPENED, None, "best"),
+        "must have a finalist that was opened on test, but has none",
+    ),
+    "an arm without an opened finalist": ((NONE_OPENED, "ple", "best"), "arm 'ple' of study"),
+}
 
 
-def test_an_unknown_name_is_reported_with_arms_students_and_the_ensemble() -> None:
-    with pytest.raises(
-        ConfigurationError, match="known: single, ple, hinet, taught_single, ensemble; did you mean"
-    ):
-        choose(with_ensemble(DONE), "ensembel", "best")
-
-
-def test_a_study_without_an_ensemble_says_how_to_get_one() -> None:
-    with pytest.raises(ConfigurationError, match="has no ensemble, known: single") as caught:
-        choose(DONE, ENSEMBLE, "best")
-    assert "ensemble: true" in caught.value.remedy
-
-
-def test_an_ensemble_that_was_not_opened_on_test_is_refused() -> None:
-    with pytest.raises(StudyConflict, match="must have been opened on test, but was not"):
-        choose(with_ensemble(DONE, opened=False), ENSEMBLE, "best")
+@pytest.mark.parametrize(("asked", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_exported_is_refused_with_the_reason(
+    asked: tuple[StudyRecord, str | None, Seeds], message: str
+) -> None:
+    record, name, seeds = asked
+    with pytest.raises((ConfigurationError, StudyConflict), match=message):
+        choose(record, name, seeds)
 
 
 def test_limits_that_no_model_meets_are_the_error_without_a_name() -> None:
@@ -135,24 +149,11 @@ def test_without_a_name_it_is_what_the_study_says_to_ship() -> None:
 
 
 def test_all_seeds_are_those_of_the_chosen_finalist() -> None:
-    finalist = chosen(next(arm for arm in DONE.arms if arm.name == "ple"))
-    assert finalist is not None
+    (finalist,) = (chosen(arm) for arm in DONE.arms if arm.name == "ple")
     assert choose(DONE, "ple", "all").seeds == tuple(run.seed for run in finalist.runs)
-
-
-def test_where_less_is_better_the_least_is_the_best_seed() -> None:
-    what = choose(replace(DONE, maximize=False), "ple", "best")
-    finalist = chosen(next(arm for arm in DONE.arms if arm.name == "ple"))
-    assert finalist is not None
     least = min(finalist.runs, key=lambda run: run.valid_objective)
-    assert what.seeds == (least.seed,)
-
-
-def test_an_unknown_arm_is_reported_with_the_nearest() -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"has no arm 'pel', known: .*; did you mean 'ple'\?"
-    ):
-        choose(DONE, "pel", "best")
+    where_less_is_better = replace(DONE, maximize=False)
+    assert choose(where_less_is_better, "ple", "best").seeds == (least.seed,)
 
 
 @pytest.mark.parametrize("state", ["running", "stopped", "interrupted"])
@@ -162,17 +163,6 @@ def test_a_study_that_is_not_done_names_the_launch_that_resumes_it(state: str) -
     ) as caught:
         choose(replace(DONE, state=state), None, "best")
     assert caught.value.remedy == DONE.command
-
-
-def test_a_study_without_an_opened_finalist_has_nothing_to_export() -> None:
-    record = replace(study(Shape(finalists=False)), state="done")
-    with pytest.raises(
-        StudyConflict, match="must have a finalist that was opened on test, but has none"
-    ):
-        choose(record, None, "best")
-    with pytest.raises(StudyConflict, match="arm 'ple' of study"):
-        choose(record, "ple", "best")
-    assert empty().state == "running"
 
 
 @pytest.mark.parametrize(

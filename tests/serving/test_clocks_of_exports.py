@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 import hinet_search as hs
-from hinet_search.serving.verify import TOLERANCE
-from tests.serving.shop import launch_shop, scores_of
+from hinet_search.serving.write_folder import TOLERANCE
+from tests.serving.shop import SHORT, launch_shop, scores_of
 
 STUDY = """\
 data:
@@ -24,12 +24,6 @@ data:
   split: {{by: time, valid_from: {valid_from}, test_from: {test_from}}}
 arms: {{shared_bottom: }}
 reference: shared_bottom
-trials: 1
-passes: 1
-finalists: {{top: 1, seeds: 1}}
-fixed: {{train.batch_size: 128}}
-slots: 1
-device: cpu
 """
 BEGUN = 1_777_593_600_000  # 2026-05-01 in milliseconds since 1970
 DAY = 86_400_000
@@ -70,7 +64,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def model(kind: str, tmp_path_factory: pytest.TempPathFactory) -> hs.Export:
     clock, valid_from, test_from = KINDS[kind]
-    text = STUDY.format(clock=clock, valid_from=valid_from, test_from=test_from)
+    text = STUDY.format(clock=clock, valid_from=valid_from, test_from=test_from) + SHORT
     shop = launch_shop(tmp_path_factory.mktemp(kind), table(kind), text)
     return hs.export(str(shop.study), shop.out.parent / "model", output=shop.out)
 

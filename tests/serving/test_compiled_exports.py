@@ -31,21 +31,15 @@ from hinet_search.serving.compiled.scoring import MixedScoring, PiecewiseLinear,
 from hinet_search.serving.model_file import CalibratedCell
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.predict import predictions
-from hinet_search.serving.requests.scorer import NetworkScorer, scorer_of
+from hinet_search.serving.requests.served_model import NetworkScorer, scorer_of
 from tests.serving.compiled_shop import Written, columns_of, export_shop
-from tests.serving.shop import test_part
+from tests.serving.shop import predicted
 
 TORCH = GraphChoice(("torch",))
+KNOTS = {"knots": (-0.5, 0.0, 0.0, 0.5), "values": (-2.0, 0.1, 0.1, 3.0)}
 CELLS = (
     CalibratedCell(scenario="Home", task="click", kind="platt", slope=0.5, knots=(0,), values=(1,)),
-    CalibratedCell(
-        scenario="Push",
-        task="buy",
-        kind="isotonic",
-        slope=0.1,
-        knots=(-0.5, 0.0, 0.0, 0.5),
-        values=(-2.0, 0.1, 0.1, 3.0),
-    ),
+    CalibratedCell(scenario="Push", task="buy", kind="isotonic", slope=0.1, **KNOTS),
 )
 
 
@@ -121,25 +115,18 @@ def test_the_reader_takes_a_dict_and_scores_a_missing_value_as_an_unknown_one(
     assert (scorer.score(missing) != scorer.score(red.to_arrow())).all()
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {},
-        {"shelf": pl.when(pl.col("minute") > 99).then(2**63 + pl.col("shelf").cast(pl.UInt64))},
-        {"age": 2**60 + pl.col("minute")},
-        {"age": float(np.finfo(np.float32).max)},
-        {"age": pl.when(pl.col("minute") > 99).then(pl.lit(" 5.5 ")).otherwise(pl.lit(" "))},
-        {"liked": None, "seen": None, "genres": None, "shelf": None, "age": None},
-    ],
-    ids=[
-        "as it is",
-        "large ids",
-        "large numbers",
-        "the largest number",
-        "numbers as text",
-        "missing",
-    ],
-)
+IS_LATER = pl.col("minute") > 99
+ODD = {
+    "as it is": {},
+    "large ids": {"shelf": pl.when(IS_LATER).then(2**63 + pl.col("shelf").cast(pl.UInt64))},
+    "large numbers": {"age": 2**60 + pl.col("minute")},
+    "the largest number": {"age": float(np.finfo(np.float32).max)},
+    "numbers as text": {"age": pl.when(IS_LATER).then(pl.lit(" 5.5 ")).otherwise(pl.lit(" "))},
+    "missing": {"liked": None, "seen": None, "genres": None, "shelf": None, "age": None},
+}
+
+
+@pytest.mark.parametrize("changed", ODD.values(), ids=ODD)
 def test_the_reader_encodes_odd_values_as_the_model_does(
     changed: dict[str, object], written: Written
 ) -> None:
@@ -219,9 +206,7 @@ def test_all_graphs_read_one_copy_of_the_embeddings(written: Written) -> None:
 
 
 def test_predict_still_reads_the_folder(written: Written, tmp_path: Path) -> None:
-    test_part(written.raw).write_parquet(tmp_path / "rows.parquet")
-    hs.predict(written.folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet")
-    assert (tmp_path / "scores.parquet").exists()
+    assert len(predicted(written.folder, written.raw, tmp_path)) == len(written.raw)
 
 
 @pytest.mark.parametrize("scale", ["probabilities", "logits"])
@@ -281,7 +266,7 @@ def test_graphs_that_score_otherwise_are_not_exported(
 ) -> None:
     monkeypatch.setattr(write, "predictions", lambda *rows: predictions(*rows) + 2e-5)
     layout = read_layout(written.folder / COMPILED)
-    check = write._Check(written.exported, written.folder, layout, written.columns)
+    check = write._Check(written.exported, written.folder / COMPILED, layout, written.columns)
     with pytest.raises(DataError, match=r"the onnx graph '.*' must score .* nothing is exported"):
         check.largest_difference("onnx")
 

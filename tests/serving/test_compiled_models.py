@@ -23,7 +23,7 @@ from hinet_search.serving.compiled import write
 from hinet_search.serving.compiled.program import program_of
 from hinet_search.serving.compiled.run import FORMATS, encoded
 from hinet_search.serving.compiled.scoring import MemberScoring
-from hinet_search.serving.members import ExportedMember
+from hinet_search.serving.model_folder import ExportedMember
 from hinet_search.study.load_study import MODELS
 from hinet_search.training.trainable import trainable
 from hinet_search.training.trial_config import build_config

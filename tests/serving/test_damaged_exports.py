@@ -11,12 +11,11 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-import hinet_search as hs
 from hinet_search.common.errors import DataError, HinetSearchError
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.sealed import seal
 from tests.serving import damage
-from tests.serving.shop import Shop, rows, test_part
+from tests.serving.shop import Shop, edited, predicted, rows, test_part
 
 ARMS = ("hinet", "trees")
 CPU = torch.device("cpu")
@@ -39,13 +38,8 @@ def copied(intact: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def score(tmp_path: Path) -> Callable[[Path], pl.DataFrame]:
-    test_part(rows())[:60].drop("clicked", "bought").write_parquet(tmp_path / "rows.parquet")
-
-    def score(folder: Path) -> pl.DataFrame:
-        hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet")
-        return pl.read_parquet(tmp_path / "scores.parquet")
-
-    return score
+    few = test_part(rows())[:60].drop("clicked", "bought")
+    return lambda folder: predicted(folder, few, tmp_path)
 
 
 def each(intact: Path, cases: list[tuple[str, damage.Damage]], tmp_path: Path, *, sealed: bool):
@@ -94,13 +88,8 @@ def test_a_manifest_that_names_other_files_is_refused(text: str, copied: Path) -
 
 def test_an_emptied_manifest_does_not_let_other_weights_through(copied: Path) -> None:
     tensors = load_file(copied / WEIGHTS)
-    save_file(
-        {
-            name: array[::1] * 2 if array.dtype.kind == "f" else array
-            for name, array in tensors.items()
-        },
-        copied / WEIGHTS,
-    )
+    twice = {name: array + array for name, array in tensors.items()}
+    save_file(twice, copied / WEIGHTS)
     (copied / "manifest.json").write_text("{}")
     with pytest.raises(DataError, match=r"must hold the hash of every file .* lacks config\.yaml"):
         open_folder(copied, CPU)
@@ -137,9 +126,7 @@ def test_a_model_too_large_for_its_weights_is_refused_before_it_takes_memory(
     shop: Shop, tmp_path: Path
 ) -> None:
     folder = shop.export("mmoe", tmp_path / "mmoe").folder
-    config = folder / "config.yaml"
-    config.write_text(config.read_text().replace("embedding_dim: 8", "embedding_dim: 1000000"))
-    seal(folder)
+    edited(folder, {"embedding_dim: 8": "embedding_dim: 1000000"})
     with pytest.raises(
         DataError,
         match=r"must hold the weights of its model as it is built here, .* must be float32",

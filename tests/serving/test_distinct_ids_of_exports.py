@@ -6,9 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-import hinet_search as hs
-from hinet_search.serving.verify import TOLERANCE
-from tests.serving.shop import Shop, launch_shop, rows
+from hinet_search.serving.write_folder import TOLERANCE
+from tests.serving.shop import SHORT, Shop, launch_shop, predicted, rows, scores_of
 
 STUDY = """\
 data:
@@ -31,12 +30,6 @@ arms:
   counted: {model: mmoe, fixed: {features.groups: statistics}}
   raw: {model: mmoe, fixed: {features.groups: who}}
   none: {model: mmoe, fixed: {features.groups: none}}
-trials: 1
-passes: 1
-finalists: {top: 1, seeds: 1}
-fixed: {train.batch_size: 128}
-slots: 1
-device: cpu
 ensemble: true
 """
 ARMS = ("all", "trees", "counted", "raw", "none", "ensemble")
@@ -51,7 +44,7 @@ def table() -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A study with distinct ids."""
-    return launch_shop(tmp_path_factory.mktemp("distinct"), table(), STUDY)
+    return launch_shop(tmp_path_factory.mktemp("distinct"), table(), STUDY + SHORT)
 
 
 @pytest.mark.parametrize("arm", ARMS)
@@ -66,9 +59,7 @@ def test_rows_keep_their_own_ids_and_types(launched: Shop, tmp_path: Path) -> No
     types = pl.read_parquet(folder / "encoding" / "columns.parquet").schema
     assert (types["user"], types["shelf"]) == (pl.Int64, pl.Int8)
     asked = table().filter(pl.col("place") < 3)[:100]
-    asked.write_parquet(tmp_path / "rows.parquet")
-    hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet")
-    scores = pl.read_parquet(tmp_path / "scores.parquet")
+    scores = predicted(folder, asked, tmp_path)
     assert scores["user"].to_list() == asked["user"].to_list()
 
 
@@ -77,10 +68,9 @@ def test_ids_of_other_types_that_are_unknown_or_missing_are_scored(
 ) -> None:
     folder = launched.export("all", tmp_path / "folder").folder
     few = table().filter(pl.col("place") < 3)[:50]
-    scores = []
-    for shelf in (pl.lit(99), pl.lit(None, pl.Int64), pl.lit(-1, pl.Int16)):
-        few.with_columns(shelf=shelf).write_parquet(tmp_path / "rows.parquet")
-        hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet")
-        scores.append(pl.read_parquet(tmp_path / "scores.parquet").select("click").to_numpy())
-    np.testing.assert_array_equal(scores[0], scores[2])
-    assert np.isfinite(scores[1]).all()
+    shelves = (pl.lit(99), pl.lit(None, pl.Int64), pl.lit(-1, pl.Int16))
+    unknown, missing, negative = (
+        scores_of(folder, few.with_columns(shelf=shelf), tmp_path) for shelf in shelves
+    )
+    np.testing.assert_array_equal(unknown, negative)
+    assert np.isfinite(missing).all()

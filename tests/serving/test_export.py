@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 import hinet_search as hs
 from hinet_search.common.errors import (
@@ -16,9 +16,9 @@ from hinet_search.common.errors import (
 )
 from hinet_search.search.artifacts import MARK
 from hinet_search.serving.choice import choose
-from hinet_search.serving.verify import TOLERANCE
+from hinet_search.serving.write_folder import TOLERANCE
 from hinet_search.training.jobs.messages import scores_path
-from tests.serving.shop import ARMS, Shop
+from tests.serving.shop import ARMS, Shop, other_content
 
 
 @pytest.mark.parametrize("arm", ARMS)
@@ -100,17 +100,15 @@ def test_scores_that_are_not_those_of_training_are_refused_and_nothing_is_left(
 ) -> None:
     (seed,) = shop.export("star", tmp_path / "good").seeds
     path = scores_path(shop.weights("star", seed))
-    content = path.read_bytes()
     scores = load_file(path)
     scores["test_logits"][3, 1] += 1e-3
-    save_file(scores, path)
-    try:
-        with pytest.raises(
+    with (
+        other_content(path, save(scores)),
+        pytest.raises(
             DataError, match=r"test rows must score as in training, but 1 do not: .* up to 0\.001"
-        ):
-            shop.export("star", tmp_path / "folder")
-    finally:
-        path.write_bytes(content)
+        ),
+    ):
+        shop.export("star", tmp_path / "folder")
     assert [entry.name for entry in tmp_path.iterdir()] == ["good"]
 
 
@@ -118,12 +116,8 @@ def test_scores_that_are_not_those_of_training_are_refused_and_nothing_is_left(
 def test_files_of_the_launch_that_are_gone_are_named(of, shop: Shop, tmp_path: Path) -> None:
     (seed,) = shop.export("star", tmp_path / "good").seeds
     path = of(shop.weights("star", seed))
-    path.rename(tmp_path / "away")
-    try:
-        with pytest.raises(EnvironmentFault) as caught:
-            shop.export("star", tmp_path / "folder")
-    finally:
-        (tmp_path / "away").rename(path)
+    with other_content(path, None), pytest.raises(EnvironmentFault) as caught:
+        shop.export("star", tmp_path / "folder")
     (problem,) = caught.value.problems
     assert problem.startswith(f"{path}: the ")
     assert problem.endswith(
@@ -134,38 +128,30 @@ def test_files_of_the_launch_that_are_gone_are_named(of, shop: Shop, tmp_path: P
 
 def test_rows_that_have_changed_since_the_launch_are_refused(shop: Shop, tmp_path: Path) -> None:
     table = shop.study.parent / "shop.parquet"
-    content = table.read_bytes()
-    pl.read_parquet(table).with_columns(pl.col("price") + 1).write_parquet(table)
-    try:
-        with pytest.raises(StudyConflict, match=r"was launched on data .*, its file now says"):
-            shop.export("star", tmp_path / "folder")
-    finally:
-        table.write_bytes(content)
+    changed = tmp_path / "changed.parquet"
+    pl.read_parquet(table).with_columns(pl.col("price") + 1).write_parquet(changed)
+    with (
+        other_content(table, changed.read_bytes()),
+        pytest.raises(StudyConflict, match=r"was launched on data .*, its file now says"),
+    ):
+        shop.export("star", tmp_path / "folder")
 
 
 def test_weights_of_another_study_of_the_name_are_refused(shop: Shop, tmp_path: Path) -> None:
     mark = shop.out / "artifacts" / "shop" / MARK
-    content = mark.read_text()
-    mark.write_text("another\n'shop' of elsewhere\n")
-    try:
-        with pytest.raises(
-            StudyConflict, match="must hold the files of one study, but is that of another"
-        ):
-            shop.export("star", tmp_path / "folder")
-    finally:
-        mark.write_text(content)
+    message = "must hold the files of one study, but is that of another"
+    with (
+        other_content(mark, b"another\n'shop' of elsewhere\n"),
+        pytest.raises(StudyConflict, match=message),
+    ):
+        shop.export("star", tmp_path / "folder")
 
 
 def test_a_space_that_has_changed_since_the_launch_is_refused(shop: Shop, tmp_path: Path) -> None:
-    text = shop.study.read_text()
-    shop.study.write_text(text.replace("  star: \n", "  star: {model: ple}\n"))
-    try:
-        with pytest.raises(
-            StudyConflict, match="arm 'star' must be as it was launched, but has changed since"
-        ):
-            shop.export("star", tmp_path / "folder")
-    finally:
-        shop.study.write_text(text)
+    text = shop.study.read_bytes().replace(b"  star: \n", b"  star: {model: ple}\n")
+    message = "arm 'star' must be as it was launched, but has changed since"
+    with other_content(shop.study, text), pytest.raises(StudyConflict, match=message):
+        shop.export("star", tmp_path / "folder")
 
 
 def test_encoded_data_that_were_removed_are_encoded_again(
@@ -206,7 +192,5 @@ def test_a_size_matched_arm_is_built_in_the_size_that_it_was_given(tmp_path: Pat
     )
     path = write_study(tmp_path, text)
     hs.launch(str(path), output=tmp_path / "out", trials=1, finalist_seeds=1)
-    assert (
-        hs.export(str(path), tmp_path / "folder", arm="wide", output=tmp_path / "out").checked_rows
-        > 0
-    )
+    written = hs.export(str(path), tmp_path / "folder", arm="wide", output=tmp_path / "out")
+    assert written.checked_rows > 0

@@ -10,7 +10,7 @@ import pytest
 import hinet_search as hs
 from hinet_search import api
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault, StudyConflict
-from hinet_search.serving.choice_at import Limit, choose_at, limit_of
+from hinet_search.serving.choice import Limit, choose_at, limit_of
 from tests.report.studies import small
 from tests.report.traded import traded
 from tests.serving import shop
@@ -107,18 +107,10 @@ def test_a_study_that_is_not_done_is_not_exported() -> None:
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A done study of three arms with three objectives."""
-    folder = tmp_path_factory.mktemp("two")
-    shop.rows().write_parquet(folder / "shop.parquet")
-    path = folder / "two.yaml"
-    arms = "  shared_bottom:\n  mmoe:\n  trees:"
-    text = shop.STUDY.format(arms=arms)
-    written = text.replace(
-        "trials: 1\npasses: 1\nfinalists: {top: 1, seeds: 2}\n", f"{TWO}reference: mmoe\n"
-    )
-    path.write_text(written)
-    record = hs.launch(str(path), output=folder / "out")
-    assert record.state == "done"
-    return Shop(path, folder / "out", record)
+    text = shop.STUDY.format(arms="  shared_bottom:\n  mmoe:\n  trees:")
+    short = "trials: 1\npasses: 1\nfinalists: {top: 1, seeds: 2}\n"
+    text = text.replace(short, f"{TWO}reference: mmoe\n")
+    return shop.launch_shop(tmp_path_factory.mktemp("two"), shop.rows(), text)
 
 
 def test_all_trials_are_timed_and_every_objective_has_a_value(two: Shop) -> None:
@@ -158,11 +150,6 @@ def test_lost_weights_are_named(two: Shop, tmp_path: Path) -> None:
     what = choose_at(two.record, "mmoe", "best", Limit("latency_ms", 1e9))
     folder = two.out / "artifacts" / two.record.name / "mmoe"
     weights = folder / f"trial-{what.trial}-seed-{what.seeds[0]}.safetensors"
-    weights.rename(folder / "away")
-    try:
-        with pytest.raises(
-            EnvironmentFault, match=f"the weights of arm 'mmoe', trial {what.trial}"
-        ):
-            two.export("mmoe", tmp_path / "new", at="latency_ms=1e9")
-    finally:
-        (folder / "away").rename(weights)
+    message = f"the weights of arm 'mmoe', trial {what.trial}"
+    with shop.other_content(weights, None), pytest.raises(EnvironmentFault, match=message):
+        two.export("mmoe", tmp_path / "new", at="latency_ms=1e9")

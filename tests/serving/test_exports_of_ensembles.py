@@ -3,8 +3,6 @@
 import random
 import shutil
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save, save_file
 from scipy.special import expit
 
 import hinet_search as hs
@@ -27,15 +25,24 @@ from hinet_search.common.errors import (
 from hinet_search.data.columns import Columns
 from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord, Member, RunKey, Scale
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.serving.members import average as members_average
+from hinet_search.serving.model_folder import average as members_average
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.row_columns import cast_rows
+from hinet_search.serving.row_checks import cast_rows
 from hinet_search.serving.sealed import seal
-from hinet_search.serving.verify import TOLERANCE
+from hinet_search.serving.write_folder import TOLERANCE
 from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path
 from tests.serving import damage
 from tests.serving.newer_shop import newer_rows
-from tests.serving.shop import STUDY, Shop, launch_shop, rows, scores_of, test_part
+from tests.serving.shop import (
+    STUDY,
+    Shop,
+    edited,
+    launch_shop,
+    other_content,
+    rows,
+    scores_of,
+    test_part,
+)
 
 ARMS = """\
   star: {fixed: {features.minimum_frequency: 20, features.groups: none}}
@@ -91,16 +98,6 @@ def average(shop: Shop, ensemble: EnsembleRecord) -> np.ndarray:
 def scored(folder: Path, at: Path) -> np.ndarray:
     """The scores of the test rows."""
     return scores_of(folder, test_part(rows()).drop("clicked", "bought"), at)
-
-
-@contextmanager
-def moved(path: Path, to: Path) -> Iterator[None]:
-    """Take a file away for a while."""
-    path.rename(to)
-    try:
-        yield
-    finally:
-        to.rename(path)
 
 
 def test_a_student_is_exported_in_the_form_of_its_arm(shop: Shop, tmp_path: Path) -> None:
@@ -161,10 +158,8 @@ def test_weights_and_scale_are_those_of_the_ensemble(
     logits = np.log(expected) - np.log1p(-expected)
     path = ensemble_scores_path(shop.out / "artifacts" / "shop")
     monkeypatch.setattr(api, "load", lambda *_, **__: record)
-    with moved(path, tmp_path / "away"):
-        save_file({"test_logits": logits.astype(np.float32)}, path)
+    with other_content(path, save({"test_logits": logits.astype(np.float32)})):
         written = shop.export(ENSEMBLE, tmp_path / "planted")
-        path.unlink()
     assert [member.weight for member in written.members] == [0.1, 0.05, 0.2, 0.65]
     assert_allclose(scored(written.folder, tmp_path), expected, atol=1e-6)
 
@@ -175,13 +170,12 @@ def test_an_ensemble_that_does_not_score_as_in_training_is_refused(
     path = ensemble_scores_path(shop.out / "artifacts" / "shop")
     scores = load_file(path)["test_logits"]
     scores[3, 1] += 1e-3
-    with moved(path, tmp_path / "away"):
-        save_file({"test_logits": scores}, path)
-        with pytest.raises(
-            DataError, match=r"shop/ensemble, all members: 194 test rows .* but 1 do not"
-        ):
-            shop.export(ENSEMBLE, tmp_path / "folder")
-        path.unlink()
+    message = r"shop/ensemble, all members: 194 test rows .* but 1 do not"
+    with (
+        other_content(path, save({"test_logits": scores})),
+        pytest.raises(DataError, match=message),
+    ):
+        shop.export(ENSEMBLE, tmp_path / "folder")
     assert not (tmp_path / "folder").exists()
 
 
@@ -190,8 +184,8 @@ def test_lost_weights_of_members_are_named_with_their_members(shop: Shop, tmp_pa
     lost = [members[1].run, members[7].run]
     paths = [weights_of(shop, run) for run in lost]
     with (
-        moved(paths[0], tmp_path / "first"),
-        moved(paths[1], tmp_path / "other"),
+        other_content(paths[0], None),
+        other_content(paths[1], None),
         pytest.raises(EnvironmentFault) as caught,
     ):
         shop.export(ENSEMBLE, tmp_path / "folder")
@@ -206,7 +200,7 @@ def test_lost_weights_of_members_are_named_with_their_members(shop: Shop, tmp_pa
 def test_lost_scores_of_the_ensemble_are_named(shop: Shop, tmp_path: Path) -> None:
     path = ensemble_scores_path(shop.out / "artifacts" / "shop")
     with (
-        moved(path, tmp_path / "away"),
+        other_content(path, None),
         pytest.raises(EnvironmentFault, match="the scores of the ensemble must be there"),
     ):
         shop.export(ENSEMBLE, tmp_path / "folder")
@@ -216,23 +210,16 @@ def test_a_member_of_another_package_is_named_with_the_option_that_allows_it(
     shop: Shop, tmp_path: Path
 ) -> None:
     other = shop.export(ENSEMBLE, tmp_path / "other").folder
-    config = other / "config.yaml"
-    config.write_text(config.read_text().replace("model: mmoe\n", "model: antigravity.models\n"))
-    seal(other)
+    edited(other, {"model: mmoe\n": "model: antigravity.models\n"})
     with pytest.raises(
         ConfigurationError,
         match=r"arm 'mmoe', trial 0: model 'antigravity\.models' .* --plugin antigravity",
     ):
         open_folder(other, CPU)
-    text = shop.study.read_text()
-    shop.study.write_text(text.replace("  mmoe:\n", "  mmoe: {model: antigravity.models}\n"))
-    try:
-        with pytest.raises(
-            ConfigurationError, match=r"shop\.yaml:\d+:3: model .*--plugin antigravity"
-        ):
-            shop.export(ENSEMBLE, tmp_path / "folder")
-    finally:
-        shop.study.write_text(text)
+    text = shop.study.read_bytes().replace(b"  mmoe:\n", b"  mmoe: {model: antigravity.models}\n")
+    message = r"shop\.yaml:\d+:3: model .*--plugin antigravity"
+    with other_content(shop.study, text), pytest.raises(ConfigurationError, match=message):
+        shop.export(ENSEMBLE, tmp_path / "folder")
 
 
 def test_a_member_without_a_finite_score_makes_the_rows_refused(shop: Shop, tmp_path: Path) -> None:
@@ -247,11 +234,8 @@ def test_a_member_without_a_finite_score_makes_the_rows_refused(shop: Shop, tmp_
 
 def test_a_member_that_is_left_without_inputs_is_refused(shop: Shop, tmp_path: Path) -> None:
     other = shop.export(ENSEMBLE, tmp_path / "other").folder
-    config = other / "config.yaml"
-    text = config.read_text()
     names = "".join(f"\n    - {name}" for name in ("user", "item", "price"))
-    config.write_text(text.replace("    looks:\n    - colour", f"    looks:\n    - colour{names}"))
-    seal(other)
+    edited(other, {"    looks:\n    - colour": f"    looks:\n    - colour{names}"})
     with pytest.raises(DataError, match=r"config\.yaml: must leave inputs to every model"):
         open_folder(other, CPU)
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.rolling import roll
@@ -19,9 +18,9 @@ from tests.serving.log_shop import (
     LogShop,
     inputs_of_the_log,
     newer,
-    predicted,
     shop,
 )
+from tests.serving.shop import predicted, prediction_of
 
 
 @pytest.fixture
@@ -65,10 +64,7 @@ def test_rows_one_at_a_time_have_the_inputs_of_one_table(every_input: Path, tmp_
 def test_the_last_rows_that_come_twice_are_counted_once(every_input: Path, tmp_path: Path) -> None:
     predicted(every_input, newer(), tmp_path, state=tmp_path / "state")
     before = json.loads((tmp_path / "state" / "state.json").read_text())
-    newer().tail(5).write_parquet(tmp_path / "last.parquet")
-    again = hs.predict(
-        every_input, tmp_path / "last.parquet", tmp_path / "s.parquet", state=tmp_path / "state"
-    )
+    again = prediction_of(every_input, newer().tail(5), tmp_path, state=tmp_path / "state")
     assert again.rolled is not None
     assert (again.rolled.counted, again.rolled.again) == (0, 5)
     after = json.loads((tmp_path / "state" / "state.json").read_text())
@@ -77,19 +73,14 @@ def test_the_last_rows_that_come_twice_are_counted_once(every_input: Path, tmp_p
 
 def test_a_log_that_ends_long_before_the_rows_is_told(every_input: Path, tmp_path: Path) -> None:
     bare = newer().drop("clicked", "bought")
-    bare.write_parquet(tmp_path / "bare.parquet")
-    late = bare.with_columns(pl.col("minute") + 90_000)
-    late.write_parquet(tmp_path / "late.parquet")
-    scores = tmp_path / "scores.parquet"
     model_ends = shop().filter(pl.col("minute") < LAST)["minute"].max()
-    now = hs.predict(every_input, tmp_path / "bare.parquet", scores)
-    after = hs.predict(every_input, tmp_path / "late.parquet", scores)
+    now = prediction_of(every_input, bare, tmp_path)
+    after = prediction_of(every_input, bare.with_columns(pl.col("minute") + 90_000), tmp_path)
     assert now.log_age == newer()["minute"].median() - model_ends  # more than the window of 1h
     assert after.log_age == now.log_age + 90_000
     assert not [name for name in after.moved if "exposures" in name or "recency" in name]
     first = bare.filter(pl.col("minute") < LAST + 3_000)
-    first.write_parquet(tmp_path / "first.parquet")
-    assert hs.predict(every_input, tmp_path / "first.parquet", scores).log_age is None
+    assert prediction_of(every_input, first, tmp_path).log_age is None
 
 
 def test_rows_of_long_ago_are_refused(every_input: Path, tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from hinet_search.serving.requests.document import columns_of
 from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.rolling import roll
 from hinet_search.study.load_study import load_study
-from tests.serving.log_shop import LogShop, assert_close, newer, predicted, shop
+from tests.serving.log_shop import LogShop, assert_close, newer, shop
+from tests.serving.shop import predicted
 
 READING = ("din", "bst")
 

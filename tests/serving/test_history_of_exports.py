@@ -10,9 +10,9 @@ import torch
 import hinet_search as hs
 from hinet_search.data.derived.countable_labels import EVERYONE
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.row_columns import cast_rows
-from hinet_search.serving.verify import TOLERANCE
-from tests.serving.shop import Shop, launch_shop, rows
+from hinet_search.serving.row_checks import cast_rows
+from hinet_search.serving.write_folder import TOLERANCE
+from tests.serving.shop import SHORT, Shop, launch_shop, predicted, rows, scores_of
 
 STUDY = """\
 data:
@@ -45,12 +45,6 @@ arms:
   matched: {{model: mmoe, fixed: {{features.groups: matches}}}}
   counted: {{model: mmoe, fixed: {{features.groups: statistics}}}}
   raw: {{model: mmoe, fixed: {{features.groups: none}}}}
-trials: 1
-passes: 1
-finalists: {{top: 1, seeds: 1}}
-fixed: {{train.batch_size: 128}}
-slots: 1
-device: cpu
 ensemble: true
 """
 CLOCKS = {"day": "clock: day", "no clock": "folds: 3"}
@@ -75,7 +69,7 @@ def table() -> pl.DataFrame:
 @pytest.fixture(scope="module", params=CLOCKS)
 def launched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A study whose models see everything."""
-    text = STUDY.format(clock=CLOCKS[request.param])
+    text = STUDY.format(clock=CLOCKS[request.param]) + SHORT
     return launch_shop(tmp_path_factory.mktemp("history"), table(), text)
 
 
@@ -112,12 +106,8 @@ def test_later_rows_with_new_users_items_and_lists_are_scored(
     launched: Shop, tmp_path: Path
 ) -> None:
     folder = launched.export("all", tmp_path / "folder").folder
-    later = (
-        table()
-        .filter(pl.col("place") < 3)
-        .drop("clicked", "bought")
-        .with_columns(pl.col("day") + 100)
-    )
+    later = table().filter(pl.col("place") < 3).drop("clicked", "bought")
+    later = later.with_columns(pl.col("day") + 100)
     new = later.with_columns(
         user=pl.lit(9999),
         item=pl.lit("new"),
@@ -125,11 +115,8 @@ def test_later_rows_with_new_users_items_and_lists_are_scored(
         watched=pl.lit(["new", "a"]),
         kept=pl.lit(["q"]),
     )
-    pl.concat([later, new.select(later.columns)], how="vertical_relaxed").write_parquet(
-        tmp_path / "rows.parquet"
-    )
-    hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet")
-    scores = pl.read_parquet(tmp_path / "scores.parquet")
+    both = pl.concat([later, new.select(later.columns)], how="vertical_relaxed")
+    scores = predicted(folder, both, tmp_path)
     assert scores["click"].is_between(0, 1).all()
     assert scores["click"][len(later) :].n_unique() > 1  # prices differ
 
@@ -147,14 +134,8 @@ def test_rows_of_one_block_do_not_depend_on_those_beside_them(
 ) -> None:
     folder = launched.export("all", tmp_path / "folder").folder
     asked = table().filter(pl.col("place") < 3)[:200]
-    scores = []
-    for name, part in {"all": asked, "few": asked[::7]}.items():
-        part.write_parquet(tmp_path / f"{name}.parquet")
-        hs.predict(folder, tmp_path / f"{name}.parquet", tmp_path / "scores.parquet")
-        scores.append(
-            pl.read_parquet(tmp_path / "scores.parquet").select("click", "buy").to_numpy()
-        )
-    np.testing.assert_allclose(scores[0][::7], scores[1], atol=1e-6)
+    together, few = (scores_of(folder, part, tmp_path) for part in (asked, asked[::7]))
+    np.testing.assert_allclose(together[::7], few, atol=1e-6)
 
 
 @pytest.fixture(scope="module")

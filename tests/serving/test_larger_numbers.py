@@ -7,10 +7,9 @@ import polars as pl
 import pytest
 import torch
 
-import hinet_search as hs
 from hinet_search.common.errors import DataError
 from hinet_search.serving.model_folder import open_folder
-from tests.serving.shop import one_export
+from tests.serving.shop import SHORT, one_export, prediction_of
 
 STUDY = """\
 data:
@@ -27,12 +26,6 @@ data:
   split: {by: time, valid_from: 115, test_from: 120}
 arms: {shared_bottom: }
 reference: shared_bottom
-trials: 1
-passes: 1
-finalists: {top: 1, seeds: 1}
-fixed: {train.batch_size: 128}
-slots: 1
-device: cpu
 """
 LAST_DAY = 124
 LARGE = 2**63  # the session that every other row has
@@ -44,21 +37,17 @@ def table() -> pl.DataFrame:
     num_rows = 1500
     user, taste = generator.integers(0, 60, num_rows), generator.normal(size=60)
     day = pl.Series("day", np.sort(generator.integers(95, LAST_DAY + 1, num_rows)), dtype=pl.Int8)
+    session = [number % 20 + number % 2 * LARGE for number in range(num_rows)]
+    watched = generator.integers(0, 100, (num_rows, 3)).tolist()
+    clicked = generator.random(num_rows) < 1 / (1 + np.exp(-2 * taste[user]))
     return pl.DataFrame(
         {
             "place": generator.choice(["a", "b"], num_rows),
             "user": pl.Series(user, dtype=pl.Int16),
             "item": pl.Series(generator.integers(0, 100, num_rows), dtype=pl.Int8),
-            "session": pl.Series(
-                [LARGE + number % 20 if number % 2 else number % 20 for number in range(num_rows)],
-                dtype=pl.UInt64,
-            ),
-            "watched": pl.Series(
-                generator.integers(0, 100, (num_rows, 3)).tolist(), dtype=pl.List(pl.Int8)
-            ),
-            "clicked": (generator.random(num_rows) < 1 / (1 + np.exp(-2 * taste[user]))).astype(
-                np.int8
-            ),
+            "session": pl.Series(session, dtype=pl.UInt64),
+            "watched": pl.Series(watched, dtype=pl.List(pl.Int8)),
+            "clicked": clicked.astype(np.int8),
             "day": day,
         }
     )
@@ -66,20 +55,18 @@ def table() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return one_export(tmp_path_factory.mktemp("small"), table(), STUDY)
+    return one_export(tmp_path_factory.mktemp("small"), table(), STUDY + SHORT)
 
 
 def scored(model: Path, at: Path, **columns: pl.Expr) -> tuple[np.ndarray, dict[str, float]]:
     """Scores of the last rows with other values in some columns, and shares of unseen values."""
-    table().tail(200).drop("clicked").with_columns(**columns).write_parquet(at / "rows.parquet")
-    prediction = hs.predict(model, at / "rows.parquet", at / "scores.parquet")
-    return pl.read_parquet(at / "scores.parquet")["click"].to_numpy(), prediction.unseen
+    asked = table().tail(200).drop("clicked").with_columns(**columns)
+    unseen = prediction_of(model, asked, at).unseen
+    return pl.read_parquet(at / "scores.parquet")["click"].to_numpy(), unseen
 
 
 @pytest.mark.parametrize(
-    "later",
-    [pl.lit(128), pl.lit(2**40), pl.lit(2**64 - 1, pl.UInt64)],
-    ids=["a day more", "much later", "beyond signed numbers"],
+    "later", [pl.lit(128), pl.lit(2**40), pl.lit(2**64 - 1, pl.UInt64)], ids=str
 )
 def test_a_day_beyond_the_clocks_type_counts_all_labels_as_the_day_after_the_last(
     later: pl.Expr, model: Path, tmp_path: Path
@@ -135,11 +122,8 @@ def test_large_numbers_of_training_are_known_in_every_type_that_holds_them(
 
 
 def test_an_entry_of_a_list_beyond_its_type_is_an_unknown_one(model: Path, tmp_path: Path) -> None:
-    small, large = (
-        [pl.lit([entry, 3], pl.List(pl.Int64))] for entry in (120, 259)
-    )  # 259 is 3 in eight bits
-    expected, _ = scored(model, tmp_path, watched=small[0])
-    scores, _ = scored(model, tmp_path, watched=large[0])
+    expected, _ = scored(model, tmp_path, watched=pl.lit([120, 3], pl.List(pl.Int64)))
+    scores, _ = scored(model, tmp_path, watched=pl.lit([259, 3], pl.List(pl.Int64)))  # 3 in 8 bits
     np.testing.assert_array_equal(scores, expected)
 
 
@@ -153,17 +137,10 @@ def test_a_key_of_128_bits_is_refused_with_its_remedy(model: Path, tmp_path: Pat
 def test_a_folder_knows_the_types_of_training_and_reads_rows_in_wide_ones(model: Path) -> None:
     of_training = pl.read_parquet(model / "encoding" / "columns.parquet").schema
     read = open_folder(model, torch.device("cpu")).encoder.types
-    assert [of_training[name] for name in ("user", "day", "watched")] == [
-        pl.Int16,
-        pl.Int8,
-        pl.List(pl.Int8),
-    ]
-    assert [read[name] for name in ("user", "day", "watched")] == [
-        pl.Int64,
-        pl.Int64,
-        pl.List(pl.Int64),
-    ]
-    assert read["session"] == pl.UInt64
+    wide = {"user": pl.Int64, "day": pl.Int64, "watched": pl.List(pl.Int64), "session": pl.UInt64}
+    small = {"user": pl.Int16, "day": pl.Int8, "watched": pl.List(pl.Int8)}
+    assert {name: of_training[name] for name in small} == small
+    assert {name: read[name] for name in wide} == wide
 
 
 def test_moments_beyond_the_clocks_type_are_after_all_days(tmp_path: Path) -> None:
@@ -174,7 +151,7 @@ def test_moments_beyond_the_clocks_type_are_after_all_days(tmp_path: Path) -> No
     study = STUDY.replace(
         "valid_from: 115, test_from: 120", "valid_from: 2024-04-25, test_from: 2024-04-30"
     )
-    model = one_export(tmp_path, moments, study)
+    model = one_export(tmp_path, moments, study + SHORT)
     after_all, _ = scored(model, tmp_path, day=pl.datetime(2025, 1, 1))
     scores, _ = scored(model, tmp_path, day=pl.datetime(9999, 12, 31))
     np.testing.assert_array_equal(scores, after_all)

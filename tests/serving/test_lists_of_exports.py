@@ -10,9 +10,9 @@ import torch
 import hinet_search as hs
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.verify import TOLERANCE
+from hinet_search.serving.write_folder import TOLERANCE
 from hinet_search.training.trial_config import FeatureConfig
-from tests.serving.shop import Shop, launch_shop, rows, scores_of
+from tests.serving.shop import SHORT, Shop, launch_shop, prediction_of, rows, scores_of
 
 STUDY = """\
 data:
@@ -39,12 +39,6 @@ arms:
   matched: {model: mmoe, fixed: {features.groups: matches}}
   seldom: {model: shared_bottom, fixed: {features.minimum_frequency: 200}}
   raw: {model: mmoe, fixed: {features.groups: who}}
-trials: 1
-passes: 1
-finalists: {top: 1, seeds: 1}
-fixed: {train.batch_size: 128}
-slots: 1
-device: cpu
 ensemble: true
 """
 ARMS = ("all", "trees", "pooled", "matched", "seldom", "raw")
@@ -68,7 +62,7 @@ def table() -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A study whose models see lists of every kind."""
-    return launch_shop(tmp_path_factory.mktemp("lists"), table(), STUDY)
+    return launch_shop(tmp_path_factory.mktemp("lists"), table(), STUDY + SHORT)
 
 
 @pytest.mark.parametrize("arm", [*ARMS, "ensemble"])
@@ -117,9 +111,8 @@ def test_a_list_without_an_entry_of_training_is_told_as_unseen_and_an_empty_one_
 ) -> None:
     folder = launched.export("all", tmp_path / "folder").folder
     few = table().filter(pl.col("place") < 3)[:50].drop("clicked", "bought")
-    few.with_columns(genres=pl.lit(text, pl.String)).write_parquet(tmp_path / "rows.parquet")
-    told = hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet").unseen
-    assert told["genres"] == share
+    asked = few.with_columns(genres=pl.lit(text, pl.String))
+    assert prediction_of(folder, asked, tmp_path).unseen["genres"] == share
 
 
 def test_rows_of_a_csv_file_have_lists_too(launched: Shop, tmp_path: Path) -> None:

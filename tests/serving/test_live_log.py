@@ -23,6 +23,7 @@ from hinet_search.serving.live.live_log import LiveLog, TakenEvents
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.state import read_state
 from tests.serving.log_shop import LAST, LogShop, add, inputs_of_the_log, newer, opened, seen
+from tests.serving.shop import edited
 
 KEYS = ("user", "item", "minute", "place")
 LABELS = ("clicked", "bought")
@@ -37,6 +38,11 @@ def folder(events: LogShop) -> Path:
 def expected(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The inputs of newer rows as one table with those of the study."""
     return inputs_of_the_log(folder / "shop.yaml", tmp_path_factory.mktemp("one table"))
+
+
+@pytest.fixture
+def live(folder: Path, journal: Journal) -> LiveLog:
+    return opened(folder / "all", journal)
 
 
 def event(number: int, *, labels: bool = True) -> dict[str, Any]:
@@ -107,8 +113,7 @@ def test_labels_that_come_within_their_delay_count_as_if_they_had_been_there(
             live.fold()
 
 
-def test_late_events_are_told_and_do_not_count(folder: Path, journal: Journal) -> None:
-    live = opened(folder / "all", journal)
+def test_late_events_are_told_and_do_not_count(live: LiveLog) -> None:
     add(live, *(event(number) for number in range(len(newer()))))
     live.fold()
     late = {**event(0), "id": "late"}
@@ -132,11 +137,6 @@ def _cut(*_: Any, **__: Any) -> Any:
     raise KeyboardInterrupt
 
 
-def _add_and_fold(live: LiveLog, last: dict[str, Any]) -> None:
-    add(live, last)
-    live.fold()
-
-
 @pytest.mark.parametrize(("owner", "name"), CUTS, ids=[name for _, name in CUTS])
 def test_a_server_that_is_cut_off_loses_nothing_and_counts_nothing_twice(
     owner: Any,
@@ -154,8 +154,9 @@ def test_a_server_that_is_cut_off_loses_nothing_and_counts_nothing_twice(
     add(live, *(event(number) for number in range(half // 2, half - 1)))
     with monkeypatch.context() as patched:
         patched.setattr(owner, name, _cut)
-        with pytest.raises(KeyboardInterrupt):
-            _add_and_fold(live, event(half - 1))
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012  either of them
+            add(live, event(half - 1))
+            live.fold()
     journal.close()
     with closing(Journal(tmp_path / "state")) as again:
         live = opened(folder / "all", again)
@@ -166,9 +167,8 @@ def test_a_server_that_is_cut_off_loses_nothing_and_counts_nothing_twice(
 
 
 def test_a_commit_that_fails_takes_no_event_of_a_request(
-    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, live: LiveLog
 ) -> None:
-    live = opened(folder / "all", journal)
     before = inputs(live, 5)
     known = journal._event
 
@@ -215,8 +215,9 @@ def test_one_process_takes_events(folder: Path, journal: Journal) -> None:
         Journal(journal.path.parent)
 
 
-def test_predict_does_not_roll_the_state_of_a_server(folder: Path, journal: Journal) -> None:
-    live = opened(folder / "all", journal)
+def test_predict_does_not_roll_the_state_of_a_server(
+    folder: Path, journal: Journal, live: LiveLog
+) -> None:
     add(live, event(0))
     path, to = journal.path.parent.parent / "rows.parquet", journal.path.parent.parent / "s.parquet"
     newer().write_parquet(path)
@@ -239,11 +240,7 @@ def test_a_state_of_another_model_is_refused(folder: Path, tmp_path: Path) -> No
         live.fold()
         other = tmp_path / "other"
         shutil.copytree(folder / "all", other)
-        config = (other / "config.yaml").read_text()
-        (other / "config.yaml").write_text(config.replace("gap: 30m", "gap: 40m"))
-        from hinet_search.serving.sealed import seal
-
-        seal(other)
+        edited(other, {"gap: 30m": "gap: 40m"})
         exported = open_folder(other, torch.device("cpu"))
         with pytest.raises(DataError, match="must be a state of inputs that are defined as"):
             read_state(exported, tmp_path / "state")
@@ -285,9 +282,8 @@ VALUES = {
 
 @pytest.mark.parametrize(("changed", "told"), VALUES.values(), ids=VALUES)
 def test_wrong_values_are_refused_with_all_events_of_the_request(
-    changed: dict[str, Any], told: str, folder: Path, journal: Journal
+    changed: dict[str, Any], told: str, journal: Journal, live: LiveLog
 ) -> None:
-    live = opened(folder / "all", journal)
     with pytest.raises(DataError) as caught:
         add(live, event(0), {**event(1), **changed})
     assert told in str(caught.value)
@@ -301,17 +297,15 @@ def test_a_column_that_is_missing_is_named(folder: Path, journal: Journal) -> No
 
 
 def test_events_of_the_future_are_refused_where_the_clock_is_real(
-    folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, live: LiveLog
 ) -> None:
-    live = opened(folder / "all", journal)
     monkeypatch.setattr(events_module, "REAL_CLOCK", -1)
     with pytest.raises(DataError, match=r"got one more than 10m ahead in 1 row \(first in row 0\)"):
         add(live, {**event(0), "minute": 2**40})
     assert add(live, event(0)).added == 1
 
 
-def test_unknown_and_missing_users_are_events_too(folder: Path, journal: Journal) -> None:
-    live = opened(folder / "all", journal)
+def test_unknown_and_missing_users_are_events_too(folder: Path, live: LiveLog) -> None:
     taken = add(live, {**event(0), "user": None}, {**event(1), "user": 10**9, "item": "new"})
     assert taken.added == 2
     live.fold()
@@ -320,28 +314,21 @@ def test_unknown_and_missing_users_are_events_too(folder: Path, journal: Journal
     assert seen(live, frame)[0, place] == pytest.approx(np.log(2))
 
 
-def _no_database(path: Path) -> None:
-    path.write_bytes(b"no database" * 100)
-
-
-def _pipe(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def _folder(path: Path) -> None:
-    path.mkdir()
-
-
 def _view(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.execute("create view events as select 1 as id")
 
 
-def _link_to_nothing(path: Path) -> None:
-    path.symlink_to(path.with_name("nothing"))
+NO_JOURNALS = {
+    "no database": lambda path: path.write_bytes(b"no database" * 100),
+    "a pipe": os.mkfifo,
+    "a folder": Path.mkdir,
+    "a view": _view,
+    "a link to nothing": lambda path: path.symlink_to(path.with_name("nothing")),
+}
 
 
-@pytest.mark.parametrize("make", [_no_database, _pipe, _folder, _view, _link_to_nothing])
+@pytest.mark.parametrize("make", NO_JOURNALS.values(), ids=NO_JOURNALS)
 def test_what_is_no_journal_is_refused(make: Any, tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     make(tmp_path / "state" / "events.db")

@@ -1,6 +1,7 @@
 """Monitor: what has changed in new rows is told, with figures that a plain computation gives."""
 
 import json
+from collections.abc import Callable
 from math import comb
 from pathlib import Path
 
@@ -37,8 +38,17 @@ def drift(folder: Path, frame: pl.DataFrame, at: Path) -> hs.Drift:
     return hs.monitor(folder, at / "new.parquet")
 
 
-def test_rows_of_training_have_changed_in_nothing(folder: Path, tmp_path: Path) -> None:
-    same = drift(folder, training_rows().drop("clicked", "bought"), tmp_path)
+Told = Callable[..., hs.Drift]
+
+
+@pytest.fixture
+def told_of(folder: Path, tmp_path: Path) -> Told:
+    """The drift of a table from the training of the model."""
+    return lambda frame: drift(folder, frame, tmp_path)
+
+
+def test_rows_of_training_have_changed_in_nothing(told_of: Told) -> None:
+    same = told_of(training_rows().drop("clicked", "bought"))
     assert not same.is_notable
     assert same.rows == same.training_rows == len(training_rows())
     assert all(share.now == pytest.approx(share.before) for share in same.scenarios)
@@ -46,9 +56,9 @@ def test_rows_of_training_have_changed_in_nothing(folder: Path, tmp_path: Path) 
     assert same.unlabelled == ("click", "buy")
 
 
-def test_a_column_that_has_moved_is_told_with_its_distance(folder: Path, tmp_path: Path) -> None:
+def test_a_column_that_has_moved_is_told_with_its_distance(told_of: Told) -> None:
     dearer = training_rows().with_columns(pl.col("price") + 15)
-    moved = drift(folder, dearer, tmp_path)
+    moved = told_of(dearer)
     notable = [each.name for each in moved.inputs if each.is_notable]
     assert notable == ["price"]
     before, after = training_rows()["price"].to_numpy(), dearer["price"].to_numpy()
@@ -59,11 +69,11 @@ def test_a_column_that_has_moved_is_told_with_its_distance(folder: Path, tmp_pat
     assert measured.chance < 1e-6
 
 
-def test_values_without_an_id_are_told_by_column(folder: Path, tmp_path: Path) -> None:
+def test_values_without_an_id_are_told_by_column(told_of: Told) -> None:
     strange = training_rows().with_columns(
         user=pl.when(pl.col("minute") % 2 == 0).then(pl.col("user") + 1000).otherwise("user")
     )
-    told = drift(folder, strange, tmp_path)
+    told = told_of(strange)
     assert [share.name for share in told.without_id if share.is_notable] == ["user"]
     now = next(share.now for share in told.without_id if share.name == "user")
     assert now == pytest.approx((strange["user"] >= 1000).mean(), abs=0.01)
@@ -81,9 +91,9 @@ def test_rows_of_validation_are_known_as_they_were_before_rare_ids_too(
     assert not any(share.may_fall for share in told.scenarios)
 
 
-def test_scenarios_that_have_grown_are_told(folder: Path, tmp_path: Path) -> None:
+def test_scenarios_that_have_grown_are_told(told_of: Told) -> None:
     only_home = training_rows().filter(pl.col("place") == 1)
-    told = drift(folder, only_home, tmp_path)
+    told = told_of(only_home)
     assert [share.now for share in told.scenarios] == [1, 0, 0]
     assert all(share.is_notable for share in told.scenarios)
 
@@ -104,11 +114,11 @@ def test_labels_are_compared_with_the_probabilities_of_predict(
     assert len(told.cells) == 6
 
 
-def test_rows_without_a_label_yet_are_left_out_of_their_cell(folder: Path, tmp_path: Path) -> None:
+def test_rows_without_a_label_yet_are_left_out_of_their_cell(told_of: Told) -> None:
     late = training_rows().with_columns(
         bought=pl.when(pl.col("minute") < 500).then(pl.col("bought"))
     )
-    told = drift(folder, late, tmp_path)
+    told = told_of(late)
     counted = sum(cell.rows for cell in told.cells if cell.task == "buy")
     assert counted == (late["minute"] < 500).sum()
     assert sum(cell.rows for cell in told.cells if cell.task == "click") == len(late)
@@ -130,17 +140,15 @@ def test_a_missing_value_is_another_one_where_training_took_it_so(
     assert sum(cell.positives for cell in clicks) == training_rows()["clicked"].sum()
 
 
-def test_a_column_of_labels_without_a_value_counts_as_no_label(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_a_column_of_labels_without_a_value_counts_as_no_label(told_of: Told) -> None:
     none_yet = training_rows().with_columns(clicked=pl.lit(None, dtype=pl.Int8))
-    told = drift(folder, none_yet, tmp_path)
+    told = told_of(none_yet)
     assert told.unlabelled == ("click",)
     assert [line.text for line in drift_lines(told)][-1] == "no row has one of click"
 
 
 def test_a_row_without_a_finite_score_is_refused_with_its_number(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, told_of: Told
 ) -> None:
     def scores(_exported: object, columns: Columns) -> np.ndarray:
         predicted_RT = np.full((columns.num_rows, 2), 0.5, dtype=np.float32)
@@ -149,28 +157,20 @@ def test_a_row_without_a_finite_score_is_refused_with_its_number(
 
     monkeypatch.setattr("hinet_search.serving.predict.predictions", scores)
     with pytest.raises(DataError, match=r"must get a finite score.*first in row 7"):
-        drift(folder, training_rows(), tmp_path)
+        told_of(training_rows())
 
 
-def test_one_strange_row_of_a_dozen_is_chance(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("num_rows", "num_new"), [(12, 1), (6, 6)])
+def test_one_strange_row_of_a_dozen_is_chance_and_six_of_six_are_not(
+    num_rows: int, num_new: int, told_of: Told
+) -> None:
     """Training and validation have none, so a standard error of their share would be zero."""
-    dozen = (
-        training_rows()
-        .head(12)
-        .with_columns(
-            item=pl.when(pl.int_range(pl.len()) == 3).then(pl.lit("new")).otherwise("item")
-        )
-    )
-    share = next(each for each in drift(folder, dozen, tmp_path).without_id if each.name == "item")
+    is_new = pl.int_range(pl.len()) < num_new
+    some = training_rows().head(num_rows)
+    some = some.with_columns(item=pl.when(is_new).then(pl.lit("new")).otherwise("item"))
+    share = next(each for each in told_of(some).without_id if each.name == "item")
     assert share.before == 0 < share.now
-    assert not share.is_notable
-
-
-def test_few_rows_that_all_differ_are_more_than_chance(folder: Path, tmp_path: Path) -> None:
-    """Their own share would have no standard error, and a corrected one would hide them."""
-    new = training_rows().head(6).with_columns(item=pl.lit("new"))
-    share = next(each for each in drift(folder, new, tmp_path).without_id if each.name == "item")
-    assert share.is_notable
+    assert share.is_notable == (num_new == 6)
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.data())
@@ -189,20 +189,18 @@ def test_the_chance_of_a_change_is_that_of_all_splits_as_unlikely(
     assert measured.chance == pytest.approx(expected)
 
 
-def test_more_positives_than_predicted_are_notable(folder: Path, tmp_path: Path) -> None:
+def test_more_positives_than_predicted_are_notable(told_of: Told) -> None:
     all_buy = training_rows().with_columns(bought=pl.lit(1, dtype=pl.Int8))
-    told = drift(folder, all_buy, tmp_path)
+    told = told_of(all_buy)
     assert all(cell.is_notable for cell in told.cells if cell.task == "buy")
     assert all(cell.auc is None for cell in told.cells if cell.task == "buy")
 
 
-def test_blocks_of_rows_add_up(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_blocks_of_rows_add_up(monkeypatch: pytest.MonkeyPatch, told_of: Told) -> None:
     frame = training_rows().with_columns(pl.col("price") + 9)
-    whole = drift(folder, frame, tmp_path)
+    whole = told_of(frame)
     monkeypatch.setattr("hinet_search.serving.monitor.RUN_ROWS", 123)
-    in_blocks = drift(folder, frame, tmp_path)
+    in_blocks = told_of(frame)
     assert in_blocks.inputs == whole.inputs
     assert in_blocks.without_id == whole.without_id
     assert [cell.positives for cell in in_blocks.cells] == [cell.positives for cell in whole.cells]
@@ -284,15 +282,15 @@ def test_a_profile_that_was_changed_is_refused_like_any_file(shop: Shop, tmp_pat
     ],
 )
 def test_rows_that_cannot_be_compared_are_refused(
-    folder: Path, tmp_path: Path, change: pl.Expr, message: str
+    change: pl.Expr, message: str, told_of: Told
 ) -> None:
     with pytest.raises(DataError, match=message):
-        drift(folder, training_rows().with_columns(change), tmp_path)
+        told_of(training_rows().with_columns(change))
 
 
-def test_a_table_without_rows_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_table_without_rows_is_refused(told_of: Told) -> None:
     with pytest.raises(DataError, match="must have rows to compare, got none"):
-        drift(folder, training_rows(0), tmp_path)
+        told_of(training_rows(0))
 
 
 def test_the_card_has_every_figure_and_the_lines_only_what_is_notable(
@@ -310,12 +308,10 @@ def test_the_card_has_every_figure_and_the_lines_only_what_is_notable(
     assert "age" not in lines["inputs"].text
 
 
-def test_without_a_column_of_users_what_is_marked_may_be_chance(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_without_a_column_of_users_what_is_marked_may_be_chance(told_of: Told) -> None:
     moved = training_rows().with_columns(pl.col("price") + 15)
     unknown = moved.with_columns(pl.lit(None, moved["user"].dtype).alias("user"))
-    of_users, of_rows = (drift(folder, rows, tmp_path) for rows in (moved, unknown))
+    of_users, of_rows = (told_of(rows) for rows in (moved, unknown))
     assert (of_users.independent, of_rows.independent) == ("users", "rows")
     assert of_users.users < of_rows.users == len(moved)
     assert {line.mark for line in drift_lines(of_users)} == {"ok", "!!"}

@@ -14,7 +14,7 @@ from hinet_search.common.errors import DataError
 from hinet_search.serving import write_folder
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.newer.rows import judging_rows
-from hinet_search.serving.sealed import manifest_hash, seal
+from hinet_search.serving.sealed import manifest_hash
 from hinet_search.training.device import choose_device
 from tests.serving.newer_shop import (
     FIRST,
@@ -25,7 +25,7 @@ from tests.serving.newer_shop import (
     probabilities,
     written,
 )
-from tests.serving.shop import Shop, rows
+from tests.serving.shop import Shop, edited, rows
 
 RATE = 1e-2
 CPU = choose_device("cpu").device
@@ -36,18 +36,8 @@ LEARNED = 1280  # of 1,600 rows; the newest fifth is held out
 def shipped(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The HiNet of the shop, exported; its configuration allows more passes, of smaller batches."""
     folder = shop.export("hinet", tmp_path_factory.mktemp("shipped") / "model").folder
-    change(folder, {"passes: 1.0": "passes: 6.0", "batch_size: 128": "batch_size: 64"})
+    edited(folder, {"passes: 1.0": "passes: 6.0", "batch_size: 128": "batch_size: 64"})
     return folder
-
-
-def change(folder: Path, replaced: dict[str, str]) -> None:
-    """Change lines of a config.yaml, and seal the folder again."""
-    text = (folder / "config.yaml").read_text()
-    for before, after in replaced.items():
-        assert text.count(before) == 1
-        text = text.replace(before, after)
-    (folder / "config.yaml").write_text(text)
-    seal(folder)
 
 
 @pytest.fixture(scope="module")
@@ -356,7 +346,7 @@ def test_a_cell_with_too_few_held_out_rows_keeps_its_calibrator(
     folder = tmp_path / "calibrated"
     shutil.copytree(shipped, folder)
     line = "- {scenario: Home, task: buy, kind: platt, slope: 0.5, knots: [0.0], values: [-0.5]}"
-    change(folder, {"calibration: []": f"calibration:\n{line}"})
+    edited(folder, {"calibration: []": f"calibration:\n{line}"})
     path = written(newer_rows().tail(120), tmp_path)
     made = hs.refit(folder, path, tmp_path / "new", learning_rate=0, even_if_worse=True)
     kept = open_folder(made.folder, CPU).file.calibration

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hinet_search.serving.number_counts import FAR, added, count_numbers
+from hinet_search.serving.drift import FAR, added, count_numbers
 from hinet_search.serving.profile import Distribution, Profile
 
 PROFILE = Profile(

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hinet_search.serving.live import events as events_module
 from hinet_search.serving.live.events import label_series
 from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.live.live_log import LiveLog, TakenEvents
-from hinet_search.serving.model_folder import ExportedModel, open_folder
+from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.state import read_state
 from hinet_search.study.data_definition import TaskDefinition
 from tests.serving.log_shop import LAST, STUDY, add, newer, opened, seen, shop
@@ -42,19 +43,17 @@ def table(rows: pl.DataFrame) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("odd")
-    study, _, others = STUDY.partition(
-        "  tasks: {click: {column: clicked}, buy: {column: bought}}\n"
-    )
-    others = others.replace("  all: {model: hinet}\n", "  all: {model: mmoe}\n")
-    for arm in ("trees", "visits", "counted", "raw"):
-        others = "\n".join(line for line in others.split("\n") if not line.startswith(f"  {arm}:"))
+    data, _, arms = STUDY.partition("arms:\n")
+    data = data.replace("  tasks: {click: {column: clicked}, buy: {column: bought}}\n", TASKS)
+    end = arms[arms.index("trials: 1\n") :]
     earlier = table(shop().filter(pl.col("minute") < LAST))
-    done = launch_shop(folder, earlier, study + TASKS + others)
+    done = launch_shop(folder, earlier, f"{data}arms: {{all: {{model: mmoe}}}}\n{end}")
     return done.export("all", folder / "model").folder
 
 
-def exported_of(model: Path) -> ExportedModel:
-    return open_folder(model, torch.device("cpu"))
+@pytest.fixture
+def live(model: Path, journal: Journal) -> LiveLog:
+    return opened(model, journal)
 
 
 def event(number: int, columns: tuple[str, ...] = COLUMNS, **changed: Any) -> dict[str, Any]:
@@ -106,15 +105,13 @@ def test_labels_of_several_kinds_in_one_request_are_taken_as_alone(
 
 
 @pytest.mark.parametrize("label", [10**400, -1, float("nan"), "yes", [], [[1]], {}, "\x00"])
-def test_a_label_that_is_none_is_refused(label: Any, model: Path, journal: Journal) -> None:
-    live = opened(model, journal)
+def test_a_label_that_is_none_is_refused(label: Any, live: LiveLog) -> None:
     with pytest.raises(DataError, match="watched"):
         add(live, event(0, watched=label))
     assert add(live, event(0)).added == 1
 
 
-def test_a_request_without_events_adds_none(model: Path, journal: Journal) -> None:
-    live = opened(model, journal)
+def test_a_request_without_events_adds_none(live: LiveLog) -> None:
     assert add(live) == TakenEvents(0, 0, 0, 0, live.last_time)
 
 
@@ -134,10 +131,7 @@ def test_labels_compared_by_equals_are_read_as_a_column_of_their_kind() -> None:
     assert series.to_list() == ["true", "false", "1", "1", "0.5", "true", None]
 
 
-def test_labels_that_are_known_in_part_count_once_all_are_there(
-    model: Path, journal: Journal
-) -> None:
-    live = opened(model, journal)
+def test_labels_that_are_known_in_part_count_once_all_are_there(live: LiveLog) -> None:
     push = next(number for number in range(50) if event(number)["place"] == 2)
     part = (*NO_LABELS, "clicked", "watched")
     assert add(live, event(push, part, watched=None)).added == 1
@@ -146,10 +140,7 @@ def test_labels_that_are_known_in_part_count_once_all_are_there(
     assert add(live, event(push, watched=None)).again == 1
 
 
-def test_labels_of_tasks_that_the_scenario_lacks_are_not_needed_and_not_read(
-    model: Path, journal: Journal
-) -> None:
-    live = opened(model, journal)
+def test_labels_of_tasks_that_the_scenario_lacks_are_not_needed_and_not_read(live: LiveLog) -> None:
     home = next(number for number in range(50) if event(number)["place"] == 1)
     assert add(live, event(home, NO_LABELS)).added == 1
     part = (*NO_LABELS, "clicked", "watched")
@@ -158,10 +149,7 @@ def test_labels_of_tasks_that_the_scenario_lacks_are_not_needed_and_not_read(
     live.fold()
 
 
-def test_labels_of_a_row_that_is_added_up_are_late_whatever_time_they_bring(
-    model: Path, journal: Journal
-) -> None:
-    live = opened(model, journal)
+def test_labels_of_a_row_that_is_added_up_are_late_whatever_time_they_bring(live: LiveLog) -> None:
     assert add(live, event(0, NO_LABELS)).added == 1
     assert add(live, event(1, minute=event(0)["minute"] + 10_000)).added == 1  # beyond 2 h 10 min
     wrong_time = event(0, minute=event(0)["minute"] + 10_000)
@@ -207,10 +195,7 @@ def test_a_first_row_without_a_real_time_leaves_the_clock_real(
         add(live, event(1, minute=2**62))
 
 
-def test_the_first_event_begins_a_state_that_a_newer_model_goes_on_with(
-    model: Path, journal: Journal
-) -> None:
-    live = opened(model, journal)
+def test_the_first_event_begins_a_state_that_a_newer_model_goes_on_with(live: LiveLog) -> None:
     assert not live.needs_fold
     add(live, event(0))
     assert live.needs_fold
@@ -219,15 +204,14 @@ def test_the_first_event_begins_a_state_that_a_newer_model_goes_on_with(
     assert not live.needs_fold
 
 
-@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize("is_replaced", [False, True])
 def test_events_are_not_taken_once_the_journal_was_deleted_or_replaced(
-    replace: bool, model: Path, journal: Journal
+    is_replaced: bool, journal: Journal, live: LiveLog
 ) -> None:
-    live = opened(model, journal)
     add(live, event(0))
     before = inputs(live)
     journal.path.unlink()
-    if replace:
+    if is_replaced:
         with closing(sqlite3.connect(journal.path)):
             journal.path.touch()
     with pytest.raises(EnvironmentFault, match="was deleted, moved or replaced"):
@@ -252,16 +236,15 @@ def test_a_state_is_read_by_its_owner_alone(model: Path, tmp_path: Path) -> None
     assert modes["generation-1"] == modes["events.db"] == 0
 
 
-def test_a_state_of_other_scenarios_is_refused(model: Path, journal: Journal) -> None:
-    live = opened(model, journal)
+def test_a_state_of_other_scenarios_is_refused(
+    model: Path, journal: Journal, live: LiveLog
+) -> None:
     add(live, event(0, NO_LABELS))
     live.fold()
-    exported = exported_of(model)
-    file = exported.file
-    scenario = file.inputs.scenario.model_copy(
-        update={"values": {**file.inputs.scenario.values, "9": "Cart"}}
-    )
-    of_three = file.inputs.model_copy(update={"scenario": scenario})
-    object.__setattr__(exported.encoder, "inputs", of_three)
+    exported = open_folder(model, torch.device("cpu"))
+    inputs = exported.encoder.inputs
+    values = {**inputs.scenario.values, "9": "Cart"}
+    scenario = inputs.scenario.model_copy(update={"values": values})
+    of_three = replace(exported.encoder, inputs=inputs.model_copy(update={"scenario": scenario}))
     with pytest.raises(DataError, match="must be a state of inputs that are defined as"):
-        read_state(exported, journal.path.parent)
+        read_state(replace(exported, encoder=of_three), journal.path.parent)

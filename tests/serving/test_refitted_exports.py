@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.shipping import shipment
 from hinet_search.results.verdict import verdict
-from hinet_search.serving.verify import TOLERANCE
+from hinet_search.serving.write_folder import TOLERANCE
 from hinet_search.training.jobs.messages import refit_path
 from tests.serving.shop import STUDY, Shop, launch_shop, rows
 
@@ -40,15 +40,17 @@ def taken(shop: Shop) -> str:
     return offer.name
 
 
+def card_of(folder: Path) -> str:
+    return (folder / "card.md").read_text()
+
+
 def test_what_is_shipped_has_the_weights_of_its_refit(shop: Shop, tmp_path: Path) -> None:
     written = shop.export(taken(shop), tmp_path / "model")
     refitted = load_file(refit_path(shop.weights(taken(shop), written.seeds[0])))
     exported = load_file(tmp_path / "model" / "weights.safetensors")
     assert all((exported[name] == refitted[name]).all() for name in refitted)
     assert written.max_difference <= TOLERANCE
-    assert (
-        "Metrics on test are those of the model before" in (tmp_path / "model/card.md").read_text()
-    )
+    assert "Metrics on test are those of the model before" in card_of(tmp_path / "model")
 
 
 def test_another_arm_has_the_weights_that_were_tested(shop: Shop, tmp_path: Path) -> None:
@@ -57,7 +59,7 @@ def test_another_arm_has_the_weights_that_were_tested(shop: Shop, tmp_path: Path
     tested = load_file(shop.weights(other, written.seeds[0]))
     exported = load_file(tmp_path / "model" / "weights.safetensors")
     assert all((exported[name] == tested[name]).all() for name in tested)
-    assert "of the model before" not in (tmp_path / "model/card.md").read_text()
+    assert "of the model before" not in card_of(tmp_path / "model")
 
 
 def test_a_refitted_ensemble_is_checked_by_the_mean_of_its_refits(
@@ -66,6 +68,4 @@ def test_a_refitted_ensemble_is_checked_by_the_mean_of_its_refits(
     assert taken(together) == ENSEMBLE
     written = together.export(ENSEMBLE, tmp_path / "model")
     assert written.max_difference <= TOLERANCE
-    assert (
-        "Metrics on test are those of the model before" in (tmp_path / "model/card.md").read_text()
-    )
+    assert "Metrics on test are those of the model before" in card_of(tmp_path / "model")

@@ -15,7 +15,8 @@ from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.requests.document import columns_of
 from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.sealed import seal
-from tests.serving.log_shop import OF_THE_LOG, assert_close, newer, predicted
+from tests.serving.log_shop import OF_THE_LOG, assert_close, newer
+from tests.serving.shop import predicted
 
 MODELS = (
     *(f"events/{arm}" for arm in OF_THE_LOG),

@@ -19,8 +19,7 @@ from hinet_search.server.metrics import Metrics
 from hinet_search.serving import predict, state
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.requests.document import columns_of
-from tests.serving.log_shop import predicted
-from tests.serving.shop import launch_shop, rows
+from tests.serving.shop import SHORT, launch_shop, predicted, rows
 
 STUDY = """\
 data:
@@ -35,12 +34,6 @@ data:
     statistics: {{by: [user, [item, place]], clock: minute, day_length: 100, {freshness}}}
   split: {{by: time, valid_from: 600, test_from: 800}}
 arms: {{counted: {{model: mmoe}}}}
-trials: 1
-passes: 1
-finalists: {{top: 1, seeds: 1}}
-fixed: {{train.batch_size: 128}}
-slots: 1
-device: cpu
 """
 FRESHNESS = {
     "day": "refresh: day",
@@ -68,7 +61,7 @@ def of_days() -> list[pl.DataFrame]:
 def launched(folder: Path, freshness: str) -> Path:
     """The exported model of a study of the earlier rows."""
     earlier = shop().filter(pl.col("minute") < LAST)
-    done = launch_shop(folder, earlier, STUDY.format(freshness=freshness))
+    done = launch_shop(folder, earlier, STUDY.format(freshness=freshness) + SHORT)
     return done.export("counted", folder / "model").folder
 
 
@@ -90,14 +83,19 @@ def tables(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(place.iterdir())}
 
 
+def assert_same_rows(state: Path, other: Path) -> None:
+    """The tables of two states have the same rows, in any order."""
+    for name, table in tables(state).items():
+        rows = pl.read_parquet(table).sort(pl.all())
+        assert pl.read_parquet(tables(other)[name]).sort(pl.all()).equals(rows)
+
+
 def test_rows_score_the_same_day_by_day_as_all_at_once(model: Path, tmp_path: Path) -> None:
     at_once = predicted(model, newer(), tmp_path, state=tmp_path / "once")
     daily = [predicted(model, day, tmp_path, state=tmp_path / "daily") for day in of_days()]
     assert pl.concat(daily).equals(at_once)
     assert not at_once.equals(predicted(model, newer(), tmp_path))
-    for name, table in tables(tmp_path / "once").items():
-        once = pl.read_parquet(table).sort(pl.all())
-        assert pl.read_parquet(tables(tmp_path / "daily")[name]).sort(pl.all()).equals(once)
+    assert_same_rows(tmp_path / "once", tmp_path / "daily")
 
 
 def test_a_study_knows_what_its_models_have_with_frozen_statistics(model: Path) -> None:
@@ -129,15 +127,11 @@ def test_rows_without_labels_are_scored_and_the_state_stays(nightly: Path, tmp_p
     days = of_days()
     predicted(nightly, days[0], tmp_path, state=tmp_path / "state")
     before = tables(tmp_path / "state")
-    labelled = predicted(nightly, days[1], tmp_path, state=_copy(tmp_path))
+    shutil.copytree(tmp_path / "state", tmp_path / "copy")
+    labelled = predicted(nightly, days[1], tmp_path, state=tmp_path / "copy")
     bare = predicted(nightly, days[1].drop("clicked"), tmp_path, state=tmp_path / "state")
     assert bare.equals(labelled)
     assert tables(tmp_path / "state") == before
-
-
-def _copy(folder: Path) -> Path:
-    shutil.copytree(folder / "state", folder / "copy")
-    return folder / "copy"
 
 
 def test_a_row_without_a_label_counts_others_and_is_not_counted(
@@ -173,7 +167,7 @@ def test_a_state_that_cannot_be_written_stays_as_it_was(
     with monkeypatch.context() as patched:
         patched.setattr(state, step, _full)
         with pytest.raises(EnvironmentFault, match=r"cannot be written|no room"):
-            state.write_state(tmp_path / "state", exported.encoder, 1, lambda: None)
+            state.write_state(tmp_path / "state", exported.encoder, 1)
     assert tables(tmp_path / "state") == before
     whole = predicted(nightly, newer(), tmp_path, state=tmp_path / "whole")
     rest = pl.concat(
@@ -210,23 +204,24 @@ def test_a_model_whose_statistics_never_change_has_no_state(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("changes", "says"),
     [
-        (lambda index: index | {"generation": 7}, "of generation 7 is no file"),
-        (lambda index: index | {"generation": "../1"}, "state.json: "),
-        (lambda index: index | {"tables": {"../days": "0" * 64}}, "state.json: "),
-        (lambda index: index | {"tables": {"days": "0" * 64}}, "days has changed"),
-        (lambda index: index | {"definition": "0" * 64}, "but is of others"),
-        (lambda index: index | {"more": 1}, "state.json: "),
-        (lambda _: [], "state.json: "),
+        ({"generation": 7}, "of generation 7 is no file"),
+        ({"generation": "../1"}, "state.json: "),
+        ({"tables": {"../days": "0" * 64}}, "state.json: "),
+        ({"tables": {"days": "0" * 64}}, "days has changed"),
+        ({"definition": "0" * 64}, "but is of others"),
+        ({"more": 1}, "state.json: "),
+        (None, "state.json: "),
     ],
 )
 def test_a_damaged_or_hostile_state_is_refused(
-    change: Any, says: str, nightly: Path, tmp_path: Path
+    changes: dict[str, Any] | None, says: str, nightly: Path, tmp_path: Path
 ) -> None:
     predicted(nightly, newer(), tmp_path, state=tmp_path / "state")
     path = tmp_path / "state" / "state.json"
-    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    index = [] if changes is None else json.loads(path.read_text()) | changes
+    path.write_text(json.dumps(index))
     with pytest.raises(DataError, match=says):
         predicted(nightly, newer(), tmp_path, state=tmp_path / "state")
 
@@ -256,25 +251,19 @@ def test_of_two_that_roll_one_state_at_once_the_second_is_refused_and_nothing_is
         predicted(nightly, days[1], tmp_path, state=tmp_path / "state")
     predicted(nightly, days[1], tmp_path, state=tmp_path / "state")
     predicted(nightly, pl.concat(days[:2]), tmp_path, state=tmp_path / "whole")
-    for name, table in tables(tmp_path / "whole").items():
-        whole = pl.read_parquet(table).sort(pl.all())
-        assert pl.read_parquet(tables(tmp_path / "state")[name]).sort(pl.all()).equals(whole)
+    assert_same_rows(tmp_path / "whole", tmp_path / "state")
 
 
-def test_numbered_folders_of_others_are_left_alone(nightly: Path, tmp_path: Path) -> None:
-    (tmp_path / "runs" / "1").mkdir(parents=True)
-    (tmp_path / "runs" / "1" / "notes.txt").write_text("mine")
+@pytest.mark.parametrize("name", ["1/notes.txt", "cat.jpg"])
+def test_a_folder_of_something_else_is_not_taken_for_a_state(
+    name: str, nightly: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
     with pytest.raises(DataError, match=r"but it has no state\.json"):
-        predicted(nightly, newer(), tmp_path, state=tmp_path / "runs")
-    assert (tmp_path / "runs" / "1" / "notes.txt").read_text() == "mine"
-
-
-def test_a_folder_of_something_else_is_not_taken_for_a_state(nightly: Path, tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
-    with pytest.raises(DataError, match=r"but it has no state\.json"):
-        predicted(nightly, newer(), tmp_path, state=tmp_path / "photos")
-    assert [path.name for path in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
+        predicted(nightly, newer(), tmp_path, state=tmp_path / "mine")
+    assert [each for each in (tmp_path / "mine").rglob("*") if each.is_file()] == [path]
 
 
 def test_a_server_scores_with_the_state_and_takes_a_newer_one(

@@ -43,11 +43,7 @@ def test_a_text_that_is_no_number_is_refused_with_its_row(
     ages = pl.when(is_second).then(pl.lit("old")).otherwise(pl.col("age").cast(pl.String))
     frame = test_part(rows()).with_columns(age=ages)
     (frame.write_csv if name.endswith("csv") else frame.write_parquet)(tmp_path / name)
+    problem = "column 'age' must hold numbers, got 'old' in 1 row (first in row 1); write nothing "
     with pytest.raises(DataError) as caught:
         scores(model, tmp_path / name)
-    assert caught.value.problems == (
-        (
-            f"{tmp_path / name}: column 'age' must hold numbers, got 'old' in 1 row (first in row 1); "
-            "write nothing where a value is missing"
-        ),
-    )
+    assert caught.value.problems == (f"{tmp_path / name}: {problem}where a value is missing",)

@@ -13,7 +13,7 @@ from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.data.transforms import fit_knots
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.sealed import seal
-from tests.serving.shop import ONE_ARM, one_export, rows, scores_of, test_part
+from tests.serving.shop import ONE_ARM, edited, one_export, rows, scores_of, test_part
 
 CPU = torch.device("cpu")
 KEYS = "[price, age]\n    transforms: {price: quantile, age: {cycle: 24}}"
@@ -93,10 +93,7 @@ def test_a_transform_that_means_nothing_is_refused(
     old: str, new: str, problem: str, model: Path, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(model, tmp_path / "model")
-    config = folder / "config.yaml"
-    assert old in config.read_text()
-    config.write_text(config.read_text().replace(old, new))
-    seal(folder)
+    edited(folder, {old: new})
     with pytest.raises(ConfigurationError) as caught:
         open_folder(folder, CPU)
     assert any(problem in line for line in caught.value.problems)

@@ -113,9 +113,26 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
     """The layout of an encoder's graphs, which are yet to be written."""
     inputs = encoder.inputs
     schema = encoder.schema
-    derived = [scale for scale in inputs.scales if scale.column not in inputs.numeric]
-    sequences = [sequence.name for sequence in schema.sequences]
-    not_encoded = (*(scale.name for scale in derived), *sequences)
+    not_encoded = [scale.name for scale in inputs.scales if scale.column not in inputs.numeric]
+    not_encoded += [sequence.name for sequence in schema.sequences]
+    ids = []
+    for number, name in enumerate(inputs.categorical):
+        is_distinct = name in inputs.distinct_by_scenario
+        vocabulary = f"vocabulary.{number}"
+        ids.append(
+            EncodedField(column=name, vocabulary=vocabulary, distinct_by_scenario=is_distinct)
+        )
+    lists = []
+    for pooled in schema.pooled_lists:
+        definition = inputs.lists[pooled.name]
+        lists.append(
+            EncodedList(
+                column=definition.column,
+                separator=definition.separator,
+                vocabulary=f"vocabulary.{pooled.field}",
+                length=pooled.length,
+            )
+        )
     return GraphLayout(
         format=1,
         tasks=inputs.tasks,
@@ -127,18 +144,11 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
         num_slots=schema.num_slots,
         scenario_column=inputs.scenario.column,
         values=inputs.scenario.values,
-        ids=tuple(
-            EncodedField(
-                column=name,
-                vocabulary=f"vocabulary.{number}",
-                distinct_by_scenario=name in inputs.distinct_by_scenario,
-            )
-            for number, name in enumerate(inputs.categorical)
-        ),
+        ids=tuple(ids),
         numbers=tuple(_number(scale, inputs) for scale in inputs.scales),
-        lists=_lists(encoder),
+        lists=tuple(lists),
         not_finite=inputs.not_finite,
-        not_encoded=not_encoded,
+        not_encoded=tuple(not_encoded),
         reads_tables=not not_encoded,
         files={},
         absent_cells=inputs.absent_cells,
@@ -147,33 +157,21 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
 
 
 def _number(scale: Scale, inputs: Inputs) -> EncodedNumber:
-    transform = scale.transform
+    wave = scale.transform
+    transform = wave.part if isinstance(wave, Wave) else wave
+    cycle = wave.cycle if isinstance(wave, Wave) else None
     knots = None
-    wave = transform if isinstance(transform, Wave) else None
     if transform == QUANTILE:
         knots = f"{KNOTS}.{inputs.ranked.index(scale.column)}"
     return EncodedNumber(
         column=scale.column,
         clip=scale.clip,
-        transform=transform.part if isinstance(transform, Wave) else transform,
-        cycle=wave.cycle if wave else None,
+        transform=transform,
+        cycle=cycle,
         knots=knots,
         mean=scale.mean,
         spread=scale.spread,
         flagged=scale.flagged,
-    )
-
-
-def _lists(encoder: Encoder) -> tuple[EncodedList, ...]:
-    definitions = encoder.inputs.lists
-    return tuple(
-        EncodedList(
-            column=definitions[list_.name].column,
-            separator=definitions[list_.name].separator,
-            vocabulary=f"vocabulary.{list_.field}",
-            length=list_.length,
-        )
-        for list_ in encoder.schema.pooled_lists
     )
 
 
@@ -185,12 +183,7 @@ def written_files(folder: Path) -> list[str]:
 
 def hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """The SHA-256 of those of these files that are in a folder."""
-    found = {}
-    for name in names:
-        path = folder / name
-        if path.is_file():
-            found[name] = file_hash(path)
-    return found
+    return {name: file_hash(folder / name) for name in names if (folder / name).is_file()}
 
 
 def read_layout(folder: Path) -> GraphLayout:

@@ -43,15 +43,11 @@ def _traced(module: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
     shapes = tuple({0: rows} for _ in inputs)
     with torch.no_grad():  # else a part of a model without gradients becomes a graph of its own
         program: ExportedProgram = torch.export.export(module, tuple(inputs), dynamic_shapes=shapes)
-    if any(map(_writes, program.graph.nodes)):
+    schemas = (getattr(node.target, "_schema", None) for node in program.graph.nodes)
+    if any(schema is not None and schema.is_mutable for schema in schemas):
         with quiet.without(FutureWarning):  # of torch, at its own calls
             program = program.run_decompositions({})  # into others that leave their arguments alone
     return program
-
-
-def _writes(node: fx.Node) -> bool:
-    schema = getattr(node.target, "_schema", None)
-    return schema is not None and schema.is_mutable
 
 
 def _simplified(module: fx.GraphModule) -> fx.GraphModule:
@@ -68,9 +64,12 @@ def _simplified(module: fx.GraphModule) -> fx.GraphModule:
             node.replace_all_uses_with(same)
             graph.erase_node(node)
         elif node.op == CONSTANT:
-            constants[node] = _attribute(module, str(node.target))
+            parent, _, name = str(node.target).rpartition(".")
+            constants[node] = getattr(module.get_submodule(parent), name)
         elif all(argument in constants for argument in node.all_input_nodes):
-            constants[node] = _computed(node, constants)
+            args, kwargs = map_arg((node.args, node.kwargs), constants.__getitem__)
+            with torch.no_grad():
+                constants[node] = node.target(*args, **kwargs)  # type: ignore[operator]  # a call
     _store(module, constants)
     graph.eliminate_dead_code()
     return fx.GraphModule(module, graph)  # with those buffers alone that the graph reads
@@ -82,20 +81,14 @@ def _leave_out_empty(node: fx.Node) -> None:
         return
     tensors: Any = node.args[0]
     dim = node.args[1] if len(node.args) > 1 else 0
-    present = [each for each in tensors if not _is_empty(each.meta["val"].shape[dim])]
+    present = []
+    for each in tensors:
+        size = each.meta["val"].shape[dim]
+        if not isinstance(size, int) or size > 0:  # a variable size is no int
+            present.append(each)
     node.update_arg(0, present or tensors)
     if len(present) == 1:
         node.replace_all_uses_with(present[0])
-
-
-def _is_empty(size: object) -> bool:
-    return isinstance(size, int) and size == 0  # a variable size is no int
-
-
-def _computed(node: fx.Node, constants: dict[fx.Node, Any]) -> Any:
-    args, kwargs = map_arg((node.args, node.kwargs), constants.__getitem__)
-    with torch.no_grad():
-        return node.target(*args, **kwargs)  # type: ignore[operator]  # it is a call
 
 
 def _store(module: fx.GraphModule, constants: dict[fx.Node, Any]) -> None:
@@ -110,8 +103,3 @@ def _store(module: fx.GraphModule, constants: dict[fx.Node, Any]) -> None:
         module.register_buffer(name, buffer if is_whole else buffer.clone().contiguous())
         with module.graph.inserting_before(node):
             node.replace_all_uses_with(module.graph.get_attr(name))
-
-
-def _attribute(module: nn.Module, path: str) -> Any:
-    parent, _, name = path.rpartition(".")
-    return getattr(module.get_submodule(parent), name)

@@ -44,27 +44,20 @@ class Compiled:
         With `scenario` all rows count as rows of that scenario; else each is scored in its own, by
         the graph of that scenario. Errors: ConfigurationError for an unknown scenario.
         """
-        if scenario is not None:
-            graph = self._of(scenario)
-            return in_blocks(graph, encoded(columns)) if columns.num_rows else self._empty(0)
-        predicted_RT = self._empty(columns.num_rows)
-        for number, name in enumerate(self.layout.scenarios):
-            is_of_R = columns.scenario_R == number
-            if is_of_R.any():
-                inputs = encoded(columns.where(is_of_R))
-                predicted_RT[is_of_R] = in_blocks(self._of(name), inputs)
-        return predicted_RT
-
-    def _empty(self, num_rows: int) -> NDArray[np.float32]:
-        return np.empty((num_rows, len(self.layout.tasks)), dtype=np.float32)
-
-    def _of(self, scenario: str) -> Run:
-        if scenario not in self.runs:
+        if scenario is not None and scenario not in self.runs:
             raise ConfigurationError(
                 f"scenario '{scenario}' is not one of the model's, "
                 f"{', '.join(self.runs)}{did_you_mean(scenario, self.runs)}"
             )
-        return self.runs[scenario]
+        if scenario is not None and columns.num_rows:
+            return in_blocks(self.runs[scenario], encoded(columns))
+        predicted_RT = np.empty((columns.num_rows, len(self.layout.tasks)), dtype=np.float32)
+        for number, name in enumerate(self.layout.scenarios):
+            is_of_R = columns.scenario_R == number
+            if is_of_R.any():
+                inputs = encoded(columns.where(is_of_R))
+                predicted_RT[is_of_R] = in_blocks(self.runs[name], inputs)
+        return predicted_RT
 
 
 def open_compiled(folder: Path, kind: str | None = None) -> Compiled:
@@ -109,7 +102,9 @@ def encoded(columns: Columns, *, mixed: bool = False) -> Encoded:
         NUMBERS: columns.numeric_RN,
         LISTS: columns.lists_RS,
     }
-    return inputs | {SCENARIO: columns.scenario_R.astype(np.int32)} if mixed else inputs
+    if mixed:
+        inputs[SCENARIO] = columns.scenario_R.astype(np.int32)
+    return inputs
 
 
 def in_blocks(run: Run, inputs: Encoded) -> NDArray[np.float32]:

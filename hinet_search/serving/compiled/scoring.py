@@ -13,7 +13,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from hinet_search.data.columns import ChosenInputs
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.trees import Model as Trees
 from hinet_search.results.calibration_records import Calibrator
@@ -21,8 +20,7 @@ from hinet_search.results.families import MAX_LOG
 from hinet_search.results.statistics.ensemble import CERTAIN
 from hinet_search.serving.compiled.forest import ForestScoring
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.members import ExportedMember
-from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.model_folder import ExportedMember, ExportedModel
 
 
 class ScenarioScoring(nn.Module):
@@ -40,10 +38,10 @@ class ScenarioScoring(nn.Module):
         calibrators = exported.file.calibrators
         self.amounts = AmountTasks(inputs) if inputs.amount_units else None
         name = inputs.scenario.names[scenario]
-        self.calibrators = nn.ModuleList(
-            PiecewiseLinear(calibrators.get((name, task), Calibrator())) if has_task else NoTask()
-            for task, has_task in zip(inputs.tasks, inputs.has_task[scenario], strict=True)
-        )
+        self.calibrators = nn.ModuleList()
+        for task, has_task in zip(inputs.tasks, inputs.has_task[scenario], strict=True):
+            calibrator = calibrators.get((name, task), Calibrator())
+            self.calibrators.append(PiecewiseLinear(calibrator) if has_task else NoTask())
 
     def forward(
         self, ids_RF: Int[Tensor, "R F"], numeric_RN: Float[Tensor, "R N"], lists_RS: Tensor
@@ -56,16 +54,12 @@ class ScenarioScoring(nn.Module):
         wide_RT = logits[0].double() if len(logits) == 1 else self._average(logits)
         columns = zip(self.calibrators, wide_RT.float().unbind(dim=1), strict=True)
         calibrated = [calibrator(logit_R.double()) for calibrator, logit_R in columns]
-        return self._predictions(torch.stack(calibrated, dim=1)).float()
-
-    def _predictions(self, logits_RT: Float[Tensor, "R T"]) -> Float[Tensor, "R T"]:
-        """Return what calibrated logits, or logs of amounts in their unit, expect."""
-        probability_RT = logits_RT.sigmoid()
-        if self.amounts is None:
-            return probability_RT
-        amount_RT = self.amounts.unit_T * _exponential(logits_RT)
-        predicted_RT: Tensor = self.amounts(amount_RT, probability_RT)
-        return predicted_RT
+        logits_RT = torch.stack(calibrated, dim=1)
+        predicted_RT = logits_RT.sigmoid()
+        if self.amounts is not None:
+            amount_RT = self.amounts.unit_T * _exponential(logits_RT)
+            predicted_RT = self.amounts(amount_RT, predicted_RT)
+        return predicted_RT.float()
 
     def _average(self, logits: Sequence[Float[Tensor, "R T"]]) -> Float[Tensor, "R T"]:
         """Return the logits of the weighted mean, see RunningMean."""
@@ -146,7 +140,7 @@ class MemberScoring(nn.Module):
         super().__init__()
         self.scenario = scenario
         self.num_scenarios = num_scenarios
-        self.fields, self.numbers, self.slots = _positions(member.inputs)
+        self.inputs = member.inputs
         model = member.model.model
         if isinstance(model, Trees):
             self.model: nn.Module = ForestScoring(model, scenario)
@@ -163,18 +157,14 @@ class MemberScoring(nn.Module):
         sizes[self.scenario] = num_rows
         scenario_R = torch.full((num_rows,), self.scenario, dtype=torch.int64)
         batch = Batch(
-            ids_BF=_chosen(ids_RF, self.fields),
-            numeric_BN=_chosen(numeric_RN, self.numbers),
+            ids_BF=_chosen(ids_RF, self.inputs.fields),
+            numeric_BN=_chosen(numeric_RN, self.inputs.numbers),
             scenario_B=scenario_R,
-            lists_BS=_chosen(lists_RS, self.slots),
+            lists_BS=_chosen(lists_RS, self.inputs.slots),
             sizes=tuple(sizes),
         )
         logits_RT: Tensor = self.model(batch)
         return logits_RT
-
-
-def _positions(inputs: ChosenInputs) -> tuple[list[int], list[int], list[int]]:
-    return list(inputs.fields), list(inputs.numbers), inputs.slots
 
 
 def _chosen(encoded: Tensor, positions: Sequence[int]) -> Tensor:

@@ -24,9 +24,7 @@ from hinet_search.data.columns import Columns
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.results.records import CellValue
 from hinet_search.serving.choice import Weights
-from hinet_search.serving.compiled.differences import differences
-from hinet_search.serving.members import ExportedMember, average
-from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.model_folder import ExportedMember, ExportedModel, average
 from hinet_search.serving.predict import predictions
 from hinet_search.training.metrics import cell_values
 
@@ -47,8 +45,8 @@ class CellCost:
 class WeightsCost:
     """What narrow embeddings save and cost.
 
-    `difference` is the largest of a prediction on `rows` of validation (differences.py). `cells`
-    are those that have an AUC.
+    `difference` is the largest of a prediction on `rows` of validation, see `Inputs.differences`.
+    `cells` are those that have an AUC.
     """
 
     weights: Weights
@@ -111,7 +109,7 @@ def cost_of(
     Errors: NonFiniteScores if a row has no finite score.
     """
     inputs = exported.file.inputs
-    difference_RT = differences(inputs, predictions(narrow, valid), predictions(exported, valid))
+    difference_RT = inputs.differences(predictions(narrow, valid), predictions(exported, valid))
     difference_RT[~inputs.has_task[valid.scenario_R]] = 0.0
     cells = [
         CellCost(before.scenario, before.task, before.auc, after.auc)

@@ -13,16 +13,14 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torch.export import ExportedProgram
 
 from hinet_search.common.errors import ConfigurationError, DataError, HinetSearchError, shortened
 from hinet_search.common.plugins import load
 from hinet_search.data.columns import Columns
-from hinet_search.data.schema import Schema
 from hinet_search.models.trees import Model as Trees
 from hinet_search.serving.choice import GraphChoice
-from hinet_search.serving.compiled.differences import differences, sizes
 from hinet_search.serving.compiled.layout import (
     COMPILED,
     LAYOUT,
@@ -40,10 +38,10 @@ from hinet_search.serving.history import NOT_ROLLED, RolledInputs
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import predictions
-from hinet_search.serving.row_columns import cast_rows
+from hinet_search.serving.row_checks import cast_rows
 from hinet_search.training.device import memory_errors_explained
 
-TOLERANCE = 1e-5  # of a prediction, see differences.py
+TOLERANCE = 1e-5  # of a prediction, see `Inputs.differences`
 LESS_MEMORY = "export on a machine with more memory, or without --format"
 EXAMPLE_ROWS = 3  # torch takes sizes of 0 and 1 for constants
 
@@ -52,8 +50,8 @@ EXAMPLE_ROWS = 3  # torch takes sizes of 0 and 1 for constants
 class Compilation:
     """The formats that were written, and the largest difference of a prediction on test rows.
 
-    `amounts` are the tasks whose differences are relative (differences.py). With narrow embeddings
-    it is the difference to a model with these; `cost` compares it with the model of float32.
+    `amounts` are the tasks whose differences are relative, see `Inputs.differences`. With narrow
+    embeddings it is the difference to a model with these; `cost` compares it with that of float32.
     """
 
     formats: tuple[str, ...]
@@ -100,7 +98,7 @@ def write_compiled(
     encoder = exported.encoder
     frame = cast_rows(encoder.inputs, raw.lazy(), encoder.types).collect()
     columns = encoder.columns(frame, rolled)
-    check = _Check(exported, folder, layout, columns)
+    check = _Check(exported, compiled, layout, columns)
     difference = max(check.largest_difference(kind) for kind in formats)
     if layout.reads_tables and not all(check.reads_alike(kind, raw) for kind in formats):
         _write_layout(layout.model_copy(update={"reads_tables": False}), compiled)
@@ -111,16 +109,6 @@ def write_compiled(
 
 def _write_layout(layout: GraphLayout, compiled: Path) -> None:
     (compiled / LAYOUT).write_text(layout.model_dump_json(indent=1) + "\n", encoding="utf-8")
-
-
-def _programs(exported: ExportedModel, layout: GraphLayout) -> dict[str, ExportedProgram]:
-    """The programs of all graphs by name."""
-    schema = exported.encoder.schema
-    modules = [ScenarioScoring(exported, number) for number in range(schema.num_scenarios)]
-    examples = _examples(schema)
-    programs = [program_of(module, examples[:-1]) for module in modules]
-    programs.append(program_of(MixedScoring(modules), examples))
-    return dict(zip(layout.graphs, programs, strict=True))
 
 
 @contextmanager
@@ -151,14 +139,19 @@ def _failures_told(exported: ExportedModel) -> Iterator[None]:
         ) from error
 
 
-def _examples(schema: Schema) -> tuple[Tensor, ...]:
-    widths = (schema.num_fields, len(schema.numeric), schema.num_slots)
-    types = (torch.int32, torch.float32, torch.int32)
-    inputs = [
-        torch.zeros(EXAMPLE_ROWS, width, dtype=dtype)
-        for width, dtype in zip(widths, types, strict=True)
-    ]
-    return (*inputs, torch.zeros(EXAMPLE_ROWS, dtype=torch.int32))
+def _programs(exported: ExportedModel, layout: GraphLayout) -> dict[str, ExportedProgram]:
+    """The programs of all graphs by name."""
+    schema = exported.encoder.schema
+    examples = (
+        torch.zeros(EXAMPLE_ROWS, schema.num_fields, dtype=torch.int32),
+        torch.zeros(EXAMPLE_ROWS, len(schema.numeric)),
+        torch.zeros(EXAMPLE_ROWS, schema.num_slots, dtype=torch.int32),
+        torch.zeros(EXAMPLE_ROWS, dtype=torch.int32),
+    )
+    modules = [ScenarioScoring(exported, number) for number in range(schema.num_scenarios)]
+    programs = [program_of(module, examples[:-1]) for module in modules]
+    programs.append(program_of(MixedScoring(modules), examples))
+    return dict(zip(layout.graphs, programs, strict=True))
 
 
 @dataclass(frozen=True)
@@ -166,17 +159,22 @@ class _Check:
     """Compares the graphs of a folder with its model on some rows."""
 
     exported: ExportedModel
-    folder: Path
+    compiled: Path
     layout: GraphLayout
     columns: Columns
 
+    def scenarios(self, name: str) -> NDArray[np.int16]:
+        """The scenario of each row (R,): the graph of a scenario takes all rows to be of it."""
+        if name == MIXED:
+            return self.columns.scenario_R
+        return np.full_like(self.columns.scenario_R, self.layout.graphs.index(name))
+
     @cached_property
     def expected(self) -> dict[str, NDArray[np.float32]]:
-        """What each graph must give (R, T): that of a scenario takes all rows to be of it."""
-        expected = {MIXED: predictions(self.exported, self.columns)}
-        for number, name in enumerate(self.layout.graphs[:-1]):
-            scenario_R = np.full_like(self.columns.scenario_R, number)
-            columns = replace(self.columns, scenario_R=scenario_R)
+        """What each graph must give (R, T)."""
+        expected = {}
+        for name in self.layout.graphs:
+            columns = replace(self.columns, scenario_R=self.scenarios(name))
             expected[name] = predictions(self.exported, columns)
         return expected
 
@@ -185,15 +183,14 @@ class _Check:
 
         Every graph scores all rows, and one row alone.
         """
-        folder = self.folder / COMPILED / kind
         opened = load(FORMATS, kind).opened
+        model = self.exported.file.inputs
         largest = {}
         for name, expected_RT in self.expected.items():
-            run = opened(folder, name)
+            run = opened(self.compiled / kind, name)
             inputs = encoded(self.columns, mixed=name == MIXED)
             alone_RT = run({key: array[:1] for key, array in inputs.items()})
-            has_task_RT = self._has_task(name)
-            model = self.exported.file.inputs
+            has_task_RT = model.has_task[self.scenarios(name)]
             largest[name] = max(
                 _largest(model, in_blocks(run, inputs), expected_RT, has_task_RT),
                 _largest(model, alone_RT, expected_RT[:1], has_task_RT[:1]),
@@ -203,30 +200,17 @@ class _Check:
             raise DataError(
                 f"{self.exported.file.study}/{self.exported.file.name}: the {kind} graph '{worst}' "
                 f"must score {self.columns.num_rows:,} test rows as `predict` does, but a "
-                f"{self._noun} differs by {largest[worst]:.3g}; nothing is exported",
+                f"{model.prediction} differs by {largest[worst]:.3g}; nothing is exported",
                 remedy="export without --format, and report it",
             )
         return largest[worst]
 
-    def _has_task(self, name: str) -> NDArray[np.bool_]:
-        """Whether a row has a task (R, T), as the rows of a graph."""
-        scenario_R = self.columns.scenario_R
-        if name != MIXED:
-            scenario_R = np.full_like(scenario_R, self.layout.graphs.index(name))
-        return self.exported.file.inputs.has_task[scenario_R]
-
-    @property
-    def _noun(self) -> str:
-        return "prediction" if self.layout.amount_units else "probability"
-
     def reads_alike(self, kind: str, raw: pl.DataFrame) -> bool:
         """Whether the reader of a format, if it has one, scores raw rows alike."""
-        compiled = self.folder / COMPILED
-        table = raw.to_arrow()
-        read = load(FORMATS, kind).reads_alike
         expected_RT = self.expected[MIXED]
-        tolerance_RT = TOLERANCE * sizes(self.exported.file.inputs, expected_RT)
-        alike: bool = read(compiled, table, expected_RT, tolerance_RT)
+        tolerance_RT = TOLERANCE * self.exported.file.inputs.difference_units(expected_RT)
+        read = load(FORMATS, kind).reads_alike
+        alike: bool = read(self.compiled, raw.to_arrow(), expected_RT, tolerance_RT)
         return alike
 
 
@@ -237,6 +221,6 @@ def _largest(
     has_task_RT: NDArray[np.bool_],
 ) -> float:
     """The largest difference; infinite where a prediction is NaN, or one of no task is not."""
-    difference_RT = np.nan_to_num(differences(inputs, graph_RT, expected_RT), nan=np.inf)
+    difference_RT = np.nan_to_num(inputs.differences(graph_RT, expected_RT), nan=np.inf)
     difference_RT[~has_task_RT & np.isnan(graph_RT)] = 0.0
     return float(difference_RT.max(initial=0.0))

@@ -23,15 +23,14 @@ from hinet_search.serving.label_columns import labels_of_rows
 from hinet_search.serving.live.journal import StoredEvent
 from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.requests.document import EVENTS
-from hinet_search.serving.requests.json_values import (
+from hinet_search.serving.requests.document import EVENTS, Value
+from hinet_search.serving.requests.rows import (
     ColumnReader,
-    Value,
     nearest_float,
     number_reader,
     reader_of,
+    series_of,
 )
-from hinet_search.serving.requests.rows import series_of
 from hinet_search.serving.row_checks import KEY, scenario_problems
 from hinet_search.study.data_definition import TaskDefinition
 from hinet_search.study.event_definition import TimeSpan
@@ -81,30 +80,23 @@ class EventReader:
         objects = _objects(document)
         ids = [_id(number, event) for number, event in enumerate(objects)]
         self._refuse_missing(objects)
-        stored = [
-            StoredEvent(
-                id=event_id,
-                number=first_number + number,
-                moment=NO_TIME,
-                row=_text({name: event[name] for name in self.columns}),
-                labels=self._labels(event),
-            )
-            for number, (event_id, event) in enumerate(zip(ids, objects, strict=True))
-        ]
+        stored: list[StoredEvent] = []
+        for event_id, event in zip(ids, objects, strict=True):
+            number = first_number + len(stored)
+            row = {name: event[name] for name in self.columns}
+            labels = {name: event[name] for name in self.label_columns if name in event}
+            has_any = any(value is not None for value in labels.values())
+            known = _text(labels) if has_any else None
+            stored.append(StoredEvent(event_id, number, NO_TIME, _text(row), known))
         logged = self.logged(stored, state)
         self._refuse_times(logged.moments, state)
+        moments = logged.moments.time_R.tolist()
         is_labelled_R = logged.rows.scenario_R != state.unlabelled
-        made = zip(stored, logged.moments.time_R.tolist(), is_labelled_R.tolist(), strict=True)
-        events = tuple(
-            replace(event, moment=moment, labels=event.labels if is_labelled else None)
-            for event, moment, is_labelled in made
-        )
-        return replace(logged, events=events)
-
-    def _labels(self, event: Mapping[str, Value]) -> str | None:
-        labels = {name: event[name] for name in self.label_columns if name in event}
-        has_any = any(value is not None for value in labels.values())
-        return _text(labels) if has_any else None
+        taken = []
+        for each, moment, is_labelled in zip(stored, moments, is_labelled_R.tolist(), strict=True):
+            known = each.labels if is_labelled else None
+            taken.append(replace(each, moment=moment, labels=known))
+        return replace(logged, events=tuple(taken))
 
     def logged(self, events: Sequence[StoredEvent], state: LogState) -> LoggedEvents:
         """Events that were read, as rows; DataError with every problem of their values."""
@@ -114,16 +106,16 @@ class EventReader:
         columns = {}
         for reader in self.readers:
             values, problem = reader.read([row[reader.name] for row in given])
-            problems += [problem] if problem else []
+            problems.append(problem)
             columns[reader.name] = series_of(reader.name, values, types[reader.name])
-        if problems:
-            raise DataError(*problems)
+        if any(problems):
+            raise DataError(*filter(None, problems))
         frame = pl.DataFrame(columns)
         inputs = self.exported.file.inputs
         wrong = scenario_problems(inputs.scenario, frame.lazy())
         if wrong:
             raise DataError(*wrong)
-        known = [json.loads(event.labels) if event.labels else {} for event in events]
+        known = [json.loads(event.labels or "{}") for event in events]
         rows = self._rows(frame, known, state)
         numbers = np.array([event.number for event in events], dtype=np.uint64)
         moments = later_moments(state, frame[self.log.time])
@@ -149,12 +141,12 @@ class EventReader:
                 for row, has_tasks in zip(known, has_task_RT[:, of_column].tolist(), strict=True)
             ]
             values, problem = label_series(name, self.tasks, given)
-            problems += [problem] if problem else []
+            problems.append(problem)
             columns.append(values.alias(f"{KEY}{name}"))
             is_given_R = np.array([name in row for row in known], dtype=np.bool_)
             is_known_RT[:, of_column] = is_given_R[:, np.newaxis]
-        if problems:
-            raise DataError(*problems)
+        if any(problems):
+            raise DataError(*filter(None, problems))
         found = labels_of_rows(self.exported, self.tasks, pl.DataFrame([*frame, *columns]), EVENTS)
         is_labelled_R = found.is_labelled_R & (is_known_RT | ~has_task_RT).all(axis=1)
         rows = encoder.rows_of_log(frame, found.labels_RT)
@@ -166,9 +158,8 @@ class EventReader:
         for name in self.columns:
             without = [number for number, event in enumerate(objects) if name not in event]
             if without:
-                problems.append(
-                    f"column '{name}' is not in {rows_and_first(len(without), without)}"
-                )
+                rows = rows_and_first(len(without), without)
+                problems.append(f"column '{name}' is not in {rows}")
         if problems:
             raise DataError(*problems)
 

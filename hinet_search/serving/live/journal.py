@@ -37,6 +37,7 @@ _INDICES = (
     "create index if not exists by_labelled on events (labelled)",
     "create index if not exists by_moment on events (moment)",
 )
+_KNOWN = "select id, number, moment, row, labels from events where id = ?"
 _INSERT = "insert into events values (?, ?, ?, ?, ?, ?, ?)"
 _SET_LABELS = "update events set labels = ?, labelled = ? where id = ?"
 _ADDED = "select * from events where added > ? and added <= ? order by added"
@@ -164,6 +165,15 @@ class Journal:
         self._is_unused = self._is_unused and not changes
         return Taken(tuple(changes), number, again, late)
 
+    def _event(self, event_id: str) -> StoredEvent | None:
+        row = self._database.execute(_KNOWN, (event_id,)).fetchone()
+        return None if row is None else self._of_row(row)
+
+    def _insert(self, event: StoredEvent, number: int) -> None:
+        labelled = None if event.labels is None else number
+        values = (event.id, event.number, event.moment, event.row, event.labels)
+        self._database.execute(_INSERT, (*values, number, labelled))
+
     def _refuse_replaced(self) -> None:
         """EnvironmentFault if the file was deleted or replaced: SQLite goes on to write to it."""
         with suppress(OSError):
@@ -173,11 +183,6 @@ class Journal:
             f"{self.path}: the file was deleted, moved or replaced while this server used it",
             remedy="start the server again, and send what it did not answer once more",
         )
-
-    def _insert(self, event: StoredEvent, number: int) -> None:
-        labelled = None if event.labels is None else number
-        values = (event.id, event.number, event.moment, event.row, event.labels)
-        self._database.execute(_INSERT, (*values, number, labelled))
 
     def changes(self, after: int, up_to: int) -> Iterator[Change]:
         """The changes after one up to another, rows first, with the labels of now.
@@ -202,12 +207,6 @@ class Journal:
                 "and (labelled is null or labelled <= ?)",
                 (before, up_to, up_to),
             )
-
-    def _event(self, event_id: str) -> StoredEvent | None:
-        found = self._database.execute(
-            "select id, number, moment, row, labels from events where id = ?", (event_id,)
-        ).fetchone()
-        return None if found is None else self._of_row(found)
 
     def _of_row(self, row: Sequence[object]) -> StoredEvent:
         """The event of a row; JournalDamaged if it is not one that `take` wrote."""

@@ -13,7 +13,6 @@ import numpy as np
 
 from hinet_search.data.derived.log_index import LogIndex, log_index
 from hinet_search.data.derived.log_state import LATE, LogState, rolled, with_labels
-from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.live.events import EventReader, LoggedEvents, event_reader
 from hinet_search.serving.live.journal import Change, Journal, damaged
 from hinet_search.serving.model_folder import ExportedModel
@@ -141,8 +140,9 @@ class LiveLog:
             before = self._index.state
             changes = list(self._journal.changes(self._folded, up_to))
             state = self._folded_state(before, changes)
-            encoder = _with_log(self._exported.encoder, state)
-            write_state(self._read.folder, encoder, self._read.generation, _in_turn, events=up_to)
+            encoder = self._exported.encoder
+            encoder = replace(encoder, history=replace(encoder.history, log=state))
+            write_state(self._read.folder, encoder, self._read.generation, events=up_to)
             self._read = replace(self._read, generation=self._read.generation + 1, events=up_to)
             self._journal.forget(state.added_before, up_to)
             index = log_index(state)
@@ -179,11 +179,3 @@ class LiveLog:
         logged = self._logged(changes, index.state)
         is_row_R = np.array([change.is_row for change in changes], dtype=np.bool_)
         return index.with_later(logged.rows, logged.moments, is_row_R)
-
-
-def _with_log(encoder: Encoder, state: LogState) -> Encoder:
-    return replace(encoder, history=replace(encoder.history, log=state))
-
-
-def _in_turn() -> None:
-    """Wait for another process that writes the state."""

@@ -6,8 +6,7 @@ from hinet_search.report.drawing.numbers import DASH, gain, interval, metric
 from hinet_search.report.facts.record import absent_in_words
 from hinet_search.report.text.untrusted import plain, table
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.lineage import NewerFit
-from hinet_search.serving.model_file import ModelFile
+from hinet_search.serving.model_file import ModelFile, NewerFit
 from hinet_search.serving.newer.comparison import CellChange, Comparison
 
 HEAD = (
@@ -45,38 +44,66 @@ def newer_card(
     notes: Sequence[str],
 ) -> str:
     """The card of a model file whose latest fit on newer rows gave the comparison."""
-    return "\n".join(_lines(file, comparison, new_ids, num_unlabelled, notes)) + "\n"
-
-
-def _lines(
-    file: ModelFile,
-    comparison: Comparison,
-    new_ids: Mapping[str, int],
-    num_unlabelled: int,
-    notes: Sequence[str],
-) -> Iterator[str]:
     inputs = file.inputs
-    fit = file.newer[-1]
+    facts = _facts(file, new_ids, num_unlabelled)
+    lines = [
+        f"# {plain(file.study)} / {plain(file.name)}, fit again on newer rows",
+        "",
+        *map(plain, _summary(inputs, comparison)),
+        "",
+        *(f"- **{name}**: {plain(text)}" for name, text in facts.items()),
+        *_tables(file, comparison),
+        *("", "### Limits", ""),
+    ]
+    limits = [*LIMITS]
+    if inputs.amount_units:
+        units = ", ".join(f"{task} {unit:g}" for task, unit in inputs.amount_units.items())
+        limits.append(f"{OF_AMOUNTS} Units are as in that training: {units}.")
+    lines += [f"- {plain(note)}" for note in (*limits, *notes)]
+    return "\n".join(lines) + "\n"
+
+
+def _summary(inputs: Inputs, comparison: Comparison) -> Iterator[str]:
+    """Yield what the model predicts of which rows, and the verdict."""
+    binary = [task for task in inputs.tasks if task not in inputs.amount_units]
+    parts = []
+    if binary:
+        parts.append(f"the probabilities of {', '.join(binary)}")
+    if inputs.amount_units:
+        parts.append(f"the expected amounts of {', '.join(inputs.amount_units)}")
     scenarios = ", ".join(inputs.scenario.names)
-    yield f"# {plain(file.study)} / {plain(file.name)}, fit again on newer rows"
-    yield ""
-    yield plain(f"It predicts {_tasks_in_words(inputs)} for a row of {scenarios}.")
+    yield f"It predicts {' and '.join(parts)} for a row of {scenarios}."
     if absent := absent_in_words(inputs.absent_cells):
-        noun = "prediction" if inputs.amount_units else "probability"
-        yield plain(f"{absent} Rows without a task get no {noun} of it.")
-    yield plain(f"On {comparison.num_rows:,} held-out rows: {verdict_of(comparison)}.")
-    yield ""
-    facts = {
-        "Fit on": f"{_rows_in_words(fit)}, hash {fit.rows}",
+        yield f"{absent} Rows without a task get no {inputs.prediction} of it."
+    yield f"On {comparison.num_rows:,} held-out rows: {verdict_of(comparison)}."
+
+
+def _facts(file: ModelFile, new_ids: Mapping[str, int], num_unlabelled: int) -> dict[str, str]:
+    fit = file.newer[-1]
+    rows = f"{fit.num_rows - fit.num_held_out:,} of {fit.num_rows:,} labelled rows"
+    if fit.first is None:
+        rows = f"{rows}; a random part"
+    else:
+        rows = f"{rows}, from {fit.first} to {fit.last}; the newest"
+    members = []
+    for member, passes in zip(file.members, fit.passes, strict=True):
+        fitted = f"{passes:.2f} passes" if passes else "as it was"
+        run = member.run
+        members.append(f"{run.arm} (trial {run.trial_number}, seed {run.seed}): {fitted}")
+    rate = "of the study" if fit.learning_rate is None else f"{fit.learning_rate:g}"
+    return {
+        "Fit on": f"{rows} ({fit.num_held_out:,}) held out, hash {fit.rows}",
         "Left out": f"{num_unlabelled:,} rows without a label" if num_unlabelled else "no row",
         "From": f"the folder whose manifest.json has the SHA-256 {fit.parent}",
-        "Members": _members_in_words(file, fit),
-        "Learning rate": "of the study" if fit.learning_rate is None else f"{fit.learning_rate:g}",
-        "New ids": _new_ids_in_words(new_ids),
+        "Members": ", ".join(members),
+        "Learning rate": rate,
+        "New ids": ", ".join(f"{name} {num:,}" for name, num in new_ids.items()) or "none",
         "Study": f"{file.study}, data {file.data}",
         "Software": ", ".join(f"{name} {version}" for name, version in file.versions.items()),
     }
-    yield from (f"- **{name}**: {plain(text)}" for name, text in facts.items())
+
+
+def _tables(file: ModelFile, comparison: Comparison) -> Iterator[str]:
     heading = f"On the {comparison.num_rows:,} held-out rows that judge"
     yield from table(heading, HEAD, map(_cell_row, comparison.cells))
     if of_amounts := [cell for cell in comparison.cells if cell.rmse is not None]:
@@ -85,30 +112,6 @@ def _lines(
     if len(file.newer) > 1:
         name = comparison.objective.name
         yield from table(f"All fits on newer rows: {name}", FITS_HEAD, map(_fit_row, file.newer))
-    yield from ("", "### Limits", "", *(f"- {plain(note)}" for note in _limits(inputs, notes)))
-
-
-def _tasks_in_words(inputs: Inputs) -> str:
-    """Return `the probabilities of click, buy and the expected amounts of watch`."""
-    binary = [task for task in inputs.tasks if task not in inputs.amount_units]
-    parts = []
-    if binary:
-        parts.append(f"the probabilities of {', '.join(binary)}")
-    if inputs.amount_units:
-        parts.append(f"the expected amounts of {', '.join(inputs.amount_units)}")
-    return " and ".join(parts)
-
-
-def _limits(inputs: Inputs, notes: Sequence[str]) -> Iterator[str]:
-    """Yield the limits of the model, then further notes."""
-    yield from LIMITS
-    if inputs.amount_units:
-        yield f"{OF_AMOUNTS} Units are as in that training: {_units_in_words(inputs)}."
-    yield from notes
-
-
-def _units_in_words(inputs: Inputs) -> str:
-    return ", ".join(f"{task} {unit:g}" for task, unit in inputs.amount_units.items())
 
 
 def verdict_of(comparison: Comparison) -> str:
@@ -133,48 +136,35 @@ def verdict_of(comparison: Comparison) -> str:
     )
 
 
-def cell_name(cell: CellChange) -> str:
-    """`Home · click`."""
+def _name(cell: CellChange) -> str:
     return f"{cell.scenario} · {cell.task}"
 
 
 def _cell_row(cell: CellChange) -> tuple[str, ...]:
-    counts = f"{cell.rows:,}", f"{cell.positives:,}"
-    auc = metric(cell.auc_before), metric(cell.auc)
-    logloss = metric(cell.logloss_before), metric(cell.logloss)
-    return cell_name(cell), *counts, *auc, *logloss, metric(cell.ece_before), metric(cell.ece)
+    return (
+        _name(cell),
+        f"{cell.rows:,}",
+        f"{cell.positives:,}",
+        metric(cell.auc_before),
+        metric(cell.auc),
+        metric(cell.logloss_before),
+        metric(cell.logloss),
+        metric(cell.ece_before),
+        metric(cell.ece),
+    )
 
 
 def _amounts_row(cell: CellChange) -> tuple[str, ...]:
-    errors = cell.rmse_before, cell.rmse, cell.mae_before, cell.mae
-    return cell_name(cell), *map(metric, errors)
+    errors = (cell.rmse_before, cell.rmse, cell.mae_before, cell.mae)
+    return (_name(cell), *map(metric, errors))
 
 
 def _fit_row(fit: NewerFit) -> tuple[str, ...]:
-    counts = f"{fit.num_rows:,}", f"{fit.num_held_out:,}"
-    values = metric(fit.objective_before), metric(fit.objective_after)
-    span = DASH if fit.gain_low is None else interval(fit.gain_low, fit.gain_high)
-    return fit.parent[:12], *counts, *values, span
-
-
-def _rows_in_words(fit: NewerFit) -> str:
-    learned = fit.num_rows - fit.num_held_out
-    time = f", from {fit.first} to {fit.last}" if fit.first is not None else ""
-    which = "the newest" if fit.first is not None else "a random part"
     return (
-        f"{learned:,} of {fit.num_rows:,} labelled rows{time}; {which} "
-        f"({fit.num_held_out:,}) held out"
+        fit.parent[:12],
+        f"{fit.num_rows:,}",
+        f"{fit.num_held_out:,}",
+        metric(fit.objective_before),
+        metric(fit.objective_after),
+        DASH if fit.gain_low is None else interval(fit.gain_low, fit.gain_high),
     )
-
-
-def _members_in_words(file: ModelFile, fit: NewerFit) -> str:
-    pairs = zip(file.members, fit.passes, strict=True)
-    return ", ".join(
-        f"{member.run.arm} (trial {member.run.trial_number}, seed {member.run.seed}): "
-        + (f"{passes:.2f} passes" if passes else "as it was")
-        for member, passes in pairs
-    )
-
-
-def _new_ids_in_words(new_ids: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in new_ids.items()) or "none"

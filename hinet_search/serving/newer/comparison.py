@@ -119,16 +119,21 @@ def compare(
     after: Measured,
 ) -> Comparison:
     """Compare two models that were measured on the same rows, which chose neither."""
-    changes = [_change(old, new) for old, new in zip(before.cells, after.cells, strict=True)]
     values_before = _side(objective, judging, cells, before)
     values_after = _side(objective, judging, cells, after)
+    mean = difference_of_means(values_after, values_before)
+    errors = errors_of_users(values_after, values_before)
+    gain = Difference(mean, None, None, None, 1)
+    if errors is not None and values_after.num_units >= USERS_FOR_A_CLAIM:
+        reach = errors.reach(LEVEL)
+        gain = Difference(mean, mean - reach, mean + reach, None, 1)
     noun = "users" if (judging.user_R >= 0).any() else "rows"
     return Comparison(
         objective=objective,
-        cells=tuple(changes),
+        cells=tuple(map(_change, before.cells, after.cells)),
         before=objective(before.cells),
         after=objective(after.cells),
-        gain=_gain(values_before, values_after),
+        gain=gain,
         num_rows=judging.num_rows,
         units=f"{values_before.num_units:,} {noun}",
     )
@@ -147,22 +152,12 @@ def _side(
         cells,
     )
     drawn = resampled(rows, headline=objective.name, seed=RESAMPLING_SEED)
-    values = (sign * objective(measured.cells),)
     return ArmValues(
-        values,
+        (sign * objective(measured.cells),),
         tuple(sign * each for each in drawn.headline),
         drawn.num_units,
         is_root=objective.metric.is_root,
     )
-
-
-def _gain(before: ArmValues, after: ArmValues) -> Difference:
-    mean = difference_of_means(after, before)
-    errors = errors_of_users(after, before)
-    if errors is None or after.num_units < USERS_FOR_A_CLAIM:
-        return Difference(mean, None, None, None, 1)
-    reach = errors.reach(LEVEL)
-    return Difference(mean, mean - reach, mean + reach, None, 1)
 
 
 def _change(old: CellValue, new: CellValue) -> CellChange:

@@ -2,34 +2,45 @@
 
 Trees that are members of an ensemble beside networks stay as they are.
 
-Shape legend: R rows, T tasks.
+A new id starts as id 0, unknown: that is how the shipped model reads its value, and in training id
+0 stands for what is rare. A network gives it the vector of unknown, trees send it where they send
+unknown. So before it learns, every row has the logits of the shipped model, unless it has a list
+with entries that were unknown.
+Shape legend: V ids of a vocabulary, K rows of an embedding table, J rows of a grown one, E
+embedding width.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
-from torch import nn
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.encode import COUNT
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.trees import Model as Trees
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.objectives import Objective, further_metrics
 from hinet_search.results.records import EvaluationRecord
-from hinet_search.serving.members import ExportedMember
-from hinet_search.serving.model_file import ModelOfFile
-from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.newer.grown_models import grown_network, grown_trees
+from hinet_search.serving.model_folder import ExportedMember, ExportedModel
 from hinet_search.serving.newer.growth import GrownEncoder
 from hinet_search.training.device import memory_errors_explained
 from hinet_search.training.divergence import Diverged
 from hinet_search.training.run_state import Conditions
+from hinet_search.training.seeding import seeded_model
 from hinet_search.training.trainable import Network, StagedModel, fit_all
 from hinet_search.training.trial_config import TrialConfig, is_network, whole_config
 
 LESS_MEMORY = "--device cpu needs no memory of a GPU, and fewer rows need less"
+PreviousIds = Sequence[NDArray[np.int32]]
 
 
 @dataclass(frozen=True)
@@ -91,22 +102,17 @@ def fit_members(
     Errors: DataError if a training diverges, EnvironmentFault if memory runs out.
     """
     data = dataset_of(grown, grown.choosing)
+    members = iter(exported.members)
     fitted = []
-    for model, seed, member in _members(exported):
+    for model in exported.file.models:
         config = whole_config(model.model, model.settings)
         if learning_rate is not None:
             update = {"learning_rate": float(learning_rate)}
             config = replace(config, train=config.train.model_copy(update=update))
-        lines = EvaluationLines(f"{model.arm}, seed {seed}", objective, say)
-        fitted.append(_fit(exported.folder, member, config, grown, data, lines))
-    return fitted
-
-
-def _members(exported: ExportedModel) -> Iterator[tuple[ModelOfFile, int, ExportedMember]]:
-    members = iter(exported.members)
-    for model in exported.file.models:
         for each in model.seeds:
-            yield model, each.seed, next(members)
+            lines = EvaluationLines(f"{model.arm}, seed {each.seed}", objective, say)
+            fitted.append(_fit(exported.folder, next(members), config, grown, data, lines))
+    return fitted
 
 
 def _fit(
@@ -178,3 +184,73 @@ def dataset_of(grown: GrownEncoder, valid: Columns) -> Dataset:
         record=record,
         groups=encoder.inputs.groups,
     )
+
+
+def grown_network(
+    shipped: Network, config: TrialConfig, schema: Schema, previous_ids: PreviousIds, seed: int
+) -> Network:
+    """A network of `schema`, whose vocabularies are those of the shipped one, grown.
+
+    `previous_ids[v]` has the shipped id of every id of vocabulary v (V,), 0 where it is new.
+    """
+    network = seeded_model(lambda: config.build(schema), seed)
+    assert isinstance(network, nn.Module), "only networks have weights"
+    before = shipped.schema
+    previous = _previous_in_model(before, schema, previous_ids)
+    starts = accumulate(before.vocabulary_sizes, initial=0)
+    rows = [start + previous_V for start, previous_V in zip(starts, previous, strict=False)]
+    rows_J = torch.from_numpy(np.concatenate([np.empty(0, dtype=np.int32), *rows]))
+    weights = dict(shipped.model.state_dict())
+    for name, module in network.named_modules():
+        if isinstance(module, FeatureEmbedding):
+            table = f"{name}.table.weight"
+            weights[table] = _grown_table(weights[table], rows_J, sum(before.vocabulary_sizes))
+    network.load_state_dict(weights)
+    return Network(network, schema, shipped.device)
+
+
+def grown_trees(
+    shipped: StagedModel, config: TrialConfig, schema: Schema, previous_ids: PreviousIds
+) -> StagedModel:
+    """The shipped trees with the ids of `schema`; arguments are as for `grown_network`.
+
+    Errors: DataError if a field has grown beyond the trees' `max_ids`, so that they cannot read it.
+    """
+    before = shipped.model
+    trees = config.build(schema)
+    assert isinstance(before, Trees), "other models without weights are refused"
+    assert isinstance(trees, Trees), "its configuration builds the same model"
+    assert before.forest is not None, "an opened model has its trees"
+    if trees.fields != before.fields:
+        too_large = sorted(set(before.fields) ^ set(trees.fields))
+        names = ", ".join(schema.categorical[field] for field in too_large)
+        raise DataError(
+            f"trees can split by at most {before.config.max_ids:,} ids of a column, but {names} "
+            "has grown beyond that",
+            remedy="launch the study on newer rows under another name, and export again",
+        )
+    previous = _previous_in_model(shipped.schema, schema, previous_ids)
+    of_inputs = [previous[field] for field in trees.fields]
+    scenarios = np.arange(schema.num_scenarios)
+    forest = before.forest.with_ids([*of_inputs, scenarios])
+    trees.load_state_dict(forest.tensors())
+    return StagedModel(trees, schema)
+
+
+def _previous_in_model(
+    before: Schema, after: Schema, previous_ids: PreviousIds
+) -> list[NDArray[np.int32]]:
+    """The shipped id (V,) of every id of a model's vocabularies; ids that were too rare are 0."""
+    sizes = zip(before.vocabulary_sizes, after.vocabulary_sizes, strict=True)
+    return [
+        np.where(previous_V[:size] < size_before, previous_V[:size], np.int32(0))
+        for previous_V, (size_before, size) in zip(previous_ids, sizes, strict=True)
+    ]
+
+
+def _grown_table(
+    table_KE: Float[Tensor, "K E"], rows_J: Int[Tensor, "J"], num_rows: int
+) -> Float[Tensor, "_ E"]:
+    """The `num_rows` of vocabularies, then those that a table has after them: of scenarios."""
+    rows_J = rows_J.to(table_KE.device).long()
+    return torch.cat([table_KE[:num_rows].index_select(0, rows_J), table_KE[num_rows:]])

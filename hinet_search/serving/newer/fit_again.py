@@ -4,7 +4,7 @@ It is written unless it is shown to be worse than the shipped model on the newes
 does not learn from. The refit of a study is another thing: it learns from the study's own rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.common.versions import versions
-from hinet_search.results.calibration_records import Calibration
+from hinet_search.results.calibration_records import Calibration, Calibrator
+from hinet_search.results.cells import CellName
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.statistics.calibrators import apply, calibrate
 from hinet_search.results.statistics.paired_difference import Direction
 from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.export import refuse_full
-from hinet_search.serving.lineage import NewerFit, StudyRows
-from hinet_search.serving.members import ExportedMember, average
-from hinet_search.serving.model_file import ModelFile, calibrated_cells
-from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.model_file import ModelFile, NewerFit, calibrated_cells
+from hinet_search.serving.model_folder import ExportedMember, ExportedModel, average
 from hinet_search.serving.newer.card import newer_card, verdict_of
 from hinet_search.serving.newer.comparison import (
     CellChange,
@@ -40,8 +38,15 @@ from hinet_search.serving.newer.rows import NewerRows, read_newer_rows
 from hinet_search.serving.predict import memory_explained
 from hinet_search.serving.profile import profile_of
 from hinet_search.serving.sealed import manifest_hash
-from hinet_search.serving.verify import MAX_ROWS, KnownScores, RowSample, Verification
-from hinet_search.serving.write_folder import FolderContent, WrittenFolder, write_folder
+from hinet_search.serving.write_folder import (
+    MAX_ROWS,
+    FolderContent,
+    KnownScores,
+    RowSample,
+    Verification,
+    WrittenFolder,
+    write_folder,
+)
 from hinet_search.training.trainable import Network, StagedModel
 from hinet_search.training.trial_config import whole_config
 
@@ -129,7 +134,13 @@ def fit_again(
     refuse_full(to)
     refuse_staged(exported)
     with memory_explained(exported, path):
-        newer = _read(exported, path, to, options, say)
+        say(f"reading {path}")
+        newer = read_newer_rows(exported, path, options.held_out, to.absolute().parent)
+        if any(fit.rows == newer.digest for fit in exported.file.newer):  # labels would count twice
+            raise DataError(
+                f"{path}: must be rows that {exported.folder} has not learned from, but it has",
+                remedy="name newer rows, or the folder from before its fit on these",
+            )
         fit = _fit(exported, newer, options, say)
         made = _newer_model(exported, to, fit)
         if made.is_worse and not options.even_if_worse:
@@ -158,21 +169,6 @@ def _refuse_options(options: FitOptions) -> None:
         require(options.formats)
 
 
-def _read(
-    exported: ExportedModel, path: str, to: Path, options: FitOptions, say: Callable[[str], None]
-) -> NewerRows:
-    """Read the rows; DataError if the folder has learned from them, as labels would count twice."""
-    say(f"reading {path}")
-    study_rows = exported.file.rows
-    newer = read_newer_rows(exported, study_rows, path, options.held_out, to.absolute().parent)
-    if any(fit.rows == newer.digest for fit in exported.file.newer):
-        raise DataError(
-            f"{path}: must be rows that {exported.folder} has not learned from, but it has",
-            remedy="name newer rows, or the folder from before its fit on these",
-        )
-    return newer
-
-
 @dataclass(frozen=True)
 class _Fit:
     """A fit on newer rows: the grown encoder, the members, and what they are worth."""
@@ -197,7 +193,10 @@ def _fit(
     warning = counted_again(exported.encoder, newer)
     if warning:
         say(f"!!  {warning}")
-    grown = grow(exported.encoder, newer, _minimum_frequency(exported, study_rows))
+    configs = [whole_config(model.model, model.settings) for model in exported.file.models]
+    # How often rows must have a value so that some model gives it an embedding.
+    of_models = min(config.features.minimum_frequency for config in configs)
+    grown = grow(exported.encoder, newer, max(study_rows.minimum_frequency, of_models))
     cells = exported.file.inputs.cells
     for part in (grown.choosing, grown.judging):
         refuse_unmeasured(objective, part, cells, newer.path)
@@ -210,8 +209,11 @@ def _fit(
     )
     fitted = tuple(fit_members(exported, grown, objective, options.learning_rate, say))
     members = tuple(each.member for each in fitted)
-    calibration = _calibration(exported, members, grown) if study_rows.calibrated else None
-    calibrators = calibration.calibrators if calibration else {}
+    calibration = None
+    calibrators: Mapping[CellName, Calibrator] = {}
+    if study_rows.calibrated:
+        calibration = _calibration(exported, members, grown)
+        calibrators = calibration.calibrators
     raw_RT = average(members, exported.file, grown.judging)
     after_RT = apply(calibrators, cells, raw_RT, grown.judging.scenario_R)
     after = measure(objective, after_RT, grown.judging, cells, newer.path)
@@ -222,10 +224,7 @@ def _fit(
 def _shipped_logits(
     exported: ExportedModel, newer: NewerRows, grown: GrownEncoder
 ) -> NDArray[np.float32]:
-    """The logits (R, T) of the judging rows as the shipped folder encodes and calibrates them.
-
-    They see the log as of their own time, as in production.
-    """
+    """Logits (R, T) of the judging rows by the shipped folder, which see the log of their time."""
     file = exported.file
     frame = newer.frame.filter(pl.Series(newer.is_judging_R))
     log = grown.log_of_held_out.where(grown.is_judging_R)
@@ -237,10 +236,7 @@ def _shipped_logits(
 def _calibration(
     exported: ExportedModel, members: tuple[ExportedMember, ...], grown: GrownEncoder
 ) -> Calibration:
-    """Calibrate the members on the rows that choose.
-
-    A cell keeps its shipped calibrator unless another is shown to be better there.
-    """
+    """A cell keeps its calibrator unless another is shown to be better on rows that choose."""
     choosing = grown.choosing
     return calibrate(
         average(members, exported.file, choosing),
@@ -250,15 +246,6 @@ def _calibration(
         exported.file.inputs.cells,
         seed=CALIBRATION_SEED,
         kept=exported.file.calibrators,
-    )
-
-
-def _minimum_frequency(exported: ExportedModel, study_rows: StudyRows) -> int:
-    """How often rows must have a value so that some model gives it an embedding."""
-    models = exported.file.models
-    configs = [whole_config(model.model, model.settings) for model in models]
-    return max(
-        study_rows.minimum_frequency, min(config.features.minimum_frequency for config in configs)
     )
 
 
@@ -296,6 +283,10 @@ def _write(
     file = _model_file(exported.file, made, fit, options.learning_rate)
     encoder = fit.grown.encoder
     tasks = exported.profile.tasks
+    weights = []
+    for member in fit.members:
+        assert isinstance(member.model, Network | StagedModel), "members are networks or staged"
+        weights.append(member.model.model.state_dict())
     sample = _sample(fit)
     columns = encoder.columns(sample.raw, sample.log)
     return write_folder(
@@ -304,7 +295,7 @@ def _write(
             file=file,
             encoder=encoder,
             profile=profile_of(dataset_of(fit.grown, fit.grown.held_out), encoder.schema, tasks),
-            weights=[_weights(member) for member in fit.members],
+            weights=weights,
             graphs=GraphChoice(options.formats),
             read_valid=lambda: fit.grown.choosing,
         ),
@@ -312,11 +303,6 @@ def _write(
         [KnownScores(None, average(fit.members, file, columns))],
         lambda checked: _card(exported, made, fit, file, checked),
     )
-
-
-def _weights(member: ExportedMember) -> dict[str, Tensor]:
-    assert isinstance(member.model, Network | StagedModel), "members are networks or staged"
-    return member.model.model.state_dict()
 
 
 def _sample(fit: _Fit) -> RowSample:
@@ -338,7 +324,9 @@ def _card(
 ) -> str:
     encoder = fit.grown.encoder
     warning = counted_again(exported.encoder, fit.newer)
-    notes = [f"{warning}."] if warning else []
+    notes = list[str]()
+    if warning:
+        notes.append(f"{warning}.")
     notes += encoder.history.notes(encoder.inputs, with_newer=True)
     notes.append(_calibration_note(file, fit.calibration))
     notes.append(f"Checked when written: {checked.rows:,} held-out rows score from it as before.")
@@ -378,9 +366,9 @@ def _calibration_note(file: ModelFile, calibration: Calibration | None) -> str:
     cells = file.inputs.cells
     changed = [cell for cell in calibration.cells if cell.calibrator.kind != "none"]
     num_kept = sum(bool(cell.reason) for cell in changed)
-    kept = (
-        f", and as before in {num_kept}, where no other was shown to be better" if num_kept else ""
-    )
+    kept = ""
+    if num_kept:
+        kept = f", and as before in {num_kept}, where no other was shown to be better"
     return (
         f"{predicted} are calibrated on the held-out rows that choose in {len(changed) - num_kept} "
         f"of {len(cells)} cells{kept}; in the others no gain was shown, or they have too few of "

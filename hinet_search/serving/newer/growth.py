@@ -81,9 +81,15 @@ class GrownEncoder:
 
 def grow(encoder: Encoder, newer: NewerRows, minimum_frequency: int) -> GrownEncoder:
     """Continue an encoder with newer rows, and encode them as a study encodes train and valid."""
-    rows = _rows(encoder, newer)
+    split_R = np.where(newer.is_held_out_R, VALID, TRAIN).astype(np.uint8)
+    rows = encoder.rows(newer.frame, newer.labels_RT, split_R)
     encoding = _grown_encoding(encoder, rows, minimum_frequency)
-    pairs = zip(encoding.all_vocabularies, encoder.encoding.all_vocabularies, strict=True)
+    unknown = np.zeros(1, dtype=np.int32)
+    previous_ids = []
+    for now, before in zip(
+        encoding.all_vocabularies, encoder.encoding.all_vocabularies, strict=True
+    ):
+        previous_ids.append(np.concatenate([unknown, ids_of(now.table[VALUE], before)]))
     rolled, history = _rolled(encoder, rows)
     grown = replace(encoder, encoding=encoding, history=history)
     derived = encoder.history.derived(encoder.inputs, rows.listed, rolled)
@@ -92,18 +98,12 @@ def grow(encoder: Encoder, newer: NewerRows, minimum_frequency: int) -> GrownEnc
     of_log = replace(rolled, statistics=None)
     return GrownEncoder(
         encoder=grown,
-        previous_ids=tuple(_previous_ids(now, before) for now, before in pairs),
+        previous_ids=tuple(previous_ids),
         learned=columns.where(~newer.is_held_out_R),
         held_out=columns.where(newer.is_held_out_R),
         is_judging_R=newer.is_judging_R[newer.is_held_out_R],
         log_of_held_out=of_log.where(newer.is_held_out_R),
     )
-
-
-def _rows(encoder: Encoder, newer: NewerRows) -> Rows:
-    """The newer rows as those of a study, the held-out ones as validation."""
-    split_R = np.where(newer.is_held_out_R, VALID, TRAIN).astype(np.uint8)
-    return encoder.rows(newer.frame, newer.labels_RT, split_R)
 
 
 def counted_again(before: Encoder, newer: NewerRows) -> str:
@@ -130,10 +130,12 @@ def counted_again(before: Encoder, newer: NewerRows) -> str:
 def _grown_encoding(encoder: Encoder, rows: Rows, minimum_frequency: int) -> Encoding:
     before = encoder.encoding
     is_learned_R = rows.split_R == TRAIN
-    newer_fields = [
-        _value_counts(vocabulary.name, rows.frame[vocabulary.name].filter(pl.Series(is_learned_R)))
-        for vocabulary in before.vocabularies
-    ]
+    newer_fields = []
+    for vocabulary in before.vocabularies:
+        learned = rows.frame[vocabulary.name].filter(pl.Series(is_learned_R))
+        known = pl.DataFrame({VALUE: known_values(learned).drop_nulls()})
+        counts = known.group_by(VALUE).agg(pl.len().alias(COUNT))
+        newer_fields.append(vocabulary_of(vocabulary.name, counts, 1))
     newer_lists = fit_list_vocabularies(encoder.inputs.lists, rows.listed, is_learned_R, 1)
     num_lists = len(newer_lists)  # labels and gaps of sequences follow, which have all their ids
     of_lists = before.list_vocabularies[:num_lists]
@@ -143,11 +145,6 @@ def _grown_encoding(encoder: Encoder, rows: Rows, minimum_frequency: int) -> Enc
         vocabularies=_grown(before.vocabularies, newer_fields, minimum_frequency),
         list_vocabularies=(*_grown(of_lists, newer_lists, minimum_frequency), *numbered),
     )
-
-
-def _value_counts(name: str, values: pl.Series) -> Vocabulary:
-    known = pl.DataFrame({VALUE: known_values(values).drop_nulls()})
-    return vocabulary_of(name, known.group_by(VALUE).agg(pl.len().alias(COUNT)), 1)
 
 
 def _grown(
@@ -163,11 +160,6 @@ def _grown(
         counts = both.group_by(VALUE).agg(pl.col(COUNT).sum())
         grown.append(vocabulary_of(old.name, counts, 1))
     return tuple(grown)
-
-
-def _previous_ids(grown: Vocabulary, before: Vocabulary) -> NDArray[np.int32]:
-    unknown = np.zeros(1, dtype=np.int32)
-    return np.concatenate([unknown, ids_of(grown.table[VALUE], before)])
 
 
 def _rolled(encoder: Encoder, rows: Rows) -> tuple[RolledInputs, History]:

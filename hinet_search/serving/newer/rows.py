@@ -20,11 +20,9 @@ from hinet_search.data.raw_values import as_text
 from hinet_search.results.cells import Labels
 from hinet_search.results.statistics.resampling import units_of_rows
 from hinet_search.serving.label_columns import labels_of_rows
-from hinet_search.serving.lineage import StudyRows
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import checked, scanned, user_numbers
-from hinet_search.serving.row_checks import KEY, refuse
-from hinet_search.serving.row_columns import missing_columns
+from hinet_search.serving.row_checks import KEY, missing_columns, refuse
 
 HELD_OUT_SEED = 5_318_008_713  # of users, or rows, that are held out where rows have no clock
 JUDGING_SEED = 7_046_029_254  # of users, or rows, that judge among those held out
@@ -58,9 +56,7 @@ class NewerRows:
         return int(self.is_held_out_R.sum())
 
 
-def read_newer_rows(
-    exported: ExportedModel, study_rows: StudyRows, path: str, held_out: float, folder: Path
-) -> NewerRows:
+def read_newer_rows(exported: ExportedModel, path: str, held_out: float, folder: Path) -> NewerRows:
     """Read and check the rows of a table, of which the newest share `held_out` is held out.
 
     Without a clock, rows are held out by user, and without users one by one, both at random. The
@@ -68,20 +64,32 @@ def read_newer_rows(
     Errors: DataError with every problem of the rows, for a column of labels, time or users that is
     not there, and for too few rows.
     """
-    clock = _clock(exported, study_rows)
+    study_rows = exported.file.rows
+    clock = study_rows.time or exported.encoder.inputs.clock
     user = study_rows.user
     keys = [name for name in (clock, user) if name is not None]
     table = _labelled_table(exported, path, keys, folder)
     frame = table.frame
-    times = None if clock is None else _ordered(frame[f"{KEY}{clock}"])
     users = None if user is None else frame[f"{KEY}{user}"]
-    refuse(path, [] if times is None else _time_problems(times, str(clock)))
+    times = None
+    if clock is not None:
+        times = frame[f"{KEY}{clock}"]
+        if isinstance(times.dtype, pl.Categorical | pl.Enum):  # numbered in any order
+            times = times.cast(pl.String)
+        refuse(path, _time_problems(times, clock))
     is_held_out_R = _held_out(times, users, held_out, len(frame))
     refuse(path, _part_problems(is_held_out_R, clock))
-    user_R = user_numbers(users, len(frame))
+    user_R = user_numbers(frame, user)
     is_judging_R = is_held_out_R.copy()
     is_judging_R[is_held_out_R] = judging_rows(user_R[is_held_out_R])
-    refuse(path, _judging_problems(is_held_out_R, is_judging_R))
+    if not is_judging_R.any():
+        problem = (
+            f"the {int(is_held_out_R.sum()):,} held-out rows must be of two users or more (two "
+            "rows, if they have no users), since some choose when to stop and others judge, got one"
+        )
+        refuse(path, [problem])
+    content = ContentHash()
+    content.add(frame)
     return NewerRows(
         path=path,
         frame=frame.select(exported.encoder.inputs.columns),
@@ -92,7 +100,7 @@ def read_newer_rows(
         first=None if times is None else str(times.min()),
         last=None if times is None else str(times.max()),
         num_unlabelled=table.num_unlabelled,
-        digest=_digest(frame),
+        digest=content.digest(),
     )
 
 
@@ -115,30 +123,16 @@ def _labelled_table(
     refuse(path, missing_columns(needed, lazy.collect_schema().names()))
     frame, _ = checked(exported, lazy, needed, path, folder)
     found = labels_of_rows(exported, tasks, frame, path)
-    refuse(path, _label_problems(labels, found.is_labelled_R))
+    num_labelled = int(found.is_labelled_R.sum())
+    if not num_labelled:
+        got = f"{len(frame):,} rows, none of which has" if len(frame) else "no rows,"
+        wanted = f"must have rows with labels in {', '.join(labels)} to learn from"
+        refuse(path, [f"{wanted}, got {got} labels"])
     return _LabelledTable(
         frame=frame.filter(pl.Series(found.is_labelled_R)),
         labels_RT=found.labels_RT[found.is_labelled_R],
-        num_unlabelled=int((~found.is_labelled_R).sum()),
+        num_unlabelled=len(frame) - num_labelled,
     )
-
-
-def _clock(exported: ExportedModel, study_rows: StudyRows) -> str | None:
-    """The column of the time of rows, or of their day in statistics; None without one."""
-    statistics = exported.encoder.inputs.statistics
-    return study_rows.time or (statistics.clock if statistics is not None else None)
-
-
-def _label_problems(labels: Sequence[str], is_labelled_R: NDArray[np.bool_]) -> list[str]:
-    if is_labelled_R.any():
-        return []
-    rows = f"{len(is_labelled_R):,} rows, none of which has" if len(is_labelled_R) else "no rows,"
-    return [f"must have rows with labels in {', '.join(labels)} to learn from, got {rows} labels"]
-
-
-def _ordered(times: pl.Series) -> pl.Series:
-    """The times; categories as texts, since they may be numbered in another order."""
-    return times.cast(pl.String) if isinstance(times.dtype, pl.Categorical | pl.Enum) else times
 
 
 def _time_problems(times: pl.Series, clock: str) -> list[str]:
@@ -149,7 +143,10 @@ def _time_problems(times: pl.Series, clock: str) -> list[str]:
         wrong = f"none in {num_missing:,} of {len(times):,} rows"
     elif not (dtype.is_numeric() or dtype.is_temporal() or dtype == pl.String):
         wrong = f"{dtype}"
-    elif dtype == pl.String and _is_out_of_order(times):
+    elif dtype == pl.String and (
+        times.cast(pl.Float64, strict=False).is_not_null().any()
+        and times.str.len_bytes().n_unique() > 1
+    ):
         wrong = "numbers as texts of several lengths: as texts, '1000' comes before '999'"
     if not wrong:
         return []
@@ -158,12 +155,6 @@ def _time_problems(times: pl.Series, clock: str) -> list[str]:
         f"newest can be held out, got {wrong}"
     )
     return [problem]
-
-
-def _is_out_of_order(texts: pl.Series) -> bool:
-    """Whether some texts are numbers and their lengths differ."""
-    are_numbers: pl.Series = texts.cast(pl.Float64, strict=False).is_not_null()
-    return are_numbers.any() and texts.str.len_bytes().n_unique() > 1
 
 
 def _part_problems(is_held_out_R: NDArray[np.bool_], clock: str | None) -> list[str]:
@@ -194,18 +185,6 @@ def judging_rows(user_R: NDArray[np.int32]) -> NDArray[np.bool_]:
     return is_judging_U[unit_R]
 
 
-def _judging_problems(
-    is_held_out_R: NDArray[np.bool_], is_judging_R: NDArray[np.bool_]
-) -> list[str]:
-    if is_judging_R.any():
-        return []
-    problem = (
-        f"the {int(is_held_out_R.sum()):,} held-out rows must be of two users or more (two rows, "
-        "if they have no users), since some choose when to stop and others judge, got one"
-    )
-    return [problem]
-
-
 def _held_out(
     times: pl.Series | None, users: pl.Series | None, share: float, num_rows: int
 ) -> NDArray[np.bool_]:
@@ -219,9 +198,3 @@ def _held_out(
     else:
         keys_R = np.arange(num_rows, dtype=np.uint64)
     return uniform(keys_R, HELD_OUT_SEED) < share
-
-
-def _digest(frame: pl.DataFrame) -> str:
-    content = ContentHash()
-    content.add(frame)
-    return content.digest()

@@ -6,12 +6,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hinet_search.common.errors import DataError, did_you_mean, shortened
 from hinet_search.data.numbers import rows_and_first
-from hinet_search.serving.requests.json_values import Value
-from hinet_search.serving.row_columns import missing_columns
+from hinet_search.serving.row_checks import missing_columns
 from hinet_search.study.validation_messages import in_words
+
+Value = Any  # of JSON, or read from it; None where a value is missing
 
 ROWS = "rows"
 COLUMNS = "columns"
@@ -56,28 +58,29 @@ def columns_of(document: object, names: Sequence[str]) -> RequestColumns:
         return _of_rows(content, names)
     if kind == COLUMNS and isinstance(content, dict):
         return _of_columns(content, names)
-    hint = did_you_mean(kind, (ROWS, COLUMNS)) if kind not in (ROWS, COLUMNS) else ""
+    hint = ""
+    if kind not in (ROWS, COLUMNS):
+        hint = did_you_mean(kind, (ROWS, COLUMNS))
     raise DataError(f"{WANTED}, got {shortened(repr(kind))}: {in_words(content)}{hint}")
 
 
 def _of_rows(rows: Sequence[Mapping[str, Value]], names: Sequence[str]) -> RequestColumns:
     try:
-        return RequestColumns({name: [row[name] for row in rows] for name in names}, len(rows))
+        values = {name: [row[name] for row in rows] for name in names}
     except (KeyError, TypeError):
         return _of_uneven_rows(rows, names)
+    return RequestColumns(values, len(rows))
 
 
 def _of_uneven_rows(rows: Sequence[object], names: Sequence[str]) -> RequestColumns:
+    others = [number for number, row in enumerate(rows) if not isinstance(row, dict)]
+    if others:
+        got = f"{in_words(rows[others[0]])} in {rows_and_first(len(others), others)}"
+        raise DataError(f"a row must be an object, got {got}")
     objects = [row for row in rows if isinstance(row, dict)]
-    if len(objects) < len(rows):
-        others = [number for number, row in enumerate(rows) if not isinstance(row, dict)]
-        got = in_words(rows[others[0]])
-        raise DataError(
-            f"a row must be an object, got {got} in {rows_and_first(len(others), others)}"
-        )
     known = set().union(*objects)
     values: dict[str, Sequence[Value]] = {}
-    problems = list(missing_columns(names, known))
+    problems = missing_columns(names, known)
     for name in names:
         without = [number for number, row in enumerate(objects) if name not in row]
         if not without:
@@ -91,7 +94,7 @@ def _of_uneven_rows(rows: Sequence[object], names: Sequence[str]) -> RequestColu
 
 
 def _of_columns(columns: Mapping[str, object], names: Sequence[str]) -> RequestColumns:
-    problems = list(missing_columns(names, columns))
+    problems = missing_columns(names, columns)
     values: dict[str, Sequence[Value]] = {}
     lengths: dict[int, str] = {}
     for name in names:

@@ -2,13 +2,15 @@
 
 To encode a table, Polars builds a search table of each vocabulary for every block of rows. The few
 values of a request are looked up in dictionaries that are built once, about 100 bytes an id. All
-else is as in `Encoder`: numbers, and inputs made of statistics, matches and the log.
-Shape legend: R rows, F categorical fields, U seen rows of a log, I items.
+else is as in `Encoder`: numbers, and inputs made of statistics, matches and the log. What an entry
+of a list is, and which slots a list has, is as `data.lists` has it of the lists of a table.
+Shape legend: R rows, F categorical fields, U seen rows of a log, I items, D distinct lists, S slots
+of one list, E entries of all distinct lists.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, repeat
 
 import numpy as np
 import polars as pl
@@ -18,14 +20,98 @@ from hinet_search.data.columns import Columns
 from hinet_search.data.derived.inputs import list_fields
 from hinet_search.data.derived.log_index import LogIndex
 from hinet_search.data.encode import VALUE, NumberInputs, Vocabulary, number_inputs
-from hinet_search.data.lists import ListedRows, encode_list
+from hinet_search.data.lists import DistinctLists, ListedRows, encode_list
 from hinet_search.data.schema import ListField
 from hinet_search.serving.encoder import Encoder, unseen_values
 from hinet_search.serving.history import DerivedInputs
-from hinet_search.serving.requests.json_values import Value
-from hinet_search.serving.requests.lists import Ids, ListReader, list_readers
-from hinet_search.serving.requests.rows import RequestRows, series_of, texts_of
-from hinet_search.serving.row_columns import limits_of
+from hinet_search.serving.requests.document import Value
+from hinet_search.serving.requests.rows import RequestRows, series_of, text_parser, texts_of
+from hinet_search.serving.row_checks import limits_of
+
+Ids = Mapping[Value, int]
+
+
+@dataclass(frozen=True)
+class ListReader:
+    """Reads a column of lists, or of texts with a `separator`; `dtype` is that of entries.
+
+    `parse` reads an entry of a text, None for one of another type. Entries that are not within
+    `limits` do not fit the type, and have no place in a list.
+    """
+
+    column: str
+    separator: str | None
+    dtype: pl.DataType
+    parse: Callable[[str], Value]
+    limits: tuple[int, int] | None
+
+    def numbered(self, values: Sequence[Value]) -> tuple[NDArray[np.int64], list[Sequence[Value]]]:
+        """The number of each row's list (R,), and the entries of the distinct lists, in order."""
+        number_of: dict[Value, int] = {}
+        numbers: list[int] = []
+        lists: list[Sequence[Value]] = []
+        for value in values:
+            key = tuple(value) if isinstance(value, list) else value
+            number = number_of.setdefault(key, len(number_of))
+            numbers.append(number)
+            if number == len(lists):
+                entries = self._given(value)
+                if self.separator is not None:
+                    entries = filter(self._fits, map(self.parse, entries))
+                lists.append(list(entries))
+        return np.array(numbers, dtype=np.int64), lists
+
+    def distinct(self, values: Sequence[Value]) -> tuple[pl.Series, DistinctLists]:
+        """The number of each row's list (R,), and the distinct lists, as tables have them."""
+        number_R, lists = self.numbered(values)
+        entries_E = series_of("", list(chain.from_iterable(lists)), self.dtype)
+        length_D = np.array([len(entries) for entries in lists], dtype=np.int64)
+        return pl.Series(self.column, number_R), DistinctLists(entries_E, length_D)
+
+    def slots(self, values: Sequence[Value], ids: Ids, length: int) -> NDArray[np.int32]:
+        """The ids (R, S) of the first `length` entries of every row's list, as `encode_list`."""
+        number_R, lists = self.numbered(values)
+        id_DS = np.zeros((len(lists), length), dtype=np.int32)
+        for number, entries in enumerate(lists):
+            found = [ids.get(entry, 0) for entry in entries[:length]]
+            known = [id_ for id_ in found if id_]
+            id_DS[number, : len(known)] = known
+        return id_DS[number_R]
+
+    def has_entries(self, values: Sequence[Value]) -> NDArray[np.bool_]:
+        """Whether every row's list has an entry (R,), also a text that is no value of its type."""
+        has_entry = [next(self._given(value), None) is not None for value in values]
+        return np.array(has_entry, dtype=np.bool_)
+
+    def _given(self, value: Value) -> Iterator[Value]:
+        """Yield the entries of a list that fit the type, or those of a text, still as texts."""
+        if isinstance(value, str):
+            texts = map(str.strip, value.split(self.separator))
+            yield from filter(None, texts)
+        elif isinstance(value, list):
+            yield from filter(self._fits, value)
+
+    def _fits(self, entry: Value) -> bool:
+        if self.limits is None or entry is None:
+            return entry is not None
+        low, high = self.limits
+        return bool(low <= entry <= high)
+
+
+def list_readers(encoder: Encoder) -> Mapping[str, ListReader]:
+    """The readers of the columns of all lists; the first list of a column says what it is."""
+    readers: dict[str, ListReader] = {}
+    for definition in encoder.inputs.lists.values():
+        dtype = encoder.inputs.type_of_entries(definition, encoder.types)
+        reader = ListReader(
+            column=definition.column,
+            separator=definition.separator,
+            dtype=dtype,
+            parse=text_parser(dtype),
+            limits=limits_of(dtype),
+        )
+        readers.setdefault(definition.column, reader)
+    return readers
 
 
 @dataclass(frozen=True)
@@ -106,13 +192,12 @@ class RequestEncoder:
         """Yield the columns that inputs are derived from, but lists, in their types."""
         inputs = self.encoder.inputs
         types = self.encoder.types
-        clock = None if inputs.statistics is None else inputs.statistics.clock
+        clock = inputs.clock
         for name in inputs.columns_of_derived:
             values = rows.values[name]
             dtype = types[name]
-            limits = limits_of(dtype) if name == clock else None
-            if limits is not None:
-                values = [_within(value, *limits) for value in values]
+            if name == clock:
+                values = _nearest(values, limits_of(dtype))
             if name == clock and isinstance(dtype, pl.Datetime):
                 dtype = pl.Datetime("us", dtype.time_zone)  # every moment of Python fits
             yield series_of(name, values, dtype)
@@ -140,13 +225,17 @@ def request_encoder(encoder: Encoder, live: Callable[[], LogIndex] | None = None
     )
 
 
+def _nearest(values: Sequence[Value], limits: tuple[int, int] | None) -> Sequence[Value]:
+    """The values, or the nearest end of limits; missing ones stay."""
+    if limits is None:
+        return values
+    low, high = limits
+    return [None if value is None else min(max(value, low), high) for value in values]
+
+
 def _ids_by_value(vocabulary: Vocabulary) -> Ids:
     """Ids by value. Datetimes are in UTC: others never equal those of an hour that comes twice."""
     values = vocabulary.table[VALUE]
     if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is not None:
         values = values.dt.convert_time_zone("UTC")
     return {value: id_ for id_, value in enumerate(values.to_list(), start=1)}
-
-
-def _within(value: Value, low: int, high: int) -> Value:
-    return min(max(value, low), high) if isinstance(value, int) else value

@@ -1,38 +1,139 @@
 """Served model: an exported folder opened for requests, from JSON columns to predictions.
 
-Shape legend: R rows, T tasks.
+Shape legend: R rows, B rows of a batch, T tasks.
 """
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from hinet_search.common.errors import DataError
+from hinet_search.data.columns import Columns
+from hinet_search.models.layers.batch import Batch, count_by_scenario
 from hinet_search.serving.compiled.layout import COMPILED, LAYOUT
+from hinet_search.serving.compiled.run import has_graphs, open_compiled
+from hinet_search.serving.drift import FarLimits
 from hinet_search.serving.history import time_in_words
-from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.live.live_log import LiveLog
 from hinet_search.serving.model_folder import CARD, ExportedModel, open_folder
-from hinet_search.serving.number_counts import FarLimits
-from hinet_search.serving.predict import missing_scores
+from hinet_search.serving.predict import missing_scores, predictions
 from hinet_search.serving.requests.document import RequestColumns
 from hinet_search.serving.requests.encode import RequestEncoder, request_encoder
 from hinet_search.serving.requests.rows import RowReader, row_reader
-from hinet_search.serving.requests.scorer import RequestScorer, scorer_of
 from hinet_search.serving.sealed import MANIFEST
 from hinet_search.serving.state import read_state, with_state
 from hinet_search.serving.tables import wrong_content
+from hinet_search.training.predict import ROWS_AT_ONCE
+from hinet_search.training.trainable import Network
 
 VERSION_DIGITS = 12
 MAX_CARD_BYTES = 10_000_000
 WARM_UP_ROUNDS = 3  # the first calls of torch's operations take longer
+
+
+class RequestScorer(Protocol):
+    """Scores encoded rows; safe in several threads at once."""
+
+    def score(self, columns: Columns, scenario: str | None) -> NDArray[np.float32]:
+        """Return what `predict` gives of every row (R, T), NaN where there is no finite score.
+
+        `scenario` names that of all rows; None if they are of several.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class NetworkScorer:
+    """The networks (or forests) of a folder on the CPU, computed by torch as `predict` does."""
+
+    exported: ExportedModel
+
+    def score(self, columns: Columns, scenario: str | None) -> NDArray[np.float32]:  # noqa: ARG002  a batch tells
+        """Return predictions (R, T)."""
+        return predictions(self.exported, columns)
+
+
+def scorer_of(exported: ExportedModel) -> RequestScorer:
+    """Return the graphs of a folder that has some without code, else its networks.
+
+    Errors: those of `open_compiled`; DataError for graphs of another model.
+    """
+    if not has_graphs(exported.folder):
+        return network_scorer(exported)
+    compiled = open_compiled(exported.folder)
+    layout = compiled.layout
+    schema = exported.encoder.schema
+    sizes = (layout.num_ids, layout.num_numbers, layout.num_slots)
+    wanted_sizes = (schema.num_fields, len(schema.numeric), schema.num_slots)
+    are_of_model = layout.tasks == schema.tasks and layout.scenarios == schema.scenarios
+    if not are_of_model or sizes != wanted_sizes:
+        raise wrong_content(
+            exported.folder / COMPILED / LAYOUT,
+            "be of the model's tasks, scenarios and inputs",
+            "is of others",
+        )
+    return compiled
+
+
+def network_scorer(exported: ExportedModel) -> NetworkScorer:
+    """Return the scorer of a folder's members on the CPU.
+
+    Networks are set to evaluate once and for all: `train()` of one thread would turn dropout on in
+    another.
+    """
+    members = []
+    for member in exported.members:
+        model = member.model
+        if isinstance(model, Network):
+            model.model.eval()
+            model = RequestNetwork(model)
+        members.append(replace(member, model=model))
+    return NetworkScorer(replace(exported, members=tuple(members)))
+
+
+@dataclass(frozen=True)
+class RequestNetwork:
+    """A network that scores few rows without a feed."""
+
+    network: Network
+
+    @property
+    def model(self) -> nn.Module:
+        """The model."""
+        return self.network.model
+
+    def scores(self, columns: Columns) -> NDArray[np.float32]:
+        """Return logits (R, T)."""
+        if columns.num_rows > ROWS_AT_ONCE:
+            return self.network.scores(columns)
+        scenario_B = _tensor(columns.scenario_R).long()
+        is_sorted = bool((columns.scenario_R[1:] >= columns.scenario_R[:-1]).all())
+        batch = Batch(
+            ids_BF=_tensor(columns.ids_RF),
+            numeric_BN=_tensor(columns.numeric_RN),
+            scenario_B=scenario_B,
+            lists_BS=_tensor(columns.lists_RS),
+            order_B=None if is_sorted else scenario_B.argsort(stable=True),
+            sizes=count_by_scenario(scenario_B),
+        )
+        with torch.inference_mode():
+            logits_BT: torch.Tensor = self.network.model(batch)
+        scores_RT: NDArray[np.float32] = logits_BT.float().numpy()
+        return scores_RT
+
+
+def _tensor(array: NDArray[np.generic]) -> torch.Tensor:
+    """A view, or a copy of an array that must not be written to, of which torch warns."""
+    return torch.from_numpy(np.require(array, requirements="W"))
 
 
 @dataclass(frozen=True)
@@ -106,11 +207,9 @@ class ServedModel:
         if problems:
             raise DataError(*problems)
         unseen = self.encoder.unseen(rows, encoded)
-        return Scores(predicted_RT, unseen, self._far(encoded.numeric_RN))
-
-    def _far(self, numeric_RN: NDArray[np.float32]) -> dict[str, int]:
         names = self.exported.encoder.encoding.numeric_inputs
-        return dict(zip(names, self.far_limits.num_far(numeric_RN), strict=True))
+        far = dict(zip(names, self.far_limits.num_far(encoded.numeric_RN), strict=True))
+        return Scores(predicted_RT, unseen, far)
 
 
 def open_served(
@@ -136,18 +235,23 @@ def open_served(
         live = LiveLog(exported, read, journal)
     elif state is not None:
         exported = with_state(exported, state)
+    encoder = exported.encoder
+    inputs = encoder.inputs
     served = ServedModel(
         exported,
         _version(place),
         datetime.now(UTC),
         _card(place),
-        row_reader(exported.encoder),
-        request_encoder(exported.encoder, None if live is None else live.index),
+        row_reader(encoder),
+        request_encoder(encoder, None if live is None else live.index),
         scorer_of(exported),
-        FarLimits.of(exported.profile, exported.encoder.encoding.numeric_inputs),
+        FarLimits.of(exported.profile, encoder.encoding.numeric_inputs),
         live,
     )
-    rows = _least_known_rows(exported.file.inputs)
+    # A row of every scenario with nothing else known.
+    scenarios = list(inputs.scenario.values)
+    unknown = dict.fromkeys(inputs.columns, [None] * len(scenarios))
+    rows = RequestColumns({**unknown, inputs.scenario.column: scenarios}, len(scenarios))
     for _ in range(WARM_UP_ROUNDS):
         served.score(rows)
     return served
@@ -177,12 +281,3 @@ def _card(folder: Path) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise wrong_content(path, "be text in UTF-8", "is not") from error
-
-
-def _least_known_rows(inputs: Inputs) -> RequestColumns:
-    """A row of every scenario with nothing else known."""
-    scenarios = list(inputs.scenario.values)
-    columns: dict[str, list[str | None]] = {
-        name: [None] * len(scenarios) for name in inputs.columns
-    }
-    return RequestColumns({**columns, inputs.scenario.column: scenarios}, len(scenarios))

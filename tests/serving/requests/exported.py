@@ -22,11 +22,10 @@ from hinet_search.results.cells import has_task
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import History
 from hinet_search.serving.inputs import Inputs, ScenarioInput
-from hinet_search.serving.lineage import StudyRows
-from hinet_search.serving.model_file import FORMAT, ModelFile, ModelOfFile, WeightedSeed
+from hinet_search.serving.model_file import FORMAT, ModelFile, ModelOfFile, StudyRows, WeightedSeed
 from hinet_search.serving.model_folder import CARD, write_config, write_tables
 from hinet_search.serving.profile import AmountSpread, Distribution, Profile, write_profile
-from hinet_search.serving.row_columns import raw_types
+from hinet_search.serving.row_checks import raw_types
 from hinet_search.serving.sealed import seal
 from hinet_search.study.data_definition import DataDefinition, TaskDefinition
 from hinet_search.study.feature_definition import FeatureDefinition

@@ -9,15 +9,13 @@ import torch
 
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.common.files import replacing
 from hinet_search.server.documentation import model_facts
 from hinet_search.serving.compiled.write import _largest
-from hinet_search.serving.lineage import StudyRows
+from hinet_search.serving.model_file import StudyRows
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.monitor import drift_of
-from hinet_search.serving.predict import predictions, score_table
+from hinet_search.serving.predict import predictions
 from hinet_search.serving.requests.served_model import open_served
-from hinet_search.serving.sealed import seal
 from hinet_search.study.data_definition import TaskDefinition
 from tests.serving.requests.exported import (
     COUNTED,
@@ -26,6 +24,7 @@ from tests.serving.requests.exported import (
     write_export,
 )
 from tests.serving.requests.test_served_model import request
+from tests.serving.shop import edited, predicted
 
 ABSENT = (("Push", "buy"), ("Cart", "click"))
 CELLS = [("Home", "click"), ("Home", "buy"), ("Push", "click"), ("Cart", "buy")]
@@ -49,12 +48,9 @@ def exported(folder: Path) -> ExportedModel:
 
 
 @pytest.fixture(scope="module")
-def scores(exported: ExportedModel, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+def scores(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     """What `predict` writes of the table."""
-    part = tmp_path_factory.mktemp("scores")
-    table().write_parquet(part / "rows.parquet")
-    score_table(exported, str(part / "rows.parquet"), part / "scores.parquet")
-    return pl.read_parquet(part / "scores.parquet")
+    return predicted(folder, table(), tmp_path_factory.mktemp("scores"))
 
 
 def test_predict_writes_null_where_there_is_no_task(scores: pl.DataFrame) -> None:
@@ -139,14 +135,8 @@ def test_a_folder_with_wrong_absent_cells_is_refused(
     tmp_path: Path, absent: tuple[tuple[str, str], ...], problem: str
 ) -> None:
     folder = write_export(tmp_path / "model", PLAIN)
-    config = folder / "config.yaml"
-    text = config.read_text(encoding="utf-8")
     lines = "".join(f"  - [{scenario}, {task}]\n" for scenario, task in absent)
-    changed = text.replace(
-        "  not_finite: refuse\n", f"  not_finite: refuse\n  absent_cells:\n{lines}"
-    )
-    with replacing(config, 0) as part:
-        part.write_text(changed, encoding="utf-8")
-    seal(folder)
+    before = "  not_finite: refuse\n"
+    edited(folder, {before: f"{before}  absent_cells:\n{lines}"})
     with pytest.raises(ConfigurationError, match=problem):
         open_folder(folder, CPU)

@@ -18,7 +18,6 @@ from hinet_search.results.cells import Cell
 from hinet_search.results.families import MAX_LOG
 from hinet_search.server.documentation import model_facts
 from hinet_search.serving.choice import GraphChoice
-from hinet_search.serving.compiled.differences import differences
 from hinet_search.serving.compiled.layout import COMPILED, read_layout
 from hinet_search.serving.compiled.run import open_compiled
 from hinet_search.serving.compiled.score import Scorer
@@ -28,17 +27,15 @@ from hinet_search.serving.compiled.write import write_compiled
 from hinet_search.serving.drift import CellOfNewRows, amount_cell
 from hinet_search.serving.drift_card import drift_card, drift_lines
 from hinet_search.serving.label_columns import _amount_problems
-from hinet_search.serving.lineage import StudyRows
-from hinet_search.serving.members import ExportedMember, average
-from hinet_search.serving.model_file import CONFIG, CalibratedCell
-from hinet_search.serving.model_folder import ExportedModel, open_folder
+from hinet_search.serving.model_file import CalibratedCell, StudyRows
+from hinet_search.serving.model_folder import ExportedMember, ExportedModel, average, open_folder
 from hinet_search.serving.predict import predictions
 from hinet_search.serving.profile import PROFILE, AmountSpread
 from hinet_search.serving.requests.served_model import open_served
-from hinet_search.serving.sealed import seal
 from hinet_search.study.data_definition import TaskDefinition
 from tests.serving.requests.exported import COUNTED, SCENARIOS, table, write_export
 from tests.serving.requests.test_served_model import request
+from tests.serving.shop import edited, predicted
 
 UNIT = 37.5
 CPU = torch.device("cpu")
@@ -88,9 +85,7 @@ def logits(exported: ExportedModel, columns: Columns) -> np.ndarray:
 def test_the_column_of_amounts_is_the_unit_times_the_exponential_of_the_score(
     folder: Path, exported: ExportedModel, columns: Columns, tmp_path: Path
 ) -> None:
-    table().write_parquet(tmp_path / "rows.parquet")
-    hs.predict(folder, tmp_path / "rows.parquet", tmp_path / "scores.parquet")
-    scores = pl.read_parquet(tmp_path / "scores.parquet")
+    scores = predicted(folder, table(), tmp_path)
     logit_RT = logits(exported, columns)
     assert_allclose(scores["buy"], UNIT * np.exp(logit_RT[:, BUY]), rtol=1e-6)
     assert_allclose(scores["click"], expit(logit_RT[:, CLICK]), rtol=1e-6)
@@ -156,13 +151,8 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
     """The same model with graphs of both formats and a calibrator."""
     folder = tmp_path_factory.mktemp("graphs") / "model"
     write_export(folder, amount_units={"buy": UNIT})
-    text = (folder / CONFIG).read_text(encoding="utf-8")
-    (folder / CONFIG).unlink()
     cell = "{scenario: Home, task: buy, kind: platt, slope: 1.0, knots: [0.0], values: [0.7]}"
-    changed = text.replace("calibration: []", f"calibration: [{cell}]")
-    assert changed != text
-    (folder / CONFIG).write_text(changed, encoding="utf-8")
-    seal(folder)
+    edited(folder, {"calibration: []": f"calibration: [{cell}]"})
     exported = open_folder(folder, CPU)
     made = write_compiled(exported, folder, GraphChoice(("onnx", "torch")), table())
     assert made.difference <= 1e-6
@@ -231,7 +221,7 @@ def test_a_difference_of_an_amount_is_relative_to_the_larger_of_amount_and_unit(
 ) -> None:
     expected_RT = np.array([[0.5, 4 * UNIT], [0.5, 0.1 * UNIT]], dtype=np.float32)
     predicted_RT = expected_RT + np.array([[0.25, UNIT], [0.0, UNIT]], dtype=np.float32)
-    difference_RT = differences(exported.file.inputs, predicted_RT, expected_RT)
+    difference_RT = exported.file.inputs.differences(predicted_RT, expected_RT)
     assert_allclose(difference_RT, [[0.25, 0.25], [0.0, 1.0]], rtol=1e-6)
 
 
@@ -377,8 +367,6 @@ def test_the_card_of_a_fit_says_which_tasks_have_amounts(
 
 def test_units_of_a_task_that_the_model_does_not_have_are_refused(tmp_path: Path) -> None:
     folder = write_export(tmp_path / "model", amount_units={"buy": UNIT})
-    text = (folder / CONFIG).read_text(encoding="utf-8")
-    (folder / CONFIG).write_text(text.replace("buy: 37.5", "by: 37.5"), encoding="utf-8")
-    seal(folder)
+    edited(folder, {"buy: 37.5": "by: 37.5"})
     with pytest.raises(ConfigurationError, match="amount_units must name tasks of the model"):
         open_folder(folder, CPU)

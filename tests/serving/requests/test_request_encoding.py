@@ -17,7 +17,7 @@ from hinet_search.data.columns import Columns
 from hinet_search.serving.predict import predictions
 from hinet_search.serving.requests.document import RequestColumns
 from hinet_search.serving.requests.served_model import ServedModel, open_served
-from hinet_search.serving.row_columns import cast_rows, count_unfit
+from hinet_search.serving.row_checks import cast_rows, count_unfit
 from hinet_search.serving.tables import inner_type
 from tests.serving.requests import exported
 from tests.serving.requests.exported import SUMMER_ENDS, table

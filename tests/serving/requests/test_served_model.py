@@ -12,7 +12,7 @@ from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.compiled.run import Compiled
 from hinet_search.serving.compiled.write import write_compiled
 from hinet_search.serving.predict import predictions
-from hinet_search.serving.requests import scorer as scoring
+from hinet_search.serving.requests import served_model
 from hinet_search.serving.requests.document import RequestColumns, columns_of
 from hinet_search.serving.requests.served_model import ServedModel, open_served
 from hinet_search.serving.sealed import seal
@@ -54,13 +54,13 @@ def test_a_request_too_large_for_one_batch_gets_the_scores_of_predict(
     models: dict[str, ServedModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = models["plain"]
-    users = list(range(scoring.ROWS_AT_ONCE + 4))
+    users = list(range(served_model.ROWS_AT_ONCE + 4))
     places = [1 + user % 2 for user in users]
     columns = {name: [None] * len(users) for name in model.columns}
     columns |= {"place": places, "user": users}
     encoded = model.encoder.encode(model.reader.read(RequestColumns(columns, len(users))))
     in_parts = model.scorer.score(encoded, None)
-    monkeypatch.setattr(scoring, "ROWS_AT_ONCE", len(users))
+    monkeypatch.setattr(served_model, "ROWS_AT_ONCE", len(users))
     whole = model.scorer.score(encoded, None)
     np.testing.assert_allclose(in_parts, whole, atol=1e-6)
     np.testing.assert_array_equal(in_parts, predictions(model.exported, encoded))

@@ -10,7 +10,7 @@ import pytest
 from hinet_search.common.errors import DataError
 from hinet_search.serving.inputs import ScenarioInput
 from hinet_search.serving.requests.document import columns_of, num_rows_of
-from hinet_search.serving.requests.json_values import reader_of
+from hinet_search.serving.requests.rows import reader_of
 from hinet_search.serving.requests.served_model import ServedModel, open_served
 from hinet_search.serving.row_checks import scenario_problems
 from tests.serving.requests.exported import PLAIN, write_export
@@ -37,63 +37,28 @@ def rows(*changes: dict[str, Any]) -> dict[str, Any]:
     return {"rows": [{**GOOD, **change} for change in changes]}
 
 
-CELLS = {
-    "an unknown scenario": (
-        {"place": 9},
-        (
-            "column 'place' must hold scenarios of the model, '1', '2', '3', got '9' "
-            "(1 row, first in row 1); leave other rows out"
-        ),
-    ),
-    "no scenario": (
-        {"place": None},
-        (
-            "column 'place' must hold scenarios of the model, '1', '2', '3', got nothing "
-            "(1 row, first in row 1); leave other rows out"
-        ),
-    ),
-    "text for a whole number": (
-        {"user": "x7"},
-        "column 'user' must hold whole numbers as in training, got 'x7' in 1 row (first in row 1)",
-    ),
-    "a fraction for a whole number": (
-        {"user": 7.0},
-        "column 'user' must hold whole numbers as in training, got 7.0 in 1 row (first in row 1)",
-    ),
-    "true for a whole number": (
-        {"user": True},
-        "column 'user' must hold whole numbers as in training, got true in 1 row (first in row 1)",
-    ),
-    "a fraction for text": (
-        {"item": 0.5},
-        "column 'item' must hold text as in training, got 0.5 in 1 row (first in row 1)",
-    ),
-    "text for a number": (
-        {"price": "dear"},
-        "column 'price' must hold numbers, got 'dear' in 1 row (first in row 1)",
-    ),
-    "a list for a number": (
-        {"price": [1]},
-        "column 'price' must hold numbers, got a list in 1 row (first in row 1)",
-    ),
-    "a number that is not finite": (
-        {"price": float("nan")},
-        (
-            "column 'price' must be finite, got NaN or infinity in 1 row (first in row 1); "
-            "write null for what is missing"
-        ),
-    ),
-    "a number beyond all floats": (
-        {"price": 10**400},
-        (
-            "column 'price' must be finite, got NaN or infinity in 1 row (first in row 1); "
-            "write null for what is missing"
-        ),
-    ),
-}
+KNOWN = "column 'place' must hold scenarios of the model, '1', '2', '3', got"
+WHOLE = "column 'user' must hold whole numbers as in training, got"
+NOT_FINITE = (
+    "column 'price' must be finite, got NaN or infinity in 1 row (first in row 1); "
+    "write null for what is missing"
+)
+FIRST = "in 1 row (first in row 1)"
+CELLS = [
+    ({"place": 9}, f"{KNOWN} '9' (1 row, first in row 1); leave other rows out"),
+    ({"place": None}, f"{KNOWN} nothing (1 row, first in row 1); leave other rows out"),
+    ({"user": "x7"}, f"{WHOLE} 'x7' {FIRST}"),
+    ({"user": 7.0}, f"{WHOLE} 7.0 {FIRST}"),
+    ({"user": True}, f"{WHOLE} true {FIRST}"),
+    ({"item": 0.5}, f"column 'item' must hold text as in training, got 0.5 {FIRST}"),
+    ({"price": "dear"}, f"column 'price' must hold numbers, got 'dear' {FIRST}"),
+    ({"price": [1]}, f"column 'price' must hold numbers, got a list {FIRST}"),
+    ({"price": float("nan")}, NOT_FINITE),
+    ({"price": 10**400}, NOT_FINITE),  # beyond all floats
+]
 
 
-@pytest.mark.parametrize(("change", "problem"), CELLS.values(), ids=CELLS)
+@pytest.mark.parametrize(("change", "problem"), CELLS)
 def test_a_wrong_value_is_named_with_its_column_and_row(
     change: dict[str, Any], problem: str, refused: Refused
 ) -> None:
@@ -113,14 +78,8 @@ def test_all_problems_of_all_columns_are_reported_at_once(refused: Refused) -> N
     assert refused(document) == (
         "column 'item' is not in the rows; did you mean 'itme'?",
         "column 'user' must hold whole numbers as in training, got 'x' in 2 rows (first in row 0, 2)",
-        (
-            "column 'place' must hold scenarios of the model, '1', '2', '3', got '8' "
-            "(1 row, first in row 0); leave other rows out"
-        ),
-        (
-            "column 'price' must be finite, got NaN or infinity in 1 row (first in row 1); "
-            "write null for what is missing"
-        ),
+        f"{KNOWN} '8' (1 row, first in row 0); leave other rows out",
+        NOT_FINITE,
     )
 
 
@@ -166,15 +125,10 @@ def test_a_document_of_another_form_is_refused_with_the_form(
 def test_rows_and_columns_of_the_same_values_get_the_same_scores(
     models: dict[str, ServedModel],
 ) -> None:
+    of_rows = rows({}, {"user": 3})
+    columns = {name: [row[name] for row in of_rows["rows"]] for name in GOOD}
     model = models["plain"]
-    of_rows = columns_of(rows({}, {"user": 3}), model.columns)
-    of_columns = columns_of(
-        {"columns": {name: [row[name] for row in rows({}, {"user": 3})["rows"]] for name in GOOD}},
-        model.columns,
-    )
-    assert (
-        model.score(of_rows).predicted_RT.tolist() == model.score(of_columns).predicted_RT.tolist()
-    )
+    assert scores_of(model, of_rows) == scores_of(model, {"columns": columns})
 
 
 @pytest.mark.parametrize(
@@ -215,31 +169,29 @@ def test_a_value_of_another_type_is_no_value(dtype: pl.DataType, wrong: object) 
     assert problem.endswith("in 1 row (first in row 1)")
 
 
+def scores_of(model: ServedModel, document: object) -> list[list[float]]:
+    scores: list[list[float]] = model.score(
+        columns_of(document, model.columns)
+    ).predicted_RT.tolist()
+    return scores
+
+
 def test_a_blank_text_is_a_missing_number(models: dict[str, ServedModel]) -> None:
-    model = models["plain"]
-    scores = [
-        model.score(columns_of(rows({"age": value}), model.columns)).predicted_RT.tolist()
-        for value in (" ", None)
-    ]
-    assert scores[0] == scores[1]
+    blank, missing = (scores_of(models["plain"], rows({"age": value})) for value in (" ", None))
+    assert blank == missing
 
 
 def test_infinite_numbers_are_imputed_where_the_study_imputes_them(tmp_path: Path) -> None:
     model = open_served(write_export(tmp_path / "imputing", PLAIN, not_finite="impute"))
-    scores = [
-        model.score(columns_of(rows({"age": value}), model.columns)).predicted_RT.tolist()
-        for value in (float("inf"), float("nan"), None)
-    ]
-    assert scores[0] == scores[1] == scores[2]
+    odd = (float("inf"), float("nan"), None)
+    infinite, no_number, missing = (scores_of(model, rows({"age": value})) for value in odd)
+    assert infinite == no_number == missing
 
 
 def test_a_request_without_rows_gets_no_scores(models: dict[str, ServedModel]) -> None:
     model = models["everything"]
-    columns = {name: [] for name in model.columns}
-    assert model.score(columns_of({"columns": columns}, model.columns)).predicted_RT.shape == (
-        0,
-        2,
-    )
+    columns = columns_of({"columns": {name: [] for name in model.columns}}, model.columns)
+    assert model.score(columns).predicted_RT.shape == (0, 2)
 
 
 def test_a_type_that_json_has_no_values_for_is_told_when_the_model_is_opened() -> None:
