@@ -62,10 +62,9 @@ class ArmMemory:
         self._seen: dict[int, dict[int, Seen]] = {}  # of running trials, by step
         self._points: dict[int, Point] = {}  # of complete trials
         stored = all_as_optuna(rows, evaluations, distributions, self._step)
-        learned = [
-            self._take_in(trial, row, evaluations.get(row.number, ()))
-            for trial, row in zip(stored, rows, strict=True)
-        ]
+        learned = []
+        for trial, row in zip(stored, rows, strict=True):
+            learned.append(self._take_in(trial, row, evaluations.get(row.number, ())))
         self._memory = in_memory(learned, objectives.directions)
         self._study = self._memory.study
 
@@ -77,11 +76,13 @@ class ArmMemory:
     ) -> FrozenTrial:
         """Return a stored trial as samplers see it; pruners learn of it too."""
         number = trial.number
-        seen: dict[int, Seen] = {step: (v, ()) for step, v in trial.intermediate_values.items()}
+        seen: dict[int, Seen] = {}
         if self._with_cells:
-            seen = {}
             for each in evaluations:
                 seen.setdefault(self._step(each), (each.objective, each.cells))
+        else:
+            for step, value in trial.intermediate_values.items():
+                seen[step] = (value, ())
         self._seen[number] = seen
         self._pruning.take_in(number, self._curve(number))
         if trial.state == TrialState.RUNNING:
@@ -133,10 +134,6 @@ class ArmMemory:
         """Note what a running trial costs."""
         self._costs[number] = cost
 
-    def values_of(self, number: int) -> Mapping[int, float]:
-        """Return the reported values of a trial by step."""
-        return self._memory.trial(number).intermediate_values
-
     def report(self, trial: Trial, evaluation: EvaluationRecord) -> bool:
         """Add an evaluation; return whether to prune the trial.
 
@@ -144,7 +141,7 @@ class ArmMemory:
         """
         number = trial.number
         step = self._step(evaluation)
-        if step in self.values_of(number):
+        if step in self._memory.trial(number).intermediate_values:
             return False
         cells = evaluation.cells if self._with_cells else ()
         self._seen[number][step] = (evaluation.objective, cells)
@@ -166,22 +163,30 @@ class ArmMemory:
         """Return an ended trial as samplers see it; a complete one is remembered by pruners too."""
         if cost:
             self._costs[number] = cost
+        several = bool(self._objectives.others)
+        values = self._values_at_end(number, state, value)
+        del self._seen[number]
+        self._costs.pop(number, None)
+        if several and values is not None and not any(map(math.isnan, values)):
+            return _Learned(TrialState.COMPLETE, values)
+        if state == TrialState.FAIL and cause.startswith(OF_VALUES):
+            return _Learned(TrialState.PRUNED, is_infeasible=several)
+        if several:
+            return _Learned(TrialState.FAIL)
+        return _Learned(state, values)
+
+    def _values_at_end(
+        self, number: int, state: TrialState, value: float | None
+    ) -> tuple[float, ...] | None:
         if state == TrialState.COMPLETE and value is not None:
             self._pruning.remember(self._curve(number))
             values = self._values(number, value)
             self._points[number] = self._objectives.signed(values)
-        elif state == TrialState.PRUNED and self._objectives.others and self._seen[number]:
-            values = self._values(number, self._seen[number][max(self._seen[number])][0])
-        else:
-            values = None
-        del self._seen[number]
-        self._costs.pop(number, None)
-        of_values = state == TrialState.FAIL and cause.startswith(OF_VALUES)
-        if not self._objectives.others:
-            return _Learned(TrialState.PRUNED if of_values else state, values)
-        if values is not None and not any(map(math.isnan, values)):
-            return _Learned(TrialState.COMPLETE, values)
-        return _Learned(TrialState.PRUNED if of_values else TrialState.FAIL, None, of_values)
+            return values
+        if state == TrialState.PRUNED and self._objectives.others and self._seen[number]:
+            last = max(self._seen[number])
+            return self._values(number, self._seen[number][last][0])
+        return None
 
     def _curve(self, number: int) -> Curve:
         cost = self._costs.get(number)

@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
-
-import pytest
 
 from hinet_search.executors import Job, Message
 from hinet_search.search.progress import NullWatcher, Progress
@@ -15,11 +12,6 @@ from tests.search.pretended import RATE, Pretender, Studio
 ARMS = "{hinet: {space: rate}, flat_moe: {space: rate, size_of: hinet}}"
 ALONE = "{flat_moe: {space: rate, size_of: hinet}}"
 SIZE = 4_321
-
-
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
 
 
 class Sized(Pretender):

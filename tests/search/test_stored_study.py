@@ -14,11 +14,6 @@ from hinet_search.training.device import ChosenDevice
 from tests.search.pretended import PretendedData, Studio
 
 
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
-
-
 def ready(studio: Studio, **options: object) -> PreparedStudy:
     """The study that the studio launches, with other options."""
     study = LaunchOptions(**options).load(str(studio.folder / "s.yaml"))  # type: ignore[arg-type]  # as a caller's

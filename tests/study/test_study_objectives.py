@@ -1,7 +1,5 @@
 """The objectives of a study: which may be given, and the refusal of those that cannot be meant."""
 
-from pathlib import Path
-
 import pytest
 
 from hinet_search.results.objectives import cell_names, names
@@ -60,11 +58,6 @@ REFUSED = {
         ["s.yaml:1: pruner must be none or median with several objectives, got asha"],
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("case", REFUSED)

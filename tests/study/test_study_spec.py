@@ -35,12 +35,6 @@ HOSTILE = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def test_a_study_with_data_and_arms_alone_is_complete() -> None:
     study = load(SMALL)
     assert study.name == "s"

@@ -1,9 +1,10 @@
 """Check objectives: that each has values on the data of a study and from its arms."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.data.columns import SPLITS, Dataset
+from hinet_search.results.data_record import CellCount
 from hinet_search.results.objectives import Objective
 from hinet_search.results.trade_offs import COSTS, FLOPS, LATENCY
 from hinet_search.search.plan.size_limits import default_of
@@ -39,18 +40,24 @@ def _check(key: Location, objective: Objective, study: ResolvedStudy, dataset: D
             remedy=f"name a scenario of data.tasks.{task}.scenarios",
         )
     is_ranking = objective.metric.is_ranking
-    problems = [
-        f"{place} needs {cell.needed_for_auc if is_ranking else 'rows'} in {split}, "
-        f"got {positives:,} {'positives' if cell.means is None else 'above 0'} of {rows:,} rows"
-        for cell in dataset.record.cells
-        for split, rows, positives in zip(SPLITS, cell.rows, cell.positives, strict=True)
-        if (cell.scenario, cell.task) == objective.cell and split != "train"
-        if not (cell.can_have_auc(rows, positives) if is_ranking else rows)
-    ]
+    problems = []
+    for cell in dataset.record.cells:
+        if (cell.scenario, cell.task) == objective.cell:
+            problems += [f"{place} {lack}" for lack in _lacks(cell, is_ranking=is_ranking)]
     if problems:
         raise ConfigurationError(
             *problems, remedy="name a cell that has them, or an objective over all cells"
         )
+
+
+def _lacks(cell: CellCount, *, is_ranking: bool) -> Iterator[str]:
+    """Yield what a cell lacks to be measured on valid and test."""
+    needed = cell.needed_for_auc if is_ranking else "rows"
+    positive = "positives" if cell.means is None else "above 0"
+    for split, rows, positives in zip(SPLITS, cell.rows, cell.positives, strict=True):
+        has_values = cell.can_have_auc(rows, positives) if is_ranking else rows
+        if split != "train" and not has_values:
+            yield f"needs {needed} in {split}, got {positives:,} {positive} of {rows:,} rows"
 
 
 def refuse_without_flops(study: ResolvedStudy, arms: Sequence[Arm], dataset: Dataset) -> None:

@@ -1,6 +1,6 @@
 """Check study: build every arm's configuration at its default and at every bound of its space."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
@@ -15,7 +15,6 @@ from hinet_search.study.load_study import (
     Arm,
     ResolvedStudy,
 )
-from hinet_search.study.search_space import SearchSpace
 from hinet_search.study.validation_messages import Location
 from hinet_search.training.trial_config import build_config, is_network, known_names, model_module
 
@@ -70,14 +69,18 @@ def _wrong_groups(arm: Arm, features: FeatureDefinition) -> list[str]:
         value for value in (space.fixed.get(GROUPS, ALL), *searched) if isinstance(value, str)
     ]
     place = space.places.get(GROUPS, arm.place)
-    unknown = [
-        f"{place}: {GROUPS} must be {ALL}, {NONE} or names joined by {AND}, got '{value}'; "
-        f"'{name}' is no group of the data, "
-        f"known: {', '.join(known) or NONE}{did_you_mean(name, known)}"
-        for value in values
-        for name in sorted(chosen_groups(value, known) - set(known))
-    ]
-    return unknown or [
+    problems = []
+    for value in values:
+        unknown = sorted(chosen_groups(value, known) - set(known))
+        problems += [
+            f"{place}: {GROUPS} must be {ALL}, {NONE} or names joined by {AND}, "
+            f"got '{value}'; '{name}' is no group of the data, "
+            f"known: {', '.join(known) or NONE}{did_you_mean(name, known)}"
+            for name in unknown
+        ]
+    if problems:
+        return problems
+    return [
         f"{place}: {GROUPS} must leave a column of the row or numbers made of others, "
         f"got '{value}'; leave a feature out of all groups"
         for value in values
@@ -106,17 +109,21 @@ def _without_effect(arm: Arm, study: ResolvedStudy) -> list[str]:
             "(features.sequences), got none"
         )
     if not is_network(arm.model):
-        known = known_names(arm.model)
-        of_all = {name: study.file.place(("fixed", name)) for name in study.spec.fixed}
-        useful = [name for name in known if not name.startswith("train.") or name in OF_ANY_GROWTH]
-        problems += [
-            f"{space.places[name]}: {name} has no meaning for {arm.model}, "
-            "which is no network; leave it out"
-            f"{did_you_mean(name, useful)}"
-            for name in (*space.parameters, *space.fixed)
-            if name in known and name not in useful and space.places[name] != of_all.get(name)
-        ]
+        problems += _of_networks_alone(arm, study)
     return problems
+
+
+def _of_networks_alone(arm: Arm, study: ResolvedStudy) -> Iterator[str]:
+    """Yield the settings of training that have no meaning for a model that is no network."""
+    space = arm.space
+    known = known_names(arm.model)
+    useful = [name for name in known if not name.startswith("train.") or name in OF_ANY_GROWTH]
+    of_all = {name: study.file.place(("fixed", name)) for name in study.spec.fixed}
+    for name in (*space.parameters, *space.fixed):
+        place = space.places.get(name)
+        if name in known and name not in useful and place != of_all.get(name):
+            no_meaning = f"{name} has no meaning for {arm.model}, which is no network"
+            yield f"{place}: {no_meaning}; leave it out{did_you_mean(name, useful)}"
 
 
 def _cannot_be_sized(arm: Arm, arms: Sequence[Arm]) -> list[str]:
@@ -171,11 +178,17 @@ def try_bounds(arm: Arm) -> None:
     }
     problems = _problems(arm, default)
     if not problems:  # a problem of the default would be repeated at every bound
-        for name, bound in _bounds(arm.space):
-            problems += _problems(arm, {**default, name: bound}, name)
-    problems = [*_unknown_names(arm), *problems]
-    if problems:
-        raise ConfigurationError(*dict.fromkeys(problems))
+        for name, distribution in arm.space.parameters.items():
+            for bound in distribution.bounds:
+                problems += _problems(arm, {**default, name: bound}, name)
+    unknown = [
+        f"{arm.space.places.get(name, arm.place)}: "
+        f"'{name}' is no setting of {arm.model}{did_you_mean(name, known)}"
+        for name in (*arm.space.parameters, *arm.space.fixed)
+        if name not in known
+    ]
+    if problems or unknown:
+        raise ConfigurationError(*dict.fromkeys([*unknown, *problems]))
 
 
 def _problems(arm: Arm, values: Mapping[str, Value], name: str = "") -> list[str]:
@@ -193,21 +206,3 @@ def _problems(arm: Arm, values: Mapping[str, Value], name: str = "") -> list[str
     except ConfigurationError as error:
         return list(error.problems)
     return []
-
-
-def _bounds(space: SearchSpace) -> list[tuple[str, Value]]:
-    return [
-        (name, bound)
-        for name, distribution in space.parameters.items()
-        for bound in distribution.bounds
-    ]
-
-
-def _unknown_names(arm: Arm) -> list[str]:
-    known = known_names(arm.model)
-    return [
-        f"{arm.space.places.get(name, arm.place)}: "
-        f"'{name}' is no setting of {arm.model}{did_you_mean(name, known)}"
-        for name in (*arm.space.parameters, *arm.space.fixed)
-        if name not in known
-    ]
