@@ -270,7 +270,8 @@ def excerpt(problem: str) -> tuple[str, str] | None:
     word = WORD.match(line, column - 1)
     start = max(0, column - 1 - EXCERPT_WIDTH // 2)  # of a long line the part around the word
     part = line[start : start + EXCERPT_WIDTH]
-    carets = " " * (column - 1 - start) + "^" * (len(word[0]) if word else 1)
+    width = len(word[0]) if word else 1
+    carets = " " * (column - 1 - start) + "^" * width
     return (
         f"  {number} | {part}".rstrip(),
         f"  {' ' * len(str(number))} | {carets[:EXCERPT_WIDTH]}",

@@ -197,7 +197,9 @@ def block(progress: Progress, width: int) -> str:
 def _arm(arm: ArmProgress, *, is_best: bool) -> tuple["RenderableType", ...]:
     from rich.progress_bar import ProgressBar
 
-    best = f"{value_or_dash(arm.best)}{' ▲' if is_best else ''}"
+    best = value_or_dash(arm.best)
+    if is_best:
+        best += " ▲"
     trial = "" if arm.best_trial is None else str(arm.best_trial)
     progress = ProgressBar(total=arm.budget, completed=arm.trained, width=BAR)
     return arm.name[:NAME], best, trial, progress, str(arm.done), str(arm.pruned), str(arm.failed)

@@ -96,15 +96,12 @@ def unsafe_option(name: str, value: str) -> str | None:
 
 
 def _refuse_unsafe_options(url: URL) -> None:
-    problems = [
-        problem
-        for name in url.query
-        for value in _query_values(url, name)
-        if (problem := unsafe_option(name, value))
-    ]
-    if problems:
+    problems = []
+    for name in url.query:
+        problems += [unsafe_option(name, value) for value in _query_values(url, name)]
+    if any(problems):
         raise ConfigurationError(
-            *problems, remedy="leave it out, or set it in the environment (PGSSLKEY)"
+            *filter(None, problems), remedy="leave it out, or set it in the environment (PGSSLKEY)"
         )
 
 

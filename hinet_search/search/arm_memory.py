@@ -92,13 +92,14 @@ class ArmMemory:
         if not self._objectives.others:
             trial.state = learned.state
             return trial
+        constraints = {INFEASIBLE: 1.0} if learned.is_infeasible else None
         return create_trial(
             state=learned.state,
             values=learned.values,
             params=trial.params,
             distributions=trial.distributions,
             intermediate_values=trial.intermediate_values,
-            constraints={INFEASIBLE: 1.0} if learned.is_infeasible else None,
+            constraints=constraints,
         )
 
     def enqueue(self, drawn: Mapping[str, Scalar]) -> None:

@@ -234,16 +234,10 @@ class ArmSearch:
         """Complete, prune or fail a running trial."""
         self._memory.end(self._live.pop(number), state, value, cost, cause)
         crash_points.point("before_end")
-        self._record(
-            replace(
-                self._rows[number],
-                state=WORDS[state],
-                value=value if state == TrialState.COMPLETE else None,
-                finished=utc_now(),
-                cause=cause,
-                cost=cost,
-            )
-        )
+        row = replace(self._rows[number], state=WORDS[state], finished=utc_now(), cause=cause)
+        if state != TrialState.COMPLETE:
+            value = None
+        self._record(replace(row, value=value, cost=cost))
         crash_points.point("after_end")
         self._num_counted += 1
         self._tried.add(config_key(self._rows[number].parameters))
@@ -348,8 +342,11 @@ class ArmSearch:
             drawn = self.arm.space.suggest(trial)
         config, problem = self._config(drawn)
         crash_points.point("after_draw")
-        earlier = self._rows.get(number)
-        attempt, started = (earlier.attempt + 1, earlier.started) if earlier else (1, utc_now())
+        attempt = 1
+        started = utc_now()
+        if earlier := self._rows.get(number):
+            attempt = earlier.attempt + 1
+            started = earlier.started
         row = TrialRecord(
             number=number,
             state="running",

@@ -44,11 +44,13 @@ def with_chosen_inputs(
         groups = _choose(ready, followers, context, drive)
     if groups is None:
         return arms
+    fixed = {arm.name: arm for arm in arms}
     for arm in followers:
+        fixed[arm.name] = arm.fixing({GROUPS: groups})
         if GROUPS not in store.fixed_of(arm.name):
             store.record_fixed(arm.name, {GROUPS: groups})
             crash_points.point("after_inputs_fixed")
-    return tuple(arm.fixing({GROUPS: groups}) if arm in followers else arm for arm in arms)
+    return tuple(fixed.values())
 
 
 def _sets_inputs(arm: Arm) -> bool:

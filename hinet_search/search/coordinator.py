@@ -68,17 +68,21 @@ class Coordinator:
         self._slots_wait = ""  # what slots wait for, as last reported
         self._students: list[Arm] = []
         self._copies = OptunaCopies()
-        trials = spec.trials if spec.budget is None else FIRST_ROUND
         self._progress = Progress(
             ready.study.name,
             ready.slots,
             str(ready.device.device),
             spec.passes,
-            {arm.name: ArmProgress(arm.name, arm.space.size(trials)) for arm in ready.study.arms},
+            arms={},
             rows=ready.dataset.record.rows[0],
             maximize=self._objective.maximize,
-            until=None if spec.budget is None else 60 * spec.budget - self._seconds_before,
         )
+        trials = spec.trials
+        if spec.budget is not None:
+            trials = FIRST_ROUND
+            self._progress.until = 60 * spec.budget - self._seconds_before
+        for arm in ready.study.arms:
+            self._progress.arms[arm.name] = ArmProgress(arm.name, arm.space.size(trials))
 
     def run(self, executor: Executor) -> None:
         """Run all phases. Errors: Interrupted by a signal, AllTrialsFailed."""

@@ -120,16 +120,20 @@ def drop_files(
     """
     context.drop(context.checkpoints)
     artifacts = context.artifacts
-    ensembles = context.store.ensembles()
     several = bool(context.spec.other_objectives)
-    kept = {member.run for each in ensembles if each.name == ENSEMBLE for member in each.members}
+    kept = set()
+    for ensemble in context.store.ensembles():
+        if ensemble.name == ENSEMBLE:
+            kept |= {member.run for member in ensemble.members}
     for arm, of_arm in finalists.items():
         kept.update(_runs(arm, [each for each in of_arm if each.chosen or several]))
         for run in set(_runs(arm, of_arm)) - kept:
             weights = _weights(artifacts, run)
             weights.unlink(missing_ok=True)
             scores_path(weights).unlink(missing_ok=True)
-    refits = {path for run in refitted for path in refit_files(_weights(artifacts, run))}
+    refits: set[Path] = set()
+    for run in refitted:
+        refits.update(refit_files(_weights(artifacts, run)))
     for path in set(artifacts.rglob("trial-*.refit.*safetensors")) - refits:
         path.unlink(missing_ok=True)
 

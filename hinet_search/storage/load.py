@@ -42,9 +42,13 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
         row = replace(row, state=state_now(connection, study, row.state))
         arm_rows = _rows(connection, tables.arm, study, "position")
         arms = [row_mapping.arm_from_row(arm_row) for arm_row in arm_rows]
-        trial_rows = _rows(connection, tables.trial, study, "arm", "number")
         with_cells = trial_cells or needs_cells(row.other_objectives)
         evaluations = _evaluations(_evaluation_rows(connection, study, trial_cells=with_cells))
+        trials = defaultdict(list)
+        for trial_row in _rows(connection, tables.trial, study, "arm", "number"):
+            trial = row_mapping.trial_from_row(trial_row)
+            of_trial = evaluations.get((trial_row.arm, trial.number), ())
+            trials[trial_row.arm].append(replace(trial, evaluations=of_trial))
         finalists = _finalists(connection, study)
         ensembles = load_ensembles(connection, study)
         input_runs = load_input_runs(connection, study)
@@ -53,11 +57,6 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
             sizes = configurations(row.spec_json, row.budget.trials)
             one_order = shared_batches(row.spec_json)
 
-    trials = defaultdict(list)
-    for trial_row in trial_rows:
-        trial = row_mapping.trial_from_row(trial_row)
-        of_trial = evaluations.get((trial_row.arm, trial.number), ())
-        trials[trial_row.arm].append(replace(trial, evaluations=of_trial))
     records = []
     for arm in arms:
         record = replace(

@@ -64,7 +64,8 @@ def get_command(
 
     converted = get(name, Path(folder), Path(target), output().note, force=force)
     for path, num_rows in converted.tables.items():
-        echo(f"{'kept' if path in converted.kept else 'wrote'} {path}: {num_rows:,} rows")
+        done = "kept" if path in converted.kept else "wrote"
+        echo(f"{done} {path}: {num_rows:,} rows")
     echo(f"wrote {converted.definition}")
     echo(f"wrote {converted.study}")
     output().next(f"hinet-search check {shlex.quote(str(converted.study))}")

@@ -99,7 +99,10 @@ def candidates_of(searches: Sequence[ArmSearch], finalists: FinalistSpec) -> lis
 def runs_of(searches: Sequence[ArmSearch], spec: StudySpec) -> list[CandidateRun]:
     """Return the runs of the candidates of these arms, seed by seed."""
     candidates = candidates_of(searches, spec.finalists)
-    return [CandidateRun(each, seed) for seed in paired_seeds(spec) for each in candidates]
+    runs = []
+    for seed in paired_seeds(spec):
+        runs += [CandidateRun(each, seed) for each in candidates]
+    return runs
 
 
 def paired_seeds(spec: StudySpec) -> list[int]:

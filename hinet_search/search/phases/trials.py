@@ -165,7 +165,9 @@ class TrialPhase:
             if trial.attempt < attempt:
                 arm.began(trial.number, attempt)
         jobs = [self._train_job(arm, trial) for trial in trials]
-        job_key = keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more"
+        job_key = keys[0]
+        if len(keys) > 1:
+            job_key = f"{job_key} and {len(keys) - 1} more"
         self._trials_of[job_key] = keys
         self._start(keys)
         if self._context.stacking is None:
@@ -175,8 +177,10 @@ class TrialPhase:
         return Job(job_key, attempt, train_together, TrainingsJob(tuple(jobs), keys, order_seed))
 
     def _start(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            self._progress.start(key, beside="" if key == keys[0] else keys[0])
+        first, *others = keys
+        self._progress.start(first)
+        for key in others:
+            self._progress.start(key, beside=first)
 
     def _train_job(self, arm: ArmSearch, trial: DrawnTrial) -> TrainJob:
         assert trial.config is not None, "others have failed at once"

@@ -34,9 +34,11 @@ def try_study(study: ResolvedStudy) -> ResolvedStudy:
     arms = tuple(_with_study_settings(arm, study) for arm in study.arms)
     for arm in arms:
         cannot_be_sized = _cannot_be_sized(arm, arms)
-        takes_size = arm.size_of and not cannot_be_sized
+        sized = arm
+        if arm.size_of and not cannot_be_sized:
+            sized = arm.fixing({DENSE_PARAMETERS: 1})
         try:
-            try_bounds(arm.fixing({DENSE_PARAMETERS: 1}) if takes_size else arm)
+            try_bounds(sized)
         except ConfigurationError as error:
             problems += error.problems
         features = study.spec.data.features
@@ -55,9 +57,9 @@ def _import_models(study: ResolvedStudy) -> None:
             model_module(arm.model)
         except ConfigurationError as error:
             problems += [f"{arm.place}: {problem}" for problem in error.problems]
-            remedies += [error.remedy] if error.remedy else []
+            remedies.append(error.remedy)
     if problems:
-        raise ConfigurationError(*problems, remedy="\n".join(dict.fromkeys(remedies)))
+        raise ConfigurationError(*problems, remedy="\n".join(dict.fromkeys(filter(None, remedies))))
 
 
 def _wrong_groups(arm: Arm, features: FeatureDefinition) -> list[str]:
@@ -65,9 +67,8 @@ def _wrong_groups(arm: Arm, features: FeatureDefinition) -> list[str]:
     known = features.group_names
     space = arm.space
     searched = space.parameters[GROUPS].bounds if GROUPS in space.parameters else ()
-    values = [
-        value for value in (space.fixed.get(GROUPS, ALL), *searched) if isinstance(value, str)
-    ]
+    written = (space.fixed.get(GROUPS, ALL), *searched)
+    values = [value for value in written if isinstance(value, str)]
     place = space.places.get(GROUPS, arm.place)
     problems = []
     for value in values:
@@ -144,7 +145,9 @@ def _cannot_be_sized(arm: Arm, arms: Sequence[Arm]) -> list[str]:
 
 
 def _settings_of_no_model(study: ResolvedStudy) -> list[str]:
-    known = dict.fromkeys(name for arm in study.arms for name in known_names(arm.model))
+    known: dict[str, None] = {}
+    for arm in study.arms:
+        known |= dict.fromkeys(known_names(arm.model))
     return [
         f"{study.file.place(('fixed', name))}: "
         f"'{name}' is a setting of no arm's model{did_you_mean(name, known)}"
@@ -171,11 +174,8 @@ def try_bounds(arm: Arm) -> None:
     in the space.
     """
     known = known_names(arm.model)
-    default = {
-        name: value
-        for name, value in arm.space.values(arm.space.default()).items()
-        if name in known
-    }
+    values = arm.space.values(arm.space.default())
+    default = {name: value for name, value in values.items() if name in known}
     problems = _problems(arm, default)
     if not problems:  # a problem of the default would be repeated at every bound
         for name, distribution in arm.space.parameters.items():

@@ -220,11 +220,10 @@ def make_plan(ready: PreparedStudy, probe_seconds: float = PROBE_SECONDS) -> Pla
     arms = ready.study.arms
     began = time.perf_counter()
     with prober(ready.dataset, ready.device.device) as probe:
-        planned = [
-            _arm_plan(size_limits.sized(arm, arms), ready, probe, probe_seconds / len(arms))
-            for arm in arms
-        ]
-    return Plan(ready, tuple(planned), time.perf_counter() - began)
+        seconds = probe_seconds / len(arms)
+        sized = [size_limits.sized(arm, arms) for arm in arms]
+        planned = tuple(_arm_plan(arm, ready, probe, seconds) for arm in sized)
+    return Plan(ready, planned, time.perf_counter() - began)
 
 
 def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> ArmPlan:

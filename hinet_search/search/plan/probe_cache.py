@@ -108,9 +108,9 @@ def fit_budget(plan: Plan) -> Plan:
 
 
 def _with_trials(plan: Plan, trials: int) -> Plan:
-    finalists = plan.ready.study.spec.finalists.most(trials)
-    arms = (
-        replace(arm, trials=min(arm.trials, trials), finalists=min(arm.finalists, finalists))
-        for arm in plan.arms
-    )
+    most = plan.ready.study.spec.finalists.most(trials)
+    arms = []
+    for arm in plan.arms:
+        finalists = min(arm.finalists, most)
+        arms.append(replace(arm, trials=min(arm.trials, trials), finalists=finalists))
     return replace(plan, arms=tuple(arms))

@@ -37,12 +37,9 @@ class SizeLimits:
     @classmethod
     def of(cls, dataset: Dataset, study: ResolvedStudy) -> "SizeLimits":
         """Build the limits of a study; its model settings apply to the default HiNet too."""
-        known = known_names(YARDSTICK)
-        settings = {
-            name: value
-            for name, value in {**_changed_defaults(study), **study.spec.fixed}.items()
-            if name.startswith("model.") and name in known
-        }
+        known = [name for name in known_names(YARDSTICK) if name.startswith("model.")]
+        given = {**_changed_defaults(study), **study.spec.fixed}
+        settings = {name: given[name] for name in known if name in given}
         return cls(dataset, study.spec.cost_limit, build_config(YARDSTICK, settings))
 
     def refusal(self, arm: Arm, config: TrialConfig) -> str:
