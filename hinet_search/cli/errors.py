@@ -143,11 +143,7 @@ def show_error(error: HinetSearchError, context: click.Context) -> None:
         problems = list(map(_with_place, error.problems))
         with suppress(OutputLost):
             print_document(
-                "error",
-                code=error.exit_code,
-                problems=problems,
-                remedy=error.remedy,
-                next=command,
+                "error", code=error.exit_code, problems=problems, remedy=error.remedy, next=command
             )
             return
     _print_problems(error)

@@ -271,10 +271,7 @@ _color = click.option(
     help="NO_COLOR=1 means never.",
 )
 as_json = click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print one JSON document (docs/command_line.md).",
+    "--json", "as_json", is_flag=True, help="Print one JSON document (docs/command_line.md)."
 )
 
 

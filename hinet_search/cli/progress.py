@@ -9,12 +9,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from hinet_search.cli.output import (
-    Output,
-    ignoring_lost_output,
-    print_line,
-    value_or_dash,
-)
+from hinet_search.cli.output import Output, ignoring_lost_output, print_line, value_or_dash
 from hinet_search.common.amounts import byte_size, compact, counted, plain
 from hinet_search.common.terminal import printable, table_text
 from hinet_search.search.progress import (

@@ -216,10 +216,7 @@ def _full_disk_reported(path: Path, num_bytes: int | None) -> Iterator[None]:
             room = f"no room for its content, {free} bytes are free"
         else:
             room = f"no room for about {num_bytes:,} bytes, {free} are free"
-        raise DiskFull(
-            f"{path}: {room}",
-            remedy="free some space on that disk",
-        ) from error
+        raise DiskFull(f"{path}: {room}", remedy="free some space on that disk") from error
 
 
 def _is_full(error: BaseException | None) -> bool:

@@ -88,7 +88,6 @@ class ArmSearch:
             self._memory = ArmMemory(pruning, objectives, distributions(arm.space), rows, evaluated)
         self._live: dict[int, Trial] = {}
         self._interrupted = [row.number for row in rows if row.state == "running"]
-        self._num_trials = len(rows)
         finished = [row for row in self._rows.values() if row.state != "running" and row.counts]
         self._num_counted = len(finished)
         self._tried = {config_key(row.parameters) for row in finished}
@@ -281,8 +280,7 @@ class ArmSearch:
         if values is not None:
             self._memory.enqueue(values)
         sampler = RANDOM if at_random else self._spec.sampler
-        seed = derive_seed(self._spec.seed, self.arm.name, self._num_trials)
-        self._num_trials += 1
+        seed = derive_seed(self._spec.seed, self.arm.name, len(self._rows))
         return self._memory.ask(sampler, seed, fixed)
 
     def _all_draws(self) -> tuple[dict[str, Scalar], ...]:

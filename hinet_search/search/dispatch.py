@@ -179,11 +179,7 @@ class _Jobs:
     """The jobs of one phase that run or wait for another attempt."""
 
     def __init__(
-        self,
-        executor: Executor,
-        phase: Phase,
-        stop: StopFlag,
-        monitor: HeartbeatMonitor,
+        self, executor: Executor, phase: Phase, stop: StopFlag, monitor: HeartbeatMonitor
     ) -> None:
         self._executor = executor
         self._phase = phase

@@ -70,12 +70,9 @@ def _processors() -> MachineFact:
 
 
 def _memory() -> MachineFact:
-    file = Path("/proc/meminfo")
-    lines = file.read_text(encoding="ascii").splitlines() if file.exists() else []
-    available = next((line for line in lines if line.startswith("MemAvailable")), None)
-    if available is None:
-        return MachineFact("memory", "not known on this system")
-    free = int(available.split()[1]) * 1024
+    from hinet_search.data.checks import available_memory
+
+    free = available_memory()
     problem = ""
     if free < LOW_MEMORY:
         problem = "a slot with a million rows takes about half a gigabyte: use fewer slots"

@@ -117,12 +117,7 @@ def load_reports(
 
 
 def _evaluation_rows(
-    connection: Connection,
-    study: str,
-    *,
-    trial_cells: bool,
-    arm: str | None = None,
-    first: int = 0,
+    connection: Connection, study: str, *, trial_cells: bool, arm: str | None = None, first: int = 0
 ) -> Sequence[AnyRow]:
     columns = tables.evaluation.c
     cells = columns.cells_json if trial_cells else literal(NO_CELLS).label("cells_json")

@@ -36,8 +36,7 @@ def find(kind: str, name: str, beside: Path | None = None, where: str = "") -> P
         why = f"looked at {tried}{did_you_mean(Path(name).stem, known)}"
     prefix = f"{where}: " if where else ""
     raise ConfigurationError(
-        f"{prefix}there is no {singular} '{name}': {why}",
-        remedy=f"known: {', '.join(known)}",
+        f"{prefix}there is no {singular} '{name}': {why}", remedy=f"known: {', '.join(known)}"
     )
 
 

@@ -220,10 +220,7 @@ def test_a_default_that_was_pruned_is_a_finalist_all_the_same(begin: Begin) -> N
     assert [
         (candidate.trial_number, candidate.is_default)
         for candidate in candidates_of([search], FinalistSpec(top=1))
-    ] == [
-        (2, False),
-        (0, True),
-    ]
+    ] == [(2, False), (0, True)]
 
 
 def test_a_default_that_is_not_wanted_is_a_finalist_if_it_is_the_best_or_nothing_ended(

@@ -14,7 +14,7 @@ from hinet_search.storage.engine import connect
 from hinet_search.storage.lease import Holder, acquire, release, this_process
 from hinet_search.storage.listing import list_studies
 from hinet_search.training.jobs.messages import TrainJob
-from tests.search.pretended import RATE, Listener, Pretender, Studio, chosen
+from tests.search.pretended import RATE, Clock, Listener, Pretender, Studio, chosen
 
 
 def test_the_chosen_finalist_is_opened_once_with_every_seed(studio: Studio) -> None:
@@ -174,18 +174,6 @@ def test_slots_share_the_training_time_of_earlier_launches(
     more = f"wall_clock_minutes: {1.5 / 60}\n"
     record, _ = studio.launch(more=more, trials=4, watcher=Clock(), slots=slots)
     assert len(record.arms[0].trials) == trials
-
-
-@dataclass
-class Clock(NullWatcher):
-    """A clock by which every job takes that many seconds."""
-
-    step: float = 0.0
-    seconds: float = 0.0
-
-    def tick(self, progress: Progress) -> None:
-        self.seconds += self.step
-        progress.seconds = self.seconds
 
 
 def test_an_arm_whose_space_is_used_up_says_so_once(studio: Studio) -> None:

@@ -29,8 +29,5 @@ def test_what_slots_wait_for_is_said_once_and_so_is_that_they_wait_no_longer(
 ) -> None:
     listener = Listener()
     record, _ = Studio(tmp_path, monkeypatch).launch(Homeless(), watcher=listener)
-    assert listener.said("waiting") == [
-        "1 of 1 slots wait for a node",
-        "every slot has a place",
-    ]
+    assert listener.said("waiting") == ["1 of 1 slots wait for a node", "every slot has a place"]
     assert record.state == "done"

@@ -10,13 +10,13 @@ REFUSED = {
     "an unknown objective": (
         SMALL + "objective: macro_acu\n",
         [
-            f"s.yaml:8:1: objective 'macro_acu' is not known, must be one of {KNOWN}; did you mean 'macro_auc'?",
+            f"s.yaml:8:1: objective 'macro_acu' is not known, must be one of {KNOWN}; did you mean 'macro_auc'?"
         ],
     ),
     "an objective over users of data without users": (
         SMALL + "objective: gauc\n",
         [
-            "s.yaml:8:1: objective gauc needs the key 'user' of the data, got none; add it, or take weighted_auc",
+            "s.yaml:8:1: objective gauc needs the key 'user' of the data, got none; add it, or take weighted_auc"
         ],
     ),
     "an objective of an unknown task": (
@@ -32,7 +32,7 @@ REFUSED = {
     "a further objective that is unknown": (
         SMALL + "objectives: [mean_auc, latency]\n",
         [
-            f"s.yaml:8:1: objectives: 'latency' is not known, must be one of {KNOWN}, latency_ms, flops_per_row, parameters, dense_parameters; did you mean 'latency_ms'?",
+            f"s.yaml:8:1: objectives: 'latency' is not known, must be one of {KNOWN}, latency_ms, flops_per_row, parameters, dense_parameters; did you mean 'latency_ms'?"
         ],
     ),
     "a further objective of an unknown task": (

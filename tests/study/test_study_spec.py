@@ -223,7 +223,7 @@ REFUSED = {
     "an unknown model": (
         DATA + "arms:\n  mmoe:\n  mmeo:\n",
         [
-            f"s.yaml:9:3: 'mmeo' is not a model, known: {', '.join(names(MODELS))}; did you mean 'mmoe'?",
+            f"s.yaml:9:3: 'mmeo' is not a model, known: {', '.join(names(MODELS))}; did you mean 'mmoe'?"
         ],
     ),
     "passes as a setting of one arm": (

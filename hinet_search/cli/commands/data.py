@@ -39,12 +39,7 @@ def command() -> None:
         help="Folder of the unpacked files, as they are published.",
     ),
     click.option(
-        "-o",
-        "--output",
-        "target",
-        metavar="FOLDER",
-        required=True,
-        help="Folder to write into.",
+        "-o", "--output", "target", metavar="FOLDER", required=True, help="Folder to write into."
     ),
     click.option("--force", is_flag=True, help="Overwrite an existing study and its tables."),
 )

@@ -15,8 +15,7 @@ from hinet_search.common.plugins import load
 from hinet_search.data.checks import check_model_fits
 from hinet_search.data.columns import Dataset
 from hinet_search.data.study_data import dataset_of
-from hinet_search.search.plan.check_objectives import check_objectives, refuse_without_flops
-from hinet_search.search.plan.check_study import try_study
+from hinet_search.search.plan.check_study import check_objectives, refuse_without_flops, try_study
 from hinet_search.search.plan.prober import Prober, prober
 from hinet_search.search.plan.size_limits import SizeLimits, default_of
 from hinet_search.study.distributions import Choice
@@ -280,13 +279,7 @@ class RandomDraw:
         return low + step * int(self._generator.integers((high - low) // step + 1))
 
     def suggest_float(
-        self,
-        name: str,
-        low: float,
-        high: float,
-        *,
-        step: float | None = None,
-        log: bool = False,
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
         """Draw a number from low to high."""
         if log:
