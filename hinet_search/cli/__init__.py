@@ -105,10 +105,7 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    """Reserve the descriptors of closed standard streams.
-
-    Otherwise the next opened file gets one of them, and output is written into it.
-    """
+    """Reserve the descriptors of closed standard streams, which the next file would get."""
     descriptor = os.open(os.devnull, os.O_RDWR)
     while descriptor <= 2:
         descriptor = os.open(os.devnull, os.O_RDWR)

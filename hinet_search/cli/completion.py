@@ -77,10 +77,7 @@ def _keys_of_study(context: click.Context, key: str, word: str) -> list[Completi
 
 
 def _study(context: click.Context) -> str | None:
-    """Return the study on the command line.
-
-    While an option is completed, click has it among the remaining arguments.
-    """
+    """Return the study on the command line, among the remaining arguments of an option too."""
     study: str | None = context.params.get("study") or next(iter(context.args), None)
     return study
 

@@ -121,20 +121,14 @@ def _postgres(url: URL) -> Address:
 
 
 def _with_tls(url: URL) -> URL:
-    """Require TLS to another machine unless `sslmode` is set.
-
-    The driver's default falls back to plain text.
-    """
+    """Require TLS to another machine unless `sslmode` is set; the driver's default does not."""
     if "sslmode" in url.query or "PGSSLMODE" in os.environ or _is_on_this_machine(url):
         return url
     return url.update_query_dict({"sslmode": "require"})
 
 
 def _is_on_this_machine(url: URL) -> bool:
-    """Return whether every server of the URL is on this machine.
-
-    That is loopback or a Unix socket, which is also the default without a host.
-    """
+    """Return whether every server of the URL is on this machine: loopback or a Unix socket."""
     host_lists = [url.host or "", *_query_values(url, "host"), *_query_values(url, "hostaddr")]
     if not any(host_lists):
         host_lists = [os.environ.get(name, "") for name in ("PGHOST", "PGHOSTADDR")]

@@ -197,11 +197,7 @@ class ArmMemory:
         }
 
     def _values(self, number: int, value: float) -> tuple[float, ...]:
-        """Return the value in every objective of a trial with this value in the first.
-
-        The cells are those of the evaluation that is nearest to it: the best one may share its
-        step with an earlier one.
-        """
+        """Return the value in every objective, by the cells of the evaluation nearest to it."""
         seen = self._seen[number].values()
         _, cells = min(seen, key=lambda each: abs(each[0] - value), default=(value, ()))
         return self._objectives.values(value, cells, self._costs.get(number))

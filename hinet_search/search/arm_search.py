@@ -301,10 +301,7 @@ class ArmSearch:
         return [drawn for drawn in self._small_space if config_key(drawn) not in tried]
 
     def _new_draw(self) -> DrawnTrial | None:
-        """Return the first that is not refused: of the starts, else of MAX_REDRAWS draws.
-
-        Of a small space it is else any untried draw: random draws may take long to reach the last.
-        """
+        """Return the first of starts, draws and untried draws that is not refused."""
         while self._starts:
             if next_trial := self._offer(self._draw(self._starts.pop(0))):
                 return next_trial

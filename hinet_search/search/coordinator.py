@@ -125,10 +125,7 @@ class Coordinator:
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:
-        """Record the study's state and seconds around the block; handle signals inside it.
-
-        It is done in the transaction that stores its verdict. Optuna's copies are updated after it.
-        """
+        """Record state, seconds and at the end the verdict of the study; handle signals inside."""
         if not self._is_done:
             self._store.set_state("running")
         store = self._store

@@ -169,11 +169,7 @@ class Ensembles:
     def _scored_members(
         self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun], *splits: Split
     ) -> tuple[WeightedModel, ...] | None:
-        """Return the members with their scores of splits, which all slots make where they lack.
-
-        None if some could not be made. The dearest are made first, so that no slot waits long for
-        the last one.
-        """
+        """Return the members with their scores of splits; None if some could not be made."""
         weights = {each.run: each.weight for each in ensemble.members}
         runs = [run for run in pool if run_key(run) in weights]
         self._retrain_lost(runs)

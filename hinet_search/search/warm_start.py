@@ -187,10 +187,7 @@ def _carried(value: Scalar, default: Scalar, to: AnyDistribution) -> Scalar:
 
 
 def _shifted(value: Scalar, default: Scalar, to: Scalar, *, log: bool) -> float | None:
-    """Return what is as far from `to` as a value is from its default, by ratio if `log`.
-
-    None where these are no numbers, or a ratio has no meaning.
-    """
+    """Return what is as far from `to` as a value from its default, by ratio if `log`."""
     if not (_is_number(value) and _is_number(default) and _is_number(to)):
         return None
     if not log:

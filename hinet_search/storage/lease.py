@@ -177,10 +177,7 @@ def _refuse_live(connection: Connection, held: _Lease, asking: Holder) -> None:
 
 
 def _may_live(held: _Lease, now: float, asking: Holder) -> bool:
-    """Whether a holder may be alive.
-
-    A heartbeat far in the future was written before the clock was set back, and not renewed since.
-    """
+    """Whether a holder may be alive; a heartbeat far ahead is of before the clock was set back."""
     return abs(now - held.heartbeat) <= LEASE_SECONDS and not _is_dead(held.holder, asking)
 
 

@@ -168,10 +168,7 @@ def _moment(cut: int | float | str) -> Any:
 
 
 def _kind(moment: float | datetime) -> tuple[bool, bool]:
-    """Return the kind of a cut point; different kinds have no order.
-
-    Kinds are numbers, dates, and dates with an offset from UTC.
-    """
+    """Return the kind of a cut: number, date, or date with an offset; kinds have no order."""
     return isinstance(moment, datetime), isinstance(moment, datetime) and moment.tzinfo is not None
 
 

@@ -258,10 +258,7 @@ def _arm(
 
 
 def _with_reader(space: SearchSpace, data: DataDefinition) -> SearchSpace:
-    """Let a search of the reader of sequences begin with that of the definition.
-
-    Where sequences have none or different ones in the definition, none is searched.
-    """
+    """Begin a search of the reader with that of all sequences; search none if they differ."""
     searched = space.parameters.get(SEQUENCE_READER)
     if not isinstance(searched, Categorical):
         return space

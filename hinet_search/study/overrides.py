@@ -67,10 +67,7 @@ def _with_whole_names(overrides: Mapping[str, Override]) -> Mapping[str, Overrid
 
 
 def _with_kinds(file: YamlFile, overrides: Mapping[str, Override], size: str | None) -> YamlFile:
-    """Turn a plain word into a mapping if a key inside it is overridden.
-
-    Options written for another kind are dropped.
-    """
+    """Turn a word into a mapping if a key inside is set; drop options of another kind."""
     tree = _without_auto(file.tree, overrides)
     of_size = tree[SIZES][size] if size is not None else None
     if isinstance(of_size, dict):
@@ -99,10 +96,7 @@ def _without_auto(tree: Mapping[Any, Any], overrides: Mapping[str, Override]) ->
 
 
 def _location(file: YamlFile, name: str, size: str | None) -> Location:
-    """Return the location of a dotted name in a study file.
-
-    Keys of `fixed` and `parameters` contain dots; a key that the size sets is located in the size.
-    """
+    """Return the location of a dotted name: in the size if that sets it, else in the study."""
     parts = name.split(".")
     of_size = file.tree[SIZES][size] if size is not None else None
     written = of_size if isinstance(of_size, dict) else {}

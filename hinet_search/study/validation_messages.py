@@ -191,10 +191,7 @@ def _is_model(candidate: Any) -> bool:
 
 
 def _inside(candidate: Any, step: int | str) -> list[Any]:
-    """Return the types one step of a location inside a type.
-
-    The tag of a union selects the variant with that tag.
-    """
+    """Return the types one step inside a type; the tag of a union selects its variant."""
     if _is_model(candidate):
         if step in candidate.model_fields:
             return _variants(candidate.model_fields[str(step)].annotation)

@@ -260,10 +260,7 @@ def _terminal_signals_blocked() -> Iterator[None]:
 
 @contextmanager
 def _main_module_hidden() -> Iterator[None]:
-    """Hide the main module from a process that is spawned inside.
-
-    The process would import it first: a script that launches a study would launch it again.
-    """
+    """Hide the main module from a process that is spawned inside and would run it again."""
     main_module = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -277,10 +274,7 @@ class _CoordinatorGone(BaseException):
 
 
 def _serve(home: ChannelEnd) -> None:
-    """Run jobs and report their ends until the channel breaks.
-
-    Signals from the terminal are ignored: the coordinator handles them.
-    """
+    """Run jobs and report their ends until the channel breaks; ignore signals of the terminal."""
     for number in OF_THE_TERMINAL:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

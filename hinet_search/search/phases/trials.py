@@ -312,10 +312,7 @@ class TrialPhase:
         self._same_cause_of[end.arm] = _with_same_cause(self._same_cause_of[end.arm], end)
 
     def _count_end(self, arm: ArmSearch) -> None:
-        """Count a trial that ended.
-
-        Stop the study when every arm that ever gave a value now fails with one cause.
-        """
+        """Count a trial that ended; stop where all arms that gave a value fail with one cause."""
         self._progress.phase.done += 1
         recent = self._same_cause
         have_worked = {arm.name for arm in self._progress.arms.values() if arm.done or arm.pruned}

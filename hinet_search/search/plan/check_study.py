@@ -96,10 +96,7 @@ def _wrong_groups(arm: Arm, features: FeatureDefinition) -> list[str]:
 
 
 def _without_effect(arm: Arm, study: ResolvedStudy) -> list[str]:
-    """List settings of a space or an arm that have no effect.
-
-    A setting that the study fixes for all arms may have no effect in some of them.
-    """
+    """List settings of a space or an arm that have no effect; those of a study may have none."""
     space = arm.space
     problems = []
     has_sequences = bool(study.spec.data.features.sequences)

@@ -63,11 +63,7 @@ class SizeLimits:
         )
 
     def _too_costly(self, arm: Arm, config: TrialConfig, own: TrialConfig | None) -> str:
-        """Apply the cost limit.
-
-        `own` is the default of an arm with `size_of`; the limit is relative to it where it needs
-        more FLOPs than the default HiNet.
-        """
+        """Apply the cost limit, relative to `own`, a sized default, where that needs more."""
         if self.cost_limit is None:
             return ""
         schema = config.features.schema_of(self.dataset)

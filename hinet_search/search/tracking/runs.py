@@ -199,10 +199,7 @@ def _known(tags: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _cells(split: str, cells: Sequence[CellValue]) -> Mapping[str, float]:
-    """Return the AUC of each cell of a split, errors of amounts and what objectives read of it.
-
-    Nothing if there are too many cells.
-    """
+    """Return AUC, errors and what objectives read of each cell; nothing if cells are too many."""
     if len(cells) > MOST_CELLS:
         return {}
     metrics: dict[str, float] = {}
