@@ -17,6 +17,7 @@ from hinet_search.cli.output import OutputLost, discard, echo_error
 from hinet_search.common.plugins import names
 
 COMMANDS = "hinet_search.cli.commands"
+FOLDER = Path(__file__).parent / "commands"
 GROUPS = ("Run", "Read", "Data", "Use", "Help")  # their order in --help
 
 
@@ -44,11 +45,12 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands in the groups that their files name; none is imported."""
         rows: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
-        width = max(len(name) for name in self.list_commands(ctx))
+        width = max(map(len, self.list_commands(ctx)))  # the same in all groups
         for name in self.list_commands(ctx):
-            group, text = _group_and_help(name)
-            row = (f"{name:<{width}}", text)  # the same width in all groups
-            rows.setdefault(group, []).append(row)
+            text = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
+            group, _, help_ = text.split('"""')[1].splitlines()[0].partition(": ")
+            row = (f"{name:<{width}}", help_[:1].upper() + help_[1:].rstrip("."))
+            rows[group].append(row)
         for group, group_rows in rows.items():
             with formatter.section(group):
                 formatter.write_dl(group_rows)
@@ -73,13 +75,6 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _group_and_help(name: str) -> tuple[str, str]:
-    """Read the group and the help of a command from the first line of its file."""
-    text = (Path(__file__).parent / "commands" / f"{name}.py").read_text(encoding="utf-8")
-    group, _, help_ = text.split('"""')[1].splitlines()[0].partition(": ")
-    return group, help_[:1].upper() + help_[1:].rstrip(".")
-
-
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="hinet-search")
@@ -100,15 +95,17 @@ def main() -> None:
         echo_error("stopped: what is stored stays, and the same command resumes")
         code = 130
     except Exception as error:  # noqa: BLE001  of --help or an option's callback
-        code = report_error(_stdout_error(error), click.Context(cli))
+        known = error
+        # Click prints --help and --version itself; an error of its print names no file.
+        if isinstance(error, OSError) and error.filename is None:
+            discard(sys.stdout)
+            known = OutputLost(f"stdout cannot be written: {error.strerror}")
+        code = report_error(known, click.Context(cli))
     sys.exit(code)
 
 
 def _open_streams() -> None:
-    """Reserve the descriptors of closed standard streams.
-
-    Otherwise the next opened file gets one of them, and output is written into it.
-    """
+    """Reserve the descriptors of closed standard streams, which the next file would get."""
     descriptor = os.open(os.devnull, os.O_RDWR)
     while descriptor <= 2:
         descriptor = os.open(os.devnull, os.O_RDWR)
@@ -117,14 +114,3 @@ def _open_streams() -> None:
         if isinstance(stream, io.TextIOWrapper):
             with suppress(OSError):  # reported at the first write
                 stream.reconfigure(errors="backslashreplace")  # for terminals without UTF-8
-
-
-def _stdout_error(error: Exception) -> Exception:
-    """Convert an error of stdout into OutputLost.
-
-    Click prints --help and --version itself; an error of its print names no file.
-    """
-    if isinstance(error, OSError) and error.filename is None:
-        discard(sys.stdout)
-        return OutputLost(f"stdout cannot be written: {error.strerror}")
-    return error

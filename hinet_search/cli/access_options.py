@@ -12,10 +12,7 @@ from hinet_search.common.errors import ConfigurationError
 MOST_OF_A_TOKEN = 4096
 
 HOST = click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help="Any other than loopback needs a token.",
+    "--host", default="127.0.0.1", show_default=True, help="Any other than loopback needs a token."
 )
 TOKEN = click.option(
     "--token",

@@ -26,10 +26,20 @@ def complete_target(
     context: click.Context, parameter: click.Parameter, word: str
 ) -> list[CompletionItem]:
     """Complete studies, and after a study and a slash what it can export."""
+    from hinet_search.results.ensemble_records import ENSEMBLE
+    from hinet_search.results.records import TAUGHT
+
+    completed = complete_study(context, parameter, word)
     study, slash, _ = word.rpartition("/")
-    exported = _exported(study) if slash and is_known("studies", study) else ()
-    targets = _matching((f"{study}/{name}" for name in exported), word)
-    return [*complete_study(context, parameter, word), *targets]
+    if not (slash and is_known("studies", study)):
+        return completed
+    tree = _tree(study)
+    exported = _keys(study, "arms")
+    if tree.get("teaching"):
+        exported += [f"{TAUGHT}{arm}" for arm in exported]
+    if tree.get("ensemble"):
+        exported.append(ENSEMBLE)
+    return [*completed, *_matching([f"{study}/{name}" for name in exported], word)]
 
 
 def complete_arm(
@@ -67,23 +77,9 @@ def _keys_of_study(context: click.Context, key: str, word: str) -> list[Completi
 
 
 def _study(context: click.Context) -> str | None:
-    """Return the study on the command line.
-
-    While an option is completed, click has it among the remaining arguments.
-    """
+    """Return the study on the command line, among the remaining arguments of an option too."""
     study: str | None = context.params.get("study") or next(iter(context.args), None)
     return study
-
-
-def _exported(study: str) -> list[str]:
-    """Return the arms of a study file, and the students and the ensemble that it may have."""
-    from hinet_search.results.ensemble_records import ENSEMBLE
-    from hinet_search.results.records import TAUGHT
-
-    tree = _tree(study)
-    arms = _keys(study, "arms")
-    students = [f"{TAUGHT}{arm}" for arm in arms] if tree.get("teaching") else []
-    return [*arms, *students, *([ENSEMBLE] if tree.get("ensemble") else [])]
 
 
 def _tree(study: str) -> dict[Any, Any]:

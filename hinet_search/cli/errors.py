@@ -105,7 +105,10 @@ def fault(error: BaseException) -> HinetSearchError:
     if own_frames:
         frame = own_frames[-1]
         where = f" ({frame.name} in {Path(frame.filename).relative_to(_PACKAGE)}:{frame.lineno})"
-    if limit_of := _limit_of(error):
+    limit_of = LIMITS.get(error.errno or 0) if isinstance(error, OSError) else None
+    if isinstance(error, ImportError) and NO_ROOM in str(error):
+        limit_of = LIMITS[errno.ENOMEM]
+    if limit_of is not None:
         what, limit = limit_of
         return EnvironmentFault(
             f"the system gives this process no more {what}: {type(error).__name__}{reason}{where}",
@@ -133,27 +136,25 @@ def _raise_limit(limit: str) -> str:
     return f"raise the limit ({limit}), or use fewer slots; stored results stay"
 
 
-def _limit_of(error: BaseException) -> tuple[str, str] | None:
-    """Return what this process ran out of, and the limit to raise; None for any other error."""
-    if isinstance(error, OSError):
-        return LIMITS.get(error.errno or 0)
-    is_memory = isinstance(error, ImportError) and NO_ROOM in str(error)
-    return LIMITS[errno.ENOMEM] if is_memory else None
-
-
 def show_error(error: HinetSearchError, context: click.Context) -> None:
     """Print an error on stderr; with --json as a document on stdout, if that can be written."""
     command = next_command(error, context)
     if context.params.get("as_json") and not isinstance(error, OutputLost):
+        problems = list(map(_with_place, error.problems))
         with suppress(OutputLost):
             print_document(
-                "error",
-                code=error.exit_code,
-                problems=_with_places(error),
-                remedy=error.remedy,
-                next=command,
+                "error", code=error.exit_code, problems=problems, remedy=error.remedy, next=command
             )
             return
+    _print_problems(error)
+    if error.remedy:
+        echo_error(error.remedy)
+    if command:
+        output_of(context).next(command)
+
+
+def _print_problems(error: HinetSearchError) -> None:
+    """Print each problem with the line of its file."""
     are_several = len(error.problems) > 1
     if are_several:
         echo_error(_ERROR, f" {len(error.problems)} problems; nothing was started\n")
@@ -164,10 +165,6 @@ def show_error(error: HinetSearchError, context: click.Context) -> None:
             echo_error(_ERROR, f" {problem}")
         for line in excerpt(problem) or ():
             echo_error(line)
-    if error.remedy:
-        echo_error(error.remedy)
-    if command:
-        output_of(context).next(command)
 
 
 def show_usage_error(error: click.ClickException) -> None:
@@ -199,29 +196,19 @@ def next_command(error: HinetSearchError, context: click.Context) -> str:
     """Choose the command to try after an error; empty if the remedy names one."""
     study = context.params.get("study")
     if error.remedy.startswith("launch a study first"):
-        launched = study if study and is_known("studies", study) else "quickstart"
+        launched = "quickstart"
+        if study is not None and is_known("studies", study):
+            launched = study
         return f"hinet-search launch {shlex.quote(launched)}"
     if _needs_no_command(error, context):
         return ""
     if isinstance(error, StudyConflict) or context.info_name == "report":
         return "hinet-search doctor" if context.info_name == "status" else "hinet-search status"
     if isinstance(error, EnvironmentFault):
-        return "" if context.info_name == "doctor" else "hinet-search doctor"
-    if isinstance(error, AllTrialsFailed) and study:
-        return f"hinet-search report {shlex.quote(study)}"
+        return "hinet-search doctor"
+    if isinstance(error, AllTrialsFailed):  # only launches of a study raise it
+        return f"hinet-search report {shlex.quote(str(study))}"
     return _command_for_study(study, context.command_path)
-
-
-def _needs_no_command(error: HinetSearchError, context: click.Context) -> bool:
-    """Return whether the remedy is enough or names a command itself."""
-    is_fault = type(error) is HinetSearchError
-    is_worse_model = isinstance(error, StudyConflict) and context.info_name == "refit"
-    return (
-        is_fault
-        or is_worse_model
-        or isinstance(error, Interrupted | OutputLost)
-        or any(f"hinet-search {name}" in error.remedy for name in names(COMMANDS))
-    )
 
 
 def _command_for_study(study: str | None, command: str) -> str:
@@ -232,19 +219,31 @@ def _command_for_study(study: str | None, command: str) -> str:
     return f"{command} {shlex.quote(likely)}" if likely else f"{command} --help"
 
 
-def _with_places(error: HinetSearchError) -> list[dict[str, Any]]:
-    """Split each problem into file, line and column, if it begins with them, and text."""
-    problems: list[dict[str, Any]] = []
-    for problem in error.problems:
-        place = PLACE.match(problem)
-        if place is None:
-            problems.append({"text": problem})
-            continue
-        line = int(place["line"])
-        column = int(place["column"])
-        text = problem[place.end() :]
-        problems.append({"file": place["file"], "line": line, "column": column, "text": text})
-    return problems
+def _needs_no_command(error: HinetSearchError, context: click.Context) -> bool:
+    """Return whether the remedy is enough or names a command itself."""
+    is_fault = type(error) is HinetSearchError
+    is_worse_model = isinstance(error, StudyConflict) and context.info_name == "refit"
+    is_from_doctor = isinstance(error, EnvironmentFault) and context.info_name == "doctor"
+    return (
+        is_fault
+        or is_worse_model
+        or is_from_doctor
+        or isinstance(error, Interrupted | OutputLost)
+        or any(f"hinet-search {name}" in error.remedy for name in names(COMMANDS))
+    )
+
+
+def _with_place(problem: str) -> dict[str, Any]:
+    """Split a problem into file, line and column, if it begins with them, and text."""
+    place = PLACE.match(problem)
+    if place is None:
+        return {"text": problem}
+    return {
+        "file": place["file"],
+        "line": int(place["line"]),
+        "column": int(place["column"]),
+        "text": problem[place.end() :],
+    }
 
 
 def excerpt(problem: str) -> tuple[str, str] | None:
@@ -267,7 +266,8 @@ def excerpt(problem: str) -> tuple[str, str] | None:
     word = WORD.match(line, column - 1)
     start = max(0, column - 1 - EXCERPT_WIDTH // 2)  # of a long line the part around the word
     part = line[start : start + EXCERPT_WIDTH]
-    carets = " " * (column - 1 - start) + "^" * (len(word[0]) if word else 1)
+    width = len(word[0]) if word else 1
+    carets = " " * (column - 1 - start) + "^" * width
     return (
         f"  {number} | {part}".rstrip(),
         f"  {' ' * len(str(number))} | {carets[:EXCERPT_WIDTH]}",

@@ -181,20 +181,18 @@ def study_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def launch_options(given: Mapping[str, Any]) -> "LaunchOptions":
     """Parse the options of a command line; raise ConfigurationError if a setting has no value."""
     from hinet_search.study.launch_options import LaunchOptions
-
-    settings = dict(map(_setting, given.get("settings", ())))
-    return LaunchOptions(**{**given, "settings": settings})
-
-
-def _setting(text: str) -> tuple[str, Any]:
     from hinet_search.study.yaml_file import read_value
 
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise ConfigurationError(
-            f"--set must be NAME=VALUE such as train.batch_size=512, got '{shortened(text)}'"
-        )
-    return name.strip(), read_value(value, f"--set {name.strip()}")
+    settings = {}
+    for text in given.get("settings", ()):
+        name, equals, value = text.partition("=")
+        name = name.strip() if equals else ""
+        if not name:
+            raise ConfigurationError(
+                f"--set must be NAME=VALUE such as train.batch_size=512, got '{shortened(text)}'"
+            )
+        settings[name] = read_value(value, f"--set {name}")
+    return LaunchOptions(**{**given, "settings": settings})
 
 
 def as_typed(given: Mapping[str, Any], options: "LaunchOptions") -> list[str]:
@@ -212,18 +210,17 @@ def as_typed(given: Mapping[str, Any], options: "LaunchOptions") -> list[str]:
             values["storage"] = address.masked
     words: list[str] = []
     for name in given:
+        value = values[name]
         is_typed = context.get_parameter_source(name) == ParameterSource.COMMANDLINE
-        if is_typed or (name == "variant" and values[name] is not None):
-            words += _words(name, values[name])
+        if not is_typed and (name != "variant" or value is None):
+            continue
+        if isinstance(value, tuple):
+            repeated = "--set" if name == "settings" else f"--{name.removesuffix('s')}"
+            for item in value:
+                words += [repeated, item]
+        else:
+            words += [f"--{name.replace('_', '-')}", str(value)]
     return words
-
-
-def _words(name: str, value: object) -> list[str]:
-    """Return an option as it is typed; an option with several values is repeated."""
-    if isinstance(value, tuple):
-        repeated = "--set" if name == "settings" else f"--{name.removesuffix('s')}"
-        return [word for item in value for word in (repeated, item)]
-    return [f"--{name.replace('_', '-')}", str(value)]
 
 
 def _setter(**change: bool) -> Callable[[click.Context, click.Parameter, bool], None]:
@@ -274,10 +271,7 @@ _color = click.option(
     help="NO_COLOR=1 means never.",
 )
 as_json = click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print one JSON document (docs/command_line.md).",
+    "--json", "as_json", is_flag=True, help="Print one JSON document (docs/command_line.md)."
 )
 
 

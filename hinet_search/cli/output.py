@@ -132,12 +132,13 @@ def discard(stream: TextIO | None) -> None:
 
 def _line(parts: tuple[str | Styled, ...]) -> str:
     """Join the parts: control characters escaped, colours applied."""
-    return "".join(
-        click.style(printable(part.text), fg=part.colour, bold=part.bold or None)
-        if isinstance(part, Styled)
-        else printable(part)
-        for part in parts
-    )
+    line = ""
+    for part in parts:
+        if isinstance(part, Styled):
+            line += click.style(printable(part.text), fg=part.colour, bold=part.bold or None)
+        else:
+            line += printable(part)
+    return line
 
 
 def mark(text: str) -> Styled:

@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hinet_search.cli.options import as_typed, launch_options
 from hinet_search.cli.output import echo, mark, output, output_width, print_document
-from hinet_search.common.amounts import (
-    byte_size,
-    compact,
-    counted,
-    duration,
-    mean_in_words,
-    plain,
-)
+from hinet_search.common.amounts import byte_size, compact, counted, duration, mean_in_words, plain
 from hinet_search.common.terminal import table_text
 
 if TYPE_CHECKING:
@@ -23,15 +16,14 @@ if TYPE_CHECKING:
     from hinet_search.search.plan.plan import Plan
     from hinet_search.search.stored_study import StoredStudy
     from hinet_search.study.launch_options import LaunchOptions
-    from hinet_search.study.load_study import Arm, ResolvedStudy
+    from hinet_search.study.load_study import ResolvedStudy
 
 
 def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     """Check a study, time its arms and print what a launch would do."""
     from hinet_search.api import ready
     from hinet_search.search.plan.busy_cores import busy_cores
-    from hinet_search.search.plan.few_steps import few_steps
-    from hinet_search.search.plan.left_out_starts import left_out_starts
+    from hinet_search.search.plan.plan_warnings import few_steps, left_out_starts
     from hinet_search.search.plan.probe_cache import cached_plan
     from hinet_search.search.stored_study import find_stored_study, shortages
 
@@ -39,11 +31,9 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     checked = ready(study, options, output().note)
     stored = find_stored_study(checked, options)
     plan = cached_plan(checked)
+    wider = stored.wider if stored else ()
     warnings = [
-        f"wider than what is stored, launch with --extend: {line}"
-        for line in (stored.wider if stored else ())
-    ]
-    warnings += [
+        *(f"wider than what is stored, launch with --extend: {line}" for line in wider),
         *plan.notes,
         *few_steps(checked),
         *left_out_starts(checked.study),
@@ -55,19 +45,15 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         _print_json(plan, stored, warnings)
         return
-    _print(plan, stored, warnings)
-    if output().verbose:
-        echo("\n" + origin_table(checked.study, options))
-    output().next(f"hinet-search launch {shlex.join([study, *as_typed(given, options)])}")
-
-
-def _print(plan: "Plan", stored: "StoredStudy | None", warnings: list[str]) -> None:
     for line in table_text(_facts(plan, stored)).splitlines():
         echo(mark("ok"), f"  {line}")
-    for warning in [*warnings, *([plan.ready.device.note] if plan.ready.device.note else [])]:
+    for warning in filter(None, [*warnings, checked.device.note]):
         echo(mark("!!"), f"  {warning}")
     echo("\n" + _arms(plan))
     echo("\n" + _costs(plan))
+    if output().verbose:
+        echo("\n" + origin_table(checked.study, options))
+    output().next(f"hinet-search launch {shlex.join([study, *as_typed(given, options)])}")
 
 
 def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, str]]:
@@ -89,26 +75,30 @@ def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, st
     yield "inputs", _inputs(count_inputs(plan.ready.dataset, spec.data.features))
     yield "split", f"{data.split}: train {train:,}, valid {valid:,}, test {test:,}"
     names = ", ".join(arm.name for arm in plan.arms)
-    each = _trials_each(plan)
     passes = f"at most {counted(spec.passes, 'pass', 'passes')}"
-    yield "arms", f"{names}: {each}, {plan.trials} in all, {passes}"
+    yield "arms", f"{names}: {_trials_each(plan)}, {plan.trials} in all, {passes}"
     yield "limit", _limit(spec.cost_limit)
     if spec.variants:
         yield "variant", f"{plan.ready.study.name}; one of {counted(len(spec.variants), 'variant')}"
     if spec.sizes:
         yield "size", f"{plan.ready.study.name}; sizes of the study: {', '.join(spec.sizes)}"
     if stored is not None:
-        yield (
-            "stored",
-            f"{stored.state}, {stored.done} of {stored.budget} trials: a launch resumes it",
-        )
+        trials = f"{stored.done} of {stored.budget} trials"
+        yield "stored", f"{stored.state}, {trials}: a launch resumes it"
+
+
+def _limit(cost_limit: float | None) -> str:
+    if cost_limit is None:
+        return "none: a draw may need any number of FLOPs a row"
+    return f"no draw needs more than {plain(cost_limit)} times the FLOPs a row of the default HiNet"
 
 
 def _trials_each(plan: "Plan") -> str:
     """Return `20 trials each`, or `about 23 trials each in 2 h`."""
     spec = plan.ready.study.spec
     if spec.budget is None:
-        return f"{'at most ' if plan.notes else ''}{counted(spec.trials, 'trial')} each"
+        at_most = "at most " if plan.notes else ""
+        return f"{at_most}{counted(spec.trials, 'trial')} each"
     most = max(arm.trials for arm in plan.arms)
     return f"about {counted(most, 'trial')} each in {duration(60 * spec.budget)}"
 
@@ -132,7 +122,8 @@ def _inputs(counts: "InputCounts") -> str:
         cost.append(f"{counts.derived_seconds:.1f} s once")
     if counts.log_bytes:
         cost.append(f"an export has at most {byte_size(counts.log_bytes)} of the log")
-    return f"{counts.total:,}: {kinds}" + (f" ({', '.join(cost)})" if cost else "")
+    text = f"{counts.total:,}: {kinds}"
+    return f"{text} ({', '.join(cost)})" if cost else text
 
 
 def _arms(plan: "Plan") -> str:
@@ -159,10 +150,12 @@ def _costs(plan: "Plan") -> str:
         ("search", _search(plan)),
         ("finalists", f"{chosen}: {finalist_trainings(plan)}"),
         *_students(plan),
-        *_refits(plan),
-        ("time", seconds),
     ]
-    return table_text(rows)
+    if plan.refits:
+        refits = counted(plan.refits, "training")
+        on = "on the rows of train and validation"
+        rows.append(("refit", f"{refits} {on}, or one per ensemble member"))
+    return table_text([*rows, ("time", seconds)])
 
 
 def _input_trainings(plan: "Plan") -> Iterator[tuple[str, str]]:
@@ -180,24 +173,22 @@ def _search(plan: "Plan") -> str:
 
     Where arms begin differently, it is the arm with configurations of the most origins.
     """
-    spec = plan.ready.study.spec
-    trials = {arm.name: arm.trials for arm in plan.arms}
-    tried = [_tried_first(arm, trials[arm.name] - 1) for arm in plan.ready.study.arms]
-    most = max(tried, key=lambda origins: (len(set(origins)), len(origins)))
-    first = ["the default", *(f"{number} {origin}" for origin, number in Counter(most).items())]
-    searches = any(
-        len(origins) + 1 < number for origins, number in zip(tried, trials.values(), strict=True)
-    )
-    sampler = f", then {spec.sampler.kind}" if searches else ""
-    traded = f"; trades {' against '.join(spec.objectives)}" if spec.other_objectives else ""
-    return f"{', '.join(first)}{sampler}; pruner {spec.pruner.kind}{traded}"
-
-
-def _tried_first(arm: "Arm", most: int) -> list[str]:
-    """Return the origins of the different configurations that an arm tries after its default."""
     from hinet_search.study.starts import distinct
 
-    return [_origin(start) for start in distinct(arm.starts, arm.space)][:most]
+    spec = plan.ready.study.spec
+    tried: list[list[str]] = []
+    searches = False
+    for arm, planned in zip(plan.ready.study.arms, plan.arms, strict=True):
+        starts = distinct(arm.starts, arm.space)[: planned.trials - 1]
+        tried.append([_origin(start) for start in starts])
+        searches = searches or len(starts) + 1 < planned.trials
+    most = max(tried, key=lambda origins: (len(set(origins)), len(origins)))
+    parts = ["the default"]
+    parts += [f"{number} {origin}" for origin, number in Counter(most).items()]
+    if searches:
+        parts.append(f"then {spec.sampler.kind}")
+    traded = f"; trades {' against '.join(spec.objectives)}" if spec.other_objectives else ""
+    return f"{', '.join(parts)}; pruner {spec.pruner.kind}{traded}"
 
 
 def _origin(start: "Start") -> str:
@@ -218,13 +209,6 @@ def _students(plan: "Plan") -> Iterator[tuple[str, str]]:
     yield "students", f"{names}: at most {counted(most, 'training')}"
 
 
-def _refits(plan: "Plan") -> Iterator[tuple[str, str]]:
-    """Yield what a study with refits does at its end."""
-    if plan.refits:
-        rows = "on the rows of train and validation"
-        yield "refit", f"{counted(plan.refits, 'training')} {rows}, or one per ensemble member"
-
-
 def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str]) -> None:
     from hinet_search.data.inspect.input_counts import count_inputs
     from hinet_search.results.cells import absent_cells
@@ -232,19 +216,21 @@ def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str])
     spec = plan.ready.study.spec
     data = plan.ready.dataset.record
     checked = plan.ready
+    of_data = {
+        "rows": dict(zip(("train", "valid", "test"), data.rows, strict=True)),
+        "scenarios": data.scenarios,
+        "tasks": data.tasks,
+        "absent_cells": absent_cells(data),
+        "split": data.split,
+        "fingerprint": data.fingerprint,
+        "inputs": count_inputs(checked.dataset, spec.data.features),
+    }
+    if data.units:
+        of_data["amount_units"] = dict(data.units)
     print_document(
         "check",
         study=checked.study.name,
-        data={
-            "rows": dict(zip(("train", "valid", "test"), data.rows, strict=True)),
-            "scenarios": data.scenarios,
-            "tasks": data.tasks,
-            "absent_cells": absent_cells(data),
-            **({"amount_units": dict(data.units)} if data.units else {}),
-            "split": data.split,
-            "fingerprint": data.fingerprint,
-            "inputs": count_inputs(checked.dataset, spec.data.features),
-        },
+        data=of_data,
         arms=plan.arms,
         finalists=spec.finalists.model_dump(),
         slots=checked.slots,
@@ -288,9 +274,3 @@ def finalist_trainings(plan: "Plan") -> str:
     """Return `at most 12 finalist trainings`, or `2 finalist trainings` if the number is known."""
     at_most = "" if plan.finalist_runs_are_known else "at most "
     return f"{at_most}{counted(plan.finalist_runs, 'finalist training')}"
-
-
-def _limit(cost_limit: float | None) -> str:
-    if cost_limit is None:
-        return "none: a draw may need any number of FLOPs a row"
-    return f"no draw needs more than {plain(cost_limit)} times the FLOPs a row of the default HiNet"

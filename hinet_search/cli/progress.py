@@ -9,12 +9,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from hinet_search.cli.output import (
-    Output,
-    ignoring_lost_output,
-    print_line,
-    value_or_dash,
-)
+from hinet_search.cli.output import Output, ignoring_lost_output, print_line, value_or_dash
 from hinet_search.common.amounts import byte_size, compact, counted, plain
 from hinet_search.common.terminal import printable, table_text
 from hinet_search.search.progress import (
@@ -166,50 +161,40 @@ def state_line(progress: Progress) -> str:
 
 def block(progress: Progress, width: int) -> str:
     """Draw arms, slots and time left in at most `width` columns, from counters, never trials."""
-    num_hidden = max(0, len(progress.arms) - MAX_ARMS)
-    lines = [
-        _headline(progress),
-        *(f"  {line}" for line in _arm_table(progress).splitlines()),
-        *([f"  ...{num_hidden} more"] if num_hidden else []),
-        *(f"  {line}" for line in _slot_table(progress).splitlines()),
-        progress.in_words,
-        "Ctrl-C stops safely, the same command resumes",
-    ]
-    return "\n".join(line[: width - 1] for line in lines)
-
-
-def _arm_table(progress: Progress) -> str:
+    hours, rest = divmod(round(progress.seconds), 3600)
+    clock = f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
+    slots = f"{counted(progress.slots, 'slot')} on {progress.device}"
+    head = f"{clock} · {progress.study} · {counted(len(progress.arms), 'arm')} · {slots}"
     best = progress.best
-    arms = list(progress.arms.values())[:MAX_ARMS]
-    return table_text(
-        [_arm(arm, is_best=arm is best) for arm in arms],
+    arms = list(progress.arms.values())
+    arm_table = table_text(
+        [_arm(arm, is_best=arm is best) for arm in arms[:MAX_ARMS]],
         ARM_HEADS,
         right={2, 4, 5, 6},
         least_widths={0: NAME, 1: 8, 2: 5, 4: 5},
     )
-
-
-def _slot_table(progress: Progress) -> str:
     jobs = sorted(progress.running.values(), key=lambda job: job.slot)
-    return table_text(
+    slot_table = table_text(
         [_job(job, progress.passes) for job in jobs],
         ("slot", "runs", "pass", "valid", "rows/s", "memory"),
         right={2, 4, 5},
         least_widths={1: KEY, 2: 9, 3: 14, 4: 8, 5: 8},
     )
-
-
-def _headline(progress: Progress) -> str:
-    hours, rest = divmod(round(progress.seconds), 3600)
-    slots = f"{counted(progress.slots, 'slot')} on {progress.device}"
-    clock = f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
-    return f"{clock} · {progress.study} · {counted(len(progress.arms), 'arm')} · {slots}"
+    lines = arm_table.splitlines()
+    if len(arms) > MAX_ARMS:
+        lines.append(f"...{len(arms) - MAX_ARMS} more")
+    lines += slot_table.splitlines()
+    indented = [f"  {line}" for line in lines]
+    below = [progress.in_words, "Ctrl-C stops safely, the same command resumes"]
+    return "\n".join(line[: width - 1] for line in [head, *indented, *below])
 
 
 def _arm(arm: ArmProgress, *, is_best: bool) -> tuple["RenderableType", ...]:
     from rich.progress_bar import ProgressBar
 
-    best = f"{value_or_dash(arm.best)}{' ▲' if is_best else ''}"
+    best = value_or_dash(arm.best)
+    if is_best:
+        best += " ▲"
     trial = "" if arm.best_trial is None else str(arm.best_trial)
     progress = ProgressBar(total=arm.budget, completed=arm.trained, width=BAR)
     return arm.name[:NAME], best, trial, progress, str(arm.done), str(arm.pruned), str(arm.failed)

@@ -96,15 +96,12 @@ def unsafe_option(name: str, value: str) -> str | None:
 
 
 def _refuse_unsafe_options(url: URL) -> None:
-    problems = [
-        problem
-        for name in url.query
-        for value in _query_values(url, name)
-        if (problem := unsafe_option(name, value))
-    ]
-    if problems:
+    problems = []
+    for name in url.query:
+        problems += [unsafe_option(name, value) for value in _query_values(url, name)]
+    if any(problems):
         raise ConfigurationError(
-            *problems, remedy="leave it out, or set it in the environment (PGSSLKEY)"
+            *filter(None, problems), remedy="leave it out, or set it in the environment (PGSSLKEY)"
         )
 
 
@@ -124,20 +121,14 @@ def _postgres(url: URL) -> Address:
 
 
 def _with_tls(url: URL) -> URL:
-    """Require TLS to another machine unless `sslmode` is set.
-
-    The driver's default falls back to plain text.
-    """
+    """Require TLS to another machine unless `sslmode` is set; the driver's default does not."""
     if "sslmode" in url.query or "PGSSLMODE" in os.environ or _is_on_this_machine(url):
         return url
     return url.update_query_dict({"sslmode": "require"})
 
 
 def _is_on_this_machine(url: URL) -> bool:
-    """Return whether every server of the URL is on this machine.
-
-    That is loopback or a Unix socket, which is also the default without a host.
-    """
+    """Return whether every server of the URL is on this machine: loopback or a Unix socket."""
     host_lists = [url.host or "", *_query_values(url, "host"), *_query_values(url, "hostaddr")]
     if not any(host_lists):
         host_lists = [os.environ.get(name, "") for name in ("PGHOST", "PGHOSTADDR")]

@@ -18,6 +18,7 @@ reported together (`problems`). The command line prints them without a traceback
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 LONGEST = 100  # characters of a value that a message quotes
 MOST_NAMES = 1_000  # among which the nearest to a word is sought
@@ -154,7 +155,7 @@ class ErrorCollector:
     def raise_if_any(self) -> None:
         """Raise one ConfigurationError with every distinct problem and remedy, if there are any."""
         if self._errors:
-            all_problems = [problem for error in self._errors for problem in error.problems]
-            problems = dict.fromkeys(all_problems)
+            of_errors = [error.problems for error in self._errors]
+            problems = dict.fromkeys(chain.from_iterable(of_errors))
             remedies = dict.fromkeys(error.remedy for error in self._errors if error.remedy)
             raise ConfigurationError(*problems, remedy="\n".join(remedies)) from self._errors[0]

@@ -141,10 +141,7 @@ def _locked_folder(target: Path) -> Iterator[Path]:
 
 
 def _make_locked(target: Path) -> tuple[Path, int]:
-    """Make a folder; return it and the descriptor that holds its lock.
-
-    Another writer may remove it before it is locked: then it is made again.
-    """
+    """Make and lock a folder, again if another writer removed it; return it and its descriptor."""
     while True:
         folder = target.with_name(f"{_prefix(target)}{secrets.token_hex(4)}{_PART}")
         folder.mkdir(mode=FOLDER)
@@ -159,10 +156,7 @@ def _make_locked(target: Path) -> tuple[Path, int]:
 
 
 def _locked(file: Path, wait: Callable[[], None]) -> int:
-    """Make a lock file and return the descriptor that holds its lock.
-
-    A file that the process before removed locks nothing: then it is made again.
-    """
+    """Make and lock a lock file, again if it was removed; return its descriptor."""
     while True:
         lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE)
         with suppress(OSError):  # without locks in the file system
@@ -216,17 +210,11 @@ def _full_disk_reported(path: Path, num_bytes: int | None) -> Iterator[None]:
             room = f"no room for its content, {free} bytes are free"
         else:
             room = f"no room for about {num_bytes:,} bytes, {free} are free"
-        raise DiskFull(
-            f"{path}: {room}",
-            remedy="free some space on that disk",
-        ) from error
+        raise DiskFull(f"{path}: {room}", remedy="free some space on that disk") from error
 
 
 def _is_full(error: BaseException | None) -> bool:
-    """Return whether a full disk caused an error.
-
-    Some libraries name the system's error only in their message, or raise another error from it.
-    """
+    """Return whether a full disk caused an error, also by its message or the error before it."""
     if error is None:
         return False
     has_errno = isinstance(error, OSError) and error.errno in FULL

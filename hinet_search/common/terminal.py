@@ -46,16 +46,14 @@ def table_text(
     def cell(content: "RenderableType") -> "RenderableType":
         return Text(printable(content)) if isinstance(content, str) else content
 
-    all_rows = [list(row) for row in rows]
+    all_rows = list(rows)
     least = least_widths or {}
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(header))
-    for number in range(max(len(header), *(len(row) for row in all_rows), 0)):
-        table.add_column(
-            cell(header[number]) if header else "",
-            justify="right" if number in right else "left",
-            min_width=least.get(number),
-            overflow="fold",
-        )
+    heads = header or [""] * max(map(len, all_rows), default=0)
+    for number, head in enumerate(heads):
+        table.add_column(cell(head), min_width=least.get(number), overflow="fold")
+        if number in right:
+            table.columns[number].justify = "right"
     for row in all_rows:
         table.add_row(*map(cell, row))
     console = Console(

@@ -62,10 +62,9 @@ class ArmMemory:
         self._seen: dict[int, dict[int, Seen]] = {}  # of running trials, by step
         self._points: dict[int, Point] = {}  # of complete trials
         stored = all_as_optuna(rows, evaluations, distributions, self._step)
-        learned = [
-            self._take_in(trial, row, evaluations.get(row.number, ()))
-            for trial, row in zip(stored, rows, strict=True)
-        ]
+        learned = []
+        for trial, row in zip(stored, rows, strict=True):
+            learned.append(self._take_in(trial, row, evaluations.get(row.number, ())))
         self._memory = in_memory(learned, objectives.directions)
         self._study = self._memory.study
 
@@ -77,11 +76,13 @@ class ArmMemory:
     ) -> FrozenTrial:
         """Return a stored trial as samplers see it; pruners learn of it too."""
         number = trial.number
-        seen: dict[int, Seen] = {step: (v, ()) for step, v in trial.intermediate_values.items()}
+        seen: dict[int, Seen] = {}
         if self._with_cells:
-            seen = {}
             for each in evaluations:
                 seen.setdefault(self._step(each), (each.objective, each.cells))
+        else:
+            for step, value in trial.intermediate_values.items():
+                seen[step] = (value, ())
         self._seen[number] = seen
         self._pruning.take_in(number, self._curve(number))
         if trial.state == TrialState.RUNNING:
@@ -91,13 +92,14 @@ class ArmMemory:
         if not self._objectives.others:
             trial.state = learned.state
             return trial
+        constraints = {INFEASIBLE: 1.0} if learned.is_infeasible else None
         return create_trial(
             state=learned.state,
             values=learned.values,
             params=trial.params,
             distributions=trial.distributions,
             intermediate_values=trial.intermediate_values,
-            constraints={INFEASIBLE: 1.0} if learned.is_infeasible else None,
+            constraints=constraints,
         )
 
     def enqueue(self, drawn: Mapping[str, Scalar]) -> None:
@@ -133,10 +135,6 @@ class ArmMemory:
         """Note what a running trial costs."""
         self._costs[number] = cost
 
-    def values_of(self, number: int) -> Mapping[int, float]:
-        """Return the reported values of a trial by step."""
-        return self._memory.trial(number).intermediate_values
-
     def report(self, trial: Trial, evaluation: EvaluationRecord) -> bool:
         """Add an evaluation; return whether to prune the trial.
 
@@ -144,7 +142,7 @@ class ArmMemory:
         """
         number = trial.number
         step = self._step(evaluation)
-        if step in self.values_of(number):
+        if step in self._memory.trial(number).intermediate_values:
             return False
         cells = evaluation.cells if self._with_cells else ()
         self._seen[number][step] = (evaluation.objective, cells)
@@ -166,22 +164,30 @@ class ArmMemory:
         """Return an ended trial as samplers see it; a complete one is remembered by pruners too."""
         if cost:
             self._costs[number] = cost
+        several = bool(self._objectives.others)
+        values = self._values_at_end(number, state, value)
+        del self._seen[number]
+        self._costs.pop(number, None)
+        if several and values is not None and not any(map(math.isnan, values)):
+            return _Learned(TrialState.COMPLETE, values)
+        if state == TrialState.FAIL and cause.startswith(OF_VALUES):
+            return _Learned(TrialState.PRUNED, is_infeasible=several)
+        if several:
+            return _Learned(TrialState.FAIL)
+        return _Learned(state, values)
+
+    def _values_at_end(
+        self, number: int, state: TrialState, value: float | None
+    ) -> tuple[float, ...] | None:
         if state == TrialState.COMPLETE and value is not None:
             self._pruning.remember(self._curve(number))
             values = self._values(number, value)
             self._points[number] = self._objectives.signed(values)
-        elif state == TrialState.PRUNED and self._objectives.others and self._seen[number]:
-            values = self._values(number, self._seen[number][max(self._seen[number])][0])
-        else:
-            values = None
-        del self._seen[number]
-        self._costs.pop(number, None)
-        of_values = state == TrialState.FAIL and cause.startswith(OF_VALUES)
-        if not self._objectives.others:
-            return _Learned(TrialState.PRUNED if of_values else state, values)
-        if values is not None and not any(map(math.isnan, values)):
-            return _Learned(TrialState.COMPLETE, values)
-        return _Learned(TrialState.PRUNED if of_values else TrialState.FAIL, None, of_values)
+            return values
+        if state == TrialState.PRUNED and self._objectives.others and self._seen[number]:
+            last = max(self._seen[number])
+            return self._values(number, self._seen[number][last][0])
+        return None
 
     def _curve(self, number: int) -> Curve:
         cost = self._costs.get(number)
@@ -191,11 +197,7 @@ class ArmMemory:
         }
 
     def _values(self, number: int, value: float) -> tuple[float, ...]:
-        """Return the value in every objective of a trial with this value in the first.
-
-        The cells are those of the evaluation that is nearest to it: the best one may share its
-        step with an earlier one.
-        """
+        """Return the value in every objective, by the cells of the evaluation nearest to it."""
         seen = self._seen[number].values()
         _, cells = min(seen, key=lambda each: abs(each[0] - value), default=(value, ()))
         return self._objectives.values(value, cells, self._costs.get(number))

@@ -6,7 +6,7 @@ event of a trial (a draw with all its parameters, an evaluation, an end) is writ
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from statistics import mean
@@ -19,8 +19,8 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.records import Cost, EvaluationRecord, Scalar, TrialRecord
 from hinet_search.results.trade_offs import Objectives, needs_cells
 from hinet_search.search.arm_memory import ArmMemory
-from hinet_search.search.arm_trials import DrawnTrial, TrialCounts
 from hinet_search.search.identity import distributions
+from hinet_search.search.progress import ArmProgress
 from hinet_search.search.pruning import Pruning
 from hinet_search.search.sampling import derive_seed
 from hinet_search.storage.rows import utc_now
@@ -36,6 +36,20 @@ MAX_REDRAWS = 20
 SAMPLED_REDRAWS = 4  # by the study's sampler; later ones are random
 RANDOM = SamplerSpec(kind="random")
 WORDS = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+
+
+@dataclass(frozen=True)
+class DrawnTrial:
+    """A trial to train. `config` is None where the drawn values do not fit together.
+
+    `problem` says why; such a trial fails before it is trained.
+    """
+
+    number: int
+    drawn: Mapping[str, Scalar]
+    attempt: int
+    config: TrialConfig | None
+    problem: str
 
 
 class SizeCheck(Protocol):
@@ -74,7 +88,6 @@ class ArmSearch:
             self._memory = ArmMemory(pruning, objectives, distributions(arm.space), rows, evaluated)
         self._live: dict[int, Trial] = {}
         self._interrupted = [row.number for row in rows if row.state == "running"]
-        self._num_trials = len(rows)
         finished = [row for row in self._rows.values() if row.state != "running" and row.counts]
         self._num_counted = len(finished)
         self._tried = {config_key(row.parameters) for row in finished}
@@ -138,17 +151,20 @@ class ArmSearch:
         self._spec = self._spec.model_copy(update={"trials": trials})
         self._small_space = self._all_draws()
 
-    def counts(self) -> TrialCounts:
+    def progress(self) -> ArmProgress:
         """Count the arm's trials by state, and find the best one."""
         states = [row.state for row in self._rows.values() if row.counts]
-        best = next(iter(self.complete_trials()), None)
-        return TrialCounts(
-            states.count("complete"),
-            states.count("pruned"),
-            states.count("failed"),
-            None if best is None else best.value,
-            None if best is None else best.number,
+        counts = ArmProgress(
+            self.arm.name,
+            self.budget,
+            done=states.count("complete"),
+            pruned=states.count("pruned"),
+            failed=states.count("failed"),
         )
+        if complete := self.complete_trials():
+            counts.best = complete[0].value
+            counts.best_trial = complete[0].number
+        return counts
 
     def ask(self, *, new: bool = True) -> DrawnTrial | None:
         """Return the next trial: interrupted trials first, under their old numbers, then new draws.
@@ -161,7 +177,7 @@ class ArmSearch:
                 return next_trial
         if not new or self.exhausted or self.started >= self._spec.trials:
             return None
-        next_trial = self._new_draw() or self._left_over()
+        next_trial = self._new_draw()
         self.exhausted = next_trial is None
         return next_trial
 
@@ -217,16 +233,10 @@ class ArmSearch:
         """Complete, prune or fail a running trial."""
         self._memory.end(self._live.pop(number), state, value, cost, cause)
         crash_points.point("before_end")
-        self._record(
-            replace(
-                self._rows[number],
-                state=WORDS[state],
-                value=value if state == TrialState.COMPLETE else None,
-                finished=utc_now(),
-                cause=cause,
-                cost=cost,
-            )
-        )
+        row = replace(self._rows[number], state=WORDS[state], finished=utc_now(), cause=cause)
+        if state != TrialState.COMPLETE:
+            value = None
+        self._record(replace(row, value=value, cost=cost))
         crash_points.point("after_end")
         self._num_counted += 1
         self._tried.add(config_key(self._rows[number].parameters))
@@ -255,18 +265,23 @@ class ArmSearch:
         good = default is not None and default.counts and default.state in ("complete", "pruned")
         return default if good else None
 
-    def _draw(self, *, at_random: bool = False, fixed: Mapping[str, Scalar] | None = None) -> Trial:
-        """Draw a trial, with the study's sampler or uniformly; `fixed` values are given.
+    def _draw(
+        self,
+        values: Mapping[str, Scalar] | None = None,
+        *,
+        at_random: bool = False,
+        fixed: Mapping[str, Scalar] | None = None,
+    ) -> Trial:
+        """Draw a trial: given `values`, or by the sampler or uniformly; `fixed` values are given.
 
         A confident sampler could propose the same refused point for ever, hence the uniform draws.
+        Values are enqueued only when they are drawn: what is queued ignores fixed values.
         """
+        if values is not None:
+            self._memory.enqueue(values)
         sampler = RANDOM if at_random else self._spec.sampler
-        seed = self._seed(self._num_trials)
-        self._num_trials += 1
+        seed = derive_seed(self._spec.seed, self.arm.name, len(self._rows))
         return self._memory.ask(sampler, seed, fixed)
-
-    def _seed(self, number: int) -> int:
-        return derive_seed(self._spec.seed, self.arm.name, number)
 
     def _all_draws(self) -> tuple[dict[str, Scalar], ...]:
         """Return every draw of a space that fits into the budget; nothing for a larger space."""
@@ -286,33 +301,24 @@ class ArmSearch:
         return [drawn for drawn in self._small_space if config_key(drawn) not in tried]
 
     def _new_draw(self) -> DrawnTrial | None:
-        """Return the first start, or else of MAX_REDRAWS draws, that is not refused.
-
-        A start is enqueued only when it is drawn: what is queued ignores fixed values.
-        """
+        """Return the first of starts, draws and untried draws that is not refused."""
         while self._starts:
-            self._memory.enqueue(self._starts.pop(0))
-            if next_trial := self._offer(self._draw()):
+            if next_trial := self._offer(self._draw(self._starts.pop(0))):
                 return next_trial
         for redraw in range(MAX_REDRAWS):
             if self._small_space and not self._untried():
                 return None
             if next_trial := self._offer(self._draw(at_random=redraw > SAMPLED_REDRAWS)):
                 return next_trial
-        return None
-
-    def _left_over(self) -> DrawnTrial | None:
-        """Return an untried draw of a small space: random draws may take long to reach the last."""
         for drawn in self._untried():
-            self._memory.enqueue(drawn)
-            if next_trial := self._offer(self._draw()):
+            if next_trial := self._offer(self._draw(drawn)):
                 return next_trial
         return None
 
     def _resume(self, number: int) -> DrawnTrial | None:
         """Resume a trial that an earlier launch left running."""
-        trial = self._memory.resume(number, self._spec.sampler, self._seed(number))
-        return self._offer(trial)
+        seed = derive_seed(self._spec.seed, self.arm.name, number)
+        return self._offer(self._memory.resume(number, self._spec.sampler, seed))
 
     def _config(self, drawn: Mapping[str, Scalar]) -> tuple[TrialConfig | None, str]:
         """Return the configuration of a draw; None, and why, where its values do not fit."""
@@ -331,8 +337,11 @@ class ArmSearch:
             drawn = self.arm.space.suggest(trial)
         config, problem = self._config(drawn)
         crash_points.point("after_draw")
-        earlier = self._rows.get(number)
-        attempt, started = (earlier.attempt + 1, earlier.started) if earlier else (1, utc_now())
+        attempt = 1
+        started = utc_now()
+        if earlier := self._rows.get(number):
+            attempt = earlier.attempt + 1
+            started = earlier.started
         row = TrialRecord(
             number=number,
             state="running",

@@ -4,26 +4,32 @@ The choice is made once, before the first trial, and stored with the arms that f
 launch takes it from there, so that all trials of a study have the same inputs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from hinet_search.common import crash_points
 from hinet_search.results.input_groups import GROUPS, groups_without
 from hinet_search.results.input_worth import InputChoice, choose_inputs, sentence
+from hinet_search.results.records import InputRun
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.dispatch import Phase
-from hinet_search.search.phases.input_worth import InputTraining, InputWorthPhase
-from hinet_search.search.plan.measuring_arm import measuring_arm
-from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.dispatch import Drive
+from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
+from hinet_search.search.plan.plan import PreparedStudy, measuring_arm
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.search.progress import Event
 from hinet_search.search.sampling import derive_seed
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import Arm
-from hinet_search.training.trial_config import TrialConfig
+from hinet_search.training.jobs.messages import TrainingResult, TrainJob
+from hinet_search.training.jobs.train import train
+
+FOLDER = "(inputs)"  # of checkpoints; no arm can have this name
 
 
 def with_chosen_inputs(
-    ready: PreparedStudy, context: PhaseContext, drive: Callable[[Phase], None]
+    ready: PreparedStudy, context: PhaseContext, drive: Drive
 ) -> tuple[Arm, ...]:
     """Return the study's arms with the chosen groups of inputs, measured first if need be.
 
@@ -35,21 +41,16 @@ def with_chosen_inputs(
     followers = [arm for arm in arms if not _sets_inputs(arm)]
     groups = _stored(followers, store)
     if groups is None and context.spec.most_input_trainings:
-        choice = Measurement(ready, context, drive).choose()
-        has_trials = any(store.trials(arm.name) for arm in followers)
-        is_followed = bool(followers) and not has_trials
-        context.watcher.event(Event("inputs", sentence(choice, is_followed=is_followed)))
-        for text in _exceptions(arms, has_trials=has_trials):
-            context.watcher.event(Event("inputs", text))
-        known = context.spec.data.features.group_names
-        groups = groups_without(choice.dropped, known) if is_followed else None
+        groups = _choose(ready, followers, context, drive)
     if groups is None:
         return arms
+    fixed = {arm.name: arm for arm in arms}
     for arm in followers:
+        fixed[arm.name] = arm.fixing({GROUPS: groups})
         if GROUPS not in store.fixed_of(arm.name):
             store.record_fixed(arm.name, {GROUPS: groups})
             crash_points.point("after_inputs_fixed")
-    return tuple(arm.fixing({GROUPS: groups}) if arm in followers else arm for arm in arms)
+    return tuple(fixed.values())
 
 
 def _sets_inputs(arm: Arm) -> bool:
@@ -62,56 +63,84 @@ def _stored(followers: Sequence[Arm], store: StudyStore) -> str | None:
     return next((groups for groups in stored if isinstance(groups, str)), None)
 
 
-def _exceptions(arms: Sequence[Arm], *, has_trials: bool) -> list[str]:
-    """Say which arms do not follow the choice, and why."""
-    own = ", ".join(arm.name for arm in arms if _sets_inputs(arm))
-    texts = [f"{own}: inputs stay as the study or a space sets them ({GROUPS})"] if own else []
+def _choose(
+    ready: PreparedStudy, followers: Sequence[Arm], context: PhaseContext, drive: Drive
+) -> str | None:
+    """Measure, and say what follows; return the groups that the arms get, None where none does."""
+    choice = _measured(ready, context, drive)
+    has_trials = any(context.store.trials(arm.name) for arm in followers)
+    is_followed = bool(followers) and not has_trials
+    texts = [sentence(choice, is_followed=is_followed)]
+    own = [arm.name for arm in ready.study.arms if arm not in followers]
+    if own:
+        texts.append(f"{', '.join(own)}: inputs stay as the study or a space sets them ({GROUPS})")
     if has_trials:
         texts.append("only measured: the study has trials with all of its inputs already")
-    return texts
+    for text in texts:
+        context.watcher.event(Event("inputs", text))
+    if not is_followed:
+        return None
+    return groups_without(choice.dropped, context.spec.data.features.group_names)
 
 
-class Measurement:
-    """Measures the groups of a study's inputs on its executor; `drive` runs a phase."""
+def _measured(ready: PreparedStudy, context: PhaseContext, drive: Drive) -> InputChoice:
+    """Train what is not stored yet, and choose."""
+    features = ready.study.spec.data.features
+    arm = measuring_arm(ready.study, ready.dataset)
+    context.store.drop_input_runs(arm.name)
+    optional = features.optional_groups
+    sets: list[tuple[str, ...]] = [(), *((group,) for group in optional)]
+    drive(measuring_phase(arm, sets, context))
+    choice = _choice(context)
+    small = tuple(group for group in optional if group in choice.small)
+    if len(small) > 1 and features.leaves_inputs_without(small):
+        drive(measuring_phase(arm, [small], context))
+        choice = _choice(context)
+    return choice
 
-    def __init__(
-        self, ready: PreparedStudy, context: PhaseContext, drive: Callable[[Phase], None]
-    ) -> None:
-        self._context = context
-        self._drive = drive
-        self._features = ready.study.spec.data.features
-        self._arm = measuring_arm(ready.study, ready.dataset)
 
-    def choose(self) -> InputChoice:
-        """Train what is not stored yet, and choose."""
-        self._context.store.drop_input_runs(self._arm.name)
-        optional = self._features.optional_groups
-        choice = self._measure([(), *((group,) for group in optional)])
-        small = tuple(group for group in optional if group in choice.small)
-        if len(small) > 1 and self._features.leaves_inputs_without(small):
-            choice = self._measure([small])
-        return choice
+def _choice(context: PhaseContext) -> InputChoice:
+    spec = context.spec
+    return choose_inputs(context.store.input_runs(), spec.objective, spec.comparison.margin)
 
-    def _measure(self, sets: Sequence[tuple[str, ...]]) -> InputChoice:
-        """Train without each of these sets of groups; return the choice from all trainings.
 
-        All sets are trained with one seed before the next, so that seeds stay paired if the study
-        stops.
-        """
-        context = self._context
-        spec = self._context.spec
-        assert spec.inputs is not None, "asked of a study that measures its inputs"
-        seeds = [derive_seed(spec.seed, "inputs", index) for index in range(spec.inputs.seeds)]
-        configs = {left_out: self._config(left_out) for left_out in sets}
-        trainings = [
-            InputTraining(self._arm.name, left_out, config, seed)
-            for seed in seeds
-            for left_out, config in configs.items()
-        ]
-        self._drive(InputWorthPhase(trainings, context.store.input_runs(), context))
-        return choose_inputs(context.store.input_runs(), spec.objective, spec.comparison.margin)
+def measuring_phase(arm: Arm, sets: Sequence[tuple[str, ...]], context: PhaseContext) -> JobQueue:
+    """Train the default of an arm without each of these sets of groups, unless that is stored.
 
-    def _config(self, left_out: tuple[str, ...]) -> TrialConfig:
-        """Return the default configuration of the arm without some groups."""
-        groups = groups_without(left_out, self._features.group_names)
-        return default_of(self._arm.fixing({GROUPS: groups}))
+    All sets are trained with one seed before the next, so that seeds stay paired if the study
+    stops.
+    """
+    spec = context.spec
+    assert spec.inputs is not None, "asked of a study that measures its inputs"
+    known = spec.data.features.group_names
+    done = {(run.left_out, run.seed) for run in context.store.input_runs()}
+    jobs = []
+    for index in range(spec.inputs.seeds):
+        seed = derive_seed(spec.seed, "inputs", index)
+        for number, left_out in enumerate(sets):
+            if (left_out, seed) in done:
+                continue
+            config = default_of(arm.fixing({GROUPS: groups_without(left_out, known)}))
+            # Groups may have any names, so checkpoints are in numbered folders.
+            checkpoints = context.checkpoints / FOLDER / str(index * len(sets) + number)
+            payload = TrainJob(
+                context.dataset,
+                config,
+                seed,
+                spec.objective,
+                context.device,
+                checkpoints=checkpoints,
+                further=context.further,
+            )
+            inputs = f"without {', '.join(left_out)}" if left_out else "all inputs"
+            store = partial(_store, context, InputRun(arm.name, left_out, seed, 0.0), checkpoints)
+            jobs.append(QueuedJob(f"{inputs} seed {seed}", train, payload, store, passes=0.0))
+    num_done = spec.inputs.seeds * len(sets) - len(jobs)
+    return JobQueue("inputs", jobs, context, num_done=num_done)
+
+
+def _store(context: PhaseContext, run: InputRun, checkpoints: Path, result: TrainingResult) -> None:
+    assert result.best is not None, "a training without a best evaluation has failed"
+    context.store.record_input_run(replace(run, value=result.best.objective))
+    crash_points.point("after_input_run")
+    context.drop(checkpoints)

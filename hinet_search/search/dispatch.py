@@ -93,6 +93,9 @@ class Phase(Protocol):
         """Prepare for a job that starts again as `attempt` because its process died."""
 
 
+Drive = Callable[[Phase], None]  # runs a phase to its end
+
+
 class StopFlag:
     """Whether a signal asked the study to stop; a second signal interrupts at once.
 
@@ -136,16 +139,12 @@ class StopFlag:
         self.signal_number = self.signal_number or number
 
 
-def _ignore(_text: str) -> None:
-    """Ignore a message."""
-
-
 def drive(
     executor: Executor,
     phase: Phase,
     stop: StopFlag,
     tick: Callable[[], None],
-    say: Callable[[str], None] = _ignore,
+    say: Callable[[str], None] = lambda _: None,
     monitor: HeartbeatMonitor | None = None,
 ) -> None:
     """Run a phase until it has no job left, or, after a stop, until its running jobs have ended.
@@ -156,14 +155,23 @@ def drive(
     for the user to `say`. Raise EnvironmentFault when the machine keeps a job from its work; the
     job stays open, as after a kill.
     """
-    jobs = _Jobs(executor, phase, stop, say, monitor or HeartbeatMonitor(0.0))
+    jobs = _Jobs(executor, phase, stop, monitor or HeartbeatMonitor(0.0))
     while jobs.fill():
         began = time.monotonic()
         messages = executor.poll(POLL_SECONDS)
         elapsed = time.monotonic() - began
         polled_seconds = min(elapsed, 2 * POLL_SECONDS)  # any more is a pause of this process
         tick()
-        jobs.handle_message(messages)
+        for message in messages:
+            key = message.key
+            if not jobs.awaits(message) or isinstance(message, Heartbeat):
+                continue
+            if isinstance(message, JobEnd):
+                jobs.end(message)
+            elif isinstance(message.body, Notice):
+                say(f"{key}: {message.body.text}")
+            else:
+                phase.handle_message(key, message.body, partial(executor.stop, key))
         jobs.kill_overdue(polled_seconds, messages)
 
 
@@ -171,17 +179,11 @@ class _Jobs:
     """The jobs of one phase that run or wait for another attempt."""
 
     def __init__(
-        self,
-        executor: Executor,
-        phase: Phase,
-        stop: StopFlag,
-        say: Callable[[str], None],
-        monitor: HeartbeatMonitor,
+        self, executor: Executor, phase: Phase, stop: StopFlag, monitor: HeartbeatMonitor
     ) -> None:
         self._executor = executor
         self._phase = phase
         self._stop = stop
-        self._say = say
         self._monitor = monitor
         self._killed: dict[str, str] = {}  # cause, by key
         self._running: dict[str, Job] = {}
@@ -192,7 +194,7 @@ class _Jobs:
     def fill(self) -> bool:
         """Start jobs on free slots, or after a signal ask all to stop; return whether any runs."""
         while not self._stop.is_set and self._executor.free:
-            job = self._next()
+            job = self._to_retry.popleft() if self._to_retry else self._phase.next_job()
             if job is None:
                 break
             self._running[job.key] = job
@@ -207,23 +209,26 @@ class _Jobs:
                 self._phase.end(key, "stopped before its next attempt", stopping=True)
         return bool(self._running)
 
-    def handle_message(self, messages: Sequence[JobEvent]) -> None:
-        """Pass messages of running jobs on, and handle their ends."""
-        for message in messages:
-            key = message.key
-            job = self._running.get(key)
-            if job is None or job.attempt != message.attempt or isinstance(message, Heartbeat):
-                continue
-            if isinstance(message, JobEnd):
-                del self._running[key]
-                self._monitor.forget(key)
-                cause = self._killed.pop(key, "")
-                is_killed = message.died and cause
-                self._ended(job, replace(message, cause=cause) if is_killed else message)
-            elif isinstance(message.body, Notice):
-                self._say(f"{key}: {message.body.text}")
-            else:
-                self._phase.handle_message(key, message.body, partial(self._executor.stop, key))
+    def awaits(self, message: JobEvent) -> bool:
+        """Whether a message is of the attempt of a job that runs now."""
+        job = self._running.get(message.key)
+        return job is not None and job.attempt == message.attempt
+
+    def end(self, ended: JobEnd) -> None:
+        """Handle the end of a job, which starts again if its process died."""
+        job = self._running.pop(ended.key)
+        self._monitor.forget(job.key)
+        cause = self._killed.pop(job.key, "")
+        if not (ended.died and cause):
+            cause = ended.cause
+        if ended.blocked and not self._stop.is_set:
+            raise EnvironmentFault(cause, remedy=_REMEDY)
+        self._deaths[job.key] += ended.died
+        if ended.died and not self._stop.is_set and self._deaths[job.key] < MAX_ATTEMPTS:
+            self._to_retry.append(replace(job, attempt=job.attempt + 1))
+            self._phase.retry(job.key, job.attempt + 1, cause)
+        else:
+            self._phase.end(job.key, cause, stopping=self._stop.is_set)
 
     def kill_overdue(self, polled_seconds: float, messages: Sequence[JobEvent]) -> None:
         """Kill jobs over the heartbeat timeout; `messages` came in `polled_seconds`."""
@@ -234,19 +239,6 @@ class _Jobs:
             if cause := self._monitor.cause(key, self._deaths[key]):
                 self._killed[key] = cause
                 self._executor.kill(key)
-
-    def _next(self) -> Job | None:
-        return self._to_retry.popleft() if self._to_retry else self._phase.next_job()
-
-    def _ended(self, job: Job, ended: JobEnd) -> None:
-        if ended.blocked and not self._stop.is_set:
-            raise EnvironmentFault(ended.cause, remedy=_REMEDY)
-        self._deaths[job.key] += ended.died
-        if ended.died and not self._stop.is_set and self._deaths[job.key] < MAX_ATTEMPTS:
-            self._to_retry.append(replace(job, attempt=job.attempt + 1))
-            self._phase.retry(job.key, job.attempt + 1, ended.cause)
-        else:
-            self._phase.end(job.key, ended.cause, stopping=self._stop.is_set)
 
 
 def clock() -> Callable[[], float]:

@@ -5,13 +5,12 @@ with another pool makes it again, and first retrains the runs whose weights are 
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from hinet_search.common import crash_points
-from hinet_search.executors import Job, JobFunction
+from hinet_search.executors import JobFunction
 from hinet_search.results.ensemble_records import (
     ENSEMBLE,
     TEACHER,
@@ -23,10 +22,11 @@ from hinet_search.results.ensemble_records import (
 )
 from hinet_search.results.finalist_values import headline
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import NO_LIMITS, Cost, ServingLimits
+from hinet_search.results.records import NO_LIMITS, Cost
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.dispatch import Phase
+from hinet_search.search.dispatch import Drive
 from hinet_search.search.phases.finalists import CandidateRun, FinalistPhase, serving_limits
+from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
 from hinet_search.search.progress import Event, difference_text, value_text
 from hinet_search.search.sampling import derive_seed
 from hinet_search.search.students import drop_students
@@ -59,39 +59,32 @@ OF_ENSEMBLE = "(ensemble)"
 class Ensembles:
     """Makes the ensembles of one study on its executor; `drive` runs a phase."""
 
-    def __init__(self, context: PhaseContext, drive: Callable[[Phase], None]) -> None:
+    def __init__(self, context: PhaseContext, drive: Drive) -> None:
         self._context = context
         self._drive = drive
-
-    def _stored(
-        self, name: str, pool: Sequence[CandidateRun], limits: ServingLimits
-    ) -> EnsembleRecord | None:
-        """Return the stored ensemble of that name made from this pool within these limits."""
-        keys = {run_key(run) for run in pool}
-        for ensemble in self._context.store.ensembles():
-            is_same = set(ensemble.pool) == keys and ensemble.limits == limits
-            if ensemble.name == name and is_same:
-                return ensemble
-        return None
 
     def make(self, name: str, pool: Sequence[CandidateRun]) -> EnsembleRecord | None:
         """Select the members from the pool and store the ensemble; None if the job failed."""
         context = self._context
-        spec = self._context.spec
+        spec = context.spec
         limits = serving_limits(spec) if name == ENSEMBLE else NO_LIMITS
-        if stored := self._stored(name, pool, limits):
-            return stored
+        keys = {run_key(run) for run in pool}
+        for stored in context.store.ensembles():
+            if (stored.name, set(stored.pool), stored.limits) == (name, keys, limits):
+                return stored
         self._retrain_lost(pool)
-        if name == TEACHER:
-            self._forget_students()
-        scores = tuple(scores_path(run.weights(context.artifacts)) for run in pool)
-        seed = derive_seed(spec.seed, name, 0)
+        if name == TEACHER:  # students are of another one
+            drop_students(context, tuple(context.store.students()))
+        shares = None
+        if limits.are_set:
+            costs = self._costs()
+            shares = tuple(limits.share(costs[run.candidate.key]) for run in pool)
         job = SelectJob(
             context.dataset,
-            scores,
+            tuple(scores_path(run.weights(context.artifacts)) for run in pool),
             spec.objective,
-            seed,
-            self._shares(pool, limits),
+            derive_seed(spec.seed, name, 0),
+            shares,
             context.further,
         )
         selected = self._result(name, f"selection of the {name}", select_members, job)
@@ -101,11 +94,8 @@ class Ensembles:
         record = replace(record, limits=limits)
         context.store.record_ensemble(record)
         crash_points.point("after_ensemble")
-        text = f"{name} of {len(record.members)} of {len(pool)} runs ({record.method})"
-        value = record.valid_objective
-        context.watcher.event(
-            Event("ensemble", f"{text}: {value_text(value)} (valid){_gain(record)}", name, value)
-        )
+        text = _in_words(record)
+        context.watcher.event(Event("ensemble", text, name, record.valid_objective))
         return record
 
     def teach(self, teacher: EnsembleRecord, pool: Sequence[CandidateRun]) -> Path | None:
@@ -128,10 +118,10 @@ class Ensembles:
     def open_on_test(self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun]) -> None:
         """Score the ensemble on test, unless that was done; its test access is counted first."""
         context = self._context
-        spec = self._context.spec
+        spec = context.spec
         if ensemble.test_cells is not None:
             return
-        self._count(ensemble)
+        self._count_access(ensemble)
         members = self._scored_members(ensemble, pool, "test")
         if members is None:
             return
@@ -151,75 +141,66 @@ class Ensembles:
             crash_points.point("after_ensemble_on_test")
 
     def _result(self, name: str, key: str, function: JobFunction, payload: object) -> object:
-        """Run one job; return what it sent, None if it failed."""
-        phase = IndependentJobs(name, [Job(key, 1, function, payload)], self._context)
-        self._drive(phase)
-        return phase.results.get(key)
-
-    def _shares(
-        self, pool: Sequence[CandidateRun], limits: ServingLimits
-    ) -> tuple[float, ...] | None:
-        """Return the share of the serving limits that each run takes; None without limits."""
-        if not limits.are_set:
-            return None
-        costs = self._costs()
-        return tuple(limits.share(costs[run.candidate.key]) for run in pool)
+        """Run one job; return what it sent, None if it failed or sends nothing."""
+        sent: list[object] = []
+        job = QueuedJob(key, function, payload, store=sent.append)
+        self._drive(JobQueue(name, [job], self._context))
+        return sent[0] if sent else None
 
     def _costs(self) -> dict[str, Cost]:
         """Return the costs of all finalists by their names."""
-        return {
-            f"{arm}/{finalist.trial_number}": finalist.cost
-            for arm, finalists in self._context.store.finalists().items()
-            for finalist in finalists
-        }
+        costs = {}
+        for arm, finalists in self._context.store.finalists().items():
+            for finalist in finalists:
+                costs[f"{arm}/{finalist.trial_number}"] = finalist.cost
+        return costs
 
     def _retrain_lost(self, runs: Sequence[CandidateRun]) -> None:
-        """Train the runs again whose weights or scores are gone."""
-        lost = [run for run in runs if not has_files(run, self._context.artifacts)]
+        """Train the runs again whose weights or scores of validation are gone."""
+        lost = []
+        for run in runs:
+            weights = run.weights(self._context.artifacts)
+            if not (weights.exists() and scores_path(weights).exists()):
+                lost.append(run)
         if lost:
             self._drive(FinalistPhase.of(lost, {}, self._context))
-
-    def _forget_students(self) -> None:
-        """Drop the students of another teacher."""
-        drop_students(self._context, tuple(self._context.store.students()))
 
     def _scored_members(
         self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun], *splits: Split
     ) -> tuple[WeightedModel, ...] | None:
-        """Return the members with their scores of splits, which all slots make where they lack.
-
-        None if some could not be made. The dearest are made first, so that no slot waits long for
-        the last one.
-        """
+        """Return the members with their scores of splits; None if some could not be made."""
         weights = {each.run: each.weight for each in ensemble.members}
         runs = [run for run in pool if run_key(run) in weights]
         self._retrain_lost(runs)
-        costs = self._costs()
-        lacking = [
-            (run, split)
-            for run in sorted(
-                runs, key=lambda run: -(costs[run.candidate.key].milliseconds_per_100 or 0.0)
-            )
-            for split in splits
-            if not has_tensor(self._scores(run, split), f"{split}_logits")
-        ]
-        if lacking:
-            jobs = [self._job_of_member(run, split) for run, split in lacking]
-            self._drive(IndependentJobs(f"scores of the {ensemble.name}", jobs, self._context))
-        if not all(self._scores(run, split).exists() for run, split in lacking):
+        if not self._make_scores(ensemble.name, runs, splits):
             return None
-        return tuple(
-            WeightedModel(
-                self._stored_model(run),
-                weights[run_key(run)],
-                {split: self._scores(run, split) for split in splits},
-            )
-            for run in runs
-        )
+        models = []
+        for run in runs:
+            scores = {split: self._scores(run, split) for split in splits}
+            models.append(WeightedModel(self._stored_model(run), weights[run_key(run)], scores))
+        return tuple(models)
 
-    def _job_of_member(self, run: CandidateRun, split: Split) -> Job:
-        payload = ScoreMemberJob(**vars(self._stored_model(run)), split=split)
-        return Job(f"{run.key} on {split}", 1, score_member, payload)
+    def _make_scores(
+        self, name: str, runs: Sequence[CandidateRun], splits: Sequence[Split]
+    ) -> bool:
+        """Score splits with the runs whose scores are missing; return whether all are there."""
+        costs = self._costs()
+
+        def dearest_first(run: CandidateRun) -> float:
+            return -(costs[run.candidate.key].milliseconds_per_100 or 0.0)
+
+        jobs = []
+        made = []
+        for run in sorted(runs, key=dearest_first):
+            for split in splits:
+                path = self._scores(run, split)
+                if not has_tensor(path, f"{split}_logits"):
+                    payload = ScoreMemberJob(**vars(self._stored_model(run)), split=split)
+                    jobs.append(QueuedJob(f"{run.key} on {split}", score_member, payload))
+                    made.append(path)
+        if jobs:
+            self._drive(JobQueue(f"scores of the {name}", jobs, self._context))
+        return all(path.exists() for path in made)
 
     def _stored_model(self, run: CandidateRun) -> StoredModel:
         context = self._context
@@ -238,7 +219,7 @@ class Ensembles:
             for path in self._context.artifacts.glob(f"*/trial-*.{split}.safetensors"):
                 path.unlink(missing_ok=True)
 
-    def _count(self, ensemble: EnsembleRecord) -> None:
+    def _count_access(self, ensemble: EnsembleRecord) -> None:
         """Count the test access of an ensemble; another selection is another access."""
         store = self._context.store
         fingerprint = self._context.fingerprint
@@ -257,12 +238,6 @@ def run_key(run: CandidateRun) -> RunKey:
     return RunKey(run.candidate.arm.name, run.candidate.trial_number, run.seed)
 
 
-def has_files(run: CandidateRun, artifacts: Path) -> bool:
-    """Whether the weights of a run and its scores of validation are there."""
-    weights = run.weights(artifacts)
-    return weights.exists() and scores_path(weights).exists()
-
-
 def identity_of(ensemble: EnsembleRecord) -> str:
     """Return 16 digits that differ between ensembles with other members or weights."""
     text = repr((ensemble.scale, sorted(ensemble.members, key=repr)))
@@ -274,15 +249,12 @@ def _record(
 ) -> EnsembleRecord:
     keys = [run_key(run) for run in pool]
     selection = selected.selection
-    members = tuple(
-        Member(key, weight)
-        for key, weight in zip(keys, selection.weight_M, strict=True)
-        if weight > 0
-    )
-    sizes = tuple(
-        EnsembleSize(tuple(keys[index] for index in size.members), size.value, size.crossfitted)
-        for size in selection.sizes
-    )
+    weights = zip(keys, selection.weight_M, strict=True)
+    members = tuple(Member(key, weight) for key, weight in weights if weight > 0)
+    sizes = []
+    for size in selection.sizes:
+        of_size = tuple(keys[index] for index in size.members)
+        sizes.append(EnsembleSize(of_size, size.value, size.crossfitted))
     return EnsembleRecord(
         name,
         tuple(keys),
@@ -292,46 +264,16 @@ def _record(
         objective(selected.valid_cells),
         selected.valid_cells,
         SelectionGain(**asdict(selection.gain)),
-        sizes,
+        tuple(sizes),
         calibration=selected.calibration,
         copies=tuple((keys[left], keys[right]) for left, right in selected.copies),
     )
 
 
-def _gain(record: EnsembleRecord) -> str:
+def _in_words(record: EnsembleRecord) -> str:
+    runs = f"{record.name} of {len(record.members)} of {len(record.pool)} runs"
+    text = f"{runs} ({record.method}): {value_text(record.valid_objective)} (valid)"
     if record.gain is None:
-        return ""
-    return f", selecting gains {difference_text(record.gain.estimate)} over the mean, cross-fitted"
-
-
-class IndependentJobs:
-    """Starts jobs in order; `results` has what each sent, by its key, and lacks what failed."""
-
-    def __init__(self, name: str, jobs: Sequence[Job], context: PhaseContext) -> None:
-        self._waiting = list(jobs)
-        self._context = context
-        self.results: dict[str, Any] = {}
-        context.progress.begin(name, 0, len(jobs))
-
-    def next_job(self) -> Job | None:
-        """Return the next job, each once."""
-        if not self._waiting:
-            return None
-        job = self._waiting.pop(0)
-        self._context.progress.start(job.key, passes=None)
-        return job
-
-    def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:  # noqa: ARG002
-        """Keep the result; no job is ever stopped."""
-        self.results[key] = body
-
-    def end(self, key: str, cause: str, *, stopping: bool) -> None:
-        """Count the job as done, and report a failure."""
-        self._context.progress.running.pop(key)
-        self._context.progress.phase.done += 1
-        if cause and not stopping:
-            self._context.watcher.event(Event("failed", f"{key}: {cause}", key))
-
-    def retry(self, key: str, attempt: int, cause: str) -> None:
-        """Report that a job starts again in another process."""
-        self._context.report_retry(key, attempt, cause)
+        return text
+    gain = difference_text(record.gain.estimate)
+    return f"{text}, selecting gains {gain} over the mean, cross-fitted"

@@ -55,12 +55,11 @@ def refuse_difference(name: str, stored: str, now: str) -> None:
     ]
     before = _settings(before)
     after = _settings(after)
-    lines += [
-        f"study '{name}' exists with another {key}: "
-        f"stored {before.get(key, 'nothing')}, now {after.get(key, 'nothing')}"
-        for key in sorted({*before, *after})
-        if before.get(key) != after.get(key)
-    ]
+    for key in sorted({*before, *after}):
+        old = before.get(key, "nothing")
+        new = after.get(key, "nothing")
+        if old != new:
+            lines.append(f"study '{name}' exists with another {key}: stored {old}, now {new}")
     if lines:
         raise StudyConflict(*lines, remedy=ANOTHER)
 
@@ -81,19 +80,13 @@ def refuse_extension(name: str, words: Iterable[str]) -> None:
 
 
 def _arm(arm: Arm) -> dict[str, Any]:
-    space = arm.space
+    parameters = arm.space.parameters
     return {
         "model": arm.model,
         "size_of": arm.size_of,
-        "max_parameters": space.max_parameters,
-        "fixed": {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in space.fixed.items()
-        },
-        "parameters": {
-            name: distribution.model_dump(mode="json")
-            for name, distribution in space.parameters.items()
-        },
+        "max_parameters": arm.space.max_parameters,
+        "fixed": dict(arm.space.fixed),
+        "parameters": {name: each.model_dump(mode="json") for name, each in parameters.items()},
     }
 
 
@@ -211,7 +204,8 @@ def _undo_higher(
     old = before.get(limit)
     new = after[limit]
     if old is not None and (new is None or new > old):
-        change = f"from {old:,} to {'none' if new is None else f'{new:,}'}"
+        now = "none" if new is None else f"{new:,}"
+        change = f"from {old:,} to {now}"
         words.append(f"{limit} of {place} goes {change}; draws refused so far stay refused")
         after[limit] = old
 

@@ -21,7 +21,7 @@ from hinet_search.search.phases.finalists import serving_limits
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.progress import Event, Watcher
 from hinet_search.search.time_budget import FIRST_ROUND
-from hinet_search.storage.engine import Database, connect, connect_if_there
+from hinet_search.storage.engine import connect, connect_if_there
 from hinet_search.storage.load import load_record
 from hinet_search.storage.rows import StudyRow, new_arm, utc_now
 from hinet_search.storage.store import StudyStore
@@ -44,7 +44,7 @@ def launch(
     uuid = stored.uuid if stored else uuid4().hex
     with (
         closing(_started(ready, options.folder.absolute(), uuid)) as executor,
-        _open(options.storage_url(study)) as database,
+        closing(connect(options.storage_url(study), create=True)) as database,
         _lease(StudyStore(database, study.name)) as store,
     ):
         artifacts = _enter(ready, store, options, _row(ready, options, command, uuid), watcher)
@@ -60,15 +60,6 @@ def _started(ready: PreparedStudy, home: Path, uuid: str) -> Executor:
         ready.slots, home, engine.Options(**spec.options), f"{ready.study.name}-{uuid}"
     )
     return executor
-
-
-@contextmanager
-def _open(url: str) -> Iterator[Database]:
-    database = connect(url, create=True)
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 @contextmanager
@@ -154,9 +145,14 @@ def _row(ready: PreparedStudy, options: LaunchOptions, command: str, uuid: str) 
 
 
 def _budget(spec: StudySpec) -> Budget:
+    trials = spec.trials
+    seconds = None
+    if spec.budget is not None:
+        trials = FIRST_ROUND
+        seconds = spec.budget * 60
     minutes = spec.wall_clock_minutes
     return Budget(
-        trials=spec.trials if spec.budget is None else FIRST_ROUND,
+        trials=trials,
         passes=spec.passes,
         finalist_seeds=spec.finalists.seeds,
         finalist_top=spec.finalists.top,
@@ -166,7 +162,7 @@ def _budget(spec: StudySpec) -> Budget:
         serving=serving_limits(spec),
         refit=spec.finalists.refit,
         wall_clock_seconds=None if minutes is None else minutes * 60,
-        seconds=None if spec.budget is None else spec.budget * 60,
+        seconds=seconds,
     )
 
 
@@ -174,10 +170,15 @@ def refuse_early(study: ResolvedStudy, now: str, options: LaunchOptions) -> Stud
     """Return the stored row of the study, if any; write nothing. Checked again under the lease.
 
     Errors: StudyConflict or EnvironmentFault where a launch of the study, whose identity is `now`,
-    could not succeed.
+    could not succeed, as when a live process runs it.
     """
     artifacts = artifacts_of(study.name, options)
-    stored = _stored(study, options)
+    stored = None
+    if database := connect_if_there(options.storage_url(study)):
+        with closing(database):
+            store = StudyStore(database, study.name)
+            store.refuse_held()
+            stored = store.load_study()
     if stored is not None:
         refuse_other(study.name, stored.spec_json, now, extend=options.extend)
     refuse_files_of_another(artifacts, stored)
@@ -201,17 +202,3 @@ def refuse_other(name: str, stored: str, now: str, *, extend: bool) -> tuple[str
 def artifacts_of(name: str, options: LaunchOptions) -> Path:
     """Return the folder of a study's weights and checkpoints."""
     return options.folder.absolute() / "artifacts" / name
-
-
-def _stored(study: ResolvedStudy, options: LaunchOptions) -> StudyRow | None:
-    """Return the stored row of a study; None when there is none.
-
-    StudyConflict when a live process runs the study.
-    """
-    database = connect_if_there(options.storage_url(study))
-    if database is None:
-        return None
-    with closing(database):
-        store = StudyStore(database, study.name)
-        store.refuse_held()
-        return store.load_study()

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from hinet_search.common.amounts import byte_size, plain
 from hinet_search.common.database_url import parse_address
 from hinet_search.common.errors import EnvironmentFault, HinetSearchError
+from hinet_search.common.versions import versions
 from hinet_search.search.plan import busy_cores
 from hinet_search.storage.engine import connect
 from hinet_search.storage.sqlite_file import OVER_THE_NETWORK, file_system_of
@@ -47,7 +48,8 @@ def examine(options: LaunchOptions, study: ResolvedStudy | None = None) -> Itera
 
     Without a study they are the defaults of a study file, and data are left out.
     """
-    yield from _versions()
+    known = ", ".join(f"{name} {version}" for name, version in versions().items())
+    yield MachineFact("versions", known)
     yield _processors()
     yield _memory()
     yield _device(study.spec.device if study else "auto")
@@ -55,14 +57,6 @@ def examine(options: LaunchOptions, study: ResolvedStudy | None = None) -> Itera
     yield _database(options.storage_url(study))
     if study:
         yield _data(study, options.cache)
-
-
-def _versions() -> Iterator[MachineFact]:
-    from hinet_search.common.versions import versions
-
-    yield MachineFact(
-        "versions", ", ".join(f"{name} {version}" for name, version in versions().items())
-    )
 
 
 def _processors() -> MachineFact:
@@ -76,12 +70,9 @@ def _processors() -> MachineFact:
 
 
 def _memory() -> MachineFact:
-    file = Path("/proc/meminfo")
-    lines = file.read_text(encoding="ascii").splitlines() if file.exists() else []
-    available = next((line for line in lines if line.startswith("MemAvailable")), None)
-    if available is None:
-        return MachineFact("memory", "not known on this system")
-    free = int(available.split()[1]) * 1024
+    from hinet_search.data.checks import available_memory
+
+    free = available_memory()
     problem = ""
     if free < LOW_MEMORY:
         problem = "a slot with a million rows takes about half a gigabyte: use fewer slots"
@@ -118,8 +109,15 @@ def _folder(folder: Path) -> Iterator[MachineFact]:
     if free < LOW_DISK:
         problem = f"less than {plain(LOW_DISK / GIGABYTE)} GB: free some, or name another --output"
     yield MachineFact("disk", f"{byte_size(free)} free for {folder}{on_kind}", problem)
+
+    def write() -> None:
+        with tempfile.NamedTemporaryFile(dir=place, prefix=".hinet-search-doctor-") as file:
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+
     try:
-        seconds = _median_seconds(_fsync_in(place))
+        seconds = _median_seconds(write)
     except OSError as error:
         yield MachineFact(
             "writing",
@@ -132,16 +130,6 @@ def _folder(folder: Path) -> Iterator[MachineFact]:
     if seconds > SLOW_FSYNC:
         slow = "every trial waits for a few of them: name a faster disk with --output"
     yield MachineFact("writing", f"{1000 * seconds:.1f} ms until a small file is on the disk", slow)
-
-
-def _fsync_in(place: Path) -> Callable[[], None]:
-    def write() -> None:
-        with tempfile.NamedTemporaryFile(dir=place, prefix=".hinet-search-doctor-") as file:
-            file.write(b"x" * 4096)
-            file.flush()
-            os.fsync(file.fileno())
-
-    return write
 
 
 def _database(url: str) -> MachineFact:

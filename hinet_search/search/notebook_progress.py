@@ -97,12 +97,10 @@ def progress_html(progress: Progress | None, events: Iterable[Event]) -> str:
 
 
 def _row(arm: ArmProgress, progress: Progress) -> str:
-    mark = " ▲" if arm is progress.best else ""
-    cells = (
-        escape(arm.name),
-        "" if arm.best is None else f"{value_text(arm.best)}{mark}",
-        "" if arm.best_trial is None else str(arm.best_trial),
-        f'<progress value="{min(arm.trained, arm.budget)}" max="{arm.budget}"></progress>',
-        *(str(count) for count in (arm.done, arm.pruned, arm.failed)),
-    )
+    best = trial = ""
+    if arm.best is not None:
+        best = f"{value_text(arm.best)}{' ▲' if arm is progress.best else ''}"
+        trial = str(arm.best_trial)
+    bar = f'<progress value="{min(arm.trained, arm.budget)}" max="{arm.budget}"></progress>'
+    cells = (escape(arm.name), best, trial, bar, arm.done, arm.pruned, arm.failed)
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

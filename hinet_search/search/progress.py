@@ -159,12 +159,14 @@ class Progress:
 
 def value_text(value: float) -> str:
     """Format a value like `.7123`: four digits, no leading zero."""
-    return f"{value:.4f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.4f}"
+    text = f"{value:.4f}"
+    return text.replace("0.", ".", 1) if abs(value) < 1 else text
 
 
 def difference_text(difference: float) -> str:
     """Format a difference like `+.0021` or `-.0300`."""
-    return f"{'+' if difference >= 0 else '-'}{value_text(abs(difference))}"
+    sign = "+" if difference >= 0 else "-"
+    return f"{sign}{value_text(abs(difference))}"
 
 
 class Watcher(Protocol):

@@ -4,10 +4,11 @@ What is shipped follows from the record (results/shipping.py): every seed of the
 or a student, or every member of the ensemble. A later launch that ships something else refits that.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from hinet_search.common import crash_points
 from hinet_search.results.ensemble_records import ENSEMBLE, RunKey
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.objectives import Objective
@@ -16,16 +17,25 @@ from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.dispatch import Phase
-from hinet_search.search.phases.finalists import Candidate, CandidateRun
-from hinet_search.search.phases.refit import RefitPhase, ShippedRun
+from hinet_search.search.dispatch import Drive
+from hinet_search.search.phases.finalists import Candidate, CandidateRun, paired_seeds
+from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
 from hinet_search.search.progress import Event
-from hinet_search.training.jobs.messages import refit_files, scores_path, weights_path
+from hinet_search.training.jobs.messages import (
+    RefitJob,
+    Refitted,
+    TrainJob,
+    refit_files,
+    refit_path,
+    scores_path,
+    weights_path,
+)
+from hinet_search.training.jobs.refit import refit
 from hinet_search.training.run_state import best_evaluation
 
 
 def refit_shipped(
-    candidates: Sequence[Candidate], context: PhaseContext, drive: Callable[[Phase], None]
+    candidates: Sequence[Candidate], context: PhaseContext, drive: Drive
 ) -> Collection[RunKey]:
     """Refit what the study ships, unless that was done; return its runs.
 
@@ -36,20 +46,53 @@ def refit_shipped(
     keys = shipped_runs(record)
     if not keys:
         context.watcher.event(Event("failed", "no refit: the study has nothing to ship yet"))
-    by_number = {(each.arm.name, each.trial_number): each for each in candidates}
+    by_number = {(found.arm.name, found.trial_number): found for found in candidates}
     evaluations = _evaluations(record)
     objective = Objective(record.objective)
-    runs = []
+    jobs = []
+    num_done = 0
     for key in keys:
         candidate = by_number.get((key.arm, key.trial_number))
         best = best_evaluation(evaluations[key], objective)
         if candidate is None or best is None:
             text = f"no refit of {key.arm}/{key.trial_number}: this launch does not train it"
             context.watcher.event(Event("failed", text, f"{key.arm}/{key.trial_number}"))
+            continue
+        run = CandidateRun(candidate, key.seed)
+        # The weights are written last.
+        if all(path.exists() for path in refit_files(run.weights(context.artifacts))):
+            num_done += 1
         else:
-            runs.append(ShippedRun(CandidateRun(candidate, key.seed), best))
-    drive(RefitPhase(runs, context))
+            jobs.append(_refit_job(run, best, context))
+    suffix = "; the model that was tested is shipped"
+    drive(JobQueue("refit", jobs, context, num_done=num_done, prefix="refit of ", suffix=suffix))
     return keys
+
+
+def _refit_job(run: CandidateRun, best: EvaluationRecord, context: PhaseContext) -> QueuedJob:
+    """Return the job that refits a run, with the best evaluation of its training."""
+    checkpoints = context.checkpoints / run.candidate.key / f"refit-seed-{run.seed}"
+    training = TrainJob(
+        context.dataset,
+        run.candidate.config,
+        run.seed,
+        context.spec.objective,
+        context.device,
+        refit_path(run.weights(context.artifacts)),
+        checkpoints,
+        context.teacher_of(run.candidate.arm),
+        further=context.further,
+    )
+
+    def tell(refitted: Refitted) -> None:
+        crash_points.point("after_refit")
+        context.drop(checkpoints)
+        steps = f"{refitted.steps:,} steps on {refitted.rows:,} rows of train and validation"
+        context.watcher.event(Event("refit", f"refit of {run.key}: {steps}", run.key))
+
+    shared = context.spec.finalists.shared_batches
+    order_seed = paired_seeds(context.spec)[0] if shared else run.seed
+    return QueuedJob(run.key, refit, RefitJob(training, order_seed, best), tell)
 
 
 def shipped_runs(record: StudyRecord) -> list[RunKey]:
@@ -77,16 +120,20 @@ def drop_files(
     """
     context.drop(context.checkpoints)
     artifacts = context.artifacts
-    ensembles = context.store.ensembles()
     several = bool(context.spec.other_objectives)
-    kept = {member.run for each in ensembles if each.name == ENSEMBLE for member in each.members}
+    kept = set()
+    for ensemble in context.store.ensembles():
+        if ensemble.name == ENSEMBLE:
+            kept |= {member.run for member in ensemble.members}
     for arm, of_arm in finalists.items():
         kept.update(_runs(arm, [each for each in of_arm if each.chosen or several]))
         for run in set(_runs(arm, of_arm)) - kept:
             weights = _weights(artifacts, run)
             weights.unlink(missing_ok=True)
             scores_path(weights).unlink(missing_ok=True)
-    refits = {path for run in refitted for path in refit_files(_weights(artifacts, run))}
+    refits: set[Path] = set()
+    for run in refitted:
+        refits.update(refit_files(_weights(artifacts, run)))
     for path in set(artifacts.rglob("trial-*.refit.*safetensors")) - refits:
         path.unlink(missing_ok=True)
 
@@ -103,9 +150,10 @@ def _weights(artifacts: Path, run: RunKey) -> Path:
 
 def _evaluations(record: StudyRecord) -> Mapping[RunKey, tuple[EvaluationRecord, ...]]:
     """Return the evaluations of every run of a finalist."""
-    return {
-        RunKey(arm.name, finalist.trial_number, run.seed): run.evaluations
-        for arm in (*record.arms, *record.students)
-        for finalist in arm.finalists
-        for run in finalist.runs
-    }
+    evaluations = {}
+    for arm in record.arms_and_students:
+        for finalist in arm.finalists:
+            for run in finalist.runs:
+                key = RunKey(arm.name, finalist.trial_number, run.seed)
+                evaluations[key] = run.evaluations
+    return evaluations

@@ -5,7 +5,7 @@ Its search space holds the teacher's weight and temperature; everything else is 
 finalist has.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -14,12 +14,8 @@ from hinet_search.results.records import TAUGHT, FinalistRecord
 from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.dispatch import Phase
-from hinet_search.search.phases.finalists import (
-    Candidate,
-    FinalistPhase,
-    candidates_of,
-)
+from hinet_search.search.dispatch import Drive
+from hinet_search.search.phases.finalists import Candidate, FinalistPhase, candidates_of
 from hinet_search.search.phases.trials import TrialPhase
 from hinet_search.search.phases.trials_then_finalists import TrialsThenFinalists
 from hinet_search.search.progress import ArmProgress
@@ -77,34 +73,50 @@ def student_of(taught: Taught) -> Arm:
     return Arm(f"{TAUGHT}{arm.name}", arm.model, space, arm.place, student_of=key)
 
 
+def students_of(
+    finalists: Mapping[str, Sequence[FinalistRecord]],
+    candidates: Sequence[Candidate],
+    spec: StudySpec,
+) -> list[Arm]:
+    """Return the arms of the students that chosen finalists of these candidates' arms teach."""
+    assert spec.teaching is not None, "asked of a study that teaches"
+    arms = {candidate.arm.name: candidate.arm for candidate in candidates}
+    chosen = []
+    for name, of_arm in finalists.items():
+        chosen += [Taught(arms[name], each) for each in of_arm if each.chosen and name in arms]
+    margin = spec.comparison.margin
+    taught = choose_students(chosen, spec.teaching, margin, Objective(spec.objective))
+    return [student_of(each) for each in taught]
+
+
 class NoLimits:
-    """Size limits of a student: those of the finalist that it learns as were checked."""
+    """Size limits of a student, which has the size of the finalist that teaches it: none."""
 
     def refusal(self, arm: Arm, config: TrialConfig) -> str:  # noqa: ARG002
         """Refuse nothing."""
         return ""
 
 
-def teach(
-    students: Sequence[Arm], context: PhaseContext, drive: Callable[[Phase], None]
-) -> list[Candidate]:
+def teach(students: Sequence[Arm], context: PhaseContext, drive: Drive) -> list[Candidate]:
     """Search the students and train their finalists; `context` has the teacher's scores."""
-    context = replace(context, spec=spec_of_students(context.spec))
-    spec = context.spec
+    teaching = context.spec.teaching
+    assert teaching is not None, "asked of a study that teaches"
+    finalists = context.spec.finalists.model_copy(update={"top": teaching.top})
+    spec = context.spec.model_copy(update={"trials": teaching.trials, "finalists": finalists})
+    context = replace(context, spec=spec)
     store = context.store
-    progress = context.progress
     stored = store.students()
-    drop_students(
-        context,
-        [arm.name for arm in students if stored.get(arm.name, arm.student_of) != arm.student_of],
-    )
+    outdated = [
+        arm.name for arm in students if stored.get(arm.name, arm.student_of) != arm.student_of
+    ]
+    drop_students(context, outdated)
     for arm in students:
         store.add_arm(new_arm(arm))
-        progress.arms[arm.name] = ArmProgress(arm.name, spec.trials)
+        context.progress.arms[arm.name] = ArmProgress(arm.name, spec.trials)
     objectives = Objectives(Objective(spec.objective))  # a teacher changes no cost
     searches = [ArmSearch(arm, spec, objectives, store, NoLimits()) for arm in students]
-    finalists = FinalistPhase(store.finalists(), context)
-    drive(TrialsThenFinalists(TrialPhase(searches, context), finalists, spec))
+    trials = TrialPhase(searches, context)
+    drive(TrialsThenFinalists(trials, FinalistPhase(store.finalists(), context), spec))
     for search in searches:
         store.record_importances(search.arm.name, search.importances())
     return candidates_of(searches, spec.finalists)
@@ -116,11 +128,3 @@ def drop_students(context: PhaseContext, names: Sequence[str]) -> None:
         context.store.drop_students(names)
     for name in names:
         context.drop(context.artifacts / name)
-
-
-def spec_of_students(spec: StudySpec) -> StudySpec:
-    """Return the study with the trials and finalists of its students."""
-    teaching = spec.teaching
-    assert teaching is not None, "asked of a study that teaches"
-    finalists = spec.finalists.model_copy(update={"top": teaching.top})
-    return spec.model_copy(update={"trials": teaching.trials, "finalists": finalists})

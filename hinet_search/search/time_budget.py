@@ -58,12 +58,14 @@ def next_round(
     if fitting < 1:
         return Round(spent.trials, f"time is up after {done}")
     gain = _most_gain(spec, searches, max(1, round(HOUR / of_one_more)))
-    words = f"an hour brought at most about {value_text(gain or 0.0)} in any arm so far"
-    if gain is not None and gain < spec.least_gain:
-        return Round(spent.trials, f"{words}, less than least_gain {spec.least_gain:g}")
     trials = min(spec.trials, spent.trials + min(fitting, spent.trials))
     more = f"{done} done, {fitting} more fit"
-    return Round(trials, more if gain is None else f"{more}; {words}")
+    if gain is None:
+        return Round(trials, more)
+    words = f"an hour brought at most about {value_text(gain)} in any arm so far"
+    if gain < spec.least_gain:
+        return Round(spent.trials, f"{words}, less than least_gain {spec.least_gain:g}")
+    return Round(trials, f"{more}; {words}")
 
 
 def seconds_left(
@@ -71,8 +73,12 @@ def seconds_left(
 ) -> float:
     """Return what the budget leaves for trials, after finalists, students and refits."""
     assert spec.budget is not None, "asked of a study with a budget of time"
-    later = _seconds_of_later(spec, searches, num_arms, spent.trials) / spent.slots
-    return 60 * spec.budget - spent.seconds - later
+    # Finalists, students and refits are assumed to take as long as trials.
+    of_training = mean([search.seconds_of_training for search in searches])
+    finalists = spec.finalists.most(spent.trials) * spec.finalists.seeds * num_arms
+    refits = spec.finalists.seeds if spec.finalists.refit else 0
+    later = of_training * (finalists + spec.most_student_trainings + refits)
+    return 60 * spec.budget - spent.seconds - later / spent.slots
 
 
 def _most_gain(spec: StudySpec, searches: Sequence[ArmSearch], hour: int) -> float | None:
@@ -85,32 +91,17 @@ def _most_gain(spec: StudySpec, searches: Sequence[ArmSearch], hour: int) -> flo
     maximize = Objective(spec.objective).maximize
     gains = []
     for search in searches:
-        values = _values(search, maximize=maximize)
         if search.exhausted:
             continue
+        sign = 1.0 if maximize else -1.0
+        complete = search.complete_trials()
+        values = [sign * trial.value for trial in complete if trial.value is not None]
+        values += values[-1:] * search.progress().pruned  # as bad as the worst complete one
         if len(values) < max(hour, FEWEST_TO_JUDGE):
             return None
         last = min(hour, len(values) // 2)
         gains.append(expected_gain(values, last) * hour / last)
     return max(gains, default=0.0)
-
-
-def _values(search: ArmSearch, *, maximize: bool) -> list[float]:
-    """Return the values of trials, larger is better; pruned ones count as the worst complete."""
-    sign = 1.0 if maximize else -1.0
-    values = [sign * trial.value for trial in search.complete_trials() if trial.value is not None]
-    return values + values[-1:] * search.counts().pruned
-
-
-def _seconds_of_later(
-    spec: StudySpec, searches: Sequence[ArmSearch], num_arms: int, trials: int
-) -> float:
-    """Estimate the training of finalists, students and refits, if they take as long as trials."""
-    means = [search.seconds_of_training for search in searches]
-    finalists = spec.finalists.most(trials)
-    of_arms = finalists * spec.finalists.seeds * mean(means) * num_arms
-    refits = spec.finalists.seeds if spec.finalists.refit else 0
-    return of_arms + mean(means) * (spec.most_student_trainings + refits)
 
 
 def expected_gain(values: Sequence[float], more: int) -> float:

@@ -44,6 +44,7 @@ def warm_started(
     trial. `say` is called where a new `warm_start` changes nothing.
     """
     study = ready.study
+    names = study.spec.warm_start
     database = connect_if_there(options.storage_url(study))
     if database is None:
         _refuse_without_database(study, options)
@@ -51,20 +52,10 @@ def warm_started(
     with closing(database):
         stored = load_starts(database, study.name)
         is_new = any(arm.name not in stored for arm in study.arms)
-        sources = _sources(study, database) if study.spec.warm_start and is_new else []
-
-    def with_starts(arm: Arm) -> Arm:
-        named = arm.starts[: len(study.spec.arms[arm.name].start)]
-        if arm.name in stored:
-            values = [start.values for start in stored[arm.name]]
-            new = (start for start in named if start.values not in values)
-            return replace(arm, starts=(*stored[arm.name], *new))
-        fingerprint = ready.dataset.fingerprint
-        warm = (start for source in sources for start in _starts(arm, source, fingerprint))
-        return replace(arm, starts=(*named, *warm, *arm.starts[len(named) :]))
-
+        sources = _sources(study, database) if names and is_new else []
+    arms = tuple(_with_starts(arm, ready, stored, sources) for arm in study.arms)
     _tell_of_ignored(study, stored, say)
-    return replace(ready, study=replace(study, arms=tuple(map(with_starts, study.arms))))
+    return replace(ready, study=replace(study, arms=arms))
 
 
 def _refuse_without_database(study: ResolvedStudy, options: LaunchOptions) -> None:
@@ -80,13 +71,33 @@ def _refuse_without_database(study: ResolvedStudy, options: LaunchOptions) -> No
 def _tell_of_ignored(
     study: ResolvedStudy, stored: Mapping[str, Sequence[Start]], say: Callable[[str], None]
 ) -> None:
-    known = {start.study for starts in stored.values() for start in starts}
+    known: set[str] = set()
+    for starts in stored.values():
+        known |= {start.study for start in starts}
     new = [name for name in study.spec.warm_start if stored and name not in known]
     if new:
         say(
             f"warm_start: {', '.join(new)} changes nothing for arms that are stored, which keep "
             "what they tried first at their first launch"
         )
+
+
+def _with_starts(
+    arm: Arm,
+    ready: PreparedStudy,
+    stored: Mapping[str, Sequence[Start]],
+    sources: Sequence[StudyRecord],
+) -> Arm:
+    num_named = len(ready.study.spec.arms[arm.name].start)
+    named = arm.starts[:num_named]
+    if arm.name in stored:
+        values = [start.values for start in stored[arm.name]]
+        new = [start for start in named if start.values not in values]
+        return replace(arm, starts=(*stored[arm.name], *new))
+    warm: list[Start] = []
+    for source in sources:
+        warm += _starts(arm, source, ready.dataset.fingerprint)
+    return replace(arm, starts=(*named, *warm, *arm.starts[num_named:]))
 
 
 def _sources(study: ResolvedStudy, database: Database) -> list[StudyRecord]:
@@ -138,11 +149,10 @@ def _best_first(
     for arm in arms:
         finalist = chosen(arm)
         number = finalist.trial_number if finalist else None
-        trials += [
-            ((trial.number == number, sign * trial.value), arm, trial)
-            for trial in arm.trials
-            if trial.state == "complete" and trial.value is not None
-        ]
+        for trial in arm.trials:
+            if trial.state == "complete" and trial.value is not None:
+                rank = (trial.number == number, sign * trial.value)
+                trials.append((rank, arm, trial))
     trials.sort(key=lambda each: each[0], reverse=True)
     return [(arm, trial) for _, arm, trial in trials]
 
@@ -156,10 +166,9 @@ def carried_over(
     are no choice here, are at the default of `space`.
     """
     defaults = {each.name: each.default for each in ranges}
-    carried: dict[str, Scalar] = {}
+    carried = {}
     for name in values.keys() & defaults.keys() & space.parameters.keys():
-        distribution = space.parameters[name]
-        carried[name] = _carried(values[name], defaults[name], distribution)
+        carried[name] = _carried(values[name], defaults[name], space.parameters[name])
     return space.default_with(carried)
 
 
@@ -178,10 +187,7 @@ def _carried(value: Scalar, default: Scalar, to: AnyDistribution) -> Scalar:
 
 
 def _shifted(value: Scalar, default: Scalar, to: Scalar, *, log: bool) -> float | None:
-    """Return what is as far from `to` as a value is from its default, by ratio if `log`.
-
-    None where these are no numbers, or a ratio has no meaning.
-    """
+    """Return what is as far from `to` as a value from its default, by ratio if `log`."""
     if not (_is_number(value) and _is_number(default) and _is_number(to)):
         return None
     if not log:

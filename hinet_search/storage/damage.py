@@ -52,14 +52,22 @@ def reads(table: Table) -> Callable[[Callable[[AnyRow], Record]], Callable[[AnyR
     def decorate(build: Callable[[AnyRow], Record]) -> Callable[[AnyRow], Record]:
         @wraps(build)
         def read(row: AnyRow) -> Record:
-            keys = {key.name: getattr(row, key.name) for key in table.primary_key}
-            with row_of(table.name, **keys):
-                _check(row, table)
+            with checked_row(row, table):
                 return build(row)
 
         return read
 
     return decorate
+
+
+@contextmanager
+def checked_row(row: AnyRow, table: Table) -> Iterator[None]:
+    """Check a row of the table; raise DamagedRow, also for wrong content read in the block."""
+    keys = {key.name: getattr(row, key.name) for key in table.primary_key}
+    with row_of(table.name, **keys):
+        for column in table.columns:
+            check_value(column, getattr(row, column.name))
+        yield
 
 
 @contextmanager
@@ -74,43 +82,38 @@ def row_of(table: str, **keys: object) -> Iterator[None]:
         raise DamagedRow(f"table {table}{separator}{row_keys}: {problem}") from error
 
 
-def _check(row: AnyRow, table: Table) -> None:
-    """Raise ValueError for the first column with a wrong value."""
-    for column in table.columns:
-        check_value(column, getattr(row, column.name))
-
-
 def check_value(column: Column[Any], value: Any) -> None:
     """Raise ValueError for a value that the column of a table of ours must not hold."""
     if value is None and column.nullable:
         return
     kinds, words = next(entry for kind, entry in _KINDS.items() if isinstance(column.type, kind))
-    is_of_kind = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
-    if not is_of_kind or (isinstance(value, str) and not _is_unicode(value)):
+    if not _is_of(kinds, value):
         raise ValueError(f"column {column.name} must hold {words}, got {_short(value)}")
     if isinstance(column.type, Float) and abs(value) > LARGEST:
         raise ValueError(
             f"column {column.name} must hold {words} up to {LARGEST:.0e}, got {_short(value)}"
         )
-    must, holds = _FURTHER.get(f"{column.table.name}.{column.name}") or _FURTHER.get(
-        column.name, ("", _anything)
-    )
+    name = f"{column.table.name}.{column.name}"
+    further = _FURTHER.get(name) or _FURTHER.get(column.name)
+    if further is None:
+        return
+    must, holds = further
     if not holds(value):
         raise ValueError(f"column {column.name} must hold {must}, got {_short(value)}")
 
 
-def _anything(_value: Any) -> bool:
-    return True
+def _is_of(kinds: tuple[type, ...], value: object) -> bool:
+    """Whether a value has one of the types, and a text was read from valid UTF-8."""
+    if isinstance(value, bool):
+        return bool in kinds
+    if isinstance(value, str) and not value.isascii():
+        return str in kinds and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return isinstance(value, kinds)
 
 
 def printable(name: object) -> str:
     """Return a name that may be damaged as printable text."""
     return str(name).encode("utf-8", "backslashreplace").decode()
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether the text was read from valid UTF-8."""
-    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _is_objective(name_or_value: float | str) -> bool:

@@ -23,7 +23,7 @@ from hinet_search.common.database_url import Address, parse_address
 from hinet_search.common.errors import DatabaseAway, EnvironmentFault, StudyConflict
 from hinet_search.storage import sqlite_file
 from hinet_search.storage.damage import REMEDY, DamagedRow
-from hinet_search.storage.schema import check_version, make_tables
+from hinet_search.storage.tables import check_version, make_tables
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -32,9 +32,13 @@ _READ = "BEGIN"
 # Take SQLite's write lock at once: a later upgrade from reading fails without waiting.
 _WRITE = "BEGIN IMMEDIATE"
 _BEGIN = "hinet_search_begin"
-_OF_DATABASE = (  # UnicodeDecodeError: SQLite's own names and messages, in a damaged file
-    *(DatabaseError, InterfaceError, PoolTimeout, NoResultFound, MultipleResultsFound),
-    UnicodeDecodeError,
+_OF_DATABASE = (
+    DatabaseError,
+    InterfaceError,
+    PoolTimeout,
+    NoResultFound,
+    MultipleResultsFound,
+    UnicodeDecodeError,  # SQLite's own names and messages, in a damaged file
 )
 _OF_CONTENT = (
     sqlite3.SQLITE_ERROR,
@@ -111,9 +115,10 @@ def connect(url: str, *, create: bool = False) -> Database:
         bare = _bare_engine(address, create=create)
         if not create:
             check_version(bare, address.masked, LAUNCH_FIRST)
-            return Database(
-                address.masked, _reading_engine(address), partial(_storage, address, create=False)
-            )
+            engine = create_engine(address.url, **_engine_arguments(address, create=False))
+            if address.file is not None:
+                _listen(engine, _READ)
+            return Database(address.masked, engine, partial(_storage, address, create=False))
         with _creation_lock(address, bare):
             make_tables(bare, address.masked)
             storage = _storage(address, create=True)
@@ -187,22 +192,6 @@ def _engine_arguments(address: Address, *, create: bool) -> dict[str, Any]:
     return {**opening, **server}
 
 
-def _reading_engine(address: Address) -> Engine:
-    engine = create_engine(address.url, **_engine_arguments(address, create=False))
-    if address.file is not None:
-        _listen(engine, _READ)
-    return engine
-
-
-def _watch(engine: Engine, file: Path) -> None:
-    """Begin no transaction on a file that was deleted or replaced since."""
-    identity = sqlite_file.identity_of(file)
-
-    @event.listens_for(engine, "begin")
-    def refuse(_connection: Connection) -> None:
-        sqlite_file.refuse_replaced(file, identity)
-
-
 def _storage(address: Address, *, create: bool) -> "RDBStorage":
     import optuna  # here, because the import takes a third of the time of `status`
 
@@ -218,7 +207,9 @@ def _storage(address: Address, *, create: bool) -> "RDBStorage":
         raise StudyConflict(f"{address.masked}: {error}") from error
     if address.file is not None:
         if create:
-            _watch(storage.engine, address.file)
+            refuse = partial(sqlite_file.refuse_replaced, address.file)
+            identity = sqlite_file.identity_of(address.file)
+            event.listen(storage.engine, "begin", lambda _: refuse(identity))
         _listen(storage.engine, _WRITE if create else _READ)
     return storage
 
@@ -268,18 +259,15 @@ def _guarded(url: str) -> Iterator[None]:
             raise
         reason = _reason(error)
         problem = f"database {url} is not usable: {reason}"
-        if _may_pass(error):
-            raise DatabaseAway(problem, remedy=_remedy(reason)) from error
-        raise EnvironmentFault(problem, remedy=REMEDY) from error
-
-
-def _remedy(reason: str) -> str:
-    if "does not support SSL" in reason:
-        return (
-            "turn TLS on in the server, or, if the network between them is trusted, "
-            "add ?sslmode=disable to its URL"
-        )
-    return "check that it runs, that its disk has space, and that no process locks it"
+        if not _may_pass(error):
+            raise EnvironmentFault(problem, remedy=REMEDY) from error
+        remedy = "check that it runs, that its disk has space, and that no process locks it"
+        if "does not support SSL" in reason:
+            remedy = (
+                "turn TLS on in the server, or, if the network between them is trusted, "
+                "add ?sslmode=disable to its URL"
+            )
+        raise DatabaseAway(problem, remedy=remedy) from error
 
 
 def _may_pass(error: BaseException) -> bool:

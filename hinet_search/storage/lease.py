@@ -76,7 +76,7 @@ def acquire(connection: Connection, study: str, holder: Holder) -> None:
     """
     of_study = select(lease).where(lease.c.study == study)
     while True:
-        our_row = _new_row(connection, study, holder)
+        our_row = {"study": study, **asdict(holder), "heartbeat": _now(connection)}
         if insert_if_absent(connection, lease, our_row):
             return
         stored_row = connection.execute(of_study.with_for_update()).one_or_none()
@@ -149,10 +149,6 @@ def state_now(connection: Connection, study: str, written: str) -> str:
     return written if _may_live(held, _now(connection), this_process()) else "interrupted"
 
 
-def _new_row(connection: Connection, study: str, holder: Holder) -> dict[str, object]:
-    return {"study": study, **asdict(holder), "heartbeat": _now(connection)}
-
-
 @reads(lease)
 def _to_lease(row: AnyRow) -> _Lease:
     return _Lease(row.study, Holder(row.host, row.pid, row.boot_id), row.heartbeat)
@@ -170,20 +166,18 @@ def _refuse_live(connection: Connection, held: _Lease, asking: Holder) -> None:
         return
     if _may_live(held, now, asking):
         age = max(now - held.heartbeat, 0.0)
+        remedy = f"wait until it ends or stop it: kill {held.holder.pid}"
+        if is_ours:
+            remedy = "wait until it ends: it is another launch of this very process"
         raise StudyConflict(
             f"study '{held.study}' is run by process {held.holder.pid} on {held.holder.host} "
             f"(heartbeat {age:.0f} s ago)",
-            remedy="wait until it ends: it is another launch of this very process"
-            if is_ours
-            else f"wait until it ends or stop it: kill {held.holder.pid}",
+            remedy=remedy,
         )
 
 
 def _may_live(held: _Lease, now: float, asking: Holder) -> bool:
-    """Whether a holder may be alive.
-
-    A heartbeat far in the future was written before the clock was set back, and not renewed since.
-    """
+    """Whether a holder may be alive; a heartbeat far ahead is of before the clock was set back."""
     return abs(now - held.heartbeat) <= LEASE_SECONDS and not _is_dead(held.holder, asking)
 
 

@@ -22,7 +22,9 @@ def list_studies(database: Database) -> tuple[StudySummary, ...]:
     """Summarise all studies of the database, by name; a damaged study has only its damage."""
     with database.reading() as connection:
         rows = connection.execute(select(tables.study).order_by(tables.study.c.name)).all()
-        counts = _counts_by_study(connection)
+        counts = defaultdict(list)
+        for arm in connection.execute(_counts()):
+            counts[arm.study].append(arm)
         return tuple(_listed(connection, row, counts[row.name], database.url) for row in rows)
 
 
@@ -36,24 +38,8 @@ def _listed(connection: Connection, row: AnyRow, counts: list[AnyRow], url: str)
         summary = replace(summary, inputs=_inputs(connection, study, has_trials=summary.done > 0))
         return replace(summary, state=state_now(connection, study.name, study.state))
     except DamagedRow as error:
-        return StudySummary(
-            printable(row.name),
-            DAMAGED,
-            "",
-            0,
-            0,
-            None,
-            None,
-            "",
-            damage=f"database {url} is damaged: {error}",
-        )
-
-
-def _counts_by_study(connection: Connection) -> Mapping[str, list[AnyRow]]:
-    by_study = defaultdict(list)
-    for row in connection.execute(_counts()):
-        by_study[row.study].append(row)
-    return by_study
+        damage = f"database {url} is damaged: {error}"
+        return StudySummary(printable(row.name), DAMAGED, "", 0, 0, None, None, "", damage=damage)
 
 
 def _counts() -> Select[tuple[object, ...]]:
@@ -84,18 +70,19 @@ def _counts() -> Select[tuple[object, ...]]:
 
 def _summary(study: StudyRow, arms: list[AnyRow], sizes: Mapping[str, int]) -> StudySummary:
     """Summarise a study; ValueError for a value that is not a number."""
-    best = [
-        (arm.highest if study.maximize else arm.lowest, arm.arm)
-        for arm in arms
-        if arm.highest is not None
-    ]
-    for value, arm in best:
+    best_value = best_arm = None
+    for arm in arms:
+        value = arm.highest if study.maximize else arm.lowest
+        if value is None:
+            continue
         if not isinstance(value, float):
             # Not a TypeError: the content is wrong, not the call.
-            problem = f"a value of arm {arm} must be a number, got {value!r}"
+            problem = f"a value of arm {arm.arm} must be a number, got {value!r}"
             raise ValueError(problem)  # noqa: TRY004
-    choose = max if study.maximize else min
-    best_value, best_arm = choose(best, key=lambda pair: pair[0], default=(None, None))
+        sign = 1 if study.maximize else -1
+        if best_value is None or sign * value > sign * best_value:
+            best_value = value
+            best_arm = arm.arm
     return StudySummary(
         name=study.name,
         state=study.state,

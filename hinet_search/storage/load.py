@@ -15,7 +15,6 @@ from hinet_search.results.records import (
     FinalistRecord,
     InputRun,
     Start,
-    TrialRecord,
 )
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.trade_offs import needs_cells
@@ -39,15 +38,18 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
     them only for further objectives that are metrics. Finalists' evaluations keep theirs.
     """
     with database.reading() as connection:
-        row = _study_row(connection, study)
+        row = row_mapping.study_from_row(find_study(connection, study))
+        row = replace(row, state=state_now(connection, study, row.state))
         arm_rows = _rows(connection, tables.arm, study, "position")
         arms = [row_mapping.arm_from_row(arm_row) for arm_row in arm_rows]
-        trials = _trials(_rows(connection, tables.trial, study, "arm", "number"))
         with_cells = trial_cells or needs_cells(row.other_objectives)
         evaluations = _evaluations(_evaluation_rows(connection, study, trial_cells=with_cells))
-        finalists = _finalists(
-            _rows(connection, tables.finalist, study, "arm", "trial_number", "seed")
-        )
+        trials = defaultdict(list)
+        for trial_row in _rows(connection, tables.trial, study, "arm", "number"):
+            trial = row_mapping.trial_from_row(trial_row)
+            of_trial = evaluations.get((trial_row.arm, trial.number), ())
+            trials[trial_row.arm].append(replace(trial, evaluations=of_trial))
+        finalists = _finalists(connection, study)
         ensembles = load_ensembles(connection, study)
         input_runs = load_input_runs(connection, study)
         test_accesses = count_test_accesses(connection, row.data.fingerprint)
@@ -55,19 +57,15 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
             sizes = configurations(row.spec_json, row.budget.trials)
             one_order = shared_batches(row.spec_json)
 
-    def arm_record(arm: ArmRecord) -> ArmRecord:
-        arm_trials = [
-            replace(trial, evaluations=evaluations.get((arm.name, trial.number), ()))
-            for trial in trials[arm.name]
-        ]
-        return replace(
+    records = []
+    for arm in arms:
+        record = replace(
             arm,
-            trials=tuple(arm_trials),
+            trials=tuple(trials[arm.name]),
             finalists=tuple(finalists[arm.name]),
             configurations=sizes.get(arm.name),
         )
-
-    records = tuple(arm_record(arm) for arm in arms)
+        records.append(record)
     return replace(
         _record(row, records, test_accesses),
         shared_batches=one_order,
@@ -76,16 +74,10 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
     )
 
 
-def _study_row(connection: Connection, study: str) -> StudyRow:
-    row = row_mapping.study_from_row(find_study(connection, study))
-    return replace(row, state=state_now(connection, study, row.state))
-
-
 def _rows(connection: Connection, table: Table, study: str, *order: str) -> Sequence[AnyRow]:
-    statement = (
-        select(table).where(table.c.study == study).order_by(*(table.c[name] for name in order))
-    )
-    return connection.execute(statement).all()
+    in_order = [table.c[name] for name in order]
+    of_study = select(table).where(table.c.study == study).order_by(*in_order)
+    return connection.execute(of_study).all()
 
 
 def load_ensembles(connection: Connection, study: str) -> tuple[EnsembleRecord, ...]:
@@ -103,9 +95,7 @@ def load_input_runs(connection: Connection, study: str) -> tuple[InputRun, ...]:
 def load_finalists(database: Database, study: str) -> Mapping[str, tuple[FinalistRecord, ...]]:
     """Load the finalists of every arm that has any, as in the full record."""
     with database.reading() as connection:
-        by_arm = _finalists(
-            _rows(connection, tables.finalist, study, "arm", "trial_number", "seed")
-        )
+        by_arm = _finalists(connection, study)
     return {arm: tuple(finalists) for arm, finalists in by_arm.items()}
 
 
@@ -127,12 +117,7 @@ def load_reports(
 
 
 def _evaluation_rows(
-    connection: Connection,
-    study: str,
-    *,
-    trial_cells: bool,
-    arm: str | None = None,
-    first: int = 0,
+    connection: Connection, study: str, *, trial_cells: bool, arm: str | None = None, first: int = 0
 ) -> Sequence[AnyRow]:
     columns = tables.evaluation.c
     cells = columns.cells_json if trial_cells else literal(NO_CELLS).label("cells_json")
@@ -154,21 +139,15 @@ def _evaluations(rows: Sequence[AnyRow]) -> _Evaluations:
     return by_trial
 
 
-def _finalists(rows: Sequence[AnyRow]) -> Mapping[str, list[FinalistRecord]]:
+def _finalists(connection: Connection, study: str) -> Mapping[str, list[FinalistRecord]]:
+    rows = _rows(connection, tables.finalist, study, "arm", "trial_number", "seed")
     by_arm = defaultdict(list)
     for (arm, _), group in groupby(rows, key=lambda row: (row.arm, row.trial_number)):
         by_arm[arm].append(row_mapping.finalist_from_rows(list(group)))
     return by_arm
 
 
-def _trials(rows: Sequence[AnyRow]) -> Mapping[str, list[TrialRecord]]:
-    by_arm = defaultdict(list)
-    for row in rows:
-        by_arm[row.arm].append(row_mapping.trial_from_row(row))
-    return by_arm
-
-
-def _record(row: StudyRow, arms: tuple[ArmRecord, ...], test_accesses: int) -> StudyRecord:
+def _record(row: StudyRow, arms: Sequence[ArmRecord], test_accesses: int) -> StudyRecord:
     return StudyRecord(
         name=row.name,
         description=row.description,

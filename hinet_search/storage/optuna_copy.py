@@ -70,16 +70,21 @@ class OptunaCopy:
         if not self._is_of_our_arm() or not _is_behind(theirs, ours):
             return False
         try:
-            for position, our_trial in enumerate(ours):
-                if position % CALL_EVERY == CALL_EVERY - 1:
-                    self.alive()
-                if position >= len(theirs):
-                    self.storage.create_new_trial(study_id, our_trial)
-                elif not theirs[position].state.is_finished():
-                    self._go_on(study_id, our_trial, theirs[position])
+            self._add(study_id, ours, theirs)
         except KeyError:  # it was deleted meanwhile
             return False
         return True
+
+    def _add(
+        self, study_id: int, ours: Sequence[FrozenTrial], theirs: Sequence[FrozenTrial]
+    ) -> None:
+        for position, our_trial in enumerate(ours):
+            if position % CALL_EVERY == CALL_EVERY - 1:
+                self.alive()
+            if position >= len(theirs):
+                self.storage.create_new_trial(study_id, our_trial)
+            elif not theirs[position].state.is_finished():
+                self._go_on(study_id, our_trial, theirs[position])
 
     def delete(self) -> None:
         """Delete the copy, if there is one."""
@@ -106,14 +111,11 @@ class OptunaCopy:
             if first == 0:
                 return self.storage.get_all_trials(study_id, deepcopy=False)
             trials: list[FrozenTrial] = []
-            while trial := self._trial(study_id, first + len(trials)):
-                trials.append(trial)
+            with suppress(KeyError):  # after the last one
+                while True:
+                    trial_id = self._trial_id(study_id, first + len(trials))
+                    trials.append(self.storage.get_trial(trial_id))
             return trials
-
-    def _trial(self, study_id: int, number: int) -> FrozenTrial | None:
-        with suppress(KeyError):
-            return self.storage.get_trial(self._trial_id(study_id, number))
-        return None
 
     def _trial_id(self, study_id: int, number: int) -> int:
         return self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
@@ -139,8 +141,8 @@ class OptunaCopy:
 
 def _is_behind(theirs: Sequence[FrozenTrial], ours: Sequence[FrozenTrial]) -> bool:
     """Whether the copy's trials are the first of ours, in the same or an earlier state."""
-    pairs = zip(theirs, ours, strict=False)
-    return len(theirs) <= len(ours) and all(_is_earlier(*pair) for pair in pairs)
+    same = map(_is_earlier, theirs, ours)
+    return len(theirs) <= len(ours) and all(same)
 
 
 def _is_earlier(theirs: FrozenTrial, ours: FrozenTrial) -> bool:

@@ -47,10 +47,7 @@ def all_as_optuna(
 def _as_optuna(
     row: TrialRecord, reported: Mapping[int, float], distributions: Mapping[str, BaseDistribution]
 ) -> FrozenTrial:
-    """Convert a trial; `reported` are its values by step, `distributions` those of today's space.
-
-    DamagedRow when a parameter has no distribution, or a value that its distribution lacks.
-    """
+    """Convert a trial with values by step; DamagedRow if a parameter does not fit the space."""
     # Optuna gives a pruned trial its last reported value.
     last = reported[max(reported)] if reported else math.nan
     with row_of("hs_trial", number=row.number):

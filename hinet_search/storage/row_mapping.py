@@ -35,7 +35,7 @@ from hinet_search.results.records import (
     TrialRecord,
 )
 from hinet_search.storage import tables
-from hinet_search.storage.damage import AnyRow, reads, row_of
+from hinet_search.storage.damage import AnyRow, checked_row, reads
 from hinet_search.storage.rows import StudyRow
 from hinet_search.study.distributions import Distribution
 from hinet_search.study.search_space import SearchSpace, parents_first
@@ -49,21 +49,27 @@ IMPORTANCES = Mapping[str, float]
 VERSIONS = Mapping[str, str]
 NAMES = tuple[str, ...]
 
-_PLAIN = (  # columns of hs_study that are fields of StudyRow without conversion
-    *(
-        "name",
-        "uuid",
-        "state",
-        "spec_json",
-        "study_yaml",
-        "command",
-        "description",
-        "objective",
-        "maximize",
-        "reference",
-    ),
-    *("sampler", "pruner", "seed", "slots", "started", "updated", "seconds", "verdict"),
-)
+# Columns of hs_study that are fields of StudyRow without conversion.
+_PLAIN = [
+    "name",
+    "uuid",
+    "state",
+    "spec_json",
+    "study_yaml",
+    "command",
+    "description",
+    "objective",
+    "maximize",
+    "reference",
+    "sampler",
+    "pruner",
+    "seed",
+    "slots",
+    "started",
+    "updated",
+    "seconds",
+    "verdict",
+]
 
 TrialKey = tuple[str, str, int]  # study, arm, trial number
 _PARAMETERS: TypeAdapter[dict[str, Distribution]] = TypeAdapter(dict[str, Distribution])
@@ -83,9 +89,12 @@ def study_to_row(study: StudyRow) -> dict[str, object]:
 @reads(tables.study)
 def study_from_row(row: AnyRow) -> StudyRow:
     """Convert a row of hs_study."""
+    budget: Budget = _json(Budget, row, "budget_json")
+    if budget.trials < 1:
+        raise ValueError(f"column budget_json must hold trials >= 1, got {budget.trials}")
     return StudyRow(
         **{name: getattr(row, name) for name in _PLAIN},
-        budget=budget_from_row(row),
+        budget=budget,
         data=_json(DataRecord, row, "data_json"),
         versions=_json(VERSIONS, row, "versions_json"),
         other_objectives=_json(NAMES, row, "other_objectives_json"),
@@ -137,14 +146,6 @@ def input_run_from_row(row: AnyRow) -> InputRun:
     """Convert a row of hs_input_worth."""
     left_out = tuple(row.left_out.split(AND)) if row.left_out else ()
     return InputRun(row.arm, left_out, row.seed, from_column(row.value))
-
-
-def budget_from_row(row: AnyRow) -> Budget:
-    """Read the budget in a row of hs_study."""
-    budget: Budget = _json(Budget, row, "budget_json")
-    if budget.trials < 1:
-        raise ValueError(f"column budget_json must hold trials >= 1, got {budget.trials}")
-    return budget
 
 
 @reads(tables.arm)
@@ -274,13 +275,7 @@ def finalist_from_rows(rows: Sequence[AnyRow]) -> FinalistRecord:
     """Convert the rows of hs_finalist of one finalist; each row is one seed."""
     runs = tuple(finalist_run_from_row(row) for row in rows)
     first = rows[0]
-    with row_of(
-        "hs_finalist",
-        study=first.study,
-        arm=first.arm,
-        trial_number=first.trial_number,
-        seed=first.seed,
-    ):
+    with checked_row(first, tables.finalist):
         return FinalistRecord(
             trial_number=first.trial_number,
             is_default=first.is_default,
@@ -339,14 +334,14 @@ def shared_batches(spec_json: str) -> bool:
 def configurations(spec_json: str, trials: int) -> Mapping[str, int]:
     """Count the configurations of each arm whose space has at most `trials`; keys are arm names."""
     arms = json.loads(spec_json).get("arms", {})
-    sizes = {name: _space(name, arm).size(trials + 1) for name, arm in arms.items()}
-    return {name: size for name, size in sizes.items() if size <= trials}
-
-
-def _space(name: str, arm: Mapping[str, Any]) -> SearchSpace:
-    fixed = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in arm["fixed"].items()
-    }
-    parameters = parents_first(_PARAMETERS.validate_python(arm["parameters"]), fixed, {})
-    return SearchSpace(name, parameters, fixed, None, {})
+    sizes = {}
+    for name, arm in arms.items():
+        fixed = dict(arm["fixed"])
+        for key, value in fixed.items():
+            if isinstance(value, list):
+                fixed[key] = tuple(value)
+        parameters = parents_first(_PARAMETERS.validate_python(arm["parameters"]), fixed, {})
+        size = SearchSpace(name, parameters, fixed, None, {}).size(trials + 1)
+        if size <= trials:
+            sizes[name] = size
+    return sizes

@@ -133,10 +133,7 @@ def creation_lock(file: Path) -> Iterator[None]:
 
 
 def _locked(lock_file: Path) -> tuple[IO[str], list[Path]]:
-    """Open and lock the lock file; return it, and its path in a list if it was made here.
-
-    A lock file that its maker removed meanwhile locks nothing, so try again.
-    """
+    """Open and lock the lock file, again if its maker removed it; return it and what was made."""
     while True:
         made = [lock_file] if make_file(lock_file) else []
         lock = lock_file.open("w")
@@ -148,10 +145,7 @@ def _locked(lock_file: Path) -> tuple[IO[str], list[Path]]:
 
 
 def _is_being_written(file: Path) -> bool:
-    """Whether another process has the database open for writing.
-
-    EnvironmentFault when a process that ended left rows in a file beside the database.
-    """
+    """Whether a process writes the database; EnvironmentFault if one that ended left rows."""
     place = Path(os.path.realpath(file))
     wal, shared, journal = (
         place.with_name(place.name + ending) for ending in (_WAL, _SHARED, _JOURNAL)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -49,15 +50,6 @@ from hinet_search.storage.test_accesses import (
 
 # Columns that a running study writes, and what an arm tried first.
 _ADDED_TO_ARM = ("fixed_json", "importances_json", "starts_json")
-
-
-def _nothing() -> None:
-    """Do nothing."""
-
-
-def _step(evaluation: EvaluationRecord) -> int:
-    """Return Optuna's step of an evaluation in its storage."""
-    return evaluation.step
 
 
 @with_retries("acquire_lease", "create_study")
@@ -132,20 +124,23 @@ class StudyStore:
         Also write further arms and wider ranges.
         """
         row = row_mapping.study_to_row(study)
-        fixed = ("name", "uuid", "objective", "maximize", "seed", "data_json", "started", "seconds")
+        fixed = (
+            "name",
+            "uuid",
+            "objective",
+            "maximize",
+            "seed",
+            "data_json",
+            "started",
+            "seconds",
+            "updated",
+        )
         with self._writing() as connection:
             record_test_rows(connection, study.data)
             for position, arm in enumerate(arms):
-                upsert(
-                    connection,
-                    tables.arm,
-                    row_mapping.arm_to_row(self.study, position, arm),
-                    keep=_ADDED_TO_ARM,
-                )
-            self._touch(
-                connection,
-                {key: value for key, value in row.items() if key not in (*fixed, "updated")},
-            )
+                arm_row = row_mapping.arm_to_row(self.study, position, arm)
+                upsert(connection, tables.arm, arm_row, keep=_ADDED_TO_ARM)
+            self._touch(connection, {key: row[key] for key in row if key not in fixed})
 
     def add_arm(self, arm: ArmRecord) -> None:
         """Write an arm after all others, unless it exists."""
@@ -224,11 +219,16 @@ class StudyStore:
         trials = self._as_optuna(arm, distributions, first)
         if not trials:
             return first
-        study = self._study()
-        alive = self.renew_lease if self.leased else _nothing
+        study = self.load_study()
+        assert study is not None, "create_study comes first"
         with self.database.guarded():
-            name = optuna_name(self.study, arm)
-            copy = OptunaCopy(self.database.storage, name, study.maximize, study.objective, alive)
+            copy = OptunaCopy(
+                self.database.storage,
+                optuna_name(self.study, arm),
+                study.maximize,
+                study.objective,
+                alive=self.renew_lease if self.leased else lambda: None,
+            )
             is_like_ours = copy.update(trials)
             if not is_like_ours:
                 trials = self._as_optuna(arm, distributions, 0)
@@ -245,7 +245,7 @@ class StudyStore:
             evaluations = load_reports(connection, self.study, arm, first=first)
         rows = self.trials(arm, first)
         with self.database.guarded():
-            return all_as_optuna(rows, evaluations, distributions, _step, first)
+            return all_as_optuna(rows, evaluations, distributions, attrgetter("step"), first)
 
     def evaluations(self, arm: str, *, cells: bool) -> Mapping[int, list[EvaluationRecord]]:
         """Return the evaluations of an arm's trials, by trial number."""
@@ -379,11 +379,6 @@ class StudyStore:
             if self.leased:
                 lease.renew(connection, self.study, self.holder)
             yield connection
-
-    def _study(self) -> StudyRow:
-        study = self.load_study()
-        assert study is not None, "create_study comes first"
-        return study
 
     def _of_arm(self, arm: str, table: Table = tables.arm) -> ColumnElement[bool]:
         return and_(table.c.study == self.study, table.c.arm == arm)

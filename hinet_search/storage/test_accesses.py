@@ -72,7 +72,7 @@ def accessed_seeds(
         test_access.c.opened >= began,
     )
     rows = connection.execute(select(test_access).where(of_finalist)).all()
-    return {seed for row in rows for seed in _to_seeds(row)}
+    return set().union(*map(_to_seeds, rows))
 
 
 def _began(study: str) -> Select[tuple[str]]:

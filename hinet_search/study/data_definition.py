@@ -3,7 +3,7 @@
 It is part of a study under `data:` or a YAML file of its own.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -168,10 +168,7 @@ def _moment(cut: int | float | str) -> Any:
 
 
 def _kind(moment: float | datetime) -> tuple[bool, bool]:
-    """Return the kind of a cut point; different kinds have no order.
-
-    Kinds are numbers, dates, and dates with an offset from UTC.
-    """
+    """Return the kind of a cut: number, date, or date with an offset; kinds have no order."""
     return isinstance(moment, datetime), isinstance(moment, datetime) and moment.tzinfo is not None
 
 
@@ -318,38 +315,28 @@ class DataDefinition(Frozen):
 
     def absent_cells(self, scenarios: Sequence[str]) -> tuple[CellName, ...]:
         """The (scenario, task) without labels, among these scenarios."""
-        return tuple(
-            (scenario, name)
-            for scenario in scenarios
-            for name, task in self.tasks.items()
-            if not task.is_in(scenario)
-        )
+        absent: list[CellName] = []
+        for scenario in scenarios:
+            without = [name for name, task in self.tasks.items() if not task.is_in(scenario)]
+            absent += [(scenario, name) for name in without]
+        return tuple(absent)
 
 
 def task_problems(tasks: Mapping[str, TaskDefinition], scenarios: Sequence[str]) -> list[str]:
     """Report tasks of unknown scenarios, and scenarios without a task; `scenarios` are all."""
-    return [*_unknown_scenarios(tasks, scenarios), *_without_task(tasks, scenarios)]
-
-
-def _unknown_scenarios(
-    tasks: Mapping[str, TaskDefinition], scenarios: Sequence[str]
-) -> Iterator[str]:
+    problems = []
     for name, task in tasks.items():
         for unknown in dict.fromkeys(task.scenarios or ()):
             if unknown not in scenarios:
-                yield (
-                    f"data.tasks.{name}.scenarios: must name scenarios, got '{unknown}'"
-                    f"{did_you_mean(unknown, scenarios)}"
-                )
-
-
-def _without_task(tasks: Mapping[str, TaskDefinition], scenarios: Sequence[str]) -> Iterator[str]:
+                hint = did_you_mean(unknown, scenarios)
+                place = f"data.tasks.{name}.scenarios"
+                problems.append(f"{place}: must name scenarios, got '{unknown}'{hint}")
     for scenario in scenarios:
         if not any(task.is_in(scenario) for task in tasks.values()):
-            yield (
-                f"data.tasks: every scenario must have a task, got none for '{scenario}'; add it "
-                "to 'scenarios' of a task, or leave it out of data.scenario.values"
-            )
+            problem = f"every scenario must have a task, got none for '{scenario}'"
+            remedy = "add it to 'scenarios' of a task, or leave it out of data.scenario.values"
+            problems.append(f"data.tasks: {problem}; {remedy}")
+    return problems
 
 
 def truth_column(task: str) -> str:

@@ -52,15 +52,20 @@ def _check_range(low: float, high: float, default: float, *, log: bool, step: fl
         raise ValueError(f"needs low < high, got low {low} >= high {high}")
     if log and low <= 0:
         raise ValueError(f"needs low > 0 with log: true, got low {low}")
-    if log and step is not None:
-        raise ValueError("takes 'log' or 'step', not both")
-    if step is not None and not _is_whole((high - low) / step):
-        raise ValueError(f"needs a step that divides high - low, got step {step} and {high - low}")
     if not low <= default <= high:
         raise ValueError(
             f"needs low <= default <= high, got default {default} outside {low} to {high}"
         )
-    if step is not None and not _is_whole((default - low) / step):
+    if step is not None:
+        _check_step(low, high, default, step, log=log)
+
+
+def _check_step(low: float, high: float, default: float, step: float, *, log: bool) -> None:
+    if log:
+        raise ValueError("takes 'log' or 'step', not both")
+    if not _is_whole((high - low) / step):
+        raise ValueError(f"needs a step that divides high - low, got step {step} and {high - low}")
+    if not _is_whole((default - low) / step):
         raise ValueError(
             f"needs a default whole steps above low, "
             f"got default {default}, low {low} and step {step}"

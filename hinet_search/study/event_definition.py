@@ -185,10 +185,8 @@ class EventsDefinition(KeyedDefinition):
 
     @model_validator(mode="after")
     def _distinct_windows(self) -> "EventsDefinition":
-        lengths = [
-            window.nanoseconds if isinstance(window, TimeSpan) else None for window in self.windows
-        ]
-        if len(set(lengths)) < len(lengths):
+        lengths = {getattr(window, "nanoseconds", None) for window in self.windows}
+        if len(lengths) < len(self.windows):
             raise ValueError(
                 "events need every window once, got two of the same length among "
                 f"{', '.join(map(str, self.windows))}"

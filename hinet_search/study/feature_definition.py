@@ -10,7 +10,9 @@ session      the row's place in the visit of its user
 sequences    the last rows of a key before the row, which a model reads one by one
 """
 
+from collections import Counter
 from collections.abc import Collection
+from itertools import chain
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -160,17 +162,20 @@ class FeatureDefinition(Frozen):
     @property
     def freshness(self) -> str:
         """How fresh statistics and the log are on valid and test, in words; empty without."""
-        statistics = "" if self.statistics is None else self.statistics.freshness
-        log = "the log goes up to each row" if self.session or self.sequences else ""
-        log = log if self.events is None else self.events.freshness
-        return "; ".join(part for part in (statistics, log) if part)
+        parts = [] if self.statistics is None else [self.statistics.freshness]
+        if self.events is not None:
+            parts.append(self.events.freshness)
+        elif self.session or self.sequences:
+            parts.append("the log goes up to each row")
+        return "; ".join(filter(None, parts))
 
     @property
     def later_labels(self) -> TimeSpan | None:
         """An hour or a day after their row, where the log's labels are known sooner; else None."""
         known: list[TimeSpan | str | None] = []
         known += [sequence.labels_after for sequence in self.sequences.values()]
-        known += [] if self.events is None else [self.events.labels_after]
+        if self.events is not None:
+            known.append(self.events.labels_after)
         return next((later for later in LATER if any(is_sooner(at, later) for at in known)), None)
 
     @property
@@ -195,9 +200,9 @@ class FeatureDefinition(Frozen):
     def leaves_inputs(self, groups: str) -> bool:
         """Whether a model has any input with this (valid) value of `features.groups`."""
         chosen = chosen_groups(groups, self.group_names)
-        dropped = {
-            name for group, names in self.groups.items() if group not in chosen for name in names
-        }
+        dropped: set[str] = set()
+        for group in self.groups.keys() - chosen:
+            dropped.update(self.groups[group])
         derived = {STATISTICS, MATCHES, EVENTS, SESSION} & chosen
         return bool(derived or {*self.categorical, *self.numeric} - dropped)
 
@@ -213,13 +218,15 @@ class FeatureDefinition(Frozen):
     @property
     def seen_columns(self) -> frozenset[str]:
         """Every column whose value in a row is an input of the model, itself or as a key."""
-        keys = self.statistics.keys if self.statistics else ()
-        keys += self.events.keys if self.events else ()
-        keys += tuple(sequence.key for sequence in self.sequences.values())
-        by = self.matches.by if self.matches else ()
-        key_columns = (column for key in keys for column in key)
-        list_columns = (definition.column for definition in self.lists.values())
-        return frozenset([*self.categorical, *self.numeric, *key_columns, *by, *list_columns])
+        columns = {*self.categorical, *self.numeric}
+        for keyed in (self.statistics, self.events):
+            if keyed is not None:
+                columns.update(*keyed.keys)
+        columns.update(*(sequence.key for sequence in self.sequences.values()))
+        columns.update(definition.column for definition in self.lists.values())
+        if self.matches is not None:
+            columns.update(self.matches.by)
+        return frozenset(columns)
 
     def inputs_of(self, column: str) -> tuple[str, ...]:
         """The inputs that a feature becomes, without flags: two for a cycle, else one."""
@@ -352,22 +359,15 @@ class FeatureDefinition(Frozen):
 
     @model_validator(mode="after")
     def _groups_of_columns(self) -> "FeatureDefinition":
-        grouped = [column for columns in self.groups.values() for column in columns]
-        wrong = [
-            f"'{name}' is the name of a kind of inputs"
-            for name in self.groups
-            if name in (*DERIVED, ALL, NONE)
-        ]
+        grouped = list(chain.from_iterable(self.groups.values()))
+        reserved = [name for name in self.groups if name in (*DERIVED, ALL, NONE)]
+        unknown = [name for name in grouped if name not in (*self.categorical, *self.numeric)]
+        wrong = [f"'{name}' is the name of a kind of inputs" for name in reserved]
         wrong += [f"'{name}' must not hold '{AND}'" for name in self.groups if AND in name]
         wrong += [f"'{name}' is empty" for name, columns in self.groups.items() if not columns]
-        wrong += [
-            f"'{name}' is no feature"
-            for name in grouped
-            if name not in (*self.categorical, *self.numeric)
-        ]
-        wrong += [
-            f"'{name}' is in two groups" for name in sorted(set(grouped)) if grouped.count(name) > 1
-        ]
+        wrong += [f"'{name}' is no feature" for name in unknown]
+        repeated = [name for name, number in Counter(grouped).items() if number > 1]
+        wrong += [f"'{name}' is in two groups" for name in sorted(repeated)]
         if wrong:
             raise ValueError(f"groups hold features, each once: {'; '.join(dict.fromkeys(wrong))}")
         return self

@@ -34,9 +34,9 @@ def find(kind: str, name: str, beside: Path | None = None, where: str = "") -> P
     if not why:
         tried = ", ".join(str(place) for place in places)
         why = f"looked at {tried}{did_you_mean(Path(name).stem, known)}"
+    prefix = f"{where}: " if where else ""
     raise ConfigurationError(
-        f"{where}{': ' if where else ''}there is no {singular} '{name}': {why}",
-        remedy=f"known: {', '.join(known)}",
+        f"{prefix}there is no {singular} '{name}': {why}", remedy=f"known: {', '.join(known)}"
     )
 
 
@@ -67,10 +67,13 @@ def shadowed(kind: str, name: str, beside: Path | None = None) -> tuple[Path, Pa
 
 
 def _places(kind: str, name: str, beside: Path | None) -> list[Path]:
-    given = Path(name)
-    file_name = name if given.suffix in (".yaml", ".yml") else f"{name}.yaml"
-    places = [given] if given.suffix in (".yaml", ".yml") else []
-    places += [beside / file_name] if beside else []
+    places = []
+    file_name = f"{name}.yaml"
+    if Path(name).suffix in (".yaml", ".yml"):
+        file_name = name
+        places.append(Path(name))
+    if beside:
+        places.append(beside / file_name)
     return list(dict.fromkeys([*places, Path(kind) / file_name, shipped_folder(kind) / file_name]))
 
 

@@ -155,10 +155,7 @@ def refuse_places_of_the_file(study: "ResolvedStudy") -> None:
 
 
 def _is_named_by_launch(file: "YamlFile", key: str, option: str) -> bool:
-    """Return whether an option, or the key that holds it, is set by something else than the file.
-
-    What a variant sets is of the file: its source is a place in it.
-    """
+    """Return whether something else than the file or its variant sets an option or its key."""
     for location in ((key, option), (key,)):
         if location in file.sources:
             return not file.sources[location].startswith(f"{file.path}:")

@@ -133,15 +133,11 @@ def load_study(
     with problems.collecting():
         named = ("name",) if variant is None else (VARIANTS, variant)
         check_study_name(study_name, file.place(named))
-    with problems.collecting():
-        check_plugin("executor", spec.executor, file.place)
-    with problems.collecting():
-        if spec.tracking is not None:
-            check_plugin("tracking", spec.tracking, file.place)
+    for key, choice in (("executor", spec.executor), ("tracking", spec.tracking)):
+        with problems.collecting():
+            check_plugin(key, choice, file.place)
     with problems.collecting():
         arms = _arms(file, spec, changes)
-        for of_key, place in changes:
-            refuse_unsearched(of_key, [arm.space for arm in arms], place)
     problems.raise_if_any()
     return _at_size(ResolvedStudy(study_name, spec, arms, file, definition_file), size)
 
@@ -213,6 +209,8 @@ def _arms(file: YamlFile, spec: StudySpec, changes: Sequence[Changes]) -> tuple[
         with problems.collecting():
             arms.append(_arm(name, arm, spec, file, changes))
     problems.raise_if_any()
+    for of_key, place in changes:
+        refuse_unsearched(of_key, [arm.space for arm in arms], place)
     return tuple(arms)
 
 
@@ -251,17 +249,7 @@ def _arm(
                 f"set arms.{name}.fixed.{key} too"
             )
         space = space.with_fixed({key: value}, place)
-    if PASSES in space.places:
-        raise ConfigurationError(
-            f"{space.places[PASSES]}: {PASSES} must be the same for every arm; "
-            "use the study's key 'passes'"
-        )
-    if EVALUATIONS in space.parameters:
-        raise ConfigurationError(
-            f"{space.places[EVALUATIONS]}: {EVALUATIONS} must be fixed, "
-            "as pruning compares trials evaluation by evaluation"
-        )
-    _refuse_teacher(name, space, spec, file)
+    _refuse_settings(name, space, spec, file)
     size_of = _size_of(name, arm, spec, file)
     space = space.with_fixed({PASSES: spec.passes}, file.place(("passes",)))
     starts = resolved_starts(arm.start, space, lambda at: file.place(("arms", name, "start", *at)))
@@ -273,8 +261,7 @@ def _arm(
 def _that_fits(space: SearchSpace, data: DataDefinition) -> SearchSpace:
     """Leave out what the data have not: an encoding without numbers, a reader without sequences.
 
-    A search of the reader begins with that of the definition. Where sequences have different ones
-    in the definition, none is searched.
+    A search of the reader begins with that of all sequences; none is searched if they differ.
     """
     if not data.features.has_numbers:
         space = space.without_parameters([NUMBER_ENCODING])
@@ -288,8 +275,18 @@ def _that_fits(space: SearchSpace, data: DataDefinition) -> SearchSpace:
     return replace(space, parameters={**space.parameters, SEQUENCE_READER: beginning})
 
 
-def _refuse_teacher(name: str, space: SearchSpace, spec: StudySpec, file: YamlFile) -> None:
-    """Raise ConfigurationError for settings or a name that only a student has."""
+def _refuse_settings(name: str, space: SearchSpace, spec: StudySpec, file: YamlFile) -> None:
+    """Raise ConfigurationError for settings of the whole study, and those that students have."""
+    if PASSES in space.places:
+        raise ConfigurationError(
+            f"{space.places[PASSES]}: {PASSES} must be the same for every arm; "
+            "use the study's key 'passes'"
+        )
+    if EVALUATIONS in space.parameters:
+        raise ConfigurationError(
+            f"{space.places[EVALUATIONS]}: {EVALUATIONS} must be fixed, "
+            "as pruning compares trials evaluation by evaluation"
+        )
     if spec.teaching and name.startswith(TAUGHT):
         raise ConfigurationError(
             f"{file.place(('arms', name))}: names of arms must not begin with {TAUGHT} in a study "

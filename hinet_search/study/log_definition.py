@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from hinet_search.study.event_definition import EventsDefinition, SessionDefinition
 from hinet_search.study.sequence_definition import SequenceDefinition
@@ -25,6 +26,5 @@ class LogDefinition:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of all keys, and of the items of sequences, each once."""
-        columns = [column for key in self.keys for column in key]
-        columns += [column for each in self.sequences.values() for column in each.columns]
-        return tuple(dict.fromkeys(columns))
+        of_sequences = [sequence.columns for sequence in self.sequences.values()]
+        return tuple(dict.fromkeys(chain(*self.keys, *of_sequences)))

@@ -41,7 +41,8 @@ def origins(study: ResolvedStudy, options: LaunchOptions) -> Iterator[Origin]:
     for name, value in study.spec.fixed.items():
         yield Origin(name, str(value), study.file.place(("fixed", name)))
     yield _of_storage(study, options)
-    yield Origin("cache", str(options.cache), _cache_source(options))
+    where = "--output" if options.output else DEFAULT
+    yield Origin("cache", str(options.cache), CACHE if os.environ.get(CACHE) else where)
 
 
 def _shown(spec: StudySpec, name: str) -> Any:
@@ -59,9 +60,8 @@ def _of_key(study: ResolvedStudy, name: str, value: Any, size: str) -> Iterator[
         for key, inner in value:
             yield Origin(f"{name}.{key}", str(inner), _where(study.file, (name, key), size))
     else:
-        yield Origin(
-            name, "null" if value is None else str(value), _where(study.file, (name,), size)
-        )
+        text = "null" if value is None else str(value)
+        yield Origin(name, text, _where(study.file, (name,), size))
 
 
 def _where(file: YamlFile, location: Location, size: str) -> str:
@@ -81,12 +81,6 @@ def _written(file: YamlFile, location: Location) -> Any:
     for step in location:
         node = node.get(step) if isinstance(node, dict) else None
     return node
-
-
-def _cache_source(options: LaunchOptions) -> str:
-    if os.environ.get(CACHE):
-        return CACHE
-    return "--output" if options.output else DEFAULT
 
 
 def _of_storage(study: ResolvedStudy, options: LaunchOptions) -> Origin:

@@ -59,17 +59,15 @@ def _refuse_forms(*of_sources: Mapping[str, Override]) -> None:
 def _with_whole_names(overrides: Mapping[str, Override]) -> Mapping[str, Override]:
     """Take `tracking=mlflow` as `tracking.kind=mlflow` where another key inside is overridden."""
     inside = {name.partition(".")[0] for name in overrides if "." in name}
-    return {
-        f"{name}.kind" if name in KINDS and name in inside else name: override
-        for name, override in overrides.items()
-    }
+    whole = {}
+    for name, override in overrides.items():
+        is_kind = name in KINDS and name in inside
+        whole[f"{name}.kind" if is_kind else name] = override
+    return whole
 
 
 def _with_kinds(file: YamlFile, overrides: Mapping[str, Override], size: str | None) -> YamlFile:
-    """Turn a plain word into a mapping if a key inside it is overridden.
-
-    Options written for another kind are dropped.
-    """
+    """Turn a word into a mapping if a key inside is set; drop options of another kind."""
     tree = _without_auto(file.tree, overrides)
     of_size = tree[SIZES][size] if size is not None else None
     if isinstance(of_size, dict):
@@ -77,7 +75,9 @@ def _with_kinds(file: YamlFile, overrides: Mapping[str, Override], size: str | N
     for key in KINDS:
         if not any(name.startswith(f"{key}.") for name in overrides):
             continue
-        written = {"kind": tree[key]} if isinstance(tree.get(key), str) else tree.get(key)
+        written = tree.get(key)
+        if isinstance(written, str):
+            written = {"kind": written}
         kind = overrides.get(f"{key}.kind")
         if kind and isinstance(written, dict) and written.get("kind") != kind.value:
             written = {}
@@ -96,10 +96,7 @@ def _without_auto(tree: Mapping[Any, Any], overrides: Mapping[str, Override]) ->
 
 
 def _location(file: YamlFile, name: str, size: str | None) -> Location:
-    """Return the location of a dotted name in a study file.
-
-    Keys of `fixed` and `parameters` contain dots; a key that the size sets is located in the size.
-    """
+    """Return the location of a dotted name: in the size if that sets it, else in the study."""
     parts = name.split(".")
     of_size = file.tree[SIZES][size] if size is not None else None
     written = of_size if isinstance(of_size, dict) else {}
@@ -107,8 +104,9 @@ def _location(file: YamlFile, name: str, size: str | None) -> Location:
         return ("fixed", name)
     if parts[0] == PARAMETERS:
         parameter = ".".join(parts[1:-1])
+        location = (PARAMETERS, parameter, parts[-1])
         is_of_size = parameter in (written.get(PARAMETERS) or {})
-        return (*((SIZES, str(size)) if is_of_size else ()), PARAMETERS, parameter, parts[-1])
+        return (SIZES, str(size), *location) if is_of_size else location
     if "fixed" in parts[:-1]:
         end = parts.index("fixed") + 1
         return (*parts[:end], ".".join(parts[end:]))

@@ -6,6 +6,7 @@ range or list of choices without a space of its own.
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from pydantic import model_validator
@@ -82,7 +83,7 @@ def refuse_unsearched(
     changes: Collection[str], spaces: Collection[SearchSpace], place: Place
 ) -> None:
     """Raise ConfigurationError for every change to a parameter that no space has."""
-    known = dict.fromkeys(name for space in spaces for name in space.parameters)
+    known = dict.fromkeys(chain.from_iterable(space.parameters for space in spaces))
     problems = [
         f"{place((PARAMETERS, name))}: '{name}' is searched in no arm{did_you_mean(name, known)}"
         for name in changes

@@ -29,11 +29,13 @@ class TrackingSpec(PluginChoice):
     """
 
 
-def check_plugin(key: str, spec: ExecutorSpec | TrackingSpec, place: Place) -> None:
+def check_plugin(key: str, spec: ExecutorSpec | TrackingSpec | None, place: Place) -> None:
     """Raise ConfigurationError unless the plug-in of a key exists, is usable, and has the options.
 
-    Its Options type checks that what it needs is installed.
+    Its Options type checks that what it needs is installed. None, an absent key, needs nothing.
     """
+    if spec is None:
+        return
     what, package = PLUGINS[key]
     known = names(package)
     if spec.kind not in known:

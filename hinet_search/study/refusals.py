@@ -6,7 +6,8 @@ What a name is compared with is None if that is invalid itself; then nothing is 
 from collections.abc import Collection, Sequence
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
-from hinet_search.results.objectives import objective_named
+from hinet_search.results.cells import CellName
+from hinet_search.results.objectives import Objective, objective_named
 from hinet_search.results.trade_offs import COSTS, refuse_unknown
 from hinet_search.study.data_definition import DataDefinition
 
@@ -17,24 +18,34 @@ def refuse_objective(name: str, data: DataDefinition | None) -> None:
         objective = objective_named(name)
     except ConfigurationError as error:
         raise ValueError(str(error)) from error
-    cell = objective.cell
+    if data is None:
+        return
     metric = objective.metric
-    if cell and data and cell[1] not in data.tasks:
-        raise ValueError(f"objective {name} names no task{did_you_mean(cell[1], data.tasks)}")
-    if cell and data and metric.labels == "amounts" and not data.tasks[cell[1]].is_amount:
-        raise ValueError(
-            f"objective {name} needs a task of amounts, and {cell[1]} has labels of 0 and 1; "
-            f"take logloss[{'/'.join(cell)}], or write 'kind: amount' if it has amounts"
-        )
-    if data and metric.labels == "binary" and all(task.is_amount for task in data.tasks.values()):
+    if objective.cell:
+        _refuse_task(objective, objective.cell, data)
+    if metric.labels == "binary" and all(task.is_amount for task in data.tasks.values()):
         raise ValueError(
             f"objective {name} needs a task with labels of 0 and 1, and all have amounts; "
             "take macro_auc"
         )
-    if metric.within_users and data and data.user is None:
+    if metric.within_users and data.user is None:
         raise ValueError(
             f"objective {name} needs the key 'user' of the data, got none; "
             "add it, or take weighted_auc"
+        )
+
+
+def _refuse_task(objective: Objective, cell: CellName, data: DataDefinition) -> None:
+    """Raise ValueError unless the task of an objective of one cell suits it."""
+    _, task = cell
+    if task not in data.tasks:
+        raise ValueError(
+            f"objective {objective.name} names no task{did_you_mean(task, data.tasks)}"
+        )
+    if objective.metric.labels == "amounts" and not data.tasks[task].is_amount:
+        raise ValueError(
+            f"objective {objective.name} needs a task of amounts, and {task} has labels of 0 and "
+            f"1; take logloss[{'/'.join(cell)}], or write 'kind: amount' if it has amounts"
         )
 
 

@@ -125,16 +125,12 @@ class SearchSpace:
 
     def with_fixed(self, fixed: Mapping[str, Value], where: str) -> "SearchSpace":
         """Return the space with some names fixed at a value and no longer searched."""
-        searched = {
-            name: distribution
-            for name, distribution in self.parameters.items()
-            if name not in fixed
-        }
-        decoded = {
-            name: _named_widths(self.parameters.get(name), value) for name, value in fixed.items()
-        }
+        searched = dict(self.parameters)
+        decoded = dict(self.fixed)
+        for name, value in fixed.items():
+            decoded[name] = _named_widths(searched.pop(name, None), value)
         places = {**self.places, **dict.fromkeys(fixed, where)}
-        return replace(self, parameters=searched, fixed={**self.fixed, **decoded}, places=places)
+        return replace(self, parameters=searched, fixed=decoded, places=places)
 
     def without_parameters(self, names: Collection[str]) -> "SearchSpace":
         """Return the space without some parameters, which then have the default of the model."""

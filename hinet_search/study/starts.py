@@ -33,10 +33,8 @@ def resolved_starts(
 
 def portfolio(space: SearchSpace) -> tuple[Start, ...]:
     """Return the portfolio of a space; places are those in the portfolio, from 1."""
-    return tuple(
-        Start(space.at(shares), f"{PORTFOLIO} {place}")
-        for place, shares in enumerate(space.portfolio, start=1)
-    )
+    draws = map(space.at, space.portfolio)
+    return tuple(Start(draw, f"{PORTFOLIO} {place}") for place, draw in enumerate(draws, start=1))
 
 
 def distinct(starts: Iterable[Start], space: SearchSpace) -> list[Start]:

@@ -2,6 +2,7 @@
 
 import types
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -179,10 +180,10 @@ def _keys(kind: type[BaseModel], location: Sequence[int | str]) -> list[str]:
     """List the keys that are allowed at `location` of a type."""
     candidates: list[Any] = [kind]
     for step in location:
-        candidates = [inner for candidate in candidates for inner in _inside(candidate, step)]
-    return [
-        name for candidate in candidates if _is_model(candidate) for name in candidate.model_fields
-    ]
+        inner = [_inside(candidate, step) for candidate in candidates]
+        candidates = list(chain.from_iterable(inner))
+    models = filter(_is_model, candidates)
+    return list(chain.from_iterable(model.model_fields for model in models))
 
 
 def _is_model(candidate: Any) -> bool:
@@ -190,10 +191,7 @@ def _is_model(candidate: Any) -> bool:
 
 
 def _inside(candidate: Any, step: int | str) -> list[Any]:
-    """Return the types one step of a location inside a type.
-
-    The tag of a union selects the variant with that tag.
-    """
+    """Return the types one step inside a type; the tag of a union selects its variant."""
     if _is_model(candidate):
         if step in candidate.model_fields:
             return _variants(candidate.model_fields[str(step)].annotation)
@@ -204,7 +202,8 @@ def _inside(candidate: Any, step: int | str) -> list[Any]:
     origin = get_origin(candidate)
     arguments = get_args(candidate)
     if origin in (dict, Mapping, tuple, list) and arguments:
-        return _variants(arguments[-1] if arguments[-1] is not Ellipsis else arguments[0])
+        *_, item = (each for each in arguments if each is not Ellipsis)
+        return _variants(item)
     return []
 
 
@@ -213,5 +212,5 @@ def _variants(annotation: Any) -> list[Any]:
     if origin is Annotated:
         return _variants(get_args(annotation)[0])
     if origin in (Union, types.UnionType):
-        return [inner for argument in get_args(annotation) for inner in _variants(argument)]
+        return list(chain.from_iterable(map(_variants, get_args(annotation))))
     return [] if origin is Literal else [annotation]

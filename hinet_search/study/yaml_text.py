@@ -124,10 +124,7 @@ class _Builder:
             )
 
     def _node(self, event: Event, mark: Mark, depth: int) -> Node:
-        """Build the node that begins with an event.
-
-        Errors of a scalar name `mark`, the place of its key.
-        """
+        """Build the node that begins with an event; errors of a scalar name `mark`, of its key."""
         if isinstance(event, AliasEvent):
             return self._alias(event)
         assert isinstance(event, ScalarEvent | CollectionStartEvent)

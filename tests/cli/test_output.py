@@ -83,13 +83,7 @@ def document(run: Run, *words: str, code: int = 0) -> dict[str, object]:
 def test_check_gives_its_plan_as_a_document(run: Run, tmp_path: Path) -> None:
     write_study(tmp_path)
     plan = document(run, "check", "small.yaml")
-    assert (
-        plan["kind"],
-        plan["study"],
-        plan["trials"],
-        plan["finalist_runs"],
-        plan["stored"],
-    ) == (
+    assert (plan["kind"], plan["study"], plan["trials"], plan["finalist_runs"], plan["stored"]) == (
         "check",
         "small",
         6,

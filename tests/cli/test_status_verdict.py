@@ -40,10 +40,7 @@ def test_what_inputs_are_worth_is_said_below_the_verdict(run: Run, store: StudyS
         store.record_input_run(InputRun("single", ("lists",), seed, 0.71))
     store.set_state("done", verdict="HiNet wins.")
     lines = run("status", "--output", "out").out.splitlines()
-    assert lines[-2:] == [
-        "small: HiNet wins.",
-        "small: Validation improves by .0400 with lists.",
-    ]
+    assert lines[-2:] == ["small: HiNet wins.", "small: Validation improves by .0400 with lists."]
 
 
 def test_markup_and_control_characters_in_a_name_are_printed_as_they_are_written(

@@ -3,12 +3,7 @@
 import pytest
 
 from hinet_search.common import errors
-from hinet_search.common.errors import (
-    HinetSearchError,
-    Interrupted,
-    did_you_mean,
-    hide_passwords,
-)
+from hinet_search.common.errors import HinetSearchError, Interrupted, did_you_mean, hide_passwords
 
 CODES = {
     errors.HinetSearchError: 1,

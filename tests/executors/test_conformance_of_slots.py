@@ -123,9 +123,7 @@ def test_a_job_that_is_killed_has_died_and_another_slot_takes_the_next(
     wait_for(two_slots, ends)
 
 
-def test_a_job_that_is_paused_within_a_message_delays_no_other(
-    two_slots: Executor,
-) -> None:
+def test_a_job_that_is_paused_within_a_message_delays_no_other(two_slots: Executor) -> None:
     submit(two_slots, jobs.pause_in_the_middle_of_a_message, 50_000_000, "arm/1")
     wait_until(lambda: any(is_paused(process) for process in descendants_of(os.getpid())))
     submit(two_slots, jobs.count, 0, "arm/2")

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from optuna.trial import TrialState
 
-from hinet_search.search.arm_search import ArmSearch
-from hinet_search.search.arm_trials import DrawnTrial
+from hinet_search.search.arm_search import ArmSearch, DrawnTrial
 from hinet_search.storage.engine import Database
 from hinet_search.storage.load import load_record
 from tests.search import studies

@@ -1,4 +1,4 @@
-"""An arm's search in a temporary folder, started and resumed as launches do."""
+"""An arm's search in a temporary folder, started and resumed as launches do, and a studio there."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +11,7 @@ from hinet_search.search.arm_search import ArmSearch
 from hinet_search.storage.engine import Database
 from tests.search import studies
 from tests.search.arms import Begin
+from tests.search.pretended import Studio
 
 
 @pytest.fixture
@@ -38,3 +39,8 @@ def begin(tmp_path: Path, opened: list[Database]) -> Begin:
         )
 
     return begin
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    return Studio(tmp_path, monkeypatch)

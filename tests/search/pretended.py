@@ -24,7 +24,7 @@ from hinet_search.results.statistics.ensemble_selection import Selection
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.launch import launch
 from hinet_search.search.plan.plan import PreparedStudy
-from hinet_search.search.progress import NullWatcher, Watcher
+from hinet_search.search.progress import Event, NullWatcher, Progress, Watcher
 from hinet_search.search.warm_start import warm_started
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import ChosenDevice
@@ -302,3 +302,28 @@ def chosen(record: StudyRecord) -> Mapping[str, int]:
         for finalist in arm.finalists
         if finalist.chosen
     }
+
+
+@dataclass
+class Listener(NullWatcher):
+    """Keeps the events of a launch."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def event(self, event: Event) -> None:
+        self.events.append(event)
+
+    def said(self, *kinds: str) -> list[str]:
+        return [event.text for event in self.events if event.kind in kinds]
+
+
+@dataclass
+class Clock(NullWatcher):
+    """A clock by which every job takes `step` seconds."""
+
+    step: float = 0.0
+    seconds: float = 0.0
+
+    def tick(self, progress: Progress) -> None:
+        self.seconds += self.step
+        progress.seconds = self.seconds

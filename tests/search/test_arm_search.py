@@ -152,7 +152,7 @@ def test_a_larger_budget_resumes_where_the_smaller_one_ended(begin: Begin) -> No
 def test_counts_name_the_best_trial(begin: Begin) -> None:
     search = begin(trials=3)
     run_to_the_end(search)
-    counts = search.counts()
+    counts = search.progress()
     assert (counts.done, counts.best_trial, counts.best) == (3, 2, pytest.approx(0.62))
 
 
@@ -196,7 +196,7 @@ def test_of_two_evaluations_after_equal_passes_optuna_gets_one_and_both_are_kept
             asked.number, replace(studies.evaluation(step, step / 10), passes=passes)
         )
     search.finish(asked.number, TrialState.COMPLETE, 0.3, studies.COST, "")
-    assert search._memory.values_of(0) == {1: 0.1, 2: 0.3}
+    assert search._memory._memory.trial(0).intermediate_values == {1: 0.1, 2: 0.3}
     assert [evaluation.objective for evaluation in record(opened).trials[0].evaluations] == [
         0.1,
         0.2,
@@ -220,10 +220,7 @@ def test_a_default_that_was_pruned_is_a_finalist_all_the_same(begin: Begin) -> N
     assert [
         (candidate.trial_number, candidate.is_default)
         for candidate in candidates_of([search], FinalistSpec(top=1))
-    ] == [
-        (2, False),
-        (0, True),
-    ]
+    ] == [(2, False), (0, True)]
 
 
 def test_a_default_that_is_not_wanted_is_a_finalist_if_it_is_the_best_or_nothing_ended(

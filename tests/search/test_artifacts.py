@@ -9,11 +9,6 @@ from hinet_search.search.artifacts import MARK
 from tests.search.pretended import Studio
 
 
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
-
-
 def test_a_study_of_the_same_name_in_another_database_is_refused_before_it_is_made(
     studio: Studio,
 ) -> None:

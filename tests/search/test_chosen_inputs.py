@@ -8,17 +8,15 @@ import pytest
 
 from hinet_search.common.errors import ConfigurationError, Interrupted
 from hinet_search.executors import Job
-from hinet_search.results.records import InputRun
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.search.chosen_inputs import measuring_phase
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.phases.input_worth import InputTraining, InputWorthPhase
-from hinet_search.search.progress import Event, NullWatcher, Progress
+from hinet_search.search.progress import NullWatcher, Progress
 from hinet_search.storage.engine import connect
 from hinet_search.storage.listing import list_studies
 from hinet_search.training.jobs.messages import TrainingResult, TrainJob
-from hinet_search.training.trial_config import build_config
 from tests.search import studies
-from tests.search.pretended import Pretender, Studio
+from tests.search.pretended import Listener, Pretender, Studio
 
 FEATURES = "{categorical: [user_id, item_id, city], numeric: [age, price], "
 FEATURES += "groups: {who: [age], what: [price], where: [city]}}"
@@ -61,17 +59,6 @@ def fixed(record: StudyRecord) -> list[object]:
 
 
 @dataclass
-class Listener(NullWatcher):
-    """Keeps the events about inputs."""
-
-    heard: list[str] = field(default_factory=list)
-
-    def event(self, event: Event) -> None:
-        if event.kind in ("inputs", "failed"):
-            self.heard.append(event.text)
-
-
-@dataclass
 class Stops(Pretender):
     """A signal arrives with the n-th training; what it sent before counts."""
 
@@ -82,11 +69,6 @@ class Stops(Pretender):
         if len(self.jobs) == self.after:
             raise Interrupted("stopped", signal_number=2)
         super().submit(job)
-
-
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
 
 
 def launch(
@@ -204,7 +186,7 @@ def test_trials_that_had_all_inputs_are_not_mixed_with_others(studio: Studio) ->
     assert len(trainings(pretender, of_inputs=True)) == 5 * 2
     assert inputs_of(pretender) == {"all"}
     assert fixed(record) == [None, None]
-    assert listener.heard[-1].startswith("only measured: the study has trials")
+    assert listener.said("inputs", "failed")[-1].startswith("only measured: the study has trials")
 
 
 def test_an_arm_that_searches_its_groups_or_fixes_them_keeps_its_own(studio: Studio) -> None:
@@ -216,7 +198,7 @@ def test_an_arm_that_searches_its_groups_or_fixes_them_keeps_its_own(studio: Stu
     assert fixed(record) == [None, "where", "who"]
     assert "features.groups" in {searched.name for searched in record.arms[0].ranges}
     assert "mmoe, ple: inputs stay as the study or a space sets them (features.groups)" in (
-        listener.heard
+        listener.said("inputs", "failed")
     )
     measured = {groups_of(job.payload) for job in trainings(pretender, of_inputs=True)}
     assert ALL in measured
@@ -237,7 +219,7 @@ def test_a_group_whose_training_fails_is_kept(studio: Studio) -> None:
     listener = Listener()
     record = launch(studio, Pretender(TWO_USELESS, failing=fails), watcher=listener)
     assert fixed(record) == ["who+where", "who+where"]
-    assert any("no memory" in text for text in listener.heard)
+    assert any("no memory" in text for text in listener.said("inputs", "failed"))
 
 
 def test_trainings_of_an_arm_are_not_compared_with_those_of_another(studio: Studio) -> None:
@@ -255,11 +237,9 @@ def test_after_a_signal_only_a_training_that_reached_its_end_is_stored(
 ) -> None:
     database, store = studies.store(tmp_path)
     progress = Progress("tiny", 1, "cpu", 4.0, {})
-    context = PhaseContext(
-        studies.spec(), store, tmp_path, "f00d", tmp_path, progress, NullWatcher()
-    )
-    training = InputTraining("hinet", ("who",), build_config("hinet", {}), seed=1)
-    phase = InputWorthPhase([training], (), context)
+    spec = studies.spec(inputs={"seeds": 1})
+    context = PhaseContext(spec, store, tmp_path, "f00d", tmp_path, progress, NullWatcher())
+    phase = measuring_phase(studies.arm(tmp_path), [()], context)
     job = phase.next_job()
     assert job is not None
     evaluation = studies.evaluation(1, 0.6)
@@ -269,7 +249,7 @@ def test_after_a_signal_only_a_training_that_reached_its_end_is_stored(
     phase.end(job.key, "", stopping=True)
     stored = store.input_runs()
     database.close()
-    assert stored == (() if is_cut_off else (InputRun("hinet", ("who",), 1, 0.6),))
+    assert [(run.arm, run.value) for run in stored] == ([] if is_cut_off else [("hinet", 0.6)])
 
 
 def test_the_status_says_what_groups_are_worth_once_that_is_decided(studio: Studio) -> None:

@@ -12,8 +12,7 @@ from hinet_search.common import retry
 from hinet_search.common.errors import DatabaseAway
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.coordinator import Coordinator
-from hinet_search.search.progress import Event, Progress
-from tests.search.pretended import Studio
+from tests.search.pretended import Listener, Studio
 
 MOMENTS = ("before a statement", "before a commit", "after a commit")
 SAMPLED = 12  # of all moments of a kind
@@ -65,29 +64,12 @@ class Failures:
         patch.setattr(retry, "FIRST_PAUSE", 0.001)
 
 
-class Listening:
-    """Records what is reported."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def event(self, event: Event) -> None:
-        self.events.append(event)
-
-    def tick(self, progress: Progress) -> None: ...
-
-
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
-
-
 def run(studio: Studio, failures: Failures) -> tuple[StudyRecord, list[str]]:
-    heard = Listening()
+    heard = Listener()
     with pytest.MonkeyPatch.context() as patch:
         failures.install(patch)
         record, _ = studio.launch(watcher=heard)
-    return record, [event.text for event in heard.events if event.kind == "waiting"]
+    return record, heard.said("waiting")
 
 
 def in_order(record: StudyRecord) -> None:
@@ -143,7 +125,7 @@ def test_a_database_that_stays_away_is_waited_for_once(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "LONGEST_WAIT", 0.05)
-    heard = Listening()
+    heard = Listener()
     failures = Failures("before a statement", set(range(100, 100_000)))
     failures.install(monkeypatch)
     with pytest.raises(DatabaseAway, match="disk I/O error"):

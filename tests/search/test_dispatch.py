@@ -3,9 +3,18 @@
 import pytest
 
 from hinet_search.common.errors import HinetSearchError
-from hinet_search.executors import Job, JobEnd, Message
+from hinet_search.executors import Job, JobEnd, JobEvent, Message
 from hinet_search.search.dispatch import GAPS, MAX_ATTEMPTS, HeartbeatMonitor, StopFlag, drive
-from tests.search.driven import FakeExecutor, FakePhase, attempts, dies, nothing, raises, returns
+from tests.search.driven import (
+    FakeExecutor,
+    FakePhase,
+    Script,
+    attempts,
+    dies,
+    nothing,
+    raises,
+    returns,
+)
 
 
 def test_a_phase_without_jobs_ends_at_once() -> None:
@@ -28,37 +37,40 @@ def test_no_more_jobs_run_at_once_than_there_are_slots() -> None:
     assert started == [2, 3]
 
 
-def test_a_message_reaches_the_phase_with_its_key() -> None:
-    executor = FakeExecutor(lambda job: [Message(job.key, 1, "hello"), *returns(job)])
-    phase = FakePhase("a/0")
+def hello(job: Job) -> list[JobEvent]:
+    return [Message(job.key, job.attempt, "hello")]
+
+
+def dies_until(attempt: int) -> Script:
+    return lambda job: dies(job) if job.attempt < attempt else returns(job)
+
+
+@pytest.mark.parametrize(
+    ("script", "attempts_made", "cause"),
+    [
+        pytest.param(dies_until(2), [1, 2], "", id="a job whose process died begins again"),
+        pytest.param(dies, [1, 2, 3], "its process died", id="it ends after three deaths"),
+        pytest.param(raises, [1], "ValueError: no", id="one that raised is not tried again"),
+    ],
+)
+def test_a_job_is_tried_again_while_its_process_dies(
+    script: Script, attempts_made: list[int], cause: str
+) -> None:
+    executor, phase = FakeExecutor(script), FakePhase("a/0")
     drive(executor, phase, StopFlag(), nothing)
-    assert phase.heard == [("a/0", "hello")]
+    assert attempts_made[-1] <= MAX_ATTEMPTS == 3
+    assert attempts(executor) == [("a/0", attempt) for attempt in attempts_made]
+    assert phase.retried == [("a/0", attempt, "its process died") for attempt in attempts_made[1:]]
+    assert phase.ended == [("a/0", cause, False)]
 
 
-def test_a_phase_can_stop_the_job_it_hears() -> None:
-    executor = FakeExecutor(lambda job: [Message(job.key, 1, "hello")])
-    phase = FakePhase("a/0")
+def test_a_message_reaches_the_phase_which_can_stop_the_job() -> None:
+    executor, phase = FakeExecutor(hello), FakePhase("a/0")
     phase.stop_when_heard = {"a/0"}
     drive(executor, phase, StopFlag(), nothing)
+    assert phase.heard == [("a/0", "hello")]
     assert executor.stopped == ["a/0"]
     assert phase.ended == [("a/0", "", False)]
-
-
-def test_a_job_whose_process_died_begins_again_as_the_next_attempt() -> None:
-    executor = FakeExecutor(lambda job: dies(job) if job.attempt == 1 else returns(job))
-    phase = FakePhase("a/0")
-    drive(executor, phase, StopFlag(), nothing)
-    assert attempts(executor) == [("a/0", 1), ("a/0", 2)]
-    assert phase.retried == [("a/0", 2, "its process died")]
-    assert phase.ended == [("a/0", "", False)]
-
-
-def test_a_job_that_dies_three_times_ends_with_its_cause() -> None:
-    executor, phase = FakeExecutor(dies), FakePhase("a/0")
-    drive(executor, phase, StopFlag(), nothing)
-    assert MAX_ATTEMPTS == 3
-    assert attempts(executor) == [("a/0", 1), ("a/0", 2), ("a/0", 3)]
-    assert phase.ended == [("a/0", "its process died", False)]
 
 
 def test_a_job_that_comes_with_a_later_attempt_has_three_more_in_this_run() -> None:
@@ -69,39 +81,25 @@ def test_a_job_that_comes_with_a_later_attempt_has_three_more_in_this_run() -> N
 
 
 def test_deaths_are_counted_for_each_job_by_itself() -> None:
-    executor = FakeExecutor(lambda job: dies(job) if job.attempt < 3 else returns(job), slots=2)
-    phase = FakePhase("a/0", "a/1")
+    executor, phase = FakeExecutor(dies_until(3), slots=2), FakePhase("a/0", "a/1")
     drive(executor, phase, StopFlag(), nothing)
     assert sorted(phase.ended) == [("a/0", "", False), ("a/1", "", False)]
 
 
 def test_a_dead_job_begins_again_before_new_jobs_begin() -> None:
-    executor = FakeExecutor(
-        lambda job: dies(job) if (job.key, job.attempt) == ("a/0", 1) else returns(job)
-    )
+    executor = FakeExecutor(lambda job: dies_until(2)(job) if job.key == "a/0" else returns(job))
     drive(executor, FakePhase("a/0", "a/1"), StopFlag(), nothing)
     assert attempts(executor) == [("a/0", 1), ("a/0", 2), ("a/1", 1)]
 
 
-def test_a_job_that_raised_is_not_tried_again() -> None:
-    executor, phase = FakeExecutor(raises), FakePhase("a/0")
-    drive(executor, phase, StopFlag(), nothing)
-    assert attempts(executor) == [("a/0", 1)]
-    assert phase.ended == [("a/0", "ValueError: no", False)]
-
-
-def test_messages_and_ends_of_an_older_attempt_are_dropped() -> None:
-    late = [Message("a/0", 1, "late"), JobEnd("a/0", 1, "late")]
-    executor = FakeExecutor(lambda job: dies(job) if job.attempt == 1 else [*late, *returns(job)])
-    phase = FakePhase("a/0")
-    drive(executor, phase, StopFlag(), nothing)
-    assert phase.heard == []
-    assert phase.ended == [("a/0", "", False)]
-
-
-def test_messages_of_a_job_that_is_not_of_this_phase_are_dropped() -> None:
+@pytest.mark.parametrize(
+    ("key", "begins"), [("a/0", dies_until(2)), ("other/0", returns)], ids=["older", "other"]
+)
+def test_messages_and_ends_of_an_older_attempt_are_dropped(key: str, begins: Script) -> None:
+    """And so are those of a job of another phase."""
+    late = [Message(key, 1, "late"), JobEnd(key, 1, "late")]
     executor = FakeExecutor(
-        lambda job: [Message("other/0", 1, "?"), JobEnd("other/0", 1, ""), *returns(job)]
+        lambda job: [*(late if job.attempt > 1 or key != "a/0" else []), *begins(job)]
     )
     phase = FakePhase("a/0")
     drive(executor, phase, StopFlag(), nothing)
@@ -121,57 +119,49 @@ def runs(_key: str) -> bool:
     return True
 
 
-@pytest.fixture
-def monitor() -> HeartbeatMonitor:
-    """A monitor of one job that has just begun, with a limit of 600 seconds."""
-    silence_of_job = HeartbeatMonitor(600.0)
-    silence_of_job.watch("a/0")
-    return silence_of_job
+GAP = (500.0, "a/0")  # seconds of silence, after which it sends something
 
 
-def test_a_job_is_silent_for_too_long_when_so_much_was_listened(monitor: HeartbeatMonitor) -> None:
-    monitor.count_polling(599.0, (), runs)
-    assert monitor.cause("a/0", 0) == ""
-    monitor.count_polling(1.0, (), runs)
-    assert monitor.cause("a/0", 0) == "silent for 10 min"
-
-
-def test_a_sign_of_life_begins_the_count_again(monitor: HeartbeatMonitor) -> None:
-    monitor.count_polling(599.0, (), runs)
-    monitor.count_polling(0.1, ("a/0",), runs)
-    monitor.count_polling(599.0, (), runs)
-    assert monitor.cause("a/0", 0) == ""
-
-
-def test_a_job_that_waits_for_a_place_is_not_silent(monitor: HeartbeatMonitor) -> None:
-    monitor.count_polling(10_000.0, (), lambda _: False)
-    assert monitor.cause("a/0", 0) == ""
-
-
-def test_a_job_may_take_a_multiple_of_the_longest_gap_that_any_job_had(
-    monitor: HeartbeatMonitor,
+@pytest.mark.parametrize(
+    ("counts", "attempts_died", "cause"),
+    [
+        pytest.param([(599.0, "")], 0, "", id="less than the limit"),
+        pytest.param([(599.0, ""), (1.0, "")], 0, "silent for 10 min", id="the limit"),
+        pytest.param([(599.0, "a/0"), (599.0, "")], 0, "", id="the count begins again"),
+        pytest.param([GAP, (GAPS * 500.0 - 1, "")], 0, "", id="a multiple of the longest gap"),
+        pytest.param([GAP, (GAPS * 500.0, "")], 0, "silent for 33.3 min", id="more than that"),
+        pytest.param([(1199.0, "")], 1, "", id="twice as long after a death"),
+        pytest.param([(1200.0, "")], 1, "silent for 20 min", id="more than twice as long"),
+    ],
+)
+def test_a_job_is_silent_for_too_long_when_so_much_was_listened(
+    counts: list[tuple[float, str]], attempts_died: int, cause: str
 ) -> None:
-    monitor.watch("a/1")
-    monitor.count_polling(500.0, (), runs)
-    monitor.count_polling(0.1, ("a/0", "a/1"), runs)
-    monitor.forget("a/1")
-    monitor.count_polling(GAPS * 500.0 - 1, (), runs)
-    assert monitor.cause("a/0", 0) == ""
-    monitor.count_polling(1.0, (), runs)
-    assert monitor.cause("a/0", 0) == "silent for 33.3 min"
-
-
-def test_an_attempt_after_a_death_may_be_silent_for_twice_as_long(
-    monitor: HeartbeatMonitor,
-) -> None:
-    monitor.count_polling(1199.0, (), runs)
-    assert monitor.cause("a/0", 1) == ""
-    monitor.count_polling(1.0, (), runs)
-    assert monitor.cause("a/0", 1) == "silent for 20 min"
-
-
-def test_with_a_limit_of_zero_nothing_is_silent_for_too_long() -> None:
-    monitor = HeartbeatMonitor(0.0)
+    monitor = HeartbeatMonitor(600.0)
     monitor.watch("a/0")
-    monitor.count_polling(1e9, (), runs)
+    for seconds, sender in counts:
+        monitor.count_polling(seconds, (), runs)
+        if sender:
+            monitor.count_polling(0.1, (sender,), runs)
+    assert monitor.cause("a/0", attempts_died) == cause
+
+
+def test_a_gap_of_another_job_counts_too() -> None:
+    monitor = HeartbeatMonitor(600.0)
+    for key in ("a/0", "a/1"):
+        monitor.watch(key)
+    monitor.count_polling(500.0, (), runs)
+    monitor.count_polling(0.1, ("a/1",), runs)
+    monitor.forget("a/1")
+    monitor.count_polling(GAPS * 500.0 - 501.0, (), runs)
+    assert monitor.cause("a/0", 0) == ""
+
+
+@pytest.mark.parametrize(("limit", "on_a_slot"), [(600.0, False), (0.0, True)])
+def test_a_job_that_waits_for_a_place_or_has_no_limit_is_not_silent(
+    limit: float, *, on_a_slot: bool
+) -> None:
+    monitor = HeartbeatMonitor(limit)
+    monitor.watch("a/0")
+    monitor.count_polling(1e9, (), lambda _: on_a_slot)
     assert monitor.cause("a/0", 0) == ""

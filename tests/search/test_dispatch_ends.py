@@ -12,11 +12,18 @@ from hinet_search.search.dispatch import HeartbeatMonitor, StopFlag, drive
 from tests.search.driven import FakeExecutor, FakePhase, attempts, blocked, dies, nothing, returns
 
 
+class Asked(StopFlag):
+    """A flag that `ask` raises as a signal does."""
+
+    def ask(self) -> None:
+        self.signal_number = signal.SIGINT
+
+
 @pytest.fixture
 def asked() -> StopFlag:
     """A flag that a signal has already raised."""
-    flag = StopFlag()
-    flag.signal_number = signal.SIGTERM
+    flag = Asked()
+    flag.ask()
     return flag
 
 
@@ -28,13 +35,10 @@ def test_no_job_starts_once_a_stop_was_asked(asked: StopFlag) -> None:
 
 
 def test_each_running_job_is_stopped_once_and_its_end_says_so() -> None:
-    flag = StopFlag()
+    flag = Asked()
     executor, phase = FakeExecutor(lambda job: [], slots=2), FakePhase("a/0", "a/1", "a/2")
 
-    def ask() -> None:
-        flag.signal_number = signal.SIGINT
-
-    drive(executor, phase, flag, ask)
+    drive(executor, phase, flag, flag.ask)
     assert executor.stopped == ["a/0", "a/1"]
     assert phase.ended == [("a/0", "", True), ("a/1", "", True)]
 
@@ -50,22 +54,19 @@ def test_running_jobs_are_awaited_after_a_stop_and_not_stopped_twice() -> None:
             self.polls += 1
             return [JobEnd("a/0", 1, "")] if self.polls == 5 else []
 
-    flag = StopFlag()
+    flag = Asked()
     executor, phase = Slow(lambda job: []), FakePhase("a/0")
 
-    def ask() -> None:
-        flag.signal_number = signal.SIGINT
-
-    drive(executor, phase, flag, ask)
+    drive(executor, phase, flag, flag.ask)
     assert (executor.polls, executor.stopped) == (5, ["a/0"])
 
 
 def test_a_job_that_dies_while_stopping_is_not_tried_again() -> None:
-    flag = StopFlag()
+    flag = Asked()
 
     class Dying(FakeExecutor):
         def poll(self, timeout: float) -> list[JobEvent]:
-            flag.signal_number = signal.SIGINT
+            flag.ask()
             return super().poll(timeout)
 
     executor, phase = Dying(dies), FakePhase("a/0")
@@ -74,11 +75,11 @@ def test_a_job_that_dies_while_stopping_is_not_tried_again() -> None:
 
 
 def test_a_job_that_waits_for_another_attempt_when_a_stop_comes_ends_as_stopped() -> None:
-    flag = StopFlag()
+    flag = Asked()
 
     class StoppedMeanwhile(FakePhase):
         def retry(self, key: str, attempt: int, cause: str) -> None:
-            flag.signal_number = signal.SIGINT
+            flag.ask()
 
     executor, phase = FakeExecutor(dies), StoppedMeanwhile("a/0")
     drive(executor, phase, flag, nothing)
@@ -115,13 +116,10 @@ def test_a_job_that_the_machine_keeps_from_its_work_stays_open_and_ends_the_driv
 
 
 def test_a_job_that_waited_for_the_machine_when_a_stop_came_ends_as_stopped() -> None:
-    flag = StopFlag()
-
-    def ask() -> None:
-        flag.signal_number = signal.SIGINT
+    flag = Asked()
 
     phase = FakePhase("a/0")
-    drive(FakeExecutor(blocked), phase, flag, ask)
+    drive(FakeExecutor(blocked), phase, flag, flag.ask)
     assert phase.ended == [("a/0", "no room", True)]
 
 
@@ -189,11 +187,8 @@ def test_a_silent_job_that_was_asked_to_stop_is_killed_too_and_ends_as_stopped()
         def stop(self, key: str) -> None:
             self.stopped.append(key)
 
-    flag = StopFlag()
-
-    def ask() -> None:
-        flag.signal_number = signal.SIGINT
+    flag = Asked()
 
     executor, phase = Deaf(lambda job: []), FakePhase("a/0")
-    drive(executor, phase, flag, ask, monitor=HeartbeatMonitor(0.06))
+    drive(executor, phase, flag, flag.ask, monitor=HeartbeatMonitor(0.06))
     assert phase.ended == [("a/0", "silent for 0.001 min", True)]

@@ -12,8 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hinet_search.results.records import Scalar
 from hinet_search.search import sampled_storage
-from hinet_search.search.arm_search import ArmSearch
-from hinet_search.search.arm_trials import DrawnTrial
+from hinet_search.search.arm_search import ArmSearch, DrawnTrial
 from hinet_search.search.sampling import derive_seed, make_sampler
 from hinet_search.study.study_spec import SamplerSpec
 from tests.search import studies
@@ -128,7 +127,7 @@ def test_a_sampler_keeps_away_from_values_that_make_a_training_fail(
         else:
             complete(search, asked, 0.7 + 0.001 * (asked.number * 5 % 13))
     assert (sum(failed[20:]) < 10) == is_avoided
-    assert search.counts().failed == sum(failed)
+    assert search.progress().failed == sum(failed)
 
 
 def test_draws_after_many_trials_are_made_from_the_best_and_a_sample(

@@ -8,9 +8,8 @@ import pytest
 from hinet_search.common.errors import StudyConflict
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.identity import extension
-from hinet_search.search.progress import Event, NullWatcher
 from tests.search import pretended
-from tests.search.pretended import RATE, SPACE, STUDY, Studio
+from tests.search.pretended import RATE, SPACE, STUDY, Listener, Studio
 
 FLOAT = {
     "kind": "float",
@@ -98,17 +97,6 @@ def test_the_same_study_has_nothing_to_extend() -> None:
     assert extension(identity(), identity()) == ()
 
 
-class Told(NullWatcher):
-    """Records what a launch reports about an extension."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def event(self, event: Event) -> None:
-        if event.kind == "extended":
-            self.heard.append(event.text)
-
-
 @pytest.fixture
 def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     made = Studio(tmp_path, monkeypatch)
@@ -152,9 +140,9 @@ def test_tpe_draws_from_a_wider_range_and_every_earlier_trial_is_kept(
         STUDY.replace("sampler: random", "sampler: {kind: tpe, startup_trials: 4}"),
     )
     first, _ = studio.launch(trials=8)
-    told = Told()
+    told = Listener()
     record, _ = studio.launch(trials=24, arms="{mmoe: {space: wide}}", watcher=told, extend=True)
-    assert told.heard == [
+    assert told.said("extended") == [
         "train.learning_rate of mmoe goes from 0.0001..0.01 to 0.0001..1; trials so far were drawn from the former"
     ]
     assert rates(record)[:8] == rates(first)
@@ -168,9 +156,9 @@ def test_an_extended_study_is_stored_in_its_wider_form(studio: Studio) -> None:
     studio.launch()
     wide = "{mmoe: {space: wide}}"
     studio.launch(arms=wide, extend=True)
-    told = Told()
+    told = Listener()
     studio.launch(arms=wide, watcher=told)
-    assert told.heard == []
+    assert told.said("extended") == []
 
 
 def test_choices_keep_their_values_when_others_come_before_them(studio: Studio) -> None:

@@ -1,34 +1,16 @@
 """An arm whose trials fail one after another ends alone; the working arms reach their finalists and the test split."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from hinet_search.common.errors import AllTrialsFailed
 from hinet_search.executors import Job
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.search.progress import Event, NullWatcher
-from tests.search.pretended import Pretender, Studio, chosen
+from tests.search.pretended import Listener, Pretender, Studio, chosen
 
 TWO = "{mmoe: {space: rate}, shared_bottom: {space: rate}}"
 SIZED = "{hinet: {space: rate}, flat_moe: {space: rate, size_of: hinet}, other: {space: rate, model: flat_moe, size_of: hinet}}"
-
-
-class Listening(NullWatcher):
-    """Records why arms ended early."""
-
-    def __init__(self) -> None:
-        self.short: list[str] = []
-
-    def event(self, event: Event) -> None:
-        if event.kind == "short":
-            self.short.append(event.text)
-
-
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
 
 
 def failing(*arms: str, first: int = 0) -> Callable[[Job], str]:
@@ -49,7 +31,7 @@ def states(record: StudyRecord, arm: str) -> list[str]:
 
 
 def test_an_arm_that_fails_five_times_ends_and_the_other_one_continues(studio: Studio) -> None:
-    heard = Listening()
+    heard = Listener()
     record, _ = studio.launch(
         Pretender(failing=failing("mmoe")),
         arms=TWO,
@@ -59,7 +41,7 @@ def test_an_arm_that_fails_five_times_ends_and_the_other_one_continues(studio: S
     )
     assert states(record, "mmoe") == ["failed"] * 5
     assert states(record, "shared_bottom") == ["complete"] * 9
-    assert heard.short == [
+    assert heard.said("short") == [
         "mmoe ends with 5 of 9 trials: its last 5 failed with one cause: RuntimeError: no"
     ]
 

@@ -1,55 +1,38 @@
 """Which finalist represents its arm, and with which seeds the finalists of every arm train."""
 
-from pathlib import Path
-
 import pytest
 
-from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRecord, FinalistRun
-from hinet_search.search.phases.finalists import choose
+from hinet_search.search.phases.finalists import choose, paired_seeds
 from hinet_search.training.jobs.messages import TrainingsJob, TrainJob
 from tests.search import studies
 from tests.search.pretended import Pretender, Studio
 
 ARMS = "{mmoe: {space: rate}, shared_bottom: {space: rate}}"
-SEEDS = [11, 22, 33]
 
 
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
-
-
-def finalist(number: int, *values: float) -> FinalistRecord:
-    """A finalist whose seeds have these values on validation."""
-    runs = tuple(
-        FinalistRun(seed, value, (), None, (), studies.COST)
-        for seed, value in zip(SEEDS, values, strict=False)
-    )
-    return FinalistRecord(number, is_default=number == 0, chosen=False, parameters={}, runs=runs)
-
-
-def chosen_of(*finalists: FinalistRecord, objective: str = "mean_auc") -> int | None:
-    best = choose(finalists, Objective(objective), SEEDS)
-    return best.trial_number if best else None
-
-
-def test_the_best_mean_is_chosen_and_not_the_best_seed() -> None:
-    assert chosen_of(finalist(1, 0.9, 0.5, 0.5), finalist(2, 0.7, 0.7, 0.7)) == 2
-
-
-def test_the_best_mean_is_chosen_and_not_the_best_of_the_worst_seeds() -> None:
-    assert chosen_of(finalist(1, 0.6, 0.6, 0.6), finalist(2, 0.5, 0.9, 0.9)) == 2
-
-
-def test_the_lowest_mean_loss_is_chosen_and_not_the_lowest_seed() -> None:
-    assert (
-        chosen_of(finalist(1, 0.1, 0.9, 0.9), finalist(2, 0.5, 0.5, 0.5), objective="logloss") == 2
-    )
-
-
-def test_a_finalist_that_lacks_a_seed_is_not_chosen() -> None:
-    assert chosen_of(finalist(1, 0.9, 0.9), finalist(2, 0.5, 0.5, 0.5)) == 2
+@pytest.mark.parametrize(
+    ("objective", "first", "second"),
+    [
+        pytest.param("mean_auc", (0.9, 0.5, 0.5), (0.7, 0.7, 0.7), id="not the best seed"),
+        pytest.param("mean_auc", (0.6, 0.6, 0.6), (0.5, 0.9, 0.9), id="not the best worst seed"),
+        pytest.param("logloss", (0.1, 0.9, 0.9), (0.5, 0.5, 0.5), id="not the lowest loss"),
+        pytest.param("mean_auc", (0.9, 0.9), (0.5, 0.5, 0.5), id="none that lacks a seed"),
+    ],
+)
+def test_the_best_mean_over_all_seeds_is_chosen(
+    objective: str, first: tuple[float, ...], second: tuple[float, ...]
+) -> None:
+    spec = studies.spec(objective=objective, finalists={"seeds": 3})
+    finalists = []
+    for number, values in ((1, first), (2, second)):
+        seeds = zip(paired_seeds(spec), values, strict=False)
+        runs = tuple(FinalistRun(seed, each, (), None, (), studies.COST) for seed, each in seeds)
+        finalists.append(
+            FinalistRecord(number, is_default=False, chosen=False, parameters={}, runs=runs)
+        )
+    best = choose(finalists, (1, 2), spec)
+    assert best is finalists[1]
 
 
 def test_the_finalists_whose_trials_took_longest_are_trained_first(studio: Studio) -> None:

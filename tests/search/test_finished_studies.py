@@ -66,7 +66,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, cls: type, method: str) -> None:
     monkeypatch.setattr(cls, method, stopped)
 
 
-@pytest.mark.parametrize("method", ["_choose_inputs", "_phases", "_test", "_taught"])
+@pytest.mark.parametrize("method", ["_choose_inputs", "_context", "_test", "_runs_of"])
 def test_a_launch_that_is_stopped_before_any_job_changes_neither_state_nor_verdict(
     studio: Studio, finished: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
@@ -114,7 +114,7 @@ def test_a_study_that_is_launched_with_more_and_stopped_is_done_again_at_its_end
     studio: Studio, monkeypatch: pytest.MonkeyPatch, options: dict[str, object]
 ) -> None:
     with monkeypatch.context() as patch:
-        stop_at(patch, Coordinator, "_phases")
+        stop_at(patch, Coordinator, "_context")
         with pytest.raises(Interrupted):
             launch(studio, **options)
     assert (listed(studio.folder).state, listed(studio.folder).verdict) == ("stopped", "")

@@ -9,7 +9,7 @@ import pytest
 import hinet_search
 from hinet_search.results.input_worth import choose_inputs
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.search.progress import Event, NullWatcher
+from tests.search.pretended import Listener
 
 JUNK = ", ".join(f"junk_{number}" for number in range(6))
 STUDY = f"""\
@@ -51,15 +51,6 @@ def write_rows(path: Path) -> None:
     pl.DataFrame({**columns, "click": click.astype(int)}).write_parquet(path)
 
 
-class Listener(NullWatcher):
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def event(self, event: Event) -> None:
-        if event.kind == "inputs":
-            self.heard.append(event.text)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("table")
@@ -88,7 +79,7 @@ def test_a_group_that_decides_is_worth_more_than_one_that_says_nothing(
     assert choice.worths["junk"].mean <= 0
     assert "junk" in choice.dropped
     assert "likes" not in choice.dropped
-    assert listener.heard[0].startswith("Validation improves by ")
+    assert listener.said("inputs")[0].startswith("Validation improves by ")
 
 
 def test_every_trial_and_finalist_has_the_inputs_that_were_chosen(record: StudyRecord) -> None:

@@ -40,11 +40,6 @@ def jumping(seconds: float) -> Callable[[], Callable[[], float]]:
     return lambda: lambda: next(readings)
 
 
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
-
-
 def test_a_lease_is_renewed_while_no_job_says_anything(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:

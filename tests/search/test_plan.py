@@ -13,9 +13,9 @@ from hinet_search.data import checks
 from hinet_search.data.schema import Schema
 from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.search.plan import plan, probe, prober
-from hinet_search.search.plan.check_objectives import check_objectives
-from hinet_search.search.plan.few_steps import few_steps
-from hinet_search.search.plan.measuring_arm import measuring_arm
+from hinet_search.search.plan.check_study import check_objectives
+from hinet_search.search.plan.plan import measuring_arm
+from hinet_search.search.plan.plan_warnings import few_steps
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import load_study

@@ -13,7 +13,6 @@ from hinet_search.results.finalist_values import chosen
 from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
-from hinet_search.search.progress import Event, NullWatcher
 from hinet_search.training.jobs.messages import (
     RefitJob,
     TrainingsJob,
@@ -22,18 +21,13 @@ from hinet_search.training.jobs.messages import (
     refit_path,
     scores_path,
 )
-from tests.search.pretended import Pretender, Studio
+from tests.search.pretended import Listener, Pretender, Studio
 
 ARMS = "{mmoe: {space: rate}, shared_bottom: {space: rate}}"
 REFIT = "{top: 1, seeds: 2, refit: true}"
 REFERENCE = "reference: mmoe\n"
 STUDENTS = REFERENCE + "teaching: {students: [mmoe], trials: 2}\n"
 ENSEMBLE_WITHIN = REFERENCE + "ensemble: true\nserving: {max_flops_per_row: 1.0e+9}\n"
-
-
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
 
 
 def favouring(arm: str) -> Pretender:
@@ -70,16 +64,6 @@ def files_of(record: StudyRecord, arm: str) -> list[str]:
         for run in finalist.runs
     ]
     return sorted(str(file) for path in paths for file in refit_files(path))
-
-
-class Listener(NullWatcher):
-    """Keeps the events."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def event(self, event: Event) -> None:
-        self.events.append(event)
 
 
 def test_nothing_is_refitted_unless_the_study_asks_for_it(studio: Studio) -> None:
@@ -207,7 +191,7 @@ def test_a_refit_that_fails_is_told_and_leaves_the_study_done(studio: Studio) ->
     assert record.state == "done"
     assert studio.refits() == []
     assert len(studio.weights()) == 4, "what was tested is there"
-    told = [event.text for event in listener.events if event.kind == "failed"]
+    told = listener.said("failed")
     assert len(told) == 2
     assert all("no memory; the model that was tested is shipped" in text for text in told)
 
@@ -232,7 +216,7 @@ def test_a_student_without_a_teacher_in_this_launch_keeps_its_model(studio: Stud
     listener = Listener()
     _, pretender = studio.launch(favouring("mmoe"), REFERENCE, ARMS, REFIT, watcher=listener)
     assert refits(pretender) == []
-    told = [event.text for event in listener.events if event.kind == "failed"]
+    told = listener.said("failed")
     assert told
     assert all("this launch does not train it" in text for text in told)
 

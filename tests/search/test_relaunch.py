@@ -2,7 +2,6 @@
 
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import optuna
 import pytest
@@ -15,12 +14,7 @@ from hinet_search.storage.engine import connect
 from hinet_search.storage.lease import Holder, acquire, release, this_process
 from hinet_search.storage.listing import list_studies
 from hinet_search.training.jobs.messages import TrainJob
-from tests.search.pretended import RATE, Pretender, Studio, chosen
-
-
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
+from tests.search.pretended import RATE, Clock, Listener, Pretender, Studio, chosen
 
 
 def test_the_chosen_finalist_is_opened_once_with_every_seed(studio: Studio) -> None:
@@ -182,47 +176,24 @@ def test_slots_share_the_training_time_of_earlier_launches(
     assert len(record.arms[0].trials) == trials
 
 
-@dataclass
-class Clock(NullWatcher):
-    """A clock by which every job takes that many seconds."""
-
-    step: float = 0.0
-    seconds: float = 0.0
-
-    def tick(self, progress: Progress) -> None:
-        self.seconds += self.step
-        progress.seconds = self.seconds
-
-
-class Short(NullWatcher):
-    """Records the reports of unused budgets."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def event(self, event: Event) -> None:
-        if event.kind == "short":
-            self.heard.append(event.text)
-
-
 def test_an_arm_whose_space_is_used_up_says_so_once(studio: Studio) -> None:
     two = f"parameters:\n  {RATE}: {{kind: categorical, choices: [0.001, 0.002], default: 0.001}}\n"
     (studio.folder / "two.yaml").write_text(two)
-    watcher = Short()
+    watcher = Listener()
     record, _ = studio.launch(arms="{mmoe: {space: two}}", watcher=watcher)
     assert sum(trial.counts for trial in record.arms[0].trials) == 2
-    assert watcher.heard == ["mmoe ends with 2 of 4 trials: its space has 2 configurations"]
+    assert watcher.said("short") == ["mmoe ends with 2 of 4 trials: its space has 2 configurations"]
 
 
 def test_no_trial_begins_when_time_is_up(studio: Studio) -> None:
-    class Late(Short):
+    class Late(Listener):
         def tick(self, progress: Progress) -> None:
             progress.seconds = 61.0
 
     watcher = Late()
     record, _ = studio.launch(more="wall_clock_minutes: 1\n", watcher=watcher)
     assert len(record.arms[0].trials) == 1
-    assert watcher.heard == [
+    assert watcher.said("short") == [
         "time is up after 1 minutes of search: no further trial of mmoe starts"
     ]
 

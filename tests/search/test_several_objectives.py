@@ -78,7 +78,7 @@ def test_every_sampler_draws_after_complete_pruned_and_failed_trials(
         search.finish(search.ask().number, TrialState.FAIL, None, None, cause)
     rates = {search.ask().drawn["train.learning_rate"] for _ in range(4)}
     assert len(rates) == 4
-    assert search.counts().failed == 2
+    assert search.progress().failed == 2
     assert not [each for each in recwarn if "onstraint" in str(each.message)]
 
 

@@ -1,7 +1,5 @@
 """If a study shares batches, the seeds of a finalist are one job on one order of rows."""
 
-from pathlib import Path
-
 import pytest
 
 from hinet_search.common.errors import StudyConflict
@@ -10,11 +8,6 @@ from hinet_search.training.jobs.messages import TrainingsJob
 from tests.search.pretended import Pretender, Studio, chosen
 
 SHARED = "{top: 1, seeds: 3, shared_batches: true}"
-
-
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
 
 
 def seeds_jobs(pretender: Pretender) -> list[TrainingsJob]:

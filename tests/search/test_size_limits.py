@@ -152,9 +152,7 @@ def test_a_model_that_no_arm_has_gives_the_size_of_its_own_default(arm: Arm) -> 
     assert sized.space.fixed[DENSE_PARAMETERS] == size_limits(2.0).size_of_default("hinet", [])
 
 
-def test_an_arm_sized_like_another_is_planned_with_the_size_of_its_default(
-    arm: Arm,
-) -> None:
+def test_an_arm_sized_like_another_is_planned_with_the_size_of_its_default(arm: Arm) -> None:
     large = replace(arm.fixing({"model.num_experts": 9}), name="large")
     sized = size_limits(2.0).sized(
         replace(arm, name="flat", model="flat_moe", size_of="large"), [arm, large]

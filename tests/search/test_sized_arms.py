@@ -1,25 +1,17 @@
 """An arm of another arm's size begins when that arm has its finalists, and keeps its size."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
-from pathlib import Path
-
-import pytest
 
 from hinet_search.executors import Job, Message
 from hinet_search.search.progress import NullWatcher, Progress
 from hinet_search.study.load_study import DENSE_PARAMETERS
 from hinet_search.training.jobs.messages import TrainingResult, TrainJob
-from tests.search.pretended import RATE, Pretender, Studio
+from tests.search.pretended import RATE, Clock, Pretender, Studio
 
 ARMS = "{hinet: {space: rate}, flat_moe: {space: rate, size_of: hinet}}"
 ALONE = "{flat_moe: {space: rate, size_of: hinet}}"
 SIZE = 4_321
-
-
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
 
 
 class Sized(Pretender):
@@ -93,21 +85,10 @@ def test_without_such_an_arm_it_gets_the_size_of_the_models_default(studio: Stud
     assert record.arms[0].fixed[DENSE_PARAMETERS] == size
 
 
-@dataclass
-class Clock(NullWatcher):
-    """Every job takes twenty seconds."""
-
-    seconds: float = 0.0
-
-    def tick(self, progress: Progress) -> None:
-        self.seconds += 20.0
-        progress.seconds = self.seconds
-
-
 def trials_in(minutes: float, studio: Studio, arms: str = ARMS, trials: int = 4) -> list[int]:
     """Trials that both arms begin when every job takes twenty seconds."""
     more = f"reference: hinet\nwall_clock_minutes: {minutes}\n"
-    record, _ = studio.launch(arms=arms, more=more, trials=trials, watcher=Clock())
+    record, _ = studio.launch(arms=arms, more=more, trials=trials, watcher=Clock(20.0))
     return [sum(trial.counts for trial in arm.trials) for arm in record.arms]
 
 

@@ -14,11 +14,6 @@ from hinet_search.training.device import ChosenDevice
 from tests.search.pretended import PretendedData, Studio
 
 
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
-
-
 def ready(studio: Studio, **options: object) -> PreparedStudy:
     """The study that the studio launches, with other options."""
     study = LaunchOptions(**options).load(str(studio.folder / "s.yaml"))  # type: ignore[arg-type]  # as a caller's
@@ -29,9 +24,7 @@ def stored(studio: Studio) -> LaunchOptions:
     return LaunchOptions(output=studio.folder / "out")
 
 
-def test_a_launched_study_is_shown_with_the_part_of_its_budget_that_is_done(
-    studio: Studio,
-) -> None:
+def test_a_launched_study_is_shown_with_the_part_of_its_budget_that_is_done(studio: Studio) -> None:
     studio.launch()
     assert find_stored_study(ready(studio, trials=9), stored(studio)) == StoredStudy("done", 4, 9)
 
@@ -42,9 +35,7 @@ def test_a_study_in_time_has_the_budget_of_its_last_round(studio: Studio) -> Non
     assert find_stored_study(in_time, stored(studio)) == StoredStudy("done", 6, 6)
 
 
-def test_a_missing_study_or_database_is_not_stored_and_is_not_made(
-    studio: Studio,
-) -> None:
+def test_a_missing_study_or_database_is_not_stored_and_is_not_made(studio: Studio) -> None:
     studio.launch()
     assert find_stored_study(ready(studio), LaunchOptions(output=studio.folder / "none")) is None
     assert not (studio.folder / "none").exists()

@@ -3,7 +3,6 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
@@ -13,31 +12,22 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.search import turns
 from hinet_search.search.plan.plan import ArmPlan, Plan, PreparedStudy
 from hinet_search.search.plan.probe_cache import fit_budget
-from hinet_search.search.progress import Event, NullWatcher, Progress, Watcher
+from hinet_search.search.progress import Progress, Watcher
 from hinet_search.search.time_budget import Round, Spent
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.study_spec import StudySpec
 from tests.search import studies
-from tests.search.pretended import STUDY, Pretender, Studio
+from tests.search.pretended import STUDY, Listener, Pretender, Studio
 
 
 @dataclass
-class Heard(NullWatcher):
-    events: list[Event] = field(default_factory=list)
+class Heard(Listener):
     left: list[float | None] = field(default_factory=list)
     until: list[float | None] = field(default_factory=list)
-
-    def event(self, event: Event) -> None:
-        self.events.append(event)
 
     def tick(self, progress: Progress) -> None:
         self.left.append(progress.seconds_left)
         self.until.append(progress.until)
-
-
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
 
 
 def rounds(monkeypatch: pytest.MonkeyPatch, *trials: int) -> None:
@@ -72,7 +62,7 @@ def test_all_arms_get_the_trials_of_the_last_round(
     record, _ = in_time(studio, watcher=heard)
     assert counts(record) == [11, 11]
     assert (record.budget.trials, record.budget.seconds) == (11, 600)
-    assert [event.text for event in heard.events if event.kind == "budget"] == ["so it is"] * 3
+    assert heard.said("budget") == ["so it is"] * 3
     assert heard.left[0] is not None
     assert 590 < heard.left[0] <= 600, "what is left of the budget"
     assert heard.until[-1] is None, "the search is over"
@@ -87,7 +77,7 @@ def test_no_trial_starts_once_only_the_time_of_finalists_is_left(
     heard = Heard()
     record, _ = in_time(studio, watcher=heard)
     assert counts(record) == [1, 1]
-    assert [event.text.split(":")[1] for event in heard.events if event.kind == "short"] == [
+    assert [text.split(":")[1] for text in heard.said("short")] == [
         " no further trial of mmoe, ple starts"
     ]
 
@@ -132,7 +122,7 @@ def test_an_arm_that_fails_ends_once_and_the_others_go_on(
     failing = Pretender(failing=lambda job: "broken" if job.key.startswith("ple/") else "")
     record, _ = in_time(studio, pretender=failing, watcher=heard)
     assert counts(record) == [16, 5]
-    told = [event.text for event in heard.events if "ple" in event.text and event.kind == "short"]
+    told = [text for text in heard.said("short") if "ple" in text]
     assert len(told) == 1
 
 
@@ -150,11 +140,9 @@ def test_spaces_that_are_searched_whole_end_a_study_in_time(studio: Studio) -> N
     heard = Heard()
     record, _ = in_time(studio, arms="{mmoe: {space: two}, ple: {space: two}}", watcher=heard)
     assert counts(record) == [2, 2]
-    told = [event.text for event in heard.events if event.kind == "short"]
+    told = heard.said("short")
     assert all("its space has 2 configurations" in text for text in told)
-    assert [event.text for event in heard.events if event.kind == "budget"][-1] == (
-        "the space of every arm is searched whole"
-    )
+    assert heard.said("budget")[-1] == ("the space of every arm is searched whole")
 
 
 def test_a_round_that_has_nothing_to_try_is_the_last(
@@ -166,7 +154,7 @@ def test_a_round_that_has_nothing_to_try_is_the_last(
     heard, arms = Heard(), "{mmoe: {space: two}, ple: {space: rate}}"
     record, _ = in_time(studio, pretender=failing, arms=arms, watcher=heard)
     assert counts(record) == [2, 5]
-    assert sum(event.kind == "budget" for event in heard.events) == 5, "of 1, 2, 4, 8, 16 trials"
+    assert len(heard.said("budget")) == 5, "of 1, 2, 4, 8, 16 trials"
 
 
 def test_the_trials_of_a_killed_launch_count_though_it_left_no_time(

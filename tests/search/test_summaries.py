@@ -1,9 +1,5 @@
 """Once every seed of a chosen finalist is scored on test, one job summarises them; again only if the seeds change."""
 
-from pathlib import Path
-
-import pytest
-
 from hinet_search.executors import Job
 from hinet_search.results.finalist_values import chosen as chosen_of
 from hinet_search.training.jobs.messages import ScoreTestJob
@@ -12,11 +8,6 @@ from tests.search.pretended import Pretender, Studio
 
 ARMS = "{mmoe: {space: rate}, shared_bottom: {space: rate}}"
 MORE = "reference: mmoe\n"
-
-
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
 
 
 def jobs(pretender: Pretender) -> list[SummaryJob]:

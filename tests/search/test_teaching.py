@@ -1,7 +1,5 @@
 """A study that teaches makes a teacher of its finalists, trains students with it, and keeps both through relaunches."""
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import text
 
@@ -22,11 +20,6 @@ from tests.search.pretended import RATE, Pretender, Studio
 ARMS = "{mmoe: {space: rate}, shared_bottom: {space: rate}}"
 TEACHING = "reference: mmoe\nteaching: {students: [mmoe], trials: 3}\n"
 BOTH = TEACHING + "ensemble: true\n"
-
-
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
 
 
 def trainings(pretender: Pretender, arm: str) -> list[TrainJob]:

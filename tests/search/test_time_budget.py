@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from hinet_search.common.frozen_model import Duration
-from hinet_search.search.progress import value_text
+from hinet_search.search.progress import ArmProgress, value_text
 from hinet_search.search.time_budget import Round, Spent, expected_gain, next_round
 from hinet_search.study.study_spec import StudySpec
 from tests.search import studies
@@ -18,11 +18,6 @@ MINUTES = TypeAdapter(Duration)
 @dataclass
 class Value:
     value: float
-
-
-@dataclass
-class Counts:
-    pruned: int = 0
 
 
 @dataclass
@@ -39,8 +34,8 @@ class Search:
     def complete_trials(self) -> list[Value]:
         return [Value(value) for value in self.values]
 
-    def counts(self) -> Counts:
-        return Counts(self.pruned)
+    def progress(self) -> ArmProgress:
+        return ArmProgress("hinet", self.budget, pruned=self.pruned)
 
 
 def spec(**values: object) -> StudySpec:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.search.progress import Event, Progress
 from hinet_search.search.tracking.mirror import Mirror, following
 from hinet_search.search.tracking.runs import MOST_CELLS, runs_of
 from hinet_search.study.launch_options import LaunchOptions
@@ -16,7 +15,7 @@ from hinet_search.trackers import RunPath, RunRefused, TrackedRun, Tracker, mlfl
 from tests.report.amounts import SHAPE as AMOUNTS
 from tests.report.amounts import with_amounts
 from tests.report.studies import Shape, failed_only, small, study
-from tests.search.pretended import Studio
+from tests.search.pretended import Listener, Studio
 from tests.waiting import wait_until
 
 KEY = "tracking: mlflow\n"
@@ -315,20 +314,6 @@ def test_a_run_that_is_refused_is_counted_and_the_others_are_written() -> None:
     ]
 
 
-class Ears:
-    """A watcher that keeps what tracking says."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def event(self, event: Event) -> None:
-        if event.kind == "tracking":
-            self.heard.append(event.text)
-
-    def tick(self, progress: Progress) -> None:
-        pass
-
-
 @pytest.fixture
 def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     monkeypatch.chdir(tmp_path)
@@ -339,11 +324,11 @@ def tracked_launch(studio: Studio, tracker: Tracker) -> tuple[StudyRecord, list[
     """Enlarge a study of two trials, tracked; return its record and what tracking says."""
     studio.launch(more=KEY, trials=2)
     studio.patch.setattr(mlflow, "connect", lambda *_: tracker)
-    options, ears = LaunchOptions(output=studio.folder / "out"), Ears()
+    options, ears = LaunchOptions(output=studio.folder / "out"), Listener()
     loaded, url = options.load(str(studio.folder / "s.yaml")), options.storage_url()
     with following(loaded, url, ears, lambda _: {}) as watcher:
         record, _ = studio.launch(more=KEY, trials=3, watcher=watcher)
-    return record, ears.heard
+    return record, ears.said("tracking")
 
 
 def test_a_launch_writes_its_last_state_and_what_earlier_launches_have_not(studio: Studio) -> None:
@@ -373,7 +358,7 @@ def test_a_launch_that_is_refused_writes_nothing(studio: Studio) -> None:
     loaded = options.load(str(studio.folder / "s.yaml"))
 
     def refused() -> None:
-        with following(loaded, options.storage_url(), Ears(), lambda _: {}):
+        with following(loaded, options.storage_url(), Listener(), lambda _: {}):
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -383,7 +368,7 @@ def test_a_launch_that_is_refused_writes_nothing(studio: Studio) -> None:
 
 def test_a_study_without_the_key_has_the_watcher_as_it_is(studio: Studio) -> None:
     studio.launch(trials=2)
-    options, ears = LaunchOptions(output=studio.folder / "out"), Ears()
+    options, ears = LaunchOptions(output=studio.folder / "out"), Listener()
     loaded = options.load(str(studio.folder / "s.yaml"))
     with following(loaded, options.storage_url(), ears, lambda _: {}) as watcher:
         assert watcher is ears

@@ -45,11 +45,6 @@ class TwoSlots(Pretender):
         return super().poll(timeout)
 
 
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
-
-
 def test_finalists_of_an_arm_begin_while_the_last_trial_of_another_runs(studio: Studio) -> None:
     pretender = TwoSlots()
     record, _ = studio.launch(pretender, more=MORE, arms=ARMS, slots=2)

@@ -1,13 +1,12 @@
 """Slots without a place: the study reports what they wait for, and when the wait is over."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from hinet_search.executors import JobEvent
-from hinet_search.search.progress import Event, NullWatcher
-from tests.search.pretended import Pretender, Studio
+from tests.search.pretended import Listener, Pretender, Studio
 
 
 @dataclass
@@ -25,21 +24,10 @@ class Homeless(Pretender):
         return super().poll(timeout) if self.polls > 5 else []
 
 
-@dataclass
-class Listener(NullWatcher):
-    events: list[Event] = field(default_factory=list)
-
-    def event(self, event: Event) -> None:
-        self.events.append(event)
-
-
 def test_what_slots_wait_for_is_said_once_and_so_is_that_they_wait_no_longer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listener = Listener()
     record, _ = Studio(tmp_path, monkeypatch).launch(Homeless(), watcher=listener)
-    assert [event.text for event in listener.events if event.kind == "waiting"] == [
-        "1 of 1 slots wait for a node",
-        "every slot has a place",
-    ]
+    assert listener.said("waiting") == ["1 of 1 slots wait for a node", "every slot has a place"]
     assert record.state == "done"

@@ -3,7 +3,6 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -24,11 +23,6 @@ from tests.search.studies import DATA
 
 SPRING = "name: spring\nseed: 3\n"
 SUMMER = "name: summer\nwarm_start: [spring]\n"
-
-
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    return Studio(tmp_path, monkeypatch)
 
 
 def by_value(record: StudyRecord, arm: int = 0) -> list[tuple[float, int]]:

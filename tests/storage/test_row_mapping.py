@@ -21,12 +21,7 @@ from hinet_search.results.records import (
     ParameterRange,
     TrialRecord,
 )
-from hinet_search.storage.row_mapping import (
-    from_column,
-    from_json,
-    to_column,
-    to_json,
-)
+from hinet_search.storage.row_mapping import from_column, from_json, to_column, to_json
 
 KINDS = (
     Budget,

@@ -58,10 +58,7 @@ def matches(**changes: Any) -> dict[str, Any]:
             {"lists": {"tags": {"column": "c", "pooling": "attention"}}},
             "attention is by the row's item: it needs the key 'item'",
         ),
-        (
-            {"lists": {"tags": {"column": "c", "separator": ""}}},
-            "at least 1 character",
-        ),
+        ({"lists": {"tags": {"column": "c", "separator": ""}}}, "at least 1 character"),
         (
             {"lists": {"a": {"column": "c", "separator": "|"}, "b": {"column": "c"}}},
             "list a: column 'c' has a separator and must be of one list only",

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import load_study
 from hinet_search.study.origins import origins
@@ -14,11 +12,6 @@ def shown(text: str) -> dict[str, tuple[str, str]]:
     Path("s.yaml").write_text(DATA + "arms: {mmoe: }\n" + text)
     study = load_study("s.yaml")
     return {each.name: (each.value, each.where) for each in origins(study, LaunchOptions())}
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def test_a_default_is_shown_as_one() -> None:

@@ -18,12 +18,6 @@ parameters:
 )
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def load(*changes: str, **overrides: object) -> ResolvedStudy:
     Path("s.yaml").write_text(STUDY + "".join(f"  {change}\n" for change in changes))
     return load_study(

@@ -1,7 +1,6 @@
 """A space with meaningless or contradictory files is refused when it is loaded, with the place."""
 
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,12 +11,6 @@ from hinet_search.search.plan.check_study import try_bounds
 from hinet_search.study.distributions import IntRange, Value
 from hinet_search.study.load_study import Arm
 from tests.spaces import PARENTS, WIDTHS, load, space_with_x
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def refusal(text: str, **others: str) -> tuple[str, ...]:

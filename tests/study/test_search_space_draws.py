@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import islice
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -64,12 +63,6 @@ class Told:
     def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:
         self.asked[name] = choices
         return self.values[name]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def test_parents_come_before_children_and_otherwise_the_written_order_holds() -> None:

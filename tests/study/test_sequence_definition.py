@@ -18,10 +18,7 @@ FEATURES: dict[str, Any] = {"categorical": ["user", "video", "author"], "numeric
 KEYS: dict[str, Any] = {
     "source": {"kind": "table"},
     "scenario": {"column": "tab"},
-    "tasks": {
-        "click": {"column": "is_click"},
-        "watch": {"column": "seconds", "kind": "amount"},
-    },
+    "tasks": {"click": {"column": "is_click"}, "watch": {"column": "seconds", "kind": "amount"}},
     "split": {"by": "random"},
     "time": "shown_at",
 }

@@ -20,12 +20,6 @@ FILES = [
 STUDIES = sorted(str(path.with_suffix("")) for path in FILES if path.parts[0] != "data")
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def write(path: str) -> Path:
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)

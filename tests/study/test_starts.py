@@ -7,7 +7,7 @@ import pytest
 from hinet_search.common import plugins
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.records import Start
-from hinet_search.search.plan.left_out_starts import left_out_starts
+from hinet_search.search.plan.plan_warnings import left_out_starts
 from hinet_search.study.load_study import MODELS, ResolvedStudy, load_study
 from hinet_search.study.search_space import load_space
 from hinet_search.study.starts import portfolio
@@ -40,12 +40,6 @@ DEFAULT = {
     "model.expert_widths": "narrow",
     "train.shuffle": True,
 }
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def load(*starts: str) -> ResolvedStudy:

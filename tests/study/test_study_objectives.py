@@ -1,7 +1,5 @@
 """The objectives of a study: which may be given, and the refusal of those that cannot be meant."""
 
-from pathlib import Path
-
 import pytest
 
 from hinet_search.results.objectives import cell_names, names
@@ -12,13 +10,13 @@ REFUSED = {
     "an unknown objective": (
         SMALL + "objective: macro_acu\n",
         [
-            f"s.yaml:8:1: objective 'macro_acu' is not known, must be one of {KNOWN}; did you mean 'macro_auc'?",
+            f"s.yaml:8:1: objective 'macro_acu' is not known, must be one of {KNOWN}; did you mean 'macro_auc'?"
         ],
     ),
     "an objective over users of data without users": (
         SMALL + "objective: gauc\n",
         [
-            "s.yaml:8:1: objective gauc needs the key 'user' of the data, got none; add it, or take weighted_auc",
+            "s.yaml:8:1: objective gauc needs the key 'user' of the data, got none; add it, or take weighted_auc"
         ],
     ),
     "an objective of an unknown task": (
@@ -34,7 +32,7 @@ REFUSED = {
     "a further objective that is unknown": (
         SMALL + "objectives: [mean_auc, latency]\n",
         [
-            f"s.yaml:8:1: objectives: 'latency' is not known, must be one of {KNOWN}, latency_ms, flops_per_row, parameters, dense_parameters; did you mean 'latency_ms'?",
+            f"s.yaml:8:1: objectives: 'latency' is not known, must be one of {KNOWN}, latency_ms, flops_per_row, parameters, dense_parameters; did you mean 'latency_ms'?"
         ],
     ),
     "a further objective of an unknown task": (
@@ -60,11 +58,6 @@ REFUSED = {
         ["s.yaml:1: pruner must be none or median with several objectives, got asha"],
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("case", REFUSED)

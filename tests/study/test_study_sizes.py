@@ -22,11 +22,6 @@ ARMS = "arms: {mmoe: , shared_bottom: }\n"
 SIZES = "passes: 4\ntrials: 9\nsizes: {quick: {passes: 1, trials: 2}, whole: {finalists: {top: 1, seeds: 7}}}\n"
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def load(text: str, size: str | None = None, data: str = DATA) -> ResolvedStudy:
     Path("s.yaml").write_text(data + text, encoding="utf-8")
     return load_study("s.yaml", size)

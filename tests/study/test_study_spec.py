@@ -35,12 +35,6 @@ HOSTILE = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def test_a_study_with_data_and_arms_alone_is_complete() -> None:
     study = load(SMALL)
     assert study.name == "s"
@@ -229,7 +223,7 @@ REFUSED = {
     "an unknown model": (
         DATA + "arms:\n  mmoe:\n  mmeo:\n",
         [
-            f"s.yaml:9:3: 'mmeo' is not a model, known: {', '.join(names(MODELS))}; did you mean 'mmoe'?",
+            f"s.yaml:9:3: 'mmeo' is not a model, known: {', '.join(names(MODELS))}; did you mean 'mmoe'?"
         ],
     ),
     "passes as a setting of one arm": (

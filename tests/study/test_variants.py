@@ -24,11 +24,6 @@ TEXT = DATA + ARMS
 SIZES = "sizes: {standard: {}, quick: {trials: 1}}\n"
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def load(variant: str | None = None, text: str = TEXT, size: str | None = None) -> ResolvedStudy:
     Path("shop.yaml").write_text(text, encoding="utf-8")
     return load_study("shop.yaml", size, {}, variant)

@@ -50,12 +50,6 @@ class Tree(Frozen):
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def write(folder: Path) -> Any:
     """Writes a.yaml in the current folder and reads it."""
 

@@ -39,12 +39,7 @@ def command() -> None:
         help="Folder of the unpacked files, as they are published.",
     ),
     click.option(
-        "-o",
-        "--output",
-        "target",
-        metavar="FOLDER",
-        required=True,
-        help="Folder to write into.",
+        "-o", "--output", "target", metavar="FOLDER", required=True, help="Folder to write into."
     ),
     click.option("--force", is_flag=True, help="Overwrite an existing study and its tables."),
 )
@@ -64,7 +59,8 @@ def get_command(
 
     converted = get(name, Path(folder), Path(target), output().note, force=force)
     for path, num_rows in converted.tables.items():
-        echo(f"{'kept' if path in converted.kept else 'wrote'} {path}: {num_rows:,} rows")
+        done = "kept" if path in converted.kept else "wrote"
+        echo(f"{done} {path}: {num_rows:,} rows")
     echo(f"wrote {converted.definition}")
     echo(f"wrote {converted.study}")
     output().next(f"hinet-search check {shlex.quote(str(converted.study))}")

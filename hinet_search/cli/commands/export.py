@@ -140,13 +140,8 @@ def _show_cost(cost: "WeightsCost", noun: str) -> None:
         f"{byte_size(cost.num_bytes_fp32)}; on {cost.rows:,} rows of validation a {noun} "
         f"differs by up to {cost.difference:.1g}"
     )
-    rows = [
-        (f"{cell.scenario} / {cell.task}", metric(cell.auc), _change(cell.auc - cell.auc_fp32))
-        for cell in cost.cells
-    ]
+    rows = []
+    for cell in cost.cells:
+        change = f"{cell.auc - cell.auc_fp32:+.6f}".replace("0.", ".", 1).replace("-", "−")
+        rows.append((f"{cell.scenario} / {cell.task}", metric(cell.auc), change))
     echo(table_text(rows, header=("cell", "AUC", "change"), right={1, 2}))
-
-
-def _change(of_auc: float) -> str:
-    """Format a small change with its sign: `+.000012`."""
-    return f"{of_auc:+.6f}".replace("0.", ".", 1).replace("-", "−")

@@ -130,6 +130,7 @@ def _print_outcome(
 ) -> None:
     """Print the verdict, the path of the report, what to take, and the commands to run next."""
     from hinet_search.api import report_path
+    from hinet_search.cli.progress import JsonLines
     from hinet_search.report.text.commands import export_command
     from hinet_search.results.shipping import shipment
     from hinet_search.results.verdict import verdict
@@ -140,7 +141,11 @@ def _print_outcome(
     shipped = shipment(record, outcome)
     try:
         if as_json:
-            _print_done(record, outcome.sentence, path)
+            seconds = round(record.seconds, 1)
+            said = outcome.sentence
+            JsonLines.line(
+                "done", study=record.name, seconds=seconds, verdict=said, report=str(path)
+            )
             return
         _print_result(record, outcome.sentence, path, shipped)
     except OutputLost as error:
@@ -154,18 +159,6 @@ def _print_outcome(
     folders = {name: given[name] for name in PLACES}
     dashboard = shlex.join(["hinet-search", "dashboard", *as_typed(folders, options)])
     output().next(*commands, dashboard)
-
-
-def _print_done(record: "StudyRecord", sentence: str, path: Path) -> None:
-    from hinet_search.cli.progress import JsonLines
-
-    JsonLines.line(
-        "done",
-        study=record.name,
-        seconds=round(record.seconds, 1),
-        verdict=sentence,
-        report=str(path),
-    )
 
 
 def _print_result(record: "StudyRecord", sentence: str, path: Path, shipped: "Shipment") -> None:

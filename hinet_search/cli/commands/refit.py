@@ -58,18 +58,12 @@ if TYPE_CHECKING:
         help="Instead of that of the study; 0 leaves the weights, and continues the rest.",
     ),
     click.option(
-        "--even-if-worse",
-        is_flag=True,
-        help="Write the folder even if it is shown to be worse.",
+        "--even-if-worse", is_flag=True, help="Write the folder even if it is shown to be worse."
     ),
 )
 @scored_on
 @study_options(PLUGIN)
-@output_options(
-    NEW_FOLDER,
-    GRAPHS,
-    as_json,
-)
+@output_options(NEW_FOLDER, GRAPHS, as_json)
 def command(
     folder: Path,
     rows: str,

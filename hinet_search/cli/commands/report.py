@@ -2,7 +2,7 @@
 
 import time
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,27 +82,20 @@ def command(
     from hinet_search.report.json_document import json_text
     from hinet_search.report.redact import redact
 
-    kind, is_public, opens = (given.pop(name) for name in ("kind", "is_public", "opens"))
-    if as_json and (after is not None or to is not None or opens or kind not in ("html", "json")):
-        raise click.UsageError(
-            "--json prints the document of one study: "
-            "it excludes a second study, --to, --open and --format"
-        )
-    _require_page(after, kind)
+    kind = given.pop("kind")
+    is_public = given.pop("is_public")
+    opens = given.pop("opens")
+    _refuse_together(after, kind, as_json=as_json, writes=bool(to) or opens)
     started = time.perf_counter()
-
-    def stored(name: str) -> "StudyRecord":
-        loaded = load(name, **given)
-        return redact(loaded) if is_public else loaded
-
-    def path_for(name: str) -> Path:
-        return to or launch_options(given).reports / f"{name}.{kind}"
-
-    record = stored(study)
+    records = [load(name, **given) for name in filter(None, (study, after))]
+    if is_public:
+        records = list(map(redact, records))
     if as_json:
-        echo_json(json_text(record))
+        echo_json(json_text(records[0]))
         return
-    files, sentence = _write(record, None if after is None else stored(after), path_for, kind)
+    name = "-and-".join(record.name for record in records)
+    path = to or launch_options(given).reports / f"{name}.{kind}"
+    files, sentence = _write(records, path, kind)
     size = byte_size(sum(file.stat().st_size for file in files))
     seconds = time.perf_counter() - started
     echo(f"wrote {', '.join(map(str, files))} ({size}, {seconds:.1f} s): {sentence}")
@@ -110,26 +103,27 @@ def command(
         output().note("no browser could be started; open the file in one")
 
 
-def _write(
-    record: "StudyRecord",
-    other: "StudyRecord | None",
-    path_for: Callable[[str], Path],
-    kind: str,
-) -> tuple[Sequence[Path], str]:
+def _refuse_together(after: str | None, kind: str, *, as_json: bool, writes: bool) -> None:
+    """Raise UsageError for options of which one excludes another."""
+    if as_json and (writes or after is not None or kind not in ("html", "json")):
+        raise click.UsageError(
+            "--json prints the document of one study: "
+            "it excludes a second study, --to, --open and --format"
+        )
+    if after is not None and kind != "html":
+        raise click.UsageError(
+            f"two studies are compared on a page, so --format must be html, got {kind}"
+        )
+
+
+def _write(records: Sequence["StudyRecord"], path: Path, kind: str) -> tuple[Sequence[Path], str]:
     """Write the report of one study or of two; return its files and what it says."""
     from hinet_search.report.files import write_pair, write_report
     from hinet_search.results import two_studies
     from hinet_search.results.verdict import verdict
 
-    if other is None:
-        return write_report(record, path_for(record.name), kind), verdict(record).sentence
-    path = path_for(f"{record.name}-and-{other.name}")
-    return write_pair(record, other, path), two_studies.sentence(record, other)
-
-
-def _require_page(after: str | None, kind: str) -> None:
-    """Raise UsageError if two studies are to be compared in another format than a page."""
-    if after is not None and kind != "html":
-        raise click.UsageError(
-            f"two studies are compared on a page, so --format must be html, got {kind}"
-        )
+    first, *others = records
+    if not others:
+        return write_report(first, path, kind), verdict(first).sentence
+    (other,) = others
+    return write_pair(first, other, path), two_studies.sentence(first, other)

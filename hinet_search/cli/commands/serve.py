@@ -28,13 +28,7 @@ EXTRA = ("fastapi", "uvicorn", "prometheus_client")
     ),
 )
 @click.argument("folder", type=click.Path(path_type=Path))
-@option_group(
-    "Address",
-    HOST,
-    port(Listening().port),
-    TOKEN,
-    TOKEN_FILE,
-)
+@option_group("Address", HOST, port(Listening().port), TOKEN, TOKEN_FILE)
 @option_group(
     "Limits",
     click.option(
@@ -99,8 +93,17 @@ def command(folder: Path, token_file: Path | None, plugins: tuple[str, ...], **g
     or expected amounts; GET /docs describes the rest. SIGTERM ends it once running requests are
     answered.
     """
-    _refuse_without_packages()
     import os
+    from importlib.util import find_spec
+
+    from hinet_search.common.errors import EnvironmentFault
+
+    missing = [name for name in EXTRA if find_spec(name) is None]
+    if missing:
+        raise EnvironmentFault(
+            f"serve needs packages that are not installed: {', '.join(missing)}",
+            remedy="pip install 'hinet-search[serve]'",
+        )
 
     from hinet_search.common.plugins import allow_only
     from hinet_search.server.run import ServerOptions, serve
@@ -117,17 +120,3 @@ def command(folder: Path, token_file: Path | None, plugins: tuple[str, ...], **g
     modes = {name: given[name] for name in ("watch", "state", "events")}
     options = ServerOptions(folder, listening, limits, threads, **modes)
     serve(options, output().note)
-
-
-def _refuse_without_packages() -> None:
-    """Raise EnvironmentFault unless the packages of the extra are installed."""
-    from importlib.util import find_spec
-
-    from hinet_search.common.errors import EnvironmentFault
-
-    missing = [name for name in EXTRA if find_spec(name) is None]
-    if missing:
-        raise EnvironmentFault(
-            f"serve needs packages that are not installed: {', '.join(missing)}",
-            remedy="pip install 'hinet-search[serve]'",
-        )

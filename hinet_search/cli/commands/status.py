@@ -1,7 +1,7 @@
 """Run: show the stored studies: state, trials, best value, verdict."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +68,16 @@ def command(
 def _print(studies: Sequence["StudySummary"], where: Sequence[str]) -> None:
     """Print the table of studies, then the verdict of each that is done, and what inputs add."""
     header = ("study", "state", "trials", "best on validation", "updated")
-    echo(table_text([_row(study) for study in studies], header, right={2}, width=output_width()))
-    lines = [line for study in studies for line in _results(study, where)]
+    rows = [_row(study) for study in studies]
+    echo(table_text(rows, header, right={2}, width=output_width()))
+    lines: list[str] = []
+    for study in studies:
+        if study.state == "done":
+            report = shlex.join(["hinet-search", "report", study.name, *where])
+            verdict = study.verdict or f"no verdict is stored, the report says it: {report}"
+            lines.append(f"{study.name}: {verdict}")
+        if study.inputs:
+            lines.append(f"{study.name}: {study.inputs}")
     if lines:
         echo("\n" + "\n".join(lines))
     if any(study.state == "interrupted" for study in studies):
@@ -92,13 +100,3 @@ def _row(study: "StudySummary") -> tuple[str, ...]:
     best = f"{study.best_arm} {value_or_dash(study.best_value)}" if study.best_arm else "none yet"
     updated = ago((datetime.now(UTC) - datetime.fromisoformat(study.updated)).total_seconds())
     return (study.name, study.state, f"{study.done}/{study.budget}", best, updated)
-
-
-def _results(study: "StudySummary", where: Sequence[str]) -> Iterator[str]:
-    """Yield what is known of a study, a sentence a line."""
-    if study.state == "done":
-        report = shlex.join(["hinet-search", "report", study.name, *where])
-        verdict = study.verdict or f"no verdict is stored, the report says it: {report}"
-        yield f"{study.name}: {verdict}"
-    if study.inputs:
-        yield f"{study.name}: {study.inputs}"

@@ -133,10 +133,7 @@ def _print_nothing(data: object, ignore_prefix: bool) -> None:  # noqa: FBT001  
 
 
 def _current_folder_if_used() -> list[str]:
-    """Return the current folder if this process imports from it too.
-
-    Without `_client_job` Ray makes every worker import from it before any other folder.
-    """
+    """Return the current folder if this process imports from it too, as workers then must."""
     here = str(Path.cwd())
     return [here] if {"", here} & set(sys.path) else []
 
@@ -148,10 +145,7 @@ def _token() -> str:
 
 
 def _quiet(*, own: bool) -> dict[str, str]:
-    """Return variables that turn off Ray's usage statistics and set the token of a local cluster.
-
-    Otherwise Ray would write a token into the home folder.
-    """
+    """Return variables that turn off usage statistics, and a token that is not kept at home."""
     variables = {"RAY_USAGE_STATS_ENABLED": "0"}
     if own and not any(name in os.environ for name in TOKEN_VARIABLES):
         variables["RAY_AUTH_TOKEN"] = _token()

@@ -10,6 +10,7 @@ import os
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,7 +53,7 @@ FileMessage = Request | Chunk | RemovedFile
 
 def stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:
     """Return the files at these paths, or in these folders, with their stamps."""
-    return dict(_stamped(file for path in paths for file in _files(path)))
+    return dict(_stamped(chain.from_iterable(map(_files, paths))))
 
 
 class Transfers:

@@ -9,11 +9,15 @@ several times slower, and if freed pages are kept, large temporaries cause no pa
 import ctypes
 import multiprocessing
 import os
+import pickle
 import signal
+import socket
+import struct
 import sys
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -23,11 +27,11 @@ from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from hinet_search.common import heartbeat
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.executors import HEARTBEAT_SECONDS, Heartbeat, Job, JobEnd, JobEvent, Message
-from hinet_search.executors.processes.channel import ChannelEnd, pair
 from hinet_search.executors.processes.environment import OURS, environment, for_children
 
 # One thread, and memory that glibc neither gives back after a step nor maps in small pages: a step
@@ -45,6 +49,65 @@ SLOT_ENVIRONMENT = {
 # Seconds that a process may take to exit after its channel broke; its exit code is then reported.
 DEATH_SECONDS = 5.0
 CLOSE_SECONDS = 1.0  # that slots may take to end at the close of an executor
+_LENGTH = struct.Struct("!Q")  # precedes every message
+_PART = 2**16  # bytes read at once
+
+
+class ChannelEnd:
+    """One end of a channel of pickled messages over a socket.
+
+    A message arrives completely or not at all. Reading without waiting never blocks on an
+    incomplete message, since its sender may be paused in the middle of it. Errors if the other end
+    is gone: EOFError when reading, OSError when sending or in the middle of a message.
+    """
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self._received = bytearray()
+        self._messages: deque[Any] = deque()
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for a wait on several channels."""
+        return self._end.fileno()
+
+    def send(self, message: object) -> None:
+        """Send a message; wait while the other end does not read."""
+        content = pickle.dumps(message)
+        self._end.sendall(_LENGTH.pack(len(content)) + content)
+
+    def next(self) -> Any:
+        """Wait for the next message and return it."""
+        while not self._messages:
+            self._take(self._end.recv(_PART))
+        return self._messages.popleft()
+
+    def waiting(self) -> list[Any]:
+        """Return messages that have arrived, without waiting. One call reads one part at most."""
+        try:
+            self._take(self._end.recv(_PART, socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return []
+        messages = list(self._messages)
+        self._messages.clear()
+        return messages
+
+    def close(self) -> None:
+        """Close this end; the other end gets an error."""
+        self._end.close()
+
+    def _take(self, part: bytes) -> None:
+        """Add received bytes and unpickle the messages that are complete."""
+        if not part:
+            raise EOFError("the other end is gone")
+        self._received += part
+        while len(self._received) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._received)
+            end = _LENGTH.size + length
+            if len(self._received) < end:
+                return
+            content = self._received[_LENGTH.size : end]
+            self._messages.append(pickle.loads(content))  # noqa: S301  our own process sent it
+            del self._received[:end]
 
 
 @dataclass(frozen=True)
@@ -114,8 +177,16 @@ class ProcessExecutor:
         self._pending = []
         ready = wait([slot.home.fileno() for slot in self._slots], 0.0 if messages else timeout)
         for index, slot in enumerate(self._slots):
-            if slot.home.fileno() in ready:
-                messages += self._receive(index, slot)
+            if slot.home.fileno() not in ready:
+                continue
+            try:
+                received: list[JobEvent] = slot.home.waiting()
+            except (EOFError, OSError):  # OSError: it died in the middle of a message
+                received = self._replace(index, slot)
+            else:
+                if received and isinstance(received[-1], JobEnd):
+                    slot.job = None
+            messages += received
         return messages
 
     def close(self) -> None:
@@ -131,15 +202,6 @@ class ProcessExecutor:
         self._slots = []
         self._starter.shutdown()
 
-    def _receive(self, index: int, slot: _SlotProcess) -> list[JobEvent]:
-        try:
-            messages: list[JobEvent] = slot.home.waiting()
-        except (EOFError, OSError):  # OSError: it died in the middle of a message
-            return self._replace(index, slot)
-        if messages and isinstance(messages[-1], JobEnd):
-            slot.job = None
-        return messages
-
     def _replace(self, index: int, slot: _SlotProcess) -> list[JobEvent]:
         """Replace a slot whose process dies; return the end of its job."""
         _end(slot.process, DEATH_SECONDS)
@@ -151,13 +213,14 @@ class ProcessExecutor:
         return [JobEnd(slot.job.key, slot.job.attempt, cause, died=True)]
 
     def _new_slot(self, number: int) -> _SlotProcess:
-        our_end, slot_end = pair()
+        ours, of_slot = socket.socketpair()
+        slot_end = ChannelEnd(of_slot)
         process = self._context.Process(
             target=_serve, args=(slot_end,), name=f"slot-{number}", daemon=True
         )
         self._starter.submit(_start, process, number).result()
         slot_end.close()
-        return _SlotProcess(number, process, our_end)
+        return _SlotProcess(number, process, ChannelEnd(ours))
 
 
 OF_THE_TERMINAL = (signal.SIGINT, signal.SIGHUP)  # Ctrl-C, and a closed window
@@ -197,10 +260,7 @@ def _terminal_signals_blocked() -> Iterator[None]:
 
 @contextmanager
 def _main_module_hidden() -> Iterator[None]:
-    """Hide the main module from a process that is spawned inside.
-
-    The process would import it first: a script that launches a study would launch it again.
-    """
+    """Hide the main module from a process that is spawned inside and would run it again."""
     main_module = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -214,10 +274,7 @@ class _CoordinatorGone(BaseException):
 
 
 def _serve(home: ChannelEnd) -> None:
-    """Run jobs and report their ends until the channel breaks.
-
-    Signals from the terminal are ignored: the coordinator handles them.
-    """
+    """Run jobs and report their ends until the channel breaks; ignore signals of the terminal."""
     for number in OF_THE_TERMINAL:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -3,7 +3,7 @@
 Every arm uses the same seeds, hence the same order of rows per seed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -12,7 +12,6 @@ from hinet_search.common import crash_points
 from hinet_search.executors import Job
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import (
-    NO_LIMITS,
     EvaluationRecord,
     FinalistRecord,
     FinalistRun,
@@ -87,32 +86,28 @@ def candidates_of(searches: Sequence[ArmSearch], finalists: FinalistSpec) -> lis
 
     Without `finalists.default`, the default is only a candidate if no trial is complete.
     """
-    return [each for search in searches for each in _candidates_of(search, finalists)]
+    candidates: dict[str, Candidate] = {}
+    for search in searches:
+        arm = search.arm
+        trials = search.best_trials(finalists.top)
+        default = search.trained_default()
+        if default and (finalists.default or not trials):
+            trials.append(default)
+        for trial in trials:
+            config = build_config(arm.model, arm.space.values(trial.parameters))
+            seconds = trial.cost.seconds if trial.cost else 0.0
+            candidate = Candidate(arm, trial.number, trial.parameters, config, seconds)
+            candidates[candidate.key] = candidate
+    return list(candidates.values())
 
 
 def runs_of(searches: Sequence[ArmSearch], spec: StudySpec) -> list[CandidateRun]:
     """Return the runs of the candidates of these arms, seed by seed."""
     candidates = candidates_of(searches, spec.finalists)
-    return [CandidateRun(each, seed) for seed in paired_seeds(spec) for each in candidates]
-
-
-def _candidates_of(search: ArmSearch, finalists: FinalistSpec) -> list[Candidate]:
-    trials = search.best_trials(finalists.top)
-    default = search.trained_default()
-    if default and (finalists.default or not trials):
-        trials.append(default)
-    arm = search.arm
-    by_number = {
-        trial.number: Candidate(
-            arm,
-            trial.number,
-            trial.parameters,
-            build_config(arm.model, arm.space.values(trial.parameters)),
-            trial.cost.seconds if trial.cost else 0.0,
-        )
-        for trial in trials
-    }
-    return list(by_number.values())
+    runs = []
+    for seed in paired_seeds(spec):
+        runs += [CandidateRun(each, seed) for each in candidates]
+    return runs
 
 
 def paired_seeds(spec: StudySpec) -> list[int]:
@@ -130,12 +125,11 @@ class FinalistPhase:
     def __init__(
         self, stored: Mapping[str, tuple[FinalistRecord, ...]], context: PhaseContext
     ) -> None:
-        self._stored = {
-            (arm, finalist.trial_number, run.seed)
-            for arm, finalists in stored.items()
-            for finalist in finalists
-            for run in finalist.runs
-        }
+        self._stored: set[str] = set()
+        for arm, finalists in stored.items():
+            for finalist in finalists:
+                key = f"{arm}/{finalist.trial_number}"
+                self._stored |= {f"{key} seed {run.seed}" for run in finalist.runs}
         self._context = context
         self._waiting: list[tuple[CandidateRun, ...]] = []
         self._running: dict[str, tuple[CandidateRun, ...]] = {}
@@ -159,15 +153,16 @@ class FinalistPhase:
 
     def add(self, runs: Sequence[CandidateRun]) -> None:
         """Train these runs too."""
-        missing = [
-            run
-            for run in runs
-            if (run.candidate.arm.name, run.candidate.trial_number, run.seed) not in self._stored
-        ]
+        missing = [run for run in runs if run.key not in self._stored]
         self._num_runs += len(runs)
         self._num_done += len(runs) - len(missing)
-        shared = self._context.spec.finalists.shared_batches
-        self._waiting += _by_candidate(missing) if shared else [(run,) for run in missing]
+        if self._context.spec.finalists.shared_batches:
+            of_candidates: dict[str, list[CandidateRun]] = {}
+            for run in missing:
+                of_candidates.setdefault(run.candidate.key, []).append(run)
+            self._waiting += map(tuple, of_candidates.values())
+        else:
+            self._waiting += [(run,) for run in missing]
         self._waiting.sort(key=lambda runs: -runs[0].candidate.seconds)
 
     def begin(self) -> None:
@@ -186,7 +181,8 @@ class FinalistPhase:
             return None
         runs = self._waiting.pop(0)
         for run in runs:
-            _drop_refit(run, self._context.artifacts)
+            for refit in refit_files(run.weights(self._context.artifacts)):
+                refit.unlink(missing_ok=True)  # of the weights that are made again
         jobs = tuple(self._train_job(run) for run in runs)
         shared = self._context.spec.finalists.shared_batches
         key = f"{runs[0].candidate.key} all seeds" if shared else runs[0].key
@@ -284,46 +280,30 @@ class FinalistPhase:
         self._context.progress.start(key)
 
 
-def _drop_refit(run: CandidateRun, artifacts: Path) -> None:
-    """Remove the refit of a run whose weights are made again."""
-    for path in refit_files(run.weights(artifacts)):
-        path.unlink(missing_ok=True)
-
-
-def _by_candidate(runs: Sequence[CandidateRun]) -> list[tuple[CandidateRun, ...]]:
-    """Group runs by candidate."""
-    by_key: dict[str, list[CandidateRun]] = {}
-    for run in runs:
-        by_key.setdefault(run.candidate.key, []).append(run)
-    return [tuple(of_candidate) for of_candidate in by_key.values()]
-
-
 def serving_limits(spec: StudySpec) -> ServingLimits:
     """Return what a shipped model of the study may cost."""
     return ServingLimits(**spec.serving.model_dump())
 
 
 def choose(
-    finalists: Sequence[FinalistRecord],
-    objective: Objective,
-    seeds: list[int],
-    limits: ServingLimits = NO_LIMITS,
+    finalists: Sequence[FinalistRecord], numbers: Container[int], spec: StudySpec
 ) -> FinalistRecord | None:
-    """Return the finalist with the best mean validation value, among those with every seed.
+    """Return the finalist of an arm with the best mean validation value over the paired seeds.
 
-    If some meet the serving limits, it is one of them. None when no finalist has every seed.
+    It is one of those that have every seed, and if some of these meet the serving limits, one of
+    them. `numbers` are the candidates of this launch: an earlier one may have had another budget.
     """
-    sign = 1.0 if objective.maximize else -1.0
-
-    def is_complete(finalist: FinalistRecord) -> bool:
-        return {run.seed for run in finalist.runs} >= set(seeds)
+    seeds = paired_seeds(spec)
+    limits = serving_limits(spec)
+    sign = 1.0 if Objective(spec.objective).maximize else -1.0
+    complete = [
+        finalist
+        for finalist in finalists
+        if finalist.trial_number in numbers and {run.seed for run in finalist.runs} >= set(seeds)
+    ]
+    within = [finalist for finalist in complete if limits.share(finalist.cost) <= 1]
 
     def mean_value(finalist: FinalistRecord) -> float:
         return sign * fmean(run.valid_objective for run in finalist.runs if run.seed in seeds)
 
-    def meets_limits(finalist: FinalistRecord) -> bool:
-        return limits.share(finalist.cost) <= 1
-
-    complete = [finalist for finalist in finalists if is_complete(finalist)]
-    eligible = [finalist for finalist in complete if meets_limits(finalist)] or complete
-    return max(eligible, key=mean_value, default=None)
+    return max(within or complete, key=mean_value, default=None)

@@ -14,11 +14,10 @@ from hinet_search.executors import Job
 from hinet_search.results.causes import without_numbers
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import Cost, EvaluationRecord
-from hinet_search.search.arm_search import ArmSearch
-from hinet_search.search.arm_trials import DrawnTrial
+from hinet_search.search.arm_search import ArmSearch, DrawnTrial
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Stop
-from hinet_search.search.progress import Event, JobProgress, Progress, difference_text, value_text
+from hinet_search.search.progress import Event, JobProgress, difference_text, value_text
 from hinet_search.search.sampling import derive_seed
 from hinet_search.training.jobs.messages import (
     PartMessage,
@@ -28,7 +27,6 @@ from hinet_search.training.jobs.messages import (
     TrainJob,
 )
 from hinet_search.training.jobs.train import train, train_together
-from hinet_search.training.trial_config import TrialConfig
 
 SAME_CAUSE_LIMIT = 5
 
@@ -87,9 +85,10 @@ class TrialPhase:
 
     def _begin(self) -> None:
         for name, arm in self._arms.items():
-            _fill(self._progress, name, arm)
+            self._progress.arms[name] = arm.progress()  # with trials of earlier launches
         budget = sum(arm.budget for arm in self._arms.values())
-        self._progress.begin("search", self._trained(), budget)
+        trained = sum(self._progress.arms[name].trained for name in self._arms)
+        self._progress.begin("search", trained, budget)
         self._began = self._progress.seconds
 
     @property
@@ -165,32 +164,33 @@ class TrialPhase:
         for trial in trials:
             if trial.attempt < attempt:
                 arm.began(trial.number, attempt)
-        jobs = tuple(
-            self._train_job(arm, trial.number, trial.config)
-            for trial in trials
-            if trial.config is not None
-        )
-        job_key = keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more"
+        jobs = [self._train_job(arm, trial) for trial in trials]
+        job_key = keys[0]
+        if len(keys) > 1:
+            job_key = f"{job_key} and {len(keys) - 1} more"
         self._trials_of[job_key] = keys
         self._start(keys)
         if self._context.stacking is None:
             return Job(job_key, attempt, train, jobs[0])
         # One order of rows for all, so that a trial ends alike whichever it is stacked with.
         order_seed = derive_seed(self._spec.seed, "trials")
-        return Job(job_key, attempt, train_together, TrainingsJob(jobs, keys, order_seed))
+        return Job(job_key, attempt, train_together, TrainingsJob(tuple(jobs), keys, order_seed))
 
     def _start(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            self._progress.start(key, beside="" if key == keys[0] else keys[0])
+        first, *others = keys
+        self._progress.start(first)
+        for key in others:
+            self._progress.start(key, beside=first)
 
-    def _train_job(self, arm: ArmSearch, number: int, config: TrialConfig) -> TrainJob:
+    def _train_job(self, arm: ArmSearch, trial: DrawnTrial) -> TrainJob:
+        assert trial.config is not None, "others have failed at once"
         return TrainJob(
             self._context.dataset,
-            config,
-            derive_seed(self._spec.seed, "trial", number),
+            trial.config,
+            derive_seed(self._spec.seed, "trial", trial.number),
             self._spec.objective,
             self._context.device,
-            checkpoints=self._context.checkpoints / f"{arm.arm.name}/{number}",
+            checkpoints=self._context.checkpoints / f"{arm.arm.name}/{trial.number}",
             teacher=self._context.teacher_of(arm.arm),
             measured_first=bool(self._spec.other_objectives),
             further=self._context.further,
@@ -205,15 +205,17 @@ class TrialPhase:
         """Take a cost, an evaluation or the outcome; stop a trial that should be pruned."""
         if not isinstance(body, PartMessage):
             self._handle(key, body, stop)
-        elif body.part not in self._trials_of[key]:
-            stop(body.part)  # it ended before the process died that trained it with the others
-        else:
-            self._handle(body.part, body.body, partial(stop, body.part))
-            if (
-                isinstance(body.body, TrainingResult | TrainingFailed)
-                and len(self._trials_of[key]) > 1
-            ):
-                self._end_in_stack(key, body.part)
+            return
+        trial = body.part
+        if trial not in self._trials_of[key]:
+            stop(trial)  # it ended before the process died that trained it with the others
+            return
+        self._handle(trial, body.body, partial(stop, trial))
+        outcome = self._outcomes.get(trial)
+        if outcome and len(self._trials_of[key]) > 1 and not self._is_cut_off(trial, outcome):
+            # It ends while others of its stack go on, unless a signal stopped it.
+            self._trials_of[key] = tuple(each for each in self._trials_of[key] if each != trial)
+            self._end(trial, "", stopping=False)
 
     def _handle(self, key: str, body: object, stop: Callable[[], None]) -> None:
         if isinstance(body, TrainingResult | TrainingFailed):
@@ -237,22 +239,16 @@ class TrialPhase:
         for trial in self._trials_of.pop(key):
             self._end(trial, cause, stopping=stopping, job=key)
 
-    def _end_in_stack(self, key: str, trial: str) -> None:
-        """End a trial, unless a signal stopped it, while others of its stack go on."""
-        outcome = self._outcomes[trial]
-        if isinstance(outcome, TrainingResult) and outcome.stopped and trial not in self._pruned:
-            return
-        self._trials_of[key] = tuple(each for each in self._trials_of[key] if each != trial)
-        self._end(trial, "", stopping=False)
+    def _is_cut_off(self, trial: str, outcome: TrainingResult | TrainingFailed) -> bool:
+        """Whether a signal stopped a training before its end."""
+        stopped = isinstance(outcome, TrainingResult) and outcome.stopped
+        return stopped and trial not in self._pruned
 
     def _end(self, key: str, cause: str, *, stopping: bool, job: str = "") -> None:
         arm, number = self._of(key)
         running = self._progress.running.pop(key)
         outcome = self._outcomes.pop(key, None)
-        was_cut_off = (
-            isinstance(outcome, TrainingResult) and outcome.stopped and key not in self._pruned
-        )
-        if stopping and (outcome is None or was_cut_off):
+        if stopping and (outcome is None or self._is_cut_off(key, outcome)):
             arm.leave(number)
             return
         if isinstance(outcome, TrainingResult) and outcome.best is not None:
@@ -316,19 +312,18 @@ class TrialPhase:
         self._same_cause_of[end.arm] = _with_same_cause(self._same_cause_of[end.arm], end)
 
     def _count_end(self, arm: ArmSearch) -> None:
-        """Count a trial that ended; stop the study or say so where too many fail with one cause."""
+        """Count a trial that ended; stop where all arms that gave a value fail with one cause."""
         self._progress.phase.done += 1
-        self._stop_at_one_cause()
-        self._say_when_it_fails(arm)
-
-    def _stop_at_one_cause(self) -> None:
-        """Stop the study when every arm that ever gave a value now fails with one cause."""
         recent = self._same_cause
         have_worked = {arm.name for arm in self._progress.arms.values() if arm.done or arm.pruned}
         if len(recent) >= SAME_CAUSE_LIMIT and have_worked <= {end.arm for end in recent}:
             raise AllTrialsFailed(
                 f"{len(recent)} trials in a row failed with one cause: {recent[-1].cause}"
             )
+        if ends := self._fails(arm):
+            trials = f"{self._progress.arms[arm.arm.name].trained} of {self._spec.trials} trials"
+            causes = f"its last {SAME_CAUSE_LIMIT} failed with one cause: {ends[-1].cause}"
+            self._say_once(f"{arm.arm.name} ends with {trials}: {causes}")
 
     def _fails(self, arm: ArmSearch) -> list[_End]:
         """Return the last ends of an arm if they failed with one cause and are enough to end it."""
@@ -345,9 +340,6 @@ class TrialPhase:
         name, number = key.rsplit("/", 1)
         return self._arms[name], int(number)
 
-    def _trained(self) -> int:
-        return sum(self._progress.arms[name].trained for name in self._arms)
-
 
 def _with_same_cause(ends: Sequence[_End], last: _End) -> list[_End]:
     """Return the ends in a row, up to the last one, that failed with its cause."""
@@ -357,14 +349,3 @@ def _with_same_cause(ends: Sequence[_End], last: _End) -> list[_End]:
         return list(ends)
     same = ends and without_numbers(ends[-1].cause) == without_numbers(last.cause)
     return [*ends, last] if same else [last]
-
-
-def _fill(progress: Progress, name: str, arm: ArmSearch) -> None:
-    """Set an arm's counters from the trials of earlier launches."""
-    counts = arm.counts()
-    counters = progress.arms[name]
-    counters.done = counts.done
-    counters.pruned = counts.pruned
-    counters.failed = counts.failed
-    counters.best = counts.best
-    counters.best_trial = counts.best_trial

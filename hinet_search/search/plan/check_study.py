@@ -1,10 +1,15 @@
-"""Check study: build every arm's configuration at its default and at every bound of its space."""
+"""Check study: its objectives, and every arm at its default and at every bound of its space."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.data.columns import SPLITS, Dataset
+from hinet_search.results.data_record import CellCount
 from hinet_search.results.input_groups import ALL, AND, GROUPS, NONE, chosen_groups
+from hinet_search.results.objectives import Objective
+from hinet_search.results.trade_offs import COSTS, FLOPS, LATENCY
+from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import FeatureDefinition
 from hinet_search.study.load_study import (
@@ -16,8 +21,8 @@ from hinet_search.study.load_study import (
     Arm,
     ResolvedStudy,
 )
-from hinet_search.study.search_space import SearchSpace
 from hinet_search.study.validation_messages import Location
+from hinet_search.training.model_size import flops_of
 from hinet_search.training.trial_config import build_config, is_network, known_names, model_module
 
 POOLING = "features.pooling"
@@ -36,9 +41,11 @@ def try_study(study: ResolvedStudy) -> ResolvedStudy:
     arms = tuple(_with_study_settings(arm, study) for arm in study.arms)
     for arm in arms:
         cannot_be_sized = _cannot_be_sized(arm, arms)
-        takes_size = arm.size_of and not cannot_be_sized
+        sized = arm
+        if arm.size_of and not cannot_be_sized:
+            sized = arm.fixing({DENSE_PARAMETERS: 1})
         try:
-            try_bounds(arm.fixing({DENSE_PARAMETERS: 1}) if takes_size else arm)
+            try_bounds(sized)
         except ConfigurationError as error:
             problems += error.problems
         features = study.spec.data.features
@@ -57,9 +64,9 @@ def _import_models(study: ResolvedStudy) -> None:
             model_module(arm.model)
         except ConfigurationError as error:
             problems += [f"{arm.place}: {problem}" for problem in error.problems]
-            remedies += [error.remedy] if error.remedy else []
+            remedies.append(error.remedy)
     if problems:
-        raise ConfigurationError(*problems, remedy="\n".join(dict.fromkeys(remedies)))
+        raise ConfigurationError(*problems, remedy="\n".join(dict.fromkeys(filter(None, remedies))))
 
 
 def _wrong_groups(arm: Arm, features: FeatureDefinition) -> list[str]:
@@ -67,18 +74,21 @@ def _wrong_groups(arm: Arm, features: FeatureDefinition) -> list[str]:
     known = features.group_names
     space = arm.space
     searched = space.parameters[GROUPS].bounds if GROUPS in space.parameters else ()
-    values = [
-        value for value in (space.fixed.get(GROUPS, ALL), *searched) if isinstance(value, str)
-    ]
+    written = (space.fixed.get(GROUPS, ALL), *searched)
+    values = [value for value in written if isinstance(value, str)]
     place = space.places.get(GROUPS, arm.place)
-    unknown = [
-        f"{place}: {GROUPS} must be {ALL}, {NONE} or names joined by {AND}, got '{value}'; "
-        f"'{name}' is no group of the data, "
-        f"known: {', '.join(known) or NONE}{did_you_mean(name, known)}"
-        for value in values
-        for name in sorted(chosen_groups(value, known) - set(known))
-    ]
-    return unknown or [
+    problems = []
+    for value in values:
+        unknown = sorted(chosen_groups(value, known) - set(known))
+        problems += [
+            f"{place}: {GROUPS} must be {ALL}, {NONE} or names joined by {AND}, "
+            f"got '{value}'; '{name}' is no group of the data, "
+            f"known: {', '.join(known) or NONE}{did_you_mean(name, known)}"
+            for name in unknown
+        ]
+    if problems:
+        return problems
+    return [
         f"{place}: {GROUPS} must leave a column of the row or numbers made of others, "
         f"got '{value}'; leave a feature out of all groups"
         for value in values
@@ -87,10 +97,7 @@ def _wrong_groups(arm: Arm, features: FeatureDefinition) -> list[str]:
 
 
 def _without_effect(arm: Arm, study: ResolvedStudy) -> list[str]:
-    """List settings of a space or an arm that have no effect.
-
-    A setting that the study fixes for all arms may have no effect in some of them.
-    """
+    """List settings of a space or an arm that have no effect; those of a study may have none."""
     space = arm.space
     problems = []
     has_sequences = bool(study.spec.data.features.sequences)
@@ -112,17 +119,21 @@ def _without_effect(arm: Arm, study: ResolvedStudy) -> list[str]:
             "(features.numeric, statistics, matches, events or session), got none"
         )
     if not is_network(arm.model):
-        known = known_names(arm.model)
-        of_all = {name: study.file.place(("fixed", name)) for name in study.spec.fixed}
-        useful = [name for name in known if not name.startswith("train.") or name in OF_ANY_GROWTH]
-        problems += [
-            f"{space.places[name]}: {name} has no meaning for {arm.model}, "
-            "which is no network; leave it out"
-            f"{did_you_mean(name, useful)}"
-            for name in (*space.parameters, *space.fixed)
-            if name in known and name not in useful and space.places[name] != of_all.get(name)
-        ]
+        problems += _of_networks_alone(arm, study)
     return problems
+
+
+def _of_networks_alone(arm: Arm, study: ResolvedStudy) -> Iterator[str]:
+    """Yield the settings of training that have no meaning for a model that is no network."""
+    space = arm.space
+    known = known_names(arm.model)
+    useful = [name for name in known if not name.startswith("train.") or name in OF_ANY_GROWTH]
+    of_all = {name: study.file.place(("fixed", name)) for name in study.spec.fixed}
+    for name in (*space.parameters, *space.fixed):
+        place = space.places.get(name)
+        if name in known and name not in useful and place != of_all.get(name):
+            no_meaning = f"{name} has no meaning for {arm.model}, which is no network"
+            yield f"{place}: {no_meaning}; leave it out{did_you_mean(name, useful)}"
 
 
 def _cannot_be_sized(arm: Arm, arms: Sequence[Arm]) -> list[str]:
@@ -143,7 +154,9 @@ def _cannot_be_sized(arm: Arm, arms: Sequence[Arm]) -> list[str]:
 
 
 def _settings_of_no_model(study: ResolvedStudy) -> list[str]:
-    known = dict.fromkeys(name for arm in study.arms for name in known_names(arm.model))
+    known: dict[str, None] = {}
+    for arm in study.arms:
+        known |= dict.fromkeys(known_names(arm.model))
     return [
         f"{study.file.place(('fixed', name))}: "
         f"'{name}' is a setting of no arm's model{did_you_mean(name, known)}"
@@ -170,18 +183,21 @@ def try_bounds(arm: Arm) -> None:
     in the space.
     """
     known = known_names(arm.model)
-    default = {
-        name: value
-        for name, value in arm.space.values(arm.space.default()).items()
-        if name in known
-    }
+    values = arm.space.values(arm.space.default())
+    default = {name: value for name, value in values.items() if name in known}
     problems = _problems(arm, default)
     if not problems:  # a problem of the default would be repeated at every bound
-        for name, bound in _bounds(arm.space):
-            problems += _problems(arm, {**default, name: bound}, name)
-    problems = [*_unknown_names(arm), *problems]
-    if problems:
-        raise ConfigurationError(*dict.fromkeys(problems))
+        for name, distribution in arm.space.parameters.items():
+            for bound in distribution.bounds:
+                problems += _problems(arm, {**default, name: bound}, name)
+    unknown = [
+        f"{arm.space.places.get(name, arm.place)}: "
+        f"'{name}' is no setting of {arm.model}{did_you_mean(name, known)}"
+        for name in (*arm.space.parameters, *arm.space.fixed)
+        if name not in known
+    ]
+    if problems or unknown:
+        raise ConfigurationError(*dict.fromkeys([*unknown, *problems]))
 
 
 def _problems(arm: Arm, values: Mapping[str, Value], name: str = "") -> list[str]:
@@ -201,19 +217,61 @@ def _problems(arm: Arm, values: Mapping[str, Value], name: str = "") -> list[str
     return []
 
 
-def _bounds(space: SearchSpace) -> list[tuple[str, Value]]:
-    return [
-        (name, bound)
-        for name, distribution in space.parameters.items()
-        for bound in distribution.bounds
+def check_objectives(study: ResolvedStudy, dataset: Dataset) -> None:
+    """Raise ConfigurationError for an objective of a cell that is unknown or has no values."""
+    spec = study.spec
+    keys: list[tuple[Location, str]] = [
+        (("objectives", place), name) for place, name in enumerate(spec.objectives)
     ]
+    for key, name in keys or [(("objective",), spec.objective)]:
+        if name not in COSTS:
+            _check(key, Objective(name), study, dataset)
 
 
-def _unknown_names(arm: Arm) -> list[str]:
-    known = known_names(arm.model)
-    return [
-        f"{arm.space.places.get(name, arm.place)}: "
-        f"'{name}' is no setting of {arm.model}{did_you_mean(name, known)}"
-        for name in (*arm.space.parameters, *arm.space.fixed)
-        if name not in known
-    ]
+def _check(key: Location, objective: Objective, study: ResolvedStudy, dataset: Dataset) -> None:
+    """Check that an objective of one cell has a known scenario, and values on valid and test."""
+    scenarios = dataset.full_schema.scenarios
+    place = f"{study.file.place(key)}: objective {objective.name}"
+    if objective.cell and objective.cell[0] not in scenarios:
+        raise ConfigurationError(
+            f"{place} names no scenario, known: {', '.join(scenarios)}"
+            f"{did_you_mean(objective.cell[0], scenarios)}"
+        )
+    if objective.cell in dataset.full_schema.absent_cells:
+        scenario, task = objective.cell
+        raise ConfigurationError(
+            f"{place} needs a cell with labels, but task {task} is not one of {scenario}",
+            remedy=f"name a scenario of data.tasks.{task}.scenarios",
+        )
+    is_ranking = objective.metric.is_ranking
+    problems = []
+    for cell in dataset.record.cells:
+        if (cell.scenario, cell.task) == objective.cell:
+            problems += [f"{place} {lack}" for lack in _lacks(cell, is_ranking=is_ranking)]
+    if problems:
+        raise ConfigurationError(
+            *problems, remedy="name a cell that has them, or an objective over all cells"
+        )
+
+
+def _lacks(cell: CellCount, *, is_ranking: bool) -> Iterator[str]:
+    """Yield what a cell lacks to be measured on valid and test."""
+    needed = cell.needed_for_auc if is_ranking else "rows"
+    positive = "positives" if cell.means is None else "above 0"
+    for split, rows, positives in zip(SPLITS, cell.rows, cell.positives, strict=True):
+        has_values = cell.can_have_auc(rows, positives) if is_ranking else rows
+        if split != "train" and not has_values:
+            yield f"needs {needed} in {split}, got {positives:,} {positive} of {rows:,} rows"
+
+
+def refuse_without_flops(study: ResolvedStudy, arms: Sequence[Arm], dataset: Dataset) -> None:
+    """Refuse FLOPs as an objective of arms that have none."""
+    if FLOPS not in study.spec.other_objectives:
+        return
+    for arm in arms:
+        default = default_of(arm)
+        if flops_of(default, default.features.schema_of(dataset)) == 0:
+            raise ConfigurationError(
+                f"{arm.place}: objective {FLOPS} needs a network, and {arm.model} is none",
+                remedy=f"take {LATENCY} in its place, or leave out the arm",
+            )

@@ -1,7 +1,7 @@
 """Plan: check all that can be checked before a study exists, and estimate what it will cost."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,30 +9,30 @@ from pathlib import Path
 import numpy as np
 
 from hinet_search.common import files
+from hinet_search.common.amounts import counted
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.common.plugins import load
 from hinet_search.data.checks import check_model_fits
 from hinet_search.data.columns import Dataset
 from hinet_search.data.study_data import dataset_of
-from hinet_search.search.plan.check_objectives import check_objectives, refuse_without_flops
-from hinet_search.search.plan.check_study import try_study
-from hinet_search.search.plan.measuring_arm import measuring_arm
+from hinet_search.search.plan.check_study import check_objectives, refuse_without_flops, try_study
 from hinet_search.search.plan.prober import Prober, prober
 from hinet_search.search.plan.size_limits import SizeLimits, default_of
 from hinet_search.study.distributions import Choice
 from hinet_search.study.launch_options import num_slots
 from hinet_search.study.load_study import Arm, ResolvedStudy
 from hinet_search.study.plugin_keys import EXECUTORS
-from hinet_search.study.study_spec import StudySpec
+from hinet_search.study.study_spec import AUTO, StudySpec
 from hinet_search.training.checkpoint import NUM_KEPT, seconds_apart
 from hinet_search.training.device import ChosenDevice, choose_device
-from hinet_search.training.model_size import num_parameters, sizes_of
+from hinet_search.training.model_size import flops_of, num_parameters
 from hinet_search.training.trial_config import TrialConfig, build_config
 
 DRAWS = 21
 PROBE_SECONDS = 3.0  # for the probes of all arms together
 FIXED_SECONDS = 6.0  # to start the slots and to write a report
 JOB_SECONDS = 0.1  # of a training, beside its steps
+PREFERRED = "shared_bottom"  # to measure inputs
 BYTES = 4  # of a float
 COPIES = 4  # of the weights in a checkpoint: the model's, its best ones, and two moments of Adam
 OF_DATABASE = 50_000_000  # bytes of the database and the report
@@ -100,16 +100,15 @@ class Plan:
     @property
     def seconds(self) -> float:
         """Estimated wall clock: inputs, trials, finalists, students, refits, start and report."""
-        of_arms = (
-            arm.seconds_per_trial * arm.trials
-            + arm.seconds_per_finalist * arm.finalists * self._seeds
-            for arm in self.arms
-        )
         later = self.student_trainings + self.refits
-        mean = sum(arm.seconds_per_finalist for arm in self.arms) / len(self.arms)
         of_jobs = JOB_SECONDS * (self.trials + self.finalist_runs + self.input_trainings + later)
-        whole = sum(of_arms) + mean * later + of_jobs  # of which arms is not known yet
-        whole += self._seconds_of_inputs
+        by_arm = {arm.name: arm.seconds_per_finalist for arm in self.arms}
+        of_inputs = self.input_trainings * by_arm.get(self.measuring_arm, 0.0)
+        of_later = later * sum(by_arm.values()) / len(self.arms)  # of which arms is not known yet
+        whole = of_jobs + of_inputs + of_later
+        for arm in self.arms:
+            whole += arm.seconds_per_trial * arm.trials
+            whole += arm.seconds_per_finalist * arm.finalists * self._seeds
         return FIXED_SECONDS + whole / self.ready.slots
 
     @property
@@ -123,11 +122,6 @@ class Plan:
         if not self.input_trainings:
             return ""
         return measuring_arm(self.ready.study, self.ready.dataset).name
-
-    @property
-    def _seconds_of_inputs(self) -> float:
-        by_arm = {arm.name: arm.seconds_per_finalist for arm in self.arms}
-        return self.input_trainings * by_arm.get(self.measuring_arm, 0.0)
 
     @property
     def student_trainings(self) -> int:
@@ -151,9 +145,8 @@ class Plan:
     def disk_bytes(self) -> int:
         """Bytes that the study writes beside its data, at draws of median size."""
         ready = self.ready
-        return bytes_needed(
-            ready.study.spec, ready.dataset, [arm.parameters[1] for arm in self.arms], ready.slots
-        )
+        parameters = [arm.parameters[1] for arm in self.arms]
+        return bytes_needed(ready.study.spec, ready.dataset, parameters, ready.slots)
 
     @property
     def _seeds(self) -> int:
@@ -165,12 +158,11 @@ class Plan:
         trials = self.ready.study.spec.trials
         if self.ready.study.spec.budget is not None:
             return ()  # how many trials there will be is not known
+        small = [arm for arm in self.arms if arm.trials < trials]
         return tuple(
-            f"arm {arm.name}: its space has {arm.trials} "
-            f"configuration{'s' if arm.trials > 1 else ''}, so it is searched whole "
-            f"with {arm.trials} of {trials} trials"
-            for arm in self.arms
-            if arm.trials < trials
+            f"arm {arm.name}: its space has {counted(arm.trials, 'configuration')}, "
+            f"so it is searched whole with {arm.trials} of {trials} trials"
+            for arm in small
         )
 
 
@@ -189,10 +181,15 @@ def prepare_study(
     size_limits = SizeLimits.of(dataset, study)
     arms = [size_limits.sized(arm, study.arms) for arm in study.arms]
     refuse_without_flops(study, arms, dataset)
-    problems = [text for arm in arms for text in _default_too_large(arm, size_limits)]
-    if problems:
-        raise ConfigurationError(*problems)
-    parameters = [_parameters_that_fit(arm, dataset) for arm in arms]
+    problems = [size_limits.default_too_large(arm) for arm in arms]
+    if any(problems):
+        raise ConfigurationError(*filter(None, problems))
+    parameters = []
+    for arm in arms:
+        config = default_of(arm)
+        schema = config.features.schema_of(dataset)
+        parameters.append(num_parameters(config, schema))
+        check_model_fits(arm.place, parameters[-1], schema)
     slots = num_slots(study)
     check_disk_space(output, bytes_needed(study.spec, dataset, parameters, slots))
     return PreparedStudy(study, dataset, device, slots)
@@ -222,45 +219,10 @@ def make_plan(ready: PreparedStudy, probe_seconds: float = PROBE_SECONDS) -> Pla
     arms = ready.study.arms
     began = time.perf_counter()
     with prober(ready.dataset, ready.device.device) as probe:
-        planned = [
-            _arm_plan(size_limits.sized(arm, arms), ready, probe, probe_seconds / len(arms))
-            for arm in arms
-        ]
-    return Plan(ready, tuple(planned), time.perf_counter() - began)
-
-
-def _default_too_large(arm: Arm, size_limits: SizeLimits) -> list[str]:
-    """Return the problem of a default over the limits; they must admit it, since it is trial 0."""
-    refusal = size_limits.refusal(arm, default_of(arm))
-    if not refusal:
-        return []
-    remedy = _how_to_admit(arm, size_limits.dataset)
-    return [
-        f"{arm.place}: limits must admit the default configuration, which is {refusal}; {remedy}"
-    ]
-
-
-def _how_to_admit(arm: Arm, dataset: Dataset) -> str:
-    config = default_of(arm)
-    most = arm.space.max_parameters
-    total, dense = sizes_of(config, config.features.schema_of(dataset))
-    if most is None or total <= most:
-        return "raise cost_limit, or lower the defaults of its space"
-    own_space = (
-        f"give it its own space with 'include: [{arm.space.name}]' and 'max_parameters: {total}'"
-    )
-    if dense > most:
-        return own_space
-    return f"{total - dense:,} are of embeddings: raise data.minimum_frequency, or {own_space}"
-
-
-def _parameters_that_fit(arm: Arm, dataset: Dataset) -> int:
-    """Count the parameters of the default configuration, which must fit into memory."""
-    config = default_of(arm)
-    schema = config.features.schema_of(dataset)
-    parameters = num_parameters(config, schema)
-    check_model_fits(arm.place, parameters, schema)
-    return parameters
+        seconds = probe_seconds / len(arms)
+        sized = [size_limits.sized(arm, arms) for arm in arms]
+        planned = tuple(_arm_plan(arm, ready, probe, seconds) for arm in sized)
+    return Plan(ready, planned, time.perf_counter() - began)
 
 
 def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> ArmPlan:
@@ -270,7 +232,12 @@ def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> 
     def size_of(config: TrialConfig) -> int:
         return num_parameters(config, config.features.schema_of(dataset))
 
-    configs = sorted(_configs(arm), key=size_of)
+    configs = [default_of(arm)]
+    for seed in range(DRAWS - 1):
+        with suppress(ConfigurationError):  # values that do not fit together
+            drawn = arm.space.suggest(RandomDraw(seed))
+            configs.append(build_config(arm.model, arm.space.values(drawn)))
+    configs.sort(key=size_of)
     sizes = [size_of(config) for config in configs]
     middle = len(configs) // 2
     trials = arm.most_trials(spec)
@@ -283,9 +250,7 @@ def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> 
         raise EnvironmentFault(
             f"{arm.place}: a trial of {arm.name} must fit into memory, but it ran out: {error}"
         ) from error
-    seconds_of_finalists = (
-        finalists - 1
-    ) * typical.seconds_per_finalist + default.seconds_per_finalist
+    of_typical_finalists = (finalists - 1) * typical.seconds_per_finalist
     return ArmPlan(
         arm.name,
         arm.model,
@@ -294,17 +259,9 @@ def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> 
         len(arm.space.default()),
         (sizes[0], sizes[middle], sizes[-1]),
         typical.seconds_per_trial,
-        seconds_of_finalists / finalists,
+        (of_typical_finalists + default.seconds_per_finalist) / finalists,
         max(typical.memory_bytes, default.memory_bytes),
     )
-
-
-def _configs(arm: Arm) -> Iterator[TrialConfig]:
-    """Yield the default and random draws; skip draws with values that do not fit together."""
-    yield default_of(arm)
-    for seed in range(DRAWS - 1):
-        with suppress(ConfigurationError):
-            yield build_config(arm.model, arm.space.values(arm.space.suggest(RandomDraw(seed))))
 
 
 class RandomDraw:
@@ -322,13 +279,7 @@ class RandomDraw:
         return low + step * int(self._generator.integers((high - low) // step + 1))
 
     def suggest_float(
-        self,
-        name: str,
-        low: float,
-        high: float,
-        *,
-        step: float | None = None,
-        log: bool = False,
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
         """Draw a number from low to high."""
         if log:
@@ -350,6 +301,27 @@ def bytes_needed(spec: StudySpec, dataset: Dataset, parameters: list[int], slots
     refits = spec.finalists.seeds * BYTES * max(parameters) if spec.finalists.refit else 0
     scores = spec.finalists.seeds * len(parameters) * rows * len(dataset.full_schema.tasks) * BYTES
     return checkpoints + weights + refits + scores + OF_DATABASE
+
+
+def measuring_arm(study: ResolvedStudy, dataset: Dataset) -> Arm:
+    """Return the arm that the study names, at its size; of `auto`, a network that trains fast."""
+    assert study.spec.inputs is not None, "asked of a study that measures its inputs"
+    named = study.spec.inputs.arm
+    if named == AUTO:
+        names = [arm.name for arm in study.arms]
+        named = PREFERRED if PREFERRED in names else ""
+    size_limits = SizeLimits.of(dataset, study)
+    arms = [size_limits.sized(arm, study.arms) for arm in study.arms]
+    for arm in arms:
+        if arm.name == named:
+            return arm
+
+    def num_flops(arm: Arm) -> int:
+        config = default_of(arm)
+        return flops_of(config, config.features.schema_of(dataset))
+
+    networks = [arm for arm in arms if num_flops(arm) > 0]
+    return min(networks or arms, key=num_flops)
 
 
 def check_disk_space(folder: Path, needed: int) -> None:

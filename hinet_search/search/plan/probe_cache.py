@@ -43,29 +43,16 @@ def cached_plan(ready: PreparedStudy, probe_seconds: float = PROBE_SECONDS) -> P
     Figures of a probe shorter than PROBE_SECONDS are not cached.
     """
     file = ready.dataset.folder.parent / FOLDER / f"{_key(ready)}.json"
-    cached = _read(file)
-    if cached is not None:
-        return fit_budget(Plan(ready, cached.arms, cached.probe_seconds))
+    with suppress(OSError, ValidationError):  # there is none, or it is damaged
+        if time.time() - file.stat().st_mtime < CACHE_SECONDS:
+            cached = _CACHED_PROBE.validate_json(file.read_bytes())
+            return fit_budget(Plan(ready, cached.arms, cached.probe_seconds))
     plan = make_plan(ready, probe_seconds)
     if probe_seconds >= PROBE_SECONDS and not allowed():  # a plug-in's code may change unseen
-        _write(file, CachedProbe(plan.arms, plan.probe_seconds))
+        content = _CACHED_PROBE.dump_json(CachedProbe(plan.arms, plan.probe_seconds), indent=1)
+        with suppress(OSError, DiskFull), replacing(file, len(content)) as part:
+            part.write_bytes(content)
     return fit_budget(plan)
-
-
-def _read(file: Path) -> CachedProbe | None:
-    """Read cached figures; None when there are none, or they are old or damaged."""
-    try:
-        is_recent = time.time() - file.stat().st_mtime < CACHE_SECONDS
-        return _CACHED_PROBE.validate_json(file.read_bytes()) if is_recent else None
-    except (OSError, ValidationError):
-        return None
-
-
-def _write(file: Path, figures: CachedProbe) -> None:
-    """Write figures; where that fails, the next check probes again."""
-    content = _CACHED_PROBE.dump_json(figures, indent=1)
-    with suppress(OSError, DiskFull), replacing(file, len(content)) as part:
-        part.write_bytes(content)
 
 
 def _key(ready: PreparedStudy) -> str:
@@ -121,9 +108,9 @@ def fit_budget(plan: Plan) -> Plan:
 
 
 def _with_trials(plan: Plan, trials: int) -> Plan:
-    finalists = plan.ready.study.spec.finalists.most(trials)
-    arms = (
-        replace(arm, trials=min(arm.trials, trials), finalists=min(arm.finalists, finalists))
-        for arm in plan.arms
-    )
+    most = plan.ready.study.spec.finalists.most(trials)
+    arms = []
+    for arm in plan.arms:
+        finalists = min(arm.finalists, most)
+        arms.append(replace(arm, trials=min(arm.trials, trials), finalists=finalists))
     return replace(plan, arms=tuple(arms))

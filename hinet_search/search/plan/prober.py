@@ -60,9 +60,13 @@ def probe_on_slot(
             if isinstance(event, Message):
                 result = event.body
             if isinstance(event, JobEnd):
-                if result is None:
-                    raise _failure(event)
-                return result
+                if result is not None:
+                    return result
+                if event.died:
+                    raise MemoryError(event.cause)
+                raise EnvironmentFault(
+                    f"the probe of a training must end with a result, but {event.cause}"
+                )
 
 
 def run_probe(job: ProbeJob, emit: Emit, should_stop: ShouldStop) -> None:  # noqa: ARG001
@@ -70,9 +74,3 @@ def run_probe(job: ProbeJob, emit: Emit, should_stop: ShouldStop) -> None:  # no
     limit_threads()
     allow_only(job.plugins)
     emit(probe(job.config, open_dataset(job.dataset), job.device, job.seconds))
-
-
-def _failure(end: JobEnd) -> Exception:
-    if end.died:
-        return MemoryError(end.cause)
-    return EnvironmentFault(f"the probe of a training must end with a result, but {end.cause}")

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from hinet_search.common.amounts import plain
 from hinet_search.data.columns import Dataset
-from hinet_search.data.schema import Schema
 from hinet_search.study.distributions import Value
 from hinet_search.study.load_study import DENSE_PARAMETERS, Arm, ResolvedStudy
 from hinet_search.training.model_size import flops_of, num_parameters, sizes_of
@@ -38,26 +37,18 @@ class SizeLimits:
     @classmethod
     def of(cls, dataset: Dataset, study: ResolvedStudy) -> "SizeLimits":
         """Build the limits of a study; its model settings apply to the default HiNet too."""
-        known = known_names(YARDSTICK)
-        settings = {
-            name: value
-            for name, value in {**_changed_defaults(study), **study.spec.fixed}.items()
-            if name.startswith("model.") and name in known
-        }
+        known = [name for name in known_names(YARDSTICK) if name.startswith("model.")]
+        given = {**_changed_defaults(study), **study.spec.fixed}
+        settings = {name: given[name] for name in known if name in given}
         return cls(dataset, study.spec.cost_limit, build_config(YARDSTICK, settings))
 
     def refusal(self, arm: Arm, config: TrialConfig) -> str:
         """Return why a configuration is not trained, `too large: ...`; empty when it is trained."""
-        schema = config.features.schema_of(self.dataset)
         own = default_of(arm) if arm.size_of else None
-        return self._too_many_parameters(arm, config, own, schema) or self._too_costly(
-            arm, config, own, schema
-        )
+        return self._too_many_parameters(arm, config, own) or self._too_costly(arm, config, own)
 
-    def _too_many_parameters(
-        self, arm: Arm, config: TrialConfig, own: TrialConfig | None, schema: Schema
-    ) -> str:
-        size = num_parameters(config, schema)
+    def _too_many_parameters(self, arm: Arm, config: TrialConfig, own: TrialConfig | None) -> str:
+        size = num_parameters(config, config.features.schema_of(self.dataset))
         most = arm.space.max_parameters
         if most is None or size <= most:
             return ""
@@ -71,19 +62,14 @@ class SizeLimits:
             f"its default at the size of {arm.size_of} has {of_default:,}"
         )
 
-    def _too_costly(
-        self, arm: Arm, config: TrialConfig, own: TrialConfig | None, schema: Schema
-    ) -> str:
-        """Apply the cost limit.
-
-        `own` is the default of an arm with `size_of`; the limit is relative to it where it needs
-        more FLOPs than the default HiNet.
-        """
+    def _too_costly(self, arm: Arm, config: TrialConfig, own: TrialConfig | None) -> str:
+        """Apply the cost limit, relative to `own`, a sized default, where that needs more."""
         if self.cost_limit is None:
             return ""
+        schema = config.features.schema_of(self.dataset)
         flops = flops_of(config, schema)
-        allowed = int(self.cost_limit * flops_of(self.yardstick, schema))
         times = self.cost_limit
+        allowed = int(times * flops_of(self.yardstick, schema))
         whose = "the default HiNet's are"
         own_times = max(1.0, self.cost_limit)
         own_allowed = int(own_times * flops_of(own, schema)) if own else 0
@@ -94,6 +80,30 @@ class SizeLimits:
         if flops <= allowed:
             return ""
         return f"too large: {flops:,} FLOPs a row, {plain(times)} times {whose} {allowed:,}"
+
+    def default_too_large(self, arm: Arm) -> str:
+        """Return the problem of a default that is refused: the limits must admit trial 0."""
+        config = default_of(arm)
+        refusal = self.refusal(arm, config)
+        if not refusal:
+            return ""
+        most = arm.space.max_parameters
+        total, dense = sizes_of(config, config.features.schema_of(self.dataset))
+        own_space = (
+            f"give it its own space with 'include: [{arm.space.name}]' and "
+            f"'max_parameters: {total}'"
+        )
+        if most is None or total <= most:
+            remedy = "raise cost_limit, or lower the defaults of its space"
+        elif dense > most:
+            remedy = own_space
+        else:
+            of_embeddings = f"{total - dense:,} are of embeddings"
+            remedy = f"{of_embeddings}: raise data.minimum_frequency, or {own_space}"
+        return (
+            f"{arm.place}: limits must admit the default configuration, "
+            f"which is {refusal}; {remedy}"
+        )
 
     def size_of_default(self, name: str, arms: Sequence[Arm]) -> int:
         """Count the parameters, without embeddings, of the default of an arm.
@@ -116,15 +126,14 @@ class SizeLimits:
 
 def _changed_defaults(study: ResolvedStudy) -> dict[str, Value]:
     """Return the defaults that the study's `parameters` change, as values of a configuration."""
-    changed = [n for n, change in study.spec.parameters.items() if "default" in change.given]
+    changes = study.spec.parameters
+    changed = {name for name, change in changes.items() if "default" in change.given}
     values: dict[str, Value] = {}
     for arm in study.arms:
-        drawn = {
-            name: arm.space.parameters[name].default
-            for name in changed
-            if name in arm.space.parameters
-        }
-        values |= {n: value for n, value in arm.space.values(drawn).items() if n in drawn}
+        parameters = arm.space.parameters
+        drawn = {name: parameters[name].default for name in changed & parameters.keys()}
+        converted = arm.space.values(drawn)
+        values |= {name: converted[name] for name in drawn if name in converted}
     return values
 
 

@@ -47,7 +47,7 @@ def _study(record: StudyRecord) -> TrackedRun:
         path=(record.name,),
         state=state,
         started=record.started,
-        finished="" if state == "running" else record.updated,
+        finished=_finished(record),
         seconds=record.seconds,
         parameters={
             "objective": record.objective,
@@ -70,18 +70,19 @@ def _study(record: StudyRecord) -> TrackedRun:
 def _arm(record: StudyRecord, arm: ArmRecord) -> TrackedRun:
     state = _state_of(record)
     begun = [trial.started for trial in arm.trials if trial.started]
-    best = _best(record, arm)
+    totals = {"trials": float(arm.trials_done)}
+    values = [trial.value for trial in arm.trials if trial.value is not None]
+    if values:
+        choose = max if record.maximize else min
+        totals[f"best {record.objective}"] = choose(values)
     return TrackedRun(
         path=(record.name, arm.name),
         state=state,
         started=min(begun, default=record.started),
-        finished="" if state == "running" else record.updated,
+        finished=_finished(record),
         parameters={"model": arm.model, **arm.fixed},
         tags={"kind": "arm", "arm": arm.name, **_known({"student of": arm.student_of})},
-        totals={
-            "trials": float(arm.trials_done),
-            **({} if best is None else {f"best {record.objective}": best}),
-        },
+        totals=totals,
         updated=record.updated,
     )
 
@@ -157,24 +158,20 @@ def _state_of(record: StudyRecord) -> RunState:
     return states.get(record.state, "interrupted")
 
 
-def _best(record: StudyRecord, arm: ArmRecord) -> float | None:
-    values = [trial.value for trial in arm.trials if trial.value is not None]
-    return (max if record.maximize else min)(values, default=None)
+def _finished(record: StudyRecord) -> str:
+    return "" if record.state == "running" else record.updated
 
 
 def _points(record: StudyRecord, evaluations: Sequence[EvaluationRecord]) -> tuple[Point, ...]:
-    return tuple(
-        Point(
-            evaluation.step,
-            evaluation.seconds,
-            {
-                f"valid/{record.objective}": evaluation.objective,
-                "train/loss": evaluation.train_loss,
-                "passes": evaluation.passes,
-            },
-        )
-        for evaluation in evaluations
-    )
+    points = []
+    for evaluation in evaluations:
+        metrics = {
+            f"valid/{record.objective}": evaluation.objective,
+            "train/loss": evaluation.train_loss,
+            "passes": evaluation.passes,
+        }
+        points.append(Point(evaluation.step, evaluation.seconds, metrics))
+    return tuple(points)
 
 
 def _costs(cost: Cost | None) -> Mapping[str, float]:
@@ -202,10 +199,7 @@ def _known(tags: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _cells(split: str, cells: Sequence[CellValue]) -> Mapping[str, float]:
-    """Return the AUC of each cell of a split, errors of amounts and what objectives read of it.
-
-    Nothing if there are too many cells.
-    """
+    """Return AUC, errors and what objectives read of each cell; nothing if cells are too many."""
     if len(cells) > MOST_CELLS:
         return {}
     metrics: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Few steps: warn of arms whose default batches are too large for the rows."""
+"""Plan warnings: arms whose default batches are too large, or that list more starts than trials."""
 
 import math
 from collections.abc import Iterator
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from hinet_search.common.amounts import counted
 from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.search.plan.plan import PreparedStudy
-from hinet_search.training.trial_config import build_config, is_network
+from hinet_search.search.plan.size_limits import default_of
+from hinet_search.study.load_study import ResolvedStudy
+from hinet_search.training.trial_config import is_network
 
 TOO_LARGE = 4  # times the batch that follows from the rows
 
@@ -22,7 +24,7 @@ def few_steps(prepared: PreparedStudy) -> Iterator[str]:
     wanted = training_settings(rows, has_statistics=has_statistics).batch_size
     large: dict[int, list[str]] = {}
     for arm in prepared.study.arms:
-        size = build_config(arm.model, arm.space.values(arm.space.default())).train.batch_size
+        size = default_of(arm).train.batch_size
         if is_network(arm.model) and size >= TOO_LARGE * wanted:
             large.setdefault(size, []).append(arm.name)
     for size, names in large.items():
@@ -32,3 +34,16 @@ def few_steps(prepared: PreparedStudy) -> Iterator[str]:
             f"few to learn by; {wanted:,} rows a batch follow from the rows. For this and other "
             "settings: hinet-search data describe"
         )
+
+
+def left_out_starts(study: ResolvedStudy) -> Iterator[str]:
+    """Yield a warning for each arm whose `start` and default need more trials than there are."""
+    for arm in study.arms:
+        most = arm.most_trials(study.spec) - 1  # after the default
+        starts = study.spec.arms[arm.name].start
+        if len(starts) > most:
+            configurations = counted(len(starts), "configuration")
+            yield (
+                f"arm {arm.name} starts with {configurations} after its default, of which "
+                f"{most or 'none'} fit into {counted(study.spec.trials, 'trial')}"
+            )

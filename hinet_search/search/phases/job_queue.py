@@ -1,0 +1,103 @@
+"""Job queue: a phase whose jobs are known when it begins. Each is started once, in order."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hinet_search.executors import Job, JobFunction
+from hinet_search.results.records import EvaluationRecord
+from hinet_search.search.context import PhaseContext
+from hinet_search.search.progress import Event
+from hinet_search.training.jobs.messages import TrainingFailed, TrainingResult
+
+
+@dataclass(frozen=True)
+class QueuedJob:
+    """A job, and what to do before it starts and with what it sent, once it has ended.
+
+    `passes` is 0 for a training that sends its evaluations. Without `store` a job may send nothing.
+    """
+
+    key: str
+    function: JobFunction
+    payload: object
+    store: Callable[[Any], None] | None = None
+    before: Callable[[], None] = lambda: None
+    passes: float | None = None
+
+
+class JobQueue:
+    """Runs jobs, of which none is pruned, and reports those that fail.
+
+    A report begins with `prefix` and ends with `suffix`. `num_done` jobs were done before.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        jobs: Sequence[QueuedJob],
+        context: PhaseContext,
+        *,
+        num_done: int = 0,
+        prefix: str = "",
+        suffix: str = "",
+    ) -> None:
+        self._waiting = list(jobs)
+        self._running: dict[str, QueuedJob] = {}
+        self._sent: dict[str, object] = {}
+        self._context = context
+        self._prefix = prefix
+        self._suffix = suffix
+        context.progress.begin(name, num_done, num_done + len(jobs))
+
+    def next_job(self) -> Job | None:
+        """Return the next job."""
+        if not self._waiting:
+            return None
+        job = self._waiting.pop(0)
+        job.before()
+        self._running[job.key] = job
+        self._context.progress.start(job.key, passes=job.passes)
+        return Job(job.key, 1, job.function, job.payload)
+
+    def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:  # noqa: ARG002
+        """Take an evaluation, or keep what the job leaves."""
+        progress = self._context.progress
+        if isinstance(body, EvaluationRecord):
+            progress.running[key].on_evaluation(body, progress.rows)
+        else:
+            self._sent[key] = body
+
+    def end(self, key: str, cause: str, *, stopping: bool) -> None:
+        """Store what a job sent, or report its failure.
+
+        A training that a signal stopped leaves nothing: the next launch resumes it.
+        """
+        job = self._running.pop(key)
+        self._context.progress.running.pop(key)
+        sent = self._sent.pop(key, None)
+        if isinstance(sent, TrainingFailed):
+            cause = sent.cause
+        is_result = _is_result(sent, stopping=stopping)
+        if is_result and job.store:
+            job.store(sent)
+        elif stopping:
+            return
+        elif cause or (job.store and not is_result):
+            reason = cause or "ended without a result"
+            text = f"{self._prefix}{key}: {reason}{self._suffix}"
+            self._context.watcher.event(Event("failed", text, key))
+        self._context.progress.phase.done += 1
+
+    def retry(self, key: str, attempt: int, cause: str) -> None:
+        """Report that a job starts again in another process, a training from its checkpoint."""
+        self._sent.pop(key, None)
+        self._context.progress.start(key, passes=self._running[key].passes)
+        self._context.report_retry(key, attempt, cause, self._prefix)
+
+
+def _is_result(sent: object, *, stopping: bool) -> bool:
+    """Whether an ended job sent its result; a signal may have cut off a training."""
+    if isinstance(sent, TrainingResult):
+        return sent.best is not None and not (stopping and sent.stopped)
+    return sent is not None and not isinstance(sent, TrainingFailed)
