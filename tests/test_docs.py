@@ -176,9 +176,9 @@ def test_every_file_and_function_that_the_design_page_names_exists() -> None:
 
 
 MOST_HOPS = {
-    "A hyperparameter, from YAML to the layer": 20,
-    "An evaluation, from the slot to the report": 15,
-    "A row, from Parquet to a batch": 18,
+    "A hyperparameter, from YAML to the layer": 17,
+    "An evaluation, from the slot to the report": 10,
+    "A row, from Parquet to a batch": 15,
 }
 
 
