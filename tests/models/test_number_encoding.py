@@ -105,6 +105,14 @@ def test_weights_hold_the_bins_so_that_a_loaded_model_scores_the_same(
     assert torch.equal(model(rows), other(rows))
 
 
+def test_a_model_that_learns_on_keeps_the_bins_of_its_weights() -> None:
+    encoding = BinEncoding(3, 2, has_steps=True)
+    encoding.begin_with(TRAINING_ROWS)
+    before_NK = encoding.low_NK.clone()
+    encoding.begin_with(5 * TRAINING_ROWS + 1)
+    assert torch.equal(encoding.low_NK, before_NK)
+
+
 def test_without_numbers_there_is_nothing_to_encode() -> None:
     assert isinstance(make_number_encoding("bins", 0, 8), Standardised)
 

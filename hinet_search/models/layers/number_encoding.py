@@ -62,9 +62,12 @@ class BinEncoding(nn.Module):
         self.register_buffer("width_NK", torch.ones(num_inputs, NUM_BINS))
 
     def begin_with(self, number_RN: NDArray[np.float32]) -> None:
-        """Make the bins of training rows."""
+        """Make the bins of training rows; a model that learns on keeps those of its weights."""
+        if (self.low_NK < BEYOND).any():
+            return
         step = math.ceil(len(number_RN) / MOST_ROWS)
-        for number, number_R in enumerate(number_RN[::step].T):
+        chosen_RN = np.array(number_RN[::step])  # read once: the rows may be those of a mapped file
+        for number, number_R in enumerate(chosen_RN.T):
             low_K, width_K = bins_of(number_R)
             self.low_NK[number] = torch.from_numpy(low_K)
             self.width_NK[number] = torch.from_numpy(width_K)
