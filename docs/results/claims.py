@@ -40,7 +40,7 @@ from hinet_search.results.records import (
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, verdict
 from hinet_search.results.winner import recommended_arm
-from hinet_search.search.phases.finalists import choose
+from hinet_search.search.phases.finalists import best_of
 
 ARMS = ("hinet", "single", "shared_bottom", "mmoe", "ple", "hmoe", "star", "flat_moe", "trees")
 SEEDS = 5
@@ -114,7 +114,7 @@ class World:
             1, 1, 2000 - 100 * place, 1.0, 1.0, 1, "cpu"
         )  # each arm computes less than the one before
         trained = [_finalist(number, valid_S, cost) for number, valid_S in enumerate(valid_KS)]
-        best = choose(trained, Objective("macro_auc"), list(range(SEEDS)))
+        best = best_of(trained, Objective("macro_auc"), range(SEEDS))
         if best is None:
             raise ValueError("a finalist must be chosen, as every one has all seeds")
         test_S = test_KS[best.trial_number]

@@ -39,10 +39,12 @@ def short_probe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_plan_of_models_without_rare_ids_is_timed_on_their_own_ids(tmp_path: Path) -> None:
-    path = write_study(tmp_path, ONE_ARM + "fixed: {features.minimum_frequency: 60}\n")
+    rare = "fixed: {model.embedding_dim: 8, features.minimum_frequency: 60}\n"
+    all_ids = "fixed: {model.embedding_dim: 8, features.minimum_frequency: 1}\n"
+    path = write_study(tmp_path, ONE_ARM + rare)
     planned = api.check(str(path), output=tmp_path / "out")
     assert planned.arms[0].seconds_per_trial > 0
-    full = api.check(str(write_study(tmp_path, ONE_ARM, "full")), output=tmp_path / "out")
+    full = api.check(str(write_study(tmp_path, ONE_ARM + all_ids, "full")), output=tmp_path / "out")
     assert planned.arms[0].parameters[0] < full.arms[0].parameters[0]
 
 

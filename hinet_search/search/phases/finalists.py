@@ -12,6 +12,7 @@ from hinet_search.common import crash_points
 from hinet_search.executors import Job
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import (
+    NO_LIMITS,
     EvaluationRecord,
     FinalistRecord,
     FinalistRun,
@@ -293,13 +294,20 @@ def choose(
     It is one of those that have every seed, and if some of these meet the serving limits, one of
     them. `numbers` are the candidates of this launch: an earlier one may have had another budget.
     """
-    seeds = paired_seeds(spec)
-    limits = serving_limits(spec)
-    sign = 1.0 if Objective(spec.objective).maximize else -1.0
+    known = [finalist for finalist in finalists if finalist.trial_number in numbers]
+    return best_of(known, Objective(spec.objective), paired_seeds(spec), serving_limits(spec))
+
+
+def best_of(
+    finalists: Sequence[FinalistRecord],
+    objective: Objective,
+    seeds: Sequence[int],
+    limits: ServingLimits = NO_LIMITS,
+) -> FinalistRecord | None:
+    """Return the one that `choose` describes; None when no finalist has every seed."""
+    sign = 1.0 if objective.maximize else -1.0
     complete = [
-        finalist
-        for finalist in finalists
-        if finalist.trial_number in numbers and {run.seed for run in finalist.runs} >= set(seeds)
+        finalist for finalist in finalists if {run.seed for run in finalist.runs} >= set(seeds)
     ]
     within = [finalist for finalist in complete if limits.share(finalist.cost) <= 1]
 
