@@ -74,10 +74,12 @@ class Written:
         return self.export.folder
 
 
-def export_shop(folder: Path, text: str = STUDY) -> Written:
-    """Launch the study in a folder, and export its arm as graphs of both formats."""
+def export_shop(
+    folder: Path, text: str = STUDY, formats: tuple[str, ...] = ("onnx", "torch")
+) -> Written:
+    """Launch the study in a folder, and export its arm as graphs."""
     study = str(launch_shop(folder, table(), text).study)
-    options = {"formats": ("onnx", "torch"), "output": folder / "out"}
+    options = {"formats": formats, "output": folder / "out"}
     export = hs.export(study, folder / "model", arm="shared_bottom", **options)
     exported = open_folder(export.folder, CPU)
     raw = table().filter(pl.col("place") <= 2)
