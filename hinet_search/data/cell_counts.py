@@ -24,8 +24,8 @@ def auc(scores_R: NDArray[np.float64], labels_R: NDArray[Any]) -> float | None:
     if not np.issubdtype(labels_R.dtype, np.floating):
         family = BERNOULLI
         labels_R = labels_R.astype(np.uint8)
-    nobody_R = np.full(len(labels_R), -1)
-    cell = ScoredCell(score_C=scores_R, label_C=labels_R, unit_C=nobody_R, family=family)
+    no_user_R = np.full(len(labels_R), -1)
+    cell = ScoredCell(score_C=scores_R, label_C=labels_R, unit_C=no_user_R, family=family)
     return metric_named("auc").value(cell)
 
 

@@ -46,7 +46,7 @@ def refit_shipped(
     keys = shipped_runs(record)
     if not keys:
         context.watcher.event(Event("failed", "no refit: the study has nothing to ship yet"))
-    by_number = {(found.arm.name, found.trial_number): found for found in candidates}
+    by_number = {(each.arm.name, each.trial_number): each for each in candidates}
     evaluations = _evaluations(record)
     objective = Objective(record.objective)
     jobs = []

@@ -29,14 +29,13 @@ from hinet_search.data.derived.matches import (
     match_values,
     usual_pairs,
 )
-from hinet_search.data.derived.moments import Moments
 from hinet_search.data.derived.seen_sequences import SeenSequence
 from hinet_search.data.derived.similarity import ItemFactors
 from hinet_search.data.encode import VALUE
 from hinet_search.data.lists import ListedRows
 from hinet_search.data.rows import Rows
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.log_input import LogInput
+from hinet_search.serving.log_input import LogInput, time_in_words
 from hinet_search.serving.log_tables import (
     PathOf,
     log_state_of_folder,
@@ -212,16 +211,6 @@ def _log_note(log: LogState, inputs: LogInput) -> str:
         f"test, up to {last or 'none'}. New rows are added by `predict --state` and `serve "
         "--events`; the metrics of this model are of rows that see all before them."
     )
-
-
-def time_in_words(last: int | None, moments: Moments, inputs: LogInput) -> str:
-    """The time of a log's last row: a moment, or the number that it is; empty without a row."""
-    if last is None:
-        return ""
-    if inputs.time_unit is not None:
-        return f"{inputs.time} {last}"
-    seconds = last / moments.units_a_second
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _span_in_words(first: Any, last: Any, definition: StatisticsDefinition) -> tuple[str, str]:

@@ -113,6 +113,25 @@ def test_a_model_that_learns_on_keeps_the_bins_of_its_weights() -> None:
     assert torch.equal(encoding.low_NK, before_NK)
 
 
+def test_bins_are_steps_and_piecewise_lines_rise_between_them() -> None:
+    steps, lines = (make_number_encoding(kind, 1, 1) for kind in ("bins", "piecewise"))
+    number_B1 = torch.tensor([[-0.5], [0.0], [0.25], [0.5], [2.0]])
+    with torch.no_grad():
+        for encoding in (steps, lines):
+            encoding.low_NK[0, :2] = torch.tensor([0.0, 1.0])
+            encoding.low_NK[0, 2:] = BEYOND
+            encoding.width_NK[:] = 1
+            encoding.weight_NKE[0, :2, 0] = torch.tensor([10.0, 100.0])
+        assert steps(number_B1)[:, 1].tolist() == [0, 10, 10, 10, 110]
+        assert lines(number_B1)[:, 1].tolist() == [0, 0, 2.5, 5, 110]
+
+
+@every_kind
+def test_weights_of_an_encoding_are_no_embeddings_of_ids(kind: NumberEncoding) -> None:
+    embedding = FeatureEmbedding(schema_of(kind), 4)
+    assert [name for name, _ in embedding.embedding_parameters()] == ["table.weight"]
+
+
 def test_without_numbers_there_is_nothing_to_encode() -> None:
     assert isinstance(make_number_encoding("bins", 0, 8), Standardised)
 

@@ -12,6 +12,7 @@ from fake_models import CPU, DATA, Linear, Watch, fit_on, linear, scripted
 from torch import Tensor, nn
 
 from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.number_encoding import bins_of
 from hinet_search.training import run_state
 from hinet_search.training.divergence import Diverged, StepLog
 from hinet_search.training.feed import make_feed
@@ -19,6 +20,7 @@ from hinet_search.training.predict import predict
 from hinet_search.training.run_state import batches_of_pass
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.train_config import Shuffle
+from hinet_search.training.trial_config import build_config
 from tests.training.fake_models import weights_hash
 
 
@@ -41,6 +43,16 @@ def test_a_separable_problem_is_learned():
     assert result.valid_objective is not None
     assert result.valid_objective > 0.99
     assert result.evaluations[-1].train_loss < result.evaluations[0].train_loss
+
+
+def test_a_training_begins_with_the_bins_of_its_rows():
+    config = build_config("shared_bottom", {"features.number_encoding": "bins"})
+    model = config.build(config.features.schema_of(DATA))
+    fit_on(DATA, model, passes=1)
+    low_K, _ = bins_of(DATA.train.numeric_RN[:, 0])
+    numbers = model.embedding.numbers
+    assert torch.equal(numbers.low_NK[0], torch.from_numpy(low_K).float())
+    assert numbers.weight_NKE.grad.abs().sum() > 0
 
 
 def test_patience_ends_training_after_that_many_evaluations_without_improvement():

@@ -21,9 +21,9 @@ from hinet_search.models.layers.batch import Batch, count_by_scenario
 from hinet_search.serving.compiled.layout import COMPILED, LAYOUT
 from hinet_search.serving.compiled.run import has_graphs, open_compiled
 from hinet_search.serving.drift import FarLimits
-from hinet_search.serving.history import time_in_words
 from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.live.live_log import LiveLog
+from hinet_search.serving.log_input import time_in_words
 from hinet_search.serving.model_folder import CARD, ExportedModel, open_folder
 from hinet_search.serving.predict import missing_scores, predictions
 from hinet_search.serving.requests.document import RequestColumns
