@@ -1,4 +1,4 @@
-"""Development tasks: twelve data sets on which defaults are judged, each with a study.
+"""Development tasks: data sets on which defaults and choices are judged, each with a study.
 
 `python benchmarks/tasks.py FOLDER` writes FOLDER/NAME.yaml, a study of the joint arms, for every
 task, and FOLDER/NAME.parquet for those that take a part of the users. The real rows are those of
@@ -23,6 +23,7 @@ USER_SEED = 1
 WITH_STATISTICS = ("kuairand_statistics", "kuairand_40_000")
 ARMS = ("hinet", "mmoe", "ple", "hmoe", "star", "shared_bottom")
 NUM_TABS = 15
+SMALLEST_CATEGORY = 5_000
 ONE_CLASS = (3, 9, 10, 11, 14)
 
 Definition = dict[str, Any]
@@ -97,6 +98,50 @@ def _synthetic(id_effects: float) -> Callable[[Path], Definition]:
     return lambda _rows: definition
 
 
+def _epinions(rows: Path) -> Definition:
+    """A fifth of the users of Epinions, in the categories with 5,000 reviews of theirs or more."""
+    tree = read(find("studies", "kuairand").parent / "data" / "epinions.yaml").tree
+    definition = _part(lambda _: dict(tree), 200_000)(rows)
+    counts = pl.read_parquet(rows)["category"].value_counts()
+    large = counts.filter(pl.col("count") >= SMALLEST_CATEGORY)["category"].sort().to_list()
+    scenario = {"column": "category", "values": {number: f"c{number}" for number in large}}
+    return {**definition, "scenario": scenario}
+
+
+def _frappe(_rows: Path) -> Definition:
+    """Frappe_x1: which apps are used at which time of the day; ids and contexts."""
+    times = ("morning", "afternoon", "evening", "night", "noon", "sunrise", "sunset")
+    contexts = ("weekday", "isweekend", "homework", "cost", "weather", "country", "city")
+    return {
+        "source": {"kind": "table", "path": "frappe/frappe_x1.parquet"},
+        "scenario": {"column": "daytime", "values": dict(zip(times, times, strict=True))},
+        "tasks": {"used": {"column": "used"}},
+        "user": "user",
+        "item": "item",
+        "features": {"categorical": ["user", "item", *contexts]},
+        "split": {"by": "column", "column": "split"},
+    }
+
+
+def _hillstrom(_rows: Path) -> Definition:
+    """E-mails of a shop to three groups of customers, drawn at random; no ids."""
+    groups = {"No E-Mail": "none", "Mens E-Mail": "men", "Womens E-Mail": "women"}
+    fields = ("history_segment", "mens", "womens", "zip_code", "newbie", "channel")
+    return {
+        "source": {"kind": "table", "path": "hillstrom/emails.parquet"},
+        "scenario": {"column": "segment", "values": groups},
+        "tasks": {"visit": {"column": "visit"}, "conversion": {"column": "conversion"}},
+        "features": {"categorical": list(fields), "numeric": ["recency", "history"]},
+        "never_features": ["spend"],
+        "split": {"by": "random", "seed": 1},
+    }
+
+
+def _uneven(_rows: Path) -> Definition:
+    """Made-up rows with uneven numbers, which docs/results/uneven_table.py writes to FOLDER."""
+    return dict(read(find("studies", "questions/numbers")).tree["data"])
+
+
 def _with_features(definition: Definition, **features: Any) -> Definition:
     return {**definition, "features": {**definition["features"], **features}}
 
@@ -114,6 +159,11 @@ TASKS: dict[str, Callable[[Path], Definition]] = {
     "movielens_100_000": _part(_movielens("split"), 100_000),
     "synthetic_attributes": _synthetic(0.0),
     "synthetic_ids": _synthetic(0.7),
+    "movielens_time_100_000": _part(_movielens("split_time"), 100_000),
+    "epinions_200_000": _epinions,
+    "frappe": _frappe,
+    "hillstrom": _hillstrom,
+    "uneven": _uneven,
 }
 
 
