@@ -63,8 +63,12 @@ def main() -> None:
 
 def settings_of(study: ResolvedStudy, dataset: Dataset) -> TrainingSettings:
     """Return what `data init` would write for the task."""
-    has_statistics = study.spec.data.features.statistics is not None
-    return training_settings(dataset.train.num_rows, has_statistics=has_statistics)
+    features = study.spec.data.features
+    return training_settings(
+        dataset.train.num_rows,
+        has_statistics=features.statistics is not None,
+        has_numbers=bool(features.numeric),
+    )
 
 
 def _record(

@@ -13,7 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import sqrt
 from pathlib import Path
 from statistics import fmean, stdev
@@ -110,7 +110,7 @@ def _train_missing(options: argparse.Namespace, task: str, choice: str) -> None:
     if not missing:
         return
     prepared = api.ready(str(_study_file(options.folder, task, choice)), LaunchOptions())
-    settings = settings_of(prepared.study, prepared.dataset)
+    settings = replace(settings_of(prepared.study, prepared.dataset), bins=False)
     arms = {arm.name: arm for arm in prepared.study.arms}
     for name, seed in missing:
         arm = arms[name]

@@ -63,6 +63,11 @@ class GuessedTable:
         """Whether statistics of labels are proposed."""
         return self.statistics is not None and bool(self.statistics.keys)
 
+    @property
+    def has_numbers(self) -> bool:
+        """Whether features are numbers, beside statistics."""
+        return bool(self.guesses.numeric)
+
 
 def definition_text(table: GuessedTable) -> str:
     """The text of the definition, with unprintable characters escaped in texts and comments."""

@@ -47,7 +47,11 @@ def with_start(
 
     Settings that are given stay as they are, and those that no arm searches are left out.
     """
-    settings = training_settings(table.num_training_rows, has_statistics=table.has_statistics)
+    settings = training_settings(
+        table.num_training_rows,
+        has_statistics=table.has_statistics,
+        has_numbers=table.has_numbers,
+    )
     given_parameters = keys.get("parameters", {})
     given_fixed = keys.get("fixed", {})
     parameters = {name: keys for name, keys in settings.parameters.items() if name in searched}

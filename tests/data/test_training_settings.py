@@ -59,3 +59,11 @@ def test_a_quick_study_of_several_passes_starts_where_the_full_one_does() -> Non
     assert settings.quick_passes > 1
     assert settings.quick_parameters == {}
     assert list(settings.quick_lines()) == []
+
+
+def test_networks_start_with_bins_where_features_are_numbers() -> None:
+    with_numbers = training_settings(10_000, has_statistics=True, has_numbers=True)
+    without = training_settings(10_000, has_statistics=True)
+    assert with_numbers.parameters["features.number_encoding"] == {"default": "bins"}
+    assert "features.number_encoding" not in without.parameters
+    assert "  features.number_encoding: {default: bins}" in with_numbers.lines()

@@ -41,7 +41,7 @@ def test_a_search_starts_where_rows_and_statistics_of_the_table_say(folder: Path
     write_draft(write_odd_table(Path()), None, force=False)
     study = load_study("studies/odd_rows.yaml", "full")
     assert study.spec.data.features.statistics is not None
-    settings = training_settings(round(0.7 * 6_000), has_statistics=True)
+    settings = training_settings(round(0.7 * 6_000), has_statistics=True, has_numbers=True)
     space = next(arm.space for arm in study.arms if arm.name == "mmoe")
     default = space.values(space.default())
     started = {name: change["default"] for name, change in settings.parameters.items()}

@@ -1,13 +1,16 @@
 """Training settings: passes and defaults of training that follow from a table.
 
-The rule is judged on twelve tasks (docs/results/defaults.md). What it needs to know of a table is
-how many rows a training learns from, and whether its ids come with label statistics.
+The rule is judged on the tasks of docs/results/defaults.md. What it needs to know of a table is how
+many rows a training learns from, whether its ids come with label statistics, and whether it has
+numbers.
 """
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from hinet_search.study.load_study import NUMBER_ENCODING
 
 MULTIPLIER = "train.embedding_learning_rate_multiplier"
 STEPS_A_PASS = 250  # wanted: fewer steps learn too slowly, more take time
@@ -37,7 +40,9 @@ class TrainingSettings:
 
     With `learns_ids` quality is in the embeddings of ids, else in statistics of their labels.
     `passes` are the most passes of a training, which ends before once `patience` evaluations bring
-    no improvement; `quick_passes` are those of a quick study.
+    no improvement; `quick_passes` are those of a quick study. With `bins`, networks read numbers by
+    vectors of bins too: where labels follow numbers by steps, that is worth more than any rate
+    (docs/results/what_moves.md).
     """
 
     learns_ids: bool
@@ -51,6 +56,7 @@ class TrainingSettings:
     multiplier_range: tuple[float, float]
     embedding_dim: int
     minimum_frequency: int
+    bins: bool
 
     @property
     def fixed(self) -> Mapping[str, int]:
@@ -66,6 +72,7 @@ class TrainingSettings:
         size = self.batch_size
         dim = self.embedding_dim
         low, high = self.multiplier_range
+        of_numbers = {NUMBER_ENCODING: {"default": "bins"}} if self.bins else {}
         return {
             "train.batch_size": {"default": size, "choices": [size // 2, size, size * 2]},
             "train.learning_rate": {"default": self.learning_rate, "high": HIGHEST_RATE},
@@ -76,6 +83,7 @@ class TrainingSettings:
             },
             "model.embedding_dim": {"default": dim, "choices": [dim // 2, dim, dim * 2]},
             "features.minimum_frequency": {"default": self.minimum_frequency},
+            **of_numbers,
         }
 
     @property
@@ -110,9 +118,12 @@ def _parameter_lines(parameters: Mapping[str, Mapping[str, Any]]) -> Iterator[st
         yield f"  {name}: {{{keys}}}"
 
 
-def training_settings(num_rows: int, *, has_statistics: bool) -> TrainingSettings:
+def training_settings(
+    num_rows: int, *, has_statistics: bool, has_numbers: bool = False
+) -> TrainingSettings:
     """Return what training on `num_rows` rows should start from.
 
+    `has_numbers` says whether the table has numeric features, beside statistics.
     Embeddings of ids learn slowly: they get higher rates, and patience for two passes. With
     statistics and few rows, models are soon as good as they get, and fast embeddings learn rows by
     heart.
@@ -132,4 +143,5 @@ def training_settings(num_rows: int, *, has_statistics: bool) -> TrainingSetting
         multiplier_range=(0.3, 10.0) if learns_ids else (0.03, 3.0),
         embedding_dim=32 if num_rows >= MANY_ROWS else 16,
         minimum_frequency=3,
+        bins=has_numbers,
     )

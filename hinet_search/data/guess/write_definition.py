@@ -137,7 +137,9 @@ def _roles_of(tasks: Sequence[str], lazy: pl.LazyFrame, where: str) -> KnownRole
 
 def _study_text(described: GuessedTable, table_name: str, definition: str) -> str:
     settings = training_settings(
-        described.num_training_rows, has_statistics=described.has_statistics
+        described.num_training_rows,
+        has_statistics=described.has_statistics,
+        has_numbers=described.has_numbers,
     )
     return STUDY.format(
         description=printable(quoted(f"What is best for {table_name}?")),

@@ -132,7 +132,9 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
         time=_time_range(definition, rows.frame),
         warnings=record.warnings,
         settings=training_settings(
-            dataset.train.num_rows, has_statistics=definition.features.statistics is not None
+            dataset.train.num_rows,
+            has_statistics=definition.features.statistics is not None,
+            has_numbers=bool(definition.features.numeric),
         ),
     )
 
