@@ -17,6 +17,7 @@ from hinet_search.study.load_study import MODELS
 from hinet_search.study.plugin_keys import EXECUTORS, TRACKERS
 from hinet_search.study.search_space import SpaceFile
 from hinet_search.study.study_spec import StudySpec
+from hinet_search.training.losses import LOSSES
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import FeatureConfig
 
@@ -58,6 +59,7 @@ def page() -> str:
         "## Settings",
         "Names that a space may search and `fixed` may hold.",
         *of_type("train.*", TrainConfig, level=3, prefix="train."),
+        losses(),
         *of_type("features.*", FeatureConfig, level=3, prefix="features."),
         "## Models",
         *(part for name in names(MODELS) for part in of_model(name)),
@@ -101,6 +103,12 @@ def of_model(name: str) -> Iterator[str]:
     module = load(MODELS, name)
     first, *rest = of_type(name, module.Config, level=3, prefix="model.")
     yield from (first, inspect.cleandoc(module.__doc__).partition("\n")[0], *rest)
+
+
+def losses() -> str:
+    """What the losses are."""
+    files = (inspect.cleandoc(load(LOSSES, name).__doc__ or "") for name in names(LOSSES))
+    return "\n".join(f"- {text.partition(chr(10))[0]}" for text in files)
 
 
 def objectives() -> Iterator[str]:
@@ -157,7 +165,7 @@ def rows_of(
         inner = list(inside(name, field, types))
         if not inner and "const" not in field:  # a tag stands in the name already
             yield name, type_in_words(field, types), default_in_words(value)
-        for path, words in words_beside(name, field):
+        for path, words in words_beside(name, field) if inner else ():
             yield path, f"{words} or a mapping", default_in_words(NEEDED)
         for path, variant in inner:
             for below, words, inner_default in rows_of(variant, types, told, value):
@@ -177,7 +185,7 @@ def inside(name: str, field: Schema, types: Schema) -> Iterator[tuple[str, Schem
     """Yield the mappings of known keys that a key may hold; the name of a variant has its tag."""
     if "$ref" in field:
         target = types[field["$ref"].rpartition("/")[2]]
-        if "properties" in target:
+        if target.get("properties"):
             yield name, target
     for option in field.get("anyOf", ()):
         yield from inside(name, option, types)

@@ -60,6 +60,7 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/search/test_interrupted_draws.py",
     "tests/search/test_kill.py",
     "tests/search/test_launch*.py",
+    "tests/search/test_losses_of_a_study.py",
     "tests/search/test_many_coordinators.py",
     "tests/search/test_finished_studies.py",
     "tests/search/test_full_studies_in_trouble.py",
@@ -82,6 +83,7 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/study/test_yaml_file.py",
     "tests/test_docs_run.py",
     "tests/training/test_checkpoint.py",
+    "tests/training/test_every_loss.py",
     "tests/training/test_jobs.py",
     "tests/training/test_model_size.py",
 )

@@ -23,7 +23,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     """Check a study, time its arms and print what a launch would do."""
     from hinet_search.api import ready
     from hinet_search.search.plan.busy_cores import busy_cores
-    from hinet_search.search.plan.plan_warnings import few_steps, left_out_starts
+    from hinet_search.search.plan.plan_warnings import few_pairs, few_steps, left_out_starts
     from hinet_search.search.plan.probe_cache import cached_plan
     from hinet_search.search.stored_study import find_stored_study, shortages
 
@@ -36,6 +36,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         *(f"wider than what is stored, launch with --extend: {line}" for line in wider),
         *plan.notes,
         *few_steps(checked),
+        *few_pairs(checked),
         *left_out_starts(checked.study),
         *checked.dataset.record.warnings,
         *checked.study.guesses_to_check,

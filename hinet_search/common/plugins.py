@@ -61,7 +61,7 @@ def load(package: str, name: str) -> ModuleType:
         return importlib.import_module(f"{package}.{name}")
     if _is_allowed(name) and _DOTTED.fullmatch(name):
         return _import_foreign(name)
-    kind = package.rsplit(".", 1)[-1].rstrip("s")
+    kind = re.sub("(?<=ss)es$|s$", "", package.rsplit(".", 1)[-1])
     raise ConfigurationError(
         f"{kind} '{name}' is not known, must be one of {', '.join(known)}"
         f"{did_you_mean(name, known)}{_how_to_allow(name)}"

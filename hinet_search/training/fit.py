@@ -71,8 +71,13 @@ class TrainingSteps:
         config = run.conditions.config
         self.run = run
         self.optimiser = make_optimiser(run.model, config)
+        conditions = run.conditions
         self._loss = step_loss(
-            config, run.conditions.schema, run.conditions.teacher_RT, run.feed.device
+            config,
+            conditions.schema,
+            conditions.dataset.train,
+            conditions.teacher_RT,
+            run.feed.device,
         )
         # Collected once: walking through all modules at every step is slow.
         self._parameters = tuple(run.model.parameters())

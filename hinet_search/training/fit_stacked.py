@@ -191,7 +191,9 @@ class _Together:
         optimisers = [lane.start() for lane in lanes]
         self._counted = time.perf_counter()
         first = lanes[0].run.conditions
-        self._loss = step_loss(first.config, first.schema, first.teacher_RT, first.device)
+        self._loss = step_loss(
+            first.config, first.schema, first.dataset.train, first.teacher_RT, first.device
+        )
         self._go_on_with(lanes, optimisers)
 
     def train(self, first_step: int) -> None:

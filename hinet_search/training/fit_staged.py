@@ -22,6 +22,7 @@ from hinet_search.training.device import begin_peak_memory, peak_memory_bytes
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.run_state import Conditions, FitResult, TrainingWatcher
 from hinet_search.training.teaching import step_loss
+from hinet_search.training.train_config import TrainConfig
 
 CPU = torch.device("cpu")
 LOSS_ROWS = 8192  # training rows, evenly spaced, on which the training loss is computed
@@ -141,6 +142,6 @@ def _loss(model: Staged, conditions: Conditions) -> float:
     sample = Columns(**columns)
     labels_RT = torch.from_numpy(sample.labels_RT.astype(np.float32))
     logits_RT = torch.from_numpy(model.logits(sample))
-    loss = step_loss(conditions.config, conditions.schema, None, CPU)
+    loss = step_loss(TrainConfig(), conditions.schema, sample, None, CPU)
     scenario_R = torch.from_numpy(sample.scenario_R.astype(np.int64))
     return loss(logits_RT, labels_RT, torch.arange(len(labels_RT)), scenario_R).item()

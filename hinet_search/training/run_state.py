@@ -8,6 +8,8 @@ random generators. The rows of every step depend only on the seed and the pass, 
 `blocks`  blocks of neighbouring rows are drawn, and the rows of several blocks are shuffled
           together: they are read from few places, so that data larger than memory are read from
           disk once a pass
+`users`   users are drawn, and the rows of one stand side by side, in random order; a batch may end
+          within a user, and rows without a user are drawn one by one
 
 Shape legend: B rows of a batch, R rows of a split, W rows shuffled together, T tasks.
 """
@@ -239,6 +241,7 @@ def _rows_of_steps(run: TrainingRun, first_step: int) -> Iterator[Int[Tensor, "B
             config.shuffle,
             seed=run.conditions.order_seed,
             pass_number=pass_number,
+            user_R=run.conditions.dataset.train.user_R,
         )
         yield from islice(rows_of_pass, skipped, steps_left)
 
@@ -331,12 +334,21 @@ def finish(run: TrainingRun, state: TrainingState, *, stopped: bool) -> FitResul
 
 
 def batches_of_pass(
-    num_rows: int, batch_size: int, shuffle: Shuffle, *, seed: int, pass_number: int
+    num_rows: int,
+    batch_size: int,
+    shuffle: Shuffle,
+    *,
+    seed: int,
+    pass_number: int,
+    user_R: NDArray[np.int32] | None = None,
 ) -> Iterator[Int[Tensor, "B"]]:
-    """Yield the row numbers of every step of a pass, on the host; the last step has the rest."""
+    """Yield the row numbers of every step of a pass, on the host; the last step has the rest.
+
+    `user_R` is needed to shuffle users.
+    """
     generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.DATA_ORDER, pass_number))
     rest = torch.empty(0, dtype=number_type(num_rows))
-    for rows_W in _windows(num_rows, shuffle, generator):
+    for rows_W in _windows(num_rows, shuffle, generator, user_R):
         waiting = torch.cat([rest, rows_W]) if len(rest) else rows_W
         num_in_batches = len(waiting) - len(waiting) % batch_size
         if num_in_batches:
@@ -347,9 +359,16 @@ def batches_of_pass(
 
 
 def _windows(
-    num_rows: int, shuffle: Shuffle, generator: torch.Generator
+    num_rows: int,
+    shuffle: Shuffle,
+    generator: torch.Generator,
+    user_R: NDArray[np.int32] | None,
 ) -> Iterator[Int[Tensor, "W"]]:
     """Yield runs of row numbers in their order."""
+    if shuffle == "users":
+        assert user_R is not None, "the rows have users, as a study was checked for"
+        yield _by_users(user_R, generator)
+        return
     if shuffle == "rows":
         yield torch.randperm(num_rows, generator=generator, dtype=number_type(num_rows))
         return
@@ -359,6 +378,17 @@ def _windows(
         rows_W = (window_blocks[:, None] * BLOCK_ROWS + offsets).flatten()
         rows_W = rows_W[rows_W < num_rows]  # the last block may be short
         yield rows_W[torch.randperm(len(rows_W), generator=generator)]
+
+
+def _by_users(user_R: NDArray[np.int32], generator: torch.Generator) -> Int[Tensor, "R"]:
+    """Return all row numbers, those of a user side by side; rows without a user are one each."""
+    num_rows = len(user_R)
+    rows_R = torch.randperm(num_rows, generator=generator, dtype=number_type(num_rows))
+    users, number_R = np.unique(user_R[rows_R.numpy()], return_inverse=True)
+    is_alone_R = users[number_R] < 0
+    unit_R = np.where(is_alone_R, len(users) + np.arange(num_rows), number_R)
+    place_U = torch.randperm(len(users) + num_rows, generator=generator)
+    return rows_R[place_U[torch.from_numpy(unit_R)].argsort(stable=True)]
 
 
 def number_type(num_rows: int) -> torch.dtype:

@@ -2,8 +2,8 @@
 
 Their weights lie in stacked tensors, of which every model owns a slice; one step of
 `torch.func.vmap` replaces a step of each model. Models may differ in seed, learning rates, decay,
-clipping, dropout and what they learn of a teacher. Each takes the steps that it would take alone on
-the same rows, up to rounding; on a GPU dropout draws differently.
+clipping, dropout, and what a teacher and pairs of rows count. Each takes the steps that it would
+take alone on the same rows, up to rounding; on a GPU dropout draws differently.
 Horizontal fusion of training jobs: Wang et al., HFTA, MLSys 2021.
 Shape legend: K models, B rows of a batch, R rows of a split, T tasks.
 """

@@ -34,7 +34,9 @@ def stack_is_faster(models: Sequence[nn.Module], conditions: Sequence[Conditions
         copies = [deepcopy(model).to(first.device).train() for model in models]
         run, state = begin(deepcopy(copies[0]), first, 0.0)
         alone = TrainingSteps(run)
-        of_step = step_loss(first.config, first.schema, first.teacher_RT, first.device)
+        of_step = step_loss(
+            first.config, first.schema, first.dataset.train, first.teacher_RT, first.device
+        )
         configs = [each.config for each in conditions]
         stacked = StackedSteps(Stack(copies), run.feed, configs, of_step)
         rows = cycle(batches(run, 0, ()))

@@ -16,6 +16,7 @@ OF_TRAINING = frozenset(
         "patience",
         "teacher_weight",
         "teacher_temperature",
+        "ranking_weight",
     }
 )
 DROPOUT = "dropout"  # a rate of this name, in any part of a model

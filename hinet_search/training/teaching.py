@@ -1,10 +1,10 @@
 """Teaching: a student learns from a teacher's scores of the training rows beside their labels.
 
-The loss of a step is (1 - w) L(z, y) + w T^2 L(z / T, m(t / T)) with logits z, labels y, teacher's
-logits t, the loss L of loss.py, the expected label m of a score (a sigmoid; of amounts exp), the
-weight w (`train.teacher_weight`) and the temperature T (`train.teacher_temperature`): Hinton,
-Vinyals and Dean, Distilling the Knowledge in a Neural Network, 2015, section 2, for each task. T^2
-keeps the size of the gradient.
+The loss of a step is (1 - w) L(z, y) + w T^2 C(z / T, m(t / T)) with logits z, labels y, teacher's
+logits t, the loss L of the labels (`train.loss`), the cross entropy C of loss.py, the expected
+label m of a score (a sigmoid; of amounts exp), the weight w (`train.teacher_weight`) and the
+temperature T (`train.teacher_temperature`): Hinton, Vinyals and Dean, Distilling the Knowledge in a
+Neural Network, 2015, section 2, for each task. T^2 keeps the size of the gradient.
 The scores of validation are stored too: a refit (jobs/refit.py) learns from both.
 Shape legend: R rows of a split, B rows of a batch, T tasks, M scenarios, H heads as in loss.py, K
 models of a stack.
@@ -23,9 +23,17 @@ from torch import Tensor
 from torch.func import vmap
 
 from hinet_search.common.errors import DataError
+from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import to_device
-from hinet_search.training.loss import expected_labels, has_label, own_scenario_loss
+from hinet_search.training.loss import (
+    cell_weights,
+    expected_labels,
+    label_weights,
+    own_scenario_loss,
+)
+from hinet_search.training.losses import LabelledRows, Loss, loss_named
+from hinet_search.training.losses.cross_entropy import LOSS as CROSS_ENTROPY
 from hinet_search.training.tensors import read_tensors, save_tensors
 from hinet_search.training.train_config import TrainConfig
 
@@ -37,16 +45,20 @@ LAUNCH_AGAIN = "launch the study again: it makes the teacher's scores again if t
 class StepLoss:
     """The loss of a training step; without a teacher it is that of the labels alone.
 
-    With `has_task_MT`, a row learns the tasks of its scenario only, from labels and teacher alike;
-    without it all. `is_amount_T` says which labels are amounts; without it none is. All tensors are
-    on the device of the model.
+    With `weight_MT`, labels and teacher of a row count what its scenario and task do, 0 where it
+    lacks the task; without it all count alike. `is_amount_T` says which labels are amounts; without
+    it none is. These tensors are on the device of the model. `split` are the training rows, which
+    a loss of pairs reads on the host.
     """
 
     teacher_RT: Float[Tensor, "R T"] | None = None  # float16
     weight: float | Tensor = 0.0  # of the teacher
     temperature: float | Tensor = 1.0
-    has_task_MT: Bool[Tensor, "M T"] | None = None
+    ranking_weight: float | Tensor = 0.0
+    weight_MT: Float[Tensor, "M T"] | None = None
     is_amount_T: Bool[Tensor, "T"] | None = None
+    of_labels: Loss = CROSS_ENTROPY
+    split: Columns | None = None
 
     def __call__(
         self,
@@ -56,10 +68,15 @@ class StepLoss:
         scenario_B: Int[Tensor, "B"],
     ) -> Float[Tensor, ""]:
         """Return the loss of these training rows; `rows_B` is on the host."""
-        has_label_BH = None
-        if self.has_task_MT is not None:
-            has_label_BH = has_label(self.has_task_MT, scenario_B, logits_BH.shape[1])
-        loss = own_scenario_loss(logits_BH, labels_BT, has_label_BH, self.is_amount_T)
+        num_heads = logits_BH.shape[1]
+        weight_BH = None
+        if self.weight_MT is not None:
+            weight_BH = label_weights(self.weight_MT, scenario_B, num_heads)
+        num_scenarios = num_heads // labels_BT.shape[1]
+        labels_BH = labels_BT if num_scenarios == 1 else labels_BT.repeat(1, num_scenarios)
+        is_amount_H = None if self.is_amount_T is None else self.is_amount_T.repeat(num_scenarios)
+        rows = LabelledRows(labels_BH, weight_BH, is_amount_H, rows_B, self.split)
+        loss = self.of_labels.of_batch(logits_BH, rows, self.ranking_weight)
         if self.teacher_RT is None:
             return loss
         weight = self.weight
@@ -68,46 +85,59 @@ class StepLoss:
         teacher_BT = self.teacher_RT.index_select(0, rows_B).float()
         targets_BT = expected_labels(teacher_BT / temperature, self.is_amount_T)
         softened_BH = logits_BH / temperature
-        taught = own_scenario_loss(softened_BH, targets_BT, has_label_BH, self.is_amount_T)
+        taught = own_scenario_loss(softened_BH, targets_BT, weight_BH, self.is_amount_T)
         return (1 - weight) * loss + weight * temperature**2 * taught
 
 
 def step_loss(
     config: TrainConfig,
     schema: Schema,
+    rows: Columns,
     teacher_RT: NDArray[np.float16] | None,
     device: torch.device,
 ) -> StepLoss:
-    """Return the loss of a training on a device."""
-    teacher = None if teacher_RT is None else torch.from_numpy(teacher_RT).to(device)
-    has_task = torch.from_numpy(schema.has_task).to(device) if schema.absent_cells else None
-    is_amount = torch.from_numpy(schema.is_amount).to(device) if schema.amount_units else None
-    weight = config.teacher_weight
-    temperature = config.teacher_temperature
-    return StepLoss(teacher, weight, temperature, has_task, is_amount)
+    """Return the loss of a training on these rows, on a device."""
+    weight_MT = cell_weights(config, schema, rows.scenario_R)
+    return StepLoss(
+        teacher_RT=None if teacher_RT is None else torch.from_numpy(teacher_RT).to(device),
+        weight=config.teacher_weight,
+        temperature=config.teacher_temperature,
+        ranking_weight=config.ranking_weight,
+        weight_MT=None if weight_MT is None else torch.from_numpy(weight_MT).to(device),
+        is_amount_T=torch.from_numpy(schema.is_amount).to(device) if schema.amount_units else None,
+        of_labels=loss_named(config.loss),
+        split=rows,
+    )
 
 
 @dataclass(frozen=True)
 class LossOfStack:
-    """The losses of a step of a stack of models, each with its own weight and temperature."""
+    """The losses of a step of a stack of models, each with its own weights and temperature."""
 
     of_models: tuple[StepLoss, ...]
     weight_K: Float[Tensor, "K"]
     temperature_K: Float[Tensor, "K"]
+    ranking_weight_K: Float[Tensor, "K"]
 
     @classmethod
     def of(
         cls, loss: StepLoss, configs: Sequence[TrainConfig], device: torch.device
     ) -> "LossOfStack":
         """Build it from the loss of any of the models, and the configurations of all."""
-        weights = [config.teacher_weight for config in configs]
-        temperatures = [config.teacher_temperature for config in configs]
         of_models = tuple(
-            replace(loss, weight=weight, temperature=temperature)
-            for weight, temperature in zip(weights, temperatures, strict=True)
+            replace(
+                loss,
+                weight=config.teacher_weight,
+                temperature=config.teacher_temperature,
+                ranking_weight=config.ranking_weight,
+            )
+            for config in configs
         )
         return cls(
-            of_models, torch.tensor(weights).to(device), torch.tensor(temperatures).to(device)
+            of_models,
+            torch.tensor([config.teacher_weight for config in configs]).to(device),
+            torch.tensor([config.teacher_temperature for config in configs]).to(device),
+            torch.tensor([config.ranking_weight for config in configs]).to(device),
         )
 
     def __call__(
@@ -139,11 +169,15 @@ class LossOfStack:
     ) -> Float[Tensor, "K"]:
         """Return the same by operations on all models at once."""
 
-        def loss(logits_BH: Tensor, weight: Tensor, temperature: Tensor) -> Tensor:
-            of_model = replace(self.of_models[0], weight=weight, temperature=temperature)
+        def loss(logits_BH: Tensor, weight: Tensor, temperature: Tensor, ranking: Tensor) -> Tensor:
+            of_model = replace(
+                self.of_models[0], weight=weight, temperature=temperature, ranking_weight=ranking
+            )
             return of_model(logits_BH, labels_BT, rows_B, scenario_B)
 
-        loss_K: Tensor = vmap(loss)(logits_KBH, self.weight_K, self.temperature_K)
+        loss_K: Tensor = vmap(loss)(
+            logits_KBH, self.weight_K, self.temperature_K, self.ranking_weight_K
+        )
         return loss_K
 
 

@@ -1,14 +1,38 @@
 """Training configuration: the options `train.*`."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 
-from hinet_search.common.frozen_model import Frozen, Large
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.common.frozen_model import Frozen, Large, Text
+from hinet_search.common.plugins import names
+from hinet_search.training.losses import LOSSES, loss_named
 
 Rate = Annotated[float, Field(strict=True, gt=0, le=10)]
 Strength = Annotated[float, Field(strict=True, ge=0, le=1e3)]
-Shuffle = Literal["rows", "blocks"]
+Shuffle = Literal["rows", "blocks", "users"]
+Weight = Annotated[float, Field(strict=True, ge=1e-3, le=1e3)]
+
+
+def _known_loss(name: str) -> str:
+    try:
+        loss_named(name)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from error
+    return name
+
+
+class Weights(Frozen):
+    """Weights by name of a task or scenario; one that is not named has weight 1."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Weight]
+
+    def of(self, known: Iterable[str]) -> list[float]:
+        """Return the weights of these names."""
+        return [self.__pydantic_extra__.get(name, 1.0) for name in known]
 
 
 class TrainConfig(Frozen):
@@ -21,8 +45,13 @@ class TrainConfig(Frozen):
     off. `embedding_optimiser`: `adam` updates all rows of a table at every step, the others only
     the rows that the batch looked up (training/touched_rows.py). `precision` applies to the matrix
     products of a training step; weights, loss, optimiser and evaluation always are fp32. `shuffle`
-    is the order of rows in a pass (training/run_state.py); `blocks` is for data larger than memory.
-    `teacher_weight` and `teacher_temperature` apply to students (training/teaching.py).
+    is the order of rows in a pass (training/run_state.py); `blocks` is for data larger than memory,
+    `users` puts the rows of a user into one batch, for `loss: pairs_within_users`.
+    `teacher_weight` and `teacher_temperature` apply to students (training/teaching.py). `loss` is
+    that of the labels, a file of training/losses/; `ranking_weight` is what its pairs of rows count
+    (training/pairs.py). `task_weights.TASK` and `scenario_weights.SCENARIO` multiply the losses of
+    labels in a weighted mean, default 1 each. With `scenario_weights: rows` every row counts alike,
+    with `equal` every scenario: labels count by 1 / the training rows of theirs.
     """
 
     learning_rate: Rate = 1e-3
@@ -40,3 +69,9 @@ class TrainConfig(Frozen):
     shuffle: Shuffle = "rows"
     teacher_weight: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0
     teacher_temperature: Annotated[float, Field(strict=True, ge=1, le=100)] = 1.0
+    loss: Annotated[
+        Text, AfterValidator(_known_loss), WithJsonSchema({"enum": list(names(LOSSES))})
+    ] = "cross_entropy"
+    ranking_weight: Strength = 0.5
+    task_weights: Weights = Weights()
+    scenario_weights: Weights | Literal["rows", "equal"] = "rows"

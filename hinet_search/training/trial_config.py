@@ -29,6 +29,9 @@ from hinet_search.study.yaml_file import Place, validated_at
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trainable import BuiltModel
 
+# Settings of which a task or scenario of the data is the last part of the name.
+OF_DATA = ("train.task_weights", "train.scenario_weights")
+
 
 class FeatureConfig(Frozen):
     """The inputs of a model.
@@ -139,7 +142,9 @@ def build_config(model: str, values: Mapping[str, Value], place: Place = _no_pla
     _refuse_unknown(model, values, place)
     sections: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "features": {}}
     for name, value in values.items():
-        *path, leaf = name.split(".")
+        setting = setting_of(name)
+        path = setting.split(".")
+        leaf = path.pop() if setting == name else name.removeprefix(f"{setting}.")
         node: dict[str, Any] = sections
         for step in path:
             node = node.setdefault(step, {})
@@ -171,8 +176,13 @@ def _sections(config: type[BaseModel]) -> type[BaseModel]:
     )
 
 
+def setting_of(name: str) -> str:
+    """Return the setting of a dotted name: without the task or scenario of a weight."""
+    return next((setting for setting in OF_DATA if name.startswith(f"{setting}.")), name)
+
+
 def known_names(model: str) -> tuple[str, ...]:
-    """Return every dotted name of a configuration of this model."""
+    """Return every setting of a configuration of this model by its dotted name."""
     types: dict[str, type[BaseModel]] = {
         "model": config_type(model),
         "train": TrainConfig,
@@ -185,7 +195,7 @@ def _dotted(type_: type[BaseModel], prefix: str) -> list[str]:
     names: list[str] = []
     for field, information in type_.model_fields.items():
         inner = information.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and inner.model_fields:
             names += _dotted(inner, f"{prefix}.{field}")
         else:
             names.append(f"{prefix}.{field}")
@@ -193,13 +203,23 @@ def _dotted(type_: type[BaseModel], prefix: str) -> list[str]:
 
 
 def _refuse_unknown(model: str, values: Mapping[str, Value], place: Place) -> None:
-    """Raise ConfigurationError with one line per name that is no setting of the model."""
+    """Raise ConfigurationError with one line per name that is no setting of the model.
+
+    A weight of one scenario is none beside a value for all of them.
+    """
     known = known_names(model)
-    unknown = [
-        f"{place(tuple(name.split('.')))}: "
-        f"'{name}' is no setting of {model}{did_you_mean(name, known)}"
-        for name in values
-        if name not in known
-    ]
-    if unknown:
-        raise ConfigurationError(*unknown)
+    problems = []
+    for name in values:
+        setting = setting_of(name)
+        where = place(tuple(name.split(".")))
+        if setting not in known:
+            problems.append(
+                f"{where}: '{name}' is no setting of {model}{did_you_mean(name, known)}"
+            )
+        elif setting != name and setting in values:
+            problems.append(
+                f"{where}: '{name}' cannot be set beside {setting}, which is {values[setting]}; "
+                "leave one of them out"
+            )
+    if problems:
+        raise ConfigurationError(*problems)

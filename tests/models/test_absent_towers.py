@@ -13,16 +13,17 @@ from torch import nn
 
 from hinet_search.models.layers.contracts import IndependentParts
 from hinet_search.models.layers.experts import Towers
-from hinet_search.training.loss import has_label, own_scenario_loss
+from hinet_search.training.loss import label_weights, own_scenario_loss
 
 ABSENT = replace(SCHEMA, absent_cells=(("cart", "order"), ("feed", "click")))
 HAS_TASK = torch.from_numpy(ABSENT.has_task)
+WEIGHT_MT = HAS_TASK.float()
 
 
 def loss_of(model: nn.Module, labels_BT: torch.Tensor) -> torch.Tensor:
     source = batch(ABSENT, rows=24)
     logits_BH = model(source)
-    mask_BH = has_label(HAS_TASK, source.scenario_B, logits_BH.shape[1])
+    mask_BH = label_weights(WEIGHT_MT, source.scenario_B, logits_BH.shape[1])
     return own_scenario_loss(logits_BH, labels_BT, mask_BH)
 
 
@@ -104,12 +105,12 @@ def test_the_loss_is_the_mean_over_the_labels_that_exist(seed: int) -> None:
             if ABSENT.has_task[scenario, t]:
                 probability = torch.sigmoid(logits_BT[b, t]).item()
                 losses.append(-np.log(probability if labels_BT[b, t] else 1 - probability))
-    loss = own_scenario_loss(logits_BT, labels_BT, has_label(HAS_TASK, scenario_B, 2))
+    loss = own_scenario_loss(logits_BT, labels_BT, label_weights(WEIGHT_MT, scenario_B, 2))
     assert loss.item() == pytest.approx(np.mean(losses), rel=1e-12)
 
 
 def test_heads_of_all_scenarios_learn_where_row_and_head_have_the_task() -> None:
-    mask_BH = has_label(HAS_TASK, torch.tensor([0, 1, 2]), 6)
+    mask_BH = label_weights(WEIGHT_MT, torch.tensor([0, 1, 2]), 6)
     every_head = [False, True, True, True, True, False]
     of_order, of_click = [False, True] * 3, [True, False] * 3
     expected = [of_order, [True] * 6, of_click]

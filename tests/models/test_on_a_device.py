@@ -143,7 +143,7 @@ def test_no_step_of_a_stack_waits_for_the_device(case: Case) -> None:
     models = [case.build(DATA.full_schema, seed).to(DEVICE).train() for seed in (1, 2, 3)]
     configs = [conditions(DEVICE, **own).config for own in OF_STACK]
     feed = make_feed(DATA.train, DEVICE)
-    loss = step_loss(configs[0], DATA.full_schema, None, DEVICE)
+    loss = step_loss(configs[0], DATA.full_schema, DATA.train, None, DEVICE)
     steps = StackedSteps(Stack(models), feed, configs, loss)
     steps.take(torch.arange(32))  # the first one loads kernels
     with without_waiting():

@@ -25,7 +25,14 @@ CPU = torch.device("cpu")
 def order(
     seed: int, pass_number: int, *, num_rows: int = 100, shuffle: Shuffle = "rows"
 ) -> list[int]:
-    batches = batches_of_pass(num_rows, 30, shuffle, seed=seed, pass_number=pass_number)
+    batches = batches_of_pass(
+        num_rows,
+        30,
+        shuffle,
+        seed=seed,
+        pass_number=pass_number,
+        user_R=np.arange(num_rows, dtype=np.int32) % 9 - 1,
+    )
     return torch.cat(list(batches)).tolist()
 
 
@@ -124,7 +131,8 @@ def test_row_numbers_beyond_32_bits_are_wide_and_give_the_same_order(shuffle, mo
 @pytest.mark.parametrize("shuffle", get_args(Shuffle))
 def test_every_step_has_a_whole_batch_and_the_last_what_is_left(shuffle):
     num_rows = (BLOCKS_AT_ONCE + 2) * BLOCK_ROWS + 7
-    batches = batches_of_pass(num_rows, 1000, shuffle, seed=1, pass_number=0)
+    user_R = np.zeros(num_rows, np.int32)
+    batches = batches_of_pass(num_rows, 1000, shuffle, seed=1, pass_number=0, user_R=user_R)
     sizes = [len(rows_B) for rows_B in batches]
     assert set(sizes[:-1]) == {1000}
     assert (len(sizes), sizes[-1]) == (-(-num_rows // 1000), num_rows % 1000)

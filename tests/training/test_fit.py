@@ -115,7 +115,8 @@ def test_two_seeds_and_two_passes_have_different_orders():
 @pytest.mark.parametrize("shuffle", get_args(Shuffle))
 def test_rows_come_in_the_order_that_the_configuration_asks_for(shuffle, monkeypatch):
     monkeypatch.setattr(run_state, "BLOCK_ROWS", 50)  # one block alone is in the order of rows
-    batches = batches_of_pass(DATA.train.num_rows, 32, shuffle, seed=0, pass_number=1)
+    user_R = DATA.train.user_R
+    batches = batches_of_pass(len(user_R), 32, shuffle, seed=0, pass_number=1, user_R=user_R)
     by_scenario = [
         sorted(rows_B.tolist(), key=lambda row: DATA.train.scenario_R[row]) for rows_B in batches
     ]

@@ -112,9 +112,9 @@ def test_gradients_are_finite_whatever_the_score_of_the_other_kind_would_be() ->
 
 def test_rows_without_the_task_bring_no_loss() -> None:
     scores_BT, labels_BT = torch.randn(2, 2), torch.tensor([[1.0, 3.0], [0.0, 9.0]])
-    has_task_MT = torch.tensor([[True, True], [True, False]])
+    weight_MT = torch.tensor([[1.0, 1.0], [1.0, 0.0]])
     scenario_B = torch.tensor([0, 1])
-    loss = StepLoss(has_task_MT=has_task_MT, is_amount_T=IS_AMOUNT_T)
+    loss = StepLoss(weight_MT=weight_MT, is_amount_T=IS_AMOUNT_T)
     got = loss(scores_BT, labels_BT, scenario_B, scenario_B)
     labels_BT[1, 1] = 0.0
     assert got == loss(scores_BT, labels_BT, scenario_B, scenario_B)
@@ -122,9 +122,9 @@ def test_rows_without_the_task_bring_no_loss() -> None:
 
 def test_the_loss_is_the_mean_over_the_labels_that_exist() -> None:
     scores_BT, labels_BT = torch.randn(6, 2), torch.tensor([[1.0, 3.0], [0.0, 9.0]]).repeat(3, 1)
-    has_task_MT = torch.tensor([[True, True], [True, False]])
+    weight_MT = torch.tensor([[1.0, 1.0], [1.0, 0.0]])
     scenario_B, rows_B = torch.tensor([0, 1]).repeat(3), torch.arange(6)
-    loss = StepLoss(has_task_MT=has_task_MT, is_amount_T=IS_AMOUNT_T)
+    loss = StepLoss(weight_MT=weight_MT, is_amount_T=IS_AMOUNT_T)
     whole = StepLoss(is_amount_T=IS_AMOUNT_T)
     both, clicks = rows_B[scenario_B == 0], rows_B[scenario_B == 1]
     of_both = whole(scores_BT[both], labels_BT[both], both, both) * 6

@@ -1,5 +1,6 @@
 """The order of rows in a pass depends only on the seed and the pass, and has each row once."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -28,3 +29,52 @@ def test_every_pass_has_an_order_of_its_own(shuffle: str) -> None:
         for number in (0, 1)
     )
     assert not first.equal(second)
+
+
+def users_in_order(pass_number: int, batch_size: int = 100) -> tuple[list[int], torch.Tensor]:
+    """The users of a pass over 1,000 rows of 40 users, a tenth without one, and its rows."""
+    user_R = np.random.default_rng(0).integers(-4, 40, 1000).clip(-1).astype(np.int32)
+    batches = batches_of_pass(
+        1000, batch_size, "users", seed=3, pass_number=pass_number, user_R=user_R
+    )
+    rows_R = torch.cat(list(batches))
+    return user_R[rows_R.numpy()].tolist(), rows_R
+
+
+def test_rows_of_a_user_stand_side_by_side_and_users_in_another_order_each_pass() -> None:
+    orders = []
+    for pass_number in (0, 1):
+        users, rows_R = users_in_order(pass_number)
+        assert rows_R.sort().values.equal(torch.arange(1000, dtype=torch.int32))
+        runs = [user for user, before in zip(users, [-2, *users], strict=False) if user != before]
+        orders.append([user for user in runs if user >= 0])
+        assert sorted(orders[-1]) == list(range(40))
+    assert orders[0] != orders[1]
+    assert orders[0] != sorted(orders[0])
+
+
+def test_rows_of_a_user_come_in_random_order() -> None:
+    orders = []
+    for pass_number in (0, 1):
+        users, rows_R = users_in_order(pass_number)
+        orders.append([row for row, user in zip(rows_R.tolist(), users, strict=True) if user == 7])
+    assert sorted(orders[0]) == sorted(orders[1])
+    assert orders[0] != orders[1] != sorted(orders[1])
+
+
+def test_rows_without_a_user_are_drawn_one_by_one() -> None:
+    users, _ = users_in_order(0)
+    places = np.flatnonzero(np.array(users) < 0)
+    assert len(places) > 50
+    assert (np.diff(places) > 1).mean() > 0.2
+    assert places.max() - places.min() > 500
+
+
+def test_a_pass_depends_on_the_users_only_by_who_shares_rows() -> None:
+    """Numbers of users may have gaps, as some users are in other splits alone."""
+    user_R = np.random.default_rng(1).integers(0, 30, 200).astype(np.int32)
+    orders = [
+        torch.cat(list(batches_of_pass(200, 32, "users", seed=1, pass_number=0, user_R=users_R)))
+        for users_R in (user_R, 1_000_000 * user_R)
+    ]
+    assert orders[0].equal(orders[1])

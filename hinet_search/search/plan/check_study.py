@@ -9,6 +9,7 @@ from hinet_search.results.data_record import CellCount
 from hinet_search.results.input_groups import ALL, AND, GROUPS, NONE, chosen_groups
 from hinet_search.results.objectives import Objective
 from hinet_search.results.trade_offs import COSTS, FLOPS, LATENCY
+from hinet_search.search.plan.check_losses import unfit_losses
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import FeatureDefinition
@@ -23,7 +24,13 @@ from hinet_search.study.load_study import (
 )
 from hinet_search.study.validation_messages import Location
 from hinet_search.training.model_size import flops_of
-from hinet_search.training.trial_config import build_config, is_network, known_names, model_module
+from hinet_search.training.trial_config import (
+    build_config,
+    is_network,
+    known_names,
+    model_module,
+    setting_of,
+)
 
 POOLING = "features.pooling"
 # The only training settings that apply to a model that is not a network.
@@ -48,6 +55,8 @@ def try_study(study: ResolvedStudy) -> ResolvedStudy:
             try_bounds(sized)
         except ConfigurationError as error:
             problems += error.problems
+        else:
+            problems += unfit_losses(arm, study.spec.data)
         features = study.spec.data.features
         problems += [*_wrong_groups(arm, features), *_without_effect(arm, study), *cannot_be_sized]
     if problems:
@@ -131,7 +140,8 @@ def _of_networks_alone(arm: Arm, study: ResolvedStudy) -> Iterator[str]:
     of_all = {name: study.file.place(("fixed", name)) for name in study.spec.fixed}
     for name in (*space.parameters, *space.fixed):
         place = space.places.get(name)
-        if name in known and name not in useful and place != of_all.get(name):
+        setting = setting_of(name)
+        if setting in known and setting not in useful and place != of_all.get(name):
             no_meaning = f"{name} has no meaning for {arm.model}, which is no network"
             yield f"{place}: {no_meaning}; leave it out{did_you_mean(name, useful)}"
 
@@ -184,7 +194,7 @@ def try_bounds(arm: Arm) -> None:
     """
     known = known_names(arm.model)
     values = arm.space.values(arm.space.default())
-    default = {name: value for name, value in values.items() if name in known}
+    default = {name: value for name, value in values.items() if setting_of(name) in known}
     problems = _problems(arm, default)
     if not problems:  # a problem of the default would be repeated at every bound
         for name, distribution in arm.space.parameters.items():
@@ -194,7 +204,7 @@ def try_bounds(arm: Arm) -> None:
         f"{arm.space.places.get(name, arm.place)}: "
         f"'{name}' is no setting of {arm.model}{did_you_mean(name, known)}"
         for name in (*arm.space.parameters, *arm.space.fixed)
-        if name not in known
+        if setting_of(name) not in known
     ]
     if problems or unknown:
         raise ConfigurationError(*dict.fromkeys([*unknown, *problems]))

@@ -15,6 +15,7 @@ from hinet_search.common.plugins import load
 from hinet_search.data.checks import check_model_fits
 from hinet_search.data.columns import Dataset
 from hinet_search.data.study_data import dataset_of
+from hinet_search.search.plan.check_losses import check_scenario_weights
 from hinet_search.search.plan.check_study import check_objectives, refuse_without_flops, try_study
 from hinet_search.search.plan.prober import Prober, prober
 from hinet_search.search.plan.size_limits import SizeLimits, default_of
@@ -178,6 +179,7 @@ def prepare_study(
     device = _device_of_slots(study)
     dataset = dataset_of(study, cache, say)
     check_objectives(study, dataset)
+    check_scenario_weights(study, dataset)
     size_limits = SizeLimits.of(dataset, study)
     arms = [size_limits.sized(arm, study.arms) for arm in study.arms]
     refuse_without_flops(study, arms, dataset)

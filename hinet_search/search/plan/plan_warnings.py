@@ -1,10 +1,14 @@
-"""Plan warnings: arms whose default batches are too large, or that list more starts than trials."""
+"""Plan warnings: batches that are too large or hold few pairs, and starts that do not fit."""
 
 import math
 from collections.abc import Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hinet_search.common.amounts import counted
 from hinet_search.data.guess.training_settings import training_settings
+from hinet_search.search.plan.check_losses import losses_within, shuffles
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.load_study import ResolvedStudy
@@ -34,6 +38,29 @@ def few_steps(prepared: PreparedStudy) -> Iterator[str]:
             f"few to learn by; {wanted:,} rows a batch follow from the rows. For this and other "
             "settings: hinet-search data describe"
         )
+
+
+def few_pairs(prepared: PreparedStudy) -> Iterator[str]:
+    """Yield a warning if random batches hold fewer pairs of a user's rows than rows."""
+    users_R = prepared.dataset.train.user_R
+    for arm in prepared.study.arms:
+        space = arm.space
+        size = default_of(arm).train.batch_size
+        num_pairs = pairs_in_random_batch(users_R, size)
+        if losses_within(space, "users") and shuffles(space) != ("users",) and num_pairs < size:
+            yield (
+                f"arm {arm.name}: a batch of {size:,} random rows has about {num_pairs:,.0f} pairs "
+                "of rows of one user, too few for pairs_within_users; fix train.shuffle: users"
+            )
+
+
+def pairs_in_random_batch(user_R: NDArray[np.int32], batch_size: int) -> float:
+    """Return the expected pairs of rows of one user in a random batch."""
+    num_rows = len(user_R)
+    rows_U = np.unique(user_R[user_R >= 0], return_counts=True)[1].astype(float)
+    num_pairs = (rows_U * (rows_U - 1)).sum() / 2
+    share = min(batch_size, num_rows) / num_rows
+    return float(share**2 * num_pairs)
 
 
 def left_out_starts(study: ResolvedStudy) -> Iterator[str]:

@@ -71,7 +71,7 @@ def _probed(
         training = _seconds_of_growth(model, dataset)
         return ProbeResult(share * training, training, peak_memory_bytes(torch.device("cpu")))
     feed = make_feed(dataset.train.head(PROBE_ROWS), device)
-    loss = step_loss(config.train, schema, None, device)
+    loss = step_loss(config.train, schema, dataset.train, None, device)
     seconds_per_row = _seconds_per_row(model.to(device), config.train, feed, loss, seconds)
     evaluations = config.train.passes * config.train.evaluations_per_pass
     # Without a backward pass a row takes about a third of the time.

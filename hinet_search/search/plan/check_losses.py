@@ -1,0 +1,77 @@
+"""Check losses: whether what the arms say of loss, weights and order of rows fits the data."""
+
+from collections.abc import Sequence
+
+from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.data.columns import Dataset
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.distributions import Value
+from hinet_search.study.load_study import Arm, ResolvedStudy
+from hinet_search.study.search_space import SearchSpace
+from hinet_search.training.losses import loss_named
+from hinet_search.training.train_config import TrainConfig
+
+LOSS, SHUFFLE, RANKING_WEIGHT = "train.loss", "train.shuffle", "train.ranking_weight"
+TASK_WEIGHTS, SCENARIO_WEIGHTS = "train.task_weights", "train.scenario_weights"
+
+
+def unfit_losses(arm: Arm, data: DataDefinition) -> list[str]:
+    """List the problems of an arm whose values are valid: what needs users, tasks or pairs."""
+    space = arm.space
+    problems = _unknown(space, TASK_WEIGHTS, tuple(data.tasks))
+    for name, value in (
+        *((LOSS, value) for value in losses_within(space, "users")),
+        *((SHUFFLE, value) for value in shuffles(space) if value == "users"),
+    ):
+        if data.user is None:
+            problems.append(
+                f"{space.places[name]}: {name} {value} needs the key 'user' of the data, got none"
+            )
+    has_pairs = losses_within(space, "users") or losses_within(space, "scenarios")
+    if RANKING_WEIGHT in (*space.parameters, *space.fixed) and not has_pairs:
+        losses = ", ".join(str(value) for value in _values(space, LOSS))
+        problems.append(
+            f"{space.places[RANKING_WEIGHT]}: {RANKING_WEIGHT} needs a {LOSS} of pairs, "
+            f"such as pairs_within_scenarios, got {losses}"
+        )
+    return problems
+
+
+def check_scenario_weights(study: ResolvedStudy, dataset: Dataset) -> None:
+    """Raise ConfigurationError for weights of scenarios that the data do not have."""
+    problems: list[str] = []
+    for arm in study.arms:
+        problems += _unknown(arm.space, SCENARIO_WEIGHTS, dataset.full_schema.scenarios)
+    if problems:
+        raise ConfigurationError(*dict.fromkeys(problems))
+
+
+def losses_within(space: SearchSpace, whose: str) -> list[str]:
+    """Return the losses of a space that compare the rows of `whose`: users or scenarios."""
+    losses = [str(value) for value in _values(space, LOSS)]
+    return [name for name in losses if loss_named(name).pairs_within == whose]
+
+
+def shuffles(space: SearchSpace) -> tuple[Value, ...]:
+    """Return the orders of rows that a space can have."""
+    return _values(space, SHUFFLE)
+
+
+def _values(space: SearchSpace, name: str) -> tuple[Value, ...]:
+    """Return the values that a setting of training can have."""
+    if name in space.parameters:
+        return space.parameters[name].bounds
+    return (space.fixed.get(name, getattr(TrainConfig(), name.removeprefix("train."))),)
+
+
+def _unknown(space: SearchSpace, weights: str, known: Sequence[str]) -> list[str]:
+    """List weights of names that the data do not have."""
+    problems = []
+    for name in (*space.parameters, *space.fixed):
+        of = name.removeprefix(f"{weights}.")
+        if of != name and of not in known:
+            problems.append(
+                f"{space.places[name]}: {name} must end with one of {', '.join(known)}, "
+                f"got '{of}'{did_you_mean(of, known)}"
+            )
+    return problems
