@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hinet_search.common.frozen_model import Frozen, Large
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, Frozen, Large
 
 Rate = Annotated[float, Field(strict=True, gt=0, le=10)]
 Strength = Annotated[float, Field(strict=True, ge=0, le=1e3)]
@@ -22,6 +22,10 @@ class TrainConfig(Frozen):
     the rows that the batch looked up (training/touched_rows.py). `precision` applies to the matrix
     products of a training step; weights, loss, optimiser and evaluation always are fp32. `shuffle`
     is the order of rows in a pass (training/run_state.py); `blocks` is for data larger than memory.
+    `reset_embeddings` draws the tables of ids again before every pass but the first, and keeps all
+    other weights (Liu et al., Multi-Epoch Learning for Deep Click-Through Rate Prediction Models,
+    2023). Evaluations after that are worse for a while, so patience then ends a training only
+    where a pass ends; at most `evaluations_per_pass` lets a pass without improvement be the last.
     `teacher_weight` and `teacher_temperature` apply to students (training/teaching.py).
     """
 
@@ -38,5 +42,6 @@ class TrainConfig(Frozen):
     embedding_optimiser: Literal["adam", "sparse_adam", "rowwise_adagrad", "lazy_adam"] = "adam"
     precision: Literal["fp32", "bf16"] = "fp32"
     shuffle: Shuffle = "rows"
+    reset_embeddings: Annotated[bool, Field(strict=True), LEFT_OUT_IF_EMPTY] = False
     teacher_weight: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0
     teacher_temperature: Annotated[float, Field(strict=True, ge=1, le=100)] = 1.0
