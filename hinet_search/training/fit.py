@@ -22,6 +22,7 @@ from hinet_search.training.run_state import (
     TrainingWatcher,
     batches,
     begin,
+    begin_pass,
     evaluate,
     finish,
     out_of_patience,
@@ -85,6 +86,12 @@ class TrainingSteps:
         if config.embedding_l2:
             self._penalty = EmbeddingPenalty(run.model, config.embedding_l2)
 
+    def begin_pass(self, passes_done: int) -> None:
+        """Announce a pass; begin it with new embeddings if it is configured so."""
+        model = self.run.model
+        drawn = begin_pass(self.run, passes_done)
+        self.optimiser.forget([model.get_parameter(name) for name in drawn])
+
     def take(self, state: TrainingState, rows_B: Int[Tensor, "B"]) -> None:
         """Take one step on these rows; Diverged once a value that is not finite is read."""
         model = self.run.model
@@ -120,7 +127,7 @@ def _train(
     run = steps.run
     if out_of_patience(run, state):  # in a stack, which went on without it
         return False
-    for rows_B in batches(run, state.step, [run.model]):
+    for rows_B in batches(run, state.step, steps.begin_pass):
         stopped = watcher.should_stop()
         if checkpoints and (stopped or checkpoints.due()):
             taken = Training(run, state).take(steps.optimiser.state_dicts())

@@ -29,6 +29,7 @@ from hinet_search.training.run_state import (
     TrainingWatcher,
     batches,
     begin,
+    begin_pass,
     evaluate,
     finish,
     out_of_patience,
@@ -186,7 +187,6 @@ class _Together:
 
     def __init__(self, lanes: Sequence[_Lane], end: Ended) -> None:
         self._end = end
-        self._models: list[nn.Module] = []
         self._lanes: list[_Lane] = []
         optimisers = [lane.start() for lane in lanes]
         self._counted = time.perf_counter()
@@ -201,7 +201,8 @@ class _Together:
         if not self._lanes:
             return
         run = self._lanes[0].run
-        for step, rows_B in enumerate(batches(run, first_step, self._models), first_step + 1):
+        rows_of_steps = batches(run, first_step, self._begin_pass)
+        for step, rows_B in enumerate(rows_of_steps, first_step + 1):
             self._stop()
             if self._lanes:
                 self._step(step, rows_B)
@@ -212,6 +213,12 @@ class _Together:
                 return
         self._share_out()
         self._end_all(self._lanes)
+
+    def _begin_pass(self, passes_done: int) -> None:
+        """Announce a pass to every model, and begin it as configured."""
+        drawn = [begin_pass(lane.run, passes_done) for lane in self._lanes]
+        if drawn:
+            self._steps.optimiser.forget([self._steps.stack.weights[name] for name in drawn[0]])
 
     def _stop(self) -> None:
         """Take out those that their watchers stop; write the checkpoints that are due."""
@@ -279,16 +286,16 @@ class _Together:
             (lane, state) for lane, state in zip(lanes, optimisers, strict=True) if not lane.done
         ]
         self._lanes = [lane for lane, _ in going_on]
-        self._models[:] = [lane.run.model for lane in self._lanes]
         self._end_all([lane for lane in lanes if lane.done])
         if going_on:
             self._stack([state for _, state in going_on if state is not None])
 
     def _stack(self, optimisers: Sequence[Mapping[str, Any]]) -> None:
         """Stack the models, and put back the states of their optimisers, if any."""
+        models = [lane.run.model for lane in self._lanes]
         generators = [lane.training.generator for lane in self._lanes]
         self._steps = StackedSteps(
-            Stack(self._models, [each for each in generators if each is not None]),
+            Stack(models, [each for each in generators if each is not None]),
             self._lanes[0].run.feed,
             [lane.run.conditions.config for lane in self._lanes],
             self._loss,

@@ -41,6 +41,11 @@ class Optimiser:
         for part in self.parts:
             part.step()
 
+    def forget(self, weights: Sequence[nn.Parameter]) -> None:
+        """Drop the states of these weights."""
+        for part in self.parts:
+            part.forget(weights)
+
     def state_dicts(self) -> list[dict[str, Any]]:
         """Return the states of all parts."""
         return [part.state_dict() for part in self.parts]

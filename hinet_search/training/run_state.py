@@ -16,7 +16,7 @@ Shape legend: B rows of a batch, R rows of a split, W rows shuffled together, T 
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import Protocol, runtime_checkable
@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.contracts import LengthAware, NumberAware, PassAware
+from hinet_search.models.layers.embedding import EmbeddingTable
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import CellValue, EvaluationRecord
 from hinet_search.training.best_weights import Best, keep_best
@@ -213,16 +214,16 @@ def begin(
 
 
 def batches(
-    run: TrainingRun, first_step: int, models: Sequence[nn.Module]
+    run: TrainingRun, first_step: int, before_pass: Callable[[int], None]
 ) -> Iterator[Int[Tensor, "B"]]:
     """Yield the row numbers of every step after `first_step`, those of a step by scenario.
 
-    Each pass is announced to the models.
+    `before_pass` receives the number of finished passes before each pass.
     """
     steps_apart = run.schedule.steps_per_announcement
     for step, rows_B in enumerate(_rows_of_steps(run, first_step), start=first_step):
         if step % steps_apart == 0:
-            _announce_pass(models, step // steps_apart)
+            before_pass(step // steps_apart)
         yield run.feed.by_scenario(rows_B)
 
 
@@ -246,10 +247,26 @@ def _rows_of_steps(run: TrainingRun, first_step: int) -> Iterator[Int[Tensor, "B
         yield from islice(rows_of_pass, skipped, steps_left)
 
 
-def _announce_pass(models: Sequence[nn.Module], passes_done: int) -> None:
-    for model in models:
-        if isinstance(model, PassAware):
-            model.begin_pass(passes_done)
+def begin_pass(run: TrainingRun, passes_done: int) -> tuple[str, ...]:
+    """Announce a pass to the model, and draw its embedding tables again if it is configured so.
+
+    Return the names of these weights, whose moments the optimiser must forget. Tables of ids alone
+    are embeddings here; poolings, sequence readers and number encodings go on. What is drawn
+    depends only on seed and pass, so a training that resumes at the begin of a pass draws the same.
+    """
+    model = run.model
+    if isinstance(model, PassAware):
+        model.begin_pass(passes_done)
+    if not passes_done or not run.conditions.config.reset_embeddings:
+        return ()
+    seed = derived_seed(run.conditions.seed, Purpose.EMBEDDINGS, passes_done)
+    generator = torch.Generator().manual_seed(seed)
+    names = []
+    for name, module in model.named_modules():
+        if isinstance(module, EmbeddingTable):
+            module.draw(generator)
+            names.append(f"{name}.weight")
+    return tuple(names)
 
 
 def evaluate(
@@ -310,9 +327,14 @@ def best_evaluation(
 
 
 def out_of_patience(run: TrainingRun, state: TrainingState) -> bool:
-    """Return whether as many evaluations as patience allows have brought no improvement."""
-    patience = run.conditions.config.patience
-    return patience > 0 and state.without_improvement >= patience
+    """Return whether as many evaluations as patience allows have brought no improvement.
+
+    Where every pass begins with new embeddings, this is asked only at the end of a pass.
+    """
+    config = run.conditions.config
+    if config.reset_embeddings and state.step % run.schedule.steps_per_announcement:
+        return False
+    return config.patience > 0 and state.without_improvement >= config.patience
 
 
 def finish(run: TrainingRun, state: TrainingState, *, stopped: bool) -> FitResult:

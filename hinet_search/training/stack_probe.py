@@ -39,7 +39,7 @@ def stack_is_faster(models: Sequence[nn.Module], conditions: Sequence[Conditions
         )
         configs = [each.config for each in conditions]
         stacked = StackedSteps(Stack(copies), run.feed, configs, of_step)
-        rows = cycle(batches(run, 0, ()))
+        rows = cycle(batches(run, 0, lambda _passes_done: None))
         seconds_alone = _seconds(lambda rows_B: alone.take(state, rows_B), rows, first.device)
         seconds_stacked = _seconds(stacked.take, rows, first.device)
         alone.close()

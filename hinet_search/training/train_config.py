@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.common.frozen_model import Frozen, Large, Text
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, Frozen, Large, Text
 from hinet_search.common.plugins import names
 from hinet_search.training.losses import LOSSES, loss_named
 
@@ -47,6 +47,10 @@ class TrainConfig(Frozen):
     products of a training step; weights, loss, optimiser and evaluation always are fp32. `shuffle`
     is the order of rows in a pass (training/run_state.py); `blocks` is for data larger than memory,
     `users` puts the rows of a user into one batch, for `loss: pairs_within_users`.
+    `reset_embeddings` draws the tables of ids again before every pass but the first, and keeps all
+    other weights (Liu et al., Multi-Epoch Learning for Deep Click-Through Rate Prediction Models,
+    2023). Evaluations after that are worse for a while, so patience then ends a training only
+    where a pass ends; at most `evaluations_per_pass` lets a pass without improvement be the last.
     `teacher_weight` and `teacher_temperature` apply to students (training/teaching.py). `loss` is
     that of the labels, a file of training/losses/; `ranking_weight` is what its pairs of rows count
     (training/pairs.py). `task_weights.TASK` and `scenario_weights.SCENARIO` multiply the losses of
@@ -67,6 +71,7 @@ class TrainConfig(Frozen):
     embedding_optimiser: Literal["adam", "sparse_adam", "rowwise_adagrad", "lazy_adam"] = "adam"
     precision: Literal["fp32", "bf16"] = "fp32"
     shuffle: Shuffle = "rows"
+    reset_embeddings: Annotated[bool, Field(strict=True), LEFT_OUT_IF_EMPTY] = False
     teacher_weight: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0
     teacher_temperature: Annotated[float, Field(strict=True, ge=1, le=100)] = 1.0
     loss: Annotated[

@@ -13,7 +13,8 @@ from test_trees import SMALL, grown, rows
 from hinet_search.common.errors import DataError
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.protocol import MDMT
-from hinet_search.serving.newer.fit import grown_network, grown_trees
+from hinet_search.serving.model_file import ModelOfFile, WeightedSeed
+from hinet_search.serving.newer.fit import fitting_config, grown_network, grown_trees
 from hinet_search.training.trainable import Network, StagedModel
 from hinet_search.training.trial_config import TrialConfig, build_config
 
@@ -51,6 +52,14 @@ def test_rows_score_as_before_new_ids_as_unknown_ones(case: Case) -> None:
     with torch.no_grad():
         expected_BT, actual_BT = shipped.eval()(as_before(rows)), grown.model.eval()(rows)
     torch.testing.assert_close(actual_BT, expected_BT, rtol=0, atol=0)
+
+
+def test_a_fit_on_newer_rows_keeps_what_embeddings_have_learned() -> None:
+    settings = build_config("mmoe", {"train.reset_embeddings": True}).sections
+    seeds = (WeightedSeed(seed=1, weight=1.0),)
+    model = ModelOfFile(arm="mmoe", trial=0, model="mmoe", settings=settings, seeds=seeds)
+    train = fitting_config(model, 0.5).train
+    assert (train.reset_embeddings, train.learning_rate) == (False, 0.5)
 
 
 def shop_ids(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -78,6 +78,12 @@ def test_stacked_models_end_where_each_ends_alone_on_the_same_batches(case: Case
     check_stack(case, make_conditions(clip_norm=0.05, evaluations_per_pass=2), drops=False)
 
 
+@pytest.mark.parametrize("name", ["hinet", "single"])
+def test_stacked_models_begin_their_passes_with_new_embeddings_as_each_alone(name: str) -> None:
+    given = make_conditions(passes=2.5, evaluations_per_pass=2, reset_embeddings=True)
+    check_stack(Case(name), given, drops=False)
+
+
 @every_case_in_turn
 def test_models_of_other_rates_decay_clipping_and_dropout_end_as_each_alone(case: Case) -> None:
     conditions = [

@@ -44,6 +44,12 @@ class EmbeddingTable(nn.Module):
         self.weight = nn.Parameter(torch.empty(num_rows, width).normal_(std=INITIAL_STD))
         self.sparse_gradient = False
 
+    @torch.no_grad()
+    def draw(self, generator: torch.Generator) -> None:
+        """Draw all vectors again as at first, by a generator of the CPU."""
+        fresh_VE = torch.empty(self.weight.shape).normal_(std=INITIAL_STD, generator=generator)
+        self.weight.copy_(fresh_VE)
+
     def forward(self, rows_BF: Int[Tensor, "B F"]) -> Float[Tensor, "B F E"]:
         """Return the vectors of the fields' row numbers."""
         return self.look_up(rows_BF)

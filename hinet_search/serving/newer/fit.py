@@ -30,6 +30,7 @@ from hinet_search.models.trees import Model as Trees
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.objectives import Objective, further_metrics
 from hinet_search.results.records import EvaluationRecord
+from hinet_search.serving.model_file import ModelOfFile
 from hinet_search.serving.model_folder import ExportedMember, ExportedModel
 from hinet_search.serving.newer.growth import GrownEncoder
 from hinet_search.training.device import memory_errors_explained
@@ -105,14 +106,20 @@ def fit_members(
     members = iter(exported.members)
     fitted = []
     for model in exported.file.models:
-        config = whole_config(model.model, model.settings)
-        if learning_rate is not None:
-            update = {"learning_rate": float(learning_rate)}
-            config = replace(config, train=config.train.model_copy(update=update))
+        config = fitting_config(model, learning_rate)
         for each in model.seeds:
             lines = EvaluationLines(f"{model.arm}, seed {each.seed}", objective, say)
             fitted.append(_fit(exported.folder, next(members), config, grown, data, lines))
     return fitted
+
+
+def fitting_config(model: ModelOfFile, learning_rate: float | None) -> TrialConfig:
+    """Return the configuration of a fit; what embeddings have learned is never drawn again."""
+    config = whole_config(model.model, model.settings)
+    update: dict[str, float] = {"reset_embeddings": False}
+    if learning_rate is not None:
+        update["learning_rate"] = float(learning_rate)
+    return replace(config, train=config.train.model_copy(update=update))
 
 
 def _fit(
