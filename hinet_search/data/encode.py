@@ -176,12 +176,12 @@ def fit_encoding(
 ) -> Encoding:
     """Fit vocabularies and scales on training rows.
 
-    Values seen fewer than `minimum_frequency` times get no id. `derived` names further columns of
-    the rows that are numeric inputs.
+    Values seen fewer than `minimum_frequency` times get no id. The rows have a column for every
+    cross. `derived` names further columns of the rows that are numeric inputs.
     """
-    input_names = (*features.categorical, *features.numeric, *derived)
+    input_names = (*features.fields, *features.numeric, *derived)
     vocabularies = [
-        vocabulary_of(name, rows.counts(name), minimum_frequency) for name in features.categorical
+        vocabulary_of(name, rows.counts(name), minimum_frequency) for name in features.fields
     ]
     scales: list[Scale] = []
     knots: dict[str, Knots] = {}

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.data.cell_counts import cell_problems, count_cells
 from hinet_search.data.columns import SPLITS, Columns, Dataset
+from hinet_search.data.crosses import cross_problems, cross_warnings
 from hinet_search.data.derived.events import event_names, growing_events
 from hinet_search.data.derived.inputs import (
     EncodedLists,
@@ -145,9 +146,11 @@ def _encode(
     seconds = perf_counter() - began
     for table in derived.tables:
         rows = rows.with_columns(table)
+    rows = rows.with_crosses(features.crosses)
     is_train_R = rows.mapped(rows.split_R[block] == TRAIN for block in rows.blocks())
     train = TrainingRows(rows.frame, pl.Series(is_train_R), rows.cache)
     encoding = fit_encoding(train, features, definition.minimum_frequency, derived.names)
+    raise_problems(list(cross_problems(features.crosses, encoding)))
     of_lists = fit_list_vocabularies(
         features.lists, rows.listed, is_train_R, definition.minimum_frequency
     )
@@ -167,7 +170,8 @@ def _encode(
             *warnings,
             *_squash_warnings(train, encoding, features.numeric),
             *duplicates,
-            *unseen_warnings(_unseen_in_valid(rows, encoding), features.categorical),
+            *unseen_warnings(_unseen_in_valid(rows, encoding), features.fields),
+            *cross_warnings(features.crosses, encoding, train.num_rows),
             *scenario_warnings(definition, rows),
             *numbering_warnings(definition, rows),
             *_shift_warnings(definition, rows, encoding),
@@ -210,7 +214,7 @@ def _data_record(
         rows=rows.num_rows_of_splits,
         scenarios=rows.scenarios,
         tasks=tasks,
-        num_categorical=len(definition.features.categorical),
+        num_categorical=len(definition.features.fields),
         num_numeric=len(definition.features.numeric),
         cells=cells,
         units={tasks[number]: unit for number, unit in rows.units.items()},

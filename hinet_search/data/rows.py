@@ -3,7 +3,7 @@
 Shape legend: R rows of the study, T tasks, M scenarios.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,6 +25,7 @@ from hinet_search.data.checks import (
     value_problems,
 )
 from hinet_search.data.columns import SPLITS
+from hinet_search.data.crosses import with_crosses
 from hinet_search.data.encode import known_values
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.labels import missing_labels, read_labels, units_of_amounts
@@ -43,6 +44,7 @@ from hinet_search.data.reading import (
 from hinet_search.data.splits import LEFT_OUT, SPLIT, assign, num_rows_of_splits, split_problems
 from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
 from hinet_search.results.cells import Labels, has_task, of_kind
+from hinet_search.study.cross_definition import Cross, cross_columns
 from hinet_search.study.data_definition import DataDefinition, task_problems, truth_column
 from hinet_search.study.yaml_file import validated
 
@@ -126,6 +128,16 @@ class Rows:
             for block in self.blocks()
         )
         return self.with_columns(mapped_frame(replaced, self.cache))
+
+    def with_crosses(self, crosses: Sequence[Cross]) -> "Rows":
+        """The rows with a column of texts for every cross, see `data.crosses`."""
+        if not crosses:
+            return self
+        crossed = (
+            with_crosses(self.frame[block], crosses).select(list(cross_columns(crosses)))
+            for block in self.blocks()
+        )
+        return self.with_columns(mapped_frame(crossed, self.cache))
 
     def with_columns(self, columns: pl.DataFrame) -> "Rows":
         """The rows with further columns, or others in place of those of the same names."""

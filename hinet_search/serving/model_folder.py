@@ -227,7 +227,7 @@ class _Opening:
 def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:
     types = _types(_table(folder, COLUMNS), inputs)
     encoded_types = inputs.encoded_types(types)
-    num_fields = len(inputs.categorical)
+    num_fields = len(inputs.fields)
     vocabularies = []
     for number, name in enumerate(inputs.vocabularies):
         if number < num_fields:

@@ -23,6 +23,7 @@ from hinet_search.serving.row_checks import raw_types
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import (
+    CROSSES,
     EVENTS,
     MATCHES,
     SEQUENCES,
@@ -172,13 +173,14 @@ def _inputs(
             values={text_of(value): name for value, name in scenarios.items()},
         ),
         tasks=schema.tasks,
-        categorical=schema.categorical,
+        categorical=tuple(name for name in features.categorical if name in schema.categorical),
         numeric=tuple(name for name in features.numeric if name in scaled),
         scales=encoding.scales,
         statistics=features.statistics if STATISTICS in groups else None,
         lists=_lists(features, schema, matched=MATCHES in groups),
         matches=features.matches if MATCHES in groups else None,
         log=_log(definition, groups, schema),
+        crosses=features.crosses if CROSSES in groups else (),
         not_finite="impute" if definition.not_finite == "impute" else "refuse",
         keys=tuple(dict.fromkeys(filter(None, keys))),
         absent_cells=schema.absent_cells,

@@ -8,6 +8,7 @@ matches      numbers that compare a row's item with the lists: how many are by t
 events       earlier rows of a key in the log, their label rates and last labels
 session      the row's place in the visit of its user
 sequences    the last rows of a key before the row, which a model reads one by one
+crosses      pairs of categorical features, each a categorical field of its own
 """
 
 from collections import Counter
@@ -26,6 +27,7 @@ from hinet_search.common.frozen_model import (
     Text,
 )
 from hinet_search.results.input_groups import ALL, AND, NONE, chosen_groups, groups_without
+from hinet_search.study.cross_definition import Cross, check_crosses, cross_columns
 from hinet_search.study.event_definition import (
     LATER,
     EventsDefinition,
@@ -45,8 +47,9 @@ MATCHES = "matches"
 EVENTS = "events"
 SESSION = "session"
 SEQUENCES = "sequences"
+CROSSES = "crosses"
 # Predefined groups: each is all inputs of that kind.
-DERIVED = (STATISTICS, LISTS, MATCHES, EVENTS, SESSION, SEQUENCES)
+DERIVED = (STATISTICS, LISTS, MATCHES, EVENTS, SESSION, SEQUENCES, CROSSES)
 LOG = "log"
 QUANTILE = "quantile"
 PARTS: tuple[Literal["sin", "cos"], ...] = ("sin", "cos")  # of a cycle: its two inputs
@@ -141,7 +144,8 @@ class FeatureDefinition(Frozen):
     `groups` names sets of columns that a search can switch off together;
     `features.groups` of a configuration is `all`, `none` (only ungrouped columns) or names joined
     by `+`. `distinct_by_scenario` names categorical features whose ids every scenario numbers for
-    itself: value and scenario together are the category, also as a key of statistics.
+    itself: value and scenario together are the category, also as a key of statistics. `crosses` are
+    pairs of categorical features, `[[daytime, weekday]]`: each is one more categorical field.
     """
 
     categorical: tuple[Text, ...] = ()
@@ -154,10 +158,16 @@ class FeatureDefinition(Frozen):
     sequences: Annotated[dict[Text, SequenceDefinition], LEFT_OUT_IF_EMPTY] = Field(
         default_factory=dict, max_length=20
     )
+    crosses: Annotated[tuple[Cross, ...], LEFT_OUT_IF_EMPTY] = Field(default=(), max_length=50)
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     clip: dict[Text, tuple[Finite, Finite]] = Field(default_factory=dict)
     transforms: dict[Text, Transform] = Field(default_factory=dict)
     distinct_by_scenario: tuple[Text, ...] = ()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of all categorical fields: of the features, then of crosses."""
+        return (*self.categorical, *cross_columns(self.crosses))
 
     @property
     def freshness(self) -> str:
@@ -188,6 +198,7 @@ class FeatureDefinition(Frozen):
             EVENTS: self.events is not None,
             SESSION: self.session is not None,
             SEQUENCES: bool(self.sequences),
+            CROSSES: bool(self.crosses),
         }
         return (*(name for name in DERIVED if is_defined[name]), *self.groups)
 
@@ -203,7 +214,7 @@ class FeatureDefinition(Frozen):
         dropped: set[str] = set()
         for group in self.groups.keys() - chosen:
             dropped.update(self.groups[group])
-        derived = {STATISTICS, MATCHES, EVENTS, SESSION} & chosen
+        derived = {STATISTICS, MATCHES, EVENTS, SESSION, CROSSES} & chosen
         return bool(derived or {*self.categorical, *self.numeric} - dropped)
 
     @property
@@ -327,6 +338,17 @@ class FeatureDefinition(Frozen):
                     "of a feature, a list or a part of another sequence; rename the sequence"
                 )
             taken += sequence.part_names(name)
+        return self
+
+    @model_validator(mode="after")
+    def _crosses_of_features(self) -> "FeatureDefinition":
+        others = dict.fromkeys(self.numeric, "a numeric one")
+        others |= dict.fromkeys(self.lists, "a list")
+        for name in self.transforms:
+            others |= dict.fromkeys(self.inputs_of(name), "a numeric one")
+        for name, sequence in self.sequences.items():
+            others |= dict.fromkeys(sequence.part_names(name), "a part of a sequence")
+        check_crosses(self.crosses, self.categorical, others)
         return self
 
     @model_validator(mode="after")

@@ -109,6 +109,7 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
     """
     rows = read_rows(definition, folder, cache=dataset.folder.parent)
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
+    rows = rows.with_crosses(definition.features.crosses)
     record = dataset.record
     ids = {}
     if definition.user is not None:

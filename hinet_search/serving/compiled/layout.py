@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from hinet_search.common.errors import DataError
-from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, Frozen, Text
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE, Frozen, Text
 from hinet_search.data.encode import Scale
 from hinet_search.data.transforms import Wave
 from hinet_search.serving.choice import GraphChoice, Weights
@@ -37,12 +37,23 @@ Size = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Number = Annotated[float, Field(ge=-1.7e308, le=1.7e308)]
 
 
+class EncodedColumn(Frozen):
+    """A column of categories, which every scenario numbers for itself if they are distinct."""
+
+    column: Text
+    distinct_by_scenario: bool
+
+
 class EncodedField(Frozen):
-    """A column of `ids`: an id is the place of a value in `vocabulary`, from 1; 0 is unknown."""
+    """A column of `ids`: an id is the place of a value in `vocabulary`, from 1; 0 is unknown.
+
+    With `crossed_with` the value is a text, `N/FIRST/SECOND`, of N letters and two values.
+    """
 
     column: Text
     vocabulary: Text
     distinct_by_scenario: bool
+    crossed_with: Annotated[EncodedColumn | None, LEFT_OUT_IF_NONE] = None
 
 
 class EncodedNumber(Frozen):
@@ -115,13 +126,7 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
     schema = encoder.schema
     not_encoded = [scale.name for scale in inputs.scales if scale.column not in inputs.numeric]
     not_encoded += [sequence.name for sequence in schema.sequences]
-    ids = []
-    for number, name in enumerate(inputs.categorical):
-        is_distinct = name in inputs.distinct_by_scenario
-        vocabulary = f"vocabulary.{number}"
-        ids.append(
-            EncodedField(column=name, vocabulary=vocabulary, distinct_by_scenario=is_distinct)
-        )
+    ids = [_field(number, name, inputs) for number, name in enumerate(inputs.fields)]
     lists = []
     for pooled in schema.pooled_lists:
         definition = inputs.lists[pooled.name]
@@ -153,6 +158,20 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
         files={},
         absent_cells=inputs.absent_cells,
         amount_units=inputs.amount_units,
+    )
+
+
+def _field(number: int, name: str, inputs: Inputs) -> EncodedField:
+    column, *others = inputs.pairs.get(name, (name,))
+    distinct = inputs.distinct_by_scenario
+    crossed_with = [
+        EncodedColumn(column=other, distinct_by_scenario=other in distinct) for other in others
+    ]
+    return EncodedField(
+        column=column,
+        vocabulary=f"vocabulary.{number}",
+        distinct_by_scenario=column in distinct,
+        crossed_with=next(iter(crossed_with), None),
     )
 
 
