@@ -56,7 +56,16 @@ CHOICES: Mapping[str, Choice] = {
     NONE: Choice(),
     "bins": Choice({"features.number_encoding": "bins"}),
     "piecewise": Choice({"features.number_encoding": "piecewise"}),
-    "stopped by gauc": Choice(objective="gauc"),
+    "focal": Choice({"train.loss": "focal"}),
+    "pairs of scenarios": Choice({"train.loss": "pairs_within_scenarios"}),
+    "users together": Choice({"train.shuffle": "users"}),
+    "pairs of users": Choice({"train.loss": "pairs_within_users", "train.shuffle": "users"}),
+    "pairs, by gauc": Choice(
+        {"train.loss": "pairs_within_users", "train.shuffle": "users"}, objective="gauc"
+    ),
+    "by gauc": Choice(objective="gauc"),
+    "scenarios alike": Choice({"train.scenario_weights": "equal"}),
+    "new embeddings": Choice({"train.reset_embeddings": True}),
 }
 
 
