@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 from fake_models import CPU, DATA, Watch, linear
+from pydantic import ValidationError
 from torch import Tensor
 
+from hinet_search.common import plugins
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.plugins import names
 from hinet_search.data.columns import Columns
@@ -227,6 +229,20 @@ def test_rows_without_users_have_the_loss_of_their_labels(name: str) -> None:
 
 def test_every_loss_has_a_reference() -> None:
     assert all(plain_of(name) for name in names(LOSSES))
+
+
+def test_a_loss_of_an_allowed_package_is_found_by_its_dotted_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plugins, "_allowed", [])
+    name = "tests.training.loss_references.focal"
+    with pytest.raises(ValidationError, match="--plugin tests"):
+        configured(name)
+    plugins.allow_only(["tests.training.loss_references"])
+    with pytest.raises(ValidationError, match="must have LOSS, a Loss"):
+        configured(name)
+    monkeypatch.setattr(import_module(name), "LOSS", loss_named("focal"), raising=False)
+    assert configured(name).loss == name
 
 
 @pytest.mark.parametrize("name", ["crossentropy", "fake_models.linear"])
