@@ -28,7 +28,7 @@ from torch.nn import functional
 
 from hinet_search.data.schema import Schema
 from hinet_search.results.families import MAX_LOG
-from hinet_search.training.train_config import TrainConfig, Weights
+from hinet_search.training.train_config import NamedWeights, TrainConfig
 
 
 def own_scenario_loss(
@@ -105,7 +105,7 @@ def cell_weights(
     if config.scenario_weights == "equal":
         num_rows_M = np.bincount(scenario_R, minlength=schema.num_scenarios)
         of_scenarios_M = num_rows_M.mean() / num_rows_M.clip(min=1)
-    elif isinstance(config.scenario_weights, Weights):
+    elif isinstance(config.scenario_weights, NamedWeights):
         of_scenarios_M = np.array(config.scenario_weights.of(schema.scenarios))
     weight_MT = np.outer(of_scenarios_M, config.task_weights.of(schema.tasks)) * schema.has_task
     return None if (weight_MT == 1).all() else weight_MT.astype(np.float32)

@@ -2,7 +2,7 @@
 
 A loss of pairs is L + w P: the mean L over the labels as in loss.py, which keeps their mean right,
 and `train.ranking_weight` w times P, the mean of log(1 + exp(z - z')) over all pairs of a batch. A
-pair are two rows of one group whose labels of a task differ, z' the score of the larger label and z
+pair is two rows of one group whose labels of a task differ, z' the score of the larger label and z
 that of the smaller one; amounts are compared like labels of 0 and 1. P is 0 without a pair.
 Sculley, Combined Regression and Ranking, KDD 2010; Li et al., Click-through Prediction for
 Advertising in Twitter Timeline, KDD 2015; a relative is JRC: Sheng et al., KDD 2023.
@@ -69,7 +69,7 @@ def mean_pair_loss(
 def pairs(group_B: NDArray[np.integer], labels_BH: Labels) -> tuple[Places, Places]:
     """Return the places of the larger and of the smaller label of every pair, in flattened (B, H).
 
-    A pair are two rows of one group with different labels of a head. Groups are numbers from 0;
+    A pair is two rows of one group with different labels of a head. Groups are numbers from 0;
     rows of group -1 are in no pair.
     """
     num_heads = labels_BH.shape[1]

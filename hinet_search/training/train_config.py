@@ -24,8 +24,8 @@ def _known_loss(name: str) -> str:
     return name
 
 
-class Weights(Frozen):
-    """Weights by name of a task or scenario; one that is not named has weight 1."""
+class NamedWeights(Frozen):
+    """Weights by the name of a task or scenario; one that is not named has weight 1."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Weight]
@@ -46,7 +46,7 @@ class TrainConfig(Frozen):
     the rows that the batch looked up (training/touched_rows.py). `precision` applies to the matrix
     products of a training step; weights, loss, optimiser and evaluation always are fp32. `shuffle`
     is the order of rows in a pass (training/run_state.py); `blocks` is for data larger than memory,
-    `users` puts the rows of a user into one batch, for `loss: pairs_within_users`.
+    `users` puts the rows of a user side by side, for `loss: pairs_within_users`.
     `reset_embeddings` draws the tables of ids again before every pass but the first, and keeps all
     other weights (Liu et al., Multi-Epoch Learning for Deep Click-Through Rate Prediction Models,
     2023). Evaluations after that are worse for a while, so patience then ends a training only
@@ -78,5 +78,5 @@ class TrainConfig(Frozen):
         Text, AfterValidator(_known_loss), WithJsonSchema({"enum": list(names(LOSSES))})
     ] = "cross_entropy"
     ranking_weight: Strength = 0.5
-    task_weights: Weights = Weights()
-    scenario_weights: Weights | Literal["rows", "equal"] = "rows"
+    task_weights: NamedWeights = NamedWeights()
+    scenario_weights: NamedWeights | Literal["rows", "equal"] = "rows"

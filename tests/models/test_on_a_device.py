@@ -13,6 +13,7 @@ import torch
 from cases import Case, every_model
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from hinet_search.common.plugins import names
 from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.measure import on_device_of, synthetic_batch
 from hinet_search.results.objectives import objective_named
@@ -20,6 +21,7 @@ from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.feed import make_feed
 from hinet_search.training.fit import TrainingSteps, fit
 from hinet_search.training.fit_stacked import fit_stacked
+from hinet_search.training.losses import LOSSES
 from hinet_search.training.predict import predict
 from hinet_search.training.run_state import Conditions, FitResult, begin
 from hinet_search.training.seeding import seeded_model
@@ -89,6 +91,19 @@ def test_no_step_waits_for_the_device(case: Case) -> None:
     run, state = begin(case.build(DATA.full_schema).to(DEVICE).train(), given, 0.0)
     steps = TrainingSteps(run)
     steps.take(state, torch.arange(32))  # the first one loads kernels
+    with without_waiting():
+        for rows_B in torch.arange(32, 128).split(32):
+            steps.take(state, run.feed.by_scenario(rows_B))
+    state.step_log.read(state.step)
+
+
+@pytest.mark.parametrize("loss", names(LOSSES))
+def test_no_step_with_any_loss_waits_for_the_device(loss: str) -> None:
+    given = conditions(DEVICE, loss=loss, task_weights={"order": 2.0})
+    model = build_config("mmoe", {}).build(DATA.full_schema)
+    run, state = begin(model.to(DEVICE).train(), given, 0.0)
+    steps = TrainingSteps(run)
+    steps.take(state, torch.arange(32))
     with without_waiting():
         for rows_B in torch.arange(32, 128).split(32):
             steps.take(state, run.feed.by_scenario(rows_B))

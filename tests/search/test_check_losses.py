@@ -103,6 +103,21 @@ def test_a_weight_of_pairs_needs_a_loss_of_pairs() -> None:
     )
 
 
+def test_a_weight_of_pairs_that_is_searched_under_a_condition_needs_none() -> None:
+    weight = (
+        "{kind: float, low: 0.1, high: 1.0, default: 0.5, when: {train.loss: [pairs_within_users]}}"
+    )
+    Path("weights.yaml").write_text(
+        "parameters:\n"
+        "  train.loss: {kind: categorical, choices: [pairs_within_users, focal], default: focal}\n"
+        f"  train.ranking_weight: {weight}\n"
+    )
+    text = ONE_ARM.replace("{mmoe: }", "{mmoe: {space: weights}}")
+    Path("s.yaml").write_text(f"{text}fixed: {{train.loss: cross_entropy}}\n")
+    (arm,) = try_study(load_study("s.yaml")).arms
+    assert "train.ranking_weight" not in arm.space.default()
+
+
 def test_random_batches_with_few_pairs_of_a_user_are_told_with_their_number() -> None:
     (warning,) = few_pairs(ready("train.loss: pairs_within_users, train.batch_size: 64"))
     assert warning.startswith("arm mmoe: a batch of 64 random rows has about ")

@@ -8,7 +8,7 @@ import torch
 from hinet_search import api
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.training.train_config import Weights
+from hinet_search.training.train_config import NamedWeights
 from hinet_search.training.trial_config import whole_config
 from tests.small import STUDY, write_study
 
@@ -86,5 +86,5 @@ def test_a_study_that_fixes_its_loss_and_weights_is_exported_with_them(tmp_path:
     train = whole_config(model.model, model.settings).train
     assert train.loss == "focal"
     assert train.task_weights.of(["click", "order"]) == [1.0, 2.0]
-    assert isinstance(train.scenario_weights, Weights)
+    assert isinstance(train.scenario_weights, NamedWeights)
     assert train.scenario_weights.of(["home", "push"]) == [3.0, 1.0]

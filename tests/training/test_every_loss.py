@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 from fake_models import CPU, DATA, Watch, linear
+from pydantic import ValidationError
 from torch import Tensor
 
+from hinet_search.common import plugins
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.plugins import names
 from hinet_search.data.columns import Columns
@@ -56,6 +58,10 @@ def rows_of(schema: Schema, num_rows: int = NUM_ROWS) -> Columns:
         user_R=draw.integers(-1, 3, size=num_rows).astype(np.int32),
         lists_RS=np.zeros((num_rows, 0), np.int32),
     )
+
+
+def drawn(*shape: int) -> Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(7))
 
 
 def of_batch(
@@ -109,7 +115,7 @@ def test_it_is_what_loops_over_labels_and_pairs_give(
     name: str, schema: Schema, num_heads: int, weights: Weights
 ) -> None:
     config, rows = configured(name, **weights), rows_of(schema)
-    scores_RH = torch.randn(NUM_ROWS, num_heads, dtype=torch.float64)
+    scores_RH = drawn(NUM_ROWS, num_heads)
     got = of_batch(step_loss(config, schema, rows, None, CPU), rows)(scores_RH)
     expected = plain_of(name)(plain_labels(weights, schema, rows, scores_RH), RANKING_WEIGHT)
     assert got.item() == pytest.approx(expected, rel=1e-6)
@@ -120,14 +126,14 @@ def test_it_is_what_loops_over_labels_and_pairs_give(
 def test_its_gradient_is_that_of_finite_differences(name: str, schema: Schema) -> None:
     rows = rows_of(schema)
     loss = of_batch(step_loss(configured(name, **WEIGHTED), schema, rows, None, CPU), rows)
-    scores_RT = torch.randn(NUM_ROWS, 3, dtype=torch.float64, requires_grad=True)
+    scores_RT = drawn(NUM_ROWS, 3).requires_grad_()
     assert torch.autograd.gradcheck(loss, scores_RT)
 
 
 @every_loss
 def test_it_and_its_gradient_are_finite_for_any_logit(name: str) -> None:
     rows = rows_of(PLAIN)
-    sign_RT = torch.randn(NUM_ROWS, 3).sign()
+    sign_RT = drawn(NUM_ROWS, 3).float().sign()
     scores_RT = (1e4 * sign_RT).requires_grad_()
     loss = of_batch(step_loss(configured(name), PLAIN, rows, None, CPU), rows)(scores_RT)
     loss.backward()
@@ -140,7 +146,7 @@ def test_it_and_its_gradient_are_finite_for_any_logit(name: str) -> None:
 def test_a_batch_of_one_row_has_a_loss(name: str, schema: Schema) -> None:
     rows = rows_of(schema)
     loss = step_loss(configured(name), schema, rows, None, CPU)
-    scores_BT = torch.randn(1, 3, requires_grad=True)
+    scores_BT = drawn(1, 3).requires_grad_()
     of_batch(loss, rows, torch.tensor([5]))(scores_BT).backward()
     assert scores_BT.grad.isfinite().all()
     assert scores_BT.grad.any()
@@ -151,7 +157,7 @@ def test_a_batch_of_one_row_has_a_loss(name: str, schema: Schema) -> None:
 def test_labels_that_a_row_does_not_have_change_nothing(name: str, schema: Schema) -> None:
     rows = rows_of(schema)
     is_absent_RT = torch.from_numpy(~schema.has_task[rows.scenario_R])
-    scores_RT = torch.randn(NUM_ROWS, 3)
+    scores_RT = drawn(NUM_ROWS, 3)
     loss = of_batch(step_loss(configured(name), schema, rows, None, CPU), rows)
     assert loss(scores_RT) == loss(torch.where(is_absent_RT, 5.0, scores_RT))
 
@@ -159,7 +165,7 @@ def test_labels_that_a_row_does_not_have_change_nothing(name: str, schema: Schem
 @every_loss
 def test_it_reads_the_rows_of_its_batch(name: str) -> None:
     rows, rows_B = rows_of(PLAIN, 40), torch.tensor([31, 2, 8, 30, 17, 5, 39, 22])
-    scores_BT = torch.randn(8, 3, dtype=torch.float64)
+    scores_BT = drawn(8, 3)
     config, batch = configured(name), rows.where(rows_B.numpy())
     got = of_batch(step_loss(config, PLAIN, rows, None, CPU), rows, rows_B)(scores_BT)
     alone = of_batch(step_loss(config, PLAIN, batch, None, CPU), batch)(scores_BT)
@@ -173,7 +179,7 @@ def test_losses_of_a_stack_are_the_same_one_by_one_and_at_once(name: str, schema
     rows = rows_of(schema)
     stacked = LossOfStack.of(step_loss(configs[0], schema, rows, None, CPU), configs, CPU)
     alone = [of_batch(step_loss(config, schema, rows, None, CPU), rows) for config in configs]
-    scores_KRT = torch.randn(3, NUM_ROWS, 3, requires_grad=True)
+    scores_KRT = drawn(3, NUM_ROWS, 3).requires_grad_()
     expected_K = torch.stack([loss(each) for loss, each in zip(alone, scores_KRT, strict=True)])
     for form in (stacked, stacked.batched):
         got_K = of_batch(form, rows)(scores_KRT)
@@ -217,7 +223,7 @@ def test_rows_without_users_have_the_loss_of_their_labels(name: str) -> None:
     if loss_named(name).pairs_within != "users":
         return
     rows = replace(rows_of(PLAIN), user_R=np.full(NUM_ROWS, -1, np.int32))
-    scores_RT = torch.randn(NUM_ROWS, 3)
+    scores_RT = drawn(NUM_ROWS, 3)
     loss_of = partial(step_loss, schema=PLAIN, rows=rows, teacher_RT=None, device=CPU)
     with_pairs, without = (
         of_batch(loss_of(configured(each)), rows)(scores_RT) for each in (name, "cross_entropy")
@@ -227,6 +233,20 @@ def test_rows_without_users_have_the_loss_of_their_labels(name: str) -> None:
 
 def test_every_loss_has_a_reference() -> None:
     assert all(plain_of(name) for name in names(LOSSES))
+
+
+def test_a_loss_of_an_allowed_package_is_found_by_its_dotted_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plugins, "_allowed", [])
+    name = "tests.training.loss_references.focal"
+    with pytest.raises(ValidationError, match="--plugin tests"):
+        configured(name)
+    plugins.allow_only(["tests.training.loss_references"])
+    with pytest.raises(ValidationError, match="must have LOSS, a Loss"):
+        configured(name)
+    monkeypatch.setattr(import_module(name), "LOSS", loss_named("focal"), raising=False)
+    assert configured(name).loss == name
 
 
 @pytest.mark.parametrize("name", ["crossentropy", "fake_models.linear"])

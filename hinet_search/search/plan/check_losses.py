@@ -28,7 +28,7 @@ def unfit_losses(arm: Arm, data: DataDefinition) -> list[str]:
                 f"{space.places[name]}: {name} {value} needs the key 'user' of the data, got none"
             )
     has_pairs = losses_within(space, "users") or losses_within(space, "scenarios")
-    if RANKING_WEIGHT in (*space.parameters, *space.fixed) and not has_pairs:
+    if RANKING_WEIGHT in space.values(space.default()) and not has_pairs:
         losses = ", ".join(str(value) for value in _values(space, LOSS))
         problems.append(
             f"{space.places[RANKING_WEIGHT]}: {RANKING_WEIGHT} needs a {LOSS} of pairs, "
