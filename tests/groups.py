@@ -33,6 +33,7 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/common/test_files.py",
     "tests/data/test_log_state.py",
     "tests/data/test_events.py",
+    "tests/data/test_proposed_crosses.py",
     "tests/data/test_reading.py",
     "tests/executors/test_*.py",
     "tests/fuzz/test_*.py",

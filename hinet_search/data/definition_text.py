@@ -11,6 +11,7 @@ from hinet_search.data.frequent import ScenarioRows
 from hinet_search.data.guess.column_facts import ColumnFacts, has_amounts, holds_few_counts
 from hinet_search.data.guess.lists import GuessedList
 from hinet_search.data.guess.names import parts_of
+from hinet_search.data.guess.proposed_crosses import ProposedCross
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.target_statistics import (
     DATES_BELOW,
@@ -51,6 +52,7 @@ class GuessedTable:
     statistics: ProposedStatistics | None = None
     transforms: tuple[ProposedTransform, ...] = ()
     lists: tuple[GuessedList, ...] = ()
+    crosses: tuple[ProposedCross, ...] = ()
 
     @property
     def num_training_rows(self) -> int:
@@ -166,6 +168,11 @@ def _feature_lines(table: GuessedTable) -> Iterator[str]:
         yield "  lists:"
     for list_ in table.lists:
         yield _with_comment(f"    {_list(list_)}", list_)
+    if table.crosses:
+        yield "  crosses:            # pairs that say more of a label than both fields alone"
+    for cross in table.crosses:
+        first, second = map(quoted, cross.columns)
+        yield f"    - [{first}, {second}]   # {cross.reason}"
 
 
 def _log_lines(table: GuessedTable, statistics: ProposedStatistics) -> Iterator[str]:

@@ -261,7 +261,9 @@ def _read_frame(
     # Numbered before the schema is asked: Polars then numbers and filters rows while it scans.
     lazy = source_rows(definition, folder, cache).with_row_index(ROW_NUMBER)
     dtypes = {name: dtype for name, dtype in lazy.collect_schema().items() if name != ROW_NUMBER}
-    refuse_patterns(SOURCE, dict.fromkeys(column for _, column in named_columns(definition)))
+    crosses = cross_columns(definition.features.crosses)
+    names = dict.fromkeys(column for _, column in named_columns(definition))
+    refuse_patterns(SOURCE, names | crosses)
     raise_problems(column_problems(definition, dtypes))
     lazy = _select_columns(definition, lazy, dtypes)
     scenarios, notes = _scenarios(definition, lazy)

@@ -126,6 +126,8 @@ class Inputs(Frozen):
                 raise ValueError(
                     f"list {name}: item '{list_.item}' must be one of the categorical inputs"
                 )
+            if list_.column in chain.from_iterable(self.crosses):
+                raise ValueError(f"crosses must be of columns of one value, got '{list_.column}'")
         if self.log is not None:
             tasks = [task for task in self.tasks if task not in self.amount_units]
             others = [*self.fields, *self.scaled, *self.lists]

@@ -120,6 +120,13 @@ def test_a_column_with_the_name_of_a_cross_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_a_cross_whose_name_polars_takes_for_a_pattern_is_refused(tmp_path: Path) -> None:
+    frame = shop().rename({"user": "^user", "item": "item$"})
+    features = {"categorical": ["^user", "item$"], "crosses": [["^user", "item$"]]}
+    (told,) = problems_of(frame, tmp_path, features=features, user="^user", item="item$")
+    assert told.endswith("columns must not be named '*' or '^...$', got '^user x item$'")
+
+
 def test_a_column_that_is_not_read_may_have_the_name_of_a_cross(tmp_path: Path) -> None:
     frame = shop().with_columns(pl.col("click").alias("user x item"))
     data = prepared(frame, tmp_path, features=CROSSED, never_features=["user x item"])

@@ -6,8 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+import hinet_search as hs
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.write_folder import TOLERANCE
-from tests.serving.shop import SHORT, Shop, launch_shop, prediction_of, rows, scores_of
+from hinet_search.training.device import choose_device
+from tests.serving.shop import SHORT, Shop, edited, launch_shop, prediction_of, rows, scores_of
 
 STUDY = """\
 data:
@@ -90,3 +94,43 @@ def test_rows_with_unseen_pairs_are_counted_and_those_with_a_gap_are_not(
     three = table().filter(pl.col("place") == 1)[:3].with_columns(shelf)
     told = prediction_of(folder, three, tmp_path)
     assert told.unseen["shelf x item"] == pytest.approx(1 / 3)
+
+
+def test_monitor_tells_of_pairs_without_an_id(launched: Shop, tmp_path: Path) -> None:
+    folder = launched.export("pairs", tmp_path / "folder").folder
+    moved = table().filter(pl.col("place") < 3).with_columns(shelf=pl.lit(9, pl.Int8))
+    moved.write_parquet(tmp_path / "new.parquet")
+    drift = hs.monitor(folder, tmp_path / "new.parquet")
+    now = {each.name: each.now for each in drift.without_id}
+    assert now["shelf x item"] == now["user x shelf"] == 1
+
+
+def test_pairs_of_newer_rows_get_ids_and_those_of_before_keep_theirs(
+    launched: Shop, tmp_path: Path
+) -> None:
+    folder = launched.export("pairs", tmp_path / "folder").folder
+    newer = table().filter(pl.col("place") < 3).with_columns(minute=pl.col("minute") + 1400)
+    is_new = pl.col("item") == "a"
+    newer = newer.with_columns(item=pl.when(is_new).then(pl.lit("new")).otherwise("item"))
+    newer.write_parquet(tmp_path / "newer.parquet")
+    made = hs.refit(folder, tmp_path / "newer.parquet", tmp_path / "model", even_if_worse=True)
+    device = choose_device("cpu").device
+    before, after = (
+        next(
+            each.table["value"].to_list()
+            for each in open_folder(model, device).encoder.encoding.vocabularies
+            if each.name == "shelf x item"
+        )
+        for model in (folder, made.folder)
+    )
+    assert set(before) < set(after)
+    assert {f"1/{shelf}/new" for shelf in range(5)} <= set(after) - set(before)
+
+
+def test_a_folder_whose_cross_is_of_a_list_is_refused(launched: Shop, tmp_path: Path) -> None:
+    folder = launched.export("all", tmp_path / "folder").folder
+    edited(folder, {"  - - shelf\n    - item\n": "  - - shelf\n    - words\n"})
+    with pytest.raises(
+        ConfigurationError, match="crosses must be of columns of one value, got 'words'"
+    ):
+        open_folder(folder, choose_device("cpu").device)

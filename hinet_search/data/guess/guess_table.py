@@ -22,6 +22,7 @@ from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, has_amou
 from hinet_search.data.guess.column_roles import guess_roles, label_in_words, no_labels
 from hinet_search.data.guess.lists import guess_lists
 from hinet_search.data.guess.names import task_names
+from hinet_search.data.guess.proposed_crosses import propose_crosses
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.guess.sample_checks import (
     doubt_scenario_columns,
@@ -70,6 +71,9 @@ def guessed_table(
         numeric = [role.column for role in guesses.numeric]
         transforms = propose_transforms(lazy, numeric, [column.name for column in columns])
         statistics = propose_statistics(lazy, columns, guesses, list(tasks), cells.cuts, len(taken))
+        split = with_split_codes(lazy, guesses.split, guesses.time, cells.cuts)
+        labels = {name: task.column for name, task in tasks.items()}
+        crosses = propose_crosses(split, guesses, labels, [column.name for column in columns])
     columns_of_tasks = [task.column for task in tasks.values()]
     rare = [task.column for task in guesses.tasks if task.column not in columns_of_tasks]
     return GuessedTable(
@@ -84,6 +88,7 @@ def guessed_table(
         statistics=statistics,
         transforms=transforms,
         lists=lists,
+        crosses=crosses,
     )
 
 
