@@ -244,6 +244,17 @@ def test_the_truth_of_a_task_is_no_feature() -> None:
 VALUES: dict[str, tuple[list[object], str]] = {
     "few numbers": ([i % 7 for i in range(N)], "categorical"),
     "many numbers": ([i % 300 for i in range(N)], "numeric"),
+    "few numbers with gaps": ([i % 7 or None for i in range(N)], "categorical"),
+    "few whole floats": ([float(i % 7) for i in range(N)], "numeric"),
+    "few whole floats with gaps": (
+        [float(i % 7) if i % 5 else None for i in range(N)],
+        "categorical",
+    ),
+    "many whole floats with gaps": (
+        [float(i % 99) if i % 5 else None for i in range(N)],
+        "numeric",
+    ),
+    "few halves with gaps": ([(i % 7) / 2 if i % 5 else None for i in range(N)], "numeric"),
     "few texts": ([f"w{i % 7}" for i in range(N)], "categorical"),
     "many texts": ([f"w{i % 400}" for i in range(N)], "left_out"),
     "fractions": ([i / 7 for i in range(N)], "numeric"),

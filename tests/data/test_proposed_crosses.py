@@ -120,9 +120,19 @@ def test_a_pair_is_found_by_training_rows_alone() -> None:
     assert propose_crosses(no_train, roles, tasks, frame.columns) == ()
 
 
-def test_a_pair_whose_name_a_column_has_is_not_proposed() -> None:
-    frame = planted(0).with_columns(pl.col("field3").alias("field0 x field1"))
-    assert ("field0", "field1") not in [each.columns for each in proposed(frame)]
+def test_a_pair_whose_name_a_column_has_or_polars_takes_for_a_pattern_is_not_proposed() -> None:
+    named = planted(0).with_columns(pl.col("field3").alias("field0 x field1"))
+    pattern = planted(0).rename({"field0": "^field0", "field1": "field1$"})
+    for frame in (named, pattern):
+        assert proposed(frame) == ()
+
+
+def test_a_label_with_few_rows_of_a_class_proposes_nothing() -> None:
+    frame = planted(0)
+    few = frame.filter((pl.col("is_click") == 0) | (pl.col("is_click").cum_sum() <= 120))
+    assert proposed(few) == ()
+    enough = frame.filter((pl.col("is_click") == 0) | (pl.col("is_click").cum_sum() <= 400))
+    assert len(proposed(enough)) == 1
 
 
 def test_rows_with_a_missing_value_gain_nothing() -> None:

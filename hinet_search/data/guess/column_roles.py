@@ -330,7 +330,9 @@ def _holds_amounts(column: ColumnFacts) -> bool:
     is_id = _has_word(column, names.ID_WORDS) and column.is_whole
     if not column.is_number or is_id:
         return False
-    may_be_code = column.dtype.is_integer() or (column.is_text and column.is_whole)
+    # Whole numbers with gaps are often written as floats, such as by pandas.
+    may_have_gaps = column.is_text or column.missing > 0
+    may_be_code = column.dtype.is_integer() or (may_have_gaps and column.is_whole)
     return not may_be_code or column.num_values > FEW_NUMBERS
 
 

@@ -20,7 +20,7 @@ from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.pair_gains import Codes, JudgedRows, PairGain
 from hinet_search.data.guess.roles import ColumnRoles
 from hinet_search.data.hashing import uniform
-from hinet_search.data.reading import OWN
+from hinet_search.data.reading import OWN, is_pattern
 from hinet_search.study.event_definition import key_name
 
 MAX_ROWS = 200_000  # of training; every k-th of more
@@ -128,10 +128,11 @@ def propose_crosses(
     fields = [rows.field(column) for column in columns]
     gains = [*_gains(rows, fields, tasks)]
     least = max(FEWEST_ERRORS, NormalDist().inv_cdf(1 - FALSE_RATE / max(2, len(gains))))
-    best: dict[tuple[str, str], ProposedCross] = {}
+    best: dict[str, ProposedCross] = {}
     for proposed in sorted(gains, key=lambda each: -each.gain.gain):
-        if proposed.gain.is_above(least) and key_name(proposed.columns) not in taken:
-            best.setdefault(proposed.columns, proposed)
+        name = key_name(proposed.columns)
+        if proposed.gain.is_above(least) and name not in taken and not is_pattern(name):
+            best.setdefault(name, proposed)
     return tuple(best.values())[:MAX_CROSSES]
 
 
