@@ -19,15 +19,16 @@ def unfit_losses(arm: Arm, data: DataDefinition) -> list[str]:
     """List the problems of an arm whose values are valid: what needs users, tasks or pairs."""
     space = arm.space
     problems = _unknown(space, TASK_WEIGHTS, tuple(data.tasks))
-    for name, value in (
-        *((LOSS, value) for value in losses_within(space, "users")),
-        *((SHUFFLE, value) for value in shuffles(space) if value == "users"),
-    ):
-        if data.user is None:
-            problems.append(
-                f"{space.places[name]}: {name} {value} needs the key 'user' of the data, got none"
-            )
-    has_pairs = losses_within(space, "users") or losses_within(space, "scenarios")
+    of_users = losses_within(space, "users")
+    need_users = [(LOSS, loss) for loss in of_users]
+    if "users" in shuffles(space):
+        need_users.append((SHUFFLE, "users"))
+    if data.user is None:
+        problems += [
+            f"{space.places[name]}: {name} {value} needs the key 'user' of the data, got none"
+            for name, value in need_users
+        ]
+    has_pairs = of_users or losses_within(space, "scenarios")
     if RANKING_WEIGHT in space.values(space.default()) and not has_pairs:
         losses = ", ".join(str(value) for value in _values(space, LOSS))
         problems.append(

@@ -42,12 +42,12 @@ def few_steps(prepared: PreparedStudy) -> Iterator[str]:
 
 def few_pairs(prepared: PreparedStudy) -> Iterator[str]:
     """Yield a warning if random batches hold fewer pairs of a user's rows than rows."""
-    users_R = prepared.dataset.train.user_R
     for arm in prepared.study.arms:
-        space = arm.space
+        if not losses_within(arm.space, "users") or shuffles(arm.space) == ("users",):
+            continue
         size = default_of(arm).train.batch_size
-        num_pairs = pairs_in_random_batch(users_R, size)
-        if losses_within(space, "users") and shuffles(space) != ("users",) and num_pairs < size:
+        num_pairs = pairs_in_random_batch(prepared.dataset.train.user_R, size)
+        if num_pairs < size:
             yield (
                 f"arm {arm.name}: a batch of {size:,} random rows has about {num_pairs:,.0f} pairs "
                 "of rows of one user, too few for pairs_within_users; fix train.shuffle: users"
