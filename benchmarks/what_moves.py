@@ -86,6 +86,7 @@ CHOICES: Mapping[str, Choice] = {
     "crosses": Choice(features="crosses"),
     "scenarios alike": Choice({"train.scenario_weights": "equal"}),
     "new embeddings": Choice({"train.reset_embeddings": True}),
+    "more patience": Choice({"train.patience": 12}),
 }
 
 
