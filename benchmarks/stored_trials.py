@@ -24,9 +24,10 @@ from hinet_search.search.phases.trials import TrialPhase
 from hinet_search.search.plan.plan import RandomDraw
 from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import ArmProgress, NullWatcher, Progress
-from hinet_search.storage import row_mapping, tables
+from hinet_search.storage import tables
 from hinet_search.storage.engine import connect
 from hinet_search.storage.optuna_copy import optuna_name
+from hinet_search.storage.row_mapping import to_row
 from hinet_search.storage.rows import StudyRow, new_arm
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import ResolvedStudy, load_study
@@ -166,7 +167,7 @@ def fill(place: Workplace, numbers: range) -> None:
         for n in numbers
     ]
     heard = [
-        row_mapping.evaluation_to_row((NAME, ARM, n), 1, evaluation)
+        to_row(tables.evaluation, evaluation, study=NAME, arm=ARM, number=n, attempt=1)
         for n in numbers
         for evaluation in said[n]
     ]
@@ -175,7 +176,8 @@ def fill(place: Workplace, numbers: range) -> None:
         database.writing() as connection,
     ):
         connection.execute(
-            tables.trial.insert(), [row_mapping.trial_to_row(NAME, ARM, trial) for trial in trials]
+            tables.trial.insert(),
+            [to_row(tables.trial, trial, study=NAME, arm=ARM) for trial in trials],
         )
         connection.execute(tables.evaluation.insert(), heard)
 

@@ -6,7 +6,7 @@ Errors raised here name the table and the row; the engine adds the database.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, TypeVar
 
 from sqlalchemy import Boolean, Column, Float, Integer, Row, String, Table
@@ -21,6 +21,7 @@ REMEDY = (
 
 AnyRow = Row[Any]
 Record = TypeVar("Record")
+_Further = tuple[str, Callable[[Any], bool]]  # what a value must be, and the test
 
 # What Python, pydantic and Optuna raise for content that they did not write.
 _WRONG_CONTENT = (
@@ -86,20 +87,23 @@ def check_value(column: Column[Any], value: Any) -> None:
     """Raise ValueError for a value that the column of a table of ours must not hold."""
     if value is None and column.nullable:
         return
-    kinds, words = next(entry for kind, entry in _KINDS.items() if isinstance(column.type, kind))
+    kinds, words, further = _expected(column)
     if not _is_of(kinds, value):
         raise ValueError(f"column {column.name} must hold {words}, got {_short(value)}")
     if isinstance(column.type, Float) and abs(value) > LARGEST:
         raise ValueError(
             f"column {column.name} must hold {words} up to {LARGEST:.0e}, got {_short(value)}"
         )
+    if further is not None and not further[1](value):
+        raise ValueError(f"column {column.name} must hold {further[0]}, got {_short(value)}")
+
+
+@cache
+def _expected(column: Column[Any]) -> tuple[tuple[type, ...], str, _Further | None]:
+    """Return the types of a column's values, their name in words, and what else must hold."""
+    kinds, words = next(entry for kind, entry in _KINDS.items() if isinstance(column.type, kind))
     name = f"{column.table.name}.{column.name}"
-    further = _FURTHER.get(name) or _FURTHER.get(column.name)
-    if further is None:
-        return
-    must, holds = further
-    if not holds(value):
-        raise ValueError(f"column {column.name} must hold {must}, got {_short(value)}")
+    return kinds, words, _FURTHER.get(name) or _FURTHER.get(column.name)
 
 
 def _is_of(kinds: tuple[type, ...], value: object) -> bool:
@@ -141,7 +145,7 @@ _COUNT = (">= 0", lambda number: number >= 0)
 _FROM_ONE = (">= 1", lambda number: number >= 1)
 _TIME = ("a time in ISO 8601 with its zone", _is_time)
 # Column (of one table, or of any): what it must hold beside its type, and the test.
-_FURTHER: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+_FURTHER: Mapping[str, _Further] = {
     "version": _FROM_ONE,
     "objective": ("the name of an objective", _is_objective),
     "hs_study.state": ("running, stopped or done", ("running", "stopped", "done").__contains__),

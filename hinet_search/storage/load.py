@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import groupby
 from typing import Any
 
@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Select, Table, literal, select
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.paired_runs import PairedRun
 from hinet_search.results.records import (
-    ArmRecord,
     EvaluationRecord,
     FinalistRecord,
     Start,
@@ -66,8 +65,11 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
             configurations=sizes.get(arm.name),
         )
         records.append(record)
-    return replace(
-        _record(row, records, test_accesses),
+    return _record(
+        row,
+        arms=tuple(arm for arm in records if not arm.student_of),
+        students=tuple(arm for arm in records if arm.student_of),
+        test_accesses=test_accesses,
         shared_batches=one_order,
         ensembles=ensembles,
         paired_runs=paired_runs,
@@ -147,29 +149,8 @@ def _finalists(connection: Connection, study: str) -> Mapping[str, list[Finalist
     return by_arm
 
 
-def _record(row: StudyRow, arms: Sequence[ArmRecord], test_accesses: int) -> StudyRecord:
-    return StudyRecord(
-        name=row.name,
-        description=row.description,
-        state=row.state,
-        objective=row.objective,
-        maximize=row.maximize,
-        sampler=row.sampler,
-        pruner=row.pruner,
-        seed=row.seed,
-        slots=row.slots,
-        budget=row.budget,
-        data=row.data,
-        arms=tuple(arm for arm in arms if not arm.student_of),
-        students=tuple(arm for arm in arms if arm.student_of),
-        study_yaml=row.study_yaml,
-        command=row.command,
-        versions=row.versions,
-        test_accesses=test_accesses,
-        started=row.started,
-        updated=row.updated,
-        seconds=row.seconds,
-        reference=row.reference,
-        verdict=row.verdict,
-        other_objectives=row.other_objectives,
-    )
+def _record(row: StudyRow, **known: Any) -> StudyRecord:
+    """Make the record of what it shares with the study's row, and what else is known."""
+    names = {field.name for field in fields(StudyRecord)}
+    shared = {name: value for name, value in vars(row).items() if name in names}
+    return StudyRecord(**shared, **known)

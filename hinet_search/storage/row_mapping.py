@@ -1,5 +1,7 @@
 """Row mapping: convert frozen records to the columns of our tables and back, nested ones as JSON.
 
+A field of a record is in the column of its name, or, as JSON, in the column of its name and
+`_json`. SQLite stores NaN as NULL, so NULL is read as NaN where a number must be.
 JSON has no NaN and infinity, so they are written as the strings "NaN" and "Infinity" and read back
 as numbers. (In a free scalar, such as a parameter's value, they would stay strings; validation
 allows only finite parameters.) The identity that a study was launched with (`spec_json`) is written
@@ -8,30 +10,24 @@ by search/identity.py and read here.
 
 import json
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache, lru_cache
 from types import GenericAlias
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from sqlalchemy import Table
 
-from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.input_groups import AND
 from hinet_search.results.paired_runs import PairedRun
 from hinet_search.results.records import (
     ArmRecord,
-    Budget,
     CellValue,
-    Cost,
     EvaluationRecord,
     FinalistRecord,
     FinalistRun,
-    FinalistSummary,
-    Insight,
-    ParameterRange,
     Scalar,
-    Start,
     TrialRecord,
 )
 from hinet_search.storage import tables
@@ -41,86 +37,60 @@ from hinet_search.study.distributions import Distribution
 from hinet_search.study.search_space import SearchSpace, parents_first
 
 CELLS = tuple[CellValue, ...]
-EVALUATIONS = tuple[EvaluationRecord, ...]
-RANGES = tuple[ParameterRange, ...]
-STARTS = tuple[Start, ...]
 PARAMETERS = Mapping[str, Scalar]
 IMPORTANCES = Mapping[str, float]
-VERSIONS = Mapping[str, str]
-NAMES = tuple[str, ...]
 
-# Columns of hs_study that are fields of StudyRow without conversion.
-_PLAIN = [
-    "name",
-    "uuid",
-    "state",
-    "spec_json",
-    "study_yaml",
-    "command",
-    "description",
-    "objective",
-    "maximize",
-    "reference",
-    "sampler",
-    "pruner",
-    "seed",
-    "slots",
-    "started",
-    "updated",
-    "seconds",
-    "verdict",
-]
-
-TrialKey = tuple[str, str, int]  # study, arm, trial number
+_NULL_OF: Mapping[Hashable, object] = {float: math.nan, str: ""}  # what NULL stands for, by type
 _PARAMETERS: TypeAdapter[dict[str, Distribution]] = TypeAdapter(dict[str, Distribution])
+Record = TypeVar("Record")
 
 
-def study_to_row(study: StudyRow) -> dict[str, object]:
-    """Convert a study to columns of hs_study."""
-    return {
-        **{name: getattr(study, name) for name in _PLAIN},
-        "budget_json": to_json(Budget, study.budget),
-        "data_json": to_json(DataRecord, study.data),
-        "versions_json": to_json(VERSIONS, study.versions),
-        "other_objectives_json": to_json(NAMES, study.other_objectives),
-    }
+def to_row(table: Table, record: object, **others: object) -> dict[str, object]:
+    """Convert a record to columns of the table; `others` are columns that it has no field for."""
+    row: dict[str, object] = {}
+    made_by: Callable[..., object] = type(record)
+    for column, name, kind in _fields(table, made_by):
+        value = getattr(record, name)
+        if column != name and value is not None:
+            value = to_json(kind, value)
+        is_nan = isinstance(value, float) and math.isnan(value)
+        is_empty = value == "" and table.c[column].nullable
+        row[column] = None if is_nan or is_empty else value
+    return {**row, **others}
+
+
+def from_row(record: Callable[..., Record], table: Table, row: AnyRow, **others: object) -> Record:
+    """Convert a row of the table to a record; `others` are fields that it has no column for."""
+    values: dict[str, object] = {}
+    for column, name, kind in _fields(table, record):
+        value = getattr(row, column)
+        if value is None:
+            value = _NULL_OF.get(kind)
+        elif column != name:
+            value = _json(kind, row, column)
+        values[name] = value
+    return record(**{**values, **others})
+
+
+@cache
+def _fields(table: Table, record: Callable[..., object]) -> Sequence[tuple[str, str, Hashable]]:
+    """Return the columns of a table that hold a field of a record: column, field, its type."""
+    kinds = get_type_hints(record)
+    fields = []
+    for column in table.columns.keys():  # noqa: SIM118  no mapping
+        name = column if column in kinds else column.removesuffix("_json")
+        if name in kinds:
+            fields.append((column, name, kinds[name]))
+    return fields
 
 
 @reads(tables.study)
 def study_from_row(row: AnyRow) -> StudyRow:
     """Convert a row of hs_study."""
-    budget: Budget = _json(Budget, row, "budget_json")
-    if budget.trials < 1:
-        raise ValueError(f"column budget_json must hold trials >= 1, got {budget.trials}")
-    return StudyRow(
-        **{name: getattr(row, name) for name in _PLAIN},
-        budget=budget,
-        data=_json(DataRecord, row, "data_json"),
-        versions=_json(VERSIONS, row, "versions_json"),
-        other_objectives=_json(NAMES, row, "other_objectives_json"),
-    )
-
-
-def arm_to_row(study: str, position: int, arm: ArmRecord) -> dict[str, object]:
-    """Convert an arm to columns of hs_arm."""
-    return {
-        "study": study,
-        "arm": arm.name,
-        "position": position,
-        "model": arm.model,
-        "ranges_json": to_json(RANGES, arm.ranges),
-        "fixed_json": to_json(PARAMETERS, arm.fixed),
-        "size_of": arm.size_of,
-        "student_of": arm.student_of,
-        "importances_json": to_json(IMPORTANCES, arm.importances),
-        "starts_json": to_json(STARTS, arm.starts),
-    }
-
-
-def ensemble_to_row(study: str, ensemble: EnsembleRecord) -> dict[str, object]:
-    """Convert an ensemble to columns of hs_ensemble."""
-    record_json = to_json(EnsembleRecord, ensemble)
-    return {"study": study, "name": ensemble.name, "record_json": record_json}
+    study = from_row(StudyRow, tables.study, row)
+    if study.budget.trials < 1:
+        raise ValueError(f"column budget_json must hold trials >= 1, got {study.budget.trials}")
+    return study
 
 
 @reads(tables.ensemble)
@@ -130,57 +100,17 @@ def ensemble_from_row(row: AnyRow) -> EnsembleRecord:
     return record
 
 
-def paired_run_to_row(study: str, run: PairedRun) -> dict[str, object]:
-    """Convert a training that measures inputs or choices to columns of hs_input_worth."""
-    return {
-        "study": study,
-        "left_out": AND.join(run.left_out),
-        "seed": run.seed,
-        "arm": run.arm,
-        "value": to_column(run.value),
-    }
-
-
 @reads(tables.input_worth)
 def paired_run_from_row(row: AnyRow) -> PairedRun:
     """Convert a row of hs_input_worth."""
     left_out = tuple(row.left_out.split(AND)) if row.left_out else ()
-    return PairedRun(row.arm, left_out, row.seed, from_column(row.value))
+    return from_row(PairedRun, tables.input_worth, row, left_out=left_out)
 
 
 @reads(tables.arm)
 def arm_from_row(row: AnyRow) -> ArmRecord:
     """Convert a row of hs_arm, without trials and finalists."""
-    return ArmRecord(
-        name=row.arm,
-        model=row.model,
-        ranges=_json(RANGES, row, "ranges_json"),
-        fixed=_json(PARAMETERS, row, "fixed_json"),
-        trials=(),
-        finalists=(),
-        importances=_json(IMPORTANCES, row, "importances_json"),
-        size_of=row.size_of,
-        student_of=row.student_of,
-        starts=_json(STARTS, row, "starts_json"),
-    )
-
-
-def trial_to_row(study: str, arm: str, trial: TrialRecord) -> dict[str, object]:
-    """Convert a trial to columns of hs_trial; its evaluations are rows of their own."""
-    return {
-        "study": study,
-        "arm": arm,
-        "number": trial.number,
-        "attempt": trial.attempt,
-        "is_default": trial.is_default,
-        "state": trial.state,
-        "value": trial.value,
-        "parameters_json": to_json(PARAMETERS, trial.parameters),
-        "started": trial.started,
-        "finished": trial.finished or None,
-        "cause": trial.cause,
-        "cost_json": None if trial.cost is None else to_json(Cost, trial.cost),
-    }
+    return from_row(ArmRecord, tables.arm, row, name=row.arm, trials=(), finalists=())
 
 
 @reads(tables.trial)
@@ -188,102 +118,26 @@ def trial_from_row(row: AnyRow) -> TrialRecord:
     """Convert a row of hs_trial, without evaluations."""
     if row.state == "complete" and row.value is None:
         raise ValueError("a complete trial must have a value")
-    return TrialRecord(
-        number=row.number,
-        state=row.state,
-        value=row.value,
-        parameters=_json(PARAMETERS, row, "parameters_json"),
-        is_default=row.is_default,
-        cause=row.cause,
-        evaluations=(),
-        cost=None if row.cost_json is None else _json(Cost, row, "cost_json"),
-        started=row.started,
-        finished=row.finished or "",
-        attempt=row.attempt,
-    )
-
-
-def evaluation_to_row(
-    key: TrialKey, attempt: int, evaluation: EvaluationRecord
-) -> dict[str, object]:
-    """Convert an evaluation to columns of hs_evaluation."""
-    study, arm, number = key
-    return {
-        "study": study,
-        "arm": arm,
-        "number": number,
-        "step": evaluation.step,
-        "attempt": attempt,
-        "passes": to_column(evaluation.passes),
-        "objective": to_column(evaluation.objective),
-        "train_loss": to_column(evaluation.train_loss),
-        "seconds": to_column(evaluation.seconds),
-        "cells_json": to_json(CELLS, evaluation.cells),
-    }
+    return from_row(TrialRecord, tables.trial, row, evaluations=())
 
 
 @reads(tables.evaluation)
 def evaluation_from_row(row: AnyRow) -> EvaluationRecord:
     """Convert a row of hs_evaluation."""
-    return EvaluationRecord(
-        step=row.step,
-        passes=from_column(row.passes),
-        objective=from_column(row.objective),
-        train_loss=from_column(row.train_loss),
-        seconds=from_column(row.seconds),
-        cells=_json(CELLS, row, "cells_json"),
-    )
-
-
-def finalist_to_row(
-    key: TrialKey, parameters: Mapping[str, Scalar], run: FinalistRun, *, is_default: bool
-) -> dict[str, object]:
-    """Convert one seed of a finalist to columns of hs_finalist; `chosen` is false."""
-    study, arm, trial_number = key
-    return {
-        "study": study,
-        "arm": arm,
-        "trial_number": trial_number,
-        "seed": run.seed,
-        "is_default": is_default,
-        "chosen": False,
-        "parameters_json": to_json(PARAMETERS, parameters),
-        "valid_objective": to_column(run.valid_objective),
-        "valid_cells_json": to_json(CELLS, run.valid_cells),
-        "test_cells_json": None if run.test_cells is None else to_json(CELLS, run.test_cells),
-        "evaluations_json": to_json(EVALUATIONS, run.evaluations),
-        "cost_json": to_json(Cost, run.cost),
-        "insight_json": to_json(Insight, run.insight),
-    }
+    return from_row(EvaluationRecord, tables.evaluation, row)
 
 
 @reads(tables.finalist)
 def finalist_run_from_row(row: AnyRow) -> FinalistRun:
     """Convert a row of hs_finalist, without what all seeds of the finalist share."""
-    return FinalistRun(
-        seed=row.seed,
-        valid_objective=from_column(row.valid_objective),
-        valid_cells=_json(CELLS, row, "valid_cells_json"),
-        test_cells=None if row.test_cells_json is None else _json(CELLS, row, "test_cells_json"),
-        evaluations=_json(EVALUATIONS, row, "evaluations_json"),
-        cost=_json(Cost, row, "cost_json"),
-        insight=_json(Insight, row, "insight_json"),
-    )
+    return from_row(FinalistRun, tables.finalist, row)
 
 
 def finalist_from_rows(rows: Sequence[AnyRow]) -> FinalistRecord:
     """Convert the rows of hs_finalist of one finalist; each row is one seed."""
     runs = tuple(finalist_run_from_row(row) for row in rows)
-    first = rows[0]
-    with checked_row(first, tables.finalist):
-        return FinalistRecord(
-            trial_number=first.trial_number,
-            is_default=first.is_default,
-            chosen=first.chosen,
-            parameters=_json(PARAMETERS, first, "parameters_json"),
-            runs=runs,
-            summary=_json(FinalistSummary, first, "summary_json") if first.summary_json else None,
-        )
+    with checked_row(rows[0], tables.finalist):
+        return from_row(FinalistRecord, tables.finalist, rows[0], runs=runs)
 
 
 def _json(kind: Hashable, row: AnyRow, column: str) -> Any:
@@ -313,16 +167,6 @@ def to_json(kind: Hashable, value: object) -> str:
 def from_json(kind: Hashable, text: str) -> Any:
     """Read the value of type `kind` that `to_json` wrote."""
     return _adapter(kind).validate_json(text)[0]
-
-
-def to_column(number: float) -> float | None:
-    """Convert a float to a column's value: NaN becomes NULL."""
-    return None if math.isnan(number) else number
-
-
-def from_column(number: float | None) -> float:
-    """Read the float that `to_column` wrote."""
-    return math.nan if number is None else number
 
 
 def shared_batches(spec_json: str) -> bool:

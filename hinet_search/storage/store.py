@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, sel
 from hinet_search.common.errors import StudyConflict
 from hinet_search.common.retry import Retry, once, with_retries
 from hinet_search.results.ensemble_records import EnsembleRecord
+from hinet_search.results.input_groups import AND
 from hinet_search.results.paired_runs import PairedRun
 from hinet_search.results.records import (
     ArmRecord,
@@ -37,7 +38,7 @@ from hinet_search.storage.load import (
 )
 from hinet_search.storage.optuna_copy import OptunaCopy, optuna_name
 from hinet_search.storage.optuna_trials import all_as_optuna
-from hinet_search.storage.row_mapping import to_json
+from hinet_search.storage.row_mapping import to_json, to_row
 from hinet_search.storage.rows import StudyRow, utc_now
 from hinet_search.storage.tables import insert_if_absent, upsert
 from hinet_search.storage.test_accesses import (
@@ -99,13 +100,11 @@ class StudyStore:
         """Write the study and its arms in the report's order; StudyConflict when it exists."""
         assert study.name == self.study, "a store writes its own study"
         with self._writing() as connection:
-            if not insert_if_absent(connection, tables.study, row_mapping.study_to_row(study)):
+            if not insert_if_absent(connection, tables.study, to_row(tables.study, study)):
                 raise StudyConflict(f"study '{self.study}' exists already in {self.database.url}")
             record_test_rows(connection, study.data)
             for position, arm in enumerate(arms):
-                connection.execute(
-                    tables.arm.insert().values(row_mapping.arm_to_row(self.study, position, arm))
-                )
+                connection.execute(tables.arm.insert(), self._arm_row(arm, position))
 
     def load_study(self) -> StudyRow | None:
         """Return the study as created and last updated, or None."""
@@ -123,7 +122,7 @@ class StudyStore:
 
         Also write further arms and wider ranges.
         """
-        row = row_mapping.study_to_row(study)
+        row = to_row(tables.study, study)
         fixed = (
             "name",
             "uuid",
@@ -138,8 +137,7 @@ class StudyStore:
         with self._writing() as connection:
             record_test_rows(connection, study.data)
             for position, arm in enumerate(arms):
-                arm_row = row_mapping.arm_to_row(self.study, position, arm)
-                upsert(connection, tables.arm, arm_row, keep=_ADDED_TO_ARM)
+                upsert(connection, tables.arm, self._arm_row(arm, position), keep=_ADDED_TO_ARM)
             self._touch(connection, {key: row[key] for key in row if key not in fixed})
 
     def add_arm(self, arm: ArmRecord) -> None:
@@ -147,8 +145,7 @@ class StudyStore:
         last = select(func.max(tables.arm.c.position)).where(tables.arm.c.study == self.study)
         with self._writing() as connection:
             position = connection.execute(last).scalar_one() + 1
-            row = row_mapping.arm_to_row(self.study, position, arm)
-            insert_if_absent(connection, tables.arm, row)
+            insert_if_absent(connection, tables.arm, self._arm_row(arm, position))
             self._touch(connection)
 
     def students(self) -> Mapping[str, str]:
@@ -170,8 +167,10 @@ class StudyStore:
 
     def record_ensemble(self, ensemble: EnsembleRecord) -> None:
         """Write an ensemble, or what is new of it."""
+        record_json = to_json(EnsembleRecord, ensemble)
+        row = {"study": self.study, "name": ensemble.name, "record_json": record_json}
         with self._writing() as connection:
-            upsert(connection, tables.ensemble, row_mapping.ensemble_to_row(self.study, ensemble))
+            upsert(connection, tables.ensemble, row)
             self._touch(connection)
 
     def ensembles(self) -> tuple[EnsembleRecord, ...]:
@@ -181,8 +180,10 @@ class StudyStore:
 
     def record_paired_run(self, run: PairedRun) -> None:
         """Write a training that measures inputs or choices."""
+        left_out = AND.join(run.left_out)
+        row = to_row(tables.input_worth, run, study=self.study, left_out=left_out)
         with self._writing() as connection:
-            upsert(connection, tables.input_worth, row_mapping.paired_run_to_row(self.study, run))
+            upsert(connection, tables.input_worth, row)
             self._touch(connection)
 
     def drop_other_runs(self, arm: str) -> None:
@@ -259,8 +260,9 @@ class StudyStore:
 
     def record_trial(self, arm: str, trial: TrialRecord) -> None:
         """Write a trial when it is drawn and when it ends; drop one of an older attempt."""
+        row = to_row(tables.trial, trial, study=self.study, arm=arm)
         with self._writing() as connection:
-            upsert(connection, tables.trial, row_mapping.trial_to_row(self.study, arm, trial))
+            upsert(connection, tables.trial, row)
             self._touch(connection)
 
     def trials(self, arm: str, first: int = 0) -> tuple[TrialRecord, ...]:
@@ -275,7 +277,8 @@ class StudyStore:
         self, arm: str, number: int, attempt: int, evaluation: EvaluationRecord
     ) -> None:
         """Write one step of one trial, or the same step again; drop one of an older attempt."""
-        row = row_mapping.evaluation_to_row((self.study, arm, number), attempt, evaluation)
+        key = {"study": self.study, "arm": arm, "number": number}
+        row = to_row(tables.evaluation, evaluation, **key, attempt=attempt)
         with self._writing() as connection:
             upsert(connection, tables.evaluation, row)
 
@@ -292,8 +295,15 @@ class StudyStore:
 
         A second write keeps `chosen`, and the stored test cells when the run has none.
         """
-        row = row_mapping.finalist_to_row(
-            (self.study, arm, trial_number), parameters, run, is_default=is_default
+        row = to_row(
+            tables.finalist,
+            run,
+            study=self.study,
+            arm=arm,
+            trial_number=trial_number,
+            is_default=is_default,
+            chosen=False,
+            parameters_json=to_json(row_mapping.PARAMETERS, parameters),
         )
         keep = ["chosen"] if run.test_cells is not None else ["chosen", "test_cells_json"]
         with self._writing() as connection:
@@ -380,6 +390,9 @@ class StudyStore:
             if self.leased:
                 lease.renew(connection, self.study, self.holder)
             yield connection
+
+    def _arm_row(self, arm: ArmRecord, position: int) -> dict[str, object]:
+        return to_row(tables.arm, arm, study=self.study, arm=arm.name, position=position)
 
     def _of_arm(self, arm: str, table: Table = tables.arm) -> ColumnElement[bool]:
         return and_(table.c.study == self.study, table.c.arm == arm)

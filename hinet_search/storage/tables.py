@@ -1,8 +1,8 @@
 """Tables: define our tables, which share a database with Optuna's, make them, and write rows.
 
-row_mapping.py writes the columns named `..._json`. Floats are nullable because SQLite stores NaN as
-NULL; row_mapping.py turns NULL back into NaN. A write is one statement on SQLite and on PostgreSQL,
-and a repeat changes nothing.
+row_mapping.py names their columns after the fields of records. Floats are nullable because SQLite
+stores NaN as NULL; row_mapping.py turns NULL back into NaN. A write is one statement on SQLite and
+on PostgreSQL, and a repeat changes nothing.
 """
 
 from collections.abc import Collection, Mapping

@@ -3,13 +3,16 @@
 import json
 import math
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Table
 
 from hinet_search.results.data_record import DataRecord
+from hinet_search.results.paired_runs import PairedRun
 from hinet_search.results.records import (
     Budget,
     CellValue,
@@ -21,7 +24,9 @@ from hinet_search.results.records import (
     ParameterRange,
     TrialRecord,
 )
-from hinet_search.storage.row_mapping import from_column, from_json, to_column, to_json
+from hinet_search.storage import tables
+from hinet_search.storage.row_mapping import from_json, from_row, to_json, to_row
+from tests.storage.small_study import HINET, evaluation, finalist_run, study_row, trial_row
 
 KINDS = (
     Budget,
@@ -95,14 +100,45 @@ def test_a_missing_value_is_not_the_same_as_not_a_number() -> None:
     assert from_json(CellValue, to_json(CellValue, cell)).auc is None
 
 
+def through_columns(number: float) -> tuple[object, float]:
+    """Return what the column of a number holds, and the number that is read from it."""
+    row = to_row(tables.evaluation, EvaluationRecord(1, 0.5, number, 0.1, 1.0, ()))
+    read: Any = SimpleNamespace(**row)
+    return row["objective"], from_row(EvaluationRecord, tables.evaluation, read).objective
+
+
 def test_a_column_takes_not_a_number_as_null() -> None:
-    assert to_column(math.nan) is None
-    assert math.isnan(from_column(None))
+    held, read = through_columns(math.nan)
+    assert held is None
+    assert math.isnan(read)
 
 
 @pytest.mark.parametrize("number", [0.0, 0.1, -math.inf])
 def test_a_column_takes_every_other_number_as_it_is(number: float) -> None:
-    assert from_column(to_column(number)) == number
+    assert through_columns(number) == (number, number)
+
+
+@pytest.mark.parametrize(
+    ("table", "record", "others"),
+    [
+        (tables.study, study_row(), set()),
+        (tables.arm, HINET, {"study", "arm", "position"}),
+        (tables.trial, trial_row(0), {"study", "arm"}),
+        (tables.evaluation, evaluation(1), {"study", "arm", "number", "attempt"}),
+        (
+            tables.finalist,
+            finalist_run(1),
+            {"study", "arm", "trial_number", "is_default", "chosen"}
+            | {"parameters_json", "summary_json"},
+        ),
+        (tables.input_worth, PairedRun("single", (), 1, 0.7), {"study"}),
+    ],
+    ids=lambda part: getattr(part, "name", ""),
+)
+def test_every_column_holds_a_field_or_is_written_beside_the_record(
+    table: Table, record: object, others: set[str]
+) -> None:
+    assert set(to_row(table, record)) == set(table.columns.keys()) - others
 
 
 def _refuse(constant: str) -> None:
