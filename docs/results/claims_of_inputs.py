@@ -13,7 +13,8 @@ from claims_of_shipping import answers, short, show
 from claims_rows import Row
 
 from hinet_search.results.input_worth import InputChoice, choose_inputs
-from hinet_search.results.records import MARGIN, InputRun
+from hinet_search.results.paired_runs import PairedRun
+from hinet_search.results.records import MARGIN
 from hinet_search.search.time_budget import expected_gain
 
 CHEAP = 10.0  # times as many studies as of a verdict, which takes longer
@@ -55,9 +56,9 @@ class Trainings:
         """Return what groups are worth together."""
         return sum(self.worths[int(group)] for group in groups)
 
-    def _runs(self, draw: np.random.Generator, sets: Sequence[tuple[str, ...]]) -> list[InputRun]:
+    def _runs(self, draw: np.random.Generator, sets: Sequence[tuple[str, ...]]) -> list[PairedRun]:
         return [
-            InputRun("mmoe", left_out, seed, float(value))
+            PairedRun("mmoe", left_out, seed, float(value))
             for left_out in sets
             for seed, value in enumerate(
                 draw.normal(0.7 - self.worth(left_out), self.deviation, self.seeds)

@@ -149,6 +149,7 @@ def _costs(plan: "Plan") -> str:
         *_input_trainings(plan),
         ("search", _search(plan)),
         ("finalists", f"{chosen}: {finalist_trainings(plan)}"),
+        *_choices(plan),
         *_students(plan),
     ]
     if plan.refits:
@@ -197,6 +198,16 @@ def _origin(start: "Start") -> str:
     return "of the portfolio" if start.is_of_portfolio else "named by the study"
 
 
+def _choices(plan: "Plan") -> Iterator[tuple[str, str]]:
+    """Yield what a study that measures its choices does after its finalists."""
+    choices = plan.ready.study.spec.choices
+    if choices is not None and plan.choice_trainings:
+        which = f"the best finalist with up to {counted(choices.most, 'choice')} taken back"
+        seeds = counted(choices.seeds, "seed")
+        most = counted(plan.choice_trainings, "training")
+        yield "choices", f"{which} x {seeds}: at most {most}"
+
+
 def _students(plan: "Plan") -> Iterator[tuple[str, str]]:
     """Yield what a study that teaches does after its finalists."""
     teaching = plan.ready.study.spec.teaching
@@ -239,6 +250,7 @@ def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str])
         finalist_runs=plan.finalist_runs,
         finalist_runs_are_known=plan.finalist_runs_are_known,
         input_trainings=plan.input_trainings,
+        choice_trainings=plan.choice_trainings,
         student_trainings=plan.student_trainings,
         seconds=round(plan.seconds, 1),
         memory_bytes=plan.memory_bytes,

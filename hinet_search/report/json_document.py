@@ -16,6 +16,7 @@ from math import isfinite
 
 from hinet_search.results.cell_gains import over_reference
 from hinet_search.results.cells import absent_cells
+from hinet_search.results.choice_worth import MeasuredChoices, measured_choices
 from hinet_search.results.contrasts import Contrast
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
@@ -25,6 +26,7 @@ from hinet_search.results.input_worth import MeasuredInputs, measured_inputs
 from hinet_search.results.origins import Origins
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, Scalar
 from hinet_search.results.shipping import Offer, shipment
+from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.taught_contrasts import student_contrasts
 from hinet_search.results.verdict import Verdict, title, verdict
@@ -90,6 +92,9 @@ def _study(record: StudyRecord) -> Json:
     measured = measured_inputs(record)
     if measured is not None:
         document["inputs"] = _inputs(measured)
+    choices = measured_choices(record)
+    if choices is not None:
+        document["choices"] = _choices(choices)
     if record.students or record.ensembles or record.budget.serving.are_set:
         document |= _on_top(record, outcome)
     if record.other_objectives:
@@ -126,6 +131,31 @@ def _inputs(measured: MeasuredInputs) -> Json:
         "groups": groups,
         "followed_by": [arm.name for arm in measured.followers],
     }
+
+
+def _choices(measured: MeasuredChoices) -> Json:
+    """Return what the choices of the search are worth in the best finalist."""
+    choices: list[Json] = []
+    for choice in measured.choices:
+        settings: dict[str, Json] = {
+            name: {"default": default, "finalist": value}
+            for name, (default, value) in choice.settings.items()
+        }
+        choices.append({"settings": settings, "gain": _gain(choice.gain)})
+    return {
+        "arm": measured.arm.name,
+        "trial": measured.finalist.trial_number,
+        "seeds": measured.num_seeds,
+        "choices": choices,
+        "whole": _gain(measured.whole),
+        "not_measured": list(measured.left),
+    }
+
+
+def _gain(gain: Difference | None) -> Json:
+    if gain is None:
+        return None
+    return {"mean": _plain(gain.mean), "interval": _all_plain([gain.low, gain.high])}
 
 
 def _on_top(record: StudyRecord, outcome: Verdict) -> dict[str, Json]:

@@ -8,12 +8,12 @@ group is left out if the loss is shown to be below the study's margin; otherwise
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from statistics import fmean
 
 from hinet_search.results.input_groups import GROUPS, groups_without
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import ArmRecord, InputRun, Scalar
+from hinet_search.results.paired_runs import PairedRun, values_by_seed
+from hinet_search.results.records import ArmRecord, Scalar
 from hinet_search.results.statistics.paired_difference import Difference, gain
 from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.results.study_record import StudyRecord
@@ -46,16 +46,7 @@ class InputChoice:
         return tuple(group for group in self.worths if group not in (*self.useful, *self.small))
 
 
-def values_by_seed(runs: Sequence[InputRun], left_out: Collection[str]) -> dict[int, float]:
-    """Return the finite values of the trainings without exactly these groups."""
-    return {
-        run.seed: run.value
-        for run in runs
-        if set(run.left_out) == set(left_out) and isfinite(run.value)
-    }
-
-
-def choose_inputs(runs: Sequence[InputRun], objective: str, margin: float) -> InputChoice:
+def choose_inputs(runs: Sequence[PairedRun], objective: str, margin: float) -> InputChoice:
     """Choose the groups to leave out by the study's objective and margin.
 
     Groups whose worth is small are dropped together, if their worth together is small, too. A group
@@ -80,7 +71,7 @@ def choose_inputs(runs: Sequence[InputRun], objective: str, margin: float) -> In
 
 
 def worth(
-    runs: Sequence[InputRun], left_out: Collection[str], *, maximize: bool, level: float
+    runs: Sequence[PairedRun], left_out: Collection[str], *, maximize: bool, level: float
 ) -> Difference | None:
     """Return the gain of all inputs over those without some; None without a common seed."""
     full = values_by_seed(runs, ())
@@ -97,7 +88,7 @@ def _is_small(value: Difference | None, margin: float) -> bool:
     return value.high < margin and value.mark != "better"
 
 
-def _is_complete(runs: Sequence[InputRun], left_out: Collection[str]) -> bool:
+def _is_complete(runs: Sequence[PairedRun], left_out: Collection[str]) -> bool:
     """Whether every seed with all inputs has a value without these groups, too."""
     full = values_by_seed(runs, ()).keys()
     return bool(full) and full <= values_by_seed(runs, left_out).keys()

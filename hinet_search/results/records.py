@@ -333,16 +333,6 @@ def comparison_key(parameters: Mapping[str, Scalar]) -> tuple[tuple[str, str], .
 
 
 @dataclass(frozen=True)
-class InputRun:
-    """A training of the default configuration of `arm` without the groups `left_out`."""
-
-    arm: str
-    left_out: tuple[str, ...]
-    seed: int
-    value: float  # the objective on validation
-
-
-@dataclass(frozen=True)
 class ServingCost:
     """What it costs to score a row, and 100 rows at once; None if that was not timed."""
 

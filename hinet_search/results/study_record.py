@@ -9,7 +9,8 @@ from hinet_search.common import notebook, plugins
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.records import ArmRecord, Budget, InputRun
+from hinet_search.results.paired_runs import PairedRun
+from hinet_search.results.records import ArmRecord, Budget
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,12 +54,17 @@ class StudyRecord:
     students: tuple[ArmRecord, ...] = ()
     ensembles: tuple[EnsembleRecord, ...] = ()
     other_objectives: tuple[str, ...] = ()  # after the first, which trials and verdict go by
-    input_runs: tuple[InputRun, ...] = ()  # trainings that measured what groups of inputs are worth
+    paired_runs: tuple[PairedRun, ...] = ()  # that measured what inputs and choices are worth
 
     @property
     def sign(self) -> int:
         """1 if larger values of the objective are better, else -1."""
         return 1 if self.maximize else -1
+
+    @property
+    def input_runs(self) -> tuple[PairedRun, ...]:
+        """The trainings that measured what groups of inputs are worth."""
+        return tuple(run for run in self.paired_runs if not run.is_of_choices)
 
     @property
     def arms_and_students(self) -> tuple[ArmRecord, ...]:

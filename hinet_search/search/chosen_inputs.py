@@ -12,7 +12,7 @@ from pathlib import Path
 from hinet_search.common import crash_points
 from hinet_search.results.input_groups import GROUPS, groups_without
 from hinet_search.results.input_worth import InputChoice, choose_inputs, sentence
-from hinet_search.results.records import InputRun
+from hinet_search.results.paired_runs import PairedRun
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Drive
 from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
@@ -87,7 +87,7 @@ def _measured(ready: PreparedStudy, context: PhaseContext, drive: Drive) -> Inpu
     """Train what is not stored yet, and choose."""
     features = ready.study.spec.data.features
     arm = measuring_arm(ready.study, ready.dataset)
-    context.store.drop_input_runs(arm.name)
+    context.store.drop_other_runs(arm.name)
     optional = features.optional_groups
     sets: list[tuple[str, ...]] = [(), *((group,) for group in optional)]
     drive(measuring_phase(arm, sets, context))
@@ -101,7 +101,12 @@ def _measured(ready: PreparedStudy, context: PhaseContext, drive: Drive) -> Inpu
 
 def _choice(context: PhaseContext) -> InputChoice:
     spec = context.spec
-    return choose_inputs(context.store.input_runs(), spec.objective, spec.comparison.margin)
+    return choose_inputs(_runs(context), spec.objective, spec.comparison.margin)
+
+
+def _runs(context: PhaseContext) -> list[PairedRun]:
+    """Return the stored trainings that measured inputs."""
+    return [run for run in context.store.paired_runs() if not run.is_of_choices]
 
 
 def measuring_phase(arm: Arm, sets: Sequence[tuple[str, ...]], context: PhaseContext) -> JobQueue:
@@ -113,7 +118,7 @@ def measuring_phase(arm: Arm, sets: Sequence[tuple[str, ...]], context: PhaseCon
     spec = context.spec
     assert spec.inputs is not None, "asked of a study that measures its inputs"
     known = spec.data.features.group_names
-    done = {(run.left_out, run.seed) for run in context.store.input_runs()}
+    done = {(run.left_out, run.seed) for run in _runs(context)}
     jobs = []
     for index in range(spec.inputs.seeds):
         seed = derive_seed(spec.seed, "inputs", index)
@@ -133,14 +138,16 @@ def measuring_phase(arm: Arm, sets: Sequence[tuple[str, ...]], context: PhaseCon
                 further=context.further,
             )
             inputs = f"without {', '.join(left_out)}" if left_out else "all inputs"
-            store = partial(_store, context, InputRun(arm.name, left_out, seed, 0.0), checkpoints)
+            store = partial(_store, context, PairedRun(arm.name, left_out, seed, 0.0), checkpoints)
             jobs.append(QueuedJob(f"{inputs} seed {seed}", train, payload, store, passes=0.0))
     num_done = spec.inputs.seeds * len(sets) - len(jobs)
     return JobQueue("inputs", jobs, context, num_done=num_done)
 
 
-def _store(context: PhaseContext, run: InputRun, checkpoints: Path, result: TrainingResult) -> None:
+def _store(
+    context: PhaseContext, run: PairedRun, checkpoints: Path, result: TrainingResult
+) -> None:
     assert result.best is not None, "a training without a best evaluation has failed"
-    context.store.record_input_run(replace(run, value=result.best.objective))
+    context.store.record_paired_run(replace(run, value=result.best.objective))
     crash_points.point("after_input_run")
     context.drop(checkpoints)

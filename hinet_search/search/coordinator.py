@@ -1,4 +1,4 @@
-"""Coordinator: run a study: inputs, trials, finalists, a test access per arm, summaries, refits."""
+"""Coordinator: run a study: inputs, trials, finalists, one test access an arm, choices, refits."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +36,7 @@ from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, 
 from hinet_search.search.refit import drop_files, refit_shipped
 from hinet_search.search.stacking import Stacking
 from hinet_search.search.students import students_of, teach
+from hinet_search.search.taken_back import measure_choices
 from hinet_search.search.time_budget import FIRST_ROUND
 from hinet_search.search.turns import Turns
 from hinet_search.storage.store import StudyStore
@@ -103,6 +104,8 @@ class Coordinator:
                     "their causes are in the report and the dashboard"
                 )
             self._test(candidates, context, drive)
+            if self._spec.choices:
+                measure_choices(candidates, context, drive)
             if self._spec.teaching:
                 context, of_students = self._teach(candidates, context, drive)
                 self._test(of_students, context, drive)
@@ -151,7 +154,7 @@ class Coordinator:
         spec = self._spec
         trials = sum(arm.most_trials(spec) for arm in study.arms)
         finalists = sum(arm.most_finalists(spec) for arm in study.arms) * spec.finalists.seeds
-        self._progress.ahead = trials + finalists + spec.most_student_trainings
+        self._progress.ahead = trials + finalists + spec.most_later_trainings
         arms = with_chosen_inputs(self._ready, self._context(), drive)
         self._ready = replace(self._ready, study=replace(study, arms=arms))
 

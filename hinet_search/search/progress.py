@@ -16,8 +16,9 @@ class Event:
     """One event of a running study.
 
     `kind` is one word: prepare (before it runs), inputs, best, failed, retry, short (of a budget),
-    budget, finalist, ensemble, refit, size, opened, waiting, database, extended, tracking. `key`
-    names the job or trial (`hinet/12`) and `value` is its objective, where the event has them.
+    budget, finalist, choices, ensemble, refit, size, opened, waiting, database, extended, tracking.
+    `key` names the job or trial (`hinet/12`) and `value` is its objective, where the event has
+    them.
     """
 
     kind: str
@@ -105,7 +106,7 @@ class Progress:
     last_retry: str = ""
 
     def begin(self, name: str, done: int, total: int) -> None:
-        """Start counting another phase: inputs, search, finalists, test or summaries."""
+        """Start counting another phase: inputs, search, finalists, test, choices or summaries."""
         of_turn = f" of {self.turn}" if self.turn else ""
         self.phase = PhaseProgress(f"{name}{of_turn}", done, total, done, self.seconds)
 

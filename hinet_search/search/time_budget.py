@@ -71,13 +71,13 @@ def next_round(
 def seconds_left(
     spec: StudySpec, searches: Sequence[ArmSearch], num_arms: int, spent: Spent
 ) -> float:
-    """Return what the budget leaves for trials, after finalists, students and refits."""
+    """Return what the budget leaves for trials, after finalists and all later trainings."""
     assert spec.budget is not None, "asked of a study with a budget of time"
-    # Finalists, students and refits are assumed to take as long as trials.
+    # Finalists, choices, students and refits are assumed to take as long as trials.
     of_training = mean([search.seconds_of_training for search in searches])
     finalists = spec.finalists.most(spent.trials) * spec.finalists.seeds * num_arms
     refits = spec.finalists.seeds if spec.finalists.refit else 0
-    later = of_training * (finalists + spec.most_student_trainings + refits)
+    later = of_training * (finalists + spec.most_later_trainings + refits)
     return 60 * spec.budget - spent.seconds - later / spent.slots
 
 

@@ -92,7 +92,7 @@ class Turns:
         spec = self._context.spec
         finalists = sum(search.arm.most_finalists(spec) for search in (*turn, *later))
         trials = sum(search.arm.most_trials(spec) for search in later)
-        return finalists * spec.finalists.seeds + trials + spec.most_student_trainings
+        return finalists * spec.finalists.seeds + trials + spec.most_later_trainings
 
     def _trials_then_finalists(
         self, turn: list[ArmSearch], later: list[ArmSearch], limit: float

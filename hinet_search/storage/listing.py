@@ -99,7 +99,8 @@ def _summary(study: StudyRow, arms: list[AnyRow], sizes: Mapping[str, int]) -> S
 def _inputs(connection: Connection, study: StudyRow, *, has_trials: bool) -> str:
     """Say what groups of inputs are worth; empty while they are measured, or if they are not."""
     of_study = select(tables.input_worth).where(tables.input_worth.c.study == study.name)
-    runs = [row_mapping.input_run_from_row(row) for row in connection.execute(of_study)]
+    stored = [row_mapping.paired_run_from_row(row) for row in connection.execute(of_study)]
+    runs = [run for run in stored if not run.is_of_choices]
     if not runs:
         return ""
     # Only here: intervals need scipy, which most studies do not.

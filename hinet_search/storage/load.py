@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, literal, select
 
 from hinet_search.results.ensemble_records import EnsembleRecord
+from hinet_search.results.paired_runs import PairedRun
 from hinet_search.results.records import (
     ArmRecord,
     EvaluationRecord,
     FinalistRecord,
-    InputRun,
     Start,
 )
 from hinet_search.results.study_record import StudyRecord
@@ -51,7 +51,7 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
             trials[trial_row.arm].append(replace(trial, evaluations=of_trial))
         finalists = _finalists(connection, study)
         ensembles = load_ensembles(connection, study)
-        input_runs = load_input_runs(connection, study)
+        paired_runs = load_paired_runs(connection, study)
         test_accesses = count_test_accesses(connection, row.data.fingerprint)
         with row_of("hs_study", name=study):
             sizes = configurations(row.spec_json, row.budget.trials)
@@ -70,7 +70,7 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
         _record(row, records, test_accesses),
         shared_batches=one_order,
         ensembles=ensembles,
-        input_runs=input_runs,
+        paired_runs=paired_runs,
     )
 
 
@@ -86,10 +86,10 @@ def load_ensembles(connection: Connection, study: str) -> tuple[EnsembleRecord, 
     return tuple(row_mapping.ensemble_from_row(row) for row in rows)
 
 
-def load_input_runs(connection: Connection, study: str) -> tuple[InputRun, ...]:
-    """Load the trainings that measured the inputs of a study."""
+def load_paired_runs(connection: Connection, study: str) -> tuple[PairedRun, ...]:
+    """Load the trainings that measured inputs and choices of a study."""
     rows = _rows(connection, tables.input_worth, study, "left_out", "seed")
-    return tuple(row_mapping.input_run_from_row(row) for row in rows)
+    return tuple(row_mapping.paired_run_from_row(row) for row in rows)
 
 
 def load_finalists(database: Database, study: str) -> Mapping[str, tuple[FinalistRecord, ...]]:

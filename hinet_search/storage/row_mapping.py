@@ -18,6 +18,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.input_groups import AND
+from hinet_search.results.paired_runs import PairedRun
 from hinet_search.results.records import (
     ArmRecord,
     Budget,
@@ -27,7 +28,6 @@ from hinet_search.results.records import (
     FinalistRecord,
     FinalistRun,
     FinalistSummary,
-    InputRun,
     Insight,
     ParameterRange,
     Scalar,
@@ -130,8 +130,8 @@ def ensemble_from_row(row: AnyRow) -> EnsembleRecord:
     return record
 
 
-def input_run_to_row(study: str, run: InputRun) -> dict[str, object]:
-    """Convert a training that measures inputs to columns of hs_input_worth."""
+def paired_run_to_row(study: str, run: PairedRun) -> dict[str, object]:
+    """Convert a training that measures inputs or choices to columns of hs_input_worth."""
     return {
         "study": study,
         "left_out": AND.join(run.left_out),
@@ -142,10 +142,10 @@ def input_run_to_row(study: str, run: InputRun) -> dict[str, object]:
 
 
 @reads(tables.input_worth)
-def input_run_from_row(row: AnyRow) -> InputRun:
+def paired_run_from_row(row: AnyRow) -> PairedRun:
     """Convert a row of hs_input_worth."""
     left_out = tuple(row.left_out.split(AND)) if row.left_out else ()
-    return InputRun(row.arm, left_out, row.seed, from_column(row.value))
+    return PairedRun(row.arm, left_out, row.seed, from_column(row.value))
 
 
 @reads(tables.arm)

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, sel
 from hinet_search.common.errors import StudyConflict
 from hinet_search.common.retry import Retry, once, with_retries
 from hinet_search.results.ensemble_records import EnsembleRecord
+from hinet_search.results.paired_runs import PairedRun
 from hinet_search.results.records import (
     ArmRecord,
     CellValue,
@@ -20,7 +21,6 @@ from hinet_search.results.records import (
     FinalistRecord,
     FinalistRun,
     FinalistSummary,
-    InputRun,
     Scalar,
     TrialRecord,
 )
@@ -31,7 +31,7 @@ from hinet_search.storage.lease import Holder, this_process
 from hinet_search.storage.load import (
     load_ensembles,
     load_finalists,
-    load_input_runs,
+    load_paired_runs,
     load_record,
     load_reports,
 )
@@ -179,23 +179,24 @@ class StudyStore:
         with self.database.reading() as connection:
             return load_ensembles(connection, self.study)
 
-    def record_input_run(self, run: InputRun) -> None:
-        """Write a training that measures inputs."""
+    def record_paired_run(self, run: PairedRun) -> None:
+        """Write a training that measures inputs or choices."""
         with self._writing() as connection:
-            upsert(connection, tables.input_worth, row_mapping.input_run_to_row(self.study, run))
+            upsert(connection, tables.input_worth, row_mapping.paired_run_to_row(self.study, run))
             self._touch(connection)
 
-    def drop_input_runs(self, arm: str) -> None:
-        """Delete the trainings that measured inputs with another arm than this one."""
+    def drop_other_runs(self, arm: str) -> None:
+        """Delete trainings that measured the same, inputs or choices, with another arm."""
+        others = {run.arm for run in self.paired_runs() if ("/" in arm) == run.is_of_choices}
         table = tables.input_worth
-        of_others = and_(table.c.study == self.study, table.c.arm != arm)
+        of_others = and_(table.c.study == self.study, table.c.arm.in_(others - {arm}))
         with self._writing() as connection:
             connection.execute(delete(table).where(of_others))
 
-    def input_runs(self) -> tuple[InputRun, ...]:
-        """Return the trainings that measured the inputs of the study."""
+    def paired_runs(self) -> tuple[PairedRun, ...]:
+        """Return the trainings that measured inputs and choices of the study."""
         with self.database.reading() as connection:
-            return load_input_runs(connection, self.study)
+            return load_paired_runs(connection, self.study)
 
     def set_state(self, state: str, seconds: float | None = None, verdict: str = "") -> None:
         """Set running, stopped or done, the seconds spent when given, and the verdict's sentence.

@@ -149,9 +149,9 @@ input_worth = Table(
     "hs_input_worth",
     metadata,
     Column("study", ForeignKey("hs_study.name", ondelete="CASCADE"), primary_key=True),
-    Column("left_out", Text, primary_key=True),  # groups of inputs joined by `+`, or empty
+    Column("left_out", Text, primary_key=True),  # groups or choices joined by `+`, or empty
     Column("seed", BigInteger, primary_key=True),
-    Column("arm", Text, nullable=False),
+    Column("arm", Text, nullable=False),  # for choices that of the finalist, `hinet/12`
     Column("value", Float),
 )
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.study.measurements import AUTO
 from hinet_search.study.parameter_changes import PARAMETERS
-from hinet_search.study.study_spec import AUTO, AUTOMATIC, KINDS
+from hinet_search.study.study_spec import AUTOMATIC, KINDS
 from hinet_search.study.validation_messages import Location
 from hinet_search.study.variants import ONE, SIZES
 from hinet_search.study.yaml_file import Override, YamlFile, read

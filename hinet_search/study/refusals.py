@@ -68,7 +68,7 @@ def refuse_objectives(names: Sequence[str], data: DataDefinition | None) -> None
 
 
 def refuse_other_arm(name: str, arms: Collection[str] | None) -> None:
-    """Refuse an arm for measuring inputs that is none."""
+    """Refuse an arm for measuring inputs or choices that is none."""
     if arms is not None and name not in ("auto", *arms):
         raise ValueError(
             f"arm must be auto or an arm of the study, got '{name}'{did_you_mean(name, arms)}"

@@ -19,6 +19,7 @@ from hinet_search.results.objectives import DEFAULT
 from hinet_search.results.records import MARGIN
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Choice, Value
+from hinet_search.study.measurements import AUTO, Choices, Inputs, auto_is_default
 from hinet_search.study.parameter_changes import ParameterChange
 from hinet_search.study.plugin_keys import ExecutorSpec, TrackingSpec
 from hinet_search.study.refusals import (
@@ -30,9 +31,8 @@ from hinet_search.study.refusals import (
 )
 
 Device = Literal["auto", "cpu", "cuda"]
-AUTO = "auto"
 KINDS = ("sampler", "pruner", "executor", "tracking")  # keys whose value may be a plain kind
-AUTOMATIC = ("inputs", "teaching")  # keys whose value may be the word `auto`
+AUTOMATIC = ("choices", "inputs", "teaching")  # keys whose value may be the word `auto`
 MOST_IN_TIME = 1_000  # trials of an arm within a budget of time
 MOST_AUTO = 3  # students with `students: auto`: the best arm and the two cheapest
 
@@ -137,31 +137,12 @@ class TeachingSpec(Frozen):
         return min(MOST_AUTO if self.students == "auto" else len(self.students), num_arms)
 
 
-class InputsSpec(Frozen):
-    """What groups of inputs are worth, measured before the search; those of too little are dropped.
-
-    The default configuration of one arm is trained with all inputs and without each group
-    (`features.groups` of the data) with `seeds` seeds. A group is dropped if it is shown to be
-    worth less than `comparison.margin`. `arm` names that arm; `auto` takes `shared_bottom`, or
-    without such an arm the network with the fewest FLOPs. An arm that fixes or searches
-    `features.groups` keeps its inputs.
-    """
-
-    arm: Text = AUTO
-    seeds: Count = 3
-
-
-def _auto_is_default(value: Any) -> Any:
-    return {} if value == AUTO else value
-
-
 def _students(teaching: TeachingSpec | None) -> tuple[str, ...]:
     """Return the students that are named."""
     return () if teaching is None or teaching.students == "auto" else teaching.students
 
 
-Teaching = Annotated[TeachingSpec, BeforeValidator(_auto_is_default)]
-Inputs = Annotated[InputsSpec, BeforeValidator(_auto_is_default)]
+Teaching = Annotated[TeachingSpec, BeforeValidator(auto_is_default)]
 
 
 class SizeSpec(Frozen):
@@ -171,6 +152,7 @@ class SizeSpec(Frozen):
     passes: Passes | None = None
     finalists: FinalistSpec | None = None
     inputs: Inputs | None = None
+    choices: Choices | None = None
     teaching: Teaching | None = None
     ensemble: bool | None = None
     parameters: dict[Text, ParameterChange] = Field(default_factory=dict)
@@ -208,7 +190,8 @@ class StudySpec(Frozen):
     `portfolio` what the portfolios of their spaces list.
 
     With `inputs` (`auto`, or its keys), groups of inputs are measured before the search, and left
-    out if they are shown to add too little.
+    out if they are shown to add too little. With `choices` (the same), the study measures what the
+    choices of the search are worth in its best finalist.
 
     With `teaching` (`auto`, or its keys), the study teaches students once all finalists are
     trained. With `ensemble`, it also chooses an ensemble of all finalists, students among them, and
@@ -241,6 +224,7 @@ class StudySpec(Frozen):
     comparison: ComparisonSpec = ComparisonSpec()
     serving: ServingSpec = ServingSpec()
     inputs: Inputs | None = None
+    choices: Choices | None = None
     teaching: Teaching | None = None
     ensemble: bool = False
     fixed: dict[Text, Value] = Field(default_factory=dict)
@@ -297,6 +281,12 @@ class StudySpec(Frozen):
             return 0
         return self.inputs.seeds * (1 + num_groups + (num_groups > 1))
 
+    @property
+    def most_later_trainings(self) -> int:
+        """The highest number of trainings that measure choices or teach students."""
+        of_choices = self.choices.most_trainings if self.choices and self.trials > 1 else 0
+        return of_choices + self.most_student_trainings
+
     @field_validator(*KINDS, mode="before")
     @classmethod
     def _word_is_kind(cls, value: Any) -> Any:
@@ -341,13 +331,13 @@ class StudySpec(Frozen):
         refuse_other_students(_students(teaching), others.data.get("arms"))
         return teaching
 
-    @field_validator("inputs")
+    @field_validator("inputs", "choices")
     @classmethod
-    def _inputs_name_an_arm(
-        cls, inputs: InputsSpec | None, others: ValidationInfo
-    ) -> InputsSpec | None:
-        refuse_other_arm(inputs.arm if inputs else AUTO, others.data.get("arms"))
-        return inputs
+    def _measurements_name_an_arm(
+        cls, measured: Inputs | Choices | None, others: ValidationInfo
+    ) -> Inputs | Choices | None:
+        refuse_other_arm(measured.arm if measured else AUTO, others.data.get("arms"))
+        return measured
 
     @field_validator("sizes")
     @classmethod
@@ -356,7 +346,8 @@ class StudySpec(Frozen):
     ) -> dict[str, SizeSpec]:
         for size in sizes.values():
             refuse_other_students(_students(size.teaching), others.data.get("arms"))
-            refuse_other_arm(size.inputs.arm if size.inputs else AUTO, others.data.get("arms"))
+            for measured in (size.inputs, size.choices):
+                refuse_other_arm(measured.arm if measured else AUTO, others.data.get("arms"))
             refuse_fixed(size.parameters, others.data.get("fixed"))
         return sizes
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.results.records import InputRun
+from hinet_search.results.paired_runs import PairedRun
 from hinet_search.storage.store import StudyStore
 from tests.cli.conftest import Run
 from tests.storage.small_study import small_study
@@ -36,8 +36,8 @@ def test_a_study_that_is_not_done_has_no_verdict(run: Run, store: StudyStore) ->
 
 def test_what_inputs_are_worth_is_said_below_the_verdict(run: Run, store: StudyStore) -> None:
     for seed in range(2):
-        store.record_input_run(InputRun("single", (), seed, 0.75))
-        store.record_input_run(InputRun("single", ("lists",), seed, 0.71))
+        store.record_paired_run(PairedRun("single", (), seed, 0.75))
+        store.record_paired_run(PairedRun("single", ("lists",), seed, 0.71))
     store.set_state("done", verdict="HiNet wins.")
     lines = run("status", "--output", "out").out.splitlines()
     assert lines[-2:] == ["small: HiNet wins.", "small: Validation improves by .0400 with lists."]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from hinet_search.results.input_groups import GROUPS, groups_without
 from hinet_search.results.input_worth import choose_inputs
-from hinet_search.results.records import InputRun
+from hinet_search.results.paired_runs import PairedRun
 from hinet_search.results.study_record import StudyRecord
 from tests.report.studies import small
 
@@ -29,13 +29,13 @@ def with_inputs(
     """
     sign = 1.0 if record.maximize else -1.0
 
-    def without(left_out: tuple[str, ...], worth: float) -> list[InputRun]:
+    def without(left_out: tuple[str, ...], worth: float) -> list[PairedRun]:
         return [
-            InputRun("ple", left_out, seed, FULL - sign * (worth + spread))
+            PairedRun("ple", left_out, seed, FULL - sign * (worth + spread))
             for seed, spread in enumerate(SPREAD)
         ]
 
-    runs = [InputRun("ple", (), seed, FULL) for seed in range(len(SPREAD))]
+    runs = [PairedRun("ple", (), seed, FULL) for seed in range(len(SPREAD))]
     runs += [run for group, worth in worths.items() for run in without((group,), worth)]
     choice = choose_inputs(runs, record.objective, record.budget.margin)
     if len(choice.small) > 1:
@@ -45,4 +45,4 @@ def with_inputs(
     fixed = {GROUPS: groups_without(choice.dropped, tuple(sizes))} if follow else {}
     arms = tuple(replace(arm, fixed={**arm.fixed, **fixed}) for arm in record.arms)
     data = replace(record.data, groups=sizes)
-    return replace(record, arms=arms, data=data, input_runs=tuple(runs))
+    return replace(record, arms=arms, data=data, paired_runs=tuple(runs))

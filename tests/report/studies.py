@@ -4,7 +4,8 @@ import re
 from dataclasses import replace
 
 from hinet_search.results.data_record import CellCount, DataRecord
-from hinet_search.results.records import Budget, InputRun, ParameterRange, Start, TrialRecord
+from hinet_search.results.paired_runs import PairedRun
+from hinet_search.results.records import Budget, ParameterRange, Start, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import RANGES, Shape, made_up_arm
 
@@ -108,7 +109,7 @@ def hostile() -> StudyRecord:
         warnings=(INJECTION,),
         groups={INJECTION: 1},
     )
-    runs = (InputRun(INJECTION, (), 1, 0.7), InputRun(INJECTION, (INJECTION,), 1, 0.7))
+    runs = (PairedRun(INJECTION, (), 1, 0.7), PairedRun(INJECTION, (INJECTION,), 1, 0.7))
     arms = tuple(
         replace(
             arm,
@@ -124,7 +125,7 @@ def hostile() -> StudyRecord:
         record,
         data=data,
         arms=arms,
-        input_runs=runs,
+        paired_runs=runs,
         versions={INJECTION: INJECTION},
         sampler=INJECTION,
         pruner=INJECTION,

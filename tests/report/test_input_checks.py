@@ -20,7 +20,7 @@ def test_groups_that_were_only_measured_are_in_no_doubt() -> None:
 def test_a_group_that_was_measured_with_one_seed_is_in_doubt() -> None:
     record = with_inputs(study(SHAPE), {"statistics": 0.03, "lists": 0.02})
     runs = tuple(run for run in record.input_runs if run.seed == 0)
-    finding = inputs.check(replace(record, input_runs=runs))
+    finding = inputs.check(replace(record, paired_runs=runs))
     assert finding is not None
     assert finding.subject.startswith(
         "No gain is shown with statistics and lists over 1 seed: kept"

@@ -10,6 +10,7 @@ from hinet_search.common import plugins
 from hinet_search.report.card import Card
 from hinet_search.report.page import SECTIONS, cards
 from tests.report.measured import measured
+from tests.report.moved import moved
 from tests.report.nine_arms import few_rows, running
 from tests.report.refreshed import refreshed
 from tests.report.studies import empty, small
@@ -25,6 +26,7 @@ STUDIES = {
     "running": running(),
     "taught": taught(),
     "measured": measured(),
+    "moved": moved(),
     "traded": traded(("latency_ms", "worst_auc")),
     "refreshed": refreshed(),
 }
@@ -47,6 +49,7 @@ def files() -> list[tuple[str, str]]:
         "small": IDS,
         "taught": ON_TOP,
         "measured": OF_INPUTS,
+        "moved": ("what-moved",),
         "traded": ("trade-off",),
         "refreshed": ("freshness",),
     }

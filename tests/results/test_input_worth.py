@@ -12,42 +12,42 @@ from scipy.stats import t
 from hinet_search.results.input_groups import chosen_groups, groups_without
 from hinet_search.results.input_worth import (
     InputChoice,
-    InputRun,
     choose_inputs,
     follows,
     sentence,
 )
+from hinet_search.results.paired_runs import PairedRun
 
 GROUPS = ("lists", "place", "statistics")
 MARGIN = 0.002
 VALUES = st.one_of(st.integers(0, 6).map(float), st.just(float("nan")))
 
 
-def chosen(trainings: list[InputRun]) -> InputChoice:
+def chosen(trainings: list[PairedRun]) -> InputChoice:
     return choose_inputs(trainings, "macro_auc", MARGIN)
 
 
-def runs(**values: list[float]) -> list[InputRun]:
+def runs(**values: list[float]) -> list[PairedRun]:
     """Trainings with seeds 0, 1, ...; the names are `full` or groups joined by two underscores."""
     return [
-        InputRun("mmoe", () if name == "full" else tuple(name.split("__")), seed, value)
+        PairedRun("mmoe", () if name == "full" else tuple(name.split("__")), seed, value)
         for name, of_seeds in values.items()
         for seed, value in enumerate(of_seeds)
     ]
 
 
 @st.composite
-def measured(draw: st.DrawFn) -> list[InputRun]:
+def measured(draw: st.DrawFn) -> list[PairedRun]:
     """Any trainings: some sets of groups, some seeds, ties and values that are no number."""
     sets = [(), *((group,) for group in GROUPS), GROUPS[:2], GROUPS[1:], GROUPS]
     return [
-        InputRun("mmoe", left_out, seed, draw(VALUES))
+        PairedRun("mmoe", left_out, seed, draw(VALUES))
         for left_out, seed in product(sets, range(3))
         if draw(st.booleans())
     ]
 
 
-def interval(trainings: list[InputRun], left_out: tuple[str, ...], sign: int, level: float):  # type: ignore[no-untyped-def]  # a pair, or None
+def interval(trainings: list[PairedRun], left_out: tuple[str, ...], sign: int, level: float):  # type: ignore[no-untyped-def]  # a pair, or None
     """The ends of the paired t interval of the worth of groups; None if a training is missing."""
     values = {(run.left_out, run.seed): run.value for run in trainings if run.value == run.value}
     seeds = [seed for seed in range(3) if ((), seed) in values]
@@ -60,7 +60,7 @@ def interval(trainings: list[InputRun], left_out: tuple[str, ...], sign: int, le
     return fmean(gains) - half, fmean(gains) + half
 
 
-def by_force(trainings: list[InputRun], sign: int) -> set[str]:
+def by_force(trainings: list[PairedRun], sign: int) -> set[str]:
     """The groups to drop, from the rules word by word."""
     level = 0.05 / max(1, len({run.left_out for run in trainings if len(run.left_out) == 1}))
 
@@ -73,23 +73,23 @@ def by_force(trainings: list[InputRun], sign: int) -> set[str]:
 
 
 @given(measured(), st.booleans())
-def test_the_choice_is_that_of_brute_force(trainings: list[InputRun], maximize: bool) -> None:
+def test_the_choice_is_that_of_brute_force(trainings: list[PairedRun], maximize: bool) -> None:
     choice = choose_inputs(trainings, "macro_auc" if maximize else "logloss", MARGIN)
     assert set(choice.dropped) == by_force(trainings, 1 if maximize else -1)
 
 
 @given(measured())
 def test_a_measure_to_minimise_is_the_negative_of_one_to_maximise(
-    trainings: list[InputRun],
+    trainings: list[PairedRun],
 ) -> None:
-    negated = [InputRun(run.arm, run.left_out, run.seed, -run.value) for run in trainings]
+    negated = [PairedRun(run.arm, run.left_out, run.seed, -run.value) for run in trainings]
     choice, other = chosen(trainings), choose_inputs(negated, "logloss", MARGIN)
     assert set(choice.dropped) == set(other.dropped)
     assert choice.worths == other.worths
 
 
 @given(measured())
-def test_no_group_that_is_shown_to_help_is_dropped(trainings: list[InputRun]) -> None:
+def test_no_group_that_is_shown_to_help_is_dropped(trainings: list[PairedRun]) -> None:
     choice = chosen(trainings)
     assert set(choice.dropped) <= set(choice.small) <= set(choice.worths)
     assert {*choice.useful} | {*choice.unclear} | {*choice.small} == {*choice.worths}
@@ -206,6 +206,6 @@ def test_an_arm_follows_if_its_groups_are_those_chosen() -> None:
     ],
 )
 def test_the_sentence_says_what_is_shown_and_what_becomes_of_groups(
-    trainings: list[InputRun], is_followed: bool, words: str
+    trainings: list[PairedRun], is_followed: bool, words: str
 ) -> None:
     assert sentence(chosen(trainings), is_followed=is_followed) == words

@@ -247,7 +247,7 @@ def test_after_a_signal_only_a_training_that_reached_its_end_is_stored(
     phase.handle_message(job.key, evaluation, lambda: None)
     phase.handle_message(job.key, result, lambda: None)
     phase.end(job.key, "", stopping=True)
-    stored = store.input_runs()
+    stored = store.paired_runs()
     database.close()
     assert [(run.arm, run.value) for run in stored] == ([] if is_cut_off else [("hinet", 0.6)])
 

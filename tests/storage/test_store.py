@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from hinet_search.common.errors import StudyConflict
 from hinet_search.results.data_record import RowHashes
-from hinet_search.results.records import InputRun
+from hinet_search.results.paired_runs import PairedRun
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
@@ -222,33 +222,43 @@ def test_openings_outlive_their_study(store: StudyStore) -> None:
 
 def test_trainings_that_measure_inputs_come_back_as_written(store: StudyStore) -> None:
     runs = (
-        InputRun("single", (), 2**40, 0.7),
-        InputRun("single", ("lists", "my place"), 1, 0.6),
-        InputRun("single", ("lists",), 1, 0.65),
+        PairedRun("single", (), 2**40, 0.7),
+        PairedRun("single", ("lists", "my place"), 1, 0.6),
+        PairedRun("single", ("lists",), 1, 0.65),
     )
     for run in (*runs, runs[0]):
-        store.record_input_run(run)
-    assert set(store.input_runs()) == set(load_record(store.database, "small").input_runs)
-    assert sorted(store.input_runs(), key=repr) == sorted(runs, key=repr)
+        store.record_paired_run(run)
+    assert set(store.paired_runs()) == set(load_record(store.database, "small").paired_runs)
+    assert sorted(store.paired_runs(), key=repr) == sorted(runs, key=repr)
 
 
 def test_trainings_of_another_arm_are_dropped(store: StudyStore) -> None:
-    store.record_input_run(InputRun("single", (), 1, 0.7))
-    store.drop_input_runs("single")
-    assert len(store.input_runs()) == 1
-    store.drop_input_runs("hinet")
-    assert store.input_runs() == ()
+    store.record_paired_run(PairedRun("single", (), 1, 0.7))
+    store.drop_other_runs("single")
+    assert len(store.paired_runs()) == 1
+    store.drop_other_runs("hinet")
+    assert store.paired_runs() == ()
+
+
+def test_trainings_of_inputs_and_of_choices_are_dropped_apart(store: StudyStore) -> None:
+    for arm in ("single", "hinet/12"):
+        store.record_paired_run(PairedRun(arm, (), len(arm), 0.7))
+    store.drop_other_runs("single")
+    store.drop_other_runs("hinet/12")
+    assert {run.arm for run in store.paired_runs()} == {"single", "hinet/12"}
+    store.drop_other_runs("hinet/13")
+    assert {run.arm for run in store.paired_runs()} == {"single"}
 
 
 def test_a_value_of_inputs_that_is_no_number_comes_back_as_such(store: StudyStore) -> None:
-    store.record_input_run(InputRun("single", (), 1, math.nan))
-    (run,) = store.input_runs()
+    store.record_paired_run(PairedRun("single", (), 1, math.nan))
+    (run,) = store.paired_runs()
     assert math.isnan(run.value)
 
 
 def test_deleting_a_study_deletes_its_rows(store: StudyStore) -> None:
     run_trial(store, "hinet", TrialState.COMPLETE, 0.7)
-    store.record_input_run(InputRun("single", (), 1, 0.7))
+    store.record_paired_run(PairedRun("single", (), 1, 0.7))
     store.record_finalist("hinet", 0, {}, finalist_run(1), is_default=False)
     with store.database.writing() as connection:
         connection.execute(text("DELETE FROM hs_study"))

@@ -14,6 +14,7 @@ from hinet_search.report.text.shipping import has_more_than_arms, lead
 from hinet_search.report.text.untrusted import code, plain, prose, table, warned
 from hinet_search.results.cell_gains import CellDifference
 from hinet_search.results.cells import absent_cells
+from hinet_search.results.choice_worth import measured_choices
 from hinet_search.results.contrasts import Contrast
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.input_worth import measured_inputs
@@ -45,6 +46,9 @@ def _lines(record: StudyRecord) -> Iterator[str]:
     measured = measured_inputs(record)
     if measured is not None:
         yield from ("", plain(f"Inputs: {measured.sentence}"))
+    choices = measured_choices(record)
+    if choices is not None:
+        yield from ("", plain(f"Choices: {choices.sentence}"))
     results = [finding for _, finding in findings(record)]
     yield from ("", "### Before you trust this", "")
     yield from (warned(finding) for finding in results if finding.warns)

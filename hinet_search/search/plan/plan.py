@@ -21,8 +21,9 @@ from hinet_search.search.plan.size_limits import SizeLimits, default_of
 from hinet_search.study.distributions import Choice
 from hinet_search.study.launch_options import num_slots
 from hinet_search.study.load_study import Arm, ResolvedStudy
+from hinet_search.study.measurements import AUTO
 from hinet_search.study.plugin_keys import EXECUTORS
-from hinet_search.study.study_spec import AUTO, StudySpec
+from hinet_search.study.study_spec import StudySpec
 from hinet_search.training.checkpoint import NUM_KEPT, seconds_apart
 from hinet_search.training.device import ChosenDevice, choose_device
 from hinet_search.training.model_size import flops_of, num_parameters
@@ -99,8 +100,8 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Estimated wall clock: inputs, trials, finalists, students, refits, start and report."""
-        later = self.student_trainings + self.refits
+        """Estimated wall clock: all trainings, start and report."""
+        later = self.choice_trainings + self.student_trainings + self.refits
         of_jobs = JOB_SECONDS * (self.trials + self.finalist_runs + self.input_trainings + later)
         by_arm = {arm.name: arm.seconds_per_finalist for arm in self.arms}
         of_inputs = self.input_trainings * by_arm.get(self.measuring_arm, 0.0)
@@ -122,6 +123,11 @@ class Plan:
         if not self.input_trainings:
             return ""
         return measuring_arm(self.ready.study, self.ready.dataset).name
+
+    @property
+    def choice_trainings(self) -> int:
+        """Trainings that measure what the choices of the search are worth, at most."""
+        return self.ready.study.spec.most_later_trainings - self.student_trainings
 
     @property
     def student_trainings(self) -> int:
