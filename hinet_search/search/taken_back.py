@@ -29,7 +29,7 @@ from hinet_search.training.jobs.train import train
 from hinet_search.training.trial_config import TrialConfig, build_config
 
 FOLDER = "(choices)"  # of checkpoints; no arm can have this name
-# How a batch's size and the rate suit depends on each other, and inputs are chosen together.
+# Which rate suits depends on the batch size, and inputs are chosen together.
 TOGETHER = {"train.batch_size": "train.learning_rate"}
 INPUTS = "features."
 OF_THEIR_OWN = ("features.number_encoding", "features.sequence_reader")

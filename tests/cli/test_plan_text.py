@@ -52,6 +52,11 @@ def test_what_is_tried_first_is_told(run: Run, more: str, words: str) -> None:
     assert row(run, "search", STUDY + more) == words
 
 
+def test_trainings_without_choices_are_told(run: Run) -> None:
+    words = "the best finalist with up to 3 choices taken back x 2 seeds: at most 10 trainings"
+    assert row(run, "choices", STUDY + "choices: {seeds: 2, most: 3}\n") == words
+
+
 def test_the_sampler_comes_where_trials_are_left(run: Run) -> None:
     study = STUDY.replace("trials: 3", "trials: 12")
     words = "the default, 8 of the portfolio, then tpe; pruner none"

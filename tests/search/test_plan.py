@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean
 
 import pytest
 import torch
@@ -261,6 +262,25 @@ def test_trainings_that_measure_inputs_take_the_time_of_finalists_of_their_arm(
     by_hand = replace(planned, ready=without.ready).seconds
     seconds = 8 * (planned.arms[1].seconds_per_finalist + plan.JOB_SECONDS)
     assert planned.seconds == pytest.approx(by_hand + seconds / 2)
+
+
+def test_trainings_that_measure_choices_take_the_time_of_an_average_finalist(
+    tmp_path: Path,
+) -> None:
+    without = api.check(str(write_study(tmp_path, STUDY)), output=tmp_path / "out")
+    study = STUDY + "choices: {seeds: 2, most: 3}\n"
+    planned = api.check(str(write_study(tmp_path, study)), output=tmp_path / "out")
+    assert without.choice_trainings == 0
+    assert planned.choice_trainings == 2 * (2 + 3)
+    by_hand = replace(planned, ready=without.ready).seconds
+    each = mean(arm.seconds_per_finalist for arm in planned.arms) + plan.JOB_SECONDS
+    assert planned.seconds == pytest.approx(by_hand + 10 * each / 2)
+
+
+def test_a_study_of_one_trial_has_no_choices_to_measure(tmp_path: Path) -> None:
+    study = STUDY.replace("trials: 3", "trials: 1") + "choices: auto\n"
+    planned = api.check(str(write_study(tmp_path, study)), output=tmp_path / "out")
+    assert planned.choice_trainings == 0
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,12 @@ def test_students_and_refits_are_left_their_time_too() -> None:
     assert "16 more fit" in after(4, teaching=teaching).words
 
 
+def test_choices_are_left_their_time_too() -> None:
+    choices = {"seeds": 2, "most": 3}  # 2 x (2 + 3) trainings of 10 s, in place of 5 trials
+    assert "21 more fit" in after(4).words
+    assert "16 more fit" in after(4, choices=choices).words
+
+
 def test_arms_that_are_searched_later_count_as_those_of_now() -> None:
     # a trial of both arms takes 40 s, their finalists 160 s
     assert "8 more fit" in after(4, num_arms=2).words

@@ -30,7 +30,7 @@ def build(record: StudyRecord) -> Card:
         f"its interval over seeds alone (Student t{confidence if len(rows) > 1 else ', 95 %'}). "
         "Gains of single choices need not sum to that of all. The search chose on the same "
         "validation rows, though with other seeds: on other rows, test among them, expect smaller "
-        "gains."
+        "gains, and a small one that is shown may be of these rows alone."
         f"{_left(measured)}"
     )
     name = title(measured.arm.name)
