@@ -45,7 +45,7 @@ def test_settings_that_were_not_measured_are_named() -> None:
 
 
 def test_without_such_trainings_the_card_names_the_key() -> None:
-    with pytest.raises(NotApplicable, match="`choices: auto` in the study file"):
+    with pytest.raises(NotApplicable, match="the study key choices does so"):
         what_moved.build(small())
 
 

@@ -19,7 +19,7 @@ def build(record: StudyRecord) -> Card:
     if measured is None:
         raise NotApplicable(
             "needs the best finalist trained again without each choice of the search; "
-            "`choices: auto` in the study file does so, unless the default is the best finalist"
+            "the study key choices does so, unless the default is the best finalist"
         )
     objective = record_facts.objective_in_words(record)
     rows = list(_rows(measured))
