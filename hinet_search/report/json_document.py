@@ -89,17 +89,24 @@ def _study(record: StudyRecord) -> Json:
         document["amounts"] = _amounts(data)
     document["arms"] = _arms(record)
     document["trials"] = _trials(record, record.arms)
-    measured = measured_inputs(record)
-    if measured is not None:
-        document["inputs"] = _inputs(measured)
-    choices = measured_choices(record)
-    if choices is not None:
-        document["choices"] = _choices(choices)
+    document |= _worths(record)
     if record.students or record.ensembles or record.budget.serving.are_set:
         document |= _on_top(record, outcome)
     if record.other_objectives:
         document["front"] = _front(record)
     return document
+
+
+def _worths(record: StudyRecord) -> dict[str, Json]:
+    """What inputs and choices are worth, where that was measured."""
+    worths: dict[str, Json] = {}
+    inputs = measured_inputs(record)
+    if inputs is not None:
+        worths["inputs"] = _inputs(inputs)
+    choices = measured_choices(record)
+    if choices is not None:
+        worths["choices"] = _choices(choices)
+    return worths
 
 
 def _arms(record: StudyRecord) -> Json:

@@ -8,7 +8,7 @@ for all rows together (Bonferroni).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hinet_search.results.paired_runs import values_by_seed
+from hinet_search.results.paired_runs import PairedRun, values_by_seed
 from hinet_search.results.records import ArmRecord, FinalistRecord, Scalar
 from hinet_search.results.statistics.paired_difference import Difference, gain, magnitude
 from hinet_search.results.statistics.simultaneous import LEVEL
@@ -91,37 +91,48 @@ def measured_choices(record: StudyRecord) -> MeasuredChoices | None:
     """Return what choices are worth; None without trainings of a finalist of the record."""
     runs = [run for run in record.paired_runs if run.is_of_choices]
     arm, finalist = _finalist(record, runs[0].arm if runs else "")
-    full = values_by_seed(runs, ())
-    if arm is None or finalist is None or not full:
+    seeds = values_by_seed(runs, ())
+    if arm is None or finalist is None or not seeds:
         return None
+    gains = _gains(runs, maximize=record.maximize)
+    settings = _settings(arm, finalist)
+    whole = gains.pop((EVERY_CHOICE,), None)
+    choices = [
+        Choice({name: settings[name] for name in names}, gain) for names, gain in gains.items()
+    ]
+    choices.sort(key=lambda each: -each.gain.mean if each.gain else 0.0)
+    different = [name for name, (default, value) in settings.items() if changed(value, default)]
+    measured = set().union(*gains)
+    left = tuple(name for name in different if name not in measured)
+    return MeasuredChoices(arm, finalist, tuple(choices), whole, left, len(seeds))
+
+
+def _settings(arm: ArmRecord, finalist: FinalistRecord) -> dict[str, tuple[Scalar, Scalar]]:
+    """Return the defaults and the finalist's values of what the search chose."""
+    return {
+        each.name: (each.default, finalist.parameters[each.name])
+        for each in arm.ranges
+        if each.name in finalist.parameters
+    }
+
+
+def _gains(
+    runs: Sequence[PairedRun], *, maximize: bool
+) -> dict[tuple[str, ...], Difference | None]:
+    """Return the gain of the whole finalist over itself without each of what was left out."""
     sets = dict.fromkeys(run.left_out for run in runs if run.left_out)
     level = LEVEL / max(1, len(sets))
-
-    def gain_over(left_out: Sequence[str]) -> Difference | None:
+    full = values_by_seed(runs, ())
+    gains: dict[tuple[str, ...], Difference | None] = {}
+    for left_out in sets:
         without = values_by_seed(runs, left_out)
         num_common = len(full.keys() & without.keys())
-        if not num_common:
-            return None
-        difference = gain(full, without, maximize=record.maximize, level=level)
-        lacks = f"{num_common} of {len(full)} seeds" if num_common < len(full) else ""
-        return replace(difference, lacks=lacks)
-
-    defaults = {each.name: each.default for each in arm.ranges}
-    parameters = finalist.parameters
-    choices = []
-    for names in sets:
-        if names != (EVERY_CHOICE,):
-            settings = {name: (defaults[name], parameters[name]) for name in names}
-            choices.append(Choice(settings, gain_over(names)))
-    choices.sort(key=lambda each: -each.gain.mean if each.gain else 0.0)
-    measured = {name for each in choices for name in each.settings}
-    left = [
-        name
-        for name, value in parameters.items()
-        if name not in measured and changed(value, defaults[name])
-    ]
-    whole = gain_over((EVERY_CHOICE,))
-    return MeasuredChoices(arm, finalist, tuple(choices), whole, tuple(left), len(full))
+        gains[left_out] = None
+        if num_common:
+            difference = gain(full, without, maximize=maximize, level=level)
+            lacks = f"{num_common} of {len(full)} seeds" if num_common < len(full) else ""
+            gains[left_out] = replace(difference, lacks=lacks)
+    return gains
 
 
 def _finalist(record: StudyRecord, key: str) -> tuple[ArmRecord | None, FinalistRecord | None]:

@@ -164,14 +164,9 @@ def _inputs(
     features = definition.features
     scaled = {scale.column for scale in encoding.scales}
     groups = chosen_groups(together.groups, features.group_names)
-    column = definition.scenario.column
-    scenarios = definition.scenario.values or {name: name for name in stored.record.data.scenarios}
-    keys = (column, definition.user, definition.item, definition.time)
+    keys = (definition.scenario.column, definition.user, definition.item, definition.time)
     inputs = Inputs(
-        scenario=ScenarioInput(
-            column=column,
-            values={text_of(value): name for value, name in scenarios.items()},
-        ),
+        scenario=_scenario(definition, stored.record.data.scenarios),
         tasks=schema.tasks,
         categorical=tuple(name for name in features.categorical if name in schema.categorical),
         numeric=tuple(name for name in features.numeric if name in scaled),
@@ -188,6 +183,15 @@ def _inputs(
     )
     distinct = tuple(name for name in features.distinct_by_scenario if name in inputs.compared)
     return inputs.model_copy(update={"distinct_by_scenario": distinct})
+
+
+def _scenario(definition: DataDefinition, names: Sequence[str]) -> ScenarioInput:
+    """The column of the scenario, and the names of its values."""
+    values = definition.scenario.values or {name: name for name in names}
+    return ScenarioInput(
+        column=definition.scenario.column,
+        values={text_of(value): name for value, name in values.items()},
+    )
 
 
 def _log(definition: DataDefinition, groups: Set[str], schema: Schema) -> LogInput | None:

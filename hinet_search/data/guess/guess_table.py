@@ -68,14 +68,14 @@ def guessed_table(
             raise DataError(_too_few(where, guesses), remedy=f"add rows, or {by_hand}")
         taken = cells.taken | (known.scenarios_of_tasks & {row.value for row in cells.scenarios})
         tasks = _tasks(guesses, known, cells, taken)
+        names = [column.name for column in columns]
         numeric = [role.column for role in guesses.numeric]
-        transforms = propose_transforms(lazy, numeric, [column.name for column in columns])
+        transforms = propose_transforms(lazy, numeric, names)
         statistics = propose_statistics(lazy, columns, guesses, list(tasks), cells.cuts, len(taken))
         split = with_split_codes(lazy, guesses.split, guesses.time, cells.cuts)
         labels = {name: task.column for name, task in tasks.items()}
-        crosses = propose_crosses(split, guesses, labels, [column.name for column in columns])
-    columns_of_tasks = [task.column for task in tasks.values()]
-    rare = [task.column for task in guesses.tasks if task.column not in columns_of_tasks]
+        crosses = propose_crosses(split, guesses, labels, names)
+    rare = [task.column for task in guesses.tasks if task.column not in labels.values()]
     return GuessedTable(
         path=path,
         columns=columns,
