@@ -60,6 +60,7 @@ sizes:                         # the first one is taken where none is named
     inputs: auto
     teaching: auto             # the best and the cheapest arms learn from all finalists
     ensemble: true             # the mean of the best finalists, if you can serve several models
+    choices: auto              # what the search's choices are worth in the best finalist
 """
 
 
