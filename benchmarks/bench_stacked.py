@@ -14,7 +14,8 @@ from hinet_search.data.columns import Dataset
 from hinet_search.results.objectives import objective_named
 from hinet_search.study.distributions import Value
 from hinet_search.training.fit import TrainingSteps
-from hinet_search.training.run_state import Conditions, batches_of_pass, begin
+from hinet_search.training.row_order import batches_of_pass
+from hinet_search.training.run_state import Conditions, begin
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.stack import Stack, StackedSteps
 from hinet_search.training.teaching import StepLoss

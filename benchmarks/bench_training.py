@@ -20,7 +20,7 @@ from hinet_search.models.layers.measure import count_parameters, flops_per_row
 from hinet_search.training.feed import Feed, make_feed
 from hinet_search.training.loss import matrix_products, own_scenario_loss
 from hinet_search.training.optimiser import clip_gradients, make_optimiser
-from hinet_search.training.run_state import batches_of_pass
+from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.train_config import TrainConfig
 from layout import aligned
 

@@ -1,17 +1,8 @@
 """Training run: the conditions, schedule, state, batches and evaluations of one training.
 
 Everything that changes during training is in TrainingState, the weights, the optimiser and torch's
-random generators. The rows of every step depend only on the seed and the pass, not on the model:
-
-`rows`    every order of rows is equally likely; it is drawn before the first step of a pass, which
-          takes one core .3 s for 10 million rows and 4.5 s for 100 million, and 4 bytes a row
-`blocks`  blocks of neighbouring rows are drawn, and the rows of several blocks are shuffled
-          together: they are read from few places, so that data larger than memory are read from
-          disk once a pass
-`users`   users are drawn, and the rows of one stand side by side, in random order; a batch may end
-          within a user, and rows without a user are drawn one by one
-
-Shape legend: B rows of a batch, R rows of a split, W rows shuffled together, T tasks.
+random generators. The rows of every step depend on the seed and the pass alone (row_order.py).
+Shape legend: B rows of a batch, R rows of a split, T tasks.
 """
 
 import math
@@ -40,11 +31,9 @@ from hinet_search.training.divergence import Diverged, StepLog
 from hinet_search.training.feed import Feed, make_feed
 from hinet_search.training.metrics import NonFiniteScores, cell_values
 from hinet_search.training.predict import predict
+from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.seeding import Purpose, derived_seed
-from hinet_search.training.train_config import Shuffle, TrainConfig
-
-BLOCK_ROWS = 4096
-BLOCKS_AT_ONCE = 64
+from hinet_search.training.train_config import TrainConfig
 
 
 @runtime_checkable
@@ -353,66 +342,3 @@ def finish(run: TrainingRun, state: TrainingState, *, stopped: bool) -> FitResul
         seconds=time.perf_counter() - state.began,
         peak_memory_bytes=peak_memory_bytes(run.conditions.device),
     )
-
-
-def batches_of_pass(
-    num_rows: int,
-    batch_size: int,
-    shuffle: Shuffle,
-    *,
-    seed: int,
-    pass_number: int,
-    user_R: NDArray[np.int32] | None = None,
-) -> Iterator[Int[Tensor, "B"]]:
-    """Yield the row numbers of every step of a pass, on the host; the last step has the rest.
-
-    `user_R` is needed to shuffle users.
-    """
-    generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.DATA_ORDER, pass_number))
-    rest = torch.empty(0, dtype=number_type(num_rows))
-    for rows_W in _windows(num_rows, shuffle, generator, user_R):
-        waiting = torch.cat([rest, rows_W]) if len(rest) else rows_W
-        num_in_batches = len(waiting) - len(waiting) % batch_size
-        if num_in_batches:
-            yield from torch.split(waiting[:num_in_batches], batch_size)
-        rest = waiting[num_in_batches:]
-    if len(rest):
-        yield rest
-
-
-def _windows(
-    num_rows: int,
-    shuffle: Shuffle,
-    generator: torch.Generator,
-    user_R: NDArray[np.int32] | None,
-) -> Iterator[Int[Tensor, "W"]]:
-    """Yield runs of row numbers in their order."""
-    if shuffle == "users":
-        assert user_R is not None, "the rows have users, as a study was checked for"
-        yield _by_users(user_R, generator)
-        return
-    if shuffle == "rows":
-        yield torch.randperm(num_rows, generator=generator, dtype=number_type(num_rows))
-        return
-    offsets = torch.arange(BLOCK_ROWS, dtype=number_type(num_rows))
-    blocks = torch.randperm(-(-num_rows // BLOCK_ROWS), generator=generator, dtype=offsets.dtype)
-    for window_blocks in torch.split(blocks, BLOCKS_AT_ONCE):
-        rows_W = (window_blocks[:, None] * BLOCK_ROWS + offsets).flatten()
-        rows_W = rows_W[rows_W < num_rows]  # the last block may be short
-        yield rows_W[torch.randperm(len(rows_W), generator=generator)]
-
-
-def _by_users(user_R: NDArray[np.int32], generator: torch.Generator) -> Int[Tensor, "R"]:
-    """Return all row numbers, those of a user side by side; rows without a user are one each."""
-    num_rows = len(user_R)
-    rows_R = torch.randperm(num_rows, generator=generator, dtype=number_type(num_rows))
-    users, number_R = np.unique(user_R[rows_R.numpy()], return_inverse=True)
-    is_alone_R = users[number_R] < 0
-    unit_R = np.where(is_alone_R, len(users) + np.arange(num_rows), number_R)
-    place_U = torch.randperm(len(users) + num_rows, generator=generator)
-    return rows_R[place_U[torch.from_numpy(unit_R)].argsort(stable=True)]
-
-
-def number_type(num_rows: int) -> torch.dtype:
-    """Return int32 where it suffices, since drawing is bound by memory; the order is the same."""
-    return torch.int32 if num_rows <= torch.iinfo(torch.int32).max else torch.int64

@@ -45,8 +45,8 @@ class TrainConfig(Frozen):
     off. `embedding_optimiser`: `adam` updates all rows of a table at every step, the others only
     the rows that the batch looked up (training/touched_rows.py). `precision` applies to the matrix
     products of a training step; weights, loss, optimiser and evaluation always are fp32. `shuffle`
-    is the order of rows in a pass (training/run_state.py); `blocks` is for data larger than memory,
-    `users` puts the rows of a user side by side, for `loss: pairs_within_users`.
+    is the order of rows in a pass (training/row_order.py); `blocks` is for data larger than memory,
+    `users` puts rows of a user side by side, for `loss: pairs_within_users`.
     `reset_embeddings` draws the tables of ids again before every pass but the first, and keeps all
     other weights (Liu et al., Multi-Epoch Learning for Deep Click-Through Rate Prediction Models,
     2023). Evaluations after that are worse for a while, so patience then ends a training only

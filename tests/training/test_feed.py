@@ -12,10 +12,10 @@ from datasets import columns
 
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.models.layers.batch import rows_by_scenario
-from hinet_search.training import run_state
+from hinet_search.training import row_order
 from hinet_search.training.device import begin_peak_memory, choose_device, peak_memory_bytes
 from hinet_search.training.feed import forget_copies, make_feed
-from hinet_search.training.run_state import BLOCK_ROWS, BLOCKS_AT_ONCE, batches_of_pass
+from hinet_search.training.row_order import BLOCK_ROWS, BLOCKS_AT_ONCE, batches_of_pass
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.train_config import Shuffle
 
@@ -120,11 +120,11 @@ def test_the_order_depends_on_the_seed_and_the_pass_and_nothing_else(shuffle):
 @pytest.mark.parametrize("shuffle", get_args(Shuffle))
 def test_row_numbers_beyond_32_bits_are_wide_and_give_the_same_order(shuffle, monkeypatch):
     narrow = order(1, 0, num_rows=10_000, shuffle=shuffle)
-    assert [run_state.number_type(size) for size in (2**31 - 1, 2**31)] == [
+    assert [row_order.number_type(size) for size in (2**31 - 1, 2**31)] == [
         torch.int32,
         torch.int64,
     ]
-    monkeypatch.setattr(run_state, "number_type", lambda _: torch.int64)
+    monkeypatch.setattr(row_order, "number_type", lambda _: torch.int64)
     assert order(1, 0, num_rows=10_000, shuffle=shuffle) == narrow
 
 

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.number_encoding import bins_of
-from hinet_search.training import run_state
+from hinet_search.training import row_order
 from hinet_search.training.divergence import Diverged, StepLog
 from hinet_search.training.feed import make_feed
 from hinet_search.training.predict import predict
-from hinet_search.training.run_state import batches_of_pass
+from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.train_config import Shuffle
 from hinet_search.training.trial_config import build_config
@@ -114,7 +114,7 @@ def test_two_seeds_and_two_passes_have_different_orders():
 
 @pytest.mark.parametrize("shuffle", get_args(Shuffle))
 def test_rows_come_in_the_order_that_the_configuration_asks_for(shuffle, monkeypatch):
-    monkeypatch.setattr(run_state, "BLOCK_ROWS", 50)  # one block alone is in the order of rows
+    monkeypatch.setattr(row_order, "BLOCK_ROWS", 50)  # one block alone is in the order of rows
     user_R = DATA.train.user_R
     batches = batches_of_pass(len(user_R), 32, shuffle, seed=0, pass_number=1, user_R=user_R)
     by_scenario = [

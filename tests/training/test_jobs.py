@@ -41,7 +41,7 @@ from hinet_search.training.jobs.score import restore_model, score_test
 from hinet_search.training.jobs.train import checkpoints_of, train, train_together
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.model_size import flops_of
-from hinet_search.training.run_state import batches_of_pass
+from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.trial_config import TrialConfig, build_config
 from tests.executors.driving import ends, run
 from tests.small import STUDY, write_study

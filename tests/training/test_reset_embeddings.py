@@ -12,7 +12,8 @@ from hinet_search.results.objectives import objective_named
 from hinet_search.training.feed import make_feed
 from hinet_search.training.fit import fit
 from hinet_search.training.loss import own_scenario_loss
-from hinet_search.training.run_state import Conditions, FixedSteps, batches_of_pass
+from hinet_search.training.row_order import batches_of_pass
+from hinet_search.training.run_state import Conditions, FixedSteps
 from hinet_search.training.seeding import Purpose, derived_seed
 from hinet_search.training.touched_rows import OF_TOUCHED_ROWS
 from hinet_search.training.train_config import TrainConfig

@@ -1,10 +1,12 @@
 """The order of rows in a pass depends only on the seed and the pass, and has each row once."""
 
+from itertools import groupby
+
 import numpy as np
 import pytest
 import torch
 
-from hinet_search.training.run_state import batches_of_pass
+from hinet_search.training.row_order import ROWS_TOGETHER, batches_of_pass
 from hinet_search.training.seeding import Purpose, derived_seed
 
 
@@ -41,16 +43,27 @@ def users_in_order(pass_number: int, batch_size: int = 100) -> tuple[list[int], 
     return user_R[rows_R.numpy()].tolist(), rows_R
 
 
-def test_rows_of_a_user_stand_side_by_side_and_users_in_another_order_each_pass() -> None:
-    orders = []
+def runs_of_users(pass_number: int) -> list[tuple[int, int]]:
+    """Users in the order of a pass, with the number of rows that stand side by side."""
+    users, _ = users_in_order(pass_number)
+    return [(user, len(list(run))) for user, run in groupby(users) if user >= 0]
+
+
+def test_up_to_eight_rows_of_a_user_stand_side_by_side_in_another_order_each_pass() -> None:
+    user_R = np.random.default_rng(0).integers(-4, 40, 1000).clip(-1)
+    sizes = dict(enumerate(np.bincount(user_R[user_R >= 0]).tolist()))
     for pass_number in (0, 1):
-        users, rows_R = users_in_order(pass_number)
+        _, rows_R = users_in_order(pass_number)
         assert rows_R.sort().values.equal(torch.arange(1000, dtype=torch.int32))
-        runs = [user for user, before in zip(users, [-2, *users], strict=False) if user != before]
-        orders.append([user for user in runs if user >= 0])
-        assert sorted(orders[-1]) == list(range(40))
-    assert orders[0] != orders[1]
-    assert orders[0] != sorted(orders[0])
+        runs = runs_of_users(pass_number)
+        for user, num_rows in sizes.items():
+            of_user = [length for each, length in runs if each == user]
+            # two groups of a user may meet by chance
+            assert len(of_user) <= -(-num_rows // ROWS_TOGETHER)
+            assert max(of_user) >= min(ROWS_TOGETHER, num_rows)
+    assert np.mean([length for _, length in runs_of_users(0)]) > ROWS_TOGETHER / 2
+    assert max(length for _, length in runs_of_users(0)) <= 2 * ROWS_TOGETHER
+    assert runs_of_users(0) != runs_of_users(1)
 
 
 def test_rows_of_a_user_come_in_random_order() -> None:

@@ -1,0 +1,98 @@
+"""Row order: the rows of every step of a pass, by the seed and the pass, not by the model.
+
+`rows`    every order of rows is equally likely; it is drawn before the first step of a pass, which
+          takes one core .3 s for 10 million rows and 4.5 s for 100 million, and 4 bytes a row
+`blocks`  blocks of neighbouring rows are drawn, and the rows of several blocks are shuffled
+          together: they are read from few places, so that data larger than memory are read from
+          disk once a pass
+`users`   up to eight rows of a user stand side by side, and such groups are drawn; a batch may end
+          within a group, and rows without a user are drawn one by one
+
+Shape legend: B rows of a batch, R rows of a split, W rows shuffled together, U units of rows that
+stand together.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hinet_search.training.seeding import Purpose, derived_seed
+from hinet_search.training.train_config import Shuffle
+
+BLOCK_ROWS = 4096
+BLOCKS_AT_ONCE = 64
+ROWS_TOGETHER = 8  # of a user
+
+
+def batches_of_pass(
+    num_rows: int,
+    batch_size: int,
+    shuffle: Shuffle,
+    *,
+    seed: int,
+    pass_number: int,
+    user_R: NDArray[np.int32] | None = None,
+) -> Iterator[Int[Tensor, "B"]]:
+    """Yield the row numbers of every step of a pass, on the host; the last step has the rest.
+
+    `user_R` is needed to shuffle users.
+    """
+    generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.DATA_ORDER, pass_number))
+    rest = torch.empty(0, dtype=number_type(num_rows))
+    for rows_W in _windows(num_rows, shuffle, generator, user_R):
+        waiting = torch.cat([rest, rows_W]) if len(rest) else rows_W
+        num_in_batches = len(waiting) - len(waiting) % batch_size
+        if num_in_batches:
+            yield from torch.split(waiting[:num_in_batches], batch_size)
+        rest = waiting[num_in_batches:]
+    if len(rest):
+        yield rest
+
+
+def _windows(
+    num_rows: int,
+    shuffle: Shuffle,
+    generator: torch.Generator,
+    user_R: NDArray[np.int32] | None,
+) -> Iterator[Int[Tensor, "W"]]:
+    """Yield runs of row numbers in their order."""
+    if shuffle == "users":
+        assert user_R is not None, "the rows have users, as a study was checked for"
+        yield _by_users(user_R, generator)
+        return
+    if shuffle == "rows":
+        yield torch.randperm(num_rows, generator=generator, dtype=number_type(num_rows))
+        return
+    offsets = torch.arange(BLOCK_ROWS, dtype=number_type(num_rows))
+    blocks = torch.randperm(-(-num_rows // BLOCK_ROWS), generator=generator, dtype=offsets.dtype)
+    for window_blocks in torch.split(blocks, BLOCKS_AT_ONCE):
+        rows_W = (window_blocks[:, None] * BLOCK_ROWS + offsets).flatten()
+        rows_W = rows_W[rows_W < num_rows]  # the last block may be short
+        yield rows_W[torch.randperm(len(rows_W), generator=generator)]
+
+
+def _by_users(user_R: NDArray[np.int32], generator: torch.Generator) -> Int[Tensor, "R"]:
+    """Return all row numbers, up to ROWS_TOGETHER of a user side by side, drawn at random.
+
+    Whole users would make batches of few users, whose rows are alike: that costs .01 AUC where
+    users have many rows (docs/results/what_moves.md). A row without a user stands alone.
+    """
+    num_rows = len(user_R)
+    rows_R = torch.randperm(num_rows, generator=generator, dtype=number_type(num_rows))
+    rows_R = rows_R[torch.from_numpy(user_R)[rows_R].argsort(stable=True)]
+    sorted_R = user_R[rows_R.numpy()]
+    places_R = np.arange(num_rows)
+    is_new_user_R = np.diff(sorted_R, prepend=-2) != 0
+    nth_of_user_R = places_R - np.maximum.accumulate(np.where(is_new_user_R, places_R, 0))
+    unit_R = ((nth_of_user_R % ROWS_TOGETHER == 0) | (sorted_R < 0)).cumsum() - 1
+    place_U = torch.randperm(int(unit_R[-1]) + 1, generator=generator)
+    return rows_R[place_U[torch.from_numpy(unit_R)].argsort(stable=True)]
+
+
+def number_type(num_rows: int) -> torch.dtype:
+    """Return int32 where it suffices, since drawing is bound by memory; the order is the same."""
+    return torch.int32 if num_rows <= torch.iinfo(torch.int32).max else torch.int64
