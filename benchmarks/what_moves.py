@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.table:
-        print("\n".join(tables(read_runs())))
+        print("\n".join(tables(read_runs(), options.tasks)))
         return
     torch.set_num_threads(1)
     for task in options.tasks:
@@ -240,8 +240,8 @@ def _rounded(value: object) -> object:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def tables(runs: Sequence[Run]) -> list[str]:
-    """Return a table an arm: a row a task, a column a choice, the gain of each with its interval.
+def tables(runs: Sequence[Run], tasks: Sequence[str]) -> list[str]:
+    """Return tables of an arm and metric: a row a choice, a column a task, gains with intervals.
 
     Intervals are Student t over paired seeds (95 %). **Bold** is shown after Bonferroni's
     correction for all gains of the table.
@@ -250,30 +250,33 @@ def tables(runs: Sequence[Run]) -> list[str]:
     for arm in dict.fromkeys(run.arm for run in runs):
         of_arm = [run for run in runs if run.arm == arm]
         for metric in METRICS:
-            lines += ["", f"{arm}, {metric}", "", *_table(of_arm, metric)]
+            lines += ["", f"{arm}, {metric}", "", *_table(of_arm, tasks, metric)]
     return lines
 
 
-def _table(runs: Sequence[Run], metric: str) -> list[str]:
-    choices = [name for name in CHOICES if name != NONE and any(r.choice == name for r in runs)]
-    tasks = list(dict.fromkeys(run.task for run in runs))
-    gains = {}
+def _table(runs: Sequence[Run], tasks: Sequence[str], metric: str) -> list[str]:
+    plain = {}
     for task in tasks:
-        before = _by_seed(runs, task, NONE, metric)
-        for choice in choices:
+        by_seed = _by_seed(runs, task, NONE, metric)
+        if by_seed:
+            plain[task] = by_seed
+    gains = {}
+    for choice in CHOICES:
+        for task, before in plain.items():
             after = _by_seed(runs, task, choice, metric)
             paired = [after[seed] - before[seed] for seed in before.keys() & after.keys()]
-            if len(paired) > 1:
-                gains[task, choice] = paired
-    lines = [f"| task | {NONE} | {' | '.join(choices)} |", "|---" * (len(choices) + 2) + "|"]
-    for task in tasks:
-        plain = _by_seed(runs, task, NONE, metric)
-        if not plain:
-            continue
-        cells = [task, _number(fmean(plain.values()))]
-        cells += [_gain(gains.get((task, choice), []), len(gains)) for choice in choices]
-        lines.append(f"| {' | '.join(cells)} |")
+            if choice != NONE and len(paired) > 1:
+                gains[choice, task] = paired
+    first = [NONE, *(_number(fmean(by_seed.values())) for by_seed in plain.values())]
+    lines = [f"| choice | {' | '.join(plain)} |", "|---" * len(first) + "|", _line(first)]
+    for choice in dict.fromkeys(choice for choice, _ in gains):
+        cells = [_gain(gains.get((choice, task), []), len(gains)) for task in plain]
+        lines.append(_line([choice, *cells]))
     return lines
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _by_seed(runs: Iterable[Run], task: str, choice: str, metric: str) -> dict[int, float]:
