@@ -10,23 +10,21 @@ docs/report_data.md describes every key.
 import base64
 import gzip
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from math import isfinite
 
+from hinet_search.report.json_values import Json, all_plain, mapped, plain
+from hinet_search.report.json_worths import worths
 from hinet_search.results.cell_gains import over_reference
 from hinet_search.results.cells import absent_cells
-from hinet_search.results.choice_worth import MeasuredChoices, measured_choices
 from hinet_search.results.contrasts import Contrast
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.finalist_values import cells_of, headline
 from hinet_search.results.front import finalists_of, objectives_of
-from hinet_search.results.input_worth import MeasuredInputs, measured_inputs
 from hinet_search.results.origins import Origins
-from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, Scalar
+from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
 from hinet_search.results.shipping import Offer, shipment
-from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.taught_contrasts import student_contrasts
 from hinet_search.results.verdict import Verdict, title, verdict
@@ -36,7 +34,6 @@ TRIAL = ("arm", "number", "state", "cause", "origin", "value", "seconds", "param
 TIMES = ("started", "finished")
 
 Cells = Sequence[tuple[str, str]]
-Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 
 def embedded_json(record: StudyRecord) -> str:
@@ -89,24 +86,12 @@ def _study(record: StudyRecord) -> Json:
         document["amounts"] = _amounts(data)
     document["arms"] = _arms(record)
     document["trials"] = _trials(record, record.arms)
-    document |= _worths(record)
+    document |= worths(record)
     if record.students or record.ensembles or record.budget.serving.are_set:
         document |= _on_top(record, outcome)
     if record.other_objectives:
         document["front"] = _front(record)
     return document
-
-
-def _worths(record: StudyRecord) -> dict[str, Json]:
-    """What inputs and choices are worth, where that was measured."""
-    worths: dict[str, Json] = {}
-    inputs = measured_inputs(record)
-    if inputs is not None:
-        worths["inputs"] = _inputs(inputs)
-    choices = measured_choices(record)
-    if choices is not None:
-        worths["choices"] = _choices(choices)
-    return worths
 
 
 def _arms(record: StudyRecord) -> Json:
@@ -119,50 +104,8 @@ def _arms(record: StudyRecord) -> Json:
 
 def _amounts(data: DataRecord) -> Json:
     """Return the unit of every task of amounts, and mean amounts by cell."""
-    means: list[Json] = [cell.means and _all_plain(cell.means) for cell in data.cells]
-    return {"units": _mapped(data.units), "means": means}
-
-
-def _inputs(measured: MeasuredInputs) -> Json:
-    """Return what groups of inputs are worth."""
-    groups: list[Json] = []
-    for group, worth in measured.choice.worths.items():
-        interval = _all_plain([worth.low, worth.high])
-        dropped = group in measured.dropped
-        groups.append(
-            {"name": group, "worth": _plain(worth.mean), "interval": interval, "dropped": dropped}
-        )
-    return {
-        "arm": measured.arm,
-        "seeds": measured.num_seeds,
-        "groups": groups,
-        "followed_by": [arm.name for arm in measured.followers],
-    }
-
-
-def _choices(measured: MeasuredChoices) -> Json:
-    """Return what the choices of the search are worth in the best finalist."""
-    choices: list[Json] = []
-    for choice in measured.choices:
-        settings: dict[str, Json] = {
-            name: {"default": default, "finalist": value}
-            for name, (default, value) in choice.settings.items()
-        }
-        choices.append({"settings": settings, "gain": _gain(choice.gain)})
-    return {
-        "arm": measured.arm.name,
-        "trial": measured.finalist.trial_number,
-        "seeds": measured.num_seeds,
-        "choices": choices,
-        "whole": _gain(measured.whole),
-        "not_measured": list(measured.left),
-    }
-
-
-def _gain(gain: Difference | None) -> Json:
-    if gain is None:
-        return None
-    return {"mean": _plain(gain.mean), "interval": _all_plain([gain.low, gain.high])}
+    means: list[Json] = [cell.means and all_plain(cell.means) for cell in data.cells]
+    return {"units": mapped(data.units), "means": means}
 
 
 def _on_top(record: StudyRecord, outcome: Verdict) -> dict[str, Json]:
@@ -182,8 +125,8 @@ def _on_top(record: StudyRecord, outcome: Verdict) -> dict[str, Json]:
         "shipment": {
             "taken": shipped.taken.name if shipped.taken else None,
             "why": shipped.why,
-            "max_ms_per_100_rows": _plain(record.budget.serving.max_ms_per_100_rows),
-            "max_flops_per_row": _plain(record.budget.serving.max_flops_per_row),
+            "max_ms_per_100_rows": plain(record.budget.serving.max_ms_per_100_rows),
+            "max_flops_per_row": plain(record.budget.serving.max_flops_per_row),
             "offers": [_offer(offer) for offer in shipped.offers],
         },
     }
@@ -195,7 +138,7 @@ def _front(record: StudyRecord) -> Json:
         {
             "arm": contender.arm.name,
             "trial": contender.trial_number,
-            "values": _all_plain(contender.values),
+            "values": all_plain(contender.values),
             "on_front": contender.is_on_front,
         }
         for contender in finalists_of(record, objectives_of(record))
@@ -209,9 +152,9 @@ def _ensemble(ensemble: EnsembleRecord, cells: Cells) -> Json:
     members: list[Json] = []
     for member in ensemble.members:
         run = member.run
-        members.append([run.arm, run.trial_number, run.seed, _plain(member.weight)])
+        members.append([run.arm, run.trial_number, run.seed, plain(member.weight)])
     sizes: list[Json] = [
-        [len(size.runs), _plain(size.value), _plain(size.cross_fitted)] for size in ensemble.sizes
+        [len(size.runs), plain(size.value), plain(size.cross_fitted)] for size in ensemble.sizes
     ]
     return {
         "name": ensemble.name,
@@ -219,8 +162,8 @@ def _ensemble(ensemble: EnsembleRecord, cells: Cells) -> Json:
         "scale": ensemble.scale,
         "pool": len(ensemble.pool),
         "members": members,
-        "valid": _plain(ensemble.valid_objective),
-        "gain": _all_plain([gain.estimate, gain.low, gain.high]) if gain else None,
+        "valid": plain(ensemble.valid_objective),
+        "gain": all_plain([gain.estimate, gain.low, gain.high]) if gain else None,
         "sizes": sizes,
         "valid_cells": _values(ensemble.valid_cells, cells),
         "test": _values(ensemble.test_cells, cells),
@@ -232,11 +175,11 @@ def _offer(offer: Offer) -> Json:
         "name": offer.name,
         "kind": offer.kind,
         "members": offer.members,
-        "valid": _plain(offer.valid),
-        "test": _plain(offer.test),
-        "milliseconds_per_100": _plain(offer.milliseconds),
+        "valid": plain(offer.valid),
+        "test": plain(offer.test),
+        "milliseconds_per_100": plain(offer.milliseconds),
         "flops_per_row": offer.flops_per_row,
-        "share_of_limits": _plain(offer.share),
+        "share_of_limits": plain(offer.share),
         "meets_limits": offer.meets_limits,
     }
 
@@ -245,12 +188,12 @@ def _contrast(contrast: Contrast) -> Json:
     difference = contrast.difference
     return {
         "arm": contrast.arm,
-        "gain": _plain(contrast.mean),
-        "interval": _all_plain([difference.low, difference.high]) if difference else None,
-        "p": _plain(contrast.p),
-        "p_holm": _plain(contrast.p_holm),
-        "seed_error": _plain(contrast.seed_error),
-        "user_error": _plain(contrast.user_error),
+        "gain": plain(contrast.mean),
+        "interval": all_plain([difference.low, difference.high]) if difference else None,
+        "p": plain(contrast.p),
+        "p_holm": plain(contrast.p_holm),
+        "seed_error": plain(contrast.seed_error),
+        "user_error": plain(contrast.user_error),
         "mark": contrast.mark,
         "lacks": contrast.lacks,
     }
@@ -259,7 +202,7 @@ def _contrast(contrast: Contrast) -> Json:
 def _description(arm: ArmRecord, cells: Cells) -> dict[str, Json]:
     searched: list[Json] = []
     for parameter in arm.ranges:
-        ends = _all_plain([parameter.low, parameter.high])
+        ends = all_plain([parameter.low, parameter.high])
         searched.append(
             {
                 "name": parameter.name,
@@ -274,9 +217,9 @@ def _description(arm: ArmRecord, cells: Cells) -> dict[str, Json]:
         "title": title(arm.name),
         "model": arm.model,
         "size_of": arm.size_of,
-        "fixed": _mapped(arm.fixed),
+        "fixed": mapped(arm.fixed),
         "searched": searched,
-        "importances": _mapped(arm.importances),
+        "importances": mapped(arm.importances),
         "finalists": [_finalist(finalist, cells) for finalist in arm.finalists],
     }
 
@@ -287,12 +230,11 @@ def _over_reference(record: StudyRecord, arm: ArmRecord) -> Json:
     if gains is None or gains.multi_task_gain is None:
         return None
     cells: list[Json] = [
-        [cell.scenario, cell.task, _plain(cell.rela_impr), _plain(cell.share)]
-        for cell in gains.cells
+        [cell.scenario, cell.task, plain(cell.rela_impr), plain(cell.share)] for cell in gains.cells
     ]
     return {
-        "rela_impr": _plain(gains.rela_impr),
-        "multi_task_gain": _plain(gains.multi_task_gain),
+        "rela_impr": plain(gains.rela_impr),
+        "multi_task_gain": plain(gains.multi_task_gain),
         "cells": cells,
     }
 
@@ -313,7 +255,7 @@ def _trials(record: StudyRecord, arms: Sequence[ArmRecord]) -> Json:
         origins = Origins(arm)
         for trial in arm.trials:
             cost = trial.cost
-            settings = [_plain(trial.parameters.get(name), digits=4) for name in names]
+            settings = [plain(trial.parameters.get(name), digits=4) for name in names]
             rows.append(
                 [
                     arm.name,
@@ -321,7 +263,7 @@ def _trials(record: StudyRecord, arms: Sequence[ArmRecord]) -> Json:
                     trial.state if trial.counts else "outside",
                     trial.cause,
                     origins.of(trial),
-                    _plain(trial.value),
+                    plain(trial.value),
                     round(cost.seconds) if cost else None,
                     cost.dense_parameters if cost and cost.flops_per_row else None,
                     since(trial.started),
@@ -360,7 +302,7 @@ def _finalist(finalist: FinalistRecord, cells: Cells) -> Json:
         "default": finalist.is_default,
         "chosen": finalist.chosen,
         "seeds": [run.seed for run in finalist.runs],
-        "valid": _all_plain(run.valid_objective for run in finalist.runs),
+        "valid": all_plain(run.valid_objective for run in finalist.runs),
         "test": [_values(run.test_cells, cells) for run in finalist.runs],
         "ensemble": ensemble,
     }
@@ -383,21 +325,6 @@ def _values(values: Sequence[CellValue] | None, cells: Cells) -> Json:
     columns: dict[str, Json] = {}
     for name in names:
         columns[name] = [
-            _plain(known[cell].value(name)) if cell in known else None for cell in cells
+            plain(known[cell].value(name)) if cell in known else None for cell in cells
         ]
     return columns
-
-
-def _mapped(values: Mapping[str, Scalar]) -> Json:
-    return {name: _plain(value) for name, value in values.items()}
-
-
-def _all_plain(values: Iterable[float | None]) -> Json:
-    return [_plain(value) for value in values]
-
-
-def _plain(value: float | str | None, digits: int = 5) -> Json:
-    """Round to significant digits, beyond any number's precision; NaN becomes null."""
-    if isinstance(value, float):
-        return float(f"{value:.{digits}g}") if isfinite(value) else None
-    return value

@@ -13,7 +13,6 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, sel
 from hinet_search.common.errors import StudyConflict
 from hinet_search.common.retry import Retry, once, with_retries
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.input_groups import AND
 from hinet_search.results.paired_runs import PairedRun
 from hinet_search.results.records import (
     ArmRecord,
@@ -167,8 +166,7 @@ class StudyStore:
 
     def record_ensemble(self, ensemble: EnsembleRecord) -> None:
         """Write an ensemble, or what is new of it."""
-        record_json = to_json(EnsembleRecord, ensemble)
-        row = {"study": self.study, "name": ensemble.name, "record_json": record_json}
+        row = row_mapping.ensemble_to_row(self.study, ensemble)
         with self._writing() as connection:
             upsert(connection, tables.ensemble, row)
             self._touch(connection)
@@ -180,8 +178,7 @@ class StudyStore:
 
     def record_paired_run(self, run: PairedRun) -> None:
         """Write a training that measures inputs or choices."""
-        left_out = AND.join(run.left_out)
-        row = to_row(tables.input_worth, run, study=self.study, left_out=left_out)
+        row = row_mapping.paired_run_to_row(self.study, run)
         with self._writing() as connection:
             upsert(connection, tables.input_worth, row)
             self._touch(connection)

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import mean
 
 import pytest
 import torch
@@ -15,7 +14,6 @@ from hinet_search.data.schema import Schema
 from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.search.plan import plan, probe, prober
 from hinet_search.search.plan.check_study import check_objectives
-from hinet_search.search.plan.plan import measuring_arm
 from hinet_search.search.plan.plan_warnings import few_steps
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.launch_options import LaunchOptions
@@ -40,11 +38,13 @@ def short_probe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_plan_of_models_without_rare_ids_is_timed_on_their_own_ids(tmp_path: Path) -> None:
-    text = ONE_ARM + "fixed: {model.embedding_dim: 8, features.minimum_frequency: 60}\n"
-    (arm,) = api.check(str(write_study(tmp_path, text)), output=tmp_path / "out").arms
-    assert arm.seconds_per_trial > 0
-    path = write_study(tmp_path, text.replace("60}", "1}"), "full")
-    assert arm.parameters < api.check(str(path), output=tmp_path / "out").arms[0].parameters
+    rare = "fixed: {model.embedding_dim: 8, features.minimum_frequency: 60}\n"
+    all_ids = "fixed: {model.embedding_dim: 8, features.minimum_frequency: 1}\n"
+    path = write_study(tmp_path, ONE_ARM + rare)
+    planned = api.check(str(path), output=tmp_path / "out")
+    assert planned.arms[0].seconds_per_trial > 0
+    full = api.check(str(write_study(tmp_path, ONE_ARM + all_ids, "full")), output=tmp_path / "out")
+    assert planned.arms[0].parameters[0] < full.arms[0].parameters[0]
 
 
 def test_a_launch_refuses_a_model_that_does_not_fit_before_a_study_exists(
@@ -245,64 +245,6 @@ def test_the_time_of_a_study_adds_trials_finalists_refits_jobs_and_a_fixed_part(
     jobs = plan.JOB_SECONDS * (arms * (trials + 2 * seeds) + refits)
     trainings = arms * (trials * 2.0 + finalists) + refits * planned.arms[0].seconds_per_finalist
     assert planned.seconds == pytest.approx(plan.FIXED_SECONDS + (trainings + jobs) / slots)
-
-
-GROUPED = STUDY.replace("numeric_1]", "numeric_1]\n    groups: {a: [numeric_0], b: [numeric_1]}")
-
-
-def test_trainings_that_measure_inputs_take_the_time_of_finalists_of_their_arm(
-    tmp_path: Path,
-) -> None:
-    without = api.check(str(write_study(tmp_path, GROUPED)), output=tmp_path / "out")
-    study = GROUPED + "inputs: {arm: mmoe, seeds: 2}\n"
-    planned = api.check(str(write_study(tmp_path, study)), output=tmp_path / "out")
-    assert without.input_trainings == 0
-    assert planned.input_trainings == 2 * (1 + 2 + 1)
-    assert planned.measuring_arm == "mmoe"
-    by_hand = replace(planned, ready=without.ready).seconds
-    seconds = 8 * (planned.arms[1].seconds_per_finalist + plan.JOB_SECONDS)
-    assert planned.seconds == pytest.approx(by_hand + seconds / 2)
-
-
-def test_trainings_that_measure_choices_take_the_time_of_an_average_finalist(
-    tmp_path: Path,
-) -> None:
-    without = api.check(str(write_study(tmp_path, STUDY)), output=tmp_path / "out")
-    study = STUDY + "choices: {seeds: 2, most: 3}\n"
-    planned = api.check(str(write_study(tmp_path, study)), output=tmp_path / "out")
-    assert without.choice_trainings == 0
-    assert planned.choice_trainings == 2 * (2 + 3)
-    by_hand = replace(planned, ready=without.ready).seconds
-    each = mean(arm.seconds_per_finalist for arm in planned.arms) + plan.JOB_SECONDS
-    assert planned.seconds == pytest.approx(by_hand + 10 * each / 2)
-
-
-def test_a_study_of_one_trial_has_no_choices_to_measure(tmp_path: Path) -> None:
-    study = STUDY.replace("trials: 3", "trials: 1") + "choices: auto\n"
-    planned = api.check(str(write_study(tmp_path, study)), output=tmp_path / "out")
-    assert planned.choice_trainings == 0
-
-
-@pytest.mark.parametrize(
-    ("arms", "inputs", "name"),
-    [
-        ("{mmoe: , shared_bottom: , trees: }", "auto", "shared_bottom"),
-        ("{hinet: , mmoe: , trees: }", "auto", "mmoe"),
-        ("{trees: }", "auto", "trees"),
-        ("{mmoe: , shared_bottom: , trees: }", "{arm: mmoe}", "mmoe"),
-        ("{hinet: , flat_moe: {size_of: hinet}}", "{arm: flat_moe}", "flat_moe"),
-    ],
-)
-def test_inputs_are_measured_by_the_arm_that_is_named_or_a_fast_network(
-    arms: str, inputs: str, name: str, tmp_path: Path
-) -> None:
-    text = GROUPED.replace("{shared_bottom: , mmoe: }", arms) + f"inputs: {inputs}\n"
-    text += f"reference: {name}\n"
-    ready = api.ready(str(write_study(tmp_path, text)), LaunchOptions(output=tmp_path / "out"))
-    arm = measuring_arm(ready.study, ready.dataset)
-    assert arm.name == name
-    if name == "flat_moe":
-        assert "model.dense_parameters" in arm.space.fixed
 
 
 @pytest.mark.parametrize(
