@@ -132,7 +132,8 @@ def weighted_cell_problems(rows: Rows, cells: Sequence[CellCount], weight: str) 
     for cell, (scenario, task) in zip(cells, np.argwhere(rows.has_task_MT).tolist(), strict=True):
         positives = _by_split(positives_TMS[task, scenario])
         weighted.append(replace(cell, rows=_by_split(rows_MS[scenario]), positives=positives))
-    return _cell_problems(weighted, 0, f"among its rows with a '{weight}' above 0")
+    problems = _cell_problems(weighted, 0, f"among its rows with a '{weight}' above 0")
+    return [f"{problem}; write a weight above 0 in the others" for problem in problems]
 
 
 def _cell_problems(

@@ -135,7 +135,7 @@ def _labelled_table(
     remedy = ""
     if weight is not None and weight not in names:
         remedy = (
-            f"the model learned from weighted rows: write '{weight}', 1 for all if none differs"
+            f"the model learned from weighted rows: add '{weight}', 1 for all if they count alike"
         )
     refuse(path, missing_columns(needed, names), remedy)
     frame, _ = checked(exported, lazy, needed, path, folder)
