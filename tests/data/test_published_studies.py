@@ -11,6 +11,7 @@ from hinet_search.data.get import get, known_data_sets
 from hinet_search.data.published import aliexpress, tenrec
 from hinet_search.data.study_data import dataset_of
 from hinet_search.study.load_study import load_study
+from tests.data.published_frappe import log_row, log_rows, numbered, write_log, write_part
 
 
 def write_csv(file: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -72,6 +73,16 @@ def write_movielens_later(folder: Path, draw: random.Random) -> None:
     write_csv(folder / "ratings.csv", ("userId", "movieId", "rating", "timestamp"), ratings)
 
 
+def write_frappe(folder: Path, draw: random.Random) -> None:
+    log = log_rows()
+    draw.shuffle(log)
+    write_log(folder, log)
+    for part, user in (("valid", 0), ("test", 1)):
+        used = next(row for row in log if row[0] == str(user))
+        unused = log_row(user, 20 + user, used[2])
+        write_part(folder, part, (numbered(log, 1, used), numbered(log, -1, unused)))
+
+
 @pytest.mark.parametrize(
     ("name", "write_files", "scenarios"),
     [
@@ -79,6 +90,7 @@ def write_movielens_later(folder: Path, draw: random.Random) -> None:
         ("tenrec", write_tenrec, ("QK video", "QB video")),
         ("movielens-1m", write_movielens_1m, ("age below 25", "age 25 to 34", "age 35 and over")),
         ("movielens-20m", write_movielens_later, ("Action", "Adventure", "Comedy", "Drama")),
+        ("frappe", write_frappe, ("all",)),
         ("movielens-25m", write_movielens_later, ("Action", "Adventure", "Comedy", "Drama")),
     ],
 )

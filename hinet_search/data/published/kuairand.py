@@ -18,6 +18,7 @@ from hinet_search.data.raw_text import (
     Field,
     Layout,
     Tell,
+    all_rows,
     broken,
     columns_of,
     counted,
@@ -125,7 +126,7 @@ class Size:
 def _log(size: Size) -> MakeTable:
     def rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
         (user_file,), (video_file,) = files[size.users], files[size.videos]
-        raw = pl.concat(read_csv(user_file, USER, USER_FIELDS))
+        raw = all_rows(read_csv(user_file, USER, USER_FIELDS), user_file)
         coded = raw.with_columns(pl.col(ONEHOT).fill_null(-1))
         users = lookup_of(coded, "user_id", user_file, first_line=2)
         videos = _videos(video_file)
@@ -166,7 +167,7 @@ def _described(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _videos(file: Path) -> KeyLookup:
     """The videos; what is missing has a value of its own, as in our results."""
-    raw = pl.concat(read_csv(file, VIDEO, VIDEO_FIELDS))
+    raw = all_rows(read_csv(file, VIDEO, VIDEO_FIELDS), file)
     videos = raw.with_columns(
         upload_day=pl.col("upload_dt").str.to_date("%Y-%m-%d", strict=False),
         tag_first=pl.col("tag").str.split(",").list.first().cast(pl.Int16, strict=False),
