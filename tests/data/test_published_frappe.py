@@ -14,7 +14,6 @@ from hinet_search.data.published.frappe import CONTEXT
 from tests.data.published_frappe import log_row, log_rows, numbered, write_log, write_part
 
 ROWS = log_rows()
-OTHERS = "frappe.validation.libfm, frappe.test.libfm"
 USUAL_TEXT = "weekday sunday, isweekend weekend, homework home, cost free, weather sunny, country Spain, city 0"
 
 
@@ -162,15 +161,20 @@ def test_a_broken_row_of_the_log_is_refused_with_its_line(tmp_path: Path) -> Non
 def test_a_log_without_a_row_for_a_positive_is_refused(tmp_path: Path) -> None:
     said = problem(tmp_path, test=(*TEST, VALID[0]))
     assert said == (
-        f"frappe.csv: must have a row for each of label 1 in {OTHERS}, lacks user 0, item 0, "
+        f"frappe.csv: must have a row for each of label 1 in the other files, lacks user 0, item 0, "
         f"daytime morning, {USUAL_TEXT}"
     )
+
+
+def test_a_log_in_another_order_is_refused_with_all_files_too(tmp_path: Path) -> None:
+    said = problem(tmp_path, log=ROWS[::-1], train=(line(1, ROWS[1]),))
+    assert said.startswith("frappe.csv: must have a row for each of label 1 in the other files")
 
 
 def test_a_log_with_fewer_rows_than_the_negatives_take_is_refused(tmp_path: Path) -> None:
     lines = (*VALID, *(line(-1, log_row(1, item)) for item in range(20, 26)))
     assert problem(tmp_path, valid=lines) == (
-        f"frappe.csv: must have a row for every 2 of label 0 in {OTHERS}, lacks user 1, "
+        f"frappe.csv: must have a row for every 2 of label 0 in the other files, lacks user 1, "
         f"daytime afternoon, {USUAL_TEXT}"
     )
 

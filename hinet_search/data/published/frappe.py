@@ -42,6 +42,7 @@ NUMBERS = ("user", "item", "city")
 TEXTS = ("daytime", "weekday", "isweekend", "homework", "cost", "weather", "country")
 COLUMNS = ("user", "item", *TEXTS, "city")
 CONTEXT = ("user", *TEXTS, "city")  # what a positive and its negatives share
+PAIR = ("user", "item")
 TABLE = (*COLUMNS, "used", "split")
 LOG_ROW = Layout(("user", "item", "cnt", *COLUMNS[2:]), separator="\t")
 LOG_FIELDS = {**columns_of(NUMBERS, pl.Int64), **columns_of(TEXTS, pl.String)}
@@ -59,8 +60,15 @@ def _rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
         if name in files:
             (file,) = files[name]
             parts[part] = all_rows(_published(file, values, tell), file)
+    published = pl.concat(parts.values())
+    positives = _unpublished(log, published, log_file)
     if "train" not in parts:
-        yield _train(log, pl.concat(parts.values()), log_file).with_columns(split=pl.lit("train"))
+        given = published.filter(pl.col("used") == 0)
+        lacking = _lacking(log, given, log_file)
+        negatives = _drawn(lacking, pl.concat([log.select(PAIR), given.select(PAIR)]), log_file)
+        used = pl.Series("used", [1] * len(positives) + [0] * len(negatives), pl.Int8)
+        train = pl.concat([positives, negatives]).with_columns(used)
+        yield train.with_columns(split=pl.lit("train"))
     for part, rows in parts.items():
         yield rows.with_columns(split=pl.lit(part))
 
@@ -93,21 +101,15 @@ def _published(file: Path, values: Mapping[str, KeyLookup], tell: Tell) -> Itera
         yield pl.DataFrame(columns).with_columns(used=(codes["label"] == 1).cast(pl.Int8))
 
 
-def _train(log: pl.DataFrame, others: pl.DataFrame, log_file: Path) -> pl.DataFrame:
-    """The positives of the log that other parts lack, and negatives drawn for them.
-
-    DataError when the log lacks rows of these parts.
-    """
-    shown = _numbered(others.filter(pl.col("used") == 1))
+def _unpublished(log: pl.DataFrame, published: pl.DataFrame, log_file: Path) -> pl.DataFrame:
+    """The rows of the log that no published file has; DataError when one has others."""
+    shown = _numbered(published.filter(pl.col("used") == 1))
     logged = _numbered(log)
     keys = logged.columns
-    unknown = shown.join(logged, on=keys, how="anti")
+    unknown = shown.join(logged, on=keys, how="anti", maintain_order="left")
     if len(unknown):
         raise _other_log(log_file, "a row for each of label 1", unknown)
-    positives = logged.join(shown, on=keys, how="anti", maintain_order="left").select(COLUMNS)
-    negatives = _negatives(log, others.filter(pl.col("used") == 0), log_file)
-    used = pl.Series("used", [1] * len(positives) + [0] * len(negatives), pl.Int8)
-    return pl.concat([positives, negatives]).with_columns(used)
+    return logged.join(shown, on=keys, how="anti", maintain_order="left").select(COLUMNS)
 
 
 def _numbered(rows: pl.DataFrame) -> pl.DataFrame:
@@ -115,8 +117,8 @@ def _numbered(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(*COLUMNS, number=pl.int_range(pl.len()).over(COLUMNS))
 
 
-def _negatives(log: pl.DataFrame, given: pl.DataFrame, log_file: Path) -> pl.DataFrame:
-    """As many negatives of every user and context as the given ones lack."""
+def _lacking(log: pl.DataFrame, given: pl.DataFrame, log_file: Path) -> pl.DataFrame:
+    """User and context of every negative that the given ones lack."""
     changes = [
         log.select(*CONTEXT, lacking=pl.lit(NUM_NEGATIVES)),
         given.select(*CONTEXT, lacking=pl.lit(-1)),
@@ -124,30 +126,31 @@ def _negatives(log: pl.DataFrame, given: pl.DataFrame, log_file: Path) -> pl.Dat
     contexts = pl.concat(changes).group_by(CONTEXT, maintain_order=True).agg(pl.sum("lacking"))
     too_many = contexts.filter(pl.col("lacking") < 0)
     if len(too_many):
-        wanted = f"a row for every {NUM_NEGATIVES} of label 0"
-        raise _other_log(log_file, wanted, too_many)
-    lacking = contexts[np.repeat(np.arange(len(contexts)), contexts["lacking"])]
-    items = log["item"].unique(maintain_order=True)
-    taken = pl.concat([log.select("user", "item"), given.select("user", "item")]).unique()
-    taken_of = dict(taken.group_by("user").agg("item").iter_rows())
-    drawn = [given.select(COLUMNS).clear()]
+        raise _other_log(log_file, f"a row for every {NUM_NEGATIVES} of label 0", too_many)
+    return contexts[np.repeat(np.arange(len(contexts)), contexts["lacking"])]
+
+
+def _drawn(lacking: pl.DataFrame, taken: pl.DataFrame, log_file: Path) -> pl.DataFrame:
+    """The negatives, each with an app that is not taken for its user."""
+    items = taken["item"].unique(maintain_order=True)
+    taken_by = dict(taken.group_by("user").agg("item").iter_rows())
+    drawn = [taken.clear().join(lacking, on="user").select(COLUMNS)]
     for rows in lacking.partition_by("user", maintain_order=True):
         user = rows["user"][0]
-        free = items.filter(~items.is_in(taken_of[user]))
+        free = items.filter(~items.is_in(taken_by[user]))
         if len(free) < len(rows):
-            problem = (
-                f"must have {len(rows):,} apps for negatives of user {user}, got {len(free):,}"
-            )
-            raise DataError(f"{log_file}: {problem}", remedy=AGAIN)
+            wanted = f"{len(rows):,} apps for negatives of user {user}"
+            raise DataError(f"{log_file}: must have {wanted}, got {len(free):,}", remedy=AGAIN)
         order = pl.Series(uniform(keys_of(free), user)).arg_sort()
         drawn.append(rows.with_columns(free[order[: len(rows)]].alias("item")).select(COLUMNS))
     return pl.concat(drawn)
 
 
 def _other_log(log_file: Path, wanted: str, rows: pl.DataFrame) -> DataError:
-    names = ", ".join(file for part, file in PARTS.items() if part != "train")
     first = ", ".join(f"{column} {rows[column][0]}" for column in COLUMNS if column in rows.columns)
-    return DataError(f"{log_file}: must have {wanted} in {names}, lacks {first}", remedy=AGAIN)
+    return DataError(
+        f"{log_file}: must have {wanted} in the other files, lacks {first}", remedy=AGAIN
+    )
 
 
 DATA_SETS = (
