@@ -23,6 +23,7 @@ Q quantities.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -35,7 +36,7 @@ from hinet_search.data.derived.countable_labels import (
     countable_labels,
     key_columns,
 )
-from hinet_search.data.derived.days import delayed, periods_of
+from hinet_search.data.derived.days import first_unknown, periods_of
 from hinet_search.data.derived.event_log import Integers
 from hinet_search.data.derived.key_hashes import (
     MOMENTS,
@@ -156,6 +157,22 @@ def counts_index(
 
 
 @dataclass(frozen=True)
+class CountedLabels:
+    """What rows may count: of every key (K, R), and of all keys together (R,)."""
+
+    of_keys: Quantities
+    everyone: Quantities
+
+
+class Countable(Protocol):
+    """Counted labels that rows ask for what they may count."""
+
+    def counted(self, definition: StatisticsDefinition, frame: pl.DataFrame) -> CountedLabels:
+        """What every row may count."""
+        ...
+
+
+@dataclass(frozen=True)
 class LabelCounts:
     """Counted labels of a study by key and day.
 
@@ -177,6 +194,11 @@ class LabelCounts:
         """The tables of all keys for rows that ask, made when the first do."""
         tables = {key: table for key, table in self.of_keys.items() if key != EVERYONE}
         return counts_index(tables, DAY, len(self.days), self.quantities)
+
+    def counted(self, definition: StatisticsDefinition, frame: pl.DataFrame) -> CountedLabels:
+        """What every row may count."""
+        last_R = _last_days(self, definition, frame)
+        return CountedLabels(self.index.of_keys(frame, last_R), _of_everyone(self, last_R))
 
 
 def label_counts(definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
@@ -216,16 +238,13 @@ def _within(counts: pl.Expr, by: Sequence[str]) -> pl.Expr:
 
 
 def later_values(
-    counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame, tasks: Sequence[str]
+    counts: Countable, definition: StatisticsDefinition, frame: pl.DataFrame, tasks: Sequence[str]
 ) -> NDArray[np.float32]:
     """The columns of `target_statistics` (C, R) for new rows, which have types of the study."""
     blocks = []
     for start in range(0, max(len(frame), 1), ROWS_AT_ONCE):
-        block = frame[start : start + ROWS_AT_ONCE]
-        last_R = _last_days(counts, definition, block)
-        counted = counts.index.of_keys(block, last_R)
-        everyone = _of_everyone(counts, last_R)
-        blocks.append(smoothed_values(definition, tasks, counted, everyone))
+        counted = counts.counted(definition, frame[start : start + ROWS_AT_ONCE])
+        blocks.append(smoothed_values(definition, tasks, counted.of_keys, counted.everyone))
     return np.concatenate(blocks, axis=1)
 
 
@@ -243,14 +262,11 @@ def _last_days(
     clock = definition.clock
     if clock is None:
         return np.zeros(len(frame), dtype=np.int64)
-    own_day = periods_of(frame[clock], definition)
-    if definition.delay:
-        first_unknown = delayed(pl.first(), own_day.dtype, definition.delay)
-        own_day = own_day.to_frame().select(first_unknown).to_series()
+    unknown = first_unknown(frame[clock], definition)
     # A row without a day counts nothing, like a row before all days.
-    if own_day.has_nulls() or own_day.dtype not in (*WHOLE, *MOMENTS):
-        return counts.days.search_sorted(own_day, side="left").to_numpy().astype(np.int64) - 1
-    return np.searchsorted(counts.days.to_numpy(), own_day.to_numpy()) - 1  # without threads
+    if unknown.has_nulls() or unknown.dtype not in (*WHOLE, *MOMENTS):
+        return counts.days.search_sorted(unknown, side="left").to_numpy().astype(np.int64) - 1
+    return np.searchsorted(counts.days.to_numpy(), unknown.to_numpy()) - 1  # without threads
 
 
 def newer_statistics(
@@ -277,8 +293,13 @@ def newer_statistics(
 
 
 def rolled_counts(before: LabelCounts, definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
-    """The counts `before` with those of newer rows added, key by key and day by day."""
-    newer = label_counts(definition, _uncounted(before, definition, rows))
+    """The counts `before` with those of rows added that are not taken as counted."""
+    return added_counts(before, definition, _uncounted(before, definition, rows))
+
+
+def added_counts(before: LabelCounts, definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
+    """The counts `before` with those of further rows added, key by key and day by day."""
+    newer = label_counts(definition, rows)
     days = distinct_values(pl.concat([before.days, newer.days]))
     names = before.quantities
 
