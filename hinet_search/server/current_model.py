@@ -50,6 +50,8 @@ class CurrentModel:
         self._log = log
         self._adding = threading.Lock()
         self._writing = threading.Lock()
+        if state is not None:
+            metrics.state(state)
 
     def load(self) -> Signature:
         """Open the first model; return the signature of its folder before that was read.
