@@ -14,7 +14,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.derived.countable_labels import EVERYONE, key_columns, quantities
+from hinet_search.data.derived.countable_labels import (
+    EVERYONE,
+    MOST_PARTS,
+    key_columns,
+    quantities,
+)
 from hinet_search.data.derived.days import period_type, span_in_words
 from hinet_search.data.derived.label_counts import DAY as COUNTED_DAY
 from hinet_search.data.derived.label_counts import LabelCounts, label_counts, later_values
@@ -51,7 +56,6 @@ from hinet_search.study.statistics_definition import StatisticsDefinition
 DAYS = "days"
 DAY = "day"
 MAX_COUNT = 2**31  # so that a product of two counts fits into 64 bits
-MAX_PARTS = 2**62  # of a sum of amounts, so that two fit into 64 bits
 MAX_FACTOR = 1 + 1e-6  # of factors of length 1, with rounding
 
 
@@ -95,10 +99,7 @@ class DerivedInputs:
 
 @dataclass(frozen=True)
 class Live:
-    """Counts and a log with the events that came since they were stored; None where there are none.
-
-    Both have the same events.
-    """
+    """Counts and a log with the same events since they were stored; None where nothing changes."""
 
     counts: LaterCounts | None = None
     log: LogIndex | None = None
@@ -348,7 +349,7 @@ def _largest_quantities(inputs: Inputs) -> dict[str, int]:
     """The largest value that a table may have of everything that is counted."""
     counts = quantities(inputs.has_task)
     names = quantities(inputs.has_task, np.flatnonzero(inputs.is_amount).tolist())
-    return {name: MAX_COUNT if name in counts else MAX_PARTS for name in names}
+    return {name: MAX_COUNT if name in counts else MOST_PARTS for name in names}
 
 
 def _known_matches(

@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 from tables import some
 from test_statistics import EVERY_NIGHT, LATE, TASKS, TEST, draw
 
+from hinet_search.data.derived.countable_labels import EVERYONE, MOST_PARTS, sum_of
 from hinet_search.data.derived.days import BEFORE_ALL, numbers_of, value_of
 from hinet_search.data.derived.label_counts import label_counts, later_values
 from hinet_search.data.derived.later_counts import LaterCounts, later_counts
@@ -101,3 +102,16 @@ def test_numbers_of_floats_are_in_their_order(numbers: Sequence[float]) -> None:
     assert np.unique(found[1:]).size == len({*known})
     assert found[1:].tolist() == sorted(found[1:].tolist())
     assert [value_of(number, pl.Float64()) for number in found[1:].tolist()] == known
+
+
+def test_sums_of_amounts_stay_at_the_largest_that_a_state_may_have() -> None:
+    rows = of_kinds(2)
+    largest = replace(rows, labels_RT=np.full((rows.num_rows, 2), (1, 1e9), dtype=np.float32))
+    counts = later_counts(label_counts(EVERY_NIGHT, largest), EVERY_NIGHT, len(TASKS))
+    some_requests = some(largest, np.tile(np.arange(rows.num_rows), 100))
+    for _ in range(20):
+        counts = counts.folded(some_requests)
+    table = counts.counts.of_keys[EVERYONE]
+    assert table[sum_of(1)].max() == MOST_PARTS
+    assert all(each[sum_of(1)].min() > 0 for each in counts.counts.of_keys.values())
+    assert np.isfinite(values(counts, EVERY_NIGHT, rows)).all()

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from hinet_search.data.derived.countable_labels import (
     EVERYONE,
+    MOST_PARTS,
     PERIOD,
     CountableLabels,
     countable_labels,
@@ -197,7 +198,11 @@ class LabelCounts:
 
     def counted(self, definition: StatisticsDefinition, frame: pl.DataFrame) -> CountedLabels:
         """What every row may count."""
-        last_R = _last_days(self, definition, frame)
+        return self.counted_before(_unknown_days(definition, frame), frame)
+
+    def counted_before(self, unknown_R: pl.Series | None, frame: pl.DataFrame) -> CountedLabels:
+        """What rows may count that count no day from one on; see `first_unknown`."""
+        last_R = _last_days(self, unknown_R, len(frame))
         return CountedLabels(self.index.of_keys(frame, last_R), _of_everyone(self, last_R))
 
 
@@ -255,18 +260,20 @@ def _of_everyone(counts: LabelCounts, last_R: Integers) -> Quantities:
     return {name: np.append(0, table[name].to_numpy())[row_R] for name in counts.quantities}
 
 
-def _last_days(
-    counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame
-) -> Integers:
-    """The number of the last day that every row may count (R,), -1 if it is before all days."""
+def _unknown_days(definition: StatisticsDefinition, frame: pl.DataFrame) -> pl.Series | None:
+    """The first day of which every row counts nothing (R,); None without a clock."""
     clock = definition.clock
-    if clock is None:
-        return np.zeros(len(frame), dtype=np.int64)
-    unknown = first_unknown(frame[clock], definition)
+    return None if clock is None else first_unknown(frame[clock], definition)
+
+
+def _last_days(counts: LabelCounts, unknown_R: pl.Series | None, num_rows: int) -> Integers:
+    """The number of the last day before one that is unknown (R,), -1 if that is before all days."""
+    if unknown_R is None:
+        return np.zeros(num_rows, dtype=np.int64)
     # A row without a day counts nothing, like a row before all days.
-    if unknown.has_nulls() or unknown.dtype not in (*WHOLE, *MOMENTS):
-        return counts.days.search_sorted(unknown, side="left").to_numpy().astype(np.int64) - 1
-    return np.searchsorted(counts.days.to_numpy(), unknown.to_numpy()) - 1  # without threads
+    if unknown_R.has_nulls() or unknown_R.dtype not in (*WHOLE, *MOMENTS):
+        return counts.days.search_sorted(unknown_R, side="left").to_numpy().astype(np.int64) - 1
+    return np.searchsorted(counts.days.to_numpy(), unknown_R.to_numpy()) - 1  # without threads
 
 
 def newer_statistics(
@@ -276,7 +283,7 @@ def newer_statistics(
 
     The counts `before` must be of other rows.
     """
-    last_R = _last_days(before, definition, rows.frame)
+    last_R = _last_days(before, _unknown_days(definition, rows.frame), rows.num_rows)
     newer = counted_within(definition, _uncounted(before, definition, rows))
 
     def counted(key: tuple[str, ...]) -> pl.DataFrame:
@@ -313,7 +320,8 @@ def added_counts(before: LabelCounts, definition: StatisticsDefinition, rows: Ro
             of_days = table.with_columns(_within(of_day, by))
             tables.append(of_days.with_columns(pl.Series(DAY, number)))
         all_days = pl.concat(tables).group_by([*by, DAY]).agg(pl.col(names).sum()).sort([DAY, *by])
-        return all_days.with_columns(_within(pl.col(names).cum_sum(), by))
+        up_to_day = _within(pl.col(names).cum_sum(), by)
+        return all_days.with_columns(up_to_day.clip(upper_bound=MOST_PARTS))
 
     return LabelCounts(days, {key: of_key(key) for key in before.of_keys})
 

@@ -69,10 +69,13 @@ class LaterCounts:
 
     def counted(self, definition: StatisticsDefinition, frame: pl.DataFrame) -> CountedLabels:
         """What every row may count."""
-        before = self.counts.counted(definition, frame)
-        unknown_R = numbers_of(first_unknown(frame[self.clock], definition))
-        first = self.pending.rows.time_R.min(initial=np.iinfo(np.int64).max)
-        if not (unknown_R > first).any():  # of the day that goes on, or later
+        unknown = first_unknown(frame[self.clock], definition)
+        before = self.counts.counted_before(unknown, frame)
+        time_R = self.pending.rows.time_R
+        if not time_R.size:
+            return before
+        unknown_R = numbers_of(unknown)
+        if not (unknown_R > time_R.min()).any():  # only labels of the day that goes on are pending
             return before
         asked = Asked(_hashes(definition, frame), unknown_R)
         later = dict(_quantities(earlier_of_parts(self.pending.parts, asked, ALL_EARLIER, 0)))
