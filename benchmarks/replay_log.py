@@ -2,9 +2,10 @@
 
     python benchmarks/replay_log.py STUDY ARM [--variant NAME] [--output FOLDER] [--rows N]
 
-The log begins as it was before test. Each row asks for its inputs, and then comes as an event; now
-and then the state is written and read again. All inputs must equal, bit for bit, those of the
-study's one table, and the scores those of all rows at once but for the last bits of a float32.
+The log, and statistics that are counted anew, begin as they were before test. Each row asks for its
+inputs, and then comes as an event; now and then the state is written and read again. All inputs
+must equal, bit for bit, those of the study's one table, and the scores those of all rows at once
+but for the last bits of a float32.
 """
 
 import argparse
@@ -19,14 +20,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 
 import hinet_search as hs
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.inputs import derive_numbers
+from hinet_search.data.derived.label_counts import label_counts, later_values
 from hinet_search.data.derived.log_state import seen_log
+from hinet_search.data.derived.rows_of_log import some_rows
+from hinet_search.data.derived.statistics import statistic_names
 from hinet_search.data.rows import Rows, read_rows, source_rows
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.history import RolledInputs
+from hinet_search.serving.history import Live, RolledInputs
+from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.live.live_log import LiveLog
 from hinet_search.serving.log_tables import log_state_of_study
@@ -80,13 +86,9 @@ def replay(
 ) -> None:
     """Replay the test rows in the order of time."""
     inputs, encoder = exported.encoder.inputs, exported.encoder
-    assert inputs.log is not None, "the model must read a log"
-    derived = derive_numbers(definition, rows)
-    expected = pl.concat([derived.events, derived.session], how="horizontal")
-    expected = expected.select(name for name in expected.columns if name in inputs.scaled)
-    write_log_before_test(definition, rows, encoder, folder)
-    test = np.flatnonzero(rows.split_R == TEST)
-    test = test[np.lexsort((rows.row_R[test], frame[inputs.log.time].to_numpy()[test]))][:most]
+    expected = inputs_of_table(definition, rows, inputs)
+    write_state_before_test(definition, rows, encoder, folder)
+    test = test_in_order(rows, frame, inputs)[:most]
     distinct = encoder.with_distinct_ids(frame, encoder.scenario_numbers(frame))
     asking, adding, found = [], [], []
     with closing(Journal(folder)) as journal:
@@ -95,7 +97,7 @@ def replay(
             event = event_of(definition, frame, row, live)
             began = time.perf_counter()
             asked_row = distinct[row : row + 1]
-            found.append(seen_log(live.index(), asked_row, inputs.log.time).value_RC[0])
+            found.append(seen(live.live(), inputs, asked_row))
             asked = time.perf_counter()
             live.add({"events": [event]})
             asking.append(asked - began)
@@ -103,21 +105,62 @@ def replay(
             if number % (test.size // FOLDS + 1) == test.size // FOLDS:
                 live.fold()
                 live = LiveLog(*read_state(exported, folder), journal)
-    seen = pl.DataFrame(np.array(found), schema=expected.schema)
-    is_equal = seen.equals(expected[test])
-    print(f"{test.size:,} rows of test, {expected.width} inputs of the log, equal: {is_equal}")
+    rolled = pl.DataFrame(np.array(found), schema=expected.schema)
+    is_equal = rolled.equals(expected[test])
+    print(f"{test.size:,} rows of test, {expected.width} inputs that roll, equal: {is_equal}")
     print(f"{in_words('asking', asking)}\n{in_words('adding', adding)}")
-    largest = score_difference(exported, frame[test], seen, expected[test])
+    largest = score_difference(exported, frame[test], rolled, expected[test])
     print(f"largest difference of a score: {largest:.2g}")
 
 
-def write_log_before_test(
+def test_in_order(rows: Rows, frame: pl.DataFrame, inputs: Inputs) -> NDArray[np.intp]:
+    """The numbers of the test rows in the order of time."""
+    test = np.flatnonzero(rows.split_R == TEST)
+    column = inputs.clock if inputs.log is None else inputs.log.time
+    assert column is not None, "the model must have inputs that roll"
+    return test[np.lexsort((rows.row_R[test], frame[column].to_numpy()[test]))]
+
+
+def seen(live: Live, inputs: Inputs, row: pl.DataFrame) -> NDArray[np.float32]:
+    """The inputs that roll of one row that asks."""
+    values = [np.zeros(0, dtype=np.float32)]
+    if live.counts is not None and inputs.statistics is not None:
+        values.append(later_values(live.counts, inputs.statistics, row, inputs.tasks)[:, 0])
+    if live.log is not None and inputs.log is not None:
+        values.append(seen_log(live.log, row, inputs.log.time).value_RC[0])
+    return np.concatenate(values)
+
+
+def inputs_of_table(definition: DataDefinition, rows: Rows, inputs: Inputs) -> pl.DataFrame:
+    """The inputs that roll of all rows of a study."""
+    derived = derive_numbers(definition, rows)
+    tables = [derived.events, derived.session]
+    if inputs.rolls_statistics:
+        tables.insert(0, derived.statistics)
+    table = pl.concat(tables, how="horizontal")
+    return table.select(name for name in table.columns if name in inputs.scaled)
+
+
+def rolled_inputs(inputs: Inputs, table: pl.DataFrame) -> RolledInputs:
+    """The inputs of rows in place of those that the encoder would derive."""
+    if not inputs.rolls_statistics or inputs.statistics is None:
+        return RolledInputs(log=table)
+    names = statistic_names(inputs.statistics, inputs.tasks)
+    return RolledInputs(table.select(names), table.drop(names) if inputs.log else None)
+
+
+def write_state_before_test(
     definition: DataDefinition, rows: Rows, encoder: Encoder, folder: Path
 ) -> None:
-    """Write the state of the log as of the last row before test."""
+    """Write the state of the log and of counts as of the last row before test."""
     before = np.flatnonzero(rows.split_R < TEST)
-    state = log_state_of_study(definition, encoder.inputs, encoder.types, rows, before)
-    write_state(folder, replace(encoder, history=replace(encoder.history, log=state)), 0)
+    inputs = encoder.inputs
+    history = encoder.history
+    if inputs.rolls_statistics and inputs.statistics is not None:
+        counts = label_counts(inputs.statistics, some_rows(rows, before))
+        history = replace(history, counts=counts)
+    log = log_state_of_study(definition, inputs, encoder.types, rows, before)
+    write_state(folder, replace(encoder, history=replace(history, log=log)), 0)
 
 
 def in_words(what: str, seconds: list[float]) -> str:
@@ -139,12 +182,13 @@ def score_difference(
     exported: ExportedModel, frame: pl.DataFrame, found: pl.DataFrame, expected: pl.DataFrame
 ) -> float:
     """Of scores one at a time, and of all at once with the inputs of the table."""
-    whole = predictions(exported, exported.encoder.columns(frame, RolledInputs(log=expected)))
+    encoder = exported.encoder
+    whole = predictions(exported, encoder.columns(frame, rolled_inputs(encoder.inputs, expected)))
     some = range(0, len(frame), max(1, len(frame) // 500))
     differences = []
     for row in some:
         block = slice(row, row + 1)
-        columns = exported.encoder.columns(frame[block], RolledInputs(log=found[block]))
+        columns = encoder.columns(frame[block], rolled_inputs(encoder.inputs, found[block]))
         differences.append(np.abs(predictions(exported, columns)[0] - whole[row]).max())
     return float(np.max(differences))
 

@@ -77,6 +77,7 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/security/test_running_study.py",
     "tests/security/test_sockets.py",
     "tests/server/test_process.py",
+    "tests/server/test_statistics_over_http.py",
     "tests/serving/test_*.py",
     "tests/storage/test_damage.py",
     "tests/storage/test_engine.py",

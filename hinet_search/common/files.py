@@ -101,6 +101,15 @@ def whole_files(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in names)
 
 
+def num_bytes(folder: Path) -> int:
+    """Return the bytes of the files below a folder."""
+    size = 0
+    for path in whole_files(folder):
+        with suppress(OSError):  # removed a moment ago
+            size += path.stat().st_size
+    return size
+
+
 def refuse_special(path: Path) -> None:
     """Raise OSError if a folder, a device, a pipe or a socket is where a file is to be written."""
     if path.is_dir():

@@ -96,7 +96,7 @@ def make_app(service: Service) -> ASGIApp:
         "/events",
         scoring.reply_to_events,
         methods=["POST"],
-        summary="Add events to the log",
+        summary="Add events to the log and label statistics",
         response_model=None,
         responses={200: added, **refusals},
         openapi_extra=_body(EVENTS),

@@ -50,6 +50,8 @@ class CurrentModel:
         self._log = log
         self._adding = threading.Lock()
         self._writing = threading.Lock()
+        if state is not None:
+            metrics.state(state)
 
     def load(self) -> Signature:
         """Open the first model; return the signature of its folder before that was read.
@@ -85,7 +87,7 @@ class CurrentModel:
             self._metrics.reload(SWAPPED)
 
     def add_events(self, document: object) -> TakenEvents:
-        """Add the events of a request to the log.
+        """Add the events of a request to the log and to label statistics.
 
         Errors: those of `LiveLog.add`; DataError if the model takes none.
         """
@@ -94,7 +96,7 @@ class CurrentModel:
             if live is None:
                 raise DataError(
                     "this server takes no events",
-                    remedy="start it with --state FOLDER --events, for a model that reads a log",
+                    remedy="start it with --state FOLDER --events, for a model that events change",
                 )
             return live.add(document)
 
@@ -113,7 +115,7 @@ class CurrentModel:
                 self._log(f"the state could not be written, and goes on: {error}")
             else:
                 seconds = time.perf_counter() - started
-                self._log(f"wrote the state up to {live.last_time} in {seconds:.1f} s")
+                self._log(f"wrote the state up to {live.counted_to} in {seconds:.1f} s")
         finally:
             self._writing.release()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -14,6 +15,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from hinet_search.common.files import num_bytes
 from hinet_search.serving.live.live_log import TakenEvents
 from hinet_search.serving.requests.served_model import ServedModel
 
@@ -70,7 +72,12 @@ class Metrics:
         )
         self._last_event = gauge(
             "hinet_search_last_event_time",
-            "The time of the last row of the log, as its column counts it",
+            "The time of the last row of the log, as its column counts it; of label statistics "
+            "alone the number of the last day, or hour, with a label",
+        )
+        self._state_bytes = gauge(
+            "hinet_search_state_bytes",
+            "Bytes of the folder of the state, with the events that are kept",
         )
         self._reloads = counter("hinet_search_reloads", "Reloads by outcome", ["outcome"])
         self._is_refused = gauge(
@@ -112,12 +119,18 @@ class Metrics:
         if taken.last is not None:
             self._last_event.set(taken.last)
 
+    def state(self, folder: Path) -> None:
+        """Tell the size of a state from now on."""
+        self._state_bytes.set_function(lambda: num_bytes(folder))
+
     def model(self, served: ServedModel) -> None:
         """Describe the model that answers from now on."""
         self._model.clear()
         file = served.exported.file
         self._model.labels(file.study, file.name, served.version).set(1)
         self._loaded.set(served.loaded.timestamp())
+        if served.live is not None and served.live.last is not None:
+            self._last_event.set(served.live.last)
 
     def reload(self, outcome: str) -> None:
         """Count a reload."""

@@ -51,11 +51,14 @@ class AmountsReply(BaseModel):
 class EventsReply(BaseModel):
     """What a request with events gets; documented only."""
 
-    added: int = Field(description="Events that are rows of the log now")
+    added: int = Field(description="Events that are new rows")
     labelled: int = Field(description="Events of which the labels came now")
     again: int = Field(description="Events that brought nothing new")
     late: int = Field(description="Events that came too late to count")
-    last: int | None = Field(description="The time of the last row, as its column counts it")
+    last: int | None = Field(
+        description="The time of the last row, as its column counts it; of label statistics alone "
+        "the number of the last day, or hour, with a label"
+    )
 
 
 class ProblemReply(BaseModel):

@@ -26,7 +26,7 @@ from hinet_search.server.metrics import Metrics
 from hinet_search.server.settings import Limits, Listening
 from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.model_folder import file_of_folder
-from hinet_search.serving.state import refuse_without_log
+from hinet_search.serving.state import refuse_without_events
 
 GRACE_SECONDS = 30  # a request that runs longer after SIGTERM is given up
 MOST_WAITING = 2_048  # clients that are not yet accepted
@@ -49,14 +49,14 @@ class ServerOptions:
 def serve(options: ServerOptions, say: Log) -> None:
     """Serve the model of a folder until SIGTERM or SIGINT; `say` gets the lines of the log.
 
-    Errors: ConfigurationError without a token that is needed, or if the model has no log for
-    events; EnvironmentFault if the port cannot be used, or another process takes events; those of
-    `open_served` for the first model.
+    Errors: ConfigurationError without a token that is needed, or if the model has nothing that
+    events change; EnvironmentFault if the port cannot be used, or another process takes events;
+    those of `open_served` for the first model.
     """
     listening = options.listening
     check_token(listening.host, listening.port, listening.token)
     if options.events:
-        refuse_without_log(options.folder, file_of_folder(options.folder))
+        refuse_without_events(options.folder, file_of_folder(options.folder))
     torch.set_num_threads(1)  # requests run side by side, each on one thread
     listener = bound(listening)
     try:

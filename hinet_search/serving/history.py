@@ -6,7 +6,6 @@ rows does (newer/growth.py).
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.derived.countable_labels import EVERYONE, key_columns, quantities
-from hinet_search.data.derived.days import HOUR_SECONDS, HOURS, period_type
+from hinet_search.data.derived.countable_labels import (
+    EVERYONE,
+    MOST_PARTS,
+    key_columns,
+    quantities,
+)
+from hinet_search.data.derived.days import period_type, span_in_words
 from hinet_search.data.derived.label_counts import DAY as COUNTED_DAY
 from hinet_search.data.derived.label_counts import LabelCounts, label_counts, later_values
+from hinet_search.data.derived.later_counts import LaterCounts
 from hinet_search.data.derived.log_index import LogIndex
 from hinet_search.data.derived.log_state import LogState, seen_log
 from hinet_search.data.derived.match_index import COUNT, ITEM
@@ -46,12 +51,11 @@ from hinet_search.serving.log_tables import (
 from hinet_search.serving.tables import Types, as_typed, read_table, require, require_range
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import MatchesDefinition
-from hinet_search.study.statistics_definition import HOUR, StatisticsDefinition
+from hinet_search.study.statistics_definition import StatisticsDefinition
 
 DAYS = "days"
 DAY = "day"
 MAX_COUNT = 2**31  # so that a product of two counts fits into 64 bits
-MAX_PARTS = 2**62  # of a sum of amounts, so that two fit into 64 bits
 MAX_FACTOR = 1 + 1e-6  # of factors of length 1, with rounding
 
 
@@ -94,6 +98,17 @@ class DerivedInputs:
 
 
 @dataclass(frozen=True)
+class Live:
+    """Counts and a log with the same events since they were stored; None where nothing changes."""
+
+    counts: LaterCounts | None = None
+    log: LogIndex | None = None
+
+
+STORED = Live()
+
+
+@dataclass(frozen=True)
 class History:
     """What derived inputs are computed from; None where the model has no such inputs."""
 
@@ -106,25 +121,27 @@ class History:
         inputs: Inputs,
         rows: ListedRows,
         rolled: RolledInputs = NOT_ROLLED,
-        log: LogIndex | None = None,
+        live: Live = STORED,
     ) -> DerivedInputs:
         """The inputs of every row that are derived from labels, lists and the log.
 
-        Those that are `rolled` are taken as they are. Of the log a row sees what `log` has, or else
-        what is stored, and no other of the rows. DataError when rows are too old for it.
+        Those that are `rolled` are taken as they are. A row sees the counts and the log that are
+        `live`, or else what is stored, and no other of the rows. DataError when rows are too old
+        for the log.
         """
         columns: list[NDArray[Any]] = []
         sequences = rolled.sequences or ()
         if rolled.statistics is not None:
             columns += map(pl.Series.to_numpy, rolled.statistics)
         elif self.counts is not None and inputs.statistics is not None:
-            columns += [*later_values(self.counts, inputs.statistics, rows.frame, inputs.tasks)]
+            counts = live.counts or self.counts
+            columns += [*later_values(counts, inputs.statistics, rows.frame, inputs.tasks)]
         if self.matches is not None:
             columns += [*_match_values(self.matches, inputs, rows)]
         if rolled.log is not None:
             columns += map(pl.Series.to_numpy, rolled.log)
         elif self.log is not None and inputs.log is not None:
-            seen = seen_log(log or self.log.index, rows.frame, inputs.log.time)
+            seen = seen_log(live.log or self.log.index, rows.frame, inputs.log.time)
             columns += [*seen.value_RC.T]
             sequences = seen.sequences
         number_DR = np.array(columns, dtype=np.float64).reshape(len(columns), len(rows.frame))
@@ -142,7 +159,7 @@ class History:
             return ""
         if self.counts is None or self.counts.days.is_empty():
             return ""
-        return _span_in_words(self.counts.days[0], self.counts.days[-1], definition)[1]
+        return span_in_words(self.counts.days[0], self.counts.days[-1], definition)[1]
 
     def notes(self, inputs: Inputs, *, with_newer: bool = False) -> Iterator[str]:
         """Notes for users of the exported model, which may have learned from newer rows."""
@@ -169,7 +186,8 @@ class History:
         else:
             yield (
                 f"{counted} The metrics of this model are of statistics that are counted anew "
-                f"every {definition.period}: roll them forward with `predict --state`."
+                f"every {definition.period}: roll them forward with `predict --state` or `serve "
+                "--events`."
             )
         if definition.clock is not None:
             late = f", but none of the last {definition.labels_after}" if definition.delay else ""
@@ -183,7 +201,7 @@ class History:
         days = self.counts.days
         if definition.clock is None or days.is_empty():
             return f"training rows{newer}"
-        first, last = _span_in_words(days[0], days[-1], definition)
+        first, last = span_in_words(days[0], days[-1], definition)
         time = f"{definition.clock} {first} to {last}"
         if not definition.is_frozen:
             return f"train, valid, test{newer}, {time}"
@@ -211,19 +229,6 @@ def _log_note(log: LogState, inputs: LogInput) -> str:
         f"test, up to {last or 'none'}. New rows are added by `predict --state` and `serve "
         "--events`; the metrics of this model are of rows that see all before them."
     )
-
-
-def _span_in_words(first: Any, last: Any, definition: StatisticsDefinition) -> tuple[str, str]:
-    """The ends of counted days, or hours, in the unit of the clock."""
-    length = definition.day_length
-    if length is not None:
-        length = length / HOURS if definition.refresh == HOUR else length
-        return f"{first * length:.0f}", f"{(last + 1) * length:.0f}"
-    if definition.refresh == HOUR:
-        hours = (datetime.fromtimestamp(hour * HOUR_SECONDS, UTC) for hour in (first, last + 1))
-        begin, end = (f"{hour:%Y-%m-%d %H:00}" for hour in hours)
-        return begin, f"{end} UTC"
-    return str(first), str(last)
 
 
 def history_of(definition: DataDefinition, inputs: Inputs, types: Types, rows: Rows) -> History:
@@ -344,7 +349,7 @@ def _largest_quantities(inputs: Inputs) -> dict[str, int]:
     """The largest value that a table may have of everything that is counted."""
     counts = quantities(inputs.has_task)
     names = quantities(inputs.has_task, np.flatnonzero(inputs.is_amount).tolist())
-    return {name: MAX_COUNT if name in counts else MAX_PARTS for name in names}
+    return {name: MAX_COUNT if name in counts else MOST_PARTS for name in names}
 
 
 def _known_matches(

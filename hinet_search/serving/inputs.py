@@ -305,6 +305,16 @@ class Inputs(Frozen):
             columns += [*self.log.definition.columns, self.log.time]
         return tuple(dict.fromkeys(columns))
 
+    @property
+    def columns_of_events(self) -> tuple[str, ...]:
+        """The columns that an event has for the log, and for statistics that are counted anew."""
+        columns: list[str] = []
+        if self.log is not None:
+            columns += [*self.log.definition.columns, self.log.time]
+        if self.rolls_statistics:
+            columns += self._columns_of_statistics()
+        return tuple(dict.fromkeys([*columns, self.scenario.column]))
+
     def _columns_of_statistics(self) -> list[str]:
         if self.statistics is None:
             return []

@@ -23,7 +23,7 @@ from hinet_search.data.derived.added_up import (
     of_task,
     tasks_of,
 )
-from hinet_search.data.derived.countable_labels import PARTS, key_columns
+from hinet_search.data.derived.countable_labels import MOST_PARTS, PARTS, key_columns
 from hinet_search.data.derived.events import Prior, prior_of
 from hinet_search.data.derived.log_state import LogState, log_state_of
 from hinet_search.data.derived.moments import NO_TIME, Moments, first_time, moments_of
@@ -50,7 +50,6 @@ SCENARIO = "scenario"
 TRAINING_ROWS = "rows"
 SUM = "sum"
 MAX_COUNT = 2**31  # so that a product of two counts fits into 64 bits
-MAX_SUM = 2**62
 
 PathOf = Callable[[str], Path]  # the file of a table by its name
 
@@ -180,7 +179,7 @@ def _priors(inputs: Inputs, path: Path) -> tuple[Prior, ...]:
     num_tasks = len(inputs.tasks)
     require(path, len(table) == num_tasks, f"have {num_tasks} rows", f"has {len(table)}")
     _require_range(path, table[TRAINING_ROWS], 1, MAX_COUNT)
-    _require_range(path, table[SUM], 0, MAX_SUM)
+    _require_range(path, table[SUM], 0, MOST_PARTS)
     parts = np.where(inputs.is_amount, PARTS, 1).tolist()
     return tuple(map(Prior, table[TRAINING_ROWS], table[SUM], parts))
 
@@ -229,9 +228,9 @@ def _older(
     for task in tasks_of(events, len(inputs.tasks)):
         num, total, last = of_task(task)
         _require_range(path, table[num], 0, MAX_COUNT)
-        _require_range(path, table[total], 0, MAX_SUM)
+        _require_range(path, table[total], 0, MOST_PARTS)
         entries = table[last].explode().drop_nulls()
-        _require_range(path, entries, 0, MAX_SUM)
+        _require_range(path, entries, 0, MOST_PARTS)
         length = table[last].list.drop_nulls().list.len().cast(pl.Int64)
         most = table[num].clip(0, events.last)
         require(path, bool((length == most).all()), f"have the last labels in '{last}'", "has not")

@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.common.files import FOLDER, locked, replacing, replacing_folder
 from hinet_search.common.frozen_model import Frozen
+from hinet_search.data.derived.days import NUMBERED
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import rolling_of_folder, rolling_tables
 from hinet_search.serving.model_file import ModelFile
@@ -57,12 +58,27 @@ def refuse_fixed(exported: ExportedModel) -> None:
     )
 
 
-def refuse_without_log(folder: Path, file: ModelFile) -> None:
-    """ConfigurationError unless the model of a folder reads a log, to which events are added."""
-    if file.inputs.log is None:
+def refuse_without_events(folder: Path, file: ModelFile) -> None:
+    """ConfigurationError unless the model of a folder has inputs that events change."""
+    if not file.inputs.rolls:
         raise ConfigurationError(
-            f"--events: {folder} must have events, sessions or sequences, got none",
-            remedy="declare features.events, launch and export again; or leave out --events",
+            f"--events: {folder} must have events, sessions, sequences, or label statistics that "
+            "are counted anew, got none",
+            remedy="declare features.events, or refresh: day of statistics, launch and export "
+            "again; or leave out --events",
+        )
+
+
+def _refuse_unordered(exported: ExportedModel) -> None:
+    """ConfigurationError for a clock whose days have no numbers that tell their order."""
+    counts = exported.encoder.history.counts
+    if not exported.encoder.inputs.rolls_statistics or counts is None:
+        return
+    if counts.days.dtype not in NUMBERED:
+        raise ConfigurationError(
+            f"--events: the clock of {exported.folder}'s statistics must hold dates, datetimes or "
+            f"numbers, got {counts.days.dtype}",
+            remedy="cast it, launch and export again; or roll statistics with predict --state",
         )
 
 
@@ -129,9 +145,11 @@ class ReadState:
 def read_state(exported: ExportedModel, folder: Path) -> tuple[ExportedModel, ReadState]:
     """The model with a state that events are added to, and where it was read.
 
-    Errors: those of `with_state`; ConfigurationError if the model has no log.
+    Errors: those of `with_state`; ConfigurationError if the model has nothing that events change,
+    or a clock of days without an order.
     """
-    refuse_without_log(exported.folder, exported.file)
+    refuse_without_events(exported.folder, exported.file)
+    _refuse_unordered(exported)
     index = _index(folder)
     read = ReadState(folder, 0, 0)
     if index is not None:

@@ -161,5 +161,15 @@ def test_moments_at_the_ends_of_their_type_are_before_and_after_all_others(
     assert days.n_unique() == 3
 
 
+@pytest.mark.parametrize("length", [3.6e6, 100 / 24])
+def test_a_row_alone_has_the_day_that_it_has_in_a_table(length: float) -> None:
+    values = pl.Series(np.floor(np.arange(2_000) * length))
+    days = days_of(values, length)
+    assert days.to_list() == np.floor(values.to_numpy() / length).tolist()
+    assert [days_of(values[row : row + 1], length).item() for row in range(200)] == days.to_list()[
+        :200
+    ]
+
+
 def test_nan_is_no_day() -> None:
     assert days_of(pl.Series([float("nan"), 5.0]), 2).to_list() == [None, 2.0]

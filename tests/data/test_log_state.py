@@ -36,7 +36,7 @@ def _as_large_logs_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that small logs have old rows, pending ones in both indices, and many rows that ask."""
     monkeypatch.setattr("hinet_search.data.derived.log_state.LATE", TimeSpan(0, "s"))
     monkeypatch.setattr("hinet_search.data.derived.log_size.LATE", TimeSpan(0, "s"))
-    monkeypatch.setattr("hinet_search.data.derived.log_index.NEWEST_ROWS", 3)
+    monkeypatch.setattr("hinet_search.data.derived.pending_rows.NEWEST_ROWS", 3)
     monkeypatch.setattr("hinet_search.data.derived.log_index.PAIRS_AT_ONCE", 40)
 
 

@@ -100,7 +100,7 @@ def test_a_model_that_reads_no_log_is_refused_before_a_folder_for_events_is_made
         events=True,
     )
     with pytest.raises(
-        ConfigurationError, match="must have events, sessions or sequences, got none"
+        ConfigurationError, match="must have events, sessions, sequences, or label statistics"
     ):
         serve(options, print)
     assert not (tmp_path / "s").exists()

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
 from hinet_search.data.derived.inputs import derive_numbers
+from hinet_search.data.derived.log_index import LogIndex
 from hinet_search.data.derived.log_state import seen_log
 from hinet_search.data.rows import read_rows
 from hinet_search.results.study_record import StudyRecord
@@ -133,7 +134,14 @@ def add(live: LiveLog, *events: dict[str, Any]) -> TakenEvents:
 
 def seen(live: LiveLog, frame: pl.DataFrame) -> NDArray[np.float32]:
     """The numbers that rows see of a live log."""
-    return seen_log(live.index(), frame, "minute").value_RC
+    return seen_log(log_of(live), frame, "minute").value_RC
+
+
+def log_of(live: LiveLog) -> LogIndex:
+    """The log as it is now."""
+    log = live.live().log
+    assert log is not None, "the model reads one"
+    return log
 
 
 def inputs_of_the_log(study: Path, folder: Path) -> NDArray[np.float32]:

@@ -16,13 +16,21 @@ from numpy.testing import assert_array_equal
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.serving import state as state_module
-from hinet_search.serving.live import events as events_module
-from hinet_search.serving.live import live_log
+from hinet_search.serving.live import live_log, live_state, timeline
 from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.live.live_log import LiveLog, TakenEvents
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.state import read_state
-from tests.serving.log_shop import LAST, LogShop, add, inputs_of_the_log, newer, opened, seen
+from tests.serving.log_shop import (
+    LAST,
+    LogShop,
+    add,
+    inputs_of_the_log,
+    log_of,
+    newer,
+    opened,
+    seen,
+)
 from tests.serving.shop import edited
 
 KEYS = ("user", "item", "minute", "place")
@@ -72,7 +80,7 @@ def test_events_one_by_one_give_the_inputs_of_one_table(
             journal.close()
             journal = Journal(tmp_path / "state")
             live = opened(folder / "all", journal)
-    assert live.last_time == newer()["minute"].max()
+    assert live.last == newer()["minute"].max()
     journal.close()
 
 
@@ -91,7 +99,7 @@ def test_events_that_come_twice_or_out_of_order_count_once(
     is_new = newer()["minute"][last] > newer()["minute"][last - 1]
     assert is_new
     found, wanted = inputs(live, last), expected[last]
-    by_order = [place for place, name in enumerate(live.state.names) if " last " in name]
+    by_order = [place for place, name in enumerate(log_of(live).state.names) if " last " in name]
     unordered = np.setdiff1d(np.arange(wanted.size), by_order)  # rows of one second have no order
     assert_array_equal(found[unordered], wanted[unordered])
 
@@ -118,7 +126,7 @@ def test_late_events_are_told_and_do_not_count(live: LiveLog) -> None:
     live.fold()
     late = {**event(0), "id": "late"}
     before = inputs(live, len(newer()) - 1)
-    assert add(live, late) == TakenEvents(0, 0, 0, 1, live.last_time)
+    assert add(live, late) == TakenEvents(0, 0, 0, 1, live.last)
     assert_array_equal(inputs(live, len(newer()) - 1), before)
 
 
@@ -127,7 +135,7 @@ CUTS = (
     (state_module, "replacing_folder"),
     (state_module, "file_hash"),
     (state_module, "replacing"),
-    (live_log, "log_index"),
+    (live_state, "log_index"),
     (Journal, "forget"),
     (Journal, "take"),
 )
@@ -228,7 +236,7 @@ def test_predict_does_not_roll_the_state_of_a_server(
 def test_a_model_that_reads_no_log_takes_no_events(folder: Path, tmp_path: Path) -> None:
     exported = open_folder(folder / "counted", torch.device("cpu"))
     with pytest.raises(
-        ConfigurationError, match="must have events, sessions or sequences, got none"
+        ConfigurationError, match="must have events, sessions, sequences, or label statistics"
     ):
         read_state(exported, tmp_path / "state")
 
@@ -299,7 +307,7 @@ def test_a_column_that_is_missing_is_named(folder: Path, journal: Journal) -> No
 def test_events_of_the_future_are_refused_where_the_clock_is_real(
     monkeypatch: pytest.MonkeyPatch, live: LiveLog
 ) -> None:
-    monkeypatch.setattr(events_module, "REAL_CLOCK", -1)
+    monkeypatch.setattr(timeline, "REAL_CLOCK", -1)
     with pytest.raises(DataError, match=r"got one more than 10m ahead in 1 row \(first in row 0\)"):
         add(live, {**event(0), "minute": 2**40})
     assert add(live, event(0)).added == 1
@@ -310,7 +318,7 @@ def test_unknown_and_missing_users_are_events_too(folder: Path, live: LiveLog) -
     assert taken.added == 2
     live.fold()
     frame = newer()[5:6].with_columns(user=pl.lit(10**9, dtype=pl.Int64), item=pl.lit("new"))
-    place = live.state.names.index("user exposures all")
+    place = log_of(live).state.names.index("user exposures all")
     assert seen(live, frame)[0, place] == pytest.approx(np.log(2))
 
 

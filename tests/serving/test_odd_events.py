@@ -12,7 +12,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from hinet_search.common.errors import DataError, EnvironmentFault
-from hinet_search.serving.live import events as events_module
+from hinet_search.serving.live import timeline
 from hinet_search.serving.live.events import label_series
 from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.live.live_log import LiveLog, TakenEvents
@@ -112,7 +112,7 @@ def test_a_label_that_is_none_is_refused(label: Any, live: LiveLog) -> None:
 
 
 def test_a_request_without_events_adds_none(live: LiveLog) -> None:
-    assert add(live) == TakenEvents(0, 0, 0, 0, live.last_time)
+    assert add(live) == TakenEvents(0, 0, 0, 0, live.last)
 
 
 def test_a_label_of_many_nested_lists_is_refused_at_once() -> None:
@@ -136,7 +136,7 @@ def test_labels_that_are_known_in_part_count_once_all_are_there(live: LiveLog) -
     part = (*NO_LABELS, "clicked", "watched")
     assert add(live, event(push, part, watched=None)).added == 1
     assert add(live, event(push, watched=None)).again == 1
-    assert add(live, event(push, liked=1)) == TakenEvents(0, 1, 0, 0, live.last_time)
+    assert add(live, event(push, liked=1)) == TakenEvents(0, 1, 0, 0, live.last)
     assert add(live, event(push, watched=None)).again == 1
 
 
@@ -153,7 +153,7 @@ def test_labels_of_a_row_that_is_added_up_are_late_whatever_time_they_bring(live
     assert add(live, event(0, NO_LABELS)).added == 1
     assert add(live, event(1, minute=event(0)["minute"] + 10_000)).added == 1  # beyond 2 h 10 min
     wrong_time = event(0, minute=event(0)["minute"] + 10_000)
-    assert add(live, wrong_time) == TakenEvents(0, 0, 0, 1, live.last_time)
+    assert add(live, wrong_time) == TakenEvents(0, 0, 0, 1, live.last)
     live.fold()
     assert add(live, event(2, minute=event(0)["minute"] + 10_000)).added == 1
     live.fold()
@@ -174,8 +174,8 @@ def test_a_clock_that_is_ahead_makes_no_event_of_now_late(
     model: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live, minute = opened(model, journal), event(0)["minute"]
-    monkeypatch.setattr(events_module, "REAL_CLOCK", -1)
-    monkeypatch.setattr(events_module.time, "time", lambda: float(minute))
+    monkeypatch.setattr(timeline, "REAL_CLOCK", -1)
+    monkeypatch.setattr(timeline.time, "time", lambda: float(minute))
     assert add(live, event(0)).added == 1
     with pytest.raises(DataError, match="got one more than 10m ahead in 1 row"):
         add(live, event(1, minute=minute + 601))
@@ -189,8 +189,8 @@ def test_a_first_row_without_a_real_time_leaves_the_clock_real(
     model: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live, minute = opened(model, journal), event(0)["minute"]
-    monkeypatch.setattr(events_module, "REAL_CLOCK", LAST - 10_000)  # the log begins before
-    monkeypatch.setattr(events_module.time, "time", lambda: float(minute))
+    monkeypatch.setattr(timeline, "REAL_CLOCK", LAST - 10_000)  # the log begins before
+    monkeypatch.setattr(timeline.time, "time", lambda: float(minute))
     with pytest.raises(DataError, match="got one more than 10m ahead in 1 row"):
         add(live, event(1, minute=2**62))
 

@@ -79,8 +79,8 @@ EXTRA = ("fastapi", "uvicorn", "prometheus_client")
     click.option(
         "--events",
         is_flag=True,
-        help="Take events: POST /events adds them to the log, which goes on in the folder of "
-        "--state.",
+        help="Take events: POST /events adds them to the log and label statistics, which go on in "
+        "the folder of --state.",
     ),
 )
 @study_options(PLUGIN)

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.derived.countable_labels import key_columns
+from hinet_search.data.derived.countable_labels import MOST_PARTS, key_columns
 from hinet_search.data.derived.earlier_rows import NO_ROW, EarlierRows, KnownLabels, whole_labels
 from hinet_search.data.derived.event_log import Integers, KeyedRows, Walk, for_rows_of_keys, log_of
 from hinet_search.data.derived.key_codes import key_codes
@@ -114,7 +114,8 @@ def merged(
         lasts.append(pl.col(last).explode().drop_nulls().head(definition.last))
     by = [name for name in older.columns if name.startswith("key ")]
     both = pl.concat([newer, older]).group_by(by, maintain_order=True)
-    return both.agg(pl.col(sums).sum(), pl.col(LAST_TIME).max(), *lasts).select(older.columns)
+    totals = pl.col(sums).sum().clip(upper_bound=MOST_PARTS)
+    return both.agg(totals, pl.col(LAST_TIME).max(), *lasts).select(older.columns)
 
 
 def older_rows(

@@ -3,13 +3,18 @@
 The day of a date is the date, that of a datetime its date in the zone of the column. The values of
 any other column are days themselves, unless `day_length` divides numbers such as seconds since 1970
 into days. Statistics that are counted anew every hour have hours as periods in place of days.
+
+Shape legend: R rows.
 """
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from hinet_search.data.checks import SIGNED, UNSIGNED
 from hinet_search.data.encode import known_values
@@ -22,6 +27,8 @@ HOURS = 24
 # Dates far outside these years cannot be moved to another time zone. All of them count as one day.
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 LATEST = datetime(9998, 12, 31, tzinfo=UTC)
+NUMBERED = (pl.Int64, pl.Date, pl.Float32, pl.Float64)
+BEFORE_ALL = np.iinfo(np.int64).min  # the number of no period
 
 
 def periods_of(values: pl.Series, definition: StatisticsDefinition) -> pl.Series:
@@ -31,9 +38,53 @@ def periods_of(values: pl.Series, definition: StatisticsDefinition) -> pl.Series
     return _column_of(values, partial(period, definition=definition))
 
 
+def first_unknown(values: pl.Series, definition: StatisticsDefinition) -> pl.Series:
+    """The first period of which a row with each value of a clock counts no label, null if none."""
+    own = periods_of(values, definition)
+    if not definition.delay:
+        return own
+    earlier = delayed(pl.first(), own.dtype, definition.delay)
+    return own.to_frame().select(earlier).to_series()
+
+
 def period_type(dtype: pl.DataType, definition: StatisticsDefinition) -> pl.DataType:
     """The type of `periods_of` a column of type `dtype`."""
     return periods_of(pl.Series(dtype=dtype), definition).dtype
+
+
+def numbers_of(periods: pl.Series) -> NDArray[np.int64]:
+    """A whole number for each period of a type in NUMBERED (R,), in their order.
+
+    A missing one has BEFORE_ALL. Of whole numbers and of dates, in days, it is the period itself.
+    """
+    known = known_values(periods)
+    if not periods.dtype.is_float():
+        return known.to_physical().cast(pl.Int64).fill_null(BEFORE_ALL).to_numpy()
+    value_R = known.cast(pl.Float64).fill_null(0.0).to_numpy() + 0.0  # -0 is 0
+    bits_R = value_R.view(np.int64)
+    number_R = np.where(bits_R < 0, bits_R ^ np.iinfo(np.int64).max, bits_R)
+    return np.where(known.is_null().to_numpy(), BEFORE_ALL, number_R)
+
+
+def value_of(number: int, dtype: pl.DataType) -> float:
+    """The value of a period's number in `numbers_of`, days since 1970 of dates."""
+    if not dtype.is_float():
+        return number
+    bits = number if number >= 0 else number ^ np.iinfo(np.int64).max
+    return float(np.int64(bits).view(np.float64))
+
+
+def span_in_words(first: Any, last: Any, definition: StatisticsDefinition) -> tuple[str, str]:
+    """The begin of a period and the end of another, in the unit of the clock."""
+    length = definition.day_length
+    if length is not None:
+        length = length / HOURS if definition.refresh == HOUR else length
+        return f"{first * length:.0f}", f"{(last + 1) * length:.0f}"
+    if definition.refresh == HOUR:
+        hours = (datetime.fromtimestamp(hour * HOUR_SECONDS, UTC) for hour in (first, last + 1))
+        begin, end = (f"{hour:%Y-%m-%d %H:00}" for hour in hours)
+        return begin, f"{end} UTC"
+    return str(first), str(last)
 
 
 def days_of(values: pl.Series, day_length: float | None = None) -> pl.Series:
@@ -76,7 +127,9 @@ def day(column: pl.Expr, dtype: pl.DataType, day_length: float | None = None) ->
     if dtype in (*SIGNED, *UNSIGNED) and day_length == int(day_length):
         is_wide = dtype in (pl.UInt64, pl.Int128, pl.UInt128)
         return (column if is_wide else column.cast(pl.Int64)) // int(day_length)
-    return (column.cast(pl.Float64) / day_length).floor()
+    # Polars divides by a number less exactly than by a column, though not a single row.
+    length = column.is_null().cast(pl.Float64) * 0.0 + day_length
+    return (column.cast(pl.Float64) / length).floor()
 
 
 def _within_calendar(column: pl.Expr, dtype: pl.Datetime) -> pl.Expr:

@@ -85,20 +85,44 @@ def logged_rows(
     is_seen_R: NDArray[np.bool_] | None = None,
 ) -> LoggedRows:
     """Rows with a time as an index has them; all are seen unless `is_seen_R` says which."""
+    hash_KR = key_hashes(rows.frame, keys)
+    logged = hashed_rows(hash_KR, has_task_MT, rows, moments.time_R, is_seen_R)
+    is_timed_R = moments.time_R != NO_TIME
+    return logged if is_timed_R.all() else logged.of(np.flatnonzero(is_timed_R))
+
+
+def hashed_rows(
+    hash_KR: Hashes,
+    has_task_MT: NDArray[np.bool_],
+    rows: Rows,
+    time_R: Integers,
+    is_seen_R: NDArray[np.bool_] | None = None,
+) -> LoggedRows:
+    """Rows with the hashes of keys, and their moments; see `logged_rows`."""
     labels = [
         whole_labels(rows, rows.labels_RT[:, task], task).astype(np.int64)
         for task in range(has_task_MT.shape[1])
     ]
-    logged = LoggedRows(
-        key_hashes(rows.frame, keys),
-        moments.time_R,
+    return LoggedRows(
+        hash_KR,
+        time_R,
         rows.row_R,
         np.ones(rows.num_rows, dtype=np.bool_) if is_seen_R is None else is_seen_R,
         np.stack(labels),
         has_task_MT[rows.scenario_R].T,
     )
-    is_timed_R = moments.time_R != NO_TIME
-    return logged if is_timed_R.all() else logged.of(np.flatnonzero(is_timed_R))
+
+
+def no_rows(num_keys: int, num_tasks: int) -> LoggedRows:
+    """No rows, of this form."""
+    return LoggedRows(
+        np.zeros((num_keys, 0), dtype=np.uint64),
+        np.zeros(0, dtype=np.int64),
+        np.zeros(0, dtype=np.uint64),
+        np.zeros(0, dtype=np.bool_),
+        np.zeros((num_tasks, 0), dtype=np.int64),
+        np.zeros((num_tasks, 0), dtype=np.bool_),
+    )
 
 
 def joined_rows(parts: Sequence[LoggedRows]) -> LoggedRows:

@@ -23,6 +23,7 @@ Q quantities.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -30,12 +31,13 @@ from numpy.typing import NDArray
 
 from hinet_search.data.derived.countable_labels import (
     EVERYONE,
+    MOST_PARTS,
     PERIOD,
     CountableLabels,
     countable_labels,
     key_columns,
 )
-from hinet_search.data.derived.days import delayed, periods_of
+from hinet_search.data.derived.days import first_unknown, periods_of
 from hinet_search.data.derived.event_log import Integers
 from hinet_search.data.derived.key_hashes import (
     MOMENTS,
@@ -156,6 +158,22 @@ def counts_index(
 
 
 @dataclass(frozen=True)
+class CountedLabels:
+    """What rows may count: of every key (K, R), and of all keys together (R,)."""
+
+    of_keys: Quantities
+    everyone: Quantities
+
+
+class Countable(Protocol):
+    """Counted labels that rows ask for what they may count."""
+
+    def counted(self, definition: StatisticsDefinition, frame: pl.DataFrame) -> CountedLabels:
+        """What every row may count."""
+        ...
+
+
+@dataclass(frozen=True)
 class LabelCounts:
     """Counted labels of a study by key and day.
 
@@ -177,6 +195,15 @@ class LabelCounts:
         """The tables of all keys for rows that ask, made when the first do."""
         tables = {key: table for key, table in self.of_keys.items() if key != EVERYONE}
         return counts_index(tables, DAY, len(self.days), self.quantities)
+
+    def counted(self, definition: StatisticsDefinition, frame: pl.DataFrame) -> CountedLabels:
+        """What every row may count."""
+        return self.counted_before(_unknown_days(definition, frame), frame)
+
+    def counted_before(self, unknown_R: pl.Series | None, frame: pl.DataFrame) -> CountedLabels:
+        """What rows may count that count no day from one on; see `first_unknown`."""
+        last_R = _last_days(self, unknown_R, len(frame))
+        return CountedLabels(self.index.of_keys(frame, last_R), _of_everyone(self, last_R))
 
 
 def label_counts(definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
@@ -216,16 +243,13 @@ def _within(counts: pl.Expr, by: Sequence[str]) -> pl.Expr:
 
 
 def later_values(
-    counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame, tasks: Sequence[str]
+    counts: Countable, definition: StatisticsDefinition, frame: pl.DataFrame, tasks: Sequence[str]
 ) -> NDArray[np.float32]:
     """The columns of `target_statistics` (C, R) for new rows, which have types of the study."""
     blocks = []
     for start in range(0, max(len(frame), 1), ROWS_AT_ONCE):
-        block = frame[start : start + ROWS_AT_ONCE]
-        last_R = _last_days(counts, definition, block)
-        counted = counts.index.of_keys(block, last_R)
-        everyone = _of_everyone(counts, last_R)
-        blocks.append(smoothed_values(definition, tasks, counted, everyone))
+        counted = counts.counted(definition, frame[start : start + ROWS_AT_ONCE])
+        blocks.append(smoothed_values(definition, tasks, counted.of_keys, counted.everyone))
     return np.concatenate(blocks, axis=1)
 
 
@@ -236,21 +260,20 @@ def _of_everyone(counts: LabelCounts, last_R: Integers) -> Quantities:
     return {name: np.append(0, table[name].to_numpy())[row_R] for name in counts.quantities}
 
 
-def _last_days(
-    counts: LabelCounts, definition: StatisticsDefinition, frame: pl.DataFrame
-) -> Integers:
-    """The number of the last day that every row may count (R,), -1 if it is before all days."""
+def _unknown_days(definition: StatisticsDefinition, frame: pl.DataFrame) -> pl.Series | None:
+    """The first day of which every row counts nothing (R,); None without a clock."""
     clock = definition.clock
-    if clock is None:
-        return np.zeros(len(frame), dtype=np.int64)
-    own_day = periods_of(frame[clock], definition)
-    if definition.delay:
-        first_unknown = delayed(pl.first(), own_day.dtype, definition.delay)
-        own_day = own_day.to_frame().select(first_unknown).to_series()
+    return None if clock is None else first_unknown(frame[clock], definition)
+
+
+def _last_days(counts: LabelCounts, unknown_R: pl.Series | None, num_rows: int) -> Integers:
+    """The number of the last day before one that is unknown (R,), -1 if that is before all days."""
+    if unknown_R is None:
+        return np.zeros(num_rows, dtype=np.int64)
     # A row without a day counts nothing, like a row before all days.
-    if own_day.has_nulls() or own_day.dtype not in (*WHOLE, *MOMENTS):
-        return counts.days.search_sorted(own_day, side="left").to_numpy().astype(np.int64) - 1
-    return np.searchsorted(counts.days.to_numpy(), own_day.to_numpy()) - 1  # without threads
+    if unknown_R.has_nulls() or unknown_R.dtype not in (*WHOLE, *MOMENTS):
+        return counts.days.search_sorted(unknown_R, side="left").to_numpy().astype(np.int64) - 1
+    return np.searchsorted(counts.days.to_numpy(), unknown_R.to_numpy()) - 1  # without threads
 
 
 def newer_statistics(
@@ -260,7 +283,7 @@ def newer_statistics(
 
     The counts `before` must be of other rows.
     """
-    last_R = _last_days(before, definition, rows.frame)
+    last_R = _last_days(before, _unknown_days(definition, rows.frame), rows.num_rows)
     newer = counted_within(definition, _uncounted(before, definition, rows))
 
     def counted(key: tuple[str, ...]) -> pl.DataFrame:
@@ -277,8 +300,13 @@ def newer_statistics(
 
 
 def rolled_counts(before: LabelCounts, definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
-    """The counts `before` with those of newer rows added, key by key and day by day."""
-    newer = label_counts(definition, _uncounted(before, definition, rows))
+    """The counts `before` with those of rows added that are not taken as counted."""
+    return added_counts(before, definition, _uncounted(before, definition, rows))
+
+
+def added_counts(before: LabelCounts, definition: StatisticsDefinition, rows: Rows) -> LabelCounts:
+    """The counts `before` with those of further rows added, key by key and day by day."""
+    newer = label_counts(definition, rows)
     days = distinct_values(pl.concat([before.days, newer.days]))
     names = before.quantities
 
@@ -292,7 +320,8 @@ def rolled_counts(before: LabelCounts, definition: StatisticsDefinition, rows: R
             of_days = table.with_columns(_within(of_day, by))
             tables.append(of_days.with_columns(pl.Series(DAY, number)))
         all_days = pl.concat(tables).group_by([*by, DAY]).agg(pl.col(names).sum()).sort([DAY, *by])
-        return all_days.with_columns(_within(pl.col(names).cum_sum(), by))
+        up_to_day = _within(pl.col(names).cum_sum(), by)
+        return all_days.with_columns(up_to_day.clip(upper_bound=MOST_PARTS))
 
     return LabelCounts(days, {key: of_key(key) for key in before.of_keys})
 

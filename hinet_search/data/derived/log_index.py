@@ -1,9 +1,7 @@
 """Log index: the inputs of a few rows from the state of a log, without reading all of it.
 
 What a row may count of its keys is looked up by their hashes in rows that are recent, those that
-came since the index was made, and what was added up of older ones. Rows that came since are
-`pending`: most of them lie in an index of their own, and the newest in another, so that adding a
-row does not take longer the more there are.
+came since the index was made, and what was added up of older ones.
 
 Shape legend: Q rows that ask, K keys, A = K * Q pairs of a key and a row, V values of keys,
 U users that ask, N rows of these users, P pending rows, C columns.
@@ -40,13 +38,12 @@ from hinet_search.data.derived.key_hashes import (
 from hinet_search.data.derived.keyed_log import (
     Asked,
     KeyedLog,
-    LoggedRows,
     earlier_of_parts,
-    joined_rows,
     keyed_log,
     logged_rows,
 )
 from hinet_search.data.derived.moments import NO_TIME, Moments
+from hinet_search.data.derived.pending_rows import PendingRows, nothing_pending
 from hinet_search.data.derived.rows_of_log import with_rows
 from hinet_search.data.derived.seen_sequences import (
     SeenSequence,
@@ -68,7 +65,6 @@ if TYPE_CHECKING:
     from hinet_search.data.derived.log_state import LogState
 
 PAIRS_AT_ONCE = 2**17  # of a key and a row, in memory
-NEWEST_ROWS = 128  # pending in an index of their own; it is made again for every row that comes
 
 
 @dataclass(frozen=True)
@@ -97,19 +93,13 @@ class _OlderVisits:
 
 @dataclass(frozen=True)
 class LogIndex:
-    """A state, its rows by key, and the rows that came since.
-
-    Of the pending rows the first `num_settled` are in the index `settled`, the others in `newest`.
-    """
+    """A state, its rows by key, and the rows that came since."""
 
     state: "LogState"
     recent: KeyedLog
     older: _OlderOfKeys | None
     visits: _OlderVisits | None
-    pending: LoggedRows
-    num_settled: int
-    settled: KeyedLog
-    newest: KeyedLog
+    pending: PendingRows
     sequences: SequenceIndex
 
     def with_later(
@@ -121,20 +111,10 @@ class LogIndex:
         """
         state = self.state
         later = logged_rows(state.keys, state.recent.has_task_MT, rows, moments, is_seen_R)
-        pending = joined_rows([self.pending, later])
-        settled = self.settled
-        num_settled = self.num_settled
-        if pending.num_rows - num_settled > NEWEST_ROWS:
-            settled = keyed_log(pending.in_order)
-            num_settled = pending.num_rows
-        newest = keyed_log(pending.of(slice(num_settled, None)).in_order)
         hashes = _hashes_of_sequences(state, rows.frame)
         return replace(
             self,
-            pending=pending,
-            num_settled=num_settled,
-            settled=settled,
-            newest=newest,
+            pending=self.pending.with_later(later),
             sequences=self.sequences.with_later(rows, moments, is_seen_R, hashes),
         )
 
@@ -170,8 +150,13 @@ class LogIndex:
         return value_QC
 
     @property
+    def last_moment(self) -> int:
+        """The moment of the last row, also a pending one; NO_TIME without one."""
+        return int(self.pending.rows.time_R.max(initial=self.state.last_moment))
+
+    @property
     def _parts(self) -> tuple[KeyedLog, ...]:
-        return self.recent, self.settled, self.newest
+        return (self.recent, *self.pending.parts)
 
     def _of_events(
         self, events: EventsDefinition, asked: Asked, moments: Moments
@@ -244,8 +229,6 @@ def _user_times(time_N: NDArray[np.int64], user_N: NDArray[np.int64], gap: int) 
 def log_index(state: "LogState") -> LogIndex:
     """The index of a state, with nothing pending."""
     rows = logged_rows(state.keys, state.recent.has_task_MT, state.recent, state.moments).in_order
-    nothing = rows.of(slice(0))
-    empty = keyed_log(nothing)
     events = state.definition.events
     shown_rows = with_rows(state.shown, state.recent)
     time_R = np.append(state.shown_moments.time_R, state.moments.time_R)
@@ -259,10 +242,7 @@ def log_index(state: "LogState") -> LogIndex:
         recent=keyed_log(rows),
         older=None if events is None else _older_of_keys(state, events, state.older),
         visits=None if state.visits is None else _older_visits(state, state.visits),
-        pending=nothing,
-        num_settled=0,
-        settled=empty,
-        newest=empty,
+        pending=nothing_pending(rows),
         sequences=sequence_index(state.definition.sequences, state.tasks, shown),
     )
 

@@ -75,7 +75,7 @@ class LogState:
     `origin`, the log's first time. `older` has a table of every key with what was added up, see
     `added_up.py`, and `visits` the last visit of every user: all rows before the moment
     `added_before` were. Of these, `shown` are the last ones of every key of a sequence, as they
-    are, with their moments.
+    are, with their moments. Rows are recent for at least `kept`, as others need their labels.
     """
 
     definition: LogDefinition
@@ -89,6 +89,7 @@ class LogState:
     shown: Rows
     shown_moments: Moments
     origin: int = 0
+    kept: int = 0
 
     @property
     def longest_window(self) -> int:
@@ -106,6 +107,11 @@ class LogState:
         spans = [sequence.labels_after for sequence in self.definition.sequences.values()]
         delays = [self.moments.units(span) for span in spans if span is not None]
         return max([self.longest_window + after, *delays])
+
+    @property
+    def late(self) -> int:
+        """How long after a row its label, and other rows of its moment, may come."""
+        return max(self.reach, self.kept) + self.moments.units(LATE)
 
     @property
     def exact_from(self) -> int:
@@ -218,8 +224,7 @@ def rolled(state: LogState, rows: Rows, moments: Moments) -> LogState:
     refuse_old(moments.time_R, state.added_before)
     joined = with_rows(state.recent, some_rows(rows, new))
     time_R = np.concatenate([state.moments.time_R, moments.time_R[new]])
-    late = state.moments.units(LATE) + state.reach
-    added_before = max(state.added_before, int(time_R.max(initial=NO_TIME)) - late)
+    added_before = max(state.added_before, int(time_R.max(initial=NO_TIME)) - state.late)
     is_old_R = time_R < added_before
     old = np.flatnonzero(is_old_R)
     recent = np.flatnonzero(~is_old_R)

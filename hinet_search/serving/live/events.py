@@ -1,27 +1,28 @@
-"""Events: read the events that a request sends, and make rows of a log of them.
+"""Events: read the events that a request sends, and make rows of them.
 
-An event is an object with an `id`, the columns that the log is made of (keys, time, scenario), and
-the columns of labels, or none of them if its labels are not known yet.
+An event is an object with an `id`, the columns that the log and label statistics are made of (keys,
+time, clock, scenario), and the columns of labels, or none of them if its labels are not known yet.
 """
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError, shortened
-from hinet_search.data.derived.log_state import LogState, later_moments
-from hinet_search.data.derived.moments import NO_TIME, Moments
+from hinet_search.data.derived.event_log import Integers
+from hinet_search.data.derived.moments import NO_TIME
+from hinet_search.data.derived.rows_of_log import some_rows
 from hinet_search.data.numbers import rows_and_first
 from hinet_search.data.raw_values import as_text, text_of
 from hinet_search.data.rows import Rows
 from hinet_search.serving.label_columns import labels_of_rows
 from hinet_search.serving.live.journal import StoredEvent
-from hinet_search.serving.log_input import LogInput
+from hinet_search.serving.live.timeline import Timeline
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.requests.document import EVENTS, Value
 from hinet_search.serving.requests.rows import (
@@ -33,32 +34,38 @@ from hinet_search.serving.requests.rows import (
 )
 from hinet_search.serving.row_checks import KEY, scenario_problems
 from hinet_search.study.data_definition import TaskDefinition
-from hinet_search.study.event_definition import TimeSpan
 from hinet_search.study.validation_messages import in_words
 
 ID = "id"
 WANTED = f'a request must be {{"{EVENTS}": [{{"{ID}": ID, NAME: VALUE, ...}}, ...]}}'
 LONGEST_ID = 200
-REAL_CLOCK = 10**9  # seconds since 1970: times after are of a clock, earlier ones may count others
-AHEAD = TimeSpan(10, "m")  # that the clock of an event may be ahead, less than rows may be late
-AHEAD_OF_NO_ZONE = TimeSpan(1, "d")  # a datetime without one may be local
 
 
 @dataclass(frozen=True)
 class LoggedEvents:
-    """Events as rows of a log; a row without labels is of a scenario that has no task."""
+    """Events as rows with moments; a row without labels is of a scenario that has no task."""
 
     events: tuple[StoredEvent, ...]
     rows: Rows
-    moments: Moments
+    moment_R: Integers
+
+    @property
+    def is_labelled(self) -> NDArray[np.bool_]:
+        """Whether a row has labels (R,)."""
+        return self.rows.scenario_R < len(self.rows.scenarios)
+
+    def where(self, is_chosen_R: NDArray[np.bool_]) -> "LoggedEvents":
+        """Some of the events."""
+        chosen = np.flatnonzero(is_chosen_R)
+        events = tuple(self.events[number] for number in chosen)
+        return LoggedEvents(events, some_rows(self.rows, chosen), self.moment_R[chosen])
 
 
 @dataclass(frozen=True)
 class EventReader:
-    """Reads the events of a model whose inputs `log` are made of a log."""
+    """Reads the events of a model, which have a value in every column of `readers`."""
 
     exported: ExportedModel
-    log: LogInput
     readers: tuple[ColumnReader, ...]
     tasks: Mapping[str, TaskDefinition]
 
@@ -72,7 +79,7 @@ class EventReader:
         """The columns of labels."""
         return tuple(dict.fromkeys(task.column for task in self.tasks.values()))
 
-    def read(self, document: object, state: LogState, first_number: int) -> LoggedEvents:
+    def read(self, document: object, timeline: Timeline, first_number: int) -> LoggedEvents:
         """The events of a request; DataError with every problem.
 
         `first_number` numbers the first of them.
@@ -88,17 +95,16 @@ class EventReader:
             has_any = any(value is not None for value in labels.values())
             known = _text(labels) if has_any else None
             stored.append(StoredEvent(event_id, number, NO_TIME, _text(row), known))
-        logged = self.logged(stored, state)
-        self._refuse_times(logged.moments, state)
-        moments = logged.moments.time_R.tolist()
-        is_labelled_R = logged.rows.scenario_R != state.unlabelled
+        logged = self.logged(stored, timeline)
+        timeline.refuse(logged.moment_R)
+        moments = logged.moment_R.tolist()
         taken = []
-        for each, moment, is_labelled in zip(stored, moments, is_labelled_R.tolist(), strict=True):
+        for each, moment, is_labelled in zip(stored, moments, logged.is_labelled, strict=True):
             known = each.labels if is_labelled else None
             taken.append(replace(each, moment=moment, labels=known))
         return replace(logged, events=tuple(taken))
 
-    def logged(self, events: Sequence[StoredEvent], state: LogState) -> LoggedEvents:
+    def logged(self, events: Sequence[StoredEvent], timeline: Timeline) -> LoggedEvents:
         """Events that were read, as rows; DataError with every problem of their values."""
         given = [json.loads(event.row) for event in events]
         types = self.exported.encoder.types
@@ -116,14 +122,11 @@ class EventReader:
         if wrong:
             raise DataError(*wrong)
         known = [json.loads(event.labels or "{}") for event in events]
-        rows = self._rows(frame, known, state)
         numbers = np.array([event.number for event in events], dtype=np.uint64)
-        moments = later_moments(state, frame[self.log.time])
-        return LoggedEvents(tuple(events), replace(rows, row_R=numbers), moments)
+        rows = replace(self._rows(frame, known), row_R=numbers)
+        return LoggedEvents(tuple(events), rows, timeline.moments(frame))
 
-    def _rows(
-        self, frame: pl.DataFrame, known: Sequence[Mapping[str, Value]], state: LogState
-    ) -> Rows:
+    def _rows(self, frame: pl.DataFrame, known: Sequence[Mapping[str, Value]]) -> Rows:
         """The rows of a frame with what is known of their labels.
 
         A row without a label of one of its tasks has none.
@@ -150,7 +153,8 @@ class EventReader:
         found = labels_of_rows(self.exported, self.tasks, pl.DataFrame([*frame, *columns]), EVENTS)
         is_labelled_R = found.is_labelled_R & (is_known_RT | ~has_task_RT).all(axis=1)
         rows = encoder.rows_of_log(frame, found.labels_RT)
-        scenario_R = np.where(is_labelled_R, rows.scenario_R, np.int16(state.unlabelled))
+        no_scenario = np.int16(len(rows.scenarios))
+        scenario_R = np.where(is_labelled_R, rows.scenario_R, no_scenario)
         return replace(rows, scenario_R=scenario_R)
 
     def _refuse_missing(self, objects: Sequence[Mapping[str, Value]]) -> None:
@@ -163,42 +167,16 @@ class EventReader:
         if problems:
             raise DataError(*problems)
 
-    def _refuse_times(self, moments: Moments, state: LogState) -> None:
-        """DataError for events without a time, and for those of the future."""
-        without = np.flatnonzero(moments.time_R == NO_TIME).tolist()
-        if without:
-            raise DataError(
-                f"column '{self.log.time}' must hold the time of every event, got none in "
-                f"{rows_and_first(len(without), without)}"
-            )
-        last = state.origin + max(state.last_moment, state.added_before)  # the first may be a 0
-        if last < REAL_CLOCK * moments.units_a_second:
-            return
-        dtype = self.exported.encoder.types[self.log.time]
-        may_be_local = isinstance(dtype, pl.Datetime) and dtype.time_zone is None
-        ahead = AHEAD_OF_NO_ZONE if may_be_local else AHEAD
-        now = int(time.time() * moments.units_a_second) - state.origin
-        future = np.flatnonzero(moments.time_R > now + moments.units(ahead)).tolist()
-        if future:
-            raise DataError(
-                f"column '{self.log.time}' must hold times up to now, got one more than {ahead} "
-                f"ahead in {rows_and_first(len(future), future)}",
-                remedy="correct the clock of what sends events: such an event would make all "
-                "others too old",
-            )
-
 
 def event_reader(exported: ExportedModel) -> EventReader:
-    """The reader of events for a model with inputs of a log.
+    """The reader of events for a model with a log, or with statistics that are counted anew.
 
     DataError for types that JSON has no values for.
     """
     inputs = exported.file.inputs
     types = exported.encoder.types
-    assert inputs.log is not None, "the model was checked"
-    names = dict.fromkeys([*inputs.log.definition.columns, inputs.log.time, inputs.scenario.column])
-    readers = tuple(reader_of(name, types[name]) for name in names)
-    return EventReader(exported, inputs.log, readers, exported.profile.tasks)
+    readers = tuple(reader_of(name, types[name]) for name in inputs.columns_of_events)
+    return EventReader(exported, readers, exported.profile.tasks)
 
 
 def label_series(

@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import Columns
 from hinet_search.data.crosses import crossed, num_missing_pairs
 from hinet_search.data.derived.inputs import list_fields
-from hinet_search.data.derived.log_index import LogIndex
 from hinet_search.data.encode import VALUE, NumberInputs, Vocabulary, number_inputs
 from hinet_search.data.lists import DistinctLists, ListedRows, encode_list
 from hinet_search.data.schema import ListField
 from hinet_search.serving.encoder import Encoder, unseen_values
-from hinet_search.serving.history import DerivedInputs
+from hinet_search.serving.history import STORED, DerivedInputs, Live
 from hinet_search.serving.requests.document import Value
 from hinet_search.serving.requests.rows import RequestRows, series_of, text_parser, texts_of
 from hinet_search.serving.row_checks import limits_of
@@ -119,11 +118,11 @@ def list_readers(encoder: Encoder) -> Mapping[str, ListReader]:
 class RequestEncoder:
     """Encodes the rows of requests; `ids` are those of every vocabulary, by value.
 
-    `live` gives the index of a log that goes on, else rows see that of the encoder.
+    `live` gives counts and a log that go on, else rows see those of the encoder.
     """
 
     encoder: Encoder
-    live: Callable[[], LogIndex] | None
+    live: Callable[[], Live] | None
     ids: tuple[Ids, ...]
     numbers: NumberInputs
     readers: Mapping[str, ListReader]
@@ -201,8 +200,8 @@ class RequestEncoder:
             for column, reader in self.readers.items():
                 numbers, lists[column] = reader.distinct(rows.values[column])
                 frame = frame.hstack([numbers])
-        log = None if self.live is None else self.live()
-        return history.derived(inputs, ListedRows(frame, lists), log=log)
+        live = STORED if self.live is None else self.live()
+        return history.derived(inputs, ListedRows(frame, lists), live=live)
 
     def _compared(self, rows: RequestRows) -> Iterator[pl.Series]:
         """Yield the columns that inputs are derived from, but lists, in their types."""
@@ -227,8 +226,8 @@ class RequestEncoder:
         return ids_UI
 
 
-def request_encoder(encoder: Encoder, live: Callable[[], LogIndex] | None = None) -> RequestEncoder:
-    """Return the encoder of requests for a model, with a log that is `live`."""
+def request_encoder(encoder: Encoder, live: Callable[[], Live] | None = None) -> RequestEncoder:
+    """Return the encoder of requests for a model, see `RequestEncoder`."""
     inputs = encoder.inputs
     encoding = encoder.encoding
     return RequestEncoder(

@@ -23,7 +23,6 @@ from hinet_search.serving.compiled.run import has_graphs, open_compiled
 from hinet_search.serving.drift import FarLimits
 from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.live.live_log import LiveLog
-from hinet_search.serving.log_input import time_in_words
 from hinet_search.serving.model_folder import CARD, ExportedModel, open_folder
 from hinet_search.serving.predict import missing_scores, predictions
 from hinet_search.serving.requests.document import RequestColumns
@@ -183,11 +182,9 @@ class ServedModel:
     @property
     def counted_to(self) -> str:
         """The time of the last row of the log, or the last day with a counted label, or nothing."""
-        inputs = self.exported.file.inputs
-        history = self.exported.encoder.history
-        if self.live is not None and inputs.log is not None:
-            return time_in_words(self.live.last_time, self.live.state.moments, inputs.log)
-        return history.last_counted(inputs)
+        if self.live is not None:
+            return self.live.counted_to
+        return self.exported.encoder.history.last_counted(self.exported.file.inputs)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -243,7 +240,7 @@ def open_served(
         datetime.now(UTC),
         _card(place),
         row_reader(encoder),
-        request_encoder(encoder, None if live is None else live.index),
+        request_encoder(encoder, None if live is None else live.live),
         scorer_of(exported),
         FarLimits.of(exported.profile, encoder.encoding.numeric_inputs),
         live,
