@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
@@ -207,7 +208,7 @@ class ChosenInputs:
 
     def columns(self, columns: Columns) -> Columns:
         """The selected inputs of columns of `full`: themselves if all are selected, else copies."""
-        if self == ChosenInputs.of(self.full, {}, ALL):
+        if self._are_all:
             return columns
         return replace(
             columns,
@@ -215,6 +216,10 @@ class ChosenInputs:
             numeric_RN=columns.numeric_RN[:, list(self.numbers)],
             lists_RS=columns.lists_RS[:, self.slots],
         )
+
+    @cached_property
+    def _are_all(self) -> bool:
+        return self == ChosenInputs.of(self.full, {}, ALL)
 
     @property
     def slots(self) -> list[int]:
