@@ -12,9 +12,9 @@ that the batch has, lambda_ij = (rows of i) / (labels of the batch): the other h
 no loss and get no gradient. With weights of tasks and scenarios it is the weighted mean, the sum of
 weight times loss over the sum of weights. A weight of a row multiplies its losses, but not what
 they are divided by: a batch of light rows makes a small step, and all batches of a pass together
-are the weighted mean. Models return logits of each row's own scenario, so no
-other scenario's head gets a gradient from the row. Only HiNet's `released_code` returns logits of
-all scenarios while it trains, since that code has no such mask.
+are the weighted mean. Models return logits of each row's own scenario, so no other scenario's head
+gets a gradient from the row. Only HiNet's `released_code` returns logits of all scenarios while it
+trains, since that code has no such mask.
 Shape legend: B rows of a batch, T tasks, H heads: the T heads of the own scenario, or those of all
 scenarios, scenario by scenario; M scenarios, R rows of a split.
 """

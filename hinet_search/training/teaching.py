@@ -48,9 +48,9 @@ class StepLoss:
 
     With `weight_MT`, labels and teacher of a row count what its scenario and task do, 0 where it
     lacks the task; without it all count alike. With `row_weight_scale`, they also count the row's
-    weight in `split`, times this scale. `is_amount_T` says which labels are amounts; without
-    it none is. These tensors are on the device of the model. `split` are the training rows, which
-    a loss of pairs reads on the host.
+    weight in `split`, times this scale. `is_amount_T` says which labels are amounts; without it
+    none is. These tensors are on the device of the model. `split` are the training rows, of which
+    weights, and what a loss of pairs reads, are on the host.
     """
 
     teacher_RT: Float[Tensor, "R T"] | None = None  # float16

@@ -222,6 +222,16 @@ def test_no_warning_is_given_of_weights_that_differ_little(data: Dataset) -> Non
     assert not [each for each in data.record.warnings if "weight" in each]
 
 
+def test_copies_of_a_row_in_two_splits_are_told_though_their_weights_differ(tmp_path: Path) -> None:
+    frame = weighted().with_columns(pl.col("price", "age").first())
+    same = frame.with_columns(pl.col("user") % 2, worth=1 + pl.int_range(pl.len()))
+    data = prepared(same, tmp_path, weight="worth", user=None, item=None, time=None)
+    told = [each for each in data.record.warnings if "equal in all columns" in each]
+    without = prepared(same, tmp_path, user=None, item=None, time=None)
+    assert told
+    assert told == [each for each in without.record.warnings if "equal in all columns" in each]
+
+
 def test_damaged_weights_are_found_and_encoded_again(tmp_path: Path) -> None:
     data = prepared(weighted(), tmp_path, weight="worth")
     weight_R = np.array(data.train.weight_R)

@@ -39,11 +39,11 @@ class NewerRows:
     """Labelled rows in the order of their table.
 
     `frame` has the inputs of the model, cast to the types of training. Amounts among the labels are
-    in the units of the model. Users are numbered, -1 stands for none. Weights are there
-    if the model learned from weighted rows. Rows that judge are held out,
-    and no user of them has rows among the held-out ones that choose. `first` and `last` are the
-    ends of the rows' time, None without a clock. `num_unlabelled` rows of the table lack a label
-    and are left out. `digest` is a hash of the rows, labels included.
+    in the units of the model. Users are numbered, -1 stands for none. `weight_R` is None if all
+    rows count alike. Rows that judge are held out, and no user of them has rows among the held-out
+    ones that choose. `first` and `last` are the ends of the rows' time, None without a clock.
+    `num_unlabelled` rows of the table lack a label and are left out. `digest` is a hash of the
+    rows, labels included.
     """
 
     path: str
