@@ -17,10 +17,10 @@ from tests.report.studies import study
 from tests.report.test_report_verdict import plain
 
 
-def variants(seeds: int) -> StudyRecord:
-    """HiNet, and a much worse HiNet without a part."""
+def variants(seeds: int, without: float = 0.70) -> StudyRecord:
+    """HiNet, and a HiNet without a part, by default a much worse one."""
     noise = NOISE[:seeds]
-    record = meeting(hinet=[0.78 + n for n in noise], no_san=[0.70 + n for n in noise])
+    record = meeting(hinet=[0.78 + n for n in noise], no_san=[without + n for n in noise])
     arms = tuple(replace(arm, model="hinet") for arm in record.arms)
     return replace(record, arms=arms, reference="hinet")
 
@@ -41,6 +41,17 @@ def test_no_heading_claims_a_part_where_the_verdict_is_an_observation(
     seeds: int, heading: str
 ) -> None:
     assert ablations.build(variants(seeds)).heading == heading
+
+
+@pytest.mark.parametrize(
+    ("without", "heading"),
+    [
+        (0.86, "A variant beats HiNet"),
+        (0.78, "No significant difference between HiNet and its variants"),
+    ],
+)
+def test_a_variant_that_is_not_worse_is_not_said_to_be(without: float, heading: str) -> None:
+    assert ablations.build(variants(5, without)).heading == heading
 
 
 def test_a_setting_that_the_focus_alone_holds_is_free_in_its_variant() -> None:
