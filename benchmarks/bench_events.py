@@ -1,7 +1,13 @@
-"""Speed of events and sessions: ten keys, seven of them of several columns, and three windows."""
+"""Events and sessions of ten keys, seven of them of several columns, and three windows.
 
+Working memory is what counting events adds at its highest to a process that has the rows in memory,
+beside mapped files.
+"""
+
+import os
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -14,6 +20,7 @@ from hinet_search.data.derived.moments import Moments
 from hinet_search.data.derived.sessions import session_inputs
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import EventsDefinition, SessionDefinition, TimeSpan
+from in_processes import FOLDER, MEGABYTE, POLL_SECONDS, anonymous_bytes, run
 from layout import aligned
 from work import SCHEMA, TEST_FROM, VALID_FROM, draw_rows
 
@@ -33,37 +40,69 @@ KEYS = (
     ("user", TAG, "scenario"),
 )
 WINDOWS = (TimeSpan(1, "h"), TimeSpan(1, "d"), "all")
+EVENTS = EventsDefinition(by=KEYS, labels_after=TimeSpan(1, "h"), windows=WINDOWS)
+SESSION = SessionDefinition(gap=TimeSpan(30, "m"))
 
 
 @dataclass(frozen=True)
 class EventsFigure:
-    """Seconds, medians over rounds."""
+    """Seconds, medians over rounds; working megabytes, of all rows and of a quarter."""
 
     num_rows: int
     num_inputs: int
     event_seconds: float
     session_seconds: float
+    event_megabytes: float
+    quarter_megabytes: float
 
 
 def bench_events(num_rows: int, *, rounds: int) -> EventsFigure:
     """Time events of rows in memory; users are uniform, other keys follow Zipf's law."""
-    events = EventsDefinition(by=KEYS, labels_after=TimeSpan(1, "h"), windows=WINDOWS)
-    session = SessionDefinition(gap=TimeSpan(30, "m"))
-    with tempfile.TemporaryDirectory() as cache:
-        rows = _rows(num_rows, Path(cache))
-        moment_R = np.arange(num_rows) * (DAYS * MILLISECONDS_A_DAY // num_rows)
-        moments = Moments(moment_R, "ms")
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="events-", dir=FOLDER) as folder:
+        cache = Path(folder)
+        rows = _rows(num_rows, cache)
         num_inputs, event_seconds = 0, []
         for _ in range(rounds):
             began = time.perf_counter()
-            num_inputs = event_inputs(events, rows, SCHEMA.tasks, moments).width
+            num_inputs = _count(rows).width
             event_seconds.append(time.perf_counter() - began)
         session_seconds = []
         for _ in range(rounds):
             began = time.perf_counter()
-            session_inputs(session, rows, "user", moments)
+            session_inputs(SESSION, rows, "user", _moments(num_rows))
             session_seconds.append(time.perf_counter() - began)
-    return EventsFigure(num_rows, num_inputs, median(event_seconds), median(session_seconds))
+        del rows
+        megabytes, quarter = (
+            run((_working_megabytes, number, cache))[1][0] for number in (num_rows, num_rows // 4)
+        )
+    return EventsFigure(
+        num_rows=num_rows,
+        num_inputs=num_inputs,
+        event_seconds=median(event_seconds),
+        session_seconds=median(session_seconds),
+        event_megabytes=megabytes,
+        quarter_megabytes=quarter,
+    )
+
+
+def _working_megabytes(num_rows: int, cache: Path) -> float:
+    rows = _rows(num_rows, cache)
+    before = highest = anonymous_bytes(os.getpid())
+    with ThreadPoolExecutor(1) as thread:
+        counting = thread.submit(_count, rows)
+        while not wait([counting], timeout=POLL_SECONDS).done:
+            highest = max(highest, anonymous_bytes(os.getpid()))
+    counting.result()
+    return (highest - before) / MEGABYTE
+
+
+def _count(rows: Rows) -> pl.DataFrame:
+    return event_inputs(EVENTS, rows, SCHEMA.tasks, _moments(len(rows.row_R)))
+
+
+def _moments(num_rows: int) -> Moments:
+    return Moments(np.arange(num_rows) * (DAYS * MILLISECONDS_A_DAY // num_rows), "ms")
 
 
 def _rows(num_rows: int, cache: Path) -> Rows:
@@ -92,5 +131,9 @@ def table(figure: EventsFigure) -> str:
     lines = [
         (f"{figure.num_inputs} events {what}, s", f"{figure.event_seconds:.2f}"),
         (f"sessions of {figure.num_rows:,}, s", f"{figure.session_seconds:.2f}"),
+        (
+            "working memory of events, MB (of a quarter of the rows)",
+            f"{figure.event_megabytes:,.0f} ({figure.quarter_megabytes:,.0f})",
+        ),
     ]
     return aligned(lines)

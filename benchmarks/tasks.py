@@ -110,17 +110,7 @@ def _epinions(rows: Path) -> Definition:
 
 def _frappe(_rows: Path) -> Definition:
     """Frappe_x1: which apps are used at which time of the day; ids and contexts."""
-    times = ("morning", "afternoon", "evening", "night", "noon", "sunrise", "sunset")
-    contexts = ("weekday", "isweekend", "homework", "cost", "weather", "country", "city")
-    return {
-        "source": {"kind": "table", "path": "frappe/frappe_x1.parquet"},
-        "scenario": {"column": "daytime", "values": dict(zip(times, times, strict=True))},
-        "tasks": {"used": {"column": "used"}},
-        "user": "user",
-        "item": "item",
-        "features": {"categorical": ["user", "item", *contexts]},
-        "split": {"by": "column", "column": "split"},
-    }
+    return dict(read(find("studies", "kuairand").parent / "data" / "frappe_x1.yaml").tree)
 
 
 def _hillstrom(_rows: Path) -> Definition:

@@ -55,6 +55,7 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/search/test_closed_terminals.py",
     "tests/search/test_database_away.py",
     "tests/search/test_draws.py",
+    "tests/search/test_encodings_of_a_study.py",
     "tests/search/test_extension.py",
     "tests/search/test_failing_arms.py",
     "tests/search/test_inputs_of_a_table.py",

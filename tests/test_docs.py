@@ -25,7 +25,7 @@ from hinet_search.study.load_study import MODELS
 from hinet_search.study.search_space import SpaceFile
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.study.yaml_file import read
-from hinet_search.training.trial_config import known_names
+from hinet_search.training.trial_config import known_names, setting_of
 from tests.report.nine_arms import nine_arms
 from tests.report.planted import PLANTED
 
@@ -71,7 +71,8 @@ def test_every_yaml_block_is_of_its_type(page: str, text: str, tmp_path: Path) -
         file.parse(StudySpec, {**tree, "data": data})
     elif "parameters" in file.tree:
         space = file.parse(SpaceFile)
-        assert set(space.parameters) | set(space.fixed) <= set(known_names("mmoe"))
+        settings = map(setting_of, (*space.parameters, *space.fixed))
+        assert set(settings) <= set(known_names("mmoe"))
     else:
         file.parse(DataDefinition)
 

@@ -23,7 +23,12 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     """Check a study, time its arms and print what a launch would do."""
     from hinet_search.api import ready
     from hinet_search.search.plan.busy_cores import busy_cores
-    from hinet_search.search.plan.plan_warnings import few_pairs, few_steps, left_out_starts
+    from hinet_search.search.plan.plan_warnings import (
+        few_pairs,
+        few_steps,
+        left_out_starts,
+        many_pairs,
+    )
     from hinet_search.search.plan.probe_cache import cached_plan
     from hinet_search.search.stored_study import find_stored_study, shortages
 
@@ -37,6 +42,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         *plan.notes,
         *few_steps(checked),
         *few_pairs(checked),
+        *many_pairs(checked),
         *left_out_starts(checked.study),
         *checked.dataset.record.warnings,
         *checked.study.guesses_to_check,
@@ -73,6 +79,8 @@ def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, st
     if data.units:
         means = ", ".join(f"{task} {mean_in_words(unit)}" for task, unit in data.units.items())
         yield "amounts", f"mean in training: {means}"
+    if data.weights:
+        yield "weights", data.weights.in_words(train)
     yield "inputs", _inputs(count_inputs(plan.ready.dataset, spec.data.features))
     yield "split", f"{data.split}: train {train:,}, valid {valid:,}, test {test:,}"
     names = ", ".join(arm.name for arm in plan.arms)
@@ -239,6 +247,8 @@ def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str])
     }
     if data.units:
         of_data["amount_units"] = dict(data.units)
+    if data.weights:
+        of_data["weights"] = data.weights
     print_document(
         "check",
         study=checked.study.name,

@@ -5,12 +5,14 @@ G pairs of scenario and split.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import SPLITS
+from hinet_search.data.row_weights import numbers_of
 from hinet_search.data.rows import Rows
 from hinet_search.results.data_record import CellCount
 from hinet_search.results.families import BERNOULLI, POISSON
@@ -75,15 +77,25 @@ def _mean_amounts(
     return means
 
 
-def _counts(rows: Rows, num_tasks: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows (M, S), and positives, or amounts above 0, of every task (T, M, S)."""
+def _counts(
+    rows: Rows, num_tasks: int, weight: str | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows (M, S), and positives, or amounts above 0, of every task (T, M, S).
+
+    With a column `weight`, rows of weight 0 are not counted.
+    """
     num_groups = len(rows.scenarios) * len(SPLITS)
     rows_G = np.zeros(num_groups, dtype=np.int64)
     positives_TG = np.zeros((num_tasks, num_groups), dtype=np.int64)
     for block in rows.blocks():
         group_R = rows.scenario_R[block].astype(np.int64) * len(SPLITS) + rows.split_R[block]
+        labels_RT = rows.labels_RT[block]
+        if weight is not None:
+            is_counted_R = numbers_of(rows.frame[weight][block]) > 0
+            group_R = group_R[is_counted_R]
+            labels_RT = labels_RT[is_counted_R]
         rows_G += np.bincount(group_R, minlength=num_groups)
-        for task, label_R in enumerate(rows.labels_RT[block].T):
+        for task, label_R in enumerate(labels_RT.T):
             positives_TG[task] += np.bincount(group_R[label_R > 0], minlength=num_groups)
     rows_MS = rows_G.reshape(len(rows.scenarios), len(SPLITS))
     return rows_MS, positives_TG.reshape((num_tasks, *rows_MS.shape))
@@ -113,7 +125,20 @@ def cell_problems(cells: Sequence[CellCount]) -> tuple[list[str], list[str]]:
     return errors, warnings
 
 
-def _cell_problems(cells: Sequence[CellCount], split: int) -> list[str]:
+def weighted_cell_problems(rows: Rows, cells: Sequence[CellCount], weight: str) -> list[str]:
+    """Training cells whose rows of one class all have weight 0."""
+    rows_MS, positives_TMS = _counts(rows, rows.has_task_MT.shape[1], weight)
+    weighted = []
+    for cell, (scenario, task) in zip(cells, np.argwhere(rows.has_task_MT).tolist(), strict=True):
+        positives = _by_split(positives_TMS[task, scenario])
+        weighted.append(replace(cell, rows=_by_split(rows_MS[scenario]), positives=positives))
+    problems = _cell_problems(weighted, 0, f"among its rows with a '{weight}' above 0")
+    return [f"{problem}; write a weight above 0 in the others" for problem in problems]
+
+
+def _cell_problems(
+    cells: Sequence[CellCount], split: int, needed_for: str = "for an AUC"
+) -> list[str]:
     problems = []
     for cell in cells:
         rows = cell.rows[split]
@@ -123,7 +148,7 @@ def _cell_problems(cells: Sequence[CellCount], split: int) -> list[str]:
         got = _one_class(rows, positives) if rows else "no row"
         problems.append(
             f"cell {cell.scenario}/{cell.task}: {SPLITS[split]} must have {cell.needed_for_auc} "
-            f"for an AUC, got {got}"
+            f"{needed_for}, got {got}"
         )
     return problems
 

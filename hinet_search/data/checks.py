@@ -26,6 +26,7 @@ from hinet_search.data.labels import (
 )
 from hinet_search.data.numbers import number_problems
 from hinet_search.data.raw_values import as_text, cut_literal, listed, text_of
+from hinet_search.data.row_weights import weight_problems, weight_type_problems
 from hinet_search.data.schema import Schema
 from hinet_search.data.times import event_type_problems, event_value_problem
 from hinet_search.study.data_definition import (
@@ -64,7 +65,7 @@ def named_columns(definition: DataDefinition) -> Iterator[tuple[str, str]]:
             yield "features.matches.by", column
     if isinstance(definition.split, ColumnSplit):
         yield "split.column", definition.split.column
-    for key in ("user", "item", "time"):
+    for key in ("user", "item", "time", "weight"):
         if getattr(definition, key) is not None:
             yield key, getattr(definition, key)
 
@@ -101,6 +102,7 @@ def column_problems(definition: DataDefinition, dtypes: Mapping[str, pl.DataType
         *_list_types(definition, present),
         *_clock_type(definition, present),
         *label_types(definition, present),
+        *(f"data.weight: {each}" for each in weight_type_problems(definition.weight, present)),
         *_time_type(definition, present),
         *event_type_problems(definition, present),
     ]
@@ -315,7 +317,7 @@ def value_problems(
     scenario_R: NDArray[np.int16],
     has_task_MT: NDArray[np.bool_],
 ) -> list[str]:
-    """Problems of values: not finite, labels outside {0, 1}, no user or time for the split.
+    """Problems of values: not finite, no labels or weights, no user or time for the split.
 
     A label is checked in the rows that have its task.
     """
@@ -326,6 +328,8 @@ def value_problems(
         labelled = where_labelled(frame[task.column], has_label(has_task_M, scenario_R))
         wrong = label_problems(name, task, labelled)
         problems += [problem + _scenarios_without(definition, task, frame) for problem in wrong]
+    if definition.weight is not None:
+        problems += [f"data.weight: {each}" for each in weight_problems(frame[definition.weight])]
     split_columns = {TimeSplit: definition.time, UserSplit: definition.user}
     column = split_columns.get(type(definition.split))
     num_without = num_without_value(frame[column]) if column is not None else 0

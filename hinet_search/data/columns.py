@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from itertools import accumulate, chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +39,8 @@ class Columns:
     Ids are in order of training frequency, 0 = unknown. `user_R` is -1 where a row has no user.
     `lists_RS` holds ids of the lists' vocabularies, list after list; an empty slot and an unknown
     id are both 0. Labels are 0 and 1, or amounts in units of their task's mean in training; they
-    are float32 if a task has amounts.
+    are float32 if a task has amounts. `weight_R` is what a row counts in training; None if all
+    count alike.
     """
 
     ids_RF: NDArray[np.int32]
@@ -46,15 +49,26 @@ class Columns:
     labels_RT: Labels
     user_R: NDArray[np.int32]
     lists_RS: NDArray[np.int32]
+    weight_R: NDArray[np.float32] | None = None
 
     @property
     def num_rows(self) -> int:
         """The number of rows, R."""
         return int(self.scenario_R.shape[0])
 
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays that there are, by name."""
+        named = {array.name: getattr(self, array.name) for array in fields(self)}
+        return {name: array for name, array in named.items() if array is not None}
+
     def head(self, num_rows: int) -> Columns:
         """The first rows, as views."""
         return self._select(slice(num_rows))
+
+    def spaced(self, step: int) -> Columns:
+        """Every so manieth row, as views."""
+        return self._select(slice(None, None, step))
 
     def where(self, is_chosen_R: NDArray[np.bool_]) -> Columns:
         """Copies of the chosen rows."""
@@ -62,12 +76,12 @@ class Columns:
 
     def followed_by(self, others: Columns) -> Columns:
         """Copies of these rows and then of the others, in memory."""
-        names = [array.name for array in fields(self)]
-        both = {name: [getattr(self, name), getattr(others, name)] for name in names}
+        theirs = others.arrays
+        both = {name: [array, theirs[name]] for name, array in self.arrays.items()}
         return Columns(**{name: np.concatenate(arrays) for name, arrays in both.items()})
 
     def _select(self, rows: slice | NDArray[np.bool_]) -> Columns:
-        return Columns(**{array.name: getattr(self, array.name)[rows] for array in fields(self)})
+        return Columns(**{name: array[rows] for name, array in self.arrays.items()})
 
 
 @dataclass(frozen=True)
@@ -194,7 +208,7 @@ class ChosenInputs:
 
     def columns(self, columns: Columns) -> Columns:
         """The selected inputs of columns of `full`: themselves if all are selected, else copies."""
-        if self == ChosenInputs.of(self.full, {}, ALL):
+        if self._are_all:
             return columns
         return replace(
             columns,
@@ -202,6 +216,10 @@ class ChosenInputs:
             numeric_RN=columns.numeric_RN[:, list(self.numbers)],
             lists_RS=columns.lists_RS[:, self.slots],
         )
+
+    @cached_property
+    def _are_all(self) -> bool:
+        return self == ChosenInputs.of(self.full, {}, ALL)
 
     @property
     def slots(self) -> list[int]:

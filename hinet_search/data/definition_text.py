@@ -106,7 +106,8 @@ def _lines(table: GuessedTable) -> Iterator[str]:
     yield "tasks:                # in the order of the funnel: the most frequent first"
     for name, task in table.tasks.items():
         yield _with_comment(f"  {quoted(name)}: {{{_task(table, task.column)}}}", task)
-    for key, guess in (("user", guesses.user), ("item", guesses.item), ("time", guesses.time)):
+    for key in ("user", "item", "time", "weight"):
+        guess: ColumnRole | None = getattr(guesses, key)
         if guess:
             yield _with_comment(f"{key}: {quoted(guess.column.name)}", guess)
     unit = time_unit_of(guesses.time.column) if guesses.time else None

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields, replace
 from dataclasses import field as dataclass_field
-from itertools import pairwise, product
+from itertools import chain, pairwise, product
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -128,7 +128,7 @@ def open_dataset(folder: Path) -> Dataset:
     ends = np.cumsum([0, *(size - 1 for size in manifest.schema.vocabulary_sizes)])
     try:
         counts = np.load(folder / FREQUENCIES)
-        train, valid, test = (_open_columns(folder, split) for split in SPLITS)
+        train, valid, test = (_open_columns(folder, split, manifest) for split in SPLITS)
         stale_test = _open_stale(folder, test)
     except (OSError, ValueError) as error:
         raise _broken(folder, str(error)) from error
@@ -211,12 +211,15 @@ def _broken(folder: Path, what: str) -> DataError:
     )
 
 
-def _open_columns(folder: Path, split: str) -> Columns:
-    arrays = {
-        array.name: np.load(folder / _array_file(split, array.name), mmap_mode="r")
-        for array in fields(Columns)
-    }
-    return Columns(**arrays)
+def _open_columns(folder: Path, split: str, manifest: Manifest) -> Columns:
+    files = {array.name: _array_file(split, array.name) for array in fields(Columns)}
+    return Columns(
+        **{
+            name: np.load(folder / file, mmap_mode="r")
+            for name, file in files.items()
+            if file in manifest.files
+        }
+    )
 
 
 def _open_stale(folder: Path, test: Columns) -> Mapping[str, Columns]:
@@ -272,7 +275,8 @@ def _write_splits(folder: Path, encoded: Encoded) -> None:
     """Write every block to one file per split and array, all open at once."""
     with ExitStack() as stack:
         files: dict[tuple[str, str], IO[bytes]] = {}
-        names = list(product(SPLITS, [array.name for array in fields(Columns)]))
+        first_block = next(encoded.blocks)
+        names = list(product(SPLITS, first_block[0].arrays))
         stale = [stale_split(name) for name in encoded.stale]
         arrays = OF_STALE if encoded.sequences else OF_STALE[:1]
         names += product(stale, arrays)
@@ -282,7 +286,7 @@ def _write_splits(folder: Path, encoded: Encoded) -> None:
         splits = (*SPLITS, *stale)
         of_test = encoded.record.rows[-1]
         num_rows = dict(zip(splits, [*encoded.record.rows, *(of_test for _ in stale)], strict=True))
-        for block in encoded.blocks:
+        for block in chain([first_block], encoded.blocks):
             for (split, array), file in files.items():
                 rows: NDArray[np.generic] = getattr(block[splits.index(split)], array)
                 if file.tell() == 0:
@@ -323,6 +327,7 @@ def _num_bytes(encoded: Encoded) -> int:
     num_slots = sum(list_.length for list_ in encoded.lists)
     label_bytes = 4 if encoded.record.units else 1
     num_words = len(encoding.vocabularies) + len(encoding.numeric_inputs) + num_slots + 1
+    num_words += encoded.record.weights is not None
     return sum(encoded.record.rows) * (4 * num_words + label_bytes * num_tasks + 2)
 
 

@@ -157,12 +157,13 @@ def get(name: str, folder: Path, output: Path, tell: Tell, *, force: bool = Fals
 
 
 def shipped_study(name: str, definition: str) -> StudyTexts:
-    """A shipped study and its definition `data/DEFINITION.yaml`."""
+    """A shipped study and its definition `data/DEFINITION.yaml`, which is written beside it."""
     folder = shipped_folder("studies")
     definition_name = f"{SHARED}/{definition}.yaml"
+    text = (folder / f"{name}.yaml").read_text(encoding="utf-8")
     return StudyTexts(
-        name,
-        (folder / f"{name}.yaml").read_text(encoding="utf-8"),
+        name.rpartition("/")[2],
+        text.replace(f"../{definition_name}", definition_name),
         definition_name,
         (folder / definition_name).read_text(encoding="utf-8"),
     )

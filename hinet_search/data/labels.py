@@ -6,7 +6,7 @@ loss.
 Shape legend: R rows, T tasks, M scenarios.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import polars as pl
@@ -58,23 +58,27 @@ def label_problems(name: str, task: TaskDefinition, values: pl.Series) -> list[s
 
 def _wrong_labels(where: str, task: TaskDefinition, values: pl.Series) -> list[str]:
     """Values that are no amounts, or of a task without a rule neither 0 nor 1."""
-    is_right = _is_amount if task.is_amount else _is_zero_or_one
+    got = examples_of(values, is_amount if task.is_amount else _is_zero_or_one)
+    if not got:
+        return []
+    if task.is_amount:
+        remedy = "write such an amount in every row, or name the scenarios that have the task"
+        return [f"{where} must hold amounts of 0 to {LARGEST_AMOUNT:g}, got {got}; {remedy}"]
+    remedy = "say with 'equals', 'above' or 'at_least' which values are a 1"
+    if not examples_of(values, is_amount):
+        remedy += ", or write 'kind: amount' if they are amounts"
+    return [f"{where} must hold 0 and 1 only, got {got}; {remedy}"]
+
+
+def examples_of(values: pl.Series, is_right: Callable[[pl.Series], pl.Series]) -> str:
+    """The most frequent values that are not right, with their rows; empty if all are right."""
     blocks = (values[block] for block in blocks_of(len(values)))
     wrong = pl.concat(block.filter(~is_right(block)) for block in blocks)
-    if wrong.is_empty():
-        return []
     examples = []
     for value, count in wrong.value_counts(sort=True).head(MAX_EXAMPLES).rows():
         text = "null" if value is None else value
         examples.append(f"{text} ({rows_in_words(count)})")
-    got = f"got {', '.join(examples)}"
-    if task.is_amount:
-        remedy = "write such an amount in every row, or name the scenarios that have the task"
-        return [f"{where} must hold amounts of 0 to {LARGEST_AMOUNT:g}, {got}; {remedy}"]
-    remedy = "say with 'equals', 'above' or 'at_least' which values are a 1"
-    if _is_amount(wrong).all():
-        remedy += ", or write 'kind: amount' if they are amounts"
-    return [f"{where} must hold 0 and 1 only, {got}; {remedy}"]
+    return ", ".join(examples)
 
 
 def num_without_value(values: pl.Series) -> int:
@@ -83,7 +87,8 @@ def num_without_value(values: pl.Series) -> int:
     return sum(int((block.is_null() | not_finite(block)).sum()) for block in blocks)
 
 
-def _is_amount(values: pl.Series) -> pl.Series:
+def is_amount(values: pl.Series) -> pl.Series:
+    """Whether a value is a number of 0 to LARGEST_AMOUNT."""
     numbers = values.cast(pl.Float64)
     return numbers.is_between(0, LARGEST_AMOUNT).fill_null(value=False)
 

@@ -209,6 +209,10 @@ class AgreeingEntries:
         """Count the entries; their codes are below `num_codes`, or NONE."""
         known_E = code_E != NONE
         pair_E = lists.list_of_entry[known_E] * num_codes + code_E[known_E]
+        if lists.num_lists * num_codes <= pair_E.size:  # as of few rows
+            count_E = np.bincount(pair_E)
+            pair_P = np.flatnonzero(count_E)
+            return AgreeingEntries(num_codes, pair_P, count_E[pair_P])
         pair_P, count_P = np.unique(pair_E, return_counts=True)
         return AgreeingEntries(num_codes, pair_P, count_P)
 

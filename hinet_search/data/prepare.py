@@ -15,7 +15,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError, EnvironmentFault
-from hinet_search.data.cell_counts import cell_problems, count_cells
+from hinet_search.data.cell_counts import (
+    cell_problems,
+    count_cells,
+    weighted_cell_problems,
+)
 from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.crosses import cross_problems, cross_warnings
 from hinet_search.data.derived.events import event_names, growing_events
@@ -55,6 +59,7 @@ from hinet_search.data.inspect.unseen import count_unseen, duplicate_warnings, u
 from hinet_search.data.mapped import column_of
 from hinet_search.data.numbers import limit_problems, squash_warning
 from hinet_search.data.row_hashes import row_hashes
+from hinet_search.data.row_weights import RowWeights, read_weights
 from hinet_search.data.rows import Rows, raise_problems, read_rows, source_identity
 from hinet_search.data.splits import SPLIT
 from hinet_search.data.transforms import inputs_of
@@ -90,6 +95,8 @@ def prepare(
         cells = count_cells(rows, tuple(definition.tasks))
         errors, warnings = cell_problems(cells)
         raise_problems(errors)
+        if definition.weight is not None:
+            raise_problems(weighted_cell_problems(rows, cells, definition.weight))
         progress(f"encoding {len(rows.frame):,} rows")
         _encode(definition, rows, target, cells, warnings)
     return open_dataset(target)
@@ -148,6 +155,7 @@ def _encode(
         rows = rows.with_columns(table)
     rows = rows.with_crosses(features.crosses)
     is_train_R = rows.mapped(rows.split_R[block] == TRAIN for block in rows.blocks())
+    weights = _weights(definition, rows, is_train_R)
     train = TrainingRows(rows.frame, pl.Series(is_train_R), rows.cache)
     encoding = fit_encoding(train, features, definition.minimum_frequency, derived.names)
     raise_problems(list(cross_problems(features.crosses, encoding)))
@@ -168,6 +176,7 @@ def _encode(
         warnings=(
             *rows.notes,
             *warnings,
+            *(weights.warnings if weights else ()),
             *_squash_warnings(train, encoding, features.numeric),
             *duplicates,
             *unseen_warnings(_unseen_in_valid(rows, encoding), features.fields),
@@ -178,10 +187,11 @@ def _encode(
         ),
         groups={name: len(inputs) for name, inputs in groups.items()},
         test_rows=test_rows,
+        weights=weights.record if weights else None,
     )
     accesses = tuple(access for access in ACCESSES if access in {*derived.stale, *lists.stale})
     stale = {access: derived.stale.get(access) for access in accesses}
-    blocks = _blocks(rows, encoding, lists, _user_codes(definition, rows), stale)
+    blocks = _blocks(rows, encoding, lists, _user_codes(definition, rows), stale, weights)
     save(
         target,
         Encoded(
@@ -230,6 +240,7 @@ def _blocks(
     lists: EncodedLists,
     user_R: NDArray[np.int32],
     stale: Mapping[str, pl.DataFrame | None],
+    weights: RowWeights | None,
 ) -> Iterator[tuple[Columns, ...]]:
     """Encode blocks of rows, each divided by split, so that memory holds one block at a time.
 
@@ -245,6 +256,7 @@ def _blocks(
             labels_RT=rows.labels_RT[block],
             user_R=user_R[block],
             lists_RS=lists.slots(block, split_R.size),
+            weight_R=weights.weight_R[block] if weights else None,
         )
         splits = tuple(columns.where(split_R == split) for split in range(len(SPLITS)))
         for access, numbers in stale.items():
@@ -327,6 +339,14 @@ def _sample(rows: Rows, encoding: Encoding, split: int) -> SplitSample:
     return SplitSample(
         np.concatenate(numeric), np.concatenate(labels), np.concatenate(has_label), rows.units
     )
+
+
+def _weights(
+    definition: DataDefinition, rows: Rows, is_train_R: NDArray[np.bool_]
+) -> RowWeights | None:
+    if definition.weight is None:
+        return None
+    return read_weights(rows.frame[definition.weight], is_train_R, rows.cache)
 
 
 def _user_codes(definition: DataDefinition, rows: Rows) -> NDArray[np.int32]:

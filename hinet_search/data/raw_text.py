@@ -120,6 +120,14 @@ def checked(
     return values
 
 
+def all_rows(batches: Iterable[pl.DataFrame], file: Path) -> pl.DataFrame:
+    """The rows of all batches of a file; DataError when it has none."""
+    frames = list(batches)
+    if not frames:
+        raise DataError(f"{file}: must have rows, got none", remedy=AGAIN)
+    return pl.concat(frames)
+
+
 def broken(file: Path, line: int, problem: str) -> DataError:
     """The error for a broken row."""
     return DataError(f"{file}:{line}: {problem}", remedy=AGAIN)

@@ -12,11 +12,7 @@ from numpy.typing import NDArray
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY
 from hinet_search.results.cells import Cell, CellName, amount_tasks, has_task, make_cells
-from hinet_search.study.feature_definition import (
-    LEFT_OUT_IF_STANDARDISED,
-    NumberEncoding,
-    Pooling,
-)
+from hinet_search.study.feature_definition import NumberEncoding, Pooling
 from hinet_search.study.sequence_definition import SequenceReader
 
 
@@ -63,7 +59,7 @@ class Schema:
     values. `absent_cells` are the (scenario, task) without labels, `amount_units` the tasks of
     amounts with what a label of 1 stands for; where there are none, a schema is written without
     the key. So it is of `sequences`, whose lists come last, those of a sequence side by side, and
-    of a `number_encoding` that a model does not have.
+    of `number_encodings`, one of every numeric input unless all are standardised.
     """
 
     scenarios: tuple[str, ...]
@@ -75,7 +71,7 @@ class Schema:
     absent_cells: Annotated[tuple[CellName, ...], LEFT_OUT_IF_EMPTY] = ()
     amount_units: Annotated[tuple[tuple[str, float], ...], LEFT_OUT_IF_EMPTY] = ()
     sequences: Annotated[tuple[SequenceField, ...], LEFT_OUT_IF_EMPTY] = ()
-    number_encoding: Annotated[NumberEncoding, LEFT_OUT_IF_STANDARDISED] = "standardised"
+    number_encodings: Annotated[tuple[NumberEncoding, ...], LEFT_OUT_IF_EMPTY] = ()
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -131,12 +127,14 @@ class Schema:
         """The slots of every list of a sequence."""
         return self.list_named(sequence.gap).length
 
-    def read_by(self, reader: SequenceReader | None, number_encoding: NumberEncoding) -> "Schema":
-        """The schema with this encoding of numbers, and this reader of every sequence if any."""
+    def read_by(
+        self, reader: SequenceReader | None, number_encodings: tuple[NumberEncoding, ...]
+    ) -> "Schema":
+        """The schema with these encodings of numbers, and this reader of every sequence if any."""
         sequences = self.sequences
         if reader is not None:
             sequences = tuple(replace(each, reader=reader) for each in sequences)
-        return replace(self, sequences=sequences, number_encoding=number_encoding)
+        return replace(self, sequences=sequences, number_encodings=number_encodings)
 
     @property
     def num_slots(self) -> int:

@@ -93,6 +93,7 @@ class Model:
             train.labels_RT,
             self.schema.has_task[train.scenario_R],
             self.schema.is_amount,
+            train.weight_R,
         )
         growth = _Boosting(self.config, rows, len(self._num_ids), seed)
         num_stages = min(STAGES, self.config.max_rounds)
@@ -184,18 +185,38 @@ def _fields(config: Config, schema: Schema) -> list[int]:
 
 @dataclass(frozen=True)
 class _LabelledRows:
-    """Inputs and labels of training rows, whether a row has a task, and which are amounts."""
+    """Inputs and labels of training rows, whether a row has a task, and which are amounts.
+
+    Without weights all rows count alike.
+    """
 
     inputs_RI: NDArray[np.float32]
     labels_RT: Labels
     has_label_RT: NDArray[np.bool_]
     is_amount_T: NDArray[np.bool_]
+    weight_R: NDArray[np.float32] | None
 
     def of_task(self, task: int, library: ModuleType, binned: Any) -> Any:
         """Return LightGBM's data set of the rows that have a task, binned as another one."""
         has_label_R = self.has_label_RT[:, task]
         rows = slice(None) if has_label_R.all() else has_label_R
-        return library.Dataset(self.inputs_RI[rows], self.labels(task, rows), reference=binned)
+        return library.Dataset(
+            self.inputs_RI[rows],
+            self.labels(task, rows),
+            weight=self.weights(rows),
+            reference=binned,
+        )
+
+    def weights(self, rows: slice | NDArray[np.bool_]) -> NDArray[np.float32] | None:
+        """Return the weights of rows in units of their mean: L2 means the same with all of them.
+
+        None if all count alike, as do the first rows, on which a probe grows, if all of theirs
+        are 0.
+        """
+        if self.weight_R is None or not self.weight_R[rows].any():
+            return None
+        weight_R: NDArray[np.float32] = self.weight_R[rows] / self.weight_R[rows].mean()
+        return weight_R
 
     def labels(self, task: int, rows: slice | NDArray[np.bool_]) -> NDArray[Any]:
         """Return labels of a task as an array of their own: LightGBM warns of a float32 column."""
@@ -221,6 +242,7 @@ class _Boosting:
         binned = library.Dataset(
             rows.inputs_RI,
             rows.labels(0, slice(None)),
+            weight=rows.weights(slice(None)),
             categorical_feature=list(range(num_by_id)),
             params={**options, "seed": _stream_seed(seed, 0)},
         )

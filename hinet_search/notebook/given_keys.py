@@ -28,7 +28,7 @@ FORMS = {
     "tasks": "a mapping of names to columns, or a list of columns",
     "arms": "a list of models, or a mapping of arms to their keys",
 }
-ROLES = ("scenario", "user", "item", "time", "split")  # of one column
+ROLES = ("scenario", "user", "item", "time", "split", "weight")  # of one column
 WHOLE = ("scenario", "tasks", "features", "split")  # a definition with these is taken as it is
 
 

@@ -158,6 +158,9 @@ def _facts(record: StudyRecord, about: _About) -> Iterator[str]:
         "Test split": f"used {numbers.plural(record.test_accesses, 'time')}",
         "Software": versions or "not recorded",
     }
+    if data.weights is not None:
+        in_metrics = "metrics count all rows alike"
+        facts["Weights"] = f"column {data.weights.in_words(data.rows[0])}; {in_metrics}"
     teacher = record.ensemble(TEACHER)
     if teacher is not None and about.arm is not None and about.arm.student_of:
         arms = dict.fromkeys(title(member.run.arm) for member in teacher.members)

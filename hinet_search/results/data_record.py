@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE
 
 # Inputs that are older than a study assumes, with which test is scored once more
 # (data/derived/inputs.py).
@@ -65,6 +65,19 @@ class RowHashes:
 
 
 @dataclass(frozen=True)
+class WeightRecord:
+    """The column of weights, and as how many rows of equal weights those of train count."""
+
+    column: str
+    effective_rows: int
+
+    def in_words(self, num_rows: int) -> str:
+        """`'w': 5,000 training rows count as 1,234 of equal weights`; `num_rows` are of train."""
+        effective = f"count as {self.effective_rows:,} of equal weights"
+        return f"'{self.column}': {num_rows:,} training rows {effective}"
+
+
+@dataclass(frozen=True)
 class DataRecord:
     """The data of a study in numbers. `leaks` is None if leaks were not searched for."""
 
@@ -89,3 +102,4 @@ class DataRecord:
     # With which later time of labels test was scored once more: `1h`; empty if with none.
     later_labels: Annotated[str, LEFT_OUT_IF_EMPTY] = ""
     log_bytes: Annotated[int, LEFT_OUT_IF_EMPTY] = 0  # of the log, which an export keeps at most
+    weights: Annotated[WeightRecord | None, LEFT_OUT_IF_NONE] = None

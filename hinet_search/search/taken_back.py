@@ -22,17 +22,18 @@ from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
 from hinet_search.search.progress import Event
 from hinet_search.search.sampling import derive_seed
 from hinet_search.study.distributions import FloatRange
+from hinet_search.study.load_study import NUMBER_ENCODING, NUMBER_ENCODINGS, SEQUENCE_READER
 from hinet_search.study.measurements import AUTO, ChoicesSpec
 from hinet_search.study.search_space import SearchSpace
 from hinet_search.training.jobs.messages import TrainingResult, TrainJob
 from hinet_search.training.jobs.train import train
-from hinet_search.training.trial_config import TrialConfig, build_config
+from hinet_search.training.trial_config import TrialConfig, build_config, setting_of
 
 FOLDER = "(choices)"  # of checkpoints; no arm can have this name
 # Which rate suits depends on the batch size, and inputs are chosen together.
 TOGETHER = {"train.batch_size": "train.learning_rate"}
 INPUTS = "features."
-OF_THEIR_OWN = ("features.number_encoding", "features.sequence_reader")
+OF_THEIR_OWN = (NUMBER_ENCODING, NUMBER_ENCODINGS, SEQUENCE_READER)
 
 
 def choices_of(
@@ -61,7 +62,7 @@ def choices_of(
 
 
 def _group(name: str) -> str:
-    if name.startswith(INPUTS) and name not in OF_THEIR_OWN:
+    if name.startswith(INPUTS) and setting_of(name) not in OF_THEIR_OWN:
         return INPUTS
     return TOGETHER.get(name, name)
 

@@ -93,7 +93,7 @@ class Metrics:
             "1 for the model that answers",
             ["study", "name", "version"],
         )
-        for outcome in OUTCOMES:  # so that the first of each is an increase
+        for outcome in OUTCOMES:
             self._requests.labels(outcome)
         for outcome in (SWAPPED, REFUSED):
             self._reloads.labels(outcome)
@@ -107,10 +107,10 @@ class Metrics:
     def scored(self, num_rows: int, unseen: Mapping[str, int], far: Mapping[str, int]) -> None:
         """Count scored rows, and those with an unseen value or a far number by column."""
         self._rows.inc(num_rows)
-        for column, count in unseen.items():
-            self._unseen.labels(column).inc(count)
-        for column, count in far.items():
-            self._far.labels(column).inc(count)
+        for counter, counts in ((self._unseen, unseen), (self._far, far)):
+            for column, count in counts.items():
+                if count:  # of hundreds of columns few
+                    counter.labels(column).inc(count)
 
     def took(self, taken: TakenEvents) -> None:
         """Count events by what became of them."""
@@ -131,6 +131,10 @@ class Metrics:
         self._loaded.set(served.loaded.timestamp())
         if served.live is not None and served.live.last is not None:
             self._last_event.set(served.live.last)
+        for column in served.encoder.names:  # so that the first of each is an increase
+            self._unseen.labels(column)
+        for column in served.exported.encoder.encoding.numeric_inputs:
+            self._far.labels(column)
 
     def reload(self, outcome: str) -> None:
         """Count a reload."""

@@ -68,7 +68,7 @@ class Encoder:
         ]
         chosen = self.chosen(features)
         schema = chosen.schema(frequencies, features.minimum_frequency, features.pooling)
-        return schema.read_by(features.sequence_reader, features.number_encoding)
+        return features.reading(schema, self.inputs.groups)
 
     def columns(self, frame: pl.DataFrame, rolled: RolledInputs = NOT_ROLLED) -> Columns:
         """Encode rows that passed the checks; labels are 0.

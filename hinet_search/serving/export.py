@@ -290,5 +290,6 @@ def _model_file(
             minimum_frequency=data.minimum_frequency,
             objective=stored.record.objective,
             calibrated=what.calibration is not None,
+            weight=data.weight,
         ),
     )

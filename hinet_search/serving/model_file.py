@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from hinet_search.common.errors import DataError
-from hinet_search.common.frozen_model import Frozen, Large, Seed, Text
+from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Frozen, Large, Seed, Text
 from hinet_search.results.calibration_records import Calibration, Calibrator
 from hinet_search.results.cells import CellName
 from hinet_search.results.ensemble_records import Member, RunKey, Scale
@@ -78,8 +78,9 @@ class CalibratedCell(Frozen):
 class StudyRows(Frozen):
     """What a fit on newer rows needs to know of the study beside the model's inputs.
 
-    `user` and `time` are columns. An id needs `minimum_frequency` rows to get an embedding. Models
-    of the study are compared by `objective`. `calibrated` says whether probabilities were to be.
+    `user`, `time` and `weight` are columns. An id needs `minimum_frequency` rows to get an
+    embedding. Models of the study are compared by `objective`. `calibrated` says whether
+    probabilities were to be.
     """
 
     user: Text | None
@@ -87,6 +88,7 @@ class StudyRows(Frozen):
     minimum_frequency: Large
     objective: Text
     calibrated: bool
+    weight: Annotated[Text | None, LEFT_OUT_IF_NONE] = None
 
 
 class NewerFit(Frozen):

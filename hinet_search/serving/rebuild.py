@@ -104,8 +104,9 @@ def encoder_of(stored: LoadedStudy, features: Sequence[FeatureConfig], rows: Row
     encoding = _encoding_of(schema, open_encoding(dataset.folder))
     some_leave_out = frozenset.union(*groups_of_models) - frozenset.intersection(*groups_of_models)
     known = {*schema.categorical, *schema.numeric, *(list_.name for list_ in schema.lists)}
+    encoded = frozenset[str]().union(*(each.number_encodings.names for each in features))
     groups = {}
-    for name in sorted(some_leave_out):
+    for name in sorted(some_leave_out | encoded & set(group_names)):
         groups[name] = tuple(each for each in dataset.groups[name] if each in known)
     inputs = _inputs(stored, together, schema, encoding)
     inputs = inputs.model_copy(update={"groups": groups})

@@ -156,10 +156,10 @@ def _no_numbers(inputs: Inputs, row_types: Types) -> list[str]:
     return wrong
 
 
-def refuse(path: str, problems: list[str]) -> None:
+def refuse(path: str, problems: list[str], remedy: str = "") -> None:
     """DataError with the problems of the rows at `path`, if there are any."""
     if problems:
-        raise DataError(*(f"{path}: {problem}" for problem in problems))
+        raise DataError(*(f"{path}: {problem}" for problem in problems), remedy=remedy)
 
 
 def text_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:

@@ -215,11 +215,12 @@ class DataDefinition(Frozen):
 
     `time_unit` is what the numbers of a time column count, `s`, `ms`, `us` or `ns`; events,
     sessions and sequences need it. `never_features` lists outcomes (play time) and keys; using one
-    of them as a feature is an error. `minimum_frequency` maps rarer ids to 0 = unknown.
-    `not_finite` sets how NaN and infinity in numeric features are handled: refuse (default), impute
-    (the training mean, with a flag), or drop the rows. Null is always imputed with a flag. If a
-    source has a column `truth_TASK`, it is the true probability of that task: it gives the
-    reachable AUC and is never a feature.
+    of them as a feature is an error. `weight` is a column of numbers of at least 0: what a
+    row counts in training, in units of the mean of the training rows; metrics count all rows
+    alike. `minimum_frequency` maps rarer ids to 0 = unknown. `not_finite` sets how NaN and infinity
+    in numeric features are handled: refuse (default), impute (the training mean, with a flag), or
+    drop the rows. Null is always imputed with a flag. If a source has a column `truth_TASK`, it is
+    the true probability of that task: it gives the reachable AUC and is never a feature.
     """
 
     source: SourceDefinition
@@ -231,6 +232,7 @@ class DataDefinition(Frozen):
     item: Text | None = None
     time: Text | None = None
     time_unit: Annotated[TimeUnit | None, LEFT_OUT_IF_NONE] = None
+    weight: Annotated[Text | None, LEFT_OUT_IF_NONE] = None
     never_features: tuple[Text, ...] = ()
     minimum_frequency: Large = 1
     not_finite: Literal["refuse", "impute", "drop"] = "refuse"
@@ -242,6 +244,7 @@ class DataDefinition(Frozen):
             if problems:
                 raise ValueError("; ".join(problems))
         self._check_outcomes()
+        self._check_weight()
         if isinstance(self.split, TimeSplit) and self.time is None:
             raise ValueError("a split by time needs the key 'time' (the time column)")
         self._check_events()
@@ -274,6 +277,23 @@ class DataDefinition(Frozen):
             raise ValueError(
                 "the clock of statistics must be a column of days, "
                 f"got the label {statistics.clock}"
+            )
+
+    def _check_weight(self) -> None:
+        """Raise ValueError if the column of weights has another use too."""
+        statistics = self.features.statistics
+        uses: dict[str, list[str | None]] = {
+            "scenario": [self.scenario.column],
+            "tasks": [task.column for task in self.tasks.values()],
+            "features": [*self.features.seen_columns, statistics.clock if statistics else None],
+            "split": [self.split.column] if isinstance(self.split, ColumnSplit) else [],
+            **{key: [getattr(self, key)] for key in ("user", "item", "time")},
+        }
+        others = [key for key, columns in uses.items() if self.weight in columns]
+        if self.weight is not None and others:
+            raise ValueError(
+                f"weight must be a column of weights alone, got '{self.weight}', which is in "
+                f"{' and '.join(others)} too; take it out there, or copy it to a column of its own"
             )
 
     def _check_events(self) -> None:

@@ -7,7 +7,7 @@ Shape legend: R rows, T tasks.
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -137,9 +137,7 @@ def _evaluate(growth: _StagedRun, number: int, share: float) -> EvaluationRecord
 def _loss(model: Staged, conditions: Conditions) -> float:
     """Return the mean cross-entropy on a sample of the training rows."""
     train = conditions.dataset.train
-    step = -(-train.num_rows // LOSS_ROWS)
-    columns = {field.name: getattr(train, field.name)[::step] for field in fields(Columns)}
-    sample = Columns(**columns)
+    sample = train.spaced(-(-train.num_rows // LOSS_ROWS))
     labels_RT = torch.from_numpy(sample.labels_RT.astype(np.float32))
     logits_RT = torch.from_numpy(model.logits(sample))
     loss = step_loss(TrainConfig(), conditions.schema, sample, None, CPU)

@@ -10,7 +10,9 @@ of the batch, which is used here: the scale does not depend on the number of tas
 compares with the log loss of metrics. Where scenarios lack tasks it is the mean over the labels
 that the batch has, lambda_ij = (rows of i) / (labels of the batch): the other heads of a row bring
 no loss and get no gradient. With weights of tasks and scenarios it is the weighted mean, the sum of
-weight times loss over the sum of weights. Models return logits of each row's own scenario, so no
+weight times loss over the sum of weights. A weight of a row multiplies its losses, but not what
+they are divided by: a batch of light rows makes a small step, and all batches of a pass together
+are the weighted mean. Models return logits of each row's own scenario, so no
 other scenario's head gets a gradient from the row. Only HiNet's `released_code` returns logits of
 all scenarios while it trains, since that code has no such mask.
 Shape legend: B rows of a batch, T tasks, H heads: the T heads of the own scenario, or those of all
@@ -26,6 +28,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from hinet_search.data.blocks import blocks_of
+from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
 from hinet_search.results.families import MAX_LOG
 from hinet_search.training.train_config import NamedWeights, TrainConfig
@@ -36,17 +40,19 @@ def own_scenario_loss(
     labels_BT: Float[Tensor, "B T"],
     weight_BH: Float[Tensor, "B H"] | None = None,
     is_amount_T: Bool[Tensor, "T"] | None = None,
+    row_weight_B: Float[Tensor, "B"] | None = None,
 ) -> Float[Tensor, ""]:
     """Return the mean loss in nats over rows and heads; that of 0/1 is stable for any logit.
 
-    With `weight_BH`, which must not be 0 everywhere, it is the weighted mean. `is_amount_T` says
-    which labels are amounts; without it none is.
+    With `weight_BH`, which must not be 0 everywhere, it is the weighted mean; `row_weight_B` is as
+    in `mean_of_labels`. `is_amount_T` says which labels are amounts; without it none is.
     """
     num_scenarios = logits_BH.shape[1] // labels_BT.shape[1]
     labels_BH = labels_BT if num_scenarios == 1 else labels_BT.repeat(1, num_scenarios)
-    if is_amount_T is not None:
-        losses_BH = label_losses(logits_BH, labels_BH, is_amount_T.repeat(num_scenarios))
-        return mean_of_labels(losses_BH, weight_BH)
+    if is_amount_T is not None or row_weight_B is not None:
+        is_amount_H = None if is_amount_T is None else is_amount_T.repeat(num_scenarios)
+        losses_BH = label_losses(logits_BH, labels_BH, is_amount_H)
+        return mean_of_labels(losses_BH, weight_BH, row_weight_B)
     if weight_BH is None:
         return functional.binary_cross_entropy_with_logits(logits_BH, labels_BH)
     total = functional.binary_cross_entropy_with_logits(
@@ -56,9 +62,16 @@ def own_scenario_loss(
 
 
 def mean_of_labels(
-    losses_BH: Float[Tensor, "B H"], weight_BH: Float[Tensor, "B H"] | None
+    losses_BH: Float[Tensor, "B H"],
+    weight_BH: Float[Tensor, "B H"] | None,
+    row_weight_B: Float[Tensor, "B"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Return the mean of the losses of labels, weighted if there are weights."""
+    """Return the mean of the losses of labels, weighted if there are weights.
+
+    `row_weight_B`, whose mean over the training rows is 1, multiplies the losses of a row.
+    """
+    if row_weight_B is not None:
+        losses_BH = losses_BH * row_weight_B.unsqueeze(1)
     if weight_BH is None:
         return losses_BH.mean()
     return (losses_BH * weight_BH).sum() / weight_BH.sum()
@@ -93,22 +106,48 @@ def expected_labels(
     return torch.where(is_amount_T, scores_BT.clamp(max=MAX_LOG).exp(), scores_BT.sigmoid())
 
 
-def cell_weights(
-    config: TrainConfig, schema: Schema, scenario_R: NDArray[np.int16]
-) -> NDArray[np.float32] | None:
+def cell_weights(config: TrainConfig, schema: Schema, rows: Columns) -> NDArray[np.float32] | None:
     """Return what the labels of a scenario and task count, 0 where it lacks the task (M, T).
 
-    None if all count alike. `scenario_R` is of the training rows: with `scenario_weights: equal`,
-    the labels of a scenario with half the rows count twice.
+    None if all count alike. `rows` are those of training: with `scenario_weights: equal`, the
+    labels of a scenario with half the rows, or half the weight of rows, count twice.
     """
     of_scenarios_M = np.ones(schema.num_scenarios)
     if config.scenario_weights == "equal":
-        num_rows_M = np.bincount(scenario_R, minlength=schema.num_scenarios)
-        of_scenarios_M = num_rows_M.mean() / num_rows_M.clip(min=1)
+        total_M = _totals(rows.scenario_R, rows.weight_R, schema.num_scenarios)
+        has_rows_M = total_M > 0
+        of_scenarios_M[has_rows_M] = total_M.mean() / total_M[has_rows_M]
     elif isinstance(config.scenario_weights, NamedWeights):
         of_scenarios_M = np.array(config.scenario_weights.of(schema.scenarios))
     weight_MT = np.outer(of_scenarios_M, config.task_weights.of(schema.tasks)) * schema.has_task
     return None if (weight_MT == 1).all() else weight_MT.astype(np.float32)
+
+
+def row_weight_scale(
+    rows: Columns, num_scenarios: int, weight_MT: NDArray[np.float32] | None
+) -> float:
+    """Return the factor that makes 1 the mean weight of the training rows.
+
+    Rows of more labels, or labels of more weight, count more in that mean: the losses of a pass
+    then have the scale of a weighted mean over labels.
+    """
+    of_row_M = np.ones(num_scenarios)
+    if weight_MT is not None:
+        of_row_M = weight_MT.sum(axis=1, dtype=np.float64)
+    alike = _totals(rows.scenario_R, None, num_scenarios) @ of_row_M
+    weighted = _totals(rows.scenario_R, rows.weight_R, num_scenarios) @ of_row_M
+    return float(alike / weighted) if weighted else 0.0  # a sample may have weights of 0 alone
+
+
+def _totals(
+    scenario_R: NDArray[np.int16], weight_R: NDArray[np.float32] | None, num_scenarios: int
+) -> NDArray[np.float64]:
+    """Return the sum of the weights of every scenario's rows (M,), without weights their number."""
+    total_M = np.zeros(num_scenarios)
+    for block in blocks_of(len(scenario_R)):
+        weight_B = None if weight_R is None else weight_R[block]
+        total_M += np.bincount(scenario_R[block], weight_B, num_scenarios)
+    return total_M
 
 
 def label_weights(

@@ -38,7 +38,9 @@ def with_pairs(
 
     `group_R` has the group of every row of the split, -1 for rows without pairs.
     """
-    of_labels = own_scenario_loss(scores_BH, rows.labels_BH, rows.weight_BH, rows.is_amount_H)
+    of_labels = own_scenario_loss(
+        scores_BH, rows.labels_BH, rows.weight_BH, rows.is_amount_H, rows.row_weight_B
+    )
     return of_labels + ranking_weight * mean_pair_loss(scores_BH, rows, group_R)
 
 
@@ -47,7 +49,8 @@ def mean_pair_loss(
 ) -> Float[Tensor, ""]:
     """Return the mean loss of the pairs of all heads; 0 without a pair.
 
-    A pair counts the geometric mean of the weights of its labels: nothing if a row lacks its label.
+    A pair counts the geometric mean of the weights of its labels, nothing if a row lacks its label,
+    times the weights of both rows: as many pairs as so many copies of the rows would make.
     """
     device = scores_BH.device
     num_heads = scores_BH.shape[1]
@@ -59,10 +62,15 @@ def mean_pair_loss(
     scores = scores_BH.flatten()
     lead_P = scores.index_select(0, higher_P) - scores.index_select(0, lower_P)
     losses_P = functional.softplus(-lead_P)
-    if rows.weight_BH is None:
+    if rows.weight_BH is None and rows.row_weight_B is None:
         return losses_P.sum() / max(len(higher_P), 1)
-    weights = rows.weight_BH.flatten()
-    weight_P = (weights.index_select(0, lower_P) * weights.index_select(0, higher_P)).sqrt()
+    weight_P = torch.ones_like(losses_P)
+    if rows.weight_BH is not None:
+        weights = rows.weight_BH.flatten()
+        weight_P = (weights.index_select(0, lower_P) * weights.index_select(0, higher_P)).sqrt()
+    if rows.row_weight_B is not None:
+        weights = rows.row_weight_B.repeat_interleave(num_heads)
+        weight_P = weight_P * weights.index_select(0, lower_P) * weights.index_select(0, higher_P)
     return (weight_P * losses_P).sum() / weight_P.sum().clamp(min=torch.finfo(torch.float32).tiny)
 
 

@@ -31,6 +31,7 @@ from hinet_search.training.loss import (
     expected_labels,
     label_weights,
     own_scenario_loss,
+    row_weight_scale,
 )
 from hinet_search.training.losses import LabelledRows, Loss, loss_named
 from hinet_search.training.losses.cross_entropy import LOSS as CROSS_ENTROPY
@@ -46,7 +47,8 @@ class StepLoss:
     """The loss of a training step; without a teacher it is that of the labels alone.
 
     With `weight_MT`, labels and teacher of a row count what its scenario and task do, 0 where it
-    lacks the task; without it all count alike. `is_amount_T` says which labels are amounts; without
+    lacks the task; without it all count alike. With `row_weight_scale`, they also count the row's
+    weight in `split`, times this scale. `is_amount_T` says which labels are amounts; without
     it none is. These tensors are on the device of the model. `split` are the training rows, which
     a loss of pairs reads on the host.
     """
@@ -59,6 +61,7 @@ class StepLoss:
     is_amount_T: Bool[Tensor, "T"] | None = None
     of_labels: Loss = CROSS_ENTROPY
     split: Columns | None = None
+    row_weight_scale: float | None = None
 
     def __call__(
         self,
@@ -75,7 +78,8 @@ class StepLoss:
         num_scenarios = num_heads // labels_BT.shape[1]
         labels_BH = labels_BT if num_scenarios == 1 else labels_BT.repeat(1, num_scenarios)
         is_amount_H = None if self.is_amount_T is None else self.is_amount_T.repeat(num_scenarios)
-        rows = LabelledRows(labels_BH, weight_BH, is_amount_H, rows_B, self.split)
+        row_weight_B = self._row_weights(rows_B, logits_BH.device)
+        rows = LabelledRows(labels_BH, weight_BH, is_amount_H, rows_B, self.split, row_weight_B)
         loss = self.of_labels.of_batch(logits_BH, rows, self.ranking_weight)
         if self.teacher_RT is None:
             return loss
@@ -85,8 +89,21 @@ class StepLoss:
         teacher_BT = self.teacher_RT.index_select(0, rows_B).float()
         targets_BT = expected_labels(teacher_BT / temperature, self.is_amount_T)
         softened_BH = logits_BH / temperature
-        taught = own_scenario_loss(softened_BH, targets_BT, weight_BH, self.is_amount_T)
+        taught = own_scenario_loss(
+            softened_BH, targets_BT, weight_BH, self.is_amount_T, row_weight_B
+        )
         return (1 - weight) * loss + weight * temperature**2 * taught
+
+    def _row_weights(
+        self, rows_B: Int[Tensor, "B"], device: torch.device
+    ) -> Float[Tensor, "B"] | None:
+        """Return what rows count, None if all count alike; read on the host, which maps them."""
+        if self.row_weight_scale is None:
+            return None
+        assert self.split is not None, "a training gives the rows that it trains on"
+        assert self.split.weight_R is not None, "only weights have a scale"
+        weight_B = self.split.weight_R[rows_B.numpy()] * np.float32(self.row_weight_scale)
+        return to_device(torch.from_numpy(weight_B), device)
 
 
 def step_loss(
@@ -97,7 +114,10 @@ def step_loss(
     device: torch.device,
 ) -> StepLoss:
     """Return the loss of a training on these rows, on a device."""
-    weight_MT = cell_weights(config, schema, rows.scenario_R)
+    weight_MT = cell_weights(config, schema, rows)
+    scale = None
+    if rows.weight_R is not None:
+        scale = row_weight_scale(rows, schema.num_scenarios, weight_MT)
     return StepLoss(
         teacher_RT=None if teacher_RT is None else torch.from_numpy(teacher_RT).to(device),
         weight=config.teacher_weight,
@@ -107,6 +127,7 @@ def step_loss(
         is_amount_T=torch.from_numpy(schema.is_amount).to(device) if schema.amount_units else None,
         of_labels=loss_named(config.loss),
         split=rows,
+        row_weight_scale=scale,
     )
 
 

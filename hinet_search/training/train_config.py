@@ -54,8 +54,9 @@ class TrainConfig(Frozen):
     `teacher_weight` and `teacher_temperature` apply to students (training/teaching.py). `loss` is
     that of the labels, a file of training/losses/; `ranking_weight` is what its pairs of rows count
     (training/pairs.py). `task_weights.TASK` and `scenario_weights.SCENARIO` multiply the losses of
-    labels in a weighted mean, default 1 each. With `scenario_weights: rows` every row counts alike,
-    with `equal` every scenario: labels count by 1 / the training rows of theirs.
+    labels in a weighted mean, default 1 each; so does the `weight` of a row in the data. With
+    `scenario_weights: equal` every scenario counts alike: its labels count by 1 / its training
+    rows, or 1 / the sum of their weights.
     """
 
     learning_rate: Rate = 1e-3

@@ -1,36 +1,73 @@
 """Trial configuration: build a model's Config, TrainConfig and FeatureConfig from dotted names."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from types import ModuleType
 from typing import Annotated, Any
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 from torch import nn
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Frozen, Large
 from hinet_search.common.plugins import load
 from hinet_search.data.columns import Dataset
+from hinet_search.data.encode import missing_name
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.protocol import ProtocolConfig, build_in_protocol
 from hinet_search.results.input_groups import ALL
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import (
     LEFT_OUT_IF_STANDARDISED,
+    PARTS,
     NumberEncoding,
     Pooling,
+    cycle_input,
 )
-from hinet_search.study.load_study import MODELS
+from hinet_search.study.load_study import MODELS, NUMBER_ENCODINGS
 from hinet_search.study.sequence_definition import SequenceReader
 from hinet_search.study.validation_messages import Location
 from hinet_search.study.yaml_file import Place, validated_at
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trainable import BuiltModel
 
-# Settings of which a task or scenario of the data is the last part of the name.
-OF_DATA = ("train.task_weights", "train.scenario_weights")
+# Settings of which a task, scenario or number of the data is the last part of the name.
+OF_DATA = ("train.task_weights", "train.scenario_weights", NUMBER_ENCODINGS)
+
+
+class NamedEncodings(Frozen):
+    """Encodings by the name of a number or of a group of inputs."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, NumberEncoding]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The numbers and groups that have an encoding."""
+        return frozenset(self.__pydantic_extra__)
+
+    def of(
+        self,
+        numbers: Sequence[str],
+        groups: Mapping[str, Sequence[str]],
+        of_others: NumberEncoding,
+    ) -> tuple[NumberEncoding, ...]:
+        """Return the encoding of every number; empty if all are standardised.
+
+        Its own goes before that of its column, of which it is a flag or a part of a cycle, and that
+        goes before its group's.
+        """
+        named = self.__pydantic_extra__
+        encodings = dict.fromkeys(numbers, of_others)
+        for name, encoding in named.items():
+            encodings |= dict.fromkeys(groups.get(name, ()), encoding)
+        for name, encoding in named.items():
+            parts = [cycle_input(name, part) for part in PARTS]
+            encodings |= dict.fromkeys([missing_name(name), *parts], encoding)
+        encodings |= named
+        encoding_N = tuple(encodings[number] for number in numbers)
+        return () if set(encoding_N) == {"standardised"} else encoding_N
 
 
 class FeatureConfig(Frozen):
@@ -40,6 +77,7 @@ class FeatureConfig(Frozen):
     (only the ungrouped features) or names of groups joined by `+`. `pooling` replaces that of every
     list, `sequence_reader` that of every sequence. `number_encoding` is how a network reads
     numbers, beside their standardised values (models/layers/number_encoding.py); trees need none.
+    `number_encodings.NAME` is that of one number, derived ones too, or of all numbers of a group.
     """
 
     minimum_frequency: Large = 1
@@ -47,11 +85,22 @@ class FeatureConfig(Frozen):
     pooling: Pooling | None = None
     sequence_reader: Annotated[SequenceReader | None, LEFT_OUT_IF_NONE] = None
     number_encoding: Annotated[NumberEncoding, LEFT_OUT_IF_STANDARDISED] = "standardised"
+    number_encodings: Annotated[
+        NamedEncodings, Field(exclude_if=lambda encodings: not encodings.names)
+    ] = NamedEncodings()
 
     def schema_of(self, dataset: Dataset) -> Schema:
         """Return the schema of the chosen inputs; no data are copied."""
         schema = dataset.schema(self.minimum_frequency, self.groups, self.pooling)
-        return schema.read_by(self.sequence_reader, self.number_encoding)
+        return self.reading(schema, dataset.groups)
+
+    def reading(self, schema: Schema, groups: Mapping[str, Sequence[str]]) -> Schema:
+        """Return a schema with these readers of sequences and encodings of numbers.
+
+        `groups` has the inputs of every group that `number_encodings` names.
+        """
+        encodings = self.number_encodings.of(schema.numeric, groups, self.number_encoding)
+        return schema.read_by(self.sequence_reader, encodings)
 
     def view(self, dataset: Dataset) -> tuple[Dataset, Schema]:
         """Return the data with only the chosen inputs, and their schema."""
@@ -177,7 +226,7 @@ def _sections(config: type[BaseModel]) -> type[BaseModel]:
 
 
 def setting_of(name: str) -> str:
-    """Return the setting of a dotted name: without the task or scenario of a weight."""
+    """Return the setting of a dotted name: without its task, scenario or number."""
     return next((setting for setting in OF_DATA if name.startswith(f"{setting}.")), name)
 
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from tests.cli.conftest import Run
@@ -104,3 +105,27 @@ def test_a_task_without_a_column_is_refused(run: Run, tmp_path: Path) -> None:
     said = run("data", "init", "odd rows.parquet", "--task", "is_clicked")
     assert said.code == 3
     assert "--task: no column 'is_clicked'; did you mean 'is clicked'?" in said.err
+
+
+def test_a_weight_that_is_named_is_that_of_the_written_definition_and_no_feature(
+    run: Run, tmp_path: Path
+) -> None:
+    table = write_odd_table(tmp_path, rows=4000)
+    frame = pl.read_parquet(table)
+    frame.with_columns(pl.col("dwell seconds").fill_null(0) + 1).write_parquet(table)
+    begun = run("data", "init", table.name, "--weight", "dwell seconds")
+    assert begun.code == 0, begun.err
+    written = (tmp_path / "data" / "odd_rows.yaml").read_text(encoding="utf-8")
+    assert 'weight: "dwell seconds"   # given\n' in written
+    assert written.count("dwell seconds") == 1
+    checked = run("check", "studies/odd_rows.yaml")
+    assert checked.code == 0, checked.err
+    assert "'dwell seconds': " in checked.out
+
+
+def test_a_weight_without_a_column_is_refused(run: Run, tmp_path: Path) -> None:
+    write_odd_table(tmp_path, rows=4000)
+    said = run("data", "init", "odd rows.parquet", "--weight", "dwell")
+    assert said.code == 3
+    assert "--weight: no column 'dwell'" in said.err
+    assert not (tmp_path / "data").exists()

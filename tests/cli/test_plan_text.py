@@ -1,6 +1,7 @@
 """`check` says what a search will try, in which order, and how many trials fit into a budget."""
 
 import json
+import re
 from pathlib import Path
 
 import polars as pl
@@ -104,3 +105,20 @@ def test_the_mean_of_amounts_is_told_beside_the_data(run: Run) -> None:
     assert row(run, "amounts", amounts) == "mean in training: watch 1.025"
     document = json.loads(run("check", "small.yaml", "--json").out)
     assert document["data"]["amount_units"]["watch"] == pytest.approx(1.025, abs=0.001)
+
+
+def test_the_weights_of_rows_are_told_with_the_rows_that_they_are_worth(run: Run) -> None:
+    rows = pl.int_range(600, eager=True)
+    heavy = pl.when(rows % 50 == 3).then(900).otherwise(1)
+    frame = pl.DataFrame(
+        {"place": rows % 2, "age": rows % 7, "seconds": rows % 5 * 0.5, "user": rows % 41}
+    )
+    frame.with_columns(worth=heavy).write_csv("rows.csv")
+    weighted = AMOUNTS + "  weight: worth\n"
+    study = STUDY.split("data:")[0] + weighted + STUDY[STUDY.index("arms:") :]
+    told = row(run, "weights", study)
+    (effective,) = re.findall(r"^'worth': \d+ training rows count as (\d+) of equal weights$", told)
+    said = run("check", "small.yaml")
+    assert f"!!  few rows carry most of the weight {told}; cap weights" in said.out
+    document = json.loads(run("check", "small.yaml", "--json").out)
+    assert document["data"]["weights"] == {"column": "worth", "effective_rows": int(effective)}

@@ -40,6 +40,16 @@ def test_rows_are_those_of_25_april_to_6_may_in_order_of_time(tmp_path: Path) ->
     assert log["time_ms"].is_sorted()
 
 
+def test_techjam_has_the_rows_of_both_logs_split_by_its_days(tmp_path: Path) -> None:
+    first, last = [20220408, 20220421], [20220422, 20220428, 20220429, 20220508]
+    earlier, later = ([impression(date=date) for date in dates] for dates in (first, last))
+    folder = write(tmp_path / "raw", small(earlier=earlier, later=later))
+    get("kuairand-techjam", folder, tmp_path / "out", quiet)
+    log = pl.read_parquet(tmp_path / "out" / "kuairand_techjam" / "log.parquet")
+    assert log["date"].to_list() == first + last
+    assert log["split"].to_list() == ["train"] * 2 + ["valid"] * 2 + ["test"] * 2
+
+
 def test_rows_of_one_moment_are_in_order_of_user_and_video(tmp_path: Path) -> None:
     pairs = [(1, 0), (0, 1), (0, 0)]
     rows = [impression(user_id=user_id, video_id=video_id) for user_id, video_id in pairs]

@@ -11,6 +11,8 @@ from hinet_search.data.get import get, known_data_sets
 from hinet_search.data.published import aliexpress, tenrec
 from hinet_search.data.study_data import dataset_of
 from hinet_search.study.load_study import load_study
+from tests.data import published_kuairand
+from tests.data.published_frappe import log_row, log_rows, numbered, write_log, write_part
 
 
 def write_csv(file: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -72,6 +74,36 @@ def write_movielens_later(folder: Path, draw: random.Random) -> None:
     write_csv(folder / "ratings.csv", ("userId", "movieId", "rating", "timestamp"), ratings)
 
 
+def write_frappe(folder: Path, draw: random.Random) -> None:
+    log = log_rows()
+    draw.shuffle(log)
+    write_log(folder, log)
+    for part, user in (("valid", 0), ("test", 1)):
+        used = next(row for row in log if row[0] == str(user))
+        unused = log_row(user, 20 + user, used[2])
+        write_part(folder, part, (numbered(log, 1, used), numbered(log, -1, unused)))
+
+
+def write_kuairand(folder: Path, draw: random.Random) -> None:
+    days = ((20220408, 20220415), (20220425, 20220505))
+    earlier, later = (
+        [
+            published_kuairand.impression(
+                user_id=draw.randrange(2),
+                video_id=draw.randrange(2),
+                date=date,
+                time_ms=published_kuairand.FIRST_MOMENT + 1000 * number,
+                tab=number % 15,
+                long_view=draw.randrange(2),
+            )
+            for date in dates
+            for number in range(30)
+        ]
+        for dates in days
+    )
+    published_kuairand.write(folder, published_kuairand.small(earlier=earlier, later=later))
+
+
 @pytest.mark.parametrize(
     ("name", "write_files", "scenarios"),
     [
@@ -79,6 +111,8 @@ def write_movielens_later(folder: Path, draw: random.Random) -> None:
         ("tenrec", write_tenrec, ("QK video", "QB video")),
         ("movielens-1m", write_movielens_1m, ("age below 25", "age 25 to 34", "age 35 and over")),
         ("movielens-20m", write_movielens_later, ("Action", "Adventure", "Comedy", "Drama")),
+        ("frappe", write_frappe, ("all",)),
+        ("kuairand-techjam", write_kuairand, ("all tabs",)),
         ("movielens-25m", write_movielens_later, ("Action", "Adventure", "Comedy", "Drama")),
     ],
 )

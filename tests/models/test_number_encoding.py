@@ -28,15 +28,19 @@ from hinet_search.models.layers.number_encoding import (
 )
 from hinet_search.study.feature_definition import NumberEncoding
 from hinet_search.training.stack import Stack
+from hinet_search.training.trial_config import FeatureConfig
 
-KINDS: tuple[NumberEncoding, ...] = ("bins", "piecewise", "periodic")
+KINDS = ("bins", "piecewise", "periodic", "mixed")
+MIXED: tuple[NumberEncoding, ...] = ("bins", "standardised", "piecewise")
 every_kind = pytest.mark.parametrize("kind", KINDS)
 NAMES = ("age", "income", "visits")
 TRAINING_ROWS = np.random.default_rng(0).standard_normal((500, 3)).astype(np.float32)
 
 
-def schema_of(kind: NumberEncoding) -> Schema:
-    return replace(SCHEMA, numeric=NAMES, number_encoding=kind)
+def schema_of(kind: str) -> Schema:
+    """Three numbers with this encoding, or each with another."""
+    encodings = MIXED if kind == "mixed" else (kind,) * 3
+    return replace(SCHEMA, numeric=NAMES, number_encodings=encodings)
 
 
 def begin(model: nn.Module, number_RN: NDArray[np.float32] = TRAINING_ROWS) -> nn.Module:
@@ -49,19 +53,21 @@ def begin(model: nn.Module, number_RN: NDArray[np.float32] = TRAINING_ROWS) -> n
 @every_kind
 @pytest.mark.parametrize("with_scenario", [False, True])
 def test_numbers_are_encoded_as_a_loop_over_them_encodes_them(
-    kind: NumberEncoding, with_scenario: bool
+    kind: str, with_scenario: bool
 ) -> None:
     embedding = FeatureEmbedding(schema_of(kind), 4, with_scenario=with_scenario)
     randomise(begin(embedding))
     rows = batch(schema_of(kind), rows=20)
-    plain = torch.stack([encoded(embedding.numbers, row) for row in rows.numeric_BN])
-    assert plain.shape == (20, embedding.numbers.width) == (20, 3 * 5)
+    kinds = schema_of(kind).number_encodings
+    plain = torch.stack([encoded(embedding.numbers, row, kinds) for row in rows.numeric_BN])
+    num_vectors = 3 - kinds.count("standardised")
+    assert plain.shape == (20, embedding.numbers.width) == (20, 3 + 4 * num_vectors)
     assert_same_with_gradients(embedding, embedding(rows)[:, -plain.shape[1] :], plain)
 
 
 @every_kind
 @every_model
-def test_a_model_learns_from_every_weight_of_its_encoding(case: Case, kind: NumberEncoding) -> None:
+def test_a_model_learns_from_every_weight_of_its_encoding(case: Case, kind: str) -> None:
     model = begin(case.build(schema_of(kind)))
     rows = batch(schema_of(kind), rows=96)
     rows = replace(rows, numeric_BN=2 * rows.numeric_BN.float())
@@ -75,7 +81,7 @@ def test_a_model_learns_from_every_weight_of_its_encoding(case: Case, kind: Numb
 
 
 @every_kind
-def test_stacked_models_encode_numbers_as_each_does_alone(kind: NumberEncoding) -> None:
+def test_stacked_models_encode_numbers_as_each_does_alone(kind: str) -> None:
     models = [begin(Case("shared_bottom").build(schema_of(kind), seed).eval()) for seed in (1, 2)]
     rows = batch(schema_of(kind), rows=9)
     rows = replace(rows, numeric_BN=rows.numeric_BN.float())
@@ -83,8 +89,8 @@ def test_stacked_models_encode_numbers_as_each_does_alone(kind: NumberEncoding) 
     torch.testing.assert_close(Stack(models).logits(rows), alone, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["bins", "piecewise"])
-def test_training_begun_after_stacking_gives_the_stack_its_bins(kind: NumberEncoding) -> None:
+@pytest.mark.parametrize("kind", ["bins", "piecewise", "mixed"])
+def test_training_begun_after_stacking_gives_the_stack_its_bins(kind: str) -> None:
     models = [Case("shared_bottom").build(schema_of(kind), seed).eval() for seed in (1, 2)]
     stack = Stack(models)
     rows = batch(schema_of(kind), rows=9)
@@ -95,7 +101,7 @@ def test_training_begun_after_stacking_gives_the_stack_its_bins(kind: NumberEnco
 
 @every_kind
 def test_weights_hold_the_bins_so_that_a_loaded_model_scores_the_same(
-    kind: NumberEncoding,
+    kind: str,
 ) -> None:
     model = begin(Case("mmoe").build(schema_of(kind), seed=1)).eval()
     other = Case("mmoe").build(schema_of(kind), seed=2).eval()
@@ -106,7 +112,7 @@ def test_weights_hold_the_bins_so_that_a_loaded_model_scores_the_same(
 
 
 def test_a_model_that_learns_on_keeps_the_bins_of_its_weights() -> None:
-    encoding = BinEncoding(3, 2, has_steps=True)
+    encoding = BinEncoding(range(3), 2, has_steps=True)
     encoding.begin_with(TRAINING_ROWS)
     before_NK = encoding.low_NK.clone()
     encoding.begin_with(5 * TRAINING_ROWS + 1)
@@ -114,7 +120,7 @@ def test_a_model_that_learns_on_keeps_the_bins_of_its_weights() -> None:
 
 
 def test_bins_are_steps_and_piecewise_lines_rise_between_them() -> None:
-    steps, lines = (make_number_encoding(kind, 1, 1) for kind in ("bins", "piecewise"))
+    steps, lines = (make_number_encoding((kind,), 1, 1) for kind in ("bins", "piecewise"))
     number_B1 = torch.tensor([[-0.5], [0.0], [0.25], [0.5], [2.0]])
     with torch.no_grad():
         for encoding in (steps, lines):
@@ -127,13 +133,16 @@ def test_bins_are_steps_and_piecewise_lines_rise_between_them() -> None:
 
 
 @every_kind
-def test_weights_of_an_encoding_are_no_embeddings_of_ids(kind: NumberEncoding) -> None:
+def test_weights_of_an_encoding_are_no_embeddings_of_ids(kind: str) -> None:
     embedding = FeatureEmbedding(schema_of(kind), 4)
     assert [name for name, _ in embedding.embedding_parameters()] == ["table.weight"]
 
 
 def test_without_numbers_there_is_nothing_to_encode() -> None:
-    assert isinstance(make_number_encoding("bins", 0, 8), Standardised)
+    assert isinstance(make_number_encoding((), 0, 8), Standardised)
+    assert FeatureConfig(number_encoding="bins").reading(
+        replace(SCHEMA, numeric=()), {}
+    ) == replace(SCHEMA, numeric=())
 
 
 NUMBERS = arrays(
@@ -187,7 +196,7 @@ def test_few_values_have_a_bin_each_and_heavy_tails_leave_the_bins_full() -> Non
 
 def test_bins_of_many_rows_are_those_of_evenly_chosen_ones() -> None:
     number_RN = np.arange(3 * MOST_ROWS, dtype=np.float32)[:, np.newaxis]
-    encoding = BinEncoding(1, 2, has_steps=True)
+    encoding = BinEncoding([0], 2, has_steps=True)
     encoding.begin_with(number_RN)
     shares = encoding.low_NK[0] / len(number_RN)
     torch.testing.assert_close(

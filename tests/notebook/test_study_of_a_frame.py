@@ -72,6 +72,16 @@ def test_a_table_of_an_object_store_is_named_by_its_url(object_store: Any) -> No
     assert [file.name for file in Path("out/cache").rglob("*.parquet")] == ["rows.parquet"]
 
 
+def test_a_given_weight_is_no_feature_of_the_guess() -> None:
+    frame = shop().with_columns(worth=pl.col("user_id") % 5 + 0.5)
+    guessed = resolved(hs.Study("shop", frame, **ROLES)).data
+    data = resolved(hs.Study("weighted", frame, **ROLES, weight="worth")).data
+    assert guessed.weight is None
+    assert "worth" in guessed.features.numeric
+    assert data.weight == "worth"
+    assert "worth" not in data.features.seen_columns
+
+
 def test_given_roles_shape_the_guess_of_the_others() -> None:
     frame = shop().with_columns(is_liked=pl.col("user_id") * 5 % 7 < 2)
     data = resolved(hs.Study("shop", frame, **ROLES, user="item_id")).data
@@ -198,6 +208,11 @@ def test_a_study_is_shown_with_its_guesses_and_escaped() -> None:
             {"tasks": {"click": "is_clck"}},
             hs.DataError,
             "tasks.click: column 'is_clck' is not in the table; did you mean 'is_click'?",
+        ),
+        (
+            {"weight": "worth"},
+            hs.DataError,
+            "weight: column 'worth' is not in the table",
         ),
         (
             {"never_features": ["x"]},

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -100,6 +101,7 @@ class PretendedData:
     record = studies.DATA
     full_schema = SCHEMA
     train = valid = test = TWO_ROWS
+    groups = MappingProxyType[str, tuple[str, ...]]({})
 
     def schema(self, minimum_frequency: int, groups: str, pooling: str | None) -> Schema:
         """A small one."""

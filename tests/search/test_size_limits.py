@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import pytest
 
@@ -38,6 +38,7 @@ class Data:
     """What admission reads of a data set."""
 
     whole: Schema = SCHEMA
+    groups = MappingProxyType[str, tuple[str, ...]]({})
 
     def schema(self, minimum_frequency: int, groups: str, pooling: str | None) -> Schema:
         assert groups in ("all", "none")

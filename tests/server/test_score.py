@@ -257,6 +257,11 @@ def test_what_was_done_is_counted(server: Asked) -> None:
     assert server.metric("hinet_search_request_seconds_count") == 1
 
 
+def test_counters_of_every_column_are_there_before_the_first_request(server: Asked) -> None:
+    assert server.metric('hinet_search_unseen_values_total{column="user"}') == 0
+    assert server.metric('hinet_search_far_values_total{column="price"}') == 0
+
+
 def test_a_reply_is_json_of_plain_numbers(server: Asked) -> None:
     text = server.score(GOOD).text
     (probability,) = json.loads(text)["probabilities"]["click"]

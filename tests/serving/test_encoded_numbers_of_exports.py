@@ -12,13 +12,21 @@ from hinet_search.serving.predict import predictions
 from hinet_search.training.trial_config import FeatureConfig
 from tests.serving.compiled_shop import STUDY, Written, columns_of, export_shop
 
+ENCODING, OF_ONE = "features.number_encoding", "features.number_encodings"
+MIXED = f"{OF_ONE}.price: bins, {OF_ONE}.age: piecewise, {OF_ONE}.minute: periodic"
+FIXED = {
+    "bins": f"{ENCODING}: bins",
+    "piecewise": f"{ENCODING}: piecewise",
+    "periodic": f"{ENCODING}: periodic",
+    "mixed": f"{MIXED}, {ENCODING}: periodic",
+}
 
-@pytest.fixture(scope="module", params=["bins", "piecewise", "periodic"])
+
+@pytest.fixture(scope="module", params=FIXED)
 def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Written:
     """An arm that encodes its numbers, as graphs; those of torch take most of the time."""
-    fixed = f"fixed: {{features.number_encoding: {request.param}, "
-    text = STUDY.replace("fixed: {", fixed)
-    formats = ("onnx", "torch") if request.param == "bins" else ("onnx",)
+    text = STUDY.replace("fixed: {", f"fixed: {{{FIXED[request.param]}, ")
+    formats = ("onnx", "torch") if request.param in ("bins", "mixed") else ("onnx",)
     return export_shop(tmp_path_factory.mktemp("encoded"), text, formats)
 
 

@@ -40,11 +40,17 @@ SCHEMAS = {
 Weights = dict[str, dict[str, float]]
 WEIGHTED: Weights = {"task_weights": {"order": 3.0}, "scenario_weights": {"search": 0.25}}
 every_loss = pytest.mark.parametrize("name", names(LOSSES))
+every_row_weight = pytest.mark.parametrize(
+    "are_weighted", [False, True], ids=["equal rows", "weighted rows"]
+)
 every_schema = pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 
 
-def rows_of(schema: Schema, num_rows: int = NUM_ROWS) -> Columns:
-    """Rows of three users, some without one; labels that a row does not have are 0."""
+def rows_of(schema: Schema, num_rows: int = NUM_ROWS, *, are_weighted: bool = False) -> Columns:
+    """Rows of three users, some without one; labels that a row does not have are 0.
+
+    If they are weighted, it is by whole numbers, of which some are 0.
+    """
     draw = np.random.default_rng(num_rows)
     labels_RT = draw.integers(2, size=(num_rows, 3)).astype(np.float32)
     if schema.amount_units:
@@ -57,6 +63,9 @@ def rows_of(schema: Schema, num_rows: int = NUM_ROWS) -> Columns:
         labels_RT=labels_RT * schema.has_task[scenario_R],
         user_R=draw.integers(-1, 3, size=num_rows).astype(np.int32),
         lists_RS=np.zeros((num_rows, 0), np.int32),
+        weight_R=draw.permutation(np.arange(num_rows) % 4).astype(np.float32)
+        if are_weighted
+        else None,
     )
 
 
@@ -82,7 +91,10 @@ def configured(name: str, **train: object) -> TrainConfig:
 def plain_labels(
     weights: Weights, schema: Schema, rows: Columns, scores_RH: Tensor
 ) -> list[PlainLabel]:
-    """The labels that rows have, for every head of the own scenario or of all."""
+    """The labels that rows have, for every head of the own scenario or of all.
+
+    Rows weigh 1 in the mean over the labels of own scenarios.
+    """
     of_task, of_scenario = weights.get("task_weights", {}), weights.get("scenario_weights", {})
     labels = []
     for row, scenario in enumerate(rows.scenario_R.tolist()):
@@ -96,8 +108,13 @@ def plain_labels(
             score, label = float(scores_RH[row, head]), float(rows.labels_RT[row, task])
             user = None if rows.user_R[row] < 0 else int(rows.user_R[row])
             is_amount = bool(schema.is_amount[task])
-            labels.append(PlainLabel(score, label, weight, head, is_amount, user, scenario))
-    return labels
+            of_row = 1.0 if rows.weight_R is None else float(rows.weight_R[row])
+            labels.append(PlainLabel(score, label, weight, head, is_amount, user, scenario, of_row))
+    own = [label for label in labels if label.head // 3 == label.scenario]
+    if scores_RH.shape[1] == 3:
+        own = labels
+    mean = sum(each.weight * each.row_weight for each in own) / sum(each.weight for each in own)
+    return [replace(label, row_weight=label.row_weight / mean) for label in labels]
 
 
 def plain_of(name: str) -> Callable[[Labels, float], float]:
@@ -111,10 +128,11 @@ def plain_of(name: str) -> Callable[[Labels, float], float]:
 @every_schema
 @pytest.mark.parametrize("num_heads", [3, 6], ids=["own heads", "heads of all scenarios"])
 @pytest.mark.parametrize("weights", [{}, WEIGHTED], ids=["alike", "weighted"])
+@every_row_weight
 def test_it_is_what_loops_over_labels_and_pairs_give(
-    name: str, schema: Schema, num_heads: int, weights: Weights
+    name: str, schema: Schema, num_heads: int, weights: Weights, are_weighted: bool
 ) -> None:
-    config, rows = configured(name, **weights), rows_of(schema)
+    config, rows = configured(name, **weights), rows_of(schema, are_weighted=are_weighted)
     scores_RH = drawn(NUM_ROWS, num_heads)
     got = of_batch(step_loss(config, schema, rows, None, CPU), rows)(scores_RH)
     expected = plain_of(name)(plain_labels(weights, schema, rows, scores_RH), RANKING_WEIGHT)
@@ -123,8 +141,11 @@ def test_it_is_what_loops_over_labels_and_pairs_give(
 
 @every_loss
 @every_schema
-def test_its_gradient_is_that_of_finite_differences(name: str, schema: Schema) -> None:
-    rows = rows_of(schema)
+@every_row_weight
+def test_its_gradient_is_that_of_finite_differences(
+    name: str, schema: Schema, are_weighted: bool
+) -> None:
+    rows = rows_of(schema, are_weighted=are_weighted)
     loss = of_batch(step_loss(configured(name, **WEIGHTED), schema, rows, None, CPU), rows)
     scores_RT = drawn(NUM_ROWS, 3).requires_grad_()
     assert torch.autograd.gradcheck(loss, scores_RT)
@@ -174,9 +195,12 @@ def test_it_reads_the_rows_of_its_batch(name: str) -> None:
 
 @every_loss
 @every_schema
-def test_losses_of_a_stack_are_the_same_one_by_one_and_at_once(name: str, schema: Schema) -> None:
+@every_row_weight
+def test_losses_of_a_stack_are_the_same_one_by_one_and_at_once(
+    name: str, schema: Schema, are_weighted: bool
+) -> None:
     configs = [configured(name, ranking_weight=weight) for weight in (0.0, 0.5, 2.0)]
-    rows = rows_of(schema)
+    rows = rows_of(schema, are_weighted=are_weighted)
     stacked = LossOfStack.of(step_loss(configs[0], schema, rows, None, CPU), configs, CPU)
     alone = [of_batch(step_loss(config, schema, rows, None, CPU), rows) for config in configs]
     scores_KRT = drawn(3, NUM_ROWS, 3).requires_grad_()
@@ -208,9 +232,39 @@ def test_models_of_a_stack_learn_what_each_learns_alone(name: str) -> None:
 
 
 @every_loss
+@every_schema
+@pytest.mark.parametrize("weights", [{}, WEIGHTED, {"scenario_weights": "equal"}])
+def test_a_row_of_weight_k_costs_what_k_copies_of_it_would(
+    name: str, schema: Schema, weights: dict[str, object]
+) -> None:
+    config, rows = configured(name, **weights), rows_of(schema, are_weighted=True)
+    assert rows.weight_R is not None
+    copies_C = np.arange(NUM_ROWS).repeat(rows.weight_R.astype(np.int64))
+    copied = replace(rows, weight_R=None).where(copies_C)
+    scores_RT = drawn(NUM_ROWS, 3).requires_grad_()
+    weighted = of_batch(step_loss(config, schema, rows, None, CPU), rows)(scores_RT)
+    alike = of_batch(step_loss(config, schema, copied, None, CPU), copied)(scores_RT[copies_C])
+    torch.testing.assert_close(weighted, alike, rtol=1e-6, atol=0)
+    gradients = [torch.autograd.grad(each, scores_RT)[0] for each in (weighted, alike)]
+    torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-9)
+
+
+@every_loss
+def test_a_batch_of_rows_of_weight_0_costs_nothing(name: str) -> None:
+    rows = rows_of(PLAIN, are_weighted=True)
+    assert rows.weight_R is not None
+    rows_B = torch.from_numpy(np.flatnonzero(rows.weight_R == 0))
+    scores_BT = drawn(len(rows_B), 3).requires_grad_()
+    loss = of_batch(step_loss(configured(name), PLAIN, rows, None, CPU), rows, rows_B)(scores_BT)
+    loss.backward()
+    assert loss == 0
+    assert not scores_BT.grad.any()
+
+
+@every_loss
 def test_it_reads_nothing_from_the_device_of_the_model(name: str) -> None:
     unreadable = torch.device("meta")
-    rows = rows_of(PLAIN)
+    rows = rows_of(PLAIN, are_weighted=True)
     loss = step_loss(configured(name, **WEIGHTED), PLAIN, rows, None, unreadable)
     known = torch.empty(NUM_ROWS, 3, device=unreadable), torch.arange(NUM_ROWS)
     scores_RT = torch.empty(NUM_ROWS, 3, device=unreadable, requires_grad=True)

@@ -1,7 +1,7 @@
 """A refit is a training on training and validation rows with the steps that were best before."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,14 +97,9 @@ def run(job: RefitJob, should_stop: Callable[[], bool] = lambda: False) -> list[
 
 def both_splits(dataset: Dataset) -> Columns:
     """Return all rows of train and then all of valid, array by array."""
-    return Columns(
-        **{
-            array.name: np.array(
-                [*getattr(dataset.train, array.name), *getattr(dataset.valid, array.name)]
-            )
-            for array in fields(Columns)
-        }
-    )
+    valid = dataset.valid.arrays
+    train = dataset.train.arrays.items()
+    return Columns(**{name: np.array([*array, *valid[name]]) for name, array in train})
 
 
 def fitted(

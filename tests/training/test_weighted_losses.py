@@ -36,7 +36,7 @@ class OneScore(nn.Module):
 
 
 def weights(**train: object) -> list[list[float]] | None:
-    weight_MT = cell_weights(TrainConfig.model_validate(train), SCHEMA, DATA.train.scenario_R)
+    weight_MT = cell_weights(TrainConfig.model_validate(train), SCHEMA, DATA.train)
     return None if weight_MT is None else weight_MT.tolist()
 
 
@@ -105,7 +105,7 @@ def test_equal_scenarios_have_their_mean_losses_count_alike() -> None:
 
 def test_a_scenario_without_training_rows_has_a_finite_weight() -> None:
     config = TrainConfig.model_validate({"scenario_weights": "equal"})
-    weight_MT = cell_weights(config, SCHEMA, np.zeros(10, np.int16))
+    weight_MT = cell_weights(config, SCHEMA, DATA.train.where(DATA.train.scenario_R == 0))
     assert weight_MT is not None
     assert np.isfinite(weight_MT).all()
 

@@ -87,6 +87,9 @@ def get_command(
         multiple=True,
         help="Column of a task, once for each: 0 and 1, or amounts.  [default: guessed]",
     ),
+    click.option(
+        "--weight", metavar="COLUMN", help="Column of what rows count in training.  [default: none]"
+    ),
     click.option("--force", is_flag=True, help="Overwrite existing files."),
 )
 @output_options()
@@ -94,6 +97,7 @@ def init_command(
     table: str,
     name: str | None,
     tasks: tuple[str, ...],
+    weight: str | None,
     force: bool,  # noqa: FBT001  click passes flags by name
 ) -> None:
     """Read TABLE (Parquet or CSV, a file, a folder or a glob, also at a URL of an object store) and
@@ -105,7 +109,7 @@ def init_command(
     """
     from hinet_search.data.guess.write_definition import write_draft
 
-    draft = write_draft(table, name, force=force, tasks=tasks, say=output().note)
+    draft = write_draft(table, name, force=force, tasks=tasks, weight=weight, say=output().note)
     for path in draft.files:
         echo(f"wrote {path}")
     for doubt in draft.guesses_to_check:

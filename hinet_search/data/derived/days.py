@@ -35,6 +35,8 @@ def periods_of(values: pl.Series, definition: StatisticsDefinition) -> pl.Series
     """The day, or hour, of each value of a clock, null where it is missing; in order of time."""
     if values.dtype == pl.Date:
         return values.alias("clock")
+    if definition.day_length is None and not isinstance(values.dtype, pl.Datetime):
+        return known_values(values).alias("clock")  # days themselves
     return _column_of(values, partial(period, definition=definition))
 
 

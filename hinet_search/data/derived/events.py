@@ -23,7 +23,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -44,7 +43,6 @@ from hinet_search.data.derived.earlier_rows import (
 )
 from hinet_search.data.derived.event_log import (
     EventLog,
-    Integers,
     KeyedRows,
     for_rows_of_keys,
     log_of,
@@ -52,11 +50,10 @@ from hinet_search.data.derived.event_log import (
 )
 from hinet_search.data.derived.key_codes import ColumnCodes, column_codes, key_codes
 from hinet_search.data.derived.moments import Moments
+from hinet_search.data.derived.rates import Floats, rate
 from hinet_search.data.mapped import mapped_frame
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import EventsDefinition, TimeSpan, key_name
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -186,21 +183,9 @@ def inputs_of(
     yield np.where(counted.since_S == NO_ROW, 0.0, 1 / (1 + np.log1p(seconds_S)))
     for labels, prior in zip(counted.labels_T, priors, strict=False):
         for num_S, sum_S in zip(labels.num_WS, labels.sum_WS, strict=True):
-            yield rate(num_S, sum_S, prior, smoothing)
+            yield rate(num_S, sum_S, prior.num_rows, prior.total, prior.parts, smoothing)
         for last_S, has_last_S in zip(labels.last_LS, labels.has_last_LS, strict=True):
             yield np.where(has_last_S, last_S / prior.parts - prior.mean, 0.0)
-
-
-def rate(num_S: Integers, sum_S: Integers, prior: Prior, smoothing: float) -> Floats:
-    """The smoothed rate minus the prior, as (p * N - n * P) / (N * (n + smoothing)).
-
-    N and P are those of the prior. The products are exact, or are rounded alike (of amounts, in
-    float64), so a key with exactly the mean rate gets exactly 0, not a rounding error.
-    """
-    kind: Any = np.float64 if prior.parts > 1 else np.int64  # products of parts may need more bits
-    excess_S = sum_S.astype(kind) * kind(prior.num_rows) - num_S.astype(kind) * kind(prior.total)
-    rate_S = excess_S / (float(prior.parts * prior.num_rows) * (num_S + smoothing))
-    return np.where(num_S > 0, rate_S, 0.0)
 
 
 def zeros(rows: Rows, num_columns: int) -> NDArray[np.float32]:

@@ -127,17 +127,25 @@ def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
     return DerivedNumbers(statistics, matches, events, session, stale)
 
 
+def derived_names(definition: DataDefinition) -> Mapping[str, tuple[str, ...]]:
+    """The derived numbers of a definition, by their group."""
+    features = definition.features
+    tasks = tuple(definition.tasks)
+    names: dict[str, tuple[str, ...]] = {}
+    if features.statistics is not None:
+        names[STATISTICS] = statistic_names(features.statistics, tasks)
+    if features.matches is not None:
+        names[MATCHES] = match_names(features.matches)
+    if features.events is not None:
+        names[EVENTS] = event_names(features.events, tasks)
+    if features.session is not None:
+        names[SESSION] = NAMES
+    return names
+
+
 def _refuse_repeated_names(definition: DataDefinition, rows: Rows) -> None:
     features = definition.features
-    names: list[str] = []
-    if features.statistics is not None:
-        names += statistic_names(features.statistics, tuple(definition.tasks))
-    if features.matches is not None:
-        names += match_names(features.matches)
-    if features.events is not None:
-        names += event_names(features.events, tuple(definition.tasks))
-    if features.session is not None:
-        names += NAMES
+    names = [*chain.from_iterable(derived_names(definition).values())]
     for name, sequence in features.sequences.items():
         names += sequence.part_names(name)
     names += cross_columns(features.crosses)

@@ -23,6 +23,7 @@ MISSING = np.uint64(0)
 
 WHOLE = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 MOMENTS = (pl.Date, pl.Datetime)
+_AS_WHOLE = frozenset((*WHOLE, *MOMENTS, pl.Boolean))
 
 Hashes = NDArray[np.uint64]
 
@@ -45,7 +46,7 @@ def _hashes(values: pl.Series) -> Hashes:
     takes longer than to look a row up.
     """
     dtype = values.dtype
-    if dtype in (*WHOLE, *MOMENTS, pl.Boolean):
+    if dtype.base_type() in _AS_WHOLE:  # to compare with each would take longer than the hashes
         whole: Hashes = values.to_numpy().astype(np.int64).view(np.uint64)
         return mixed(whole ^ _SEED)
     if dtype.is_float():

@@ -69,14 +69,8 @@ class UsualValues:
 class ValueCounts:
     """Entries of a list with every value of a column, and of all values; the last is of none."""
 
-    values: ValueIndex
     count_V: NDArray[np.float64]
     total: float
-
-    def of(self, hash_Q: Hashes) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """The entries with each value (Q,), and whether it is known."""
-        position_Q = self.values.positions(hash_Q)
-        return self.count_V[position_Q], position_Q != NONE
 
 
 @dataclass(frozen=True)
@@ -94,9 +88,10 @@ class KnownFactors:
 
 @dataclass(frozen=True)
 class MatchIndex:
-    """What KnownMatches has, by the same names."""
+    """What KnownMatches has, by the same names, and the counted `values` by column of `by`."""
 
     usual: Mapping[tuple[str, str], UsualValues]
+    values: Mapping[str, ValueIndex]
     counts: Mapping[tuple[str, str], ValueCounts]
     factors: Mapping[str, KnownFactors]
 
@@ -111,12 +106,15 @@ def match_index(
     for pair, table in usual.items():
         hash_I = np.append(column_hashes(table[VALUE]), MISSING)
         of_items[pair] = UsualValues(value_index(table[ITEM]), hash_I)
+    values: dict[str, ValueIndex] = {}
     of_values = {}
-    for pair, table in counts.items():
+    for (name, column), table in counts.items():
+        if column not in values:  # which all lists count alike
+            values[column] = value_index(table[VALUE])
         count_V = np.append(table[COUNT].to_numpy(), 0.0)
-        of_values[pair] = ValueCounts(value_index(table[VALUE]), count_V, float(count_V.sum()))
+        of_values[name, column] = ValueCounts(count_V, float(count_V.sum()))
     of_lists = {}
     for name, each in factors.items():
         is_known_I = (each.factors_IK != 0).any(axis=1)
         of_lists[name] = KnownFactors(value_index(each.items_I), each, is_known_I)
-    return MatchIndex(of_items, of_values, of_lists)
+    return MatchIndex(of_items, values, of_values, of_lists)

@@ -193,33 +193,35 @@ class _Matching:
 
     def _agreements(self, rows: ListedRows, hashes: HashesByColumn) -> Named:
         """Entries of each row's list, and those that agree with the row in a column."""
+        codes = {by: found(self.distinct[by], hash_R) for by, hash_R in hashes.items()}
         for name in self.matches.lists:
             column = self.lists[name].column
             list_R = rows.list_numbers(column)
             length_R = rows.lists[column].length_D[list_R]
             yield f"{name} length", np.log1p(length_R)
-            for by, hash_R in hashes.items():
-                code_R = found(self.distinct[by], hash_R)
+            for by, code_R in codes.items():
                 count_R = self.entries[name, by].count(list_R, code_R)
                 yield f"{name} same {by}", np.log1p(count_R)
                 yield f"{name} share {by}", count_R / np.maximum(length_R, 1)
 
     def _rates(self, hashes: HashesByColumn) -> Named:
         """Rates of all pairs of lists, then the counts behind them; 0 where a row has no value."""
+        values = self.index.values
+        positions = {by: index.positions(hashes[by]) for by, index in values.items()}
         for of, among in self.matches.rates.items():
-            for by, hash_R in hashes.items():
+            for by, position_R in positions.items():
                 of_counts = self.index.counts[of, by]
                 among_counts = self.index.counts[among, by]
-                of_R, is_known_R = of_counts.of(hash_R)
-                among_R, _ = among_counts.of(hash_R)
+                of_R = of_counts.count_V[position_R]
+                among_R = among_counts.count_V[position_R]
                 num_among = max(among_counts.total, 1.0)
                 # Exact, as all are whole numbers: 0 where nothing is known.
                 excess_R = of_R * num_among - among_R * of_counts.total
                 rate_R = excess_R / (num_among * (among_R + self.matches.smoothing))
-                yield f"{of}/{among} {by}", np.where(is_known_R, rate_R, 0.0)
+                yield f"{of}/{among} {by}", np.where(position_R != NONE, rate_R, 0.0)
         for among in dict.fromkeys(self.matches.rates.values()):
-            for by, hash_R in hashes.items():
-                count_R, _ = self.index.counts[among, by].of(hash_R)
+            for by, position_R in positions.items():
+                count_R = self.index.counts[among, by].count_V[position_R]
                 yield f"{among} {by} count", np.log1p(count_R)
 
     def _similarities(self, rows: ListedRows) -> Named:

@@ -32,9 +32,9 @@ def some_rows(rows: Rows, number: NDArray[np.intp]) -> Rows:
 
 def like(recent: Rows, frame: pl.DataFrame) -> pl.DataFrame:
     """The columns of the rows of a log, in their types."""
-    chosen = frame.select(recent.frame.columns)
     wanted = recent.frame.schema
-    return chosen if chosen.schema == wanted else chosen.cast(wanted)
+    # Column by column, as a query would wake threads of Polars for a single row.
+    return pl.DataFrame([frame[name].cast(dtype) for name, dtype in wanted.items()])
 
 
 def with_rows(recent: Rows, rows: Rows) -> Rows:

@@ -25,9 +25,10 @@ from hinet_search.data.derived.event_log import (
     log_of,
     walks,
 )
-from hinet_search.data.derived.events import Floats, frame_of, write, zeros
+from hinet_search.data.derived.events import frame_of, write, zeros
 from hinet_search.data.derived.key_codes import key_codes
 from hinet_search.data.derived.moments import NO_TIME, Moments
+from hinet_search.data.derived.rates import Floats
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import SessionDefinition
 

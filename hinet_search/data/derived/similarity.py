@@ -36,7 +36,8 @@ def factors_of(lists: DistinctLists, list_U: NDArray[np.int64], num_factors: int
     items_I = distinct_values(lists.entries_E)
     if items_I.is_empty():
         return ItemFactors(items_I, np.zeros((0, 1)))
-    times_DI = _times(lists, codes_of(lists.entries_E, items_I), len(items_I))
+    item_E = codes_of(lists.entries_E, items_I)
+    times_DI = _times(AgreeingEntries.of(lists, item_E, len(items_I)), lists.num_lists)
     return ItemFactors(
         items_I, item_factors((times_DI[list_U] > 0).astype(np.float64), num_factors)
     )
@@ -66,10 +67,10 @@ class ListSimilarity:
         """Sum up the factors of every list; `item_E` is the item of each entry, or NONE."""
         num_items = len(factors.items_I)
         factors_IK = factors.factors_IK
-        times_DI = _times(lists, item_E, num_items)
+        entries = AgreeingEntries.of(lists, item_E, num_items)
+        times_DI = _times(entries, lists.num_lists)
         sum_DK = times_DI @ factors_IK
         num_known_D = times_DI @ known_I.astype(np.float64)
-        entries = AgreeingEntries.of(lists, item_E, num_items)
         return ListSimilarity(factors, known_I, sum_DK, num_known_D, entries)
 
     def of_rows(self, list_R: NDArray[np.int64], item_R: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -115,14 +116,12 @@ def item_factors(has_UI: csr_array, num_factors: int) -> NDArray[np.float64]:
     return np.where(is_known_I1, factors_IK / np.where(is_known_I1, length_I1, 1.0), 0.0)
 
 
-def _times(lists: DistinctLists, item_E: NDArray[np.int64], num_items: int) -> csr_array:
-    """How often each list holds each item (D, I); entries that are NONE are left out."""
-    known_E = item_E != NONE
-    positions = (lists.list_of_entry[known_E], item_E[known_E])
-    ones = np.ones(positions[0].size)
-    times_DI = csr_array((ones, positions), shape=(lists.num_lists, num_items))
-    times_DI.sum_duplicates()
-    return times_DI
+def _times(entries: AgreeingEntries, num_lists: int) -> csr_array:
+    """How often each list holds each item (D, I)."""
+    list_P, item_P = np.divmod(entries.pair_P, max(entries.num_codes, 1))
+    starts = np.searchsorted(list_P, np.arange(num_lists + 1))
+    shape = (num_lists, entries.num_codes)
+    return csr_array((entries.count_P.astype(np.float64), item_P, starts), shape=shape)
 
 
 def _products(

@@ -48,6 +48,8 @@ from hinet_search.data.derived.countable_labels import (
     sum_of,
 )
 from hinet_search.data.derived.days import delayed
+from hinet_search.data.derived.event_log import Integers
+from hinet_search.data.derived.rates import rate
 from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT
@@ -56,6 +58,7 @@ from hinet_search.study.statistics_definition import StatisticsDefinition
 
 COUNTED_PERIOD = "counted period"
 
+Quantities = Mapping[str, Integers]
 # From a key to the quantities (R rows) that every row may count of it.
 Counted = Callable[[tuple[str, ...]], pl.DataFrame]
 
@@ -110,28 +113,45 @@ def _statistics(
     definition: StatisticsDefinition,
     tasks: Sequence[str],
     key: tuple[str, ...],
-    counted: Sequence[str],
-) -> list[pl.Expr]:
-    """The columns of a key in `statistic_names`, from its `counted` quantities and of EVERYONE."""
-    rates = []
-    for task, name in enumerate(_rate_names(key, tasks)):
+    counted: Quantities,
+    of_all: Quantities,
+) -> pl.DataFrame:
+    """The columns of a key in `statistic_names`, from its `counted` quantities and those of all."""
+    names = (_rows_name(key), *_rate_names(key, tasks))
+    values = _values(definition, len(tasks), counted, of_all)
+    return pl.DataFrame(dict(zip(names, values, strict=True)))
+
+
+def _values(
+    definition: StatisticsDefinition, num_tasks: int, counted: Quantities, of_all: Quantities
+) -> list[NDArray[np.float32]]:
+    """The values of `_statistics`, of one key or of several at once."""
+    values = [np.log1p(counted[ROWS])]
+    for task in range(num_tasks):
         rows = rows_of(task) if rows_of(task) in counted else ROWS
+        total, parts = positives_of(task), 1
         if sum_of(task) in counted:
-            rate = _rate(sum_of(task), rows, definition.smoothing, PARTS)
-        else:
-            rate = _rate(positives_of(task), rows, definition.smoothing)
-        rates.append(rate.alias(name))
-    return [pl.col(ROWS).log1p().cast(pl.Float32).alias(_rows_name(key)), *rates]
+            total, parts = sum_of(task), PARTS
+        values.append(
+            rate(
+                counted[rows],
+                counted[total],
+                of_all[rows],
+                of_all[total],
+                parts,
+                definition.smoothing,
+            )
+        )
+    return [value.astype(np.float32) for value in values]
 
 
 def smoothed(
     definition: StatisticsDefinition, tasks: Sequence[str], counted: Counted
 ) -> pl.DataFrame:
     """The columns of `statistic_names` from what rows may count of every key."""
-    everyone = counted(EVERYONE)
-    of_all = everyone.rename(_of_all)
+    everyone = _arrays(counted(EVERYONE))
     tables = [
-        counted(key).hstack(of_all).select(_statistics(definition, tasks, key, everyone.columns))
+        _statistics(definition, tasks, key, _arrays(counted(key)), everyone)
         for key in definition.keys
     ]
     return pl.concat(tables, how="horizontal")
@@ -140,21 +160,20 @@ def smoothed(
 def smoothed_values(
     definition: StatisticsDefinition,
     tasks: Sequence[str],
-    counted: Mapping[str, NDArray[np.int64]],
-    everyone: Mapping[str, NDArray[np.int64]],
+    counted: Quantities,
+    everyone: Quantities,
 ) -> NDArray[np.float32]:
     """The values of `smoothed` (C, R), all keys at once.
 
     `counted` are the quantities of every key (K, R), `everyone` those of all keys together (R,).
     """
-    num_keys = len(definition.keys)
-    columns = {name: number_KR.ravel() for name, number_KR in counted.items()}
-    columns |= {_of_all(name): np.tile(number_R, num_keys) for name, number_R in everyone.items()}
-    of_any = definition.keys[0]  # the columns of all keys are computed alike
-    table = pl.DataFrame(columns).select(_statistics(definition, tasks, of_any, list(everyone)))
-    value_CA = np.array([column.to_numpy() for column in table])
-    value_CKR = value_CA.reshape(table.width, num_keys, -1)
-    return value_CKR.swapaxes(0, 1).reshape(num_keys * table.width, value_CKR.shape[2])
+    value_CKR = np.array(_values(definition, len(tasks), counted, everyone))
+    num_columns, num_keys, num_rows = value_CKR.shape
+    return value_CKR.swapaxes(0, 1).reshape(num_keys * num_columns, num_rows)
+
+
+def _arrays(table: pl.DataFrame) -> Quantities:
+    return {name: table[name].to_numpy() for name in table.columns}
 
 
 def counted_within(definition: StatisticsDefinition, rows: Rows) -> Counted:
@@ -231,13 +250,14 @@ def _of_rows(
     table = of_periods.select(on)
     names = []
     for splits in dict.fromkeys(labels.counted):
-        quantities = []  # of the key, each followed by that of all keys together
-        for name in labels.quantities:
-            quantities.append(_sum_of_splits(splits, name).alias(name))
-            of_all = [_of_all(of_split(split, name)) for split in splits]
-            quantities.append(pl.sum_horizontal(of_all).alias(_of_all(name)))
-        counts = of_periods.select(quantities)
-        statistics = counts.select(_statistics(definition, tasks, key, labels.quantities))
+        counts = of_periods.select(
+            _sum_of_splits(splits, name).alias(name) for name in labels.quantities
+        )
+        of_all = of_periods.select(
+            pl.sum_horizontal(_of_all(of_split(split, name)) for split in splits).alias(name)
+            for name in labels.quantities
+        )
+        statistics = _statistics(definition, tasks, key, _arrays(counts), _arrays(of_all))
         names = statistics.columns
         table = table.hstack(statistics.rename(partial(_counting, splits)))
     rows = labels.of_key(key, [pl.col(SPLIT)])
@@ -258,25 +278,6 @@ def _by_split(of_splits: Sequence[pl.Expr]) -> pl.Expr:
 
 def _sum_of_splits(splits: Splits, quantity: str) -> pl.Expr:
     return pl.sum_horizontal(of_split(split, quantity) for split in splits)
-
-
-def _rate(positives: str, rows: str, smoothing: float, parts: int = 1) -> pl.Expr:
-    """The smoothed rate minus the prior, as (p * N - n * P) / (N * (n + smoothing)).
-
-    N and P are the rows and positives of all keys, n and N of rows that have the task (`rows`). The
-    products are exact, or are rounded alike (of amounts, counted in `parts`, in float64), so a key
-    with exactly the mean rate gets exactly 0, not a rounding error that would be standardised.
-    """
-    count = pl.col(rows)
-    all_count = pl.col(_of_all(rows))
-    total = pl.col(positives)
-    all_total = pl.col(_of_all(positives))
-    if parts > 1:  # the products may be larger than int64
-        total = total.cast(pl.Float64)
-        all_total = all_total.cast(pl.Float64)
-    excess = total * all_count - count * all_total
-    rate = excess / (parts * all_count * (count + smoothing))
-    return pl.when(count > 0).then(rate).otherwise(0.0).cast(pl.Float32)
 
 
 def _of_all(name: str) -> str:

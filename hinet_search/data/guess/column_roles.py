@@ -77,6 +77,7 @@ def guess_roles(columns: Columns, known: KnownRoles | None = None) -> ColumnRole
         numeric=tuple(numeric),
         outcomes=tuple(outcomes),
         left_out=_left_out(columns, left_out, scenario),
+        weight=given.get(known.weight),
     )
 
 

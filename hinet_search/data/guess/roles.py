@@ -22,7 +22,10 @@ class ColumnRole:
 
 @dataclass(frozen=True)
 class ColumnRoles:
-    """The roles of all columns. `scenario` is None where no column fits; tasks may be empty."""
+    """The roles of all columns. `scenario` is None where no column fits; tasks may be empty.
+
+    A weight is never guessed.
+    """
 
     scenario: ColumnRole | None
     tasks: tuple[ColumnRole, ...]
@@ -34,6 +37,7 @@ class ColumnRoles:
     numeric: tuple[ColumnRole, ...]
     outcomes: tuple[ColumnRole, ...]
     left_out: tuple[ColumnRole, ...]
+    weight: ColumnRole | None = None
 
     @property
     def ids(self) -> list[ColumnFacts]:
@@ -75,11 +79,12 @@ class KnownRoles:
     item: str | None = None
     time: str | None = None
     split: str | None = None
+    weight: str | None = None
     never_features: tuple[str, ...] = ()
 
     @property
     def columns(self) -> frozenset[str]:
         """All names that are given."""
-        single = (self.scenario, self.user, self.item, self.time, self.split)
+        single = (self.scenario, self.user, self.item, self.time, self.split, self.weight)
         given = [name for name in single if name is not None]
         return frozenset((*given, *self.tasks.values(), *self.never_features))

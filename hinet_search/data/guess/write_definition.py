@@ -78,11 +78,13 @@ def write_draft(
     *,
     force: bool,
     tasks: Sequence[str] = (),
+    weight: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> DraftStudy:
     """Inspect a table and write data/NAME.yaml and studies/NAME.yaml into the current folder.
 
-    `tasks` are the columns of the labels; without any they are guessed. A table at a URL is copied
+    `tasks` are the columns of the labels; without any they are guessed. `weight` is that of the
+    weights of rows, without which all count alike. A table at a URL is copied
     into the cache; `say` gets the progress.
     Errors: DataError when the table cannot be read or has no scenario, label or feature;
     ConfigurationError for a wrong name, or when a file exists already (`force` overwrites it);
@@ -104,7 +106,7 @@ def write_draft(
     path = _path_from(study.parent, given)
     local = local_path(given, "TABLE", LaunchOptions().cache, say)
     lazy = table.scan(local, Path.cwd(), "TABLE")
-    described = guessed_table(lazy, given, path, _roles_of(tasks, lazy, given))
+    described = guessed_table(lazy, given, path, _roles_of(tasks, weight, lazy, given))
     text = definition_text(described)
     num_bytes = len(text.encode())
     if num_bytes > MAX_BYTES:
@@ -122,18 +124,26 @@ def write_draft(
     return DraftStudy((definition, study), written.guesses_to_check)
 
 
-def _roles_of(tasks: Sequence[str], lazy: pl.LazyFrame, where: str) -> KnownRoles:
-    """The roles of the columns that are named as tasks; DataError for a name without a column."""
+def _roles_of(
+    tasks: Sequence[str], weight: str | None, lazy: pl.LazyFrame, where: str
+) -> KnownRoles:
+    """The roles of the columns that are named by options; DataError for a name without a column."""
+    named = [("--task", task) for task in tasks]
+    if weight is not None:
+        named.append(("--weight", weight))
     with reading(where):
-        columns = lazy.collect_schema().names() if tasks else []
-    unknown = [task for task in tasks if task not in columns]
+        columns = lazy.collect_schema().names() if named else []
+    unknown = [(option, name) for option, name in named if name not in columns]
     if unknown:
         raise DataError(
-            *(f"--task: no column '{task}'{did_you_mean(task, columns)}" for task in unknown),
+            *(
+                f"{option}: no column '{name}'{did_you_mean(name, columns)}"
+                for option, name in unknown
+            ),
             remedy=f"its columns: {listed(columns)}",
         )
     labels = list(dict.fromkeys(tasks))
-    return KnownRoles(tasks=dict(zip(task_names(labels), labels, strict=True)))
+    return KnownRoles(tasks=dict(zip(task_names(labels), labels, strict=True)), weight=weight)
 
 
 def _study_text(described: GuessedTable, table_name: str, definition: str) -> str:

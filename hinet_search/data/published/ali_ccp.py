@@ -18,6 +18,7 @@ from hinet_search.data.raw_text import (
     Field,
     Layout,
     Tell,
+    all_rows,
     broken,
     checked,
     columns_of,
@@ -79,7 +80,8 @@ def _rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
     for part in ("train", "test"):
         (common_file,) = files[f"common_features_{part}.csv"]
         (file,) = files[f"sample_skeleton_{part}.csv"]
-        users = pl.concat(_with_features(common_file, COMMON, COMMON_FIELDS, OF_USER, tell))
+        samples_of_users = _with_features(common_file, COMMON, COMMON_FIELDS, OF_USER, tell)
+        users = all_rows(samples_of_users, common_file)
         lookup = lookup_of(users, "key", common_file, first_line=1)
         first_line = 1
         for batch in _with_features(file, SKELETON, SKELETON_FIELDS, OF_SAMPLE, tell):

@@ -16,7 +16,16 @@ from hinet_search.data.get import Files, PublishedDataSet, new_study
 from hinet_search.data.hashing import keys_of, uniform
 from hinet_search.data.key_lookup import joined_known, lookup_of
 from hinet_search.data.parts import part_of
-from hinet_search.data.raw_text import Field, Layout, Tell, broken, columns_of, counted, read_csv
+from hinet_search.data.raw_text import (
+    Field,
+    Layout,
+    Tell,
+    all_rows,
+    broken,
+    columns_of,
+    counted,
+    read_csv,
+)
 
 COUNTRIES = ("NL", "ES", "FR", "US")
 PARTS = {"train": {"valid": 0.0, "train": 0.1}, "test": {"test": 0.0}}  # of a published part
@@ -126,7 +135,7 @@ def _converted(file: Path, tell: Tell) -> Iterator[pl.DataFrame]:
 def _published(search_file: Path, item_file: Path, tell: Tell) -> Iterator[pl.DataFrame]:
     """The items with their searches. An item without a search is left out, as by the library."""
     searches = _renamed(search_file, SEARCHES, OF_SEARCHES, tell)
-    lookup = lookup_of(pl.concat(searches), SEARCH, search_file, first_line=1)
+    lookup = lookup_of(all_rows(searches, search_file), SEARCH, search_file, first_line=1)
     num_without = 0
     for batch in _renamed(item_file, ITEMS, OF_ITEMS, tell):
         rows = joined_known(batch, lookup)

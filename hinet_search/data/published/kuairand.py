@@ -2,11 +2,14 @@
 
 Rows are the standard log of 25 April to 6 May 2022, split by date. What a user watched before the
 first day is a table of its own. Rows of Pure are in order of time, as in our results; those of the
-other sizes stay in the order of the files.
+other sizes stay in the order of the files. `kuairand-techjam` has all rows of Pure, split by the
+days of TechJam 2026.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -18,15 +21,13 @@ from hinet_search.data.raw_text import (
     Field,
     Layout,
     Tell,
+    all_rows,
     broken,
     columns_of,
     counted,
     read_csv,
 )
 
-FIRST_DAY = 20220425
-LAST_DAY = 20220506
-FIRST_DAYS = {"train": FIRST_DAY, "valid": 20220503, "test": 20220504}
 MAX_HISTORY = 50  # latest videos of every list of a user
 ORDER = ("time_ms", "user_id", "video_id")
 LABELS = (
@@ -94,6 +95,27 @@ LISTS: Mapping[str, pl.Expr] = {
 
 
 @dataclass(frozen=True)
+class Days:
+    """The days of a table: the first one of every part, and the last one of all."""
+
+    train: int
+    valid: int
+    test: int
+    last: int
+
+    @property
+    def split(self) -> pl.Expr:
+        """The part of a row by its date."""
+        first = {"train": self.train, "valid": self.valid, "test": self.test}
+        return part_of(pl.col("date"), first)
+
+
+OURS = Days(train=20220425, valid=20220503, test=20220504, last=20220506)
+TECHJAM = Days(train=20220408, valid=20220422, test=20220429, last=20220508)
+LAST_OF_EARLIER_LOG = 20220421
+
+
+@dataclass(frozen=True)
 class Size:
     """One size of KuaiRand: the suffix of its files, and whether its rows are sorted by time."""
 
@@ -122,18 +144,20 @@ class Size:
         return f"video_features_basic_{self.suffix}.csv"
 
 
-def _log(size: Size) -> MakeTable:
+def _log(size: Size, days: Days) -> MakeTable:
+    logs = size.logs if days.train <= LAST_OF_EARLIER_LOG else size.logs[1:]
+
     def rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
         (user_file,), (video_file,) = files[size.users], files[size.videos]
-        raw = pl.concat(read_csv(user_file, USER, USER_FIELDS))
+        raw = all_rows(read_csv(user_file, USER, USER_FIELDS), user_file)
         coded = raw.with_columns(pl.col(ONEHOT).fill_null(-1))
         users = lookup_of(coded, "user_id", user_file, first_line=2)
         videos = _videos(video_file)
         frames = []
-        for file, batch in _batches(files[size.logs[1]], tell):
-            chosen = batch.filter(pl.col("date").is_between(FIRST_DAY, LAST_DAY))
+        for file, batch in _batches(_files(files, logs), tell):
+            chosen = batch.filter(pl.col("date").is_between(days.train, days.last))
             with_users = joined(chosen, users, file, chosen["line"])
-            rows = _described(joined(with_users, videos, file, chosen["line"]))
+            rows = _described(joined(with_users, videos, file, chosen["line"]), days)
             if size.is_sorted:
                 frames.append(rows)
             else:
@@ -142,6 +166,10 @@ def _log(size: Size) -> MakeTable:
             yield pl.concat(frames).sort(ORDER)
 
     return rows
+
+
+def _files(files: Files, names: Sequence[str]) -> tuple[Path, ...]:
+    return tuple(chain.from_iterable(files[name] for name in names))
 
 
 def _batches(files: tuple[Path, ...], tell: Tell) -> Iterator[tuple[Path, pl.DataFrame]]:
@@ -153,20 +181,20 @@ def _batches(files: tuple[Path, ...], tell: Tell) -> Iterator[tuple[Path, pl.Dat
             first_line += len(batch)
 
 
-def _described(rows: pl.DataFrame) -> pl.DataFrame:
+def _described(rows: pl.DataFrame, days: Days) -> pl.DataFrame:
     """The rows with the columns that follow from the date."""
     day = pl.col("date").cast(pl.String).str.to_date("%Y%m%d")
     return rows.with_columns(
         hour=(pl.col("hourmin") // 100).cast(pl.Int8),
         weekday=day.dt.weekday(),
         freshness_days=(day - pl.col("upload_day")).dt.total_days().cast(pl.Int32),
-        split=part_of(pl.col("date"), FIRST_DAYS),
+        split=days.split,
     ).select(TABLE)
 
 
 def _videos(file: Path) -> KeyLookup:
     """The videos; what is missing has a value of its own, as in our results."""
-    raw = pl.concat(read_csv(file, VIDEO, VIDEO_FIELDS))
+    raw = all_rows(read_csv(file, VIDEO, VIDEO_FIELDS), file)
     videos = raw.with_columns(
         upload_day=pl.col("upload_dt").str.to_date("%Y-%m-%d", strict=False),
         tag_first=pl.col("tag").str.split(",").list.first().cast(pl.Int16, strict=False),
@@ -193,8 +221,8 @@ def _history(size: Size) -> MakeTable:
         """Per user: rows before the first day, the latest time, and the latest videos of LISTS."""
         totals = pl.DataFrame()
         latest: dict[str, list[pl.DataFrame]] = {name: [] for name in LISTS}
-        for _, batch in _batches((*files[size.logs[0]], *files[size.logs[1]]), tell):
-            earlier = batch.filter(pl.col("date") < FIRST_DAY)
+        for _, batch in _batches(_files(files, size.logs), tell):
+            earlier = batch.filter(pl.col("date") < OURS.train)
             found = earlier.group_by("user_id").agg(
                 history_len=pl.len().cast(pl.Int32), last_time_ms=pl.col("time_ms").max()
             )
@@ -223,6 +251,15 @@ def _latest(rows: pl.DataFrame) -> pl.DataFrame:
     return latest.select(ORDER)
 
 
+def _techjam(size: Size) -> PublishedDataSet:
+    """All rows of the size with TechJam's split, and the study of its protocol."""
+    return replace(
+        _data_set("kuairand-techjam", size),
+        tables={"kuairand_techjam/log.parquet": _log(size, TECHJAM)},
+        study=partial(shipped_study, "public/kuairand_techjam", "kuairand_techjam"),
+    )
+
+
 def _data_set(name: str, size: Size) -> PublishedDataSet:
     return PublishedDataSet(
         name=name,
@@ -230,7 +267,7 @@ def _data_set(name: str, size: Size) -> PublishedDataSet:
         folders=("", "data", f"{size.published_folder}/data"),
         files=(*size.logs, size.users, size.videos),
         tables={
-            f"{size.folder}/log.parquet": _log(size),
+            f"{size.folder}/log.parquet": _log(size, OURS),
             f"{size.folder}/user_history.parquet": _history(size),
         },
         study=lambda: _study(size.folder),
@@ -259,4 +296,5 @@ DATA_SETS = (
     _data_set("kuairand-pure", Size("pure", "kuairand_pure", "KuaiRand-Pure", is_sorted=True)),
     _data_set("kuairand-1k", Size("1k", "kuairand_1k", "KuaiRand-1K")),
     _data_set("kuairand-27k", Size("27k", "kuairand_27k", "KuaiRand-27K")),
+    _techjam(Size("pure", "kuairand_pure", "KuaiRand-Pure")),
 )

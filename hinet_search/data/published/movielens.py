@@ -22,6 +22,7 @@ from hinet_search.data.raw_text import (
     Field,
     Layout,
     Tell,
+    all_rows,
     broken,
     columns_of,
     counted,
@@ -96,11 +97,12 @@ def _rows_1m(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
     (ratings,) = files[RATINGS]
     (user_file,) = files[USERS]
     (movie_file,) = files[MOVIES]
-    users = pl.concat(read_lines(user_file, USER, USER_FIELDS, "latin-1")).with_columns(
+    raw_users = all_rows(read_lines(user_file, USER, USER_FIELDS, "latin-1"), user_file)
+    users = raw_users.with_columns(
         scenario=pl.col("age").replace_strict(AGES, return_dtype=pl.Int8),
         zip3=pl.col("zip").str.slice(0, 3),
     )
-    raw = pl.concat(read_lines(movie_file, MOVIE, MOVIE_FIELDS, "latin-1"))
+    raw = all_rows(read_lines(movie_file, MOVIE, MOVIE_FIELDS, "latin-1"), movie_file)
     movies = _described(raw).with_row_index("line", offset=1)
     known_users = lookup_of(users, "user_id", user_file, first_line=1)
     known_movies = lookup_of(movies, "movie_id", movie_file, first_line=1)
@@ -119,7 +121,7 @@ def _rows_1m(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
 def _later_rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
     (ratings,) = files[LATER_RATINGS]
     (movie_file,) = files[LATER_MOVIES]
-    raw = pl.concat(read_csv(movie_file, LATER_MOVIE, LATER_MOVIE_FIELDS))
+    raw = all_rows(read_csv(movie_file, LATER_MOVIE, LATER_MOVIE_FIELDS), movie_file)
     scenario = pl.col("genre_first").replace_strict(GENRES, default=-1, return_dtype=pl.Int8)
     movies = _described(raw.rename({"movieId": "movie_id"})).with_columns(scenario=scenario)
     known_movies = lookup_of(movies, "movie_id", movie_file, first_line=2)

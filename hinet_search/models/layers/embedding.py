@@ -101,7 +101,7 @@ class FeatureEmbedding(nn.Module):
         ]
         self.lists_width = len(schema.lists) * embedding_dim
         self.numbers = make_number_encoding(
-            schema.number_encoding, len(schema.numeric), embedding_dim
+            schema.number_encodings, len(schema.numeric), embedding_dim
         )
         self.width = len(fields) * embedding_dim + self.lists_width + self.numbers.width
 

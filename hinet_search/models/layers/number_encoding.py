@@ -9,12 +9,16 @@ piecewise     the same, where the number's own bin counts by the share of it tha
 periodic      sines and cosines of the number at trainable frequencies, through a linear layer and
               a ReLU (the same, section 3.3)
 
-Inputs are standardised before; those of different numbers share no weights.
+Inputs are standardised before; those of different numbers share no weights. If encodings differ,
+the numbers of each have theirs, one encoding after the other.
 Shape legend: R training rows, B rows of a batch, N numeric inputs, V distinct values of one, K
-bins, F frequencies, W waves (a sine and a cosine each), E width of a vector, D = N * (1 + E).
+bins, F frequencies, W waves (a sine and a cosine each), E width of a vector, D = N * (1 + E) if all
+have one.
 """
 
 import math
+from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 import torch
@@ -47,13 +51,15 @@ class Standardised(nn.Module):
 
 
 class BinEncoding(nn.Module):
-    """A vector of every bin of every number. Without `begin_with` a number has no bin."""
+    """A vector of every bin of the numbers at `places`. Without `begin_with` none has a bin."""
 
     low_NK: Tensor
     width_NK: Tensor
 
-    def __init__(self, num_inputs: int, width: int, *, has_steps: bool) -> None:
+    def __init__(self, places: Sequence[int], width: int, *, has_steps: bool) -> None:
         super().__init__()
+        num_inputs = len(places)
+        self.places = places
         self.width = num_inputs * (1 + width)
         self.has_steps = has_steps
         weight_NKE = torch.empty(num_inputs, NUM_BINS, width)
@@ -67,8 +73,8 @@ class BinEncoding(nn.Module):
             return
         step = math.ceil(len(number_RN) / MOST_ROWS)
         chosen_RN = np.array(number_RN[::step])  # read once: the rows may be those of a mapped file
-        for number, number_R in enumerate(chosen_RN.T):
-            low_K, width_K = bins_of(number_R)
+        for number, place in enumerate(self.places):
+            low_K, width_K = bins_of(chosen_RN[:, place])
             self.low_NK[number] = torch.from_numpy(low_K)
             self.width_NK[number] = torch.from_numpy(width_K)
 
@@ -104,15 +110,55 @@ class PeriodicEncoding(nn.Module):
         return _beside(number_BN, relu(torch.baddbmm(self.bias_N1E, wave_NBW, self.weight_NWE)))
 
 
+class MixedEncoding(nn.Module):
+    """Numbers of several encodings: those of one and their vectors, then those of the next."""
+
+    order_N: Tensor
+
+    def __init__(self, kind_N: Sequence[NumberEncoding], width: int) -> None:
+        super().__init__()
+        order: list[int] = []
+        self.sizes: list[int] = []
+        self.width = 0
+        self.parts = nn.ModuleDict()
+        for kind in get_args(NumberEncoding):
+            places = [place for place, other in enumerate(kind_N) if other == kind]
+            if places:
+                part = _encoding_of(kind, places, width)
+                self.parts[kind] = part
+                self.sizes.append(len(places))
+                self.width += part.width
+                order += places
+        self.register_buffer("order_N", torch.tensor(order), persistent=False)
+
+    def forward(self, number_BN: Float[Tensor, "B N"]) -> Float[Tensor, "B D"]:
+        """Return what each encoding makes of its numbers, side by side."""
+        numbers = torch.split(number_BN.index_select(1, self.order_N), self.sizes, dim=1)
+        parts = zip(self.parts.values(), numbers, strict=True)
+        return torch.cat([part(of_part_BN) for part, of_part_BN in parts], dim=1)
+
+
 def make_number_encoding(
-    kind: NumberEncoding, num_inputs: int, width: int
+    kind_N: Sequence[NumberEncoding], num_inputs: int, width: int
+) -> Standardised | BinEncoding | PeriodicEncoding | MixedEncoding:
+    """Return the encoding of that many numbers, with vectors of that width.
+
+    Without kinds the numbers are as they are.
+    """
+    kinds = {*kind_N} or {"standardised"}
+    if len(kinds) > 1:
+        return MixedEncoding(kind_N, width)
+    return _encoding_of(kinds.pop(), range(num_inputs), width)
+
+
+def _encoding_of(
+    kind: NumberEncoding, places: Sequence[int], width: int
 ) -> Standardised | BinEncoding | PeriodicEncoding:
-    """Return an encoding of that many numbers, if any as vectors of that width."""
-    if kind == "standardised" or not num_inputs:
-        return Standardised(num_inputs)
+    if kind == "standardised":
+        return Standardised(len(places))
     if kind == "periodic":
-        return PeriodicEncoding(num_inputs, width)
-    return BinEncoding(num_inputs, width, has_steps=kind == "bins")
+        return PeriodicEncoding(len(places), width)
+    return BinEncoding(places, width, has_steps=kind == "bins")
 
 
 def bins_of(number_R: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

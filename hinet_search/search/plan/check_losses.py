@@ -4,14 +4,17 @@ from collections.abc import Sequence
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.data.columns import Dataset
+from hinet_search.results.data_record import DataRecord
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 from hinet_search.study.load_study import Arm, ResolvedStudy
 from hinet_search.study.search_space import SearchSpace
 from hinet_search.training.losses import loss_named
 from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.trial_config import is_network
 
 LOSS, SHUFFLE, RANKING_WEIGHT = "train.loss", "train.shuffle", "train.ranking_weight"
+BATCH_SIZE = "train.batch_size"
 TASK_WEIGHTS, SCENARIO_WEIGHTS = "train.task_weights", "train.scenario_weights"
 
 
@@ -51,6 +54,26 @@ def losses_within(space: SearchSpace, whose: str) -> list[str]:
     """Return the losses of a space that compare the rows of `whose`: users or scenarios."""
     losses = [str(value) for value in _values(space, LOSS)]
     return [name for name in losses if loss_named(name).pairs_within == whose]
+
+
+def most_pairs(arm: Arm, data: DataRecord) -> tuple[int, int]:
+    """Return the largest batch of an arm, and about how many pairs within scenarios it lists.
+
+    No pairs are listed without a loss that compares them.
+    """
+    sizes = _values(arm.space, BATCH_SIZE)
+    batch_size = max(size for size in sizes if isinstance(size, int))
+    if not (is_network(arm.model) and losses_within(arm.space, "scenarios")):
+        return batch_size, 0
+    num_pairs = 0.0
+    for cell in data.cells:
+        num_rows = cell.rows[0]
+        positives = cell.positives[0]
+        num_pairs += positives * (num_rows - positives)
+        if cell.means is not None:  # amounts above 0 differ from each other too
+            num_pairs += positives**2 / 2
+    share = min(1.0, batch_size / data.rows[0])
+    return batch_size, round(share**2 * num_pairs)
 
 
 def shuffles(space: SearchSpace) -> tuple[Value, ...]:

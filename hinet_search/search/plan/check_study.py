@@ -9,6 +9,7 @@ from hinet_search.results.data_record import CellCount
 from hinet_search.results.input_groups import ALL, AND, GROUPS, NONE, chosen_groups
 from hinet_search.results.objectives import Objective
 from hinet_search.results.trade_offs import COSTS, FLOPS, LATENCY
+from hinet_search.search.plan.check_encodings import unfit_encodings
 from hinet_search.search.plan.check_losses import unfit_losses
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.distributions import Value
@@ -16,7 +17,6 @@ from hinet_search.study.feature_definition import FeatureDefinition
 from hinet_search.study.load_study import (
     DENSE_PARAMETERS,
     EVALUATIONS,
-    NUMBER_ENCODING,
     PASSES,
     SEQUENCE_READER,
     Arm,
@@ -45,6 +45,7 @@ def try_study(study: ResolvedStudy) -> ResolvedStudy:
     """
     _import_models(study)
     problems = _settings_of_no_model(study)
+    data = study.spec.data
     arms = tuple(_with_study_settings(arm, study) for arm in study.arms)
     for arm in arms:
         cannot_be_sized = _cannot_be_sized(arm, arms)
@@ -56,9 +57,9 @@ def try_study(study: ResolvedStudy) -> ResolvedStudy:
         except ConfigurationError as error:
             problems += error.problems
         else:
-            problems += unfit_losses(arm, study.spec.data)
-        features = study.spec.data.features
-        problems += [*_wrong_groups(arm, features), *_without_effect(arm, study), *cannot_be_sized]
+            problems += unfit_losses(arm, data)
+        problems += [*_wrong_groups(arm, data.features), *unfit_encodings(arm, data)]
+        problems += [*_without_effect(arm, study), *cannot_be_sized]
     if problems:
         raise ConfigurationError(*dict.fromkeys(problems))
     return replace(study, arms=arms)
@@ -121,11 +122,6 @@ def _without_effect(arm: Arm, study: ResolvedStudy) -> list[str]:
         problems.append(
             f"{space.places[SEQUENCE_READER]}: {SEQUENCE_READER} needs a sequence in the data "
             "(features.sequences), got none"
-        )
-    if NUMBER_ENCODING in space.fixed and not study.spec.data.features.has_numbers:
-        problems.append(
-            f"{space.places[NUMBER_ENCODING]}: {NUMBER_ENCODING} needs a number among the inputs "
-            "(features.numeric, statistics, matches, events or session), got none"
         )
     if not is_network(arm.model):
         problems += _of_networks_alone(arm, study)

@@ -15,7 +15,7 @@ from hinet_search.common.plugins import load
 from hinet_search.data.checks import check_model_fits
 from hinet_search.data.columns import Dataset
 from hinet_search.data.study_data import dataset_of
-from hinet_search.search.plan.check_losses import check_scenario_weights
+from hinet_search.search.plan.check_losses import check_scenario_weights, most_pairs
 from hinet_search.search.plan.check_study import check_objectives, refuse_without_flops, try_study
 from hinet_search.search.plan.prober import Prober, prober
 from hinet_search.search.plan.size_limits import SizeLimits, default_of
@@ -37,6 +37,7 @@ JOB_SECONDS = 0.1  # of a training, beside its steps
 PREFERRED = "shared_bottom"  # to measure inputs
 BYTES = 4  # of a float
 COPIES = 4  # of the weights in a checkpoint: the model's, its best ones, and two moments of Adam
+BYTES_OF_A_PAIR = 48  # in a step on a CPU: benchmarks/pairs_memory.py
 OF_DATABASE = 50_000_000  # bytes of the database and the report
 
 
@@ -46,7 +47,7 @@ class ArmPlan:
 
     `parameters` are those of `DRAWS` random draws, embeddings included. `trials` and `finalists`
     are upper bounds. A trial is timed by the draw of median size, finalists by that draw and the
-    default. Memory is that of one slot.
+    default. Memory is that of one slot, with the pairs of rows of the largest batch.
     """
 
     name: str
@@ -258,6 +259,7 @@ def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> 
         raise EnvironmentFault(
             f"{arm.place}: a trial of {arm.name} must fit into memory, but it ran out: {error}"
         ) from error
+    _, num_pairs = most_pairs(arm, dataset.record)
     of_typical_finalists = (finalists - 1) * typical.seconds_per_finalist
     return ArmPlan(
         arm.name,
@@ -268,7 +270,7 @@ def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> 
         (sizes[0], sizes[middle], sizes[-1]),
         typical.seconds_per_trial,
         (of_typical_finalists + default.seconds_per_finalist) / finalists,
-        max(typical.memory_bytes, default.memory_bytes),
+        max(typical.memory_bytes, default.memory_bytes) + BYTES_OF_A_PAIR * num_pairs,
     )
 
 

@@ -94,7 +94,9 @@ def grow(encoder: Encoder, newer: NewerRows, minimum_frequency: int) -> GrownEnc
     grown = replace(encoder, encoding=encoding, history=history)
     derived = encoder.history.derived(encoder.inputs, rows.listed, rolled)
     columns = grown.encoded(rows.listed, rows.scenario_R, derived)
-    columns = replace(columns, labels_RT=rows.labels_RT, user_R=newer.user_R)
+    columns = replace(
+        columns, labels_RT=rows.labels_RT, user_R=newer.user_R, weight_R=newer.weight_R
+    )
     of_log = replace(rolled, statistics=None)
     return GrownEncoder(
         encoder=grown,

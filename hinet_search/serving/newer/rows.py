@@ -17,6 +17,12 @@ from hinet_search.data.encode import known_values
 from hinet_search.data.hashing import keys_of, uniform
 from hinet_search.data.queries.content_hash import ContentHash
 from hinet_search.data.raw_values import as_text
+from hinet_search.data.row_weights import (
+    numbers_of,
+    read_weights,
+    weight_problems,
+    weight_type_problems,
+)
 from hinet_search.results.cells import Labels
 from hinet_search.results.statistics.resampling import units_of_rows
 from hinet_search.serving.label_columns import labels_of_rows
@@ -33,7 +39,8 @@ class NewerRows:
     """Labelled rows in the order of their table.
 
     `frame` has the inputs of the model, cast to the types of training. Amounts among the labels are
-    in the units of the model. Users are numbered, -1 stands for none. Rows that judge are held out,
+    in the units of the model. Users are numbered, -1 stands for none. Weights are there
+    if the model learned from weighted rows. Rows that judge are held out,
     and no user of them has rows among the held-out ones that choose. `first` and `last` are the
     ends of the rows' time, None without a clock. `num_unlabelled` rows of the table lack a label
     and are left out. `digest` is a hash of the rows, labels included.
@@ -43,6 +50,7 @@ class NewerRows:
     frame: pl.DataFrame
     labels_RT: Labels
     user_R: NDArray[np.int32]
+    weight_R: NDArray[np.float32] | None
     is_held_out_R: NDArray[np.bool_]
     is_judging_R: NDArray[np.bool_]
     first: str | None
@@ -61,13 +69,14 @@ def read_newer_rows(exported: ExportedModel, path: str, held_out: float, folder:
 
     Without a clock, rows are held out by user, and without users one by one, both at random. The
     rows are mapped from a file in `folder`.
-    Errors: DataError with every problem of the rows, for a column of labels, time or users that is
-    not there, and for too few rows.
+    Errors: DataError with every problem of the rows, for a column of labels, time, users or weights
+    that is not there, and for too few rows.
     """
     study_rows = exported.file.rows
     clock = study_rows.time or exported.encoder.inputs.clock
     user = study_rows.user
-    keys = [name for name in (clock, user) if name is not None]
+    weight = study_rows.weight
+    keys = [name for name in (clock, user, weight) if name is not None]
     table = _labelled_table(exported, path, keys, folder)
     frame = table.frame
     users = None if user is None else frame[f"{KEY}{user}"]
@@ -95,6 +104,7 @@ def read_newer_rows(exported: ExportedModel, path: str, held_out: float, folder:
         frame=frame.select(exported.encoder.inputs.columns),
         labels_RT=table.labels_RT,
         user_R=user_R,
+        weight_R=None if weight is None else _weights(frame, weight, is_held_out_R, path),
         is_held_out_R=is_held_out_R,
         is_judging_R=is_judging_R,
         first=None if times is None else str(times.min()),
@@ -120,7 +130,14 @@ def _labelled_table(
     labels = tuple(dict.fromkeys(task.column for task in tasks.values()))
     needed = tuple(dict.fromkeys([*labels, *keys]))
     lazy = scanned(exported, path)
-    refuse(path, missing_columns(needed, lazy.collect_schema().names()))
+    names = lazy.collect_schema().names()
+    weight = exported.file.rows.weight
+    remedy = ""
+    if weight is not None and weight not in names:
+        remedy = (
+            f"the model learned from weighted rows: add '{weight}', 1 for all if they count alike"
+        )
+    refuse(path, missing_columns(needed, names), remedy)
     frame, _ = checked(exported, lazy, needed, path, folder)
     found = labels_of_rows(exported, tasks, frame, path)
     num_labelled = int(found.is_labelled_R.sum())
@@ -133,6 +150,20 @@ def _labelled_table(
         labels_RT=found.labels_RT[found.is_labelled_R],
         num_unlabelled=len(frame) - num_labelled,
     )
+
+
+def _weights(
+    frame: pl.DataFrame, weight: str, is_held_out_R: NDArray[np.bool_], path: str
+) -> NDArray[np.float32]:
+    """What rows count, in units of the mean of those that are learned from (R,)."""
+    values = frame[f"{KEY}{weight}"].alias(weight)
+    refuse(path, weight_type_problems(weight, {weight: values.dtype}))
+    refuse(path, weight_problems(values))
+    if not numbers_of(values)[~is_held_out_R].any():
+        num_rows = int((~is_held_out_R).sum())
+        got = f"got 0 in all {num_rows:,} rows that are not held out"
+        refuse(path, [f"column '{weight}' must be above 0 in a row to learn from, {got}"])
+    return read_weights(values, ~is_held_out_R, None).weight_R
 
 
 def _time_problems(times: pl.Series, clock: str) -> list[str]:

@@ -128,6 +128,11 @@ class RequestEncoder:
     readers: Mapping[str, ListReader]
     pooled: tuple[ListField, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The categorical fields and pooled lists, whose values may be unseen."""
+        return (*self.encoder.inputs.fields, *(field.name for field in self.pooled))
+
     def encode(self, rows: RequestRows) -> Columns:
         """Return encoded columns; labels are 0, users -1."""
         inputs = self.encoder.inputs

@@ -18,6 +18,7 @@ from torch import nn
 from hinet_search.common.errors import DataError
 from hinet_search.data.columns import Columns
 from hinet_search.models.layers.batch import Batch, count_by_scenario
+from hinet_search.models.layers.stacked_linear import StackedLinear
 from hinet_search.serving.compiled.layout import COMPILED, LAYOUT
 from hinet_search.serving.compiled.run import has_graphs, open_compiled
 from hinet_search.serving.drift import FarLimits
@@ -94,6 +95,9 @@ def network_scorer(exported: ExportedModel) -> NetworkScorer:
         model = member.model
         if isinstance(model, Network):
             model.model.eval()
+            for module in model.model.modules():
+                if isinstance(module, StackedLinear):
+                    module.store_by_input()
             model = RequestNetwork(model)
         members.append(replace(member, model=model))
     return NetworkScorer(replace(exported, members=tuple(members)))

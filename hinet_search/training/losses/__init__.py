@@ -25,9 +25,10 @@ class LabelledRows:
     """The rows of a batch as a loss reads them, beside their scores.
 
     `weight_BH` is what every label counts in a mean, 0 where a row has none; without it all count
-    alike. `is_amount_H` says which labels are amounts; without it none is. These tensors are on the
-    device of the model. On the host are `rows_B`, the numbers of the rows in their split, and that
-    `split`.
+    alike. `row_weight_B` multiplies what a row costs, and not what a mean is divided by; without it
+    every row counts 1. `is_amount_H` says which labels are amounts; without it none is. These
+    tensors are on the device of the model. On the host are `rows_B`, the numbers of the rows in
+    their split, and that `split`.
     """
 
     labels_BH: Float[Tensor, "B H"]
@@ -35,6 +36,7 @@ class LabelledRows:
     is_amount_H: Bool[Tensor, "H"] | None
     rows_B: Int[Tensor, "B"]
     split: Columns | None
+    row_weight_B: Float[Tensor, "B"] | None = None
 
     @property
     def columns(self) -> Columns:

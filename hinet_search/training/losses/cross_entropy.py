@@ -15,7 +15,9 @@ def cross_entropy(
     scores_BH: Float[Tensor, "B H"], rows: LabelledRows, _ranking_weight: float | Tensor
 ) -> Float[Tensor, ""]:
     """Return the mean over the labels."""
-    return own_scenario_loss(scores_BH, rows.labels_BH, rows.weight_BH, rows.is_amount_H)
+    return own_scenario_loss(
+        scores_BH, rows.labels_BH, rows.weight_BH, rows.is_amount_H, rows.row_weight_B
+    )
 
 
 LOSS = Loss(cross_entropy)

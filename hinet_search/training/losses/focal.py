@@ -24,7 +24,7 @@ def focal(
     focused_BH = (-torch.expm1(-losses_BH)) ** GAMMA * losses_BH
     if rows.is_amount_H is not None:
         focused_BH = torch.where(rows.is_amount_H, losses_BH, focused_BH)
-    return mean_of_labels(focused_BH, rows.weight_BH)
+    return mean_of_labels(focused_BH, rows.weight_BH, rows.row_weight_B)
 
 
 LOSS = Loss(focal)

@@ -1,25 +1,43 @@
 """Plain reference of number encodings: one number at a time."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from hinet_search.models.layers.number_encoding import (
     BinEncoding,
+    MixedEncoding,
     PeriodicEncoding,
     Standardised,
 )
 
+Layer = Standardised | BinEncoding | PeriodicEncoding | MixedEncoding
 
-def encoded(encoding: Standardised | BinEncoding | PeriodicEncoding, numbers_N: Tensor) -> Tensor:
-    """The numbers of a row, then the vector of each, if they have any."""
+
+def encoded(encoding: Layer, numbers_N: Tensor, kinds: Sequence[str] = ()) -> Tensor:
+    """The numbers of a row, then the vector of each, if they have any.
+
+    Where their encodings, `kinds`, differ, first all this of one kind, then of the next.
+    """
+    if isinstance(encoding, MixedEncoding):
+        return _mixed(encoding, numbers_N, kinds)
     parts = [numbers_N]
     for place, number in enumerate(numbers_N):
         if isinstance(encoding, BinEncoding):
             parts.append(_binned(encoding, place, number))
         elif isinstance(encoding, PeriodicEncoding):
             parts.append(_periodic(encoding, place, number))
+    return torch.cat(parts)
+
+
+def _mixed(encoding: MixedEncoding, numbers_N: Tensor, kinds: Sequence[str]) -> Tensor:
+    parts = []
+    for kind in ("standardised", "bins", "piecewise", "periodic"):
+        own = [number for number, other in zip(numbers_N, kinds, strict=True) if other == kind]
+        if own:
+            parts.append(encoded(encoding.parts[kind], torch.stack(own)))
     return torch.cat(parts)
 
 

@@ -26,7 +26,8 @@ def input_vector(embedding: FeatureEmbedding, schema: Schema, batch: Batch, row:
             parts.append(embedding.table.weight[first + (identifier if identifier < size else 0)])
         first += size
     lists = [*pooled(embedding, schema, batch, row), *read(embedding, schema, batch, row)]
-    return torch.cat([*parts, *lists, encoded(embedding.numbers, batch.numeric_BN[row])])
+    numbers = encoded(embedding.numbers, batch.numeric_BN[row], schema.number_encodings)
+    return torch.cat([*parts, *lists, numbers])
 
 
 def linear(layer: StackedLinear, number: int, x: Tensor) -> Tensor:

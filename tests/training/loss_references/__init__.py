@@ -8,7 +8,7 @@ from itertools import combinations
 
 @dataclass(frozen=True)
 class PlainLabel:
-    """A label that a row has for a head, with what it counts and whose row it is."""
+    """A label that a row has for a head, with what it and its row count and whose row it is."""
 
     score: float
     label: float
@@ -17,6 +17,7 @@ class PlainLabel:
     is_amount: bool
     user: int | None
     scenario: int
+    row_weight: float = 1.0
 
 
 Labels = Sequence[PlainLabel]
@@ -32,8 +33,8 @@ def log_loss(label: PlainLabel) -> float:
 
 
 def mean_loss(labels: Labels, loss: Callable[[PlainLabel], float] = log_loss) -> float:
-    """The weighted mean of a loss over the labels."""
-    total = sum(label.weight * loss(label) for label in labels)
+    """The weighted mean of a loss over the labels; row weights have a mean of 1."""
+    total = sum(label.weight * label.row_weight * loss(label) for label in labels)
     return total / sum(label.weight for label in labels)
 
 
@@ -44,7 +45,7 @@ def mean_pair_loss(labels: Labels, group: Callable[[PlainLabel], Hashable]) -> f
         higher, lower = sorted((first, second), key=lambda label: -label.label)
         same = first.head == second.head and group(first) == group(second)
         if same and group(first) is not None and higher.label > lower.label:
-            weight = math.sqrt(first.weight * second.weight)
+            weight = math.sqrt(first.weight * second.weight) * first.row_weight * second.row_weight
             total += weight * math.log(1 + math.exp(lower.score - higher.score))
             weights += weight
     return total / weights if weights else 0.0

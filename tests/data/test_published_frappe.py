@@ -1,0 +1,201 @@
+"""Frappe: the log and the published files become the rows of Frappe_x1."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from hinet_search.api import quiet
+from hinet_search.common.errors import DataError
+from hinet_search.data.get import get
+from hinet_search.data.published.frappe import CONTEXT
+from tests.data.published_frappe import log_row, log_rows, numbered, write_log, write_part
+
+ROWS = log_rows()
+USUAL_TEXT = "weekday sunday, isweekend weekend, homework home, cost free, weather sunny, country Spain, city 0"
+
+
+def line(label: int, row: list[str]) -> str:
+    return numbered(ROWS, label, row)
+
+
+VALID = (line(1, ROWS[0]), line(1, ROWS[2]), line(-1, log_row(0, 7)), line(-1, log_row(0, 8)))
+TEST = (line(1, ROWS[5]), line(-1, log_row(1, 0)))
+
+
+def table(
+    folder: Path,
+    valid: tuple[str, ...] = VALID,
+    test: tuple[str, ...] = TEST,
+    train: tuple[str, ...] | None = None,
+    log: list[list[str]] = ROWS,
+) -> pl.DataFrame:
+    """The table of the log and the published files; that of train only where it is given."""
+    write_log(folder / "raw", log)
+    write_part(folder / "raw", "valid", valid)
+    write_part(folder / "raw", "test", test)
+    if train is not None:
+        write_part(folder / "raw", "train", train)
+    get("frappe", folder / "raw", folder / "out", quiet)
+    return pl.read_parquet(folder / "out" / "frappe" / "frappe_x1.parquet")
+
+
+def train_of(rows: pl.DataFrame, used: int) -> pl.DataFrame:
+    return rows.filter(pl.col("split") == "train", pl.col("used") == used)
+
+
+def problem(folder: Path, **files: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        table(folder, **files)
+    (said,) = caught.value.problems
+    return said.replace(f"{folder / 'raw'}/", "")
+
+
+def test_a_published_row_has_the_values_of_the_log_and_its_label(tmp_path: Path) -> None:
+    valid = table(tmp_path).filter(pl.col("split") == "valid")
+    assert valid["item"].to_list() == [0, 2, 7, 8]
+    assert valid["used"].to_list() == [1, 1, 0, 0]
+    assert valid.row(3, named=True) == {
+        "user": 0,
+        "item": 8,
+        "daytime": "morning",
+        "weekday": "sunday",
+        "isweekend": "weekend",
+        "homework": "home",
+        "cost": "free",
+        "weather": "sunny",
+        "country": "Spain",
+        "city": 0,
+        "used": 0,
+        "split": "valid",
+    }
+
+
+def test_columns_have_the_types_of_our_table(tmp_path: Path) -> None:
+    types = table(tmp_path).schema
+    assert types["user"] == types["item"] == types["city"] == pl.Int64
+    assert types["used"] == pl.Int8
+    assert types["daytime"] == types["country"] == pl.String
+
+
+def test_published_rows_of_train_are_taken_as_they_are(tmp_path: Path) -> None:
+    train = (line(-1, log_row(0, 9)), line(1, ROWS[1]), line(-1, log_row(0, 9)))
+    rows = table(tmp_path, train=train).filter(pl.col("split") == "train")
+    assert rows.select("item", "used").rows() == [(9, 0), (1, 1), (9, 0)]
+
+
+def test_without_train_its_positives_are_the_rows_of_the_log_that_are_left(tmp_path: Path) -> None:
+    rows = train_of(table(tmp_path), used=1).select("user", "item", "daytime").rows()
+    left = [row for number, row in enumerate(ROWS) if number not in (0, 2, 5)]
+    assert rows == [(int(row[0]), int(row[1]), row[2]) for row in left]
+
+
+def test_every_positive_has_two_negatives_of_its_user_and_context(tmp_path: Path) -> None:
+    rows = table(tmp_path)
+    positives = Counter(rows.filter(pl.col("used") == 1).select(CONTEXT).rows())
+    negatives = Counter(rows.filter(pl.col("used") == 0).select(CONTEXT).rows())
+    assert len(positives) == 11
+    assert negatives == {context: 2 * number for context, number in positives.items()}
+
+
+def test_a_user_has_no_negative_twice_and_none_that_it_has_used(tmp_path: Path) -> None:
+    rows = table(tmp_path)
+    used = set(rows.filter(pl.col("used") == 1).select("user", "item").rows())
+    unused = rows.filter(pl.col("used") == 0).select("user", "item").rows()
+    assert len(unused) == len(set(unused)) == 2 * len(ROWS)
+    assert used.isdisjoint(unused)
+
+
+def test_negatives_are_those_of_every_run_and_other_ones_of_every_user(tmp_path: Path) -> None:
+    rows = table(tmp_path / "a")
+    assert rows.equals(table(tmp_path / "b"))
+    drawn = train_of(rows, used=0)
+    by_user = [set(drawn.filter(pl.col("user") == user)["item"]) for user in range(3, 9)]
+    assert len(set.union(*by_user)) > 15  # 6 of each
+
+
+def test_files_in_blocks_give_the_same_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = table(tmp_path / "whole")
+    monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_LINES", 1)
+    monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_BYTES", 200)
+    assert table(tmp_path / "blocks").equals(whole)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ((VALID[0], "2" + VALID[0][1:]), ":2: label must be one of -1, 1, got '2'"),
+        (
+            (*VALID, VALID[0].replace(":1", ":0.5", 1)),
+            ":5: user must be a whole number that Int64 holds, got '0:0.5'",
+        ),
+        ((VALID[0], f"{VALID[0]} 7:1"), ":2: must have 11 values separated by ' ', got 12: "),
+        ((VALID[0], ""), ":2: must have 11 values separated by ' ', got 1: an empty line"),
+        (
+            (VALID[0], VALID[0].replace(" 0:1", " 77:1")),
+            ":2: user must be one of frappe.csv, got 77",
+        ),
+        (
+            (VALID[0].replace(" 10:1", " 3:1"),),
+            ":1: item must be one of frappe.csv, got 3",
+        ),
+    ],
+)
+def test_a_broken_row_is_refused_with_its_line(
+    tmp_path: Path, lines: tuple[str, ...], message: str
+) -> None:
+    said = problem(tmp_path, valid=lines)
+    assert said.startswith(f"frappe.validation.libfm{message}")
+
+
+def test_a_broken_row_of_the_log_is_refused_with_its_line(tmp_path: Path) -> None:
+    log = [*ROWS, [*log_row(0, 3)[:-1], "Rome"]]
+    said = "frappe.csv:34: city must be a whole number that Int64 holds, got 'Rome'"
+    assert problem(tmp_path, log=log) == said
+
+
+def test_a_log_without_a_row_for_a_positive_is_refused(tmp_path: Path) -> None:
+    said = problem(tmp_path, test=(*TEST, VALID[0]))
+    assert said == (
+        f"frappe.csv: must have a row for each of label 1 in the other files, lacks user 0, item 0, "
+        f"daytime morning, {USUAL_TEXT}"
+    )
+
+
+def test_a_log_in_another_order_is_refused_with_all_files_too(tmp_path: Path) -> None:
+    said = problem(tmp_path, log=ROWS[::-1], train=(line(1, ROWS[1]),))
+    assert said.startswith("frappe.csv: must have a row for each of label 1 in the other files")
+
+
+def test_a_log_with_fewer_rows_than_the_negatives_take_is_refused(tmp_path: Path) -> None:
+    lines = (*VALID, *(line(-1, log_row(1, item)) for item in range(20, 26)))
+    assert problem(tmp_path, valid=lines) == (
+        f"frappe.csv: must have a row for every 2 of label 0 in the other files, lacks user 1, "
+        f"daytime afternoon, {USUAL_TEXT}"
+    )
+
+
+def test_a_log_with_too_few_apps_for_the_negatives_is_refused(tmp_path: Path) -> None:
+    log = [*ROWS, *[log_row(2, 8)] * 20]
+    said = "frappe.csv: must have 46 apps for negatives of user 2, got 27"
+    assert problem(tmp_path, log=log) == said
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [({"log": []}, "frappe.csv"), ({"valid": ()}, "frappe.validation.libfm")],
+)
+def test_a_file_without_rows_is_refused(tmp_path: Path, files: dict[str, Any], name: str) -> None:
+    assert problem(tmp_path, **files) == f"{name}: must have rows, got none"
+
+
+def test_a_log_whose_rows_are_all_in_the_other_files_gives_no_train(tmp_path: Path) -> None:
+    log = ROWS[:9]
+    free = [log_row(user, item) for user in range(3) for item in range(9) if item // 3 != user]
+    valid = tuple(numbered(log, -1, row) for row in free)
+    test = tuple(numbered(log, 1, row) for row in log)
+    assert set(table(tmp_path, log=log, valid=valid, test=test)["split"]) == {"valid", "test"}

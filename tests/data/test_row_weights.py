@@ -1,0 +1,238 @@
+"""A column of weights of rows is checked, encoded in units of its mean in training, and no input."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from hinet_search.common.errors import DataError
+from hinet_search.data import blocks
+from hinet_search.data.columns import SPLITS, Dataset
+from hinet_search.data.fingerprint import fingerprint
+from hinet_search.data.prepare import prepare
+from hinet_search.data.row_weights import read_weights
+from tests.data.tables import definition, prepared, problems_of, shop, write
+
+Frame = pl.DataFrame
+IN_TRAIN = pl.col("part") == "train"
+
+
+def weighted(values: pl.Expr | None = None, num_rows: int = 600) -> Frame:
+    """The shop with a column of weights, by default of 0 to 5 in steps of .5."""
+    drawn_R = np.random.default_rng(3).integers(0, 11, num_rows) / 2
+    frame = shop(num_rows).with_columns(worth=pl.Series(drawn_R))
+    return frame if values is None else frame.with_columns(worth=values)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return prepared(weighted(), tmp_path_factory.mktemp("weighted"), weight="worth")
+
+
+def test_weights_are_encoded_in_units_of_their_mean_over_training_rows(data: Dataset) -> None:
+    frame = weighted()
+    mean = frame.filter(IN_TRAIN)["worth"].mean()
+    for split in SPLITS:
+        expected = frame.filter(pl.col("part") == split)["worth"] / mean
+        weight_R = getattr(data, split).weight_R
+        assert weight_R.dtype == np.float32
+        np.testing.assert_allclose(weight_R, expected, rtol=1e-6)
+
+
+def test_a_column_of_weights_is_no_input(data: Dataset, tmp_path: Path) -> None:
+    without = prepared(weighted(), tmp_path)
+    assert data.full_schema == without.full_schema
+    for name, array in without.train.arrays.items():
+        assert np.array_equal(array, data.train.arrays[name]), name
+
+
+def test_what_is_counted_counts_rows_alike(data: Dataset, tmp_path: Path) -> None:
+    without = prepared(weighted(), tmp_path)
+    assert data.record.cells == without.record.cells
+    assert data.record.test_rows == without.record.test_rows
+    for left, right in zip(data.frequencies, without.frequencies, strict=True):
+        assert np.array_equal(left, right)
+
+
+def test_parts_of_the_data_keep_their_weights(data: Dataset) -> None:
+    weight_R = data.train.weight_R
+    assert weight_R is not None
+    assert np.array_equal(data.with_groups("none").train.weight_R, weight_R)
+    assert np.array_equal(data.train.head(7).weight_R, weight_R[:7])
+    both = data.train.followed_by(data.valid)
+    assert np.array_equal(both.weight_R, np.concatenate([weight_R, data.valid.weight_R]))
+
+
+def test_data_without_weights_have_no_array_of_them(tmp_path: Path) -> None:
+    without = prepared(shop(), tmp_path)
+    assert without.train.weight_R is None
+    assert without.record.weights is None
+    assert not list(without.folder.glob("*weight*"))
+    assert "weight" not in (without.folder / "dataset.json").read_text()
+
+
+def test_data_without_weights_keep_their_fingerprint_and_others_have_their_own() -> None:
+    assert fingerprint(definition(), "rows") == "3e7b21aa9dad0ecb"
+    names = {fingerprint(definition(weight=name), "rows") for name in (None, "worth", "other")}
+    assert len(names) == 3
+
+
+@pytest.mark.parametrize("dtype", [pl.Float32, pl.UInt8, pl.Int64, pl.Decimal(10, 2), pl.Boolean])
+def test_any_numbers_can_be_weights(dtype: pl.DataType, tmp_path: Path) -> None:
+    frame = weighted((pl.int_range(pl.len()) % 2).cast(dtype))
+    weight_R = prepared(frame, tmp_path, weight="worth").train.weight_R
+    assert sorted(set(weight_R.tolist())) == [0, 2]
+
+
+def test_tiny_weights_and_huge_ones_keep_their_ratios(tmp_path: Path) -> None:
+    for place, unit in enumerate((1e-300, 5e14)):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        data = prepared(weighted(pl.int_range(pl.len()) % 3 * unit), folder, weight="worth")
+        np.testing.assert_allclose(np.unique(data.train.weight_R), [0, 1, 2], atol=0.02)
+
+
+def test_rows_of_blocks_get_the_weights_that_they_have_at_once(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 64)
+    in_blocks = prepared(weighted(), tmp_path, weight="worth")
+    for split in SPLITS:
+        np.testing.assert_allclose(
+            getattr(in_blocks, split).weight_R, getattr(data, split).weight_R, rtol=1e-6
+        )
+    assert in_blocks.record.weights == data.record.weights
+
+
+WRONG: dict[str, tuple[Callable[[], Frame], str]] = {
+    "null": (
+        lambda: weighted(pl.when(pl.col("minute") != 7).then(1.0)),
+        "got null (1 row); write 0 where",
+    ),
+    "negative": (lambda: weighted(pl.lit(-0.5)), "got -0.5 (600 rows); write 0"),
+    "infinite": (lambda: weighted(pl.lit(np.inf)), "got inf (600 rows)"),
+    "NaN": (lambda: weighted(pl.lit(np.nan)), "got nan (600 rows)"),
+    "too large": (lambda: weighted(pl.lit(1e16)), "weights of 0 to 1e+15, got 1e+16 (600 rows)"),
+    "text": (
+        lambda: weighted(pl.lit("1")),
+        "column 'worth' must hold weights, got String; write them as numbers",
+    ),
+    "a list": (lambda: weighted(pl.concat_list("minute")), "must hold one value a row, got List"),
+    "missing": (shop, "data.weight: column 'worth' is not in the table"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_column_of_no_weights_is_refused_with_what_it_holds(kind: str, tmp_path: Path) -> None:
+    frame, message = WRONG[kind]
+    problem = problems_of(frame(), tmp_path, weight="worth")[0]
+    assert problem.startswith("data.weight: column 'worth' ")
+    assert message in problem
+
+
+def test_every_training_cell_must_have_both_classes_with_weight(tmp_path: Path) -> None:
+    light = pl.when((pl.col("place") == "push") & (pl.col("buy") == 1)).then(0).otherwise(1)
+    only_valid = pl.when(IN_TRAIN).then(light).otherwise(1)
+    (problem,) = problems_of(weighted(only_valid), tmp_path, weight="worth")
+    assert problem.startswith(
+        "cell push/buy: train must have both classes among its rows with a 'worth' above 0, got 0 "
+    )
+
+
+def test_a_scenario_without_weight_in_training_is_refused(tmp_path: Path) -> None:
+    without = pl.when(pl.col("place") == "push").then(0).otherwise(1)
+    problems = problems_of(weighted(without), tmp_path, weight="worth")
+    assert [problem.partition(":")[0] for problem in problems] == [
+        "cell push/click",
+        "cell push/buy",
+    ]
+    assert problems[0].endswith(
+        "with a 'worth' above 0, got no row; write a weight above 0 in the others"
+    )
+
+
+def test_rows_of_validation_and_test_may_all_have_weight_0(tmp_path: Path) -> None:
+    data = prepared(weighted(pl.when(IN_TRAIN).then(2).otherwise(0)), tmp_path, weight="worth")
+    assert set(data.train.weight_R.tolist()) == {1}
+    assert not data.test.weight_R.any()
+
+
+@pytest.mark.parametrize(
+    ("column", "uses"),
+    [
+        ("place", "scenario"),
+        ("click", "tasks"),
+        ("price", "features"),
+        ("user", "features and user"),
+        ("minute", "time"),
+        ("part", "split"),
+    ],
+)
+def test_a_column_of_another_use_cannot_be_the_weight(column: str, uses: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        definition(weight=column)
+    assert (
+        f"weight must be a column of weights alone, got '{column}', which is in {uses} too; "
+        "take it out there, or copy it to a column of its own"
+    ) in str(caught.value)
+
+
+def test_a_key_of_statistics_and_their_clock_cannot_be_the_weight_either() -> None:
+    features: dict[str, Any] = {
+        "categorical": ["user"],
+        "statistics": {"by": ["age"], "clock": "hour"},
+    }
+    for column in ("age", "hour"):
+        with pytest.raises(ValidationError, match="which is in features too"):
+            definition(features=features, weight=column)
+
+
+def test_it_may_be_among_the_columns_that_are_never_features(tmp_path: Path) -> None:
+    data = prepared(weighted(), tmp_path, weight="worth", never_features=["worth"])
+    assert data.train.weight_R is not None
+
+
+def test_equal_weights_are_worth_all_rows_and_k_heavy_ones_about_k() -> None:
+    is_train_R = np.arange(1000) < 900
+    for heavy, expected in ((0, 900), (30, 30)):
+        values = pl.Series("w", np.where(np.arange(1000) < heavy, 1e6, 1.0))
+        weights = read_weights(values, is_train_R, None)
+        weight_R = values.to_numpy()[is_train_R]
+        assert weights.record.effective_rows == expected
+        assert expected == round(weight_R.sum() ** 2 / (weight_R**2).sum())
+
+
+def test_a_warning_tells_of_few_rows_that_carry_most_of_the_weight(tmp_path: Path) -> None:
+    heavy = pl.when(pl.col("minute") % 20 == 3).then(1e4).otherwise(1.0)
+    write(weighted(heavy), tmp_path)
+    data = prepare(definition(weight="worth"), tmp_path, tmp_path / "cache", lambda _: None)
+    warnings = [each for each in data.record.warnings if "weight" in each]
+    expected = (
+        "few rows carry most of the weight 'worth': 420 training rows count as 21 of equal "
+        "weights; cap weights that are very large"
+    )
+    assert warnings == [expected]
+
+
+def test_no_warning_is_given_of_weights_that_differ_little(data: Dataset) -> None:
+    assert not [each for each in data.record.warnings if "weight" in each]
+
+
+def test_damaged_weights_are_found_and_encoded_again(tmp_path: Path) -> None:
+    data = prepared(weighted(), tmp_path, weight="worth")
+    weight_R = np.array(data.train.weight_R)
+    file = data.folder / "train.weight_R.npy"
+    file.write_bytes(file.read_bytes()[:-4] + b"\0\0\0\1")
+    said: list[str] = []
+    again = prepare(definition(weight="worth"), tmp_path, tmp_path / "cache", said.append)
+    assert any("train.weight_R.npy" in line for line in said)
+    assert np.array_equal(again.train.weight_R, weight_R)
+
+
+def test_a_row_without_a_weight_is_refused_in_any_split(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"got null \(90 rows\)"):
+        prepared(weighted(pl.when(pl.col("part") != "test").then(1.0)), tmp_path, weight="worth")

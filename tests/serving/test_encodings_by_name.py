@@ -1,0 +1,163 @@
+"""Exports of models whose numbers have an encoding each: the same in every form that scores rows."""
+
+import importlib.util
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+import hinet_search as hs
+from hinet_search.data.schema import Schema
+from hinet_search.results.ensemble_records import ENSEMBLE
+from hinet_search.serving.compiled.layout import COMPILED
+from hinet_search.serving.model_folder import open_folder
+from hinet_search.serving.requests.document import columns_of
+from hinet_search.serving.requests.served_model import open_served
+from hinet_search.serving.write_folder import TOLERANCE
+from hinet_search.training.trial_config import whole_config
+from tests.serving.newer_shop import newer_rows, written
+from tests.serving.shop import (
+    STUDY,
+    Shop,
+    edited,
+    launch_shop,
+    rows,
+    scores_of,
+    test_part,
+)
+
+NAMED = "features.number_encodings"
+ARMS = f"""\
+  own:
+    model: mmoe
+    fixed: {{features.groups: person+looks, {NAMED}.price: bins, {NAMED}.age: periodic}}
+  counted:
+    model: shared_bottom
+    fixed: {{features.groups: statistics, {NAMED}.statistics: piecewise, {NAMED}.person: bins}}
+  alike: {{model: shared_bottom, fixed: {{features.number_encoding: bins}}}}"""
+NUMERIC = "    numeric: [price, age]\n"
+DERIVED = """\
+    statistics: {by: [user, item], clock: minute, day_length: 100}
+    groups: {person: [age], looks: [colour]}
+"""
+CPU = torch.device("cpu")
+OF_OWN = {"price": "bins", "age": "periodic", "age_missing": "periodic"}
+OF_COUNTED = dict.fromkeys(["user rows", "user click rate", "user buy rate"], "piecewise")
+OF_COUNTED |= dict.fromkeys(["item rows", "item click rate", "item buy rate"], "piecewise")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    text = (
+        STUDY.format(arms=ARMS).replace(NUMERIC, NUMERIC + DERIVED).replace("seeds: 2", "seeds: 1")
+    )
+    return launch_shop(tmp_path_factory.mktemp("named"), rows(), f"{text}ensemble: true\n")
+
+
+@pytest.fixture(scope="module")
+def folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The arm whose columns are named, with graphs."""
+    at = tmp_path_factory.mktemp("exported") / "own"
+    export = shop.export("own", at, formats=("onnx",))
+    assert export.max_difference <= TOLERANCE
+    return export.folder
+
+
+def encodings_of(schema: Schema) -> dict[str, str]:
+    """The encodings of all numbers that have vectors."""
+    every = dict(zip(schema.numeric, schema.number_encodings, strict=True))
+    return {name: kind for name, kind in every.items() if kind != "standardised"}
+
+
+def unlabelled(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.drop("clicked", "bought")
+
+
+def test_a_folder_keeps_the_encoding_of_every_number(folder: Path) -> None:
+    exported = open_folder(folder, CPU)
+    (model,) = exported.file.models
+    assert model.settings["features"]["number_encodings"] == {"price": "bins", "age": "periodic"}
+    assert encodings_of(exported.members[0].model.schema) == OF_OWN
+
+
+def test_members_of_an_ensemble_read_each_number_as_they_were_trained(
+    shop: Shop, tmp_path: Path
+) -> None:
+    export = shop.export(ENSEMBLE, tmp_path / ENSEMBLE)
+    assert export.max_difference <= TOLERANCE
+    exported = open_folder(export.folder, CPU)
+    schemas = {}
+    for member, model in zip(exported.members, exported.file.models, strict=True):
+        schemas[model.arm] = encodings_of(member.model.schema)
+    assert schemas["own"] == OF_OWN
+    assert schemas["counted"] == OF_COUNTED
+    assert set(schemas["alike"].values()) == {"bins"}
+    assert len(schemas["alike"]) == 3 + 6
+
+
+def test_a_group_is_known_to_the_folder_of_one_model_that_names_it(
+    shop: Shop, tmp_path: Path
+) -> None:
+    folder = shop.export("counted", tmp_path / "counted").folder
+    exported = open_folder(folder, CPU)
+    assert encodings_of(exported.members[0].model.schema) == OF_COUNTED
+    assert exported.file.inputs.groups == {"person": (), "statistics": tuple(OF_COUNTED)}
+
+
+def test_a_folder_without_named_encodings_is_as_before_there_were_any(
+    shop: Shop, tmp_path: Path
+) -> None:
+    folder = shop.export("alike", tmp_path / "alike").folder
+    assert "number_encodings" not in (folder / "config.yaml").read_text()
+    (model,) = open_folder(folder, CPU).file.models
+    config = whole_config(model.model, model.settings)
+    assert config.features.number_encoding == "bins"
+    assert not config.features.number_encodings.names
+
+
+def test_an_encoding_that_is_none_is_refused_at_its_place(shop: Shop, tmp_path: Path) -> None:
+    folder = shop.export("own", tmp_path / "own").folder
+    edited(folder, {"age: periodic": "age: waves"})
+    with pytest.raises(hs.ConfigurationError, match=r"config.yaml:\d+:\d+: .*number_encodings.age"):
+        open_folder(folder, CPU)
+
+
+def test_graphs_and_their_reader_score_as_predict_does(folder: Path, tmp_path: Path) -> None:
+    frame = unlabelled(test_part(rows()))
+    expected_RT = scores_of(folder, frame, tmp_path)
+    assert expected_RT.max() - expected_RT.min() > 0.05
+    path = folder / COMPILED / "score.py"
+    spec = importlib.util.spec_from_file_location("score", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    table = frame.with_columns(pl.col("colour").cast(pl.String)).to_arrow()
+    assert_allclose(module.Scorer(path.parent).score(table), expected_RT, rtol=0, atol=1e-5)
+
+
+def test_a_served_folder_scores_as_predict_does(shop: Shop, tmp_path: Path) -> None:
+    for arm in ("own", "counted"):
+        folder = shop.export(arm, tmp_path / arm).folder
+        frame = unlabelled(test_part(rows())).with_columns(pl.col("colour").cast(pl.String))
+        served = open_served(folder)
+        columns = columns_of({"rows": frame.to_dicts()}, served.columns)
+        expected_RT = scores_of(folder, frame, tmp_path)
+        assert_allclose(served.score(columns).predicted_RT, expected_RT, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("arm", ["own", "counted"])
+def test_newer_rows_refit_and_are_compared_with_it(shop: Shop, arm: str, tmp_path: Path) -> None:
+    folder = shop.export(arm, tmp_path / arm).folder
+    newer = written(newer_rows(), tmp_path)
+    still = hs.refit(folder, newer, tmp_path / "refit", learning_rate=0.0)
+    schema = open_folder(still.folder, CPU).members[0].model.schema
+    assert encodings_of(schema) == (OF_OWN if arm == "own" else OF_COUNTED)
+    told = {each.name for each in hs.monitor(folder, newer).inputs}
+    if arm == "own":  # the other's statistics count newer labels
+        assert still.after == still.before
+        assert {"price", "age"} <= told
+    else:
+        assert set(OF_COUNTED) <= told
