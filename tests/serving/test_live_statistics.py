@@ -128,6 +128,22 @@ def test_labels_that_come_before_their_day_counts_count_as_if_they_had_been_ther
     assert_array_equal(served.number(first)[STATISTICS], expected[first][STATISTICS])
 
 
+def test_an_event_is_late_once_its_day_counts_and_an_hour_has_passed(served: Served) -> None:
+    for day in range(4):
+        served.add(*events_of(day))
+        served.live.fold()
+    served.restart()
+    last = newer()["second"][-1]
+    counts = served.live.live().counts
+    assert counts is not None
+    first = (last // DAY - counts.definition.delay - 1) * DAY
+    if served.live.live().log is not None:  # which has moments
+        first = last - 25 * 3_600
+    assert served.add(event(0, id="late", second=first - 1)).late == 1
+    assert served.add(event(0, id="not late", second=first)).added == 1
+    served.live.fold()
+
+
 CUTS = (
     (live_log, "write_state"),
     (live_log, "folded"),
