@@ -29,7 +29,8 @@ from hinet_search.search.phases.finalists import (
     choose,
     paired_seeds,
 )
-from hinet_search.search.phases.scores_on_test import scoring_phase, summary_phase
+from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
+from hinet_search.search.phases.scores_on_test import scoring_phase, summary_jobs
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
@@ -111,11 +112,11 @@ class Coordinator:
                 self._test(of_students, context, drive)
                 candidates = [*candidates, *of_students]
             if self._spec.ensemble:
-                ensembles = Ensembles(context, drive)
+                ensembles = Ensembles(context, drive, self._summaries)
                 pool = self._runs_of(candidates)
                 if ensemble := ensembles.make(ENSEMBLE, pool):
                     ensembles.open_on_test(ensemble, pool)
-            drive(summary_phase(self._stored_finalists(), paired_seeds(self._spec), context))
+            drive(JobQueue("summaries", self._summaries(), context))
             refit = self._spec.finalists.refit
             refitted = refit_shipped(candidates, context, drive) if refit else ()
             crash_points.point("after_phases")
@@ -203,7 +204,7 @@ class Coordinator:
         self, candidates: list[Candidate], context: PhaseContext, drive: Drive
     ) -> tuple[PhaseContext, list[Candidate]]:
         """Make a teacher of the finalists and teach students; return its context and them."""
-        ensembles = Ensembles(context, drive)
+        ensembles = Ensembles(context, drive, self._summaries)
         pool = self._runs_of(candidates)
         teacher = ensembles.make(TEACHER, pool)
         students = students_of(self._stored_finalists(), candidates, self._spec)
@@ -216,6 +217,10 @@ class Coordinator:
         of_students = teach(students, context, drive)
         self._progress.turn = ""
         return context, of_students
+
+    def _summaries(self) -> list[QueuedJob]:
+        """Return the jobs that summarise finalists that were scored on test."""
+        return summary_jobs(self._stored_finalists(), paired_seeds(self._spec), self._context())
 
     def _runs_of(self, candidates: list[Candidate]) -> list[CandidateRun]:
         """Return the runs of these candidates that have a result."""

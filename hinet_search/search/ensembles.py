@@ -5,7 +5,7 @@ with another pool makes it again, and first retrains the runs whose weights are 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -57,11 +57,17 @@ OF_ENSEMBLE = "(ensemble)"
 
 
 class Ensembles:
-    """Makes the ensembles of one study on its executor; `drive` runs a phase."""
+    """Makes the ensembles of one study on its executor; `drive` runs a phase.
 
-    def __init__(self, context: PhaseContext, drive: Drive) -> None:
+    A selection takes one slot: the jobs of `beside` run on the others meanwhile.
+    """
+
+    def __init__(
+        self, context: PhaseContext, drive: Drive, beside: Callable[[], Sequence[QueuedJob]]
+    ) -> None:
         self._context = context
         self._drive = drive
+        self._beside = beside
 
     def make(self, name: str, pool: Sequence[CandidateRun]) -> EnsembleRecord | None:
         """Select the members from the pool and store the ensemble; None if the job failed."""
@@ -87,7 +93,8 @@ class Ensembles:
             shares,
             context.further,
         )
-        selected = self._result(name, f"selection of the {name}", select_members, job)
+        key = f"selection of the {name}"
+        selected = self._result(name, key, select_members, job, self._beside())
         if not isinstance(selected, Selected):
             return None
         record = _record(name, pool, selected, Objective(spec.objective))
@@ -140,11 +147,18 @@ class Ensembles:
             context.store.record_ensemble(tested)
             crash_points.point("after_ensemble_on_test")
 
-    def _result(self, name: str, key: str, function: JobFunction, payload: object) -> object:
-        """Run one job; return what it sent, None if it failed or sends nothing."""
+    def _result(
+        self,
+        name: str,
+        key: str,
+        function: JobFunction,
+        payload: object,
+        beside: Sequence[QueuedJob] = (),
+    ) -> object:
+        """Run a job and those beside it; return what it sent, None if it failed or sent nothing."""
         sent: list[object] = []
         job = QueuedJob(key, function, payload, store=sent.append)
-        self._drive(JobQueue(name, [job], self._context))
+        self._drive(JobQueue(name, [job, *beside], self._context))
         return sent[0] if sent else None
 
     def _costs(self) -> dict[str, Cost]:

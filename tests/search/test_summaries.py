@@ -2,6 +2,7 @@
 
 from hinet_search.executors import Job
 from hinet_search.results.finalist_values import chosen as chosen_of
+from hinet_search.training.jobs.ensemble import SelectJob
 from hinet_search.training.jobs.messages import ScoreTestJob
 from hinet_search.training.jobs.summarise import SummaryJob
 from tests.search.pretended import Pretender, Studio
@@ -47,6 +48,15 @@ def test_a_further_seed_is_summed_up_with_the_others(studio: Studio) -> None:
     studio.launch(arms=ARMS, more=MORE)
     _, again = studio.launch(arms=ARMS, more=MORE, finalist_seeds=3)
     assert [len(job.seeds) for job in jobs(again)] == [3, 3]
+
+
+def test_finalists_are_summed_up_beside_the_selection_of_a_teacher(studio: Studio) -> None:
+    teaching = "teaching: {students: [mmoe], trials: 1}\n"
+    _, pretender = studio.launch(arms=ARMS, more=MORE + teaching)
+    kinds = [type(job.payload) for job in pretender.jobs]
+    selection = kinds.index(SelectJob)
+    assert kinds[selection + 1 : selection + 3] == [SummaryJob, SummaryJob]
+    assert len(jobs(pretender)) == 3
 
 
 def test_a_finalist_with_an_unopened_seed_is_not_summed_up(studio: Studio) -> None:

@@ -31,21 +31,26 @@ def auc_of_many(label_N: Labels, unit_N: NDArray[Any]) -> OfMany:  # noqa: ARG00
     rank_N = np.arange(len(label_N), dtype=np.float64)
     lowest = num_positives * (num_positives - 1) / 2
 
-    def rank_sums(score_XN: Scores, bit_N: NDArray[np.int32]) -> Floats:
-        """(X,): the sum of the ranks of the rows whose last bit is 1; they win their ties."""
+    def sorted_keys(score_XN: Scores, is_marked_N: NDArray[np.bool_]) -> NDArray[np.int32]:
+        """(X, N): scores in order, with a last bit of 1 in marked rows, which win their ties."""
         key_XN = (score_XN + np.float32(0)).view(np.int32)  # the sum is new, and has no -0.0
         key_XN &= ~1
-        key_XN |= bit_N
-        sorted_XN = np.sort(key_XN.view(np.float32), axis=1)
-        is_marked_XN = (sorted_XN.view(np.int32) & 1).astype(np.float64)
-        total_X: Floats = is_marked_XN @ rank_N
+        key_XN |= is_marked_N
+        key_XN.view(np.float32).sort(axis=1)
+        return key_XN
+
+    def rank_sums(key_XN: NDArray[np.int32]) -> Floats:
+        """(X,): the sum of the ranks of marked rows."""
+        total_X: Floats = (key_XN & 1).astype(np.float64) @ rank_N
         return total_X
 
     def values(score_XN: Scores) -> Floats:
         if num_pairs == 0:
             return np.full(len(score_XN), np.nan)
-        with_ties_won_X = rank_sums(score_XN, is_positive_N.astype(np.int32))
-        with_ties_lost_X = rank_N.sum() - rank_sums(score_XN, (~is_positive_N).astype(np.int32))
+        key_XN = sorted_keys(score_XN, is_positive_N)
+        with_ties_won_X = with_ties_lost_X = rank_sums(key_XN)
+        if ((key_XN[:, 1:] ^ key_XN[:, :-1]) == 1).any():  # rows of both labels are a tie
+            with_ties_lost_X = rank_N.sum() - rank_sums(sorted_keys(score_XN, ~is_positive_N))
         value_X: Floats = ((with_ties_won_X + with_ties_lost_X) / 2 - lowest) / num_pairs
         return value_X
 

@@ -66,9 +66,9 @@ def scoring_phase(runs: Sequence[CandidateRun], context: PhaseContext) -> JobQue
     return JobQueue("test", jobs, context, prefix="test of ")
 
 
-def summary_phase(
+def summary_jobs(
     finalists: Mapping[str, Sequence[FinalistRecord]], seeds: Sequence[int], context: PhaseContext
-) -> JobQueue:
+) -> list[QueuedJob]:
     """Summarise the chosen finalists that are scored on every seed and lack a summary of the seeds.
 
     One job per arm; all draw the same users.
@@ -80,7 +80,7 @@ def summary_phase(
             is_summarised = finalist.summary and finalist.summary.seeds == tuple(seeds)
             if finalist.chosen and scored >= set(seeds) and not is_summarised:
                 jobs.append(_summary_job(arm, finalist, seeds, context))
-    return JobQueue("summaries", jobs, context, prefix="summary of ")
+    return jobs
 
 
 def _summary_job(
@@ -105,4 +105,4 @@ def _summary_job(
         context.store.record_summary(arm, number, summary)
         crash_points.point("after_summary")
 
-    return QueuedJob(f"{arm}/{number}", summarise, payload, store)
+    return QueuedJob(f"summary of {arm}/{number}", summarise, payload, store)
