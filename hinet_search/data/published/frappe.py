@@ -156,8 +156,8 @@ def _other_log(log_file: Path, wanted: str, rows: pl.DataFrame) -> DataError:
 DATA_SETS = (
     PublishedDataSet(
         name="frappe",
-        published_at=f"http://baltrunas.info/research-menu/frappe ({LOG}; research use) and "
-        "https://github.com/hexiangnan/neural_factorization_machine (data/frappe, the other files)",
+        published_at=f"https://github.com/irecsys/CARSKit ({LOG} in Mobile_Frappe.zip, research "
+        "use) and https://github.com/hexiangnan/neural_factorization_machine (the other files)",
         folders=("", "frappe", "data/frappe"),
         files=(LOG, *PARTS.values()),
         other_forms=((LOG, PARTS["valid"], PARTS["test"]),),
