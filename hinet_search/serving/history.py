@@ -129,13 +129,8 @@ class History:
         `live`, or else what is stored, and no other of the rows. DataError when rows are too old
         for the log.
         """
-        columns: list[NDArray[Any]] = []
+        columns = self._statistics(inputs, rows, rolled, live)
         sequences = rolled.sequences or ()
-        if rolled.statistics is not None:
-            columns += map(pl.Series.to_numpy, rolled.statistics)
-        elif self.counts is not None and inputs.statistics is not None:
-            counts = live.counts or self.counts
-            columns += [*later_values(counts, inputs.statistics, rows.frame, inputs.tasks)]
         if self.matches is not None:
             columns += [*_match_values(self.matches, inputs, rows)]
         if rolled.log is not None:
@@ -146,6 +141,17 @@ class History:
             sequences = seen.sequences
         number_DR = np.array(columns, dtype=np.float64).reshape(len(columns), len(rows.frame))
         return DerivedInputs(number_DR, sequences)
+
+    def _statistics(
+        self, inputs: Inputs, rows: ListedRows, rolled: RolledInputs, live: Live
+    ) -> list[NDArray[Any]]:
+        """The columns of label statistics of every row."""
+        if rolled.statistics is not None:
+            return [column.to_numpy() for column in rolled.statistics]
+        if self.counts is None or inputs.statistics is None:
+            return []
+        counts = live.counts or self.counts
+        return [*later_values(counts, inputs.statistics, rows.frame, inputs.tasks)]
 
     def last_counted(self, inputs: Inputs) -> str:
         """The last day (or hour) with a counted label, in the unit of the clock; empty if none.
