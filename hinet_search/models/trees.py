@@ -194,7 +194,7 @@ class _LabelledRows:
     labels_RT: Labels
     has_label_RT: NDArray[np.bool_]
     is_amount_T: NDArray[np.bool_]
-    weight_R: NDArray[np.float32] | None
+    weight_R: NDArray[np.float32] | None = None
 
     def of_task(self, task: int, library: ModuleType, binned: Any) -> Any:
         """Return LightGBM's data set of the rows that have a task, binned as another one."""
