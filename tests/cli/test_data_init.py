@@ -129,3 +129,15 @@ def test_a_weight_without_a_column_is_refused(run: Run, tmp_path: Path) -> None:
     assert said.code == 3
     assert "--weight: no column 'dwell'" in said.err
     assert not (tmp_path / "data").exists()
+
+
+def test_a_weight_that_is_a_task_too_is_refused_before_anything_is_written(
+    run: Run, tmp_path: Path
+) -> None:
+    write_odd_table(tmp_path, rows=4000)
+    said = run(
+        "data", "init", "odd rows.parquet", "--task", "dwell seconds", "--weight", "dwell seconds"
+    )
+    assert said.code == 3
+    assert "--weight: must be a column of its own, got the task dwell seconds" in said.err
+    assert not (tmp_path / "data").exists()

@@ -142,6 +142,11 @@ def _roles_of(
             ),
             remedy=f"its columns: {listed(columns)}",
         )
+    if weight in tasks:
+        raise DataError(
+            f"--weight: must be a column of its own, got the task {weight}",
+            remedy="name another column, or leave --weight out",
+        )
     labels = list(dict.fromkeys(tasks))
     return KnownRoles(tasks=dict(zip(task_names(labels), labels, strict=True)), weight=weight)
 
