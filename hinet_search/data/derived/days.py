@@ -60,12 +60,15 @@ def numbers_of(periods: pl.Series) -> NDArray[np.int64]:
     A missing one has BEFORE_ALL. Of whole numbers and of dates, in days, it is the period itself.
     """
     known = known_values(periods)
+    if known.has_nulls():
+        number_R = np.full(len(known), BEFORE_ALL)
+        is_known = known.is_not_null()
+        number_R[is_known.to_numpy()] = numbers_of(known.filter(is_known))
+        return number_R
     if not periods.dtype.is_float():
-        return known.to_physical().cast(pl.Int64).fill_null(BEFORE_ALL).to_numpy()
-    value_R = known.cast(pl.Float64).fill_null(0.0).to_numpy() + 0.0  # -0 is 0
-    bits_R = value_R.view(np.int64)
-    number_R = np.where(bits_R < 0, bits_R ^ np.iinfo(np.int64).max, bits_R)
-    return np.where(known.is_null().to_numpy(), BEFORE_ALL, number_R)
+        return known.to_numpy().astype(np.int64)  # without threads
+    bits_R = (known.to_numpy().astype(np.float64) + 0.0).view(np.int64)  # -0 is 0
+    return np.where(bits_R < 0, bits_R ^ np.iinfo(np.int64).max, bits_R)
 
 
 def value_of(number: int, dtype: pl.DataType) -> float:
