@@ -17,7 +17,7 @@ from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.embedding import FeatureEmbedding
 
 ROWS_PER_SCENARIO = 8
-REPEATS = 50
+REPEATS = 20
 
 
 @contextmanager
