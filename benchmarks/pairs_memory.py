@@ -34,7 +34,7 @@ def step(num_rows: int) -> None:
     scores_RT = torch.zeros(num_rows, 1, requires_grad=True)
     labels_RT = torch.from_numpy(rows.labels_RT).float()
     scenario_R = torch.zeros(num_rows, dtype=torch.int64)
-    loss(scores_RT, labels_RT, torch.arange(num_rows), scenario_R).backward()
+    torch.autograd.backward(loss(scores_RT, labels_RT, torch.arange(num_rows), scenario_R))
 
 
 def main() -> None:
