@@ -88,28 +88,21 @@ def mix(
         return torch.bmm(weights_SBK.transpose(0, 1), y_EKBH[0].transpose(0, 1)).transpose(0, 1)
     if y_EKBH.is_cuda or torch.compiler.is_exporting():
         return (weights_SBK.transpose(1, 2).unsqueeze(-1) * y_EKBH).sum(dim=1)
-    if not torch.is_grad_enabled():
-        return _sums(weights_SBK, y_EKBH)
     sums_SBH: Tensor = _Sums.apply(weights_SBK, y_EKBH)  # type: ignore[no-untyped-call]
     return sums_SBH
 
 
-def _sums(weights_SBK: Tensor, y_EKBH: Tensor) -> Tensor:
-    """Add up expert after expert, so that the S * K * B * H products are never all in memory."""
-    first_SB1, *others = torch.split(weights_SBK, 1, dim=2)
-    sums_SBH: Tensor = y_EKBH[:, 0] * first_SB1
-    for k, weight_SB1 in enumerate(others, start=1):
-        sums_SBH.addcmul_(y_EKBH[:, k], weight_SB1)
-    return sums_SBH
-
-
 class _Sums(torch.autograd.Function):
-    """`_sums`, whose gradients need no products either."""
+    """Add up expert after expert, so that the S * K * B * H products are never all in memory."""
 
     @staticmethod
     @signed
     def forward(weights_SBK: Tensor, y_EKBH: Tensor) -> Tensor:
-        return _sums(weights_SBK, y_EKBH)
+        first_SB1, *others = torch.split(weights_SBK, 1, dim=2)
+        sums_SBH: Tensor = y_EKBH[:, 0] * first_SB1
+        for k, weight_SB1 in enumerate(others, start=1):
+            sums_SBH.addcmul_(y_EKBH[:, k], weight_SB1)
+        return sums_SBH
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], _output: Tensor) -> None:
