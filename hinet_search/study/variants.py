@@ -35,14 +35,18 @@ def chosen(file: YamlFile, key: str, name: str | None) -> str | None:
 
 
 def values_of(file: YamlFile, variant: str | None) -> Mapping[str, Override]:
-    """Return what a variant sets, by dotted name, with the places of its values."""
+    """Return what a variant sets, by dotted name, with the places of its values.
+
+    A name inside another comes after it, in whatever order both are written: the order of merged
+    keys is not the reader's.
+    """
     written = file.tree[VARIANTS][variant] if variant is not None else None
     if not isinstance(written, dict):
         return {}  # nothing to set, or refused when the study is parsed
+    names = [name for name in written if isinstance(name, str)]  # others are refused there too
     return {
-        name: Override(value, file.place((VARIANTS, str(variant), name)))
-        for name, value in written.items()
-        if isinstance(name, str)  # other keys are refused when the study is parsed
+        name: Override(written[name], file.place((VARIANTS, str(variant), name)))
+        for name in sorted(names, key=lambda name: name.count("."))
     }
 
 

@@ -75,6 +75,20 @@ def test_a_variant_can_change_a_data_definition_of_its_own_file() -> None:
     assert apart.spec.data.source.options == {"preference_correlation": 0.0}
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{<<: *whole, finalists.seeds: 4}",
+        "{finalists.seeds: 4, finalists: {top: 3, seeds: 2}}",
+        "{finalists: {top: 3, seeds: 2}, finalists.seeds: 4}",
+    ],
+)
+def test_a_name_inside_another_is_set_after_it_in_any_order(written: str) -> None:
+    variants = f"  whole: &whole {{finalists: {{top: 3, seeds: 2}}}}\n  part: {written}\n"
+    finalists = load("part", TEXT + variants).spec.finalists
+    assert (finalists.top, finalists.seeds) == (3, 4)
+
+
 def test_variants_are_listed_in_their_order() -> None:
     load()
     assert variants_of_study("shop.yaml") == ("as_it_is", "apart")
