@@ -6,7 +6,6 @@ rows does (newer/growth.py).
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,6 @@ from hinet_search.data.derived.label_counts import LabelCounts, label_counts, la
 from hinet_search.data.derived.later_counts import LaterCounts
 from hinet_search.data.derived.log_index import LogIndex
 from hinet_search.data.derived.log_state import LogState, seen_log
-from hinet_search.data.derived.match_index import COUNT, ITEM
 from hinet_search.data.derived.matches import (
     KnownMatches,
     counted_pairs,
@@ -35,8 +33,6 @@ from hinet_search.data.derived.matches import (
     usual_pairs,
 )
 from hinet_search.data.derived.seen_sequences import SeenSequence
-from hinet_search.data.derived.similarity import ItemFactors
-from hinet_search.data.encode import VALUE
 from hinet_search.data.lists import ListedRows
 from hinet_search.data.rows import Rows
 from hinet_search.serving.inputs import Inputs
@@ -48,15 +44,13 @@ from hinet_search.serving.log_tables import (
     log_table_names,
     tables_of_log,
 )
+from hinet_search.serving.match_tables import MAX_COUNT, matches_of_folder, tables_of_matches
 from hinet_search.serving.tables import Types, as_typed, read_table, require, require_range
 from hinet_search.study.data_definition import DataDefinition
-from hinet_search.study.feature_definition import MatchesDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
 DAYS = "days"
 DAY = "day"
-MAX_COUNT = 2**31  # so that a product of two counts fits into 64 bits
-MAX_FACTOR = 1 + 1e-6  # of factors of length 1, with rounding
 
 
 @dataclass(frozen=True)
@@ -252,18 +246,7 @@ def tables_of(history: History, inputs: Inputs) -> dict[str, pl.DataFrame]:
     """The tables of a history by name."""
     tables = tables_of_statistics(history, inputs)
     if history.matches is not None and inputs.matches is not None:
-        known = history.matches
-        matches = inputs.matches
-        for number, pair in enumerate(usual_pairs(matches, inputs.lists)):
-            tables[f"usual.{number}"] = known.usual[pair]
-        for number, pair in enumerate(counted_pairs(matches)):
-            tables[f"counts.{number}"] = known.counts[pair]
-        for number, name in enumerate(matches.similarity):
-            factors = known.factors[name]
-            names = map(str, range(factors.factors_IK.shape[1]))
-            items = pl.DataFrame([factors.items_I.alias(ITEM)])
-            table = pl.DataFrame(factors.factors_IK, schema=[*names], orient="row")
-            tables[f"factors.{number}"] = items.hstack(table)
+        tables |= tables_of_matches(history.matches, inputs, inputs.matches)
     return tables | tables_of_log(history.log)
 
 
@@ -301,7 +284,7 @@ def history_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> History:
     counts = statistics_of_folder(inputs, types, path_of)
     matches = None
     if inputs.matches is not None:
-        matches = _known_matches(inputs, inputs.matches, types, path_of)
+        matches = matches_of_folder(inputs, inputs.matches, types, path_of)
     return History(counts, matches, log_state_of_folder(inputs, types, path_of))
 
 
@@ -356,50 +339,3 @@ def _largest_quantities(inputs: Inputs) -> dict[str, int]:
     counts = quantities(inputs.has_task)
     names = quantities(inputs.has_task, np.flatnonzero(inputs.is_amount).tolist())
     return {name: MAX_COUNT if name in counts else MOST_PARTS for name in names}
-
-
-def _known_matches(
-    inputs: Inputs, matches: MatchesDefinition, types: Types, path_of: PathOf
-) -> KnownMatches:
-    item_types = {}
-    for list_ in inputs.lists.values():
-        item_types[list_.item] = inputs.type_of_entries(list_, types)
-    usual = {}
-    for number, (item, column) in enumerate(usual_pairs(matches, inputs.lists)):
-        path = path_of(f"usual.{number}")
-        table_types = {ITEM: item_types[item], VALUE: types[column]}
-        usual[item, column] = as_typed(path, read_table(path), table_types, [ITEM])
-    counts = _value_counts(matches, types, path_of)
-    factors = {}
-    for number, name in enumerate(matches.similarity):
-        item_type = inputs.type_of_entries(inputs.lists[name], types)
-        factors[name] = _item_factors(path_of(f"factors.{number}"), item_type)
-    return KnownMatches(usual, counts, factors)
-
-
-def _value_counts(
-    matches: MatchesDefinition, types: Types, path_of: PathOf
-) -> dict[tuple[str, str], pl.DataFrame]:
-    """Counts by list and column; all lists must count the same values of a column."""
-    counts = {}
-    values_of: dict[str, pl.Series] = {}
-    for number, (name, column) in enumerate(counted_pairs(matches)):
-        path = path_of(f"counts.{number}")
-        table_types = {VALUE: types[column], COUNT: pl.Float64()}
-        table = as_typed(path, read_table(path), table_types, [VALUE])
-        require_range(path, table[COUNT], (0, MAX_COUNT), f"hold counts in '{COUNT}'")
-        first_values = values_of.setdefault(column, table[VALUE])
-        what = f"count the values of '{column}' that other lists count"
-        require(path, first_values.equals(table[VALUE]), what, "does not")
-        counts[name, column] = table
-    return counts
-
-
-def _item_factors(path: Path, item_type: pl.DataType) -> ItemFactors:
-    table = read_table(path)
-    names = [str(number) for number in range(max(1, table.width - 1))]
-    table_types = {ITEM: item_type, **dict.fromkeys(names, pl.Float64())}
-    table = as_typed(path, table, table_types, [ITEM])
-    for name in names:
-        require_range(path, table[name], (-MAX_FACTOR, MAX_FACTOR), "hold factors of length 1")
-    return ItemFactors(table[ITEM], np.ascontiguousarray(table.drop(ITEM).to_numpy()))
