@@ -188,8 +188,8 @@ def test_a_day_that_is_far_ahead_makes_no_label_of_now_late(served: Served) -> N
 
 def test_a_row_without_a_value_of_a_key_counts_for_other_keys_alone(served: Served) -> None:
     before = served.derived(TOMORROW)
-    nobody = [event(ROWS, 0, id=f"nobody {number}", user=None) for number in range(50)]
-    served.add(*(each | {"minute": 950} for each in nobody))
+    without_user = [event(ROWS, 0, id=f"no user {number}", user=None) for number in range(50)]
+    served.add(*(each | {"minute": 950} for each in without_user))
     after = served.derived(TOMORROW)
     names = served.model.exported.encoder.inputs.derived
     rows = [place for place, name in enumerate(names) if name.endswith("rows")]
