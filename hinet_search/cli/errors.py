@@ -93,11 +93,11 @@ def fault(error: BaseException) -> HinetSearchError:
 
     if plugin := at_fault(error):
         return HinetSearchError(
-            f"plug-in {plugin} failed: {hide_passwords(what_it_did(error))}",
+            f"plug-in {plugin} failed: {what_it_did(error)}",
             remedy="stored results stay. `hinet-search --debug COMMAND` shows the traceback",
         )
     first_line, *_ = [*str(error).splitlines(), ""]
-    message = shortened(hide_passwords(first_line))
+    message = shortened(first_line)
     reason = f": {message}" if message else ""
     frames = traceback.extract_tb(error.__traceback__)
     own_frames = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]

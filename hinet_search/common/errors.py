@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from itertools import chain
 
 LONGEST = 100  # characters of a value that a message quotes
+READ = 10_000  # of a longer text, in which passwords are sought
 MOST_NAMES = 1_000  # among which the nearest to a word is sought
 # A password in a URL, which may hold any sign but a space: all up to the last @ is taken for it.
 _SECRET = re.compile(
@@ -32,12 +33,12 @@ _SECRET = re.compile(
 
 
 class HinetSearchError(Exception):
-    """Root of all errors that a user may meet; `problems` holds one line each."""
+    """Root of all errors that a user may meet; `problems` are lines without a password."""
 
     exit_code = 1
 
     def __init__(self, *problems: str, remedy: str = "") -> None:
-        self.problems = problems
+        self.problems = problems = tuple(map(hide_passwords, problems))
         self.remedy = remedy
         super().__init__("\n".join([*problems, *([remedy] if remedy else [])]))
 
@@ -99,8 +100,9 @@ class Interrupted(HinetSearchError):
 
 
 def shortened(text: str) -> str:
-    """Shorten a text for a message: a long one to its beginning and its length."""
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
+    """Shorten a long text for a message to its beginning and its length, and hide passwords."""
+    quoted = hide_passwords(text[:READ])
+    return quoted if len(text) <= LONGEST else f"{quoted[:LONGEST]}... ({len(text):,} characters)"
 
 
 def hide_passwords(text: str) -> str:

@@ -3,7 +3,13 @@
 import pytest
 
 from hinet_search.common import errors
-from hinet_search.common.errors import HinetSearchError, Interrupted, did_you_mean, hide_passwords
+from hinet_search.common.errors import (
+    HinetSearchError,
+    Interrupted,
+    did_you_mean,
+    hide_passwords,
+    shortened,
+)
 
 CODES = {
     errors.HinetSearchError: 1,
@@ -95,6 +101,14 @@ def test_a_word_like_no_known_one_gets_no_offer() -> None:
 )
 def test_the_password_of_a_url_is_hidden_whatever_its_signs(text: str, shown: str) -> None:
     assert hide_passwords(text) == shown
+
+
+def test_no_error_repeats_the_password_of_a_value_that_it_quotes() -> None:
+    assert HinetSearchError("got 'http://ann:pass@server'").problems == (
+        "got 'http://ann:***@server'",
+    )
+    long = f"http://ann:{'pass' * 99}@server"
+    assert shortened(long) == "http://ann:***@server... (414 characters)"
 
 
 @pytest.mark.parametrize(

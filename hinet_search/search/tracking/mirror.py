@@ -14,7 +14,7 @@ from dataclasses import replace
 from queue import SimpleQueue
 
 from hinet_search.common.amounts import counted
-from hinet_search.common.errors import hide_passwords, shortened
+from hinet_search.common.errors import shortened
 from hinet_search.common.plugins import load
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, Progress, Watcher
@@ -177,7 +177,7 @@ class Mirror:
 def _reason(error: Exception) -> str:
     """Return the first line of an error, without passwords."""
     first_line, *_ = [*str(error).splitlines(), ""]
-    return shortened(hide_passwords(first_line)) or type(error).__name__
+    return shortened(first_line) or type(error).__name__
 
 
 @contextmanager

@@ -83,6 +83,7 @@ TABLES = (
     "http://[::1/x",
     "http://[1:2:3]/x",
     "http://ann:s3cret@127.0.0.1:1/x.csv",
+    "http://ann:s3cret@127.0.0.1:1/x\ud800.csv",
     "file:///etc/passwd",
     "file://rows.csv",
     "local://rows.csv",
