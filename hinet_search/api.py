@@ -17,6 +17,7 @@ from hinet_search.common.plugins import allow_only
 from hinet_search.report.files import write_files, write_report
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, Watcher
+from hinet_search.serving.sealed import require_exported
 from hinet_search.storage.engine import connect
 from hinet_search.study.find_file import is_known, shadowed
 from hinet_search.study.launch_options import LaunchOptions, refuse_places_of_the_file
@@ -52,13 +53,14 @@ def ready(
     user hides. Without `to_launch` the study's file alone may name a cluster, and the database is
     not opened: arms lack what other studies and earlier launches let them try first.
     """
-    from hinet_search.search.plan.plan import prepare_study
-    from hinet_search.search.warm_start import warm_started
-
     allow_only(options.plugins)
     loaded = options.load(study)
     if to_launch:
         refuse_places_of_the_file(loaded)
+
+    from hinet_search.search.plan.plan import prepare_study
+    from hinet_search.search.warm_start import warm_started
+
     _report_hidden_files(study, loaded, say)
     prepared = prepare_study(loaded, options.cache, options.folder, say)
     return warm_started(prepared, options, say) if to_launch else prepared
@@ -209,16 +211,17 @@ def export(  # noqa: PLR0913  what to export, and in which form
     `say` is called with a line before each long step.
     Errors: those of `choose`, `choose_at`, `_stored` and `serving.export`; then nothing is written.
     """
+    launch_options = _launch_options(options)
+    allow_only(launch_options.plugins)
+    record = load(study, **options)
+
     from hinet_search.serving import export as serving
     from hinet_search.serving.choice import choose, choose_at, limit_of
 
     limit = None if at is None else limit_of(at)
-    launch_options = _launch_options(options)
-    allow_only(launch_options.plugins)
     graphs = _graphs(formats, weights)
     folder = Path(to)
     serving.refuse_full(folder)
-    record = load(study, **options)
     choice = choose_at(record, arm, seeds, limit) if limit else choose(record, arm, seeds)
     if not calibrated:
         choice = dataclasses.replace(choice, calibration=None)
@@ -310,11 +313,13 @@ def predict(
     `state` is a folder with label counts that roll forward: rows with labels are added to them.
     Errors: those of `score_table`.
     """
+    allow_only(plugins)
+    require_exported(Path(folder))
+
     from hinet_search.serving.model_folder import open_folder
     from hinet_search.serving.predict import score_table
     from hinet_search.training.device import choose_device
 
-    allow_only(plugins)
     exported = open_folder(Path(folder), choose_device(device).device)
     return score_table(exported, str(rows), Path(to), None if state is None else Path(state))
 
@@ -332,12 +337,14 @@ def monitor(
     `to` is a Markdown file for the card of all figures. `plugins` are as for `predict`.
     Errors: those of `drift_of`, and those of `write_report`.
     """
+    allow_only(plugins)
+    require_exported(Path(folder))
+
     from hinet_search.serving.drift_card import drift_card
     from hinet_search.serving.model_folder import open_folder
     from hinet_search.serving.monitor import drift_of
     from hinet_search.training.device import choose_device
 
-    allow_only(plugins)
     exported = open_folder(Path(folder), choose_device(device).device)
     drift = drift_of(exported, str(rows))
     if to is not None:
@@ -363,11 +370,13 @@ def refit(
     `predict`. `say` is called with a line before each long step and after each evaluation.
     Errors: those of `fit_again`; then nothing is written.
     """
+    allow_only(plugins)
+    require_exported(Path(folder))
+
     from hinet_search.serving.model_folder import open_folder
     from hinet_search.serving.newer.fit_again import FitOptions, fit_again
     from hinet_search.training.device import choose_device
 
-    allow_only(plugins)
     chosen = choose_device(device)
     if chosen.note:
         say(chosen.note)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     """Check a study, time its arms and print what a launch would do."""
     from hinet_search.api import ready
+
+    options = launch_options(given)
+    checked = ready(study, options, output().note)
+
     from hinet_search.search.plan.busy_cores import busy_cores
     from hinet_search.search.plan.plan_warnings import (
         few_pairs,
@@ -32,8 +36,6 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     from hinet_search.search.plan.probe_cache import cached_plan
     from hinet_search.search.stored_study import find_stored_study, shortages
 
-    options = launch_options(given)
-    checked = ready(study, options, output().note)
     stored = find_stored_study(checked, options)
     plan = cached_plan(checked)
     wider = stored.wider if stored else ()

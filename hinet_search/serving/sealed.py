@@ -7,7 +7,8 @@ every file is checked as well, where it is opened.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Iterator, Set
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -40,20 +41,28 @@ def manifest_hash(folder: Path) -> str:
     return file_hash(folder / MANIFEST)
 
 
+def require_exported(folder: Path) -> None:
+    """DataError when a folder is no exported model; EnvironmentFault when that cannot be read."""
+    with _reading():
+        if (folder / MANIFEST).is_file():
+            return
+        what = f"it has no {MANIFEST}" if folder.is_dir() else "there is no such folder"
+    raise DataError(
+        f"{folder}: must be a folder that hinet-search export wrote, but {what}",
+        remedy="hinet-search export STUDY/ARM -o FOLDER",
+    )
+
+
 def sealed_files(folder: Path) -> Set[str]:
     """Check the files in the manifest of a folder and return their names.
 
     Errors: DataError when the folder is no exported model or a file has changed since it was
     sealed; EnvironmentFault when a file cannot be read.
     """
-    try:
+    require_exported(folder)
+    with _reading():
         hashes = _hashes(folder)
         damage = {name: _damage(folder, name, sealed) for name, sealed in hashes.items()}
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{error.filename}: must be readable, but is not: {error.strerror}",
-            remedy="give read permission",
-        ) from error
     problems = [f"{folder / name}: {what}" for name, what in damage.items() if what]
     if problems:
         raise DataError(*problems, remedy=AGAIN)
@@ -73,14 +82,19 @@ def refuse_other_files(folder: Path, sealed: Set[str], needed: Iterable[str]) ->
         )
 
 
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{error.filename}: must be readable, but is not: {error.strerror}",
+            remedy="give read permission",
+        ) from error
+
+
 def _hashes(folder: Path) -> dict[str, str]:
     path = folder / MANIFEST
-    if not path.is_file():
-        what = f"it has no {MANIFEST}" if folder.is_dir() else "there is no such folder"
-        raise DataError(
-            f"{folder}: must be a folder that hinet-search export wrote, but {what}",
-            remedy="hinet-search export STUDY/ARM -o FOLDER",
-        )
     with path.open("rb") as file:
         content = file.read(MAX_BYTES)
     try:

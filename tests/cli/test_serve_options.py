@@ -10,6 +10,7 @@ import pytest
 
 from hinet_search.server.run import ServerOptions
 from hinet_search.server.settings import Limits, Listening
+from hinet_search.serving.sealed import MANIFEST
 from tests.cli.conftest import Run
 from tests.serving.requests.exported import write_export
 
@@ -25,9 +26,16 @@ def no_running_loop() -> Iterator[None]:
     asyncio._set_running_loop(running)
 
 
+def like_a_model(folder: Path) -> None:
+    """A folder that looks like an exported model at first."""
+    folder.mkdir()
+    (folder / MANIFEST).touch()
+
+
 @pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> list[ServerOptions]:
-    """What would be served."""
+def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[ServerOptions]:
+    """What would be served of the folder `winner`."""
+    like_a_model(tmp_path / "winner")
     served: list[ServerOptions] = []
 
     def serve(options: ServerOptions, say) -> None:
@@ -78,7 +86,7 @@ WRONG = {
         ("none", "--port", "{free}"),
         3,
         (
-            "error: {tmp}/none: must be a folder that hinet-search export wrote, "
+            "error: none: must be a folder that hinet-search export wrote, "
             "but there is no such folder"
         ),
     ),
@@ -114,6 +122,7 @@ WRONG = {
 def test_wrong_options_are_refused(
     words: tuple[str, ...], code: int, message: str, run: Run, tmp_path: Path
 ) -> None:
+    like_a_model(tmp_path / "model")
     with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         places = {"taken": taken.getsockname()[1], "free": free.getsockname()[1], "tmp": tmp_path}

@@ -34,18 +34,15 @@ def command(model: str, study: str | None, **given: Any) -> None:
     """Draw MODEL with its own defaults, or an arm (by name or model) with its default
     on a study's data.
     """
-    import torch
-
     from hinet_search.api import ready
     from hinet_search.common.errors import ConfigurationError, did_you_mean
     from hinet_search.common.plugins import allow_only
-    from hinet_search.data.schema import Schema
-    from hinet_search.search.plan.size_limits import SizeLimits, default_of
-    from hinet_search.training.trainable import trainable
-    from hinet_search.training.trial_config import build_config
 
     options = launch_options(given)
     if study is None:
+        from hinet_search.data.schema import Schema
+        from hinet_search.training.trial_config import build_config
+
         allow_only(options.plugins)
         fields = ("user_id", "item_id", "hour")
         schema = Schema(
@@ -63,8 +60,16 @@ def command(model: str, study: str | None, **given: Any) -> None:
                 f"known: {', '.join(arms)}{did_you_mean(model, arms)}"
             )
         arm = arms[model]
+
+        from hinet_search.search.plan.size_limits import SizeLimits, default_of
+
         config = default_of(SizeLimits(checked.dataset, None).sized(arm, checked.study.arms))
         schema = config.features.schema_of(checked.dataset)
         as_large_as = f", as large as the default of {arm.size_of}" if arm.size_of else ""
         echo(f"{model} of study {study}, default configuration{as_large_as}")
+
+    import torch
+
+    from hinet_search.training.trainable import trainable
+
     echo(trainable(config.build(schema), schema, torch.device("cpu")).describe())

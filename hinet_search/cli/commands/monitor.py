@@ -52,9 +52,11 @@ def command(
     from dataclasses import asdict
 
     from hinet_search.api import monitor
-    from hinet_search.serving.drift_card import drift_lines, rows_in_words
 
     drift = monitor(folder, rows, to, **given)
+
+    from hinet_search.serving.drift_card import drift_lines, rows_in_words
+
     if as_json:
         print_document("monitor", **asdict(drift), is_notable=drift.is_notable)
         return

@@ -68,9 +68,11 @@ def command(
     from dataclasses import asdict
 
     from hinet_search.api import predict
-    from hinet_search.data.inspect.unseen import WARN_ABOVE
 
     result = predict(folder, rows, to, state=state, **given)
+
+    from hinet_search.data.inspect.unseen import WARN_ABOVE
+
     if as_json:
         print_document("predict", **asdict(result))
         return

@@ -79,8 +79,6 @@ def command(
     what the second gained over the first.
     """
     from hinet_search.api import load
-    from hinet_search.report.json_document import json_text
-    from hinet_search.report.redact import redact
 
     kind = given.pop("kind")
     is_public = given.pop("is_public")
@@ -88,6 +86,10 @@ def command(
     _refuse_together(after, kind, as_json=as_json, writes=bool(to) or opens)
     started = time.perf_counter()
     records = [load(name, **given) for name in filter(None, (study, after))]
+
+    from hinet_search.report.json_document import json_text
+    from hinet_search.report.redact import redact
+
     if is_public:
         records = list(map(redact, records))
     if as_json:

@@ -106,7 +106,7 @@ def command(folder: Path, token_file: Path | None, plugins: tuple[str, ...], **g
         )
 
     from hinet_search.common.plugins import allow_only
-    from hinet_search.server.run import ServerOptions, serve
+    from hinet_search.serving.sealed import require_exported
 
     allow_only(plugins)
     listening = Listening(given["host"], given["port"], given["token"])
@@ -117,6 +117,10 @@ def command(folder: Path, token_file: Path | None, plugins: tuple[str, ...], **g
     threads = given["threads"] or len(os.sched_getaffinity(0))
     if given["events"] and given["state"] is None:
         raise click.UsageError("--events needs --state FOLDER, where the events are kept")
+    require_exported(folder)
+
+    from hinet_search.server.run import ServerOptions, serve
+
     modes = {name: given[name] for name in ("watch", "state", "events")}
     options = ServerOptions(folder, listening, limits, threads, **modes)
     serve(options, output().note)
