@@ -2,8 +2,8 @@
 
 On the CPU the tensors are the memory-mapped columns themselves, which all slots of a machine share.
 Another device gets a copy that lives as long as the columns. Rows are chosen, ordered by scenario
-and counted on the host, so that no step reads from the device. Ids stay as stored: the embedding
-turns those beyond the schema's vocabulary into unknown.
+and counted on the host, so that no step reads from the device. Ids stay as stored, int32 (half the
+memory): the embedding turns those beyond the schema's vocabulary into unknown.
 Shape legend: R rows of the split, B rows of a batch, W rows of a window, F categorical fields, N
 numeric inputs, S slots of all lists, T tasks.
 """
@@ -47,13 +47,19 @@ class Feed:
 
     def select(self, rows_B: Int[Tensor, "B"]) -> tuple[Batch, Float[Tensor, "B T"]]:
         """Return inputs and labels of these rows; `rows_B` is on the host."""
-        scenario_B = self.scenario_R.index_select(0, rows_B)
-        rows_B = to_device(rows_B, self.device)
-        batch = _batch(
-            self.ids_RF.index_select(0, rows_B),
-            self.numeric_RN.index_select(0, rows_B),
-            self.lists_RS.index_select(0, rows_B),
-            scenario_B,
+        scenario_B = self.scenario_R.index_select(0, rows_B).long()  # it indexes other tensors
+        order_B = None
+        if not (scenario_B[1:] >= scenario_B[:-1]).all():
+            order_B = to_device(scenario_B.argsort(stable=True), self.device)
+        both_2B = torch.stack([rows_B, scenario_B])  # one copy to the device instead of two
+        rows_B, scenario_there_B = to_device(both_2B, self.device).unbind(0)
+        batch = Batch(
+            ids_BF=self.ids_RF.index_select(0, rows_B),
+            numeric_BN=self.numeric_RN.index_select(0, rows_B),
+            scenario_B=scenario_there_B,
+            lists_BS=self.lists_RS.index_select(0, rows_B),
+            order_B=order_B,
+            sizes=count_by_scenario(scenario_B),
         )
         return batch, self.labels_RT.index_select(0, rows_B).float()
 
@@ -74,29 +80,6 @@ class Feed:
             rows_W = torch.arange(first, min(first + WINDOW_ROWS, len(self)))
             for rows_B in torch.split(self.by_scenario(rows_W), batch_size):
                 yield rows_B, self.select(rows_B)[0]
-
-
-def _batch(
-    ids_BF: Int[Tensor, "B F"],
-    numeric_BN: Float[Tensor, "B N"],
-    lists_BS: Int[Tensor, "B S"],
-    scenario_B: Int[Tensor, "B"],
-) -> Batch:
-    """Order rows by scenario unless they are; `scenario_B` is on the host.
-
-    Scenarios become int64, since they index other tensors; ids stay int32 (half the memory).
-    """
-    order_B = None
-    if not (scenario_B[1:] >= scenario_B[:-1]).all():
-        order_B = to_device(scenario_B.argsort(stable=True), ids_BF.device)
-    return Batch(
-        ids_BF=ids_BF,
-        numeric_BN=numeric_BN,
-        scenario_B=to_device(scenario_B.long(), ids_BF.device),
-        lists_BS=lists_BS,
-        order_B=order_B,
-        sizes=count_by_scenario(scenario_B),
-    )
 
 
 # The latest copy of every split in use, on a device other than the CPU.

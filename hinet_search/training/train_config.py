@@ -13,6 +13,7 @@ from hinet_search.training.losses import LOSSES, loss_named
 Rate = Annotated[float, Field(strict=True, gt=0, le=10)]
 Strength = Annotated[float, Field(strict=True, ge=0, le=1e3)]
 Shuffle = Literal["rows", "blocks", "users"]
+Precision = Literal["fp32", "bf16"]
 Weight = Annotated[float, Field(strict=True, ge=1e-3, le=1e3)]
 
 
@@ -70,7 +71,7 @@ class TrainConfig(Frozen):
     clip_norm: Annotated[float, Field(strict=True, ge=0, le=1_000_000_000)] = 10.0
     optimiser: Literal["adam"] = "adam"
     embedding_optimiser: Literal["adam", "sparse_adam", "rowwise_adagrad", "lazy_adam"] = "adam"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     shuffle: Shuffle = "rows"
     reset_embeddings: Annotated[bool, Field(strict=True), LEFT_OUT_IF_EMPTY] = False
     teacher_weight: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0
