@@ -10,10 +10,9 @@ from hinet_search.executors.processes.slots import ProcessExecutor
 class Options(Frozen):
     """No settings."""
 
-    @property
-    def gives_gpus(self) -> bool:
-        """Whether slots see a GPU: all see the first one."""
-        return True
+    def slots_per_gpu(self, slots: int) -> int:
+        """Return how many slots share a GPU: all see the first one."""
+        return slots
 
 
 def start(slots: int, home: Path, options: Options, study: str) -> Executor:  # noqa: ARG001  as ray

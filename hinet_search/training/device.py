@@ -20,6 +20,10 @@ NO_MEMORY = ("DefaultCPUAllocator", "std::bad_alloc", "CUBLAS_STATUS_ALLOC_FAILE
 SMALLER_TRAINING = "a smaller train.batch_size or fewer slots need less"
 
 
+class OutOfMemory(MemoryError):
+    """Memory ran out; the message says for what, where, and what needs less."""
+
+
 @dataclass(frozen=True)
 class ChosenDevice:
     """A device, and a note for the user when `auto` falls back to the CPU."""
@@ -82,17 +86,19 @@ def peak_memory_bytes(device: torch.device) -> int:
 def memory_errors_explained(
     device: torch.device, work: str, remedy: str = SMALLER_TRAINING
 ) -> Iterator[None]:
-    """Raise out-of-memory errors inside as a MemoryError with work, device and remedy.
+    """Raise out-of-memory errors inside as OutOfMemory with work, device and remedy.
 
-    `work` says how much was requested, such as `batch size 8,192`.
+    `work` says how much was requested, such as `batch size 8,192`. What was explained inside stays.
     """
     try:
         yield
+    except OutOfMemory:
+        raise
     except (MemoryError, RuntimeError, OSError) as error:
         if not _is_out_of_memory(error):
             raise
         reason = str(error).partition("\n")[0] or "out of memory"
-        raise MemoryError(f"{work} on {device} ({reason}); {remedy}") from error
+        raise OutOfMemory(f"{work} on {device} ({reason}); {remedy}") from error
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hinet_search.common import quiet
+from hinet_search.common.amounts import byte_size
 from hinet_search.data.columns import Columns
 from hinet_search.models.layers.batch import Batch, count_by_scenario, to_device
+from hinet_search.training.device import memory_errors_explained
 
 # Rows that are ordered by scenario at once when a whole split is scored. A split can be larger than
 # memory, and a window of its mapped files is read once.
 WINDOW_ROWS = 2**18
+SMALLER_DATA = "fewer slots on it, or fewer features or rows, need less; a smaller batch does not"
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,11 @@ class Feed:
                 yield rows_B, self.select(rows_B)[0]
 
 
+def bytes_on_device(columns: Columns) -> int:
+    """Return the bytes of a copy of a split on another device."""
+    return sum(array.nbytes for array in _copied_arrays(columns))
+
+
 # The latest copy of every split in use, on a device other than the CPU.
 _copies: WeakKeyDictionary[Columns, Feed] = WeakKeyDictionary()
 
@@ -92,7 +100,9 @@ def make_feed(columns: Columns, device: torch.device) -> Feed:
         return _copy_to(device, columns)
     feed = _copies.get(columns)
     if feed is None or feed.device != device:
-        feed = _copy_to(device, columns)
+        work = f"{columns.num_rows:,} rows of {byte_size(bytes_on_device(columns))}"
+        with memory_errors_explained(device, work, SMALLER_DATA):
+            feed = _copy_to(device, columns)
         _copies[columns] = feed
     return feed
 
@@ -102,14 +112,15 @@ def forget_copies() -> None:
     _copies.clear()
 
 
+def _copied_arrays(columns: Columns) -> tuple[NDArray[np.generic], ...]:
+    return columns.ids_RF, columns.numeric_RN, columns.lists_RS, columns.labels_RT
+
+
 def _copy_to(device: torch.device, columns: Columns) -> Feed:
-    return Feed(
-        ids_RF=_tensor(columns.ids_RF).to(device),
-        numeric_RN=_tensor(columns.numeric_RN).to(device),
-        lists_RS=_tensor(columns.lists_RS).to(device),
-        labels_RT=_tensor(columns.labels_RT).to(device),
-        scenario_R=_tensor(columns.scenario_R),
+    ids_RF, numeric_RN, lists_RS, labels_RT = (
+        _tensor(array).to(device) for array in _copied_arrays(columns)
     )
+    return Feed(ids_RF, numeric_RN, lists_RS, labels_RT, _tensor(columns.scenario_R))
 
 
 def _tensor(array: NDArray[np.generic]) -> Tensor:

@@ -352,6 +352,7 @@ def test_tf32_is_told_to_be_fp32_where_trainings_run_on_the_cpu(tmp_path: Path) 
 def a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = ChosenDevice(torch.device("cuda", 0))
     monkeypatch.setattr(plan, "choose_device", lambda _: cuda)
+    monkeypatch.setattr(plan, "smallest_memory", lambda: 80 * 10**9)
 
 
 @pytest.mark.usefixtures("a_gpu")

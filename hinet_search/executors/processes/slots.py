@@ -31,7 +31,15 @@ from typing import Any
 
 from hinet_search.common import heartbeat
 from hinet_search.common.errors import EnvironmentFault
-from hinet_search.executors import HEARTBEAT_SECONDS, Heartbeat, Job, JobEnd, JobEvent, Message
+from hinet_search.executors import (
+    HEARTBEAT_SECONDS,
+    OUT_OF_MEMORY,
+    Heartbeat,
+    Job,
+    JobEnd,
+    JobEvent,
+    Message,
+)
 from hinet_search.executors.processes.environment import OURS, environment, for_children
 
 # One thread, and memory that glibc neither gives back after a step nor maps in small pages: a step
@@ -353,7 +361,7 @@ def _run(job: Job, reporter: _Reporter) -> None:
 def end_of(job: Job, error: Exception) -> JobEnd:
     """Return the end of a job that raised."""
     if isinstance(error, MemoryError):
-        cause = ": ".join(["out of memory", *str(error).splitlines()[:1]])
+        cause = ": ".join([OUT_OF_MEMORY, *str(error).splitlines()[:1]])
         return JobEnd(job.key, job.attempt, cause, died=True)
     if isinstance(error, EnvironmentFault):
         return JobEnd(job.key, job.attempt, error.problems[0], blocked=True)
