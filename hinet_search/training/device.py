@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 
 from hinet_search.common.errors import EnvironmentFault
+from hinet_search.executors.processes.environment import VISIBLE_GPUS
 
 Wanted = Literal["auto", "cpu", "cuda"]
 # Words by which torch's RuntimeErrors say that memory ran out.
@@ -111,7 +112,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def _visible_devices() -> str:
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = os.environ.get(VISIBLE_GPUS)
     if visible is None:
-        return "CUDA_VISIBLE_DEVICES not set"
-    return f"CUDA_VISIBLE_DEVICES={visible!r}"
+        return f"{VISIBLE_GPUS} not set"
+    return f"{VISIBLE_GPUS}={visible!r}"

@@ -9,7 +9,6 @@ import torch
 from hinet_search import api
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.executors import ray
-from hinet_search.executors.local import Options
 from hinet_search.search.plan import plan as module
 from hinet_search.search.plan.device_memory import DeviceMemory, bytes_kept
 from hinet_search.search.plan.plan import ArmPlan, Plan
@@ -91,10 +90,6 @@ def test_a_check_adds_what_the_probe_measured(tmp_path: Path) -> None:
 )
 def test_slots_of_ray_share_a_gpu_by_their_fraction(gpus_per_slot: float, expected: int) -> None:
     assert ray.Options(gpus_per_slot=gpus_per_slot).slots_per_gpu(8) == expected
-
-
-def test_local_slots_share_the_gpu() -> None:
-    assert Options().slots_per_gpu(8) == 8
 
 
 def test_rows_that_do_not_fit_are_named_with_a_remedy_that_helps(
