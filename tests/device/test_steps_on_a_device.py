@@ -6,7 +6,6 @@ A copy costs a launch and its bytes; a wait leaves the GPU idle until the host h
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
 from typing import get_args
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from hinet_search.common.plugins import names
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.models.layers.contracts import PassAware
 from hinet_search.models.layers.embedding import FeatureEmbedding
@@ -24,6 +24,7 @@ from hinet_search.study.sequence_definition import SequenceReader
 from hinet_search.training.feed import make_feed
 from hinet_search.training.fit import TrainingSteps
 from hinet_search.training.fit_stacked import can_stack
+from hinet_search.training.losses import LOSSES
 from hinet_search.training.predict import logits
 from hinet_search.training.run_state import Conditions, begin
 from hinet_search.training.stack import Stack, StackedSteps
@@ -32,16 +33,12 @@ from hinet_search.training.train_config import Precision, TrainConfig
 from hinet_search.training.trial_config import build_config
 from tests.device.simulated import simulated_device
 from tests.device.simulated_tensor import DEVICE, Traffic, recording
-from tests.models.cases import APART, IN_TURN, JOINT, Case
+from tests.models.cases import APART, JOINT, Case
 from tests.models.small_models import with_sequences
 from tests.training.datasets import columns, dataset
 
 every_model = pytest.mark.parametrize("case", JOINT, ids=str)
-every_case_and_precision = pytest.mark.parametrize(
-    ("case", "precision"),
-    [*product(JOINT, get_args(Precision)), *product(APART, ["fp32"])],
-    ids=str,
-)
+every_precision = pytest.mark.parametrize("precision", get_args(Precision))
 FORMS_OF_HINET: list[dict[str, Value]] = [
     {"model.released_code": True},
     {"model.loss.entire_space": True},
@@ -104,13 +101,21 @@ def count(traffic: list[Traffic]) -> tuple[int, int]:
     return kinds["wait"], kinds["copy"]
 
 
-@every_case_and_precision
+@every_precision
+@every_model
 def test_a_step_copies_once_and_never_waits(case: Case, precision: str) -> None:
     traffic = step(case.build(DATA.full_schema), conditions(precision=precision))
     assert count(traffic) == (0, 1), traffic
 
 
-@every_case_and_precision
+@pytest.mark.parametrize("case", APART, ids=str)
+def test_so_does_a_step_of_models_apart(case: Case) -> None:
+    traffic = step(case.build(DATA.full_schema), conditions())
+    assert count(traffic) == (0, 1), traffic
+
+
+@every_precision
+@every_model
 def test_a_step_of_touched_rows_waits_once_per_table_of_ids(case: Case, precision: str) -> None:
     """Only the device knows how many rows of a table a batch has, and so how much to allocate."""
     model = case.build(DATA.full_schema)
@@ -125,7 +130,7 @@ def test_a_step_of_a_student_copies_twice(case: Case) -> None:
     assert count(traffic) == (0, 2), traffic
 
 
-@pytest.mark.parametrize("case", [*JOINT, *IN_TURN], ids=str)
+@every_model
 def test_a_step_of_a_stack_copies_once(case: Case) -> None:
     traffic = step_of_stack(case, [conditions(learning_rate=rate) for rate in (0.01, 0.02)])
     assert count(traffic) == (0, 1), traffic
@@ -148,6 +153,20 @@ def step_of_stack(case: Case, given: list[Conditions]) -> list[Traffic]:
     with recording() as traffic:
         steps.take(rows_B)
     return traffic
+
+
+@pytest.mark.parametrize("loss", names(LOSSES))
+def test_a_step_with_any_loss_never_waits(loss: str) -> None:
+    given = conditions(loss=loss, task_weights={"order": 2.0})
+    waits, _ = count(step(build_config("mmoe", {}).build(DATA.full_schema), given))
+    assert waits == 0
+
+
+def test_weights_of_rows_are_copied_beside_their_numbers() -> None:
+    weighted = replace(DATA.train, weight_R=np.ones(DATA.train.num_rows, np.float32))
+    given = replace(conditions(embedding_l2=0.1), dataset=replace(DATA, train=weighted))
+    traffic = step(build_config("mmoe", {}).build(DATA.full_schema), given)
+    assert count(traffic) == (0, 2), traffic
 
 
 @pytest.mark.parametrize("reader", get_args(SequenceReader))

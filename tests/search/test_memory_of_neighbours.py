@@ -1,6 +1,6 @@
 """Whether a trial fails for lack of memory depends on its values, and not on what ran beside it."""
 
-from hinet_search.executors import Job, JobEvent
+from hinet_search.executors import Job, JobEnd, JobEvent
 from hinet_search.search.dispatch import StopFlag, drive
 from tests.search.driven import FakeExecutor, FakePhase, Script, attempts, dies, ends, nothing
 
@@ -8,12 +8,15 @@ lacks_memory = ends("out of memory: batch size 512 on cuda:0", died=True)
 
 
 class Crowded(FakeExecutor):
-    """Jobs run until the next poll but one; a job of `large` runs out of memory beside another."""
+    """Jobs of `large` run out of memory beside others; `long` runs for three polls, others for one."""
+
+    long = "a/0"
 
     def __init__(self, large: set[str], fails: Script = lacks_memory, slots: int = 3) -> None:
         super().__init__(self._end, slots)
         self.large = large
         self.fails = fails
+        self.polls = 0
         self.beside: dict[tuple[str, int], set[str]] = {}
 
     def _end(self, job: Job) -> list[JobEvent]:
@@ -21,8 +24,16 @@ class Crowded(FakeExecutor):
         self.beside[(job.key, job.attempt)] = others
         for key in others:  # that run already have a new neighbour
             self.beside[next(run for run in reversed(self.beside) if run[0] == key)] |= {job.key}
+        if job.key == self.long:
+            return []
         is_crowded = bool(others) and job.key in self.large
         return self.fails(job) if is_crowded else ends()(job)
+
+    def poll(self, timeout: float) -> list[JobEvent]:
+        self.polls += 1
+        if self.polls == 3:
+            self._coming[self.long] = [JobEnd(self.long, 1, "")]
+        return super().poll(timeout)
 
 
 def driven(executor: FakeExecutor, *keys: str) -> FakePhase:
