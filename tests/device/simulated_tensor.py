@@ -4,7 +4,7 @@ As on a GPU, an operation on tensors of the host and of the device is an error, 
 the host wait, or copy to the device, is noted.
 """
 
-from collections.abc import Iterator, Sequence, ValuesView
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from traceback import walk_stack
@@ -158,7 +158,7 @@ def to_host(tensor: SimulatedTensor) -> Tensor:
 
 def run(operation: Any, given: tuple, named: dict[str, Any]) -> Any:
     """Run an operation as the device would, on the numbers in host memory."""
-    tensors = list(_tensors((given, named.values())))
+    tensors = list(_tensors((*given, *named.values())))
     on_device = [tensor for tensor in tensors if isinstance(tensor, SimulatedTensor)]
     on_host = [tensor for tensor in tensors if not isinstance(tensor, SimulatedTensor)]
     makes_on_device = "device" in named and torch.device(named["device"] or HOST).type == "cuda"
@@ -174,8 +174,8 @@ def run(operation: Any, given: tuple, named: dict[str, Any]) -> Any:
         else:
             note("wait", operation)
     elif on_device:
-        _refuse_mixed(operation, on_host)
-        _note_traffic(operation, given)
+        _refuse_mixed(operation, given, on_host)
+        _note_traffic(operation, given, named)
     return _computed(operation, given, named)
 
 
@@ -190,11 +190,11 @@ def _computed(operation: Any, given: tuple, named: dict[str, Any]) -> Any:
     return _on_device(result)
 
 
-def _tensors(given: Any) -> Iterator[Tensor]:
+def _tensors(given: Sequence[Any]) -> Iterator[Tensor]:
     for value in given:
         if isinstance(value, Tensor):
             yield value
-        elif isinstance(value, tuple | list | ValuesView):
+        elif isinstance(value, tuple | list):
             yield from _tensors(value)
 
 
@@ -225,8 +225,9 @@ def _note_copy(host: Tensor, *, is_asked_not_to_wait: bool) -> None:
         note("wait", "copy to the device")
 
 
-def _note_traffic(operation: Any, given: tuple) -> None:
-    if operation in WAITING:
+def _note_traffic(operation: Any, given: tuple, named: dict[str, Any]) -> None:
+    counts = operation is aten.repeat_interleave.Tensor and named.get("output_size") is None
+    if operation in WAITING or counts:
         note("wait", operation)
     if operation in INDEXING:
         for index in given[1]:
@@ -237,14 +238,16 @@ def _note_traffic(operation: Any, given: tuple) -> None:
                 note("wait", operation)
 
 
-def _refuse_mixed(operation: Any, on_host: Sequence[Tensor]) -> None:
+def _refuse_mixed(operation: Any, given: tuple, on_host: Sequence[Tensor]) -> None:
     """Refuse tensors of the host beside those of the device; a scalar is an argument of a kernel.
 
     Not refused is what torch itself makes where C++ says that the device is: zeros in the place of
     a gradient that there is not, and the offsets of a look-up in a stack.
     """
     others = [tensor for tensor in on_host if tensor.dim() > 0]
-    if not others or operation in INDEXING:
+    if operation in INDEXING:  # row numbers may be of the host; they are copied
+        others = [tensor for tensor in others if all(tensor is not index for index in given[1])]
+    if not others:
         return
     is_gradient = torch._C._current_graph_task_id() != -1
     if is_gradient and not any(tensor.any() for tensor in others):
