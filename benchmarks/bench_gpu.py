@@ -9,7 +9,6 @@ into a result file. On a CPU the parts show that they work, and nothing else.
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 
@@ -138,22 +137,21 @@ def _speeds(
         variant: our_training(contest.ours(), feed, config)
         for variant, config in zip(VARIANTS, configs, strict=True)
     }
-    of_variant[TF32] = our_training(contest.ours(), feed, configs[0])
+    in_tf32 = configs[0].model_copy(update={"precision": "tf32"})
+    of_variant[TF32] = our_training(contest.ours(), feed, in_tf32)
     reference = plain.training_on_device(
         contest.plain(), dataset.train, batch_size, TRAINING.learning_rate, device
     )
     rates: dict[str, list[float]] = {name: [] for name in (*of_variant, "plain")}
     for number in range(ROUNDS + 1):
         for name, steps in {**of_variant, "plain": reference}.items():
-            with _tf32(allowed=name == TF32):
-                if number == 0:
-                    _take(steps, WARM_UP_STEPS, device)
-                else:
-                    rates[name].append(_rows_per_second(steps, device))
+            if number == 0:
+                _take(steps, WARM_UP_STEPS, device)
+            else:
+                rates[name].append(_rows_per_second(steps, device))
     speeds = []
     for name, steps in of_variant.items():
-        with _tf32(allowed=name == TF32):
-            busy, kernels, megabytes = _profiled(steps, device)
+        busy, kernels, megabytes = _profiled(steps, device)
         ratios = [mine / other for mine, other in zip(rates[name], rates["plain"], strict=True)]
         speeds.append(
             Speed(
@@ -220,17 +218,6 @@ def many_trials(device: torch.device, dataset: Dataset) -> list[ManyTrials]:  # 
         )
         for number in SLOTS
     ]
-
-
-@contextmanager
-def _tf32(*, allowed: bool) -> Iterator[None]:
-    """Let fp32 products be computed in TF32."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if allowed else "highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def _take(steps: Iterator[int], number: int, device: torch.device) -> None:

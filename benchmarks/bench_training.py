@@ -18,8 +18,9 @@ from contestants import SEED, contests
 from hinet_search.data.columns import Dataset
 from hinet_search.models.layers.measure import count_parameters, flops_per_row
 from hinet_search.training.feed import Feed, make_feed
-from hinet_search.training.loss import matrix_products, own_scenario_loss
+from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.optimiser import clip_gradients, make_optimiser
+from hinet_search.training.precision import forward_products, fp32_products
 from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.train_config import TrainConfig
 from layout import aligned
@@ -76,9 +77,10 @@ def our_training(model: nn.Module, feed: Feed, config: TrainConfig) -> Iterator[
         ):
             batch, labels_BT = feed.select(feed.by_scenario(rows_B))
             optimiser.zero_grad()
-            with matrix_products(config, feed.device):
-                logits_BT = model(batch)
-            torch.autograd.backward(own_scenario_loss(logits_BT.float(), labels_BT))
+            with fp32_products(config, feed.device):
+                with forward_products(config, feed.device):
+                    logits_BT = model(batch)
+                torch.autograd.backward(own_scenario_loss(logits_BT.float(), labels_BT))
             clip_gradients(model.parameters(), config.clip_norm)
             optimiser.step()
             yield len(batch)

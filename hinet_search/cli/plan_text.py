@@ -32,6 +32,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         few_steps,
         left_out_starts,
         many_pairs,
+        tf32_without_gpu,
     )
     from hinet_search.search.plan.probe_cache import cached_plan
     from hinet_search.search.stored_study import find_stored_study, shortages
@@ -45,6 +46,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         *few_steps(checked),
         *few_pairs(checked),
         *many_pairs(checked),
+        *tf32_without_gpu(checked),
         *left_out_starts(checked.study),
         *checked.dataset.record.warnings,
         *checked.study.guesses_to_check,

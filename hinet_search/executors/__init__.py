@@ -1,7 +1,8 @@
 """Executors: run jobs on slots and stream their messages back; one file per engine.
 
-An engine file has `Options`, its settings in a study, whose `gives_gpus` says whether slots see a
-GPU, and `start(slots, home, options, study) -> Executor`; `study` is unique among all studies.
+An engine file has `Options`, its settings in a study, whose `slots_per_gpu(slots)` says how many of
+these slots share a GPU, 0 if they see none, and `start(slots, home, options, study) -> Executor`;
+`study` is unique among all studies.
 A job is a picklable function with a picklable payload. A slot calls
 `function(payload, emit, should_stop)`: `emit` sends an object to the coordinator, `should_stop`
 returns whether to give up, the whole job or one part of it. Both count as heartbeats, as does
@@ -16,6 +17,8 @@ If a slot does not see that folder, the engine transfers the files to its node a
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+OUT_OF_MEMORY = "out of memory"  # begins the cause of a job whose memory ran out
 
 Emit = Callable[[Any], None]
 HEARTBEAT_SECONDS = 5.0  # least time between two heartbeats: the limit they serve is minutes

@@ -70,10 +70,11 @@ class Options(Frozen):
             )
         return options
 
-    @property
-    def gives_gpus(self) -> bool:
-        """Whether slots see a GPU: Ray hides those that a slot did not reserve."""
-        return self.gpus_per_slot > 0
+    def slots_per_gpu(self, slots: int) -> int:
+        """Return how many slots share a GPU: Ray hides those that a slot did not reserve."""
+        if not self.gpus_per_slot:
+            return 0
+        return min(slots, max(1, int(1 / self.gpus_per_slot)))
 
     @model_validator(mode="after")
     def _needs_ray(self) -> "Options":

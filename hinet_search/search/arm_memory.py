@@ -16,6 +16,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from hinet_search.common import quiet
+from hinet_search.executors import OUT_OF_MEMORY
 from hinet_search.results.records import CellValue, Cost, EvaluationRecord, Scalar, TrialRecord
 from hinet_search.results.trade_offs import Objectives, Point, needs_cells, spread
 from hinet_search.search.pruning import Curve, Pruning
@@ -24,8 +25,9 @@ from hinet_search.search.sampling import make_sampler
 from hinet_search.storage.optuna_trials import all_as_optuna
 from hinet_search.study.study_spec import SamplerSpec
 
-# Failures that come of the values drawn, by the beginning of their causes.
-OF_VALUES = ("diverged", "out of memory")
+# Failures that come of the values drawn, by the beginning of their causes. Memory that neighbours
+# took is not among them: such a trial runs again, alone (dispatch.py).
+OF_VALUES = ("diverged", OUT_OF_MEMORY)
 INFEASIBLE = "trains"  # the constraint that such a trial violates
 FEWEST_FOR_IMPORTANCES = 4
 Seen = tuple[float, Sequence[CellValue]]  # the first objective and, where needed, the cells

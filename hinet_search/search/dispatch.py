@@ -1,4 +1,8 @@
-"""Dispatch: run one phase's jobs on the slots, retry jobs whose process died, stop on a signal."""
+"""Dispatch: run one phase's jobs on the slots, retry jobs whose process died, stop on a signal.
+
+A job whose memory ran out beside others is tried once more while no other runs: what a trial ends
+with must not depend on its neighbours.
+"""
 
 import signal
 import threading
@@ -14,7 +18,7 @@ from typing import Protocol
 from hinet_search.common.amounts import plain
 from hinet_search.common.errors import EnvironmentFault, Interrupted
 from hinet_search.common.retry import Notice
-from hinet_search.executors import Executor, Heartbeat, Job, JobEnd, JobEvent
+from hinet_search.executors import OUT_OF_MEMORY, Executor, Heartbeat, Job, JobEnd, JobEvent
 
 MAX_ATTEMPTS = 3
 POLL_SECONDS = 0.25
@@ -150,10 +154,11 @@ def drive(
     """Run a phase until it has no job left, or, after a stop, until its running jobs have ended.
 
     Drop messages of an older attempt. Start a job whose process died again, at most MAX_ATTEMPTS
-    times in one run. Kill a job over the heartbeat timeout, which then counts as died. Call `tick`
-    before any message is written: after a long pause the lease may be lost. Pass the jobs' notices
-    for the user to `say`. Raise EnvironmentFault when the machine keeps a job from its work; the
-    job stays open, as after a kill.
+    times in one run; one whose memory ran out starts again once, alone. Kill a job over the
+    heartbeat timeout, which then counts as died. Call `tick` before any message is written: after
+    a long pause the lease may be lost. Pass the jobs' notices for the user to `say`. Raise
+    EnvironmentFault when the machine keeps a job from its work; the job stays open, as after a
+    kill.
     """
     jobs = _Jobs(executor, phase, stop, monitor or HeartbeatMonitor(0.0))
     while jobs.fill():
@@ -188,13 +193,14 @@ class _Jobs:
         self._killed: dict[str, str] = {}  # cause, by key
         self._running: dict[str, Job] = {}
         self._to_retry: deque[Job] = deque()
+        self._alone: set[str] = set()  # jobs whose memory ran out: no other runs beside them
         self._deaths: Counter[str] = Counter()
         self._jobs_asked_to_stop = False
 
     def fill(self) -> bool:
         """Start jobs on free slots, or after a signal ask all to stop; return whether any runs."""
         while not self._stop.is_set and self._executor.free:
-            job = self._to_retry.popleft() if self._to_retry else self._phase.next_job()
+            job = self._next()
             if job is None:
                 break
             self._running[job.key] = job
@@ -208,6 +214,16 @@ class _Jobs:
                 key = self._to_retry.popleft().key
                 self._phase.end(key, "stopped before its next attempt", stopping=True)
         return bool(self._running)
+
+    def _next(self) -> Job | None:
+        """Return the job to start now, if any."""
+        if not self._alone.isdisjoint(self._running):
+            return None
+        if not self._to_retry:
+            return self._phase.next_job()
+        if self._running and self._to_retry[0].key in self._alone:
+            return None
+        return self._to_retry.popleft()
 
     def awaits(self, message: JobEvent) -> bool:
         """Whether a message is of the attempt of a job that runs now."""
@@ -224,11 +240,19 @@ class _Jobs:
         if ended.blocked and not self._stop.is_set:
             raise EnvironmentFault(cause, remedy=_REMEDY)
         self._deaths[job.key] += ended.died
-        if ended.died and not self._stop.is_set and self._deaths[job.key] < MAX_ATTEMPTS:
+        if ended.died and not self._stop.is_set and self._may_retry(job.key, cause):
             self._to_retry.append(replace(job, attempt=job.attempt + 1))
             self._phase.retry(job.key, job.attempt + 1, cause)
         else:
             self._phase.end(job.key, cause, stopping=self._stop.is_set)
+
+    def _may_retry(self, key: str, cause: str) -> bool:
+        """Return whether a job that died starts again; note that it does so alone, if it must."""
+        if not cause.startswith(OUT_OF_MEMORY):
+            return self._deaths[key] < MAX_ATTEMPTS
+        ran_beside_others = key not in self._alone
+        self._alone.add(key)
+        return ran_beside_others
 
     def kill_overdue(self, polled_seconds: float, messages: Sequence[JobEvent]) -> None:
         """Kill jobs over the heartbeat timeout; `messages` came in `polled_seconds`."""

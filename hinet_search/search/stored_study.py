@@ -58,10 +58,13 @@ def find_stored_study(ready: PreparedStudy, options: LaunchOptions) -> StoredStu
 
 
 def shortages(plan: Plan, folder: Path) -> list[str]:
-    """Say what a launch into `folder` would run out of: memory, disk."""
+    """Say what a launch into `folder` would run out of: memory, that of a GPU, disk."""
     path = folder.absolute()
     place = next(parent for parent in (path, *path.parents) if parent.is_dir())
     lines = []
+    device_memory = plan.ready.device_memory
+    if device_memory and (problem := device_memory.shortage(plan.training_bytes)):
+        lines.append(problem)
     if plan.ready.device.device.type == "cpu":
         free = available_memory()
         if plan.memory_bytes > free:

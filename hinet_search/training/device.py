@@ -13,11 +13,16 @@ from typing import Literal
 import torch
 
 from hinet_search.common.errors import EnvironmentFault
+from hinet_search.executors.processes.environment import VISIBLE_GPUS
 
 Wanted = Literal["auto", "cpu", "cuda"]
 # Words by which torch's RuntimeErrors say that memory ran out.
 NO_MEMORY = ("DefaultCPUAllocator", "std::bad_alloc", "CUBLAS_STATUS_ALLOC_FAILED")
 SMALLER_TRAINING = "a smaller train.batch_size or fewer slots need less"
+
+
+class OutOfMemory(MemoryError):
+    """Memory ran out; the message says for what, where, and what needs less."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +87,19 @@ def peak_memory_bytes(device: torch.device) -> int:
 def memory_errors_explained(
     device: torch.device, work: str, remedy: str = SMALLER_TRAINING
 ) -> Iterator[None]:
-    """Raise out-of-memory errors inside as a MemoryError with work, device and remedy.
+    """Raise out-of-memory errors inside as OutOfMemory with work, device and remedy.
 
-    `work` says how much was requested, such as `batch size 8,192`.
+    `work` says how much was requested, such as `batch size 8,192`. What was explained inside stays.
     """
     try:
         yield
+    except OutOfMemory:
+        raise
     except (MemoryError, RuntimeError, OSError) as error:
         if not _is_out_of_memory(error):
             raise
         reason = str(error).partition("\n")[0] or "out of memory"
-        raise MemoryError(f"{work} on {device} ({reason}); {remedy}") from error
+        raise OutOfMemory(f"{work} on {device} ({reason}); {remedy}") from error
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -105,7 +112,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def _visible_devices() -> str:
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = os.environ.get(VISIBLE_GPUS)
     if visible is None:
-        return "CUDA_VISIBLE_DEVICES not set"
-    return f"CUDA_VISIBLE_DEVICES={visible!r}"
+        return f"{VISIBLE_GPUS} not set"
+    return f"{VISIBLE_GPUS}={visible!r}"

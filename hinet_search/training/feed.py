@@ -2,8 +2,8 @@
 
 On the CPU the tensors are the memory-mapped columns themselves, which all slots of a machine share.
 Another device gets a copy that lives as long as the columns. Rows are chosen, ordered by scenario
-and counted on the host, so that no step reads from the device. Ids stay as stored: the embedding
-turns those beyond the schema's vocabulary into unknown.
+and counted on the host, so that no step reads from the device. Ids stay as stored, int32 (half the
+memory): the embedding turns those beyond the schema's vocabulary into unknown.
 Shape legend: R rows of the split, B rows of a batch, W rows of a window, F categorical fields, N
 numeric inputs, S slots of all lists, T tasks.
 """
@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hinet_search.common import quiet
+from hinet_search.common.amounts import byte_size
 from hinet_search.data.columns import Columns
 from hinet_search.models.layers.batch import Batch, count_by_scenario, to_device
+from hinet_search.training.device import memory_errors_explained
 
 # Rows that are ordered by scenario at once when a whole split is scored. A split can be larger than
 # memory, and a window of its mapped files is read once.
 WINDOW_ROWS = 2**18
+SMALLER_DATA = "fewer slots on it, or fewer features or rows, need less; a smaller batch does not"
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,19 @@ class Feed:
 
     def select(self, rows_B: Int[Tensor, "B"]) -> tuple[Batch, Float[Tensor, "B T"]]:
         """Return inputs and labels of these rows; `rows_B` is on the host."""
-        scenario_B = self.scenario_R.index_select(0, rows_B)
-        rows_B = to_device(rows_B, self.device)
-        batch = _batch(
-            self.ids_RF.index_select(0, rows_B),
-            self.numeric_RN.index_select(0, rows_B),
-            self.lists_RS.index_select(0, rows_B),
-            scenario_B,
+        scenario_B = self.scenario_R.index_select(0, rows_B).long()  # it indexes other tensors
+        order_B = None
+        if not (scenario_B[1:] >= scenario_B[:-1]).all():
+            order_B = to_device(scenario_B.argsort(stable=True), self.device)
+        both_2B = torch.stack([rows_B, scenario_B])  # one copy to the device instead of two
+        rows_B, scenario_there_B = to_device(both_2B, self.device).unbind(0)
+        batch = Batch(
+            ids_BF=self.ids_RF.index_select(0, rows_B),
+            numeric_BN=self.numeric_RN.index_select(0, rows_B),
+            scenario_B=scenario_there_B,
+            lists_BS=self.lists_RS.index_select(0, rows_B),
+            order_B=order_B,
+            sizes=count_by_scenario(scenario_B),
         )
         return batch, self.labels_RT.index_select(0, rows_B).float()
 
@@ -76,27 +85,9 @@ class Feed:
                 yield rows_B, self.select(rows_B)[0]
 
 
-def _batch(
-    ids_BF: Int[Tensor, "B F"],
-    numeric_BN: Float[Tensor, "B N"],
-    lists_BS: Int[Tensor, "B S"],
-    scenario_B: Int[Tensor, "B"],
-) -> Batch:
-    """Order rows by scenario unless they are; `scenario_B` is on the host.
-
-    Scenarios become int64, since they index other tensors; ids stay int32 (half the memory).
-    """
-    order_B = None
-    if not (scenario_B[1:] >= scenario_B[:-1]).all():
-        order_B = to_device(scenario_B.argsort(stable=True), ids_BF.device)
-    return Batch(
-        ids_BF=ids_BF,
-        numeric_BN=numeric_BN,
-        scenario_B=to_device(scenario_B.long(), ids_BF.device),
-        lists_BS=lists_BS,
-        order_B=order_B,
-        sizes=count_by_scenario(scenario_B),
-    )
+def bytes_on_device(columns: Columns) -> int:
+    """Return the bytes of a copy of a split on another device."""
+    return sum(array.nbytes for array in _copied_arrays(columns))
 
 
 # The latest copy of every split in use, on a device other than the CPU.
@@ -109,7 +100,9 @@ def make_feed(columns: Columns, device: torch.device) -> Feed:
         return _copy_to(device, columns)
     feed = _copies.get(columns)
     if feed is None or feed.device != device:
-        feed = _copy_to(device, columns)
+        work = f"{columns.num_rows:,} rows of {byte_size(bytes_on_device(columns))}"
+        with memory_errors_explained(device, work, SMALLER_DATA):
+            feed = _copy_to(device, columns)
         _copies[columns] = feed
     return feed
 
@@ -119,14 +112,15 @@ def forget_copies() -> None:
     _copies.clear()
 
 
+def _copied_arrays(columns: Columns) -> tuple[NDArray[np.generic], ...]:
+    return columns.ids_RF, columns.numeric_RN, columns.lists_RS, columns.labels_RT
+
+
 def _copy_to(device: torch.device, columns: Columns) -> Feed:
-    return Feed(
-        ids_RF=_tensor(columns.ids_RF).to(device),
-        numeric_RN=_tensor(columns.numeric_RN).to(device),
-        lists_RS=_tensor(columns.lists_RS).to(device),
-        labels_RT=_tensor(columns.labels_RT).to(device),
-        scenario_R=_tensor(columns.scenario_R),
+    ids_RF, numeric_RN, lists_RS, labels_RT = (
+        _tensor(array).to(device) for array in _copied_arrays(columns)
     )
+    return Feed(ids_RF, numeric_RN, lists_RS, labels_RT, _tensor(columns.scenario_R))
 
 
 def _tensor(array: NDArray[np.generic]) -> Tensor:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.device import begin_peak_memory
 from hinet_search.training.divergence import Diverged
-from hinet_search.training.loss import matrix_products
 from hinet_search.training.optimiser import EmbeddingPenalty, clip_gradients, make_optimiser
+from hinet_search.training.precision import forward_products, fp32_products
 from hinet_search.training.run_state import (
     Conditions,
     FitResult,
@@ -99,11 +99,12 @@ class TrainingSteps:
         config = self.run.conditions.config
         batch, labels_BT = feed.select(rows_B)
         self.optimiser.zero_grad()
-        with matrix_products(config, feed.device):
-            logits_BT = model(batch)
-        loss = self._loss(logits_BT.float(), labels_BT, rows_B, batch.scenario_B)
-        total_loss = loss + self._penalty.take(len(batch)) if self._penalty else loss
-        torch.autograd.backward(total_loss)
+        with fp32_products(config, feed.device):
+            with forward_products(config, feed.device):
+                logits_BT = model(batch)
+            loss = self._loss(logits_BT.float(), labels_BT, rows_B, batch.scenario_B)
+            total_loss = loss + self._penalty.take(len(batch)) if self._penalty else loss
+            torch.autograd.backward(total_loss)
         norm = clip_gradients(self._parameters, config.clip_norm)
         state.step += 1
         state.rows += len(batch)

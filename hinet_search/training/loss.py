@@ -1,4 +1,4 @@
-"""Loss: the cross entropy of every row's own scenario, and the precision of a training step.
+"""Loss: the cross entropy of every row's own scenario.
 
 It is the default loss of labels and what students learn by (teaching.py); losses/ has the others.
 Labels of 0 and 1 cost their binary cross-entropy, amounts half their Poisson deviance
@@ -18,8 +18,6 @@ trains, since that code has no such mask.
 Shape legend: B rows of a batch, T tasks, H heads: the T heads of the own scenario, or those of all
 scenarios, scenario by scenario; M scenarios, R rows of a split.
 """
-
-from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -159,10 +157,3 @@ def label_weights(
     if num_scenarios == 1:
         return weight_BT
     return weight_BT.repeat(1, num_scenarios) * (weight_MT.flatten() > 0)
-
-
-def matrix_products(config: TrainConfig, device: torch.device) -> AbstractContextManager[object]:
-    """Return a context in which a forward pass and its gradients have the configured precision."""
-    return (
-        torch.autocast(device.type, torch.bfloat16) if config.precision == "bf16" else nullcontext()
-    )

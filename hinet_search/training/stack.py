@@ -22,8 +22,8 @@ from hinet_search.common import heartbeat
 from hinet_search.models.layers.activation import Activation, DropoutOfStack
 from hinet_search.models.layers.batch import Batch, to_device
 from hinet_search.training.feed import Feed
-from hinet_search.training.loss import matrix_products
 from hinet_search.training.optimiser import stacked_adam
+from hinet_search.training.precision import forward_products, fp32_products
 from hinet_search.training.predict import ROWS_AT_ONCE, predict
 from hinet_search.training.teaching import LossOfStack, StepLoss
 from hinet_search.training.train_config import TrainConfig
@@ -143,10 +143,11 @@ class StackedSteps:
         """Take one step on these rows; return every model's loss and gradient norm."""
         batch, labels_BT = self._feed.select(rows_B)
         self.optimiser.zero_grad()
-        with matrix_products(self._precision, self._feed.device):
-            logits_KBT = self.stack.logits(batch)
-        loss_K = self._loss(logits_KBT.float(), labels_BT, rows_B, batch.scenario_B)
-        torch.autograd.backward(loss_K.sum())  # no loss depends on another model's weights
+        with fp32_products(self._precision, self._feed.device):
+            with forward_products(self._precision, self._feed.device):
+                logits_KBT = self.stack.logits(batch)
+            loss_K = self._loss(logits_KBT.float(), labels_BT, rows_B, batch.scenario_B)
+            torch.autograd.backward(loss_K.sum())  # no loss depends on another model's weights
         norm_K = self.stack.clip_gradients(self._clip_norm_K)
         self.optimiser.step()
         return loss_K.detach(), norm_K

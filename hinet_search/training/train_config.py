@@ -13,6 +13,7 @@ from hinet_search.training.losses import LOSSES, loss_named
 Rate = Annotated[float, Field(strict=True, gt=0, le=10)]
 Strength = Annotated[float, Field(strict=True, ge=0, le=1e3)]
 Shuffle = Literal["rows", "blocks", "users"]
+Precision = Literal["fp32", "tf32", "bf16"]
 Weight = Annotated[float, Field(strict=True, ge=1e-3, le=1e3)]
 
 
@@ -44,7 +45,8 @@ class TrainConfig(Frozen):
     improvement after which training stops, 0 = never. `clip_norm` bounds the gradient norm, 0 =
     off. `embedding_optimiser`: `adam` updates all rows of a table at every step, the others only
     the rows that the batch looked up (training/touched_rows.py). `precision` applies to the matrix
-    products of a training step; weights, loss, optimiser and evaluation always are fp32. `shuffle`
+    products of a training step; weights, loss, optimiser and evaluation always are fp32. `tf32` is
+    for GPUs: their tensor cores round what they multiply to 10 bits; on a CPU it is fp32. `shuffle`
     is the order of rows in a pass (training/row_order.py); `blocks` is for data larger than memory,
     `users` puts rows of a user side by side, for `loss: pairs_within_users`.
     `reset_embeddings` draws the tables of ids again before every pass but the first, and keeps all
@@ -70,7 +72,7 @@ class TrainConfig(Frozen):
     clip_norm: Annotated[float, Field(strict=True, ge=0, le=1_000_000_000)] = 10.0
     optimiser: Literal["adam"] = "adam"
     embedding_optimiser: Literal["adam", "sparse_adam", "rowwise_adagrad", "lazy_adam"] = "adam"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     shuffle: Shuffle = "rows"
     reset_embeddings: Annotated[bool, Field(strict=True), LEFT_OUT_IF_EMPTY] = False
     teacher_weight: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from small_models import SCHEMA
 from torch import nn
 
 from hinet_search.common import plugins
@@ -12,6 +11,7 @@ from hinet_search.data.schema import Schema
 from hinet_search.models.layers.protocol import MDMT, PER_SCENARIO, PER_TASK, ProtocolConfig
 from hinet_search.study.load_study import MODELS
 from hinet_search.training.trial_config import build_config, config_type
+from tests.models.small_models import SCHEMA
 
 
 @dataclass(frozen=True)

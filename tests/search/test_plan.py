@@ -14,7 +14,7 @@ from hinet_search.data.schema import Schema
 from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.search.plan import plan, probe, prober
 from hinet_search.search.plan.check_study import check_objectives
-from hinet_search.search.plan.plan_warnings import few_steps
+from hinet_search.search.plan.plan_warnings import few_steps, tf32_without_gpu
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import load_study
@@ -338,10 +338,21 @@ def test_trees_have_no_steps_to_tell_of(tmp_path: Path) -> None:
     assert not list(few_steps(api.ready(str(path), LaunchOptions(output=tmp_path / "out"))))
 
 
+def test_tf32_is_told_to_be_fp32_where_trainings_run_on_the_cpu(tmp_path: Path) -> None:
+    options = LaunchOptions(output=tmp_path / "out")
+    text = ONE_ARM + "fixed: {train.precision: tf32}\n"
+    on_cpu = api.ready(str(write_study(tmp_path, text)), options)
+    (warning,) = tf32_without_gpu(on_cpu)
+    assert "train.precision tf32 is for GPUs, and is fp32 on this CPU" in warning
+    on_gpu = replace(on_cpu, device=ChosenDevice(torch.device("cuda", 0)))
+    assert not list(tf32_without_gpu(on_gpu))
+
+
 @pytest.fixture
 def a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = ChosenDevice(torch.device("cuda", 0))
     monkeypatch.setattr(plan, "choose_device", lambda _: cuda)
+    monkeypatch.setattr(plan, "smallest_memory", lambda: 80 * 10**9)
 
 
 @pytest.mark.usefixtures("a_gpu")

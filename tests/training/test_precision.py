@@ -1,7 +1,7 @@
-"""Matrix products of a training step can be in bf16; everything else is fp32."""
+"""Matrix products of a training step can be in bf16 or TF32; everything else is fp32."""
 
 import torch
-from fake_models import CPU, DATA, TRUTH_RT, Linear, fit_on
+from fake_models import CPU, DATA, TRUTH_RT, Linear, fit_on, linear, weights_hash
 from torch import Tensor
 
 from hinet_search.models.layers.batch import Batch
@@ -44,3 +44,12 @@ def test_a_model_learns_in_bf16_what_it_learns_in_fp32() -> None:
     assert exact != rough
     assert abs(exact - rough) < 0.01 * exact
     assert rough < 0.6
+
+
+def test_tf32_is_fp32_on_the_cpu() -> None:
+    weights = []
+    for precision in ("fp32", "tf32"):
+        model = linear(DATA)
+        fit_on(DATA, model, passes=1, precision=precision)
+        weights.append(weights_hash(model))
+    assert weights[0] == weights[1]

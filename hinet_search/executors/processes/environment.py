@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from hinet_search.common import crash_points
 
 OURS = "HINET_SEARCH_"
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 # The only variables of ours that a slot reads.
 SETTINGS = ("HINET_SEARCH_CHECKPOINT_SECONDS", crash_points.VARIABLE)
 # A slot starts with `python -c`, which otherwise imports from the current folder first.

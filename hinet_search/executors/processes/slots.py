@@ -18,7 +18,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,8 +31,21 @@ from typing import Any
 
 from hinet_search.common import heartbeat
 from hinet_search.common.errors import EnvironmentFault
-from hinet_search.executors import HEARTBEAT_SECONDS, Heartbeat, Job, JobEnd, JobEvent, Message
-from hinet_search.executors.processes.environment import OURS, environment, for_children
+from hinet_search.executors import (
+    HEARTBEAT_SECONDS,
+    OUT_OF_MEMORY,
+    Heartbeat,
+    Job,
+    JobEnd,
+    JobEvent,
+    Message,
+)
+from hinet_search.executors.processes.environment import (
+    OURS,
+    VISIBLE_GPUS,
+    environment,
+    for_children,
+)
 
 # One thread, and memory that glibc neither gives back after a step nor maps in small pages: a step
 # touches tens of megabytes, and finding their pages took a fifth of it. Other systems ignore it.
@@ -126,9 +139,14 @@ class _SlotProcess:
 
 
 class ProcessExecutor:
-    """Slot processes with these numbers; see `Executor` for the contract."""
+    """Slot processes with these numbers; see `Executor` for the contract.
 
-    def __init__(self, numbers: Iterable[int]) -> None:
+    They take turns at `gpus`, each named as in CUDA_VISIBLE_DEVICES: slot i sees GPU i modulo their
+    number, and no other. Without any, slots see what this process sees.
+    """
+
+    def __init__(self, numbers: Iterable[int], gpus: Sequence[str] = ()) -> None:
+        self._gpus = gpus
         self._context: SpawnContext = multiprocessing.get_context("spawn")
         self._starter = ThreadPoolExecutor(1, "slots")  # see _be_killed_with_coordinator
         self._pending: list[JobEvent] = []
@@ -218,7 +236,10 @@ class ProcessExecutor:
         process = self._context.Process(
             target=_serve, args=(slot_end,), name=f"slot-{number}", daemon=True
         )
-        self._starter.submit(_start, process, number).result()
+        variables = {f"{OURS}SLOT": str(number)}
+        if self._gpus:
+            variables[VISIBLE_GPUS] = self._gpus[number % len(self._gpus)]
+        self._starter.submit(_start, process, variables).result()
         slot_end.close()
         return _SlotProcess(number, process, ChannelEnd(ours))
 
@@ -227,8 +248,8 @@ OF_THE_TERMINAL = (signal.SIGINT, signal.SIGHUP)  # Ctrl-C, and a closed window
 _PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
 
-def _start(process: SpawnProcess, number: int) -> None:
-    variables = {**for_children(), **SLOT_ENVIRONMENT, f"{OURS}SLOT": str(number)}
+def _start(process: SpawnProcess, own: Mapping[str, str]) -> None:
+    variables = {**for_children(), **SLOT_ENVIRONMENT, **own}
     with environment(variables), _terminal_signals_blocked(), _main_module_hidden():
         process.start()
 
@@ -353,7 +374,7 @@ def _run(job: Job, reporter: _Reporter) -> None:
 def end_of(job: Job, error: Exception) -> JobEnd:
     """Return the end of a job that raised."""
     if isinstance(error, MemoryError):
-        cause = ": ".join(["out of memory", *str(error).splitlines()[:1]])
+        cause = ": ".join([OUT_OF_MEMORY, *str(error).splitlines()[:1]])
         return JobEnd(job.key, job.attempt, cause, died=True)
     if isinstance(error, EnvironmentFault):
         return JobEnd(job.key, job.attempt, error.problems[0], blocked=True)

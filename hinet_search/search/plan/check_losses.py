@@ -33,7 +33,7 @@ def unfit_losses(arm: Arm, data: DataDefinition) -> list[str]:
         ]
     has_pairs = of_users or losses_within(space, "scenarios")
     if RANKING_WEIGHT in space.values(space.default()) and not has_pairs:
-        losses = ", ".join(str(value) for value in _values(space, LOSS))
+        losses = ", ".join(str(value) for value in training_values(space, LOSS))
         problems.append(
             f"{space.places[RANKING_WEIGHT]}: {RANKING_WEIGHT} needs a {LOSS} of pairs, "
             f"such as pairs_within_scenarios, got {losses}"
@@ -52,7 +52,7 @@ def check_scenario_weights(study: ResolvedStudy, dataset: Dataset) -> None:
 
 def losses_within(space: SearchSpace, whose: str) -> list[str]:
     """Return the losses of a space that compare the rows of `whose`: users or scenarios."""
-    losses = [str(value) for value in _values(space, LOSS)]
+    losses = [str(value) for value in training_values(space, LOSS)]
     return [name for name in losses if loss_named(name).pairs_within == whose]
 
 
@@ -61,7 +61,7 @@ def most_pairs(arm: Arm, data: DataRecord) -> tuple[int, int]:
 
     No pairs are listed without a loss that compares them.
     """
-    sizes = _values(arm.space, BATCH_SIZE)
+    sizes = training_values(arm.space, BATCH_SIZE)
     batch_size = max(size for size in sizes if isinstance(size, int))
     if not (is_network(arm.model) and losses_within(arm.space, "scenarios")):
         return batch_size, 0
@@ -78,10 +78,10 @@ def most_pairs(arm: Arm, data: DataRecord) -> tuple[int, int]:
 
 def shuffles(space: SearchSpace) -> tuple[Value, ...]:
     """Return the orders of rows that a space can have."""
-    return _values(space, SHUFFLE)
+    return training_values(space, SHUFFLE)
 
 
-def _values(space: SearchSpace, name: str) -> tuple[Value, ...]:
+def training_values(space: SearchSpace, name: str) -> tuple[Value, ...]:
     """Return the values that a setting of training can have."""
     if name in space.parameters:
         return space.parameters[name].bounds

@@ -17,6 +17,7 @@ from hinet_search.data.columns import Dataset
 from hinet_search.data.study_data import dataset_of
 from hinet_search.search.plan.check_losses import check_scenario_weights, most_pairs
 from hinet_search.search.plan.check_study import check_objectives, refuse_without_flops, try_study
+from hinet_search.search.plan.device_memory import DeviceMemory, bytes_kept, smallest_memory
 from hinet_search.search.plan.prober import Prober, prober
 from hinet_search.search.plan.size_limits import SizeLimits, default_of
 from hinet_search.study.distributions import Choice
@@ -28,7 +29,7 @@ from hinet_search.study.study_spec import StudySpec
 from hinet_search.training.checkpoint import NUM_KEPT, seconds_apart
 from hinet_search.training.device import ChosenDevice, choose_device
 from hinet_search.training.model_size import flops_of, num_parameters
-from hinet_search.training.trial_config import TrialConfig, build_config
+from hinet_search.training.trial_config import TrialConfig, build_config, is_network
 
 DRAWS = 21
 PROBE_SECONDS = 3.0  # for the probes of all arms together
@@ -69,6 +70,7 @@ class PreparedStudy:
     dataset: Dataset
     device: ChosenDevice
     slots: int
+    device_memory: DeviceMemory | None = None  # None if trainings run on the CPU
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,16 @@ class Plan:
     def memory_bytes(self) -> int:
         """Bytes of memory if every slot trained the largest model probed.
 
-        Columns that slots share are counted for each slot.
+        Columns that slots share are counted for each slot. On a GPU it is that of all GPUs.
         """
-        return self.ready.slots * max(arm.memory_bytes for arm in self.arms)
+        memory = self.ready.device_memory
+        data_bytes = memory.data_bytes if memory else 0
+        return self.ready.slots * (data_bytes + self.training_bytes)
+
+    @property
+    def training_bytes(self) -> int:
+        """Bytes of memory that the largest model probed takes on a slot."""
+        return max(arm.memory_bytes for arm in self.arms)
 
     @property
     def disk_bytes(self) -> int:
@@ -183,7 +192,8 @@ def prepare_study(
     """
     study = try_study(study)
     seconds_apart()
-    device = _device_of_slots(study)
+    slots = num_slots(study)
+    device, slots_per_gpu = _device_of_slots(study, slots)
     dataset = dataset_of(study, cache, say)
     check_objectives(study, dataset)
     check_scenario_weights(study, dataset)
@@ -199,24 +209,32 @@ def prepare_study(
         schema = config.features.schema_of(dataset)
         parameters.append(num_parameters(config, schema))
         check_model_fits(arm.place, parameters[-1], schema)
-    slots = num_slots(study)
     check_disk_space(output, bytes_needed(study.spec, dataset, parameters, slots))
-    return PreparedStudy(study, dataset, device, slots)
+    memory = None
+    if device.device.type == "cuda" and any(is_network(arm.model) for arm in arms):
+        data_bytes = bytes_kept(dataset, taught=study.spec.teaching is not None)
+        memory = DeviceMemory(smallest_memory(), slots_per_gpu, data_bytes)
+        check_device_memory(memory, parameters)
+    return PreparedStudy(study, dataset, device, slots, memory)
 
 
-def _device_of_slots(study: ResolvedStudy) -> ChosenDevice:
-    """Return the device to train on; ConfigurationError when the executor hides it from slots."""
+def _device_of_slots(study: ResolvedStudy, slots: int) -> tuple[ChosenDevice, int]:
+    """Return the device to train on, and how many slots share it.
+
+    ConfigurationError when the executor hides it from slots.
+    """
     chosen = choose_device(study.spec.device)
     executor = study.spec.executor
     options = load(EXECUTORS, executor.kind).Options(**executor.options)
-    if chosen.device.type == "cuda" and not options.gives_gpus:
+    slots_per_gpu: int = options.slots_per_gpu(slots)
+    if chosen.device.type == "cuda" and not slots_per_gpu:
         raise ConfigurationError(
             f"{study.file.place(('executor',))}: executor: slots must see a GPU, since trainings "
             f"run on {chosen.device}; with these options of {executor.kind} they see none",
             remedy="Set gpus_per_slot to 1, or to 0.25 to put four slots on a GPU, "
             "or use device: cpu.",
         )
-    return chosen
+    return chosen, slots_per_gpu
 
 
 def make_plan(ready: PreparedStudy, probe_seconds: float = PROBE_SECONDS) -> Plan:
@@ -332,6 +350,12 @@ def measuring_arm(study: ResolvedStudy, dataset: Dataset) -> Arm:
 
     networks = [arm for arm in arms if num_flops(arm) > 0]
     return min(networks or arms, key=num_flops)
+
+
+def check_device_memory(memory: DeviceMemory, parameters: list[int]) -> None:
+    """Raise EnvironmentFault when rows and weights alone do not fit into the memory of a GPU."""
+    if problem := memory.shortage(COPIES * BYTES * max(parameters)):
+        raise EnvironmentFault(problem)
 
 
 def check_disk_space(folder: Path, needed: int) -> None:

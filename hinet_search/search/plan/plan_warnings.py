@@ -1,4 +1,4 @@
-"""Plan warnings: batches that are too large or of few or many pairs, and starts that do not fit."""
+"""Plan warnings: batches that are too large or of few or many pairs, and what has no effect."""
 
 import math
 from collections.abc import Iterator
@@ -8,12 +8,18 @@ from numpy.typing import NDArray
 
 from hinet_search.common.amounts import byte_size, counted
 from hinet_search.data.guess.training_settings import training_settings
-from hinet_search.search.plan.check_losses import losses_within, most_pairs, shuffles
+from hinet_search.search.plan.check_losses import (
+    losses_within,
+    most_pairs,
+    shuffles,
+    training_values,
+)
 from hinet_search.search.plan.plan import BYTES_OF_A_PAIR, PreparedStudy
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.training.trial_config import is_network
 
+PRECISION = "train.precision"
 MANY_PAIRS = 10_000_000  # half a gigabyte, and seconds of a step on one core
 TOO_LARGE = 4  # times the batch that follows from the rows
 
@@ -66,6 +72,15 @@ def many_pairs(prepared: PreparedStudy) -> Iterator[str]:
                 f"of a scenario, {byte_size(BYTES_OF_A_PAIR * num_pairs)} in every step; a "
                 f"train.batch_size of at most {smaller:,} lists {MANY_PAIRS:,}"
             )
+
+
+def tf32_without_gpu(prepared: PreparedStudy) -> Iterator[str]:
+    """Yield a warning for each arm that asks for TF32 where trainings run on the CPU."""
+    if prepared.device.device.type != "cpu":
+        return
+    for arm in prepared.study.arms:
+        if "tf32" in training_values(arm.space, PRECISION):
+            yield f"arm {arm.name}: train.precision tf32 is for GPUs, and is fp32 on this CPU"
 
 
 def pairs_in_random_batch(user_R: NDArray[np.int32], batch_size: int) -> float:

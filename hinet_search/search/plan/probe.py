@@ -22,8 +22,8 @@ from hinet_search.training.device import (
 )
 from hinet_search.training.feed import Feed, make_feed
 from hinet_search.training.fit_staged import Staged
-from hinet_search.training.loss import matrix_products
 from hinet_search.training.optimiser import make_optimiser
+from hinet_search.training.precision import forward_products, fp32_products
 from hinet_search.training.teaching import StepLoss, step_loss
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trainable import CANDIDATES, INSIGHT_ROWS
@@ -126,9 +126,11 @@ def _seconds_per_row(
             began = clock()
             batch, labels_BT = feed.select(rows_B)
             optimiser.zero_grad()
-            with matrix_products(config, feed.device):
-                logits_BT = model(batch)
-            torch.autograd.backward(loss(logits_BT.float(), labels_BT, rows_B, batch.scenario_B))
+            with fp32_products(config, feed.device):
+                with forward_products(config, feed.device):
+                    logits_BT = model(batch)
+                of_step = loss(logits_BT.float(), labels_BT, rows_B, batch.scenario_B)
+                torch.autograd.backward(of_step)
             optimiser.step()
             if feed.device.type == "cuda":
                 torch.cuda.synchronize(feed.device)  # nothing else waits for the kernels

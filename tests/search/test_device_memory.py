@@ -1,0 +1,110 @@
+"""What slots keep on a GPU is counted before a launch, and the remedy is one that helps."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from hinet_search import api
+from hinet_search.common.errors import EnvironmentFault
+from hinet_search.executors import ray
+from hinet_search.search.plan import plan as module
+from hinet_search.search.plan.device_memory import DeviceMemory, bytes_kept
+from hinet_search.search.plan.plan import ArmPlan, Plan
+from hinet_search.search.stored_study import shortages
+from hinet_search.study.launch_options import LaunchOptions
+from hinet_search.training import feed
+from hinet_search.training.device import ChosenDevice, memory_errors_explained
+from tests.device.simulated import simulated_device
+from tests.small import write_study
+from tests.training.datasets import separable
+
+GB = 10**9
+CUDA = torch.device("cuda", 0)
+DATA = separable()
+
+
+def test_rows_and_trainings_of_all_slots_on_a_gpu_are_counted() -> None:
+    assert DeviceMemory(80 * GB, slots=4, data_bytes=12 * GB).shortage(8 * GB) == ""
+    assert DeviceMemory(80 * GB, slots=4, data_bytes=12 * GB).shortage(9 * GB) == (
+        "device memory: 4 slots on one GPU need 84.0 GB, 12.0 GB of rows and 9.00 GB of a training "
+        "each, and it has 80.0 GB: let at most 3 slots share it: fewer slots, or more GPUs"
+    )
+
+
+@pytest.mark.parametrize(
+    ("data_bytes", "training_bytes", "remedy"),
+    [
+        (122 * GB, GB, "not one fits: use fewer features or rows, which no smaller batch replaces"),
+        (GB, 90 * GB, "raise data.minimum_frequency, or use smaller models or batches"),
+    ],
+    ids=["rows", "weights"],
+)
+def test_where_not_one_slot_fits_the_remedy_is_of_what_is_large(
+    data_bytes: int, training_bytes: int, remedy: str
+) -> None:
+    shortage = DeviceMemory(80 * GB, 1, data_bytes).shortage(training_bytes)
+    assert shortage.endswith(remedy)
+
+
+def test_what_a_slot_keeps_is_what_its_copies_take() -> None:
+    with simulated_device() as device:
+        copies = [feed.make_feed(split, device) for split in (DATA.train, DATA.valid, DATA.test)]
+        tensors = [tensor for copy in copies for tensor in vars(copy).values()]
+        on_device = sum(tensor.nbytes for tensor in tensors if tensor.is_cuda)
+    assert bytes_kept(DATA, taught=False) == on_device
+    of_teacher = torch.zeros(DATA.train.labels_RT.shape, dtype=torch.float16).nbytes
+    assert bytes_kept(DATA, taught=True) == on_device + of_teacher
+
+
+@pytest.fixture
+def small_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "choose_device", lambda _: ChosenDevice(CUDA))
+    monkeypatch.setattr(module, "smallest_memory", lambda: 1_000_000)
+
+
+@pytest.mark.usefixtures("small_gpu")
+def test_a_study_whose_rows_do_not_fit_the_gpu_is_refused(tmp_path: Path) -> None:
+    path = write_study(tmp_path)
+    with pytest.raises(EnvironmentFault, match=r"8 slots on one GPU need .* let at most \d slots?"):
+        api.ready(str(path), LaunchOptions(output=tmp_path / "out", slots=8))
+
+
+@pytest.mark.usefixtures("small_gpu")
+def test_a_check_adds_what_the_probe_measured(tmp_path: Path) -> None:
+    path = write_study(tmp_path)
+    ready = api.ready(str(path), LaunchOptions(output=tmp_path / "out", slots=1))
+    arm = ArmPlan("shared_bottom", "shared_bottom", 4, 2, 1, (1, 1, 1), 1.0, 1.0, 10**6)
+    plan = Plan(ready, (arm,), 0.0)
+    assert ready.device_memory is not None
+    assert plan.memory_bytes == ready.device_memory.data_bytes + 10**6
+    (line,) = shortages(plan, tmp_path)
+    assert line.startswith("device memory: 1 slot on one GPU need")
+    fitting = replace(ready, device_memory=replace(ready.device_memory, num_bytes=10**9))
+    assert shortages(replace(plan, ready=fitting), tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("gpus_per_slot", "expected"), [(0.0, 0), (0.25, 4), (0.3, 3), (1.0, 1), (2.0, 1), (0.01, 8)]
+)
+def test_slots_of_ray_share_a_gpu_by_their_fraction(gpus_per_slot: float, expected: int) -> None:
+    assert ray.Options(gpus_per_slot=gpus_per_slot).slots_per_gpu(8) == expected
+
+
+def test_rows_that_do_not_fit_are_named_with_a_remedy_that_helps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run_out(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 12.00 GiB.")
+
+    monkeypatch.setattr(feed, "_tensor", run_out)
+    message = (
+        r"^320 rows of [\d.]+ kB on cuda:0 \(CUDA out of memory.*\); fewer slots on it, or fewer "
+        "features or rows, need less; a smaller batch does not$"
+    )
+    with (
+        pytest.raises(MemoryError, match=message),
+        memory_errors_explained(CUDA, "batch size 8,192"),
+    ):
+        feed.make_feed(DATA.train, CUDA)
