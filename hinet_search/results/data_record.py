@@ -129,7 +129,7 @@ class DataRecord:
 
     @property
     def searched_on(self) -> str:
-        """`5 % of the users: 49,812 of 1,000,209 rows`; empty without a sample."""
+        """`5 % of the users: 51,383 of 1,000,209 rows`; empty without a sample."""
         if self.sample is None:
             return ""
         return f"{self.sample.in_words}: {sum(self.rows):,} of {self.sample.all_rows:,} rows"

@@ -198,6 +198,15 @@ def test_sequences_show_the_rows_of_all_users() -> None:
             assert_array_equal(slots_RS, expected_RPL.reshape(len(slots_RS), -1))
 
 
+def test_units_of_amounts_are_the_means_of_all_training_rows(tmp_path: Path) -> None:
+    tasks = {"click": {"column": "click"}, "pay": {"column": "price", "kind": "amount"}}
+    features = {"categorical": ["user", "item"]}
+    part = searched(shop(), tmp_path, 0.5, tasks=tasks, features=features)
+    assert (
+        part.record.units == prepared(shop(), tmp_path, tasks=tasks, features=features).record.units
+    )
+
+
 def test_ids_are_those_that_the_training_rows_of_the_sample_have(tmp_path: Path) -> None:
     frame = shop()
     users = users_of(frame, 0.3)
