@@ -29,27 +29,30 @@ def with_sample(rows: Rows, definition: DataDefinition, share: float) -> Rows:
     if share == 1:
         return rows
     user = definition.user
-    keys = None if user is None else keys_of_values(rows.frame[user])
-    num_without = 0
-
-    def draw(block: slice) -> NDArray[np.bool_]:
-        nonlocal num_without
-        key_B = rows.row_R[block]
-        if keys is not None:
-            user_B = keys(block)
-            num_without += int(np.count_nonzero(user_B == MISSING))
-            key_B = np.where(user_B == MISSING, key_B, user_B)
-        return uniform(key_B, SALT) < share
-
+    key_R = np.broadcast_to(MISSING, rows.num_rows)
+    if user is not None:
+        key_R = rows.mapped(map(keys_of_values(rows.frame[user]), rows.blocks()))
+    drawn = (_are_drawn(key_R[block], rows.row_R[block], share) for block in rows.blocks())
     record = SampleRecord(share, "rows" if user is None else "users", rows.num_rows)
-    sample = Sample(rows.mapped(map(draw, rows.blocks())), record)
-    notes = [f"the sample draws {num_without:,} rows without a {user} one by one"]
+    notes = _notes(user, int(np.count_nonzero(key_R == MISSING)))
+    sample = Sample(rows.mapped(drawn), record)
+    return replace(rows, sample=sample, notes=(*rows.notes, *notes))
+
+
+def _are_drawn(
+    key_B: NDArray[np.uint64], row_B: NDArray[np.uint64], share: float
+) -> NDArray[np.bool_]:
+    return uniform(np.where(key_B == MISSING, row_B, key_B), SALT) < share
+
+
+def _notes(user: str | None, num_without: int) -> list[str]:
+    """Say which rows are drawn one by one."""
     if user is None:
         remedy = "name the column of users as data.user to have all rows of some users"
-        notes = [f"the sample draws rows one by one: {remedy}"]
-    elif not num_without:
-        notes = []
-    return replace(rows, sample=sample, notes=(*rows.notes, *notes))
+        return [f"the sample draws rows one by one: {remedy}"]
+    if not num_without:
+        return []
+    return [f"the sample draws {num_without:,} rows without a {user} one by one"]
 
 
 def of_sample(rows: Rows) -> Rows:
