@@ -12,6 +12,7 @@ from hinet_search.common.terminal import table_text
 
 if TYPE_CHECKING:
     from hinet_search.data.inspect.input_counts import InputCounts
+    from hinet_search.results.data_record import DataRecord
     from hinet_search.results.records import Start
     from hinet_search.search.plan.plan import Plan
     from hinet_search.search.stored_study import StoredStudy
@@ -70,21 +71,11 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
 def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, str]]:
     """Yield the names and values of what was checked."""
     from hinet_search.data.inspect.input_counts import count_inputs
-    from hinet_search.results.cells import absent_cells
 
     spec = plan.ready.study.spec
     data = plan.ready.dataset.record
     train, valid, test = data.rows
-    rows = f"{train + valid + test:,} rows"
-    cells = f"{len(data.scenarios)} scenarios x {len(data.tasks)} tasks"
-    if absent := absent_cells(data):
-        cells += f" without {', '.join('/'.join(name) for name in absent)}"
-    yield "data", f"{rows}, {cells}, fingerprint {data.fingerprint[:8]}"
-    if data.units:
-        means = ", ".join(f"{task} {mean_in_words(unit)}" for task, unit in data.units.items())
-        yield "amounts", f"mean in training: {means}"
-    if data.weights:
-        yield "weights", data.weights.in_words(train)
+    yield from _data_facts(data)
     yield "inputs", _inputs(count_inputs(plan.ready.dataset, spec.data.features))
     yield "split", f"{data.split}: train {train:,}, valid {valid:,}, test {test:,}"
     names = ", ".join(arm.name for arm in plan.arms)
@@ -98,6 +89,22 @@ def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, st
     if stored is not None:
         trials = f"{stored.done} of {stored.budget} trials"
         yield "stored", f"{stored.state}, {trials}: a launch resumes it"
+
+
+def _data_facts(data: "DataRecord") -> Iterator[tuple[str, str]]:
+    from hinet_search.results.cells import absent_cells
+
+    cells = f"{len(data.scenarios)} scenarios x {len(data.tasks)} tasks"
+    if absent := absent_cells(data):
+        cells += f" without {', '.join('/'.join(name) for name in absent)}"
+    yield "data", f"{sum(data.rows):,} rows, {cells}, fingerprint {data.fingerprint[:8]}"
+    if data.sample:
+        yield "sample", data.searched_on
+    if data.units:
+        means = ", ".join(f"{task} {mean_in_words(unit)}" for task, unit in data.units.items())
+        yield "amounts", f"mean in training: {means}"
+    if data.weights:
+        yield "weights", data.weights.in_words(data.rows[0])
 
 
 def _limit(cost_limit: float | None) -> str:
@@ -249,6 +256,8 @@ def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str])
         "fingerprint": data.fingerprint,
         "inputs": count_inputs(checked.dataset, spec.data.features),
     }
+    if data.sample:
+        of_data["sample"] = data.sample
     if data.units:
         of_data["amount_units"] = dict(data.units)
     if data.weights:

@@ -34,6 +34,26 @@ Duration = Annotated[
     Minutes, Field(gt=0), BeforeValidator(_minutes), WithJsonSchema({"type": "string"})
 ]
 Positive = Annotated[float, Field(gt=0, le=1_000_000_000)]
+ALL = "none"  # no sample: all rows
+_SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,9})?) *%")
+
+
+def _share(written: Any) -> str:
+    """Return a share such as `5%` in its shortest form, `none` for all; else raise ValueError."""
+    match = _SHARE.fullmatch(written.strip()) if isinstance(written, str) else None
+    percent = float(match[1]) if match else 0.0
+    if written == ALL or percent == 100:
+        return ALL
+    if not 0 < percent < 100:
+        raise ValueError(
+            "must be a share in per cent with its sign, above 0% and up to 100%, such as 5%, "
+            f"or {ALL} for all rows, got {written!r:.40}"
+        )
+    return f"{percent:.9f}".rstrip("0").rstrip(".") + "%"
+
+
+# A share of all, written as text.
+Share = Annotated[str, BeforeValidator(_share), WithJsonSchema({"type": "string"})]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 # Annotations of fields that are not written if they are None, or empty.
 LEFT_OUT_IF_NONE = Field(exclude_if=lambda value: value is None)

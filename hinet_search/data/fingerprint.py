@@ -33,12 +33,17 @@ ADDED_KEYS = (
 )
 
 
-def fingerprint(definition: DataDefinition, identity: str) -> str:
-    """16 hexadecimal digits from the definition and the source's `identity`, whatever its path."""
+def fingerprint(definition: DataDefinition, identity: str, share: float = 1.0) -> str:
+    """16 hexadecimal digits from the definition and the source's `identity`, whatever its path.
+
+    They depend on the `share` of a sample too, if there is one.
+    """
     meaning = definition.model_dump(exclude={"source"})
     for path in ADDED_KEYS:
         _delete_empty(meaning, path)
     text = f"{ENCODING_VERSION}\n{definition.source.kind}\n{identity}\n{meaning!r}"
+    if share < 1:
+        text += f"\nsample {share!r}"
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 

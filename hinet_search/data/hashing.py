@@ -10,9 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.raw_values import refuse_undecodable
+from hinet_search.data.encode import known_values
+from hinet_search.data.raw_values import as_text, refuse_undecodable
 
 KEY_STEP = 0x9E3779B97F4A7C15  # of SplitMix64
+MISSING = np.uint64(0x6D697373696E6721)  # key of a missing value
 
 
 def mix_bits(keys_R: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
@@ -65,6 +67,28 @@ def keys_of_blocks(
     distinct = texts.unique().collect(engine="streaming").to_series()
     known = _keys_of_texts(distinct)
     return lambda block: known(as_keyed(values[block]).cast(pl.String))
+
+
+def keys_of_values(values: pl.Series) -> Callable[[slice], NDArray[np.uint64]]:
+    """The function that returns a key for every value of a block, MISSING for null and NaN.
+
+    A value has the same key in every type that holds it.
+    """
+    keys = keys_of_blocks(values, _comparable)
+
+    def of_block(block: slice) -> NDArray[np.uint64]:
+        return np.where(known_values(values[block]).is_null().to_numpy(), MISSING, keys(block))
+
+    return of_block
+
+
+def _comparable(values: pl.Series) -> pl.Series:
+    """Whole numbers, or else texts, in place of values; a missing one is 0 or empty."""
+    if values.dtype.is_temporal() and values.dtype not in (pl.Time, pl.Duration):
+        values = values.cast(pl.Datetime("us")).to_physical()
+    if values.dtype.is_integer():
+        return values.fill_null(0)
+    return as_text(known_values(values)).fill_null("")
 
 
 def _keys_of_texts(distinct: pl.Series) -> Callable[[pl.Series], NDArray[np.uint64]]:

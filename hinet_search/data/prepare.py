@@ -61,6 +61,7 @@ from hinet_search.data.numbers import limit_problems, squash_warning
 from hinet_search.data.row_hashes import row_hashes
 from hinet_search.data.row_weights import RowWeights, read_weights
 from hinet_search.data.rows import Rows, raise_problems, read_rows, source_identity
+from hinet_search.data.sample import in_sample, of_sample, raise_of_sample, with_sample
 from hinet_search.data.splits import SPLIT
 from hinet_search.data.transforms import inputs_of
 from hinet_search.results.data_record import ACCESSES, CellCount, DataRecord
@@ -72,33 +73,41 @@ TRAIN, VALID, TEST = range(len(SPLITS))
 
 
 def prepare(
-    definition: DataDefinition, folder: Path, cache: Path, progress: Callable[[str], None]
+    definition: DataDefinition,
+    folder: Path,
+    cache: Path,
+    progress: Callable[[str], None],
+    share: float = 1.0,
 ) -> Dataset:
     """The encoded data of a definition, read from `cache/FINGERPRINT` or encoded into it.
 
-    `folder` is the folder of the study. DataError holds every problem of the data; nothing is
-    written then.
+    `folder` is the folder of the study, `share` that of the users whose rows are encoded; all rows
+    are read, checked and counted. DataError holds every problem of the data; nothing is written
+    then.
     """
     contents = FileHasher(cache, progress)
-    target = target_folder(definition, folder, contents)
+    target = target_folder(definition, folder, contents, share)
     if not _is_encoded(target, progress):
         progress(f"reading {definition.source.in_words}")
-        rows = read_rows(definition, folder, cache)
+        rows = with_sample(read_rows(definition, folder, cache), definition, share)
         # A file may also be as it was again: then other rows may have been read in between.
-        if target_folder(definition, folder, contents) != target or contents.changed:
+        if target_folder(definition, folder, contents, share) != target or contents.changed:
             names = ", ".join(str(file) for file in contents.changed[:MAX_NAMED])
             what = f"{names} changed" if names else "files were added or removed"
             raise DataError(
                 f"data.source: rows must stay as they are while they are read, but {what}",
                 remedy="run the command again when nothing writes to them",
             )
-        cells = count_cells(rows, tuple(definition.tasks))
+        chosen = of_sample(rows)
+        cells = count_cells(chosen, tuple(definition.tasks))
         errors, warnings = cell_problems(cells)
-        raise_problems(errors)
+        raise_of_sample(errors, rows.sample)
+        if rows.sample is not None:
+            warnings = [f"{warning}; a larger sample may have them" for warning in warnings]
         if definition.weight is not None:
-            raise_problems(weighted_cell_problems(rows, cells, definition.weight))
-        progress(f"encoding {len(rows.frame):,} rows")
-        _encode(definition, rows, target, cells, warnings)
+            raise_of_sample(weighted_cell_problems(chosen, cells, definition.weight), rows.sample)
+        progress(f"encoding {chosen.num_rows:,} rows")
+        _encode(definition, rows, chosen, target, cells, warnings)
     return open_dataset(target)
 
 
@@ -128,32 +137,37 @@ def reopen(folder: Path) -> Dataset:
         ) from error
 
 
-def target_folder(definition: DataDefinition, folder: Path, contents: FileHasher) -> Path:
+def target_folder(
+    definition: DataDefinition, folder: Path, contents: FileHasher, share: float
+) -> Path:
     """The folder in the cache for the encoded data of a definition, whether it exists or not.
 
-    DataError when files of the source are missing.
+    They are of a `share` of the users. DataError when files of the source are missing.
     """
-    return contents.cache / fingerprint(definition, source_identity(definition, folder, contents))
+    identity = source_identity(definition, folder, contents)
+    return contents.cache / fingerprint(definition, identity, share)
 
 
 def _encode(
     definition: DataDefinition,
+    all_rows: Rows,
     rows: Rows,
     target: Path,
     cells: tuple[CellCount, ...],
     warnings: list[str],
 ) -> None:
+    """Encode the `rows` of the sample; what is derived from other rows is so from `all_rows`."""
     features = definition.features
     # Before derived inputs are added: these depend on the split.
     test_rows = row_hashes(definition, rows)
     duplicates = duplicate_warnings(definition, rows)
-    rows = rows.with_distinct_ids(features.distinct_by_scenario)
+    all_rows = all_rows.with_distinct_ids(features.distinct_by_scenario)
     began = perf_counter()
-    derived = derive_numbers(definition, rows)
+    derived = derive_numbers(definition, all_rows)
     seconds = perf_counter() - began
     for table in derived.tables:
-        rows = rows.with_columns(table)
-    rows = rows.with_crosses(features.crosses)
+        all_rows = all_rows.with_columns(table)
+    rows = of_sample(all_rows).with_crosses(features.crosses)
     is_train_R = rows.mapped(rows.split_R[block] == TRAIN for block in rows.blocks())
     weights = _weights(definition, rows, is_train_R)
     train = TrainingRows(rows.frame, pl.Series(is_train_R), rows.cache)
@@ -167,12 +181,13 @@ def _encode(
     raise_problems(_too_far(rows, encoding, features.numeric))
     lists = encode_lists(features.lists, rows.listed, encoding)
     began = perf_counter()
-    lists = with_sequences(lists, definition, rows, encoding)
+    lists = with_sequences(lists, definition, all_rows, encoding)
     seconds += perf_counter() - began
     is_derived = bool(derived.names or features.sequences)
     groups = input_groups(features, derived, encoding)
     record = replace(
-        _data_record(definition, rows, cells, target.name),
+        _data_record(definition, all_rows, cells, target.name),
+        rows=rows.num_rows_of_splits,
         warnings=(
             *rows.notes,
             *warnings,
@@ -190,7 +205,9 @@ def _encode(
         weights=weights.record if weights else None,
     )
     accesses = tuple(access for access in ACCESSES if access in {*derived.stale, *lists.stale})
-    stale = {access: derived.stale.get(access) for access in accesses}
+    stale = dict.fromkeys(accesses) | {
+        access: in_sample(numbers, all_rows) for access, numbers in derived.stale.items()
+    }
     blocks = _blocks(rows, encoding, lists, _user_codes(definition, rows), stale, weights)
     save(
         target,
@@ -222,6 +239,7 @@ def _data_record(
         fingerprint=fingerprint,
         split=split_in_words(definition.split),
         rows=rows.num_rows_of_splits,
+        sample=rows.sample.record if rows.sample else None,
         scenarios=rows.scenarios,
         tasks=tasks,
         num_categorical=len(definition.features.fields),

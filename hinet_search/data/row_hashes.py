@@ -4,7 +4,7 @@ Shape legend: R rows of the test split, T tasks, M scenarios.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.encode import known_values
-from hinet_search.data.hashing import keys_of, keys_of_blocks, mix_bits
+from hinet_search.data.hashing import MISSING, keys_of, keys_of_values, mix_bits
 from hinet_search.data.labels import has_label
-from hinet_search.data.raw_values import as_text
 from hinet_search.data.rows import Rows, Value
 from hinet_search.data.splits import SPLIT
 from hinet_search.results.cells import Labels
@@ -25,7 +23,6 @@ from hinet_search.study.data_definition import DataDefinition
 
 TEST = SPLITS.index("test")
 DIGEST_BYTES = 16
-MISSING = np.uint64(0x6D697373696E6721)  # key of a missing value
 
 Keys = NDArray[np.uint64]
 
@@ -44,7 +41,7 @@ def row_hashes(definition: DataDefinition, rows: Rows) -> RowHashes:
         return RowHashes(in_order, None)
     test = rows.columns_and_split(*names.values()).filter(pl.col(SPLIT) == TEST)
     frame = rows.collected(test)
-    keys = {role: _keys(frame[name]) for role, name in names.items()}
+    keys = {role: keys_of_values(frame[name]) for role, name in names.items()}
     key_M = keys_of(pl.Series(rows.scenarios))
     task_names = sorted(definition.tasks)
     tasks = [list(definition.tasks).index(name) for name in task_names]
@@ -112,28 +109,6 @@ def _mixed(keys: Iterator[Keys]) -> Keys:
     for position, column_key_R in enumerate(keys, start=1):
         key_R = mix_bits(key_R ^ column_key_R, position)
     return key_R
-
-
-def _keys(values: pl.Series) -> Callable[[slice], Keys]:
-    """The function that returns a key for every value of a block.
-
-    A value has the same key in every type that holds it.
-    """
-    keys = keys_of_blocks(values, _comparable)
-
-    def of_block(block: slice) -> Keys:
-        return np.where(known_values(values[block]).is_null().to_numpy(), MISSING, keys(block))
-
-    return of_block
-
-
-def _comparable(values: pl.Series) -> pl.Series:
-    """Whole numbers, or else texts, in place of values; a missing one is 0 or empty."""
-    if values.dtype.is_temporal() and values.dtype not in (pl.Time, pl.Duration):
-        values = values.cast(pl.Datetime("us")).to_physical()
-    if values.dtype.is_integer():
-        return values.fill_null(0)
-    return as_text(known_values(values)).fill_null("")
 
 
 def _digest(parts: Iterable[bytes | memoryview]) -> str:

@@ -44,6 +44,7 @@ from hinet_search.data.reading import (
 from hinet_search.data.splits import LEFT_OUT, SPLIT, assign, num_rows_of_splits, split_problems
 from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
 from hinet_search.results.cells import Labels, has_task, of_kind
+from hinet_search.results.data_record import SampleRecord
 from hinet_search.study.cross_definition import Cross, cross_columns
 from hinet_search.study.data_definition import DataDefinition, task_problems, truth_column
 from hinet_search.study.yaml_file import validated
@@ -53,6 +54,14 @@ SOURCE = "data.source"  # the key of the source in a definition
 MAX_PROBLEMS = 20
 
 Value = TypeVar("Value", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Which rows a study searches on (R,), and its record of them."""
+
+    is_drawn_R: NDArray[np.bool_]
+    record: SampleRecord
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,7 @@ class Rows:
     cache: Path | None = None
     # What a label of 1 stands for, by the number of every task of amounts.
     units: Mapping[int, float] = field(default_factory=dict)
+    sample: Sample | None = None  # None if the study searches on all rows
 
     @property
     def num_rows(self) -> int:
@@ -218,9 +228,10 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
         notes += _count_note(num_left_out, "rows are in no split and are left out")
         rows = frame.with_columns(column_of(SPLIT, split_R)).lazy()
         frame = collect_to_mapped_file(rows.filter(pl.col(SPLIT) != LEFT_OUT), cache)
-        row_R = _without_left_out(row_R, split_R, cache)
-        scenario_R = _without_left_out(scenario_R, split_R, cache)
-        split_R = _without_left_out(split_R, split_R, cache)
+        is_kept_R = split_R != LEFT_OUT
+        row_R = chosen_values(row_R, is_kept_R, cache)
+        scenario_R = chosen_values(scenario_R, is_kept_R, cache)
+        split_R = chosen_values(split_R, is_kept_R, cache)
     notes += missing_labels(definition, frame, scenario_R, has_task_MT)
     units = units_of_amounts(
         definition, frame, split_R == SPLITS.index("train"), scenario_R, has_task_MT
@@ -247,11 +258,12 @@ def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
     )
 
 
-def _without_left_out(
-    value_R: NDArray[Value], split_R: NDArray[np.uint8], cache: Path
+def chosen_values(
+    value_R: NDArray[Value], is_chosen_R: NDArray[np.bool_], cache: Path | None
 ) -> NDArray[Value]:
-    blocks = blocks_of(split_R.size)
-    return mapped_array((value_R[block][split_R[block] != LEFT_OUT] for block in blocks), cache)
+    """The values of the chosen rows, in the cache if there are many."""
+    blocks = blocks_of(is_chosen_R.size)
+    return mapped_array((value_R[block][is_chosen_R[block]] for block in blocks), cache)
 
 
 def _read_frame(
@@ -281,14 +293,14 @@ def _read_frame(
     return frame, scenarios, notes
 
 
-def raise_problems(problems: list[str]) -> None:
+def raise_problems(problems: list[str], remedy: str = "") -> None:
     """DataError with the problems, if any: the first twenty and how many more there are."""
     if not problems:
         return
     told = problems[:MAX_PROBLEMS]
     if len(problems) > MAX_PROBLEMS:
         told.append(f"and {len(problems) - MAX_PROBLEMS:,} more problems")
-    raise DataError(*told)
+    raise DataError(*told, remedy=remedy)
 
 
 def _select_columns(

@@ -22,7 +22,7 @@ def dataset_of(study: ResolvedStudy, cache: Path, progress: Callable[[str], None
     problem starts with its place in the definition.
     """
     with _placed_errors(study):
-        return prepare(study.spec.data, study.folder, cache, progress)
+        return prepare(study.spec.data, study.folder, cache, progress, study.spec.sampled_share)
 
 
 def state_of(study: ResolvedStudy, cache: Path) -> DataState:
@@ -33,7 +33,7 @@ def state_of(study: ResolvedStudy, cache: Path) -> DataState:
     contents = FileHasher(cache, lambda _: None, may_fetch=False)
     try:
         with _placed_errors(study):
-            target = target_folder(study.spec.data, study.folder, contents)
+            target = _target(study, contents)
     except NotFetched:
         return "not fetched yet"
     return "encoded already" if is_complete(target) else "there, not encoded yet"
@@ -45,7 +45,11 @@ def fingerprint_of(study: ResolvedStudy, cache: Path, progress: Callable[[str], 
     Errors: as in `dataset_of`, for options and missing files.
     """
     with _placed_errors(study):
-        return target_folder(study.spec.data, study.folder, FileHasher(cache, progress)).name
+        return _target(study, FileHasher(cache, progress)).name
+
+
+def _target(study: ResolvedStudy, contents: FileHasher) -> Path:
+    return target_folder(study.spec.data, study.folder, contents, study.spec.sampled_share)
 
 
 @contextmanager

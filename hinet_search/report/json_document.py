@@ -11,6 +11,7 @@ import base64
 import gzip
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from hinet_search.report.json_values import Json, all_plain, mapped, plain
@@ -67,12 +68,7 @@ def _study(record: StudyRecord) -> Json:
             "contrasts": contrasts,
         },
         "objective": {"name": record.objective, "maximize": record.maximize},
-        "data": {
-            "source": data.source,
-            "fingerprint": data.fingerprint,
-            "split": data.split,
-            "rows": list(data.rows),
-        },
+        "data": _data(data),
         "versions": dict(record.versions),
         "study_yaml": record.study_yaml,
         "cells": [
@@ -92,6 +88,18 @@ def _study(record: StudyRecord) -> Json:
     if record.other_objectives:
         document["front"] = _front(record)
     return document
+
+
+def _data(data: DataRecord) -> Json:
+    described: dict[str, Json] = {
+        "source": data.source,
+        "fingerprint": data.fingerprint,
+        "split": data.split,
+        "rows": list(data.rows),
+    }
+    if data.sample is not None:
+        described["sample"] = mapped(asdict(data.sample))
+    return described
 
 
 def _arms(record: StudyRecord) -> Json:

@@ -158,6 +158,8 @@ def _facts(record: StudyRecord, about: _About) -> Iterator[str]:
         "Test split": f"used {numbers.plural(record.test_accesses, 'time')}",
         "Software": versions or "not recorded",
     }
+    if data.sample is not None:
+        facts["Sample"] = f"{data.searched_on}, in training as in metrics"
     if data.weights is not None:
         in_metrics = "metrics count all rows alike"
         facts["Weights"] = f"column {data.weights.in_words(data.rows[0])}; {in_metrics}"

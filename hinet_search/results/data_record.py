@@ -78,6 +78,23 @@ class WeightRecord:
 
 
 @dataclass(frozen=True)
+class SampleRecord:
+    """The rows that a study searches on: those of a share of the `unit`, users or rows.
+
+    There are `all_rows` in train, valid and test without the sample.
+    """
+
+    share: float
+    unit: str
+    all_rows: int
+
+    @property
+    def in_words(self) -> str:
+        """`5 % of the users`."""
+        return f"{100 * self.share:.9g} % of the {self.unit}"
+
+
+@dataclass(frozen=True)
 class DataRecord:
     """The data of a study in numbers. `leaks` is None if leaks were not searched for."""
 
@@ -103,3 +120,16 @@ class DataRecord:
     later_labels: Annotated[str, LEFT_OUT_IF_EMPTY] = ""
     log_bytes: Annotated[int, LEFT_OUT_IF_EMPTY] = 0  # of the log, which an export keeps at most
     weights: Annotated[WeightRecord | None, LEFT_OUT_IF_NONE] = None
+    sample: Annotated[SampleRecord | None, LEFT_OUT_IF_NONE] = None
+
+    @property
+    def sampled_share(self) -> float:
+        """The share of the users, or rows, that the study searches on; 1 without a sample."""
+        return self.sample.share if self.sample else 1.0
+
+    @property
+    def searched_on(self) -> str:
+        """`5 % of the users: 51,383 of 1,000,209 rows`; empty without a sample."""
+        if self.sample is None:
+            return ""
+        return f"{self.sample.in_words}: {sum(self.rows):,} of {self.sample.all_rows:,} rows"

@@ -18,6 +18,7 @@ from optuna.distributions import (
 from pydantic import BaseModel, ValidationError
 
 from hinet_search.common.errors import EnvironmentFault, StudyConflict
+from hinet_search.common.frozen_model import ALL
 from hinet_search.storage.damage import REMEDY
 from hinet_search.study.distributions import Choice
 from hinet_search.study.load_study import Arm, ResolvedStudy
@@ -36,6 +37,8 @@ def identity(study: ResolvedStudy, fingerprint: str) -> str:
         "cost_limit": spec.cost_limit,
         "arms": {arm.name: _arm(arm) for arm in study.arms},
     }
+    if spec.sample != ALL:
+        tree["sample"] = spec.sample
     if spec.other_objectives:
         tree["objectives"] = spec.objectives
     if spec.finalists.shared_batches:

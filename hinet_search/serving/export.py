@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.data.rows import read_rows
+from hinet_search.data.sample import with_sample
 from hinet_search.results.ensemble_records import Member, RunKey
 from hinet_search.results.statistics.ensemble import RunningMean
 from hinet_search.serving.choice import ExportChoice, GraphChoice
@@ -200,6 +201,7 @@ def export(
     study_folder = stored.study.folder
     cache = stored.dataset.folder.parent
     rows = read_rows(definition, study_folder, cache)
+    rows = with_sample(rows, definition, stored.dataset.record.sampled_share)
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
     encoder = encoder_of(stored, features, rows)
     sample = sample_test_rows(definition, study_folder, cache, rows, encoder)

@@ -128,7 +128,10 @@ def sample_test_rows(
     definition: DataDefinition, folder: Path, cache: Path, rows: Rows, encoder: Encoder
 ) -> RowSample:
     """Evenly spaced rows of the test split, from the source."""
-    test_rows = np.flatnonzero(rows.split_R == SPLITS.index("test"))
+    is_test_R = rows.split_R == SPLITS.index("test")
+    if rows.sample is not None:
+        is_test_R &= rows.sample.is_drawn_R
+    test_rows = np.flatnonzero(is_test_R)
     spaced = np.linspace(0, test_rows.size - 1, min(MAX_ROWS, test_rows.size))
     position_R = np.unique(spaced.astype(np.intp))
     numbers = pl.Series(rows.row_R[test_rows[position_R]])

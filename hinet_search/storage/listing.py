@@ -93,6 +93,7 @@ def _summary(study: StudyRow, arms: list[AnyRow], sizes: Mapping[str, int]) -> S
         best_arm=best_arm,
         updated=study.updated,
         verdict=study.verdict,
+        searched_on=study.data.searched_on,
     )
 
 

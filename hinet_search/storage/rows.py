@@ -59,6 +59,7 @@ class StudySummary:
     updated: str
     verdict: str = ""  # the verdict's sentence; empty unless the study is done
     inputs: str = ""  # what groups of inputs are worth, in a sentence; empty if not measured
+    searched_on: str = ""  # the rows of its sample, in words; empty if all rows
     # The problem of its rows; then the state is "damaged", and nothing else is known.
     damage: str = ""
 

@@ -95,14 +95,14 @@ class ResolvedStudy:
         return (*self.file.guesses_to_check, *self.definition_file.guesses_to_check)
 
     def placed(self, problem: str) -> str:
-        """Put the place of its key before a data problem (`data.tasks.click: ...`).
+        """Put the place of its key before a problem of data or sample (`data.tasks.click: ...`).
 
         Other problems are returned unchanged.
         """
         location = problem.partition(":")[0].split(".")
-        if location[0] != "data":
+        if location[0] not in ("data", "sample"):
             return problem
-        if self.definition_file is None:
+        if self.definition_file is None or location[0] == "sample":
             return f"{self.file.place(location)}: {problem}"
         return f"{self.definition_file.place(location[1:])}: {problem.removeprefix('data.')}"
 

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from hinet_search.common.errors import did_you_mean
 from hinet_search.common.frozen_model import (
+    ALL,
     Count,
     Duration,
     Frozen,
@@ -13,6 +14,7 @@ from hinet_search.common.frozen_model import (
     Passes,
     Positive,
     Seed,
+    Share,
     Text,
 )
 from hinet_search.results.objectives import DEFAULT
@@ -148,6 +150,7 @@ Teaching = Annotated[TeachingSpec, BeforeValidator(auto_is_default)]
 class SizeSpec(Frozen):
     """The values that a size of a study replaces; `parameters` change those of the study."""
 
+    sample: Share | None = None
     trials: Count | None = None
     passes: Passes | None = None
     finalists: FinalistSpec | None = None
@@ -164,6 +167,9 @@ class StudySpec(Frozen):
     `objective` is the measure by which trials and arms are compared. `objectives` lists it with
     others that the search trades against it: metrics, or costs (`latency_ms`, `flops_per_row`,
     `parameters`, `dense_parameters`).
+
+    With `sample` (`5%`), the study searches on the rows of that share of the users, in all splits;
+    `none` takes all rows.
 
     `fixed` are settings that are searched in no arm, `parameters` changes of defaults, ranges and
     choices, in every arm that searches them.
@@ -211,6 +217,7 @@ class StudySpec(Frozen):
     description: str = ""
     objective: str = DEFAULT
     objectives: tuple[Text, ...] = ()
+    sample: Share = ALL
     trials: Count = 20
     stacked_trials: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     budget: Duration | None = None
@@ -247,6 +254,11 @@ class StudySpec(Frozen):
         """The study itself; with a budget of time and no trials written, with MOST_IN_TIME."""
         is_known = self.budget is None or "trials" in self.model_fields_set
         return self if is_known else self.model_copy(update={"trials": MOST_IN_TIME})
+
+    @property
+    def sampled_share(self) -> float:
+        """The share of the users whose rows are searched on; 1 for all rows."""
+        return 1.0 if self.sample == ALL else float(self.sample.removesuffix("%")) / 100
 
     @property
     def other_objectives(self) -> tuple[str, ...]:

@@ -53,6 +53,13 @@ def test_what_is_tried_first_is_told(run: Run, more: str, words: str) -> None:
     assert row(run, "search", STUDY + more) == words
 
 
+def test_the_rows_of_a_sample_are_told(run: Run) -> None:
+    words = "50 % of the users: 1,753 of 4,000 rows"
+    assert row(run, "sample", STUDY + "sample: 50%\n") == words
+    document = json.loads(run("check", "small.yaml", "--json").out)
+    assert document["data"]["sample"] == {"share": 0.5, "unit": "users", "all_rows": 4000}
+
+
 def test_trainings_without_choices_are_told(run: Run) -> None:
     words = "the best finalist with up to 3 choices taken back x 2 seeds: at most 10 trainings"
     assert row(run, "choices", STUDY + "choices: {seeds: 2, most: 3}\n") == words

@@ -1,13 +1,16 @@
 """Below the table of studies is the verdict of each finished study, or the command that prints it."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hinet_search.results.data_record import SampleRecord
 from hinet_search.results.paired_runs import PairedRun
 from hinet_search.storage.store import StudyStore
 from tests.cli.conftest import Run
-from tests.storage.small_study import small_study
+from tests.storage.small_study import DATA, small_study, study_row
 
 
 @pytest.fixture
@@ -41,6 +44,21 @@ def test_what_inputs_are_worth_is_said_below_the_verdict(run: Run, store: StudyS
     store.set_state("done", verdict="HiNet wins.")
     lines = run("status", "--output", "out").out.splitlines()
     assert lines[-2:] == ["small: HiNet wins.", "small: Validation improves by .0400 with lists."]
+
+
+def test_a_study_of_a_sample_says_of_which_rows(run: Run, tmp_path: Path) -> None:
+    database = small_study(tmp_path / "studies.sqlite3")
+    sampled = replace(DATA, sample=SampleRecord(0.05, "users", 2000))
+    study = replace(study_row("twentieth"), data=sampled)
+    StudyStore(database, "twentieth").create_study(study, [])
+    database.close()
+    said = run("status", "--storage", "studies.sqlite3").out.splitlines()
+    assert said[-1] == "twentieth: searched on 5 % of the users: 100 of 2,000 rows"
+    small, twentieth = json.loads(run("status", "--storage", "studies.sqlite3", "--json").out)[
+        "studies"
+    ]
+    assert small["searched_on"] == ""
+    assert twentieth["searched_on"] == "5 % of the users: 100 of 2,000 rows"
 
 
 def test_markup_and_control_characters_in_a_name_are_printed_as_they_are_written(

@@ -66,7 +66,7 @@ def command(
 
 
 def _print(studies: Sequence["StudySummary"], where: Sequence[str]) -> None:
-    """Print the table of studies, then the verdict of each that is done, and what inputs add."""
+    """Print the table of studies, then verdicts, samples, and what inputs add."""
     header = ("study", "state", "trials", "best on validation", "updated")
     rows = [_row(study) for study in studies]
     echo(table_text(rows, header, right={2}, width=output_width()))
@@ -76,6 +76,8 @@ def _print(studies: Sequence["StudySummary"], where: Sequence[str]) -> None:
             report = shlex.join(["hinet-search", "report", study.name, *where])
             verdict = study.verdict or f"no verdict is stored, the report says it: {report}"
             lines.append(f"{study.name}: {verdict}")
+        if study.searched_on:
+            lines.append(f"{study.name}: searched on {study.searched_on}")
         if study.inputs:
             lines.append(f"{study.name}: {study.inputs}")
     if lines:

@@ -53,6 +53,13 @@ class EventLog:
         """The number of rows, E."""
         return self.row_E.size
 
+    def gives_inputs(self, row_S: Integers) -> NDArray[np.bool_]:
+        """Whether the log gives the inputs of each of these rows of the sample (S,)."""
+        is_given_S = np.isin(self.rows.split_R[row_S], self.splits)
+        if self.rows.sample is not None:
+            is_given_S &= self.rows.sample.is_drawn_R[row_S]
+        return is_given_S
+
     @property
     def place_bits(self) -> int:
         """Bits that hold any place in the log, and their number."""

@@ -215,7 +215,7 @@ def encode_lists(
 def with_sequences(
     lists: EncodedLists, definition: DataDefinition, rows: Rows, encoding: Encoding
 ) -> EncodedLists:
-    """The lists followed by those of the sequences of a definition."""
+    """The lists, of the sample of these rows, followed by those of the sequences."""
     features = definition.features
     if not features.sequences:
         return lists

@@ -27,6 +27,7 @@ def some_rows(rows: Rows, number: NDArray[np.intp]) -> Rows:
         truth_RT=None,
         lists={},
         cache=None,
+        sample=None,
     )
 
 

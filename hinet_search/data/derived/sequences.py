@@ -16,7 +16,7 @@ Shape legend: R rows of the table, E rows of a log, S rows of some keys, N of th
 B some of the S rows, P parts, I items, T labels, L slots of one part.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
+from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.earlier_rows import seen_rows
 from hinet_search.data.derived.event_log import (
@@ -117,7 +118,7 @@ def encode_sequences(
     vocabularies: Mapping[str, Vocabulary],
     last_seen: int = len(SPLITS) - 1,
 ) -> tuple[Ids, ...]:
-    """The slots (R, P * L) of every sequence, one part after the other.
+    """The slots (R, P * L) of every sequence, one part after the other, of the rows of the sample.
 
     `vocabularies` has those of the items. No row sees those of splits after `last_seen`. DataError
     when a key has only one value.
@@ -169,17 +170,25 @@ def label_ids(
 def sequence_slots(
     sequence: SequenceDefinition, logs: Iterable[EventLog], moments: Moments, parts: LoggedParts
 ) -> Ids:
-    """The slots (R, P * L) of the rows that these logs are of; zeros of others."""
+    """The slots (R, P * L) of the rows of the sample that these logs are of; zeros of others."""
     logs = list(logs)
     rows = logs[0].rows
+    drawn = None if rows.sample is None else np.flatnonzero(rows.sample.is_drawn_R)
+    num_rows = rows.num_rows if drawn is None else drawn.size
     shape = (parts.num_parts, sequence.length)
     slots_RPL = rows.mapped(
-        np.zeros((block.stop - block.start, *shape), dtype=np.int32) for block in rows.blocks()
+        np.zeros((block.stop - block.start, *shape), dtype=np.int32)
+        for block in blocks_of(num_rows)
     )
+
+    def put(row_B: Integers, slots_BPL: Ids) -> None:
+        place_B = row_B if drawn is None else np.searchsorted(drawn, row_B)
+        slots_RPL[place_B] = slots_BPL
+
     code_R = key_codes(rows, sequence.key)
     for log in logs:
-        _fill(slots_RPL, sequence, log, code_R, moments, parts)
-    return slots_RPL.reshape(rows.num_rows, -1)
+        _fill(put, sequence, log, code_R, moments, parts)
+    return slots_RPL.reshape(num_rows, -1)
 
 
 def gap_ids(units: Integers, units_a_second: int) -> Integers:
@@ -190,14 +199,14 @@ def gap_ids(units: Integers, units_a_second: int) -> Integers:
 
 
 def _fill(
-    slots_RPL: Ids,
+    put: Callable[[Integers, Ids], None],
     sequence: SequenceDefinition,
     log: EventLog,
     code_R: Integers,
     moments: Moments,
     parts: LoggedParts,
 ) -> None:
-    """Fill the slots of the rows of one log, whose keys have these codes."""
+    """Put the slots of the rows of one log, whose keys have these codes."""
     delay = 0 if sequence.labels_after is None else moments.units(sequence.labels_after)
     known_E = log.num_before(delay) if delay else None
     num_rows = max(1, SLOTS_AT_ONCE // sequence.length)
@@ -212,12 +221,13 @@ def _fill(
         row_S = log.row_E[keyed.place_S]
         earlier = EarlierSlots(seen.only(row_S), seen.time_N, parts, moments.units_a_second)
         # The rows that the log is of, as many at once as fit into memory.
-        position = np.flatnonzero(np.isin(log.rows.split_R[row_S], log.splits))
+        position = np.flatnonzero(log.gives_inputs(row_S))
         for start in range(0, position.size, num_rows):
             some = position[start : start + num_rows]
-            slots_RPL[row_S[some]] = earlier.slots(
+            slots_BPL = earlier.slots(
                 keyed.time_S[some], start_S[some], moment_S[some], known_S[some], sequence.length
             )
+            put(row_S[some], slots_BPL)
 
     for_rows_of_keys(log, code_R, fill_keys)
 

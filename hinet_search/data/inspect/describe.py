@@ -20,6 +20,7 @@ from hinet_search.data.inspect.unseen import count_unseen
 from hinet_search.data.lists import NONE, codes_of, distinct_values
 from hinet_search.data.mapped import column_of
 from hinet_search.data.rows import Rows, read_rows
+from hinet_search.data.sample import of_sample, with_sample
 from hinet_search.data.splits import SPLIT
 from hinet_search.results.data_record import CellCount, LeakSuspect
 from hinet_search.study.data_definition import DataDefinition
@@ -83,7 +84,8 @@ class FunnelBreak:
 class Description:
     """The data in numbers; `time` is the range of the time column as text.
 
-    `settings` are what training on these rows should start from.
+    `settings` are what training on these rows should start from; `searched_on` are the rows of the
+    sample in words, empty without one.
     """
 
     source: str
@@ -100,6 +102,7 @@ class Description:
     time: tuple[str, str] | None
     warnings: tuple[str, ...]
     settings: TrainingSettings
+    searched_on: str
 
 
 def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Description:
@@ -107,10 +110,11 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
 
     Reads the source again.
     """
+    record = dataset.record
     rows = read_rows(definition, folder, cache=dataset.folder.parent)
+    rows = of_sample(with_sample(rows, definition, record.sampled_share))
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
     rows = rows.with_crosses(definition.features.crosses)
-    record = dataset.record
     ids = {}
     if definition.user is not None:
         ids["users"] = definition.user
@@ -137,6 +141,7 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
             has_statistics=definition.features.statistics is not None,
             has_numbers=bool(definition.features.numeric),
         ),
+        searched_on=record.searched_on,
     )
 
 

@@ -30,6 +30,7 @@ def render(description: Description, width: int = UNCUT) -> str:
     lines = [
         *_wrapped(_headline(description)),
         *_wrapped(f"split {description.split}: {rows_of_splits}"),
+        *(_wrapped(f"sample {sample}") if (sample := description.searched_on) else ()),
         *_cells(description.cells, width),
         *_warnings(description),
     ]

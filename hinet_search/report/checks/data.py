@@ -9,9 +9,12 @@ ORDER = 10
 
 
 def check(record: StudyRecord) -> Finding:
-    """Warn of everything that the data's own checks reported."""
+    """Warn of a sample, and of everything that the data's own checks reported."""
     split = f"split {record.data.split}"
-    notes = [f"{record_facts.capitalized(note).rstrip('.')}." for note in record.data.warnings]
+    warnings = list(record.data.warnings)
+    if record.data.sample is not None:
+        warnings.insert(0, f"searched on {record.data.searched_on}")
+    notes = [f"{record_facts.capitalized(note).rstrip('.')}." for note in warnings]
     if not notes:
         return passed(f"The data agree with their definition; {split}.")
     return warning(

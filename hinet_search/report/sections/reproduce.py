@@ -69,6 +69,8 @@ def _versions(record: StudyRecord) -> Markup:
         f"{numbers.duration(record.seconds)}",
         "Software": software or "not recorded",
     }
+    if data.sample is not None:
+        facts["Sample"] = data.searched_on
     rows = [html.row(name, html.words(text)) for name, text in facts.items()]
     return html.table(Markup(""), rows, class_="words")
 

@@ -226,7 +226,8 @@ def in_words(record: StudyRecord) -> Markup:
     budget = f"up to {trials} of {numbers.plural(record.budget.passes, 'pass')} each"
     arms = f"{numbers.plural(len(record.arms), 'arm')} ({names})"
     objective = record_facts.objective_in_words(record)
-    compared = f"{arms}, {budget}, selected by {objective} on validation."
+    sample = f", searched on {record.data.searched_on}" if record.data.sample else ""
+    compared = f"{arms}, {budget}, selected by {objective} on validation{sample}."
     lines = html.bullets([compared, _selected(record), *_against_reference(record)], "said")
     return html.details("What was compared", lines, on_paper=True)
 

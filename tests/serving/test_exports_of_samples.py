@@ -1,0 +1,79 @@
+"""A model that was trained on a sample is exported, scores all users and learns from newer rows."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import hinet_search as hs
+from hinet_search.common.errors import StudyConflict
+from hinet_search.results.finalist_values import chosen
+from hinet_search.serving.write_folder import TOLERANCE
+from hinet_search.training.jobs.messages import refit_path
+from tests.serving.log_shop import LAST, SEQUENCES, newer, shop
+from tests.serving.shop import Shop, launch_shop, predicted
+
+STATISTICS = "    statistics: {by: [item]}\n    events:"
+ARMS = "  din: {model: hinet}\n  trees: {model: trees}\n"
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A study of half of the users, whose models read statistics, events and sequences."""
+    head, arms = SEQUENCES.replace("    events:", STATISTICS).split("arms:\n")
+    budget = arms[arms.index("trials: 1") :].replace("seeds: 2", "seeds: 1, refit: true")
+    text = f"{head}arms:\n{ARMS}{budget}sample: 50%\n".replace("ensemble: true\n", "")
+    folder = tmp_path_factory.mktemp("sampled")
+    earlier = shop().filter(pl.col("minute") < LAST)
+    return launch_shop(folder, earlier, f"{text}reference: din\n")
+
+
+@pytest.mark.parametrize("arm", ["din", "trees"])
+def test_an_export_scores_the_test_rows_of_the_sample_as_in_training(
+    sampled: Shop, arm: str, tmp_path: Path
+) -> None:
+    done = hs.export(str(sampled.study), tmp_path / "model", arm=arm, output=sampled.out)
+    assert done.checked_rows == sampled.record.data.rows[2]
+    assert done.max_difference <= TOLERANCE
+    sample = f"- **Sample**: {sampled.record.data.searched_on}, in training as in metrics"
+    assert sample in (tmp_path / "model" / "card.md").read_text()
+
+
+def test_all_users_are_scored_also_those_outside_the_sample(sampled: Shop, tmp_path: Path) -> None:
+    sampled.export("din", tmp_path / "model")
+    scores = predicted(tmp_path / "model", newer(), tmp_path).select("click", "buy")
+    assert scores.height == newer().height
+    assert scores.null_count().sum_horizontal().item() == 0
+
+
+def test_what_is_shipped_is_trained_again_on_train_and_validation(sampled: Shop) -> None:
+    finalists = {arm.name: chosen(arm) for arm in sampled.record.arms}
+    weights = [
+        sampled.weights(name, finalist.runs[0].seed)
+        for name, finalist in finalists.items()
+        if finalist is not None
+    ]
+    assert any(refit_path(path).exists() for path in weights)
+
+
+def test_the_export_learns_from_newer_rows_of_all_users(sampled: Shop, tmp_path: Path) -> None:
+    sampled.export("din", tmp_path / "model")
+    newer().write_parquet(tmp_path / "newer.parquet")
+    made = hs.refit(
+        tmp_path / "model", tmp_path / "newer.parquet", tmp_path / "fit", even_if_worse=True
+    )
+    assert made.is_written
+
+
+def test_the_study_is_not_resumed_with_another_sample(sampled: Shop) -> None:
+    with pytest.raises(StudyConflict) as caught:
+        hs.launch(str(sampled.study), output=sampled.out, settings={"sample": "60%"})
+    assert any(
+        'exists with another sample: stored "50%", now "60%"' in problem
+        for problem in caught.value.problems
+    )
+
+
+def test_the_study_is_resumed_on_the_same_rows(sampled: Shop) -> None:
+    again = hs.launch(str(sampled.study), output=sampled.out)
+    assert again.data == sampled.record.data
