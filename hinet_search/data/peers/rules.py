@@ -31,6 +31,11 @@ class Entry:
     value: Plain
     place: str
 
+    @property
+    def top_key(self) -> str:
+        """The first part of the key."""
+        return self.key.partition(".")[0]
+
 
 @dataclass(frozen=True)
 class Unread:
@@ -122,7 +127,7 @@ def carry_over(
     keys: dict[str, str] = {}
     unread: dict[tuple[str, str], list[Plain]] = {}  # values by key and reason
     for entry in entries:
-        rule = _nearest(rules, entry.key, unknown)
+        rule = _rule_of(rules, entry, unknown)
         value = _read(rule, entry)
         if value is None:
             if not rule.agrees_with(entry.value):
@@ -155,11 +160,20 @@ def _entries(file: YamlFile, value: Any, at: Location, key: str) -> Iterator[Ent
         yield Entry(key, plain, file.place(at))
 
 
-def _nearest(rules: Mapping[str, Rule], key: str, unknown: str) -> Rule:
-    """Return the rule of a key, or of the nearest key above it."""
+def _rule_of(rules: Mapping[str, Rule], entry: Entry, unknown: str) -> Rule:
+    """Return the rule of a key; keys within one that is not carried over have its reason."""
+    key = entry.key
     while key not in rules and "." in key:
         key = key.rpartition(".")[0]
-    return rules.get(key, Rule(unknown))
+    rule = rules.get(key, Rule(unknown))
+    if key == entry.key:
+        return rule
+    if rule.setting or rule.is_read_elsewhere:
+        raise ConfigurationError(
+            f"{entry.place}: {shortened(key)} must be a value without keys of its own, "
+            f"got {shortened(entry.key)}"
+        )
+    return Rule(rule.why)
 
 
 def _read(rule: Rule, entry: Entry) -> Value:

@@ -1,8 +1,12 @@
-"""Small configurations of other libraries, and rows that they are of."""
+"""Small configurations of other libraries, as texts and as trees, and rows that they are of."""
 
+import copy
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+
+from hinet_search.study.yaml_text import parsed
 
 DATASET = """\
 shop:
@@ -159,3 +163,30 @@ def write_rows(folder: Path) -> None:
                 "order": [int(row * 11 % 19 < 3) for row in rows],
             }
         ).write_csv(folder / f"{split}.csv")
+
+
+def tree_of(text: str) -> Any:
+    """Parse YAML."""
+    value, _ = parsed(text, str)
+    return value
+
+
+def with_value(tree: Any, at: tuple[Any, ...], value: Any) -> Any:
+    """Return a copy of a tree with another value at a place."""
+    changed = copy.deepcopy(tree)
+    node = changed
+    for step in at[:-1]:
+        node = node[step]
+    node[at[-1]] = value
+    return changed
+
+
+def as_text_format(value: Any) -> str:
+    """Write a value as protobuf text."""
+    if isinstance(value, dict):
+        return "{ " + " ".join(f"{name}: {as_text_format(of)}" for name, of in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(as_text_format, value)) + "]"
+    if isinstance(value, str):
+        return '"' + "".join(f"\\{byte:03o}" for byte in value.encode()) + '"'
+    return "none" if value is None else str(value).lower()

@@ -1,6 +1,5 @@
 """No value of another library's configuration can change without a difference in what is made of it."""
 
-import copy
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +11,7 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.peers.found import FoundConfiguration
 from hinet_search.data.peers.fuxictr import read_fuxictr
 from hinet_search.data.peers.torcheasyrec import read_torcheasyrec
-from hinet_search.study.yaml_file import read, written
-from hinet_search.study.yaml_text import parsed
+from hinet_search.study.yaml_file import written
 from tests.data.peers.peer_files import (
     DATASET,
     DCN,
@@ -23,6 +21,8 @@ from tests.data.peers.peer_files import (
     PLE,
     fuxictr_folder,
     pipeline_file,
+    tree_of,
+    with_value,
 )
 
 STRANGE = (977, "strange")
@@ -35,20 +35,6 @@ def leaves(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from leaves(inner, (*at, key))
     else:
         yield at
-
-
-def tree_of(text: str) -> Any:
-    value, _ = parsed(text, str)
-    return value
-
-
-def with_value(tree: Any, at: tuple[Any, ...], value: Any) -> Any:
-    changed = copy.deepcopy(tree)
-    node = changed
-    for step in at[:-1]:
-        node = node[step]
-    node[at[-1]] = value
-    return changed
 
 
 def outcome_of_fuxictr(folder: Path, file: str, tree: Any) -> FoundConfiguration | str:
@@ -103,10 +89,3 @@ def test_every_value_of_torcheasyrec_makes_a_difference(tmp_path: Path, model: s
             if is_equal:
                 without.append(text[max(0, value.start() - 40) : value.end()])
     assert without == []
-
-
-def test_a_file_that_is_written_again_is_read_again(tmp_path: Path) -> None:
-    path = tmp_path / "a.yaml"
-    for number in (1, 2):
-        path.write_text(f"a: {number}\n")
-        assert read(path).tree == {"a": number}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.peers.text_format import parsed_text_format
 from hinet_search.study.yaml_file import read
+from tests.data.peers.peer_files import as_text_format
 
 
 def parsed(text: str) -> Any:
@@ -87,20 +88,9 @@ MESSAGES = st.recursive(
 )
 
 
-def as_text(value: Any) -> str:
-    """Write a value as protobuf text."""
-    if isinstance(value, dict):
-        return "{ " + " ".join(f"{name}: {as_text(of)}" for name, of in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(as_text, value)) + "]"
-    if isinstance(value, str):
-        return '"' + "".join(f"\\{byte:03o}" for byte in value.encode()) + '"'
-    return str(value).lower()
-
-
 @given(MESSAGES)
 def test_what_is_written_as_text_is_read_back(message: dict[str, Any]) -> None:
-    fields = " ".join(f"{name}: {as_text(of)}" for name, of in message.items())
+    fields = " ".join(f"{name}: {as_text_format(of)}" for name, of in message.items())
     assert equal(parsed(fields), message)
 
 
