@@ -32,10 +32,14 @@ class DraftOptions:
             "--from-torcheasyrec": self.torcheasyrec,
         }
         given = [name for name, value in sources.items() if value is not None]
-        if len(given) != 1:
+        if not given:
             raise ConfigurationError(
-                f"data init needs one of {', '.join(sources)}, got {' and '.join(given) or 'none'}",
-                remedy="say hinet-search data init rows.parquet",
+                "TABLE must be given, or --from-fuxictr, or --from-torcheasyrec"
+            )
+        if len(given) > 1:
+            raise ConfigurationError(
+                f"one source must be given, got {' and '.join(given)}",
+                remedy=f"leave {given[-1]} out",
             )
         of_sources = {
             "--task": (self.tasks, ("TABLE",)),

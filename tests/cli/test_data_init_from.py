@@ -39,8 +39,11 @@ def test_a_pipeline_of_torcheasyrec_is_written_and_its_doubts_are_told(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "needs one of TABLE, --from-fuxictr, --from-torcheasyrec, got none"),
-        (("rows.csv", "--from-fuxictr", "x"), "got TABLE and --from-fuxictr"),
+        ((), "TABLE must be given, or --from-fuxictr, or --from-torcheasyrec"),
+        (
+            ("rows.csv", "--from-fuxictr", "x"),
+            "one source must be given, got TABLE and --from-fuxictr",
+        ),
         (("rows.csv", "--scenario", "x"), "--scenario goes with --from-fuxictr or --from-torch"),
         (("rows.csv", "--experiment", "x"), "--experiment goes with --from-fuxictr, got it with"),
         (("--from-torcheasyrec", "x", "--dataset", "y"), "--dataset goes with --from-fuxictr"),
