@@ -1,5 +1,6 @@
 """Convert: write what a configuration of another library says as a definition and a study."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hinet_search.common.errors import ConfigurationError
@@ -59,9 +60,11 @@ def convert(
         shape = shape if has_scenario else f"{ONE_SCENARIO}={ALL}/{shape}"
         problem = f"{problem}; put tables of Parquet or CSV into {folder}/{shape}"
     table = TableOfLinks(f"../{folder.as_posix()}", column or ONE_SCENARIO, problem)
-    unread = [*found.all_unread, *settings_of_no_arm(found)]
-    if any(each.column == column for each in found.inputs):
-        unread.append(Unread(f"feature {column}", SCENARIO_IS_INPUT))
+    unread = [
+        *found.all_unread,
+        *settings_of_no_arm(found),
+        *_lost_to_scenario(found, column),
+    ]
     text = definition_of(found, table)
     check_size(text, found.name, len(found.inputs))
     link(folder, files, has_scenario=has_scenario)
@@ -86,3 +89,15 @@ def _check_roles(found: FoundConfiguration, scenario: str) -> None:
             f"{found.library}'s {found.name}: must have an input that is a column, got none",
             *(each.in_words for each in found.all_unread if each.key.startswith("feature ")),
         )
+
+
+def _lost_to_scenario(found: FoundConfiguration, scenario: str) -> Iterator[Unread]:
+    """Yield the uses of the scenario's column as a feature, which it is not here."""
+    for column in found.inputs:
+        if column.column == scenario:
+            yield Unread(f"feature {scenario}", SCENARIO_IS_INPUT)
+        if column.item and column.item == scenario:
+            yield Unread(f"feature {column.column}", "is a list with an embedding of its own")
+    for pair in found.crosses:
+        if scenario in pair:
+            yield Unread(f"cross of {' and '.join(pair)}", f"{scenario} {SCENARIO_IS_INPUT}")

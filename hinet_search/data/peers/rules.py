@@ -156,8 +156,14 @@ def _entries(file: YamlFile, value: Any, at: Location, key: str) -> Iterator[Ent
         for index, inner in enumerate(value):
             yield from _entries(file, inner, (*at, index), key)
     else:
-        plain = tuple(value) if isinstance(value, list) else (None if value == {} else value)
-        yield Entry(key, plain, file.place(at))
+        yield Entry(key, _plain(value), file.place(at))
+
+
+def _plain(value: Any) -> Plain:
+    """Return a scalar, a list of scalars as a tuple, and a mapping without keys as null."""
+    if isinstance(value, list):
+        return tuple(value)
+    return None if value == {} else value
 
 
 def _rule_of(rules: Mapping[str, Rule], entry: Entry, unknown: str) -> Rule:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hinet_search.common.errors import ConfigurationError, shortened
-from hinet_search.data.peers.found import FoundInput, Kind, each, mappings
+from hinet_search.data.peers.found import FoundInput, each, mappings
 from hinet_search.data.peers.rules import Unread
 from hinet_search.study.yaml_file import YamlFile
 
@@ -128,14 +128,22 @@ def _input(feature: _Feature, inputs: Mapping[str, FoundInput]) -> FoundInput | 
         )
     is_list = feature.sequence is not None or kind != feature.kind
     if kind == "raw_feature":
-        if is_list or feature.values.get("value_dim", 1) != 1:
-            return Unread(f"feature {feature.name}", "vectors of numbers are no input here")
-        return FoundInput(feature.column, "numeric")
-    if is_list:
-        return _list(feature, inputs)
+        return _number(feature, is_list=is_list)
+    return _list(feature, inputs) if is_list else _category(feature)
+
+
+def _number(feature: _Feature, *, is_list: bool) -> FoundInput | Unread:
+    if is_list or feature.values.get("value_dim", 1) != 1:
+        return Unread(f"feature {feature.name}", "vectors of numbers are no input here")
+    return FoundInput(feature.column, "numeric")
+
+
+def _category(feature: _Feature) -> FoundInput:
+    """Return a category; with a separator it has several values, which are a list."""
     separator = feature.values.get("separator")
-    kind_of_ids: Kind = "list" if isinstance(separator, str) and separator else "categorical"
-    return FoundInput(feature.column, kind_of_ids, separator=separator or "")
+    if not isinstance(separator, str) or not separator:
+        return FoundInput(feature.column, "categorical")
+    return FoundInput(feature.column, "list", separator=separator)
 
 
 def _list(feature: _Feature, inputs: Mapping[str, FoundInput]) -> FoundInput:

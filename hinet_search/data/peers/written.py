@@ -74,15 +74,17 @@ def _feature_lines(found: FoundConfiguration, scenario: str) -> Iterator[str]:
             yield f"  {kind}:"
         for column in columns:
             yield f"    - {quoted(column)}"
-    lists = [found_list for found_list in inputs if found_list.kind == "list"]
-    if lists:
-        yield "  lists:"
-    for found_list in lists:
-        keys = ", ".join(_list_keys(found_list, scenario))
-        yield f"    {quoted(found_list.column)}: {{{keys}}}"
+    yield from _list_lines([column for column in inputs if column.kind == "list"], scenario)
     crosses = [pair for pair in found.crosses if scenario not in pair]
     if crosses:
         yield f"  crosses: [{', '.join(f'[{quoted(a)}, {quoted(b)}]' for a, b in crosses)}]"
+
+
+def _list_lines(lists: Sequence[FoundInput], scenario: str) -> Iterator[str]:
+    if lists:
+        yield "  lists:"
+    for column in lists:
+        yield f"    {quoted(column.column)}: {{{', '.join(_list_keys(column, scenario))}}}"
 
 
 def _list_keys(column: FoundInput, scenario: str) -> Iterator[str]:

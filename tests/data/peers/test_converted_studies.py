@@ -126,6 +126,15 @@ def test_a_scenario_that_is_named_is_no_feature(folder: Path) -> None:
     assert not list(Path("data").rglob("one_scenario=*"))
 
 
+def test_a_cross_and_a_list_of_the_scenario_are_named(folder: Path) -> None:
+    found = read_torcheasyrec(pipeline_file(folder))
+    keys = [unread.key for unread in convert(found, None, "item", force=False).unread]
+    assert keys[-3:] == ["feature item", "feature seen__item", "cross of user and item"]
+    features = load_study(str(STUDY)).spec.data.features
+    assert features.crosses == ()
+    assert features.lists["seen__item"].item is None
+
+
 def test_rows_of_evaluation_are_valid_and_test_and_that_is_to_be_checked(folder: Path) -> None:
     converted = convert(read_torcheasyrec(pipeline_file(folder)), None, None, force=False)
     linked = {path.parent.name: path.resolve().name for path in Path("data").rglob("*.csv")}
