@@ -18,13 +18,14 @@ from ruamel.yaml import YAML
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.study.validation_messages import Location, in_words, problems_in_words, reachable
-from hinet_search.study.yaml_text import Mark, parsed
+from hinet_search.study.yaml_text import Mark, Where, parsed
 
 MAX_BYTES = 1_000_000
 CHECK_COMMENT = re.compile(r"# check: (.+)")
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = Callable[[Location], str]  # location -> place of its value: `studies/a.yaml:7:3`
+Parser = Callable[[str, Where], tuple[Any, dict[Location, Mark]]]
 
 
 @dataclass(frozen=True)
@@ -125,17 +126,17 @@ def written(tree: Mapping[str, Any]) -> str:
     return text.getvalue()
 
 
-def read(path: Path) -> YamlFile:
-    """Read a YAML mapping.
+def read(path: Path, parse: Parser = parsed) -> YamlFile:
+    """Read a YAML mapping, or one in the format of another parser.
 
     ConfigurationError if the file is missing, too large, not YAML or no mapping.
     """
-    return _parsed_file(path, _text(path))
+    return _parsed_file(path, _text(path), parse)
 
 
 @lru_cache(maxsize=64)  # a command reads a study and its spaces several times
-def _parsed_file(path: Path, text: str) -> YamlFile:
-    tree, marks = parsed(text, lambda mark: _at(path, mark) if mark else str(path))
+def _parsed_file(path: Path, text: str, parse: Parser) -> YamlFile:
+    tree, marks = parse(text, lambda mark: _at(path, mark) if mark else str(path))
     if not isinstance(tree, dict):
         got = "nothing" if tree is None else in_words(tree)
         raise ConfigurationError(f"{path}:1: must hold a mapping of keys, got {got}")

@@ -87,6 +87,14 @@ def parsed(text: str, where: Where) -> tuple[Any, dict[Location, Mark]]:
         raise ConfigurationError(
             f"{where(None)}: is not valid YAML: {str(error).splitlines()[0]}"
         ) from error
+    return plain_values(node, where)
+
+
+def plain_values(node: "Node", where: Where) -> tuple[Any, dict[Location, Mark]]:
+    """Return the value of a node with aliases expanded, and the mark of every key.
+
+    ConfigurationError if it holds too much.
+    """
     marks: dict[Location, Mark] = {(): (1, 1)}
     return _plain(node, (), marks, where), marks
 

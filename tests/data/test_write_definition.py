@@ -9,7 +9,7 @@ import pytest
 
 from hinet_search import api
 from hinet_search.common.errors import ConfigurationError, DataError
-from hinet_search.data.guess import write_definition
+from hinet_search.data import draft_files
 from hinet_search.data.guess.guess_table import cut_points
 from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.data.guess.write_definition import write_draft
@@ -191,7 +191,7 @@ def test_a_path_that_is_no_text_is_refused_before_anything_is_written(folder: Pa
 def test_a_table_of_too_many_columns_is_refused_before_anything_is_written(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write_definition, "MAX_BYTES", 100)
+    monkeypatch.setattr(draft_files, "MAX_BYTES", 100)
     SHOP.write_parquet("rows.parquet")
     with pytest.raises(
         DataError, match=r"a definition must be at most 100 bytes, got \d+ for 3 columns"

@@ -74,9 +74,11 @@ def get_command(
         "hinet-search data init rows.parquet",
         "hinet-search data init exports/2026-05.csv --name may --task is_click --task play_seconds",
         "hinet-search data init s3://bucket/shown --force",
+        "hinet-search data init --from-fuxictr config --experiment MMoE_1 --scenario channel",
+        "hinet-search data init --from-torcheasyrec pipeline.config",
     ),
 )
-@click.argument("table", shell_complete=complete_table)
+@click.argument("table", required=False, shell_complete=complete_table)
 @option_group(
     "What is written",
     click.option("--name", metavar="NAME", help="Name of the study.  [default: that of the table]"),
@@ -92,29 +94,48 @@ def get_command(
     ),
     click.option("--force", is_flag=True, help="Overwrite existing files."),
 )
+@option_group(
+    "From the configuration of another library, in place of TABLE",
+    click.option(
+        "--from-fuxictr",
+        "fuxictr",
+        metavar="FOLDER",
+        help="Folder of dataset_config.yaml and model_config.yaml.",
+    ),
+    click.option("--dataset", metavar="NAME", help="Data set of FuxiCTR, of several."),
+    click.option("--experiment", metavar="NAME", help="Experiment of FuxiCTR, of several."),
+    click.option(
+        "--from-torcheasyrec", "torcheasyrec", metavar="FILE", help="File pipeline.config."
+    ),
+    click.option(
+        "--scenario", metavar="COLUMN", help="Column of the scenario.  [default: there is one]"
+    ),
+)
 @output_options()
-def init_command(
-    table: str,
-    name: str | None,
-    tasks: tuple[str, ...],
-    weight: str | None,
-    force: bool,  # noqa: FBT001  click passes flags by name
-) -> None:
+def init_command(**given: Any) -> None:
     """Read TABLE (Parquet or CSV, a file, a folder or a glob, also at a URL of an object store) and
     write data/NAME.yaml and studies/NAME.yaml, with the reasons as comments.
 
     Label, scenario, user, item, time and outcomes are guessed from names, types and values. A
     column of amounts, such as seconds or prices, is a task if --task names it. Guesses to review
     are marked `# check:`; `hinet-search check` lists them.
-    """
-    from hinet_search.data.guess.write_definition import write_draft
 
-    draft = write_draft(table, name, force=force, tasks=tasks, weight=weight, say=output().note)
-    for path in draft.files:
-        echo(f"wrote {path}")
-    for doubt in draft.guesses_to_check:
+    With --from-fuxictr or --from-torcheasyrec, columns, labels and your model come from its
+    configuration, and rows are linked into data/NAME. What is not carried over is listed.
+    """
+    from hinet_search.data.draft_source import DraftOptions, draft_from
+
+    drafted = draft_from(DraftOptions(**given), output().note)
+    definition, study = drafted.draft.files
+    echo(f"wrote {definition}")
+    echo(f"wrote {study}")
+    if drafted.num_links:
+        echo(f"linked {drafted.num_links:,} files of rows in {definition.with_suffix('')}")
+    for doubt in drafted.draft.guesses_to_check:
         output().note(mark("!!"), f"  {doubt}")
-    output().next(f"hinet-search check {shlex.quote(str(draft.files[-1]))}")
+    for unread in drafted.unread:
+        echo(f"not carried over: {unread.in_words}")
+    output().next(f"hinet-search check {shlex.quote(str(study))}")
 
 
 @command.command(

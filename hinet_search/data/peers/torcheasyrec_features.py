@@ -1,0 +1,175 @@
+"""TorchEasyRec's features: which columns are inputs, and what is made by code of theirs."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hinet_search.common.errors import ConfigurationError, shortened
+from hinet_search.data.peers.found import FoundInput, each, mappings
+from hinet_search.data.peers.rules import Unread
+from hinet_search.study.yaml_file import YamlFile
+
+LONGEST_LIST = 1000  # of a definition
+DELIMITER = ";"  # of the entries of a list, by default
+SIDES = ("user", "item", "context", "feature")  # of an expression: `user:age`
+
+
+@dataclass(frozen=True)
+class FoundFeatures:
+    """The inputs, the crosses of two of them, and the features that are neither."""
+
+    inputs: tuple[FoundInput, ...]
+    crosses: tuple[tuple[str, str], ...]
+    unread: tuple[Unread, ...]
+
+
+@dataclass(frozen=True)
+class _Feature:
+    """A feature: its kind (`id_feature`), its message, its place, and the list that it is in."""
+
+    kind: str
+    values: Mapping[str, Any]
+    place: str
+    sequence: Mapping[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name by which groups call it."""
+        key = "sequence_name" if self.kind == "sequence_feature" else "feature_name"
+        name = self.values.get(key)
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError(
+                f"{self.place}: {key} must be a text, got {shortened(repr(name))}"
+            )
+        return f"{self.sequence['sequence_name']}__{name}" if self.sequence else name
+
+    @property
+    def column(self) -> str:
+        """The column of its expression, or of its name if it has none or is in a list."""
+        expression = self.values.get("expression")
+        if self.sequence or expression is None:
+            return self.name
+        if not isinstance(expression, str):
+            got = shortened(repr(expression))
+            raise ConfigurationError(f"{self.place}: expression must be a text, got {got}")
+        side, colon, column = expression.partition(":")
+        return column if colon and side in SIDES else expression
+
+
+def features_of(file: YamlFile, groups: Collection[str] | None) -> FoundFeatures:
+    """Return the features that are in a group; all of them if there are no groups."""
+    inputs: dict[str, FoundInput] = {}
+    crosses: list[tuple[str, str]] = []
+    features = list(_features(file))
+    known = {feature.name for feature in features}
+    unread = [
+        Unread(f"feature {name}", "is in a group, and is no feature")
+        for name in dict.fromkeys(groups or ())
+        if name not in known
+    ]
+    for feature in features:
+        if groups is not None and feature.name not in groups:
+            unread.append(Unread(f"feature {feature.name}", "is in no group of features"))
+            continue
+        pair = _pair(feature, inputs, crosses)
+        found = _input(feature, inputs)
+        if pair:
+            crosses.append(pair)
+        elif isinstance(found, FoundInput):
+            if found.column in inputs:
+                unread.append(
+                    Unread(f"feature {feature.name}", f"column {found.column} is one already")
+                )
+            inputs.setdefault(found.column, found)
+            unread += _lost(feature, found)
+        else:
+            unread.append(found)
+    return FoundFeatures(tuple(inputs.values()), tuple(crosses), tuple(unread))
+
+
+def _features(file: YamlFile) -> Iterator[_Feature]:
+    """Yield the features in order, those in a list one by one."""
+    place = file.place(("feature_configs",))
+    for index, holder in enumerate(mappings(file.tree.get("feature_configs"), place, "features")):
+        at = file.place(("feature_configs", index))
+        for kind, values in holder.items():
+            for message in mappings(values, at, str(kind)):
+                feature = _Feature(str(kind), message, at)
+                if kind != "sequence_feature":
+                    yield feature
+                    continue
+                assert feature.name
+                for inner in mappings(message.get("features"), at, "features"):
+                    for inner_kind, of in inner.items():
+                        for part in mappings(of, at, str(inner_kind)):
+                            yield _Feature(str(inner_kind), part, at, message)
+
+
+def _pair(
+    feature: _Feature, inputs: Mapping[str, FoundInput], known: Sequence[tuple[str, str]]
+) -> tuple[str, str] | None:
+    """Return two categorical columns whose combination is new; None for anything else."""
+    if feature.kind != "combo_feature" or feature.sequence:
+        return None
+    columns = [str(each).rpartition(":")[2] for each in each(feature.values.get("expression"))]
+    kinds = [inputs[column].kind for column in columns if column in inputs]
+    is_pair = kinds == ["categorical", "categorical"] and len(set(columns)) == 2
+    is_new = set(columns) not in [set(pair) for pair in known]
+    return (columns[0], columns[1]) if is_pair and is_new else None
+
+
+def _input(feature: _Feature, inputs: Mapping[str, FoundInput]) -> FoundInput | Unread:
+    if feature.values.get("stub_type") is True:
+        return Unread(f"feature {feature.name}", "is a step of their feature generator")
+    kind = feature.kind.removeprefix("sequence_")
+    if kind not in ("id_feature", "raw_feature"):
+        return Unread(
+            f"feature {feature.name}", f"{kind} is made by their code: write it into the rows"
+        )
+    is_list = feature.sequence is not None or kind != feature.kind
+    if kind == "raw_feature":
+        return _number(feature, is_list=is_list)
+    return _list(feature, inputs) if is_list else _category(feature)
+
+
+def _number(feature: _Feature, *, is_list: bool) -> FoundInput | Unread:
+    if is_list or feature.values.get("value_dim", 1) != 1:
+        return Unread(f"feature {feature.name}", "vectors of numbers are no input here")
+    return FoundInput(feature.column, "numeric")
+
+
+def _category(feature: _Feature) -> FoundInput:
+    """Return a category; with a separator it has several values, which are a list."""
+    separator = feature.values.get("separator")
+    if not isinstance(separator, str) or not separator:
+        return FoundInput(feature.column, "categorical")
+    return FoundInput(feature.column, "list", separator=separator)
+
+
+def _list(feature: _Feature, inputs: Mapping[str, FoundInput]) -> FoundInput:
+    """Return a list, with the embedding of the input that its entries are ids of."""
+    holder = feature.values if feature.sequence is None else feature.sequence
+    name = str(feature.values.get("embedding_name") or feature.values["feature_name"])
+    item = inputs.get(name)
+    length = holder.get("sequence_length")
+    is_length = type(length) is int and 1 <= length <= LONGEST_LIST
+    return FoundInput(
+        feature.column,
+        "list",
+        item.column if item and item.kind == "categorical" and feature.sequence else "",
+        length if is_length else None,
+        str(holder.get("sequence_delim", DELIMITER)),
+    )
+
+
+def _lost(feature: _Feature, found: FoundInput) -> Iterator[Unread]:
+    """Yield what is read of some features, and not carried over for this one."""
+    holder = feature.values if feature.sequence is None else feature.sequence
+    length = holder.get("sequence_length")
+    if found.kind == "list" and found.length is None and length is not None:
+        why = f"lists keep their first entries, at most {LONGEST_LIST:,}; here the default, 50"
+        yield Unread(f"feature {feature.name}: sequence_length", why, (length,))
+    separator = feature.values.get("separator")
+    if separator is not None and separator != found.separator:
+        why = "an entry of a list is one value" if found.kind == "list" else "a number is one value"
+        yield Unread(f"feature {feature.name}: separator", why, (separator,))
