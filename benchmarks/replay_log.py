@@ -118,7 +118,9 @@ def replay(
     print(f"{test.size - whole.size:,} of them were before a row of an earlier day: no statistics")
     print(f"{found_RS.shape[1]} slots of sequences, equal: {np.array_equal(found_RS, slots_RS)}")
     print(f"{in_words('asking', replayed.asking)}\n{in_words('adding', replayed.adding)}")
-    largest = score_difference(exported, frame[test], rolled, expected[test], slots_RS)
+    largest = score_difference(
+        exported, frame[test[whole]], rolled[whole], expected[test[whole]], slots_RS[whole]
+    )
     print(f"largest difference of a score: {largest:.2g}")
 
 
