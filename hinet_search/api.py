@@ -211,15 +211,16 @@ def export(  # noqa: PLR0913  what to export, and in which form
     `say` is called with a line before each long step.
     Errors: those of `choose`, `choose_at`, `_stored` and `serving.export`; then nothing is written.
     """
+    from hinet_search.serving.choice import choose, choose_at, limit_of
+
     launch_options = _launch_options(options)
     allow_only(launch_options.plugins)
+    limit = None if at is None else limit_of(at)
+    graphs = _graphs(formats, weights)
     record = load(study, **options)
 
     from hinet_search.serving import export as serving
-    from hinet_search.serving.choice import choose, choose_at, limit_of
 
-    limit = None if at is None else limit_of(at)
-    graphs = _graphs(formats, weights)
     folder = Path(to)
     serving.refuse_full(folder)
     choice = choose_at(record, arm, seeds, limit) if limit else choose(record, arm, seeds)

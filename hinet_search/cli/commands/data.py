@@ -72,10 +72,8 @@ def get_command(
     codes=("3", "4"),
     examples=(
         "hinet-search data init rows.parquet",
-        "hinet-search data init exports/2026-05.csv --name may --task is_click --task play_seconds",
-        "hinet-search data init s3://bucket/shown --force",
+        "hinet-search data init s3://bucket/2026-05.csv --name may --task is_click --task seconds",
         "hinet-search data init --from-fuxictr config --experiment MMoE_1 --scenario channel",
-        "hinet-search data init --from-torcheasyrec pipeline.config",
     ),
 )
 @click.argument("table", required=False, shell_complete=complete_table)
