@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from hinet_search.data.peers.rules import (
+    GATES,
+    JUDGED,
+    NORMALISED,
     READ,
+    RELU,
+    RUNNING,
+    TYPES,
+    VOCABULARY,
     Rule,
     checked,
     count,
@@ -26,15 +33,8 @@ from hinet_search.data.peers.rules import (
 )
 from hinet_search.study.distributions import Value
 
-TYPES = "types follow from the values"
-VOCABULARY = "ids are numbered by training frequency, and rare ones by features.minimum_frequency"
 ONE_WIDTH = "embeddings of all features have one width, model.embedding_dim"
 PRETRAINED = "embeddings are learned, none is loaded"
-RUNNING = "is about how their trainer runs"
-JUDGED = "trials are compared by the study's objective, and the report has its own metrics"
-RELU = "hidden layers have ReLU"
-NORMALISED = "hidden layers are not normalised"
-GATES = "gates are linear, without hidden layers"
 CONTEXTS = "the contexts of gates are a learned vector or the scenario"
 SHARED_DROPOUT = "both streams have the dropout of the first"
 

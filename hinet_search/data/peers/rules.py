@@ -17,6 +17,14 @@ from hinet_search.study.yaml_file import YamlFile
 UNKNOWN = "is not a key that is known here"
 DIFFERS = "differs from the value before it, which is taken for all"
 MOST_UNITS = 1_000_000
+# Reasons that keys of several libraries have.
+TYPES = "types follow from the values"
+VOCABULARY = "ids are numbered by training frequency, and rare ones by features.minimum_frequency"
+RUNNING = "is about how their trainer runs"
+JUDGED = "trials are compared by the study's objective, and the report has its own metrics"
+RELU = "hidden layers have ReLU"
+NORMALISED = "hidden layers are not normalised"
+GATES = "gates are linear, without hidden layers"
 
 Plain = Any  # a text, number, true, false or null, or a tuple of them
 # Converts a value; None if there is no such setting here, ValueError says what must hold.

@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hinet_search.data.peers.rules import (
+    GATES,
+    JUDGED,
+    NORMALISED,
     READ,
+    RELU,
+    RUNNING,
+    TYPES,
+    VOCABULARY,
     Rule,
     checked,
     count,
@@ -23,15 +30,8 @@ from hinet_search.data.peers.rules import (
 )
 from hinet_search.study.distributions import Value
 
-VOCABULARY = "ids are numbered by training frequency, and rare ones by features.minimum_frequency"
-RUNNING = "is about how their trainer runs"
-JUDGED = "trials are compared by the study's objective, and the report has its own metrics"
-TYPES = "types follow from the values"
 MISSING = "a missing id is unknown, a missing number the training mean with a flag"
 BOUNDARIES = "numbers are inputs as they are; features.number_encoding has bins of training rows"
-RELU = "hidden layers have ReLU"
-NORMALISED = "hidden layers are not normalised"
-GATES = "gates are linear, without hidden layers"
 SCHEDULE = "learning rates are constant"
 TABLES = "tables are on one device, in fp32, as wide as model.embedding_dim"
 SPACE = "a label counts in all rows; model.loss.entire_space is a funnel's way"
