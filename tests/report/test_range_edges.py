@@ -1,9 +1,11 @@
 """Best values at the edge of a range are named, each with a wider end."""
 
+from dataclasses import replace
+
 import pytest
 
 from hinet_search.report.checks import range_edges
-from hinet_search.report.facts.record import wider_end
+from hinet_search.report.facts.record import at_the_edge, wider_end
 from hinet_search.results.records import ParameterRange
 from tests.report.planted import PLANTED
 
@@ -13,6 +15,13 @@ def test_best_values_at_the_edge_are_listed_by_arm() -> None:
     assert finding is not None
     assert finding.subject == "Single, PLE and HiNet have best values at the edge of a range."
     assert finding.details[0] == "Single: model.scenario.num_sub_experts = 8 (high: 12)."
+
+
+def test_the_values_of_one_trial_are_at_no_edge() -> None:
+    record = PLANTED["range_edges"]
+    assert any(at_the_edge(record, arm) for arm in record.arms)
+    for arm in record.arms:
+        assert at_the_edge(record, replace(arm, trials=arm.trials[:1])) == []
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.trade_offs import COSTS
 from hinet_search.results.verdict import in_words, title
 
+FEWEST_TRIALS = 2  # of a search
 EDGE = 0.05  # a value within this share of an end of its range lies at the edge
 FEW_POSITIVES = 100
 
@@ -179,7 +180,12 @@ def _edge(searched: ParameterRange, share: float) -> str:
 
 
 def at_the_edge(record: StudyRecord, arm: ArmRecord) -> list[tuple[ParameterRange, Scalar, str]]:
-    """Return (parameter, best value, end) for best values that touch an end of their range."""
+    """Return (parameter, best value, end) for best values that touch an end of their range.
+
+    One trial alone, the default, is no search, so its values say nothing about ranges.
+    """
+    if sum(trial.counts for trial in arm.trials) < FEWEST_TRIALS:
+        return []
     best = best_parameters(record, arm)
     edges = []
     for searched in arm.ranges:
