@@ -51,7 +51,6 @@ def _versions(record: StudyRecord) -> Markup:
     machine = ", ".join(_devices(record)) or "unknown"
     seeds = numbers.plural(budget.finalist_seeds, "seed")
     time = "" if budget.seconds is None else f" in a budget of {numbers.duration(budget.seconds)}"
-    software = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     updated = f" {record.updated[:16].replace('T', ' ')} UTC" if record.updated else ""
     better = "larger" if record.maximize else "smaller"
     facts = {
@@ -67,12 +66,17 @@ def _versions(record: StudyRecord) -> Markup:
         f"{seeds} for {numbers.plural(budget.finalist_top, 'finalist')}",
         "Machine": f"{machine}; {numbers.plural(record.slots, 'slot')}, "
         f"{numbers.duration(record.seconds)}",
-        "Software": software or "not recorded",
+        "Software": _software(record),
     }
     if data.sample is not None:
         facts["Sample"] = data.searched_on
     rows = [html.row(name, html.words(text)) for name, text in facts.items()]
     return html.table(Markup(""), rows, class_="words")
+
+
+def _software(record: StudyRecord) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
+    return versions or "not recorded"
 
 
 def _devices(record: StudyRecord) -> list[str]:
