@@ -33,13 +33,13 @@ _SECRET = re.compile(
 
 
 class HinetSearchError(Exception):
-    """Root of all errors that a user may meet; `problems` are lines without a password."""
+    """Root of all errors that a user may meet; `problems` and `remedy` are without passwords."""
 
     exit_code = 1
 
     def __init__(self, *problems: str, remedy: str = "") -> None:
         self.problems = problems = tuple(map(hide_passwords, problems))
-        self.remedy = remedy
+        self.remedy = remedy = hide_passwords(remedy)
         super().__init__("\n".join([*problems, *([remedy] if remedy else [])]))
 
 

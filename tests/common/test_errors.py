@@ -104,9 +104,10 @@ def test_the_password_of_a_url_is_hidden_whatever_its_signs(text: str, shown: st
 
 
 def test_no_error_repeats_the_password_of_a_value_that_it_quotes() -> None:
-    assert HinetSearchError("got 'http://ann:pass@server'").problems == (
-        "got 'http://ann:***@server'",
-    )
+    url, masked = "http://ann:pass@server", "http://ann:***@server"
+    error = HinetSearchError(f"got '{url}'", remedy=f"launch {url}")
+    assert (error.problems, error.remedy) == ((f"got '{masked}'",), f"launch {masked}")
+    assert "pass" not in str(error)
     long = f"http://ann:{'pass' * 99}@server"
     assert shortened(long) == "http://ann:***@server... (414 characters)"
 

@@ -115,8 +115,11 @@ class _Parser:
         if self._next.kind == "text":
             return Scalar(self._text())
         sign = "-" if self._skip("-") else ""
+        if sign and self._next.text.startswith(("-", "+")):
+            raise self._refused("a value after '-'")
         token = self._take("a value", "word", "number")
-        return Scalar(_word(token.text, sign) if token.kind == "word" else self._number(token))
+        signed = f"{sign}{token.text}"
+        return Scalar(_word(signed) if token.kind == "word" else self._number(signed, token.mark))
 
     def _text(self) -> str:
         """Read a text; several in a row are one."""
@@ -131,12 +134,11 @@ class _Parser:
                 f"{self._where(mark)}: a text must be in UTF-8, got {shortened(repr(bytes(raw)))}"
             ) from error
 
-    def _number(self, token: Token) -> int | float:
+    def _number(self, text: str, mark: Mark) -> int | float:
         try:
-            return _number(token.text.lower())
+            return _number(text.lower())
         except ValueError as error:
-            got = token.text
-            raise ConfigurationError(f"{self._where(token.mark)}: {error}, got {got}") from error
+            raise ConfigurationError(f"{self._where(mark)}: {error}, got {text}") from error
 
     def _scan(self, text: str) -> Iterator[Token]:
         """Yield the tokens of the text, then its end."""
@@ -192,11 +194,9 @@ def _field(values: list[tuple[Mark, Node]], is_list: bool) -> tuple[Mark, Node]:
     return mark, Items(values)
 
 
-def _word(text: str, sign: str) -> bool | float | str:
+def _word(text: str) -> bool | str:
     """Convert a word: true, false, or a name, such as that of an enumeration."""
-    if text in ("true", "false"):
-        return text == "true"
-    return f"{sign}{text}"
+    return text == "true" if text in ("true", "false") else text
 
 
 def _number(text: str) -> int | float:

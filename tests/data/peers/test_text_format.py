@@ -37,6 +37,7 @@ def parsed(text: str) -> Any:
             {"a": 31, "b": 8, "c": 0.0015, "d": 0.5, "e": 2.0},
         ),
         ('a: -inf b: "}"', {"a": "-inf", "b": "}"}),
+        ("a: - 5 b: -\n0x10 c: - .5", {"a": -5, "b": -16, "c": -0.5}),
     ],
 )
 def test_a_text_is_read_as_its_fields(text: str, value: Any) -> None:
@@ -50,6 +51,7 @@ def test_a_text_is_read_as_its_fields(text: str, value: Any) -> None:
         ("a: 1\n  }", "p:2:3: a field's name must follow, got '}'"),
         ("a 1", "p:1:3: ':' or '{' must follow, got '1'"),
         ("a: ", "p:1:3: a value must follow, got the end of the file"),
+        ("a: --5", "p:1:5: a value after '-' must follow, got '-5'"),
         ("a: [1 2]", "p:1:7: a comma or ']' must follow, got '2'"),
         ("[pkg.ext]: 1", "p:1:1: a field's name must follow, got '['"),
         ("a: 'open\n'", "p:1:4: must be protobuf text"),
