@@ -59,7 +59,8 @@ class Schema:
     values. `absent_cells` are the (scenario, task) without labels, `amount_units` the tasks of
     amounts with what a label of 1 stands for; where there are none, a schema is written without
     the key. So it is of `sequences`, whose lists come last, those of a sequence side by side, and
-    of `number_encodings`, one of every numeric input unless all are standardised.
+    of `number_encodings`, one of every numeric input unless all are standardised, and
+    `has_normalised_inputs`.
     """
 
     scenarios: tuple[str, ...]
@@ -72,6 +73,7 @@ class Schema:
     amount_units: Annotated[tuple[tuple[str, float], ...], LEFT_OUT_IF_EMPTY] = ()
     sequences: Annotated[tuple[SequenceField, ...], LEFT_OUT_IF_EMPTY] = ()
     number_encodings: Annotated[tuple[NumberEncoding, ...], LEFT_OUT_IF_EMPTY] = ()
+    has_normalised_inputs: Annotated[bool, LEFT_OUT_IF_EMPTY] = False
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -128,13 +130,22 @@ class Schema:
         return self.list_named(sequence.gap).length
 
     def read_by(
-        self, reader: SequenceReader | None, number_encodings: tuple[NumberEncoding, ...]
+        self,
+        reader: SequenceReader | None,
+        number_encodings: tuple[NumberEncoding, ...],
+        *,
+        has_normalised_inputs: bool = False,
     ) -> "Schema":
         """The schema with these encodings of numbers, and this reader of every sequence if any."""
         sequences = self.sequences
         if reader is not None:
             sequences = tuple(replace(each, reader=reader) for each in sequences)
-        return replace(self, sequences=sequences, number_encodings=number_encodings)
+        return replace(
+            self,
+            sequences=sequences,
+            number_encodings=number_encodings,
+            has_normalised_inputs=has_normalised_inputs,
+        )
 
     @property
     def num_slots(self) -> int:

@@ -1,4 +1,4 @@
-"""Adam with decoupled weight decay, on the fused kernel of torch: a call updates a whole group."""
+"""Adam, on the fused kernels of torch: a call updates a whole group of weights."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,12 @@ Moments = dict[str, Tensor]  # both moments of a weight, and its number of steps
 
 
 class Adam(WeightUpdates):
-    """AdamW (Loshchilov and Hutter 2019, algorithm 2); every group has a `weight_decay`."""
+    """Adam (Kingma and Ba 2015). Every group has a `weight_decay`.
+
+    Where it is `decoupled`, it shrinks weights at each step by its share of the rate (Loshchilov
+    and Hutter 2019, algorithm 2). Elsewhere it is the gradient of a penalty, its half times the
+    squared norm of the weights, which the moments take in.
+    """
 
     def update(self, weights: list[nn.Parameter], group: Mapping[str, Any]) -> None:
         """Update weights of a group, each of which has a gradient."""
@@ -35,7 +40,7 @@ class Adam(WeightUpdates):
         group: Mapping[str, Any],
     ) -> None:
         """Update weights of a group and their moments."""
-        _fused(weights, gradients, states, group)
+        _fused(weights, gradients, states, group, self.rate_share)
 
 
 class StackedAdam(Adam):
@@ -54,7 +59,7 @@ class StackedAdam(Adam):
         """Update weights of a group and their moments: as one if all models have equal options."""
         first, *others = group["models"]
         if all(other == first for other in others):
-            _fused(weights, gradients, states, first)
+            _fused(weights, gradients, states, first, self.rate_share)
             return
         for k, options in enumerate(group["models"]):
             _fused(
@@ -62,6 +67,7 @@ class StackedAdam(Adam):
                 [gradient[k] for gradient in gradients],
                 [_of_model(state, k) for state in states],
                 options,
+                self.rate_share,
             )
 
     def states_of_models(self, num_models: int) -> list[dict[str, Any]]:
@@ -85,15 +91,17 @@ def _fused(
     gradients: Sequence[Tensor],
     states: Sequence[Moments],
     group: Mapping[str, Any],
+    rate_share: float,
 ) -> None:
-    torch._fused_adamw_(
+    update = torch._fused_adamw_ if group["decoupled"] else torch._fused_adam_
+    update(
         tuple(weights),
         list(gradients),
         [state["exp_avg"] for state in states],
         [state["exp_avg_sq"] for state in states],
         [],  # the largest second moments, which only AMSGrad keeps
         [state["step"] for state in states],
-        lr=group["lr"],
+        lr=group["lr"] * rate_share,
         beta1=BETA1,
         beta2=BETA2,
         weight_decay=group["weight_decay"],

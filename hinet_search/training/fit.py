@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.device import begin_peak_memory
 from hinet_search.training.divergence import Diverged
-from hinet_search.training.optimiser import EmbeddingPenalty, clip_gradients, make_optimiser
+from hinet_search.training.optimiser import clip_gradients, make_optimiser
 from hinet_search.training.precision import forward_products, fp32_products
 from hinet_search.training.run_state import (
     Conditions,
@@ -61,7 +61,6 @@ def fit(
             if checkpoint.get("diverged"):  # in a stack, which went on without it
                 raise Diverged(*checkpoint["diverged"])
         stopped = _train(steps, state, watcher, checkpoints)
-    steps.close()
     return finish(run, state, stopped=stopped)
 
 
@@ -82,9 +81,6 @@ class TrainingSteps:
         )
         # Collected once: walking through all modules at every step is slow.
         self._parameters = tuple(run.model.parameters())
-        self._penalty: EmbeddingPenalty | None = None
-        if config.embedding_l2:
-            self._penalty = EmbeddingPenalty(run.model, config.embedding_l2)
 
     def begin_pass(self, passes_done: int) -> None:
         """Announce a pass; begin it with new embeddings if it is configured so."""
@@ -103,19 +99,13 @@ class TrainingSteps:
             with forward_products(config, feed.device):
                 logits_BT = model(batch)
             loss = self._loss(logits_BT.float(), labels_BT, rows_B, batch.scenario_B)
-            total_loss = loss + self._penalty.take(len(batch)) if self._penalty else loss
-            torch.autograd.backward(total_loss)
+            torch.autograd.backward(loss)
         norm = clip_gradients(self._parameters, config.clip_norm)
+        rate_share = self.run.schedule.rate_share(state.step)
         state.step += 1
         state.rows += len(batch)
-        # Without the penalty, so that it compares with the log loss on validation.
         state.step_log.add(state.step, loss, norm)
-        self.optimiser.step()
-
-    def close(self) -> None:
-        """Remove the hooks from the model."""
-        if self._penalty:
-            self._penalty.remove()
+        self.optimiser.step(rate_share)
 
 
 def _train(

@@ -235,7 +235,8 @@ class _Together:
         self._leave()
 
     def _step(self, step: int, rows_B: Int[Tensor, "B"]) -> None:
-        loss_K, norm_K = self._steps.take(rows_B)
+        rate_share = self._lanes[0].run.schedule.rate_share(step - 1)
+        loss_K, norm_K = self._steps.take(rows_B, rate_share)
         for lane, loss, norm in zip(self._lanes, loss_K, norm_K, strict=True):
             lane.state.step = step
             lane.state.rows += len(rows_B)
@@ -344,8 +345,8 @@ def fit_together(
 def can_stack(model: nn.Module, config: TrainConfig) -> bool:
     """Return whether one stacked step can replace a step of each model.
 
-    It cannot with optimisers of touched rows, with a penalty on looked-up embeddings, with torch's
-    own dropout, or in a model that chooses what to compute by its weights.
+    It cannot with optimisers of touched rows, with torch's own dropout, or in a model that chooses
+    what to compute by its weights.
     """
     cannot = any(
         (isinstance(module, WeightDependent) and module.reads_weights)
@@ -353,7 +354,7 @@ def can_stack(model: nn.Module, config: TrainConfig) -> bool:
         for module in model.modules()
     )
     updates_all_rows = config.embedding_optimiser == "adam"
-    return updates_all_rows and not config.embedding_l2 and not cannot
+    return updates_all_rows and not cannot
 
 
 def stacking_pays(models: Sequence[nn.Module], conditions: Sequence[Conditions]) -> bool:

@@ -1,7 +1,4 @@
-"""Optimiser: updates of dense weights and embeddings, gradient clipping, and the embedding penalty.
-
-Shape legend: B rows of a batch, F categorical fields, E embedding width.
-"""
+"""Optimiser: updates of dense weights and of embeddings, and gradient clipping."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,10 +33,10 @@ class Optimiser:
         for part in self.parts:
             part.zero_grad()
 
-    def step(self) -> None:
-        """Update all weights by their gradients."""
+    def step(self, rate_share: float = 1.0) -> None:
+        """Update all weights by their gradients, at a share of their learning rates."""
         for part in self.parts:
-            part.step()
+            part.step(rate_share)
 
     def forget(self, weights: Sequence[nn.Parameter]) -> None:
         """Drop the states of these weights."""
@@ -76,14 +73,14 @@ def make_optimiser(model: nn.Module, config: TrainConfig) -> Optimiser:
         parts.append(adam(model, others, config))
     if table_weights:
         make_table_optimiser = OF_TOUCHED_ROWS[config.embedding_optimiser]
-        parts.append(make_table_optimiser(table_weights, _embedding_rate(config)))
+        rate = _embedding_rate(config)
+        parts.append(make_table_optimiser(table_weights, rate, config.embedding_l2))
     return Optimiser(tuple(parts))
 
 
 def adam(model: nn.Module, weights: Mapping[str, nn.Parameter], config: TrainConfig) -> Adam:
-    """Return Adam with decoupled weight decay; embeddings have their own rate and no decay.
+    """Return Adam: weight decay of dense weights is decoupled, that of embeddings a penalty.
 
-    Decay would shrink every embedding row at every step, 96 % of which the batch did not touch.
     `weights` are named as in `model`.
     """
     return Adam([group for group in _groups(model, weights, config) if group["params"]])
@@ -117,10 +114,19 @@ def _groups(
             embedding_names |= {f"{prefix}.{name}" for name, _ in module.embedding_parameters()}
     dense = [weight for name, weight in weights.items() if name not in embedding_names]
     embeddings = [weight for name, weight in weights.items() if name in embedding_names]
-    rate = config.learning_rate
     return [
-        {"params": dense, "weight_decay": config.weight_decay, "lr": rate},
-        {"params": embeddings, "weight_decay": 0.0, "lr": _embedding_rate(config)},
+        {
+            "params": dense,
+            "weight_decay": config.weight_decay,
+            "decoupled": True,
+            "lr": config.learning_rate,
+        },
+        {
+            "params": embeddings,
+            "weight_decay": config.embedding_l2,
+            "decoupled": False,
+            "lr": _embedding_rate(config),
+        },
     ]
 
 
@@ -151,39 +157,6 @@ def _values(parameter: nn.Parameter) -> Tensor:
         return parameter.grad
     parameter.grad = merged(parameter.grad)
     return parameter.grad.values()
-
-
-class EmbeddingPenalty:
-    """`strength` times the squared norm of looked-up embeddings, per row of the batch.
-
-    Forward hooks on the embedding tables collect the norms, so that nothing is looked up twice and
-    untouched rows are not penalised.
-    """
-
-    def __init__(self, model: nn.Module, strength: float) -> None:
-        self.strength = strength
-        self._squares: list[Tensor] = []
-        self._hooks = [
-            module.table.register_forward_hook(self._looked_up) for module in _embeddings(model)
-        ]
-        assert self._hooks, "a model with embedding_l2 has a FeatureEmbedding"
-
-    def take(self, num_rows: int) -> Float[Tensor, ""]:
-        """Return the penalty of the look-ups since the last call."""
-        total = torch.stack(self._squares).sum()
-        self._squares.clear()
-        return total * (self.strength / num_rows)
-
-    def remove(self) -> None:
-        """Remove the hooks."""
-        for hook in self._hooks:
-            hook.remove()
-
-    def _looked_up(
-        self, table: nn.Module, _inputs: tuple[Tensor, ...], embedded: Float[Tensor, "*B F E"]
-    ) -> None:
-        if table.training:
-            self._squares.append(embedded.square().sum())
 
 
 def _embeddings(model: nn.Module) -> list[FeatureEmbedding]:

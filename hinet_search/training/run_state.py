@@ -108,23 +108,38 @@ class Schedule:
     """When a training ends and is evaluated. Steps count batches from 1.
 
     The last batch of a pass may be smaller, so that a pass has every row once. Models are told of a
-    new pass every `steps_per_announcement` steps.
+    new pass every `steps_per_announcement` steps. Rates decay over `steps_of_decay`, if they do.
     """
 
     steps_per_pass: int
     total_steps: int
     evaluation_steps: frozenset[int]
     steps_per_announcement: int
+    steps_of_decay: int | None = None
+
+    def rate_share(self, step: int) -> float:
+        """Return the share of the learning rates that is left after `step` finished steps."""
+        return 1.0 if self.steps_of_decay is None else 1 - step / self.steps_of_decay
 
 
 def make_schedule(num_rows: int, config: TrainConfig) -> Schedule:
     """Space evaluations evenly; one is at the end of every pass and one after the last step."""
     steps_per_pass = count_steps(num_rows, config)
-    total_steps = max(1, round(config.passes * steps_per_pass))
+    total_steps = _total_steps(steps_per_pass, config)
     spacing = steps_per_pass / config.evaluations_per_pass
     planned = (round(number * spacing) for number in range(1, int(total_steps / spacing) + 1))
     evaluation_steps = frozenset({*planned, total_steps} - {0})
-    return Schedule(steps_per_pass, total_steps, evaluation_steps, steps_per_pass)
+    return Schedule(
+        steps_per_pass,
+        total_steps,
+        evaluation_steps,
+        steps_per_pass,
+        total_steps if config.rate_decay else None,
+    )
+
+
+def _total_steps(steps_per_pass: int, config: TrainConfig) -> int:
+    return max(1, round(config.passes * steps_per_pass))
 
 
 def count_steps(num_rows: int, config: TrainConfig) -> int:
@@ -139,7 +154,15 @@ def _schedule(conditions: Conditions) -> Schedule:
     if fixed is None:
         return make_schedule(num_rows, config)
     steps_per_pass = count_steps(num_rows, config)
-    return Schedule(steps_per_pass, fixed.total, frozenset({fixed.total}), fixed.per_pass)
+    # As in the training whose length this is, which may have ended before its rate was 0.
+    planned = max(_total_steps(fixed.per_pass, config), fixed.total)
+    return Schedule(
+        steps_per_pass,
+        fixed.total,
+        frozenset({fixed.total}),
+        fixed.per_pass,
+        planned if config.rate_decay else None,
+    )
 
 
 @dataclass(frozen=True)

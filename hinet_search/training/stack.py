@@ -139,8 +139,13 @@ class StackedSteps:
             self._clip_norm_K = torch.tensor(most).to(feed.device)
         self.optimiser = stacked_adam(stack.models[0], stack.weights, configs)
 
-    def take(self, rows_B: Int[Tensor, "B"]) -> tuple[Float[Tensor, "K"], Float[Tensor, "K"]]:
-        """Take one step on these rows; return every model's loss and gradient norm."""
+    def take(
+        self, rows_B: Int[Tensor, "B"], rate_share: float = 1.0
+    ) -> tuple[Float[Tensor, "K"], Float[Tensor, "K"]]:
+        """Take one step on these rows, at a share of the learning rates.
+
+        Return every model's loss and gradient norm.
+        """
         batch, labels_BT = self._feed.select(rows_B)
         self.optimiser.zero_grad()
         with fp32_products(self._precision, self._feed.device):
@@ -149,7 +154,7 @@ class StackedSteps:
             loss_K = self._loss(logits_KBT.float(), labels_BT, rows_B, batch.scenario_B)
             torch.autograd.backward(loss_K.sum())  # no loss depends on another model's weights
         norm_K = self.stack.clip_gradients(self._clip_norm_K)
-        self.optimiser.step()
+        self.optimiser.step(rate_share)
         return loss_K.detach(), norm_K
 
 

@@ -12,6 +12,7 @@ OF_TRAINING = frozenset(
         "learning_rate",
         "embedding_learning_rate_multiplier",
         "weight_decay",
+        "embedding_l2",
         "clip_norm",
         "patience",
         "teacher_weight",

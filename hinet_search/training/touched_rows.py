@@ -45,19 +45,28 @@ def merged(gradient: Tensor) -> Tensor:
 
 
 class TouchedRows(WeightUpdates):
-    """The common part of these optimisers. A dense gradient counts as touching every row."""
+    """The common part of these optimisers. A dense gradient counts as touching every row.
 
-    def __init__(self, tables: Sequence[nn.Parameter], learning_rate: float) -> None:
-        super().__init__([{"params": list(tables), "lr": learning_rate}])
+    `penalty` times a touched row is added to its gradient.
+    """
+
+    def __init__(
+        self, tables: Sequence[nn.Parameter], learning_rate: float, penalty: float = 0.0
+    ) -> None:
+        super().__init__([{"params": list(tables), "lr": learning_rate, "penalty": penalty}])
 
     def update(self, weights: list[nn.Parameter], group: Mapping[str, Any]) -> None:
         """Update the touched rows of tables."""
         for table_VE in weights:
             assert table_VE.grad is not None, "only called with a gradient"
             rows_U, gradient_UE = _touched(table_VE.grad)
+            if group["penalty"]:
+                touched_UE = table_VE.index_select(0, rows_U)
+                gradient_UE = gradient_UE.add(touched_UE, alpha=group["penalty"])
             change_UE = self.change(self.state[table_VE], table_VE, rows_U, gradient_UE)
             # Read, change and write back: index_add_ takes three times as long.
-            updated_UE = table_VE.index_select(0, rows_U).sub_(change_UE, alpha=group["lr"])
+            rate = group["lr"] * self.rate_share
+            updated_UE = table_VE.index_select(0, rows_U).sub_(change_UE, alpha=rate)
             table_VE.index_copy_(0, rows_U, updated_UE)
 
     @abstractmethod

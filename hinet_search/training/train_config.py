@@ -39,16 +39,18 @@ class NamedWeights(Frozen):
 class TrainConfig(Frozen):
     """How one model is trained. The defaults were tuned on KuaiRand; every study starts from them.
 
-    `weight_decay` is decoupled and applies to dense weights only. `embedding_l2` is a penalty in
-    the loss on the embedding rows that a batch looks up. `passes` is the number of passes over the
-    training rows, which may be fractional. `patience` is the number of evaluations without
-    improvement after which training stops, 0 = never. `clip_norm` bounds the gradient norm, 0 =
-    off. `embedding_optimiser`: `adam` updates all rows of a table at every step, the others only
-    the rows that the batch looked up (training/touched_rows.py). `precision` applies to the matrix
-    products of a training step; weights, loss, optimiser and evaluation always are fp32. `tf32` is
-    for GPUs: their tensor cores round what they multiply to 10 bits; on a CPU it is fp32. `shuffle`
-    is the order of rows in a pass (training/row_order.py); `blocks` is for data larger than memory,
-    `users` puts rows of a user side by side, for `loss: pairs_within_users`.
+    `weight_decay` is decoupled and applies to dense weights only. `embedding_l2` is a penalty, its
+    half times the squared norm of the embeddings: at every step it moves all rows of a table, so
+    ids with few rows stay near 0, with optimisers of touched rows those of the batch. `rate_decay`
+    lets all learning rates fall to 0, by equal amounts, over `passes`. `passes` is the number of
+    passes over the training rows, which may be fractional. `patience` is the number of evaluations
+    without improvement after which training stops, 0 = never. `clip_norm` bounds the gradient norm,
+    0 = off. `embedding_optimiser`: `adam` updates all rows of a table at every step, the others
+    only the rows that the batch looked up (training/touched_rows.py). `precision` applies to the
+    matrix products of a training step; weights, loss, optimiser and evaluation always are fp32.
+    `tf32` is for GPUs: their tensor cores round what they multiply to 10 bits; on a CPU it is fp32.
+    `shuffle` is the order of rows in a pass (training/row_order.py); `blocks` is for data larger
+    than memory, `users` puts rows of a user side by side, for `loss: pairs_within_users`.
     `reset_embeddings` draws the tables of ids again before every pass but the first, and keeps all
     other weights (Liu et al., Multi-Epoch Learning for Deep Click-Through Rate Prediction Models,
     2023). Evaluations after that are worse for a while, so patience then ends a training only
@@ -66,6 +68,7 @@ class TrainConfig(Frozen):
     batch_size: Annotated[Large, Field(strict=True)] = 1024
     weight_decay: Strength = 1e-3
     embedding_l2: Strength = 0.0
+    rate_decay: Annotated[bool, Field(strict=True), LEFT_OUT_IF_EMPTY] = False
     passes: Annotated[float, Field(strict=True, gt=0, le=1e4)] = 4.0
     evaluations_per_pass: Annotated[int, Field(strict=True, ge=1, le=1000)] = 4
     patience: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 3

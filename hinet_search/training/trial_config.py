@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from torch import nn
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
-from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Frozen, Large
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE, Frozen, Large
 from hinet_search.common.plugins import load
 from hinet_search.data.columns import Dataset
 from hinet_search.data.encode import missing_name
@@ -78,6 +78,7 @@ class FeatureConfig(Frozen):
     list, `sequence_reader` that of every sequence. `number_encoding` is how a network reads
     numbers, beside their standardised values (models/layers/number_encoding.py); trees need none.
     `number_encodings.NAME` is that of one number, derived ones too, or of all numbers of a group.
+    `normalised` lets a network normalise all its inputs over a batch (models/layers/embedding.py).
     """
 
     minimum_frequency: Large = 1
@@ -88,6 +89,7 @@ class FeatureConfig(Frozen):
     number_encodings: Annotated[
         NamedEncodings, Field(exclude_if=lambda encodings: not encodings.names)
     ] = NamedEncodings()
+    normalised: Annotated[bool, Field(strict=True), LEFT_OUT_IF_EMPTY] = False
 
     def schema_of(self, dataset: Dataset) -> Schema:
         """Return the schema of the chosen inputs; no data are copied."""
@@ -100,7 +102,9 @@ class FeatureConfig(Frozen):
         `groups` has the inputs of every group that `number_encodings` names.
         """
         encodings = self.number_encodings.of(schema.numeric, groups, self.number_encoding)
-        return schema.read_by(self.sequence_reader, encodings)
+        return schema.read_by(
+            self.sequence_reader, encodings, has_normalised_inputs=self.normalised
+        )
 
     def view(self, dataset: Dataset) -> tuple[Dataset, Schema]:
         """Return the data with only the chosen inputs, and their schema."""

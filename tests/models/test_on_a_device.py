@@ -129,7 +129,7 @@ def test_a_training_that_resumes_ends_as_without_a_stop(case: Case, tmp_path: Pa
 OF_STACK = [  # what models of a stack may differ in
     {"learning_rate": 0.01, "weight_decay": 0.1},
     {"learning_rate": 0.003, "clip_norm": 0.1},
-    {"embedding_learning_rate_multiplier": 0.3, "clip_norm": 0.0},
+    {"embedding_learning_rate_multiplier": 0.3, "clip_norm": 0.0, "embedding_l2": 0.1},
 ]
 
 

@@ -120,7 +120,9 @@ def test_scenarios_that_attention_has_chosen_stay_chosen(stop: int, tmp_path: Pa
 
 @pytest.mark.parametrize("optimiser", ["adam", "lazy_adam", "sparse_adam", "rowwise_adagrad"])
 @pytest.mark.parametrize(
-    "more", [{}, {"embedding_l2": 0.01, "clip_norm": 0.1}, {"precision": "bf16"}], ids=str
+    "more",
+    [{}, {"embedding_l2": 0.01, "clip_norm": 0.1, "rate_decay": True}, {"precision": "bf16"}],
+    ids=str,
 )
 def test_every_optimiser_resumes(optimiser: str, more: dict[str, object], tmp_path: Path) -> None:
     given = conditions(FEWER, embedding_optimiser=optimiser, passes=1.5, **more)

@@ -35,7 +35,7 @@ RATES = {5: 0.0, 6: 0.3, 7: 0.7}  # of dropout, by seed
 OF_MODELS = [  # what models of a stack may differ in
     {"learning_rate": 1e-3, "weight_decay": 0.1, "clip_norm": 0.0},
     {"learning_rate": 1e-2, "weight_decay": 1e-3, "clip_norm": 0.05},
-    {"learning_rate": 3e-3, "embedding_learning_rate_multiplier": 0.3, "clip_norm": 0.01},
+    {"learning_rate": 3e-3, "embedding_learning_rate_multiplier": 0.3, "embedding_l2": 0.1},
 ]
 
 
@@ -104,12 +104,11 @@ def test_models_of_several_seeds_stay_apart() -> None:
     "values",
     [
         {"train.embedding_optimiser": "lazy_adam"},
-        {"train.embedding_l2": 0.1},
         {"model.san.top_k": 1},
     ],
     ids=str,
 )
-def test_updates_of_touched_rows_penalties_and_a_choice_by_weight_are_not_stacked(
+def test_updates_of_touched_rows_and_a_choice_by_weight_are_not_stacked(
     values: dict[str, Value],
 ) -> None:
     schema = replace(DATA.full_schema, scenarios=("home", "search", "feed"))

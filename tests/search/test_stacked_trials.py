@@ -375,10 +375,9 @@ def test_small_models_are_stacked_and_the_last_trials_are_shared_out() -> None:
     [
         build_config("shared_bottom", {"train.batch_size": 10**6}),
         build_config("shared_bottom", {"train.embedding_optimiser": "lazy_adam"}),
-        build_config("shared_bottom", {"train.embedding_l2": 0.1}),
         build_config("trees", {}),
     ],
-    ids=["long steps", "touched rows", "a penalty", "trees"],
+    ids=["long steps", "touched rows", "trees"],
 )
 def test_what_gains_nothing_or_cannot_be_stacked_is_not(config: TrialConfig) -> None:
     assert stacking().size(config, 100) == 1

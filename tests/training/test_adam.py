@@ -1,4 +1,4 @@
-"""Adam updates as torch's AdamW does bit for bit, as the paper's formulas say, and without torch's compiler."""
+"""Adam updates as torch's AdamW and Adam do bit for bit, as the paper's formulas say, and without torch's compiler."""
 
 import subprocess
 import sys
@@ -11,7 +11,8 @@ from torch import nn
 from hinet_search.training.adam import BETA1, BETA2, EPSILON, Adam
 
 SHAPES = ((7, 3), (3,), (11, 2))
-DECAYS, RATES = (0.1, 0.1, 0.0), (0.01, 0.01, 0.05)
+DECAYS, RATES = (0.1, 0.1, 0.2), (0.01, 0.01, 0.05)
+PENALISED = 2  # the number of the weight whose decay is a penalty
 NUM_STEPS = 6
 
 
@@ -22,13 +23,14 @@ def weights(dtype: torch.dtype = torch.float32) -> list[nn.Parameter]:
 
 def groups(of: list[nn.Parameter]) -> list[dict]:
     return [
-        {"params": of[:2], "weight_decay": DECAYS[0], "lr": RATES[0]},
-        {"params": of[2:], "weight_decay": DECAYS[2], "lr": RATES[2]},
+        {"params": of[:2], "weight_decay": DECAYS[0], "decoupled": True, "lr": RATES[0]},
+        {"params": of[2:], "weight_decay": DECAYS[2], "decoupled": False, "lr": RATES[2]},
     ]
 
 
-def of_torch(of: list[nn.Parameter]) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(groups(of), fused=True)
+def of_torch(of: list[nn.Parameter]) -> list[torch.optim.Optimizer]:
+    decoupled, penalised = groups(of)
+    return [torch.optim.AdamW([decoupled], fused=True), torch.optim.Adam([penalised], fused=True)]
 
 
 def gradient(step: int, number: int) -> torch.Tensor | None:
@@ -41,24 +43,26 @@ def gradient(step: int, number: int) -> torch.Tensor | None:
 
 def take_steps(optimiser: object, of: list[nn.Parameter], steps: range) -> None:
     for step in steps:
-        optimiser.zero_grad()
         for number, weight in enumerate(of):
             given = gradient(step, number)
             weight.grad = None if given is None else given.to(weight.dtype)
-        optimiser.step()
+        for each in optimiser if isinstance(optimiser, list) else [optimiser]:
+            each.step()
 
 
 def by_the_formulas(weight: np.ndarray, number: int) -> np.ndarray:
     """Loshchilov and Hutter 2019, algorithm 2, for the weight of that number."""
+    penalty, decay = (DECAYS[number], 0) if number == PENALISED else (0, DECAYS[number])
     first, second, time = np.zeros_like(weight), np.zeros_like(weight), 0
     for step in range(NUM_STEPS):
         given = gradient(step, number)
         if given is not None:
             time += 1
-            first = BETA1 * first + (1 - BETA1) * given.numpy()
-            second = BETA2 * second + (1 - BETA2) * given.numpy() ** 2
+            slope = given.numpy() + penalty * weight
+            first = BETA1 * first + (1 - BETA1) * slope
+            second = BETA2 * second + (1 - BETA2) * slope**2
             root = np.sqrt(second / (1 - BETA2**time)) + EPSILON
-            decayed = weight * (1 - RATES[number] * DECAYS[number])
+            decayed = weight * (1 - RATES[number] * decay)
             weight = decayed - RATES[number] * first / (1 - BETA1**time) / root
     return weight
 
@@ -67,7 +71,7 @@ def values(of: list[nn.Parameter]) -> list[list]:
     return [weight.tolist() for weight in of]
 
 
-def test_weights_are_those_of_torchs_adamw_bit_for_bit() -> None:
+def test_weights_are_those_of_torchs_adamw_and_adam_bit_for_bit() -> None:
     ours, theirs = weights(), weights()
     take_steps(Adam(groups(ours)), ours, range(NUM_STEPS))
     take_steps(of_torch(theirs), theirs, range(NUM_STEPS))

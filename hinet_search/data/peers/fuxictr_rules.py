@@ -26,6 +26,7 @@ from hinet_search.data.peers.rules import (
     same,
     seed,
     some_widths,
+    squared,
     switch,
     to,
     widths,
@@ -83,11 +84,7 @@ TRAINING: Mapping[str, Rule] = {
     "net_regularizer": to(
         "train.weight_decay", zero, "is a penalty in the loss, train.weight_decay is decoupled"
     ),
-    "embedding_regularizer": to(
-        "train.embedding_l2",
-        zero,
-        "is a penalty on all rows of the tables, train.embedding_l2 on those of the batch",
-    ),
+    "embedding_regularizer": to("train.embedding_l2", squared, "the penalty here is of squares"),
     "optimizer": same("adam", why="networks are trained with Adam"),
     "loss": same("binary_crossentropy", why="train.loss has the losses there are here"),
     "task": same("binary_classification", why="write kind: amount for a label that is a number"),

@@ -239,6 +239,20 @@ def strength(value: Plain) -> float:
     return float(value)
 
 
+def squared(value: Plain) -> float | None:
+    """Read the strength of a penalty of squares, a number or `l2(number)`; None for others."""
+    if value is None:
+        return 0.0
+    if not isinstance(value, str):
+        return strength(value)
+    if not (value.startswith("l2(") and value.endswith(")")):
+        return None
+    try:
+        return strength(float(value[len("l2(") : -1]))
+    except ValueError as error:
+        raise ValueError("must be a number from 0 to 1,000, or l2(number)") from error
+
+
 def dropout(value: Plain) -> float | None:
     """Read a share below 1; None for shares that differ by layer."""
     shares = value if isinstance(value, tuple) else (value,)

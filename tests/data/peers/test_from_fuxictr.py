@@ -19,6 +19,7 @@ SETTINGS: dict[str, Any] = {
     "train.learning_rate": 0.002,
     "train.passes": 3,
     "train.weight_decay": 0.0,
+    "train.embedding_l2": 1e-6,
     "seed": 7,
     "model.num_experts": 2,
     "model.expert.widths": (16, 8),
@@ -71,7 +72,6 @@ def test_what_is_not_carried_over_is_named_with_its_value_and_the_reason(tmp_pat
         "label_col.dtype",
         "model_root",
         "gate_hidden_units",
-        "embedding_regularizer",
     }
     words = [unread.in_words for unread in configuration.all_unread]
     assert "gate_hidden_units (4): gates are linear, without hidden layers" in words
