@@ -39,7 +39,7 @@ FILE = Path(__file__).parent / "tabular" / "what_moves.csv"
 NONE = "none"
 METRICS = ("mean_auc", "gauc", "logloss")
 LEVEL = 0.05
-NORMALISED, PENALTY, DECAY = "features.normalised", "train.embedding_l2", "train.rate_decay"
+SCALE, PENALTY, DECAY = "features.unit_scale", "train.embedding_l2", "train.rate_decay"
 # Pairs that might matter. `data init` proposes none for these tables.
 CROSSES_OF_FILMS = (
     ("gender", "genre_first"),
@@ -89,15 +89,15 @@ CHOICES: Mapping[str, Choice] = {
     "new embeddings": Choice({"train.reset_embeddings": True}),
     "more patience": Choice({"train.patience": 12}),
     "rate decay": Choice({DECAY: True}),
-    "normalised": Choice({NORMALISED: True}),
+    "unit scale": Choice({SCALE: True}),
     "penalty": Choice({PENALTY: 0.003}),
     "penalty, decay": Choice({PENALTY: 0.003, DECAY: True}),
-    "normalised, decay": Choice({NORMALISED: True, DECAY: True}),
-    "all three, .0003": Choice({NORMALISED: True, PENALTY: 0.0003, DECAY: True}),
-    "all three, .001": Choice({NORMALISED: True, PENALTY: 0.001, DECAY: True}),
-    "all three": Choice({NORMALISED: True, PENALTY: 0.003, DECAY: True}),
-    "all three, .01": Choice({NORMALISED: True, PENALTY: 0.01, DECAY: True}),
-    "all three, .03": Choice({NORMALISED: True, PENALTY: 0.03, DECAY: True}),
+    "unit scale, decay": Choice({SCALE: True, DECAY: True}),
+    "all three, .0003": Choice({SCALE: True, PENALTY: 0.0003, DECAY: True}),
+    "all three, .001": Choice({SCALE: True, PENALTY: 0.001, DECAY: True}),
+    "all three": Choice({SCALE: True, PENALTY: 0.003, DECAY: True}),
+    "all three, .01": Choice({SCALE: True, PENALTY: 0.01, DECAY: True}),
+    "all three, .03": Choice({SCALE: True, PENALTY: 0.03, DECAY: True}),
 }
 
 

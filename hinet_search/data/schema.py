@@ -60,7 +60,7 @@ class Schema:
     amounts with what a label of 1 stands for; where there are none, a schema is written without
     the key. So it is of `sequences`, whose lists come last, those of a sequence side by side, and
     of `number_encodings`, one of every numeric input unless all are standardised, and
-    `has_normalised_inputs`.
+    `has_unit_scale`.
     """
 
     scenarios: tuple[str, ...]
@@ -73,7 +73,7 @@ class Schema:
     amount_units: Annotated[tuple[tuple[str, float], ...], LEFT_OUT_IF_EMPTY] = ()
     sequences: Annotated[tuple[SequenceField, ...], LEFT_OUT_IF_EMPTY] = ()
     number_encodings: Annotated[tuple[NumberEncoding, ...], LEFT_OUT_IF_EMPTY] = ()
-    has_normalised_inputs: Annotated[bool, LEFT_OUT_IF_EMPTY] = False
+    has_unit_scale: Annotated[bool, LEFT_OUT_IF_EMPTY] = False
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -134,7 +134,7 @@ class Schema:
         reader: SequenceReader | None,
         number_encodings: tuple[NumberEncoding, ...],
         *,
-        has_normalised_inputs: bool = False,
+        has_unit_scale: bool = False,
     ) -> "Schema":
         """The schema with these encodings of numbers, and this reader of every sequence if any."""
         sequences = self.sequences
@@ -144,7 +144,7 @@ class Schema:
             self,
             sequences=sequences,
             number_encodings=number_encodings,
-            has_normalised_inputs=has_normalised_inputs,
+            has_unit_scale=has_unit_scale,
         )
 
     @property

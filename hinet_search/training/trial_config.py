@@ -78,7 +78,7 @@ class FeatureConfig(Frozen):
     list, `sequence_reader` that of every sequence. `number_encoding` is how a network reads
     numbers, beside their standardised values (models/layers/number_encoding.py); trees need none.
     `number_encodings.NAME` is that of one number, derived ones too, or of all numbers of a group.
-    `normalised` lets a network normalise all its inputs over a batch (models/layers/embedding.py).
+    With `unit_scale` a network divides all its inputs by one number (models/layers/unit_scale.py).
     """
 
     minimum_frequency: Large = 1
@@ -89,7 +89,7 @@ class FeatureConfig(Frozen):
     number_encodings: Annotated[
         NamedEncodings, Field(exclude_if=lambda encodings: not encodings.names)
     ] = NamedEncodings()
-    normalised: Annotated[bool, Field(strict=True), LEFT_OUT_IF_EMPTY] = False
+    unit_scale: Annotated[bool, Field(strict=True), LEFT_OUT_IF_EMPTY] = False
 
     def schema_of(self, dataset: Dataset) -> Schema:
         """Return the schema of the chosen inputs; no data are copied."""
@@ -102,9 +102,7 @@ class FeatureConfig(Frozen):
         `groups` has the inputs of every group that `number_encodings` names.
         """
         encodings = self.number_encodings.of(schema.numeric, groups, self.number_encoding)
-        return schema.read_by(
-            self.sequence_reader, encodings, has_normalised_inputs=self.normalised
-        )
+        return schema.read_by(self.sequence_reader, encodings, has_unit_scale=self.unit_scale)
 
     def view(self, dataset: Dataset) -> tuple[Dataset, Schema]:
         """Return the data with only the chosen inputs, and their schema."""

@@ -20,8 +20,8 @@ from torch.nn.functional import embedding
 from hinet_search.data.schema import Schema, SequenceField
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.number_encoding import make_number_encoding
-from hinet_search.models.layers.partitioned_norm import PartitionedNorm
 from hinet_search.models.layers.sequence_readers import make_reader
+from hinet_search.models.layers.unit_scale import UnitScale
 
 INITIAL_STD = 0.01
 
@@ -67,8 +67,7 @@ class FeatureEmbedding(nn.Module):
     for each of its parts, and a number 1, with an encoding E + 1. An id at or beyond its field's
     vocabulary size becomes 0 = unknown: ids are in order of frequency, so a minimum frequency is a
     cut-off per vocabulary. In a list, 0 also marks an empty slot and is ignored. `with_scenario`
-    appends the scenario as a field. Where the schema says so, x is normalised over the batch (Ioffe
-    and Szegedy 2015): a penalty can then keep embeddings small without making x small.
+    appends the scenario as a field.
     """
 
     sizes_F: Tensor
@@ -106,9 +105,7 @@ class FeatureEmbedding(nn.Module):
             schema.number_encodings, len(schema.numeric), embedding_dim
         )
         self.width = len(fields) * embedding_dim + self.lists_width + self.numbers.width
-        self.norm = None
-        if schema.has_normalised_inputs:
-            self.norm = PartitionedNorm(self.width, 1, has_own_gains=False)
+        self.scale = UnitScale() if schema.has_unit_scale else None
 
     def forward(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Return the input vectors of the rows."""
@@ -125,12 +122,12 @@ class FeatureEmbedding(nn.Module):
         ]
         fields_BD = embedded_BFE.flatten(start_dim=1)
         x_BD = torch.cat([fields_BD, *pooled, *read, self.numbers(batch.numeric_BN)], dim=-1)
-        return x_BD if self.norm is None else self.norm(x_BD, (x_BD.shape[0],))
+        return x_BD if self.scale is None else self.scale(x_BD)
 
     def embedding_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Yield the parameters that belong to ids, by name; those of other parts are weights."""
+        """Yield the parameters that belong to ids, by name; of readers and numbers are weights."""
         for name, parameter in self.named_parameters():
-            if not name.startswith(("sequences.", "numbers.", "norm.")):
+            if not name.startswith(("sequences.", "numbers.")):
                 yield name, parameter
 
     def _pooled(

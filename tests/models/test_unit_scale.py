@@ -1,0 +1,105 @@
+"""Unit scale: x is divided by its root mean square over the batch, in evaluation over training."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from cases import Case, every_case_in_turn, every_model
+from small_models import SCHEMA, WITH_SEQUENCES, batch, randomise
+
+from hinet_search.data.schema import Schema
+from hinet_search.models.layers.activation import Activation
+from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.training.stack import Stack
+from hinet_search.training.trial_config import FeatureConfig
+
+SCALED = replace(SCHEMA, has_unit_scale=True)
+
+
+def plain_and_scaled(schema: Schema) -> tuple[FeatureEmbedding, FeatureEmbedding]:
+    """Return an embedding without scaling, and one of the same weights with it."""
+    plain = randomise(FeatureEmbedding(schema, 4, with_scenario=True))
+    scaled = FeatureEmbedding(replace(schema, has_unit_scale=True), 4, with_scenario=True)
+    scaled.double().load_state_dict(plain.state_dict(), strict=False)
+    return plain.train(), scaled.train()
+
+
+@pytest.mark.parametrize("schema", [SCHEMA, WITH_SEQUENCES], ids=["fields", "sequences"])
+def test_in_training_x_is_divided_by_the_root_of_the_mean_of_all_its_squares(schema):
+    plain, scaled = plain_and_scaled(schema)
+    rows = batch(schema, rows=20)
+    numbers = plain(rows).flatten().tolist()
+    root = (sum(number**2 for number in numbers) / len(numbers)) ** 0.5
+    torch.testing.assert_close(scaled(rows), plain(rows) / root)
+    assert scaled(rows).square().mean().item() == pytest.approx(1, rel=1e-6)
+
+
+def test_in_evaluation_a_row_is_scaled_by_the_batches_of_training_whatever_else_is_scored():
+    plain, scaled = plain_and_scaled(SCHEMA)
+    squares = []
+    for seed in (1, 2, 3):
+        rows = batch(rows=40, seed=seed)
+        scaled(rows)
+        squares.append(plain(rows).square().mean())
+    root = torch.stack(squares).mean().sqrt()
+    scaled.eval()
+    rows = batch(rows=6, seed=4)
+    torch.testing.assert_close(scaled(rows), plain(rows) / root)
+    alone = torch.cat([scaled(rows.select(torch.tensor([row]))) for row in range(6)])
+    torch.testing.assert_close(alone, plain(rows) / root)
+
+
+def test_after_many_batches_old_ones_are_forgotten():
+    plain, scaled = plain_and_scaled(SCHEMA)
+    rows = batch(rows=40)
+    for _ in range(200):
+        scaled(rows)
+    scaled.table.weight.data.mul_(2)
+    plain.table.weight.data.mul_(2)
+    for _ in range(1500):
+        scaled(rows)
+    expected = plain(rows).square().mean()
+    torch.testing.assert_close(scaled.scale.mean_square, expected, rtol=1e-4, atol=0)
+
+
+@every_case_in_turn
+def test_a_model_of_ids_scores_the_same_when_its_embeddings_shrink(case: Case):
+    """So a penalty can keep embeddings small: what it takes is given back."""
+    of_ids = replace(SCALED, numeric=())
+    large, small = (without_dropout(case.build(of_ids).double().train()) for _ in range(2))
+    for part in small.modules():
+        if isinstance(part, FeatureEmbedding):
+            part.table.weight.data.mul_(0.5)
+    rows = batch(of_ids, rows=96)
+    torch.testing.assert_close(small(rows), large(rows), rtol=1e-4, atol=1e-5)
+
+
+@every_model
+def test_stacked_models_are_scaled_as_each_alone(case: Case):
+    alone, twins = (
+        [without_dropout(case.build(SCALED, seed).double().train()) for seed in (1, 2)]
+        for _ in range(2)
+    )
+    rows = batch(SCALED, rows=48)
+    logits_KBT = Stack(twins).logits(rows)
+    torch.testing.assert_close(logits_KBT, together(alone, rows), rtol=1e-6, atol=1e-8)
+    for model in (*alone, *twins):
+        model.eval()
+    torch.testing.assert_close(together(twins, rows), together(alone, rows), rtol=1e-6, atol=1e-8)
+
+
+def without_dropout(model):
+    for part in model.modules():
+        if isinstance(part, Activation):
+            part.rate = 0.0
+    return model
+
+
+def together(models, rows):
+    return torch.stack([model(rows) for model in models])
+
+
+def test_the_setting_is_in_the_schema_and_other_schemas_are_stored_as_before():
+    assert FeatureConfig(unit_scale=True).reading(SCHEMA, {}) == SCALED
+    assert FeatureConfig().reading(SCHEMA, {}) == SCHEMA
+    assert "unit_scale" not in FeatureConfig().model_dump(mode="json")
