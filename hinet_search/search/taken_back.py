@@ -22,7 +22,12 @@ from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
 from hinet_search.search.progress import Event
 from hinet_search.search.sampling import derive_seed
 from hinet_search.study.distributions import FloatRange
-from hinet_search.study.load_study import NUMBER_ENCODING, NUMBER_ENCODINGS, SEQUENCE_READER
+from hinet_search.study.load_study import (
+    NUMBER_ENCODING,
+    NUMBER_ENCODINGS,
+    SEQUENCE_READER,
+    UNIT_SCALE,
+)
 from hinet_search.study.measurements import AUTO, ChoicesSpec
 from hinet_search.study.search_space import SearchSpace
 from hinet_search.training.jobs.messages import TrainingResult, TrainJob
@@ -33,7 +38,7 @@ FOLDER = "(choices)"  # of checkpoints; no arm can have this name
 # Which rate suits depends on the batch size, and inputs are chosen together.
 TOGETHER = {"train.batch_size": "train.learning_rate"}
 INPUTS = "features."
-OF_THEIR_OWN = (NUMBER_ENCODING, NUMBER_ENCODINGS, SEQUENCE_READER)
+OF_THEIR_OWN = (NUMBER_ENCODING, NUMBER_ENCODINGS, SEQUENCE_READER, UNIT_SCALE)
 
 
 def choices_of(

@@ -38,6 +38,7 @@ DENSE_PARAMETERS = "model.dense_parameters"
 SEQUENCE_READER = "features.sequence_reader"
 NUMBER_ENCODING = "features.number_encoding"
 NUMBER_ENCODINGS = "features.number_encodings"  # and the name of a number or group
+UNIT_SCALE = "features.unit_scale"
 OF_TEACHER = ("train.teacher_weight", "train.teacher_temperature")
 
 Changes = tuple[Mapping[str, ParameterChange], Place]  # changes to parameters, and where

@@ -42,7 +42,6 @@ def stack_is_faster(models: Sequence[nn.Module], conditions: Sequence[Conditions
         rows = cycle(batches(run, 0, lambda _passes_done: None))
         seconds_alone = _seconds(lambda rows_B: alone.take(state, rows_B), rows, first.device)
         seconds_stacked = _seconds(stacked.take, rows, first.device)
-        alone.close()
     return seconds_stacked < len(models) * seconds_alone
 
 
