@@ -4,7 +4,9 @@ import pytest
 
 from hinet_search.data.guess.training_settings import (
     LARGEST_BATCH,
+    MANY_PASSES,
     MANY_ROWS,
+    PENALTY,
     SMALLEST_BATCH,
     training_settings,
 )
@@ -54,9 +56,18 @@ def test_a_quick_study_of_a_single_pass_learns_faster_and_grows_fewer_trees() ->
         assert quick["model.learning_rate"]["default"] > Trees().learning_rate
 
 
-def test_a_quick_study_of_several_passes_starts_where_the_full_one_does() -> None:
+def test_in_few_passes_embeddings_are_not_penalised() -> None:
+    for num_rows, few in ((100_000, True), (60_000, True), (10_000, False)):
+        settings = training_settings(num_rows, has_statistics=True)
+        assert (settings.quick_passes < MANY_PASSES) is few
+        assert settings.parameters[PENALTY]["default"] > 0
+        quick = {**settings.parameters, **settings.quick_parameters}
+        assert (quick[PENALTY]["default"] == 0) is few
+
+
+def test_a_quick_study_of_many_passes_starts_where_the_full_one_does() -> None:
     settings = training_settings(10_000, has_statistics=True)
-    assert settings.quick_passes > 1
+    assert settings.quick_passes >= MANY_PASSES
     assert settings.quick_parameters == {}
     assert list(settings.quick_lines()) == []
 

@@ -13,6 +13,7 @@ from typing import Any
 from hinet_search.study.load_study import NUMBER_ENCODING
 
 MULTIPLIER = "train.embedding_learning_rate_multiplier"
+PENALTY = "train.embedding_l2"
 STEPS_A_PASS = 250  # wanted: fewer steps learn too slowly, more take time
 SMALLEST_BATCH = 256
 LARGEST_BATCH = 4096
@@ -20,6 +21,9 @@ LARGEST_BATCH = 4096
 MANY_ROWS = 300_000
 HIGHEST_RATE = 0.01
 MOST_PASSES = 8  # patience ends most trainings before
+# Embeddings learn rows by heart in later passes; in few passes a penalty keeps them from learning.
+PENALTY_OF_MANY_PASSES = 0.002
+MANY_PASSES = 4
 # A training of a quick study learns from so many rows: embeddings take longer to be near the best.
 QUICK_ROWS = 150_000
 QUICK_ROWS_OF_IDS = 400_000
@@ -81,6 +85,7 @@ class TrainingSettings:
                 "low": low,
                 "high": high,
             },
+            PENALTY: {"default": PENALTY_OF_MANY_PASSES},
             "model.embedding_dim": {"default": dim, "choices": [dim // 2, dim, dim * 2]},
             "features.minimum_frequency": {"default": self.minimum_frequency},
             **of_numbers,
@@ -88,14 +93,19 @@ class TrainingSettings:
 
     @property
     def quick_parameters(self) -> Mapping[str, Mapping[str, Any]]:
-        """The key `parameters` of a quick size, empty unless it has a single pass."""
-        if self.quick_passes > 1:
+        """The key `parameters` of a quick size, empty unless it has few passes."""
+        if self.quick_passes >= MANY_PASSES:
             return {}
+        without_penalty = {PENALTY: {"default": 0.0}}
+        if self.quick_passes > 1:
+            return without_penalty
         if self.learns_ids:  # embeddings are fast already
-            return {"train.learning_rate": {"default": QUICK_RATE_OF_IDS}, **QUICK_TREES}
+            rate = {"default": QUICK_RATE_OF_IDS}
+            return {"train.learning_rate": rate, **without_penalty, **QUICK_TREES}
         return {
             "train.learning_rate": {"default": QUICK_RATE},
             MULTIPLIER: {"default": QUICK_MULTIPLIER},
+            **without_penalty,
             **QUICK_TREES,
         }
 
@@ -107,7 +117,11 @@ class TrainingSettings:
     def quick_lines(self) -> Iterator[str]:
         """The key `parameters` of a quick size as lines of YAML, if it has one."""
         if self.quick_parameters:
-            yield "# a single pass: networks learn faster, and fewer trees grow"
+            yield (
+                "# a single pass: networks learn faster, and fewer trees grow"
+                if self.quick_passes == 1
+                else "# few passes: no penalty on embeddings"
+            )
             yield from _parameter_lines(self.quick_parameters)
 
 
