@@ -55,11 +55,13 @@ def test_rows_score_as_before_new_ids_as_unknown_ones(case: Case) -> None:
 
 
 def test_a_fit_on_newer_rows_keeps_what_embeddings_have_learned() -> None:
-    settings = build_config("mmoe", {"train.reset_embeddings": True}).sections
+    values = {"train.reset_embeddings": True, "train.embedding_l2": 0.1}
+    settings = build_config("mmoe", values).sections
     seeds = (WeightedSeed(seed=1, weight=1.0),)
     model = ModelOfFile(arm="mmoe", trial=0, model="mmoe", settings=settings, seeds=seeds)
     train = fitting_config(model, 0.5).train
-    assert (train.reset_embeddings, train.learning_rate) == (False, 0.5)
+    assert (train.reset_embeddings, train.embedding_l2) == (False, 0.0)
+    assert train.learning_rate == 0.5
 
 
 def shop_ids(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -114,9 +114,12 @@ def fit_members(
 
 
 def fitting_config(model: ModelOfFile, learning_rate: float | None) -> TrialConfig:
-    """Return the configuration of a fit; what embeddings have learned is never drawn again."""
+    """Return the configuration of a fit, in which embeddings keep what they have learned.
+
+    They are not drawn again, and not penalised: ids that newer rows lack would fade.
+    """
     config = whole_config(model.model, model.settings)
-    update: dict[str, float] = {"reset_embeddings": False}
+    update: dict[str, float] = {"reset_embeddings": False, "embedding_l2": 0.0}
     if learning_rate is not None:
         update["learning_rate"] = float(learning_rate)
     return replace(config, train=config.train.model_copy(update=update))
