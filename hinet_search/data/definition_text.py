@@ -97,8 +97,9 @@ def _escaped(letter: str) -> str:
 def _lines(table: GuessedTable) -> Iterator[str]:
     guesses = table.guesses
     num_rows = table.columns[0].rows
+    num_columns = sum(not column.made_of for column in table.columns)
     yield (
-        f"# Guessed from {num_rows:,} rows of {len(table.columns)} columns. "
+        f"# Guessed from {num_rows:,} rows of {num_columns} columns. "
         "Every key: docs/data.md. Look at lines with a 'check'."
     )
     yield f"source: {{kind: table, path: {quoted(table.path)}}}"
@@ -293,6 +294,8 @@ def _label(column: ColumnFacts) -> str:
 
     Amounts have their kind.
     """
+    if column.rule:
+        return f"column: {quoted(column.made_of)}, {column.rule}"
     line = f"column: {quoted(column.name)}"
     if has_amounts(column):
         return f"{line}, kind: amount"

@@ -8,6 +8,8 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.draft_files import DraftStudy
 from hinet_search.data.peers.rules import Unread
 
+OF_TABLES = ("user", "item", "time", "split", "weight")  # roles of columns
+
 
 @dataclass(frozen=True)
 class DraftOptions:
@@ -16,6 +18,10 @@ class DraftOptions:
     table: str | None = None
     name: str | None = None
     tasks: tuple[str, ...] = ()
+    user: str | None = None
+    item: str | None = None
+    time: str | None = None
+    split: str | None = None
     weight: str | None = None
     fuxictr: str | None = None
     dataset: str | None = None
@@ -43,10 +49,9 @@ class DraftOptions:
             )
         of_sources = {
             "--task": (self.tasks, ("TABLE",)),
-            "--weight": (self.weight, ("TABLE",)),
+            **{f"--{role}": (getattr(self, role), ("TABLE",)) for role in OF_TABLES},
             "--dataset": (self.dataset, ("--from-fuxictr",)),
             "--experiment": (self.experiment, ("--from-fuxictr",)),
-            "--scenario": (self.scenario, ("--from-fuxictr", "--from-torcheasyrec")),
         }
         for option, (value, known) in of_sources.items():
             if value and given[0] not in known:
@@ -71,12 +76,13 @@ def draft_from(options: DraftOptions, say: Callable[[str], None]) -> DraftResult
     if options.table is not None:
         from hinet_search.data.guess.write_definition import write_draft
 
+        roles = {role: getattr(options, role) for role in ("scenario", *OF_TABLES)}
         draft = write_draft(
             options.table,
             options.name,
             force=options.force,
             tasks=options.tasks,
-            weight=options.weight,
+            roles={role: column for role, column in roles.items() if column is not None},
             say=say,
         )
         return DraftResult(draft)

@@ -62,6 +62,7 @@ class GivenKeys:
             tasks=labels,
             scenarios_of_tasks=frozenset(scenarios),
             never_features=tuple(self.data.get("never_features", ())),
+            thresholds=(),
         )
 
     def refuse_other_columns(self, columns: Collection[str]) -> None:

@@ -72,7 +72,7 @@ def get_command(
     codes=("3", "4"),
     examples=(
         "hinet-search data init rows.parquet",
-        "hinet-search data init s3://bucket/2026-05.csv --name may --task is_click --task seconds",
+        "hinet-search data init ratings.csv --task 'liked=rating>3' --scenario country",
         "hinet-search data init --from-fuxictr config --experiment MMoE_1 --scenario channel",
     ),
 )
@@ -85,12 +85,21 @@ def get_command(
         "tasks",
         metavar="COLUMN",
         multiple=True,
-        help="Column of a task, once for each: 0 and 1, or amounts.  [default: guessed]",
+        help="Column of a task, once for each: 0 and 1, amounts, or a threshold such as "
+        "'liked=rating>3'.  [default: guessed]",
     ),
+    click.option("--force", is_flag=True, help="Overwrite existing files."),
+)
+@option_group(
+    "Columns, by default guessed",
+    click.option("--scenario", metavar="COLUMN", help="Column of the scenario."),
+    click.option("--user", metavar="COLUMN", help="Column of the user."),
+    click.option("--item", metavar="COLUMN", help="Column of the item."),
+    click.option("--time", metavar="COLUMN", help="Column of the time of a row."),
+    click.option("--split", metavar="COLUMN", help="Column of train, valid and test."),
     click.option(
         "--weight", metavar="COLUMN", help="Column of what rows count in training.  [default: none]"
     ),
-    click.option("--force", is_flag=True, help="Overwrite existing files."),
 )
 @option_group(
     "From the configuration of another library, in place of TABLE",
@@ -104,9 +113,6 @@ def get_command(
     click.option("--experiment", metavar="NAME", help="Experiment of FuxiCTR, of several."),
     click.option(
         "--from-torcheasyrec", "torcheasyrec", metavar="FILE", help="File pipeline.config."
-    ),
-    click.option(
-        "--scenario", metavar="COLUMN", help="Column of the scenario.  [default: there is one]"
     ),
 )
 @output_options()

@@ -47,7 +47,8 @@ class ColumnFacts:
     most frequent first, where there are at most FEW_VALUES. `low` and `high` are of numbers
     (without NaN and infinity), dates and datetimes; None for years without four digits. Texts that
     are all numbers are numbers, and blank ones among them are missing. The last two facts are about
-    texts and come from a sample.
+    texts and come from a sample. A label that is made of a column of numbers has its name and the
+    rule of a 1 in `made_of` and `rule`.
     """
 
     name: str
@@ -64,6 +65,8 @@ class ColumnFacts:
     holds_numbers_as_text: bool = False  # without leading zeros, which are of codes
     holds_dates_as_text: bool = False
     holds_decimal_commas: bool = False
+    made_of: str = ""
+    rule: str = ""
 
     @property
     def is_number(self) -> bool:

@@ -4,6 +4,7 @@ A guess carries its reason, and a doubt where it should be checked.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -60,7 +61,11 @@ def guess_roles(columns: Columns, known: KnownRoles | None = None) -> ColumnRole
     rest = _without(candidates, [scenario, time, user, item])
     left_out |= _reasons(rest, _why_no_feature(tasks, known))
     rest = _except(rest, left_out)
-    never = [given[name] for name in known.never_features]
+    sources = {threshold.column for threshold in known.thresholds}
+    never = [
+        replace(given[name], reason="a label is made of it") if name in sources else given[name]
+        for name in known.never_features
+    ]
     outcomes = [*never, *_outcomes(rest, other_tasks)]
     rest = _without(rest, outcomes)
     ids = [ColumnRole(role.column, role.column.values_in_words) for role in (user, item) if role]

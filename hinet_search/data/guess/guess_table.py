@@ -32,11 +32,13 @@ from hinet_search.data.guess.sample_checks import (
 from hinet_search.data.guess.second_labels import second_labels
 from hinet_search.data.guess.split_columns import with_split_codes
 from hinet_search.data.guess.target_statistics import propose_statistics
+from hinet_search.data.guess.thresholds import labelled, proposed_threshold, with_labels
 from hinet_search.data.guess.transforms import propose_transforms
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
 
 BY_HAND = "write the definition by hand (docs/data.md)"
+OF_A_NUMBER = "--task 'liked=rating>3' makes a label of a number; else "
 VALID_FROM = TRAINING_SHARE  # wanted share of the rows before the cut
 TEST_FROM = 0.85
 RARE = f"a label with fewer than {MIN_CLASS_ROWS} rows of a class in most scenarios"
@@ -59,7 +61,7 @@ def guessed_table(
     """
     known = known or KnownRoles()
     with reading(where):
-        columns = facts_of(lazy)
+        lazy, columns, known = _with_labels(lazy, known)
         lazy = numbered(lazy)
         guesses, lists = guess_lists(lazy, _guessed(columns, where, known, by_hand))
         guesses = _checked_by_values(lazy, guesses, are_tasks_given=bool(known.tasks))
@@ -90,6 +92,23 @@ def guessed_table(
         lists=lists,
         crosses=crosses,
     )
+
+
+def _with_labels(
+    lazy: pl.LazyFrame, known: KnownRoles
+) -> tuple[pl.LazyFrame, tuple[ColumnFacts, ...], KnownRoles]:
+    """The rows with the labels of thresholds, their facts, and the roles.
+
+    Where no column can be a label, a rating is made one.
+    """
+    lazy = with_labels(lazy, known.thresholds)
+    columns = labelled(facts_of(lazy), known.thresholds)
+    proposed = None
+    if not (known.tasks or guess_roles(columns, known).tasks):
+        proposed = proposed_threshold(columns)
+    if proposed is None:
+        return lazy, columns, known
+    return _with_labels(lazy, known.with_threshold(proposed))
 
 
 def _checked_by_values(
@@ -183,13 +202,15 @@ def _guessed(
     """Guess the roles of columns; DataError when there is no scenario, label or feature."""
     _check_size(columns, where, by_hand)
     guesses = guess_roles(columns, known)
+    doubts = {threshold.label: threshold.doubt for threshold in known.thresholds}
+    guesses = replace(guesses, tasks=tuple(task.doubted(doubts) for task in guesses.tasks))
     names = listed([column.name for column in columns])
     if guesses.scenario is None or not guesses.tasks:
         missing = "few values (a scenario)" if guesses.scenario is None else "0 and 1 (a label)"
         raise DataError(
             f"{where}: a column of {missing} is needed and none was found among {names}",
             *no_labels([] if guesses.tasks else columns),
-            remedy=f"{by_hand}, or add the column",
+            remedy=f"{'' if guesses.tasks else OF_A_NUMBER}{by_hand}, or add the column",
         )
     if not (guesses.categorical or guesses.numeric):
         raise DataError(

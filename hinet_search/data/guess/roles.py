@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from hinet_search.data.guess.column_facts import ColumnFacts
+from hinet_search.data.guess.thresholds import Threshold
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class KnownRoles:
 
     `tasks` maps the name of a task to its label. Where tasks are given, other columns that are
     named like a task are outcomes. `scenarios_of_tasks` are named by tasks as having them.
+    `thresholds` make labels of numbers, which are no features then.
     """
 
     scenario: str | None = None
@@ -81,6 +83,16 @@ class KnownRoles:
     split: str | None = None
     weight: str | None = None
     never_features: tuple[str, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+
+    def with_threshold(self, threshold: Threshold) -> "KnownRoles":
+        """The roles with a task that is made of a column."""
+        return replace(
+            self,
+            tasks={**self.tasks, threshold.name: threshold.label},
+            never_features=tuple(dict.fromkeys((*self.never_features, threshold.column))),
+            thresholds=(*self.thresholds, threshold),
+        )
 
     @property
     def columns(self) -> frozenset[str]:

@@ -22,7 +22,9 @@ MANY_ROWS = 300_000
 HIGHEST_RATE = 0.01
 MOST_PASSES = 8  # patience ends most trainings before
 # Embeddings learn rows by heart in later passes; in few passes a penalty keeps them from learning.
-PENALTY_OF_MANY_PASSES = 0.002
+# It counts as this number of rows: the more rows an id has, the less it needs one.
+ROWS_OF_PENALTY = 200
+LARGEST_PENALTY = 0.01
 MANY_PASSES = 4
 # A training of a quick study learns from so many rows: embeddings take longer to be near the best.
 QUICK_ROWS = 150_000
@@ -58,6 +60,7 @@ class TrainingSettings:
     learning_rate: float
     embedding_learning_rate_multiplier: float
     multiplier_range: tuple[float, float]
+    penalty: float
     embedding_dim: int
     minimum_frequency: int
     bins: bool
@@ -85,7 +88,10 @@ class TrainingSettings:
                 "low": low,
                 "high": high,
             },
-            PENALTY: {"default": PENALTY_OF_MANY_PASSES},
+            PENALTY: {
+                "default": self.penalty,
+                "choices": [0.0, *(float(f"{self.penalty * by:.0e}") for by in (0.1, 1, 10))],
+            },
             "model.embedding_dim": {"default": dim, "choices": [dim // 2, dim, dim * 2]},
             "features.minimum_frequency": {"default": self.minimum_frequency},
             **of_numbers,
@@ -155,6 +161,7 @@ def training_settings(
         learning_rate=0.002 if learns_ids else 0.001,
         embedding_learning_rate_multiplier=3.0 if learns_ids else 0.15,
         multiplier_range=(0.3, 10.0) if learns_ids else (0.03, 3.0),
+        penalty=min(LARGEST_PENALTY, float(f"{ROWS_OF_PENALTY / max(1, num_rows):.0e}")),
         embedding_dim=32 if num_rows >= MANY_ROWS else 16,
         minimum_frequency=3,
         bins=has_numbers,

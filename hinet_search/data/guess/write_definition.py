@@ -1,8 +1,9 @@
 """Draft: write a data definition and a study for a table, with the reasons as comments."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import polars as pl
 
@@ -18,6 +19,7 @@ from hinet_search.data.draft_files import (
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.names import task_names
 from hinet_search.data.guess.roles import KnownRoles
+from hinet_search.data.guess.thresholds import refuse_thresholds, threshold_of
 from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.data.object_stores.address import is_url
 from hinet_search.data.object_stores.copies import local_path
@@ -34,14 +36,14 @@ def write_draft(
     *,
     force: bool,
     tasks: Sequence[str] = (),
-    weight: str | None = None,
+    roles: Mapping[str, str] = MappingProxyType({}),
     say: Callable[[str], None] = lambda _: None,
 ) -> DraftStudy:
     """Inspect a table and write data/NAME.yaml and studies/NAME.yaml into the current folder.
 
-    `tasks` are the columns of the labels; without any they are guessed. `weight` is that of the
-    weights of rows, without which all count alike. A table at a URL is copied
-    into the cache; `say` gets the progress.
+    `tasks` are the columns of the labels, or thresholds such as `liked=rating>3`; without any they
+    are guessed. `roles` are columns by role: scenario, user, item, time, split and weight. A table
+    at a URL is copied into the cache; `say` gets the progress.
     Errors: DataError when the table cannot be read or has no scenario, label or feature;
     ConfigurationError for a wrong name, or when a file exists already (`force` overwrites it);
     EnvironmentFault when a file cannot be written; those of `local_path`.
@@ -51,21 +53,24 @@ def write_draft(
     path = _path_from(paths.study.parent, given)
     local = local_path(given, "TABLE", LaunchOptions().cache, say)
     lazy = table.scan(local, Path.cwd(), "TABLE")
-    described = guessed_table(lazy, given, path, _roles_of(tasks, weight, lazy, given))
+    described = guessed_table(lazy, given, path, _roles_of(tasks, roles, lazy, given))
     text = definition_text(described)
     check_size(text, given, len(described.columns))
     return write_drafts(paths, text, _study_text(described, Path(given).name))
 
 
 def _roles_of(
-    tasks: Sequence[str], weight: str | None, lazy: pl.LazyFrame, where: str
+    tasks: Sequence[str], roles: Mapping[str, str], lazy: pl.LazyFrame, where: str
 ) -> KnownRoles:
     """The roles of the columns that are named by options; DataError for a name without a column."""
-    named = [("--task", task) for task in tasks]
-    if weight is not None:
-        named.append(("--weight", weight))
     with reading(where):
-        columns = lazy.collect_schema().names() if named else []
+        schema = lazy.collect_schema() if tasks or roles else pl.Schema()
+    columns = schema.names()
+    thresholds = {text: threshold_of(text) for text in tasks if text not in columns}
+    named = [(f"--{role}", name) for role, name in roles.items()]
+    for text in tasks:
+        threshold = thresholds.get(text)
+        named.append(("--task", threshold.column if threshold else text))
     unknown = [(option, name) for option, name in named if name not in columns]
     if unknown:
         raise DataError(
@@ -75,13 +80,44 @@ def _roles_of(
             ),
             remedy=f"its columns: {listed(columns)}",
         )
-    if weight in tasks:
+    _refuse_two_roles(named)
+    _refuse_no_time(roles.get("time"), schema)
+    made = [threshold for threshold in thresholds.values() if threshold is not None]
+    refuse_thresholds(made, schema)
+    labels = list(dict.fromkeys(text for text in tasks if text not in thresholds))
+    known = KnownRoles(
+        tasks=dict(zip(task_names(labels), labels, strict=True)),
+        scenario=roles.get("scenario"),
+        user=roles.get("user"),
+        item=roles.get("item"),
+        time=roles.get("time"),
+        split=roles.get("split"),
+        weight=roles.get("weight"),
+    )
+    for threshold in made:
+        known = known.with_threshold(threshold)
+    return known
+
+
+def _refuse_no_time(name: str | None, schema: pl.Schema) -> None:
+    if name is not None and not (schema[name].is_numeric() or schema[name].is_temporal()):
         raise DataError(
-            f"--weight: must be a column of its own, got the task {weight}",
-            remedy="name another column, or leave --weight out",
+            f"--time: '{name}' must hold dates or numbers, got {schema[name]}",
+            remedy="name another column, or leave --time out",
         )
-    labels = list(dict.fromkeys(tasks))
-    return KnownRoles(tasks=dict(zip(task_names(labels), labels, strict=True)), weight=weight)
+
+
+def _refuse_two_roles(named: Sequence[tuple[str, str]]) -> None:
+    """Raise DataError where options give a column two roles; tasks can share one."""
+    options_of: dict[str, list[str]] = {}
+    for option, name in dict.fromkeys(named):
+        options_of.setdefault(name, []).append(option)
+    for name, options in options_of.items():
+        if len(options) > 1:
+            raise DataError(
+                f"{options[0]}: must be a column of its own, got '{name}', as {options[1]} is",
+                remedy=f"name another column, or leave {options[0]} out",
+            )
 
 
 def _study_text(described: GuessedTable, table_name: str) -> StudyText:
