@@ -98,6 +98,8 @@ CHOICES: Mapping[str, Choice] = {
     "all three": Choice({SCALE: True, PENALTY: 0.002, DECAY: True}),
     "all three, .0002": Choice({SCALE: True, PENALTY: 0.0002, DECAY: True}),
     "all three, .02": Choice({SCALE: True, PENALTY: 0.02, DECAY: True}),
+    "one pass": Choice({SCALE: True, DECAY: True, PASSES: 1.0}),
+    "one pass, penalty": Choice({SCALE: True, PENALTY: 0.002, DECAY: True, PASSES: 1.0}),
 }
 
 
