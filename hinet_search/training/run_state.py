@@ -341,10 +341,13 @@ def best_evaluation(
 def out_of_patience(run: TrainingRun, state: TrainingState) -> bool:
     """Return whether as many evaluations as patience allows have brought no improvement.
 
-    Where every pass begins with new embeddings, this is asked only at the end of a pass.
+    Where every pass begins with new embeddings, this is asked only at the end of a pass. Where
+    rates fall, it is asked once half of them is gone: before, evaluations can stand still.
     """
     config = run.conditions.config
     if config.reset_embeddings and state.step % run.schedule.steps_per_announcement:
+        return False
+    if config.rate_decay and run.schedule.rate_share(state.step) > 0.5:
         return False
     return config.patience > 0 and state.without_improvement >= config.patience
 

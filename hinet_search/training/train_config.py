@@ -42,15 +42,16 @@ class TrainConfig(Frozen):
     `weight_decay` is decoupled and applies to dense weights only. `embedding_l2` is a penalty, its
     half times the squared norm of the embeddings: at every step it moves all rows of a table, so
     ids with few rows stay near 0, with optimisers of touched rows those of the batch. `rate_decay`
-    lets all learning rates fall to 0, by equal amounts, over `passes`. `passes` is the number of
-    passes over the training rows, which may be fractional. `patience` is the number of evaluations
-    without improvement after which training stops, 0 = never. `clip_norm` bounds the gradient norm,
-    0 = off. `embedding_optimiser`: `adam` updates all rows of a table at every step, the others
-    only the rows that the batch looked up (training/touched_rows.py). `precision` applies to the
-    matrix products of a training step; weights, loss, optimiser and evaluation always are fp32.
-    `tf32` is for GPUs: their tensor cores round what they multiply to 10 bits; on a CPU it is fp32.
-    `shuffle` is the order of rows in a pass (training/row_order.py); `blocks` is for data larger
-    than memory, `users` puts rows of a user side by side, for `loss: pairs_within_users`.
+    lets all learning rates fall to 0, by equal amounts, over `passes`; patience ends such a
+    training only in the second half of them. `passes` is the number of passes over the training
+    rows, which may be fractional. `patience` is the number of evaluations without improvement after
+    which training stops, 0 = never. `clip_norm` bounds the gradient norm, 0 = off.
+    `embedding_optimiser`: `adam` updates all rows of a table at every step, the others only the
+    rows that the batch looked up (training/touched_rows.py). `precision` applies to the matrix
+    products of a training step; weights, loss, optimiser and evaluation always are fp32. `tf32` is
+    for GPUs: their tensor cores round what they multiply to 10 bits; on a CPU it is fp32. `shuffle`
+    is the order of rows in a pass (training/row_order.py); `blocks` is for data larger than memory,
+    `users` puts rows of a user side by side, for `loss: pairs_within_users`.
     `reset_embeddings` draws the tables of ids again before every pass but the first, and keeps all
     other weights (Liu et al., Multi-Epoch Learning for Deep Click-Through Rate Prediction Models,
     2023). Evaluations after that are worse for a while, so patience then ends a training only

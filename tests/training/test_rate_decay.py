@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fake_models import CPU, DATA, Linear, Watch, fit_on, linear
+from fake_models import CPU, DATA, Linear, Watch, fit_on, linear, scripted
 from torch import nn
 
 from hinet_search.results.objectives import objective_named
@@ -117,6 +117,21 @@ def test_a_decayed_training_ends_with_smaller_steps():
         )
         last[decays] = (before[-1] - before[-2]).norm().item()
     assert last[True] < 0.2 * last[False]
+
+
+def test_patience_ends_a_training_only_once_half_of_the_rates_is_gone():
+    qualities = [0.9, *[0.1] * 30]
+    for decays, num_evaluations in ((True, 10), (False, 4)):
+        result = fit_on(
+            DATA,
+            scripted(*qualities),
+            passes=4,
+            evaluations_per_pass=5,
+            patience=3,
+            rate_decay=decays,
+        )
+        assert len(result.evaluations) == num_evaluations
+        assert result.best_step == 1
 
 
 def test_stored_settings_of_other_trainings_stay_as_they_were():

@@ -4,7 +4,6 @@ A guess carries its reason, and a doubt where it should be checked.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import polars as pl
 
@@ -42,7 +41,7 @@ Given = Mapping[str | None, ColumnRole]
 def guess_roles(columns: Columns, known: KnownRoles | None = None) -> ColumnRoles:
     """Guess one role for every column; user, item and scenario are features as well."""
     known = known or KnownRoles()
-    given: Given = {column.name: ColumnRole(column, "given") for column in columns}
+    given = known.given_roles(columns)
     unknown = _except(columns, known.columns)
     left_out = _reasons(unknown, _why_useless)
     useful = _except(unknown, left_out)
@@ -61,12 +60,7 @@ def guess_roles(columns: Columns, known: KnownRoles | None = None) -> ColumnRole
     rest = _without(candidates, [scenario, time, user, item])
     left_out |= _reasons(rest, _why_no_feature(tasks, known))
     rest = _except(rest, left_out)
-    sources = {threshold.column for threshold in known.thresholds}
-    never = [
-        replace(given[name], reason="a label is made of it") if name in sources else given[name]
-        for name in known.never_features
-    ]
-    outcomes = [*never, *_outcomes(rest, other_tasks)]
+    outcomes = [*known.never_roles(given), *_outcomes(rest, other_tasks)]
     rest = _without(rest, outcomes)
     ids = [ColumnRole(role.column, role.column.values_in_words) for role in (user, item) if role]
     numeric = [_feature(column) for column in rest if _holds_amounts(column)]

@@ -202,15 +202,14 @@ def _guessed(
     """Guess the roles of columns; DataError when there is no scenario, label or feature."""
     _check_size(columns, where, by_hand)
     guesses = guess_roles(columns, known)
-    doubts = {threshold.label: threshold.doubt for threshold in known.thresholds}
-    guesses = replace(guesses, tasks=tuple(task.doubted(doubts) for task in guesses.tasks))
     names = listed([column.name for column in columns])
     if guesses.scenario is None or not guesses.tasks:
         missing = "few values (a scenario)" if guesses.scenario is None else "0 and 1 (a label)"
+        problems, other = ([], "") if guesses.tasks else (no_labels(columns), OF_A_NUMBER)
         raise DataError(
             f"{where}: a column of {missing} is needed and none was found among {names}",
-            *no_labels([] if guesses.tasks else columns),
-            remedy=f"{'' if guesses.tasks else OF_A_NUMBER}{by_hand}, or add the column",
+            *problems,
+            remedy=f"{other}{by_hand}, or add the column",
         )
     if not (guesses.categorical or guesses.numeric):
         raise DataError(

@@ -1,6 +1,6 @@
 """Roles: what every column of a table means to a study, guessed or given."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hinet_search.data.guess.column_facts import ColumnFacts
@@ -93,6 +93,20 @@ class KnownRoles:
             never_features=tuple(dict.fromkeys((*self.never_features, threshold.column))),
             thresholds=(*self.thresholds, threshold),
         )
+
+    def given_roles(self, columns: Sequence[ColumnFacts]) -> dict[str | None, ColumnRole]:
+        """The role that every column has if it is given, by name."""
+        doubts = {threshold.label: threshold.doubt for threshold in self.thresholds}
+        return {each.name: ColumnRole(each, "given").doubted(doubts) for each in columns}
+
+    def never_roles(self, given: Mapping[str | None, ColumnRole]) -> list[ColumnRole]:
+        """The columns that are never features, and why."""
+        sources = {threshold.column for threshold in self.thresholds}
+        roles = [given[name] for name in self.never_features]
+        return [
+            replace(role, reason="a label is made of it") if role.column.name in sources else role
+            for role in roles
+        ]
 
     @property
     def columns(self) -> frozenset[str]:

@@ -65,24 +65,14 @@ def _roles_of(
     """The roles of the columns that are named by options; DataError for a name without a column."""
     with reading(where):
         schema = lazy.collect_schema() if tasks or roles else pl.Schema()
-    columns = schema.names()
-    thresholds = {text: threshold_of(text) for text in tasks if text not in columns}
+    thresholds = {text: threshold_of(text) for text in tasks if text not in schema}
+    made = [threshold for threshold in thresholds.values() if threshold is not None]
     named = [(f"--{role}", name) for role, name in roles.items()]
-    for text in tasks:
-        threshold = thresholds.get(text)
-        named.append(("--task", threshold.column if threshold else text))
-    unknown = [(option, name) for option, name in named if name not in columns]
-    if unknown:
-        raise DataError(
-            *(
-                f"{option}: no column '{name}'{did_you_mean(name, columns)}"
-                for option, name in unknown
-            ),
-            remedy=f"its columns: {listed(columns)}",
-        )
+    named += [("--task", threshold.column) for threshold in made]
+    named += [("--task", text) for text in tasks if thresholds.get(text) is None]
+    _refuse_unknown(named, schema.names())
     _refuse_two_roles(named)
     _refuse_no_time(roles.get("time"), schema)
-    made = [threshold for threshold in thresholds.values() if threshold is not None]
     refuse_thresholds(made, schema)
     labels = list(dict.fromkeys(text for text in tasks if text not in thresholds))
     known = KnownRoles(
@@ -105,6 +95,17 @@ def _refuse_no_time(name: str | None, schema: pl.Schema) -> None:
             f"--time: '{name}' must hold dates or numbers, got {schema[name]}",
             remedy="name another column, or leave --time out",
         )
+
+
+def _refuse_unknown(named: Sequence[tuple[str, str]], columns: Sequence[str]) -> None:
+    """Raise DataError for options with names of no column."""
+    unknown = [
+        f"{option}: no column '{name}'{did_you_mean(name, columns)}"
+        for option, name in named
+        if name not in columns
+    ]
+    if unknown:
+        raise DataError(*unknown, remedy=f"its columns: {listed(columns)}")
 
 
 def _refuse_two_roles(named: Sequence[tuple[str, str]]) -> None:
