@@ -55,13 +55,31 @@ def test_rows_score_as_before_new_ids_as_unknown_ones(case: Case) -> None:
 
 
 def test_a_fit_on_newer_rows_keeps_what_embeddings_have_learned() -> None:
-    values = {"train.reset_embeddings": True, "train.embedding_l2": 0.1}
+    values = {
+        "train.reset_embeddings": True,
+        "train.embedding_l2": 0.1,
+        "train.rate_decay": True,
+    }
     settings = build_config("mmoe", values).sections
     seeds = (WeightedSeed(seed=1, weight=1.0),)
     model = ModelOfFile(arm="mmoe", trial=0, model="mmoe", settings=settings, seeds=seeds)
     train = fitting_config(model, 0.5).train
     assert (train.reset_embeddings, train.embedding_l2) == (False, 0.0)
-    assert train.learning_rate == 0.5
+    assert (train.rate_decay, train.learning_rate) == (False, 0.5)
+
+
+def test_a_model_that_learns_on_scales_its_inputs_as_before() -> None:
+    scaled = replace(WITH_LISTS, has_unit_scale=True)
+    grown_schema = replace(GROWN, has_unit_scale=True)
+    shipped = randomise(Case("mmoe").build(scaled)).float()
+    shipped.embedding.scale.mean_square.fill_(4.0)
+    config = build_config("mmoe", {})
+    grown = grown_network(Network(shipped, scaled, CPU), config, grown_schema, PREVIOUS, seed=3)
+    drawn = batch(grown_schema, rows=40)
+    rows = replace(drawn, numeric_BN=drawn.numeric_BN.float())
+    embedding = grown.model.embedding
+    torch.testing.assert_close(embedding.train()(rows), embedding.eval()(rows))
+    assert embedding.scale.mean_square.item() == 4.0
 
 
 def shop_ids(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

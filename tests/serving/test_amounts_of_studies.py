@@ -148,7 +148,13 @@ def test_a_fit_on_newer_rows_learns_amounts_in_the_shipped_unit(shop: Shop, tmp_
     shipped = hs.export(str(shop.study), tmp_path / "one", arm=ARM, output=shop.out).folder
     newer = with_seconds(newer_rows()).with_columns(pl.col("seconds") * 3)
     newer.write_parquet(tmp_path / "newer.parquet")
-    made = hs.refit(shipped, tmp_path / "newer.parquet", tmp_path / "newer", even_if_worse=True)
+    made = hs.refit(
+        shipped,
+        tmp_path / "newer.parquet",
+        tmp_path / "newer",
+        learning_rate=0.005,
+        even_if_worse=True,
+    )
     fitted = open_folder(made.folder, CPU)
     assert fitted.file.inputs.amount_units == {"watch": unit_of(shop)}
     watch = next(cell for cell in made.cells if (cell.scenario, cell.task) == ("Home", "watch"))

@@ -87,7 +87,7 @@ def test_a_model_learns_from_newer_rows_by_their_weights(shipped: Path, tmp_path
         folder = tmp_path / name
         folder.mkdir()
         path = written(turned.with_columns(worth=weight), folder)
-        made = hs.refit(shipped, path, folder / "m", learning_rate=0.01, even_if_worse=True)
+        made = hs.refit(shipped, path, folder / "m", learning_rate=0.03, even_if_worse=True)
         gains[name] = made.after
     assert gains["by weight"] > gains["alike"] + 0.02
 

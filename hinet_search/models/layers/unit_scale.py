@@ -16,7 +16,8 @@ MOMENTUM = 0.01  # the share of the newest batch in the moving mean square
 class UnitScale(nn.Module):
     """Divide by the root of the batch's mean square; in evaluation, of its mean over training.
 
-    For the first 1 / MOMENTUM batches that is a plain mean over them.
+    For the first 1 / MOMENTUM batches that is a plain mean over them. With `is_fixed`, training
+    divides by it too and leaves it as it is: for a model that learns on from its weights.
     """
 
     mean_square: Tensor
@@ -24,13 +25,14 @@ class UnitScale(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean_square", torch.ones(()))
-        self.register_buffer("num_batches", torch.zeros((), dtype=torch.int64))
+        self.is_fixed = False
+        self.register_buffer("mean_square", torch.ones(1))
+        self.register_buffer("num_batches", torch.zeros(1, dtype=torch.int64))
 
     def forward(self, x_BD: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
         """Return the scaled inputs; in training mode this updates the moving mean square."""
         mean_square = self.mean_square
-        if self.training:
+        if self.training and not self.is_fixed:
             mean_square = x_BD.square().mean()
             self._move(mean_square.detach())
         return x_BD * torch.rsqrt(mean_square + EPSILON)

@@ -26,6 +26,7 @@ from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.encode import COUNT
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.models.layers.unit_scale import UnitScale
 from hinet_search.models.trees import Model as Trees
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.objectives import Objective, further_metrics
@@ -116,10 +117,11 @@ def fit_members(
 def fitting_config(model: ModelOfFile, learning_rate: float | None) -> TrialConfig:
     """Return the configuration of a fit, in which embeddings keep what they have learned.
 
-    They are not drawn again, and not penalised: ids that newer rows lack would fade.
+    They are not drawn again, and not penalised: ids that newer rows lack would fade. Rates stay, as
+    there are few steps.
     """
     config = whole_config(model.model, model.settings)
-    update: dict[str, float] = {"reset_embeddings": False, "embedding_l2": 0.0}
+    update = {"reset_embeddings": False, "embedding_l2": 0.0, "rate_decay": False}
     if learning_rate is not None:
         update["learning_rate"] = float(learning_rate)
     return replace(config, train=config.train.model_copy(update=update))
@@ -212,6 +214,8 @@ def grown_network(
     rows_J = torch.from_numpy(np.concatenate([np.empty(0, dtype=np.int32), *rows]))
     weights = dict(shipped.model.state_dict())
     for name, module in network.named_modules():
+        if isinstance(module, UnitScale):
+            module.is_fixed = True
         if isinstance(module, FeatureEmbedding):
             table = f"{name}.table.weight"
             weights[table] = _grown_table(weights[table], rows_J, sum(before.vocabulary_sizes))
