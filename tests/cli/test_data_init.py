@@ -139,5 +139,5 @@ def test_a_weight_that_is_a_task_too_is_refused_before_anything_is_written(
         "data", "init", "odd rows.parquet", "--task", "dwell seconds", "--weight", "dwell seconds"
     )
     assert said.code == 3
-    assert "--weight: must be a column of its own, got the task dwell seconds" in said.err
+    assert "--weight: must be a column of its own, got 'dwell seconds', as --task is" in said.err
     assert not (tmp_path / "data").exists()

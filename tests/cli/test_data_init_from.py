@@ -44,7 +44,7 @@ def test_a_pipeline_of_torcheasyrec_is_written_and_its_doubts_are_told(
             ("rows.csv", "--from-fuxictr", "x"),
             "one source must be given, got TABLE and --from-fuxictr",
         ),
-        (("rows.csv", "--scenario", "x"), "--scenario goes with --from-fuxictr or --from-torch"),
+        (("--from-torcheasyrec", "x", "--user", "y"), "--user goes with TABLE, got it with --from"),
         (("rows.csv", "--experiment", "x"), "--experiment goes with --from-fuxictr, got it with"),
         (("--from-torcheasyrec", "x", "--dataset", "y"), "--dataset goes with --from-fuxictr"),
         (("--from-torcheasyrec", "x", "--task", "y"), "--task goes with TABLE, got it with --from"),
