@@ -197,7 +197,7 @@ def test_the_default_of_a_sized_arm_is_trained_whatever_admitted_hinet_has_the_s
     flat: Arm,
 ) -> None:
     limits, costs = size_limits(2.0, MANY_INPUTS), []
-    for size in sizes_of_admitted_hinets(limits, range(25, 35)):
+    for size in sizes_of_admitted_hinets(limits, range(25, 60)):
         sized = flat.fixing({DENSE_PARAMETERS: size})
         assert refusal(limits, sized, sized.space.default()) == ""
         costs.append(flops_of(default_of(sized), MANY_INPUTS))
