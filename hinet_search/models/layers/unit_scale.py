@@ -33,7 +33,8 @@ class UnitScale(nn.Module):
         """Return the scaled inputs; in training mode this updates the moving mean square."""
         mean_square = self.mean_square
         if self.training and not self.is_fixed:
-            mean_square = x_BD.square().mean()
+            flat = x_BD.reshape(-1)
+            mean_square = torch.dot(flat, flat) / flat.numel()
             self._move(mean_square.detach())
         return x_BD * torch.rsqrt(mean_square + EPSILON)
 
