@@ -76,6 +76,14 @@ def test_a_column_of_0_and_1_is_preferred_to_a_rating():
     assert list(drafted(rated(is_click=click)).tasks) == ["click"]
 
 
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), 1e-7, 1e300])
+def test_a_rating_with_odd_numbers_is_not_made_a_label(odd):
+    stars = pl.Series("stars", [odd, 1.0, 2.0, 3.0] * (NUM_ROWS // 4))
+    with pytest.raises(DataError, match=r"0 and 1 \(a label\) is needed") as error:
+        drafted(rated(stars=stars))
+    assert "--task 'liked=rating>3'" in error.value.remedy
+
+
 def test_roles_that_are_given_are_not_guessed():
     definition = drafted(rated(), scenario="shop", item="user_id", user="film_id")
     assert definition.scenario.column == "shop"

@@ -13,9 +13,8 @@ from hinet_search.data.guess.names import LONGEST_NAME, has_word, task_names
 
 RATING_WORDS = "rating ratings rate rated stars star score grade 评分 星级"
 MOST_RATINGS = 20  # distinct values
-RULE = re.compile(
-    r"(?:(?P<name>[^<>=]+)=)?(?P<column>[^<>=]+)(?P<sign>>=?)\s*(?P<bound>-?[0-9]{1,12}(\.[0-9]{1,9})?)"
-)
+NUMBER = r"-?[0-9]{1,12}(\.[0-9]{1,9})?"  # one that YAML reads as a number too
+RULE = re.compile(rf"(?:(?P<name>[^<>=]+)=)?(?P<column>[^<>=]+)(?P<sign>>=?)\s*(?P<bound>{NUMBER})")
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,8 @@ def proposed_threshold(columns: Sequence[ColumnFacts]) -> Threshold | None:
     """The threshold of the first rating, above which are about half of the rows; else None."""
     for column in columns:
         is_rating = has_word(column.name, RATING_WORDS) and column.dtype.is_numeric()
-        if is_rating and 3 <= len(column.values) <= MOST_RATINGS:
+        are_plain = all(re.fullmatch(NUMBER, value) for value, _ in column.values)
+        if is_rating and are_plain and 3 <= len(column.values) <= MOST_RATINGS:
             proposed = _nearest_half(column)
             if proposed.label not in {each.name for each in columns}:
                 return proposed
