@@ -69,6 +69,10 @@ def test_the_labels_of_the_data_are_those_of_the_rule():
     )
     expected = [(frame["stars"] >= 4).sum(), (frame["stars"] > 4).sum()]
     assert labels.sum(axis=0).tolist() == expected
+    told = Path("data/rows.yaml").read_text(encoding="utf-8")
+    for country in frame.partition_by("country"):
+        liked, loved = ((country["stars"] >= 4).sum(), (country["stars"] > 4).sum())
+        assert f"liked {liked}, loved {loved}" in told
 
 
 def test_a_column_of_0_and_1_is_preferred_to_a_rating():
@@ -118,6 +122,12 @@ def test_other_texts_are_no_thresholds(text):
         (["a=stars>3", "a=stars>4"], {}, "--task: 'a' must be one task, got two"),
         (["a=stars>3", "b=stars>3"], {}, "--task: 'stars above 3' must be one label, got it twice"),
         ([], {"time": "shop"}, "--time: 'shop' must hold dates or numbers, got String"),
+        (
+            [],
+            {"split": "country"},
+            "--split: 'country' must have one value for each of train, valid and test, got no, se",
+        ),
+        ([], {"user": "stars"}, "a column of 0 and 1 (a label) is needed"),
         ([], {"user": "stars", "item": "stars"}, "--user: must be a column of its own"),
         (["stars>3"], {"weight": "stars"}, "--weight: must be a column of its own"),
         ([], {"scenario": "shops"}, "--scenario: no column 'shops'; did you mean 'shop'?"),

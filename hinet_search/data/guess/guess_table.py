@@ -105,7 +105,7 @@ def _with_labels(
     columns = labelled(facts_of(lazy), known.thresholds)
     proposed = None
     if not (known.tasks or guess_roles(columns, known).tasks):
-        proposed = proposed_threshold(columns)
+        proposed = proposed_threshold([each for each in columns if each.name not in known.columns])
     if proposed is None:
         return lazy, columns, known
     return _with_labels(lazy, known.with_threshold(proposed))

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import polars as pl
 
 from hinet_search.common.errors import ConfigurationError, DataError, did_you_mean
+from hinet_search.data.columns import SPLITS
 from hinet_search.data.definition_text import GuessedTable, definition_text, printable, quoted
 from hinet_search.data.draft_files import (
     DraftStudy,
@@ -17,7 +18,7 @@ from hinet_search.data.draft_files import (
     write_drafts,
 )
 from hinet_search.data.guess.guess_table import guessed_table
-from hinet_search.data.guess.names import task_names
+from hinet_search.data.guess.names import parts_of, task_names
 from hinet_search.data.guess.roles import KnownRoles
 from hinet_search.data.guess.thresholds import refuse_thresholds, threshold_of
 from hinet_search.data.guess.training_settings import training_settings
@@ -28,6 +29,8 @@ from hinet_search.data.reading import reading
 from hinet_search.data.sources import table
 from hinet_search.data.table_files import ROOT, find
 from hinet_search.study.launch_options import LaunchOptions
+
+MOST_SPLITS = 10  # values that are looked at
 
 
 def write_draft(
@@ -73,6 +76,7 @@ def _roles_of(
     _refuse_unknown(named, schema.names())
     _refuse_two_roles(named)
     _refuse_no_time(roles.get("time"), schema)
+    _refuse_no_split(roles.get("split"), lazy)
     refuse_thresholds(made, schema)
     labels = list(dict.fromkeys(text for text in tasks if text not in thresholds))
     known = KnownRoles(
@@ -94,6 +98,19 @@ def _refuse_no_time(name: str | None, schema: pl.Schema) -> None:
         raise DataError(
             f"--time: '{name}' must hold dates or numbers, got {schema[name]}",
             remedy="name another column, or leave --time out",
+        )
+
+
+def _refuse_no_split(name: str | None, lazy: pl.LazyFrame) -> None:
+    if name is None:
+        return
+    values = lazy.select(pl.col(name).unique().head(MOST_SPLITS).cast(pl.String)).collect()
+    texts = sorted(values[name].drop_nulls())
+    if len(parts_of(texts)) != len(SPLITS):
+        raise DataError(
+            f"--split: '{name}' must have one value for each of train, valid and test, "
+            f"got {listed(texts)}",
+            remedy="name another column, or leave --split out",
         )
 
 
