@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-EPSILON = 1e-10  # embeddings that a penalty holds have mean squares of 1e-6 and more
+EPSILON = 1e-10  # keeps inputs finite that are all 0; those of new embeddings have 1e-4
 MOMENTUM = 0.01  # the share of the newest batch in the moving mean square
 
 
