@@ -87,12 +87,8 @@ def _print(studies: Sequence["StudySummary"], where: Sequence[str]) -> None:
 
 
 def _database_url(study: str | None, options: "LaunchOptions") -> str:
-    """Return the database of a study, or of the options; only the former imports the api."""
-    if study is None:
-        return options.storage_url()
-    from hinet_search.api import stored_name
-
-    return stored_name(study, options)[1]
+    """Return the database of a study, or of the options."""
+    return options.storage_url() if study is None else options.stored_name(study)[1]
 
 
 def _row(study: "StudySummary") -> tuple[str, ...]:
