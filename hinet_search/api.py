@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hinet_search.common.errors import ConfigurationError, StudyConflict
 from hinet_search.common.plugins import allow_only
+from hinet_search.common.spaced import say_nothing
 from hinet_search.report.files import write_files, write_report
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, Watcher
@@ -40,14 +41,10 @@ if TYPE_CHECKING:
     from hinet_search.training.device import Wanted
 
 
-def quiet(_text: str) -> None:
-    """Ignore a text."""
-
-
 def ready(
     study: str,
     options: LaunchOptions,
-    say: Callable[[str], None] = quiet,
+    say: Callable[[str], None] = say_nothing,
     *,
     to_launch: bool = True,
 ) -> "PreparedStudy":
@@ -100,9 +97,13 @@ def launch(study: str, *, watcher: Watcher | None = None, **options: Any) -> Stu
 
     launch_options = LaunchOptions.of_call(options)
     with watching(watcher) as seen:
-        say = quiet if watcher is not None else lambda text: seen.event(Event("prepare", text))
+        say = say_nothing if watcher is not None else partial(_say_prepared, seen)
         checked = ready(study, launch_options, say)
         return launch_ready(checked, launch_options, call_text("launch", study, options), seen)
+
+
+def _say_prepared(watcher: Watcher, text: str) -> None:
+    watcher.event(Event("prepare", text))
 
 
 def launch_ready(
@@ -163,7 +164,7 @@ def export(  # noqa: PLR0913  what to export, and in which form
     at: str | None = None,
     formats: Sequence[str] = (),
     weights: "Weights" = "fp32",
-    say: Callable[[str], None] = quiet,
+    say: Callable[[str], None] = say_nothing,
     **options: Any,
 ) -> "Export":
     """Write a finalist or the ensemble as a folder that scores new rows, checked on test rows.
@@ -195,7 +196,7 @@ def export(  # noqa: PLR0913  what to export, and in which form
     reason = f", {choice.why}" if choice.why else ""
     say(f"exporting {record.name}/{choice.name}, {choice.title}{reason}")
     stored = _stored(study, record, launch_options, say)
-    return serving.export(stored, choice, folder, partial(_card, record), graphs)
+    return serving.export(stored, choice, folder, partial(_card, record), graphs, say)
 
 
 def _card(record: StudyRecord, exported: "ExportChoice", notes: Sequence[str]) -> str:
@@ -296,15 +297,14 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
     whole = whole_study(try_study(loaded), record, what, given.finalist_seeds or 1)
     command = command or call_text("train", study, {"to": to, "arm": arm, **options})
     with watching(watcher) as seen:
-        ready_to_train = prepare_study(
-            whole, given.cache, given.folder, lambda text: seen.event(Event("prepare", text))
-        )
+        say = partial(_say_prepared, seen)
+        ready_to_train = prepare_study(whole, given.cache, given.folder, say)
         trained = launch_ready(ready_to_train, given, command, seen)
         chosen = choose(trained, what.name, "best")
-        seen.event(Event("prepare", f"exporting {trained.name}/{chosen.name}, {chosen.title}"))
-    artifacts = given.folder.absolute() / "artifacts" / trained.name
-    stored = LoadedStudy(trained, ready_to_train.study, ready_to_train.dataset, artifacts)
-    written = serving.export(stored, chosen, Path(to), partial(_card, trained), graphs)
+        say(f"exporting {trained.name}/{chosen.name}, {chosen.title}")
+        artifacts = given.folder.absolute() / "artifacts" / trained.name
+        stored = LoadedStudy(trained, ready_to_train.study, ready_to_train.dataset, artifacts)
+        written = serving.export(stored, chosen, Path(to), partial(_card, trained), graphs, say)
     return TrainedOnAll(record, trained, written)
 
 
@@ -368,7 +368,7 @@ def refit(
     *,
     device: "Wanted" = "cpu",
     plugins: Sequence[str] = (),
-    say: Callable[[str], None] = quiet,
+    say: Callable[[str], None] = say_nothing,
     **options: Any,
 ) -> "NewerModel":
     """Fit an exported model again on newer labelled rows, and write it as the new folder `to`.
