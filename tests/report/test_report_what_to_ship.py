@@ -89,6 +89,14 @@ def test_before_finalists_there_is_nothing_to_take() -> None:
     assert list(boxes(record)) == ["Trials ended", "Failed trials", "Finalist runs", "Time so far"]
 
 
+def test_a_first_launch_that_runs_says_how_long_it_has_run() -> None:
+    begun = {"started": "2026-11-25T12:00:00+00:00", "updated": "2026-11-25T12:04:10+00:00"}
+    record = replace(empty(), state="running", seconds=0.0, **begun)
+    assert boxes(record)["Time so far"][0] == "4 m 10 s"
+    assert boxes(replace(record, seconds=600.0))["Time so far"][0] == "10 m 0 s"
+    assert boxes(replace(record, state="interrupted"))["Time so far"][0] == numbers.DASH
+
+
 def test_the_heading_is_what_to_take_and_the_table_marks_it() -> None:
     assert ship(TAUGHT).startswith(
         "Take Taught STAR Why: the best within the serving limits, which 11 of 12 meet "

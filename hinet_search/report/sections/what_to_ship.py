@@ -1,6 +1,7 @@
 """What to ship: the model to take, its value, time and gains, why it, and what to do next."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from markupsafe import Markup
 
@@ -65,8 +66,6 @@ def _counts(record: StudyRecord) -> list[Box]:
     retrained = sum(len(finalist.runs) for arm in record.arms for finalist in arm.finalists)
     planned = numbers.compact(sum(map(record.budget_of, record.arms)))
     seeds = numbers.plural(record.budget.finalist_seeds, "seed")
-    # A launch adds its time when it ends.
-    time = numbers.duration(record.seconds) if record.seconds else numbers.DASH
     slots = numbers.plural(record.slots, "slot")
     failed_box = ("Failed trials", numbers.compact(failed), "no failures", "")
     if failed:
@@ -75,8 +74,21 @@ def _counts(record: StudyRecord) -> list[Box]:
         ("Trials ended", numbers.compact(done), f"of {planned} planned", ""),
         failed_box,
         ("Finalist runs", numbers.compact(retrained), f"{seeds} per finalist planned", ""),
-        ("Time so far", time, f"{slots}, {record.state}", ""),
+        ("Time so far", _time_so_far(record), f"{slots}, {record.state}", ""),
     ]
+
+
+def _time_so_far(record: StudyRecord) -> str:
+    """Return the time of all launches; of a later launch that runs, that of those before it.
+
+    A launch adds its time when it ends; the first one began with the study.
+    """
+    if record.seconds:
+        return numbers.duration(record.seconds)
+    if record.state != "running" or not record.started:
+        return numbers.DASH
+    so_far = datetime.fromisoformat(record.updated) - datetime.fromisoformat(record.started)
+    return numbers.duration(so_far.total_seconds())
 
 
 def _numbers(record: StudyRecord, outcome: Verdict, taken: Offer) -> Iterator[Box]:
