@@ -122,6 +122,7 @@ PLUGIN = click.option(
     multiple=True,
     help="A package whose modules may be models (model: my_lab.models.wide).",
 )
+plugins = option_group("Plug-ins", PLUGIN)  # of commands that read no study file
 SIZE = click.option(
     "--size",
     metavar="NAME",
@@ -289,6 +290,13 @@ _color = click.option(
 )
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document (docs/command_line.md)."
+)
+
+as_json_lines = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print every event as a JSON document on a line (docs/command_line.md).",
 )
 
 

@@ -6,7 +6,7 @@ import click
 
 from hinet_search.cli.completion import complete_arm, complete_study
 from hinet_search.cli.help import Command
-from hinet_search.cli.options import PLUGIN, launch_options, output_options, places, study_options
+from hinet_search.cli.options import launch_options, output_options, places, plugins
 from hinet_search.cli.output import echo, output
 
 
@@ -27,7 +27,7 @@ from hinet_search.cli.output import echo, output
     shell_complete=complete_study,
     help="Use this study's data and the defaults of its arm; default: a small synthetic schema.",
 )
-@study_options(PLUGIN)
+@plugins
 @places
 @output_options()
 def command(model: str, study: str | None, **given: Any) -> None:

@@ -16,7 +16,7 @@ from hinet_search.cli.options import (
     SETTINGS,
     SIZE,
     VARIANT,
-    as_json,
+    as_json_lines,
     as_typed,
     launch_options,
     output_options,
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 @output_options(
     click.option("--dry-run", is_flag=True, help="Only check, and print the plan."),
     click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal."),
-    as_json,
+    as_json_lines,
     verbose,
 )
 def command(

@@ -8,7 +8,7 @@ import click
 
 from hinet_search.cli.completion import complete_table
 from hinet_search.cli.help import Command
-from hinet_search.cli.options import PLUGIN, as_json, output_options, scored_on, study_options
+from hinet_search.cli.options import as_json, output_options, plugins, scored_on
 from hinet_search.cli.output import echo, mark, output, print_document
 from hinet_search.common.amounts import duration
 
@@ -32,7 +32,7 @@ MOST_NAMED = 5  # inputs in a warning
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("rows", shell_complete=complete_table)
 @scored_on
-@study_options(PLUGIN)
+@plugins
 @output_options(
     click.option(
         "-o",

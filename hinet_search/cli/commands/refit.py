@@ -13,11 +13,10 @@ from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
     GRAPHS,
     NEW_FOLDER,
-    PLUGIN,
     as_json,
     output_options,
+    plugins,
     scored_on,
-    study_options,
 )
 from hinet_search.cli.output import echo, mark, output, print_document
 from hinet_search.common.amounts import byte_size
@@ -62,7 +61,7 @@ if TYPE_CHECKING:
     ),
 )
 @scored_on
-@study_options(PLUGIN)
+@plugins
 @output_options(NEW_FOLDER, GRAPHS, as_json)
 def command(
     folder: Path,

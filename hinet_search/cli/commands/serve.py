@@ -9,7 +9,7 @@ from cloup import option_group
 
 from hinet_search.cli.access_options import HOST, TOKEN, TOKEN_FILE, port, read_token
 from hinet_search.cli.help import Command
-from hinet_search.cli.options import PLUGIN, WholeNumber, output_options, study_options
+from hinet_search.cli.options import WholeNumber, output_options, plugins
 from hinet_search.cli.output import output
 from hinet_search.server.settings import MEGABYTE, Limits, Listening
 
@@ -83,7 +83,7 @@ EXTRA = ("fastapi", "uvicorn", "prometheus_client")
         "the folder of --state.",
     ),
 )
-@study_options(PLUGIN)
+@plugins
 @output_options()
 def command(folder: Path, token_file: Path | None, plugins: tuple[str, ...], **given: Any) -> None:
     """Serve the model in FOLDER, which hinet-search export wrote, or in the folder that the link

@@ -17,7 +17,7 @@ from hinet_search.cli.options import (
     SETTINGS,
     SIZE,
     VARIANT,
-    as_json,
+    as_json_lines,
     launch_options,
     output_options,
     places,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     NEW_FOLDER,
     GRAPHS,
     click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal."),
-    as_json,
+    as_json_lines,
 )
 def command(
     target: str,
