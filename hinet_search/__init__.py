@@ -21,7 +21,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hinet_search.api import check, export, launch, load, monitor, predict, refit
+    from hinet_search.api import check, export, export_for, launch, load, monitor, predict, refit
     from hinet_search.common.errors import (
         AllTrialsFailed,
         ConfigurationError,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from hinet_search.serving.drift import Drift
     from hinet_search.serving.export import Export
     from hinet_search.serving.newer.fit_again import NewerModel
+    from hinet_search.serving.peers.write import PeerExport
     from hinet_search.serving.predict import Prediction
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "HinetSearchError",
     "Interrupted",
     "NewerModel",
+    "PeerExport",
     "Plan",
     "Prediction",
     "Progress",
@@ -60,6 +62,7 @@ __all__ = [
     "Watcher",
     "check",
     "export",
+    "export_for",
     "launch",
     "load",
     "monitor",
@@ -69,13 +72,14 @@ __all__ = [
 
 # The module of each public name; all others are in common.errors.
 _MODULES = {
-    "api": ("check", "export", "launch", "load", "monitor", "predict", "refit"),
+    "api": ("check", "export", "export_for", "launch", "load", "monitor", "predict", "refit"),
     "search.plan.plan": ("Plan",),
     "search.progress": ("Event", "Progress", "Watcher"),
     "notebook.study": ("Study",),
     "serving.export": ("Export",),
     "serving.drift": ("Drift",),
     "serving.newer.fit_again": ("NewerModel",),
+    "serving.peers.write": ("PeerExport",),
     "serving.predict": ("Prediction",),
     "results.study_record": ("StudyRecord",),
 }

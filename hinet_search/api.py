@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, get_args
 
 from hinet_search.common.database_url import parse_address
@@ -17,7 +18,7 @@ from hinet_search.common.plugins import allow_only
 from hinet_search.report.files import write_files, write_report
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, Watcher
-from hinet_search.serving.sealed import require_exported
+from hinet_search.serving.sealed import is_exported, require_exported
 from hinet_search.storage.engine import connect
 from hinet_search.study.find_file import is_known, shadowed
 from hinet_search.study.launch_options import LaunchOptions, refuse_places_of_the_file
@@ -26,11 +27,14 @@ from hinet_search.study.load_study import ResolvedStudy
 if TYPE_CHECKING:
     from os import PathLike
 
+    from hinet_search.data.columns import Columns
     from hinet_search.search.plan.plan import Plan, PreparedStudy
     from hinet_search.serving.choice import ExportChoice, GraphChoice, Seeds, Weights
     from hinet_search.serving.drift import Drift
     from hinet_search.serving.export import Export
+    from hinet_search.serving.model_folder import ExportedModel
     from hinet_search.serving.newer.fit_again import NewerModel
+    from hinet_search.serving.peers.write import PeerExport
     from hinet_search.serving.predict import Prediction
     from hinet_search.serving.rebuild import LoadedStudy
     from hinet_search.training.device import Wanted
@@ -230,6 +234,55 @@ def export(  # noqa: PLR0913  what to export, and in which form
     say(f"exporting {record.name}/{choice.name}, {choice.title}{reason}")
     stored = _stored(study, record, launch_options, say)
     return serving.export(stored, choice, folder, partial(_card, record), graphs)
+
+
+def export_for(
+    library: str,
+    study_or_model: "str | PathLike[str]",
+    to: "str | PathLike[str]",
+    *,
+    arm: str | None = None,
+    at: str | None = None,
+    say: Callable[[str], None] = quiet,
+    **options: Any,
+) -> "PeerExport":
+    """Write a finalist as a configuration that another library trains, `fuxictr` for example.
+
+    Of a study, its encoded rows are written too. Of the folder of an exported model they are not
+    known. Options are those of `export`.
+    Errors: those of `export`, of a study, and `open_folder`, of a model; `write_for_peer`.
+    """
+    import torch
+
+    from hinet_search.serving.export import refuse_full
+    from hinet_search.serving.model_folder import open_folder
+    from hinet_search.serving.peers.write import write_for_peer
+
+    refuse_full(Path(to))
+    if is_exported(Path(study_or_model)):
+        exported = open_folder(Path(study_or_model), torch.device("cpu"))
+        return write_for_peer(library, exported, {}, Path(to))
+    study = str(study_or_model)
+    with TemporaryDirectory() as scratch:
+        model = Path(scratch) / "model"
+        export(study, model, arm=arm, at=at, say=say, **options)
+        exported = open_folder(model, torch.device("cpu"))
+        return write_for_peer(library, exported, encoded_rows(study, exported, options), Path(to))
+
+
+def encoded_rows(
+    study: str, exported: "ExportedModel", options: Mapping[str, Any]
+) -> "Mapping[str, Columns]":
+    """Return the rows of a study's splits with the inputs of an exported model's first network."""
+    from hinet_search.data.study_data import dataset_of
+    from hinet_search.training.trial_config import whole_config
+
+    launch_options = _launch_options(options)
+    model = exported.file.models[0]
+    config = whole_config(model.model, model.settings)
+    dataset = dataset_of(launch_options.load(study), launch_options.cache, quiet)
+    rows, _ = config.features.view(dataset)
+    return {"train": rows.train, "valid": rows.valid, "test": rows.test}
 
 
 def _graphs(formats: Sequence[str], weights: "Weights") -> "GraphChoice":
