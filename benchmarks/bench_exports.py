@@ -23,9 +23,12 @@ from numpy.typing import NDArray
 import hinet_search as hs
 from bench_peers import CACHE, NUMPY, PANDAS, SKLEARN, TORCH
 from environments import make_environment, run
-from hinet_search.api import encoded_rows, export_for
+from hinet_search.api import export_for, quiet
 from hinet_search.data.columns import Columns
+from hinet_search.data.study_data import dataset_of
 from hinet_search.serving.model_folder import ExportedModel, open_folder
+from hinet_search.serving.peers.write import encoded_rows
+from hinet_search.study.launch_options import LaunchOptions
 from layout import aligned
 
 HERE = Path(__file__).resolve().parent
@@ -115,7 +118,9 @@ def checked(study: Path, arm: str, asked: argparse.Namespace, python: Path) -> l
         folder = Path(scratch)
         hs.export(str(study), folder / "model", arm=arm, **output)
         exported = open_folder(folder / "model", torch.device("cpu"))
-        test = encoded_rows(str(study), exported, output)["test"].head(NUM_ROWS)
+        options = LaunchOptions(output=output["output"])
+        dataset = dataset_of(options.load(str(study)), options.cache, quiet)
+        test = encoded_rows(exported, dataset)["test"].head(NUM_ROWS)
         ours: dict[str, Any] = ours_of(exported, test)
         np.savez(folder / "ours.npz", **ours)
         figures = []

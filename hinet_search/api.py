@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from hinet_search.common.database_url import parse_address
 from hinet_search.common.errors import ConfigurationError, StudyConflict
@@ -27,12 +27,10 @@ from hinet_search.study.load_study import ResolvedStudy
 if TYPE_CHECKING:
     from os import PathLike
 
-    from hinet_search.data.columns import Columns
     from hinet_search.search.plan.plan import Plan, PreparedStudy
-    from hinet_search.serving.choice import ExportChoice, GraphChoice, Seeds, Weights
+    from hinet_search.serving.choice import ExportChoice, Seeds, Weights
     from hinet_search.serving.drift import Drift
     from hinet_search.serving.export import Export
-    from hinet_search.serving.model_folder import ExportedModel
     from hinet_search.serving.newer.fit_again import NewerModel
     from hinet_search.serving.peers.write import PeerExport
     from hinet_search.serving.predict import Prediction
@@ -179,11 +177,6 @@ def stored_name(study: str, options: LaunchOptions) -> tuple[str, str]:
     return study, options.storage_url()
 
 
-def stored_url(study: str | None, options: LaunchOptions) -> str:
-    """Return the database of a study, or without a study that of the options."""
-    return options.storage_url() if study is None else stored_name(study, options)[1]
-
-
 def split_target(target: str) -> tuple[str, str | None]:
     """Split `STUDY/ARM` into study and arm; if the complete text is a study, there is no arm."""
     study, slash, arm = target.rpartition("/")
@@ -215,12 +208,12 @@ def export(  # noqa: PLR0913  what to export, and in which form
     `say` is called with a line before each long step.
     Errors: those of `choose`, `choose_at`, `_stored` and `serving.export`; then nothing is written.
     """
-    from hinet_search.serving.choice import choose, choose_at, limit_of
+    from hinet_search.serving.choice import choose, choose_at, graphs_of, limit_of
 
     launch_options = _launch_options(options)
     allow_only(launch_options.plugins)
     limit = None if at is None else limit_of(at)
-    graphs = _graphs(formats, weights)
+    graphs = graphs_of(formats, weights)
     record = load(study, **options)
 
     from hinet_search.serving import export as serving
@@ -246,62 +239,25 @@ def export_for(
     say: Callable[[str], None] = quiet,
     **options: Any,
 ) -> "PeerExport":
-    """Write a finalist as a configuration that another library trains, `fuxictr` for example.
+    """Write a finalist as what another library trains, `fuxictr` or `torcheasyrec`.
 
-    Of a study, its encoded rows are written too. Of the folder of an exported model they are not
-    known. Options are those of `export`.
-    Errors: those of `export`, of a study, and `open_folder`, of a model; `write_for_peer`.
+    Of a study its encoded rows are written too, of an exported folder not. `arm`, `at`, `say` and
+    the options are those of `export`; errors too, and those of `write_for_peer`.
     """
-    import torch
-
+    from hinet_search.data.study_data import dataset_of
     from hinet_search.serving.export import refuse_full
-    from hinet_search.serving.model_folder import open_folder
     from hinet_search.serving.peers.write import write_for_peer
 
     refuse_full(Path(to))
     if is_exported(Path(study_or_model)):
-        exported = open_folder(Path(study_or_model), torch.device("cpu"))
-        return write_for_peer(library, exported, {}, Path(to))
+        return write_for_peer(library, Path(study_or_model), None, Path(to))
     study = str(study_or_model)
     with TemporaryDirectory() as scratch:
         model = Path(scratch) / "model"
         export(study, model, arm=arm, at=at, say=say, **options)
-        exported = open_folder(model, torch.device("cpu"))
-        return write_for_peer(library, exported, encoded_rows(study, exported, options), Path(to))
-
-
-def encoded_rows(
-    study: str, exported: "ExportedModel", options: Mapping[str, Any]
-) -> "Mapping[str, Columns]":
-    """Return the rows of a study's splits with the inputs of an exported model's first network."""
-    from hinet_search.data.study_data import dataset_of
-    from hinet_search.training.trial_config import whole_config
-
-    launch_options = _launch_options(options)
-    model = exported.file.models[0]
-    config = whole_config(model.model, model.settings)
-    dataset = dataset_of(launch_options.load(study), launch_options.cache, quiet)
-    rows, _ = config.features.view(dataset)
-    return {"train": rows.train, "valid": rows.valid, "test": rows.test}
-
-
-def _graphs(formats: Sequence[str], weights: "Weights") -> "GraphChoice":
-    """Return the graphs to write; ConfigurationError if there are none of that kind."""
-    from hinet_search.serving.choice import GraphChoice, Weights
-
-    if weights not in get_args(Weights):
-        known = ", ".join(get_args(Weights))
-        raise ConfigurationError(f"weights must be one of {known}, got {weights!r}")
-    if formats:
-        from hinet_search.serving.compiled.write import require
-
-        require(formats)
-    elif weights != "fp32":
-        raise ConfigurationError(
-            f"weights of {weights} are for graphs, but no format of graphs is named",
-            remedy="add --format onnx (formats=['onnx'])",
-        )
-    return GraphChoice(tuple(formats), weights)
+        launched = _launch_options(options)
+        dataset = dataset_of(launched.load(study), launched.cache, quiet)
+        return write_for_peer(library, model, dataset, Path(to))
 
 
 def _card(record: StudyRecord, exported: "ExportChoice", notes: Sequence[str]) -> str:
@@ -343,7 +299,7 @@ def _stored(
             "rows that have changed need a study of another name",
         )
     artifacts = options.folder.absolute() / "artifacts" / record.name
-    database = connect(stored_url(study, options))
+    database = connect(stored_name(study, options)[1])
     try:
         row = StudyStore(database, record.name).load_study()
     finally:

@@ -34,6 +34,9 @@ def main() -> None:
         config = parsed(asked.clone, asked.folder / "pipeline.config", Path(made))
         ours = {name: torch.from_numpy(array) for name, array in np.load(asked.ours).items()}
         model = config.model_config.WhichOneof("model")
+        if any(".core." in name for name in ours):
+            print(json.dumps({"model": model, "outcome": "parsed; crosses there have no tanh"}))
+            return
         message = getattr(config.model_config, model)
         theirs_BC = MODELS[model](message, ours)
         difference = float((own_cells(theirs_BC, ours) - ours["logits"]).abs().max())

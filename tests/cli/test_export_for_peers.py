@@ -36,7 +36,7 @@ def test_a_study_and_its_model_are_written_and_what_is_not_said_is_printed(
     again = run("export", "model", "--format", "torcheasyrec", "-o", "easyrec", "--json")
     assert again.code == 0, again.err
     told = json.loads(again.out)
-    assert (told["kind"], told["library"], told["num_rows"]) == ("export", "torcheasyrec", {})
+    assert (told["kind"], told["library"], told["num_rows"]) == ("export_for", "torcheasyrec", {})
     assert (tmp_path / "easyrec" / "pipeline.config").is_file()
     assert run("export", "model", "--format", "fuxictr", "-o", "fuxi").code == 2
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 
 from hinet_search.api import export_for
 from hinet_search.data.peers.said import flat
@@ -196,6 +197,20 @@ def test_rows_have_ids_below_the_buckets_of_their_feature_and_no_empty_slots(
         assert 0 <= ids.min() <= ids.max() < size
     assert rows["tags"].explode().drop_nulls().min() > 0
     assert rows["tags"].list.len().min() == 0
+
+
+def test_a_path_is_written_letter_by_letter(tmp_path: Path, of_tasks: Shop) -> None:
+    of_tasks.export("mmoe", tmp_path / "model")
+    for name in ("größe", 'a "quoted" \\ one', "🙂"):
+        written = export_for("torcheasyrec", tmp_path / "model", tmp_path / name)
+        assert pipeline(written.folder)["train_input_path"] == str(
+            tmp_path / name / "shop" / "train.parquet"
+        )
+        of_fuxictr = export_for("fuxictr", tmp_path / "model", tmp_path / f"fuxi {name}")
+        ((_, data),) = yaml.safe_load(
+            (of_fuxictr.folder / "dataset_config.yaml").read_text()
+        ).items()
+        assert data["data_root"] == f"{tmp_path}/fuxi {name}/"
 
 
 def test_pepnet_has_a_group_of_the_scenario_and_one_of_ids(

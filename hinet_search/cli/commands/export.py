@@ -39,8 +39,7 @@ if TYPE_CHECKING:
     examples=(
         "hinet-search export quickstart -o winner",
         "hinet-search export shop --at 5ms --seeds all -o fast-shop",
-        "hinet-search export studies/shop.yaml/ensemble --output runs -o shop-ensemble --json",
-        "hinet-search export shop/mmoe --format fuxictr -o fuxi",
+        "hinet-search export studies/shop.yaml/mmoe --output runs --format fuxictr -o fuxi --json",
     ),
 )
 @click.argument("target", metavar="STUDY[/NAME]|MODEL", shell_complete=complete_target)
@@ -151,7 +150,7 @@ def _export_for(
     study, arm = (target, None) if is_exported(Path(target)) else split_target(target)
     written = export_for(library, study, to, arm=arm, at=at, say=output().note, **options)
     if as_json:
-        print_document("export", **asdict(written))
+        print_document("export_for", **asdict(written))
         return
     sizes = [f"{name} {byte_size(size)}" for name, size in written.files.items()]
     echo(f"wrote {to}/: {', '.join(sizes)}")

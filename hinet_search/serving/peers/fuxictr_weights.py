@@ -21,26 +21,30 @@ Layer = tuple[Tensor, Tensor]  # weight (O, I), bias (O,)
 
 def other_functions(winner: Winner, model: str) -> Iterator[Unread]:
     """Yield why FuxiCTR's network is another function of the inputs, whatever its weights are."""
-    settings = winner.settings
     num_scenarios = winner.schema.num_scenarios
     if num_scenarios > 1 and model != "PPNet":
-        what = "towers" if model in ("ShareBottom", "DCNv2", "FinalMLP") else "gates and towers"
+        what = "gates and towers" if model in ("MMoE", "PLE") else "towers"
         yield Unread(what, f"are of a task there, of {num_scenarios} scenarios and a task here")
     if model == "PLE" and winner.architecture.num_levels > 1:
         yield Unread("shared gates of PLE", "mix the shared experts alone there")
-    kind = settings.get("model.cross.kind")
-    if kind == "low_rank":
-        yield Unread("model.cross.kind", "experts of low rank have tanh there", (kind,))
-    is_one = 1 in (settings.get("model.cross.num_experts"), settings.get("model.cross.num_layers"))
-    if model == "DCNv2" and kind != "full" and not is_one:
-        yield Unread("gates of crosses", "are the same in all layers there")
-    if settings.get("model.tower.widths") and model == "DCNv2":
-        yield Unread("towers of DCNv2", "are linear there")
     if model == "PPNet":
         yield Unread("EPNet", "is not there: the scenario is one more feature")
         yield Unread("prior of gates", "has embeddings of its own there")
     if model == "FinalMLP":
         yield Unread("weights of FinalMLP", "are not converted")
+    if model == "DCNv2":
+        yield from _other_crosses(winner)
+
+
+def _other_crosses(winner: Winner) -> Iterator[Unread]:
+    cross = winner.architecture.cross
+    if cross.kind == "low_rank":
+        yield Unread("model.cross.kind", "experts of low rank have tanh there", (cross.kind,))
+    if cross.kind != "full" and 1 not in (cross.num_experts, cross.num_layers):
+        yield Unread("gates of crosses", "are the same in all layers there")
+    widths = winner.architecture.tower.widths
+    if widths:
+        yield Unread("model.tower.widths", "towers are linear there", (widths,))
 
 
 def state_of(winner: Winner, model: str) -> State:

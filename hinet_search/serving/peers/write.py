@@ -4,21 +4,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.files import replacing_folder
 from hinet_search.common.plugins import load
-from hinet_search.data.columns import Columns
+from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.definition_text import printable
 from hinet_search.data.peers.rules import Unread
-from hinet_search.serving.model_folder import ExportedModel
+from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.peers.rows import write_rows, write_vocabularies
 from hinet_search.serving.peers.winner import Winner, winner_of
+from hinet_search.training.trial_config import whole_config
 
 FORMATS = "hinet_search.serving.peers.formats"
 NOTES = "NOTES.md"
 NO_ROWS = (
     "This was written from an exported model, which has no rows. Export the study to get them, or "
-    "put rows there whose ids are those of feature_vocab.json.\n"
+    "put encoded rows there: ids as in feature_vocab.json, numbers scaled as in the model's "
+    "config.yaml.\n"
 )
 
 
@@ -38,15 +42,15 @@ class PeerExport:
     unsaid: tuple[str, ...]
 
 
-def write_for_peer(
-    library: str, exported: ExportedModel, rows: Mapping[str, Columns], folder: Path
-) -> PeerExport:
-    """Write an exported model for a library, completely or not at all.
+def write_for_peer(library: str, model: Path, dataset: Dataset | None, folder: Path) -> PeerExport:
+    """Write an exported model for a library, completely or not at all, with the rows of its data.
 
-    Errors: ConfigurationError if the library cannot have it; EnvironmentFault if the folder cannot
-    be written.
+    Errors: those of `open_folder`; ConfigurationError if the library cannot have it;
+    EnvironmentFault if the folder cannot be written.
     """
     kind = load(FORMATS, library)
+    exported = open_folder(model, torch.device("cpu"))
+    rows = {} if dataset is None else encoded_rows(exported, dataset)
     winner = winner_of(exported, rows)
     name = kind.name_of(winner)
     home = folder.absolute()
@@ -75,6 +79,13 @@ def write_for_peer(
         num_rows={split: columns.num_rows for split, columns in rows.items()},
         unsaid=tuple(each.in_words for each in unsaid),
     )
+
+
+def encoded_rows(exported: ExportedModel, dataset: Dataset) -> Mapping[str, Columns]:
+    """Return the rows of every split with the inputs that the first network reads."""
+    model = exported.file.models[0]
+    view, _ = whole_config(model.model, model.settings).features.view(dataset)
+    return {split: getattr(view, split) for split in SPLITS}
 
 
 def _notes(winner: Winner, usage: str, unsaid: list[Unread]) -> str:

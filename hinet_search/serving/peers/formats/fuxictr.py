@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.data.definition_text import printable
 from hinet_search.data.peers.found import SPLITS
 from hinet_search.data.peers.fuxictr_rules import MODELS, TRAINING
 from hinet_search.data.peers.rules import READ, Plain, Rule, Unread, same
@@ -200,4 +201,4 @@ def _in_yaml(value: Plain) -> str:
         return text if "." in text or "e" not in text else text.replace("e", ".0e")
     if isinstance(value, tuple):
         return f"[{', '.join(map(_in_yaml, value))}]"
-    return json.dumps(value)
+    return printable(json.dumps(value, ensure_ascii=False))

@@ -302,5 +302,5 @@ def _lines(message: Message, indent: str = "") -> Iterator[str]:
                 yield from _lines(each, f"{indent}  ")
                 yield f"{indent}}}"
             else:
-                plain = each if name in NAMES else json.dumps(each)
+                plain = each if name in NAMES else json.dumps(each, ensure_ascii=False)
                 yield f"{indent}{name}: {plain}"
