@@ -108,7 +108,10 @@ class Winner:
             if kind != "standardised":
                 yield Unread(f"number {name}", "is read as a number alone there", (kind,))
         if self.schema.has_unit_scale:
-            yield Unread("features.unit_scale", "training there does not divide inputs")
+            yield Unread(
+                "features.unit_scale",
+                "training there does not divide inputs: a rate as found may not suit",
+            )
 
     def _untold_of_rows(self) -> Iterator[Unread]:
         passes = self.config.train.passes
