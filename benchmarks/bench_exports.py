@@ -77,7 +77,7 @@ data:
 arms:
 {arms}
 trials: 1
-passes: 2
+passes: {passes}
 finalists: {{top: 1, seeds: 1}}
 fixed: {{train.batch_size: 512}}
 cost_limit: null
@@ -93,13 +93,16 @@ STUDIES = (  # scenarios, tasks, arms
 )
 
 
-def launched(folder: Path, num_rows: int, num_scenarios: int, num_tasks: int) -> Path:
-    """The file of a done study."""
-    arms = next(arms for *counts, arms in STUDIES if counts == [num_scenarios, num_tasks])
+def launched(
+    folder: Path, asked: argparse.Namespace, counts: tuple[int, int], arms: Mapping[str, str]
+) -> Path:
+    """The file of a done study of so many scenarios and tasks."""
+    num_scenarios, num_tasks = counts
     names = list(SHARES)[:num_scenarios]
     total = sum(SHARES[name] for name in names)
     text = STUDY.format(
-        rows=num_rows,
+        rows=asked.rows,
+        passes=asked.passes,
         shares=", ".join(f"{name}: {SHARES[name] / total}" for name in names),
         values=", ".join(f"{name}: {name}" for name in names),
         tasks=", ".join(f"{name}: {TASKS[name]}" for name in list(TASKS)[:num_tasks]),
@@ -136,7 +139,15 @@ def checked(study: Path, arm: str, asked: argparse.Namespace, python: Path) -> l
             text, failure = run([*command, str(folder / "ours.npz")], RUN_SECONDS)
             lines = [line for line in text.splitlines() if line.startswith("{")]
             figures.append(figure | (json.loads(lines[-1]) if lines else {"outcome": failure}))
+        figures[0]["outcome"] += f"; here {_aucs_on_test(study, arm, output)}"
         return figures
+
+
+def _aucs_on_test(study: Path, arm: str, output: Mapping[str, Any]) -> str:
+    """Our AUC of every cell."""
+    finalists = hs.load(str(study), **output).finalists
+    of_arm = finalists.filter(split="test", arm=arm)
+    return ", ".join(f"{auc:.4f}" for auc in of_arm.sort("scenario", "task")["auc"])
 
 
 def ours_of(exported: ExportedModel, test: Columns) -> dict[str, NDArray[Any]]:
@@ -176,6 +187,8 @@ def main() -> None:
     parser.add_argument("--torcheasyrec", type=Path, required=True, help="of alibaba/TorchEasyRec")
     parser.add_argument("--python", type=Path, help="an interpreter that has what both need")
     parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--passes", type=int, default=2)
+    parser.add_argument("--only", nargs="*", help="arms, all by default")
     asked = parser.parse_args()
     python = asked.python
     if python is None:
@@ -185,8 +198,11 @@ def main() -> None:
         python = environment.python
     figures = []
     with tempfile.TemporaryDirectory() as folder:
-        for num_scenarios, num_tasks, arms in STUDIES:
-            study = launched(Path(folder), asked.rows, num_scenarios, num_tasks)
+        for *counts, every_arm in STUDIES:
+            arms = {arm: of for arm, of in every_arm.items() if arm in (asked.only or every_arm)}
+            if not arms:
+                continue
+            study = launched(Path(folder), asked, (counts[0], counts[1]), arms)
             for arm in arms:
                 figures += checked(study, arm, asked, python)
                 print(table(figures[-2:]), flush=True)

@@ -246,10 +246,11 @@ def export_for(
     """
     from hinet_search.data.study_data import dataset_of
     from hinet_search.serving.export import refuse_full
-    from hinet_search.serving.peers.write import write_for_peer
+    from hinet_search.serving.peers.write import refuse_choice, write_for_peer
 
     refuse_full(Path(to))
     if is_exported(Path(study_or_model)):
+        refuse_choice(Path(study_or_model), {"arm": arm, "at": at, **options})
         return write_for_peer(library, Path(study_or_model), None, Path(to))
     study = str(study_or_model)
     with TemporaryDirectory() as scratch:

@@ -67,7 +67,7 @@ def compared(
 
 
 def trained(folder: Path, name: str, place: Path, clone: Path) -> str:
-    """The metrics of test that its own script prints last, or why it failed."""
+    """The AUC of every task on test, which its own script prints last, or why it failed."""
     command = [sys.executable, "run_expid.py", "--config", str(folder.resolve()), "--expid", name]
     environment = {**os.environ, "PYTHONPATH": str(clone)}
     done = subprocess.run(
@@ -75,8 +75,9 @@ def trained(folder: Path, name: str, place: Path, clone: Path) -> str:
     )
     if done.returncode:
         return done.stderr.strip().splitlines()[-1]
-    found = re.findall(r"\[Metrics\] (.*)", done.stderr)
-    return f"trained: {found[-1]}" if found else "it printed no metrics"
+    aucs = re.findall(r"\[Metrics\] AUC: ([0-9.]+) - logloss", done.stderr)
+    num_tasks = len(set(re.findall(r"\[Task: (.*?)\]", done.stderr))) or 1
+    return f"AUC trained there {', '.join(auc[:6] for auc in aucs[-num_tasks:])}"
 
 
 if __name__ == "__main__":

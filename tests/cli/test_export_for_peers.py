@@ -21,9 +21,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_study_and_its_model_are_written_and_what_is_not_said_is_printed(
-    run: Run, done: Path, tmp_path: Path
-) -> None:
+def test_a_study_is_written_and_what_is_not_said_is_printed(run: Run, done: Path) -> None:
     study = [str(done / "small.yaml"), "--output", str(done / ".hinet-search")]
     written = run("export", f"{study[0]}/mmoe", *study[1:], "--format", "fuxictr", "-o", "fuxi")
     assert written.code == 0, written.err
@@ -32,13 +30,19 @@ def test_a_study_and_its_model_are_written_and_what_is_not_said_is_printed(
     assert "not said to fuxictr, or otherwise there:\n" in written.out
     assert "  gates and towers: are of a task there, of " in written.out
     assert written.err.splitlines()[-1] == "Next: read fuxi/NOTES.md"
+
+
+def test_an_exported_folder_is_written_as_json_says_and_nothing_is_overwritten(
+    run: Run, done: Path, tmp_path: Path
+) -> None:
+    study = [str(done / "small.yaml"), "--output", str(done / ".hinet-search")]
     assert run("export", f"{study[0]}/mmoe", *study[1:], "-o", "model").code == 0
     again = run("export", "model", "--format", "torcheasyrec", "-o", "easyrec", "--json")
     assert again.code == 0, again.err
     told = json.loads(again.out)
     assert (told["kind"], told["library"], told["num_rows"]) == ("export_for", "torcheasyrec", {})
     assert (tmp_path / "easyrec" / "pipeline.config").is_file()
-    assert run("export", "model", "--format", "fuxictr", "-o", "fuxi").code == 2
+    assert run("export", "model", "--format", "fuxictr", "-o", "easyrec").code == 2
 
 
 @pytest.mark.parametrize(

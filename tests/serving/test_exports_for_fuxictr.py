@@ -160,22 +160,36 @@ def test_a_value_has_the_id_that_its_rows_have(tmp_path: Path, of_tasks: Shop) -
     written = export_for(
         "fuxictr", of_tasks.study, tmp_path / "fuxi", arm="mmoe", output=of_tasks.out
     )
-    folder = written.folder / "shop"
-    ids = json.loads((folder / "feature_vocab.json").read_text())
-    sizes = {
-        name: spec["vocab_size"]
-        for feature in json.loads((folder / "feature_map.json").read_text())["features"]
-        for name, spec in feature.items()
-        if spec["type"] != "numeric"
-    }
-    raw = pl.read_parquet(of_tasks.study.with_name("shop.parquet"))
-    raw = raw.filter((pl.col("minute") >= 1200) & (pl.col("place") == 1))
-    encoded = pl.read_parquet(folder / "test.parquet")
+    ids = json.loads((written.folder / "shop" / "feature_vocab.json").read_text())
+    raw = raw_test_rows(of_tasks)
+    encoded = pl.read_parquet(written.folder / "shop" / "test.parquet")
     for column, name in (("user", "user"), ("the colour", "the_colour"), ("place", "place")):
         values = raw[column].cast(pl.String).to_list()
         expected = [ids[name].get(value, ids[name]["__OOV__"]) for value in values]
         assert encoded[name].to_list() == expected
-    padded = [(each or [])[:3] for each in raw["tags"].to_list()]
-    expected = [[ids["tags"][value] for value in each] for each in padded]
-    assert encoded["tags"].to_list() == [each + [0] * (3 - len(each)) for each in expected]
-    assert {name: max(of.values()) + 1 for name, of in ids.items()} == sizes
+
+
+def test_a_list_has_the_ids_of_its_entries_then_empty_slots(tmp_path: Path, of_tasks: Shop) -> None:
+    written = export_for(
+        "fuxictr", of_tasks.study, tmp_path / "fuxi", arm="mmoe", output=of_tasks.out
+    )
+    ids = json.loads((written.folder / "shop" / "feature_vocab.json").read_text())["tags"]
+    encoded = pl.read_parquet(written.folder / "shop" / "test.parquet")["tags"].to_list()
+    for entries, slots in zip(raw_test_rows(of_tasks)["tags"].to_list(), encoded, strict=True):
+        known = [ids[entry] for entry in entries or []]
+        assert slots == known + [0] * (3 - len(known))
+
+
+def test_a_table_has_a_row_for_every_id(tmp_path: Path, of_tasks: Shop) -> None:
+    of_tasks.export("mmoe", tmp_path / "model")
+    folder = export_for("fuxictr", tmp_path / "model", tmp_path / "fuxi").folder / "shop"
+    about = json.loads((folder / "feature_map.json").read_text())["features"]
+    specs = {name: spec for feature in about for name, spec in feature.items()}
+    for name, ids in json.loads((folder / "feature_vocab.json").read_text()).items():
+        assert sorted(set(ids.values())) == list(range(specs[name]["vocab_size"]))
+
+
+def raw_test_rows(shop: Shop) -> pl.DataFrame:
+    """The rows of test as they are in the table."""
+    raw = pl.read_parquet(shop.study.with_name("shop.parquet"))
+    return raw.filter((pl.col("minute") >= 1200) & (pl.col("place") == 1))

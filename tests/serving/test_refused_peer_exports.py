@@ -75,6 +75,13 @@ def test_a_folder_with_files_is_never_written_to(tmp_path: Path, of_tasks: Shop)
         export_for("fuxictr", of_tasks.study, tmp_path, arm="mmoe", output=of_tasks.out)
 
 
+def test_a_choice_within_an_exported_model_is_refused(tmp_path: Path, of_tasks: Shop) -> None:
+    of_tasks.export("mmoe", tmp_path / "model")
+    for given in ({"arm": "ple"}, {"at": "5ms"}, {"size": "small"}):
+        with pytest.raises(ConfigurationError, match=f"as it is, got {next(iter(given))}"):
+            export_for("fuxictr", tmp_path / "model", tmp_path / "to", **given)
+
+
 def test_a_damaged_model_is_refused(tmp_path: Path, of_tasks: Shop) -> None:
     of_tasks.export("mmoe", tmp_path / "model")
     (tmp_path / "model" / "weights.safetensors").write_bytes(b"")

@@ -60,24 +60,23 @@ MESSAGES = {
 
 def faults(message: str, tree: dict[str, Any]) -> Iterator[str]:
     """Yield what is no field of a message, is missing, repeated, or of another type."""
-    fields = {field.rstrip("!*"): (field, kind) for field, kind in MESSAGES[message].items()}
-    yield from (
-        f"{message} lacks {name}"
-        for name, (field, _) in fields.items()
-        if field[-1] == "!" and name not in tree
-    )
-    for name, value in tree.items():
-        if name not in fields:
-            yield f"{message} has {name}"
-            continue
-        field, kind = fields[name]
-        values = value if isinstance(value, list) else [value]
-        if len(values) != 1 and field[-1] != "*":
+    fields = {field.rstrip("!*"): (field[-1], kind) for field, kind in MESSAGES[message].items()}
+    required = {name for name, (mark, _) in fields.items() if mark == "!"}
+    yield from (f"{message} lacks {name}" for name in required - tree.keys())
+    yield from (f"{message} has {name}" for name in tree.keys() - fields.keys())
+    for name in tree.keys() & fields.keys():
+        mark, kind = fields[name]
+        values = tree[name] if isinstance(tree[name], list) else [tree[name]]
+        if len(values) != 1 and mark != "*":
             yield f"{message}.{name} is repeated"
-        for each in values:
-            if kind in MESSAGES:
-                yield from faults(kind, each or {})
-            elif kind in NAMES and each not in NAMES[kind]:
-                yield f"{message}.{name} is {each}"
-            elif kind in PLAIN and not isinstance(each, PLAIN[kind]):
-                yield f"{message}.{name} is {each!r}"
+        for value in values:
+            yield from _faults_of_value(f"{message}.{name}", kind, value)
+
+
+def _faults_of_value(place: str, kind: str, value: Any) -> Iterator[str]:
+    if kind in MESSAGES:
+        yield from faults(kind, value or {})
+    elif kind in NAMES:
+        yield from [] if value in NAMES[kind] else [f"{place} is {value}"]
+    elif not isinstance(value, PLAIN[kind]):
+        yield f"{place} is {value!r}"

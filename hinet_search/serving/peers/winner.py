@@ -110,7 +110,7 @@ class Winner:
         if self.schema.has_unit_scale:
             yield Unread(
                 "features.unit_scale",
-                "training there does not divide inputs: a rate as found may not suit",
+                "inputs are not divided there: rate and patience as found may not suit",
             )
 
     def _untold_of_rows(self) -> Iterator[Unread]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from hinet_search.common.errors import EnvironmentFault
+from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.common.files import replacing_folder
 from hinet_search.common.plugins import load
 from hinet_search.data.columns import SPLITS, Columns, Dataset
@@ -79,6 +79,16 @@ def write_for_peer(library: str, model: Path, dataset: Dataset | None, folder: P
         num_rows={split: columns.num_rows for split, columns in rows.items()},
         unsaid=tuple(each.in_words for each in unsaid),
     )
+
+
+def refuse_choice(model: Path, given: Mapping[str, object]) -> None:
+    """ConfigurationError if something is given that chooses a part of a study."""
+    named = [name for name, value in given.items() if value]
+    if named:
+        raise ConfigurationError(
+            f"{model}: an exported model must be written as it is, got {', '.join(named)}",
+            remedy="leave that out, or name the study",
+        )
 
 
 def encoded_rows(exported: ExportedModel, dataset: Dataset) -> Mapping[str, Columns]:
