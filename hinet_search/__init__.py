@@ -22,7 +22,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hinet_search.api import check, export, launch, load, monitor, predict, refit, train
+    from hinet_search.api import check, export, export_for, launch, load, train
     from hinet_search.common.errors import (
         AllTrialsFailed,
         ConfigurationError,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Interrupted,
         StudyConflict,
     )
+    from hinet_search.exported import monitor, predict, refit
     from hinet_search.notebook.study import Study
     from hinet_search.results.study_record import StudyRecord
     from hinet_search.search.plan.plan import Plan
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from hinet_search.serving.drift import Drift
     from hinet_search.serving.export import Export
     from hinet_search.serving.newer.fit_again import NewerModel
+    from hinet_search.serving.peers.write import PeerExport
     from hinet_search.serving.predict import Prediction
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "HinetSearchError",
     "Interrupted",
     "NewerModel",
+    "PeerExport",
     "Plan",
     "Prediction",
     "Progress",
@@ -61,6 +64,7 @@ __all__ = [
     "Watcher",
     "check",
     "export",
+    "export_for",
     "launch",
     "load",
     "monitor",
@@ -71,13 +75,15 @@ __all__ = [
 
 # The module of each public name; all others are in common.errors.
 _MODULES = {
-    "api": ("check", "export", "launch", "load", "monitor", "predict", "refit", "train"),
+    "api": ("check", "export", "export_for", "launch", "load", "train"),
+    "exported": ("monitor", "predict", "refit"),
     "search.plan.plan": ("Plan",),
     "search.progress": ("Event", "Progress", "Watcher"),
     "notebook.study": ("Study",),
     "serving.export": ("Export",),
     "serving.drift": ("Drift",),
     "serving.newer.fit_again": ("NewerModel",),
+    "serving.peers.write": ("PeerExport",),
     "serving.predict": ("Prediction",),
     "results.study_record": ("StudyRecord",),
 }

@@ -1,4 +1,4 @@
-"""API: one call each for the command line and for Python, from check to refit.
+"""API: one call each for the command line and for Python, from check to export and train.
 
 Training imports torch (2 s), comparisons import scipy (0.2 s). Only the calls that need them import
 them: a status needs neither, a report does not need torch.
@@ -10,15 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hinet_search.common.errors import ConfigurationError, StudyConflict
 from hinet_search.common.plugins import allow_only
 from hinet_search.common.spaced import say_nothing
-from hinet_search.report.files import write_files, write_report
+from hinet_search.report.files import write_report
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, Watcher
-from hinet_search.serving.sealed import require_exported
+from hinet_search.serving.sealed import is_exported
 from hinet_search.storage.engine import connect
 from hinet_search.study.find_file import is_known, shadowed
 from hinet_search.study.launch_options import (
@@ -33,12 +34,9 @@ if TYPE_CHECKING:
 
     from hinet_search.search.plan.plan import Plan, PreparedStudy
     from hinet_search.serving.choice import ExportChoice, Seeds, Weights
-    from hinet_search.serving.drift import Drift
     from hinet_search.serving.export import Export
-    from hinet_search.serving.newer.fit_again import NewerModel
-    from hinet_search.serving.predict import Prediction
+    from hinet_search.serving.peers.write import PeerExport
     from hinet_search.serving.rebuild import LoadedStudy
-    from hinet_search.training.device import Wanted
 
 
 def ready(
@@ -199,6 +197,38 @@ def export(  # noqa: PLR0913  what to export, and in which form
     return serving.export(stored, choice, folder, partial(_card, record), graphs, say)
 
 
+def export_for(
+    library: str,
+    study_or_model: "str | PathLike[str]",
+    to: "str | PathLike[str]",
+    *,
+    arm: str | None = None,
+    at: str | None = None,
+    say: Callable[[str], None] = say_nothing,
+    **options: Any,
+) -> "PeerExport":
+    """Write a finalist as what another library trains, `fuxictr` or `torcheasyrec`.
+
+    Of a study its encoded rows are written too, of an exported folder not. `arm`, `at`, `say` and
+    the options are those of `export`; errors too, and those of `write_for_peer`.
+    """
+    from hinet_search.data.study_data import dataset_of
+    from hinet_search.serving.export import refuse_full
+    from hinet_search.serving.peers.write import refuse_choice, write_for_peer
+
+    refuse_full(Path(to))
+    if is_exported(Path(study_or_model)):
+        refuse_choice(Path(study_or_model), {"arm": arm, "at": at, **options})
+        return write_for_peer(library, Path(study_or_model), None, Path(to))
+    study = str(study_or_model)
+    with TemporaryDirectory() as scratch:
+        model = Path(scratch) / "model"
+        export(study, model, arm=arm, at=at, say=say, **options)
+        launched = LaunchOptions.of_call(options)
+        dataset = dataset_of(launched.load(study), launched.cache, say_nothing)
+        return write_for_peer(library, model, dataset, Path(to))
+
+
 def _card(record: StudyRecord, exported: "ExportChoice", notes: Sequence[str]) -> str:
     """Return the model card of what is exported; `notes` extend its limits."""
     from hinet_search.report.model_card import ensemble_card, model_card
@@ -306,91 +336,6 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
         stored = LoadedStudy(trained, ready_to_train.study, ready_to_train.dataset, artifacts)
         written = serving.export(stored, chosen, Path(to), partial(_card, trained), graphs, say)
     return TrainedOnAll(record, trained, written)
-
-
-def predict(
-    folder: "str | PathLike[str]",
-    rows: "str | PathLike[str]",
-    to: "str | PathLike[str]",
-    *,
-    state: "str | PathLike[str] | None" = None,
-    device: "Wanted" = "cpu",
-    plugins: tuple[str, ...] = (),
-) -> "Prediction":
-    """Score the rows of a table with an exported model and write the scores.
-
-    `state` is a folder with label counts that roll forward: rows with labels are added to them.
-    Errors: those of `score_table`.
-    """
-    allow_only(plugins)
-    require_exported(Path(folder))
-
-    from hinet_search.serving.model_folder import open_folder
-    from hinet_search.serving.predict import score_table
-    from hinet_search.training.device import choose_device
-
-    exported = open_folder(Path(folder), choose_device(device).device)
-    return score_table(exported, str(rows), Path(to), None if state is None else Path(state))
-
-
-def monitor(
-    folder: "str | PathLike[str]",
-    rows: "str | PathLike[str]",
-    to: "str | PathLike[str] | None" = None,
-    *,
-    device: "Wanted" = "cpu",
-    plugins: Sequence[str] = (),
-) -> "Drift":
-    """Compare the rows of a table with those that a model in `folder` learned from.
-
-    `to` is a Markdown file for the card of all figures. `plugins` are as for `predict`.
-    Errors: those of `drift_of`, and those of `write_report`.
-    """
-    allow_only(plugins)
-    require_exported(Path(folder))
-
-    from hinet_search.serving.drift_card import drift_card
-    from hinet_search.serving.model_folder import open_folder
-    from hinet_search.serving.monitor import drift_of
-    from hinet_search.training.device import choose_device
-
-    exported = open_folder(Path(folder), choose_device(device).device)
-    drift = drift_of(exported, str(rows))
-    if to is not None:
-        write_files("", {Path(to).suffix: drift_card(drift)}, Path(to))
-    return drift
-
-
-def refit(
-    folder: "str | PathLike[str]",
-    rows: "str | PathLike[str]",
-    to: "str | PathLike[str]",
-    *,
-    device: "Wanted" = "cpu",
-    plugins: Sequence[str] = (),
-    say: Callable[[str], None] = say_nothing,
-    **options: Any,
-) -> "NewerModel":
-    """Fit an exported model again on newer labelled rows, and write it as the new folder `to`.
-
-    The newest rows are held out. If it is shown to be worse on them than the shipped model, nothing
-    is written and `is_written` of the result is false, unless `even_if_worse`. Options are those of
-    `FitOptions`: `held_out`, `learning_rate`, `even_if_worse`, `formats`. `plugins` are as for
-    `predict`. `say` is called with a line before each long step and after each evaluation.
-    Errors: those of `fit_again`; then nothing is written.
-    """
-    allow_only(plugins)
-    require_exported(Path(folder))
-
-    from hinet_search.serving.model_folder import open_folder
-    from hinet_search.serving.newer.fit_again import FitOptions, fit_again
-    from hinet_search.training.device import choose_device
-
-    chosen = choose_device(device)
-    if chosen.note:
-        say(chosen.note)
-    exported = open_folder(Path(folder), chosen.device)
-    return fit_again(exported, str(rows), Path(to), FitOptions(**options), say)
 
 
 def report_path(study: ResolvedStudy, options: LaunchOptions) -> Path:

@@ -115,6 +115,16 @@ GRAPHS = click.option(
     type=WordChoice(names("hinet_search.serving.compiled.formats")),
     help="Add graphs for other programs: onnx, torch or aoti (docs/compiled.md). May be repeated.",
 )
+PEERS = names("hinet_search.serving.peers.formats")
+FORMATS = click.option(
+    "--format",
+    "formats",
+    metavar="FORMAT",
+    multiple=True,
+    type=WordChoice([*names("hinet_search.serving.compiled.formats"), *PEERS]),
+    help="Add graphs for other programs: onnx, torch or aoti (docs/compiled.md). May be repeated. "
+    "Or write what another library trains: fuxictr or torcheasyrec (docs/from.md).",
+)
 PLUGIN = click.option(
     "--plugin",
     "plugins",

@@ -41,10 +41,15 @@ def manifest_hash(folder: Path) -> str:
     return file_hash(folder / MANIFEST)
 
 
+def is_exported(folder: Path) -> bool:
+    """Whether a folder has a manifest, as exported models have."""
+    return (folder / MANIFEST).is_file()
+
+
 def require_exported(folder: Path) -> None:
     """DataError when a folder is no exported model; EnvironmentFault when that cannot be read."""
     with _reading():
-        if (folder / MANIFEST).is_file():
+        if is_exported(folder):
             return
         what = f"it has no {MANIFEST}" if folder.is_dir() else "there is no such folder"
     raise DataError(

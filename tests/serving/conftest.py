@@ -8,6 +8,7 @@ import pytest
 
 from hinet_search.serving.live.journal import Journal
 from tests.serving.log_shop import SEQUENCES, STUDY, LogShop, launched
+from tests.serving.peer_shop import of_one_task, of_scenarios, of_tasks  # noqa: F401
 from tests.serving.shop import Shop, launch_shop, rows, study
 
 

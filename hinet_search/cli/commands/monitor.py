@@ -51,7 +51,7 @@ def command(
     """
     from dataclasses import asdict
 
-    from hinet_search.api import monitor
+    from hinet_search.exported import monitor
 
     drift = monitor(folder, rows, to, **given)
 

@@ -67,7 +67,7 @@ def command(
     """
     from dataclasses import asdict
 
-    from hinet_search.api import predict
+    from hinet_search.exported import predict
 
     result = predict(folder, rows, to, state=state, **given)
 

@@ -79,7 +79,7 @@ def command(
     """
     from dataclasses import asdict
 
-    from hinet_search.api import refit
+    from hinet_search.exported import refit
 
     made = refit(folder, rows, to, say=output().note, **given)
     if as_json:

@@ -77,6 +77,7 @@ TRAINING: Mapping[str, Rule] = {
     "batch_size": to("train.batch_size", count),
     "epochs": to("train.passes", count),
     "early_stop_patience": to("train.patience", patience),
+    "max_gradient_norm": to("train.clip_norm", positive),
     "eval_steps": same(None, why="evaluations are counted in passes: train.evaluations_per_pass"),
     "seed": to("seed", seed),
     "embedding_dim": to("model.embedding_dim", count),

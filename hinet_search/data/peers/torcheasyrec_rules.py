@@ -197,6 +197,14 @@ PEPNET = {
     "domain_input_name": READ,
     "task_domain_num": left("scenarios share the towers of tasks, and follow from the values"),
 }
+# DBMTL without experts and relations of towers; it is written, and not read.
+SHARED_BOTTOM = EasyRecModel(
+    "shared_bottom",
+    {
+        **TOWERS,
+        **mlp("bottom_mlp", to("model.trunk.widths", some_widths, "the trunk needs a layer")),
+    },
+)
 ONE_EXPERT: Mapping[str, Value] = {
     "model.cross.kind": "low_rank",
     "model.cross.num_experts": 1,

@@ -1,0 +1,106 @@
+"""Exported: one call each for what is done with an exported model: predict, monitor, refit.
+
+Like api.py, each call imports what it needs when it runs.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hinet_search.common.plugins import allow_only
+from hinet_search.common.spaced import say_nothing
+from hinet_search.report.files import write_files
+from hinet_search.serving.sealed import require_exported
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from hinet_search.serving.drift import Drift
+    from hinet_search.serving.newer.fit_again import NewerModel
+    from hinet_search.serving.predict import Prediction
+    from hinet_search.training.device import Wanted
+
+
+def predict(
+    folder: "str | PathLike[str]",
+    rows: "str | PathLike[str]",
+    to: "str | PathLike[str]",
+    *,
+    state: "str | PathLike[str] | None" = None,
+    device: "Wanted" = "cpu",
+    plugins: tuple[str, ...] = (),
+) -> "Prediction":
+    """Score the rows of a table with an exported model and write the scores.
+
+    `state` is a folder with label counts that roll forward: rows with labels are added to them.
+    Errors: those of `score_table`.
+    """
+    allow_only(plugins)
+    require_exported(Path(folder))
+
+    from hinet_search.serving.model_folder import open_folder
+    from hinet_search.serving.predict import score_table
+    from hinet_search.training.device import choose_device
+
+    exported = open_folder(Path(folder), choose_device(device).device)
+    return score_table(exported, str(rows), Path(to), None if state is None else Path(state))
+
+
+def monitor(
+    folder: "str | PathLike[str]",
+    rows: "str | PathLike[str]",
+    to: "str | PathLike[str] | None" = None,
+    *,
+    device: "Wanted" = "cpu",
+    plugins: Sequence[str] = (),
+) -> "Drift":
+    """Compare the rows of a table with those that a model in `folder` learned from.
+
+    `to` is a Markdown file for the card of all figures. `plugins` are as for `predict`.
+    Errors: those of `drift_of`, and those of `write_report`.
+    """
+    allow_only(plugins)
+    require_exported(Path(folder))
+
+    from hinet_search.serving.drift_card import drift_card
+    from hinet_search.serving.model_folder import open_folder
+    from hinet_search.serving.monitor import drift_of
+    from hinet_search.training.device import choose_device
+
+    exported = open_folder(Path(folder), choose_device(device).device)
+    drift = drift_of(exported, str(rows))
+    if to is not None:
+        write_files("", {Path(to).suffix: drift_card(drift)}, Path(to))
+    return drift
+
+
+def refit(
+    folder: "str | PathLike[str]",
+    rows: "str | PathLike[str]",
+    to: "str | PathLike[str]",
+    *,
+    device: "Wanted" = "cpu",
+    plugins: Sequence[str] = (),
+    say: Callable[[str], None] = say_nothing,
+    **options: Any,
+) -> "NewerModel":
+    """Fit an exported model again on newer labelled rows, and write it as the new folder `to`.
+
+    The newest rows are held out. If it is shown to be worse on them than the shipped model, nothing
+    is written and `is_written` of the result is false, unless `even_if_worse`. Options are those of
+    `FitOptions`: `held_out`, `learning_rate`, `even_if_worse`, `formats`. `plugins` are as for
+    `predict`. `say` is called with a line before each long step and after each evaluation.
+    Errors: those of `fit_again`; then nothing is written.
+    """
+    allow_only(plugins)
+    require_exported(Path(folder))
+
+    from hinet_search.serving.model_folder import open_folder
+    from hinet_search.serving.newer.fit_again import FitOptions, fit_again
+    from hinet_search.training.device import choose_device
+
+    chosen = choose_device(device)
+    if chosen.note:
+        say(chosen.note)
+    exported = open_folder(Path(folder), chosen.device)
+    return fit_again(exported, str(rows), Path(to), FitOptions(**options), say)

@@ -1,0 +1,1 @@
+"""Peers: write an exported network as the configuration of another library."""
