@@ -11,6 +11,7 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.frozen_model import ALL
 from hinet_search.results.ensemble_records import TEACHER, RunKey
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import title
 from hinet_search.serving.choice import ExportChoice
 from hinet_search.serving.rebuild import records_of, values_of
 from hinet_search.study.distributions import Value
@@ -53,9 +54,9 @@ def whole_study(
         for each in configurations
     ]
     students = [each.arm for each in configurations if each.of_teacher]
-    spec = _spec(study.spec, arms, students, seeds).model_copy(
-        update={"ensemble": what.is_ensemble}
-    )
+    chosen = f"{title(what.name)} as {record.name} chose it on {record.data.searched_on}"
+    update = {"ensemble": what.is_ensemble, "description": f"{chosen}; trained on all rows"}
+    spec = _spec(study.spec, arms, students, seeds).model_copy(update=update)
     return replace(study, name=name, spec=spec, arms=tuple(arms))
 
 

@@ -129,6 +129,17 @@ def test_the_ensemble_is_selected_anew_of_its_members(sampled: Shop, tmp_path: P
     assert whole.of_all.data.sample is None
 
 
+def test_the_report_of_all_rows_says_where_the_choice_was_made(
+    sampled: Shop, mmoe: TrainedOnAll
+) -> None:
+    page = (sampled.out / "reports" / f"{mmoe.of_all.name}.html").read_text()
+    assert (
+        f"MMoE as shop chose it on {sampled.record.data.searched_on}; trained on all rows" in page
+    )
+    assert "the report of the study that chose it compares it" in page
+    assert "Add an arm to the study" not in page
+
+
 def test_two_configurations_of_an_arm_are_two_arms(sampled: Shop, tmp_path: Path) -> None:
     whole = trained(sampled, "ensemble", tmp_path / "ensemble")
     names = [arm.name for arm in whole.of_all.arms]

@@ -6,7 +6,11 @@ from markupsafe import Markup
 
 from hinet_search.report.drawing import html, numbers
 from hinet_search.report.facts import record as record_facts
-from hinet_search.report.text.commands import export_command, launch_command
+from hinet_search.report.text.commands import (
+    export_command,
+    launch_command,
+    trains_on_all,
+)
 from hinet_search.results.cell_gains import CellDifference
 from hinet_search.results.contrasts import SMALL_EFFECT
 from hinet_search.results.objectives import Objective
@@ -36,6 +40,8 @@ def _lines(record: StudyRecord, outcome: Verdict) -> Iterator[html.Content]:
     if outcome.difference is None:  # a launch command also resumes its study
         if record.state != "done":
             yield "No decision yet: if the study stops, the same launch command resumes it."
+        elif trains_on_all(record):
+            yield "This was chosen on a sample: the report of the study that chose it compares it."
         elif len(record.arms) == 1:
             yield "Add an arm to the study: a result needs a baseline to be compared with."
         else:

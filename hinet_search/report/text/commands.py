@@ -19,6 +19,11 @@ def launch_command(record: StudyRecord) -> str:
     return record.command or shlex.join(["hinet-search", "launch", record.name])
 
 
+def trains_on_all(record: StudyRecord) -> bool:
+    """Whether the study trains on all rows what another one chose on a sample."""
+    return _launch_words(record.command)[1:2] == ["train"]
+
+
 def report_command(record: StudyRecord) -> str:
     """Return the command that writes this page again, with the launch's database and folder."""
     launched = _launch_words(record.command)
@@ -32,7 +37,7 @@ def export_command(record: StudyRecord, name: str, at: str = "") -> str:
     first; of such a training it is the same command.
     """
     words = _launch_words(record.command)
-    if words[1:2] == ["train"]:
+    if trains_on_all(record):
         return record.command
     file = _study_of(words, record.name)
     what = ["--at", at, "-o", f"front-{record.name}"] if at else ["-o", f"{name}-{record.name}"]
