@@ -98,7 +98,7 @@ class Study:
         self._output = Path(output)
         self._folder = self._output / FOLDER
         self._table = self._table_of(data, given)
-        rows = table_source.scan(self._local_table(), Path.cwd(), "data")
+        rows = table_source.scan(self._local_table(), Path.cwd(), self._cache, "data")
         with reading("data"):
             self._columns = rows.collect_schema()
             self._num_rows = int(rows.select(pl.len()).collect().item())
@@ -115,8 +115,12 @@ class Study:
 
     def _local_table(self) -> str:
         """Return the path of the table on this machine: of its copy, if it is at a URL."""
+        return local_path(self._table, "data", self._cache, api.quiet)
+
+    @property
+    def _cache(self) -> Path:
         folder = None if self._output == DEFAULT_OUTPUT else self._output
-        return local_path(self._table, "data", LaunchOptions(output=folder).cache, api.quiet)
+        return LaunchOptions(output=folder).cache
 
     def _written(self, rows: pl.LazyFrame, given: GivenKeys) -> ResolvedStudy:
         """Write the study file and return the study, resolved.

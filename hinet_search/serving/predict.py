@@ -246,11 +246,12 @@ def _expected(inputs: Inputs, scores_RT: NDArray[np.float32]) -> NDArray[np.floa
 
 
 def scanned(exported: ExportedModel, path: str) -> pl.LazyFrame:
-    """The rows of a table; CSV columns have the types of training, whatever is inferred."""
-    local = local_path(path, "rows", LaunchOptions().cache, lambda _: None)
-    lazy = scan(local, Path.cwd(), "rows")
+    """The rows of a table; columns of a text have the types of training, whatever is inferred."""
+    cache = LaunchOptions().cache
+    local = local_path(path, "rows", cache, lambda _: None)
+    lazy = scan(local, Path.cwd(), cache, "rows")
     types = misread_columns(exported.file.inputs, exported.encoder.types, lazy.collect_schema())
-    return scan(local, Path.cwd(), "rows", types)
+    return scan(local, Path.cwd(), cache, "rows", types) if types else lazy
 
 
 def _keys(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ...]:

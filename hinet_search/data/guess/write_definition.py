@@ -17,6 +17,7 @@ from hinet_search.data.draft_files import (
     draft_paths,
     write_drafts,
 )
+from hinet_search.data.formats.suffixes import stem_of
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.names import parts_of, task_names
 from hinet_search.data.guess.roles import KnownRoles
@@ -52,10 +53,10 @@ def write_draft(
     EnvironmentFault when a file cannot be written; those of `local_path`.
     """
     given = os.fspath(rows)
-    paths = draft_paths(name, Path(given).stem, force=force)
+    paths = draft_paths(name, stem_of(given), force=force)
     path = _path_from(paths.study.parent, given)
-    local = local_path(given, "TABLE", LaunchOptions().cache, say)
-    lazy = table.scan(local, Path.cwd(), "TABLE")
+    cache = LaunchOptions().cache
+    lazy = table.scan(local_path(given, "TABLE", cache, say), Path.cwd(), cache, "TABLE")
     described = guessed_table(lazy, given, path, _roles_of(tasks, roles, lazy, given))
     text = definition_text(described)
     check_size(text, given, len(described.columns))

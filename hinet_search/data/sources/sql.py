@@ -9,13 +9,14 @@ from pydantic import ConfigDict, field_validator, model_validator
 
 from hinet_search.common.frozen_model import Frozen, Text
 from hinet_search.data.fingerprint import FileHasher, NotFetched
+from hinet_search.data.kept_parts import read_kept
 from hinet_search.data.queries.address import (
     filled_in,
     refuse_unsafe_options,
     refuse_written_password,
 )
 from hinet_search.data.queries.engines import check_query
-from hinet_search.data.queries.kept_rows import Query, keep_rows, read_kept, scan_kept
+from hinet_search.data.queries.kept_rows import Query, keep_rows, scan_kept
 
 _TABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){0,2}", re.ASCII)
 
