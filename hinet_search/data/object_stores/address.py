@@ -8,7 +8,6 @@ from ipaddress import IPv6Address
 from urllib.parse import parse_qsl
 
 from hinet_search.common.errors import did_you_mean
-from hinet_search.data.queries.address import is_secret
 
 # Other file systems of fsspec read URLs inside URLs, unpack archives, or start programs.
 STORES = (
@@ -75,6 +74,8 @@ def without_short_address(url: str) -> str:
 
 
 def _holds_credentials(url: str) -> bool:
+    from hinet_search.data.queries.address import is_secret  # SQLAlchemy, which files do not need
+
     store, _, place = url.partition("://")
     authority = re.split(r"[/?#]", place, maxsplit=1)[0]
     if "@" in authority and store.lower() not in _WITH_CONTAINER:
