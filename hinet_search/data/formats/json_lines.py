@@ -83,8 +83,10 @@ def _blocks(file: PlainFile) -> Iterator[tuple[int, bytes]]:
     """Blocks of whole lines that are not empty, with the number of their first line."""
     rest = b""
     line = 1
+    left = file.path.stat().st_size  # what a program adds meanwhile is not awaited
     with file.path.open("rb") as stream:
-        while block := stream.read(BLOCK_BYTES):
+        while block := stream.read(min(BLOCK_BYTES, left)):
+            left -= len(block)
             if line == 1 and not rest:
                 block = block.removeprefix(b"\xef\xbb\xbf")
             whole, end, rest = (rest + block).rpartition(b"\n")
@@ -118,11 +120,15 @@ def _raise_at_line(file: PlainFile, first_line: int, block: bytes, error: Except
 def _problem(line: bytes) -> str:
     got = shorten(line[:60].decode(errors="replace").strip())
     try:
-        value = json.loads(line)
+        value = json.loads(line, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
         return f"got {got!r}: {reason}"
     return "" if isinstance(value, dict) else f"got {got!r}"
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _refuse_many(file: PlainFile, num_keys: int) -> None:

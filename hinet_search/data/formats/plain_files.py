@@ -26,6 +26,7 @@ MOST_GROWTH = 200
 GROWTH_FROM_BYTES = 2**26  # a smaller text may repeat itself as it likes
 _BEGINNINGS = {
     b"PAR1": "Parquet",
+    b"PARE": "Parquet",  # encrypted
     b"ARROW1": "Arrow",
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
@@ -57,16 +58,21 @@ class PlainFile:
 
 
 def refuse_another_format(file: Path) -> None:
-    """DataError when a file begins as one of another format than its name says.
-
-    Errors: OSError.
-    """
+    """DataError when a file begins otherwise than its name says, or cannot be read."""
     expected = compression_of(file) or format_of(file)
-    found = _beginning(file)
+    try:
+        found = _beginning(file)
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror}") from error
     if found and found != expected:
         raise DataError(
             f"{file}: must hold {expected}, as its name says, but holds {found}",
             remedy=_rename(file, found),
+        )
+    if not found and expected == PARQUET:
+        raise DataError(
+            f"{file}: cannot be read: must hold Parquet, as its name says, but begins otherwise",
+            remedy=f"if it is a text, name it so, such as {stem_of(file)}.csv; else write it again",
         )
     if not found and expected in COMPRESSIONS.values() and file.stat().st_size:
         raise DataError(
