@@ -65,7 +65,7 @@ def _with_keys_in_its_signature(init: Callable[..., None]) -> Callable[..., None
 class Study:
     """A study of a frame; docs/python.md has an example.
 
-    `data` is a frame of Polars, pandas or Arrow, or the path or URL of a Parquet or CSV table;
+    `data` is a frame of Polars, pandas or Arrow, or the path or URL of a table;
     a table at a URL (`s3://bucket/folder`) is copied into the cache once. `scenario`
     names a column. `tasks` maps names of tasks to labels, columns of 0 and 1 or of amounts, or
     mappings with a rule or a kind, or lists the columns. `arms` lists models, or maps arms to their

@@ -108,7 +108,7 @@ def score_table(
 ) -> Prediction:
     """Score the rows of a table and write keys and scores, in the order of the rows.
 
-    The table is Parquet or CSV, one file, a folder or a glob. Statistics begin as the folder
+    The table is one file, a folder or a glob. Statistics begin as the folder
     `state` has them, or as the model was exported, and roll forward over rows with labels; then
     the state is written.
     Errors: DataError when columns or values are not as in training, EnvironmentFault when a file

@@ -1,6 +1,6 @@
 """Guess table: guess what all columns of a table mean, around those roles that are given."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import accumulate
@@ -49,13 +49,13 @@ MIN_OTHER = 0.03  # of valid and of test
 def guessed_table(
     lazy: pl.LazyFrame,
     where: str,
-    path: str,
+    source: Mapping[str, str],
     known: KnownRoles | None = None,
     by_hand: str = BY_HAND,
 ) -> GuessedTable:
     """Guess what the columns of a table mean; messages name the table `where`.
 
-    Tasks that are given are kept, however rare they are. `path` and `by_hand` are for the
+    Tasks that are given are kept, however rare they are. `source` and `by_hand` are for the
     definition and for the remedies of errors.
     Errors: DataError if the table is unreadable or a role is missing.
     """
@@ -79,7 +79,7 @@ def guessed_table(
         crosses = propose_crosses(split, guesses, labels, names)
     rare = [task.column for task in guesses.tasks if task.column not in labels.values()]
     return GuessedTable(
-        path=path,
+        source=source,
         columns=columns,
         guesses=guesses,
         scenarios=cells.scenarios,
