@@ -30,11 +30,17 @@ class DatabaseTable:
 
 @dataclass(frozen=True)
 class DraftRows:
-    """Where rows are: `shown` in messages, `source` in the definition, and a name for a study."""
+    """Where rows are: `shown` in messages, and `source` in the definition."""
 
     shown: str
-    name: str
     source: Mapping[str, str]
+
+
+def name_of(given: str | DatabaseTable) -> str:
+    """The name of the rows, after which a study is named."""
+    if isinstance(given, DatabaseTable):
+        return given.table.rpartition(".")[2]
+    return stem_of(given)
 
 
 def rows_at(given: str | DatabaseTable, studies: Path) -> DraftRows:
@@ -51,7 +57,7 @@ def rows_at(given: str | DatabaseTable, studies: Path) -> DraftRows:
             remedy="hinet-search data init URL --table NAME",
         )
     source = {"kind": "table", "path": _path_from(studies, given)}
-    return DraftRows(given, stem_of(given), source)
+    return DraftRows(given, source)
 
 
 def _rows_of_database(given: DatabaseTable) -> DraftRows:
@@ -65,7 +71,7 @@ def _rows_of_database(given: DatabaseTable) -> DraftRows:
     keys = {"url": given.url, "table": given.table}
     options = validated(sql.Options, keys, "TABLE")
     shown = f"{sql.query_of(options).address.shown} {given.table}"
-    return DraftRows(shown, given.table.rpartition(".")[2], {"kind": "sql", **keys})
+    return DraftRows(shown, {"kind": "sql", **keys})
 
 
 def scanned(rows: DraftRows, say: Say) -> pl.LazyFrame:

@@ -17,7 +17,7 @@ from hinet_search.data.draft_files import (
     draft_paths,
     write_drafts,
 )
-from hinet_search.data.guess.draft_rows import DatabaseTable, rows_at, scanned
+from hinet_search.data.guess.draft_rows import DatabaseTable, name_of, rows_at, scanned
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.names import parts_of, task_names
 from hinet_search.data.guess.roles import KnownRoles
@@ -47,14 +47,15 @@ def write_draft(
     ConfigurationError for a wrong name, or when a file exists already (`force` overwrites it);
     EnvironmentFault when a file cannot be written; those of `rows_at` and `scanned`.
     """
-    found = rows_at(rows if isinstance(rows, DatabaseTable) else os.fspath(rows), STUDIES)
-    paths = draft_paths(name, found.name, force=force)
+    given = rows if isinstance(rows, DatabaseTable) else os.fspath(rows)
+    paths = draft_paths(name, name_of(given), force=force)
+    found = rows_at(given, STUDIES)
     lazy = scanned(found, say)
     known = _roles_of(tasks, roles, lazy, found.shown)
     described = guessed_table(lazy, found.shown, found.source, known)
     text = definition_text(described)
     check_size(text, found.shown, len(described.columns))
-    return write_drafts(paths, text, _study_text(described, found.name))
+    return write_drafts(paths, text, _study_text(described, name_of(given)))
 
 
 def _roles_of(
