@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from hinet_search.common.errors import ConfigurationError, EnvironmentFault
+from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.common.files import replacing
 from hinet_search.data.columns import Columns
 from hinet_search.data.derived.events import growing_events
@@ -27,7 +27,7 @@ from hinet_search.data.encode import known_values
 from hinet_search.data.mapped import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.object_stores.copies import local_path
-from hinet_search.data.reading import FAILURES, unreadable
+from hinet_search.data.reading import reading
 from hinet_search.data.sources.table import scan
 from hinet_search.results.families import POISSON
 from hinet_search.results.statistics.calibrators import apply
@@ -251,7 +251,13 @@ def scanned(exported: ExportedModel, path: str) -> pl.LazyFrame:
     local = local_path(path, "rows", cache, lambda _: None)
     lazy = scan(local, Path.cwd(), cache, "rows")
     types = misread_columns(exported.file.inputs, exported.encoder.types, lazy.collect_schema())
-    return scan(local, Path.cwd(), cache, "rows", types) if types else lazy
+    if not types:
+        return lazy
+    try:
+        return scan(local, Path.cwd(), cache, "rows", types)
+    except DataError as error:
+        remedy = AS_TRAINED if "could not parse" in error.problems[0] else error.remedy
+        raise DataError(*error.problems, remedy=remedy) from error
 
 
 def _keys(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ...]:
@@ -272,14 +278,11 @@ def checked(
     types = exported.encoder.types
     refuse(path, column_problems(inputs, types, lazy.collect_schema()))
     copies = [pl.col(name).alias(f"{KEY}{name}") for name in keys]
-    try:
+    with reading(path):
         refuse(path, text_problems(inputs, lazy))
         rows = cast_rows(inputs, lazy.select(*inputs.columns, *copies), types)
         frame = collect_to_mapped_file(rows, folder)
         unfit = count_unfit(inputs, lazy, types)
-    except FAILURES as error:
-        remedy = AS_TRAINED if "could not parse" in str(error) else ""
-        raise unreadable(path, error, remedy) from error
     refuse(path, value_problems(inputs, frame.lazy()))
     return frame, unfit
 
