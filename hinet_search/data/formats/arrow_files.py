@@ -39,14 +39,16 @@ def write(files: Sequence[PlainFile], folder: Path, _: object) -> None:
     """Write a part for every batch; categories become texts."""
     for file_number, file in enumerate(files):
         with _opened(file) as reader:
+            number = -1
             for number, batch in enumerate(_batches(reader)):
                 batch.validate(full=True)
                 _frame(file, batch).write_parquet(part_of(folder, file_number, number))
+            if number < 0:  # without a batch the columns are those of the schema
+                empty = pa.Table.from_batches([], reader.schema)
+                _frame(file, empty.combine_chunks()).write_parquet(part_of(folder, file_number, 0))
 
 
 def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
-    """The batches, first one without rows: a file may have none."""
-    yield pa.RecordBatch.from_pylist([], reader.schema)
     if isinstance(reader, ipc.RecordBatchStreamReader):
         yield from reader
     else:
@@ -71,9 +73,9 @@ def _opened(file: PlainFile) -> Iterator[Any]:
         ) from error
 
 
-def _frame(file: PlainFile, batch: pa.RecordBatch) -> pl.DataFrame:
+def _frame(file: PlainFile, batch: pa.RecordBatch | pa.Table) -> pl.DataFrame:
     columns = []
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+    for name, column in zip(batch.column_names, batch.columns, strict=True):
         is_extension = isinstance(column.type, pa.BaseExtensionType)
         try:
             values = pl.Series(name, pl.from_arrow(column.storage if is_extension else column))

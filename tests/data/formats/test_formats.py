@@ -162,14 +162,18 @@ def test_offsets_of_an_arrow_file_that_point_outside_are_told_before_values_are_
 
 def test_arrow_files_of_other_columns_are_refused_and_categories_are_texts(tmp_path: Path) -> None:
     (tmp_path / "rows").mkdir()
-    codes = pa.table({"x": pa.array(["a", "b", "a"]).dictionary_encode()})
-    feather.write_feather(codes, str(tmp_path / "rows" / "a.feather"))
+    codes = pl.DataFrame({"x": pl.Series(["a", "b", "a"], dtype=pl.Categorical)})
+    codes.write_ipc(tmp_path / "rows" / "a.feather")
     assert _read(tmp_path / "rows")["x"].to_list() == ["a", "b", "a"]
     feather.write_feather(pa.table({"x": [1]}), str(tmp_path / "rows" / "b.feather"))
     with pytest.raises(DataError, match=r"b\.feather: must have the columns of a\.feather, but"):
         _read(tmp_path / "rows")
 
 
-def test_an_arrow_file_without_rows_has_its_columns(tmp_path: Path) -> None:
-    ROWS.clear().write_ipc(tmp_path / "t.arrow")
+@pytest.mark.parametrize("has_batch", [False, True])
+def test_an_arrow_file_without_rows_has_its_columns(tmp_path: Path, *, has_batch: bool) -> None:
+    empty = ROWS.clear().to_arrow()
+    with ipc.new_file(str(tmp_path / "t.arrow"), empty.schema) as writer:
+        if has_batch:
+            writer.write_table(empty)
     assert _read(tmp_path / "t.arrow").schema == ROWS.schema
