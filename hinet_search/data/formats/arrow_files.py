@@ -1,7 +1,8 @@
 """Arrow files: write the record batches of Arrow and Feather files, or of streams, as Parquet.
 
-Memory holds a batch. A file may be a stranger's, so lengths and offsets inside it are checked
-before values are read.
+Memory holds a batch. A file may be a stranger's, so lengths and offsets inside it are checked, and
+Arrow writes the Parquet: Polars also reads what stands where a value is missing, which may be any
+bytes, and would crash.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pyarrow import ipc
 
 from hinet_search.common.errors import DataError
@@ -42,10 +44,12 @@ def write(files: Sequence[PlainFile], folder: Path, _: object) -> None:
             number = -1
             for number, batch in enumerate(_batches(reader)):
                 batch.validate(full=True)
-                _frame(file, batch).write_parquet(part_of(folder, file_number, number))
+                pq.write_table(_plain_table(file, batch), part_of(folder, file_number, number))
             if number < 0:  # without a batch the columns are those of the schema
-                empty = pa.Table.from_batches([], reader.schema)
-                _frame(file, empty.combine_chunks()).write_parquet(part_of(folder, file_number, 0))
+                empty = {
+                    field.name: pa.nulls(0, _plain_type(field.type)) for field in reader.schema
+                }
+                pq.write_table(pa.table(empty), part_of(folder, file_number, 0))
 
 
 def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
@@ -73,17 +77,37 @@ def _opened(file: PlainFile) -> Iterator[Any]:
         ) from error
 
 
-def _frame(file: PlainFile, batch: pa.RecordBatch | pa.Table) -> pl.DataFrame:
-    columns = []
-    for name, column in zip(batch.column_names, batch.columns, strict=True):
-        is_extension = isinstance(column.type, pa.BaseExtensionType)
+def _plain_table(file: PlainFile, batch: pa.RecordBatch) -> pa.Table:
+    """The columns of a batch with plain types."""
+    columns = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
         try:
-            values = pl.Series(name, pl.from_arrow(column.storage if is_extension else column))
-        except (pl.exceptions.PolarsError, pa.ArrowException) as error:
+            columns[name] = _plain(column)
+        except (pa.ArrowException, NotImplementedError) as error:
             raise DataError(
                 f"{file}: column '{name}' must have a type that tables have, got {column.type}",
                 remedy="convert it before the file is written, or drop it",
             ) from error
-        is_category = isinstance(values.dtype, pl.Categorical | pl.Enum)
-        columns.append(values.cast(pl.String) if is_category else values)
-    return pl.DataFrame(columns)
+    return pa.table(columns)
+
+
+def _plain_type(dtype: pa.DataType) -> pa.DataType:
+    if isinstance(dtype, pa.BaseExtensionType):
+        dtype = dtype.storage_type
+    return dtype.value_type if isinstance(dtype, pa.DictionaryType) else dtype
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """The values of a column without their extension or their dictionary."""
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = column.storage
+    if isinstance(column.type, pa.DictionaryType):
+        is_known = column.indices.is_valid()
+        texts = column.dictionary
+        if pa.types.is_string_view(texts.type):
+            texts = texts.cast(pa.large_string())
+        # What stands where a value is missing was not checked.
+        column = pc.if_else(is_known, texts.take(pc.if_else(is_known, column.indices, None)), None)
+    if pa.types.is_interval(column.type):
+        raise NotImplementedError
+    return column

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,7 @@ from hinet_search.common.errors import DataError
 from hinet_search.data.formats import plain_files
 from hinet_search.data.formats.suffixes import SUFFIXES, format_of, is_table, stem_of, suffix_of
 from hinet_search.data.sources.table import Options, load
+from tests.forked import Forked
 
 ROWS = pl.DataFrame(
     {"id": [7, 2, 3], "x": [1.5, None, 2.0], "name": ["a", None, 'c,"d"'], "is_new": [1, 0, 1]}
@@ -60,6 +62,10 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 
 def _read(path: Path) -> pl.DataFrame:
     return load(Options(path=str(path)), path.parent, path.parent / "cache").collect()
+
+
+def _say_names(path: Path) -> None:
+    sys.stdout.write(str(_read(path)["name"][:3].to_list()))
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -160,6 +166,25 @@ def test_offsets_of_an_arrow_file_that_point_outside_are_told_before_values_are_
         _read(tmp_path / "t.arrow")
 
 
+def test_what_stands_where_a_value_is_missing_is_not_read(tmp_path: Path) -> None:
+    """Polars reads it, and a text that points nowhere would end the process."""
+    names = pl.DataFrame({"name": ["a", None, "b"] * 100}).to_arrow(
+        compat_level=pl.CompatLevel.newest()
+    )
+    views = names["name"].chunk(0).buffers()[1].to_pybytes()
+    wild = struct.pack("<4i", 2**30, 0, 2**30, 2**30)  # of 16 bytes: length, start, buffer, offset
+    views = views[:16] + wild + views[32:]
+    with ipc.new_file(str(tmp_path / "t.arrow"), names.schema) as writer:
+        writer.write_table(names)
+    content = (tmp_path / "t.arrow").read_bytes()
+    old = names["name"].chunk(0).buffers()[1].to_pybytes()
+    assert content.count(old) == 1
+    (tmp_path / "t.arrow").write_bytes(content.replace(old, views))
+    process = Forked(tmp_path / "said", _say_names, tmp_path / "t.arrow")
+    assert process.wait(60) == 0, (tmp_path / "said").read_text()
+    assert (tmp_path / "said").read_text() == "['a', None, 'b']"
+
+
 def test_arrow_files_of_other_columns_are_refused_and_categories_are_texts(tmp_path: Path) -> None:
     (tmp_path / "rows").mkdir()
     codes = pl.DataFrame({"x": pl.Series(["a", "b", "a"], dtype=pl.Categorical)})
@@ -172,7 +197,8 @@ def test_arrow_files_of_other_columns_are_refused_and_categories_are_texts(tmp_p
 
 @pytest.mark.parametrize("has_batch", [False, True])
 def test_an_arrow_file_without_rows_has_its_columns(tmp_path: Path, *, has_batch: bool) -> None:
-    empty = ROWS.clear().to_arrow()
+    codes = ROWS.clear().with_columns(pl.col("name").cast(pl.Categorical))
+    empty = codes.to_arrow(compat_level=pl.CompatLevel.newest())
     with ipc.new_file(str(tmp_path / "t.arrow"), empty.schema) as writer:
         if has_batch:
             writer.write_table(empty)
