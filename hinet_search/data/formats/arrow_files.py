@@ -69,8 +69,8 @@ def _opened(file: PlainFile) -> Iterator[Any]:
             raw.seek(0)
             with ipc.open_file(raw) if is_file else ipc.open_stream(raw) as reader:
                 yield reader
-    except (pa.ArrowException, EOFError) as error:
-        reason = shorten(" ".join(str(error).split()))
+    except (pa.ArrowException, EOFError, UnicodeDecodeError, MemoryError) as error:
+        reason = shorten(" ".join(str(error).split()) or "it asks for too much memory")
         raise DataError(
             f"{file}: cannot be read, it is damaged or no Arrow file: {reason}",
             remedy="write it again, or copy it again from where it is whole",

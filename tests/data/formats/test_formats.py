@@ -166,6 +166,14 @@ def test_offsets_of_an_arrow_file_that_point_outside_are_told_before_values_are_
         _read(tmp_path / "t.arrow")
 
 
+def test_a_name_that_is_no_text_is_told(tmp_path: Path) -> None:
+    WRITERS["stream.arrow"](tmp_path / "t.arrow")
+    content = (tmp_path / "t.arrow").read_bytes()
+    (tmp_path / "t.arrow").write_bytes(content.replace(b"is_new", b"is_\xff\xfe\xfd"))
+    with pytest.raises(DataError, match=r"t\.arrow: cannot be read, it is damaged"):
+        _read(tmp_path / "t.arrow")
+
+
 def test_what_stands_where_a_value_is_missing_is_not_read(tmp_path: Path) -> None:
     """Polars reads it, and a text that points nowhere would end the process."""
     names = pl.DataFrame({"name": ["a", None, "b"] * 100}).to_arrow(
