@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import hinet_search as hs
@@ -18,19 +19,8 @@ from hinet_search.results.finalist_values import chosen, headline_by_seed
 from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title, verdict
-from hinet_search.study.load_study import load_study
 from hinet_search.study.yaml_file import read_value
 
-GROUPS = "features.groups"  # which a launch may choose for all arms
-ONLY = {  # of a launch that trains one configuration
-    "trials": 1,
-    "finalists.top": 1,
-    "portfolio": False,
-    "ensemble": False,
-    "teaching": None,
-    "inputs": None,
-    "choices": None,
-}
 HEAD = (
     "study",
     "searched on",
@@ -80,9 +70,9 @@ def rows_of(
     reached = best.on_test(of_all)
     yield _row(study, "all rows", of_all, reached, 0.0, of_all.seconds)
     for share in shares:
-        of_part = hs.launch(study, output=folder / share, settings={**settings, "sample": share})
-        trained = train_on_all(study, winner_of(of_part), folder / f"{share} on all", settings)
-        value = winner_of(trained).on_test(trained)
+        of_share = {"output": folder / share, "settings": {**settings, "sample": share}}
+        of_part = hs.launch(study, **of_share)
+        value = on_all(study, winner_of(of_part), of_share)
         yield _row(study, share, of_part, value, of_all.sign * (reached - value), of_all.seconds)
 
 
@@ -95,20 +85,13 @@ def winner_of(record: StudyRecord) -> Winner:
     return Winner(arm, finalist)
 
 
-def train_on_all(
-    study: str, winner: Winner, folder: Path, settings: Mapping[str, Any]
-) -> StudyRecord:
-    """Launch the study on all rows with one arm, in which all of the configuration is fixed."""
-    name = winner.arm.name
-    written = load_study(study).spec.arms[name]
-    fixed = {**written.fixed, **winner.finalist.parameters}
-    if GROUPS in winner.arm.fixed:
-        fixed[GROUPS] = winner.arm.fixed[GROUPS]
-    arm: dict[str, Any] = {"model": winner.arm.model, "fixed": fixed}
-    if written.space is not None:
-        arm["space"] = written.space
-    only = {"arms": {name: arm}, "reference": name, "sample": "none", **ONLY}
-    return hs.launch(study, output=folder, settings={**settings, **only})
+def on_all(study: str, winner: Winner, of_share: Mapping[str, Any]) -> float:
+    """Train what a sample chose on all rows, with its number of seeds; return its value on test."""
+    seeds = len(winner.finalist.runs)
+    with TemporaryDirectory() as folder:
+        model = f"{folder}/model"
+        trained = hs.train(study, model, arm=winner.arm.name, finalist_seeds=seeds, **of_share)
+    return winner_of(trained.of_all).on_test(trained.of_all)
 
 
 def _row(

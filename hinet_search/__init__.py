@@ -7,6 +7,7 @@ The Python interface, with the same calls as the command line:
     record = hs.launch("quickstart")  # run or resume it, write the report
     record = hs.load("quickstart")    # the stored results; record.trials is a Polars frame
     hs.export("quickstart", "winner")                     # the winner as a folder that scores rows
+    hs.train("shop", "winner")        # if it searched on a sample: the winner, trained on all rows
     hs.predict("winner", "rows.parquet", "scores.parquet")  # probabilities of new rows
     hs.monitor("winner", "rows.parquet")                  # what has changed since training
     hs.refit("winner", "rows.parquet", "newer")           # the winner, fit again on newer rows
@@ -21,7 +22,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hinet_search.api import check, export, launch, load, monitor, predict, refit
+    from hinet_search.api import check, export, launch, load, monitor, predict, refit, train
     from hinet_search.common.errors import (
         AllTrialsFailed,
         ConfigurationError,
@@ -65,11 +66,12 @@ __all__ = [
     "monitor",
     "predict",
     "refit",
+    "train",
 ]
 
 # The module of each public name; all others are in common.errors.
 _MODULES = {
-    "api": ("check", "export", "launch", "load", "monitor", "predict", "refit"),
+    "api": ("check", "export", "launch", "load", "monitor", "predict", "refit", "train"),
     "search.plan.plan": ("Plan",),
     "search.progress": ("Event", "Progress", "Watcher"),
     "notebook.study": ("Study",),

@@ -7,27 +7,32 @@ them: a status needs neither, a report does not need torch.
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from hinet_search.common.database_url import parse_address
 from hinet_search.common.errors import ConfigurationError, StudyConflict
 from hinet_search.common.plugins import allow_only
+from hinet_search.common.spaced import say_nothing
 from hinet_search.report.files import write_files, write_report
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, Watcher
 from hinet_search.serving.sealed import require_exported
 from hinet_search.storage.engine import connect
 from hinet_search.study.find_file import is_known, shadowed
-from hinet_search.study.launch_options import LaunchOptions, refuse_places_of_the_file
+from hinet_search.study.launch_options import (
+    LaunchOptions,
+    call_text,
+    refuse_places_of_the_file,
+)
 from hinet_search.study.load_study import ResolvedStudy
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from hinet_search.search.plan.plan import Plan, PreparedStudy
-    from hinet_search.serving.choice import ExportChoice, GraphChoice, Seeds, Weights
+    from hinet_search.serving.choice import ExportChoice, Seeds, Weights
     from hinet_search.serving.drift import Drift
     from hinet_search.serving.export import Export
     from hinet_search.serving.newer.fit_again import NewerModel
@@ -36,14 +41,10 @@ if TYPE_CHECKING:
     from hinet_search.training.device import Wanted
 
 
-def quiet(_text: str) -> None:
-    """Ignore a text."""
-
-
 def ready(
     study: str,
     options: LaunchOptions,
-    say: Callable[[str], None] = quiet,
+    say: Callable[[str], None] = say_nothing,
     *,
     to_launch: bool = True,
 ) -> "PreparedStudy":
@@ -83,7 +84,7 @@ def check(study: str, **options: Any) -> "Plan":
     """Check a study by name or path without running it; options are those of `LaunchOptions`."""
     from hinet_search.search.plan.probe_cache import cached_plan
 
-    return cached_plan(ready(study, _launch_options(options)))
+    return cached_plan(ready(study, LaunchOptions.of_call(options)))
 
 
 def launch(study: str, *, watcher: Watcher | None = None, **options: Any) -> StudyRecord:
@@ -94,30 +95,15 @@ def launch(study: str, *, watcher: Watcher | None = None, **options: Any) -> Stu
     """
     from hinet_search.search.notebook_progress import watching
 
-    launch_options = _launch_options(options)
+    launch_options = LaunchOptions.of_call(options)
     with watching(watcher) as seen:
-        say = quiet if watcher is not None else lambda text: seen.event(Event("prepare", text))
+        say = say_nothing if watcher is not None else partial(_say_prepared, seen)
         checked = ready(study, launch_options, say)
-        return launch_ready(checked, launch_options, _call(study, options), seen)
+        return launch_ready(checked, launch_options, call_text("launch", study, options), seen)
 
 
-def _launch_options(options: Mapping[str, Any]) -> LaunchOptions:
-    """Convert the options of a call; a folder may be a string."""
-    output = options.get("output")
-    return LaunchOptions(**{**options, "output": None if output is None else Path(output)})
-
-
-def _call(study: str, options: Mapping[str, Any]) -> str:
-    """Return the call as it is stored and printed, without the password of a database."""
-    printed = {
-        name: str(value) if isinstance(value, Path) else value for name, value in options.items()
-    }
-    if printed.get("storage"):
-        address = parse_address(printed["storage"])
-        if address.password is not None:
-            printed["storage"] = address.masked
-    arguments = [repr(study), *(f"{name}={value!r}" for name, value in printed.items())]
-    return f"hinet_search.launch({', '.join(arguments)})"
+def _say_prepared(watcher: Watcher, text: str) -> None:
+    watcher.event(Event("prepare", text))
 
 
 def launch_ready(
@@ -153,31 +139,12 @@ def load(study: str, *, trial_cells: bool = False, **options: Any) -> StudyRecor
     """
     from hinet_search.storage.load import load_record
 
-    name, url = stored_name(study, _launch_options(options))
+    name, url = LaunchOptions.of_call(options).stored_name(study)
     database = connect(url)
     try:
         return load_record(database, name, trial_cells=trial_cells)
     finally:
         database.close()
-
-
-def stored_name(study: str, options: LaunchOptions) -> tuple[str, str]:
-    """Return the name and the database of a launched study.
-
-    The study's file has both; a name without a file is that of the stored study. A path, or a name
-    with a size or a variant, needs a file: no stored study has such a name.
-    """
-    is_part = options.size is not None or options.variant is not None
-    is_file = Path(study).suffix in (".yaml", ".yml") or "/" in study or is_part
-    if is_file or is_known("studies", study):
-        loaded = options.load(study)
-        return loaded.name, options.storage_url(loaded)
-    return study, options.storage_url()
-
-
-def stored_url(study: str | None, options: LaunchOptions) -> str:
-    """Return the database of a study, or without a study that of the options."""
-    return options.storage_url() if study is None else stored_name(study, options)[1]
 
 
 def split_target(target: str) -> tuple[str, str | None]:
@@ -197,7 +164,7 @@ def export(  # noqa: PLR0913  what to export, and in which form
     at: str | None = None,
     formats: Sequence[str] = (),
     weights: "Weights" = "fp32",
-    say: Callable[[str], None] = quiet,
+    say: Callable[[str], None] = say_nothing,
     **options: Any,
 ) -> "Export":
     """Write a finalist or the ensemble as a folder that scores new rows, checked on test rows.
@@ -211,12 +178,12 @@ def export(  # noqa: PLR0913  what to export, and in which form
     `say` is called with a line before each long step.
     Errors: those of `choose`, `choose_at`, `_stored` and `serving.export`; then nothing is written.
     """
-    from hinet_search.serving.choice import choose, choose_at, limit_of
+    from hinet_search.serving.choice import choose, choose_at, graph_choice, limit_of
 
-    launch_options = _launch_options(options)
+    launch_options = LaunchOptions.of_call(options)
     allow_only(launch_options.plugins)
     limit = None if at is None else limit_of(at)
-    graphs = _graphs(formats, weights)
+    graphs = graph_choice(formats, weights)
     record = load(study, **options)
 
     from hinet_search.serving import export as serving
@@ -229,26 +196,7 @@ def export(  # noqa: PLR0913  what to export, and in which form
     reason = f", {choice.why}" if choice.why else ""
     say(f"exporting {record.name}/{choice.name}, {choice.title}{reason}")
     stored = _stored(study, record, launch_options, say)
-    return serving.export(stored, choice, folder, partial(_card, record), graphs)
-
-
-def _graphs(formats: Sequence[str], weights: "Weights") -> "GraphChoice":
-    """Return the graphs to write; ConfigurationError if there are none of that kind."""
-    from hinet_search.serving.choice import GraphChoice, Weights
-
-    if weights not in get_args(Weights):
-        known = ", ".join(get_args(Weights))
-        raise ConfigurationError(f"weights must be one of {known}, got {weights!r}")
-    if formats:
-        from hinet_search.serving.compiled.write import require
-
-        require(formats)
-    elif weights != "fp32":
-        raise ConfigurationError(
-            f"weights of {weights} are for graphs, but no format of graphs is named",
-            remedy="add --format onnx (formats=['onnx'])",
-        )
-    return GraphChoice(tuple(formats), weights)
+    return serving.export(stored, choice, folder, partial(_card, record), graphs, say)
 
 
 def _card(record: StudyRecord, exported: "ExportChoice", notes: Sequence[str]) -> str:
@@ -290,7 +238,7 @@ def _stored(
             "rows that have changed need a study of another name",
         )
     artifacts = options.folder.absolute() / "artifacts" / record.name
-    database = connect(stored_url(study, options))
+    database = connect(options.stored_name(study)[1])
     try:
         row = StudyStore(database, record.name).load_study()
     finally:
@@ -298,6 +246,66 @@ def _stored(
     assert row is not None, "its record was read"
     refuse_files_of_another(artifacts, row)
     return LoadedStudy(record, loaded, dataset_of(loaded, options.cache, say), artifacts)
+
+
+@dataclass(frozen=True)
+class TrainedOnAll:
+    """A model of all rows: the study that chose it on a sample, that of all rows, the export."""
+
+    of_sample: StudyRecord
+    of_all: StudyRecord
+    export: "Export"
+
+
+def train(  # noqa: PLR0913  what to train, and in which form it is written
+    study: str,
+    to: "str | PathLike[str]",
+    *,
+    arm: str | None = None,
+    formats: Sequence[str] = (),
+    weights: "Weights" = "fp32",
+    watcher: Watcher | None = None,
+    command: str = "",
+    **options: Any,
+) -> TrainedOnAll:
+    """Train on all rows what a study chose on a sample, and export it: its best seed, checked.
+
+    What is trained is a study of its own, `STUDY-whole`, with a report; the same call resumes it. A
+    student's teachers are trained too. `arm`, `formats` and `weights` are those of `export`,
+    `command` is stored and printed as the call. Options are those of `LaunchOptions`, of which
+    `finalist_seeds` is 1 unless given.
+    Errors: those of `export` and of a launch; ConfigurationError for a study without a sample.
+    """
+    from hinet_search.search.notebook_progress import watching
+    from hinet_search.search.plan.check_study import try_study
+    from hinet_search.search.plan.plan import prepare_study
+    from hinet_search.serving.choice import choose, graph_choice
+    from hinet_search.serving.rebuild import LoadedStudy
+    from hinet_search.serving.whole import whole_study
+
+    given = LaunchOptions.of_call(options)
+    allow_only(given.plugins)
+    graphs = graph_choice(formats, weights)
+    record = load(study, **options)
+    loaded = given.load(study)
+    refuse_places_of_the_file(loaded)
+
+    from hinet_search.serving import export as serving
+
+    serving.refuse_full(Path(to))
+    what = choose(record, arm, "best")
+    whole = whole_study(try_study(loaded), record, what, given.finalist_seeds or 1)
+    command = command or call_text("train", study, {"to": to, "arm": arm, **options})
+    with watching(watcher) as seen:
+        say = partial(_say_prepared, seen)
+        ready_to_train = prepare_study(whole, given.cache, given.folder, say)
+        trained = launch_ready(ready_to_train, given, command, seen)
+        chosen = choose(trained, what.name, "best")
+        say(f"exporting {trained.name}/{chosen.name}, {chosen.title}")
+        artifacts = given.folder.absolute() / "artifacts" / trained.name
+        stored = LoadedStudy(trained, ready_to_train.study, ready_to_train.dataset, artifacts)
+        written = serving.export(stored, chosen, Path(to), partial(_card, trained), graphs, say)
+    return TrainedOnAll(record, trained, written)
 
 
 def predict(
@@ -360,7 +368,7 @@ def refit(
     *,
     device: "Wanted" = "cpu",
     plugins: Sequence[str] = (),
-    say: Callable[[str], None] = quiet,
+    say: Callable[[str], None] = say_nothing,
     **options: Any,
 ) -> "NewerModel":
     """Fit an exported model again on newer labelled rows, and write it as the new folder `to`.

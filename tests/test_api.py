@@ -14,7 +14,7 @@ from hinet_search import api
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.plan import probe, prober
-from hinet_search.study.launch_options import LaunchOptions
+from hinet_search.study.launch_options import LaunchOptions, call_text
 from tests.report.studies import small
 from tests.small import STUDY, write_study
 
@@ -175,7 +175,9 @@ def test_the_text_of_a_record_is_one_short_line(record: StudyRecord) -> None:
 
 
 def test_a_launch_is_recorded_as_it_was_called_without_a_password() -> None:
-    call = api._call("shop", {"trials": 2, "storage": "postgresql://me:s3cret@db/studies"})
+    call = call_text(
+        "launch", "shop", {"trials": 2, "storage": "postgresql://me:s3cret@db/studies"}
+    )
     assert (
         call
         == "hinet_search.launch('shop', trials=2, storage='postgresql+psycopg://me:***@db/studies')"
@@ -183,7 +185,7 @@ def test_a_launch_is_recorded_as_it_was_called_without_a_password() -> None:
 
 
 def test_a_launch_into_a_folder_is_recorded_with_its_path() -> None:
-    called = api._call("shop", {"output": Path("out"), "slots": 2})
+    called = call_text("launch", "shop", {"output": Path("out"), "slots": 2})
     assert called == "hinet_search.launch('shop', output='out', slots=2)"
 
 

@@ -1,6 +1,7 @@
 """Options and arguments that several commands share, also of the output, and their types."""
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -141,11 +142,10 @@ SETTINGS = click.option(
     help="Any value by its dotted name: "
     "train.batch_size=512, finalists.top=2, arms.hinet.fixed.model.dropout=0.1. May be repeated.",
 )
-RUN = (
-    click.option("--trials", type=WholeNumber(min=1), metavar="N", help="Trials per arm."),
-    click.option(
-        "--finalist-seeds", type=WholeNumber(min=1), metavar="N", help="Seeds per finalist."
-    ),
+SEEDS = click.option(
+    "--finalist-seeds", type=WholeNumber(min=1), metavar="N", help="Seeds per finalist."
+)
+ON_SLOTS = (
     click.option(
         "--slots",
         type=WholeNumber(min=1),
@@ -168,6 +168,11 @@ RUN = (
         help="The executor's cluster: local (started here), auto (running on this machine), "
         "HOST:PORT.  [env: HINET_SEARCH_ADDRESS]",
     ),
+)
+RUN = (
+    click.option("--trials", type=WholeNumber(min=1), metavar="N", help="Trials per arm."),
+    SEEDS,
+    *ON_SLOTS,
     click.option("--seed", type=WholeNumber(min=0), metavar="N", help="Seed of the whole study."),
 )
 study_argument = click.argument("study", shell_complete=complete_study)
@@ -220,6 +225,18 @@ def as_typed(given: Mapping[str, Any], options: "LaunchOptions") -> list[str]:
                 words += [repeated, item]
         else:
             words += [f"--{name.replace('_', '-')}", str(value)]
+    return words
+
+
+def words_typed(options: "LaunchOptions") -> list[str]:
+    """Return the command as it was typed, without the password of a database."""
+    from hinet_search.common.database_url import parse_address
+
+    words = ["hinet-search", *sys.argv[1:]]
+    if options.storage:
+        address = parse_address(options.storage)
+        if address.password is not None:
+            words = [word.replace(options.storage, address.masked) for word in words]
     return words
 
 

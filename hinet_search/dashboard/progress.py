@@ -94,6 +94,44 @@ def seconds_left(record: StudyRecord) -> float | None:
     return sum(gaps) / len(gaps) * missing(record) if sum(gaps) > 0 else None
 
 
+def finalist_runs(record: StudyRecord) -> tuple[int, int]:
+    """Return how many trainings of finalists have ended, and how many there are at most.
+
+    These are of arms and of students that have begun: each has its best trials and its default,
+    which may be one of them, or be left out.
+    """
+    budget = record.budget
+    ended = 0
+    most = 0
+    for arm in record.arms_and_students:
+        runs = sum(len(finalist.runs) for finalist in arm.finalists)
+        finalists = min(budget.finalist_top + 1, record.budget_of(arm))
+        ended += runs
+        most += max(runs, finalists * budget.finalist_seeds)
+    return ended, most
+
+
+def seconds_of_finalists(record: StudyRecord) -> float | None:
+    """Estimate the seconds for all finalists that may come; None before a whole training ended.
+
+    A training takes what the median of finalists took, or before one has ended, of whole trials.
+    """
+    costs = [
+        run.cost.seconds
+        for arm in record.arms_and_students
+        for finalist in arm.finalists
+        for run in finalist.runs
+    ]
+    if not costs:
+        costs = [
+            trial.cost.seconds
+            for trial in _counted(record)
+            if trial.state == "complete" and trial.cost is not None
+        ]
+    ended, most = finalist_runs(record)
+    return median(costs) * (most - ended) / record.slots if costs else None
+
+
 def last_end(record: StudyRecord) -> str:
     """Return when the last trial ended, or an empty string."""
     ended = _ended(record)

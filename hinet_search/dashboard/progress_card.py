@@ -81,12 +81,17 @@ def _heading(record: StudyRecord) -> str:
     trials = numbers.plural(progress.missing(record), "trial")
     if record.state != "running":
         return f"{record.state.capitalize()} with {trials} to go"
+    ended, most = progress.finalist_runs(record)
+    of_finalists = _about(progress.seconds_of_finalists(record))
     if not progress.missing(record):
-        return "All trials have ended; training the finalists"
-    seconds_left = progress.seconds_left(record)
-    if seconds_left is None:
-        return f"{trials} to go"
-    return f"{trials} to go, about {numbers.duration(seconds_left)}"
+        return f"Training the finalists: {ended} of at most {most} have ended{of_finalists}"
+    of_trials = _about(progress.seconds_left(record))
+    trainings = numbers.plural(most - ended, "training")
+    return f"{trials} to go{of_trials}, then up to {trainings} of finalists{of_finalists}"
+
+
+def _about(seconds: float | None) -> str:
+    return "" if seconds is None else f", about {numbers.duration(seconds)}"
 
 
 def _lead(record: StudyRecord, silent: float | None) -> Markup:
@@ -100,6 +105,8 @@ def _lead(record: StudyRecord, silent: float | None) -> Markup:
         text += f"; trials so far were trained on {', '.join(devices)}"
     if progress.seconds_left(record):
         text = f"At the pace of the last {progress.PACE} trials. {text}"
+    if record.budget.student_trials and not record.students:
+        text += "; students follow"
     return join([f"{text}."])
 
 

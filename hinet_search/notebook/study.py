@@ -15,6 +15,7 @@ from hinet_search import api
 from hinet_search.common.amounts import counted
 from hinet_search.common.errors import DataError, HinetSearchError, StudyConflict
 from hinet_search.common.files import replacing
+from hinet_search.common.spaced import say_nothing
 from hinet_search.data.checks import column_problems
 from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.reading import reading
@@ -115,7 +116,7 @@ class Study:
 
     def _local_table(self) -> str:
         """Return the path of the table on this machine: of its copy, if it is at a URL."""
-        return local_path(self._table, "data", self._cache, api.quiet)
+        return local_path(self._table, "data", self._cache, say_nothing)
 
     @property
     def _cache(self) -> Path:

@@ -13,7 +13,7 @@ NEEDS_FINALISTS = "needs finalists; the launch command trains them once the tria
 class Card:
     """One section. `part` names it in the navigation; plain text is escaped by the page.
 
-    Two consecutive cards of one part are placed side by side if both are `half`.
+    A `folded` card shows its heading, and the rest on a click.
     """
 
     id: str
@@ -22,7 +22,7 @@ class Card:
     lead: str | Markup
     body: Markup
     muted: bool = False
-    half: bool = False
+    folded: bool = False
 
 
 class NotApplicable(HinetSearchError):

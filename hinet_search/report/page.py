@@ -6,6 +6,7 @@ tables make up most of a report, and a fifth of a table is end tags and quotes.
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader
@@ -17,12 +18,26 @@ from hinet_search.report.drawing import html
 from hinet_search.report.json_document import embedded_json
 from hinet_search.report.text.commands import report_command
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import verdict
 
 SECTIONS = "hinet_search.report.sections"
 SCRIPTS = ("script.js", "data.js")
 _END_TAGS = re.compile("</(?:td|th|tr|li|thead|tbody)>")  # implied by the next tag
 _QUOTES = re.compile(r'="([\w.%:-]+)"(?=[ >])')  # text has no bare quotes: html.py escapes them
+
+
+@dataclass(frozen=True)
+class PagePart:
+    """A part of the page: cards that are open, then folded ones, in a section with that id."""
+
+    name: str
+    id: str
+    opened: tuple[Card, ...]
+    folded: tuple[Card, ...]
+
+    @property
+    def target(self) -> str:
+        """The id that the navigation leads to."""
+        return self.opened[0].id if self.opened else self.id
 
 
 def cards(record: StudyRecord) -> tuple[Card, ...]:
@@ -69,37 +84,30 @@ def context(record: StudyRecord, built: Sequence[Card] = ()) -> dict[str, object
     """Return the variables of the page's template; without `built` the cards are built here."""
     built = built or cards(record)
     shown = [card for card in built if not card.muted]
+    first = shown[0]
     missing: dict[Markup, list[Card]] = {}  # by the reason that they give
     for card in built:
         if card.muted:
             missing.setdefault(card.body, []).append(card)
-    navigation = [(part, next(group).id) for part, group in groupby(shown, lambda card: card.part)]
+    parts = list(_parts(shown[1:]))
+    others = [(part.name, part.target) for part in parts if part.name != first.part]
     return {
         "record": record,
-        "title": f"{record.name}: {verdict(record).sentence}",
+        "title": f"{record.name}: {first.heading}",
         "command": report_command(record),
-        "first": shown[0],
-        "cards": list(placed(shown[1:])),
+        "first": first,
+        "parts": parts,
         "missing": missing,
-        "navigation": navigation,
+        "navigation": [(first.part, first.id), *others],
     }
 
 
-def placed(shown: Sequence[Card]) -> Iterator[tuple[Card, str]]:
-    """Yield cards with CSS classes: `part` begins a part, `half` marks two cards side by side."""
-    part_above = ""
-    is_left = False  # whether the card above is the left half of a row
-    for card, following in zip(shown, [*shown, None][1:], strict=True):
-        is_right = is_left and card.half
-        has_partner = following is not None and following.half and following.part == card.part
-        is_left = card.half and not is_right and has_partner
-        classes = []
-        if card.part != part_above:
-            classes.append("part")
-        if is_left or is_right:
-            classes.append("half")
-        part_above = card.part
-        yield card, " ".join(classes)
+def _parts(shown: Sequence[Card]) -> Iterator[PagePart]:
+    for name, group in groupby(shown, lambda card: card.part):
+        of_part = list(group)
+        opened = tuple(card for card in of_part if not card.folded)
+        folded = tuple(card for card in of_part if card.folded)
+        yield PagePart(name, name.lower().replace(" ", "-"), opened, folded)
 
 
 def source(templates: Environment, name: str) -> str:

@@ -6,6 +6,7 @@ Two databases may have studies of the same name. A mark in the folder names the 
 import os
 from contextlib import suppress
 from pathlib import Path
+from shutil import rmtree
 
 from hinet_search.common.errors import EnvironmentFault, StudyConflict
 from hinet_search.common.files import make_folder
@@ -29,6 +30,22 @@ def claim(folder: Path, study: StudyRow, database: str) -> None:
     except OSError as error:
         raise _unwritable(folder, str(error.strerror)) from error
     refuse_files_of_another(folder, study)
+
+
+def remove(folder: Path, study: StudyRow) -> None:
+    """Remove the folder of a study, which `is_own`; EnvironmentFault if it cannot be removed."""
+    assert is_own(folder, study), "another study's files are not touched"
+    try:
+        rmtree(folder)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"folder {folder} of the study's weights cannot be removed: {error}"
+        ) from error
+
+
+def is_own(folder: Path, study: StudyRow) -> bool:
+    """Whether the folder is there, and marked as the study's."""
+    return folder.is_dir() and not folder.is_symlink() and _mark_of(folder)[0] == study.uuid
 
 
 def refuse_unwritable(folder: Path) -> None:

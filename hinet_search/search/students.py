@@ -70,7 +70,8 @@ def student_of(taught: Taught) -> Arm:
     values = arm.space.values(finalist.parameters)
     space = replace(load_space(SPACE).with_fixed(values, arm.place), max_parameters=None)
     key = f"{arm.name}/{finalist.trial_number}"
-    return Arm(f"{TAUGHT}{arm.name}", arm.model, space, arm.place, student_of=key)
+    name = f"{TAUGHT}{arm.name}"
+    return Arm(name, arm.model, space, arm.place, student_of=key, is_decided=arm.is_decided)
 
 
 def students_of(

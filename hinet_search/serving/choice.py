@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import isfinite
-from typing import Literal
+from typing import Literal, get_args
 
 from hinet_search.common.errors import ConfigurationError, StudyConflict, did_you_mean
 from hinet_search.results.best_model import is_fully_tested
@@ -42,6 +42,23 @@ class GraphChoice:
 
     formats: tuple[str, ...] = ()
     weights: Weights = "fp32"
+
+
+def graph_choice(formats: Sequence[str], weights: Weights) -> GraphChoice:
+    """Return the graphs to write; ConfigurationError if there are none of that kind."""
+    if weights not in get_args(Weights):
+        known = ", ".join(get_args(Weights))
+        raise ConfigurationError(f"weights must be one of {known}, got {weights!r}")
+    if formats:
+        from hinet_search.serving.compiled.write import require
+
+        require(formats)
+    elif weights != "fp32":
+        raise ConfigurationError(
+            f"weights of {weights} are for graphs, but no format of graphs is named",
+            remedy="add --format onnx (formats=['onnx'])",
+        )
+    return GraphChoice(tuple(formats), weights)
 
 
 @dataclass(frozen=True)

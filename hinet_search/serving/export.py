@@ -184,12 +184,13 @@ def export(
     folder: Path,
     write_card: Card,
     graphs: GraphChoice,
+    say: Callable[[str], None],
 ) -> Export:
     """Write the folder atomically; notes for the card include the result of the check.
 
-    Graphs of each format are written too. Errors: EnvironmentFault when weights or scores of
-    the study are missing; DataError when one of these files is damaged, or a weight is not finite;
-    those of `write_folder`.
+    Graphs of each format are written too; `say` is called while that takes long. Errors:
+    EnvironmentFault when weights or scores of the study are missing; DataError when one of these
+    files is damaged, or a weight is not finite; those of `write_folder`.
     """
     configs = {(run.arm, run.trial_number): config_of(stored, run) for run in what.runs}
     features = [config.features for config in configs.values()]
@@ -215,6 +216,7 @@ def export(
             weights=[files.weights[member.run] for member in file.members],
             graphs=graphs,
             read_valid=lambda: valid_columns(stored, features),
+            say=say,
         ),
         sample,
         scores,

@@ -52,30 +52,32 @@ def config_of(stored: LoadedStudy, run: RunKey) -> TrialConfig:
 
     A student has the values of the finalist that it learns as, beside the settings of its teacher.
     """
-    arm, finalist = _records(stored.record, run.arm, run.trial_number)
+    arm, finalist = records_of(stored.record, run.arm, run.trial_number)
     if not arm.student_of:
-        return build_config(arm.model, _values(stored, arm, finalist))
+        return build_config(arm.model, values_of(stored.study, arm, finalist))
     name, _, number = arm.student_of.rpartition("/")
-    parent, learned_as = _records(stored.record, name, int(number))
-    values = {**_values(stored, parent, learned_as), **finalist.parameters}
+    parent, learned_as = records_of(stored.record, name, int(number))
+    values = {**values_of(stored.study, parent, learned_as), **finalist.parameters}
     return build_config(arm.model, values)
 
 
-def _records(record: StudyRecord, name: str, number: int) -> tuple[ArmRecord, FinalistRecord]:
+def records_of(record: StudyRecord, name: str, number: int) -> tuple[ArmRecord, FinalistRecord]:
     """The records of an arm or student and of its finalist."""
     arm = next(arm for arm in record.arms_and_students if arm.name == name)
     finalist = next(each for each in arm.finalists if each.trial_number == number)
     return arm, finalist
 
 
-def _values(stored: LoadedStudy, record: ArmRecord, finalist: FinalistRecord) -> dict[str, Value]:
+def values_of(
+    study: ResolvedStudy, record: ArmRecord, finalist: FinalistRecord
+) -> dict[str, Value]:
     """The values of a finalist of an arm; StudyConflict if the arm has changed since the launch."""
-    arms = {arm.name: arm for arm in stored.study.arms}
+    arms = {arm.name: arm for arm in study.arms}
     arm = arms.get(record.name)
     drawn = finalist.parameters
     if arm is None or arm.model != record.model or set(drawn) - set(arm.space.parameters):
         raise StudyConflict(
-            f"{stored.study.file.path}: arm '{record.name}' must be as it was launched, "
+            f"{study.file.path}: arm '{record.name}' must be as it was launched, "
             "but has changed since",
             remedy="export with the file, --set, --size and --variant of the launch, "
             "which the report shows",

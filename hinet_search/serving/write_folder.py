@@ -171,7 +171,7 @@ class FolderContent:
     """What a folder holds.
 
     `weights` are those of every member, or the file that has them. `read_valid` gives the rows on
-    which graphs with weights of fewer bytes are compared.
+    which graphs with weights of fewer bytes are compared. `say` is told how far graphs are.
     """
 
     file: ModelFile
@@ -180,6 +180,7 @@ class FolderContent:
     weights: Sequence[Path | Mapping[str, Tensor]]
     graphs: GraphChoice
     read_valid: Callable[[], Columns]
+    say: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,7 @@ def _compiled(
     from hinet_search.serving.compiled.write import write_compiled  # half a second
 
     narrow = narrowed(exported, graphs.weights)
-    compiled = write_compiled(narrow, exported.folder, graphs, sample.raw, sample.log)
+    compiled = write_compiled(narrow, exported.folder, graphs, sample.raw, sample.log, content.say)
     if narrow is exported:
         return compiled
     cost = cost_of(exported, narrow, graphs.weights, content.read_valid())

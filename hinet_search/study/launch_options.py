@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.study.find_file import is_known
 
 if TYPE_CHECKING:
     from hinet_search.study.load_study import ResolvedStudy
@@ -61,6 +62,12 @@ class LaunchOptions:
     extend: bool = False  # allow more arms, wider ranges and higher limits for a stored study
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of_call(cls, options: Mapping[str, Any]) -> "LaunchOptions":
+        """Return the options of a call in Python, where a folder may be a string."""
+        output = options.get("output")
+        return cls(**{**options, "output": None if output is None else Path(output)})
+
     @property
     def folder(self) -> Path:
         """The folder of database, cache and artifacts."""
@@ -84,6 +91,19 @@ class LaunchOptions:
         from_file = study.spec.storage if study else None
         default = str(self.folder / "studies.sqlite3")
         return self.storage or os.environ.get(STORAGE) or from_file or default
+
+    def stored_name(self, study: str) -> tuple[str, str]:
+        """Return the name and the database of a launched study.
+
+        The study's file has both; a name without a file is that of the stored study. A path, or a
+        name with a size or a variant, needs a file: no stored study has such a name.
+        """
+        is_part = self.size is not None or self.variant is not None
+        is_file = Path(study).suffix in (".yaml", ".yml") or "/" in study or is_part
+        if is_file or is_known("studies", study):
+            loaded = self.load(study)
+            return loaded.name, self.storage_url(loaded)
+        return study, self.storage_url()
 
     def overrides(self) -> "Mapping[str, Override]":
         """Return the values that override the study file, by the dotted name of their key.
@@ -129,6 +149,21 @@ class LaunchOptions:
                 "or set HINET_SEARCH_STORAGE to the whole URL",
             )
         return loaded
+
+
+def call_text(name: str, study: str, options: Mapping[str, Any]) -> str:
+    """Return a call in Python as it is stored and printed, without the password of a database."""
+    from hinet_search.common.database_url import parse_address
+
+    printed = {
+        name: str(value) if isinstance(value, Path) else value for name, value in options.items()
+    }
+    if printed.get("storage"):
+        address = parse_address(printed["storage"])
+        if address.password is not None:
+            printed["storage"] = address.masked
+    arguments = [repr(study), *(f"{name}={value!r}" for name, value in printed.items())]
+    return f"hinet_search.{name}({', '.join(arguments)})"
 
 
 def refuse_places_of_the_file(study: "ResolvedStudy") -> None:

@@ -49,7 +49,7 @@ class Arm:
     """A resolved arm: its model exists and its search space is loaded.
 
     `starts` are tried first, after the default. `student_of` names the finalist that a student
-    learns as (`star/12`).
+    learns as (`star/12`). One that `is_decided` has one configuration, which is only retrained.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Arm:
     size_of: str = ""
     starts: tuple[Start, ...] = ()
     student_of: str = ""
+    is_decided: bool = False
 
     def most_trials(self, spec: StudySpec) -> int:
         """Return the highest number of trials; no configuration is trained twice."""

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.api import stored_url
 from hinet_search.study.launch_options import LaunchOptions
 from tests.cli.conftest import Run
 from tests.small import STUDY, write_study
@@ -53,11 +52,11 @@ def test_a_dashboard_of_a_study_serves_the_database_that_its_file_names(
 def test_option_environment_file_and_folder_count_in_this_order(
     run: Run, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert stored_url("small", LaunchOptions()) == "elsewhere.db"
-    assert stored_url(None, LaunchOptions()) == ".hinet-search/studies.sqlite3"
+    assert LaunchOptions().stored_name("small")[1] == "elsewhere.db"
+    assert LaunchOptions().storage_url() == ".hinet-search/studies.sqlite3"
     monkeypatch.setenv("HINET_SEARCH_STORAGE", "environment.db")
-    assert stored_url("small", LaunchOptions()) == "environment.db"
-    assert stored_url("small", LaunchOptions(storage="option.db")) == "option.db"
+    assert LaunchOptions().stored_name("small")[1] == "environment.db"
+    assert LaunchOptions(storage="option.db").stored_name("small")[1] == "option.db"
 
 
 def test_a_stored_study_without_a_file_is_found_by_its_name(run: Run, elsewhere: Path) -> None:

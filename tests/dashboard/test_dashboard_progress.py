@@ -149,7 +149,8 @@ def test_a_stopped_study_says_how_to_resume_it() -> None:
 
 def test_a_running_study_shows_what_is_left_and_where_it_trains() -> None:
     card = build(running(trial(0, 0), trial(1, 0.5)), 3.0, {})
-    assert card.heading == "8 trials to go, about 4 m 0 s"
+    finalists = "then up to 20 trainings of finalists, about 2 m 30 s"
+    assert card.heading == f"8 trials to go, about 4 m 0 s, {finalists}"
     assert (
         card.lead
         == "At the pace of the last 20 trials. 4 slots; trials so far were trained on cuda:0."
@@ -158,12 +159,47 @@ def test_a_running_study_shows_what_is_left_and_where_it_trains() -> None:
 
 def test_a_study_whose_trials_have_ended_trains_finalists() -> None:
     card = build(running(trial(0, 0), trial(1, 1), budget=2), 3.0, {})
-    assert card.heading == "All trials have ended; training the finalists"
+    heading = "Training the finalists: 0 of at most 10 have ended, about 1 m 15 s"
+    assert card.heading == heading
+
+
+def with_finalists(num_runs: int, seconds: float) -> StudyRecord:
+    """Return a study whose two trials have ended, with so many trainings of a finalist."""
+    record = running(trial(0, 0), trial(1, 1), budget=2)
+    (arm,) = study(Shape(arms=("hinet",), trials=2), state="running").arms
+    finalist = arm.finalists[0]
+    run = replace(finalist.runs[0], cost=replace(COST, seconds=seconds))
+    runs = tuple(replace(run, seed=seed) for seed in range(num_runs))
+    finalists = (replace(finalist, runs=runs),)
+    return replace(record, arms=(replace(record.arms[0], finalists=finalists),))
+
+
+def test_what_finalists_take_follows_from_those_that_have_ended() -> None:
+    record = with_finalists(4, 100.0)
+    assert progress.finalist_runs(record) == (4, 10)
+    assert progress.seconds_of_finalists(record) == pytest.approx(6 * 100 / record.slots)
+    heading = "Training the finalists: 4 of at most 10 have ended, about 2 m 30 s"
+    assert build(record, 3.0, {}).heading == heading
+
+
+def test_more_trainings_than_a_lowered_budget_has_leave_none() -> None:
+    record = with_finalists(14, 100.0)
+    assert progress.finalist_runs(record) == (14, 14)
+    assert progress.seconds_of_finalists(record) == 0
+
+
+def test_students_that_have_not_begun_are_told_to_follow() -> None:
+    record = running(trial(0, 0), trial(1, 1))
+    taught = replace(record, budget=replace(record.budget, student_trials=3))
+    assert build(taught, 3.0, {}).lead.endswith("; students follow.")
+    assert "students" not in build(record, 3.0, {}).lead
 
 
 def test_a_study_without_a_trial_has_a_card() -> None:
     card = build(empty(), 3.0, {})
-    assert (card.heading, card.lead) == ("84 trials to go", "4 slots.")
+    assert card.heading.startswith("84 trials to go, then up to ")
+    assert card.heading.endswith(" trainings of finalists")
+    assert card.lead == "4 slots."
 
 
 def test_a_done_study_has_no_ribbon() -> None:

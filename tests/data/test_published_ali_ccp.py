@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hinet_search.api import quiet
 from hinet_search.common.errors import DataError
+from hinet_search.common.spaced import say_nothing
 from hinet_search.data.get import get
 from hinet_search.data.published.ali_ccp import OF_SAMPLE, OF_USER
 from hinet_search.data.study_data import dataset_of
@@ -37,7 +37,7 @@ def write(folder: Path, train: list[str], test: list[str], users: list[str]) -> 
 
 
 def table(folder: Path, train: list[str], test: list[str], users: list[str]) -> pl.DataFrame:
-    get("ali-ccp", write(folder / "raw", train, test, users), folder / "out", quiet)
+    get("ali-ccp", write(folder / "raw", train, test, users), folder / "out", say_nothing)
     return pl.read_parquet(folder / "out" / "ali_ccp" / "samples.parquet")
 
 
@@ -134,6 +134,6 @@ def test_the_written_study_encodes_the_written_table(tmp_path: Path) -> None:
         click = draw.randrange(2)
         samples.append(sample(number, f"u{number % 20}", entries, click, click * draw.randrange(2)))
     raw = write(tmp_path / "raw", samples, samples, users)
-    converted = get("ali-ccp", raw, tmp_path / "out", quiet)
-    dataset = dataset_of(load_study(str(converted.study)), tmp_path / "cache", quiet)
+    converted = get("ali-ccp", raw, tmp_path / "out", say_nothing)
+    dataset = dataset_of(load_study(str(converted.study)), tmp_path / "cache", say_nothing)
     assert dataset.schema().scenarios == ("scenario 1", "scenario 2", "scenario 3")

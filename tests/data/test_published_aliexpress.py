@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from hinet_search.api import quiet
 from hinet_search.common.errors import DataError
+from hinet_search.common.spaced import say_nothing
 from hinet_search.data.get import get
 from hinet_search.data.published.aliexpress import CATEGORIES, COUNTRIES, NUMBERS, ROW
 
@@ -25,7 +25,7 @@ def table(folder: Path, train: list[str], test: list[str]) -> pl.DataFrame:
         inner.mkdir(parents=True)
         for part, rows in (("train", train), ("test", test)):
             (inner / f"{part}.csv").write_text("\n".join([",".join(ROW.columns), *rows]) + "\n")
-    get("aliexpress", folder / "raw", folder / "out", quiet)
+    get("aliexpress", folder / "raw", folder / "out", say_nothing)
     return pl.read_parquet(folder / "out" / "aliexpress" / "searches.parquet")
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hinet_search.api import quiet
 from hinet_search.common.errors import DataError
+from hinet_search.common.spaced import say_nothing
 from hinet_search.data.get import get
 from hinet_search.data.published.aliexpress import CATEGORIES, COUNTRIES, NUMBERS, ROW
 
@@ -42,7 +42,7 @@ def write(
 
 
 def table(raw: Path) -> pl.DataFrame:
-    get("aliexpress", raw, raw.parent / "out", quiet)
+    get("aliexpress", raw, raw.parent / "out", say_nothing)
     return pl.read_parquet(raw.parent / "out" / "aliexpress" / "searches.parquet")
 
 

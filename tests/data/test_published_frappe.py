@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from hinet_search.api import quiet
 from hinet_search.common.errors import DataError
+from hinet_search.common.spaced import say_nothing
 from hinet_search.data.get import get
 from hinet_search.data.published.frappe import CONTEXT
 from tests.data.published_frappe import log_row, log_rows, numbered, write_log, write_part
@@ -38,7 +38,7 @@ def table(
     write_part(folder / "raw", "test", test)
     if train is not None:
         write_part(folder / "raw", "train", train)
-    get("frappe", folder / "raw", folder / "out", quiet)
+    get("frappe", folder / "raw", folder / "out", say_nothing)
     return pl.read_parquet(folder / "out" / "frappe" / "frappe_x1.parquet")
 
 

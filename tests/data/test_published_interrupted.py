@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hinet_search.api import quiet
+from hinet_search.common.spaced import say_nothing
 from hinet_search.data.get import get
 from tests.data.published_kuairand import impression, small, write
 
@@ -65,31 +65,31 @@ def test_the_same_command_keeps_whole_tables_and_writes_the_others(raw: Path, ou
 
 def test_a_table_is_kept_after_any_number_of_interruptions(raw: Path, out: Path) -> None:
     interrupted(raw, out)
-    assert get("kuairand-pure", raw, out, quiet).kept == (out / LOG,)
+    assert get("kuairand-pure", raw, out, say_nothing).kept == (out / LOG,)
 
 
 def test_force_writes_whole_tables_again(raw: Path, out: Path) -> None:
     before = written(out)
-    assert get("kuairand-pure", raw, out, quiet, force=True).kept == ()
+    assert get("kuairand-pure", raw, out, say_nothing, force=True).kept == ()
     assert written(out) != before
 
 
 def test_a_table_of_files_that_changed_is_written_again(raw: Path, out: Path) -> None:
     write(raw, small(later=[impression()]))
-    assert get("kuairand-pure", raw, out, quiet).tables[out / LOG] == 1
+    assert get("kuairand-pure", raw, out, say_nothing).tables[out / LOG] == 1
 
 
 def test_a_table_that_changed_after_it_was_written_is_written_again(raw: Path, out: Path) -> None:
     (out / LOG).write_bytes(b"half")
-    assert get("kuairand-pure", raw, out, quiet).tables[out / LOG] == 3
+    assert get("kuairand-pure", raw, out, say_nothing).tables[out / LOG] == 3
 
 
 def test_notes_that_are_broken_are_no_notes(raw: Path, out: Path) -> None:
     (out / ".kuairand-pure.finished.json").write_text("{")
-    assert get("kuairand-pure", raw, out, quiet).kept == ()
+    assert get("kuairand-pure", raw, out, say_nothing).kept == ()
 
 
 @pytest.mark.usefixtures("raw")
 def test_a_table_of_files_in_another_folder_is_written_again(tmp_path: Path, out: Path) -> None:
     other = write(tmp_path / "other", small())
-    assert get("kuairand-pure", other, out, quiet).kept == ()
+    assert get("kuairand-pure", other, out, say_nothing).kept == ()

@@ -6,15 +6,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from hinet_search.api import quiet
 from hinet_search.common.errors import ConfigurationError, DataError
+from hinet_search.common.spaced import say_nothing
 from hinet_search.data.get import Converted, get
 from tests.data.published_kuairand import FIRST_MOMENT, NAMES, impression, small, user, video, write
 
 
 def converted(folder: Path, **more: list[dict[str, Any]]) -> Converted:
     write(folder / "raw", small(**more))
-    return get("kuairand-pure", folder / "raw", folder / "out", quiet)
+    return get("kuairand-pure", folder / "raw", folder / "out", say_nothing)
 
 
 def log_of(folder: Path, **more: list[dict[str, Any]]) -> pl.DataFrame:
@@ -44,7 +44,7 @@ def test_techjam_has_the_rows_of_both_logs_split_by_its_days(tmp_path: Path) -> 
     first, last = [20220408, 20220421], [20220422, 20220428, 20220429, 20220508]
     earlier, later = ([impression(date=date) for date in dates] for dates in (first, last))
     folder = write(tmp_path / "raw", small(earlier=earlier, later=later))
-    get("kuairand-techjam", folder, tmp_path / "out", quiet)
+    get("kuairand-techjam", folder, tmp_path / "out", say_nothing)
     log = pl.read_parquet(tmp_path / "out" / "kuairand_techjam" / "log.parquet")
     assert log["date"].to_list() == first + last
     assert log["split"].to_list() == ["train"] * 2 + ["valid"] * 2 + ["test"] * 2
@@ -168,7 +168,7 @@ def test_a_row_of_another_width_is_refused_with_its_line(
     with (folder / NAMES[1]).open("a") as file:
         file.write(f"{line}\n")
     with pytest.raises(DataError) as caught:
-        get("kuairand-pure", folder, tmp_path / "out", quiet)
+        get("kuairand-pure", folder, tmp_path / "out", say_nothing)
     assert caught.value.problems == (
         f"{folder / NAMES[1]}:7: must have 19 values separated by ',', got {width}: {line}",
     )
@@ -179,7 +179,7 @@ def test_bytes_that_are_no_utf8_are_refused_with_their_line(tmp_path: Path) -> N
     content = (folder / NAMES[3]).read_bytes()
     (folder / NAMES[3]).write_bytes(content.replace(b"NORMAL", b"\xff", 1))
     with pytest.raises(DataError, match=f"{NAMES[3]}:2: must be UTF-8"):
-        get("kuairand-pure", folder, tmp_path / "out", quiet)
+        get("kuairand-pure", folder, tmp_path / "out", say_nothing)
 
 
 def test_a_file_of_another_version_is_refused_with_the_columns_that_differ(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_file_of_another_version_is_refused_with_the_columns_that_differ(tmp_p
     header = header.replace("register_days,", "days,")
     (folder / NAMES[2]).write_text("\n".join([header, *rows]))
     with pytest.raises(DataError) as caught:
-        get("kuairand-pure", folder, tmp_path / "out", quiet)
+        get("kuairand-pure", folder, tmp_path / "out", say_nothing)
     (line,) = caught.value.problems
     assert line.startswith(f"{folder / NAMES[2]}:1: must have the columns user_id, user_active")
     assert line.endswith("; it has no 'register_days', has 'days' too")
@@ -266,7 +266,7 @@ def test_files_that_are_missing_are_named_with_where_they_are_published(tmp_path
     files = small()
     write(tmp_path / "raw", {name: files[name] for name in NAMES[1:3]})
     with pytest.raises(DataError) as caught:
-        get("kuairand-pure", tmp_path / "raw", tmp_path / "out", quiet)
+        get("kuairand-pure", tmp_path / "raw", tmp_path / "out", say_nothing)
     assert caught.value.problems == tuple(
         f"--from: {tmp_path / 'raw' / name} must be a file of kuairand-pure"
         for name in (NAMES[0], NAMES[3])
@@ -277,7 +277,7 @@ def test_files_that_are_missing_are_named_with_where_they_are_published(tmp_path
 @pytest.mark.parametrize("inner", ["", "data", "KuaiRand-Pure/data"])
 def test_the_files_may_lie_as_they_were_unpacked(tmp_path: Path, inner: str) -> None:
     write(tmp_path / "raw" / inner, small())
-    written = get("kuairand-pure", tmp_path / "raw", tmp_path / "out", quiet)
+    written = get("kuairand-pure", tmp_path / "raw", tmp_path / "out", say_nothing)
     assert list(written.tables.values()) == [3, 1]
 
 
@@ -287,7 +287,7 @@ def test_a_study_that_exists_is_kept_unless_it_may_be_overwritten(tmp_path: Path
     with pytest.raises(ConfigurationError, match="is there already"):
         converted(tmp_path)
     assert written.study.read_text() == "mine"
-    get("kuairand-pure", tmp_path / "raw", tmp_path / "out", quiet, force=True)
+    get("kuairand-pure", tmp_path / "raw", tmp_path / "out", say_nothing, force=True)
     assert written.study.read_text() != "mine"
 
 
@@ -300,7 +300,7 @@ def test_the_larger_sizes_have_files_of_their_own_and_parts(tmp_path: Path) -> N
         text = (folder / name).read_text()
         for part in (1, 2):
             (folder / name.replace("pure", f"27k_part{part}")).write_text(text)
-    written = get("kuairand-27k", folder, tmp_path / "out", quiet)
+    written = get("kuairand-27k", folder, tmp_path / "out", say_nothing)
     assert list(written.tables.values()) == [6, 1]
     assert "kuairand_27k/log.parquet" in written.definition.read_text()
     assert "kuairand_pure" not in written.definition.read_text() + written.study.read_text()

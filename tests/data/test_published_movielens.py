@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hinet_search.api import quiet
 from hinet_search.common.errors import DataError
+from hinet_search.common.spaced import say_nothing
 from hinet_search.data.get import get
 
 RATINGS = ("1::30::5::50", "1::10::3::40", "2::30::4::7", "3::20::1::9")
@@ -32,7 +32,7 @@ def write(
 
 
 def table(folder: Path, **files: tuple[str, ...]) -> pl.DataFrame:
-    get("movielens-1m", write(folder / "raw", **files), folder / "out", quiet)
+    get("movielens-1m", write(folder / "raw", **files), folder / "out", say_nothing)
     return pl.read_parquet(folder / "out" / "movielens_1m" / "ratings.parquet")
 
 
@@ -184,7 +184,7 @@ def later(folder: Path, ratings: str, movies: str) -> pl.DataFrame:
     raw.mkdir(parents=True)
     (raw / "ratings.csv").write_text(f"userId,movieId,rating,timestamp\n{ratings}")
     (raw / "movies.csv").write_text(f"movieId,title,genres\n{movies}")
-    get("movielens-20m", folder, folder / "out", quiet)
+    get("movielens-20m", folder, folder / "out", say_nothing)
     return pl.read_parquet(folder / "out" / "movielens_20m" / "ratings.parquet")
 
 

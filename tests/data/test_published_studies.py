@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.api import quiet
+from hinet_search.common.spaced import say_nothing
 from hinet_search.data.get import get, known_data_sets
 from hinet_search.data.published import aliexpress, tenrec
 from hinet_search.data.study_data import dataset_of
@@ -125,8 +125,8 @@ def test_the_written_study_encodes_the_written_table(
     raw = tmp_path / "raw"
     raw.mkdir()
     write_files(raw, random.Random(0))
-    converted = get(name, raw, tmp_path / "out", quiet)
-    dataset = dataset_of(load_study(str(converted.study)), tmp_path / "cache", quiet)
+    converted = get(name, raw, tmp_path / "out", say_nothing)
+    dataset = dataset_of(load_study(str(converted.study)), tmp_path / "cache", say_nothing)
     assert dataset.schema().scenarios == scenarios
 
 

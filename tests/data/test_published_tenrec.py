@@ -6,8 +6,8 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from hinet_search.api import quiet
 from hinet_search.common.errors import DataError
+from hinet_search.common.spaced import say_nothing
 from hinet_search.data.get import get
 
 HEADER = "user_id,item_id,click,follow,like,share,video_category,watching_times,gender,age"
@@ -18,7 +18,7 @@ def table(folder: Path, first: list[str], second: list[str]) -> pl.DataFrame:
     raw.mkdir(parents=True)
     for name, rows in (("QK", first), ("QB", second)):
         (raw / f"{name}-video.csv").write_text("".join(f"{row}\n" for row in (HEADER, *rows)))
-    get("tenrec", folder, folder / "out", quiet)
+    get("tenrec", folder, folder / "out", say_nothing)
     return pl.read_parquet(folder / "out" / "tenrec" / "videos.parquet")
 
 

@@ -10,6 +10,7 @@ from small_models import SCHEMA, WITH_SEQUENCES, batch, randomise
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.models.layers.unit_scale import UnitScale
 from hinet_search.training.stack import Stack
 from hinet_search.training.trial_config import FeatureConfig
 
@@ -32,6 +33,14 @@ def test_in_training_x_is_divided_by_the_root_of_the_mean_of_all_its_squares(sch
     root = (sum(number**2 for number in numbers) / len(numbers)) ** 0.5
     torch.testing.assert_close(scaled(rows), plain(rows) / root)
     assert scaled(rows).square().mean().item() == pytest.approx(1, rel=1e-6)
+
+
+def test_gradients_take_the_scale_for_a_constant():
+    x_BD = torch.randn(8, 3, dtype=torch.float64, requires_grad=True)
+    weight_BD = torch.randn(8, 3, dtype=torch.float64)
+    root = x_BD.detach().square().mean().sqrt()
+    (UnitScale().double()(x_BD) * weight_BD).sum().backward()
+    torch.testing.assert_close(x_BD.grad, weight_BD / root)
 
 
 def test_in_evaluation_a_row_is_scaled_by_the_batches_of_training_whatever_else_is_scored():

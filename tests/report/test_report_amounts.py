@@ -26,6 +26,7 @@ from tests.report.studies import study
 
 BINARY = study(SHAPE)
 RECORD = with_amounts(BINARY)
+PLATT = Calibrator("platt", 0.5, (0.0,), (-1.0,))
 
 
 def written(record: StudyRecord, kind: str) -> str:
@@ -145,7 +146,7 @@ def test_an_ensemble_of_seeds_is_a_mean_of_predictions() -> None:
 def test_the_card_of_calibration_says_what_its_errors_are_of_amounts() -> None:
     calibration = Calibration(
         tuple(
-            CellCalibration(cell.scenario, cell.task, Calibrator(), 0.5, 0.5, 0.1, 0.1)
+            CellCalibration(cell.scenario, cell.task, PLATT, 0.5, 0.5, 0.1, 0.1)
             for cell in RECORD.data.cells
         )
     )

@@ -40,11 +40,15 @@ def test_a_calibrated_cell_has_its_errors_before_and_after() -> None:
         assert number in built.body
 
 
-def test_a_cell_that_is_left_has_no_errors_after() -> None:
-    built = calibration.build(calibrated(few_rows()))
-    assert built.heading == "No cell is shown to need calibration"
-    assert ".5871" not in built.body
-    assert "left as it is" in built.body
+def test_a_cell_that_is_left_has_no_row() -> None:
+    built = calibration.build(calibrated(few_rows(), 1))
+    assert built.body.count('scope="row"') == 1
+    assert "Other cells are left as they are." in built.lead
+
+
+def test_without_a_calibrated_cell_there_is_no_card() -> None:
+    with pytest.raises(NotApplicable, match="needs a cell that calibration improves; HiNet has"):
+        calibration.build(calibrated(few_rows()))
 
 
 def test_a_shipped_ensemble_is_shown_by_its_own_calibration() -> None:

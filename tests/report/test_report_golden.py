@@ -30,9 +30,9 @@ STUDIES = {
     "traded": traded(("latency_ms", "worst_auc")),
     "refreshed": refreshed(),
 }
-CHANGED = ("verdict", "leaderboard", "cost", "budget-curves", "trust")
+CHANGED = ("what-to-ship", "verdict", "leaderboard", "budget-curves", "trust")
 OF_INPUTS = ("inputs", "trust")
-ON_TOP = ("verdict", "what-to-ship", "trust")  # of students and ensembles
+ON_TOP = ("what-to-ship", "verdict", "leaderboard", "trust")  # of students and ensembles
 IDS = tuple(card.id for card in cards(small()))
 
 

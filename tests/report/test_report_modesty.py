@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hinet_search.report.facts.standings import standings
-from hinet_search.report.sections import ablations, cells, leaderboard, verdict
+from hinet_search.report.sections import ablations, cells, leaderboard, verdict, what_to_ship
 from hinet_search.report.two_studies import render_pair
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict as outcome_of
@@ -74,21 +74,6 @@ def test_one_seed_is_no_ensemble() -> None:
     assert any(line.valid.ensemble is not None for line in standings(few_rows()))
 
 
-def test_intervals_are_counted_where_there_are_any() -> None:
-    record = study(Shape(arms=("ple", "hinet"), scenarios=("Home", "Push"), tasks=("click",)))
-    outcome = outcome_of(record)
-    assert all(cell.difference is not None for cell in outcome.cells)
-    lone = replace(
-        outcome.cells[1], difference=replace(outcome.cells[1].difference, low=None, high=None)
-    )  # type: ignore[type-var]  # checked above
-    focus = next(arm for arm in record.arms if arm.name == "hinet")
-    assert outcome.difference is not None
-    numbers = verdict._four_numbers(
-        record, replace(outcome, cells=(outcome.cells[0], lone)), focus, outcome.difference
-    )
-    assert "1 interval<" in numbers
-
-
 def test_the_arm_built_to_a_size_comes_before_one_that_has_it_by_chance() -> None:
     record = nine_arms(replace(SHAPE, arms=("mmoe", "ple", "hinet", "flat_moe"), trials=6))
     dense = chosen_of(record, "hinet").runs[0].cost.dense_parameters
@@ -110,7 +95,7 @@ def test_trees_in_focus_are_no_size_for_another_arm() -> None:
 
 
 def test_a_study_of_one_arm_says_what_it_reached_and_what_would_make_a_comparison() -> None:
-    card = verdict.build(study(Shape(arms=("hinet",)), state="done"))
+    card = what_to_ship.build(study(Shape(arms=("hinet",)), state="done"))
     assert re.search(
         r"HiNet reaches \.\d{4} macro AUC on test, mean over 5 seeds\.", plain(card.lead)
     )
@@ -121,8 +106,8 @@ def test_the_legend_of_two_studies_says_what_their_intervals_count() -> None:
     before = replace(few_rows(), name="before")
     page = render_pair(before, replace(before, name="after"))
     assert (
-        "variation over seeds and users (Student t; Holm over 9 arms: no mark is false, with 95 % confidence)"
-        in page
+        "variation over seeds and users (Student t; corrected for 9 arms (Holm&#39;s method): no mark is false, "
+        "with 95 % confidence)" in page
     )
     without = without_users(before)
     assert "variation over seeds; users are not counted" in render_pair(

@@ -37,12 +37,30 @@ def many_trials(number: int) -> StudyRecord:
 
 
 @pytest.mark.parametrize(
-    "record", [small(), empty(), study()], ids=["small", "empty", "seven arms"]
+    ("record", "sentence"),
+    [
+        (small(), "HiNet is the candidate: an observation, not a claim"),
+        (empty(), verdict(empty()).sentence),
+        (study(), "Take HiNet"),
+    ],
+    ids=["small", "empty", "seven arms"],
 )
-def test_title_and_heading_are_the_verdict(record: StudyRecord) -> None:
-    html, sentence = render(record), verdict(record).sentence
+def test_title_and_heading_say_what_to_take_or_what_is_missing(
+    record: StudyRecord, sentence: str
+) -> None:
+    html = render(record)
     assert f"<title>shop: {sentence}</title>" in html
     assert re.findall(r"<h1>(.*?)</h1>", html) == [sentence]
+
+
+def test_the_verdict_follows_as_a_heading() -> None:
+    assert f'<a href="#verdict">{verdict(study()).sentence}</a></h2>' in render(study())
+
+
+def test_a_part_of_folded_cards_alone_has_its_name_as_heading() -> None:
+    html = render(study())
+    assert '<h2><a href="#search">Search</a></h2>' in html
+    assert '<a href="#search">Search</a>' in html.split("</nav>")[0]
 
 
 def test_seven_arms_with_sixty_trials_and_ten_cells_fit_150_kilobytes() -> None:
@@ -78,10 +96,15 @@ def test_the_content_security_policy_forbids_everything_but_inline() -> None:
     )
 
 
-def test_a_link_inside_the_page_has_its_target() -> None:
-    html = render(study())
-    targets = set(re.findall(r'href="#([^"]+)"', html))
-    assert targets <= set(re.findall(r' id="?([\w-]+)', html))
+@pytest.mark.parametrize("record", [study(), few_rows(), empty(), hostile()])
+def test_every_link_has_its_target_in_the_page_and_no_text_names_another(
+    record: StudyRecord,
+) -> None:
+    html = render(record)
+    targets = set(re.findall(r'href="?#([^">]+)', html))
+    assert len(targets) > 4
+    assert targets <= {*re.findall(r' id="?([\w-]+)', html), "json", "csv"}
+    assert not re.findall(r"\.md#", html)
 
 
 def test_every_header_cell_has_a_scope() -> None:

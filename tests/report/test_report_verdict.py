@@ -5,13 +5,13 @@ from dataclasses import replace
 from html import unescape
 
 import pytest
-from markupsafe import escape
 
 from hinet_search.report.drawing import numbers
-from hinet_search.report.sections import verdict
+from hinet_search.report.sections import verdict, what_to_ship
 from hinet_search.results.contrasts import contrasts, resolution
 from hinet_search.results.records import FinalistRun
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import verdict as outcome_of
 from tests.duels import NOISE, duel, meeting, with_test_aucs
 from tests.report.arms import Shape
 from tests.report.edits import each_arm, each_run
@@ -36,7 +36,7 @@ def with_cost(record: StudyRecord, *names: str, **changes: object) -> StudyRecor
 
 def advice(record: StudyRecord) -> list[str]:
     """Return the lines of the advice."""
-    (box,) = re.findall(r'<div class="do">.*?</div>', verdict.build(record).body)
+    (box,) = re.findall(r'<div class="do">.*?</div>', what_to_ship.build(record).body)
     return [unescape(plain(line)) for line in re.findall(r"<li>(.*?)</li>", box)]
 
 
@@ -94,16 +94,16 @@ def test_nodes_of_trees_are_no_size() -> None:
 )
 def test_it_is_said_whether_the_seeds_show_a_thousandth(record: StudyRecord) -> None:
     rival = next(contrast for contrast in contrasts(record) if contrast.arm == "ple")
-    assert f"<li>{escape(resolution(rival))}</li>" in verdict.build(record).body
+    assert resolution(rival) in unescape(lead_of(record))
     assert ".001" in resolution(rival)
 
 
 def test_the_legend_names_split_seeds_users_and_correction() -> None:
-    legend = plain(verdict.build(NINE).body.split("forest")[1].split('class="note"')[1])
+    legend = unescape(plain(verdict.build(NINE).body.split("forest")[1].split('class="note"')[1]))
     assert "in macro AUC on test (split time: valid from 2026-11-01" in legend
     assert (
-        "seeds and users (Student t; Holm over 8 baselines: no mark is false, with 95 % confidence)"
-        in legend
+        "seeds and users (Student t; corrected for 8 baselines (Holm's method): "
+        "no mark is false, with 95 % confidence)" in legend
     )
 
 
@@ -112,36 +112,13 @@ def test_one_baseline_needs_no_correction() -> None:
     words = lead_of(record) + plain(verdict.build(record).body)
     assert "(95 % interval +" in words
     assert "Student t)." in words
-    assert "Holm over" not in words
+    assert "corrected for" not in words
 
 
 def test_without_resamplings_it_is_said_that_users_are_not_counted() -> None:
     body = verdict.build(study(Shape(users=False))).body
     assert "interval from the variation over seeds; users are not counted (Student t" in body
     assert body.count("<small>not known</small>") == 6
-
-
-def test_the_price_is_the_time_for_100_rows_where_both_were_timed() -> None:
-    assert (
-        "<dt>Time for 100 rows</dt><dd>1.6 ×<small>3.90 ms against 2.40 ms</small>"
-        in verdict.build(of_arms("ple", "hinet")).body
-    )
-
-
-def test_trees_as_the_strongest_rival_have_no_price_in_flops() -> None:
-    record = with_cost(of_arms("trees", "hinet"), milliseconds_per_100=None)
-    body = verdict.build(record).body
-    assert (
-        "<dt>FLOPs per row against Trees</dt><dd>–<small>not counted for Trees, which is not a torch model</small>"
-        in body
-    )
-
-
-def test_an_arm_that_gains_in_no_cell_is_not_said_to_lose_in_none() -> None:
-    record = nine_arms(replace(SHAPE, arms=("single", "ple", "hinet"), trials=6, gap=-1.0))
-    body = plain(verdict.build(record).body)
-    assert "HiNet against Single: smallest cell gain −" in body
-    assert "no cell gains." in body
 
 
 def test_all_arms_of_the_paper_are_named_as_it_writes_them() -> None:
@@ -162,37 +139,52 @@ TWO_AHEAD = meeting(
 @pytest.mark.parametrize(
     ("record", "first"),
     [
-        (WON, "Take HiNet: better than every other arm on test."),
-        (LOST, "Take PLE: better than HiNet on test."),
+        (WON, "Take HiNet. Why: better than every other arm on test."),
+        (LOST, "Take PLE. Why: better than HiNet on test."),
         (
             TWO_AHEAD,
-            "Take STAR: the best on validation of the arms that are not shown to be worse on test.",
+            "Take STAR. Why: the best on validation of the arms that are not shown to be worse on test.",
         ),
         (
             ALIKE,
             (
-                "Take PLE: it needs 86 % of the FLOPs of HiNet (the best on validation) and is shown to lose at most .0009, less "
+                "Take PLE. Why: it needs 86 % of the FLOPs of HiNet (the best on validation) and is shown to lose at most .0009, less "
                 "than the margin of .002."
             ),
         ),
         (
             duel([0.75, 0.751], [0.7, 0.701]),
-            "Train 5 seeds (finalists.seeds) before you decide on this.",
+            (
+                "HiNet is the candidate: an observation, not a claim. Why: the best on validation. "
+                "Train 5 seeds (finalists.seeds) before you decide on this."
+            ),
         ),
+    ],
+    ids=["won", "lost", "two ahead", "alike", "few seeds"],
+)
+def test_what_to_take_follows_from_the_verdict(record: StudyRecord, first: str) -> None:
+    card = what_to_ship.build(record)
+    assert unescape(f"{card.heading}. {plain(card.lead)}") == first
+
+
+@pytest.mark.parametrize(
+    ("record", "first"),
+    [
         (empty(), "No decision yet: if the study stops, the same launch command resumes it."),
         (
             study(Shape(finalists=False)),
             "No decision: see below what is missing, then launch the study again.",
         ),
     ],
-    ids=["won", "lost", "two ahead", "alike", "few seeds", "running", "done without finalists"],
+    ids=["running", "done without finalists"],
 )
-def test_what_to_do_follows_from_the_verdict(record: StudyRecord, first: str) -> None:
-    assert advice(record)[0] == first
+def test_without_a_verdict_it_is_said_what_to_do(record: StudyRecord, first: str) -> None:
+    assert advice(record) == [first]
+    assert what_to_ship.build(record).heading == outcome_of(record).sentence
 
 
-def test_what_to_do_takes_at_most_three_lines() -> None:
-    assert {len(advice(record)) for record in (NINE, WON, LOST, ALIKE, study())} <= {1, 2, 3}
+def test_what_to_do_takes_at_most_one_line() -> None:
+    assert {len(advice(record)) for record in (NINE, WON, LOST, ALIKE, study())} <= {0, 1}
 
 
 def test_cells_that_lose_are_named_in_the_lead_and_left_to_the_rival() -> None:
@@ -205,10 +197,12 @@ def test_cells_that_lose_are_named_in_the_lead_and_left_to_the_rival() -> None:
         ("Push", "click"): [0.68 + n for n in NOISE],
     }
     record = with_test_aucs(record, "hinet", ours)
-    assert lead_of(record).endswith("Worse in Push · click −.0200.")
-    assert (
-        advice(record)[0]
-        == "Take HiNet, and PLE for Push · click: better than every other arm on test."
+    assert " Worse in Push · click −.0200. " in lead_of(record)
+    card = what_to_ship.build(record)
+    assert card.heading == "Take HiNet"
+    assert plain(card.lead) == (
+        "Why: better than every other arm on test. "
+        "Take PLE for Push · click, where it is better on test."
     )
 
 
@@ -216,14 +210,13 @@ def test_cells_that_lose_are_named_in_the_lead_and_left_to_the_rival() -> None:
     ("record", "arm"), [(WON, "hinet"), (LOST, "ple"), (ALIKE, "ple")], ids=["won", "lost", "alike"]
 )
 def test_the_command_exports_the_arm_that_is_to_be_taken(record: StudyRecord, arm: str) -> None:
-    assert (
-        f"/{arm} -o {arm}-{record.name}</code>" in verdict.build(replace(record, state="done")).body
-    )
+    body = what_to_ship.build(replace(record, state="done")).body
+    assert f"/{arm} -o {arm}-{record.name}</code>" in body
 
 
 def test_there_is_nothing_to_export_while_a_study_runs() -> None:
-    assert "hinet-search export" not in verdict.build(replace(WON, state="running")).body
+    assert "hinet-search export" not in what_to_ship.build(replace(WON, state="running")).body
 
 
 def test_the_command_of_the_study_can_be_copied() -> None:
-    assert 'data-copy="hinet-search launch studies/shop.yaml"' in verdict.build(study()).body
+    assert 'data-copy="hinet-search launch studies/shop.yaml"' in what_to_ship.build(study()).body

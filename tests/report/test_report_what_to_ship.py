@@ -8,24 +8,27 @@ from dataclasses import replace
 
 import pytest
 
-from hinet_search.report.card import NotApplicable
+from hinet_search.report.card import Card
+from hinet_search.report.drawing import numbers
 from hinet_search.report.formats import csv as csv_format
 from hinet_search.report.formats import md
 from hinet_search.report.json_document import json_text
 from hinet_search.report.model_card import model_card
-from hinet_search.report.page import cards, render
+from hinet_search.report.page import render
 from hinet_search.report.redact import HIDDEN, redact
-from hinet_search.report.sections import verdict, what_to_ship
+from hinet_search.report.sections import leaderboard, verdict, what_to_ship
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
+from hinet_search.results.records import FinalistRun
 from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.taught_contrasts import student_contrasts
 from hinet_search.results.verdict import verdict as outcome_of
 from tests.duels import NOISE, duel, meeting
 from tests.report.arms import Shape
 from tests.report.edits import each_arm, each_run
 from tests.report.nine_arms import few_rows, nine_arms
 from tests.report.planted import clean
-from tests.report.studies import empty, plain, small, study
+from tests.report.studies import empty, plain, study
 from tests.report.taught import (
     all_runs,
     taught,
@@ -39,15 +42,32 @@ TAUGHT = taught()
 NINE = few_rows()
 
 
-def ship(record: StudyRecord) -> str:
-    """Return the visible text of the card."""
-    card = what_to_ship.build(record)
+def text_of(card: Card) -> str:
     return plain(f"{card.heading} {card.lead} {card.body}")
 
 
+def ship(record: StudyRecord) -> str:
+    """Return the visible text of the card that opens the page."""
+    return text_of(what_to_ship.build(record))
+
+
+def board(record: StudyRecord) -> str:
+    """Return the visible text of the leaderboard."""
+    return text_of(leaderboard.build(record))
+
+
+def boxes(record: StudyRecord) -> dict[str, tuple[str, str, str]]:
+    """Return number, remark and class of the numbers that open the page, by name."""
+    found = re.findall(
+        r'<dt>(.*?)</dt><dd(?: class="(\w+)")?>(.*?)<small>(.*?)</small>',
+        what_to_ship.build(record).body,
+    )
+    return {name: (number, remark, kind) for name, kind, number, remark in found}
+
+
 def rows_of(record: StudyRecord) -> dict[str, list[str]]:
-    """Return the cells of the table of offers by name."""
-    body = what_to_ship.build(record).body.split("<details>")[0]
+    """Return the cells of the leaderboard by name."""
+    body = str(leaderboard.build(record).body).split("</table>")[0]
     rows = re.findall(r"<tr[^>]*><th scope=\"row\">(.*?)</th>(.*?)</tr>", body)
     return {
         plain(name): [plain(cell) for cell in cells.split("</td>")[:-1]] for name, cells in rows
@@ -58,93 +78,144 @@ def dots(record: StudyRecord) -> dict[str, tuple[float, float, str]]:
     """Return left, bottom and class of every dot by name."""
     drawn = re.findall(
         r'<i class="dot ([^"]*)" style="left:([\d.]+)%;bottom:([\d.]+)%" title="([^"]*)">',
-        what_to_ship.build(record).body,
+        leaderboard.build(record).body,
     )
     return {name: (float(left), float(bottom), kind) for kind, left, bottom, name in drawn}
 
 
-@pytest.mark.parametrize("record", [small(), NINE, empty()])
-def test_a_study_of_arms_alone_has_no_card_and_is_told_the_keys(record: StudyRecord) -> None:
-    with pytest.raises(NotApplicable, match="`teaching: auto`, `ensemble: true` or `serving:`"):
-        what_to_ship.build(record)
+def test_before_finalists_there_is_nothing_to_take() -> None:
+    record = with_limits(empty(), flops=1.0)
+    assert what_to_ship.build(record).heading == outcome_of(record).sentence
+    assert list(boxes(record)) == ["Trials ended", "Failed trials", "Finalist runs", "Time so far"]
 
 
-def test_before_finalists_there_is_nothing_to_ship() -> None:
-    with pytest.raises(NotApplicable, match="needs finalists"):
-        what_to_ship.build(with_limits(empty(), flops=1.0))
-
-
-def test_the_card_comes_right_after_the_verdict() -> None:
-    assert [card.id for card in cards(TAUGHT)][:2] == ["verdict", "what-to-ship"]
+def test_a_first_launch_that_runs_says_how_long_it_has_run() -> None:
+    begun = {"started": "2026-11-25T12:00:00+00:00", "updated": "2026-11-25T12:04:10+00:00"}
+    record = replace(empty(), state="running", seconds=0.0, **begun)
+    assert boxes(record)["Time so far"][0] == "4 m 10 s"
+    assert boxes(replace(record, seconds=600.0))["Time so far"][0] == "10 m 0 s"
+    assert boxes(replace(record, state="interrupted"))["Time so far"][0] == numbers.DASH
 
 
 def test_the_heading_is_what_to_take_and_the_table_marks_it() -> None:
     assert ship(TAUGHT).startswith(
-        "Ship Taught STAR Taught STAR: the best within the serving limits, which 11 of 12 meet "
+        "Take Taught STAR Why: the best within the serving limits, which 11 of 12 meet "
         "(.0022 ahead of HiNet, the best arm, on validation, "
     )
     assert "Serving limits: at most 5.00 ms for 100 rows." in ship(TAUGHT)
-    assert [name for name in rows_of(TAUGHT) if name.endswith("taken")] == ["Taught STAR taken"]
+    assert [name for name in rows_of(TAUGHT) if "taken" in name] == ["Taught STAR taken, student"]
+
+
+def test_the_first_numbers_are_value_time_and_gains_over_trees_and_over_the_default() -> None:
+    assert list(boxes(NINE)) == [
+        "Macro AUC on test",
+        "Time for 100 rows",
+        "Gain over Trees on test",
+        "Gain over its default on validation",
+    ]
+    offer = shipment(NINE, outcome_of(NINE)).taken
+    assert offer is not None
+    assert boxes(NINE)["Macro AUC on test"][:2] == (numbers.metric(offer.test), "mean over 5 seeds")
+    assert boxes(NINE)["Time for 100 rows"][0] == numbers.milliseconds(offer.milliseconds)
+    tuned = "+.0010", "5 seeds; chosen on the same rows", ""
+    assert boxes(NINE)["Gain over its default on validation"] == tuned
+
+
+def test_the_gain_over_trees_is_that_of_the_verdict_where_it_has_one() -> None:
+    outcome = outcome_of(NINE)
+    contrast = next(each for each in outcome.contrasts if each.arm == "trees")
+    assert contrast.difference is not None
+    interval = numbers.interval(contrast.difference.low, contrast.difference.high)
+    expected = numbers.gain(contrast.mean), interval, "win"
+    assert boxes(NINE)["Gain over Trees on test"] == expected
+
+
+def test_a_gain_that_no_comparison_covers_is_an_observation_without_colour() -> None:
+    number, remark, kind = boxes(TAUGHT)["Gain over Trees on test"]
+    assert number.startswith("+")
+    assert remark.endswith(", observation: one pair, uncorrected")
+    assert kind == "seen"
+
+
+def test_a_student_is_compared_with_its_own_arm() -> None:
+    (contrast, _) = student_contrasts(TAUGHT)
+    assert contrast.difference is not None
+    interval = numbers.interval(contrast.difference.low, contrast.difference.high)
+    assert boxes(TAUGHT)["Gain over STAR on test"] == ("+.0070", interval, "win")
+    assert "Gain over its default on validation" not in boxes(TAUGHT)
+
+
+def test_the_winner_over_the_focus_has_its_gain_turned() -> None:
+    levels = {"hinet": 0.70, "trees": 0.75}
+    record = meeting(**{name: [mean + n for n in NOISE] for name, mean in levels.items()})
+    record = replace(record, reference="hinet")
+    (contrast,) = outcome_of(record).contrasts
+    assert contrast.difference is not None
+    low, high = contrast.difference.low, contrast.difference.high
+    assert low is not None
+    assert high is not None
+    expected = "+.0500", numbers.interval(-high, -low), "win"
+    assert boxes(record)["Gain over HiNet on test"] == expected
+
+
+def test_one_latency_of_a_model_stands_everywhere_on_a_page() -> None:
+    times = iter([2.0, 3.0, 40.0, 2.5, 9.0] * 30)
+
+    def timed(run: FinalistRun) -> FinalistRun:
+        return replace(run, cost=replace(run.cost, milliseconds_per_100=next(times)))
+
+    record = each_arm(NINE, lambda arm: each_run(arm, timed))
+    page = render(record)
+    assert boxes(record)["Time for 100 rows"][0] == "3.00 ms"  # the median
+    assert set(re.findall(r"[\d.]+ ms(?= *<)", page)) == {"3.00 ms"}
 
 
 def test_every_offer_has_a_row_with_its_numbers_best_first() -> None:
     rows = rows_of(TAUGHT)
     offers = shipment(TAUGHT, outcome_of(TAUGHT)).offers
     assert len(rows) == len(offers) == 12
-    assert list(rows)[:2] == ["Ensemble", "Taught STAR taken"]
-    assert rows["Taught STAR taken"] == [
-        "student",
-        "1",
-        ".7572",
-        ".7544",
-        "1.50 ms",
-        "2.64 M",
-        "yes, 30 %",
-    ]
-    assert rows["Ensemble"][-1] == "no, 435 %"
-    assert rows["Trees"][-2] == "–"
+    assert next(iter(rows)) == "Ensemble 7 models"
+    taken = rows["Taught STAR taken, student"]
+    assert (taken[0].split()[0], taken[1:]) == (".7544", ["1.50 ms", "yes, 30 %", "–"])
+    assert rows["Ensemble 7 models"][2] == "no, 435 %"
 
 
-def test_columns_of_times_and_limits_appear_only_if_there_are_any() -> None:
-    assert len(next(iter(rows_of(with_student(small(), "hinet")).values()))) == 5
-    assert len(next(iter(rows_of(with_student(NINE, "hinet")).values()))) == 6
-    assert len(next(iter(rows_of(with_limits(NINE, flops=1e9)).values()))) == 7
+def test_columns_of_limits_appear_only_if_there_are_any() -> None:
+    assert len(next(iter(rows_of(with_student(NINE, "hinet")).values()))) == 3
+    assert len(next(iter(rows_of(with_limits(NINE, flops=1e9)).values()))) == 4
 
 
 def test_the_export_command_is_that_of_what_to_take() -> None:
     command = "hinet-search export studies/shop.yaml/taught_star -o taught_star-kuairand"
     assert command in ship(TAUGHT)
-    assert command in plain(verdict.build(TAUGHT).body)
-    assert "Take Taught STAR: the best within the serving limits" in plain(
-        verdict.build(TAUGHT).body
-    )
 
 
-def test_if_nothing_meets_the_limits_page_and_box_say_by_how_much() -> None:
+def test_if_nothing_meets_the_limits_the_page_says_by_how_much() -> None:
     record = with_limits(study(Shape(arms=("single", "ple", "hinet"))), flops=1e6)
-    for text in (ship(record), plain(verdict.build(record).body)):
-        assert "othing meets the serving limits; Single is nearest and takes 2.40 times" in text
-        assert "raise serving.max_flops_per_row to 2,400,000" in text
-    assert "hinet-search export" not in ship(record)
+    text = ship(record)
+    assert text.startswith("No model can be taken Why: nothing meets the serving limits; Single is")
+    assert "nearest and takes 2.40 times" in text
+    assert "raise serving.max_flops_per_row to 2,400,000" in text
+    assert "hinet-search export" not in text
 
 
 def test_students_and_ensemble_are_said_to_stand_on_all_arms() -> None:
     told = "stand on the finalists of all arms, outside their equal budgets"
-    assert f"Students and the ensemble {told}" in ship(TAUGHT)
-    assert f"Students {told}" in ship(with_student(NINE, "hinet"))
-    assert "The ensemble stands on the finalists of all arms" in ship(with_ensemble(NINE))
-    assert "stand" not in what_to_ship.build(with_limits(NINE, flops=1e9)).lead
+    assert f"Students and the ensemble {told}" in board(TAUGHT)
+    assert f"Students {told}" in board(with_student(NINE, "hinet"))
+    assert "The ensemble stands on the finalists of all arms" in board(with_ensemble(NINE))
+    assert "outside their equal budgets" not in board(with_limits(NINE, flops=1e9))
 
 
 def test_the_gain_of_a_selected_ensemble_is_cross_fitted_with_its_interval() -> None:
     assert (
         "On users that the selection did not see, it gains +.0012 "
         "(95 % interval +.0004 to +.0020) over the plain mean"
-    ) in ship(TAUGHT)
+    ) in board(TAUGHT)
 
 
 def test_of_a_plain_mean_it_is_said_that_selecting_is_not_shown_to_gain() -> None:
-    text = ship(with_ensemble(NINE))
+    text = board(with_ensemble(NINE))
     assert "averages the probabilities of all 135 finalist runs, with equal weights" in text
     assert "which is not shown to be a gain" in text
 
@@ -158,8 +229,8 @@ def test_trees_that_are_the_best_single_model_are_said_to_be() -> None:
         lambda arm: each_run(arm, lambda run: replace(run, valid_objective=0.9)),
         "trees",
     )
-    assert "Trees is the best single model on validation." in ship(with_ensemble(record))
-    assert "best single model" not in ship(TAUGHT)
+    assert "Trees is the best single model on validation." in board(with_ensemble(record))
+    assert "best single model" not in board(TAUGHT)
 
 
 def test_cheaper_is_further_left_and_better_is_higher() -> None:
@@ -171,52 +242,58 @@ def test_cheaper_is_further_left_and_better_is_higher() -> None:
 def test_what_is_beaten_on_both_sides_is_a_ring() -> None:
     places = dots(TAUGHT)
     assert places["Taught STAR"][2] == "student me"
-    assert places["Taught HiNet"][2] == "student ring"
+    assert places["Taught HiNet"][2] == "student"
+    assert places["HiNet"][2] == "arm ring"
     assert places["Ensemble"][2] == "ensemble"
 
 
 def test_ensembles_by_size_have_their_cross_fitted_values() -> None:
     ensemble = TAUGHT.ensemble(ENSEMBLE)
     assert ensemble is not None
-    table = plain(what_to_ship.build(TAUGHT).body.split("The best ensembles by size")[1])
+    table = plain(leaderboard.build(TAUGHT).body.split("The best ensembles by size")[1])
     for size in ensemble.sizes[1:]:
         assert size.cross_fitted is not None
         assert f"{len(size.runs)} {size.cross_fitted:.4f}".replace(" 0.", " .") in table
-    assert "2 runs" in dots(TAUGHT)
-    assert "1 runs" not in dots(TAUGHT)
 
 
-def test_costs_are_flops_where_a_time_is_not_known() -> None:
+def test_costs_are_times_and_a_model_without_one_is_not_drawn() -> None:
     record = with_costs(with_student(NINE, "hinet"), ple=(3_000_000, None))
-    assert "FLOPs per row, log scale" in ship(record)
-    assert "Without FLOPs per row, so not drawn: Trees." in ship(record)
-    assert "Trees" not in dots(record)
+    assert "milliseconds for 100 rows, log scale" in board(record)
+    assert "Without milliseconds for 100 rows or test, so not drawn: PLE." in board(record)
+    assert "PLE" not in dots(record)
+
+
+def test_costs_are_flops_where_no_time_is_known() -> None:
+    record = with_costs(NINE, **{arm.name: (3_000_000, None) for arm in NINE.arms})
+    assert "FLOPs per row, log scale" in board(record)
+    assert "ms" not in rows_of(record)["PLE"][1]
 
 
 @pytest.mark.parametrize(("limit", "drawn"), [(3.0, True), (2000.0, False)])
 def test_a_limit_is_drawn_if_it_is_near_the_costs(limit: float, drawn: bool) -> None:
     assert (
-        "serving limit<" in what_to_ship.build(with_limits(NINE, milliseconds=limit)).body
+        "serving limit<" in leaderboard.build(with_limits(NINE, milliseconds=limit)).body
     ) == drawn
 
 
 def test_of_an_observation_nothing_is_recommended_in_the_heading() -> None:
     record = with_student(duel([0.75, 0.751], [0.7, 0.701]), "hinet", valid=0.01)
-    assert what_to_ship.build(record).heading == "What can be shipped"
+    assert what_to_ship.build(record).heading.endswith("an observation, not a claim")
 
 
-def test_before_test_is_opened_the_offers_are_shown_and_none_is_taken() -> None:
+def test_before_test_is_opened_the_models_are_shown_and_none_is_taken() -> None:
     record = with_student(study(Shape(opened=False)), "hinet")
-    assert what_to_ship.build(record).heading == "What can be shipped"
-    assert what_to_ship.build(record).lead.startswith("No finalist is opened on test yet.")
+    assert what_to_ship.build(record).heading == outcome_of(record).sentence
+    assert "Test has not been used yet." in leaderboard.build(record).lead
+    assert "taken" not in board(record)
 
 
-def test_the_verdict_has_a_row_per_student_and_one_for_the_ensemble() -> None:
-    text = plain(verdict.build(TAUGHT).body)
+def test_the_leaderboard_has_the_gain_of_every_student_and_of_the_ensemble() -> None:
+    text = board(TAUGHT)
     assert "Taught STAR against STAR ▲ +.0070" in text
     assert "Taught HiNet against HiNet ≈ +.0012" in text
     assert "Ensemble against HiNet 7 models ○ +.0045" in text
-    assert "Holm over 2 students" in text
+    assert "corrected for 2 students" in text
     assert "its 95 % interval is over users only, an observation" in text
     assert "They stand on all arms, outside the equal budgets" in text
 
@@ -229,7 +306,7 @@ def test_the_claims_of_arms_do_not_change() -> None:
 
 def test_a_study_of_one_arm_shows_what_teaching_gained() -> None:
     record = with_student(study(Shape(arms=("hinet",))), "hinet", test=0.01)
-    assert "Taught HiNet against HiNet ▲ +.0100" in plain(verdict.build(record).body)
+    assert "Taught HiNet against HiNet ▲ +.0100" in board(record)
 
 
 def test_markdown_has_the_gains_of_students_and_what_to_ship() -> None:
@@ -312,12 +389,11 @@ def test_a_whole_page_with_students_renders_and_every_check_passes() -> None:
 
 def test_all_runs_can_be_members() -> None:
     record = with_ensemble(NINE, members=all_runs(NINE)[:1])
-    assert rows_of(record)["Ensemble"][1] == "1"
+    assert "Ensemble 1 model" in rows_of(record)
 
 
 def test_a_study_that_refits_says_whose_metrics_these_are() -> None:
     plain = few_rows()
     refitting = replace(plain, budget=replace(plain.budget, refit=True))
-    body = str(what_to_ship.build(refitting).body)
-    assert "is of the model before" in body
-    assert "is of the model before" not in str(what_to_ship.build(taught()).body)
+    assert "is of the model before" in board(refitting)
+    assert "is of the model before" not in board(taught())

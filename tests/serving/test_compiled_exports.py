@@ -19,6 +19,7 @@ from numpy.testing import assert_allclose
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.common.plugins import load
+from hinet_search.common.spaced import say_nothing
 from hinet_search.data.encode import Scale
 from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.compiled import write
@@ -248,7 +249,7 @@ def test_calibrated_averages_are_the_same_in_graphs(written: Written, tmp_path: 
     program = program_of(scoring, tensors)
     for kind in ("onnx", "torch"):
         (tmp_path / kind).mkdir()
-        load(FORMATS, kind).write({"graph": program}, tmp_path / kind, "probabilities")
+        load(FORMATS, kind).write([("graph", program)], tmp_path / kind, "probabilities")
         got_RT = load(FORMATS, kind).opened(tmp_path / kind, "graph")(inputs)
         assert_allclose(got_RT, scoring(*tensors), rtol=0, atol=1e-6)
 
@@ -266,7 +267,8 @@ def test_graphs_that_score_otherwise_are_not_exported(
 ) -> None:
     monkeypatch.setattr(write, "predictions", lambda *rows: predictions(*rows) + 2e-5)
     layout = read_layout(written.folder / COMPILED)
-    check = write._Check(written.exported, written.folder / COMPILED, layout, written.columns)
+    folder = written.folder / COMPILED
+    check = write._Check(written.exported, folder, layout, written.columns, say_nothing)
     with pytest.raises(DataError, match=r"the onnx graph '.*' must score .* nothing is exported"):
         check.largest_difference("onnx")
 

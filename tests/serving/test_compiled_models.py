@@ -89,7 +89,7 @@ def check(case: str, kinds: Iterable[str], folder: Path) -> None:
     assert np.ptp(expected_RT, axis=0).min() > 0.001, "rows must differ by more than graphs may"
     for kind in kinds:
         (folder / kind).mkdir()
-        load(FORMATS, kind).write({"graph": program}, folder / kind, "logits")
+        load(FORMATS, kind).write([("graph", program)], folder / kind, "logits")
         run = load(FORMATS, kind).opened(folder / kind, "graph")
         assert_allclose(expit(run(inputs)), expected_RT, rtol=0, atol=TOLERANCE)
         alone = {name: array[:1] for name, array in inputs.items()}

@@ -110,7 +110,7 @@ def test_a_graph_of_onnx_stores_narrow_vectors_and_looks_them_up(
 ) -> None:
     narrow, onnx = narrow_table(written.exported, weights), load(FORMATS, "onnx")
     rows = torch.tensor([[0, 5], [7, 7], [2, 0]], dtype=torch.int32)
-    onnx.write({"graph": program_of(narrow, [rows])}, tmp_path, "vectors")
+    onnx.write([("graph", program_of(narrow, [rows]))], tmp_path, "vectors")
     got = onnx.opened(tmp_path, "graph")({"ids": rows.numpy()})
     assert_allclose(got, narrow.look_up(rows), rtol=0, atol=0)
     graph = onnx_package.load(tmp_path / "graph.onnx", load_external_data=False).graph

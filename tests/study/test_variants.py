@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.api import stored_name
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_study
 from hinet_search.study.launch_options import LaunchOptions
@@ -103,7 +102,7 @@ def test_the_stored_text_of_a_study_says_which_variant_it_is() -> None:
 
 def test_a_variant_needs_the_file_of_its_study() -> None:
     with pytest.raises(ConfigurationError, match="no study"):
-        stored_name("ghost", LaunchOptions(variant="apart"))
+        LaunchOptions(variant="apart").stored_name("ghost")
 
 
 def test_an_unknown_variant_is_refused_with_the_nearest() -> None:

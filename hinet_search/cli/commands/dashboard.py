@@ -56,7 +56,6 @@ def command(study: str | None, token_file: Path | None, **given: Any) -> None:
 
     STUDY is the study whose page is printed; its file may name the database.
     """
-    from hinet_search.api import stored_name
     from hinet_search.dashboard.access import Access
     from hinet_search.dashboard.server import serve
 
@@ -72,5 +71,5 @@ def command(study: str | None, token_file: Path | None, **given: Any) -> None:
 
     with suppress(KeyboardInterrupt):  # Ctrl-C ends it
         options = launch_options(given)
-        name, url = (None, options.storage_url()) if study is None else stored_name(study, options)
+        name, url = (None, options.storage_url()) if study is None else options.stored_name(study)
         serve(url, access, print_address, name)

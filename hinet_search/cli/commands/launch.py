@@ -1,7 +1,6 @@
 """Run: run or resume a study, then write its report."""
 
 import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from hinet_search.cli.options import (
     study_argument,
     study_options,
     verbose,
+    words_typed,
 )
 from hinet_search.cli.output import OutputLost, echo, mark, output
 from hinet_search.common.amounts import byte_size, duration
@@ -115,7 +115,7 @@ def _launch(study: str, given: Mapping[str, Any], *, plain: bool, as_json: bool)
             _print_plan(watcher, checked, options)
             record = launch_ready(checked, options, command_line, watcher)
     except Interrupted as error:
-        error.remedy = f"resume: {shlex.join(_words_typed(options))}"
+        error.remedy = f"resume: {shlex.join(words_typed(options))}"
         raise
     _print_outcome(study, record, checked, given, as_json=as_json)
 
@@ -208,20 +208,8 @@ def _print_plan(watcher: "Watcher", checked: "PreparedStudy", options: "LaunchOp
 
 def _written(options: "LaunchOptions") -> str:
     """Return the command as it is stored, which launches this variant alone."""
-    words = _words_typed(options)
+    words = words_typed(options)
     is_typed = any(word.startswith("--variant") for word in words)
     if options.variant is not None and not is_typed:
         words += ["--variant", options.variant]
     return shlex.join(words)
-
-
-def _words_typed(options: "LaunchOptions") -> list[str]:
-    """Return the command as it was typed, without the password of a database."""
-    from hinet_search.common.database_url import parse_address
-
-    words = ["hinet-search", *sys.argv[1:]]
-    if options.storage:
-        address = parse_address(options.storage)
-        if address.password is not None:
-            words = [word.replace(options.storage, address.masked) for word in words]
-    return words

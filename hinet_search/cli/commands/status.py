@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,7 +37,7 @@ def command(
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
-    """List the studies of a database; name STUDY only if its file names the database."""
+    """List the studies of a database, or STUDY alone with its sizes and variants."""
     from hinet_search.common.errors import EnvironmentFault
     from hinet_search.storage.damage import REMEDY
     from hinet_search.storage.engine import connect
@@ -48,6 +49,10 @@ def command(
         studies = list_studies(database)
     finally:
         database.close()
+    if study is not None:
+        stem = Path(study).stem
+        name = options.stored_name(study)[0]
+        studies = tuple(each for each in studies if _is_of(each.name, stem, name))
     damage = [study.damage for study in studies if study.damage]
     if as_json:
         print_document("status", studies=studies)
@@ -87,12 +92,13 @@ def _print(studies: Sequence["StudySummary"], where: Sequence[str]) -> None:
 
 
 def _database_url(study: str | None, options: "LaunchOptions") -> str:
-    """Return the database of a study, or of the options; only the former imports the api."""
-    if study is None:
-        return options.storage_url()
-    from hinet_search.api import stored_name
+    """Return the database of a study, or of the options."""
+    return options.storage_url() if study is None else options.stored_name(study)[1]
 
-    return stored_name(study, options)[1]
+
+def _is_of(stored: str, stem: str, name: str) -> bool:
+    """Whether a stored study is of a name, or a size or variant of the study of a file."""
+    return stored == name or stored.startswith(f"{stem}-")
 
 
 def _row(study: "StudySummary") -> tuple[str, ...]:

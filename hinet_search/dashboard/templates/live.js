@@ -10,9 +10,15 @@
   var blocks = function () { return Array.prototype.slice.call(document.querySelector("main").children) };
   var REACHED = "a,button,summary,[tabindex]";
 
-  // The state of a part of the page that its reader has changed: opened, scrolled, sorted, focused.
+  // Folded cards share a part of the page; each keeps its own state, as others may come and go.
+  var cards = function (part) {
+    var folded = list("details[id]", part);
+    return folded.length ? folded : [part];
+  };
+  // The state of a card that its reader has changed: opened, scrolled, sorted, focused.
   var stateOf = function (part) {
     return {
+      opened: part.open,
       open: list("details", part).map(function (d) { return d.open }),
       left: list(".scroll", part).map(function (s) { return s.scrollLeft }),
       ways: list("table.sort th", part).map(function (h) { return h.getAttribute("aria-sort") }),
@@ -20,6 +26,7 @@
     };
   };
   var restore = function (part, was) {
+    part.open = was.opened;
     list("details", part).forEach(function (d, k) { if (k in was.open) d.open = was.open[k] });
     list("table.sort th", part).forEach(function (h, k) {
       for (var n = 0; was.ways[k] && h.getAttribute("aria-sort") != was.ways[k] && n < 2; n++) h.firstChild.click();
@@ -33,7 +40,7 @@
     var pass = function () {
       var gone = here;
       here = here.nextElementSibling;
-      if (gone.id) was[gone.id] = stateOf(gone);
+      cards(gone).forEach(function (card) { if (card.id) was[card.id] = stateOf(card) });
       gone.remove();
     };
     wanted.forEach(function (node, k) {
@@ -41,7 +48,7 @@
       if (here && html(here) == texts[k]) { here = here.nextElementSibling; return }
       main.insertBefore(document.adoptNode(node), here);
       node.dispatchEvent(new Event("renewed", { bubbles: true }));
-      if (node.id && was[node.id]) restore(node, was[node.id]);
+      cards(node).forEach(function (card) { if (was[card.id]) restore(card, was[card.id]) });
     });
     while (here) pass();
     document.title = fresh.title;

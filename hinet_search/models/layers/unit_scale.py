@@ -16,6 +16,7 @@ MOMENTUM = 0.01  # the share of the newest batch in the moving mean square
 class UnitScale(nn.Module):
     """Divide by the root of the batch's mean square; in evaluation, of its mean over training.
 
+    Gradients take the root for a constant: x alone is learned, and a step costs hardly more.
     For the first 1 / MOMENTUM batches that is a plain mean over them. With `is_fixed`, training
     divides by it too and leaves it as it is: for a model that learns on from its weights.
     """
@@ -33,9 +34,9 @@ class UnitScale(nn.Module):
         """Return the scaled inputs; in training mode this updates the moving mean square."""
         mean_square = self.mean_square
         if self.training and not self.is_fixed:
-            flat = x_BD.reshape(-1)
+            flat = x_BD.detach().reshape(-1)
             mean_square = torch.dot(flat, flat) / flat.numel()
-            self._move(mean_square.detach())
+            self._move(mean_square)
         return x_BD * torch.rsqrt(mean_square + EPSILON)
 
     @torch.no_grad()

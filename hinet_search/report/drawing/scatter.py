@@ -21,7 +21,10 @@ from hinet_search.report.drawing.figures import (
 )
 from hinet_search.report.facts.record import as_steps
 
-LETTER = 1.75  # width of a letter of a label, per cent of the plot at its narrowest (430 px)
+LETTER = 7.5  # width of a letter of a label in pixels
+DOT = 6.0  # half the width of a dot in pixels
+WIDE = 400.0  # the narrowest plot beside a table, in pixels
+NARROW = 290.0  # the plot on a phone
 MOST_LABELS = 6
 TENTHS = (
     (10, 11, 12, 13, 14, 15, 16, 18),
@@ -80,7 +83,6 @@ def plot(
     words: tuple[str, str],
     *,
     maximize: bool,
-    class_: str = "picture ship",
 ) -> Markup:
     """Draw the front of the points, what lies `beneath` them, and the dots with their names.
 
@@ -90,18 +92,22 @@ def plot(
     if points:
         drawn.append(svg(line(front(points, axes.x, maximize=maximize), axes.x, axes.y, "front")))
     drawn += beneath
-    for point, side in zip(points, sides_of(points, axes), strict=True):
+    sides = zip(sides_of(points, axes), sides_of(points, axes, NARROW), strict=True)
+    for point, (side, on_a_phone) in zip(points, sides, strict=True):
         me = " me" if point.is_focus else ""
         kind = f"dot {point.kind}" if point.kind else "dot"
         kind += " small" if point.is_small else ""
         ring = " ring" if any(_beats(other, point, maximize=maximize) for other in points) else ""
         style = axes.style(point)
         drawn.append(html.tag("i", class_=f"{kind}{me}{ring}", style=style, title=point.name))
-        if side:
-            drawn.append(html.tag("span", point.written, class_=f"tag {side}{me}", style=style))
+        places = {side: ""} if side == on_a_phone else {side: " wide", on_a_phone: " narrow"}
+        for where, only in places.items():
+            if where:
+                tag = f"tag {where}{only}{me}"
+                drawn.append(html.tag("span", point.written, class_=tag, style=style))
     below, label = words
     drawn.append(html.tag("span", below, class_="xt"))
-    return html.tag("div", plot_box(drawn, label), class_=class_)
+    return html.tag("div", plot_box(drawn, label), class_="picture")
 
 
 def in_order(points: Iterable[ScatterPoint]) -> str:
@@ -110,17 +116,21 @@ def in_order(points: Iterable[ScatterPoint]) -> str:
     return ", ".join(f"{point.name} {numbers.metric(point.value)}" for point in ordered)
 
 
-def sides_of(points: Sequence[ScatterPoint], axes: ScatterAxes) -> list[str]:
-    """Return the side of each point that its name is on; "" for a name that does not fit."""
+def sides_of(points: Sequence[ScatterPoint], axes: ScatterAxes, width: float = WIDE) -> list[str]:
+    """Return the side of each point that its name is on, in a plot of that width in pixels.
+
+    It is "" for a name that does not fit.
+    """
     places = [(axes.x.place(point.size), axes.y.place(point.value)) for point in points]
     taken = []
     for point, (x, y) in zip(points, places, strict=True):
         scale = 0.5 if point.is_small else 1.0
-        taken.append((x - 1.5 * scale, x + 1.5 * scale, y - 3 * scale, y + 3 * scale))
+        half = scale * 100 * DOT / width
+        taken.append((x - half, x + half, y - 3 * scale, y + 3 * scale))
     sides = []
     for point, (x, y) in zip(points, places, strict=True):
         side = ""
-        for name, box in _boxes(point.written, x, y).items():
+        for name, box in _boxes(point.written, x, y, width).items():
             is_inside = box[0] >= 0 and box[1] <= 100
             if is_inside and not any(_overlap(box, other) for other in taken):
                 side = name
@@ -159,21 +169,22 @@ def size_labels(x_axis: Axis) -> list[Markup]:
     return []
 
 
-def _boxes(name: str, x: float, y: float) -> dict[str, Box]:
+def _boxes(name: str, x: float, y: float, pixels: float) -> dict[str, Box]:
     """Return the box of a label at each side of a point; none for an empty label.
 
     At `above from` and `below from` it starts at the point.
     """
     if not name:
         return {}
-    width = LETTER * len(name) + 1.5
+    dot = 100 * DOT / pixels
+    width = 100 * LETTER * len(name) / pixels + dot
     return {
-        "right": (x + 1.5, x + width + 1, y - 3, y + 3),
-        "left": (x - width - 1, x - 1.5, y - 3, y + 3),
+        "right": (x + dot, x + dot + width, y - 3, y + 3),
+        "left": (x - dot - width, x - dot, y - 3, y + 3),
         "above": (x - width / 2, x + width / 2, y + 3, y + 10),
         "below": (x - width / 2, x + width / 2, y - 10, y - 3),
-        "above from": (x - 1.5, x + width, y + 3, y + 10),
-        "below from": (x - 1.5, x + width, y - 10, y - 3),
+        "above from": (x - dot, x + width, y + 3, y + 10),
+        "below from": (x - dot, x + width, y - 10, y - 3),
     }
 
 

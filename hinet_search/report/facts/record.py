@@ -112,13 +112,6 @@ def has_flops(arm: ArmRecord) -> bool:
     return finalist is not None and finalist.runs[0].cost.flops_per_row > 0
 
 
-def milliseconds_per_100(finalist: FinalistRecord) -> float | None:
-    """Return the time to score 100 rows, mean over seeds; None unless measured for every seed."""
-    times = [run.cost.milliseconds_per_100 for run in finalist.runs]
-    known = [time for time in times if time is not None]
-    return sum(known) / len(known) if len(known) == len(times) else None
-
-
 def ranked(record: StudyRecord, arm: ArmRecord) -> list[TrialRecord]:
     """Return complete trials with a value, best first."""
     valued = [

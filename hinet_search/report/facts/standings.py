@@ -52,9 +52,8 @@ class ResultsOnValidation:
 
 @dataclass(frozen=True)
 class ResultsOnTest:
-    """Test of one arm: headline and row-weighted AUC over seeds, ensemble headline, worst cell."""
+    """Test of one arm: row-weighted AUC over seeds, headline of its ensemble, worst cell."""
 
-    headline: Summary | None
     weighted: Summary | None
     ensemble: float | None
     ensemble_gain: float | None
@@ -138,7 +137,6 @@ def _on_test(record: StudyRecord, finalist: FinalistRecord) -> ResultsOnTest:
         headline_of = values_by(headline(record.objective))
         ensemble = headline_of(finalist.summary.ensemble_test_cells)
     return ResultsOnTest(
-        headline=reached,
         weighted=summary(by_seed(finalist, "test", values_by("weighted_auc")).values()),
         ensemble=ensemble,
         ensemble_gain=_added(record, ensemble, reached),

@@ -64,10 +64,10 @@ def _contrasts(record: StudyRecord, outcome: Verdict) -> Iterator[str]:
     if rows:
         heading = f"Gain in {record_facts.headline_in_words(record)} on test"
         gain = f"Gain of {title(outcome.focus or '')}"
-        yield from table(heading, ("Compared with", gain, "Interval", "p after Holm"), rows)
+        yield from table(heading, ("Compared with", gain, "Interval", "p, corrected"), rows)
     rows = [_contrast(name, contrast) for name, contrast in on_top(record)]
     if rows:
-        head = ("Compared", "Gain", "Interval", "p after Holm")
+        head = ("Compared", "Gain", "Interval", "p, corrected")
         yield from table("On top of the arms", head, rows)
 
 

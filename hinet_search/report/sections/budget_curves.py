@@ -116,7 +116,7 @@ def build(record: StudyRecord) -> Card:
         "line is dotted after the end of its arm's training."
     )
     body = [_picture(record, arms), html.note(_in_words(arms, leads)), _values(arms)]
-    return Card("budget-curves", "Search", _heading(leads), lead, html.join(body))
+    return Card("budget-curves", "Search", _heading(leads), lead, html.join(body), folded=True)
 
 
 def _heading(leads: Sequence[Leader]) -> str:

@@ -12,7 +12,7 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title, verdict
 
 ORDER = 22
-KINDS = {"none": "left as it is", "platt": "Platt scaling", "isotonic": "isotonic regression"}
+KINDS = {"platt": "Platt scaling", "isotonic": "isotonic regression"}
 NEEDS = (
     "needs the calibration of what is shipped, which is stored once a launch is done; "
     "studies of earlier versions have none"
@@ -31,7 +31,7 @@ EXPORT = "`hinet-search export` writes the calibrators with the model."
 
 
 def build(record: StudyRecord) -> Card:
-    """Build a row per cell: the calibrator, log loss and calibration error before and after."""
+    """Build a row per calibrated cell: the calibrator, and the errors before and after."""
     name, calibration = _of_shipped(record)
     if calibration is None:
         raise NotApplicable(NEEDS)
@@ -41,40 +41,25 @@ def build(record: StudyRecord) -> Card:
         what = "probabilities and expected amounts"
         legend = f"{ECE} {OF_AMOUNTS}{EXPORT}"
     lead = (
-        f"The {what} of {title(name)}, which is to be shipped, in every cell on validation. "
-        "After: calibrated without the rows of the same users. Order and AUC of a cell stay."
+        f"The {what} of {title(name)}, which is to be shipped, on validation. "
+        "Other cells are left as they are. After: calibrated without the rows of the same users. "
+        "Order and AUC of a cell stay."
     )
-    num_changed = 0
     rows = []
     for cell in calibration.cells:
-        logloss = ece = numbers.DASH
         if cell.calibrator.kind != "none":
-            num_changed += 1
-            logloss = numbers.metric(cell.logloss_after)
-            ece = numbers.metric(cell.ece_after)
-        rows.append(
-            html.row(
-                record_facts.cell_in_words(cell.name),
-                html.words(KINDS[cell.calibrator.kind]),
-                numbers.metric(cell.logloss_before),
-                logloss,
-                numbers.metric(cell.ece_before),
-                ece,
-            )
-        )
+            errors = (cell.logloss_before, cell.logloss_after, cell.ece_before, cell.ece_after)
+            kind = html.words(KINDS[cell.calibrator.kind])
+            values = html.cells(map(numbers.metric, errors))
+            rows.append(html.row(record_facts.cell_in_words(cell.name), kind, values))
+    if not rows:
+        raise NotApplicable(f"needs a cell that calibration improves; {title(name)} has none")
     titles = ("Log loss before", "after", "ECE before", "after")
     header = html.head("Cell", "Calibrator", html.columns(titles), numeric_from=2)
-    scrolled = html.scroll("Calibration of every cell", html.table(header, rows, class_="cost"))
-    heading = f"Calibration helps in {num_changed} of {len(calibration.cells)} cells"
-    if not num_changed:
-        heading = "No cell is shown to need calibration"
-    return Card(
-        "calibration",
-        "By cell",
-        heading,
-        lead,
-        html.join([scrolled, html.note(html.prose(legend))]),
-    )
+    scrolled = html.scroll("Calibrated cells", html.table(header, rows, class_="cost"))
+    heading = f"Calibration helps in {len(rows)} of {len(calibration.cells)} cells"
+    body = html.join([scrolled, html.note(html.prose(legend))])
+    return Card("calibration", "By cell", heading, lead, body, folded=True)
 
 
 def _of_shipped(record: StudyRecord) -> tuple[str, Calibration | None]:

@@ -48,9 +48,8 @@ def build(record: StudyRecord) -> Card:
         lead += f" {absent}"
     body = [
         _differences(record, outcome),
-        _gains(record),
         errors_of_amounts(record, entries, split),
-        _values(record, entries, split),
+        html.folds([_gains(record), _values(record, entries, split)]),
     ]
     return Card("cells", "By cell", _heading(outcome), lead, html.join(body))
 
@@ -173,7 +172,7 @@ def _gains(record: StudyRecord) -> Markup:
         if gains is not None and gains.smallest is not None:
             gains_of[title(arm.name)] = gains
     if not gains_of:
-        return html.note(f"Gains over {reference} need an arm of that name, evaluated on test.")
+        return Markup("")
     rows = []
     for place, counted in enumerate(record.data.cells):
         tinted = html.cells(_tinted(gains.cells[place]) for gains in gains_of.values())
@@ -185,8 +184,9 @@ def _gains(record: StudyRecord) -> Markup:
         f"▲ better, ▼ worse, {_marks(list(gains_of.values()))}. "
         "A stronger tint is a larger gain; cells without a significant one have the weakest tint."
     )
-    heading = html.tag("h3", f"Gain of every arm over {reference}")
-    return html.join([heading, html.scroll(f"Gain over {reference}", matrix), legend])
+    heading = f"Gain of every arm over {reference} in all cells on test"
+    content = html.join([html.scroll(heading, matrix), legend])
+    return html.details(heading, content, on_paper=True)
 
 
 def _marks(gains_of_arms: Sequence[ReferenceGains]) -> str:

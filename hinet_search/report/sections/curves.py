@@ -68,7 +68,9 @@ def build(record: StudyRecord) -> Card:
         legend += " A seed that stopped early is not in the mean after its end."
     body = [html.tag("div", html.join(_pictures(record, curves)), class_="many"), html.note(legend)]
     heading = _heading(record, curves)
-    return Card("curves", "Search", heading, record_facts.capitalized(lead), html.join(body))
+    return Card(
+        "curves", "Search", heading, record_facts.capitalized(lead), html.join(body), folded=True
+    )
 
 
 def _heading(record: StudyRecord, curves: Sequence[Curve]) -> str:

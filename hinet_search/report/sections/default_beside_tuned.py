@@ -10,9 +10,9 @@ from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import CLASSES, marked, over_seeds
 from hinet_search.report.facts import record as record_facts
-from hinet_search.results.finalist_values import chosen, objective_by_seed
+from hinet_search.results.finalist_values import objective_by_seed
 from hinet_search.results.records import ArmRecord, FinalistRecord
-from hinet_search.results.statistics.paired_difference import Summary, gain, summary
+from hinet_search.results.statistics.paired_difference import gain, summary
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
@@ -56,7 +56,7 @@ def shrinkage(record: StudyRecord, arm: ArmRecord) -> Shrinkage | None:
 
 
 def build(record: StudyRecord) -> Card:
-    """Build one line per arm, and a folded table of all finalists."""
+    """Build a row per finalist, and what the best trials lost with new seeds."""
     arms = []
     finalists: list[tuple[ArmRecord, FinalistRecord]] = []
     for arm in record_facts.ordered_arms(record):
@@ -73,54 +73,26 @@ def build(record: StudyRecord) -> Card:
     )
     num_default = sum(finalist.is_default and finalist.chosen for _, finalist in finalists)
     count = f"{num_default or 'None'} of {numbers.plural(len(arms), 'arm')}"
-    body = [_summary(record, arms), _luck(record, arms), _every_finalist(record, finalists)]
+    body = html.join([_table(record, finalists), _luck(record, arms)])
     heading = f"{count} kept the default configuration"
-    return Card("default-beside-tuned", "Search", heading, lead, html.join(body), half=True)
+    return Card("default-beside-tuned", "Search", heading, lead, body, folded=True)
 
 
 def _has_several_seeds(finalists: Sequence[tuple[ArmRecord, FinalistRecord]]) -> bool:
     return any(len(finalist.runs) > 1 for _, finalist in finalists)
 
 
-def _reached(record: StudyRecord, finalist: FinalistRecord | None) -> Summary | None:
-    return summary(objective_by_seed(record, finalist, "valid").values())
-
-
-def _summary(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
-    rows = []
-    for arm in arms:
-        tuned = []
-        for finalist in arm.finalists:
-            reached = _reached(record, finalist)
-            if not finalist.is_default and reached is not None:
-                tuned.append((record.sign * reached.mean, finalist))
-        best = max(tuned, key=lambda pair: pair[0])[1] if tuned else None
-        finalist_of_arm = chosen(arm)
-        rows.append(
-            html.row(
-                title(arm.name),
-                over_seeds(_reached(record, arm.default)),
-                over_seeds(_reached(record, best)),
-                _gain_cell(record, best, arm.default),
-                _name(finalist_of_arm) if finalist_of_arm else "none yet",
-            )
-        )
-    header = html.head("Arm", "Default", "Best tuned", "Gain of tuning", "Chosen")
-    return html.scroll("Default beside tuned", html.table(header, rows))
-
-
 def _name(finalist: FinalistRecord) -> str:
     return "default" if finalist.is_default else f"trial {finalist.trial_number}"
 
 
-def _gain_cell(
-    record: StudyRecord, tuned: FinalistRecord | None, default: FinalistRecord | None
-) -> Markup:
-    left = objective_by_seed(record, tuned, "valid")
-    right = objective_by_seed(record, default, "valid")
-    if not left.keys() & right.keys():
-        return html.number(html.tag("small", "not comparable"))
-    difference = gain(left, right, maximize=record.maximize)
+def _over_default(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -> Markup:
+    """Return the gain of a finalist over the default of its arm on common seeds."""
+    ours = objective_by_seed(record, finalist, "valid")
+    defaults = objective_by_seed(record, arm.default, "valid")
+    if finalist.is_default or not ours.keys() & defaults.keys():
+        return html.number(numbers.DASH)
+    difference = gain(ours, defaults, maximize=record.maximize)
     return html.number(marked(difference), CLASSES[difference.mark])
 
 
@@ -145,19 +117,16 @@ def _luck(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
     return html.note(f"{said} On average over {len(shrunk)} arms, best trials {lost}.")
 
 
-def _every_finalist(
-    record: StudyRecord, finalists: Sequence[tuple[ArmRecord, FinalistRecord]]
-) -> Markup:
+def _table(record: StudyRecord, finalists: Sequence[tuple[ArmRecord, FinalistRecord]]) -> Markup:
     rows = []
     for arm, finalist in finalists:
         seeds = str(len(finalist.runs))
-        reached = over_seeds(_reached(record, finalist))
+        reached = over_seeds(summary(objective_by_seed(record, finalist, "valid").values()))
+        gained = _over_default(record, arm, finalist)
         is_chosen = "chosen" if finalist.chosen else ""
-        rows.append(html.row(title(arm.name), _name(finalist), seeds, reached, is_chosen))
+        rows.append(html.row(title(arm.name), _name(finalist), seeds, reached, gained, is_chosen))
     intervals = "≈: one seed gives no interval."
     if _has_several_seeds(finalists):
         intervals = "▲ ▼: the uncorrected 95 % interval over paired seeds excludes 0."
-    header = html.head("Arm", "Finalist", "Seeds", "Validation", "")
-    heading = f"All {len(rows)} finalists" if len(rows) > 1 else "The only finalist"
-    every_finalist = html.details(heading, html.scroll("All finalists", html.table(header, rows)))
-    return html.join([html.note(intervals), every_finalist])
+    header = html.head("Arm", "Finalist", "Seeds", "Validation", "Over default", "")
+    return html.scroll("All finalists", html.table(header, rows)) + html.note(intervals)

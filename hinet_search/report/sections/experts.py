@@ -32,10 +32,10 @@ def build(record: StudyRecord) -> Card:
     if most > SAME:
         heading = f"Two experts of {alike}"
     several = record_facts.has_several_seeds(record)
-    method = f"linear CKA{', mean over seeds' if several else ''}"
     lead = (
-        f"Similarity of the outputs of two experts on the same validation rows ({method}): "
-        "1 means the same up to rotation and scale, 0 nothing in common."
+        "Similarity of the outputs of two experts on the same validation rows"
+        f"{', mean over seeds' if several else ''}: 0 is nothing in common, 1 the same up to "
+        "rotation and scale (a measure known as linear CKA)."
     )
     explained = html.note(
         "Mean: over all pairs of experts, and over scenarios if each has its own experts. "
@@ -45,4 +45,4 @@ def build(record: StudyRecord) -> Card:
         "Arm and place", "Experts", html.unnamed("drawn"), html.column("Mean", "r"), "Most similar"
     )
     similarity = html.scroll("Similarity of experts", html.table(header, rows, class_="cost"))
-    return Card("experts", "Why", heading, lead, html.join([similarity, explained]), half=True)
+    return Card("experts", "Why", heading, lead, html.join([similarity, explained]), folded=True)

@@ -1,6 +1,6 @@
-"""Failures: how many trials failed, were pruned or did not count, by cause."""
+"""Failures: how many trials failed or did not count, by cause."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 from markupsafe import Markup
 
@@ -15,40 +15,24 @@ ORDER = 56
 MOST_CAUSES = 20
 MOST_LETTERS = 160
 MOST_NUMBERS = 6
-SHOWN = ("failed", "not counted", "pruned")
+SHOWN = ("failed", "not counted")
 
 Key = tuple[str, str, str]  # kind, arm, cause
 
 
 def build(record: StudyRecord) -> Card:
-    """Build one row per arm and cause of failed and uncounted trials, and fold the pruned ones."""
-    total = sum(len(arm.trials) for arm in record.arms)
-    if not total:
-        raise NotApplicable("needs a trial; none has been asked for yet")
-    num_trials: Counter[str] = Counter()
-    lost = []
-    pruned = []
+    """Build one row per arm and cause of failed and uncounted trials."""
+    num_failed = sum(arm.num_failed for arm in record.arms)
+    rows = []
     for (kind, arm, cause), trials in _grouped(record).items():
-        num_trials[kind] += len(trials)
-        of_cause = _cells(cause, trials)
-        if kind == "pruned":
-            pruned.append(html.row(arm, of_cause))
-        else:
-            ended = html.words(kind, class_="loss" if kind == "failed" else "")
-            lost.append(html.row(arm, ended, of_cause))
-    failed = num_trials["failed"]
-    body = [_lost(lost) if lost else html.note("Every trial ran to its end or was pruned.")]
-    if pruned:
-        header = html.head("Arm", "Where", "Trials", "Numbers", numeric_from=2)
-        summary = f"Where {numbers.plural(num_trials['pruned'], 'pruned trial')} stopped"
-        body.append(html.details(summary, html.scroll("Pruned trials", html.table(header, pruned))))
-    of = f"{numbers.compact(total)} {'trial' if total == 1 else 'trials'}"
-    heading = f"{numbers.compact(failed) if failed else 'None'} of {of} failed"
-    lead = (
-        "A failed trial costs its arm a try; pruned trials were stopped early, "
-        "by the same rule in every arm."
-    )
-    return Card("failures", "Search", heading, lead, html.join(body), half=not lost)
+        ended = html.words(kind, class_="loss" if kind == "failed" else "")
+        rows.append(html.row(arm, ended, _cells(cause, trials)))
+    if not rows:
+        raise NotApplicable("needs a trial that failed or did not count; there is none")
+    total = numbers.plural(sum(len(arm.trials) for arm in record.arms), "trial")
+    heading = f"{num_failed or 'None'} of {total} failed"
+    lead = "A failed trial costs its arm a try. Trials that did not count cost none."
+    return Card("failures", "Search", heading, lead, _table(rows), folded=True)
 
 
 def _cells(cause: str, trials: list[int]) -> Markup:
@@ -61,28 +45,19 @@ def _cells(cause: str, trials: list[int]) -> Markup:
 
 
 def _grouped(record: StudyRecord) -> dict[Key, list[int]]:
-    """Return trial numbers by kind, arm and cause: failed trials and frequent causes first.
-
-    Causes of pruned trials are where they were pruned: `pruned at pass 1.50`.
-    """
+    """Return trial numbers by kind, arm and cause: failed trials and frequent causes first."""
     grouped: dict[Key, list[int]] = {}
     for arm in record.arms:
         by_kind: dict[str, list[TrialRecord]] = defaultdict(list)
         for trial in arm.trials:
             by_kind[trial.state if trial.counts else "not counted"].append(trial)
         for kind in SHOWN:
-            groups: dict[str, list[TrialRecord]] = defaultdict(list)
-            if kind == "pruned":
-                for trial in by_kind[kind]:
-                    groups[trial.cause.split(":", maxsplit=1)[0]].append(trial)
-            else:
-                groups = trials_by_cause(by_kind[kind])
-            for cause, trials in groups.items():
+            for cause, trials in trials_by_cause(by_kind[kind]).items():
                 grouped[kind, title(arm.name), cause] = [trial.number for trial in trials]
     return dict(sorted(grouped.items(), key=lambda pair: (SHOWN.index(pair[0][0]), -len(pair[1]))))
 
 
-def _lost(rows: list[Markup]) -> Markup:
+def _table(rows: list[Markup]) -> Markup:
     header = html.head("Arm", "Ended", "Cause", "Trials", "Numbers", numeric_from=3)
     parts = [html.scroll("Failed trials", html.table(header, rows[:MOST_CAUSES]))]
     rest = rows[MOST_CAUSES:]

@@ -56,7 +56,7 @@ def build(record: StudyRecord) -> Card:
         "users, 95 % for each arm."
     )
     body = html.join([_table(record, names, fresh, costs), foot])
-    return Card("freshness", "Search", "How fresh the inputs must be", lead, body)
+    return Card("freshness", "Search", "How fresh the inputs must be", lead, body, folded=True)
 
 
 def _table(

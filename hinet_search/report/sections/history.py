@@ -53,7 +53,7 @@ def build(record: StudyRecord) -> Card:
         "Trials that spend no budget are not counted."
     )
     body = [html.scroll("Search history", html.table(header, rows, class_="search")), explained]
-    return Card("history", "Search", _heading(steps), lead, html.join(body), half=True)
+    return Card("history", "Search", _heading(steps), lead, html.join(body), folded=True)
 
 
 def _heading(steps: Mapping[str, BestSoFar]) -> str:

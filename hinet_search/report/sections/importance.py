@@ -49,7 +49,7 @@ def build(record: StudyRecord) -> Card:
         "Share of the variation between trials that goes with a setting, "
         "and the best value in its searched range."
     )
-    return Card("importance", "Search", _heading(record, arms), lead, html.join(body))
+    return Card("importance", "Search", _heading(record, arms), lead, html.join(body), folded=True)
 
 
 def _heading(record: StudyRecord, arms: Sequence[ArmRecord]) -> str:

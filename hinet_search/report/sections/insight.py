@@ -44,7 +44,8 @@ def build(record: StudyRecord) -> Card:
             ": attention is not effect; a second arm without attention would show that.",
         ]
     )
-    return Card("insight", "Why", _heading(record.data.scenarios, attention), lead, html.join(body))
+    heading = _heading(record.data.scenarios, attention)
+    return Card("insight", "Why", heading, lead, html.join(body), folded=True)
 
 
 def _heading(scenarios: Sequence[str], attention: AttentionMeans | None) -> str:

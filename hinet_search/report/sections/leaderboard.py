@@ -1,254 +1,261 @@
-"""Leaderboard: each arm's validation and test values, and its gains from tuning and ensembles."""
+"""Leaderboard: every model that can be shipped, the best on test first, and its value by cost."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from statistics import fmean
+from collections.abc import Iterator, Sequence
+from math import isfinite, log10
 
 from markupsafe import Markup
 
 from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.figures import marked, over_seeds
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import wording
-from hinet_search.report.facts.standings import (
-    LeaderboardEntry,
-    ResultsOnTest,
-    ResultsOnValidation,
-    gain_in_words,
-    loses_everywhere,
-    losing_cells,
-    standings,
+from hinet_search.report.drawing.figures import over_seeds
+from hinet_search.report.drawing.scatter import (
+    ScatterPoint,
+    axes_over,
+    in_order,
+    plot,
+    sides_of,
+    size_labels,
 )
-from hinet_search.results.finalist_values import measure
+from hinet_search.report.facts import record as record_facts
+from hinet_search.report.facts.standings import ResultsOnValidation, standings
+from hinet_search.report.text.all_measures import all_measures
+from hinet_search.report.text.comparisons import beside_arms
+from hinet_search.report.text.shipping import remarks
+from hinet_search.results.finalist_values import (
+    chosen,
+    headline,
+    headline_by_seed,
+    objective_by_seed,
+)
+from hinet_search.results.records import ServingLimits
+from hinet_search.results.shipping import Offer, Shipment, ensembles_by_size, shipment
+from hinet_search.results.statistics.paired_difference import summary
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import in_words, title
+from hinet_search.results.verdict import in_words, title, verdict
 
-ORDER = 15
-MOST_CELLS = 4  # cells that a line about losing cells names
-WEIGHTED = "weighted AUC"
-
-Column = tuple[str, Callable[[LeaderboardEntry], Markup]]
-
-
-@dataclass(frozen=True)
-class ColumnGroup:
-    """Columns under one heading."""
-
-    name: str
-    columns: Sequence[Column]
+ORDER = 11
+NEAR = 3.0  # a limit within this factor of the costs is drawn
+LEGEND = "Filled: no other model is both {cheaper} and better. Ring: another one is."
 
 
 def build(record: StudyRecord) -> Card:
-    """Build the table, the gains of ensembles and tuning, and the losing cells."""
-    lines = standings(record)
-    if not lines:
+    """Build the table of models with their picture, and fold all other measures."""
+    shipped = shipment(record, verdict(record))
+    if not shipped.offers:
         raise NotApplicable(NEEDS_FINALISTS)
-    said = list(_added(record, lines))
-    listed = {line.arm.name for line in lines}
-    waiting = record_facts.arm_titles(arm for arm in record.arms if arm.name not in listed)
-    if waiting:
-        said.append(f"Not in the table, without a finalist so far: {in_words(waiting)}.")
-    seeds = [line.seeds for line in lines]
-    mean = "1 seed"
-    if max(seeds) > 1:
-        mean = f"mean and standard deviation over {numbers.seeds(seeds)}"
-    lead = (
-        f"Best {record_facts.objective_in_words(record)} on validation first, {mean} of each arm's "
-        "chosen finalist. The order is not a verdict: neighbours may differ by less than seeds do."
-    )
+    is_opened = any(offer.test is not None for offer in shipped.offers)
+    lines = standings(record)
+    offers = sorted(shipped.offers, key=lambda offer: _order(record, offer))
+    pair = [_table(record, offers, shipped, is_opened=is_opened)]
+    picture = _picture(record, offers, shipped)
+    if picture:
+        pair.append(picture)
+    folded = [_on_top(record, shipped), _sizes(record, ensembles_by_size(record))]
     body = [
-        _table(record, lines),
-        html.note(" ".join(_legend(record, lines))),
-        html.bullets(said, "said") if said else "",
-        _seesaw(record, lines),
+        html.tag("div", *(html.tag("div", part) for part in pair), class_="two" if picture else ""),
+        *map(html.note, _waiting(record)),
+        html.folds([*folded, all_measures(record, lines)]),
     ]
-    return Card("leaderboard", "Verdict", _heading(record, lines), lead, html.join(body))
+    lead = _lead(record, is_opened=is_opened)
+    return Card("leaderboard", "Verdict", _heading(record, offers), lead, html.join(body))
 
 
-def _heading(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> str:
-    first = title(lines[0].arm.name)
-    known = [
-        (line.test.headline.mean, title(line.arm.name))
-        for line in lines
-        if line.test and line.test.headline
-    ]
-    if not known:
-        return f"{first} leads on validation"
+def _order(record: StudyRecord, offer: Offer) -> tuple[bool, float]:
+    """Return the key of an offer: the best on test first, then those not opened on test."""
+    value = offer.valid if offer.test is None else offer.test
+    return offer.test is None, -record.sign * value
+
+
+def _lead(record: StudyRecord, *, is_opened: bool) -> str:
+    counts = [len(finalist.runs) for _, finalist in record_facts.finalists(record)]
+    mean = "1 seed"
+    if max(counts) > 1:
+        mean = f"mean and standard deviation over {numbers.seeds(counts)}"
+    default = "Over default: what tuning added to it (kept: the default was chosen)."
+    if not is_opened:
+        measure = record_facts.capitalized(record_facts.objective_in_words(record))
+        return f"{measure} on validation, {mean}, best first. Test has not been used yet. {default}"
+    measure = record_facts.capitalized(record_facts.headline_in_words(record))
+    if headline(record.objective) == "macro_auc":
+        measure += " (the mean over scenarios and tasks)"
+    return (
+        f"{measure} on test, {mean}, best first. Validation chose what to take: this order is no "
+        f"verdict, as neighbours may differ by less than seeds do. {default}"
+    )
+
+
+def _heading(record: StudyRecord, offers: Sequence[Offer]) -> str:
     pick = max if record.maximize else min
-    _, leader = pick(known)
+    first = title(pick(offers, key=lambda offer: offer.valid).name)
+    if offers[0].test is None:
+        return f"{first} leads on validation"
+    leader = title(offers[0].name)
     if leader == first:
         return f"{first} leads on validation and on test"
     return f"{first} leads on validation and {leader} on test"
 
 
-def _groups(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[ColumnGroup]:
-    selected = record_facts.objective_in_words(record)
-    primary = record_facts.headline_in_words(record)
-    has_ensembles = any(line.valid.ensemble is not None for line in lines)
-    valid: list[Column] = [(selected, lambda line: over_seeds(line.valid.objective))]
-    if primary != selected:
-        valid.append((primary, lambda line: over_seeds(line.valid.headline)))
-    valid.append(("default, gain of tuning", lambda line: _default(line.valid)))
-    if has_ensembles:
-        valid.append((f"ensemble, {selected}", lambda line: _ensemble(line.valid)))
-    yield ColumnGroup("Validation", valid)
-    test: list[Column] = [(primary, _tested(lambda test: over_seeds(test.headline)))]
-    if primary != WEIGHTED:
-        test.append((WEIGHTED, _tested(lambda test: over_seeds(test.weighted))))
-    if has_ensembles:
-        test.append((f"ensemble, {primary}", _tested(_ensemble)))
-    test.append(("worst cell", _tested(_worst)))
-    if any(line.test for line in lines):
-        yield ColumnGroup("Test", test)
-    if any(line.reference for line in lines):
-        over_reference = (
-            ("RelaImpr, multi-task gain", _relative),
-            ("smallest cell gain", _smallest),
-            ("cells below", _below),
-        )
-        yield ColumnGroup(f"Test, over {title(record.reference)}", over_reference)
-
-
-def _tested(cell: Callable[[ResultsOnTest], Markup]) -> Callable[[LeaderboardEntry], Markup]:
-    """Make a column of test values; an arm that was not evaluated on test gets a dash."""
-    return lambda line: cell(line.test) if line.test else html.number(numbers.DASH)
-
-
-def _ensemble(results: ResultsOnValidation | ResultsOnTest) -> Markup:
-    if results.ensemble is None:
-        return html.number(numbers.DASH)
-    gain = numbers.gain(results.ensemble_gain)
-    return html.number(html.remarked(numbers.metric(results.ensemble), gain))
-
-
-def _default(valid: ResultsOnValidation) -> Markup:
-    if valid.default is None:
-        return html.number(numbers.DASH)
-    remark = "kept" if valid.kept_default else numbers.gain(valid.tuning)
-    return html.number(html.remarked(numbers.metric(valid.default.mean), remark))
-
-
-def _worst(test: ResultsOnTest) -> Markup:
-    if test.worst is None:
-        return html.number(numbers.DASH)
-    value, cell = test.worst
-    return html.number(
-        html.remarked(numbers.metric(value), record_facts.cell_in_words(cell)), class_="in"
-    )
-
-
-def _smallest(line: LeaderboardEntry) -> Markup:
-    cell = line.reference.smallest if line.reference else None
-    if cell is None or cell.difference is None:
-        return html.number(numbers.DASH)
-    where = record_facts.cell_in_words(cell.name)
-    return html.number(html.remarked(marked(cell.difference), where), class_="in")
-
-
-def _below(line: LeaderboardEntry) -> Markup:
-    if line.reference is None:
-        return html.number(numbers.DASH)
-    return html.number("all" if loses_everywhere(line.reference) else str(line.reference.seesaw))
-
-
-def _relative(line: LeaderboardEntry) -> Markup:
-    if line.relative is None or line.relative.multi_task_gain is None:
-        return html.number(numbers.DASH)
-    multi_task_gain = numbers.change(line.relative.multi_task_gain)
-    return html.number(html.remarked(numbers.change(line.relative.rela_impr), multi_task_gain))
-
-
-def _table(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
-    focus = record_facts.focus_of(record)
-    edges = [html.tag("colgroup", span="1")]
-    spans = [html.tag("td")]
-    all_columns: list[Column] = []
-    for group in _groups(record, lines):
-        width = str(len(group.columns))
-        edges.append(html.tag("colgroup", span=width))
-        spans.append(html.tag("th", group.name, scope="colgroup", colspan=width))
-        all_columns += group.columns
-    names = html.columns(name for name, _ in all_columns)
-    header = html.tag(
-        "thead", html.tag("tr", html.join(spans)), html.tag("tr", html.column("Arm"), names)
-    )
-    body = []
-    for line in lines:
-        remarks = [f"same size as {title(line.arm.size_of)}"] if line.arm.size_of else []
-        remarks += ["reference"] if line.arm.name == record.reference else []
-        remark = html.tag("small", ", ".join(remarks)) if remarks else ""
-        name = html.join([title(line.arm.name), " ", remark])
-        me = "me" if line.arm == focus else ""
-        body.append(html.row(name, html.cells(cell(line) for _, cell in all_columns), class_=me))
-    written = html.tag(
-        "table", html.join(edges), header, html.tag("tbody", html.join(body)), class_="board"
-    )
-    return html.scroll("Leaderboard", written)
-
-
-def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[str]:
-    yield (
-        "Gain of tuning: the chosen configuration minus the default (kept: the default was chosen)."
-    )
-    if any(line.valid.ensemble is not None for line in lines):
-        averaged = wording(record.data).prediction
-        yield f"Ensemble: mean {averaged} of all seeds, and its gain over their mean."
-    name = measure(record).words
-    reference = title(record.reference)
-    if any(line.test for line in lines):
-        extreme = "lowest" if measure(record).maximize else "highest"
-        yield f"Worst cell: the cell with the {extreme} {name}."
-    if any(line.reference for line in lines):
-        rela_impr = f"not defined for {name}"
-        if measure(record).is_half_by_chance:
-            rela_impr = f"mean over cells of (AUC − .5) / (AUC of {reference} − .5) − 1"
-        yield f"RelaImpr: {rela_impr}."
-        yield f"Multi-task gain: mean over cells of the gain divided by the value of {reference}."
-        yield (
-            f"Cells below: those below {reference} while others are above it (all: none is above)."
-        )
-
-
-def _added(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[str]:
-    """Compare the mean gain of ensembles with that of tuning."""
-    tuning = [line.valid.tuning for line in lines if line.valid.tuning is not None]
-    ensembles = [line.valid.ensemble_gain for line in lines if line.valid.ensemble_gain is not None]
-    if not tuning or not ensembles:
-        return
-    by_ensembles = fmean(ensembles)
-    by_tuning = fmean(tuning)
-    comparison = "as much as"
-    if by_ensembles != by_tuning:
-        comparison = "more than" if by_ensembles > by_tuning else "less than"
-    yield (
-        f"In {record_facts.objective_in_words(record)} on validation an ensemble of seeds adds "
-        f"{numbers.gain(by_ensembles)} to the mean of its seeds (mean over "
-        f"{numbers.plural(len(ensembles), 'arm')}), {comparison} tuning adds to the default: "
-        f"{numbers.gain(by_tuning)} (mean over {numbers.plural(len(tuning), 'arm')})."
-    )
-
-
-def _seesaw(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
-    """Count the arms that lose in some cells and gain in others, with those cells folded."""
-    compared = sum(line.reference is not None for line in lines)
-    if not compared:
+def _on_top(record: StudyRecord, shipped: Shipment) -> Markup:
+    """Return the gains of students and the ensemble, and remarks on them, folded."""
+    said = list(remarks(record, shipped))
+    if not said:
         return Markup("")
+    content = html.join([beside_arms(record), html.bullets(said, "said")])
+    return html.details("On top of the arms", content, on_paper=True)
+
+
+def _waiting(record: StudyRecord) -> Iterator[str]:
+    waiting = record_facts.arm_titles(arm for arm in record.arms if chosen(arm) is None)
+    if waiting:
+        yield f"Not in the table, without a finalist so far: {in_words(waiting)}."
+
+
+def _table(
+    record: StudyRecord, offers: Sequence[Offer], shipped: Shipment, *, is_opened: bool
+) -> Markup:
+    measure = _measure("Validation", record_facts.objective_in_words(record))
+    if is_opened:
+        measure = _measure("Test", record_facts.headline_in_words(record))
+    tuning = {line.arm.name: line.valid for line in standings(record)}
+    costs = html.join(_cost_headers(record, offers))
+    header = html.head("Model", measure, costs, _measure("Over default", "validation"))
     rows = []
-    for line in lines:
-        losing = losing_cells(line)
-        if losing:
-            named = [gain_in_words(cell) for cell in losing[:MOST_CELLS]]
-            if len(losing) > MOST_CELLS:
-                named.append(f"and {len(losing) - MOST_CELLS} more")
-            marks = [cell.difference.mark for cell in losing if cell.difference is not None]
-            significant = str(marks.count("worse"))
-            rows.append(html.row(title(line.arm.name), significant, html.words(", ".join(named))))
-    count = f"{numbers.spelled(len(rows)).capitalize()} of {numbers.plural(compared, 'arm')}"
-    have = numbers.agree(len(rows), "has", "have")
-    reference = title(record.reference)
-    summary = f"{count} {have} cells below {reference} on test while others gain"
-    if not rows:
-        return html.note(f"{summary}.")
-    header = html.head("Arm", "Significant", html.column("Cells, largest loss first"))
-    return html.details(summary, html.scroll(summary, html.table(header, rows)), on_paper=True)
+    for offer in offers:
+        cells = [_value(record, offer, is_opened=is_opened), *_costs(record, offer, offers)]
+        cells.append(_over_default(tuning.get(offer.name)))
+        remark = ", ".join(_remarks(record, offer, shipped))
+        name = html.remarked(title(offer.name), remark) if remark else title(offer.name)
+        rows.append(html.row(name, html.cells(cells), class_="me" * (offer == shipped.taken)))
+    return html.scroll("Leaderboard", html.table(header, rows, class_="models"))
+
+
+def _remarks(record: StudyRecord, offer: Offer, shipped: Shipment) -> Iterator[str]:
+    if offer == shipped.taken:
+        yield "taken"
+    if offer.kind == "student":
+        yield "student"
+    if offer.kind == "ensemble":
+        yield numbers.plural(offer.members, "model")
+    for arm in record.arms:
+        if arm.name == offer.name and arm.size_of:
+            yield f"same size as {title(arm.size_of)}"
+    if offer.name == record.reference:
+        yield "reference"
+
+
+def _value(record: StudyRecord, offer: Offer, *, is_opened: bool) -> Markup:
+    """Return the mean of a model over its seeds with their deviation, of an ensemble its value."""
+    model = next((arm for arm in record.arms_and_students if arm.name == offer.name), None)
+    if not is_opened:
+        reached = summary(objective_by_seed(record, chosen(model), "valid").values())
+    elif offer.test is None:
+        return html.number(html.tag("small", "not opened"))
+    else:
+        reached = summary(headline_by_seed(record, chosen(model), "test").values())
+    if reached is None:  # of an ensemble
+        return html.number(numbers.metric(offer.test if is_opened else offer.valid))
+    return over_seeds(reached)
+
+
+def _over_default(valid: ResultsOnValidation | None) -> str:
+    if valid is None or valid.default is None:
+        return numbers.DASH
+    return "kept" if valid.kept_default else numbers.gain(valid.tuning)
+
+
+def _measure(split: str, measure: str) -> Markup:
+    return html.column(html.join([split, html.tag("br"), html.tag("small", measure)]), "r")
+
+
+def _is_timed(offers: Sequence[Offer]) -> bool:
+    return any(offer.milliseconds is not None for offer in offers)
+
+
+def _cost_headers(record: StudyRecord, offers: Sequence[Offer]) -> Iterator[Markup]:
+    yield html.column("100 rows" if _is_timed(offers) else "FLOPs per row", "r")
+    if record.budget.serving.are_set:
+        yield html.column("Within limits", "r")
+
+
+def _costs(record: StudyRecord, offer: Offer, offers: Sequence[Offer]) -> Iterator[str]:
+    """Yield the time, or FLOPs if none is timed, and the share of the limits: `yes, 41 %`."""
+    if _is_timed(offers):
+        yield numbers.milliseconds(offer.milliseconds)
+    else:
+        yield numbers.compact(offer.flops_per_row or None)
+    if record.budget.serving.are_set:
+        if not isfinite(offer.share):
+            yield "not timed"
+        elif not offer.share:
+            yield "yes"
+        else:
+            yield f"{'yes' if offer.meets_limits else 'no'}, {numbers.percent(offer.share)}"
+
+
+def _sizes(record: StudyRecord, sizes: Sequence[Offer]) -> Markup:
+    """Return the table of the best ensembles by size, folded; empty without any."""
+    if not sizes:
+        return Markup("")
+    measure = _measure("Validation, cross-fitted", record_facts.objective_in_words(record))
+    header = html.head("Models", measure, html.join(_cost_headers(record, sizes)))
+    rows = []
+    for offer in sizes:
+        values = [numbers.metric(offer.valid), *_costs(record, offer, sizes)]
+        rows.append(html.row(str(offer.members), html.cells(values)))
+    content = html.scroll("Ensembles by size", html.table(header, rows, class_="models"))
+    return html.details("The best ensembles by size", content)
+
+
+def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) -> Markup:
+    """Plot the value on test against the time, or FLOPs if none is timed; empty below two dots."""
+    is_timed = _is_timed(offers)
+    measure = "milliseconds for 100 rows" if is_timed else "FLOPs per row"
+    points = []
+    left_out = []
+    for offer in offers:
+        cost = offer.milliseconds if is_timed else offer.flops_per_row
+        if cost and offer.test is not None:
+            is_focus = offer == shipped.taken
+            name = title(offer.name)
+            points.append(ScatterPoint(name, is_focus, log10(cost), offer.test, offer.kind))
+        else:
+            left_out.append(title(offer.name))
+    if len(points) < 2:
+        return Markup("")
+    points.sort(key=lambda point: (not point.is_focus, point.kind == "arm"))  # named first
+    limit = _near(points, record.budget.serving, is_of_time=is_timed)
+    axes = axes_over(points, limit)
+    beneath = [_limit(axes.x.place(size)) for size in limit]
+    spoken = f"Value on test against {measure}, cheapest first: {in_order(points)}"
+    words = f"{measure}, log scale", spoken
+    beneath += size_labels(axes.x)
+    drawn = plot(points, axes, beneath, words, maximize=record.maximize)
+    legend = LEGEND.format(cheaper="faster" if is_timed else "cheaper")
+    if any(point.kind != "arm" for point in points):
+        legend += " Diamond: student. Square: ensemble."
+    if not all(sides_of(points, axes)):
+        legend += " Point at a dot without a name to see it."
+    if left_out:
+        legend += f" Without {measure} or test, so not drawn: {in_words(left_out)}."
+    measured = record_facts.capitalized(record_facts.headline_in_words(record))
+    heading = html.tag("h3", f"{measured} on test and {'time' if is_timed else 'FLOPs'}")
+    return html.join([heading, drawn, html.note(legend)])
+
+
+def _near(
+    points: Sequence[ScatterPoint], limits: ServingLimits, *, is_of_time: bool
+) -> list[float]:
+    """Return the limit on the log scale if it is near the costs, else nothing."""
+    limit = limits.max_ms_per_100_rows if is_of_time else limits.max_flops_per_row
+    if limit is None:
+        return []
+    sizes = [point.size for point in points]
+    near = log10(NEAR)
+    return [log10(limit)] if min(sizes) - near <= log10(limit) <= max(sizes) + near else []
+
+
+def _limit(place: float) -> Markup:
+    """Return a vertical line at the serving limit with its name."""
+    side = " before" if place > 50 else ""
+    name = html.tag("span", "serving limit")
+    return html.tag("i", name, class_=f"limit{side}", style=f"left:{place:.1f}%")

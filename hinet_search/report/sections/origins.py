@@ -49,8 +49,7 @@ def build(record: StudyRecord) -> Card:
         "another study are its best on validation, changed as the defaults differ. More trials "
         "find more by luck alone."
     )
-    content = html.join([html.scroll("Origins", _table(record, origins, sampler)), explained])
-    body = html.details("What each origin reached, by arm", content)
+    body = html.join([html.scroll("Origins", _table(record, origins, sampler)), explained])
     in_words = {
         DEFAULT: "the default",
         NAMED: "what the study names",
@@ -62,7 +61,7 @@ def build(record: StudyRecord) -> Card:
         words_of_origin = in_words.get(origin, f"{origin[0].lower()}{origin[1:]}")
         parts.append(f"{words_of_origin} in {numbers.plural(count, 'arm')}")
     heading = f"The best trials came from {', '.join(parts)}"
-    return Card("origins", "Search", heading, lead, body, half=True)
+    return Card("origins", "Search", heading, lead, body, folded=True)
 
 
 def _origins(arm: ArmRecord, best: TrialRecord, sampler: str) -> ArmOrigins:

@@ -62,8 +62,7 @@ def build(record: StudyRecord) -> Card:
     time = numbers.duration(sum(savings.seconds for savings in of_arms))
     trials = numbers.plural(sum(savings.pruned for savings in of_arms), "pruned trial")
     heading = f"{trials} saved {numbers.percent(saved)} of their passes, about {time} of training"
-    body = explained + html.details("Saved training by arm", content)
-    return Card("pruning", "Search", heading, lead, body, half=True)
+    return Card("pruning", "Search", heading, lead, content + explained, folded=True)
 
 
 def _savings(record: StudyRecord, arm: ArmRecord) -> PruningSavings:

@@ -38,7 +38,9 @@ def build(record: StudyRecord) -> Card:
         "one seed each. "
         "Neighbours usually differ by less than seeds do, so several of them were retrained."
     )
-    return Card("top-trials", "Search", "Best trials of every arm", lead, html.folds(blocks))
+    return Card(
+        "top-trials", "Search", "Best trials of every arm", lead, html.folds(blocks), folded=True
+    )
 
 
 def _table(arm: ArmRecord, trials: Sequence[TrialRecord]) -> Markup:

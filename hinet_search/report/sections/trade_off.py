@@ -125,7 +125,7 @@ def _picture(
         maximize=record.maximize,
     )
     heading = f"{record_facts.capitalized(of_first)} and {of_other} on validation"
-    return html.join([html.tag("h3", heading), html.scroll(heading, drawn), html.note(LEGEND)])
+    return html.join([html.tag("h3", heading), drawn, html.note(LEGEND)])
 
 
 def _points(

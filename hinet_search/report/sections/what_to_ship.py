@@ -1,189 +1,144 @@
-"""What to ship: arms, students and the ensemble by quality and cost, and which of them to take."""
+"""What to ship: the model to take, its value, time and gains, why it, and what to do next."""
 
 from collections.abc import Iterator, Sequence
-from math import isfinite, log10
+from datetime import datetime
 
 from markupsafe import Markup
 
-from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
+from hinet_search.report.card import Card
 from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.scatter import ScatterPoint, axes_over, in_order, plot, size_labels
+from hinet_search.report.drawing.figures import CLASSES
 from hinet_search.report.facts import record as record_facts
-from hinet_search.report.text.advice import export_block
-from hinet_search.report.text.shipping import has_more_than_arms, lead, remarks
-from hinet_search.results.ensemble_records import ENSEMBLE
-from hinet_search.results.records import ServingLimits
-from hinet_search.results.shipping import Offer, Shipment, ensembles_by_size, shipment
+from hinet_search.report.facts.gains_of_taken import Gain, over_baseline, over_own_arm
+from hinet_search.report.facts.standings import standings
+from hinet_search.report.text.advice import box, exceptions, remedy
+from hinet_search.report.text.compared import in_words, progress
+from hinet_search.report.text.shipping import limits_in_words
+from hinet_search.results.finalist_values import chosen
+from hinet_search.results.shipping import Offer, Shipment, shipment
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import in_words, title, verdict
+from hinet_search.results.verdict import Verdict, title, verdict
 
-ORDER = 12
-NEAR = 3.0  # a limit within this factor of the costs is drawn
-LEGEND = (
-    "Filled: nothing else is both cheaper and better. Ring: something is. Circle: arm, diamond: "
-    "student, square: ensemble."
-)
+ORDER = 10
+
+Box = tuple[str, str, str, str]  # name, number, remark, CSS class
 
 
 def build(record: StudyRecord) -> Card:
-    """Build the frontier, the table of offers, and the export command of the one to take."""
-    if not has_more_than_arms(record):
-        raise NotApplicable(
-            "needs students, an ensemble or serving limits; "
-            "`teaching: auto`, `ensemble: true` or `serving:` in the study file adds them"
-        )
+    """Build the card that opens the report; it applies to every study."""
     outcome = verdict(record)
     shipped = shipment(record, outcome)
-    if not shipped.offers:
-        raise NotApplicable(NEEDS_FINALISTS)
-    sizes = ensembles_by_size(record)
-    body = [
-        _picture(record, [*shipped.offers, *sizes], shipped),
-        _table(record, shipped),
-        html.bullets(remarks(record, shipped), "said"),
-        export_block(record, shipped),
-        _sizes(record, sizes),
+    heading, lead = _in_words(record, outcome, shipped)
+    boxes = _counts(record)
+    if shipped.taken is not None and (outcome.difference or len(record.arms) == 1):
+        boxes = list(_numbers(record, outcome, shipped.taken))
+    body = [_boxes(boxes), box(record, outcome, shipped), in_words(record)]
+    return Card("what-to-ship", "Verdict", heading, lead, html.join(body))
+
+
+def _in_words(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> tuple[str, Markup]:
+    """Return heading and lead: what to take and why, or what is missing."""
+    if outcome.difference is None:
+        return outcome.sentence, progress(record)
+    why = f"Why: {shipped.why}."
+    limits = limits_in_words(record)
+    if shipped.taken is None:
+        return "No model can be taken", html.prose(f"{why} {limits}".strip())
+    name = title(shipped.taken.name)
+    if outcome.status == "observation":
+        said = f"{why} {remedy(outcome)}"
+        return f"{name} is the candidate: an observation, not a claim", html.prose(said)
+    said = f"{why}{exceptions(outcome, shipped.taken)} {limits}"
+    return f"Take {name}", html.prose(said.strip())
+
+
+def _boxes(rows: Sequence[Box]) -> Markup:
+    boxes = []
+    for name, value, remark, class_ in rows:
+        described = html.tag("dd", value, html.tag("small", remark), class_=class_)
+        boxes.append(html.tag("div", html.tag("dt", name), described))
+    return html.tag("dl", html.join(boxes), class_="kpi")
+
+
+def _counts(record: StudyRecord) -> list[Box]:
+    done = sum(arm.trials_done for arm in record.arms)
+    failed = sum(arm.num_failed for arm in record.arms)
+    retrained = sum(len(finalist.runs) for arm in record.arms for finalist in arm.finalists)
+    planned = numbers.compact(sum(map(record.budget_of, record.arms)))
+    seeds = numbers.plural(record.budget.finalist_seeds, "seed")
+    slots = numbers.plural(record.slots, "slot")
+    failed_box = ("Failed trials", numbers.compact(failed), "no failures", "")
+    if failed:
+        failed_box = ("Failed trials", numbers.compact(failed), "causes below", "loss")
+    return [
+        ("Trials ended", numbers.compact(done), f"of {planned} planned", ""),
+        failed_box,
+        ("Finalist runs", numbers.compact(retrained), f"{seeds} per finalist planned", ""),
+        ("Time so far", _time_so_far(record), f"{slots}, {record.state}", ""),
     ]
-    heading = "What can be shipped"
-    if shipped.taken is not None and outcome.status != "observation":
-        heading = f"Ship {title(shipped.taken.name)}"
-    return Card(
-        "what-to-ship", "Verdict", heading, html.prose(lead(record, shipped)), html.join(body)
-    )
 
 
-def _table(record: StudyRecord, shipped: Shipment) -> Markup:
-    offers = sorted(shipped.offers, key=lambda offer: offer.valid, reverse=record.maximize)
-    measures = [
-        _measure("Validation", record_facts.objective_in_words(record)),
-        _measure("Test", record_facts.headline_in_words(record)),
-    ]
-    costs = html.join([*measures, *_cost_headers(record, offers)])
-    header = html.head("Name", "Kind", "Models", costs, numeric_from=2)
-    rows = []
-    for offer in offers:
-        name: html.Content = title(offer.name)
-        me = ""
-        if offer == shipped.taken:
-            name = html.join([name, html.tag("small", " taken")])
-            me = "me"
-        values = [str(offer.members), numbers.metric(offer.valid), numbers.metric(offer.test)]
-        of_offer = html.cells([*values, *_costs(record, offer, offers)])
-        rows.append(html.row(name, html.words(offer.kind), of_offer, class_=me))
-    return html.scroll("What the study can ship", html.table(header, rows, class_="cost"))
+def _time_so_far(record: StudyRecord) -> str:
+    """Return the time of all launches; of a later launch that runs, that of those before it.
 
-
-def _measure(split: str, measure: str) -> Markup:
-    return html.column(html.join([split, html.tag("br"), html.tag("small", measure)]), "r")
-
-
-def _is_timed(offers: Sequence[Offer]) -> bool:
-    return any(offer.milliseconds is not None for offer in offers)
-
-
-def _cost_headers(record: StudyRecord, offers: Sequence[Offer]) -> Iterator[Markup]:
-    if _is_timed(offers):
-        yield html.column("100 rows", "r")
-    yield html.column("FLOPs per row", "r")
-    if record.budget.serving.are_set:
-        yield html.column("Within limits", "r")
-
-
-def _costs(record: StudyRecord, offer: Offer, offers: Sequence[Offer]) -> Iterator[str]:
-    """Yield time, FLOPs and the share of the limits that an offer takes: `yes, 41 %`."""
-    if _is_timed(offers):
-        yield numbers.milliseconds(offer.milliseconds)
-    yield numbers.compact(offer.flops_per_row or None)
-    if record.budget.serving.are_set:
-        if not isfinite(offer.share):
-            yield "not timed"
-        elif not offer.share:
-            yield "yes"
-        else:
-            yield f"{'yes' if offer.meets_limits else 'no'}, {numbers.percent(offer.share)}"
-
-
-def _sizes(record: StudyRecord, sizes: Sequence[Offer]) -> Markup:
-    """Return the table of the best ensembles by size, folded; empty without any."""
-    if not sizes:
-        return Markup("")
-    measure = _measure("Validation, cross-fitted", record_facts.objective_in_words(record))
-    header = html.head("Models", measure, html.join(_cost_headers(record, sizes)))
-    rows = []
-    for offer in sizes:
-        values = [numbers.metric(offer.valid), *_costs(record, offer, sizes)]
-        rows.append(html.row(str(offer.members), html.cells(values)))
-    content = html.scroll("Ensembles by size", html.table(header, rows))
-    return html.details("The best ensembles by size", content)
-
-
-def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) -> Markup:
-    """Plot the objective on validation against the cost; empty with fewer than two to draw.
-
-    The cost is the time to score 100 rows if it is known for all offers, else FLOPs per row.
+    A launch adds its time when it ends; the first one began with the study.
     """
-    is_timed = all(offer.milliseconds for offer in offers)
-    measure = "milliseconds for 100 rows" if is_timed else "FLOPs per row"
-    points = []
-    left_out = []
-    for offer in offers:
-        cost = offer.milliseconds if is_timed else offer.flops_per_row
-        if cost:
-            points.append(_point(offer, cost, shipped, is_last=offer == offers[-1]))
-        else:
-            left_out.append(title(offer.name))
-    if len(points) < 2:
-        return Markup("")
-    points.sort(key=lambda point: point.kind == "arm")  # named last
-    limit = _near(points, record.budget.serving, is_of_time=is_timed)
-    axes = axes_over(points, limit)
-    beneath = [_limit(axes.x.place(size)) for size in limit]
-    spoken = f"Value on validation against {measure}, cheapest first: {in_order(points)}"
-    drawn = plot(
-        points,
-        axes,
-        [*beneath, *size_labels(axes.x)],
-        (f"{measure}, log scale", spoken),
-        maximize=record.maximize,
-    )
-    legend = LEGEND
-    if left_out:
-        legend += f" Without {measure}, so not drawn: {in_words(left_out)}."
-    if len(offers) > len(shipped.offers):
-        legend += " Small: the best ensembles of two and more runs, with cross-fitted values."
-    objective = record_facts.capitalized(record_facts.objective_in_words(record))
-    heading = html.tag("h3", f"{objective} on validation and cost")
-    return html.join([heading, html.scroll("Value against cost", drawn), html.note(legend)])
+    if record.seconds:
+        return numbers.duration(record.seconds)
+    if record.state != "running" or not record.started:
+        return numbers.DASH
+    so_far = datetime.fromisoformat(record.updated) - datetime.fromisoformat(record.started)
+    return numbers.duration(so_far.total_seconds())
 
 
-def _point(offer: Offer, cost: float, shipped: Shipment, *, is_last: bool) -> ScatterPoint:
-    """Return the dot of an offer; of the ensembles by size only the last has its name beside it."""
-    is_size = offer.kind == "ensemble" and offer.name != ENSEMBLE
-    return ScatterPoint(
-        title(offer.name),
-        is_focus=offer == shipped.taken,
-        size=log10(cost),
-        value=offer.valid,
-        kind="" if is_size else offer.kind,
-        label="" if is_size and not is_last else None,
-        is_small=is_size,
-    )
+def _numbers(record: StudyRecord, outcome: Verdict, taken: Offer) -> Iterator[Box]:
+    """Yield the value on test, the time or FLOPs, and the gains over trees and the default."""
+    model = next((arm for arm in record.arms_and_students if arm.name == taken.name), None)
+    finalist = chosen(model)
+    runs = f"mean of {taken.members} models"
+    if finalist is not None:
+        runs = numbers.plural(len(finalist.runs), "seed")
+        runs = f"mean over {runs}" if len(finalist.runs) > 1 else runs
+    measure = record_facts.capitalized(record_facts.headline_in_words(record))
+    yield f"{measure} on test", numbers.metric(taken.test), runs, ""
+    if taken.milliseconds is not None:
+        device = f"one request, on {finalist.cost.device}" if finalist else "all of its models"
+        yield "Time for 100 rows", numbers.milliseconds(taken.milliseconds), device, ""
+    else:
+        flops = numbers.compact(taken.flops_per_row or None)
+        yield "FLOPs per row", flops, "the time to score was not measured", ""
+    gain = over_baseline(record, outcome, taken)
+    if gain is not None:
+        yield _gain(gain)
+    own = over_own_arm(record, taken)
+    if own is not None:
+        yield _gain(own)
+    else:
+        yield from _tuning(record, taken)
 
 
-def _near(
-    points: Sequence[ScatterPoint], limits: ServingLimits, *, is_of_time: bool
-) -> list[float]:
-    """Return the limit on the log scale if it is near the costs, else nothing."""
-    limit = limits.max_ms_per_100_rows if is_of_time else limits.max_flops_per_row
-    if limit is None:
-        return []
-    sizes = [point.size for point in points]
-    near = log10(NEAR)
-    return [log10(limit)] if min(sizes) - near <= log10(limit) <= max(sizes) + near else []
+def _gain(gain: Gain) -> Box:
+    """Return a gain on test with its interval; only a claim has a colour."""
+    other, contrast = gain
+    name = f"Gain over {title(other.name)} on test"
+    difference = contrast.difference
+    if difference is None or difference.low is None:
+        class_ = "" if difference is None else CLASSES[difference.mark]
+        return name, numbers.gain(contrast.mean), contrast.reason, class_
+    remark = numbers.interval(difference.low, difference.high)
+    if difference.lacks:
+        remark += f", observation: {difference.lacks}"
+    return name, numbers.gain(difference.mean), remark, CLASSES[difference.mark]
 
 
-def _limit(place: float) -> Markup:
-    """Return a vertical line at the serving limit with its name."""
-    side = " before" if place > 50 else ""
-    name = html.tag("span", "serving limit")
-    return html.tag("i", name, class_=f"limit{side}", style=f"left:{place:.1f}%")
+def _tuning(record: StudyRecord, taken: Offer) -> Iterator[Box]:
+    """Yield what the search added to the default of an arm, on the rows that chose it."""
+    valid = next((line.valid for line in standings(record) if line.arm.name == taken.name), None)
+    if valid is None or valid.default is None:
+        return
+    name = "Gain over its default on validation"
+    if valid.kept_default:
+        yield name, numbers.DASH, "the default was chosen", ""
+    else:
+        seeds = numbers.plural(valid.default.seeds, "seed")
+        yield name, numbers.gain(valid.tuning), f"{seeds}; chosen on the same rows", ""

@@ -46,7 +46,7 @@ def build(record: StudyRecord) -> Card:
     )
     heading = f"The chosen {title(arm.name)} is {configuration}"
     body = html.tag("div", html.join(boxes), class_="arch") + html.note(explained)
-    return Card("winner", "Why", heading, lead, body, half=True)
+    return Card("winner", "Why", heading, lead, body, folded=True)
 
 
 def _box(part: ModelPart, inside: Sequence[ModelPart]) -> Markup:

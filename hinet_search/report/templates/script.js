@@ -34,6 +34,12 @@
       }));
     };
   }, table);
+  const reveal = () => {
+    const card = byId(location.hash.slice(1));
+    if (card) card.open = true;
+  };
+  addEventListener("hashchange", reveal);
+  reveal();
   const enliven = part => {
     all("[data-copy]", b => {
       b.hidden = false;

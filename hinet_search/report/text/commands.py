@@ -1,4 +1,4 @@
-"""Commands: the command lines that write a report again and export what a study can ship."""
+"""Commands: the command lines that write a report again and that write what a study can ship."""
 
 import ast
 import json
@@ -26,31 +26,36 @@ def report_command(record: StudyRecord) -> str:
 
 
 def export_command(record: StudyRecord, name: str, at: str = "") -> str:
-    """Return the command that exports an arm, a student or the ensemble, or the best `at` a limit.
+    """Return the command that writes an arm, a student or the ensemble, or the best `at` a limit.
 
-    It has the study file and options of the launch.
+    It has the study file and options of the launch. Of a study on a sample, it trains on all rows
+    first; of such a training it is the same command.
     """
     words = _launch_words(record.command)
+    if words[1:2] == ["train"]:
+        return record.command
     file = _study_of(words, record.name)
     what = ["--at", at, "-o", f"front-{record.name}"] if at else ["-o", f"{name}-{record.name}"]
-    command = ["hinet-search", "export", f"{file}/{name}".rstrip("/"), *what]
+    verb = "train" if record.data.sample is not None and not at else "export"
+    command = ["hinet-search", verb, f"{file}/{name}".rstrip("/"), *what]
     return shlex.join([*command, *_options(words, (*SAME_STUDY, *PLACES))])
 
 
 def _launch_words(command: str) -> list[str]:
-    """Return a launch as words of the command line, also if it was a call in Python."""
-    if command.startswith("hinet-search launch "):
+    """Return a launch or train as words of the command line, also if it was a call in Python."""
+    if command.startswith(("hinet-search launch ", "hinet-search train ")):
         return shlex.split(command)
-    if not command.startswith("hinet_search.launch("):
+    if not command.startswith(("hinet_search.launch(", "hinet_search.train(")):
         return []
     try:
         call = ast.parse(command, mode="eval").body
         assert isinstance(call, ast.Call), "the command begins as a call"
+        assert isinstance(call.func, ast.Attribute), "the name of a module comes first"
         arguments = [ast.literal_eval(argument) for argument in call.args]
         options = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
     except (SyntaxError, ValueError):  # an option that cannot be written as text
         return []
-    return ["hinet-search", "launch", *arguments, *_words_of(options)]
+    return ["hinet-search", call.func.attr, *arguments, *_words_of(options)]
 
 
 def _words_of(options: Mapping[str | None, Any]) -> Iterator[str]:

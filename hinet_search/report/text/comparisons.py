@@ -65,12 +65,14 @@ def rivals_of_size(record: StudyRecord, focus: ArmRecord) -> list[ArmRecord]:
 def counted(contrast: Contrast) -> str:
     """Return the evidence for a gain.
 
-    For example `interval after Holm +.0027 to +.0059, 5 seeds an arm and 4,800 users`.
+    For example `95 % interval +.0027 to +.0059, 5 seeds an arm and 4,800 users`.
     """
     if not contrast.has_interval:
         return contrast.reason
-    kind = "interval after Holm" if contrast.family > 1 else "95 % interval"
-    text = f"{kind} {span(contrast)}, {contrast.counted}"
+    interval = f"95 % interval {span(contrast)}"
+    if contrast.family > 1:
+        interval = f"interval {span(contrast)}, corrected for {contrast.family} comparisons"
+    text = f"{interval}, {contrast.counted}"
     return f"{text}; an observation, not a claim" if contrast.lacks else text
 
 
@@ -122,7 +124,7 @@ def _corrected(drawn: Sequence[Contrast], noun: str) -> str:
     over = numbers.plural(family, noun)
     if family > claims:
         over = f"the {family} comparisons among which validation chose"
-    return f"; Holm over {over}: no mark is false, with 95 % confidence"
+    return f"; corrected for {over} (Holm's method): no mark is false, with 95 % confidence"
 
 
 def tests(outcome: Verdict) -> Markup:
@@ -138,11 +140,15 @@ def tests(outcome: Verdict) -> Markup:
         "Standard error, users",
         "Degrees of freedom, seeds",
         "p",
-        "p after Holm",
+        "p, corrected",
         "Level of the interval",
         "Seeds",
     )
-    content = html.scroll("Tests", html.table(header, rows, class_="tests"))
+    explained = html.note(
+        "Corrected: by Holm's method, for all comparisons together, so that with 95 % confidence "
+        "no mark is false. The level of an interval is the one at which its mark was decided."
+    )
+    content = html.scroll("Tests", html.table(header, rows, class_="tests")) + explained
     return html.details("The tests behind the plot", content, on_paper=True)
 
 

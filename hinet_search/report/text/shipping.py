@@ -24,19 +24,22 @@ def lead(record: StudyRecord, shipped: Shipment) -> str:
     why = shipped.why
     if shipped.taken is not None:
         why = f"{title(shipped.taken.name)}: {why}"
-    sentences = [f"{capitalized(why)}.", limits_in_words(record)]
-    # What is no part of the comparison of arms.
+    sentences = [f"{capitalized(why)}.", limits_in_words(record), *on_top_of_arms(record)]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def on_top_of_arms(record: StudyRecord) -> Iterator[str]:
+    """Say what is no part of the comparison of arms."""
     on = "the finalists of all arms, outside their equal budgets; arms are compared without"
     has_ensemble = record.ensemble(ENSEMBLE) is not None
     if record.students:
-        sentences.append(f"Students {'and the ensemble ' * has_ensemble}stand on {on} them.")
+        yield f"Students {'and the ensemble ' * has_ensemble}stand on {on} them."
     elif has_ensemble:
-        sentences.append(f"The ensemble stands on {on} it.")
-    return " ".join(sentences)
+        yield f"The ensemble stands on {on} it."
 
 
 def limits_in_words(record: StudyRecord) -> str:
-    """State the serving limits, or that there are none."""
+    """State the serving limits, and what an ensemble is without any; empty without both."""
     limits = record.budget.serving
     parts = []
     if limits.max_ms_per_100_rows is not None:
@@ -46,7 +49,7 @@ def limits_in_words(record: StudyRecord) -> str:
     if parts:
         return f"Serving limits: at most {' and '.join(parts)}."
     if record.ensemble(ENSEMBLE) is None:
-        return "There are no serving limits."
+        return ""
     return (
         "Without serving limits (`serving:`) only single models are taken, as an ensemble costs as "
         "much as all of its members."
@@ -54,7 +57,8 @@ def limits_in_words(record: StudyRecord) -> str:
 
 
 def remarks(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
-    """Yield sentences on the refit, ensemble, teacher and trees."""
+    """Yield sentences on the refit, students, ensemble, teacher and trees."""
+    yield from on_top_of_arms(record)
     if record.budget.refit:
         yield (
             "What is shipped is trained once more on train and validation together, when the study "

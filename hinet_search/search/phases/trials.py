@@ -29,6 +29,7 @@ from hinet_search.training.jobs.messages import (
 from hinet_search.training.jobs.train import train, train_together
 
 SAME_CAUSE_LIMIT = 5
+DECIDED = "decided before: its only configuration is trained as a finalist"
 
 
 @dataclass(frozen=True)
@@ -136,10 +137,19 @@ class TrialPhase:
             drawn_trial = arm.ask(new=in_time or arm.started == 0)
             if drawn_trial is None:
                 return None
-            if drawn_trial.config is not None:
+            if arm.arm.is_decided and drawn_trial.config is not None:
+                self._leave_to_finalists(arm, drawn_trial)
+            elif drawn_trial.config is not None:
                 return self._job(arm, [drawn_trial, *self._beside(arm, drawn_trial)])
-            self._fail_at_once(arm, drawn_trial)
+            else:
+                self._fail_at_once(arm, drawn_trial)
         return None
+
+    def _leave_to_finalists(self, arm: ArmSearch, decided: DrawnTrial) -> None:
+        """End a trial that has nothing to decide, without training it."""
+        arm.finish(decided.number, TrialState.PRUNED, None, None, DECIDED)
+        self._progress.arms[arm.arm.name].pruned += 1
+        self._count_end(arm)
 
     def _beside(self, arm: ArmSearch, first: DrawnTrial) -> list[DrawnTrial]:
         """Return the trials that share the steps of one that is about to start."""
@@ -329,12 +339,6 @@ class TrialPhase:
         """Return the last ends of an arm if they failed with one cause and are enough to end it."""
         recent = self._same_cause_of[arm.arm.name]
         return recent if len(recent) >= SAME_CAUSE_LIMIT else []
-
-    def _say_when_it_fails(self, arm: ArmSearch) -> None:
-        if recent := self._fails(arm):
-            trials = f"{self._progress.arms[arm.arm.name].trained} of {self._spec.trials} trials"
-            causes = f"its last {SAME_CAUSE_LIMIT} failed with one cause: {recent[-1].cause}"
-            self._say_once(f"{arm.arm.name} ends with {trials}: {causes}")
 
     def _of(self, key: str) -> tuple[ArmSearch, int]:
         name, number = key.rsplit("/", 1)

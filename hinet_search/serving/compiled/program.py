@@ -5,7 +5,7 @@ table, STAR's products). In a graph of one scenario these are constants: they ar
 here, and what no row needs is left out. So a model needs no second form for its graphs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -20,6 +20,8 @@ from hinet_search.serving.compiled.run import Encoded
 ROWS = "rows"  # the name of the only variable size
 CALL = "call_function"
 CONSTANT = "get_attr"
+
+Programs = Iterable[tuple[str, ExportedProgram]]  # the programs of all graphs by name
 
 
 def program_of(module: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:

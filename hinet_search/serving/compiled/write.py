@@ -3,7 +3,7 @@
 Shape legend: R rows, T tasks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,6 +18,7 @@ from torch.export import ExportedProgram
 
 from hinet_search.common.errors import ConfigurationError, DataError, HinetSearchError, shortened
 from hinet_search.common.plugins import load
+from hinet_search.common.spaced import say_nothing, told
 from hinet_search.data.columns import Columns
 from hinet_search.models.trees import Model as Trees
 from hinet_search.serving.choice import GraphChoice
@@ -77,10 +78,12 @@ def write_compiled(
     graphs: GraphChoice,
     raw: pl.DataFrame,
     rolled: RolledInputs = NOT_ROLLED,
+    say: Callable[[str], None] = say_nothing,
 ) -> Compilation:
     """Write the graphs into `folder`, which holds the model, and check them on `raw` rows.
 
-    Inputs of the rows that are `rolled` are not those of the model's history.
+    Inputs of the rows that are `rolled` are not those of the model's history. `say` is called with
+    a line every few seconds.
     Errors: ConfigurationError if a model has no graph; MemoryError; DataError if a row does not
     score as `probabilities` says.
     """
@@ -88,17 +91,18 @@ def write_compiled(
     formats = tuple(dict.fromkeys(graphs.formats))
     layout = layout_of(exported.encoder, replace(graphs, formats=formats))
     with _failures_told(exported):
-        programs = _programs(exported, layout)
+        programs = _programs(exported, layout, say)
         for kind in formats:
             (compiled / kind).mkdir(parents=True)
-            load(FORMATS, kind).write(programs, compiled / kind, exported.file.inputs.predicted)
+            named = told(f"writing {kind} graphs", tuple(programs.items()), say)
+            load(FORMATS, kind).write(named, compiled / kind, exported.file.inputs.predicted)
     files = hashes(compiled, written_files(compiled))
     layout = layout.model_copy(update={"files": files})
     _write_layout(layout, compiled)
     encoder = exported.encoder
     frame = cast_rows(encoder.inputs, raw.lazy(), encoder.types).collect()
     columns = encoder.columns(frame, rolled)
-    check = _Check(exported, compiled, layout, columns)
+    check = _Check(exported, compiled, layout, columns, say)
     difference = max(check.largest_difference(kind) for kind in formats)
     if layout.reads_tables and not all(check.reads_alike(kind, raw) for kind in formats):
         _write_layout(layout.model_copy(update={"reads_tables": False}), compiled)
@@ -139,7 +143,9 @@ def _failures_told(exported: ExportedModel) -> Iterator[None]:
         ) from error
 
 
-def _programs(exported: ExportedModel, layout: GraphLayout) -> dict[str, ExportedProgram]:
+def _programs(
+    exported: ExportedModel, layout: GraphLayout, say: Callable[[str], None]
+) -> dict[str, ExportedProgram]:
     """The programs of all graphs by name."""
     schema = exported.encoder.schema
     examples = (
@@ -149,7 +155,8 @@ def _programs(exported: ExportedModel, layout: GraphLayout) -> dict[str, Exporte
         torch.zeros(EXAMPLE_ROWS, dtype=torch.int32),
     )
     modules = [ScenarioScoring(exported, number) for number in range(schema.num_scenarios)]
-    programs = [program_of(module, examples[:-1]) for module in modules]
+    traced = told("tracing graphs of scenarios", modules, say)
+    programs = [program_of(module, examples[:-1]) for module in traced]
     programs.append(program_of(MixedScoring(modules), examples))
     return dict(zip(layout.graphs, programs, strict=True))
 
@@ -162,6 +169,7 @@ class _Check:
     compiled: Path
     layout: GraphLayout
     columns: Columns
+    say: Callable[[str], None]
 
     def scenarios(self, name: str) -> NDArray[np.int16]:
         """The scenario of each row (R,): the graph of a scenario takes all rows to be of it."""
@@ -186,7 +194,8 @@ class _Check:
         opened = load(FORMATS, kind).opened
         model = self.exported.file.inputs
         largest = {}
-        for name, expected_RT in self.expected.items():
+        graphs = tuple(self.expected.items())
+        for name, expected_RT in told(f"checking {kind} graphs", graphs, self.say):
             run = opened(self.compiled / kind, name)
             inputs = encoded(self.columns, mixed=name == MIXED)
             alone_RT = run({key: array[:1] for key, array in inputs.items()})

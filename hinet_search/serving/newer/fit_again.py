@@ -145,7 +145,7 @@ def fit_again(
         made = _newer_model(exported, to, fit)
         if made.is_worse and not options.even_if_worse:
             return made
-        written = _write(exported, made, fit, options)
+        written = _write(exported, made, fit, options, say)
     return replace(
         made,
         files=written.files,
@@ -277,7 +277,11 @@ def _newer_model(exported: ExportedModel, to: Path, fit: _Fit) -> NewerModel:
 
 
 def _write(
-    exported: ExportedModel, made: NewerModel, fit: _Fit, options: FitOptions
+    exported: ExportedModel,
+    made: NewerModel,
+    fit: _Fit,
+    options: FitOptions,
+    say: Callable[[str], None],
 ) -> WrittenFolder:
     """Write the fitted model; some of the held-out rows must score from the folder as now."""
     file = _model_file(exported.file, made, fit, options.learning_rate)
@@ -298,6 +302,7 @@ def _write(
             weights=weights,
             graphs=GraphChoice(options.formats),
             read_valid=lambda: fit.grown.choosing,
+            say=say,
         ),
         sample,
         [KnownScores(None, average(fit.members, file, columns))],

@@ -5,18 +5,16 @@ A package runs on processors and systems like those of the export, with the same
 
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.export import ExportedProgram
 
 from hinet_search.common import quiet
 from hinet_search.common.errors import EnvironmentFault
-from hinet_search.serving.compiled.program import inputs_of
+from hinet_search.serving.compiled.program import Programs, inputs_of
 from hinet_search.serving.compiled.run import Encoded, Run
 
 IS_CODE = True
@@ -35,13 +33,13 @@ def require() -> None:
         )
 
 
-def write(programs: Mapping[str, ExportedProgram], folder: Path, _output: str) -> None:
+def write(programs: Programs, folder: Path, _output: str) -> None:
     """Compile each program into a file of its own, with its weights. Outputs have no name."""
     with TemporaryDirectory() as cache, quiet.without(FutureWarning, DeprecationWarning):
         from torch._inductor import aoti_compile_and_package
         from torch._inductor.utils import fresh_cache
 
-        for name, program in programs.items():
+        for name, program in programs:
             with fresh_cache(dir=cache):
                 aoti_compile_and_package(program, package_path=str(folder / f"{name}{SUFFIX}"))
 

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +18,7 @@ from torch.export import ExportedProgram
 from hinet_search.common import quiet
 from hinet_search.common.errors import DataError, EnvironmentFault, shortened
 from hinet_search.serving.compiled.layout import INPUTS, SCENARIO
+from hinet_search.serving.compiled.program import Programs
 from hinet_search.serving.compiled.run import Encoded, Run
 from hinet_search.serving.sealed import AGAIN
 
@@ -39,7 +40,7 @@ def require() -> None:
     _refuse_missing("--format onnx", PACKAGES)
 
 
-def write(programs: Mapping[str, ExportedProgram], folder: Path, output: str) -> None:
+def write(programs: Programs, folder: Path, output: str) -> None:
     """Write a graph for each program, the weights of all, each once, and the reader.
 
     The output of a graph has the name `output`.
@@ -48,7 +49,7 @@ def write(programs: Mapping[str, ExportedProgram], folder: Path, output: str) ->
 
     with (folder / WEIGHTS).open("wb") as file:
         weights = _Weights(file)
-        for name, program in programs.items():
+        for name, program in programs:
             model = _graph(program, output)
             weights.take_out(model)
             graph = serde.serialize_model(model).SerializeToString()

@@ -1,15 +1,13 @@
 """torch: programs as .pt2 files, which torch runs in Python."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
-from torch.export import ExportedProgram
 
-from hinet_search.serving.compiled.program import inputs_of
+from hinet_search.serving.compiled.program import Programs, inputs_of
 from hinet_search.serving.compiled.run import Encoded, Run
 
 IS_CODE = False
@@ -20,9 +18,9 @@ def require() -> None:
     """Do nothing: torch is installed."""
 
 
-def write(programs: Mapping[str, ExportedProgram], folder: Path, _output: str) -> None:
+def write(programs: Programs, folder: Path, _output: str) -> None:
     """Write a file for each program; each holds all of its weights. Outputs have no name."""
-    for name, program in programs.items():
+    for name, program in programs:
         torch.export.save(program, folder / f"{name}{SUFFIX}")
 
 

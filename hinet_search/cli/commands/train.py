@@ -1,0 +1,130 @@
+"""Use: train on all rows what a study on a sample chose, and write it as a folder."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hinet_search.cli.completion import complete_target
+from hinet_search.cli.help import Command
+from hinet_search.cli.options import (
+    GRAPHS,
+    NEW_FOLDER,
+    ON_SLOTS,
+    PLUGIN,
+    SEEDS,
+    SETTINGS,
+    SIZE,
+    VARIANT,
+    as_json,
+    launch_options,
+    output_options,
+    places,
+    study_options,
+    words_typed,
+)
+from hinet_search.cli.output import echo, output
+from hinet_search.common.terminal import table_text
+
+if TYPE_CHECKING:
+    from hinet_search.api import TrainedOnAll
+    from hinet_search.results.study_record import StudyRecord
+
+
+@click.command(
+    name="train",
+    cls=Command,
+    codes=("3", "4", "5", "6", "129, 130, 143"),
+    examples=(
+        "hinet-search train shop -o winner",
+        "hinet-search train shop/hinet --finalist-seeds 3 --slots 4 -o hinet-shop",
+        "hinet-search train studies/shop.yaml --set sample=5% --format onnx -o winner",
+    ),
+)
+@click.argument("target", metavar="STUDY[/NAME]", shell_complete=complete_target)
+@study_options(SEEDS, *ON_SLOTS, SIZE, VARIANT, SETTINGS, PLUGIN)
+@places
+@output_options(
+    NEW_FOLDER,
+    GRAPHS,
+    click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal."),
+    as_json,
+)
+def command(
+    target: str,
+    to: Path,
+    formats: tuple[str, ...],
+    no_progress: bool,  # noqa: FBT001  click passes flags by name
+    as_json: bool,  # noqa: FBT001  click passes flags by name
+    **given: Any,
+) -> None:
+    """Train on all rows what a study on a sample (`sample: 5%`) chose, and write it as a folder.
+
+    What the study recommends to ship is trained with the settings that it found, with one seed
+    unless --finalist-seeds says more; NAME is another arm, a student (taught_ARM) or `ensemble`.
+    It is the study STUDY-whole, with a report. Ctrl-C stops safely; the same command resumes.
+    Repeat --set, --size and --variant of the launch.
+    """
+    from hinet_search.api import split_target, train
+    from hinet_search.cli.progress import JsonLines, TolerantWatcher, watching
+    from hinet_search.common.errors import Interrupted
+
+    options = launch_options(given)
+    study, arm = split_target(target)
+    typed = shlex.join(words_typed(options))
+    try:
+        with TolerantWatcher(watching(output(), plain=no_progress, as_json=as_json)) as watcher:
+            trained = train(
+                study,
+                to,
+                arm=arm,
+                formats=formats,
+                watcher=watcher,
+                command=typed,
+                **vars(options),
+            )
+    except Interrupted as error:
+        error.remedy = f"resume: {typed}"
+        raise
+    values = _values(trained)
+    if as_json:
+        keys = ("rows", "valid", "test")
+        rows = {name: dict(zip(keys, row, strict=True)) for name, *row in values}
+        JsonLines.line("trained", study=trained.of_all.name, folder=str(to), **rows)
+        return
+    _show(trained, values)
+    output().next(f"hinet-search predict {shlex.quote(str(to))} rows.parquet -o scores.parquet")
+
+
+def _values(trained: "TrainedOnAll") -> list[tuple[str, int, float, float | None]]:
+    """Return the name, rows, objective on validation and metric on test of both studies."""
+    return [
+        ("sample", *_of(trained.of_sample, trained.export.arm)),
+        ("all", *_of(trained.of_all, trained.export.arm)),
+    ]
+
+
+def _of(record: "StudyRecord", name: str) -> tuple[int, float, float | None]:
+    from hinet_search.results.shipping import shipment
+    from hinet_search.results.verdict import verdict
+
+    offers = {offer.name: offer for offer in shipment(record, verdict(record)).offers}
+    return sum(record.data.rows), offers[name].valid, offers[name].test
+
+
+def _show(trained: "TrainedOnAll", values: list[tuple[str, int, float, float | None]]) -> None:
+    """Print what was found on the sample beside what all rows gave, and what was written."""
+    from hinet_search.report.drawing.numbers import metric
+
+    rows = []
+    titles = {"sample": "trained on the sample", "all": "trained on all rows"}
+    for name, count, valid, test in values:
+        rows.append((titles[name], f"{count:,}", metric(valid), metric(test)))
+    header = ("", "rows", f"{trained.of_all.objective}, validation", "test")
+    echo(table_text(rows, header=header, right={1, 2, 3}))
+    written = trained.export
+    echo(
+        f"wrote {written.folder}/: {written.study}/{written.arm}, "
+        f"{written.checked_rows:,} test rows score the same as in training"
+    )

@@ -1,0 +1,237 @@
+"""All measures of the arms, folded: what the leaderboard leaves out, and costs of training."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from markupsafe import Markup
+
+from hinet_search.report.drawing import html, numbers
+from hinet_search.report.drawing.figures import marked, over_seeds
+from hinet_search.report.facts import record as record_facts
+from hinet_search.report.facts.amounts import wording
+from hinet_search.report.facts.standings import (
+    LeaderboardEntry,
+    ResultsOnTest,
+    ResultsOnValidation,
+    gain_in_words,
+    loses_everywhere,
+    losing_cells,
+)
+from hinet_search.results.finalist_values import chosen, measure
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import title
+
+MOST_CELLS = 4  # cells that a line about losing cells names
+WEIGHTED = "weighted AUC"
+
+Column = tuple[str, Callable[[LeaderboardEntry], Markup]]
+
+
+@dataclass(frozen=True)
+class ColumnGroup:
+    """Columns under one heading."""
+
+    name: str
+    columns: Sequence[Column]
+
+
+def all_measures(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
+    """Return the table, its legend, what ensembles and tuning add, and the losing cells."""
+    legend = html.note(" ".join([*_legend(record, lines), *_added(record, lines)]))
+    content = html.join([_table(record, lines), legend, _seesaw(record, lines)])
+    return html.details("All measures and costs of every arm", content)
+
+
+def _groups(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[ColumnGroup]:
+    selected = record_facts.objective_in_words(record)
+    primary = record_facts.headline_in_words(record)
+    has_ensembles = any(line.valid.ensemble is not None for line in lines)
+    valid: list[Column] = [(selected, lambda line: over_seeds(line.valid.objective))]
+    if primary != selected:
+        valid.append((primary, lambda line: over_seeds(line.valid.headline)))
+    if has_ensembles:
+        valid.append((f"ensemble, {selected}", lambda line: _ensemble(line.valid)))
+    yield ColumnGroup("Validation", valid)
+    test: list[Column] = []  # but the headline, which the leaderboard has
+    if primary != WEIGHTED:
+        test.append((WEIGHTED, _tested(lambda test: over_seeds(test.weighted))))
+    if has_ensembles:
+        test.append((f"ensemble, {primary}", _tested(_ensemble)))
+    test.append(("worst cell", _tested(_worst)))
+    if any(line.test for line in lines):
+        yield ColumnGroup("Test", test)
+    if any(line.reference for line in lines):
+        over_reference = (
+            ("relative gain, multi-task gain", _relative),
+            ("smallest cell gain", _smallest),
+            ("cells below", _below),
+        )
+        yield ColumnGroup(f"Test, over {title(record.reference)}", over_reference)
+    yield ColumnGroup("Cost", list(_costs(lines)))
+
+
+def _costs(lines: Sequence[LeaderboardEntry]) -> Iterator[Column]:
+    """Yield the columns of size, compute and speed; times are of training."""
+    costs = {line.arm.name: _cost_of(line) for line in lines}
+
+    def column(place: int) -> Callable[[LeaderboardEntry], Markup]:
+        return lambda line: costs[line.arm.name][place]
+
+    for place, name in enumerate(("parameters", "FLOPs per row", "rows/s", "time", "memory")):
+        yield name, column(place)
+
+
+def _cost_of(line: LeaderboardEntry) -> list[Markup]:
+    """Return the costs of an arm; rows per second and time are means over its seeds."""
+    finalist = chosen(line.arm)
+    assert finalist is not None, "a line has a chosen finalist"
+    costs = [run.cost for run in finalist.runs]
+    cost = costs[0]
+    size = [html.number(numbers.DASH)] * 2  # not a torch model
+    if cost.flops_per_row:
+        dense = f"{numbers.compact(cost.dense_parameters)} dense"
+        parameters = html.remarked(numbers.compact(cost.parameters), dense)
+        size = [html.number(parameters), html.number(numbers.compact(cost.flops_per_row))]
+    memory = max(cost.peak_memory_bytes for cost in costs)
+    return [
+        *size,
+        html.number(numbers.compact(fmean(cost.rows_per_second for cost in costs))),
+        html.number(numbers.duration(fmean(cost.seconds for cost in costs))),
+        html.number(f"{numbers.compact(memory)}B" if memory else numbers.DASH),
+    ]
+
+
+def _tested(cell: Callable[[ResultsOnTest], Markup]) -> Callable[[LeaderboardEntry], Markup]:
+    """Make a column of test values; an arm that was not evaluated on test gets a dash."""
+    return lambda line: cell(line.test) if line.test else html.number(numbers.DASH)
+
+
+def _ensemble(results: ResultsOnValidation | ResultsOnTest) -> Markup:
+    if results.ensemble is None:
+        return html.number(numbers.DASH)
+    gain = numbers.gain(results.ensemble_gain)
+    return html.number(html.remarked(numbers.metric(results.ensemble), gain))
+
+
+def _worst(test: ResultsOnTest) -> Markup:
+    if test.worst is None:
+        return html.number(numbers.DASH)
+    value, cell = test.worst
+    return html.number(
+        html.remarked(numbers.metric(value), record_facts.cell_in_words(cell)), class_="in"
+    )
+
+
+def _smallest(line: LeaderboardEntry) -> Markup:
+    cell = line.reference.smallest if line.reference else None
+    if cell is None or cell.difference is None:
+        return html.number(numbers.DASH)
+    where = record_facts.cell_in_words(cell.name)
+    return html.number(html.remarked(marked(cell.difference), where), class_="in")
+
+
+def _below(line: LeaderboardEntry) -> Markup:
+    if line.reference is None:
+        return html.number(numbers.DASH)
+    return html.number("all" if loses_everywhere(line.reference) else str(line.reference.seesaw))
+
+
+def _relative(line: LeaderboardEntry) -> Markup:
+    if line.relative is None or line.relative.multi_task_gain is None:
+        return html.number(numbers.DASH)
+    multi_task_gain = numbers.change(line.relative.multi_task_gain)
+    return html.number(html.remarked(numbers.change(line.relative.rela_impr), multi_task_gain))
+
+
+def _table(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
+    focus = record_facts.focus_of(record)
+    edges = [html.tag("colgroup", span="1")]
+    spans = [html.tag("td")]
+    all_columns: list[Column] = []
+    for group in _groups(record, lines):
+        width = str(len(group.columns))
+        edges.append(html.tag("colgroup", span=width))
+        spans.append(html.tag("th", group.name, scope="colgroup", colspan=width))
+        all_columns += group.columns
+    names = html.columns(name for name, _ in all_columns)
+    header = html.tag(
+        "thead", html.tag("tr", html.join(spans)), html.tag("tr", html.column("Arm"), names)
+    )
+    body = []
+    for line in lines:
+        remarks = [f"same size as {title(line.arm.size_of)}"] if line.arm.size_of else []
+        remarks += ["reference"] if line.arm.name == record.reference else []
+        remark = html.tag("small", ", ".join(remarks)) if remarks else ""
+        name = html.join([title(line.arm.name), " ", remark])
+        me = "me" if line.arm == focus else ""
+        body.append(html.row(name, html.cells(cell(line) for _, cell in all_columns), class_=me))
+    written = html.tag(
+        "table", html.join(edges), header, html.tag("tbody", html.join(body)), class_="board"
+    )
+    return html.scroll("All measures", written)
+
+
+def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[str]:
+    if any(line.valid.ensemble is not None for line in lines):
+        averaged = wording(record.data).prediction
+        yield f"Ensemble: mean {averaged} of all seeds, and its gain over their mean."
+    name = measure(record).words
+    reference = title(record.reference)
+    if any(line.test for line in lines):
+        extreme = "lowest" if measure(record).maximize else "highest"
+        yield f"Worst cell: the cell with the {extreme} {name}."
+    if any(line.reference for line in lines):
+        relative = f"not defined for {name}"
+        if measure(record).is_half_by_chance:
+            relative = f"mean over cells of (AUC − .5) / (AUC of {reference} − .5) − 1 (RelaImpr)"
+        yield f"Relative gain: {relative}."
+        yield f"Multi-task gain: mean over cells of the gain divided by the value of {reference}."
+        yield (
+            f"Cells below: those below {reference} while others are above it (all: none is above)."
+        )
+    yield "Dense: parameters without embeddings. Rows per second, time and memory: of training."
+
+
+def _added(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[str]:
+    """Compare the mean gain of ensembles with that of tuning."""
+    tuning = [line.valid.tuning for line in lines if line.valid.tuning is not None]
+    ensembles = [line.valid.ensemble_gain for line in lines if line.valid.ensemble_gain is not None]
+    if not tuning or not ensembles:
+        return
+    by_ensembles = fmean(ensembles)
+    by_tuning = fmean(tuning)
+    comparison = "as much as"
+    if by_ensembles != by_tuning:
+        comparison = "more than" if by_ensembles > by_tuning else "less than"
+    yield (
+        f"In {record_facts.objective_in_words(record)} on validation an ensemble of seeds adds "
+        f"{numbers.gain(by_ensembles)} to the mean of its seeds (mean over "
+        f"{numbers.plural(len(ensembles), 'arm')}), {comparison} tuning adds to the default: "
+        f"{numbers.gain(by_tuning)} (mean over {numbers.plural(len(tuning), 'arm')})."
+    )
+
+
+def _seesaw(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
+    """Count the arms that lose in some cells and gain in others, with those cells folded."""
+    compared = sum(line.reference is not None for line in lines)
+    if not compared:
+        return Markup("")
+    rows = []
+    for line in lines:
+        losing = losing_cells(line)
+        if losing:
+            named = [gain_in_words(cell) for cell in losing[:MOST_CELLS]]
+            if len(losing) > MOST_CELLS:
+                named.append(f"and {len(losing) - MOST_CELLS} more")
+            marks = [cell.difference.mark for cell in losing if cell.difference is not None]
+            significant = str(marks.count("worse"))
+            rows.append(html.row(title(line.arm.name), significant, html.words(", ".join(named))))
+    count = f"{numbers.spelled(len(rows)).capitalize()} of {numbers.plural(compared, 'arm')}"
+    have = numbers.agree(len(rows), "has", "have")
+    reference = title(record.reference)
+    summary = f"{count} {have} cells below {reference} on test while others gain"
+    if not rows:
+        return html.note(f"{summary}.")
+    header = html.head("Arm", "Significant", html.column("Cells, largest loss first"))
+    return html.details(summary, html.scroll(summary, html.table(header, rows)))

@@ -1,0 +1,143 @@
+"""Whole: the study that trains on all rows what a study on a sample has chosen.
+
+Each of its arms has one configuration, which is not searched: that of what is to be shipped, and of
+the teachers that a student needs. It is launched, resumed, reported and exported as any study.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.common.frozen_model import ALL
+from hinet_search.results.ensemble_records import TEACHER, RunKey
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.serving.choice import ExportChoice
+from hinet_search.serving.rebuild import records_of, values_of
+from hinet_search.study.distributions import Value
+from hinet_search.study.load_study import Arm, ResolvedStudy, check_study_name
+from hinet_search.study.study_spec import FinalistSpec, PrunerSpec, StudySpec, TeachingSpec
+
+PENALTY = "train.embedding_l2"
+
+
+@dataclass(frozen=True)
+class _Configuration:
+    """A finalist of an arm, and the teacher's settings if a student learns as it."""
+
+    arm: str
+    trial: int
+    of_teacher: Mapping[str, Value]
+
+
+def whole_study(
+    study: ResolvedStudy, record: StudyRecord, what: ExportChoice, seeds: int
+) -> ResolvedStudy:
+    """Return the study of all rows that trains what is exported of a study on a sample.
+
+    Settings are those of the sample, but for the penalty of embeddings, which is divided by how
+    many times the rows are more: a batch's share of the penalty is that of its share of the rows.
+    Errors: ConfigurationError without a sample, StudyConflict if an arm has changed.
+    """
+    sample = record.data.sample
+    if sample is None:
+        raise ConfigurationError(
+            f"study '{record.name}' must have searched on a sample, but has trained on all rows",
+            remedy=f"hinet-search export {record.name}",
+        )
+    name = f"{study.name}-{what.name}-whole"
+    check_study_name(name, f"{study.file.path}: the study on all rows")
+    configurations = list(_configurations(record, what))
+    times_the_rows = sample.all_rows / sum(record.data.rows)
+    arms = [
+        _decided(study, record, each, times_the_rows, _name(each, configurations))
+        for each in configurations
+    ]
+    students = [each.arm for each in configurations if each.of_teacher]
+    spec = _spec(study.spec, arms, students, seeds).model_copy(
+        update={"ensemble": what.is_ensemble}
+    )
+    return replace(study, name=name, spec=spec, arms=tuple(arms))
+
+
+def _configurations(record: StudyRecord, what: ExportChoice) -> Iterator[_Configuration]:
+    """Yield what has to be trained, each once: models, those that students learn as, teachers."""
+    yielded: set[tuple[str, int]] = set()
+    runs = list(what.runs)
+    students = [run for run in runs if records_of(record, run.arm, run.trial_number)[0].student_of]
+    teacher = record.ensemble(TEACHER)
+    if students:
+        assert teacher is not None, "a student was taught"
+        runs = [*students, *runs, *(member.run for member in teacher.members)]
+    for run in runs:
+        configuration = _configuration(record, run)
+        key = (configuration.arm, configuration.trial)
+        if key not in yielded:
+            yielded.add(key)
+            yield configuration
+
+
+def _configuration(record: StudyRecord, run: RunKey) -> _Configuration:
+    arm, finalist = records_of(record, run.arm, run.trial_number)
+    if not arm.student_of:
+        return _Configuration(arm.name, finalist.trial_number, {})
+    name, _, number = arm.student_of.rpartition("/")
+    return _Configuration(name, int(number), finalist.parameters)
+
+
+def _name(configuration: _Configuration, all_of_them: Sequence[_Configuration]) -> str:
+    """Return the arm's name, with the trial if it is not the first of its arm."""
+    first = next(each for each in all_of_them if each.arm == configuration.arm)
+    if configuration is first:
+        return configuration.arm
+    return f"{configuration.arm}-{configuration.trial}"
+
+
+def _decided(
+    study: ResolvedStudy,
+    record: StudyRecord,
+    configuration: _Configuration,
+    times_the_rows: float,
+    name: str,
+) -> Arm:
+    """Return the arm of one configuration, whatever its size."""
+    of_arm, finalist = records_of(record, configuration.arm, configuration.trial)
+    arm = next(arm for arm in study.arms if arm.name == of_arm.name)
+    values = {**values_of(study, of_arm, finalist), **configuration.of_teacher}
+    penalty = values.get(PENALTY)
+    if isinstance(penalty, float):
+        values[PENALTY] = penalty / times_the_rows
+    places = {**dict.fromkeys(values, arm.place), **arm.space.places}
+    space = replace(arm.space, parameters={}, fixed=values, max_parameters=None, places=places)
+    return Arm(name, arm.model, space, arm.place, is_decided=True)
+
+
+def _spec(spec: StudySpec, arms: Sequence[Arm], students: Sequence[str], seeds: int) -> StudySpec:
+    """Return what is left of a specification when nothing is searched."""
+    names = [arm.name for arm in arms]
+    teaching = TeachingSpec(students=tuple(students), trials=1) if students else None
+    refit = spec.finalists.refit
+    of_all_models = {
+        name: value for name, value in spec.fixed.items() if not name.startswith("model.")
+    }
+    return spec.model_copy(
+        update={
+            "sample": ALL,
+            "trials": 1,
+            "finalists": FinalistSpec(top=1, seeds=seeds, default=False, refit=refit),
+            "pruner": PrunerSpec(kind="none"),
+            "teaching": teaching,
+            "reference": spec.reference if spec.reference in names else names[0],
+            "objectives": (),
+            "fixed": of_all_models,
+            "parameters": {},
+            "warm_start": (),
+            "portfolio": False,
+            "inputs": None,
+            "choices": None,
+            "budget": None,
+            "least_gain": 0.0,
+            "wall_clock_minutes": None,
+            "cost_limit": None,
+            "stacked_trials": 1,
+        }
+    )

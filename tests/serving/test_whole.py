@@ -1,0 +1,184 @@
+"""What a study chose on a sample is trained on all rows, as a study of its own, and exported."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from ruamel.yaml import YAML
+
+import hinet_search as hs
+from hinet_search.api import TrainedOnAll
+from hinet_search.cli import cli
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.results.records import ArmRecord
+from hinet_search.search.phases.trials import DECIDED
+from hinet_search.serving.write_folder import TOLERANCE
+from tests.serving.shop import STUDY, Shop, launch_shop, predicted, rows
+
+RATE = "train.learning_rate"
+PENALTY = "train.embedding_l2"
+ARMS = "  mmoe:\n  shared_bottom:\n  trees:"
+SAMPLED = """\
+sample: 50%
+teaching: {students: [shared_bottom], trials: 2}
+ensemble: true
+"""
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A study of half of the users with a student and an ensemble."""
+    text = STUDY.format(arms=ARMS).replace("trials: 1", "trials: 2", 1) + SAMPLED
+    text = text.replace("{train.batch_size: 128}", f"{{train.batch_size: 128, {PENALTY}: 0.004}}")
+    return launch_shop(tmp_path_factory.mktemp("whole"), rows(4200), text)
+
+
+def trained(shop: Shop, name: str, to: Path, **options: object) -> TrainedOnAll:
+    return hs.train(str(shop.study), to, arm=name, output=shop.out, **options)
+
+
+def arm_of(record: hs.StudyRecord, name: str) -> ArmRecord:
+    return next(arm for arm in record.arms_and_students if arm.name == name)
+
+
+def settings_of(folder: Path) -> dict:
+    """The settings of the only model of an export."""
+    (model,) = YAML(typ="safe").load(folder / "config.yaml")["models"]
+    return model["settings"]
+
+
+@pytest.fixture(scope="module")
+def mmoe(sampled: Shop, tmp_path_factory: pytest.TempPathFactory) -> TrainedOnAll:
+    return trained(sampled, "mmoe", tmp_path_factory.mktemp("mmoe") / "model")
+
+
+def test_all_rows_are_trained_on_with_the_settings_that_the_sample_chose(
+    sampled: Shop, mmoe: TrainedOnAll
+) -> None:
+    assert sum(mmoe.of_all.data.rows) > 1.5 * sum(sampled.record.data.rows)
+    assert mmoe.of_all.data.sample is None
+    finalist = next(each for each in arm_of(sampled.record, "mmoe").finalists if each.chosen)
+    settings = settings_of(mmoe.export.folder)
+    assert settings["train"]["learning_rate"] == finalist.parameters[RATE]
+    assert settings["train"]["batch_size"] == 128
+
+
+def test_the_penalty_of_embeddings_falls_as_rows_grow(sampled: Shop, mmoe: TrainedOnAll) -> None:
+    share = sum(sampled.record.data.rows) / sum(mmoe.of_all.data.rows)
+    penalty = settings_of(mmoe.export.folder)["train"]["embedding_l2"]
+    assert penalty == pytest.approx(0.004 * share)
+
+
+def test_nothing_is_searched_again(mmoe: TrainedOnAll) -> None:
+    (arm,) = mmoe.of_all.arms
+    (trial,) = arm.trials
+    assert (trial.state, trial.cause, trial.cost) == ("pruned", DECIDED, None)
+    (finalist,) = arm.finalists
+    assert len(finalist.runs) == 1
+
+
+def test_the_export_scores_rows_as_in_training(mmoe: TrainedOnAll, tmp_path: Path) -> None:
+    assert mmoe.export.checked_rows == min(1000, mmoe.of_all.data.rows[2])
+    assert mmoe.export.max_difference <= TOLERANCE
+    table = rows(50, seed=1).filter(pl.col("place") != 4)
+    assert predicted(mmoe.export.folder, table, tmp_path).height == table.height
+
+
+def test_the_same_call_finds_what_is_trained(
+    sampled: Shop, mmoe: TrainedOnAll, tmp_path: Path
+) -> None:
+    again = trained(sampled, "mmoe", tmp_path / "again")
+    assert again.of_all.arms == mmoe.of_all.arms
+    weights = next(iter(again.export.weight_files))
+    both = [(each / weights).read_bytes() for each in (tmp_path / "again", mmoe.export.folder)]
+    assert both[0] == both[1]
+
+
+def test_more_seeds_are_trained_if_they_are_asked_for(sampled: Shop, tmp_path: Path) -> None:
+    three = trained(sampled, "trees", tmp_path / "trees", finalist_seeds=3)
+    (arm,) = three.of_all.arms
+    assert len(arm.finalists[0].runs) == 3
+    best = max(arm.finalists[0].runs, key=lambda run: run.valid_objective)
+    assert three.export.seeds == (best.seed,)
+
+
+def test_a_student_is_taught_on_all_rows_as_it_was_on_the_sample(
+    sampled: Shop, tmp_path: Path
+) -> None:
+    name = "taught_shared_bottom"
+    taught = trained(sampled, name, tmp_path / "student")
+    before = next(each for each in arm_of(sampled.record, name).finalists if each.chosen)
+    settings = settings_of(tmp_path / "student")["train"]
+    assert settings["teacher_weight"] == before.parameters["train.teacher_weight"]
+    assert settings["teacher_temperature"] == before.parameters["train.teacher_temperature"]
+    (student,) = taught.of_all.students
+    assert student.trials[0].cause == DECIDED
+    teacher = sampled.record.ensemble("teacher")
+    assert teacher is not None
+    teachers = {(member.run.arm, member.run.trial_number) for member in teacher.members}
+    learned_as = arm_of(sampled.record, name).student_of.split("/")
+    assert len(taught.of_all.arms) == len(teachers | {(learned_as[0], int(learned_as[1]))})
+
+
+def test_the_ensemble_is_selected_anew_of_its_members(sampled: Shop, tmp_path: Path) -> None:
+    whole = trained(sampled, "ensemble", tmp_path / "ensemble")
+    assert whole.export.arm == "ensemble"
+    assert whole.of_all.ensemble("ensemble") is not None
+    assert whole.of_all.data.sample is None
+
+
+def test_two_configurations_of_an_arm_are_two_arms(sampled: Shop, tmp_path: Path) -> None:
+    whole = trained(sampled, "ensemble", tmp_path / "ensemble")
+    names = [arm.name for arm in whole.of_all.arms]
+    assert len(names) == len(set(names))
+    assert {name.partition("-")[0] for name in names} <= {"mmoe", "shared_bottom", "trees"}
+
+
+def test_a_study_of_all_rows_has_nothing_to_train(tmp_path: Path) -> None:
+    text = STUDY.format(arms="  trees:").replace("seeds: 2", "seeds: 1") + "reference: trees\n"
+    done = launch_shop(tmp_path, rows(), text)
+    with pytest.raises(ConfigurationError, match="must have searched on a sample") as caught:
+        trained(done, "trees", tmp_path / "model")
+    assert "hinet-search export shop" in str(caught.value)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_folder_with_files_is_refused_before_anything_is_trained(
+    sampled: Shop, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="must be a new or an empty folder"):
+        trained(sampled, "shared_bottom", tmp_path)
+    with pytest.raises(hs.HinetSearchError):
+        hs.load("shop-shared_bottom-whole", output=sampled.out)
+
+
+def test_the_command_says_what_the_sample_gave_and_what_all_rows_give(
+    sampled: Shop, tmp_path: Path
+) -> None:
+    words = ["train", f"{sampled.study}/mmoe", "--output", str(sampled.out), "--no-progress"]
+    done = CliRunner().invoke(cli, [*words, "-o", str(tmp_path / "text")])
+    assert done.exit_code == 0, done.output
+    assert "trained on the sample" in done.stdout
+    assert "trained on all rows" in done.stdout
+    assert "shop-mmoe-whole/mmoe" in done.stdout
+    done = CliRunner().invoke(cli, [*words, "--json", "-o", str(tmp_path / "json")])
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert (last["event"], last["study"]) == ("trained", "shop-mmoe-whole")
+    assert last["sample"]["rows"] == sum(sampled.record.data.rows)
+    assert (
+        last["all"]["rows"]
+        == pl.scan_parquet(sampled.study.parent / "shop.parquet")
+        .filter(pl.col("place") != 4)
+        .select(pl.len())
+        .collect()
+        .item()
+    )
+
+
+def test_a_study_on_a_sample_advises_to_train_on_all_rows(sampled: Shop) -> None:
+    page = (sampled.out / "reports" / "shop.html").read_text()
+    assert "hinet-search train " in page
+    assert "hinet-search export " not in page
