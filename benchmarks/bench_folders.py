@@ -101,7 +101,7 @@ def definition(path: str) -> DataDefinition:
 def _figure(folder: Path) -> FolderFigure:
     files = list((folder / "rows").glob("**/*.parquet"))
     megabytes, (num_rows, seconds, cpu_seconds) = _encoded(folder, "rows")
-    scan("rows", folder).sink_parquet(folder / "rows.parquet")
+    scan("rows", folder, folder / "cache").sink_parquet(folder / "rows.parquet")
     one_file_megabytes, _ = _encoded(folder, "rows.parquet")
     return FolderFigure(
         num_rows=num_rows,

@@ -3,6 +3,7 @@
 The first line of its docstring is its group and its help: `Run: check a study without running it`.
 """
 
+import gc
 import importlib
 import io
 import os
@@ -18,6 +19,7 @@ from hinet_search.common.plugins import names
 
 COMMANDS = "hinet_search.cli.commands"
 FOLDER = Path(__file__).parent / "commands"
+MANY_OBJECTS = 100_000  # new ones before garbage is sought: imports make as many, and keep them
 GROUPS = ("Run", "Read", "Data", "Use", "Help")  # their order in --help
 
 
@@ -86,6 +88,7 @@ def cli(debug: bool) -> None:  # noqa: FBT001  click passes flags by name
 def main() -> None:
     """Run a command and exit with its code."""
     _open_streams()
+    gc.set_threshold(MANY_OBJECTS)
     try:
         code = cli.main(prog_name="hinet-search", standalone_mode=False)
     except click.ClickException as error:

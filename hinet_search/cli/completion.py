@@ -8,6 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from hinet_search.common.plugins import names
+from hinet_search.data.formats.suffixes import SUFFIXES
 from hinet_search.study.find_file import find, is_known, known_names
 
 MODELS = "hinet_search.models"
@@ -68,7 +69,7 @@ def complete_table(
     context: click.Context, parameter: click.Parameter, word: str
 ) -> list[CompletionItem]:
     """Complete tables and folders."""
-    return _files(word, (".parquet", ".csv"))
+    return _files(word, SUFFIXES)
 
 
 def _keys_of_study(context: click.Context, key: str, word: str) -> list[CompletionItem]:
@@ -109,6 +110,6 @@ def _files(word: str, suffixes: tuple[str, ...]) -> list[CompletionItem]:
     folder = Path(word) if word.endswith("/") else Path(word).parent
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
     visible = [path for path in paths if not path.name.startswith(".")]
-    candidates = [path for path in visible if path.is_dir() or path.suffix in suffixes]
+    candidates = [path for path in visible if path.is_dir() or path.name.endswith(suffixes)]
     words = [f"{path}/" if path.is_dir() else str(path) for path in candidates]
     return _matching(words, word.removeprefix("./"))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -35,13 +35,13 @@ WORDS_OF_YAML = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
 class GuessedTable:
     """A table with the guessed roles of its columns.
 
-    `path` is the path of the table from the study's folder. `tasks` maps the name of a task to its
-    label; `rare` are labels with too few rows of a class. `cuts` are the cut points of a split by
-    time, None where there are no good ones. `taken` are the scenario values with enough rows of
-    every task. `statistics` are the proposed ones.
+    `source` are the keys of the source, a path as from the study's folder. `tasks` maps the name of
+    a task to its label; `rare` are labels with too few rows of a class. `cuts` are the cut points
+    of a split by time, None where there are no good ones. `taken` are the scenario values with
+    enough rows of every task. `statistics` are the proposed ones.
     """
 
-    path: str
+    source: Mapping[str, str]
     columns: tuple[ColumnFacts, ...]
     guesses: ColumnRoles
     scenarios: tuple[ScenarioRows, ...]
@@ -102,7 +102,8 @@ def _lines(table: GuessedTable) -> Iterator[str]:
         f"# Guessed from {num_rows:,} rows of {num_columns} columns. "
         "Every key: docs/data.md. Look at lines with a 'check'."
     )
-    yield f"source: {{kind: table, path: {quoted(table.path)}}}"
+    source = ", ".join(f"{key}: {quoted(value)}" for key, value in table.source.items())
+    yield f"source: {{{source}}}"
     yield from _scenario_lines(table)
     yield "tasks:                # in the order of the funnel: the most frequent first"
     for name, task in table.tasks.items():

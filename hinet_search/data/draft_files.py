@@ -11,6 +11,7 @@ from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.load_study import check_study_name
 from hinet_search.study.yaml_file import MAX_BYTES, read
 
+STUDIES = Path("studies")
 SIZES = ("quick", "full")  # sizes of the study that is written
 LONGEST_NAME = 58  # leaves room for a size after the name of the study
 STUDY = """\
@@ -100,7 +101,7 @@ def draft_paths(name: str | None, source: str, *, force: bool) -> DraftPaths:
     chosen = name or of_source[:LONGEST_NAME] or "rows"
     for size in SIZES:
         check_study_name(f"{chosen}-{size}", "--name")
-    paths = DraftPaths(chosen, Path("data", f"{chosen}.yaml"), Path("studies", f"{chosen}.yaml"))
+    paths = DraftPaths(chosen, Path("data", f"{chosen}.yaml"), STUDIES / f"{chosen}.yaml")
     existing = [path for path in (paths.definition, paths.study) if path.exists()]
     if existing and not force:
         raise ConfigurationError(

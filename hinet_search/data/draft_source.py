@@ -16,6 +16,7 @@ class DraftOptions:
     """What `data init` is told: a table, or one configuration, and options of each."""
 
     table: str | None = None
+    database_table: str | None = None
     name: str | None = None
     tasks: tuple[str, ...] = ()
     user: str | None = None
@@ -48,6 +49,7 @@ class DraftOptions:
                 remedy=f"leave {given[-1]} out",
             )
         of_sources = {
+            "--table": (self.database_table, ("TABLE",)),
             "--task": (self.tasks, ("TABLE",)),
             **{f"--{role}": (getattr(self, role), ("TABLE",)) for role in OF_TABLES},
             "--dataset": (self.dataset, ("--from-fuxictr",)),
@@ -74,11 +76,15 @@ def draft_from(options: DraftOptions, say: Callable[[str], None]) -> DraftResult
     """Write a definition and a study; errors are those of the source."""
     options.check()
     if options.table is not None:
+        from hinet_search.data.guess.draft_rows import DatabaseTable
         from hinet_search.data.guess.write_definition import write_draft
 
+        rows: str | DatabaseTable = options.table
+        if options.database_table is not None:
+            rows = DatabaseTable(options.table, options.database_table)
         roles = {role: getattr(options, role) for role in ("scenario", *OF_TABLES)}
         draft = write_draft(
-            options.table,
+            rows,
             options.name,
             force=options.force,
             tasks=options.tasks,

@@ -128,7 +128,12 @@ def mapped_array(blocks: Iterable[NDArray[Value]], folder: Path | None) -> NDArr
 
 
 def column_of(name: str, value_R: NDArray[np.generic]) -> pl.Series:
-    """A column that shares the memory of a contiguous array."""
-    column = pl.from_arrow(pa.array(value_R))
+    """A column that shares the memory of a contiguous array, unless that is of booleans."""
+    if value_R.dtype == np.bool_:
+        return pl.Series(name, value_R)
+    # Of buffers, as pa.array imports pandas where it is installed.
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(value_R))]
+    dtype = pa.from_numpy_dtype(value_R.dtype)
+    column = pl.from_arrow(pa.Array.from_buffers(dtype, value_R.size, buffers))
     assert isinstance(column, pl.Series), "from_arrow returns a series for an array"
     return column.alias(name)

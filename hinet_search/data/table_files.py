@@ -8,7 +8,7 @@ Shape legend: F files of a table.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -17,10 +17,10 @@ from urllib.parse import unquote
 import polars as pl
 
 from hinet_search.common.errors import DataError
+from hinet_search.data.formats.suffixes import IN_WORDS, is_table
 from hinet_search.data.reading import OWN, shorten
 
 DATA_FOLDER = "HINET_SEARCH_DATA"
-FORMATS = (".parquet", ".csv")
 ROOT = Path("/")
 GLOB_CHARACTERS = set("*?[")
 # Folders of formats that keep files of old versions beside those of the table.
@@ -132,11 +132,11 @@ def _tables_below(folder: Path, key: str) -> Iterator[Path]:
                     f"{key}: {entry} is a link to a folder that holds it", remedy="remove the link"
                 )
             yield from _tables_below(entry, key)
-        elif entry.suffix.lower() in FORMATS and _is(Path.is_file, entry):
+        elif is_table(entry) and _is(Path.is_file, entry):
             yield entry
         else:
             raise DataError(
-                f"{key}: a folder must hold .parquet or .csv files, got {entry}",
+                f"{key}: a folder must hold tables ({IN_WORDS}), got {entry}",
                 remedy=f"move it away, or write a glob of the tables, such as '{folder}/*.parquet'",
             )
 
@@ -164,11 +164,11 @@ def _is(kind: Callable[[Path], bool], path: Path) -> bool:
 
 def _how_to_find(path: str, bases: list[Path]) -> str:
     if any(_is(Path.is_dir, base / path) for base in bases):
-        return "the folder holds no .parquet or .csv file: name the folder of the tables"
+        return f"the folder holds no table ({IN_WORDS}): name the folder of the tables"
     if any(_is(Path.exists, base / path) for base in bases):
         return "it is a device, a pipe or a socket: write its rows to a file"
     if Path(path).is_absolute():
-        return "write the path of a .parquet or .csv file, or a glob such as '/data/rows-*.parquet'"
+        return "write the path of a table, or a glob such as '/data/rows-*.parquet'"
     return f"set {DATA_FOLDER} to the folder that holds it, or write an absolute path"
 
 
@@ -209,10 +209,13 @@ def _typed(texts: pl.Series, wanted: pl.DataType | None) -> pl.Series:
 
 
 def with_partitions(
-    lazy: pl.LazyFrame, table: TableFiles, columns: list[pl.Series]
+    lazy: pl.LazyFrame, files: Sequence[Path], columns: list[pl.Series]
 ) -> pl.LazyFrame:
-    """The rows with the value of each column for their file, which PATH names; PATH is dropped."""
-    paths = pl.Series([str(file) for file in table.files])
+    """The rows with the value (F,) of each column for their file, which PATH names, without PATH.
+
+    `files` are those that are scanned.
+    """
+    paths = pl.Series([str(file) for file in files])
 
     def values_of(column: pl.Series, files: pl.Series) -> pl.Series:
         return files.replace_strict(paths, column, return_dtype=column.dtype)

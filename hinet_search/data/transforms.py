@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from hinet_search.data.blocks import blocks_of
 from hinet_search.data.mapped import mapped_array
@@ -91,6 +90,8 @@ def fit_knots(number_R: Floats, cache: Path | None = None) -> Knots:
     Half of these are even in rank, half in score: ranks alone would leave the tails to two knots.
     Sorted numbers of many rows are mapped from a file in the folder `cache`.
     """
+    from scipy.special import ndtri  # half a second, which other transforms do not need
+
     sorted_R = mapped_array((number_R[block] for block in blocks_of(number_R.size)), cache)
     sorted_R.sort()
     first_K = mapped_array(_first_rows(sorted_R), cache)  # the first row of every distinct value

@@ -16,7 +16,7 @@ from hinet_search.data.queries.content_hash import ContentHash
 from hinet_search.data.reading import reading, shorten
 
 ROWS_AT_ONCE = 2**18  # that are hashed together
-FORMS = "a Polars, pandas or Arrow frame, or the path of a Parquet or CSV table"
+FORMS = "a Polars, pandas or Arrow frame, or the path of a table"
 
 
 def frame_of(data: Any) -> pl.DataFrame:

@@ -66,7 +66,7 @@ def _with_keys_in_its_signature(init: Callable[..., None]) -> Callable[..., None
 class Study:
     """A study of a frame; docs/python.md has an example.
 
-    `data` is a frame of Polars, pandas or Arrow, or the path or URL of a Parquet or CSV table;
+    `data` is a frame of Polars, pandas or Arrow, or the path or URL of a table;
     a table at a URL (`s3://bucket/folder`) is copied into the cache once. `scenario`
     names a column. `tasks` maps names of tasks to labels, columns of 0 and 1 or of amounts, or
     mappings with a rule or a kind, or lists the columns. `arms` lists models, or maps arms to their
@@ -99,7 +99,7 @@ class Study:
         self._output = Path(output)
         self._folder = self._output / FOLDER
         self._table = self._table_of(data, given)
-        rows = table_source.scan(self._local_table(), Path.cwd(), "data")
+        rows = table_source.scan(self._local_table(), Path.cwd(), self._cache, "data")
         with reading("data"):
             self._columns = rows.collect_schema()
             self._num_rows = int(rows.select(pl.len()).collect().item())
@@ -116,8 +116,12 @@ class Study:
 
     def _local_table(self) -> str:
         """Return the path of the table on this machine: of its copy, if it is at a URL."""
+        return local_path(self._table, "data", self._cache, say_nothing)
+
+    @property
+    def _cache(self) -> Path:
         folder = None if self._output == DEFAULT_OUTPUT else self._output
-        return local_path(self._table, "data", LaunchOptions(output=folder).cache, say_nothing)
+        return LaunchOptions(output=folder).cache
 
     def _written(self, rows: pl.LazyFrame, given: GivenKeys) -> ResolvedStudy:
         """Write the study file and return the study, resolved.

@@ -86,7 +86,9 @@ def guess_table(rows: pl.LazyFrame, path: str, given: GivenKeys) -> GuessedTable
 
     Errors: those of `guessed_table`.
     """
-    return guessed_table(_with_labels(rows, given), "data", path, given.roles, NAME_THEM)
+    return guessed_table(
+        _with_labels(rows, given), "data", {"kind": "table", "path": path}, given.roles, NAME_THEM
+    )
 
 
 def _spelt_out(given: Mapping[str, Any], guessed: Mapping[str, Any]) -> dict[str, Any]:

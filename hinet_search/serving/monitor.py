@@ -47,7 +47,7 @@ from hinet_search.serving.row_checks import refuse
 
 
 def drift_of(exported: ExportedModel, path: str) -> Drift:
-    """Compare the rows of a table, Parquet or CSV, with the profile of a model.
+    """Compare the rows of a table with the profile of a model.
 
     If the rows have the labels of all tasks, statistics and the log roll forward over them.
     Errors: those of `score_table`; DataError for a table without rows, and for a column of which a

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from hinet_search.common.errors import ConfigurationError, EnvironmentFault
+from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.common.files import replacing
 from hinet_search.data.columns import Columns
 from hinet_search.data.derived.events import growing_events
@@ -27,7 +27,7 @@ from hinet_search.data.encode import known_values
 from hinet_search.data.mapped import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.object_stores.copies import local_path
-from hinet_search.data.reading import FAILURES, unreadable
+from hinet_search.data.reading import reading
 from hinet_search.data.sources.table import scan
 from hinet_search.results.families import POISSON
 from hinet_search.results.statistics.calibrators import apply
@@ -108,7 +108,7 @@ def score_table(
 ) -> Prediction:
     """Score the rows of a table and write keys and scores, in the order of the rows.
 
-    The table is Parquet or CSV, one file, a folder or a glob. Statistics begin as the folder
+    The table is one file, a folder or a glob. Statistics begin as the folder
     `state` has them, or as the model was exported, and roll forward over rows with labels; then
     the state is written.
     Errors: DataError when columns or values are not as in training, EnvironmentFault when a file
@@ -246,11 +246,18 @@ def _expected(inputs: Inputs, scores_RT: NDArray[np.float32]) -> NDArray[np.floa
 
 
 def scanned(exported: ExportedModel, path: str) -> pl.LazyFrame:
-    """The rows of a table; CSV columns have the types of training, whatever is inferred."""
-    local = local_path(path, "rows", LaunchOptions().cache, lambda _: None)
-    lazy = scan(local, Path.cwd(), "rows")
+    """The rows of a table; columns of a text have the types of training, whatever is inferred."""
+    cache = LaunchOptions().cache
+    local = local_path(path, "rows", cache, lambda _: None)
+    lazy = scan(local, Path.cwd(), cache, "rows")
     types = misread_columns(exported.file.inputs, exported.encoder.types, lazy.collect_schema())
-    return scan(local, Path.cwd(), "rows", types)
+    if not types:
+        return lazy
+    try:
+        return scan(local, Path.cwd(), cache, "rows", types)
+    except DataError as error:
+        remedy = AS_TRAINED if "could not parse" in error.problems[0] else error.remedy
+        raise DataError(*error.problems, remedy=remedy) from error
 
 
 def _keys(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ...]:
@@ -271,14 +278,11 @@ def checked(
     types = exported.encoder.types
     refuse(path, column_problems(inputs, types, lazy.collect_schema()))
     copies = [pl.col(name).alias(f"{KEY}{name}") for name in keys]
-    try:
+    with reading(path):
         refuse(path, text_problems(inputs, lazy))
         rows = cast_rows(inputs, lazy.select(*inputs.columns, *copies), types)
         frame = collect_to_mapped_file(rows, folder)
         unfit = count_unfit(inputs, lazy, types)
-    except FAILURES as error:
-        remedy = AS_TRAINED if "could not parse" in str(error) else ""
-        raise unreadable(path, error, remedy) from error
     refuse(path, value_problems(inputs, frame.lazy()))
     return frame, unfit
 

@@ -71,8 +71,8 @@ def test_a_table_without_labels_is_refused_with_what_to_do(run: Run, tmp_path: P
             "none.parquet",
             "set HINET_SEARCH_DATA to the folder that holds it, or write an absolute path",
         ),
-        ("/none.parquet", "write the path of a .parquet or .csv file, or a glob such as"),
-        ("exports", "the folder holds no .parquet or .csv file: name the folder of the tables"),
+        ("/none.parquet", "write the path of a table, or a glob such as"),
+        ("exports", "the folder holds no table (Parquet, CSV, "),
     ],
 )
 def test_a_missing_table_is_reported_as_it_was_typed(

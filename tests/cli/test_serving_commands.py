@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hinet_search import api
+from hinet_search import exported
 from hinet_search.results.statistics.paired_difference import Direction
 from hinet_search.serving.compiled.weights import CellCost, WeightsCost
 from hinet_search.serving.compiled.write import Compilation
@@ -224,7 +224,7 @@ def test_a_refit_says_what_both_models_are_worth_by_cell(
         asked.update(options)
         return newer_model(to, is_written=True, mark="better")
 
-    monkeypatch.setattr(api, "refit", refit)
+    monkeypatch.setattr(exported, "refit", refit)
     said = run("refit", "winner", "rows.parquet", "-o", "newer", "--learning-rate", "1e-4")
     assert said.code == 0, said.err
     assert said.out.splitlines() == [
@@ -250,7 +250,7 @@ def test_a_worse_model_is_told_and_ends_with_code_5_unless_it_is_written(
     def refit(_folder: Path, _rows: str, to: Path, **options: object) -> NewerModel:
         return newer_model(to, is_written=bool(options["even_if_worse"]), mark="worse")
 
-    monkeypatch.setattr(api, "refit", refit)
+    monkeypatch.setattr(exported, "refit", refit)
     said = run("refit", "winner", "rows.parquet", "-o", "newer")
     assert said.code == 5
     assert said.out.startswith("shop/hinet: worse than before, on 631 held-out rows\n")
@@ -276,7 +276,7 @@ def test_a_model_of_which_no_difference_is_shown_is_written_and_not_called_bette
     def refit(_folder: Path, _rows: str, to: Path, **_: object) -> NewerModel:
         return newer_model(to, is_written=True, mark="unclear")
 
-    monkeypatch.setattr(api, "refit", refit)
+    monkeypatch.setattr(exported, "refit", refit)
     said = run("refit", "winner", "rows.parquet", "-o", "newer")
     assert said.code == 0, said.err
     assert said.out.startswith("shop/hinet: no difference shown, on 631 held-out rows\n")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tables import definition, shop
 
 from hinet_search.common.errors import DataError
-from hinet_search.data import csv_types
-from hinet_search.data.csv_types import header_of, inferred_types
+from hinet_search.data.formats import csv_types
+from hinet_search.data.formats.csv_types import header_of, inferred_types
 from hinet_search.data.prepare import prepare
 from tests.forked import Forked
 

@@ -258,14 +258,14 @@ def test_a_store_that_cannot_be_read_is_told_in_its_words(
 
 @pytest.mark.parametrize("path", ["nothing", "rows/*.parquet", "rows/_SUCCESS/*"])
 def test_a_url_without_tables_is_refused(path: str, days: Any, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"must be a \.parquet or \.csv file.*there is none"):
+    with pytest.raises(DataError, match=r"must be a table \(.*\), or .*there is none"):
         identity_of(f"memory://bucket/{path}", tmp_path)
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("notes.txt", "must hold .parquet or .csv files, got 'notes.txt'"),
+        ("notes.txt", r"must hold tables \(.*\), got \'notes.txt\'"),
         ("_delta_log/0.json", "is a Delta table"),
         ("a//x.parquet", "'a//x.parquet' is no name of a file"),
     ],

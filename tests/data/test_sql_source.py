@@ -245,7 +245,7 @@ def test_another_order_of_the_rows_is_other_data(shown: Path) -> None:
 
 def test_rows_that_were_damaged_in_the_cache_are_read_again(shown: Path) -> None:
     before = Asked(shown).identity()
-    (part,) = (shown / "cache").glob(".queries/*/part-*.parquet")
+    (part,) = (shown / "cache").glob(".queries/*/00000-*.parquet")
     part.write_bytes(b"PAR1")
     again = Asked(shown)
     assert again.identity() == before

@@ -11,6 +11,7 @@ from tables import definition, shop
 from hinet_search.common.errors import DataError
 from hinet_search.data import prepare as preparing
 from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.formats.suffixes import IN_WORDS
 from hinet_search.data.prepare import prepare
 from hinet_search.data.rows import Rows
 from hinet_search.data.sources.table import Options, identity, load, scan
@@ -86,14 +87,14 @@ def test_folders_above_the_table_are_no_partitions(tmp_path: Path) -> None:
 
 
 def test_partitions_have_the_types_of_training_when_new_rows_are_scored(days: Path) -> None:
-    lazy = scan("rows", days, "rows", {"day": pl.String()})
+    lazy = scan("rows", days, days / "cache", "rows", {"day": pl.String()})
     assert lazy.collect()["day"].to_list() == ["2026-05-03", "2026-05-04"]
 
 
 def test_partitions_that_are_not_of_their_type_in_training_stay_texts(tmp_path: Path) -> None:
     for hour in ("9", "noon"):
         write(tmp_path / "rows" / f"hour={hour}" / "a.parquet", x=[1])
-    lazy = scan("rows", tmp_path, "rows", {"hour": pl.Int64()})
+    lazy = scan("rows", tmp_path, tmp_path / "cache", "rows", {"hour": pl.Int64()})
     assert lazy.collect()["hour"].to_list() == ["9", "noon"]
 
 
@@ -143,16 +144,14 @@ def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rows" / "_SUCCESS").touch()
     error = refused("rows", tmp_path)
     assert "must be a file, a folder or a glob of files, found none" in error.problems[0]
-    assert (
-        error.remedy == "the folder holds no .parquet or .csv file: name the folder of the tables"
-    )
+    assert error.remedy == f"the folder holds no table ({IN_WORDS}): name the folder of the tables"
 
 
 def test_a_folder_that_holds_other_files_is_refused(days: Path) -> None:
     (days / "rows" / "notes.txt").touch()
     error = refused("rows", days)
     assert error.problems == (
-        f"data.source.path: a folder must hold .parquet or .csv files, got {days}/rows/notes.txt",
+        f"data.source.path: a folder must hold tables ({IN_WORDS}), got {days}/rows/notes.txt",
     )
     assert error.remedy.startswith("move it away, or write a glob of the tables")
 
@@ -160,7 +159,9 @@ def test_a_folder_that_holds_other_files_is_refused(days: Path) -> None:
 def test_a_folder_of_parquet_and_csv_files_is_refused(days: Path) -> None:
     write(days / "rows" / "day=2026-05-04" / "part-1.csv", x=[1])
     error = refused("rows", days)
-    assert error.problems == ("rows: files must all be .parquet or all .csv, got .csv, .parquet",)
+    assert error.problems == (
+        f"rows: files must all be of one format ({IN_WORDS}), got CSV, Parquet",
+    )
     assert error.remedy == "write a glob of one kind, such as 'rows/**/*.parquet'"
 
 

@@ -10,6 +10,7 @@ from tables import definition, shop
 from hinet_search.common.errors import DataError
 from hinet_search.data import rows
 from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.formats.suffixes import IN_WORDS
 from hinet_search.data.sources.table import Options, identity, load
 from hinet_search.data.table_files import DATA_FOLDER
 
@@ -77,7 +78,7 @@ def test_types_of_a_csv_file_are_those_of_all_its_values(tmp_path: Path) -> None
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.xlsx").write_text("x")
-    with pytest.raises(DataError, match=r"must all be \.parquet or all \.csv, got \.xlsx"):
+    with pytest.raises(DataError, match=r"must all be of one format \(.*\), got \.xlsx"):
         rows_of("t.xlsx", tmp_path)
 
 
@@ -115,7 +116,7 @@ def test_a_folder_named_like_a_file_is_reported(elsewhere: Path) -> None:
         rows_of("rows.parquet", elsewhere)
     assert (
         caught.value.remedy
-        == "the folder holds no .parquet or .csv file: name the folder of the tables"
+        == f"the folder holds no table ({IN_WORDS}): name the folder of the tables"
     )
 
 

@@ -294,11 +294,11 @@ def test_a_label_that_is_missing_in_a_scenario_is_a_task_of_the_others(folder: P
     places = ["home", "push", "cart"]
     frame = pl.DataFrame(
         {
-            "page": [places[row % 3] for row in range(900)],
-            "user": [row % 70 for row in range(900)],
-            "city": [f"c{row % 11}" for row in range(900)],
-            "is_click": [row // 3 % 2 for row in range(900)],
-            "is_order": [None if row % 3 == 1 else row // 3 % 5 // 4 for row in range(900)],
+            "page": [places[row % 3] for row in range(1800)],
+            "user": [row % 70 for row in range(1800)],
+            "city": [f"c{row % 11}" for row in range(1800)],
+            "is_click": [row // 3 % 2 for row in range(1800)],
+            "is_order": [None if row % 3 == 1 else row // 3 % 5 // 4 for row in range(1800)],
         }
     )
     frame.write_parquet("rows.parquet")
@@ -309,7 +309,7 @@ def test_a_label_that_is_missing_in_a_scenario_is_a_task_of_the_others(folder: P
         "  order: {column: is_order, scenarios: [cart, home]}   "
         "# check: 0 and 1, 20 % of rows; push without any value are taken not to have it"
     )
-    assert "push: push   # 300 rows; click 150, no order" in text
+    assert "push: push   # 600 rows; click 300, no order" in text
     study = load_study("studies/rows.yaml")
     record = prepare(study.spec.data, study.folder, folder / "cache", lambda _: None).record
     assert [(cell.scenario, cell.task) for cell in record.cells if cell.task == "order"] == [

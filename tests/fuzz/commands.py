@@ -118,8 +118,10 @@ def _nothing_left(before: Mapping[str, Any], where: str, words: str) -> None:
 
 
 def _is_kept(name: str) -> bool:
-    """Return whether a file is cached for the next command: encoded data and measurements."""
-    return name == "out" or (name.startswith("out/cache") and not name.endswith((".part", ".lock")))
+    """Return whether a file is cached for the next command: tables, encoded data, measurements."""
+    folders = ("out", ".hinet-search")  # that of --output, and the usual one
+    is_cached = name.startswith(tuple(f"{folder}/cache" for folder in folders))
+    return name in folders or (is_cached and not name.endswith((".part", ".lock")))
 
 
 def _without_hash(name: str) -> str:

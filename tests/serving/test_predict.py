@@ -1,6 +1,7 @@
 """Predict: new rows of any file format get the probabilities of training, or a clear error."""
 
 import errno
+import gzip
 import sys
 from dataclasses import replace
 from datetime import date
@@ -110,11 +111,14 @@ def test_rows_in_runs_get_the_scores_that_they_get_together(
     assert max(held) == 50
 
 
-def test_a_csv_file_a_glob_a_folder_and_other_types_of_one_kind_give_the_same_scores(
+def test_every_format_a_glob_a_folder_and_other_types_of_one_kind_give_the_same_scores(
     folder: Path, tmp_path: Path
 ) -> None:
     expected, _ = scored(folder, asked(), tmp_path)
     asked().write_csv(tmp_path / "rows.csv")
+    (tmp_path / "packed.csv.gz").write_bytes(gzip.compress((tmp_path / "rows.csv").read_bytes()))
+    asked().write_ndjson(tmp_path / "rows.jsonl")
+    asked().write_ipc(tmp_path / "rows.arrow")
     for number in range(2):
         half = asked()[number::2]
         types = {
@@ -129,7 +133,8 @@ def test_a_csv_file_a_glob_a_folder_and_other_types_of_one_kind_give_the_same_sc
         part = tmp_path / "rows" / f"colour={colour[0] or '__HIVE_DEFAULT_PARTITION__'}"
         part.mkdir(parents=True)
         of_colour.drop("colour").write_parquet(part / "part-0.parquet")
-    for path in ("rows.csv", "half-*.parquet", "rows"):
+    others = ("packed.csv.gz", "rows.jsonl", "rows.arrow")
+    for path in ("rows.csv", *others, "half-*.parquet", "rows"):
         hs.predict(folder, tmp_path / path, tmp_path / "again.parquet")
         again = pl.read_parquet(tmp_path / "again.parquet").sort("minute")
         assert_allclose(

@@ -73,10 +73,17 @@ def get_command(
     examples=(
         "hinet-search data init rows.parquet",
         "hinet-search data init ratings.csv --task 'liked=rating>3' --scenario country",
+        "hinet-search data init sqlite:///shop.db --table shown",
         "hinet-search data init --from-fuxictr config --experiment MMoE_1 --scenario channel",
     ),
 )
 @click.argument("table", required=False, shell_complete=complete_table)
+@option_group(
+    "What is read",
+    click.option(
+        "--table", "database_table", metavar="NAME", help="Table, where TABLE is a database."
+    ),
+)
 @option_group(
     "What is written",
     click.option("--name", metavar="NAME", help="Name of the study.  [default: that of the table]"),
@@ -117,8 +124,10 @@ def get_command(
 )
 @output_options()
 def init_command(**given: Any) -> None:
-    """Read TABLE (Parquet or CSV, a file, a folder or a glob, also at a URL of an object store) and
-    write data/NAME.yaml and studies/NAME.yaml, with the reasons as comments.
+    """Read TABLE (a file, a folder or a glob, also at a URL of an object store, or the URL of a
+    database) and write data/NAME.yaml and studies/NAME.yaml, with the reasons as comments.
+
+    A table is Parquet, CSV, TSV, JSON lines or Arrow, a text also compressed by gzip or zstd.
 
     Label, scenario, user, item, time and outcomes are guessed from names, types and values. A
     column of amounts, such as seconds or prices, is a task if --task names it. Guesses to review

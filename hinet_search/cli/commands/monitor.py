@@ -42,7 +42,7 @@ def command(
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
-    """Compare ROWS (Parquet or CSV, one file or a glob) with the rows that the model in FOLDER,
+    """Compare ROWS (a table, or a folder or glob of tables) with the rows that the model in FOLDER,
     which hinet-search export wrote, learned from.
 
     It tells which scenarios, ids and inputs have changed. If the rows have the columns of labels,

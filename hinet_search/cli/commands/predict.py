@@ -59,7 +59,7 @@ def command(
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
-    """Score ROWS (Parquet or CSV, a file, a folder or a glob) with the model in FOLDER,
+    """Score ROWS (a table, or a folder or glob of tables) with the model in FOLDER,
     which hinet-search export wrote.
 
     Scores are probabilities, or expected amounts, one column per task, each row in its own

@@ -70,8 +70,8 @@ def command(
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
-    """Fit the model in FOLDER, which hinet-search export wrote, again on ROWS (Parquet or CSV, one
-    file or a glob), which have labels and are newer than those it learned from.
+    """Fit the model in FOLDER, which hinet-search export wrote, again on ROWS (a table, or a
+    folder or glob of tables), which have labels and are newer than those it learned from.
 
     It starts from its weights, and its vocabularies and statistics grow. Both models are compared
     on the newest rows, which are held out. The new folder is written unless it is shown to be worse

@@ -131,16 +131,8 @@ def _own(quantity: str) -> str:
     return f"{OWN}{quantity}"
 
 
-def countable_labels(
-    definition: StatisticsDefinition, rows: Rows, *, is_frozen: bool | None = None
-) -> CountableLabels:
+def countable_labels(definition: StatisticsDefinition, rows: Rows) -> CountableLabels:
     """The labels of a study's rows, with the period of each row; see `target_statistics`."""
-    frozen = definition.is_frozen if is_frozen is None else is_frozen
-    counted: tuple[Splits, ...] = ((TRAIN,), (TRAIN, VALID), (TRAIN, VALID, TEST))
-    if definition.clock is None:
-        counted = ((TRAIN,),) * len(SPLITS)
-    elif frozen:
-        counted = ((TRAIN,), (TRAIN,), (TRAIN, VALID))
     columns = [column_of(SPLIT, rows.split_R), *_added(rows)]
     clock = definition.clock
     if clock is None:
@@ -153,10 +145,19 @@ def countable_labels(
         frame=rows.frame.with_columns(columns),
         period=of_row,
         quantities=quantities(rows.has_task_MT, rows.units),
-        counted=counted,
+        counted=counted_splits(definition, is_frozen=definition.is_frozen),
         earlier=clock is not None,
         delay=definition.delay,
     )
+
+
+def counted_splits(definition: StatisticsDefinition, *, is_frozen: bool) -> tuple[Splits, ...]:
+    """The splits whose labels rows of each split may count; frozen, a later one none of its own."""
+    if definition.clock is None:
+        return ((TRAIN,),) * len(SPLITS)
+    if is_frozen:
+        return ((TRAIN,), (TRAIN,), (TRAIN, VALID))
+    return ((TRAIN,), (TRAIN, VALID), (TRAIN, VALID, TEST))
 
 
 def _added(rows: Rows) -> Iterator[pl.Series]:

@@ -28,7 +28,7 @@ from hinet_search.data.derived.matches import known_of, match_names, match_numbe
 from hinet_search.data.derived.moments import Moments, moments_of
 from hinet_search.data.derived.sequences import encode_sequences, sequence_fields
 from hinet_search.data.derived.sessions import NAMES, session_inputs
-from hinet_search.data.derived.statistics import statistic_names, target_statistics
+from hinet_search.data.derived.statistics import statistic_names, statistics_by_counting
 from hinet_search.data.encode import Encoding, Vocabulary, missing_name
 from hinet_search.data.lists import ListedRows, encode_list, fit_list_vocabulary
 from hinet_search.data.rows import Rows
@@ -112,8 +112,12 @@ def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
     tasks = tuple(definition.tasks)
     _refuse_repeated_names(definition, rows)
     statistics = matches = events = session = pl.DataFrame()
+    frozen: list[pl.DataFrame] = []
     if features.statistics is not None:
-        statistics = target_statistics(features.statistics, rows, tasks)
+        are_frozen = dict.fromkeys([features.statistics.is_frozen, True])
+        statistics, *frozen = statistics_by_counting(
+            features.statistics, rows, tasks, [*are_frozen]
+        )
     if features.matches is not None:
         known = known_of(definition, features.matches, rows)
         matches = match_numbers(known, features.matches, features.lists, rows.listed, rows.cache)
@@ -123,7 +127,7 @@ def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
     if features.session is not None:
         assert definition.user is not None, "the definition checks it"
         session = session_inputs(features.session, rows, definition.user, moments())
-    stale = stale_inputs(definition, rows, moments)
+    stale = stale_inputs(definition, rows, moments, frozen)
     return DerivedNumbers(statistics, matches, events, session, stale)
 
 
@@ -271,11 +275,14 @@ def input_groups(
 
 
 def stale_inputs(
-    definition: DataDefinition, rows: Rows, moments_of_rows: Callable[[], Moments]
+    definition: DataDefinition,
+    rows: Rows,
+    moments_of_rows: Callable[[], Moments],
+    frozen_statistics: Sequence[pl.DataFrame],
 ) -> Mapping[str, pl.DataFrame]:
     """The inputs that differ, by access; only rows of test are of use. Empty if none can differ."""
     stale = {}
-    frozen = _frozen(definition, rows, moments_of_rows)
+    frozen = [*frozen_statistics, *_frozen_events(definition, rows, moments_of_rows)]
     if frozen:
         stale[FROZEN] = pl.concat(frozen, how="horizontal")
     events = definition.features.events
@@ -287,14 +294,12 @@ def stale_inputs(
     return stale
 
 
-def _frozen(
+def _frozen_events(
     definition: DataDefinition, rows: Rows, moments_of_rows: Callable[[], Moments]
 ) -> list[pl.DataFrame]:
     features = definition.features
     tasks = tuple(definition.tasks)
     tables = []
-    if features.statistics is not None and not features.statistics.is_frozen:
-        tables.append(target_statistics(features.statistics, rows, tasks, is_frozen=True))
     if features.events is not None:
         moments = moments_of_rows()
         tables.append(event_inputs(features.events, rows, tasks, moments, last_seen=VALID))

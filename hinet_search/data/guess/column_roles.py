@@ -52,7 +52,9 @@ def guess_roles(columns: Columns, known: KnownRoles | None = None) -> ColumnRole
     tasks = [given[name] for name in known.tasks.values()] or _tasks(useful)
     other_tasks = _named_tasks(useful) if known.tasks else []
     candidates = _without(useful, [*tasks, *other_tasks])
-    scenario = given.get(known.scenario, _scenario(columns, candidates))
+    scenario = _scenario(columns, candidates)
+    if known.scenario is not None:
+        scenario = _given_scenario(given[known.scenario])
     time = _time(candidates) if known.time is None else _given_time(given[known.time])
     user = given.get(known.user, _id_column(candidates, names.USER_WORDS, scenario))
     others = _without(candidates, [user])
@@ -232,6 +234,17 @@ def _scenario(columns: Columns, candidates: Columns) -> ColumnRole | None:
         doubt = "found by its few values alone; is it the scenario?"
         return ColumnRole(few[0], few[0].values_in_words, doubt)
     return None
+
+
+def _given_scenario(scenario: ColumnRole) -> ColumnRole:
+    """The given scenario, doubted where it has more values than scenarios are."""
+    if scenario.column.num_values <= MAX_SCENARIOS:
+        return scenario
+    doubt = (
+        f"{in_words(scenario.column.num_values)} values: a scenario is one of a few, such as a "
+        "channel, with rows of its own to learn from; is it an id, and a feature?"
+    )
+    return scenario.doubted({scenario.column.name: doubt})
 
 
 def _is_named_scenario(column: ColumnFacts) -> bool:

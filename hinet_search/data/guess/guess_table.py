@@ -1,6 +1,6 @@
 """Guess table: guess what all columns of a table mean, around those roles that are given."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import accumulate
@@ -34,6 +34,7 @@ from hinet_search.data.guess.split_columns import with_split_codes
 from hinet_search.data.guess.target_statistics import propose_statistics
 from hinet_search.data.guess.thresholds import labelled, proposed_threshold, with_labels
 from hinet_search.data.guess.transforms import propose_transforms
+from hinet_search.data.guess.whole_ids import with_whole_ids
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
 
@@ -49,13 +50,13 @@ MIN_OTHER = 0.03  # of valid and of test
 def guessed_table(
     lazy: pl.LazyFrame,
     where: str,
-    path: str,
+    source: Mapping[str, str],
     known: KnownRoles | None = None,
     by_hand: str = BY_HAND,
 ) -> GuessedTable:
     """Guess what the columns of a table mean; messages name the table `where`.
 
-    Tasks that are given are kept, however rare they are. `path` and `by_hand` are for the
+    Tasks that are given are kept, however rare they are. `source` and `by_hand` are for the
     definition and for the remedies of errors.
     Errors: DataError if the table is unreadable or a role is missing.
     """
@@ -79,7 +80,7 @@ def guessed_table(
         crosses = propose_crosses(split, guesses, labels, names)
     rare = [task.column for task in guesses.tasks if task.column not in labels.values()]
     return GuessedTable(
-        path=path,
+        source=source,
         columns=columns,
         guesses=guesses,
         scenarios=cells.scenarios,
@@ -118,6 +119,7 @@ def _checked_by_values(
     second = second_labels(lazy, guesses, are_tasks_given=are_tasks_given)
     guesses = second.as_tasks(guesses)
     sample = sample_of(lazy, guesses)
+    guesses = with_whole_ids(sample, guesses)
     guesses = second.out_of_features(without_outcomes(sample, guesses))
     return doubt_scenario_columns(sample, guesses)
 
@@ -189,10 +191,23 @@ def _told(
     without = f"{listed(absent)} without any value are taken not to have it" if absent else ""
     is_amount = has_amounts(column)
     gap = "need an amount" if is_amount else "count as no"
+    num_ones = sum(row.positives[label] for row in scenarios if row.value in taken)
+    few = _few_in_test(num_ones)
     gaps = f"{column.missing:,} rows without a value {gap}" if column.missing else ""
     reason = label_in_words(column) if column.positive or is_amount else task.reason
     return replace(
-        task, reason=reason, to_check="; ".join(filter(None, [without, gaps, task.to_check]))
+        task, reason=reason, to_check="; ".join(filter(None, [without, gaps, few, task.to_check]))
+    )
+
+
+def _few_in_test(num_ones: int) -> str:
+    """A doubt about a label with few rows of a 1 in test, by which models cannot be told apart."""
+    in_test = round((1 - TEST_FROM) * num_ones)
+    if in_test >= MIN_CLASS_ROWS:
+        return ""
+    return (
+        f"{num_ones:,} rows with a 1, about {in_test} of them in test: too few to tell models "
+        "apart; add rows, or take a label that is more frequent"
     )
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.thresholds import Threshold
 
+GIVEN = "given"  # a reason
+
 
 @dataclass(frozen=True)
 class ColumnRole:
@@ -14,6 +16,11 @@ class ColumnRole:
     column: ColumnFacts
     reason: str
     to_check: str = ""
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the user has named the column."""
+        return self.reason == GIVEN
 
     def doubted(self, doubts: Mapping[str, str]) -> "ColumnRole":
         """The role with what doubts, by name of the column, say of it."""
@@ -97,7 +104,7 @@ class KnownRoles:
     def given_roles(self, columns: Sequence[ColumnFacts]) -> dict[str | None, ColumnRole]:
         """The role that every column has if it is given, by name."""
         doubts = {threshold.label: threshold.doubt for threshold in self.thresholds}
-        return {each.name: ColumnRole(each, "given").doubted(doubts) for each in columns}
+        return {each.name: ColumnRole(each, GIVEN).doubted(doubts) for each in columns}
 
     def never_roles(self, given: Mapping[str | None, ColumnRole]) -> list[ColumnRole]:
         """The columns that are never features, and why."""

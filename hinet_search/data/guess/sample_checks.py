@@ -16,14 +16,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.common.amounts import percent
-from hinet_search.data.cell_counts import auc
 from hinet_search.data.frequent import is_positive
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.column_roles import why_check
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
-from hinet_search.data.inspect.leaks import is_suspicious, out_of_fold_rates
+from hinet_search.data.inspect.leaks import is_suspicious
 from hinet_search.data.inspect.numbering import repeated_ids
 from hinet_search.data.inspect.scenarios import MAX_NUMBERS, scenario_source
+from hinet_search.data.inspect.single_areas import area_in_order, area_of_rates
 from hinet_search.data.reading import ROW_NUMBER
 from hinet_search.data.text_numbers import parsed
 
@@ -137,16 +137,14 @@ def _areas(
         number = parsed(column.key) if column.is_text else pl.col(column.key).cast(pl.Float64)
         values = sample.frame.select(number.fill_nan(None)).to_series()
     is_known_R = values.is_not_null().to_numpy()
-    known_R = values.drop_nulls() if is_number else values.drop_nulls().rank("dense")
+    code_R = values.drop_nulls().rank("dense").to_numpy().astype(np.int64) - 1
+    area_alone = area_in_order if is_number else area_of_rates
     for label, labels_R in sample.labels_by_name():
         known_labels_R = labels_R[is_known_R]
         num_ones = int(known_labels_R.sum())
         if not MIN_ROWS <= num_ones <= known_labels_R.size - MIN_ROWS:
             continue
-        score_R = known_R.to_numpy()
-        if not is_number:
-            score_R = out_of_fold_rates(score_R.astype(np.int32), known_labels_R)
-        area = auc(score_R, known_labels_R)
+        area = area_alone(code_R, known_labels_R)
         if area is not None:
             yield label, area
 

@@ -2,39 +2,35 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 
 import polars as pl
 
-from hinet_search.common.errors import ConfigurationError, DataError, did_you_mean
+from hinet_search.common.errors import DataError, did_you_mean
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.definition_text import GuessedTable, definition_text, printable, quoted
 from hinet_search.data.draft_files import (
+    STUDIES,
     DraftStudy,
     StudyText,
     check_size,
     draft_paths,
     write_drafts,
 )
+from hinet_search.data.guess.draft_rows import DatabaseTable, name_of, rows_at, scanned
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.names import parts_of, task_names
 from hinet_search.data.guess.roles import KnownRoles
 from hinet_search.data.guess.thresholds import refuse_thresholds, threshold_of
 from hinet_search.data.guess.training_settings import training_settings
-from hinet_search.data.object_stores.address import is_url
-from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
-from hinet_search.data.sources import table
-from hinet_search.data.table_files import ROOT, find
-from hinet_search.study.launch_options import LaunchOptions
 
 MOST_SPLITS = 10  # values that are looked at
 
 
 def write_draft(
-    rows: str | os.PathLike[str],
+    rows: str | os.PathLike[str] | DatabaseTable,
     name: str | None,
     *,
     force: bool,
@@ -49,17 +45,17 @@ def write_draft(
     at a URL is copied into the cache; `say` gets the progress.
     Errors: DataError when the table cannot be read or has no scenario, label or feature;
     ConfigurationError for a wrong name, or when a file exists already (`force` overwrites it);
-    EnvironmentFault when a file cannot be written; those of `local_path`.
+    EnvironmentFault when a file cannot be written; those of `rows_at` and `scanned`.
     """
-    given = os.fspath(rows)
-    paths = draft_paths(name, Path(given).stem, force=force)
-    path = _path_from(paths.study.parent, given)
-    local = local_path(given, "TABLE", LaunchOptions().cache, say)
-    lazy = table.scan(local, Path.cwd(), "TABLE")
-    described = guessed_table(lazy, given, path, _roles_of(tasks, roles, lazy, given))
+    given = rows if isinstance(rows, DatabaseTable) else os.fspath(rows)
+    paths = draft_paths(name, name_of(given), force=force)
+    found = rows_at(given, STUDIES)
+    lazy = scanned(found, say)
+    known = _roles_of(tasks, roles, lazy, found.shown)
+    described = guessed_table(lazy, found.shown, found.source, known)
     text = definition_text(described)
-    check_size(text, given, len(described.columns))
-    return write_drafts(paths, text, _study_text(described, Path(given).name))
+    check_size(text, found.shown, len(described.columns))
+    return write_drafts(paths, text, _study_text(described, name_of(given)))
 
 
 def _roles_of(
@@ -153,15 +149,3 @@ def _study_text(described: GuessedTable, table_name: str) -> StudyText:
         quick_passes=settings.quick_passes,
         quick_parameters=[f"    {line}" for line in settings.quick_lines()],
     )
-
-
-def _path_from(folder: Path, rows: str) -> str:
-    """The path of the rows relative to a folder; unchanged for a URL and in the data folder."""
-    if any("\ud800" <= letter <= "\udfff" for letter in rows):
-        raise ConfigurationError(
-            f"TABLE must be a path in UTF-8, got {rows!a}", remedy="rename the file"
-        )
-    if is_url(rows):
-        return rows
-    is_in_data_folder = find(rows, Path.cwd(), "TABLE").base not in (Path.cwd().resolve(), ROOT)
-    return rows if is_in_data_folder else os.path.relpath(rows, folder)

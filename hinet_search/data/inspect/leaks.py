@@ -3,20 +3,17 @@
 Shape legend: R rows, F categorical fields, N numeric inputs, S slots of all lists, T tasks.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.columns import Dataset
-from hinet_search.data.hashing import uniform
+from hinet_search.data.inspect.single_areas import out_of_fold_rates
 from hinet_search.data.schema import Schema
 from hinet_search.results.cells import of_kind
 from hinet_search.results.data_record import LeakSuspect
 
 SUSPICIOUS_AUC = 0.95
-PRIOR_ROWS = 10.0  # an id needs about this many rows before its own rate counts more than the mean
 MAX_ROWS = 200_000
 
 
@@ -74,23 +71,3 @@ def _entry_counts(
         counts[list_.name] = is_counted_RS.sum(axis=1).astype(np.float64)
         start += list_.length
     return counts
-
-
-def out_of_fold_rates(ids_R: NDArray[np.int32], labels_R: NDArray[Any]) -> NDArray[np.float64]:
-    """Label rate, or mean amount, of each row's id in the half of the rows that the row is not in.
-
-    Rates are shrunk towards the mean of that half. A rate that counted the row itself would make
-    every rare id look like a leak.
-    """
-    num_ids = int(ids_R.max()) + 1
-    half_R = uniform(np.arange(ids_R.size, dtype=np.uint64), seed=0) < 0.5
-    rates_R = np.empty(ids_R.size)
-    for inside_R in (half_R, ~half_R):
-        other_ids = ids_R[~inside_R]
-        other_labels = labels_R[~inside_R]
-        counts = np.bincount(other_ids, minlength=num_ids)
-        positives = np.bincount(other_ids, weights=other_labels, minlength=num_ids)
-        mean = other_labels.mean() if other_labels.size else 0.0
-        rates = (positives + PRIOR_ROWS * mean) / (counts + PRIOR_ROWS)
-        rates_R[inside_R] = rates[ids_R[inside_R]]
-    return rates_R

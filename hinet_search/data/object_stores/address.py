@@ -8,7 +8,6 @@ from ipaddress import IPv6Address
 from urllib.parse import parse_qsl
 
 from hinet_search.common.errors import did_you_mean
-from hinet_search.data.queries.address import is_secret
 
 # Other file systems of fsspec read URLs inside URLs, unpack archives, or start programs.
 STORES = (
@@ -29,6 +28,12 @@ def is_url(path: str) -> bool:
     return _URL.match(path) is not None
 
 
+def is_database(path: str) -> bool:
+    """Return whether it is the URL of a database, or one that is all in a variable."""
+    is_variable = path.startswith("${") and path.endswith("}")
+    return is_variable or (is_url(path) and store_of(path).partition("+")[0] in _DATABASES)
+
+
 def check_table_path(path: str) -> str:
     """Return the path of a table; ValueError for a URL that no store has, or with credentials."""
     if not is_url(path):
@@ -41,7 +46,7 @@ def check_table_path(path: str) -> str:
             "unpack or copy the table, and name the copy"
         )
     store = store_of(url)
-    if store.partition("+")[0] in _DATABASES:
+    if is_database(url):
         raise ValueError(
             "must be a table, got the URL of a database: write a definition whose source is a "
             "query (source: {kind: sql, url: ..., query: SELECT ...}), or export the table to "
@@ -75,6 +80,8 @@ def without_short_address(url: str) -> str:
 
 
 def _holds_credentials(url: str) -> bool:
+    from hinet_search.data.queries.address import is_secret  # SQLAlchemy, which files do not need
+
     store, _, place = url.partition("://")
     authority = re.split(r"[/?#]", place, maxsplit=1)[0]
     if "@" in authority and store.lower() not in _WITH_CONTAINER:

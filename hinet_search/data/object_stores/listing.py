@@ -4,14 +4,14 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from hinet_search.common.errors import DataError, EnvironmentFault, hide_passwords
+from hinet_search.data.formats.suffixes import IN_WORDS, is_table
 from hinet_search.data.object_stores.address import store_of, without_short_address
 from hinet_search.data.reading import shorten
 from hinet_search.data.table_files import (
-    FORMATS,
     GLOB_CHARACTERS,
     VERSIONED,
     is_left_over,
@@ -91,7 +91,7 @@ class Place:
     def nothing(self, reason: str) -> DataError:
         """Return the error for a URL without objects."""
         return DataError(
-            f"{self}: must be a .parquet or .csv file, or a folder or glob of such files, "
+            f"{self}: must be a table ({IN_WORDS}), or a folder or glob of such files, "
             f"but there is none: {reason}",
             remedy="check the names of bucket and folder, and list them with the store's own tool",
         )
@@ -167,9 +167,9 @@ def _is_table(place: Place, name: str) -> bool:
             refuse_versions(place.url, place.key, part)
     if any(map(is_left_over, parts)):  # `..` too, which would be a file outside the cache
         return False
-    if PurePosixPath(name).suffix.lower() not in FORMATS:
+    if not is_table(name):
         raise DataError(
-            f"{place}: must hold .parquet or .csv files, got '{shorten(name)}'",
+            f"{place}: must hold tables ({IN_WORDS}), got '{shorten(name)}'",
             remedy="write a glob of the tables, such as 's3://bucket/folder/*.parquet'",
         )
     if "" in parts:

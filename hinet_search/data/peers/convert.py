@@ -58,7 +58,7 @@ def convert(
     if not files:
         shape = f"{SPLIT}=train, valid and test"
         shape = shape if has_scenario else f"{ONE_SCENARIO}={ALL}/{shape}"
-        problem = f"{problem}; put tables of Parquet or CSV into {folder}/{shape}"
+        problem = f"{problem}; put tables into {folder}/{shape}"
     table = TableOfLinks(f"../{folder.as_posix()}", column or ONE_SCENARIO, problem)
     unread = [
         *found.all_unread,

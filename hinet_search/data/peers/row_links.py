@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault, shortened
+from hinet_search.data.formats.suffixes import IN_WORDS, is_table
 from hinet_search.data.peers.found import SPLITS, FoundRows
-from hinet_search.data.table_files import FORMATS, find
+from hinet_search.data.table_files import find
 
 SPLIT = "split_of_rows"
 ONE_SCENARIO = "one_scenario"
@@ -37,7 +38,7 @@ def found_files(rows: FoundRows) -> tuple[dict[str, tuple[Path, ...]], str]:
     for split, path in rows.paths.items():
         files[split] = _files(path, rows)
         if not files[split]:
-            return {}, f"no table at {shortened(path)} (.parquet or .csv)"
+            return {}, f"no table at {shortened(path)} ({IN_WORDS})"
     if "test" in files:
         return files, ""
     return {**files, "test": files["valid"]}, TEST_IS_VALID
@@ -52,7 +53,7 @@ def _files(path: str, rows: FoundRows) -> tuple[Path, ...]:
             files = find(path, folder, "rows").files
         except DataError:  # none there
             continue
-        if all(file.suffix.lower() in FORMATS for file in files):
+        if all(map(is_table, files)):
             return files
     return ()
 

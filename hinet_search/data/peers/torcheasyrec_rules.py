@@ -89,7 +89,7 @@ PIPELINE: Mapping[str, Rule] = {
         ("data_config.fg_threads", "data_config.shuffle_buffer_size", "data_config.in_order"),
         left(RUNNING),
     ),
-    "data_config": left("rows are read from tables of Parquet or CSV, or by a query"),
+    "data_config": left("rows are read from tables of files, or by a query"),
     "model_config.feature_groups": left("all inputs go to all parts of a model"),
     "model_config.feature_groups.feature_names": READ,
     "model_config.feature_groups.sequence_groups.feature_names": READ,

@@ -1,8 +1,4 @@
-"""Kept rows: run a query once and keep its rows, in plain types, as Parquet files in the cache.
-
-.queries/NAME/rows.json          number and hash of the rows, size of every file; written last
-.queries/NAME/part-00000.parquet the rows of a batch
-.queries/NAME.lock               locked by the process that runs the query, removed afterwards
+"""Kept rows: run a query once and keep its rows, in plain types, in the cache.
 
 The types of columns are the same whichever driver has read them; others stay as they are.
 
@@ -16,38 +12,30 @@ The types of columns are the same whichever driver has read them; others stay as
 """
 
 import hashlib
-import shutil
 import time
 import uuid
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-from pydantic import TypeAdapter, ValidationError
 
-from hinet_search.common.errors import DataError, EnvironmentFault
-from hinet_search.common.files import locked, replacing_folder
+from hinet_search.common.errors import DataError
+from hinet_search.data.kept_parts import (
+    KeptRows,
+    Say,
+    keep,
+    part_of,
+    parts_in,
+    write_again,
+)
 from hinet_search.data.queries.address import QueryAddress
 from hinet_search.data.queries.content_hash import ContentHash
 from hinet_search.data.queries.engines import QUERY_KEY, batches
 
 FOLDER = ".queries"
-MANIFEST = "rows.json"
 SECONDS_BETWEEN_NEWS = 10
-
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class KeptRows:
-    """What was read: number and hash of the rows, and the bytes of every file in order."""
-
-    num_rows: int
-    content: str
-    files: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -64,58 +52,24 @@ class Query:
         return cache / FOLDER / hashlib.blake2b(words.encode(), digest_size=8).hexdigest()
 
 
-_KEPT = TypeAdapter(KeptRows)
-
-
-def read_kept(folder: Path) -> KeptRows | None:
-    """Read what the folder of a query holds; None where it is not complete."""
-    try:
-        kept = _KEPT.validate_json((folder / MANIFEST).read_bytes())
-    except (OSError, ValidationError):
-        return None
-    is_complete = all(
-        (folder / name).is_file() and (folder / name).stat().st_size == size
-        for name, size in kept.files.items()
-    )
-    return kept if is_complete else None
-
-
 def keep_rows(query: Query, folder: Path, cache: Path, say: Say) -> KeptRows:
     """Read the manifest of a query's rows; run the query where there are none.
 
-    `folder` is the folder of the study. Errors are those of the engine; DataError for no rows,
-    DiskFull, EnvironmentFault when the cache cannot be written.
+    `folder` is the folder of the study. Errors are those of the engine and of `keep`; DataError
+    for no rows.
     """
     target = query.kept_in(cache)
-    kept = read_kept(target)
-    if kept is not None:
-        return kept
-    try:
-        with locked(target, lambda: say("waiting for another command that runs the query")):
-            return read_kept(target) or _fetch(query, target, folder, say)
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{target}: rows of the query cannot be written: {error}",
-            remedy="free space, or name another cache (HINET_SEARCH_CACHE)",
-        ) from error
 
-
-def _fetch(query: Query, target: Path, folder: Path, say: Say) -> KeptRows:
-    """Run the query and keep its rows in place of damaged ones."""
-    say(f"running the query on {query.address.shown}")
-    if target.exists():
-        shutil.rmtree(target)
-    with replacing_folder(target, None) as part:
+    def run(part: Path) -> tuple[int, str]:
+        say(f"running the query on {query.address.shown}")
         _write_parts(part, query, folder, say)
         content = ContentHash()
-        num_bytes = {}
-        for file in sorted(part.iterdir()):
+        for file in parts_in(part):
             content.add(pl.read_parquet(file))
-            num_bytes[file.name] = file.stat().st_size
-        kept = KeptRows(content.num_rows, content.digest(), num_bytes)
-        (part / MANIFEST).write_bytes(_KEPT.dump_json(kept))
-    say(f"kept {kept.num_rows:,} rows of the query in {target}")
-    return kept
+        say(f"kept {content.num_rows:,} rows of the query in {target}")
+        return content.num_rows, content.digest()
+
+    return keep(target, run, say, "runs the query")
 
 
 def scan_kept(query: Query, cache: Path, kept: KeptRows) -> pl.LazyFrame:
@@ -134,16 +88,14 @@ def _write_parts(folder: Path, query: Query, study: Path, say: Say) -> None:
             frame = _plain_frame(batch)
             for name, dtype in frame.schema.items():
                 types[name] = _common_type(name, types.get(name, dtype), dtype)
-            frame.write_parquet(folder / f"part-{number:05}.parquet")
+            frame.write_parquet(part_of(folder, 0, number))
             num_rows += len(frame)
             if len(frame) and time.monotonic() - said_at > SECONDS_BETWEEN_NEWS:
                 say(f"read {num_rows:,} rows")
                 said_at = time.monotonic()
     if num_rows == 0:
         raise DataError(f"{QUERY_KEY}: must return rows, got none")
-    for file in sorted(folder.iterdir()):
-        if pl.read_parquet_schema(file) != types:
-            pl.read_parquet(file).cast(pl.Schema(types)).write_parquet(file)
+    write_again(folder, types)
 
 
 def _plain_frame(batch: pa.RecordBatch) -> pl.DataFrame:

@@ -2,21 +2,33 @@
 
 import os
 import re
+from contextlib import closing, suppress
 from pathlib import Path
 
 import polars as pl
 from pydantic import ConfigDict, field_validator, model_validator
 
+from hinet_search.common.errors import DataError
 from hinet_search.common.frozen_model import Frozen, Text
 from hinet_search.data.fingerprint import FileHasher, NotFetched
+from hinet_search.data.kept_parts import read_kept
 from hinet_search.data.queries.address import (
     filled_in,
     refuse_unsafe_options,
     refuse_written_password,
 )
-from hinet_search.data.queries.engines import check_query
-from hinet_search.data.queries.kept_rows import Query, keep_rows, read_kept, scan_kept
+from hinet_search.data.queries.engines import batches, check_query
+from hinet_search.data.queries.kept_rows import Query, keep_rows, scan_kept
 
+TABLES = """
+SELECT table_schema, table_name FROM information_schema.tables
+WHERE table_schema NOT IN ('information_schema', 'pg_catalog', 'mysql', 'sys', 'performance_schema')
+"""
+TABLES_OF_SQLITE = """
+SELECT '', name FROM sqlite_master
+WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite!_%' ESCAPE '!'
+"""
+USUAL_SCHEMAS = ("", "public", "main", "dbo")
 _TABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){0,2}", re.ASCII)
 
 
@@ -60,12 +72,27 @@ class Options(Frozen):
         return self
 
 
+def tables_of(options: Options, folder: Path) -> list[str]:
+    """The tables and views of the database, with their schema if it has one that is not usual.
+
+    Errors: as in `identity`; none for a database that does not tell, whose list is empty.
+    """
+    address = query_of(options).address
+    statement = TABLES_OF_SQLITE if address.engine == "sqlite" else TABLES
+    tables = []
+    with suppress(DataError), closing(batches(address, statement, folder)) as read:
+        for batch in read:
+            for schema, name in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                tables.append(name if schema in USUAL_SCHEMAS else f"{schema}.{name}")
+    return sorted(tables)
+
+
 def load(options: Options, folder: Path, cache: Path) -> pl.LazyFrame:
     """The rows that are kept; the query is run where there are none.
 
     Errors are those of `identity`.
     """
-    query = _query(options)
+    query = query_of(options)
     return scan_kept(query, cache, keep_rows(query, folder, cache, lambda _: None))
 
 
@@ -76,7 +103,7 @@ def identity(options: Options, folder: Path, contents: FileHasher) -> str:
     EnvironmentFault when the database cannot be reached, its driver is missing, or rows cannot be
     kept; ConfigurationError for a variable that is not set; NotFetched.
     """
-    query = _query(options)
+    query = query_of(options)
     if contents.may_fetch:
         kept = keep_rows(query, folder, contents.cache, contents.say)
     else:
@@ -87,7 +114,8 @@ def identity(options: Options, folder: Path, contents: FileHasher) -> str:
     return f"{query.address.shown}\n{query.text}\n{kept.num_rows} {kept.content}"
 
 
-def _query(options: Options) -> Query:
+def query_of(options: Options) -> Query:
+    """The query, and the database with the variables of the environment filled in."""
     text = options.query or f"SELECT * FROM {options.table}"  # noqa: S608 -- its form was checked
     text = text.strip().rstrip(";")
     return Query(filled_in(options.url, os.environ), text, options.snapshot)

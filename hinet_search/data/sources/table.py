@@ -1,42 +1,40 @@
-"""Table: rows from Parquet or CSV, one file, a folder or a glob, joined with other tables.
+"""Table: rows of one file, a folder or a glob, in any format of tables, joined with other tables.
 
 A table at a URL of an object store is copied into the cache once and read there.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
-from polars.exceptions import ComputeError
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from hinet_search.common.errors import DataError, did_you_mean
 from hinet_search.common.frozen_model import Frozen, Text
 from hinet_search.data.checks import INTEGERS, TEXTS
-from hinet_search.data.csv_types import header_of, inferred_types
 from hinet_search.data.fingerprint import FileHasher, NotFetched
+from hinet_search.data.formats.kept_table import KeptFiles, kept_files
+from hinet_search.data.formats.plain_files import refuse_another_format
+from hinet_search.data.formats.suffixes import IN_WORDS, PARQUET, format_of, is_table, stem_of
 from hinet_search.data.object_stores.address import check_table_path
 from hinet_search.data.object_stores.copies import copied_path, local_path
 from hinet_search.data.object_stores.listing import Place, require_package
 from hinet_search.data.reading import NUM_ROWS, reading, refuse_own_names, refuse_patterns
 from hinet_search.data.table_files import (
-    FORMATS,
     PATH,
     TableFiles,
     find,
     partition_columns,
-    partition_of,
     with_partitions,
 )
+from hinet_search.data.unlike_files import refuse_unlike_files
 
 ROWS = "data.source.path"  # keys of the definition that name files
 JOINED = "data.source.join"
-MAX_PROBLEMS = 20
 MAX_EXAMPLES = 3
 TablePath = Annotated[Text, AfterValidator(check_table_path)]
-MORE_FIELDS = "found more fields than defined"  # what Polars says of a row
 INDEX_OF_PANDAS = re.compile(r"__index_level_\d+__")
 
 
@@ -71,10 +69,11 @@ class Join(Frozen):
 
 
 class Options(Frozen):
-    """`path` is a .parquet or .csv file, or a folder or glob of such files with the same columns.
+    """`path` is a table, or a folder or glob of tables with the same columns.
 
-    So is the path of every join. Folders named `day=2026-05-03` below it add the column `day`. A
-    path may be a URL such as `s3://bucket/folder`, without user and key.
+    It ends in .parquet, .csv, .tsv, .jsonl, .ndjson, .arrow or .feather, a text perhaps with .gz or
+    .zst after that. So does the path of every join. Folders named `day=2026-05-03` below it add the
+    column `day`. A path may be a URL such as `s3://bucket/folder`, without user and key.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -88,9 +87,10 @@ def load(options: Options, folder: Path, cache: Path) -> pl.LazyFrame:
 
     DataError when no file is found, a file cannot be read, or a join is wrong.
     """
-    lazy = scan(_present_path(options.path, ROWS, cache), folder)
+    lazy = scan(_present_path(options.path, ROWS, cache), folder, cache)
     for join in options.join:
-        lazy = joined(lazy, scan(_present_path(join.path, JOINED, cache), folder, JOINED), join)
+        other = scan(_present_path(join.path, JOINED, cache), folder, cache, JOINED)
+        lazy = joined(lazy, other, join)
     return lazy
 
 
@@ -99,92 +99,85 @@ def _present_path(path: str, key: str, cache: Path) -> str:
 
 
 def scan(
-    path: str, folder: Path, key: str = ROWS, types: Mapping[str, pl.DataType] | None = None
+    path: str,
+    folder: Path,
+    cache: Path,
+    key: str = ROWS,
+    types: Mapping[str, pl.DataType] | None = None,
 ) -> pl.LazyFrame:
     """Rows of the files at `path`, which is the value of `key` in the definition.
 
-    Types of CSV columns and partitions are inferred from all values, except for the columns in
+    Parquet is read where it lies; other formats are read once, and kept in `cache`. Types of
+    columns of a text and of partitions are inferred from all values, except for the columns in
     `types`. Columns in which pandas keeps its index are left out.
-    DataError when there are no such files or one cannot be read.
+    DataError when there are no such files or one cannot be read; EnvironmentFault and DiskFull when
+    rows cannot be kept.
     """
     table = find(path, folder, key)
-    suffix = _suffix(path, table)
-    if suffix == ".csv":
-        _check_separator(table.files[0])
-    in_files = _columns(table.files[0])
-    _refuse_unlike_files(table, in_files)
+    files = _parquet_of(table, path, types or {}, cache)
+    in_files = _columns(files.parts[0])
     in_folders = partition_columns(table, types)
     refuse_own_names(table.in_words, [column.name for column in in_folders])
     partitions = [column for column in in_folders if column.name not in in_files]
     with reading(table.in_words):
-        lazy = _scanned(table, suffix, partitions, types)
+        lazy = _scanned(files.parts, PATH if partitions else None)
         # Ask a clone: Polars numbers and filters rows while it scans only if the schema of the scan
         # was not asked before.
         columns = lazy.clone().collect_schema().names()
     refuse_own_names(table.in_words, [name for name in columns if name != PATH])
     if partitions:
-        lazy = with_partitions(lazy, table, partitions)
+        number_of = {file: number for number, file in enumerate(table.files)}
+        places = [number_of[source] for source in files.sources]
+        lazy = with_partitions(lazy, files.parts, [column[places] for column in partitions])
     indexes = [name for name in columns if INDEX_OF_PANDAS.fullmatch(name)]
     return lazy.drop(indexes) if indexes else lazy
 
 
-def _suffix(path: str, table: TableFiles) -> str:
-    """The suffix of all files; DataError when they have several, or another one."""
-    suffixes = {file.suffix.lower() for file in table.files}
-    if len(suffixes) > 1 or not suffixes <= set(FORMATS):
+def _parquet_of(
+    table: TableFiles, path: str, types: Mapping[str, pl.DataType], cache: Path
+) -> KeptFiles:
+    """The files of a table as Parquet: themselves, or what is kept of them."""
+    kind = _format_of(path, table)
+    if kind != PARQUET:
+        return kept_files(table, kind, types, cache, lambda _: None)
+    for file in table.files:
+        refuse_another_format(file)
+    refuse_unlike_files(table, [_columns(file) for file in table.files])
+    return KeptFiles(table.files, table.files)
+
+
+def _format_of(path: str, table: TableFiles) -> str:
+    """The format of all files; DataError for several, another, or one table in two forms."""
+    others = sorted({file.suffix.lower() for file in table.files if not is_table(file)})
+    formats = {format_of(file) for file in table.files if is_table(file)}
+    if others or len(formats) > 1:
         raise DataError(
-            f"{path}: files must all be .parquet or all .csv, got {', '.join(sorted(suffixes))}",
+            f"{path}: files must all be of one format ({IN_WORDS}), "
+            f"got {', '.join(others or sorted(formats))}",
             remedy="write a glob of one kind, such as 'rows/**/*.parquet'",
         )
-    return suffixes.pop()
+    form_of: dict[Path, Path] = {}
+    for file in table.files:
+        other = form_of.setdefault(file.with_name(stem_of(file)), file)
+        if other != file:
+            raise DataError(
+                f"{path}: rows must be there once, but {other} and {file.name} look like one table",
+                remedy="move one of them away, or write a glob of the others",
+            )
+    return formats.pop()
 
 
-def _scanned(
-    table: TableFiles,
-    suffix: str,
-    partitions: Sequence[pl.Series],
-    types: Mapping[str, pl.DataType] | None,
-) -> pl.LazyFrame:
-    """The rows of the files, with the column PATH where there are partitions."""
-    path_column = PATH if partitions else None
-    if suffix == ".parquet":
-        return pl.scan_parquet(
-            list(table.files),
-            schema=_schema_of_times(table.files[0]),
-            cast_options=pl.ScanCastOptions(datetime_cast="nanosecond-downcast"),
-            glob=False,
-            hive_partitioning=False,
-            include_file_paths=path_column,
-            extra_columns="ignore",  # an index of pandas; all others were compared before
-        )
-    return pl.scan_csv(
-        list(table.files),
+def _scanned(files: Sequence[Path], path_column: str | None) -> pl.LazyFrame:
+    """The rows of Parquet files, with a column of their paths if it has a name."""
+    return pl.scan_parquet(
+        list(files),
+        schema=_schema_of_times(files[0]),
+        cast_options=pl.ScanCastOptions(datetime_cast="nanosecond-downcast"),
         glob=False,
-        try_parse_dates=True,
-        schema=_csv_schema(table, types or {}),
+        hive_partitioning=False,
         include_file_paths=path_column,
+        extra_columns="ignore",  # an index of pandas; all others were compared before
     )
-
-
-def _csv_schema(table: TableFiles, types: Mapping[str, pl.DataType]) -> pl.Schema:
-    """Types of all columns, those in `types` as they are there.
-
-    DataError when a row has more values than the header has names. Polars tells so only while it
-    reads all columns; of some it would read shifted values.
-    """
-    names = header_of(table.files[0])
-    try:
-        inferred = inferred_types(table.files, names, types.keys())
-    except ComputeError as error:
-        if MORE_FIELDS not in str(error):
-            raise
-        raise DataError(
-            f"{table.in_words}: every row must have at most as many values as the header has "
-            "names, but some row has more",
-            remedy='quote texts that hold a comma ("a, b"), write decimal points, '
-            "and leave out commas at the end of lines",
-        ) from error
-    return pl.Schema({name: types.get(name) or inferred[name] for name in names})
 
 
 def _schema_of_times(file: Path) -> pl.Schema | None:
@@ -209,21 +202,6 @@ def _schema_of_times(file: Path) -> pl.Schema | None:
     )
 
 
-def _check_separator(file: Path) -> None:
-    """DataError when the first line of a CSV file has another separator and no comma."""
-    try:
-        with file.open("rb") as lines:
-            header = lines.readline(100_000)
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror}") from error
-    separators = [separator for separator in (";", "\t", "|") if separator.encode() in header]
-    if separators and b"," not in header:
-        raise DataError(
-            f"{file}: columns must be separated by commas, got {separators[0]!r} between them",
-            remedy="write it again with commas and decimal points, or as Parquet",
-        )
-
-
 def identity(options: Options, folder: Path, contents: FileHasher) -> str:
     """Names, sizes and hashes of the files: equal content is the same data wherever it lies.
 
@@ -236,48 +214,11 @@ def identity(options: Options, folder: Path, contents: FileHasher) -> str:
     return "\n".join(lines)
 
 
-def _refuse_unlike_files(table: TableFiles, first_columns: dict[str, str]) -> None:
-    """DataError when files of one table cannot be read or differ in their columns."""
-    first, *others = table.files
-    wanted = {**_in_folders(table, first), **first_columns}
-    problems: list[str] = []
-    for file in others:
-        columns = {**_in_folders(table, file), **_columns(file)}
-        problems += _differences(file, columns, table.name_of(first), wanted)
-    if problems:
-        raise DataError(
-            *problems[:MAX_PROBLEMS],
-            remedy="write the files with the same columns and types, or name some of them",
-        )
-
-
 def _columns(file: Path) -> dict[str, str]:
-    """Types by column; all texts in a CSV file, where the types depend on all files together."""
+    """Types by column of a Parquet file, without an index of pandas."""
     with reading(str(file)):
-        if file.suffix.lower() == ".csv":
-            return dict.fromkeys(header_of(file), "text")
         types = pl.read_parquet_schema(file).items()
     return {name: str(dtype) for name, dtype in types if not INDEX_OF_PANDAS.fullmatch(name)}
-
-
-def _in_folders(table: TableFiles, file: Path) -> dict[str, str]:
-    """What stands in place of a type for the partitions of a file."""
-    return dict.fromkeys(partition_of(table, file), "in the name of a folder")
-
-
-def _differences(
-    file: Path, columns: dict[str, str], first: str, wanted: dict[str, str]
-) -> Iterator[str]:
-    where = f"{file}: must have the columns of {first}"
-    yield from (f"{where}, has no '{name}'" for name in wanted if name not in columns)
-    yield from (f"{where}, has '{name}' too" for name in columns if name not in wanted)
-    common = [name for name in columns if name in wanted]
-    for name in common:
-        if columns[name] != wanted[name]:
-            yield f"{where}, but '{name}' is {columns[name]} in place of {wanted[name]}"
-    in_order = [name for name in wanted if name in columns]
-    if file.suffix.lower() == ".csv" and common != in_order:
-        yield f"{where} in the same order"
 
 
 def _contents(contents: FileHasher, path: str, folder: Path, key: str = ROWS) -> str:

@@ -165,7 +165,7 @@ def test_rows_that_cannot_be_linked_are_to_be_put_into_a_folder(
     assert converted.num_files == 0
     (doubt,) = converted.draft.guesses_to_check
     assert problem in doubt
-    remedy = "put tables of Parquet or CSV into data/shop/one_scenario=all/split_of_rows=train"
+    remedy = "put tables into data/shop/one_scenario=all/split_of_rows=train"
     assert remedy in doubt
     assert not Path("data", "shop").exists()
 

@@ -17,7 +17,7 @@ BATCH_ROWS = 10_000  # a column of texts is inferred from one batch only
 NUMBERS = (pl.Int64(), pl.Int128(), pl.Float64())  # a later one holds all before
 
 
-def header_of(file: Path) -> list[str]:
+def header_of(file: Path, separator: str = ",") -> list[str]:
     """The names of the columns. Errors: DataError, OSError, what Polars raises for a broken header.
 
     Polars gets the first bytes only, as it would map the file.
@@ -26,11 +26,12 @@ def header_of(file: Path) -> list[str]:
         header = lines.read(MAX_HEADER_BYTES)
     if len(header) == MAX_HEADER_BYTES and b"\n" not in header:
         raise DataError(f"{file}:1: the header must have at most {MAX_HEADER_BYTES:,} bytes")
-    return pl.scan_csv(header, infer_schema=False).collect_schema().names()
+    lazy = pl.scan_csv(header, infer_schema=False, separator=separator)
+    return lazy.collect_schema().names()
 
 
 def inferred_types(
-    files: Sequence[Path], names: Sequence[str], known: Collection[str]
+    files: Sequence[Path], names: Sequence[str], known: Collection[str], separator: str = ","
 ) -> dict[str, pl.DataType]:
     """The type of each of the columns `names`, which are all of the files, but for those `known`.
 
@@ -38,20 +39,35 @@ def inferred_types(
     read or a row has more values than there are names.
     """
     found: dict[str, set[pl.DataType]] = {name: set() for name in names if name not in known}
-    texts = pl.scan_csv(list(files), glob=False, schema=dict.fromkeys(names, pl.String()))
+    texts = pl.scan_csv(
+        list(files), glob=False, schema=dict.fromkeys(names, pl.String()), separator=separator
+    )
     for batch in texts.collect_batches(chunk_size=BATCH_ROWS, engine="streaming"):
         open_columns = [batch[name] for name, types in found.items() if pl.String() not in types]
-        present = [column for column in open_columns if column.null_count() < len(column)]
-        if present:
-            content = pl.DataFrame(present).write_csv().encode()
-            rows = pl.scan_csv(content, infer_schema_length=None, try_parse_dates=True)
-            # Of columns without a name, Polars changes the name.
-            for column, dtype in zip(present, rows.collect_schema().dtypes(), strict=True):
-                found[column.name].add(dtype)
-    return {name: _common(types) for name, types in found.items()}
+        for name, dtype in types_of_texts(open_columns).items():
+            found[name].add(dtype)
+    return {name: common_type(types) for name, types in found.items()}
 
 
-def _common(types: set[pl.DataType]) -> pl.DataType:
+def types_of_texts(columns: Sequence[pl.Series]) -> dict[str, pl.DataType]:
+    """The type of each column of texts, without those that have no value."""
+    present = [column for column in columns if column.null_count() < len(column)]
+    if not present:
+        return {}
+    content = pl.DataFrame(present).write_csv().encode()
+    rows = pl.scan_csv(content, infer_schema_length=None, try_parse_dates=True)
+    # Of columns without a name, Polars changes the name.
+    dtypes = rows.collect_schema().dtypes()
+    return {column.name: dtype for column, dtype in zip(present, dtypes, strict=True)}
+
+
+def as_type(texts: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Texts as values of a type that `types_of_texts` found."""
+    content = texts.to_frame("text").write_csv().encode()
+    return pl.read_csv(content, schema={"text": dtype}, try_parse_dates=True)["text"]
+
+
+def common_type(types: set[pl.DataType]) -> pl.DataType:
     """The type that holds the values of all types: texts, unless they are one or numbers."""
     if len(types) == 1:
         return next(iter(types))

@@ -1,0 +1,1 @@
+"""Formats of tables: Parquet is read where it lies; all others are read once, and kept as it."""

@@ -1,0 +1,213 @@
+"""Formats: the same rows in every format, and files that are not what they should be."""
+
+import gzip
+import struct
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from pyarrow import feather, ipc
+
+from hinet_search.common.errors import DataError
+from hinet_search.data.formats import plain_files
+from hinet_search.data.formats.suffixes import SUFFIXES, format_of, is_table, stem_of, suffix_of
+from hinet_search.data.sources.table import Options, load
+from tests.forked import Forked
+
+ROWS = pl.DataFrame(
+    {"id": [7, 2, 3], "x": [1.5, None, 2.0], "name": ["a", None, 'c,"d"'], "is_new": [1, 0, 1]}
+)
+CSV = ROWS.write_csv().encode()
+LINES = ROWS.write_ndjson().encode()
+
+
+def _zstd(content: bytes) -> bytes:
+    packed: bytes = pa.compress(content, codec="zstd", asbytes=True)
+    return packed
+
+
+def _stream(path: Path) -> None:
+    table = ROWS.to_arrow()
+    with ipc.new_stream(str(path), table.schema) as writer:
+        writer.write_table(table)
+
+
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "t.parquet": ROWS.write_parquet,
+    "t.csv": lambda path: path.write_bytes(CSV),
+    "t.CSV": lambda path: path.write_bytes(CSV),
+    "t.csv.gz": lambda path: path.write_bytes(gzip.compress(CSV)),
+    "members.csv.gz": lambda path: path.write_bytes(
+        gzip.compress(CSV[:20]) + gzip.compress(CSV[20:])
+    ),
+    "t.csv.zst": lambda path: path.write_bytes(_zstd(CSV)),
+    "t.tsv": lambda path: path.write_text(ROWS.write_csv(separator="\t")),
+    "t.tsv.gz": lambda path: path.write_bytes(
+        gzip.compress(ROWS.write_csv(separator="\t").encode())
+    ),
+    "t.jsonl": lambda path: path.write_bytes(LINES),
+    "mark.jsonl": lambda path: path.write_bytes(b"\xef\xbb\xbf" + LINES),
+    "t.ndjson": lambda path: path.write_bytes(LINES.replace(b"\n", b"\r\n\r\n")),
+    "t.jsonl.gz": lambda path: path.write_bytes(gzip.compress(LINES)),
+    "t.ndjson.zst": lambda path: path.write_bytes(_zstd(LINES)),
+    "t.arrow": ROWS.write_ipc,
+    "stream.arrow": _stream,
+    "t.feather": lambda path: feather.write_feather(ROWS.to_arrow(), str(path)),
+}
+
+
+def _read(path: Path) -> pl.DataFrame:
+    return load(Options(path=str(path)), path.parent, path.parent / "cache").collect()
+
+
+def _say_names(path: Path) -> None:
+    sys.stdout.write(str(_read(path)["name"][:3].to_list()))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_the_same_rows_are_read_from_every_format(name: str, tmp_path: Path) -> None:
+    WRITERS[name](tmp_path / name)
+    assert _read(tmp_path / name).equals(ROWS)
+
+
+@pytest.mark.parametrize("name", ["t.csv.gz", "t.tsv", "t.jsonl", "t.arrow"])
+def test_a_folder_of_days_has_the_rows_of_all_and_the_day(name: str, tmp_path: Path) -> None:
+    days = ("2026-05-03", "2026-05-04")
+    for day in days:
+        (tmp_path / "rows" / f"day={day}").mkdir(parents=True)
+        WRITERS[name](tmp_path / "rows" / f"day={day}" / name)
+    rows = _read(tmp_path / "rows")
+    assert rows["id"].to_list() == [7, 2, 3, 7, 2, 3]
+    assert rows["day"].to_list() == [date.fromisoformat(day) for day in days for _ in range(3)]
+
+
+def test_every_suffix_has_a_format_and_leaves_the_stem() -> None:
+    for suffix in SUFFIXES:
+        assert is_table(f"shop.v2{suffix}")
+        assert stem_of(f"/data/shop.v2{suffix}") == "shop.v2"
+        assert suffix_of(f"x{suffix.upper()}") == suffix
+    assert format_of("x.ndjson.zst") == format_of("x.jsonl")
+    assert not is_table("x.parquet.gz")
+    assert not is_table("x.gz")
+
+
+def test_a_table_and_its_compressed_form_in_a_folder_are_not_read_as_two(tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    WRITERS["t.csv"](tmp_path / "rows" / "t.csv")
+    WRITERS["t.csv.gz"](tmp_path / "rows" / "t.csv.gz")
+    with pytest.raises(DataError, match=r"t\.csv and t\.csv\.gz look like one table"):
+        _read(tmp_path / "rows")
+
+
+NOT_AS_NAMED = [
+    ("t.csv", gzip.compress(CSV), "must hold CSV, .* but holds gzip", "t.csv.gz"),
+    ("t.csv.gz", CSV, "must hold gzip, .* but is not compressed so", "rename it to t.csv"),
+    ("t.csv.gz", _zstd(CSV), "must hold gzip, .* but holds zstd", "t.csv.zst"),
+    ("t.csv.gz", gzip.compress(gzip.compress(CSV)), "must hold CSV inside, but holds gzip", ""),
+    ("t.csv", b"PAR1" + bytes(100), "must hold CSV, .* but holds Parquet", "t.parquet"),
+    ("t.parquet", b"ARROW1" + bytes(100), "must hold Parquet, .* but holds Arrow", "t.arrow"),
+    ("t.parquet", CSV, "must hold Parquet, .* but begins otherwise", "t.csv"),
+    ("t.csv", b"PK\x03\x04" + bytes(100), "holds a zip archive or a workbook", "write it as"),
+    ("t.csv", b"SQLite format 3\x00" + bytes(9), "but holds SQLite", "data init sqlite:///"),
+    ("t.feather", b"FEA1" + bytes(99), "but holds Feather of version 1", "write_feather"),
+    ("t.csv", b"a\tb\n1\t2\n", r"must be separated by commas, got '\\t'", "rename it to t.tsv"),
+    ("t.tsv", b"a,b\n1,2\n", "must be separated by tabs, got ','", "write it again with tabs"),
+    ("t.jsonl", CSV, r"t\.jsonl:1: a line must be one object of JSON, got 'id,x,", "one object"),
+    ("t.arrow", CSV, "it is damaged or no Arrow file", "write it again"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "problem", "remedy"), NOT_AS_NAMED)
+def test_a_file_that_is_not_what_its_name_says_is_told(
+    name: str, content: bytes, problem: str, remedy: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=problem) as caught:
+        _read(tmp_path / name)
+    assert str(tmp_path / name) in caught.value.problems[0]
+    assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["t.csv.gz", "t.csv.zst", "t.jsonl.gz", "t.arrow", "stream.arrow"])
+def test_a_file_that_is_cut_short_is_told_and_nothing_is_kept(name: str, tmp_path: Path) -> None:
+    WRITERS[name](tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=f"{name}: cannot be read") as caught:
+        _read(tmp_path / name)
+    assert "from where it is whole" in caught.value.remedy
+    assert [*(tmp_path / "cache" / ".tables").iterdir()] == []
+
+
+def test_a_few_bytes_that_unpack_to_a_disk_full_are_refused_early(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain_files, "GROWTH_FROM_BYTES", 10_000)
+    monkeypatch.setattr(plain_files, "BLOCK_BYTES", 1_000)
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 1_000_000))
+    with pytest.raises(DataError, match="must grow at most 200 times when it is unpacked"):
+        _read(tmp_path / "t.csv.gz")
+
+
+def test_offsets_of_an_arrow_file_that_point_outside_are_told_before_values_are_read(
+    tmp_path: Path,
+) -> None:
+    table = pa.table({"name": pa.array(["first", "ab"])})
+    feather.write_feather(table, str(tmp_path / "t.arrow"), compression="uncompressed")
+    content = (tmp_path / "t.arrow").read_bytes()
+    offsets = struct.pack("<3i", 0, 5, 7)
+    assert content.count(offsets) == 1
+    (tmp_path / "t.arrow").write_bytes(content.replace(offsets, struct.pack("<3i", 0, 2**30, 7)))
+    with pytest.raises(DataError, match=r"t\.arrow: cannot be read, it is damaged"):
+        _read(tmp_path / "t.arrow")
+
+
+def test_a_name_that_is_no_text_is_told(tmp_path: Path) -> None:
+    WRITERS["stream.arrow"](tmp_path / "t.arrow")
+    content = (tmp_path / "t.arrow").read_bytes()
+    (tmp_path / "t.arrow").write_bytes(content.replace(b"is_new", b"is_\xff\xfe\xfd"))
+    with pytest.raises(DataError, match=r"t\.arrow: cannot be read, it is damaged"):
+        _read(tmp_path / "t.arrow")
+
+
+def test_what_stands_where_a_value_is_missing_is_not_read(tmp_path: Path) -> None:
+    """Polars reads it, and a text that points nowhere would end the process."""
+    names = pl.DataFrame({"name": ["a", None, "b"] * 100}).to_arrow(
+        compat_level=pl.CompatLevel.newest()
+    )
+    views = names["name"].chunk(0).buffers()[1].to_pybytes()
+    wild = struct.pack("<4i", 2**30, 0, 2**30, 2**30)  # of 16 bytes: length, start, buffer, offset
+    views = views[:16] + wild + views[32:]
+    with ipc.new_file(str(tmp_path / "t.arrow"), names.schema) as writer:
+        writer.write_table(names)
+    content = (tmp_path / "t.arrow").read_bytes()
+    old = names["name"].chunk(0).buffers()[1].to_pybytes()
+    assert content.count(old) == 1
+    (tmp_path / "t.arrow").write_bytes(content.replace(old, views))
+    process = Forked(tmp_path / "said", _say_names, tmp_path / "t.arrow")
+    assert process.wait(60) == 0, (tmp_path / "said").read_text()
+    assert (tmp_path / "said").read_text() == "['a', None, 'b']"
+
+
+def test_arrow_files_of_other_columns_are_refused_and_categories_are_texts(tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    codes = pl.DataFrame({"x": pl.Series(["a", "b", "a"], dtype=pl.Categorical)})
+    codes.write_ipc(tmp_path / "rows" / "a.feather")
+    assert _read(tmp_path / "rows")["x"].to_list() == ["a", "b", "a"]
+    feather.write_feather(pa.table({"x": [1]}), str(tmp_path / "rows" / "b.feather"))
+    with pytest.raises(DataError, match=r"b\.feather: must have the columns of a\.feather, but"):
+        _read(tmp_path / "rows")
+
+
+@pytest.mark.parametrize("has_batch", [False, True])
+def test_an_arrow_file_without_rows_has_its_columns(tmp_path: Path, *, has_batch: bool) -> None:
+    codes = ROWS.clear().with_columns(pl.col("name").cast(pl.Categorical))
+    empty = codes.to_arrow(compat_level=pl.CompatLevel.newest())
+    with ipc.new_file(str(tmp_path / "t.arrow"), empty.schema) as writer:
+        if has_batch:
+            writer.write_table(empty)
+    assert _read(tmp_path / "t.arrow").schema == ROWS.schema

@@ -1,0 +1,121 @@
+"""JSON lines: columns and types of keys, however lines are divided, and lines that are refused."""
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from hinet_search.common.errors import DataError
+from hinet_search.data.formats import json_lines
+from hinet_search.data.sources.table import scan
+
+MOMENT = datetime.fromisoformat("2026-05-03T10:00:00")
+
+
+def _read(text: str, folder: Path, types: dict[str, pl.DataType] | None = None) -> pl.DataFrame:
+    (folder / "t.jsonl").write_text(text)
+    return scan("t.jsonl", folder, folder / "cache", types=types).collect()
+
+
+@pytest.fixture(params=[1, 2**24], ids=["a block for every line", "one block"])
+def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines together and each alone; a line may be longer than a block of one byte."""
+    if request.param == 1:
+        monkeypatch.setattr(json_lines, "MAX_CELLS", 1)
+        monkeypatch.setattr(json_lines, "BLOCK_BYTES", 40)
+
+
+@pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (("1", "null", "2.5"), [1.0, None, 2.5]),
+        (("1", '"a"', "2"), ["1", "a", "2"]),
+        (('"007"', '"1"', "null"), ["007", "1", None]),
+        (("null", "[1]", "[]"), [None, [1], []]),
+        (("[1]", "[2.5]", "null"), [[1.0], [2.5], None]),
+        (('{"x": 1}', '{"y": "b"}', "null"), [{"x": 1, "y": None}, {"x": None, "y": "b"}, None]),
+        (("true", "false", "null"), [True, False, None]),
+        (('"2026-05-03"', '"2026-05-04"', "null"), [date(2026, 5, 3), date(2026, 5, 4), None]),
+        (('"2026-05-03"', '"later"', "null"), ["2026-05-03", "later", None]),
+        (
+            ('"2026-05-03T10:00:00"', "null", '"2026-05-04T10:00:01"'),
+            [MOMENT, None, MOMENT + timedelta(days=1, seconds=1)],
+        ),
+    ],
+)
+def test_a_column_has_the_type_that_holds_the_values_of_all_lines(
+    values: tuple[str, ...], expected: list[object], tmp_path: Path
+) -> None:
+    text = "".join(f'{{"key": {value}, "n": {n}}}\n' for n, value in enumerate(values))
+    rows = _read(text, tmp_path)
+    assert rows["key"].to_list() == expected
+    assert rows["n"].to_list() == [0, 1, 2]
+
+
+@pytest.mark.usefixtures("blocks")
+def test_a_key_that_a_line_lacks_is_null(tmp_path: Path) -> None:
+    rows = _read('{"a": 1}\n{"b": "x", "a": 2}\n{"b": "y"}', tmp_path)
+    assert rows.to_dicts() == [
+        {"a": 1, "b": None},
+        {"a": 2, "b": "x"},
+        {"a": None, "b": "y"},
+    ]
+
+
+def test_texts_of_dates_stay_texts_where_a_model_was_trained_on_texts(tmp_path: Path) -> None:
+    rows = _read('{"day": "2026-05-03"}\n', tmp_path, {"day": pl.String()})
+    assert rows["day"].to_list() == ["2026-05-03"]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('{"a": 3', "Expecting ',' delimiter"),
+        ("[1, 2]", r"got '\[1, 2\]'"),
+        ('{"a": NaN}', "NaN is no number of JSON"),
+        ("{'a': 1}", "Expecting property name enclosed in double quotes"),
+        ('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "it is nested too deep"),
+    ],
+)
+def test_a_line_that_is_no_object_is_named_by_its_number(
+    line: str, problem: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=problem) as caught:
+        _read(f'{{"a": 1}}\n\n{line}\n{{"a": 4}}\n', tmp_path)
+    assert caught.value.problems[0].startswith(f"{tmp_path / 't.jsonl'}:3: a line must be one")
+    assert len(str(caught.value)) < 600
+    assert "write one object a line" in caught.value.remedy
+
+
+def test_values_of_two_kinds_name_the_lines(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"t\.jsonl:1 to 3: cannot be read: cannot parse 'true'"):
+        _read('{"a": 1}\n{"a": true}\n', tmp_path)
+
+
+@pytest.mark.usefixtures("blocks")
+def test_values_of_two_kinds_in_two_blocks_name_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", 12)
+    with pytest.raises(DataError, match="key 'a' must have values of one kind, got Int64 and Bool"):
+        _read('{"a": 1}\n{"a": true}\n', tmp_path)
+
+
+def test_memory_is_bounded_by_the_length_of_a_line_and_the_number_of_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = "".join(f'{{"id {number}": 1}}\n' for number in range(1_001))
+    with pytest.raises(DataError, match="at most 1,000 different keys, got 1,001") as caught:
+        _read(keys, tmp_path)
+    assert "write ids as values" in caught.value.remedy
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", 1_000)
+    with pytest.raises(DataError, match=r"t\.jsonl:2: a line must have at most 1 kB"):
+        _read('{"a": 1}\n{"a": "' + "x" * 5_000 + '"}\n', tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "{}\n{}\n"])
+def test_a_file_without_a_key_is_told(text: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="must have lines with keys, got none"):
+        _read(text, tmp_path)

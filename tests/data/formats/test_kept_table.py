@@ -1,0 +1,126 @@
+"""Kept tables: a text is parsed once, anew when it changes, and not kept for ever."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from tables import definition, shop
+
+from hinet_search.common.errors import DataError, EnvironmentFault
+from hinet_search.data.formats import csv_text, kept_table
+from hinet_search.data.kept_parts import MANIFEST
+from hinet_search.data.prepare import prepare
+from hinet_search.data.sources.table import Options, load
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that were parsed, in order."""
+    names: list[str] = []
+    write = csv_text.write
+
+    def counted(files: Any, *others: Any, **named: Any) -> None:
+        names.extend(file.source.name for file in files)
+        write(files, *others, **named)
+
+    readers = {**kept_table.READERS, "CSV": kept_table.READERS["CSV"]}
+    reader = kept_table.Reader(
+        readers["CSV"].columns, lambda *given: counted(*given, separator=","), has_places=True
+    )
+    monkeypatch.setitem(kept_table.READERS, "CSV", reader)
+    return names
+
+
+def _read(folder: Path, name: str = "t.csv") -> list[int]:
+    return load(Options(path=name), folder, folder / "cache").collect()["x"].to_list()
+
+
+def test_a_text_is_parsed_once_for_all_commands(parsed: list[str], tmp_path: Path) -> None:
+    shop().write_csv(tmp_path / "shop.csv")
+    study = definition(source={"kind": "table", "path": "shop.csv"})
+    load(Options(path="shop.csv"), tmp_path, tmp_path / "cache").collect()
+    prepare(study, tmp_path, tmp_path / "cache", print)
+    prepare(study, tmp_path, tmp_path / "cache", print, 0.5)
+    assert parsed == ["shop.csv"]
+
+
+def test_a_text_that_changes_is_parsed_anew(parsed: list[str], tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x\n1\n")
+    assert _read(tmp_path) == [1]
+    (tmp_path / "t.csv").write_text("x\n2\n")
+    assert _read(tmp_path) == [2]
+    (tmp_path / "t.csv").write_text("x\n1\n")
+    assert _read(tmp_path) == [1]
+    assert parsed == ["t.csv", "t.csv"]
+
+
+def test_rows_that_were_damaged_in_the_cache_are_parsed_again(
+    parsed: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text("x\n1\n")
+    _read(tmp_path)
+    (part,) = (tmp_path / "cache").glob(".tables/*/*.parquet")
+    part.write_bytes(part.read_bytes()[:-1])
+    assert _read(tmp_path) == [1]
+    assert parsed == ["t.csv", "t.csv"]
+
+
+def test_the_encoded_data_of_a_text_are_those_of_parquet(tmp_path: Path) -> None:
+    columns = {}
+    for kind in ("csv", "parquet"):
+        (tmp_path / kind).mkdir()
+        rows = shop()
+        path = tmp_path / kind / f"shop.{kind}"
+        rows.write_csv(path) if kind == "csv" else rows.write_parquet(path)
+        source = {"kind": "table", "path": f"shop.{kind}"}
+        dataset = prepare(definition(source=source), tmp_path / kind, tmp_path / kind, print)
+        columns[kind] = dataset.train
+    assert (columns["csv"].ids_RF == columns["parquet"].ids_RF).all()
+    assert (columns["csv"].numeric_RN == columns["parquet"].numeric_RN).all()
+
+
+def test_a_text_that_is_written_while_it_is_parsed_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "t.jsonl"
+    file.write_text('{"x": 1}\n')
+    read = pl.read_ndjson
+
+    def writing(*given: Any, **named: Any) -> pl.DataFrame:
+        with file.open("a") as stream:
+            stream.write('{"x": 2}\n')
+        return read(*given, **named)
+
+    monkeypatch.setattr(pl, "read_ndjson", writing)
+    with pytest.raises(DataError, match=r"t\.jsonl: must stay as it is while it is read") as caught:
+        _read(tmp_path, "t.jsonl")
+    assert "when nothing writes to it" in caught.value.remedy
+    assert [*(tmp_path / "cache" / ".tables").iterdir()] == []
+
+
+def test_what_no_command_used_for_a_month_is_removed_when_another_table_is_kept(
+    tmp_path: Path,
+) -> None:
+    for name in ("old", "used", "new"):
+        (tmp_path / f"{name}.csv").write_text(f"x,{name}\n1,2\n")
+    long_ago = time.time() - kept_table.UNUSED_SECONDS - 60
+    for name in ("old", "used"):
+        _read(tmp_path, f"{name}.csv")
+    for manifest in (tmp_path / "cache").glob(f".tables/*/{MANIFEST}"):
+        os.utime(manifest, (long_ago, long_ago))
+    _read(tmp_path, "used.csv")
+    _read(tmp_path, "new.csv")
+    kept = (tmp_path / "cache").glob(".tables/*/*.parquet")
+    names = {pl.read_parquet_schema(part).names()[1] for part in kept}
+    assert names == {"used", "new"}
+
+
+def test_a_cache_that_cannot_be_written_is_told_with_another(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x\n1\n")
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(EnvironmentFault, match="rows cannot be kept") as caught:
+        _read(tmp_path)
+    assert "HINET_SEARCH_CACHE" in caught.value.remedy
