@@ -2,7 +2,7 @@
 
 `python benchmarks/tasks.py FOLDER` writes FOLDER/NAME.yaml, a study of the joint arms, for every
 task, and FOLDER/NAME.parquet for those that take a part of the users. The real rows are those of
-the shipped definitions, from HINET_SEARCH_DATA (else ../shared/data).
+the shipped definitions, from HINET_SEARCH_DATA (else data).
 """
 
 import argparse
@@ -18,7 +18,7 @@ import polars as pl
 from hinet_search.study.find_file import find
 from hinet_search.study.yaml_file import read
 
-DATA = Path(os.environ.get("HINET_SEARCH_DATA", "../shared/data"))
+DATA = Path(os.environ.get("HINET_SEARCH_DATA", "data"))
 USER_SEED = 1
 WITH_STATISTICS = ("kuairand_statistics", "kuairand_40_000")
 ARMS = ("hinet", "mmoe", "ple", "hmoe", "star", "shared_bottom")

@@ -1,8 +1,8 @@
 """Table files: find the files of a table, and the columns that stand in names of their folders.
 
 A table is named by a file, a glob or a folder. A relative path is looked up in the folder of the
-study, the current folder, and the data folder: environment variable HINET_SEARCH_DATA, else
-`../shared/data` beside the current folder. A folder named `day=2026-05-03` adds the column `day`.
+study, the current folder, and that of the environment variable HINET_SEARCH_DATA. A folder named
+`day=2026-05-03` adds the column `day`.
 
 Shape legend: F files of a table.
 """
@@ -85,8 +85,10 @@ def find_file(path: str, folder: Path, key: str) -> Path:
 def _base_folders(path: str, folder: Path) -> list[Path]:
     if Path(path).is_absolute():
         return [ROOT]
-    shared = Path(os.environ.get(DATA_FOLDER) or "../shared/data")
-    return list(dict.fromkeys(base.resolve() for base in (folder, Path.cwd(), shared)))
+    bases = [folder, Path.cwd()]
+    if data_folder := os.environ.get(DATA_FOLDER):
+        bases.append(Path(data_folder))
+    return list(dict.fromkeys(base.resolve() for base in bases))
 
 
 def _found(base: Path, path: str, key: str) -> TableFiles:

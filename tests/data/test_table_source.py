@@ -39,8 +39,6 @@ def save(folder: Path, name: str, values: list[int]) -> None:
 def test_a_file_is_looked_up_beside_the_study_then_here_then_in_the_data_folder(
     name: str, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save(elsewhere.parent / "shared" / "data", name, [4])  # the data folder by default
-    assert rows_of(name, tmp_path / "study") == [4]
     save(tmp_path / "named", name, [3])
     monkeypatch.setenv(DATA_FOLDER, str(tmp_path / "named"))
     assert rows_of(name, tmp_path / "study") == [3]
@@ -56,7 +54,7 @@ def test_a_missing_file_names_every_place_tried_and_the_remedy(
     with pytest.raises(DataError) as caught:
         rows_of("none.parquet", tmp_path / "study")
     text = str(caught.value)
-    places = (tmp_path / "study", elsewhere, elsewhere.parent / "shared" / "data")
+    places = (tmp_path / "study", elsewhere)
     assert all(str(place / "none.parquet") in text for place in places)
     assert DATA_FOLDER in caught.value.remedy
     assert caught.value.exit_code == 3
