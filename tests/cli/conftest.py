@@ -23,6 +23,13 @@ class CommandResult:
 Run = Callable[..., CommandResult]
 
 
+def written(folder: Path) -> list[str]:
+    """Return the files in a folder, but for tables of text that the cache keeps once read."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    names = (path.relative_to(folder).as_posix() for path in files)
+    return sorted(name for name in names if not name.startswith(".hinet-search/cache/"))
+
+
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """`run("check", "small.yaml")` in a fresh current folder."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import CommandResult, Run
+from tests.cli.conftest import CommandResult, Run, written
 from tests.data.many_tables import TABLES
 from tests.data.table_makers import OddTable
 
@@ -19,11 +19,11 @@ def test_an_odd_table_can_be_checked_or_is_refused_in_words(
     begun = run("data", "init", table.file)
     if table.refused_by == "init":
         _is_refusal(begun, table)
-        assert [path.name for path in tmp_path.iterdir()] == [table.file]
+        assert written(tmp_path) == [table.file]
         return
     assert begun.code == 0, begun.err
-    written = (tmp_path / "data" / "rows.yaml").read_text(encoding="utf-8")
-    assert [line for line in table.says if line not in written] == []
+    definition = (tmp_path / "data" / "rows.yaml").read_text(encoding="utf-8")
+    assert [line for line in table.says if line not in definition] == []
     checked = run("check", "rows", *LIGHT)
     assert checked.code == 0, checked.err
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hinet_search import exported
+from hinet_search import api, exported
 from hinet_search.results.statistics.paired_difference import Direction
 from hinet_search.serving.compiled.weights import CellCost, WeightsCost
 from hinet_search.serving.compiled.write import Compilation

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, written
 from tests.small import STUDY, write_study
 
 TABLE = STUDY.replace(
@@ -120,7 +120,7 @@ def test_wrong_data_are_refused_with_code_3_and_leave_nothing(
     assert said.code == 3, said.err
     assert message in said.err
     assert "Traceback" not in said.err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.csv", "small.yaml"]
+    assert written(tmp_path) == ["rows.csv", "small.yaml"]
 
 
 def test_two_mistakes_are_reported_at_once(run: Run, tmp_path: Path) -> None:

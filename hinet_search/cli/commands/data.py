@@ -74,7 +74,6 @@ def get_command(
         "hinet-search data init rows.parquet",
         "hinet-search data init ratings.csv --task 'liked=rating>3' --scenario country",
         "hinet-search data init sqlite:///shop.db --table shown",
-        "hinet-search data init --from-fuxictr config --experiment MMoE_1 --scenario channel",
     ),
 )
 @click.argument("table", required=False, shell_complete=complete_table)
