@@ -126,11 +126,18 @@ def scan(
         columns = lazy.clone().collect_schema().names()
     refuse_own_names(table.in_words, [name for name in columns if name != PATH])
     if partitions:
-        number_of = {file: number for number, file in enumerate(table.files)}
-        places = [number_of[source] for source in files.sources]
-        lazy = with_partitions(lazy, files.parts, [column[places] for column in partitions])
+        lazy = with_partitions(lazy, files.parts, _of_parts(partitions, table, files))
     indexes = [name for name in columns if INDEX_OF_PANDAS.fullmatch(name)]
     return lazy.drop(indexes) if indexes else lazy
+
+
+def _of_parts(
+    partitions: Sequence[pl.Series], table: TableFiles, files: KeptFiles
+) -> list[pl.Series]:
+    """The values of partitions, which are one for each file of the table, for each part of one."""
+    number_of = {file: number for number, file in enumerate(table.files)}
+    places = [number_of[source] for source in files.sources]
+    return [column[places] for column in partitions]
 
 
 def _parquet_of(

@@ -210,16 +210,11 @@ def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) ->
     """Plot the value on test against the time, or FLOPs if none is timed; empty below two dots."""
     is_timed = _is_timed(offers)
     measure = "milliseconds for 100 rows" if is_timed else "FLOPs per row"
-    points = []
-    left_out = []
-    for offer in offers:
-        cost = offer.milliseconds if is_timed else offer.flops_per_row
-        if cost and offer.test is not None:
-            is_focus = offer == shipped.taken
-            name = title(offer.name)
-            points.append(ScatterPoint(name, is_focus, log10(cost), offer.test, offer.kind))
-        else:
-            left_out.append(title(offer.name))
+    points = [
+        _point(offer, is_focus=offer == shipped.taken, is_timed=is_timed)
+        for offer in offers
+        if _is_drawn(offer, is_timed=is_timed)
+    ]
     if len(points) < 2:
         return Markup("")
     points.sort(key=lambda point: (not point.is_focus, point.kind == "arm"))  # named first
@@ -235,11 +230,27 @@ def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) ->
         legend += " Diamond: student. Square: ensemble."
     if not all(sides_of(points, axes)):
         legend += " Point at a dot without a name to see it."
+    left_out = [title(offer.name) for offer in offers if not _is_drawn(offer, is_timed=is_timed)]
     if left_out:
         legend += f" Without {measure} or test, so not drawn: {in_words(left_out)}."
     measured = record_facts.capitalized(record_facts.headline_in_words(record))
     heading = html.tag("h3", f"{measured} on test and {'time' if is_timed else 'FLOPs'}")
     return html.join([heading, drawn, html.note(legend)])
+
+
+def _cost(offer: Offer, *, is_timed: bool) -> float | None:
+    return offer.milliseconds if is_timed else offer.flops_per_row
+
+
+def _is_drawn(offer: Offer, *, is_timed: bool) -> bool:
+    return bool(_cost(offer, is_timed=is_timed)) and offer.test is not None
+
+
+def _point(offer: Offer, *, is_focus: bool, is_timed: bool) -> ScatterPoint:
+    cost = _cost(offer, is_timed=is_timed)
+    assert cost is not None, "what is drawn has a cost"
+    assert offer.test is not None, "and a value on test"
+    return ScatterPoint(title(offer.name), is_focus, log10(cost), offer.test, offer.kind)
 
 
 def _near(
