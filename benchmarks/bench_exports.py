@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 import hinet_search as hs
 from bench_peers import CACHE, NUMPY, PANDAS, SKLEARN, TORCH
 from environments import make_environment, run
-from hinet_search.api import export_for, quiet
+from hinet_search.api import export_for
+from hinet_search.common.spaced import say_nothing
 from hinet_search.data.columns import Columns
 from hinet_search.data.study_data import dataset_of
 from hinet_search.serving.model_folder import ExportedModel, open_folder
@@ -122,7 +123,7 @@ def checked(study: Path, arm: str, asked: argparse.Namespace, python: Path) -> l
         hs.export(str(study), folder / "model", arm=arm, **output)
         exported = open_folder(folder / "model", torch.device("cpu"))
         options = LaunchOptions(output=output["output"])
-        dataset = dataset_of(options.load(str(study)), options.cache, quiet)
+        dataset = dataset_of(options.load(str(study)), options.cache, say_nothing)
         test = encoded_rows(exported, dataset)["test"].head(NUM_ROWS)
         ours: dict[str, Any] = ours_of(exported, test)
         np.savez(folder / "ours.npz", **ours)
