@@ -70,7 +70,10 @@ def rows_of(
     reached = best.on_test(of_all)
     yield _row(study, "all rows", of_all, reached, 0.0, of_all.seconds)
     for share in shares:
-        of_share: dict[str, Any] = {"output": folder / share, "settings": {**settings, "sample": share}}
+        of_share: dict[str, Any] = {
+            "output": folder / share,
+            "settings": {**settings, "sample": share},
+        }
         of_part = hs.launch(study, **of_share)
         value = on_all(study, winner_of(of_part), of_share)
         yield _row(study, share, of_part, value, of_all.sign * (reached - value), of_all.seconds)
