@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -107,23 +107,28 @@ NEW_FOLDER = click.option(
     type=click.Path(path_type=Path),
     help="A new or an empty folder.",
 )
-GRAPHS = click.option(
-    "--format",
-    "formats",
-    metavar="FORMAT",
-    multiple=True,
-    type=WordChoice(names("hinet_search.serving.compiled.formats")),
-    help="Add graphs for other programs: onnx, torch or aoti (docs/compiled.md). May be repeated.",
+GRAPHS_HELP = (
+    "Add graphs for other programs: onnx, torch or aoti (docs/compiled.md). May be repeated."
 )
+
+
+def _format_option(kinds: Sequence[str], text: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--format",
+        "formats",
+        metavar="FORMAT",
+        multiple=True,
+        type=WordChoice(kinds),
+        help=text,
+    )
+
+
+OF_GRAPHS = names("hinet_search.serving.compiled.formats")
 PEERS = names("hinet_search.serving.peers.formats")
-FORMATS = click.option(
-    "--format",
-    "formats",
-    metavar="FORMAT",
-    multiple=True,
-    type=WordChoice([*names("hinet_search.serving.compiled.formats"), *PEERS]),
-    help="Add graphs for other programs: onnx, torch or aoti (docs/compiled.md). May be repeated. "
-    "Or write what another library trains: fuxictr or torcheasyrec (docs/from.md).",
+GRAPHS = _format_option(OF_GRAPHS, GRAPHS_HELP)
+FORMATS = _format_option(
+    (*OF_GRAPHS, *PEERS),
+    f"{GRAPHS_HELP} Or write what another library trains: fuxictr or torcheasyrec (docs/from.md).",
 )
 PLUGIN = click.option(
     "--plugin",

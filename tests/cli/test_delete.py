@@ -1,4 +1,4 @@
-"""A stored study is deleted with its weights, once somebody agrees; what was seen of test stays."""
+"""A stored study is deleted with its weights after a question; uses of its test split stay counted."""
 
 import json
 from dataclasses import replace

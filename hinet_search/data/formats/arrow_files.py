@@ -83,7 +83,7 @@ def _plain_table(file: PlainFile, batch: pa.RecordBatch) -> pa.Table:
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         try:
             columns[name] = _plain(column)
-        except (pa.ArrowException, NotImplementedError) as error:
+        except pa.ArrowException as error:
             raise DataError(
                 f"{file}: column '{name}' must have a type that tables have, got {column.type}",
                 remedy="convert it before the file is written, or drop it",
@@ -109,5 +109,5 @@ def _plain(column: pa.Array) -> pa.Array:
         # What stands where a value is missing was not checked.
         column = pc.if_else(is_known, texts.take(pc.if_else(is_known, column.indices, None)), None)
     if pa.types.is_interval(column.type):
-        raise NotImplementedError
+        raise pa.ArrowTypeError("an interval is no value of a table")
     return column

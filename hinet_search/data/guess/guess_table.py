@@ -201,7 +201,7 @@ def _told(
 
 
 def _few_in_test(num_ones: int) -> str:
-    """A doubt about a label with few rows of a 1 in test, by which models cannot be told apart."""
+    """A doubt about a label with few positives in test, too few to compare models by."""
     in_test = round((1 - TEST_FROM) * num_ones)
     if in_test >= MIN_CLASS_ROWS:
         return ""

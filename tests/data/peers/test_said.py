@@ -33,7 +33,7 @@ def test_a_value_that_its_key_cannot_say_is_told_with_the_reason_of_the_key() ->
     ]
 
 
-def test_a_setting_that_nobody_knows_is_told() -> None:
+def test_a_setting_without_a_rule_is_told() -> None:
     words = said({"train.new": 3, "train.task_weights.click": 2.0}, RULES, {})
     assert [each.in_words for each in words.unsaid] == [
         "train.new (3): has no key there",
