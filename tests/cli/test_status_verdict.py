@@ -68,3 +68,17 @@ def test_markup_and_control_characters_in_a_name_are_printed_as_they_are_written
     printed = run("status", "--storage", "studies.sqlite3").out
     assert printed.splitlines()[1].startswith(r"[red]shop[/]\x1b[2J  ")
     assert "\x1b" not in printed
+
+
+def test_a_study_that_is_named_is_listed_alone_with_its_sizes(run: Run, store: StudyStore) -> None:
+    for name in ("small-quick", "smaller", "other"):
+        StudyStore(store.database, name).create_study(replace(study_row(name), uuid=name), [])
+    listed = json.loads(run("status", "small", "--output", "out", "--json").out)["studies"]
+    assert [study["name"] for study in listed] == ["small", "small-quick"]
+
+
+def test_a_study_that_is_not_stored_is_told_with_the_nearest(run: Run, store: StudyStore) -> None:
+    said = run("status", "smal", "--output", "out")
+    assert said.code == 2
+    assert "'smal' is not in this database" in said.err
+    assert "did you mean 'small'" in said.err

@@ -1,6 +1,7 @@
 """What a study chose on a sample is trained on all rows, as a study of its own, and exported."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +15,11 @@ from hinet_search.cli import cli
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.records import ArmRecord
 from hinet_search.search.phases.trials import DECIDED
+from hinet_search.search.plan.check_study import try_study
+from hinet_search.serving.choice import choose
+from hinet_search.serving.whole import whole_study
 from hinet_search.serving.write_folder import TOLERANCE
+from hinet_search.study.launch_options import LaunchOptions
 from tests.serving.shop import STUDY, Shop, launch_shop, predicted, rows
 
 RATE = "train.learning_rate"
@@ -120,6 +125,19 @@ def test_a_student_is_taught_on_all_rows_as_it_was_on_the_sample(
     teachers = {(member.run.arm, member.run.trial_number) for member in teacher.members}
     learned_as = arm_of(sampled.record, name).student_of.split("/")
     assert len(taught.of_all.arms) == len(teachers | {(learned_as[0], int(learned_as[1]))})
+
+
+def test_a_student_keeps_weight_and_temperature_that_are_no_defaults(sampled: Shop) -> None:
+    found = {"train.teacher_weight": 0.37, "train.teacher_temperature": 2.5}
+    (student,) = sampled.record.students
+    finalists = tuple(replace(each, parameters=found) for each in student.finalists)
+    record = replace(sampled.record, students=(replace(student, finalists=finalists),))
+    what = choose(record, student.name, "best")
+    study = try_study(LaunchOptions().load(str(sampled.study)))
+    arms = {arm.name: arm for arm in whole_study(study, record, what, 1).arms}
+    fixed = arms["shared_bottom"].space.fixed
+    assert {name: fixed[name] for name in found} == found
+    assert not arms["shared_bottom"].space.parameters
 
 
 def test_the_ensemble_is_selected_anew_of_its_members(sampled: Shop, tmp_path: Path) -> None:

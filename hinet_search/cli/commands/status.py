@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,18 +42,17 @@ def command(
     from hinet_search.common.errors import EnvironmentFault
     from hinet_search.storage.damage import REMEDY
     from hinet_search.storage.engine import connect
-    from hinet_search.storage.listing import list_studies
+    from hinet_search.storage.listing import find_study, list_studies
 
     options = launch_options(given)
-    database = connect(_database_url(study, options))
-    try:
+    with closing(connect(_database_url(study, options))) as database:
         studies = list_studies(database)
-    finally:
-        database.close()
-    if study is not None:
-        stem = Path(study).stem
-        name = options.stored_name(study)[0]
-        studies = tuple(each for each in studies if _is_of(each.name, stem, name))
+        if study is not None:
+            name = options.stored_name(study)[0]
+            studies = tuple(each for each in studies if _is_of(each.name, Path(study).stem, name))
+        if study is not None and not studies:
+            with database.reading() as connection:
+                find_study(connection, name)  # an error names the nearest
     damage = [study.damage for study in studies if study.damage]
     if as_json:
         print_document("status", studies=studies)
