@@ -1,4 +1,4 @@
-"""The shell completes studies, arms, sizes and files from disk, by the script that click prints."""
+"""The shell completes studies, arms, sizes and files from disk, by the script that is installed."""
 
 import os
 import subprocess
@@ -65,8 +65,58 @@ def test_no_database_is_opened_and_nothing_heavy_imported() -> None:
     assert not {"sqlalchemy", "torch", "polars", "pydantic"} & set(loaded)
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_click_prints_the_script_of_a_shell(shell: str) -> None:
-    assert f"_HINET_SEARCH_COMPLETE={shell}_complete" in printed(
-        {"_HINET_SEARCH_COMPLETE": f"{shell}_source"}
+def installed(home: Path, *words: str, **variables: str) -> tuple[int, str]:
+    """The exit code and all that is printed with this home."""
+    code = "from hinet_search.cli import main; main()"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), **variables}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("shell", "file"),
+    [
+        ("bash", ".local/share/bash-completion/completions/hinet-search"),
+        ("zsh", ".zfunc/_hinet-search"),
+        ("fish", ".config/fish/completions/hinet-search.fish"),
+    ],
+)
+def test_the_script_is_written_to_where_the_shell_looks(
+    folder: Path, shell: str, file: str
+) -> None:
+    for _ in range(2):  # again over the first
+        code, text = installed(folder, "--install-completion", SHELL=f"/usr/bin/{shell}")
+        assert code == 0
+        assert f"wrote {folder / file}: new shells complete commands" in text
+    assert f"_HINET_SEARCH_COMPLETE={shell}_complete" in (folder / file).read_text()
+
+
+def test_bash_completes_by_the_written_script(folder: Path) -> None:
+    assert installed(folder, "--install-completion", "bash")[0] == 0
+    file = folder / ".local/share/bash-completion/completions/hinet-search"
+    asked = ["bash", "--norc", "-c", 'source "$0"; complete -p hinet-search', str(file)]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    assert "_hinet_search_completion" in said
+
+
+def test_another_folder_of_the_user_is_kept_to(folder: Path) -> None:
+    installed(folder, "--install-completion", "fish", XDG_CONFIG_HOME=str(folder / "settings"))
+    assert (folder / "settings/fish/completions/hinet-search.fish").is_file()
+    assert not (folder / ".config").exists()
+
+
+@pytest.mark.parametrize("words", [("--install-completion", "tcsh"), ("--install-completion",)])
+def test_another_shell_is_refused_with_those_that_are_known(
+    folder: Path, words: tuple[str, ...]
+) -> None:
+    code, text = installed(folder, *words, SHELL="/bin/tcsh")
+    assert code == 2
+    assert "the shell must be one of bash, zsh, fish, got 'tcsh'" in text
+    assert "Next: hinet-search --help" in text

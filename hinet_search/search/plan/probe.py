@@ -93,6 +93,7 @@ def _seconds_of_growth(model: Staged, dataset: Dataset) -> float:
     """Estimate the seconds of all stages from the first stage on the first rows."""
     rows = dataset.train.head(GROWTH_ROWS)
     with _one_thread():
+        next(model.stages(rows, seed=0))  # loads the library, which takes seconds
         began = process_time()  # trees grow on the CPU
         share = next(model.stages(rows, seed=0))
         seconds = process_time() - began
