@@ -1,7 +1,7 @@
 """Save the results of stored studies for the pages: `docs/results/save.py NAME STUDY... [options]`.
 
-A study with variants stands for all of them. It writes docs/results/data/NAME.json, from which
-`write_pages.py` makes the tables.
+A study with variants stands for all of them, or for those named. It writes
+docs/results/data/NAME.json, from which `write_pages.py` makes the tables.
 """
 
 import argparse
@@ -32,12 +32,13 @@ def main() -> None:
     parser.add_argument("studies", nargs="+")
     parser.add_argument("--focus", help="the arm whose gains are told; by default the first")
     parser.add_argument("--size")
+    parser.add_argument("--variants", nargs="+", help="by default all")
     parser.add_argument("--output", type=Path, help="the folder of the launch")
     options = parser.parse_args()
     stored = [
         record
         for study in options.studies
-        for record in records(study, options.size, options.output)
+        for record in records(study, options.size, options.output, options.variants)
     ]
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{options.name}.json"

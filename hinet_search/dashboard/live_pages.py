@@ -78,7 +78,7 @@ def _row(study: StudySummary) -> Markup:
     if study.damage:
         link = tag("a", study.name, href=study_page(study.name))
         return row(link, words(study.state), "", "", words(study.damage), "")
-    best: Markup | str = "none yet"
+    best: Markup | str = numbers.metric(None) if study.state == "done" else "none yet"
     if study.best_arm:
         objective = record_facts.metric_in_words(study.objective)
         value = tag("b", numbers.metric(study.best_value))

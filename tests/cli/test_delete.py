@@ -76,7 +76,8 @@ def test_without_a_terminal_nothing_is_deleted_unasked(run: Run, out: Path) -> N
     said = run("delete", "small", *OUT)
     assert said.code == 2
     assert "no terminal to ask on" in said.err
-    assert "add --yes" in said.err
+    assert "add --yes, as in hinet-search delete STUDY --yes" in said.err
+    assert "Next:" not in said.err
     assert rows_of(out, "small") == before
     assert (out / "artifacts" / "small").is_dir()
 

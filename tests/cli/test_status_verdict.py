@@ -10,7 +10,7 @@ from hinet_search.results.data_record import SampleRecord
 from hinet_search.results.paired_runs import PairedRun
 from hinet_search.storage.store import StudyStore
 from tests.cli.conftest import Run
-from tests.storage.small_study import DATA, small_study, study_row
+from tests.storage.small_study import DATA, new_store, small_study, study_row
 
 
 @pytest.fixture
@@ -35,6 +35,17 @@ def test_a_study_without_a_stored_verdict_has_the_command_that_says_it(
 def test_a_study_that_is_not_done_has_no_verdict(run: Run, store: StudyStore) -> None:
     store.set_state("stopped")
     assert len(run("status", "--output", "out").out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(("state", "best"), [("stopped", "none yet"), ("done", "-")])
+def test_without_a_trial_that_was_trained_a_best_value_is_to_come_or_will_never_be(
+    run: Run, tmp_path: Path, state: str, best: str
+) -> None:
+    (tmp_path / "out").mkdir()
+    database = tmp_path / "out" / "studies.sqlite3"
+    new_store(database, "whole").set_state(state)
+    row = run("status", "--output", "out").out.splitlines()[1]
+    assert f" {best} " in row
 
 
 def test_what_inputs_are_worth_is_said_below_the_verdict(run: Run, store: StudyStore) -> None:

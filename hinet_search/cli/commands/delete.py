@@ -74,10 +74,13 @@ def _ask(question: str) -> None:
     if not sys.stdin.isatty():
         raise ConfigurationError(
             "what is deleted must be confirmed, but there is no terminal to ask on",
-            remedy="add --yes",
+            remedy="add --yes, as in hinet-search delete STUDY --yes",
         )
     if not click.confirm(question, err=True):
-        raise ConfigurationError("nothing was deleted, as the answer was no")
+        raise ConfigurationError(
+            "nothing was deleted, as the answer was no",
+            remedy="`hinet-search status` lists what is stored",
+        )
 
 
 def _places(given: dict[str, Any]) -> dict[str, Any]:

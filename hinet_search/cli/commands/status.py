@@ -105,6 +105,8 @@ def _row(study: "StudySummary") -> tuple[str, ...]:
     """Return the cells of a study's row; a damaged study has only its name and state."""
     if study.damage:
         return (study.name, study.state)
-    best = f"{study.best_arm} {value_or_dash(study.best_value)}" if study.best_arm else "none yet"
+    best = value_or_dash(None) if study.state == "done" else "none yet"
+    if study.best_arm:
+        best = f"{study.best_arm} {value_or_dash(study.best_value)}"
     updated = ago((datetime.now(UTC) - datetime.fromisoformat(study.updated)).total_seconds())
     return (study.name, study.state, f"{study.done}/{study.budget}", best, updated)
