@@ -11,6 +11,7 @@ The Python interface, with the same calls as the command line:
     hs.predict("winner", "rows.parquet", "scores.parquet")  # probabilities of new rows
     hs.monitor("winner", "rows.parquet")                  # what has changed since training
     hs.refit("winner", "rows.parquet", "newer")           # the winner, fit again on newer rows
+    hs.nightly("winner", "tuesday.parquet", "served")     # the same every night, where it is served
 
     study = hs.Study("shop", frame, scenario="channel", tasks={"click": "is_click"})
     record = study.launch()           # of a frame, without a file of your own
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
         Interrupted,
         StudyConflict,
     )
-    from hinet_search.exported import monitor, predict, refit
+    from hinet_search.exported import monitor, nightly, predict, refit, roll_back
     from hinet_search.notebook.study import Study
     from hinet_search.results.study_record import StudyRecord
     from hinet_search.search.plan.plan import Plan
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from hinet_search.serving.drift import Drift
     from hinet_search.serving.export import Export
     from hinet_search.serving.newer.fit_again import NewerModel
+    from hinet_search.serving.nightly.night import Night
     from hinet_search.serving.peers.write import PeerExport
     from hinet_search.serving.predict import Prediction
 
@@ -54,6 +56,7 @@ __all__ = [
     "HinetSearchError",
     "Interrupted",
     "NewerModel",
+    "Night",
     "PeerExport",
     "Plan",
     "Prediction",
@@ -68,21 +71,24 @@ __all__ = [
     "launch",
     "load",
     "monitor",
+    "nightly",
     "predict",
     "refit",
+    "roll_back",
     "train",
 ]
 
 # The module of each public name; all others are in common.errors.
 _MODULES = {
     "api": ("check", "export", "export_for", "launch", "load", "train"),
-    "exported": ("monitor", "predict", "refit"),
+    "exported": ("monitor", "nightly", "predict", "refit", "roll_back"),
     "search.plan.plan": ("Plan",),
     "search.progress": ("Event", "Progress", "Watcher"),
     "notebook.study": ("Study",),
     "serving.export": ("Export",),
     "serving.drift": ("Drift",),
     "serving.newer.fit_again": ("NewerModel",),
+    "serving.nightly.night": ("Night",),
     "serving.peers.write": ("PeerExport",),
     "serving.predict": ("Prediction",),
     "results.study_record": ("StudyRecord",),

@@ -1,4 +1,4 @@
-"""Exported: one call each for what is done with an exported model: predict, monitor, refit.
+"""Exported: one call each for what is done with an exported model, once and every night.
 
 Like api.py, each call imports what it needs when it runs.
 """
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from hinet_search.serving.drift import Drift
     from hinet_search.serving.newer.fit_again import NewerModel
+    from hinet_search.serving.nightly.night import Night
     from hinet_search.serving.predict import Prediction
     from hinet_search.training.device import Wanted
 
@@ -104,3 +105,51 @@ def refit(
         say(chosen.note)
     exported = open_folder(Path(folder), chosen.device)
     return fit_again(exported, str(rows), Path(to), FitOptions(**options), say)
+
+
+def nightly(
+    folder: "str | PathLike[str]",
+    rows: "str | PathLike[str]",
+    to: "str | PathLike[str]",
+    *,
+    device: "Wanted" = "cpu",
+    plugins: Sequence[str] = (),
+    say: Callable[[str], None] = say_nothing,
+    **options: Any,
+) -> "Night":
+    """Take a night's rows into account in the folder `to`, which serves what became of a model.
+
+    `folder` has the shipped model. The model that is served is monitored, fit again and judged, and
+    replaced unless the new one is shown to be worse. Options are those of `FitOptions`.
+    Errors: those of `run_night`, ConfigurationError for a folder of another model, and
+    EnvironmentFault if another night runs there.
+    """
+    allow_only(plugins)
+    require_exported(Path(folder))
+
+    from hinet_search.serving.newer.fit_again import FitOptions
+    from hinet_search.serving.nightly.models_folder import ModelsFolder
+    from hinet_search.serving.nightly.night import run_night
+    from hinet_search.training.device import choose_device
+
+    models = ModelsFolder(Path(to))
+    with models.held():
+        models.follow(Path(folder))
+        return run_night(models, str(rows), FitOptions(**options), choose_device(device).device, say)
+
+
+def roll_back(folder: "str | PathLike[str]", to: "str | PathLike[str]") -> Path:
+    """Serve the model of before again in a folder of nights of `folder`; return where it is.
+
+    Errors: ConfigurationError if there is none, and for a folder of another model;
+    EnvironmentFault if a night runs there.
+    """
+    require_exported(Path(folder))
+
+    from hinet_search.serving.nightly.models_folder import ModelsFolder
+
+    models = ModelsFolder(Path(to))
+    with models.held():
+        models.follow(Path(folder))
+        models.roll_back()
+        return models.current

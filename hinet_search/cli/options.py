@@ -107,6 +107,21 @@ NEW_FOLDER = click.option(
     type=click.Path(path_type=Path),
     help="A new or an empty folder.",
 )
+HELD_OUT = click.option(
+    "--held-out",
+    metavar="SHARE",
+    type=float,
+    default=0.2,
+    show_default=True,
+    help="The share of the rows, the newest, that is not learned from: half of its users "
+    "decide how long to train, the others whether the result is written.",
+)
+LEARNING_RATE = click.option(
+    "--learning-rate",
+    metavar="RATE",
+    type=float,
+    help="Instead of that of the study; 0 leaves the weights, and continues the rest.",
+)
 GRAPHS_HELP = (
     "Add graphs for other programs: onnx, torch or aoti (docs/compiled.md). May be repeated."
 )

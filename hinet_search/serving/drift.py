@@ -139,15 +139,16 @@ class Drift:
         return is_any_share or is_any_input or any(cell.is_notable for cell in self.cells)
 
 
-def corrected(drift: Drift) -> Drift:
+def corrected(drift: Drift, num_comparisons: int = 1) -> Drift:
     """Correct all chances, so that any of them is at most 5 % in at most 5 % of comparisons.
 
-    What rows hold and what they are labelled are two families, each with its part of the 5 %.
+    What rows hold and what they are labelled are two families, each with its part of the 5 %. With
+    several comparisons, such as nights, any of all of them is at most 5 % as seldom.
     """
     all_shares = (*drift.scenarios, *drift.without_id, *drift.far)
     of_rows = [share.chance for share in all_shares] + [each.chance for each in drift.inputs]
     of_labels = [cell.chance for cell in drift.cells if cell.chance is not None]
-    num_families = bool(of_rows) + bool(of_labels)
+    num_families = num_comparisons * (bool(of_rows) + bool(of_labels))
     rows_after = _after_holm(of_rows, num_families)
     labels_after = _after_holm(of_labels, num_families)
     cells = []

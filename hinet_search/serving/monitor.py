@@ -46,15 +46,15 @@ from hinet_search.serving.profile import Profile, RowsOfUsers
 from hinet_search.serving.row_checks import refuse
 
 
-def drift_of(exported: ExportedModel, path: str) -> Drift:
-    """Compare the rows of a table with the profile of a model.
+def drift_of(exported: ExportedModel, path: str, num_comparisons: int = 1) -> Drift:
+    """Compare the rows of a table with the profile of a model, in one of several comparisons.
 
     If the rows have the labels of all tasks, statistics and the log roll forward over them.
     Errors: those of `score_table`; DataError for a table without rows, and for a column of which a
     label cannot be made.
     """
     with memory_explained(exported, path):
-        return _compared(exported, path)
+        return corrected(_compared(exported, path), num_comparisons)
 
 
 def _compared(exported: ExportedModel, path: str) -> Drift:
@@ -107,7 +107,7 @@ class _Block:
 
 
 def _drift(exported: ExportedModel, blocks: Sequence[_Block], user_R: NDArray[np.int32]) -> Drift:
-    """Add up all blocks, and correct what is compared."""
+    """Add up all blocks; chances are not corrected."""
     profile = exported.profile
     inputs = exported.encoder.inputs
     rows = _RowsWithLabels(
@@ -126,7 +126,7 @@ def _drift(exported: ExportedModel, blocks: Sequence[_Block], user_R: NDArray[np
         task for number, task in enumerate(inputs.tasks) if (rows.label_RT[:, number] < 0).all()
     ]
     new = RowsOfUsers(num_rows, equal_users(user_R))
-    drift = Drift(
+    return Drift(
         model=f"{exported.file.study}/{exported.file.name}",
         rows=num_rows,
         training_rows=profile.rows,
@@ -141,7 +141,6 @@ def _drift(exported: ExportedModel, blocks: Sequence[_Block], user_R: NDArray[np
         cells=tuple(_cells(inputs, profile, rows)),
         unlabelled=tuple(unlabelled),
     )
-    return corrected(drift)
 
 
 @dataclass(frozen=True)

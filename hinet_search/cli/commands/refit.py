@@ -12,6 +12,8 @@ from hinet_search.cli.completion import complete_table
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
     GRAPHS,
+    HELD_OUT,
+    LEARNING_RATE,
     NEW_FOLDER,
     as_json,
     output_options,
@@ -41,21 +43,8 @@ if TYPE_CHECKING:
 @click.argument("rows", shell_complete=complete_table)
 @option_group(
     "How to fit",
-    click.option(
-        "--held-out",
-        metavar="SHARE",
-        type=float,
-        default=0.2,
-        show_default=True,
-        help="The share of the rows, the newest, that is not learned from: half of its users "
-        "decide how long to train, the others whether the result is written.",
-    ),
-    click.option(
-        "--learning-rate",
-        metavar="RATE",
-        type=float,
-        help="Instead of that of the study; 0 leaves the weights, and continues the rest.",
-    ),
+    HELD_OUT,
+    LEARNING_RATE,
     click.option(
         "--even-if-worse", is_flag=True, help="Write the folder even if it is shown to be worse."
     ),

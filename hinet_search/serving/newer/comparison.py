@@ -117,15 +117,19 @@ def compare(
     cells: Sequence[Cell],
     before: Measured,
     after: Measured,
+    level: float = LEVEL,
 ) -> Comparison:
-    """Compare two models that were measured on the same rows, which chose neither."""
+    """Compare two models that were measured on the same rows, which chose neither.
+
+    The interval of the gain excludes the true one in a share `level` of comparisons.
+    """
     values_before = _side(objective, judging, cells, before)
     values_after = _side(objective, judging, cells, after)
     mean = difference_of_means(values_after, values_before)
     errors = errors_of_users(values_after, values_before)
     gain = Difference(mean, None, None, None, 1)
     if errors is not None and values_after.num_units >= USERS_FOR_A_CLAIM:
-        reach = errors.reach(LEVEL)
+        reach = errors.reach(level)
         gain = Difference(mean, mean - reach, mean + reach, None, 1)
     noun = "users" if (judging.user_R >= 0).any() else "rows"
     return Comparison(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.common.versions import versions
+from hinet_search.data.columns import Columns
 from hinet_search.results.calibration_records import Calibration, Calibrator
 from hinet_search.results.cells import CellName
 from hinet_search.results.objectives import objective_named
@@ -130,22 +131,43 @@ def fit_again(
     DataError for wrong rows and for a training that diverges;
     EnvironmentFault if memory runs out or the folder cannot be written.
     """
-    _refuse_options(options)
-    refuse_full(to)
-    refuse_staged(exported)
+    refuse_unfit(exported, to, options)
     with memory_explained(exported, path):
         say(f"reading {path}")
         newer = read_newer_rows(exported, path, options.held_out, to.absolute().parent)
-        if any(fit.rows == newer.digest for fit in exported.file.newer):  # labels would count twice
+        if has_learned(exported, newer):  # labels would count twice
             raise DataError(
                 f"{path}: must be rows that {exported.folder} has not learned from, but it has",
                 remedy="name newer rows, or the folder from before its fit on these",
             )
-        fit = _fit(exported, newer, options, say)
-        made = _newer_model(exported, to, fit)
-        if made.is_worse and not options.even_if_worse:
-            return made
-        written = _write(exported, made, fit, options, say)
+        return fit_rows(exported, newer, to, options, say)
+
+
+def refuse_unfit(exported: ExportedModel, to: Path, options: FitOptions) -> None:
+    """ConfigurationError for a model that cannot be fit again, a full folder and wrong options."""
+    _refuse_options(options)
+    refuse_full(to)
+    refuse_staged(exported)
+
+
+def has_learned(exported: ExportedModel, newer: NewerRows) -> bool:
+    """Whether a fit on newer rows, which led to this model, was on these."""
+    return any(fit.rows == newer.digest for fit in exported.file.newer)
+
+
+def fit_rows(
+    exported: ExportedModel,
+    newer: NewerRows,
+    to: Path,
+    options: FitOptions,
+    say: Callable[[str], None],
+) -> NewerModel:
+    """Do what `fit_again` does with rows that were read; their memory is explained outside."""
+    fit = _fit(exported, newer, options, say)
+    made = _newer_model(exported, to, fit)
+    if made.is_worse and not options.even_if_worse:
+        return made
+    written = _write(exported, made, fit, options, say)
     return replace(
         made,
         files=written.files,
@@ -225,10 +247,14 @@ def _shipped_logits(
     exported: ExportedModel, newer: NewerRows, grown: GrownEncoder
 ) -> NDArray[np.float32]:
     """Logits (R, T) of the judging rows by the shipped folder, which see the log of their time."""
-    file = exported.file
     frame = newer.frame.filter(pl.Series(newer.is_judging_R))
     log = grown.log_of_held_out.where(grown.is_judging_R)
-    columns = exported.encoder.columns(frame, log)
+    return calibrated_logits(exported, exported.encoder.columns(frame, log))
+
+
+def calibrated_logits(exported: ExportedModel, columns: Columns) -> NDArray[np.float32]:
+    """The logits (R, T) of which a model predicts."""
+    file = exported.file
     raw_RT = average(exported.members, file, columns)
     return apply(file.calibrators, file.inputs.cells, raw_RT, columns.scenario_R)
 

@@ -1,0 +1,161 @@
+"""Models folder: the models of all nights, which of them is served, and a line for every night.
+
+models/0000      the model that was shipped, which no night changes
+models/0001 ...  those of the nights that were promoted
+current          a link to the model that is served; it is replaced whole
+previous         a link to the one before it, to roll back to
+nights.jsonl     a line for every night
+
+A model is written whole, then `previous` and `current` are replaced, then the line is added. A
+night that is killed leaves one whole model at `current`, and is done again by the same command.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hinet_search.common.errors import ConfigurationError, EnvironmentFault
+from hinet_search.common.files import locked, make_folder, replacing_folder
+from hinet_search.serving.sealed import manifest_hash
+
+MODELS, CURRENT, PREVIOUS, NIGHTS = "models", "current", "previous", "nights.jsonl"
+LOCK = "night.lock"
+SHIPPED = "0000"
+_NUMBER = re.compile(r"[0-9]{4,9}")
+
+
+class ModelsFolder:
+    """The folder of a model and of what nights made of it."""
+
+    def __init__(self, root: Path) -> None:
+        """Open a folder, which may not exist yet."""
+        self.root = root
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder; EnvironmentFault if another night does."""
+        with locked(self.root / LOCK.removesuffix(".lock"), self._refuse):
+            yield
+
+    def _refuse(self) -> None:
+        raise EnvironmentFault(
+            f"{self.root}: another night is running there",
+            remedy="wait until it has ended; the same command then takes these rows",
+        )
+
+    def follow(self, shipped: Path) -> None:
+        """Begin with a model, or check that the folder began with it.
+
+        ConfigurationError if it began with another one, or has other things in it.
+        """
+        first = self.model(SHIPPED)
+        if not first.exists():
+            self._begin(shipped)
+        elif manifest_hash(first) != manifest_hash(shipped):
+            raise ConfigurationError(
+                f"{self.root}: must be the folder of {shipped}, but began with another model",
+                remedy="name another folder with -o, or the model that it began with",
+            )
+        if not self._link(CURRENT).is_symlink():
+            self._point(CURRENT, SHIPPED)
+        self._remove_unserved()
+
+    def _begin(self, shipped: Path) -> None:
+        others = {each.name for each in self.root.iterdir()} - {MODELS, LOCK}
+        if others:
+            raise ConfigurationError(
+                f"{self.root}: must be a new folder, or one of earlier nights, got {min(others)}",
+                remedy="name another folder with -o",
+            )
+        make_folder(self.root / MODELS)
+        with replacing_folder(self.model(SHIPPED), None) as part:
+            shutil.copytree(shipped, part, dirs_exist_ok=True)
+
+    def model(self, name: str) -> Path:
+        """The folder of a model."""
+        return self.root / MODELS / name
+
+    @property
+    def shipped(self) -> Path:
+        """The model that the folder began with."""
+        return self.model(SHIPPED)
+
+    @property
+    def current(self) -> Path:
+        """The model that is served."""
+        return self.model(self._name(CURRENT))
+
+    def next_model(self) -> Path:
+        """Where the next model is written."""
+        return self.model(f"{max(map(int, self._names()), default=0) + 1:04}")
+
+    def promote(self, model: Path) -> None:
+        """Serve a model from now on."""
+        self._point(PREVIOUS, self._name(CURRENT))
+        self._point(CURRENT, model.name)
+
+    def roll_back(self) -> None:
+        """Serve the model before; ConfigurationError if there is none."""
+        if not self._link(PREVIOUS).is_symlink():
+            raise ConfigurationError(
+                f"{self.root}: must have a model from before the one that is served, but has none",
+                remedy="nothing was promoted since, so nothing can be taken back",
+            )
+        before, now = self._name(PREVIOUS), self._name(CURRENT)
+        self._point(CURRENT, before)
+        self._point(PREVIOUS, now)
+
+    def keep(self, num_models: int) -> None:
+        """Remove models but the newest, the shipped one and those that links name."""
+        kept = {SHIPPED, self._name(CURRENT), *self._names()[-num_models:]}
+        if self._link(PREVIOUS).is_symlink():
+            kept.add(self._name(PREVIOUS))
+        for name in self._names():
+            if name not in kept:
+                shutil.rmtree(self.model(name))
+
+    def note(self, line: Mapping[str, Any]) -> None:
+        """Add the line of a night."""
+        with (self.root / NIGHTS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _remove_unserved(self) -> None:
+        """Remove the newest model if its night was killed before it was served."""
+        newest = self._names()[-1]
+        links = [name for name in (CURRENT, PREVIOUS) if self._link(name).is_symlink()]
+        if newest not in {SHIPPED, *map(self._name, links)}:
+            shutil.rmtree(self.model(newest))
+
+    def _names(self) -> list[str]:
+        """The names of all models, oldest first."""
+        names = [each.name for each in (self.root / MODELS).iterdir() if each.is_dir()]
+        return sorted((name for name in names if _NUMBER.fullmatch(name)), key=int)
+
+    def _link(self, name: str) -> Path:
+        return self.root / name
+
+    def _name(self, link: str) -> str:
+        """The model that a link names; ConfigurationError unless it is one of this folder."""
+        path = self._link(link)
+        target = path.readlink() if path.is_symlink() else Path()
+        if target.parent != Path(MODELS) or not _NUMBER.fullmatch(target.name):
+            raise ConfigurationError(
+                f"{path}: must be a link to one of {self.root / MODELS}, got {target}",
+                remedy=f"ln -sfn {MODELS}/{SHIPPED} {path}",
+            )
+        return target.name
+
+    def _point(self, link: str, name: str) -> None:
+        """Let a link name a model; who opens it meanwhile finds the old one or the new one."""
+        path = self._link(link)
+        part = path.with_name(f"{link}.part")
+        part.unlink(missing_ok=True)
+        part.symlink_to(Path(MODELS) / name)
+        part.replace(path)
