@@ -133,9 +133,10 @@ def nightly(
     from hinet_search.training.device import choose_device
 
     models = ModelsFolder(Path(to))
+    chosen = choose_device(device).device
     with models.held():
         models.follow(Path(folder))
-        return run_night(models, str(rows), FitOptions(**options), choose_device(device).device, say)
+        return run_night(models, str(rows), FitOptions(**options), chosen, say)
 
 
 def roll_back(folder: "str | PathLike[str]", to: "str | PathLike[str]") -> Path:

@@ -16,6 +16,7 @@ from hinet_search.serving.compiled.write import Compilation
 from hinet_search.serving.export import Export
 from hinet_search.serving.newer.comparison import CellChange
 from hinet_search.serving.newer.fit_again import FitOptions, NewerModel
+from hinet_search.serving.nightly.night import Gain, Night
 from tests.cli.conftest import Run
 from tests.forked import typed
 from tests.small import write_study
@@ -288,3 +289,59 @@ def test_a_model_of_which_no_difference_is_shown_is_written_and_not_called_bette
         True,
     )
     assert document["gain_low"] < 0 < document["gain_high"]
+
+
+def night_of(outcome: str, alarms: tuple[str, ...] = ()) -> Night:
+    return Night(
+        began="2026-05-04T02:00:00+00:00",
+        rows="monday.parquet",
+        num_rows=1200,
+        outcome=outcome,
+        served="0002",
+        verdict="better than before",
+        by_refit=Gain(0.01, 0.004, 0.016),
+        alarms=alarms,
+    )
+
+
+@pytest.mark.parametrize(
+    ("night", "lines"),
+    [
+        (
+            night_of("promoted"),
+            [
+                "promoted: better than before; served/current serves 0002, after 1,200 rows",
+                "ok  no alarm",
+            ],
+        ),
+        (
+            night_of("kept", ("inputs: price .52 from training",)),
+            [
+                "kept: better than before; served/current serves 0002, after 1,200 rows",
+                "!!  inputs: price .52 from training",
+            ],
+        ),
+        (
+            night_of("learned before"),
+            ["these 1,200 rows are learned already; served/current serves 0002"],
+        ),
+    ],
+)
+def test_a_night_says_what_is_served_and_every_alarm(
+    run: Run, monkeypatch: pytest.MonkeyPatch, night: Night, lines: list[str]
+) -> None:
+    monkeypatch.setattr(exported, "nightly", lambda *_, **__: night)
+    said = run("nightly", "winner", "monday.parquet", "-o", "served")
+    assert (said.code, said.out.splitlines()) == (0, lines)
+    assert "Next: hinet-search monitor served/current monday.parquet" in said.err
+    document = json.loads(run("nightly", "winner", "monday.parquet", "-o", "served", "--json").out)
+    assert (document["kind"], document["outcome"]) == ("nightly", night.outcome)
+    assert document["by_refit"] == {"mean": 0.01, "low": 0.004, "high": 0.016}
+
+
+def test_a_night_takes_rows_or_is_rolled_back(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exported, "roll_back", lambda _folder, to: to / "models" / "0001")
+    said = run("nightly", "winner", "-o", "served", "--roll-back")
+    assert said.out == "served/current serves served/models/0001 again\n"
+    assert run("nightly", "winner", "-o", "served").code == 2
+    assert run("nightly", "winner", "rows.parquet", "-o", "served", "--roll-back").code == 2

@@ -1,7 +1,7 @@
 """nightly: each night's rows are learned from and judged; one whole model is served, always."""
 
 import json
-
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,12 @@ import polars as pl
 import pytest
 
 import hinet_search as hs
-from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
+from hinet_search.common.errors import (
+    ConfigurationError,
+    DataError,
+    EnvironmentFault,
+    HinetSearchError,
+)
 from hinet_search.serving.nightly.models_folder import ModelsFolder
 from hinet_search.serving.sealed import manifest_hash
 from tests.serving.newer_shop import FIRST, newer_rows, probabilities
@@ -212,6 +217,39 @@ def test_there_is_nothing_to_roll_back_to_before_a_night_was_promoted(
 ) -> None:
     with pytest.raises(ConfigurationError, match="must have a model from before"):
         hs.roll_back(shipped, tmp_path / "served")
+
+
+def test_of_the_shipped_folder_only_what_the_model_is_read_from_is_copied(
+    shipped: Path, tmp_path: Path
+) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(shipped, copied)
+    (copied / "stray").symlink_to("/dev/zero")
+    models = ModelsFolder(tmp_path / "served")
+    with models.held():
+        models.follow(copied)
+    names = {each.name for each in models.shipped.iterdir()}
+    assert names == {
+        "config.yaml",
+        "profile.json",
+        "manifest.json",
+        "card.md",
+        "encoding",
+        "weights.safetensors",
+    }
+    (copied / "weights.safetensors").write_bytes(b"other")
+    another = ModelsFolder(tmp_path / "another")
+    with another.held(), pytest.raises(DataError, match="has changed"):
+        another.follow(copied)
+    assert not (tmp_path / "another" / "models").exists()
+
+
+def test_a_password_in_the_address_of_rows_is_not_noted(shipped: Path, tmp_path: Path) -> None:
+    address = "https://reader:secret@127.0.0.1:1/monday.parquet"
+    with pytest.raises(HinetSearchError):
+        hs.nightly(shipped, address, tmp_path / "served")
+    text = "".join(each.read_text() for each in (tmp_path / "served").glob("*.jsonl"))
+    assert "secret" not in text
 
 
 def test_old_models_go_but_never_the_shipped_one_or_what_links_name(tmp_path: Path) -> None:

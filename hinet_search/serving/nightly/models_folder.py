@@ -21,7 +21,8 @@ from typing import Any
 
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.common.files import locked, make_folder, replacing_folder
-from hinet_search.serving.sealed import manifest_hash
+from hinet_search.serving.model_folder import CARD
+from hinet_search.serving.sealed import MANIFEST, manifest_hash, sealed_files
 
 MODELS, CURRENT, PREVIOUS, NIGHTS = "models", "current", "previous", "nights.jsonl"
 LOCK = "night.lock"
@@ -51,7 +52,8 @@ class ModelsFolder:
     def follow(self, shipped: Path) -> None:
         """Begin with a model, or check that the folder began with it.
 
-        ConfigurationError if it began with another one, or has other things in it.
+        Errors: ConfigurationError if it began with another one, or has other things in it; those of
+        `sealed_files` for the model.
         """
         first = self.model(SHIPPED)
         if not first.exists():
@@ -72,9 +74,14 @@ class ModelsFolder:
                 f"{self.root}: must be a new folder, or one of earlier nights, got {min(others)}",
                 remedy="name another folder with -o",
             )
+        names = (
+            sealed_files(shipped) | {MANIFEST} | ({CARD} if (shipped / CARD).is_file() else set())
+        )
         make_folder(self.root / MODELS)
         with replacing_folder(self.model(SHIPPED), None) as part:
-            shutil.copytree(shipped, part, dirs_exist_ok=True)
+            for name in names:
+                (part / name).parent.mkdir(exist_ok=True)
+                shutil.copyfile(shipped / name, part / name)
 
     def model(self, name: str) -> Path:
         """The folder of a model."""
@@ -135,7 +142,8 @@ class ModelsFolder:
 
     def _names(self) -> list[str]:
         """The names of all models, oldest first."""
-        names = [each.name for each in (self.root / MODELS).iterdir() if each.is_dir()]
+        folders = (self.root / MODELS).iterdir()
+        names = [each.name for each in folders if each.is_dir() and not each.is_symlink()]
         return sorted((name for name in names if _NUMBER.fullmatch(name)), key=int)
 
     def _link(self, name: str) -> Path:

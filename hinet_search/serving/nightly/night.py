@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from hinet_search.common.errors import DataError
+from hinet_search.common.errors import DataError, hide_passwords
 from hinet_search.report.drawing.numbers import gain, interval
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.statistics.simultaneous import LEVEL
@@ -90,13 +90,15 @@ def run_night(
     served stays, and the line of the night says why.
     """
     began, started = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+    named = hide_passwords(rows)  # a URL may have some
     try:
         night = _run(models, rows, options, device, say)
     except DataError as error:
-        line = {"began": began, "rows": rows, "outcome": "refused", "served": models.current.name}
-        models.note({**line, "alarms": list(error.problems)})
+        line = {"began": began, "rows": named, "outcome": "refused", "served": models.current.name}
+        models.note({**line, "alarms": list(map(hide_passwords, error.problems))})
         raise
-    night = replace(night, began=began, seconds=round(time.monotonic() - started, 1))
+    seconds = round(time.monotonic() - started, 1)
+    night = replace(night, began=began, rows=named, seconds=seconds)
     models.note(asdict(night))
     models.keep(kept_models)
     return night
