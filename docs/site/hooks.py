@@ -32,12 +32,15 @@ NO_REPORT = (
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Take the navigation from the tables of docs/README.md and docs/results/README.md."""
     docs = Path(config.docs_dir)
-    guides = list(_linked(docs / "README.md"))
+    guides = [
+        {title: [path.as_posix() for path in pages if path.parts[0] not in ("results", "..")]}
+        for title, pages in _groups(docs / "README.md")
+    ]
     results = [PurePosixPath("results/README.md"), *_linked(docs / "results/README.md")]
     config.extra_css.append(CSS)
     config.nav = [
         "README.md",
-        *(path.as_posix() for path in guides if path.parts[0] not in ("results", "..")),
+        *guides,
         {"Python names": API},
         {"Examples": EXAMPLES},
         {"Results": [path.as_posix() for path in results if path.parts[0] == "results"]},
@@ -46,10 +49,18 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     return config
 
 
-def _linked(page: Path) -> Iterator[PurePosixPath]:
-    """Yield the pages that a page links to, in order, each once, relative to docs/."""
+def _groups(page: Path) -> Iterator[tuple[str, list[PurePosixPath]]]:
+    """Yield each heading of a page and the pages that are linked below it."""
+    for group in page.read_text().split("\n## ")[1:]:
+        title, _, text = group.partition("\n")
+        yield title, list(_linked(page, text))
+
+
+def _linked(page: Path, text: str | None = None) -> Iterator[PurePosixPath]:
+    """Yield the pages that (a part of) a page links to, in order, each once, relative to docs/."""
     folder = page.parent.relative_to(ROOT / "docs").as_posix()
-    targets = (match["target"] for match in LINK.finditer(page.read_text()))
+    whole = page.read_text() if text is None else text
+    targets = (match["target"] for match in LINK.finditer(whole))
     pages = (normpath(f"{folder}/{target}") for target in targets if target.endswith(".md"))
     for name in dict.fromkeys(pages):
         if normpath(f"docs/{name}") != page.relative_to(ROOT).as_posix():
