@@ -20,6 +20,7 @@ from hinet_search.data.guess.target_statistics import (
     ProposedStatistics,
 )
 from hinet_search.data.guess.transforms import ProposedTransform
+from hinet_search.study.data_definition import EVERY_ROW
 from hinet_search.study.event_definition import NANOSECONDS, TimeUnit
 
 KEYS: tuple[TimeUnit, ...] = ("s", "ms", "us", "ns")
@@ -131,6 +132,9 @@ def _scenario_lines(table: GuessedTable) -> Iterator[str]:
     """The scenario with the values that are taken; the others as comments."""
     assert table.guesses.scenario is not None, "a table without a scenario is refused"
     column = table.guesses.scenario.column
+    if column.name == EVERY_ROW:
+        yield "scenario: {every_row: All}   # no column has the few values of a scenario"
+        return
     yield "scenario:"
     yield _with_comment(f"  column: {quoted(column.name)}", table.guesses.scenario)
     yield "  values:             # value in the table: name in the report"
@@ -190,7 +194,7 @@ def _log_lines(table: GuessedTable, statistics: ProposedStatistics) -> Iterator[
     keys = []
     if guesses.item is not None:
         keys.append(quoted(guesses.item.column.name))
-    if guesses.scenario is not None:
+    if guesses.scenario is not None and guesses.scenario.column.name != EVERY_ROW:
         keys.append(f"[{user}, {quoted(guesses.scenario.column.name)}]")
     by = f"[{', '.join([user, *keys])}]"
     yield "  # What the log knows minutes before a row: remove the # if production knows it too,"

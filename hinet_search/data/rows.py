@@ -46,7 +46,13 @@ from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
 from hinet_search.results.cells import Labels, has_task, of_kind
 from hinet_search.results.data_record import SampleRecord
 from hinet_search.study.cross_definition import Cross, cross_columns
-from hinet_search.study.data_definition import DataDefinition, task_problems, truth_column
+from hinet_search.study.data_definition import (
+    EVERY_ROW,
+    ONLY,
+    DataDefinition,
+    task_problems,
+    truth_column,
+)
 from hinet_search.study.yaml_file import validated
 
 SOURCES = "hinet_search.data.sources"
@@ -194,6 +200,8 @@ def source_rows(definition: DataDefinition, folder: Path, cache: Path) -> pl.Laz
         # Ask a clone: Polars numbers and filters rows while it scans only if the schema of the scan
         # was not asked before.
         refuse_own_names(SOURCE, rows.clone().collect_schema())
+    if definition.scenario.every_row is not None:
+        rows = rows.with_columns(pl.lit(ONLY).alias(EVERY_ROW))
     return rows
 
 

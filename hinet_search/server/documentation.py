@@ -103,12 +103,11 @@ def columns_in_words(served: ServedModel) -> Mapping[str, str]:
     scenario = served.exported.file.inputs.scenario
     of_scenario = f"a scenario of the model: {listed([repr(value) for value in scenario.values])}"
     wanted = {reader.name: reader.wanted for reader in served.reader.readers}
-    return wanted | {scenario.column: of_scenario}
+    return wanted | dict.fromkeys(scenario.columns, of_scenario)
 
 
 def example_row(served: ServedModel) -> dict[str, Any]:
     """Return a row of the first scenario with nothing else known."""
     inputs = served.exported.file.inputs
     row: dict[str, Any] = dict.fromkeys(inputs.columns)
-    row[inputs.scenario.column] = next(iter(inputs.scenario.values))
-    return row
+    return row | dict.fromkeys(inputs.scenario.columns, next(iter(inputs.scenario.values)))

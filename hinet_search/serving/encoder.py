@@ -115,6 +115,8 @@ class Encoder:
 
     def scenario_numbers(self, frame: pl.DataFrame) -> NDArray[np.int16]:
         """The number of every row's scenario (R,)."""
+        if not self.inputs.scenario.columns:
+            return np.zeros(len(frame), dtype=np.int16)
         names = self.inputs.scenario.names
         index = {text: names.index(name) for text, name in self.inputs.scenario.values.items()}
         scenarios = as_text(frame[self.inputs.scenario.column])

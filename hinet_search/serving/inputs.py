@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE, Frozen, Text
-from hinet_search.data.derived.events import event_names
+from hinet_search.data.derived.events import event_names, growing_events
 from hinet_search.data.derived.matches import match_names
 from hinet_search.data.derived.sessions import NAMES as SESSION_NAMES
-from hinet_search.data.derived.statistics import statistic_names
+from hinet_search.data.derived.statistics import growing_statistics, statistic_names
 from hinet_search.data.encode import Scale, missing_name
 from hinet_search.data.transforms import Wave
 from hinet_search.results.cells import Cell, amount_tasks, has_task, make_cells
 from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.tables import Types, inner_type
 from hinet_search.study.cross_definition import Cross, cross_columns
+from hinet_search.study.data_definition import EVERY_ROW
 from hinet_search.study.feature_definition import (
     PARTS,
     QUANTILE,
@@ -50,6 +51,11 @@ class ScenarioInput(Frozen):
     def names(self) -> tuple[str, ...]:
         """Scenarios in the model's order."""
         return tuple(dict.fromkeys(self.values.values()))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The column that a row must have; none where every row is of the only scenario."""
+        return () if self.column == EVERY_ROW else (self.column,)
 
 
 class Inputs(Frozen):
@@ -236,6 +242,13 @@ class Inputs(Frozen):
         """Whether some inputs change with the rows after training."""
         return self.rolls_statistics or self.log is not None
 
+    @property
+    def growing(self) -> frozenset[str]:
+        """Inputs that grow by nature, with the log and with the days that are counted."""
+        events = growing_events(None if self.log is None else self.log.events)
+        counted = growing_statistics(self.statistics if self.rolls_statistics else None)
+        return frozenset((*events, *counted))
+
     @cached_property
     def derived(self) -> tuple[str, ...]:
         """Names of the numeric inputs that are derived from labels, lists and the log."""
@@ -287,7 +300,7 @@ class Inputs(Frozen):
     def compared(self) -> tuple[str, ...]:
         """Columns whose values are compared with those of training rows, and need their types."""
         lists = self.lists.values()
-        columns = [self.scenario.column, *self.categorical, *chain.from_iterable(self.crosses)]
+        columns = [*self.scenario.columns, *self.categorical, *chain.from_iterable(self.crosses)]
         columns += self._columns_of_statistics()
         columns += [list_.column for list_ in lists]
         # Entries of texts with a separator are cast to the type of their item.
@@ -313,7 +326,7 @@ class Inputs(Frozen):
             columns += [*self.log.definition.columns, self.log.time]
         if self.rolls_statistics:
             columns += self._columns_of_statistics()
-        return tuple(dict.fromkeys([*columns, self.scenario.column]))
+        return tuple(dict.fromkeys([*columns, *self.scenario.columns]))
 
     def _columns_of_statistics(self) -> list[str]:
         if self.statistics is None:

@@ -22,7 +22,6 @@ from scipy.special import expit
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.common.files import replacing
 from hinet_search.data.columns import Columns
-from hinet_search.data.derived.events import growing_events
 from hinet_search.data.encode import known_values
 from hinet_search.data.mapped import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
@@ -206,8 +205,7 @@ def _moved(
     if not counts or not len(user_R):
         return {}
     inputs = moved_inputs(exported.profile, added(counts), equal_users(user_R))
-    log = exported.file.inputs.log
-    growing = growing_events(None if log is None else log.events)  # they move by nature
+    growing = exported.file.inputs.growing  # they move by nature
     return {
         each.name: each.distance
         for each in inputs

@@ -167,7 +167,8 @@ def _inputs(
     features = definition.features
     scaled = {scale.column for scale in encoding.scales}
     groups = chosen_groups(together.groups, features.group_names)
-    keys = (definition.scenario.column, definition.user, definition.item, definition.time)
+    scenario = None if definition.scenario.every_row else definition.scenario.column
+    keys = (scenario, definition.user, definition.item, definition.time)
     inputs = Inputs(
         scenario=_scenario(definition, stored.record.data.scenarios),
         tasks=schema.tasks,

@@ -179,6 +179,8 @@ def value_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
 
 def scenario_problems(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
     """Unknown scenarios, each with the number of its rows and the first of them."""
+    if not scenario.columns:
+        return []
     counts = (
         rows.with_row_index(ROW_NUMBER)
         .group_by(scenario.column)

@@ -37,17 +37,42 @@ class SourceDefinition(PluginChoice):
         return " ".join([self.kind, *" ".join(texts).split()])
 
 
-class ScenarioDefinition(Frozen):
-    """The column with the scenario of each row, and the values to use.
+# The column of the scenario, and its value, where every row is of the only scenario.
+EVERY_ROW, ONLY = "(every row)", "only"
 
-    `values` maps a raw value to its display name, in the order of the report. Values with the same
-    name form one scenario; rows with other values are left out. Values are compared as text: 1
-    matches the number 1, 1.0 and "1". Without `values` every value of the column is a scenario,
-    sorted.
+
+class ScenarioDefinition(Frozen):
+    """The column with the scenario of each row, and the values to use; or the only scenario.
+
+    `every_row` names the scenario that all rows are of; then there is no column. `values` maps a
+    raw value to its display name, in the order of the report. Values with the same name form one
+    scenario; rows with other values are left out. Values are compared as text: 1 matches the number
+    1, 1.0 and "1". Without `values` every value of the column is a scenario, sorted.
     """
 
-    column: Text
+    column: Text = EVERY_ROW
     values: dict[bool | int | str, str] | None = None
+    every_row: Annotated[Text | None, LEFT_OUT_IF_NONE] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _column_of_every_row(cls, given: Any) -> Any:
+        """Let the only scenario be the value of a column, as others are."""
+        if not isinstance(given, dict) or given.get("every_row") is None:
+            return given
+        of_every_row = {"column": EVERY_ROW, "values": {ONLY: given["every_row"]}}
+        return given if given.keys() - {"every_row"} else {**given, **of_every_row}
+
+    @model_validator(mode="after")
+    def _either(self) -> "ScenarioDefinition":
+        is_column = self.column != EVERY_ROW
+        only = None if is_column else {ONLY: self.every_row}
+        if is_column == (self.every_row is not None) or only not in (None, self.values):
+            raise ValueError(
+                "must have 'column', the column of the scenario, or 'every_row', the name of the "
+                "only scenario, and not both"
+            )
+        return self
 
     @property
     def names(self) -> tuple[str, ...]:

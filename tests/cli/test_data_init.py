@@ -60,7 +60,7 @@ def test_a_table_without_labels_is_refused_with_what_to_do(run: Run, tmp_path: P
     (tmp_path / "rows.csv").write_text("a,b\n" + 60 * "1.5,2.5\n")
     said = run("data", "init", "rows.csv")
     assert said.code == 3
-    assert "rows.csv: a column of few values (a scenario) is needed" in said.err
+    assert "rows.csv: a column of 0 and 1 (a label) is needed" in said.err
     assert said.err.splitlines()[-1] == "Next: hinet-search data init --help"
 
 

@@ -243,8 +243,7 @@ TABLES: dict[str, OddTable] = {
     "one scenario": parquet("a study of a single scenario", channel=["home"]),
     "no scenario": table(
         lambda: ordinary().drop("channel").with_columns(pl.col("user_id", "item_id") * 1.5),
-        "a column of few values (a scenario) is needed",
-        "init",
+        ["scenario: {every_row: All}"],
     ),
     "ids alone": table(
         lambda: ordinary().drop("price", "shown_at"),

@@ -114,7 +114,7 @@ def test_files_that_are_there_are_written_over_only_when_asked_to(folder: Path) 
         (
             pl.DataFrame({"price": [1.0, 2.5] * 30}),
             (
-                "rows.parquet: a column of few values (a scenario) is needed and none was found among price"
+                "rows.parquet: a column of 0 and 1 (a label) is needed and none was found among price"
             ),
         ),
         (
@@ -131,7 +131,7 @@ def test_files_that_are_there_are_written_over_only_when_asked_to(folder: Path) 
         ),
     ],
 )
-def test_a_table_without_scenario_or_label_is_refused_and_nothing_written(
+def test_a_table_without_label_or_feature_is_refused_and_nothing_written(
     folder: Path, table: pl.DataFrame, message: str
 ) -> None:
     table.write_parquet("rows.parquet")

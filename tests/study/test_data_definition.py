@@ -7,7 +7,12 @@ import pytest
 from pydantic import ValidationError
 
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.study.data_definition import DataDefinition, TimeSplit, split_in_words
+from hinet_search.study.data_definition import (
+    DataDefinition,
+    ScenarioDefinition,
+    TimeSplit,
+    split_in_words,
+)
 from hinet_search.study.yaml_file import read
 
 KEYS: dict[str, Any] = {
@@ -112,3 +117,26 @@ def test_cut_points_of_two_kinds_are_no_pair(other: int | str) -> None:
 )
 def test_every_split_says_in_words_what_it_is(split: dict[str, Any], words: str) -> None:
     assert split_in_words(define(split=split, time="t", user="u").split) == words
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        {},
+        {"every_row": "Shop", "column": "place"},
+        {"every_row": "Shop", "values": {1: "Home"}},
+        {"every_row": ""},
+        {"column": "(every row)"},
+    ],
+)
+def test_a_scenario_is_a_column_or_the_only_one(scenario: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        ScenarioDefinition.model_validate(scenario)
+
+
+def test_the_only_scenario_is_read_again_as_it_was_written() -> None:
+    scenario = ScenarioDefinition.model_validate({"every_row": "Shop"})
+    assert scenario.names == ("Shop",)
+    assert ScenarioDefinition.model_validate(scenario.model_dump()) == scenario
+    of_column = ScenarioDefinition.model_validate({"column": "place"})
+    assert of_column.model_dump() == {"column": "place", "values": None}

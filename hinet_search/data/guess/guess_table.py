@@ -37,6 +37,7 @@ from hinet_search.data.guess.transforms import propose_transforms
 from hinet_search.data.guess.whole_ids import with_whole_ids
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
+from hinet_search.study.data_definition import EVERY_ROW, ONLY
 
 BY_HAND = "write the definition by hand (docs/data.md)"
 OF_A_NUMBER = "--task 'liked=rating>3' makes a label of a number; else "
@@ -81,7 +82,7 @@ def guessed_table(
     rare = [task.column for task in guesses.tasks if task.column not in labels.values()]
     return GuessedTable(
         source=source,
-        columns=columns,
+        columns=tuple(column for column in columns if column.name != EVERY_ROW),
         guesses=guesses,
         scenarios=cells.scenarios,
         tasks=tasks,
@@ -100,12 +101,17 @@ def _with_labels(
 ) -> tuple[pl.LazyFrame, tuple[ColumnFacts, ...], KnownRoles]:
     """The rows with the labels of thresholds, their facts, and the roles.
 
-    Where no column can be a label, a rating is made one.
+    Where no column can be a label, a rating is made one; where none can be the scenario, every row
+    is of the only one.
     """
     lazy = with_labels(lazy, known.thresholds)
     columns = labelled(facts_of(lazy), known.thresholds)
+    guesses = guess_roles(columns, known)
+    if guesses.scenario is None and columns and columns[0].rows:
+        lazy = lazy.with_columns(pl.lit(ONLY).alias(EVERY_ROW))
+        return _with_labels(lazy, replace(known, scenario=EVERY_ROW))
     proposed = None
-    if not (known.tasks or guess_roles(columns, known).tasks):
+    if not (known.tasks or guesses.tasks):
         proposed = proposed_threshold([each for each in columns if each.name not in known.columns])
     if proposed is None:
         return lazy, columns, known
@@ -140,7 +146,7 @@ class _Cells:
 
 def _cells(lazy: pl.LazyFrame, guesses: ColumnRoles) -> _Cells:
     """Count by the cuts of the time, or at random where no label has enough rows by these."""
-    assert guesses.scenario is not None, "_guessed raises without a scenario"
+    assert guesses.scenario is not None, "without a column every row is of the only one"
     labels = [task.column for task in guesses.tasks]
     cuts = cut_points(lazy, guesses.time.column.key) if guesses.time else None
     while True:
@@ -214,17 +220,15 @@ def _few_in_test(num_ones: int) -> str:
 def _guessed(
     columns: Sequence[ColumnFacts], where: str, known: KnownRoles, by_hand: str
 ) -> ColumnRoles:
-    """Guess the roles of columns; DataError when there is no scenario, label or feature."""
+    """Guess the roles of columns; DataError when there is no label or feature."""
     _check_size(columns, where, by_hand)
     guesses = guess_roles(columns, known)
-    names = listed([column.name for column in columns])
-    if guesses.scenario is None or not guesses.tasks:
-        missing = "few values (a scenario)" if guesses.scenario is None else "0 and 1 (a label)"
-        problems, other = ([], "") if guesses.tasks else (no_labels(columns), OF_A_NUMBER)
+    names = listed([column.name for column in columns if column.name != EVERY_ROW])
+    if not guesses.tasks:
         raise DataError(
-            f"{where}: a column of {missing} is needed and none was found among {names}",
-            *problems,
-            remedy=f"{other}{by_hand}, or add the column",
+            f"{where}: a column of 0 and 1 (a label) is needed and none was found among {names}",
+            *no_labels(columns),
+            remedy=f"{OF_A_NUMBER}{by_hand}, or add the column",
         )
     if not (guesses.categorical or guesses.numeric):
         raise DataError(
@@ -247,7 +251,7 @@ def _check_size(columns: Sequence[ColumnFacts], where: str, by_hand: str) -> Non
 
 
 def _too_few(where: str, guesses: ColumnRoles) -> str:
-    assert guesses.scenario is not None, "_guessed raises without a scenario"
+    assert guesses.scenario is not None, "without a column every row is of the only one"
     labels = " or ".join(f"'{task.column.name}'" for task in guesses.tasks)
     return (
         f"{where}: a value of '{guesses.scenario.column.name}' must have {MIN_CLASS_ROWS} rows of "

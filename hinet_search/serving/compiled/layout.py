@@ -85,13 +85,13 @@ class GraphLayout(Frozen):
     """Content of compiled.json.
 
     `scenarios` are in the order of their numbers; `values` maps the text of each value of
-    `scenario_column` to one of them. `not_encoded` names inputs that are made of labels or lists of
-    earlier rows, or of these rows themselves, which the tables here do not tell. `reads_tables` is
-    false if there are any, or if the reader did not encode test rows alike. `absent_cells` are the
-    (scenario, task) without a prediction: graphs give NaN there. `amount_units` are the tasks of
-    amounts, with the mean amount of training; graphs give the expected amount of these, and
-    P(task = 1) of others. `weights` are those of the embeddings. `files` has the SHA-256 of every
-    other file.
+    `scenario_column` to one of them; it is empty where every row is of the only scenario.
+    `not_encoded` names inputs that are made of labels or lists of earlier rows, or of these rows
+    themselves, which the tables here do not tell. `reads_tables` is false if there are any, or if
+    the reader did not encode test rows alike. `absent_cells` are the (scenario, task) without a
+    prediction: graphs give NaN there. `amount_units` are the tasks of amounts, with the mean amount
+    of training; graphs give the expected amount of these, and P(task = 1) of others. `weights` are
+    those of the embeddings. `files` has the SHA-256 of every other file.
     """
 
     format: Literal[1]
@@ -102,7 +102,7 @@ class GraphLayout(Frozen):
     num_ids: Size
     num_numbers: Size
     num_slots: Size
-    scenario_column: Text
+    scenario_column: str
     values: dict[Text, Text]
     ids: tuple[EncodedField, ...]
     numbers: tuple[EncodedNumber, ...]
@@ -147,7 +147,7 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
         num_ids=schema.num_fields,
         num_numbers=len(schema.numeric),
         num_slots=schema.num_slots,
-        scenario_column=inputs.scenario.column,
+        scenario_column="".join(inputs.scenario.columns),
         values=inputs.scenario.values,
         ids=tuple(ids),
         numbers=tuple(_number(scale, inputs) for scale in inputs.scales),

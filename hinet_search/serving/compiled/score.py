@@ -105,6 +105,8 @@ class Scorer:
         """Return the number of each row's scenario (R,)."""
         column = self.layout["scenario_column"]
         values = self.layout["values"]
+        if not column:  # every row is of the only scenario
+            return np.zeros(len(table), np.int64)
         texts = as_text(plain(table[column]))
         place_R = pc.index_in(texts, value_set=pa.array([*values], pa.string()))
         if place_R.null_count:

@@ -153,7 +153,10 @@ def _night(
 
 def _alarms_of_rows(current: ExportedModel, rows: str) -> Iterator[str]:
     """What is otherwise than in the rows that the model learned from, and where it is wrong."""
-    for line in drift_lines(drift_of(current, rows, NIGHTS * FAMILIES)):
+    drift = drift_of(current, rows, NIGHTS * FAMILIES)
+    growing = current.file.inputs.growing
+    steady = tuple(each for each in drift.inputs if each.name not in growing)
+    for line in drift_lines(replace(drift, inputs=steady)):
         if line.is_notable and not line.may_be_chance:
             yield f"{line.about}: {line.text}"
 

@@ -26,6 +26,7 @@ from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.requests.document import RequestColumns, Value
 from hinet_search.serving.row_checks import number_problems, scenario_problems
 from hinet_search.serving.tables import Types, in_words, inner_type
+from hinet_search.study.data_definition import ONLY
 from hinet_search.study.validation_messages import in_words as value_in_words
 
 Floats = NDArray[np.float64]
@@ -262,7 +263,9 @@ class RowReader:
                 misread[reader.name] = problem
         column = self.inputs.scenario.column
         number_CR = _numbers(values, self.inputs.numeric, columns.num_rows)
-        texts = texts_of(values[column], self.types[column])
+        texts: Sequence[str | None] = [ONLY] * columns.num_rows
+        if self.inputs.scenario.columns:
+            texts = texts_of(values[column], self.types[column])
         problems = [*columns.problems, *misread.values()]
         has_scenarios = column in columns.values and column not in misread
         if has_scenarios and not self.scenario_numbers.keys() >= set(texts):
@@ -293,8 +296,8 @@ class RowReader:
         for name, number_R in zip(self.inputs.numeric, number_CR, strict=True):
             is_missing = pl.Series([value is None for value in values[name]], dtype=pl.Boolean)
             columns[name] = pl.Series(name, number_R).set(is_missing, None)
-        column = self.inputs.scenario.column
-        columns[column] = series_of(column, values[column], self.types[column])
+        for column in self.inputs.scenario.columns:
+            columns[column] = series_of(column, values[column], self.types[column])
         return pl.DataFrame(columns).lazy()
 
 
