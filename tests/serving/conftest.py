@@ -2,33 +2,37 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from hinet_search.serving.live.journal import Journal
-from tests.serving.log_shop import SEQUENCES, STUDY, LogShop, launched
+from tests.serving.log_shop import SEQUENCES, STUDY, LogShop, launched, log_shop_in
 from tests.serving.peer_shop import of_one_task, of_scenarios, of_tasks  # noqa: F401
-from tests.serving.shop import Shop, launch_shop, rows, study
+from tests.serving.shop import Shop, launch_shop, launched_once, rows, shop_in, study
 
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A done study of every model, with two seeds an arm."""
-    return launch_shop(tmp_path_factory.mktemp("shop"), rows(), study())
+    launch = partial(launch_shop, frame=rows(), text=study())
+    return shop_in(launched_once(tmp_path_factory, "shop", launch))
 
 
 @pytest.fixture(scope="session")
 def events(tmp_path_factory: pytest.TempPathFactory) -> LogShop:
     """A study whose models read events and sessions."""
-    return launched(tmp_path_factory.mktemp("events"), STUDY)
+    launch = partial(launched, study=STUDY)
+    return log_shop_in(launched_once(tmp_path_factory, "events", launch))
 
 
 @pytest.fixture(scope="session")
 def sequences(tmp_path_factory: pytest.TempPathFactory) -> LogShop:
     """A study whose models, and their ensemble, read sequences."""
     arms = ("din", "bst", "events", "trees", "ensemble")
-    return launched(tmp_path_factory.mktemp("sequences"), SEQUENCES, arms)
+    launch = partial(launched, study=SEQUENCES, arms=arms)
+    return log_shop_in(launched_once(tmp_path_factory, "sequences", launch))
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from hinet_search.serving.live.live_log import LiveLog, TakenEvents
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.state import read_state
 from hinet_search.study.load_study import load_study
-from tests.serving.shop import launch_shop, rows
+from tests.serving.shop import launch_shop, rows, shop_in
 
 STUDY = """\
 data:
@@ -113,6 +113,11 @@ def launched(folder: Path, study: str, arms: Sequence[str] = ()) -> LogShop:
     for arm in arms or [arm.name for arm in done.record.arms]:
         done.export(arm, folder / arm)
     return LogShop(folder, done.record)
+
+
+def log_shop_in(folder: Path) -> LogShop:
+    """The study that was launched in a folder, or in one that this is a copy of."""
+    return LogShop(folder, shop_in(folder).record)
 
 
 def assert_close(scores: pl.DataFrame, expected: pl.DataFrame) -> None:

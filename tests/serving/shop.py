@@ -1,6 +1,8 @@
 """A small shop: its rows, its study of every model, and the results of that study."""
 
-from collections.abc import Iterator, Mapping
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 from safetensors.numpy import load_file
 
 import hinet_search as hs
+from hinet_search.common.files import locked
 from hinet_search.common.plugins import names
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.study_record import StudyRecord
@@ -96,6 +100,27 @@ def launch_shop(folder: Path, frame: pl.DataFrame, text: str) -> Shop:
     record = hs.launch(str(path), output=folder / "out")
     assert record.state == "done"
     return Shop(path, folder / "out", record)
+
+
+def launched_once(
+    factory: pytest.TempPathFactory, name: str, launch: Callable[[Path], Any]
+) -> Path:
+    """A copy of the folder that `launch` fills, which one worker does for all of them."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    first, is_done = base / f"first-{name}", base / f"first-{name}-done"
+    with locked(first, lambda: None):
+        if not is_done.exists():
+            launch(first)
+            is_done.touch()
+    return shutil.copytree(first, factory.mktemp(name), dirs_exist_ok=True)
+
+
+def shop_in(folder: Path) -> Shop:
+    """The shop whose study was launched in a folder, or in one that this is a copy of."""
+    study, out = folder / "shop.yaml", folder / "out"
+    return Shop(study, out, hs.load(str(study), output=out))
 
 
 def one_export(folder: Path, frame: pl.DataFrame, text: str) -> Path:
