@@ -121,7 +121,12 @@ NOT_AS_NAMED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "content", "problem", "remedy"), NOT_AS_NAMED)
+# Bytes are no names of tests: gzip has the time in them, and so every worker would have others.
+@pytest.mark.parametrize(
+    ("name", "content", "problem", "remedy"),
+    NOT_AS_NAMED,
+    ids=[f"{name}: {problem}" for name, _, problem, _ in NOT_AS_NAMED],
+)
 def test_a_file_that_is_not_what_its_name_says_is_told(
     name: str, content: bytes, problem: str, remedy: str, tmp_path: Path
 ) -> None:
