@@ -20,7 +20,7 @@ from tests.data.event_tables import (
     random_log,
 )
 
-NUM_LOGS = 2_000
+NUM_LOGS = 600
 PARTS_OF_LOGS = 8
 
 

@@ -15,7 +15,7 @@ from hinet_search.data.derived.sequences import encode_sequences, gap_ids, seque
 from tests.data.event_tables import TASKS, in_order
 from tests.data.sequence_tables import VOCABULARIES, SequencesOfLog, plain_slots, sequences_of_log
 
-NUM_LOGS = 2_000
+NUM_LOGS = 600
 PARTS_OF_LOGS = 8
 
 

@@ -74,7 +74,7 @@ def asked(index: LogIndex, state: LogState, rows: Any, moments: Moments) -> Any:
     return index.seen_sequences(rows.frame.select(state.recent.frame.columns), moments)
 
 
-@pytest.mark.parametrize(("most", "seeds"), [(1, range(40)), (6, range(40, 120))])
+@pytest.mark.parametrize(("most", "seeds"), [(1, range(14)), (6, range(40, 80))])
 def test_rows_that_come_in_parts_have_the_sequences_of_one_table(most: int, seeds: range) -> None:
     for seed in seeds:
         log = one_split(seed)

@@ -43,12 +43,13 @@ def compared(
     after_RT: NDArray[np.float32],
     rows: Columns,
     objective: str = "mean_auc",
+    **level: float,
 ) -> Comparison:
     named = objective_named(objective)
     before, after = (
         measure(named, each_RT, rows, CELLS, "rows") for each_RT in (before_RT, after_RT)
     )
-    return compare(named, rows, CELLS, before, after)
+    return compare(named, rows, CELLS, before, after, **level)
 
 
 @pytest.mark.parametrize("objective", ["mean_auc", "logloss"])
@@ -102,3 +103,15 @@ def test_the_interval_is_wider_if_rows_are_of_few_users() -> None:
     of_users, of_rows = (compared(scores(0.5), after_RT, each, "logloss") for each in (rows, alone))
     widths = [each.gain.high - each.gain.low for each in (of_users, of_rows)]
     assert widths[0] > 1.5 * widths[1]
+
+
+def test_the_interval_is_wider_if_a_claim_must_be_false_more_seldom() -> None:
+    once, of_nights = (
+        compared(scores(0.5), scores(0.6), rows_of(200), **level).gain
+        for level in ({}, {"level": 0.05 / 28})
+    )
+    assert once.low is not None
+    assert of_nights.low is not None
+    assert of_nights.mean == once.mean
+    half = (once.mean - once.low, of_nights.mean - of_nights.low)
+    assert half[1] / half[0] == pytest.approx(3.16 / 1.97, rel=0.02)  # quantiles of t, 199 degrees

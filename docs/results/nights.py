@@ -1,6 +1,6 @@
-"""Claims of nightly: how often a fortnight of unchanged nights has an alarm, and what is found.
+"""Nights: how often a fortnight of unchanged nights has an alarm, and what is found.
 
-`python docs/results/claims_of_nights.py --fortnights 200` trains and exports a model, then lets
+`python docs/results/nights.py --fortnights 200` trains and exports a model, then lets
 `hinet-search nightly` take fourteen nights of the same source, so many times; afterwards a night
 whose price is broken, and one after a night with reversed labels. A fortnight takes 15 to 30
 seconds.
