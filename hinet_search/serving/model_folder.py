@@ -28,6 +28,7 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.encode import COUNT, VALUE, Encoding, Vocabulary
 from hinet_search.data.transforms import Knots
+from hinet_search.results.statistics.calibrators import apply
 from hinet_search.results.statistics.ensemble import RunningMean
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import history_of_folder, tables_of
@@ -160,6 +161,13 @@ def file_of_folder(folder: Path) -> ModelFile:
 def _read_config(folder: Path) -> YamlFile:
     refuse_other_files(folder, sealed_files(folder) & {CONFIG}, [CONFIG])
     return read(folder / CONFIG)
+
+
+def calibrated_logits(exported: ExportedModel, columns: Columns) -> NDArray[np.float32]:
+    """The scores (R, T) of all members together, as `average` has them, calibrated."""
+    file = exported.file
+    raw_RT = average(exported.members, file, columns)
+    return apply(file.calibrators, file.inputs.cells, raw_RT, columns.scenario_R)
 
 
 def open_folder(folder: Path, device: torch.device) -> ExportedModel:

@@ -29,7 +29,6 @@ from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.reading import reading
 from hinet_search.data.sources.table import scan
 from hinet_search.results.families import POISSON
-from hinet_search.results.statistics.calibrators import apply
 from hinet_search.results.statistics.clustered import equal_users
 from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.serving.drift import (
@@ -41,7 +40,7 @@ from hinet_search.serving.drift import (
 from hinet_search.serving.history import NOT_ROLLED, RolledInputs
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.label_columns import labels_of_rows
-from hinet_search.serving.model_folder import ExportedModel, average
+from hinet_search.serving.model_folder import ExportedModel, calibrated_logits
 from hinet_search.serving.rolling import Rolled, age_of_log, roll
 from hinet_search.serving.row_checks import (
     KEY,
@@ -224,10 +223,8 @@ def predictions(exported: ExportedModel, columns: Columns) -> NDArray[np.float32
     """
     if columns.num_rows == 0:
         return np.zeros((0, len(exported.file.inputs.tasks)), dtype=np.float32)
-    file = exported.file
     inputs = exported.file.inputs
-    raw_RT = average(exported.members, file, columns)
-    scores_RT = apply(file.calibrators, inputs.cells, raw_RT, columns.scenario_R)
+    scores_RT = calibrated_logits(exported, columns)
     if inputs.absent_cells:
         scores_RT[~inputs.has_task[columns.scenario_R]] = np.nan
     return _expected(inputs, scores_RT)

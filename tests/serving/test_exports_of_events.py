@@ -44,6 +44,13 @@ def test_every_model_is_exported_and_those_that_read_the_log_have_it(
         assert ("visits" in names) == (arm.name in OF_THE_LOG), arm.name
 
 
+def test_what_grows_by_nature_is_told_from_rates(every_input: Path) -> None:
+    inputs = open_folder(every_input, torch.device("cpu")).file.inputs
+    assert inputs.growing
+    assert inputs.growing < set(inputs.derived)
+    assert not any(" rate" in name for name in inputs.growing)
+
+
 def test_rows_one_at_a_time_have_the_inputs_of_one_table(every_input: Path, tmp_path: Path) -> None:
     expected = inputs_of_the_log(every_input.parent / "shop.yaml", tmp_path)
     encoder = open_folder(every_input, torch.device("cpu")).encoder

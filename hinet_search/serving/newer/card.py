@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hinet_search.report.drawing.numbers import DASH, gain, interval, metric
 from hinet_search.report.facts.record import absent_in_words
 from hinet_search.report.text.untrusted import plain, table
+from hinet_search.results.calibration_records import Calibration
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.model_file import ModelFile, NewerFit
 from hinet_search.serving.newer.comparison import CellChange, Comparison
@@ -167,4 +168,22 @@ def _fit_row(fit: NewerFit) -> tuple[str, ...]:
         metric(fit.objective_before),
         metric(fit.objective_after),
         DASH if fit.gain_low is None else interval(fit.gain_low, fit.gain_high),
+    )
+
+
+def calibration_note(file: ModelFile, calibration: Calibration | None) -> str:
+    """Say which cells a fit calibrated, and which kept their calibrator."""
+    predicted = file.inputs.predicted.capitalize()
+    if calibration is None:
+        return f"{predicted} are as the models give them: they are not calibrated."
+    cells = file.inputs.cells
+    changed = [cell for cell in calibration.cells if cell.calibrator.kind != "none"]
+    num_kept = sum(bool(cell.reason) for cell in changed)
+    kept = ""
+    if num_kept:
+        kept = f", and as before in {num_kept}, where no other was shown to be better"
+    return (
+        f"{predicted} are calibrated on the held-out rows that choose in {len(changed) - num_kept} "
+        f"of {len(cells)} cells{kept}; in the others no gain was shown, or they have too few of "
+        "these rows."
     )

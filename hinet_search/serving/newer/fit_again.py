@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.common.versions import versions
-from hinet_search.data.columns import Columns
 from hinet_search.results.calibration_records import Calibration, Calibrator
 from hinet_search.results.cells import CellName
 from hinet_search.results.objectives import objective_named
@@ -24,8 +23,13 @@ from hinet_search.results.statistics.paired_difference import Direction
 from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.export import refuse_full
 from hinet_search.serving.model_file import ModelFile, NewerFit, calibrated_cells
-from hinet_search.serving.model_folder import ExportedMember, ExportedModel, average
-from hinet_search.serving.newer.card import newer_card, verdict_of
+from hinet_search.serving.model_folder import (
+    ExportedMember,
+    ExportedModel,
+    average,
+    calibrated_logits,
+)
+from hinet_search.serving.newer.card import calibration_note, newer_card, verdict_of
 from hinet_search.serving.newer.comparison import (
     CellChange,
     Comparison,
@@ -252,13 +256,6 @@ def _shipped_logits(
     return calibrated_logits(exported, exported.encoder.columns(frame, log))
 
 
-def calibrated_logits(exported: ExportedModel, columns: Columns) -> NDArray[np.float32]:
-    """The logits (R, T) of which a model predicts."""
-    file = exported.file
-    raw_RT = average(exported.members, file, columns)
-    return apply(file.calibrators, file.inputs.cells, raw_RT, columns.scenario_R)
-
-
 def _calibration(
     exported: ExportedModel, members: tuple[ExportedMember, ...], grown: GrownEncoder
 ) -> Calibration:
@@ -359,7 +356,7 @@ def _card(
     if warning:
         notes.append(f"{warning}.")
     notes += encoder.history.notes(encoder.inputs, with_newer=True)
-    notes.append(_calibration_note(file, fit.calibration))
+    notes.append(calibration_note(file, fit.calibration))
     notes.append(f"Checked when written: {checked.rows:,} held-out rows score from it as before.")
     return newer_card(file, fit.comparison, made.new_ids, made.unlabelled, notes)
 
@@ -388,20 +385,3 @@ def _model_file(
         "versions": dict(versions()),
     }
     return before.model_copy(update=update)
-
-
-def _calibration_note(file: ModelFile, calibration: Calibration | None) -> str:
-    predicted = file.inputs.predicted.capitalize()
-    if calibration is None:
-        return f"{predicted} are as the models give them: they are not calibrated."
-    cells = file.inputs.cells
-    changed = [cell for cell in calibration.cells if cell.calibrator.kind != "none"]
-    num_kept = sum(bool(cell.reason) for cell in changed)
-    kept = ""
-    if num_kept:
-        kept = f", and as before in {num_kept}, where no other was shown to be better"
-    return (
-        f"{predicted} are calibrated on the held-out rows that choose in {len(changed) - num_kept} "
-        f"of {len(cells)} cells{kept}; in the others no gain was shown, or they have too few of "
-        "these rows."
-    )

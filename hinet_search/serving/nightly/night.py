@@ -22,13 +22,12 @@ from hinet_search.report.drawing.numbers import gain, interval
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.serving.drift_card import drift_lines
-from hinet_search.serving.model_folder import ExportedModel, open_folder
+from hinet_search.serving.model_folder import ExportedModel, calibrated_logits, open_folder
 from hinet_search.serving.monitor import drift_of
 from hinet_search.serving.newer.comparison import Comparison, compare, measure
 from hinet_search.serving.newer.fit_again import (
     FitOptions,
     NewerModel,
-    calibrated_logits,
     fit_rows,
     has_learned,
     refuse_unfit,
