@@ -257,11 +257,12 @@ def test_old_models_go_but_never_the_shipped_one_or_what_links_name(tmp_path: Pa
     for number in range(6):
         models.model(f"{number:04}").mkdir(parents=True)
     (tmp_path / "models" / "notes").mkdir()
+    (tmp_path / "models" / "00001").symlink_to(tmp_path / "models" / "notes")
     (tmp_path / "current").symlink_to("models/0002")
     (tmp_path / "previous").symlink_to("models/0001")
     models.keep(2)
     names = {each.name for each in (tmp_path / "models").iterdir()}
-    assert names == {"0000", "0001", "0002", "0004", "0005", "notes"}
+    assert names == {"0000", "0001", "0002", "0004", "0005", "notes", "00001"}
 
 
 def test_a_folder_of_another_model_or_of_other_things_is_refused(
