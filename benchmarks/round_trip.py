@@ -1,9 +1,11 @@
 """Round trip: write our tables back as published files, convert these, and compare row for row.
 
-    python benchmarks/round_trip.py FOLDER [SCRATCH]
+    python benchmarks/round_trip.py FOLDER [KEPT]
 
-FOLDER holds kuairand_pure/ and movielens_1m/, which may not be passed on. Files of KuaiRand-Pure
-and MovieLens-1M are written with the columns that the tables have. Placeholders are:
+The files stay in KEPT, an empty folder, where it is given.
+
+FOLDER holds kuairand_pure/, movielens_1m/ and frappe/, which may not be passed on. Published files
+are written with the columns that the tables have. Placeholders are:
 
 - log: the rest of the hour, profile_stay_time, comment_stay_time and is_rand are 0. Rows before the
   first day are made so that they give user_history.parquet: all on one day, a millisecond apart,
@@ -11,6 +13,7 @@ and MovieLens-1M are written with the columns that the tables have. Placeholders
 - users and videos that only histories name: all fields; of all videos: visible_status and duration
 - MovieLens: MovieID is twice the line; titles but for the year; genres but the first; films without
   a rating
+- Frappe: every app of the log was used once; numbers of values are those of its order
 """
 
 import sys
@@ -22,6 +25,8 @@ from time import perf_counter
 import polars as pl
 
 from hinet_search.data.get import get
+from hinet_search.data.published.frappe import COLUMNS, LOG_ROW, PARTS
+from hinet_search.data.published.frappe import LOG as FRAPPE_LOG
 from hinet_search.data.published.kuairand import LOG, ONEHOT, USER, VIDEO
 
 EARLIER_DAY = 20220408
@@ -32,7 +37,7 @@ Row = tuple[int, int, int, int, int]  # user, video, time, like, long view
 def main(tables: Path, scratch: Path) -> bool:
     """Print rows and equality of every table, and return whether all are equal."""
     results = []
-    for name, write in (("kuairand-pure", write_kuairand), ("movielens-1m", write_movielens)):
+    for name, write in WRITERS.items():
         folder = scratch / name
         folder.mkdir()
         write(tables, folder)
@@ -191,12 +196,39 @@ def write_movielens(tables: Path, folder: Path) -> None:
     print(f"movielens-1m: {len(rows):,} ratings, {len(users):,} users, {len(movies):,} films")
 
 
+def write_frappe(tables: Path, folder: Path) -> None:
+    """The log of Frappe, and its rows by split, of which the first is the label."""
+    rows = pl.read_parquet(tables / "frappe" / "frappe_x1.parquet")
+    log = rows.filter(pl.col("used") == 1).with_columns(cnt=1).select(LOG_ROW.columns)
+    log.write_csv(folder / FRAPPE_LOG, separator=LOG_ROW.separator)
+    num_values = 0
+    numbered = rows.select("split", label=pl.col("used").cast(pl.Int64) * 2 - 1)
+    for column in COLUMNS:
+        values = log[column].unique(maintain_order=True).to_list()
+        numbers = range(num_values, num_values + len(values))
+        code = rows[column].replace_strict(values, list(numbers))
+        numbered = numbered.with_columns(pl.format("{}:1", code).alias(column))
+        num_values += len(values)
+    for split, name in PARTS.items():
+        part = numbered.filter(pl.col("split") == split).drop("split")
+        part.write_csv(folder / name, include_header=False, separator=" ")
+    print(f"frappe: {len(log):,} rows of the log, {len(rows):,} with negatives")
+
+
 def write_lines(file: Path, rows: pl.DataFrame) -> None:
     """Rows with `::` between values, in Latin-1."""
     lines = rows.select(pl.concat_str(pl.all(), separator="::")).to_series()
     file.write_text("".join(f"{line}\n" for line in lines), encoding="latin-1")
 
 
+WRITERS = {
+    "kuairand-pure": write_kuairand,
+    "movielens-1m": write_movielens,
+    "frappe": write_frappe,
+}
+
+
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as made:
-        sys.exit(0 if main(Path(sys.argv[1]), Path(made)) else 1)
+    with tempfile.TemporaryDirectory() as made:
+        scratch = Path(sys.argv[2] if len(sys.argv) > 2 else made)
+        sys.exit(0 if main(Path(sys.argv[1]), scratch) else 1)
