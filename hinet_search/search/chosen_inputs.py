@@ -22,7 +22,7 @@ from hinet_search.search.progress import Event
 from hinet_search.search.sampling import derive_seed
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import Arm
-from hinet_search.training.jobs.messages import TrainingResult, TrainJob
+from hinet_search.training.jobs.messages import TrainingResult
 from hinet_search.training.jobs.train import train
 
 FOLDER = "(inputs)"  # of checkpoints; no arm can have this name
@@ -128,15 +128,7 @@ def measuring_phase(arm: Arm, sets: Sequence[tuple[str, ...]], context: PhaseCon
             config = default_of(arm.fixing({GROUPS: groups_without(left_out, known)}))
             # Groups may have any names, so checkpoints are in numbered folders.
             checkpoints = context.checkpoints / FOLDER / str(index * len(sets) + number)
-            payload = TrainJob(
-                context.dataset,
-                config,
-                seed,
-                spec.objective,
-                context.device,
-                checkpoints=checkpoints,
-                further=context.further,
-            )
+            payload = context.train_job(config, seed, checkpoints)
             inputs = f"without {', '.join(left_out)}" if left_out else "all inputs"
             store = partial(_store, context, PairedRun(arm.name, left_out, seed, 0.0), checkpoints)
             jobs.append(QueuedJob(f"{inputs} seed {seed}", train, payload, store, passes=0.0))

@@ -11,6 +11,8 @@ from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import Arm
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.training.device import Wanted
+from hinet_search.training.jobs.messages import TrainJob
+from hinet_search.training.trial_config import TrialConfig
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,19 @@ class PhaseContext:
     def device(self) -> Wanted:
         """The device that the study asks for."""
         return self.spec.device
+
+    def train_job(self, config: TrialConfig, seed: int, checkpoints: Path | None) -> TrainJob:
+        """Return the job that trains a configuration as the study asks, without further files."""
+        return TrainJob(
+            self.dataset,
+            config,
+            seed,
+            self.spec.objective,
+            self.device,
+            checkpoints=checkpoints,
+            further=self.further,
+            workers=self.spec.workers,
+        )
 
     @property
     def checkpoints(self) -> Path:

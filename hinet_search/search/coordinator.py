@@ -163,7 +163,7 @@ class Coordinator:
         ready = self._ready
         most = self._spec.stacked_trials
         stacking = None
-        if most > 1:
+        if most > 1 and self._spec.workers == 1:
             stacking = Stacking(ready.dataset, ready.device.device, most, ready.slots)
         return PhaseContext(
             self._spec,

@@ -24,7 +24,6 @@ from hinet_search.search.progress import Event
 from hinet_search.training.jobs.messages import (
     RefitJob,
     Refitted,
-    TrainJob,
     refit_files,
     refit_path,
     scores_path,
@@ -72,16 +71,10 @@ def refit_shipped(
 def _refit_job(run: CandidateRun, best: EvaluationRecord, context: PhaseContext) -> QueuedJob:
     """Return the job that refits a run, with the best evaluation of its training."""
     checkpoints = context.checkpoints / run.candidate.key / f"refit-seed-{run.seed}"
-    training = TrainJob(
-        context.dataset,
-        run.candidate.config,
-        run.seed,
-        context.spec.objective,
-        context.device,
-        refit_path(run.weights(context.artifacts)),
-        checkpoints,
-        context.teacher_of(run.candidate.arm),
-        further=context.further,
+    training = replace(
+        context.train_job(run.candidate.config, run.seed, checkpoints),
+        weights=refit_path(run.weights(context.artifacts)),
+        teacher=context.teacher_of(run.candidate.arm),
     )
 
     def tell(refitted: Refitted) -> None:

@@ -30,7 +30,7 @@ from hinet_search.study.load_study import (
 )
 from hinet_search.study.measurements import AUTO, ChoicesSpec
 from hinet_search.study.search_space import SearchSpace
-from hinet_search.training.jobs.messages import TrainingResult, TrainJob
+from hinet_search.training.jobs.messages import TrainingResult
 from hinet_search.training.jobs.train import train
 from hinet_search.training.trial_config import TrialConfig, build_config, setting_of
 
@@ -124,15 +124,7 @@ def _phase(candidate: Candidate, spec: ChoicesSpec, context: PhaseContext) -> Jo
             if (left_out, seed) in done:
                 continue
             checkpoints = context.checkpoints / FOLDER / candidate.key / f"{number}-seed-{seed}"
-            payload = TrainJob(
-                context.dataset,
-                config,
-                seed,
-                context.spec.objective,
-                context.device,
-                checkpoints=checkpoints,
-                further=context.further,
-            )
+            payload = context.train_job(config, seed, checkpoints)
             without = f" without {', '.join(left_out)}" if left_out else ""
             run = PairedRun(candidate.key, left_out, seed, 0.0)
             store = partial(_store, context, run, checkpoints)

@@ -32,6 +32,7 @@ OPTIONS = {
     "trials": "trials",
     "finalists.seeds": "finalist_seeds",
     "slots": "slots",
+    "workers": "workers",
     "device": "device",
     "executor.kind": "executor",
     "executor.address": "address",
@@ -50,6 +51,7 @@ class LaunchOptions:
     trials: int | None = None
     finalist_seeds: int | None = None
     slots: int | None = None
+    workers: int | None = None  # processes that train each network together
     device: "Device | None" = None
     executor: str | None = None
     address: str | None = None  # of the executor's cluster
@@ -206,8 +208,11 @@ def is_elsewhere(uri: str) -> bool:
 
 
 def num_slots(study: "ResolvedStudy") -> int:
-    """Return the slots of a study: as set, else one per CPU core and at most 4."""
-    return study.spec.slots or min(num_cores(), 4)
+    """Return the slots of a study: as set, else one per CPU core and at most 4.
+
+    Where several workers train a model, a slot takes a core for each.
+    """
+    return study.spec.slots or max(1, min(num_cores() // study.spec.workers, 4))
 
 
 def num_cores() -> int:

@@ -207,6 +207,8 @@ class StudySpec(Frozen):
     weight decay, dropout and the like train as one stack where that is faster. All trials then have
     one order of rows.
 
+    With `workers`, so many processes train each network together, each on a part of every batch.
+
     With `tracking` (`mlflow` or `tensorboard`, or its keys), the launch shows the study in that
     tool.
     """
@@ -244,6 +246,7 @@ class StudySpec(Frozen):
     reference: Text = "single"
     seed: Seed = 0
     slots: Count | None = None
+    workers: Count = 1
     device: Device = "auto"
     executor: ExecutorSpec = ExecutorSpec()
     storage: Text | None = None

@@ -1,14 +1,18 @@
 """Fit: train a model, evaluate it on the way, and leave it with its best weights on validation.
 
-Shape legend: B rows of a batch, T tasks.
+Shape legend: B rows of a batch, S rows of this process, T tasks, H heads as in training/loss.py.
 """
 
 import time
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from hinet_search.models.layers.shares import sharing
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.device import begin_peak_memory
 from hinet_search.training.divergence import Diverged
@@ -30,6 +34,7 @@ from hinet_search.training.run_state import (
 from hinet_search.training.seeding import Purpose, seeded
 from hinet_search.training.snapshot import Training
 from hinet_search.training.teaching import step_loss
+from hinet_search.training.team import LEADER, Next
 
 
 def fit(
@@ -42,7 +47,8 @@ def fit(
 
     The order of rows depends only on its seed and the pass, so it is the same for every model. The
     number of threads is left to the caller. With `checkpoints`, training resumes from the latest
-    one, reports all earlier evaluations to the watcher again, and writes new ones on the way.
+    one, reports all earlier evaluations to the watcher again, and writes new ones on the way. Every
+    process of a team calls this; only its leader asks the watcher whether to stop, and writes.
 
     Errors: Diverged at the step where loss, gradient norm or scores stop being finite.
     """
@@ -52,9 +58,10 @@ def fit(
     run, state = begin(model.to(conditions.device).train(), conditions, began)
     steps = TrainingSteps(run)
     state.loop_began = time.perf_counter()
-    with seeded(conditions.seed, Purpose.DROPOUT, conditions.device):
+    rank = conditions.team.rank if conditions.team else LEADER
+    with seeded(conditions.seed, Purpose.DROPOUT, conditions.device, rank):
         if checkpoint:
-            Training(run, state).put_back(checkpoint)
+            Training(run, state).put_back(_of_process(checkpoint, rank))
             steps.optimiser.load_state_dicts(checkpoint["optimisers"])
             for record in state.evaluations:
                 watcher.on_evaluation(record)
@@ -90,22 +97,42 @@ class TrainingSteps:
 
     def take(self, state: TrainingState, rows_B: Int[Tensor, "B"]) -> None:
         """Take one step on these rows; Diverged once a value that is not finite is read."""
-        model = self.run.model
-        feed = self.run.feed
         config = self.run.conditions.config
-        batch, labels_BT = feed.select(rows_B)
+        team = self.run.conditions.team
         self.optimiser.zero_grad()
-        with fp32_products(config, feed.device):
-            with forward_products(config, feed.device):
-                logits_BT = model(batch)
-            loss = self._loss(logits_BT.float(), labels_BT, rows_B, batch.scenario_B)
-            torch.autograd.backward(loss)
+        with fp32_products(config, self.run.feed.device):
+            loss = self._batch_loss(rows_B)
+            torch.autograd.backward(loss * team.weight(rows_B) if team else loss)
+        if team:
+            team.add_gradients(self._parameters)
         norm = clip_gradients(self._parameters, config.clip_norm)
         rate_share = self.run.schedule.rate_share(state.step)
         state.step += 1
-        state.rows += len(batch)
+        state.rows += len(rows_B)
         state.step_log.add(state.step, loss, norm)
         self.optimiser.step(rate_share)
+
+    def _batch_loss(self, rows_B: Int[Tensor, "B"]) -> Float[Tensor, ""]:
+        """Return the loss of a batch; in a team, with the gradient of the own rows alone."""
+        feed = self.run.feed
+        team = self.run.conditions.team
+        shared = team if team and team.shares(rows_B) else None
+        batch, labels_BT = feed.select(shared.rows(rows_B) if shared else rows_B)
+        scenario_B = batch.scenario_B
+        context = sharing(shared.share(feed, rows_B)) if shared else nullcontext()
+        with forward_products(self.run.conditions.config, feed.device), context:
+            logits_BH = self.run.model(batch)
+        if shared:
+            logits_BH = shared.scores_of_all(logits_BH, len(rows_B))
+            labels_BT, scenario_B = feed.labels(rows_B)
+        loss: Tensor = self._loss(logits_BH.float(), labels_BT, rows_B, scenario_B)
+        return loss
+
+
+def _of_process(checkpoint: Mapping[str, Any], rank: int) -> Mapping[str, Any]:
+    """Return the checkpoint with the random generators of a process, which a team notes of all."""
+    of_all = checkpoint.get("of_processes")
+    return {**checkpoint, "generators": of_all[rank]} if of_all else checkpoint
 
 
 def _train(
@@ -119,11 +146,10 @@ def _train(
     if out_of_patience(run, state):  # in a stack, which went on without it
         return False
     for rows_B in batches(run, state.step, steps.begin_pass):
-        stopped = watcher.should_stop()
-        if checkpoints and (stopped or checkpoints.due()):
-            taken = Training(run, state).take(steps.optimiser.state_dicts())
-            checkpoints.save(state.step, taken)
-        if stopped:
+        what = _next(run, watcher, checkpoints)
+        if checkpoints and what is not Next.STEP:
+            _save(steps, state, checkpoints)
+        if what is Next.STOP:
             return True
         steps.take(state, rows_B)
         if state.step in run.schedule.evaluation_steps:
@@ -131,3 +157,25 @@ def _train(
             if out_of_patience(run, state):
                 break
     return False
+
+
+def _next(run: TrainingRun, watcher: TrainingWatcher, checkpoints: Checkpoints | None) -> Next:
+    """Return what to do now; in a team, what its leader does."""
+    team = run.conditions.team
+    what = Next.STEP
+    if team is None or team.is_leader:
+        if watcher.should_stop():
+            what = Next.STOP
+        elif checkpoints and checkpoints.due():
+            what = Next.CHECKPOINT
+    return team.agree(what) if team else what
+
+
+def _save(steps: TrainingSteps, state: TrainingState, checkpoints: Checkpoints) -> None:
+    """Write a checkpoint; in a team its leader does, with the random generators of all."""
+    team = steps.run.conditions.team
+    taken = Training(steps.run, state).take(steps.optimiser.state_dicts())
+    if team:
+        taken["of_processes"] = team.generators(taken["generators"])
+    if team is None or team.is_leader:
+        checkpoints.save(state.step, taken)

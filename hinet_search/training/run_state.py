@@ -33,6 +33,7 @@ from hinet_search.training.metrics import NonFiniteScores, cell_values
 from hinet_search.training.predict import predict
 from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.seeding import Purpose, derived_seed
+from hinet_search.training.team import Team
 from hinet_search.training.train_config import TrainConfig
 
 
@@ -88,7 +89,7 @@ class Conditions:
     `order_seed` decides the order of rows, `seed` everything else that is random. `teacher_RT` are
     a teacher's logits of the training rows, for a student. With `fixed_steps` neither passes nor
     patience of the configuration end the training. `further` are metrics that evaluations measure
-    beside the usual ones.
+    beside the usual ones. A `team` trains the model on several processes, of which this is one.
     """
 
     dataset: Dataset
@@ -101,6 +102,7 @@ class Conditions:
     teacher_RT: NDArray[np.float16] | None = None
     fixed_steps: FixedSteps | None = None
     further: tuple[str, ...] = ()
+    team: Team | None = None
 
 
 @dataclass(frozen=True)
@@ -293,7 +295,8 @@ def evaluate(
     state.step_log.read(state.step)
     began = time.perf_counter()
     if scores_RT is None:
-        scores_RT = predict(run.model, run.valid_feed)
+        score = conditions.team.predict if conditions.team else predict
+        scores_RT = score(run.model, run.valid_feed)
     try:
         sort = sort_on(conditions.device)
         cells = cell_values(scores_RT, run.valid, conditions.schema.cells, sort, conditions.further)

@@ -141,12 +141,15 @@ class _SlotProcess:
 class ProcessExecutor:
     """Slot processes with these numbers; see `Executor` for the contract.
 
-    They take turns at `gpus`, each named as in CUDA_VISIBLE_DEVICES: slot i sees GPU i modulo their
-    number, and no other. Without any, slots see what this process sees.
+    They share `gpus`, each named as in CUDA_VISIBLE_DEVICES: of k slots slot i sees GPU i and every
+    k-th after it, if need be modulo their number. A slot trains on the first, and on the others
+    where a job has several workers. Without any, slots see what this process sees.
     """
 
     def __init__(self, numbers: Iterable[int], gpus: Sequence[str] = ()) -> None:
+        numbers = tuple(numbers)
         self._gpus = gpus
+        self._num_slots = len(numbers)
         self._context: SpawnContext = multiprocessing.get_context("spawn")
         self._starter = ThreadPoolExecutor(1, "slots")  # see _be_killed_with_coordinator
         self._pending: list[JobEvent] = []
@@ -238,7 +241,8 @@ class ProcessExecutor:
         )
         variables = {f"{OURS}SLOT": str(number)}
         if self._gpus:
-            variables[VISIBLE_GPUS] = self._gpus[number % len(self._gpus)]
+            first = number % len(self._gpus)
+            variables[VISIBLE_GPUS] = ",".join(self._gpus[first :: self._num_slots])
         self._starter.submit(_start, process, variables).result()
         slot_end.close()
         return _SlotProcess(number, process, ChannelEnd(ours))

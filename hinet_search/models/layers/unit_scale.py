@@ -2,12 +2,14 @@
 
 A penalty can then keep embeddings small without making x small, and embeddings stay as small
 beside numeric inputs as it makes them: normalising each column would undo that.
-Shape legend: B rows, D width of x.
+Shape legend: B rows, D width of x, N numbers of all rows.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from hinet_search.models.layers.shares import share
 
 EPSILON = 1e-10  # keeps inputs finite that are all 0; those of new embeddings have 1e-4
 MOMENTUM = 0.01  # the share of the newest batch in the moving mean square
@@ -34,8 +36,7 @@ class UnitScale(nn.Module):
         """Return the scaled inputs; in training mode this updates the moving mean square."""
         mean_square = self.mean_square
         if self.training and not self.is_fixed:
-            flat = x_BD.detach().reshape(-1)
-            mean_square = torch.dot(flat, flat) / flat.numel()
+            mean_square = _mean_square(x_BD.detach().reshape(-1))
             self._move(mean_square)
         return x_BD * torch.rsqrt(mean_square + EPSILON)
 
@@ -44,3 +45,13 @@ class UnitScale(nn.Module):
         self.num_batches += 1
         share = (1 / self.num_batches.to(mean_square.dtype)).clamp(min=MOMENTUM)
         self.mean_square += share * (mean_square - self.mean_square)
+
+
+def _mean_square(x_N: Float[Tensor, "N"]) -> Float[Tensor, ""]:
+    """Return the mean square over the batch, of all processes that share it."""
+    square = torch.dot(x_N, x_N)
+    part = share()
+    if part is None:
+        return square / x_N.numel()
+    square, number = part.sum_of(torch.stack([square, square.new_tensor(x_N.numel())])).unbind()
+    return square / number

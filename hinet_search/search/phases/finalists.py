@@ -4,7 +4,7 @@ Every arm uses the same seeds, hence the same order of rows per seed.
 """
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -197,16 +197,10 @@ class FinalistPhase:
 
     def _train_job(self, run: CandidateRun) -> TrainJob:
         context = self._context
-        return TrainJob(
-            context.dataset,
-            run.candidate.config,
-            run.seed,
-            context.spec.objective,
-            context.device,
-            run.weights(context.artifacts),
-            self._checkpoints(run),
-            context.teacher_of(run.candidate.arm),
-            further=context.further,
+        return replace(
+            context.train_job(run.candidate.config, run.seed, self._checkpoints(run)),
+            weights=run.weights(context.artifacts),
+            teacher=context.teacher_of(run.candidate.arm),
         )
 
     def handle_message(self, key: str, body: object, stop: Stop) -> None:  # noqa: ARG002

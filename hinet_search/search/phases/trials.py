@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from optuna.trial import TrialState
@@ -194,16 +194,12 @@ class TrialPhase:
 
     def _train_job(self, arm: ArmSearch, trial: DrawnTrial) -> TrainJob:
         assert trial.config is not None, "others have failed at once"
-        return TrainJob(
-            self._context.dataset,
-            trial.config,
-            derive_seed(self._spec.seed, "trial", trial.number),
-            self._spec.objective,
-            self._context.device,
-            checkpoints=self._context.checkpoints / f"{arm.arm.name}/{trial.number}",
+        seed = derive_seed(self._spec.seed, "trial", trial.number)
+        checkpoints = self._context.checkpoints / f"{arm.arm.name}/{trial.number}"
+        return replace(
+            self._context.train_job(trial.config, seed, checkpoints),
             teacher=self._context.teacher_of(arm.arm),
             measured_first=bool(self._spec.other_objectives),
-            further=self._context.further,
         )
 
     def _say_once(self, text: str) -> None:

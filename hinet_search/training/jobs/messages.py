@@ -31,8 +31,9 @@ class TrainJob:
     `checkpoints` is a folder of this job, from which an interrupted training resumes. `teacher` is
     the file of the teacher's scores of a student (training/teaching.py). A job that is
     `measured_first` sends what the model costs before it is trained. `further` are the metrics that
-    the study's objectives read beside those that are always measured. `plugins` are the packages
-    from which models may come: those of the process that made the job.
+    the study's objectives read beside those that are always measured. `workers` is how many
+    processes train the model together. `plugins` are the packages from which models may come: those
+    of the process that made the job.
     """
 
     dataset: Path
@@ -45,6 +46,7 @@ class TrainJob:
     teacher: Path | None = None
     measured_first: bool = False
     further: tuple[str, ...] = ()
+    workers: int = 1
     plugins: tuple[str, ...] = field(default_factory=allowed)
 
 

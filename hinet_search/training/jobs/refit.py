@@ -6,7 +6,9 @@ Courville, Deep Learning, 2016, algorithm 7.2). Inputs stay encoded as the train
 Shape legend: R rows, T tasks.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,8 +16,8 @@ from numpy.typing import NDArray
 
 from hinet_search.common.plugins import allow_only
 from hinet_search.data.columns import Dataset
-from hinet_search.data.schema import Schema
 from hinet_search.results.objectives import objective_named
+from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.device import choose_device
 from hinet_search.training.divergence import Diverged
 from hinet_search.training.feed import forget_copies
@@ -31,12 +33,18 @@ from hinet_search.training.jobs.messages import (
     scores_path,
 )
 from hinet_search.training.jobs.score import limit_threads, open_dataset
-from hinet_search.training.jobs.train import checkpoints_of
+from hinet_search.training.jobs.train import (
+    checkpoints_of,
+    partner_errors,
+    say_nothing,
+    team_for,
+)
 from hinet_search.training.run_state import Conditions, FixedSteps, count_steps
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.teaching import read_teacher
+from hinet_search.training.team import Team
 from hinet_search.training.tensors import save_tensors
-from hinet_search.training.trainable import fit_all, trainable
+from hinet_search.training.trainable import Trainable, fit_all, trainable
 
 
 def refit(job: RefitJob, emit: Emit, should_stop: ShouldStop) -> None:
@@ -55,35 +63,50 @@ def refit(job: RefitJob, emit: Emit, should_stop: ShouldStop) -> None:
     config = training.config
     device = choose_device(training.device).device
     forget_copies()  # of the training rows alone
-    with device_errors(device, f"batch size {config.train.batch_size:,}", link):
-        dataset, schema = config.features.view(open_dataset(training.dataset))
-        built = seeded_model(lambda: config.build(schema), training.seed)
-        model = trainable(built, schema, device)
-        steps_per_pass = count_steps(dataset.train.num_rows, config.train)
-        steps = FixedSteps(model.steps_until(job.best, steps_per_pass), steps_per_pass)
-        conditions = _conditions(job, dataset, schema, device, steps)
-        silent = CoordinatorLink(lambda _message: None, should_stop)
-        checkpoints = checkpoints_of(training, job.order_seed, link.notice, "refit", steps)
-        (outcome,) = fit_all([model], [conditions], [silent], [checkpoints])
+    with (
+        device_errors(device, f"batch size {config.train.batch_size:,}", link),
+        partner_errors(link),
+    ):
+        model, conditions, checkpoints = _begun(job, device, link.notice)
+        silent = CoordinatorLink(say_nothing, should_stop)
+        with team_for(training, model, partial(_refit_part, job), link) as team:
+            conditions = replace(conditions, team=team)
+            (outcome,) = fit_all([model], [conditions], [silent], [checkpoints])
         if isinstance(outcome, Diverged):
             emit(TrainingFailed(f"diverged: {outcome}"))
             return
         if outcome.stopped:
             return
-        scores = {"test_logits": torch.from_numpy(model.scores(dataset.test))}
+        scores = {"test_logits": torch.from_numpy(model.scores(conditions.dataset.test))}
     path = training.weights
     assert path is not None, "a refit is made for its weights"
     link.retry(lambda: save_tensors(scores, scores_path(path)))
     # Last, since a refit is complete once its weights are there.
     link.retry(lambda: save_tensors(model.model.state_dict(), path))
-    emit(Refitted(steps.total, conditions.dataset.train.num_rows))
+    assert conditions.fixed_steps is not None, "a refit has the length of a training"
+    emit(Refitted(conditions.fixed_steps.total, conditions.dataset.train.num_rows))
 
 
-def _conditions(
-    job: RefitJob, dataset: Dataset, schema: Schema, device: torch.device, steps: FixedSteps
-) -> Conditions:
+def _refit_part(job: RefitJob, team: Team) -> None:
+    """Refit with a team as one of its partners, which say nothing."""
+    limit_threads()
+    allow_only(job.training.plugins)
+    device = choose_device(job.training.device).device
+    model, conditions, checkpoints = _begun(job, device, say_nothing)
+    silent = CoordinatorLink(say_nothing, lambda: False)
+    fit_all([model], [replace(conditions, team=team)], [silent], [checkpoints])
+
+
+def _begun(
+    job: RefitJob, device: torch.device, say: Callable[[str], None]
+) -> tuple[Trainable, Conditions, Checkpoints | None]:
     training = job.training
-    return Conditions(
+    config = training.config
+    dataset, schema = config.features.view(open_dataset(training.dataset))
+    model = trainable(seeded_model(lambda: config.build(schema), training.seed), schema, device)
+    steps_per_pass = count_steps(dataset.train.num_rows, config.train)
+    steps = FixedSteps(model.steps_until(job.best, steps_per_pass), steps_per_pass)
+    conditions = Conditions(
         dataset=with_validation_rows(dataset),
         schema=schema,
         config=training.config.train,
@@ -95,6 +118,7 @@ def _conditions(
         fixed_steps=steps,
         further=training.further,
     )
+    return model, conditions, checkpoints_of(training, job.order_seed, say, "refit", steps)
 
 
 def with_validation_rows(dataset: Dataset) -> Dataset:

@@ -1,12 +1,17 @@
 """Train: train one configuration on a slot, with one seed or several, and emit the results.
 
+A job of several `workers` is trained by that many processes together (partners.py).
+
 Jobs depend neither on optuna nor on the database: only what they emit leaves the slot.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -35,13 +40,17 @@ from hinet_search.training.jobs.messages import (
     TrainJob,
     scores_path,
 )
+from hinet_search.training.jobs.partners import PartnerLost, team_of
 from hinet_search.training.jobs.score import limit_threads, open_dataset
 from hinet_search.training.run_state import Conditions, FitResult
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.snapshot import LAYOUT
 from hinet_search.training.teaching import read_teacher
+from hinet_search.training.team import Team
 from hinet_search.training.tensors import save_tensors
-from hinet_search.training.trainable import Trainable, fit_all, trainable
+from hinet_search.training.trainable import Network, Trainable, fit_all, trainable
+
+PARTNER_LOST = 76  # exit code
 
 
 def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
@@ -81,16 +90,31 @@ def _train(
     device = choose_device(jobs[0].device).device
     work = f"batch size {jobs[0].config.train.batch_size:,}"
     waiting = dict(zip(jobs, links, strict=True))
-    try:
-        with device_errors(device, work, whole):
-            _train_on(device, waiting, order_seed, whole)
-    except (MemoryError, RuntimeError) as error:
-        if len(jobs) == 1:
-            raise
-        whole.notice(f"{_why_apart(error, len(waiting))}: one after another")
-        for job, link in list(waiting.items()):
+    if jobs[0].workers == 1:  # a team trains one model at a time
+        try:
             with device_errors(device, work, whole):
-                _train_on(device, {job: link}, order_seed, whole)
+                _train_on(device, waiting, order_seed, whole)
+        except (MemoryError, RuntimeError) as error:
+            if len(jobs) == 1:
+                raise
+            whole.notice(f"{_why_apart(error, len(waiting))}: one after another")
+    for job, link in list(waiting.items()):
+        with device_errors(device, work, whole), partner_errors(whole):
+            _train_on(device, {job: link}, order_seed, whole)
+
+
+@contextmanager
+def partner_errors(link: CoordinatorLink) -> Iterator[None]:
+    """End this process if a partner is lost; another one resumes from the checkpoint."""
+    try:
+        yield
+    except PartnerLost as error:
+        _end_with_partner(link, error)
+
+
+def _end_with_partner(link: CoordinatorLink, lost: PartnerLost) -> NoReturn:
+    link.notice(f"{lost}: this one, which trains the same model, ends too")
+    os._exit(PARTNER_LOST)
 
 
 def _why_apart(error: MemoryError | RuntimeError, num_models: int) -> str:
@@ -112,22 +136,11 @@ def _train_on(
     """
     jobs = list(waiting)
     links = list(waiting.values())
-    config = jobs[0].config
-    objective = objective_named(jobs[0].objective)
-    dataset, schema = config.features.view(open_dataset(jobs[0].dataset))
-    models = [
-        trainable(seeded_model(partial(job.config.build, schema), job.seed), schema, device)
-        for job in jobs
-    ]
-    teacher = _teacher(jobs[0], dataset)
-    shared = Conditions(dataset, schema, config.train, 0, order_seed, objective, device, teacher)
-    conditions = [
-        replace(shared, config=job.config.train, seed=job.seed, further=job.further) for job in jobs
-    ]
-    checkpoints = [checkpoints_of(job, order_seed, whole.notice) for job in jobs]
-    for job, model, link in zip(jobs, models, links, strict=True):
-        if job.measured_first and model.costs_are_known:
-            link.emit(_cost_before(model, dataset))
+    shared = _shared(jobs[0], order_seed, device)
+    begun = [_begun(job, shared, whole.notice) for job in jobs]
+    for each, link in zip(begun, links, strict=True):
+        if each.job.measured_first and each.model.costs_are_known:
+            link.emit(_cost_before(each.model, each.conditions.dataset))
 
     def ended(number: int, outcome: Outcome) -> None:
         job = jobs[number]
@@ -135,11 +148,73 @@ def _train_on(
         if isinstance(outcome, Diverged):
             link.emit(TrainingFailed(f"diverged: {outcome}"))
         else:
-            link.emit(_trained(job, models[number], dataset, outcome, whole.retry))
+            link.emit(_trained(begun[number], outcome, whole.retry))
         crash_points.point("after_result")
         del waiting[job]
 
-    fit_all(models, conditions, links, checkpoints, ended)
+    work = partial(_train_part, jobs[0], order_seed)
+    with team_for(jobs[0], begun[0].model, work, whole) as team:
+        conditions = [replace(each.conditions, team=team) for each in begun]
+        models = [each.model for each in begun]
+        fit_all(models, conditions, links, [each.checkpoints for each in begun], ended)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A job with its model, and what it is trained on."""
+
+    job: TrainJob
+    model: Trainable
+    conditions: Conditions
+    checkpoints: Checkpoints | None
+
+
+def _shared(job: TrainJob, order_seed: int, device: torch.device) -> Conditions:
+    """Return the conditions of a job; those that it is trained with share its data."""
+    dataset, schema = job.config.features.view(open_dataset(job.dataset))
+    objective = objective_named(job.objective)
+    teacher = _teacher(job, dataset)
+    return Conditions(
+        dataset, schema, job.config.train, job.seed, order_seed, objective, device, teacher
+    )
+
+
+def _begun(job: TrainJob, shared: Conditions, say: Callable[[str], None]) -> _Begun:
+    schema = shared.schema
+    built = seeded_model(partial(job.config.build, schema), job.seed)
+    return _Begun(
+        job,
+        trainable(built, schema, shared.device),
+        replace(shared, config=job.config.train, seed=job.seed, further=job.further),
+        checkpoints_of(job, shared.order_seed, say),
+    )
+
+
+def team_for(
+    job: TrainJob, model: Trainable, work: Callable[[Team], None], link: CoordinatorLink
+) -> AbstractContextManager[Team | None]:
+    """Return the team that trains a job, whose partners do `work`; None for a single process.
+
+    Models that grow are always trained by one.
+    """
+    if job.workers == 1 or not isinstance(model, Network):
+        return nullcontext()
+    return team_of(job.workers, model.device, work, partial(_end_with_partner, link))
+
+
+def _train_part(job: TrainJob, order_seed: int, team: Team) -> None:
+    """Train with a team as one of its partners, which say nothing."""
+    limit_threads()
+    allow_only(job.plugins)
+    shared = _shared(job, order_seed, choose_device(job.device).device)
+    begun = _begun(job, shared, say_nothing)
+    silent = CoordinatorLink(say_nothing, lambda: False)
+    conditions = replace(begun.conditions, team=team)
+    fit_all([begun.model], [conditions], [silent], [begun.checkpoints])
+
+
+def say_nothing(_message: object) -> None:
+    """Take no notice: the leader says it."""
 
 
 def _teacher(job: TrainJob, dataset: Dataset) -> NDArray[np.float16] | None:
@@ -168,6 +243,7 @@ def checkpoints_of(
         job.teacher and job.teacher.name,  # which names its members
         torch.__version__,
         LAYOUT,
+        *((job.workers,) if job.workers > 1 else ()),  # each has random generators of its own
         *more,
     )
     digest = hashlib.sha256(repr(settings).encode()).hexdigest()
@@ -185,10 +261,11 @@ def _cost_before(model: Trainable, dataset: Dataset) -> Cost:
     return replace(_size(model), milliseconds_per_100=model.milliseconds_per_100(dataset.valid))
 
 
-def _trained(
-    job: TrainJob, model: Trainable, dataset: Dataset, result: FitResult, retry: Retry
-) -> TrainingResult:
+def _trained(begun: _Begun, result: FitResult, retry: Retry) -> TrainingResult:
     """Return the result of a training; for a job with `weights`, store them, score and explain."""
+    job = begun.job
+    model = begun.model
+    dataset = begun.conditions.dataset
     cost = replace(
         _size(model),
         rows_per_second=result.rows_per_second,
