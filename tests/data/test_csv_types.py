@@ -1,6 +1,7 @@
 """Types of CSV columns are those of all their values, and a file that is cut meanwhile ends in words."""
 
 import sys
+from datetime import date
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from tables import definition, shop
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.formats import csv_types
+from hinet_search.data.formats import csv_text, csv_types
 from hinet_search.data.formats.csv_types import header_of, inferred_types
+from hinet_search.data.formats.plain_files import plain_file
 from hinet_search.data.prepare import prepare
 from tests.forked import Forked
 
@@ -32,7 +34,7 @@ CELLS = st.lists(st.sampled_from(VALUES), min_size=1, max_size=3)
 def _types_with_batches_of_a_row(files: list[Path]) -> dict[str, pl.DataType]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_types, "BATCH_ROWS", 1)
-        return inferred_types(files, header_of(files[0]), known=())
+        return dict(inferred_types(files, header_of(files[0]), known=()).types)
 
 
 @given(contents=st.lists(CELLS, min_size=1, max_size=3))
@@ -52,13 +54,45 @@ def test_types_of_batches_are_those_that_polars_infers_from_all_rows_of_all_file
 
 def test_columns_of_known_types_are_not_inferred(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x,y\n1,2\n")
-    assert inferred_types([tmp_path / "t.csv"], ["x", "y"], known={"x"}) == {"y": pl.Int64()}
+    inferred = inferred_types([tmp_path / "t.csv"], ["x", "y"], known={"x"})
+    assert inferred.types == {"y": pl.Int64()}
 
 
 def test_a_column_without_a_name_has_a_type_too(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(",x\n1,2\n")
-    types = inferred_types([tmp_path / "t.csv"], ["", "x"], known=())
-    assert types == {"": pl.Int64(), "x": pl.Int64()}
+    inferred = inferred_types([tmp_path / "t.csv"], ["", "x"], known=())
+    assert inferred.types == {"": pl.Int64(), "x": pl.Int64()}
+
+
+def read(folder: Path, *lines: str) -> pl.DataFrame:
+    """The rows of a CSV file whose values are read a row at a time."""
+    (folder / "t.csv").write_text("\n".join(lines) + "\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_types, "BATCH_ROWS", 1)
+        file = plain_file(folder / "t.csv", folder / "plain", 0)
+        (folder / "parts").mkdir()
+        csv_text.write([file], folder / "parts", {}, ",")
+    return pl.read_parquet(folder / "parts")
+
+
+@pytest.mark.parametrize("word", csv_types.MISSING)
+@pytest.mark.parametrize("value", [5, 2.5, True, date(2024, 1, 2)])
+def test_a_word_for_a_missing_value_is_none_in_a_column_of_values(
+    word: str, value: object, tmp_path: Path
+) -> None:
+    text = str(value).lower()
+    rows = read(tmp_path, "k,x", f"1,{text}", f"2,{word}", f"3,{text}")
+    assert rows["x"].to_list() == [value, None, value]
+
+
+def test_in_a_column_of_texts_it_is_a_text(tmp_path: Path) -> None:
+    rows = read(tmp_path, "k,country,only", "1,NA,NA", "2,DE,NA", "3,5,NA")
+    assert rows["country"].to_list() == ["NA", "DE", "5"]
+    assert rows["only"].to_list() == ["NA", "NA", "NA"]
+
+
+def test_a_column_with_two_such_words_stays_a_column_of_texts(tmp_path: Path) -> None:
+    assert read(tmp_path, "k,x", "1,5", "2,NA", "3,null")["x"].to_list() == ["5", "NA", "null"]
 
 
 def _prepare_while_another_program_writes(folder: Path) -> None:

@@ -25,16 +25,10 @@ from hinet_search.study.load_study import load_study
 from tests.serving.log_shop import LogShop, assert_close, newer, shop
 from tests.serving.shop import predicted
 
-READING = ("din", "bst")
-
 
 @pytest.fixture
-def model(request: pytest.FixtureRequest, sequences: LogShop) -> Path:
-    arm: str = getattr(request, "param", "din")
-    return sequences.folder / arm
-
-
-every_reading_model = pytest.mark.parametrize("model", READING, indirect=True)
+def model(sequences: LogShop) -> Path:
+    return sequences.folder / "din"  # which reads sequences by two readers
 
 
 def encoder_of(model: Path) -> Encoder:
@@ -70,7 +64,6 @@ def test_models_that_read_sequences_are_exported_with_the_rows_that_these_show(
     assert [each.reader for each in encoder_of(folder / "din").schema.sequences] == ["din", "mean"]
 
 
-@every_reading_model
 def test_rows_one_at_a_time_have_the_sequences_of_one_table(model: Path, tmp_path: Path) -> None:
     expected = slots_of_one_table(model, tmp_path)
     encoder, found = encoder_of(model), []

@@ -63,9 +63,14 @@ def write(
             remedy='quote texts that hold a comma ("a, b"), write decimal points, '
             "and leave out commas at the end of lines",
         ) from error
-    schema = pl.Schema({name: types.get(name) or inferred[name] for name in names})
+    schema = pl.Schema({name: types.get(name) or inferred.types[name] for name in names})
     for number, path in enumerate(paths):
         rows = pl.scan_csv(
-            path, glob=False, separator=separator, try_parse_dates=True, schema=schema
+            path,
+            glob=False,
+            separator=separator,
+            try_parse_dates=True,
+            schema=schema,
+            null_values=dict(inferred.missing),
         )
         rows.sink_parquet(part_of(folder, number, 0))

@@ -3,9 +3,13 @@
 Polars infers these types too, but from a file that it maps into memory: one that is cut short
 meanwhile would end the process. It also tries all patterns of dates on every text, which takes far
 longer than reading. So read texts in batches, and infer the types of each batch.
+
+Other programs write a word where a value is missing. It is a missing value where all other values
+of the column are of one type that is not text; in a column of texts it can be one of them.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +18,24 @@ from hinet_search.common.errors import DataError
 
 MAX_HEADER_BYTES = 1_000_000
 BATCH_ROWS = 10_000  # a column of texts is inferred from one batch only
+MISSING = (
+    "NA",
+    "N/A",
+    "#N/A",
+    "null",
+    "NULL",
+    "None",
+    r"\N",
+)  # as R, spreadsheets, databases write
 NUMBERS = (pl.Int64(), pl.Int128(), pl.Float64())  # a later one holds all before
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """The type of every column, and the word for a missing value of those that have one."""
+
+    types: Mapping[str, pl.DataType]
+    missing: Mapping[str, str]
 
 
 def header_of(file: Path, separator: str = ",") -> list[str]:
@@ -32,21 +53,42 @@ def header_of(file: Path, separator: str = ",") -> list[str]:
 
 def inferred_types(
     files: Sequence[Path], names: Sequence[str], known: Collection[str], separator: str = ","
-) -> dict[str, pl.DataType]:
+) -> Inferred:
     """The type of each of the columns `names`, which are all of the files, but for those `known`.
 
-    Polars infers the same from all rows at once. Errors: what Polars raises when a file cannot be
-    read or a row has more values than there are names.
+    Apart from words for missing values, Polars infers the same from all rows at once. Errors: what
+    Polars raises when a file cannot be read or a row has more values than there are names.
     """
     found: dict[str, set[pl.DataType]] = {name: set() for name in names if name not in known}
+    words: dict[str, set[str]] = {name: set() for name in found}
     texts = pl.scan_csv(
         list(files), glob=False, schema=dict.fromkeys(names, pl.String()), separator=separator
     )
     for batch in texts.collect_batches(chunk_size=BATCH_ROWS, engine="streaming"):
         open_columns = [batch[name] for name, types in found.items() if pl.String() not in types]
-        for name, dtype in types_of_texts(open_columns).items():
+        types = types_of_texts(open_columns)
+        with_words = [
+            column
+            for column in open_columns
+            if types.get(column.name) == pl.String() and column.is_in(MISSING).any()
+        ]
+        for column in with_words:
+            words[column.name] |= set(column.filter(column.is_in(MISSING)))
+            del types[column.name]
+        types |= types_of_texts([_without_words(column) for column in with_words])
+        for name, dtype in types.items():
             found[name].add(dtype)
-    return {name: common_type(types) for name, types in found.items()}
+    for name, several in words.items():
+        if len(several) > 1:
+            found[name].add(pl.String())  # Polars takes one word for a column
+    inferred = {name: common_type(types) for name, types in found.items()}
+    missing = {name: min(each) for name, each in words.items() if each}
+    of_values = {name: word for name, word in missing.items() if inferred[name] != pl.String()}
+    return Inferred(inferred, of_values)
+
+
+def _without_words(column: pl.Series) -> pl.Series:
+    return pl.select(pl.when(~column.is_in(MISSING)).then(column).alias(column.name)).to_series()
 
 
 def types_of_texts(columns: Sequence[pl.Series]) -> dict[str, pl.DataType]:

@@ -28,7 +28,7 @@ from hinet_search.data.unlike_files import refuse_unlike_files
 
 FOLDER = ".tables"
 PLAIN = "plain"  # of compressed files, while they are read
-VERSION = 1  # raise it when the same files would be kept as other rows
+VERSION = 2  # raise it when the same files would be kept as other rows
 UNUSED_SECONDS = 30 * 86_400
 
 Types = Mapping[str, pl.DataType]
