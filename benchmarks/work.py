@@ -24,10 +24,10 @@ from hinet_search.study.data_definition import (
     DataDefinition,
     ScenarioDefinition,
     SourceDefinition,
-    TaskDefinition,
     TimeSplit,
 )
 from hinet_search.study.feature_definition import FeatureDefinition
+from hinet_search.study.task_definition import TaskDefinition
 
 SCENARIO_SHARES = (0.449, 0.251, 0.150, 0.080, 0.050, 0.020)
 TASK_RATES = (0.25, 0.08)

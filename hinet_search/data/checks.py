@@ -29,15 +29,10 @@ from hinet_search.data.raw_values import as_text, cut_literal, listed, text_of
 from hinet_search.data.row_weights import weight_problems, weight_type_problems
 from hinet_search.data.schema import Schema
 from hinet_search.data.times import event_type_problems, event_value_problem
-from hinet_search.study.data_definition import (
-    ColumnSplit,
-    DataDefinition,
-    TaskDefinition,
-    TimeSplit,
-    UserSplit,
-)
+from hinet_search.study.data_definition import ColumnSplit, DataDefinition, TimeSplit, UserSplit
 from hinet_search.study.feature_definition import FeatureDefinition, ListDefinition
 from hinet_search.study.statistics_definition import HOUR
+from hinet_search.study.task_definition import TaskDefinition
 
 COPIES = 3  # weights and Adam's two moments
 BYTES_PER_WEIGHT = 4

@@ -109,6 +109,8 @@ def _lines(table: GuessedTable) -> Iterator[str]:
     yield "tasks:                # in the order of the funnel: the most frequent first"
     for name, task in table.tasks.items():
         yield _with_comment(f"  {quoted(name)}: {{{_task(table, task.column)}}}", task)
+    if any(has_gaps(task.column) for task in table.tasks.values()):
+        yield "unlabelled: drop      # rows without a label"
     for key in ("user", "item", "time", "weight"):
         guess: ColumnRole | None = getattr(guesses, key)
         if guess:
@@ -308,6 +310,12 @@ def _label(column: ColumnFacts) -> str:
         return line
     rule = f"equals: {_value(column.positive, column)}" if column.positive else "above: 0"
     return f"{line}, {rule}"
+
+
+def has_gaps(column: ColumnFacts) -> bool:
+    """Whether rows lack a label that no rule takes for a 0."""
+    has_equals = column.positive and not (column.rule or has_amounts(column))
+    return column.missing > 0 and not has_equals
 
 
 def _value(text: str, column: ColumnFacts) -> str:

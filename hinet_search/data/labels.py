@@ -18,7 +18,8 @@ from hinet_search.data.encode import known_values
 from hinet_search.data.numbers import not_finite, rows_in_words
 from hinet_search.data.raw_values import as_text, text_of
 from hinet_search.results.cells import Labels
-from hinet_search.study.data_definition import DataDefinition, TaskDefinition
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.task_definition import TaskDefinition
 
 MAX_EXAMPLES = 5
 LARGEST_AMOUNT = 1e15  # squares of amounts and sums of them are finite, and can be stored
@@ -52,7 +53,8 @@ def label_problems(name: str, task: TaskDefinition, values: pl.Series) -> list[s
     if task.above is not None or task.at_least is not None:
         num_without = num_without_value(values)
         must = f"{where} must have a finite value in every row, got {num_without:,} without"
-        return [must] if num_without else []
+        remedy = "; 'data.unlabelled: drop' leaves them out" if values.null_count() else ""
+        return [must + remedy] if num_without else []
     return _wrong_labels(where, task, values)
 
 

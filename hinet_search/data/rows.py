@@ -46,13 +46,8 @@ from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
 from hinet_search.results.cells import Labels, has_task, of_kind
 from hinet_search.results.data_record import SampleRecord
 from hinet_search.study.cross_definition import Cross, cross_columns
-from hinet_search.study.data_definition import (
-    EVERY_ROW,
-    ONLY,
-    DataDefinition,
-    task_problems,
-    truth_column,
-)
+from hinet_search.study.data_definition import EVERY_ROW, ONLY, DataDefinition, truth_column
+from hinet_search.study.task_definition import TaskDefinition, task_problems
 from hinet_search.study.yaml_file import validated
 
 SOURCES = "hinet_search.data.sources"
@@ -169,8 +164,22 @@ class _Scenarios:
     names: tuple[str, ...]
     num_rows: int
 
+    def values_of(self, task: TaskDefinition) -> pl.Series:
+        """The values of the scenarios that have a task."""
+        return self.raw.filter(pl.Series([task.is_in(self.names[i]) for i in self.index]))
+
     def codes(self, values: pl.Series) -> NDArray[np.int16]:
         return values.replace_strict(self.raw, self.index, return_dtype=pl.Int16).to_numpy()
+
+
+def unlabelled(
+    tasks: Mapping[str, TaskDefinition], scenario: pl.Expr, scenarios: _Scenarios
+) -> pl.Expr:
+    """Whether a row lacks the label of a task that its scenario has."""
+    return pl.any_horizontal(
+        pl.col(task.column).is_null() & scenario.is_in(scenarios.values_of(task).implode())
+        for task in tasks.values()
+    )
 
 
 def distinct_by_scenario(
@@ -288,6 +297,14 @@ def _read_frame(
     lazy = _select_columns(definition, lazy, dtypes)
     scenarios, notes = _scenarios(definition, lazy)
     lazy = lazy.filter(pl.col(definition.scenario.column).is_in(scenarios.raw.implode()))
+    num_rows = scenarios.num_rows
+    if definition.unlabelled == "drop":
+        is_unlabelled = unlabelled(definition.tasks, pl.col(definition.scenario.column), scenarios)
+        with reading_of(definition):
+            num_unlabelled = int(lazy.select(is_unlabelled.sum()).collect().item())
+        lazy = lazy.filter(~is_unlabelled)
+        num_rows -= num_unlabelled
+        notes += _count_note(num_unlabelled, "rows without a label are left out")
     lazy = _with_numbers_of_texts(definition, lazy, dtypes)
     if definition.not_finite == "drop":
         for name in definition.features.numeric:
@@ -297,7 +314,7 @@ def _read_frame(
             )
     with reading_of(definition):
         frame = collect_to_mapped_file(lazy, cache)
-    notes += _count_note(scenarios.num_rows - len(frame), "rows with NaN or infinity are dropped")
+    notes += _count_note(num_rows - len(frame), "rows with NaN or infinity are dropped")
     return frame, scenarios, notes
 
 

@@ -16,7 +16,7 @@ from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.data.labels import positives
 from hinet_search.data.raw_values import as_text, text_of
 from hinet_search.notebook.given_keys import GivenKeys
-from hinet_search.study.data_definition import TaskDefinition
+from hinet_search.study.task_definition import TaskDefinition
 from hinet_search.study.yaml_file import written
 from hinet_search.study.yaml_text import parsed
 

@@ -22,7 +22,7 @@ from hinet_search.results.cells import Labels
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.row_checks import KEY, refuse
-from hinet_search.study.data_definition import TaskDefinition
+from hinet_search.study.task_definition import TaskDefinition
 
 if TYPE_CHECKING:
     NewLabels = NDArray[np.int8 | np.float64]  # float64 if the rows have a task of amounts

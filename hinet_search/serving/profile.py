@@ -27,7 +27,7 @@ from hinet_search.results.statistics.clustered import (
 from hinet_search.results.statistics.resampling import units_of_rows
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.sealed import AGAIN, PROFILE
-from hinet_search.study.data_definition import TaskDefinition
+from hinet_search.study.task_definition import TaskDefinition
 
 MAX_KNOTS = 101
 MAX_ROWS = 100_000  # of train: every k-th of more

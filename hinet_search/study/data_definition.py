@@ -3,7 +3,7 @@
 It is part of a study under `data:` or a YAML file of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -22,6 +22,7 @@ from hinet_search.results.cells import CellName
 from hinet_search.study.event_definition import TimeUnit
 from hinet_search.study.feature_definition import FeatureDefinition
 from hinet_search.study.log_definition import LogDefinition
+from hinet_search.study.task_definition import TaskDefinition, task_problems
 
 
 class SourceDefinition(PluginChoice):
@@ -78,65 +79,6 @@ class ScenarioDefinition(Frozen):
     def names(self) -> tuple[str, ...]:
         """Display names of `values`, empty without them."""
         return tuple(dict.fromkeys((self.values or {}).values()))
-
-
-class TaskDefinition(Frozen):
-    """A label. At most one rule defines a 1; without a rule the column must hold only 0 and 1.
-
-    `kind: amount` is for a column of amounts, such as seconds or prices: numbers of at least 0. Of
-    a larger amount than `at_most` only that much counts. `scenarios` names the scenarios that have
-    the task, by their display names; by default all. In the rows of the others nothing is read of
-    the column.
-    """
-
-    column: Text
-    equals: bool | int | str | None = None
-    above: float | None = None
-    at_least: float | None = None
-    kind: Annotated[Literal["amount"] | None, LEFT_OUT_IF_NONE] = None
-    at_most: Annotated[
-        Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, LEFT_OUT_IF_NONE
-    ] = None
-    scenarios: tuple[Text, ...] | None = None
-
-    @field_validator("scenarios", mode="before")
-    @classmethod
-    def _numbers_are_names(cls, names: Any) -> Any:
-        """Numbers are the names of scenarios without `values`."""
-        if not isinstance(names, list | tuple):
-            return names
-        return tuple(str(name) if type(name) is int else name for name in names)
-
-    @field_validator("scenarios")
-    @classmethod
-    def _some_scenario(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if names is not None and not names:
-            raise ValueError("a task must be in a scenario, got none; name one, or remove the task")
-        return names
-
-    def is_in(self, scenario: str) -> bool:
-        """Whether the rows of a scenario have the task."""
-        return self.scenarios is None or scenario in self.scenarios
-
-    @model_validator(mode="after")
-    def _one_rule(self) -> "TaskDefinition":
-        if sum(rule is not None for rule in (self.equals, self.above, self.at_least)) > 1:
-            raise ValueError("a task needs at most one of 'equals', 'above', 'at_least'")
-        if self.is_amount and any(
-            rule is not None for rule in (self.equals, self.above, self.at_least)
-        ):
-            raise ValueError(
-                "'equals', 'above' and 'at_least' say which values are a 1, but a task of kind "
-                "amount takes the values as they are; remove the rule, or the kind"
-            )
-        if self.at_most is not None and not self.is_amount:
-            raise ValueError("'at_most' limits amounts; write 'kind: amount' too, or remove it")
-        return self
-
-    @property
-    def is_amount(self) -> bool:
-        """Whether the labels are amounts, not 0 and 1."""
-        return self.kind == "amount"
 
 
 class ColumnSplit(Frozen):
@@ -244,7 +186,9 @@ class DataDefinition(Frozen):
     row counts in training, in units of the mean of the training rows; metrics count all rows
     alike. `minimum_frequency` maps rarer ids to 0 = unknown. `not_finite` sets how NaN and infinity
     in numeric features are handled: refuse (default), impute (the training mean, with a flag), or
-    drop the rows. Null is always imputed with a flag. If a source has a column `truth_TASK`, it is
+    drop the rows. Null is always imputed with a flag. With `unlabelled: drop`, rows that lack the
+    label of a task of their scenario are left out; else they are refused, or by a rule `equals`
+    count as 0. If a source has a column `truth_TASK`, it is
     the true probability of that task: it gives the reachable AUC and is never a feature.
     """
 
@@ -261,6 +205,7 @@ class DataDefinition(Frozen):
     never_features: tuple[Text, ...] = ()
     minimum_frequency: Large = 1
     not_finite: Literal["refuse", "impute", "drop"] = "refuse"
+    unlabelled: Annotated[Literal["drop"] | None, LEFT_OUT_IF_NONE] = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "DataDefinition":
@@ -365,23 +310,6 @@ class DataDefinition(Frozen):
             without = [name for name, task in self.tasks.items() if not task.is_in(scenario)]
             absent += [(scenario, name) for name in without]
         return tuple(absent)
-
-
-def task_problems(tasks: Mapping[str, TaskDefinition], scenarios: Sequence[str]) -> list[str]:
-    """Report tasks of unknown scenarios, and scenarios without a task; `scenarios` are all."""
-    problems = []
-    for name, task in tasks.items():
-        for unknown in dict.fromkeys(task.scenarios or ()):
-            if unknown not in scenarios:
-                hint = did_you_mean(unknown, scenarios)
-                place = f"data.tasks.{name}.scenarios"
-                problems.append(f"{place}: must name scenarios, got '{unknown}'{hint}")
-    for scenario in scenarios:
-        if not any(task.is_in(scenario) for task in tasks.values()):
-            problem = f"every scenario must have a task, got none for '{scenario}'"
-            remedy = "add it to 'scenarios' of a task, or leave it out of data.scenario.values"
-            problems.append(f"data.tasks: {problem}; {remedy}")
-    return problems
 
 
 def truth_column(task: str) -> str:

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 import hinet_search as hs
-from hinet_search.study.data_definition import TaskDefinition
 from hinet_search.study.load_study import load_study
+from hinet_search.study.task_definition import TaskDefinition
 from tests.notebook.frames import shop
 
 KEYS = {"column": "seconds", "kind": "amount", "at_most": 100}

@@ -18,7 +18,7 @@ from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.live.live_log import LiveLog, TakenEvents
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.state import read_state
-from hinet_search.study.data_definition import TaskDefinition
+from hinet_search.study.task_definition import TaskDefinition
 from tests.serving.log_shop import LAST, STUDY, add, newer, opened, seen, shop
 from tests.serving.shop import launch_shop
 

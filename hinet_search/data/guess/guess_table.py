@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.definition_text import TRAINING_SHARE, GuessedTable
+from hinet_search.data.definition_text import TRAINING_SHARE, GuessedTable, has_gaps
 from hinet_search.data.frequent import (
     MIN_CLASS_ROWS,
     MIN_TRAINING_ROWS,
@@ -196,7 +196,7 @@ def _told(
     absent = [row.value for row in lacking if row.value in taken]
     without = f"{listed(absent)} without any value are taken not to have it" if absent else ""
     is_amount = has_amounts(column)
-    gap = "need an amount" if is_amount else "count as no"
+    gap = "are left out" if has_gaps(column) else "count as no"
     num_ones = sum(row.positives[label] for row in scenarios if row.value in taken)
     few = _few_in_test(num_ones)
     gaps = f"{column.missing:,} rows without a value {gap}" if column.missing else ""

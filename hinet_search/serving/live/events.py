@@ -33,7 +33,7 @@ from hinet_search.serving.requests.rows import (
     series_of,
 )
 from hinet_search.serving.row_checks import KEY, scenario_problems
-from hinet_search.study.data_definition import TaskDefinition
+from hinet_search.study.task_definition import TaskDefinition
 from hinet_search.study.validation_messages import in_words
 
 ID = "id"

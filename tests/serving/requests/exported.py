@@ -28,8 +28,9 @@ from hinet_search.serving.model_folder import CARD, write_config, write_tables
 from hinet_search.serving.profile import AmountSpread, Distribution, Profile, write_profile
 from hinet_search.serving.row_checks import raw_types
 from hinet_search.serving.sealed import seal
-from hinet_search.study.data_definition import DataDefinition, TaskDefinition
+from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import FeatureDefinition
+from hinet_search.study.task_definition import TaskDefinition
 from hinet_search.training.tensors import save_tensors
 from hinet_search.training.trial_config import whole_config
 

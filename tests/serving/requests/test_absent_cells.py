@@ -16,7 +16,7 @@ from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.monitor import drift_of
 from hinet_search.serving.predict import predictions
 from hinet_search.serving.requests.served_model import open_served
-from hinet_search.study.data_definition import TaskDefinition
+from hinet_search.study.task_definition import TaskDefinition
 from tests.serving.requests.exported import (
     COUNTED,
     PLAIN,

@@ -32,7 +32,7 @@ from hinet_search.serving.model_folder import ExportedMember, ExportedModel, ave
 from hinet_search.serving.predict import predictions
 from hinet_search.serving.profile import PROFILE, AmountSpread
 from hinet_search.serving.requests.served_model import open_served
-from hinet_search.study.data_definition import TaskDefinition
+from hinet_search.study.task_definition import TaskDefinition
 from tests.serving.requests.exported import COUNTED, SCENARIOS, table, write_export
 from tests.serving.requests.test_served_model import request
 from tests.serving.shop import edited, predicted

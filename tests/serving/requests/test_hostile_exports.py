@@ -17,7 +17,7 @@ from hinet_search.serving.profile import PROFILE
 from hinet_search.serving.requests.document import RequestColumns
 from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.sealed import MANIFEST, seal
-from hinet_search.study.data_definition import TaskDefinition
+from hinet_search.study.task_definition import TaskDefinition
 from tests.serving.requests.exported import table, write_export
 
 TASKS = {"click": TaskDefinition(column="clicked"), "buy": TaskDefinition(column="bought")}
