@@ -149,14 +149,20 @@ def squash_warning(
     if number_R.size == 0:
         return ""
     if not spread:
-        low = number_R.min()
-        high = number_R.max()
-        if high - low <= ROUNDINGS * np.spacing(max(abs(low), abs(high))):
+        if _is_one_value(number_R):
             return ""
         return (
             f"{name}: values like {number_R[0]:.6g} differ by so little for their size that they "
             "count as constant; subtract what they have in common"
         )
+    return _outlier_warning(name, number_R, input_R, (mean, spread), cache)
+
+
+def _outlier_warning(
+    name: str, number_R: Floats, input_R: Floats, moments: tuple[float, float], cache: Path | None
+) -> str:
+    """Warn if some values lie so far out that the others are nearly one number, but are not one."""
+    mean, spread = moments
     farthest_row = _farthest_row(input_R, mean)
     limit = np.abs(input_R[farthest_row] - mean) / 2
     blocks = list(blocks_of(input_R.size))
@@ -169,12 +175,21 @@ def squash_warning(
     if not 0 < deviation < SQUASHED * spread:
         return ""
     other_R = mapped_array((number_R[block][~is_outlier_R[block]] for block in blocks), cache)
+    if _is_one_value(other_R):
+        return ""
     return (
         f"{name}: {rows_in_words(num_outliers)} of train lie so far out (up to "
         f"{number_R[farthest_row]:.6g}) that to a model all others are nearly one value; "
         "write null for what is missing, or give the range of the others under clip: "
         f"[{other_R.min():.6g}, {other_R.max():.6g}]"
     )
+
+
+def _is_one_value(number_R: Floats) -> bool:
+    """Whether all numbers are the same, up to rounding."""
+    low = number_R.min()
+    high = number_R.max()
+    return bool(high - low <= ROUNDINGS * np.spacing(max(abs(low), abs(high))))
 
 
 def _farthest_row(number_R: Floats, mean: float) -> int:

@@ -31,6 +31,7 @@ OTHER_TASK = "named like a task, and no task of this study"
 KNOWN_BEFORE = "an outcome? if it is known before, list it as a feature"
 OR_A_TASK = "to predict it, make it a task (kind: amount)"
 AFTERWARDS = "sounds like something known only afterwards"
+FAMILY = 5  # numbered columns of one name are features: nothing would be learned five times
 NEARLY_ALL = 0.95  # of the rows; distinct values are counted approximately
 
 Columns = Sequence[ColumnFacts]
@@ -65,8 +66,9 @@ def guess_roles(columns: Columns, known: KnownRoles | None = None) -> ColumnRole
     outcomes = [*known.never_roles(given), *_outcomes(rest, other_tasks)]
     rest = _without(rest, outcomes)
     ids = [ColumnRole(role.column, role.column.values_in_words) for role in (user, item) if role]
-    numeric = [_feature(column) for column in rest if _holds_amounts(column)]
-    categorical = [*ids, *map(_feature, _without(rest, numeric))]
+    numeric = [_feature(column, rest) for column in rest if _holds_amounts(column)]
+    others = _without(rest, numeric)
+    categorical = [*ids, *(_feature(column, rest) for column in others)]
     return ColumnRoles(
         scenario=scenario,
         tasks=tuple(tasks),
@@ -326,8 +328,11 @@ def _outcomes(columns: Columns, other_tasks: Iterable[ColumnRole]) -> list[Colum
     return outcomes
 
 
-def _feature(column: ColumnFacts) -> ColumnRole:
-    is_like_a_task = column.positive or _has_word(column, names.TASK_WORDS)
+def _feature(column: ColumnFacts, features: Columns) -> ColumnRole:
+    family = names.family_of(column.name)
+    num_alike = sum(names.family_of(each.name) == family for each in features) if family else 0
+    is_yes_or_no = column.positive and num_alike < FAMILY
+    is_like_a_task = is_yes_or_no or _has_word(column, names.TASK_WORDS)
     doubt = "known before, and no outcome?" if is_like_a_task else ""
     if column.is_binary:
         return ColumnRole(column, label_in_words(column), doubt)

@@ -20,6 +20,7 @@ from hinet_search.data.frequent import (
 )
 from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, has_amounts, numbered
 from hinet_search.data.guess.column_roles import guess_roles, label_in_words, no_labels
+from hinet_search.data.guess.later_values import without_later_values
 from hinet_search.data.guess.lists import guess_lists
 from hinet_search.data.guess.names import task_names
 from hinet_search.data.guess.proposed_crosses import propose_crosses
@@ -73,10 +74,12 @@ def guessed_table(
         taken = cells.taken | (known.scenarios_of_tasks & {row.value for row in cells.scenarios})
         tasks = _tasks(guesses, known, cells, taken)
         names = [column.name for column in columns]
+        split = with_split_codes(lazy, guesses.split, guesses.time, cells.cuts)
+        if cells.cuts is not None:
+            guesses = without_later_values(split, guesses)
         numeric = [role.column for role in guesses.numeric]
         transforms = propose_transforms(lazy, numeric, names)
         statistics = propose_statistics(lazy, columns, guesses, list(tasks), cells.cuts, len(taken))
-        split = with_split_codes(lazy, guesses.split, guesses.time, cells.cuts)
         labels = {name: task.column for name, task in tasks.items()}
         crosses = propose_crosses(split, guesses, labels, names)
     rare = [task.column for task in guesses.tasks if task.column not in labels.values()]

@@ -27,7 +27,8 @@ TASK_WORDS = (
     "点击 下单 购买 转化 成交 支付 收藏"
 )
 SCENARIO_WORDS = (
-    "scenario scene domain channel tab surface placement page slot site market 场景 频道 渠道"
+    "scenario scene domain channel tab surface placement page slot site market campaign "
+    "场景 频道 渠道"
 )
 USER_WORDS = "user uid member customer visitor account buyer 用户 会员"
 ITEM_WORDS = (
@@ -89,6 +90,12 @@ def has_word(name: str, words: str) -> bool:
 def words_of(name: str) -> list[str]:
     """The words of a name: `shownAt`, `shown_at` and `Shown at` are shown, at."""
     return re.findall(r"[^\W\d_]+", _split_camel_case(name))
+
+
+def family_of(name: str) -> str:
+    """What numbered columns share: `affinity_` of `affinity_12`; empty without a number."""
+    stem = name.rstrip("0123456789")
+    return "" if stem == name else stem
 
 
 def is_later(name: str) -> bool:

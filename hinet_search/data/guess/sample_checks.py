@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from hinet_search.common.amounts import percent
 from hinet_search.data.frequent import is_positive
-from hinet_search.data.guess.column_facts import ColumnFacts
+from hinet_search.data.guess.column_facts import FEW_NUMBERS, ColumnFacts
 from hinet_search.data.guess.column_roles import why_check
+from hinet_search.data.guess.names import ITEM_WORDS, USER_WORDS, VERBS, has_word, words_of
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.inspect.leaks import is_suspicious
 from hinet_search.data.inspect.numbering import repeated_ids
@@ -32,6 +33,8 @@ DOUBTFUL_AUC = 0.8
 NEARLY_ALWAYS = 0.99
 USUAL = 0.8  # a value of that share of all rows is no sign of anything
 MIN_ROWS = 30  # with a 1
+# Columns whose names begin with them are not alike.
+COMMON_WORDS = f"{USER_WORDS} {ITEM_WORDS} {' '.join(VERBS)}"
 EQUAL = "the scenario under another name: models are told the scenario anyway"
 FOLLOWS = "follows from the scenario, which models are told anyway"
 MADE_OF = "every value is in one scenario only: is the scenario made of it? then leave it out"
@@ -96,7 +99,26 @@ def without_outcomes(sample: TableSample, roles: ColumnRoles) -> ColumnRoles:
     rest = roles.without({outcome.column.name for outcome in outcomes})
     if rest is None:
         return roles
-    return replace(rest, outcomes=(*roles.outcomes, *outcomes)).with_doubts(doubts)
+    rest = replace(rest, outcomes=(*roles.outcomes, *outcomes)).with_doubts(doubts)
+    made_of = [label.made_of for label in sample.labels if label.made_of]
+    amounts = [role.column.name for role in rest.outcomes if role.column.num_values > FEW_NUMBERS]
+    return rest.with_doubts(_named_alike(rest, [*made_of, *doubts, *amounts]))
+
+
+def _named_alike(roles: ColumnRoles, measured: Sequence[str]) -> dict[str, str]:
+    """Doubts about features whose name begins as that of a column that may be measured later.
+
+    So do `arr_time` and `arr_delay`, but not names that begin with a user, an item or a verb.
+    """
+    doubts = {}
+    for column in roles.features:
+        (first, *others) = words_of(column.name) or [""]
+        if column in roles.ids or not others or has_word(first, COMMON_WORDS):
+            continue
+        alike = [name for name in measured if name != column.name and words_of(name)[:1] == [first]]
+        if alike and column.name not in measured:
+            doubts[column.name] = f"named like {alike[0]}: is it known before?"
+    return doubts
 
 
 def _steps_of_funnel(sample: TableSample, column: ColumnFacts) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""A stranger's first hour, run and compared."""
