@@ -75,7 +75,10 @@ REFUSED: dict[str, tuple[pl.DataFrame, dict[str, Any], str]] = {
     "a threshold for a missing value": (
         with_values("price", [1, 2], None),
         ONLY_AGE,
-        "tasks.dear: column 'price' must have a finite value in every row, got 2 without",
+        (
+            "tasks.dear: column 'price' must have a finite value in every row, got 2 without; "
+            "'data.unlabelled: drop' leaves them out"
+        ),
     ),
     "a threshold for a value that is no number": (
         with_values("price", [1, 2], float("nan")),

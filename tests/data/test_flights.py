@@ -10,6 +10,8 @@ from numpy.testing import assert_array_equal
 from tables import definition, prepared, problems_of, shop
 
 from hinet_search.data.definition_text import GuessedTable, definition_text
+from hinet_search.data.guess.column_facts import facts_of
+from hinet_search.data.guess.column_roles import guess_roles
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.roles import KnownRoles
 from hinet_search.data.guess.thresholds import threshold_of
@@ -116,3 +118,20 @@ def test_without_the_key_they_are_refused_with_it_as_the_remedy(tmp_path: Path) 
 def test_a_definition_without_the_key_is_written_as_before() -> None:
     assert "unlabelled" not in definition().model_dump()
     assert definition(unlabelled="drop").model_dump()["unlabelled"] == "drop"
+
+
+def test_numbered_columns_of_one_name_are_not_each_doubted() -> None:
+    rows = shop().with_columns(
+        **{f"affinity_{number}": pl.int_range(pl.len()) % (11 + number) == 0 for number in range(6)}
+    )
+    rows = rows.with_columns(pl.selectors.starts_with("affinity").cast(pl.Int8))
+    roles = guess_roles(facts_of(rows.with_columns(alone_1="affinity_1").lazy()))
+    doubts = {role.column.name: role.to_check for role in roles.numeric}
+    assert {doubts[f"affinity_{number}"] for number in range(6)} == {""}
+    assert doubts["alone_1"] == "known before, and no outcome?"
+
+
+def test_a_number_of_three_values_has_no_outliers(tmp_path: Path) -> None:
+    scores = pl.Series([0.0125, 1 / 46, 0.0125, 1 / 34, np.nextafter(1 / 46, 1), 0.0125] * 100)
+    data = prepared(shop().with_columns(price=scores), tmp_path)
+    assert not any(warning.startswith("price") for warning in data.record.warnings)

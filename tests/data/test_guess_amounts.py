@@ -93,8 +93,9 @@ def test_amounts_that_are_never_0_are_a_task_of_every_scenario() -> None:
 
 def test_rows_without_an_amount_are_to_be_checked() -> None:
     gap = pl.when(pl.int_range(pl.len()) > 20).then(pl.col("play_seconds"))
-    text, _ = drafted(shown().with_columns(gap.alias("play_seconds")), "play_seconds")
-    assert "check: amounts, 0 to 250, 2.3 % missing; 21 rows without a value need an amount" in text
+    text, definition = drafted(shown().with_columns(gap.alias("play_seconds")), "play_seconds")
+    assert "check: amounts, 0 to 250, 2.3 % missing; 21 rows without a value are left out" in text
+    assert definition.unlabelled == "drop"
 
 
 def test_few_counts_that_are_named_stay_a_task_of_yes_and_no() -> None:
