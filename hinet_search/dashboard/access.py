@@ -62,8 +62,8 @@ class Access:
         if self.host in EVERY_ADDRESS and not self.names:
             raise ConfigurationError(
                 f"--host {self.host or repr('')} listens on every address of this machine, "
-                "so --name must give the host name that browsers use",
-                remedy="add --name studies.example, or give a single address as --host",
+                "so --host-name must give the name that browsers use",
+                remedy="add --host-name studies.example, or give a single address as --host",
             )
 
     @property

@@ -41,9 +41,9 @@ def test_host_port_names_and_writable_are_passed_on(run: Run, given: Given) -> N
         "0.0.0.0",
         "--port",
         "80",
-        "--name",
+        "--host-name",
         "a.example",
-        "--name",
+        "--host-name",
         "b",
         "--writable",
     )

@@ -154,7 +154,7 @@ def test_on_loopback_no_token_is_needed(host: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
 def test_every_address_at_once_needs_a_name(host: str) -> None:
     with pytest.raises(
-        ConfigurationError, match="so --name must give the host name that browsers use"
+        ConfigurationError, match="so --host-name must give the name that browsers use"
     ):
         Access(host, token=TOKEN).check()
     Access(host, token=TOKEN, names=("studies.example",)).check()

@@ -32,7 +32,7 @@ from hinet_search.cli.output import output
     HOST,
     port(8080),
     click.option(
-        "--name",
+        "--host-name",
         "names",
         metavar="HOST",
         multiple=True,
