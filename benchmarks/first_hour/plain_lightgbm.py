@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from hinet_search.data.rows import Rows
 
 TRAIN, VALID, TEST = range(3)
-SETTINGS: dict[str, Any] = {"n_estimators": 2_000, "learning_rate": 0.05, "n_jobs": 1, "verbose": -1}
+SETTINGS: dict[str, Any] = {
+    "n_estimators": 2_000,
+    "learning_rate": 0.05,
+    "n_jobs": 1,
+    "verbose": -1,
+}
 
 
 def scores(
@@ -32,7 +37,8 @@ def scores(
         model.fit(
             train,
             label[rows.split_R == TRAIN],
-            eval_set=[(valid, label[rows.split_R == VALID])],
+            eval_X=valid,
+            eval_y=label[rows.split_R == VALID],
             eval_metric="auc",
             callbacks=stop,
         )

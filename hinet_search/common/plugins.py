@@ -56,11 +56,17 @@ def load(package: str, name: str) -> ModuleType:
 
     Errors: ConfigurationError with the known names.
     """
-    known = names(package)
-    if name in known:
+    refuse_unknown(package, name)
+    if name in names(package):
         return importlib.import_module(f"{package}.{name}")
-    if _is_allowed(name) and _DOTTED.fullmatch(name):
-        return _import_foreign(name)
+    return _import_foreign(name)
+
+
+def refuse_unknown(package: str, name: str) -> None:
+    """Raise ConfigurationError, without an import, if `load` knows no plug-in of the name."""
+    known = names(package)
+    if name in known or (_is_allowed(name) and _DOTTED.fullmatch(name)):
+        return
     kind = re.sub("(?<=ss)es$|s$", "", package.rsplit(".", 1)[-1])
     raise ConfigurationError(
         f"{kind} '{name}' is not known, must be one of {', '.join(known)}"

@@ -132,6 +132,11 @@ class SearchSpace:
         places = {**self.places, **dict.fromkeys(fixed, where)}
         return replace(self, parameters=searched, fixed=decoded, places=places)
 
+    def without_fixed(self, names: Collection[str]) -> "SearchSpace":
+        """Return the space without some names that are fixed."""
+        kept = {name: value for name, value in self.fixed.items() if name not in names}
+        return replace(self, fixed=kept)
+
     def without_parameters(self, names: Collection[str]) -> "SearchSpace":
         """Return the space without some parameters, which then have the default of the model."""
         kept = {name: each for name, each in self.parameters.items() if name not in names}

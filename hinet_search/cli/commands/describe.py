@@ -34,16 +34,18 @@ def command(model: str, study: str | None, **given: Any) -> None:
     """Draw MODEL with its own defaults, or an arm (by name or model) with its default
     on a study's data.
     """
-    from hinet_search.api import ready
     from hinet_search.common.errors import ConfigurationError, did_you_mean
-    from hinet_search.common.plugins import allow_only
+    from hinet_search.common.plugins import allow_only, refuse_unknown
+    from hinet_search.study.load_study import MODELS
 
     options = launch_options(given)
     if study is None:
+        allow_only(options.plugins)
+        refuse_unknown(MODELS, model)  # before torch is loaded
+
         from hinet_search.data.schema import Schema
         from hinet_search.training.trial_config import build_config
 
-        allow_only(options.plugins)
         fields = ("user_id", "item_id", "hour")
         schema = Schema(
             ("home", "search", "push"), ("click", "order"), fields, (10_001, 5_001, 25), ("price",)
@@ -51,6 +53,8 @@ def command(model: str, study: str | None, **given: Any) -> None:
         config = build_config(model, {})
         echo(f"{model} with its defaults, on a synthetic schema of 3 scenarios, 2 tasks, 3 fields")
     else:
+        from hinet_search.api import ready
+
         checked = ready(study, options, output().note, to_launch=False)
         arms = {arm.model: arm for arm in reversed(checked.study.arms)}
         arms |= {arm.name: arm for arm in checked.study.arms}

@@ -44,14 +44,15 @@ def try_study(study: ResolvedStudy) -> ResolvedStudy:
     the settings that no arm's model has.
     """
     _import_models(study)
-    problems = _settings_of_no_model(study)
+    wrong = _settings_of_no_model(study)
+    problems = list(wrong.values())
     data = study.spec.data
     arms = tuple(_with_study_settings(arm, study) for arm in study.arms)
     for arm in arms:
         cannot_be_sized = _cannot_be_sized(arm, arms)
-        sized = arm
+        sized = replace(arm, space=arm.space.without_fixed(wrong))  # else told for every arm
         if arm.size_of and not cannot_be_sized:
-            sized = arm.fixing({DENSE_PARAMETERS: 1})
+            sized = sized.fixing({DENSE_PARAMETERS: 1})
         try:
             try_bounds(sized)
         except ConfigurationError as error:
@@ -159,16 +160,17 @@ def _cannot_be_sized(arm: Arm, arms: Sequence[Arm]) -> list[str]:
     return []
 
 
-def _settings_of_no_model(study: ResolvedStudy) -> list[str]:
+def _settings_of_no_model(study: ResolvedStudy) -> dict[str, str]:
+    """Tell of every setting that the study fixes and no arm's model has, by name."""
     known: dict[str, None] = {}
     for arm in study.arms:
         known |= dict.fromkeys(known_names(arm.model))
-    return [
-        f"{study.file.place(('fixed', name))}: "
+    return {
+        name: f"{study.file.place(('fixed', name))}: "
         f"'{name}' is a setting of no arm's model{did_you_mean(name, known)}"
         for name in study.spec.fixed
-        if name.startswith("model.") and name not in known
-    ]
+        if setting_of(name) not in known
+    }
 
 
 def _with_study_settings(arm: Arm, study: ResolvedStudy) -> Arm:
