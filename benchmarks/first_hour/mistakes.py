@@ -24,7 +24,7 @@ TYPOS = (
     "launch quickstart --set train.bach_size=512",
     "check quickstart --set trials=many",
     "report quickstrat",
-    "data init rows.csv --task clik",
+    "data init rows.csv --name other --task clik",
     "describe mmoee",
     "export shop/hinett -o model",
 )
@@ -43,12 +43,12 @@ MISSING = (
 MISTAKES = {
     "no label": "data init unlabelled.csv",
     "semicolons": "data init semicolons.csv",
-    "a label that is no number": "data init rows.csv --task place",
-    "a scenario that is not there": "data init rows.csv --scenario tab",
-    "a value of a label": "check two.yaml",
-    "a feature that is not there": "check wrong_feature.yaml",
-    "an outcome as a feature": "check outcome.yaml",
-    "a tab in YAML": "check tab.yaml",
+    "a label that is no number": "data init rows.csv --name other --task place",
+    "a scenario that is not there": "data init rows.csv --name other --scenario tab",
+    "a label that is a feature, too": "check studies/many.yaml",
+    "a feature that is not there": "check studies/wrong_feature.yaml",
+    "an outcome as a feature": "check studies/outcome.yaml",
+    "a tab in YAML": "check studies/tab.yaml",
     "report before launch": "report studies/rows.yaml",
     "export before launch": "export studies/rows.yaml -o model",
     "a table in place of a study": "launch rows.csv",
@@ -91,17 +91,18 @@ def write_tables(folder: Path) -> None:
 
 def write_studies(folder: Path) -> None:
     """Write studies with a mistake each."""
-    study = (folder / "studies" / "rows.yaml").read_text().replace("../data/", "data/")
-    data = (folder / "data" / "rows.yaml").read_text().replace("../rows", "../rows")
+    study = (folder / "studies" / "rows.yaml").read_text()
+    data = (folder / "data" / "rows.yaml").read_text()
     changed = {
-        "two": data.replace("{column: click}", "{column: item_id}"),
-        "wrong_feature": data.replace("- item_id ", "- itemid ", 1),
-        "outcome": data.replace("    - price ", "    - watched_seconds "),
+        "many": data.replace("{column: click}", "{column: watched_seconds}"),
+        "wrong_feature": data.replace("- price ", "- prise ", 1),
+        "outcome": data.replace("    - price ", "    - watched_seconds ", 1),
     }
     for name, text in changed.items():
         (folder / "data" / f"{name}.yaml").write_text(text)
-        (folder / f"{name}.yaml").write_text(study.replace("data/rows.yaml", f"data/{name}.yaml"))
-    (folder / "tab.yaml").write_text(study.replace("arms:", "arms:\n\thinet:"))
+        changed_study = study.replace("data/rows.yaml", f"data/{name}.yaml")
+        (folder / "studies" / f"{name}.yaml").write_text(changed_study)
+    (folder / "studies" / "tab.yaml").write_text(study.replace("arms:", "arms:\n\thinet:"))
 
 
 def answer(folder: Path, line: str) -> float:

@@ -196,9 +196,11 @@ def next_command(error: HinetSearchError, context: click.Context) -> str:
     """Choose the command to try after an error; empty if the remedy names one."""
     study = context.params.get("study")
     if error.remedy.startswith("launch a study first"):
-        launched = "quickstart"
-        if study is not None and is_known("studies", study):
-            launched = study
+        target = context.params.get("target") or ""  # STUDY or STUDY/NAME
+        named = (study, target, target.rpartition("/")[0])
+        launched = next(
+            (name for name in named if name and is_known("studies", name)), "quickstart"
+        )
         return f"hinet-search launch {shlex.quote(launched)}"
     if _needs_no_command(error, context):
         return ""

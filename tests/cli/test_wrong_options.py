@@ -62,6 +62,8 @@ def test_where_nothing_is_stored_the_next_command_launches_the_first_study(
         said = run(*words)
         assert said.code == 4
         assert said.err.splitlines()[-1] == "Next: hinet-search launch quickstart"
+    said = run("export", "movielens_1m/hinet", "-o", "model")
+    assert said.err.splitlines()[-1] == "Next: hinet-search launch movielens_1m"
     assert not list(tmp_path.iterdir())
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import accumulate
+from re import fullmatch
 from typing import Any
 
 import polars as pl
@@ -18,7 +19,13 @@ from hinet_search.data.frequent import (
     frequent_labels,
     scenario_rows,
 )
-from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, has_amounts, numbered
+from hinet_search.data.guess.column_facts import (
+    ColumnFacts,
+    facts_of,
+    has_amounts,
+    in_words,
+    numbered,
+)
 from hinet_search.data.guess.column_roles import guess_roles, label_in_words, no_labels
 from hinet_search.data.guess.later_values import without_later_values
 from hinet_search.data.guess.lists import guess_lists
@@ -41,9 +48,10 @@ from hinet_search.data.reading import reading
 from hinet_search.study.data_definition import EVERY_ROW, ONLY
 
 BY_HAND = "write the definition by hand (docs/data.md)"
-OF_A_NUMBER = "--task 'liked=rating>3' makes a label of a number; else "
 VALID_FROM = TRAINING_SHARE  # wanted share of the rows before the cut
 TEST_FROM = 0.85
+FEW = 3  # larger bounds are shown as whole numbers
+PLAIN = r"[\w ]+"  # a name that can stand in a rule
 RARE = f"a label with fewer than {MIN_CLASS_ROWS} rows of a class in most scenarios"
 MIN_TRAIN = 0.5  # smallest share of the rows
 MIN_OTHER = 0.03  # of valid and of test
@@ -227,11 +235,13 @@ def _guessed(
     _check_size(columns, where, by_hand)
     guesses = guess_roles(columns, known)
     names = listed([column.name for column in columns if column.name != EVERY_ROW])
+    for task in guesses.tasks:
+        _refuse_no_label(task, by_hand)
     if not guesses.tasks:
         raise DataError(
             f"{where}: a column of 0 and 1 (a label) is needed and none was found among {names}",
             *no_labels(columns),
-            remedy=f"{OF_A_NUMBER}{by_hand}, or add the column",
+            remedy=f"{_label_of_a_number(guesses)}{by_hand}, or add the column",
         )
     if not (guesses.categorical or guesses.numeric):
         raise DataError(
@@ -240,6 +250,29 @@ def _guessed(
             remedy=f"{by_hand}, or add a column that is known before the label",
         )
     return guesses
+
+
+def _refuse_no_label(task: ColumnRole, by_hand: str) -> None:
+    """Raise DataError for a column that was named as a label, and holds texts of several values."""
+    column = task.column
+    if not task.is_given or column.is_number or column.positive or column.rule:
+        return
+    held = listed([value for value, _ in column.values]) or f"{in_words(column.num_values)} values"
+    raise DataError(
+        f"--task: '{column.name}' must hold 0 and 1, yes and no, or numbers, got {held}",
+        remedy=f"name another column; or say which value is a 1 ('equals') when you {by_hand}",
+    )
+
+
+def _label_of_a_number(guesses: ColumnRoles) -> str:
+    """How a label is made of a number that the table has, or of a rating."""
+    amounts = [role.column for role in (*guesses.outcomes, *guesses.numeric)]
+    found = [column for column in amounts if has_amounts(column) and fullmatch(PLAIN, column.name)]
+    rule = "liked=rating>3"
+    if found:
+        middle = (float(found[0].low) + float(found[0].high)) / 2
+        rule = f"label={found[0].name}>{middle:.{0 if middle > FEW else 2}f}"
+    return f"--task '{rule}' makes a label of a number; else "
 
 
 def _check_size(columns: Sequence[ColumnFacts], where: str, by_hand: str) -> None:
