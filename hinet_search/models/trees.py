@@ -31,6 +31,17 @@ if TYPE_CHECKING:
     import lightgbm
 
 STAGES = 10
+
+
+def stage_ends(most: int) -> list[int]:
+    """Return the rounds after every stage: shares of `most` that are squares, 1, 4, 9, ... in 100.
+
+    A table of little signal is learned in few rounds, one of much signal never has enough: early
+    stages are short, so that the best of many rounds can be one of the first.
+    """
+    return sorted({max(1, round(most * (stage / STAGES) ** 2)) for stage in range(1, STAGES + 1)})
+
+
 MAXIMUM_IDS = 2**24  # of a field: larger ids are not exact in the float32 inputs of the trees
 OBJECTIVES = ("binary", "poisson")  # of LightGBM, for labels of 0 and 1, and for amounts
 BY_ID = 1  # the bit of LightGBM's decision_type of a split by category
@@ -96,12 +107,12 @@ class Model:
             train.weight_R,
         )
         growth = _Boosting(self.config, rows, len(self._num_ids), seed)
-        num_stages = min(STAGES, self.config.max_rounds)
+        most = self.config.max_rounds
         self._set_forest(None)
-        for stage in range(1, num_stages + 1):
-            growth.grow_to(self.config.max_rounds * stage // num_stages)
+        for num_rounds in stage_ends(most):
+            growth.grow_to(num_rounds)
             self.forest = growth.forest
-            yield stage / num_stages
+            yield num_rounds / most
 
     def logits(self, columns: Columns) -> NDArray[np.float32]:
         """Return logits (R, T) of the trees grown so far.

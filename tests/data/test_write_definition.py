@@ -60,7 +60,7 @@ def test_a_quick_study_of_a_single_pass_starts_elsewhere_than_the_full_one(
         arms = {arm.name: arm for arm in load_study("studies/odd_rows.yaml", size).arms}
         rate = arms["mmoe"].space.default()["train.learning_rate"]
         starts[size] = (rate, arms["trees"].space.default()["model.max_rounds"])
-    assert starts == {"quick": (0.003, 150), "full": (0.001, 500)}
+    assert starts == {"quick": (0.003, 1000), "full": (0.001, 500)}
 
 
 def test_the_study_of_a_table_of_many_rows_has_defaults_within_its_limits(

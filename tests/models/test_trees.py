@@ -1,6 +1,7 @@
 """Trees: their inputs, equality with LightGBM's, and saving and restoring of stages."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hinet_search.common.heartbeat import receive_heartbeats
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import ListField, Schema
 from hinet_search.models.layers import forest
-from hinet_search.models.trees import Config, Model, _Boosting, _LabelledRows
+from hinet_search.models.trees import STAGES, Config, Model, _Boosting, _LabelledRows, stage_ends
 from hinet_search.results.families import BERNOULLI, POISSON
 
 
@@ -181,9 +182,18 @@ def test_few_and_many_rows_are_scored_alike_to_the_last_bit(
 
 def test_stages_yield_the_finished_share_and_end_at_exactly_one() -> None:
     shares = list(
-        Model(Config.model_validate({**SMALL, "max_rounds": 50}), SCHEMA).stages(rows(), 0)
+        Model(Config.model_validate({**SMALL, "max_rounds": 100}), SCHEMA).stages(rows(), 0)
     )
-    assert shares == [tenth / 10 for tenth in range(1, 11)]
+    assert shares == [tenth**2 / 100 for tenth in range(1, 11)]
+
+
+@pytest.mark.parametrize("most", [*range(1, 60), 150, 1000, 9_999])
+def test_stages_end_at_more_and_more_rounds_of_which_the_last_are_all(most: int) -> None:
+    ends = stage_ends(most)
+    assert ends[0] >= 1
+    assert ends[-1] == most
+    assert len(ends) <= STAGES
+    assert all(first < second for first, second in pairwise(ends))
 
 
 def test_fewer_rounds_than_stages_make_a_stage_each() -> None:

@@ -164,7 +164,7 @@ def test_a_refit_of_trees_grows_the_best_number_of_stages_on_both_splits(
     grown = config.build(ready.dataset.full_schema)
     growth = grown.stages(both_splits(ready.dataset), SEED)
     shares = [next(growth) for _ in range(3)]
-    assert shares[-1] == 0.3
+    assert 0 < shares[0] < shares[1] < shares[2] < 1
     stored = load_file(refit_path(tmp_path / "w.safetensors"))
     assert all(torch.equal(stored[name], nodes) for name, nodes in grown.state_dict().items())
 
