@@ -133,8 +133,9 @@ def _start(part: _Part, gpus: Sequence[str]) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-P", "-c", program]  # imports nothing from the current folder
     process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
     assert process.stdin is not None, "a pipe was asked for"
-    process.stdin.write(pickle.dumps(part))
-    process.stdin.flush()  # and left open: its end tells the partner that this process is gone
+    with suppress(BrokenPipeError):  # one that has ended already is noticed as any other
+        process.stdin.write(pickle.dumps(part))
+        process.stdin.flush()  # and left open: its end tells the partner that this process is gone
     return process
 
 
