@@ -29,8 +29,8 @@ MANY_PASSES = 4
 # A training of a quick study learns from so many rows: embeddings take longer to be near the best.
 QUICK_ROWS = 150_000
 QUICK_ROWS_OF_IDS = 400_000
-# Where a quick study has one pass, networks learn faster, and trees take larger steps, of which they
-# may take many: patience ends their growth early where labels are noisy.
+# Where a quick study has one pass, networks learn faster, and trees take larger steps. They may
+# take many: patience ends their growth early where labels are noisy.
 QUICK_RATE = 0.003
 QUICK_RATE_OF_IDS = 0.004
 QUICK_MULTIPLIER = 0.5
