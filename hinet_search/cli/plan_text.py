@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hinet_search.data.inspect.input_counts import InputCounts
     from hinet_search.results.data_record import DataRecord
     from hinet_search.results.records import Start
-    from hinet_search.search.plan.plan import Plan
+    from hinet_search.search.plan.plan import Plan, PreparedStudy
     from hinet_search.search.stored_study import StoredStudy
     from hinet_search.study.launch_options import LaunchOptions
     from hinet_search.study.load_study import ResolvedStudy
@@ -159,7 +159,7 @@ def _arms(plan: "Plan") -> str:
 def _costs(plan: "Plan") -> str:
     ready = plan.ready
     finalists = plan.ready.study.spec.finalists
-    slots = f"{counted(ready.slots, 'slot')} on {ready.device.device}"
+    slots = _slots(ready)
     room = f"{byte_size(plan.memory_bytes)} of memory, {byte_size(plan.disk_bytes)} of disk"
     default = " + default" if finalists.default else ""
     chosen = f"top {finalists.top}{default} x {counted(finalists.seeds, 'seed')}"
@@ -302,8 +302,15 @@ def plan_line(plan: "Plan") -> str:
     about = "" if ready.study.spec.budget is None else "about "
     return (
         f"{inputs}{about}{counted(plan.trials, 'trial')}, then {finalist_trainings(plan)}, "
-        f"{counted(ready.slots, 'slot')} on {ready.device.device}, about {duration(plan.seconds)}"
+        f"{_slots(ready)}, about {duration(plan.seconds)}"
     )
+
+
+def _slots(ready: "PreparedStudy") -> str:
+    """Return `2 slots on cpu`, or `1 slot of 2 workers on cpu`."""
+    workers = ready.study.spec.workers
+    of_workers = f" of {counted(workers, 'worker')}" if workers > 1 else ""
+    return f"{counted(ready.slots, 'slot')}{of_workers} on {ready.device.device}"
 
 
 def finalist_trainings(plan: "Plan") -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import hinet_search
 from hinet_search import api
+from hinet_search.cli import plan_text
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.study import launch_options
 from hinet_search.study.launch_options import LaunchOptions
@@ -146,3 +147,9 @@ def test_too_few_gpus_for_the_workers_are_told(monkeypatch):
         team_of(2, torch.device("cuda"), print, pytest.fail),
     ):
         pass
+
+
+def test_the_plan_says_how_many_workers_a_slot_has(tmp_path):
+    text = STUDY.replace("slots: 2", "slots: 1\nworkers: 2")
+    ready = api.ready(str(write_study(tmp_path, text)), LaunchOptions(output=tmp_path))
+    assert plan_text._slots(ready) == "1 slot of 2 workers on cpu"
