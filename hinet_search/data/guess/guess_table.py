@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import accumulate
-from re import fullmatch
 from typing import Any
 
 import polars as pl
@@ -40,7 +39,12 @@ from hinet_search.data.guess.sample_checks import (
 from hinet_search.data.guess.second_labels import second_labels
 from hinet_search.data.guess.split_columns import with_split_codes
 from hinet_search.data.guess.target_statistics import propose_statistics
-from hinet_search.data.guess.thresholds import labelled, proposed_threshold, with_labels
+from hinet_search.data.guess.thresholds import (
+    labelled,
+    proposed_threshold,
+    threshold_of,
+    with_labels,
+)
 from hinet_search.data.guess.transforms import propose_transforms
 from hinet_search.data.guess.whole_ids import with_whole_ids
 from hinet_search.data.raw_values import listed
@@ -51,7 +55,6 @@ BY_HAND = "write the definition by hand (docs/data.md)"
 VALID_FROM = TRAINING_SHARE  # wanted share of the rows before the cut
 TEST_FROM = 0.85
 FEW = 3  # larger bounds are shown as whole numbers
-PLAIN = r"[\w ]+"  # a name that can stand in a rule
 RARE = f"a label with fewer than {MIN_CLASS_ROWS} rows of a class in most scenarios"
 MIN_TRAIN = 0.5  # smallest share of the rows
 MIN_OTHER = 0.03  # of valid and of test
@@ -266,13 +269,16 @@ def _refuse_no_label(task: ColumnRole, by_hand: str) -> None:
 
 def _label_of_a_number(guesses: ColumnRoles) -> str:
     """How a label is made of a number that the table has, or of a rating."""
-    amounts = [role.column for role in (*guesses.outcomes, *guesses.numeric)]
-    found = [column for column in amounts if has_amounts(column) and fullmatch(PLAIN, column.name)]
-    rule = "liked=rating>3"
-    if found:
-        middle = (float(found[0].low) + float(found[0].high)) / 2
-        rule = f"label={found[0].name}>{middle:.{0 if middle > FEW else 2}f}"
+    numbers = [role.column for role in (*guesses.outcomes, *guesses.numeric)]
+    rules = [_rule_of(column) for column in numbers if has_amounts(column)]
+    rule = next(filter(threshold_of, rules), "liked=rating>3")
     return f"--task '{rule}' makes a label of a number; else "
+
+
+def _rule_of(column: ColumnFacts) -> str:
+    """A threshold in the middle of the values."""
+    middle = (float(column.low) + float(column.high)) / 2
+    return f"label={column.name}>{middle:.{0 if middle > FEW else 2}f}"
 
 
 def _check_size(columns: Sequence[ColumnFacts], where: str, by_hand: str) -> None:
