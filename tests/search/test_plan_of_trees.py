@@ -26,7 +26,7 @@ def test_what_a_study_fixes_for_all_arms_holds_for_trees_too(tmp_path: Path) -> 
     assert arm_of_trees(tmp_path).parameters == (tasks * 20 * nodes_of_seven_leaves,) * 3
 
 
-def test_a_trial_of_trees_is_timed_by_one_of_its_ten_stages_on_some_rows(
+def test_a_trial_of_trees_is_timed_by_the_first_of_its_rounds_on_some_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([10.0, 13.0, 20.0, 23.0])  # of a draw, and of the default
@@ -34,8 +34,8 @@ def test_a_trial_of_trees_is_timed_by_one_of_its_ten_stages_on_some_rows(
     monkeypatch.setattr(probe, "process_time", lambda: next(clock))
     monkeypatch.setattr(probe, "GROWTH_ROWS", 479)  # a fifth of the 2,395 of training
     planned = arm_of_trees(tmp_path)
-    assert planned.seconds_per_finalist == pytest.approx(3.0 * 10 * 5)
-    assert planned.seconds_per_trial == pytest.approx(probe._share_of(2) * 3.0 * 10 * 5)
+    assert planned.seconds_per_finalist == pytest.approx(3.0 / 0.1 * 5)
+    assert planned.seconds_per_trial == pytest.approx(probe._share_of(2) * 3.0 / 0.1 * 5)
 
 
 def test_trees_are_described_in_their_own_words() -> None:

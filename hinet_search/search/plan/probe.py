@@ -31,6 +31,7 @@ from hinet_search.training.trial_config import TrialConfig
 
 PROBE_ROWS = 16_384
 GROWTH_ROWS = 32_768  # the time of a stage on fewer rows says little about one on all rows
+GROWN_SHARE = 0.08  # of the rounds of trees: less would be timed badly
 FEWEST_STEPS, MOST_STEPS = 3, 100  # the first step is slower than all that follow
 # Of the passes after the first, the share that a trial takes on average, with early stopping and
 # pruning.
@@ -52,7 +53,7 @@ class ProbeResult:
 def probe(
     config: TrialConfig, dataset: Dataset, device: torch.device, seconds: float
 ) -> ProbeResult:
-    """Train for about `seconds`, at least three steps; train one stage of a model that grows.
+    """Train for about `seconds`, at least three steps; grow a part of a model that grows.
 
     Errors: MemoryError, with the text of `memory_errors_explained`.
     """
@@ -90,12 +91,12 @@ def _share_of(passes: float) -> float:
 
 
 def _seconds_of_growth(model: Staged, dataset: Dataset) -> float:
-    """Estimate the seconds of all stages from the first stage on the first rows."""
+    """Estimate the seconds of all stages from the first ones on the first rows."""
     rows = dataset.train.head(GROWTH_ROWS)
     with _one_thread():
         next(model.stages(rows, seed=0))  # loads the library, which takes seconds
         began = process_time()  # trees grow on the CPU
-        share = next(model.stages(rows, seed=0))
+        share = next(share for share in model.stages(rows, seed=0) if share >= GROWN_SHARE)
         seconds = process_time() - began
     return seconds / share * dataset.train.num_rows / rows.num_rows
 
