@@ -40,7 +40,7 @@ class PartnerLost(Exception):
 
 
 @dataclass(frozen=True)
-class _Part:
+class _PartOfWork:
     """What a partner reads: what to run as which of how many processes, and where they meet."""
 
     work: Work
@@ -66,14 +66,14 @@ def team_of(
     gpus = _gpus(size) if device.type == "cuda" else []
     with tempfile.TemporaryDirectory(prefix="hinet-search-team-") as folder:
         meeting = Path(folder, "meeting")
-        parts = [_Part(work, rank, size, meeting, device.type) for rank in range(1, size)]
+        parts = [_PartOfWork(work, rank, size, meeting, device.type) for rank in range(1, size)]
         os.environ.setdefault(INTERFACE, _own_interface())
         partners = [_start(part, gpus) for part in parts]
         has_left = threading.Event()
         watch = threading.Thread(target=_watch, args=(partners, has_left, give_up), daemon=True)
         watch.start()
         try:
-            with _joined(_Part(work, LEADER, size, meeting, device.type)) as team:
+            with _joined(_PartOfWork(work, LEADER, size, meeting, device.type)) as team:
                 yield team
             _wait(partners)
         except RuntimeError as error:
@@ -125,7 +125,7 @@ def _own_interface() -> str:
     return next((name for name in names if name.startswith("lo")), names[0])
 
 
-def _start(part: _Part, gpus: Sequence[str]) -> "subprocess.Popen[bytes]":
+def _start(part: _PartOfWork, gpus: Sequence[str]) -> "subprocess.Popen[bytes]":
     environment: Mapping[str, str] = os.environ
     if gpus:
         environment = {**os.environ, VISIBLE_GPUS: gpus[part.rank]}
@@ -140,7 +140,7 @@ def _start(part: _Part, gpus: Sequence[str]) -> "subprocess.Popen[bytes]":
 
 
 @contextmanager
-def _joined(part: _Part) -> Iterator[Team]:
+def _joined(part: _PartOfWork) -> Iterator[Team]:
     """Join the other processes inside."""
     backend = "cpu:gloo,cuda:nccl" if part.device == "cuda" else "gloo"
     dist.init_process_group(
@@ -191,7 +191,7 @@ def _end(partners: Sequence["subprocess.Popen[bytes]"]) -> None:
 
 def run_part() -> None:
     """Run the part that the standard input has, and end with this process's exit code."""
-    part: _Part = pickle.load(sys.stdin.buffer)  # noqa: S301  the slot that started this wrote it
+    part: _PartOfWork = pickle.load(sys.stdin.buffer)  # noqa: S301  the slot that started this wrote it
     threading.Thread(target=_end_with_slot, daemon=True).start()
     try:
         with _joined(part) as team:
