@@ -109,7 +109,7 @@ def main(times: int) -> None:
         seconds_alone = time.monotonic() - began
         for number in range(times):
             which = KILLED[number % 2]
-            seconds = chance.uniform(0.0, 0.8 * seconds_alone)
+            seconds = chance.uniform(0.0, 0.6 * seconds_alone)
             weights = weights_of(job, folder / str(number), ((which, seconds),))
             same = all(torch.equal(weights[name], expected[name]) for name in expected)
             print(f"{which} killed after {seconds:.2f} s: the same weights: {same}", flush=True)  # noqa: T201  its output
