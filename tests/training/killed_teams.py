@@ -58,9 +58,12 @@ def executor() -> Iterator[ProcessExecutor]:
 
 
 def weights_of(
-    job: TrainJob, folder: Path, kills: tuple[tuple[str, float], ...] = ()
+    job: TrainJob, folder: Path, kills: tuple[tuple[str, float | None], ...] = ()
 ) -> dict[str, torch.Tensor]:
-    """Train on a slot, whose processes are killed so many seconds after a start; return the weights."""
+    """Train on a slot, whose processes are killed on the way; return the weights.
+
+    They are killed so many seconds after a start, or with None once there is a checkpoint.
+    """
     job = replace(job, weights=folder / "w.safetensors", checkpoints=folder / "checkpoints")
     waiting = list(kills)
     with executor() as slots:
@@ -71,7 +74,7 @@ def weights_of(
     return read_tensors(job.weights, "train again")
 
 
-def attempt(slots: ProcessExecutor, job: TrainJob, kill: tuple[str, float] | None) -> bool:
+def attempt(slots: ProcessExecutor, job: TrainJob, kill: tuple[str, float | None] | None) -> bool:
     """Run the job once; return whether it came to its end."""
     submit(slots, train, job)
     began = time.monotonic()
@@ -82,8 +85,13 @@ def attempt(slots: ProcessExecutor, job: TrainJob, kill: tuple[str, float] | Non
             assert end.died or not end.cause, end.cause
             assert end.died or kill is None, "the training ended before its kill"
             return not end.died
-        if kill and time.monotonic() - began > kill[1]:
+        if kill and is_time(job, kill[1], time.monotonic() - began):
             kill = None if killed(slots, kill[0]) else kill
+
+
+def is_time(job: TrainJob, at: float | None, seconds: float) -> bool:
+    assert job.checkpoints is not None, "the job has checkpoints"
+    return any(job.checkpoints.glob("*.json")) if at is None else seconds > at
 
 
 def killed(slots: ProcessExecutor, which: str) -> bool:

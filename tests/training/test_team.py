@@ -100,7 +100,7 @@ def test_weights_that_are_no_longer_alike_are_noticed():
         teams.with_other_weights(team)
 
 
-@pytest.mark.parametrize(("which", "seconds"), [(PARTNER, 0.5), (SLOT, 2.0)])
+@pytest.mark.parametrize(("which", "seconds"), [(PARTNER, 0.5), (SLOT, None), (PARTNER, None)])
 def test_a_training_whose_process_is_killed_ends_with_the_same_weights(
     which, seconds, job, unharmed, tmp_path
 ):
