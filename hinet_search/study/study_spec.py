@@ -246,7 +246,7 @@ class StudySpec(Frozen):
     reference: Text = "single"
     seed: Seed = 0
     slots: Count | None = None
-    workers: Count = 1
+    workers: Annotated[int, Field(ge=1, le=1024)] = 1  # processes that a slot starts
     device: Device = "auto"
     executor: ExecutorSpec = ExecutorSpec()
     storage: Text | None = None

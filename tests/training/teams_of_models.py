@@ -50,6 +50,7 @@ FURTHER: dict[str, tuple[str, dict[str, Value]]] = {
         for optimiser in ("lazy_adam", "sparse_adam", "rowwise_adagrad")
     },
     "single, lazy_adam": ("single", {"train.embedding_optimiser": "lazy_adam"}),
+    "star, partitioned norm": ("star", {"model.partitioned_norm": True}),
     "star, held embeddings": ("star", {"features.unit_scale": True, "train.embedding_l2": 1e-3}),
     "single, unit scale": ("single", {"features.unit_scale": True}),
     "mmoe, new embeddings": ("mmoe", {"train.reset_embeddings": True}),

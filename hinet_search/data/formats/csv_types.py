@@ -18,15 +18,8 @@ from hinet_search.common.errors import DataError
 
 MAX_HEADER_BYTES = 1_000_000
 BATCH_ROWS = 10_000  # a column of texts is inferred from one batch only
-MISSING = (
-    "NA",
-    "N/A",
-    "#N/A",
-    "null",
-    "NULL",
-    "None",
-    r"\N",
-)  # as R, spreadsheets, databases write
+# As R, spreadsheets, Python and databases write it.
+MISSING = ("NA", "N/A", "#N/A", "null", "NULL", "None", r"\N")
 NUMBERS = (pl.Int64(), pl.Int128(), pl.Float64())  # a later one holds all before
 
 

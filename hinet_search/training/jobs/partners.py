@@ -24,10 +24,10 @@ import torch
 import torch.distributed as dist
 
 from hinet_search.common.errors import EnvironmentFault
+from hinet_search.executors.processes.environment import VISIBLE_GPUS
 from hinet_search.training.team import LEADER, Team
 
 Work = Callable[[Team], object]
-VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 INTERFACE = "GLOO_SOCKET_IFNAME"
 MOST_SECONDS = 1_800.0  # that a process waits for the others, of which one may be evaluating
 PAUSE_SECONDS = 0.1  # between two looks at the partners
