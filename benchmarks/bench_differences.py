@@ -11,8 +11,8 @@ from hinet_search.data.columns import Dataset
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.activation import Activation
 from hinet_search.results.objectives import objective_named
-from hinet_search.training.feed import make_feed
 from hinet_search.training.fit import TrainingSteps
+from hinet_search.training.make_feed import make_feed
 from hinet_search.training.run_state import Conditions, begin
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.stack import Stack, StackedSteps

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from bench_training import TRAINING
 from contestants import contests
-from hinet_search.training.feed import make_feed
 from hinet_search.training.loss import own_scenario_loss
+from hinet_search.training.make_feed import make_feed
 from hinet_search.training.optimiser import clip_gradients, make_optimiser
 from work import make_dataset
 

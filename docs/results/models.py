@@ -19,8 +19,8 @@ from hinet_search.data.columns import Dataset
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import MODELS
 from hinet_search.study.search_space import load_space
-from hinet_search.training.feed import make_feed
 from hinet_search.training.loss import own_scenario_loss
+from hinet_search.training.make_feed import make_feed
 from hinet_search.training.optimiser import clip_gradients, make_optimiser
 from hinet_search.training.trainable import trainable
 from hinet_search.training.trial_config import TrialConfig, build_config

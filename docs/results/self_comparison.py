@@ -29,8 +29,8 @@ from hinet_search.results.statistics.simultaneous import holm
 from hinet_search.results.statistics.welch import ArmValues, Estimate, estimate
 from hinet_search.study.distributions import Value
 from hinet_search.study.load_study import load_study
-from hinet_search.training.feed import make_feed
 from hinet_search.training.fit import fit
+from hinet_search.training.make_feed import make_feed
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.predict import predict
 from hinet_search.training.run_state import Conditions

@@ -33,7 +33,9 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         few_steps,
         left_out_starts,
         many_pairs,
+        rows_not_kept,
         tf32_without_gpu,
+        time_of_teams,
     )
     from hinet_search.search.plan.probe_cache import cached_plan
     from hinet_search.search.stored_study import find_stored_study, shortages
@@ -48,6 +50,8 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         *few_pairs(checked),
         *many_pairs(checked),
         *tf32_without_gpu(checked),
+        *rows_not_kept(checked),
+        *time_of_teams(checked),
         *left_out_starts(checked.study),
         *checked.dataset.record.warnings,
         *checked.study.guesses_to_check,

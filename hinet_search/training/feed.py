@@ -1,33 +1,25 @@
 """Feed: a split as tensors on the device, and batches of it by row numbers.
 
-On the CPU the tensors are the memory-mapped columns themselves, which all slots of a machine share.
-Another device gets a copy that lives as long as the columns. Rows are chosen, ordered by scenario
-and counted on the host, so that no step reads from the device. Ids stay as stored, int32 (half the
-memory): the embedding turns those beyond the schema's vocabulary into unknown.
+make_feed.py decides where the tensors are; where the device has no room, a streamed feed sends them
+batch by batch. Rows are chosen, ordered by scenario and counted on the host, so that no step reads
+from the device. Ids stay as stored, int32 (half the memory): the embedding turns those beyond the
+schema's vocabulary into unknown.
 Shape legend: R rows of the split, B rows of a batch, W rows of a window, F categorical fields, N
 numeric inputs, S slots of all lists, T tasks.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
-from numpy.typing import NDArray
 from torch import Tensor
 
-from hinet_search.common import quiet
-from hinet_search.common.amounts import byte_size
-from hinet_search.data.columns import Columns
 from hinet_search.models.layers.batch import Batch, count_by_scenario, to_device
-from hinet_search.training.device import memory_errors_explained
 
 # Rows that are ordered by scenario at once when a whole split is scored. A split can be larger than
 # memory, and a window of its mapped files is read once.
 WINDOW_ROWS = 2**18
-SMALLER_DATA = "fewer slots on it, or fewer features or rows, need less; a smaller batch does not"
 
 
 @dataclass(frozen=True)
@@ -91,51 +83,14 @@ class Feed:
         Rows of a window come scenario by scenario: most batches then have rows of one scenario, for
         which a layer of all scenarios is a single product.
         """
+        for rows_B in self.ahead(self._by_window(batch_size)):
+            yield rows_B, self.select(rows_B)[0]
+
+    def _by_window(self, batch_size: int) -> Iterator[Int[Tensor, "B"]]:
         for first in range(0, len(self), WINDOW_ROWS):
             rows_W = torch.arange(first, min(first + WINDOW_ROWS, len(self)))
-            for rows_B in torch.split(self.by_scenario(rows_W), batch_size):
-                yield rows_B, self.select(rows_B)[0]
+            yield from torch.split(self.by_scenario(rows_W), batch_size)
 
-
-def bytes_on_device(columns: Columns) -> int:
-    """Return the bytes of a copy of a split on another device."""
-    return sum(array.nbytes for array in _copied_arrays(columns))
-
-
-# The latest copy of every split in use, on a device other than the CPU.
-_copies: WeakKeyDictionary[Columns, Feed] = WeakKeyDictionary()
-
-
-def make_feed(columns: Columns, device: torch.device) -> Feed:
-    """Return a split on a device; a slot copies each split of its data set to a GPU once."""
-    if device.type == "cpu":
-        return _copy_to(device, columns)
-    feed = _copies.get(columns)
-    if feed is None or feed.device != device:
-        work = f"{columns.num_rows:,} rows of {byte_size(bytes_on_device(columns))}"
-        with memory_errors_explained(device, work, SMALLER_DATA):
-            feed = _copy_to(device, columns)
-        _copies[columns] = feed
-    return feed
-
-
-def forget_copies() -> None:
-    """Free the copies on other devices that no feed uses."""
-    _copies.clear()
-
-
-def _copied_arrays(columns: Columns) -> tuple[NDArray[np.generic], ...]:
-    return columns.ids_RF, columns.numeric_RN, columns.lists_RS, columns.labels_RT
-
-
-def _copy_to(device: torch.device, columns: Columns) -> Feed:
-    ids_RF, numeric_RN, lists_RS, labels_RT = (
-        _tensor(array).to(device) for array in _copied_arrays(columns)
-    )
-    return Feed(ids_RF, numeric_RN, lists_RS, labels_RT, _tensor(columns.scenario_R))
-
-
-def _tensor(array: NDArray[np.generic]) -> Tensor:
-    """Return a view. Torch warns of arrays that must not be written to; a feed only reads."""
-    with quiet.without(UserWarning, beginning="The given NumPy array is not writable"):
-        return torch.from_numpy(array)
+    def ahead(self, rows: Iterator[Int[Tensor, "B"]]) -> Iterator[Int[Tensor, "B"]]:
+        """Yield the row numbers of the batches that will be selected; here they need no reading."""
+        return rows

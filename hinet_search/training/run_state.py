@@ -28,7 +28,8 @@ from hinet_search.training.best_weights import Best, keep_best
 from hinet_search.training.device import peak_memory_bytes
 from hinet_search.training.device_sort import sort_on
 from hinet_search.training.divergence import Diverged, StepLog
-from hinet_search.training.feed import Feed, make_feed
+from hinet_search.training.feed import Feed
+from hinet_search.training.make_feed import make_feed
 from hinet_search.training.metrics import NonFiniteScores, cell_values
 from hinet_search.training.predict import predict
 from hinet_search.training.row_order import batches_of_pass
@@ -235,10 +236,11 @@ def batches(
     `before_pass` receives the number of finished passes before each pass.
     """
     steps_apart = run.schedule.steps_per_announcement
-    for step, rows_B in enumerate(_rows_of_steps(run, first_step), start=first_step):
+    rows = map(run.feed.by_scenario, _rows_of_steps(run, first_step))
+    for step, rows_B in enumerate(run.feed.ahead(rows), start=first_step):
         if step % steps_apart == 0:
             before_pass(step // steps_apart)
-        yield run.feed.by_scenario(rows_B)
+        yield rows_B
 
 
 def _rows_of_steps(run: TrainingRun, first_step: int) -> Iterator[Int[Tensor, "B"]]:

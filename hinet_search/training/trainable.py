@@ -22,9 +22,9 @@ from hinet_search.models.layers.measure import count_parameters, flops_per_row, 
 from hinet_search.models.layers.outline import draw, outline, parts
 from hinet_search.results.records import EvaluationRecord, Insight
 from hinet_search.training.checkpoint import Checkpoints
-from hinet_search.training.feed import make_feed
 from hinet_search.training.fit_stacked import Ended, Outcome, fit_together, ignore_end
 from hinet_search.training.fit_staged import CPU, Staged, fit_staged
+from hinet_search.training.make_feed import make_feed
 from hinet_search.training.predict import predict
 from hinet_search.training.run_state import Conditions, TrainingWatcher
 from hinet_search.training.tensors import differences

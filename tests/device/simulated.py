@@ -25,6 +25,8 @@ from tests.device.simulated_tensor import (
     to_host,
 )
 
+FREE_BYTES = 80 * 10**9
+
 
 class _OnBothDevices(TorchDispatchMode):
     """Sees every operation, also one that only makes a tensor."""
@@ -63,6 +65,7 @@ def _patch_cuda(patch: pytest.MonkeyPatch) -> None:
         "empty_cache": None,
         "reset_peak_memory_stats": None,
         "max_memory_allocated": 0,
+        "mem_get_info": (FREE_BYTES, FREE_BYTES),
         "manual_seed": None,
         "manual_seed_all": None,
     }

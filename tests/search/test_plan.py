@@ -14,7 +14,13 @@ from hinet_search.data.schema import Schema
 from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.search.plan import plan, probe, prober
 from hinet_search.search.plan.check_study import check_objectives
-from hinet_search.search.plan.plan_warnings import few_steps, tf32_without_gpu
+from hinet_search.search.plan.device_memory import DeviceMemory
+from hinet_search.search.plan.plan_warnings import (
+    few_steps,
+    rows_not_kept,
+    tf32_without_gpu,
+    time_of_teams,
+)
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import load_study
@@ -371,3 +377,19 @@ def test_slots_with_a_gpu_are_taken(tmp_path: Path, executor: str) -> None:
     path = write_study(tmp_path, ONE_ARM + f"executor: {executor}\n")
     ready = api.ready(str(path), LaunchOptions(output=tmp_path / "out"))
     assert ready.device.device.type == "cuda"
+
+
+def test_rows_that_a_gpu_does_not_keep_are_told(tmp_path: Path) -> None:
+    ready = api.ready(str(write_study(tmp_path)), LaunchOptions(output=tmp_path / "out"))
+    assert not list(rows_not_kept(ready))
+    assert not list(rows_not_kept(replace(ready, device_memory=DeviceMemory(10**9, 1, 5 * 10**8))))
+    (warning,) = rows_not_kept(replace(ready, device_memory=DeviceMemory(10**9, 1, 6 * 10**8)))
+    assert warning.startswith("600 MB of rows are more than half of the GPU's 1.00 GB: they stay")
+
+
+def test_the_time_of_a_team_is_told_to_be_that_of_one_process(tmp_path: Path) -> None:
+    path = str(write_study(tmp_path))
+    assert not list(time_of_teams(api.ready(path, LaunchOptions(output=tmp_path / "out"))))
+    options = LaunchOptions(output=tmp_path / "out", workers=2)
+    (warning,) = time_of_teams(api.ready(path, options))
+    assert warning.startswith("times are of one process for each model: 2 workers take more than")

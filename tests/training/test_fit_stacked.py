@@ -17,9 +17,9 @@ from hinet_search.results.records import EvaluationRecord
 from hinet_search.training import fit_stacked as stacked
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.divergence import Diverged
-from hinet_search.training.feed import make_feed
 from hinet_search.training.fit import fit
 from hinet_search.training.fit_stacked import fit_stacked, fit_together
+from hinet_search.training.make_feed import make_feed
 from hinet_search.training.run_state import Conditions, FitResult
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.stack import Stack

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from hinet_search.models.layers.embedding import INITIAL_STD
 from hinet_search.results.objectives import objective_named
-from hinet_search.training.feed import make_feed
 from hinet_search.training.fit import fit
 from hinet_search.training.loss import own_scenario_loss
+from hinet_search.training.make_feed import make_feed
 from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.run_state import Conditions, FixedSteps
 from hinet_search.training.seeding import Purpose, derived_seed

@@ -150,7 +150,7 @@ class Plan:
         Columns that slots share are counted for each slot. On a GPU it is that of all GPUs.
         """
         memory = self.ready.device_memory
-        data_bytes = memory.data_bytes if memory else 0
+        data_bytes = memory.kept_bytes if memory else 0
         workers = self.ready.study.spec.workers
         return self.ready.slots * workers * (data_bytes + self.training_bytes)
 

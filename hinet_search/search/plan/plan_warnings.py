@@ -103,3 +103,20 @@ def left_out_starts(study: ResolvedStudy) -> Iterator[str]:
                 f"arm {arm.name} starts with {configurations} after its default, of which "
                 f"{most or 'none'} fit into {counted(study.spec.trials, 'trial')}"
             )
+
+
+def rows_not_kept(prepared: PreparedStudy) -> Iterator[str]:
+    """Yield a warning if a GPU has no room for the rows of all its slots."""
+    memory = prepared.device_memory
+    if memory and not memory.keeps_rows:
+        yield memory.note
+
+
+def time_of_teams(prepared: PreparedStudy) -> Iterator[str]:
+    """Yield a warning that the time of a team is not known: the probe trains with one process."""
+    workers = prepared.study.spec.workers
+    if workers > 1:
+        yield (
+            f"times are of one process for each model: {workers} workers take more than "
+            f"1/{workers} of them, and with small models may take longer than one"
+        )

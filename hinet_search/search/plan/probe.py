@@ -20,8 +20,9 @@ from hinet_search.training.device import (
     memory_errors_explained,
     peak_memory_bytes,
 )
-from hinet_search.training.feed import Feed, make_feed
+from hinet_search.training.feed import Feed
 from hinet_search.training.fit_staged import Staged
+from hinet_search.training.make_feed import make_feed
 from hinet_search.training.optimiser import make_optimiser
 from hinet_search.training.precision import forward_products, fp32_products
 from hinet_search.training.teaching import StepLoss, step_loss

@@ -20,7 +20,6 @@ from hinet_search.results.objectives import objective_named
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.device import choose_device
 from hinet_search.training.divergence import Diverged
-from hinet_search.training.feed import forget_copies
 from hinet_search.training.jobs.coordinator_link import CoordinatorLink
 from hinet_search.training.jobs.device_errors import device_errors
 from hinet_search.training.jobs.messages import (
@@ -39,6 +38,7 @@ from hinet_search.training.jobs.train import (
     say_nothing,
     team_for,
 )
+from hinet_search.training.make_feed import forget_copies
 from hinet_search.training.run_state import Conditions, FixedSteps, count_steps
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.teaching import read_teacher
