@@ -10,6 +10,7 @@ for missing values), C columns of numbers, I inputs without flags, B rows of a b
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from functools import cached_property
 from math import expm1, log1p
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +40,7 @@ COUNT = "count"
 IS_TRAIN = f"{OWN}is train"
 RELATIVE_ROUNDING = 1e-12  # a spread this far below the mean is rounding, not variation
 FARTHEST = 1e18  # spreads from the mean: a little less than the square root of the largest float32
+LARGE_VOCABULARY = 2**19  # as many values as a block has rows
 ROWS_AT_ONCE = 2**12  # few enough to stay in the cache of the processor
 
 Floats = NDArray[np.float64]
@@ -58,6 +60,12 @@ class Vocabulary:
     def size(self) -> int:
         """Number of ids, including 0."""
         return len(self.table) + 1
+
+    @cached_property
+    def in_order(self) -> tuple[pl.Series, pl.Series]:
+        """The values in their order and the id of each, sorted once for all blocks of rows."""
+        order = self.table[VALUE].arg_sort()
+        return self.table[VALUE].gather(order), (order + 1).cast(pl.Int32)
 
 
 @dataclass(frozen=True)
@@ -211,13 +219,26 @@ def encode_ids(frame: pl.DataFrame, encoding: Encoding) -> NDArray[np.int32]:
 
 def ids_of(values: pl.Series, vocabulary: Vocabulary) -> NDArray[np.int32]:
     """The id of each value (R,), as `encode_ids` gives it."""
-    known = known_values(values).replace_strict(
-        vocabulary.table[VALUE],
-        pl.Series(np.arange(1, vocabulary.size, dtype=np.int32)),
-        default=0,
-        return_dtype=pl.Int32,
-    )
-    return known.to_numpy()
+    known = known_values(values)
+    table = vocabulary.table
+    if vocabulary.size > LARGE_VOCABULARY and known.dtype == table[VALUE].dtype:
+        distinct = known.unique()
+        ids = _ids_in_order(distinct, vocabulary)
+    else:
+        distinct = table[VALUE]
+        ids = pl.Series(np.arange(1, vocabulary.size, dtype=np.int32))
+    return known.replace_strict(distinct, ids, default=0, return_dtype=pl.Int32).to_numpy()
+
+
+def _ids_in_order(distinct: pl.Series, vocabulary: Vocabulary) -> pl.Series:
+    """The ids of distinct values, looked up in sorted ones.
+
+    `replace_strict` numbers all values of a vocabulary for every block of rows.
+    """
+    sorted_values, sorted_ids = vocabulary.in_order
+    place = sorted_values.search_sorted(distinct).clip(0, len(sorted_values) - 1)
+    is_known = (sorted_values.gather(place) == distinct).fill_null(value=False)
+    return sorted_ids.gather(place) * is_known.cast(pl.Int32)
 
 
 def known_values(values: pl.Series) -> pl.Series:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hinet_search.data import encode
 from hinet_search.data.encode import TrainingRows, encode_ids, encode_numbers, fit_encoding
 from hinet_search.study.feature_definition import FeatureDefinition
 
@@ -55,6 +56,26 @@ def test_exactly_the_ids_unseen_in_training_are_zero(train: list[int], others: l
 )
 def test_ids_are_of_values(train: list[object], others: list[object], ids: list[int]) -> None:
     assert ids_of(train, others) == ids
+
+
+@pytest.mark.parametrize(
+    "dtype", [pl.Int64, pl.UInt16, pl.Float64, pl.String, pl.Date, pl.Boolean], ids=str
+)
+def test_values_of_a_large_vocabulary_are_looked_up_as_those_of_a_small_one(
+    dtype: pl.DataType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = pl.Series(np.random.default_rng(1).permutation(2 if dtype == pl.Boolean else 500))
+    known = drawn.cast(pl.Boolean) if dtype == pl.Boolean else drawn.cast(pl.Int32).cast(dtype)
+    counts = known.alias("value").value_counts(name="count")
+    vocabulary = encode.vocabulary_of("shop", counts, 1)
+    unknown = pl.Series([None, 5_000, 600, 1_000], dtype=pl.Int32)
+    asked = pl.concat([known.reverse(), unknown.cast(dtype), known])
+    ids = encode.ids_of(asked, vocabulary)
+    assert {*ids.tolist()} == {*range(vocabulary.size)}
+    monkeypatch.setattr(encode, "LARGE_VOCABULARY", 1)
+    assert "in_order" not in vars(vocabulary)
+    assert encode.ids_of(asked, vocabulary).tolist() == ids.tolist()
+    assert "in_order" in vars(vocabulary), "it is sorted once"
 
 
 def test_ids_rarer_than_the_minimum_are_zero() -> None:
