@@ -40,6 +40,7 @@ from hinet_search.study.yaml_file import YamlFile, read
 
 NO_SUCH_MODEL = "is no model here, so the study has no arm of yours"
 FORMATS = ("ParquetDataset", "CsvDataset")
+DEFAULTS = {"train.evaluations_per_pass": 1, "train.patience": 0, "train.clip_norm": 0.0}
 OUR_RATE = 1e-3  # of networks, by default
 OPTIMISER = "train.embedding_optimiser"
 MULTIPLIER = "train.embedding_learning_rate_multiplier"
@@ -70,6 +71,7 @@ def read_torcheasyrec(path: Path) -> FoundConfiguration:
         their_model=model,
         model=MODELS[model].model if model in MODELS else "",
         carried=_carried(pipeline, model, towers),
+        defaults=DEFAULTS,
         unread=(*unread, *of_weights, *found.unread),
         crosses=found.crosses,
         scenario=scenario,

@@ -13,6 +13,7 @@ from hinet_search.data.peers.rules import (
     READ,
     RELU,
     RUNNING,
+    SCHEDULE,
     TYPES,
     VOCABULARY,
     Rule,
@@ -32,7 +33,6 @@ from hinet_search.study.distributions import Value
 
 MISSING = "a missing id is unknown, a missing number the training mean with a flag"
 BOUNDARIES = "numbers are inputs as they are; features.number_encoding has bins of training rows"
-SCHEDULE = "learning rates are constant"
 TABLES = "tables are on one device, in fp32, as wide as model.embedding_dim"
 SPACE = "a label counts in all rows; model.loss.entire_space is a funnel's way"
 COLUMNS = "inputs are the columns that features name, as they are"

@@ -32,6 +32,7 @@ Base:
   model_root: ./checkpoints/
   early_stop_patience: 2
   eval_steps: null
+  reduce_lr_on_plateau: False
   group_id: user
   batch_size: 64
 MMoE_1:

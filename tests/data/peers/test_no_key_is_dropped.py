@@ -64,7 +64,6 @@ def test_every_value_of_fuxictr_makes_a_difference(tmp_path: Path, file: str, te
 
 OF_NO_USE = {
     ("Base", "batch_size"),  # the experiment has its own
-    ("MMoE_1", "dataset_id"),  # the folder has one data set
     ("shop", "feature_cols", 4, "type"),  # of a feature that is not active
     ("shop", "feature_cols", 5, "type"),  # of a feature that their code makes
 }
