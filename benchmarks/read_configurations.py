@@ -26,7 +26,7 @@ from hinet_search.common.spaced import say_nothing
 from hinet_search.data.peers.convert import convert
 from hinet_search.data.peers.found import SPLITS, FoundConfiguration, FoundInput
 from hinet_search.data.peers.fuxictr import read_fuxictr
-from hinet_search.data.peers.row_links import ONE_SCENARIO, split_folder
+from hinet_search.data.peers.row_links import split_folder
 from hinet_search.data.peers.text_format import parsed_text_format
 from hinet_search.data.peers.torcheasyrec import read_torcheasyrec
 from hinet_search.data.prepare import prepare
@@ -247,9 +247,9 @@ def main() -> None:
             examples += examples_of_fuxictr(asked.fuxictr.resolve(), folder)
         if asked.torcheasyrec:
             examples += examples_of_torcheasyrec(asked.torcheasyrec.resolve(), folder)
-        for example in examples:
-            if not asked.only or any(part in example.title for part in asked.only):
-                lines.append(line_of(example))
+        only = asked.only or [""]
+        chosen = [each for each in examples if any(part in each.title for part in only)]
+        lines += [line_of(example) for example in chosen]
     print(aligned(lines))
 
 

@@ -32,7 +32,9 @@ class AnyClass(type):
 class StandIn(types.ModuleType):
     """A module of such classes, and of modules."""
 
-    __path__: list[str] = []
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

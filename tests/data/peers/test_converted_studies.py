@@ -15,6 +15,7 @@ from hinet_search.data.prepare import prepare
 from hinet_search.study.load_study import load_study
 from hinet_search.training.trial_config import build_config
 from tests.data.peers.peer_files import (
+    BOTTOM,
     DATASET,
     DCN,
     EXPERIMENTS,
@@ -119,7 +120,7 @@ def test_every_model_of_fuxictr_gets_a_configuration_that_can_be_built(
     assert config.model_name == MODELS[model].model
 
 
-@pytest.mark.parametrize("model", [MMOE, PLE, DCN, PEPNET])
+@pytest.mark.parametrize("model", [MMOE, PLE, DCN, PEPNET, BOTTOM])
 def test_every_model_of_torcheasyrec_gets_a_configuration_that_can_be_built(
     folder: Path, model: str
 ) -> None:

@@ -13,6 +13,7 @@ from hinet_search.data.peers.fuxictr import read_fuxictr
 from hinet_search.data.peers.torcheasyrec import read_torcheasyrec
 from hinet_search.study.yaml_file import written
 from tests.data.peers.peer_files import (
+    BOTTOM,
     DATASET,
     DCN,
     EXPERIMENTS,
@@ -70,7 +71,7 @@ OF_NO_USE = {
 VALUE = re.compile(r"(?<=[:\[,] )(?:\"[^\"]*\"|'[^']*'|[A-Za-z0-9_.]+)|(?<=\[)[0-9.]+")
 
 
-@pytest.mark.parametrize("model", [MMOE, PLE, DCN, PEPNET])
+@pytest.mark.parametrize("model", [MMOE, PLE, DCN, PEPNET, BOTTOM])
 def test_every_value_of_torcheasyrec_makes_a_difference(tmp_path: Path, model: str) -> None:
     path = pipeline_file(tmp_path, model)
     text = path.read_text()
