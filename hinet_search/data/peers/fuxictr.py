@@ -1,6 +1,6 @@
 """FuxiCTR: read a folder with its dataset_config.yaml and model_config.yaml."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,8 @@ def read_fuxictr(
     check_used(columns, used, chosen)
     inputs, unread = inputs_of(columns, used)
     carried = _carried(data, columns, chosen, len(labels))
-    named = settings.get("dataset_id")
-    if dataset is None and named is not None and str(named) != name:
-        unread.append(Unread("dataset_id", f"is not there; {name} is the only data set", (named,)))
     model = str(settings.get("model", ""))
-    if model and model not in MODELS:
-        unread.append(Unread(f"model {model}", NO_SUCH_MODEL))
+    named = name if dataset else settings.get("dataset_id")
     return FoundConfiguration(
         library="FuxiCTR",
         name=name,
@@ -69,9 +65,17 @@ def read_fuxictr(
         model=MODELS[model].model if model in MODELS else "",
         carried=carried,
         defaults=DEFAULTS,
-        unread=tuple(unread),
+        unread=(*unread, *_absent(model, named, name)),
         user=_user(settings, chosen),
     )
+
+
+def _absent(model: str, named: Any, data_set: str) -> Iterator[Unread]:
+    """Yield the model that is not here, and the data set that is named and not there."""
+    if model and model not in MODELS:
+        yield Unread(f"model {model}", NO_SUCH_MODEL)
+    if named is not None and str(named) != data_set:
+        yield Unread("dataset_id", f"is not there; {data_set} is the only data set", (named,))
 
 
 def _carried(

@@ -77,17 +77,8 @@ def features_of(file: YamlFile, groups: Collection[str] | None, *, are_made: boo
     inputs: dict[str, FoundInput] = {}
     tables: dict[str, str] = {}
     crosses: list[tuple[str, str]] = []
-    features = list(_features(file, are_made=are_made))
-    known = {feature.name for feature in features}
-    unread = [
-        Unread(f"feature {name}", "is in a group, and is no feature")
-        for name in dict.fromkeys(groups or ())
-        if name not in known
-    ]
+    features, unread = _grouped(list(_features(file, are_made=are_made)), groups)
     for feature in features:
-        if groups is not None and feature.name not in groups:
-            unread.append(Unread(f"feature {feature.name}", "is in no group of features"))
-            continue
         pair = _pair(feature, inputs, crosses)
         found = _input(feature, tables)
         if pair:
@@ -104,6 +95,19 @@ def features_of(file: YamlFile, groups: Collection[str] | None, *, are_made: boo
         else:
             unread.append(found)
     return FoundFeatures(tuple(inputs.values()), tuple(crosses), tuple(unread))
+
+
+def _grouped(
+    features: Sequence[_Feature], groups: Collection[str] | None
+) -> tuple[Sequence[_Feature], list[Unread]]:
+    """Return the features that are in a group, and what is said of all others."""
+    if groups is None:
+        return features, []
+    known = [feature.name for feature in features]
+    why = {name: "is in a group, and is no feature" for name in groups if name not in known}
+    why |= {name: "is in no group of features" for name in known if name not in groups}
+    unread = [Unread(f"feature {name}", reason) for name, reason in why.items()]
+    return [feature for feature in features if feature.name in groups], unread
 
 
 def _features(file: YamlFile, *, are_made: bool) -> Iterator[_Feature]:
