@@ -45,6 +45,7 @@ REQUIREMENTS = (
     *("iopath", "pyre-extensions", "setuptools"),
 )
 ALONE = ("torchrec==1.8.0", "fbgemm-gpu-cpu==1.8.0")  # torchrec requires fbgemm-gpu for GPUs
+LIBRARIES = ("fuxictr", "torcheasyrec")
 EXPERTS = "model.expert.widths: [32, 16], model.tower.widths: [8]"
 CROSS = "model.cross.num_layers: 3, model.widths: [32, 16]"
 ARMS = {
@@ -135,7 +136,9 @@ def checked(study: Path, arm: str, asked: argparse.Namespace, python: Path) -> l
         ours: dict[str, Any] = ours_of(exported, test)
         np.savez(folder / "ours.npz", **ours)
         figures = []
-        for library in ("fuxictr", "torcheasyrec"):
+        for library in LIBRARIES:
+            if getattr(asked, library) is None:
+                continue
             figure = {"library": library, "study": study.stem, "arm": arm}
             try:
                 written = export_for(library, str(study), folder / library, arm=arm, **output)
@@ -192,8 +195,8 @@ def table(figures: Sequence[Mapping[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fuxictr", type=Path, required=True, help="a clone of reczoo/FuxiCTR")
-    parser.add_argument("--torcheasyrec", type=Path, required=True, help="of alibaba/TorchEasyRec")
+    parser.add_argument("--fuxictr", type=Path, help="a clone of reczoo/FuxiCTR")
+    parser.add_argument("--torcheasyrec", type=Path, help="of alibaba/TorchEasyRec")
     parser.add_argument("--python", type=Path, help="an interpreter that has what both need")
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--passes", type=int, default=2)
@@ -214,8 +217,9 @@ def main() -> None:
                 continue
             study = launched(Path(folder), asked, (counts[0], counts[1]), arms)
             for arm in arms:
-                figures += checked(study, arm, asked, python)
-                print(table(figures[-2:]), flush=True)
+                of_arm = checked(study, arm, asked, python)
+                print(table(of_arm), flush=True)
+                figures += of_arm
     print(table(figures))
 
 

@@ -211,14 +211,18 @@ def _values(column: FoundInput, rows: range) -> list[Any]:
         return [row % 11 / 2 for row in rows]
     if column.kind == "categorical":
         return [row % 13 for row in rows]
-    return [column.separator.join(map(str, (row % 13, row % 5))) for row in rows]
+    lists = [[row % 13, row % 5] for row in rows]
+    if not column.separator:
+        return lists
+    return [column.separator.join(map(str, ids)) for ids in lists]
 
 
 def line_of(example: Example) -> tuple[str, ...]:
     """What became of a configuration."""
     before = example.outcome(example.trees)
     if isinstance(before, str):
-        return (example.title, *[""] * 6, f"refused: {before.splitlines()[0]}")
+        print(f"refused: {example.title}: {before}")
+        return (example.title, *[""] * 6, "refused")
     kinds = kinds_of_values(example, before)
     for place, kind in kinds.items():
         if kind == "dropped":
@@ -228,7 +232,8 @@ def line_of(example: Example) -> tuple[str, ...]:
         try:
             rows = study_of(before)
         except HinetSearchError as error:
-            rows = f"refused: {error}".replace("\n", " ")
+            print(f"refused: rows of {example.title}: {error}")
+            rows = "refused"
     of_values = [f"{counts[kind]}" for kind in OUTCOMES]
     return (example.title, before.model or "none", str(len(before.inputs)), *of_values, rows)
 

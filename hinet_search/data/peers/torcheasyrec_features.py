@@ -101,9 +101,9 @@ def _grouped(
     features: Sequence[_Feature], groups: Collection[str] | None
 ) -> tuple[Sequence[_Feature], list[Unread]]:
     """Return the features that are in a group, and what is said of all others."""
+    known = [feature.name for feature in features]
     if groups is None:
         return features, []
-    known = [feature.name for feature in features]
     why = {name: "is in a group, and is no feature" for name in groups if name not in known}
     why |= {name: "is in no group of features" for name in known if name not in groups}
     unread = [Unread(f"feature {name}", reason) for name, reason in why.items()]

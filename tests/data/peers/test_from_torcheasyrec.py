@@ -1,5 +1,6 @@
 """A pipeline.config of TorchEasyRec says columns, labels, model and settings."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,14 @@ def test_a_list_shares_the_embedding_of_its_name_or_of_the_one_it_names(tmp_path
     configuration = found(tmp_path / "named", text=named_table)
     assert configuration.inputs[-1].item == "user"
     assert "feature seen__item" not in named(configuration)
+
+
+def test_without_groups_a_feature_must_have_a_name_too(tmp_path: Path) -> None:
+    text = re.sub(r"feature_groups \{.*?\}", "", PIPELINE, flags=re.DOTALL)
+    assert len(found(tmp_path, text=text).inputs) == 6
+    (tmp_path / "nameless").mkdir()
+    with pytest.raises(ConfigurationError, match="feature_name must be a text, got None"):
+        found(tmp_path / "nameless", text=text.replace('feature_name: "user"', ""))
 
 
 def test_a_task_is_a_tower_and_its_label(tmp_path: Path) -> None:
