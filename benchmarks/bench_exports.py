@@ -2,7 +2,7 @@
 
     python benchmarks/bench_exports.py --fuxictr CLONE --torcheasyrec CLONE
 
-The clones are of github.com/reczoo/FuxiCTR and github.com/alibaba/TorchEasyRec. Studies of made-up
+The clones are of github.com/reczoo/FuxiCTR and github.com/alibaba/TorchEasyRec, or of one. Studies of made-up
 rows, of one scenario and of three, are searched, and every arm is exported. FuxiCTR's models load
 the weights that were written and score 1,000 rows of test that its loader reads. TorchEasyRec's
 messages parse pipeline.config, and its layers, built from that, get our weights and inputs. Each
@@ -42,7 +42,7 @@ REQUIREMENTS = (
     # Of TorchEasyRec, whose code needs an older protobuf.
     *("grpcio-tools==1.62.3", "tensorboard==2.19.0", "torchmetrics==1.0.3", "anytree", "psutil"),
     *("alibabacloud_credentials<2", "confluent-kafka", "pyodps==0.12.5.1", "safetensors", "fsspec"),
-    *("iopath", "pyre-extensions", "setuptools"),
+    *("pyre-extensions", "tensordict", "setuptools"),
 )
 ALONE = ("torchrec==1.8.0", "fbgemm-gpu-cpu==1.8.0")  # torchrec requires fbgemm-gpu for GPUs
 LIBRARIES = ("fuxictr", "torcheasyrec")
