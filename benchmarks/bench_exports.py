@@ -2,12 +2,13 @@
 
     python benchmarks/bench_exports.py --fuxictr CLONE --torcheasyrec CLONE
 
-The clones are of github.com/reczoo/FuxiCTR and github.com/alibaba/TorchEasyRec, or of one. Studies of made-up
-rows, of one scenario and of three, are searched, and every arm is exported. FuxiCTR's models load
-the weights that were written and score 1,000 rows of test that its loader reads. TorchEasyRec's
-messages parse pipeline.config, and its layers, built from that, get our weights and inputs. Each
-library's own command then trains what was written (peers/run_exported_*.py). On a CPU, TorchEasyRec
-has no Adam for embeddings: it trains the arms of `--embeddings rowwise_adagrad`.
+The clones are of github.com/reczoo/FuxiCTR and github.com/alibaba/TorchEasyRec; one is enough.
+Studies of made-up rows, of one scenario and of three, are searched, and every arm is exported.
+FuxiCTR's models load the weights that were written and score 1,000 rows of test that its loader
+reads. TorchEasyRec's messages parse pipeline.config, and its layers, built from that, get our
+weights and inputs. Each library's own command then trains what was written
+(peers/run_exported_*.py). On a CPU, TorchEasyRec has no Adam for embeddings: it trains the arms of
+`--embeddings rowwise_adagrad`.
 """
 
 import argparse
