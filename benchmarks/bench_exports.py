@@ -2,11 +2,13 @@
 
     python benchmarks/bench_exports.py --fuxictr CLONE --torcheasyrec CLONE
 
-The clones are of github.com/reczoo/FuxiCTR and github.com/alibaba/TorchEasyRec. Studies of made-up
-rows, of one scenario and of three, are searched, and every arm is exported. FuxiCTR's models load
-the weights that were written and score 1,000 rows of test that its loader reads; its own script
-then trains the experiment. TorchEasyRec is not installed: its messages parse pipeline.config, and
-its layers, built from that, get our weights and inputs (peers/run_exported_*.py).
+The clones are of github.com/reczoo/FuxiCTR and github.com/alibaba/TorchEasyRec; one is enough.
+Studies of made-up rows, of one scenario and of three, are searched, and every arm is exported.
+FuxiCTR's models load the weights that were written and score 1,000 rows of test that its loader
+reads. TorchEasyRec's messages parse pipeline.config, and its layers, built from that, get our
+weights and inputs. Each library's own command then trains what was written
+(peers/run_exported_*.py). On a CPU, TorchEasyRec has no Adam for embeddings: it trains the arms of
+`--embeddings rowwise_adagrad`.
 """
 
 import argparse
@@ -37,8 +39,14 @@ RUN_SECONDS = 1_800
 NUM_ROWS = 1_000
 REQUIREMENTS = (
     *(TORCH, NUMPY, PANDAS, SKLEARN, "polars==1.44.2", "pyarrow==26.0.1", "h5py", "tqdm"),
-    *("pyyaml", "keras_preprocessing", "six", "grpcio-tools==1.85.1"),
+    *("pyyaml", "keras_preprocessing", "six"),
+    # Of TorchEasyRec, whose code needs an older protobuf.
+    *("grpcio-tools==1.62.3", "tensorboard==2.19.0", "torchmetrics==1.0.3", "anytree", "psutil"),
+    *("alibabacloud_credentials<2", "confluent-kafka", "pyodps==0.12.5.1", "safetensors", "fsspec"),
+    *("pyre-extensions", "tensordict", "setuptools"),
 )
+ALONE = ("torchrec==1.8.0", "fbgemm-gpu-cpu==1.8.0")  # torchrec requires fbgemm-gpu for GPUs
+LIBRARIES = ("fuxictr", "torcheasyrec")
 EXPERTS = "model.expert.widths: [32, 16], model.tower.widths: [8]"
 CROSS = "model.cross.num_layers: 3, model.widths: [32, 16]"
 ARMS = {
@@ -80,7 +88,7 @@ arms:
 trials: 1
 passes: {passes}
 finalists: {{top: 1, seeds: 1}}
-fixed: {{train.batch_size: 512}}
+fixed: {{train.batch_size: 512, train.embedding_optimiser: {embeddings}}}
 cost_limit: null
 slots: 1
 device: cpu
@@ -104,6 +112,7 @@ def launched(
     text = STUDY.format(
         rows=asked.rows,
         passes=asked.passes,
+        embeddings=asked.embeddings,
         shares=", ".join(f"{name}: {SHARES[name] / total}" for name in names),
         values=", ".join(f"{name}: {name}" for name in names),
         tasks=", ".join(f"{name}: {TASKS[name]}" for name in list(TASKS)[:num_tasks]),
@@ -128,7 +137,9 @@ def checked(study: Path, arm: str, asked: argparse.Namespace, python: Path) -> l
         ours: dict[str, Any] = ours_of(exported, test)
         np.savez(folder / "ours.npz", **ours)
         figures = []
-        for library in ("fuxictr", "torcheasyrec"):
+        for library in LIBRARIES:
+            if getattr(asked, library) is None:
+                continue
             figure = {"library": library, "study": study.stem, "arm": arm}
             try:
                 written = export_for(library, str(study), folder / library, arm=arm, **output)
@@ -139,8 +150,9 @@ def checked(study: Path, arm: str, asked: argparse.Namespace, python: Path) -> l
             command = [str(python), str(script), str(getattr(asked, library)), str(written.folder)]
             text, failure = run([*command, str(folder / "ours.npz")], RUN_SECONDS)
             lines = [line for line in text.splitlines() if line.startswith("{")]
-            figures.append(figure | (json.loads(lines[-1]) if lines else {"outcome": failure}))
-        figures[0]["outcome"] += f"; here {_aucs_on_test(study, arm, output)}"
+            figure |= json.loads(lines[-1]) if lines else {"outcome": failure}
+            figure["outcome"] += f"; here {_aucs_on_test(study, arm, output)}"
+            figures.append(figure)
         return figures
 
 
@@ -184,16 +196,17 @@ def table(figures: Sequence[Mapping[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fuxictr", type=Path, required=True, help="a clone of reczoo/FuxiCTR")
-    parser.add_argument("--torcheasyrec", type=Path, required=True, help="of alibaba/TorchEasyRec")
+    parser.add_argument("--fuxictr", type=Path, help="a clone of reczoo/FuxiCTR")
+    parser.add_argument("--torcheasyrec", type=Path, help="of alibaba/TorchEasyRec")
     parser.add_argument("--python", type=Path, help="an interpreter that has what both need")
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--passes", type=int, default=2)
+    parser.add_argument("--embeddings", default="adam", help="the optimiser of embeddings")
     parser.add_argument("--only", nargs="*", help="arms, all by default")
     asked = parser.parse_args()
     python = asked.python
     if python is None:
-        environment = make_environment(CACHE / "exports", REQUIREMENTS)
+        environment = make_environment(CACHE / "exports", REQUIREMENTS, ALONE)
         if environment.failure:
             raise SystemExit(environment.failure)
         python = environment.python
@@ -205,8 +218,9 @@ def main() -> None:
                 continue
             study = launched(Path(folder), asked, (counts[0], counts[1]), arms)
             for arm in arms:
-                figures += checked(study, arm, asked, python)
-                print(table(figures[-2:]), flush=True)
+                of_arm = checked(study, arm, asked, python)
+                print(table(of_arm), flush=True)
+                figures += of_arm
     print(table(figures))
 
 

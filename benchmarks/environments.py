@@ -21,17 +21,25 @@ class Environment:
 
 
 @cache
-def make_environment(folder: Path, requirements: tuple[str, ...]) -> Environment:
-    """Return the environment; make it if missing, or if Python or the requirements changed."""
+def make_environment(
+    folder: Path, requirements: tuple[str, ...], alone: tuple[str, ...] = ()
+) -> Environment:
+    """Return the environment; make it if missing, or if Python or the requirements changed.
+
+    Those `alone` are installed without what they require.
+    """
     python, done = folder / "bin" / "python", folder / "requirements.txt"
-    wanted = "\n".join((f"# Python {platform.python_version()}", *requirements)) + "\n"
+    wanted = "\n".join((f"# Python {platform.python_version()}", *requirements, *alone)) + "\n"
     if done.exists() and done.read_text(encoding="utf-8") == wanted:
         return Environment(python)
     _, failure = run([sys.executable, "-m", "venv", "--clear", str(folder)], INSTALL_SECONDS)
-    if not failure:
-        _, failure = run(
-            [str(python), "-m", "pip", "install", "--quiet", *requirements], INSTALL_SECONDS
-        )
+    install = [str(python), "-m", "pip", "install", "--quiet"]
+    commands = [[*install, *requirements]]
+    if alone:
+        commands.append([*install, "--no-deps", *alone])
+    for command in commands:
+        if not failure:
+            _, failure = run(command, INSTALL_SECONDS)
     if failure:
         return Environment(python, f"not installed: {failure}")
     done.write_text(wanted, encoding="utf-8")

@@ -1,9 +1,9 @@
-"""Parse a pipeline.config with TorchEasyRec's own messages, build its layers, compare logits.
+"""Compare logits of TorchEasyRec's layers with ours, and train an export; print a JSON line.
 
-Runs in an environment that has torch, protobuf and grpcio-tools, and not our package. TorchEasyRec
-itself needs torchrec and a feature generator, which are not for every machine; its messages
-(tzrec/protos) and layers (tzrec/modules) need none of them and come from a clone of
-alibaba/TorchEasyRec. The layers get our weights and the inputs that our embeddings give.
+Runs in an environment that has what TorchEasyRec needs, and not our package. Its messages
+(tzrec/protos) come from a clone of alibaba/TorchEasyRec and parse pipeline.config; its layers
+(tzrec/modules), built from that, get our weights and the inputs that our embeddings give. Training
+is that of its own command (train_torcheasyrec.py).
 Shape legend: B rows, D width of x, T tasks.
 """
 # ruff: noqa: SLF001  modules there keep their parts private
@@ -11,6 +11,8 @@ Shape legend: B rows, D width of x, T tasks.
 import argparse
 import importlib
 import json
+import re
+import subprocess
 import sys
 import tempfile
 import types
@@ -33,15 +35,34 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made, torch.inference_mode():
         config = parsed(asked.clone, asked.folder / "pipeline.config", Path(made))
         ours = {name: torch.from_numpy(array) for name, array in np.load(asked.ours).items()}
-        model = config.model_config.WhichOneof("model")
-        if any(".core." in name for name in ours):
-            print(json.dumps({"model": model, "outcome": "parsed; crosses there have no tanh"}))
-            return
-        message = getattr(config.model_config, model)
-        theirs_BC = MODELS[model](message, ours)
-        difference = float((own_cells(theirs_BC, ours) - ours["logits"]).abs().max())
-    figure = {"model": model, "rows": len(ours["logits"]), "difference": difference}
-    print(json.dumps(figure | {"largest": float(ours["logits"].abs().max())}))
+        figure = {"model": config.model_config.WhichOneof("model")}
+        if not any(".core." in name for name in ours):  # crosses there have no tanh
+            figure |= compared(config, ours)
+        print(json.dumps(figure | {"outcome": trained(asked.clone, asked.folder, Path(made))}))
+
+
+def compared(config: Any, ours: dict[str, Tensor]) -> dict[str, Any]:
+    """How far logits are from ours, of as many rows."""
+    model = config.model_config.WhichOneof("model")
+    theirs_BC = MODELS[model](getattr(config.model_config, model), ours)
+    difference = float((own_cells(theirs_BC, ours) - ours["logits"]).abs().max())
+    largest = float(ours["logits"].abs().max())
+    return {"rows": len(ours["logits"]), "difference": difference, "largest": largest}
+
+
+def trained(clone: Path, folder: Path, made: Path) -> str:
+    """The AUC of every tower on test, after the last pass, or why it failed."""
+    (test,) = folder.resolve().glob("*/test.parquet")
+    edited = {"eval_input_path": str(test), "data_config.num_workers": 1}
+    command = [sys.executable, str(Path(__file__).with_name("train_torcheasyrec.py"))]
+    command += [str(clone.resolve()), str(made), "--edit_config_json", json.dumps(edited)]
+    command += ["--pipeline_config_path", str(folder.resolve() / "pipeline.config")]
+    done = subprocess.run(command, cwd=made, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return done.stderr.strip().splitlines()[-1]
+    *_, last = re.findall(r"Eval Result .*", done.stderr)
+    aucs = re.findall(r"auc\w*:([0-9.]+)", last)
+    return f"AUC trained there {', '.join(auc[:6] for auc in aucs)}"
 
 
 def parsed(clone: Path, path: Path, made: Path) -> Any:

@@ -74,12 +74,13 @@ def test_every_setting_is_read_back_or_told(
     (of_model,) = file_of_folder(model).models
     settings = flat(of_model.settings)
     found = read_fuxictr(written.folder)
+    read_back = {**found.defaults, **found.carried.settings}
     told = {words.split(" ")[0].rstrip(":") for words in written.unsaid}
     told |= {setting for setting, kind in TOLD_BY_INPUT.items() if kind in told}
     silent = {
         name: value
         for name, value in settings.items()
-        if found.carried.settings.get(name) != value and name not in told
+        if read_back.get(name) != value and name not in told
     }
     assert {name: value for name, value in silent.items() if IS_SO_ANYWAY.get(name) != value} == {}
     assert found.carried.settings["seed"] == of_model.seeds[0].seed

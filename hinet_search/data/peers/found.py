@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from hinet_search.common.errors import ConfigurationError, shortened
 from hinet_search.data.peers.rules import Carried, Unread
+from hinet_search.study.distributions import Value
 from hinet_search.study.yaml_file import Place
 
 SPLITS = ("train", "valid", "test")
@@ -42,7 +43,8 @@ class FoundConfiguration:
     """What a configuration says. `name` is that of its data, `tasks` maps names to columns.
 
     `their_model` is the model by their name, `model` is ours, empty where we have none. `carried`
-    has the settings of model and training, `train.passes` and `seed` among them.
+    has the settings of model and training, `train.passes` and `seed` among them; `defaults` are
+    those of the library's training, where it says nothing.
     """
 
     library: str
@@ -53,6 +55,7 @@ class FoundConfiguration:
     their_model: str
     model: str
     carried: Carried
+    defaults: Mapping[str, Value]
     unread: tuple[Unread, ...] = ()
     crosses: tuple[tuple[str, str], ...] = ()
     user: str = ""

@@ -1,6 +1,6 @@
 """FuxiCTR: read a folder with its dataset_config.yaml and model_config.yaml."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hinet_search.data.peers.fuxictr_columns import (
     inputs_of,
     labels_of,
 )
-from hinet_search.data.peers.fuxictr_rules import COLUMN, DATASET, MODELS, TRAINING
+from hinet_search.data.peers.fuxictr_rules import COLUMN, DATASET, ENCODED, MODELS, TRAINING
 from hinet_search.data.peers.fuxictr_sections import (
     Section,
     dataset_of,
@@ -27,7 +27,7 @@ from hinet_search.data.peers.fuxictr_sections import (
 from hinet_search.data.peers.rules import READ, UNKNOWN, Carried, Rule, Unread, carry_over, same
 
 FORMATS = ("csv", "parquet")
-EVERY_EPOCH = {"train.evaluations_per_pass": 1}
+DEFAULTS = {"train.evaluations_per_pass": 1, "train.patience": 2, "train.clip_norm": 10.0}
 NO_SUCH_MODEL = "is no model here, so the study has no arm of yours"
 
 
@@ -51,11 +51,10 @@ def read_fuxictr(
     labels = labels_of(data, columns.labels)
     used = each(settings.get("use_features")) or None
     check_used(columns, used, chosen)
-    inputs, unread = inputs_of(columns.specs, used)
+    inputs, unread = inputs_of(columns, used)
     carried = _carried(data, columns, chosen, len(labels))
     model = str(settings.get("model", ""))
-    if model and model not in MODELS:
-        unread.append(Unread(f"model {model}", NO_SUCH_MODEL))
+    named = name if dataset else settings.get("dataset_id")
     return FoundConfiguration(
         library="FuxiCTR",
         name=name,
@@ -65,9 +64,18 @@ def read_fuxictr(
         their_model=model,
         model=MODELS[model].model if model in MODELS else "",
         carried=carried,
-        unread=tuple(unread),
+        defaults=DEFAULTS,
+        unread=(*unread, *_absent(model, named, name)),
         user=_user(settings, chosen),
     )
+
+
+def _absent(model: str, named: Any, data_set: str) -> Iterator[Unread]:
+    """Yield the model that is not here, and the data set that is named and not there."""
+    if model and model not in MODELS:
+        yield Unread(f"model {model}", NO_SUCH_MODEL)
+    if named is not None and str(named) != data_set:
+        yield Unread("dataset_id", f"is not there; {data_set} is the only data set", (named,))
 
 
 def _carried(
@@ -78,7 +86,8 @@ def _carried(
     if columns.are_mapped:
         rules["data_root"] = READ
     rules["num_tasks"] = same(num_labels, why="every label is a task")
-    rules |= {f"{of}.{key}": rule for of in (FEATURES, FEATURE_MAP) for key, rule in COLUMN.items()}
+    rules |= {f"{FEATURES}.{key}": rule for key, rule in COLUMN.items()}
+    rules |= {f"{FEATURE_MAP}.{key}": rule for key, rule in {**COLUMN, **ENCODED}.items()}
     top_level = [entry for entry in data.entries() if entry.top_key != FEATURES]
     entries = [*top_level, *columns.entries]
     settings: dict[str, Any] = {}
@@ -89,7 +98,7 @@ def _carried(
     model = MODELS.get(str(settings.get("model", "")))
     if model is not None:
         rules |= model.rules(settings)
-        constants = {**EVERY_EPOCH, **model.settings}
+        constants = model.settings
     of_model = f"{UNKNOWN}, or is one of the model" if chosen and model is None else UNKNOWN
     carried = carry_over(entries, rules, of_model)
     return carried.adding(constants)

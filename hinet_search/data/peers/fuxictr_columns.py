@@ -15,8 +15,9 @@ from hinet_search.study.yaml_file import read
 
 FEATURES = "feature_cols"
 FEATURE_MAP = "feature_map"
-SPLITTER = "^"  # of lists, by default
+SPLITTER = "^"
 LONGEST_LIST = 1000  # of a definition
+OF_FEATURES = ("features", "labels")  # of a feature map, read one by one
 NOT_USED = "is not in use_features"
 
 
@@ -31,6 +32,11 @@ class FuxiColumns:
     entries: Sequence[Entry]
     labels: Sequence[str] = ()
     are_mapped: bool = False
+
+    @property
+    def splitter(self) -> str:
+        """What is between the entries of a list by default; lists of encoded rows have nothing."""
+        return "" if self.are_mapped else SPLITTER
 
 
 def columns_of(data: Section, folder: Path, name: str) -> FuxiColumns:
@@ -60,6 +66,8 @@ def _mapped_columns(data: Section, folder: Path, name: str) -> FuxiColumns:
     file = read(found[0])
     specs: list[tuple[str, Mapping[str, Any], str]] = []
     entries: list[Entry] = []
+    top_level = Section(file, ()).entries(FEATURE_MAP)
+    entries += [entry for entry in top_level if entry.key.split(".")[1] not in OF_FEATURES]
     features = mappings(file.tree.get("features"), file.place(("features",)), "features")
     for holder, feature in _placed(file.tree, "features", features):
         for column, spec in feature.items():
@@ -117,16 +125,18 @@ def check_used(columns: FuxiColumns, used: Sequence[Any] | None, chosen: Section
 
 
 def inputs_of(
-    specs: Sequence[tuple[str, Mapping[str, Any], str]], used: Sequence[str] | None
+    columns: FuxiColumns, used: Sequence[str] | None
 ) -> tuple[list[FoundInput], list[Unread]]:
     """Return the inputs that are active and used, and what is said of the others."""
     inputs: dict[str, FoundInput] = {}
     unread: list[Unread] = []
-    for name, spec, place in specs:
+    for name, spec, place in columns.specs:
         if name in inputs:
             raise ConfigurationError(f"{place}: a column is a feature once, got '{name}' twice")
         is_used = used is None or name in used
-        found = _input(name, spec, inputs) if is_used else Unread(f"feature {name}", NOT_USED)
+        found: FoundInput | Unread = Unread(f"feature {name}", NOT_USED)
+        if is_used:
+            found = _input(name, {"splitter": columns.splitter, **spec}, inputs)
         if isinstance(found, FoundInput):
             inputs[name] = found
             unread += _lost(found, spec)
@@ -151,8 +161,7 @@ def _input(
     if kind == "sequence":
         shared = known.get(str(spec.get("share_embedding")))
         item = shared.column if shared and shared.kind == "categorical" else ""
-        separator = str(spec.get("splitter", SPLITTER))
-        return FoundInput(name, "list", item, _length(spec), separator)
+        return FoundInput(name, "list", item, _length(spec), str(spec["splitter"]))
     return Unread(f"feature {name}", f"type {shortened(str(kind))} is no input here")
 
 
@@ -165,6 +174,9 @@ def _lost(found: FoundInput, spec: Mapping[str, Any]) -> Iterator[Unread]:
     """Yield the keys that are read for some features, and not carried over for this one."""
     if spec.get("share_embedding") and not found.item:
         yield Unread(f"feature {found.column}: share_embedding", "it has an embedding of its own")
+    if found.kind == "list" and not found.separator and spec.get("padding_idx") is not None:
+        why = "counts as an entry: take it out of encoded lists"
+        yield Unread(f"feature {found.column}: padding_idx", why, (spec["padding_idx"],))
     if found.kind == "list" and spec.get("max_len") and found.length is None:
         why = f"lists keep their first entries, at most {LONGEST_LIST:,}; here the default, 50"
         yield Unread(f"feature {found.column}: max_len", why, (spec["max_len"],))

@@ -14,6 +14,7 @@ from hinet_search.data.peers.rules import (
     READ,
     RELU,
     RUNNING,
+    SCHEDULE,
     TYPES,
     VOCABULARY,
     Rule,
@@ -71,6 +72,9 @@ COLUMN: Mapping[str, Rule] = {
         ("pretrained_emb", "freeze_emb", "pretrain_dim", "pretrain_usage"), left(PRETRAINED)
     ),
 }
+ENCODED = dict.fromkeys(  # keys of a feature map beside its features
+    ("dataset_id", "num_fields", "total_features", "input_length"), left("follows from the rows")
+)
 TRAINING: Mapping[str, Rule] = {
     **dict.fromkeys(("model", "dataset_id", "use_features", "group_id"), READ),
     "learning_rate": to("train.learning_rate", positive),
@@ -97,7 +101,8 @@ TRAINING: Mapping[str, Rule] = {
         ("model_root", "num_workers", "verbose", "pickle_feature_encoder", "save_best_only"),
         left(RUNNING),
     ),
-    **dict.fromkeys(("debug_mode", "gpu", "reduce_lr_on_plateau"), left(RUNNING)),
+    **dict.fromkeys(("debug_mode", "gpu"), left(RUNNING)),
+    "reduce_lr_on_plateau": same(False, why=SCHEDULE),
 }
 LAYERS: Mapping[str, Rule] = {
     "batch_norm": same(False, why=NORMALISED),

@@ -28,11 +28,12 @@ from hinet_search.data.peers.text_format import parsed_text_format
 from hinet_search.data.peers.torcheasyrec_features import features_of
 from hinet_search.data.peers.torcheasyrec_rules import (
     FEATURE,
-    MODELS,
     NO_MODELS,
     OPTIMISERS,
     PIPELINE,
     SPARSE,
+    EasyRecModel,
+    model_of,
 )
 from hinet_search.study.distributions import Value
 from hinet_search.study.validation_messages import Location
@@ -40,6 +41,7 @@ from hinet_search.study.yaml_file import YamlFile, read
 
 NO_SUCH_MODEL = "is no model here, so the study has no arm of yours"
 FORMATS = ("ParquetDataset", "CsvDataset")
+DEFAULTS = {"train.evaluations_per_pass": 1, "train.patience": 0, "train.clip_norm": 0.0}
 OUR_RATE = 1e-3  # of networks, by default
 OPTIMISER = "train.embedding_optimiser"
 MULTIPLIER = "train.embedding_learning_rate_multiplier"
@@ -55,9 +57,10 @@ def read_torcheasyrec(path: Path) -> FoundConfiguration:
     pipeline = _Pipeline(read(path, parsed_text_format))
     model, of_model = pipeline.model
     towers = _towers(pipeline, model, of_model)
+    known = model_of(model, of_model)
     tasks, unread = _tasks(pipeline, towers, of_model)
-    found = features_of(pipeline.file, pipeline.groups)
-    if model and model not in MODELS:
+    found = features_of(pipeline.file, pipeline.groups, are_made=pipeline.are_features_made)
+    if model and known is None:
         unread.append(Unread(f"model {model}", NO_SUCH_MODEL))
     weight, of_weights = _weight(pipeline)
     scenario = text_at(of_model, "domain_input_name", pipeline.place_of("model_config", model))
@@ -68,8 +71,9 @@ def read_torcheasyrec(path: Path) -> FoundConfiguration:
         tasks=tasks,
         inputs=found.inputs,
         their_model=model,
-        model=MODELS[model].model if model in MODELS else "",
-        carried=_carried(pipeline, model, towers),
+        model="" if known is None else known.model,
+        carried=_carried(pipeline, model, known, towers),
+        defaults=DEFAULTS,
         unread=(*unread, *of_weights, *found.unread),
         crosses=found.crosses,
         scenario=scenario,
@@ -98,6 +102,13 @@ class _Pipeline:
     def place_of(self, *at: str) -> Any:
         """Return what gives the place of a key of the message at fields within fields."""
         return lambda inner: self.file.place((*at, *inner))
+
+    @property
+    def are_features_made(self) -> bool:
+        """Whether rows have the features that their generator makes; it reads other columns."""
+        data = self.message("data_config")
+        mode = data.get("fg_mode", "FG_DAG" if data.get("fg_encoded") is False else "FG_NONE")
+        return mode in ("FG_NONE", "FG_BUCKETIZE")
 
     @property
     def groups(self) -> tuple[str, ...] | None:
@@ -190,10 +201,14 @@ def _rows(pipeline: _Pipeline, path: Path) -> FoundRows:
     return FoundRows(given, tuple(folders), problem)
 
 
-def _carried(pipeline: _Pipeline, model: str, towers: Sequence[Mapping[str, Any]]) -> Carried:
+def _carried(
+    pipeline: _Pipeline,
+    model: str,
+    known: EasyRecModel | None,
+    towers: Sequence[Mapping[str, Any]],
+) -> Carried:
     """Apply the rules; of features, those below their kind (`feature_configs.id_feature`)."""
     rules: dict[str, Rule] = {**PIPELINE, **OPTIMISERS}
-    known = MODELS.get(model)
     if known is not None:
         rules |= {f"model_config.{model}.{key}": rule for key, rule in known.rules.items()}
     elif model:

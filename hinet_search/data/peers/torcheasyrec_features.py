@@ -25,11 +25,15 @@ class FoundFeatures:
 
 @dataclass(frozen=True)
 class _Feature:
-    """A feature: its kind (`id_feature`), its message, its place, and the list that it is in."""
+    """A feature: its kind (`id_feature`), its message, its place, and the list that it is in.
+
+    `is_made` says whether rows have the features that their generator makes, by their names.
+    """
 
     kind: str
     values: Mapping[str, Any]
     place: str
+    is_made: bool
     sequence: Mapping[str, Any] | None = None
 
     @property
@@ -41,38 +45,42 @@ class _Feature:
             raise ConfigurationError(
                 f"{self.place}: {key} must be a text, got {shortened(repr(name))}"
             )
-        return f"{self.sequence['sequence_name']}__{name}" if self.sequence else name
+        return f"{self._prefix}{name}"
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self.sequence['sequence_name']}__" if self.sequence else ""
+
+    @property
+    def table(self) -> str:
+        """The name of its embeddings."""
+        return str(self.values.get("embedding_name") or f"{self.values['feature_name']}_emb")
 
     @property
     def column(self) -> str:
-        """The column of its expression, or of its name if it has none or is in a list."""
+        """The column of its expression, or of its name if it has none or is made."""
         expression = self.values.get("expression")
-        if self.sequence or expression is None:
+        if self.is_made or expression is None:
             return self.name
         if not isinstance(expression, str):
             got = shortened(repr(expression))
             raise ConfigurationError(f"{self.place}: expression must be a text, got {got}")
         side, colon, column = expression.partition(":")
-        return column if colon and side in SIDES else expression
+        return f"{self._prefix}{column if colon and side in SIDES else expression}"
 
 
-def features_of(file: YamlFile, groups: Collection[str] | None) -> FoundFeatures:
-    """Return the features that are in a group; all of them if there are no groups."""
+def features_of(file: YamlFile, groups: Collection[str] | None, *, are_made: bool) -> FoundFeatures:
+    """Return the features that are in a group; all of them if there are no groups.
+
+    `are_made` says whether rows have the features that their generator makes.
+    """
     inputs: dict[str, FoundInput] = {}
+    tables: dict[str, str] = {}
     crosses: list[tuple[str, str]] = []
-    features = list(_features(file))
-    known = {feature.name for feature in features}
-    unread = [
-        Unread(f"feature {name}", "is in a group, and is no feature")
-        for name in dict.fromkeys(groups or ())
-        if name not in known
-    ]
+    features, unread = _grouped(list(_features(file, are_made=are_made)), groups)
     for feature in features:
-        if groups is not None and feature.name not in groups:
-            unread.append(Unread(f"feature {feature.name}", "is in no group of features"))
-            continue
         pair = _pair(feature, inputs, crosses)
-        found = _input(feature, inputs)
+        found = _input(feature, tables)
         if pair:
             crosses.append(pair)
         elif isinstance(found, FoundInput):
@@ -81,20 +89,35 @@ def features_of(file: YamlFile, groups: Collection[str] | None) -> FoundFeatures
                     Unread(f"feature {feature.name}", f"column {found.column} is one already")
                 )
             inputs.setdefault(found.column, found)
+            if found.kind == "categorical":
+                tables.setdefault(feature.table, found.column)
             unread += _lost(feature, found)
         else:
             unread.append(found)
     return FoundFeatures(tuple(inputs.values()), tuple(crosses), tuple(unread))
 
 
-def _features(file: YamlFile) -> Iterator[_Feature]:
+def _grouped(
+    features: Sequence[_Feature], groups: Collection[str] | None
+) -> tuple[Sequence[_Feature], list[Unread]]:
+    """Return the features that are in a group, and what is said of all others."""
+    known = [feature.name for feature in features]
+    if groups is None:
+        return features, []
+    why = {name: "is in a group, and is no feature" for name in groups if name not in known}
+    why |= {name: "is in no group of features" for name in known if name not in groups}
+    unread = [Unread(f"feature {name}", reason) for name, reason in why.items()]
+    return [feature for feature in features if feature.name in groups], unread
+
+
+def _features(file: YamlFile, *, are_made: bool) -> Iterator[_Feature]:
     """Yield the features in order, those in a list one by one."""
     place = file.place(("feature_configs",))
     for index, holder in enumerate(mappings(file.tree.get("feature_configs"), place, "features")):
         at = file.place(("feature_configs", index))
         for kind, values in holder.items():
             for message in mappings(values, at, str(kind)):
-                feature = _Feature(str(kind), message, at)
+                feature = _Feature(str(kind), message, at, are_made)
                 if kind != "sequence_feature":
                     yield feature
                     continue
@@ -102,14 +125,14 @@ def _features(file: YamlFile) -> Iterator[_Feature]:
                 for inner in mappings(message.get("features"), at, "features"):
                     for inner_kind, of in inner.items():
                         for part in mappings(of, at, str(inner_kind)):
-                            yield _Feature(str(inner_kind), part, at, message)
+                            yield _Feature(str(inner_kind), part, at, are_made, message)
 
 
 def _pair(
     feature: _Feature, inputs: Mapping[str, FoundInput], known: Sequence[tuple[str, str]]
 ) -> tuple[str, str] | None:
     """Return two categorical columns whose combination is new; None for anything else."""
-    if feature.kind != "combo_feature" or feature.sequence:
+    if feature.kind != "combo_feature" or feature.sequence or feature.is_made:
         return None
     columns = [str(each).rpartition(":")[2] for each in each(feature.values.get("expression"))]
     kinds = [inputs[column].kind for column in columns if column in inputs]
@@ -118,18 +141,19 @@ def _pair(
     return (columns[0], columns[1]) if is_pair and is_new else None
 
 
-def _input(feature: _Feature, inputs: Mapping[str, FoundInput]) -> FoundInput | Unread:
+def _input(feature: _Feature, tables: Mapping[str, str]) -> FoundInput | Unread:
     if feature.values.get("stub_type") is True:
         return Unread(f"feature {feature.name}", "is a step of their feature generator")
     kind = feature.kind.removeprefix("sequence_")
     if kind not in ("id_feature", "raw_feature"):
-        return Unread(
-            f"feature {feature.name}", f"{kind} is made by their code: write it into the rows"
+        remedy = (
+            "name its column in the definition" if feature.is_made else "write it into the rows"
         )
+        return Unread(f"feature {feature.name}", f"{kind} is made by their code: {remedy}")
     is_list = feature.sequence is not None or kind != feature.kind
     if kind == "raw_feature":
         return _number(feature, is_list=is_list)
-    return _list(feature, inputs) if is_list else _category(feature)
+    return _list(feature, tables) if is_list else _category(feature)
 
 
 def _number(feature: _Feature, *, is_list: bool) -> FoundInput | Unread:
@@ -146,17 +170,15 @@ def _category(feature: _Feature) -> FoundInput:
     return FoundInput(feature.column, "list", separator=separator)
 
 
-def _list(feature: _Feature, inputs: Mapping[str, FoundInput]) -> FoundInput:
+def _list(feature: _Feature, tables: Mapping[str, str]) -> FoundInput:
     """Return a list, with the embedding of the input that its entries are ids of."""
     holder = feature.values if feature.sequence is None else feature.sequence
-    name = str(feature.values.get("embedding_name") or feature.values["feature_name"])
-    item = inputs.get(name)
     length = holder.get("sequence_length")
     is_length = type(length) is int and 1 <= length <= LONGEST_LIST
     return FoundInput(
         feature.column,
         "list",
-        item.column if item and item.kind == "categorical" and feature.sequence else "",
+        tables.get(feature.table, "") if feature.sequence else "",
         length if is_length else None,
         str(holder.get("sequence_delim", DELIMITER)),
     )
@@ -169,6 +191,8 @@ def _lost(feature: _Feature, found: FoundInput) -> Iterator[Unread]:
     if found.kind == "list" and found.length is None and length is not None:
         why = f"lists keep their first entries, at most {LONGEST_LIST:,}; here the default, 50"
         yield Unread(f"feature {feature.name}: sequence_length", why, (length,))
+    if found.item and not feature.values.get("embedding_name"):
+        yield Unread(f"feature {feature.name}", f"shares the embedding of {found.item} here")
     separator = feature.values.get("separator")
     if separator is not None and separator != found.separator:
         why = "an entry of a list is one value" if found.kind == "list" else "a number is one value"

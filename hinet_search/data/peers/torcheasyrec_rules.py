@@ -5,7 +5,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
 
+from hinet_search.data.peers.found import each
 from hinet_search.data.peers.rules import (
     GATES,
     JUDGED,
@@ -13,6 +16,7 @@ from hinet_search.data.peers.rules import (
     READ,
     RELU,
     RUNNING,
+    SCHEDULE,
     TYPES,
     VOCABULARY,
     Rule,
@@ -32,7 +36,6 @@ from hinet_search.study.distributions import Value
 
 MISSING = "a missing id is unknown, a missing number the training mean with a flag"
 BOUNDARIES = "numbers are inputs as they are; features.number_encoding has bins of training rows"
-SCHEDULE = "learning rates are constant"
 TABLES = "tables are on one device, in fp32, as wide as model.embedding_dim"
 SPACE = "a label counts in all rows; model.loss.entire_space is a funnel's way"
 COLUMNS = "inputs are the columns that features name, as they are"
@@ -54,7 +57,7 @@ FEATURE: Mapping[str, Rule] = {
     "boundaries": left(BOUNDARIES),
     **dict.fromkeys(("autodis", "mlp"), left(BOUNDARIES)),
     "normalizer": left("numbers are standardised; docs/data.md has other transforms"),
-    "embedding_name": left("a feature has an embedding of its own"),
+    "embedding_name": left("lists of ids share the embedding of these, and others have their own"),
     "pooling": same("mean", why="lists are pooled by their mean, or by attention"),
     "weighted": same(False, why="entries of a list weigh alike"),
     "use_mask": same(False, why="inputs are not masked"),
@@ -197,7 +200,11 @@ PEPNET = {
     "domain_input_name": READ,
     "task_domain_num": left("scenarios share the towers of tasks, and follow from the values"),
 }
-# DBMTL without experts and relations of towers; it is written, and not read.
+# DBMTL without these fields of its own and of its towers.
+BEYOND_SHARED_BOTTOM = {
+    *("mask_net", "expert_mlp", "gate_mlp", "num_expert"),
+    *("relation_tower_names", "relation_mlp"),
+}
 SHARED_BOTTOM = EasyRecModel(
     "shared_bottom",
     {
@@ -216,6 +223,17 @@ MODELS: Mapping[str, EasyRecModel] = {
     "dcn_v2": EasyRecModel("dcn_v2", DCN_V2, ONE_EXPERT),
     "pepnet": EasyRecModel("pepnet", PEPNET),
 }
+
+
+def model_of(name: str, message: Mapping[str, Any]) -> EasyRecModel | None:
+    """Return our model that a message is, if we have it."""
+    if name != "dbmtl":
+        return MODELS.get(name)
+    fields = {*message, *chain.from_iterable(each(message.get("task_towers")))}
+    is_plain = "bottom_mlp" in message and fields.isdisjoint(BEYOND_SHARED_BOTTOM)
+    return SHARED_BOTTOM if is_plain else None
+
+
 # Fields of model_config that are no model.
 NO_MODELS = (
     "feature_groups",

@@ -18,10 +18,12 @@ SEED = "seed"
 USUAL_PASSES = 4
 # Of every network: these are the arms of the study that is written.
 ARMS = ("hinet", "mmoe", "ple", "shared_bottom")
-# What their training does where it says nothing.
+# What the training of any of them does where it says nothing.
 THEIR_DEFAULTS: Mapping[str, Value] = {
     "train.weight_decay": 0.0,
     "train.embedding_learning_rate_multiplier": 1.0,
+    "train.rate_decay": False,
+    "features.unit_scale": False,
     "features.minimum_frequency": 1,
     "model.dropout": 0.0,
     NUMBER_ENCODING: "standardised",
@@ -135,7 +137,7 @@ def _own_arms(found: FoundConfiguration, scenario: str) -> Iterator[str]:
 def own_settings(found: FoundConfiguration, scenario: str) -> dict[str, Value]:
     """Return the settings of their model: what is carried over, and defaults for all others."""
     inputs = inputs_of(found, scenario)
-    given = {**THEIR_DEFAULTS, **found.carried.settings}
+    given = {**THEIR_DEFAULTS, **found.defaults, **found.carried.settings}
     for name in (PASSES, SEED):
         given.pop(name, None)
     if not any(column.kind == "numeric" for column in inputs):
@@ -151,7 +153,7 @@ def settings_of_no_arm(found: FoundConfiguration) -> list[Unread]:
         return []
     of_study = {PASSES, SEED, *SHARED}
     return [
-        Unread(found.carried.keys[name], "is a setting of an arm of yours", (value,))
+        Unread(found.carried.keys[name], f"would be {name}: {in_yaml(value)} of an arm of yours")
         for name, value in found.carried.settings.items()
         if name not in of_study
     ]

@@ -32,6 +32,7 @@ Base:
   model_root: ./checkpoints/
   early_stop_patience: 2
   eval_steps: null
+  reduce_lr_on_plateau: False
   group_id: user
   batch_size: 64
 MMoE_1:
@@ -70,7 +71,7 @@ data_config {
   batch_size: 32
   dataset_type: CsvDataset
   with_header: true
-  fg_mode: FG_NONE
+  fg_mode: FG_DAG
   label_fields: "click"
   label_fields: "order"
 }
@@ -121,6 +122,10 @@ PLE = """ple {
 PEPNET = """pepnet {
     domain_input_name: "channel" ppnet_hidden_units: [16, 8] epnet_hidden_unit: 4 epnet_gamma: 2.0
     ppnet_gamma: 3.0
+    task_towers { tower_name: "ctr" label_name: "click" mlp { hidden_units: 8 } }
+  }"""
+BOTTOM = """dbmtl {
+    bottom_mlp { hidden_units: [16, 8] }
     task_towers { tower_name: "ctr" label_name: "click" mlp { hidden_units: 8 } }
   }"""
 DCN = """dcn_v2 {

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from hinet_search.data.prepare import prepare
 from hinet_search.study.load_study import load_study
 from hinet_search.training.trial_config import build_config
 from tests.data.peers.peer_files import (
+    BOTTOM,
     DATASET,
     DCN,
     EXPERIMENTS,
@@ -56,6 +58,32 @@ def test_the_arm_of_their_model_has_one_configuration_which_is_theirs(folder: Pa
     assert values["train.embedding_learning_rate_multiplier"] == 1.0
 
 
+AS_BOTH = {
+    "train.rate_decay": False,
+    "train.evaluations_per_pass": 1,
+    "features.unit_scale": False,
+    "features.minimum_frequency": 1,
+}
+UNSAID: dict[str, dict[str, Any]] = {
+    "fuxictr": {"train.patience": 2, "train.clip_norm": 10.0},
+    "torcheasyrec": {"train.patience": 0, "train.clip_norm": 0.0},
+}
+
+
+@pytest.mark.parametrize("library", UNSAID)
+def test_what_they_do_not_say_is_trained_as_their_library_does(folder: Path, library: str) -> None:
+    if library == "fuxictr":
+        dataset = DATASET.replace("min_categr_count: 2", "")
+        of_fuxictr(folder, dataset, experiments="one: {model: MMoE}\n")
+    else:
+        convert(read_torcheasyrec(pipeline_file(folder)), None, None, force=False)
+    yours = load_study(str(STUDY)).arms[0]
+    values = yours.space.values(yours.space.default())
+    expected = {**AS_BOTH, **UNSAID[library]}
+    assert {name: values[name] for name in expected} == expected
+    assert "      train.rate_decay: false   # is not said there\n" in STUDY.read_text()
+
+
 def test_the_study_has_passes_and_seed_of_theirs(folder: Path) -> None:
     of_fuxictr(folder)
     study = load_study(str(STUDY), "full")
@@ -92,7 +120,7 @@ def test_every_model_of_fuxictr_gets_a_configuration_that_can_be_built(
     assert config.model_name == MODELS[model].model
 
 
-@pytest.mark.parametrize("model", [MMOE, PLE, DCN, PEPNET])
+@pytest.mark.parametrize("model", [MMOE, PLE, DCN, PEPNET, BOTTOM])
 def test_every_model_of_torcheasyrec_gets_a_configuration_that_can_be_built(
     folder: Path, model: str
 ) -> None:
@@ -271,8 +299,8 @@ def test_settings_of_a_model_that_is_not_here_are_named_or_are_those_of_the_stud
     experiments = EXPERIMENTS.replace("model: MMoE", "model: DeepFM")
     converted = of_fuxictr(folder, experiments=experiments)
     words = [unread.in_words for unread in converted.unread]
-    assert "learning_rate (0.002): is a setting of an arm of yours" in words
-    assert "min_categr_count (2): is a setting of an arm of yours" in words
+    assert "learning_rate: would be train.learning_rate: 0.002 of an arm of yours" in words
+    assert "min_categr_count: would be features.minimum_frequency: 2 of an arm of yours" in words
     study = load_study(str(STUDY), "full")
     assert "yours" not in study.spec.arms
     assert study.spec.passes == 3

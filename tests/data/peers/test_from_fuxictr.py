@@ -13,7 +13,6 @@ from tests.data.peers.peer_files import DATASET, EXPERIMENTS, fuxictr_folder
 
 SETTINGS: dict[str, Any] = {
     "features.minimum_frequency": 2,
-    "train.evaluations_per_pass": 1,
     "train.patience": 2,
     "train.batch_size": 32,
     "train.learning_rate": 0.002,
@@ -94,6 +93,7 @@ def test_a_key_without_a_rule_is_named(tmp_path: Path, level: str) -> None:
         ("hidden_activations", "relu", "[relu, Dice]"),
         ("optimizer", "adam", "adagrad"),
         ("shuffle", "True", "False"),
+        ("reduce_lr_on_plateau", "False", "True"),
         ("net_regularizer", "0", "1.e-5"),
         ("eval_steps", "null", "100"),
         ("net_dropout", "0.1", "[0.1, 0.2]"),
@@ -176,6 +176,14 @@ def test_the_data_set_is_that_of_the_experiment_unless_another_is_named(tmp_path
         read_fuxictr(folder, dataset="shops")
 
 
+def test_a_data_set_that_is_not_there_is_named_beside_the_only_one(tmp_path: Path) -> None:
+    experiments = EXPERIMENTS.replace("dataset_id: shop", "dataset_id: TBD")
+    folder = fuxictr_folder(tmp_path, experiments=experiments)
+    words = [unread.in_words for unread in read_fuxictr(folder).all_unread]
+    assert "dataset_id (TBD): is not there; shop is the only data set" in words
+    assert "dataset_id" not in named(read_fuxictr(folder, dataset="shop"))
+
+
 def test_a_folder_without_configurations_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="must have a section for --dataset, found none"):
         read_fuxictr(tmp_path)
@@ -207,6 +215,23 @@ def test_columns_of_encoded_rows_are_those_of_their_feature_map(tmp_path: Path) 
     assert configuration.tasks == {"click": "click"}
     assert configuration.inputs == (FoundInput("user", "categorical"),)
     assert "feature_map.vocab_size" in named(configuration)
+
+
+def test_lists_of_encoded_rows_have_no_separator_and_their_padding_is_named(tmp_path: Path) -> None:
+    dataset = "shop: {data_root: ../rows/, data_format: parquet, train_data: train.parquet}\n"
+    folder = fuxictr_folder(tmp_path, dataset)
+    (tmp_path / "rows" / "shop").mkdir()
+    seen = '"type": "sequence", "share_embedding": "item", "padding_idx": 0, "max_len": 5'
+    (tmp_path / "rows" / "shop" / "feature_map.json").write_text(
+        '{"num_fields": 2, "labels": ["click"], "features": '
+        f'[{{"item": {{"type": "categorical"}}}}, {{"seen": {{{seen}}}}}]}}'
+    )
+    configuration = read_fuxictr(folder)
+    assert configuration.inputs[1] == FoundInput("seen", "list", "item", 5, separator="")
+    words = [unread.in_words for unread in configuration.all_unread]
+    padding = "feature seen: padding_idx (0): counts as an entry: take it out of encoded lists"
+    assert padding in words
+    assert "feature_map.num_fields (2): follows from the rows" in words
 
 
 def test_features_that_the_experiment_does_not_use_are_no_inputs(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A pipeline.config of TorchEasyRec says columns, labels, model and settings."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.peers.found import FoundConfiguration, FoundInput
 from hinet_search.data.peers.torcheasyrec import read_torcheasyrec
-from tests.data.peers.peer_files import DCN, MMOE, PEPNET, PIPELINE, PLE, pipeline_file
+from tests.data.peers.peer_files import BOTTOM, DCN, MMOE, PEPNET, PIPELINE, PLE, pipeline_file
 
 
 def found(folder: Path, model: str = MMOE, text: str = PIPELINE) -> FoundConfiguration:
@@ -35,6 +36,51 @@ def test_features_in_a_group_are_inputs_by_their_kind(tmp_path: Path) -> None:
     )
     assert configuration.crosses == (("user", "item"),)
     assert named(configuration) >= {"feature unused", "feature rate"}
+
+
+RENAMED = PIPELINE.replace('"user:user" num', '"user:visitor" num').replace(
+    '"item" embedding_dim', '"item" expression: "item:shown" embedding_dim'
+)
+
+
+@pytest.mark.parametrize("mode", ["FG_DAG", "FG_NORMAL", "FG_NONE", "FG_BUCKETIZE"])
+def test_columns_are_those_of_expressions_unless_features_are_made(
+    tmp_path: Path, mode: str
+) -> None:
+    configuration = found(tmp_path, text=RENAMED.replace("FG_DAG", mode))
+    columns = [column.column for column in configuration.inputs]
+    reads_expressions = mode in ("FG_DAG", "FG_NORMAL")
+    expected = ("visitor", "seen__shown") if reads_expressions else ("user", "seen__item")
+    assert (columns[0], columns[-1]) == expected
+
+
+def test_a_feature_that_is_made_is_a_column_to_be_named(tmp_path: Path) -> None:
+    configuration = found(tmp_path, text=PIPELINE.replace("  fg_mode: FG_DAG\n", ""))
+    assert configuration.crosses == ()
+    words = [unread.in_words for unread in configuration.unread]
+    remedy = "is made by their code: name its column in the definition"
+    assert f"feature pair: combo_feature {remedy}" in words
+    assert f"feature rate: lookup_feature {remedy}" in words
+
+
+def test_a_list_shares_the_embedding_of_its_name_or_of_the_one_it_names(tmp_path: Path) -> None:
+    configuration = found(tmp_path)
+    words = [unread.in_words for unread in configuration.unread]
+    assert "feature seen__item: shares the embedding of item here" in words
+    of_user = '"item" embedding_name: "user_emb" embedding_dim'
+    named_table = PIPELINE.replace('"item" embedding_dim', of_user)
+    (tmp_path / "named").mkdir()
+    configuration = found(tmp_path / "named", text=named_table)
+    assert configuration.inputs[-1].item == "user"
+    assert "feature seen__item" not in named(configuration)
+
+
+def test_without_groups_a_feature_must_have_a_name_too(tmp_path: Path) -> None:
+    text = re.sub(r"feature_groups \{.*?\}", "", PIPELINE, flags=re.DOTALL)
+    assert len(found(tmp_path, text=text).inputs) == 6
+    (tmp_path / "nameless").mkdir()
+    with pytest.raises(ConfigurationError, match="feature_name must be a text, got None"):
+        found(tmp_path / "nameless", text=text.replace('feature_name: "user"', ""))
 
 
 def test_a_task_is_a_tower_and_its_label(tmp_path: Path) -> None:
@@ -65,6 +111,7 @@ def test_settings_are_carried_over_with_rate_and_optimiser_of_embeddings(tmp_pat
     assert named(configuration) == {
         "feature unused",
         "feature rate",
+        "feature seen__item",
         "model_dir",
         "feature_configs.id_feature.num_buckets",
         "feature_configs.id_feature.hash_bucket_size",
@@ -120,6 +167,31 @@ def test_a_cross_of_low_rank_is_one_expert(tmp_path: Path) -> None:
         "model.tower.widths": (8,),
         "model.embedding_dim": 4,
     }
+
+
+def test_a_dbmtl_of_a_bottom_and_towers_alone_is_a_shared_bottom(tmp_path: Path) -> None:
+    configuration = found(tmp_path, BOTTOM)
+    assert (configuration.their_model, configuration.model) == ("dbmtl", "shared_bottom")
+    assert of_model(configuration) == {
+        "model.trunk.widths": (16, 8),
+        "model.tower.widths": (8,),
+        "model.embedding_dim": 4,
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("bottom_mlp { hidden_units: [16, 8] }", ""),
+        ("bottom_mlp", "num_expert: 2 bottom_mlp"),
+        ('label_name: "click"', 'label_name: "click" relation_tower_names: "cvr"'),
+    ],
+)
+def test_any_other_dbmtl_is_no_model_here(tmp_path: Path, before: str, after: str) -> None:
+    assert before in BOTTOM
+    configuration = found(tmp_path, BOTTOM.replace(before, after))
+    assert configuration.model == ""
+    assert "model dbmtl" in named(configuration)
 
 
 def test_keys_of_a_model_that_is_not_here_are_named_but_its_tasks_are_read(tmp_path: Path) -> None:

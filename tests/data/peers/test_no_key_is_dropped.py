@@ -13,6 +13,7 @@ from hinet_search.data.peers.fuxictr import read_fuxictr
 from hinet_search.data.peers.torcheasyrec import read_torcheasyrec
 from hinet_search.study.yaml_file import written
 from tests.data.peers.peer_files import (
+    BOTTOM,
     DATASET,
     DCN,
     EXPERIMENTS,
@@ -64,14 +65,13 @@ def test_every_value_of_fuxictr_makes_a_difference(tmp_path: Path, file: str, te
 
 OF_NO_USE = {
     ("Base", "batch_size"),  # the experiment has its own
-    ("MMoE_1", "dataset_id"),  # the folder has one data set
     ("shop", "feature_cols", 4, "type"),  # of a feature that is not active
     ("shop", "feature_cols", 5, "type"),  # of a feature that their code makes
 }
 VALUE = re.compile(r"(?<=[:\[,] )(?:\"[^\"]*\"|'[^']*'|[A-Za-z0-9_.]+)|(?<=\[)[0-9.]+")
 
 
-@pytest.mark.parametrize("model", [MMOE, PLE, DCN, PEPNET])
+@pytest.mark.parametrize("model", [MMOE, PLE, DCN, PEPNET, BOTTOM])
 def test_every_value_of_torcheasyrec_makes_a_difference(tmp_path: Path, model: str) -> None:
     path = pipeline_file(tmp_path, model)
     text = path.read_text()

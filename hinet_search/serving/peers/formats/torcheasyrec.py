@@ -25,7 +25,9 @@ Where TorchEasyRec is installed:
 
     torchrun --nproc-per-node=1 -m tzrec.train_eval --pipeline_config_path {folder}/pipeline.config
 
-It trains from fresh weights: its checkpoints are sharded, so found weights are not written.
+It trains from fresh weights: its checkpoints are sharded, so found weights are not written. On a
+CPU it has no Adam for embeddings: search with train.embedding_optimiser: rowwise_adagrad to train
+there.
 """
 THEIRS: Mapping[str, tuple[str, EasyRecModel]] = {
     **{known.model: (name, known) for name, known in MODELS.items()},
