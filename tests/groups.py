@@ -1,14 +1,13 @@
 """Groups: which tests run alone, after all others and one at a time, and which are left out of `make test-fast`."""
 
+from fnmatch import fnmatchcase
 from functools import cache
-from pathlib import PurePath
 
 import pytest
 
 ALONE = (  # they time processes that are killed or paused, or start Ray
     "tests/chaos/test_processes.py",
     "tests/chaos/test_storm.py",
-    "tests/executors/test_cluster_files.py",
     "tests/executors/test_conformance*.py",
     "tests/executors/test_orphans.py",
     "tests/executors/test_ray*.py",
@@ -101,7 +100,7 @@ def markers_of(file: str) -> tuple[pytest.MarkDecorator, ...]:
     return tuple(
         marker
         for marker, patterns in groups
-        if any(PurePath(file).match(pattern) for pattern in patterns)
+        if any(fnmatchcase(file, pattern) for pattern in patterns)
     )
 
 

@@ -1,6 +1,7 @@
 """Set-up that tests share: slots are forked from a process that has torch, and a SQLite database is copied from an empty one.
 
 A spawned slot imports for two seconds, and making the tables takes a tenth of one. Tests of either use `as_shipped`.
+Torch collects its operators of ONNX once for all graphs, not for each of them, which takes half a second.
 All cores are free, so that no other work of the machine adds a line to what a command prints.
 """
 
@@ -10,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from sqlalchemy import Engine
 
 from hinet_search.executors.processes import slots
@@ -34,6 +37,7 @@ PRELOADED = [  # what a slot and a coordinator import
 TABLES = "SELECT count(*) FROM sqlite_master"
 
 _make_tables = storage_engine.make_tables
+_export = torch.onnx.export
 _empty: list[bytes] = []  # a database with tables and no study, once one was made
 _making = threading.Lock()
 
@@ -92,6 +96,19 @@ def _empty_database() -> bytes:
         return _empty[0]
 
 
+@cache
+def _keep_operators() -> None:
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    collected = staticmethod(cache(ONNXRegistry.from_torchlib))
+    pytest.MonkeyPatch().setattr(ONNXRegistry, "from_torchlib", collected)
+
+
+def _exported_by_kept_operators(*given: Any, **named: Any) -> Any:
+    _keep_operators()
+    return _export(*given, **named)
+
+
 def install(patch: pytest.MonkeyPatch) -> None:
     """Take the shortcuts from now on."""
     forking = SimpleNamespace(
@@ -100,6 +117,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(slots, "multiprocessing", forking)
     patch.setattr(storage_engine, "make_tables", _copy_tables)
     patch.setattr(busy_cores, "free_cores", float)
+    patch.setattr(torch.onnx, "export", _exported_by_kept_operators)
 
 
 @contextmanager

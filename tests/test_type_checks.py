@@ -1,5 +1,6 @@
 """Shapes and types of a call are checked again unless a call like it passed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -80,3 +81,39 @@ def test_modules_of_models_and_training_are_checked() -> None:
         product(TWO, torch.zeros(2, 3))
     with pytest.raises(TypeCheckError, match="fit"):
         fit(None, None, None)
+
+
+def made_anew(checks: list[object]) -> Callable[[object], Tensor]:
+    def check_of(function: Callable[..., object]) -> Callable[..., object]:
+        checks.append(function)
+        return beartype(function)
+
+    @jaxtyped_once(typechecker=check_of)
+    def same(x_B: Float[Tensor, "B"]) -> Float[Tensor, "B"]:
+        return x_B
+
+    return same
+
+
+def test_a_function_inside_another_is_checked_once_for_all_calls_of_that() -> None:
+    first, second = [], []
+    assert len(made_anew(first)(TWO)) == len(made_anew(second)(TWO)) == 2
+    assert first
+    assert not second
+    for _ in range(2):
+        with pytest.raises(TypeCheckError, match=r"parameters of .*same"):
+            made_anew(second)(TWO[None])
+    assert second
+
+
+def test_functions_of_one_text_and_other_types_are_checked_apart() -> None:
+    def of(kind: type) -> Callable[..., object]:
+        @jaxtyped_once(typechecker=beartype)
+        def given(value: kind) -> kind:
+            return value
+
+        return given
+
+    assert of(int)(1) == 1
+    with pytest.raises(TypeCheckError, match=r"parameters of .*given"):
+        of(str)(1)

@@ -20,7 +20,7 @@ from tests.data.event_tables import (
     random_log,
 )
 
-NUM_LOGS = 600
+NUM_LOGS = 300
 PARTS_OF_LOGS = 8
 
 
@@ -41,7 +41,7 @@ def test_every_input_of_a_random_log_is_that_of_a_loop_over_pairs_of_rows(part: 
 
 
 def test_the_order_of_the_table_does_not_matter() -> None:
-    for seed in range(50):
+    for seed in range(25):
         log = random_log(seed)
         order_R = np.random.default_rng(seed).permutation(log.rows.num_rows)
         other = in_order(log, order_R)
@@ -51,7 +51,7 @@ def test_the_order_of_the_table_does_not_matter() -> None:
 
 def test_keys_are_counted_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_log, "CHUNK_ROWS", 2)
-    for seed in range(50):
+    for seed in range(25):
         log = random_log(seed)
         assert_array_equal(events_of(log), plain_events(log))
         assert_array_equal(sessions_of(log), plain_sessions(log))
@@ -61,7 +61,7 @@ def test_rows_of_many_blocks_are_mapped_from_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(blocks, "BLOCK_ROWS", 3)
-    for seed in range(50):
+    for seed in range(25):
         log = random_log(seed)
         log = replace(log, rows=replace(log.rows, cache=tmp_path))
         assert_array_equal(events_of(log), plain_events(log))

@@ -15,7 +15,7 @@ from hinet_search.data.derived.sequences import encode_sequences, gap_ids, seque
 from tests.data.event_tables import TASKS, in_order
 from tests.data.sequence_tables import VOCABULARIES, SequencesOfLog, plain_slots, sequences_of_log
 
-NUM_LOGS = 600
+NUM_LOGS = 300
 PARTS_OF_LOGS = 8
 
 
@@ -43,7 +43,7 @@ def test_every_slot_of_a_random_log_is_that_of_a_loop_over_pairs_of_rows(number:
 
 
 def test_the_order_of_the_table_does_not_matter() -> None:
-    for seed in range(50):
+    for seed in range(25):
         of_log = sequences_of_log(seed)
         order_R = np.random.default_rng(seed).permutation(of_log.log.rows.num_rows)
         other = replace(of_log, log=in_order(of_log.log, order_R))
@@ -54,7 +54,7 @@ def test_the_order_of_the_table_does_not_matter() -> None:
 def test_keys_and_slots_are_computed_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_log, "CHUNK_ROWS", 2)
     monkeypatch.setattr(sequences, "SLOTS_AT_ONCE", 1)
-    for seed in range(50):
+    for seed in range(25):
         assert_as_expected(sequences_of_log(seed), seed)
 
 
@@ -62,7 +62,7 @@ def test_rows_of_many_blocks_are_mapped_from_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(blocks, "BLOCK_ROWS", 3)
-    for seed in range(50):
+    for seed in range(25):
         of_log = sequences_of_log(seed)
         log = replace(of_log.log, rows=replace(of_log.log.rows, cache=tmp_path))
         assert_as_expected(replace(of_log, log=log), seed)

@@ -74,7 +74,7 @@ def asked(index: LogIndex, state: LogState, rows: Any, moments: Moments) -> Any:
     return index.seen_sequences(rows.frame.select(state.recent.frame.columns), moments)
 
 
-@pytest.mark.parametrize(("most", "seeds"), [(1, range(14)), (6, range(40, 80))])
+@pytest.mark.parametrize(("most", "seeds"), [(1, range(7)), (6, range(40, 60))])
 def test_rows_that_come_in_parts_have_the_sequences_of_one_table(most: int, seeds: range) -> None:
     for seed in seeds:
         log = one_split(seed)
@@ -96,7 +96,7 @@ def test_rows_that_come_in_parts_have_the_sequences_of_one_table(most: int, seed
 
 
 def test_a_state_keeps_no_more_rows_than_sequences_show() -> None:
-    for seed in range(60):
+    for seed in range(30):
         log = one_split(seed)
         definition = definition_of(log, seed)
         state = state_after(log, np.arange(log.rows.num_rows), definition)
@@ -110,7 +110,7 @@ def test_a_state_keeps_no_more_rows_than_sequences_show() -> None:
 
 def test_a_label_that_comes_later_is_that_of_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hinet_search.data.derived.log_state.LATE", TimeSpan(2, "h"))
-    for seed in range(60):
+    for seed in range(30):
         log = one_split(seed)
         log = replace(log, rows=replace(log.rows, scenario_R=np.zeros_like(log.rows.scenario_R)))
         definition = definition_of(log, seed)

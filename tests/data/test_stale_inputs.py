@@ -29,7 +29,7 @@ def inputs_of(log: RandomLog, last_seen: int = TEST) -> np.ndarray:
 
 def test_a_row_of_test_sees_the_log_that_ends_with_validation_as_if_it_were_the_only_one() -> None:
     num_tested = 0
-    for seed in range(120):
+    for seed in range(70):
         log = random_log(seed)
         frozen_RC = inputs_of(log, VALID)
         before = np.flatnonzero(log.rows.split_R < TEST)
@@ -42,7 +42,7 @@ def test_a_row_of_test_sees_the_log_that_ends_with_validation_as_if_it_were_the_
 
 
 def test_rows_of_train_and_validation_have_what_they_had() -> None:
-    for seed in range(100):
+    for seed in range(50):
         log = random_log(seed)
         is_before_R = log.rows.split_R < TEST
         assert_array_equal(inputs_of(log, VALID)[is_before_R], inputs_of(log)[is_before_R])

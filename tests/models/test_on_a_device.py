@@ -1,6 +1,7 @@
 """On the first GPU, or on the CPU where there is none: what every model and training must do there.
 
-On a machine without a GPU these tests compare the CPU with itself, so that they run everywhere.
+On a machine without a GPU these tests compare the CPU with itself, so that they run everywhere, with two models:
+test_resume.py and test_stacked_models.py train every model there.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from cases import Case, every_model
+from cases import JOINT, Case
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hinet_search.common.plugins import names
@@ -40,6 +41,9 @@ WITHOUT_DROPOUT = {
     "hinet": {"model.scenario.dropout": 0.0, "model.cgc.dropout": 0.0},
     "mmoe": {"model.dropout": 0.0},
 }
+MODELS = JOINT if DEVICE.type == "cuda" else [Case(name) for name in WITHOUT_DROPOUT]
+
+every_model = pytest.mark.parametrize("case", MODELS, ids=str)
 
 
 def conditions(device: torch.device, **train: object) -> Conditions:

@@ -15,7 +15,7 @@ from hinet_search.search.coordinator import Coordinator
 from tests.search.pretended import Listener, Studio
 
 MOMENTS = ("before a statement", "before a commit", "after a commit")
-SAMPLED = 12  # of all moments of a kind
+SAMPLED = 6  # of all moments of a kind
 
 
 class Failures:

@@ -1,6 +1,7 @@
 """A small shop of two weeks whose statistics are counted anew: its study, and newer rows."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,15 @@ COLUMNS = ("user", "item", "second", "place")
 LABELS = ("clicked", "bought")
 
 
+@cache
 def shop() -> pl.DataFrame:
-    """A hundred rows a day, in the order of time."""
+    """Eighty rows a day, and forty a day of newer ones, in the order of time."""
     chosen = rows().with_columns(second=pl.col("minute") * (DAY // 100))
-    return chosen.filter(pl.col("place").is_in([1, 2])).drop("minute")
+    is_kept = (pl.col("second") < LAST) | (pl.col("minute") % 2 == 0)
+    return chosen.filter(pl.col("place").is_in([1, 2]) & is_kept).drop("minute")
 
 
+@cache
 def newer() -> pl.DataFrame:
     return shop().filter(pl.col("second") >= LAST)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,16 +86,18 @@ ensemble: true
 slots: 1
 device: cpu
 """
-LAST = 60_000  # seconds of the study; later rows are newer
+LAST, END = 60_000, 72_000  # seconds of the study, and of newer rows, of more than three hours
 OF_THE_LOG = ("all", "trees", "visits")
 
 
+@cache
 def shop() -> pl.DataFrame:
     """Rows in the order of time, of which the study has the first."""
     chosen = rows().filter(pl.col("place").is_in([1, 2])).with_columns(pl.col("minute") * 60)
-    return chosen.sort("minute", maintain_order=True)
+    return chosen.filter(pl.col("minute") < END).sort("minute", maintain_order=True)
 
 
+@cache
 def newer() -> pl.DataFrame:
     return shop().filter(pl.col("minute") >= LAST)
 

@@ -1,11 +1,12 @@
 """Shops whose winners other libraries train: of one scenario, of one task too, and of several."""
 
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from tests.serving.shop import SHORT, Shop, launch_shop, rows
+from tests.serving.shop import SHORT, Shop, launch_shop, launched_once, rows, shop_in
 
 SMALL = "model.embedding_dim: 4, model.dropout: 0.1, model.tower.widths: [3]"
 EXPERTS = "model.expert.widths: [6, 5]"
@@ -84,27 +85,35 @@ def peer_rows() -> pl.DataFrame:
     )
 
 
-def peer_shop(folder: Path, arms: dict[str, str], places: str, tasks: str) -> Shop:
-    """A done study of these arms."""
+def launch_peers(folder: Path, arms: dict[str, str], places: str, tasks: str) -> Shop:
+    """Launch a study of these arms."""
     lines = "\n".join(f"  {name}: {arm}" for name, arm in arms.items())
     text = STUDY.format(places=places, tasks=tasks, arms=lines) + SHORT
     return launch_shop(folder, peer_rows(), text)
 
 
+def peer_shop(
+    factory: pytest.TempPathFactory, name: str, arms: dict[str, str], places: str, tasks: str
+) -> Shop:
+    """A done study of these arms, which one worker launches for all of them."""
+    launch = partial(launch_peers, arms=arms, places=places, tasks=tasks)
+    return shop_in(launched_once(factory, name, launch))
+
+
 @pytest.fixture(scope="session")
 def of_tasks(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A study of one scenario and two tasks."""
-    return peer_shop(tmp_path_factory.mktemp("of_tasks"), OF_TASKS, "{1: Home}", BOTH)
+    return peer_shop(tmp_path_factory, "of_tasks", OF_TASKS, "{1: Home}", BOTH)
 
 
 @pytest.fixture(scope="session")
 def of_one_task(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A study of one scenario and one task."""
     task = "{click: {column: clicked}}"
-    return peer_shop(tmp_path_factory.mktemp("of_one_task"), OF_ONE_TASK, "{1: Home}", task)
+    return peer_shop(tmp_path_factory, "of_one_task", OF_ONE_TASK, "{1: Home}", task)
 
 
 @pytest.fixture(scope="session")
 def of_scenarios(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A study of three scenarios and two tasks."""
-    return peer_shop(tmp_path_factory.mktemp("of_scenarios"), OF_SCENARIOS, PLACES, BOTH)
+    return peer_shop(tmp_path_factory, "of_scenarios", OF_SCENARIOS, PLACES, BOTH)

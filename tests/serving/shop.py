@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,7 @@ def study() -> str:
     return STUDY.format(arms="\n".join(arms))
 
 
+@cache
 def rows(num_rows: int = 1400, seed: int = 0) -> pl.DataFrame:
     """A row a minute; some ages and colours are missing, some rows have a place of no scenario."""
     generator = np.random.default_rng(seed)

@@ -20,7 +20,7 @@ from tests.serving.shop import Shop, edited, predicted, rows, test_part
 ARMS = ("hinet", "trees")
 CPU = torch.device("cpu")
 WEIGHTS = "weights.safetensors"
-NUM_FLIPS, NUM_OTHERS = 40, 60  # of each arm
+NUM_FLIPS, NUM_OTHERS = 25, 40  # of each arm
 
 
 @pytest.fixture(scope="module", params=ARMS)

@@ -34,7 +34,7 @@ def model(request: pytest.FixtureRequest) -> Path:
 
 
 def parts(table: pl.DataFrame) -> list[pl.DataFrame]:
-    """Newer rows in six parts, in the order of time."""
+    """Newer rows in five parts, in the order of time."""
     parts = table.with_columns(part=pl.col("minute") // 2_400)
     return parts.partition_by("part", maintain_order=True, include_key=False)
 

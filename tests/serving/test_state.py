@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,13 @@ FRESHNESS = {
 LAST = 1_000  # minutes of the study; later rows are newer
 
 
+@cache
 def shop() -> pl.DataFrame:
     """Rows in the order of time, of which the study has the first."""
     return rows().sort("minute", maintain_order=True)
 
 
+@cache
 def newer() -> pl.DataFrame:
     return shop().filter(pl.col("minute") >= LAST, pl.col("place").is_in([1, 2]))
 

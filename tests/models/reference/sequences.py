@@ -1,4 +1,4 @@
-"""A sequence read one slot and one number at a time."""
+"""A sequence read one slot at a time."""
 
 import math
 
@@ -64,14 +64,8 @@ def weight(reader: AttentionReader, query: Tensor, slot: Tensor) -> Tensor:
         [reader.of_query.weight, of_items, torch.zeros_like(of_items), of_product, of_rest], dim=1
     )
     compared = torch.cat([query, items, query - items, query * items, rest])
-    hidden = [
-        (sum(w * x for w, x in zip(row, compared, strict=True)) + bias).clamp(min=0)
-        for row, bias in zip(whole, reader.of_query.bias, strict=True)
-    ]
-    return (
-        sum(w * h for w, h in zip(reader.weight.weight[0], hidden, strict=True))
-        + reader.weight.bias[0]
-    )
+    hidden = (whole @ compared + reader.of_query.bias).clamp(min=0)
+    return reader.weight.weight[0] @ hidden + reader.weight.bias[0]
 
 
 def transformed(reader: TransformerReader, query: Tensor, slots: list[Tensor | None]) -> Tensor:
