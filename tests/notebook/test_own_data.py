@@ -28,7 +28,7 @@ def run(folder: Path) -> Any:
     """The notebook after it ran in an empty folder."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     places = {"metadata": {"path": str(folder)}}
-    return NotebookClient(notebook, timeout=180, kernel_name="python3", resources=places).execute()
+    return NotebookClient(notebook, timeout=600, kernel_name="python3", resources=places).execute()
 
 
 def test_it_is_kept_without_outputs() -> None:
@@ -46,9 +46,9 @@ def test_the_roles_of_the_columns_are_guessed_from_the_file(run: Any) -> None:
 
 def test_it_ends_with_a_verdict_an_export_and_scores(run: Any, folder: Path) -> None:
     assert (folder / "reports" / "shop.html").is_file()
-    assert "AUC" in said(run, "launch")
+    assert "observation" in said(run, "launch")  # two seeds are too few for a claim
     assert "test rows score as in training" in said(run, "export")
-    assert (folder / "model" / "model_card.md").is_file()
+    assert (folder / "model" / "card.md").is_file()
     scores = pl.read_parquet(folder / "scores.parquet")
     assert len(scores) == 4_000
     assert scores["click"].is_between(0, 1).all()
