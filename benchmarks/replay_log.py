@@ -33,7 +33,8 @@ from hinet_search.data.derived.rows_of_log import some_rows
 from hinet_search.data.derived.seen_sequences import IdsOfItems, SeenSequence
 from hinet_search.data.derived.statistics import statistic_names
 from hinet_search.data.encode import VALUE
-from hinet_search.data.rows import Rows, read_rows, source_rows
+from hinet_search.data.rows import Rows, read_rows
+from hinet_search.data.source_rows import source_rows
 from hinet_search.data.study_data import dataset_of
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import Live, RolledInputs

@@ -1,7 +1,8 @@
 """API: one call each for the command line and for Python, from check to export and train.
 
-Training imports torch (2 s), comparisons import scipy (0.2 s). Only the calls that need them import
-them: a status needs neither, a report does not need torch.
+Training imports torch (2 s), comparisons import scipy and the database SQLAlchemy (0.2 s each).
+Only the calls that need them import them: a status needs neither torch nor scipy, a report does not
+need torch. What can be wrong without torch is refused before it is imported.
 """
 
 import dataclasses
@@ -20,7 +21,6 @@ from hinet_search.report.files import write_report
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, Watcher
 from hinet_search.serving.sealed import is_exported
-from hinet_search.storage.engine import connect
 from hinet_search.study.find_file import is_known, shadowed
 from hinet_search.study.launch_options import (
     LaunchOptions,
@@ -56,6 +56,14 @@ def ready(
     loaded = options.load(study)
     if to_launch:
         refuse_places_of_the_file(loaded)
+
+    from hinet_search.training.setting_names import refuse_wrong_settings
+
+    refuse_wrong_settings(loaded)
+
+    from hinet_search.data.study_data import refuse_missing_columns
+
+    refuse_missing_columns(loaded, options.cache, say)
 
     from hinet_search.search.plan.plan import prepare_study
     from hinet_search.search.warm_start import warm_started
@@ -135,6 +143,7 @@ def load(study: str, *, trial_cells: bool = False, **options: Any) -> StudyRecor
 
     Options `storage` and `output` say where it is; `trial_cells` is that of `load_record`.
     """
+    from hinet_search.storage.engine import connect
     from hinet_search.storage.load import load_record
 
     name, url = LaunchOptions.of_call(options).stored_name(study)
@@ -176,13 +185,14 @@ def export(  # noqa: PLR0913  what to export, and in which form
     `say` is called with a line before each long step.
     Errors: those of `choose`, `choose_at`, `_stored` and `serving.export`; then nothing is written.
     """
-    from hinet_search.serving.choice import choose, choose_at, graph_choice, limit_of
-
     launch_options = LaunchOptions.of_call(options)
     allow_only(launch_options.plugins)
+    record = load(study, **options)
+
+    from hinet_search.serving.choice import choose, choose_at, graph_choice, limit_of
+
     limit = None if at is None else limit_of(at)
     graphs = graph_choice(formats, weights)
-    record = load(study, **options)
 
     from hinet_search.serving import export as serving
 
@@ -250,6 +260,7 @@ def _stored(
     from hinet_search.search.artifacts import refuse_files_of_another
     from hinet_search.search.plan.check_study import try_study
     from hinet_search.serving.rebuild import LoadedStudy
+    from hinet_search.storage.engine import connect
     from hinet_search.storage.store import StudyStore
 
     if not is_known("studies", study):

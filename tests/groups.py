@@ -44,6 +44,7 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/models/test_stacked_models.py",
     "tests/models/test_trees.py",
     "tests/notebook/test_first_study.py",
+    "tests/notebook/test_own_data.py",
     "tests/notebook/test_study_of_a_frame.py",
     "tests/report/test_report_page.py",
     "tests/report/test_report_pictures.py",

@@ -25,7 +25,8 @@ from hinet_search.study.load_study import MODELS
 from hinet_search.study.search_space import SpaceFile
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.study.yaml_file import read
-from hinet_search.training.trial_config import known_names, setting_of
+from hinet_search.training.setting_names import setting_of
+from hinet_search.training.trial_config import known_names
 from tests.report.nine_arms import nine_arms
 
 ROOT = Path(__file__).parent.parent

@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 
 from hinet_search.cli import main
-from hinet_search.data.rows import source_rows
+from hinet_search.data.source_rows import source_rows
 from hinet_search.notebook.study import Study
 from hinet_search.search.plan import probe
 from hinet_search.serving.requests.document import columns_of

@@ -12,14 +12,17 @@ from hinet_search.common.errors import ConfigurationError
 MOST_OF_A_TOKEN = 4096
 
 HOST = click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Any other than loopback needs a token."
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; one that other machines reach needs a token.",
 )
 TOKEN = click.option(
     "--token",
     envvar="HINET_SEARCH_TOKEN",
-    show_envvar=True,
     help="Token that every request must bring. "
-    "Others on this machine can read it on a command line.",
+    "Others on this machine can read it on a command line.  [env: HINET_SEARCH_TOKEN]",
 )
 TOKEN_FILE = click.option(
     "--token-file",
@@ -36,7 +39,8 @@ def port(default: int) -> Callable[[Any], Any]:
         type=WholeNumber(1, 65535),
         default=default,
         show_default=True,
-        help="Where to listen.",
+        metavar="N",
+        help="Port to listen on.",
     )
 
 

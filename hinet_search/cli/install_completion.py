@@ -81,5 +81,5 @@ install_completion = click.option(
     is_eager=True,
     expose_value=False,
     callback=_install,
-    help=f"Complete commands in a shell ({', '.join(SHELLS)}), by default that of $SHELL; end.",
+    help=f"Complete commands in a shell ({', '.join(SHELLS)}; default: $SHELL) and exit.",
 )

@@ -95,7 +95,11 @@ places = option_group(
 scored_on = option_group(
     "Where to run",
     click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="cpu",
+        show_default=True,
+        help="What computes: the CPU or a GPU; auto takes a GPU if there is one.",
     ),
 )
 
@@ -113,14 +117,14 @@ HELD_OUT = click.option(
     type=float,
     default=0.2,
     show_default=True,
-    help="The share of the rows, the newest, that is not learned from: half of its users "
+    help="Share of the rows, the newest, that are not learned from: half of their users "
     "decide how long to train, the others whether the result is written.",
 )
 LEARNING_RATE = click.option(
     "--learning-rate",
     metavar="RATE",
     type=float,
-    help="Instead of that of the study; 0 leaves the weights, and continues the rest.",
+    help="Learning rate in place of the study's; with 0 weights stay, and the rest goes on.",
 )
 GRAPHS_HELP = (
     "Add graphs for other programs: onnx, torch or aoti (docs/compiled.md). May be repeated."
@@ -170,7 +174,7 @@ SETTINGS = click.option(
     "settings",
     metavar="NAME=VALUE",
     multiple=True,
-    help="Any value by its dotted name: "
+    help="A value by its dotted name: "
     "train.batch_size=512, finalists.top=2, arms.hinet.fixed.model.dropout=0.1. May be repeated.",
 )
 SEEDS = click.option(
@@ -218,6 +222,11 @@ study_argument = click.argument("study", shell_complete=complete_study)
 def study_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Add the group of options that replace values of the study file."""
     return option_group("Override the study file", *options)
+
+
+def which_study(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Add the group of options that say which of a file's stored studies is meant."""
+    return option_group("Which study of a file", *options)
 
 
 def launch_options(given: Mapping[str, Any]) -> "LaunchOptions":

@@ -10,15 +10,11 @@ import polars as pl
 from hinet_search.data.frequent import ScenarioRows
 from hinet_search.data.guess.column_facts import ColumnFacts, has_amounts, holds_few_counts
 from hinet_search.data.guess.lists import GuessedList
+from hinet_search.data.guess.moments import DATES_BELOW, UNITS
 from hinet_search.data.guess.names import parts_of
 from hinet_search.data.guess.proposed_crosses import ProposedCross
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
-from hinet_search.data.guess.target_statistics import (
-    DATES_BELOW,
-    UNITS,
-    ProposedKey,
-    ProposedStatistics,
-)
+from hinet_search.data.guess.target_statistics import ProposedKey, ProposedStatistics
 from hinet_search.data.guess.transforms import ProposedTransform
 from hinet_search.study.data_definition import EVERY_ROW
 from hinet_search.study.event_definition import NANOSECONDS, TimeUnit

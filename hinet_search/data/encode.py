@@ -24,6 +24,7 @@ from hinet_search.data.blocks import blocks_of
 from hinet_search.data.mapped import mapped_array
 from hinet_search.data.numbers import LARGEST, Range, mean_and_deviation, usable
 from hinet_search.data.reading import OWN
+from hinet_search.data.schema import missing_name
 from hinet_search.data.transforms import (
     InputTransform,
     Knots,
@@ -131,11 +132,6 @@ class Encoding:
         """Names of the N numeric inputs."""
         flags = tuple(missing_name(scale.column) for scale in self.scales if scale.flagged)
         return (*(scale.name for scale in self.scales), *flags)
-
-
-def missing_name(feature: str) -> str:
-    """Name of the input that is 1 where a numeric feature is missing."""
-    return f"{feature}_missing"
 
 
 @dataclass(frozen=True)

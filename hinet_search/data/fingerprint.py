@@ -77,6 +77,11 @@ class FileHasher:
     changed: list[Path] = field(default_factory=list, init=False)
     _hashes: dict[Path, tuple[str, str]] = field(default_factory=dict, init=False, repr=False)
 
+    @property
+    def has_files(self) -> bool:
+        """Whether a file was hashed."""
+        return bool(self._hashes)
+
     def of(self, file: Path) -> str:
         """Size and hash of a file: the same for the same bytes, whatever its path and date."""
         status = file.stat()

@@ -51,17 +51,19 @@ from hinet_search.data.encoded_folder import (
     save,
     size_of,
 )
-from hinet_search.data.fingerprint import FileHasher, fingerprint
+from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.inspect.numbering import numbering_warnings
 from hinet_search.data.inspect.scenarios import scenario_warnings
 from hinet_search.data.inspect.shifts import ClockedInputs, SplitSample, sampled, shift_warnings
 from hinet_search.data.inspect.unseen import count_unseen, duplicate_warnings, unseen_warnings
 from hinet_search.data.mapped import column_of
 from hinet_search.data.numbers import limit_problems, squash_warning
+from hinet_search.data.reading import raise_problems
 from hinet_search.data.row_hashes import row_hashes
 from hinet_search.data.row_weights import RowWeights, read_weights
-from hinet_search.data.rows import Rows, raise_problems, read_rows, source_identity
+from hinet_search.data.rows import Rows, read_rows
 from hinet_search.data.sample import in_sample, of_sample, raise_of_sample, with_sample
+from hinet_search.data.source_rows import target_folder
 from hinet_search.data.splits import SPLIT
 from hinet_search.data.transforms import inputs_of
 from hinet_search.results.data_record import ACCESSES, CellCount, DataRecord
@@ -135,17 +137,6 @@ def reopen(folder: Path) -> Dataset:
         raise EnvironmentFault(
             f"{platform.node()}: {error.problems[0]}", remedy=error.remedy
         ) from error
-
-
-def target_folder(
-    definition: DataDefinition, folder: Path, contents: FileHasher, share: float
-) -> Path:
-    """The folder in the cache for the encoded data of a definition, whether it exists or not.
-
-    They are of a `share` of the users. DataError when files of the source are missing.
-    """
-    identity = source_identity(definition, folder, contents)
-    return contents.cache / fingerprint(definition, identity, share)
 
 
 def _encode(

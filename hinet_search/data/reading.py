@@ -19,6 +19,7 @@ NUM_ROWS = f"{OWN}number of rows"
 # Polars panics on bytes that it takes to be impossible; a PanicException is no Exception.
 FAILURES = (PolarsError, PanicException)
 MAX_CHARACTERS = 300
+MAX_PROBLEMS = 20
 _FORWARDED_PANIC = re.compile(
     r'^(called `Result::unwrap\(\)` on an `Err` value: JoinError::Panic\(Id\(\d+\), \\*")+'
 )
@@ -85,3 +86,13 @@ def _first_line(text: str) -> str:
 def shorten(text: str) -> str:
     """The text, cut after MAX_CHARACTERS."""
     return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}..."
+
+
+def raise_problems(problems: list[str], remedy: str = "") -> None:
+    """DataError with the problems, if any: the first twenty and how many more there are."""
+    if not problems:
+        return
+    told = problems[:MAX_PROBLEMS]
+    if len(problems) > MAX_PROBLEMS:
+        told.append(f"and {len(problems) - MAX_PROBLEMS:,} more problems")
+    raise DataError(*told, remedy=remedy)

@@ -4,7 +4,6 @@ Shape legend: R rows of the study, T tasks, M scenarios.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,11 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.common import plugins
-from hinet_search.common.errors import DataError
 from hinet_search.data.blocks import blocks_of, is_one_block
 from hinet_search.data.checks import (
-    column_problems,
     is_list_of,
     named_columns,
     scenario_problems,
@@ -27,32 +23,20 @@ from hinet_search.data.checks import (
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.crosses import with_crosses
 from hinet_search.data.encode import known_values
-from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.labels import missing_labels, read_labels, units_of_amounts
 from hinet_search.data.lists import DistinctLists, ListedRows, with_numbered_lists
 from hinet_search.data.mapped import collect_to_mapped_file, column_of, mapped_array, mapped_frame
 from hinet_search.data.numbers import unusable
 from hinet_search.data.raw_values import as_text, text_of
-from hinet_search.data.reading import (
-    NUM_ROWS,
-    ROW_NUMBER,
-    reading,
-    refuse_own_names,
-    refuse_patterns,
-    shorten,
-)
+from hinet_search.data.reading import NUM_ROWS, ROW_NUMBER, raise_problems
+from hinet_search.data.source_rows import check_columns, reading_of, source_rows
 from hinet_search.data.splits import LEFT_OUT, SPLIT, assign, num_rows_of_splits, split_problems
 from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
 from hinet_search.results.cells import Labels, has_task, of_kind
 from hinet_search.results.data_record import SampleRecord
 from hinet_search.study.cross_definition import Cross, cross_columns
-from hinet_search.study.data_definition import EVERY_ROW, ONLY, DataDefinition, truth_column
+from hinet_search.study.data_definition import DataDefinition, truth_column
 from hinet_search.study.task_definition import TaskDefinition, task_problems
-from hinet_search.study.yaml_file import validated
-
-SOURCES = "hinet_search.data.sources"
-SOURCE = "data.source"  # the key of the source in a definition
-MAX_PROBLEMS = 20
 
 Value = TypeVar("Value", bound=np.generic)
 
@@ -193,32 +177,6 @@ def distinct_by_scenario(
     return frame
 
 
-def source_identity(definition: DataDefinition, folder: Path, contents: FileHasher) -> str:
-    """What identifies the content of the source; ConfigurationError for wrong options of it."""
-    source = plugins.load(SOURCES, definition.source.kind)
-    options = validated(source.Options, definition.source.options, SOURCE)
-    return str(source.identity(options, folder, contents))
-
-
-def source_rows(definition: DataDefinition, folder: Path, cache: Path) -> pl.LazyFrame:
-    """All rows of the source, unchecked; DataError when it has none."""
-    source = plugins.load(SOURCES, definition.source.kind)
-    options = validated(source.Options, definition.source.options, SOURCE)
-    rows: pl.LazyFrame = source.load(options, folder, cache)
-    with reading_of(definition):
-        # Ask a clone: Polars numbers and filters rows while it scans only if the schema of the scan
-        # was not asked before.
-        refuse_own_names(SOURCE, rows.clone().collect_schema())
-    if definition.scenario.every_row is not None:
-        rows = rows.with_columns(pl.lit(ONLY).alias(EVERY_ROW))
-    return rows
-
-
-def reading_of(definition: DataDefinition) -> AbstractContextManager[None]:
-    """Raise DataError when rows of the definition's source cannot be read in this context."""
-    return reading(f"{SOURCE}: {shorten(definition.source.in_words)}")
-
-
 def read_rows(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
     """Read, filter and check the rows, streamed into a file in the folder `cache`.
 
@@ -289,11 +247,7 @@ def _read_frame(
     """Read the rows of the study's scenarios into a mapped file; check columns and scenarios."""
     # Numbered before the schema is asked: Polars then numbers and filters rows while it scans.
     lazy = source_rows(definition, folder, cache).with_row_index(ROW_NUMBER)
-    dtypes = {name: dtype for name, dtype in lazy.collect_schema().items() if name != ROW_NUMBER}
-    crosses = cross_columns(definition.features.crosses)
-    names = dict.fromkeys(column for _, column in named_columns(definition))
-    refuse_patterns(SOURCE, names | crosses)
-    raise_problems(column_problems(definition, dtypes))
+    dtypes = check_columns(definition, lazy)
     lazy = _select_columns(definition, lazy, dtypes)
     scenarios, notes = _scenarios(definition, lazy)
     lazy = lazy.filter(pl.col(definition.scenario.column).is_in(scenarios.raw.implode()))
@@ -316,16 +270,6 @@ def _read_frame(
         frame = collect_to_mapped_file(lazy, cache)
     notes += _count_note(num_rows - len(frame), "rows with NaN or infinity are dropped")
     return frame, scenarios, notes
-
-
-def raise_problems(problems: list[str], remedy: str = "") -> None:
-    """DataError with the problems, if any: the first twenty and how many more there are."""
-    if not problems:
-        return
-    told = problems[:MAX_PROBLEMS]
-    if len(problems) > MAX_PROBLEMS:
-        told.append(f"and {len(problems) - MAX_PROBLEMS:,} more problems")
-    raise DataError(*told, remedy=remedy)
 
 
 def _select_columns(

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from hinet_search.data.hashing import MISSING, keys_of_values, uniform
 from hinet_search.data.mapped import column_of
-from hinet_search.data.reading import OWN
-from hinet_search.data.rows import Rows, Sample, chosen_values, raise_problems
+from hinet_search.data.reading import OWN, raise_problems
+from hinet_search.data.rows import Rows, Sample, chosen_values
 from hinet_search.results.data_record import SampleRecord
 from hinet_search.study.data_definition import DataDefinition
 

@@ -151,3 +151,8 @@ class Schema:
     def num_slots(self) -> int:
         """S."""
         return sum(list_field.length for list_field in self.lists)
+
+
+def missing_name(feature: str) -> str:
+    """Name of the input that is 1 where a numeric feature is missing."""
+    return f"{feature}_missing"

@@ -1,7 +1,7 @@
 """Data of a study: encode its rows, and report problems with their line in the definition."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +9,7 @@ from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.data.columns import Dataset
 from hinet_search.data.encoded_folder import is_complete
 from hinet_search.data.fingerprint import FileHasher, NotFetched
-from hinet_search.data.prepare import prepare, target_folder
+from hinet_search.data.source_rows import check_columns, source_rows, target_folder
 from hinet_search.study.load_study import ResolvedStudy
 
 DataState = Literal["encoded already", "there, not encoded yet", "not fetched yet"]
@@ -21,6 +21,8 @@ def dataset_of(study: ResolvedStudy, cache: Path, progress: Callable[[str], None
     Errors: ConfigurationError for wrong options of the source, DataError for wrong rows; each
     problem starts with its place in the definition.
     """
+    from hinet_search.data.prepare import prepare  # imports scipy
+
     with _placed_errors(study):
         return prepare(study.spec.data, study.folder, cache, progress, study.spec.sampled_share)
 
@@ -37,6 +39,20 @@ def state_of(study: ResolvedStudy, cache: Path) -> DataState:
     except NotFetched:
         return "not fetched yet"
     return "encoded already" if is_complete(target) else "there, not encoded yet"
+
+
+def refuse_missing_columns(
+    study: ResolvedStudy, cache: Path, progress: Callable[[str], None]
+) -> None:
+    """Refuse a definition whose columns are not in its files, before these are encoded.
+
+    Errors: as in `dataset_of`, for options, files and columns. Nothing is fetched or generated.
+    """
+    contents = FileHasher(cache, progress, may_fetch=False)
+    with suppress(NotFetched), _placed_errors(study):
+        if not is_complete(_target(study, contents)) and contents.has_files:
+            progress(f"opening {study.spec.data.source.in_words}")
+            check_columns(study.spec.data, source_rows(study.spec.data, study.folder, cache))
 
 
 def fingerprint_of(study: ResolvedStudy, cache: Path, progress: Callable[[str], None]) -> str:

@@ -32,7 +32,8 @@ from hinet_search.study.measurements import AUTO, ChoicesSpec
 from hinet_search.study.search_space import SearchSpace
 from hinet_search.training.jobs.messages import TrainingResult
 from hinet_search.training.jobs.train import train
-from hinet_search.training.trial_config import TrialConfig, build_config, setting_of
+from hinet_search.training.setting_names import setting_of
+from hinet_search.training.trial_config import TrialConfig, build_config
 
 FOLDER = "(choices)"  # of checkpoints; no arm can have this name
 # Which rate suits depends on the batch size, and inputs are chosen together.

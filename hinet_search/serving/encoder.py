@@ -23,7 +23,7 @@ from hinet_search.serving.history import NOT_ROLLED, DerivedInputs, History, Rol
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.tables import Types
 from hinet_search.study.feature_definition import ListDefinition
-from hinet_search.training.trial_config import FeatureConfig
+from hinet_search.training.feature_config import FeatureConfig
 
 
 @dataclass(frozen=True)

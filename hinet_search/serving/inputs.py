@@ -19,7 +19,8 @@ from hinet_search.data.derived.events import event_names, growing_events
 from hinet_search.data.derived.matches import match_names
 from hinet_search.data.derived.sessions import NAMES as SESSION_NAMES
 from hinet_search.data.derived.statistics import growing_statistics, statistic_names
-from hinet_search.data.encode import Scale, missing_name
+from hinet_search.data.encode import Scale
+from hinet_search.data.schema import missing_name
 from hinet_search.data.transforms import Wave
 from hinet_search.results.cells import Cell, amount_tasks, has_task, make_cells
 from hinet_search.serving.log_input import LogInput

@@ -9,8 +9,9 @@ from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.encode import Encoding, Vocabulary
 from hinet_search.data.encoded_folder import open_encoding
 from hinet_search.data.raw_values import text_of
-from hinet_search.data.rows import Rows, source_rows
+from hinet_search.data.rows import Rows
 from hinet_search.data.schema import Schema
+from hinet_search.data.source_rows import source_rows
 from hinet_search.results.ensemble_records import RunKey
 from hinet_search.results.input_groups import AND, GROUPS, NONE, chosen_groups
 from hinet_search.results.records import ArmRecord, FinalistRecord
@@ -34,7 +35,8 @@ from hinet_search.study.feature_definition import (
 )
 from hinet_search.study.load_study import DENSE_PARAMETERS, ResolvedStudy
 from hinet_search.study.sequence_definition import SequenceDefinition
-from hinet_search.training.trial_config import FeatureConfig, TrialConfig, build_config
+from hinet_search.training.feature_config import FeatureConfig
+from hinet_search.training.trial_config import TrialConfig, build_config
 
 
 @dataclass(frozen=True)

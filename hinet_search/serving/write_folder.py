@@ -24,7 +24,8 @@ from hinet_search.data.derived.log_state import inputs_after, sequences_after
 from hinet_search.data.derived.moments import NO_TIME, Moments, moments_of
 from hinet_search.data.derived.rows_of_log import some_rows
 from hinet_search.data.reading import ROW_NUMBER
-from hinet_search.data.rows import Rows, reading_of, source_rows
+from hinet_search.data.rows import Rows
+from hinet_search.data.source_rows import reading_of, source_rows
 from hinet_search.data.times import LONGEST
 from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.encoder import Encoder

@@ -138,12 +138,10 @@ class LaunchOptions:
 
         A study file is stored and shown in the report, so it must not hold a password.
         """
-        from hinet_search.common.database_url import parse_address
         from hinet_search.study.load_study import load_study
 
         loaded = load_study(study, self.size, self.overrides(), self.variant)
-        storage = loaded.spec.storage
-        if storage and parse_address(storage).password is not None:
+        if _has_password(loaded.spec.storage):
             raise ConfigurationError(
                 f"{loaded.file.place(('storage',))}: a study file is stored and shown "
                 "in its report, so its storage must hold no password",
@@ -151,6 +149,14 @@ class LaunchOptions:
                 "or set HINET_SEARCH_STORAGE to the whole URL",
             )
         return loaded
+
+
+def _has_password(storage: str | None) -> bool:
+    if not storage:
+        return False
+    from hinet_search.common.database_url import parse_address  # imports SQLAlchemy
+
+    return parse_address(storage).password is not None
 
 
 def call_text(name: str, study: str, options: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from hinet_search.study.yaml_file import Place, validated_at
 
 EXECUTORS = "hinet_search.executors"
 TRACKERS = "hinet_search.trackers"
+LOSSES = "hinet_search.training.losses"
 PLUGINS = {  # by key: what they are, and their package
     "executor": ("an executor", EXECUTORS),
     "tracking": ("a tracker", TRACKERS),

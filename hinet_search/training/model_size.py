@@ -8,9 +8,10 @@ import torch
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.measure import without_weights
+from hinet_search.training.feature_config import FeatureConfig
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trainable import BuiltModel, trainable
-from hinet_search.training.trial_config import FeatureConfig, TrialConfig
+from hinet_search.training.trial_config import TrialConfig
 
 
 def num_parameters(config: TrialConfig, schema: Schema) -> int:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, Frozen, Large, Text
 from hinet_search.common.plugins import names
-from hinet_search.training.losses import LOSSES, loss_named
+from hinet_search.study.plugin_keys import LOSSES
 
 Rate = Annotated[float, Field(strict=True, gt=0, le=10)]
 Strength = Annotated[float, Field(strict=True, ge=0, le=1e3)]
@@ -18,6 +18,8 @@ Weight = Annotated[float, Field(strict=True, ge=1e-3, le=1e3)]
 
 
 def _known_loss(name: str) -> str:
+    from hinet_search.training.losses import loss_named  # imports torch
+
     try:
         loss_named(name)
     except ConfigurationError as error:

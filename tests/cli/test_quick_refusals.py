@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.small import write_study
+
 WRONG = (
     "report nosuch",
     "status nosuch",
@@ -16,7 +18,20 @@ WRONG = (
     "launch nosuch",
     "launch quickstart --set trials=x",
     "check quickstart --set trails=3",
+    "launch quickstart --set train.bach_size=512",
+    "check quickstart --set train.batch_size=many",
+    "check quickstart --set features.minimum_frequncy=2",
+    "check wrong_column.yaml",
 )
+WRONG_COLUMN = """\
+data:
+  source: {kind: table, path: rows.csv}
+  scenario: {column: shop}
+  tasks: {click: {column: click}}
+  features: {numeric: [prise]}
+  split: {by: random}
+arms: {mmoe: }
+"""
 CODE = """
 import sys
 from hinet_search.cli import main
@@ -30,6 +45,8 @@ for line in WRONG:
 
 
 def test_no_missing_file_or_misspelt_name_has_to_wait_for_torch(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("shop,click,price\nhome,1,3\n")
+    write_study(tmp_path, WRONG_COLUMN, "wrong_column")
     code = f"{WRONG=}\n{CODE}"
     said = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True

@@ -122,3 +122,15 @@ def test_a_csv_file_that_is_cut_in_place_while_it_is_read_ends_in_words(tmp_path
     shop(20_000).write_csv(tmp_path / "shop.csv")
     process = Forked(tmp_path / "said", _prepare_while_another_program_writes, tmp_path)
     assert process.wait(300) == 0, (tmp_path / "said").read_text()
+
+
+def test_columns_with_different_numbers_of_distinct_values_keep_their_types(
+    tmp_path: Path,
+) -> None:
+    rows = [f"{number},{number % 3},{number / 7:.3f},one,\n" for number in range(30_000)]
+    rows[29_999] = "x,1.5,2013-01-01,two,9\n"
+    path = tmp_path / "rows.csv"
+    path.write_text("number,few,decimal,text,last\n" + "".join(rows))
+    types = inferred_types([path], ["number", "few", "decimal", "text", "last"], ()).types
+    assert [types[name] for name in ("number", "decimal", "text")] == [pl.String()] * 3
+    assert (types["few"], types["last"]) == (pl.Float64(), pl.Int64())

@@ -16,7 +16,7 @@ from hinet_search.data.columns import Dataset
 from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.inspect.input_counts import count_inputs
 from hinet_search.data.schema import ListField, SequenceField
-from hinet_search.training.trial_config import FeatureConfig
+from hinet_search.training.feature_config import FeatureConfig
 
 SEEN: dict[str, Any] = {
     "of": "user",

@@ -6,7 +6,7 @@ import pytest
 from tables import shop, write
 
 from hinet_search.common.errors import ConfigurationError, DataError
-from hinet_search.data.study_data import dataset_of
+from hinet_search.data.study_data import dataset_of, refuse_missing_columns
 from hinet_search.study.load_study import load_study
 
 DEFINITION = """\
@@ -53,3 +53,36 @@ def test_a_wrong_option_of_the_source_is_reported_at_its_line(tmp_path: Path) ->
     assert (
         problem(tmp_path, inside(wrong)) == "s.yaml:3:3: data.source: path: must be a text, got 5"
     )
+
+
+def test_missing_columns_are_told_before_anything_is_encoded_and_only_then(tmp_path: Path) -> None:
+    said: list[str] = []
+    write(shop(), tmp_path)
+    right = DEFINITION.replace("clicked", "click")
+    wrong, study = (tmp_path / f"{name}.yaml" for name in ("wrong", "right"))
+    wrong.write_text(inside(DEFINITION))
+    study.write_text(inside(right))
+    with pytest.raises(DataError, match="clicked"):
+        refuse_missing_columns(load_study(str(wrong)), tmp_path / "cache", said.append)
+    assert not (tmp_path / "cache").exists()
+    dataset_of(load_study(str(study)), tmp_path / "cache", lambda _: None)
+    assert said == ["opening table shop.parquet"]
+    refuse_missing_columns(load_study(str(study)), tmp_path / "cache", said.append)
+    assert len(said) == 1  # encoded rows are not opened again
+
+
+def test_rows_that_must_be_generated_or_fetched_are_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("hinet_search.data.study_data.source_rows", opened)
+    for source in (
+        "{kind: synthetic, rows: 100}",
+        "{kind: sql, url: 'sqlite:///shop.db', table: shown}",
+    ):
+        (tmp_path / "s.yaml").write_text(
+            inside(DEFINITION.replace("{kind: table, path: shop.parquet}", source))
+        )
+        refuse_missing_columns(load_study(str(tmp_path / "s.yaml")), tmp_path, print)

@@ -20,10 +20,10 @@ from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.measure import synthetic_batch
 from hinet_search.results.objectives import objective_named
 from hinet_search.study.distributions import Value
+from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.study.sequence_definition import SequenceReader
 from hinet_search.training.fit import TrainingSteps
 from hinet_search.training.fit_stacked import can_stack
-from hinet_search.training.losses import LOSSES
 from hinet_search.training.make_feed import make_feed
 from hinet_search.training.predict import logits
 from hinet_search.training.run_state import Conditions, begin

@@ -21,9 +21,10 @@ from hinet_search.models.layers.number_encoding import (
     bins_of,
 )
 from hinet_search.study.distributions import Value
+from hinet_search.training.feature_config import FeatureConfig
 from hinet_search.training.model_size import flops_of, sizes_of
 from hinet_search.training.stack_settings import can_share_steps, may_differ
-from hinet_search.training.trial_config import FeatureConfig, TrialConfig, build_config
+from hinet_search.training.trial_config import TrialConfig, build_config
 
 NAMES = ("price", "age", "hour sin", "hour cos", "user rows", "user click rate", "age_missing")
 GROUPS = {"statistics": ("user rows", "user click rate"), "person": ("age", "age_missing")}

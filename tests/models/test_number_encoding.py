@@ -27,8 +27,8 @@ from hinet_search.models.layers.number_encoding import (
     make_number_encoding,
 )
 from hinet_search.study.feature_definition import NumberEncoding
+from hinet_search.training.feature_config import FeatureConfig
 from hinet_search.training.stack import Stack
-from hinet_search.training.trial_config import FeatureConfig
 
 KINDS = ("bins", "piecewise", "periodic", "mixed")
 MIXED: tuple[NumberEncoding, ...] = ("bins", "standardised", "piecewise")

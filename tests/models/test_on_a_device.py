@@ -18,10 +18,10 @@ from hinet_search.common.plugins import names
 from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.measure import on_device_of, synthetic_batch
 from hinet_search.results.objectives import objective_named
+from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.fit import TrainingSteps, fit
 from hinet_search.training.fit_stacked import fit_stacked
-from hinet_search.training.losses import LOSSES
 from hinet_search.training.make_feed import make_feed
 from hinet_search.training.predict import predict
 from hinet_search.training.run_state import Conditions, FitResult, begin

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from hinet_search.serving.compiled.run import open_compiled
 from hinet_search.serving.predict import predictions
-from hinet_search.training.trial_config import FeatureConfig
+from hinet_search.training.feature_config import FeatureConfig
 from tests.serving.compiled_shop import STUDY, Written, columns_of, export_shop
 
 ENCODING, OF_ONE = "features.number_encoding", "features.number_encodings"

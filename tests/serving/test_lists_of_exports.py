@@ -11,7 +11,7 @@ import hinet_search as hs
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.write_folder import TOLERANCE
-from hinet_search.training.trial_config import FeatureConfig
+from hinet_search.training.feature_config import FeatureConfig
 from tests.serving.shop import SHORT, Shop, launch_shop, prediction_of, rows, scores_of
 
 STUDY = """\

@@ -18,9 +18,10 @@ from hinet_search.common.plugins import names
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
 from hinet_search.results.objectives import objective_named
+from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.training.fit import fit
 from hinet_search.training.fit_stacked import fit_stacked
-from hinet_search.training.losses import LOSSES, loss_named
+from hinet_search.training.losses import loss_named
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.teaching import LossOfStack, StepLoss, step_loss
 from hinet_search.training.train_config import TrainConfig

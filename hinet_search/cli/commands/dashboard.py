@@ -36,7 +36,7 @@ from hinet_search.cli.output import output
         "names",
         metavar="HOST",
         multiple=True,
-        help="Another name of this machine in browsers.",
+        help="Another name under which browsers reach this machine. May be repeated.",
     ),
 )
 @option_group(

@@ -102,9 +102,13 @@ def get_command(
     click.option("--user", metavar="COLUMN", help="Column of the user."),
     click.option("--item", metavar="COLUMN", help="Column of the item."),
     click.option("--time", metavar="COLUMN", help="Column of the time of a row."),
-    click.option("--split", metavar="COLUMN", help="Column of train, valid and test."),
     click.option(
-        "--weight", metavar="COLUMN", help="Column of what rows count in training.  [default: none]"
+        "--split", metavar="COLUMN", help="Column that says which rows are train, valid and test."
+    ),
+    click.option(
+        "--weight",
+        metavar="COLUMN",
+        help="Column of the weights of rows in training.  [default: none]",
     ),
 )
 @option_group(
@@ -118,7 +122,7 @@ def get_command(
     click.option("--dataset", metavar="NAME", help="Data set of FuxiCTR, of several."),
     click.option("--experiment", metavar="NAME", help="Experiment of FuxiCTR, of several."),
     click.option(
-        "--from-torcheasyrec", "torcheasyrec", metavar="FILE", help="File pipeline.config."
+        "--from-torcheasyrec", "torcheasyrec", metavar="FILE", help="Its pipeline.config."
     ),
 )
 @output_options()

@@ -16,7 +16,7 @@ from hinet_search.cli.options import (
     launch_options,
     output_options,
     places,
-    study_options,
+    which_study,
 )
 from hinet_search.cli.output import echo, output, print_document
 from hinet_search.common.amounts import byte_size
@@ -34,7 +34,7 @@ from hinet_search.common.errors import ConfigurationError
     ),
 )
 @click.argument("study", shell_complete=complete_study)
-@study_options(SIZE, VARIANT)
+@which_study(SIZE, VARIANT)
 @places
 @output_options(
     click.option("--yes", is_flag=True, help="Do not ask."),

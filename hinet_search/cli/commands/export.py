@@ -21,7 +21,7 @@ from hinet_search.cli.options import (
     launch_options,
     output_options,
     places,
-    study_options,
+    which_study,
 )
 from hinet_search.cli.output import echo, output, print_document
 from hinet_search.common.amounts import byte_size
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("target", metavar="STUDY[/NAME]|MODEL", shell_complete=complete_target)
-@study_options(SIZE, VARIANT, SETTINGS, PLUGIN)
+@which_study(SIZE, VARIANT, SETTINGS, PLUGIN)
 @places
 @output_options(
     NEW_FOLDER,

@@ -46,8 +46,8 @@ def command(
     which hinet-search export wrote, learned from.
 
     It tells which scenarios, ids and inputs have changed. If the rows have the columns of labels,
-    it also tells what the model is worth on them. !! marks what is more than chance, ?? what is so
-    if rows are independent, where the rows name no user.
+    it also tells what the model is worth on them. !! marks what is more than chance; ?? marks
+    what would be if rows were independent, where they name no user.
     """
     from dataclasses import asdict
 

@@ -69,7 +69,7 @@ def command(
     is shown to be worse.
 
     FOLDER is the shipped model, which hinet-search export wrote, and stays as it is. Alarms (!!)
-    tell what is otherwise than in the rows that the model learned from, and whether nights have
+    tell what differs from the rows that the model learned from, and whether nights have
     made it worse than the shipped one. The same rows again change nothing.
     """
     from dataclasses import asdict

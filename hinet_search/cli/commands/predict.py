@@ -46,8 +46,8 @@ MOST_NAMED = 5  # inputs in a warning
         "--state",
         metavar="FOLDER",
         type=click.Path(file_okay=False, path_type=Path),
-        help="Label statistics and the log roll forward: they begin as FOLDER has them, go on with "
-        "these rows and their labels, and FOLDER is written.",
+        help="Roll label statistics and the log forward: begin with those of FOLDER, add these "
+        "rows and their labels, and write FOLDER.",
     ),
     as_json,
 )

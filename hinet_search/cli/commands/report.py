@@ -19,7 +19,7 @@ from hinet_search.cli.options import (
     output_options,
     places,
     study_argument,
-    study_options,
+    which_study,
 )
 from hinet_search.cli.output import echo, echo_json, output
 from hinet_search.common.amounts import byte_size
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 )
 @study_argument
 @click.argument("after", metavar="[STUDY]", required=False, shell_complete=complete_study)
-@study_options(SIZE, VARIANT)
+@which_study(SIZE, VARIANT)
 @places
 @output_options(
     click.option(
         "--to",
         metavar="FILE",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="Where to write it.",
+        help="File to write.  [default: STUDY in reports/]",
     ),
     click.option(
         "--format",

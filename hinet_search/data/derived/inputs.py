@@ -29,10 +29,10 @@ from hinet_search.data.derived.moments import Moments, moments_of
 from hinet_search.data.derived.sequences import encode_sequences, sequence_fields
 from hinet_search.data.derived.sessions import NAMES, session_inputs
 from hinet_search.data.derived.statistics import statistic_names, statistics_by_counting
-from hinet_search.data.encode import Encoding, Vocabulary, missing_name
+from hinet_search.data.encode import Encoding, Vocabulary
 from hinet_search.data.lists import ListedRows, encode_list, fit_list_vocabulary
 from hinet_search.data.rows import Rows
-from hinet_search.data.schema import ListField, SequenceField
+from hinet_search.data.schema import ListField, SequenceField, missing_name
 from hinet_search.results.data_record import FROZEN, LATER
 from hinet_search.study.cross_definition import cross_columns
 from hinet_search.study.data_definition import DataDefinition

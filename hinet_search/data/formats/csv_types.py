@@ -58,7 +58,8 @@ def inferred_types(
         list(files), glob=False, schema=dict.fromkeys(names, pl.String()), separator=separator
     )
     for batch in texts.collect_batches(chunk_size=BATCH_ROWS, engine="streaming"):
-        open_columns = [batch[name] for name, types in found.items() if pl.String() not in types]
+        open_names = [name for name, types in found.items() if pl.String() not in types]
+        open_columns = [batch[name].unique() for name in open_names]  # a type is that of a value
         types = types_of_texts(open_columns)
         with_words = [
             column
@@ -85,11 +86,13 @@ def _without_words(column: pl.Series) -> pl.Series:
 
 
 def types_of_texts(columns: Sequence[pl.Series]) -> dict[str, pl.DataType]:
-    """The type of each column of texts, without those that have no value."""
+    """The type of each column of texts, of any lengths, without those that have no value."""
     present = [column for column in columns if column.null_count() < len(column)]
     if not present:
         return {}
-    content = pl.DataFrame(present).write_csv().encode()
+    longest = max(len(column) for column in present)
+    values = [column.extend_constant(None, longest - len(column)) for column in present]
+    content = pl.DataFrame(values).write_csv().encode()
     rows = pl.scan_csv(content, infer_schema_length=None, try_parse_dates=True)
     # Of columns without a name, Polars changes the name.
     dtypes = rows.collect_schema().dtypes()

@@ -19,6 +19,7 @@ from hinet_search.data.guess.column_facts import (
     name_reason,
     unusable_reason,
 )
+from hinet_search.data.guess.moments import period_of
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.guess.split_columns import find_split, split_reason
 from hinet_search.data.raw_values import listed
@@ -280,6 +281,8 @@ def _time(columns: Columns) -> ColumnRole | None:
     if date is not None or not moments:
         return date
     reason = f"{moments[0].low:.0f} to {moments[0].high:.0f}"
+    if period := period_of(moments[0]):
+        return ColumnRole(moments[0], f"{reason}: {period}")
     return ColumnRole(moments[0], reason, "do these numbers grow with time?")
 
 

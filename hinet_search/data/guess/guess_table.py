@@ -29,6 +29,7 @@ from hinet_search.data.guess.column_roles import guess_roles, label_in_words, no
 from hinet_search.data.guess.later_values import without_later_values
 from hinet_search.data.guess.lists import guess_lists
 from hinet_search.data.guess.names import task_names
+from hinet_search.data.guess.numbered_ids import with_numbered_ids
 from hinet_search.data.guess.proposed_crosses import propose_crosses
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.guess.sample_checks import (
@@ -139,7 +140,7 @@ def _checked_by_values(
     second = second_labels(lazy, guesses, are_tasks_given=are_tasks_given)
     guesses = second.as_tasks(guesses)
     sample = sample_of(lazy, guesses)
-    guesses = with_whole_ids(sample, guesses)
+    guesses = with_numbered_ids(sample, with_whole_ids(sample, guesses))
     guesses = second.out_of_features(without_outcomes(sample, guesses))
     return doubt_scenario_columns(sample, guesses)
 

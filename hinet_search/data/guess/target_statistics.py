@@ -13,9 +13,10 @@ import polars as pl
 
 from hinet_search.common.amounts import counted
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.derived.days import DAY_SECONDS, day, days_of
+from hinet_search.data.derived.days import day, days_of
 from hinet_search.data.derived.statistics import statistic_names
 from hinet_search.data.guess.column_facts import ColumnFacts, in_words
+from hinet_search.data.guess.moments import unit_of
 from hinet_search.data.guess.names import parts_of
 from hinet_search.data.guess.roles import ColumnRoles
 from hinet_search.data.raw_values import as_text
@@ -29,15 +30,6 @@ MIN_VALUES = 20  # of an attribute
 MIN_VALUES_WITHOUT_IDS = 3  # in a scenario, where neither users nor items can be counted
 NEARLY_EQUAL = 1.1  # pairs per value: nearly every value is in one scenario only
 MIN_DAYS = 4  # of training, for a clock
-# Numbers of time below a limit are in its unit since 1970, with so many of them a second. Those
-# below DATES_BELOW are dates such as 20260503.
-DATES_BELOW = 1e8
-UNITS = (
-    (1e10, "seconds", 1),
-    (1e13, "milliseconds", 10**3),
-    (1e16, "microseconds", 10**6),
-    (1e19, "nanoseconds", 10**9),
-)
 
 
 @dataclass(frozen=True)
@@ -214,7 +206,7 @@ def _clock(
     if guesses.time is None:
         return None, "there is no time column"
     time = guesses.time.column
-    unit, length = _unit_of(time)
+    unit, length = unit_of(time)
     if guesses.split is not None:
         num_days = _days_of_ordered_split(lazy, guesses.split.column, time, length)
         if num_days is None:
@@ -227,16 +219,6 @@ def _clock(
         return None, f"train has {counted(num_days, 'day')}, and a clock needs {MIN_DAYS}"
     reason = f"{counted(num_days, 'day')} of train; a row counts labels of earlier days"
     return ProposedClock(time.name, reason, length, unit), ""
-
-
-def _unit_of(time: ColumnFacts) -> tuple[str, int | None]:
-    """Unit of a column of time and length of a day in it; ("", None) where values are days."""
-    if not time.is_number or time.high < DATES_BELOW:
-        return "", None
-    for limit, unit, a_second in UNITS:
-        if time.high < limit:
-            return unit, DAY_SECONDS * a_second
-    return "", None
 
 
 def _days_of_ordered_split(

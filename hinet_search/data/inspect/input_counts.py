@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hinet_search.data.columns import Dataset
-from hinet_search.data.encode import missing_name
+from hinet_search.data.schema import missing_name
 from hinet_search.study.feature_definition import (
     EVENTS,
     LISTS,

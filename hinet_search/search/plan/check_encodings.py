@@ -7,7 +7,7 @@ from hinet_search.data.derived.inputs import derived_names
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import FeatureDefinition
 from hinet_search.study.load_study import NUMBER_ENCODING, NUMBER_ENCODINGS, Arm
-from hinet_search.training.trial_config import setting_of
+from hinet_search.training.setting_names import setting_of
 
 
 def unfit_encodings(arm: Arm, data: DataDefinition) -> list[str]:

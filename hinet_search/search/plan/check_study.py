@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.data.columns import SPLITS, Dataset
@@ -24,12 +25,12 @@ from hinet_search.study.load_study import (
 )
 from hinet_search.study.validation_messages import Location
 from hinet_search.training.model_size import flops_of
+from hinet_search.training.setting_names import setting_of, settings_of_no_model
 from hinet_search.training.trial_config import (
     build_config,
     is_network,
     known_names,
     model_module,
-    setting_of,
 )
 
 POOLING = "features.pooling"
@@ -44,7 +45,8 @@ def try_study(study: ResolvedStudy) -> ResolvedStudy:
     the settings that no arm's model has.
     """
     _import_models(study)
-    wrong = _settings_of_no_model(study)
+    known = dict.fromkeys(chain.from_iterable(known_names(arm.model) for arm in study.arms))
+    wrong = settings_of_no_model(study, study.spec.fixed, known)
     problems = list(wrong.values())
     data = study.spec.data
     arms = tuple(_with_study_settings(arm, study) for arm in study.arms)
@@ -158,19 +160,6 @@ def _cannot_be_sized(arm: Arm, arms: Sequence[Arm]) -> list[str]:
         problem = f"got '{arm.size_of}', which has no parameters"
         return [f"{arm.place}: size_of must name a network, {problem}"]
     return []
-
-
-def _settings_of_no_model(study: ResolvedStudy) -> dict[str, str]:
-    """Tell of every setting that the study fixes and no arm's model has, by name."""
-    known: dict[str, None] = {}
-    for arm in study.arms:
-        known |= dict.fromkeys(known_names(arm.model))
-    return {
-        name: f"{study.file.place(('fixed', name))}: "
-        f"'{name}' is a setting of no arm's model{did_you_mean(name, known)}"
-        for name in study.spec.fixed
-        if setting_of(name) not in known
-    }
 
 
 def _with_study_settings(arm: Arm, study: ResolvedStudy) -> Arm:

@@ -13,15 +13,10 @@ from hinet_search.common.amounts import plain
 from hinet_search.data.columns import Dataset
 from hinet_search.study.distributions import Value
 from hinet_search.study.load_study import DENSE_PARAMETERS, Arm, ResolvedStudy
+from hinet_search.training.feature_config import FeatureConfig
 from hinet_search.training.model_size import flops_of, num_parameters, sizes_of
 from hinet_search.training.train_config import TrainConfig
-from hinet_search.training.trial_config import (
-    FeatureConfig,
-    TrialConfig,
-    build_config,
-    config_type,
-    known_names,
-)
+from hinet_search.training.trial_config import TrialConfig, build_config, config_type, known_names
 
 YARDSTICK = "hinet"
 

@@ -16,8 +16,7 @@ from torch import Tensor
 from hinet_search.common import plugins
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.columns import Columns
-
-LOSSES = "hinet_search.training.losses"
+from hinet_search.study.plugin_keys import LOSSES
 
 
 @dataclass(frozen=True)
