@@ -122,6 +122,12 @@ LEARNING_RATE = click.option(
     type=float,
     help="Instead of that of the study; 0 leaves the weights, and continues the rest.",
 )
+FORGET_AFTER = click.option(
+    "--forget-after",
+    metavar="DAYS",
+    type=int,
+    help="Forget ids that no row has had for so many days; the rows need a time.",
+)
 GRAPHS_HELP = (
     "Add graphs for other programs: onnx, torch or aoti (docs/compiled.md). May be repeated."
 )
