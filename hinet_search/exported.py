@@ -139,6 +139,21 @@ def nightly(
         return run_night(models, str(rows), FitOptions(**options), chosen, say)
 
 
+def apply_delta(
+    folder: "str | PathLike[str]", delta: "str | PathLike[str]", to: "str | PathLike[str]"
+) -> Path:
+    """Write the folder `to` that the delta of a night makes of the model that it began with.
+
+    Errors: those of `serving.nightly.delta.apply_delta`; then nothing is written.
+    """
+    require_exported(Path(folder))
+
+    from hinet_search.serving.nightly.delta import apply_delta as apply
+
+    apply(Path(folder), Path(delta), Path(to))
+    return Path(to)
+
+
 def roll_back(folder: "str | PathLike[str]", to: "str | PathLike[str]") -> Path:
     """Serve the model of before again in a folder of nights of `folder`; return where it is.
 

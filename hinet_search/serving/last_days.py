@@ -77,11 +77,12 @@ def with_last_days(
 
     def dated(vocabularies: Sequence[Vocabulary]) -> Iterator[Vocabulary]:
         for each in vocabularies:
-            if each.name in numbered or each.name not in last:
+            day_V = last.get(each.name)
+            if each.name in numbered or day_V is None or (day_V == BEFORE_ALL).all():
                 yield each
                 continue
-            day_V = pl.Series(LAST_DAY, last[each.name][1 : each.size])
-            known = day_V.set(day_V == BEFORE_ALL, None).cast(pl.Int32)
+            days = pl.Series(LAST_DAY, day_V[1 : each.size])
+            known = days.set(days == BEFORE_ALL, None).cast(pl.Int32)
             yield replace(each, table=each.table.with_columns(known))
 
     return replace(

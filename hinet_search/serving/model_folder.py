@@ -53,6 +53,7 @@ from hinet_search.serving.tables import (
     read_table,
     require,
     widened,
+    write_table,
     wrong_content,
 )
 from hinet_search.study.yaml_file import YamlFile, read, written
@@ -146,7 +147,7 @@ def write_tables(folder: Path, encoder: Encoder) -> None:
         tables[f"{KNOTS}.{number}"] = pl.DataFrame({VALUE: knots.values, SCORE: knots.scores})
     tables |= tables_of(encoder.history, encoder.inputs)
     for name, table in tables.items():
-        table.write_parquet(_table(encoding_folder, name))
+        write_table(table, _table(encoding_folder, name))
 
 
 def write_config(folder: Path, file: ModelFile) -> None:

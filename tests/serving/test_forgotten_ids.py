@@ -21,7 +21,6 @@ from tests.serving.churn_shop import (
     USERS,
     day,
     days,
-    launched,
     opened,
     refitted,
     values,
@@ -31,12 +30,6 @@ from tests.serving.shop import Shop, edited, scores_of
 
 DAYS = 3
 TODAY = STUDY_DAYS  # of the first night
-
-
-@pytest.fixture(scope="module")
-def churning(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """A study whose models read ids, lists, crosses, statistics, a log and sequences."""
-    return launched(tmp_path_factory.mktemp("churning"))
 
 
 @pytest.fixture(scope="module", params=["all", "ensemble"])
