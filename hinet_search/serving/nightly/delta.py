@@ -13,6 +13,7 @@ FILE:TENSOR:runs   the new rows: where each run of them begins, counted from the
 Shape legend: R rows of a new table or tensor, N runs.
 """
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hinet_search.common.errors import DataError
-from hinet_search.common.files import replacing_folder
+from hinet_search.common.files import replacing, replacing_folder
 from hinet_search.serving.export import refuse_full
 from hinet_search.serving.model_folder import CARD
 from hinet_search.serving.sealed import (
@@ -51,17 +52,17 @@ def write_delta(before: Path, after: Path, to: Path) -> None:
     """Write what makes the exported folder `after` of the one `before`."""
     of_before = sealed_files(before)
     delta = {BASE: _tensor(bytes.fromhex(manifest_hash(before)))}
-    with tempfile.TemporaryDirectory(dir=to.parent) as work:
+    with replacing(to, 0) as part:  # whose folder is removed, even after a kill
         for name in (MANIFEST, CARD, *sealed_files(after)):
             if name in of_before and file_hash(after / name) == file_hash(before / name):
                 continue
             whole = {name: _tensor((after / name).read_bytes())}
             changed: dict[str, Tensor] = {}
             if name in of_before and name.endswith((PARQUET, WEIGHTS)):
-                changed = _changed(name, before / name, after / name, Path(work))
-            size = sum(part.nbytes for part in changed.values())
+                changed = _changed(name, before / name, after / name, part.parent)
+            size = sum(tensor.nbytes for tensor in changed.values())
             delta |= changed if changed and size < whole[name].nbytes else whole
-    save_tensors(delta, to)
+        save_tensors(delta, part)
 
 
 def apply_delta(before: Path, delta: Path, to: Path) -> None:
@@ -84,8 +85,10 @@ def apply_delta(before: Path, delta: Path, to: Path) -> None:
                 (part / name).parent.mkdir(exist_ok=True)
                 if name in tensors:
                     (part / name).write_bytes(_content(tensors, name))
-                elif name in of_before:
+                elif any(key.startswith(f"{name}:") for key in tensors):
                     _rebuild(name, before / name, tensors, part / name, Path(work))
+                elif name in of_before:
+                    shutil.copyfile(before / name, part / name)
             sealed_files(part)
         except DataError as error:
             problems = "; ".join(error.problems).replace(f"{part.parent}/", "")
@@ -192,7 +195,9 @@ def _weight(like: Tensor, rows: pl.DataFrame) -> Tensor:
 
 
 def _tensor(content: bytes) -> Tensor:
-    return torch.from_numpy(np.frombuffer(content, dtype=np.uint8).copy())
+    tensor = torch.empty(len(content), dtype=torch.uint8)
+    tensor.numpy()[:] = np.frombuffer(content, dtype=np.uint8)
+    return tensor
 
 
 def _content(tensors: Tensors, name: str) -> bytes:
