@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         Interrupted,
         StudyConflict,
     )
-    from hinet_search.exported import monitor, nightly, predict, refit, roll_back
+    from hinet_search.exported import apply_delta, monitor, nightly, predict, refit, roll_back
     from hinet_search.notebook.study import Study
     from hinet_search.results.study_record import StudyRecord
     from hinet_search.search.plan.plan import Plan
@@ -65,6 +65,7 @@ __all__ = [
     "StudyConflict",
     "StudyRecord",
     "Watcher",
+    "apply_delta",
     "check",
     "export",
     "export_for",
@@ -81,7 +82,7 @@ __all__ = [
 # The module of each public name; all others are in common.errors.
 _MODULES = {
     "api": ("check", "export", "export_for", "launch", "load", "train"),
-    "exported": ("monitor", "nightly", "predict", "refit", "roll_back"),
+    "exported": ("apply_delta", "monitor", "nightly", "predict", "refit", "roll_back"),
     "search.plan.plan": ("Plan",),
     "search.progress": ("Event", "Progress", "Watcher"),
     "notebook.study": ("Study",),

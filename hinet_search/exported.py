@@ -89,8 +89,8 @@ def refit(
 
     The newest rows are held out. If it is shown to be worse on them than the shipped model, nothing
     is written and `is_written` of the result is false, unless `even_if_worse`. Options are those of
-    `FitOptions`: `held_out`, `learning_rate`, `even_if_worse`, `formats`. `plugins` are as for
-    `predict`. `say` is called with a line before each long step and after each evaluation.
+    `FitOptions`: `held_out`, `learning_rate`, `forget_after`, `even_if_worse`, `formats`. `plugins`
+    are as for `predict`. `say` is called with a line before each long step and each evaluation.
     Errors: those of `fit_again`; then nothing is written.
     """
     allow_only(plugins)
@@ -137,6 +137,21 @@ def nightly(
     with models.held():
         models.follow(Path(folder))
         return run_night(models, str(rows), FitOptions(**options), chosen, say)
+
+
+def apply_delta(
+    folder: "str | PathLike[str]", delta: "str | PathLike[str]", to: "str | PathLike[str]"
+) -> Path:
+    """Write the folder `to` that the delta of a night makes of the model that it began with.
+
+    Errors: those of `serving.nightly.delta.apply_delta`; then nothing is written.
+    """
+    require_exported(Path(folder))
+
+    from hinet_search.serving.nightly.delta import apply_delta as apply
+
+    apply(Path(folder), Path(delta), Path(to))
+    return Path(to)
 
 
 def roll_back(folder: "str | PathLike[str]", to: "str | PathLike[str]") -> Path:

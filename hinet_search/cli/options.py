@@ -126,6 +126,12 @@ LEARNING_RATE = click.option(
     type=float,
     help="Learning rate in place of the study's; with 0 weights stay, and the rest goes on.",
 )
+FORGET_AFTER = click.option(
+    "--forget-after",
+    metavar="DAYS",
+    type=int,
+    help="Forget ids that no row has had for so many days; the rows need a time.",
+)
 GRAPHS_HELP = (
     "Add graphs for other programs: onnx, torch or aoti (docs/compiled.md). May be repeated."
 )

@@ -12,6 +12,7 @@ from hinet_search.results.ensemble_records import Member, RunKey
 from hinet_search.results.statistics.ensemble import RunningMean
 from hinet_search.serving.choice import ExportChoice, GraphChoice
 from hinet_search.serving.encoder import Encoder
+from hinet_search.serving.last_days import day_length_of, with_days_of_study
 from hinet_search.serving.model_file import (
     FORMAT,
     ModelFile,
@@ -204,7 +205,9 @@ def export(
     rows = read_rows(definition, study_folder, cache)
     rows = with_sample(rows, definition, stored.dataset.record.sampled_share)
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
-    encoder = encoder_of(stored, features, rows)
+    encoder = with_days_of_study(
+        encoder_of(stored, features, rows), definition, stored.dataset, rows
+    )
     sample = sample_test_rows(definition, study_folder, cache, rows, encoder)
     file = _model_file(stored, what, configs, encoder)
     written = write_folder(
@@ -295,5 +298,6 @@ def _model_file(
             objective=stored.record.objective,
             calibrated=what.calibration is not None,
             weight=data.weight,
+            day_length=day_length_of(data),
         ),
     )

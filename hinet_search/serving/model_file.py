@@ -17,6 +17,7 @@ from hinet_search.results.cells import CellName
 from hinet_search.results.ensemble_records import Member, RunKey, Scale
 from hinet_search.serving.history import table_names
 from hinet_search.serving.inputs import Inputs
+from hinet_search.study.statistics_definition import DayLength
 from hinet_search.study.validation_messages import in_words
 from hinet_search.study.yaml_file import YamlFile
 
@@ -80,7 +81,7 @@ class StudyRows(Frozen):
 
     `user`, `time` and `weight` are columns. An id needs `minimum_frequency` rows to get an
     embedding. Models of the study are compared by `objective`. `calibrated` says whether
-    probabilities were to be.
+    probabilities were to be. `day_length` is that of a day, where the numbers of the time have one.
     """
 
     user: Text | None
@@ -89,6 +90,7 @@ class StudyRows(Frozen):
     objective: Text
     calibrated: bool
     weight: Annotated[Text | None, LEFT_OUT_IF_NONE] = None
+    day_length: Annotated[DayLength | None, LEFT_OUT_IF_NONE] = None
 
 
 class NewerFit(Frozen):

@@ -6,7 +6,8 @@ config.yaml            what the models are and what they read, see ModelFile
 weights.safetensors    one file, or one for each of several members: `weights-SEED.safetensors`, or
                        `weights-MODEL-SEED.safetensors` if they are of several models
 encoding/              columns (no rows: names and types), vocabulary.N (values with an id, in order
-                       of their ids), knots.N (of the N-th column with the transform `quantile`),
+                       of their ids, and the last day of each if rows have a time), knots.N (of
+                       the N-th column with the transform `quantile`),
                        and facts from labels and lists of the study: days, statistics.N, usual.N,
                        counts.N, factors.N
 profile.json           the rows of training as the model sees them
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.columns import ChosenInputs, Columns
-from hinet_search.data.encode import COUNT, VALUE, Encoding, Vocabulary
+from hinet_search.data.encode import COUNT, LAST_DAY, VALUE, Encoding, Vocabulary
 from hinet_search.data.transforms import Knots
 from hinet_search.results.statistics.calibrators import apply
 from hinet_search.results.statistics.ensemble import RunningMean
@@ -52,6 +53,7 @@ from hinet_search.serving.tables import (
     read_table,
     require,
     widened,
+    write_table,
     wrong_content,
 )
 from hinet_search.study.yaml_file import YamlFile, read, written
@@ -145,7 +147,7 @@ def write_tables(folder: Path, encoder: Encoder) -> None:
         tables[f"{KNOTS}.{number}"] = pl.DataFrame({VALUE: knots.values, SCORE: knots.scores})
     tables |= tables_of(encoder.history, encoder.inputs)
     for name, table in tables.items():
-        table.write_parquet(_table(encoding_folder, name))
+        write_table(table, _table(encoding_folder, name))
 
 
 def write_config(folder: Path, file: ModelFile) -> None:
@@ -245,8 +247,11 @@ def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:
         else:
             dtype = inputs.type_of_entries(inputs.lists[name], encoded_types)
         path = _table(folder, f"vocabulary.{number}")
-        table = as_typed(path, read_table(path), {VALUE: dtype, COUNT: pl.UInt32()}, [VALUE])
-        vocabularies.append(Vocabulary(name, table))
+        table = read_table(path)
+        wanted: dict[str, pl.DataType] = {VALUE: dtype, COUNT: pl.UInt32()}
+        if LAST_DAY in table.columns:
+            wanted[LAST_DAY] = pl.Int32()
+        vocabularies.append(Vocabulary(name, as_typed(path, table, wanted, [VALUE], [LAST_DAY])))
     knots = {
         column: _knots(_table(folder, f"{KNOTS}.{number}"))
         for number, column in enumerate(inputs.ranked)

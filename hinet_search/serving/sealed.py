@@ -74,6 +74,12 @@ def sealed_files(folder: Path) -> Set[str]:
     return hashes.keys()
 
 
+def sealed_names(folder: Path) -> Set[str]:
+    """The names of the files in the manifest of a folder, which are not looked at; errors alike."""
+    with _reading():
+        return _hashes(folder).keys()
+
+
 def refuse_other_files(folder: Path, sealed: Set[str], needed: Iterable[str]) -> None:
     """DataError unless the manifest has exactly the hashes of the files the model is read from."""
     needed = set(needed)

@@ -31,6 +31,11 @@ def read_table(path: Path) -> pl.DataFrame:
         ) from error
 
 
+def write_table(table: pl.DataFrame, path: Path) -> None:
+    """Write a table; the same rows give the same bytes, however they lie in memory."""
+    table.rechunk().write_parquet(path)
+
+
 def as_typed(
     path: Path,
     table: pl.DataFrame,

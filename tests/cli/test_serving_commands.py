@@ -202,6 +202,7 @@ def newer_model(to: Path, *, is_written: bool, mark: Direction) -> NewerModel:
         units="143 users",
         unlabelled=20,
         new_ids={"user": 1412},
+        forgotten_ids={"user": 1200, "item": 3},
         passes=(1.25, 2.0),
         objective="mean_auc",
         before=0.7012,
@@ -231,6 +232,7 @@ def test_a_refit_says_what_both_models_are_worth_by_cell(
     assert said.out.splitlines() == [
         "shop/hinet: better than before, on 631 held-out rows",
         "learned from 5,120 rows, 1.25 to 2.00 passes; new ids: user 1,412",
+        "forgotten ids: user 1,200, item 3",
         "20 rows without a label are left out",
         "Home · click      1,200 rows  AUC .7012 -> .7101  log loss .5500 -> .5400  ECE .0200 -> .0100",
         "Push · click         80 rows  AUC – -> –  log loss .0500 -> .0400  ECE .0100 -> .0100",
@@ -300,6 +302,7 @@ def night_of(outcome: str, alarms: tuple[str, ...] = ()) -> Night:
         served="0002",
         verdict="better than before",
         by_refit=Gain(0.01, 0.004, 0.016),
+        forgotten_ids={"user": 12} if outcome == "promoted" else {},
         alarms=alarms,
     )
 
@@ -311,6 +314,7 @@ def night_of(outcome: str, alarms: tuple[str, ...] = ()) -> Night:
             night_of("promoted"),
             [
                 "promoted: better than before; served/current serves 0002, after 1,200 rows",
+                "forgotten ids: user 12",
                 "ok  no alarm",
             ],
         ),

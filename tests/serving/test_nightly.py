@@ -200,7 +200,8 @@ def test_a_night_that_is_killed_leaves_a_whole_model_and_the_next_run_ends_it(
     assert ended.served == "0001"
     assert served.resolve().name == "0001"
     assert lines(tmp_path)[-1]["served"] == "0001"
-    assert {each.name for each in (tmp_path / "served" / "models").iterdir()} == {"0000", "0001"}
+    names = {each.name for each in (tmp_path / "served" / "models").iterdir()}
+    assert names == {"0000", "0001", "0001.delta"}
 
 
 def test_a_night_can_be_rolled_back_and_forth(
@@ -256,13 +257,15 @@ def test_old_models_go_but_never_the_shipped_one_or_what_links_name(tmp_path: Pa
     models = ModelsFolder(tmp_path)
     for number in range(6):
         models.model(f"{number:04}").mkdir(parents=True)
+        models.model(f"{number:04}.delta").touch()
     (tmp_path / "models" / "notes").mkdir()
     (tmp_path / "models" / "00001").symlink_to(tmp_path / "models" / "notes")
     (tmp_path / "current").symlink_to("models/0002")
     (tmp_path / "previous").symlink_to("models/0001")
     models.keep(2)
     names = {each.name for each in (tmp_path / "models").iterdir()}
-    assert names == {"0000", "0001", "0002", "0004", "0005", "notes", "00001"}
+    kept = {"0000", "0001", "0002", "0004", "0005"}
+    assert names == kept | {f"{name}.delta" for name in kept} | {"notes", "00001"}
 
 
 def test_a_folder_of_another_model_or_of_other_things_is_refused(

@@ -10,6 +10,7 @@ from cloup import option_group
 from hinet_search.cli.completion import complete_table
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
+    FORGET_AFTER,
     GRAPHS,
     HELD_OUT,
     LEARNING_RATE,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     "How to fit",
     HELD_OUT,
     LEARNING_RATE,
+    FORGET_AFTER,
 )
 @scored_on
 @plugins
@@ -103,6 +105,10 @@ def _print(night: "Night", to: Path) -> None:
         echo(f"these {night.num_rows:,} rows are learned already; {served}")
         return
     echo(f"{night.outcome}: {night.verdict}; {served}, after {night.num_rows:,} rows")
+    if night.forgotten_ids:
+        from hinet_search.serving.newer.card import counts_in_words
+
+        echo(f"forgotten ids: {counts_in_words(night.forgotten_ids)}")
     for alarm in night.alarms:
         echo(mark("!!"), f"  {alarm}")
     if not night.alarms:

@@ -11,6 +11,7 @@ from cloup import option_group
 from hinet_search.cli.completion import complete_table
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
+    FORGET_AFTER,
     GRAPHS,
     HELD_OUT,
     LEARNING_RATE,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     "How to fit",
     HELD_OUT,
     LEARNING_RATE,
+    FORGET_AFTER,
     click.option(
         "--even-if-worse", is_flag=True, help="Write the folder even if it is shown to be worse."
     ),
@@ -90,10 +92,14 @@ def command(
 
 def _comparison(made: "NewerModel") -> Iterator[str]:
     """Yield the verdict, then every cell with the values of the shipped model and the new one."""
+    from hinet_search.serving.newer.card import counts_in_words
+
     learned = made.rows - made.held_out
     yield f"{made.model}: {made.verdict}, on {made.judging:,} held-out rows"
-    new_ids = ", ".join(f"{name} {count:,}" for name, count in made.new_ids.items())
-    yield f"learned from {learned:,} rows, {_passes(made)}; new ids: {new_ids or 'none'}"
+    new_ids = f"new ids: {counts_in_words(made.new_ids)}"
+    yield f"learned from {learned:,} rows, {_passes(made)}; {new_ids}"
+    if made.forgotten_ids:
+        yield f"forgotten ids: {counts_in_words(made.forgotten_ids)}"
     if made.unlabelled:
         yield f"{made.unlabelled:,} rows without a label are left out"
     width = max(len(_name(cell)) for cell in made.cells)

@@ -28,7 +28,7 @@ LIMITS = (
     "No difference shown is not a proof that there is none: the interval says what may be.",
     "Metrics on the test rows of the study are those of the model that the study trained.",
     "Numbers are standardised as in that training: `monitor` tells when they no longer fit.",
-    "Ids are never removed: those of users and items that are gone keep their embeddings.",
+    "Users and items that are gone keep their ids, unless `--forget-after` says how long.",
 )
 OF_AMOUNTS = (
     "In cells of amounts, positives are rows with an amount above 0, AUC counts a pair of rows by "
@@ -40,13 +40,16 @@ OF_AMOUNTS = (
 def newer_card(
     file: ModelFile,
     comparison: Comparison,
-    new_ids: Mapping[str, int],
+    ids: Mapping[str, Mapping[str, int]],
     num_unlabelled: int,
     notes: Sequence[str],
 ) -> str:
-    """The card of a model file whose latest fit on newer rows gave the comparison."""
+    """The card of a model file whose latest fit on newer rows gave the comparison.
+
+    `ids` are numbers of new and of forgotten ids, by column or list.
+    """
     inputs = file.inputs
-    facts = _facts(file, new_ids, num_unlabelled)
+    facts = _facts(file, ids, num_unlabelled)
     lines = [
         f"# {plain(file.study)} / {plain(file.name)}, fit again on newer rows",
         "",
@@ -79,7 +82,9 @@ def _summary(inputs: Inputs, comparison: Comparison) -> Iterator[str]:
     yield f"On {comparison.num_rows:,} held-out rows: {verdict_of(comparison)}."
 
 
-def _facts(file: ModelFile, new_ids: Mapping[str, int], num_unlabelled: int) -> dict[str, str]:
+def _facts(
+    file: ModelFile, ids: Mapping[str, Mapping[str, int]], num_unlabelled: int
+) -> dict[str, str]:
     fit = file.newer[-1]
     rows = f"{fit.num_rows - fit.num_held_out:,} of {fit.num_rows:,} labelled rows"
     if fit.first is None:
@@ -98,10 +103,15 @@ def _facts(file: ModelFile, new_ids: Mapping[str, int], num_unlabelled: int) -> 
         "From": f"the folder whose manifest.json has the SHA-256 {fit.parent}",
         "Members": ", ".join(members),
         "Learning rate": rate,
-        "New ids": ", ".join(f"{name} {num:,}" for name, num in new_ids.items()) or "none",
+        **{title: counts_in_words(counts) for title, counts in ids.items()},
         "Study": f"{file.study}, data {file.data}",
         "Software": ", ".join(f"{name} {version}" for name, version in file.versions.items()),
     }
+
+
+def counts_in_words(counts: Mapping[str, int]) -> str:
+    """`user 12, item 3`, or none."""
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"
 
 
 def _tables(file: ModelFile, comparison: Comparison) -> Iterator[str]:

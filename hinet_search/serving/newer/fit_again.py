@@ -38,6 +38,7 @@ from hinet_search.serving.newer.comparison import (
     refuse_unmeasured,
 )
 from hinet_search.serving.newer.fit import FittedMember, dataset_of, fit_members, refuse_staged
+from hinet_search.serving.newer.forgetting import refuse_days, refuse_strange_days
 from hinet_search.serving.newer.growth import GrownEncoder, counted_again, grow
 from hinet_search.serving.newer.rows import NewerRows, read_newer_rows
 from hinet_search.serving.predict import memory_explained
@@ -70,12 +71,14 @@ class FitOptions:
     `held_out` is the share of the rows that is not learned from: a half decides how long to train,
     the other whether the result is written. `learning_rate` replaces that of every member's
     configuration; 0 leaves the weights and continues vocabularies, statistics and calibration
-    alone. `formats` are those of graphs.
+    alone. Ids that no row has had for `forget_after` days are forgotten, None for no id. `formats`
+    are those of graphs.
     """
 
     held_out: float = HELD_OUT
     learning_rate: float | None = None
     even_if_worse: bool = False
+    forget_after: int | None = None
     formats: tuple[str, ...] = ()
 
 
@@ -84,9 +87,9 @@ class NewerModel:
     """What became of a model on newer rows, against the shipped one on held-out rows that judge.
 
     `rows` are labelled, `held_out` of them and `judging` of these; `unlabelled` others are left
-    out. `new_ids` counts the new ids by column or list, `passes` are those of every member. `gain`
-    has a 95 % interval over the `units`, its ends None if they are too few; `mark` is better or
-    worse only if it excludes 0. `files` with their bytes are empty if the model is shown to be
+    out. `new_ids` and `forgotten_ids` count by column or list, `passes` are those of every member.
+    `gain` has a 95 % interval over the `units`, its ends None if they are too few; `mark` is better
+    or worse only if it excludes 0. `files` with their bytes are empty if the model is shown to be
     worse and therefore not written, and so is the check.
     """
 
@@ -99,6 +102,7 @@ class NewerModel:
     units: str
     unlabelled: int
     new_ids: dict[str, int]
+    forgotten_ids: dict[str, int]
     passes: tuple[float, ...]
     objective: str
     before: float
@@ -150,6 +154,7 @@ def fit_again(
 def refuse_unfit(exported: ExportedModel, to: Path, options: FitOptions) -> None:
     """ConfigurationError for a model that cannot be fit again, a full folder and wrong options."""
     _refuse_options(options)
+    refuse_days(exported, options.forget_after)
     refuse_full(to)
     refuse_staged(exported)
 
@@ -222,7 +227,10 @@ def _fit(
     configs = [whole_config(model.model, model.settings) for model in exported.file.models]
     # How often rows must have a value so that some model gives it an embedding.
     of_models = min(config.features.minimum_frequency for config in configs)
-    grown = grow(exported.encoder, newer, max(study_rows.minimum_frequency, of_models))
+    minimum_frequency = max(study_rows.minimum_frequency, of_models)
+    if options.forget_after is not None:
+        refuse_strange_days(exported.encoder, newer, options.forget_after)
+    grown = grow(exported.encoder, newer, minimum_frequency, options.forget_after)
     cells = exported.file.inputs.cells
     for part in (grown.choosing, grown.judging):
         refuse_unmeasured(objective, part, cells, newer.path)
@@ -285,6 +293,7 @@ def _newer_model(exported: ExportedModel, to: Path, fit: _Fit) -> NewerModel:
         units=comparison.units,
         unlabelled=newer.num_unlabelled,
         new_ids=fit.grown.num_new_ids,
+        forgotten_ids=fit.grown.num_forgotten_ids,
         passes=tuple(each.passes for each in fit.fitted),
         objective=comparison.objective.name,
         before=comparison.before,
@@ -358,7 +367,8 @@ def _card(
     notes += encoder.history.notes(encoder.inputs, with_newer=True)
     notes.append(calibration_note(file, fit.calibration))
     notes.append(f"Checked when written: {checked.rows:,} held-out rows score from it as before.")
-    return newer_card(file, fit.comparison, made.new_ids, made.unlabelled, notes)
+    ids = {"New ids": made.new_ids, "Forgotten ids": made.forgotten_ids}
+    return newer_card(file, fit.comparison, ids, made.unlabelled, notes)
 
 
 def _model_file(

@@ -1,8 +1,9 @@
 """Growth: continue the encoder of an exported model with newer rows.
 
 - Vocabularies grow. Counts of values add up; a value that is new gets an id if the newer rows have
-  it as often as the study and some model demand, and every value of before keeps an id. Ids stay in
-  the order of the counts, so that a model's own minimum frequency is still a cut-off.
+  it as often as the study and some model demand, and every value of before keeps an id, unless ids
+  that no row has had for some days are to be forgotten (forgetting.py). Ids stay in the order of
+  the counts, so that a model's own minimum frequency is still a cut-off.
 - Counts of labels roll forward (data/derived/label_counts.py), and so does the log. Every row
   sees the rows before it, held-out ones too, as in production.
 - Numbers stay standardised as in training, and what is known of lists stays that of the study:
@@ -38,6 +39,7 @@ from hinet_search.data.encode import (
 from hinet_search.data.rows import Rows
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import History, RolledInputs
+from hinet_search.serving.newer.forgetting import with_newer_days, without_unseen
 from hinet_search.serving.newer.rows import NewerRows
 from hinet_search.serving.rolling import log_after
 
@@ -50,12 +52,13 @@ class GrownEncoder:
     """An encoder after newer rows, and these rows encoded by it.
 
     `previous_ids[v]` has, for every id of vocabulary v (V,), the id that its value had before; 0
-    for those that are new. `is_judging_R` is of the held-out rows, and so is what they see of the
-    log, which is the same for the encoder of before.
+    for those that are new; `num_before` counts the ids of each before. `is_judging_R` is of the
+    held-out rows, and so is what they see of the log, which is the same for the encoder of before.
     """
 
     encoder: Encoder
     previous_ids: tuple[NDArray[np.int32], ...]
+    num_before: tuple[int, ...]
     learned: Columns
     held_out: Columns
     is_judging_R: NDArray[np.bool_]
@@ -74,13 +77,26 @@ class GrownEncoder:
     @property
     def num_new_ids(self) -> dict[str, int]:
         """The number of new ids of every vocabulary that has some."""
+        return self._named([int((previous_V[1:] == 0).sum()) for previous_V in self.previous_ids])
+
+    @property
+    def num_forgotten_ids(self) -> dict[str, int]:
+        """The number of forgotten ids of every vocabulary that has some."""
+        stayed = [np.count_nonzero(previous_V) for previous_V in self.previous_ids]
+        return self._named(np.subtract(self.num_before, stayed).tolist())
+
+    def _named(self, counts: Sequence[int]) -> dict[str, int]:
         names = self.encoder.inputs.vocabularies
-        counts = [int((previous_V[1:] == 0).sum()) for previous_V in self.previous_ids]
         return {name: count for name, count in zip(names, counts, strict=True) if count}
 
 
-def grow(encoder: Encoder, newer: NewerRows, minimum_frequency: int) -> GrownEncoder:
-    """Continue an encoder with newer rows, and encode them as a study encodes train and valid."""
+def grow(
+    encoder: Encoder, newer: NewerRows, minimum_frequency: int, forget_after: int | None = None
+) -> GrownEncoder:
+    """Continue an encoder with newer rows, and encode them as a study encodes train and valid.
+
+    Ids that no row has had for `forget_after` days are forgotten, or none.
+    """
     split_R = np.where(newer.is_held_out_R, VALID, TRAIN).astype(np.uint8)
     rows = encoder.rows(newer.frame, newer.labels_RT, split_R)
     encoding = _grown_encoding(encoder, rows, minimum_frequency)
@@ -94,6 +110,12 @@ def grow(encoder: Encoder, newer: NewerRows, minimum_frequency: int) -> GrownEnc
     grown = replace(encoder, encoding=encoding, history=history)
     derived = encoder.history.derived(encoder.inputs, rows.listed, rolled)
     columns = grown.encoded(rows.listed, rows.scenario_R, derived)
+    grown = with_newer_days(encoder, grown, previous_ids, columns, newer)
+    if forget_after is not None:
+        grown, kept_ids = without_unseen(grown, newer.today, forget_after)
+        kept = zip(previous_ids, kept_ids, strict=True)
+        previous_ids = [previous_V[kept_V] for previous_V, kept_V in kept]
+        columns = grown.encoded(rows.listed, rows.scenario_R, derived)
     columns = replace(
         columns, labels_RT=rows.labels_RT, user_R=newer.user_R, weight_R=newer.weight_R
     )
@@ -101,6 +123,7 @@ def grow(encoder: Encoder, newer: NewerRows, minimum_frequency: int) -> GrownEnc
     return GrownEncoder(
         encoder=grown,
         previous_ids=tuple(previous_ids),
+        num_before=tuple(each.size - 1 for each in encoder.encoding.all_vocabularies),
         learned=columns.where(~newer.is_held_out_R),
         held_out=columns.where(newer.is_held_out_R),
         is_judging_R=newer.is_judging_R[newer.is_held_out_R],
@@ -158,7 +181,7 @@ def _grown(
         added = new.table.filter(
             (pl.col(COUNT) >= minimum_frequency) | pl.col(VALUE).is_in(old.table[VALUE].implode())
         )
-        both = pl.concat([old.table, added.cast({COUNT: pl.UInt32})])
+        both = pl.concat([old.table.select(VALUE, COUNT), added.cast({COUNT: pl.UInt32})])
         counts = both.group_by(VALUE).agg(pl.col(COUNT).sum())
         grown.append(vocabulary_of(old.name, counts, 1))
     return tuple(grown)

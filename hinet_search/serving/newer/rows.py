@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hinet_search.data.derived.days import BEFORE_ALL
 from hinet_search.data.encode import known_values
 from hinet_search.data.hashing import keys_of, uniform
 from hinet_search.data.queries.content_hash import ContentHash
@@ -26,6 +27,7 @@ from hinet_search.data.row_weights import (
 from hinet_search.results.cells import Labels
 from hinet_search.results.statistics.resampling import units_of_rows
 from hinet_search.serving.label_columns import labels_of_rows
+from hinet_search.serving.last_days import Days, days_of_times
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import checked, scanned, user_numbers
 from hinet_search.serving.row_checks import KEY, missing_columns, refuse
@@ -41,9 +43,9 @@ class NewerRows:
     `frame` has the inputs of the model, cast to the types of training. Amounts among the labels are
     in the units of the model. Users are numbered, -1 stands for none. `weight_R` is None if all
     rows count alike. Rows that judge are held out, and no user of them has rows among the held-out
-    ones that choose. `first` and `last` are the ends of the rows' time, None without a clock.
-    `num_unlabelled` rows of the table lack a label and are left out. `digest` is a hash of the
-    rows, labels included.
+    ones that choose. `first` and `last` are the ends of the rows' time, None without a clock;
+    `day_R` are its days, None where it tells none. `num_unlabelled` rows of the table lack a label
+    and are left out. `digest` is a hash of the rows, labels included.
     """
 
     path: str
@@ -55,6 +57,7 @@ class NewerRows:
     is_judging_R: NDArray[np.bool_]
     first: str | None
     last: str | None
+    day_R: Days | None
     num_unlabelled: int
     digest: str
 
@@ -62,6 +65,12 @@ class NewerRows:
     def num_held_out(self) -> int:
         """The number of rows that are not learned from."""
         return int(self.is_held_out_R.sum())
+
+    @property
+    def today(self) -> int:
+        """The last day of rows that are learned from: a few wrong times are held out as newest."""
+        assert self.day_R is not None, "only asked for if days are known"
+        return int(self.day_R[~self.is_held_out_R].max())
 
 
 def read_newer_rows(exported: ExportedModel, path: str, held_out: float, folder: Path) -> NewerRows:
@@ -81,11 +90,13 @@ def read_newer_rows(exported: ExportedModel, path: str, held_out: float, folder:
     frame = table.frame
     users = None if user is None else frame[f"{KEY}{user}"]
     times = None
+    day_R = None
     if clock is not None:
         times = frame[f"{KEY}{clock}"]
         if isinstance(times.dtype, pl.Categorical | pl.Enum):  # numbered in any order
             times = times.cast(pl.String)
         refuse(path, _time_problems(times, clock))
+        day_R = days_of_times(times, study_rows.day_length)
     is_held_out_R = _held_out(times, users, held_out, len(frame))
     refuse(path, _part_problems(is_held_out_R, clock))
     user_R = user_numbers(frame, user)
@@ -109,6 +120,7 @@ def read_newer_rows(exported: ExportedModel, path: str, held_out: float, folder:
         is_judging_R=is_judging_R,
         first=None if times is None else str(times.min()),
         last=None if times is None else str(times.max()),
+        day_R=None if day_R is None or BEFORE_ALL in day_R else day_R,
         num_unlabelled=table.num_unlabelled,
         digest=content.digest(),
     )

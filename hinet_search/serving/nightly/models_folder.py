@@ -1,7 +1,8 @@
 """Models folder: the models of all nights, which of them is served, and a line for every night.
 
 models/0000      the model that was shipped, which no night changes
-models/0001 ...  those of the nights that were promoted
+models/0001 ...  those of the nights that were promoted, and beside each what makes it of the one
+                 that was served before: models/0001.delta
 current          a link to the model that is served; it is replaced whole
 previous         a link to the one before it, to roll back to
 nights.jsonl     a line for every night
@@ -22,6 +23,7 @@ from typing import Any
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.common.files import locked, make_folder, replacing_folder
 from hinet_search.serving.model_folder import CARD
+from hinet_search.serving.nightly.delta import DELTA, write_delta
 from hinet_search.serving.sealed import MANIFEST, manifest_hash, sealed_files
 
 MODELS, CURRENT, PREVIOUS, NIGHTS = "models", "current", "previous", "nights.jsonl"
@@ -102,7 +104,8 @@ class ModelsFolder:
         return self.model(f"{max(map(int, self._names()), default=0) + 1:04}")
 
     def promote(self, model: Path) -> None:
-        """Serve a model from now on."""
+        """Serve a model from now on, once its delta is beside it."""
+        write_delta(self.current, model, model.with_suffix(DELTA))
         self._point(PREVIOUS, self._name(CURRENT))
         self._point(CURRENT, model.name)
 
@@ -124,7 +127,7 @@ class ModelsFolder:
             kept.add(self._name(PREVIOUS))
         for name in self._names():
             if name not in kept:
-                shutil.rmtree(self.model(name))
+                self._remove(name)
 
     def note(self, line: Mapping[str, Any]) -> None:
         """Add the line of a night."""
@@ -138,7 +141,11 @@ class ModelsFolder:
         newest = self._names()[-1]
         links = [name for name in (CURRENT, PREVIOUS) if self._link(name).is_symlink()]
         if newest not in {SHIPPED, *map(self._name, links)}:
-            shutil.rmtree(self.model(newest))
+            self._remove(newest)
+
+    def _remove(self, name: str) -> None:
+        self.model(name).with_suffix(DELTA).unlink(missing_ok=True)
+        shutil.rmtree(self.model(name))
 
     def _names(self) -> list[str]:
         """The names of all models, oldest first."""

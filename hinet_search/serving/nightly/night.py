@@ -9,7 +9,7 @@ Shape legend: R labelled rows, T tasks.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -60,6 +60,7 @@ class Night:
     `by_refit` is the gain of the refit over the model before, on held-out rows that judge;
     `over_shipped` that of the model before over the shipped one, on all rows. None: nothing was
     fit, and they are the same model. `made` is the new model, empty unless it is promoted.
+    `new_ids` and `forgotten_ids` of the refit are counted by column or list.
     """
 
     began: str
@@ -71,6 +72,8 @@ class Night:
     made: str = ""
     by_refit: Gain | None = None
     over_shipped: Gain | None = None
+    new_ids: dict[str, int] = field(default_factory=dict)
+    forgotten_ids: dict[str, int] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()
     seconds: float = 0.0
 
@@ -146,6 +149,8 @@ def _night(
         made=made.folder.name if made.is_written else "",
         by_refit=Gain(made.gain, made.gain_low, made.gain_high),
         over_shipped=over_shipped,
+        new_ids=made.new_ids,
+        forgotten_ids=made.forgotten_ids,
         alarms=alarms,
     )
 
