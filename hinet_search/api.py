@@ -185,14 +185,13 @@ def export(  # noqa: PLR0913  what to export, and in which form
     `say` is called with a line before each long step.
     Errors: those of `choose`, `choose_at`, `_stored` and `serving.export`; then nothing is written.
     """
-    launch_options = LaunchOptions.of_call(options)
-    allow_only(launch_options.plugins)
-    record = load(study, **options)
-
     from hinet_search.serving.choice import choose, choose_at, graph_choice, limit_of
 
+    launch_options = LaunchOptions.of_call(options)
+    allow_only(launch_options.plugins)
     limit = None if at is None else limit_of(at)
     graphs = graph_choice(formats, weights)
+    record = load(study, **options)
 
     from hinet_search.serving import export as serving
 

@@ -37,9 +37,9 @@ signal.signal(
 settings.register_profile("project", deadline=None, max_examples=30, derandomize=True)
 settings.load_profile("project")
 
-# Where tensors are; `trial_config`, `model_size` and jobs also take the fake data of tests.
+# Where tensors are; the other three and jobs also take the fake data of tests.
 _TRAINING = Path(__file__).parents[1] / "hinet_search" / "training"
-_UNCHECKED = {"__init__", "trial_config", "model_size"}
+_UNCHECKED = {"__init__", "feature_config", "trial_config", "model_size"}
 type_checks.install(
     pytest.MonkeyPatch(),
     [
