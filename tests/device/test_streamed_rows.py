@@ -106,6 +106,7 @@ def test_views_of_a_part_have_its_rows() -> None:
     part = feed_of_training().run(10, 20)
     assert len(part) == 10
     batch, _ = part.select(torch.tensor([0, 9]))
+    assert batch.ids_BF.device == part.device == DEVICE
     assert torch.equal(batch.ids_BF.cpu(), HOST.ids_RF[[10, 19]])
 
 
