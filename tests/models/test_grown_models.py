@@ -119,5 +119,16 @@ def test_trees_whose_column_has_outgrown_them_are_refused() -> None:
     users, hours = shop_ids()
     schema = replace(TREES_SCHEMA, vocabulary_sizes=(len(users), len(hours)))
     shipped = StagedModel(grown(max_ids=1000), TREES_SCHEMA)
-    with pytest.raises(DataError, match="at most 1,000 ids of a column, but user has grown"):
+    with pytest.raises(
+        DataError, match=r"at most 1,000 ids of a column, and the .* of user has crossed"
+    ):
         grown_trees(shipped, grown_config(1000), schema, (users, hours))
+
+
+def test_so_are_trees_that_a_column_without_its_forgotten_ids_would_fit_again() -> None:
+    users, hours = shop_ids()
+    shipped = StagedModel(grown(max_ids=TREES_SCHEMA.vocabulary_sizes[0] - 1), TREES_SCHEMA)
+    schema = replace(TREES_SCHEMA, vocabulary_sizes=(2, len(hours)))
+    config = grown_config(shipped.model.config.max_ids)
+    with pytest.raises(DataError, match="number of ids of user has crossed"):
+        grown_trees(shipped, config, schema, (users[:2], hours))

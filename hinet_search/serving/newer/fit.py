@@ -228,7 +228,7 @@ def grown_trees(
 ) -> StagedModel:
     """The shipped trees with the ids of `schema`; arguments are as for `grown_network`.
 
-    Errors: DataError if a field has grown beyond the trees' `max_ids`, so that they cannot read it.
+    Errors: DataError if a field has crossed the trees' `max_ids`: they would read other fields.
     """
     before = shipped.model
     trees = config.build(schema)
@@ -236,11 +236,11 @@ def grown_trees(
     assert isinstance(trees, Trees), "its configuration builds the same model"
     assert before.forest is not None, "an opened model has its trees"
     if trees.fields != before.fields:
-        too_large = sorted(set(before.fields) ^ set(trees.fields))
-        names = ", ".join(schema.categorical[field] for field in too_large)
+        crossed = sorted(set(before.fields) ^ set(trees.fields))
+        names = ", ".join(schema.categorical[field] for field in crossed)
         raise DataError(
-            f"trees can split by at most {before.config.max_ids:,} ids of a column, but {names} "
-            "has grown beyond that",
+            f"trees can split by at most {before.config.max_ids:,} ids of a column, and the number "
+            f"of ids of {names} has crossed that",
             remedy="launch the study on newer rows under another name, and export again",
         )
     previous = _previous_in_model(shipped.schema, schema, previous_ids)
