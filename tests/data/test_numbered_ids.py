@@ -104,6 +104,20 @@ def test_such_a_column_is_a_doubted_category_and_an_amount_by_its_name_is_not() 
     assert [role.column.name for role in guesses.numeric] == ["fee", "price", "air_time"]
 
 
+def test_a_number_that_an_id_of_the_table_tells_stays_a_number() -> None:
+    """Its rows are as rough as those of an id, since some items are popular."""
+    generator = np.random.default_rng(0)
+    share = 1 / np.sqrt(np.arange(1, 1_001))
+    item = generator.choice(1_000, NUM_ROWS, p=share / share.sum())
+    strength = generator.integers(0, 500, 1_000)[item]
+    assert is_numbered_id(pl.Series(strength))
+    names = [f"film {each}" for each in item]
+    guesses = guessed(film=names, strength=strength).guesses
+    assert "strength" in [role.column.name for role in guesses.numeric]
+    of_itself = guessed(strength=strength).guesses
+    assert "strength" in [role.column.name for role in of_itself.categorical]
+
+
 def test_numbered_columns_of_one_name_stay_numbers() -> None:
     numbers = daily_flights(np.random.default_rng(0))
     guesses = guessed(x1=numbers, x2=numbers).guesses

@@ -3,7 +3,8 @@
 A number that counts or measures has a density: near values have about as many rows. A number that
 names has none: of 1,014 and 1,015 one may be of a daily flight and the other of a rare one. Where
 amounts have none either, their names tell (a price of 99), or that they keep to round numbers, or
-that few of the numbers in their range are taken (the distances of a hundred routes).
+that few of the numbers in their range are taken (the distances of a hundred routes), or that an id
+of the table tells them: of what is an attribute of an item, rows follow how popular items are.
 """
 
 from collections import Counter
@@ -47,6 +48,7 @@ def with_numbered_ids(sample: TableSample, roles: ColumnRoles) -> ColumnRoles:
         if families[family_of(role.column.name)] == 1
         and _may_be_id(role.column)
         and is_numbered_id(sample[role.column])
+        and not _is_attribute(role.column, sample, roles)
     ]
     names = {role.column.name for role in ids}
     numeric = tuple(role for role in roles.numeric if role.column.name not in names)
@@ -56,6 +58,15 @@ def with_numbered_ids(sample: TableSample, roles: ColumnRoles) -> ColumnRoles:
 def _may_be_id(column: ColumnFacts) -> bool:
     is_counted = column.num_values >= MIN_VALUES and column.low >= 0
     return is_counted and column.is_whole and not has_word(column.name, NO_AMOUNT_WORDS)
+
+
+def _is_attribute(column: ColumnFacts, sample: TableSample, roles: ColumnRoles) -> bool:
+    """Whether every value of some id of the table has one of this column's."""
+    ids = [each.column for each in roles.categorical if each.column.num_values >= column.num_values]
+    pairs = (sample.frame.select(each.key, column.key).n_unique() for each in ids)
+    return any(
+        num_pairs == sample[each].n_unique() for each, num_pairs in zip(ids, pairs, strict=True)
+    )
 
 
 def is_numbered_id(values: pl.Series) -> bool:
