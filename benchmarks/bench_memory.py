@@ -101,6 +101,16 @@ def _note_step(steps: list[float]) -> bool:
     return False
 
 
+def settings(shuffle: Shuffle) -> dict[str, Any]:
+    """Of a training, beside its passes."""
+    return {
+        "train.evaluations_per_pass": 1,
+        "train.batch_size": BATCH,
+        "train.embedding_optimiser": "lazy_adam",
+        "train.shuffle": shuffle,
+    }
+
+
 def _train(
     dataset: Path, passes: float, shuffle: Shuffle, trials: int
 ) -> tuple[list[float], float]:
@@ -109,14 +119,9 @@ def _train(
     messages: list[object] = []
     for seed in range(trials):
         began, steps = time.perf_counter(), list[float]()
-        values: dict[str, Any] = {
-            "train.passes": passes,
-            "train.evaluations_per_pass": 1,
-            "train.batch_size": BATCH,
-        }
-        values |= {"train.embedding_optimiser": "lazy_adam", "train.shuffle": shuffle}
+        config = build_config("shared_bottom", {"train.passes": passes, **settings(shuffle)})
         train(
-            TrainJob(dataset, build_config("shared_bottom", values), seed, "macro_auc", "cpu"),
+            TrainJob(dataset, config, seed, "macro_auc", "cpu"),
             messages.append,
             partial(_note_step, steps),
         )

@@ -4,18 +4,20 @@
 
 writes 30 columns in files of a million rows (kept for the next run), encodes them, and trains
 Shared Bottom on all rows in blocks and on a tenth of them from memory, each in a process of its own
-whose anonymous memory is measured. Labels carry no signal.
+whose anonymous memory is measured. Labels carry no signal. It leaves a study of all rows that finds
+them encoded: `HINET_SEARCH_CACHE=FOLDER/cache_100000000 hinet-search check FOLDER/study.yaml`.
 Shape legend: R rows.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bench_memory import _dataset_folder, _encode, _forget, _train, _warm
+from bench_memory import _dataset_folder, _encode, _forget, _train, _warm, settings
 from hinet_search.study.data_definition import DataDefinition
 from in_processes import run
 from layout import aligned
@@ -24,7 +26,6 @@ ROWS_OF_A_FILE = 1_000_000
 SHARES_OF_IDS = (0.75, 0.2, 0.04)  # of all ids, those of the three largest fields
 SMALL = tuple(int(size) for size in np.geomspace(10, 100_000, 17))
 NUM_NUMBERS = 5
-BATCH = 8192
 
 
 def write(folder: Path, num_rows: int, num_ids: int) -> DataDefinition:
@@ -79,6 +80,21 @@ def _rows(first: int, size: int, sizes: tuple[int, ...]) -> pl.DataFrame:
     return pl.DataFrame(columns).with_columns(pl.col("click", "order").cast(pl.Int8))
 
 
+def write_study(file: Path, definition: DataDefinition, passes: float) -> None:
+    """Write a study of one trial and one finalist that are trained as all rows are here."""
+    study = {
+        "data": definition.model_dump(mode="json", exclude_defaults=True),
+        "arms": {"shared_bottom": None},
+        "trials": 1,
+        "passes": passes,
+        "fixed": settings("blocks"),
+        "finalists": {"top": 1, "seeds": 1, "default": False},
+        "seed": 1,
+        "slots": 1,
+    }
+    file.write_text(json.dumps(study, indent=1), encoding="utf-8")  # YAML too
+
+
 def main() -> None:
     """Measure as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -108,6 +124,7 @@ def main() -> None:
             ("the same, MB", f"{megabytes:,.0f}"),
         ]
         print(aligned(lines[-2:]), flush=True)
+    write_study(given.folder / "study.yaml", definition, given.passes)
     small, large = rates.values()
     print(f"rows/s of all, of those from memory: {large / small:.0%}")
 

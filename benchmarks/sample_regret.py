@@ -2,14 +2,17 @@
 
 `python benchmarks/sample_regret.py quickstart movielens_1m --shares 5% 10%` searches every study on
 all rows and on each sample. What a sample chooses is then trained on all rows, with the same seeds
-as what all rows choose. It prints both on test, their difference (the regret), and the seconds of
-the searches. Launches that are done are not run again; `--set` changes all of them.
+as what all rows choose. It prints both on test, their difference (the regret), and the processor's
+seconds of the searches, encoding included. What is done is not run again; `--set` changes all
+launches.
 """
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,7 +31,7 @@ HEAD = (
     "chosen",
     "on test, trained on all",
     "regret",
-    "seconds of the search",
+    "CPU seconds of the search",
     "of those on all",
 )
 
@@ -65,18 +68,41 @@ def rows_of(
     study: str, shares: Sequence[str], folder: Path, settings: Mapping[str, Any]
 ) -> Iterator[tuple[str, ...]]:
     """Yield the row of all rows, then one of every share."""
-    of_all = hs.launch(study, output=folder / "all", settings={**settings, "sample": "none"})
-    best = winner_of(of_all)
-    reached = best.on_test(of_all)
-    yield _row(study, "all rows", of_all, reached, 0.0, of_all.seconds)
+    of_all, seconds_of_all = _searched(study, folder / "all", {**settings, "sample": "none"})
+    reached = winner_of(of_all).on_test(of_all)
+    yield _row(study, "all rows", of_all, reached, 0.0, (seconds_of_all, seconds_of_all))
     for share in shares:
-        of_share: dict[str, Any] = {
-            "output": folder / share,
-            "settings": {**settings, "sample": share},
-        }
-        of_part = hs.launch(study, **of_share)
-        value = on_all(study, winner_of(of_part), of_share)
-        yield _row(study, share, of_part, value, of_all.sign * (reached - value), of_all.seconds)
+        of_share = {**settings, "sample": share}
+        of_part, seconds = _searched(study, folder / share, of_share)
+        winner = winner_of(of_part)
+        value = _kept(
+            folder / share / "on_all.json",
+            lambda: on_all(study, winner, folder / share, of_share),  # noqa: B023  called here
+        )
+        regret = of_all.sign * (reached - value)
+        yield _row(study, share, of_part, value, regret, (seconds, seconds_of_all))
+
+
+def _searched(study: str, folder: Path, settings: Mapping[str, Any]) -> tuple[StudyRecord, float]:
+    """Return the finished study and the processor's seconds that its first launch took."""
+    began = _cpu_seconds()
+    record = hs.launch(study, output=folder, settings=settings)
+    seconds = _cpu_seconds() - began
+    return record, _kept(folder / "cpu_seconds.json", lambda: seconds)
+
+
+def _cpu_seconds() -> float:
+    """Return those of this process and of its slots that have ended."""
+    used = [getrusage(which) for which in (RUSAGE_SELF, RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def _kept(file: Path, measure: Callable[[], float]) -> float:
+    """Return the value in a file, which is measured if there is none."""
+    if not file.exists():
+        value = measure()
+        file.write_text(json.dumps(value), encoding="utf-8")
+    return float(json.loads(file.read_text(encoding="utf-8")))
 
 
 def winner_of(record: StudyRecord) -> Winner:
@@ -88,21 +114,26 @@ def winner_of(record: StudyRecord) -> Winner:
     return Winner(arm, finalist)
 
 
-def on_all(study: str, winner: Winner, of_share: Mapping[str, Any]) -> float:
+def on_all(study: str, winner: Winner, folder: Path, settings: Mapping[str, Any]) -> float:
     """Train what a sample chose on all rows, with its number of seeds; return its value on test."""
     seeds = len(winner.finalist.runs)
-    with TemporaryDirectory() as folder:
-        model = f"{folder}/model"
-        trained = hs.train(study, model, arm=winner.arm.name, finalist_seeds=seeds, **of_share)
+    options: dict[str, Any] = {"arm": winner.arm.name, "output": folder, "settings": settings}
+    with TemporaryDirectory() as model:
+        trained = hs.train(study, f"{model}/model", finalist_seeds=seeds, **options)
     return winner_of(trained.of_all).on_test(trained.of_all)
 
 
 def _row(
-    study: str, share: str, record: StudyRecord, value: float, regret: float, of_all: float
+    study: str,
+    share: str,
+    record: StudyRecord,
+    value: float,
+    regret: float,
+    seconds: tuple[float, float],
 ) -> tuple[str, ...]:
     best = winner_of(record)
     what = f"{title(best.arm.name)}, trial {best.finalist.trial_number}"
-    seconds = (f"{record.seconds:.0f}", f"{record.seconds / of_all:.1%}")
+    of_search, of_all = seconds
     return (
         study,
         share,
@@ -110,7 +141,8 @@ def _row(
         what,
         f"{value:.4f}",
         f"{regret:+.4f}",
-        *seconds,
+        f"{of_search:.0f}",
+        f"{of_search / of_all:.1%}",
     )
 
 

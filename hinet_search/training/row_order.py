@@ -4,7 +4,7 @@
           takes one core .3 s for 10 million rows and 4.5 s for 100 million, and 4 bytes a row
 `blocks`  blocks of neighbouring rows are drawn, and the rows of several blocks are shuffled
           together: they are read from few places, so that data larger than memory are read from
-          disk once a pass
+          disk once a pass, while earlier rows are trained on (read_ahead.py)
 `users`   up to eight rows of a user stand side by side, and such groups are drawn; a batch may end
           within a group, and rows without a user are drawn one by one
 
@@ -12,7 +12,8 @@ Shape legend: B rows of a batch, R rows of a split, W rows shuffled together, U 
 stand together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ BLOCKS_AT_ONCE = 64
 ROWS_TOGETHER = 8  # of a user
 
 
-def batches_of_pass(
+def batches_of_pass(  # noqa: PLR0913  what decides the order, and who is told of it
     num_rows: int,
     batch_size: int,
     shuffle: Shuffle,
@@ -36,14 +37,16 @@ def batches_of_pass(
     seed: int,
     pass_number: int,
     user_R: NDArray[np.int32] | None = None,
+    coming: Callable[[int, range], object] = lambda _place, _rows: None,
 ) -> Iterator[Int[Tensor, "B"]]:
     """Yield the row numbers of every step of a pass, on the host; the last step has the rest.
 
-    `user_R` is needed to shuffle users.
+    `user_R` is needed to shuffle users. `coming` is called with every block of rows some steps
+    before its first row, and with the number of rows before these that are shuffled together.
     """
     generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.DATA_ORDER, pass_number))
     rest = torch.empty(0, dtype=number_type(num_rows))
-    for rows_W in _windows(num_rows, shuffle, generator, user_R):
+    for rows_W in _windows(num_rows, shuffle, generator, user_R, coming):
         waiting = torch.cat([rest, rows_W]) if len(rest) else rows_W
         num_in_batches = len(waiting) - len(waiting) % batch_size
         if num_in_batches:
@@ -58,6 +61,7 @@ def _windows(
     shuffle: Shuffle,
     generator: torch.Generator,
     user_R: NDArray[np.int32] | None,
+    coming: Callable[[int, range], object],
 ) -> Iterator[Int[Tensor, "W"]]:
     """Yield runs of row numbers in their order."""
     if shuffle == "users":
@@ -67,11 +71,22 @@ def _windows(
     if shuffle == "rows":
         yield torch.randperm(num_rows, generator=generator, dtype=number_type(num_rows))
         return
+    yield from _by_blocks(num_rows, generator, coming)
+
+
+def _by_blocks(
+    num_rows: int, generator: torch.Generator, coming: Callable[[int, range], object]
+) -> Iterator[Int[Tensor, "W"]]:
     offsets = torch.arange(BLOCK_ROWS, dtype=number_type(num_rows))
     blocks = torch.randperm(-(-num_rows // BLOCK_ROWS), generator=generator, dtype=offsets.dtype)
-    for window_blocks in torch.split(blocks, BLOCKS_AT_ONCE):
+    windows = torch.split(blocks, BLOCKS_AT_ONCE)
+    num_before = 0
+    for window_blocks, next_blocks in zip_longest(windows, windows[1:], fillvalue=blocks[:0]):
         rows_W = (window_blocks[:, None] * BLOCK_ROWS + offsets).flatten()
         rows_W = rows_W[rows_W < num_rows]  # the last block may be short
+        num_before += len(rows_W)
+        for block in next_blocks.tolist():
+            coming(num_before, range(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, num_rows)))
         yield rows_W[torch.randperm(len(rows_W), generator=generator)]
 
 

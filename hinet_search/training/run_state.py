@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count, islice
 from typing import Protocol, runtime_checkable
 
@@ -32,6 +33,7 @@ from hinet_search.training.feed import Feed
 from hinet_search.training.make_feed import make_feed
 from hinet_search.training.metrics import NonFiniteScores, cell_values
 from hinet_search.training.predict import predict
+from hinet_search.training.read_ahead import read_ahead
 from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.seeding import Purpose, derived_seed
 from hinet_search.training.team import Team
@@ -246,6 +248,7 @@ def batches(
 def _rows_of_steps(run: TrainingRun, first_step: int) -> Iterator[Int[Tensor, "B"]]:
     schedule = run.schedule
     config = run.conditions.config
+    columns = run.conditions.dataset.train
     for pass_number in count(first_step // schedule.steps_per_pass):
         steps_before = pass_number * schedule.steps_per_pass
         steps_left = schedule.total_steps - steps_before
@@ -258,9 +261,16 @@ def _rows_of_steps(run: TrainingRun, first_step: int) -> Iterator[Int[Tensor, "B
             config.shuffle,
             seed=run.conditions.order_seed,
             pass_number=pass_number,
-            user_R=run.conditions.dataset.train.user_R,
+            user_R=columns.user_R,
+            coming=partial(_read_ahead, columns, skipped * config.batch_size),
         )
         yield from islice(rows_of_pass, skipped, steps_left)
+
+
+def _read_ahead(columns: Columns, first: int, num_before: int, rows: range) -> None:
+    """Ask for rows, unless a training that resumes has them behind it."""
+    if num_before >= first:
+        read_ahead(columns, rows)
 
 
 def begin_pass(run: TrainingRun, passes_done: int) -> tuple[str, ...]:

@@ -1,0 +1,32 @@
+"""Read ahead: the system is asked to read rows of mapped files before they are needed.
+
+It reads them while the processor works, so that a training waits less for the disk. Arrays in
+memory need no reading.
+"""
+
+import mmap
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinet_search.data.columns import Columns
+
+
+def read_ahead(columns: Columns, rows: range) -> None:
+    """Ask for neighbouring rows of all arrays of a split; return at once."""
+    for array in columns.arrays.values():
+        file = _mapped_file(array)
+        if file is not None:
+            first_byte = np.frombuffer(file, dtype=np.uint8).ctypes.data
+            first = array[rows.start :].ctypes.data - first_byte
+            end = first + len(rows) * array.strides[0]
+            first -= first % mmap.PAGESIZE
+            file.madvise(mmap.MADV_WILLNEED, first, end - first)
+
+
+def _mapped_file(array: NDArray[np.generic]) -> mmap.mmap | None:
+    """Return the file of which an array with values is a view; None for one in memory."""
+    base: object = array if array.size else None
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return base if isinstance(base, mmap.mmap) else None
