@@ -54,39 +54,44 @@ def main() -> None:
     parser.add_argument("studies", nargs="+")
     parser.add_argument("--shares", nargs="+", default=["5%", "10%"])
     parser.add_argument("--output", type=Path, default=Path("sample_regret"))
+    parser.add_argument("--variant", help="of every study; the first one unless given")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
     pairs = [text.partition("=") for text in options.set]
     settings = {name: read_value(value, f"--set {name}") for name, _, value in pairs}
     print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
     for study in options.studies:
-        for row in rows_of(study, options.shares, options.output / Path(study).stem, settings):
+        folder = options.output / Path(study).stem
+        call = {"study": study, "variant": options.variant}
+        for row in rows_of(call, options.shares, folder, settings):
             print(f"| {' | '.join(row)} |", flush=True)
 
 
 def rows_of(
-    study: str, shares: Sequence[str], folder: Path, settings: Mapping[str, Any]
+    call: Mapping[str, Any], shares: Sequence[str], folder: Path, settings: Mapping[str, Any]
 ) -> Iterator[tuple[str, ...]]:
     """Yield the row of all rows, then one of every share."""
-    of_all, seconds_of_all = _searched(study, folder / "all", {**settings, "sample": "none"})
+    of_all, seconds_of_all = _searched(call, folder / "all", {**settings, "sample": "none"})
     reached = winner_of(of_all).on_test(of_all)
-    yield _row(study, "all rows", of_all, reached, 0.0, (seconds_of_all, seconds_of_all))
+    yield _row(folder.name, "all rows", of_all, reached, 0.0, (seconds_of_all, seconds_of_all))
     for share in shares:
         of_share = {**settings, "sample": share}
-        of_part, seconds = _searched(study, folder / share, of_share)
+        of_part, seconds = _searched(call, folder / share, of_share)
         winner = winner_of(of_part)
         value = _kept(
             folder / share / "on_all.json",
-            lambda: on_all(study, winner, folder / share, of_share),  # noqa: B023  called here
+            lambda: on_all(call, winner, folder / share, of_share),  # noqa: B023  called here
         )
         regret = of_all.sign * (reached - value)
-        yield _row(study, share, of_part, value, regret, (seconds, seconds_of_all))
+        yield _row(folder.name, share, of_part, value, regret, (seconds, seconds_of_all))
 
 
-def _searched(study: str, folder: Path, settings: Mapping[str, Any]) -> tuple[StudyRecord, float]:
+def _searched(
+    call: Mapping[str, Any], folder: Path, settings: Mapping[str, Any]
+) -> tuple[StudyRecord, float]:
     """Return the finished study and the processor's seconds that its first launch took."""
     began = _cpu_seconds()
-    record = hs.launch(study, output=folder, settings=settings)
+    record = hs.launch(**call, output=folder, settings=settings)
     seconds = _cpu_seconds() - began
     return record, _kept(folder / "cpu_seconds.json", lambda: seconds)
 
@@ -114,12 +119,15 @@ def winner_of(record: StudyRecord) -> Winner:
     return Winner(arm, finalist)
 
 
-def on_all(study: str, winner: Winner, folder: Path, settings: Mapping[str, Any]) -> float:
+def on_all(
+    call: Mapping[str, Any], winner: Winner, folder: Path, settings: Mapping[str, Any]
+) -> float:
     """Train what a sample chose on all rows, with its number of seeds; return its value on test."""
     seeds = len(winner.finalist.runs)
     options: dict[str, Any] = {"arm": winner.arm.name, "output": folder, "settings": settings}
+    options |= call
     with TemporaryDirectory() as model:
-        trained = hs.train(study, f"{model}/model", finalist_seeds=seeds, **options)
+        trained = hs.train(to=f"{model}/model", finalist_seeds=seeds, **options)
     return winner_of(trained.of_all).on_test(trained.of_all)
 
 
