@@ -31,6 +31,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     from hinet_search.search.plan.plan_warnings import (
         few_pairs,
         few_steps,
+        large_defaults,
         left_out_starts,
         many_pairs,
         rows_not_kept,
@@ -52,6 +53,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         *tf32_without_gpu(checked),
         *rows_not_kept(checked),
         *time_of_teams(checked),
+        *large_defaults(checked),
         *left_out_starts(checked.study),
         *checked.dataset.record.warnings,
         *checked.study.guesses_to_check,

@@ -225,11 +225,14 @@ def test_a_limit_below_one_admits_the_default_of_a_sized_arm(costly: Arm) -> Non
     assert refusal(size_limits(0.5, MANY_INPUTS), costly, costly.space.default()) == ""
 
 
-def test_a_sized_arms_default_is_within_max_parameters_and_a_larger_draw_is_not(
-    costly: Arm,
+def test_a_default_is_within_max_parameters_however_large_and_a_larger_draw_is_not(
+    arm: Arm,
 ) -> None:
-    few = replace(costly, space=replace(costly.space, max_parameters=1000))
-    default, needed = few.space.default(), num_parameters(default_of(few), MANY_INPUTS)
-    said = refusal(size_limits(None, MANY_INPUTS), few, {**default, "model.embedding_dim": 16})
-    assert refusal(size_limits(None, MANY_INPUTS), few, default) == ""
-    assert said.endswith(f" parameters, its default at the size of hinet has {needed:,}")
+    few = replace(arm, space=replace(arm.space, max_parameters=1000))
+    limits = size_limits(None)
+    needed = num_parameters(default_of(few), SCHEMA)
+    assert refusal(limits, few, experts(3)) == ""
+    said = refusal(limits, few, experts(4))
+    assert said.endswith(f" parameters, its default has {needed:,}")
+    assert f"its default has {needed:,} parameters" in limits.large_default(few)
+    assert limits.large_default(arm) == ""

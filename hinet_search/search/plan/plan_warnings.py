@@ -15,7 +15,7 @@ from hinet_search.search.plan.check_losses import (
     training_values,
 )
 from hinet_search.search.plan.plan import BYTES_OF_A_PAIR, PreparedStudy
-from hinet_search.search.plan.size_limits import default_of
+from hinet_search.search.plan.size_limits import SizeLimits, default_of
 from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.training.trial_config import is_network
 
@@ -120,3 +120,9 @@ def time_of_teams(prepared: PreparedStudy) -> Iterator[str]:
             f"times are of one process for each model: {workers} workers take more than "
             f"1/{workers} of them, and with small models may take longer than one"
         )
+
+
+def large_defaults(prepared: PreparedStudy) -> Iterator[str]:
+    """Yield a warning for each arm whose default has more than `max_parameters`."""
+    limits = SizeLimits.of(prepared.dataset, prepared.study)
+    yield from filter(None, map(limits.large_default, prepared.study.arms))

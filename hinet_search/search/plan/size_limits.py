@@ -3,7 +3,8 @@
 All arms have the same limit on FLOPs per row: `cost_limit` times the FLOPs of the default HiNet on
 the same inputs, with the model settings that the study fixes for all arms and the defaults that it
 changes in all. A draw above it is not trained, whatever its model. An arm with `size_of` is held to
-its own size: whatever its default costs at that size is within both limits.
+its own size: whatever its default costs at that size is within the limit. `max_parameters` of a
+space admits as many parameters as the default of its arm has, however many ids the data have.
 """
 
 from collections.abc import Sequence
@@ -40,22 +41,22 @@ class SizeLimits:
     def refusal(self, arm: Arm, config: TrialConfig) -> str:
         """Return why a configuration is not trained, `too large: ...`; empty when it is trained."""
         own = default_of(arm) if arm.size_of else None
-        return self._too_many_parameters(arm, config, own) or self._too_costly(arm, config, own)
+        return self._too_many_parameters(arm, config) or self._too_costly(arm, config, own)
 
-    def _too_many_parameters(self, arm: Arm, config: TrialConfig, own: TrialConfig | None) -> str:
-        size = num_parameters(config, config.features.schema_of(self.dataset))
+    def _too_many_parameters(self, arm: Arm, config: TrialConfig) -> str:
         most = arm.space.max_parameters
+        size = self._parameters(config)
         if most is None or size <= most:
             return ""
-        of_default = num_parameters(own, own.features.schema_of(self.dataset)) if own else 0
-        if of_default <= most:
-            return f"too large: {size:,} parameters, max_parameters is {most:,}"
+        of_default = self._parameters(default_of(arm))
         if size <= of_default:
             return ""
-        return (
-            f"too large: {size:,} parameters, "
-            f"its default at the size of {arm.size_of} has {of_default:,}"
-        )
+        if of_default <= most:
+            return f"too large: {size:,} parameters, max_parameters is {most:,}"
+        return f"too large: {size:,} parameters, its default has {of_default:,}"
+
+    def _parameters(self, config: TrialConfig) -> int:
+        return num_parameters(config, config.features.schema_of(self.dataset))
 
     def _too_costly(self, arm: Arm, config: TrialConfig, own: TrialConfig | None) -> str:
         """Apply the cost limit, relative to `own`, a sized default, where that needs more."""
@@ -78,26 +79,25 @@ class SizeLimits:
 
     def default_too_large(self, arm: Arm) -> str:
         """Return the problem of a default that is refused: the limits must admit trial 0."""
-        config = default_of(arm)
-        refusal = self.refusal(arm, config)
+        refusal = self.refusal(arm, default_of(arm))
         if not refusal:
             return ""
-        most = arm.space.max_parameters
-        total, dense = sizes_of(config, config.features.schema_of(self.dataset))
-        own_space = (
-            f"give it its own space with 'include: [{arm.space.name}]' and "
-            f"'max_parameters: {total}'"
-        )
-        if most is None or total <= most:
-            remedy = "raise cost_limit, or lower the defaults of its space"
-        elif dense > most:
-            remedy = own_space
-        else:
-            of_embeddings = f"{total - dense:,} are of embeddings"
-            remedy = f"{of_embeddings}: raise data.minimum_frequency, or {own_space}"
         return (
-            f"{arm.place}: limits must admit the default configuration, "
-            f"which is {refusal}; {remedy}"
+            f"{arm.place}: limits must admit the default configuration, which is {refusal}; "
+            "raise cost_limit, or lower the defaults of its space"
+        )
+
+    def large_default(self, arm: Arm) -> str:
+        """Return what to know of a default above `max_parameters`; empty where it is below."""
+        most = arm.space.max_parameters
+        config = default_of(arm)
+        total, dense = sizes_of(config, config.features.schema_of(self.dataset))
+        if most is None or total <= most:
+            return ""
+        return (
+            f"arm {arm.name}: its default has {total:,} parameters, {total - dense:,} of them of "
+            f"embeddings; max_parameters is {most:,}, so larger draws are not trained. A higher "
+            "data.minimum_frequency gives fewer ids"
         )
 
     def size_of_default(self, name: str, arms: Sequence[Arm]) -> int:
