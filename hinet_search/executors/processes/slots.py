@@ -46,6 +46,7 @@ from hinet_search.executors.processes.environment import (
     environment,
     for_children,
 )
+from hinet_search.executors.processes.freed_memory import give_back_freed_memory
 
 # One thread, and memory that glibc neither gives back after a step nor maps in small pages: a step
 # touches tens of megabytes, and finding their pages took a fifth of it. Other systems ignore it.
@@ -310,6 +311,7 @@ def _serve(home: ChannelEnd) -> None:
             received = home.next()
             if isinstance(received, Job):
                 _run(received, _Reporter(received, home))
+                give_back_freed_memory()
     except (EOFError, OSError, _CoordinatorGone):
         os._exit(0)
 

@@ -30,7 +30,7 @@ from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trainable import CANDIDATES, INSIGHT_ROWS
 from hinet_search.training.trial_config import TrialConfig
 
-PROBE_ROWS = 16_384
+PROBE_ROWS = 2**18  # rows of large tables of ids are looked up in memory, not in a cache
 GROWTH_ROWS = 32_768  # the time of a stage on fewer rows says little about one on all rows
 GROWN_SHARE = 0.08  # of the rounds of trees: less would be timed badly
 FEWEST_STEPS, MOST_STEPS = 3, 100  # the first step is slower than all that follow
@@ -83,7 +83,12 @@ def _probed(
     scored = (dataset.valid.num_rows + dataset.test.num_rows) / 3
     training = rows * seconds_per_row
     finalist = training + (diagnosed + scored) * seconds_per_row
-    return ProbeResult(share * training, finalist, peak_memory_bytes(device))
+    memory = peak_memory_bytes(device) + _bytes_of_weights(model)  # a copy of the best is kept
+    return ProbeResult(share * training, finalist, memory)
+
+
+def _bytes_of_weights(model: nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in model.state_dict().values())
 
 
 def _share_of(passes: float) -> float:
@@ -116,9 +121,10 @@ def _one_thread() -> Iterator[None]:
 def _seconds_per_row(
     model: nn.Module, config: TrainConfig, feed: Feed, loss: StepLoss, seconds: float
 ) -> float:
-    """Return the median over the steps of a short training on the first rows."""
+    """Return the median over the steps of a short training, each on rows of its own if it can."""
     optimiser = make_optimiser(model, config)
-    rows_B = torch.arange(min(config.batch_size, len(feed)))
+    batch_size = min(config.batch_size, len(feed))
+    num_batches = len(feed) // batch_size
     clock: Callable[[], float] = process_time if feed.device.type == "cpu" else perf_counter
     durations: list[float] = []
     until = perf_counter() + seconds
@@ -126,6 +132,7 @@ def _seconds_per_row(
         while len(durations) < FEWEST_STEPS or (
             perf_counter() < until and len(durations) < MOST_STEPS
         ):
+            rows_B = torch.arange(batch_size) + len(durations) % num_batches * batch_size
             began = clock()
             batch, labels_BT = feed.select(rows_B)
             optimiser.zero_grad()
@@ -138,4 +145,4 @@ def _seconds_per_row(
             if feed.device.type == "cuda":
                 torch.cuda.synchronize(feed.device)  # nothing else waits for the kernels
             durations.append(clock() - began)
-    return median(durations) / len(rows_B)
+    return median(durations) / batch_size
