@@ -35,6 +35,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         left_out_starts,
         many_pairs,
         rows_not_kept,
+        rows_not_looked_up,
         tf32_without_gpu,
         time_of_teams,
     )
@@ -54,6 +55,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         *rows_not_kept(checked),
         *time_of_teams(checked),
         *large_defaults(checked),
+        *rows_not_looked_up(checked),
         *left_out_starts(checked.study),
         *checked.dataset.record.warnings,
         *checked.study.guesses_to_check,

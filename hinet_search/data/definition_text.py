@@ -67,6 +67,11 @@ class GuessedTable:
         """Whether features are numbers, beside statistics."""
         return bool(self.guesses.numeric)
 
+    @property
+    def num_ids(self) -> int:
+        """About how many values all categorical features have."""
+        return sum(guess.column.num_values for guess in self.guesses.categorical)
+
 
 def definition_text(table: GuessedTable) -> str:
     """The text of the definition, with unprintable characters escaped in texts and comments."""

@@ -51,6 +51,7 @@ def with_start(
         table.num_training_rows,
         has_statistics=table.has_statistics,
         has_numbers=table.has_numbers,
+        num_ids=table.num_ids,
     )
     given_parameters = keys.get("parameters", {})
     given_fixed = keys.get("fixed", {})

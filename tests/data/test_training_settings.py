@@ -3,7 +3,9 @@
 import pytest
 
 from hinet_search.data.guess.training_settings import (
+    EMBEDDING_OPTIMISER,
     LARGEST_BATCH,
+    MANY_IDS,
     MANY_PASSES,
     MANY_ROWS,
     PENALTY,
@@ -78,3 +80,13 @@ def test_networks_start_with_bins_where_features_are_numbers() -> None:
     assert with_numbers.parameters["features.number_encoding"] == {"default": "bins"}
     assert "features.number_encoding" not in without.parameters
     assert "  features.number_encoding: {default: bins}" in with_numbers.lines()
+
+
+def test_with_a_million_ids_only_rows_of_the_batch_are_updated() -> None:
+    few, many = (
+        training_settings(10**7, has_statistics=False, num_ids=num_ids)
+        for num_ids in (MANY_IDS - 1, MANY_IDS)
+    )
+    assert EMBEDDING_OPTIMISER not in few.fixed
+    assert many.fixed == {EMBEDDING_OPTIMISER: "lazy_adam", **few.fixed}
+    assert "fixed: {train.embedding_optimiser: lazy_adam, train" in "\n".join(many.lines())

@@ -1,8 +1,8 @@
 """Training settings: passes and defaults of training that follow from a table.
 
 The rule is judged on the tasks of docs/results/defaults.md. What it needs to know of a table is how
-many rows a training learns from, whether its ids come with label statistics, and whether it has
-numbers.
+many rows a training learns from, whether its ids come with label statistics, whether it has
+numbers, and how many ids it has.
 """
 
 import math
@@ -12,6 +12,8 @@ from typing import Any
 
 from hinet_search.study.load_study import NUMBER_ENCODING
 
+EMBEDDING_OPTIMISER = "train.embedding_optimiser"
+OF_MANY_IDS = "lazy_adam"  # no worse in docs/results/options.md
 MULTIPLIER = "train.embedding_learning_rate_multiplier"
 PENALTY = "train.embedding_l2"
 STEPS_A_PASS = 250  # wanted: fewer steps learn too slowly, more take time
@@ -26,6 +28,8 @@ MOST_PASSES = 8  # patience ends most trainings before
 ROWS_OF_PENALTY = 200
 LARGEST_PENALTY = 0.01
 MANY_PASSES = 4
+# With so many ids most of a step would be updates of rows that its batch does not look up.
+MANY_IDS = 1_000_000
 # A training of a quick study learns from so many rows: embeddings take longer to be near the best.
 QUICK_ROWS = 150_000
 QUICK_ROWS_OF_IDS = 400_000
@@ -64,11 +68,14 @@ class TrainingSettings:
     embedding_dim: int
     minimum_frequency: int
     bins: bool
+    many_ids: bool
 
     @property
-    def fixed(self) -> Mapping[str, int]:
+    def fixed(self) -> Mapping[str, int | str]:
         """The study's key `fixed`."""
+        of_ids = {EMBEDDING_OPTIMISER: OF_MANY_IDS} if self.many_ids else {}
         return {
+            **of_ids,
             "train.evaluations_per_pass": self.evaluations_per_pass,
             "train.patience": self.patience,
         }
@@ -139,11 +146,12 @@ def _parameter_lines(parameters: Mapping[str, Mapping[str, Any]]) -> Iterator[st
 
 
 def training_settings(
-    num_rows: int, *, has_statistics: bool, has_numbers: bool = False
+    num_rows: int, *, has_statistics: bool, has_numbers: bool = False, num_ids: int = 0
 ) -> TrainingSettings:
     """Return what training on `num_rows` rows should start from.
 
-    `has_numbers` says whether the table has numeric features, beside statistics.
+    `has_numbers` says whether the table has numeric features, beside statistics, `num_ids` how many
+    values all categorical features have.
     Embeddings of ids learn slowly: they get higher rates, and patience for two passes. With
     statistics and few rows, models are soon as good as they get, and fast embeddings learn rows by
     heart.
@@ -165,4 +173,5 @@ def training_settings(
         embedding_dim=32 if num_rows >= MANY_ROWS else 16,
         minimum_frequency=3,
         bins=has_numbers,
+        many_ids=num_ids >= MANY_IDS,
     )

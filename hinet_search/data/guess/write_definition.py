@@ -139,6 +139,7 @@ def _study_text(described: GuessedTable, table_name: str) -> StudyText:
         described.num_training_rows,
         has_statistics=described.has_statistics,
         has_numbers=described.has_numbers,
+        num_ids=described.num_ids,
     )
     rows = f"about {described.num_training_rows:,} rows of training"
     statistics = f"{'with' if described.has_statistics else 'without'} statistics"

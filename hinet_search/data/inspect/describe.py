@@ -140,6 +140,7 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
             dataset.train.num_rows,
             has_statistics=definition.features.statistics is not None,
             has_numbers=bool(definition.features.numeric),
+            num_ids=sum(dataset.schema().vocabulary_sizes),
         ),
         searched_on=record.searched_on,
     )

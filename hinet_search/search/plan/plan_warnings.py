@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.common.amounts import byte_size, counted
-from hinet_search.data.guess.training_settings import training_settings
+from hinet_search.data.guess.training_settings import MANY_IDS, OF_MANY_IDS, training_settings
 from hinet_search.search.plan.check_losses import (
     losses_within,
     most_pairs,
@@ -120,6 +120,22 @@ def time_of_teams(prepared: PreparedStudy) -> Iterator[str]:
             f"times are of one process for each model: {workers} workers take more than "
             f"1/{workers} of them, and with small models may take longer than one"
         )
+
+
+def rows_not_looked_up(prepared: PreparedStudy) -> Iterator[str]:
+    """Yield a warning if networks start with an optimiser that updates very many rows of ids."""
+    rows: dict[int, list[str]] = {}
+    for arm in prepared.study.arms:
+        config = default_of(arm)
+        if is_network(arm.model) and config.train.embedding_optimiser == "adam":
+            schema = config.features.schema_of(prepared.dataset)
+            rows.setdefault(sum(schema.vocabulary_sizes), []).append(arm.name)
+    for num_rows, names in rows.items():
+        if num_rows >= MANY_IDS:
+            yield (
+                f"train.embedding_optimiser adam updates all {num_rows:,} rows of ids in every "
+                f"step ({', '.join(names)}); {OF_MANY_IDS} updates those of the batch alone"
+            )
 
 
 def large_defaults(prepared: PreparedStudy) -> Iterator[str]:
