@@ -128,6 +128,11 @@ class DataRecord:
         return self.sample.share if self.sample else 1.0
 
     @property
+    def times_the_rows(self) -> float:
+        """How many times the rows of the sample all rows are; 1 without a sample."""
+        return self.sample.all_rows / sum(self.rows) if self.sample else 1.0
+
+    @property
     def searched_on(self) -> str:
         """`5 % of the users: 51,383 of 1,000,209 rows`; empty without a sample."""
         if self.sample is None:

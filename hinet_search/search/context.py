@@ -1,7 +1,7 @@
 """Context: what every phase of a study needs."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hinet_search.results.objectives import further_metrics
@@ -20,7 +20,7 @@ class PhaseContext:
     """The study, the places of its data, rows and files, and its progress and watcher.
 
     `teacher` is the file of the scores that students learn from. With `stacking`, trials that can
-    share their steps train as one.
+    share their steps train as one. All rows are `times_the_rows` as many as those of the sample.
     """
 
     spec: StudySpec
@@ -32,6 +32,7 @@ class PhaseContext:
     watcher: Watcher
     teacher: Path | None = None
     stacking: Stacking | None = None
+    times_the_rows: float = 1.0
 
     @property
     def further(self) -> tuple[str, ...]:
@@ -58,10 +59,16 @@ class PhaseContext:
         return self.spec.device
 
     def train_job(self, config: TrialConfig, seed: int, checkpoints: Path | None) -> TrainJob:
-        """Return the job that trains a configuration as the study asks, without further files."""
+        """Return the job that trains a configuration as the study asks, without further files.
+
+        The penalty of embeddings is said for all rows. On a sample it is as many times larger as
+        all rows are more, so that it weighs the same beside the rows of an id.
+        """
+        train = config.train
+        penalty = train.embedding_l2 * self.times_the_rows
         return TrainJob(
             self.dataset,
-            config,
+            replace(config, train=train.model_copy(update={"embedding_l2": penalty})),
             seed,
             self.spec.objective,
             self.device,

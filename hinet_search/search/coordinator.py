@@ -174,6 +174,7 @@ class Coordinator:
             self._progress,
             self._watcher,
             stacking=stacking,
+            times_the_rows=ready.dataset.record.times_the_rows,
         )
 
     def _test(self, candidates: list[Candidate], context: PhaseContext, drive: Drive) -> None:

@@ -18,8 +18,6 @@ from hinet_search.study.distributions import Value
 from hinet_search.study.load_study import Arm, ResolvedStudy, check_study_name
 from hinet_search.study.study_spec import FinalistSpec, PrunerSpec, StudySpec, TeachingSpec
 
-PENALTY = "train.embedding_l2"
-
 
 @dataclass(frozen=True)
 class _Configuration:
@@ -35,12 +33,10 @@ def whole_study(
 ) -> ResolvedStudy:
     """Return the study of all rows that trains what is exported of a study on a sample.
 
-    Settings are those of the sample, but for the penalty of embeddings, which is divided by how
-    many times the rows are more: a batch's share of the penalty is that of its share of the rows.
+    Settings are those of the sample.
     Errors: ConfigurationError without a sample, StudyConflict if an arm has changed.
     """
-    sample = record.data.sample
-    if sample is None:
+    if record.data.sample is None:
         raise ConfigurationError(
             f"study '{record.name}' must have searched on a sample, but has trained on all rows",
             remedy=f"hinet-search export {record.name}",
@@ -48,11 +44,7 @@ def whole_study(
     name = f"{study.name}-{what.name}-whole"
     check_study_name(name, f"{study.file.path}: the study on all rows")
     configurations = list(_configurations(record, what))
-    times_the_rows = sample.all_rows / sum(record.data.rows)
-    arms = [
-        _decided(study, record, each, times_the_rows, _name(each, configurations))
-        for each in configurations
-    ]
+    arms = [_decided(study, record, each, _name(each, configurations)) for each in configurations]
     students = [each.arm for each in configurations if each.of_teacher]
     chosen = f"{title(what.name)} as {record.name} chose it on {record.data.searched_on}"
     update = {"ensemble": what.is_ensemble, "description": f"{chosen}; trained on all rows"}
@@ -97,16 +89,12 @@ def _decided(
     study: ResolvedStudy,
     record: StudyRecord,
     configuration: _Configuration,
-    times_the_rows: float,
     name: str,
 ) -> Arm:
     """Return the arm of one configuration, whatever its size."""
     of_arm, finalist = records_of(record, configuration.arm, configuration.trial)
     arm = next(arm for arm in study.arms if arm.name == of_arm.name)
     values = {**values_of(study, of_arm, finalist), **configuration.of_teacher}
-    penalty = values.get(PENALTY)
-    if isinstance(penalty, float):
-        values[PENALTY] = penalty / times_the_rows
     places = {**dict.fromkeys(values, arm.place), **arm.space.places}
     space = replace(arm.space, parameters={}, fixed=values, max_parameters=None, places=places)
     return Arm(name, arm.model, space, arm.place, is_decided=True)
