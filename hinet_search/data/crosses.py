@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from hinet_search.data.encode import Encoding, known_values
-from hinet_search.data.raw_values import as_text
+from hinet_search.data.encode import Encoding
+from hinet_search.data.raw_values import as_text, known_values
 from hinet_search.study.cross_definition import Cross, cross_columns
 
 MAX_PAIRS = 1_000_000  # that have an id
@@ -41,10 +41,11 @@ def with_crosses(frame: pl.DataFrame, crosses: Sequence[Cross]) -> pl.DataFrame:
 def cross_problems(crosses: Sequence[Cross], encoding: Encoding) -> Iterator[str]:
     """Crosses of more pairs than a field of few values has."""
     for name, num_pairs in _num_pairs(crosses, encoding).items():
-        if num_pairs > MAX_PAIRS:
+        if num_pairs > MAX_PAIRS and name not in encoding.hashed:
             yield (
                 f"data.features.crosses: '{name}' must have at most {MAX_PAIRS:,} pairs with an "
-                f"id, got {num_pairs:,}; cross features of fewer values, or raise minimum_frequency"
+                f"id, got {num_pairs:,}; cross features of fewer values, raise "
+                "minimum_frequency, or list the cross under hashed"
             )
 
 

@@ -10,7 +10,7 @@ for missing values), C columns of numbers, I inputs without flags, B rows of a b
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from functools import cached_property
+from functools import cached_property, partial
 from math import expm1, log1p
 from pathlib import Path
 from typing import Annotated
@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE
 from hinet_search.data.blocks import blocks_of
+from hinet_search.data.hashing import BUCKET, buckets_of
 from hinet_search.data.mapped import mapped_array
 from hinet_search.data.numbers import LARGEST, Range, mean_and_deviation, usable
+from hinet_search.data.raw_values import known_column, known_values
 from hinet_search.data.reading import OWN
 from hinet_search.data.schema import missing_name
 from hinet_search.data.transforms import (
@@ -52,11 +54,13 @@ Floats = NDArray[np.float64]
 class Vocabulary:
     """The values of a field that have an id: row i of `table` (value, training count) has id i + 1.
 
-    Id 0 is unknown. In an exported folder a table may also have LAST_DAY.
+    Id 0 is unknown. In an exported folder a table may also have LAST_DAY. The values of a hashed
+    field are the buckets, of so many, that have training rows.
     """
 
     name: str
     table: pl.DataFrame
+    num_buckets: int | None = None
 
     @property
     def size(self) -> int:
@@ -68,6 +72,12 @@ class Vocabulary:
         """The values in their order and the id of each, sorted once for all blocks of rows."""
         order = self.table[VALUE].arg_sort()
         return self.table[VALUE].gather(order), (order + 1).cast(pl.Int32)
+
+    def keys_of(self, values: pl.Series) -> pl.Series:
+        """What the table has in place of values: themselves or their buckets, null if missing."""
+        if self.num_buckets is None:
+            return known_values(values)
+        return buckets_of(values, self.num_buckets)
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,12 @@ class Encoding:
         return (*self.vocabularies, *self.list_vocabularies)
 
     @property
+    def hashed(self) -> dict[str, int]:
+        """The number of buckets of every hashed field."""
+        named = ((vocabulary.name, vocabulary.num_buckets) for vocabulary in self.vocabularies)
+        return {name: num_buckets for name, num_buckets in named if num_buckets is not None}
+
+    @property
     def numeric_inputs(self) -> tuple[str, ...]:
         """Names of the N numeric inputs."""
         flags = tuple(missing_name(scale.column) for scale in self.scales if scale.flagged)
@@ -151,15 +167,24 @@ class TrainingRows:
         """The number of training rows."""
         return len(self.frame) if self.is_train is None else int(self.is_train.sum())
 
-    def counts(self, name: str) -> pl.DataFrame:
-        """The distinct values of a column, and how many rows have each; without null and NaN."""
-        rows = self.frame.select(name)
-        values = rows.lazy()
-        if self.is_train is not None:
-            values = rows.with_columns(self.is_train.alias(IS_TRAIN)).lazy().filter(IS_TRAIN)
-        known = values.select(known_column(name, rows[name].dtype).alias(VALUE)).drop_nulls()
+    def counts(self, name: str, num_buckets: int | None = None) -> pl.DataFrame:
+        """The distinct values of a column, and how many rows have each; without null and NaN.
+
+        With `num_buckets`, buckets stand for values, and memory holds no more than these.
+        """
+        keys = known_column(name, self.frame[name].dtype)
+        if num_buckets is not None:
+            keys = in_buckets(keys, num_buckets)
+        known = self.of_train(name).select(keys.alias(VALUE)).drop_nulls()
         counts = known.group_by(VALUE).agg(pl.len().alias(COUNT))
         return counts.collect(engine="streaming")
+
+    def of_train(self, name: str) -> pl.LazyFrame:
+        """A column of the training rows."""
+        rows = self.frame.select(name)
+        if self.is_train is None:
+            return rows.lazy()
+        return rows.with_columns(self.is_train.alias(IS_TRAIN)).lazy().filter(IS_TRAIN)
 
     def numbers(self, name: str, clip: Range | None) -> NDArray[np.float64]:
         """The usable values of a numeric column, in the order of the rows; an array of its own."""
@@ -185,9 +210,11 @@ def fit_encoding(
     cross. `derived` names further columns of the rows that are numeric inputs.
     """
     input_names = (*features.fields, *features.numeric, *derived)
-    vocabularies = [
-        vocabulary_of(name, rows.counts(name), minimum_frequency) for name in features.fields
-    ]
+    vocabularies = []
+    for name in features.fields:
+        num_buckets = features.hashed.get(name)
+        counts = rows.counts(name, num_buckets)
+        vocabularies.append(vocabulary_of(name, counts, minimum_frequency, num_buckets))
     scales: list[Scale] = []
     knots: dict[str, Knots] = {}
     for name in (*features.numeric, *derived):
@@ -216,7 +243,11 @@ def encode_ids(frame: pl.DataFrame, encoding: Encoding) -> NDArray[np.int32]:
 
 def ids_of(values: pl.Series, vocabulary: Vocabulary) -> NDArray[np.int32]:
     """The id of each value (R,), as `encode_ids` gives it."""
-    known = known_values(values)
+    return ids_of_keys(vocabulary.keys_of(values), vocabulary)
+
+
+def ids_of_keys(known: pl.Series, vocabulary: Vocabulary) -> NDArray[np.int32]:
+    """The id of each of a vocabulary's keys (R,): of a value, or of a bucket of a hashed field."""
     table = vocabulary.table
     if vocabulary.size > LARGE_VOCABULARY and known.dtype == table[VALUE].dtype:
         distinct = known.unique()
@@ -238,20 +269,19 @@ def _ids_in_order(distinct: pl.Series, vocabulary: Vocabulary) -> pl.Series:
     return sorted_ids.gather(place) * is_known.cast(pl.Int32)
 
 
-def known_values(values: pl.Series) -> pl.Series:
-    """The values, with null in place of NaN."""
-    return values.fill_nan(None) if values.dtype.is_float() else values
-
-
-def known_column(name: str, dtype: pl.DataType) -> pl.Expr:
-    """The values of a column of this type, with null in place of NaN."""
-    return pl.col(name).fill_nan(None) if dtype.is_float() else pl.col(name)
-
-
-def vocabulary_of(name: str, counts: pl.DataFrame, minimum_frequency: int) -> Vocabulary:
-    """The vocabulary of a table of distinct values and their training counts."""
+def vocabulary_of(
+    name: str, counts: pl.DataFrame, minimum_frequency: int, num_buckets: int | None = None
+) -> Vocabulary:
+    """The vocabulary of a table of distinct values, or buckets, and their training counts."""
     frequent = counts.filter(pl.col(COUNT) >= minimum_frequency)
-    return Vocabulary(name, frequent.sort(COUNT, VALUE, descending=[True, False]))
+    in_order = frequent.sort(COUNT, VALUE, descending=[True, False])
+    return Vocabulary(name, in_order, num_buckets)
+
+
+def in_buckets(values: pl.Expr, num_buckets: int) -> pl.Expr:
+    """The bucket of every value of a column of whole numbers or texts, block by block."""
+    of_block = partial(buckets_of, num_buckets=num_buckets)
+    return values.map_batches(of_block, return_dtype=BUCKET, is_elementwise=True)
 
 
 @dataclass(frozen=True)

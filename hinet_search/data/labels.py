@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.encode import known_values
 from hinet_search.data.numbers import not_finite, rows_in_words
-from hinet_search.data.raw_values import as_text, text_of
+from hinet_search.data.raw_values import as_text, known_values, text_of
 from hinet_search.results.cells import Labels
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.task_definition import TaskDefinition

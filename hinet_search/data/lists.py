@@ -17,8 +17,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.blocks import is_one_block
-from hinet_search.data.encode import COUNT, VALUE, Vocabulary, ids_of, known_values, vocabulary_of
+from hinet_search.data.encode import COUNT, VALUE, Vocabulary, ids_of, vocabulary_of
 from hinet_search.data.mapped import collect_to_mapped_file
+from hinet_search.data.raw_values import known_values
 from hinet_search.study.feature_definition import ListDefinition
 
 ROW = "row"
@@ -168,7 +169,9 @@ def fit_list_vocabulary(
 
 def encode_list(lists: DistinctLists, vocabulary: Vocabulary, length: int) -> NDArray[np.int32]:
     """Ids (D, S) of the first `length` entries: known ids in the order of the list, then zeros."""
-    entries_E = lists.entries_E.cast(vocabulary.table[VALUE].dtype, strict=False)
+    entries_E = lists.entries_E
+    if vocabulary.num_buckets is None:
+        entries_E = entries_E.cast(vocabulary.table[VALUE].dtype, strict=False)
     id_E = ids_of(entries_E, vocabulary)
     has_slot_E = (lists.position_of_entry < length) & (id_E > 0)
     list_K = lists.list_of_entry[has_slot_E]

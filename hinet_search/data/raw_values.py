@@ -1,4 +1,4 @@
-"""Matching: compare values of a table with values written in a definition."""
+"""Matching: values of a table as they are compared with others and with those of a definition."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,6 +10,16 @@ from hinet_search.common.errors import DataError
 from hinet_search.data.blocks import blocks_of
 
 MAX_LISTED = 10
+
+
+def known_values(values: pl.Series) -> pl.Series:
+    """The values, with null in place of NaN."""
+    return values.fill_nan(None) if values.dtype.is_float() else values
+
+
+def known_column(name: str, dtype: pl.DataType) -> pl.Expr:
+    """The values of a column of this type, with null in place of NaN."""
+    return pl.col(name).fill_nan(None) if dtype.is_float() else pl.col(name)
 
 
 def as_text(values: pl.Series) -> pl.Series:

@@ -22,10 +22,10 @@ from scipy.special import expit
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.common.files import replacing
 from hinet_search.data.columns import Columns
-from hinet_search.data.encode import known_values
 from hinet_search.data.mapped import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.object_stores.copies import local_path
+from hinet_search.data.raw_values import known_values
 from hinet_search.data.reading import reading
 from hinet_search.data.sources.table import scan
 from hinet_search.results.families import POISSON

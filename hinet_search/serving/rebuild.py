@@ -1,7 +1,7 @@
 """Rebuild: the configurations and the encoder of exported models, from their study."""
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hinet_search.common.errors import StudyConflict
@@ -152,9 +152,7 @@ def _encoding_of(schema: Schema, full: Encoding) -> Encoding:
 
     def used(vocabularies: Sequence[Vocabulary]) -> tuple[Vocabulary, ...]:
         chosen = [each for each in vocabularies if each.name in sizes]
-        return tuple(
-            Vocabulary(each.name, each.table.head(sizes[each.name] - 1)) for each in chosen
-        )
+        return tuple(replace(each, table=each.table.head(sizes[each.name] - 1)) for each in chosen)
 
     scales = tuple(scale for scale in full.scales if scale.name in schema.numeric)
     columns = {scale.column for scale in scales}
@@ -182,6 +180,7 @@ def _inputs(
         matches=features.matches if MATCHES in groups else None,
         log=_log(definition, groups, schema),
         crosses=features.crosses if CROSSES in groups else (),
+        hashed=encoding.hashed,
         not_finite="impute" if definition.not_finite == "impute" else "refuse",
         keys=tuple(dict.fromkeys(filter(None, keys))),
         absent_cells=schema.absent_cells,

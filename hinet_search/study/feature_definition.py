@@ -35,6 +35,7 @@ from hinet_search.study.event_definition import (
     TimeSpan,
     is_sooner,
 )
+from hinet_search.study.hashed_definition import NumBuckets, check_hashed
 from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
@@ -146,6 +147,8 @@ class FeatureDefinition(Frozen):
     by `+`. `distinct_by_scenario` names categorical features whose ids every scenario numbers for
     itself: value and scenario together are the category, also as a key of statistics. `crosses` are
     pairs of categorical features, `[[daytime, weekday]]`: each is one more categorical field.
+    `hashed`, `{item_id: 1000000}`, gives categorical features and crosses ids of so many buckets,
+    into which a hash puts their values, however many they are.
     """
 
     categorical: tuple[Text, ...] = ()
@@ -159,6 +162,7 @@ class FeatureDefinition(Frozen):
         default_factory=dict, max_length=20
     )
     crosses: Annotated[tuple[Cross, ...], LEFT_OUT_IF_EMPTY] = Field(default=(), max_length=50)
+    hashed: Annotated[dict[Text, NumBuckets], LEFT_OUT_IF_EMPTY] = Field(default_factory=dict)
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     clip: dict[Text, tuple[Finite, Finite]] = Field(default_factory=dict)
     transforms: dict[Text, Transform] = Field(default_factory=dict)
@@ -260,10 +264,8 @@ class FeatureDefinition(Frozen):
             if name not in self.numeric:
                 raise ValueError(f"clip: '{name}' must be one of the numeric features")
             if low >= high:
-                raise ValueError(
-                    f"clip: the range of '{name}' must be [LOW, HIGH] with LOW < HIGH, "
-                    f"got {[low, high]}"
-                )
+                must = f"the range of '{name}' must be [LOW, HIGH] with LOW < HIGH"
+                raise ValueError(f"clip: {must}, got {[low, high]}")
         return self
 
     @model_validator(mode="after")
@@ -308,9 +310,8 @@ class FeatureDefinition(Frozen):
         columns = [definition.column for definition in self.lists.values()]
         for name, definition in self.lists.items():
             if definition.item is not None and definition.item not in self.categorical:
-                raise ValueError(
-                    f"list {name}: item '{definition.item}' must be one of the categorical features"
-                )
+                must = "must be one of the categorical features"
+                raise ValueError(f"list {name}: item '{definition.item}' {must}")
             if name in (*self.categorical, *self.numeric):
                 raise ValueError(f"list {name}: must not have the name of a feature")
             if definition.separator is not None and columns.count(definition.column) > 1:
@@ -341,7 +342,7 @@ class FeatureDefinition(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _crosses_of_features(self) -> "FeatureDefinition":
+    def _crosses_and_hashed_fields(self) -> "FeatureDefinition":
         others = dict.fromkeys(self.numeric, "a numeric one")
         others |= dict.fromkeys(self.lists, "a list")
         for name in self.transforms:
@@ -349,6 +350,7 @@ class FeatureDefinition(Frozen):
         for name, sequence in self.sequences.items():
             others |= dict.fromkeys(sequence.part_names(name), "a part of a sequence")
         check_crosses(self.crosses, self.categorical, others)
+        check_hashed(self.hashed, self.fields)
         return self
 
     @model_validator(mode="after")
@@ -374,10 +376,8 @@ class FeatureDefinition(Frozen):
         for numerator, denominator in matches.rates.items():
             items = self.lists[numerator].item, self.lists[denominator].item
             if len(set(items)) > 1:
-                raise ValueError(
-                    f"rate {numerator}: {denominator} must be of lists of one item, "
-                    f"got {items[0]} and {items[1]}"
-                )
+                must = f"rate {numerator}: {denominator} must be of lists of one item"
+                raise ValueError(f"{must}, got {items[0]} and {items[1]}")
 
     @model_validator(mode="after")
     def _groups_of_columns(self) -> "FeatureDefinition":

@@ -161,7 +161,9 @@ def test_more_pairs_than_fields_of_few_values_have_are_refused(
     assert told.startswith(
         "data.features.crosses: 'user x item' must have at most 3 pairs with an id, got 1"
     )
-    assert told.endswith("cross features of fewer values, or raise minimum_frequency")
+    assert told.endswith("raise minimum_frequency, or list the cross under hashed")
+    hashed = CROSSED | {"hashed": {"user x item": 50}}
+    assert prepared(shop(), tmp_path, features=hashed).full_schema.vocabulary_sizes[2] > 4
 
 
 def test_crosses_are_described_as_fields(tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ from hinet_search.data.derived.label_counts import (
     rolled_counts,
 )
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
-from hinet_search.data.encode import known_values
 from hinet_search.data.hashing import uniform
+from hinet_search.data.raw_values import known_values
 from hinet_search.data.rows import Rows
 from hinet_search.study.statistics_definition import StatisticsDefinition
 

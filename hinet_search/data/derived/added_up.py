@@ -17,7 +17,7 @@ from hinet_search.data.derived.event_log import Integers, KeyedRows, Walk, for_r
 from hinet_search.data.derived.key_codes import key_codes
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.derived.sessions import Visits, earlier_visit
-from hinet_search.data.encode import known_values
+from hinet_search.data.raw_values import known_values
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import ALL, EventsDefinition, TimeSpan
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.days import period
-from hinet_search.data.encode import known_column
 from hinet_search.data.hashing import uniform
 from hinet_search.data.mapped import column_of
+from hinet_search.data.raw_values import known_column
 from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT

@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.checks import SIGNED, UNSIGNED
-from hinet_search.data.encode import known_values
+from hinet_search.data.raw_values import known_values
 from hinet_search.study.statistics_definition import HOUR, StatisticsDefinition
 
 UNITS_A_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}

@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.encode import known_values
 from hinet_search.data.hashing import KEY_STEP, mixed
 from hinet_search.data.lists import NONE
+from hinet_search.data.raw_values import known_values
 
 _SEED = np.uint64(secrets.randbits(63))
 MISSING = np.uint64(0)

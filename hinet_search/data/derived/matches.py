@@ -33,7 +33,7 @@ from hinet_search.data.derived.match_index import (
     match_index,
 )
 from hinet_search.data.derived.similarity import ItemFactors, ListSimilarity, factors_of
-from hinet_search.data.encode import VALUE, known_column
+from hinet_search.data.encode import VALUE
 from hinet_search.data.lists import (
     NONE,
     AgreeingEntries,
@@ -44,6 +44,7 @@ from hinet_search.data.lists import (
     map_values,
 )
 from hinet_search.data.mapped import mapped_frame
+from hinet_search.data.raw_values import known_column
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT
 from hinet_search.study.data_definition import DataDefinition

@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS, Columns, Dataset
+from hinet_search.data.encode import TrainingRows
+from hinet_search.data.encoded_folder import open_encoding
 from hinet_search.data.guess.training_settings import TrainingSettings, training_settings
+from hinet_search.data.inspect.collisions import Collisions, collisions
 from hinet_search.data.inspect.leaks import leak_suspects
 from hinet_search.data.inspect.unseen import count_unseen
 from hinet_search.data.lists import NONE, codes_of, distinct_values
@@ -26,6 +29,7 @@ from hinet_search.results.data_record import CellCount, LeakSuspect
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import ListDefinition
 
+TRAIN = SPLITS.index("train")
 MAX_BROKEN_SHARE = 0.05  # of the later task's positives; above it the tasks are no funnel
 
 
@@ -94,6 +98,7 @@ class Description:
     cells: tuple[CellCount, ...]
     categorical: tuple[CategoricalFacts, ...]
     numeric: tuple[NumericFacts, ...]
+    hashed: tuple[Collisions, ...]
     lists: tuple[ListFacts, ...]
     groups: Mapping[str, int]  # inputs of every group that a search can leave out
     overlaps: tuple[Overlap, ...]
@@ -115,6 +120,8 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
     rows = of_sample(with_sample(rows, definition, record.sampled_share))
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
     rows = rows.with_crosses(definition.features.crosses)
+    is_train_R = rows.mapped(rows.split_R[block] == TRAIN for block in rows.blocks())
+    train = TrainingRows(rows.frame, pl.Series(is_train_R), rows.cache)
     ids = {}
     if definition.user is not None:
         ids["users"] = definition.user
@@ -127,6 +134,7 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
         cells=record.cells,
         categorical=tuple(_categorical(dataset, rows)),
         numeric=tuple(_numeric(rows.frame[name]) for name in definition.features.numeric),
+        hashed=tuple(collisions(train, open_encoding(dataset.folder))),
         lists=tuple(
             _list_facts(name, list_, rows) for name, list_ in definition.features.lists.items()
         ),
@@ -193,7 +201,7 @@ def _list_facts(name: str, list_: ListDefinition, rows: Rows) -> ListFacts:
     lists = rows.lists[list_.column]
     train_D, all_D = _rows_of_lists(list_, rows)
     if list_.item is not None:
-        train = rows.columns_and_split(list_.item).filter(pl.col(SPLIT) == SPLITS.index("train"))
+        train = rows.columns_and_split(list_.item).filter(pl.col(SPLIT) == TRAIN)
         seen = distinct_values(_distinct(train.select(list_.item))[list_.item])
     else:
         is_of_train_E = pl.Series((train_D > 0)[lists.list_of_entry])
@@ -218,7 +226,7 @@ def _rows_of_lists(
     all_D = np.zeros(num_lists, dtype=np.int64)
     for block in rows.blocks():
         list_R = rows.listed.block(block).list_numbers(list_.column)
-        is_train_R = rows.split_R[block] == SPLITS.index("train")
+        is_train_R = rows.split_R[block] == TRAIN
         train_D += np.bincount(list_R[is_train_R], minlength=num_lists)
         all_D += np.bincount(list_R, minlength=num_lists)
     return train_D, all_D

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
+import polars as pl
 from pydantic import Field, ValidationError
 
 from hinet_search.common.errors import DataError
@@ -22,6 +23,7 @@ from hinet_search.serving.inputs import Inputs, Unit
 from hinet_search.serving.model_file import KNOTS
 from hinet_search.serving.sealed import AGAIN, file_hash
 from hinet_search.study.feature_definition import QUANTILE
+from hinet_search.study.hashed_definition import NumBuckets
 
 COMPILED = "compiled"
 LAYOUT = "compiled.json"
@@ -44,6 +46,13 @@ class EncodedColumn(Frozen):
     distinct_by_scenario: bool
 
 
+class HashedValues(Frozen):
+    """The values of a vocabulary are buckets of values of a type, see `bucket_of` in score.py."""
+
+    num_buckets: NumBuckets
+    type: Literal["int64", "uint64", "string"]
+
+
 class EncodedField(Frozen):
     """A column of `ids`: an id is the place of a value in `vocabulary`, from 1; 0 is unknown.
 
@@ -54,6 +63,7 @@ class EncodedField(Frozen):
     vocabulary: Text
     distinct_by_scenario: bool
     crossed_with: Annotated[EncodedColumn | None, LEFT_OUT_IF_NONE] = None
+    hashed: Annotated[HashedValues | None, LEFT_OUT_IF_NONE] = None
 
 
 class EncodedNumber(Frozen):
@@ -79,6 +89,7 @@ class EncodedList(Frozen):
     separator: str | None
     vocabulary: Text
     length: Size
+    hashed: Annotated[HashedValues | None, LEFT_OUT_IF_NONE] = None
 
 
 class GraphLayout(Frozen):
@@ -126,7 +137,7 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
     schema = encoder.schema
     not_encoded = [scale.name for scale in inputs.scales if scale.column not in inputs.numeric]
     not_encoded += [sequence.name for sequence in schema.sequences]
-    ids = [_field(number, name, inputs) for number, name in enumerate(inputs.fields)]
+    ids = [_field(number, name, encoder) for number, name in enumerate(inputs.fields)]
     lists = []
     for pooled in schema.pooled_lists:
         definition = inputs.lists[pooled.name]
@@ -136,6 +147,7 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
                 separator=definition.separator,
                 vocabulary=f"vocabulary.{pooled.field}",
                 length=pooled.length,
+                hashed=_hashed(definition.item, encoder),
             )
         )
     return GraphLayout(
@@ -161,7 +173,8 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
     )
 
 
-def _field(number: int, name: str, inputs: Inputs) -> EncodedField:
+def _field(number: int, name: str, encoder: Encoder) -> EncodedField:
+    inputs = encoder.inputs
     column, *others = inputs.pairs.get(name, (name,))
     distinct = inputs.distinct_by_scenario
     crossed_with = [
@@ -172,6 +185,17 @@ def _field(number: int, name: str, inputs: Inputs) -> EncodedField:
         vocabulary=f"vocabulary.{number}",
         distinct_by_scenario=column in distinct,
         crossed_with=next(iter(crossed_with), None),
+        hashed=_hashed(name, encoder),
+    )
+
+
+def _hashed(name: str | None, encoder: Encoder) -> HashedValues | None:
+    if name is None or name not in encoder.inputs.hashed:
+        return None
+    dtype = encoder.inputs.encoded_types(encoder.types)[name]
+    whole: Literal["int64", "uint64"] = "uint64" if dtype == pl.UInt64 else "int64"
+    return HashedValues(
+        num_buckets=encoder.inputs.hashed[name], type=whole if dtype.is_integer() else "string"
     )
 
 

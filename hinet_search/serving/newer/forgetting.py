@@ -100,7 +100,7 @@ def without_unseen(encoder: Encoder, today: int, days: int) -> tuple[Encoder, li
         list_vocabularies=tuple(kept[num_fields:]),
     )
     forgotten = Forgotten(
-        known={each.name: each.table[VALUE] for each in after.vocabularies},
+        known={each.name: each.table[VALUE] for each in after.vocabularies if not each.num_buckets},
         gone=dict(_gone(encoding.vocabularies, after.vocabularies)),
         days=days,
     )
@@ -111,9 +111,10 @@ def without_unseen(encoder: Encoder, today: int, days: int) -> tuple[Encoder, li
 def _gone(
     before: Sequence[Vocabulary], after: Sequence[Vocabulary]
 ) -> Iterator[tuple[str, pl.Series]]:
-    """Yield the values of every field whose id is gone."""
+    """Yield the values of every field whose id is gone; a hashed field has no values."""
     for old, new in zip(before, after, strict=True):
-        yield old.name, old.table.join(new.table, on=VALUE, how="anti")[VALUE]
+        if not old.num_buckets:
+            yield old.name, old.table.join(new.table, on=VALUE, how="anti")[VALUE]
 
 
 def _history_without(history: History, inputs: Inputs, forgotten: Forgotten) -> History:

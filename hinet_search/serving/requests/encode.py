@@ -138,7 +138,7 @@ class RequestEncoder:
         inputs = self.encoder.inputs
         ids_RF = np.empty((rows.num_rows, len(inputs.fields)), dtype=np.int32)
         for field, name in enumerate(inputs.fields):
-            ids_RF[:, field] = list(map(self.ids[field].get, self._keys(name, rows), repeat(0)))
+            ids_RF[:, field] = self._ids_of_values(field, self._keys(name, rows))
         number_CR = rows.number_CR
         slots = [self._slots(each, rows) for each in self.pooled]
         if inputs.derived or inputs.sequences:
@@ -161,7 +161,7 @@ class RequestEncoder:
         return unseen_values(inputs, columns, num_missing, has_entries)
 
     def _keys(self, name: str, rows: RequestRows) -> Sequence[Value]:
-        """The values of a field as its vocabulary has them: see crosses, `distinct_by_scenario`."""
+        """The values of a field before they are hashed: see crosses, `distinct_by_scenario`."""
         inputs = self.encoder.inputs
         if name in inputs.pairs:
             return crossed(*self._pair(name, rows)).to_list()
@@ -187,7 +187,7 @@ class RequestEncoder:
         reader = self.readers[self.encoder.inputs.lists[field.name].column]
         values = rows.values[reader.column]
         vocabulary = self.encoder.encoding.all_vocabularies[field.field]
-        if vocabulary.table[VALUE].dtype == reader.dtype:
+        if vocabulary.num_buckets is None and vocabulary.table[VALUE].dtype == reader.dtype:
             return reader.slots(values, self.ids[field.field], field.length)
         number_R, lists = reader.distinct(values)
         id_DS = encode_list(lists, vocabulary, field.length)
@@ -226,9 +226,18 @@ class RequestEncoder:
         """The ids (U, I) of rows with columns of items, as the vocabularies have their values."""
         ids_UI = np.empty(items.shape, dtype=np.int32)
         for number, values in enumerate(items):
-            ids = self.ids[self.encoder.inputs.categorical.index(values.name)]
-            ids_UI[:, number] = list(map(ids.get, values.to_list(), repeat(0)))
+            field = self.encoder.inputs.categorical.index(values.name)
+            ids_UI[:, number] = self._ids_of_values(field, values.to_list())
         return ids_UI
+
+    def _ids_of_values(self, field: int, values: Sequence[Value]) -> Sequence[int]:
+        """The ids of values of a field, see `_keys`."""
+        vocabulary = self.encoder.encoding.vocabularies[field]
+        if vocabulary.num_buckets is not None:
+            types = self.encoder.inputs.encoded_types(self.encoder.types)
+            series = series_of(vocabulary.name, values, types[vocabulary.name])
+            values = vocabulary.keys_of(series).to_list()
+        return list(map(self.ids[field].get, values, repeat(0)))
 
 
 def request_encoder(encoder: Encoder, live: Callable[[], Live] | None = None) -> RequestEncoder:

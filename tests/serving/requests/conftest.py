@@ -8,6 +8,7 @@ from hinet_search.serving.requests.served_model import ServedModel, open_served
 from tests.serving.requests.exported import (
     COUNTED,
     EVERYTHING,
+    HASHED,
     IDS_ONLY,
     MATCHED,
     PLAIN,
@@ -18,6 +19,7 @@ from tests.serving.requests.exported import (
 FEATURES = {
     "plain": PLAIN,
     "everything": EVERYTHING,
+    "hashed": HASHED,
     "counted": COUNTED,
     "timed": TIMED,
     "ids": IDS_ONLY,
@@ -27,7 +29,7 @@ FEATURES = {
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ServedModel]:
-    """A model of plain inputs, one of every input by look-up, two with statistics, by a number and by
+    """A model of plain inputs, two of every input by look-up, two with statistics, by a number and by
     datetimes, one without numbers, and one with matches."""
     folder: Path = tmp_path_factory.mktemp("exports")
     return {

@@ -53,6 +53,9 @@ EVERYTHING = {
         "friends": {"column": "friends", "item": "user", "separator": ",", "length": 3},
     },
 }
+HASHED = EVERYTHING | {
+    "hashed": {"user": 9, "item": 5, "shelf": 7, "shelf x item": 20, "born x seen": 11}
+}
 TIMED = {
     "categorical": ["user"],
     "numeric": ["price"],
@@ -259,6 +262,7 @@ def _encoder(rows: Rows, definition: FeatureDefinition, not_finite: str) -> Enco
         lists=definition.lists,
         matches=definition.matches,
         crosses=definition.crosses,
+        hashed=definition.hashed,
         distinct_by_scenario=definition.distinct_by_scenario,
         not_finite=not_finite,  # type: ignore[arg-type]  # one of its words
         keys=("place", "user"),
