@@ -7,7 +7,8 @@ from pydantic import Field
 
 from hinet_search.common.errors import did_you_mean
 
-NumBuckets = Annotated[int, Field(strict=True, ge=2, le=100_000_000)]
+FEWEST_BUCKETS, MOST_BUCKETS = 2, 100_000_000
+NumBuckets = Annotated[int, Field(strict=True, ge=FEWEST_BUCKETS, le=MOST_BUCKETS)]
 
 
 def check_hashed(hashed: Mapping[str, int], fields: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """Found: what the configuration of another library says, whichever it is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,7 +44,8 @@ class FoundConfiguration:
 
     `their_model` is the model by their name, `model` is ours, empty where we have none. `carried`
     has the settings of model and training, `train.passes` and `seed` among them; `defaults` are
-    those of the library's training, where it says nothing.
+    those of the library's training, where it says nothing. `hashed` has
+    the number of buckets of categorical inputs and crosses.
     """
 
     library: str
@@ -58,6 +59,7 @@ class FoundConfiguration:
     defaults: Mapping[str, Value]
     unread: tuple[Unread, ...] = ()
     crosses: tuple[tuple[str, str], ...] = ()
+    hashed: Mapping[str, int] = field(default_factory=dict)
     user: str = ""
     scenario: str = ""
     weight: str = ""

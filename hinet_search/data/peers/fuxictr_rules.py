@@ -63,7 +63,8 @@ COLUMN: Mapping[str, Rule] = {
     "normalizer": left("numbers are standardised; docs/data.md has other transforms"),
     "feature_encoder": same(None, why="lists are pooled by their mean, or by attention"),
     "category_processor": left(
-        "numbers in buckets are inputs as they are, with features.number_encoding; " + VOCABULARY
+        "numbers in buckets are inputs as they are, with features.number_encoding; ids in buckets "
+        "are numbered by training frequency, or listed under data.features.hashed"
     ),
     **dict.fromkeys(("min_categr_count", "num_buckets", "vocab_size", "remap"), left(VOCABULARY)),
     **dict.fromkeys(("padding_idx", "oov_idx"), left(VOCABULARY)),

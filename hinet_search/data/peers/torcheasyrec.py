@@ -76,6 +76,7 @@ def read_torcheasyrec(path: Path) -> FoundConfiguration:
         defaults=DEFAULTS,
         unread=(*unread, *of_weights, *found.unread),
         crosses=found.crosses,
+        hashed=found.hashed,
         scenario=scenario,
         weight=weight,
     )

@@ -6,20 +6,27 @@ from typing import Any
 
 from hinet_search.common.errors import ConfigurationError, shortened
 from hinet_search.data.peers.found import FoundInput, each, mappings
-from hinet_search.data.peers.rules import Unread
+from hinet_search.data.peers.rules import VOCABULARY, Unread
+from hinet_search.study.event_definition import key_name
+from hinet_search.study.hashed_definition import FEWEST_BUCKETS, MOST_BUCKETS
 from hinet_search.study.yaml_file import YamlFile
 
 LONGEST_LIST = 1000  # of a definition
+HASHED = "hash_bucket_size"
 DELIMITER = ";"  # of the entries of a list, by default
 SIDES = ("user", "item", "context", "feature")  # of an expression: `user:age`
 
 
 @dataclass(frozen=True)
 class FoundFeatures:
-    """The inputs, the crosses of two of them, and the features that are neither."""
+    """The inputs, the crosses of two of them, and the features that are neither.
+
+    `hashed` has the number of buckets of categorical inputs and crosses.
+    """
 
     inputs: tuple[FoundInput, ...]
     crosses: tuple[tuple[str, str], ...]
+    hashed: Mapping[str, int]
     unread: tuple[Unread, ...]
 
 
@@ -77,10 +84,14 @@ def features_of(file: YamlFile, groups: Collection[str] | None, *, are_made: boo
     inputs: dict[str, FoundInput] = {}
     tables: dict[str, str] = {}
     crosses: list[tuple[str, str]] = []
+    hashed: dict[str, int] = {}
     features, unread = _grouped(list(_features(file, are_made=are_made)), groups)
     for feature in features:
         pair = _pair(feature, inputs, crosses)
         found = _input(feature, tables)
+        field = key_name(pair) if pair else _new_category(found, inputs)
+        hashed |= _buckets(feature, field)
+        unread += _rehashed(feature, field)
         if pair:
             crosses.append(pair)
         elif isinstance(found, FoundInput):
@@ -94,7 +105,7 @@ def features_of(file: YamlFile, groups: Collection[str] | None, *, are_made: boo
             unread += _lost(feature, found)
         else:
             unread.append(found)
-    return FoundFeatures(tuple(inputs.values()), tuple(crosses), tuple(unread))
+    return FoundFeatures(tuple(inputs.values()), tuple(crosses), hashed, tuple(unread))
 
 
 def _grouped(
@@ -154,6 +165,30 @@ def _input(feature: _Feature, tables: Mapping[str, str]) -> FoundInput | Unread:
     if kind == "raw_feature":
         return _number(feature, is_list=is_list)
     return _list(feature, tables) if is_list else _category(feature)
+
+
+def _new_category(found: FoundInput | Unread, known: Mapping[str, FoundInput]) -> str:
+    """Return the categorical column that an input is if it is the first of it, or nothing."""
+    if isinstance(found, Unread) or found.kind != "categorical" or found.column in known:
+        return ""
+    return found.column
+
+
+def _buckets(feature: _Feature, field: str) -> dict[str, int]:
+    """Return the number of buckets of a categorical field, if it has as many as there may be."""
+    size = feature.values.get(HASHED)
+    if not field or type(size) is not int or not FEWEST_BUCKETS <= size <= MOST_BUCKETS:
+        return {}
+    return {field: size}
+
+
+def _rehashed(feature: _Feature, field: str) -> Iterator[Unread]:
+    """Yield what becomes of hashed ids, which are others here in any case."""
+    size = feature.values.get(HASHED)
+    if size is not None:
+        is_hashed = bool(_buckets(feature, field))
+        why = "hashes are others here, and so are the values that share a row"
+        yield Unread(f"feature {feature.name}: {HASHED}", why if is_hashed else VOCABULARY, (size,))
 
 
 def _number(feature: _Feature, *, is_list: bool) -> FoundInput | Unread:

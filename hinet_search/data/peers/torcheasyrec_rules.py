@@ -44,10 +44,11 @@ TOWER = "task_towers"
 FEATURE: Mapping[str, Rule] = {
     **dict.fromkeys(("feature_name", "expression", "sequence_name", "separator"), READ),
     **dict.fromkeys(("sequence_length", "sequence_delim", "stub_type"), READ),
+    "hash_bucket_size": READ,
     "value_dim": same(0, 1, why="a feature has one value, or is a list with a separator"),
     "embedding_dim": to("model.embedding_dim", count),
     **dict.fromkeys(
-        ("num_buckets", "hash_bucket_size", "vocab_list", "vocab_dict", "vocab_file", "zch"),
+        ("num_buckets", "vocab_list", "vocab_dict", "vocab_file", "zch"),
         left(VOCABULARY),
     ),
     **dict.fromkeys(

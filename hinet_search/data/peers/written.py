@@ -10,6 +10,7 @@ from hinet_search.data.peers.found import FoundConfiguration, FoundInput
 from hinet_search.data.peers.row_links import ONE_SCENARIO, SPLIT
 from hinet_search.data.peers.rules import Unread
 from hinet_search.study.distributions import Value
+from hinet_search.study.event_definition import key_name
 from hinet_search.study.load_study import NUMBER_ENCODING, PASSES, SEQUENCE_READER
 from hinet_search.study.search_space import load_space
 
@@ -80,6 +81,12 @@ def _feature_lines(found: FoundConfiguration, scenario: str) -> Iterator[str]:
     crosses = [pair for pair in found.crosses if scenario not in pair]
     if crosses:
         yield f"  crosses: [{', '.join(f'[{quoted(a)}, {quoted(b)}]' for a, b in crosses)}]"
+    fields = [*(column.column for column in inputs), *map(key_name, crosses)]
+    hashed = [name for name in fields if name in found.hashed]
+    if hashed:
+        yield "  hashed:"
+    for name in hashed:
+        yield f"    {quoted(name)}: {found.hashed[name]}"
 
 
 def _list_lines(lists: Sequence[FoundInput], scenario: str) -> Iterator[str]:

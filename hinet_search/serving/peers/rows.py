@@ -165,7 +165,7 @@ def _lists(ids_RL: NDArray[np.int32], *, keep_empty: bool) -> pa.Array:
 
 
 def write_vocabularies(path: Path, columns: PeerColumns, encoder: Encoder, offset: int) -> None:
-    """Write the id of every value as JSON, by feature, as FuxiCTR does."""
+    """Write the id of every value, or bucket of values, as JSON, by feature, as FuxiCTR does."""
     vocabularies = {feature.name: ids for feature, ids in _vocabularies(columns, encoder, offset)}
     path.write_text(json.dumps(vocabularies, indent=1), encoding="utf-8")
 

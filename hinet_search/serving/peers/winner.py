@@ -107,6 +107,10 @@ class Winner:
         for name, kind in zip(self.schema.numeric, self.schema.number_encodings, strict=False):
             if kind != "standardised":
                 yield Unread(f"number {name}", "is read as a number alone there", (kind,))
+        for name, num_buckets in self.exported.file.inputs.hashed.items():
+            if name in self.schema.categorical:
+                why = "has ids of buckets of a hash: feature_vocab.json has those instead of values"
+                yield Unread(f"feature {name}", why, (num_buckets,))
         if self.schema.has_unit_scale:
             yield Unread(
                 "features.unit_scale",

@@ -84,6 +84,16 @@ def test_what_they_do_not_say_is_trained_as_their_library_does(folder: Path, lib
     assert "      train.rate_decay: false   # is not said there\n" in STUDY.read_text()
 
 
+def test_hashed_fields_are_so_in_the_definition(folder: Path) -> None:
+    text = PIPELINE.replace('"item:item"] emb', '"item:item"] hash_bucket_size: 500 emb')
+    found = read_torcheasyrec(pipeline_file(folder, text=text))
+    convert(found, None, None, force=False)
+    features = load_study(str(STUDY)).spec.data.features
+    assert features.hashed == {"item": 9, "user x item": 500}
+    convert(replace(found, scenario="item"), None, None, force=True)
+    assert load_study(str(STUDY)).spec.data.features.hashed == {}
+
+
 def test_the_study_has_passes_and_seed_of_theirs(folder: Path) -> None:
     of_fuxictr(folder)
     study = load_study(str(STUDY), "full")

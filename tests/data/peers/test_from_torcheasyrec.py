@@ -38,6 +38,26 @@ def test_features_in_a_group_are_inputs_by_their_kind(tmp_path: Path) -> None:
     assert named(configuration) >= {"feature unused", "feature rate"}
 
 
+def test_buckets_are_those_of_categories_and_crosses_and_the_hash_is_told(tmp_path: Path) -> None:
+    text = PIPELINE.replace('"item:item"] emb', '"item:item"] hash_bucket_size: 500 emb')
+    text = text.replace('"item" embedding_dim', '"item" hash_bucket_size: 7 embedding_dim')
+    configuration = found(tmp_path, text=text)
+    assert configuration.hashed == {"item": 9, "user x item": 500}
+    words = [unread.in_words for unread in configuration.unread]
+    why = "hashes are others here, and so are the values that share a row"
+    assert f"feature item: hash_bucket_size (9): {why}" in words
+    assert f"feature pair: hash_bucket_size (500): {why}" in words
+    assert any(each.startswith("feature seen__item: hash_bucket_size (7): ids") for each in words)
+
+
+@pytest.mark.parametrize("size", ["0", "1", "-3", "4000000000", "true", '"9"', "{ a: 1 }"])
+def test_a_number_of_buckets_that_there_cannot_be_is_told(size: str, tmp_path: Path) -> None:
+    text = PIPELINE.replace("hash_bucket_size: 9", f"hash_bucket_size: {size}")
+    configuration = found(tmp_path, text=text)
+    assert configuration.hashed == {}
+    assert any("hash_bucket_size" in name for name in named(configuration))
+
+
 RENAMED = PIPELINE.replace('"user:user" num', '"user:visitor" num').replace(
     '"item" embedding_dim', '"item" expression: "item:shown" embedding_dim'
 )
@@ -114,7 +134,7 @@ def test_settings_are_carried_over_with_rate_and_optimiser_of_embeddings(tmp_pat
         "feature seen__item",
         "model_dir",
         "feature_configs.id_feature.num_buckets",
-        "feature_configs.id_feature.hash_bucket_size",
+        "feature item: hash_bucket_size",
         "feature_configs.lookup_feature.map",
         "feature_configs.lookup_feature.key",
         "model_config.feature_groups.group_name",
