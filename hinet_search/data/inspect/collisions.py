@@ -9,10 +9,12 @@ import polars as pl
 from hinet_search.common.amounts import percent
 from hinet_search.data.encode import VALUE, Encoding, TrainingRows, in_buckets
 from hinet_search.data.raw_values import known_column
+from hinet_search.study.hashed_definition import MOST_BUCKETS
 
-MOST_ROWS = 2**22  # whose values are counted, on average: of more rows, in a part of the buckets
+MOST_ROWS = 2**20  # whose values are counted, on average: of more rows, in a part of the buckets
 FEWEST_BUCKETS = 1000
-WARN_ABOVE = 0.25  # of the values; with four times as many buckets as values it is 22 %
+WARN_ABOVE = 0.25  # of the values; with four buckets a value it is 22 %
+ENOUGH = 10  # buckets a value
 BUCKET = "bucket"
 
 
@@ -83,5 +85,8 @@ def collision_warnings(train: TrainingRows, encoding: Encoding) -> Iterator[str]
     """Warn of hashed fields with too few buckets for their values."""
     for each in collisions(train, encoding):
         if each.shared > WARN_ABOVE:
-            enough = 4 * each.num_values
-            yield f"{each.in_words}: {enough:,} buckets, four a value, have few rows in common"
+            enough = min(ENOUGH * each.num_values, MOST_BUCKETS)
+            yield (
+                f"{each.in_words}; {enough:,} buckets would be shared less, and those without a "
+                "row of train cost nothing"
+            )
