@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from claims_rows import Row, Table, printed, save, write_page
+from claims_rows import Row, Table, printed, read, save, write_page
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
@@ -304,8 +304,8 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="TEXT", help="only lines that hold this text")
     parser.add_argument("--write", action="store_true", help="write claims.csv and claims.md")
     chosen = parser.parse_args()
-    if chosen.write and (chosen.part or chosen.only):
-        parser.error("--write needs the tables of all modules, without --part and --only")
+    if chosen.write and chosen.only:
+        parser.error("--write needs whole tables, without --only")
     sys.path.insert(0, str(HERE))
     answers: list[tuple[str, Future[Tables]]] = []
     rows: dict[tuple[str, str], list[Row]] = {}
@@ -322,7 +322,8 @@ def main() -> None:
     for table in tables:
         print("\n".join(printed(table.title, table.rows)))
     if chosen.write:
-        save(tables)
+        kept = [table for table in read() if table.family not in (chosen.part or parts)]
+        save(sorted([*kept, *tables], key=lambda table: parts.index(table.family)))
         write_page()
 
 
