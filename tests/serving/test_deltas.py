@@ -1,5 +1,6 @@
 """A delta makes the whole folder of the one before, bit for bit, or nothing; and it is small."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -165,6 +166,11 @@ def _bomb(parts: dict[str, Tensor], at: Path) -> None:
     parts[RUNS] = parquet(pl.DataFrame({"at": np.zeros(10**7, dtype=np.int64)}), at)
 
 
+def _equal_rows(parts: dict[str, Tensor], at: Path) -> None:
+    equal = pl.DataFrame({"bytes": [b"x" * 100_000] * 1_000})
+    parts["weights.safetensors:table:rows"] = parquet(equal, at)
+
+
 HOSTILE = {
     "no manifest": (lambda parts, _: parts.pop("manifest.json"), "must be a part of the delta"),
     "no base": (lambda parts, _: parts.pop("base"), "base: must be a part of the delta"),
@@ -192,6 +198,7 @@ HOSTILE = {
     "rows without end": (_of_runs([0] * 10**4, [10] * 10**4), "must have runs of"),
     "empty runs": (_of_runs([0], [0]), "must have runs of"),
     "too many rows for its bytes": (_bomb, "must hold at most 100 rows a byte"),
+    "few bytes that are 100 MB of rows": (_equal_rows, "must have at most"),
     "other rows": (_of_runs([0], [3]), r"vocabulary\.0\.parquet: has changed"),
     "another file's content": (
         lambda parts, _: parts.update({"weights.safetensors": raw(b"{}")}),
@@ -244,6 +251,29 @@ def test_of_large_tables_with_few_changes_it_has_at_most_a_twentieth(
     assert (large / "d.delta").stat().st_size < 0.05 * whole
     made = hs.apply_delta(large / "before", large / "d.delta", tmp_path / "made")
     assert bytes_of(made) == bytes_of(large / "after")
+
+
+@pytest.mark.parametrize("num_new", [1_000, 300_000])
+def test_many_new_rows_that_are_equal_make_a_delta(tmp_path: Path, num_new: int) -> None:
+    table, vectors = pl.DataFrame({"value": range(100)}), torch.randn(100, 4)
+    grown = torch.cat([vectors, vectors[:1].expand(num_new, -1)])
+    folder_of(tmp_path / "before", table, {"table": vectors})
+    folder_of(tmp_path / "after", table, {"table": grown})
+    deltas.write_delta(tmp_path / "before", tmp_path / "after", tmp_path / "d.delta")
+    made = hs.apply_delta(tmp_path / "before", tmp_path / "d.delta", tmp_path / "made")
+    assert bytes_of(made) == bytes_of(tmp_path / "after")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "none"])
+def test_what_is_no_file_is_refused_at_once(large: Path, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "odd.delta"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    with pytest.raises(DataError, match=r"odd\.delta: must be a file that nightly wrote, but"):
+        hs.apply_delta(large / "before", path, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
 
 
 def test_rows_that_are_equal_have_a_place_each() -> None:

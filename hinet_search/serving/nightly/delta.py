@@ -44,6 +44,7 @@ BASE, ROWS, RUNS = "base", "rows", "runs"
 PARQUET, WEIGHTS = ".parquet", ".safetensors"
 BYTES, HASH, OCCURRENCE, AT, LENGTH = "bytes", "hash", "occurrence", "at", "length"
 AGAIN = "copy the delta again; if that does not help, copy the whole folder"
+MAX_BYTES_PER_BYTE = 1_000  # of rows in memory, for each byte of theirs in a delta
 Tensors = Mapping[str, Tensor]
 Places = NDArray[np.int64]
 
@@ -68,10 +69,13 @@ def write_delta(before: Path, after: Path, to: Path) -> None:
 def apply_delta(before: Path, delta: Path, to: Path) -> None:
     """Write the folder that a delta makes of the exported one before, completely or not at all.
 
-    Errors: ConfigurationError if `to` is full; DataError if the delta is damaged, is of another
-    folder, or does not make what it says; EnvironmentFault if a file cannot be read.
+    Errors: ConfigurationError if `to` is full; DataError if the delta is none, is damaged, is of
+    another folder, or does not make what it says; EnvironmentFault if a file cannot be read.
     """
     refuse_full(to)
+    if not delta.is_file():  # a pipe would wait for a writer
+        got = "is something else" if delta.exists() else "there is none"
+        raise DataError(f"{delta}: must be a file that nightly wrote, but {got}", remedy=AGAIN)
     of_before = sealed_files(before)
     tensors = read_tensors(delta, AGAIN)
     with replacing_folder(to, None) as part, tempfile.TemporaryDirectory(dir=part.parent) as work:
@@ -116,7 +120,10 @@ def _changed(name: str, before: Path, after: Path, work: Path) -> dict[str, Tens
         for kind, content in ((ROWS, rows), (RUNS, pl.DataFrame(runs))):
             write_table(content, work / kind)
             changed[f"{name}:{part}:{kind}"] = _tensor((work / kind).read_bytes())
-    _rebuild(name, before, changed, work / after.name, work)
+    try:
+        _rebuild(name, before, changed, work / after.name, work)
+    except DataError:  # more equal rows than are read from so few bytes
+        return {}
     return changed if file_hash(work / after.name) == file_hash(after) else {}
 
 
@@ -158,6 +165,9 @@ def _new_table(key: str, before: pl.DataFrame, tensors: Tensors, work: Path) -> 
         parts.append(read_table(Path(file.name)))
     rows, runs = parts
     require(Path(key), rows.schema == before.schema, f"have rows of {before.schema}", "has not")
+    most = MAX_BYTES_PER_BYTE * tensors[f"{key}:{ROWS}"].nbytes
+    is_possible = rows.estimated_size() <= most
+    require(Path(key), is_possible, f"have at most {most:,} bytes of rows", "has more")
     runs = as_typed(Path(key), runs, {AT: pl.Int64(), LENGTH: pl.Int64()})
     begin_N, length_N = (column.to_numpy() for column in runs)
     num_rows = len(before) + len(rows)
