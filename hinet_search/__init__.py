@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from hinet_search.serving.drift import Drift
     from hinet_search.serving.export import Export
     from hinet_search.serving.newer.fit_again import NewerModel
-    from hinet_search.serving.nightly.night import Night
+    from hinet_search.serving.nightly.outcome import Night
     from hinet_search.serving.peers.write import PeerExport
     from hinet_search.serving.predict import Prediction
 
@@ -89,7 +89,7 @@ _MODULES = {
     "serving.export": ("Export",),
     "serving.drift": ("Drift",),
     "serving.newer.fit_again": ("NewerModel",),
-    "serving.nightly.night": ("Night",),
+    "serving.nightly.outcome": ("Night",),
     "serving.peers.write": ("PeerExport",),
     "serving.predict": ("Prediction",),
     "results.study_record": ("StudyRecord",),

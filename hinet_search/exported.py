@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hinet_search.serving.drift import Drift
     from hinet_search.serving.newer.fit_again import NewerModel
-    from hinet_search.serving.nightly.night import Night
+    from hinet_search.serving.nightly.outcome import Night
     from hinet_search.serving.predict import Prediction
     from hinet_search.training.device import Wanted
 
@@ -107,11 +107,12 @@ def refit(
     return fit_again(exported, str(rows), Path(to), FitOptions(**options), say)
 
 
-def nightly(
+def nightly(  # noqa: PLR0913  which rows, and where what became of the model is shown
     folder: "str | PathLike[str]",
     rows: "str | PathLike[str]",
     to: "str | PathLike[str]",
     *,
+    registry: str | None = None,
     device: "Wanted" = "cpu",
     plugins: Sequence[str] = (),
     say: Callable[[str], None] = say_nothing,
@@ -120,7 +121,8 @@ def nightly(
     """Take a night's rows into account in the folder `to`, which serves what became of a model.
 
     `folder` has the shipped model. The model that is served is monitored, fit again and judged, and
-    replaced unless the new one is shown to be worse. Options are those of `FitOptions`.
+    replaced unless the new one is shown to be worse. Options are those of `FitOptions`. `registry`
+    names a model of MLflow's registry that shows the folder; one that is away is a warning.
     Errors: those of `run_night`, ConfigurationError for a folder of another model, and
     EnvironmentFault if another night runs there.
     """
@@ -130,13 +132,16 @@ def nightly(
     from hinet_search.serving.newer.fit_again import FitOptions
     from hinet_search.serving.nightly.models_folder import ModelsFolder
     from hinet_search.serving.nightly.night import run_night
+    from hinet_search.serving.nightly.registry import require_registry
     from hinet_search.training.device import choose_device
 
+    if registry is not None:
+        require_registry(registry)
     models = ModelsFolder(Path(to))
     chosen = choose_device(device).device
     with models.held():
         models.follow(Path(folder))
-        return run_night(models, str(rows), FitOptions(**options), chosen, say)
+        return run_night(models, str(rows), FitOptions(**options), chosen, say, registry)
 
 
 def apply_delta(
@@ -154,18 +159,31 @@ def apply_delta(
     return Path(to)
 
 
-def roll_back(folder: "str | PathLike[str]", to: "str | PathLike[str]") -> Path:
+def roll_back(
+    folder: "str | PathLike[str]",
+    to: "str | PathLike[str]",
+    *,
+    registry: str | None = None,
+    warn: Callable[[str], None] = say_nothing,
+) -> Path:
     """Serve the model of before again in a folder of nights of `folder`; return where it is.
 
+    `registry` is as for `nightly`; `warn` is called if it cannot show that.
     Errors: ConfigurationError if there is none, and for a folder of another model;
     EnvironmentFault if a night runs there.
     """
     require_exported(Path(folder))
 
     from hinet_search.serving.nightly.models_folder import ModelsFolder
+    from hinet_search.serving.nightly.registry import register, require_registry
 
+    if registry is not None:
+        require_registry(registry)
     models = ModelsFolder(Path(to))
     with models.held():
         models.follow(Path(folder))
         models.roll_back()
+        if registry is not None:
+            for warning in register(registry, models, models.nights()):
+                warn(warning)
         return models.current

@@ -47,6 +47,8 @@ OF_THE_RUN = (  # errors of one run; any other may pass
     "RESOURCE_DOES_NOT_EXIST",
 )
 HERE = ("", "file", "sqlite")  # schemes of URIs on this machine
+EXPERIMENT = "hinet-search"
+NEEDS = "needs the package mlflow-skinny: pip install '.[mlflow]' in a clone of hinet-search"
 STUDY = "hinet_search.study"  # tags
 RUN = "hinet_search.run"
 DIGEST = "hinet_search.digest"
@@ -67,7 +69,7 @@ class Options(Frozen):
     """
 
     uri: str = ""
-    experiment: Text = "hinet-search"
+    experiment: Text = EXPERIMENT
 
     @field_validator("uri")
     @classmethod
@@ -85,26 +87,33 @@ class Options(Frozen):
     @model_validator(mode="after")
     def _needs_mlflow(self) -> "Options":
         if find_spec("mlflow") is None:
-            raise ValueError(
-                "needs the package mlflow-skinny: "
-                "pip install '.[mlflow]' in a clone of hinet-search"
-            )
+            raise ValueError(NEEDS)
         return self
 
 
 def connect(options: Options, study: str) -> Tracker:
     """Open the experiment, and find the runs of the study that earlier launches wrote."""
+    opened = client(options.uri)
+    with errors_in_words(opened.tracking_uri):
+        experiment = experiment_of(opened, options.experiment)
+        return MlflowTracker(opened, experiment, study, is_of_study=bool(options.uri))
+
+
+def client(uri: str = "") -> "MlflowClient":
+    """Open MLflow at a URI, else where the environment says."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it logs every retry
-    client = MlflowClient(options.uri or None)
-    with _errors_in_words(client.tracking_uri):
-        experiment = client.get_experiment_by_name(options.experiment)
-        number = experiment and experiment.experiment_id
-        experiment_id = number or client.create_experiment(options.experiment)
-        return MlflowTracker(client, experiment_id, study, is_of_study=bool(options.uri))
+    return MlflowClient(uri or None)
+
+
+def experiment_of(client: "MlflowClient", name: str) -> str:
+    """Return the id of the experiment of that name, which is created if there is none."""
+    experiment = client.get_experiment_by_name(name)
+    number: str | None = experiment and experiment.experiment_id
+    return number or str(client.create_experiment(name))
 
 
 @dataclass
@@ -158,7 +167,7 @@ class MlflowTracker:
 
     def write(self, run: TrackedRun) -> None:
         """Create the run if it is new, then add what it lacks; its digest comes last."""
-        with _errors_in_words(self._client.tracking_uri):
+        with errors_in_words(self._client.tracking_uri):
             if run.path not in self._runs:
                 self._runs[run.path] = self._create(run)
             written = self._runs[run.path]
@@ -168,7 +177,7 @@ class MlflowTracker:
     def attach(self, path: RunPath, name: str, text: str) -> None:
         """Write an artifact of the run."""
         run_id = self._runs[path].run_id
-        with _errors_in_words(self._client.tracking_uri):
+        with errors_in_words(self._client.tracking_uri):
             place = self._client.get_run(run_id).info.artifact_uri
             # Others send it elsewhere, or open a library: hdfs:// that of the current folder.
             if self._stays_here and urlsplit(place).scheme not in HERE:
@@ -267,7 +276,7 @@ def _milliseconds(moment: str) -> int:
 
 
 @contextmanager
-def _errors_in_words(uri: str) -> Iterator[None]:
+def errors_in_words(uri: str) -> Iterator[None]:
     """Raise RunRefused for an error that is of the run, ConnectionError if there is no answer."""
     from mlflow.exceptions import MlflowException
 

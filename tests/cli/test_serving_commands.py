@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from hinet_search.serving.export import Export
 from hinet_search.serving.newer.comparison import CellChange
 from hinet_search.serving.newer.fit_again import FitOptions, NewerModel
 from hinet_search.serving.nightly.delta import write_delta
-from hinet_search.serving.nightly.night import Gain, Night
+from hinet_search.serving.nightly.outcome import Gain, Night
 from hinet_search.serving.sealed import manifest_hash, seal
 from tests.cli.conftest import Run
 from tests.forked import typed
@@ -295,7 +296,7 @@ def test_a_model_of_which_no_difference_is_shown_is_written_and_not_called_bette
     assert document["gain_low"] < 0 < document["gain_high"]
 
 
-def night_of(outcome: str, alarms: tuple[str, ...] = ()) -> Night:
+def night_of(outcome: str, alarms: tuple[str, ...] = (), warnings: tuple[str, ...] = ()) -> Night:
     return Night(
         began="2026-05-04T02:00:00+00:00",
         rows="monday.parquet",
@@ -306,6 +307,7 @@ def night_of(outcome: str, alarms: tuple[str, ...] = ()) -> Night:
         by_refit=Gain(0.01, 0.004, 0.016),
         forgotten_ids={"user": 12} if outcome == "promoted" else {},
         alarms=alarms,
+        warnings=warnings,
     )
 
 
@@ -328,8 +330,19 @@ def night_of(outcome: str, alarms: tuple[str, ...] = ()) -> Night:
             ],
         ),
         (
-            night_of("learned before"),
-            ["these 1,200 rows are learned already; served/current serves 0002"],
+            night_of("learned before", warnings=("registry: shop is away",)),
+            [
+                "these 1,200 rows are learned already; served/current serves 0002",
+                "!!  registry: shop is away",
+            ],
+        ),
+        (
+            night_of("kept", warnings=("registry: shop is away",)),
+            [
+                "kept: better than before; served/current serves 0002, after 1,200 rows",
+                "ok  no alarm",
+                "!!  registry: shop is away",
+            ],
         ),
     ],
 )
@@ -346,9 +359,20 @@ def test_a_night_says_what_is_served_and_every_alarm(
 
 
 def test_a_night_takes_rows_or_is_rolled_back(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exported, "roll_back", lambda _folder, to: to / "models" / "0001")
+    def roll_back(
+        _folder: Path, to: Path, *, registry: str | None, warn: Callable[[str], None]
+    ) -> Path:
+        if registry is not None:
+            warn(f"registry: {registry} is away")
+        return to / "models" / "0001"
+
+    monkeypatch.setattr(exported, "roll_back", roll_back)
     said = run("nightly", "winner", "-o", "served", "--roll-back")
     assert said.out == "served/current serves served/models/0001 again\n"
+    words = ("nightly", "winner", "-o", "served", "--roll-back", "--registry", "shop")
+    assert run(*words).out == f"{said.out}!!  registry: shop is away\n"
+    document = json.loads(run(*words, "--json").out)
+    assert (document["served"], document["warnings"]) == ("0001", ["registry: shop is away"])
     assert run("nightly", "winner", "-o", "served").code == 2
     assert run("nightly", "winner", "rows.parquet", "-o", "served", "--roll-back").code == 2
 

@@ -16,6 +16,7 @@ from hinet_search.common.errors import (
     EnvironmentFault,
     HinetSearchError,
 )
+from hinet_search.serving.nightly import night as nights
 from hinet_search.serving.nightly.models_folder import ModelsFolder
 from hinet_search.serving.sealed import manifest_hash
 from tests.serving.newer_shop import FIRST, newer_rows, probabilities
@@ -37,11 +38,15 @@ def shipped(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def night(shipped: Path, tmp_path: Path) -> Callable[..., hs.Night]:
     """Runs a night on rows of its own, numbered from 1."""
 
-    def run(number: int, change: Callable[[pl.DataFrame], pl.DataFrame] | None = None) -> hs.Night:
+    def run(
+        number: int,
+        change: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
+        registry: str | None = None,
+    ) -> hs.Night:
         frame = newer_rows(ROWS, seed=number, first=FIRST + (number - 1) * ROWS)
         path = tmp_path / f"night-{number}.parquet"
         (frame if change is None else change(frame)).write_parquet(path)
-        return hs.nightly(shipped, path, tmp_path / "served", learning_rate=RATE)
+        return hs.nightly(shipped, path, tmp_path / "served", learning_rate=RATE, registry=registry)
 
     return run
 
@@ -83,6 +88,34 @@ def test_a_better_model_is_served_and_the_one_before_is_kept(
     frame = newer_rows(100, seed=9)
     served = probabilities(tmp_path / "served" / "current", frame, tmp_path)
     assert abs(served - probabilities(shipped, frame, tmp_path)).max() > 0.1
+
+
+def test_a_registry_that_is_away_is_a_warning_in_the_line_and_changes_nothing_else(
+    night: Callable[..., hs.Night], shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    made = night(1, registry="shop")
+    assert (made.outcome, made.served) == ("promoted", "0001")
+    assert "registry: shop of MLflow lacks what is served: no answer" in made.warnings[0]
+    assert lines(tmp_path)[0]["warnings"] == list(made.warnings)
+    warnings: list[str] = []
+    hs.roll_back(shipped, tmp_path / "served", registry="shop", warn=warnings.append)
+    assert links(tmp_path)["current"] == "models/0000"
+    assert warnings == list(made.warnings)
+
+
+def test_a_night_that_is_stopped_while_a_registry_takes_its_model_is_noted(
+    night: Callable[..., hs.Night], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(name: str, _: ModelsFolder, made: dict[str, hs.Night]) -> None:
+        assert (name, made["0001"].num_rows) == ("shop", ROWS), "this night is among those shown"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(nights, "register", stop)
+    with pytest.raises(KeyboardInterrupt):
+        night(1, registry="shop")
+    assert [line["outcome"] for line in lines(tmp_path)] == ["promoted"]
 
 
 def test_later_nights_are_also_compared_with_the_shipped_model(

@@ -1,6 +1,7 @@
 """Use: refit, judge and replace what is served, every night."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from hinet_search.cli.options import (
 from hinet_search.cli.output import echo, mark, output, print_document
 
 if TYPE_CHECKING:
-    from hinet_search.serving.nightly.night import Night
+    from hinet_search.serving.nightly.outcome import Night
 
 
 @click.command(
@@ -56,6 +57,12 @@ if TYPE_CHECKING:
     ),
     GRAPHS,
     click.option("--roll-back", is_flag=True, help="Serve the model of before again; no ROWS."),
+    click.option(
+        "--registry",
+        metavar="NAME",
+        help="Register models as NAME in MLflow's registry, with the alias current for the one "
+        "that is served.  [env of its place: MLFLOW_TRACKING_URI]",
+    ),
     as_json,
 )
 def command(
@@ -63,6 +70,7 @@ def command(
     rows: str | None,
     to: Path,
     roll_back: bool,  # noqa: FBT001  click passes flags by name
+    registry: str | None,
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
@@ -81,15 +89,17 @@ def command(
     if roll_back:
         if rows is not None:
             raise click.UsageError("--roll-back takes no ROWS")
-        served = exported.roll_back(folder, to)
+        warnings: list[str] = []
+        served = exported.roll_back(folder, to, registry=registry, warn=warnings.append)
         if as_json:
-            print_document("nightly", outcome="rolled back", served=served.name)
+            print_document("nightly", outcome="rolled back", served=served.name, warnings=warnings)
         else:
             echo(f"{to / 'current'} serves {served} again")
+            _print_marked(warnings)
         return
     if rows is None:
         raise click.UsageError("ROWS must be given: the table of the night")
-    night = exported.nightly(folder, rows, to, say=output().note, **given)
+    night = exported.nightly(folder, rows, to, registry=registry, say=output().note, **given)
     if as_json:
         print_document("nightly", **asdict(night))
         return
@@ -103,13 +113,19 @@ def _print(night: "Night", to: Path) -> None:
     served = f"{to / 'current'} serves {night.served}"
     if night.outcome == "learned before":
         echo(f"these {night.num_rows:,} rows are learned already; {served}")
+        _print_marked(night.warnings)
         return
     echo(f"{night.outcome}: {night.verdict}; {served}, after {night.num_rows:,} rows")
     if night.forgotten_ids:
         from hinet_search.serving.newer.card import counts_in_words
 
         echo(f"forgotten ids: {counts_in_words(night.forgotten_ids)}")
-    for alarm in night.alarms:
-        echo(mark("!!"), f"  {alarm}")
+    _print_marked(night.alarms)
     if not night.alarms:
         echo(mark("ok"), "  no alarm")
+    _print_marked(night.warnings)
+
+
+def _print_marked(problems: Sequence[str]) -> None:
+    for problem in problems:
+        echo(mark("!!"), f"  {problem}")

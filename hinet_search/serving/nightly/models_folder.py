@@ -16,20 +16,24 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.common.files import locked, make_folder, replacing_folder
 from hinet_search.serving.model_folder import CARD
 from hinet_search.serving.nightly.delta import DELTA, write_delta
+from hinet_search.serving.nightly.outcome import Night
 from hinet_search.serving.sealed import MANIFEST, manifest_hash, sealed_files
 
 MODELS, CURRENT, PREVIOUS, NIGHTS = "models", "current", "previous", "nights.jsonl"
 LOCK = "night.lock"
 SHIPPED = "0000"
 _NUMBER = re.compile(r"[0-9]{4,9}")
+_NIGHT = TypeAdapter(Night)
 
 
 class ModelsFolder:
@@ -99,6 +103,19 @@ class ModelsFolder:
         """The model that is served."""
         return self.model(self._name(CURRENT))
 
+    @property
+    def linked(self) -> dict[str, Path]:
+        """The models that links name, by the name of the link."""
+        links = (CURRENT, PREVIOUS)
+        return {
+            link: self.model(self._name(link)) for link in links if self._link(link).is_symlink()
+        }
+
+    @property
+    def folders(self) -> list[Path]:
+        """All models, oldest first."""
+        return [self.model(name) for name in self._names()]
+
     def next_model(self) -> Path:
         """Where the next model is written."""
         return self.model(f"{max(map(int, self._names()), default=0) + 1:04}")
@@ -122,9 +139,8 @@ class ModelsFolder:
 
     def keep(self, num_models: int) -> None:
         """Remove models but the newest, the shipped one and those that links name."""
-        kept = {SHIPPED, self._name(CURRENT), *self._names()[-num_models:]}
-        if self._link(PREVIOUS).is_symlink():
-            kept.add(self._name(PREVIOUS))
+        linked = {folder.name for folder in self.linked.values()}
+        kept = {SHIPPED, *linked, *self._names()[-num_models:]}
         for name in self._names():
             if name not in kept:
                 self._remove(name)
@@ -136,11 +152,20 @@ class ModelsFolder:
             file.flush()
             os.fsync(file.fileno())
 
+    def nights(self) -> dict[str, Night]:
+        """The nights that made a model, by its name; lines that cannot be read are left out."""
+        path = self.root / NIGHTS
+        nights = {}
+        for line in path.read_bytes().splitlines() if path.is_file() else ():
+            with suppress(ValidationError):  # refused rows, or the line of a night that was killed
+                night = _NIGHT.validate_json(line)
+                nights[night.made] = night
+        return nights
+
     def _remove_unserved(self) -> None:
         """Remove the newest model if its night was killed before it was served."""
         newest = self._names()[-1]
-        links = [name for name in (CURRENT, PREVIOUS) if self._link(name).is_symlink()]
-        if newest not in {SHIPPED, *map(self._name, links)}:
+        if newest not in {SHIPPED, *(folder.name for folder in self.linked.values())}:
             self._remove(newest)
 
     def _remove(self, name: str) -> None:

@@ -9,10 +9,9 @@ Shape legend: R labelled rows, T tasks.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -34,48 +33,14 @@ from hinet_search.serving.newer.fit_again import (
 )
 from hinet_search.serving.newer.rows import NewerRows, read_newer_rows
 from hinet_search.serving.nightly.models_folder import ModelsFolder
+from hinet_search.serving.nightly.outcome import Gain, Night
+from hinet_search.serving.nightly.registry import register
 from hinet_search.serving.predict import memory_explained
 from hinet_search.serving.rolling import roll
 
 NIGHTS = 14  # in which any alarm is false in at most 5 %
 FAMILIES = 2  # of alarms: what rows hold and are labelled; what nights have made of the model
 KEPT_MODELS = 7
-
-Outcome = Literal["promoted", "kept", "learned before"]
-
-
-@dataclass(frozen=True)
-class Gain:
-    """A gain in the unit of the objective; the ends of its interval are None with few users."""
-
-    mean: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
-class Night:
-    """One night; `served` is the model that is served after it.
-
-    `by_refit` is the gain of the refit over the model before, on held-out rows that judge;
-    `over_shipped` that of the model before over the shipped one, on all rows. None: nothing was
-    fit, and they are the same model. `made` is the new model, empty unless it is promoted.
-    `new_ids` and `forgotten_ids` of the refit are counted by column or list.
-    """
-
-    began: str
-    rows: str
-    num_rows: int
-    outcome: Outcome
-    served: str
-    verdict: str = ""
-    made: str = ""
-    by_refit: Gain | None = None
-    over_shipped: Gain | None = None
-    new_ids: dict[str, int] = field(default_factory=dict)
-    forgotten_ids: dict[str, int] = field(default_factory=dict)
-    alarms: tuple[str, ...] = ()
-    seconds: float = 0.0
 
 
 def run_night(
@@ -84,12 +49,13 @@ def run_night(
     options: FitOptions,
     device: torch.device,
     say: Callable[[str], None],
-    kept_models: int = KEPT_MODELS,
+    registry: str | None = None,
 ) -> Night:
     """Take the rows of a night into account, and note what happened.
 
-    The folder must be held. Errors: those of `fit_again` and of `drift_of`; the model that is
-    served stays, and the line of the night says why.
+    The folder must be held. `registry` is the model of MLflow's registry that shows the folder.
+    Errors: those of `fit_again` and of `drift_of`; the model that is served stays, and the line of
+    the night says why.
     """
     began, started = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     named = hide_passwords(rows)  # a URL may have some
@@ -101,8 +67,14 @@ def run_night(
         raise
     seconds = round(time.monotonic() - started, 1)
     night = replace(night, began=began, rows=named, seconds=seconds)
-    models.note(asdict(night))
-    models.keep(kept_models)
+    try:
+        if registry is not None:
+            say(f"registering {night.served} as {registry}")
+            nights = {**models.nights(), night.made: night}
+            night = replace(night, warnings=register(registry, models, nights))
+    finally:  # also if the night is stopped meanwhile
+        models.note(asdict(night))
+    models.keep(KEPT_MODELS)
     return night
 
 
