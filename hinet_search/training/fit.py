@@ -48,11 +48,12 @@ def fit(
     The order of rows depends only on its seed and the pass, so it is the same for every model. The
     number of threads is left to the caller. With `checkpoints`, training resumes from the latest
     one, reports all earlier evaluations to the watcher again, and writes new ones on the way. Every
-    process of a team calls this; only its leader asks the watcher whether to stop, and writes.
+    process of a team calls this; its leader alone asks the watcher whether to stop, and has
+    checkpoints.
 
     Errors: Diverged at the step where loss, gradient norm or scores stop being finite.
     """
-    checkpoint = checkpoints.latest() if checkpoints else None
+    checkpoint = _resumed_from(conditions, checkpoints)
     began = time.perf_counter() - (checkpoint["seconds"] if checkpoint else 0.0)
     begin_peak_memory(conditions.device)
     run, state = begin(model.to(conditions.device).train(), conditions, began)
@@ -129,6 +130,14 @@ class TrainingSteps:
         return loss
 
 
+def _resumed_from(
+    conditions: Conditions, checkpoints: Checkpoints | None
+) -> Mapping[str, Any] | None:
+    """Return the latest checkpoint; in a team, that of its leader."""
+    latest = checkpoints.latest() if checkpoints else None
+    return conditions.team.of_leader(latest) if conditions.team else latest
+
+
 def _of_process(checkpoint: Mapping[str, Any], rank: int) -> Mapping[str, Any]:
     """Return the checkpoint with the random generators of a process, which a team notes of all."""
     of_all = checkpoint.get("of_processes")
@@ -147,7 +156,7 @@ def _train(
         return False
     for rows_B in batches(run, state.step, steps.begin_pass):
         what = _next(run, watcher, checkpoints)
-        if checkpoints and what is not Next.STEP:
+        if what is not Next.STEP:
             _save(steps, state, checkpoints)
         if what is Next.STOP:
             return True
@@ -171,11 +180,13 @@ def _next(run: TrainingRun, watcher: TrainingWatcher, checkpoints: Checkpoints |
     return team.agree(what) if team else what
 
 
-def _save(steps: TrainingSteps, state: TrainingState, checkpoints: Checkpoints) -> None:
+def _save(steps: TrainingSteps, state: TrainingState, checkpoints: Checkpoints | None) -> None:
     """Write a checkpoint; in a team its leader does, with the random generators of all."""
     team = steps.run.conditions.team
+    if team is None and checkpoints is None:
+        return
     taken = Training(steps.run, state).take(steps.optimiser.state_dicts())
     if team:
         taken["of_processes"] = team.generators(taken["generators"])
-    if team is None or team.is_leader:
+    if checkpoints:
         checkpoints.save(state.step, taken)

@@ -5,16 +5,17 @@ scores of all are gathered, so every process has the loss of the whole batch, wh
 and its gradient for the own rows. Added over processes these are the gradients of one process, up
 to the order of sums. Only dropout differs: every process draws its own. Evaluations are shared
 alike, and every process measures all scores, so all decide the same about the best weights,
-patience and divergence; the leader alone asks whether to stop, and writes checkpoints.
+patience and divergence; the leader alone asks whether to stop, and reads and writes checkpoints.
 
 Collectives are those of torch.distributed: gloo on the CPU, NCCL on GPUs.
 Shape legend: B rows of a batch, S rows of the largest share, H heads, P processes, R rows of a
 split, T tasks, U touched rows of a table, N = 1 + its width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,22 @@ class Team:
         chosen = torch.tensor(what)
         dist.broadcast(chosen, LEADER)
         return Next(int(chosen))
+
+    def of_leader(self, own: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """Return the plain values and tensors that the leader has, None if it has none."""
+        packed = BytesIO()
+        if self.is_leader and own is not None:
+            torch.save(dict(own), packed)
+        size = torch.tensor(packed.tell())
+        dist.broadcast(size, LEADER)
+        if not size:
+            return None
+        sent = packed.getbuffer() if self.is_leader else bytearray(int(size))
+        dist.broadcast(torch.frombuffer(sent, dtype=torch.uint8), LEADER)
+        if self.is_leader:
+            return own
+        received: Mapping[str, Any] = torch.load(BytesIO(sent), weights_only=True)
+        return received
 
     def shares(self, rows_B: Int[Tensor, "B"]) -> bool:
         """Return whether a batch is shared: with fewer rows than processes, each takes all."""

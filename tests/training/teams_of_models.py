@@ -89,7 +89,8 @@ def trained(
     given = Conditions(
         data, schema, config.train, 3, 3, objective, CPU, fixed_steps=fixed, team=team
     )
-    checkpoints = Checkpoints(folder, "job", 0.0) if folder else None
+    leads = team is None or team.is_leader
+    checkpoints = Checkpoints(folder, "job", 0.0) if folder and leads else None
     result = fit(model, given, watch or Watch(), checkpoints)
     evaluations = [replace(each, seconds=0.0, memory_bytes=0) for each in result.evaluations]
     return dict(model.state_dict()), evaluations

@@ -1,7 +1,7 @@
 """Messages: the jobs of a slot, what they send to the coordinator, and the paths of their files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -48,6 +48,10 @@ class TrainJob:
     further: tuple[str, ...] = ()
     workers: int = 1
     plugins: tuple[str, ...] = field(default_factory=allowed)
+
+    def of_partner(self) -> "TrainJob":
+        """Return the job as a partner has it: the leader alone reads and writes its own files."""
+        return replace(self, weights=None, checkpoints=None)
 
 
 @dataclass(frozen=True)

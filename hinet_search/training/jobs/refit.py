@@ -69,7 +69,8 @@ def refit(job: RefitJob, emit: Emit, should_stop: ShouldStop) -> None:
     ):
         model, conditions, checkpoints = _begun(job, device, link.notice)
         silent = CoordinatorLink(say_nothing, should_stop)
-        with team_for(training, model, partial(_refit_part, job), link) as team:
+        work = partial(_refit_part, replace(job, training=training.of_partner()))
+        with team_for(training, model, work, link) as team:
             conditions = replace(conditions, team=team)
             (outcome,) = fit_all([model], [conditions], [silent], [checkpoints])
         if isinstance(outcome, Diverged):
@@ -92,9 +93,9 @@ def _refit_part(job: RefitJob, team: Team) -> None:
     limit_threads()
     allow_only(job.training.plugins)
     device = choose_device(job.training.device).device
-    model, conditions, checkpoints = _begun(job, device, say_nothing)
+    model, conditions, _ = _begun(job, device, say_nothing)
     silent = CoordinatorLink(say_nothing, lambda: False)
-    fit_all([model], [replace(conditions, team=team)], [silent], [checkpoints])
+    fit_all([model], [replace(conditions, team=team)], [silent])
 
 
 def _begun(

@@ -152,7 +152,7 @@ def _train_on(
         crash_points.point("after_result")
         del waiting[job]
 
-    work = partial(_train_part, jobs[0], order_seed)
+    work = partial(_train_part, jobs[0].of_partner(), order_seed)
     with team_for(jobs[0], begun[0].model, work, whole) as team:
         conditions = [replace(each.conditions, team=team) for each in begun]
         models = [each.model for each in begun]
@@ -209,8 +209,7 @@ def _train_part(job: TrainJob, order_seed: int, team: Team) -> None:
     shared = _shared(job, order_seed, choose_device(job.device).device)
     begun = _begun(job, shared, say_nothing)
     silent = CoordinatorLink(say_nothing, lambda: False)
-    conditions = replace(begun.conditions, team=team)
-    fit_all([begun.model], [conditions], [silent], [begun.checkpoints])
+    fit_all([begun.model], [replace(begun.conditions, team=team)], [silent])
 
 
 def say_nothing(_message: object) -> None:
