@@ -18,8 +18,14 @@ class Options(Frozen):
         return math.ceil(slots / max(1, len(gpus())))
 
 
-def start(slots: int, home: Path, options: Options, study: str) -> Executor:  # noqa: ARG001  as ray
-    """Start an executor with that many slot processes."""
+def start(  # as ray
+    slots: int,
+    home: Path,  # noqa: ARG001
+    options: Options,  # noqa: ARG001
+    study: str,  # noqa: ARG001
+    workers: int = 1,  # noqa: ARG001
+) -> Executor:
+    """Start an executor with that many slot processes; a job starts further workers itself."""
     return ProcessExecutor(range(slots), gpus())
 
 

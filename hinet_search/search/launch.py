@@ -57,7 +57,11 @@ def _started(ready: PreparedStudy, home: Path, uuid: str) -> Executor:
     spec = ready.study.spec.executor
     engine = load(EXECUTORS, spec.kind)
     executor: Executor = engine.start(
-        ready.slots, home, engine.Options(**spec.options), f"{ready.study.name}-{uuid}"
+        ready.slots,
+        home,
+        engine.Options(**spec.options),
+        f"{ready.study.name}-{uuid}",
+        ready.study.spec.workers,
     )
     return executor
 

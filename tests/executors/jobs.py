@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hinet_search.common import heartbeat
 from hinet_search.common.errors import DiskFull
-from hinet_search.executors import Emit, ShouldStop
+from hinet_search.executors import Emit, JobFunction, Partners, ShouldStop
 from hinet_search.executors.processes import slots
 
 
@@ -142,6 +142,19 @@ def go_on_after_every_error(payload: object, emit: Emit, should_stop: ShouldStop
         with contextlib.suppress(Exception):
             emit(os.getpid())
         time.sleep(0.005)
+
+
+def wait_beside(partner: tuple[JobFunction, object], emit: Emit, should_stop: ShouldStop) -> None:
+    """Run a function on the other worker, and wait until stopped."""
+    end_before(partner, emit, should_stop)
+    while not should_stop():
+        time.sleep(0.005)
+
+
+def end_before(partner: tuple[JobFunction, object], emit: Emit, should_stop: ShouldStop) -> None:
+    """Run a function on the other worker, and end at once."""
+    function, payload = partner
+    emit(Partners(function, (payload,)))
 
 
 def tell_files(paths: tuple[Path, ...], emit: Emit, should_stop: ShouldStop) -> None:

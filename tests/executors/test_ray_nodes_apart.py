@@ -3,8 +3,6 @@
 `pytest -s tests/executors/test_ray_nodes_apart.py` prints the figures.
 """
 
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,38 +12,18 @@ from ray.cluster_utils import Cluster
 
 import hinet_search
 from hinet_search.results.study_record import StudyRecord
-from tests.executors.nodes import NODE, TEXT, TRIALS, Launched, slots_of, trial_of
+from tests.executors.nodes import TEXT, TRIALS, Launched, slots_of, trial_of
 from tests.small import write_study
-
-BLIND = """
-from pathlib import Path
-
-exists = Path.exists
-Path.exists = lambda self, **named: not self.name.startswith(".executor-") and exists(self, **named)
-"""
-
-
-@pytest.fixture
-def add(cluster: Cluster, tmp_path: Path) -> Callable[[str], Any]:
-    """Add a node with temporary files in the folder of that name, which does not see the coordinator's marker."""
-    (tmp_path / "blind").mkdir()
-    (tmp_path / "blind" / "sitecustomize.py").write_text(BLIND)
-
-    def add_node(name: str) -> Any:
-        (tmp_path / name).mkdir()
-        paths = os.pathsep.join([str(tmp_path / "blind"), *sys.path])
-        return cluster.add_node(
-            **NODE, env_vars={"TMPDIR": str(tmp_path / name), "PYTHONPATH": paths}
-        )
-
-    return add_node
 
 
 @pytest.mark.timeout(900)  # five trainings, and as many on one machine; machines of CI may be slow
 def test_nodes_that_share_no_folder_end_a_study_as_one_machine_does(
-    cluster: Cluster, add: Callable[[str], Any], launch: Callable[..., Launched], tmp_path: Path
+    cluster: Cluster,
+    add_apart: Callable[[str], Any],
+    launch: Callable[..., Launched],
+    tmp_path: Path,
 ) -> None:
-    nodes = {name: add(name) for name in ("first", "second")}
+    nodes = {name: add_apart(name) for name in ("first", "second")}
     launched = launch(cluster.address)
     here = tmp_path / ".hinet-search"
 
@@ -64,7 +42,7 @@ def test_nodes_that_share_no_folder_end_a_study_as_one_machine_does(
     reached_by_trial = [steps(trial) for trial in range(TRIALS)]
     _, lost = launched.lost_trial()
     reached = reached_by_trial[lost]
-    add("third")
+    add_apart("third")
     launched.process.wait()
 
     assert launched.process.returncode == 0, launched.lines

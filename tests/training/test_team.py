@@ -17,7 +17,8 @@ from hinet_search.study import launch_options
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.divergence import Diverged
 from hinet_search.training.jobs.messages import TrainingResult, TrainJob
-from hinet_search.training.jobs.partners import PartnerLost, team_of
+from hinet_search.training.jobs.partners import team_of
+from hinet_search.training.jobs.parts_of_work import PartnerLost
 from hinet_search.training.jobs.train import train
 from hinet_search.training.trial_config import build_config
 from tests.executors.driving import bodies, run

@@ -1,6 +1,6 @@
-"""Actor: the Ray actor with one slot on a node; it forwards the slot's messages and their files.
+"""Actor: the Ray actor of a worker on a node; it forwards the worker's messages and their files.
 
-The slot is a separate process, so that the actor can report its death and start another one.
+The worker is a separate process, so that the actor can report its death and start another one.
 """
 
 import os
@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from hinet_search.executors import Heartbeat, Job, JobEnd, JobEvent
 from hinet_search.executors.cluster.files import Chunk, FileMessage, JobFiles, Request
 from hinet_search.executors.cluster.node_folder import NodeFolder, alone, shared
+from hinet_search.executors.processes.environment import NODE_ADDRESS
 from hinet_search.executors.processes.slots import CLOSE_SECONDS, ProcessExecutor, end_of
 
 POLL_SECONDS = 0.05  # delay until a job sees that it should stop
@@ -37,9 +38,12 @@ class SlotLocation:
 class NodeActor:
     """The actor's class. It runs one job at a time; `stop`, `receive` and `close` run meanwhile."""
 
-    def __init__(self, number: int, settings: Mapping[str, str], study: str) -> None:
+    def __init__(
+        self, number: int, settings: Mapping[str, str], study: str, *, has_partners: bool = False
+    ) -> None:
         os.environ.update(settings)
-        self._slots = ProcessExecutor([number])
+        address = {NODE_ADDRESS: _node_address()} if has_partners else {}
+        self._slots = ProcessExecutor([number], variables=address)
         self._study = study
         self._sees_home = True
         self._folder: NodeFolder | None = None
@@ -157,6 +161,12 @@ class NodeActor:
 
     def _is_stopped(self, job: Job) -> bool:
         return self._closing or self._stopped_job == actor_name(job)
+
+
+def _node_address() -> str:
+    from ray.util import get_node_ip_address
+
+    return str(get_node_ip_address())  # type: ignore[no-untyped-call]
 
 
 def packages() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Job bytes: pickle jobs and messages, so that what passes them on need not import their types.
 
-A path in a job is relative to the root of the machine where the job runs: `/`, or the folder of a
-node that has its own files.
+A path in a job, or in what it emits, is relative to the root of the machine where the job runs:
+`/`, or the folder of a node that has its own files.
 """
 
 import pickle
@@ -28,10 +28,8 @@ class PackedJob:
 
 def pack(job: Job) -> Job:
     """Return the job with its function and payload as bytes."""
-    buffer = BytesIO()
-    pickler = _Pickler(buffer)
-    pickler.dump((job.function, job.payload))
-    packed = PackedJob(buffer.getvalue(), tuple(dict.fromkeys(pickler.paths)))
+    content, paths = _dumps((job.function, job.payload), ROOT)
+    packed = PackedJob(content, tuple(dict.fromkeys(paths)))
     return replace(job, function=_run_packed, payload=packed)
 
 
@@ -39,33 +37,42 @@ def unpack(message: JobEvent) -> JobEvent:
     """Return a message of a packed job with its body unpickled."""
     if not isinstance(message, Message):
         return message
-    return replace(message, body=pickle.loads(message.body))  # noqa: S301  our own process sent it
+    return replace(message, body=_Unpickler(message.body, ROOT).load())
 
 
 def _run_packed(packed: PackedJob, emit: Emit, should_stop: ShouldStop) -> None:
-    function, payload = _Unpickler(packed).load()
-    function(payload, lambda body: emit(pickle.dumps(body)), should_stop)
+    function, payload = _Unpickler(packed.content, packed.root).load()
+    function(payload, lambda body: emit(_dumps(body, packed.root)[0]), should_stop)
+
+
+def _dumps(value: object, root: Path) -> tuple[bytes, list[Path]]:
+    """Return the pickled value, and the paths below the root in it."""
+    buffer = BytesIO()
+    pickler = _Pickler(buffer, root)
+    pickler.dump(value)
+    return buffer.getvalue(), pickler.paths
 
 
 class _Pickler(pickle.Pickler):
-    """Writes absolute paths as references and collects them in `paths`."""
+    """Writes paths below a root as references and collects them in `paths`."""
 
-    def __init__(self, file: BytesIO) -> None:
+    def __init__(self, file: BytesIO, root: Path) -> None:
         super().__init__(file)
+        self._root = root
         self.paths: list[Path] = []
 
     def persistent_id(self, value: object) -> str | None:
         """Return the reference to a path; other values are pickled as usual."""
-        if not isinstance(value, Path) or not value.is_absolute():
+        if not isinstance(value, Path) or not value.is_relative_to(self._root):
             return None
         self.paths.append(value)
-        return str(value.relative_to(ROOT))
+        return str(value.relative_to(self._root))
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, packed: PackedJob) -> None:
-        super().__init__(BytesIO(packed.content))
-        self._root = packed.root
+    def __init__(self, content: bytes, root: Path) -> None:
+        super().__init__(BytesIO(content))
+        self._root = root
 
     def persistent_load(self, reference: str) -> Path:
         """Return the path under the root of this machine."""

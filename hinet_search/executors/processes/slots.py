@@ -144,12 +144,19 @@ class ProcessExecutor:
 
     They share `gpus`, each named as in CUDA_VISIBLE_DEVICES: of k slots slot i sees GPU i and every
     k-th after it, if need be modulo their number. A slot trains on the first, and on the others
-    where a job has several workers. Without any, slots see what this process sees.
+    where a job has several workers. Without any, slots see what this process sees. `variables` are
+    further ones of their environment.
     """
 
-    def __init__(self, numbers: Iterable[int], gpus: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        numbers: Iterable[int],
+        gpus: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         numbers = tuple(numbers)
         self._gpus = gpus
+        self._variables = variables or {}
         self._num_slots = len(numbers)
         self._context: SpawnContext = multiprocessing.get_context("spawn")
         self._starter = ThreadPoolExecutor(1, "slots")  # see _be_killed_with_coordinator
@@ -240,7 +247,7 @@ class ProcessExecutor:
         process = self._context.Process(
             target=_serve, args=(slot_end,), name=f"slot-{number}", daemon=True
         )
-        variables = {f"{OURS}SLOT": str(number)}
+        variables = {f"{OURS}SLOT": str(number), **self._variables}
         if self._gpus:
             first = number % len(self._gpus)
             variables[VISIBLE_GPUS] = ",".join(self._gpus[first :: self._num_slots])

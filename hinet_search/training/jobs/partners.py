@@ -1,4 +1,4 @@
-"""Partners: the processes that train a model together with the process of a slot.
+"""Partners: processes of this machine that train a model together with the process of a slot.
 
 A slot starts them for a training and ends them after it. It is the leader of the team: partners
 neither emit nor write. Each is a program that reads its part of the work from its standard input;
@@ -17,37 +17,43 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed as dist
 
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.executors.processes.environment import VISIBLE_GPUS
-from hinet_search.training.team import LEADER, Team
+from hinet_search.training.jobs.parts_of_work import (
+    END_SECONDS,
+    INTERFACE,
+    PartnerLost,
+    PartOfWork,
+    Work,
+    is_of_collective,
+    joined,
+    parts_of,
+)
+from hinet_search.training.team import Team
 
-Work = Callable[[Team], object]
-INTERFACE = "GLOO_SOCKET_IFNAME"
-MOST_SECONDS = 1_800.0  # that a process waits for the others, of which one may be evaluating
+if TYPE_CHECKING:
+    from torch._C._distributed_c10d import Store
+
 PAUSE_SECONDS = 0.1  # between two looks at the partners
-END_SECONDS = 5.0  # that partners may take to end
 OUT_OF_MEMORY = 3  # exit code
 
 
-class PartnerLost(Exception):
-    """A partner has ended before the training did."""
-
-
 @dataclass(frozen=True)
-class _PartOfWork:
-    """What a partner reads: what to run as which of how many processes, and where they meet."""
+class _PartOfProcess:
+    """What a partner reads: its part, and the file by which the processes find each other."""
 
-    work: Work
-    rank: int
-    size: int
+    part: PartOfWork
     meeting: Path
-    device: str
+
+    @property
+    def store(self) -> "Store":
+        return dist.FileStore(str(self.meeting), self.part.size)  # type: ignore[attr-defined]
 
 
 @contextmanager
@@ -66,14 +72,16 @@ def team_of(
     gpus = _gpus(size) if device.type == "cuda" else []
     with tempfile.TemporaryDirectory(prefix="hinet-search-team-") as folder:
         meeting = Path(folder, "meeting")
-        parts = [_PartOfWork(work, rank, size, meeting, device.type) for rank in range(1, size)]
+        of_leader, *of_partners = (
+            _PartOfProcess(part, meeting) for part in parts_of(work, size, device)
+        )
         os.environ.setdefault(INTERFACE, _own_interface())
-        partners = [_start(part, gpus) for part in parts]
+        partners = [_start(part, gpus) for part in of_partners]
         has_left = threading.Event()
         watch = threading.Thread(target=_watch, args=(partners, has_left, give_up), daemon=True)
         watch.start()
         try:
-            with _joined(_PartOfWork(work, LEADER, size, meeting, device.type)) as team:
+            with joined(of_leader.part, of_leader.store) as team:
                 yield team
             _wait(partners)
         except RuntimeError as error:
@@ -125,10 +133,10 @@ def _own_interface() -> str:
     return next((name for name in names if name.startswith("lo")), names[0])
 
 
-def _start(part: _PartOfWork, gpus: Sequence[str]) -> "subprocess.Popen[bytes]":
+def _start(part: _PartOfProcess, gpus: Sequence[str]) -> "subprocess.Popen[bytes]":
     environment: Mapping[str, str] = os.environ
     if gpus:
-        environment = {**os.environ, VISIBLE_GPUS: gpus[part.rank]}
+        environment = {**os.environ, VISIBLE_GPUS: gpus[part.part.rank]}
     program = f"from {__name__} import run_part; run_part()"
     command = [sys.executable, "-P", "-c", program]  # imports nothing from the current folder
     process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
@@ -139,26 +147,9 @@ def _start(part: _PartOfWork, gpus: Sequence[str]) -> "subprocess.Popen[bytes]":
     return process
 
 
-@contextmanager
-def _joined(part: _PartOfWork) -> Iterator[Team]:
-    """Join the other processes inside."""
-    backend = "cpu:gloo,cuda:nccl" if part.device == "cuda" else "gloo"
-    dist.init_process_group(
-        backend,
-        store=dist.FileStore(str(part.meeting), part.size),  # type: ignore[attr-defined]
-        rank=part.rank,
-        world_size=part.size,
-        timeout=timedelta(seconds=MOST_SECONDS),
-    )
-    try:
-        yield Team(part.rank, part.size)
-    finally:
-        dist.destroy_process_group()
-
-
 def _explain(error: RuntimeError, partners: Sequence["subprocess.Popen[bytes]"]) -> None:
     """Raise PartnerLost or MemoryError if it is of a partner whose end broke a collective."""
-    if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+    if not is_of_collective(error):
         return
     deadline = time.monotonic() + END_SECONDS
     while time.monotonic() < deadline:
@@ -191,11 +182,11 @@ def _end(partners: Sequence["subprocess.Popen[bytes]"]) -> None:
 
 def run_part() -> None:
     """Run the part that the standard input has, and end with this process's exit code."""
-    part: _PartOfWork = pickle.load(sys.stdin.buffer)  # noqa: S301  the slot that started this wrote it
+    own: _PartOfProcess = pickle.load(sys.stdin.buffer)  # noqa: S301  the slot that started this wrote it
     threading.Thread(target=_end_with_slot, daemon=True).start()
     try:
-        with _joined(part) as team:
-            part.work(team)
+        with joined(own.part, own.store) as team:
+            own.part.work(team)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     except RuntimeError:

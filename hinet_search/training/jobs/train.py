@@ -1,6 +1,7 @@
 """Train: train one configuration on a slot, with one seed or several, and emit the results.
 
-A job of several `workers` is trained by that many processes together (partners.py).
+A job of several `workers` is trained by that many processes together (partners.py), which may be on
+several nodes (node_partners.py).
 
 Jobs depend neither on optuna nor on the database: only what they emit leaves the slot.
 """
@@ -21,6 +22,7 @@ from hinet_search.common import crash_points
 from hinet_search.common.plugins import allow_only
 from hinet_search.common.retry import Retry
 from hinet_search.data.columns import Dataset
+from hinet_search.executors.processes.environment import NODE_ADDRESS
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import Cost
 from hinet_search.training.checkpoint import Checkpoints, seconds_apart
@@ -40,7 +42,9 @@ from hinet_search.training.jobs.messages import (
     TrainJob,
     scores_path,
 )
-from hinet_search.training.jobs.partners import PartnerLost, team_of
+from hinet_search.training.jobs.node_partners import team_over_nodes
+from hinet_search.training.jobs.partners import team_of
+from hinet_search.training.jobs.parts_of_work import PartnerLost
 from hinet_search.training.jobs.score import limit_threads, open_dataset
 from hinet_search.training.run_state import Conditions, FitResult
 from hinet_search.training.seeding import seeded_model
@@ -195,10 +199,13 @@ def team_for(
 ) -> AbstractContextManager[Team | None]:
     """Return the team that trains a job, whose partners do `work`; None for a single process.
 
-    Models that grow are always trained by one.
+    Models that grow are always trained by one. Partners are processes of this machine, unless the
+    executor has them on nodes.
     """
     if job.workers == 1 or not isinstance(model, Network):
         return nullcontext()
+    if NODE_ADDRESS in os.environ:
+        return team_over_nodes(job.workers, model.device, work, link.emit)
     return team_of(job.workers, model.device, work, partial(_end_with_partner, link))
 
 
