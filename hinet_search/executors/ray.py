@@ -40,7 +40,7 @@ UNREAD_MESSAGES = 2  # of a worker, before it waits for the coordinator; file ch
 
 
 class Options(Frozen):
-    """The cluster, and the resources of each slot; of each worker of it, if it has several.
+    """The cluster, and the resources of each slot, or of each of its `workers`.
 
     `address` is local (a cluster started here that ends with the study), auto (the cluster that
     runs on this machine), or HOST:PORT. `gpus_per_slot` may be a fraction: with 0.25, four slots

@@ -207,7 +207,8 @@ class StudySpec(Frozen):
     weight decay, dropout and the like train as one stack where that is faster. All trials then have
     one order of rows.
 
-    With `workers`, so many processes train each network together, each on a part of every batch.
+    With `workers`, so many processes train each network together, each on a part of every batch;
+    with the executor ray on several nodes, if none has room for all.
 
     With `tracking` (`mlflow` or `tensorboard`, or its keys), the launch shows the study in that
     tool.
