@@ -32,6 +32,7 @@ from hinet_search.training.jobs.parts_of_work import (
     is_of_collective,
     joined,
     parts_of,
+    run_part,
 )
 from hinet_search.training.team import Team
 
@@ -68,7 +69,7 @@ def team_over_nodes(
     port = listener.getsockname()[1]
     store = _store(host, port, listener)
     parts = tuple(_PartOnNode(part, host, port) for part in of_partners)
-    emit(Partners(_run_part, parts))
+    emit(Partners(_run_own_part, parts))
     try:
         with joined(of_leader, store) as team:
             yield team
@@ -79,13 +80,12 @@ def team_over_nodes(
         raise PartnerLost("a process on another node has ended") from error
 
 
-def _run_part(own: _PartOnNode, emit: Emit, should_stop: ShouldStop) -> None:  # noqa: ARG001  a job
+def _run_own_part(own: _PartOnNode, emit: Emit, should_stop: ShouldStop) -> None:  # noqa: ARG001  a job
     """Run a partner's part on its node."""
     _talk_at(os.environ[NODE_ADDRESS])
     store = _store(own.host, own.port)
     try:
-        with joined(own.part, store) as team:
-            own.part.work(team)
+        run_part(own.part, store)
     except RuntimeError as error:
         if is_of_collective(error):
             time.sleep(2 * END_SECONDS)  # the cause is that of the process which ended first

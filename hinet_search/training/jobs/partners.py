@@ -34,6 +34,7 @@ from hinet_search.training.jobs.parts_of_work import (
     is_of_collective,
     joined,
     parts_of,
+    run_part,
 )
 from hinet_search.training.team import Team
 
@@ -137,7 +138,7 @@ def _start(part: _PartOfProcess, gpus: Sequence[str]) -> "subprocess.Popen[bytes
     environment: Mapping[str, str] = os.environ
     if gpus:
         environment = {**os.environ, VISIBLE_GPUS: gpus[part.part.rank]}
-    program = f"from {__name__} import run_part; run_part()"
+    program = f"from {__name__} import run_own_part; run_own_part()"
     command = [sys.executable, "-P", "-c", program]  # imports nothing from the current folder
     process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
     assert process.stdin is not None, "a pipe was asked for"
@@ -180,13 +181,12 @@ def _end(partners: Sequence["subprocess.Popen[bytes]"]) -> None:
         partner.wait()
 
 
-def run_part() -> None:
+def run_own_part() -> None:
     """Run the part that the standard input has, and end with this process's exit code."""
     own: _PartOfProcess = pickle.load(sys.stdin.buffer)  # noqa: S301  the slot that started this wrote it
     threading.Thread(target=_end_with_slot, daemon=True).start()
     try:
-        with joined(own.part, own.store) as team:
-            own.part.work(team)
+        run_part(own.part, own.store)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     except RuntimeError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.distributed as dist
 
+from hinet_search.training.device import memory_errors_explained
 from hinet_search.training.team import Team
 
 if TYPE_CHECKING:
@@ -50,6 +51,13 @@ def joined(part: PartOfWork, store: "Store") -> Iterator[Team]:
         yield Team(part.rank, part.size)
     finally:
         dist.destroy_process_group()
+
+
+def run_part(part: PartOfWork, store: "Store") -> None:
+    """Run the part of a partner. Errors: MemoryError if it has too little memory."""
+    explained = memory_errors_explained(torch.device(part.device), "its part of every batch")
+    with explained, joined(part, store) as team:
+        part.work(team)
 
 
 def is_of_collective(error: RuntimeError) -> bool:
