@@ -20,6 +20,11 @@ def count(last: int, emit: Emit, should_stop: ShouldStop) -> None:
         emit(number)
 
 
+def repeat(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
+    """Emit the payload."""
+    emit(payload)
+
+
 def note(path: str, emit: Emit, should_stop: ShouldStop) -> None:
     """Append a line to a file."""
     with Path(path).open("a", encoding="utf-8") as file:

@@ -102,6 +102,7 @@ def test_nodes_that_share_no_folder_train_a_network_together(
     names = iter(["first", "second", "third"])
     nodes = Nodes(cluster, lambda: add_apart(next(names)))
     trained = trained_on(nodes, job, tmp_path / "home", Kill(PARTNER))
+    assert len(trained.causes) == 2, "the training ended before its kill"
     assert all(torch.equal(trained.weights[name], expected[name]) for name in expected)
     assert not list(tmp_path.glob("third/hinet-search-*")), "nothing is left on a node"
 
