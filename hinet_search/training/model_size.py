@@ -8,6 +8,7 @@ import torch
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.measure import without_weights
+from hinet_search.training.device import memory_errors_explained
 from hinet_search.training.feature_config import FeatureConfig
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trainable import BuiltModel, trainable
@@ -54,9 +55,17 @@ def flops_of(config: TrialConfig, schema: Schema) -> int:
     """Count the FLOPs of the forward pass of one row.
 
     They do not depend on the number of ids, so each field gets two.
+    Errors: ConfigurationError if all other weights do not fit into memory.
     """
     small = replace(schema, vocabulary_sizes=(2,) * len(schema.vocabulary_sizes))
-    return _flops_of(_untrained(config), small)
+    try:
+        with memory_errors_explained(torch.device("cpu"), "its weights"):
+            return _flops_of(_untrained(config), small)
+    except MemoryError as error:
+        raise ConfigurationError(
+            f"{config.model_name}: must fit into memory, but it ran out: {error}",
+            remedy="lower its widths and counts",
+        ) from error
 
 
 @lru_cache(maxsize=64)

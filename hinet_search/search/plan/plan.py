@@ -201,15 +201,15 @@ def prepare_study(
     size_limits = SizeLimits.of(dataset, study)
     arms = [size_limits.sized(arm, study.arms) for arm in study.arms]
     refuse_without_flops(study, arms, dataset)
-    problems = [size_limits.default_too_large(arm) for arm in arms]
-    if any(problems):
-        raise ConfigurationError(*filter(None, problems))
     parameters = []
     for arm in arms:
         config = default_of(arm)
         schema = config.features.schema_of(dataset)
         parameters.append(num_parameters(config, schema))
         check_model_fits(arm.place, parameters[-1], schema)
+    problems = [size_limits.default_too_large(arm) for arm in arms]
+    if any(problems):
+        raise ConfigurationError(*filter(None, problems))
     check_disk_space(output, bytes_needed(study.spec, dataset, parameters, slots))
     memory = None
     if device.device.type == "cuda" and any(is_network(arm.model) for arm in arms):
