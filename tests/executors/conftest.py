@@ -52,9 +52,11 @@ def two_slots(engine: Callable[[int], Executor]) -> Iterator[Executor]:
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator["Cluster"]:
-    """A head without room for slots."""
+    """A head without room for slots, and without a token, which this process may have of another cluster."""
+    from ray._private.authentication_test_utils import reset_auth_token_state
     from ray.cluster_utils import Cluster
 
+    reset_auth_token_state()
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     with tempfile.TemporaryDirectory() as folder:  # paths of sockets have to be short
         monkeypatch.setenv("RAY_TMPDIR", folder)
