@@ -13,7 +13,7 @@ from pathlib import Path
 from line_chart import Axis, line_chart
 
 TITLE = "AUC on test lost by choosing on a sample, over its share of the users"
-MOST_SHARE, MOST_REGRET = 0.2, 0.008
+MOST_SHARE, MOST_REGRET = 0.2, 0.004
 
 
 def points(page: str) -> Iterator[tuple[str, float, float]]:
@@ -30,7 +30,7 @@ def drawing(page: str) -> str:
     for study, share, regret in points(page):
         lines[study].append((share, max(0.0, regret)))
     shares = {share: f"{share:.0%}" for share in (0.02, 0.05, 0.1, 0.2)}
-    regrets = {thousandths / 1000: f".{thousandths:03}" for thousandths in range(0, 9, 2)}
+    regrets = {thousandths / 1000: f".{thousandths:03}" for thousandths in range(0, 5)}
     x_axis = Axis("users of the sample", MOST_SHARE, shares)
     return line_chart(TITLE, x_axis, Axis("regret", MOST_REGRET, regrets), lines)
 
