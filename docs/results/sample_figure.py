@@ -30,7 +30,7 @@ def drawing(page: str) -> str:
     for study, share, regret in points(page):
         lines[study].append((share, max(0.0, regret)))
     shares = {share: f"{share:.0%}" for share in (0.02, 0.05, 0.1, 0.2)}
-    regrets = {thousandths / 1000: f".{thousandths:03}" for thousandths in range(0, 5)}
+    regrets = {thousandths / 1000: f".{thousandths:03}" for thousandths in range(5)}
     x_axis = Axis("users of the sample", MOST_SHARE, shares)
     return line_chart(TITLE, x_axis, Axis("regret", MOST_REGRET, regrets), lines)
 
