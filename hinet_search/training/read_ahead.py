@@ -25,7 +25,7 @@ def read_ahead(columns: Columns, rows: range) -> None:
 
 
 def _mapped_file(array: NDArray[np.generic]) -> mmap.mmap | None:
-    """Return the file of which an array with values is a view; None for one in memory."""
+    """Return the mapped file behind an array; None if it is in memory, or has no values."""
     base: object = array if array.size else None
     while isinstance(base, np.ndarray):
         base = base.base

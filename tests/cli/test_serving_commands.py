@@ -17,9 +17,7 @@ from hinet_search.serving.compiled.write import Compilation
 from hinet_search.serving.export import Export
 from hinet_search.serving.newer.comparison import CellChange
 from hinet_search.serving.newer.fit_again import FitOptions, NewerModel
-from hinet_search.serving.nightly.delta import write_delta
 from hinet_search.serving.nightly.outcome import Gain, Night
-from hinet_search.serving.sealed import manifest_hash, seal
 from tests.cli.conftest import Run
 from tests.forked import typed
 from tests.small import write_study
@@ -375,30 +373,3 @@ def test_a_night_takes_rows_or_is_rolled_back(run: Run, monkeypatch: pytest.Monk
     assert (document["served"], document["warnings"]) == ("0001", ["registry: shop is away"])
     assert run("nightly", "winner", "-o", "served").code == 2
     assert run("nightly", "winner", "rows.parquet", "-o", "served", "--roll-back").code == 2
-
-
-def test_a_delta_makes_the_folder_of_the_night_or_is_refused(run: Run, tmp_path: Path) -> None:
-    before, after = (_tiny_model(tmp_path / name, name) for name in ("before", "after"))
-    write_delta(before, after, tmp_path / "night.delta")
-    said = run("delta", "before", "night.delta", "-o", "made")
-    assert said.code == 0, said.err
-    assert re.fullmatch(
-        r"wrote made/: the model of the night, bit for bit; the delta has .* of .*\n", said.out
-    )
-    assert said.err == "Next: hinet-search serve made\n"
-    assert (tmp_path / "made" / "config.yaml").read_text() == "after"
-    document = json.loads(run("delta", "before", "night.delta", "-o", "again", "--json").out)
-    assert (document["kind"], document["manifest"]) == ("delta", manifest_hash(after))
-    assert run("delta", "before", "night.delta", "-o", "made").code == 2
-    for words in (("after", "night.delta"), ("before", "none.delta"), ("none", "night.delta")):
-        refused = run("delta", *words, "-o", "other")
-        assert (refused.code, refused.out, bool(refused.err)) == (3, "", True)
-    assert not (tmp_path / "other").exists()
-
-
-def _tiny_model(folder: Path, name: str) -> Path:
-    folder.mkdir()
-    (folder / "config.yaml").write_text(name)
-    (folder / "card.md").write_text(name)
-    seal(folder)
-    return folder

@@ -12,14 +12,12 @@ from hinet_search.common.errors import ConfigurationError, DataError, Environmen
 from hinet_search.data import checks
 from hinet_search.data.schema import Schema
 from hinet_search.results.data_record import CellCount, DataRecord
-from hinet_search.search.plan import plan, plan_warnings, probe, prober
+from hinet_search.search.plan import plan, probe, prober
 from hinet_search.search.plan.check_study import check_objectives
 from hinet_search.search.plan.device_memory import DeviceMemory
 from hinet_search.search.plan.plan_warnings import (
     few_steps,
-    large_defaults,
     rows_not_kept,
-    rows_not_looked_up,
     tf32_without_gpu,
     time_of_teams,
 )
@@ -184,36 +182,6 @@ def test_a_plan_leaves_out_draws_whose_values_do_not_go_together(tmp_path: Path)
     )
     plan_of_odd = api.check(str(write_study(tmp_path, text)), output=tmp_path / "out")
     assert plan_of_odd.arms[0].parameters[0] > 0
-
-
-def test_a_plan_says_that_a_default_has_more_parameters_than_the_limit(tmp_path: Path) -> None:
-    (tmp_path / "tiny.yaml").write_text("include: [shared_bottom]\nmax_parameters: 3000\n")
-    text = ONE_ARM.replace("{shared_bottom: }", "{shared_bottom: {space: tiny}}")
-    study = str(write_study(tmp_path, text))
-    ready = api.ready(study, LaunchOptions(output=tmp_path / "out"))
-    (warning,) = large_defaults(ready)
-    assert re.match(
-        r"arm shared_bottom: its default has [\d,]+ parameters, [\d,]+ of them of embeddings; "
-        r"max_parameters is 3,000, so larger draws are not trained",
-        warning,
-    )
-
-
-def test_a_plan_says_which_arms_update_very_many_rows_of_ids(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lazy = "{model: mmoe, fixed: {train.embedding_optimiser: lazy_adam}}"
-    arms = f"arms: {{shared_bottom: , mmoe: {lazy}, trees: }}"
-    study = str(write_study(tmp_path, STUDY.replace("arms: {shared_bottom: , mmoe: }", arms)))
-    ready = api.ready(study, LaunchOptions(output=tmp_path / "out"))
-    assert not list(rows_not_looked_up(ready))
-    monkeypatch.setattr(plan_warnings, "MANY_IDS", 10)
-    (warning,) = rows_not_looked_up(ready)
-    assert re.fullmatch(
-        r"train.embedding_optimiser adam updates all [\d,]+ rows of ids in every step "
-        r"\(shared_bottom\); lazy_adam updates those of the batch alone",
-        warning,
-    )
 
 
 def test_arms_share_the_seconds_of_a_probe_and_the_largest_model_sets_the_memory(
