@@ -5,11 +5,22 @@ memory need no reading.
 """
 
 import mmap
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import Columns
+
+
+def reader_ahead(columns: Columns, first: int) -> Callable[[int, range], None]:
+    """Return what `batches_of_pass` calls; a training that resumes has `first` rows behind it."""
+
+    def coming(num_before: int, rows: range) -> None:
+        if num_before >= first:
+            read_ahead(columns, rows)
+
+    return coming
 
 
 def read_ahead(columns: Columns, rows: range) -> None:

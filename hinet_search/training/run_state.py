@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count, islice
 from typing import Protocol, runtime_checkable
 
@@ -33,7 +32,7 @@ from hinet_search.training.feed import Feed
 from hinet_search.training.make_feed import make_feed
 from hinet_search.training.metrics import NonFiniteScores, cell_values
 from hinet_search.training.predict import predict
-from hinet_search.training.read_ahead import read_ahead
+from hinet_search.training.read_ahead import reader_ahead
 from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.seeding import Purpose, derived_seed
 from hinet_search.training.team import Team
@@ -262,15 +261,9 @@ def _rows_of_steps(run: TrainingRun, first_step: int) -> Iterator[Int[Tensor, "B
             seed=run.conditions.order_seed,
             pass_number=pass_number,
             user_R=columns.user_R,
-            coming=partial(_read_ahead, columns, skipped * config.batch_size),
+            coming=reader_ahead(columns, skipped * config.batch_size),
         )
         yield from islice(rows_of_pass, skipped, steps_left)
-
-
-def _read_ahead(columns: Columns, first: int, num_before: int, rows: range) -> None:
-    """Ask for rows, unless a training that resumes has them behind it."""
-    if num_before >= first:
-        read_ahead(columns, rows)
 
 
 def begin_pass(run: TrainingRun, passes_done: int) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import Columns
-from hinet_search.training.read_ahead import read_ahead
+from hinet_search.training.read_ahead import read_ahead, reader_ahead
 from hinet_search.training.row_order import BLOCK_ROWS, BLOCKS_AT_ONCE, batches_of_pass
 
 NUM_ROWS = 2 * BLOCKS_AT_ONCE * BLOCK_ROWS + 10
@@ -62,6 +62,15 @@ def test_views_of_mapped_columns_are_asked_for_too(tmp_path: Path) -> None:
     read_ahead(columns.spaced(2), range(10))
     (asked,) = file.asked
     assert columns.ids_RF[18].tobytes() in file[asked.start : asked.stop]
+
+
+def test_a_training_that_resumes_does_not_ask_for_rows_behind_it(tmp_path: Path) -> None:
+    columns, file = watched_columns(tmp_path, 10_000)
+    coming = reader_ahead(columns, 4096)
+    coming(4095, range(4096))
+    assert not file.asked
+    coming(4096, range(4096))
+    assert len(file.asked) == 1
 
 
 def test_every_block_is_announced_once_a_window_before_its_rows() -> None:
