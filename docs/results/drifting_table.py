@@ -27,7 +27,7 @@ Worths = NDArray[np.float64]
 
 
 def active_entities(
-    generator: np.random.Generator, num_active: int, days_of_life: int
+    generator: np.random.Generator, num_active: int, days_of_life: int, rows_a_day: int
 ) -> tuple[Numbers, Worths]:
     """Return the entities that are active on every day (D, A), and the worth of each (D, E)."""
     num_entities = num_active + DAYS * num_active // days_of_life
@@ -41,17 +41,17 @@ def active_entities(
     steps_DE = DRIFT * generator.standard_normal((DAYS, num_entities))
     worth_DE = generator.standard_normal(num_entities) + np.cumsum(steps_DE, axis=0)
     chosen = [
-        generator.choice(np.flatnonzero(is_active_E), ROWS_A_DAY) for is_active_E in is_active_DE
+        generator.choice(np.flatnonzero(is_active_E), rows_a_day) for is_active_E in is_active_DE
     ]
     return np.stack(chosen), worth_DE
 
 
-def drifting_table(seed: int = 0) -> pl.DataFrame:
+def drifting_table(seed: int = 0, rows_a_day: int = ROWS_A_DAY) -> pl.DataFrame:
     """Return the rows, in the order of time."""
     generator = np.random.default_rng(seed)
-    user_DR, user_worth_DE = active_entities(generator, num_active=40, days_of_life=60)
-    item_DR, item_worth_DE = active_entities(generator, num_active=12, days_of_life=20)
-    day_R = np.repeat(np.arange(DAYS), ROWS_A_DAY)
+    user_DR, user_worth_DE = active_entities(generator, 40, 60, rows_a_day)
+    item_DR, item_worth_DE = active_entities(generator, 12, 20, rows_a_day)
+    day_R = np.repeat(np.arange(DAYS), rows_a_day)
     user_R, item_R = user_DR.ravel(), item_DR.ravel()
     logit_R = 0.9 * user_worth_DE[day_R, user_R] + 1.2 * item_worth_DE[day_R, item_R] - 0.7
     truth_R, buys_R = expit(logit_R), expit(0.8 * item_worth_DE[day_R, item_R] - 1.0)

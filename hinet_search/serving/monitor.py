@@ -46,7 +46,13 @@ from hinet_search.serving.profile import Profile, RowsOfUsers
 from hinet_search.serving.row_checks import refuse
 
 
-def drift_of(exported: ExportedModel, path: str, num_comparisons: int = 1) -> Drift:
+def drift_of(
+    exported: ExportedModel,
+    path: str,
+    num_comparisons: int = 1,
+    *,
+    only_known_scenarios: bool = False,
+) -> Drift:
     """Compare the rows of a table with the profile of a model, in one of several comparisons.
 
     If the rows have the labels of all tasks, statistics and the log roll forward over them.
@@ -54,10 +60,12 @@ def drift_of(exported: ExportedModel, path: str, num_comparisons: int = 1) -> Dr
     label cannot be made.
     """
     with memory_explained(exported, path):
-        return corrected(_compared(exported, path), num_comparisons)
+        return corrected(
+            _compared(exported, path, only_known_scenarios=only_known_scenarios), num_comparisons
+        )
 
 
-def _compared(exported: ExportedModel, path: str) -> Drift:
+def _compared(exported: ExportedModel, path: str, *, only_known_scenarios: bool) -> Drift:
     profile = exported.profile
     inputs = exported.encoder.inputs
     lazy = scanned(exported, path)
@@ -67,7 +75,14 @@ def _compared(exported: ExportedModel, path: str) -> Drift:
     keys = [task.column for task in tasks.values()]
     if user is not None:
         keys.append(user)
-    frame, _ = checked(exported, lazy, tuple(dict.fromkeys(keys)), path, Path.cwd())
+    frame, _ = checked(
+        exported,
+        lazy,
+        tuple(dict.fromkeys(keys)),
+        path,
+        Path.cwd(),
+        only_known_scenarios=only_known_scenarios,
+    )
     if frame.is_empty():
         refuse(path, ["must have rows to compare, got none"])
     has_task_RT = inputs.has_task[exported.encoder.scenario_numbers(frame)]

@@ -48,6 +48,7 @@ from hinet_search.serving.row_checks import (
     column_problems,
     count_unfit,
     misread_columns,
+    of_known_scenarios,
     refuse,
     text_problems,
     value_problems,
@@ -263,11 +264,18 @@ def _keys(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ...]:
 
 
 def checked(
-    exported: ExportedModel, lazy: pl.LazyFrame, keys: tuple[str, ...], path: str, folder: Path
+    exported: ExportedModel,
+    lazy: pl.LazyFrame,
+    keys: tuple[str, ...],
+    path: str,
+    folder: Path,
+    *,
+    only_known_scenarios: bool = False,
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Check all rows; return their keys and inputs, and the number of values that do not fit.
 
-    The rows are mapped from a file in `folder`. DataError holds every problem of the rows.
+    The rows are mapped from a file in `folder`. Those of scenarios that the model does not have are
+    a problem, or left out if `only_known_scenarios`. DataError holds every problem of the rows.
     """
     inputs = exported.file.inputs
     types = exported.encoder.types
@@ -278,6 +286,8 @@ def checked(
         rows = cast_rows(inputs, lazy.select(*inputs.columns, *copies), types)
         frame = collect_to_mapped_file(rows, folder)
         unfit = count_unfit(inputs, lazy, types)
+    if only_known_scenarios:
+        frame = of_known_scenarios(inputs.scenario, frame)
     refuse(path, value_problems(inputs, frame.lazy()))
     return frame, unfit
 

@@ -178,6 +178,16 @@ def value_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
 
 
 def scenario_problems(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
+    """Report scenarios that the model does not have."""
+    got = other_scenarios(scenario, rows)
+    if not got:
+        return []
+    known = listed([repr(value) for value in scenario.values])
+    problem = f"column '{scenario.column}' must hold scenarios of the model, {known}"
+    return [f"{problem}, got {listed(got)}; leave other rows out"]
+
+
+def other_scenarios(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
     """Unknown scenarios, each with the number of its rows and the first of them."""
     if not scenario.columns:
         return []
@@ -194,11 +204,14 @@ def scenario_problems(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
         if text not in scenario.values:
             value = "nothing" if text is None else shortened(repr(text))
             got.append(f"{value} ({rows_in_words(num_rows)}, first in row {first:,})")
-    if not got:
-        return []
-    known = listed([repr(value) for value in scenario.values])
-    problem = f"column '{scenario.column}' must hold scenarios of the model, {known}"
-    return [f"{problem}, got {listed(got)}; leave other rows out"]
+    return got
+
+
+def of_known_scenarios(scenario: ScenarioInput, rows: pl.DataFrame) -> pl.DataFrame:
+    """Leave out rows of scenarios that the model does not have."""
+    if not scenario.columns:
+        return rows
+    return rows.filter(as_text(rows[scenario.column]).is_in(list(scenario.values)))
 
 
 def number_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:

@@ -72,11 +72,19 @@ class NewerRows:
         return int(self.day_R[~self.is_held_out_R].max())
 
 
-def read_newer_rows(exported: ExportedModel, path: str, held_out: float, folder: Path) -> NewerRows:
+def read_newer_rows(
+    exported: ExportedModel,
+    path: str,
+    held_out: float,
+    folder: Path,
+    *,
+    only_known_scenarios: bool = False,
+) -> NewerRows:
     """Read and check the rows of a table, of which the newest share `held_out` is held out.
 
-    Without a clock, rows are held out by user, and without users one by one, both at random. The
-    rows are mapped from a file in `folder`.
+    Without a clock, and where all rows are of one moment, rows are held out by user, and without
+    users one by one, both at random. The rows are mapped from a file in `folder`. Rows of scenarios
+    that the model does not have are refused, or left out if `only_known_scenarios`.
     Errors: DataError with every problem of the rows, for a column of labels, time, users or weights
     that is not there, and for too few rows.
     """
@@ -85,7 +93,7 @@ def read_newer_rows(exported: ExportedModel, path: str, held_out: float, folder:
     user = study_rows.user
     weight = study_rows.weight
     keys = [name for name in (clock, user, weight) if name is not None]
-    table = _labelled_table(exported, path, keys, folder)
+    table = _labelled_table(exported, path, keys, folder, only_known_scenarios=only_known_scenarios)
     frame = table.frame
     users = None if user is None else frame[f"{KEY}{user}"]
     times = None
@@ -97,7 +105,7 @@ def read_newer_rows(exported: ExportedModel, path: str, held_out: float, folder:
         refuse(path, _time_problems(times, clock))
         day_R = days_of_times(times, study_rows.day_length)
     is_held_out_R = _held_out(times, users, held_out, len(frame))
-    refuse(path, _part_problems(is_held_out_R, clock))
+    refuse(path, _part_problems(is_held_out_R))
     user_R = user_numbers(frame, user)
     is_judging_R = is_held_out_R.copy()
     is_judging_R[is_held_out_R] = judging_rows(user_R[is_held_out_R])
@@ -135,7 +143,12 @@ class _LabelledTable:
 
 
 def _labelled_table(
-    exported: ExportedModel, path: str, keys: Sequence[str], folder: Path
+    exported: ExportedModel,
+    path: str,
+    keys: Sequence[str],
+    folder: Path,
+    *,
+    only_known_scenarios: bool,
 ) -> _LabelledTable:
     tasks = exported.profile.tasks
     labels = tuple(dict.fromkeys(task.column for task in tasks.values()))
@@ -149,7 +162,9 @@ def _labelled_table(
             f"the model learned from weighted rows: add '{weight}', 1 for all if they count alike"
         )
     refuse(path, missing_columns(needed, names), remedy)
-    frame, _ = checked(exported, lazy, needed, path, folder)
+    frame, _ = checked(
+        exported, lazy, needed, path, folder, only_known_scenarios=only_known_scenarios
+    )
     found = labels_of_rows(exported, tasks, frame, path)
     num_labelled = int(found.is_labelled_R.sum())
     if not num_labelled:
@@ -199,15 +214,14 @@ def _time_problems(times: pl.Series, clock: str) -> list[str]:
     return [problem]
 
 
-def _part_problems(is_held_out_R: NDArray[np.bool_], clock: str | None) -> list[str]:
+def _part_problems(is_held_out_R: NDArray[np.bool_]) -> list[str]:
     num_rows = len(is_held_out_R)
     num_held_out = int(is_held_out_R.sum())
     if 0 < num_held_out < num_rows:
         return []
-    why = f"; their '{clock}' must differ" if clock else ""
     problem = (
         "must have rows to learn from and others to hold out, got "
-        f"{num_rows - num_held_out:,} and {num_held_out:,} of {num_rows:,} rows{why}"
+        f"{num_rows - num_held_out:,} and {num_held_out:,} of {num_rows:,} rows"
     )
     return [problem]
 
@@ -230,10 +244,15 @@ def judging_rows(user_R: NDArray[np.int32]) -> NDArray[np.bool_]:
 def _held_out(
     times: pl.Series | None, users: pl.Series | None, share: float, num_rows: int
 ) -> NDArray[np.bool_]:
-    """Which rows are held out (R,); rows of one moment, or of one user, stay together."""
-    if times is not None:
+    """Which rows are held out (R,); rows of one moment, or of one user, stay together.
+
+    They are the newest, unless all rows are of one moment, as those of a day are for a clock of
+    days.
+    """
+    if times is not None and times.n_unique() > 1:
         first_held_out = times.sort()[min(int((1 - share) * num_rows), num_rows - 1)]
-        is_newest: pl.Series = times >= first_held_out
+        is_first = times == times.min()
+        is_newest: pl.Series = (times >= first_held_out) & ~is_first
         return is_newest.to_numpy()
     if users is not None:
         keys_R = keys_of(as_text(known_values(users)).fill_null(""))

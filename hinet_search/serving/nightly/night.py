@@ -35,8 +35,9 @@ from hinet_search.serving.newer.rows import NewerRows, read_newer_rows
 from hinet_search.serving.nightly.models_folder import ModelsFolder
 from hinet_search.serving.nightly.outcome import Gain, Night
 from hinet_search.serving.nightly.registry import register
-from hinet_search.serving.predict import memory_explained
+from hinet_search.serving.predict import memory_explained, scanned
 from hinet_search.serving.rolling import roll
+from hinet_search.serving.row_checks import other_scenarios
 
 NIGHTS = 14  # in which any alarm is false in at most 5 %
 FAMILIES = 2  # of alarms: what rows hold and are labelled; what nights have made of the model
@@ -89,7 +90,9 @@ def _run(
     refuse_unfit(current, to, options)
     with memory_explained(current, rows):
         say(f"reading {rows}")
-        newer = read_newer_rows(current, rows, options.held_out, to.absolute().parent)
+        newer = read_newer_rows(
+            current, rows, options.held_out, to.absolute().parent, only_known_scenarios=True
+        )
         if has_learned(current, newer):
             return Night("", rows, len(newer.frame), "learned before", models.current.name)
         alarms = list(_alarms_of_rows(current, rows))
@@ -129,7 +132,9 @@ def _night(
 
 def _alarms_of_rows(current: ExportedModel, rows: str) -> Iterator[str]:
     """What is otherwise than in the rows that the model learned from, and where it is wrong."""
-    drift = drift_of(current, rows, NIGHTS * FAMILIES)
+    for other in other_scenarios(current.file.inputs.scenario, scanned(current, rows)):
+        yield f"scenario {other}: the model does not have it, and nothing was learned of these rows"
+    drift = drift_of(current, rows, NIGHTS * FAMILIES, only_known_scenarios=True)
     growing = current.file.inputs.growing
     steady = tuple(each for each in drift.inputs if each.name not in growing)
     for line in drift_lines(replace(drift, inputs=steady)):
