@@ -1,6 +1,6 @@
 """Nights: a model that goes on every night against one that stays, and one trained from scratch.
 
-`docs/results/nights.py kuairand epinions made_up --seeds 5 --output FOLDER` ships a model of the
+`docs/results/nights.py kuairand epinions made_up --output FOLDER` ships a model of the
 rows before the first night. Every night is then scored three times, before anything learns of it:
 by the shipped model (frozen), by what `hinet-search nightly` serves, and by a model trained from
 scratch on all rows before that night, whose newest 20 % decide when to stop, as of a refit. All
@@ -49,6 +49,7 @@ class World:
     """Rows by `night`, which is 0 for all that are older than the first one.
 
     `definition` is of data, without source and split; `clock` orders the rows within a night.
+    Nights have rows of scenarios that the definition lacks only if these are new.
     """
 
     frame: pl.DataFrame
@@ -89,7 +90,8 @@ def kuairand(_seed: int) -> World:
             "train.embedding_l2": 0.002,
         },
     }
-    return World(frame, "time_ms", defined("kuairand"), training)
+    definition = defined("kuairand")
+    return World(of_scenarios(frame, definition), "time_ms", definition, training)
 
 
 def epinions(_seed: int) -> World:
@@ -102,7 +104,8 @@ def epinions(_seed: int) -> World:
         "passes": 2,
         "fixed": {"features.minimum_frequency": 10, "train.embedding_l2": 0.002},
     }
-    return World(frame, "time", defined("epinions"), training)
+    definition = defined("epinions")
+    return World(of_scenarios(frame, definition), "time", definition, training)
 
 
 def made_up(seed: int) -> World:
@@ -146,10 +149,9 @@ def nights(world: World, seed: int, folder: Path) -> Iterator[Measured]:
     shipped, _ = trained(world, 1, seed, folder)
     served = folder / "served"
     rows = folder / "night.parquet"
-    values = world.definition["scenario"]
     for number_of_night in range(1, int(world.frame["night"].max()) + 1):
         of_night = world.frame.filter(pl.col("night") == number_of_night)
-        known = of_night.filter(pl.col(values["column"]).is_in(list(values["values"])))
+        known = of_scenarios(of_night, world.definition)
         known.write_parquet(rows)
         newest, retrained_seconds = trained(world, number_of_night, seed, folder)
         current = served / "current" if (served / "current").exists() else shipped
@@ -235,6 +237,12 @@ def seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
+def of_scenarios(frame: pl.DataFrame, definition: Mapping[str, Any]) -> pl.DataFrame:
+    """Return the rows of the scenarios that a definition names."""
+    scenario = definition["scenario"]
+    return frame.filter(pl.col(scenario["column"]).is_in(list(scenario["values"])))
+
+
 def defined(name: str) -> Mapping[str, Any]:
     """Return a data definition of the package."""
     definition: dict[str, Any] = yaml.safe_load((STUDIES / f"{name}.yaml").read_text())
@@ -281,13 +289,13 @@ def main() -> None:
     """Print a row for every world, then its nights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("worlds", nargs="+", choices=[*WORLDS])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--output", type=Path, default=Path("nights"))
     options = parser.parse_args()
     rows = []
     for name in options.worlds:
         by_seed = []
-        for seed in range(1, options.seeds + 1):
+        for seed in options.seeds:
             by_seed.append(measured(name, seed, options.output))
             print(f"{name}, seed {seed}:", flush=True)
             for night in by_seed[-1]:

@@ -178,8 +178,10 @@ def value_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
 
 
 def scenario_problems(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
-    """Report scenarios that the model does not have."""
-    got = other_scenarios(scenario, rows)
+    """Unknown scenarios, each with the number of its rows and the first of them."""
+    got = []
+    for value, num_rows, first in other_scenarios(scenario, rows):
+        got.append(f"{value} ({rows_in_words(num_rows)}, first in row {first:,})")
     if not got:
         return []
     known = listed([repr(value) for value in scenario.values])
@@ -187,10 +189,10 @@ def scenario_problems(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
     return [f"{problem}, got {listed(got)}; leave other rows out"]
 
 
-def other_scenarios(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
-    """Unknown scenarios, each with the number of its rows and the first of them."""
+def other_scenarios(scenario: ScenarioInput, rows: pl.LazyFrame) -> Iterator[tuple[str, int, int]]:
+    """Scenarios that the model does not have, in words, with the number of rows and the first."""
     if not scenario.columns:
-        return []
+        return
     counts = (
         rows.with_row_index(ROW_NUMBER)
         .group_by(scenario.column)
@@ -199,12 +201,10 @@ def other_scenarios(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
     )
     table = counts.collect(engine="streaming")
     texts = as_text(table[scenario.column])
-    got = []
     for text, num_rows, first in zip(texts, table[NUM_ROWS], table[ROW_NUMBER], strict=True):
         if text not in scenario.values:
             value = "nothing" if text is None else shortened(repr(text))
-            got.append(f"{value} ({rows_in_words(num_rows)}, first in row {first:,})")
-    return got
+            yield value, num_rows, first
 
 
 def of_known_scenarios(scenario: ScenarioInput, rows: pl.DataFrame) -> pl.DataFrame:

@@ -54,16 +54,26 @@ def test_rows_score_as_before_new_ids_as_unknown_ones(case: Case) -> None:
     torch.testing.assert_close(actual_BT, expected_BT, rtol=0, atol=0)
 
 
-def test_a_fit_on_newer_rows_keeps_what_embeddings_have_learned() -> None:
-    values = {
-        "train.reset_embeddings": True,
-        "train.embedding_l2": 0.1,
-        "train.rate_decay": True,
-    }
-    settings = build_config("mmoe", values).sections
+def mmoe_of_file(**train: object) -> ModelOfFile:
+    settings = build_config("mmoe", {f"train.{name}": train[name] for name in train}).sections
     seeds = (WeightedSeed(seed=1, weight=1.0),)
-    model = ModelOfFile(arm="mmoe", trial=0, model="mmoe", settings=settings, seeds=seeds)
-    train = fitting_config(model, 0.5).train
+    return ModelOfFile(arm="mmoe", trial=0, model="mmoe", settings=settings, seeds=seeds)
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size"), [(10**6, 1024), (16_384, 1024), (1600, 100), (9, 32)]
+)
+def test_a_pass_of_a_fit_on_few_rows_has_at_least_sixteen_steps(rows: int, batch_size: int) -> None:
+    assert fitting_config(mmoe_of_file(batch_size=1024), None, rows).train.batch_size == batch_size
+
+
+def test_a_fit_on_newer_rows_has_no_larger_batches_than_its_study() -> None:
+    assert fitting_config(mmoe_of_file(batch_size=16), None, 10**6).train.batch_size == 16
+
+
+def test_a_fit_on_newer_rows_keeps_what_embeddings_have_learned() -> None:
+    model = mmoe_of_file(reset_embeddings=True, embedding_l2=0.1, rate_decay=True)
+    train = fitting_config(model, 0.5, 10**6).train
     assert (train.reset_embeddings, train.embedding_l2) == (False, 0.0)
     assert (train.rate_decay, train.learning_rate) == (False, 0.5)
 

@@ -13,7 +13,7 @@ import hinet_search as hs
 from hinet_search.common.errors import DataError
 from hinet_search.serving import write_folder
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.newer.rows import judging_rows
+from hinet_search.serving.newer.rows import judging_rows, read_newer_rows
 from hinet_search.serving.sealed import manifest_hash
 from hinet_search.training.device import choose_device
 from tests.serving.newer_shop import (
@@ -199,6 +199,27 @@ def test_the_newest_are_held_out_whatever_the_order_of_the_rows(
     other = hs.refit(shipped, written(shuffled, tmp_path), tmp_path / "m", learning_rate=0.0)
     assert other.held_out == made.held_out
     assert other.before == pytest.approx(made.before, abs=1e-9)
+
+
+def test_of_rows_of_one_day_a_fifth_of_the_users_is_held_out(shipped: Path, tmp_path: Path) -> None:
+    frame = newer_rows().with_columns(minute=pl.lit(FIRST))
+    made = hs.refit(shipped, written(frame, tmp_path), tmp_path / "m", learning_rate=0.0)
+    users = frame["user"].n_unique()
+    assert 0.1 * 1600 < made.held_out < 0.3 * 1600
+    rows = read_newer_rows(
+        open_folder(shipped, CPU), str(tmp_path / "newer.parquet"), 0.2, tmp_path
+    )
+    held_out = set(rows.user_R[rows.is_held_out_R])
+    assert held_out.isdisjoint(rows.user_R[~rows.is_held_out_R])
+    assert 0.1 * users < len(held_out) < 0.3 * users
+
+
+def test_of_two_days_the_second_is_held_out_however_few_rows_it_has(
+    shipped: Path, tmp_path: Path
+) -> None:
+    few = newer_rows().with_columns(minute=FIRST + (pl.int_range(pl.len()) >= 1500).cast(pl.Int64))
+    made = hs.refit(shipped, written(few, tmp_path), tmp_path / "m", learning_rate=0.0)
+    assert made.held_out == 100
 
 
 def test_times_that_are_categories_are_in_the_order_of_their_texts(

@@ -33,7 +33,7 @@ WRONG = {
     "must each have labels of a cell that differ, so that mean_auc can be measured": newer_rows(
         10
     ).with_columns(clicked=pl.lit(1, dtype=pl.Int8), bought=pl.lit(0, dtype=pl.Int8)),
-    "got 0 and 50 of 50 rows; their 'minute' must differ": newer_rows(50).with_columns(minute=7),
+    "must have rows to learn from and others to hold out, got 1 and 0 of 1 rows": newer_rows(1),
     "column 'minute' must hold the time of every row, as numbers or dates": newer_rows(
         50
     ).with_columns(minute=pl.when(pl.col("user") % 2 == 0).then("minute")),

@@ -108,8 +108,8 @@ def test_a_registry_that_is_away_is_a_warning_in_the_line_and_changes_nothing_el
 def test_a_night_that_is_stopped_while_a_registry_takes_its_model_is_noted(
     night: Callable[..., hs.Night], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(name: str, _: ModelsFolder, made: dict[str, hs.Night]) -> None:
-        assert (name, made["0001"].num_rows) == ("shop", ROWS), "this night is among those shown"
+    def stop(name: str, _: ModelsFolder, made: list[hs.Night]) -> None:
+        assert (name, made[-1].num_rows) == ("shop", ROWS), "this night is among those shown"
         raise KeyboardInterrupt
 
     monkeypatch.setattr(nights, "register", stop)
@@ -165,6 +165,27 @@ def test_a_column_that_breaks_is_alarmed_by_its_name(night: Callable[..., hs.Nig
     night(1)
     broken = night(2, lambda frame: frame.with_columns(price=pl.lit(0.0)))
     assert any("price" in alarm for alarm in broken.alarms)
+
+
+def test_rows_of_a_scenario_that_the_model_lacks_are_left_out_and_alarmed_once(
+    night: Callable[..., hs.Night], tmp_path: Path
+) -> None:
+    def with_others(frame: pl.DataFrame) -> pl.DataFrame:
+        is_other = pl.int_range(pl.len()) % 8 == 0
+        return frame.with_columns(place=pl.when(is_other).then(9).otherwise("place"))
+
+    first = night(1, with_others)
+    assert (first.outcome, first.num_rows) == ("promoted", ROWS * 7 // 8)
+    assert first.other_scenarios == {"'9'": ROWS // 8}
+    assert "scenario '9': the model does not have it; 200 rows left out" in first.alarms
+    second = night(2, with_others)
+    assert second.other_scenarios == first.other_scenarios
+    assert not any("'9'" in alarm for alarm in second.alarms)
+    without = night(3, lambda frame: frame.with_columns(place=pl.col("place") % 3 + 1))
+    assert without.other_scenarios == {}
+    with pytest.raises(DataError, match="got no rows"):
+        night(4, lambda frame: frame.with_columns(place=9))
+    assert lines(tmp_path)[-1]["outcome"] == "refused"
 
 
 def test_rows_that_cannot_be_learned_from_leave_the_model_and_say_why(

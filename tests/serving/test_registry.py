@@ -97,7 +97,7 @@ def aliases(client: MlflowClient, name: str) -> dict[str, str]:
 def test_every_model_is_a_version_with_the_figures_of_its_night(
     client: MlflowClient, models: ModelsFolder, name: str, tmp_path: Path
 ) -> None:
-    assert register(name, models, {"0001": NIGHT}) == ()
+    assert register(name, models, [NIGHT]) == ()
     assert aliases(client, name) == {"current": "0001", "previous": "0000"}
     made = versions(client, name)["0001"]
     assert {tag: text for tag, text in made.tags.items() if tag.startswith("night.")} == {
@@ -122,10 +122,10 @@ def test_every_model_is_a_version_with_the_figures_of_its_night(
 def test_the_same_again_changes_nothing_and_a_roll_back_moves_the_aliases(
     client: MlflowClient, models: ModelsFolder, name: str
 ) -> None:
-    register(name, models, {})
+    register(name, models, [])
     before = {made: each.version for made, each in versions(client, name).items()}
     models.roll_back()
-    assert register(name, models, {}) == ()
+    assert register(name, models, []) == ()
     assert {made: each.version for made, each in versions(client, name).items()} == before
     assert aliases(client, name) == {"current": "0000", "previous": "0001"}
 
@@ -133,15 +133,15 @@ def test_the_same_again_changes_nothing_and_a_roll_back_moves_the_aliases(
 def test_a_registry_that_was_away_gets_the_models_of_all_nights_later(
     client: MlflowClient, models: ModelsFolder, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    register(name, models, {})
+    register(name, models, [])
     with monkeypatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", "http://ann:s3cret@127.0.0.1:9")
         models.promote(model(models.next_model(), 2))
-        (warning,) = register(name, models, {})
+        (warning,) = register(name, models, [])
     assert re.search(r"no answer from http://ann:\*\*\*@127.0.0.1:9: .*; the next night", warning)
     assert aliases(client, name)["current"] == "0001"
     models.promote(model(models.next_model(), 3))
-    assert register(name, models, {}) == ()
+    assert register(name, models, []) == ()
     numbers = [int(each.version) for _, each in sorted(versions(client, name).items())]
     assert numbers == [1, 2, 3, 4]
     assert aliases(client, name) == {"current": "0003", "previous": "0002"}
@@ -153,7 +153,7 @@ def test_a_registry_that_never_answers_is_left(
     monkeypatch.setattr(registry, "PATIENCE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        (warning,) = register(name, models, {})
+        (warning,) = register(name, models, [])
     assert "not done within" in warning
     assert models.current.name == "0001"
 
@@ -166,7 +166,7 @@ def test_what_a_registry_refuses_is_a_warning_and_its_run_is_used_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "create_model_version", refuse)
-        (warning,) = register(name, models, {})
+        (warning,) = register(name, models, [])
     assert "lacks what is served: you may not register; the next night adds it" in warning
     experiment = client.get_experiment_by_name(mlflow.EXPERIMENT)
     assert experiment is not None
@@ -176,7 +176,7 @@ def test_what_a_registry_refuses_is_a_warning_and_its_run_is_used_again(
         return [run.info.run_id for run in found if run.info.run_name == f"{name} 0000"]
 
     before = runs()
-    assert register(name, models, {}) == ()
+    assert register(name, models, []) == ()
     assert runs() == before
 
 
@@ -184,7 +184,7 @@ def test_a_damaged_model_is_not_registered(
     client: MlflowClient, models: ModelsFolder, name: str
 ) -> None:
     (models.current / "weights.safetensors").write_bytes(b"other")
-    (warning,) = register(name, models, {})
+    (warning,) = register(name, models, [])
     assert "weights.safetensors: has changed" in warning
     assert "0001" not in versions(client, name)
 
@@ -193,7 +193,7 @@ def test_a_link_in_a_model_is_not_sent(
     client: MlflowClient, models: ModelsFolder, name: str
 ) -> None:
     (models.current / "stray.txt").symlink_to("/etc/hostname")
-    assert register(name, models, {}) == ()
+    assert register(name, models, []) == ()
     run_id = versions(client, name)["0001"].run_id
     assert run_id is not None
     sent = [file.path for file in client.list_artifacts(run_id, "model")]
@@ -206,7 +206,7 @@ def test_the_figures_of_earlier_nights_are_those_of_their_lines(models: ModelsFo
     models.note({**NIGHT.__dict__, "by_refit": NIGHT.by_refit.__dict__ if NIGHT.by_refit else None})
     with (models.root / "nights.jsonl").open("ab") as file:
         file.write(b'{"began": "2026\xff')
-    assert models.nights() == {"0001": NIGHT}
+    assert models.nights() == [NIGHT]
 
 
 @pytest.mark.parametrize(

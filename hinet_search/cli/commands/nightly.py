@@ -116,10 +116,12 @@ def _print(night: "Night", to: Path) -> None:
         _print_marked(night.warnings)
         return
     echo(f"{night.outcome}: {night.verdict}; {served}, after {night.num_rows:,} rows")
-    if night.forgotten_ids:
-        from hinet_search.serving.newer.card import counts_in_words
+    counted = {"forgotten ids": night.forgotten_ids, "other scenarios": night.other_scenarios}
+    for what, counts in counted.items():
+        if counts:
+            from hinet_search.serving.newer.card import counts_in_words
 
-        echo(f"forgotten ids: {counts_in_words(night.forgotten_ids)}")
+            echo(f"{what}: {counts_in_words(counts)}")
     _print_marked(night.alarms)
     if not night.alarms:
         echo(mark("ok"), "  no alarm")

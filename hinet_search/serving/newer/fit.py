@@ -41,6 +41,8 @@ from hinet_search.training.seeding import seeded_model
 from hinet_search.training.trainable import Network, StagedModel, fit_all
 from hinet_search.training.trial_config import TrialConfig, is_network, whole_config
 
+STEPS_OF_A_PASS = 16  # at least: fewer would move weights too little (docs/results/nights.md)
+SMALLEST_BATCH = 32
 LESS_MEMORY = "--device cpu needs no memory of a GPU, and fewer rows need less"
 PreviousIds = Sequence[NDArray[np.int32]]
 
@@ -99,29 +101,35 @@ def fit_members(
 ) -> list[FittedMember]:
     """Fit every member as its study trained it, with another learning rate if one is given.
 
-    Passes, patience, batch size and optimiser are those of the member's configuration. The moments
-    of the optimiser start at zero, since folders do not hold them.
+    Passes, patience and optimiser are those of the member's configuration, and the batch size too
+    unless rows are few. The moments of the optimiser start at zero, since folders do not hold them.
     Errors: DataError if a training diverges, EnvironmentFault if memory runs out.
     """
     data = dataset_of(grown, grown.choosing)
     members = iter(exported.members)
     fitted = []
     for model in exported.file.models:
-        config = fitting_config(model, learning_rate)
+        config = fitting_config(model, learning_rate, data.train.num_rows)
         for each in model.seeds:
             lines = EvaluationLines(f"{model.arm}, seed {each.seed}", objective, say)
             fitted.append(_fit(exported.folder, next(members), config, grown, data, lines))
     return fitted
 
 
-def fitting_config(model: ModelOfFile, learning_rate: float | None) -> TrialConfig:
+def fitting_config(model: ModelOfFile, learning_rate: float | None, num_rows: int) -> TrialConfig:
     """Return the configuration of a fit, in which embeddings keep what they have learned.
 
     They are not drawn again, and not penalised: ids that newer rows lack would fade. Rates stay, as
-    there are few steps.
+    there are few steps, and batches are smaller where there would be fewer than 16 a pass.
     """
     config = whole_config(model.model, model.settings)
-    update = {"reset_embeddings": False, "embedding_l2": 0.0, "rate_decay": False}
+    batch_size = min(config.train.batch_size, max(SMALLEST_BATCH, num_rows // STEPS_OF_A_PASS))
+    update = {
+        "reset_embeddings": False,
+        "embedding_l2": 0.0,
+        "rate_decay": False,
+        "batch_size": batch_size,
+    }
     if learning_rate is not None:
         update["learning_rate"] = float(learning_rate)
     return replace(config, train=config.train.model_copy(update=update))

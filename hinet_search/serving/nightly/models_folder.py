@@ -152,14 +152,13 @@ class ModelsFolder:
             file.flush()
             os.fsync(file.fileno())
 
-    def nights(self) -> dict[str, Night]:
-        """The nights that made a model, by its name; lines that cannot be read are left out."""
+    def nights(self) -> list[Night]:
+        """All nights in their order; lines that cannot be read are left out."""
         path = self.root / NIGHTS
-        nights = {}
+        nights = []
         for line in path.read_bytes().splitlines() if path.is_file() else ():
             with suppress(ValidationError):  # refused rows, or the line of a night that was killed
-                night = _NIGHT.validate_json(line)
-                nights[night.made] = night
+                nights.append(_NIGHT.validate_json(line))
         return nights
 
     def _remove_unserved(self) -> None:

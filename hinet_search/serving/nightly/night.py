@@ -8,7 +8,7 @@ Shape legend: R labelled rows, T tasks.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from hinet_search.common.errors import DataError, hide_passwords
+from hinet_search.data.numbers import rows_in_words
 from hinet_search.report.drawing.numbers import gain, interval
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.statistics.simultaneous import LEVEL
@@ -71,7 +72,7 @@ def run_night(
     try:
         if registry is not None:
             say(f"registering {night.served} as {registry}")
-            nights = {**models.nights(), night.made: night}
+            nights = [*models.nights(), night]
             night = replace(night, warnings=register(registry, models, nights))
     finally:  # also if the night is stopped meanwhile
         models.note(asdict(night))
@@ -95,7 +96,9 @@ def _run(
         )
         if has_learned(current, newer):
             return Night("", rows, len(newer.frame), "learned before", models.current.name)
-        alarms = list(_alarms_of_rows(current, rows))
+        scenario = current.file.inputs.scenario
+        others = {name: n for name, n, _ in other_scenarios(scenario, scanned(current, rows))}
+        alarms = [*_alarms_of_scenarios(others, models.nights()), *_alarms_of_rows(current, rows)]
         over_shipped = None
         if models.current != models.shipped:
             compared = _over_shipped(open_folder(models.shipped, device), current, newer)
@@ -104,7 +107,8 @@ def _run(
         made = fit_rows(current, newer, to, options, say)
     if made.is_written:
         models.promote(to)
-    return _night(made, models.current, tuple(alarms), over_shipped, rows)
+    night = _night(made, models.current, tuple(alarms), over_shipped, rows)
+    return replace(night, other_scenarios=others)
 
 
 def _night(
@@ -130,10 +134,16 @@ def _night(
     )
 
 
+def _alarms_of_scenarios(others: Mapping[str, int], before: Sequence[Night]) -> Iterator[str]:
+    """What no earlier night had; a scenario that a study leaves out is told once."""
+    known = {name for night in before for name in night.other_scenarios}
+    for name, num_rows in others.items():
+        if name not in known:
+            yield f"scenario {name}: the model does not have it; {rows_in_words(num_rows)} left out"
+
+
 def _alarms_of_rows(current: ExportedModel, rows: str) -> Iterator[str]:
     """What is otherwise than in the rows that the model learned from, and where it is wrong."""
-    for other in other_scenarios(current.file.inputs.scenario, scanned(current, rows)):
-        yield f"scenario {other}: the model does not have it, and nothing was learned of these rows"
     drift = drift_of(current, rows, NIGHTS * FAMILIES, only_known_scenarios=True)
     growing = current.file.inputs.growing
     steady = tuple(each for each in drift.inputs if each.name not in growing)

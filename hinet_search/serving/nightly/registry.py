@@ -6,7 +6,7 @@ is added by the next night. No night waits longer than `PATIENCE` for it, or fai
 """
 
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from threading import Event, Thread
@@ -44,7 +44,7 @@ def require_registry(name: str) -> None:
         raise ConfigurationError(f"--registry {mlflow.NEEDS}")
 
 
-def register(name: str, models: ModelsFolder, nights: Nights) -> tuple[str, ...]:
+def register(name: str, models: ModelsFolder, nights: Sequence[Night]) -> tuple[str, ...]:
     """Register the models that a registry lacks and move its aliases; return warnings.
 
     It raises nothing: the folder says what is served, whether or not a registry shows it.
@@ -56,7 +56,7 @@ def register(name: str, models: ModelsFolder, nights: Nights) -> tuple[str, ...]
         try:
             client = mlflow.client()
             with mlflow.errors_in_words(client.tracking_uri):
-                for _ in _steps(client, name, models, nights):
+                for _ in _steps(client, name, models, {night.made: night for night in nights}):
                     if given_up.is_set():
                         return
         except Exception as error:  # noqa: BLE001  clients raise anything, and none may end a night
