@@ -88,7 +88,7 @@ arms:
 trials: 1
 passes: {passes}
 finalists: {{top: 1, seeds: 1}}
-fixed: {{train.batch_size: 512, train.embedding_optimiser: {embeddings}}}
+fixed: {{train.batch_size: 512, train.embedding_optimiser: {embeddings}{fixed}}}
 cost_limit: null
 slots: 1
 device: cpu
@@ -113,6 +113,7 @@ def launched(
         rows=asked.rows,
         passes=asked.passes,
         embeddings=asked.embeddings,
+        fixed="".join(f", {setting}" for setting in asked.fixed),
         shares=", ".join(f"{name}: {SHARES[name] / total}" for name in names),
         values=", ".join(f"{name}: {name}" for name in names),
         tasks=", ".join(f"{name}: {TASKS[name]}" for name in list(TASKS)[:num_tasks]),
@@ -202,6 +203,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--passes", type=int, default=2)
     parser.add_argument("--embeddings", default="adam", help="the optimiser of embeddings")
+    parser.add_argument("--fixed", nargs="*", default=[], help='such as "train.patience: 0"')
     parser.add_argument("--only", nargs="*", help="arms, all by default")
     asked = parser.parse_args()
     python = asked.python
