@@ -13,29 +13,35 @@ from dataclasses import dataclass
 from statistics import median
 
 import torch
-from torch import profiler
+from torch import nn, profiler
 
 import bench_stacked
 import plain
 from bench_slots import study_seconds
 from bench_stacked import StackedFigure
 from bench_training import TRAINING, VARIANTS, WARM_UP_STEPS, our_training
-from contestants import Contest, contests
+from contestants import SEED, Contest, contests
 from hinet_search.api import ready
 from hinet_search.data.columns import Dataset
+from hinet_search.results.objectives import objective_named
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import Wanted
+from hinet_search.training.fit import TrainingSteps
 from hinet_search.training.make_feed import forget_copies, make_feed
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.predict import predict
+from hinet_search.training.run_state import Conditions, batches, begin
+from hinet_search.training.train_config import TrainConfig
 from layout import aligned
 from work import make_dataset
 
 BATCHES = (1024, 2048, 8192)
 TF32 = "adam, tf32"  # the products of dense Adam's steps in TF32
+GRAPHS = "adam, graphs"  # and its steps in fp32 replayed as one graph (training/replayed_steps.py)
 STUDY, TRIALS = "quickstart", 16  # trials of each arm: enough for eight slots
 SLOTS, SEEDS = (1, 4, 8), (1, 8, 32)
 ROUNDS, SECONDS, PROFILED_STEPS = 3, 0.3, 20
+MANY_PASSES = 1e4
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,8 @@ def _speeds(
     }
     in_tf32 = configs[0].model_copy(update={"precision": "tf32"})
     of_variant[TF32] = our_training(contest.ours(), feed, in_tf32)
+    replayed = configs[0].model_copy(update={"cuda_graphs": True, "passes": MANY_PASSES})
+    of_variant[GRAPHS] = _whole_training(contest.ours(), dataset, replayed, device)
     reference = plain.training_on_device(
         contest.plain(), dataset.train, batch_size, TRAINING.learning_rate, device
     )
@@ -167,6 +175,24 @@ def _speeds(
             )
         )
     return speeds
+
+
+def _whole_training(
+    model: nn.Module, dataset: Dataset, config: TrainConfig, device: torch.device
+) -> Iterator[int]:
+    """Yield the rows of each step of training/fit.py itself, without evaluations."""
+    objective = objective_named("macro_auc")
+    given = Conditions(dataset, dataset.full_schema, config, SEED, SEED, objective, device)
+    run, state = begin(model.to(device).train(), given, began=0.0)
+    steps = TrainingSteps(run)
+
+    def begin_pass(passes_done: int) -> None:
+        state.step_log.read(state.step)
+        steps.begin_pass(passes_done)
+
+    for rows_B in batches(run, 0, begin_pass):
+        steps.take(state, rows_B)
+        yield len(rows_B)
 
 
 def evaluations(device: torch.device, dataset: Dataset) -> list[Scoring]:

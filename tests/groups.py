@@ -35,6 +35,7 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/data/test_events.py",
     "tests/data/test_proposed_crosses.py",
     "tests/data/test_reading.py",
+    "tests/device/test_replayed_steps.py",
     "tests/device/test_steps_on_a_device.py",
     "tests/executors/test_*.py",
     "tests/fuzz/test_*.py",

@@ -31,12 +31,12 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     from hinet_search.search.plan.plan_warnings import (
         few_pairs,
         few_steps,
+        gpu_settings_without_gpu,
         large_defaults,
         left_out_starts,
         many_pairs,
         rows_not_kept,
         rows_not_looked_up,
-        tf32_without_gpu,
         time_of_teams,
     )
     from hinet_search.search.plan.probe_cache import cached_plan
@@ -51,7 +51,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         *few_steps(checked),
         *few_pairs(checked),
         *many_pairs(checked),
-        *tf32_without_gpu(checked),
+        *gpu_settings_without_gpu(checked),
         *rows_not_kept(checked),
         *time_of_teams(checked),
         *large_defaults(checked),

@@ -91,7 +91,7 @@ def _fused(
     gradients: Sequence[Tensor],
     states: Sequence[Moments],
     group: Mapping[str, Any],
-    rate_share: float,
+    rate_share: float | Tensor,
 ) -> None:
     update = torch._fused_adamw_ if group["decoupled"] else torch._fused_adam_
     update(

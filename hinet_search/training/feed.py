@@ -48,13 +48,23 @@ class Feed:
             order_B = to_device(scenario_B.argsort(stable=True), self.device)
         both_2B = torch.stack([rows_B, scenario_B])  # one copy to the device instead of two
         rows_B, scenario_there_B = to_device(both_2B, self.device).unbind(0)
+        return self.gather(rows_B, scenario_there_B, count_by_scenario(scenario_B), order_B)
+
+    def gather(
+        self,
+        rows_B: Int[Tensor, "B"],
+        scenario_B: Int[Tensor, "B"],
+        sizes: tuple[int, ...],
+        order_B: Int[Tensor, "B"] | None = None,
+    ) -> tuple[Batch, Float[Tensor, "B T"]]:
+        """Return the same, given what is on the device; `sizes` and `order_B` are as in Batch."""
         batch = Batch(
             ids_BF=self.ids_RF.index_select(0, rows_B),
             numeric_BN=self.numeric_RN.index_select(0, rows_B),
-            scenario_B=scenario_there_B,
+            scenario_B=scenario_B,
             lists_BS=self.lists_RS.index_select(0, rows_B),
             order_B=order_B,
-            sizes=count_by_scenario(scenario_B),
+            sizes=sizes,
         )
         return batch, self.labels_RT.index_select(0, rows_B).float()
 

@@ -1,11 +1,13 @@
 """Fit: train a model, evaluate it on the way, and leave it with its best weights on validation.
 
-Shape legend: B rows of a batch, S rows of this process, T tasks, H heads as in training/loss.py.
+Shape legend: B rows of a batch, P places (fixed_rows.py), S rows of this process, T tasks, H heads
+as in training/loss.py.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,8 +18,10 @@ from hinet_search.models.layers.shares import sharing
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.device import begin_peak_memory
 from hinet_search.training.divergence import Diverged
+from hinet_search.training.fixed_rows import PlacedRows
 from hinet_search.training.optimiser import clip_gradients, make_optimiser
 from hinet_search.training.precision import forward_products, fp32_products
+from hinet_search.training.replayed_steps import ReplayedSteps, can_replay
 from hinet_search.training.run_state import (
     Conditions,
     FitResult,
@@ -89,29 +93,58 @@ class TrainingSteps:
         )
         # Collected once: walking through all modules at every step is slow.
         self._parameters = tuple(run.model.parameters())
+        self._replayed = None
+        if can_replay(run) and not self._loss.reads_host:
+            self._replayed = ReplayedSteps(run)
 
     def begin_pass(self, passes_done: int) -> None:
         """Announce a pass; begin it with new embeddings if it is configured so."""
         model = self.run.model
         drawn = begin_pass(self.run, passes_done)
         self.optimiser.forget([model.get_parameter(name) for name in drawn])
+        if self._replayed:
+            self._replayed.begin_pass()
 
     def take(self, state: TrainingState, rows_B: Int[Tensor, "B"]) -> None:
         """Take one step on these rows; Diverged once a value that is not finite is read."""
+        rate_share = self.run.schedule.rate_share(state.step)
+        state.step += 1
+        state.rows += len(rows_B)
+        if self._replayed and self._replayed.hold(rows_B):
+            state.step_log.add(state.step, *self._replayed.take(self._step_on, rate_share))
+            return
+        loss, norm = self._gradients(partial(self._batch_loss, rows_B), rows_B)
+        state.step_log.add(state.step, loss, norm)
+        self.optimiser.step(rate_share)
+
+    def _gradients(
+        self, batch_loss: Callable[[], Float[Tensor, ""]], rows_B: Int[Tensor, "B"]
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """Compute clipped gradients; return the loss of these rows and the norm before."""
         config = self.run.conditions.config
         team = self.run.conditions.team
         self.optimiser.zero_grad()
         with fp32_products(config, self.run.feed.device):
-            loss = self._batch_loss(rows_B)
+            loss = batch_loss()
             torch.autograd.backward(loss * team.weight(rows_B) if team else loss)
         if team:
             team.add_gradients(self._parameters)
-        norm = clip_gradients(self._parameters, config.clip_norm)
-        rate_share = self.run.schedule.rate_share(state.step)
-        state.step += 1
-        state.rows += len(rows_B)
-        state.step_log.add(state.step, loss, norm)
+        return loss, clip_gradients(self._parameters, config.clip_norm)
+
+    def _step_on(
+        self, placed: PlacedRows, rate_share: Float[Tensor, ""]
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """Take a step on rows of the device; return loss and gradient norm."""
+        loss, norm = self._gradients(partial(self._placed_loss, placed), placed.rows_B)
         self.optimiser.step(rate_share)
+        return loss.detach(), norm
+
+    def _placed_loss(self, placed: PlacedRows) -> Float[Tensor, ""]:
+        with forward_products(self.run.conditions.config, self.run.feed.device):
+            logits_PH = self.run.model(placed.batch)
+        logits_BH = logits_PH.index_select(0, placed.place_B).float()
+        loss: Tensor = self._loss(logits_BH, placed.labels_BT, placed.rows_B, placed.scenario_B)
+        return loss
 
     def _batch_loss(self, rows_B: Int[Tensor, "B"]) -> Float[Tensor, ""]:
         """Return the loss of a batch; in a team, with the gradient of the own rows alone."""

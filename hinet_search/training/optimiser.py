@@ -33,7 +33,7 @@ class Optimiser:
         for part in self.parts:
             part.zero_grad()
 
-    def step(self, rate_share: float = 1.0) -> None:
+    def step(self, rate_share: float | Tensor = 1.0) -> None:
         """Update all weights by their gradients, at a share of their learning rates."""
         for part in self.parts:
             part.step(rate_share)

@@ -63,6 +63,11 @@ class StepLoss:
     split: Columns | None = None
     row_weight_scale: float | None = None
 
+    @property
+    def reads_host(self) -> bool:
+        """Whether a step reads columns of the split, which are on the host."""
+        return self.row_weight_scale is not None or self.of_labels.pairs_within is not None
+
     def __call__(
         self,
         logits_BH: Float[Tensor, "B H"],
@@ -70,7 +75,10 @@ class StepLoss:
         rows_B: Int[Tensor, "B"],
         scenario_B: Int[Tensor, "B"],
     ) -> Float[Tensor, ""]:
-        """Return the loss of these training rows; `rows_B` is on the host."""
+        """Return the loss of these training rows.
+
+        `rows_B` is on the host; unless it `reads_host`, it may be on the device.
+        """
         num_heads = logits_BH.shape[1]
         weight_BH = None
         if self.weight_MT is not None:

@@ -51,8 +51,10 @@ class TrainConfig(Frozen):
     `embedding_optimiser`: `adam` updates all rows of a table at every step, the others only the
     rows that the batch looked up (training/touched_rows.py). `precision` applies to the matrix
     products of a training step; weights, loss, optimiser and evaluation always are fp32. `tf32` is
-    for GPUs: their tensor cores round what they multiply to 10 bits; on a CPU it is fp32. `shuffle`
-    is the order of rows in a pass (training/row_order.py); `blocks` is for data larger than memory,
+    for GPUs: their tensor cores round what they multiply to 10 bits; on a CPU it is fp32.
+    `cuda_graphs` lets a GPU repeat the steps of a training as one graph where it can
+    (training/replayed_steps.py): no GPU has run it yet, and on a CPU it has no effect. `shuffle` is
+    the order of rows in a pass (training/row_order.py); `blocks` is for data larger than memory,
     `users` puts rows of a user side by side, for `loss: pairs_within_users`.
     `reset_embeddings` draws the tables of ids again before every pass but the first, and keeps all
     other weights (Liu et al., Multi-Epoch Learning for Deep Click-Through Rate Prediction Models,
@@ -79,6 +81,7 @@ class TrainConfig(Frozen):
     optimiser: Literal["adam"] = "adam"
     embedding_optimiser: Literal["adam", "sparse_adam", "rowwise_adagrad", "lazy_adam"] = "adam"
     precision: Precision = "fp32"
+    cuda_graphs: Annotated[bool, Field(strict=True), LEFT_OUT_IF_EMPTY] = False
     shuffle: Shuffle = "rows"
     reset_embeddings: Annotated[bool, Field(strict=True), LEFT_OUT_IF_EMPTY] = False
     teacher_weight: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0

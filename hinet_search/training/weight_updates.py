@@ -17,12 +17,12 @@ class WeightUpdates(ABC):
     """Updates of groups of weights, each with its `params`, its rate `lr` and options of its kind.
 
     A weight without gradient is left as it is. `rate_share` is what the latest step took of the
-    rates.
+    rates; a tensor on the device if steps are replayed.
     """
 
     def __init__(self, param_groups: Sequence[dict[str, Any]]) -> None:
         self.param_groups = list(param_groups)
-        self.rate_share = 1.0
+        self.rate_share: float | Tensor = 1.0
         self.state: dict[nn.Parameter, dict[str, Tensor]] = defaultdict(dict)
 
     def zero_grad(self) -> None:
@@ -31,7 +31,7 @@ class WeightUpdates(ABC):
             weight.grad = None
 
     @torch.no_grad()
-    def step(self, rate_share: float = 1.0) -> None:
+    def step(self, rate_share: float | Tensor = 1.0) -> None:
         """Update all weights that have a gradient, at a share of the rates."""
         self.rate_share = rate_share
         for group in self.param_groups:

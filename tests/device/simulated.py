@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.device.simulated_graph import patch_graphs
 from tests.device.simulated_tensor import (
     DEVICE,
     HOST,
@@ -44,6 +45,7 @@ def simulated_device() -> Iterator[torch.device]:
         _patch_cuda(patch)
         _patch_tensors(patch)
         _patch_precision(patch)
+        patch_graphs(patch)
         converts_by_swap = torch.__future__.get_swap_module_params_on_conversion()
         torch.__future__.set_swap_module_params_on_conversion(True)
         try:

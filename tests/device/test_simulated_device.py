@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from tests.device.simulated import simulated_device
+from tests.device.simulated_graph import CaptureError
 from tests.device.simulated_tensor import DEVICE, MixedDevicesError, recording
 
 
@@ -101,3 +102,40 @@ def test_a_product_in_autocast_is_in_bf16() -> None:
         product = torch.ones(2, 2, device=DEVICE) @ torch.ones(2, 2, device=DEVICE)
         assert not torch.is_autocast_enabled("cpu")
     assert (product.dtype, product.device) == (torch.bfloat16, DEVICE)
+
+
+def test_a_capture_changes_nothing_and_its_replays_repeat_its_operations() -> None:
+    x, factor = on_device(1.0, 2.0), 3.0
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        y = x * factor
+        x.add_(1.0)
+    factor = 5.0
+    assert x.cpu().tolist() == [1.0, 2.0]
+    for expected in ([3.0, 6.0], [6.0, 9.0]):
+        graph.replay()
+        assert y.cpu().tolist() == expected, f"the factor stays {3.0}, not {factor}"
+
+
+def test_replays_draw_as_the_same_operations_would() -> None:
+    graph = torch.cuda.CUDAGraph()
+    x = on_device(1.0, 1.0, 1.0)
+    torch.manual_seed(1)
+    with torch.cuda.graph(graph):
+        y = torch.nn.functional.dropout(x, 0.5)
+    drawn = []
+    for _ in range(8):
+        graph.replay()
+        drawn.append(y.cpu().tolist())
+    torch.manual_seed(1)
+    expected = [torch.nn.functional.dropout(x, 0.5).cpu().tolist() for _ in range(8)]
+    assert drawn == expected
+
+
+@pytest.mark.parametrize(
+    "work", [lambda x: x.sum().item(), lambda x: x + torch.ones(2).to(x.device)]
+)
+def test_a_capture_that_waits_or_copies_is_an_error(work: Callable[[Tensor], object]) -> None:
+    x = on_device(1.0, 2.0)
+    with pytest.raises(CaptureError), torch.cuda.graph(torch.cuda.CUDAGraph()):
+        work(x)

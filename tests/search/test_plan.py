@@ -17,8 +17,8 @@ from hinet_search.search.plan.check_study import check_objectives
 from hinet_search.search.plan.device_memory import DeviceMemory
 from hinet_search.search.plan.plan_warnings import (
     few_steps,
+    gpu_settings_without_gpu,
     rows_not_kept,
-    tf32_without_gpu,
     time_of_teams,
 )
 from hinet_search.search.plan.size_limits import default_of
@@ -328,14 +328,23 @@ def test_trees_have_no_steps_to_tell_of(tmp_path: Path) -> None:
     assert not list(few_steps(api.ready(str(path), LaunchOptions(output=tmp_path / "out"))))
 
 
-def test_tf32_is_told_to_be_fp32_where_trainings_run_on_the_cpu(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("fixed", "told"),
+    [
+        ("train.precision: tf32", "train.precision tf32 is for GPUs, and is fp32 on this CPU"),
+        ("train.cuda_graphs: true", "train.cuda_graphs is for GPUs, and has no effect on this CPU"),
+    ],
+)
+def test_settings_for_gpus_are_told_where_trainings_run_on_the_cpu(
+    tmp_path: Path, fixed: str, told: str
+) -> None:
     options = LaunchOptions(output=tmp_path / "out")
-    text = ONE_ARM + "fixed: {train.precision: tf32}\n"
+    text = ONE_ARM + f"fixed: {{{fixed}}}\n"
     on_cpu = api.ready(str(write_study(tmp_path, text)), options)
-    (warning,) = tf32_without_gpu(on_cpu)
-    assert "train.precision tf32 is for GPUs, and is fp32 on this CPU" in warning
+    (warning,) = gpu_settings_without_gpu(on_cpu)
+    assert told in warning
     on_gpu = replace(on_cpu, device=ChosenDevice(torch.device("cuda", 0)))
-    assert not list(tf32_without_gpu(on_gpu))
+    assert not list(gpu_settings_without_gpu(on_gpu))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ OURS: Mapping[str, Rule] = {
     "train.rate_decay": same(False, why="learning rates are constant"),
     "train.embedding_optimiser": same("adam", why="there is one optimiser, which is Adam"),
     "train.optimiser": READ,
+    "train.cuda_graphs": READ,
     "train.precision": same("fp32", why="training is in fp32"),
     "train.shuffle": same("rows", why="rows are shuffled one by one"),
     "train.reset_embeddings": same(False, why="tables are never drawn again"),

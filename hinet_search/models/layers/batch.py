@@ -102,11 +102,11 @@ def rows_by_scenario(batch: Batch, num_scenarios: int) -> RowsByScenario:
 
 
 def to_device(host: Tensor, device: torch.device) -> Tensor:
-    """Copy a host tensor to the device; return it as it is on the CPU.
+    """Copy a host tensor to the device; return it as it is if it is there.
 
     Memory is pinned for CUDA, since only then does the host continue during the copy.
     """
-    if device.type == "cuda":
+    if device.type == "cuda" and not host.is_cuda:
         return host.pin_memory().to(device, non_blocking=True)
     return host.to(device)
 

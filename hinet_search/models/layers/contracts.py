@@ -39,6 +39,15 @@ class NumberAware(Protocol):
         """Receive the numbers (R, N) of training rows; called before the first step, as above."""
 
 
+@runtime_checkable
+class BatchDependent(Protocol):
+    """A module whose outputs in training may depend on the other rows of a batch."""
+
+    @property
+    def reads_batch(self) -> bool:
+        """Whether they do; batches of such models have no rows that count nothing."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A module and the cells that it alone decides, by their numbers in the schema's `cells`."""

@@ -33,6 +33,7 @@ class PartitionedNorm(nn.Module):
     mean_MD: Tensor
     variance_MD: Tensor
     num_updates_M: Tensor
+    reads_batch = True  # models/layers/contracts.py
 
     def __init__(self, width: int, num_scenarios: int, *, has_own_gains: bool = True) -> None:
         super().__init__()

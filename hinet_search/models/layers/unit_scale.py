@@ -32,6 +32,11 @@ class UnitScale(nn.Module):
         self.register_buffer("mean_square", torch.ones(1))
         self.register_buffer("num_batches", torch.zeros(1, dtype=torch.int64))
 
+    @property
+    def reads_batch(self) -> bool:
+        """True while training moves the mean square (models/layers/contracts.py)."""
+        return not self.is_fixed
+
     def forward(self, x_BD: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
         """Return the scaled inputs; in training mode this updates the moving mean square."""
         mean_square = self.mean_square

@@ -19,7 +19,7 @@ from hinet_search.search.plan.size_limits import SizeLimits, default_of
 from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.training.trial_config import is_network
 
-PRECISION = "train.precision"
+PRECISION, GRAPHS = "train.precision", "train.cuda_graphs"
 MANY_PAIRS = 10_000_000  # half a gigabyte, and seconds of a step on one core
 TOO_LARGE = 4  # times the batch that follows from the rows
 
@@ -74,13 +74,15 @@ def many_pairs(prepared: PreparedStudy) -> Iterator[str]:
             )
 
 
-def tf32_without_gpu(prepared: PreparedStudy) -> Iterator[str]:
-    """Yield a warning for each arm that asks for TF32 where trainings run on the CPU."""
+def gpu_settings_without_gpu(prepared: PreparedStudy) -> Iterator[str]:
+    """Yield a warning for each arm with a setting for GPUs where trainings run on the CPU."""
     if prepared.device.device.type != "cpu":
         return
     for arm in prepared.study.arms:
         if "tf32" in training_values(arm.space, PRECISION):
             yield f"arm {arm.name}: train.precision tf32 is for GPUs, and is fp32 on this CPU"
+        if True in training_values(arm.space, GRAPHS):
+            yield f"arm {arm.name}: train.cuda_graphs is for GPUs, and has no effect on this CPU"
 
 
 def pairs_in_random_batch(user_R: NDArray[np.int32], batch_size: int) -> float:

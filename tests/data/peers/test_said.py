@@ -74,6 +74,7 @@ OTHER: dict[str, Any] = {
 }
 BY_ROWS = {name for name, rule in OURS.items() if rule is READ and name.startswith("features.")}
 OF_NO_EFFECT = {
+    "train.cuda_graphs",
     "train.optimiser",
     "train.ranking_weight",
     "train.teacher_temperature",

@@ -1,0 +1,212 @@
+"""Steps that are replayed, on the simulated device: bit for bit those that Python takes there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hinet_search.common.plugins import names
+from hinet_search.models.layers.contracts import BatchDependent
+from hinet_search.results.objectives import objective_named
+from hinet_search.study.distributions import Value
+from hinet_search.study.plugin_keys import LOSSES
+from hinet_search.training import replayed_steps
+from hinet_search.training.checkpoint import Checkpoints
+from hinet_search.training.fit import TrainingSteps, fit
+from hinet_search.training.fixed_rows import places_of
+from hinet_search.training.replayed_steps import can_replay
+from hinet_search.training.run_state import Conditions, batches, begin
+from hinet_search.training.seeding import seeded_model
+from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.trial_config import build_config
+from tests.device.simulated import simulated_device
+from tests.device.simulated_graph import Graph
+from tests.device.simulated_tensor import recording
+from tests.device.test_steps_on_a_device import DATA, TEACHER_RT
+from tests.models.cases import Case, every_case_in_turn, every_model
+from tests.training.fake_models import CPU, Watch, weights_hash
+
+NEVER = 10**9
+SETTINGS: list[dict[str, object]] = [
+    {"precision": "bf16"},
+    {"precision": "tf32"},
+    {"rate_decay": True},
+    {"reset_embeddings": True},
+    {"clip_norm": 0.0},
+    {"weight_decay": 0.1, "embedding_l2": 0.1},
+    {"loss": "focal"},
+    {"task_weights": {"order": 2.0}, "scenario_weights": "equal"},
+    {"teacher_weight": 0.5},
+]
+
+
+@pytest.fixture(autouse=True)
+def _device() -> Iterator[None]:
+    with simulated_device():
+        yield
+
+
+@pytest.fixture
+def replays(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of the graph of every replay."""
+    graphs: list[int] = []
+    numbers: list[int] = []
+
+    class Counted(Graph):
+        def __init__(self) -> None:
+            super().__init__()
+            self.number = len(graphs)
+            graphs.append(self.number)
+
+        def replay(self) -> None:
+            numbers.append(self.number)
+            super().replay()
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Counted)
+    return numbers
+
+
+@contextmanager
+def by_python() -> Iterator[None]:
+    """Take the same steps without a graph."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replayed_steps, "WARM_UP_STEPS", NEVER)
+        yield
+
+
+def conditions(device: torch.device | None = None, **train: object) -> Conditions:
+    """A pass has 12 steps of 8 rows of three scenarios."""
+    given = {"batch_size": 8, "passes": 2.5, "patience": 0, "cuda_graphs": True, **train}
+    config = TrainConfig.model_validate(given)
+    teacher_RT = TEACHER_RT if config.teacher_weight else None
+    objective = objective_named("macro_auc")
+    there = device or torch.device("cuda", 0)
+    return Conditions(DATA, DATA.full_schema, config, 3, 3, objective, there, teacher_RT)
+
+
+def model_of(name: str = "mmoe", values: dict[str, Value] | None = None) -> torch.nn.Module:
+    build = build_config(name, values or {}).build
+    return seeded_model(lambda: build(DATA.full_schema), 3)
+
+
+def trained(model: torch.nn.Module, given: Conditions) -> tuple[str, list[float]]:
+    """Return the weights and the losses of a training."""
+    watch = Watch()
+    fit(model, given, watch)
+    return weights_hash(model), [record.train_loss for record in watch.records]
+
+
+def replayable(model: torch.nn.Module, given: Conditions) -> bool:
+    return can_replay(begin(model.to(given.device), given, 0.0)[0])
+
+
+@every_case_in_turn
+def test_replayed_steps_end_with_the_weights_of_steps_by_python(
+    case: Case, replays: list[int]
+) -> None:
+    with by_python():
+        expected = trained(case.build(DATA.full_schema), conditions(passes=1.5))
+    assert not replays
+    model = case.build(DATA.full_schema)
+    assert trained(model, conditions(passes=1.5)) == expected
+    reads_batch = any(isinstance(each, BatchDependent) for each in model.modules())
+    assert bool(replays) != reads_batch
+
+
+@pytest.mark.parametrize("train", SETTINGS, ids=str)
+def test_so_do_those_of_every_setting(train: dict[str, object], replays: list[int]) -> None:
+    with by_python():
+        expected = trained(model_of(), conditions(**train))
+    assert trained(model_of(), conditions(**train)) == expected
+    assert sorted(set(replays)) == [0, 1, 2], "a graph of every pass"
+    assert len(replays) > 15, "most of 30 steps"
+
+
+@pytest.mark.parametrize("name", ["mmoe", "single", "star"])
+def test_rows_that_are_placed_train_as_those_that_are_not(name: str) -> None:
+    """Also where some batches have no rows of a scenario, whose parts then stay as they are."""
+    plain, placed = (model_of(name, {"model.dropout": 0.0}) for _ in range(2))
+    fit(plain, conditions(cuda_graphs=False, passes=1.0), Watch())
+    fit(placed, conditions(passes=1.0), Watch())
+    torch.testing.assert_close(placed.cpu().state_dict(), plain.cpu().state_dict())
+
+
+@pytest.mark.parametrize("stop", [1, 2, 5, 11, 12, 13, 20, 29])
+def test_a_training_of_replayed_steps_resumes_bit_for_bit(tmp_path: Path, stop: int) -> None:
+    expected, _ = trained(model_of(), conditions(rate_decay=True))
+    fit(
+        model_of(),
+        conditions(rate_decay=True),
+        Watch(stop_after=stop),
+        Checkpoints(tmp_path, "job"),
+    )
+    resumed = seeded_model(lambda: build_config("mmoe", {}).build(DATA.full_schema), 99)
+    fit(resumed, conditions(rate_decay=True), Watch(), Checkpoints(tmp_path, "job"))
+    assert weights_hash(resumed) == expected
+
+
+@every_model
+def test_a_replayed_step_copies_once_never_waits_and_runs_no_python_of_the_model(
+    case: Case, replays: list[int]
+) -> None:
+    given = conditions(passes=1.0)
+    model = case.build(DATA.full_schema).to(given.device).train()
+    run, state = begin(model, given, 0.0)
+    if not can_replay(run):
+        return
+    steps = TrainingSteps(run)
+    forwards: list[int] = []
+    model.register_forward_hook(lambda *_: forwards.append(state.step))
+    for rows_B in batches(run, 0, steps.begin_pass):
+        before = len(replays), len(forwards)
+        with recording() as traffic:
+            steps.take(state, rows_B)
+        if len(replays) > before[0] and len(forwards) == before[1]:
+            assert [event.kind for event in traffic] == ["copy"]
+    assert len(replays) >= 5, "of 12 steps"
+    assert len(forwards) + len(replays) == state.step + 1, "the capture alone does both"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "train"),
+    [
+        ("mmoe", {}, {"cuda_graphs": False}),
+        ("mmoe", {}, {"embedding_optimiser": "lazy_adam"}),
+        ("hinet", {"model.san.top_k": 1}, {}),
+        ("hamur", {}, {}),
+    ],
+    ids=str,
+)
+def test_other_trainings_have_no_graph(
+    name: str, values: dict[str, Value], train: dict[str, object], replays: list[int]
+) -> None:
+    assert not replayable(model_of(name, values), conditions(**train))
+    fit(model_of(name, values), conditions(**train), Watch())
+    assert not replays
+
+
+@pytest.mark.parametrize("loss", [name for name in names(LOSSES) if "pairs" in name])
+def test_losses_that_list_pairs_on_the_host_have_no_graph(loss: str, replays: list[int]) -> None:
+    fit(model_of(), conditions(loss=loss, passes=1.0), Watch())
+    assert not replays
+
+
+def test_many_small_scenarios_have_no_graph() -> None:
+    given = conditions()
+    of_twelve = replace(DATA.train, scenario_R=(np.arange(96) % 12).astype(np.int16))
+    assert places_of(torch.from_numpy(of_twelve.scenario_R), 8) == (8,) * 12
+    assert replayable(model_of(), given)
+    assert not replayable(model_of(), replace(given, dataset=replace(DATA, train=of_twelve)))
+
+
+def test_a_cpu_has_no_graph() -> None:
+    assert not replayable(model_of(), conditions(CPU))
+
+
+def test_the_setting_is_stored_only_if_it_is_on() -> None:
+    assert "cuda_graphs" not in TrainConfig().model_dump(mode="json")
+    assert TrainConfig(cuda_graphs=True).model_dump(mode="json")["cuda_graphs"] is True
