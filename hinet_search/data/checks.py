@@ -35,7 +35,6 @@ from hinet_search.study.statistics_definition import HOUR
 from hinet_search.study.task_definition import TaskDefinition
 
 COPIES = 3  # weights and Adam's two moments
-BYTES_PER_WEIGHT = 4
 MAX_DECIMAL_DIGITS = 38
 MAX_SCENARIOS = 1000
 SIGNED = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.Int128)
@@ -365,14 +364,18 @@ def _scenarios_without(
 
 
 def check_model_fits(
-    where: str, num_parameters: int, schema: Schema, available_bytes: int | None = None
+    where: str,
+    num_parameters: int,
+    weight_bytes: int,
+    schema: Schema,
+    available_bytes: int | None = None,
 ) -> None:
-    """DataError when parameters with Adam's moments do not fit into `available_bytes`.
+    """DataError when weights of so many bytes and Adam's moments exceed `available_bytes`.
 
     The default for `available_bytes` is the free memory of this machine.
     """
     available = available_memory() if available_bytes is None else available_bytes
-    needed = num_parameters * BYTES_PER_WEIGHT * COPIES
+    needed = weight_bytes * COPIES
     if needed <= available:
         return
     fields = zip(schema.vocabulary_sizes, schema.vocabularies, strict=True)

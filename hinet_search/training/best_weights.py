@@ -50,9 +50,10 @@ class BestModel:
         return self.objective.better(self.objective(cells), self.objective(self.cells))
 
     def restore(self) -> None:
-        """Restore the kept weights; without any, leave the model as it is."""
+        """Restore the kept weights and let them go; without any, leave the model as it is."""
         if self.weights:
             self.model.load_state_dict(self.weights)
+            self.weights = {}
 
 
 @dataclass
@@ -94,10 +95,11 @@ class BestParts:
         return new_score is None or kept_score is None or new_score > kept_score
 
     def restore(self) -> None:
-        """Restore every part's kept weights; without any, leave the model as it is."""
+        """Restore and let go every part's kept weights; without any, leave the model as it is."""
         if self.weights:
             for part, weights in zip(self.parts, self.weights, strict=True):
                 part.module.load_state_dict(weights)
+            self.weights = []
 
 
 Best = BestModel | BestParts

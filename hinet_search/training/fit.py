@@ -82,7 +82,7 @@ class TrainingSteps:
     def __init__(self, run: TrainingRun) -> None:
         config = run.conditions.config
         self.run = run
-        self.optimiser = make_optimiser(run.model, config)
+        self.optimiser = make_optimiser(run.model, config, run.conditions.seed)
         conditions = run.conditions
         self._loss = step_loss(
             config,

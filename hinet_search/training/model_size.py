@@ -1,18 +1,22 @@
-"""Model size: parameters and FLOPs per row of a configuration, before anything is trained."""
+"""Model size: parameters, bytes and FLOPs per row of a configuration, before it is trained."""
 
 from dataclasses import replace
 from functools import lru_cache
 
 import torch
+from torch import nn
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.schema import Schema
+from hinet_search.models.layers.embedding import EmbeddingTable
 from hinet_search.models.layers.measure import without_weights
 from hinet_search.training.device import memory_errors_explained
 from hinet_search.training.feature_config import FeatureConfig
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trainable import BuiltModel, trainable
 from hinet_search.training.trial_config import TrialConfig
+
+BYTES = 4  # of a weight in fp32
 
 
 def num_parameters(config: TrialConfig, schema: Schema) -> int:
@@ -28,6 +32,21 @@ def sizes_of(config: TrialConfig, schema: Schema) -> tuple[int, int]:
 @lru_cache(maxsize=64)
 def _sizes_of(config: TrialConfig, schema: Schema) -> tuple[int, int]:
     return trainable(meta_model(config, schema), schema, torch.device("meta")).num_parameters()
+
+
+def bytes_in_training(config: TrialConfig, schema: Schema) -> int:
+    """Return the bytes of the model's weights while it trains; each of its moments has as many."""
+    whole = BYTES * num_parameters(config, schema)
+    if config.train.table_precision == "fp32":
+        return whole
+    return whole - BYTES // 2 * _num_in_tables(_untrained(config), schema)
+
+
+@lru_cache(maxsize=64)
+def _num_in_tables(config: TrialConfig, schema: Schema) -> int:
+    model = meta_model(config, schema)
+    modules = model.modules() if isinstance(model, nn.Module) else ()
+    return sum(part.weight.numel() for part in modules if isinstance(part, EmbeddingTable))
 
 
 def _untrained(config: TrialConfig) -> TrialConfig:

@@ -12,6 +12,7 @@ from torch.nn.utils import get_total_norm
 
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.training.adam import Adam, StackedAdam
+from hinet_search.training.seeding import Purpose, derived_seed
 from hinet_search.training.touched_rows import OF_TOUCHED_ROWS, merged
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.weight_updates import WeightUpdates
@@ -53,16 +54,19 @@ class Optimiser:
             part.load_state_dict(state)
 
 
-def make_optimiser(model: nn.Module, config: TrainConfig) -> Optimiser:
+def make_optimiser(model: nn.Module, config: TrainConfig, seed: int = 0) -> Optimiser:
     """Return Adam for dense weights, with the configured optimiser for embedding tables.
 
     Any `embedding_optimiser` but `adam` makes the tables produce sparse gradients and updates only
-    the touched rows.
+    the touched rows. It stores tables in their `table_precision`, for which rounding draws from
+    `seed`.
     """
     table_weights: list[nn.Parameter] = []
     if config.embedding_optimiser != "adam":
         for module in _embeddings(model):
             module.table.sparse_gradient = True
+            if config.table_precision == "bf16":
+                module.table.narrow()
             table_weights.append(module.table.weight)
     of_tables = {id(weight) for weight in table_weights}
     others = {
@@ -74,7 +78,8 @@ def make_optimiser(model: nn.Module, config: TrainConfig) -> Optimiser:
     if table_weights:
         make_table_optimiser = OF_TOUCHED_ROWS[config.embedding_optimiser]
         rate = _embedding_rate(config)
-        parts.append(make_table_optimiser(table_weights, rate, config.embedding_l2))
+        rounding_seed = derived_seed(seed, Purpose.ROUNDING)
+        parts.append(make_table_optimiser(table_weights, rate, config.embedding_l2, rounding_seed))
     return Optimiser(tuple(parts))
 
 

@@ -280,12 +280,16 @@ def begin_pass(run: TrainingRun, passes_done: int) -> tuple[str, ...]:
         return ()
     seed = derived_seed(run.conditions.seed, Purpose.EMBEDDINGS, passes_done)
     generator = torch.Generator().manual_seed(seed)
-    names = []
-    for name, module in model.named_modules():
-        if isinstance(module, EmbeddingTable):
-            module.draw(generator)
-            names.append(f"{name}.weight")
-    return tuple(names)
+    tables = _tables(model)
+    for table in tables.values():
+        table.draw(generator)
+    return tuple(f"{name}.weight" for name in tables)
+
+
+def _tables(model: nn.Module) -> dict[str, EmbeddingTable]:
+    """Return the tables of ids by their name in the model."""
+    named = model.named_modules()
+    return {name: module for name, module in named if isinstance(module, EmbeddingTable)}
 
 
 def evaluate(
@@ -361,10 +365,12 @@ def out_of_patience(run: TrainingRun, state: TrainingState) -> bool:
 
 
 def finish(run: TrainingRun, state: TrainingState, *, stopped: bool) -> FitResult:
-    """Restore the best weights and return the result."""
+    """Restore the best weights, with tables in the precision of all weights; return the result."""
     loop_seconds = time.perf_counter() - state.loop_began - state.evaluation_seconds
     best = best_evaluation(state.evaluations, run.conditions.objective)
     state.best.restore()
+    for table in _tables(run.model).values():
+        table.widen()
     run.model.eval()
     return FitResult(
         evaluations=tuple(state.evaluations),

@@ -174,9 +174,10 @@ def _kind(weight: nn.Parameter) -> int:
 
 def _packed(table: nn.Parameter) -> Float[Tensor, "U N"]:
     """Return the touched rows of a table: their numbers, as bits of a float, and gradients."""
+    dtype = table.grad_dtype or table.dtype
     if table.grad is None:
-        return table.new_empty(0, table.shape[1] + 1)
-    rows_U1 = table.grad.indices().T.to(INTEGERS[table.dtype]).contiguous().view(table.dtype)
+        return table.new_empty(0, table.shape[1] + 1, dtype=dtype)
+    rows_U1 = table.grad.indices().T.to(INTEGERS[dtype]).contiguous().view(dtype)
     return torch.cat([rows_U1, table.grad.values()], dim=1)
 
 

@@ -291,21 +291,25 @@ SCHEMA = Schema(("home",), ("click",), ("user", "item"), (900, 100), ())
 
 
 def test_a_model_that_needs_exactly_the_memory_fits() -> None:
-    check_model_fits("arm", 16_000, SCHEMA, available_bytes=16_000 * 4 * 3)
+    check_model_fits("arm", 16_000, 64_000, SCHEMA, available_bytes=64_000 * 3)
 
 
 def test_a_model_larger_than_the_memory_names_the_largest_column() -> None:
     with pytest.raises(
         DataError, match=r"^arm: 16,000 parameters of the default configuration .* must fit"
     ) as caught:
-        check_model_fits("arm", 16_000, SCHEMA, available_bytes=16_000 * 4 * 3 - 1)
+        check_model_fits("arm", 16_000, 64_000, SCHEMA, available_bytes=64_000 * 3 - 1)
     assert "'user' has 900 ids" in caught.value.remedy
 
 
 def test_a_model_without_ids_that_exceeds_the_memory_is_reported_too() -> None:
     with pytest.raises(DataError, match="must fit"):
         check_model_fits(
-            "arm", 16_000, Schema(("home",), ("click",), (), (), ("age",)), available_bytes=1
+            "arm",
+            16_000,
+            64_000,
+            Schema(("home",), ("click",), (), (), ("age",)),
+            available_bytes=1,
         )
 
 

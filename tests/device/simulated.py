@@ -38,6 +38,13 @@ class _OnBothDevices(TorchDispatchMode):
         return run(operation, given, named or {})
 
 
+class _Generator(torch.Generator):
+    """One of the device draws from the CPU, where the numbers are."""
+
+    def __new__(cls, _device: object = HOST) -> "_Generator":
+        return super().__new__(cls)
+
+
 @contextmanager
 def simulated_device() -> Iterator[torch.device]:
     """Let torch find a GPU inside, and yield it."""
@@ -112,6 +119,7 @@ def _patch_tensors(patch: pytest.MonkeyPatch) -> None:
         return made if device is None else made.to(device)
 
     patch.setattr(torch, "tensor", tensor)
+    patch.setattr(torch, "Generator", _Generator)
     for name, change in (("to", to), ("cpu", cpu), ("pin_memory", pin_memory)):
         patch.setattr(Tensor, name, change, raising=False)
     patch.setattr(Tensor, "device", property(device), raising=False)

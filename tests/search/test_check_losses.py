@@ -108,6 +108,22 @@ def test_a_weight_of_pairs_needs_a_loss_of_pairs() -> None:
     )
 
 
+def test_tables_in_bf16_need_an_optimiser_of_the_rows_of_a_batch() -> None:
+    assert refusal("train.table_precision: bf16") == (
+        f"s.yaml:{FIXED}:9: train.table_precision bf16 needs an train.embedding_optimiser of the "
+        "rows of a batch (sparse_adam, rowwise_adagrad, lazy_adam), got adam in arm mmoe; "
+        "fix train.embedding_optimiser: lazy_adam"
+    )
+
+
+def test_an_arm_that_has_such_an_optimiser_can_have_them_and_trees_ignore_them() -> None:
+    lazy = "{model: mmoe, fixed: {train.embedding_optimiser: lazy_adam}}"
+    arms = f"arms: {{lazy: {lazy}, trees: }}\n"
+    Path("s.yaml").write_text(STUDY.replace(ARMS, arms) + "fixed: {train.table_precision: bf16}\n")
+    arm, _ = try_study(load_study("s.yaml")).arms
+    assert arm.space.fixed["train.table_precision"] == "bf16"
+
+
 def test_a_weight_of_pairs_that_is_searched_under_a_condition_needs_none() -> None:
     weight = (
         "{kind: float, low: 0.1, high: 1.0, default: 0.5, when: {train.loss: [pairs_within_users]}}"

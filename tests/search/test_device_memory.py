@@ -79,7 +79,7 @@ def test_a_study_whose_rows_do_not_fit_the_gpu_is_refused(tmp_path: Path) -> Non
 def test_a_check_adds_what_the_probe_measured(tmp_path: Path) -> None:
     path = write_study(tmp_path)
     ready = api.ready(str(path), LaunchOptions(output=tmp_path / "out", slots=1))
-    arm = ArmPlan("shared_bottom", "shared_bottom", 4, 2, 1, (1, 1, 1), 1.0, 1.0, 10**6)
+    arm = ArmPlan("shared_bottom", "shared_bottom", 4, 2, 1, (1, 1, 1), 1.0, 1.0, 10**6, 4)
     plan = Plan(ready, (arm,), 0.0)
     assert ready.device_memory is not None
     assert plan.memory_bytes == ready.device_memory.data_bytes + 10**6

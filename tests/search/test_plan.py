@@ -68,11 +68,7 @@ def test_the_embeddings_of_every_cell_count_where_a_model_has_them(
     path = write_study(tmp_path, ONE_ARM.replace("shared_bottom", "single"))
     ready = api.ready(str(path), LaunchOptions(output=tmp_path / "out"))
     config = default_of(ready.study.arms[0])
-    needed = (
-        num_parameters(config, config.features.schema_of(ready.dataset))
-        * checks.BYTES_PER_WEIGHT
-        * checks.COPIES
-    )
+    needed = 4 * num_parameters(config, config.features.schema_of(ready.dataset)) * checks.COPIES
     monkeypatch.setattr(checks, "available_memory", lambda: needed - 1)
     with pytest.raises(DataError, match="must fit into"):
         api.ready(str(path), LaunchOptions(output=tmp_path / "out"))

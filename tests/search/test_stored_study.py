@@ -72,7 +72,8 @@ def test_a_database_that_cannot_be_reached_is_reported(
 
 def plan(studio: Studio, *, memory: int, parameters: int) -> Plan:
     studio.launch()
-    arm = ArmPlan("mmoe", "mmoe", 4, 2, 1, (1, parameters, parameters), 1.0, 1.0, memory)
+    sizes = (1, parameters, parameters)
+    arm = ArmPlan("mmoe", "mmoe", 4, 2, 1, sizes, 1.0, 1.0, memory, 4 * parameters)
     return Plan(ready(studio), (arm,), 0.0)
 
 

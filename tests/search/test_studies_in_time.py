@@ -198,7 +198,7 @@ def plan(studio: Studio, budget: str) -> Plan:
     path.write_text(STUDY.replace("trials: 4\n", f"budget: {budget}\n") + "arms: {mmoe: }\n")
     study = LaunchOptions().load(str(path))
     ready = PreparedStudy(study, None, None, 2)  # type: ignore[arg-type]  # not asked
-    arm = ArmPlan("mmoe", "mmoe", study.spec.trials, 4, 9, (1, 2, 3), 10.0, 10.0, 1)
+    arm = ArmPlan("mmoe", "mmoe", study.spec.trials, 4, 9, (1, 2, 3), 10.0, 10.0, 1, 8)
     return Plan(ready, (arm,), 1.0)
 
 

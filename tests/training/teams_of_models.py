@@ -49,6 +49,13 @@ FURTHER: dict[str, tuple[str, dict[str, Value]]] = {
         for model in ("mmoe", "hinet")
         for optimiser in ("lazy_adam", "sparse_adam", "rowwise_adagrad")
     },
+    **{
+        f"mmoe, {optimiser} in bf16": (
+            "mmoe",
+            {"train.embedding_optimiser": optimiser, "train.table_precision": "bf16"},
+        )
+        for optimiser in ("lazy_adam", "sparse_adam")
+    },
     "single, lazy_adam": ("single", {"train.embedding_optimiser": "lazy_adam"}),
     "star, partitioned norm": ("star", {"model.partitioned_norm": True}),
     "star, held embeddings": ("star", {"features.unit_scale": True, "train.embedding_l2": 1e-3}),

@@ -7,7 +7,7 @@ from torch import nn
 
 from hinet_search.common import plugins
 from hinet_search.data.schema import Schema
-from hinet_search.training.model_size import flops_of, meta_model, sizes_of
+from hinet_search.training.model_size import bytes_in_training, flops_of, meta_model, sizes_of
 from hinet_search.training.trial_config import build_config
 
 MODELS = "hinet_search.models"
@@ -31,6 +31,19 @@ def test_a_model_is_as_large_as_it_will_be() -> None:
             parameter.numel() for parameter in built.parameters()
         ), name
         assert all(parameter.is_meta for parameter in model.parameters()), name
+
+
+def test_tables_in_bf16_count_two_bytes_a_number_in_training() -> None:
+    in_bf16 = {"train.embedding_optimiser": "lazy_adam", "train.table_precision": "bf16"}
+    of_scenarios = len(SCHEMA.scenarios)  # are a field of Shared Bottom; a cell of `single` has one
+    for name, num_rows in (("shared_bottom", 1050 + of_scenarios), ("single", 6 * 1050)):
+        config = build_config(name, {"model.embedding_dim": 8})
+        narrow = build_config(name, {"model.embedding_dim": 8, **in_bf16})
+        whole = bytes_in_training(config, SCHEMA)
+        assert whole == 4 * sizes_of(config, SCHEMA)[0]
+        assert whole - bytes_in_training(narrow, SCHEMA) == 2 * num_rows * 8, name
+    trees = build_config("trees", in_bf16)
+    assert bytes_in_training(trees, SCHEMA) == 4 * sizes_of(trees, SCHEMA)[0]
 
 
 def measure_all() -> None:

@@ -20,6 +20,7 @@ OURS: Mapping[str, Rule] = {
     "train.optimiser": READ,
     "train.cuda_graphs": READ,
     "train.precision": same("fp32", why="training is in fp32"),
+    "train.table_precision": same("fp32", why="tables are in fp32"),
     "train.shuffle": same("rows", why="rows are shuffled one by one"),
     "train.reset_embeddings": same(False, why="tables are never drawn again"),
     "train.teacher_weight": same(0.0, why="it learns from labels alone"),

@@ -1,20 +1,23 @@
-"""Check losses: whether what the arms say of loss, weights and order of rows fits the data."""
+"""Check losses: whether what arms say of loss, weights, rows and tables of ids fits together."""
 
 from collections.abc import Sequence
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.data.columns import Dataset
+from hinet_search.data.guess.training_settings import OF_MANY_IDS
 from hinet_search.results.data_record import DataRecord
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 from hinet_search.study.load_study import Arm, ResolvedStudy
 from hinet_search.study.search_space import SearchSpace
 from hinet_search.training.losses import loss_named
+from hinet_search.training.touched_rows import OF_TOUCHED_ROWS
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import is_network
 
 LOSS, SHUFFLE, RANKING_WEIGHT = "train.loss", "train.shuffle", "train.ranking_weight"
 BATCH_SIZE = "train.batch_size"
+OPTIMISER, TABLE_PRECISION = "train.embedding_optimiser", "train.table_precision"
 TASK_WEIGHTS, SCENARIO_WEIGHTS = "train.task_weights", "train.scenario_weights"
 
 
@@ -39,6 +42,20 @@ def unfit_losses(arm: Arm, data: DataDefinition) -> list[str]:
             f"such as pairs_within_scenarios, got {losses}"
         )
     return problems
+
+
+def unfit_tables(arm: Arm) -> list[str]:
+    """List the problem of a network whose tables can be in bf16 and updated by `adam`.
+
+    That updates all rows, with kernels that do not round at random.
+    """
+    space = arm.space
+    optimisers = training_values(space, OPTIMISER)
+    if "bf16" not in training_values(space, TABLE_PRECISION) or "adam" not in optimisers:
+        return []
+    needed = f"needs an {OPTIMISER} of the rows of a batch ({', '.join(OF_TOUCHED_ROWS)})"
+    got = f"got {', '.join(map(str, optimisers))} in arm {arm.name}; fix {OPTIMISER}: {OF_MANY_IDS}"
+    return [f"{space.places[TABLE_PRECISION]}: {TABLE_PRECISION} bf16 {needed}, {got}"]
 
 
 def check_scenario_weights(study: ResolvedStudy, dataset: Dataset) -> None:

@@ -59,6 +59,7 @@ OTHER: dict[str, Any] = {
     "train.clip_norm": 1.5,
     "train.embedding_optimiser": "lazy_adam",
     "train.precision": "bf16",
+    "train.table_precision": "bf16",
     "train.shuffle": "blocks",
     "train.reset_embeddings": True,
     "train.teacher_weight": 0.5,
