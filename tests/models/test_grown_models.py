@@ -61,10 +61,12 @@ def mmoe_of_file(**train: object) -> ModelOfFile:
 
 
 @pytest.mark.parametrize(
-    ("rows", "batch_size"), [(10**6, 1024), (16_384, 1024), (1600, 100), (9, 32)]
+    ("rows", "passes", "batch_size"),
+    [(10**6, 1.0, 1024), (16_384, 2.0, 1024), (1600, 2.0, 100), (1600, 0.5, 32), (800, 12.0, 300)],
 )
-def test_a_pass_of_a_fit_on_few_rows_has_at_least_sixteen_steps(rows: int, batch_size: int) -> None:
-    assert fitting_config(mmoe_of_file(batch_size=1024), None, rows).train.batch_size == batch_size
+def test_a_fit_on_few_rows_has_at_least_32_steps(rows: int, passes: float, batch_size: int) -> None:
+    model = mmoe_of_file(batch_size=1024, passes=passes)
+    assert fitting_config(model, None, rows).train.batch_size == batch_size
 
 
 def test_a_fit_on_newer_rows_has_no_larger_batches_than_its_study() -> None:

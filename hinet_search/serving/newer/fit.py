@@ -41,7 +41,7 @@ from hinet_search.training.seeding import seeded_model
 from hinet_search.training.trainable import Network, StagedModel, fit_all
 from hinet_search.training.trial_config import TrialConfig, is_network, whole_config
 
-STEPS_OF_A_PASS = 16  # at least: fewer would move weights too little (docs/results/nights.md)
+FEWEST_STEPS = 32  # of all passes: fewer would move weights too little (docs/results/nights.md)
 SMALLEST_BATCH = 32
 LESS_MEMORY = "--device cpu needs no memory of a GPU, and fewer rows need less"
 PreviousIds = Sequence[NDArray[np.int32]]
@@ -120,10 +120,11 @@ def fitting_config(model: ModelOfFile, learning_rate: float | None, num_rows: in
     """Return the configuration of a fit, in which embeddings keep what they have learned.
 
     They are not drawn again, and not penalised: ids that newer rows lack would fade. Rates stay, as
-    there are few steps, and batches are smaller where there would be fewer than 16 a pass.
+    there are few steps, and batches are smaller where there would be fewer than 32 in all passes.
     """
     config = whole_config(model.model, model.settings)
-    batch_size = min(config.train.batch_size, max(SMALLEST_BATCH, num_rows // STEPS_OF_A_PASS))
+    most = max(SMALLEST_BATCH, int(num_rows * config.train.passes) // FEWEST_STEPS)
+    batch_size = min(config.train.batch_size, most)
     update = {
         "reset_embeddings": False,
         "embedding_l2": 0.0,
