@@ -41,8 +41,8 @@ SECONDS_APART = "1"  # between checkpoints; users have 10
 class RestartFigure:
     """Medians over the rounds; a checkpoint is written every second at most.
 
-    `ratio` is trainings with checkpoints over those without, `share` the part of their time spent
-    in writing checkpoints.
+    `ratio` is trainings with checkpoints over those without, `share` the part of their time that
+    they stand still for checkpoints, `still_seconds` for one of them.
     """
 
     num_rows: int
@@ -53,15 +53,15 @@ class RestartFigure:
     share: float
     num_checkpoints: float
     megabytes: float
-    write_seconds: float
+    still_seconds: float
 
 
 @dataclass(frozen=True)
 class _Training:
-    """How long one took, and every checkpoint that it wrote."""
+    """How long one took, and stood still for every checkpoint."""
 
     seconds: float
-    writes: tuple[float, ...]
+    stills: tuple[float, ...]
     megabytes: float
 
 
@@ -87,17 +87,17 @@ def bench_restart(num_rows: int, *, passes: float, rounds: int) -> RestartFigure
             for number in range(rounds)
         ]
     ratios = [kept.seconds / plain.seconds for plain, kept in pairs]
-    writes = [seconds for _, kept in pairs for seconds in kept.writes]
+    stills = [seconds for _, kept in pairs for seconds in kept.stills]
     return RestartFigure(
         num_rows=num_rows,
         noticed_seconds=median(noticed for noticed, _ in deaths),
         running_seconds=median(running for _, running in deaths),
         ratio=median(ratios),
         ratio_range=(min(ratios), max(ratios)),
-        share=median(sum(kept.writes) / kept.seconds for _, kept in pairs),
-        num_checkpoints=median(len(kept.writes) for _, kept in pairs),
+        share=median(sum(kept.stills) / kept.seconds for _, kept in pairs),
+        num_checkpoints=median(len(kept.stills) for _, kept in pairs),
         megabytes=max(kept.megabytes for _, kept in pairs),
-        write_seconds=median(writes),
+        still_seconds=median(stills),
     )
 
 
@@ -152,16 +152,16 @@ def _heard(executor: Executor, wanted: Callable[[Any], bool]) -> None:
 
 def _training(job: TrainJob) -> _Training:
     """One, in this process."""
-    writes: list[float] = []
+    stills: list[float] = []
     save = Checkpoints.save
 
     def timed(checkpoints: Checkpoints, *content: Any) -> None:
         began = time.perf_counter()
         save(checkpoints, *content)
-        writes.append(time.perf_counter() - began)
+        stills.append(time.perf_counter() - began)
 
     sent: list[object] = []
-    Checkpoints.save = timed  # type: ignore[assignment, method-assign]  # to time what is written, for this training
+    Checkpoints.save = timed  # type: ignore[assignment, method-assign]  # timed for this training
     try:
         train(job, sent.append, lambda: False)
     finally:
@@ -172,7 +172,7 @@ def _training(job: TrainJob) -> _Training:
         if job.checkpoints
         else []
     )
-    return _Training(trained.cost.seconds, tuple(writes), max(sizes, default=0) / 1e6)
+    return _Training(trained.cost.seconds, tuple(stills), max(sizes, default=0) / 1e6)
 
 
 def table(figure: RestartFigure) -> str:
@@ -185,10 +185,10 @@ def table(figure: RestartFigure) -> str:
             "training with checkpoints over one without",
             f"{figure.ratio:.3f} ({low:.3f}-{high:.3f})",
         ),
-        ("part of a training's time that writing them takes", f"{figure.share:.2%}"),
+        ("part of a training's time that it stands still for them", f"{figure.share:.2%}"),
         (
-            f"checkpoints of {figure.megabytes:.0f} MB in a training, s to write one",
-            f"{figure.num_checkpoints:.0f}, {figure.write_seconds:.2f}",
+            f"checkpoints of {figure.megabytes:.0f} MB in a training, s of one",
+            f"{figure.num_checkpoints:.0f}, {figure.still_seconds:.3f}",
         ),
     ]
     return aligned(lines)

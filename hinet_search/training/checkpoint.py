@@ -2,6 +2,7 @@
 
 Every file is written atomically (files.py); its manifest, with its SHA-256, follows likewise.
 The last two are kept, so that the earlier one can replace a damaged one. File names count them.
+A thread writes a copy of the state while the training goes on, one checkpoint at a time.
 """
 
 import hashlib
@@ -10,7 +11,9 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -21,11 +24,14 @@ import torch
 from hinet_search.common import crash_points
 from hinet_search.common.errors import ConfigurationError, DiskFull
 from hinet_search.common.files import replacing
+from hinet_search.data.checks import available_memory
 
 NUM_KEPT = 2
 SECONDS_APART = 10.0
 VARIABLE = "HINET_SEARCH_CHECKPOINT_SECONDS"
-TIME_SHARE = 0.01  # the share of a training's time that writing checkpoints may take
+TIME_SHARE = 0.01  # the share of its time that a training may stand still for checkpoints
+WRITING_SHARE = 0.05  # and in which they may be written beside it, on a core that others may need
+MEMORY_SHARE = 0.125  # of the free memory, that the copy of a state may take
 SUFFIX = ".checkpoint"
 MANIFEST = ".json"
 
@@ -65,22 +71,49 @@ class Checkpoints:
     job: str
     seconds_apart: float = SECONDS_APART
     say: Callable[[str], None] = _warn
+    _still_seconds: float = 0.0  # that the training stood still for the last one
     _write_seconds: float = 0.0
+    _writing: Future[None] | None = None
     _last_write_failed: bool = False
 
     def __post_init__(self) -> None:
-        self._last_write = time.monotonic()
+        self._last_save = time.monotonic()
 
     def due(self) -> bool:
-        """Return whether it is time for the next checkpoint."""
-        pause = max(self.seconds_apart, self._write_seconds / TIME_SHARE)
-        return time.monotonic() - self._last_write >= pause
+        """Return whether it is time for the next checkpoint, and the last one is written."""
+        if self._writing and not self._writing.done():
+            return False
+        pause = max(
+            self.seconds_apart,
+            self._still_seconds / TIME_SHARE,
+            self._write_seconds / WRITING_SHARE,
+        )
+        return time.monotonic() - self._last_save >= pause
 
     def save(self, step: int, content: Mapping[str, Any]) -> None:
-        """Write plain values and tensors as the state after `step` steps, if the disk allows it."""
+        """Copy plain values and tensors, the state after `step` steps; a thread writes the copy.
+
+        A state too large to be copied is written before this returns.
+        """
+        self.finish()
         began = time.monotonic()
+        fits = _num_bytes(content) <= MEMORY_SHARE * available_memory()
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._writing = thread.submit(self._write, step, _copied(content) if fits else content)
+        thread.shutdown(wait=False)  # it ends with this checkpoint
+        if not fits:
+            self.finish()
+        self._last_save = time.monotonic()
+        self._still_seconds = self._last_save - began
+
+    def finish(self) -> None:
+        """Wait until the last checkpoint is whole; say if the disk did not allow it."""
+        writing = self._writing
+        if writing is None:
+            return
+        self._writing = None
         try:
-            self._write(step, content)
+            writing.result()
         except (OSError, DiskFull) as error:
             if not self._last_write_failed:
                 reason = str(error).splitlines()[0]
@@ -88,10 +121,15 @@ class Checkpoints:
             self._last_write_failed = True
         else:
             self._last_write_failed = False
-        self._last_write = time.monotonic()
-        self._write_seconds = self._last_write - began
 
     def _write(self, step: int, content: Mapping[str, Any]) -> None:
+        began = time.monotonic()
+        try:
+            self._write_files(step, content)
+        finally:
+            self._write_seconds = time.monotonic() - began
+
+    def _write_files(self, step: int, content: Mapping[str, Any]) -> None:
         manifests = self._manifests()
         number = int(manifests[-1].stem) + 1 if manifests else 1
         path = self.folder / f"{number:06}{SUFFIX}"
@@ -110,12 +148,9 @@ class Checkpoints:
         """Return all manifests in the folder, the oldest first."""
         return sorted(self.folder.glob(f"*{MANIFEST}"))
 
-    def begun(self) -> bool:
-        """Return whether this job has a checkpoint, intact or damaged."""
-        return any(_job(manifest) == self.job for manifest in self._manifests())
-
     def latest(self) -> Mapping[str, Any] | None:
         """Return the latest intact checkpoint of this job, or None; warn of damaged ones."""
+        self.finish()
         for manifest_path in reversed(self._manifests()):
             path = manifest_path.with_suffix(SUFFIX)
             try:
@@ -137,12 +172,15 @@ class Checkpoints:
         return None
 
 
-def _job(manifest: Path) -> object:
-    """Return the job of a checkpoint; None if the manifest cannot be read."""
+@contextmanager
+def whole(checkpoints: Iterable[Checkpoints | None]) -> Iterator[None]:
+    """Wait at the end until the last checkpoints are whole, also if what is inside fails."""
     try:
-        return json.loads(manifest.read_bytes())["job"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        yield
+    finally:
+        for each in checkpoints:
+            if each is not None:
+                each.finish()
 
 
 class _Hashing:
@@ -168,6 +206,17 @@ def _put(path: Path, num_bytes: int, write: Callable[[Any], object]) -> str:
         hashing = _Hashing(file)
         write(hashing)
     return hashing.sha256.hexdigest()
+
+
+def _copied(content: Any) -> Any:
+    """Return plain values and tensors as they are now, all tensors in memory of the host."""
+    if isinstance(content, torch.Tensor):
+        return content.detach().to("cpu", copy=True)
+    if isinstance(content, Mapping):
+        return {name: _copied(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return type(content)(_copied(value) for value in content)
+    return content
 
 
 def _num_bytes(content: object) -> int:

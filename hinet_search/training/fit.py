@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from hinet_search.models.layers.shares import sharing
-from hinet_search.training.checkpoint import Checkpoints
+from hinet_search.training.checkpoint import Checkpoints, whole
 from hinet_search.training.device import begin_peak_memory
 from hinet_search.training.divergence import Diverged
 from hinet_search.training.fixed_rows import PlacedRows
@@ -64,7 +64,10 @@ def fit(
     steps = TrainingSteps(run)
     state.loop_began = time.perf_counter()
     rank = conditions.team.rank if conditions.team else LEADER
-    with seeded(conditions.seed, Purpose.DROPOUT, conditions.device, rank):
+    with (
+        whole([checkpoints]),
+        seeded(conditions.seed, Purpose.DROPOUT, conditions.device, rank),
+    ):
         if checkpoint:
             Training(run, state).put_back(_of_process(checkpoint, rank))
             steps.optimiser.load_state_dicts(checkpoint["optimisers"])

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from hinet_search.models.layers.contracts import WeightDependent
 from hinet_search.models.layers.measure import count_parameters, flops_per_row
-from hinet_search.training.checkpoint import Checkpoints
+from hinet_search.training.checkpoint import Checkpoints, whole
 from hinet_search.training.device import begin_peak_memory
 from hinet_search.training.divergence import Diverged
 from hinet_search.training.fit import fit
@@ -117,7 +117,8 @@ class _Lane:
 
     def outcome(self) -> Outcome:
         """Restore the best weights and return how the training ended."""
-        return self.diverged or finish(self.run, self.state, stopped=self.stopped)
+        with whole([self.checkpoints]):
+            return self.diverged or finish(self.run, self.state, stopped=self.stopped)
 
     @contextmanager
     def keeping_divergence(self) -> Iterator[None]:
@@ -156,10 +157,11 @@ def fit_stacked(
         outcomes[number] = outcome
         ended(number, outcome)
 
-    for first_step in sorted({lane.first_step for lane in lanes}):
-        together = [lane for lane in lanes if lane.first_step == first_step]
-        with seeded(together[0].run.conditions.seed, Purpose.DROPOUT, device):
-            _Together(together, end).train(first_step)
+    with whole(each):
+        for first_step in sorted({lane.first_step for lane in lanes}):
+            together = [lane for lane in lanes if lane.first_step == first_step]
+            with seeded(together[0].run.conditions.seed, Purpose.DROPOUT, device):
+                _Together(together, end).train(first_step)
     return [outcomes[number] for number in range(len(models))]
 
 
@@ -228,8 +230,7 @@ class _Together:
             # What stops all may have come after some were asked.
             for lane in self._lanes:
                 lane.stopped = lane.stopped or lane.watcher.should_stop()
-        checkpoints = self._lanes[0].checkpoints
-        if checkpoints and checkpoints.due():
+        if all(lane.checkpoints and lane.checkpoints.due() for lane in self._lanes):
             for lane, state in zip(self._lanes, self._states(), strict=True):
                 lane.save(state)
         self._leave()

@@ -34,9 +34,10 @@ Send = Callable[[object], None]
 
 
 @pytest.fixture(autouse=True)
-def checkpoints_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def checkpoints_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HINET_SEARCH_CHECKPOINT_SECONDS", "0")
-    monkeypatch.setattr(checkpoint, "TIME_SHARE", 1e9)  # they may take all the time
+    for share in ("TIME_SHARE", "WRITING_SHARE"):
+        monkeypatch.setattr(checkpoint, share, 1e9)  # they may take all the time
 
 
 def job_in(folder: Path, ready: PreparedStudy) -> TrainJob:

@@ -141,9 +141,11 @@ def test_a_training_continues_without_checkpoints_and_says_so_once(small: SmallD
     said: list[str] = []
     checkpoints = Checkpoints(small.folder / "job", "job", say=said.append)
     checkpoints.save(1, ONE_MEGABYTE)
+    checkpoints.finish()
     small.fill()
     for step in (2, 3):
         checkpoints.save(step, {"a": ONE_MEGABYTE["a"] + step})
+    checkpoints.finish()
     assert len(said) == 1
     assert re.match(
         rf"no checkpoint can be written, training continues: {small.folder}/job/000002.checkpoint: no room for about "
@@ -155,13 +157,15 @@ def test_a_training_continues_without_checkpoints_and_says_so_once(small: SmallD
     assert torch.equal(kept["a"], ONE_MEGABYTE["a"])
     small.free()
     checkpoints.save(4, {"a": ONE_MEGABYTE["a"] + 4})
-    assert Checkpoints(small.folder / "job", "job").latest()["a"][0] == 4
+    assert checkpoints.latest()["a"][0] == 4
 
 
 def test_a_folder_that_cannot_be_written_ends_no_training_either(tmp_path: Path) -> None:
     (tmp_path / "job").touch()
     said: list[str] = []
-    Checkpoints(tmp_path / "job", "job", say=said.append).save(1, ONE_MEGABYTE)
+    checkpoints = Checkpoints(tmp_path / "job", "job", say=said.append)
+    checkpoints.save(1, ONE_MEGABYTE)
+    checkpoints.finish()
     assert said[0].startswith("no checkpoint can be written, training continues: ")
 
 

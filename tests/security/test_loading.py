@@ -104,6 +104,7 @@ def test_the_payload_would_run(tmp_path: Path) -> None:
 def test_a_checkpoint_with_code_in_it_is_passed_over_and_not_run(tmp_path: Path, write) -> None:
     checkpoints = Checkpoints(tmp_path, "job")
     checkpoints.save(1, {"step": 1})
+    checkpoints.finish()
     planted = tmp_path / "000002.checkpoint"
     write({"step": Payload(tmp_path / "ran")}, planted)
     manifest = {"job": "job", "step": 2, "sha256": hashlib.sha256(planted.read_bytes()).hexdigest()}
