@@ -1,7 +1,8 @@
 """Row order: the rows of every step of a pass, by the seed and the pass, not by the model.
 
 `rows`    every order of rows is equally likely; it is drawn before the first step of a pass, which
-          takes one core .3 s for 10 million rows and 4.5 s for 100 million, and 4 bytes a row
+          takes one core .3 s for 10 million rows and 4.5 s for 100 million, and 4 bytes a row;
+          from a million rows on, a thread draws that of the next pass (run_state.py)
 `blocks`  blocks of neighbouring rows are drawn, and the rows of several blocks are shuffled
           together: they are read from few places, so that data larger than memory are read from
           disk once a pass, while earlier rows are trained on (read_ahead.py)

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count, islice
+from itertools import chain, count, islice
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -35,8 +35,11 @@ from hinet_search.training.predict import predict
 from hinet_search.training.read_ahead import reader_ahead
 from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.seeding import Purpose, derived_seed
+from hinet_search.training.streamed_feed import made_ahead
 from hinet_search.training.team import Team
 from hinet_search.training.train_config import TrainConfig
+
+DRAWN_AHEAD_ROWS = 1_000_000  # from which on a thread draws the next pass; fewer take a moment
 
 
 @runtime_checkable
@@ -245,6 +248,15 @@ def batches(
 
 
 def _rows_of_steps(run: TrainingRun, first_step: int) -> Iterator[Int[Tensor, "B"]]:
+    """Yield the rows in their order; a thread draws that of the next pass of a large split."""
+    passes = _passes(run, first_step)
+    if len(run.feed) >= DRAWN_AHEAD_ROWS and run.conditions.config.shuffle != "blocks":
+        passes = made_ahead(passes, num_ahead=1)
+    return chain.from_iterable(passes)
+
+
+def _passes(run: TrainingRun, first_step: int) -> Iterator[Iterator[Int[Tensor, "B"]]]:
+    """Yield the rows of the steps of each pass, once its order is drawn."""
     schedule = run.schedule
     config = run.conditions.config
     columns = run.conditions.dataset.train
@@ -263,7 +275,8 @@ def _rows_of_steps(run: TrainingRun, first_step: int) -> Iterator[Int[Tensor, "B
             user_R=columns.user_R,
             coming=reader_ahead(columns, skipped * config.batch_size),
         )
-        yield from islice(rows_of_pass, skipped, steps_left)
+        of_steps = islice(rows_of_pass, skipped, steps_left)
+        yield chain([next(of_steps)], of_steps)
 
 
 def begin_pass(run: TrainingRun, passes_done: int) -> tuple[str, ...]:

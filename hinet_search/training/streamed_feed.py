@@ -105,10 +105,10 @@ class StreamedFeed(Feed):
         return batch, labels_BT.float()
 
 
-def made_ahead(items: Iterator[Item]) -> Iterator[Item]:
+def made_ahead(items: Iterator[Item], num_ahead: int = BATCHES_AHEAD) -> Iterator[Item]:
     """Yield the same items in the same order, each made by a thread before it is asked for."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as thread:
-        waiting = deque(thread.submit(next, items, None) for _ in range(BATCHES_AHEAD))
+        waiting = deque(thread.submit(next, items, None) for _ in range(num_ahead))
         while (item := waiting.popleft().result()) is not None:
             waiting.append(thread.submit(next, items, None))
             yield item
