@@ -1,6 +1,7 @@
 """Adam, on the fused kernels of torch: a call updates a whole group of weights."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -49,6 +50,10 @@ class StackedAdam(Adam):
     Every weight has the models in front. `models` of a group are the groups of each model alone.
     """
 
+    def __init__(self, param_groups: Sequence[dict[str, Any]]) -> None:
+        super().__init__(param_groups)
+        self._of_models: dict[Tensor, _OfModels] = {}
+
     def change(
         self,
         weights: Sequence[Tensor],
@@ -61,6 +66,10 @@ class StackedAdam(Adam):
         if all(other == first for other in others):
             _fused(weights, gradients, states, first, self.rate_share)
             return
+        if weights[0].device.type != "cpu":
+            self._change_at_once(weights, gradients, states, group["models"])
+            return
+        # On a CPU a call for each model is faster for large weights; small ones take a short time.
         for k, options in enumerate(group["models"]):
             _fused(
                 [weight[k] for weight in weights],
@@ -69,6 +78,35 @@ class StackedAdam(Adam):
                 options,
                 self.rate_share,
             )
+
+    def _change_at_once(
+        self,
+        weights: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        states: Sequence[Moments],
+        models: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Update weights in as many calls for any number of models; gradients take in penalties.
+
+        The kernel, at a rate of 1 and without decay, turns zeros into changes. These are multiplied
+        by the rates and added.
+        """
+        for weight in weights:
+            if weight not in self._of_models:
+                self._of_models[weight] = _OfModels.of(weight, models)
+        of_models = [self._of_models[weight] for weight in weights]
+        changes = [each.change for each in of_models]
+        decays = [each.decay for each in of_models]
+        decoupled = models[0]["decoupled"]
+        if not decoupled:
+            torch._foreach_addcmul_(list(gradients), list(weights), decays)
+        torch._foreach_zero_(changes)
+        options = {"lr": 1.0, "weight_decay": 0.0, "decoupled": decoupled}
+        _fused(changes, gradients, states, options, rate_share=1.0)
+        if decoupled:
+            torch._foreach_addcmul_(changes, list(weights), decays, value=-1)
+        torch._foreach_mul_(changes, [each.rate for each in of_models])
+        torch._foreach_add_(list(weights), changes, alpha=self.rate_share)
 
     def states_of_models(self, num_models: int) -> list[dict[str, Any]]:
         """Return the state of each model as its own optimiser would have it."""
@@ -84,6 +122,30 @@ class StackedAdam(Adam):
         self.load_state_dict(
             {"state": {n: _stacked([state["state"][n] for state in states]) for n in numbers}}
         )
+
+
+@dataclass(frozen=True)
+class _OfModels:
+    """Of a stacked weight, in its shape: the rate and decay of every model, and room for a change.
+
+    Tensors of one shape are what the kernels for many tensors take.
+    """
+
+    rate: Tensor
+    decay: Tensor
+    change: Tensor
+
+    @classmethod
+    def of(cls, weight: Tensor, models: Sequence[Mapping[str, Any]]) -> "_OfModels":
+        """Return the rates and decays of the models for a weight."""
+
+        def of_each(option: str) -> Tensor:
+            values = weight.new_empty(weight.shape)
+            for of_model, options in zip(values, models, strict=True):
+                of_model.fill_(options[option])
+            return values
+
+        return cls(of_each("lr"), of_each("weight_decay"), torch.empty_like(weight))
 
 
 def _fused(
