@@ -98,6 +98,7 @@ class StackedAdam(Adam):
         changes = [each.change for each in of_models]
         decays = [each.decay for each in of_models]
         decoupled = models[0]["decoupled"]
+        assert isinstance(self.rate_share, float), "steps of a stack are not replayed"
         if not decoupled:
             torch._foreach_addcmul_(list(gradients), list(weights), decays)
         torch._foreach_zero_(changes)
