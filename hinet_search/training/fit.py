@@ -76,6 +76,7 @@ def fit(
             if checkpoint.get("diverged"):  # in a stack, which went on without it
                 raise Diverged(*checkpoint["diverged"])
         stopped = _train(steps, state, watcher, checkpoints)
+    del steps  # frees the moments, before tables in bf16 take the bytes of fp32
     return finish(run, state, stopped=stopped)
 
 
