@@ -370,10 +370,7 @@ def check_model_fits(
     schema: Schema,
     available_bytes: int | None = None,
 ) -> None:
-    """DataError when weights of so many bytes and Adam's moments exceed `available_bytes`.
-
-    The default for `available_bytes` is the free memory of this machine.
-    """
+    """DataError when weights and moments exceed `available_bytes`, by default what is free."""
     available = available_memory() if available_bytes is None else available_bytes
     needed = weight_bytes * COPIES
     if needed <= available:
