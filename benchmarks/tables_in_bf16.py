@@ -70,7 +70,8 @@ def trained(
 
 def auc(dataset: Dataset, seed: int, optimiser: str, how: str) -> float:
     """Return the AUC on validation of the best evaluation."""
-    given = {"embedding_optimiser": optimiser, "rate_decay": True, "batch_size": 256, "passes": 6.0}
+    given: dict[str, Any] = {"embedding_optimiser": optimiser, "rate_decay": True}
+    given |= {"batch_size": 256, "passes": 6.0}
     precision = "fp32" if how == "fp32" else "bf16"
     rounding = patch.object(touched_rows, "rounded", lambda values_UE, *_: values_UE.bfloat16())
     if how == NEAREST:
