@@ -37,7 +37,8 @@ from hinet_search.common.versions import versions
 from hinet_search.executors.processes.slots import SLOT_ENVIRONMENT
 from work import make_dataset
 
-RESULTS = Path(__file__).parent / "results"
+HERE = Path(__file__).parents[1]
+RESULTS = HERE / "benchmarks" / "results"
 MILLION, FEW = 1_000_000, 200_000
 AS_A_SLOT = {
     name: value for name, value in SLOT_ENVIRONMENT.items() if not name.startswith("POLARS")
@@ -170,12 +171,15 @@ def main() -> None:
     for name in options.only:
         bench = BENCHES[name]
         measure = bench.quick if options.quick else bench.full
-        if measure is not None:
-            if options.before:
-                earlier |= _earlier(options.before, name, quick=options.quick)
+        if measure is None:
+            continue
+        if options.before:
+            earlier |= _measured_in(options.before, name, quick=options.quick)
+            figures[name] = _measured_in(HERE, name, quick=options.quick)[name]
+        else:
             figures[name] = measure()
             print(f"\n{name}\n{bench.table(figures[name])}", flush=True)
-    if {"training", "peers"} <= figures.keys():
+    if {"training", "peers"} <= figures.keys() and not options.before:
         print(
             f"\nagainst the best peer\n{bench_peers.against(figures['training'], figures['peers'])}"
         )
@@ -221,8 +225,11 @@ def this_machine() -> Machine:
     )
 
 
-def _earlier(checkout: Path, part: str, *, quick: bool) -> dict[str, Any]:
-    """Measure a part with an earlier version, and return its figures with its versions."""
+def _measured_in(checkout: Path, part: str, *, quick: bool) -> dict[str, Any]:
+    """Measure a part with the version of a checkout, and return its figures with its versions.
+
+    It has a process of its own: in one that had measured other parts, steps took a sixth longer.
+    """
     print(f"\n{part}, in {checkout}", flush=True)
     python = checkout / ".venv" / "bin" / "python"
     command = [str(python), "benchmarks/run.py", "--only", part, *(["--quick"] if quick else [])]

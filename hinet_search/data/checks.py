@@ -34,7 +34,6 @@ from hinet_search.study.feature_definition import FeatureDefinition, ListDefinit
 from hinet_search.study.statistics_definition import HOUR
 from hinet_search.study.task_definition import TaskDefinition
 
-COPIES = 3  # weights and Adam's two moments
 MAX_DECIMAL_DIGITS = 38
 MAX_SCENARIOS = 1000
 SIGNED = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.Int128)
@@ -365,26 +364,30 @@ def _scenarios_without(
 
 def check_model_fits(
     where: str,
-    num_parameters: int,
-    weight_bytes: int,
+    sizes: tuple[int, int],
+    needed: int,
     schema: Schema,
     available_bytes: int | None = None,
 ) -> None:
-    """DataError when weights and moments exceed `available_bytes`, by default what is free."""
+    """DataError when weights and moments exceed `available_bytes`, by default what is free.
+
+    `sizes` are the parameters: (all, without embeddings).
+    """
     available = available_memory() if available_bytes is None else available_bytes
-    needed = weight_bytes * COPIES
     if needed <= available:
         return
+    num_parameters, num_dense = sizes
     fields = zip(schema.vocabulary_sizes, schema.vocabularies, strict=True)
     num_ids, column = max(fields, default=(0, ""))
-    if column:
+    if column and num_dense < num_parameters / 2:
         largest = f"column '{column}' has {num_ids:,} ids"
         remedy = f"raise minimum_frequency ({largest}) or lower embedding_dim"
     else:
         remedy = "make the default of its space smaller"
     raise DataError(
-        f"{where}: {num_parameters:,} parameters of the default configuration with Adam must fit "
-        f"into {available / 2**30:.1f} GiB of memory, got {needed / 2**30:.1f} GiB",
+        f"{where}: {num_parameters:,} parameters of the default configuration, with the moments of "
+        f"its optimiser, must fit into {available / 2**30:.1f} GiB of memory, got "
+        f"{needed / 2**30:.1f} GiB",
         remedy=remedy,
     )
 

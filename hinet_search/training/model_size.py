@@ -1,6 +1,6 @@
 """Model size: parameters, bytes and FLOPs per row of a configuration, before it is trained."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -12,11 +12,26 @@ from hinet_search.models.layers.embedding import EmbeddingTable
 from hinet_search.models.layers.measure import without_weights
 from hinet_search.training.device import memory_errors_explained
 from hinet_search.training.feature_config import FeatureConfig
+from hinet_search.training.touched_rows import OF_TOUCHED_ROWS
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trainable import BuiltModel, trainable
-from hinet_search.training.trial_config import TrialConfig
+from hinet_search.training.trial_config import TrialConfig, is_network
 
 BYTES = 4  # of a weight in fp32
+MOMENTS_OF_ADAM = 2  # of every weight
+
+
+@dataclass(frozen=True)
+class TrainingBytes:
+    """The bytes that a configuration keeps while it trains: weights and optimiser's moments."""
+
+    weights: int
+    moments: int
+
+    @property
+    def of_checkpoint(self) -> int:
+        """Bytes of what a training resumes from: weights, the best ones so far, and moments."""
+        return 2 * self.weights + self.moments
 
 
 def num_parameters(config: TrialConfig, schema: Schema) -> int:
@@ -34,19 +49,32 @@ def _sizes_of(config: TrialConfig, schema: Schema) -> tuple[int, int]:
     return trainable(meta_model(config, schema), schema, torch.device("meta")).num_parameters()
 
 
-def bytes_in_training(config: TrialConfig, schema: Schema) -> int:
-    """Return the bytes of the model's weights while it trains; each of its moments has as many."""
+def bytes_in_training(config: TrialConfig, schema: Schema) -> TrainingBytes:
+    """Count the bytes of a model's training; what does not train by gradients has no moments."""
     whole = BYTES * num_parameters(config, schema)
-    if config.train.table_precision == "fp32":
-        return whole
-    return whole - BYTES // 2 * _num_in_tables(_untrained(config), schema)
+    if not is_network(config.model_name):
+        return TrainingBytes(whole, 0)
+    if config.train.embedding_optimiser == "adam":
+        return TrainingBytes(whole, MOMENTS_OF_ADAM * whole)
+    optimiser = OF_TOUCHED_ROWS[config.train.embedding_optimiser]
+    num_in_tables, num_rows = _tables_of(_untrained(config), schema)
+    of_others = whole - BYTES * num_in_tables
+    of_tables = num_in_tables * (BYTES if config.train.table_precision == "fp32" else BYTES // 2)
+    moments = (
+        MOMENTS_OF_ADAM * of_others
+        + optimiser.moments_of_weight * of_tables
+        + optimiser.moments_of_row * num_rows * BYTES
+    )
+    return TrainingBytes(of_others + of_tables, moments)
 
 
 @lru_cache(maxsize=64)
-def _num_in_tables(config: TrialConfig, schema: Schema) -> int:
+def _tables_of(config: TrialConfig, schema: Schema) -> tuple[int, int]:
+    """Count the weights of all tables of ids, and their rows."""
     model = meta_model(config, schema)
-    modules = model.modules() if isinstance(model, nn.Module) else ()
-    return sum(part.weight.numel() for part in modules if isinstance(part, EmbeddingTable))
+    assert isinstance(model, nn.Module), "asked of a network"
+    tables = [part for part in model.modules() if isinstance(part, EmbeddingTable)]
+    return sum(table.weight.numel() for table in tables), sum(len(table.weight) for table in tables)
 
 
 def _untrained(config: TrialConfig) -> TrialConfig:

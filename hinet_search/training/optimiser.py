@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
+from hinet_search.common.errors import ConfigurationError
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.training.adam import Adam, StackedAdam
 from hinet_search.training.seeding import Purpose, derived_seed
@@ -59,7 +60,7 @@ def make_optimiser(model: nn.Module, config: TrainConfig, seed: int = 0) -> Opti
 
     Any `embedding_optimiser` but `adam` makes the tables produce sparse gradients and updates only
     the touched rows. It stores tables in their `table_precision`, for which rounding draws from
-    `seed`.
+    `seed`. Errors: ConfigurationError for tables in bf16 with `adam`, which does not round.
     """
     table_weights: list[nn.Parameter] = []
     if config.embedding_optimiser != "adam":
@@ -68,6 +69,11 @@ def make_optimiser(model: nn.Module, config: TrainConfig, seed: int = 0) -> Opti
             if config.table_precision == "bf16":
                 module.table.narrow()
             table_weights.append(module.table.weight)
+    elif config.table_precision == "bf16":
+        raise ConfigurationError(
+            "train.table_precision bf16 needs an optimiser of touched rows, got adam",
+            remedy="set train.embedding_optimiser to one of " + ", ".join(OF_TOUCHED_ROWS),
+        )
     of_tables = {id(weight) for weight in table_weights}
     others = {
         name: weight for name, weight in model.named_parameters() if id(weight) not in of_tables

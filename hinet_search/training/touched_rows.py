@@ -13,7 +13,7 @@ import math
 import threading
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -72,9 +72,15 @@ def merged(gradient: Tensor) -> Tensor:
 class TouchedRows(WeightUpdates):
     """The common part of these optimisers. A dense gradient counts as touching every row.
 
+    Each keeps `moments_of_weight` for every weight of a table, in its type, and `moments_of_row`
+    for every row, in fp32.
+
     `penalty` times a touched row is added to its gradient. `rounding_seed` is that of the rounding
     of tables in bf16, whose generator is part of the state.
     """
+
+    moments_of_weight: ClassVar[int]
+    moments_of_row: ClassVar[int]
 
     def __init__(
         self,
@@ -138,6 +144,9 @@ class TouchedRows(WeightUpdates):
 class SparseAdam(TouchedRows):
     """Adam on touched rows as torch has it: moments of every number, one step count per table."""
 
+    moments_of_weight = 2
+    moments_of_row = 0
+
     def change(
         self,
         state: dict[str, Tensor],
@@ -163,6 +172,9 @@ class SparseAdam(TouchedRows):
 class RowwiseAdagrad(TouchedRows):
     """Adagrad with one accumulated value per row: the sum of its gradients' mean squares."""
 
+    moments_of_weight = 0
+    moments_of_row = 1
+
     def change(
         self,
         state: dict[str, Tensor],
@@ -180,6 +192,9 @@ class RowwiseAdagrad(TouchedRows):
 
 class LazyAdam(TouchedRows):
     """Adam on touched rows, with one second moment and one step count per row."""
+
+    moments_of_weight = 1
+    moments_of_row = 2
 
     def change(
         self,

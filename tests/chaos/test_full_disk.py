@@ -224,14 +224,14 @@ def test_room_is_asked_for_checkpoints_of_every_slot_and_for_every_finalist(
     ready: PreparedStudy,
 ) -> None:
     spec, slots = ready.study.spec, 2  # two finalists of an arm, with two seeds each
-    needed = bytes_needed(spec, ready.dataset, [1_000], 4_000, slots)
-    of_checkpoints, of_weights = 2 * 3 * 4, 2 * 2
-    twice = bytes_needed(spec, ready.dataset, [2_000], 8_000, slots)
-    assert twice - needed == 4 * 1_000 * (of_checkpoints + of_weights)
-    in_bf16 = bytes_needed(spec, ready.dataset, [1_000], 2_000, slots)
-    assert needed - in_bf16 == 2 * 1_000 * of_checkpoints
-    more_slots = bytes_needed(spec, ready.dataset, [1_000], 4_000, slots + 1)
-    assert more_slots - needed == 4 * 1_000 * 3 * 4
+    needed = bytes_needed(spec, ready.dataset, [1_000], 16_000, slots)
+    of_checkpoints, of_weights = 2 * 3 * 16_000, 2 * 2 * 4_000
+    twice = bytes_needed(spec, ready.dataset, [2_000], 32_000, slots)
+    assert twice - needed == of_checkpoints + of_weights
+    smaller = bytes_needed(spec, ready.dataset, [1_000], 8_000, slots)
+    assert needed - smaller == of_checkpoints / 2
+    more_slots = bytes_needed(spec, ready.dataset, [1_000], 16_000, slots + 1)
+    assert more_slots - needed == of_checkpoints / 2
 
 
 @pytest.mark.parametrize("mounted", [True, False], ids=["a full disk", "files that may not grow"])

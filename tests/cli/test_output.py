@@ -102,7 +102,7 @@ def test_check_gives_its_plan_as_a_document(run: Run, tmp_path: Path) -> None:
         "seconds_per_trial",
         "seconds_per_finalist",
         "memory_bytes",
-        "weight_bytes",
+        "checkpoint_bytes",
     } == set(plan["arms"][0])  # type: ignore[index]
 
 

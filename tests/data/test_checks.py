@@ -288,26 +288,33 @@ def test_rows_outside_the_three_splits_are_left_out_and_counted(tmp_path: Path) 
 
 
 SCHEMA = Schema(("home",), ("click",), ("user", "item"), (900, 100), ())
+MOSTLY_IDS = (16_000, 4_000)  # parameters, and those without embeddings
 
 
 def test_a_model_that_needs_exactly_the_memory_fits() -> None:
-    check_model_fits("arm", 16_000, 64_000, SCHEMA, available_bytes=64_000 * 3)
+    check_model_fits("arm", MOSTLY_IDS, 192_000, SCHEMA, available_bytes=192_000)
 
 
 def test_a_model_larger_than_the_memory_names_the_largest_column() -> None:
     with pytest.raises(
-        DataError, match=r"^arm: 16,000 parameters of the default configuration .* must fit"
+        DataError, match=r"^arm: 16,000 parameters of the default configuration, .* must fit"
     ) as caught:
-        check_model_fits("arm", 16_000, 64_000, SCHEMA, available_bytes=64_000 * 3 - 1)
+        check_model_fits("arm", MOSTLY_IDS, 192_000, SCHEMA, available_bytes=191_999)
     assert "'user' has 900 ids" in caught.value.remedy
+
+
+def test_a_model_whose_other_weights_are_larger_is_to_have_a_smaller_default() -> None:
+    with pytest.raises(DataError, match="must fit") as caught:
+        check_model_fits("arm", (16_000, 9_000), 192_000, SCHEMA, available_bytes=1)
+    assert caught.value.remedy == "make the default of its space smaller"
 
 
 def test_a_model_without_ids_that_exceeds_the_memory_is_reported_too() -> None:
     with pytest.raises(DataError, match="must fit"):
         check_model_fits(
             "arm",
-            16_000,
-            64_000,
+            MOSTLY_IDS,
+            192_000,
             Schema(("home",), ("click",), (), (), ("age",)),
             available_bytes=1,
         )

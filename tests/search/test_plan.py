@@ -25,7 +25,7 @@ from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import load_study
 from hinet_search.training.device import ChosenDevice
-from hinet_search.training.model_size import num_parameters
+from hinet_search.training.model_size import bytes_in_training
 from hinet_search.training.trial_config import TrialConfig
 from tests.search.studies import DATA
 from tests.small import STUDY, write_study
@@ -68,7 +68,8 @@ def test_the_embeddings_of_every_cell_count_where_a_model_has_them(
     path = write_study(tmp_path, ONE_ARM.replace("shared_bottom", "single"))
     ready = api.ready(str(path), LaunchOptions(output=tmp_path / "out"))
     config = default_of(ready.study.arms[0])
-    needed = 4 * num_parameters(config, config.features.schema_of(ready.dataset)) * checks.COPIES
+    trained = bytes_in_training(config, config.features.schema_of(ready.dataset))
+    needed = trained.weights + trained.moments
     monkeypatch.setattr(checks, "available_memory", lambda: needed - 1)
     with pytest.raises(DataError, match="must fit into"):
         api.ready(str(path), LaunchOptions(output=tmp_path / "out"))

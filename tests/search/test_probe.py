@@ -1,4 +1,4 @@
-"""A probe trains for about the seconds that it is given: at least three steps, at most a hundred."""
+"""A probe trains for about the seconds that it is given, and its memory has what grows with rows."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,7 @@ from hinet_search.search.plan import probe
 from hinet_search.training.make_feed import make_feed
 from hinet_search.training.teaching import StepLoss
 from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.trial_config import build_config
 from tests.training.datasets import separable
 
 DATA = separable(train_rows=40)
@@ -76,3 +77,16 @@ def test_what_other_work_takes_ends_a_probe_sooner_and_does_not_count(
     config = TrainConfig.model_validate({"batch_size": 32})
     seconds_per_row = probe._seconds_per_row(model, config, feed, StepLoss(), 45.0)
     assert (model.steps, seconds_per_row) == (5, 1.0 / 32)
+
+
+@pytest.mark.parametrize(("shuffle", "of_a_row"), [("rows", 8), ("blocks", 0), ("users", 68)])
+def test_the_orders_of_two_passes_are_memory_of_a_training(
+    monkeypatch: pytest.MonkeyPatch, shuffle: str, of_a_row: int
+) -> None:
+    monkeypatch.setattr(probe, "peak_memory_bytes", lambda _: 1_000)
+    config = build_config("shared_bottom", {"train.shuffle": shuffle})
+    model = config.build(DATA.full_schema)
+    assert isinstance(model, torch.nn.Module)
+    of_weights = sum(weight.nbytes for weight in model.state_dict().values())
+    measured = probe.probe(config, DATA, torch.device("cpu"), seconds=0.0)
+    assert measured.memory_bytes == 1_000 + of_weights + of_a_row * DATA.train.num_rows

@@ -2,12 +2,24 @@
 
 import subprocess
 import sys
+from itertools import product
 
+import pytest
+import torch
 from torch import nn
 
 from hinet_search.common import plugins
 from hinet_search.data.schema import Schema
-from hinet_search.training.model_size import bytes_in_training, flops_of, meta_model, sizes_of
+from hinet_search.models.layers.batch import Batch
+from hinet_search.training.model_size import (
+    TrainingBytes,
+    bytes_in_training,
+    flops_of,
+    meta_model,
+    sizes_of,
+)
+from hinet_search.training.optimiser import make_optimiser
+from hinet_search.training.touched_rows import OF_TOUCHED_ROWS
 from hinet_search.training.trial_config import build_config
 
 MODELS = "hinet_search.models"
@@ -39,11 +51,37 @@ def test_tables_in_bf16_count_two_bytes_a_number_in_training() -> None:
     for name, num_rows in (("shared_bottom", 1050 + of_scenarios), ("single", 6 * 1050)):
         config = build_config(name, {"model.embedding_dim": 8})
         narrow = build_config(name, {"model.embedding_dim": 8, **in_bf16})
-        whole = bytes_in_training(config, SCHEMA)
+        whole = bytes_in_training(config, SCHEMA).weights
         assert whole == 4 * sizes_of(config, SCHEMA)[0]
-        assert whole - bytes_in_training(narrow, SCHEMA) == 2 * num_rows * 8, name
+        assert whole - bytes_in_training(narrow, SCHEMA).weights == 2 * num_rows * 8, name
     trees = build_config("trees", in_bf16)
-    assert bytes_in_training(trees, SCHEMA) == 4 * sizes_of(trees, SCHEMA)[0]
+    assert bytes_in_training(trees, SCHEMA) == TrainingBytes(4 * sizes_of(trees, SCHEMA)[0], 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [("adam", "fp32"), *product(OF_TOUCHED_ROWS, ("fp32", "bf16"))],
+)
+def test_a_training_keeps_as_many_bytes_as_were_counted(name: str, precision: str) -> None:
+    settings = {"train.embedding_optimiser": name, "train.table_precision": precision}
+    config = build_config("mmoe", {"model.embedding_dim": 8, **settings})
+    model = config.build(SCHEMA)
+    assert isinstance(model, nn.Module)
+    optimiser = make_optimiser(model, config.train)
+    batch = Batch(
+        ids_BF=torch.tensor([[1, 1], [2, 2], [3, 3]]),
+        numeric_BN=torch.zeros(3, 1),
+        scenario_B=torch.tensor([0, 1, 2]),
+        lists_BS=torch.zeros(3, 0, dtype=torch.int64),
+    )
+    torch.autograd.backward(model(batch).sum())
+    optimiser.step()
+    of_weights = sum(weight.nbytes for weight in model.parameters())
+    states = [state for part in optimiser.parts for state in part.state.values()]
+    moments = [value for state in states for value in state.values() if value.ndim]  # no counts
+    kept = TrainingBytes(of_weights, sum(value.nbytes for value in moments))
+    assert bytes_in_training(config, SCHEMA) == kept
+    assert kept.of_checkpoint == 2 * kept.weights + kept.moments
 
 
 def measure_all() -> None:

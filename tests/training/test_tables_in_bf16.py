@@ -11,6 +11,7 @@ import torch
 from fake_models import CPU, DATA, Linear, Watch, fit_on, linear, weights_hash
 from torch import Tensor, nn
 
+from hinet_search.common.errors import ConfigurationError
 from hinet_search.models.layers.embedding import EmbeddingTable
 from hinet_search.results.objectives import objective_named
 from hinet_search.training.checkpoint import Checkpoints
@@ -234,3 +235,11 @@ def test_tables_in_fp32_are_left_alone() -> None:
 def test_the_setting_is_written_only_where_it_is_not_the_default() -> None:
     assert "table_precision" not in TrainConfig().model_dump()
     assert TrainConfig(table_precision="bf16").model_dump()["table_precision"] == "bf16"
+
+
+def test_adam_which_does_not_round_at_random_is_refused() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"bf16 needs an optimiser of touched rows"
+    ) as said:
+        make_optimiser(nn.Linear(2, 1), TrainConfig(table_precision="bf16"))
+    assert said.value.remedy.endswith("one of sparse_adam, rowwise_adagrad, lazy_adam")

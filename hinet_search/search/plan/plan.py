@@ -28,7 +28,13 @@ from hinet_search.study.plugin_keys import EXECUTORS
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.training.checkpoint import NUM_KEPT, seconds_apart
 from hinet_search.training.device import ChosenDevice, choose_device
-from hinet_search.training.model_size import BYTES, bytes_in_training, flops_of, num_parameters
+from hinet_search.training.model_size import (
+    BYTES,
+    bytes_in_training,
+    flops_of,
+    num_parameters,
+    sizes_of,
+)
 from hinet_search.training.trial_config import TrialConfig, build_config, is_network
 
 DRAWS = 21
@@ -36,7 +42,6 @@ PROBE_SECONDS = 3.0  # for the probes of all arms together
 FIXED_SECONDS = 6.0  # to start the slots and to write a report
 JOB_SECONDS = 0.1  # of a training, beside its steps
 PREFERRED = "shared_bottom"  # to measure inputs
-COPIES = 4  # of the weights in a checkpoint: the model's, its best ones, and two moments of Adam
 BYTES_OF_A_PAIR = 48  # in a step on a CPU: benchmarks/pairs_memory.py
 OF_DATABASE = 50_000_000  # bytes of the database and the report
 
@@ -45,10 +50,10 @@ OF_DATABASE = 50_000_000  # bytes of the database and the report
 class ArmPlan:
     """What one arm will do.
 
-    `parameters` are those of `DRAWS` random draws, embeddings included, `weight_bytes` those of the
-    median one while it trains. `trials` and `finalists` are upper bounds. A trial is timed by the
-    draw of median size, finalists by that draw and the default. Memory is that of one slot, with
-    the pairs of rows of the largest batch.
+    `parameters` are those of `DRAWS` random draws, embeddings included, `checkpoint_bytes` those
+    from which a training of the median one resumes. `trials` and `finalists` are upper bounds. A
+    trial is timed by the draw of median size, finalists by that draw and the default. Memory is
+    that of one slot, with the pairs of rows of the largest batch.
     """
 
     name: str
@@ -60,7 +65,7 @@ class ArmPlan:
     seconds_per_trial: float
     seconds_per_finalist: float
     memory_bytes: int
-    weight_bytes: int
+    checkpoint_bytes: int
 
 
 @dataclass(frozen=True)
@@ -165,8 +170,8 @@ class Plan:
         """Bytes that the study writes beside its data, at draws of median size."""
         ready = self.ready
         parameters = [arm.parameters[1] for arm in self.arms]
-        weight_bytes = max(arm.weight_bytes for arm in self.arms)
-        return bytes_needed(ready.study.spec, ready.dataset, parameters, weight_bytes, ready.slots)
+        of_checkpoint = max(arm.checkpoint_bytes for arm in self.arms)
+        return bytes_needed(ready.study.spec, ready.dataset, parameters, of_checkpoint, ready.slots)
 
     @property
     def _seeds(self) -> int:
@@ -204,23 +209,24 @@ def prepare_study(
     arms = [size_limits.sized(arm, study.arms) for arm in study.arms]
     refuse_without_flops(study, arms, dataset)
     parameters = []
-    weight_bytes = 0
+    of_checkpoint = 0
     for arm in arms:
         config = default_of(arm)
         schema = config.features.schema_of(dataset)
-        parameters.append(num_parameters(config, schema))
-        of_arm = bytes_in_training(config, schema)
-        check_model_fits(arm.place, parameters[-1], of_arm, schema)
-        weight_bytes = max(weight_bytes, of_arm)
+        sizes = sizes_of(config, schema)
+        parameters.append(sizes[0])
+        trained = bytes_in_training(config, schema)
+        check_model_fits(arm.place, sizes, trained.weights + trained.moments, schema)
+        of_checkpoint = max(of_checkpoint, trained.of_checkpoint)
     problems = [size_limits.default_too_large(arm) for arm in arms]
     if any(problems):
         raise ConfigurationError(*filter(None, problems))
-    check_disk_space(output, bytes_needed(study.spec, dataset, parameters, weight_bytes, slots))
+    check_disk_space(output, bytes_needed(study.spec, dataset, parameters, of_checkpoint, slots))
     memory = None
     if device.device.type == "cuda" and any(is_network(arm.model) for arm in arms):
         data_bytes = bytes_kept(dataset, taught=study.spec.teaching is not None)
         memory = DeviceMemory(smallest_memory(), slots_per_gpu, data_bytes)
-        check_device_memory(memory, weight_bytes)
+        check_device_memory(memory, of_checkpoint)
     return PreparedStudy(study, dataset, device, slots, memory)
 
 
@@ -284,6 +290,7 @@ def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> 
             f"{arm.place}: a trial of {arm.name} must fit into memory, but it ran out: {error}"
         ) from error
     _, num_pairs = most_pairs(arm, dataset.record)
+    median = configs[middle], configs[middle].features.schema_of(dataset)
     of_typical_finalists = (finalists - 1) * typical.seconds_per_finalist
     return ArmPlan(
         arm.name,
@@ -295,7 +302,7 @@ def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> 
         typical.seconds_per_trial,
         (of_typical_finalists + default.seconds_per_finalist) / finalists,
         max(typical.memory_bytes, default.memory_bytes) + BYTES_OF_A_PAIR * num_pairs,
-        bytes_in_training(configs[middle], configs[middle].features.schema_of(dataset)),
+        bytes_in_training(*median).of_checkpoint,
     )
 
 
@@ -328,15 +335,13 @@ class RandomDraw:
 
 
 def bytes_needed(
-    spec: StudySpec, dataset: Dataset, parameters: list[int], weight_bytes: int, slots: int
+    spec: StudySpec, dataset: Dataset, parameters: list[int], of_checkpoint: int, slots: int
 ) -> int:
     """Estimate the bytes that a study writes.
 
-    `parameters` are those of a typical model per arm, `weight_bytes` those of the largest while it
-    trains.
+    `parameters` are those of a typical model per arm, `of_checkpoint` the largest bytes of one.
     """
-    num_checkpoints = slots * (NUM_KEPT + 1)  # one more while it is written
-    checkpoints = num_checkpoints * COPIES * weight_bytes
+    checkpoints = slots * (NUM_KEPT + 1) * of_checkpoint  # one more while it is written
     weights = spec.most_finalists * spec.finalists.seeds * BYTES * sum(parameters)
     rows = dataset.valid.num_rows + dataset.test.num_rows
     refits = spec.finalists.seeds * BYTES * max(parameters) if spec.finalists.refit else 0
@@ -365,9 +370,9 @@ def measuring_arm(study: ResolvedStudy, dataset: Dataset) -> Arm:
     return min(networks or arms, key=num_flops)
 
 
-def check_device_memory(memory: DeviceMemory, weight_bytes: int) -> None:
-    """Raise EnvironmentFault when rows and weights alone do not fit into the memory of a GPU."""
-    if problem := memory.shortage(COPIES * weight_bytes):
+def check_device_memory(memory: DeviceMemory, training_bytes: int) -> None:
+    """Raise EnvironmentFault when rows, weights and moments do not fit into a GPU's memory."""
+    if problem := memory.shortage(training_bytes):
         raise EnvironmentFault(problem)
 
 

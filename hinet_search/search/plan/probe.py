@@ -25,6 +25,7 @@ from hinet_search.training.fit_staged import Staged
 from hinet_search.training.make_feed import make_feed
 from hinet_search.training.optimiser import make_optimiser
 from hinet_search.training.precision import forward_products, fp32_products
+from hinet_search.training.row_order import BYTES_OF_A_ROW
 from hinet_search.training.teaching import StepLoss, step_loss
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trainable import CANDIDATES, INSIGHT_ROWS
@@ -84,6 +85,8 @@ def _probed(
     training = rows * seconds_per_row
     finalist = training + (diagnosed + scored) * seconds_per_row
     memory = peak_memory_bytes(device) + _bytes_of_weights(model)  # a copy of the best is kept
+    if device.type == "cpu":
+        memory += BYTES_OF_A_ROW[config.train.shuffle] * dataset.train.num_rows
     return ProbeResult(share * training, finalist, memory)
 
 
