@@ -120,14 +120,14 @@ def _death(job: TrainJob) -> tuple[float, float]:
         executor.submit(Job("arm/0", 1, train_and_say, job))
         assert job.checkpoints is not None, "it goes on from there"
         folder = job.checkpoints
-        _heard(executor, lambda _: any(folder.glob(f"*{SUFFIX}")))
+        _heard(executor, lambda _: _has_checkpoint(folder))
         (slot,) = multiprocessing.active_children()
         began = time.perf_counter()
         slot.kill()
-        _heard(executor, lambda message: isinstance(message, JobEnd))
+        _heard(executor, _is_end)
         noticed = time.perf_counter() - began
         executor.submit(Job("arm/0", 2, train_and_say, job))
-        _heard(executor, lambda message: isinstance(message, Message) and message.body == STEP)
+        _heard(executor, _is_step)
         return noticed, time.perf_counter() - began
     finally:
         executor.close()
@@ -145,9 +145,26 @@ def train_and_say(
     train(job, emit, asked)
 
 
-def _heard(executor: Executor, wanted: Callable[[Any], bool]) -> None:
-    while not any(wanted(message) for message in executor.poll(0.05)):
-        pass
+def _heard(executor: Executor, wanted: Callable[[object], bool]) -> None:
+    """Wait for a message; RuntimeError where the training ends before it."""
+    while True:
+        for message in executor.poll(0.05):
+            if wanted(message):
+                return
+            if _is_end(message):
+                raise RuntimeError(f"the training ended too soon, train more rows: {message}")
+
+
+def _is_end(message: object) -> bool:
+    return isinstance(message, JobEnd)
+
+
+def _is_step(message: object) -> bool:
+    return isinstance(message, Message) and message.body == STEP
+
+
+def _has_checkpoint(folder: Path) -> bool:
+    return any(folder.glob(f"*{SUFFIX}"))
 
 
 def _training(job: TrainJob) -> _Training:

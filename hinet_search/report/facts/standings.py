@@ -5,7 +5,7 @@ the objective.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hinet_search.report.drawing import numbers
 from hinet_search.report.facts import record as record_facts
@@ -75,16 +75,22 @@ class LeaderboardEntry:
 def standings(record: StudyRecord) -> tuple[LeaderboardEntry, ...]:
     """Return every arm with a chosen finalist, best mean objective on validation first."""
     lines = []
+    valid = on_validation(record)
     for arm, finalist in record_facts.finalists(record):
-        valid = _on_validation(record, arm, finalist)
-        entry = LeaderboardEntry(arm, len(finalist.runs), valid)
+        entry = LeaderboardEntry(arm, len(finalist.runs), valid[arm.name])
         if finalist.is_opened:
             test = _on_test(record, finalist)
             reference = against_reference(record, arm)
             relative = over_reference(record, arm)
-            entry = LeaderboardEntry(arm, entry.seeds, valid, test, reference, relative)
+            entry = replace(entry, test=test, reference=reference, relative=relative)
         lines.append(entry)
     return tuple(sorted(lines, key=lambda line: line.valid.objective.mean, reverse=record.maximize))
+
+
+def on_validation(record: StudyRecord) -> dict[str, ResultsOnValidation]:
+    """Return the results on validation of every arm with a chosen finalist."""
+    finalists = record_facts.finalists(record)
+    return {arm.name: _on_validation(record, arm, finalist) for arm, finalist in finalists}
 
 
 def losing_cells(entry: LeaderboardEntry) -> tuple[CellDifference, ...]:

@@ -17,7 +17,7 @@ from hinet_search.report.drawing.scatter import (
     size_labels,
 )
 from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.standings import ResultsOnValidation, standings
+from hinet_search.report.facts.standings import ResultsOnValidation, on_validation, standings
 from hinet_search.report.text.all_measures import all_measures
 from hinet_search.report.text.comparisons import beside_arms
 from hinet_search.report.text.shipping import remarks
@@ -116,7 +116,7 @@ def _table(
     measure = _measure("Validation", record_facts.objective_in_words(record))
     if is_opened:
         measure = _measure("Test", record_facts.headline_in_words(record))
-    tuning = {line.arm.name: line.valid for line in standings(record)}
+    tuning = on_validation(record)
     costs = html.join(_cost_headers(record, offers))
     header = html.head("Model", measure, costs, _measure("Over default", "validation"))
     rows = []

@@ -10,7 +10,7 @@ from hinet_search.report.drawing import html, numbers
 from hinet_search.report.drawing.figures import CLASSES
 from hinet_search.report.facts import record as record_facts
 from hinet_search.report.facts.gains_of_taken import Gain, over_baseline, over_own_arm
-from hinet_search.report.facts.standings import standings
+from hinet_search.report.facts.standings import on_validation
 from hinet_search.report.text.advice import box, exceptions, remedy
 from hinet_search.report.text.compared import in_words, progress
 from hinet_search.report.text.shipping import limits_in_words
@@ -133,7 +133,7 @@ def _gain(gain: Gain) -> Box:
 
 def _tuning(record: StudyRecord, taken: Offer) -> Iterator[Box]:
     """Yield what the search added to the default of an arm, on the rows that chose it."""
-    valid = next((line.valid for line in standings(record) if line.arm.name == taken.name), None)
+    valid = on_validation(record).get(taken.name)
     if valid is None or valid.default is None:
         return
     name = "Gain over its default on validation"
