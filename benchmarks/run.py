@@ -166,6 +166,7 @@ def main() -> None:
         f"{machine.cpu}, {machine.cores} cores, load {machine.load:.1f} at the start; "
         "training on one thread"
     )
+    about = {"quick": options.quick, "machine": asdict(machine)}
     figures: dict[str, Any] = {}
     earlier: dict[str, Any] = {}
     for name in options.only:
@@ -179,13 +180,12 @@ def main() -> None:
         else:
             figures[name] = measure()
             print(f"\n{name}\n{bench.table(figures[name])}", flush=True)
+        keep(about, figures, earlier)  # what is measured stays if a later part fails
     if {"training", "peers"} <= figures.keys() and not options.before:
         print(
             f"\nagainst the best peer\n{bench_peers.against(figures['training'], figures['peers'])}"
         )
-    about = {"quick": options.quick, "machine": asdict(machine)}
-    file = keep(about, figures, earlier)
-    print(f"\nkept in {file}")
+    print(f"\nkept in {_result_file()}")
 
 
 def _parsed() -> argparse.Namespace:
@@ -241,20 +241,23 @@ def _measured_in(checkout: Path, part: str, *, quick: bool) -> dict[str, Any]:
     return {"versions": kept["machine"]["versions"], part: kept[part]}
 
 
-def keep(about: dict[str, object], figures: dict[str, Any], earlier: dict[str, Any]) -> Path:
+def keep(about: dict[str, object], figures: dict[str, Any], earlier: dict[str, Any]) -> None:
     """Write results/DATE-COMMIT.json; a later run of that day and commit replaces its parts.
 
     `earlier` are figures of an earlier version, which stand under `before`.
     """
-    commit = versions().get("git commit", "no-commit")
     RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-{commit}.json"
+    file = _result_file()
     kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     content = {**kept, **about, **{name: _plain(figure) for name, figure in figures.items()}}
     if earlier:
         content["before"] = {**kept.get("before", {}), **earlier}
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    return file
+
+
+def _result_file() -> Path:
+    commit = versions().get("git commit", "no-commit")
+    return RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-{commit}.json"
 
 
 def _plain(figure: Any) -> Any:
