@@ -73,7 +73,7 @@ def test_a_database_that_cannot_be_reached_is_reported(
 def plan(studio: Studio, *, memory: int, parameters: int) -> Plan:
     studio.launch()
     sizes = (1, parameters, parameters)
-    arm = ArmPlan("mmoe", "mmoe", 4, 2, 1, sizes, 1.0, 1.0, memory, 4 * parameters)
+    arm = ArmPlan("mmoe", "mmoe", 4, 2, 1, sizes, 1.0, 1.0, memory, 16 * parameters)
     return Plan(ready(studio), (arm,), 0.0)
 
 
@@ -92,6 +92,4 @@ def test_a_machine_with_enough_lacks_nothing(studio: Studio, tmp_path: Path) -> 
 def test_the_disk_that_is_needed_holds_finalists_and_checkpoints(studio: Studio) -> None:
     runs, checkpoints = (1 + 1) * 2, 3  # of one slot: two that stay, and one that is being written
     small, large = (plan(studio, memory=1, parameters=number).disk_bytes for number in (1000, 3000))
-    assert large - small == 4 * 2000 * (
-        runs + 4 * checkpoints
-    )  # weights twice, two moments of Adam
+    assert large - small == 2000 * (4 * runs + 16 * checkpoints)
