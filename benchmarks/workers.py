@@ -1,6 +1,6 @@
 """Rows a second of one training by one process and by two (`workers: 2`), in turns.
 
-    python benchmarks/workers.py [--rows 400000] [--rounds 3]
+    python benchmarks/workers.py [--rows 400000] [--rounds 3] [--models mmoe] [--batches 8192]
 
 Every process has one thread and the memory settings of a slot; tables are updated where rows touch
 them (lazy_adam). The last figure is what two processes reach together that share nothing: cores
@@ -9,6 +9,7 @@ have one memory. Printed are medians over rounds and ratios; two cores must do n
 
 import argparse
 from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -86,24 +87,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=400_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--models", nargs="+", default=MODELS)
+    parser.add_argument("--batches", nargs="+", type=int, default=BATCHES)
     given = parser.parse_args()
     partners_find_this = {"PYTHONPATH": str(Path(__file__).parent)}
     with environment({**SLOT_ENVIRONMENT, **partners_find_this}):
-        compare(given.rows, given.rounds)
+        for model, batch in product(given.models, given.batches):
+            compare(model, batch, given.rows, given.rounds)
 
 
-def compare(num_rows: int, rounds: int) -> None:
-    """Print the same, with every training in a process of its own."""
-    for model in MODELS:
-        for batch in BATCHES:
-            rates = [rates_of(model, batch, num_rows) for _ in range(rounds)]
-            one, two, apart = (median(each) for each in zip(*rates, strict=True))
-            print(
-                f"{model}, batches of {batch:,}: {one:,.0f} rows/s by one process, "
-                f"{two:,.0f} by two ({two / one:.2f} times), "
-                f"{apart:,.0f} by two that share nothing ({apart / one:.2f} times)",
-                flush=True,
-            )
+def compare(model: str, batch: int, num_rows: int, rounds: int) -> None:
+    """Print a line, with every training in a process of its own."""
+    rates = [rates_of(model, batch, num_rows) for _ in range(rounds)]
+    one, two, apart = (median(each) for each in zip(*rates, strict=True))
+    print(
+        f"{model}, batches of {batch:,}: {one:,.0f} rows/s by one process, "
+        f"{two:,.0f} by two ({two / one:.2f} times), "
+        f"{apart:,.0f} by two that share nothing ({apart / one:.2f} times)",
+        flush=True,
+    )
 
 
 def rates_of(model: str, batch: int, num_rows: int) -> tuple[float, float, float]:

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from hinet_search.common.errors import ConfigurationError
 from hinet_search.models.layers.contracts import BatchDependent, IndependentParts, WeightDependent
 from hinet_search.training.fixed_rows import FixedRows, PlacedRows, places_of
 from hinet_search.training.run_state import TrainingRun
@@ -23,6 +24,7 @@ from hinet_search.training.streamed_feed import StreamedFeed
 WARM_UP_STEPS = 3
 MOST_PLACES = 4  # for each row of a batch
 Taken = tuple[Tensor, Tensor]  # loss and gradient norm, on the device
+Captured = tuple[Callable[[], None], Taken]  # what replays a step, and where its results will be
 Step = Callable[[PlacedRows, Float[Tensor, ""]], Taken]  # on rows, at a share of the rates
 
 
@@ -61,8 +63,7 @@ class ReplayedSteps:
 
     def begin_pass(self) -> None:
         """Capture a step again: moments may be dropped, and the model may compute otherwise."""
-        self._graph: torch.cuda.CUDAGraph | None = None
-        self._results: Taken | None = None
+        self._captured: Captured | None = None
         self._steps_of_pass = 0
 
     def hold(self, rows_B: Int[Tensor, "B"]) -> bool:
@@ -75,16 +76,28 @@ class ReplayedSteps:
         self._steps_of_pass += 1
         if self._steps_of_pass <= WARM_UP_STEPS:
             return self._take_unrecorded(step)
-        if self._graph is None or self._results is None:
-            self._graph = torch.cuda.CUDAGraph()
-            # In other threads, heartbeats and reading go on.
-            with torch.cuda.graph(
-                self._graph, stream=self._stream, capture_error_mode="thread_local"
-            ):
-                self._results = step(self._rows.read(), self._rate_share)
-        self._graph.replay()
-        loss, norm = self._results
+        if self._captured is None:
+            self._captured = self._capture(step)
+        replay, (loss, norm) = self._captured
+        replay()
         return loss.clone(), norm.clone()  # the next replay overwrites them
+
+    def _capture(self, step: Step) -> Captured:
+        """Return the replay of a step; ConfigurationError if the step does what a graph cannot."""
+        graph = torch.cuda.CUDAGraph()
+        try:
+            # In other threads, heartbeats and reading go on.
+            with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+                results = step(self._rows.read(), self._rate_share)
+        except RuntimeError as error:
+            if "captur" not in str(error):  # the device is full, or failed otherwise
+                raise
+            raise ConfigurationError(
+                "train.cuda_graphs needs steps that a CUDA graph can repeat, but: "
+                f"{str(error).splitlines()[0]}",
+                remedy="set train.cuda_graphs to false: steps are then taken one by one",
+            ) from error
+        return graph.replay, results
 
     def _take_unrecorded(self, step: Step) -> Taken:
         """Take a step on the stream of the capture, as torch asks for."""

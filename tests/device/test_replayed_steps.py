@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.plugins import names
+from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.contracts import BatchDependent
 from hinet_search.results.objectives import objective_named
 from hinet_search.study.distributions import Value
@@ -201,6 +203,38 @@ def test_many_small_scenarios_have_no_graph() -> None:
     assert places_of(torch.from_numpy(of_twelve.scenario_R), 8) == (8,) * 12
     assert replayable(model_of(), given)
     assert not replayable(model_of(), replace(given, dataset=replace(DATA, train=of_twelve)))
+
+
+class Waiting(torch.nn.Module):
+    """A model that asks the device for a number while it computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = model_of("shared_bottom")
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        scores_BH: torch.Tensor = self.model(batch)
+        return scores_BH if float(scores_BH.detach().sum()) else 2 * scores_BH
+
+
+def test_a_step_that_waits_for_the_device_is_refused_with_the_setting_to_change() -> None:
+    with pytest.raises(
+        ConfigurationError, match="a CUDA graph can repeat, but: not permitted"
+    ) as said:
+        fit(Waiting(), conditions(), Watch())
+    assert said.value.remedy.startswith("set train.cuda_graphs to false")
+
+
+def test_an_error_that_is_not_of_the_capture_stays_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(replayed_steps.FixedRows, "read", full)
+    monkeypatch.setattr(replayed_steps, "WARM_UP_STEPS", 0)
+    with pytest.raises(RuntimeError, match=r"^CUDA out of memory$"):
+        fit(model_of(), conditions(), Watch())
 
 
 def test_a_cpu_has_no_graph() -> None:
