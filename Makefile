@@ -34,9 +34,9 @@ test: $(STAMP) packages ## install and run all tests
 	$(PYTEST) $(PARALLEL) -m "not alone"
 	$(PYTEST) $(ALONE)
 
-test-again: $(STAMP) ## run the tests that failed once more, one at a time, then those that run alone
+test-again: $(STAMP) ## run the tests that failed once more, one at a time; then those that run alone, if they have not run
 	$(PYTEST) --last-failed --last-failed-no-failures none -m "not alone" -rA --tb=long || [ $$? = 5 ]
-	$(PYTEST) $(ALONE)
+	$(PYTEST) --last-failed --last-failed-no-failures all $(ALONE) -rA --tb=long
 
 test-fast: $(STAMP) ## run the fast tests: no killed processes, Ray, browser or server
 	tests/in_memory.sh env $(PYTEST) $(PARALLEL) -m "not (alone or slow or browser or postgres)"

@@ -84,11 +84,16 @@ class Launched:
         return matched[0]
 
     def wait_until(self, holds: Callable[[], bool], what: str) -> None:
-        def holds_or_failed() -> bool:
-            assert self.process.poll() in (None, 0), self.lines
-            return holds()
+        def holds_or_ended() -> bool:
+            has_ended = self.process.poll() is not None
+            if has_ended:  # nothing that is waited for comes after the last line
+                for thread in self.threads:
+                    thread.join(timeout=10.0)
+            held = holds()
+            assert held or not has_ended, f"{what}: {self.seen}, {self.lines}"
+            return held
 
-        wait_until(holds_or_failed, lambda: f"{what}: {self.lines}", at_most=LIMIT_SECONDS)
+        wait_until(holds_or_ended, lambda: f"{what}: {self.lines}", at_most=LIMIT_SECONDS)
 
 
 def trial_of(manifest: Path) -> int:
