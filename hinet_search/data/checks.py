@@ -1,4 +1,4 @@
-"""Checks: what must hold of columns, values and memory.
+"""Checks: what must hold of columns and values; and how much memory is free.
 
 Checks of a table return their problems as messages, so that all can be reported at once.
 Shape legend: R rows, T tasks, M scenarios.
@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 from polars.exceptions import ComputeError
 
-from hinet_search.common.errors import DataError, did_you_mean
+from hinet_search.common.errors import did_you_mean
 from hinet_search.data.labels import (
     has_label,
     is_number,
@@ -27,7 +27,6 @@ from hinet_search.data.labels import (
 from hinet_search.data.numbers import number_problems
 from hinet_search.data.raw_values import as_text, cut_literal, listed, text_of
 from hinet_search.data.row_weights import weight_problems, weight_type_problems
-from hinet_search.data.schema import Schema
 from hinet_search.data.times import event_type_problems, event_value_problem
 from hinet_search.study.data_definition import ColumnSplit, DataDefinition, TimeSplit, UserSplit
 from hinet_search.study.feature_definition import FeatureDefinition, ListDefinition
@@ -359,36 +358,6 @@ def _scenarios_without(
     return (
         f"; it has no value where '{column}' is {listed(without)}: if these scenarios do not have "
         "the task, name the others under 'scenarios'"
-    )
-
-
-def check_model_fits(
-    where: str,
-    sizes: tuple[int, int],
-    needed: int,
-    schema: Schema,
-    available_bytes: int | None = None,
-) -> None:
-    """DataError when weights and moments exceed `available_bytes`, by default what is free.
-
-    `sizes` are the parameters: (all, without embeddings).
-    """
-    available = available_memory() if available_bytes is None else available_bytes
-    if needed <= available:
-        return
-    num_parameters, num_dense = sizes
-    fields = zip(schema.vocabulary_sizes, schema.vocabularies, strict=True)
-    num_ids, column = max(fields, default=(0, ""))
-    if column and num_dense < num_parameters / 2:
-        largest = f"column '{column}' has {num_ids:,} ids"
-        remedy = f"raise minimum_frequency ({largest}) or lower embedding_dim"
-    else:
-        remedy = "make the default of its space smaller"
-    raise DataError(
-        f"{where}: {num_parameters:,} parameters of the default configuration, with the moments of "
-        f"its optimiser, must fit into {available / 2**30:.1f} GiB of memory, got "
-        f"{needed / 2**30:.1f} GiB",
-        remedy=remedy,
     )
 
 

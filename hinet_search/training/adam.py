@@ -23,6 +23,8 @@ class Adam(WeightUpdates):
     squared norm of the weights, which the moments take in.
     """
 
+    moments_of_weight = 2
+
     def update(self, weights: list[nn.Parameter], group: Mapping[str, Any]) -> None:
         """Update weights of a group, each of which has a gradient."""
         for weight in weights:

@@ -6,10 +6,12 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from hinet_search.common.errors import ConfigurationError
+from hinet_search.common.errors import ConfigurationError, DataError
+from hinet_search.data.checks import available_memory
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.embedding import EmbeddingTable
 from hinet_search.models.layers.measure import without_weights
+from hinet_search.training.adam import Adam
 from hinet_search.training.device import memory_errors_explained
 from hinet_search.training.feature_config import FeatureConfig
 from hinet_search.training.touched_rows import OF_TOUCHED_ROWS
@@ -18,7 +20,6 @@ from hinet_search.training.trainable import BuiltModel, trainable
 from hinet_search.training.trial_config import TrialConfig, is_network
 
 BYTES = 4  # of a weight in fp32
-MOMENTS_OF_ADAM = 2  # of every weight
 
 
 @dataclass(frozen=True)
@@ -55,17 +56,43 @@ def bytes_in_training(config: TrialConfig, schema: Schema) -> TrainingBytes:
     if not is_network(config.model_name):
         return TrainingBytes(whole, 0)
     if config.train.embedding_optimiser == "adam":
-        return TrainingBytes(whole, MOMENTS_OF_ADAM * whole)
+        return TrainingBytes(whole, Adam.moments_of_weight * whole)
     optimiser = OF_TOUCHED_ROWS[config.train.embedding_optimiser]
     num_in_tables, num_rows = _tables_of(_untrained(config), schema)
     of_others = whole - BYTES * num_in_tables
     of_tables = num_in_tables * (BYTES if config.train.table_precision == "fp32" else BYTES // 2)
     moments = (
-        MOMENTS_OF_ADAM * of_others
+        Adam.moments_of_weight * of_others
         + optimiser.moments_of_weight * of_tables
         + optimiser.moments_of_row * num_rows * BYTES
     )
     return TrainingBytes(of_others + of_tables, moments)
+
+
+def check_model_fits(
+    where: str, config: TrialConfig, schema: Schema, available_bytes: int | None = None
+) -> None:
+    """DataError when weights and moments exceed `available_bytes`, by default what is free.
+
+    `config` is the default of an arm, `where` its place.
+    """
+    available = available_memory() if available_bytes is None else available_bytes
+    trained = bytes_in_training(config, schema)
+    needed = trained.weights + trained.moments
+    if needed <= available:
+        return
+    num_weights, num_dense = sizes_of(config, schema)
+    remedy = "make the default of its space smaller"
+    if schema.vocabularies and num_dense < num_weights / 2:
+        num_ids, column = max(zip(schema.vocabulary_sizes, schema.vocabularies, strict=True))
+        largest = f"column '{column}' has {num_ids:,} ids"
+        remedy = f"raise minimum_frequency ({largest}) or lower embedding_dim"
+    raise DataError(
+        f"{where}: {num_weights:,} parameters of the default configuration, with the moments of "
+        f"its optimiser, must fit into {available / 2**30:.1f} GiB of memory, got "
+        f"{needed / 2**30:.1f} GiB",
+        remedy=remedy,
+    )
 
 
 @lru_cache(maxsize=64)

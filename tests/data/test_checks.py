@@ -11,9 +11,8 @@ from tables import definition, prepared, shop
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.cell_counts import auc
-from hinet_search.data.checks import available_memory, check_model_fits
+from hinet_search.data.checks import available_memory
 from hinet_search.data.fingerprint import FileHasher
-from hinet_search.data.schema import Schema
 
 SPLIT_AT = [420, 510]  # first row of valid and of test in the shop table
 CAST = "cast it to a date, or write it as numbers"
@@ -285,39 +284,6 @@ def test_rows_outside_the_three_splits_are_left_out_and_counted(tmp_path: Path) 
     dataset = prepared(with_values("part", [0, 1], "holdout"), tmp_path)
     assert dataset.record.rows == (418, 90, 90)
     assert dataset.record.warnings == ("2 rows are in no split and are left out",)
-
-
-SCHEMA = Schema(("home",), ("click",), ("user", "item"), (900, 100), ())
-MOSTLY_IDS = (16_000, 4_000)  # parameters, and those without embeddings
-
-
-def test_a_model_that_needs_exactly_the_memory_fits() -> None:
-    check_model_fits("arm", MOSTLY_IDS, 192_000, SCHEMA, available_bytes=192_000)
-
-
-def test_a_model_larger_than_the_memory_names_the_largest_column() -> None:
-    with pytest.raises(
-        DataError, match=r"^arm: 16,000 parameters of the default configuration, .* must fit"
-    ) as caught:
-        check_model_fits("arm", MOSTLY_IDS, 192_000, SCHEMA, available_bytes=191_999)
-    assert "'user' has 900 ids" in caught.value.remedy
-
-
-def test_a_model_whose_other_weights_are_larger_is_to_have_a_smaller_default() -> None:
-    with pytest.raises(DataError, match="must fit") as caught:
-        check_model_fits("arm", (16_000, 9_000), 192_000, SCHEMA, available_bytes=1)
-    assert caught.value.remedy == "make the default of its space smaller"
-
-
-def test_a_model_without_ids_that_exceeds_the_memory_is_reported_too() -> None:
-    with pytest.raises(DataError, match="must fit"):
-        check_model_fits(
-            "arm",
-            MOSTLY_IDS,
-            192_000,
-            Schema(("home",), ("click",), (), (), ("age",)),
-            available_bytes=1,
-        )
 
 
 def test_the_available_memory_is_a_plausible_number_of_bytes() -> None:

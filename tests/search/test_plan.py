@@ -9,7 +9,6 @@ import torch
 
 from hinet_search import api
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
-from hinet_search.data import checks
 from hinet_search.data.schema import Schema
 from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.search.plan import plan, probe, prober
@@ -24,6 +23,7 @@ from hinet_search.search.plan.plan_warnings import (
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import load_study
+from hinet_search.training import model_size
 from hinet_search.training.device import ChosenDevice
 from hinet_search.training.model_size import bytes_in_training
 from hinet_search.training.trial_config import TrialConfig
@@ -56,7 +56,7 @@ def test_a_plan_of_models_without_rare_ids_is_timed_on_their_own_ids(tmp_path: P
 def test_a_launch_refuses_a_model_that_does_not_fit_before_a_study_exists(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "available_memory", lambda: 1000)
+    monkeypatch.setattr(model_size, "available_memory", lambda: 1000)
     with pytest.raises(DataError, match=r"small.yaml:\d+:\d+: [\d,]+ parameters of the default"):
         api.ready(str(write_study(tmp_path, ONE_ARM)), LaunchOptions(output=tmp_path / "out"))
     assert not list(tmp_path.rglob("*.sqlite3"))
@@ -70,7 +70,7 @@ def test_the_embeddings_of_every_cell_count_where_a_model_has_them(
     config = default_of(ready.study.arms[0])
     trained = bytes_in_training(config, config.features.schema_of(ready.dataset))
     needed = trained.weights + trained.moments
-    monkeypatch.setattr(checks, "available_memory", lambda: needed - 1)
+    monkeypatch.setattr(model_size, "available_memory", lambda: needed - 1)
     with pytest.raises(DataError, match="must fit into"):
         api.ready(str(path), LaunchOptions(output=tmp_path / "out"))
 

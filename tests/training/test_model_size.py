@@ -1,5 +1,6 @@
 """Sizing: models are counted without memory for their weights, and without what only trained ones need."""
 
+import re
 import subprocess
 import sys
 from itertools import product
@@ -9,11 +10,13 @@ import torch
 from torch import nn
 
 from hinet_search.common import plugins
+from hinet_search.common.errors import DataError
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch
 from hinet_search.training.model_size import (
     TrainingBytes,
     bytes_in_training,
+    check_model_fits,
     flops_of,
     meta_model,
     sizes_of,
@@ -82,6 +85,34 @@ def test_a_training_keeps_as_many_bytes_as_were_counted(name: str, precision: st
     kept = TrainingBytes(of_weights, sum(value.nbytes for value in moments))
     assert bytes_in_training(config, SCHEMA) == kept
     assert kept.of_checkpoint == 2 * kept.weights + kept.moments
+
+
+def test_a_model_that_needs_exactly_the_memory_fits_and_one_with_a_byte_more_does_not() -> None:
+    config = build_config("shared_bottom", {"model.embedding_dim": 8})
+    needed = 3 * 4 * sizes_of(config, SCHEMA)[0]  # weights, and two moments of Adam
+    check_model_fits("arm", config, SCHEMA, available_bytes=needed)
+    with pytest.raises(
+        DataError, match=r"^arm: [\d,]+ parameters of the default configuration, .* must fit"
+    ):
+        check_model_fits("arm", config, SCHEMA, available_bytes=needed - 1)
+
+
+@pytest.mark.parametrize(
+    ("embedding_dim", "schema", "remedy"),
+    [
+        (64, SCHEMA, r"^raise minimum_frequency \(column 'user' has 1,000 ids\)"),
+        (4, SCHEMA, r"^make the default of its space smaller$"),  # other weights are more
+        (64, Schema(("Home",), ("click",), (), (), ("age",)), r"^make the default of its space"),
+    ],
+    ids=["most weights are of ids", "most are not", "no ids"],
+)
+def test_a_model_larger_than_the_memory_is_told_what_makes_it_smaller(
+    embedding_dim: int, schema: Schema, remedy: str
+) -> None:
+    config = build_config("shared_bottom", {"model.embedding_dim": embedding_dim})
+    with pytest.raises(DataError) as said:
+        check_model_fits("arm", config, schema, available_bytes=1)
+    assert re.search(remedy, said.value.remedy)
 
 
 def measure_all() -> None:

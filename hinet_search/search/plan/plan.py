@@ -12,7 +12,6 @@ from hinet_search.common import files
 from hinet_search.common.amounts import counted
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.common.plugins import load
-from hinet_search.data.checks import check_model_fits
 from hinet_search.data.columns import Dataset
 from hinet_search.data.study_data import dataset_of
 from hinet_search.search.plan.check_losses import check_scenario_weights, most_pairs
@@ -31,9 +30,9 @@ from hinet_search.training.device import ChosenDevice, choose_device
 from hinet_search.training.model_size import (
     BYTES,
     bytes_in_training,
+    check_model_fits,
     flops_of,
     num_parameters,
-    sizes_of,
 )
 from hinet_search.training.trial_config import TrialConfig, build_config, is_network
 
@@ -213,11 +212,9 @@ def prepare_study(
     for arm in arms:
         config = default_of(arm)
         schema = config.features.schema_of(dataset)
-        sizes = sizes_of(config, schema)
-        parameters.append(sizes[0])
-        trained = bytes_in_training(config, schema)
-        check_model_fits(arm.place, sizes, trained.weights + trained.moments, schema)
-        of_checkpoint = max(of_checkpoint, trained.of_checkpoint)
+        check_model_fits(arm.place, config, schema)
+        parameters.append(num_parameters(config, schema))
+        of_checkpoint = max(of_checkpoint, bytes_in_training(config, schema).of_checkpoint)
     problems = [size_limits.default_too_large(arm) for arm in arms]
     if any(problems):
         raise ConfigurationError(*filter(None, problems))
