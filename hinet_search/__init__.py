@@ -99,7 +99,12 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     """Import a public name at its first use."""
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from hinet_search.common.gone import gone
+
+        raise AttributeError(
+            f"module {__name__!r} has no attribute {name!r}"
+            f"{f'; {reason}' if (reason := gone(name)) else ''}"
+        )
     modules = [module for module, names in _MODULES.items() if name in names]
     module = modules[0] if modules else "common.errors"
     return getattr(importlib.import_module(f"{__name__}.{module}"), name)

@@ -33,6 +33,7 @@ from hinet_search.common.errors import (
     nearest,
     shortened,
 )
+from hinet_search.common.gone import gone
 from hinet_search.common.plugins import at_fault, names, what_it_did
 from hinet_search.common.terminal import printable
 from hinet_search.study.find_file import is_known, known_names
@@ -187,6 +188,8 @@ def _usage_problem(error: click.ClickException) -> str:
         if parameter.name == "study":
             known = f": a path, or one of {', '.join(known_names('studies'))}"
         return f"{parameter.human_readable_name} must be given{known}"
+    if isinstance(error, click.NoSuchOption) and (reason := gone(error.option_name)):
+        return f"no such option {error.option_name}: {reason}"
     if parameter is not None and error.message.startswith("must "):
         return f"{max(parameter.opts, key=len)} {error.message}"
     return error.format_message()

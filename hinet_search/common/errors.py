@@ -20,6 +20,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 
+from hinet_search.common.gone import gone
+
 LONGEST = 100  # characters of a value that a message quotes
 READ = 10_000  # of a longer text, in which passwords are sought
 MOST_NAMES = 1_000  # among which the nearest to a word is sought
@@ -111,7 +113,12 @@ def hide_passwords(text: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'epochs'?` for the nearest known name, or an empty string."""
+    """Return `; did you mean 'epochs'?` for the nearest known name, or an empty string.
+
+    For a name that earlier versions knew it says since when it is gone, and what to use.
+    """
+    if reason := gone(word):
+        return f"; {reason}"
     name = nearest(word, known)
     return f"; did you mean '{name}'?" if name else ""
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from hinet_search.common.errors import did_you_mean, shortened
+from hinet_search.common.gone import gone
 
 Location = tuple[int | str, ...]
 
@@ -101,7 +102,9 @@ def _sentence(kind: type[BaseModel], values: Mapping[Any, Any], error: ErrorDeta
     if error["type"] == "value_error":
         message = error["msg"].removeprefix("Value error, ")
         return message if not key or message.startswith(str(location[-1])) else f"{key}: {message}"
-    return f"{key}: must {_must(error)}, got {in_words(error['input'])}"
+    got = error["input"]
+    reason = gone(got) if isinstance(got, str) else ""
+    return f"{key}: must {_must(error)}, got {in_words(got)}{f'; {reason}' if reason else ''}"
 
 
 def _wrong_tag(key: str, error: ErrorDetails) -> str:

@@ -1,0 +1,60 @@
+"""Gone: names of keys, settings, commands and options that 1.0 removed, and what to use instead."""
+
+from collections.abc import Mapping
+
+SINCE = "1.0"
+
+_RECIPE = "docs/ship.md has a recipe for it"
+_NEWER = "train the chosen configuration on newer rows: hinet-search train STUDY --rows TABLE"
+_LOG = "labelled rows join the log of one call: hinet-search predict MODEL ROWS --log NEWER"
+_SHORT = "one file: report STUDY --mlflow logs a finished study"
+_TABLE = "write the rows of the query or store as Parquet, and name that file as the table"
+_NO_GAIN = "leave it out, no gain was shown (docs/results/gone.md)"
+_MOVED = "a library for monitoring compares tables, such as evidently or whylogs"
+_ONE_BY_ONE = "every slot trains its models one by one; raise slots instead"
+
+# By the last part of a dotted name; of an option without its dashes.
+GONE: Mapping[str, str] = {
+    "apply_delta": _NEWER,
+    "delta": _NEWER,
+    "forget-after": _NEWER,
+    "nightly": _NEWER,
+    "refit": _NEWER,
+    "registry": _NEWER,
+    "roll_back": _NEWER,
+    "serve": _RECIPE,
+    "state": _LOG,
+    "monitor": _MOVED,
+    "weights": "graphs hold fp32",
+    "aoti": "take onnx",
+    "torch": "take onnx",
+    "export_for": "train in the other library from the settings of the report",
+    "from-fuxictr": "write the study by hand, docs/studies.md",
+    "from-torcheasyrec": "write the study by hand, docs/studies.md",
+    "fuxictr": "train in that library from the settings of the report",
+    "torcheasyrec": "train in that library from the settings of the report",
+    "mlflow": _SHORT,
+    "tensorboard": _SHORT,
+    "tracking": _SHORT,
+    "sql": _TABLE,
+    "aliexpress": _TABLE,
+    "tenrec": _TABLE,
+    "install-completion": "click's own completion: _HINET_SEARCH_COMPLETE=bash_source hinet-search",
+    "stacked_trials": _ONE_BY_ONE,
+    "workers": _ONE_BY_ONE,
+    "crosses": _NO_GAIN,
+    "focal": _NO_GAIN,
+    "focal_gamma": _NO_GAIN,
+    "hashed": "leave it out, and search features.minimum_frequency",
+    "matches": _NO_GAIN,
+    "pairs_within_scenarios": "use pairs_within_users",
+    "reset_embeddings": _NO_GAIN,
+    "table_precision": "leave it out, tables train in fp32",
+}
+
+
+def gone(name: str) -> str:
+    """Return `'refit' is gone since 1.0: ...`, or an empty string for any other name."""
+    last_part = name.lstrip("-").rpartition(".")[2]
+    remedy = GONE.get(last_part)
+    return f"'{last_part}' is gone since {SINCE}: {remedy}" if remedy else ""
