@@ -23,7 +23,7 @@ lint: $(STAMP) ## check format, lint, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	cd benchmarks && ../$(BIN)/mypy --config-file ../pyproject.toml --explicit-package-bases *.py replay/*.py first_hour/*.py
+	cd benchmarks && ../$(BIN)/mypy --config-file ../pyproject.toml --explicit-package-bases *.py replay/*.py
 	$(BIN)/lint-imports
 
 # tests/groups.py says which tests run alone, and which are slow. Long files come first, so that all workers end together.

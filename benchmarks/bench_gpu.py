@@ -1,4 +1,4 @@
-"""GPU: training against a plain reference on the device, evaluation, upload, stacks, slots.
+"""GPU: training against a plain reference on the device, evaluation, upload, slots.
 
     python benchmarks/bench_gpu.py PART ... [--device cpu]
 
@@ -15,10 +15,8 @@ from statistics import median
 import torch
 from torch import nn, profiler
 
-import bench_stacked
 import plain
 from bench_slots import study_seconds
-from bench_stacked import StackedFigure
 from bench_training import TRAINING, VARIANTS, WARM_UP_STEPS, our_training
 from contestants import SEED, Contest, contests
 from hinet_search.api import ready
@@ -39,7 +37,7 @@ BATCHES = (1024, 2048, 8192)
 TF32 = "adam, tf32"  # the products of dense Adam's steps in TF32
 GRAPHS = "adam, graphs"  # and its steps in fp32 replayed as one graph (training/replayed_steps.py)
 STUDY, TRIALS = "quickstart", 16  # trials of each arm: enough for eight slots
-SLOTS, SEEDS = (1, 4, 8), (1, 8, 32)
+SLOTS = (1, 4, 8)
 ROUNDS, SECONDS, PROFILED_STEPS = 3, 0.3, 20
 MANY_PASSES = 1e4
 
@@ -98,7 +96,6 @@ class GPUFigures:
     training: list[Speed]
     evaluation: list[Scoring]
     upload: list[Upload]
-    stacked: list[StackedFigure]
     slots: list[ManyTrials]
 
 
@@ -119,7 +116,6 @@ def bench_gpu(dataset: Dataset) -> GPUFigures | NoGPU:
         training=trainings(device, dataset),
         evaluation=evaluations(device, dataset),
         upload=uploads(device, dataset),
-        stacked=stacks(device, dataset),
         slots=many_trials(device, dataset),
     )
 
@@ -227,13 +223,6 @@ def uploads(device: torch.device, dataset: Dataset) -> list[Upload]:
     return [sorted(figures, key=lambda figure: figure.seconds)[ROUNDS // 2]]
 
 
-def stacks(device: torch.device, dataset: Dataset) -> list[StackedFigure]:
-    """Steps of 1, 8 and 32 models, alone and as one."""
-    return bench_stacked.bench_stacked(
-        dataset, batch_sizes=BATCHES[::2], numbers=SEEDS, rounds=5, device=device.type
-    )
-
-
 def many_trials(device: torch.device, dataset: Dataset) -> list[ManyTrials]:  # noqa: ARG001  the study has its own
     """The same study with 1, 4 and 8 slots on one device."""
     wanted: Wanted = "cuda" if device.type == "cuda" else "cpu"
@@ -292,7 +281,6 @@ def table(figures: GPUFigures | NoGPU) -> str:
         table_of_trainings(figures.training),
         table_of_evaluations(figures.evaluation),
         table_of_uploads(figures.upload),
-        bench_stacked.table(figures.stacked),
         table_of_slots(figures.slots),
     )
     return "\n\n".join([figures.device, *parts])
@@ -339,7 +327,6 @@ PARTS: dict[str, Callable[[torch.device, Dataset], str]] = {
     "training": lambda *given: table_of_trainings(trainings(*given)),
     "evaluation": lambda *given: table_of_evaluations(evaluations(*given)),
     "upload": lambda *given: table_of_uploads(uploads(*given)),
-    "stacks": lambda *given: bench_stacked.table(stacks(*given)),
     "slots": lambda *given: table_of_slots(many_trials(*given)),
 }
 

@@ -15,23 +15,17 @@ from typing import Any
 import polars as pl
 import torch
 
-import bench_differences
-import bench_encode
 import bench_evaluation
 import bench_events
 import bench_gpu
 import bench_memory
 import bench_peers
 import bench_platform
-import bench_published
 import bench_report
 import bench_restart
 import bench_scenarios
 import bench_search
-import bench_selection
 import bench_slots
-import bench_stacked
-import bench_statistics
 import bench_training
 from hinet_search.common.versions import versions
 from hinet_search.executors.processes.slots import SLOT_ENVIRONMENT
@@ -55,19 +49,8 @@ class Bench:
 
 
 BENCHES = {
-    "encode": Bench(
-        lambda: bench_encode.bench_encode(MILLION, rounds=3),
-        lambda: bench_encode.bench_encode(FEW, rounds=1),
-        bench_encode.table,
-    ),
     "memory": Bench(
         lambda: bench_memory.bench_memory(10 * MILLION, passes=0.25), None, bench_memory.table
-    ),
-    "published": Bench(bench_published.bench_published, None, bench_published.table),
-    "statistics": Bench(
-        lambda: bench_statistics.bench_statistics(MILLION, rounds=3),
-        lambda: bench_statistics.bench_statistics(FEW, rounds=1),
-        bench_statistics.table,
     ),
     "events": Bench(
         lambda: bench_events.bench_events(10 * MILLION, rounds=1),
@@ -90,29 +73,10 @@ BENCHES = {
         lambda: bench_scenarios.bench_scenarios((6, 20), num_rows=FEW // 4, rounds=1),
         bench_scenarios.table,
     ),
-    "stacked": Bench(
-        lambda: bench_stacked.bench_stacked(
-            make_dataset(FEW), batch_sizes=(256, 2048), numbers=(2, 5, 8), rounds=15
-        ),
-        lambda: bench_stacked.bench_stacked(
-            make_dataset(FEW // 4), batch_sizes=(256,), numbers=(5,), rounds=5
-        ),
-        bench_stacked.table,
-    ),
-    "selection": Bench(
-        lambda: bench_selection.bench_selection(FEW // 10, rounds=3),
-        lambda: bench_selection.bench_selection(FEW // 40, rounds=1),
-        bench_selection.table,
-    ),
     "search": Bench(
         lambda: bench_search.bench_search((1, 4, 16), repeats=50, with_peers=True),
         None,
         bench_search.table,
-    ),
-    "differences": Bench(
-        lambda: bench_differences.bench_differences(make_dataset(FEW // 4), steps=(1, 10, 50)),
-        None,
-        bench_differences.table,
     ),
     "gpu": Bench(
         lambda: bench_gpu.bench_gpu(make_dataset(MILLION)),
@@ -140,8 +104,7 @@ BENCHES = {
 }
 
 
-SLOW = ("published", "search")  # ten minutes and 4 GB of disk; hours
-USUAL = [name for name in BENCHES if name not in SLOW]
+USUAL = [name for name in BENCHES if name != "search"]  # which takes hours
 
 
 @dataclass(frozen=True)

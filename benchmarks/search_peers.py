@@ -60,11 +60,6 @@ PEERS = (
         ("smac==2.4.0", "ConfigSpace==1.2.2", NUMPY, SCIPY, "scikit-learn==1.8.0"),
         ("smac", "smac, hyperband", "smac, retrained", "smac, hyperband, retrained"),
     ),
-    SearchPeer(
-        "ray",
-        ("ray[tune]==2.60.0", "optuna==5.0.0", NUMPY, PANDAS),
-        ("ray random", "ray optuna", "ray random, asha", "ray optuna, asha"),
-    ),
 )
 
 

@@ -23,5 +23,5 @@ def test_every_part_of_a_run_of_benchmarks_can_be_asked_for(tmp_path: Path) -> N
     command = [sys.executable, str(FOLDER / "run.py"), "--help"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    for part in ("training", "stacked", "memory", "restart", "platform"):
+    for part in ("training", "memory", "restart", "platform"):
         assert part in run.stdout

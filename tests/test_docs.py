@@ -33,6 +33,12 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
+def was_there(commit: str, path: str) -> bool:
+    """Whether a commit of the history has the file."""
+    command = ["git", "cat-file", "-e", f"{commit}:{path}"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == 0
+
+
 def blocks(kind: str) -> list[tuple[str, str]]:
     """(page, text) of every fenced block of that kind."""
     fenced_blocks = [
@@ -198,10 +204,13 @@ def test_every_script_and_make_target_that_a_page_names_exists() -> None:
     made = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in PAGES:
         text = page.read_text()
-        for script in re.findall(
-            r"(?:python|pytest)(?: -\w)* ((?:docs|benchmarks|tests)/[\w/]+\.py)", text
-        ):
-            assert (ROOT / script).exists(), f"{page.name}: {script}"
+        for line in text.splitlines():
+            commit = re.search(r"\bat ([0-9a-f]{8})\b", line)
+            for script in re.findall(
+                r"(?:python|pytest)(?: -\w)* ((?:docs|benchmarks|tests)/[\w/]+\.py)", line
+            ):
+                is_there = (ROOT / script).exists() or (commit and was_there(commit[1], script))
+                assert is_there, f"{page.name}: {script}"
         assert set(re.findall(r"`make ([\w-]+)", text)) <= made, page.name
 
 

@@ -13,7 +13,7 @@ from replay.clock import simulate
 from replay.strategy import MakeStrategy
 from replay.table import read_table
 
-LIBRARIES = ("syne tune", "smac", "ray")
+LIBRARIES = ("syne tune", "smac")
 
 
 def strategy(name: str) -> MakeStrategy:

@@ -17,7 +17,6 @@ from replay.strategy import Decision, MakeStrategy, New, Strategy
 from replay.suggest import suggest
 from replay.table import Table, Values
 from replay.warm_start import carried_from_another
-from replay.with_promotion import promoting
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -129,6 +128,5 @@ STRATEGIES: Mapping[str, MakeStrategy] = {
     "ours, warm start": with_starts(PrunerSpec(), carried_from_another, _portfolio),
     "ours, no portfolio": ours(SamplerSpec(), PrunerSpec()),
     "ours, no pruner": with_starts(PrunerSpec(kind="none"), _portfolio),
-    "ours, promotion": promoting(_portfolio),
     "ours, asha": with_starts(PrunerSpec(kind="asha", after_passes=0.5), _portfolio),
 }

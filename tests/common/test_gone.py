@@ -40,5 +40,5 @@ def test_an_option_that_is_gone_is_refused_with_its_reason(monkeypatch, capsys):
 
 
 def test_a_function_that_is_gone_is_refused_with_its_reason():
-    with pytest.raises(AttributeError, match="has no attribute 'fit_again'$"):
+    with pytest.raises(AttributeError, match=r"has no attribute 'fit_again'$"):
         hinet_search.fit_again  # noqa: B018

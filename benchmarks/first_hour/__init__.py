@@ -1,1 +1,0 @@
-"""A stranger's first hour, run and compared."""
