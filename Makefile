@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart dev fix lint test test-again test-fast check chaos fuzz fuzz-quick bench bench-quick docs package packages
+.PHONY: help quickstart dev fix lint weigh test test-again test-fast check chaos fuzz fuzz-quick bench bench-quick docs package packages
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,12 +19,16 @@ fix: $(STAMP) ## format, and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lint: $(STAMP) ## check format, lint, types and import contracts
+lint: $(STAMP) ## check format, lint, types, import contracts and weight
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	cd benchmarks && ../$(BIN)/mypy --config-file ../pyproject.toml --explicit-package-bases *.py replay/*.py
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/weigh
+
+weigh: ## print how large the project is; fails above the budgets of .ci/weight.json
+	.ci/weigh
 
 # tests/groups.py says which tests run alone, and which are slow. Long files come first, so that all workers end together.
 PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
