@@ -23,7 +23,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hinet_search.api import check, export, export_for, launch, load, train
+    from hinet_search.api import check, export, launch, load, train
     from hinet_search.common.errors import (
         AllTrialsFailed,
         ConfigurationError,
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from hinet_search.serving.export import Export
     from hinet_search.serving.newer.fit_again import NewerModel
     from hinet_search.serving.nightly.outcome import Night
-    from hinet_search.serving.peers.write import PeerExport
     from hinet_search.serving.predict import Prediction
 
 __all__ = [
@@ -57,7 +56,6 @@ __all__ = [
     "Interrupted",
     "NewerModel",
     "Night",
-    "PeerExport",
     "Plan",
     "Prediction",
     "Progress",
@@ -68,7 +66,6 @@ __all__ = [
     "apply_delta",
     "check",
     "export",
-    "export_for",
     "launch",
     "load",
     "monitor",
@@ -81,7 +78,7 @@ __all__ = [
 
 # The module of each public name; all others are in common.errors.
 _MODULES = {
-    "api": ("check", "export", "export_for", "launch", "load", "train"),
+    "api": ("check", "export", "launch", "load", "train"),
     "exported": ("apply_delta", "monitor", "nightly", "predict", "refit", "roll_back"),
     "search.plan.plan": ("Plan",),
     "search.progress": ("Event", "Progress", "Watcher"),
@@ -90,7 +87,6 @@ _MODULES = {
     "serving.drift": ("Drift",),
     "serving.newer.fit_again": ("NewerModel",),
     "serving.nightly.outcome": ("Night",),
-    "serving.peers.write": ("PeerExport",),
     "serving.predict": ("Prediction",),
     "results.study_record": ("StudyRecord",),
 }

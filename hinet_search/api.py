@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hinet_search.common.errors import ConfigurationError, StudyConflict
@@ -20,7 +19,6 @@ from hinet_search.common.spaced import say_nothing
 from hinet_search.report.files import write_report
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, Watcher
-from hinet_search.serving.sealed import is_exported
 from hinet_search.study.find_file import is_known, shadowed
 from hinet_search.study.launch_options import (
     LaunchOptions,
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from hinet_search.search.plan.plan import Plan, PreparedStudy
     from hinet_search.serving.choice import ExportChoice, Seeds, Weights
     from hinet_search.serving.export import Export
-    from hinet_search.serving.peers.write import PeerExport
     from hinet_search.serving.rebuild import LoadedStudy
 
 
@@ -204,38 +201,6 @@ def export(  # noqa: PLR0913  what to export, and in which form
     say(f"exporting {record.name}/{choice.name}, {choice.title}{reason}")
     stored = _stored(study, record, launch_options, say)
     return serving.export(stored, choice, folder, partial(_card, record), graphs, say)
-
-
-def export_for(
-    library: str,
-    study_or_model: "str | PathLike[str]",
-    to: "str | PathLike[str]",
-    *,
-    arm: str | None = None,
-    at: str | None = None,
-    say: Callable[[str], None] = say_nothing,
-    **options: Any,
-) -> "PeerExport":
-    """Write a finalist as what another library trains, `fuxictr` or `torcheasyrec`.
-
-    Of a study its encoded rows are written too, of an exported folder not. `arm`, `at`, `say` and
-    the options are those of `export`; errors too, and those of `write_for_peer`.
-    """
-    from hinet_search.data.study_data import dataset_of
-    from hinet_search.serving.export import refuse_full
-    from hinet_search.serving.peers.write import refuse_choice, write_for_peer
-
-    refuse_full(Path(to))
-    if is_exported(Path(study_or_model)):
-        refuse_choice(Path(study_or_model), {"arm": arm, "at": at, **options})
-        return write_for_peer(library, Path(study_or_model), None, Path(to))
-    study = str(study_or_model)
-    with TemporaryDirectory() as scratch:
-        model = Path(scratch) / "model"
-        export(study, model, arm=arm, at=at, say=say, **options)
-        launched = LaunchOptions.of_call(options)
-        dataset = dataset_of(launched.load(study), launched.cache, say_nothing)
-        return write_for_peer(library, model, dataset, Path(to))
 
 
 def _card(record: StudyRecord, exported: "ExportChoice", notes: Sequence[str]) -> str:

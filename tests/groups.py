@@ -20,7 +20,6 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/cli/test_commands.py",
     "tests/cli/test_completion.py",
     "tests/cli/test_data_init.py",
-    "tests/cli/test_export_for_peers.py",
     "tests/cli/test_lost_output.py",
     "tests/cli/test_odd_tables.py",
     "tests/cli/test_output.py",

@@ -27,7 +27,6 @@ from hinet_search.study.data_definition import SourceDefinition
 from hinet_search.study.load_study import load_study
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.study.yaml_file import read
-from tests.data.peers.peer_files import DATASET, EXPERIMENTS, pipeline_file
 from tests.report.studies import small
 from tests.test_docs import ROOT, blocks
 
@@ -67,7 +66,6 @@ def stand_in(folder: Path) -> None:
         text = text.replace(long, short)
     (folder / "studies").mkdir()
     (folder / "studies" / "quickstart.yaml").write_text(text)
-    configurations_of_others(folder)
     rows = pl.int_range(4000, eager=True)
     table = {
         "user_id": rows % 83,
@@ -89,14 +87,6 @@ def stand_in(folder: Path) -> None:
     source_rows(newer, folder, folder).with_columns(LATER).collect().write_parquet(
         folder / "newer_rows.parquet"
     )
-
-
-def configurations_of_others(folder: Path) -> None:
-    """What docs/from.md begins with."""
-    pipeline_file(folder).rename(folder / "pipeline.config")
-    (folder / "config").mkdir()
-    (folder / "config" / "dataset_config.yaml").write_text(DATASET)
-    (folder / "config" / "model_config.yaml").write_text(EXPERIMENTS)
 
 
 def run(line: str, folder: Path) -> str:

@@ -149,12 +149,7 @@ def _format_option(kinds: Sequence[str], text: str) -> Callable[[Any], Any]:
 
 
 OF_GRAPHS = names("hinet_search.serving.compiled.formats")
-PEERS = names("hinet_search.serving.peers.formats")
 GRAPHS = _format_option(OF_GRAPHS, GRAPHS_HELP)
-FORMATS = _format_option(
-    (*OF_GRAPHS, *PEERS),
-    f"{GRAPHS_HELP} Or write what another library trains: fuxictr or torcheasyrec (docs/from.md).",
-)
 PLUGIN = click.option(
     "--plugin",
     "plugins",

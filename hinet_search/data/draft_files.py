@@ -19,7 +19,7 @@ STUDY = """\
 description: {description}
 data: {definition}
 arms:                          # every arm gets the same budget
-{own_arms}  hinet:
+  hinet:
   mmoe:
   ple:
   shared_bottom:
@@ -42,7 +42,7 @@ sizes:                         # the first one is taken where none is named
     teaching: auto             # the best and the cheapest arms learn from all finalists
     ensemble: true             # the mean of the best finalists, if you can serve several models
     choices: auto              # what the search's choices are worth in the best finalist
-{notes}"""
+"""
 
 
 @dataclass(frozen=True)
@@ -70,21 +70,17 @@ class StudyText:
     settings: Sequence[str]
     passes: int
     quick_passes: int
-    own_arms: Sequence[str] = ()
     quick_parameters: Sequence[str] = ()
-    notes: Sequence[str] = ()
 
     def text(self, definition: str) -> str:
         """Return the study; `definition` is the path of its definition."""
         return STUDY.format(
             description=self.description,
             definition=definition,
-            own_arms=_lines(self.own_arms),
             settings="\n".join(self.settings),
             passes=self.passes,
             quick_passes=self.quick_passes,
             quick_parameters=_lines(self.quick_parameters),
-            notes=_lines(self.notes),
         )
 
 

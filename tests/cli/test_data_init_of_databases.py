@@ -66,7 +66,6 @@ def test_a_missing_table_of_a_database_names_the_nearest(run: Run, tmp_path: Pat
         (("rows.csv", "--table", "shown"), "--table goes with the URL of a database"),
         (("sqlite:///shop.db", "--table", "a; DROP"), "table must be a name such as shown"),
         (("sqlite:///none.db", "--table", "shown"), "'none.db' must be a file"),
-        (("--from-fuxictr", "config", "--table", "shown"), "--table goes with TABLE"),
     ],
 )
 def test_what_is_no_table_of_a_database_is_told(

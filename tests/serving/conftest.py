@@ -10,7 +10,6 @@ import pytest
 from hinet_search.serving.live.journal import Journal
 from tests.serving import churn_shop
 from tests.serving.log_shop import SEQUENCES, STUDY, LogShop, launched, log_shop_in
-from tests.serving.peer_shop import of_one_task, of_scenarios, of_tasks  # noqa: F401
 from tests.serving.shop import Shop, launch_shop, launched_once, rows, shop_in, study
 
 

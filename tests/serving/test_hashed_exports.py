@@ -1,6 +1,5 @@
 """Exports with hashed fields: the same scores at every door, and ids that go on with newer rows."""
 
-import json
 from pathlib import Path
 
 import polars as pl
@@ -8,7 +7,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import hinet_search as hs
-from hinet_search.api import export_for
 from hinet_search.serving.compiled.layout import COMPILED, read_layout
 from hinet_search.serving.compiled.run import open_compiled
 from hinet_search.serving.compiled.score import Scorer, bucket_of
@@ -159,17 +157,3 @@ def test_the_reader_of_graphs_hashes_as_the_model_does(
     assert_array_equal(scorer.ids(table, scorer.scenarios(table)), expected.ids_RF)
     assert_array_equal(scorer.lists(table), expected.lists_RS)
     assert (expected.ids_RF > 0).any(axis=0).any()
-
-
-@pytest.mark.parametrize("library", ["fuxictr", "torcheasyrec"])
-def test_another_library_is_told_the_buckets(
-    library: str, compiled: compiled_shop.Written, tmp_path: Path
-) -> None:
-    written = export_for(library, compiled.folder, tmp_path / "peer")
-    why = "has ids of buckets of a hash: feature_vocab.json has those instead of values"
-    assert {f"feature item (5): {why}", f"feature item x colour (9): {why}"} <= set(written.unsaid)
-    ids = json.loads((written.folder / "shop" / "feature_vocab.json").read_text())["item"]
-    offset = ids.get("__PAD__", 0)
-    expected_R = compiled.columns.ids_RF[:, 1] + offset
-    got = [ids.get(str(bucket_of(value, 5)), 0) for value in compiled.raw["item"]]
-    assert_array_equal(got, expected_R)

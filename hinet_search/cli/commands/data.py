@@ -12,6 +12,8 @@ from hinet_search.cli.help import Command
 from hinet_search.cli.options import as_json, launch_options, output_options, places, study_argument
 from hinet_search.cli.output import echo, mark, output, output_width, print_document
 
+ROLES = ("scenario", "user", "item", "time", "split", "weight")  # options of columns
+
 
 @click.group(name="data")
 def command() -> None:
@@ -76,7 +78,7 @@ def get_command(
         "hinet-search data init sqlite:///shop.db --table shown",
     ),
 )
-@click.argument("table", required=False, shell_complete=complete_table)
+@click.argument("table", shell_complete=complete_table)
 @option_group(
     "What is read",
     click.option(
@@ -111,20 +113,6 @@ def get_command(
         help="Column of the weights of rows in training.  [default: none]",
     ),
 )
-@option_group(
-    "From the configuration of another library, in place of TABLE",
-    click.option(
-        "--from-fuxictr",
-        "fuxictr",
-        metavar="FOLDER",
-        help="Folder of dataset_config.yaml and model_config.yaml.",
-    ),
-    click.option("--dataset", metavar="NAME", help="Data set of FuxiCTR, of several."),
-    click.option("--experiment", metavar="NAME", help="Experiment of FuxiCTR, of several."),
-    click.option(
-        "--from-torcheasyrec", "torcheasyrec", metavar="FILE", help="Its pipeline.config."
-    ),
-)
 @output_options()
 def init_command(**given: Any) -> None:
     """Read TABLE (a file, a folder or a glob, also at a URL of an object store, or the URL of a
@@ -135,22 +123,26 @@ def init_command(**given: Any) -> None:
     Label, scenario, user, item, time and outcomes are guessed from names, types and values. A
     column of amounts, such as seconds or prices, is a task if --task names it. Guesses to review
     are marked `# check:`; `hinet-search check` lists them.
-
-    With --from-fuxictr or --from-torcheasyrec, columns, labels and your model come from its
-    configuration, and rows are linked into data/NAME. What is not carried over is listed.
     """
-    from hinet_search.data.draft_source import DraftOptions, draft_from
+    from hinet_search.data.guess.draft_rows import DatabaseTable
+    from hinet_search.data.guess.write_definition import write_draft
 
-    drafted = draft_from(DraftOptions(**given), output().note)
-    definition, study = drafted.draft.files
+    database_table = given["database_table"]
+    rows = given["table"]
+    roles = {role: given[role] for role in ROLES if given[role] is not None}
+    draft = write_draft(
+        rows if database_table is None else DatabaseTable(rows, database_table),
+        given["name"],
+        force=given["force"],
+        tasks=given["tasks"],
+        roles=roles,
+        say=output().note,
+    )
+    definition, study = draft.files
     echo(f"wrote {definition}")
     echo(f"wrote {study}")
-    if drafted.num_links:
-        echo(f"linked {drafted.num_links:,} files of rows in {definition.with_suffix('')}")
-    for doubt in drafted.draft.guesses_to_check:
+    for doubt in draft.guesses_to_check:
         output().note(mark("!!"), f"  {doubt}")
-    for unread in drafted.unread:
-        echo(f"not carried over: {unread.in_words}")
     output().next(f"hinet-search check {shlex.quote(str(study))}")
 
 

@@ -1,7 +1,6 @@
 """Use: write an arm of a finished study as a folder that scores new rows."""
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +9,8 @@ import click
 from hinet_search.cli.completion import complete_target
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
-    FORMATS,
+    GRAPHS,
     NEW_FOLDER,
-    PEERS,
     PLUGIN,
     SETTINGS,
     SIZE,
@@ -39,10 +37,10 @@ if TYPE_CHECKING:
     examples=(
         "hinet-search export quickstart -o winner",
         "hinet-search export shop --at 5ms --seeds all -o fast-shop",
-        "hinet-search export studies/shop.yaml/mmoe --output runs --format fuxictr -o fuxi --json",
+        "hinet-search export studies/shop.yaml/mmoe --output runs --format onnx -o graphs --json",
     ),
 )
-@click.argument("target", metavar="STUDY[/NAME]|MODEL", shell_complete=complete_target)
+@click.argument("target", metavar="STUDY[/NAME]", shell_complete=complete_target)
 @which_study(SIZE, VARIANT, SETTINGS, PLUGIN)
 @places
 @output_options(
@@ -66,7 +64,7 @@ if TYPE_CHECKING:
         show_default=True,
         help="Calibrate the probabilities where validation has shown a gain, or leave them.",
     ),
-    FORMATS,
+    GRAPHS,
     click.option(
         "--weights",
         type=click.Choice(["fp32", "fp16", "int8"]),
@@ -90,18 +88,13 @@ def command(  # noqa: PLR0913, PLR0917  click passes every option by name
     """Write a finished model as a folder, if test rows score from it as in training.
 
     NAME is an arm, a student (taught_ARM) or `ensemble`. Without it, export what the study
-    recommends to ship. Repeat --set, --size and --variant of the launch. MODEL, a folder that was
-    exported, is for formats of other libraries.
+    recommends to ship. Repeat --set, --size and --variant of the launch.
     """
     from dataclasses import asdict
 
     from hinet_search.api import export, split_target
 
     options = launch_options(given)
-    if set(formats) & set(PEERS):
-        _refuse_beside(formats, seeds, weights)
-        _export_for(formats[0], target, to, at, vars(options), as_json=as_json)
-        return
     study, arm = split_target(target)
     chosen = {"arm": arm, "seeds": seeds, "calibrated": calibrated, "at": at}
     chosen |= {"formats": formats, "weights": weights}
@@ -124,41 +117,6 @@ def command(  # noqa: PLR0913, PLR0917  click passes every option by name
     if written.compiled is not None:
         _show_graphs(written.compiled)
     output().next(f"hinet-search predict {shlex.quote(str(to))} rows.parquet -o scores.parquet")
-
-
-def _refuse_beside(formats: Sequence[str], seeds: str, weights: str) -> None:
-    """UsageError for what a configuration of another library has no place for."""
-    problems = []
-    if len(formats) > 1:
-        problems.append(f"--format must be one alone for another library, got {', '.join(formats)}")
-    if seeds != "best":
-        problems.append(f"--seeds must be best for another library, got {seeds}")
-    if weights != "fp32":
-        problems.append(f"--weights must be fp32 for another library, got {weights}")
-    if problems:
-        raise click.UsageError("; ".join(problems))
-
-
-def _export_for(
-    library: str, target: str, to: Path, at: str | None, options: dict[str, Any], *, as_json: bool
-) -> None:
-    from dataclasses import asdict
-
-    from hinet_search.api import export_for, split_target
-    from hinet_search.serving.sealed import is_exported
-
-    study, arm = (target, None) if is_exported(Path(target)) else split_target(target)
-    written = export_for(library, study, to, arm=arm, at=at, say=output().note, **options)
-    if as_json:
-        print_document("export_for", **asdict(written))
-        return
-    sizes = [f"{name} {byte_size(size)}" for name, size in written.files.items()]
-    echo(f"wrote {to}/: {', '.join(sizes)}")
-    if written.unsaid:
-        echo(f"not said to {library}, or otherwise there:")
-    for words in written.unsaid:
-        echo(f"  {words}")
-    output().next(f"read {shlex.quote(str(to / 'NOTES.md'))}")
 
 
 def _show_graphs(graphs: "Compilation") -> None:

@@ -1,1 +1,0 @@
-"""Peers: write an exported network as the configuration of another library."""
