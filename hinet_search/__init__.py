@@ -7,7 +7,7 @@ The Python interface, with the same calls as the command line:
     record = hs.launch("quickstart")  # run or resume it, write the report
     record = hs.load("quickstart")    # the stored results; record.trials is a Polars frame
     hs.export("quickstart", "winner")                     # the winner as a folder that scores rows
-    hs.train("shop", "winner")        # if it searched on a sample: the winner, trained on all rows
+    hs.train("shop", "june", rows="june.parquet")  # what a study chose, trained on newer rows
     hs.predict("winner", "rows.parquet", "scores.parquet")  # probabilities of new rows
     hs.monitor("winner", "rows.parquet")                  # what has changed since training
     hs.refit("winner", "rows.parquet", "newer")           # the winner, fit again on newer rows

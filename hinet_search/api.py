@@ -255,7 +255,10 @@ def _stored(
 
 @dataclass(frozen=True)
 class TrainedOnAll:
-    """A model of all rows: the study that chose it on a sample, that of all rows, the export."""
+    """A trained model: the study that chose it, the one that trained it, and the export.
+
+    The second has all rows of a study on a sample, or the rows of another table.
+    """
 
     of_sample: StudyRecord
     of_all: StudyRecord
@@ -266,6 +269,7 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
     study: str,
     to: "str | PathLike[str]",
     *,
+    rows: "str | PathLike[str] | None" = None,
     arm: str | None = None,
     formats: Sequence[str] = (),
     weights: "Weights" = "fp32",
@@ -273,13 +277,15 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
     command: str = "",
     **options: Any,
 ) -> TrainedOnAll:
-    """Train on all rows what a study chose on a sample, and export it: its best seed, checked.
+    """Train what a study chose on all rows, and export it: its best seed, checked.
 
-    What is trained is a study of its own, `STUDY-whole`, with a report; the same call resumes it. A
-    student's teachers are trained too. `arm`, `formats` and `weights` are those of `export`,
+    `rows` is another table with the columns of the study's, such as newer rows; without it the
+    study must have searched on a sample. What is trained is a study of its own, `STUDY-whole` or
+    `STUDY-on-TABLE`, with a report; the same call resumes it. A student's teachers are trained too.
+    `arm`, `formats` and `weights` are those of `export`.
     `command` is stored and printed as the call. Options are those of `LaunchOptions`, of which
     `finalist_seeds` is 1 unless given.
-    Errors: those of `export` and of a launch; ConfigurationError for a study without a sample.
+    Errors: those of `export` and of a launch; ConfigurationError without a sample and `rows`.
     """
     from hinet_search.search.notebook_progress import watching
     from hinet_search.search.plan.check_study import try_study
@@ -292,6 +298,7 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
     allow_only(given.plugins)
     graphs = graph_choice(formats, weights)
     record = load(study, **options)
+    given, table = _on_rows(given, study, rows)
     loaded = given.load(study)
     refuse_places_of_the_file(loaded)
 
@@ -299,8 +306,8 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
 
     serving.refuse_full(Path(to))
     what = choose(record, arm, "best")
-    whole = whole_study(try_study(loaded), record, what, given.finalist_seeds or 1)
-    command = command or call_text("train", study, {"to": to, "arm": arm, **options})
+    whole = whole_study(try_study(loaded), record, what, given.finalist_seeds or 1, table)
+    command = command or call_text("train", study, {"to": to, "rows": rows, "arm": arm, **options})
     with watching(watcher) as seen:
         say = partial(_say_prepared, seen)
         ready_to_train = prepare_study(whole, given.cache, given.folder, say)
@@ -311,6 +318,19 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
         stored = LoadedStudy(trained, ready_to_train.study, ready_to_train.dataset, artifacts)
         written = serving.export(stored, chosen, Path(to), partial(_card, trained), graphs, say)
     return TrainedOnAll(record, trained, written)
+
+
+def _on_rows(
+    options: LaunchOptions, study: str, rows: "str | PathLike[str] | None"
+) -> tuple[LaunchOptions, str | None]:
+    """Return options with which the study reads the table `rows`, and its path or URL."""
+    from hinet_search.serving.whole import with_rows
+
+    if rows is None:
+        return options, None
+    path = str(rows) if "://" in str(rows) else str(Path(rows).absolute())
+    settings = {**options.settings, **with_rows(options.load(study), path)}
+    return dataclasses.replace(options, settings=settings), path
 
 
 def report_path(study: ResolvedStudy, options: LaunchOptions) -> Path:

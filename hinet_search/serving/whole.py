@@ -1,11 +1,13 @@
-"""Whole: the study that trains on all rows what a study on a sample has chosen.
+"""Whole: the study that trains what a study has chosen: on all rows, or on another table.
 
 Each of its arms has one configuration, which is not searched: that of what is to be shipped, and of
 the teachers that a student needs. It is launched, resumed, reported and exported as any study.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.frozen_model import ALL
@@ -29,27 +31,46 @@ class _Configuration:
 
 
 def whole_study(
-    study: ResolvedStudy, record: StudyRecord, what: ExportChoice, seeds: int
+    study: ResolvedStudy,
+    record: StudyRecord,
+    what: ExportChoice,
+    seeds: int,
+    rows: str | None = None,
 ) -> ResolvedStudy:
-    """Return the study of all rows that trains what is exported of a study on a sample.
+    """Return the study that trains what is exported of a study, on all rows of its table.
 
-    Settings are those of the sample.
-    Errors: ConfigurationError without a sample, StudyConflict if an arm has changed.
+    `rows` is the path of another table if `study` has that as its source: newer rows, for example.
+    Settings are those that the study chose.
+    Errors: ConfigurationError without a sample and other rows, StudyConflict if an arm has changed.
     """
-    if record.data.sample is None:
+    if record.data.sample is None and rows is None:
         raise ConfigurationError(
             f"study '{record.name}' must have searched on a sample, but has trained on all rows",
-            remedy=f"hinet-search export {record.name}",
+            remedy=f"hinet-search export {record.name}, or train on another table with --rows",
         )
-    name = f"{study.name}-{what.name}-whole"
-    check_study_name(name, f"{study.file.path}: the study on all rows")
+    name = f"{study.name}-{what.name}-{'whole' if rows is None else on_rows(rows)}"
+    check_study_name(name, f"{study.file.path}: the study that trains")
     configurations = list(_configurations(record, what))
     arms = [_decided(study, record, each, _name(each, configurations)) for each in configurations]
     students = [each.arm for each in configurations if each.of_teacher]
-    chosen = f"{title(what.name)} as {record.name} chose it on {record.data.searched_on}"
-    update = {"ensemble": what.is_ensemble, "description": f"{chosen}; trained on all rows"}
+    sample = f" on {record.data.searched_on}" if record.data.sample else ""
+    chosen = f"{title(what.name)} as {record.name} chose it{sample}"
+    trained_on = "all rows" if rows is None else f"the rows of {Path(rows).name}"
+    update = {"ensemble": what.is_ensemble, "description": f"{chosen}; trained on {trained_on}"}
     spec = _spec(study.spec, arms, students, seeds).model_copy(update=update)
     return replace(study, name=name, spec=spec, arms=tuple(arms))
+
+
+def on_rows(path: str) -> str:
+    """Return the part of a study's name that says on which table it trains: `on-tuesday`."""
+    return f"on-{re.sub('[^A-Za-z0-9]+', '-', Path(path).stem).strip('-') or 'rows'}"
+
+
+def with_rows(study: ResolvedStudy, path: str) -> Mapping[str, object]:
+    """Return the settings that let a study read another table with the columns of its own."""
+    if study.spec.data.source.kind == "table":
+        return {"data.source.path": path}
+    return {"data.source": {"kind": "table", "path": path}}
 
 
 def _configurations(record: StudyRecord, what: ExportChoice) -> Iterator[_Configuration]:

@@ -1,4 +1,4 @@
-"""What a study chose on a sample is trained on all rows, as a study of its own, and exported."""
+"""What a study chose is trained on all rows or on newer ones, as a study of its own, and exported."""
 
 import json
 from dataclasses import replace
@@ -170,6 +170,53 @@ def test_a_study_of_all_rows_has_nothing_to_train(tmp_path: Path) -> None:
         trained(done, "trees", tmp_path / "model")
     assert "hinet-search export shop" in str(caught.value)
     assert not (tmp_path / "model").exists()
+
+
+@pytest.fixture(scope="module")
+def on_all_rows(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A study of all rows with one arm."""
+    text = STUDY.format(arms="  mmoe:").replace("seeds: 2", "seeds: 1") + "reference: mmoe\n"
+    return launch_shop(tmp_path_factory.mktemp("newer"), rows(), text)
+
+
+def test_any_study_trains_what_it_chose_on_newer_rows(on_all_rows: Shop, tmp_path: Path) -> None:
+    newer = tmp_path / "june 2026.parquet"
+    rows(3000, seed=7).write_parquet(newer)
+    done = trained(on_all_rows, "mmoe", tmp_path / "model", rows=newer)
+    assert done.of_all.name == "shop-mmoe-on-june-2026"
+    assert sum(done.of_all.data.rows) == rows(3000, seed=7).filter(pl.col("place") != 4).height
+    assert done.of_all.data.fingerprint != on_all_rows.record.data.fingerprint
+    finalist = next(each for each in arm_of(on_all_rows.record, "mmoe").finalists if each.chosen)
+    settings = settings_of(tmp_path / "model")
+    assert settings["train"]["learning_rate"] == finalist.parameters[RATE]
+    assert done.export.checked_rows == min(1000, done.of_all.data.rows[2])
+    assert "trained on the rows of june 2026.parquet" in done.of_all.description
+
+
+def test_newer_rows_of_a_sampled_study_are_all_trained_on(sampled: Shop, tmp_path: Path) -> None:
+    rows(3000, seed=8).write_parquet(tmp_path / "newer.parquet")
+    done = trained(sampled, "trees", tmp_path / "model", rows=tmp_path / "newer.parquet")
+    assert done.of_all.data.sample is None
+    assert done.of_all.name == "shop-trees-on-newer"
+
+
+def test_a_table_that_lacks_a_column_is_refused_before_anything_is_trained(
+    on_all_rows: Shop, tmp_path: Path
+) -> None:
+    rows(300).drop("price").write_parquet(tmp_path / "newer.parquet")
+    with pytest.raises(hs.HinetSearchError, match="price"):
+        trained(on_all_rows, "mmoe", tmp_path / "model", rows=tmp_path / "newer.parquet")
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_command_says_on_which_table_it_trained(on_all_rows: Shop, tmp_path: Path) -> None:
+    rows(3000, seed=9).write_parquet(tmp_path / "tuesday.parquet")
+    words = ["train", str(on_all_rows.study), "--output", str(on_all_rows.out), "--no-progress"]
+    words += ["--rows", str(tmp_path / "tuesday.parquet"), "-o", str(tmp_path / "model")]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 0, done.output
+    assert "trained by the study" in done.stdout
+    assert "trained on tuesday.parquet" in done.stdout
 
 
 def test_a_folder_with_files_is_refused_before_anything_is_trained(

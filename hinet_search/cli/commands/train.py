@@ -1,4 +1,4 @@
-"""Use: train on all rows what a study on a sample chose, and write it as a folder."""
+"""Use: train what a study chose, on all rows or on newer ones, and write it as a folder."""
 
 import shlex
 from pathlib import Path
@@ -40,12 +40,14 @@ if TYPE_CHECKING:
         "hinet-search train shop -o winner",
         "hinet-search train shop/hinet --finalist-seeds 3 --slots 4 -o hinet-shop",
         "hinet-search train studies/shop.yaml --set sample=5% --format onnx -o winner",
+        "hinet-search train shop --rows june.parquet -o june",
     ),
 )
 @click.argument("target", metavar="STUDY[/NAME]", shell_complete=complete_target)
 @study_options(SEEDS, *ON_SLOTS, SIZE, VARIANT, SETTINGS, PLUGIN)
 @places
 @output_options(
+    click.option("--rows", metavar="TABLE", help="Train on this table instead of the study's own."),
     NEW_FOLDER,
     GRAPHS,
     click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal."),
@@ -54,17 +56,20 @@ if TYPE_CHECKING:
 def command(
     target: str,
     to: Path,
+    rows: str | None,
     formats: tuple[str, ...],
     no_progress: bool,  # noqa: FBT001  click passes flags by name
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
-    """Train on all rows what a study on a sample (`sample: 5%`) chose, and write it as a folder.
+    """Train what a study chose, and write it as a folder.
 
-    What the study recommends to ship is trained with the settings that it found, with one seed
-    unless --finalist-seeds says more; NAME is another arm, a student (taught_ARM) or `ensemble`.
-    It is the study STUDY-whole, with a report. Ctrl-C stops safely; the same command resumes.
-    Repeat --set, --size and --variant of the launch.
+    A study on a sample (`sample: 5%`) is trained on all rows, any study on the rows of --rows: a
+    table with the columns of its own, split as the study says. What it recommends to ship is
+    trained with the settings that it found, with one seed unless --finalist-seeds says more; NAME
+    is another arm, a student (taught_ARM) or `ensemble`. It is the study STUDY-whole or
+    STUDY-on-TABLE, with a report. Ctrl-C stops safely; the same command resumes. Repeat --set,
+    --size and --variant of the launch.
     """
     from hinet_search.api import split_target, train
     from hinet_search.cli.progress import JsonLines, TolerantWatcher, watching
@@ -78,6 +83,7 @@ def command(
             trained = train(
                 study,
                 to,
+                rows=rows,
                 arm=arm,
                 formats=formats,
                 watcher=watcher,
@@ -90,10 +96,10 @@ def command(
     values = _values(trained)
     if as_json:
         keys = ("rows", "valid", "test")
-        rows = {name: dict(zip(keys, row, strict=True)) for name, *row in values}
-        JsonLines.line("trained", study=trained.of_all.name, folder=str(to), **rows)
+        found = {name: dict(zip(keys, row, strict=True)) for name, *row in values}
+        JsonLines.line("trained", study=trained.of_all.name, folder=str(to), **found)
         return
-    _show(trained, values)
+    _show(trained, values, rows)
     output().next(f"hinet-search predict {shlex.quote(str(to))} rows.parquet -o scores.parquet")
 
 
@@ -113,16 +119,25 @@ def _of(record: "StudyRecord", name: str) -> tuple[int, float, float | None]:
     return sum(record.data.rows), offers[name].valid, offers[name].test
 
 
-def _show(trained: "TrainedOnAll", values: list[tuple[str, int, float, float | None]]) -> None:
-    """Print what was found on the sample beside what all rows gave, and what was written."""
+def _show(
+    trained: "TrainedOnAll",
+    values: list[tuple[str, int, float, float | None]],
+    rows: str | None,
+) -> None:
+    """Print what the study had found beside what the new training gave, and what was written."""
     from hinet_search.report.drawing.numbers import metric
 
-    rows = []
-    titles = {"sample": "trained on the sample", "all": "trained on all rows"}
-    for name, count, valid, test in values:
-        rows.append((titles[name], f"{count:,}", metric(valid), metric(test)))
+    is_sampled = trained.of_sample.data.sample is not None
+    titles = {
+        "sample": "trained on the sample" if is_sampled else "trained by the study",
+        "all": "trained on all rows" if rows is None else f"trained on {Path(rows).name}",
+    }
+    lines = [
+        (titles[name], f"{count:,}", metric(valid), metric(test))
+        for name, count, valid, test in values
+    ]
     header = ("", "rows", f"{trained.of_all.objective}, validation", "test")
-    echo(table_text(rows, header=header, right={1, 2, 3}))
+    echo(table_text(lines, header=header, right={1, 2, 3}))
     written = trained.export
     echo(
         f"wrote {written.folder}/: {written.study}/{written.arm}, "
