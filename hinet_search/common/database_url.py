@@ -80,7 +80,7 @@ def _is_plain(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def unsafe_option(name: str, value: str) -> str | None:
+def _unsafe_option(name: str, value: str) -> str | None:
     """Return what is wrong with an option of a PostgreSQL URL; None for one that is taken.
 
     An address may be a stranger's: `sslkeylogfile` writes a file, `sslkey=x.so:key` runs x.so.
@@ -98,7 +98,7 @@ def unsafe_option(name: str, value: str) -> str | None:
 def _refuse_unsafe_options(url: URL) -> None:
     problems = []
     for name in url.query:
-        problems += [unsafe_option(name, value) for value in _query_values(url, name)]
+        problems += [_unsafe_option(name, value) for value in _query_values(url, name)]
     if any(problems):
         raise ConfigurationError(
             *filter(None, problems), remedy="leave it out, or set it in the environment (PGSSLKEY)"

@@ -13,7 +13,7 @@ _NO_GAIN = "leave it out, no gain was shown (docs/results/gone.md)"
 _MOVED = "a library for monitoring compares tables, such as evidently or whylogs"
 _ONE_BY_ONE = "every slot trains its models one by one; raise slots instead"
 
-# By the last part of a dotted name; of an option without its dashes.
+# By the last part of a dotted name; of an option without its dashes, unless a key is named so.
 GONE: Mapping[str, str] = {
     "apply_delta": _NEWER,
     "delta": _NEWER,
@@ -36,6 +36,7 @@ GONE: Mapping[str, str] = {
     "mlflow": _SHORT,
     "tensorboard": _SHORT,
     "tracking": _SHORT,
+    "--table": _TABLE,
     "sql": _TABLE,
     "aliexpress": _TABLE,
     "tenrec": _TABLE,
@@ -55,6 +56,6 @@ GONE: Mapping[str, str] = {
 
 def gone(name: str) -> str:
     """Return `'refit' is gone since 1.0: ...`, or an empty string for any other name."""
-    last_part = name.lstrip("-").rpartition(".")[2]
-    remedy = GONE.get(last_part)
-    return f"'{last_part}' is gone since {SINCE}: {remedy}" if remedy else ""
+    last_part = name.rpartition(".")[2]
+    known = last_part if last_part in GONE else last_part.lstrip("-")
+    return f"'{known}' is gone since {SINCE}: {GONE[known]}" if known in GONE else ""

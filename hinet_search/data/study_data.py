@@ -28,7 +28,7 @@ def dataset_of(study: ResolvedStudy, cache: Path, progress: Callable[[str], None
 
 
 def state_of(study: ResolvedStudy, cache: Path) -> DataState:
-    """What `cache` has of the data of a study; runs no query.
+    """What `cache` has of the data of a study; fetches nothing.
 
     Errors: as in `dataset_of`, for options and missing files.
     """

@@ -1,8 +1,11 @@
 """Commands, options and formats that 1.0 removed are refused with what to use instead."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import Run
+from tests.small import STUDY, write_study
 
 
 @pytest.mark.parametrize(
@@ -12,6 +15,7 @@ from tests.cli.conftest import Run
         (("data", "init", "--from-torcheasyrec", "a.config"), "write the study by hand"),
         (("export", "shop", "-o", "to", "--format", "fuxictr"), "train in that library"),
         (("export", "shop", "-o", "to", "--format", "torcheasyrec"), "train in that library"),
+        (("data", "init", "sqlite:///shop.db", "--table", "shown"), "as Parquet, and name that"),
     ],
 )
 def test_a_gone_word_is_refused_with_what_to_use_instead(
@@ -21,3 +25,15 @@ def test_a_gone_word_is_refused_with_what_to_use_instead(
     assert said.code == 2, said.err
     assert "is gone since 1.0" in said.err
     assert reason in " ".join(said.err.split())
+
+
+def test_a_study_of_a_query_is_refused_with_what_to_use_instead(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    of_rows = STUDY[STUDY.index("  source:") : STUDY.index("  scenario: {column")]
+    query = "  source: {kind: sql, url: 'sqlite:///shop.db', table: shown}\n"
+    write_study(tmp_path, STUDY.replace(of_rows, query))
+    said = run("check", "small.yaml")
+    assert said.code == 2, said.err
+    assert "'sql' is gone since 1.0: write the rows" in " ".join(said.err.split())

@@ -61,7 +61,7 @@ def test_an_unknown_plug_in_names_the_known_ones_and_the_nearest() -> None:
     with pytest.raises(ConfigurationError) as caught:
         plugins.load("hinet_search.data.sources", "tabel")
     assert caught.value.problems == (
-        "source 'tabel' is not known, must be one of sql, synthetic, table; did you mean 'table'?",
+        "source 'tabel' is not known, must be one of synthetic, table; did you mean 'table'?",
     )
 
 

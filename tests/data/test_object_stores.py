@@ -369,8 +369,8 @@ def test_a_url_that_is_of_no_store_is_refused(url: str, problem: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["sqlite:///shop.db", "postgresql+psycopg://ann@db/shop"])
-def test_a_database_is_refused_with_the_source_that_reads_it(url: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"got the URL of a database: .*kind: sql, url"):
+def test_a_database_is_refused_with_what_to_write(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"got the URL of a database: .*as Parquet"):
         local_path(url, "TABLE", tmp_path, print)
 
 

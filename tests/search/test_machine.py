@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections import namedtuple
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from click.testing import CliRunner
 import hinet_search
 from hinet_search.cli import cli
 from hinet_search.common.errors import EnvironmentFault
-from hinet_search.data.study_data import fingerprint_of
 from hinet_search.search import machine
 from hinet_search.search.machine import MachineFact, examine
 from hinet_search.search.plan import probe, prober
@@ -19,7 +17,6 @@ from hinet_search.storage import sqlite_file
 from hinet_search.storage.engine import connect
 from hinet_search.storage.sqlite_file import file_system_of
 from hinet_search.study.launch_options import LaunchOptions
-from hinet_search.study.load_study import load_study
 from tests.small import STUDY, write_study
 
 TABLE_SOURCE = "  source: {kind: table, path: rows.csv}\n"
@@ -127,18 +124,6 @@ def test_encoded_data_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
     hinet_search.check(str(study), output=tmp_path / "out")
     assert examined(study, output=tmp_path / "out")["data"].value == "synthetic: encoded already"
-
-
-def test_no_query_is_run_for_the_doctor(tmp_path: Path) -> None:
-    source = "  source: {kind: sql, url: 'sqlite:///shop.db', table: shown}\n"
-    text = STUDY.replace(STUDY[STUDY.index("  source:") : STUDY.index("  scenario:")], source)
-    with closing(sqlite3.connect(tmp_path / "shop.db")) as shop:
-        shop.execute("CREATE TABLE shown AS SELECT 1 AS x")
-    study, out = write_study(tmp_path, text), tmp_path / "out"
-    assert examined(study, output=out)["data"].value == "sql: not fetched yet"
-    assert not out.exists()
-    fingerprint_of(load_study(str(study)), LaunchOptions(output=out).cache, lambda _: None)
-    assert examined(study, output=out)["data"].value == "sql: there, not encoded yet"
 
 
 def test_the_command_names_the_launch_of_its_study_with_the_same_places(tmp_path: Path) -> None:

@@ -30,16 +30,9 @@ def opens(path: Path) -> set[str]:
 
 
 def test_only_the_engines_file_opens_a_database() -> None:
-    """Queries of a source are sent to other databases, in transactions that only read.
-
-    A server keeps the events that it was sent in a file of their own.
-    """
+    """A server keeps the events that it was sent in a file of their own."""
     files = {str(path.relative_to(PACKAGE)): opens(path) for path in PACKAGE.rglob("*.py")}
     assert {name: names for name, names in files.items() if names} == {
-        "data/queries/engines.py": {
-            "create_engine",
-            "sqlite3",
-        },  # whose numbers name what a query may do
         "serving/live/journal.py": {"sqlite3"},
         "storage/engine.py": {"create_engine", "RDBStorage", "sqlite3"},
         "storage/sqlite_file.py": {"sqlite3"},

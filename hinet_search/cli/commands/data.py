@@ -75,16 +75,9 @@ def get_command(
     examples=(
         "hinet-search data init rows.parquet",
         "hinet-search data init ratings.csv --task 'liked=rating>3' --scenario country",
-        "hinet-search data init sqlite:///shop.db --table shown",
     ),
 )
 @click.argument("table", shell_complete=complete_table)
-@option_group(
-    "What is read",
-    click.option(
-        "--table", "database_table", metavar="NAME", help="Table, where TABLE is a database."
-    ),
-)
 @option_group(
     "What is written",
     click.option("--name", metavar="NAME", help="Name of the study.  [default: that of the table]"),
@@ -115,8 +108,8 @@ def get_command(
 )
 @output_options()
 def init_command(**given: Any) -> None:
-    """Read TABLE (a file, a folder or a glob, also at a URL of an object store, or the URL of a
-    database) and write data/NAME.yaml and studies/NAME.yaml, with the reasons as comments.
+    """Read TABLE (a file, a folder or a glob, also at a URL of an object store) and write
+    data/NAME.yaml and studies/NAME.yaml, with the reasons as comments.
 
     A table is Parquet, CSV, TSV, JSON lines or Arrow, a text also compressed by gzip or zstd.
 
@@ -124,14 +117,11 @@ def init_command(**given: Any) -> None:
     column of amounts, such as seconds or prices, is a task if --task names it. Guesses to review
     are marked `# check:`; `hinet-search check` lists them.
     """
-    from hinet_search.data.guess.draft_rows import DatabaseTable
     from hinet_search.data.guess.write_definition import write_draft
 
-    database_table = given["database_table"]
-    rows = given["table"]
     roles = {role: given[role] for role in ROLES if given[role] is not None}
     draft = write_draft(
-        rows if database_table is None else DatabaseTable(rows, database_table),
+        given["table"],
         given["name"],
         force=given["force"],
         tasks=given["tasks"],

@@ -39,7 +39,7 @@ _BEGINNINGS = {
     b"\xfe\xff": "text in UTF-16",
 }
 _REMEDIES = {
-    "SQLite": "hinet-search data init sqlite:///{file} --table NAME",
+    "SQLite": "write its rows as Parquet, and name that file as the table",
     "Feather of version 1": "write it again with pyarrow.feather.write_feather",
     "text in UTF-16": "write it again in UTF-8",
 }

@@ -17,7 +17,8 @@ from hinet_search.data.draft_files import (
     draft_paths,
     write_drafts,
 )
-from hinet_search.data.guess.draft_rows import DatabaseTable, name_of, rows_at, scanned
+from hinet_search.data.formats.suffixes import stem_of
+from hinet_search.data.guess.draft_rows import rows_at, scanned
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.names import parts_of, task_names
 from hinet_search.data.guess.roles import KnownRoles
@@ -30,7 +31,7 @@ MOST_SPLITS = 10  # values that are looked at
 
 
 def write_draft(
-    rows: str | os.PathLike[str] | DatabaseTable,
+    rows: str | os.PathLike[str],
     name: str | None,
     *,
     force: bool,
@@ -47,15 +48,15 @@ def write_draft(
     ConfigurationError for a wrong name, or when a file exists already (`force` overwrites it);
     EnvironmentFault when a file cannot be written; those of `rows_at` and `scanned`.
     """
-    given = rows if isinstance(rows, DatabaseTable) else os.fspath(rows)
-    paths = draft_paths(name, name_of(given), force=force)
+    given = os.fspath(rows)
+    paths = draft_paths(name, stem_of(given), force=force)
     found = rows_at(given, STUDIES)
     lazy = scanned(found, say)
     known = _roles_of(tasks, roles, lazy, found.shown)
     described = guessed_table(lazy, found.shown, found.source, known)
     text = definition_text(described)
     check_size(text, found.shown, len(described.columns))
-    return write_drafts(paths, text, _study_text(described, name_of(given)))
+    return write_drafts(paths, text, _study_text(described, stem_of(given)))
 
 
 def _roles_of(

@@ -18,6 +18,11 @@ _DATABASES = (
     *("sqlite", "postgresql", "postgres", "duckdb", "mysql", "mariadb", "mssql", "oracle"),
     *("snowflake", "bigquery", "redshift", "clickhouse", "trino", "databricks"),
 )
+_SECRET_KEYS = (
+    *("pass", "pwd", "token", "secret", "credential", "signature", "jwt"),
+    *("apikey", "accesskey", "accountkey", "privatekey"),
+)
+_SECRET_WORDS = ("sig",)  # whole names: a signature of Azure
 _URL = re.compile(r"[a-z][a-z0-9+._-]*(://|::.*://)", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"(?<=://)\[([0-9a-f:.]*:[0-9a-f:.]*)\](?=[:/?#]|$)", re.IGNORECASE)
 _WITH_CONTAINER = ("abfs", "abfss")  # of Azure: CONTAINER@ACCOUNT
@@ -29,9 +34,8 @@ def is_url(path: str) -> bool:
 
 
 def is_database(path: str) -> bool:
-    """Return whether it is the URL of a database, or one that is all in a variable."""
-    is_variable = path.startswith("${") and path.endswith("}")
-    return is_variable or (is_url(path) and store_of(path).partition("+")[0] in _DATABASES)
+    """Return whether it is the URL of a database."""
+    return is_url(path) and store_of(path).partition("+")[0] in _DATABASES
 
 
 def check_table_path(path: str) -> str:
@@ -48,9 +52,8 @@ def check_table_path(path: str) -> str:
     store = store_of(url)
     if is_database(url):
         raise ValueError(
-            "must be a table, got the URL of a database: write a definition whose source is a "
-            "query (source: {kind: sql, url: ..., query: SELECT ...}), or export the table to "
-            "Parquet and name the file"
+            "must be a table, got the URL of a database: write the rows of the query as Parquet, "
+            "and name that file"
         )
     if store not in STORES:
         raise ValueError(
@@ -80,8 +83,6 @@ def without_short_address(url: str) -> str:
 
 
 def _holds_credentials(url: str) -> bool:
-    from hinet_search.data.queries.address import is_secret  # SQLAlchemy, which files do not need
-
     store, _, place = url.partition("://")
     authority = re.split(r"[/?#]", place, maxsplit=1)[0]
     if "@" in authority and store.lower() not in _WITH_CONTAINER:
@@ -89,4 +90,10 @@ def _holds_credentials(url: str) -> bool:
     # A key may hold a slash, which ends the authority: KEY:SEC/RET@bucket.
     _, colon, port = re.sub(r"^\[[^]]*\]", "", authority).partition(":")
     options = parse_qsl(url.partition("?")[2])
-    return bool(colon and not port.isdecimal()) or any(is_secret(name) for name, _ in options)
+    return bool(colon and not port.isdecimal()) or any(_is_secret(name) for name, _ in options)
+
+
+def _is_secret(option: str) -> bool:
+    """Return whether the value of a URL's option is a secret, by the name of the option."""
+    word = re.sub(r"[^a-z0-9]", "", option.lower())
+    return word in _SECRET_WORDS or any(secret in word for secret in _SECRET_KEYS)

@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hinet_search.data.content_hash import ContentHash
 from hinet_search.data.derived.days import BEFORE_ALL
 from hinet_search.data.hashing import keys_of, uniform
-from hinet_search.data.queries.content_hash import ContentHash
 from hinet_search.data.raw_values import as_text, known_values
 from hinet_search.data.row_weights import (
     numbers_of,

@@ -1,4 +1,4 @@
-"""A password in the URL of a query or a store is refused, and the command does not print it."""
+"""A password in the URL of a store is refused, and the command does not print it."""
 
 from pathlib import Path
 
@@ -8,23 +8,6 @@ from tests.cli.conftest import Run
 from tests.small import STUDY, write_study
 
 SYNTHETIC = STUDY[STUDY.index("  source:") : STUDY.index("  scenario: {column")]
-
-
-@pytest.mark.parametrize("options", [("check",), ("--debug", "check"), ("check", "--json")])
-@pytest.mark.parametrize(
-    "url", ["postgresql://ann:s3cret@db/shop", "postgresql://ann@db/shop?password=s3cret"]
-)
-def test_a_written_password_is_refused_and_not_printed(
-    url: str, options: tuple[str, ...], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    source = f"  source: {{kind: sql, url: '{url}', table: shown}}\n"
-    write_study(tmp_path, STUDY.replace(SYNTHETIC, source))
-    said = run(*options, "small.yaml")
-    assert said.code == 2
-    assert "must not hold a password" in said.err + said.out
-    assert "s3cret" not in said.err + said.out
-    assert not (tmp_path / "hinet.db").exists()
 
 
 @pytest.mark.parametrize("options", [("check",), ("--debug", "check"), ("check", "--json")])

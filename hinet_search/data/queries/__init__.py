@@ -1,1 +1,0 @@
-"""Rows of SQL databases: address, engines, and the rows that are kept."""
