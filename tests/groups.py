@@ -32,7 +32,6 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/common/test_files.py",
     "tests/data/test_log_state.py",
     "tests/data/test_events.py",
-    "tests/data/test_proposed_crosses.py",
     "tests/data/test_reading.py",
     "tests/device/test_replayed_steps.py",
     "tests/device/test_steps_on_a_device.py",

@@ -12,10 +12,8 @@ from hinet_search.data.guess.column_facts import ColumnFacts, has_amounts, holds
 from hinet_search.data.guess.lists import GuessedList
 from hinet_search.data.guess.moments import DATES_BELOW, UNITS
 from hinet_search.data.guess.names import parts_of
-from hinet_search.data.guess.proposed_crosses import ProposedCross
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.target_statistics import ProposedKey, ProposedStatistics
-from hinet_search.data.guess.transforms import ProposedTransform
 from hinet_search.study.data_definition import EVERY_ROW
 from hinet_search.study.event_definition import NANOSECONDS, TimeUnit
 
@@ -47,9 +45,7 @@ class GuessedTable:
     cuts: tuple[str, str] | None = None
     taken: frozenset[str] = field(default_factory=frozenset)
     statistics: ProposedStatistics | None = None
-    transforms: tuple[ProposedTransform, ...] = ()
     lists: tuple[GuessedList, ...] = ()
-    crosses: tuple[ProposedCross, ...] = ()
 
     @property
     def num_training_rows(self) -> int:
@@ -170,19 +166,10 @@ def _feature_lines(table: GuessedTable) -> Iterator[str]:
             yield f"  {kind}:"
         for guess in features:
             yield _with_comment(f"    - {quoted(guess.column.name)}", guess)
-    if table.transforms:
-        yield "  transforms:         # of numbers: far tails, and cycles"
-    for proposed in table.transforms:
-        yield _with_comment(f"    {quoted(proposed.name)}: {proposed.transform}", proposed)
     if table.lists:
         yield "  lists:"
     for list_ in table.lists:
         yield _with_comment(f"    {_list(list_)}", list_)
-    if table.crosses:
-        yield "  crosses:            # pairs that say more of a label than both fields alone"
-    for cross in table.crosses:
-        first, second = map(quoted, cross.columns)
-        yield f"    - [{first}, {second}]   # {cross.reason}"
 
 
 def _log_lines(table: GuessedTable, statistics: ProposedStatistics) -> Iterator[str]:
@@ -275,7 +262,7 @@ def _list(guess: GuessedList) -> str:
     return f"{name}: {{{', '.join(keys)}}}"
 
 
-def _with_comment(line: str, guess: ColumnRole | ProposedTransform | GuessedList) -> str:
+def _with_comment(line: str, guess: ColumnRole | GuessedList) -> str:
     """The line with the reason of a guess, and its doubt as something to check."""
     if guess.to_check:
         return f"{line}   # check: {guess.reason}; {guess.to_check}"

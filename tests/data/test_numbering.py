@@ -10,7 +10,6 @@ from tables import definition, prepared, shop, with_lists
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.derived.statistics import statistic_names
-from hinet_search.data.guess.write_definition import write_draft
 from hinet_search.data.inspect.describe import describe
 from hinet_search.data.inspect.numbering import RepeatedIds, repeated_ids
 from hinet_search.study.feature_definition import FeatureDefinition
@@ -98,22 +97,6 @@ def test_the_warning_names_the_key_and_goes_with_it(tmp_path: Path) -> None:
     assert warning.endswith("set features: {distinct_by_scenario: [item]}")
     distinct = DISTINCT | {"distinct_by_scenario": ["item"]}
     assert prepared(frame, tmp_path, features=distinct).record.warnings == ()
-
-
-def test_the_draft_doubts_ids_that_begin_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    frame = table(own=True).rename({"place": "channel", "item": "item_id", "click": "is_click"})
-    frame.write_parquet("rows.parquet")
-    write_draft(Path("rows.parquet"), None, force=False)
-    (line,) = (
-        line for line in Path("data/rows.yaml").read_text().splitlines() if "0 to 99" in line
-    )
-    assert line.startswith(
-        "    - item_id   # check: about 96 values; 0 to 99 in every scenario, but "
-    )
-    assert line.endswith("then add distinct_by_scenario: [item_id]")
 
 
 def test_ids_distinct_by_scenario_are_encoded_as_pairs(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Columns that the scenario is made of: what is told by `check` and by `data init`."""
+"""Columns that the scenario is made of: what `check` says of them."""
 
 from pathlib import Path
 
@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 from tables import prepared, shop
 
-from hinet_search.data.guess.write_definition import write_draft
 from hinet_search.data.inspect.scenarios import ScenarioSource, scenario_source
 
 DRAW = np.random.default_rng(0)
@@ -82,32 +81,3 @@ def test_the_data_warn_of_columns_that_the_scenario_is_made_of(tmp_path: Path) -
 
 def test_ordinary_data_have_no_warning(tmp_path: Path) -> None:
     assert prepared(shop(), tmp_path).record.warnings == ()
-
-
-def test_the_draft_doubts_a_column_and_leaves_out_the_scenario_under_another_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    table = pl.DataFrame(
-        {
-            "scenario": SCENARIO,
-            "is_click": DRAW.integers(0, 2, 4000),
-            "age": AGES,
-            "group": SCENARIO.replace_strict([0, 1, 2], ["old", "mid", "young"]),
-            "app": SCENARIO.replace_strict([0, 1, 2], ["phone", "phone", "web"]),
-            "price": DRAW.random(4000),
-        }
-    )
-    table.write_parquet("rows.parquet")
-    write_draft(Path("rows.parquet"), None, force=False)
-    text = Path("data/rows.yaml").read_text()
-    assert (
-        "    - age   # check: 7 values; every value is in one scenario only: is the scenario made "
-        "of it? then leave it out\n"
-    ) in text
-    assert (
-        "#   group: the scenario under another name: models are told the scenario anyway\n" in text
-    )
-    assert "- group" not in text
-    assert "#   app: follows from the scenario, which models are told anyway\n" in text
-    assert "- app" not in text

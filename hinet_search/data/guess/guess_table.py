@@ -29,11 +29,8 @@ from hinet_search.data.guess.column_roles import guess_roles, label_in_words, no
 from hinet_search.data.guess.later_values import without_later_values
 from hinet_search.data.guess.lists import guess_lists
 from hinet_search.data.guess.names import task_names
-from hinet_search.data.guess.numbered_ids import with_numbered_ids
-from hinet_search.data.guess.proposed_crosses import propose_crosses
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.guess.sample_checks import (
-    doubt_scenario_columns,
     sample_of,
     without_outcomes,
 )
@@ -46,8 +43,6 @@ from hinet_search.data.guess.thresholds import (
     threshold_of,
     with_labels,
 )
-from hinet_search.data.guess.transforms import propose_transforms
-from hinet_search.data.guess.whole_ids import with_whole_ids
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
 from hinet_search.study.data_definition import EVERY_ROW, ONLY
@@ -85,15 +80,11 @@ def guessed_table(
             raise DataError(_too_few(where, guesses), remedy=f"add rows, or {by_hand}")
         taken = cells.taken | (known.scenarios_of_tasks & {row.value for row in cells.scenarios})
         tasks = _tasks(guesses, known, cells, taken)
-        names = [column.name for column in columns]
         split = with_split_codes(lazy, guesses.split, guesses.time, cells.cuts)
         if cells.cuts is not None:
             guesses = without_later_values(split, guesses)
-        numeric = [role.column for role in guesses.numeric]
-        transforms = propose_transforms(lazy, numeric, names)
         statistics = propose_statistics(lazy, columns, guesses, list(tasks), cells.cuts, len(taken))
         labels = {name: task.column for name, task in tasks.items()}
-        crosses = propose_crosses(split, guesses, labels, names)
     rare = [task.column for task in guesses.tasks if task.column not in labels.values()]
     return GuessedTable(
         source=source,
@@ -105,9 +96,7 @@ def guessed_table(
         cuts=cells.cuts,
         taken=taken,
         statistics=statistics,
-        transforms=transforms,
         lists=lists,
-        crosses=crosses,
     )
 
 
@@ -140,9 +129,7 @@ def _checked_by_values(
     second = second_labels(lazy, guesses, are_tasks_given=are_tasks_given)
     guesses = second.as_tasks(guesses)
     sample = sample_of(lazy, guesses)
-    guesses = with_numbered_ids(sample, with_whole_ids(sample, guesses))
-    guesses = second.out_of_features(without_outcomes(sample, guesses))
-    return doubt_scenario_columns(sample, guesses)
+    return second.out_of_features(without_outcomes(sample, guesses))
 
 
 @dataclass(frozen=True)

@@ -54,20 +54,6 @@ KNOWN_BEFORE_WORDS = (
 )
 VERBS = ("is", "was", "has", "did")
 ID_WORDS = "id uid uuid key code 编号"
-# Of what is counted or measured, with its units.
-AMOUNT_WORDS = (
-    "price cost fee fare discount amount revenue sales salary income wage budget tax balance "
-    "credit distance dist km mile miles meter meters metre metres cm mm height width length "
-    "depth size area sqft weight kg g gram grams lb lbs volume mb kb bytes "
-    "duration minute minutes min mins "
-    "hour hours second seconds sec secs ms days week weeks month months year years age ages "
-    "count counts cnt num n total sum avg mean median max minimum maximum score rating rank "
-    "ranking position pos level percent pct rate ratio share quantity qty units stock views "
-    "impressions clicks visits sessions followers reviews likes population capacity speed "
-    "temperature temp humidity pressure lat lon latitude longitude altitude elevation power "
-    "value frequency delay gap interval dollars usd eur cents points "
-    "价格 金额 费用 数量 次数 年龄 距离 时长 评分 销量 库存 重量"
-)
 SPLIT_WORDS = "split fold partition subset"
 DATE_OF_USER_WORDS = (
     "birth birthday birthdate born dob registration registered signup joined since expiry expires "

@@ -22,8 +22,6 @@ from hinet_search.data.guess.column_roles import why_check
 from hinet_search.data.guess.names import ITEM_WORDS, USER_WORDS, VERBS, has_word, words_of
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.inspect.leaks import is_suspicious
-from hinet_search.data.inspect.numbering import repeated_ids
-from hinet_search.data.inspect.scenarios import MAX_NUMBERS, scenario_source
 from hinet_search.data.inspect.single_areas import area_in_order, area_of_rates
 from hinet_search.data.reading import ROW_NUMBER
 from hinet_search.data.text_numbers import parsed
@@ -35,9 +33,6 @@ USUAL = 0.8  # a value of that share of all rows is no sign of anything
 MIN_ROWS = 30  # with a 1
 # Columns whose names begin with them are not alike.
 COMMON_WORDS = f"{USER_WORDS} {ITEM_WORDS} {' '.join(VERBS)}"
-EQUAL = "the scenario under another name: models are told the scenario anyway"
-FOLLOWS = "follows from the scenario, which models are told anyway"
-MADE_OF = "every value is in one scenario only: is the scenario made of it? then leave it out"
 
 
 @dataclass(frozen=True)
@@ -169,56 +164,3 @@ def _areas(
         area = area_alone(code_R, known_labels_R)
         if area is not None:
             yield label, area
-
-
-def doubt_scenario_columns(sample: TableSample, roles: ColumnRoles) -> ColumnRoles:
-    """Leave out features that are the scenario, and doubt those that it is made of.
-
-    Roles stay as they are if no feature would be left.
-    """
-    if sample.scenario.num_values < 2:
-        return roles
-    no_news: dict[str, str] = {}
-    doubts: dict[str, str] = {}
-    for column in roles.features:
-        doubts[column.name] = _numbered_anew(sample, column)
-        if column in roles.ids or column.num_values > MAX_NUMBERS:
-            continue
-        told = _told_by_scenario(sample, column)
-        if told in (EQUAL, FOLLOWS):
-            no_news[column.name] = told
-        else:
-            doubts[column.name] = doubts[column.name] or told
-    rest = roles.without(no_news)
-    if rest is None:
-        return roles
-    left = [column for column in roles.features if column.name in no_news]
-    left_out = [ColumnRole(column, no_news[column.name]) for column in left]
-    return replace(rest, left_out=(*roles.left_out, *left_out)).with_doubts(doubts)
-
-
-def _told_by_scenario(sample: TableSample, column: ColumnFacts) -> str:
-    """EQUAL, FOLLOWS or MADE_OF where a column and the scenario say the same; else empty."""
-    scenario = sample[sample.scenario]
-    source = scenario_source(sample[column], scenario)
-    if source is not None and source.is_equal:
-        return EQUAL
-    if not column.missing and scenario_source(scenario, sample[column]) is not None:
-        return FOLLOWS
-    return "" if source is None else MADE_OF
-
-
-def _numbered_anew(sample: TableSample, column: ColumnFacts) -> str:
-    """A doubt about ids that every scenario seems to number anew; empty without one."""
-    if not column.is_whole:
-        return ""
-    scenario_R = sample[sample.scenario].rank("dense").to_numpy().astype(np.int16) - 1
-    tasks = tuple(label.name for label in sample.labels)
-    repeated = repeated_ids(sample[column], scenario_R, sample.labels_RT, tasks)
-    if repeated is None:
-        return ""
-    return (
-        f"{repeated.first:,} to {repeated.last:,} in every scenario, but their {repeated.what} in "
-        "one says nothing about that in another; does every scenario number its own? then add "
-        f"distinct_by_scenario: [{column.name}]"
-    )
