@@ -206,12 +206,12 @@ def fit_encoding(
 ) -> Encoding:
     """Fit vocabularies and scales on training rows.
 
-    Values seen fewer than `minimum_frequency` times get no id. The rows have a column for every
-    cross. `derived` names further columns of the rows that are numeric inputs.
+    Values seen fewer than `minimum_frequency` times get no id. `derived` names further columns
+    of the rows that are numeric inputs.
     """
-    input_names = (*features.fields, *features.numeric, *derived)
+    input_names = (*features.categorical, *features.numeric, *derived)
     vocabularies = []
-    for name in features.fields:
+    for name in features.categorical:
         num_buckets = features.hashed.get(name)
         counts = rows.counts(name, num_buckets)
         vocabularies.append(vocabulary_of(name, counts, minimum_frequency, num_buckets))

@@ -21,7 +21,6 @@ from hinet_search.data.cell_counts import (
     weighted_cell_problems,
 )
 from hinet_search.data.columns import SPLITS, Columns, Dataset
-from hinet_search.data.crosses import cross_problems, cross_warnings
 from hinet_search.data.derived.events import event_names, growing_events
 from hinet_search.data.derived.inputs import (
     EncodedLists,
@@ -159,12 +158,11 @@ def _encode(
     seconds = perf_counter() - began
     for table in derived.tables:
         all_rows = all_rows.with_columns(table)
-    rows = of_sample(all_rows).with_crosses(features.crosses)
+    rows = of_sample(all_rows)
     is_train_R = rows.mapped(rows.split_R[block] == TRAIN for block in rows.blocks())
     weights = _weights(definition, rows, is_train_R)
     train = TrainingRows(rows.frame, pl.Series(is_train_R), rows.cache)
     encoding = fit_encoding(train, features, definition.minimum_frequency, derived.names)
-    raise_problems(list(cross_problems(features.crosses, encoding)))
     of_lists = fit_list_vocabularies(
         features.lists, rows.listed, is_train_R, definition.minimum_frequency
     )
@@ -186,8 +184,7 @@ def _encode(
             *(weights.warnings if weights else ()),
             *_squash_warnings(train, encoding, features.numeric),
             *duplicates,
-            *unseen_warnings(_unseen_in_valid(rows, encoding), features.fields),
-            *cross_warnings(features.crosses, encoding, train.num_rows),
+            *unseen_warnings(_unseen_in_valid(rows, encoding), features.categorical),
             *collision_warnings(train, encoding),
             *scenario_warnings(definition, rows),
             *numbering_warnings(definition, rows),
@@ -235,7 +232,7 @@ def _data_record(
         sample=rows.sample.record if rows.sample else None,
         scenarios=rows.scenarios,
         tasks=tasks,
-        num_categorical=len(definition.features.fields),
+        num_categorical=len(definition.features.categorical),
         num_numeric=len(definition.features.numeric),
         cells=cells,
         units={tasks[number]: unit for number, unit in rows.units.items()},

@@ -3,7 +3,7 @@
 Shape legend: R rows of the study, T tasks, M scenarios.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,6 @@ from hinet_search.data.checks import (
     value_problems,
 )
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.crosses import with_crosses
 from hinet_search.data.labels import missing_labels, read_labels, units_of_amounts
 from hinet_search.data.lists import DistinctLists, ListedRows, with_numbered_lists
 from hinet_search.data.mapped import collect_to_mapped_file, column_of, mapped_array, mapped_frame
@@ -33,7 +32,6 @@ from hinet_search.data.splits import LEFT_OUT, SPLIT, assign, num_rows_of_splits
 from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
 from hinet_search.results.cells import Labels, has_task, of_kind
 from hinet_search.results.data_record import SampleRecord
-from hinet_search.study.cross_definition import Cross, cross_columns
 from hinet_search.study.data_definition import DataDefinition, truth_column
 from hinet_search.study.task_definition import TaskDefinition, task_problems
 
@@ -122,16 +120,6 @@ class Rows:
             for block in self.blocks()
         )
         return self.with_columns(mapped_frame(replaced, self.cache))
-
-    def with_crosses(self, crosses: Sequence[Cross]) -> "Rows":
-        """The rows with a column of texts for every cross, see `data.crosses`."""
-        if not crosses:
-            return self
-        crossed = (
-            with_crosses(self.frame[block], crosses).select(list(cross_columns(crosses)))
-            for block in self.blocks()
-        )
-        return self.with_columns(mapped_frame(crossed, self.cache))
 
     def with_columns(self, columns: pl.DataFrame) -> "Rows":
         """The rows with further columns, or others in place of those of the same names."""

@@ -16,7 +16,6 @@ from hinet_search.data.reading import (
     refuse_patterns,
     shorten,
 )
-from hinet_search.study.cross_definition import cross_columns
 from hinet_search.study.data_definition import EVERY_ROW, ONLY, DataDefinition
 from hinet_search.study.yaml_file import validated
 
@@ -59,9 +58,8 @@ def source_rows(definition: DataDefinition, folder: Path, cache: Path) -> pl.Laz
 def check_columns(definition: DataDefinition, rows: pl.LazyFrame) -> dict[str, pl.DataType]:
     """The types of the columns; DataError when one is missing or has a type of another use."""
     dtypes = {name: dtype for name, dtype in rows.collect_schema().items() if name != ROW_NUMBER}
-    crosses = cross_columns(definition.features.crosses)
     names = dict.fromkeys(column for _, column in named_columns(definition))
-    refuse_patterns(SOURCE, names | crosses)
+    refuse_patterns(SOURCE, names)
     raise_problems(column_problems(definition, dtypes))
     return dtypes
 

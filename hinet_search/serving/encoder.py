@@ -11,7 +11,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import ChosenInputs, Columns
-from hinet_search.data.crosses import num_missing_pairs, with_crosses
 from hinet_search.data.derived.inputs import encode_lists, fields_of_sequences, list_fields
 from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers, ids_of
 from hinet_search.data.lists import ListedRows, split_texts, with_numbered_lists
@@ -44,14 +43,16 @@ class Encoder:
         """The schema of all inputs."""
         inputs = self.inputs
         vocabularies = self.encoding.all_vocabularies
-        of_sequences, sequences = fields_of_sequences(inputs.lists, inputs.sequences, inputs.fields)
+        of_sequences, sequences = fields_of_sequences(
+            inputs.lists, inputs.sequences, inputs.categorical
+        )
         return Schema(
             scenarios=inputs.scenario.names,
             tasks=inputs.tasks,
-            categorical=inputs.fields,
+            categorical=inputs.categorical,
             vocabulary_sizes=tuple(vocabulary.size for vocabulary in vocabularies),
             numeric=self.encoding.numeric_inputs,
-            lists=(*list_fields(inputs.lists, inputs.fields), *of_sequences),
+            lists=(*list_fields(inputs.lists, inputs.categorical), *of_sequences),
             absent_cells=inputs.absent_cells,
             amount_units=tuple(inputs.amount_units.items()),
             sequences=sequences,
@@ -123,10 +124,9 @@ class Encoder:
         return scenarios.replace_strict(index, return_dtype=pl.Int16).to_numpy()
 
     def listed(self, frame: pl.DataFrame, scenario_R: NDArray[np.int16]) -> ListedRows:
-        """The rows with numbered lists, ids that are distinct by scenario, and crosses."""
+        """The rows with numbered lists and ids that are distinct by scenario."""
         rows = with_numbered_lists(frame, self.inputs.lists.values(), frame.schema)
-        distinct = self.with_distinct_ids(rows.frame, scenario_R)
-        return replace(rows, frame=with_crosses(distinct, self.inputs.crosses))
+        return replace(rows, frame=self.with_distinct_ids(rows.frame, scenario_R))
 
     def with_distinct_ids(self, frame: pl.DataFrame, scenario_R: NDArray[np.int16]) -> pl.DataFrame:
         """The columns of a frame with ids that are distinct by scenario."""
@@ -173,8 +173,6 @@ class Encoder:
     def unseen(self, frame: pl.DataFrame, columns: Columns) -> dict[str, int]:
         """The number of rows with a value without an id, see `unseen_values`."""
         num_missing = {name: frame[name].null_count() for name in self.inputs.categorical}
-        for name, (first, second) in self.inputs.pairs.items():
-            num_missing[name] = num_missing_pairs(frame[first], frame[second])
         has_entries = {}
         for name, definition in self.inputs.lists.items():
             if definition.pooled:
@@ -194,11 +192,11 @@ def unseen_values(
     `num_missing` of a field, do not count; `has_entries` says which rows (R,) have some.
     """
     num_without_id_F = (columns.ids_RF == 0).sum(axis=0).tolist()
-    counts = dict(zip(inputs.fields, num_without_id_F, strict=True))
-    for name in inputs.fields:
+    counts = dict(zip(inputs.categorical, num_without_id_F, strict=True))
+    for name in inputs.categorical:
         counts[name] -= num_missing[name]
     start = 0
-    for field in list_fields(inputs.lists, inputs.fields):
+    for field in list_fields(inputs.lists, inputs.categorical):
         slots_RS = columns.lists_RS[:, start : start + field.length]
         start += field.length
         counts[field.name] = int((has_entries[field.name] & ~slots_RS.any(axis=1)).sum())

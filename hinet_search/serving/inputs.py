@@ -25,7 +25,6 @@ from hinet_search.data.transforms import Wave
 from hinet_search.results.cells import Cell, amount_tasks, has_task, make_cells
 from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.tables import Types, inner_type
-from hinet_search.study.cross_definition import Cross, cross_columns
 from hinet_search.study.data_definition import EVERY_ROW
 from hinet_search.study.feature_definition import (
     PARTS,
@@ -79,7 +78,6 @@ class Inputs(Frozen):
     lists: dict[Text, ListDefinition]
     matches: MatchesDefinition | None = None
     log: Annotated[LogInput | None, LEFT_OUT_IF_NONE] = None
-    crosses: Annotated[tuple[Cross, ...], LEFT_OUT_IF_EMPTY] = ()
     hashed: Annotated[dict[Text, NumBuckets], LEFT_OUT_IF_EMPTY] = Field(default_factory=dict)
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     distinct_by_scenario: tuple[Text, ...] = ()
@@ -108,7 +106,7 @@ class Inputs(Frozen):
     def _distinct(self) -> "Inputs":
         names_of = {
             "tasks": self.tasks,
-            "categorical, crosses, numeric": (*self.fields, *self.numeric),
+            "categorical, numeric": (*self.categorical, *self.numeric),
             "scales": self.scaled,
             "keys": self.keys,
         }
@@ -136,24 +134,22 @@ class Inputs(Frozen):
                 raise ValueError(
                     f"list {name}: item '{list_.item}' must be one of the categorical inputs"
                 )
-            if list_.column in chain.from_iterable(self.crosses):
-                raise ValueError(f"crosses must be of columns of one value, got '{list_.column}'")
         if self.log is not None:
             tasks = [task for task in self.tasks if task not in self.amount_units]
-            others = [*self.fields, *self.scaled, *self.lists]
+            others = [*self.categorical, *self.scaled, *self.lists]
             self.log.check_sequences(self.categorical, tasks, others)
         return self
 
     @model_validator(mode="after")
     def _groups_of_inputs(self) -> "Inputs":
-        unknown = sorted(set(self.hashed) - set(self.fields))
+        unknown = sorted(set(self.hashed) - set(self.categorical))
         if unknown:
             raise ValueError(f"hashed must name categorical inputs, got {', '.join(unknown)}")
         unknown = sorted(set(self.distinct_by_scenario) - set(self.compared))
         if unknown:
             raise ValueError(f"distinct_by_scenario must name inputs, got {', '.join(unknown)}")
         flags = (missing_name(scale.column) for scale in self.scales if scale.flagged)
-        known = {*self.fields, *self.scaled, *flags, *self.lists}
+        known = {*self.categorical, *self.scaled, *flags, *self.lists}
         for name, sequence in self.sequences.items():
             known.update(sequence.part_names(name))
         for group, names in self.groups.items():
@@ -219,16 +215,6 @@ class Inputs(Frozen):
         """The column of days of label statistics, if they have one."""
         return None if self.statistics is None else self.statistics.clock
 
-    @cached_property
-    def pairs(self) -> Mapping[str, Cross]:
-        """The columns of every cross, by its name."""
-        return cross_columns(self.crosses)
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The names of all categorical fields: of columns, then of crosses."""
-        return (*self.categorical, *self.pairs)
-
     @property
     def scaled(self) -> tuple[str, ...]:
         """Names of the numeric inputs, without flags."""
@@ -280,7 +266,7 @@ class Inputs(Frozen):
     def vocabularies(self) -> tuple[str, ...]:
         """The field or list of every vocabulary: first those of the categorical fields."""
         own = (name for name, list_ in self.lists.items() if list_.item is None)
-        return (*self.fields, *own, *self.numbered)
+        return (*self.categorical, *own, *self.numbered)
 
     @property
     def numbered(self) -> tuple[str, ...]:
@@ -288,9 +274,8 @@ class Inputs(Frozen):
         return () if self.log is None else self.log.numbered
 
     def encoded_types(self, types: Types) -> dict[str, pl.DataType]:
-        """The types of encoded values: pairs and ids that are distinct by scenario are texts."""
-        texts = (*self.distinct_by_scenario, *self.pairs)
-        return {**types, **dict.fromkeys(texts, pl.String())}
+        """The types of encoded values: ids that are distinct by scenario are texts."""
+        return {**types, **dict.fromkeys(self.distinct_by_scenario, pl.String())}
 
     def type_of_entries(self, list_: ListDefinition, types: Types) -> pl.DataType:
         """The type of a list's entries, by the types of the columns."""
@@ -307,7 +292,7 @@ class Inputs(Frozen):
     def compared(self) -> tuple[str, ...]:
         """Columns whose values are compared with those of training rows, and need their types."""
         lists = self.lists.values()
-        columns = [*self.scenario.columns, *self.categorical, *chain.from_iterable(self.crosses)]
+        columns = [*self.scenario.columns, *self.categorical]
         columns += self._columns_of_statistics()
         columns += [list_.column for list_ in lists]
         # Entries of texts with a separator are cast to the type of their item.

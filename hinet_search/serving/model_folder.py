@@ -239,7 +239,7 @@ class _Opening:
 def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:
     types = _types(_table(folder, COLUMNS), inputs)
     encoded_types = inputs.encoded_types(types)
-    num_fields = len(inputs.fields)
+    num_fields = len(inputs.categorical)
     vocabularies = []
     for number, name in enumerate(inputs.vocabularies):
         if name in inputs.hashed:

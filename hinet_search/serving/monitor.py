@@ -136,7 +136,7 @@ def _drift(exported: ExportedModel, blocks: Sequence[_Block], user_R: NDArray[np
     num_without_id_F = np.sum([block.num_without_id_F for block in blocks], axis=0)
     share_M = np.bincount(rows.scenario_R, minlength=len(inputs.scenario.names)) / num_rows
     shares = zip(inputs.scenario.names, share_M.tolist(), strict=True)
-    num_without_id = zip(inputs.fields, num_without_id_F.tolist(), strict=True)
+    num_without_id = zip(inputs.categorical, num_without_id_F.tolist(), strict=True)
     unlabelled = [
         task for number, task in enumerate(inputs.tasks) if (rows.label_RT[:, number] < 0).all()
     ]

@@ -254,7 +254,7 @@ def read_profile(folder: Path, inputs: Inputs, numeric: Collection[str]) -> Prof
     tasks.
     """
     path = folder / PROFILE
-    num_parts = sum(map(len, (inputs.scenario.names, inputs.tasks, inputs.fields, numeric)))
+    num_parts = sum(map(len, (inputs.scenario.names, inputs.tasks, inputs.categorical, numeric)))
     size = path.stat().st_size
     most = MOST_BYTES * (num_parts + 1)
     if size > most:
@@ -278,7 +278,7 @@ def _differences(profile: Profile, inputs: Inputs, numeric: Collection[str]) -> 
     for key, got, wanted in (
         ("scenarios", profile.scenarios, inputs.scenario.names),
         ("numeric", profile.numeric, numeric),
-        ("without_id", profile.without_id, inputs.fields),
+        ("without_id", profile.without_id, inputs.categorical),
         ("tasks", profile.tasks, inputs.tasks),
         ("amounts", profile.amounts, inputs.amount_units),
     ):

@@ -24,7 +24,6 @@ from hinet_search.serving.row_checks import raw_types
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import (
-    CROSSES,
     EVENTS,
     MATCHES,
     SEQUENCES,
@@ -179,7 +178,6 @@ def _inputs(
         lists=_lists(features, schema, matched=MATCHES in groups),
         matches=features.matches if MATCHES in groups else None,
         log=_log(definition, groups, schema),
-        crosses=features.crosses if CROSSES in groups else (),
         hashed=encoding.hashed,
         not_finite="impute" if definition.not_finite == "impute" else "refuse",
         keys=tuple(dict.fromkeys(filter(None, keys))),

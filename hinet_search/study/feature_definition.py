@@ -8,7 +8,6 @@ matches      numbers that compare a row's item with the lists: how many are by t
 events       earlier rows of a key in the log, their label rates and last labels
 session      the row's place in the visit of its user
 sequences    the last rows of a key before the row, which a model reads one by one
-crosses      pairs of categorical features, each a categorical field of its own
 """
 
 from collections import Counter
@@ -27,7 +26,6 @@ from hinet_search.common.frozen_model import (
     Text,
 )
 from hinet_search.results.input_groups import ALL, AND, NONE, chosen_groups, groups_without
-from hinet_search.study.cross_definition import Cross, check_crosses, cross_columns
 from hinet_search.study.event_definition import (
     LATER,
     EventsDefinition,
@@ -48,9 +46,8 @@ MATCHES = "matches"
 EVENTS = "events"
 SESSION = "session"
 SEQUENCES = "sequences"
-CROSSES = "crosses"
 # Predefined groups: each is all inputs of that kind.
-DERIVED = (STATISTICS, LISTS, MATCHES, EVENTS, SESSION, SEQUENCES, CROSSES)
+DERIVED = (STATISTICS, LISTS, MATCHES, EVENTS, SESSION, SEQUENCES)
 LOG = "log"
 QUANTILE = "quantile"
 PARTS: tuple[Literal["sin", "cos"], ...] = ("sin", "cos")  # of a cycle: its two inputs
@@ -145,10 +142,9 @@ class FeatureDefinition(Frozen):
     `groups` names sets of columns that a search can switch off together;
     `features.groups` of a configuration is `all`, `none` (only ungrouped columns) or names joined
     by `+`. `distinct_by_scenario` names categorical features whose ids every scenario numbers for
-    itself: value and scenario together are the category, also as a key of statistics. `crosses` are
-    pairs of categorical features, `[[daytime, weekday]]`: each is one more categorical field.
-    `hashed`, `{item_id: 1000000}`, gives categorical features and crosses ids of so many buckets,
-    into which a hash puts their values, however many they are.
+    itself: value and scenario together are the category, also as a key of statistics. `hashed`,
+    `{item_id: 1000000}`, gives categorical features ids of so many buckets, into which a hash puts
+    their values, however many they are.
     """
 
     categorical: tuple[Text, ...] = ()
@@ -161,17 +157,11 @@ class FeatureDefinition(Frozen):
     sequences: Annotated[dict[Text, SequenceDefinition], LEFT_OUT_IF_EMPTY] = Field(
         default_factory=dict, max_length=20
     )
-    crosses: Annotated[tuple[Cross, ...], LEFT_OUT_IF_EMPTY] = Field(default=(), max_length=50)
     hashed: Annotated[dict[Text, NumBuckets], LEFT_OUT_IF_EMPTY] = Field(default_factory=dict)
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     clip: dict[Text, tuple[Finite, Finite]] = Field(default_factory=dict)
     transforms: dict[Text, Transform] = Field(default_factory=dict)
     distinct_by_scenario: tuple[Text, ...] = ()
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The names of all categorical fields: of the features, then of crosses."""
-        return (*self.categorical, *cross_columns(self.crosses))
 
     @property
     def freshness(self) -> str:
@@ -202,7 +192,6 @@ class FeatureDefinition(Frozen):
             EVENTS: self.events is not None,
             SESSION: self.session is not None,
             SEQUENCES: bool(self.sequences),
-            CROSSES: bool(self.crosses),
         }
         return (*(name for name in DERIVED if is_defined[name]), *self.groups)
 
@@ -218,7 +207,7 @@ class FeatureDefinition(Frozen):
         dropped: set[str] = set()
         for group in self.groups.keys() - chosen:
             dropped.update(self.groups[group])
-        derived = {STATISTICS, MATCHES, EVENTS, SESSION, CROSSES} & chosen
+        derived = {STATISTICS, MATCHES, EVENTS, SESSION} & chosen
         return bool(derived or {*self.categorical, *self.numeric} - dropped)
 
     @property
@@ -342,15 +331,8 @@ class FeatureDefinition(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _crosses_and_hashed_fields(self) -> "FeatureDefinition":
-        others = dict.fromkeys(self.numeric, "a numeric one")
-        others |= dict.fromkeys(self.lists, "a list")
-        for name in self.transforms:
-            others |= dict.fromkeys(self.inputs_of(name), "a numeric one")
-        for name, sequence in self.sequences.items():
-            others |= dict.fromkeys(sequence.part_names(name), "a part of a sequence")
-        check_crosses(self.crosses, self.categorical, others)
-        check_hashed(self.hashed, self.fields)
+    def _hashed_fields(self) -> "FeatureDefinition":
+        check_hashed(self.hashed, self.categorical)
         return self
 
     @model_validator(mode="after")

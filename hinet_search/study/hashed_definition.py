@@ -16,7 +16,7 @@ def check_hashed(hashed: Mapping[str, int], fields: Sequence[str]) -> None:
     for name in hashed:
         if name not in fields:
             raise ValueError(
-                f"hashed: '{name}' must be a categorical feature or the name of a cross, got "
+                f"hashed: '{name}' must be a categorical feature, got "
                 f"{', '.join(fields) or 'none'}{did_you_mean(name, fields)}; a list has the "
                 "buckets of its item"
             )

@@ -28,7 +28,6 @@ data:
   features:
     categorical: [user, item]
     numeric: [price]
-    crosses: [[user, item]]
     lists:
       tags: {column: tags, length: 3}
       basket: {column: basket, item: item, length: 3}

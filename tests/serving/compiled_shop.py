@@ -28,7 +28,6 @@ data:
       liked: {column: liked, item: item, length: 3}
       seen: {column: seen, item: shelf, separator: ",", length: 2}
     distinct_by_scenario: [user]
-    crosses: [[user, shelf], [item, colour]]
   split: {by: random, seed: 1, valid: 0.2, test: 0.2}
   minimum_frequency: 2
   not_finite: impute

@@ -11,7 +11,6 @@ from safetensors.numpy import load_file
 
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError
-from hinet_search.data.crosses import with_crosses
 from hinet_search.serving.last_days import days_of_times
 from hinet_search.serving.sealed import seal
 from tests.serving.churn_shop import (
@@ -56,7 +55,7 @@ def test_an_export_stores_the_day_of_the_last_row_with_each_id(three: Mapping[st
     expected = {user: number for user, number in last.iter_rows() if user in users}
     assert users == expected
     tags = frame.explode("tags").group_by("tags").agg(pl.col("second").max() // DAY)
-    stored = dict(tables_of["vocabulary.3"].select("value", "last day").iter_rows())
+    stored = dict(tables_of["vocabulary.2"].select("value", "last day").iter_rows())
     assert {tag: dict(tags.iter_rows())[tag] for tag in stored} == stored
     items = dict(tables_of["vocabulary.1"].select("value", "last day").iter_rows())
     in_rows = frame.group_by("item").agg(pl.col("second").max() // DAY)
@@ -70,10 +69,8 @@ def test_exactly_the_ids_go_that_no_row_has_had_for_so_many_days(
     before, after = values(three["kept"]), values(three["forgot"])
     assert after["user"] == before["user"] & set(recent["user"])
     assert after["tags"] == before["tags"] & set(recent["tags"].explode())
-    pairs = with_crosses(recent, [("user", "item")])["user x item"]
-    assert after["user x item"] == before["user x item"] & set(pairs)
     assert set(recent["item"]) & before["item"] <= after["item"] < before["item"]
-    for numbered in set(before) - {"user", "item", "user x item", "tags"}:
+    for numbered in set(before) - {"user", "item", "tags"}:
         assert after[numbered] == before[numbered]
 
 
@@ -131,7 +128,7 @@ def test_the_card_and_the_result_say_how_many_ids_went(churning: Shop, tmp_path:
     assert made.forgotten_ids == {
         name: len(before[name] - after[name]) for name in before if before[name] - after[name]
     }
-    assert made.forgotten_ids.keys() == {"user", "item", "user x item", "tags"}
+    assert made.forgotten_ids.keys() == {"user", "item", "tags"}
     told = ", ".join(f"{name} {count:,}" for name, count in made.forgotten_ids.items())
     assert f"- **Forgotten ids**: {told}" in (made.folder / "card.md").read_text()
 

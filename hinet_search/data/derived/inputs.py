@@ -34,11 +34,9 @@ from hinet_search.data.lists import ListedRows, encode_list, fit_list_vocabulary
 from hinet_search.data.rows import Rows
 from hinet_search.data.schema import ListField, SequenceField, missing_name
 from hinet_search.results.data_record import FROZEN, LATER
-from hinet_search.study.cross_definition import cross_columns
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.event_definition import is_sooner
 from hinet_search.study.feature_definition import (
-    CROSSES,
     EVENTS,
     LISTS,
     MATCHES,
@@ -152,7 +150,6 @@ def _refuse_repeated_names(definition: DataDefinition, rows: Rows) -> None:
     names = [*chain.from_iterable(derived_names(definition).values())]
     for name, sequence in features.sequences.items():
         names += sequence.part_names(name)
-    names += cross_columns(features.crosses)
     cycles = chain.from_iterable(map(features.inputs_of, features.transforms))
     all_names = [*{*rows.frame.columns, *cycles}, *names]
     repeated = sorted({name for name in names if all_names.count(name) > 1})
@@ -264,7 +261,6 @@ def input_groups(
         SEQUENCES: tuple(
             chain.from_iterable(each.part_names(name) for name, each in features.sequences.items())
         ),
-        CROSSES: tuple(cross_columns(features.crosses)),
     }
     flagged = {scale.column for scale in encoding.scales if scale.flagged}
     for name, columns in features.groups.items():

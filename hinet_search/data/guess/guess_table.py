@@ -84,8 +84,8 @@ def guessed_table(
         if cells.cuts is not None:
             guesses = without_later_values(split, guesses)
         statistics = propose_statistics(lazy, columns, guesses, list(tasks), cells.cuts, len(taken))
-        labels = {name: task.column for name, task in tasks.items()}
-    rare = [task.column for task in guesses.tasks if task.column not in labels.values()]
+    labels = [task.column for task in tasks.values()]
+    rare = [task.column for task in guesses.tasks if task.column not in labels]
     return GuessedTable(
         source=source,
         columns=tuple(column for column in columns if column.name != EVERY_ROW),

@@ -119,7 +119,6 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
     rows = read_rows(definition, folder, cache=dataset.folder.parent)
     rows = of_sample(with_sample(rows, definition, record.sampled_share))
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
-    rows = rows.with_crosses(definition.features.crosses)
     is_train_R = rows.mapped(rows.split_R[block] == TRAIN for block in rows.blocks())
     train = TrainingRows(rows.frame, pl.Series(is_train_R), rows.cache)
     ids = {}

@@ -41,6 +41,6 @@ def _has_numbers(group: str, features: FeatureDefinition) -> bool:
 
 def _which(name: str, features: FeatureDefinition) -> str:
     """Say what a name that is of no number is of, if of anything."""
-    if name in features.fields:
+    if name in features.categorical:
         return ", a categorical field"
     return ", a group without numbers" if name in features.group_names else ""

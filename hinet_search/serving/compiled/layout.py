@@ -54,15 +54,11 @@ class HashedValues(Frozen):
 
 
 class EncodedField(Frozen):
-    """A column of `ids`: an id is the place of a value in `vocabulary`, from 1; 0 is unknown.
-
-    With `crossed_with` the value is a text, `N/FIRST/SECOND`, of N letters and two values.
-    """
+    """A column of `ids`: an id is the place of a value in `vocabulary`, from 1; 0 is unknown."""
 
     column: Text
     vocabulary: Text
     distinct_by_scenario: bool
-    crossed_with: Annotated[EncodedColumn | None, LEFT_OUT_IF_NONE] = None
     hashed: Annotated[HashedValues | None, LEFT_OUT_IF_NONE] = None
 
 
@@ -137,7 +133,7 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
     schema = encoder.schema
     not_encoded = [scale.name for scale in inputs.scales if scale.column not in inputs.numeric]
     not_encoded += [sequence.name for sequence in schema.sequences]
-    ids = [_field(number, name, encoder) for number, name in enumerate(inputs.fields)]
+    ids = [_field(number, name, encoder) for number, name in enumerate(inputs.categorical)]
     lists = []
     for pooled in schema.pooled_lists:
         definition = inputs.lists[pooled.name]
@@ -175,16 +171,10 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
 
 def _field(number: int, name: str, encoder: Encoder) -> EncodedField:
     inputs = encoder.inputs
-    column, *others = inputs.pairs.get(name, (name,))
-    distinct = inputs.distinct_by_scenario
-    crossed_with = [
-        EncodedColumn(column=other, distinct_by_scenario=other in distinct) for other in others
-    ]
     return EncodedField(
-        column=column,
+        column=name,
         vocabulary=f"vocabulary.{number}",
-        distinct_by_scenario=column in distinct,
-        crossed_with=next(iter(crossed_with), None),
+        distinct_by_scenario=name in inputs.distinct_by_scenario,
         hashed=_hashed(name, encoder),
     )
 

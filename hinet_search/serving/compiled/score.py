@@ -127,9 +127,6 @@ class Scorer:
         ids_RF = np.zeros((len(scenario_R), self.layout["num_ids"]), np.int32)
         for field, spec in enumerate(self.layout["ids"]):
             column = categories(table, spec, scenario_R)
-            if "crossed_with" in spec:
-                other = categories(table, spec["crossed_with"], scenario_R)
-                column = crossed(as_text(column), as_text(other))
             ids_RF[:, field] = self.known[spec["vocabulary"]].ids(column)
         return ids_RF
 
@@ -209,12 +206,6 @@ def categories(table: pa.Table, spec: dict[str, Any], scenario_R: Array) -> pa.A
         return column
     numbers = pc.cast(pa.array(scenario_R), pa.string())
     return pc.binary_join_element_wise(numbers, as_text(column), "/")
-
-
-def crossed(first: pa.Array, second: pa.Array) -> pa.Array:
-    """Return pairs of texts as texts: the number of letters of the first, then both."""
-    length = pc.cast(pc.utf8_length(first), pa.string())
-    return pc.binary_join_element_wise(length, first, second, "/")
 
 
 def place_in_row(row_E: Array) -> Array:

@@ -17,7 +17,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import Columns
-from hinet_search.data.crosses import crossed, num_missing_pairs
 from hinet_search.data.derived.inputs import list_fields
 from hinet_search.data.encode import VALUE, NumberInputs, Vocabulary, number_inputs
 from hinet_search.data.lists import DistinctLists, ListedRows, encode_list
@@ -131,13 +130,13 @@ class RequestEncoder:
     @property
     def names(self) -> tuple[str, ...]:
         """The categorical fields and pooled lists, whose values may be unseen."""
-        return (*self.encoder.inputs.fields, *(field.name for field in self.pooled))
+        return (*self.encoder.inputs.categorical, *(field.name for field in self.pooled))
 
     def encode(self, rows: RequestRows) -> Columns:
         """Return encoded columns; labels are 0, users -1."""
         inputs = self.encoder.inputs
-        ids_RF = np.empty((rows.num_rows, len(inputs.fields)), dtype=np.int32)
-        for field, name in enumerate(inputs.fields):
+        ids_RF = np.empty((rows.num_rows, len(inputs.categorical)), dtype=np.int32)
+        for field, name in enumerate(inputs.categorical):
             ids_RF[:, field] = self._ids_of_values(field, self._keys(name, rows))
         number_CR = rows.number_CR
         slots = [self._slots(each, rows) for each in self.pooled]
@@ -152,8 +151,6 @@ class RequestEncoder:
         """Return the number of rows with a value without an id, as `Encoder.unseen` counts them."""
         inputs = self.encoder.inputs
         num_missing = {name: rows.values[name].count(None) for name in inputs.categorical}
-        for name in inputs.pairs:
-            num_missing[name] = num_missing_pairs(*self._pair(name, rows))
         has_entries = {}
         for field in self.pooled:
             column = inputs.lists[field.name].column
@@ -161,26 +158,14 @@ class RequestEncoder:
         return unseen_values(inputs, columns, num_missing, has_entries)
 
     def _keys(self, name: str, rows: RequestRows) -> Sequence[Value]:
-        """The values of a field before they are hashed: see crosses, `distinct_by_scenario`."""
+        """The values of a field before they are hashed: see `distinct_by_scenario`."""
         inputs = self.encoder.inputs
-        if name in inputs.pairs:
-            return crossed(*self._pair(name, rows)).to_list()
         values = rows.values[name]
         if name not in inputs.distinct_by_scenario:
             return values
         texts = texts_of(values, self.encoder.types[name])
         pairs = zip(rows.scenario_R.tolist(), texts, strict=True)
         return [None if text is None else f"{scenario}/{text}" for scenario, text in pairs]
-
-    def _pair(self, name: str, rows: RequestRows) -> tuple[pl.Series, pl.Series]:
-        """The columns that a cross is made of."""
-        inputs = self.encoder.inputs
-        types = inputs.encoded_types(self.encoder.types)
-        first, second = inputs.pairs[name]
-        return (
-            series_of(first, self._keys(first, rows), types[first]),
-            series_of(second, self._keys(second, rows), types[second]),
-        )
 
     def _slots(self, field: ListField, rows: RequestRows) -> NDArray[np.int32]:
         """The slots of a pooled list (R, S)."""
@@ -250,7 +235,7 @@ def request_encoder(encoder: Encoder, live: Callable[[], Live] | None = None) ->
         ids=tuple(map(_ids_by_value, encoding.all_vocabularies)),
         numbers=number_inputs((*inputs.numeric, *inputs.derived), encoding),
         readers=list_readers(encoder),
-        pooled=list_fields(inputs.lists, inputs.fields),
+        pooled=list_fields(inputs.lists, inputs.categorical),
     )
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 import torch
 
-from hinet_search.data.crosses import with_crosses
 from hinet_search.data.derived.inputs import fit_list_vocabularies
 from hinet_search.data.derived.label_counts import label_counts
 from hinet_search.data.derived.matches import known_of, match_numbers
@@ -46,16 +45,13 @@ EVERYTHING = {
     "transforms": {"income": "log", "hour": {"cycle": 24}, "rank": "quantile"},
     "clip": {"price": [0, 150]},
     "distinct_by_scenario": ["shelf"],
-    "crosses": [["shelf", "item"], ["is_new", "weight"], ["born", "seen"], ["user", "ratio"]],
     "lists": {
         "genres": {"column": "genres", "separator": "|", "length": 2},
         "tags": {"column": "tags", "length": 3},
         "friends": {"column": "friends", "item": "user", "separator": ",", "length": 3},
     },
 }
-HASHED = EVERYTHING | {
-    "hashed": {"user": 9, "item": 5, "shelf": 7, "shelf x item": 20, "born x seen": 11}
-}
+HASHED = EVERYTHING | {"hashed": {"user": 9, "item": 5, "shelf": 7}}
 TIMED = {
     "categorical": ["user"],
     "numeric": ["price"],
@@ -135,7 +131,7 @@ def _profile(encoder: Encoder, tasks: Mapping[str, TaskDefinition]) -> Profile:
         scenarios=dict.fromkeys(names, 1 / len(names)),
         numeric=dict.fromkeys(encoder.encoding.numeric_inputs, known),
         valid_rows=50,
-        without_id=dict.fromkeys(inputs.fields, 0.0),
+        without_id=dict.fromkeys(inputs.categorical, 0.0),
         tasks=dict(tasks),
         amounts=dict.fromkeys(inputs.amount_units, AmountSpread(of_rows=4.0, of_users=1.0)),
     )
@@ -247,7 +243,6 @@ def _encoder(rows: Rows, definition: FeatureDefinition, not_finite: str) -> Enco
         numbers = match_numbers(known, definition.matches, definition.lists, rows.listed)
         derived += tuple(numbers.columns)
         history, frame = replace(history, matches=known), frame.hstack(numbers.get_columns())
-    frame = with_crosses(frame, definition.crosses)
     is_train_R = np.ones(len(frame), dtype=np.bool_)
     encoding = fit_encoding(TrainingRows(frame), definition, 2, derived)
     own = fit_list_vocabularies(definition.lists, rows.listed, is_train_R, 2)
@@ -261,7 +256,6 @@ def _encoder(rows: Rows, definition: FeatureDefinition, not_finite: str) -> Enco
         statistics=definition.statistics,
         lists=definition.lists,
         matches=definition.matches,
-        crosses=definition.crosses,
         hashed=definition.hashed,
         distinct_by_scenario=definition.distinct_by_scenario,
         not_finite=not_finite,  # type: ignore[arg-type]  # one of its words

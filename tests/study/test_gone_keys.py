@@ -1,0 +1,33 @@
+"""Keys that 1.0 removed are refused with the reason and what to use instead."""
+
+from pathlib import Path
+
+import pytest
+
+from hinet_search.common.errors import ConfigurationError
+from hinet_search.study.load_study import load_study
+from tests.study_texts import DATA
+
+STUDY = DATA + "arms: {shared_bottom: }\n"
+
+
+def refusal(text: str, folder: Path) -> str:
+    path = folder / "study.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load_study(str(path))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("crosses: [[user_id, item_id]]", "no gain was shown"),
+    ],
+)
+def test_a_gone_key_of_features_is_refused_with_its_reason(
+    key: str, reason: str, tmp_path: Path
+) -> None:
+    told = refusal(STUDY.replace("[user_id]", f"[user_id], {key}"), tmp_path)
+    assert f"'{key.partition(':')[0]}' is gone since 1.0: " in told
+    assert reason in told
