@@ -47,7 +47,6 @@ GONE: Mapping[str, str] = {
     "focal": _NO_GAIN,
     "focal_gamma": _NO_GAIN,
     "hashed": "leave it out, and search features.minimum_frequency",
-    "matches": _NO_GAIN,
     "pairs_within_scenarios": "use pairs_within_users",
     "reset_embeddings": _NO_GAIN,
     "table_precision": "leave it out, tables train in fp32",

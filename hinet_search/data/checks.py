@@ -91,7 +91,6 @@ def column_problems(definition: DataDefinition, dtypes: Mapping[str, pl.DataType
         *_number_types(definition, present),
         *_single_values(definition, present),
         *_long_decimals(definition, present),
-        *_hashed_types(definition, present),
         *_list_types(definition, present),
         *_clock_type(definition, present),
         *label_types(definition, present),
@@ -143,14 +142,6 @@ def _long_decimals(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]
                 f"data.{key}: column '{name}' must have at most {MAX_DECIMAL_DIGITS} digits, "
                 f"got {dtype}; write it as float64, or as text"
             )
-
-
-def _hashed_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:
-    """Hashed columns of values that versions of a library may write as other texts."""
-    for name in dtypes.keys() & definition.features.hashed:
-        if not isinstance(dtypes[name], (*INTEGERS, *TEXTS)):
-            must = f"column '{name}' must hold whole numbers or texts, got {dtypes[name]}"
-            yield f"data.features.hashed: {must}; cast it as one of these"
 
 
 def _list_types(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:

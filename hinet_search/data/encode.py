@@ -10,7 +10,7 @@ for missing values), C columns of numbers, I inputs without flags, B rows of a b
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from functools import cached_property, partial
+from functools import cached_property
 from math import expm1, log1p
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.hashing import BUCKET, buckets_of
 from hinet_search.data.mapped import mapped_array
 from hinet_search.data.numbers import LARGEST, Range, mean_and_deviation, usable
 from hinet_search.data.raw_values import known_column, known_values
@@ -54,13 +53,11 @@ Floats = NDArray[np.float64]
 class Vocabulary:
     """The values of a field that have an id: row i of `table` (value, training count) has id i + 1.
 
-    Id 0 is unknown. In an exported folder a table may also have LAST_DAY. The values of a hashed
-    field are the buckets, of so many, that have training rows.
+    Id 0 is unknown. In an exported folder a table may also have LAST_DAY.
     """
 
     name: str
     table: pl.DataFrame
-    num_buckets: int | None = None
 
     @property
     def size(self) -> int:
@@ -72,12 +69,6 @@ class Vocabulary:
         """The values in their order and the id of each, sorted once for all blocks of rows."""
         order = self.table[VALUE].arg_sort()
         return self.table[VALUE].gather(order), (order + 1).cast(pl.Int32)
-
-    def keys_of(self, values: pl.Series) -> pl.Series:
-        """What the table has in place of values: themselves or their buckets, null if missing."""
-        if self.num_buckets is None:
-            return known_values(values)
-        return buckets_of(values, self.num_buckets)
 
 
 @dataclass(frozen=True)
@@ -139,12 +130,6 @@ class Encoding:
         return (*self.vocabularies, *self.list_vocabularies)
 
     @property
-    def hashed(self) -> dict[str, int]:
-        """The number of buckets of every hashed field."""
-        named = ((vocabulary.name, vocabulary.num_buckets) for vocabulary in self.vocabularies)
-        return {name: num_buckets for name, num_buckets in named if num_buckets is not None}
-
-    @property
     def numeric_inputs(self) -> tuple[str, ...]:
         """Names of the N numeric inputs."""
         flags = tuple(missing_name(scale.column) for scale in self.scales if scale.flagged)
@@ -167,14 +152,9 @@ class TrainingRows:
         """The number of training rows."""
         return len(self.frame) if self.is_train is None else int(self.is_train.sum())
 
-    def counts(self, name: str, num_buckets: int | None = None) -> pl.DataFrame:
-        """The distinct values of a column, and how many rows have each; without null and NaN.
-
-        With `num_buckets`, buckets stand for values, and memory holds no more than these.
-        """
+    def counts(self, name: str) -> pl.DataFrame:
+        """The distinct values of a column, and how many rows have each; without null and NaN."""
         keys = known_column(name, self.frame[name].dtype)
-        if num_buckets is not None:
-            keys = in_buckets(keys, num_buckets)
         known = self.of_train(name).select(keys.alias(VALUE)).drop_nulls()
         counts = known.group_by(VALUE).agg(pl.len().alias(COUNT))
         return counts.collect(engine="streaming")
@@ -210,11 +190,9 @@ def fit_encoding(
     of the rows that are numeric inputs.
     """
     input_names = (*features.categorical, *features.numeric, *derived)
-    vocabularies = []
-    for name in features.categorical:
-        num_buckets = features.hashed.get(name)
-        counts = rows.counts(name, num_buckets)
-        vocabularies.append(vocabulary_of(name, counts, minimum_frequency, num_buckets))
+    vocabularies = tuple(
+        vocabulary_of(name, rows.counts(name), minimum_frequency) for name in features.categorical
+    )
     scales: list[Scale] = []
     knots: dict[str, Knots] = {}
     for name in (*features.numeric, *derived):
@@ -230,7 +208,7 @@ def fit_encoding(
             input_R = inputs_of(number_R, each, knots.get(name), rows.cache)
             mean, spread = _mean_and_spread(input_R, each)
             scales.append(Scale(input_name, mean, spread, has_flag and number == 0, clip, each))
-    return Encoding(tuple(vocabularies), tuple(scales), knots)
+    return Encoding(vocabularies, tuple(scales), knots)
 
 
 def encode_ids(frame: pl.DataFrame, encoding: Encoding) -> NDArray[np.int32]:
@@ -243,11 +221,7 @@ def encode_ids(frame: pl.DataFrame, encoding: Encoding) -> NDArray[np.int32]:
 
 def ids_of(values: pl.Series, vocabulary: Vocabulary) -> NDArray[np.int32]:
     """The id of each value (R,), as `encode_ids` gives it."""
-    return ids_of_keys(vocabulary.keys_of(values), vocabulary)
-
-
-def ids_of_keys(known: pl.Series, vocabulary: Vocabulary) -> NDArray[np.int32]:
-    """The id of each of a vocabulary's keys (R,): of a value, or of a bucket of a hashed field."""
+    known = known_values(values)
     table = vocabulary.table
     if vocabulary.size > LARGE_VOCABULARY and known.dtype == table[VALUE].dtype:
         distinct = known.unique()
@@ -269,19 +243,11 @@ def _ids_in_order(distinct: pl.Series, vocabulary: Vocabulary) -> pl.Series:
     return sorted_ids.gather(place) * is_known.cast(pl.Int32)
 
 
-def vocabulary_of(
-    name: str, counts: pl.DataFrame, minimum_frequency: int, num_buckets: int | None = None
-) -> Vocabulary:
-    """The vocabulary of a table of distinct values, or buckets, and their training counts."""
+def vocabulary_of(name: str, counts: pl.DataFrame, minimum_frequency: int) -> Vocabulary:
+    """The vocabulary of a table of distinct values and their training counts."""
     frequent = counts.filter(pl.col(COUNT) >= minimum_frequency)
     in_order = frequent.sort(COUNT, VALUE, descending=[True, False])
-    return Vocabulary(name, in_order, num_buckets)
-
-
-def in_buckets(values: pl.Expr, num_buckets: int) -> pl.Expr:
-    """The bucket of every value of a column of whole numbers or texts, block by block."""
-    of_block = partial(buckets_of, num_buckets=num_buckets)
-    return values.map_batches(of_block, return_dtype=BUCKET, is_elementwise=True)
+    return Vocabulary(name, in_order)
 
 
 @dataclass(frozen=True)

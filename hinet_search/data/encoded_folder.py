@@ -56,8 +56,8 @@ class FileChecksum:
 class Manifest:
     """Content of dataset.json; `seal` is the checksum of the content with a seal of 0.
 
-    `derived_seconds`, `knots` and `hashed`, the number of buckets of hashed fields, are not written
-    where there are none: older folders, which have none, keep their seal.
+    `derived_seconds` and `knots` are not written where there are none: older folders, which have
+    none, keep their seal.
     """
 
     schema: Schema
@@ -68,7 +68,6 @@ class Manifest:
     derived_seconds: Annotated[float | None, LEFT_OUT_IF_NONE] = None
     seal: int = 0
     knots: Annotated[dict[str, Knots], LEFT_OUT_IF_EMPTY] = dataclass_field(default_factory=dict)
-    hashed: Annotated[dict[str, int], LEFT_OUT_IF_EMPTY] = dataclass_field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,9 +150,8 @@ def open_encoding(folder: Path) -> Encoding:
     """Open the encoding that turns new rows into inputs of models trained on this folder."""
     manifest = _read_manifest(folder)
     schema = manifest.schema
-    hashed = manifest.hashed
     vocabularies = tuple(
-        Vocabulary(name, pl.read_parquet(folder / _vocabulary_file(number)), hashed.get(name))
+        Vocabulary(name, pl.read_parquet(folder / _vocabulary_file(number)))
         for number, name in enumerate(schema.vocabularies)
     )
     of_fields = vocabularies[: schema.num_fields]
@@ -269,7 +267,6 @@ def _write(folder: Path, encoded: Encoded) -> None:
         files,
         derived_seconds=encoded.derived_seconds,
         knots=dict(encoding.knots),
-        hashed=encoding.hashed,
     )
     (folder / MANIFEST).write_bytes(_MANIFEST.dump_json(_sealed(manifest), indent=1))
 

@@ -14,8 +14,6 @@ from hinet_search.data.raw_values import as_text, known_values, refuse_undecodab
 
 KEY_STEP = 0x9E3779B97F4A7C15  # of SplitMix64
 MISSING = np.uint64(0x6D697373696E6721)  # key of a missing value
-BUCKET: pl.DataType = pl.UInt32()  # the type of the number of a bucket
-OF_BUCKETS = 2**63 + 1  # above the seed of any split, on which no bucket must depend
 
 
 def mix_bits(keys_R: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
@@ -81,18 +79,6 @@ def keys_of_values(values: pl.Series) -> Callable[[slice], NDArray[np.uint64]]:
         return np.where(known_values(values[block]).is_null().to_numpy(), MISSING, keys(block))
 
     return of_block
-
-
-def buckets_of(values: pl.Series, num_buckets: int) -> pl.Series:
-    """The bucket of every whole number or text, from 0 to `num_buckets` - 1; null where missing.
-
-    A number has the same bucket in every integer type that holds it.
-    """
-    is_whole = values.dtype.is_integer()
-    keyed = values.fill_null(0) if is_whole else values.cast(pl.String).fill_null("")
-    bucket_R = mix_bits(keys_of(keyed), OF_BUCKETS) % np.uint64(num_buckets)
-    buckets = pl.Series(values.name, bucket_R.astype(np.uint32))
-    return buckets.set(values.is_null(), None)
 
 
 def _comparable(values: pl.Series) -> pl.Series:

@@ -169,9 +169,7 @@ def fit_list_vocabulary(
 
 def encode_list(lists: DistinctLists, vocabulary: Vocabulary, length: int) -> NDArray[np.int32]:
     """Ids (D, S) of the first `length` entries: known ids in the order of the list, then zeros."""
-    entries_E = lists.entries_E
-    if vocabulary.num_buckets is None:
-        entries_E = entries_E.cast(vocabulary.table[VALUE].dtype, strict=False)
+    entries_E = lists.entries_E.cast(vocabulary.table[VALUE].dtype, strict=False)
     id_E = ids_of(entries_E, vocabulary)
     has_slot_E = (lists.position_of_entry < length) & (id_E > 0)
     list_K = lists.list_of_entry[has_slot_E]

@@ -51,7 +51,6 @@ from hinet_search.data.encoded_folder import (
     size_of,
 )
 from hinet_search.data.fingerprint import FileHasher
-from hinet_search.data.inspect.collisions import collision_warnings
 from hinet_search.data.inspect.numbering import numbering_warnings
 from hinet_search.data.inspect.scenarios import scenario_warnings
 from hinet_search.data.inspect.shifts import ClockedInputs, SplitSample, sampled, shift_warnings
@@ -185,7 +184,6 @@ def _encode(
             *_squash_warnings(train, encoding, features.numeric),
             *duplicates,
             *unseen_warnings(_unseen_in_valid(rows, encoding), features.categorical),
-            *collision_warnings(train, encoding),
             *scenario_warnings(definition, rows),
             *numbering_warnings(definition, rows),
             *_shift_warnings(definition, rows, encoding),

@@ -33,7 +33,6 @@ from hinet_search.study.feature_definition import (
     MatchesDefinition,
     cycle_input,
 )
-from hinet_search.study.hashed_definition import NumBuckets
 from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
@@ -66,7 +65,6 @@ class Inputs(Frozen):
     the inputs of each group that some model of a folder leaves out. `keys` are columns that are
     copied beside the scores if new rows have them. `absent_cells` are the (scenario, task) without
     a score. `amount_units` are the tasks of amounts, with the amount that a label of 1 stands for.
-    `hashed` has the number of buckets of hashed fields.
     """
 
     scenario: ScenarioInput
@@ -78,7 +76,6 @@ class Inputs(Frozen):
     lists: dict[Text, ListDefinition]
     matches: MatchesDefinition | None = None
     log: Annotated[LogInput | None, LEFT_OUT_IF_NONE] = None
-    hashed: Annotated[dict[Text, NumBuckets], LEFT_OUT_IF_EMPTY] = Field(default_factory=dict)
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     distinct_by_scenario: tuple[Text, ...] = ()
     not_finite: Literal["refuse", "impute"]
@@ -142,9 +139,6 @@ class Inputs(Frozen):
 
     @model_validator(mode="after")
     def _groups_of_inputs(self) -> "Inputs":
-        unknown = sorted(set(self.hashed) - set(self.categorical))
-        if unknown:
-            raise ValueError(f"hashed must name categorical inputs, got {', '.join(unknown)}")
         unknown = sorted(set(self.distinct_by_scenario) - set(self.compared))
         if unknown:
             raise ValueError(f"distinct_by_scenario must name inputs, got {', '.join(unknown)}")

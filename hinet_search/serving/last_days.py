@@ -72,15 +72,13 @@ def with_last_days(
 ) -> Encoding:
     """An encoding whose vocabularies have the last day of every id (V,).
 
-    Those that are `numbered`, of labels and gaps, have all of their ids for good, and no days. Nor
-    has a hashed field, whose buckets are never forgotten.
+    Those that are `numbered`, of labels and gaps, have all of their ids for good, and no days.
     """
 
     def dated(vocabularies: Sequence[Vocabulary]) -> Iterator[Vocabulary]:
         for each in vocabularies:
             day_V = last.get(each.name)
-            is_lasting = each.name in numbered or each.num_buckets is not None
-            if is_lasting or day_V is None or (day_V == BEFORE_ALL).all():
+            if each.name in numbered or day_V is None or (day_V == BEFORE_ALL).all():
                 yield each
                 continue
             days = pl.Series(LAST_DAY, day_V[1 : each.size])

@@ -5,10 +5,9 @@ It needs no study, no database and no table, and reading it executes nothing fro
 config.yaml            what the models are and what they read, see ModelFile
 weights.safetensors    one file, or one for each of several members: `weights-SEED.safetensors`, or
                        `weights-MODEL-SEED.safetensors` if they are of several models
-encoding/              columns (no rows: names and types), vocabulary.N (values with an id, or
-                       buckets of a hashed field, in order of their ids, and the last day of each if
-                       rows have a time), knots.N (of the N-th column with the transform
-                       `quantile`),
+encoding/              columns (no rows: names and types), vocabulary.N (values with an id,
+                       in order of their ids, and the last day of each if rows have a time), knots.N
+                       (of the N-th column with the transform `quantile`),
                        and facts from labels and lists of the study: days, statistics.N, usual.N,
                        counts.N, factors.N
 profile.json           the rows of training as the model sees them
@@ -29,7 +28,6 @@ from numpy.typing import NDArray
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.encode import COUNT, LAST_DAY, VALUE, Encoding, Vocabulary
-from hinet_search.data.hashing import BUCKET
 from hinet_search.data.transforms import Knots
 from hinet_search.results.statistics.calibrators import apply
 from hinet_search.results.statistics.ensemble import RunningMean
@@ -242,9 +240,7 @@ def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:
     num_fields = len(inputs.categorical)
     vocabularies = []
     for number, name in enumerate(inputs.vocabularies):
-        if name in inputs.hashed:
-            dtype = BUCKET
-        elif number < num_fields:
+        if number < num_fields:
             dtype = encoded_types[name]
         elif name in inputs.numbered:
             dtype = pl.Int64()
@@ -256,7 +252,7 @@ def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:
         if LAST_DAY in table.columns:
             wanted[LAST_DAY] = pl.Int32()
         typed = as_typed(path, table, wanted, [VALUE], [LAST_DAY])
-        vocabularies.append(Vocabulary(name, typed, inputs.hashed.get(name)))
+        vocabularies.append(Vocabulary(name, typed))
     knots = {
         column: _knots(_table(folder, f"{KNOTS}.{number}"))
         for number, column in enumerate(inputs.ranked)

@@ -178,7 +178,6 @@ def _inputs(
         lists=_lists(features, schema, matched=MATCHES in groups),
         matches=features.matches if MATCHES in groups else None,
         log=_log(definition, groups, schema),
-        hashed=encoding.hashed,
         not_finite="impute" if definition.not_finite == "impute" else "refuse",
         keys=tuple(dict.fromkeys(filter(None, keys))),
         absent_cells=schema.absent_cells,

@@ -33,7 +33,6 @@ from hinet_search.study.event_definition import (
     TimeSpan,
     is_sooner,
 )
-from hinet_search.study.hashed_definition import NumBuckets, check_hashed
 from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
@@ -142,9 +141,7 @@ class FeatureDefinition(Frozen):
     `groups` names sets of columns that a search can switch off together;
     `features.groups` of a configuration is `all`, `none` (only ungrouped columns) or names joined
     by `+`. `distinct_by_scenario` names categorical features whose ids every scenario numbers for
-    itself: value and scenario together are the category, also as a key of statistics. `hashed`,
-    `{item_id: 1000000}`, gives categorical features ids of so many buckets, into which a hash puts
-    their values, however many they are.
+    itself: value and scenario together are the category, also as a key of statistics.
     """
 
     categorical: tuple[Text, ...] = ()
@@ -157,7 +154,6 @@ class FeatureDefinition(Frozen):
     sequences: Annotated[dict[Text, SequenceDefinition], LEFT_OUT_IF_EMPTY] = Field(
         default_factory=dict, max_length=20
     )
-    hashed: Annotated[dict[Text, NumBuckets], LEFT_OUT_IF_EMPTY] = Field(default_factory=dict)
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     clip: dict[Text, tuple[Finite, Finite]] = Field(default_factory=dict)
     transforms: dict[Text, Transform] = Field(default_factory=dict)
@@ -328,11 +324,6 @@ class FeatureDefinition(Frozen):
                     "of a feature, a list or a part of another sequence; rename the sequence"
                 )
             taken += sequence.part_names(name)
-        return self
-
-    @model_validator(mode="after")
-    def _hashed_fields(self) -> "FeatureDefinition":
-        check_hashed(self.hashed, self.categorical)
         return self
 
     @model_validator(mode="after")

@@ -23,6 +23,7 @@ def refusal(text: str, folder: Path) -> str:
     ("key", "reason"),
     [
         ("crosses: [[user_id, item_id]]", "no gain was shown"),
+        ("hashed: {user_id: 9}", "search features.minimum_frequency"),
     ],
 )
 def test_a_gone_key_of_features_is_refused_with_its_reason(

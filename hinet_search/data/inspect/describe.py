@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.encode import TrainingRows
-from hinet_search.data.encoded_folder import open_encoding
 from hinet_search.data.guess.training_settings import TrainingSettings, training_settings
-from hinet_search.data.inspect.collisions import Collisions, collisions
 from hinet_search.data.inspect.leaks import leak_suspects
 from hinet_search.data.inspect.unseen import count_unseen
 from hinet_search.data.lists import NONE, codes_of, distinct_values
@@ -98,7 +96,6 @@ class Description:
     cells: tuple[CellCount, ...]
     categorical: tuple[CategoricalFacts, ...]
     numeric: tuple[NumericFacts, ...]
-    hashed: tuple[Collisions, ...]
     lists: tuple[ListFacts, ...]
     groups: Mapping[str, int]  # inputs of every group that a search can leave out
     overlaps: tuple[Overlap, ...]
@@ -120,7 +117,7 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
     rows = of_sample(with_sample(rows, definition, record.sampled_share))
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
     is_train_R = rows.mapped(rows.split_R[block] == TRAIN for block in rows.blocks())
-    train = TrainingRows(rows.frame, pl.Series(is_train_R), rows.cache)
+    TrainingRows(rows.frame, pl.Series(is_train_R), rows.cache)
     ids = {}
     if definition.user is not None:
         ids["users"] = definition.user
@@ -133,7 +130,6 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
         cells=record.cells,
         categorical=tuple(_categorical(dataset, rows)),
         numeric=tuple(_numeric(rows.frame[name]) for name in definition.features.numeric),
-        hashed=tuple(collisions(train, open_encoding(dataset.folder))),
         lists=tuple(
             _list_facts(name, list_, rows) for name, list_ in definition.features.lists.items()
         ),

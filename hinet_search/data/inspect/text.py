@@ -174,8 +174,6 @@ def _features(description: Description) -> Iterator[str]:
     yield from _listed("missing", _largest(missing))
     yield from _listed("unseen in valid", unseen_valid)
     yield from _listed("unseen in test", unseen_test)
-    for facts in description.hashed:
-        yield from _wrapped(facts.in_words)
     yield from _listed("lists", [_list_in_words(facts) for facts in description.lists])
     yield from _listed("inputs of groups", groups)
 

@@ -10,11 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-import polars as pl
 from pydantic import Field, ValidationError
 
 from hinet_search.common.errors import DataError
-from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE, Frozen, Text
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, Frozen, Text
 from hinet_search.data.encode import Scale
 from hinet_search.data.transforms import Wave
 from hinet_search.serving.choice import GraphChoice, Weights
@@ -23,7 +22,6 @@ from hinet_search.serving.inputs import Inputs, Unit
 from hinet_search.serving.model_file import KNOTS
 from hinet_search.serving.sealed import AGAIN, file_hash
 from hinet_search.study.feature_definition import QUANTILE
-from hinet_search.study.hashed_definition import NumBuckets
 
 COMPILED = "compiled"
 LAYOUT = "compiled.json"
@@ -46,20 +44,12 @@ class EncodedColumn(Frozen):
     distinct_by_scenario: bool
 
 
-class HashedValues(Frozen):
-    """The values of a vocabulary are buckets of values of a type, see `bucket_of` in score.py."""
-
-    num_buckets: NumBuckets
-    type: Literal["int64", "uint64", "string"]
-
-
 class EncodedField(Frozen):
     """A column of `ids`: an id is the place of a value in `vocabulary`, from 1; 0 is unknown."""
 
     column: Text
     vocabulary: Text
     distinct_by_scenario: bool
-    hashed: Annotated[HashedValues | None, LEFT_OUT_IF_NONE] = None
 
 
 class EncodedNumber(Frozen):
@@ -85,7 +75,6 @@ class EncodedList(Frozen):
     separator: str | None
     vocabulary: Text
     length: Size
-    hashed: Annotated[HashedValues | None, LEFT_OUT_IF_NONE] = None
 
 
 class GraphLayout(Frozen):
@@ -143,7 +132,6 @@ def layout_of(encoder: Encoder, graphs: GraphChoice) -> GraphLayout:
                 separator=definition.separator,
                 vocabulary=f"vocabulary.{pooled.field}",
                 length=pooled.length,
-                hashed=_hashed(definition.item, encoder),
             )
         )
     return GraphLayout(
@@ -175,17 +163,6 @@ def _field(number: int, name: str, encoder: Encoder) -> EncodedField:
         column=name,
         vocabulary=f"vocabulary.{number}",
         distinct_by_scenario=name in inputs.distinct_by_scenario,
-        hashed=_hashed(name, encoder),
-    )
-
-
-def _hashed(name: str | None, encoder: Encoder) -> HashedValues | None:
-    if name is None or name not in encoder.inputs.hashed:
-        return None
-    dtype = encoder.inputs.encoded_types(encoder.types)[name]
-    whole: Literal["int64", "uint64"] = "uint64" if dtype == pl.UInt64 else "int64"
-    return HashedValues(
-        num_buckets=encoder.inputs.hashed[name], type=whole if dtype.is_integer() else "string"
     )
 
 

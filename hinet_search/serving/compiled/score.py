@@ -9,7 +9,6 @@ expected amounts.
 Shape legend: R rows, F fields, N numbers, S slots of lists, T tasks, E entries of all lists.
 """
 
-import hashlib
 import json
 import re
 import sys
@@ -27,16 +26,14 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 LARGEST = float(np.finfo(np.float32).max)
 ROWS_AT_ONCE = 4096
-START = 0xE59A82C349CA79AC  # of the hashes of buckets
 
 
 @dataclass(frozen=True)
 class KnownIds:
-    """The id of every value of a vocabulary, or of its bucket: its place there, from 1."""
+    """The id of every value of a vocabulary: its place there, from 1."""
 
     type: pa.DataType
     id_of: dict[Any, int]
-    num_buckets: int | None = None
 
     def ids(self, column: pa.Array) -> Array:
         """Return the id of each value (R,), 0 without one."""
@@ -44,8 +41,6 @@ class KnownIds:
             return np.zeros(len(column), np.int32)
         coded = fitted(column, self.type).dictionary_encode()
         keys = coded.dictionary.to_pylist()
-        if self.num_buckets is not None:
-            keys = [bucket_of(value, self.num_buckets) for value in keys]
         ids = [self.id_of.get(key, 0) for key in keys]
         code_R = coded.indices.fill_null(len(ids)).to_numpy()
         return np.asarray(np.array([*ids, 0], np.int32)[code_R])
@@ -75,9 +70,7 @@ class Scorer:
             if name not in self.known:
                 values = plain(pq.read_table(encoding / f"{name}.parquet")["value"])
                 id_of = dict(zip(values.to_pylist(), range(1, len(values) + 1), strict=True))
-                hashed = spec.get("hashed", {})
-                kind = pa.type_for_alias(hashed["type"]) if hashed else values.type
-                self.known[name] = KnownIds(kind, id_of, hashed.get("num_buckets"))
+                self.known[name] = KnownIds(values.type, id_of)
         for name in {spec["knots"] for spec in self.layout["numbers"]} - {None}:
             table = pq.read_table(encoding / f"{name}.parquet")
             self.knots[name] = table["value"].to_numpy(), table["score"].to_numpy()
@@ -187,16 +180,6 @@ class Scorer:
             slots_RL[row_E, place_in_row(row_E)] = id_E
             slots.append(slots_RL)
         return np.concatenate(slots, axis=1)
-
-
-def bucket_of(value: int | str, num_buckets: int) -> int:
-    """Return the bucket of a value, from 0: SplitMix64 of a whole number, or of a text's hash."""
-    if isinstance(value, str):
-        value = int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest(), "little")
-    number = (value * 0x9E3779B97F4A7C15 + START) % 2**64
-    number = (number ^ (number >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
-    number = (number ^ (number >> 27)) * 0x94D049BB133111EB % 2**64
-    return (number ^ (number >> 31)) % num_buckets
 
 
 def categories(table: pa.Table, spec: dict[str, Any], scenario_R: Array) -> pa.Array:

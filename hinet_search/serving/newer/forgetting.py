@@ -100,7 +100,7 @@ def without_unseen(encoder: Encoder, today: int, days: int) -> tuple[Encoder, li
         list_vocabularies=tuple(kept[num_fields:]),
     )
     forgotten = Forgotten(
-        known={each.name: each.table[VALUE] for each in after.vocabularies if not each.num_buckets},
+        known={each.name: each.table[VALUE] for each in after.vocabularies},
         gone=dict(_gone(encoding.vocabularies, after.vocabularies)),
         days=days,
     )
@@ -111,10 +111,9 @@ def without_unseen(encoder: Encoder, today: int, days: int) -> tuple[Encoder, li
 def _gone(
     before: Sequence[Vocabulary], after: Sequence[Vocabulary]
 ) -> Iterator[tuple[str, pl.Series]]:
-    """Yield the values of every field whose id is gone; a hashed field has no values."""
+    """Yield the values of every field whose id is gone."""
     for old, new in zip(before, after, strict=True):
-        if not old.num_buckets:
-            yield old.name, old.table.join(new.table, on=VALUE, how="anti")[VALUE]
+        yield old.name, old.table.join(new.table, on=VALUE, how="anti")[VALUE]
 
 
 def _history_without(history: History, inputs: Inputs, forgotten: Forgotten) -> History:

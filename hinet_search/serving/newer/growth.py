@@ -27,7 +27,8 @@ from hinet_search.data.derived.label_counts import (
     newer_statistics,
     rolled_counts,
 )
-from hinet_search.data.encode import COUNT, VALUE, Encoding, Vocabulary, ids_of_keys, vocabulary_of
+from hinet_search.data.encode import COUNT, VALUE, Encoding, Vocabulary, ids_of, vocabulary_of
+from hinet_search.data.raw_values import known_values
 from hinet_search.data.rows import Rows
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import History, RolledInputs
@@ -97,7 +98,7 @@ def grow(
     for now, before in zip(
         encoding.all_vocabularies, encoder.encoding.all_vocabularies, strict=True
     ):
-        previous_ids.append(np.concatenate([unknown, ids_of_keys(now.table[VALUE], before)]))
+        previous_ids.append(np.concatenate([unknown, ids_of(now.table[VALUE], before)]))
     rolled, history = _rolled(encoder, rows)
     grown = replace(encoder, encoding=encoding, history=history)
     derived = encoder.history.derived(encoder.inputs, rows.listed, rolled)
@@ -150,7 +151,7 @@ def _grown_encoding(encoder: Encoder, rows: Rows, minimum_frequency: int) -> Enc
     newer_fields = []
     for vocabulary in before.vocabularies:
         learned = rows.frame[vocabulary.name].filter(pl.Series(is_learned_R))
-        known = pl.DataFrame({VALUE: vocabulary.keys_of(learned).drop_nulls()})
+        known = pl.DataFrame({VALUE: known_values(learned).drop_nulls()})
         counts = known.group_by(VALUE).agg(pl.len().alias(COUNT))
         newer_fields.append(vocabulary_of(vocabulary.name, counts, 1))
     newer_lists = fit_list_vocabularies(encoder.inputs.lists, rows.listed, is_learned_R, 1)
@@ -175,7 +176,7 @@ def _grown(
         )
         both = pl.concat([old.table.select(VALUE, COUNT), added.cast({COUNT: pl.UInt32})])
         counts = both.group_by(VALUE).agg(pl.col(COUNT).sum())
-        grown.append(vocabulary_of(old.name, counts, 1, old.num_buckets))
+        grown.append(vocabulary_of(old.name, counts, 1))
     return tuple(grown)
 
 

@@ -158,7 +158,7 @@ class RequestEncoder:
         return unseen_values(inputs, columns, num_missing, has_entries)
 
     def _keys(self, name: str, rows: RequestRows) -> Sequence[Value]:
-        """The values of a field before they are hashed: see `distinct_by_scenario`."""
+        """The values of a field: see `distinct_by_scenario`."""
         inputs = self.encoder.inputs
         values = rows.values[name]
         if name not in inputs.distinct_by_scenario:
@@ -172,7 +172,7 @@ class RequestEncoder:
         reader = self.readers[self.encoder.inputs.lists[field.name].column]
         values = rows.values[reader.column]
         vocabulary = self.encoder.encoding.all_vocabularies[field.field]
-        if vocabulary.num_buckets is None and vocabulary.table[VALUE].dtype == reader.dtype:
+        if vocabulary.table[VALUE].dtype == reader.dtype:
             return reader.slots(values, self.ids[field.field], field.length)
         number_R, lists = reader.distinct(values)
         id_DS = encode_list(lists, vocabulary, field.length)
@@ -217,11 +217,6 @@ class RequestEncoder:
 
     def _ids_of_values(self, field: int, values: Sequence[Value]) -> Sequence[int]:
         """The ids of values of a field, see `_keys`."""
-        vocabulary = self.encoder.encoding.vocabularies[field]
-        if vocabulary.num_buckets is not None:
-            types = self.encoder.inputs.encoded_types(self.encoder.types)
-            series = series_of(vocabulary.name, values, types[vocabulary.name])
-            values = vocabulary.keys_of(series).to_list()
         return list(map(self.ids[field].get, values, repeat(0)))
 
 

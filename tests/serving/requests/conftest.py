@@ -8,7 +8,6 @@ from hinet_search.serving.requests.served_model import ServedModel, open_served
 from tests.serving.requests.exported import (
     COUNTED,
     EVERYTHING,
-    HASHED,
     IDS_ONLY,
     MATCHED,
     PLAIN,
@@ -19,7 +18,6 @@ from tests.serving.requests.exported import (
 FEATURES = {
     "plain": PLAIN,
     "everything": EVERYTHING,
-    "hashed": HASHED,
     "counted": COUNTED,
     "timed": TIMED,
     "ids": IDS_ONLY,

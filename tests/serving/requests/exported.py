@@ -51,7 +51,6 @@ EVERYTHING = {
         "friends": {"column": "friends", "item": "user", "separator": ",", "length": 3},
     },
 }
-HASHED = EVERYTHING | {"hashed": {"user": 9, "item": 5, "shelf": 7}}
 TIMED = {
     "categorical": ["user"],
     "numeric": ["price"],
@@ -256,7 +255,6 @@ def _encoder(rows: Rows, definition: FeatureDefinition, not_finite: str) -> Enco
         statistics=definition.statistics,
         lists=definition.lists,
         matches=definition.matches,
-        hashed=definition.hashed,
         distinct_by_scenario=definition.distinct_by_scenario,
         not_finite=not_finite,  # type: ignore[arg-type]  # one of its words
         keys=("place", "user"),

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import hinet_search as hs
-from hinet_search.common.errors import DataError, HinetSearchError
+from hinet_search.common.errors import DataError
 from hinet_search.serving.compiled.layout import COMPILED, LAYOUT
 from hinet_search.serving.model_folder import CARD
 from hinet_search.serving.profile import PROFILE
@@ -19,7 +19,6 @@ from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.sealed import MANIFEST, seal
 from hinet_search.study.task_definition import TaskDefinition
 from tests.serving.requests.exported import table, write_export
-from tests.serving.shop import edited
 
 TASKS = {"click": TaskDefinition(column="clicked"), "buy": TaskDefinition(column="bought")}
 WEIGHTS = "weights.safetensors"
@@ -158,21 +157,3 @@ def test_far_numbers_of_a_request_are_counted_by_input(folder: Path) -> None:
     far = served.score(RequestColumns(columns, 3)).far
     assert far["price"] == 1
     assert far["age"] == 0
-
-
-@pytest.mark.parametrize(
-    ("hashed", "told"),
-    [
-        ("{item: 5}", "vocabulary"),  # its values are no buckets
-        ("{item: 1000000000000}", "less than or equal to 100000000"),
-        ("{item: 0}", "greater than or equal to 2"),
-        ("{price: 5}", "hashed must name categorical inputs, got price"),
-        ("[item]", "hashed"),
-    ],
-)
-def test_buckets_that_an_export_does_not_have_are_refused_in_words(
-    hashed: str, told: str, folder: Path
-) -> None:
-    edited(folder, {"  not_finite:": f"  hashed: {hashed}\n  not_finite:"})
-    with pytest.raises(HinetSearchError, match=told):
-        open_served(folder)

@@ -94,9 +94,7 @@ def wide(dtype: pl.DataType) -> pl.DataType:
     return pl.Int128() if dtype == pl.Int64 else dtype
 
 
-@pytest.mark.parametrize(
-    "name", ["plain", "everything", "hashed", "counted", "timed", "ids", "matched"]
-)
+@pytest.mark.parametrize("name", ["plain", "everything", "counted", "timed", "ids", "matched"])
 def test_a_request_is_encoded_as_a_table(name: str, models: dict[str, ServedModel]) -> None:
     model = models[name]
 
