@@ -32,7 +32,7 @@ weigh: ## print how large the project is; fails above the budgets of .ci/weight.
 
 # tests/groups.py says which tests run alone, and which are slow. Long files come first, so that all workers end together.
 PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
-ALONE := -m alone tests/chaos tests/executors tests/server
+ALONE := -m alone tests/chaos tests/executors
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: $(STAMP) packages ## install and run all tests
 	$(PYTEST) $(PARALLEL) -m "not alone"
@@ -42,7 +42,7 @@ test-again: $(STAMP) ## run the tests that failed once more, one at a time; then
 	$(PYTEST) --last-failed --last-failed-no-failures none -m "not alone" -rA --tb=long || [ $$? = 5 ]
 	$(PYTEST) --last-failed --last-failed-no-failures all $(ALONE) -rA --tb=long
 
-test-fast: $(STAMP) ## run the fast tests: no killed processes, Ray, browser or server
+test-fast: $(STAMP) ## run the fast tests: no killed processes, Ray or browser
 	tests/in_memory.sh env $(PYTEST) $(PARALLEL) -m "not (alone or slow or browser or postgres)"
 
 check: lint test ## lint and test; must be green before a commit
@@ -50,7 +50,7 @@ check: lint test ## lint and test; must be green before a commit
 chaos: $(STAMP) ## kill processes, restart databases and fill disks for 20 to 25 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos
 
-fuzz: $(STAMP) ## try odd files, values, rows and requests for ten minutes
+fuzz: $(STAMP) ## try odd files, values and rows for ten minutes
 	$(BIN)/python -m tests.fuzz
 
 fuzz-quick: $(STAMP) ## the same for a minute, without the corpus, which the tests run

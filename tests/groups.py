@@ -11,7 +11,6 @@ ALONE = (  # they time processes that are killed or paused, or start Ray
     "tests/executors/test_conformance*.py",
     "tests/executors/test_orphans.py",
     "tests/executors/test_ray*.py",
-    "tests/server/test_process.py",
 )
 SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/chaos/test_checker.py",
@@ -76,8 +75,6 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/security/test_hostile_folder.py",
     "tests/security/test_running_study.py",
     "tests/security/test_sockets.py",
-    "tests/server/test_process.py",
-    "tests/server/test_statistics_over_http.py",
     "tests/serving/test_*.py",
     "tests/storage/test_damage.py",
     "tests/storage/test_engine.py",

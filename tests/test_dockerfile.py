@@ -4,19 +4,13 @@ import json
 import re
 import subprocess
 import tomllib
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path, PurePosixPath
-from typing import ClassVar
 
 import pytest
 
-from hinet_search.cli.commands.serve import command as serve
 from hinet_search.common.plugins import names
-from hinet_search.serving.compiled.formats.onnx import RUNTIME
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -58,12 +52,6 @@ def stages() -> list[list[Instruction]]:
 def final(name: str) -> list[Instruction]:
     """The instructions of that name in the last stage, which the image is made of."""
     return [instruction for instruction in stages()[-1] if instruction.name == name]
-
-
-def of_server(name: str) -> list[Instruction]:
-    """The instructions of that name in the stage `serve`."""
-    (stage,) = [stage for stage in stages() if stage[0].rest.endswith(" AS serve")]
-    return [instruction for instruction in stage if instruction.name == name]
 
 
 def is_sent(path: str, ignore: str) -> bool:
@@ -114,9 +102,8 @@ def test_the_lines_of_dockerignore_are_read_as_docker_reads_them() -> None:
     assert not is_sent("kept/deep/__pycache__/a.pyc", ignore)
 
 
-@pytest.mark.parametrize("of_image", [final, of_server])
-def test_an_image_does_not_run_as_root(of_image: Callable[[str], list[Instruction]]) -> None:
-    users = [user.rest for user in of_image("USER")]
+def test_the_image_does_not_run_as_root() -> None:
+    users = [user.rest for user in final("USER")]
     assert users
     assert users[-1].isdigit(), "a number: Kubernetes cannot tell from a name that it is not root"
     assert int(users[-1]) > 0
@@ -157,11 +144,8 @@ def test_everything_that_the_wheel_is_built_from_is_copied() -> None:
     assert [source for source in needed if source not in sources()] == []
 
 
-@pytest.mark.parametrize("of_image", [final, of_server])
-def test_an_image_holds_the_installed_packages_and_no_sources(
-    of_image: Callable[[str], list[Instruction]],
-) -> None:
-    (copy,) = of_image("COPY")
+def test_the_image_holds_the_installed_packages_and_no_sources() -> None:
+    (copy,) = final("COPY")
     assert copy.rest == "--from=build /opt/hinet-search /opt/hinet-search"
 
 
@@ -192,55 +176,6 @@ def test_its_health_is_whether_a_study_could_run() -> None:
     assert (program, command) == ("hinet-search", "doctor")
     assert command in names("hinet_search.cli.commands")
     assert program in PROJECT["project"]["scripts"]
-
-
-def test_the_server_listens_where_its_health_is_asked_and_serves_the_mounted_model() -> None:
-    (entry,), (words,) = of_server("ENTRYPOINT"), of_server("CMD")
-    program, *given = json.loads(entry.rest) + json.loads(words.rest)
-    assert program in PROJECT["project"]["scripts"]
-    options = serve.make_context("serve", given[1:]).params
-    assert given[0] == serve.name
-    assert (options["folder"], options["host"]) == (Path("/model"), "0.0.0.0")
-    (port,), (check,) = of_server("EXPOSE"), of_server("HEALTHCHECK")
-    assert int(port.rest) == options["port"]
-    assert f"'127.0.0.1', {options['port']}" in check.rest
-    assert "'/ready'" in check.rest
-
-
-def test_the_health_of_the_server_is_whether_it_is_ready() -> None:
-    """The program of the health check, with the replies of a server that is and one that is not."""
-    (check,) = of_server("HEALTHCHECK")
-    _, _, program = json.loads(check.rest.partition("CMD ")[2])
-
-    class Replying(BaseHTTPRequestHandler):
-        statuses: ClassVar = [200, 503]
-
-        def do_GET(self) -> None:
-            self.send_response(self.statuses.pop(0) if self.path == "/ready" else 404)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Log nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Replying) as server, ThreadPoolExecutor(1) as pool:
-        here = program.replace("8000", str(server.server_port))
-        codes = []
-        for _ in range(2):
-            handled = pool.submit(server.handle_request)
-            with pytest.raises(SystemExit) as ended:
-                exec(here)
-            codes.append(bool(ended.value.code))
-            handled.result()
-    assert codes == [False, True]
-
-
-def test_the_packages_of_the_server_are_installed() -> None:
-    assert any(instruction.rest.endswith('".[serve]"') for instruction in stages()[0])
-
-
-def test_the_server_has_what_scores_graphs() -> None:
-    extra = PROJECT["project"]["optional-dependencies"]["serve"]
-    assert any(package.startswith(RUNTIME) for package in extra)
 
 
 def test_it_names_no_address() -> None:

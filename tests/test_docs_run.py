@@ -5,7 +5,6 @@ What later commands need is made by commands typed in a shell; all others run in
 Parsed only (tests/test_docs.py): what serves until it is stopped, needs a cluster, or takes minutes. Not run: other programs.
 """
 
-import json
 import os
 import re
 import shlex
@@ -21,8 +20,6 @@ from hinet_search.cli import main
 from hinet_search.data.source_rows import source_rows
 from hinet_search.notebook.study import Study
 from hinet_search.search.plan import probe
-from hinet_search.serving.requests.document import columns_of
-from hinet_search.serving.requests.served_model import open_served
 from hinet_search.study.data_definition import SourceDefinition
 from hinet_search.study.load_study import load_study
 from hinet_search.study.study_spec import StudySpec
@@ -226,37 +223,6 @@ def test_the_program_of_the_log_rolls_it_forward(
     names: dict[str, object] = {}
     exec(text, names)
     assert names["prediction"].rolled.counted == 500
-
-
-def documented_request() -> tuple[dict, dict]:
-    """The body of the request that docs/serve.md sends, and the reply that it shows."""
-    text = (ROOT / "docs" / "serve.md").read_text()
-    sent = re.search(r"-d '(\{.*?\})'", text, re.DOTALL)
-    shown = re.search(r'^    (\{"model": "quickstart/hinet".*\})$', text, re.MULTILINE)
-    assert sent is not None
-    assert shown is not None
-    return json.loads(sent[1]), json.loads(shown[1])
-
-
-def test_the_numbers_of_the_documented_request_are_ordinary_ones(tmp_path: Path) -> None:
-    columns = documented_request()[0]["columns"]
-    definition = read(ROOT / "studies" / "quickstart.yaml").parse(StudySpec).data
-    rows = source_rows(definition, tmp_path, tmp_path).collect()
-    for name in definition.features.numeric:
-        assert rows[name].min() < min(columns[name]) <= max(columns[name]) < rows[name].max(), name
-
-
-@pytest.mark.slow
-def test_the_documented_request_gets_about_the_documented_reply(launched: Path) -> None:
-    """The shipped quickstart replies; the small one that is launched here is not far from it."""
-    sent, shown = documented_request()
-    served = open_served(launched / "winner")
-    scores = served.score(columns_of(sent, served.columns))
-    assert not any(scores.far.values())
-    assert list(shown) == ["model", "version", served.predicted]
-    assert list(shown[served.predicted]) == list(served.tasks)
-    for task, predicted_R in zip(served.tasks, scores.predicted_RT.T, strict=True):
-        assert predicted_R.tolist() == pytest.approx(shown[served.predicted][task], abs=0.3)
 
 
 def test_every_program_in_the_pages_is_tested() -> None:

@@ -1,6 +1,6 @@
 """Access: where a server listens, which Host headers it accepts, and its token.
 
-The rules are those of the dashboard and of the scoring server.
+The rules are those of the dashboard.
 """
 
 import errno

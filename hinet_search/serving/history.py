@@ -186,8 +186,7 @@ class History:
         else:
             yield (
                 f"{counted} The metrics of this model are of statistics that are counted anew "
-                f"every {definition.period}: roll them forward with `predict --state` or `serve "
-                "--events`."
+                f"every {definition.period}: roll them forward with `predict --state`."
             )
         if definition.clock is not None:
             late = f", but none of the last {definition.labels_after}" if definition.delay else ""
@@ -226,8 +225,8 @@ def _log_note(log: LogState, inputs: LogInput) -> str:
     last = time_in_words(log.last_time, log.moments, inputs)
     return (
         f"A row sees the rows of the log before its {inputs.time}: those of train, valid and "
-        f"test, up to {last or 'none'}. New rows are added by `predict --state` and `serve "
-        "--events`; the metrics of this model are of rows that see all before them."
+        f"test, up to {last or 'none'}. New rows are added by `predict --state`; "
+        "the metrics of this model are of rows that see all before them."
     )
 
 

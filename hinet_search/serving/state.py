@@ -91,17 +91,10 @@ def generation_of(folder: Path) -> int:
 def with_state(exported: ExportedModel, folder: Path) -> ExportedModel:
     """The model with the counts and the log of a state; as exported if there is no state yet.
 
-    Errors: ConfigurationError if the model has nothing that rolls, or the state is that of a
-    server; DataError for the state of another definition, or a damaged one; EnvironmentFault if it
-    cannot be read.
+    Errors: ConfigurationError if the model has nothing that rolls; DataError for the state of
+    another definition, or a damaged one; EnvironmentFault if it cannot be read.
     """
     refuse_fixed(exported)
-    if (folder / JOURNAL).exists():
-        raise ConfigurationError(
-            f"{folder}: must be a state of predict --state, but is that of a server that takes "
-            "events, which alone adds to it",
-            remedy="serve it with --events, or name another folder",
-        )
     return _with_tables(exported, folder, _index(folder))
 
 

@@ -16,6 +16,7 @@ from tests.small import STUDY, write_study
         (("export", "shop", "-o", "to", "--format", "fuxictr"), "train in that library"),
         (("export", "shop", "-o", "to", "--format", "torcheasyrec"), "train in that library"),
         (("data", "init", "sqlite:///shop.db", "--table", "shown"), "as Parquet, and name that"),
+        (("serve", "winner"), "docs/ship.md has a recipe for it"),
     ],
 )
 def test_a_gone_word_is_refused_with_what_to_use_instead(

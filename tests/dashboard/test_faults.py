@@ -15,8 +15,8 @@ from hinet_search.dashboard import server as dashboard
 from hinet_search.dashboard.faults import with_words
 from hinet_search.storage.engine import connect
 from tests.dashboard.served import serving
+from tests.dashboard.slow_clients import connected, is_closed
 from tests.postgres import emptied, stop
-from tests.server.slow_clients import connected, is_closed
 from tests.storage.small_study import new_store, small_study
 from tests.waiting import LIMIT_SECONDS, wait_until
 

@@ -222,15 +222,3 @@ def test_a_dashboard_runs_nothing_of_the_current_folder(hostile: Path) -> None:
             with urlopen(f"{address}{page}") as answer:
                 assert answer.status == 200
     assert ran(hostile) == []
-
-
-@pytest.mark.usefixtures("ran_by_each")  # which exports the model
-def test_a_server_runs_nothing_of_the_current_folder(hostile: Path) -> None:
-    with begun(hostile, "serve", "winner", "--port", "18768") as server:
-        assert server.stdout is not None
-        while "serving on" not in (line := server.stdout.readline()):
-            assert line, "the server has ended"
-        for page in ("/ready", "/model", "/metrics", "/docs", "/openapi.json"):
-            with urlopen(f"http://127.0.0.1:18768{page}") as answer:
-                assert answer.status == 200
-    assert ran(hostile) == []

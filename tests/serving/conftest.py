@@ -1,13 +1,9 @@
-"""Shops whose studies are launched once for all tests of serving, and a journal."""
+"""Shops whose studies are launched once for all tests of serving."""
 
-from collections.abc import Iterator
-from contextlib import closing
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from hinet_search.serving.live.journal import Journal
 from tests.serving import churn_shop
 from tests.serving.log_shop import SEQUENCES, STUDY, LogShop, launched, log_shop_in
 from tests.serving.shop import Shop, launch_shop, launched_once, rows, shop_in, study
@@ -39,9 +35,3 @@ def sequences(tmp_path_factory: pytest.TempPathFactory) -> LogShop:
 def churning(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A study whose models read ids of every kind, which change by the day."""
     return shop_in(launched_once(tmp_path_factory, "churning", churn_shop.launched))
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with closing(Journal(tmp_path / "state")) as journal:
-        yield journal

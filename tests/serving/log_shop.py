@@ -4,23 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
 from hinet_search.data.derived.inputs import derive_numbers
-from hinet_search.data.derived.log_index import LogIndex
-from hinet_search.data.derived.log_state import seen_log
 from hinet_search.data.rows import read_rows
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.serving.live.journal import Journal
-from hinet_search.serving.live.live_log import LiveLog, TakenEvents
-from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.state import read_state
 from hinet_search.study.load_study import load_study
 from tests.serving.shop import launch_shop, rows, shop_in
 
@@ -127,29 +119,6 @@ def assert_close(scores: pl.DataFrame, expected: pl.DataFrame) -> None:
     """Equal but for the last bit, as sums of a network depend on the number of rows at once."""
     found = scores.select("click", "buy").to_numpy()
     assert_allclose(found, expected.select("click", "buy").to_numpy(), rtol=0, atol=1e-6)
-
-
-def opened(model: Path, journal: Journal) -> LiveLog:
-    """The live log of an exported model with the state that is beside a journal."""
-    exported = open_folder(model, torch.device("cpu"))
-    return LiveLog(*read_state(exported, journal.path.parent), journal)
-
-
-def add(live: LiveLog, *events: dict[str, Any]) -> TakenEvents:
-    """Send events."""
-    return live.add({"events": list(events)})
-
-
-def seen(live: LiveLog, frame: pl.DataFrame) -> NDArray[np.float32]:
-    """The numbers that rows see of a live log."""
-    return seen_log(log_of(live), frame, "minute").value_RC
-
-
-def log_of(live: LiveLog) -> LogIndex:
-    """The log as it is now."""
-    log = live.live().log
-    assert log is not None, "the model reads one"
-    return log
 
 
 def inputs_of_the_log(study: Path, folder: Path) -> NDArray[np.float32]:

@@ -13,8 +13,6 @@ from hinet_search.data.schema import Schema
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.serving.compiled.layout import COMPILED
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.requests.document import columns_of
-from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.write_folder import TOLERANCE
 from hinet_search.training.trial_config import whole_config
 from tests.serving.newer_shop import newer_rows, written
@@ -136,16 +134,6 @@ def test_graphs_and_their_reader_score_as_predict_does(folder: Path, tmp_path: P
     spec.loader.exec_module(module)
     table = frame.with_columns(pl.col("colour").cast(pl.String)).to_arrow()
     assert_allclose(module.Scorer(path.parent).score(table), expected_RT, rtol=0, atol=1e-5)
-
-
-def test_a_served_folder_scores_as_predict_does(shop: Shop, tmp_path: Path) -> None:
-    for arm in ("own", "counted"):
-        folder = shop.export(arm, tmp_path / arm).folder
-        frame = unlabelled(test_part(rows())).with_columns(pl.col("colour").cast(pl.String))
-        served = open_served(folder)
-        columns = columns_of({"rows": frame.to_dicts()}, served.columns)
-        expected_RT = scores_of(folder, frame, tmp_path)
-        assert_allclose(served.score(columns).predicted_RT, expected_RT, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("arm", ["own", "counted"])

@@ -1,6 +1,5 @@
 """Models that read sequences: exported with the rows that these show."""
 
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +14,11 @@ from hinet_search.data.derived.inputs import EncodedLists, with_sequences
 from hinet_search.data.rows import read_rows
 from hinet_search.serving.compiled.layout import read_layout
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.live.journal import Journal
 from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.requests.document import columns_of
-from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.rolling import roll
 from hinet_search.study.load_study import load_study
-from tests.serving.log_shop import LogShop, assert_close, newer, shop
-from tests.serving.shop import predicted
+from tests.serving.log_shop import LogShop, newer, shop
 
 
 @pytest.fixture
@@ -91,32 +86,6 @@ def test_one_table_has_the_sequences_of_one_table(model: Path, tmp_path: Path) -
     assert (expected > 0).any(axis=0).all()
 
 
-def test_events_give_the_sequences_of_one_table_with_labels_that_come_later(
-    model: Path, tmp_path: Path
-) -> None:
-    expected = slots_of_one_table(model, tmp_path)
-    columns = ("user", "item", "minute", "place")
-    rows = newer().to_dicts()
-    with closing(Journal(tmp_path / "state")) as journal:
-        served = open_served(model, tmp_path / "state", journal)
-        live = served.live
-        assert live is not None
-        assert set(live.columns) == set(columns)
-        for number, row in enumerate(rows[:150]):
-            if number == 80:
-                live.fold()
-            asked = columns_of(
-                {"rows": [{name: row[name] for name in served.columns}]}, served.columns
-            )
-            slots_RS = served.encoder.encode(served.reader.read(asked)).lists_RS
-            if number == 0 or rows[number - 1]["minute"] < row["minute"]:
-                assert_array_equal(slots_RS[0], expected[number], err_msg=str(number))
-            event = {"id": number, **{name: row[name] for name in columns}}
-            live.add({"events": [event]})
-            labelled = {**event, "clicked": row["clicked"], "bought": row["bought"]}
-            live.add({"events": [labelled]})
-
-
 @pytest.mark.parametrize(("arm", "kind"), [("din", "onnx"), ("bst", "torch")])
 def test_graphs_score_sequences_as_the_network_does(
     arm: str, kind: str, sequences: LogShop, tmp_path: Path
@@ -127,12 +96,6 @@ def test_graphs_score_sequences_as_the_network_does(
     assert layout.not_encoded[-2:] == ("seen", "shown")
     assert not layout.reads_tables
     assert layout.num_slots == 7 * 4 + 3 * 3
-    bare = newer()[:20].drop("clicked", "bought")
-    served = open_served(to)  # by its graphs
-    bodies = [{name: row[name] for name in served.columns} for row in bare.to_dicts()]
-    found = served.score(columns_of({"rows": bodies}, served.columns)).predicted_RT
-    scores = predicted(folder / arm, bare, tmp_path)
-    assert_close(pl.DataFrame(found, schema=["click", "buy"]), scores)
 
 
 @pytest.mark.parametrize(

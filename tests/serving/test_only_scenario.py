@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
-from hinet_search.serving.requests.document import columns_of
-from hinet_search.serving.requests.served_model import open_served
 from tests.serving.shop import ONE_ARM, Shop, launch_shop, prediction_of, rows
 
 OF_COLUMN = "scenario: {column: place, values: {1: Home, 2: Push, 3: Cart}}"
@@ -49,16 +46,4 @@ def test_new_rows_are_scored_without_a_column_of_it(
     assert prediction.rows == 50
     assert prediction.keys == ("user", "item", "minute")
     scores = pl.read_parquet(tmp_path / "scores.parquet")
-    served = open_served(model)
-    names = [*served.exported.file.inputs.columns]
-    assert not any("row" in name for name in names)
-    document = {"rows": table.head(50).select(names).to_dicts()}
-    answered = served.score(columns_of(document, served.columns)).predicted_RT
-    assert np.array_equal(answered, scores.select("click", "buy").to_numpy())
-
-
-def test_a_row_of_a_request_may_not_know_anything(model: Path) -> None:
-    served = open_served(model)
-    nothing = dict.fromkeys(served.exported.file.inputs.columns)
-    scored = served.score(columns_of({"rows": [nothing]}, served.columns))
-    assert scored.predicted_RT.shape == (1, 2)
+    assert scores.select("click", "buy").null_count().row(0) == (0, 0)

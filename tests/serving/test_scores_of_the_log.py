@@ -3,17 +3,13 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 import torch
-from numpy.testing import assert_array_equal
 
 import hinet_search as hs
 from hinet_search.common.errors import DataError
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.requests.document import columns_of
-from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.sealed import seal
 from tests.serving.log_shop import OF_THE_LOG, assert_close, newer
 from tests.serving.shop import predicted
@@ -46,20 +42,6 @@ def test_parts_of_a_table_score_as_the_whole(model: Path, tmp_path: Path) -> Non
     ]
     assert_close(pl.concat(in_parts), at_once)
     assert not at_once.equals(predicted(model, newer(), tmp_path))
-
-
-def test_the_server_scores_with_a_state_as_predict_does(model: Path, tmp_path: Path) -> None:
-    first, second, *_ = parts(newer())
-    predicted(model, first, tmp_path, state=tmp_path / "state")
-    bare = second.drop("clicked", "bought")
-    scores = predicted(model, bare, tmp_path, state=tmp_path / "state")
-    served = open_served(model, tmp_path / "state")
-    bodies = [{name: row[name] for name in served.columns} for row in bare.to_dicts()]
-    whole = served.score(columns_of({"rows": bodies}, served.columns)).predicted_RT
-    assert_array_equal(whole, scores.select("click", "buy").to_numpy())
-    alone = [served.score(columns_of({"rows": [row]}, served.columns)) for row in bodies]
-    found = np.concatenate([each.predicted_RT for each in alone])
-    assert_close(pl.DataFrame(found, schema=["click", "buy"]), scores)
 
 
 @pytest.mark.parametrize("model", [EVENTS, "events/visits", SEQUENCES], indirect=True)

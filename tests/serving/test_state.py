@@ -10,16 +10,11 @@ from typing import Any
 import polars as pl
 import pytest
 import torch
-from numpy.testing import assert_array_equal
 
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
-from hinet_search.server.current_model import CurrentModel
-from hinet_search.server.documentation import model_facts
-from hinet_search.server.metrics import Metrics
 from hinet_search.serving import predict, state
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.requests.document import columns_of
 from tests.serving.shop import SHORT, launch_shop, predicted, rows
 
 STUDY = """\
@@ -267,25 +262,3 @@ def test_a_folder_of_something_else_is_not_taken_for_a_state(
     with pytest.raises(DataError, match=r"but it has no state\.json"):
         predicted(nightly, newer(), tmp_path, state=tmp_path / "mine")
     assert [each for each in (tmp_path / "mine").rglob("*") if each.is_file()] == [path]
-
-
-def test_a_server_scores_with_the_state_and_takes_a_newer_one(
-    nightly: Path, tmp_path: Path
-) -> None:
-    days = of_days()
-    predicted(nightly, days[0], tmp_path, state=tmp_path / "state")
-    current = CurrentModel(nightly, Metrics(), lambda _: None, tmp_path / "state")
-    before = current.load()
-    asked = predicted(nightly, days[1].drop("clicked"), tmp_path, state=tmp_path / "state")
-    assert current.model is not None
-    names = current.model.columns
-    rows = days[1].select(names).to_dicts()
-    scores = current.model.score(columns_of({"rows": rows}, names))
-    assert_array_equal(scores.predicted_RT[:, 0], asked["click"].to_numpy())
-    assert current.signature() == before
-    predicted(nightly, days[1], tmp_path, state=tmp_path / "state")
-    assert current.signature() != before
-    current.reload()
-    assert model_facts(current.model)["counted_to"] == str(
-        100 * (days[1]["minute"].max() // 100 + 1)
-    )

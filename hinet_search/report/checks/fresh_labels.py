@@ -38,7 +38,7 @@ def check(record: StudyRecord) -> Finding | None:
         f"The figures need fresh labels: with {words}, {name} loses "
         f"{numbers.metric(lost.mean)} on test ({numbers.interval(lost.low, lost.high)}).",
         others,
-        remedy="Send events as they come (`hinet-search serve --state FOLDER --events`), or write "
+        remedy="Bring labels sooner, or write "
         f"`labels_after: {record.data.later_labels}` and launch again: a model that was trained "
         "with later labels may lose less.",
     )

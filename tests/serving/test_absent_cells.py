@@ -9,21 +9,18 @@ import torch
 
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.server.documentation import model_facts
 from hinet_search.serving.compiled.write import _largest
 from hinet_search.serving.model_file import StudyRows
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.monitor import drift_of
 from hinet_search.serving.predict import predictions
-from hinet_search.serving.requests.served_model import open_served
 from hinet_search.study.task_definition import TaskDefinition
-from tests.serving.requests.exported import (
+from tests.serving.exported import (
     COUNTED,
     PLAIN,
     table,
     write_export,
 )
-from tests.serving.requests.test_served_model import request
 from tests.serving.shop import edited, predicted
 
 ABSENT = (("Push", "buy"), ("Cart", "click"))
@@ -67,13 +64,6 @@ def test_a_graph_that_has_a_number_there_is_refused(exported: ExportedModel) -> 
     assert _largest(inputs, expected_RT, expected_RT, has_task_RT) == 0
     assert _largest(inputs, np.array([[0.5, 0.5]], np.float32), expected_RT, has_task_RT) == np.inf
     assert _largest(inputs, expected_RT, expected_RT, np.array([[True, True]])) == np.inf
-
-
-def test_a_request_gets_no_number_there_and_the_facts_say_so(folder: Path) -> None:
-    served = open_served(folder)
-    predicted_RT = served.score(request(served, 1, 2, 3)).predicted_RT
-    assert np.isnan(predicted_RT).tolist() == [[False, False], [False, True], [True, False]]
-    assert model_facts(served)["absent_cells"] == [["Push", "buy"], ["Cart", "click"]]
 
 
 def test_monitor_counts_no_label_of_an_absent_cell(folder: Path, tmp_path: Path) -> None:

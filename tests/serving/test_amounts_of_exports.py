@@ -16,7 +16,6 @@ from hinet_search.data.cell_counts import auc
 from hinet_search.data.columns import Columns
 from hinet_search.results.cells import Cell
 from hinet_search.results.families import MAX_LOG
-from hinet_search.server.documentation import model_facts
 from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.compiled.layout import COMPILED, read_layout
 from hinet_search.serving.compiled.run import open_compiled
@@ -31,10 +30,8 @@ from hinet_search.serving.model_file import CalibratedCell, StudyRows
 from hinet_search.serving.model_folder import ExportedMember, ExportedModel, average, open_folder
 from hinet_search.serving.predict import predictions
 from hinet_search.serving.profile import PROFILE, AmountSpread
-from hinet_search.serving.requests.served_model import open_served
 from hinet_search.study.task_definition import TaskDefinition
-from tests.serving.requests.exported import COUNTED, SCENARIOS, table, write_export
-from tests.serving.requests.test_served_model import request
+from tests.serving.exported import COUNTED, SCENARIOS, table, write_export
 from tests.serving.shop import edited, predicted
 
 UNIT = 37.5
@@ -223,14 +220,6 @@ def test_a_difference_of_an_amount_is_relative_to_the_larger_of_amount_and_unit(
     predicted_RT = expected_RT + np.array([[0.25, UNIT], [0.0, UNIT]], dtype=np.float32)
     difference_RT = exported.file.inputs.differences(predicted_RT, expected_RT)
     assert_allclose(difference_RT, [[0.25, 0.25], [0.0, 1.0]], rtol=1e-6)
-
-
-def test_a_request_gets_amounts_and_the_facts_say_of_which_tasks(folder: Path) -> None:
-    served = open_served(folder)
-    predicted_RT = served.score(request(served, 1, 2, 3)).predicted_RT
-    assert (predicted_RT[:, BUY] > 1).all()
-    assert served.predicted == "predictions"
-    assert model_facts(served)["amount_units"] == {"buy": UNIT}
 
 
 def test_monitor_compares_the_sum_of_amounts(

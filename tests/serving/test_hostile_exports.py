@@ -11,14 +11,11 @@ from safetensors.torch import load_file, save_file
 
 import hinet_search as hs
 from hinet_search.common.errors import DataError
-from hinet_search.serving.compiled.layout import COMPILED, LAYOUT
-from hinet_search.serving.model_folder import CARD
+from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.profile import PROFILE
-from hinet_search.serving.requests.document import RequestColumns
-from hinet_search.serving.requests.served_model import open_served
 from hinet_search.serving.sealed import MANIFEST, seal
 from hinet_search.study.task_definition import TaskDefinition
-from tests.serving.requests.exported import table, write_export
+from tests.serving.exported import table, write_export
 
 TASKS = {"click": TaskDefinition(column="clicked"), "buy": TaskDefinition(column="bought")}
 WEIGHTS = "weights.safetensors"
@@ -78,7 +75,7 @@ def test_a_profile_that_is_not_of_the_model_is_refused_by_every_command(
     with pytest.raises(DataError, match=message):
         hs.predict(folder, labelled, tmp_path / "scores.parquet")
     with pytest.raises(DataError, match=message):
-        open_served(folder)
+        open_folder(folder, torch.device("cpu"))
 
 
 def test_a_profile_without_a_hash_is_not_read(folder: Path, labelled: Path) -> None:
@@ -108,52 +105,3 @@ def test_weights_of_a_type_that_no_training_writes_are_refused_in_words(
     name = str(dtype).removeprefix("torch.")
     with pytest.raises(DataError, match=rf"types of training, such as float32, got {name} \["):
         hs.monitor(folder, labelled)
-
-
-def test_a_card_that_is_a_link_is_not_shown(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("a key")
-    (folder / CARD).unlink(missing_ok=True)
-    (folder / CARD).symlink_to(tmp_path / "secret")
-    with pytest.raises(DataError, match=r"card\.md: must be a file of this folder"):
-        open_served(folder)
-
-
-def graphs(**changes: object) -> str:
-    layout = {
-        "format": 1,
-        "tasks": ["click", "buy"],
-        "scenarios": ["Home", "Push", "Cart"],
-        "formats": ["onnx"],
-        "num_ids": 2,
-        "num_numbers": 3,
-        "num_slots": 0,
-        "scenario_column": "place",
-        "values": {},
-        "ids": [],
-        "numbers": [],
-        "lists": [],
-        "not_finite": "refuse",
-        "not_encoded": [],
-        "reads_tables": False,
-        "files": {},
-    }
-    return json.dumps({**layout, **changes})
-
-
-def test_a_file_that_is_no_graph_is_refused_in_words(folder: Path) -> None:
-    pytest.importorskip("onnxruntime")
-    (folder / COMPILED / "onnx").mkdir(parents=True)
-    (folder / COMPILED / LAYOUT).write_text(graphs())
-    (folder / COMPILED / "onnx" / "scenario.0.onnx").write_bytes(b"junk")
-    with pytest.raises(DataError, match=r"scenario\.0\.onnx: must be a graph of this model"):
-        open_served(folder)
-
-
-def test_far_numbers_of_a_request_are_counted_by_input(folder: Path) -> None:
-    served = open_served(folder)
-    names = served.exported.file.inputs.columns
-    columns = {name: [None] * 3 for name in names} | {"place": ["1", "2", "3"]}
-    columns["price"] = [100.0, None, 1e6]
-    far = served.score(RequestColumns(columns, 3)).far
-    assert far["price"] == 1
-    assert far["age"] == 0

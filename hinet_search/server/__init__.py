@@ -1,1 +1,0 @@
-"""Server: score rows of JSON requests over HTTP with an exported model."""
