@@ -27,11 +27,6 @@ from hinet_search.study.feature_definition import Pooling
 SPLITS = ("train", "valid", "test")
 
 
-def stale_split(access: str) -> str:
-    """What rows of test with inputs of an access of `data_record.ACCESSES` are called."""
-    return f"{access}_test"
-
-
 @dataclass(frozen=True, eq=False)
 class Columns:
     """The encoded arrays of one split, compared by identity.
@@ -91,8 +86,7 @@ class Dataset:
     `frequencies[v][i]` is the training count of id i + 1 of vocabulary v, in descending order.
     `groups` maps each group that `features.groups` can leave out to its inputs: fields, numeric
     inputs and lists. Derived inputs but lists were computed in `derived_seconds`, None if that was
-    not measured. `stale_test` are the rows of test with inputs that are older than the
-    definition says, by `results.data_record.ACCESSES`.
+    not measured.
     """
 
     folder: Path
@@ -104,7 +98,6 @@ class Dataset:
     record: DataRecord
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     derived_seconds: float | None = None
-    stale_test: Mapping[str, Columns] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -134,7 +127,6 @@ class Dataset:
             valid=chosen.columns(self.valid),
             test=chosen.columns(self.test),
             groups={},
-            stale_test={name: chosen.columns(each) for name, each in self.stale_test.items()},
         )
 
     def inputs_of(self, groups: str) -> ChosenInputs:

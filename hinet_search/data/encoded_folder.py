@@ -30,16 +30,15 @@ from pydantic import TypeAdapter, ValidationError
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.common.files import FOLDER, make_folder, replacing_folder
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE
-from hinet_search.data.columns import SPLITS, Columns, Dataset, stale_split
+from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.encode import COUNT, Encoding, Scale, Vocabulary
 from hinet_search.data.schema import ListField, Schema, SequenceField
 from hinet_search.data.transforms import Knots
 from hinet_search.results.cells import absent_cells
-from hinet_search.results.data_record import ACCESSES, DataRecord
+from hinet_search.results.data_record import DataRecord
 
 MANIFEST = "dataset.json"
 FREQUENCIES = "frequencies.npy"
-OF_STALE = ("numeric_RN", "lists_RS")  # the arrays that older inputs change
 ABANDONED_SECONDS = 86_400
 BUFFER_BYTES = 2**22
 
@@ -74,8 +73,7 @@ class Manifest:
 class Encoded:
     """What a folder is written from.
 
-    `blocks` are consecutive rows, each block divided by split; the iterator is read once. The rows
-    of test follow once more with the numbers and lists of every access of `stale`.
+    `blocks` are consecutive rows, each block divided by split; the iterator is read once.
     """
 
     blocks: Iterator[tuple[Columns, ...]]
@@ -84,7 +82,6 @@ class Encoded:
     groups: Mapping[str, tuple[str, ...]]
     record: DataRecord
     derived_seconds: float | None = None  # that all derived inputs but lists took
-    stale: tuple[str, ...] = ()
     sequences: tuple[SequenceField, ...] = ()
 
 
@@ -129,7 +126,6 @@ def open_dataset(folder: Path) -> Dataset:
     try:
         counts = np.load(folder / FREQUENCIES)
         train, valid, test = (_open_columns(folder, split, manifest) for split in SPLITS)
-        stale_test = _open_stale(folder, test)
     except (OSError, ValueError) as error:
         raise _broken(folder, str(error)) from error
     return Dataset(
@@ -142,7 +138,6 @@ def open_dataset(folder: Path) -> Dataset:
         record=manifest.record,
         groups=manifest.groups,
         derived_seconds=manifest.derived_seconds,
-        stale_test=stale_test,
     )
 
 
@@ -222,19 +217,6 @@ def _open_columns(folder: Path, split: str, manifest: Manifest) -> Columns:
     )
 
 
-def _open_stale(folder: Path, test: Columns) -> Mapping[str, Columns]:
-    stale = {}
-    for access in ACCESSES:
-        arrays = {}
-        for array in OF_STALE:
-            file = folder / _array_file(stale_split(access), array)
-            if file.exists():
-                arrays[array] = np.load(file, mmap_mode="r")
-        if arrays:
-            stale[access] = replace(test, **arrays)
-    return stale
-
-
 def _write(folder: Path, encoded: Encoded) -> None:
     encoding = encoded.encoding
     record = encoded.record
@@ -276,19 +258,13 @@ def _write_splits(folder: Path, encoded: Encoded) -> None:
     with ExitStack() as stack:
         files: dict[tuple[str, str], IO[bytes]] = {}
         first_block = next(encoded.blocks)
-        names = list(product(SPLITS, first_block[0].arrays))
-        stale = [stale_split(name) for name in encoded.stale]
-        arrays = OF_STALE if encoded.sequences else OF_STALE[:1]
-        names += product(stale, arrays)
-        for split, array in names:
+        for split, array in product(SPLITS, first_block[0].arrays):
             path = folder / _array_file(split, array)
             files[split, array] = stack.enter_context(path.open("wb"))
-        splits = (*SPLITS, *stale)
-        of_test = encoded.record.rows[-1]
-        num_rows = dict(zip(splits, [*encoded.record.rows, *(of_test for _ in stale)], strict=True))
+        num_rows = dict(zip(SPLITS, encoded.record.rows, strict=True))
         for block in chain([first_block], encoded.blocks):
             for (split, array), file in files.items():
-                rows: NDArray[np.generic] = getattr(block[splits.index(split)], array)
+                rows: NDArray[np.generic] = getattr(block[SPLITS.index(split)], array)
                 if file.tell() == 0:
                     header = {
                         "descr": np.lib.format.dtype_to_descr(rows.dtype),

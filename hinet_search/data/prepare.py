@@ -5,7 +5,7 @@ Shape legend: R rows of the study, B rows of a block, V distinct users.
 """
 
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -61,11 +61,11 @@ from hinet_search.data.reading import raise_problems
 from hinet_search.data.row_hashes import row_hashes
 from hinet_search.data.row_weights import RowWeights, read_weights
 from hinet_search.data.rows import Rows, read_rows
-from hinet_search.data.sample import in_sample, of_sample, raise_of_sample, with_sample
+from hinet_search.data.sample import of_sample, raise_of_sample, with_sample
 from hinet_search.data.source_rows import target_folder
 from hinet_search.data.splits import SPLIT
 from hinet_search.data.transforms import inputs_of
-from hinet_search.results.data_record import ACCESSES, CellCount, DataRecord
+from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.study.data_definition import DataDefinition, split_in_words
 
 LARGE_BYTES = 2**30  # of encoded data; progress says when so much is read
@@ -192,11 +192,7 @@ def _encode(
         test_rows=test_rows,
         weights=weights.record if weights else None,
     )
-    accesses = tuple(access for access in ACCESSES if access in {*derived.stale, *lists.stale})
-    stale = dict.fromkeys(accesses) | {
-        access: in_sample(numbers, all_rows) for access, numbers in derived.stale.items()
-    }
-    blocks = _blocks(rows, encoding, lists, _user_codes(definition, rows), stale, weights)
+    blocks = _blocks(rows, encoding, lists, _user_codes(definition, rows), weights)
     save(
         target,
         Encoded(
@@ -206,7 +202,6 @@ def _encode(
             groups,
             record,
             derived_seconds=round(seconds, 3) if is_derived else None,
-            stale=accesses,
             sequences=lists.sequences,
         ),
     )
@@ -217,7 +212,6 @@ def _data_record(
 ) -> DataRecord:
     """Return what is known of the data before they are encoded."""
     tasks = tuple(definition.tasks)
-    later = definition.features.later_labels
     log = definition.log
     num_log_bytes = 0
     if log is not None:
@@ -234,8 +228,6 @@ def _data_record(
         num_numeric=len(definition.features.numeric),
         cells=cells,
         units={tasks[number]: unit for number, unit in rows.units.items()},
-        freshness=definition.features.freshness,
-        later_labels=str(later or ""),
         log_bytes=num_log_bytes,
     )
 
@@ -245,13 +237,9 @@ def _blocks(
     encoding: Encoding,
     lists: EncodedLists,
     user_R: NDArray[np.int32],
-    stale: Mapping[str, pl.DataFrame | None],
     weights: RowWeights | None,
 ) -> Iterator[tuple[Columns, ...]]:
-    """Encode blocks of rows, each divided by split, so that memory holds one block at a time.
-
-    Rows of test follow once more with the `stale` numbers and lists of every access.
-    """
+    """Encode blocks of rows, each divided by split, so that memory holds one block at a time."""
     for block in rows.blocks():
         split_R = rows.split_R[block]
         frame = rows.frame[block]
@@ -264,16 +252,7 @@ def _blocks(
             lists_RS=lists.slots(block, split_R.size),
             weight_R=weights.weight_R[block] if weights else None,
         )
-        splits = tuple(columns.where(split_R == split) for split in range(len(SPLITS)))
-        for access, numbers in stale.items():
-            older_frame = frame if numbers is None else frame.with_columns(numbers[block])
-            older = replace(
-                columns,
-                numeric_RN=encode_numbers(older_frame, encoding),
-                lists_RS=lists.slots(block, split_R.size, access),
-            )
-            splits = (*splits, older.where(split_R == TEST))
-        yield splits
+        yield tuple(columns.where(split_R == split) for split in range(len(SPLITS)))
 
 
 def _unseen_in_valid(rows: Rows, encoding: Encoding) -> tuple[float, ...]:

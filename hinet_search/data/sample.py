@@ -10,7 +10,6 @@ Shape legend: R rows of the table, B rows of a block.
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.hashing import MISSING, keys_of_values, uniform
@@ -60,10 +59,11 @@ def of_sample(rows: Rows) -> Rows:
     if rows.sample is None:
         return rows
     drawn_R = rows.sample.is_drawn_R
+    marked = rows.frame.with_columns(column_of(IS_DRAWN, drawn_R)).lazy()
     truth_RT = rows.truth_RT
     return replace(
         rows,
-        frame=in_sample(rows.frame, rows),
+        frame=rows.collected(marked.filter(IS_DRAWN).drop(IS_DRAWN)),
         row_R=chosen_values(rows.row_R, drawn_R, rows.cache),
         scenario_R=chosen_values(rows.scenario_R, drawn_R, rows.cache),
         labels_RT=chosen_values(rows.labels_RT, drawn_R, rows.cache),
@@ -71,14 +71,6 @@ def of_sample(rows: Rows) -> Rows:
         truth_RT=None if truth_RT is None else chosen_values(truth_RT, drawn_R, rows.cache),
         sample=None,
     )
-
-
-def in_sample(frame: pl.DataFrame, rows: Rows) -> pl.DataFrame:
-    """The part of a table with a row for each of these that is of the sample, or all of it."""
-    if rows.sample is None:
-        return frame
-    marked = frame.with_columns(column_of(IS_DRAWN, rows.sample.is_drawn_R)).lazy()
-    return rows.collected(marked.filter(IS_DRAWN).drop(IS_DRAWN))
 
 
 def raise_of_sample(problems: list[str], sample: Sample | None) -> None:

@@ -6,12 +6,6 @@ from typing import Annotated
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE
 
-# Inputs that are older than a study assumes, with which test is scored once more
-# (data/derived/inputs.py).
-FROZEN = "frozen"
-LATER = "later"
-ACCESSES = (FROZEN, LATER)
-
 
 @dataclass(frozen=True)
 class CellCount:
@@ -114,10 +108,6 @@ class DataRecord:
     test_rows: RowHashes | None = None
     # Mean amount of the training rows of every task of amounts: what a label of 1 stands for.
     units: Mapping[str, float] = field(default_factory=dict)
-    # How fresh statistics and the log are on valid and test, in words; empty without any.
-    freshness: Annotated[str, LEFT_OUT_IF_EMPTY] = ""
-    # With which later time of labels test was scored once more: `1h`; empty if with none.
-    later_labels: Annotated[str, LEFT_OUT_IF_EMPTY] = ""
     log_bytes: Annotated[int, LEFT_OUT_IF_EMPTY] = 0  # of the log, which an export keeps at most
     weights: Annotated[WeightRecord | None, LEFT_OUT_IF_NONE] = None
     sample: Annotated[SampleRecord | None, LEFT_OUT_IF_NONE] = None

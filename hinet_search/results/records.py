@@ -194,27 +194,14 @@ class Resampled:
 
 
 @dataclass(frozen=True)
-class StaleTest:
-    """The cells of each seed on test with stale inputs, and their headline under resamplings."""
-
-    cells: tuple[tuple[CellValue, ...], ...]
-    resampled: Resampled
-
-
-@dataclass(frozen=True)
 class FinalistSummary:
-    """All seeds of the chosen finalist together: metrics of their ensemble, and their spread.
-
-    `stale` is what the same weights have on test with inputs that are older than the study assumes,
-    by the access of `data/derived/inputs.py`: `frozen` or `later`.
-    """
+    """All seeds of the chosen finalist together: metrics of their ensemble, and their spread."""
 
     seeds: tuple[int, ...]
     ensemble_valid_cells: tuple[CellValue, ...]
     ensemble_test_cells: tuple[CellValue, ...]
     resampled: Resampled
     calibration: Calibration | None = None  # of the seed that is best on validation
-    stale: Mapping[str, StaleTest] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

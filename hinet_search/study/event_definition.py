@@ -88,7 +88,6 @@ def _positive(value: TimeSpan | str) -> TimeSpan | str:
 
 
 _AS_TEXT = (PlainSerializer(str), WithJsonSchema({"type": "string"}))
-LATER = (TimeSpan(1, "h"), TimeSpan(1, "d"))  # when labels may be known in place of sooner
 # A length of time, written as text. It may be 0.
 Span = Annotated[TimeSpan, BeforeValidator(_time_span), *_AS_TEXT]
 Delay = Annotated[
@@ -101,11 +100,6 @@ Window = Annotated[
     *_AS_TEXT,
 ]
 Gap = Annotated[TimeSpan, BeforeValidator(_time_span), AfterValidator(_positive), *_AS_TEXT]
-
-
-def is_sooner(after: TimeSpan | str | None, later: TimeSpan) -> bool:
-    """Whether labels known so long `after` their row are known sooner; not if they never are."""
-    return isinstance(after, TimeSpan) and after.nanoseconds < later.nanoseconds
 
 
 class KeyedDefinition(Frozen):
@@ -162,16 +156,6 @@ class EventsDefinition(KeyedDefinition):
     windows: Annotated[tuple[Window, ...], Field(min_length=1, max_length=20)] = (ALL,)
     last: Annotated[int, Field(ge=0, le=10)] = 0
     smoothing: Positive = 5.0
-
-    @property
-    def freshness(self) -> str:
-        """What rows of valid and test see of the log, in words."""
-        after = self.labels_after
-        if not isinstance(after, TimeSpan):
-            return "the log goes up to each row, without labels"
-        if not after.number:
-            return "the log goes up to each row, and labels are known at once"
-        return f"the log goes up to each row, and its labels are known {after} after their row"
 
     @model_validator(mode="before")
     @classmethod

@@ -27,11 +27,8 @@ from hinet_search.common.frozen_model import (
 )
 from hinet_search.results.input_groups import ALL, AND, NONE, chosen_groups, groups_without
 from hinet_search.study.event_definition import (
-    LATER,
     EventsDefinition,
     SessionDefinition,
-    TimeSpan,
-    is_sooner,
 )
 from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
@@ -158,25 +155,6 @@ class FeatureDefinition(Frozen):
     clip: dict[Text, tuple[Finite, Finite]] = Field(default_factory=dict)
     transforms: dict[Text, Transform] = Field(default_factory=dict)
     distinct_by_scenario: tuple[Text, ...] = ()
-
-    @property
-    def freshness(self) -> str:
-        """How fresh statistics and the log are on valid and test, in words; empty without."""
-        parts = [] if self.statistics is None else [self.statistics.freshness]
-        if self.events is not None:
-            parts.append(self.events.freshness)
-        elif self.session or self.sequences:
-            parts.append("the log goes up to each row")
-        return "; ".join(filter(None, parts))
-
-    @property
-    def later_labels(self) -> TimeSpan | None:
-        """An hour or a day after their row, where the log's labels are known sooner; else None."""
-        known: list[TimeSpan | str | None] = []
-        known += [sequence.labels_after for sequence in self.sequences.values()]
-        if self.events is not None:
-            known.append(self.events.labels_after)
-        return next((later for later in LATER if any(is_sooner(at, later) for at in known)), None)
 
     @property
     def group_names(self) -> tuple[str, ...]:

@@ -50,16 +50,6 @@ class StatisticsDefinition(KeyedDefinition):
         return HOUR if self.refresh == HOUR else DAY
 
     @property
-    def freshness(self) -> str:
-        """What rows of valid and test count, in words; empty without a clock."""
-        if self.clock is None:
-            return ""
-        known = f", labels are known {self.labels_after} after their row" if self.delay else ""
-        if self.is_frozen:
-            return f"label statistics are as old as the end of the split before{known}"
-        return f"label statistics are counted anew every {self.period}{known}"
-
-    @property
     def delay(self) -> int:
         """How many days, or hours, before its own a row counts none of, as labels come later."""
         if self.labels_after is None:

@@ -175,12 +175,10 @@ def test_statistics_events_sessions_and_matches_count_the_rows_of_all_users(
         "train": (part.train, whole.train),
         "valid": (part.valid, whole.valid),
         "test": (part.test, whole.test),
-        "frozen": (part.stale_test["frozen"], whole.stale_test["frozen"]),
     }
     assert part.full_schema.numeric == whole.full_schema.numeric
     for name, (columns, of_all) in splits.items():
-        split = "test" if name == "frozen" else name
-        is_chosen_R = frame.filter(pl.col("part") == split).select(chosen).to_series().to_numpy()
+        is_chosen_R = frame.filter(pl.col("part") == name).select(chosen).to_series().to_numpy()
         expected = raw_numbers(whole, of_all)[is_chosen_R]
         assert_allclose(raw_numbers(part, columns), expected, atol=1e-4)
 

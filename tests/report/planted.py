@@ -18,7 +18,6 @@ from tests.duels import arm_named, with_arm, without_users
 from tests.report.arms import Shape
 from tests.report.edits import each_arm, each_cell, each_finalist, each_run, each_test_cell
 from tests.report.measured import with_inputs
-from tests.report.refreshed import refreshed
 from tests.report.studies import study
 from tests.report.taught import all_runs, with_ensemble, with_student
 
@@ -47,7 +46,6 @@ def clean() -> StudyRecord:
         record, lambda arm: replace(arm, trials=tuple(map(_never_failed, arm.trials)))
     )
     record = with_inputs(record, {"statistics": 0.03, "lists": -0.004})
-    record = refreshed(record, lost_later=0.0)
     record = with_student(record, "hinet", valid=0.001, test=0.001)
     teacher = with_ensemble(record, name=TEACHER)
     return with_ensemble(teacher, members=all_runs(record, "ple", "taught_hinet")[:18])
@@ -222,7 +220,6 @@ def _taught_calibration() -> StudyRecord:
 PLANTED = {
     "data": _data(),
     "leaks": _leaks(),
-    "fresh_labels": refreshed(clean()),
     "inputs": with_inputs(clean(), {"statistics": 0.03, "matches": 0.0008, "lists": -0.0001}),
     "few_positives": _few_positives(),
     "long_tail": _long_tail(),

@@ -12,7 +12,6 @@ from hinet_search.report.page import SECTIONS, cards
 from tests.report.measured import measured
 from tests.report.moved import moved
 from tests.report.nine_arms import few_rows, running
-from tests.report.refreshed import refreshed
 from tests.report.studies import empty, small
 from tests.report.taught import taught
 from tests.report.traded import traded
@@ -28,7 +27,6 @@ STUDIES = {
     "measured": measured(),
     "moved": moved(),
     "traded": traded(("latency_ms", "worst_auc")),
-    "refreshed": refreshed(),
 }
 CHANGED = ("what-to-ship", "verdict", "leaderboard", "budget-curves", "trust")
 OF_INPUTS = ("inputs", "trust")
@@ -51,7 +49,6 @@ def files() -> list[tuple[str, str]]:
         "measured": OF_INPUTS,
         "moved": ("what-moved",),
         "traded": ("trade-off",),
-        "refreshed": ("freshness",),
     }
     return [(study, card) for study in STUDIES for card in of_study.get(study, CHANGED)]
 

@@ -9,12 +9,10 @@ from hinet_search.common import plugins
 from hinet_search.report.card import Card, NotApplicable
 from hinet_search.report.drawing.numbers import metric
 from hinet_search.report.page import SECTIONS, cards
-from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
-from tests.report.edits import each_arm, each_finalist, each_summary
+from tests.report.edits import each_arm, each_finalist
 from tests.report.nine_arms import few_rows, running
-from tests.report.refreshed import LOST, LOST_LATER, refreshed
 from tests.report.studies import INJECTION, empty, failed_only, hostile, small, study
 from tests.report.taught import taught, with_ensemble, with_limits, with_student
 
@@ -268,28 +266,3 @@ def test_a_budget_of_time_is_told_where_the_study_is_reproduced() -> None:
     assert "24 trials per arm, 4 passes" in body
     in_time = replace(record, budget=replace(record.budget, seconds=7200.0))
     assert "24 trials per arm in a budget of 2 h 0 m, 4 passes" in build("reproduce", in_time).body
-
-
-def test_freshness_shows_what_the_same_models_have_with_frozen_statistics() -> None:
-    card = build("freshness", refreshed())
-    assert "label statistics are counted anew every day, labels are known 1d after" in card.lead
-    assert "with labels known 1h after their row" in card.lead
-    cells = re.findall(r">([+−]?\.\d+)(?: \([^)]*\))?<", str(card.body))
-    rows = [tuple(cells[place : place + 5]) for place in range(0, len(cells), 5)]
-    assert len(rows) > 1
-    for fresh, later, lost_later, frozen, lost in rows:
-        assert float(fresh) - float(frozen) == pytest.approx(LOST, abs=2e-4)
-        assert float(fresh) - float(later) == pytest.approx(LOST_LATER, abs=2e-4)
-        assert (lost_later, lost) == ("+.0050", "+.0200")
-
-
-def test_freshness_without_a_log_shows_frozen_statistics_alone() -> None:
-    def frozen(arm: ArmRecord) -> ArmRecord:
-        summary = arm.finalists[1].summary
-        assert summary is not None
-        return each_summary(arm, stale={"frozen": summary.stale["frozen"]})
-
-    record = each_arm(refreshed(), frozen)
-    card = build("freshness", replace(record, data=replace(record.data, later_labels="")))
-    assert "Labels after" not in card.body
-    assert "Frozen" in card.body

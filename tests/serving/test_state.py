@@ -96,17 +96,6 @@ def test_rows_score_the_same_day_by_day_as_all_at_once(model: Path, tmp_path: Pa
     assert_same_rows(tmp_path / "once", tmp_path / "daily")
 
 
-def test_a_study_knows_what_its_models_have_with_frozen_statistics(model: Path) -> None:
-    record = hs.load(str(model.parent / "shop.yaml"), output=model.parent / "out")
-    (finalist,) = record.arms[0].finalists
-    assert finalist.summary is not None
-    (frozen,) = finalist.summary.stale["frozen"].cells
-    assert len(frozen) == len(finalist.runs[0].test_cells or ())
-    are_late = "labels_after" in (model.parent / "shop.yaml").read_text()  # later than test ends
-    assert (frozen == finalist.runs[0].test_cells) == are_late
-    assert "counted anew every" in record.data.freshness
-
-
 def test_rows_that_come_twice_are_counted_once_and_score_as_before(
     nightly: Path, tmp_path: Path
 ) -> None:

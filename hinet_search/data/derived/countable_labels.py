@@ -145,17 +145,17 @@ def countable_labels(definition: StatisticsDefinition, rows: Rows) -> CountableL
         frame=rows.frame.with_columns(columns),
         period=of_row,
         quantities=quantities(rows.has_task_MT, rows.units),
-        counted=counted_splits(definition, is_frozen=definition.is_frozen),
+        counted=_counted_splits(definition),
         earlier=clock is not None,
         delay=definition.delay,
     )
 
 
-def counted_splits(definition: StatisticsDefinition, *, is_frozen: bool) -> tuple[Splits, ...]:
+def _counted_splits(definition: StatisticsDefinition) -> tuple[Splits, ...]:
     """The splits whose labels rows of each split may count; frozen, a later one none of its own."""
     if definition.clock is None:
         return ((TRAIN,),) * len(SPLITS)
-    if is_frozen:
+    if definition.is_frozen:
         return ((TRAIN,), (TRAIN,), (TRAIN, VALID))
     return ((TRAIN,), (TRAIN, VALID), (TRAIN, VALID, TEST))
 

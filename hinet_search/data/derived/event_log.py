@@ -9,7 +9,7 @@ Shape legend: R rows of the table, E rows of the log, S rows of some keys, sorte
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -64,12 +64,6 @@ class EventLog:
     def place_bits(self) -> int:
         """Bits that hold any place in the log, and their number."""
         return self.num_rows.bit_length()
-
-    def up_to(self, last_seen: int) -> "EventLog":
-        """The log whose rows of splits after `last_seen` are seen by none."""
-        if last_seen >= max(self.splits):
-            return self
-        return replace(self, is_seen_E=self.rows.split_R[self.row_E] <= last_seen)
 
     def num_before(self, length: int) -> Integers:
         """For each row (E,) the number of rows that are more than `length` earlier."""

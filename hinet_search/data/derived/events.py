@@ -116,22 +116,18 @@ def growing_events(definition: EventsDefinition | None) -> tuple[str, ...]:
 
 
 def event_inputs(
-    definition: EventsDefinition,
-    rows: Rows,
-    tasks: Sequence[str],
-    moments: Moments,
-    last_seen: int = len(SPLITS) - 1,
+    definition: EventsDefinition, rows: Rows, tasks: Sequence[str], moments: Moments
 ) -> pl.DataFrame:
     """Float32 columns of `event_names` without nulls, aligned with `rows.frame`.
 
-    No row sees those of splits after `last_seen`. DataError when a key has only one value.
+    DataError when a key has only one value.
     """
     codes = column_codes(rows, list(chain.from_iterable(definition.keys)))
     _refuse_constant_keys(definition, codes)
     priors = [prior_of(rows, task) for task in range(len(tasks))]
     logs = []
     for walk in walks(rows, moments):
-        log = log_of(rows, moments, walk).up_to(last_seen)
+        log = log_of(rows, moments, walk)
         logs.append(_PreparedLog(log, task_labels(log), horizons(definition, log, moments)))
 
     def use(each: _PreparedLog, value_RC: NDArray[np.float32], keyed: KeyedRows) -> None:

@@ -1,18 +1,10 @@
 """Derive: compute the inputs made from labels, lists and the log, and the groups of all inputs.
 
-Rows of test have some inputs once more, as they are if labels and the log are older than assumed:
-
-frozen   statistics and the log are those of the end of validation: no row of test is seen
-later    labels are known an hour after their row, or a day, where the study assumes less
-
-A study scores test with them too, with the same weights, to say how fresh inputs must be.
-
 Shape legend: R rows, D distinct lists, S slots of one list.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from dataclasses import field as dataclass_field
 from functools import cache
 from itertools import chain
 
@@ -22,20 +14,17 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.events import event_inputs, event_names
 from hinet_search.data.derived.matches import known_of, match_names, match_numbers
-from hinet_search.data.derived.moments import Moments, moments_of
+from hinet_search.data.derived.moments import moments_of
 from hinet_search.data.derived.sequences import encode_sequences, sequence_fields
 from hinet_search.data.derived.sessions import NAMES, session_inputs
-from hinet_search.data.derived.statistics import statistic_names, statistics_by_counting
+from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.encode import Encoding, Vocabulary
 from hinet_search.data.lists import ListedRows, encode_list, fit_list_vocabulary
 from hinet_search.data.rows import Rows
 from hinet_search.data.schema import ListField, SequenceField, missing_name
-from hinet_search.results.data_record import FROZEN, LATER
 from hinet_search.study.data_definition import DataDefinition
-from hinet_search.study.event_definition import is_sooner
 from hinet_search.study.feature_definition import (
     EVENTS,
     LISTS,
@@ -48,22 +37,15 @@ from hinet_search.study.feature_definition import (
 )
 from hinet_search.study.sequence_definition import SequenceDefinition
 
-VALID = SPLITS.index("valid")
-
 
 @dataclass(frozen=True)
 class DerivedNumbers:
-    """Numeric inputs computed from other columns, aligned with the rows of the table.
-
-    `stale` are those that differ if inputs are older than the definition says, by
-    `results.data_record.ACCESSES`.
-    """
+    """Numeric inputs computed from other columns, aligned with the rows of the table."""
 
     statistics: pl.DataFrame
     matches: pl.DataFrame
     events: pl.DataFrame
     session: pl.DataFrame
-    stale: Mapping[str, pl.DataFrame]
 
     @property
     def tables(self) -> tuple[pl.DataFrame, ...]:
@@ -81,8 +63,7 @@ class EncodedLists:
     """The lists of a data set: the pooled ones, then those of sequences.
 
     Each has its field. A pooled one has its distinct lists as ids (D, S), and the number of every
-    row's list (R,). A sequence is the row's own: its slots are ids of all its lists (R, _). `stale`
-    are the slots that rows of test have of sequences if the log is older, by access.
+    row's list (R,). A sequence is the row's own: its slots are ids of all its lists (R, _).
     """
 
     fields: tuple[ListField, ...]
@@ -90,17 +71,15 @@ class EncodedLists:
     numbers: tuple[pl.Series, ...]
     sequences: tuple[SequenceField, ...] = ()
     slots_of_sequences: tuple[NDArray[np.int32], ...] = ()
-    stale: Mapping[str, tuple[NDArray[np.int32], ...]] = dataclass_field(default_factory=dict)
 
-    def slots(self, block: slice, num_rows: int, access: str = "") -> NDArray[np.int32]:
+    def slots(self, block: slice, num_rows: int) -> NDArray[np.int32]:
         """Slots of all lists side by side, for the `num_rows` rows of a block."""
         empty = np.zeros((num_rows, 0), dtype=np.int32)
         slots = [
             id_DS[number_R[block].to_numpy()]
             for id_DS, number_R in zip(self.ids, self.numbers, strict=True)
         ]
-        of_access = self.stale.get(access, self.slots_of_sequences)
-        of_sequences = [slots_R[block] for slots_R in of_access]
+        of_sequences = [slots_R[block] for slots_R in self.slots_of_sequences]
         return np.concatenate([empty, *slots, *of_sequences], axis=1)
 
 
@@ -110,12 +89,8 @@ def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
     tasks = tuple(definition.tasks)
     _refuse_repeated_names(definition, rows)
     statistics = matches = events = session = pl.DataFrame()
-    frozen: list[pl.DataFrame] = []
     if features.statistics is not None:
-        are_frozen = dict.fromkeys([features.statistics.is_frozen, True])
-        statistics, *frozen = statistics_by_counting(
-            features.statistics, rows, tasks, [*are_frozen]
-        )
+        statistics = target_statistics(features.statistics, rows, tasks)
     if features.matches is not None:
         known = known_of(definition, features.matches, rows)
         matches = match_numbers(known, features.matches, features.lists, rows.listed, rows.cache)
@@ -125,8 +100,7 @@ def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
     if features.session is not None:
         assert definition.user is not None, "the definition checks it"
         session = session_inputs(features.session, rows, definition.user, moments())
-    stale = stale_inputs(definition, rows, moments, frozen)
-    return DerivedNumbers(statistics, matches, events, session, stale)
+    return DerivedNumbers(statistics, matches, events, session)
 
 
 def derived_names(definition: DataDefinition) -> Mapping[str, tuple[str, ...]]:
@@ -225,16 +199,11 @@ def with_sequences(
     moments = moments_of(definition, rows)
     tasks = tuple(definition.tasks)
     slots = encode_sequences(features.sequences, rows, tasks, moments, vocabularies)
-    stale = {
-        access: encode_sequences(older, rows, tasks, moments, vocabularies, last_seen)
-        for access, (older, last_seen) in stale_sequences(features).items()
-    }
     return replace(
         lists,
         fields=(*lists.fields, *fields),
         sequences=sequences,
         slots_of_sequences=slots,
-        stale=stale,
     )
 
 
@@ -268,58 +237,3 @@ def input_groups(
         flags = [missing_name(column) for column in columns if column in flagged]
         groups[name] = (*inputs, *flags)
     return {name: groups[name] for name in features.group_names}
-
-
-def stale_inputs(
-    definition: DataDefinition,
-    rows: Rows,
-    moments_of_rows: Callable[[], Moments],
-    frozen_statistics: Sequence[pl.DataFrame],
-) -> Mapping[str, pl.DataFrame]:
-    """The inputs that differ, by access; only rows of test are of use. Empty if none can differ."""
-    stale = {}
-    frozen = [*frozen_statistics, *_frozen_events(definition, rows, moments_of_rows)]
-    if frozen:
-        stale[FROZEN] = pl.concat(frozen, how="horizontal")
-    events = definition.features.events
-    later = definition.features.later_labels
-    if events is not None and later is not None and is_sooner(events.labels_after, later):
-        with_later = events.model_copy(update={"labels_after": later})
-        tasks = tuple(definition.tasks)
-        stale[LATER] = event_inputs(with_later, rows, tasks, moments_of_rows())
-    return stale
-
-
-def _frozen_events(
-    definition: DataDefinition, rows: Rows, moments_of_rows: Callable[[], Moments]
-) -> list[pl.DataFrame]:
-    features = definition.features
-    tasks = tuple(definition.tasks)
-    tables = []
-    if features.events is not None:
-        moments = moments_of_rows()
-        tables.append(event_inputs(features.events, rows, tasks, moments, last_seen=VALID))
-    if features.session is not None:
-        assert definition.user is not None, "the definition checks it"
-        moments = moments_of_rows()
-        tables.append(
-            session_inputs(features.session, rows, definition.user, moments, last_seen=VALID)
-        )
-    return tables
-
-
-def stale_sequences(
-    features: FeatureDefinition,
-) -> Mapping[str, tuple[Mapping[str, SequenceDefinition], int]]:
-    """By access, the sequences as they are then, and the last split whose rows they show."""
-    if not features.sequences:
-        return {}
-    frozen = {FROZEN: (features.sequences, VALID)}
-    later = features.later_labels
-    with_later = dict(features.sequences)
-    for name, sequence in features.sequences.items():
-        if later is not None and is_sooner(sequence.labels_after, later):
-            with_later[name] = sequence.model_copy(update={"labels_after": later})
-    if with_later == features.sequences:
-        return frozen
-    return {**frozen, LATER: (with_later, len(SPLITS) - 1)}

@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.earlier_rows import seen_rows
 from hinet_search.data.derived.event_log import (
     EventLog,
@@ -116,14 +115,12 @@ def encode_sequences(
     tasks: Sequence[str],
     moments: Moments,
     vocabularies: Mapping[str, Vocabulary],
-    last_seen: int = len(SPLITS) - 1,
 ) -> tuple[Ids, ...]:
     """The slots (R, P * L) of every sequence, one part after the other, of the rows of the sample.
 
-    `vocabularies` has those of the items. No row sees those of splits after `last_seen`. DataError
-    when a key has only one value.
+    `vocabularies` has those of the items. DataError when a key has only one value.
     """
-    logs = [log_of(rows, moments, walk).up_to(last_seen) for walk in walks(rows, moments)]
+    logs = [log_of(rows, moments, walk) for walk in walks(rows, moments)]
     for name, sequence in sequences.items():
         codes = column_codes(rows, sequence.key)
         if all(codes[column].num_values <= 1 for column in sequence.key):

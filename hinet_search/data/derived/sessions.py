@@ -14,7 +14,6 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.earlier_rows import seen_rows
 from hinet_search.data.derived.event_log import (
     EventLog,
@@ -49,18 +48,13 @@ class Visits:
 
 
 def session_inputs(
-    definition: SessionDefinition,
-    rows: Rows,
-    user: str,
-    moments: Moments,
-    last_seen: int = len(SPLITS) - 1,
+    definition: SessionDefinition, rows: Rows, user: str, moments: Moments
 ) -> pl.DataFrame:
     """Float32 columns of NAMES without nulls: log(1 + rows) and log(1 + seconds) of the visit.
 
-    Rows are those before the row's moment, seconds those since the first of them. No row sees those
-    of splits after `last_seen`.
+    Rows are those before the row's moment, seconds those since the first of them.
     """
-    logs = [log_of(rows, moments, walk).up_to(last_seen) for walk in walks(rows, moments)]
+    logs = [log_of(rows, moments, walk) for walk in walks(rows, moments)]
     return session_inputs_of(definition, user, logs, rows, moments)
 
 

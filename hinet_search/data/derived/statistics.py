@@ -26,7 +26,6 @@ Shape legend: R rows, K keys, A pairs of a key and a row, C columns.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import chain, product
 
 import numpy as np
 import polars as pl
@@ -42,7 +41,6 @@ from hinet_search.data.derived.countable_labels import (
     CountableLabels,
     Splits,
     countable_labels,
-    counted_splits,
     key_columns,
     of_split,
     positives_of,
@@ -96,39 +94,14 @@ def target_statistics(
 
     `tasks` are the names of the columns of `rows.labels_RT`.
     """
-    return statistics_by_counting(definition, rows, tasks, [definition.is_frozen])[0]
-
-
-def statistics_by_counting(
-    definition: StatisticsDefinition, rows: Rows, tasks: Sequence[str], are_frozen: Sequence[bool]
-) -> list[pl.DataFrame]:
-    """`target_statistics`, as often as asked for: frozen, a later split counts none of its labels.
-
-    Labels are counted once, and rows are joined once.
-    """
     labels = countable_labels(definition, rows)
-    counted = [counted_splits(definition, is_frozen=is_frozen) for is_frozen in are_frozen]
     everyone = _of_periods(labels, EVERYONE)
     everyone = everyone.select(PERIOD, pl.exclude(PERIOD).name.map(_of_all))
     tables = []
     for key in definition.keys:
         of_periods = _of_periods(labels, key).join(everyone, on=PERIOD, how="left")
-        tables.append(rows.collected(_of_rows(labels, definition, tasks, key, of_periods, counted)))
-    return [
-        pl.concat([_taken(table, number) for table in tables], how="horizontal")
-        for number in range(len(counted))
-    ]
-
-
-def _taken(table: pl.DataFrame, number: int) -> pl.DataFrame:
-    """The columns of one way of counting, of those of `_of_rows`."""
-    prefix = _way(number, "")
-    names = [name for name in table.columns if name.startswith(prefix)]
-    return table.select(pl.col(name).alias(name.removeprefix(prefix)) for name in names)
-
-
-def _way(number: int, name: str) -> str:
-    return f"{OWN}way {number} of counting: {name}"
+        tables.append(rows.collected(_of_rows(labels, definition, tasks, key, of_periods)))
+    return pl.concat(tables, how="horizontal")
 
 
 def _statistics(
@@ -262,9 +235,8 @@ def _of_rows(
     tasks: Sequence[str],
     key: tuple[str, ...],
     of_periods: pl.DataFrame,
-    ways: Sequence[tuple[Splits, ...]],
 ) -> pl.LazyFrame:
-    """The statistics of a key (R rows) for all ways of counting, 0 without key or day.
+    """The statistics of a key (R rows), 0 without key or day.
 
     `of_periods` has the counts of the key, and as `all ...` those of all keys together. The
     statistics are computed once for every key and period, which are fewer than rows.
@@ -272,7 +244,7 @@ def _of_rows(
     on = [*key_columns(key), PERIOD]
     table = of_periods.select(on)
     names = []
-    for splits in dict.fromkeys(chain.from_iterable(ways)):
+    for splits in dict.fromkeys(labels.counted):
         counts = of_periods.select(
             _sum_of_splits(splits, name).alias(name) for name in labels.quantities
         )
@@ -286,9 +258,9 @@ def _of_rows(
     rows = labels.of_key(key, [pl.col(SPLIT)])
     joined = rows.join(table.lazy(), on=on, how="left", maintain_order="left")
     columns = []
-    for (number, counted), name in product(enumerate(ways), names):
-        of_splits = [pl.col(_counting(splits, name)) for splits in counted]
-        columns.append(_by_split(of_splits).fill_null(0).alias(_way(number, name)))
+    for name in names:
+        of_splits = [pl.col(_counting(splits, name)) for splits in labels.counted]
+        columns.append(_by_split(of_splits).fill_null(0).alias(name))
     return joined.select(columns)
 
 

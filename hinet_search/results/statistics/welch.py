@@ -221,27 +221,6 @@ def estimate_of_fixed(left: ArmValues, right: ArmValues) -> Estimate | None:
     )
 
 
-def estimate_of_same_weights(left: ArmValues, right: ArmValues) -> Estimate | None:
-    """Estimate the difference `left` - `right` of the same models with other inputs, seed by seed.
-
-    None if there are fewer than two seeds, or the users are not counted.
-    """
-    seeds = len(left.values)
-    users = errors_of_users(left, right)
-    if seeds < 2 or seeds != len(right.values) or users is None:
-        return None
-    deviation = float(np.std(np.subtract(left.values, right.values), ddof=1))
-    return Estimate(
-        mean=difference_of_means(left, right),
-        deviation=deviation,
-        seed_error=deviation / seeds**0.5,
-        user_error=users.user_error,
-        degrees=seeds - 1.0,
-        user_degrees=users.user_degrees,
-        seeds=(seeds, seeds),
-    )
-
-
 def errors_of_users(left: ArmValues, right: ArmValues) -> StandardErrors | None:
     """Return the errors of a difference whose seeds are not counted; None without resamplings."""
     variance = _user_variance(left, right)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hinet_search.common import crash_points
 from hinet_search.common.errors import DataError
 from hinet_search.common.plugins import allow_only
-from hinet_search.data.columns import Columns, Dataset, stale_split
+from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import reopen
 from hinet_search.training.device import choose_device
 from hinet_search.training.jobs.coordinator_link import CoordinatorLink
@@ -29,7 +29,7 @@ from hinet_search.training.metrics import cell_values
 from hinet_search.training.tensors import read_tensors, read_weights, save_tensors
 from hinet_search.training.trainable import Trainable, put_weights, trainable
 
-VALID, TEST = "valid", "test"  # whose scores are stored, beside those of stale inputs
+VALID, TEST = "valid", "test"  # whose scores are stored
 LAUNCH_AGAIN = "launch the study again under another name: what its training left is damaged"
 
 
@@ -63,7 +63,6 @@ def _scores(job: ScoreTestJob) -> dict[str, NDArray[np.float32]]:
     stored = restore_model(job)
     dataset = stored.dataset
     splits = {VALID: dataset.valid, TEST: dataset.test}
-    splits |= {stale_split(access): columns for access, columns in dataset.stale_test.items()}
     return {name: stored.model.scores(columns) for name, columns in splits.items()}
 
 
@@ -91,11 +90,6 @@ def read_scores(path: Path, split: str, columns: Columns) -> NDArray[np.float32]
             f"{path}: must hold {list(shape)} {name} in float32, got {got}", remedy=LAUNCH_AGAIN
         )
     return scores.numpy()
-
-
-def has_scores(path: Path, split: str) -> bool:
-    """Whether `score_test` stored the logits of a split; DataError if the file is damaged."""
-    return _logits(split) in read_tensors(path, LAUNCH_AGAIN)
 
 
 def _logits(split: str) -> str:

@@ -1,20 +1,20 @@
 """Summarise: compute a finalist's ensemble and spread from the stored scores of its seeds."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hinet_search.data.columns import Columns, Dataset, stale_split
+from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import reopen
 from hinet_search.results.calibration_records import Calibration
-from hinet_search.results.records import CellValue, FinalistSummary, Resampled, StaleTest
+from hinet_search.results.records import CellValue, FinalistSummary, Resampled
 from hinet_search.results.statistics.calibrators import calibrate
 from hinet_search.results.statistics.ensemble import ensemble_logits
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
-from hinet_search.training.jobs.score import TEST, VALID, has_scores, read_scores
+from hinet_search.training.jobs.score import TEST, VALID, read_scores
 from hinet_search.training.metrics import cell_values
 
 
@@ -52,26 +52,8 @@ def summarise(
             ensemble_test_cells=_ensemble(test_SRT, dataset, test, job.further),
             resampled=_resampled(test_SRT, dataset, job),
             calibration=calibrated(valid_SRT[job.seeds.index(job.best_seed)], dataset, job.seed),
-            stale=dict(_stale_tests(dataset, job)),
         )
     )
-
-
-def _stale_tests(dataset: Dataset, job: SummaryJob) -> Iterator[tuple[str, StaleTest]]:
-    """Yield what all seeds have on test with stale inputs, by access.
-
-    Seeds that an earlier version has scored lack some.
-    """
-    test = dataset.test
-    cells = dataset.full_schema.cells
-    for access in dataset.stale_test:
-        split = stale_split(access)
-        if all(has_scores(path, split) for path in job.scores):
-            score_SRT = np.stack([read_scores(path, split, test) for path in job.scores])
-            of_seeds = tuple(
-                cell_values(score_RT, test, cells, further=job.further) for score_RT in score_SRT
-            )
-            yield access, StaleTest(of_seeds, _resampled(score_SRT, dataset, job))
 
 
 def _resampled(score_SRT: NDArray[np.float32], dataset: Dataset, job: SummaryJob) -> Resampled:
