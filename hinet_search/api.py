@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from hinet_search.search.plan.plan import Plan, PreparedStudy
-    from hinet_search.serving.choice import ExportChoice, Seeds, Weights
+    from hinet_search.serving.choice import ExportChoice, Seeds
     from hinet_search.serving.export import Export
     from hinet_search.serving.rebuild import LoadedStudy
 
@@ -166,8 +166,7 @@ def export(  # noqa: PLR0913  what to export, and in which form
     seeds: "Seeds" = "best",
     calibrated: bool = True,
     at: str | None = None,
-    formats: Sequence[str] = (),
-    weights: "Weights" = "fp32",
+    onnx: bool = False,
     say: Callable[[str], None] = say_nothing,
     **options: Any,
 ) -> "Export":
@@ -176,18 +175,16 @@ def export(  # noqa: PLR0913  what to export, and in which form
     `arm` is the name of an arm, of a student, or `ensemble`; without it the study decides what is
     exported. `at` (`5ms`, `flops_per_row=2000000`) takes the best finalist on validation within
     that limit. Its probabilities are calibrated where the study has shown a gain, unless
-    `calibrated` is false. `formats` (`onnx`, `torch`, `aoti`) adds graphs (docs/compiled.md), whose
-    embeddings are of `weights` (`fp32`, `fp16` or `int8`).
+    `calibrated` is false. `onnx` adds the model as an ONNX graph (docs/ship.md).
     Options are `storage`, `output`, `size`, `variant` and `settings` of the launch.
     `say` is called with a line before each long step.
     Errors: those of `choose`, `choose_at`, `_stored` and `serving.export`; then nothing is written.
     """
-    from hinet_search.serving.choice import choose, choose_at, graph_choice, limit_of
+    from hinet_search.serving.choice import check_graph, choose, choose_at, limit_of
 
     launch_options = LaunchOptions.of_call(options)
     allow_only(launch_options.plugins)
     limit = None if at is None else limit_of(at)
-    graphs = graph_choice(formats, weights)
     record = load(study, **options)
 
     from hinet_search.serving import export as serving
@@ -195,12 +192,14 @@ def export(  # noqa: PLR0913  what to export, and in which form
     folder = Path(to)
     serving.refuse_full(folder)
     choice = choose_at(record, arm, seeds, limit) if limit else choose(record, arm, seeds)
+    if onnx:
+        check_graph(choice)
     if not calibrated:
         choice = dataclasses.replace(choice, calibration=None)
     reason = f", {choice.why}" if choice.why else ""
     say(f"exporting {record.name}/{choice.name}, {choice.title}{reason}")
     stored = _stored(study, record, launch_options, say)
-    return serving.export(stored, choice, folder, partial(_card, record), graphs, say)
+    return serving.export(stored, choice, folder, partial(_card, record), onnx=onnx)
 
 
 def _card(record: StudyRecord, exported: "ExportChoice", notes: Sequence[str]) -> str:
@@ -271,8 +270,7 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
     *,
     rows: "str | PathLike[str] | None" = None,
     arm: str | None = None,
-    formats: Sequence[str] = (),
-    weights: "Weights" = "fp32",
+    onnx: bool = False,
     watcher: Watcher | None = None,
     command: str = "",
     **options: Any,
@@ -282,7 +280,7 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
     `rows` is another table with the columns of the study's, such as newer rows; without it the
     study must have searched on a sample. What is trained is a study of its own, `STUDY-whole` or
     `STUDY-on-TABLE`, with a report; the same call resumes it. A student's teachers are trained too.
-    `arm`, `formats` and `weights` are those of `export`.
+    `arm` and `onnx` are those of `export`.
     `command` is stored and printed as the call. Options are those of `LaunchOptions`, of which
     `finalist_seeds` is 1 unless given.
     Errors: those of `export` and of a launch; ConfigurationError without a sample and `rows`.
@@ -290,13 +288,12 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
     from hinet_search.search.notebook_progress import watching
     from hinet_search.search.plan.check_study import try_study
     from hinet_search.search.plan.plan import prepare_study
-    from hinet_search.serving.choice import choose, graph_choice
+    from hinet_search.serving.choice import check_graph, choose
     from hinet_search.serving.rebuild import LoadedStudy
     from hinet_search.serving.whole import whole_study
 
     given = LaunchOptions.of_call(options)
     allow_only(given.plugins)
-    graphs = graph_choice(formats, weights)
     record = load(study, **options)
     given, table = _on_rows(given, study, rows)
     loaded = given.load(study)
@@ -306,6 +303,8 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
 
     serving.refuse_full(Path(to))
     what = choose(record, arm, "best")
+    if onnx:
+        check_graph(what)
     whole = whole_study(try_study(loaded), record, what, given.finalist_seeds or 1, table)
     command = command or call_text("train", study, {"to": to, "rows": rows, "arm": arm, **options})
     with watching(watcher) as seen:
@@ -316,7 +315,7 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
         say(f"exporting {trained.name}/{chosen.name}, {chosen.title}")
         artifacts = given.folder.absolute() / "artifacts" / trained.name
         stored = LoadedStudy(trained, ready_to_train.study, ready_to_train.dataset, artifacts)
-        written = serving.export(stored, chosen, Path(to), partial(_card, trained), graphs, say)
+        written = serving.export(stored, chosen, Path(to), partial(_card, trained), onnx=onnx)
     return TrainedOnAll(record, trained, written)
 
 

@@ -89,7 +89,7 @@ def refit(
 
     The newest rows are held out. If it is shown to be worse on them than the shipped model, nothing
     is written and `is_written` of the result is false, unless `even_if_worse`. Options are those of
-    `FitOptions`: `held_out`, `learning_rate`, `forget_after`, `even_if_worse`, `formats`. `plugins`
+    `FitOptions`: `held_out`, `learning_rate`, `forget_after`, `even_if_worse`. `plugins`
     are as for `predict`. `say` is called with a line before each long step and each evaluation.
     Errors: those of `fit_again`; then nothing is written.
     """

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -132,24 +132,12 @@ FORGET_AFTER = click.option(
     type=int,
     help="Forget ids that no row has had for so many days; the rows need a time.",
 )
-GRAPHS_HELP = (
-    "Add graphs for other programs: onnx, torch or aoti (docs/compiled.md). May be repeated."
+GRAPH = click.option(
+    "--format",
+    "format_",
+    type=WordChoice(["onnx"]),
+    help="Add the model as a graph for other programs (docs/ship.md).",
 )
-
-
-def _format_option(kinds: Sequence[str], text: str) -> Callable[[Any], Any]:
-    return click.option(
-        "--format",
-        "formats",
-        metavar="FORMAT",
-        multiple=True,
-        type=WordChoice(kinds),
-        help=text,
-    )
-
-
-OF_GRAPHS = names("hinet_search.serving.compiled.formats")
-GRAPHS = _format_option(OF_GRAPHS, GRAPHS_HELP)
 PLUGIN = click.option(
     "--plugin",
     "plugins",

@@ -28,6 +28,7 @@ GONE: Mapping[str, str] = {
     "weights": "graphs hold fp32",
     "aoti": "take onnx",
     "torch": "take onnx",
+    "formats": "onnx=True, for --format onnx",
     "export_for": "train in the other library from the settings of the report",
     "from-fuxictr": "write the study by hand, docs/studies.md",
     "from-torcheasyrec": "write the study by hand, docs/studies.md",

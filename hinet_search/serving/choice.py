@@ -7,11 +7,17 @@ to score 100 rows, or of a metric. One that is not its arm's chosen one is not o
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import chain
 from math import isfinite
-from typing import Literal, get_args
+from typing import Literal
 
-from hinet_search.common.errors import ConfigurationError, StudyConflict, did_you_mean
+from hinet_search.common.errors import (
+    ConfigurationError,
+    EnvironmentFault,
+    StudyConflict,
+    did_you_mean,
+)
 from hinet_search.results.best_model import is_fully_tested
 from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.ensemble_records import (
@@ -31,34 +37,9 @@ from hinet_search.results.trade_offs import LATENCY, Objectives, is_maximized, r
 from hinet_search.results.verdict import verdict
 
 Seeds = Literal["best", "all"]
-Weights = Literal["fp32", "fp16", "int8"]
+ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 _TIME = re.compile(r"(?P<value>[0-9.]+(e[-+]?[0-9]+)?) ?(?P<unit>ms|s)")
 _OTHER = re.compile(r"(?P<name>[^=<>]+?) ?= ?(?P<value>[-+0-9.e]+)")
-
-
-@dataclass(frozen=True)
-class GraphChoice:
-    """The formats of graphs to add to an export, if any, and the weights of their embeddings."""
-
-    formats: tuple[str, ...] = ()
-    weights: Weights = "fp32"
-
-
-def graph_choice(formats: Sequence[str], weights: Weights) -> GraphChoice:
-    """Return the graphs to write; ConfigurationError if there are none of that kind."""
-    if weights not in get_args(Weights):
-        known = ", ".join(get_args(Weights))
-        raise ConfigurationError(f"weights must be one of {known}, got {weights!r}")
-    if formats:
-        from hinet_search.serving.compiled.write import require
-
-        require(formats)
-    elif weights != "fp32":
-        raise ConfigurationError(
-            f"weights of {weights} are for graphs, but no format of graphs is named",
-            remedy="add --format onnx (formats=['onnx'])",
-        )
-    return GraphChoice(tuple(formats), weights)
 
 
 @dataclass(frozen=True)
@@ -119,6 +100,26 @@ def choose(record: StudyRecord, name: str | None, seeds: Seeds) -> ExportChoice:
     if finalist is None or not is_fully_tested(target):
         raise _nothing_opened(f"arm '{target.name}' of study '{record.name}'")
     return _of_finalist(record, target, finalist, seeds, why)
+
+
+def check_graph(choice: ExportChoice) -> None:
+    """Refuse an ONNX graph of several models, and one that cannot be written here.
+
+    Errors: ConfigurationError, and EnvironmentFault for missing packages.
+    """
+    if len(choice.members) > 1:
+        remedy = "name an arm, STUDY/ARM" if choice.is_ensemble else "take --seeds best"
+        raise ConfigurationError(
+            f"--format onnx takes one model, not an ensemble of {len(choice.members)}",
+            remedy=remedy,
+        )
+    missing = [name for name in ONNX_PACKAGES if find_spec(name) is None]
+    if missing:
+        raise EnvironmentFault(
+            f"--format onnx needs {', '.join(ONNX_PACKAGES)}, "
+            f"but {', '.join(missing)} cannot be imported",
+            remedy="pip install '.[onnx]' in a clone of hinet-search",
+        )
 
 
 def _refuse_undone(record: StudyRecord) -> None:

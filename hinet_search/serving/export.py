@@ -10,7 +10,7 @@ from hinet_search.data.rows import read_rows
 from hinet_search.data.sample import with_sample
 from hinet_search.results.ensemble_records import Member, RunKey
 from hinet_search.results.statistics.ensemble import RunningMean
-from hinet_search.serving.choice import ExportChoice, GraphChoice
+from hinet_search.serving.choice import ExportChoice
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.last_days import day_length_of, with_days_of_study
 from hinet_search.serving.model_file import (
@@ -26,7 +26,6 @@ from hinet_search.serving.rebuild import (
     LoadedStudy,
     config_of,
     encoder_of,
-    valid_columns,
 )
 from hinet_search.serving.sealed import MANIFEST, PROFILE
 from hinet_search.serving.write_folder import (
@@ -48,7 +47,7 @@ from hinet_search.training.tensors import read_weights
 from hinet_search.training.trial_config import TrialConfig
 
 if TYPE_CHECKING:
-    from hinet_search.serving.compiled.write import Compilation
+    from hinet_search.serving.onnx_graph import GraphCheck
 
 
 REFITTED = (
@@ -64,8 +63,8 @@ Card = Callable[[ExportChoice, Sequence[str]], str]
 class Export:
     """What was written: `files` by name with their bytes, and the result of the check.
 
-    `arm` is the arm, the student or `ensemble`, which has no `trial`. `compiled` are the graphs, if
-    any were asked for.
+    `arm` is the arm, the student or `ensemble`, which has no `trial`. `graph` is the check of
+    model.onnx, if it was asked for.
     """
 
     folder: Path
@@ -78,7 +77,7 @@ class Export:
     files: dict[str, int]
     checked_rows: int
     max_difference: float
-    compiled: "Compilation | None" = None
+    graph: "GraphCheck | None" = None
 
     @property
     def main_files(self) -> dict[str, int]:
@@ -184,14 +183,14 @@ def export(
     what: ExportChoice,
     folder: Path,
     write_card: Card,
-    graphs: GraphChoice,
-    say: Callable[[str], None],
+    *,
+    onnx: bool,
 ) -> Export:
     """Write the folder atomically; notes for the card include the result of the check.
 
-    Graphs of each format are written too; `say` is called while that takes long. Errors:
-    EnvironmentFault when weights or scores of the study are missing; DataError when one of these
-    files is damaged, or a weight is not finite; those of `write_folder`.
+    With `onnx` its one model is written as a graph too.
+    Errors: EnvironmentFault when weights or scores of the study are missing; DataError when one of
+    these files is damaged, or a weight is not finite; those of `write_folder`.
     """
     configs = {(run.arm, run.trial_number): config_of(stored, run) for run in what.runs}
     features = [config.features for config in configs.values()]
@@ -217,9 +216,7 @@ def export(
             encoder=encoder,
             profile=profile_of(stored.dataset, encoder.schema, definition.tasks),
             weights=[files.weights[member.run] for member in file.members],
-            graphs=graphs,
-            read_valid=lambda: valid_columns(stored, features),
-            say=say,
+            onnx=onnx,
         ),
         sample,
         scores,
@@ -236,7 +233,7 @@ def export(
         files=written.files,
         checked_rows=written.checked.rows,
         max_difference=written.checked.difference,
-        compiled=written.compiled,
+        graph=written.graph,
     )
 
 

@@ -11,6 +11,7 @@ encoding/              columns (no rows: names and types), vocabulary.N (values 
                        and facts from labels and lists of the study: days, statistics.N, usual.N,
                        counts.N, factors.N
 profile.json           the rows of training as the model sees them
+model.onnx             the model as a graph for other programs, see onnx_graph.py; on request
 card.md                for people
 manifest.json          SHA-256 of every other file
 """
@@ -45,7 +46,13 @@ from hinet_search.serving.model_file import (
     parse_model_file,
 )
 from hinet_search.serving.profile import Profile, read_profile
-from hinet_search.serving.sealed import AGAIN, PROFILE, refuse_other_files, sealed_files
+from hinet_search.serving.sealed import (
+    AGAIN,
+    GRAPH_FILES,
+    PROFILE,
+    refuse_other_files,
+    sealed_files,
+)
 from hinet_search.serving.tables import (
     Types,
     as_typed,
@@ -181,7 +188,7 @@ def open_folder(folder: Path, device: torch.device) -> ExportedModel:
     sealed = sealed_files(folder)
     yaml = _read_config(folder)
     file = parse_model_file(yaml)
-    refuse_other_files(folder, sealed, [*file.files, PROFILE])
+    refuse_other_files(folder, sealed - GRAPH_FILES, [*file.files, PROFILE])
     encoder = _open_encoder(folder / ENCODING, file.inputs)
     profile = read_profile(folder, file.inputs, encoder.encoding.numeric_inputs)
     weights = iter(folder / name for name in file.weight_files)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hinet_search.common.errors import StudyConflict
-from hinet_search.data.columns import Columns, Dataset
+from hinet_search.data.columns import Dataset
 from hinet_search.data.encode import Encoding, Vocabulary
 from hinet_search.data.encoded_folder import open_encoding
 from hinet_search.data.raw_values import text_of
@@ -121,12 +121,6 @@ def encoder_of(stored: LoadedStudy, features: Sequence[FeatureConfig], rows: Row
         is_own = encoder.schema_of(each) == each.schema_of(dataset)
         assert is_own, "an export encodes what its models were built for"
     return encoder
-
-
-def valid_columns(stored: LoadedStudy, features: Sequence[FeatureConfig]) -> Columns:
-    """The rows of validation as `encoder_of` encodes them, from the encoded data of the study."""
-    together = _together(features, stored.study.spec.data.features.group_names)
-    return stored.dataset.inputs_of(together.groups).columns(stored.dataset.valid)
 
 
 def _together(features: Sequence[FeatureConfig], group_names: Sequence[str]) -> FeatureConfig:

@@ -18,11 +18,14 @@ from hinet_search.common.errors import DataError, EnvironmentFault
 
 MANIFEST = "manifest.json"
 PROFILE = "profile.json"
+GRAPH = "model.onnx"
+GRAPH_FILES = frozenset({GRAPH, f"{GRAPH}.data"})  # the weights of a large one are beside it
 AGAIN = "export the model again, or copy the whole folder again"
 MAX_BYTES = 1_000_000
 
 _WEIGHTS = r"weights(-[0-9]+){0,2}\.safetensors"
-_NAME = rf"^(config\.yaml|profile\.json|{_WEIGHTS}|encoding/[a-z]+(\.[0-9]+)?\.parquet)$"
+_TABLE = r"encoding/[a-z]+(\.[0-9]+)?\.parquet"
+_NAME = rf"^(config\.yaml|profile\.json|model\.onnx(\.data)?|{_WEIGHTS}|{_TABLE})$"
 _MANIFEST = TypeAdapter(
     dict[Annotated[str, Field(pattern=_NAME)], Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
 )

@@ -7,7 +7,7 @@ Shape legend: R rows, T tasks.
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.common.files import replacing_folder
-from hinet_search.data.columns import SPLITS, Columns
+from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.log_state import inputs_after, sequences_after
 from hinet_search.data.derived.moments import NO_TIME, Moments, moments_of
 from hinet_search.data.derived.rows_of_log import some_rows
@@ -27,7 +27,6 @@ from hinet_search.data.reading import ROW_NUMBER
 from hinet_search.data.rows import Rows
 from hinet_search.data.source_rows import reading_of, source_rows
 from hinet_search.data.times import LONGEST
-from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import NOT_ROLLED, RolledInputs
 from hinet_search.serving.log_tables import log_state_of_study
@@ -47,7 +46,7 @@ from hinet_search.study.data_definition import DataDefinition
 from hinet_search.training.tensors import save_tensors
 
 if TYPE_CHECKING:
-    from hinet_search.serving.compiled.write import Compilation
+    from hinet_search.serving.onnx_graph import GraphCheck
 
 
 MAX_ROWS = 1_000
@@ -171,26 +170,24 @@ def _log_of_sample(
 class FolderContent:
     """What a folder holds.
 
-    `weights` are those of every member, or the file that has them. `read_valid` gives the rows on
-    which graphs with weights of fewer bytes are compared. `say` is told how far graphs are.
+    `weights` are those of every member, or the file that has them. With `onnx` its one model is
+    written as a graph too.
     """
 
     file: ModelFile
     encoder: Encoder
     profile: Profile
     weights: Sequence[Path | Mapping[str, Tensor]]
-    graphs: GraphChoice
-    read_valid: Callable[[], Columns]
-    say: Callable[[str], None]
+    onnx: bool = False
 
 
 @dataclass(frozen=True)
 class WrittenFolder:
-    """The files of a folder with their bytes, the check of its scores, and its graphs, if any."""
+    """The files of a folder with their bytes, and the checks of its scores and of its graph."""
 
     files: dict[str, int]
     checked: Verification
-    compiled: "Compilation | None"
+    graph: "GraphCheck | None"
 
 
 def write_folder(
@@ -200,10 +197,10 @@ def write_folder(
     known: Sequence[KnownScores],
     write_card: Callable[[Verification], str],
 ) -> WrittenFolder:
-    """Write a folder, check that the rows of `sample` have the `known` scores, and add graphs.
+    """Write a folder, check that the rows of `sample` have the `known` scores, and add a graph.
 
-    Errors: those of `verify_scores`, `write_compiled` and `narrowed`; EnvironmentFault if the
-    folder cannot be written.
+    Errors: those of `verify_scores` and `write_graph`; EnvironmentFault if the folder cannot be
+    written.
     """
     try:
         with replacing_folder(folder, sum(map(_size, content.weights))) as part:
@@ -219,34 +216,22 @@ def write_folder(
             exported = open_folder(part, torch.device("cpu"))
             checked = verify_scores(exported, sample, known)
             (part / CARD).write_text(write_card(checked), encoding="utf-8")
-            compiled = _compiled(exported, content, sample)
+            graph = None
+            if content.onnx:
+                from hinet_search.serving.onnx_graph import write_graph  # half a second
+
+                graph = write_graph(exported, sample.raw, sample.log)
+                seal(part)
     except OSError as error:
         raise EnvironmentFault(
             f"{folder}: cannot be written: {error.strerror}", remedy="name another with -o"
         ) from error
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     files = {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
-    return WrittenFolder(files, checked, compiled)
+    return WrittenFolder(files, checked, graph)
 
 
 def _size(weights: Path | Mapping[str, Tensor]) -> int:
     if isinstance(weights, Path):
         return weights.stat().st_size
     return sum(tensor.nbytes for tensor in weights.values())
-
-
-def _compiled(
-    exported: ExportedModel, content: FolderContent, sample: RowSample
-) -> "Compilation | None":
-    graphs = content.graphs
-    if not graphs.formats:
-        return None
-    from hinet_search.serving.compiled.weights import cost_of, narrowed
-    from hinet_search.serving.compiled.write import write_compiled  # half a second
-
-    narrow = narrowed(exported, graphs.weights)
-    compiled = write_compiled(narrow, exported.folder, graphs, sample.raw, sample.log, content.say)
-    if narrow is exported:
-        return compiled
-    cost = cost_of(exported, narrow, graphs.weights, content.read_valid())
-    return replace(compiled, cost=cost)

@@ -17,6 +17,9 @@ from tests.small import STUDY, write_study
         (("export", "shop", "-o", "to", "--format", "torcheasyrec"), "train in that library"),
         (("data", "init", "sqlite:///shop.db", "--table", "shown"), "as Parquet, and name that"),
         (("serve", "winner"), "docs/ship.md has a recipe for it"),
+        (("export", "shop", "-o", "to", "--format", "torch"), "take onnx"),
+        (("export", "shop", "-o", "to", "--format", "aoti"), "take onnx"),
+        (("export", "shop", "-o", "to", "--weights", "fp16"), "graphs hold fp32"),
     ],
 )
 def test_a_gone_word_is_refused_with_what_to_use_instead(

@@ -12,12 +12,11 @@ import pytest
 
 from hinet_search import api, exported
 from hinet_search.results.statistics.paired_difference import Direction
-from hinet_search.serving.compiled.weights import CellCost, WeightsCost
-from hinet_search.serving.compiled.write import Compilation
 from hinet_search.serving.export import Export
 from hinet_search.serving.newer.comparison import CellChange
 from hinet_search.serving.newer.fit_again import FitOptions, NewerModel
 from hinet_search.serving.nightly.outcome import Gain, Night
+from hinet_search.serving.onnx_graph import GraphCheck
 from tests.cli.conftest import Run
 from tests.forked import typed
 from tests.small import write_study
@@ -117,70 +116,31 @@ def test_monitor_marks_what_has_changed(run: Run) -> None:
     assert (document["kind"], document["rows"], document["is_notable"]) == ("monitor", 10, True)
 
 
-def test_an_export_with_graphs_says_how_they_score(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("amounts", "noun"),
+    [((), "probability"), (("watch",), "prediction")],
+    ids=["labels", "amounts"],
+)
+def test_an_export_with_a_graph_says_how_it_scores(
+    amounts: tuple[str, ...], noun: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    graphs = Compilation(("onnx", "torch"), num_graphs=3, num_bytes=8_100_000, difference=6e-8)
-    asked = []
+    graph = GraphCheck(difference=6e-8, amounts=amounts)
 
-    def export(_study: str, to: Path, *, formats: tuple[str, ...], **_: object) -> Export:
-        asked.append(formats)
-        return Export(to, "shop", "hinet", 1, (1,), (), "", {}, 800, 0.0, graphs)
+    def export(_study: str, to: Path, *, onnx: bool, **_: object) -> Export:
+        assert onnx
+        return Export(to, "shop", "hinet", 1, (1,), (), "", {}, 800, 0.0, graph)
 
     monkeypatch.setattr(api, "export", export)
-    said = run("export", "shop/hinet", "-o", "winner", "--format", "onnx", "--format", "torch")
-    assert asked == [("onnx", "torch")]
+    said = run("export", "shop/hinet", "-o", "winner", "--format", "onnx")
     assert said.out.splitlines()[-1] == (
-        "compiled: onnx, torch, 3 graphs 8.10 MB; they score the same rows as predict does "
-        "(max difference of a probability 6e-08)"
+        f"model.onnx scores the same rows as predict does (max difference of a {noun} 6e-08)"
     )
 
 
-def test_an_export_with_narrow_weights_says_what_they_save_and_cost(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    costs = (CellCost("Home", "click", 0.75, 0.750012), CellCost("Push", "click", 0.75, 0.749))
-    cost = WeightsCost("fp16", 2_000_000, 1_000_000, 1234, 0.00031, costs)
-    graphs = Compilation(("onnx",), 3, 1_400_000, 6e-8, cost)
-
-    def export(_study: str, to: Path, *, weights: str, **_: object) -> Export:
-        assert weights == "fp16"
-        return Export(to, "shop", "hinet", 1, (1,), (), "", {}, 800, 0.0, graphs)
-
-    monkeypatch.setattr(api, "export", export)
-    said = run("export", "shop/hinet", "-o", "w", "--format", "onnx", "--weights", "fp16")
-    compiled, weights, *cells = (" ".join(line.split()) for line in said.out.splitlines()[2:])
-    assert "as predict does with embeddings of fp16 (max difference" in compiled
-    assert weights == (
-        "weights: embeddings 1.00 MB in place of 2.00 MB; on 1,234 rows of validation a "
-        "probability differs by up to 0.0003"
-    )
-    assert cells == [
-        "cell AUC change",
-        "Home / click .7500 +.000012",
-        "Push / click .7490 −.001000",
-    ]
-
-
-def test_an_export_with_amounts_says_how_far_predictions_differ(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cost = WeightsCost("fp16", 2_000_000, 1_000_000, 1234, 0.00031, ())
-    graphs = Compilation(("onnx",), 3, 1_400_000, 6e-8, cost, amounts=("watch",))
-
-    def export(_study: str, to: Path, **_: object) -> Export:
-        return Export(to, "shop", "hinet", 1, (1,), (), "", {}, 800, 0.0, graphs)
-
-    monkeypatch.setattr(api, "export", export)
-    said = run("export", "shop/hinet", "-o", "w", "--format", "onnx", "--weights", "fp16")
-    assert "(max difference of a prediction 6e-08)" in said.out
-    assert "rows of validation a prediction differs by up to 0.0003" in said.out
-
-
-def test_an_unknown_format_of_graphs_is_told_with_the_nearest(run: Run) -> None:
+def test_an_unknown_format_is_told_with_the_nearest(run: Run) -> None:
     said = run("export", "shop/hinet", "-o", "winner", "--format", "onxx")
     assert said.code == 2
-    assert "must be one of aoti, onnx, torch, got 'onxx'; did you mean 'onnx'?" in said.err
+    assert "must be one of onnx, got 'onxx'; did you mean 'onnx'?" in " ".join(said.err.split())
 
 
 def newer_model(to: Path, *, is_written: bool, mark: Direction) -> NewerModel:

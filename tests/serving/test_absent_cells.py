@@ -9,10 +9,10 @@ import torch
 
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.serving.compiled.write import _largest
 from hinet_search.serving.model_file import StudyRows
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.monitor import drift_of
+from hinet_search.serving.onnx_graph import _largest
 from hinet_search.serving.predict import predictions
 from hinet_search.study.task_definition import TaskDefinition
 from tests.serving.exported import (
@@ -34,7 +34,7 @@ TASKS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model with a profile; compiled_shop.py has graphs of such a model."""
+    """A model with a profile; graph_shop.py has the graph of such a model."""
     at = tmp_path_factory.mktemp("absent")
     return write_export(at / "model", absent_cells=ABSENT, tasks=TASKS)
 

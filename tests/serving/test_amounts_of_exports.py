@@ -16,22 +16,17 @@ from hinet_search.data.cell_counts import auc
 from hinet_search.data.columns import Columns
 from hinet_search.results.cells import Cell
 from hinet_search.results.families import MAX_LOG
-from hinet_search.serving.choice import GraphChoice
-from hinet_search.serving.compiled.layout import COMPILED, read_layout
-from hinet_search.serving.compiled.run import open_compiled
-from hinet_search.serving.compiled.score import Scorer
-from hinet_search.serving.compiled.scoring import ScenarioScoring
-from hinet_search.serving.compiled.weights import cost_of, narrowed
-from hinet_search.serving.compiled.write import write_compiled
 from hinet_search.serving.drift import CellOfNewRows, amount_cell
 from hinet_search.serving.drift_card import drift_card, drift_lines
 from hinet_search.serving.label_columns import _amount_problems
 from hinet_search.serving.model_file import CalibratedCell, StudyRows
 from hinet_search.serving.model_folder import ExportedMember, ExportedModel, average, open_folder
+from hinet_search.serving.onnx_graph import write_graph
 from hinet_search.serving.predict import predictions
 from hinet_search.serving.profile import PROFILE, AmountSpread
 from hinet_search.study.task_definition import TaskDefinition
-from tests.serving.exported import COUNTED, SCENARIOS, table, write_export
+from tests.serving.exported import COUNTED, table, write_export
+from tests.serving.graph_shop import graph_scores
 from tests.serving.shop import edited, predicted
 
 UNIT = 37.5
@@ -143,74 +138,16 @@ def test_an_endless_score_of_an_amount_is_none_and_a_large_one_is_cut(
     assert large == pytest.approx(UNIT * np.exp(MAX_LOG))
 
 
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
-    """The same model with graphs of both formats and a calibrator."""
-    folder = tmp_path_factory.mktemp("graphs") / "model"
-    write_export(folder, amount_units={"buy": UNIT})
+def test_a_graph_gives_the_amounts_of_predict(columns: Columns, tmp_path: Path) -> None:
+    folder = write_export(tmp_path / "model", amount_units={"buy": UNIT})
     cell = "{scenario: Home, task: buy, kind: platt, slope: 1.0, knots: [0.0], values: [0.7]}"
     edited(folder, {"calibration: []": f"calibration: [{cell}]"})
     exported = open_folder(folder, CPU)
-    made = write_compiled(exported, folder, GraphChoice(("onnx", "torch")), table())
+    made = write_graph(exported, table())
     assert made.difference <= 1e-6
     assert made.amounts == ("buy",)
-    return exported
-
-
-@pytest.mark.parametrize("kind", ["onnx", "torch"])
-def test_graphs_give_the_amounts_of_predict(
-    compiled: ExportedModel, columns: Columns, kind: str
-) -> None:
-    expected_RT = predictions(compiled, columns)
-    graphs = open_compiled(compiled.folder, kind)
-    assert_allclose(graphs.score(columns), expected_RT, rtol=1e-5)
-    at_push = replace(columns, scenario_R=np.full_like(columns.scenario_R, 1))
-    assert_allclose(graphs.score(columns, "Push"), predictions(compiled, at_push), rtol=1e-5)
-
-
-def test_the_reader_gives_amounts_and_the_layout_says_which_tasks_have_them(
-    compiled: ExportedModel, columns: Columns
-) -> None:
-    reader = Scorer(compiled.folder / COMPILED)
-    assert_allclose(reader.score(table().to_arrow()), predictions(compiled, columns), rtol=1e-5)
-    assert read_layout(compiled.folder / COMPILED).amount_units == {"buy": UNIT}
-    assert [output.name for output in reader.graphs[0].get_outputs()] == ["predictions"]
-
-
-def test_averages_of_graphs_are_those_of_predict(
-    exported: ExportedModel, columns: Columns, tmp_path: Path
-) -> None:
-    other = open_folder(write_export(tmp_path / "b", seed=1, amount_units={"buy": UNIT}), CPU)
-    members = (
-        replace(exported.members[0], weight=0.25),
-        replace(other.members[0], weight=0.75),
-    )
-    both = replace(exported, members=members)
-    expected_RT, encoded = predictions(both, columns), (columns.ids_RF, columns.numeric_RN)
-    for scenario in range(len(SCENARIOS)):
-        is_in_R = columns.scenario_R == scenario
-        inputs = (torch.from_numpy(np.array(array[is_in_R])) for array in encoded)
-        lists_RS = torch.from_numpy(np.array(columns.lists_RS[is_in_R]))
-        with torch.inference_mode():
-            predicted_RT = ScenarioScoring(both, scenario)(*inputs, lists_RS)
-        assert_allclose(predicted_RT, expected_RT[is_in_R], rtol=1e-5)
-
-
-def test_what_narrow_embeddings_cost_is_relative_to_amounts(
-    exported: ExportedModel, columns: Columns
-) -> None:
-    draw = np.random.default_rng(0)
-    labels_RT = draw.gamma(1, 1, (columns.num_rows, 2)).astype(np.float32)
-    labels_RT[:, CLICK] = labels_RT[:, CLICK] > 1
-    valid, narrow = replace(columns, labels_RT=labels_RT), narrowed(exported, "fp16")
-    cost = cost_of(exported, narrow, "fp16", valid)
-    before_RT, after_RT = predictions(exported, valid), predictions(narrow, valid)
-    size_RT = np.column_stack([np.ones(400), np.maximum(before_RT[:, BUY], UNIT)])
-    assert cost.difference == pytest.approx((np.abs(after_RT - before_RT) / size_RT).max())
-    buy = next(cell for cell in cost.cells if (cell.scenario, cell.task) == ("Push", "buy"))
-    of_push = columns.scenario_R == 1
-    expected = auc(before_RT[of_push, BUY], labels_RT[of_push, BUY])
-    assert buy.auc_fp32 == pytest.approx(expected)
+    expected_RT = predictions(exported, columns)
+    assert_allclose(graph_scores(folder, columns), expected_RT, rtol=1e-5)
 
 
 def test_a_difference_of_an_amount_is_relative_to_the_larger_of_amount_and_unit(

@@ -15,11 +15,10 @@ import hinet_search as hs
 from hinet_search.report.drawing import numbers
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.objectives import Objective
-from hinet_search.serving.compiled.layout import COMPILED
-from hinet_search.serving.compiled.score import Scorer
 from hinet_search.serving.model_folder import average, open_folder
 from hinet_search.serving.newer.comparison import measure
 from hinet_search.training.jobs.messages import ensemble_scores_path
+from tests.serving.graph_shop import graph_scores
 from tests.serving.newer_shop import newer_rows, parts
 from tests.serving.shop import Shop, launch_shop, predicted, rows, test_part
 
@@ -68,9 +67,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 @pytest.fixture(scope="module")
 def exported(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> hs.Export:
-    """Both seeds of the network, with graphs."""
+    """Both seeds of the network."""
     to = tmp_path_factory.mktemp("exported") / "model"
-    return hs.export(str(shop.study), to, arm=ARM, seeds="all", formats=("onnx",), output=shop.out)
+    return hs.export(str(shop.study), to, arm=ARM, seeds="all", output=shop.out)
 
 
 def scored(folder: Path, at: Path) -> pl.DataFrame:
@@ -103,16 +102,14 @@ def test_expected_seconds_are_about_as_many_as_were_watched(
     assert scores["watch"].mean() == pytest.approx(watched, rel=0.3)
 
 
-def test_the_reader_of_graphs_gives_the_same_seconds(exported: hs.Export, tmp_path: Path) -> None:
-    scores = scored(exported.folder, tmp_path)
-    model = open_folder(exported.folder, CPU)
+def test_the_graph_of_a_seed_gives_the_same_seconds(shop: Shop, tmp_path: Path) -> None:
+    to = tmp_path / "model"
+    hs.export(str(shop.study), to, arm=ARM, onnx=True, output=shop.out)
+    scores = scored(to, tmp_path)
+    model = open_folder(to, CPU)
     table = pl.read_parquet(tmp_path / "rows.parquet")
     columns = model.encoder.columns(table.select(model.file.inputs.columns))
-    reader = Scorer(exported.folder / COMPILED)
-    read_RT = reader.score_encoded(
-        columns.ids_RF, columns.numeric_RN, columns.lists_RS, columns.scenario_R
-    )
-    assert_allclose(read_RT[:, 1], scores["watch"].to_numpy(), rtol=1e-5)
+    assert_allclose(graph_scores(to, columns)[:, 1], scores["watch"].to_numpy(), rtol=1e-5)
 
 
 def test_an_ensemble_of_networks_and_trees_gives_the_seconds_of_its_launch(

@@ -1,6 +1,5 @@
 """Exports of models whose numbers have an encoding each: the same in every form that scores rows."""
 
-import importlib.util
 from pathlib import Path
 
 import polars as pl
@@ -11,10 +10,11 @@ from numpy.testing import assert_allclose
 import hinet_search as hs
 from hinet_search.data.schema import Schema
 from hinet_search.results.ensemble_records import ENSEMBLE
-from hinet_search.serving.compiled.layout import COMPILED
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.write_folder import TOLERANCE
 from hinet_search.training.trial_config import whole_config
+from tests.serving.graph_shop import columns_of as columns_of_rows
+from tests.serving.graph_shop import graph_scores
 from tests.serving.newer_shop import newer_rows, written
 from tests.serving.shop import (
     STUDY,
@@ -56,9 +56,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 @pytest.fixture(scope="module")
 def folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The arm whose columns are named, with graphs."""
+    """The arm whose columns are named, with a graph."""
     at = tmp_path_factory.mktemp("exported") / "own"
-    export = shop.export("own", at, formats=("onnx",))
+    export = shop.export("own", at, onnx=True)
     assert export.max_difference <= TOLERANCE
     return export.folder
 
@@ -122,18 +122,12 @@ def test_an_encoding_that_is_none_is_refused_at_its_place(shop: Shop, tmp_path: 
         open_folder(folder, CPU)
 
 
-def test_graphs_and_their_reader_score_as_predict_does(folder: Path, tmp_path: Path) -> None:
+def test_the_graph_scores_as_predict_does(folder: Path, tmp_path: Path) -> None:
     frame = unlabelled(test_part(rows()))
     expected_RT = scores_of(folder, frame, tmp_path)
     assert expected_RT.max() - expected_RT.min() > 0.05
-    path = folder / COMPILED / "score.py"
-    spec = importlib.util.spec_from_file_location("score", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    table = frame.with_columns(pl.col("colour").cast(pl.String)).to_arrow()
-    assert_allclose(module.Scorer(path.parent).score(table), expected_RT, rtol=0, atol=1e-5)
+    graph_RT = graph_scores(folder, columns_of_rows(open_folder(folder, CPU), frame))
+    assert_allclose(graph_RT, expected_RT, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("arm", ["own", "counted"])

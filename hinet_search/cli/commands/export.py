@@ -2,14 +2,14 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from hinet_search.cli.completion import complete_target
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
-    GRAPHS,
+    GRAPH,
     NEW_FOLDER,
     PLUGIN,
     SETTINGS,
@@ -23,11 +23,6 @@ from hinet_search.cli.options import (
 )
 from hinet_search.cli.output import echo, output, print_document
 from hinet_search.common.amounts import byte_size
-from hinet_search.common.terminal import table_text
-
-if TYPE_CHECKING:
-    from hinet_search.serving.compiled.weights import WeightsCost
-    from hinet_search.serving.compiled.write import Compilation
 
 
 @click.command(
@@ -64,14 +59,7 @@ if TYPE_CHECKING:
         show_default=True,
         help="Calibrate the probabilities where validation has shown a gain, or leave them.",
     ),
-    GRAPHS,
-    click.option(
-        "--weights",
-        type=click.Choice(["fp32", "fp16", "int8"]),
-        default="fp32",
-        show_default=True,
-        help="Embeddings of graphs: whole, in half precision, or in bytes with a scale a vector.",
-    ),
+    GRAPH,
     as_json,
 )
 def command(  # noqa: PLR0913, PLR0917  click passes every option by name
@@ -80,8 +68,7 @@ def command(  # noqa: PLR0913, PLR0917  click passes every option by name
     seeds: Any,
     at: str | None,
     calibrated: bool,  # noqa: FBT001
-    formats: tuple[str, ...],
-    weights: Any,
+    format_: str | None,
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
@@ -97,7 +84,7 @@ def command(  # noqa: PLR0913, PLR0917  click passes every option by name
     options = launch_options(given)
     study, arm = split_target(target)
     chosen = {"arm": arm, "seeds": seeds, "calibrated": calibrated, "at": at}
-    chosen |= {"formats": formats, "weights": weights}
+    chosen["onnx"] = format_ is not None
     written = export(study, to, **chosen, say=output().note, **vars(options))
     if as_json:
         print_document("export", **asdict(written))
@@ -114,34 +101,10 @@ def command(  # noqa: PLR0913, PLR0917  click passes every option by name
         f"checked: {written.checked_rows:,} test rows score the same as in training "
         f"(max difference {largest})"
     )
-    if written.compiled is not None:
-        _show_graphs(written.compiled)
+    if written.graph is not None:
+        noun = "prediction" if written.graph.amounts else "probability"
+        echo(
+            "model.onnx scores the same rows as predict does "
+            f"(max difference of a {noun} {written.graph.difference:.1g})"
+        )
     output().next(f"hinet-search predict {shlex.quote(str(to))} rows.parquet -o scores.parquet")
-
-
-def _show_graphs(graphs: "Compilation") -> None:
-    noun = "prediction" if graphs.amounts else "probability"
-    weights = "" if graphs.cost is None else f" with embeddings of {graphs.cost.weights}"
-    echo(
-        f"compiled: {', '.join(graphs.formats)}, {graphs.num_graphs} graphs "
-        f"{byte_size(graphs.num_bytes)}; they score the same rows as predict does{weights} "
-        f"(max difference of a {noun} {graphs.difference:.1g})"
-    )
-    if graphs.cost is not None:
-        _show_cost(graphs.cost, noun)
-
-
-def _show_cost(cost: "WeightsCost", noun: str) -> None:
-    """Print what narrow embeddings save and cost, cell by cell; `noun` is what differs."""
-    from hinet_search.report.drawing.numbers import metric
-
-    echo(
-        f"weights: embeddings {byte_size(cost.num_bytes)} in place of "
-        f"{byte_size(cost.num_bytes_fp32)}; on {cost.rows:,} rows of validation a {noun} "
-        f"differs by up to {cost.difference:.1g}"
-    )
-    rows = []
-    for cell in cost.cells:
-        change = f"{cell.auc - cell.auc_fp32:+.6f}".replace("0.", ".", 1).replace("-", "−")
-        rows.append((f"{cell.scenario} / {cell.task}", metric(cell.auc), change))
-    echo(table_text(rows, header=("cell", "AUC", "change"), right={1, 2}))

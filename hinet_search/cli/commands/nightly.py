@@ -12,7 +12,6 @@ from hinet_search.cli.completion import complete_table
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
     FORGET_AFTER,
-    GRAPHS,
     HELD_OUT,
     LEARNING_RATE,
     as_json,
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
         type=click.Path(file_okay=False, path_type=Path),
         help="The folder of all nights, the same every night; its link `current` is served.",
     ),
-    GRAPHS,
     click.option("--roll-back", is_flag=True, help="Serve the model of before again; no ROWS."),
     click.option(
         "--registry",

@@ -12,7 +12,6 @@ from hinet_search.cli.completion import complete_table
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
     FORGET_AFTER,
-    GRAPHS,
     HELD_OUT,
     LEARNING_RATE,
     NEW_FOLDER,
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
 )
 @scored_on
 @plugins
-@output_options(NEW_FOLDER, GRAPHS, as_json)
+@output_options(NEW_FOLDER, as_json)
 def command(
     folder: Path,
     rows: str,
@@ -138,6 +137,3 @@ def _print_written(made: "NewerModel") -> None:
         )
     size = byte_size(sum(made.files.values()))
     echo(f"wrote {made.folder}/: {len(made.files)} files, {size}")
-    if made.compiled is not None:
-        graphs = made.compiled
-        echo(f"compiled: {', '.join(graphs.formats)}, {graphs.num_graphs} graphs")

@@ -9,7 +9,7 @@ import click
 from hinet_search.cli.completion import complete_target
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
-    GRAPHS,
+    GRAPH,
     NEW_FOLDER,
     ON_SLOTS,
     PLUGIN,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @output_options(
     click.option("--rows", metavar="TABLE", help="Train on this table instead of the study's own."),
     NEW_FOLDER,
-    GRAPHS,
+    GRAPH,
     click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal."),
     as_json_lines,
 )
@@ -57,7 +57,7 @@ def command(
     target: str,
     to: Path,
     rows: str | None,
-    formats: tuple[str, ...],
+    format_: str | None,
     no_progress: bool,  # noqa: FBT001  click passes flags by name
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
@@ -85,7 +85,7 @@ def command(
                 to,
                 rows=rows,
                 arm=arm,
-                formats=formats,
+                onnx=format_ is not None,
                 watcher=watcher,
                 command=typed,
                 **vars(options),

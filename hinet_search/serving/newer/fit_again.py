@@ -7,7 +7,6 @@ does not learn from. The refit of a study is another thing: it learns from the s
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -20,7 +19,6 @@ from hinet_search.results.cells import CellName
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.statistics.calibrators import apply, calibrate
 from hinet_search.results.statistics.paired_difference import Direction
-from hinet_search.serving.choice import GraphChoice
 from hinet_search.serving.export import refuse_full
 from hinet_search.serving.model_file import ModelFile, NewerFit, calibrated_cells
 from hinet_search.serving.model_folder import (
@@ -56,9 +54,6 @@ from hinet_search.serving.write_folder import (
 from hinet_search.training.trainable import Network, StagedModel
 from hinet_search.training.trial_config import whole_config
 
-if TYPE_CHECKING:
-    from hinet_search.serving.compiled.write import Compilation
-
 HELD_OUT = 0.2
 MAX_RATE = 10.0
 CALIBRATION_SEED = 0  # of the folds by which calibrators are chosen
@@ -71,15 +66,13 @@ class FitOptions:
     `held_out` is the share of the rows that is not learned from: a half decides how long to train,
     the other whether the result is written. `learning_rate` replaces that of every member's
     configuration; 0 leaves the weights and continues vocabularies, statistics and calibration
-    alone. Ids that no row has had for `forget_after` days are forgotten, None for no id. `formats`
-    are those of graphs.
+    alone. Ids that no row has had for `forget_after` days are forgotten, None for no id.
     """
 
     held_out: float = HELD_OUT
     learning_rate: float | None = None
     even_if_worse: bool = False
     forget_after: int | None = None
-    formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,7 +109,6 @@ class NewerModel:
     files: dict[str, int]
     checked_rows: int = 0
     max_difference: float = 0.0
-    compiled: "Compilation | None" = None
 
     @property
     def is_worse(self) -> bool:
@@ -176,13 +168,12 @@ def fit_rows(
     made = _newer_model(exported, to, fit)
     if made.is_worse and not options.even_if_worse:
         return made
-    written = _write(exported, made, fit, options, say)
+    written = _write(exported, made, fit, options)
     return replace(
         made,
         files=written.files,
         checked_rows=written.checked.rows,
         max_difference=written.checked.difference,
-        compiled=written.compiled,
     )
 
 
@@ -194,10 +185,6 @@ def _refuse_options(options: FitOptions) -> None:
     rate = options.learning_rate
     if rate is not None and not 0 <= rate <= MAX_RATE:
         raise ConfigurationError(f"learning_rate must be 0 to {MAX_RATE:g}, got {rate:g}")
-    if options.formats:
-        from hinet_search.serving.compiled.write import require
-
-        require(options.formats)
 
 
 @dataclass(frozen=True)
@@ -313,7 +300,6 @@ def _write(
     made: NewerModel,
     fit: _Fit,
     options: FitOptions,
-    say: Callable[[str], None],
 ) -> WrittenFolder:
     """Write the fitted model; some of the held-out rows must score from the folder as now."""
     file = _model_file(exported.file, made, fit, options.learning_rate)
@@ -332,9 +318,6 @@ def _write(
             encoder=encoder,
             profile=profile_of(dataset_of(fit.grown, fit.grown.held_out), encoder.schema, tasks),
             weights=weights,
-            graphs=GraphChoice(options.formats),
-            read_valid=lambda: fit.grown.choosing,
-            say=say,
         ),
         sample,
         [KnownScores(None, average(fit.members, file, columns))],

@@ -1,16 +1,19 @@
-"""A shop with lists and odd numbers, and the export of its model with graphs."""
+"""A shop with lists and odd numbers, and the export of its model with an ONNX graph."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import polars as pl
 import torch
 
 import hinet_search as hs
 from hinet_search.data.columns import Columns
 from hinet_search.serving.model_folder import ExportedModel, open_folder
+from hinet_search.serving.onnx_graph import graph_inputs
 from hinet_search.serving.row_checks import cast_rows
+from hinet_search.serving.sealed import GRAPH
 from tests.serving.shop import launch_shop, rows
 
 STUDY = """\
@@ -62,7 +65,7 @@ def table() -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Written:
-    """An export with graphs, opened again, with test rows as they are and encoded."""
+    """An export with a graph, opened again, with test rows as they are and encoded."""
 
     export: hs.Export
     exported: ExportedModel
@@ -74,16 +77,20 @@ class Written:
         return self.export.folder
 
 
-def export_shop(
-    folder: Path, text: str = STUDY, formats: tuple[str, ...] = ("onnx", "torch")
-) -> Written:
-    """Launch the study in a folder, and export its arm as graphs."""
+def export_shop(folder: Path, text: str = STUDY) -> Written:
+    """Launch the study in a folder, and export its arm with a graph."""
     study = str(launch_shop(folder, table(), text).study)
-    options = {"formats": formats, "output": folder / "out"}
-    export = hs.export(study, folder / "model", arm="shared_bottom", **options)
+    to, output = folder / "model", folder / "out"
+    export = hs.export(study, to, arm="shared_bottom", onnx=True, output=output)
     exported = open_folder(export.folder, CPU)
     raw = table().filter(pl.col("place") <= 2)
     return Written(export, exported, raw, columns_of(exported, raw))
+
+
+def graph_scores(folder: Path, columns: Columns) -> np.ndarray:
+    """What the graph of a folder gives of encoded rows (R, T)."""
+    session = onnxruntime.InferenceSession(folder / GRAPH, providers=["CPUExecutionProvider"])
+    return session.run(None, graph_inputs(columns))[0]
 
 
 def columns_of(exported: ExportedModel, raw: pl.DataFrame) -> Columns:

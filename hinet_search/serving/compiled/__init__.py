@@ -1,1 +1,0 @@
-"""Compiled: the scoring of an exported model as graphs, which need none of this package."""
