@@ -75,6 +75,7 @@ def get_command(
     examples=(
         "hinet-search data init rows.parquet",
         "hinet-search data init ratings.csv --task 'liked=rating>3' --scenario country",
+        "hinet-search data init s3://shop/shown --user customer --force",
     ),
 )
 @click.argument("table", shell_complete=complete_table)

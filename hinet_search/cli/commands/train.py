@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     codes=("3", "4", "5", "6", "129, 130, 143"),
     examples=(
         "hinet-search train shop -o winner",
-        "hinet-search train shop/hinet --finalist-seeds 3 --slots 4 -o hinet-shop",
         "hinet-search train studies/shop.yaml --set sample=5% --format onnx -o winner",
         "hinet-search train shop --rows june.parquet -o june",
     ),
