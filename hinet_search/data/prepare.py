@@ -21,7 +21,6 @@ from hinet_search.data.cell_counts import (
     weighted_cell_problems,
 )
 from hinet_search.data.columns import SPLITS, Columns, Dataset
-from hinet_search.data.derived.events import event_names, growing_events
 from hinet_search.data.derived.inputs import (
     EncodedLists,
     derive_numbers,
@@ -33,7 +32,6 @@ from hinet_search.data.derived.inputs import (
 from hinet_search.data.derived.log_size import log_bytes
 from hinet_search.data.derived.moments import moments_of
 from hinet_search.data.derived.sequences import sequence_vocabularies
-from hinet_search.data.derived.statistics import clocked_statistics, growing_statistics
 from hinet_search.data.encode import (
     Encoding,
     TrainingRows,
@@ -51,9 +49,6 @@ from hinet_search.data.encoded_folder import (
     size_of,
 )
 from hinet_search.data.fingerprint import FileHasher
-from hinet_search.data.inspect.numbering import numbering_warnings
-from hinet_search.data.inspect.scenarios import scenario_warnings
-from hinet_search.data.inspect.shifts import ClockedInputs, SplitSample, sampled, shift_warnings
 from hinet_search.data.inspect.unseen import count_unseen, duplicate_warnings, unseen_warnings
 from hinet_search.data.mapped import column_of
 from hinet_search.data.numbers import limit_problems, squash_warning
@@ -184,9 +179,6 @@ def _encode(
             *_squash_warnings(train, encoding, features.numeric),
             *duplicates,
             *unseen_warnings(_unseen_in_valid(rows, encoding), features.categorical),
-            *scenario_warnings(definition, rows),
-            *numbering_warnings(definition, rows),
-            *_shift_warnings(definition, rows, encoding),
         ),
         groups={name: len(inputs) for name, inputs in groups.items()},
         test_rows=test_rows,
@@ -289,41 +281,6 @@ def _squash_warnings(train: TrainingRows, encoding: Encoding, numeric: Sequence[
                 squash_warning(scale.name, number_R, input_R, scale.mean, scale.spread, train.cache)
             )
     return [warning for warning in warnings if warning]
-
-
-def _shift_warnings(definition: DataDefinition, rows: Rows, encoding: Encoding) -> list[str]:
-    samples = [_sample(rows, encoding, split) for split in range(len(SPLITS))]
-    train, valid, test = samples
-    tasks = tuple(definition.tasks)
-    statistics = definition.features.statistics
-    events = definition.features.events
-    growing = {*growing_statistics(statistics), *growing_events(events)}
-    of_clock = clocked_statistics(statistics, tasks)
-    of_events = event_names(events, tasks) if events is not None else ()
-    if statistics is None or statistics.is_frozen:
-        clocked = ClockedInputs(growing=growing, all_of_them=of_clock, fresh=of_events)
-    else:
-        clocked = ClockedInputs(growing=growing, all_of_them=(), fresh=(*of_clock, *of_events))
-    return shift_warnings(encoding.numeric_inputs, tasks, train, valid, test.numeric_RN, clocked)
-
-
-def _sample(rows: Rows, encoding: Encoding, split: int) -> SplitSample:
-    """Evenly spaced rows of a split."""
-    step = sampled(rows.num_rows_of_splits[split]).step
-    numeric = []
-    labels = []
-    has_label = []
-    num_before = 0
-    for block in rows.blocks():
-        row_B = np.flatnonzero(rows.split_R[block] == split)
-        chosen_B = row_B[-num_before % step :: step]
-        num_before += row_B.size
-        numeric.append(encode_numbers(rows.frame[block][chosen_B], encoding))
-        labels.append(rows.labels_RT[block][chosen_B])
-        has_label.append(rows.has_task_MT[rows.scenario_R[block][chosen_B]])
-    return SplitSample(
-        np.concatenate(numeric), np.concatenate(labels), np.concatenate(has_label), rows.units
-    )
 
 
 def _weights(

@@ -15,7 +15,6 @@ from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.inspect.describe import describe
 from hinet_search.data.inspect.leaks import leak_suspects
-from hinet_search.data.inspect.shifts import SplitSample
 from hinet_search.data.inspect.text import render
 from hinet_search.data.rows import Rows
 from hinet_search.study.data_definition import DataDefinition
@@ -95,21 +94,6 @@ def test_rows_without_a_task_are_not_the_test_rows_whose_label_is_0(tmp_path: Pa
     assert with_zeros.by_identity != without.by_identity
 
 
-def test_a_step_that_a_scenario_lacks_does_not_interrupt_its_funnel(tmp_path: Path) -> None:
-    is_broken = pl.col("minute") == 2
-    frame = shop().with_columns(
-        click=pl.when(is_broken).then(0).otherwise("click").cast(pl.Int8),
-        buy=pl.when(is_broken).then(1).otherwise("buy").cast(pl.Int8),
-        place=pl.when(is_broken).then(pl.lit("push")).otherwise("place"),
-        cart=pl.col("click"),
-    )
-    cart = {"column": "cart", "scenarios": ["home"]}
-    tasks = {"click": {"column": "click"}, "cart": cart, "buy": {"column": "buy"}}
-    dataset = prepared(frame, tmp_path, tasks=tasks)
-    (broken,) = describe(definition(tasks=tasks), dataset, tmp_path).funnel_breaks
-    assert (broken.scenario, broken.earlier, broken.later) == ("push", "click", "buy")
-
-
 def test_a_description_says_no_task_and_rates_of_the_rows_that_have_it(
     masked: Dataset, tmp_path: Path
 ) -> None:
@@ -129,30 +113,6 @@ def test_a_leak_is_found_whatever_the_input_is_in_rows_without_the_task(masked: 
     numeric_RN[:, 0] = number_R
     (leak,) = leak_suspects(replace(masked, train=replace(train, numeric_RN=numeric_RN)))
     assert (leak.feature, leak.task, leak.auc) == ("price", "buy", 1.0)
-
-
-def test_a_shift_of_a_task_is_measured_in_the_rows_that_have_it() -> None:
-    numeric_RN = np.array([[0.0], [1.0], [2.0]], dtype=np.float32)
-    labels_RT = np.array([[0], [1], [0]], dtype=np.uint8)
-    sample = SplitSample(numeric_RN, labels_RT, np.array([[True], [True], [False]]))
-    assert sample.input_of(0, 0).auc == 1.0
-    assert SplitSample(numeric_RN, labels_RT).input_of(0, 0).auc == 0.5
-
-
-def test_shifts_are_looked_for_in_the_rows_that_have_a_task(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[SplitSample] = []
-
-    def warnings(_inputs: object, _tasks: object, *samples: Any) -> list[str]:
-        seen.extend(samples[:2])
-        return []
-
-    monkeypatch.setattr("hinet_search.data.prepare.shift_warnings", warnings)
-    masked = encoded(tmp_path, None)
-    for sample, columns in zip(seen, (masked.train, masked.valid), strict=True):
-        has_task_RT = masked.full_schema.has_task[columns.scenario_R]
-        assert np.array_equal(sample.has_label_RT, has_task_RT)
 
 
 def test_missing_values_of_a_task_are_noted_where_rows_have_it(tmp_path: Path) -> None:

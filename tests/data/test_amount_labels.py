@@ -11,13 +11,9 @@ from pydantic import ValidationError
 from hinet_search.common.errors import DataError
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.columns import Dataset
-from hinet_search.data.encoded_folder import open_encoding
 from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.inspect.leaks import leak_suspects
-from hinet_search.data.inspect.shifts import drops
-from hinet_search.data.prepare import _sample
-from hinet_search.data.rows import read_rows
-from tests.data.tables import definition, prepared, shop, write
+from tests.data.tables import definition, prepared, shop
 
 TASKS: dict[str, Any] = {
     "click": {"column": "click"},
@@ -204,17 +200,3 @@ def test_the_auc_of_a_suspect_is_that_of_whole_amounts(tmp_path: Path) -> None:
     frame = shop_with_seconds().filter(pl.col("part") == "train")
     expected = auc(frame.select(rounded).to_series().to_numpy(), frame["seconds"].to_numpy())
     assert suspect.auc == pytest.approx(expected, abs=1e-6)
-
-
-def test_an_input_made_of_amounts_of_its_own_row_drops(tmp_path: Path) -> None:
-    is_train = pl.col("part") == "train"
-    leaked = pl.when(is_train).then("seconds").otherwise("price")
-    frame = shop_with_seconds(6000).with_columns(price=leaked)
-    dataset = prepared(frame, tmp_path, tasks=TASKS)
-    write(frame, tmp_path)
-    given = definition(tasks=TASKS)
-    rows = read_rows(given, tmp_path, tmp_path)
-    encoding = open_encoding(dataset.folder)
-    train, valid = (_sample(rows, encoding, split) for split in (0, 1))
-    dropped = drops(encoding.numeric_inputs, tuple(TASKS), train, valid)
-    assert [drop.name for drop in dropped] == ["price"]

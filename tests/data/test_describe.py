@@ -48,41 +48,6 @@ def test_unseen_shares_are_per_split_and_leave_missing_values_out(tmp_path: Path
     assert (facts.unseen_valid, facts.unseen_test) == (0.0, 0.2)
 
 
-def test_an_overlap_is_the_share_of_the_row_scenario(tmp_path: Path) -> None:
-    seldom = (pl.col("place") == "push") & pl.col("item").is_in(["c", "d"])
-    frame = shop().with_columns(pl.when(seldom).then(pl.lit("a")).otherwise("item").alias("item"))
-    overlap = described(frame, tmp_path).overlaps[1]
-    assert (overlap.what, overlap.count) == ("items", 4)
-    assert overlap.share == ((1.0, 0.5), (1.0, 1.0))  # of home's a, b, c, d push has a and b
-
-
-def test_users_of_one_scenario_only_do_not_overlap(tmp_path: Path) -> None:
-    own = pl.col("user") + pl.when(pl.col("place") == "push").then(1000).otherwise(0)
-    share = described(shop().with_columns(own.alias("user")), tmp_path).overlaps[0].share
-    assert share == ((1.0, 0.0), (0.0, 1.0))
-
-
-def test_rows_that_break_a_funnel_are_named(tmp_path: Path) -> None:
-    frame = shop()
-    row = frame["minute"].filter((frame["place"] == "home") & (frame["click"] == 0))[0]
-    frame = frame.with_columns(
-        pl.when(pl.col("minute") == row).then(1).otherwise("buy").alias("buy")
-    )
-    (funnel_break,) = described(frame, tmp_path).funnel_breaks
-    assert (funnel_break.scenario, funnel_break.earlier, funnel_break.later, funnel_break.rows) == (
-        "home",
-        "click",
-        "buy",
-        1,
-    )
-    assert funnel_break.first_rows == (row,)
-
-
-def test_tasks_that_are_no_funnel_have_no_breaks(tmp_path: Path) -> None:
-    tasks = {"buy": {"column": "buy"}, "click": {"column": "click"}}
-    assert described(shop(), tmp_path, tasks=tasks).funnel_breaks == ()
-
-
 LEAKS: dict[str, tuple[pl.Expr, dict[str, list[str]]]] = {
     "a number": (pl.col("click") * -5.0 + pl.col("price") / 1000, {"numeric": ["leak"]}),
     "a category": (pl.format("{}-{}", "click", "item"), {"categorical": ["leak"]}),
@@ -165,9 +130,7 @@ def test_elsewhere_a_long_name_is_neither_cut_nor_wrapped(tmp_path: Path) -> Non
     name = "a scenario with a very long name " * 4
     frame = shop().with_columns(pl.col("place").replace("push", name.strip()))
     lines = render(described(frame, tmp_path)).splitlines()
-    assert (
-        len([line for line in lines if line.startswith(f"{name.strip()}  ")]) == 3
-    )  # rows, users, items
+    assert len([line for line in lines if line.startswith(f"{name.strip()}  ")]) == 1
 
 
 def test_shares_are_shown_with_two_digits() -> None:
@@ -204,13 +167,3 @@ def test_amounts_are_shown_by_their_mean(tmp_path: Path) -> None:
     assert header.split()[-6:] == ["mean", "spent", "test", "rows", "above", "0"]
     row = next(line for line in lines if line.startswith("home "))
     assert f" {12.5 * home['click'].mean():.4g} " in row
-
-
-def test_amounts_without_the_task_before_are_named_as_above_0(tmp_path: Path) -> None:
-    tasks = {"click": {"column": "click"}, "spent": {"column": "spent", "kind": "amount"}}
-    frame = shop()
-    row = frame["minute"].filter((frame["place"] == "home") & (frame["click"] == 0))[0]
-    paid = (pl.col("click") == 1) | (pl.col("minute") == row)
-    frame = frame.with_columns(spent=pl.when(paid).then(12.5).otherwise(0.0))
-    text = render(described(frame, tmp_path, tasks=tasks))
-    assert "!! spent > click in home: spent above 0 and click 0 in 1 of its rows" in text

@@ -202,18 +202,6 @@ def test_a_column_that_is_split_can_have_no_other_role(tmp_path: Path) -> None:
     assert problem == f"{must}, got a column of features.lists"
 
 
-def test_the_description_tells_length_and_unseen_entries(tmp_path: Path) -> None:
-    frame = with_genres(shop()).with_columns(
-        pl.when(pl.col("minute") >= 590).then(pl.lit("New|War")).otherwise("genres").alias("genres")
-    )
-    dataset = prepared(frame, tmp_path, features=own())
-    (facts,) = describe(definition(features=own()), dataset, tmp_path).lists
-    entries = [plain_entries(text, "|") for text in frame["genres"]]
-    assert facts.mean_length == pytest.approx(sum(map(len, entries)) / 600)
-    assert facts.empty == pytest.approx(sum(not row for row in entries) / 600)
-    assert facts.unseen == pytest.approx(10 / sum(map(len, entries)))
-
-
 def test_a_list_whose_length_tells_the_label_is_a_suspect(tmp_path: Path) -> None:
     told = pl.when(pl.col("click") == 1).then(pl.lit("a|b")).otherwise(pl.lit("a"))
     frame = shop().with_columns(told.alias("genres"))

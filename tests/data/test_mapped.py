@@ -16,7 +16,6 @@ from hinet_search.common.errors import EnvironmentFault
 from hinet_search.data import blocks
 from hinet_search.data.blocks import blocks_of
 from hinet_search.data.derived.inputs import derive_numbers
-from hinet_search.data.inspect import numbering, scenarios, shifts
 from hinet_search.data.mapped import (
     PREFIX,
     collect_to_mapped_file,
@@ -171,8 +170,6 @@ def test_a_folder_that_cannot_be_written_is_a_fault_with_its_name(tmp_path: Path
 def test_encoded_in_blocks_all_is_as_encoded_at_once(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shifts, "MIN_ROWS", 10)
-    monkeypatch.setattr(shifts, "MAX_ROWS", 40)
     contents, records = [], []
     for num_rows in (2**19, 50):
         folder = tmp_path / str(num_rows)
@@ -207,8 +204,6 @@ def test_memory_of_arrays_does_not_grow_with_the_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blocks, "BLOCK_ROWS", 500)
-    for module in (numbering, scenarios, shifts):  # samples of so many rows
-        monkeypatch.setattr(module, "MAX_ROWS", 500)
     features = NUMBERS | {"statistics": {"by": ["user"], "clock": "minute", "day_length": 5_000}}
     sizes, peaks = (3_000, 12_000), []
     for num_rows in sizes:

@@ -320,8 +320,8 @@ def test_a_wrong_value_outside_the_sample_is_refused_too(tmp_path: Path) -> None
 def test_a_description_is_one_of_the_sample_and_says_so(tmp_path: Path) -> None:
     frame = shop()
     description = describe(definition(), searched(frame, tmp_path, 0.5), tmp_path)
-    (users, _) = description.overlaps
-    assert users.count == len(users_of(frame, 0.5))
+    users = next(facts for facts in description.categorical if facts.name == "user")
+    assert users.num_values == len(users_of(frame, 0.5))
     assert f"sample {description.searched_on}" in render(description)
     whole = describe(definition(), prepared(frame, tmp_path), tmp_path)
     assert "sample" not in render(whole)

@@ -155,9 +155,7 @@ def describe_command(
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
-    """Print rows, label rates, unique ids, overlaps, missing values and leak suspects
-    of STUDY's data.
-    """
+    """Print rows, label rates, distinct and missing values and leak suspects of STUDY's data."""
     from hinet_search.data.inspect.describe import describe
     from hinet_search.data.inspect.text import render
     from hinet_search.data.study_data import dataset_of

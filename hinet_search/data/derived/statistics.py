@@ -78,15 +78,6 @@ def growing_statistics(definition: StatisticsDefinition | None) -> tuple[str, ..
     return tuple(_rows_name(key) for key in definition.keys)
 
 
-def clocked_statistics(
-    definition: StatisticsDefinition | None, tasks: Sequence[str]
-) -> tuple[str, ...]:
-    """The statistics that count labels of earlier days only: all of a clock."""
-    if definition is None or definition.clock is None:
-        return ()
-    return statistic_names(definition, tasks)
-
-
 def target_statistics(
     definition: StatisticsDefinition, rows: Rows, tasks: Sequence[str]
 ) -> pl.DataFrame:

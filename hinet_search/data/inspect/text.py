@@ -11,13 +11,12 @@ from rich.console import RenderableType
 from hinet_search.common.amounts import mean_in_words, percent
 from hinet_search.common.terminal import UNCUT, table_text
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.inspect.describe import Description, ListFacts, Overlap
+from hinet_search.data.inspect.describe import Description
 from hinet_search.results.data_record import CellCount
 
 WIDTH = 100
 BAR = 12
 FEW_POSITIVES = 100  # below this many on test, an AUC is too uncertain to compare models by
-MAX_LINES = 8
 NO_TASK = "no task"
 STARTS = "docs/studies.md#start-from-your-rows"
 HARD_SPACE = "\u00a0"  # keeps a name and its number on one line
@@ -34,9 +33,6 @@ def render(description: Description, width: int = UNCUT) -> str:
         *_cells(description.cells, width),
         *_warnings(description),
     ]
-    scenarios = list(dict.fromkeys(cell.scenario for cell in description.cells))
-    for overlap in description.overlaps:
-        lines += _overlap(overlap, scenarios, width)
     lines += _features(description)
     settings = description.settings
     lines.append(f"keys of a study that follow from these rows ({STARTS}):")
@@ -55,7 +51,6 @@ def _headline(description: Description) -> str:
         f"{sum(description.rows):,} rows",
         f"{num_features} features",
         f"tasks {', '.join(rates)}",
-        *(f"{overlap.what} {overlap.count:,}" for overlap in description.overlaps),
     ]
     if description.time is not None:
         parts.append(f"time {description.time[0]} to {description.time[1]}")
@@ -128,15 +123,6 @@ def _scenario(cells: Sequence[CellCount], tasks: Sequence[str], total: int) -> l
 
 def _warnings(description: Description) -> Iterator[str]:
     lines = list(description.warnings)
-    amounts = _amounts(description.cells)
-    for broken in description.funnel_breaks:
-        first = ", ".join(f"{row:,}" for row in broken.first_rows)
-        more = ", ..." if broken.rows > len(broken.first_rows) else ""
-        positive = "above 0" if broken.later in amounts else "1"
-        lines.append(
-            f"{broken.later} > {broken.earlier} in {broken.scenario}: {broken.later} {positive} "
-            f"and {broken.earlier} 0 in {broken.rows:,} of its rows (row {first}{more})"
-        )
     for leak in description.leaks:
         area = f"{leak.auc:.3f}".lstrip("0")
         lines.append(
@@ -144,21 +130,6 @@ def _warnings(description: Description) -> Iterator[str]:
         )
     for line in lines:
         yield from _wrapped(f"!! {line}")
-
-
-def _overlap(overlap: Overlap, scenarios: Sequence[str], width: int) -> Iterator[str]:
-    """Matrix of shares: of the row scenario's users, how many are also in the column scenario."""
-    if len(scenarios) == 1:
-        return
-    yield f"{overlap.what} of the row's scenario that are seen in the column's too"
-    first = scenarios[:MAX_LINES]
-    table = [
-        [name, *(percent(share) for share in shares[:MAX_LINES])]
-        for name, shares in zip(first, overlap.share, strict=False)
-    ]
-    yield table_text(table, ["", *first], right=range(1, 1 + len(first)), width=width)
-    if len(scenarios) > MAX_LINES:
-        yield f"(the first {MAX_LINES} of {len(scenarios)} scenarios)"
 
 
 def _features(description: Description) -> Iterator[str]:
@@ -174,15 +145,7 @@ def _features(description: Description) -> Iterator[str]:
     yield from _listed("missing", _largest(missing))
     yield from _listed("unseen in valid", unseen_valid)
     yield from _listed("unseen in test", unseen_test)
-    yield from _listed("lists", [_list_in_words(facts) for facts in description.lists])
     yield from _listed("inputs of groups", groups)
-
-
-def _list_in_words(facts: ListFacts) -> str:
-    return (
-        f"{facts.name} of {facts.mean_length:.1f} entries ({percent(facts.empty)} of rows without, "
-        f"{percent(facts.unseen)} of entries unseen in train)"
-    )
 
 
 def _largest(rates: Iterable[tuple[str, float]], below: float = 0.001) -> list[str]:
