@@ -50,6 +50,8 @@ class GivenKeys:
     @property
     def roles(self) -> KnownRoles:
         """The roles of the columns that are named, for the guess of the others."""
+        given = {key: _column_of(self.data.get(key)) for key in ROLES}
+        roles = {key: column for key, column in given.items() if column is not None}
         labels = {}
         scenarios: set[str] = set()
         for name, task in self.data.get("tasks", {}).items():
@@ -58,23 +60,22 @@ class GivenKeys:
             if isinstance(task, Mapping):
                 scenarios.update(map(str, task.get("scenarios") or ()))
         return KnownRoles(
-            **{key: _column_of(self.data.get(key)) for key in ROLES},
+            roles=roles,
             tasks=labels,
             scenarios_of_tasks=frozenset(scenarios),
             never_features=tuple(self.data.get("never_features", ())),
-            thresholds=(),
         )
 
     def refuse_other_columns(self, columns: Collection[str]) -> None:
         """Raise DataError for every given role whose column the table lacks."""
         roles = self.roles
-        named = {key: getattr(roles, key) for key in ROLES}
+        named = dict(roles.roles)
         named |= {f"tasks.{name}": column for name, column in roles.tasks.items()}
         named |= {f"never_features.{name}": name for name in roles.never_features}
         problems = [
             f"{key}: column '{column}' is not in the table{did_you_mean(column, columns)}"
             for key, column in named.items()
-            if column is not None and column not in columns
+            if column not in columns
         ]
         if problems:
             raise DataError(*problems, remedy=f"its columns: {listed(list(columns))}")

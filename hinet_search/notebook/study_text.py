@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from pydantic import ValidationError
 
-from hinet_search.data.definition_text import GuessedTable, definition_text
+from hinet_search.data.guess.definition_text import GuessedTable, definition_text
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.data.labels import positives
@@ -134,7 +134,7 @@ def _zeros_and_ones(rule: TaskDefinition, values: pl.Series) -> pl.Series:
 
 def _has_task(rule: TaskDefinition, given: GivenKeys) -> pl.Expr:
     """Whether a row has a task; every row does if the column of scenarios is not given."""
-    column = given.roles.scenario
+    column = given.roles.roles.get("scenario")
     if rule.scenarios is None or column is None:
         return pl.lit(value=True)
     scenario = given.data["scenario"]

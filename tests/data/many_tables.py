@@ -76,7 +76,7 @@ TABLES: dict[str, OddTable] = {
     "nested lists": parquet("#   seen: lists of lists or structs", seen=[[[1], [2, 3]], [[4]]]),
     "lists of ids": parquet("#   viewed: lists; to use them", viewed=[[1, 2], [3], []]),
     "lists of tags": parquet(
-        "    tags: {column: tags, length: 2}   # check: 3 entries, at most 2 a row",
+        "#   tags: lists; to use them",
         tags=[["new", "red"], ["red"], [], None, ["big", "new"]],
     ),
     "texts with separators": parquet(

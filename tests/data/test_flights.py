@@ -10,9 +10,9 @@ from numpy.testing import assert_array_equal
 from tables import definition, prepared, problems_of, shop
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.definition_text import GuessedTable, definition_text
 from hinet_search.data.guess.column_facts import facts_of
 from hinet_search.data.guess.column_roles import guess_roles
+from hinet_search.data.guess.definition_text import GuessedTable, definition_text
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.roles import KnownRoles
 from hinet_search.data.guess.thresholds import threshold_of
@@ -136,17 +136,6 @@ def test_a_number_of_three_values_has_no_outliers(tmp_path: Path) -> None:
     scores = pl.Series([0.0125, 1 / 46, 0.0125, 1 / 34, np.nextafter(1 / 46, 1), 0.0125] * 100)
     data = prepared(shop().with_columns(price=scores), tmp_path)
     assert not any(warning.startswith("price") for warning in data.record.warnings)
-
-
-def test_a_table_without_a_label_is_told_how_one_of_its_numbers_makes_one() -> None:
-    rows = flights().drop("dep_delay", "arr_delay")
-    with pytest.raises(DataError) as caught:
-        guessed_table(rows.lazy(), "rows", {"kind": "table", "path": "f.csv"})
-    rule = caught.value.remedy.split("'")[1]
-    assert rule.startswith("label=dep_time>")
-    made = KnownRoles().with_threshold(threshold_of(rule))
-    table = guessed_table(rows.lazy(), "rows", {"kind": "table", "path": "f.csv"}, made)
-    assert list(table.tasks) == ["label"]
 
 
 def test_a_text_of_several_values_is_no_label() -> None:

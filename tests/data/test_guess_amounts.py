@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.guess.column_facts import facts_of, has_amounts
+from hinet_search.data.guess.column_facts import facts_of
 from hinet_search.data.guess.write_definition import write_draft
 from hinet_search.data.prepare import prepare
 from hinet_search.study.data_definition import DataDefinition
@@ -59,12 +59,12 @@ def drafted(frame: pl.DataFrame, *tasks: str) -> tuple[str, DataDefinition]:
 
 @pytest.mark.parametrize("name", AMOUNTS)
 def test_numbers_of_at_least_0_are_amounts(name: str) -> None:
-    assert has_amounts(facts_of(pl.DataFrame({"spent": AMOUNTS[name]}).lazy())[0])
+    assert facts_of(pl.DataFrame({"spent": AMOUNTS[name]}).lazy())[0].has_amounts
 
 
 @pytest.mark.parametrize("name", NO_AMOUNTS)
 def test_other_values_are_no_amounts(name: str) -> None:
-    assert not has_amounts(facts_of(pl.DataFrame({"spent": NO_AMOUNTS[name]}).lazy())[0])
+    assert not facts_of(pl.DataFrame({"spent": NO_AMOUNTS[name]}).lazy())[0].has_amounts
 
 
 def test_a_column_of_amounts_that_is_named_is_a_task_of_amounts(folder: Path) -> None:

@@ -46,7 +46,6 @@ def test_texts_of_entries_that_repeat_are_lists(separator: str) -> None:
     roles, (list_,) = guessed(genres=joined(GENRES, separator))
     assert (list_.column.name, list_.separator) == ("genres", separator.strip())
     assert (list_.reason, list_.length) == ("6 entries, at most 4 a row", 4)
-    assert list_.to_check == ""
     assert "genres" not in {role.column.name for role in (*roles.categorical, *roles.left_out)}
 
 
@@ -100,49 +99,6 @@ def test_numbers_that_few_of_the_items_have_too_are_no_history() -> None:
     assert list_.reason == "8 entries, at most 4 a row"
 
 
-def test_a_text_named_like_a_history_is_to_be_checked() -> None:
-    _, (list_,) = guessed(viewed_genres=joined(GENRES, "|"))
-    assert list_.to_check == "known before the row, and not made from what is to be predicted?"
-
-
-def test_a_text_of_very_many_entries_is_to_be_checked() -> None:
-    words = [f"w{number}" for number in range(40)]
-    _, (list_,) = guessed(words=joined(words, "|", most=21))
-    assert list_.length == 21
-    assert list_.to_check == "known before the row, and not made from what is to be predicted?"
-
-
-def lists_of(values: list[list[object]]) -> pl.Series:
-    return pl.Series([values[number % len(values)] for number in range(N)], strict=False)
-
-
-def test_short_lists_of_few_entries_are_to_be_checked() -> None:
-    _, (list_,) = guessed(tags=lists_of([["new", "red"], ["red"], [], None, ["big", "new"]]))
-    assert (list_.separator, list_.reason) == ("", "3 entries, at most 2 a row")
-    assert list_.to_check == "known before the row, and not made from what is to be predicted?"
-
-
-@pytest.mark.parametrize(
-    ("name", "values"),
-    [
-        ("tags", [[7 * number, 7 * (number + 1)] for number in range(19)]),  # values of the items
-        ("viewed", [["a", "b"], ["c"], []]),  # a name like a history's
-        ("tags", [[str(number) for number in range(21)], ["1"]]),  # too long
-        ("tags", [["a"], ["a"], []]),  # one entry only
-        ("tags", [[0.5, 1.5], [2.5]]),  # no ids
-    ],
-)
-def test_other_columns_of_lists_stay_left_out(name: str, values: list[list[object]]) -> None:
-    before = guess_roles(facts_of(table(**{name: lists_of(values)}).lazy()))
-    assert guessed(**{name: lists_of(values)}) == (before, ())
-    assert name in {role.column.name for role in before.left_out}
-
-
-def test_lists_of_many_entries_stay_left_out() -> None:
-    values = [[3 + 7 * number, 4 + 7 * number] for number in range(N)]
-    assert guessed(tags=lists_of(values))[1] == ()
-
-
 def test_lists_alone_are_no_features_of_a_study() -> None:
     fixed = {"is_click": [0, 1] * (N // 2), "scene": ["a", "b", "c"] * (N // 3)}
     lazy = pl.DataFrame({**fixed, "genres": joined(GENRES, "|")}).lazy()
@@ -152,18 +108,13 @@ def test_lists_alone_are_no_features_of_a_study() -> None:
 
 def test_the_written_lists_can_be_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    tags = lists_of([["new", "red"], ["red"], [], None])
-    table(genres=joined(GENRES, "|"), tags=tags).write_parquet("rows.parquet")
-    written = write_draft(Path("rows.parquet"), None, force=False)
+    table(genres=joined(GENRES, "|")).write_parquet("rows.parquet")
+    write_draft(Path("rows.parquet"), None, force=False)
     text = Path("data/rows.yaml").read_text()
     assert (
         '    genres: {column: genres, separator: "|", length: 4}   # 6 entries, at most 4 a row\n'
     ) in text
-    assert (
-        "    tags: {column: tags, length: 2}   # check: 2 entries, at most 2 a row; known before"
-    ) in text
-    assert any("2 entries, at most 2 a row" in line for line in written.guesses_to_check)
     study = load_study("studies/rows.yaml")
     dataset = prepare(study.spec.data, study.folder, tmp_path / "cache", lambda _: None)
-    assert [list_.name for list_ in dataset.full_schema.lists] == ["genres", "tags"]
-    assert dataset.full_schema.vocabulary_sizes[-2:] == (7, 3)
+    assert [list_.name for list_ in dataset.full_schema.lists] == ["genres"]
+    assert dataset.full_schema.vocabulary_sizes[-1:] == (7,)

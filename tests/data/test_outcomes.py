@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hinet_search.data.frequent import ScenarioRows, frequent_labels
+from hinet_search.data.guess.frequent import ScenarioRows, frequent_labels
 from hinet_search.data.guess.write_definition import write_draft
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.yaml_file import read
@@ -48,15 +48,6 @@ OUTCOMES: dict[str, tuple[object, str]] = {
     "a number that orders rows as a label does": (WATCHED, ALONE),
     "such a number as text": (WATCHED.round(3).astype(str), ALONE),
     "one that falls where the label is 1": (-WATCHED, "alone it has AUC 0.00 for is_click"),
-    "a later step of the funnel": (ORDER, "is_click in 100 % of rows with 1"),
-    "a later step as yes and no": (
-        np.where(ORDER == 1, "yes", "no"),
-        "is_click in 100 % of rows with yes",
-    ),
-    "an earlier step of the funnel": (
-        np.maximum(CLICK, DRAW.random(NUM_ROWS) < 0.2).astype(int),
-        "1 in 100 % of rows with is_click",
-    ),
     "values only where the label is 1": (
         [row if click else None for row, click in enumerate(CLICK)],
         "it has a value only in rows with is_click",
@@ -113,7 +104,7 @@ def test_a_category_with_a_value_for_every_few_rows_is_not_to_check() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["n_rated_later", "pages_after", "seconds_on_page", "timeOnSite", "scroll_depth", "next_visit"],
+    ["n_rated_later", "pages_after", "scroll_depth", "next_visit"],
 )
 def test_a_name_of_something_later_is_that_of_an_outcome(name: str) -> None:
     definition, text = drafted(**{name: DRAW.normal(size=NUM_ROWS)})

@@ -1,4 +1,4 @@
-"""A column of yes and no beside the labels is a task if it is named like an event, a feature if it is an attribute, else neither."""
+"""A column of yes and no beside the labels is a feature if it is an attribute, else neither label nor feature."""
 
 from pathlib import Path
 
@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hinet_search.data.guess.names import is_event, is_later
 from hinet_search.data.guess.write_definition import write_draft
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.yaml_file import read
@@ -36,14 +35,6 @@ def drafted(*tasks: str, **columns: object) -> tuple[DataDefinition, str]:
     TABLE.with_columns(series).write_parquet("rows.parquet")
     definition, _ = write_draft("rows.parquet", None, force=True, tasks=tasks).files
     return read(definition).parse(DataDefinition), definition.read_text()
-
-
-@pytest.mark.parametrize("name", ["finished", "is_finished", "was_rated", "did_return", "hasRated"])
-def test_one_named_like_an_event_is_proposed_as_a_task(name: str) -> None:
-    definition, text = drafted(**{name: FLAG})
-    assert [task.column for task in definition.tasks.values()] == ["is_click", name]
-    assert f"column: {name}}}   # check: 0 and 1, " in text
-    assert "a label, or a feature that is known before?" in text
 
 
 @pytest.mark.parametrize("values", [FLAG, FLAG == 1, np.where(FLAG == 1, "yes", "no")])
@@ -76,33 +67,8 @@ def test_one_that_is_named_as_known_before_is_a_feature_to_check() -> None:
     assert "is_weekend   # check: 0 and 1" in text
 
 
-def test_columns_that_stand_for_the_values_of_one_category_are_features() -> None:
-    color = DRAW.integers(0, 3, NUM_ROWS)
-    names = ("color_red", "color_blue", "color_green")
-    columns = {name: (color == code).astype(int) for code, name in enumerate(names)}
-    definition, _ = drafted(**columns)
-    assert set(names) <= set(definition.features.numeric)
-
-
-def test_events_that_share_their_verb_do_not_stand_for_one_category() -> None:
-    names = ("was_rated", "was_returned", "was_finished")
-    definition, _ = drafted(**{name: DRAW.integers(0, 2, NUM_ROWS) for name in names})
-    assert {*names} <= {task.column for task in definition.tasks.values()}
-
-
-def test_where_the_tasks_are_given_no_other_is_proposed() -> None:
-    definition, _ = drafted("is_click", finished=FLAG)
-    assert list(definition.tasks) == ["click"]
-    assert definition.never_features == ("finished",)
-
-
 def test_the_last_feature_stays() -> None:
     columns = TABLE.select("channel", "is_click").with_columns(y2=FLAG)
     columns.write_parquet("rows.parquet")
     definition, _ = write_draft("rows.parquet", None, force=True).files
     assert read(definition).parse(DataDefinition).features.numeric == ("y2",)
-
-
-def test_names_of_events_and_of_what_is_later() -> None:
-    assert [is_event(name) for name in ("", "red", "bed", "is_red", "age", "was")] == [False] * 6
-    assert [is_later(name) for name in ("seconds", "on_sale", "price", "latest", "")] == [False] * 5

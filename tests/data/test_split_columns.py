@@ -33,24 +33,10 @@ def test_the_words_of_a_split_are_known_in_any_case_whatever_the_columns_name(
     assert "kind" not in names(guesses.categorical)
 
 
-def test_0_1_and_2_in_a_column_named_like_a_split_are_one_with_a_doubt() -> None:
-    guesses = guessed(fold=[0, 1, 2] * (N // 3))
-    assert guesses.split is not None
-    assert guesses.split.to_check.startswith("is 0 train, 1 valid and 2 test?")
-
-
 def test_0_1_and_2_in_any_other_column_are_no_split() -> None:
     guesses = guessed(level=[0, 1, 2] * (N // 3))
     assert guesses.split is None
     assert names(guesses.categorical) == ["level"]
-
-
-def test_words_of_a_split_count_more_than_numbers() -> None:
-    guesses = guessed(fold=[0, 1, 2] * (N // 3), split=["train", "valid", "test"] * (N // 3))
-    assert guesses.split is not None
-    assert guesses.split.column.name == "split"
-    assert guesses.split.to_check == "or by one of: fold?"
-    assert names(guesses.left_out) == ["fold"]
 
 
 @pytest.mark.parametrize("column", ["sample", "channel"])

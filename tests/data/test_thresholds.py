@@ -83,10 +83,8 @@ def test_a_column_of_0_and_1_is_preferred_to_a_rating():
 @pytest.mark.parametrize("odd", [float("nan"), float("inf"), 1e-7, 1e300])
 def test_a_rating_with_odd_numbers_is_not_made_a_label(odd):
     stars = pl.Series("stars", [odd, 1.0, 2.0, 3.0] * (NUM_ROWS // 4))
-    with pytest.raises(DataError, match=r"0 and 1 \(a label\) is needed") as error:
+    with pytest.raises(DataError, match=r"0 and 1 \(a label\) is needed"):
         drafted(rated(stars=stars))
-    rule = error.value.remedy.split("'")[1]
-    assert threshold_of(rule).column == ("stars" if odd == 1e-7 else "rating")
 
 
 def test_roles_that_are_given_are_not_guessed():

@@ -8,7 +8,9 @@ from hinet_search.data.guess.training_settings import (
     MANY_IDS,
     MANY_PASSES,
     MANY_ROWS,
+    MULTIPLIER,
     PENALTY,
+    RATE,
     SMALLEST_BATCH,
     training_settings,
 )
@@ -33,9 +35,13 @@ def test_a_quick_study_has_at_least_one_pass_and_no_more_than_a_full_one(rows: i
 def test_ids_without_statistics_learn_faster_and_get_more_patience() -> None:
     alone = training_settings(100_000, has_statistics=False)
     helped = training_settings(100_000, has_statistics=True)
-    passes_of_patience = [each.patience / each.evaluations_per_pass for each in (alone, helped)]
+    passes_of_patience = [
+        each.fixed["train.patience"] / each.fixed["train.evaluations_per_pass"]
+        for each in (alone, helped)
+    ]
     assert passes_of_patience == [2.0, 1.0]
-    assert alone.embedding_learning_rate_multiplier > helped.embedding_learning_rate_multiplier
+    multipliers = [each.parameters[MULTIPLIER]["default"] for each in (alone, helped)]
+    assert multipliers[0] > multipliers[1]
 
 
 def test_from_many_rows_embeddings_matter_beside_statistics_too() -> None:
@@ -53,7 +59,7 @@ def test_a_quick_study_of_a_single_pass_learns_faster_and_may_grow_more_trees() 
         settings = training_settings(MANY_ROWS - 1, has_statistics=has_statistics)
         quick = settings.quick_parameters
         assert settings.quick_passes == 1
-        assert quick["train.learning_rate"]["default"] > settings.learning_rate
+        assert quick[RATE]["default"] > settings.parameters[RATE]["default"]
         assert quick["model.max_rounds"]["default"] > Trees().max_rounds
         assert quick["model.learning_rate"]["default"] > Trees().learning_rate
 

@@ -9,7 +9,7 @@ import pytest
 
 from hinet_search import api
 from hinet_search.common.errors import ConfigurationError, DataError
-from hinet_search.data import draft_files
+from hinet_search.data.guess import write_definition
 from hinet_search.data.guess.guess_table import cut_points
 from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.data.guess.write_definition import write_draft
@@ -191,7 +191,7 @@ def test_a_path_that_is_no_text_is_refused_before_anything_is_written(folder: Pa
 def test_a_table_of_too_many_columns_is_refused_before_anything_is_written(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(draft_files, "MAX_BYTES", 100)
+    monkeypatch.setattr(write_definition, "MAX_BYTES", 100)
     SHOP.write_parquet("rows.parquet")
     with pytest.raises(
         DataError, match=r"a definition must be at most 100 bytes, got \d+ for 3 columns"
@@ -273,21 +273,6 @@ def test_a_folder_of_partitions_is_looked_at_like_a_table(folder: Path) -> None:
     study = load_study("studies/shown.yaml")
     record = prepare(study.spec.data, study.folder, folder / "cache", lambda _: None).record
     assert sum(record.rows) == 5992
-
-
-def test_a_numbered_split_is_written_with_its_numbers_to_check(folder: Path) -> None:
-    table = pl.read_parquet(write_odd_table(Path()))
-    numbers = pl.Series("fold", [0, 0, 0, 1, 2]).sample(len(table), with_replacement=True, seed=1)
-    table.with_columns(numbers).write_parquet("folds.parquet")
-    write_draft(Path("folds.parquet"), None, force=False)
-    (line,) = [
-        line for line in Path("data/folds.yaml").read_text().splitlines() if "split:" in line
-    ]
-    assert line.startswith(
-        "split: {by: column, column: fold, train: 0, valid: 1, test: 2}   # check: 3 values; "
-        "is 0 train, 1 valid and 2 test?"
-    )
-    load_study("studies/folds.yaml")
 
 
 def test_a_label_that_is_missing_in_a_scenario_is_a_task_of_the_others(folder: Path) -> None:

@@ -23,20 +23,21 @@ LEADING_ZERO = r"^\s*[+-]?0\d"  # of a code, such as 02139
 FACTS = ("missing", "num", "blank", "words", "low", "high", "not_finite", "whole")
 # Seconds, milli-, micro- or nanoseconds since 1970, or dates such as 20260503.
 MOMENT_RANGES = ((1e8, 1e10), (1e11, 1e13), (1e14, 1e16), (1e17, 1e19), (19_000_101, 21_000_101))
-YES_AND_NO = {
-    "yes": "no",
-    "y": "n",
-    "true": "false",
-    "t": "f",
-    "1": "0",
-    "ja": "nein",
-    "oui": "non",
-    "si": "no",
-    "sí": "no",
-    "是": "否",
-}
+YES_AND_NO = ("yes no", "y n", "true false", "t f", "1 0", "ja nein", "oui non", "si no", "是 否")
 # A text with more distinct values than this share of the rows says nothing about other rows.
 MAX_DISTINCT_SHARE = 0.5
+
+DATES_AS_TEXT = "dates as text; as a column of dates it could split by time"
+COMMAS = "numbers as text, with a decimal comma: with a point they could be a feature"
+LISTS = "lists; to use them see `lists` in docs/data.md: they must end before the first row"
+NESTED = "lists of lists or structs: single columns of it could be features"
+REASONS_OF_TYPES = {
+    pl.List: NESTED,
+    pl.Array: NESTED,
+    pl.Struct: "structs: its fields as columns of their own could be features",
+    pl.Time: "a time of day: as a number, such as its hour, it could be a feature",
+    pl.Duration: "a duration: as a number, such as its seconds, it could be a feature",
+}
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,10 @@ class ColumnFacts:
     made_of: str = ""
     rule: str = ""
 
+    def has_word(self, words: str) -> bool:
+        """Whether its name has one of the words."""
+        return has_word(self.name, words)
+
     @property
     def is_number(self) -> bool:
         """Whether it holds numbers, as text too; true and false are none."""
@@ -90,7 +95,7 @@ class ColumnFacts:
             numbers = {float(text): text for text, _ in self.values}
             return numbers[1] if set(numbers) == {0, 1} else ""
         texts = {text.strip().lower(): text for text, _ in self.values}
-        for yes, no in YES_AND_NO.items():
+        for yes, no in map(str.split, YES_AND_NO):
             if set(texts) == {yes, no}:
                 return texts[yes]
         return ""
@@ -108,6 +113,24 @@ class ColumnFacts:
         return bool(self.positive) and self.missing == 0 and not self.is_text
 
     @property
+    def holds_few_counts(self) -> bool:
+        """Whether it holds counts of events, which are few, and no codes."""
+        is_count = self.dtype.is_integer() and self.low == 0 and self.missing == 0
+        is_id = self.has_word(ID_WORDS)
+        return is_count and not is_id and 2 < self.num_values <= FEW_NUMBERS
+
+    @property
+    def has_amounts(self) -> bool:
+        """Whether it can be the label of a task of amounts: numbers of at least 0.
+
+        Those of 0 and 1, and few counts, are labels of yes and no.
+        """
+        if not self.dtype.is_numeric() or self.low is None or self.not_finite:
+            return False
+        is_yes_or_no = bool(self.positive) or self.holds_few_counts
+        return bool(self.low >= 0) and self.num_values > 1 and not is_yes_or_no
+
+    @property
     def missing_in_words(self) -> str:
         """`, 12 % missing`; empty where every row has a value."""
         return f", {percent(self.missing / self.rows)} missing" if self.missing else ""
@@ -117,24 +140,6 @@ class ColumnFacts:
         """`about 1,204 values`, with the share that is missing."""
         plural = "" if self.num_values == 1 else "s"
         return f"{in_words(self.num_values)} value{plural}{self.missing_in_words}"
-
-
-def holds_few_counts(column: ColumnFacts) -> bool:
-    """Whether a column holds counts of events, which are few, and no codes."""
-    is_count = column.dtype.is_integer() and column.low == 0 and column.missing == 0
-    is_id = has_word(column.name, ID_WORDS)
-    return is_count and not is_id and 2 < column.num_values <= FEW_NUMBERS
-
-
-def has_amounts(column: ColumnFacts) -> bool:
-    """Whether a column can be the label of a task of amounts: numbers of at least 0.
-
-    Those of 0 and 1, and few counts, are labels of yes and no.
-    """
-    if not column.dtype.is_numeric() or column.low is None or column.not_finite:
-        return False
-    is_yes_or_no = bool(column.positive) or holds_few_counts(column)
-    return bool(column.low >= 0) and column.num_values > 1 and not is_yes_or_no
 
 
 def in_words(num_values: int) -> str:
@@ -237,25 +242,14 @@ def _facts(
 
 
 def _values(lazy: pl.LazyFrame, keys: list[str]) -> dict[str, tuple[tuple[str, int], ...]]:
-    """The (value as text, number of rows) of each column, the most frequent first.
-
-    One pass over the rows for each data type: a pass for each column takes 20 ms, which a table
-    of 500 columns would feel.
-    """
-    dtypes = lazy.collect_schema()
-    by_dtype: dict[pl.DataType, list[str]] = {}
-    for key in keys:
-        by_dtype.setdefault(dtypes[key], []).append(key)
+    """The (value as text, number of rows) of each column, the most frequent first."""
+    counted = lazy.select(pl.col(key).drop_nulls().value_counts().implode() for key in keys)
     values = {}
-    for same in by_dtype.values():
-        pairs = lazy.unpivot(same, variable_name="key", value_name="value").drop_nulls("value")
-        counts = pairs.group_by("key", "value").agg(pl.len().alias("rows"))
-        counts = counts.sort(["rows", "value"], descending=[True, False])
-        by_key = counts.collect(engine="streaming").partition_by("key", as_dict=True)
-        for (key,), counted in by_key.items():
-            texts = as_text(counted["value"])
-            rows = counted["rows"]
-            values[key] = tuple(zip(texts.to_list(), rows.to_list(), strict=True))
+    for counts in counted.collect(engine="streaming"):
+        key = counts.name
+        pairs = counts.explode().struct.unnest().sort(["count", key], descending=[True, False])
+        texts = as_text(pairs[key]).to_list()
+        values[key] = tuple(zip(texts, pairs["count"].to_list(), strict=True))
     return values
 
 
@@ -272,11 +266,6 @@ def _all_match(texts: pl.Series, pattern: str) -> bool:
     return texts.dtype == pl.String and len(present) > 0 and present.str.contains(pattern).all()
 
 
-def unusable_reason(column: ColumnFacts) -> str:
-    """Why a column cannot be used whatever its role; empty when it can."""
-    return name_reason(column.name) or _value_reason(column) or _type_reason(column.dtype)
-
-
 def name_reason(name: str) -> str:
     """Why a column of that name cannot be read; empty when it can."""
     if not name:
@@ -286,43 +275,33 @@ def name_reason(name: str) -> str:
     return ""
 
 
+def unusable_reason(column: ColumnFacts) -> str:
+    """Why a column cannot be used whatever its role; empty when it can."""
+    same = "the same value wherever it has one" if column.missing else "the same value in every row"
+    is_unusable = {
+        "no value in any row": column.rows == column.missing,
+        "no finite number in any row": column.rows == column.missing + column.not_finite,
+        same: column.num_values == 1,
+        DATES_AS_TEXT: column.holds_dates_as_text,
+        COMMAS: column.holds_decimal_commas,
+    }
+    reasons = [
+        name_reason(column.name),
+        *(reason for reason, holds in is_unusable.items() if holds),
+    ]
+    return next(filter(None, [*reasons, _type_reason(column.dtype)]), "")
+
+
 def _type_reason(dtype: pl.DataType) -> str:
     """Why values of a type cannot be used; empty when they can."""
-    if isinstance(dtype, pl.List | pl.Array):
-        return _list_reason(dtype)
-    if isinstance(dtype, pl.Struct):
-        return "structs: its fields as columns of their own could be features"
-    if dtype == pl.Time:
-        return "a time of day: as a number, such as its hour, it could be a feature"
-    if dtype == pl.Duration:
-        return "a duration: as a number, such as its seconds, it could be a feature"
+    if is_list_of(dtype, *INTEGERS, *TEXTS):
+        return LISTS
+    is_list_of_numbers = isinstance(dtype, pl.List | pl.Array) and dtype.inner.is_numeric()
+    if is_list_of_numbers:
+        return "lists of numbers: as a column for each entry they could be features"
     if dtype in (pl.Binary, pl.Object, pl.Null, pl.Unknown):
         return f"values of type {dtype}"
-    return ""
-
-
-def _list_reason(dtype: pl.List | pl.Array) -> str:
-    if is_list_of(dtype, *INTEGERS, *TEXTS):
-        return "lists; to use them see `lists` in docs/data.md: they must end before the first row"
-    if getattr(dtype, "inner", pl.Null()).is_numeric():
-        return "lists of numbers: as a column for each entry they could be features"
-    return "lists of lists or structs: single columns of it could be features"
-
-
-def _value_reason(column: ColumnFacts) -> str:
-    """Why the values of a column say nothing whatever its role; empty when they do."""
-    if column.rows == column.missing:
-        return "no value in any row"
-    if column.rows == column.missing + column.not_finite:
-        return "no finite number in any row"
-    if column.num_values == 1:
-        where = "wherever it has one" if column.missing else "in every row"
-        return f"the same value {where}"
-    if column.holds_dates_as_text:
-        return "dates as text; as a column of dates it could split by time"
-    if column.holds_decimal_commas:
-        return "numbers as text, with a decimal comma: with a point they could be a feature"
-    return ""
+    return REASONS_OF_TYPES.get(dtype.base_type(), "")
 
 
 def feature_reason(column: ColumnFacts) -> str:

@@ -3,7 +3,7 @@
 A guess carries its reason, and a doubt where it should be checked.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import polars as pl
 
@@ -13,14 +13,12 @@ from hinet_search.data.guess.column_facts import (
     FEW_NUMBERS,
     ColumnFacts,
     feature_reason,
-    has_amounts,
-    holds_few_counts,
     in_words,
     name_reason,
     unusable_reason,
 )
 from hinet_search.data.guess.moments import period_of
-from hinet_search.data.guess.roles import ColumnRole, ColumnRoles, KnownRoles
+from hinet_search.data.guess.roles import GIVEN, ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.guess.split_columns import find_split, split_reason
 from hinet_search.data.raw_values import listed
 from hinet_search.study.data_definition import truth_column
@@ -36,40 +34,38 @@ FAMILY = 5  # numbered columns of one name are features: nothing would be learne
 NEARLY_ALL = 0.95  # of the rows; distinct values are counted approximately
 
 Columns = Sequence[ColumnFacts]
-Reason = Callable[[ColumnFacts], str]  # why a column has no role; empty where it may have one
-Given = Mapping[str | None, ColumnRole]
 
 
 def guess_roles(columns: Columns, known: KnownRoles | None = None) -> ColumnRoles:
     """Guess one role for every column; user, item and scenario are features as well."""
     known = known or KnownRoles()
-    given = known.given_roles(columns)
-    unknown = _except(columns, known.columns)
-    left_out = _reasons(unknown, _why_useless)
-    useful = _except(unknown, left_out)
-    split = given.get(known.split, find_split(useful))
+    named = {column.name: _given(column, known) for column in columns}
+    given = {role: named[column] for role, column in known.roles.items()}
+    reasons = {column.name: _why_useless(column) for column in columns}
+    useful = [each for each in columns if not reasons[each.name] and each.name not in known.columns]
+    split = given.get("split", find_split(useful))
     useful = _without(useful, [split])
-    left_out |= _reasons(useful, split_reason)
-    useful = _except(useful, left_out)
-    tasks = [given[name] for name in known.tasks.values()] or _tasks(useful)
+    reasons |= {column.name: split_reason(column) for column in useful}
+    useful = [column for column in useful if not reasons[column.name]]
+    tasks = [named[label] for label in known.tasks.values()] or _tasks(useful)
     other_tasks = _named_tasks(useful) if known.tasks else []
     candidates = _without(useful, [*tasks, *other_tasks])
-    scenario = _scenario(columns, candidates)
-    if known.scenario is not None:
-        scenario = _given_scenario(given[known.scenario])
-    time = _time(candidates) if known.time is None else _given_time(given[known.time])
-    user = given.get(known.user, _id_column(candidates, names.USER_WORDS, scenario))
-    others = _without(candidates, [user])
-    item = given.get(known.item, _id_column(others, names.ITEM_WORDS, scenario))
-    rest = _without(candidates, [scenario, time, user, item])
-    left_out |= _reasons(rest, _why_no_feature(tasks, known))
-    rest = _except(rest, left_out)
-    outcomes = [*known.never_roles(given), *_outcomes(rest, other_tasks)]
-    rest = _without(rest, outcomes)
+    scenario = given.get("scenario", _scenario(columns, candidates))
+    time = _ordered(given["time"]) if "time" in given else _time(candidates)
+    user = given.get("user", _id_column(candidates, names.USER_WORDS, scenario))
+    item = given.get("item", _id_column(_without(candidates, [user]), names.ITEM_WORDS, scenario))
     ids = [ColumnRole(role.column, role.column.values_in_words) for role in (user, item) if role]
-    numeric = [_feature(column, rest) for column in rest if _holds_amounts(column)]
-    others = _without(rest, numeric)
-    categorical = [*ids, *(_feature(column, rest) for column in others)]
+    rest = _without(candidates, [scenario, time, user, item])
+    truths = {truth_column(name) for name in known.tasks or names.task_names(_names(tasks))}
+    reasons |= {column.name: _why_no_feature(column, truths) for column in rest}
+    rest = [column for column in rest if not reasons[column.name]]
+    outcomes = [named[name] for name in known.never_features]
+    outcomes += [ColumnRole(task.column, OTHER_TASK, KNOWN_BEFORE) for task in other_tasks]
+    outcomes += _outcomes(rest)
+    rest = _without(rest, outcomes)
+    features = [_feature(column, rest) for column in rest]
+    left_out = [column for column in columns if reasons[column.name]]
+    left_out = _without(left_out, [scenario, *(named[name] for name in known.columns)])
     return ColumnRoles(
         scenario=scenario,
         tasks=tuple(tasks),
@@ -77,38 +73,29 @@ def guess_roles(columns: Columns, known: KnownRoles | None = None) -> ColumnRole
         item=item,
         time=time,
         split=split,
-        categorical=tuple(categorical),
-        numeric=tuple(numeric),
+        categorical=(*ids, *(role for role in features if not _holds_amounts(role.column))),
+        numeric=tuple(role for role in features if _holds_amounts(role.column)),
         outcomes=tuple(outcomes),
-        left_out=_left_out(columns, left_out, scenario),
-        weight=given.get(known.weight),
+        left_out=tuple(ColumnRole(column, reasons[column.name]) for column in left_out),
+        weight=given.get("weight"),
     )
 
 
-def _left_out(
-    columns: Columns, reasons: dict[str, str], scenario: ColumnRole | None
-) -> tuple[ColumnRole, ...]:
-    """Columns without a role and why; a constant column may still be the scenario."""
-    left = [column for column in _without(columns, [scenario]) if column.name in reasons]
-    return tuple(ColumnRole(column, reasons[column.name]) for column in left)
+def _given(column: ColumnFacts, known: KnownRoles) -> ColumnRole:
+    """A role that is given, with what is to check of a label that is made of a rating."""
+    doubts = {threshold.label: threshold.doubt for threshold in known.thresholds}
+    is_source = column.name in {threshold.column for threshold in known.thresholds}
+    reason = "a label is made of it" if is_source else GIVEN
+    return ColumnRole(column, reason, doubts.get(column.name, ""))
 
 
-def _reasons(columns: Columns, reason_of: Reason) -> dict[str, str]:
-    """The reasons by column, without those that are empty."""
-    reasons = {column.name: reason_of(column) for column in columns}
-    return {name: reason for name, reason in reasons.items() if reason}
-
-
-def _except(columns: Columns, taken: Collection[str]) -> list[ColumnFacts]:
-    return [column for column in columns if column.name not in taken]
+def _names(roles: Iterable[ColumnRole]) -> list[str]:
+    return [role.name for role in roles]
 
 
 def _without(columns: Columns, roles: Iterable[ColumnRole | None]) -> list[ColumnFacts]:
-    return _except(columns, {role.column.name for role in roles if role})
-
-
-def _has_word(column: ColumnFacts, words: str) -> bool:
-    return names.has_word(column.name, words)
+    taken = {role.name for role in roles if role}
+    return [column for column in columns if column.name not in taken]
 
 
 def _is_id(column: ColumnFacts) -> bool:
@@ -125,7 +112,7 @@ def no_labels(columns: Columns) -> list[str]:
     """Say of every column that is named like a task why it is no label."""
     problems = []
     for column in columns:
-        if column.positive or not _has_word(column, names.TASK_WORDS):
+        if column.positive or not column.has_word(names.TASK_WORDS):
             continue
         held = f"{in_words(column.num_values)} values"
         if column.values:
@@ -142,30 +129,22 @@ def _why_useless(column: ColumnFacts) -> str:
     may_be_id = column.is_whole or (column.is_text and not column.is_number)
     is_distinct = column.num_values >= NEARLY_ALL * column.rows
     of_rows = f"{names.USER_WORDS} {names.ITEM_WORDS} {names.TIME_WORDS}"
-    if may_be_id and is_distinct and not _has_word(column, of_rows):
+    if may_be_id and is_distinct and not column.has_word(of_rows):
         return "a different value in every row"
     return ""
 
 
-def _why_no_feature(tasks: Sequence[ColumnRole], known: KnownRoles) -> Reason:
-    """A function that says why a column without another role is no feature; empty when it is."""
-    task_names = known.tasks or names.task_names([task.column.name for task in tasks])
-    truths = {truth_column(name) for name in task_names}
-
-    def reason(column: ColumnFacts) -> str:
-        if column.name in truths:
-            return "the true probability of a task, by its name"
-        if _has_word(column, names.SPLIT_WORDS):
-            return (
-                "named like a split, but its values are not one for each of train, valid and test"
-            )
-        if column.is_text and _may_be_moments(column):
-            return "numbers as text that may be moments: as numbers they could split by time"
-        if _may_be_moments(column):
-            return "a moment: as a number, such as days before the row, it could be a feature"
-        return feature_reason(column)
-
-    return reason
+def _why_no_feature(column: ColumnFacts, truths: Collection[str]) -> str:
+    """Why a column without another role is no feature; empty when it is."""
+    if column.name in truths:
+        return "the true probability of a task, by its name"
+    if column.has_word(names.SPLIT_WORDS):
+        return "named like a split, but its values are not one for each of train, valid and test"
+    if column.is_text and _may_be_moments(column):
+        return "numbers as text that may be moments: as numbers they could split by time"
+    if _may_be_moments(column):
+        return "a moment: as a number, such as days before the row, it could be a feature"
+    return feature_reason(column)
 
 
 def _tasks(columns: Columns) -> list[ColumnRole]:
@@ -184,18 +163,15 @@ def _tasks(columns: Columns) -> list[ColumnRole]:
 
 def _named_tasks(columns: Columns) -> list[ColumnRole]:
     """Yes/no columns and counts that are named like a task."""
-    named = [column for column in columns if _has_word(column, names.TASK_WORDS)]
-    flags = [column for column in named if column.positive]
-    counts = [column for column in named if holds_few_counts(column)]
-    return [
-        *(ColumnRole(flag, label_in_words(flag)) for flag in flags),
-        *(ColumnRole(column, "counts", COUNTS_AS_A_1) for column in counts),
-    ]
+    named = [column for column in columns if column.has_word(names.TASK_WORDS)]
+    flags = [ColumnRole(column, label_in_words(column)) for column in named if column.positive]
+    counts = [column for column in named if column.holds_few_counts]
+    return [*flags, *(ColumnRole(column, "counts", COUNTS_AS_A_1) for column in counts)]
 
 
 def label_in_words(column: ColumnFacts) -> str:
     """Say what a label holds: `0 and 1, 37 % of rows`, or `amounts, 0 to 600`."""
-    if has_amounts(column):
+    if column.has_amounts:
         return f"amounts, {_range(column)}"
     values = ["0", "1"] if column.is_number else sorted(value for value, _ in column.values)
     return f"{' and '.join(values)}, {percent(_positive_rate(column))} of rows"
@@ -212,7 +188,7 @@ def _positive_rate(column: ColumnFacts) -> float:
 
 def why_check(outcome: ColumnFacts) -> str:
     """Say what an outcome may be instead: a feature, or a task if it has amounts."""
-    return f"{KNOWN_BEFORE}; {OR_A_TASK}" if has_amounts(outcome) else KNOWN_BEFORE
+    return f"{KNOWN_BEFORE}; {OR_A_TASK}" if outcome.has_amounts else KNOWN_BEFORE
 
 
 def _scenario(columns: Columns, candidates: Columns) -> ColumnRole | None:
@@ -221,37 +197,22 @@ def _scenario(columns: Columns, candidates: Columns) -> ColumnRole | None:
     A column of a single value may be any, as it is of no other use. Among columns of few values
     texts come first, then those that are no label, then the fewest values.
     """
-    nameable = [column for column in candidates if _may_name_scenarios(column)]
-    few = [column for column in nameable if 2 <= len(column.values) <= MAX_SCENARIOS]
-    named = [column for column in few if _is_named_scenario(column)]
+    few = [column for column in candidates if 2 <= len(column.values) <= MAX_SCENARIOS]
+    few = [column for column in few if _may_name_scenarios(column)]
+    named = [column for column in few if column.has_word(names.SCENARIO_WORDS)]
     if named:
         reason = f"{named[0].values_in_words}, and a name like a scenario's"
         return ColumnRole(named[0], reason, _or_one_of(named[1:]))
     few.sort(key=lambda column: (not column.is_text, bool(column.positive), column.num_values))
-    single = [column for column in columns if len(column.values) == 1]
-    single = [column for column in single if _is_named_scenario(column)]
-    if single:
-        reason = "a name like a scenario's, and one value: a study of a single scenario"
-        return ColumnRole(single[0], reason, _or_one_of(few) or "is there another?")
-    if few:
-        doubt = "found by its few values alone; is it the scenario?"
-        return ColumnRole(few[0], few[0].values_in_words, doubt)
-    return None
-
-
-def _given_scenario(scenario: ColumnRole) -> ColumnRole:
-    """The given scenario, doubted where it has more values than scenarios are."""
-    if scenario.column.num_values <= MAX_SCENARIOS:
-        return scenario
-    doubt = (
-        f"{in_words(scenario.column.num_values)} values: a scenario is one of a few, such as a "
-        "channel, with rows of its own to learn from; is it an id, and a feature?"
-    )
-    return scenario.doubted({scenario.column.name: doubt})
-
-
-def _is_named_scenario(column: ColumnFacts) -> bool:
-    return _may_name_scenarios(column) and _has_word(column, names.SCENARIO_WORDS)
+    for column in columns:
+        is_named = _may_name_scenarios(column) and column.has_word(names.SCENARIO_WORDS)
+        if is_named and len(column.values) == 1:
+            reason = "a name like a scenario's, and one value: a study of a single scenario"
+            return ColumnRole(column, reason, _or_one_of(few) or "is there another?")
+    if not few:
+        return None
+    doubt = "found by its few values alone; is it the scenario?"
+    return ColumnRole(few[0], few[0].values_in_words, doubt)
 
 
 def _may_name_scenarios(column: ColumnFacts) -> bool:
@@ -264,9 +225,9 @@ def _may_name_scenarios(column: ColumnFacts) -> bool:
 
 def _id_column(columns: Columns, words: str, scenario: ColumnRole | None) -> ColumnRole | None:
     """User or item: whole numbers or texts with such a name, one with `id` in it first."""
-    named = [column for column in _without(columns, [scenario]) if _has_word(column, words)]
+    named = [column for column in _without(columns, [scenario]) if column.has_word(words)]
     named = [column for column in named if column.is_whole or column.is_text]
-    with_id = [column for column in named if _has_word(column, names.ID_WORDS)]
+    with_id = [column for column in named if column.has_word(names.ID_WORDS)]
     best = max(with_id or named, key=lambda column: column.num_values, default=None)
     if best is None or (not with_id and best.num_values <= FEW_NUMBERS):
         return None
@@ -274,38 +235,32 @@ def _id_column(columns: Columns, words: str, scenario: ColumnRole | None) -> Col
 
 
 def _time(columns: Columns) -> ColumnRole | None:
-    """A date of the row, else numbers that are moments by name and range; without gaps."""
-    complete = [column for column in columns if _is_complete(column)]
-    moments = [column for column in complete if _may_be_moments(column) and not column.is_text]
-    date = _date(complete)
-    if date is not None or not moments:
-        return date
-    reason = f"{moments[0].low:.0f} to {moments[0].high:.0f}"
-    if period := period_of(moments[0]):
-        return ColumnRole(moments[0], f"{reason}: {period}")
-    return ColumnRole(moments[0], reason, "do these numbers grow with time?")
+    """The first date that is not one of the user, else numbers that are moments; without gaps.
 
-
-def _date(columns: Columns) -> ColumnRole | None:
-    """The first date that is not one of the user; with a name of time, and a time of day, first."""
+    Dates with a name of time, and a time of day, are first.
+    """
+    columns = [column for column in columns if _is_complete(column)]
     dates = [column for column in columns if _is_date(column)]
-    dates = [column for column in dates if not _has_word(column, names.DATE_OF_USER_WORDS)]
-    if not dates:
-        return None
-    named = [column for column in dates if _has_word(column, names.TIME_WORDS)]
+    dates = [column for column in dates if not column.has_word(names.DATE_OF_USER_WORDS)]
+    named = [column for column in dates if column.has_word(names.TIME_WORDS)]
     dates.sort(key=lambda column: (column not in named, isinstance(column.dtype, pl.Date)))
-    first = dates[0]
-    doubt = _or_one_of(dates[1:])
-    if first not in named:
-        doubt = doubt or "is it the time of the row?"
-    return ColumnRole(first, f"{first.low} to {first.high}", doubt)
+    for first in dates[:1]:
+        doubt = "" if first in named else "is it the time of the row?"
+        return ColumnRole(first, f"{first.low} to {first.high}", _or_one_of(dates[1:]) or doubt)
+    for column in columns:
+        if _may_be_moments(column) and not column.is_text:
+            reason = f"{column.low:.0f} to {column.high:.0f}"
+            period = period_of(column)
+            if period:
+                return ColumnRole(column, f"{reason}: {period}")
+            return ColumnRole(column, reason, "do these numbers grow with time?")
+    return None
 
 
-def _given_time(time: ColumnRole) -> ColumnRole | None:
+def _ordered(time: ColumnRole) -> ColumnRole | None:
     """The given time if rows can be cut by it; it has no role in the guess otherwise."""
-    column = time.column
-    has_order = column.dtype.is_numeric() or _is_date(column)
-    return time if has_order and _is_complete(column) else None
+    has_order = time.column.dtype.is_numeric() or _is_date(time.column)
+    return time if has_order and _is_complete(time.column) else None
 
 
 def _is_complete(column: ColumnFacts) -> bool:
@@ -318,15 +273,15 @@ def _is_date(column: ColumnFacts) -> bool:
 
 
 def _may_be_moments(column: ColumnFacts) -> bool:
-    return column.is_like_moments and _has_word(column, names.TIME_WORDS)
+    return column.is_like_moments and column.has_word(names.TIME_WORDS)
 
 
-def _outcomes(columns: Columns, other_tasks: Iterable[ColumnRole]) -> list[ColumnRole]:
-    """Columns named like something known only afterwards, and like tasks of other studies."""
-    outcomes = [ColumnRole(task.column, OTHER_TASK, KNOWN_BEFORE) for task in other_tasks]
+def _outcomes(columns: Columns) -> list[ColumnRole]:
+    """Columns named like something known only afterwards."""
+    outcomes = []
     for column in columns:
-        is_amount = _has_word(column, names.OUTCOME_WORDS) and column.is_number
-        if is_amount or names.is_later(column.name):
+        is_amount = column.has_word(names.OUTCOME_WORDS) and column.is_number
+        if is_amount or column.has_word(names.LATER_WORDS):
             outcomes.append(ColumnRole(column, AFTERWARDS, why_check(column)))
     return outcomes
 
@@ -335,7 +290,7 @@ def _feature(column: ColumnFacts, features: Columns) -> ColumnRole:
     family = names.family_of(column.name)
     num_alike = sum(names.family_of(each.name) == family for each in features) if family else 0
     is_yes_or_no = column.positive and num_alike < FAMILY
-    is_like_a_task = is_yes_or_no or _has_word(column, names.TASK_WORDS)
+    is_like_a_task = is_yes_or_no or column.has_word(names.TASK_WORDS)
     doubt = "known before, and no outcome?" if is_like_a_task else ""
     if column.is_binary:
         return ColumnRole(column, label_in_words(column), doubt)
@@ -348,7 +303,7 @@ def _holds_amounts(column: ColumnFacts) -> bool:
     """Whether a feature is a number and no code: 0 and 1, fractions, or many numbers."""
     if column.is_binary:
         return True
-    is_id = _has_word(column, names.ID_WORDS) and column.is_whole
+    is_id = column.has_word(names.ID_WORDS) and column.is_whole
     if not column.is_number or is_id:
         return False
     # Whole numbers with gaps are often written as floats, such as by pandas.

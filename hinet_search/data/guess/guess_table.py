@@ -9,51 +9,40 @@ from typing import Any
 import polars as pl
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.definition_text import TRAINING_SHARE, GuessedTable, has_gaps
-from hinet_search.data.frequent import (
+from hinet_search.data.guess.column_facts import ColumnFacts, facts_of, in_words, numbered
+from hinet_search.data.guess.column_roles import guess_roles, label_in_words, no_labels
+from hinet_search.data.guess.definition_text import TRAINING_SHARE, GuessedTable, has_gaps
+from hinet_search.data.guess.frequent import (
     MIN_CLASS_ROWS,
     MIN_TRAINING_ROWS,
     ScenarioRows,
-    evaluated_labels,
-    frequent_labels,
+    labels_of_a_study,
     scenario_rows,
 )
-from hinet_search.data.guess.column_facts import (
-    ColumnFacts,
-    facts_of,
-    has_amounts,
-    in_words,
-    numbered,
-)
-from hinet_search.data.guess.column_roles import guess_roles, label_in_words, no_labels
-from hinet_search.data.guess.later_values import without_later_values
 from hinet_search.data.guess.lists import guess_lists
 from hinet_search.data.guess.names import task_names
-from hinet_search.data.guess.roles import ColumnRole, ColumnRoles, KnownRoles
-from hinet_search.data.guess.sample_checks import (
-    sample_of,
-    without_outcomes,
-)
-from hinet_search.data.guess.second_labels import second_labels
+from hinet_search.data.guess.roles import GIVEN, ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.guess.split_columns import with_split_codes
 from hinet_search.data.guess.target_statistics import propose_statistics
-from hinet_search.data.guess.thresholds import (
-    labelled,
-    proposed_threshold,
-    threshold_of,
-    with_labels,
+from hinet_search.data.guess.thresholds import labelled, proposed_threshold
+from hinet_search.data.guess.value_checks import (
+    without_flags,
+    without_later_values,
+    without_outcomes,
 )
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
 from hinet_search.study.data_definition import EVERY_ROW, ONLY
 
 BY_HAND = "write the definition by hand (docs/data.md)"
+THRESHOLD = "--task 'liked=rating>3' makes a label of a number"
 VALID_FROM = TRAINING_SHARE  # wanted share of the rows before the cut
 TEST_FROM = 0.85
-FEW = 3  # larger bounds are shown as whole numbers
 RARE = f"a label with fewer than {MIN_CLASS_ROWS} rows of a class in most scenarios"
 MIN_TRAIN = 0.5  # smallest share of the rows
 MIN_OTHER = 0.03  # of valid and of test
+
+Cuts = tuple[str, str]  # the first moments of valid and of test, as a definition writes them
 
 
 def guessed_table(
@@ -73,26 +62,29 @@ def guessed_table(
     with reading(where):
         lazy, columns, known = _with_labels(lazy, known)
         lazy = numbered(lazy)
-        guesses, lists = guess_lists(lazy, _guessed(columns, where, known, by_hand))
-        guesses = _checked_by_values(lazy, guesses, are_tasks_given=bool(known.tasks))
+        guesses = guess_roles(columns, known)
+        _refuse_missing_roles(columns, guesses, where, by_hand)
+        guesses, lists = guess_lists(lazy, guesses)
+        guesses = without_flags(lazy, without_outcomes(lazy, guesses))
         cells = _cells(lazy, guesses)
         if not cells.frequent:
             raise DataError(_too_few(where, guesses), remedy=f"add rows, or {by_hand}")
         taken = cells.taken | (known.scenarios_of_tasks & {row.value for row in cells.scenarios})
         tasks = _tasks(guesses, known, cells, taken)
-        split = with_split_codes(lazy, guesses.split, guesses.time, cells.cuts)
         if cells.cuts is not None:
-            guesses = without_later_values(split, guesses)
+            rows = with_split_codes(lazy, guesses.split, guesses.time, cells.cuts)
+            guesses = without_later_values(rows, guesses)
         statistics = propose_statistics(lazy, columns, guesses, list(tasks), cells.cuts, len(taken))
-    labels = [task.column for task in tasks.values()]
-    rare = [task.column for task in guesses.tasks if task.column not in labels]
+    labels = {task.name for task in tasks.values()}
     return GuessedTable(
         source=source,
         columns=tuple(column for column in columns if column.name != EVERY_ROW),
         guesses=guesses,
         scenarios=cells.scenarios,
         tasks=tasks,
-        rare=tuple(ColumnRole(column, RARE) for column in rare),
+        rare=tuple(
+            ColumnRole(task.column, RARE) for task in guesses.tasks if task.name not in labels
+        ),
         cuts=cells.cuts,
         taken=taken,
         statistics=statistics,
@@ -108,12 +100,12 @@ def _with_labels(
     Where no column can be a label, a rating is made one; where none can be the scenario, every row
     is of the only one.
     """
-    lazy = with_labels(lazy, known.thresholds)
+    lazy = lazy.with_columns(threshold.expression for threshold in known.thresholds)
     columns = labelled(facts_of(lazy), known.thresholds)
     guesses = guess_roles(columns, known)
     if guesses.scenario is None and columns and columns[0].rows:
         lazy = lazy.with_columns(pl.lit(ONLY).alias(EVERY_ROW))
-        return _with_labels(lazy, replace(known, scenario=EVERY_ROW))
+        return _with_labels(lazy, replace(known, roles={**known.roles, "scenario": EVERY_ROW}))
     proposed = None
     if not (known.tasks or guesses.tasks):
         proposed = proposed_threshold([each for each in columns if each.name not in known.columns])
@@ -122,21 +114,11 @@ def _with_labels(
     return _with_labels(lazy, known.with_threshold(proposed))
 
 
-def _checked_by_values(
-    lazy: pl.LazyFrame, guesses: ColumnRoles, *, are_tasks_given: bool
-) -> ColumnRoles:
-    """The roles once values were compared: with second labels, without what tells of a label."""
-    second = second_labels(lazy, guesses, are_tasks_given=are_tasks_given)
-    guesses = second.as_tasks(guesses)
-    sample = sample_of(lazy, guesses)
-    return second.out_of_features(without_outcomes(sample, guesses))
-
-
 @dataclass(frozen=True)
 class _Cells:
     """The cuts by time, the rows of every scenario, and the labels that a study can have."""
 
-    cuts: tuple[str, str] | None
+    cuts: Cuts | None
     scenarios: tuple[ScenarioRows, ...]
     frequent: tuple[int, ...]
 
@@ -151,43 +133,31 @@ def _cells(lazy: pl.LazyFrame, guesses: ColumnRoles) -> _Cells:
     assert guesses.scenario is not None, "without a column every row is of the only one"
     labels = [task.column for task in guesses.tasks]
     cuts = cut_points(lazy, guesses.time.column.key) if guesses.time else None
-    while True:
-        with_codes = with_split_codes(lazy, guesses.split, guesses.time, cuts)
+    for tried in dict.fromkeys((cuts, None)):
+        with_codes = with_split_codes(lazy, guesses.split, guesses.time, tried)
         rows = scenario_rows(with_codes, guesses.scenario.column, labels)
-        frequent = _frequent(rows, len(labels))
-        if cuts is None or guesses.split is not None or frequent:
-            return _Cells(cuts, rows, frequent)
-        cuts = None
-
-
-def _frequent(rows: Sequence[ScenarioRows], num_labels: int) -> tuple[int, ...]:
-    """Labels with enough rows in a scenario, and both classes in valid and in test."""
-    usable = tuple(range(num_labels))
-    while True:
-        frequent = frequent_labels(rows, usable)
-        taken = [row for row in rows if row.num_cells(frequent)]
-        evaluated = evaluated_labels(taken, frequent)
-        if evaluated == frequent:
-            return frequent
-        lacking = set(frequent) - set(evaluated)
-        usable = tuple(label for label in usable if label not in lacking)
+        cells = _Cells(tried, rows, labels_of_a_study(rows, len(labels)))
+        if cells.frequent or guesses.split is not None:
+            break
+    return cells
 
 
 def _tasks(
     guesses: ColumnRoles, known: KnownRoles, cells: _Cells, taken: frozenset[str]
 ) -> dict[str, ColumnRole]:
     """The tasks by name: all that are given, else the frequent ones."""
-    names = list(known.tasks) or task_names([task.column.name for task in guesses.tasks])
+    names = list(known.tasks) or task_names([task.name for task in guesses.tasks])
     labels = range(len(names)) if known.tasks else cells.frequent
     return {
-        names[label]: _told(guesses.tasks[label], label, cells.scenarios, taken) for label in labels
+        names[label]: _with_label_facts(guesses.tasks[label], label, cells.scenarios, taken)
+        for label in labels
     }
 
 
-def _told(
+def _with_label_facts(
     task: ColumnRole, label: int, scenarios: Sequence[ScenarioRows], taken: frozenset[str]
 ) -> ColumnRole:
-    """The task with what its missing values mean; its share of 1s is that of rows that have it."""
+    """Explain missing labels; count positives only in scenarios that have the task."""
     lacking = [row for row in scenarios if label in row.unlabelled]
     num_lacking = sum(row.rows for row in lacking)
     column = replace(
@@ -195,81 +165,30 @@ def _told(
         rows=task.column.rows - num_lacking,
         missing=task.column.missing - num_lacking,
     )
+    doubts = []
     absent = [row.value for row in lacking if row.value in taken]
-    without = f"{listed(absent)} without any value are taken not to have it" if absent else ""
-    is_amount = has_amounts(column)
-    gap = "are left out" if has_gaps(column) else "count as no"
+    if absent:
+        doubts.append(f"{listed(absent)} without any value are taken not to have it")
+    if column.missing:
+        gap = "are left out" if has_gaps(column) else "count as no"
+        doubts.append(f"{column.missing:,} rows without a value {gap}")
     num_ones = sum(row.positives[label] for row in scenarios if row.value in taken)
-    few = _few_in_test(num_ones)
-    gaps = f"{column.missing:,} rows without a value {gap}" if column.missing else ""
-    reason = label_in_words(column) if column.positive or is_amount else task.reason
-    return replace(
-        task, reason=reason, to_check="; ".join(filter(None, [without, gaps, few, task.to_check]))
-    )
-
-
-def _few_in_test(num_ones: int) -> str:
-    """A doubt about a label with few positives in test, too few to compare models by."""
     in_test = round((1 - TEST_FROM) * num_ones)
-    if in_test >= MIN_CLASS_ROWS:
-        return ""
-    return (
-        f"{num_ones:,} rows with a 1, about {in_test} of them in test: too few to tell models "
-        "apart; add rows, or take a label that is more frequent"
-    )
-
-
-def _guessed(
-    columns: Sequence[ColumnFacts], where: str, known: KnownRoles, by_hand: str
-) -> ColumnRoles:
-    """Guess the roles of columns; DataError when there is no label or feature."""
-    _check_size(columns, where, by_hand)
-    guesses = guess_roles(columns, known)
-    names = listed([column.name for column in columns if column.name != EVERY_ROW])
-    for task in guesses.tasks:
-        _refuse_no_label(task, by_hand)
-    if not guesses.tasks:
-        raise DataError(
-            f"{where}: a column of 0 and 1 (a label) is needed and none was found among {names}",
-            *no_labels(columns),
-            remedy=f"{_label_of_a_number(guesses)}{by_hand}, or add the column",
+    if in_test < MIN_CLASS_ROWS:
+        doubts.append(
+            f"{num_ones:,} rows with a 1, about {in_test} of them in test: too few to tell models "
+            "apart; add rows, or take a label that is more frequent"
         )
-    if not (guesses.categorical or guesses.numeric):
-        raise DataError(
-            f"{where}: a column that can be a feature is needed and none was found among {names}",
-            *(f"column '{left.column.name}': {left.reason}" for left in guesses.left_out),
-            remedy=f"{by_hand}, or add a column that is known before the label",
-        )
-    return guesses
+    reason = task.reason
+    if column.positive or column.has_amounts:
+        reason = label_in_words(column)
+    return ColumnRole(task.column, reason, "; ".join(doubts)).doubted(task.to_check)
 
 
-def _refuse_no_label(task: ColumnRole, by_hand: str) -> None:
-    """Raise DataError for a column that was named as a label, and holds texts of several values."""
-    column = task.column
-    if not task.is_given or column.is_number or column.positive or column.rule:
-        return
-    held = listed([value for value, _ in column.values]) or f"{in_words(column.num_values)} values"
-    raise DataError(
-        f"--task: '{column.name}' must hold 0 and 1, yes and no, or numbers, got {held}",
-        remedy=f"name another column; or say which value is a 1 ('equals') when you {by_hand}",
-    )
-
-
-def _label_of_a_number(guesses: ColumnRoles) -> str:
-    """How a label is made of a number that the table has, or of a rating."""
-    numbers = [role.column for role in (*guesses.outcomes, *guesses.numeric)]
-    rules = [_rule_of(column) for column in numbers if has_amounts(column)]
-    rule = next(filter(threshold_of, rules), "liked=rating>3")
-    return f"--task '{rule}' makes a label of a number; else "
-
-
-def _rule_of(column: ColumnFacts) -> str:
-    """A threshold in the middle of the values."""
-    middle = (float(column.low) + float(column.high)) / 2
-    return f"label={column.name}>{middle:.{0 if middle > FEW else 2}f}"
-
-
-def _check_size(columns: Sequence[ColumnFacts], where: str, by_hand: str) -> None:
+def _refuse_missing_roles(
+    columns: Sequence[ColumnFacts], guesses: ColumnRoles, where: str, by_hand: str
+) -> None:
+    """Raise DataError for a table without columns, rows, a label or a feature."""
     if not columns:
         raise DataError(f"{where}: must have columns, got none")
     if columns[0].rows < 2 * MIN_CLASS_ROWS:
@@ -278,41 +197,63 @@ def _check_size(columns: Sequence[ColumnFacts], where: str, by_hand: str) -> Non
             f"classes of a label, got {columns[0].rows}",
             remedy=f"add rows, or {by_hand}",
         )
+    for task in guesses.tasks:
+        _refuse_no_label(task, by_hand)
+    names = listed([column.name for column in columns if column.name != EVERY_ROW])
+    if not guesses.tasks:
+        raise DataError(
+            f"{where}: a column of 0 and 1 (a label) is needed and none was found among {names}",
+            *no_labels(columns),
+            remedy=f"{THRESHOLD}; else {by_hand}, or add the column",
+        )
+    if not (guesses.categorical or guesses.numeric):
+        raise DataError(
+            f"{where}: a column that can be a feature is needed and none was found among {names}",
+            *(f"column '{left.name}': {left.reason}" for left in guesses.left_out),
+            remedy=f"{by_hand}, or add a column that is known before the label",
+        )
+
+
+def _refuse_no_label(task: ColumnRole, by_hand: str) -> None:
+    """Raise DataError for a column that was named as a label, and holds texts of several values."""
+    column = task.column
+    if task.reason != GIVEN or column.is_number or column.positive or column.rule:
+        return
+    held = listed([value for value, _ in column.values]) or f"{in_words(column.num_values)} values"
+    raise DataError(
+        f"--task: '{column.name}' must hold 0 and 1, yes and no, or numbers, got {held}",
+        remedy=f"name another column; or say which value is a 1 ('equals') when you {by_hand}",
+    )
 
 
 def _too_few(where: str, guesses: ColumnRoles) -> str:
     assert guesses.scenario is not None, "without a column every row is of the only one"
-    labels = " or ".join(f"'{task.column.name}'" for task in guesses.tasks)
+    labels = " or ".join(f"'{task.name}'" for task in guesses.tasks)
     return (
-        f"{where}: a value of '{guesses.scenario.column.name}' must have {MIN_CLASS_ROWS} rows of "
+        f"{where}: a value of '{guesses.scenario.name}' must have {MIN_CLASS_ROWS} rows of "
         f"both classes of {labels}, {MIN_TRAINING_ROWS} of them in train and some in valid and "
         "test, and none has"
     )
 
 
-def cut_points(lazy: pl.LazyFrame, name: str) -> tuple[str, str] | None:
+def cut_points(lazy: pl.LazyFrame, name: str) -> Cuts | None:
     """Two cut points as a definition writes them; None where no two cut well.
 
     Datetimes are cut between days if that is fine enough, else at any moment.
     """
-    dtype = lazy.collect_schema()[name]
     moments = [pl.col(name)]
-    if isinstance(dtype, pl.Datetime):
+    if isinstance(lazy.collect_schema()[name], pl.Datetime):
         moments = [pl.col(name).dt.date(), pl.col(name)]
     for moment in moments:
-        counts = (
-            lazy.group_by(moment.alias("moment"))
-            .agg(pl.len().alias("rows"))
-            .sort("moment")
-            .collect()
-        )
+        by_moment = lazy.group_by(moment.alias("moment")).agg(pl.len().alias("rows"))
+        counts = by_moment.sort("moment").collect()
         cuts = _cuts(counts["moment"].to_list(), counts["rows"].to_list())
         if cuts is not None:
             return cuts
     return None
 
 
-def _cuts(moments: Sequence[Any], rows: Sequence[int]) -> tuple[str, str] | None:
+def _cuts(moments: Sequence[Any], rows: Sequence[int]) -> Cuts | None:
     """The moments with the shares of rows before them nearest to VALID_FROM and TEST_FROM."""
     if len(moments) < 3:
         return None

@@ -17,7 +17,6 @@ _PARTS = {
     **dict.fromkeys(_VALID, "valid"),
     **dict.fromkeys((*_TEST, *_EVALUATION), "test"),
 }
-NUMBERED_PARTS = {"0": "train", "1": "valid", "2": "test"}  # where a column is named like a split
 
 # Words in the name of a column that hint at its role.
 TASK_WORDS = (
@@ -44,7 +43,6 @@ LATER_WORDS = (
     "later after afterwards subsequent subsequently next future eventual eventually outcome "
     "scroll scrolled bounce bounced exit exited 之后 后续"
 )
-TIME_SPENT = re.compile(r"\b(s|secs?|seconds?|mins|minutes?|ms|time) (on|in|spent|until)\b")
 # Of columns of yes and no that are known before the row is shown.
 KNOWN_BEFORE_WORDS = (
     "new member premium vip male female gender married adult student holiday weekend weekday "
@@ -98,19 +96,6 @@ def family_of(name: str) -> str:
     return "" if stem == name else stem
 
 
-def is_later(name: str) -> bool:
-    """Whether a name says that a column is measured later: `n_rated_later`, `seconds_on_page`."""
-    words = " ".join(words_of(name))
-    return has_word(name, LATER_WORDS) or TIME_SPENT.search(words) is not None
-
-
-def is_event(name: str) -> bool:
-    """Whether the name of a column of yes and no is that of an event: `finished`, `did_return`."""
-    first, *others = words_of(name) or [""]
-    verb = (others or [first])[-1] if first in VERBS else first
-    return (first in ("was", "did") and bool(others)) or (len(verb) > 4 and verb.endswith("ed"))
-
-
 def is_id_of(name: str, words: str) -> bool:
     """Whether a name is that of an id of one of `words`: `item_id`, `adId`, but not `ad_slot_id`.
 
@@ -134,15 +119,13 @@ def _split_camel_case(name: str) -> str:
 
 
 def parts_of(values: Sequence[str]) -> dict[str, str]:
-    """The value for each of train, valid and test that occurs; 0, 1 and 2 mean these.
+    """The value for each of train, valid and test that occurs.
 
     Empty where a value means none of them, or two values mean the same (`val` and `dev`).
     """
     words = {value.strip().lower(): value for value in values}
     part_of_word = dict(_PARTS)
-    if set(words) == set(NUMBERED_PARTS):
-        part_of_word = NUMBERED_PARTS
-    elif words.keys().isdisjoint(_VALID):
+    if words.keys().isdisjoint(_VALID):
         part_of_word |= dict.fromkeys(_EVALUATION, "valid")
     value_of_part = {part_of_word.get(word, ""): value for word, value in words.items()}
     if "" in value_of_part or len(value_of_part) < len(values):

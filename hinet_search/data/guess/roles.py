@@ -1,6 +1,6 @@
 """Roles: what every column of a table means to a study, guessed or given."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from hinet_search.data.guess.column_facts import ColumnFacts
@@ -18,14 +18,13 @@ class ColumnRole:
     to_check: str = ""
 
     @property
-    def is_given(self) -> bool:
-        """Whether the user has named the column."""
-        return self.reason == GIVEN
+    def name(self) -> str:
+        """The name of the column."""
+        return self.column.name
 
-    def doubted(self, doubts: Mapping[str, str]) -> "ColumnRole":
-        """The role with what doubts, by name of the column, say of it."""
-        doubt = doubts.get(self.column.name, "")
-        return replace(self, to_check="; ".join(filter(None, [self.to_check, doubt])))
+    def doubted(self, *doubts: str) -> "ColumnRole":
+        """The role with further doubts; empty ones do not count."""
+        return replace(self, to_check="; ".join(filter(None, [self.to_check, *doubts])))
 
 
 @dataclass(frozen=True)
@@ -59,36 +58,37 @@ class ColumnRoles:
 
     def without(self, names: Collection[str]) -> "ColumnRoles | None":
         """The roles without these features; None if no feature would be left."""
-        categorical = tuple(role for role in self.categorical if role.column.name not in names)
-        numeric = tuple(role for role in self.numeric if role.column.name not in names)
+        categorical = tuple(role for role in self.categorical if role.name not in names)
+        numeric = tuple(role for role in self.numeric if role.name not in names)
         if not (categorical or numeric):
             return None
         return replace(self, categorical=categorical, numeric=numeric)
 
+    def with_outcomes(self, outcomes: Collection[ColumnRole]) -> "ColumnRoles":
+        """The roles with these features as outcomes; unchanged if no feature would be left."""
+        rest = self.without({outcome.name for outcome in outcomes})
+        return replace(rest, outcomes=(*self.outcomes, *outcomes)) if rest else self
+
     def with_doubts(self, doubts: Mapping[str, str]) -> "ColumnRoles":
         """The roles with doubts about features, by name of the column."""
-        categorical = tuple(role.doubted(doubts) for role in self.categorical)
-        numeric = tuple(role.doubted(doubts) for role in self.numeric)
+        categorical = tuple(role.doubted(doubts.get(role.name, "")) for role in self.categorical)
+        numeric = tuple(role.doubted(doubts.get(role.name, "")) for role in self.numeric)
         return replace(self, categorical=categorical, numeric=numeric)
 
 
 @dataclass(frozen=True)
 class KnownRoles:
-    """Names of columns whose roles are given and not guessed; None leaves a role to the guess.
+    """Names of columns whose roles are given and not guessed.
 
-    `tasks` maps the name of a task to its label. Where tasks are given, other columns that are
-    named like a task are outcomes. `scenarios_of_tasks` are named by tasks as having them.
+    `roles` maps scenario, user, item, time, split and weight to columns, `tasks` the name of a task
+    to its label. Where tasks are given, other columns that are named like a task are outcomes.
+    `scenarios_of_tasks` are named by tasks as having them.
     `thresholds` make labels of numbers, which are no features then.
     """
 
-    scenario: str | None = None
+    roles: Mapping[str, str] = field(default_factory=dict)
     tasks: Mapping[str, str] = field(default_factory=dict)
     scenarios_of_tasks: frozenset[str] = frozenset()
-    user: str | None = None
-    item: str | None = None
-    time: str | None = None
-    split: str | None = None
-    weight: str | None = None
     never_features: tuple[str, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
 
@@ -101,23 +101,7 @@ class KnownRoles:
             thresholds=(*self.thresholds, threshold),
         )
 
-    def given_roles(self, columns: Sequence[ColumnFacts]) -> dict[str | None, ColumnRole]:
-        """The role that every column has if it is given, by name."""
-        doubts = {threshold.label: threshold.doubt for threshold in self.thresholds}
-        return {each.name: ColumnRole(each, GIVEN).doubted(doubts) for each in columns}
-
-    def never_roles(self, given: Mapping[str | None, ColumnRole]) -> list[ColumnRole]:
-        """The columns that are never features, and why."""
-        sources = {threshold.column for threshold in self.thresholds}
-        roles = [given[name] for name in self.never_features]
-        return [
-            replace(role, reason="a label is made of it") if role.column.name in sources else role
-            for role in roles
-        ]
-
     @property
     def columns(self) -> frozenset[str]:
         """All names that are given."""
-        single = (self.scenario, self.user, self.item, self.time, self.split, self.weight)
-        given = [name for name in single if name is not None]
-        return frozenset((*given, *self.tasks.values(), *self.never_features))
+        return frozenset((*self.roles.values(), *self.tasks.values(), *self.never_features))

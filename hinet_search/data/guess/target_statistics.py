@@ -4,10 +4,9 @@ Keys are in order of promise: user, item, each of them in a scenario, then attri
 values, each followed by itself in a scenario. A clock needs a split in the order of time.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import islice
 
 import polars as pl
 
@@ -16,9 +15,9 @@ from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.days import day, days_of
 from hinet_search.data.derived.statistics import statistic_names
 from hinet_search.data.guess.column_facts import ColumnFacts, in_words
-from hinet_search.data.guess.moments import unit_of
-from hinet_search.data.guess.names import parts_of
+from hinet_search.data.guess.moments import Unit, unit_of
 from hinet_search.data.guess.roles import ColumnRoles
+from hinet_search.data.guess.split_columns import parts_in
 from hinet_search.data.raw_values import as_text
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
@@ -42,20 +41,18 @@ class ProposedKey:
 
 @dataclass(frozen=True)
 class ProposedClock:
-    """A column of time; numbers that grow during a day have the length of a day in their `unit`."""
+    """A column of time; numbers that grow during a day have a unit."""
 
     column: str
     reason: str
-    day_length: int | None = None
-    unit: str = ""
+    unit: Unit | None
 
 
 @dataclass(frozen=True)
 class ProposedStatistics:
-    """Keys, users and items with too few rows to be one, and a clock or why there is none."""
+    """Keys, and a clock or why there is none."""
 
     keys: tuple[ProposedKey, ...]
-    left_out: tuple[ProposedKey, ...]
     clock: ProposedClock | None
     why_no_clock: str = ""
 
@@ -73,11 +70,6 @@ class _Candidate:
     def key(self) -> ProposedKey:
         """The column as a key by itself."""
         return ProposedKey((self.column.name,), self.reason(self.column.num_values, self.noun))
-
-    @property
-    def is_frequent(self) -> bool:
-        """Whether values of the column have enough rows."""
-        return self.has_enough(self.column.num_values)
 
     def has_enough(self, num_values: int) -> bool:
         """Whether each of so many values has enough rows on average."""
@@ -107,23 +99,27 @@ def propose_statistics(
     `cuts` are the cut points of a split by time. Keys whose inputs would have the name of a column
     are left out.
     """
-    of_noun = {"user": guesses.user, "item": guesses.item}
-    ids = [_Candidate(id_.column, noun, MIN_ROWS_OF_ID) for noun, id_ in of_noun.items() if id_]
-    known_ids = [candidate for candidate in ids if candidate.is_frequent]
-    attributes = _attributes(guesses, has_ids=bool(known_ids), has_scenarios=num_scenarios > 1)
+    ids = []
+    for noun, role in (("user", guesses.user), ("item", guesses.item)):
+        if role is not None:
+            candidate = _Candidate(role.column, noun, MIN_ROWS_OF_ID)
+            if candidate.has_enough(role.column.num_values):
+                ids.append(candidate)
+    attributes = _attributes(guesses, has_ids=bool(ids), has_scenarios=num_scenarios > 1)
     in_scenario = {}
     if guesses.scenario is not None and num_scenarios > 1:
-        scenario = guesses.scenario.column
-        in_scenario = _keys_in_scenario(lazy, scenario, [*known_ids, *attributes])
-    keys = _with_own_names(_keys(known_ids, attributes, in_scenario), tasks, columns)
+        in_scenario = _keys_in_scenario(lazy, guesses.scenario.column, [*ids, *attributes])
+    keys = [candidate.key for candidate in ids]
+    keys += [in_scenario[each.column.name] for each in ids if each.column.name in in_scenario]
+    for candidate in attributes:
+        if candidate.is_key:
+            keys.append(candidate.key)
+        if candidate.column.name in in_scenario:
+            keys.append(in_scenario[candidate.column.name])
     most_keys = min(MAX_KEYS, max(2, MAX_INPUTS // (1 + len(tasks))))
     clock, why_no_clock = _clock(lazy, guesses, cuts)
-    return ProposedStatistics(
-        keys=tuple(islice(keys, most_keys)),
-        left_out=tuple(candidate.key for candidate in ids if not candidate.is_frequent),
-        clock=clock,
-        why_no_clock=why_no_clock,
-    )
+    own_keys = _with_own_names(keys, tasks, columns)[:most_keys]
+    return ProposedStatistics(tuple(own_keys), clock, why_no_clock)
 
 
 def _attributes(guesses: ColumnRoles, *, has_ids: bool, has_scenarios: bool) -> list[_Candidate]:
@@ -139,7 +135,7 @@ def _attributes(guesses: ColumnRoles, *, has_ids: bool, has_scenarios: bool) -> 
         is_key = num_values >= MIN_VALUES or not has_scenarios
         candidate = _Candidate(guess.column, "value", MIN_ROWS_OF_ATTRIBUTE, is_key)
         is_sure = not guess.to_check and guess.column not in guesses.ids
-        if is_sure and num_values >= fewest_values and candidate.is_frequent:
+        if is_sure and num_values >= fewest_values and candidate.has_enough(num_values):
             attributes.append(candidate)
     attributes.sort(key=lambda candidate: -candidate.column.num_values)
     return attributes[:MAX_KEYS]
@@ -152,51 +148,35 @@ def _keys_in_scenario(
 
     Pairs with too few rows are left out, and columns whose values are in one scenario each.
     """
-    if not candidates:
-        return {}
     counts_of_pairs = []
     for candidate in candidates:
         key = candidate.column.key
         has_both = pl.col(key).is_not_null() & pl.col(scenario.key).is_not_null()
         pairs = pl.when(has_both).then(pl.struct(key, scenario.key).hash())
         counts_of_pairs.append(pairs.drop_nulls().approx_n_unique().alias(key))
-    counts = lazy.select(counts_of_pairs).collect(engine="streaming").row(0)
+    counts = lazy.select(counts_of_pairs).collect(engine="streaming")
     keys = {}
-    for candidate, approximately in zip(candidates, counts, strict=True):
-        name = candidate.column.name
+    for candidate in candidates:
         num_values = candidate.column.num_values
-        num_pairs = min(approximately, num_values * scenario.num_values)
+        num_pairs = min(counts[candidate.column.key].item(), num_values * scenario.num_values)
         if num_pairs > NEARLY_EQUAL * num_values and candidate.has_enough(num_pairs):
+            name = candidate.column.name
             keys[name] = ProposedKey((name, scenario.name), candidate.reason(num_pairs, "pair"))
     return keys
 
 
-def _keys(
-    ids: Sequence[_Candidate],
-    attributes: Sequence[_Candidate],
-    in_scenario: Mapping[str, ProposedKey],
-) -> Iterator[ProposedKey]:
-    """All keys in order of promise."""
-    yield from (candidate.key for candidate in ids)
-    names = [candidate.column.name for candidate in ids]
-    yield from (in_scenario[name] for name in names if name in in_scenario)
-    for candidate in attributes:
-        if candidate.is_key:
-            yield candidate.key
-        if candidate.column.name in in_scenario:
-            yield in_scenario[candidate.column.name]
-
-
 def _with_own_names(
-    keys: Iterable[ProposedKey], tasks: Sequence[str], columns: Sequence[ColumnFacts]
-) -> Iterator[ProposedKey]:
+    keys: Sequence[ProposedKey], tasks: Sequence[str], columns: Sequence[ColumnFacts]
+) -> list[ProposedKey]:
     """The keys whose inputs have names that neither a column nor an earlier key has."""
     taken = {column.name for column in columns}
+    own = []
     for key in keys:
         names = statistic_names(StatisticsDefinition(by=(key.columns,)), tasks)
         if taken.isdisjoint(names):
             taken |= set(names)
-            yield key
+            own.append(key)
+    return own
 
 
 def _clock(
@@ -206,49 +186,43 @@ def _clock(
     if guesses.time is None:
         return None, "there is no time column"
     time = guesses.time.column
-    unit, length = unit_of(time)
+    unit = unit_of(time)
+    day_length = unit.day if unit else None
     if guesses.split is not None:
-        num_days = _days_of_ordered_split(lazy, guesses.split.column, time, length)
+        num_days = _days_of_ordered_split(lazy, guesses.split.column, time, day_length)
         if num_days is None:
             return None, f"the parts of the split are not in the order of {time.name}"
     elif cuts is not None:
-        num_days = _days_before(lazy, time, length, cuts[0])
+        num_days = _days_before(lazy, time, day_length, cuts[0])
     else:
         return None, "the split is random"
     if num_days < MIN_DAYS:
         return None, f"train has {counted(num_days, 'day')}, and a clock needs {MIN_DAYS}"
     reason = f"{counted(num_days, 'day')} of train; a row counts labels of earlier days"
-    return ProposedClock(time.name, reason, length, unit), ""
+    return ProposedClock(time.name, reason, unit), ""
 
 
 def _days_of_ordered_split(
-    lazy: pl.LazyFrame, split: ColumnFacts, time: ColumnFacts, length: int | None
+    lazy: pl.LazyFrame, split: ColumnFacts, time: ColumnFacts, day_length: int | None
 ) -> int | None:
     """Days of train by a split column; None where train, valid and test are not in order."""
     column = pl.col(time.key)
-    spans = (
-        lazy.group_by(split.key)
-        .agg(
-            column.min().alias("first"),
-            column.max().alias("last"),
-            day(column, time.dtype, length).n_unique().alias("days"),
-        )
-        .collect(engine="streaming")
-    )
-    part_of = {value: part for part, value in parts_of([text for text, _ in split.values]).items()}
-    parts = as_text(spans[split.key]).replace_strict(part_of, default=None).to_list()
-    spans_of = dict(zip(parts, spans.rows(named=True), strict=True))
-    train, valid, test = (spans_of[part] for part in SPLITS)
+    days = day(column, time.dtype, day_length).n_unique()
+    facts = [column.min().alias("first"), column.max().alias("last"), days.alias("days")]
+    spans = lazy.group_by(split.key).agg(facts).collect(engine="streaming")
+    span_of = dict(zip(as_text(spans[split.key]), spans.rows(named=True), strict=True))
+    parts = parts_in(split)
+    train, valid, test = (span_of[parts[part]] for part in SPLITS)
     is_ordered = train["last"] <= valid["first"] <= test["first"]
     return train["days"] if is_ordered else None
 
 
-def _days_before(lazy: pl.LazyFrame, time: ColumnFacts, length: int | None, cut: str) -> int:
+def _days_before(lazy: pl.LazyFrame, time: ColumnFacts, day_length: int | None, cut: str) -> int:
     """Whole days before a cut point of a split by time."""
     if time.is_number:
-        first_day = days_of(pl.Series([int(cut)]), length).item()
+        first_day = days_of(pl.Series([int(cut)]), day_length).item()
     else:
         first_day = date.fromisoformat(cut[:10])
-    days = lazy.select(day(pl.col(time.key), time.dtype, length).alias("day")).unique()
+    days = lazy.select(day(pl.col(time.key), time.dtype, day_length).alias("day")).unique()
     before = days.filter(pl.col("day") < first_day).select(pl.len())
     return int(before.collect(engine="streaming").item())

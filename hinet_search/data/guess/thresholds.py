@@ -1,6 +1,7 @@
 """Thresholds: labels that are 1 where a number, such as a rating, is large enough."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ import polars as pl
 from hinet_search.common.amounts import percent
 from hinet_search.common.errors import DataError
 from hinet_search.data.guess.column_facts import ColumnFacts
-from hinet_search.data.guess.names import LONGEST_NAME, has_word, task_names
+from hinet_search.data.guess.names import LONGEST_NAME, task_names
 
 RATING_WORDS = "rating ratings rate rated stars star score grade 评分 星级"
 MOST_RATINGS = 20  # distinct values
@@ -63,21 +64,19 @@ def threshold_of(text: str) -> Threshold | None:
 
 def refuse_thresholds(thresholds: Sequence[Threshold], schema: pl.Schema) -> None:
     """Raise DataError for a threshold of no number, and for a task or label that is there twice."""
-    taken = set(schema)
-    names: set[str] = set()
+    names = Counter(threshold.name for threshold in thresholds)
+    labels = Counter([*schema, *(threshold.label for threshold in thresholds)])
     for threshold in thresholds:
         dtype = schema[threshold.column]
         problem = ""
         if not dtype.is_numeric():
             problem = f"'{threshold.column}' must hold numbers to have a threshold, got {dtype}"
-        elif threshold.label in taken:
+        elif labels[threshold.label] > 1:
             problem = f"'{threshold.label}' must be one label, got it twice"
-        elif threshold.name in names:
+        elif names[threshold.name] > 1:
             problem = f"'{threshold.name}' must be one task, got two"
         if problem:
             raise DataError(f"--task: {problem}", remedy="write it as 'liked=rating>3', once each")
-        taken.add(threshold.label)
-        names.add(threshold.name)
 
 
 def _name(column: str, bound: str, *, is_above: bool) -> str:
@@ -85,19 +84,14 @@ def _name(column: str, bound: str, *, is_above: bool) -> str:
     return task_names([words])[0][:LONGEST_NAME]
 
 
-def with_labels(lazy: pl.LazyFrame, thresholds: Sequence[Threshold]) -> pl.LazyFrame:
-    """The rows with a column for every label."""
-    return lazy.with_columns(threshold.expression for threshold in thresholds)
-
-
 def labelled(
     columns: Sequence[ColumnFacts], thresholds: Sequence[Threshold]
 ) -> tuple[ColumnFacts, ...]:
     """The facts, where those of labels say what they are made of."""
-    by_label = {threshold.label: threshold for threshold in thresholds}
+    made = {threshold.label: threshold for threshold in thresholds}
     return tuple(
-        replace(column, made_of=by_label[column.name].column, rule=by_label[column.name].rule)
-        if column.name in by_label
+        replace(column, made_of=made[column.name].column, rule=made[column.name].rule)
+        if column.name in made
         else column
         for column in columns
     )
@@ -106,7 +100,7 @@ def labelled(
 def proposed_threshold(columns: Sequence[ColumnFacts]) -> Threshold | None:
     """The threshold of the first rating, above which are about half of the rows; else None."""
     for column in columns:
-        is_rating = has_word(column.name, RATING_WORDS) and column.dtype.is_numeric()
+        is_rating = column.has_word(RATING_WORDS) and column.dtype.is_numeric()
         are_plain = all(re.fullmatch(NUMBER, value) for value, _ in column.values)
         if is_rating and are_plain and 3 <= len(column.values) <= MOST_RATINGS:
             proposed = _nearest_half(column)

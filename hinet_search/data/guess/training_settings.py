@@ -14,6 +14,8 @@ from hinet_search.study.load_study import NUMBER_ENCODING
 
 EMBEDDING_OPTIMISER = "train.embedding_optimiser"
 OF_MANY_IDS = "lazy_adam"  # no worse in docs/results/options.md
+BATCH_SIZE = "train.batch_size"
+RATE = "train.learning_rate"
 MULTIPLIER = "train.embedding_learning_rate_multiplier"
 PENALTY = "train.embedding_l2"
 STEPS_A_PASS = 250  # wanted: fewer steps learn too slowly, more take time
@@ -43,6 +45,8 @@ QUICK_TREES: Mapping[str, Mapping[str, Any]] = {
     "model.max_rounds": {"default": 1000},
 }
 
+Changes = Mapping[str, Mapping[str, Any]]  # of parameters
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -50,62 +54,23 @@ class TrainingSettings:
 
     With `learns_ids` quality is in the embeddings of ids, else in statistics of their labels.
     `passes` are the most passes of a training, which ends before once `patience` evaluations bring
-    no improvement; `quick_passes` are those of a quick study. With `bins`, networks read numbers by
-    vectors of bins too: where labels follow numbers by steps, that is worth more than any rate
-    (docs/results/what_moves.md).
+    no improvement; `quick_passes` are those of a quick study. `parameters` and `fixed` are those
+    keys of the study: a default, and the values around it to search.
     """
 
     learns_ids: bool
     passes: int
     quick_passes: int
-    evaluations_per_pass: int
-    patience: int
-    batch_size: int
-    learning_rate: float
-    embedding_learning_rate_multiplier: float
-    multiplier_range: tuple[float, float]
-    penalty: float
-    embedding_dim: int
-    minimum_frequency: int
-    bins: bool
-    many_ids: bool
+    parameters: Changes
+    fixed: Mapping[str, int | str]
 
     @property
-    def fixed(self) -> Mapping[str, int | str]:
-        """The study's key `fixed`."""
-        of_ids = {EMBEDDING_OPTIMISER: OF_MANY_IDS} if self.many_ids else {}
-        return {
-            **of_ids,
-            "train.evaluations_per_pass": self.evaluations_per_pass,
-            "train.patience": self.patience,
-        }
+    def batch_size(self) -> int:
+        """The default size of a batch."""
+        return int(self.parameters[BATCH_SIZE]["default"])
 
     @property
-    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
-        """The study's key `parameters`: a default, and the values around it to search."""
-        size = self.batch_size
-        dim = self.embedding_dim
-        low, high = self.multiplier_range
-        of_numbers = {NUMBER_ENCODING: {"default": "bins"}} if self.bins else {}
-        return {
-            "train.batch_size": {"default": size, "choices": [size // 2, size, size * 2]},
-            "train.learning_rate": {"default": self.learning_rate, "high": HIGHEST_RATE},
-            MULTIPLIER: {
-                "default": self.embedding_learning_rate_multiplier,
-                "low": low,
-                "high": high,
-            },
-            PENALTY: {
-                "default": self.penalty,
-                "choices": [0.0, *(float(f"{self.penalty * by:.0e}") for by in (0.1, 1, 10))],
-            },
-            "model.embedding_dim": {"default": dim, "choices": [dim // 2, dim, dim * 2]},
-            "features.minimum_frequency": {"default": self.minimum_frequency},
-            **of_numbers,
-        }
-
-    @property
-    def quick_parameters(self) -> Mapping[str, Mapping[str, Any]]:
+    def quick_parameters(self) -> Changes:
         """The key `parameters` of a quick size, empty unless it has few passes."""
         if self.quick_passes >= MANY_PASSES:
             return {}
@@ -113,14 +78,9 @@ class TrainingSettings:
         if self.quick_passes > 1:
             return without_penalty
         if self.learns_ids:  # embeddings are fast already
-            rate = {"default": QUICK_RATE_OF_IDS}
-            return {"train.learning_rate": rate, **without_penalty, **QUICK_TREES}
-        return {
-            "train.learning_rate": {"default": QUICK_RATE},
-            MULTIPLIER: {"default": QUICK_MULTIPLIER},
-            **without_penalty,
-            **QUICK_TREES,
-        }
+            return {RATE: {"default": QUICK_RATE_OF_IDS}, **without_penalty, **QUICK_TREES}
+        rates = {RATE: {"default": QUICK_RATE}, MULTIPLIER: {"default": QUICK_MULTIPLIER}}
+        return {**rates, **without_penalty, **QUICK_TREES}
 
     def lines(self) -> Iterator[str]:
         """The keys `parameters` and `fixed` of a study as lines of YAML."""
@@ -129,16 +89,16 @@ class TrainingSettings:
 
     def quick_lines(self) -> Iterator[str]:
         """The key `parameters` of a quick size as lines of YAML, if it has one."""
-        if self.quick_parameters:
-            yield (
-                "# a single pass: networks learn faster, and fewer trees grow"
-                if self.quick_passes == 1
-                else "# few passes: no penalty on embeddings"
-            )
-            yield from _parameter_lines(self.quick_parameters)
+        if not self.quick_parameters:
+            return
+        if self.quick_passes == 1:
+            yield "# a single pass: networks learn faster, and fewer trees grow"
+        else:
+            yield "# few passes: no penalty on embeddings"
+        yield from _parameter_lines(self.quick_parameters)
 
 
-def _parameter_lines(parameters: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _parameter_lines(parameters: Changes) -> Iterator[str]:
     yield "parameters:"
     for name, change in parameters.items():
         keys = ", ".join(f"{key}: {value}" for key, value in change.items())
@@ -154,24 +114,35 @@ def training_settings(
     values all categorical features have.
     Embeddings of ids learn slowly: they get higher rates, and patience for two passes. With
     statistics and few rows, models are soon as good as they get, and fast embeddings learn rows by
-    heart.
+    heart. Networks read numbers by vectors of bins too: where labels follow numbers by steps, that
+    is worth more than any rate (docs/results/what_moves.md).
     """
     learns_ids = not has_statistics or num_rows >= MANY_ROWS
     batch_size = 2 ** round(math.log2(max(1, num_rows / STEPS_A_PASS)))
+    batch_size = min(LARGEST_BATCH, max(SMALLEST_BATCH, batch_size))
+    multiplier = {"default": 0.15, "low": 0.03, "high": 3.0}
+    if learns_ids:
+        multiplier = {"default": 3.0, "low": 0.3, "high": 10.0}
+    penalty = min(LARGEST_PENALTY, float(f"{ROWS_OF_PENALTY / max(1, num_rows):.0e}"))
+    penalties = [0.0, *(float(f"{penalty * by:.0e}") for by in (0.1, 1, 10))]
+    dim = 32 if num_rows >= MANY_ROWS else 16
+    parameters: dict[str, Mapping[str, Any]] = {
+        BATCH_SIZE: _doubled(batch_size),
+        RATE: {"default": 0.002 if learns_ids else 0.001, "high": HIGHEST_RATE},
+        MULTIPLIER: multiplier,
+        PENALTY: {"default": penalty, "choices": penalties},
+        "model.embedding_dim": _doubled(dim),
+        "features.minimum_frequency": {"default": 3},
+    }
+    if has_numbers:
+        parameters[NUMBER_ENCODING] = {"default": "bins"}
+    fixed: dict[str, int | str] = {EMBEDDING_OPTIMISER: OF_MANY_IDS} if num_ids >= MANY_IDS else {}
+    fixed |= {"train.evaluations_per_pass": 2 if learns_ids else 4, "train.patience": 4}
     quick_rows = QUICK_ROWS_OF_IDS if learns_ids else QUICK_ROWS
-    return TrainingSettings(
-        learns_ids=learns_ids,
-        passes=MOST_PASSES,
-        quick_passes=min(MOST_PASSES, max(1, round(quick_rows / num_rows))),
-        evaluations_per_pass=2 if learns_ids else 4,
-        patience=4,
-        batch_size=min(LARGEST_BATCH, max(SMALLEST_BATCH, batch_size)),
-        learning_rate=0.002 if learns_ids else 0.001,
-        embedding_learning_rate_multiplier=3.0 if learns_ids else 0.15,
-        multiplier_range=(0.3, 10.0) if learns_ids else (0.03, 3.0),
-        penalty=min(LARGEST_PENALTY, float(f"{ROWS_OF_PENALTY / max(1, num_rows):.0e}")),
-        embedding_dim=32 if num_rows >= MANY_ROWS else 16,
-        minimum_frequency=3,
-        bins=has_numbers,
-        many_ids=num_ids >= MANY_IDS,
-    )
+    quick_passes = min(MOST_PASSES, max(1, round(quick_rows / num_rows)))
+    return TrainingSettings(learns_ids, MOST_PASSES, quick_passes, parameters, fixed)
+
+
+def _doubled(size: int) -> Mapping[str, Any]:
+    """A size to start from, with half and twice as much to search."""
+    return {"default": size, "choices": [size // 2, size, size * 2]}

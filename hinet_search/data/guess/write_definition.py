@@ -1,33 +1,86 @@
 """Draft: write a data definition and a study for a table, with the reasons as comments."""
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import polars as pl
 
-from hinet_search.common.errors import DataError, did_you_mean
-from hinet_search.data.columns import SPLITS
-from hinet_search.data.definition_text import GuessedTable, definition_text, printable, quoted
-from hinet_search.data.draft_files import (
-    STUDIES,
-    DraftStudy,
-    StudyText,
-    check_size,
-    draft_paths,
-    write_drafts,
+from hinet_search.common.errors import (
+    ConfigurationError,
+    DataError,
+    EnvironmentFault,
+    did_you_mean,
 )
+from hinet_search.data.columns import SPLITS
 from hinet_search.data.formats.suffixes import stem_of
-from hinet_search.data.guess.draft_rows import rows_at, scanned
+from hinet_search.data.guess.definition_text import (
+    GuessedTable,
+    definition_text,
+    printable,
+    quoted,
+)
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.names import parts_of, task_names
 from hinet_search.data.guess.roles import KnownRoles
 from hinet_search.data.guess.thresholds import refuse_thresholds, threshold_of
 from hinet_search.data.guess.training_settings import training_settings
+from hinet_search.data.object_stores.address import is_url
+from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
+from hinet_search.data.sources import table as table_source
+from hinet_search.data.table_files import ROOT, find
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.launch_options import LaunchOptions
+from hinet_search.study.load_study import check_study_name
+from hinet_search.study.yaml_file import MAX_BYTES, read
 
 MOST_SPLITS = 10  # values that are looked at
+STUDIES = Path("studies")
+SIZES = ("quick", "full")  # sizes of the study that is written
+LONGEST_NAME = 58  # leaves room for a size after the name of the study
+STUDY = """\
+# Written by `hinet-search data init`. Every key: docs/studies.md
+description: {description}
+data: ../data/{name}.yaml
+arms:                          # every arm gets the same budget
+  hinet:
+  mmoe:
+  ple:
+  shared_bottom:
+  flat_moe: {{size_of: hinet}}   # a mixture of HiNet's size without its structure
+  single:                      # a network per scenario and task: gains are measured against it
+  trees:                       # gradient-boosted trees: no network
+# where the search starts, for {rows}
+{settings}
+pruner: none                   # patience ends poor trainings; pruning lost the best recorded ones
+sizes:                         # the first one is taken where none is named
+  quick:                       # to see it work
+    trials: 2
+    passes: {quick_passes}
+    finalists: {{top: 1, seeds: 2, default: false}}
+    inputs: auto               # groups of inputs that do not help on validation are left out
+{quick_parameters}  full:                        # to believe: --size full
+    trials: 20
+    passes: {passes}
+    finalists: {{top: 3, seeds: 5}}
+    inputs: auto
+    teaching: auto             # the best and the cheapest arms learn from all finalists
+    ensemble: true             # the mean of the best finalists, if you can serve several models
+    choices: auto              # what the search's choices are worth in the best finalist
+"""
+
+
+@dataclass(frozen=True)
+class DraftStudy:
+    """The written files, definition and study, and the lines to check with their places."""
+
+    files: tuple[Path, Path]
+    guesses_to_check: tuple[str, ...]
 
 
 def write_draft(
@@ -44,27 +97,106 @@ def write_draft(
     `tasks` are the columns of the labels, or thresholds such as `liked=rating>3`; without any they
     are guessed. `roles` are columns by role: scenario, user, item, time, split and weight. A table
     at a URL is copied into the cache; `say` gets the progress.
-    Errors: DataError when the table cannot be read or has no scenario, label or feature;
-    ConfigurationError for a wrong name, or when a file exists already (`force` overwrites it);
-    EnvironmentFault when a file cannot be written; those of `rows_at` and `scanned`.
+    Errors: DataError when the table cannot be read, or has no scenario, label or feature, or too
+    many columns; ConfigurationError for a wrong name or path, or when a file exists already
+    (`force` overwrites it); EnvironmentFault when a file cannot be written.
     """
-    given = os.fspath(rows)
-    paths = draft_paths(name, stem_of(given), force=force)
-    found = rows_at(given, STUDIES)
-    lazy = scanned(found, say)
-    known = _roles_of(tasks, roles, lazy, found.shown)
-    described = guessed_table(lazy, found.shown, found.source, known)
-    text = definition_text(described)
-    check_size(text, found.shown, len(described.columns))
-    return write_drafts(paths, text, _study_text(described, stem_of(given)))
+    path = os.fspath(rows)
+    name = _free_name(name, stem_of(path), force=force)
+    source = {"kind": "table", "path": _path_from(STUDIES, path)}
+    cache = LaunchOptions().cache
+    local = local_path(path, "TABLE", cache, say)
+    lazy = table_source.scan(local, Path.cwd(), cache, "TABLE")
+    table = guessed_table(lazy, path, source, _roles_of(tasks, roles, lazy, path))
+    text = definition_text(table)
+    num_bytes = len(text.encode())
+    if num_bytes > MAX_BYTES:
+        raise DataError(
+            f"{path}: a definition must be at most {MAX_BYTES:,} bytes, got {num_bytes:,} for "
+            f"{len(table.columns):,} columns",
+            remedy="write a table of the columns that matter, with shorter names",
+        )
+    definition, study = _files(name)
+    _write(definition, text)
+    _write(study, _study_text(table, name, stem_of(path)))
+    written = read(definition)
+    written.parse(DataDefinition)
+    to_check = (*written.guesses_to_check, *read(study).guesses_to_check)
+    return DraftStudy((definition, study), to_check)
+
+
+def _files(name: str) -> tuple[Path, Path]:
+    return Path("data", f"{name}.yaml"), STUDIES / f"{name}.yaml"
+
+
+def _free_name(name: str | None, stem: str, *, force: bool) -> str:
+    """The name of the study, by default after that of its table.
+
+    ConfigurationError for a wrong name, or when a file exists already (`force` overwrites it).
+    """
+    of_table = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")
+    name = name or of_table[:LONGEST_NAME] or "rows"
+    for size in SIZES:
+        check_study_name(f"{name}-{size}", "--name")
+    existing = [path for path in _files(name) if path.exists()]
+    if existing and not force:
+        raise ConfigurationError(
+            *(f"{path} is there already" for path in existing),
+            remedy="name another with --name, or write over it with --force",
+        )
+    return name
+
+
+def _path_from(folder: Path, rows: str) -> str:
+    """The path of the rows relative to a folder; unchanged for a URL and in the data folder."""
+    if any("\ud800" <= letter <= "\udfff" for letter in rows):
+        raise ConfigurationError(
+            f"TABLE must be a path in UTF-8, got {rows!a}", remedy="rename the file"
+        )
+    if is_url(rows):
+        return rows
+    is_in_data_folder = find(rows, Path.cwd(), "TABLE").base not in (Path.cwd().resolve(), ROOT)
+    return rows if is_in_data_folder else os.path.relpath(rows, folder)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{path} cannot be written: {error.strerror}",
+            remedy="go to a folder that can be written",
+        ) from error
+
+
+def _study_text(table: GuessedTable, name: str, table_name: str) -> str:
+    settings = training_settings(
+        table.num_training_rows,
+        has_statistics=table.has_statistics,
+        has_numbers=table.has_numbers,
+        num_ids=table.num_ids,
+    )
+    with_or_without = "with" if table.has_statistics else "without"
+    return STUDY.format(
+        description=printable(quoted(f"What is best for {table_name}?")),
+        name=name,
+        rows=f"about {table.num_training_rows:,} rows of training {with_or_without} statistics",
+        settings="\n".join(settings.lines()),
+        passes=settings.passes,
+        quick_passes=settings.quick_passes,
+        quick_parameters="".join(f"    {line}\n" for line in settings.quick_lines()),
+    )
 
 
 def _roles_of(
     tasks: Sequence[str], roles: Mapping[str, str], lazy: pl.LazyFrame, where: str
 ) -> KnownRoles:
     """The roles of the columns that are named by options; DataError for a name without a column."""
+    if not (tasks or roles):
+        return KnownRoles()
     with reading(where):
-        schema = lazy.collect_schema() if tasks or roles else pl.Schema()
+        schema = lazy.collect_schema()
     thresholds = {text: threshold_of(text) for text in tasks if text not in schema}
     made = [threshold for threshold in thresholds.values() if threshold is not None]
     named = [(f"--{role}", name) for role, name in roles.items()]
@@ -76,15 +208,7 @@ def _roles_of(
     _refuse_no_split(roles.get("split"), lazy)
     refuse_thresholds(made, schema)
     labels = list(dict.fromkeys(text for text in tasks if text not in thresholds))
-    known = KnownRoles(
-        tasks=dict(zip(task_names(labels), labels, strict=True)),
-        scenario=roles.get("scenario"),
-        user=roles.get("user"),
-        item=roles.get("item"),
-        time=roles.get("time"),
-        split=roles.get("split"),
-        weight=roles.get("weight"),
-    )
+    known = KnownRoles(roles, dict(zip(task_names(labels), labels, strict=True)))
     for threshold in made:
         known = known.with_threshold(threshold)
     return known
@@ -133,21 +257,3 @@ def _refuse_two_roles(named: Sequence[tuple[str, str]]) -> None:
                 f"{options[0]}: must be a column of its own, got '{name}', as {options[1]} is",
                 remedy=f"name another column, or leave {options[0]} out",
             )
-
-
-def _study_text(described: GuessedTable, table_name: str) -> StudyText:
-    settings = training_settings(
-        described.num_training_rows,
-        has_statistics=described.has_statistics,
-        has_numbers=described.has_numbers,
-        num_ids=described.num_ids,
-    )
-    rows = f"about {described.num_training_rows:,} rows of training"
-    statistics = f"{'with' if described.has_statistics else 'without'} statistics"
-    return StudyText(
-        description=printable(quoted(f"What is best for {table_name}?")),
-        settings=[f"# where the search starts, for {rows} {statistics}", *settings.lines()],
-        passes=settings.passes,
-        quick_passes=settings.quick_passes,
-        quick_parameters=[f"    {line}" for line in settings.quick_lines()],
-    )

@@ -7,16 +7,15 @@ test for every task over all scenarios.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.guess.column_facts import ColumnFacts, has_amounts
+from hinet_search.data.guess.column_facts import ColumnFacts
+from hinet_search.data.guess.split_columns import SPLIT_CODE
 from hinet_search.data.raw_values import as_text
 
 MIN_CLASS_ROWS = 30  # of either class, for a task in a scenario that is taken into the study
 MIN_TRAINING_ROWS = 10  # of these in train
-SPLIT_CODE = "split code"
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,6 @@ class ScenarioRows:
         rows, positives = self.by_split[0]
         return self._has(label, rows, positives, MIN_TRAINING_ROWS)
 
-    def lacks_training_only(self, label: int) -> bool:
-        """Whether a label has enough rows of both classes, but not in train."""
-        has_rows = self._has(label, self.rows, self.positives, MIN_CLASS_ROWS)
-        return has_rows and not self.has_enough(label)
-
     def _has(self, label: int, rows: int, positives: Sequence[int], least: int) -> bool:
         most = rows if label in self.amounts else rows - least
         return least <= positives[label] <= most
@@ -76,7 +70,7 @@ def scenario_rows(
     totals = counts.drop(SPLIT_CODE).group_by(scenario.key).sum()
     totals = totals.sort(["rows", scenario.key], descending=[True, False])
     by_split = {(value, code): numbers for value, code, *numbers in counts.iter_rows()}
-    amounts = frozenset(number for number, label in enumerate(labels) if has_amounts(label))
+    amounts = frozenset(number for number, label in enumerate(labels) if label.has_amounts)
     none = [0] * (1 + 2 * len(labels))
     scenarios = []
     for text, (value, *numbers) in zip(
@@ -89,7 +83,7 @@ def scenario_rows(
                 text,
                 num_rows,
                 num_positives,
-                unlabelled=frozenset(np.flatnonzero(np.array(num_known) == 0).tolist()),
+                unlabelled=frozenset(label for label, num in enumerate(num_known) if not num),
                 amounts=amounts,
                 by_split=tuple(_counted(numbers)[:2] for numbers in splits),
             )
@@ -103,10 +97,16 @@ def _counted(numbers: Sequence[int]) -> tuple[int, tuple[int, ...], tuple[int, .
     return numbers[0], tuple(numbers[1 : 1 + num_labels]), tuple(numbers[1 + num_labels :])
 
 
-def evaluated_labels(scenarios: Iterable[ScenarioRows], labels: Sequence[int]) -> tuple[int, ...]:
-    """Those of the labels with both classes in valid and in test, over these scenarios."""
-    taken = list(scenarios)
-    return tuple(label for label in labels if _is_evaluated(taken, label))
+def labels_of_a_study(scenarios: Sequence[ScenarioRows], num_labels: int) -> tuple[int, ...]:
+    """Labels with enough rows in a scenario, and both classes in valid and in test."""
+    usable = tuple(range(num_labels))
+    while True:
+        frequent = frequent_labels(scenarios, usable)
+        taken = [scenario for scenario in scenarios if scenario.num_cells(frequent)]
+        lacking = [label for label in frequent if not _is_evaluated(taken, label)]
+        if not lacking:
+            return frequent
+        usable = tuple(label for label in usable if label not in lacking)
 
 
 def _is_evaluated(scenarios: Sequence[ScenarioRows], label: int) -> bool:
