@@ -86,7 +86,7 @@ class TrainingSteps:
     def __init__(self, run: TrainingRun) -> None:
         config = run.conditions.config
         self.run = run
-        self.optimiser = make_optimiser(run.model, config, run.conditions.seed)
+        self.optimiser = make_optimiser(run.model, config)
         conditions = run.conditions
         self._loss = step_loss(
             config,
@@ -102,10 +102,8 @@ class TrainingSteps:
             self._replayed = ReplayedSteps(run)
 
     def begin_pass(self, passes_done: int) -> None:
-        """Announce a pass; begin it with new embeddings if it is configured so."""
-        model = self.run.model
-        drawn = begin_pass(self.run, passes_done)
-        self.optimiser.forget([model.get_parameter(name) for name in drawn])
+        """Announce a pass."""
+        begin_pass(self.run, passes_done)
         if self._replayed:
             self._replayed.begin_pass()
 

@@ -217,10 +217,9 @@ class _Together:
         self._end_all(self._lanes)
 
     def _begin_pass(self, passes_done: int) -> None:
-        """Announce a pass to every model, and begin it as configured."""
-        drawn = [begin_pass(lane.run, passes_done) for lane in self._lanes]
-        if drawn:
-            self._steps.optimiser.forget([self._steps.stack.weights[name] for name in drawn[0]])
+        """Announce a pass to every model."""
+        for lane in self._lanes:
+            begin_pass(lane.run, passes_done)
 
     def _stop(self) -> None:
         """Take out those that their watchers stop; write the checkpoints that are due."""

@@ -60,7 +60,7 @@ def bytes_in_training(config: TrialConfig, schema: Schema) -> TrainingBytes:
     optimiser = OF_TOUCHED_ROWS[config.train.embedding_optimiser]
     num_in_tables, num_rows = _tables_of(_untrained(config), schema)
     of_others = whole - BYTES * num_in_tables
-    of_tables = num_in_tables * (BYTES if config.train.table_precision == "fp32" else BYTES // 2)
+    of_tables = BYTES * num_in_tables
     moments = (
         Adam.moments_of_weight * of_others
         + optimiser.moments_of_weight * of_tables

@@ -10,10 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
-from hinet_search.common.errors import ConfigurationError
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.training.adam import Adam, StackedAdam
-from hinet_search.training.seeding import Purpose, derived_seed
 from hinet_search.training.touched_rows import OF_TOUCHED_ROWS, merged
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.weight_updates import WeightUpdates
@@ -40,11 +38,6 @@ class Optimiser:
         for part in self.parts:
             part.step(rate_share)
 
-    def forget(self, weights: Sequence[nn.Parameter]) -> None:
-        """Drop the states of these weights."""
-        for part in self.parts:
-            part.forget(weights)
-
     def state_dicts(self) -> list[dict[str, Any]]:
         """Return the states of all parts."""
         return [part.state_dict() for part in self.parts]
@@ -55,25 +48,17 @@ class Optimiser:
             part.load_state_dict(state)
 
 
-def make_optimiser(model: nn.Module, config: TrainConfig, seed: int = 0) -> Optimiser:
+def make_optimiser(model: nn.Module, config: TrainConfig) -> Optimiser:
     """Return Adam for dense weights, with the configured optimiser for embedding tables.
 
     Any `embedding_optimiser` but `adam` makes the tables produce sparse gradients and updates only
-    the touched rows. It stores tables in their `table_precision`, for which rounding draws from
-    `seed`. Errors: ConfigurationError for tables in bf16 with `adam`, which does not round.
+    the touched rows.
     """
     table_weights: list[nn.Parameter] = []
     if config.embedding_optimiser != "adam":
         for module in _embeddings(model):
             module.table.sparse_gradient = True
-            if config.table_precision == "bf16":
-                module.table.narrow()
             table_weights.append(module.table.weight)
-    elif config.table_precision == "bf16":
-        raise ConfigurationError(
-            "train.table_precision bf16 needs an optimiser of touched rows, got adam",
-            remedy="set train.embedding_optimiser to one of " + ", ".join(OF_TOUCHED_ROWS),
-        )
     of_tables = {id(weight) for weight in table_weights}
     others = {
         name: weight for name, weight in model.named_parameters() if id(weight) not in of_tables
@@ -84,8 +69,7 @@ def make_optimiser(model: nn.Module, config: TrainConfig, seed: int = 0) -> Opti
     if table_weights:
         make_table_optimiser = OF_TOUCHED_ROWS[config.embedding_optimiser]
         rate = _embedding_rate(config)
-        rounding_seed = derived_seed(seed, Purpose.ROUNDING)
-        parts.append(make_table_optimiser(table_weights, rate, config.embedding_l2, rounding_seed))
+        parts.append(make_table_optimiser(table_weights, rate, config.embedding_l2))
     return Optimiser(tuple(parts))
 
 

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.contracts import LengthAware, NumberAware, PassAware
-from hinet_search.models.layers.embedding import EmbeddingTable
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import CellValue, EvaluationRecord
 from hinet_search.training.best_weights import Best, keep_best
@@ -34,7 +33,6 @@ from hinet_search.training.metrics import NonFiniteScores, cell_values
 from hinet_search.training.predict import predict
 from hinet_search.training.read_ahead import reader_ahead
 from hinet_search.training.row_order import batches_of_pass
-from hinet_search.training.seeding import Purpose, derived_seed
 from hinet_search.training.streamed_feed import made_ahead
 from hinet_search.training.team import Team
 from hinet_search.training.train_config import TrainConfig
@@ -279,30 +277,10 @@ def _passes(run: TrainingRun, first_step: int) -> Iterator[Iterator[Int[Tensor, 
         yield chain([next(of_steps)], of_steps)
 
 
-def begin_pass(run: TrainingRun, passes_done: int) -> tuple[str, ...]:
-    """Announce a pass to the model, and draw its embedding tables again if it is configured so.
-
-    Return the names of these weights, whose moments the optimiser must forget. Tables of ids alone
-    are embeddings here; poolings, sequence readers and number encodings go on. What is drawn
-    depends only on seed and pass, so a training that resumes at the begin of a pass draws the same.
-    """
-    model = run.model
-    if isinstance(model, PassAware):
-        model.begin_pass(passes_done)
-    if not passes_done or not run.conditions.config.reset_embeddings:
-        return ()
-    seed = derived_seed(run.conditions.seed, Purpose.EMBEDDINGS, passes_done)
-    generator = torch.Generator().manual_seed(seed)
-    tables = _tables(model)
-    for table in tables.values():
-        table.draw(generator)
-    return tuple(f"{name}.weight" for name in tables)
-
-
-def _tables(model: nn.Module) -> dict[str, EmbeddingTable]:
-    """Return the tables of ids by their name in the model."""
-    named = model.named_modules()
-    return {name: module for name, module in named if isinstance(module, EmbeddingTable)}
+def begin_pass(run: TrainingRun, passes_done: int) -> None:
+    """Announce a pass to the model."""
+    if isinstance(run.model, PassAware):
+        run.model.begin_pass(passes_done)
 
 
 def evaluate(
@@ -366,24 +344,19 @@ def best_evaluation(
 def out_of_patience(run: TrainingRun, state: TrainingState) -> bool:
     """Return whether as many evaluations as patience allows have brought no improvement.
 
-    Where every pass begins with new embeddings, this is asked only at the end of a pass. Where
-    rates fall, it is asked once half of them is gone: before, evaluations can stand still.
+    Where rates fall, this is asked once half of them is gone: before, evaluations can stand still.
     """
     config = run.conditions.config
-    if config.reset_embeddings and state.step % run.schedule.steps_per_announcement:
-        return False
     if config.rate_decay and run.schedule.rate_share(state.step) > 0.5:
         return False
     return config.patience > 0 and state.without_improvement >= config.patience
 
 
 def finish(run: TrainingRun, state: TrainingState, *, stopped: bool) -> FitResult:
-    """Restore the best weights, with tables in the precision of all weights; return the result."""
+    """Restore the best weights; return the result."""
     loop_seconds = time.perf_counter() - state.loop_began - state.evaluation_seconds
     best = best_evaluation(state.evaluations, run.conditions.objective)
     state.best.restore()
-    for table in _tables(run.model).values():
-        table.widen()
     run.model.eval()
     return FitResult(
         evaluations=tuple(state.evaluations),

@@ -17,8 +17,6 @@ class Purpose(IntEnum):
     INITIALISATION = 0
     DATA_ORDER = 1
     DROPOUT = 2
-    EMBEDDINGS = 3  # before a pass, whose number is the index
-    ROUNDING = 4  # of tables in bf16
 
 
 def derived_seed(seed: int, purpose: Purpose, index: int = 0) -> int:

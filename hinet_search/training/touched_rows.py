@@ -3,8 +3,6 @@
 A batch looks up a few per cent of the rows of a large table; a dense optimiser updates all of them
 at every step. Rows that are not looked up keep their moments, so these optimisers are not
 equivalent to Adam and have their own names.
-A table in bf16 has moments of its width in bf16 too. Its rows are read, updated in the type of
-their gradient, and written back with stochastic rounding.
 Shape legend: V rows of a table, E embedding width, N looked-up rows with repetitions, U distinct
 ones.
 """
@@ -20,10 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from hinet_search.training.adam import BETA1, BETA2, EPSILON
-from hinet_search.training.stochastic_rounding import rounded
 from hinet_search.training.weight_updates import WeightUpdates
-
-ROUNDING = "rounding"  # in the state, beside the tables
 
 
 class _Numbers(threading.local):
@@ -72,11 +67,10 @@ def merged(gradient: Tensor) -> Tensor:
 class TouchedRows(WeightUpdates):
     """The common part of these optimisers. A dense gradient counts as touching every row.
 
-    Each keeps `moments_of_weight` for every weight of a table, in its type, and `moments_of_row`
-    for every row, in fp32.
+    Each keeps `moments_of_weight` for every weight of a table, and `moments_of_row` for
+    every row.
 
-    `penalty` times a touched row is added to its gradient. `rounding_seed` is that of the rounding
-    of tables in bf16, whose generator is part of the state.
+    `penalty` times a touched row is added to its gradient.
     """
 
     moments_of_weight: ClassVar[int]
@@ -87,12 +81,8 @@ class TouchedRows(WeightUpdates):
         tables: Sequence[nn.Parameter],
         learning_rate: float,
         penalty: float = 0.0,
-        rounding_seed: int = 0,
     ) -> None:
         super().__init__([{"params": list(tables), "lr": learning_rate, "penalty": penalty}])
-        self._rounding: torch.Generator | None = None
-        if any(table_VE.dtype == torch.bfloat16 for table_VE in tables):
-            self._rounding = torch.Generator(tables[0].device).manual_seed(rounding_seed)
 
     def update(self, weights: list[nn.Parameter], group: Mapping[str, Any]) -> None:
         """Update the touched rows of tables."""
@@ -105,27 +95,8 @@ class TouchedRows(WeightUpdates):
             change_UE = self.change(self.state[table_VE], table_VE, rows_U, gradient_UE)
             # Read, change and write back: index_add_ takes three times as long.
             rate = group["lr"] * self.rate_share
-            updated_UE = _read(table_VE, rows_U, gradient_UE.dtype).sub_(change_UE, alpha=rate)
-            self.write(table_VE, rows_U, updated_UE)
-
-    def write(
-        self, stored_VE: Tensor, rows_U: Int[Tensor, "U"], updated_UE: Float[Tensor, "U E"]
-    ) -> None:
-        """Write rows of a table, or of moments that are stored as it is."""
-        if self._rounding is not None and stored_VE.dtype == torch.bfloat16:
-            updated_UE = rounded(updated_UE, rows_U, self._rounding)
-        stored_VE.index_copy_(0, rows_U, updated_UE)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state of every table, and that of the rounding if there is any."""
-        state = super().state_dict()
-        return state if self._rounding is None else {**state, ROUNDING: self._rounding.get_state()}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from a copy of a state."""
-        super().load_state_dict(state_dict)
-        if self._rounding is not None:
-            self._rounding.set_state(state_dict[ROUNDING])
+            updated_UE = table_VE.index_select(0, rows_U).sub_(change_UE, alpha=rate)
+            table_VE.index_copy_(0, rows_U, updated_UE)
 
     @abstractmethod
     def change(
@@ -160,11 +131,10 @@ class SparseAdam(TouchedRows):
             state["exp_avg"] = torch.zeros_like(table_VE)
             state["exp_avg_sq"] = torch.zeros_like(table_VE)
         state["step"] += 1
-        dtype = gradient_UE.dtype
-        first_UE = _read(state["exp_avg"], rows_U, dtype).lerp_(gradient_UE, 1 - BETA1)
-        second_UE = _read(state["exp_avg_sq"], rows_U, dtype).lerp_(gradient_UE**2, 1 - BETA2)
-        self.write(state["exp_avg"], rows_U, first_UE)
-        self.write(state["exp_avg_sq"], rows_U, second_UE)
+        first_UE = state["exp_avg"].index_select(0, rows_U).lerp_(gradient_UE, 1 - BETA1)
+        second_UE = state["exp_avg_sq"].index_select(0, rows_U).lerp_(gradient_UE**2, 1 - BETA2)
+        state["exp_avg"].index_copy_(0, rows_U, first_UE)
+        state["exp_avg_sq"].index_copy_(0, rows_U, second_UE)
         correction = _correction(BETA2, state["step"]).sqrt() / _correction(BETA1, state["step"])
         return correction * first_UE / second_UE.sqrt_().add_(EPSILON)
 
@@ -208,15 +178,14 @@ class LazyAdam(TouchedRows):
             state["first_VE"] = torch.zeros_like(table_VE)
             state["second_V"] = gradient_UE.new_zeros(len(table_VE))
             state["steps_V"] = gradient_UE.new_zeros(len(table_VE))
-        dtype = gradient_UE.dtype
-        first_UE = _read(state["first_VE"], rows_U, dtype).lerp_(gradient_UE, 1 - BETA1)
+        first_UE = state["first_VE"].index_select(0, rows_U).lerp_(gradient_UE, 1 - BETA1)
         second_U = (
             state["second_V"]
             .index_select(0, rows_U)
             .lerp_(gradient_UE.square().mean(dim=1), 1 - BETA2)
         )
         steps_U = state["steps_V"].index_select(0, rows_U).add_(1)
-        self.write(state["first_VE"], rows_U, first_UE)
+        state["first_VE"].index_copy_(0, rows_U, first_UE)
         state["second_V"].index_copy_(0, rows_U, second_U)
         state["steps_V"].index_copy_(0, rows_U, steps_U)
         root_U = (second_U / _correction(BETA2, steps_U)).sqrt_().add_(EPSILON)
@@ -226,11 +195,6 @@ class LazyAdam(TouchedRows):
 def _correction(beta: float, steps: Float[Tensor, "*U"]) -> Float[Tensor, "*U"]:
     """Return 1 - beta^steps, the bias correction of a moment that started at 0."""
     return -torch.expm1(steps * math.log(beta))
-
-
-def _read(stored_VE: Tensor, rows_U: Int[Tensor, "U"], dtype: torch.dtype) -> Float[Tensor, "U E"]:
-    """Return a copy of rows in the type in which they are updated."""
-    return stored_VE.index_select(0, rows_U).to(dtype)
 
 
 def _touched(gradient: Tensor) -> tuple[Int[Tensor, "U"], Float[Tensor, "U E"]]:

@@ -14,7 +14,6 @@ Rate = Annotated[float, Field(strict=True, gt=0, le=10)]
 Strength = Annotated[float, Field(strict=True, ge=0, le=1e3)]
 Shuffle = Literal["rows", "blocks", "users"]
 Precision = Literal["fp32", "tf32", "bf16"]
-TablePrecision = Literal["fp32", "bf16"]
 Weight = Annotated[float, Field(strict=True, ge=1e-3, le=1e3)]
 
 
@@ -53,17 +52,11 @@ class TrainConfig(Frozen):
     rows that the batch looked up (training/touched_rows.py). `precision` applies to the matrix
     products of a training step; loss, optimiser, evaluation and all that is kept of a training are
     fp32. `tf32` is for GPUs: their tensor cores round what they multiply to 10 bits; on a CPU it is
-    fp32. `table_precision: bf16` stores tables of ids, and their moments, in half the bytes while a
-    model trains. What an optimiser of looked-up rows computes in fp32 is then rounded at random
-    (training/stochastic_rounding.py). `cuda_graphs` lets a GPU repeat the steps of a training as
+    fp32. `cuda_graphs` lets a GPU repeat the steps of a training as
     one graph where it can (training/replayed_steps.py): no GPU has run it yet, and on a CPU it has
     no effect. `shuffle` is the order of rows in a pass (training/row_order.py); `blocks` is for
     data larger than memory, `users` puts rows of a user side by side, for
     `loss: pairs_within_users`.
-    `reset_embeddings` draws the tables of ids again before every pass but the first, and keeps all
-    other weights (Liu et al., Multi-Epoch Learning for Deep Click-Through Rate Prediction Models,
-    2023). Evaluations after that are worse for a while, so patience then ends a training only
-    where a pass ends; at most `evaluations_per_pass` lets a pass without improvement be the last.
     `teacher_weight` and `teacher_temperature` apply to students (training/teaching.py). `loss` is
     that of the labels, a file of training/losses/; `ranking_weight` is what its pairs of rows count
     (training/pairs.py). `task_weights.TASK` and `scenario_weights.SCENARIO` multiply the losses of
@@ -85,12 +78,8 @@ class TrainConfig(Frozen):
     optimiser: Literal["adam"] = "adam"
     embedding_optimiser: Literal["adam", "sparse_adam", "rowwise_adagrad", "lazy_adam"] = "adam"
     precision: Precision = "fp32"
-    table_precision: Annotated[
-        TablePrecision, Field(exclude_if=lambda precision: precision == "fp32")
-    ] = "fp32"
     cuda_graphs: Annotated[bool, Field(strict=True), LEFT_OUT_IF_EMPTY] = False
     shuffle: Shuffle = "rows"
-    reset_embeddings: Annotated[bool, Field(strict=True), LEFT_OUT_IF_EMPTY] = False
     teacher_weight: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0
     teacher_temperature: Annotated[float, Field(strict=True, ge=1, le=100)] = 1.0
     loss: Annotated[

@@ -6,7 +6,7 @@ compiler, which compiles nothing here, but costs every slot a second and 70 mega
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -42,11 +42,6 @@ class WeightUpdates(ABC):
     @abstractmethod
     def update(self, weights: list[nn.Parameter], group: Mapping[str, Any]) -> None:
         """Update weights of a group, each of which has a gradient."""
-
-    def forget(self, weights: Iterable[nn.Parameter]) -> None:
-        """Drop the state of weights, so that their next update is like the first one."""
-        for weight in weights:
-            self.state.pop(weight, None)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of every weight, by its number in the order of the groups."""

@@ -37,10 +37,8 @@ SETTINGS: list[dict[str, object]] = [
     {"precision": "bf16"},
     {"precision": "tf32"},
     {"rate_decay": True},
-    {"reset_embeddings": True},
     {"clip_norm": 0.0},
     {"weight_decay": 0.1, "embedding_l2": 0.1},
-    {"loss": "focal"},
     {"task_weights": {"order": 2.0}, "scenario_weights": "equal"},
     {"teacher_weight": 0.5},
 ]

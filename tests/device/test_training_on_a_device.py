@@ -10,7 +10,6 @@ from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.fit import fit
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.seeding import seeded_model
-from hinet_search.training.touched_rows import OF_TOUCHED_ROWS
 from hinet_search.training.train_config import TrainConfig
 from tests.device.simulated import simulated_device
 from tests.training.fake_models import CPU, DATA, Linear, Watch, weights_hash
@@ -36,15 +35,6 @@ def test_a_training_on_the_device_ends_as_on_the_cpu(optimiser: str) -> None:
     torch.testing.assert_close(model_there.state_dict(), model.state_dict())
     on_cpu, there = ([each.objective for each in watch.records] for watch in watches)
     assert there == pytest.approx(on_cpu)
-
-
-@pytest.mark.parametrize("optimiser", OF_TOUCHED_ROWS)
-def test_so_does_one_with_tables_in_bf16(optimiser: str) -> None:
-    in_bf16 = {"embedding_optimiser": optimiser, "table_precision": "bf16"}
-    model = trained(CPU, Watch(), **in_bf16)
-    with simulated_device() as device:
-        model_there = trained(device, Watch(), **in_bf16).cpu()
-    torch.testing.assert_close(model_there.state_dict(), model.state_dict())
 
 
 def test_a_training_that_was_stopped_on_the_device_resumes_there(tmp_path: Path) -> None:

@@ -129,15 +129,6 @@ def test_every_optimiser_resumes(optimiser: str, more: dict[str, object], tmp_pa
     check(lambda: Case("shared_bottom").build(FEWER.full_schema, 3), given, tmp_path, (4, 8))
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "lazy_adam", "sparse_adam", "rowwise_adagrad"])
-def test_new_embeddings_of_a_pass_are_the_same_after_a_stop(optimiser: str, tmp_path: Path) -> None:
-    given = conditions(FEWER, embedding_optimiser=optimiser, passes=2.5, reset_embeddings=True)
-    build = lambda: Case("shared_bottom").build(FEWER.full_schema, 3)  # noqa: E731  a builder in one line
-    expected = uninterrupted(build, given)
-    for stop in (5, 6, 7, 12):  # 6 steps a pass
-        check(build, given, tmp_path / str(stop), (stop,), expected)
-
-
 @pytest.mark.parametrize("stop", [6, 12, 14, 20])
 def test_patience_is_counted_on_over_a_stop(stop: int, tmp_path: Path) -> None:
     noise = separable(train_rows=330)

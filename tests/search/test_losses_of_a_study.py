@@ -19,7 +19,7 @@ SPACE = """\
 parameters:
   train.loss:
     kind: categorical
-    choices: [cross_entropy, focal, pairs_within_users, pairs_within_scenarios]
+    choices: [cross_entropy, pairs_within_users]
     default: pairs_within_users
   train.ranking_weight:
     kind: float
@@ -27,13 +27,13 @@ parameters:
     high: 10.0
     log: true
     default: 0.5
-    when: {train.loss: [pairs_within_users, pairs_within_scenarios]}
+    when: {train.loss: [pairs_within_users]}
   train.task_weights.order: {kind: float, low: 0.5, high: 4.0, default: 1.0}
   train.scenario_weights: {kind: categorical, choices: [rows, equal], default: rows}
 fixed: {model.embedding_dim: 2, train.batch_size: 256}
 """
 SHUFFLED = "fixed: {train.shuffle: users}\n"
-PAIRS = ("pairs_within_users", "pairs_within_scenarios")
+PAIRS = ("pairs_within_users",)
 
 
 def launched(folder: Path, text: str) -> StudyRecord:
@@ -74,7 +74,7 @@ def test_the_report_names_losses_and_weights(searched: tuple[StudyRecord, str]) 
 
 def test_a_study_that_fixes_its_loss_and_weights_is_exported_with_them(tmp_path: Path) -> None:
     fixed = (
-        "fixed: {train.loss: focal, train.task_weights.order: 2.0, "
+        "fixed: {train.loss: pairs_within_users, train.task_weights.order: 2.0, "
         "train.scenario_weights.home: 3, train.batch_size: 256, model.embedding_dim: 2}\n"
     )
     text = ONE_ARM.replace("{space: losses}", "").replace("trials: 3", "trials: 1")
@@ -84,7 +84,7 @@ def test_a_study_that_fixes_its_loss_and_weights_is_exported_with_them(tmp_path:
     api.export(str(tmp_path / "small.yaml"), folder, output=tmp_path / "out")
     model = open_folder(folder, torch.device("cpu")).file.models[0]
     train = whole_config(model.model, model.settings).train
-    assert train.loss == "focal"
+    assert train.loss == "pairs_within_users"
     assert train.task_weights.of(["click", "order"]) == [1.0, 2.0]
     assert isinstance(train.scenario_weights, NamedWeights)
     assert train.scenario_weights.of(["home", "push"]) == [3.0, 1.0]

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from itertools import product
 
 import pytest
 import torch
@@ -48,25 +47,9 @@ def test_a_model_is_as_large_as_it_will_be() -> None:
         assert all(parameter.is_meta for parameter in model.parameters()), name
 
 
-def test_tables_in_bf16_count_two_bytes_a_number_in_training() -> None:
-    in_bf16 = {"train.embedding_optimiser": "lazy_adam", "train.table_precision": "bf16"}
-    of_scenarios = len(SCHEMA.scenarios)  # are a field of Shared Bottom; a cell of `single` has one
-    for name, num_rows in (("shared_bottom", 1050 + of_scenarios), ("single", 6 * 1050)):
-        config = build_config(name, {"model.embedding_dim": 8})
-        narrow = build_config(name, {"model.embedding_dim": 8, **in_bf16})
-        whole = bytes_in_training(config, SCHEMA).weights
-        assert whole == 4 * sizes_of(config, SCHEMA)[0]
-        assert whole - bytes_in_training(narrow, SCHEMA).weights == 2 * num_rows * 8, name
-    trees = build_config("trees", in_bf16)
-    assert bytes_in_training(trees, SCHEMA) == TrainingBytes(4 * sizes_of(trees, SCHEMA)[0], 0)
-
-
-@pytest.mark.parametrize(
-    ("name", "precision"),
-    [("adam", "fp32"), *product(OF_TOUCHED_ROWS, ("fp32", "bf16"))],
-)
-def test_a_training_keeps_as_many_bytes_as_were_counted(name: str, precision: str) -> None:
-    settings = {"train.embedding_optimiser": name, "train.table_precision": precision}
+@pytest.mark.parametrize("name", ["adam", *OF_TOUCHED_ROWS])
+def test_a_training_keeps_as_many_bytes_as_were_counted(name: str) -> None:
+    settings = {"train.embedding_optimiser": name}
     config = build_config("mmoe", {"model.embedding_dim": 8, **settings})
     model = config.build(SCHEMA)
     assert isinstance(model, nn.Module)

@@ -52,7 +52,3 @@ def test_cross_entropy_orders_the_rows_of_a_user_the_wrong_way_round(shuffle: st
 def test_pairs_within_users_order_them_right() -> None:
     right = gauc(loss="pairs_within_users", ranking_weight=10.0, shuffle="users")
     assert right > 0.75
-
-
-def test_pairs_within_scenarios_do_not_know_users() -> None:
-    assert gauc(loss="pairs_within_scenarios", ranking_weight=10.0, shuffle="users") < 0.5

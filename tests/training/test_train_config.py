@@ -28,7 +28,6 @@ from hinet_search.training.train_config import TrainConfig
         ("optimiser", "sgd"),
         ("embedding_optimiser", "lazy"),
         ("precision", "fp16"),
-        ("table_precision", "fp16"),
         ("epochs", 3),
     ],
 )

@@ -49,7 +49,7 @@ def half_opposed() -> Dataset:
     "train",
     [
         {},
-        {"loss": "pairs_within_scenarios", "ranking_weight": 2.0},
+        {"loss": "pairs_within_users", "ranking_weight": 2.0},
         {"scenario_weights": "equal", "task_weights": {"order": 3.0}},
         {"embedding_optimiser": "lazy_adam"},
     ],

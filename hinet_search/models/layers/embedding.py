@@ -11,7 +11,6 @@ N numeric inputs, D width of x, V rows of the table, M looked-up rows with repet
 import math
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -38,27 +37,6 @@ def look_up(
     return table_VE.index_select(0, rows.flatten()).view(*rows.shape, table_VE.shape[1])
 
 
-class _LookUpInBf16(torch.autograd.Function):
-    """Looks up vectors of a table in bf16; they, and its sparse gradient, have a wider type."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, table_VE: Float[Tensor, "V E"], rows_M: Int[Tensor, "M"], dtype: torch.dtype
-    ) -> Float[Tensor, "M E"]:
-        """Return the vectors of row numbers."""
-        ctx.save_for_backward(rows_M)
-        ctx.shape = table_VE.shape
-        return table_VE.index_select(0, rows_M).to(dtype)
-
-    @staticmethod
-    def backward(ctx: Any, gradient_ME: Float[Tensor, "M E"]) -> tuple[Tensor, None, None]:
-        """Return the sparse gradient of the table, with rows as often as they were looked up."""
-        (rows_M,) = ctx.saved_tensors
-        rows_1M = rows_M.unsqueeze(0)
-        of_table = torch.sparse_coo_tensor(rows_1M, gradient_ME, ctx.shape, check_invariants=False)
-        return of_table, None, None
-
-
 class EmbeddingTable(nn.Module):
     """One trainable vector per id of every field. The optimiser sets `sparse_gradient`."""
 
@@ -66,26 +44,6 @@ class EmbeddingTable(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(num_rows, width).normal_(std=INITIAL_STD))
         self.sparse_gradient = False
-        self._wide_type: torch.dtype | None = None  # of vectors, while they are stored in bf16
-
-    @torch.no_grad()
-    def draw(self, generator: torch.Generator) -> None:
-        """Draw all vectors again as at first, by a generator of the CPU."""
-        fresh_VE = torch.empty(self.weight.shape).normal_(std=INITIAL_STD, generator=generator)
-        self.weight.copy_(fresh_VE)
-
-    def narrow(self) -> None:
-        """Round all vectors to bf16. Those that are looked up, and gradients, keep their type."""
-        if self._wide_type is None:
-            self._wide_type = self.weight.dtype
-            self.weight = nn.Parameter(self.weight.detach().bfloat16())
-            self.weight.grad_dtype = self._wide_type
-
-    def widen(self) -> None:
-        """Store vectors in their own type again; what `narrow` rounded stays so."""
-        if self._wide_type is not None:
-            self.weight = nn.Parameter(self.weight.detach().to(self._wide_type))
-            self._wide_type = None
 
     def forward(self, rows_BF: Int[Tensor, "B F"]) -> Float[Tensor, "B F E"]:
         """Return the vectors of the fields' row numbers."""
@@ -93,11 +51,6 @@ class EmbeddingTable(nn.Module):
 
     def look_up(self, rows: Int[Tensor, "*rows"]) -> Float[Tensor, "*rows E"]:
         """Return the vectors of rows of any shape, without calling forward hooks."""
-        if self._wide_type is not None:
-            vectors_ME: Tensor = _LookUpInBf16.apply(  # type: ignore[no-untyped-call]
-                self.weight, rows.flatten(), self._wide_type
-            )
-            return vectors_ME.view(*rows.shape, self.weight.shape[1])
         return look_up(self.weight, rows, sparse_gradient=self.sparse_gradient)
 
 

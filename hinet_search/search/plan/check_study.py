@@ -11,7 +11,7 @@ from hinet_search.results.input_groups import ALL, AND, GROUPS, NONE, chosen_gro
 from hinet_search.results.objectives import Objective
 from hinet_search.results.trade_offs import COSTS, FLOPS, LATENCY
 from hinet_search.search.plan.check_encodings import unfit_encodings
-from hinet_search.search.plan.check_losses import unfit_losses, unfit_tables
+from hinet_search.search.plan.check_losses import unfit_losses
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import FeatureDefinition
@@ -126,9 +126,7 @@ def _without_effect(arm: Arm, study: ResolvedStudy) -> list[str]:
             f"{space.places[SEQUENCE_READER]}: {SEQUENCE_READER} needs a sequence in the data "
             "(features.sequences), got none"
         )
-    if is_network(arm.model):
-        problems += unfit_tables(arm)
-    else:
+    if not is_network(arm.model):
         problems += _of_networks_alone(arm, study)
     return problems
 

@@ -14,7 +14,7 @@ from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.common.plugins import load
 from hinet_search.data.columns import Dataset
 from hinet_search.data.study_data import dataset_of
-from hinet_search.search.plan.check_losses import check_scenario_weights, most_pairs
+from hinet_search.search.plan.check_losses import check_scenario_weights
 from hinet_search.search.plan.check_study import check_objectives, refuse_without_flops, try_study
 from hinet_search.search.plan.device_memory import DeviceMemory, bytes_kept, smallest_memory
 from hinet_search.search.plan.prober import Prober, prober
@@ -41,7 +41,6 @@ PROBE_SECONDS = 3.0  # for the probes of all arms together
 FIXED_SECONDS = 6.0  # to start the slots and to write a report
 JOB_SECONDS = 0.1  # of a training, beside its steps
 PREFERRED = "shared_bottom"  # to measure inputs
-BYTES_OF_A_PAIR = 48  # in a step on a CPU: benchmarks/pairs_memory.py
 OF_DATABASE = 50_000_000  # bytes of the database and the report
 
 
@@ -286,7 +285,6 @@ def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> 
         raise EnvironmentFault(
             f"{arm.place}: a trial of {arm.name} must fit into memory, but it ran out: {error}"
         ) from error
-    _, num_pairs = most_pairs(arm, dataset.record)
     median = configs[middle], configs[middle].features.schema_of(dataset)
     of_typical_finalists = (finalists - 1) * typical.seconds_per_finalist
     return ArmPlan(
@@ -298,7 +296,7 @@ def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> 
         (sizes[0], sizes[middle], sizes[-1]),
         typical.seconds_per_trial,
         (of_typical_finalists + default.seconds_per_finalist) / finalists,
-        max(typical.memory_bytes, default.memory_bytes) + BYTES_OF_A_PAIR * num_pairs,
+        max(typical.memory_bytes, default.memory_bytes),
         bytes_in_training(*median).of_checkpoint,
     )
 

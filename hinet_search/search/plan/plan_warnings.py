@@ -1,4 +1,4 @@
-"""Plan warnings: batches that are too large or of few or many pairs, and what has no effect."""
+"""Plan warnings: batches that are too large or of few pairs, and what has no effect."""
 
 import math
 from collections.abc import Iterator
@@ -6,21 +6,19 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from hinet_search.common.amounts import byte_size, counted
+from hinet_search.common.amounts import counted
 from hinet_search.data.guess.training_settings import MANY_IDS, OF_MANY_IDS, training_settings
 from hinet_search.search.plan.check_losses import (
-    losses_within,
-    most_pairs,
+    losses_of_pairs,
     shuffles,
     training_values,
 )
-from hinet_search.search.plan.plan import BYTES_OF_A_PAIR, PreparedStudy
+from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.plan.size_limits import SizeLimits, default_of
 from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.training.trial_config import is_network
 
 PRECISION, GRAPHS = "train.precision", "train.cuda_graphs"
-MANY_PAIRS = 10_000_000  # half a gigabyte, and seconds of a step on one core
 TOO_LARGE = 4  # times the batch that follows from the rows
 
 
@@ -50,7 +48,7 @@ def few_steps(prepared: PreparedStudy) -> Iterator[str]:
 def few_pairs(prepared: PreparedStudy) -> Iterator[str]:
     """Yield a warning if random batches hold fewer pairs of a user's rows than rows."""
     for arm in prepared.study.arms:
-        if not losses_within(arm.space, "users") or shuffles(arm.space) == ("users",):
+        if not losses_of_pairs(arm.space) or shuffles(arm.space) == ("users",):
             continue
         size = default_of(arm).train.batch_size
         num_pairs = pairs_in_random_batch(prepared.dataset.train.user_R, size)
@@ -58,19 +56,6 @@ def few_pairs(prepared: PreparedStudy) -> Iterator[str]:
             yield (
                 f"arm {arm.name}: a batch of {size:,} random rows has about {num_pairs:,.0f} pairs "
                 "of rows of one user, too few for pairs_within_users; fix train.shuffle: users"
-            )
-
-
-def many_pairs(prepared: PreparedStudy) -> Iterator[str]:
-    """Yield a warning if the largest batch of an arm lists very many pairs of a scenario's rows."""
-    for arm in prepared.study.arms:
-        size, num_pairs = most_pairs(arm, prepared.dataset.record)
-        if num_pairs > MANY_PAIRS:
-            smaller = int(size * math.sqrt(MANY_PAIRS / num_pairs))
-            yield (
-                f"arm {arm.name}: a batch of {size:,} rows lists about {num_pairs:,} pairs of rows "
-                f"of a scenario, {byte_size(BYTES_OF_A_PAIR * num_pairs)} in every step; a "
-                f"train.batch_size of at most {smaller:,} lists {MANY_PAIRS:,}"
             )
 
 

@@ -8,7 +8,6 @@ Shape legend: B rows of a batch, H heads as in training/loss.py.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -48,11 +47,11 @@ class LabelledRows:
 class Loss:
     """`of_batch` returns the loss of scores (B, H), given their rows and `train.ranking_weight`.
 
-    `pairs_within` says whose rows a loss compares with each other, by that weight; None: none.
+    `of_pairs` says whether it compares rows of one user with each other, by that weight.
     """
 
     of_batch: Callable[[Float[Tensor, "B H"], LabelledRows, float | Tensor], Float[Tensor, ""]]
-    pairs_within: Literal["users", "scenarios"] | None = None
+    of_pairs: bool = False
 
 
 def loss_named(name: str) -> Loss:

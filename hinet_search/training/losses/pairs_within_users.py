@@ -19,4 +19,4 @@ def pairs_within_users(
     return with_pairs(scores_BH, rows, ranking_weight, rows.columns.user_R)
 
 
-LOSS = Loss(pairs_within_users, pairs_within="users")
+LOSS = Loss(pairs_within_users, of_pairs=True)
