@@ -66,7 +66,7 @@ class StepLoss:
     @property
     def reads_host(self) -> bool:
         """Whether a step reads columns of the split, which are on the host."""
-        return self.row_weight_scale is not None or self.of_labels.pairs_within is not None
+        return self.row_weight_scale is not None or self.of_labels.of_pairs
 
     def __call__(
         self,

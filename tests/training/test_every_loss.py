@@ -275,7 +275,7 @@ def test_it_reads_nothing_from_the_device_of_the_model(name: str) -> None:
 
 @every_loss
 def test_rows_without_users_have_the_loss_of_their_labels(name: str) -> None:
-    if loss_named(name).pairs_within != "users":
+    if not loss_named(name).of_pairs:
         return
     rows = replace(rows_of(PLAIN), user_R=np.full(NUM_ROWS, -1, np.int32))
     scores_RT = drawn(NUM_ROWS, 3)
