@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from hinet_search.data.guess.definition_text import GuessedTable, definition_text
 from hinet_search.data.guess.guess_table import guessed_table
-from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.data.labels import positives
 from hinet_search.data.raw_values import as_text, text_of
 from hinet_search.notebook.given_keys import GivenKeys
@@ -47,12 +46,7 @@ def with_start(
 
     Settings that are given stay as they are, and those that no arm searches are left out.
     """
-    settings = training_settings(
-        table.num_training_rows,
-        has_statistics=table.has_statistics,
-        has_numbers=table.has_numbers,
-        num_ids=table.num_ids,
-    )
+    settings = table.settings
     given_parameters = keys.get("parameters", {})
     given_fixed = keys.get("fixed", {})
     parameters = {name: keys for name, keys in settings.parameters.items() if name in searched}

@@ -7,9 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hinet_search.data.derived.inputs import derive_numbers
 from hinet_search.data.guess.write_definition import write_draft
-from hinet_search.data.rows import read_rows
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.yaml_file import read
 
@@ -70,25 +68,10 @@ def test_other_times_have_none(times: Any) -> None:
     assert drafted(times)[0] is None
 
 
-def test_events_are_proposed_as_comments_that_can_be_taken_in(folder: Path) -> None:
-    _, text = drafted(SECOND_R)
-    by = "[user_id, item_id, [user_id, channel]]"
-    assert f"  # events: {{by: {by}, windows: [1h, 1d, all]," in text
-    taken = text
-    for key in ("events:", "session:", "sequences:", "  seen:", "    labels:"):
-        assert f"  # {key}" in text, key
-        taken = taken.replace(f"  # {key}", f"  {key}")
-    Path("data/rows.yaml").write_text(taken)
-    definition = read(Path("data/rows.yaml")).parse(DataDefinition)
-    assert definition.features.events is not None
-    assert str(definition.features.events.labels_after) == "1h"
-    assert definition.features.session is not None
-    rows = read_rows(definition, folder / "data", folder)
-    assert derive_numbers(definition, rows).session.height == ROWS
-    assert definition.features.sequences["seen"].items == ("item_id",)
-    assert definition.features.sequences["seen"].labels == ("click",)
+def test_moments_of_users_are_said_to_allow_events() -> None:
+    assert "# events, session, sequences: what the log knows" in drafted(SECOND_R)[1]
 
 
 def test_days_get_no_events() -> None:
     _, text = drafted(pl.Series(SECOND_R).cast(pl.Datetime("us")).dt.date())
-    assert "events:" not in text
+    assert "events, session" not in text

@@ -20,15 +20,12 @@ FEW_NUMBERS = 50  # up to so many distinct whole numbers are taken for codes, mo
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?$"
 DECIMAL_COMMA = r"^[+-]?\d+(,\d+)?$"
 LEADING_ZERO = r"^\s*[+-]?0\d"  # of a code, such as 02139
-FACTS = ("missing", "num", "blank", "words", "low", "high", "not_finite", "whole")
 # Seconds, milli-, micro- or nanoseconds since 1970, or dates such as 20260503.
 MOMENT_RANGES = ((1e8, 1e10), (1e11, 1e13), (1e14, 1e16), (1e17, 1e19), (19_000_101, 21_000_101))
 YES_AND_NO = ("yes no", "y n", "true false", "t f", "1 0", "ja nein", "oui non", "si no", "是 否")
 # A text with more distinct values than this share of the rows says nothing about other rows.
 MAX_DISTINCT_SHARE = 0.5
 
-DATES_AS_TEXT = "dates as text; as a column of dates it could split by time"
-COMMAS = "numbers as text, with a decimal comma: with a point they could be a feature"
 LISTS = "lists; to use them see `lists` in docs/data.md: they must end before the first row"
 NESTED = "lists of lists or structs: single columns of it could be features"
 REASONS_OF_TYPES = {
@@ -47,9 +44,9 @@ class ColumnFacts:
     `key` is its name in the `numbered` table. `values` are (value as text, number of rows), the
     most frequent first, where there are at most FEW_VALUES. `low` and `high` are of numbers
     (without NaN and infinity), dates and datetimes; None for years without four digits. Texts that
-    are all numbers are numbers, and blank ones among them are missing. The last two facts are about
-    texts and come from a sample. A label that is made of a column of numbers has its name and the
-    rule of a 1 in `made_of` and `rule`.
+    are all numbers are numbers, and blank ones among them are missing. `text_reason` says why texts
+    of a sample cannot be used. A label that is made of a column of numbers has the name of that
+    column and the rule of a 1 in `made_of` and `rule`.
     """
 
     name: str
@@ -64,8 +61,7 @@ class ColumnFacts:
     is_whole: bool = False  # integers, or other numbers that are all whole
     values: tuple[tuple[str, int], ...] = ()
     holds_numbers_as_text: bool = False  # without leading zeros, which are of codes
-    holds_dates_as_text: bool = False
-    holds_decimal_commas: bool = False
+    text_reason: str = ""
     made_of: str = ""
     rule: str = ""
 
@@ -160,7 +156,7 @@ def facts_of(lazy: pl.LazyFrame) -> tuple[ColumnFacts, ...]:
     dtypes = dict(lazy.collect_schema())
     counts: list[pl.Expr] = []
     for key, dtype in dtypes.items():
-        counts += _counts(key, dtype)
+        counts += [count.alias(f"{fact} {key}") for fact, count in _counts(key, dtype).items()]
     counted = (
         lazy.select(pl.len().alias("rows"), *counts).collect(engine="streaming").row(0, named=True)
     )
@@ -177,8 +173,8 @@ def facts_of(lazy: pl.LazyFrame) -> tuple[ColumnFacts, ...]:
     )
 
 
-def _counts(key: str, dtype: pl.DataType) -> list[pl.Expr]:
-    """Expressions for the facts of a column, named `FACT KEY`."""
+def _counts(key: str, dtype: pl.DataType) -> dict[str, pl.Expr]:
+    """Expressions for the facts of a column, by name."""
     column = pl.col(key)
     counts = {"missing": column.null_count()}
     if not dtype.is_nested() and dtype not in (pl.Null, pl.Binary, pl.Object):
@@ -197,7 +193,7 @@ def _counts(key: str, dtype: pl.DataType) -> list[pl.Expr]:
     elif isinstance(dtype, pl.Date | pl.Datetime):
         # As numbers: Python's dates end in the year 9999, with a panic.
         counts |= {"low": column.min().to_physical(), "high": column.max().to_physical()}
-    return [count.alias(f"{fact} {key}") for fact, count in counts.items()]
+    return counts
 
 
 def _of_floats(numbers: pl.Expr) -> dict[str, pl.Expr]:
@@ -216,7 +212,7 @@ def _facts(
 ) -> ColumnFacts:
     key = sample.name
     dtype = sample.dtype
-    facts = {fact: counted[f"{fact} {key}"] for fact in FACTS if f"{fact} {key}" in counted}
+    facts = {fact: counted[f"{fact} {key}"] for fact in _counts(key, dtype)}
     are_numbers = facts.get("words") == 0 and facts["low"] is not None
     if are_numbers:
         facts["missing"] = facts["blank"]
@@ -236,8 +232,7 @@ def _facts(
         is_whole=isinstance(dtype, INTEGERS) or (bool(facts.get("whole")) and not not_finite),
         values=values,
         holds_numbers_as_text=are_numbers,
-        holds_dates_as_text=_all_match(sample, ISO_DATE),
-        holds_decimal_commas=_all_match(sample, DECIMAL_COMMA) and sample.str.contains(",").any(),
+        text_reason=_text_reason(sample.drop_nulls()),
     )
 
 
@@ -261,9 +256,15 @@ def _moment(value: Any, dtype: pl.DataType) -> Any:
     return series.item() if 1 < (series.dt.year().item() or 0) < 9999 else None
 
 
-def _all_match(texts: pl.Series, pattern: str) -> bool:
-    present = texts.drop_nulls()
-    return texts.dtype == pl.String and len(present) > 0 and present.str.contains(pattern).all()
+def _text_reason(texts: pl.Series) -> str:
+    """Why texts cannot be used; empty when they can, and for other values."""
+    if texts.dtype != pl.String or texts.is_empty():
+        return ""
+    if texts.str.contains(ISO_DATE).all():
+        return "dates as text; as a column of dates it could split by time"
+    if texts.str.contains(DECIMAL_COMMA).all() and texts.str.contains(",").any():
+        return "numbers as text, with a decimal comma: with a point they could be a feature"
+    return ""
 
 
 def name_reason(name: str) -> str:
@@ -277,19 +278,14 @@ def name_reason(name: str) -> str:
 
 def unusable_reason(column: ColumnFacts) -> str:
     """Why a column cannot be used whatever its role; empty when it can."""
-    same = "the same value wherever it has one" if column.missing else "the same value in every row"
-    is_unusable = {
-        "no value in any row": column.rows == column.missing,
-        "no finite number in any row": column.rows == column.missing + column.not_finite,
-        same: column.num_values == 1,
-        DATES_AS_TEXT: column.holds_dates_as_text,
-        COMMAS: column.holds_decimal_commas,
-    }
-    reasons = [
-        name_reason(column.name),
-        *(reason for reason, holds in is_unusable.items() if holds),
-    ]
-    return next(filter(None, [*reasons, _type_reason(column.dtype)]), "")
+    if column.rows == column.missing:
+        return "no value in any row"
+    if column.rows == column.missing + column.not_finite:
+        return "no finite number in any row"
+    if column.num_values == 1:
+        where = "wherever it has one" if column.missing else "in every row"
+        return f"the same value {where}"
+    return name_reason(column.name) or column.text_reason or _type_reason(column.dtype)
 
 
 def _type_reason(dtype: pl.DataType) -> str:

@@ -9,16 +9,14 @@ import polars as pl
 
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.frequent import ScenarioRows
-from hinet_search.data.guess.lists import GuessedList
 from hinet_search.data.guess.moments import unit_of
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.split_columns import parts_in
 from hinet_search.data.guess.target_statistics import ProposedKey, ProposedStatistics
+from hinet_search.data.guess.training_settings import TrainingSettings, training_settings
 from hinet_search.study.data_definition import EVERY_ROW
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-USUAL_DELAY = "1h"  # of labels, to be corrected
-USUAL_LENGTH = 20  # of a sequence
 TRAINING_SHARE = 0.7  # of the rows, before validation and test
 WORDS_OF_YAML = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
 
@@ -42,7 +40,6 @@ class GuessedTable:
     rare: tuple[ColumnRole, ...] = ()
     cuts: tuple[str, str] | None = None
     taken: frozenset[str] = field(default_factory=frozenset)
-    lists: tuple[GuessedList, ...] = ()
 
     @property
     def num_training_rows(self) -> int:
@@ -51,19 +48,14 @@ class GuessedTable:
         return round(TRAINING_SHARE * sum(taken))
 
     @property
-    def has_statistics(self) -> bool:
-        """Whether statistics of labels are proposed."""
-        return bool(self.statistics.keys)
-
-    @property
-    def has_numbers(self) -> bool:
-        """Whether features are numbers, beside statistics."""
-        return bool(self.guesses.numeric)
-
-    @property
-    def num_ids(self) -> int:
-        """About how many values all categorical features have."""
-        return sum(guess.column.num_values for guess in self.guesses.categorical)
+    def settings(self) -> TrainingSettings:
+        """What a study should start from."""
+        return training_settings(
+            self.num_training_rows,
+            has_statistics=bool(self.statistics.keys),
+            has_numbers=bool(self.guesses.numeric),
+            num_ids=sum(guess.column.num_values for guess in self.guesses.categorical),
+        )
 
 
 def definition_text(table: GuessedTable) -> str:
@@ -109,12 +101,15 @@ def _lines(table: GuessedTable) -> Iterator[str]:
         guess: ColumnRole | None = getattr(guesses, key)
         if guess:
             yield _with_comment(f"{key}: {quoted(guess.name)}", guess)
-    unit = unit_of(guesses.time.column) if guesses.time else None
-    if unit and guesses.time and guesses.time.column.is_whole:
+    time = guesses.time.column if guesses.time else None
+    unit = unit_of(time) if time and time.is_whole else None
+    if unit is not None:
         yield f"time_unit: {unit.key}   # {unit.name} since 1970; events and sessions need it"
     yield from _feature_lines(table)
     yield from _statistics_lines(table.statistics)
-    yield from _log_lines(table)
+    has_moments = unit is not None or (time is not None and isinstance(time.dtype, pl.Datetime))
+    if guesses.user and has_moments:
+        yield "  # events, session, sequences: what the log knows just before a row (docs/data.md)"
     yield from _other_lines(guesses, table.rare)
     yield _split_line(guesses.split, table.cuts)
     if guesses.left_out:
@@ -165,39 +160,6 @@ def _feature_lines(table: GuessedTable) -> Iterator[str]:
             yield f"  {kind}:"
         for guess in features:
             yield _with_comment(f"    - {quoted(guess.name)}", guess)
-    if table.lists:
-        yield "  lists:"
-    for list_ in table.lists:
-        name = quoted(list_.column.name)
-        keys = f"column: {name}, separator: {quoted(list_.separator)}, length: {list_.length}"
-        yield f"    {name}: {{{keys}}}   # {list_.reason}"
-
-
-def _log_lines(table: GuessedTable) -> Iterator[str]:
-    """Events, sessions and sequences as comments, where rows have moments, as production has."""
-    guesses = table.guesses
-    if guesses.time is None or guesses.user is None or table.statistics.clock is None:
-        return
-    time = guesses.time.column
-    if not (time.is_whole and unit_of(time)) and not isinstance(time.dtype, pl.Datetime):
-        return
-    user = quoted(guesses.user.name)
-    keys = [user]
-    if guesses.item is not None:
-        keys.append(quoted(guesses.item.name))
-    if guesses.scenario is not None and guesses.scenario.name != EVERY_ROW:
-        keys.append(f"[{user}, {quoted(guesses.scenario.name)}]")
-    by = ", ".join(keys)
-    yield "  # What the log knows minutes before a row: remove the # if production knows it too,"
-    yield "  # and say how long after its row a label is known there, or never (docs/data.md)."
-    yield f"  # events: {{by: [{by}], windows: [1h, 1d, all], labels_after: {USUAL_DELAY}}}"
-    yield "  # session: {gap: 30m}   # where a row stands in the visit of its user"
-    if guesses.item is not None and guesses.item.column in guesses.features:
-        yield "  # sequences:            # the last items of the user, in order"
-        item = quoted(guesses.item.name)
-        tasks = ", ".join(map(quoted, table.tasks))
-        yield f"  #   seen: {{of: {user}, items: [{item}], length: {USUAL_LENGTH},"
-        yield f"  #     labels: [{tasks}], labels_after: {USUAL_DELAY}}}"
 
 
 def _statistics_lines(statistics: ProposedStatistics) -> Iterator[str]:

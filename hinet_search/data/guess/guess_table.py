@@ -19,7 +19,6 @@ from hinet_search.data.guess.frequent import (
     labels_of_a_study,
     scenario_rows,
 )
-from hinet_search.data.guess.lists import guess_lists
 from hinet_search.data.guess.names import task_names
 from hinet_search.data.guess.roles import GIVEN, ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.guess.split_columns import with_split_codes
@@ -64,7 +63,6 @@ def guessed_table(
         lazy = numbered(lazy)
         guesses = guess_roles(columns, known)
         _refuse_missing_roles(columns, guesses, where, by_hand)
-        guesses, lists = guess_lists(lazy, guesses)
         guesses = without_flags(lazy, without_outcomes(lazy, guesses))
         cells = _cells(lazy, guesses)
         if not cells.frequent:
@@ -88,7 +86,6 @@ def guessed_table(
         cuts=cells.cuts,
         taken=taken,
         statistics=statistics,
-        lists=lists,
     )
 
 

@@ -57,35 +57,6 @@ class ProposedStatistics:
     why_no_clock: str = ""
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """A column that may be a key, by itself and in a scenario."""
-
-    column: ColumnFacts
-    noun: str  # of its values
-    min_rows: int  # that a value needs on average
-    is_key: bool = True  # by itself
-
-    @property
-    def key(self) -> ProposedKey:
-        """The column as a key by itself."""
-        return ProposedKey((self.column.name,), self.reason(self.column.num_values, self.noun))
-
-    def has_enough(self, num_values: int) -> bool:
-        """Whether each of so many values has enough rows on average."""
-        return self._rows_of(num_values) >= self.min_rows
-
-    def reason(self, num_values: int, noun: str) -> str:
-        """`about 12,034 users, 9.4 rows each`."""
-        rows = self._rows_of(num_values)
-        nouns = noun if num_values == 1 else f"{noun}s"
-        digits = 1 if rows < 10 else 0
-        return f"{in_words(num_values)} {nouns}, {rows:,.{digits}f} rows each"
-
-    def _rows_of(self, num_values: int) -> float:
-        return (self.column.rows - self.column.missing) / max(num_values, 1)
-
-
 def propose_statistics(
     lazy: pl.LazyFrame,
     columns: Sequence[ColumnFacts],
@@ -99,69 +70,77 @@ def propose_statistics(
     `cuts` are the cut points of a split by time. Keys whose inputs would have the name of a column
     are left out.
     """
-    ids = []
+    ids = {}
     for noun, role in (("user", guesses.user), ("item", guesses.item)):
-        if role is not None:
-            candidate = _Candidate(role.column, noun, MIN_ROWS_OF_ID)
-            if candidate.has_enough(role.column.num_values):
-                ids.append(candidate)
-    attributes = _attributes(guesses, has_ids=bool(ids), has_scenarios=num_scenarios > 1)
-    in_scenario = {}
-    if guesses.scenario is not None and num_scenarios > 1:
-        in_scenario = _keys_in_scenario(lazy, guesses.scenario.column, [*ids, *attributes])
-    keys = [candidate.key for candidate in ids]
-    keys += [in_scenario[each.column.name] for each in ids if each.column.name in in_scenario]
-    for candidate in attributes:
-        if candidate.is_key:
-            keys.append(candidate.key)
-        if candidate.column.name in in_scenario:
-            keys.append(in_scenario[candidate.column.name])
+        if role is not None and _rows_each(role.column) >= MIN_ROWS_OF_ID:
+            ids[role.column] = _key(role.column, role.column.num_values, noun, role.name)
+    has_scenarios = num_scenarios > 1
+    attributes = _attributes(guesses, has_ids=bool(ids))
+    in_scenario: dict[ColumnFacts, ProposedKey] = {}
+    if guesses.scenario is not None and has_scenarios:
+        in_scenario = _keys_in_scenario(lazy, guesses, [*ids, *attributes])
+    keys = [*ids.values(), *(in_scenario[id_] for id_ in ids if id_ in in_scenario)]
+    for column in attributes:
+        if column.num_values >= MIN_VALUES or not has_scenarios:
+            keys.append(_key(column, column.num_values, "value", column.name))
+        if column in in_scenario:
+            keys.append(in_scenario[column])
     most_keys = min(MAX_KEYS, max(2, MAX_INPUTS // (1 + len(tasks))))
     clock, why_no_clock = _clock(lazy, guesses, cuts)
     own_keys = _with_own_names(keys, tasks, columns)[:most_keys]
     return ProposedStatistics(tuple(own_keys), clock, why_no_clock)
 
 
-def _attributes(guesses: ColumnRoles, *, has_ids: bool, has_scenarios: bool) -> list[_Candidate]:
+def _rows_each(column: ColumnFacts, num_values: int | None = None) -> float:
+    """Rows of a value of a column, or of so many pairs with it, on average."""
+    return (column.rows - column.missing) / max(num_values or column.num_values, 1)
+
+
+def _key(column: ColumnFacts, num_values: int, noun: str, *names: str) -> ProposedKey:
+    """A key with a reason such as `about 12,034 users, 9.4 rows each`."""
+    rows = _rows_each(column, num_values)
+    nouns = noun if num_values == 1 else f"{noun}s"
+    digits = 1 if rows < 10 else 0
+    return ProposedKey(names, f"{in_words(num_values)} {nouns}, {rows:,.{digits}f} rows each")
+
+
+def _attributes(guesses: ColumnRoles, *, has_ids: bool) -> list[ColumnFacts]:
     """Categorical features that are surely known before the label, those of most values first.
 
     Without ids, attributes of few values are taken too: in a scenario, or by themselves where there
     is only one scenario.
     """
     fewest_values = MIN_VALUES if has_ids else MIN_VALUES_WITHOUT_IDS
-    attributes = []
-    for guess in guesses.categorical:
-        num_values = guess.column.num_values
-        is_key = num_values >= MIN_VALUES or not has_scenarios
-        candidate = _Candidate(guess.column, "value", MIN_ROWS_OF_ATTRIBUTE, is_key)
-        is_sure = not guess.to_check and guess.column not in guesses.ids
-        if is_sure and num_values >= fewest_values and candidate.has_enough(num_values):
-            attributes.append(candidate)
-    attributes.sort(key=lambda candidate: -candidate.column.num_values)
+    sure = [guess.column for guess in guesses.categorical if not guess.to_check]
+    attributes = [column for column in sure if column not in guesses.ids]
+    attributes = [column for column in attributes if column.num_values >= fewest_values]
+    attributes = [column for column in attributes if _rows_each(column) >= MIN_ROWS_OF_ATTRIBUTE]
+    attributes.sort(key=lambda column: -column.num_values)
     return attributes[:MAX_KEYS]
 
 
 def _keys_in_scenario(
-    lazy: pl.LazyFrame, scenario: ColumnFacts, candidates: Sequence[_Candidate]
-) -> dict[str, ProposedKey]:
-    """Candidates together with the scenario, by column.
+    lazy: pl.LazyFrame, guesses: ColumnRoles, columns: Sequence[ColumnFacts]
+) -> dict[ColumnFacts, ProposedKey]:
+    """Columns together with the scenario.
 
     Pairs with too few rows are left out, and columns whose values are in one scenario each.
     """
+    assert guesses.scenario is not None, "only called with a scenario"
+    scenario = guesses.scenario.column
     counts_of_pairs = []
-    for candidate in candidates:
-        key = candidate.column.key
-        has_both = pl.col(key).is_not_null() & pl.col(scenario.key).is_not_null()
-        pairs = pl.when(has_both).then(pl.struct(key, scenario.key).hash())
-        counts_of_pairs.append(pairs.drop_nulls().approx_n_unique().alias(key))
+    for column in columns:
+        has_both = pl.col(column.key).is_not_null() & pl.col(scenario.key).is_not_null()
+        pairs = pl.when(has_both).then(pl.struct(column.key, scenario.key).hash())
+        counts_of_pairs.append(pairs.drop_nulls().approx_n_unique().alias(column.key))
     counts = lazy.select(counts_of_pairs).collect(engine="streaming")
     keys = {}
-    for candidate in candidates:
-        num_values = candidate.column.num_values
-        num_pairs = min(counts[candidate.column.key].item(), num_values * scenario.num_values)
-        if num_pairs > NEARLY_EQUAL * num_values and candidate.has_enough(num_pairs):
-            name = candidate.column.name
-            keys[name] = ProposedKey((name, scenario.name), candidate.reason(num_pairs, "pair"))
+    for column in columns:
+        num_pairs = min(counts[column.key].item(), column.num_values * scenario.num_values)
+        min_rows = MIN_ROWS_OF_ID if column in guesses.ids else MIN_ROWS_OF_ATTRIBUTE
+        are_enough = num_pairs > NEARLY_EQUAL * column.num_values
+        if are_enough and _rows_each(column, num_pairs) >= min_rows:
+            keys[column] = _key(column, num_pairs, "pair", column.name, scenario.name)
     return keys
 
 

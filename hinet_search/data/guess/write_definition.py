@@ -27,7 +27,6 @@ from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.names import parts_of, task_names
 from hinet_search.data.guess.roles import KnownRoles
 from hinet_search.data.guess.thresholds import refuse_thresholds, threshold_of
-from hinet_search.data.guess.training_settings import training_settings
 from hinet_search.data.object_stores.address import is_url
 from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.raw_values import listed
@@ -171,13 +170,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def _study_text(table: GuessedTable, name: str, table_name: str) -> str:
-    settings = training_settings(
-        table.num_training_rows,
-        has_statistics=table.has_statistics,
-        has_numbers=table.has_numbers,
-        num_ids=table.num_ids,
-    )
-    with_or_without = "with" if table.has_statistics else "without"
+    settings = table.settings
+    with_or_without = "with" if table.statistics.keys else "without"
     return STUDY.format(
         description=printable(quoted(f"What is best for {table_name}?")),
         name=name,
