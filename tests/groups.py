@@ -17,7 +17,6 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/chaos/test_fault*.py",
     "tests/chaos/test_full_disk.py",
     "tests/cli/test_commands.py",
-    "tests/cli/test_completion.py",
     "tests/cli/test_data_init.py",
     "tests/cli/test_lost_output.py",
     "tests/cli/test_odd_tables.py",

@@ -40,7 +40,6 @@ LATER = pl.col("time") + 500_000  # seconds: after the rows of the study
 PARSED_ONLY = (
     "hinet-search dashboard",  # serves until it is stopped
     "--open",  # a browser
-    "report before after",  # two studies: tests/report/test_report_two_studies.py
     "--executor ray",  # needs a cluster: tests/executors/test_ray.py
     "--format onnx",  # a minute of graphs: tests/serving/test_compiled_exports.py
     "data get",  # needs published files: tests/cli/test_data_get.py

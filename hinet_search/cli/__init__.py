@@ -14,7 +14,6 @@ from pathlib import Path
 import click
 
 from hinet_search.cli.errors import report_error, show_usage_error, write_exit_codes
-from hinet_search.cli.install_completion import install_completion
 from hinet_search.cli.output import OutputLost, discard, echo_error
 from hinet_search.common.plugins import names
 
@@ -80,7 +79,6 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@install_completion
 @click.version_option(package_name="hinet-search")
 def cli(debug: bool) -> None:  # noqa: FBT001  click passes flags by name
     """Find the best HiNet for your scenarios and tasks, and see whether it beats the baselines."""

@@ -12,7 +12,6 @@ import click
 from click.core import ParameterSource
 from cloup import option_group
 
-from hinet_search.cli.completion import complete_size, complete_study, complete_variant
 from hinet_search.cli.output import KEY, Output, echo_error
 from hinet_search.common.errors import ConfigurationError, did_you_mean, shortened
 from hinet_search.common.plugins import names
@@ -150,13 +149,11 @@ SIZE = click.option(
     "--size",
     metavar="NAME",
     help="Size of the study, if it has several.",
-    shell_complete=complete_size,
 )
 VARIANT = click.option(
     "--variant",
     metavar="NAME",
     help="Variant of the study, if it has several.",
-    shell_complete=complete_variant,
 )
 SETTINGS = click.option(
     "--set",
@@ -205,7 +202,7 @@ RUN = (
     *ON_SLOTS,
     click.option("--seed", type=WholeNumber(min=0), metavar="N", help="Seed of the whole study."),
 )
-study_argument = click.argument("study", shell_complete=complete_study)
+study_argument = click.argument("study")
 
 
 def study_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -17,16 +17,6 @@ def write_report(record: StudyRecord, path: Path, kind: str = "html") -> tuple[P
     return write_files(record.name, plugins.load(FORMATS, kind).files(record), path)
 
 
-def write_pair(before: StudyRecord, after: StudyRecord, path: Path) -> tuple[Path, ...]:
-    """Write the page of two studies.
-
-    Errors: ConfigurationError if they cannot be compared, and those of `write_report`.
-    """
-    from hinet_search.report.two_studies import render_pair  # one report does not need it
-
-    return write_files(f"{before.name} {after.name}", {".html": render_pair(before, after)}, path)
-
-
 def write_files(name: str, texts: Mapping[str, str], path: Path) -> tuple[Path, ...]:
     """Write one text as `path`, or several as files that differ in their suffix.
 

@@ -20,6 +20,7 @@ from tests.small import STUDY, write_study
         (("export", "shop", "-o", "to", "--format", "torch"), "take onnx"),
         (("export", "shop", "-o", "to", "--format", "aoti"), "take onnx"),
         (("export", "shop", "-o", "to", "--weights", "fp16"), "graphs hold fp32"),
+        (("--install-completion",), "click's own completion"),
     ],
 )
 def test_a_gone_word_is_refused_with_what_to_use_instead(

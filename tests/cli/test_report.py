@@ -92,12 +92,12 @@ def test_json_is_public_where_that_is_asked_for(run: Run, launched: str, folder:
 
 
 @pytest.mark.parametrize(
-    "more", [("again",), ("--to", "a.json"), ("--open",), ("--format", "md")], ids=" ".join
+    "more", [("--to", "a.json"), ("--open",), ("--format", "md")], ids=" ".join
 )
 def test_json_takes_nothing_that_asks_for_a_file(run: Run, more: tuple[str, ...]) -> None:
     said = run("report", "small", "--json", *more)
     assert said.code == 2
-    assert "--json prints the document of one study" in said.err
+    assert "--json prints a document: it excludes" in said.err
 
 
 def test_a_public_report_names_no_folder_of_its_writer(
@@ -129,16 +129,3 @@ def test_an_unknown_format_names_the_known_ones(run: Run) -> None:
     said = run("report", "small", "--format", "pdf")
     assert said.code == 2
     assert "--format must be one of csv, html, json, md, got 'pdf'" in said.err
-
-
-def test_two_studies_are_compared_on_a_page_of_their_own(
-    run: Run, launched: str, folder: Path
-) -> None:
-    (folder / "again.yaml").write_text(
-        (folder / "small.yaml").read_text().replace("name: small", "name: again")
-    )
-    assert run("launch", "again.yaml", "--trials", "1", "--finalist-seeds", "1").code == 0
-    said = run("report", "small", "again")
-    assert "wrote reports/small-and-again.html (" in said.out
-    assert said.out.endswith("again against small: an observation, not a claim (1 of 5 seeds).\n")
-    assert run("report", "small", "again", "--format", "md").code == 2

@@ -7,10 +7,9 @@ import pytest
 
 from hinet_search.report.facts.standings import standings
 from hinet_search.report.sections import ablations, cells, leaderboard, verdict, what_to_ship
-from hinet_search.report.two_studies import render_pair
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict as outcome_of
-from tests.duels import NOISE, chosen_of, duel, meeting, with_chosen, without_users
+from tests.duels import NOISE, chosen_of, duel, meeting, with_chosen
 from tests.report.arms import Shape
 from tests.report.nine_arms import SHAPE, few_rows, nine_arms
 from tests.report.studies import study
@@ -100,18 +99,3 @@ def test_a_study_of_one_arm_says_what_it_reached_and_what_would_make_a_compariso
         r"HiNet reaches \.\d{4} macro AUC on test, mean over 5 seeds\.", plain(card.lead)
     )
     assert "Add an arm to the study" in card.body
-
-
-def test_the_legend_of_two_studies_says_what_their_intervals_count() -> None:
-    before = replace(few_rows(), name="before")
-    page = render_pair(before, replace(before, name="after"))
-    assert (
-        "variation over seeds and users (Student t; corrected for 9 arms (Holm&#39;s method): no mark is false, "
-        "with 95 % confidence)" in page
-    )
-    without = without_users(before)
-    assert "variation over seeds; users are not counted" in render_pair(
-        without, replace(without, name="after")
-    )
-    before = replace(nine_arms(replace(SHAPE, trials=6, seeds=1)), name="before")
-    assert "One seed gives no interval." in render_pair(before, replace(before, name="after"))

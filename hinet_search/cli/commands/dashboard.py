@@ -9,7 +9,6 @@ import click
 from cloup import option_group
 
 from hinet_search.cli.access_options import HOST, TOKEN, TOKEN_FILE, port, read_token
-from hinet_search.cli.completion import complete_study
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import launch_options, output_options, places
 from hinet_search.cli.output import output
@@ -25,7 +24,7 @@ from hinet_search.cli.output import output
         "hinet-search dashboard --storage postgresql://ann@db.example/studies",
     ),
 )
-@click.argument("study", required=False, shell_complete=complete_study)
+@click.argument("study", required=False)
 @places
 @option_group(
     "Address",

@@ -7,7 +7,6 @@ from typing import Any
 import click
 from cloup import option_group
 
-from hinet_search.cli.completion import complete_table
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import as_json, launch_options, output_options, places, study_argument
 from hinet_search.cli.output import echo, mark, output, output_width, print_document
@@ -78,7 +77,7 @@ def get_command(
         "hinet-search data init s3://shop/shown --user customer --force",
     ),
 )
-@click.argument("table", shell_complete=complete_table)
+@click.argument("table")
 @option_group(
     "What is written",
     click.option("--name", metavar="NAME", help="Name of the study.  [default: that of the table]"),

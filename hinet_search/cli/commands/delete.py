@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from hinet_search.cli.completion import complete_study
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
     SIZE,
@@ -33,7 +32,7 @@ from hinet_search.common.errors import ConfigurationError
         "hinet-search delete shop-hinet-whole --yes --json",
     ),
 )
-@click.argument("study", shell_complete=complete_study)
+@click.argument("study")
 @which_study(SIZE, VARIANT)
 @places
 @output_options(

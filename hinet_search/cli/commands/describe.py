@@ -4,7 +4,6 @@ from typing import Any
 
 import click
 
-from hinet_search.cli.completion import complete_arm, complete_study
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import launch_options, output_options, places, plugins
 from hinet_search.cli.output import echo, output
@@ -20,11 +19,10 @@ from hinet_search.cli.output import echo, output
         "hinet-search describe flat_moe --study studies/shop.yaml",
     ),
 )
-@click.argument("model", shell_complete=complete_arm)
+@click.argument("model")
 @click.option(
     "--study",
     metavar="STUDY",
-    shell_complete=complete_study,
     help="Use this study's data and the defaults of its arm; default: a small synthetic schema.",
 )
 @plugins

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hinet_search.cli.completion import complete_study
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import as_json, as_typed, launch_options, output_options, places
 from hinet_search.cli.output import echo, mark, output, print_document
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
         "hinet-search doctor --storage postgresql://ann@db.example/studies --json",
     ),
 )
-@click.argument("study", required=False, shell_complete=complete_study)
+@click.argument("study", required=False)
 @places
 @output_options(as_json)
 def command(

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from hinet_search.cli.completion import complete_target
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
     GRAPH,
@@ -35,7 +34,7 @@ from hinet_search.common.amounts import byte_size
         "hinet-search export studies/shop.yaml/mmoe --output runs --format onnx -o graphs --json",
     ),
 )
-@click.argument("target", metavar="STUDY[/NAME]", shell_complete=complete_target)
+@click.argument("target", metavar="STUDY[/NAME]")
 @which_study(SIZE, VARIANT, SETTINGS, PLUGIN)
 @places
 @output_options(

@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from hinet_search.cli.completion import complete_table
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import as_json, output_options, plugins, scored_on
 from hinet_search.cli.output import echo, mark, output, print_document
@@ -22,7 +21,7 @@ from hinet_search.cli.output import echo, mark, output, print_document
     ),
 )
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.argument("rows", shell_complete=complete_table)
+@click.argument("rows")
 @scored_on
 @plugins
 @output_options(

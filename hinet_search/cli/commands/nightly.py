@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from cloup import option_group
 
-from hinet_search.cli.completion import complete_table
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
     FORGET_AFTER,
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.argument("rows", required=False, shell_complete=complete_table)
+@click.argument("rows", required=False)
 @option_group(
     "How to fit",
     HELD_OUT,

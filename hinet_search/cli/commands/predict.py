@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hinet_search.cli.completion import complete_table
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import as_json, output_options, plugins, scored_on
 from hinet_search.cli.output import echo, mark, output, print_document
@@ -30,7 +29,7 @@ MOST_NAMED = 5  # inputs in a warning
     ),
 )
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.argument("rows", shell_complete=complete_table)
+@click.argument("rows")
 @scored_on
 @plugins
 @output_options(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hinet_search.cli.completion import complete_study
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import as_json, as_typed, launch_options, output_options, places
 from hinet_search.cli.output import ago, echo, output, output_width, print_document, value_or_dash
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
         "hinet-search status --storage postgresql://ann@db.example/studies --json",
     ),
 )
-@click.argument("study", required=False, shell_complete=complete_study)
+@click.argument("study", required=False)
 @places
 @output_options(as_json)
 def command(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hinet_search.cli.completion import complete_target
 from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
     GRAPH,
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
         "hinet-search train shop --rows june.parquet -o june",
     ),
 )
-@click.argument("target", metavar="STUDY[/NAME]", shell_complete=complete_target)
+@click.argument("target", metavar="STUDY[/NAME]")
 @study_options(SEEDS, *ON_SLOTS, SIZE, VARIANT, SETTINGS, PLUGIN)
 @places
 @output_options(
