@@ -9,9 +9,6 @@ The Python interface, with the same calls as the command line:
     hs.export("quickstart", "winner")                     # the winner as a folder that scores rows
     hs.train("shop", "june", rows="june.parquet")  # what a study chose, trained on newer rows
     hs.predict("winner", "rows.parquet", "scores.parquet")  # probabilities of new rows
-    hs.monitor("winner", "rows.parquet")                  # what has changed since training
-    hs.refit("winner", "rows.parquet", "newer")           # the winner, fit again on newer rows
-    hs.nightly("winner", "tuesday.parquet", "served")     # the same every night, where it is served
 
     study = hs.Study("shop", frame, scenario="channel", tasks={"click": "is_click"})
     record = study.launch()           # of a frame, without a file of your own
@@ -33,29 +30,23 @@ if TYPE_CHECKING:
         Interrupted,
         StudyConflict,
     )
-    from hinet_search.exported import apply_delta, monitor, nightly, predict, refit, roll_back
+    from hinet_search.exported import predict
     from hinet_search.notebook.study import Study
     from hinet_search.results.study_record import StudyRecord
     from hinet_search.search.plan.plan import Plan
     from hinet_search.search.progress import Event, Progress, Watcher
-    from hinet_search.serving.drift import Drift
     from hinet_search.serving.export import Export
-    from hinet_search.serving.newer.fit_again import NewerModel
-    from hinet_search.serving.nightly.outcome import Night
     from hinet_search.serving.predict import Prediction
 
 __all__ = [
     "AllTrialsFailed",
     "ConfigurationError",
     "DataError",
-    "Drift",
     "EnvironmentFault",
     "Event",
     "Export",
     "HinetSearchError",
     "Interrupted",
-    "NewerModel",
-    "Night",
     "Plan",
     "Prediction",
     "Progress",
@@ -63,30 +54,22 @@ __all__ = [
     "StudyConflict",
     "StudyRecord",
     "Watcher",
-    "apply_delta",
     "check",
     "export",
     "launch",
     "load",
-    "monitor",
-    "nightly",
     "predict",
-    "refit",
-    "roll_back",
     "train",
 ]
 
 # The module of each public name; all others are in common.errors.
 _MODULES = {
     "api": ("check", "export", "launch", "load", "train"),
-    "exported": ("apply_delta", "monitor", "nightly", "predict", "refit", "roll_back"),
+    "exported": ("predict",),
     "search.plan.plan": ("Plan",),
     "search.progress": ("Event", "Progress", "Watcher"),
     "notebook.study": ("Study",),
     "serving.export": ("Export",),
-    "serving.drift": ("Drift",),
-    "serving.newer.fit_again": ("NewerModel",),
-    "serving.nightly.outcome": ("Night",),
     "serving.predict": ("Prediction",),
     "results.study_record": ("StudyRecord",),
 }

@@ -227,11 +227,9 @@ def _command_for_study(study: str | None, command: str) -> str:
 def _needs_no_command(error: HinetSearchError, context: click.Context) -> bool:
     """Return whether the remedy is enough or names a command itself."""
     is_fault = type(error) is HinetSearchError
-    is_worse_model = isinstance(error, StudyConflict) and context.info_name == "refit"
     is_from_doctor = isinstance(error, EnvironmentFault) and context.info_name == "doctor"
     return (
         is_fault
-        or is_worse_model
         or is_from_doctor
         or isinstance(error, Interrupted | OutputLost)
         or any(f"hinet-search {name}" in error.remedy for name in names(COMMANDS))

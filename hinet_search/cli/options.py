@@ -110,27 +110,6 @@ NEW_FOLDER = click.option(
     type=click.Path(path_type=Path),
     help="A new or an empty folder.",
 )
-HELD_OUT = click.option(
-    "--held-out",
-    metavar="SHARE",
-    type=float,
-    default=0.2,
-    show_default=True,
-    help="Share of the rows, the newest, that are not learned from: half of their users "
-    "decide how long to train, the others whether the result is written.",
-)
-LEARNING_RATE = click.option(
-    "--learning-rate",
-    metavar="RATE",
-    type=float,
-    help="Learning rate in place of the study's; with 0 weights stay, and the rest goes on.",
-)
-FORGET_AFTER = click.option(
-    "--forget-after",
-    metavar="DAYS",
-    type=int,
-    help="Forget ids that no row has had for so many days; the rows need a time.",
-)
 GRAPH = click.option(
     "--format",
     "format_",

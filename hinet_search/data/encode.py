@@ -39,7 +39,6 @@ from hinet_search.study.feature_definition import LOG, QUANTILE, FeatureDefiniti
 
 VALUE = "value"
 COUNT = "count"
-LAST_DAY = "last day"  # of a row with the value; stored by exports of rows with a time
 IS_TRAIN = f"{OWN}is train"
 RELATIVE_ROUNDING = 1e-12  # a spread this far below the mean is rounding, not variation
 FARTHEST = 1e18  # spreads from the mean: a little less than the square root of the largest float32
@@ -53,7 +52,7 @@ Floats = NDArray[np.float64]
 class Vocabulary:
     """The values of a field that have an id: row i of `table` (value, training count) has id i + 1.
 
-    Id 0 is unknown. In an exported folder a table may also have LAST_DAY.
+    Id 0 is unknown.
     """
 
     name: str

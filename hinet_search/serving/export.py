@@ -12,22 +12,19 @@ from hinet_search.results.ensemble_records import Member, RunKey
 from hinet_search.results.statistics.ensemble import RunningMean
 from hinet_search.serving.choice import ExportChoice
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.last_days import day_length_of, with_days_of_study
 from hinet_search.serving.model_file import (
     FORMAT,
     ModelFile,
     ModelOfFile,
-    StudyRows,
     WeightedSeed,
     calibrated_cells,
 )
-from hinet_search.serving.profile import profile_of
 from hinet_search.serving.rebuild import (
     LoadedStudy,
     config_of,
     encoder_of,
 )
-from hinet_search.serving.sealed import MANIFEST, PROFILE
+from hinet_search.serving.sealed import MANIFEST
 from hinet_search.serving.write_folder import (
     FolderContent,
     KnownScores,
@@ -82,7 +79,7 @@ class Export:
     @property
     def main_files(self) -> dict[str, int]:
         """Bytes of the main files at the top of the folder, without weights of several members."""
-        left_out = {MANIFEST, PROFILE}
+        left_out = {MANIFEST}
         if len(self.members) > 1:
             left_out |= set(self.weight_files)
         names = [name for name in self.files if "/" not in name and name not in left_out]
@@ -204,9 +201,7 @@ def export(
     rows = read_rows(definition, study_folder, cache)
     rows = with_sample(rows, definition, stored.dataset.record.sampled_share)
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
-    encoder = with_days_of_study(
-        encoder_of(stored, features, rows), definition, stored.dataset, rows
-    )
+    encoder = encoder_of(stored, features, rows)
     sample = sample_test_rows(definition, study_folder, cache, rows, encoder)
     file = _model_file(stored, what, configs, encoder)
     written = write_folder(
@@ -214,7 +209,6 @@ def export(
         FolderContent(
             file=file,
             encoder=encoder,
-            profile=profile_of(stored.dataset, encoder.schema, definition.tasks),
             weights=[files.weights[member.run] for member in file.members],
             onnx=onnx,
         ),
@@ -288,13 +282,5 @@ def _model_file(
         data=stored.record.data.fingerprint,
         versions=dict(stored.record.versions),
         calibration=calibrated_cells(what.calibration),
-        rows=StudyRows(
-            user=data.user,
-            time=data.time,
-            minimum_frequency=data.minimum_frequency,
-            objective=stored.record.objective,
-            calibrated=what.calibration is not None,
-            weight=data.weight,
-            day_length=day_length_of(data),
-        ),
+        tasks=data.tasks,
     )

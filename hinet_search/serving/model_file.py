@@ -11,17 +11,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from hinet_search.common.errors import DataError
-from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Frozen, Large, Seed, Text
+from hinet_search.common.frozen_model import Frozen, Seed, Text
 from hinet_search.results.calibration_records import Calibration, Calibrator
 from hinet_search.results.cells import CellName
 from hinet_search.results.ensemble_records import Member, RunKey, Scale
 from hinet_search.serving.history import table_names
 from hinet_search.serving.inputs import Inputs
-from hinet_search.study.statistics_definition import DayLength
+from hinet_search.study.task_definition import TaskDefinition
 from hinet_search.study.validation_messages import in_words
 from hinet_search.study.yaml_file import YamlFile
 
-FORMAT = 2
+FORMAT = 3
 CONFIG = "config.yaml"
 ENCODING = "encoding"
 COLUMNS = "columns"
@@ -31,9 +31,6 @@ TrialNumber = Annotated[int, Field(ge=0, lt=2**31)]
 Settings = dict[Text, dict[Text, Any]]
 LARGEST = 1e40  # beyond any logit in float32
 Logit = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
-Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{32,64}$")]
-NumRows = Annotated[int, Field(ge=1, le=2**53)]
-Measured = Annotated[float, Field(ge=-1e40, le=1e40)]
 
 
 class WeightedSeed(Frozen):
@@ -76,56 +73,16 @@ class CalibratedCell(Frozen):
         return self
 
 
-class StudyRows(Frozen):
-    """What a fit on newer rows needs to know of the study beside the model's inputs.
-
-    `user`, `time` and `weight` are columns. An id needs `minimum_frequency` rows to get an
-    embedding. Models of the study are compared by `objective`. `calibrated` says whether
-    probabilities were to be. `day_length` is that of a day, where the numbers of the time have one.
-    """
-
-    user: Text | None
-    time: Text | None
-    minimum_frequency: Large
-    objective: Text
-    calibrated: bool
-    weight: Annotated[Text | None, LEFT_OUT_IF_NONE] = None
-    day_length: Annotated[DayLength | None, LEFT_OUT_IF_NONE] = None
-
-
-class NewerFit(Frozen):
-    """A fit on newer rows, after which the folder was written.
-
-    `parent` is the SHA-256 of the manifest of the folder before, `rows` the hash of the rows. Of
-    `num_rows` labelled rows `num_held_out` were not learned from; `first` and `last` are the ends
-    of their time. `passes` are those of every member. The objective is that of held-out rows that
-    judge, with the interval of its gain; None without one.
-    """
-
-    parent: Hash
-    rows: Hash
-    num_rows: NumRows
-    num_held_out: NumRows
-    first: str | None
-    last: str | None
-    learning_rate: Annotated[float, Field(ge=0, le=10)] | None
-    passes: tuple[Annotated[float, Field(ge=0, le=1e4)], ...]
-    objective_before: Measured
-    objective_after: Measured
-    gain_low: Measured | None = None
-    gain_high: Measured | None = None
-
-
 class ModelFile(Frozen):
     """Content of config.yaml.
 
     `name` is that of an arm, a student or `ensemble`. `inputs` are what all models together read,
     `data` is the fingerprint of the study's data. The weights of all members sum to 1. Cells that
-    `calibration` does not name keep their probabilities. `newer` are the fits on newer rows
-    since the study, the latest last.
+    `calibration` does not name keep their probabilities. `tasks` says how labels follow from the
+    columns of a table.
     """
 
-    format: Literal[2]
+    format: Literal[3]
     study: Text
     name: Text
     scale: Scale
@@ -133,9 +90,19 @@ class ModelFile(Frozen):
     inputs: Inputs
     data: Text
     versions: dict[Text, Text]
-    rows: StudyRows
+    tasks: dict[Text, TaskDefinition]
     calibration: tuple[CalibratedCell, ...] = ()
-    newer: tuple[NewerFit, ...] = ()
+
+    @model_validator(mode="after")
+    def _labels_of_its_tasks(self) -> "ModelFile":
+        amounts = sorted(name for name, task in self.tasks.items() if task.is_amount)
+        if sorted(self.tasks) != sorted(self.inputs.tasks):
+            raise ValueError(
+                f"tasks must be those of inputs, got {', '.join(self.tasks) or 'none'}"
+            )
+        if amounts != sorted(self.inputs.amount_units):
+            raise ValueError("tasks must be of amounts where inputs have a unit, and no others")
+        return self
 
     @model_validator(mode="after")
     def _every_member_once(self) -> "ModelFile":
@@ -212,7 +179,6 @@ def parse_model_file(yaml: YamlFile) -> ModelFile:
     if got != FORMAT:
         raise DataError(
             f"{yaml.place(('format',))}: format must be {FORMAT}, got {in_words(got)}",
-            remedy=f"install the version of hinet-search that {CONFIG} names, "
-            "or export the model again",
+            remedy="another version of hinet-search wrote this folder: export the model again",
         )
     return yaml.parse(ModelFile)

@@ -6,11 +6,10 @@ config.yaml            what the models are and what they read, see ModelFile
 weights.safetensors    one file, or one for each of several members: `weights-SEED.safetensors`, or
                        `weights-MODEL-SEED.safetensors` if they are of several models
 encoding/              columns (no rows: names and types), vocabulary.N (values with an id,
-                       in order of their ids, and the last day of each if rows have a time), knots.N
-                       (of the N-th column with the transform `quantile`),
+                       in order of their ids), knots.N (of the N-th column with the transform
+                       `quantile`),
                        and facts from labels and lists of the study: days, statistics.N, usual.N,
                        counts.N, factors.N
-profile.json           the rows of training as the model sees them
 model.onnx             the model as a graph for other programs, see onnx_graph.py; on request
 card.md                for people
 manifest.json          SHA-256 of every other file
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.columns import ChosenInputs, Columns
-from hinet_search.data.encode import COUNT, LAST_DAY, VALUE, Encoding, Vocabulary
+from hinet_search.data.encode import COUNT, VALUE, Encoding, Vocabulary
 from hinet_search.data.transforms import Knots
 from hinet_search.results.statistics.calibrators import apply
 from hinet_search.results.statistics.ensemble import RunningMean
@@ -45,14 +44,7 @@ from hinet_search.serving.model_file import (
     WeightedSeed,
     parse_model_file,
 )
-from hinet_search.serving.profile import Profile, read_profile
-from hinet_search.serving.sealed import (
-    AGAIN,
-    GRAPH_FILES,
-    PROFILE,
-    refuse_other_files,
-    sealed_files,
-)
+from hinet_search.serving.sealed import AGAIN, GRAPH_FILES, refuse_other_files, sealed_files
 from hinet_search.serving.tables import (
     Types,
     as_typed,
@@ -129,17 +121,13 @@ def _add(mean: RunningMean, member: ExportedMember, columns: Columns) -> NDArray
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """An exported folder in memory: the encoder, and a network (or forest) for every member.
-
-    `profile` is that of the rows of training.
-    """
+    """An exported folder in memory: the encoder, and a network (or forest) for every member."""
 
     folder: Path
     file: ModelFile
     encoder: Encoder
     members: tuple[ExportedMember, ...]
     device: torch.device
-    profile: Profile
 
 
 def write_tables(folder: Path, encoder: Encoder) -> None:
@@ -188,15 +176,14 @@ def open_folder(folder: Path, device: torch.device) -> ExportedModel:
     sealed = sealed_files(folder)
     yaml = _read_config(folder)
     file = parse_model_file(yaml)
-    refuse_other_files(folder, sealed - GRAPH_FILES, [*file.files, PROFILE])
+    refuse_other_files(folder, sealed - GRAPH_FILES, file.files)
     encoder = _open_encoder(folder / ENCODING, file.inputs)
-    profile = read_profile(folder, file.inputs, encoder.encoding.numeric_inputs)
     weights = iter(folder / name for name in file.weight_files)
     members: list[ExportedMember] = []
     for number, model in enumerate(file.models):
         opening = _Opening(yaml.path, _config(yaml, number, model), encoder, device)
         members += [opening.member(each, next(weights)) for each in model.seeds]
-    return ExportedModel(folder, file, encoder, tuple(members), device, profile)
+    return ExportedModel(folder, file, encoder, tuple(members), device)
 
 
 def _config(yaml: YamlFile, number: int, model: ModelOfFile) -> TrialConfig:
@@ -256,9 +243,7 @@ def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:
         path = _table(folder, f"vocabulary.{number}")
         table = read_table(path)
         wanted: dict[str, pl.DataType] = {VALUE: dtype, COUNT: pl.UInt32()}
-        if LAST_DAY in table.columns:
-            wanted[LAST_DAY] = pl.Int32()
-        typed = as_typed(path, table, wanted, [VALUE], [LAST_DAY])
+        typed = as_typed(path, table, wanted, [VALUE])
         vocabularies.append(Vocabulary(name, typed))
     knots = {
         column: _knots(_table(folder, f"{KNOTS}.{number}"))

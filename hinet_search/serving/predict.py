@@ -8,7 +8,7 @@ Shape legend: R rows, T tasks.
 import errno
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,18 +25,9 @@ from hinet_search.data.columns import Columns
 from hinet_search.data.mapped import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.object_stores.copies import local_path
-from hinet_search.data.raw_values import known_values
 from hinet_search.data.reading import reading
 from hinet_search.data.sources.table import scan
 from hinet_search.results.families import POISSON
-from hinet_search.results.statistics.clustered import equal_users
-from hinet_search.results.statistics.simultaneous import LEVEL
-from hinet_search.serving.drift import (
-    NumberCounts,
-    added,
-    count_numbers,
-    moved_inputs,
-)
 from hinet_search.serving.history import NOT_ROLLED, RolledInputs
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.label_columns import labels_of_rows
@@ -48,7 +39,6 @@ from hinet_search.serving.row_checks import (
     column_problems,
     count_unfit,
     misread_columns,
-    of_known_scenarios,
     refuse,
     text_problems,
     value_problems,
@@ -58,7 +48,6 @@ from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import memory_errors_explained
 
 RUN_ROWS = 2**17
-FAR_DISTANCE = 0.3  # between distributions of an input; scores of a part of the rows differ by less
 BYTES_PER_SCORE = 4
 NEEDS_LESS = "a table of fewer rows than that needs less, and --device cpu needs no memory of a GPU"
 AS_TRAINED = "the column has that type in training: write such a value, or none where it is missing"
@@ -83,11 +72,9 @@ class Prediction:
     """What was written.
 
     `unseen` is the share of rows with a value without an id, by categorical column, and of rows
-    whose list has no entry with an id, by list; `far` that of rows whose number is far outside of
-    those of training, by numeric input; `moved` has the inputs whose distribution is another than
-    in training, with their distance. `rolled` is what a state took of the rows, None without one.
-    `log_age` are the seconds from the last row of the log to the middle one of the rows, None
-    unless that is long.
+    whose list has no entry with an id, by list. `rolled` is what a state took of the rows, None
+    without one. `log_age` are the seconds from the last row of the log to the middle one of the
+    rows, None unless that is long.
     """
 
     scores: Path
@@ -96,8 +83,6 @@ class Prediction:
     keys: tuple[str, ...]
     tasks: tuple[str, ...]
     unseen: dict[str, float]
-    far: dict[str, float]
-    moved: dict[str, float]
     rolled: RolledRows | None = None
     log_age: float | None = None
 
@@ -142,18 +127,17 @@ def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None) -
         exported = with_state(exported, state)
     lazy = scanned(exported, path)
     keys = _keys(exported, lazy)
-    labels = {task.column: None for task in exported.profile.tasks.values()}
+    labels = {task.column: None for task in exported.file.tasks.values()}
     rolls = state is not None and set(labels) <= set(lazy.collect_schema().names())
     copied = tuple(dict.fromkeys([*keys, *labels])) if rolls else keys
     frame, unfit = checked(exported, lazy, copied, path, to.absolute().parent)
     rolled = rolled_over(exported, frame, path) if rolls else None
     inputs = NOT_ROLLED if rolled is None else rolled.inputs
-    scorer = _Scorer(exported, path, keys, Counter(unfit), [], inputs)
+    scorer = _Scorer(exported, path, keys, Counter(unfit), inputs)
     _write(scorer, frame, to)
     taken = None
     if state is not None:
         taken = _rolled_rows(exported, state, before, rolled)
-    user_R = user_numbers(frame, user_column(exported, keys))
     return Prediction(
         scores=to,
         rows=len(frame),
@@ -161,8 +145,6 @@ def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None) -
         keys=keys,
         tasks=exported.file.inputs.tasks,
         unseen={name: num / max(len(frame), 1) for name, num in scorer.unseen.items()},
-        far=_far(scorer.counts),
-        moved=_moved(exported, scorer.counts, user_R),
         rolled=taken,
         log_age=age_of_log(exported.encoder, frame) if rolled is None else None,
     )
@@ -174,7 +156,7 @@ def rolled_over(exported: ExportedModel, frame: pl.DataFrame, path: str) -> Roll
     DataError when rows are too old, or a column holds values that are no labels.
     """
     encoder = exported.encoder
-    labels = labels_of_rows(exported, exported.profile.tasks, frame, path)
+    labels = labels_of_rows(exported, exported.file.tasks, frame, path)
     rows = encoder.rows(frame, labels.labels_RT, np.zeros(len(frame), dtype=np.uint8))
     return roll(encoder, rows, labels.is_labelled_R)
 
@@ -189,30 +171,6 @@ def _rolled_rows(
     write_state(state, rolled.encoder, before)
     last = rolled.encoder.history.last_counted(inputs)
     return RolledRows(rolled.counted, rolled.unlabelled, rolled.again, last)
-
-
-def _far(counts: Sequence[NumberCounts]) -> dict[str, float]:
-    if not counts:
-        return {}
-    together = added(counts)
-    return {name: together.share_far(name) for name in together.far}
-
-
-def _moved(
-    exported: ExportedModel, counts: Sequence[NumberCounts], user_R: NDArray[np.int32]
-) -> dict[str, float]:
-    """The inputs that are far from training, by more than all of them together by chance."""
-    if not counts or not len(user_R):
-        return {}
-    inputs = moved_inputs(exported.profile, added(counts), equal_users(user_R))
-    growing = exported.file.inputs.growing  # they move by nature
-    return {
-        each.name: each.distance
-        for each in inputs
-        if each.distance > FAR_DISTANCE
-        and len(inputs) * each.chance <= LEVEL
-        and each.name not in growing
-    }
 
 
 def predictions(exported: ExportedModel, columns: Columns) -> NDArray[np.float32]:
@@ -269,13 +227,10 @@ def checked(
     keys: tuple[str, ...],
     path: str,
     folder: Path,
-    *,
-    only_known_scenarios: bool = False,
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Check all rows; return their keys and inputs, and the number of values that do not fit.
 
-    The rows are mapped from a file in `folder`. Those of scenarios that the model does not have are
-    a problem, or left out if `only_known_scenarios`. DataError holds every problem of the rows.
+    The rows are mapped from a file in `folder`. DataError holds every problem of the rows.
     """
     inputs = exported.file.inputs
     types = exported.encoder.types
@@ -286,60 +241,37 @@ def checked(
         rows = cast_rows(inputs, lazy.select(*inputs.columns, *copies), types)
         frame = collect_to_mapped_file(rows, folder)
         unfit = count_unfit(inputs, lazy, types)
-    if only_known_scenarios:
-        frame = of_known_scenarios(inputs.scenario, frame)
     refuse(path, value_problems(inputs, frame.lazy()))
     return frame, unfit
-
-
-@dataclass(frozen=True)
-class ScoredBlock:
-    """Encoded rows with their predictions (R, T), and the counts of their numbers."""
-
-    columns: Columns
-    predicted_RT: NDArray[np.float32]
-    numbers: NumberCounts
-
-
-def score_block(
-    exported: ExportedModel, frame: pl.DataFrame, rolled: RolledInputs, first: int, path: str
-) -> ScoredBlock:
-    """Encode and score checked rows of `path`, of which the first has number `first`.
-
-    DataError when a row has no finite score.
-    """
-    encoder = exported.encoder
-    columns = encoder.columns(frame, rolled.of(slice(first, first + len(frame))))
-    predicted_RT = predictions(exported, columns)
-    has_task_RT = encoder.inputs.has_task[columns.scenario_R]
-    refuse(path, missing_scores(predicted_RT, has_task_RT, first))
-    names = encoder.encoding.numeric_inputs
-    numbers = count_numbers(exported.profile, names, columns.numeric_RN)
-    return ScoredBlock(columns, predicted_RT, numbers)
 
 
 @dataclass(frozen=True)
 class _Scorer:
     """Scores blocks of rows of `path`.
 
-    It adds their values without an id to `unseen`, and counts of their numbers to `counts`.
+    It adds their values without an id to `unseen`.
     """
 
     exported: ExportedModel
     path: str
     keys: tuple[str, ...]
     unseen: Counter[str]
-    counts: list[NumberCounts]
     rolled: RolledInputs
 
     def scored(self, frame: pl.DataFrame, first: int) -> pl.DataFrame:
-        """Keys and predictions of a block of rows; see `score_block`."""
-        block = score_block(self.exported, frame, self.rolled, first, self.path)
-        self.unseen.update(self.exported.encoder.unseen(frame, block.columns))
-        self.counts.append(block.numbers)
+        """Keys and predictions of a block of rows, of which the first has number `first`.
+
+        DataError when a row has no finite score.
+        """
+        encoder = self.exported.encoder
+        columns = encoder.columns(frame, self.rolled.of(slice(first, first + len(frame))))
+        predicted_RT = predictions(self.exported, columns)
+        has_task_RT = encoder.inputs.has_task[columns.scenario_R]
+        refuse(self.path, missing_scores(predicted_RT, has_task_RT, first))
+        self.unseen.update(encoder.unseen(frame, columns))
         keys = [frame[f"{KEY}{name}"].alias(name) for name in self.keys]
         scores = [
-            pl.Series(task, block.predicted_RT[:, number], nan_to_null=True)
+            pl.Series(task, predicted_RT[:, number], nan_to_null=True)
             for number, task in enumerate(self.exported.file.inputs.tasks)
         ]
         return pl.DataFrame([*keys, *scores])
@@ -362,20 +294,6 @@ def _write(scorer: _Scorer, frame: pl.DataFrame, to: Path) -> None:
         raise EnvironmentFault(
             f"{to}: cannot be written: {error.strerror}", remedy="name another file with -o"
         ) from error
-
-
-def user_column(exported: ExportedModel, names: Collection[str]) -> str | None:
-    """The column of users that the study named, if rows with columns of these names have it."""
-    rows = exported.file.rows
-    return rows.user if rows.user in names else None
-
-
-def user_numbers(frame: pl.DataFrame, user: str | None) -> NDArray[np.int32]:
-    """The number of every row's user (R,), -1 where it is missing, and without a column."""
-    if user is None:
-        return np.full(len(frame), -1, dtype=np.int32)
-    numbers = known_values(frame[f"{KEY}{user}"]).rank("dense").cast(pl.Int32) - 1
-    return numbers.fill_null(-1).to_numpy()
 
 
 def missing_scores(

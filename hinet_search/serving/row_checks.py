@@ -207,13 +207,6 @@ def other_scenarios(scenario: ScenarioInput, rows: pl.LazyFrame) -> Iterator[tup
             yield value, num_rows, first
 
 
-def of_known_scenarios(scenario: ScenarioInput, rows: pl.DataFrame) -> pl.DataFrame:
-    """Leave out rows of scenarios that the model does not have."""
-    if not scenario.columns:
-        return rows
-    return rows.filter(as_text(rows[scenario.column]).is_in(list(scenario.values)))
-
-
 def number_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
     """Values that are refused as not finite, and values too far from those of training rows."""
     not_finite = {}

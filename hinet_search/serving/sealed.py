@@ -17,7 +17,6 @@ from pydantic import Field, TypeAdapter, ValidationError
 from hinet_search.common.errors import DataError, EnvironmentFault
 
 MANIFEST = "manifest.json"
-PROFILE = "profile.json"
 GRAPH = "model.onnx"
 GRAPH_FILES = frozenset({GRAPH, f"{GRAPH}.data"})  # the weights of a large one are beside it
 AGAIN = "export the model again, or copy the whole folder again"
@@ -25,7 +24,7 @@ MAX_BYTES = 1_000_000
 
 _WEIGHTS = r"weights(-[0-9]+){0,2}\.safetensors"
 _TABLE = r"encoding/[a-z]+(\.[0-9]+)?\.parquet"
-_NAME = rf"^(config\.yaml|profile\.json|model\.onnx(\.data)?|{_WEIGHTS}|{_TABLE})$"
+_NAME = rf"^(config\.yaml|model\.onnx(\.data)?|{_WEIGHTS}|{_TABLE})$"
 _MANIFEST = TypeAdapter(
     dict[Annotated[str, Field(pattern=_NAME)], Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
 )
@@ -37,11 +36,6 @@ def seal(folder: Path) -> None:
     names = [path.relative_to(folder).as_posix() for path in paths]
     hashes = {name: file_hash(folder / name) for name in names if re.match(_NAME, name)}
     (folder / MANIFEST).write_text(json.dumps(hashes, indent=1), encoding="utf-8")
-
-
-def manifest_hash(folder: Path) -> str:
-    """The SHA-256 of the manifest, which stands for everything that a model is read from."""
-    return file_hash(folder / MANIFEST)
 
 
 def is_exported(folder: Path) -> bool:
@@ -75,12 +69,6 @@ def sealed_files(folder: Path) -> Set[str]:
     if problems:
         raise DataError(*problems, remedy=AGAIN)
     return hashes.keys()
-
-
-def sealed_names(folder: Path) -> Set[str]:
-    """The names of the files in the manifest of a folder, which are not looked at; errors alike."""
-    with _reading():
-        return _hashes(folder).keys()
 
 
 def refuse_other_files(folder: Path, sealed: Set[str], needed: Iterable[str]) -> None:

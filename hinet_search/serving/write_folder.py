@@ -1,7 +1,6 @@
 """Write folder: write an exported folder, completely or not at all, and check how it scores.
 
-A study's export and a fit on newer rows are both written here. Raw rows must score from the folder
-as they are known to: test rows as in training.
+Raw rows of the test split must score from the folder as in training.
 Shape legend: R rows, T tasks.
 """
 
@@ -39,7 +38,6 @@ from hinet_search.serving.model_folder import (
     write_config,
     write_tables,
 )
-from hinet_search.serving.profile import Profile, write_profile
 from hinet_search.serving.row_checks import cast_rows
 from hinet_search.serving.sealed import seal
 from hinet_search.study.data_definition import DataDefinition
@@ -176,7 +174,6 @@ class FolderContent:
 
     file: ModelFile
     encoder: Encoder
-    profile: Profile
     weights: Sequence[Path | Mapping[str, Tensor]]
     onnx: bool = False
 
@@ -211,7 +208,6 @@ def write_folder(
                     save_tensors(weights, part / name)
             write_tables(part, content.encoder)
             write_config(part, content.file)
-            write_profile(part, content.profile)
             seal(part)
             exported = open_folder(part, torch.device("cpu"))
             checked = verify_scores(exported, sample, known)

@@ -21,6 +21,10 @@ from tests.small import STUDY, write_study
         (("export", "shop", "-o", "to", "--format", "aoti"), "take onnx"),
         (("export", "shop", "-o", "to", "--weights", "fp16"), "graphs hold fp32"),
         (("--install-completion",), "click's own completion"),
+        (("refit", "winner", "rows.parquet"), "train STUDY --rows TABLE"),
+        (("nightly", "winner", "rows.parquet"), "train STUDY --rows TABLE"),
+        (("delta", "winner", "a.delta"), "train STUDY --rows TABLE"),
+        (("monitor", "winner", "rows.parquet"), "such as evidently or whylogs"),
     ],
 )
 def test_a_gone_word_is_refused_with_what_to_use_instead(

@@ -11,7 +11,6 @@ WRONG = (
     "status nosuch",
     "export nosuch/hinet -o out",
     "predict nosuch rows.parquet -o scores.parquet",
-    "monitor nosuch rows.parquet",
     "refit nosuch rows.parquet -o newer",
     "serve nosuch",
     "data init nosuch.csv",

@@ -4,7 +4,6 @@ from functools import partial
 
 import pytest
 
-from tests.serving import churn_shop
 from tests.serving.log_shop import SEQUENCES, STUDY, LogShop, launched, log_shop_in
 from tests.serving.shop import Shop, launch_shop, launched_once, rows, shop_in, study
 
@@ -29,9 +28,3 @@ def sequences(tmp_path_factory: pytest.TempPathFactory) -> LogShop:
     arms = ("din", "bst", "events", "trees", "ensemble")
     launch = partial(launched, study=SEQUENCES, arms=arms)
     return log_shop_in(launched_once(tmp_path_factory, "sequences", launch))
-
-
-@pytest.fixture(scope="session")
-def churning(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """A study whose models read ids of every kind, which change by the day."""
-    return shop_in(launched_once(tmp_path_factory, "churning", churn_shop.launched))

@@ -22,9 +22,8 @@ from hinet_search.results.cells import has_task
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import History
 from hinet_search.serving.inputs import Inputs, ScenarioInput
-from hinet_search.serving.model_file import FORMAT, ModelFile, ModelOfFile, StudyRows, WeightedSeed
+from hinet_search.serving.model_file import FORMAT, ModelFile, ModelOfFile, WeightedSeed
 from hinet_search.serving.model_folder import CARD, write_config, write_tables
-from hinet_search.serving.profile import AmountSpread, Distribution, Profile, write_profile
 from hinet_search.serving.row_checks import raw_types
 from hinet_search.serving.sealed import seal
 from hinet_search.study.data_definition import DataDefinition
@@ -121,26 +120,6 @@ def table(num_rows: int = 400, seed: int = 0) -> pl.DataFrame:
     )
 
 
-def _profile(encoder: Encoder, tasks: Mapping[str, TaskDefinition]) -> Profile:
-    """The profile of a model whose numbers lie from -9 to 9."""
-    inputs, names = encoder.inputs, encoder.inputs.scenario.names
-    known = Distribution(values=(-9.0, 9.0), shares=(0.0, 1.0))
-    return Profile(
-        rows=400,
-        scenarios=dict.fromkeys(names, 1 / len(names)),
-        numeric=dict.fromkeys(encoder.encoding.numeric_inputs, known),
-        valid_rows=50,
-        without_id=dict.fromkeys(inputs.categorical, 0.0),
-        tasks=dict(tasks),
-        amounts=dict.fromkeys(inputs.amount_units, AmountSpread(of_rows=4.0, of_users=1.0)),
-    )
-
-
-STUDY_ROWS = StudyRows(
-    user=None, time=None, minimum_frequency=1, objective="mean_auc", calibrated=False
-)
-
-
 def write_export(
     folder: Path,
     features: Mapping[str, object] = PLAIN,
@@ -149,7 +128,6 @@ def write_export(
     not_finite: str = "refuse",
     seed: int = 0,
     absent_cells: tuple[tuple[str, str], ...] = (),
-    study_rows: StudyRows = STUDY_ROWS,
     amount_units: Mapping[str, float] = MappingProxyType({}),
     tasks: Mapping[str, TaskDefinition] | None = None,
 ) -> Path:
@@ -170,6 +148,8 @@ def write_export(
     with torch.no_grad():
         for weight in built.parameters():
             weight.add_(torch.randn_like(weight) * 0.1)
+    kinds = {name: "amount" if name in amount_units else None for name in TASKS}
+    made = {name: TaskDefinition(column=COLUMNS[name], kind=kinds[name]) for name in TASKS}
     folder.mkdir()
     save_tensors(built.state_dict(), folder / "weights.safetensors")
     write_tables(folder, encoder)
@@ -190,13 +170,10 @@ def write_export(
             models=(finalist,),
             inputs=encoder.inputs,
             data="0123456789abcdef",
-            rows=study_rows,
+            tasks=made if tasks is None else dict(tasks),
             versions={"hinet-search": "0.1.0"},
         ),
     )
-    kinds = {name: "amount" if name in amount_units else None for name in TASKS}
-    made = {name: TaskDefinition(column=COLUMNS[name], kind=kinds[name]) for name in TASKS}
-    write_profile(folder, _profile(encoder, made if tasks is None else tasks))
     seal(folder)
     (folder / CARD).write_text("# shop", encoding="utf-8")
     return folder

@@ -7,13 +7,9 @@ import polars as pl
 import pytest
 import torch
 
-import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.serving.model_file import StudyRows
 from hinet_search.serving.model_folder import ExportedModel, open_folder
-from hinet_search.serving.monitor import drift_of
 from hinet_search.serving.onnx_graph import _largest
-from hinet_search.serving.predict import predictions
 from hinet_search.study.task_definition import TaskDefinition
 from tests.serving.exported import (
     COUNTED,
@@ -34,7 +30,7 @@ TASKS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model with a profile; graph_shop.py has the graph of such a model."""
+
     at = tmp_path_factory.mktemp("absent")
     return write_export(at / "model", absent_cells=ABSENT, tasks=TASKS)
 
@@ -66,16 +62,6 @@ def test_a_graph_that_has_a_number_there_is_refused(exported: ExportedModel) -> 
     assert _largest(inputs, expected_RT, expected_RT, np.array([[True, True]])) == np.inf
 
 
-def test_monitor_counts_no_label_of_an_absent_cell(folder: Path, tmp_path: Path) -> None:
-    new = table().with_columns(
-        clicked=pl.when(pl.col("place") == 3).then(7).otherwise(1),
-        bought=pl.when(pl.col("place") == 2).then(7).otherwise(pl.col("minute") % 2),
-    )
-    new.write_parquet(tmp_path / "new.parquet")
-    cells = drift_of(open_folder(folder, CPU), str(tmp_path / "new.parquet")).cells
-    assert [(cell.scenario, cell.task) for cell in cells] == CELLS
-
-
 def test_statistics_of_an_absent_task_are_opened_as_they_were_counted(tmp_path: Path) -> None:
     written = write_export(tmp_path / "counted", COUNTED, absent_cells=ABSENT)
     counts = open_folder(written, CPU).encoder.history.counts
@@ -83,35 +69,6 @@ def test_statistics_of_an_absent_task_are_opened_as_they_were_counted(tmp_path: 
     everyone = counts.of_keys[()]
     assert everyone["rows 0"][-1] == (table()["place"] != 3).sum()
     assert everyone["rows 1"][-1] == (table()["place"] != 2).sum()
-
-
-def test_a_fit_on_newer_rows_reads_no_label_of_an_absent_cell(tmp_path: Path) -> None:
-    of_study = StudyRows(
-        user="user", time=None, minimum_frequency=2, objective="mean_auc", calibrated=True
-    )
-    folder = write_export(
-        tmp_path / "model", COUNTED, absent_cells=ABSENT, study_rows=of_study, seed=3, tasks=TASKS
-    )
-    scores = []
-    for name, label in {"null": None, "seven": 7}.items():
-        newer = table(seed=1).with_columns(
-            clicked=pl.when(pl.col("place") == 3).then(label).otherwise(pl.col("age") % 2),
-            bought=pl.when(pl.col("place") == 2).then(label).otherwise(pl.col("hour") % 2),
-        )
-        newer.write_parquet(tmp_path / f"{name}.parquet")
-        made = hs.refit(folder, tmp_path / f"{name}.parquet", tmp_path / name, even_if_worse=True)
-        assert (made.rows, made.unlabelled) == (400, 0)
-        assert [(cell.scenario, cell.task) for cell in made.cells] == CELLS
-        card = (tmp_path / name / "card.md").read_text(encoding="utf-8")
-        assert "Push does not have task buy. Cart does not have task click." in card
-        assert "400 of 400 rows are of days whose labels the model has counted already" in card
-        assert "none of test" not in card, "newer rows may be those of test"
-        fitted = open_folder(tmp_path / name, CPU)
-        scores.append(predictions(fitted, fitted.encoder.columns(table())))
-    shipped = open_folder(folder, CPU)
-    before_RT = predictions(shipped, shipped.encoder.columns(table()))
-    np.testing.assert_array_equal(*scores)
-    assert np.nanmax(np.abs(scores[0] - before_RT)) > 0.01
 
 
 @pytest.mark.parametrize(

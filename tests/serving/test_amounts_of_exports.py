@@ -10,28 +10,21 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 
-import hinet_search as hs
-from hinet_search.common.errors import ConfigurationError, DataError
-from hinet_search.data.cell_counts import auc
+from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.columns import Columns
-from hinet_search.results.cells import Cell
 from hinet_search.results.families import MAX_LOG
-from hinet_search.serving.drift import CellOfNewRows, amount_cell
-from hinet_search.serving.drift_card import drift_card, drift_lines
 from hinet_search.serving.label_columns import _amount_problems
-from hinet_search.serving.model_file import CalibratedCell, StudyRows
+from hinet_search.serving.model_file import CalibratedCell
 from hinet_search.serving.model_folder import ExportedMember, ExportedModel, average, open_folder
 from hinet_search.serving.onnx_graph import write_graph
 from hinet_search.serving.predict import predictions
-from hinet_search.serving.profile import PROFILE, AmountSpread
 from hinet_search.study.task_definition import TaskDefinition
-from tests.serving.exported import COUNTED, table, write_export
+from tests.serving.exported import table, write_export
 from tests.serving.graph_shop import graph_scores
 from tests.serving.shop import edited, predicted
 
 UNIT = 37.5
 CPU = torch.device("cpu")
-SPREAD = AmountSpread(of_rows=4.0, of_users=1.0)
 CLICK, BUY = 0, 1  # places of the tasks; what is bought has a price
 TASKS = {
     "click": TaskDefinition(column="clicked"),
@@ -159,76 +152,6 @@ def test_a_difference_of_an_amount_is_relative_to_the_larger_of_amount_and_unit(
     assert_allclose(difference_RT, [[0.25, 0.25], [0.0, 1.0]], rtol=1e-6)
 
 
-def test_monitor_compares_the_sum_of_amounts(
-    folder: Path, exported: ExportedModel, columns: Columns, tmp_path: Path
-) -> None:
-    frame = labelled()
-    frame.write_parquet(tmp_path / "new.parquet")
-    drift = hs.monitor(folder, tmp_path / "new.parquet")
-    cell = next(cell for cell in drift.cells if (cell.scenario, cell.task) == ("Push", "buy"))
-    is_used_R = ((frame["place"] == 2) & frame["paid"].is_not_null()).to_numpy()
-    amount = frame["paid"].to_numpy()[is_used_R].clip(max=200)
-    expected = predictions(exported, columns)[is_used_R, BUY].astype(np.float64)
-    assert (cell.rows, cell.positives) == (len(amount), (amount > 0).sum())
-    assert cell.total == pytest.approx(amount.sum())
-    assert cell.predicted == pytest.approx(expected.sum())
-    assert cell.auc == pytest.approx(auc(expected, amount))
-    click = next(cell for cell in drift.cells if (cell.scenario, cell.task) == ("Push", "click"))
-    assert (click.rows, click.total) == ((frame["place"] == 2).sum(), None)
-
-
-def test_the_drift_card_has_amounts_beside_labels(folder: Path, tmp_path: Path) -> None:
-    larger = labelled().with_columns(paid=pl.lit(150.0))
-    larger.write_parquet(tmp_path / "new.parquet")
-    drift = hs.monitor(folder, tmp_path / "new.parquet")
-    line = next(line for line in drift_lines(drift) if line.about == "amounts")
-    assert line.is_notable
-    assert "Home · buy " in line.text
-    assert " k in all, " in line.text
-    card = drift_card(drift)
-    assert card.index("### Labels") < card.index("### Amounts")
-    assert "all are equal" in card.split("### Amounts")[1]
-
-
-@pytest.mark.parametrize(
-    ("total", "chance", "is_notable"),
-    [(100.0, 1e-9, False), (130.0, 0.01, True), (130.0, 0.06, False), (130.0, None, False)],
-)
-def test_amounts_are_notable_beyond_a_tenth_and_chance(
-    total: float, chance: float | None, *, is_notable: bool
-) -> None:
-    cell = CellOfNewRows("Home", "buy", 50, 40, 100.0, 30.0, chance, 0.7, total)
-    assert cell.is_notable == is_notable
-
-
-def test_amounts_of_few_rows_are_never_notable() -> None:
-    """Each row counts as a user of its own."""
-    cell = Cell("Home", "buy", 0, 1)
-    few = np.ones(4)
-    assert amount_cell(cell, 9 * few, few, np.arange(4), SPREAD).chance is None
-
-
-def test_rows_without_an_amount_are_no_positives() -> None:
-    amounts = np.array([0.0, 3.0, 0.0, 1.0])
-    cell = amount_cell(Cell("Home", "buy", 0, 1), amounts, np.ones(4), np.arange(4), SPREAD)
-    assert (cell.rows, cell.positives) == (4, 2)
-
-
-def test_negative_amounts_are_refused_with_the_column(folder: Path, tmp_path: Path) -> None:
-    wrong = labelled().with_columns(paid=pl.col("paid") - 1000)
-    wrong.write_parquet(tmp_path / "new.parquet")
-    with pytest.raises(DataError, match=r"column 'paid' must hold amounts of 0 to 1e\+15"):
-        hs.monitor(folder, tmp_path / "new.parquet")
-
-
-def test_a_profile_of_clicks_alone_is_written_as_before(folder: Path) -> None:
-    text = (folder / PROFILE).read_text(encoding="utf-8")
-    click = text[text.index('"click": {') :].split("}")[0]
-    assert "kind" not in click
-    assert "at_most" not in click
-    assert '"kind": "amount"' in text
-
-
 def test_newer_amounts_out_of_all_proportion_are_refused(exported: ExportedModel) -> None:
     inputs, labels_RT = exported.file.inputs, np.array([[1.0, 3e11], [0.0, -1.0]])
     (problem,) = _amount_problems(labels_RT, inputs)
@@ -237,58 +160,6 @@ def test_newer_amounts_out_of_all_proportion_are_refused(exported: ExportedModel
     )
     labels_RT[0, BUY] = 3e10
     assert _amount_problems(labels_RT, inputs) == []
-
-
-@pytest.fixture(scope="module")
-def refitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, hs.NewerModel]:
-    """A folder with statistics, and its fit on newer rows."""
-    at = tmp_path_factory.mktemp("refitted")
-    of_study = StudyRows(
-        user="user", time="minute", minimum_frequency=2, objective="mean_auc", calibrated=False
-    )
-    folder = write_export(
-        at / "model",
-        COUNTED,
-        study_rows=of_study,
-        amount_units={"buy": UNIT},
-        seed=3,
-        tasks=TASKS,
-    )
-    newer = labelled(seed=1).with_columns(pl.col("minute") + 1000)
-    newer.write_parquet(at / "newer.parquet")
-    made = hs.refit(folder, at / "newer.parquet", at / "newer", even_if_worse=True)
-    return folder, made
-
-
-def test_a_fit_on_newer_rows_keeps_the_units(refitted: tuple[Path, hs.NewerModel]) -> None:
-    _, made = refitted
-    assert open_folder(made.folder, CPU).file.inputs.amount_units == {"buy": UNIT}
-    assert made.unlabelled == (labelled(seed=1)["paid"].is_null()).sum()
-
-
-def test_newer_amounts_are_counted_in_parts_of_the_shipped_unit(
-    refitted: tuple[Path, hs.NewerModel],
-) -> None:
-    folder, made = refitted
-    before, after = (
-        open_folder(each, CPU).encoder.history.counts for each in (folder, made.folder)
-    )
-    assert before is not None
-    assert after is not None
-    added = after.of_keys[()]["amounts 1"][-1] - before.of_keys[()]["amounts 1"][-1]
-    paid = labelled(seed=1)["paid"].drop_nulls().to_numpy().clip(max=200)
-    assert added / 2**16 * UNIT == pytest.approx(paid.sum(), rel=1e-4)
-
-
-def test_the_card_of_a_fit_says_which_tasks_have_amounts(
-    refitted: tuple[Path, hs.NewerModel],
-) -> None:
-    _, made = refitted
-    card = (made.folder / "card.md").read_text(encoding="utf-8")
-    assert "It predicts the probabilities of click and the expected amounts of buy for" in card
-    assert "log loss is half the Poisson deviance" in card
-    assert "buy 37.5" in card
-    assert "Predictions are as the models give them" in card
 
 
 def test_units_of_a_task_that_the_model_does_not_have_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """A study of clicks and of watched seconds is exported, and its folder gives expected seconds."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,10 @@ from safetensors.numpy import load_file
 from scipy.special import expit
 
 import hinet_search as hs
-from hinet_search.report.drawing import numbers
 from hinet_search.results.ensemble_records import ENSEMBLE
-from hinet_search.results.objectives import Objective
-from hinet_search.serving.model_folder import average, open_folder
-from hinet_search.serving.newer.comparison import measure
+from hinet_search.serving.model_folder import open_folder
 from hinet_search.training.jobs.messages import ensemble_scores_path
 from tests.serving.graph_shop import graph_scores
-from tests.serving.newer_shop import newer_rows, parts
 from tests.serving.shop import Shop, launch_shop, predicted, rows, test_part
 
 STUDY = """\
@@ -124,73 +119,3 @@ def test_an_ensemble_of_networks_and_trees_gives_the_seconds_of_its_launch(
     has_watch = (scores["place"] != 3).to_numpy()
     seconds = scores["watch"].to_numpy()[has_watch]
     assert_allclose(seconds, unit_of(shop) * np.exp(logit_R[has_watch]), rtol=1e-4)
-
-
-def test_monitor_finds_the_seconds_of_validation_as_predicted(
-    shop: Shop, exported: hs.Export, tmp_path: Path
-) -> None:
-    frame = with_seconds(rows()).filter(
-        pl.col("minute").is_between(1000, 1199) & (pl.col("place") != 4)
-    )
-    frame.write_parquet(tmp_path / "valid.parquet")
-    drift = hs.monitor(exported.folder, tmp_path / "valid.parquet")
-    watch = [cell for cell in drift.cells if cell.task == "watch"]
-    assert [cell.scenario for cell in watch] == ["Home", "Push"]
-    total = frame["seconds"].clip(upper_bound=120).sum()
-    assert sum(cell.observed for cell in watch) == pytest.approx(total)
-    assert not any(cell.is_notable for cell in watch)
-
-
-def test_a_fit_on_newer_rows_learns_amounts_in_the_shipped_unit(shop: Shop, tmp_path: Path) -> None:
-    shipped = hs.export(str(shop.study), tmp_path / "one", arm=ARM, output=shop.out).folder
-    newer = with_seconds(newer_rows()).with_columns(pl.col("seconds") * 3)
-    newer.write_parquet(tmp_path / "newer.parquet")
-    made = hs.refit(
-        shipped,
-        tmp_path / "newer.parquet",
-        tmp_path / "newer",
-        learning_rate=0.005,
-        even_if_worse=True,
-    )
-    fitted = open_folder(made.folder, CPU)
-    assert fitted.file.inputs.amount_units == {"watch": unit_of(shop)}
-    watch = next(cell for cell in made.cells if (cell.scenario, cell.task) == ("Home", "watch"))
-    assert watch.logloss < watch.logloss_before
-    judging = parts(newer, 1280)[1].filter(pl.col("place") == 1)
-    seconds = predicted(made.folder, judging, tmp_path)["watch"].to_numpy()
-    watched = judging["seconds"].clip(upper_bound=120).to_numpy()
-    assert seconds.mean() == pytest.approx(watched.mean(), rel=0.3)
-    error = predicted(shipped, judging, tmp_path)["watch"].to_numpy() - watched
-    assert watch.rmse_before == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
-    assert watch.mae_before == pytest.approx(np.abs(error).mean(), rel=1e-5)
-    assert watch.rmse < watch.rmse_before
-    card = (made.folder / "card.md").read_text()
-    errors = map(numbers.metric, (watch.rmse_before, watch.rmse, watch.mae_before, watch.mae))
-    assert " | ".join(("| Home · watch", *errors)) in card
-    clicks = next(cell for cell in made.cells if (cell.scenario, cell.task) == ("Home", "click"))
-    assert (clicks.rmse_before, clicks.rmse) == (None, None)
-
-
-def test_after_a_fit_errors_are_those_of_calibrated_amounts_and_auc_is_the_models(
-    shop: Shop, exported: hs.Export
-) -> None:
-    model = open_folder(exported.folder, CPU)
-    frame = test_part(with_seconds(rows()))
-    columns = model.encoder.columns(frame.select(model.file.inputs.columns))
-    watched = frame["seconds"].clip(upper_bound=120).fill_null(0).to_numpy()
-    labels_RT = np.stack([frame["clicked"].to_numpy(), watched / unit_of(shop)], axis=1)
-    columns = replace(columns, labels_RT=labels_RT.astype(np.float32))
-    raw_RT = average(model.members, model.file, columns)
-    twice_RT = (raw_RT + np.log(2)).astype(np.float32)
-    cells = model.file.inputs.cells
-    objective = Objective("mean_auc")
-    raw, after = (
-        measure(objective, each_RT, columns, cells, "rows") for each_RT in (raw_RT, twice_RT)
-    )
-    at_home = columns.scenario_R == 0
-    error = 2 * unit_of(shop) * np.exp(raw_RT[at_home, 1].astype(np.float64)) - watched[at_home]
-    index = next(i for i, cell in enumerate(raw.cells) if cell.task == "watch")
-    assert (after.cells[index].scenario, after.cells[index].rows) == ("Home", at_home.sum())
-    assert after.cells[index].mae == pytest.approx(np.abs(error).mean(), rel=1e-5)
-    assert after.cells[index].rmse == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
-    assert [cell.auc for cell in after.cells] == [cell.auc for cell in raw.cells]

@@ -147,9 +147,9 @@ def test_trees_that_go_in_a_circle_are_refused(shop: Shop, tmp_path: Path) -> No
 
 def test_a_folder_of_another_format_is_reported(copied: Path) -> None:
     config = copied / "config.yaml"
-    config.write_text(config.read_text().replace("format: 2", "format: 3"))
+    config.write_text(config.read_text().replace("format: 3", "format: 2"))
     seal(copied)
-    with pytest.raises(DataError, match=r"config\.yaml:2:1: format must be 2, got 3"):
+    with pytest.raises(DataError, match=r"config\.yaml:2:1: format must be 3, got 2"):
         open_folder(copied, CPU)
 
 

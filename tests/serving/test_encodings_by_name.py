@@ -15,7 +15,6 @@ from hinet_search.serving.write_folder import TOLERANCE
 from hinet_search.training.trial_config import whole_config
 from tests.serving.graph_shop import columns_of as columns_of_rows
 from tests.serving.graph_shop import graph_scores
-from tests.serving.newer_shop import newer_rows, written
 from tests.serving.shop import (
     STUDY,
     Shop,
@@ -128,18 +127,3 @@ def test_the_graph_scores_as_predict_does(folder: Path, tmp_path: Path) -> None:
     assert expected_RT.max() - expected_RT.min() > 0.05
     graph_RT = graph_scores(folder, columns_of_rows(open_folder(folder, CPU), frame))
     assert_allclose(graph_RT, expected_RT, rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("arm", ["own", "counted"])
-def test_newer_rows_refit_and_are_compared_with_it(shop: Shop, arm: str, tmp_path: Path) -> None:
-    folder = shop.export(arm, tmp_path / arm).folder
-    newer = written(newer_rows(), tmp_path)
-    still = hs.refit(folder, newer, tmp_path / "refit", learning_rate=0.0)
-    schema = open_folder(still.folder, CPU).members[0].model.schema
-    assert encodings_of(schema) == (OF_OWN if arm == "own" else OF_COUNTED)
-    told = {each.name for each in hs.monitor(folder, newer).inputs}
-    if arm == "own":  # the other's statistics count newer labels
-        assert still.after == still.before
-        assert {"price", "age"} <= told
-    else:
-        assert set(OF_COUNTED) <= told

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 from numpy.testing import assert_allclose
@@ -32,7 +31,6 @@ from hinet_search.serving.sealed import seal
 from hinet_search.serving.write_folder import TOLERANCE
 from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path
 from tests.serving import damage
-from tests.serving.newer_shop import newer_rows
 from tests.serving.shop import (
     STUDY,
     Shop,
@@ -300,28 +298,3 @@ def test_the_scores_of_one_member_are_held_at_a_time(folder: Path) -> None:
     members = [replace(member, model=watched) for member in exported.members]
     members_average(members, exported.file, columns)
     assert watched.alive == [0] * len(members)
-
-
-def test_networks_of_an_ensemble_learn_from_newer_rows_and_trees_stay(
-    folder: Path, tmp_path: Path
-) -> None:
-    newer_rows().write_parquet(tmp_path / "newer.parquet")
-    made = hs.refit(folder, tmp_path / "newer.parquet", tmp_path / "newer", even_if_worse=True)
-    shipped, newer = open_folder(folder, CPU), open_folder(made.folder, CPU)
-    asked = pl.concat(
-        [part.drop("colour") for part in (rows(), newer_rows())], how="vertical_relaxed"
-    )
-    asked = asked.with_columns(colour=pl.lit("red")).filter(pl.col("place") != 4)
-    logits = []
-    for exported in (shipped, newer):
-        encoder = exported.encoder
-        columns = encoder.columns(cast_rows(encoder.inputs, asked.lazy(), encoder.types).collect())
-        members = exported.members
-        logits.append([member.model.scores(member.inputs.columns(columns)) for member in members])
-    models = [run.model for run in shipped.file.models for _ in run.seeds]
-    assert {"trees", "mmoe"} <= set(models)
-    for model, passes, before, after in zip(models, made.passes, *logits, strict=True):
-        assert (passes == 0) == (model == "trees")
-        assert np.array_equal(before, after) == (model == "trees")
-    assert newer.file.members == shipped.file.members  # with their weights in the average
-    assert "trees" in (made.folder / "card.md").read_text()

@@ -56,15 +56,6 @@ def test_what_is_shipped_is_trained_again_on_train_and_validation(sampled: Shop)
     assert any(refit_path(path).exists() for path in weights)
 
 
-def test_the_export_learns_from_newer_rows_of_all_users(sampled: Shop, tmp_path: Path) -> None:
-    sampled.export("din", tmp_path / "model")
-    newer().write_parquet(tmp_path / "newer.parquet")
-    made = hs.refit(
-        tmp_path / "model", tmp_path / "newer.parquet", tmp_path / "fit", even_if_worse=True
-    )
-    assert made.is_written
-
-
 def test_the_study_is_not_resumed_with_another_sample(sampled: Shop) -> None:
     with pytest.raises(StudyConflict) as caught:
         hs.launch(str(sampled.study), output=sampled.out, settings={"sample": "60%"})

@@ -5,12 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
-import hinet_search as hs
-from hinet_search.data.derived.countable_labels import EVERYONE
-from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.row_checks import cast_rows
 from hinet_search.serving.write_folder import TOLERANCE
 from tests.serving.shop import SHORT, Shop, launch_shop, predicted, rows, scores_of
 
@@ -136,74 +131,3 @@ def test_rows_of_one_block_do_not_depend_on_those_beside_them(
     asked = table().filter(pl.col("place") < 3)[:200]
     together, few = (scores_of(folder, part, tmp_path) for part in (asked, asked[::7]))
     np.testing.assert_allclose(together[::7], few, atol=1e-6)
-
-
-@pytest.fixture(scope="module")
-def rolled(launched: Shop, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The export that sees everything, and it after newer rows whose weights it keeps."""
-    folder = tmp_path_factory.mktemp("rolled")
-    shipped = launched.export("all", folder / "shipped").folder
-    newer_table().write_parquet(folder / "newer.parquet")
-    made = hs.refit(shipped, folder / "newer.parquet", folder / "newer", learning_rate=0.0)
-    return shipped, made.folder
-
-
-def newer_table() -> pl.DataFrame:
-    """The table thirty days later, with users and list entries that were not there."""
-    later = table().filter(pl.col("place") < 3)
-    return later.with_columns(
-        pl.col("user") + 10,
-        pl.col("day") + 30,
-        pl.col("minute") + 30 * DAY,
-        watched=pl.concat_list("watched", pl.lit(["fresh"])),
-    )
-
-
-def test_newer_labels_are_added_to_the_statistics(
-    launched: Shop, rolled: tuple[Path, Path]
-) -> None:
-    shipped, newer = (open_folder(folder, torch.device("cpu")).encoder for folder in rolled)
-    has_clock = "clock" in launched.study.read_text()
-    counted = newer_table() if has_clock else newer_table()[: int(0.8 * len(newer_table()))]
-    before, after = (
-        counts.of_keys[EVERYONE]["rows"][-1]
-        for counts in (shipped.history.counts, newer.history.counts)
-        if counts is not None
-    )
-    assert after == before + len(counted)
-
-
-def test_a_later_row_counts_newer_labels_of_its_user(rolled: tuple[Path, Path]) -> None:
-    last = newer_table().with_columns(pl.col("day") + 100).filter(pl.col("user") == 65)[:1]
-    numbers = []
-    for folder in rolled:
-        encoder = open_folder(folder, torch.device("cpu")).encoder
-        rows = cast_rows(encoder.inputs, last.lazy(), encoder.types).collect()
-        listed = encoder.listed(rows, encoder.scenario_numbers(rows))
-        derived = encoder.history.derived(encoder.inputs, listed)
-        numbers.append(derived.number_DR[encoder.inputs.derived.index("user rows"), 0])
-    before, after = np.expm1(numbers)
-    assert before == 0
-    assert after == pytest.approx((newer_table()["user"] == 65).sum(), rel=0.3)
-
-
-def test_what_is_known_of_lists_and_scales_stays_that_of_the_study(
-    rolled: tuple[Path, Path],
-) -> None:
-    shipped, newer = (open_folder(folder, torch.device("cpu")).encoder for folder in rolled)
-    assert newer.encoding.scales == shipped.encoding.scales
-    before, after = shipped.history.matches, newer.history.matches
-    assert before is not None
-    assert after is not None
-    assert all(after.usual[pair].equals(table) for pair, table in before.usual.items())
-    assert all(after.counts[pair].equals(table) for pair, table in before.counts.items())
-
-
-def test_the_card_says_that_statistics_are_of_newer_rows_too(
-    launched: Shop, rolled: tuple[Path, Path]
-) -> None:
-    card = (rolled[1] / "card.md").read_text()
-    if "clock" in launched.study.read_text():
-        assert "Label statistics are of train, valid and newer rows, day 0 to 36. New" in card
-    else:
-        assert "Label statistics are of training rows and newer rows." in card

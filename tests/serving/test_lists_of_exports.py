@@ -5,13 +5,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 import hinet_search as hs
-from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.write_folder import TOLERANCE
-from hinet_search.training.feature_config import FeatureConfig
 from tests.serving.shop import SHORT, Shop, launch_shop, prediction_of, rows, scores_of
 
 STUDY = """\
@@ -122,45 +118,3 @@ def test_rows_of_a_csv_file_have_lists_too(launched: Shop, tmp_path: Path) -> No
     hs.predict(folder, tmp_path / "rows.csv", tmp_path / "of_csv.parquet")
     of_csv = pl.read_parquet(tmp_path / "of_csv.parquet").select("click", "buy").to_numpy()
     np.testing.assert_array_equal(of_csv, scores_of(folder, asked, tmp_path))
-
-
-def refitted(launched: Shop, arm: str, at: Path) -> tuple[Encoder, Encoder]:
-    """The encoders of an export before and after newer rows with other genres and tags."""
-    shipped = launched.export(arm, at / "shipped").folder
-    newer = table().filter(pl.col("place") < 3).with_columns(pl.col("minute") + 1400)
-    newer = newer.with_columns(
-        genres=pl.lit("Western | Drama"), tags=pl.lit([77, 3, 8], dtype=pl.List(pl.Int64))
-    )
-    newer.write_parquet(at / "newer.parquet")
-    made = hs.refit(
-        shipped, at / "newer.parquet", at / "newer", learning_rate=0.0, even_if_worse=True
-    )
-    cpu = torch.device("cpu")
-    return open_folder(shipped, cpu).encoder, open_folder(made.folder, cpu).encoder
-
-
-def test_new_entries_of_lists_get_ids_and_counts_add_up(launched: Shop, tmp_path: Path) -> None:
-    before, after = refitted(launched, "all", tmp_path)
-    learned = int(0.8 * len(table().filter(pl.col("place") < 3)))
-    names = before.inputs.vocabularies
-    for name, new_entry, entry, unused in (
-        ("genres", "Western", "Drama", "War"),
-        ("tags", 77, 3, 8),
-    ):
-        number = names.index(name)
-        counted = dict(after.encoding.all_vocabularies[number].table.iter_rows())
-        counted_before = dict(before.encoding.all_vocabularies[number].table.iter_rows())
-        assert new_entry not in counted_before
-        assert counted[new_entry] == learned
-        assert counted[entry] == counted_before[entry] + learned
-        assert counted[unused] == counted_before[unused]  # beyond the length of the list, or absent
-
-
-def test_vocabularies_hold_only_what_has_a_vector_in_the_model(
-    launched: Shop, tmp_path: Path
-) -> None:
-    before, after = refitted(launched, "seldom", tmp_path)
-    sizes = after.schema_of(FeatureConfig(minimum_frequency=200)).vocabulary_sizes
-    assert sizes == after.schema.vocabulary_sizes
-    genres = after.inputs.vocabularies.index("genres")
-    assert sizes[genres] == before.schema.vocabulary_sizes[genres] + 1

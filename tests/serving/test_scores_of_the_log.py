@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 import torch
 
-import hinet_search as hs
 from hinet_search.common.errors import DataError
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.sealed import seal
@@ -42,39 +41,6 @@ def test_parts_of_a_table_score_as_the_whole(model: Path, tmp_path: Path) -> Non
     ]
     assert_close(pl.concat(in_parts), at_once)
     assert not at_once.equals(predicted(model, newer(), tmp_path))
-
-
-@pytest.mark.parametrize("model", [EVENTS, "events/visits", SEQUENCES], indirect=True)
-def test_a_model_is_fit_again_on_newer_rows_with_the_log_that_goes_on(
-    model: Path, tmp_path: Path
-) -> None:
-    newer().write_parquet(tmp_path / "newer.parquet")
-    hs.refit(model, tmp_path / "newer.parquet", tmp_path / "fit", even_if_worse=True)
-    fit = open_folder(tmp_path / "fit", torch.device("cpu")).encoder.history.log
-    predicted(model, newer(), tmp_path, state=tmp_path / "state")
-    assert fit is not None
-    assert fit.last_time == newer()["minute"].max()
-    generation = tmp_path / "state" / "generation-1"
-    for path in generation.iterdir():
-        if path.stem in ("recent", "visits", "older.0", "shown"):
-            written = pl.read_parquet(tmp_path / "fit" / "encoding" / path.name)
-            assert written.sort(pl.all()).equals(pl.read_parquet(path).sort(pl.all())), path.name
-
-
-@pytest.mark.parametrize("model", [EVENTS, SEQUENCES], indirect=True)
-def test_monitored_rows_with_labels_see_one_another(model: Path, tmp_path: Path) -> None:
-    newer().write_parquet(tmp_path / "newer.parquet")
-    newer().drop("clicked", "bought").write_parquet(tmp_path / "bare.parquet")
-    labelled = hs.monitor(model, tmp_path / "newer.parquet")
-    bare = hs.monitor(model, tmp_path / "bare.parquet")
-    scores = predicted(model, newer(), tmp_path, state=tmp_path / "state")
-    predicted_sum = sum(cell.predicted for cell in labelled.cells if cell.task == "click")
-    assert predicted_sum == pytest.approx(scores["click"].sum(), rel=1e-5)
-    of_log = [each.name for each in bare.inputs if "exposures" in each.name]
-    distance = {each.name: each.distance for each in labelled.inputs}
-    others = {each.name: each.distance for each in bare.inputs}
-    assert of_log
-    assert any(distance[name] != others[name] for name in of_log)
 
 
 @pytest.mark.parametrize(

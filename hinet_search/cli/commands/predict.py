@@ -1,6 +1,6 @@
 """Use: score new rows with an exported model."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,9 @@ from hinet_search.cli.output import echo, mark, output, print_document
 from hinet_search.common.amounts import duration
 
 if TYPE_CHECKING:
-    from hinet_search.serving.predict import Prediction, RolledRows
+    from hinet_search.serving.predict import RolledRows
 
 NAMED_FROM = 0.001  # smaller rates are summarised
-MOST_NAMED = 5  # inputs in a warning
 
 
 @click.command(
@@ -92,8 +91,6 @@ def command(
             "the model reads of it is old; roll it forward with --state over rows with labels"
         )
         output().note(mark("!!"), f"  {warning}")
-    for warning in _number_warnings(result):
-        output().note(mark("!!"), f"  {warning}")
 
 
 def _state(rolled: "RolledRows") -> str:
@@ -104,24 +101,6 @@ def _state(rolled: "RolledRows") -> str:
     if rolled.again:
         parts.append(f"{rolled.again:,} counted before")
     return f"{', '.join(parts)}; up to {rolled.last or 'no day'}"
-
-
-def _number_warnings(result: "Prediction") -> Iterator[str]:
-    """Numbers that are far from those of training, as those of another unit are."""
-    from hinet_search.data.inspect.unseen import WARN_ABOVE
-
-    far = [name for name, rate in result.far.items() if rate > WARN_ABOVE]
-    asked = "were they made as in training, in its unit, and not standardised?"
-    if far:
-        yield f"many rows have numbers far from those of training in {_first(far)}: {asked}"
-    moved = [name for name in result.moved if name not in far]
-    if moved:
-        yield f"{_first(moved)} have another distribution than in training: {asked}"
-
-
-def _first(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"{', '.join(names[:MOST_NAMED])}{more}"
 
 
 def _unseen(rates: Mapping[str, float]) -> str:

@@ -9,7 +9,7 @@ that are not yet at a leaf.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -83,30 +83,6 @@ class Forest:
         }
         arrays |= {name: shifted(name, nodes) for name in ("root_Q", "left_N", "right_N")}
         return Forest(**{**arrays, "first_id_N": shifted("first_id_N", ids)})
-
-    def with_ids(self, previous_ids: Sequence[NDArray[np.integer]]) -> Forest:
-        """Return the same trees over other ids.
-
-        `previous_ids[i]` has, for every new id of input i, the id here whose way it takes.
-        """
-        node_C = np.repeat(np.arange(self.value_N.size), self.num_ids_N)
-        nodes = [node_C[:0]]
-        ids = [self.left_id_C[:0]]
-        for feature, previous_V in enumerate(previous_ids):
-            is_own_C = self.feature_N[node_C] == feature
-            order_V = np.argsort(previous_V, kind="stable")  # new ids of one id stand together
-            left_C = self.left_id_C[is_own_C]
-            first_C = np.searchsorted(previous_V[order_V], left_C, side="left")
-            count_C = np.searchsorted(previous_V[order_V], left_C, side="right") - first_C
-            before_C = np.repeat(np.cumsum(count_C) - count_C - first_C, count_C)
-            nodes.append(np.repeat(node_C[is_own_C], count_C))
-            ids.append(order_V[np.arange(before_C.size) - before_C])
-        node_J = np.concatenate(nodes)
-        id_J = np.concatenate(ids)
-        num_ids_N = np.bincount(node_J, minlength=self.value_N.size)
-        left_id_J = id_J[np.lexsort((id_J, node_J))]
-        first_id_N = np.cumsum(num_ids_N) - num_ids_N
-        return replace(self, first_id_N=first_id_N, num_ids_N=num_ids_N, left_id_C=left_id_J)
 
     def add_to(
         self, sum_RT: NDArray[np.float64], inputs_RI: NDArray[np.float32], first_tree: int = 0

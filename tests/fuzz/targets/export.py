@@ -1,8 +1,6 @@
-"""Export folders: what `predict` and `monitor` make of a folder whose files were changed, and of rows that do not fit it."""
+"""Export folders: what `predict` makes of a folder whose files were changed, and of rows that do not fit it."""
 
-import json
 import os
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +19,6 @@ WEIGHTS, CONFIG, MANIFEST, VOCABULARY = (
     "manifest.json",
     "encoding/vocabulary.0.parquet",
 )
-PROFILE = "profile.json"
 NAMES = (
     CONFIG,
     WEIGHTS,
@@ -30,7 +27,6 @@ NAMES = (
     "encoding/columns.parquet",
     "encoding/vocabulary.1.parquet",
     "card.md",
-    PROFILE,
 )
 STUDY = """\
 data:
@@ -48,19 +44,6 @@ slots: 1
 device: cpu
 """
 
-PROFILES = (
-    ('"scenarios"', '"others"'),
-    ('"rows": ', '"rows": 9'),
-    ('"rows": ', '"rows": -'),
-    ('"rows": ', '"rows": 9007199254740'),
-    ("[", "[null, "),
-    ("]", ", 1e400]"),
-    ("home", "\\u001b[31m"),
-    ("{", "["),
-)
-
-NUMBERS = ("0", "-1", "1e308", "9007199254740992", "null", '"x"', "[]", "{}", "0.5", "true")
-_PLACE = st.integers(0, 4000)
 
 # A change: a name, what is done to the file, and with what.
 Change = tuple[str, str, Any]
@@ -121,15 +104,6 @@ SEEDS: dict[str, tuple[bool, tuple[Change, ...]]] = {
         True,
         ((CONFIG, "replace", ("model: shared_bottom", 'model: "\\e[31m"')),),
     ),
-    "a profile of nothing": (True, ((PROFILE, "write", b"{}"),)),
-    "a profile of a list": (True, ((PROFILE, "write", b"[]"),)),
-    "a profile of other bytes": (True, ((PROFILE, "write", b"\xff"),)),
-    "a profile that is nested": (True, ((PROFILE, "write", b"[" * 100_000),)),
-    "a profile without scenarios": (True, ((PROFILE, "empty", "scenarios"),)),
-    **{
-        f"a profile with {new} for {old}": (True, ((PROFILE, "replace", (old, new)),))
-        for old, new in PROFILES
-    },
     "no rows": (False, (("../rows.csv", "write", b""),)),
     "rows without a column": (False, (("../rows.csv", "write", b"place,user,item\nhome,1,a\n"),)),
     "rows of an unknown place": (
@@ -158,11 +132,7 @@ def inputs() -> st.SearchStrategy[tuple[bool, tuple[Change, ...]]]:
     rows = st.tuples(
         st.just("../rows.csv"), st.just("write"), edited_texts([shop.csv(12)]).map(as_bytes)
     )
-    profile = st.one_of(
-        st.tuples(st.just(PROFILE), st.just("replace"), st.sampled_from(PROFILES)),
-        st.tuples(st.just(PROFILE), st.just("number"), st.tuples(_PLACE, st.sampled_from(NUMBERS))),
-    )
-    change = st.one_of(config, edit, write, copy, other, rows, profile)
+    change = st.one_of(config, edit, write, copy, other, rows)
     return st.tuples(st.booleans(), st.lists(change, min_size=1, max_size=3).map(tuple))
 
 
@@ -202,11 +172,9 @@ def run(given: tuple[bool, tuple[Change, ...]], folder: Path) -> str:
         _seal(Path("model"))
     with temporary_files_here():
         said = typed("predict", "model", "rows.csv", "-o", "scores.parquet")
-        of_profile = any(name == PROFILE for name, *_ in changes)
-        monitored = [typed("monitor", "model", "rows.csv")] if of_profile else []
     if said.code == 0:
         _check_scores(is_damaged=not is_sealed and _differs(Path("model"), folder))
-    return outcome(said, *monitored)
+    return outcome(said)
 
 
 def _change(path: Path, how: str, what: Any) -> None:
@@ -251,21 +219,6 @@ def _fill(path: Path, what: str) -> None:
     path.write_bytes(save(tensors))
 
 
-def _empty(path: Path, key: str) -> None:
-    profile = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**profile, key: type(profile[key])()}), encoding="utf-8")
-
-
-def _set_number(path: Path, edit: tuple[int, str]) -> None:
-    """Write another value in place of one number."""
-    place, value = edit
-    text = path.read_text(encoding="utf-8", errors="replace")
-    numbers = list(re.finditer(r"-?\d+(\.\d+)?(e[-+]?\d+)?", text))
-    if numbers:
-        number = numbers[place % len(numbers)]
-        path.write_text(text[: number.start()] + value + text[number.end() :], encoding="utf-8")
-
-
 _CHANGES: dict[str, Callable[[Path, Any], None]] = {
     "drop": lambda path, _: path.unlink(),
     "edit": _edit,
@@ -273,8 +226,6 @@ _CHANGES: dict[str, Callable[[Path, Any], None]] = {
     "replace": _replace,
     "copy": _copy,
     "fill": _fill,
-    "empty": _empty,
-    "number": _set_number,
 }
 
 

@@ -1,1 +1,0 @@
-"""Newer rows: fit an exported model again on rows that came after its training."""

@@ -1,1 +1,0 @@
-"""Nightly: refit what is served on the rows of each night, judge it, and put it in its place."""
