@@ -1,13 +1,12 @@
 """Trees: boosted decision trees by LightGBM, one ensemble per task.
 
 The baseline that is not a neural network: Newton boosting of the logistic loss, of amounts of the
-Poisson loss, on binned inputs (Friedman, 2001; Ke et al., NeurIPS 2017). LightGBM only grows the
-trees. They are kept and scored as plain arrays (layers/forest.py), since LightGBM's own reader of
-models trusts its file.
-Shape legend: R rows, I inputs, T tasks, N nodes of a tree.
+Poisson loss, on binned inputs (Friedman, 2001; Ke et al., NeurIPS 2017). LightGBM grows and
+scores the trees, which are stored in its own format (layers/tree_text.py).
+Shape legend: R rows, I inputs, T tasks.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,11 +19,16 @@ from pydantic import Field
 from torch import Tensor
 
 from hinet_search.common import heartbeat
-from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.frozen_model import Frozen, Large
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
-from hinet_search.models.layers.forest import Forest, ForestLimits
+from hinet_search.models.layers.tree_text import (
+    TreeLimits,
+    booster_of_text,
+    import_lightgbm,
+    num_nodes,
+    text_of_trees,
+)
 from hinet_search.results.cells import Labels
 
 if TYPE_CHECKING:
@@ -44,7 +48,6 @@ def stage_ends(most: int) -> list[int]:
 
 MAXIMUM_IDS = 2**24  # of a field: larger ids are not exact in the float32 inputs of the trees
 OBJECTIVES = ("binary", "poisson")  # of LightGBM, for labels of 0 and 1, and for amounts
-BY_ID = 1  # the bit of LightGBM's decision_type of a split by category
 
 
 class Config(Frozen):
@@ -66,12 +69,7 @@ class Config(Frozen):
     category_l2: Annotated[float, Field(ge=0, le=1_000_000_000)] = 200.0
 
 
-@dataclass(frozen=True)
-class _ScoreSums:
-    """The logits (R, T) of some rows by the first trees."""
-
-    num_trees: int
-    sum_RT: NDArray[np.float64]
+_ScoreSums = tuple[int, NDArray[np.float64]]  # a number of rounds, and the logits by their trees
 
 
 class Model:
@@ -84,16 +82,15 @@ class Model:
         self.config = config
         self.schema = schema
         self.fields = _fields(config, schema)
-        self.forest: Forest | None = None
+        self.boosters: Sequence[lightgbm.Booster] = ()  # one for each task
         self._sums: WeakKeyDictionary[Columns, _ScoreSums] = WeakKeyDictionary()
+        self._text_names = [f"trees.{task}" for task in schema.tasks]
 
     @property
     def num_parameters(self) -> int:
         """The number of nodes of all trees; before growth, the maximum."""
-        return self._maximum_nodes if self.forest is None else len(self.forest.value_N)
-
-    @property
-    def _maximum_nodes(self) -> int:
+        if self.boosters:
+            return sum(map(num_nodes, self.boosters))
         return self.schema.num_tasks * self.config.max_rounds * (2 * self.config.max_leaf_nodes - 1)
 
     def stages(self, train: Columns, seed: int) -> Iterator[float]:
@@ -108,10 +105,10 @@ class Model:
         )
         growth = _Boosting(self.config, rows, len(self._num_ids), seed)
         most = self.config.max_rounds
-        self._set_forest(None)
+        self._sums.clear()
         for num_rounds in stage_ends(most):
             growth.grow_to(num_rounds)
-            self.forest = growth.forest
+            self.boosters = growth.boosters
             yield num_rounds / most
 
     def logits(self, columns: Columns) -> NDArray[np.float32]:
@@ -119,32 +116,40 @@ class Model:
 
         Only trees that grew since the same columns were scored last are added to their sums.
         """
-        assert self.forest is not None, "trees must have grown before they score"
-        none = _ScoreSums(0, np.zeros((columns.num_rows, self.schema.num_tasks)))
-        sums = self._sums.get(columns, none)
-        self.forest.add_to(sums.sum_RT, self._inputs(columns), sums.num_trees)
-        self._sums[columns] = _ScoreSums(self.forest.num_trees, sums.sum_RT)
-        return sums.sum_RT.astype(np.float32)
+        assert self.boosters, "trees must have grown before they score"
+        no_sums = (0, np.zeros((columns.num_rows, self.schema.num_tasks)))
+        num_rounds, sum_RT = self._sums.get(columns, no_sums)
+        inputs_RI = self._inputs(columns)
+        options: dict[str, Any] = {"raw_score": True, "num_threads": torch.get_num_threads()}
+        for task, booster in enumerate(self.boosters):
+            sum_RT[:, task] += booster.predict(inputs_RI, num_rounds, **options)
+        num_rounds = max(booster.num_trees() for booster in self.boosters)
+        self._sums[columns] = (num_rounds, sum_RT)
+        return sum_RT.astype(np.float32)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the nodes of all trees as named tensors."""
-        assert self.forest is not None, "trees must have grown before they are saved"
-        return self.forest.tensors()
+        """Return the text of the trees of every task, as the tensor of its bytes."""
+        assert self.boosters, "trees must have grown before they are saved"
+        texts = [bytearray(text_of_trees(booster), "ascii") for booster in self.boosters]
+        tensors = [torch.frombuffer(text, dtype=torch.uint8) for text in texts]
+        return dict(zip(self._text_names, tensors, strict=True))
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Restore the nodes; ValueError unless they are of trees with these options and inputs."""
-        limits = ForestLimits(
-            num_tasks=self.schema.num_tasks,
-            num_rounds=self.config.max_rounds,
-            num_nodes=self._maximum_nodes,
+        """Restore the trees; ValueError unless they are of trees with these options and inputs."""
+        names = self._text_names
+        if set(state_dict) != set(names):
+            raise ValueError(
+                f"trees must be the texts {', '.join(names)}, got {', '.join(sorted(state_dict))}; "
+                "trees of before 1.0 must be grown again"
+            )
+        limits = TreeLimits(
             num_inputs=len(self._num_ids) + len(self.schema.numeric),
-            num_ids=self._num_ids,
+            num_by_id=len(self._num_ids),
+            num_trees=self.config.max_rounds,
+            num_leaves=self.config.max_leaf_nodes,
         )
-        self._set_forest(Forest.from_tensors(state_dict, limits))
-
-    def _set_forest(self, forest: Forest | None) -> None:
-        """Replace all trees, which makes the sums of the former ones void."""
-        self.forest = forest
+        texts = [state_dict[name].numpy().tobytes().decode("latin1") for name in names]
+        self.boosters = [booster_of_text(text, limits) for text in texts]
         self._sums.clear()
 
     def describe(self) -> str:
@@ -235,7 +240,7 @@ class _LabelledRows:
 
 
 class _Boosting:
-    """Boosting in progress: a LightGBM booster for every task, and the trees so far.
+    """Boosting in progress: a LightGBM booster for every task.
 
     The trees of a task see the rows that have it. Inputs are binned alike for all tasks, by all
     rows.
@@ -248,7 +253,7 @@ class _Boosting:
         num_by_id: int,
         seed: int,
     ) -> None:
-        library = _import_lightgbm()
+        library = import_lightgbm()
         options = _options(config)
         binned = library.Dataset(
             rows.inputs_RI,
@@ -265,14 +270,7 @@ class _Boosting:
             objective = OBJECTIVES[int(rows.is_amount_T[task])]
             of_task = {"objective": objective, "seed": _stream_seed(seed, 1 + task)}
             self.boosters.append(library.Booster({**options, **of_task}, train))
-        self.forests: list[Forest] = []
-        self.num_trees = [0 for _ in self.boosters]
         self.may_grow = [True for _ in self.boosters]
-
-    @property
-    def forest(self) -> Forest:
-        """The trees so far, in the order in which they grew, task by task in each stage."""
-        return Forest.joined(self.forests)
 
     def grow_to(self, num_rounds: int) -> None:
         """Add trees to every task until it has `num_rounds`, or no split improves it."""
@@ -280,28 +278,6 @@ class _Boosting:
             while self.may_grow[task] and booster.num_trees() < num_rounds:
                 self.may_grow[task] = not booster.update()
                 heartbeat.send_heartbeat()
-            before = self.num_trees[task]
-            after = booster.num_trees()
-            if after > before:
-                text = booster.model_to_string(after - before, start_iteration=before)
-                self.forests.append(_forest(text, task))
-                self.num_trees[task] = after
-
-
-def _import_lightgbm() -> ModuleType:
-    """Import LightGBM, which takes a second and which only growth needs.
-
-    Errors: EnvironmentFault if it cannot be loaded.
-    """
-    try:
-        import lightgbm
-    except OSError as error:
-        raise EnvironmentFault(
-            f"trees are grown by LightGBM, which must load here, but does not: {error}",
-            remedy="install the OpenMP runtime (Debian and Ubuntu: apt install libgomp1; "
-            "macOS: brew install libomp)",
-        ) from error
-    return lightgbm
 
 
 def _options(config: Config) -> dict[str, Any]:
@@ -324,48 +300,3 @@ def _options(config: Config) -> dict[str, Any]:
 def _stream_seed(seed: int, stream: int) -> int:
     """Return a seed of its own for every stream, as a signed number of 32 bits."""
     return int(np.random.SeedSequence(seed, spawn_key=(stream,)).generate_state(1)[0] >> 1)
-
-
-def _forest(text: str, task: int) -> Forest:
-    """Return the trees of a task from LightGBM's text of its model."""
-    trees = text.partition("\nend of trees")[0].split("\nTree=")[1:]
-    return Forest.joined([_tree(tree, task) for tree in trees])
-
-
-def _tree(text: str, task: int) -> Forest:
-    """Return one tree: its inner nodes as LightGBM numbers them, then its leaves."""
-    arrays = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-
-    def numbers(name: str, dtype: type[np.generic] = np.int64) -> NDArray[Any]:
-        return np.array(arrays.get(name, "").split(), dtype=dtype)
-
-    value_L = numbers("leaf_value", np.float64)
-    num_leaves = len(value_L)
-    num_inner = num_leaves - 1
-    no_inner_L = np.zeros(num_leaves, dtype=np.int64)
-    leaf_L = num_inner + np.arange(num_leaves)
-    threshold = numbers("threshold", np.float64)
-    is_by_id = numbers("decision_type") & BY_ID == 1
-    left_ids = [no_inner_L[:0] for _ in range(num_inner + num_leaves)]
-    bitsets = np.split(numbers("cat_threshold", np.uint32), numbers("cat_boundaries")[1:-1])
-    for node in np.flatnonzero(is_by_id):
-        bytes_ = bitsets[int(threshold[node])].astype("<u4").view(np.uint8)
-        left_ids[node] = np.flatnonzero(np.unpackbits(bytes_, bitorder="little"))
-    num_ids_N = np.array([len(ids) for ids in left_ids])
-
-    def child(name: str) -> NDArray[np.int64]:
-        inner = numbers(name)
-        return np.concatenate([np.where(inner >= 0, inner, num_inner + ~inner), leaf_L])
-
-    return Forest(
-        root_Q=np.zeros(1, dtype=np.int64),
-        task_Q=np.full(1, task),
-        feature_N=np.concatenate([numbers("split_feature"), no_inner_L]),
-        threshold_N=np.concatenate([np.where(is_by_id, 0.0, threshold), np.zeros(num_leaves)]),
-        left_N=child("left_child"),
-        right_N=child("right_child"),
-        value_N=np.concatenate([np.zeros(num_inner), value_L]),
-        first_id_N=np.cumsum(num_ids_N) - num_ids_N,
-        num_ids_N=num_ids_N,
-        left_id_C=np.concatenate(left_ids),
-    )

@@ -1,37 +1,104 @@
-"""Trees that a file holds are checked before they are used."""
+"""Trees that a file holds are checked before LightGBM reads them, which trusts what it reads."""
+
+import random
+import re
 
 import numpy as np
 import pytest
 import torch
-from small_trees import grown
+from small_trees import grown, rows
+
+from hinet_search.models.trees import Model
+
+NUMBERS = (
+    *("-1", "-2", "-16", "-2147483648", "0", "1", "7", "8", "100", "2147483647", "4294967296"),
+    *("99999999999999999999", "nan", "-inf", "1e+400", "1e+308", "1_0", "", "a"),
+)
+NUM_DAMAGED = 600
 
 
 def test_tensors_of_other_names_are_no_trees() -> None:
-    with pytest.raises(ValueError, match=r"trees must be the tensors .*, got base_T, left_KV"):
-        grown().load_state_dict({"left_KV": torch.zeros(1, 255), "base_T": torch.zeros(2)})
+    with pytest.raises(
+        ValueError, match=r"trees.click, trees.order, got root_Q, value_N; .* again"
+    ):
+        grown().load_state_dict({"value_N": torch.zeros(9), "root_Q": torch.zeros(2)})
 
 
-DAMAGE = {
-    "a split by id must name ids of its input": ("left_id_C", -1, 99),
-    "only ids can be split by id": ("feature_N", "by id", 3),
-    "every node must read one of the 4 inputs": ("feature_N", 0, 4),
-    "every tree must be of one of the 2 tasks": ("task_Q", 0, 2),
-    "every task must have 1 to 12 trees, got 13": ("task_Q", -1, 0),
-    "every id must be of exactly one node": ("num_ids_N", "by id", 0),
-    "the ids of a node must come after": ("first_id_N", -1, 0),
-    "must have 0 to": ("num_ids_N", 0, -1),
-    "a child must come after its parent": ("left_N", "by id", 0),
-    "every node must be a root or the child": ("right_N", "by id", -1),
-    "a leaf must be its own child": ("right_N", -1, 0),
+def text_of(model: Model) -> str:
+    return model.state_dict()["trees.click"].numpy().tobytes().decode()
+
+
+def load(model: Model, text: str) -> None:
+    content = torch.from_numpy(np.frombuffer(bytearray(text, "latin1"), np.uint8))
+    model.load_state_dict({**model.state_dict(), "trees.click": content})
+
+
+def first_entry(text: str, name: str, value: str) -> str:
+    """Replace the first entry of the first line of that name."""
+    return re.sub(rf"(?<=\n){name}=[^ \n]*", f"{name}={value}", "\n" + text, count=1)[1:]
+
+
+ENTRIES = {  # by a line and what its first entry becomes
+    ("leaf_value", " ".join(["0"] * 9)): "a tree must have 1 to 8 leaves",
+    ("num_leaves", "7"): "num_leaves must be the number of leaves",
+    ("leaf_value", "1e+308"): "leaves must have finite values",
+    ("leaf_value", "nan"): "leaf_value must be numbers",
+    ("threshold", "inf"): "threshold must be numbers",
+    ("threshold", "1e+999"): "thresholds must be finite",
+    ("left_child", "1 1"): "every inner node must have one entry in each line",
+    ("left_child", "0"): "every node must be the root or the child of exactly one node",
+    ("right_child", "-99"): "every node must be the root or the child of exactly one node",
+    ("split_feature", "4"): "every node must read one of the 4 inputs",
+    ("decision_type", "99"): "ids, and only these, must be split by id",
+    ("num_cat", "9"): "num_cat must be the number of splits by id",
+    ("cat_boundaries", "1"): "bit sets must follow one another",
+    ("cat_threshold", "4294967296"): "words of bit sets must have 32 bits",
 }
 
 
-@pytest.mark.parametrize("words", DAMAGE)
-def test_damaged_trees_are_refused(words: str) -> None:
-    name, at, value = DAMAGE[words]
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_damaged_entry_is_refused(entry: tuple[str, str]) -> None:
     model = grown()
-    arrays = {key: tensor.numpy().copy() for key, tensor in model.state_dict().items()}
-    node = np.flatnonzero(arrays["num_ids_N"])[-1] if at == "by id" else at
-    arrays[name][node] = value if value != -1 or at != "by id" else len(arrays["left_N"]) - 1
-    with pytest.raises(ValueError, match=words):
-        model.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
+    with pytest.raises(ValueError, match=f"^{ENTRIES[entry]}"):
+        load(model, first_entry(text_of(model), *entry))
+
+
+def test_more_trees_than_rounds_and_none_are_refused() -> None:
+    model = grown()
+    for text, number in ((2 * text_of(model), 24), ("", 0)):
+        with pytest.raises(ValueError, match=f"there must be 1 to 12 trees, got {number}"):
+            load(model, text)
+
+
+def damaged(text: str, drawn: random.Random) -> str:
+    """Return the text with changed characters, numbers or lines, or cut off."""
+    kind = drawn.choice(["characters", "number", "number", "line", "end"])
+    if kind == "number":
+        place = drawn.choice(list(re.finditer(r"(?<=[= ])[^ =\n]+", text)))
+        return text[: place.start()] + drawn.choice(NUMBERS) + text[place.end() :]
+    if kind == "line":
+        lines = text.splitlines(keepends=True)
+        line = lines.pop(drawn.randrange(len(lines)))
+        lines.insert(drawn.randrange(len(lines)), drawn.choice(["", line, 2 * line]))
+        return "".join(lines)
+    if kind == "end":
+        return text[: drawn.randrange(len(text))]
+    characters = list(text)
+    for _ in range(drawn.choice([1, 3, 30])):
+        characters[drawn.randrange(len(text))] = chr(drawn.randrange(256))
+    return "".join(characters)
+
+
+def test_damaged_trees_are_refused_or_score_finitely() -> None:
+    """What got past the checks would end this process, or never end: LightGBM has none."""
+    model, columns = grown(), rows(50, seed=1)
+    text, drawn = text_of(model), random.Random(7)
+    num_refused = 0
+    for _ in range(NUM_DAMAGED):
+        try:
+            load(model, damaged(text, drawn))
+        except ValueError:
+            num_refused += 1
+        else:
+            assert np.isfinite(model.logits(columns)).all()
+    assert NUM_DAMAGED / 2 < num_refused < NUM_DAMAGED

@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from small_trees import LARGE_FIELD, SCHEMA, SMALL, SMALL_FIELD, grown, rows
+from torch import Tensor
 
 from hinet_search.common.heartbeat import receive_heartbeats
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import ListField, Schema
-from hinet_search.models.layers import forest
 from hinet_search.models.trees import STAGES, Config, Model, _Boosting, _LabelledRows, stage_ends
 from hinet_search.results.families import BERNOULLI, POISSON
 
@@ -23,6 +23,11 @@ def with_ids(columns: Columns, field: int, ids_R: NDArray[np.int64] | int) -> Co
     ids_RF = columns.ids_RF.copy()
     ids_RF[:, field] = ids_R
     return replace(columns, ids_RF=ids_RF)
+
+
+def trees_of(text: Tensor) -> list[str]:
+    """Return the trees of a tensor of a state."""
+    return text.numpy().tobytes().decode().split("\n\n")[:-1]
 
 
 def walked(tree: dict[str, Any], inputs_I: list[float]) -> float:
@@ -53,16 +58,13 @@ def with_boosters(*, amounts: bool = False, **options: float) -> tuple[Model, _B
     growth = _Boosting(model.config, labelled, len(model._num_ids), seed=0)
     for num_rounds in (5, 12):
         growth.grow_to(num_rounds)
-    model.load_state_dict(growth.forest.tensors())
+    model.boosters = growth.boosters
+    model.load_state_dict(model.state_dict())
     return model, growth
 
 
 @pytest.mark.parametrize("max_ids", [255, 1000], ids=["small fields", "all fields"])
-@pytest.mark.parametrize("few_rows", [0, 100], ids=["as many rows", "as few rows"])
-def test_the_logits_are_those_of_a_walk_over_the_trees_that_lightgbm_dumps(
-    few_rows: int, max_ids: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(forest, "FEW_ROWS", few_rows)
+def test_the_logits_are_those_of_a_walk_over_the_trees_that_lightgbm_dumps(max_ids: int) -> None:
     model, growth = with_boosters(max_ids=max_ids)
     new = rows(100, seed=1)
     expected_RT = np.zeros((new.num_rows, 2))
@@ -71,10 +73,7 @@ def test_the_logits_are_those_of_a_walk_over_the_trees_that_lightgbm_dumps(
         assert len(trees) == 12
         for row, inputs_I in enumerate(model._inputs(new).astype(float).tolist()):
             expected_RT[row, task] = sum(walked(tree, inputs_I) for tree in trees)
-    sum_RT = np.zeros((new.num_rows, 2))
-    growth.forest.add_to(sum_RT, model._inputs(new))
-    np.testing.assert_allclose(sum_RT, expected_RT, rtol=0, atol=1e-14)
-    assert np.array_equal(model.logits(new), sum_RT.astype(np.float32))
+    assert np.array_equal(model.logits(new), expected_RT.astype(np.float32))
 
 
 @pytest.mark.parametrize("amounts", [False, True])
@@ -163,21 +162,10 @@ def test_a_row_is_scored_alike_in_whatever_block_of_rows_it_is() -> None:
     assert np.array_equal(model.logits(reversed_columns)[::-1], model.logits(columns))
 
 
-@pytest.mark.parametrize("num_rows", [0, 1, forest.FEW_ROWS, forest.FEW_ROWS + 1])
-@pytest.mark.parametrize("descents_at_once", [1, 2_000, forest.DESCENTS_AT_ONCE])
-def test_few_and_many_rows_are_scored_alike_to_the_last_bit(
-    num_rows: int, descents_at_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(forest, "DESCENTS_AT_ONCE", descents_at_once)
-    model, columns = grown(max_ids=1000), rows(num_rows, seed=1)
-    assert model.forest is not None
-    assert model.forest.num_ids_N.any()
-    sums_RT = [np.full((num_rows, 2), 0.3) for _ in range(3)]
-    model.forest.add_to(sums_RT[0], model._inputs(columns), first_tree=5)
-    for sum_RT, few_rows in zip(sums_RT[1:], (-1, num_rows), strict=True):
-        monkeypatch.setattr(forest, "FEW_ROWS", few_rows)
-        model.forest.add_to(sum_RT, model._inputs(columns), first_tree=5)
-        assert np.array_equal(sum_RT, sums_RT[0])
+@pytest.mark.parametrize("num_rows", [0, 1, 100])
+def test_any_number_of_rows_is_scored(num_rows: int) -> None:
+    model, columns = grown(max_ids=1000), rows(600, seed=1)
+    assert np.array_equal(model.logits(columns.head(num_rows)), model.logits(columns)[:num_rows])
 
 
 def test_stages_yield_the_finished_share_and_end_at_exactly_one() -> None:
@@ -203,13 +191,9 @@ def test_fewer_rounds_than_stages_make_a_stage_each() -> None:
 
 
 def test_a_later_stage_keeps_the_trees_of_an_earlier_one() -> None:
-    early, late = grown(stages=3).forest, grown().forest
-    assert early is not None
-    assert late is not None
-    rounds = 3  # a quarter of twelve
-    assert np.bincount(early.task_Q).tolist() == [rounds, rounds]
-    assert np.array_equal(early.root_Q, late.root_Q[: early.num_trees])
-    assert np.array_equal(early.value_N, late.value_N[: len(early.value_N)])
+    early, late = grown(stages=3).state_dict(), grown().state_dict()
+    for name, text in early.items():
+        assert trees_of(text) == trees_of(late[name])[:3]  # a quarter of twelve
 
 
 def test_rows_that_are_scored_after_every_stage_have_the_scores_of_all_trees() -> None:
@@ -255,8 +239,9 @@ def test_parameters_are_nodes_and_no_more_than_were_announced() -> None:
     announced = Model(Config.model_validate(SMALL), SCHEMA).num_parameters
     assert announced == 2 * 12 * (2 * 8 - 1)
     model = grown()
-    assert model.forest is not None
-    assert model.num_parameters == len(model.forest.value_N) <= announced
+    texts = [tree for text in model.state_dict().values() for tree in trees_of(text)]
+    num_leaves = sum(int(text.partition("\n")[0].removeprefix("num_leaves=")) for text in texts)
+    assert model.num_parameters == 2 * num_leaves - len(texts) <= announced
 
 
 @pytest.mark.parametrize(
@@ -293,8 +278,7 @@ def test_a_task_without_a_useful_split_has_one_tree_and_the_others_grow() -> Non
     labels_RT = columns.labels_RT.copy()
     labels_RT[:, 1] = 1
     model = grown(replace(columns, labels_RT=labels_RT))
-    assert model.forest is not None
-    assert np.bincount(model.forest.task_Q).tolist() == [12, 1]
+    assert [len(trees_of(text)) for text in model.state_dict().values()] == [12, 1]
 
 
 def test_a_description_names_inputs_by_kind_and_what_is_left_out() -> None:

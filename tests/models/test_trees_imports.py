@@ -1,4 +1,4 @@
-"""LightGBM is imported when trees grow, and its absence is told with a remedy."""
+"""LightGBM is imported when trees grow or are read; its absence is told with a remedy."""
 
 import subprocess
 import sys

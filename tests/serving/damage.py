@@ -169,7 +169,13 @@ def _edit(folder: Path, at: tuple[Any, ...], value: object, *, removed: bool = F
 def _fill(path: Path, which: str, number: float) -> None:
     tensors = load_file(path)
     floats = [name for name, array in tensors.items() if array.dtype.kind == "f" and array.size]
-    tensors[floats[0 if which == "first" else -1]].flat[0] = number
+    place = 0 if which == "first" else -1
+    if floats:
+        tensors[floats[place]].flat[0] = number
+    else:
+        name = list(tensors)[place]
+        text = tensors[name].tobytes().replace(b"leaf_value=", f"leaf_value={number} ".encode(), 1)
+        tensors[name] = np.frombuffer(text, np.uint8)
     save_file(tensors, path)
 
 
