@@ -1,4 +1,4 @@
-"""A quick form of the simulations of shipping, students, inputs and refit: what is wrong is rare, what is good is taken."""
+"""A quick form of the simulations of shipping, students, inputs and calibration: what is wrong is rare, what is good is taken."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,8 @@ from tests.results.test_claims import at_most, loaded
 STUDIES = 30
 
 
-SHIPPING, INPUTS, REFIT = map(loaded, ("claims_of_shipping", "claims_of_inputs", "claims_of_refit"))
+NAMES = ("claims_of_shipping", "claims_of_inputs", "claims_of_calibration")
+SHIPPING, INPUTS, CALIBRATION = map(loaded, NAMES)
 
 
 def count(question: object, studies: int) -> int:
@@ -78,46 +79,27 @@ def test_tables_have_a_row_of_six_fields_for_every_question() -> None:
         assert all(len(row) == 6 for of_title in rows.values() for row in of_title)
 
 
-def test_a_model_that_is_no_better_is_rarely_called_better_or_worse() -> None:
+def test_a_cell_that_is_right_is_rarely_calibrated() -> None:
     draw = np.random.default_rng(1)
-    world = REFIT.NEWER["300 held-out rows of 80 users"]
-    told = [world.told(draw).gain.direction for _ in range(2 * STUDIES)]
-    assert told.count("better") <= at_most(2 * STUDIES)
-    assert told.count("worse") <= at_most(2 * STUDIES)
-
-
-def test_a_model_that_is_much_better_is_mostly_called_so() -> None:
-    draw = np.random.default_rng(1)
-    told = [REFIT.BETTER.told(draw).gain.direction for _ in range(20)]
-    assert told.count("better") >= 12
-    assert "worse" not in told
-
-
-@pytest.mark.parametrize("num_rows", [600, 1200])
-def test_a_calibrator_that_is_right_is_rarely_replaced(num_rows: int) -> None:
-    draw = np.random.default_rng(1)
-    fitted = [REFIT.refitted_cell(draw, num_rows, REFIT.RIGHT) for _ in range(2 * STUDIES)]
-    replaced = [cell.calibrator != REFIT.RIGHT for cell in fitted]
-    assert sum(replaced) <= at_most(2 * STUDIES)
-
-
-def test_a_calibrator_that_is_wrong_is_replaced() -> None:
-    draw = np.random.default_rng(1)
-    fitted = [REFIT.refitted_cell(draw, 2400, REFIT.WRONG) for _ in range(10)]
-    assert all(cell.calibrator != REFIT.WRONG for cell in fitted)
+    world = CALIBRATION.CALIBRATED["100 users of 20 rows"]
+    cells = [world.told(draw) for _ in range(2 * STUDIES)]
+    changed = [cell.calibrator.kind != "none" for cell in cells if "needed" not in cell.reason]
+    assert sum(changed) <= at_most(2 * STUDIES)
 
 
 def test_every_part_gives_rates_with_their_interval() -> None:
-    rates = list(REFIT.calibrators(2))
+    rates = list(CALIBRATION.calibrators(2))
     assert all(0 <= rate.low <= rate.share <= rate.high <= 1 for rate in rates)
     assert {rate.studies for rate in rates} <= {1, 2}
-    assert {rate.allowed for rate in rates} == {REFIT.ALLOWED, None}
+    assert {rate.allowed for rate in rates} == {CALIBRATION.ALLOWED}
 
 
 def test_all_parts_are_tables_by_their_title(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = REFIT.rate("words", [True, False])
-    monkeypatch.setattr(REFIT, "PARTS", dict.fromkeys(REFIT.PARTS, lambda _: iter([one])))
-    tables = REFIT.tables(2)
-    assert list(tables) == list(REFIT.TITLES.values())
+    one = CALIBRATION.rate("words", [True, False])
+    monkeypatch.setattr(
+        CALIBRATION, "PARTS", dict.fromkeys(CALIBRATION.PARTS, lambda _: iter([one]))
+    )
+    tables = CALIBRATION.tables(2)
+    assert list(tables) == list(CALIBRATION.TITLES.values())
     for rows in tables.values():
         assert rows == [("words", 0.5, one.low, one.high, 2, 0.05)]

@@ -52,7 +52,7 @@ class LogitPoints:
     family: Family = BERNOULLI
 
 
-def calibrate(  # noqa: PLR0913  scored rows, and how to calibrate them
+def calibrate(
     logits_RT: NDArray[np.float32],
     labels_RT: Labels,
     scenario_R: NDArray[np.int16],
@@ -60,21 +60,17 @@ def calibrate(  # noqa: PLR0913  scored rows, and how to calibrate them
     cells: Sequence[Cell],
     *,
     seed: int,
-    kept: Mapping[CellName, Calibrator] | None = None,
 ) -> Calibration:
     """Choose and fit the calibrator of every cell on the rows of validation.
 
     Logits must be finite; `user_R` is -1 for no user. The units of a cell, its users and its rows
     without a user, are divided into five folds by `seed`, and every row is calibrated by a fit on
     the other folds. The kind with the lowest cross-fitted log loss is fitted again on all rows if
-    the lower end of a one-sided 95 % interval of its gain is above 0. The gain is over the
-    calibrator of the cell in `kept`, which other rows have made, or else over the logits as they
-    are. The interval is Student's, with the standard error of a mean over clusters of rows: what
-    resampling the units estimates, without draws. So a cell that is calibrated already is left
-    alone, and a calibrator is replaced only by one that helps users that it has not seen. A cell
-    with too few rows keeps its own too. The result does not depend on the order of rows.
+    the lower end of a one-sided 95 % interval of its gain over the logits as they are is above 0.
+    The interval is Student's, with the standard error of a mean over clusters of rows: what
+    resampling the units estimates, without draws. So a cell is calibrated only where that helps
+    users that the fit has not seen. The result does not depend on the order of rows.
     """
-    kept = kept or {}
     calibrated = []
     for cell in cells:
         rows = np.flatnonzero(scenario_R == cell.scenario_number)
@@ -87,8 +83,7 @@ def calibrate(  # noqa: PLR0913  scored rows, and how to calibrate them
         score_C = logit_C[order_C].astype(np.float64)
         ordered = ScoredCell(score_C, label_C[order_C], unit_C, num_units, cell.family)
         generator = np.random.default_rng([seed, cell.scenario_number, task])
-        previous = kept.get(cell.name, Calibrator())
-        calibrated.append(_calibrate_cell(cell.name, ordered, generator, previous))
+        calibrated.append(_calibrate_cell(cell.name, ordered, generator))
         heartbeat.send_heartbeat()
     return Calibration(tuple(calibrated))
 
@@ -184,26 +179,24 @@ def points_of(logit_C: Floats, label_C: Labels, family: Family = BERNOULLI) -> L
 
 
 def _calibrate_cell(
-    name: CellName, cell: ScoredCell, generator: np.random.Generator, previous: Calibrator
+    name: CellName, cell: ScoredCell, generator: np.random.Generator
 ) -> CellCalibration:
     """Choose the kind of one cell by its cross-fitted log loss, and fit it on all rows."""
     before = _errors(cell, cell.score_C)
-    previous_C = calibrated_logits(previous, cell.score_C)
-    as_before = _errors(cell, previous_C)
     reason = _not_enough(cell)
     if reason:
-        return _calibration(name, previous, before, as_before, reason)
+        return _calibration(name, Calibrator(), before, before, reason)
     fold_C = (generator.permutation(cell.num_units) % NUM_FOLDS)[cell.unit_C]
     fitted = {kind: _cross_fitted(cell, fold_C, fit) for kind, fit in KINDS.items()}
     loss = {kind: float(_losses(cell, logit_C).mean()) for kind, logit_C in fitted.items()}
     best = min(loss, key=loss.__getitem__)
-    gain_C = _losses(cell, previous_C) - _losses(cell, fitted[best])
+    gain_C = _losses(cell, cell.score_C) - _losses(cell, fitted[best])
     gain_U = sums_by_unit(cell.unit_C, gain_C, cell.num_units)
     rows_U = sums_by_unit(cell.unit_C, np.ones(len(gain_C)), cell.num_units)
     if not _is_shown(gain_U, rows_U):
         measure = "half the deviance" if cell.family is POISSON else "log loss"
-        reason = f"no gain shown: {measure} {as_before[0]:.6f}, and {loss[best]:.6f} with {best}"
-        return _calibration(name, previous, before, as_before, reason)
+        reason = f"no gain shown: {measure} {before[0]:.6f}, and {loss[best]:.6f} with {best}"
+        return _calibration(name, Calibrator(), before, before, reason)
     calibrator = KINDS[best](points_of(cell.score_C, cell.label_C, cell.family))
     return _calibration(name, calibrator, before, _errors(cell, fitted[best]))
 
