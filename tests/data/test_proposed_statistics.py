@@ -98,11 +98,6 @@ def test_numbers_since_1970_are_a_clock_with_a_length_of_days(unit: Any, length:
     assert (statistics.clock, statistics.day_length) == ("timestamp", length)
 
 
-def test_milliseconds_as_floats_are_a_clock_with_a_length_of_days() -> None:
-    statistics = proposed(ids(timestamp=moments().dt.epoch("ms").cast(pl.Float64)))
-    assert (statistics.clock, statistics.day_length) == ("timestamp", 86_400_000)
-
-
 @pytest.mark.parametrize(
     "days",
     [moments().dt.date(), moments().dt.strftime("%Y%m%d").cast(pl.Int64)],
@@ -231,11 +226,6 @@ def test_a_table_of_numbers_alone_has_no_statistics() -> None:
     definition, text = drafted(table(price=np.random.default_rng(7).random(ROWS)))
     assert definition.features.statistics is None
     assert "statistics" not in text
-
-
-def test_a_key_whose_inputs_would_have_the_name_of_a_column_is_left_out() -> None:
-    frame = ids(**{"item_id rows": np.random.default_rng(7).random(ROWS)})
-    assert proposed(frame).by == ("user_id", ("user_id", "channel"), ("item_id", "channel"))
 
 
 def test_pairs_are_counted_without_missing_values() -> None:

@@ -108,55 +108,9 @@ def test_files_that_are_there_are_written_over_only_when_asked_to(folder: Path) 
     assert Path("data/shop.yaml").read_text() != "mine\n"
 
 
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        (
-            pl.DataFrame({"price": [1.0, 2.5] * 30}),
-            (
-                "rows.parquet: a column of 0 and 1 (a label) is needed and none was found among price"
-            ),
-        ),
-        (
-            pl.DataFrame({"scene": ["a", "b"] * 30, "price": [1.0, 2.5] * 30}),
-            "a column of 0 and 1 (a label) is needed",
-        ),
-        (
-            pl.DataFrame({"scene": ["a", "b"], "is_click": [0, 1]}),
-            "must have at least 60 rows, 30 of both classes",
-        ),
-        (
-            pl.DataFrame({"scene": ["a", "b"] * 30, "is_click": [0, 1, 1, 0] * 15}),
-            "a column that can be a feature is",
-        ),
-    ],
-)
-def test_a_table_without_label_or_feature_is_refused_and_nothing_written(
-    folder: Path, table: pl.DataFrame, message: str
-) -> None:
-    table.write_parquet("rows.parquet")
-    with pytest.raises(DataError) as caught:
-        write_draft(Path("rows.parquet"), None, force=False)
-    assert message in caught.value.problems[0]
-    assert [path.name for path in folder.iterdir()] == ["rows.parquet"]
-
-
-def test_a_missing_table_is_reported() -> None:
-    with pytest.raises(DataError, match=r"nowhere\.parquet"):
-        write_draft(Path("nowhere.parquet"), None, force=False)
-
-
 SHOP = pl.DataFrame(
     {"tab": ["a", "b"] * 200, "is_click": [0, 1, 1, 0] * 100, "price": [i / 7 for i in range(400)]}
 )
-
-
-def test_a_label_that_is_rare_everywhere_is_no_task_and_no_feature(folder: Path) -> None:
-    SHOP.with_columns(is_order=pl.Series([1] * 10 + [0] * 390)).write_parquet("rows.parquet")
-    write_draft(Path("rows.parquet"), None, force=False)
-    definition = load_study("rows").spec.data
-    assert list(definition.tasks) == ["click"]
-    assert definition.never_features == ("is_order",)
 
 
 def test_the_written_study_has_a_name_that_fits_its_sizes(folder: Path) -> None:
@@ -198,22 +152,6 @@ def test_a_table_of_too_many_columns_is_refused_before_anything_is_written(
     ):
         write_draft(Path("rows.parquet"), None, force=False)
     assert [path.name for path in folder.iterdir()] == ["rows.parquet"]
-
-
-def test_rows_that_cannot_be_read_are_reported(folder: Path) -> None:
-    Path("rows.csv").write_text("tab,is_click\na,1\nb,0,7\n")
-    with pytest.raises(DataError, match=r"rows\.csv: "):
-        write_draft(Path("rows.csv"), None, force=False)
-
-
-@pytest.mark.parametrize("sign", [";", "\t", "|"])
-def test_a_csv_with_other_separators_is_refused_with_commas_as_the_remedy(
-    folder: Path, sign: str
-) -> None:
-    Path("rows.csv").write_text(SHOP.write_csv(separator=sign))
-    with pytest.raises(DataError, match="columns must be separated by commas") as caught:
-        write_draft(Path("rows.csv"), None, force=False)
-    assert "or as Parquet" in caught.value.remedy
 
 
 def test_a_csv_is_looked_at_too(folder: Path) -> None:

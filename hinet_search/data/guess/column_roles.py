@@ -140,8 +140,6 @@ def _why_no_feature(column: ColumnFacts, truths: Collection[str]) -> str:
         return "the true probability of a task, by its name"
     if column.has_word(names.SPLIT_WORDS):
         return "named like a split, but its values are not one for each of train, valid and test"
-    if column.is_text and _may_be_moments(column):
-        return "numbers as text that may be moments: as numbers they could split by time"
     if _may_be_moments(column):
         return "a moment: as a number, such as days before the row, it could be a feature"
     return feature_reason(column)

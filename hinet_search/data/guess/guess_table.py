@@ -72,7 +72,9 @@ def guessed_table(
         if cells.cuts is not None:
             rows = with_split_codes(lazy, guesses.split, guesses.time, cells.cuts)
             guesses = without_later_values(rows, guesses)
-        statistics = propose_statistics(lazy, columns, guesses, list(tasks), cells.cuts, len(taken))
+        statistics = propose_statistics(
+            lazy, guesses, cells.cuts, num_tasks=len(tasks), num_scenarios=len(taken)
+        )
     labels = {task.name for task in tasks.values()}
     return GuessedTable(
         source=source,

@@ -22,7 +22,8 @@ _PARTS = {
 TASK_WORDS = (
     "click clicked clk order ordered orders buy bought purchase purchased pay paid convert "
     "converted conversion cvr like liked follow followed share shared comment favorite collect "
-    "cart install subscribe view viewed visit visited forward hate dislike label target "
+    "cart install subscribe view viewed visit visited finish finished complete completed "
+    "forward hate dislike label target "
     "点击 下单 购买 转化 成交 支付 收藏"
 )
 SCENARIO_WORDS = (

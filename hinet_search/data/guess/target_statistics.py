@@ -13,13 +13,11 @@ import polars as pl
 from hinet_search.common.amounts import counted
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.days import day, days_of
-from hinet_search.data.derived.statistics import statistic_names
 from hinet_search.data.guess.column_facts import ColumnFacts, in_words
 from hinet_search.data.guess.moments import Unit, unit_of
 from hinet_search.data.guess.roles import ColumnRoles
 from hinet_search.data.guess.split_columns import parts_in
 from hinet_search.data.raw_values import as_text
-from hinet_search.study.statistics_definition import StatisticsDefinition
 
 MAX_KEYS = 12
 MAX_INPUTS = 120  # a key has an input for its rows and one for every task
@@ -59,16 +57,15 @@ class ProposedStatistics:
 
 def propose_statistics(
     lazy: pl.LazyFrame,
-    columns: Sequence[ColumnFacts],
     guesses: ColumnRoles,
-    tasks: Sequence[str],
     cuts: tuple[str, str] | None,
+    *,
+    num_tasks: int,
     num_scenarios: int,
 ) -> ProposedStatistics:
     """Propose keys and a clock; `lazy` is the numbered table, read in two streamed passes.
 
-    `cuts` are the cut points of a split by time. Keys whose inputs would have the name of a column
-    are left out.
+    `cuts` are the cut points of a split by time.
     """
     ids = {}
     for noun, role in (("user", guesses.user), ("item", guesses.item)):
@@ -85,10 +82,9 @@ def propose_statistics(
             keys.append(_key(column, column.num_values, "value", column.name))
         if column in in_scenario:
             keys.append(in_scenario[column])
-    most_keys = min(MAX_KEYS, max(2, MAX_INPUTS // (1 + len(tasks))))
+    most_keys = min(MAX_KEYS, max(2, MAX_INPUTS // (1 + num_tasks)))
     clock, why_no_clock = _clock(lazy, guesses, cuts)
-    own_keys = _with_own_names(keys, tasks, columns)[:most_keys]
-    return ProposedStatistics(tuple(own_keys), clock, why_no_clock)
+    return ProposedStatistics(tuple(keys[:most_keys]), clock, why_no_clock)
 
 
 def _rows_each(column: ColumnFacts, num_values: int | None = None) -> float:
@@ -142,20 +138,6 @@ def _keys_in_scenario(
         if are_enough and _rows_each(column, num_pairs) >= min_rows:
             keys[column] = _key(column, num_pairs, "pair", column.name, scenario.name)
     return keys
-
-
-def _with_own_names(
-    keys: Sequence[ProposedKey], tasks: Sequence[str], columns: Sequence[ColumnFacts]
-) -> list[ProposedKey]:
-    """The keys whose inputs have names that neither a column nor an earlier key has."""
-    taken = {column.name for column in columns}
-    own = []
-    for key in keys:
-        names = statistic_names(StatisticsDefinition(by=(key.columns,)), tasks)
-        if taken.isdisjoint(names):
-            taken |= set(names)
-            own.append(key)
-    return own
 
 
 def _clock(
