@@ -18,7 +18,13 @@ from hinet_search.data.guess.column_facts import (
     unusable_reason,
 )
 from hinet_search.data.guess.moments import period_of
-from hinet_search.data.guess.roles import GIVEN, ColumnRole, ColumnRoles, KnownRoles
+from hinet_search.data.guess.roles import (
+    GIVEN,
+    NOTHING_GIVEN,
+    ColumnRole,
+    ColumnRoles,
+    KnownRoles,
+)
 from hinet_search.data.guess.split_columns import find_split, split_reason
 from hinet_search.data.raw_values import listed
 from hinet_search.study.data_definition import truth_column
@@ -36,9 +42,8 @@ NEARLY_ALL = 0.95  # of the rows; distinct values are counted approximately
 Columns = Sequence[ColumnFacts]
 
 
-def guess_roles(columns: Columns, known: KnownRoles | None = None) -> ColumnRoles:
+def guess_roles(columns: Columns, known: KnownRoles = NOTHING_GIVEN) -> ColumnRoles:
     """Guess one role for every column; user, item and scenario are features as well."""
-    known = known or KnownRoles()
     named = {column.name: _given(column, known) for column in columns}
     given = {role: named[column] for role, column in known.roles.items()}
     reasons = {column.name: _why_useless(column) for column in columns}
@@ -59,9 +64,7 @@ def guess_roles(columns: Columns, known: KnownRoles | None = None) -> ColumnRole
     truths = {truth_column(name) for name in known.tasks or names.task_names(_names(tasks))}
     reasons |= {column.name: _why_no_feature(column, truths) for column in rest}
     rest = [column for column in rest if not reasons[column.name]]
-    outcomes = [named[name] for name in known.never_features]
-    outcomes += [ColumnRole(task.column, OTHER_TASK, KNOWN_BEFORE) for task in other_tasks]
-    outcomes += _outcomes(rest)
+    outcomes = [*(named[name] for name in known.never_features), *_outcomes(rest, other_tasks)]
     rest = _without(rest, outcomes)
     features = [_feature(column, rest) for column in rest]
     left_out = [column for column in columns if reasons[column.name]]
@@ -274,9 +277,9 @@ def _may_be_moments(column: ColumnFacts) -> bool:
     return column.is_like_moments and column.has_word(names.TIME_WORDS)
 
 
-def _outcomes(columns: Columns) -> list[ColumnRole]:
-    """Columns named like something known only afterwards."""
-    outcomes = []
+def _outcomes(columns: Columns, other_tasks: Iterable[ColumnRole]) -> list[ColumnRole]:
+    """Columns named like tasks of other studies, and like something known only afterwards."""
+    outcomes = [ColumnRole(task.column, OTHER_TASK, KNOWN_BEFORE) for task in other_tasks]
     for column in columns:
         is_amount = column.has_word(names.OUTCOME_WORDS) and column.is_number
         if is_amount or column.has_word(names.LATER_WORDS):

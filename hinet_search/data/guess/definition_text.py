@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from hinet_search.data.guess.column_facts import ColumnFacts
-from hinet_search.data.guess.frequent import ScenarioRows
+from hinet_search.data.guess.frequent import MIN_CLASS_ROWS, ScenarioRows
 from hinet_search.data.guess.moments import unit_of
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.split_columns import parts_in
@@ -17,6 +17,7 @@ from hinet_search.data.guess.training_settings import TrainingSettings, training
 from hinet_search.study.data_definition import EVERY_ROW
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+RARE = f"a label with fewer than {MIN_CLASS_ROWS} rows of a class in most scenarios"
 TRAINING_SHARE = 0.7  # of the rows, before validation and test
 WORDS_OF_YAML = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
 
@@ -26,8 +27,8 @@ class GuessedTable:
     """A table with the guessed roles of its columns.
 
     `source` are the keys of the source, a path as from the study's folder. `tasks` maps the name of
-    a task to its label; `rare` are labels with too few rows of a class. `cuts` are the cut points
-    of a split by time, None where there are no good ones. `taken` are the scenario values with
+    a task to its label. `cuts` are the cut points of a split by time, None where there are no good
+    ones. `taken` are the scenario values with
     enough rows of every task. `statistics` are the proposed ones.
     """
 
@@ -37,7 +38,6 @@ class GuessedTable:
     scenarios: tuple[ScenarioRows, ...]
     tasks: dict[str, ColumnRole]
     statistics: ProposedStatistics
-    rare: tuple[ColumnRole, ...] = ()
     cuts: tuple[str, str] | None = None
     taken: frozenset[str] = field(default_factory=frozenset)
 
@@ -110,7 +110,7 @@ def _lines(table: GuessedTable) -> Iterator[str]:
     has_moments = unit is not None or (time is not None and isinstance(time.dtype, pl.Datetime))
     if guesses.user and has_moments:
         yield "  # events, session, sequences: what the log knows just before a row (docs/data.md)"
-    yield from _other_lines(guesses, table.rare)
+    yield from _other_lines(table)
     yield _split_line(guesses.split, table.cuts)
     if guesses.left_out:
         yield "# Left out:"
@@ -185,8 +185,11 @@ def _key(key: ProposedKey) -> str:
     return columns[0] if len(columns) == 1 else f"[{', '.join(columns)}]"
 
 
-def _other_lines(guesses: ColumnRoles, rare: Sequence[ColumnRole]) -> Iterator[str]:
-    """Outcomes, and what becomes of numbers that are not finite."""
+def _other_lines(table: GuessedTable) -> Iterator[str]:
+    """Outcomes, labels that are rare, and what becomes of numbers that are not finite."""
+    guesses = table.guesses
+    labels = {task.name for task in table.tasks.values()}
+    rare = [ColumnRole(task.column, RARE) for task in guesses.tasks if task.name not in labels]
     never_features = (*guesses.outcomes, *rare)
     if never_features:
         yield "never_features:"

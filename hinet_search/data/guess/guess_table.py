@@ -20,7 +20,7 @@ from hinet_search.data.guess.frequent import (
     scenario_rows,
 )
 from hinet_search.data.guess.names import task_names
-from hinet_search.data.guess.roles import GIVEN, ColumnRole, ColumnRoles, KnownRoles
+from hinet_search.data.guess.roles import GIVEN, NOTHING_GIVEN, ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.guess.split_columns import with_split_codes
 from hinet_search.data.guess.target_statistics import propose_statistics
 from hinet_search.data.guess.thresholds import labelled, proposed_threshold
@@ -37,7 +37,6 @@ BY_HAND = "write the definition by hand (docs/data.md)"
 THRESHOLD = "--task 'liked=rating>3' makes a label of a number"
 VALID_FROM = TRAINING_SHARE  # wanted share of the rows before the cut
 TEST_FROM = 0.85
-RARE = f"a label with fewer than {MIN_CLASS_ROWS} rows of a class in most scenarios"
 MIN_TRAIN = 0.5  # smallest share of the rows
 MIN_OTHER = 0.03  # of valid and of test
 
@@ -48,7 +47,7 @@ def guessed_table(
     lazy: pl.LazyFrame,
     where: str,
     source: Mapping[str, str],
-    known: KnownRoles | None = None,
+    known: KnownRoles = NOTHING_GIVEN,
     by_hand: str = BY_HAND,
 ) -> GuessedTable:
     """Guess what the columns of a table mean; messages name the table `where`.
@@ -57,7 +56,6 @@ def guessed_table(
     definition and for the remedies of errors.
     Errors: DataError if the table is unreadable or a role is missing.
     """
-    known = known or KnownRoles()
     with reading(where):
         lazy, columns, known = _with_labels(lazy, known)
         lazy = numbered(lazy)
@@ -75,16 +73,12 @@ def guessed_table(
         statistics = propose_statistics(
             lazy, guesses, cells.cuts, num_tasks=len(tasks), num_scenarios=len(taken)
         )
-    labels = {task.name for task in tasks.values()}
     return GuessedTable(
         source=source,
         columns=tuple(column for column in columns if column.name != EVERY_ROW),
         guesses=guesses,
         scenarios=cells.scenarios,
         tasks=tasks,
-        rare=tuple(
-            ColumnRole(task.column, RARE) for task in guesses.tasks if task.name not in labels
-        ),
         cuts=cells.cuts,
         taken=taken,
         statistics=statistics,

@@ -105,3 +105,6 @@ class KnownRoles:
     def columns(self) -> frozenset[str]:
         """All names that are given."""
         return frozenset((*self.roles.values(), *self.tasks.values(), *self.never_features))
+
+
+NOTHING_GIVEN = KnownRoles()

@@ -25,7 +25,7 @@ from hinet_search.data.guess.definition_text import (
 )
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.names import parts_of, task_names
-from hinet_search.data.guess.roles import KnownRoles
+from hinet_search.data.guess.roles import NOTHING_GIVEN, KnownRoles
 from hinet_search.data.guess.thresholds import refuse_thresholds, threshold_of
 from hinet_search.data.object_stores.address import is_url
 from hinet_search.data.object_stores.copies import local_path
@@ -188,7 +188,7 @@ def _roles_of(
 ) -> KnownRoles:
     """The roles of the columns that are named by options; DataError for a name without a column."""
     if not (tasks or roles):
-        return KnownRoles()
+        return NOTHING_GIVEN
     with reading(where):
         schema = lazy.collect_schema()
     thresholds = {text: threshold_of(text) for text in tasks if text not in schema}
