@@ -14,7 +14,7 @@ from hinet_search.results import objectives as objective
 from hinet_search.results.metrics import METRICS
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.load_study import MODELS
-from hinet_search.study.plugin_keys import EXECUTORS, LOSSES, TRACKERS
+from hinet_search.study.plugin_keys import EXECUTORS, LOSSES
 from hinet_search.study.search_space import SpaceFile
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.training.feature_config import FeatureConfig
@@ -51,7 +51,6 @@ def page() -> str:
         INTRODUCTION,
         *of_type("A study", StudySpec, told={"data": "a data definition, or the path of one"}),
         *(part for name in names(EXECUTORS) for part in of_plugin("executor", EXECUTORS, name)),
-        *(part for name in names(TRACKERS) for part in of_plugin("tracking", TRACKERS, name)),
         *of_type("A data definition", DataDefinition),
         *(part for name in names(SOURCES) for part in of_plugin("source", SOURCES, name)),
         *of_type("A space", SpaceFile, told={"when": CONDITION}),
@@ -93,7 +92,7 @@ def of_type(
 
 
 def of_plugin(key: str, package: str, name: str) -> Iterator[str]:
-    """The options that a source, an executor or a tracker adds beside its kind."""
+    """The options that a source or an executor adds beside its kind."""
     yield from of_type(f"{key}: {name}", load(package, name).Options, level=3, prefix=f"{key}.")
 
 

@@ -6,8 +6,7 @@ need torch. What can be wrong without torch is refused before it is imported.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -114,25 +113,11 @@ def launch_ready(
 ) -> StudyRecord:
     """Launch a study that `ready` returned."""
     from hinet_search.search.launch import launch as run
-    from hinet_search.search.tracking.mirror import following
 
-    study = checked.study
     path = report_path(checked.study, options)
-    url = options.storage_url(study)
-    with following(study, url, watcher, lambda done: tracked_files(done, path)) as followed:
-        record = run(checked, options, command, followed)
-        write_report(record, path)
+    record = run(checked, options, command, watcher)
+    write_report(record, path)
     return record
-
-
-def tracked_files(record: StudyRecord, report: Path) -> Mapping[str, str]:
-    """Return the files of a study for a tracker: its report, and the card of what it ships."""
-    from hinet_search.serving.choice import choose
-
-    files = {"report.html": report.read_text(encoding="utf-8")}
-    with suppress(StudyConflict):  # it ships nothing
-        files["model_card.md"] = _card(record, choose(record, None, "best"), ())
-    return files
 
 
 def load(study: str, *, trial_cells: bool = False, **options: Any) -> StudyRecord:

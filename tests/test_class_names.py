@@ -10,7 +10,7 @@ PACKAGE = Path(hinet_search.__file__).parent
 CONTRACT = {
     "Config": {"models"},
     "Model": {"models"},
-    "Options": {"data/sources", "executors", "trackers"},
+    "Options": {"data/sources", "executors"},
 }
 
 

@@ -40,6 +40,7 @@ LATER = pl.col("time") + 500_000  # seconds: after the rows of the study
 PARSED_ONLY = (
     "hinet-search dashboard",  # serves until it is stopped
     "--open",  # a browser
+    "--mlflow",  # a server: tests/report/test_mlflow_runs.py
     "--executor ray",  # needs a cluster: tests/executors/test_ray.py
     "--format onnx",  # a minute of graphs: tests/serving/test_compiled_exports.py
     "data get",  # needs published files: tests/cli/test_data_get.py

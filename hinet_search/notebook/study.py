@@ -192,9 +192,9 @@ class Study:
         return api.export(self.file, to, output=self._output_option, **options)
 
     def _with_places(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Add the cluster and the tracker's server to the settings of a launch.
+        """Add the cluster to the settings of a launch.
 
-        A launch must name them, since a study file may be of someone else; this one is ours.
+        A launch must name it, since a study file may be of someone else; this one is ours.
         """
         spec = self._study.spec
         settings = options.get("settings", {})
@@ -202,8 +202,6 @@ class Study:
         added = {}
         if "executor" not in overridden and "address" in spec.executor.options:
             added["executor.address"] = spec.executor.options["address"]
-        if "tracking" not in overridden and spec.tracking and "uri" in spec.tracking.options:
-            added["tracking.uri"] = spec.tracking.options["uri"]
         return {**options, "settings": {**added, **settings}} if added else options
 
     @property

@@ -16,7 +16,7 @@ class Event:
     """One event of a running study.
 
     `kind` is one word: prepare (before it runs), inputs, best, failed, retry, short (of a budget),
-    budget, finalist, choices, ensemble, refit, size, opened, waiting, database, extended, tracking.
+    budget, finalist, choices, ensemble, refit, size, opened, waiting, database, extended.
     `key` names the job or trial (`hinet/12`) and `value` is its objective, where the event has
     them.
     """

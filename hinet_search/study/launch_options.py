@@ -175,7 +175,7 @@ def call_text(name: str, study: str, options: Mapping[str, Any]) -> str:
 
 
 def refuse_places_of_the_file(study: "ResolvedStudy") -> None:
-    """Raise ConfigurationError if only the study file names a cluster, or a server of a tracker.
+    """Raise ConfigurationError if only the study file names a cluster.
 
     The file may come from someone else, and so may its variants.
     """
@@ -187,14 +187,6 @@ def refuse_places_of_the_file(study: "ResolvedStudy") -> None:
             "so the launch must name it, but only the file does",
             remedy=f"add {shlex.join(('--address', address))}",
         )
-    uri = study.spec.tracking.options.get("uri", "") if study.spec.tracking else ""
-    if is_elsewhere(uri) and not _is_named_by_launch(study.file, "tracking", "uri"):
-        raise ConfigurationError(
-            f"{study.file.place(('tracking', 'uri'))}: "
-            f"{uri} gets the results of the study and the password of your environment, "
-            "so the launch must name it, but only the file does",
-            remedy=f"add {shlex.join(('--set', f'tracking.uri={uri}'))}",
-        )
 
 
 def _is_named_by_launch(file: "YamlFile", key: str, option: str) -> bool:
@@ -203,14 +195,6 @@ def _is_named_by_launch(file: "YamlFile", key: str, option: str) -> bool:
         if location in file.sources:
             return not file.sources[location].startswith(f"{file.path}:")
     return False
-
-
-def is_elsewhere(uri: str) -> bool:
-    """Return whether a URI of a tracker is of something else than a file of this machine."""
-    scheme, colon, _ = uri.partition(":")
-    if not colon:  # a path, but for names that MLflow has for its makers' server
-        return uri in ("databricks", "databricks-uc", "uc")
-    return scheme not in ("file", "sqlite")
 
 
 def num_slots(study: "ResolvedStudy") -> int:

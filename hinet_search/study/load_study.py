@@ -22,7 +22,7 @@ from hinet_search.study.parameter_changes import (
     merged,
     refuse_unsearched,
 )
-from hinet_search.study.plugin_keys import check_plugin
+from hinet_search.study.plugin_keys import check_executor
 from hinet_search.study.search_space import SearchSpace, load_space
 from hinet_search.study.starts import portfolio, resolved_starts
 from hinet_search.study.study_spec import ArmSpec, SizeSpec, StudySpec
@@ -136,9 +136,8 @@ def load_study(
     with problems.collecting():
         named = ("name",) if variant is None else (VARIANTS, variant)
         check_study_name(study_name, file.place(named))
-    for key, choice in (("executor", spec.executor), ("tracking", spec.tracking)):
-        with problems.collecting():
-            check_plugin(key, choice, file.place)
+    with problems.collecting():
+        check_executor(spec.executor, file.place)
     with problems.collecting():
         arms = _arms(file, spec, changes)
     problems.raise_if_any()

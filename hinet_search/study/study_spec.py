@@ -23,7 +23,7 @@ from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Choice, Value
 from hinet_search.study.measurements import AUTO, Choices, Inputs, auto_is_default
 from hinet_search.study.parameter_changes import ParameterChange
-from hinet_search.study.plugin_keys import ExecutorSpec, TrackingSpec
+from hinet_search.study.plugin_keys import ExecutorSpec
 from hinet_search.study.refusals import (
     refuse_fixed,
     refuse_objective,
@@ -33,7 +33,7 @@ from hinet_search.study.refusals import (
 )
 
 Device = Literal["auto", "cpu", "cuda"]
-KINDS = ("sampler", "pruner", "executor", "tracking")  # keys whose value may be a plain kind
+KINDS = ("sampler", "pruner", "executor")  # keys whose value may be a plain kind
 AUTOMATIC = ("choices", "inputs", "teaching")  # keys whose value may be the word `auto`
 MOST_IN_TIME = 1_000  # trials of an arm within a budget of time
 MOST_AUTO = 3  # students with `students: auto`: the best arm and the two cheapest
@@ -209,9 +209,6 @@ class StudySpec(Frozen):
 
     With `workers`, so many processes train each network together, each on a part of every batch;
     with the executor ray on several nodes, if none has room for all.
-
-    With `tracking` (`mlflow` or `tensorboard`, or its keys), the launch shows the study in that
-    tool.
     """
 
     data: DataDefinition
@@ -251,7 +248,6 @@ class StudySpec(Frozen):
     device: Device = "auto"
     executor: ExecutorSpec = ExecutorSpec()
     storage: Text | None = None
-    tracking: TrackingSpec | None = None
 
     @property
     def in_time(self) -> "StudySpec":

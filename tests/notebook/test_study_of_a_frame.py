@@ -360,17 +360,11 @@ def test_another_change_is_refused_as_for_a_study_file(
         hs.Study("shop", shop(), **ROLES, arms=["shared_bottom"], **SMALL, seed=5).launch()
 
 
-def test_a_cluster_and_a_server_that_keywords_name_are_named_by_the_launch() -> None:
-    places = {
-        "executor": {"kind": "ray", "address": "node1:6379"},
-        "tracking": {"kind": "mlflow", "uri": "http://127.0.0.1:9"},
-    }
-    study = hs.Study("shop", shop(), **ROLES, arms=["mmoe"], **SMALL, **places)
-    assert study._with_places({})["settings"] == {
-        "executor.address": "node1:6379",
-        "tracking.uri": "http://127.0.0.1:9",
-    }
-    others: CallOptions = {"executor": "local", "settings": {"tracking.uri": "sqlite:///a.db"}}
+def test_a_cluster_that_keywords_name_is_named_by_the_launch() -> None:
+    executor = {"kind": "ray", "address": "node1:6379"}
+    study = hs.Study("shop", shop(), **ROLES, arms=["mmoe"], **SMALL, executor=executor)
+    assert study._with_places({})["settings"] == {"executor.address": "node1:6379"}
+    others: CallOptions = {"executor": "local", "settings": {"trials": 2}}
     assert study._with_places(others) == others
     assert study.check(executor="local").trials == 1
 

@@ -28,7 +28,6 @@ OF_STUDY = [
     "sampler: {KEY: 1}",
     "teaching: {KEY: 1}",
     "executor: {kind: local, KEY: 1}",
-    "tracking: {kind: mlflow, KEY: 1}",
 ]
 OF_DATA = [
     ("click: {column", "KEY: {column"),

@@ -59,6 +59,14 @@ from hinet_search.common.plugins import names
         is_flag=True,
         help="Leave out paths, commands, host and user names.",
     ),
+    click.option(
+        "--mlflow",
+        "mlflow_uri",
+        metavar="[URI]",
+        is_flag=False,
+        flag_value="",
+        help="Log a finished study to MLflow too.  [env of its place: MLFLOW_TRACKING_URI]",
+    ),
     click.option("--open", "opens", is_flag=True, help="Open it in a browser."),
     as_json,
 )
@@ -74,6 +82,7 @@ def command(
     kind = given.pop("kind")
     is_public = given.pop("is_public")
     opens = given.pop("opens")
+    mlflow_uri = given.pop("mlflow_uri")
     if as_json and (to or opens or kind not in ("html", "json")):
         raise click.UsageError("--json prints a document: it excludes --to, --open and --format")
     started = time.perf_counter()
@@ -95,5 +104,9 @@ def command(
     seconds = time.perf_counter() - started
     paths = ", ".join(map(str, files))
     echo(f"wrote {paths} ({size}, {seconds:.1f} s): {verdict(record).sentence}")
+    if mlflow_uri is not None:
+        from hinet_search.report.mlflow_runs import log_study
+
+        echo(f"logged to {log_study(record, mlflow_uri)}")
     if opens and not webbrowser.open(files[0].resolve().as_uri()):
         output().note("no browser could be started; open the file in one")

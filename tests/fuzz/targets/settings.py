@@ -75,8 +75,6 @@ NAMES = (
     "variants.small.trials",
     "parameters",
     "warm_start",
-    "tracking",
-    "tracking.uri",
     "comparison.margin",
     "serving",
     "data.source.kind",

@@ -1,1 +1,0 @@
-"""Tracking: copy a study to a tracker while it runs."""
