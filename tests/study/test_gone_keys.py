@@ -32,3 +32,11 @@ def test_a_gone_key_of_features_is_refused_with_its_reason(
     told = refusal(STUDY.replace("[user_id]", f"[user_id], {key}"), tmp_path)
     assert f"'{key.partition(':')[0]}' is gone since 1.0: " in told
     assert reason in told
+
+
+@pytest.mark.parametrize(
+    "line", ["tracking: mlflow", "tracking: {kind: tensorboard}", "trials: 1\ntracking: x"]
+)
+def test_the_gone_key_of_trackers_is_refused_with_its_reason(line: str, tmp_path: Path) -> None:
+    told = refusal(f"{STUDY}{line}\n", tmp_path)
+    assert "'tracking' is gone since 1.0: one file: report STUDY --mlflow logs" in told
