@@ -178,7 +178,7 @@ def _whole_training(
 ) -> Iterator[int]:
     """Yield the rows of each step of training/fit.py itself, without evaluations."""
     objective = objective_named("macro_auc")
-    given = Conditions(dataset, dataset.full_schema, config, SEED, SEED, objective, device)
+    given = Conditions(dataset, dataset.full_schema, config, SEED, objective, device)
     run, state = begin(model.to(device).train(), given, began=0.0)
     steps = TrainingSteps(run)
 

@@ -30,7 +30,7 @@ from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import PASSES, Arm, ResolvedStudy
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.seeding import seeded_model
-from hinet_search.training.trainable import fit_all, trainable
+from hinet_search.training.trainable import fit_any, trainable
 from hinet_search.training.trial_config import build_config
 from random_draws import draw, parameters_of, space_around
 from recorded import DEFAULT_AFTER, DEFAULT_BEFORE, Recording, Training, best_draws, load, save
@@ -150,8 +150,8 @@ def train_one(configuration: Configuration, arm: Arm, dataset: Dataset, seed: in
     data, schema = config.features.view(dataset)
     model = trainable(seeded_model(lambda: config.build(schema), seed), schema, CPU)
     watcher = _Watcher([], [], time.process_time())
-    conditions = Conditions(data, schema, config.train, seed, seed, objective_named(OBJECTIVE), CPU)
-    fit_all([model], [conditions], [watcher], [None])
+    conditions = Conditions(data, schema, config.train, seed, objective_named(OBJECTIVE), CPU)
+    fit_any(model, conditions, watcher)
     evaluations = watcher.evaluations
     return Training(
         configuration=configuration.name,

@@ -42,6 +42,7 @@ GONE: Mapping[str, str] = {
     "aliexpress": _TABLE,
     "tenrec": _TABLE,
     "install-completion": "click's own completion: _HINET_SEARCH_COMPLETE=bash_source hinet-search",
+    "shared_batches": _ONE_BY_ONE,
     "stacked_trials": _ONE_BY_ONE,
     "workers": _ONE_BY_ONE,
     "crosses": _NO_GAIN,

@@ -5,7 +5,7 @@ these slots share a GPU, 0 if they see none, and `start(slots, home, options, st
 Executor`; `study` is unique among all studies, `workers` processes are in each slot.
 A job is a picklable function with a picklable payload. A slot calls
 `function(payload, emit, should_stop)`: `emit` sends an object to the coordinator, `should_stop`
-returns whether to give up, the whole job or one part of it. Both count as heartbeats, as does
+returns whether to give up. Both count as heartbeats, as does
 `heartbeat.sign()`. Engines do not depend on models.
 
 With several workers, a job either starts processes beside its own, or, where NODE_ADDRESS is set,
@@ -27,13 +27,7 @@ Emit = Callable[[Any], None]
 HEARTBEAT_SECONDS = 5.0  # least time between two heartbeats: the limit they serve is minutes
 
 
-class ShouldStop(Protocol):
-    """Asks whether to stop."""
-
-    def __call__(self, part: str = "") -> bool:
-        """Return whether the coordinator asks the job to stop, or this part of it."""
-
-
+ShouldStop = Callable[[], bool]
 JobFunction = Callable[[Any, Emit, ShouldStop], None]
 
 
@@ -108,8 +102,8 @@ class Executor(Protocol):
     def submit(self, job: Job) -> None:
         """Start a job on a free slot, as soon as one has a place."""
 
-    def stop(self, key: str, part: str = "") -> None:
-        """Ask a job to stop, or a part of it; it sends its messages and ends soon after."""
+    def stop(self, key: str) -> None:
+        """Ask a job to stop; it sends its messages and ends soon after."""
 
     def runs(self, key: str) -> bool:
         """Return whether a job is on a slot; a submitted job may still wait for a place."""

@@ -173,13 +173,13 @@ class RayExecutor:
         self._queue.append(job)
         self._assign()
 
-    def stop(self, key: str, part: str = "") -> None:
-        """Ask a job to stop, or a part of it; one that has not begun ends without running."""
+    def stop(self, key: str) -> None:
+        """Ask a job to stop; one that has not begun ends without running."""
         for slot in self._slots:
             if slot.job is not None and slot.job.key == key:
                 stop = slot.leader.actor.stop.options(concurrency_group=CONTROL)
-                stop.remote(actor_name(slot.job), part)
-        for job in [job for job in self._queue if job.key == key and not part]:
+                stop.remote(actor_name(slot.job))
+        for job in [job for job in self._queue if job.key == key]:
             self._queue.remove(job)
             self._pending.append(JobEnd(job.key, job.attempt, ""))
 

@@ -108,11 +108,9 @@ class ArmMemory:
         """Make this the next draw."""
         self._study.enqueue_trial(dict(drawn))
 
-    def ask(
-        self, sampler: SamplerSpec, seed: int, fixed: Mapping[str, Scalar] | None = None
-    ) -> Trial:
-        """Begin a trial, drawn by that sampler; `fixed` parameters have the given values."""
-        self._study.sampler = make_sampler(sampler, seed, fixed)
+    def ask(self, sampler: SamplerSpec, seed: int) -> Trial:
+        """Begin a trial, drawn by that sampler."""
+        self._study.sampler = make_sampler(sampler, seed)
         return self._begun(self._study.ask())
 
     def resume(self, number: int, sampler: SamplerSpec, seed: int) -> Trial:

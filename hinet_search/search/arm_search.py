@@ -7,7 +7,6 @@ event of a trial (a draw with all its parameters, an evaluation, an end) is writ
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 from statistics import mean
 from typing import Protocol
@@ -28,7 +27,6 @@ from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import DENSE_PARAMETERS, EVALUATIONS, Arm
 from hinet_search.study.starts import distinct
 from hinet_search.study.study_spec import SamplerSpec, StudySpec
-from hinet_search.training.stack_settings import can_share_steps, may_differ
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import TrialConfig, build_config
 
@@ -181,37 +179,6 @@ class ArmSearch:
         self.exhausted = next_trial is None
         return next_trial
 
-    def ask_beside(self, first: DrawnTrial, most: int) -> list[DrawnTrial]:
-        """Return at most so many trials that can share their steps with `first`.
-
-        Beside a trial that an earlier launch left, these are others that it left. Otherwise they
-        are new draws of its architecture, within what the budget leaves after untried starts.
-        """
-        assert first.config is not None, "it is going to be trained"
-        if first.attempt > 1:
-            return self._interrupted_beside(first.config, most)
-        most = min(most, self.budget - self.started - len(self._starts))
-        may_vary = partial(may_differ, self.arm.model)
-        fixed = {name: value for name, value in first.drawn.items() if not may_vary(name)}
-        beside: list[DrawnTrial] = []
-        if len(fixed) == len(first.drawn):
-            return beside
-        for _ in range(most + SAMPLED_REDRAWS):
-            if len(beside) >= most:
-                break
-            if drawn_trial := self._offer(self._draw(fixed=fixed), beside=first.config):
-                beside.append(drawn_trial)
-        return beside
-
-    def _interrupted_beside(self, config: TrialConfig, most: int) -> list[DrawnTrial]:
-        beside: list[DrawnTrial] = []
-        for number in self._interrupted[:]:
-            other, _ = self._config(self._rows[number].parameters)
-            if len(beside) < most and other is not None and can_share_steps(config, other):
-                self._interrupted.remove(number)
-                beside += filter(None, [self._resume(number)])
-        return beside
-
     def began(self, number: int, attempt: int) -> None:
         """Record a further attempt at a running trial."""
         self._record(replace(self._rows[number], attempt=attempt))
@@ -266,22 +233,17 @@ class ArmSearch:
         return default if good else None
 
     def _draw(
-        self,
-        values: Mapping[str, Scalar] | None = None,
-        *,
-        at_random: bool = False,
-        fixed: Mapping[str, Scalar] | None = None,
+        self, values: Mapping[str, Scalar] | None = None, *, at_random: bool = False
     ) -> Trial:
-        """Draw a trial: given `values`, or by the sampler or uniformly; `fixed` values are given.
+        """Draw a trial: given `values`, or by the sampler or uniformly.
 
         A confident sampler could propose the same refused point for ever, hence the uniform draws.
-        Values are enqueued only when they are drawn: what is queued ignores fixed values.
         """
         if values is not None:
             self._memory.enqueue(values)
         sampler = RANDOM if at_random else self._spec.sampler
         seed = derive_seed(self._spec.seed, self.arm.name, len(self._rows))
-        return self._memory.ask(sampler, seed, fixed)
+        return self._memory.ask(sampler, seed)
 
     def _all_draws(self) -> tuple[dict[str, Scalar], ...]:
         """Return every draw of a space that fits into the budget; nothing for a larger space."""
@@ -327,11 +289,8 @@ class ArmSearch:
         except ConfigurationError as error:
             return None, error.problems[0]
 
-    def _offer(self, trial: Trial, beside: TrialConfig | None = None) -> DrawnTrial | None:
-        """Return the trial to train; None when it is refused and recorded outside the budget.
-
-        A trial drawn `beside` another one is refused unless they can share their steps.
-        """
+    def _offer(self, trial: Trial) -> DrawnTrial | None:
+        """Return the trial to train; None when it is refused and recorded outside the budget."""
         number = trial.number
         with self._memory.sampling():
             drawn = self.arm.space.suggest(trial)
@@ -354,7 +313,7 @@ class ArmSearch:
             started=started,
             attempt=attempt,
         )
-        if refusal := self._refusal(drawn, config, beside):
+        if refusal := self._refusal(drawn, config):
             self._memory.refuse(trial)
             self._record(replace(row, state="pruned", finished=utc_now(), cause=refusal))
             crash_points.point("after_refusal")
@@ -368,9 +327,7 @@ class ArmSearch:
         self._rows[row.number] = row
         self._store.record_trial(self.arm.name, row)
 
-    def _refusal(
-        self, drawn: Mapping[str, Scalar], config: TrialConfig | None, beside: TrialConfig | None
-    ) -> str:
+    def _refusal(self, drawn: Mapping[str, Scalar], config: TrialConfig | None) -> str:
         """Return why a draw is refused, by a cause of UNCOUNTED_CAUSES; else an empty text."""
         running = {config_key(self._rows[number].parameters) for number in self._live}
         key = config_key(drawn)
@@ -378,8 +335,6 @@ class ArmSearch:
             return "duplicate of an earlier trial"
         if config is None:
             return ""
-        if beside is not None and not can_share_steps(beside, config):
-            return "other settings than those of the stack it was drawn for"
         return self._size_limits.refusal(self.arm, config)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from hinet_search.results.objectives import further_metrics
 from hinet_search.search.progress import Event, Progress, Watcher
-from hinet_search.search.stacking import Stacking
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import Arm
 from hinet_search.study.study_spec import StudySpec
@@ -19,8 +18,8 @@ from hinet_search.training.trial_config import TrialConfig
 class PhaseContext:
     """The study, the places of its data, rows and files, and its progress and watcher.
 
-    `teacher` is the file of the scores that students learn from. With `stacking`, trials that can
-    share their steps train as one. All rows are `times_the_rows` as many as those of the sample.
+    `teacher` is the file of the scores that students learn from. All rows are `times_the_rows` as
+    many as those of the sample.
     """
 
     spec: StudySpec
@@ -31,7 +30,6 @@ class PhaseContext:
     progress: Progress
     watcher: Watcher
     teacher: Path | None = None
-    stacking: Stacking | None = None
     times_the_rows: float = 1.0
 
     @property

@@ -35,7 +35,6 @@ from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
 from hinet_search.search.refit import drop_files, refit_shipped
-from hinet_search.search.stacking import Stacking
 from hinet_search.search.students import students_of, teach
 from hinet_search.search.taken_back import measure_choices
 from hinet_search.search.time_budget import FIRST_ROUND
@@ -161,10 +160,6 @@ class Coordinator:
 
     def _context(self) -> PhaseContext:
         ready = self._ready
-        most = self._spec.stacked_trials
-        stacking = None
-        if most > 1 and self._spec.workers == 1:
-            stacking = Stacking(ready.dataset, ready.device.device, most, ready.slots)
         return PhaseContext(
             self._spec,
             self._store,
@@ -173,7 +168,6 @@ class Coordinator:
             self._artifacts,
             self._progress,
             self._watcher,
-            stacking=stacking,
             times_the_rows=ready.dataset.record.times_the_rows,
         )
 

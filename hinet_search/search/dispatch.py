@@ -74,20 +74,13 @@ class HeartbeatMonitor:
         return f"silent for {plain(minutes)} min"
 
 
-class Stop(Protocol):
-    """Asks a running job to stop."""
-
-    def __call__(self, part: str = "") -> None:
-        """Ask the job to stop, or this part of it."""
-
-
 class Phase(Protocol):
     """One kind of work: trials, finalists, test accesses or summaries."""
 
     def next_job(self) -> Job | None:
         """Return the next job, or None when there is nothing to start now."""
 
-    def handle_message(self, key: str, body: object, stop: Stop) -> None:
+    def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:
         """Handle a message of a running job; `stop` asks the job to end."""
 
     def end(self, key: str, cause: str, *, stopping: bool) -> None:

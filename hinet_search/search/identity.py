@@ -41,10 +41,6 @@ def identity(study: ResolvedStudy, fingerprint: str) -> str:
         tree["sample"] = spec.sample
     if spec.other_objectives:
         tree["objectives"] = spec.objectives
-    if spec.finalists.shared_batches:
-        tree["shared_batches"] = True  # changes what the spread between seeds means
-    if spec.stacked_trials > 1:
-        tree["stacked_trials"] = spec.stacked_trials  # changes what is drawn, and the order of rows
     return json.dumps(tree, sort_keys=True)
 
 

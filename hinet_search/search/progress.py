@@ -110,11 +110,8 @@ class Progress:
         of_turn = f" of {self.turn}" if self.turn else ""
         self.phase = PhaseProgress(f"{name}{of_turn}", done, total, done, self.seconds)
 
-    def start(self, key: str, *, passes: float | None = 0.0, beside: str = "") -> None:
-        """Record that a job starts: on the first free slot, or on that of another job."""
-        if beside:
-            self.running[key] = JobProgress(key, passes, slot=self.running[beside].slot)
-            return
+    def start(self, key: str, *, passes: float | None = 0.0) -> None:
+        """Record that a job starts, on the first free slot."""
         taken = {job.slot for name, job in self.running.items() if name != key}
         slot = next(number for number in range(len(taken) + 1) if number not in taken)
         self.running[key] = JobProgress(key, passes, slot=slot)

@@ -18,7 +18,7 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Drive
-from hinet_search.search.phases.finalists import Candidate, CandidateRun, paired_seeds
+from hinet_search.search.phases.finalists import Candidate, CandidateRun
 from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
 from hinet_search.search.progress import Event
 from hinet_search.training.jobs.messages import (
@@ -83,9 +83,7 @@ def _refit_job(run: CandidateRun, best: EvaluationRecord, context: PhaseContext)
         steps = f"{refitted.steps:,} steps on {refitted.rows:,} rows of train and validation"
         context.watcher.event(Event("refit", f"refit of {run.key}: {steps}", run.key))
 
-    shared = context.spec.finalists.shared_batches
-    order_seed = paired_seeds(context.spec)[0] if shared else run.seed
-    return QueuedJob(run.key, refit, RefitJob(training, order_seed, best), tell)
+    return QueuedJob(run.key, refit, RefitJob(training, best), tell)
 
 
 def shipped_runs(record: StudyRecord) -> list[RunKey]:

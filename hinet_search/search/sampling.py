@@ -1,13 +1,11 @@
 """Sampling: Optuna's samplers by their names in a study file, and seeds."""
 
 import hashlib
-from collections.abc import Mapping
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
 
 from hinet_search.common import quiet
-from hinet_search.results.records import Scalar
 from hinet_search.study.study_spec import SamplerSpec
 
 
@@ -17,18 +15,11 @@ def derive_seed(*parts: int | str) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def make_sampler(
-    spec: SamplerSpec, seed: int, fixed: Mapping[str, Scalar] | None = None
-) -> optuna.samplers.BaseSampler:
-    """Return a sampler for one trial: a new one each, so that a resumed study repeats no draws.
-
-    `fixed` parameters have the given values.
-    """
-    # `group` and samplers with fixed values are experimental; groups model conditional parameters
-    # jointly.
+def make_sampler(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
+    """Return a sampler for one trial: a new one each, so that a resumed study repeats no draws."""
+    # `group`, which models conditional parameters jointly, is experimental.
     with quiet.without(ExperimentalWarning):
-        sampler = _sampler(spec, seed)
-        return optuna.samplers.PartialFixedSampler(dict(fixed), sampler) if fixed else sampler
+        return _sampler(spec, seed)
 
 
 def _sampler(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:

@@ -148,6 +148,5 @@ def _spec(spec: StudySpec, arms: Sequence[Arm], students: Sequence[str], seeds: 
             "least_gain": 0.0,
             "wall_clock_minutes": None,
             "cost_limit": None,
-            "stacked_trials": 1,
         }
     )

@@ -80,10 +80,6 @@ class FinalistSpec(Frozen):
     With `default: false` the default is retrained only where it is one of these trials, or where
     none ended: cheaper, but the report cannot say what the search gained.
 
-    With `shared_batches` all seeds have the row order of the first seed and train in one job, as
-    one model if that is faster. Seeds then differ only in initial weights and dropout, not in row
-    order. Nothing is claimed from such seeds: every difference is an observation.
-
     With `refit`, what the study ships is trained once more at its end, on the rows of train and
     validation together, for as many steps as were best on validation. All metrics are of the
     models before.
@@ -92,7 +88,6 @@ class FinalistSpec(Frozen):
     top: Count = 3
     seeds: Count = 5
     default: bool = True
-    shared_batches: bool = False
     refit: bool = False
 
     def most(self, trials: int) -> int:
@@ -203,10 +198,6 @@ class StudySpec(Frozen):
     trained. With `ensemble`, it also chooses an ensemble of all finalists, students among them, and
     opens it on test.
 
-    With `stacked_trials`, up to so many trials of an arm that differ only in learning rates,
-    weight decay, dropout and the like train as one stack where that is faster. All trials then have
-    one order of rows.
-
     With `workers`, so many processes train each network together, each on a part of every batch;
     with the executor ray on several nodes, if none has room for all.
     """
@@ -219,7 +210,6 @@ class StudySpec(Frozen):
     objectives: tuple[Text, ...] = ()
     sample: Share = ALL
     trials: Count = 20
-    stacked_trials: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     budget: Duration | None = None
     least_gain: Annotated[float, Field(ge=0, le=1)] = 0.0
     passes: Passes = 4.0

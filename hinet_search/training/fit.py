@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from hinet_search.models.layers.shares import sharing
 from hinet_search.training.checkpoint import Checkpoints, whole
 from hinet_search.training.device import begin_peak_memory
-from hinet_search.training.divergence import Diverged
 from hinet_search.training.fixed_rows import PlacedRows
 from hinet_search.training.optimiser import clip_gradients, make_optimiser
 from hinet_search.training.precision import forward_products, fp32_products
@@ -73,8 +72,6 @@ def fit(
             steps.optimiser.load_state_dicts(checkpoint["optimisers"])
             for record in state.evaluations:
                 watcher.on_evaluation(record)
-            if checkpoint.get("diverged"):  # in a stack, which went on without it
-                raise Diverged(*checkpoint["diverged"])
         stopped = _train(steps, state, watcher, checkpoints)
     del steps  # frees the moments, before tables in bf16 take the bytes of fp32
     return finish(run, state, stopped=stopped)
@@ -187,8 +184,6 @@ def _train(
 ) -> bool:
     """Train and evaluate until the schedule or patience ends; True if the watcher stopped it."""
     run = steps.run
-    if out_of_patience(run, state):  # in a stack, which went on without it
-        return False
     for rows_B in batches(run, state.step, steps.begin_pass):
         what = _next(run, watcher, checkpoints)
         if what is not Next.STEP:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from hinet_search.models.layers.embedding import FeatureEmbedding
-from hinet_search.training.adam import Adam, StackedAdam
+from hinet_search.training.adam import Adam
 from hinet_search.training.touched_rows import OF_TOUCHED_ROWS, merged
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.weight_updates import WeightUpdates
@@ -79,24 +79,6 @@ def adam(model: nn.Module, weights: Mapping[str, nn.Parameter], config: TrainCon
     `weights` are named as in `model`.
     """
     return Adam([group for group in _groups(model, weights, config) if group["params"]])
-
-
-def stacked_adam(
-    model: nn.Module, weights: Mapping[str, nn.Parameter], configs: Sequence[TrainConfig]
-) -> StackedAdam:
-    """Return the Adam of a stack of models, each with its own rates and decay.
-
-    `weights` are stacked, and named as in `model`, which is one of the models.
-    """
-    of_models = zip(*(_groups(model, {}, config) for config in configs), strict=True)
-    groups = zip(_groups(model, weights, configs[0]), of_models, strict=True)
-    return StackedAdam(
-        [
-            {"params": group["params"], "models": models}
-            for group, models in groups
-            if group["params"]
-        ]
-    )
 
 
 def _groups(

@@ -89,8 +89,8 @@ class FixedSteps:
 class Conditions:
     """What one model is trained on and how.
 
-    `order_seed` decides the order of rows, `seed` everything else that is random. `teacher_RT` are
-    a teacher's logits of the training rows, for a student. With `fixed_steps` neither passes nor
+    `seed` decides the order of rows and everything else that is random. `teacher_RT` are a
+    teacher's logits of the training rows, for a student. With `fixed_steps` neither passes nor
     patience of the configuration end the training. `further` are metrics that evaluations measure
     beside the usual ones. A `team` trains the model on several processes, of which this is one.
     """
@@ -99,7 +99,6 @@ class Conditions:
     schema: Schema
     config: TrainConfig
     seed: int
-    order_seed: int
     objective: Objective
     device: torch.device
     teacher_RT: NDArray[np.float16] | None = None
@@ -191,8 +190,8 @@ class TrainingState:
     """What changes while a model trains, apart from weights, optimiser and random generators.
 
     `step` counts finished batches, `without_improvement` the latest evaluations in a row that were
-    no better. `began` and `loop_began` are values of `time.perf_counter`, shifted so that what does
-    not count is left out: the pause between two processes, and the share of others in a stack.
+    no better. `began` and `loop_began` are values of `time.perf_counter`, shifted so that the
+    pause between two processes is left out.
     """
 
     best: Best
@@ -268,7 +267,7 @@ def _passes(run: TrainingRun, first_step: int) -> Iterator[Iterator[Int[Tensor, 
             len(run.feed),
             config.batch_size,
             config.shuffle,
-            seed=run.conditions.order_seed,
+            seed=run.conditions.seed,
             pass_number=pass_number,
             user_R=columns.user_R,
             coming=reader_ahead(columns, skipped * config.batch_size),
@@ -283,10 +282,8 @@ def begin_pass(run: TrainingRun, passes_done: int) -> None:
         run.model.begin_pass(passes_done)
 
 
-def evaluate(
-    run: TrainingRun, state: TrainingState, scores_RT: NDArray[np.float32] | None = None
-) -> EvaluationRecord:
-    """Score the validation split unless its logits are given, and keep the best weights.
+def evaluate(run: TrainingRun, state: TrainingState) -> EvaluationRecord:
+    """Score the validation split, and keep the best weights.
 
     Errors: Diverged when a loss, gradient norm or score is not finite.
     """
@@ -294,9 +291,8 @@ def evaluate(
     objective = run.conditions.objective
     state.step_log.read(state.step)
     began = time.perf_counter()
-    if scores_RT is None:
-        score = conditions.team.predict if conditions.team else predict
-        scores_RT = score(run.model, run.valid_feed)
+    score = conditions.team.predict if conditions.team else predict
+    scores_RT = score(run.model, run.valid_feed)
     try:
         sort = sort_on(conditions.device)
         cells = cell_values(scores_RT, run.valid, conditions.schema.cells, sort, conditions.further)

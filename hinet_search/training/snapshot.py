@@ -1,8 +1,7 @@
 """Snapshot: save the whole state of a training as plain values and tensors, and restore it.
 
 On the CPU a resumed training ends bit for bit where it would have ended without interruption. The
-order of rows is not stored: it follows from seed, pass and step. A model of a stack has the same
-snapshot as alone, so on the CPU it can resume alone what it began in a stack, and the reverse.
+order of rows is not stored: it follows from seed, pass and step.
 """
 
 import time
@@ -23,14 +22,10 @@ PLAIN = ("step", "rows", "best_objective", "without_improvement", "evaluation_se
 
 @dataclass(frozen=True)
 class Training:
-    """One training, whose optimisers have a state each; `generator` is its own, of dropout.
-
-    Without one, dropout draws from the default generators of the CPU and the device.
-    """
+    """One training, whose optimisers have a state each."""
 
     run: TrainingRun
     state: TrainingState
-    generator: torch.Generator | None = None
 
     def take(self, optimisers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Return the state after the last step; `optimisers` are the states of its optimisers.
@@ -57,16 +52,11 @@ class Training:
         self.state.loop_began = time.perf_counter() - taken["loop_seconds"]
         _put_back(taken, self.run, self.state)
         first, *cuda = taken["generators"]
-        if self.generator is not None:
-            self.generator.set_state(first)
-            return
         torch.set_rng_state(first)
         if cuda:
             torch.cuda.set_rng_state(cuda[0], self.run.conditions.device)
 
     def _generators(self) -> list[Tensor]:
-        if self.generator is not None:
-            return [self.generator.get_state()]
         device = self.run.conditions.device
         on_device = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
         return [torch.get_rng_state(), *on_device]
@@ -82,13 +72,8 @@ def _take(run: TrainingRun, state: TrainingState) -> dict[str, Any]:
             "cells": [asdict(cell) for cell in state.best.cells],
             "weights": state.best.weights,
         },
-        "model": {name: _alone(weight) for name, weight in run.model.state_dict().items()},
+        "model": dict(run.model.state_dict()),
     }
-
-
-def _alone(weight: Tensor) -> Tensor:
-    """Return a weight without the rest of its stack, which torch would save with it."""
-    return weight if weight.untyped_storage().nbytes() == weight.nbytes else weight.clone()
 
 
 def _put_back(taken: Mapping[str, Any], run: TrainingRun, state: TrainingState) -> None:

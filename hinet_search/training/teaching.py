@@ -6,12 +6,11 @@ label m of a score (a sigmoid; of amounts exp), the weight w (`train.teacher_wei
 temperature T (`train.teacher_temperature`): Hinton, Vinyals and Dean, Distilling the Knowledge in a
 Neural Network, 2015, section 2, for each task. T^2 keeps the size of the gradient.
 The scores of validation are stored too: a refit (jobs/refit.py) learns from both.
-Shape legend: R rows of a split, B rows of a batch, T tasks, M scenarios, H heads as in loss.py, K
-models of a stack.
+Shape legend: R rows of a split, B rows of a batch, T tasks, M scenarios, H heads as in loss.py.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +19,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.func import vmap
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.columns import Columns
@@ -54,9 +52,9 @@ class StepLoss:
     """
 
     teacher_RT: Float[Tensor, "R T"] | None = None  # float16
-    weight: float | Tensor = 0.0  # of the teacher
-    temperature: float | Tensor = 1.0
-    ranking_weight: float | Tensor = 0.0
+    weight: float = 0.0  # of the teacher
+    temperature: float = 1.0
+    ranking_weight: float = 0.0
     weight_MT: Float[Tensor, "M T"] | None = None
     is_amount_T: Bool[Tensor, "T"] | None = None
     of_labels: Loss = CROSS_ENTROPY
@@ -137,77 +135,6 @@ def step_loss(
         split=rows,
         row_weight_scale=scale,
     )
-
-
-@dataclass(frozen=True)
-class LossOfStack:
-    """The losses of a step of a stack of models, each with its own weights and temperature."""
-
-    of_models: tuple[StepLoss, ...]
-    weight_K: Float[Tensor, "K"]
-    temperature_K: Float[Tensor, "K"]
-    ranking_weight_K: Float[Tensor, "K"]
-
-    @classmethod
-    def of(
-        cls, loss: StepLoss, configs: Sequence[TrainConfig], device: torch.device
-    ) -> "LossOfStack":
-        """Build it from the loss of any of the models, and the configurations of all."""
-        of_models = tuple(
-            replace(
-                loss,
-                weight=config.teacher_weight,
-                temperature=config.teacher_temperature,
-                ranking_weight=config.ranking_weight,
-            )
-            for config in configs
-        )
-        return cls(
-            of_models,
-            torch.tensor([config.teacher_weight for config in configs]).to(device),
-            torch.tensor([config.teacher_temperature for config in configs]).to(device),
-            torch.tensor([config.ranking_weight for config in configs]).to(device),
-        )
-
-    def __call__(
-        self,
-        logits_KBH: Float[Tensor, "K B H"],
-        labels_BT: Float[Tensor, "B T"],
-        rows_B: Int[Tensor, "B"],
-        scenario_B: Int[Tensor, "B"],
-    ) -> Float[Tensor, "K"]:
-        """Return every model's loss of these training rows; `rows_B` is on the host.
-
-        On the CPU these are the operations of each model alone, so that all models take the very
-        steps that they would take alone; on a device, where each costs a launch, they are batched.
-        """
-        if logits_KBH.device.type != "cpu":
-            return self.batched(logits_KBH, labels_BT, rows_B, scenario_B)
-        losses = [
-            loss(logits_BH, labels_BT, rows_B, scenario_B)
-            for loss, logits_BH in zip(self.of_models, logits_KBH.unbind(0), strict=True)
-        ]
-        return torch.stack(losses)
-
-    def batched(
-        self,
-        logits_KBH: Float[Tensor, "K B H"],
-        labels_BT: Float[Tensor, "B T"],
-        rows_B: Int[Tensor, "B"],
-        scenario_B: Int[Tensor, "B"],
-    ) -> Float[Tensor, "K"]:
-        """Return the same by operations on all models at once."""
-
-        def loss(logits_BH: Tensor, weight: Tensor, temperature: Tensor, ranking: Tensor) -> Tensor:
-            of_model = replace(
-                self.of_models[0], weight=weight, temperature=temperature, ranking_weight=ranking
-            )
-            return of_model(logits_BH, labels_BT, rows_B, scenario_B)
-
-        loss_K: Tensor = vmap(loss)(
-            logits_KBH, self.weight_K, self.temperature_K, self.ranking_weight_K
-        )
-        return loss_K
 
 
 def save_teacher(logits: Mapping[Learned, NDArray[np.float32]], path: Path) -> None:

@@ -4,7 +4,7 @@ Only this module distinguishes torch networks from models that grow in stages.
 Shape legend: R rows, T tasks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,11 +22,11 @@ from hinet_search.models.layers.measure import count_parameters, flops_per_row, 
 from hinet_search.models.layers.outline import draw, outline, parts
 from hinet_search.results.records import EvaluationRecord, Insight
 from hinet_search.training.checkpoint import Checkpoints
-from hinet_search.training.fit_stacked import Ended, Outcome, fit_together, ignore_end
+from hinet_search.training.fit import fit
 from hinet_search.training.fit_staged import CPU, Staged, fit_staged
 from hinet_search.training.make_feed import make_feed
 from hinet_search.training.predict import predict
-from hinet_search.training.run_state import Conditions, TrainingWatcher
+from hinet_search.training.run_state import Conditions, FitResult, TrainingWatcher
 from hinet_search.training.tensors import differences
 
 INSIGHT_ROWS = 8192
@@ -136,27 +136,20 @@ class StagedModel:
 Trainable = Network | StagedModel
 
 
-def fit_all(
-    models: Sequence[Trainable],
-    conditions: Sequence[Conditions],
-    watchers: Sequence[TrainingWatcher],
-    checkpoints: Sequence[Checkpoints | None] = (),
-    ended: Ended = ignore_end,
-) -> list[Outcome]:
-    """Train all models in place, under conditions that differ as those of a stack may.
+def fit_any(
+    model: Trainable,
+    conditions: Conditions,
+    watcher: TrainingWatcher,
+    checkpoints: Checkpoints | None = None,
+) -> FitResult:
+    """Train a model in place; it ends with its best weights.
 
-    Each ends with its best weights; `ended` receives the number of each and its outcome as soon as
-    it is there. Networks resume from their checkpoints if there are any; staged models start again.
+    A network resumes from its latest checkpoint if there is one; a staged model starts again.
+    Errors: Diverged.
     """
-    networks = [network.model for network in models if isinstance(network, Network)]
-    if len(networks) == len(models):
-        return fit_together(networks, conditions, watchers, checkpoints, ended)
-    outcomes: list[Outcome] = []
-    staged = [model.model for model in models if isinstance(model, StagedModel)]
-    for number, arguments in enumerate(zip(staged, conditions, watchers, strict=True)):
-        outcomes.append(fit_staged(*arguments))
-        ended(number, outcomes[-1])
-    return outcomes
+    if isinstance(model, StagedModel):
+        return fit_staged(model.model, conditions, watcher)
+    return fit(model.model, conditions, watcher, checkpoints)
 
 
 def trainable(model: BuiltModel, schema: Schema, device: torch.device) -> Trainable:

@@ -1,7 +1,7 @@
 """The long form of the storms: `make chaos` runs them over SQLite and PostgreSQL and prints what was done and what was lost.
 
-Over each there are two: over a study of trials and finalists, and over one that also trades two objectives, trains trials in
-stacks, teaches students, chooses an ensemble and refits what it ships.
+Over each there are two: over a study of trials and finalists, and over one that also trades two objectives,
+teaches students, chooses an ensemble and refits what it ships.
 """
 
 import sys

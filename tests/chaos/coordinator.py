@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from tests.forked import Forked
 
 NAME = "storm"
-# A plan of a study with everything that follows its trials, and trials in stacks.
+# A plan of a study with everything that follows its trials.
 FULL: Mapping[str, Any] = {
-    "more": "objectives: [mean_auc, flops_per_row]\nstacked_trials: 4\n"
+    "more": "objectives: [mean_auc, flops_per_row]\n"
     "teaching: {students: [mmoe], trials: 6}\nensemble: true\n",
     "refit": True,
     "student_trials": 6,
@@ -93,16 +93,11 @@ class LightExecutor:
         self._local.close()
 
     def _light(self, key: str, payload: Any) -> Light:
-        from hinet_search.training.jobs.messages import ScoreTestJob, TrainingsJob, scores_path
+        from hinet_search.training.jobs.messages import ScoreTestJob, scores_path
         from hinet_search.training.jobs.summarise import SummaryJob
 
         if isinstance(payload, SummaryJob):
             return Light("summary", key, self._where, seeds=payload.seeds, needs=payload.scores)
-        if isinstance(payload, TrainingsJob):
-            lights = map(self._light, payload.parts, payload.jobs)
-            parts = tuple(lights)
-            seconds = len(parts) * self._plan.seconds  # a step, as if they trained one by one
-            return Light("stack", key, self._where, parts=parts, seconds=seconds)
         if other := self._other(key, payload):
             return other
         rate = payload.config.train.learning_rate
@@ -157,12 +152,10 @@ class LightExecutor:
 
 def _heavy(body: Any) -> object:
     """Convert a light job's message to the message that the search expects."""
-    from hinet_search.training.jobs.messages import PartMessage, TrainingResult
+    from hinet_search.training.jobs.messages import TrainingResult
     from tests.search import studies
 
     match body:
-        case ("part", name, said):
-            return PartMessage(name, _heavy(said))
         case ("evaluation", step, value):
             return studies.evaluation(step, value)
         case ("trained", step, value, stopped):

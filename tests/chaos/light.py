@@ -7,29 +7,24 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from tests.chaos.history import note
 
-ENDED = object()
 Manner = Literal["well", "kills itself", "exits", "out of memory", "deaf"]
 
 
 @dataclass(frozen=True)
 class Light:
-    """A fake training, stack of trainings, test access, summary, or other work with files.
+    """A fake training, test access, summary, or other work with files.
 
-    `where` is the folder of histories. Work of any kind needs some files and makes others. A stack has `parts`, each a training
-    whose key is the part's name.
+    `where` is the folder of histories. Work of any kind needs some files and makes others.
     """
 
-    kind: Literal[
-        "train", "stack", "open", "summary", "selection", "member", "teacher", "ensemble", "refit"
-    ]
+    kind: Literal["train", "open", "summary", "selection", "member", "teacher", "ensemble", "refit"]
     key: str
     where: Path
     rate: float = 0.0
@@ -43,7 +38,6 @@ class Light:
     measured_first: bool = False
     needs: tuple[Path, ...] = ()
     makes: tuple[Path, ...] = ()
-    parts: tuple["Light", ...] = ()
 
 
 def value_of(rate: float, step: int) -> float:
@@ -56,10 +50,7 @@ def run(light: Light, emit: Callable[[object], None], should_stop: Callable[[], 
     missing = [str(path) for path in light.needs if not path.exists()]
     assert not missing, f"{light.key} needs {missing}"
     if light.kind == "train":
-        for _ in _train(light, emit, should_stop):
-            _wait(light)
-    elif light.kind == "stack":
-        _train_stack(light, emit, should_stop)
+        _train(light, emit, should_stop)
     elif light.kind == "open":
         note(light.where, what="opened", key=light.key)
         emit(("opened", value_of(light.rate, 1)))
@@ -73,27 +64,7 @@ def run(light: Light, emit: Callable[[object], None], should_stop: Callable[[], 
         emit((light.kind, len(light.needs)))
 
 
-def _train_stack(
-    light: Light, emit: Callable[[object], None], should_stop: Callable[..., bool]
-) -> None:
-    """Train the parts step by step; each sends its messages under its name, and ends by itself."""
-
-    def emit_of(name: str, body: object) -> None:
-        emit(("part", name, body))
-
-    going = [
-        _train(part, partial(emit_of, part.key), partial(should_stop, part.key))
-        for part in light.parts
-    ]
-    while going:
-        going = [training for training in going if next(training, ENDED) is not ENDED]
-        _wait(light)
-
-
-def _train(
-    light: Light, emit: Callable[[object], None], should_stop: Callable[[], bool]
-) -> Iterator[None]:
-    """Train; yield before every step."""
+def _train(light: Light, emit: Callable[[object], None], should_stop: Callable[[], bool]) -> None:
     if light.measured_first:
         emit(("cost", None))
     done = _resumed(light)
@@ -101,7 +72,7 @@ def _train(
     for step in range(1, done + 1):
         emit(("evaluation", step, value_of(light.rate, step)))
     for step in range(done + 1, light.evaluations + 1):
-        yield
+        _wait(light)
         if light.manner != "deaf" and should_stop():
             emit(("trained", step - 1, value_of(light.rate, step - 1), True))
             return

@@ -59,7 +59,7 @@ def test_every_value_is_shown_with_its_origin(
     told = dict(re.findall(r"^(\S+) +\S+ +(\S.*)$", said.out.split("\n\n")[-1], re.MULTILINE))
     assert told["trials"] == "small.yaml:32:16"
     assert told["finalists.seeds"] == "small.yaml:32:47"
-    assert told["finalists.shared_batches"] == "default"
+    assert told["finalists.refit"] == "default"
     assert told["passes"] == "small.yaml:25:1"
     assert told["pruner.kind"] == "small.yaml:27:1"
     assert told["pruner.after_passes"] == "default"

@@ -85,7 +85,7 @@ def conditions(device: torch.device | None = None, **train: object) -> Condition
     teacher_RT = TEACHER_RT if config.teacher_weight else None
     objective = objective_named("macro_auc")
     there = device or torch.device("cuda", 0)
-    return Conditions(DATA, DATA.full_schema, config, 3, 3, objective, there, teacher_RT)
+    return Conditions(DATA, DATA.full_schema, config, 3, objective, there, teacher_RT)
 
 
 def model_of(name: str = "mmoe", values: dict[str, Value] | None = None) -> torch.nn.Module:

@@ -23,12 +23,9 @@ from hinet_search.study.distributions import Value
 from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.study.sequence_definition import SequenceReader
 from hinet_search.training.fit import TrainingSteps
-from hinet_search.training.fit_stacked import can_stack
 from hinet_search.training.make_feed import make_feed
 from hinet_search.training.predict import logits
 from hinet_search.training.run_state import Conditions, begin
-from hinet_search.training.stack import Stack, StackedSteps
-from hinet_search.training.teaching import step_loss
 from hinet_search.training.train_config import Precision, TrainConfig
 from hinet_search.training.trial_config import build_config
 from tests.device.simulated import simulated_device
@@ -83,7 +80,7 @@ def conditions(*, taught: bool = False, **train: object) -> Conditions:
     )
     teacher_RT = TEACHER_RT if taught else None
     objective = objective_named("macro_auc")
-    return Conditions(DATA, DATA.full_schema, config, 0, 0, objective, DEVICE, teacher_RT)
+    return Conditions(DATA, DATA.full_schema, config, 0, objective, DEVICE, teacher_RT)
 
 
 def step(model: nn.Module, given: Conditions) -> list[Traffic]:
@@ -128,31 +125,6 @@ def test_a_step_of_touched_rows_waits_once_per_table_of_ids(case: Case, precisio
 def test_a_step_of_a_student_copies_twice(case: Case) -> None:
     traffic = step(case.build(DATA.full_schema), conditions(taught=True))
     assert count(traffic) == (0, 2), traffic
-
-
-@every_model
-def test_a_step_of_a_stack_copies_once(case: Case) -> None:
-    traffic = step_of_stack(case, [conditions(learning_rate=rate) for rate in (0.01, 0.02)])
-    assert count(traffic) == (0, 1), traffic
-
-
-@every_model
-def test_a_step_of_a_stack_of_students_in_bf16_copies_twice(case: Case) -> None:
-    traffic = step_of_stack(case, [conditions(taught=True, precision="bf16")] * 2)
-    assert count(traffic) == (0, 2), traffic
-
-
-def step_of_stack(case: Case, given: list[Conditions]) -> list[Traffic]:
-    configs = [each.config for each in given]
-    models = [case.build(DATA.full_schema, seed).to(DEVICE).train() for seed in (1, 2)]
-    assert can_stack(models[0], configs[0])
-    feed = make_feed(DATA.train, DEVICE)
-    loss = step_loss(configs[0], DATA.full_schema, DATA.train, given[0].teacher_RT, DEVICE)
-    steps = StackedSteps(Stack(models), feed, configs, loss)
-    rows_B = feed.by_scenario(torch.arange(32))
-    with recording() as traffic:
-        steps.take(rows_B)
-    return traffic
 
 
 @pytest.mark.parametrize("loss", names(LOSSES))

@@ -24,7 +24,6 @@ from tests.device.test_steps_on_a_device import (
     count,
     every_model,
     step,
-    step_of_stack,
 )
 from tests.device.test_training_on_a_device import trained
 from tests.models.cases import Case
@@ -119,12 +118,6 @@ def test_a_step_copies_its_batch_at_once_and_never_waits(case: Case) -> None:
 def test_a_step_of_a_student_copies_twice() -> None:
     traffic = step(build_config("mmoe", {}).build(DATA.full_schema), conditions(taught=True))
     assert count(traffic) == (0, 2), traffic
-
-
-def test_a_step_of_a_stack_copies_once() -> None:
-    case = Case("mmoe")
-    traffic = step_of_stack(case, [conditions(learning_rate=rate) for rate in (0.01, 0.02)])
-    assert count(traffic) == (0, 1), traffic
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "lazy_adam"])

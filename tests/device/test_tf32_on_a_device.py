@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from hinet_search.models.layers.batch import Batch
 from hinet_search.results.objectives import objective_named
 from hinet_search.training.fit import fit
-from hinet_search.training.fit_stacked import fit_stacked
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.train_config import Precision, TrainConfig
 from tests.device.simulated import simulated_device
@@ -60,7 +59,7 @@ class Ending(nn.Module):
 def conditions(device: torch.device, precision: Precision) -> Conditions:
     config = TrainConfig(batch_size=32, passes=0.4, precision=precision)
     objective = objective_named("macro_auc")
-    return Conditions(DATA, DATA.full_schema, config, 0, 0, objective, device)
+    return Conditions(DATA, DATA.full_schema, config, 0, objective, device)
 
 
 def setting_now() -> str:
@@ -82,14 +81,6 @@ def test_no_other_precision_changes_the_setting(precision: Precision, setting: s
     with simulated_device() as device:
         fit(model, conditions(device, precision), Watch())
     assert {seen for _, seen in model.seen} == {setting}
-
-
-def test_a_stack_computes_in_tf32_and_puts_the_setting_back(setting: str) -> None:
-    models = [Watched(), Watched()]
-    with simulated_device() as device:
-        fit_stacked(models, [conditions(device, "tf32")] * 2, [Watch(), Watch()])
-    assert ("training", TF32) in models[0].seen
-    assert setting_now() == setting
 
 
 def test_a_training_that_fails_in_a_step_leaves_the_setting_as_it_was(setting: str) -> None:

@@ -21,7 +21,7 @@ def trained(
     model = seeded_model(lambda: Linear(DATA.full_schema), seed=3)
     config = TrainConfig.model_validate({"batch_size": 32, "passes": 2.0, **train})
     objective = objective_named("macro_auc")
-    conditions = Conditions(DATA, DATA.full_schema, config, 0, 0, objective, device)
+    conditions = Conditions(DATA, DATA.full_schema, config, 0, objective, device)
     fit(model, conditions, watch, checkpoints)
     return model
 

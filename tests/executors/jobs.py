@@ -39,18 +39,6 @@ def until_stopped(payload: object, emit: Emit, should_stop: ShouldStop) -> None:
     emit("heard")
 
 
-def until_all_parts_are_stopped(parts: list[str], emit: Emit, should_stop: ShouldStop) -> None:
-    """Report that it runs, and each part that is stopped, until all are."""
-    emit("running")
-    left = list(parts)
-    while left:
-        for part in [part for part in left if should_stop(part)]:
-            left.remove(part)
-            emit(part)
-        time.sleep(0.005)
-    emit("stopped as a whole" if should_stop() else "ended by itself")
-
-
 def give_signs_every(seconds: float, emit: Emit, should_stop: ShouldStop) -> None:
     """Let later jobs in this process send heartbeats that often; by default it is every five seconds."""
     slots.HEARTBEAT_SECONDS = seconds

@@ -52,31 +52,6 @@ def test_a_stop_reaches_its_job_and_no_other(two_slots: Executor) -> None:
     wait_for(two_slots, ends)
 
 
-def test_a_stop_of_a_part_reaches_that_part_alone(two_slots: Executor) -> None:
-    submit(two_slots, jobs.until_all_parts_are_stopped, ["one", "two"], key="arm/1")
-    submit(two_slots, jobs.until_stopped, key="arm/2")
-    wait_for(two_slots, lambda heard: len(heard) == 2)
-    two_slots.stop("arm/1", "two")
-    assert wait_for(two_slots, bool) == [Message("arm/1", 1, "two")]
-    assert said(two_slots, 0.3) == []
-    two_slots.stop("arm/1", "one")
-    assert wait_for(two_slots, ends) == [
-        Message("arm/1", 1, "one"),
-        Message("arm/1", 1, "ended by itself"),
-        JobEnd("arm/1", 1, ""),
-    ]
-    two_slots.stop("arm/2")
-    wait_for(two_slots, ends)
-
-
-def test_a_stop_of_the_whole_job_reaches_every_part(two_slots: Executor) -> None:
-    submit(two_slots, jobs.until_all_parts_are_stopped, ["one", "two"], key="arm/1")
-    wait_for(two_slots, bool)
-    two_slots.stop("arm/1")
-    heard = wait_for(two_slots, ends)
-    assert [message.body for message in heard[:-1]] == ["one", "two", "stopped as a whole"]
-
-
 def test_a_stop_that_comes_after_the_end_does_not_stop_the_next_job(
     engine: Callable[[int], Executor],
 ) -> None:

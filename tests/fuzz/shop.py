@@ -58,7 +58,7 @@ data: DATA
 arms: {hinet: , mmoe: {space: mine, fixed: {model.num_experts: 2}}, flat_moe: {size_of: hinet}}
 trials: 2
 passes: 1
-finalists: {top: 1, seeds: 2, shared_batches: false}
+finalists: {top: 1, seeds: 2}
 fixed: {train.batch_size: 64, train.learning_rate: 1.0e-3}
 sampler: {kind: tpe, startup_trials: 3}
 pruner: {kind: median, after_passes: 1.5}

@@ -262,7 +262,6 @@ def alphas_after(
         DATA.full_schema,
         config,
         seed=3,
-        order_seed=3,
         objective=objective_named("macro_auc"),
         device=CPU,
         fixed_steps=fixed_steps,

@@ -23,7 +23,6 @@ from hinet_search.models.layers.number_encoding import (
 from hinet_search.study.distributions import Value
 from hinet_search.training.feature_config import FeatureConfig
 from hinet_search.training.model_size import flops_of, sizes_of
-from hinet_search.training.stack_settings import can_share_steps, may_differ
 from hinet_search.training.trial_config import TrialConfig, build_config
 
 NAMES = ("price", "age", "hour sin", "hour cos", "user rows", "user click rate", "age_missing")
@@ -113,15 +112,6 @@ def test_configurations_tell_their_encodings_and_none_without_any() -> None:
     assert "number_encodings" not in config({}).sections["features"]
     assert named != config({"price": "bins"})
     assert repr(named) != repr(config({"price": "bins"})), "checkpoints are named by it"
-
-
-def test_trials_of_different_encodings_share_no_steps() -> None:
-    one, other = config({"price": "bins"}), config({"price": "piecewise"})
-    assert can_share_steps(one, config({"price": "bins"}))
-    assert not can_share_steps(one, other)
-    assert not can_share_steps(one, config({"age": "bins"}))
-    assert not can_share_steps(one, config({}))
-    assert not may_differ("shared_bottom", "features.number_encodings.price")
 
 
 def test_every_number_has_the_bins_of_its_own_training_values() -> None:

@@ -28,7 +28,6 @@ from hinet_search.models.layers.number_encoding import (
 )
 from hinet_search.study.feature_definition import NumberEncoding
 from hinet_search.training.feature_config import FeatureConfig
-from hinet_search.training.stack import Stack
 
 KINDS = ("bins", "piecewise", "periodic", "mixed")
 MIXED: tuple[NumberEncoding, ...] = ("bins", "standardised", "piecewise")
@@ -78,25 +77,6 @@ def test_a_model_learns_from_every_weight_of_its_encoding(case: Case, kind: str)
     for weight in weights:
         assert weight.grad is not None
         assert (weight.grad.flatten(end_dim=-2).abs().sum(dim=1) > 0).any()
-
-
-@every_kind
-def test_stacked_models_encode_numbers_as_each_does_alone(kind: str) -> None:
-    models = [begin(Case("shared_bottom").build(schema_of(kind), seed).eval()) for seed in (1, 2)]
-    rows = batch(schema_of(kind), rows=9)
-    rows = replace(rows, numeric_BN=rows.numeric_BN.float())
-    alone = torch.stack([model(rows) for model in models])
-    torch.testing.assert_close(Stack(models).logits(rows), alone, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("kind", ["bins", "piecewise", "mixed"])
-def test_training_begun_after_stacking_gives_the_stack_its_bins(kind: str) -> None:
-    models = [Case("shared_bottom").build(schema_of(kind), seed).eval() for seed in (1, 2)]
-    stack = Stack(models)
-    rows = batch(schema_of(kind), rows=9)
-    rows = replace(rows, numeric_BN=rows.numeric_BN.float())
-    alone = torch.stack([begin(model)(rows) for model in models])
-    torch.testing.assert_close(stack.logits(rows), alone, rtol=1e-5, atol=1e-6)
 
 
 @every_kind

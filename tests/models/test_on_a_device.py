@@ -1,12 +1,11 @@
 """On the first GPU, or on the CPU where there is none: what every model and training must do there.
 
 On a machine without a GPU these tests compare the CPU with itself, so that they run everywhere, with two models:
-test_resume.py and test_stacked_models.py train every model there.
+test_resume.py trains every model there.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,20 +14,15 @@ from cases import JOINT, Case
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hinet_search.common.plugins import names
-from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.measure import on_device_of, synthetic_batch
 from hinet_search.results.objectives import objective_named
 from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.fit import TrainingSteps, fit
-from hinet_search.training.fit_stacked import fit_stacked
 from hinet_search.training.make_feed import make_feed
 from hinet_search.training.predict import predict
 from hinet_search.training.run_state import Conditions, FitResult, begin
 from hinet_search.training.seeding import seeded_model
-from hinet_search.training.stack import Stack, StackedSteps
-from hinet_search.training.stack_probe import stack_is_faster
-from hinet_search.training.teaching import step_loss
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import build_config
 from tests.training.datasets import separable
@@ -50,7 +44,7 @@ def conditions(device: torch.device, **train: object) -> Conditions:
     given = {"batch_size": 32, "patience": 0, "passes": 2, "learning_rate": 0.01, **train}
     config = TrainConfig.model_validate(given)
     objective = objective_named("macro_auc")
-    return Conditions(DATA, DATA.full_schema, config, 3, 3, objective, device)
+    return Conditions(DATA, DATA.full_schema, config, 3, objective, device)
 
 
 @contextmanager
@@ -128,53 +122,6 @@ def test_a_training_that_resumes_ends_as_without_a_stop(case: Case, tmp_path: Pa
     resumed, got = trained(99, Watch(), Checkpoints(tmp_path, "job"))
     assert (whole.stopped, stopped.stopped, resumed.stopped) == (False, True, False)
     assert got == expected
-
-
-OF_STACK = [  # what models of a stack may differ in
-    {"learning_rate": 0.01, "weight_decay": 0.1},
-    {"learning_rate": 0.003, "clip_norm": 0.1},
-    {"embedding_learning_rate_multiplier": 0.3, "clip_norm": 0.0, "embedding_l2": 0.1},
-]
-
-
-@every_model
-def test_stacked_models_end_as_each_alone(case: Case) -> None:
-    given = [
-        replace(conditions(DEVICE, **own), seed=seed) for seed, own in enumerate(OF_STACK, start=3)
-    ]
-    alone, stacked = (
-        [seeded_model(lambda: case.build(DATA.full_schema), each.seed).double() for each in given]
-        for _ in range(2)
-    )
-    for model in (*alone, *stacked):
-        for module in model.modules():
-            if isinstance(module, Activation):
-                module.rate = 0.0  # a GPU draws other dropout for a stack
-    for model, each in zip(alone, given, strict=True):
-        fit(model, each, Watch())
-    fit_stacked(stacked, given, [Watch() for _ in given])
-    for model, other in zip(alone, stacked, strict=True):
-        torch.testing.assert_close(other.state_dict(), model.state_dict(), rtol=1e-2, atol=1e-3)
-
-
-@every_model
-def test_no_step_of_a_stack_waits_for_the_device(case: Case) -> None:
-    models = [case.build(DATA.full_schema, seed).to(DEVICE).train() for seed in (1, 2, 3)]
-    configs = [conditions(DEVICE, **own).config for own in OF_STACK]
-    feed = make_feed(DATA.train, DEVICE)
-    loss = step_loss(configs[0], DATA.full_schema, DATA.train, None, DEVICE)
-    steps = StackedSteps(Stack(models), feed, configs, loss)
-    steps.take(torch.arange(32))  # the first one loads kernels
-    with without_waiting():
-        for rows_B in torch.arange(32, 128).split(32):
-            loss_K, norm_K = steps.take(feed.by_scenario(rows_B))
-    assert torch.isfinite(torch.stack([loss_K, norm_K])).all()
-
-
-def test_a_probe_of_a_stack_ends_with_an_answer() -> None:
-    given = [replace(conditions(DEVICE), seed=seed) for seed in (3, 4)]
-    models = [build_config("mmoe", {}).build(DATA.full_schema) for _ in given]
-    assert isinstance(stack_is_faster(models, given), bool)
 
 
 def test_a_split_is_scored_as_on_the_cpu() -> None:

@@ -37,7 +37,7 @@ def conditions(data=DATA, **train: object) -> Conditions:
         **train,
     }
     config = TrainConfig.model_validate(given)
-    return Conditions(data, data.full_schema, config, 3, 3, objective_named("macro_auc"), CPU)
+    return Conditions(data, data.full_schema, config, 3, objective_named("macro_auc"), CPU)
 
 
 def without_seconds(

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cases import Case
 from reference.sequences import read
 from small_models import WITH_SEQUENCES, batch, randomise, with_sequences
 
@@ -13,7 +12,6 @@ from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.measure import count_parameters
 from hinet_search.models.layers.sequence_readers import AttentionReader, Reader, make_reader
 from hinet_search.study.sequence_definition import SequenceReader
-from hinet_search.training.stack import Stack
 
 READERS: tuple[SequenceReader, ...] = ("mean", "din", "bst")
 every_reader = pytest.mark.parametrize("kind", READERS)
@@ -145,12 +143,3 @@ def test_the_weights_of_readers_are_none_of_embeddings() -> None:
     total, dense = count_parameters(embedding)
     assert total - dense == own
     assert dense > 0
-
-
-@every_reader
-def test_stacked_models_read_sequences_as_each_does_alone(kind: SequenceReader) -> None:
-    schema = with_sequences(kind)
-    models = [Case("shared_bottom").build(schema, seed).double().eval() for seed in (1, 2)]
-    rows = batch(schema, rows=9)
-    alone = torch.stack([model(rows) for model in models]).detach()
-    torch.testing.assert_close(Stack(models).logits(rows), alone, rtol=0, atol=1e-12)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cases import Case, every_case_in_turn, every_model
+from cases import Case, every_case_in_turn
 from small_models import SCHEMA, WITH_SEQUENCES, batch, randomise
 
 from hinet_search.data.schema import Schema
@@ -12,7 +12,6 @@ from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.unit_scale import UnitScale
 from hinet_search.training.feature_config import FeatureConfig
-from hinet_search.training.stack import Stack
 
 SCALED = replace(SCHEMA, has_unit_scale=True)
 
@@ -83,29 +82,11 @@ def test_a_model_of_ids_scores_the_same_when_its_embeddings_shrink(case: Case):
     torch.testing.assert_close(small(rows), large(rows), rtol=1e-4, atol=1e-5)
 
 
-@every_model
-def test_stacked_models_are_scaled_as_each_alone(case: Case):
-    alone, twins = (
-        [without_dropout(case.build(SCALED, seed).double().train()) for seed in (1, 2)]
-        for _ in range(2)
-    )
-    rows = batch(SCALED, rows=48)
-    logits_KBT = Stack(twins).logits(rows)
-    torch.testing.assert_close(logits_KBT, together(alone, rows), rtol=1e-6, atol=1e-8)
-    for model in (*alone, *twins):
-        model.eval()
-    torch.testing.assert_close(together(twins, rows), together(alone, rows), rtol=1e-6, atol=1e-8)
-
-
 def without_dropout(model):
     for part in model.modules():
         if isinstance(part, Activation):
             part.rate = 0.0
     return model
-
-
-def together(models, rows):
-    return torch.stack([model(rows) for model in models])
 
 
 def test_the_setting_is_in_the_schema_and_other_schemas_are_stored_as_before():

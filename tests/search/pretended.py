@@ -41,12 +41,10 @@ from hinet_search.training.jobs.ensemble import (
 )
 from hinet_search.training.jobs.messages import (
     MetricsOnTest,
-    PartMessage,
     RefitJob,
     Refitted,
     ScoreTestJob,
     TrainingResult,
-    TrainingsJob,
     TrainJob,
     scores_path,
     split_scores_path,
@@ -157,12 +155,6 @@ class Pretender:
                 FinalistSummary(
                     payload.seeds, (), (), Resampled("users", 5, (0.6, 0.6), ((0.6, 0.6),))
                 )
-            ]
-        if isinstance(payload, TrainingsJob):
-            return [
-                PartMessage(part, body)
-                for part, job in zip(payload.parts, payload.jobs, strict=True)
-                for body in self._bodies(job)
             ]
         if isinstance(payload, SelectJob | ScoreMemberJob | TeachJob | ScoreEnsembleJob):
             return [self.of_ensemble(payload)]

@@ -31,7 +31,7 @@ NAMES = (f"{ENCODINGS}.numeric_0", f"{ENCODINGS}.statistics")
 
 def launched(folder: Path, trials: int) -> StudyRecord:
     (folder / "encodings.yaml").write_text(SPACE)
-    text = ONE_ARM.replace("trials: 3", f"trials: {trials}") + "stacked_trials: 3\n"
+    text = ONE_ARM.replace("trials: 3", f"trials: {trials}")
     return api.launch(str(write_study(folder, text)), output=folder / "out")
 
 
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def searched(folder: Path) -> StudyRecord:
-    """A study whose trials train together where they can, launched for five and then for twelve."""
+    """A study, launched for five trials and then for twelve."""
     launched(folder, trials=5)
     return launched(folder, trials=12)
 

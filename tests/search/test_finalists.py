@@ -4,7 +4,7 @@ import pytest
 
 from hinet_search.results.records import FinalistRecord, FinalistRun
 from hinet_search.search.phases.finalists import choose, paired_seeds
-from hinet_search.training.jobs.messages import TrainingsJob, TrainJob
+from hinet_search.training.jobs.messages import TrainJob
 from tests.search import studies
 from tests.search.pretended import Pretender, Studio
 
@@ -44,25 +44,17 @@ def test_the_finalists_whose_trials_took_longest_are_trained_first(studio: Studi
 
 
 def jobs_of_finalists(pretender: Pretender) -> list[TrainJob]:
-    """Trainings of finalists, alone or several in one job."""
-    jobs: list[TrainJob] = []
-    for job in pretender.jobs:
-        if isinstance(job.payload, TrainingsJob):
-            jobs += job.payload.jobs
-        elif isinstance(job.payload, TrainJob) and job.payload.weights:
-            jobs.append(job.payload)
-    return jobs
+    """Trainings of finalists."""
+    payloads = [job.payload for job in pretender.jobs if isinstance(job.payload, TrainJob)]
+    return [payload for payload in payloads if payload.weights]
 
 
 def seeds_of(model: str, jobs: list[TrainJob]) -> set[int]:
     return {job.seed for job in jobs if job.config.model_name == model}
 
 
-@pytest.mark.parametrize("shared_batches", ["false", "true"])
-def test_finalists_of_every_arm_train_with_the_seeds_that_are_kept(
-    studio: Studio, shared_batches: str
-) -> None:
-    finalists = f"{{top: 1, seeds: 3, shared_batches: {shared_batches}}}"
+def test_finalists_of_every_arm_train_with_the_seeds_that_are_kept(studio: Studio) -> None:
+    finalists = "{top: 1, seeds: 3}"
     record, pretender = studio.launch(arms=ARMS, finalists=finalists, more="reference: mmoe\n")
     kept = {run.seed for arm in record.arms for finalist in arm.finalists for run in finalist.runs}
     jobs = jobs_of_finalists(pretender)

@@ -28,7 +28,7 @@ from tests.search.test_database_away import MOMENTS, Failures
 End = tuple[object, list[str], str]
 FULL = "teaching: {students: [mmoe], trials: 2}\nensemble: true\n"
 TRADED = "objectives: [mean_auc, flops_per_row]\n"
-VARIANTS = {"stacked": f"{FULL}{TRADED}stacked_trials: 4\n", "budget": f"{FULL}budget: 10h\n"}
+VARIANTS = {"traded": f"{FULL}{TRADED}", "budget": f"{FULL}budget: 10h\n"}
 DATABASE = Path("out/studies.sqlite3")
 
 

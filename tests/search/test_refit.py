@@ -15,7 +15,6 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.training.jobs.messages import (
     RefitJob,
-    TrainingsJob,
     TrainJob,
     refit_files,
     refit_path,
@@ -96,17 +95,6 @@ def test_a_refit_has_the_configuration_seed_and_best_evaluation_of_the_run(studi
         assert job.training.weights is not None
         assert job.training.config == trained[job.training.weights]
         assert job.best == runs[job.training.seed].evaluations[0]
-        assert job.order_seed == job.training.seed
-
-
-def test_refits_of_shared_batches_keep_the_order_of_the_first_seed(studio: Studio) -> None:
-    finalists = "{top: 1, seeds: 2, refit: true, shared_batches: true}"
-    _, pretender = studio.launch(favouring("mmoe"), REFERENCE, ARMS, finalists)
-    (order,) = {
-        job.payload.order_seed for job in pretender.jobs if isinstance(job.payload, TrainingsJob)
-    }
-    assert len({job.training.seed for job in refits(pretender)}) == 2
-    assert {job.order_seed for job in refits(pretender)} == {order}
 
 
 def test_a_student_that_is_shipped_is_refitted_with_its_teacher(studio: Studio) -> None:

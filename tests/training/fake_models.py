@@ -108,7 +108,6 @@ def fit_on(
         schema=data.full_schema,
         config=config,
         seed=seed,
-        order_seed=seed,
         objective=objective_named(objective),
         device=CPU,
     )

@@ -93,9 +93,7 @@ def trained(
     model = seeded_model(lambda: config.build(schema), seed).double()
     objective = objective_named("macro_auc")
     fixed = None if steps is None else FixedSteps(steps, STEPS_OF_A_PASS)
-    given = Conditions(
-        data, schema, config.train, 3, 3, objective, CPU, fixed_steps=fixed, team=team
-    )
+    given = Conditions(data, schema, config.train, 3, objective, CPU, fixed_steps=fixed, team=team)
     leads = team is None or team.is_leader
     checkpoints = Checkpoints(folder, "job", 0.0) if folder and leads else None
     result = fit(model, given, watch or Watch(), checkpoints)

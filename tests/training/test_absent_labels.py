@@ -15,7 +15,6 @@ from hinet_search.results.statistics.calibrators import calibrate
 from hinet_search.results.statistics.ensemble_selection import ScoredRuns, select
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.training.fit import fit
-from hinet_search.training.fit_stacked import fit_stacked
 from hinet_search.training.fit_staged import fit_staged
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.run_state import Conditions
@@ -43,7 +42,7 @@ def conditions(seed: int) -> Conditions:
     data: Dataset = replace(DATA, full_schema=SCHEMA, train=train, valid=valid)
     config = TrainConfig(batch_size=32, patience=0, passes=1, learning_rate=0.03)
     objective = objective_named("mean_auc")
-    return Conditions(data, SCHEMA, config, 0, 0, objective, CPU)
+    return Conditions(data, SCHEMA, config, 0, objective, CPU)
 
 
 def outcome_of_fit(given: Conditions) -> object:
@@ -59,12 +58,6 @@ def taught(given: Conditions, teacher_RT: NDArray[np.float16]) -> Conditions:
 
 def outcome_of_teaching(given: Conditions) -> object:
     return outcome_of_fit(taught(given, TEACHER_RT))
-
-
-def outcome_of_a_stack(given: Conditions) -> object:
-    models = [linear(given.dataset, seed) for seed in (0, 1)]
-    fit_stacked(models, [given, given], [Watch(), Watch()])
-    return [weights_hash(model) for model in models]
 
 
 def outcome_of_growth(given: Conditions) -> object:
@@ -84,7 +77,6 @@ every_training = pytest.mark.parametrize(
     [
         outcome_of_fit,
         outcome_of_teaching,
-        outcome_of_a_stack,
         outcome_of_growth,
         outcome_of_parts,
     ],

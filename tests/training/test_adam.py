@@ -121,18 +121,16 @@ def test_zero_grad_forgets_all_gradients() -> None:
 IN_A_NEW_PROCESS = """\
 import sys
 from tests.training.fake_models import DATA, Watch, linear
-from hinet_search.training.fit_stacked import fit_stacked
+from hinet_search.training.fit import fit
 from hinet_search.models.layers.outline import outline
 from hinet_search.results.objectives import objective_named
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.train_config import TrainConfig
 from tests.training.fake_models import CPU
 config, objective = TrainConfig(batch_size=32, passes=1), objective_named("macro_auc")
-for seeds in ((1,), (1, 2)):
-    models = [linear(DATA, seed) for seed in seeds]
-    conditions = [Conditions(DATA, DATA.full_schema, config, seed, 1, objective, CPU) for seed in seeds]
-    fit_stacked(models, conditions, [Watch() for _ in seeds])
-    outline(models[0], DATA.full_schema)
+model = linear(DATA)
+fit(model, Conditions(DATA, DATA.full_schema, config, 1, objective, CPU), Watch())
+outline(model, DATA.full_schema)
 print("torch._dynamo" in sys.modules)
 """
 

@@ -1,4 +1,4 @@
-"""A training, alone or in a stack, has ended only when its last checkpoint is whole."""
+"""A training has ended only when its last checkpoint is whole."""
 
 import time
 from pathlib import Path
@@ -11,13 +11,11 @@ from hinet_search.results.objectives import objective_named
 from hinet_search.training import checkpoint
 from hinet_search.training.checkpoint import MANIFEST, SUFFIX, Checkpoints
 from hinet_search.training.fit import fit
-from hinet_search.training.fit_stacked import fit_stacked
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.train_config import TrainConfig
 
 CONFIG = TrainConfig.model_validate({"batch_size": 32, "patience": 0, "passes": 2.0})
-CONDITIONS = Conditions(DATA, DATA.full_schema, CONFIG, 0, 0, objective_named("macro_auc"), CPU)
-SEEDS = (0, 1, 2)
+CONDITIONS = Conditions(DATA, DATA.full_schema, CONFIG, 0, objective_named("macro_auc"), CPU)
 
 
 @pytest.fixture(autouse=True)
@@ -77,33 +75,3 @@ def test_a_training_that_stops_has_the_state_of_its_last_step(tmp_path: Path) ->
     fit(resumed, CONDITIONS, watch, checkpoints_in(tmp_path))
     assert watch.asked == 2 * 10 - 7
     assert weights_hash(resumed) == weights_hash(expected)
-
-
-def test_each_training_of_a_stack_that_ends(tmp_path: Path) -> None:
-    watches = [Watch(stop_after=stop) for stop in (None, 7, None)]
-    ended = []
-
-    def end(number: int, _outcome: object) -> None:
-        refuse_parts(tmp_path / str(number))
-        ended.append(number)
-
-    fit_stacked(
-        [linear(DATA, seed) for seed in SEEDS],
-        [CONDITIONS] * len(SEEDS),
-        watches,
-        [checkpoints_in(tmp_path / str(seed)) for seed in SEEDS],
-        end,
-    )
-    assert ended == [1, 0, 2]
-
-
-def test_a_stack_that_fails(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError):
-        fit_stacked(
-            [linear(DATA, seed) for seed in SEEDS],
-            [CONDITIONS] * len(SEEDS),
-            [Watch(), Failing(stop_after=7), Watch()],
-            [checkpoints_in(tmp_path / str(seed)) for seed in SEEDS],
-        )
-    for seed in SEEDS:
-        refuse_parts(tmp_path / str(seed))

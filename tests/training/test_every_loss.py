@@ -1,4 +1,4 @@
-"""Every loss that is found, against its definition in loops (loss_references), alone and in stacks."""
+"""Every loss that is found, against its definition in loops (loss_references)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,10 +20,9 @@ from hinet_search.data.schema import Schema
 from hinet_search.results.objectives import objective_named
 from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.training.fit import fit
-from hinet_search.training.fit_stacked import fit_stacked
 from hinet_search.training.losses import loss_named
 from hinet_search.training.run_state import Conditions
-from hinet_search.training.teaching import LossOfStack, StepLoss, step_loss
+from hinet_search.training.teaching import StepLoss, step_loss
 from hinet_search.training.train_config import TrainConfig
 from tests.training.loss_references import Labels, PlainLabel
 
@@ -195,41 +194,19 @@ def test_it_reads_the_rows_of_its_batch(name: str) -> None:
 
 
 @every_loss
-@every_schema
-@every_row_weight
-def test_losses_of_a_stack_are_the_same_one_by_one_and_at_once(
-    name: str, schema: Schema, are_weighted: bool
-) -> None:
-    configs = [configured(name, ranking_weight=weight) for weight in (0.0, 0.5, 2.0)]
-    rows = rows_of(schema, are_weighted=are_weighted)
-    stacked = LossOfStack.of(step_loss(configs[0], schema, rows, None, CPU), configs, CPU)
-    alone = [of_batch(step_loss(config, schema, rows, None, CPU), rows) for config in configs]
-    scores_KRT = drawn(3, NUM_ROWS, 3).requires_grad_()
-    expected_K = torch.stack([loss(each) for loss, each in zip(alone, scores_KRT, strict=True)])
-    for form in (stacked, stacked.batched):
-        got_K = of_batch(form, rows)(scores_KRT)
-        torch.testing.assert_close(got_K, expected_K)
-        gradients = [
-            torch.autograd.grad(each.sum(), scores_KRT, retain_graph=True)[0]
-            for each in (got_K, expected_K)
-        ]
-        torch.testing.assert_close(*gradients)
-
-
-@every_loss
-def test_models_of_a_stack_learn_what_each_learns_alone(name: str) -> None:
-    train = configured(name, batch_size=32, patience=0, passes=2, learning_rate=0.03)
-    schema, objective = DATA.full_schema, objective_named("macro_auc")
-    given = [
-        Conditions(DATA, schema, config, 0, 0, objective, CPU)
-        for config in (train, train.model_copy(update={"ranking_weight": 0.1}))
-    ]
-    together = [linear(DATA) for _ in given]
-    fit_stacked(together, given, [Watch() for _ in given])
-    for model, conditions in zip(together, given, strict=True):
-        alone = linear(DATA)
-        assert fit(alone, conditions, Watch()).valid_objective > 0.9
-        torch.testing.assert_close(model.state_dict(), alone.state_dict(), rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("ranking_weight", [RANKING_WEIGHT, 0.1])
+def test_a_model_learns_by_it(name: str, ranking_weight: float) -> None:
+    train = configured(
+        name,
+        batch_size=32,
+        patience=0,
+        passes=2,
+        learning_rate=0.03,
+        ranking_weight=ranking_weight,
+    )
+    objective = objective_named("macro_auc")
+    conditions = Conditions(DATA, DATA.full_schema, train, 0, objective, CPU)
+    assert fit(linear(DATA), conditions, Watch()).valid_objective > 0.9
 
 
 @every_loss

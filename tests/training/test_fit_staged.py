@@ -15,7 +15,7 @@ from hinet_search.training.fit_staged import Staged, fit_staged
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.run_state import Conditions, FitResult, FixedSteps
 from hinet_search.training.train_config import TrainConfig
-from hinet_search.training.trainable import fit_all, trainable
+from hinet_search.training.trainable import fit_any, trainable
 
 
 class Stairs:
@@ -68,7 +68,6 @@ def grow(
         schema=DATA.full_schema,
         config=TrainConfig.model_validate({"patience": 0, **train}),
         seed=seed,
-        order_seed=seed,
         objective=objective_named(objective),
         device=CPU,
     )
@@ -137,7 +136,7 @@ def test_a_growth_of_fixed_length_ends_after_its_stages_and_is_evaluated_once() 
     model, config = Stairs(0.9, 0.1, 0.5), TrainConfig(passes=3, patience=1)
     objective = objective_named("macro_auc")
     fixed = FixedSteps(2, 1)
-    conditions = Conditions(DATA, DATA.full_schema, config, 0, 0, objective, CPU, fixed_steps=fixed)
+    conditions = Conditions(DATA, DATA.full_schema, config, 0, objective, CPU, fixed_steps=fixed)
     (evaluation,) = fit_staged(model, conditions, Watch()).evaluations
     assert (evaluation.step, evaluation.passes, model.stage) == (2, 2.0, 2)
 
@@ -163,9 +162,9 @@ def test_a_staged_model_is_trained_and_measured_on_the_cpu_on_any_device() -> No
     assert isinstance(model, Staged)
     grown = trainable(model, DATA.full_schema, torch.device("cuda"))
     conditions = Conditions(
-        DATA, DATA.full_schema, TrainConfig(), 0, 0, objective_named("macro_auc"), grown.device
+        DATA, DATA.full_schema, TrainConfig(), 0, objective_named("macro_auc"), grown.device
     )
-    (result,) = fit_all([grown], [conditions], [Watch()])
+    result = fit_any(grown, conditions, Watch())
     assert (grown.device.type, grown.num_parameters(), grown.flops_per_row()) == ("cpu", (7, 7), 0)
     assert np.array_equal(grown.scores(DATA.valid), scores(0.6).numpy())
     assert result.best_step == 2

@@ -33,12 +33,11 @@ from hinet_search.training.jobs.messages import (
     MetricsOnTest,
     ScoreTestJob,
     TrainingResult,
-    TrainingsJob,
     TrainJob,
     scores_path,
 )
 from hinet_search.training.jobs.score import restore_model, score_test
-from hinet_search.training.jobs.train import checkpoints_of, train, train_together
+from hinet_search.training.jobs.train import checkpoints_of, train
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.model_size import flops_of
 from hinet_search.training.row_order import batches_of_pass
@@ -147,40 +146,6 @@ def test_a_whole_training_of_a_network_shows_its_parts(
 ) -> None:
     parts = trained(ready, tmp_path / "w.safetensors", 0).insight.parts
     assert [part.name for part in parts if part.depth == 1] == ["embedding", "trunk", "towers"]
-
-
-@every_kind
-def test_several_seeds_in_one_job_are_each_reported_and_kept(
-    ready: PreparedStudy, tmp_path: Path, arm: int
-) -> None:
-    first = trained(ready, tmp_path / "alone.safetensors", arm)
-    config, sent = config_of(ready, arm), []
-    jobs = tuple(
-        TrainJob(
-            ready.dataset.folder,
-            config,
-            seed,
-            "mean_auc",
-            "cpu",
-            tmp_path / f"{seed}.safetensors",
-        )
-        for seed in (3, 4)
-    )
-    train_together(TrainingsJob(jobs, ("3", "4"), order_seed=3), sent.append, never)
-    outcomes = {
-        message.part: message.body for message in sent if isinstance(message.body, TrainingResult)
-    }
-    assert outcomes["3"].best.objective == pytest.approx(first.best.objective, abs=0.02)
-    assert {message.part for message in sent if isinstance(message.body, EvaluationRecord)} == {
-        "3",
-        "4",
-    }
-    kept = [load_file(tmp_path / f"{seed}.safetensors") for seed in (3, 4)]
-    assert any(not torch.equal(weight, kept[1][name]) for name, weight in kept[0].items())
-
-
-def never(part: str = "") -> bool:
-    return False
 
 
 def test_models_that_train_with_one_seed_see_the_rows_in_one_order(
@@ -304,7 +269,7 @@ def test_a_process_whose_device_failed_says_so_and_ends(
     def ended(code: int) -> None:
         raise SystemExit(code)
 
-    monkeypatch.setattr(trial, "fit_all", failing)
+    monkeypatch.setattr(trial, "fit_any", failing)
     monkeypatch.setattr(device_errors.os, "_exit", ended)
     job = TrainJob(ready.dataset.folder, config_of(ready, 0), 1, "mean_auc", "cpu")
     said: list[object] = []
@@ -351,10 +316,10 @@ def test_the_model_is_gone_when_memory_of_a_gpu_is_given_back(
 ) -> None:
     models: list[weakref.ref[object]] = []
     alive: list[list[bool]] = []
-    fit = trial.fit_all
+    fit = trial.fit_any
 
-    def fitting(trained: list[Any], *more: Any) -> Any:
-        models.append(weakref.ref(trained[0].model))
+    def fitting(trained: Any, *more: Any) -> Any:
+        models.append(weakref.ref(trained.model))
         if error is not None:
             raise error
         return fit(trained, *more)
@@ -363,7 +328,7 @@ def test_the_model_is_gone_when_memory_of_a_gpu_is_given_back(
         gc.collect()
         alive.append([model() is not None for model in models])
 
-    monkeypatch.setattr(trial, "fit_all", fitting)
+    monkeypatch.setattr(trial, "fit_any", fitting)
     monkeypatch.setattr(torch.cuda, "empty_cache", given_back)
     job = TrainJob(ready.dataset.folder, config_of(ready, 0), 1, "mean_auc", "cpu")
     with pytest.raises(MemoryError) if error else contextlib.nullcontext():
@@ -377,7 +342,7 @@ def test_an_error_of_a_configuration_is_no_failure_of_the_device(
     def failing(*_: object) -> None:
         raise RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasLtMatmul`")
 
-    monkeypatch.setattr(trial, "fit_all", failing)
+    monkeypatch.setattr(trial, "fit_any", failing)
     job = TrainJob(ready.dataset.folder, config_of(ready, 0), 1, "mean_auc", "cpu")
     with pytest.raises(RuntimeError, match="NOT_SUPPORTED"):
         train(job, lambda _: None, lambda: False)
@@ -388,7 +353,7 @@ def test_a_checkpoint_is_of_the_device_that_trained_not_of_the_word_auto(
 ) -> None:
     def job_on(device: str) -> str:
         job = TrainJob(ready.dataset.folder, config_of(ready, 0), 1, "mean_auc", device)
-        checkpoints = checkpoints_of(replace(job, checkpoints=tmp_path), 0, lambda _: None)
+        checkpoints = checkpoints_of(replace(job, checkpoints=tmp_path), lambda _: None)
         assert checkpoints is not None
         return checkpoints.job
 

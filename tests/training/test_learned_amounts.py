@@ -17,7 +17,6 @@ from hinet_search.results.cells import make_cells
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import CellValue
 from hinet_search.training.fit import fit
-from hinet_search.training.fit_stacked import fit_stacked
 from hinet_search.training.fit_staged import fit_staged
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.run_state import Conditions, FitResult
@@ -55,7 +54,7 @@ def conditions(
     given = {"batch_size": 32, "patience": 0, "passes": 12, "learning_rate": 0.03, **train}
     config = TrainConfig.model_validate(given)
     objective = objective_named("macro_auc")
-    return Conditions(dataset, dataset.full_schema, config, 0, 0, objective, CPU, teacher_RT)
+    return Conditions(dataset, dataset.full_schema, config, 0, objective, CPU, teacher_RT)
 
 
 def amounts_of(result: FitResult) -> list[CellValue]:
@@ -200,15 +199,6 @@ def test_trees_learn_the_mean_of_amounts() -> None:
         assert cell.auc is not None
         assert cell.auc > 0.8
         assert cell.calibration == pytest.approx(1.0, abs=0.25)
-
-
-def test_models_of_a_stack_learn_what_each_learns_alone() -> None:
-    together = [linear(AMOUNTS, seed) for seed in (0, 1)]
-    results = fit_stacked(together, [conditions(passes=2)] * 2, [Watch(), Watch()])
-    for seed, result in zip((0, 1), results, strict=True):
-        alone = fit(linear(AMOUNTS, seed), conditions(passes=2), Watch())
-        assert isinstance(result, FitResult)
-        assert result.valid_objective == pytest.approx(alone.valid_objective, abs=1e-5)
 
 
 def test_a_student_believes_its_teacher_where_all_amounts_are_0() -> None:

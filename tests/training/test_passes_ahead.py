@@ -28,7 +28,7 @@ def conditions(shuffle: str = "rows") -> Conditions:
     given = {"batch_size": 32, "patience": 0, "passes": float(NUM_PASSES), "shuffle": shuffle}
     config = TrainConfig.model_validate(given)
     objective = objective_named("macro_auc")
-    return Conditions(WITH_USERS, DATA.full_schema, config, 3, 3, objective, CPU)
+    return Conditions(WITH_USERS, DATA.full_schema, config, 3, objective, CPU)
 
 
 def rows_of(shuffle: str, first_step: int = 0) -> Iterator[Tensor]:

@@ -87,7 +87,7 @@ def area(dataset: Dataset, **features: str) -> float:
     model = config.build(schema)
     assert isinstance(model, torch.nn.Module)
     train = TrainConfig.model_validate(config.train.model_dump())
-    conditions = Conditions(data, schema, train, 0, 0, objective_named("macro_auc"), CPU)
+    conditions = Conditions(data, schema, train, 0, objective_named("macro_auc"), CPU)
     found = fit(model, conditions, Watch()).valid_objective
     assert found is not None
     return found

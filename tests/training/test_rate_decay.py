@@ -5,11 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 from fake_models import CPU, DATA, Linear, Watch, fit_on, linear, scripted
-from torch import nn
 
 from hinet_search.results.objectives import objective_named
 from hinet_search.training.fit import fit
-from hinet_search.training.fit_stacked import fit_stacked
 from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.make_feed import make_feed
 from hinet_search.training.row_order import batches_of_pass
@@ -21,9 +19,7 @@ STEPS_OF_A_PASS = 10
 CONFIG = TrainConfig(
     batch_size=32, learning_rate=RATE, patience=0, passes=PASSES, rate_decay=True, clip_norm=0.0
 )
-CONDITIONS = Conditions(
-    DATA, DATA.full_schema, CONFIG, SEED, SEED, objective_named("macro_auc"), CPU
-)
+CONDITIONS = Conditions(DATA, DATA.full_schema, CONFIG, SEED, objective_named("macro_auc"), CPU)
 
 
 def by_hand(model: Linear, num_steps: int) -> None:
@@ -78,23 +74,6 @@ def test_a_length_beyond_the_planned_passes_has_rates_above_0():
     given = replace(CONDITIONS, fixed_steps=FixedSteps(35, STEPS_OF_A_PASS))
     result = fit(linear(DATA, SEED), given, Watch())
     assert result.evaluations[-1].passes == pytest.approx(3.5)
-
-
-def test_models_of_a_stack_take_the_steps_of_each_alone():
-    def of_seed(seed: int) -> nn.Module:
-        return linear(DATA, seed).double()
-
-    strengths = {3: 0.0, 4: 0.1}
-    given = [
-        replace(CONDITIONS, config=replace_config(embedding_l2=strength), seed=seed)
-        for seed, strength in strengths.items()
-    ]
-    alone, stacked = ([of_seed(seed) for seed in strengths] for _ in range(2))
-    for model, conditions in zip(alone, given, strict=True):
-        fit(model, conditions, Watch())
-    fit_stacked(stacked, given, [Watch() for _ in strengths])
-    for model, twin in zip(stacked, alone, strict=True):
-        torch.testing.assert_close(model.state_dict(), twin.state_dict(), rtol=1e-6, atol=1e-7)
 
 
 def test_a_decayed_training_ends_with_smaller_steps():

@@ -44,7 +44,7 @@ from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import TrialConfig, build_config
 from tests.small import STUDY, write_study
 
-SEED, ORDER_SEED = 3, 8
+SEED = 3
 NETWORK, TREES = 0, 1
 TRAINING: dict[str, Value] = {
     "train.batch_size": 100,
@@ -91,7 +91,7 @@ def job_of(
         checkpoints,
         teacher,
     )
-    return RefitJob(training, ORDER_SEED, best)
+    return RefitJob(training, best)
 
 
 def run(job: RefitJob, should_stop: Callable[[], bool] = lambda: False) -> list[object]:
@@ -128,7 +128,7 @@ def fitted(
     passes = steps / steps_per_pass
     length = config.train.model_copy(update={"passes": passes, "patience": 0})
     objective = objective_named("mean_auc")
-    given = Conditions(dataset, schema, length, SEED, ORDER_SEED, objective, CPU, teacher_RT)
+    given = Conditions(dataset, schema, length, SEED, objective, CPU, teacher_RT)
     fit(model, given, KeepsLast())
     model.load_state_dict(states[-1])
     return model
@@ -261,10 +261,10 @@ def test_a_refit_that_was_interrupted_ends_as_one_that_was_not(
 def test_a_refit_that_diverges_leaves_nothing(
     ready: PreparedStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def diverging(*_: object) -> list[Diverged]:
-        return [Diverged(7, 0.01, float("nan"), "loss")]
+    def diverging(*_: object) -> None:
+        raise Diverged(7, 0.01, float("nan"), "loss")
 
-    monkeypatch.setattr(refit_job, "fit_all", diverging)
+    monkeypatch.setattr(refit_job, "fit_any", diverging)
     config, best = config_of(ready, NETWORK), best_at(passes=1.0, step=4)
     (failed,) = run(job_of(ready, config, tmp_path / "w.safetensors", best))
     assert isinstance(failed, TrainingFailed)
@@ -276,7 +276,7 @@ def fixed(steps: FixedSteps, model: nn.Module, **train: object) -> Sequence[Eval
     """Return the evaluations of a training of so many steps."""
     config = TrainConfig.model_validate({"batch_size": 32, **train})
     objective = objective_named("macro_auc")
-    conditions = Conditions(DATA, DATA.full_schema, config, 0, 0, objective, CPU, fixed_steps=steps)
+    conditions = Conditions(DATA, DATA.full_schema, config, 0, objective, CPU, fixed_steps=steps)
     return fit(model, conditions, Watch()).evaluations
 
 
@@ -309,7 +309,6 @@ def test_equal_steps_give_equal_weights_with_and_without_a_fixed_number() -> Non
         DATA,
         DATA.full_schema,
         TrainConfig(batch_size=32, passes=0.5, patience=0, evaluations_per_pass=1),
-        0,
         0,
         objective_named("macro_auc"),
         CPU,

@@ -1,4 +1,4 @@
-"""A student's loss is that of its labels and of its teacher's scores, whichever loop trains it."""
+"""A student's loss is that of its labels and of its teacher's scores."""
 
 import math
 from dataclasses import replace
@@ -14,9 +14,8 @@ from torch import nn
 from hinet_search.common.errors import DataError
 from hinet_search.results.objectives import objective_named
 from hinet_search.training.fit import fit
-from hinet_search.training.fit_stacked import fit_stacked
 from hinet_search.training.run_state import Conditions
-from hinet_search.training.teaching import LossOfStack, StepLoss, read_teacher, save_teacher
+from hinet_search.training.teaching import StepLoss, read_teacher, save_teacher
 from hinet_search.training.train_config import TrainConfig
 
 SHAPE = DATA.train.labels_RT.shape
@@ -28,7 +27,7 @@ def conditions(teacher_RT: NDArray[np.float16] | None = TEACHER_RT, **train: obj
     given = {"batch_size": 32, "patience": 0, "passes": 3, "learning_rate": 0.03, **train}
     config = TrainConfig.model_validate(given)
     objective = objective_named("macro_auc")
-    return Conditions(DATA, DATA.full_schema, config, 0, 0, objective, CPU, teacher_RT)
+    return Conditions(DATA, DATA.full_schema, config, 0, objective, CPU, teacher_RT)
 
 
 def trained(**train: object) -> nn.Module:
@@ -84,33 +83,6 @@ def test_a_student_believes_its_teacher_where_all_labels_are_wrong() -> None:
     assert fit(linear(DATA), given, Watch()).valid_objective > 0.9
     untaught = replace(given, teacher_RT=None)
     assert fit(linear(DATA), untaught, Watch()).valid_objective < 0.5
-
-
-TAUGHT = [
-    {"teacher_weight": 0.8, "teacher_temperature": 2.0},
-    {"teacher_weight": 0.1, "teacher_temperature": 4.0},
-    {"teacher_weight": 0.0},
-]
-
-
-def test_stacked_students_learn_what_each_learns_alone() -> None:
-    models = [linear(DATA) for _ in TAUGHT]
-    fit_stacked(models, [conditions(**own) for own in TAUGHT], [Watch() for _ in TAUGHT])
-    for model, own in zip(models, TAUGHT, strict=True):
-        for name, weight in trained(**own).state_dict().items():
-            assert torch.allclose(model.state_dict()[name], weight, atol=1e-6), name
-
-
-def test_losses_of_a_stack_are_the_same_one_by_one_and_at_once() -> None:
-    configs = [TrainConfig.model_validate(own) for own in TAUGHT]
-    loss = LossOfStack.of(StepLoss(torch.from_numpy(TEACHER_RT)), configs, CPU)
-    rows_B = torch.arange(20)
-    logits_KBT = torch.randn(len(TAUGHT), 20, SHAPE[1], requires_grad=True)
-    given = logits_KBT, torch.from_numpy(DATA.train.labels_RT)[rows_B].float(), rows_B, rows_B
-    each_K, at_once_K = loss(*given), loss.batched(*given)
-    torch.testing.assert_close(each_K, at_once_K)
-    gradients = [torch.autograd.grad(loss_K.sum(), logits_KBT)[0] for loss_K in (each_K, at_once_K)]
-    torch.testing.assert_close(*gradients)
 
 
 def test_a_teachers_scores_are_read_as_they_were_stored(tmp_path: Path) -> None:

@@ -5,21 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from fake_models import CPU, DATA, Watch, fit_on
+from fake_models import CPU, DATA, fit_on
 from pydantic import ValidationError
 from torch import Tensor, nn
 
 from hinet_search.data.columns import Columns
 from hinet_search.models.layers.batch import Batch
-from hinet_search.results.objectives import objective_named
-from hinet_search.training.fit import fit
-from hinet_search.training.fit_stacked import fit_stacked
 from hinet_search.training.loss import cell_weights
-from hinet_search.training.run_state import Conditions
-from hinet_search.training.stack_settings import can_share_steps
 from hinet_search.training.teaching import step_loss
 from hinet_search.training.train_config import TrainConfig
-from hinet_search.training.trial_config import build_config
 
 SCHEMA = DATA.full_schema  # scenarios home and search, tasks click and order
 
@@ -118,26 +112,6 @@ def test_a_teacher_counts_as_much_as_the_labels_of_a_task() -> None:
     rows_B = torch.arange(4)
     scores_BT = torch.tensor([[0.0, 9.0]]).repeat(4, 1)
     assert loss(scores_BT, torch.zeros(4, 2), rows_B, rows_B % 2).item() < 0.7
-
-
-def test_a_stack_with_weights_learns_what_each_learns_alone() -> None:
-    train = {"batch_size": 32, "patience": 0, "passes": 2, "learning_rate": 0.03}
-    config = TrainConfig.model_validate({**train, "scenario_weights": {"home": 4.0}})
-    given = Conditions(DATA, SCHEMA, config, 0, 0, objective_named("macro_auc"), CPU)
-    stacked, alone = [OneScore(), OneScore()], OneScore()
-    fit_stacked(stacked, [given, given], [Watch(), Watch()])
-    fit(alone, given, Watch())
-    torch.testing.assert_close(stacked[1].weight, alone.weight)
-
-
-def test_trials_of_different_weights_share_no_steps_and_those_of_equal_ones_do() -> None:
-    light, heavy, same = (
-        build_config("mmoe", {"train.task_weights.click": weight, "train.ranking_weight": ranking})
-        for weight, ranking in ((1.5, 0.1), (2.5, 0.1), (1.5, 0.9))
-    )
-    assert can_share_steps(light, same)
-    assert not can_share_steps(light, heavy)
-    assert not can_share_steps(light, build_config("mmoe", {}))
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.results.objectives import objective_named
-from hinet_search.training.fit import fit
-from hinet_search.training.fit_stacked import fit_stacked
 from hinet_search.training.fit_staged import fit_staged
 from hinet_search.training.jobs.refit import with_validation_rows
 from hinet_search.training.run_state import Conditions
@@ -117,17 +115,6 @@ def test_rows_of_weight_0_teach_nothing_in_any_order(shuffle: str, batch_size: i
     assert all(cell.auc is not None and cell.auc > 0.95 for cell in result.valid_cells)
 
 
-def test_a_stack_learns_from_weighted_rows_what_each_learns_alone() -> None:
-    data = half_opposed()
-    config = TrainConfig(batch_size=32, patience=0, passes=2, learning_rate=0.03)
-    given = Conditions(data, SCHEMA, config, 0, 0, objective_named("macro_auc"), CPU)
-    stacked, alone = [linear(data), linear(data)], linear(data)
-    fit_stacked(stacked, [given, given], [Watch(), Watch()])
-    fit(alone, given, Watch())
-    for model in stacked:
-        torch.testing.assert_close(model.state_dict(), alone.state_dict(), rtol=1e-4, atol=1e-5)
-
-
 def test_a_refit_learns_from_weighted_rows_of_validation_too() -> None:
     valid = opposed(DATA.valid, np.ones(DATA.valid.num_rows, dtype=np.bool_))
     both = with_validation_rows(replace(half_opposed(), valid=valid))
@@ -151,6 +138,6 @@ def test_the_training_loss_of_trees_is_finite_even_if_its_sample_has_no_weight()
     train = weighted(DATA.train, only_last_R)
     for columns in (train, weighted(DATA.train, ~only_last_R)):
         data = replace(DATA, train=columns)
-        given = Conditions(data, SCHEMA, TrainConfig(), 0, 0, objective_named("macro_auc"), CPU)
+        given = Conditions(data, SCHEMA, TrainConfig(), 0, objective_named("macro_auc"), CPU)
         result = fit_staged(model, given, Watch())
         assert all(np.isfinite(each.train_loss) for each in result.evaluations)

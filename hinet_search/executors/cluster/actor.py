@@ -49,7 +49,6 @@ class NodeActor:
         self._folder: NodeFolder | None = None
         self._answers: SimpleQueue[Chunk | OSError | None] = SimpleQueue()
         self._stopped_job = ""
-        self._stopped_parts: SimpleQueue[tuple[str, str]] = SimpleQueue()  # of which job
         self._closing = False
         self._running = threading.Lock()
 
@@ -75,12 +74,9 @@ class NodeActor:
         """Receive the coordinator's answer to a Request."""
         self._answers.put(answer)
 
-    def stop(self, job: str, part: str = "") -> None:
-        """Ask the job of that name to stop, or a part of it, if it still runs."""
-        if part:
-            self._stopped_parts.put((job, part))
-        else:
-            self._stopped_job = job
+    def stop(self, job: str) -> None:
+        """Ask the job of that name to stop, if it still runs."""
+        self._stopped_job = job
 
     def close(self) -> None:
         """End the slot. The last actor of a node removes the files of the study there."""
@@ -120,7 +116,6 @@ class NodeActor:
             if self._is_stopped(job) and not stop_sent:
                 self._slots.stop(job.key)
                 stop_sent = True
-            self._stop_parts(job)
             messages = self._slots.poll(POLL_SECONDS)
             ended = any(isinstance(message, JobEnd) for message in messages)
             if files and (messages or time.monotonic() - checked_at >= LOOK_SECONDS):
@@ -151,13 +146,6 @@ class NodeActor:
             if answer is not None:
                 complete = files.write(answer)
                 start += len(answer.content)
-
-    def _stop_parts(self, job: Job) -> None:
-        """Pass on the stops of parts; those of an earlier job are dropped."""
-        while not self._stopped_parts.empty():
-            name, part = self._stopped_parts.get()
-            if name == actor_name(job):
-                self._slots.stop(job.key, part)
 
     def _is_stopped(self, job: Job) -> bool:
         return self._closing or self._stopped_job == actor_name(job)

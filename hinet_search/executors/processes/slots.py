@@ -126,9 +126,7 @@ class ChannelEnd:
 
 @dataclass(frozen=True)
 class _Stop:
-    """Asks the running job to stop, or a part of it."""
-
-    part: str
+    """Asks the running job to stop."""
 
 
 @dataclass
@@ -182,12 +180,12 @@ class ProcessExecutor:
             slot.home.send(job)
         slot.job = job
 
-    def stop(self, key: str, part: str = "") -> None:
-        """Ask a job to stop, or a part of it."""
+    def stop(self, key: str) -> None:
+        """Ask a job to stop."""
         for slot in self._slots:
             if slot.job is not None and slot.job.key == key:
                 with suppress(BrokenPipeError, ConnectionResetError):
-                    slot.home.send(_Stop(part))
+                    slot.home.send(_Stop())
 
     def runs(self, key: str) -> bool:
         """Return whether a job is on a slot."""
@@ -347,20 +345,20 @@ class _Reporter:
     def __init__(self, job: Job, home: ChannelEnd) -> None:
         self._job = job
         self._home = home
-        self._stopped: set[str] = set()  # parts; the empty text is the whole job
+        self._is_stopped = False
         self._last_sent = time.monotonic()
 
     def emit(self, body: object) -> None:
         self.send(Message(self._job.key, self._job.attempt, body))
 
-    def should_stop(self, part: str = "") -> bool:
+    def should_stop(self) -> bool:
         self.sign()
         try:
             messages = self._home.waiting()
         except (EOFError, OSError) as error:
             raise _CoordinatorGone from error
-        self._stopped |= {message.part for message in messages if isinstance(message, _Stop)}
-        return not self._stopped.isdisjoint({"", part})
+        self._is_stopped |= any(isinstance(message, _Stop) for message in messages)
+        return self._is_stopped
 
     def sign(self) -> None:
         if time.monotonic() - self._last_sent >= HEARTBEAT_SECONDS:

@@ -1,13 +1,10 @@
 """Activation: ReLU, then dropout, fused; as separate steps they took a third of a HiNet step.
 
 Four random numbers are drawn as one word. The gradient needs no mask: an output is above 0 exactly
-where neither ReLU nor dropout cut it. In a stack of models (training/stack.py) each has its own
-rate, and on the CPU its own generator, so that it drops what it would drop alone.
-Shape legend: K models of a stack, W words, N outputs of a model.
+where neither ReLU nor dropout cut it.
+Shape legend: W words.
 """
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,83 +39,19 @@ class Dropout:
         return gradient.mul_(_scale(self.num_dropped)) if self.num_dropped else gradient
 
 
-@dataclass(frozen=True)
-class DropoutOfStack:
-    """What the models of a stack drop, each by its own rate; outputs have K in front.
-
-    A model draws from its own generator, or without generators all from the default one of their
-    device.
-    """
-
-    num_dropped: tuple[int, ...]
-    generators: tuple[torch.Generator, ...]
-    least_kept_K: Tensor
-    scale_K: Tensor
-
-    @classmethod
-    def of(
-        cls,
-        rates: Sequence[float],
-        generators: Sequence[torch.Generator],
-        device: torch.device,
-    ) -> "DropoutOfStack":
-        """Build it from the rates of all models."""
-        num_dropped = tuple(map(num_dropped_at, rates))
-        least_kept = [_least_kept(number) for number in num_dropped]
-        scale = [_scale(number) for number in num_dropped]
-        return cls(
-            num_dropped,
-            tuple(generators),
-            torch.tensor(least_kept, dtype=torch.int16).to(device),
-            torch.tensor(scale, dtype=torch.float64).to(device),
-        )
-
-    def apply(self, y: Tensor) -> None:
-        """Zero what is dropped and rescale the rest, in place."""
-        if not any(self.num_dropped):
-            return
-        draws = self._draws(y)
-        kept = torch.ge(draws, _in_front(self.least_kept_K, y), out=torch.empty_like(y))
-        y.mul_(kept.mul_(self._scale(y)))
-
-    def rescale(self, gradient: Tensor) -> Tensor:
-        """Return the gradient of outputs that were kept, in place."""
-        return gradient.mul_(self._scale(gradient)) if any(self.num_dropped) else gradient
-
-    def _scale(self, y: Tensor) -> Tensor:
-        """Return each model's scale as a number is used: in bf16 too, in fp32."""
-        return _in_front(self.scale_K.to(torch.promote_types(y.dtype, torch.float32)), y)
-
-    def _draws(self, y: Tensor) -> Tensor:
-        num_outputs = math.prod(y.shape[1:])
-        shape = len(y), _num_words(num_outputs)
-        words_KW = torch.empty(shape, dtype=torch.int64, device=y.device)
-        if self.generators:
-            drawn = zip(words_KW, self.num_dropped, self.generators, strict=True)
-            for words_W, num_dropped, generator in drawn:
-                if num_dropped:
-                    words_W.random_(-(2**63), None, generator=generator)
-        else:
-            words_KW.random_(-(2**63), None)
-        return words_KW.view(torch.int16)[:, :num_outputs].view(y.shape)
-
-
 class Activation(nn.Module):
     """ReLU; in training it zeroes a share `rate` of the outputs and rescales the rest.
 
     On the CPU the rate is rounded to multiples of 1 / 65536, because a random 64-bit word decides
-    about four outputs. A stack sets `of_stack` on the model whose layers compute for all.
+    about four outputs.
     """
 
     def __init__(self, rate: float = 0.0) -> None:
         super().__init__()
         self.rate = rate
-        self.of_stack: DropoutOfStack | None = None
 
     def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Apply ReLU and dropout, drawing from torch's default generator, which training seeds."""
-        if self.training and self.of_stack is not None:
-            return _relu_dropout(x, self.of_stack)
         rate = self.rate if self.training else 0.0
         if rate == 0 and not torch.is_grad_enabled() and not torch.compiler.is_exporting():
             return torch.relu_(x)  # in place is safe: nothing else reads a layer's output
@@ -127,20 +60,16 @@ class Activation(nn.Module):
             return torch.relu(x)
         if not is_on_cpu:
             return functional.dropout(torch.relu(x), rate)
-        return _relu_dropout(x, Dropout(num_dropped_at(rate)))
+        y: Tensor = _ReluDropout.apply(x, Dropout(num_dropped_at(rate)))  # type: ignore[no-untyped-call]
+        return y
 
     def extra_repr(self) -> str:
         """Return what print(model) shows."""
         return f"rate={self.rate}"
 
 
-def _relu_dropout(x: Tensor, dropout: Dropout | DropoutOfStack) -> Tensor:
-    y: Tensor = _ReluDropout.apply(x, dropout)  # type: ignore[no-untyped-call]
-    return y
-
-
 class _ReluDropout(torch.autograd.Function):
-    """ReLU and dropout of one model, on the CPU, or of a stack.
+    """ReLU and dropout on the CPU.
 
     Several layers of one input come from one product, hence side by side in its rows. The output
     has each layer by itself, and the gradient is as x again: products of the next layers are up to
@@ -149,25 +78,16 @@ class _ReluDropout(torch.autograd.Function):
 
     @staticmethod
     @signed
-    def forward(x: Tensor, dropout: Dropout | DropoutOfStack) -> Tensor:
+    def forward(x: Tensor, dropout: Dropout) -> Tensor:
         y = torch.clamp_min(x, 0, out=torch.empty(x.shape, dtype=x.dtype, device=x.device))
         dropout.apply(y)
         return y
 
     @staticmethod
-    def setup_context(
-        ctx: Any, inputs: tuple[Tensor, Dropout | DropoutOfStack], output: Tensor
-    ) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Dropout], output: Tensor) -> None:
         x, ctx.dropout = inputs
         ctx.stride = x.stride()
         ctx.save_for_backward(output)
-
-    @staticmethod
-    def vmap(
-        _info: Any, dims: tuple[int, None], x: Tensor, dropout: Dropout | DropoutOfStack
-    ) -> tuple[Tensor, int]:
-        """Apply to stacked models; each model's outputs have their own draws."""
-        return _relu_dropout(x.movedim(dims[0], 0), dropout), 0
 
     @staticmethod
     @once_differentiable
@@ -195,8 +115,3 @@ def _least_kept(num_dropped: int) -> int:
 def _scale(num_dropped: int) -> float:
     """Return the factor that keeps the mean when `num_dropped` of LEVELS draws are dropped."""
     return LEVELS / (LEVELS - num_dropped)
-
-
-def _in_front(values_K: Tensor, y: Tensor) -> Tensor:
-    """Return a value for each model that applies to all its outputs."""
-    return values_K.view(-1, *[1] * (y.dim() - 1))

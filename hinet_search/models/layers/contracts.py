@@ -74,8 +74,8 @@ class Explainable(Protocol):
 
 @runtime_checkable
 class WeightDependent(Protocol):
-    """A module that may choose what to compute by its weights, so that copies can differ."""
+    """A module that may choose what to compute by its weights."""
 
     @property
     def reads_weights(self) -> bool:
-        """Whether this module does so; such models cannot be stacked."""
+        """Whether this module does so; steps of such models are not replayed."""

@@ -109,19 +109,6 @@ class _Sums(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    def vmap(
-        info: Any, dims: tuple[int | None, int | None], weights: Tensor, y: Tensor
-    ) -> tuple[Tensor, int]:
-        """Apply to stacked models, one after another."""
-        weights_by_model = _unbind_models(weights, dims[0], info.batch_size)
-        experts_by_model = _unbind_models(y, dims[1], info.batch_size)
-        sums = [
-            _Sums.apply(model_weights, model_experts)  # type: ignore[no-untyped-call]
-            for model_weights, model_experts in zip(weights_by_model, experts_by_model, strict=True)
-        ]
-        return torch.stack(sums), 0
-
-    @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_SBH: Tensor) -> tuple[Tensor, Tensor]:
         weights_SBK, y_EKBH = ctx.saved_tensors
@@ -134,8 +121,3 @@ class _Sums(torch.autograd.Function):
             else:
                 grad_y_EKBH[0, k] = (grad_SBH * weight_SB1).sum(dim=0)
         return grad_weights_SBK, grad_y_EKBH
-
-
-def _unbind_models(stacked: Tensor, dim: int | None, num_models: int) -> Sequence[Tensor]:
-    """Return every model's tensor; a shared tensor has no axis of models."""
-    return [stacked] * num_models if dim is None else stacked.unbind(dim)

@@ -89,20 +89,6 @@ class _Product(torch.autograd.Function):
         grad_BI = torch.mm(grad_BO, weight_IO.T, out=empty_rows(x_BI))
         return grad_BI, x_BI.T @ grad_BO, grad_BO.sum(dim=0) if ctx.has_bias else None
 
-    @staticmethod
-    def vmap(
-        _info: Any, dims: tuple[int | None, ...], *inputs: Tensor | None
-    ) -> tuple[Tensor, int]:
-        """Apply to stacked models, by torch's own batched product."""
-        x, weight, bias = (
-            tensor if tensor is None or dim is None else tensor.movedim(dim, 0)
-            for tensor, dim in zip(inputs, dims, strict=True)
-        )
-        assert x is not None, "only the bias can be None"
-        assert weight is not None, "only the bias can be None"
-        y = x @ weight
-        return y if bias is None else y + bias.unsqueeze(-2), 0
-
 
 def linear(
     x: Float[Tensor, "*stack B I"],

@@ -115,6 +115,5 @@ class PartitionedNorm(nn.Module):
         self.num_updates_M[scenario] += 1
         share = (1 / self.num_updates_M[scenario].to(mean_D.dtype)).clamp(min=MOMENTUM)
         unbiased_D = variance_D * (num_rows / (num_rows - 1))
-        # Stacked models have no fast lerp_.
         self.mean_MD[scenario] += share * (mean_D - self.mean_MD[scenario])
         self.variance_MD[scenario] += share * (unbiased_D - self.variance_MD[scenario])

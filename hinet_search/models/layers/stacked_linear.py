@@ -64,9 +64,8 @@ class StackedLinear(nn.Module):
             return linear(x, self.weight_LIO, self.bias_LO)
         tensors = (x, self.weight_LIO, self.bias_LO)
         is_plain_training = torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
-        # In a stack of models the weight is one tensor of all, and no parameter of this layer.
-        is_alone = isinstance(self.weight_LIO, nn.Parameter) and not torch.compiler.is_exporting()
-        if is_plain_training and is_alone and x.device.type == "cpu":
+        is_exporting = torch.compiler.is_exporting()
+        if is_plain_training and not is_exporting and x.device.type == "cpu":
             y_SBO: Tensor = _GroupedLinear.apply(*tensors, list(sizes))  # type: ignore[no-untyped-call]
             return y_SBO
         return _groups_in_turn(*tensors, sizes)

@@ -25,7 +25,7 @@ def check(record: StudyRecord) -> Finding | None:
         "Members of an ensemble are copies of one another.",
         details,
         remedy="A copy only adds weight and cost. See why the two trained alike: the same seed, or "
-        "settings that change nothing, such as `finalists.shared_batches` without dropout.",
+        "settings that change nothing.",
     )
 
 

@@ -3,7 +3,7 @@
 Every arm uses the same seeds, hence the same order of rows per seed.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -21,21 +21,18 @@ from hinet_search.results.records import (
 )
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.dispatch import Stop
 from hinet_search.search.progress import Event, value_text
 from hinet_search.search.sampling import derive_seed
 from hinet_search.study.load_study import Arm
 from hinet_search.study.study_spec import FinalistSpec, StudySpec
 from hinet_search.training.jobs.messages import (
-    PartMessage,
     TrainingFailed,
     TrainingResult,
-    TrainingsJob,
     TrainJob,
     refit_files,
     weights_path,
 )
-from hinet_search.training.jobs.train import train, train_together
+from hinet_search.training.jobs.train import train
 from hinet_search.training.trial_config import TrialConfig, build_config
 
 
@@ -132,8 +129,8 @@ class FinalistPhase:
                 key = f"{arm}/{finalist.trial_number}"
                 self._stored |= {f"{key} seed {run.seed}" for run in finalist.runs}
         self._context = context
-        self._waiting: list[tuple[CandidateRun, ...]] = []
-        self._running: dict[str, tuple[CandidateRun, ...]] = {}
+        self._waiting: list[CandidateRun] = []
+        self._running: dict[str, CandidateRun] = {}
         self._evaluations: dict[str, list[EvaluationRecord]] = {}
         self._outcomes: dict[str, TrainingResult | TrainingFailed] = {}
         self._num_runs = self._num_done = 0
@@ -157,14 +154,8 @@ class FinalistPhase:
         missing = [run for run in runs if run.key not in self._stored]
         self._num_runs += len(runs)
         self._num_done += len(runs) - len(missing)
-        if self._context.spec.finalists.shared_batches:
-            of_candidates: dict[str, list[CandidateRun]] = {}
-            for run in missing:
-                of_candidates.setdefault(run.candidate.key, []).append(run)
-            self._waiting += map(tuple, of_candidates.values())
-        else:
-            self._waiting += [(run,) for run in missing]
-        self._waiting.sort(key=lambda runs: -runs[0].candidate.seconds)
+        self._waiting += missing
+        self._waiting.sort(key=lambda run: -run.candidate.seconds)
 
     def begin(self) -> None:
         """Let the progress of the study be that of this phase."""
@@ -177,23 +168,15 @@ class FinalistPhase:
             self._context.progress.phase.done += 1
 
     def next_job(self) -> Job | None:
-        """Return the next run, or all runs of the next candidate where they share batches."""
+        """Return the next run."""
         if not self._waiting:
             return None
-        runs = self._waiting.pop(0)
-        for run in runs:
-            for refit in refit_files(run.weights(self._context.artifacts)):
-                refit.unlink(missing_ok=True)  # of the weights that are made again
-        jobs = tuple(self._train_job(run) for run in runs)
-        shared = self._context.spec.finalists.shared_batches
-        key = f"{runs[0].candidate.key} all seeds" if shared else runs[0].key
-        self._running[key] = runs
-        self._begin(key)
-        if shared:
-            first_seed = paired_seeds(self._context.spec)[0]
-            parts = tuple(run.key for run in runs)
-            return Job(key, 1, train_together, TrainingsJob(jobs, parts, first_seed))
-        return Job(key, 1, train, jobs[0])
+        run = self._waiting.pop(0)
+        for refit in refit_files(run.weights(self._context.artifacts)):
+            refit.unlink(missing_ok=True)  # of the weights that are made again
+        self._running[run.key] = run
+        self._begin(run.key)
+        return Job(run.key, 1, train, self._train_job(run))
 
     def _train_job(self, run: CandidateRun) -> TrainJob:
         context = self._context
@@ -203,29 +186,19 @@ class FinalistPhase:
             teacher=context.teacher_of(run.candidate.arm),
         )
 
-    def handle_message(self, key: str, body: object, stop: Stop) -> None:  # noqa: ARG002
+    def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:  # noqa: ARG002
         """Take an evaluation or the outcome of a run; finalists are never pruned."""
-        run = self._running[key][0]
-        if isinstance(body, PartMessage):
-            run = next(run for run in self._running[key] if run.key == body.part)
-            body = body.body
         if isinstance(body, TrainingResult | TrainingFailed):
-            self._outcomes[run.key] = body
+            self._outcomes[key] = body
             return
         assert isinstance(body, EvaluationRecord), "a training sends evaluations and one outcome"
-        self._evaluations[run.key].append(body)
+        self._evaluations[key].append(body)
         self._context.progress.running[key].on_evaluation(body, self._context.progress.rows)
 
     def end(self, key: str, cause: str, *, stopping: bool) -> None:
-        """Store the runs that sent a result; the next launch resumes runs that a signal stopped."""
+        """Store a run that sent a result; the next launch resumes one that a signal stopped."""
         self._context.progress.running.pop(key)
-        for run in self._running.pop(key):
-            self._end(run, cause, stopping=stopping)
-
-    def _checkpoints(self, run: CandidateRun) -> Path:
-        return self._context.checkpoints / run.candidate.key / f"seed-{run.seed}"
-
-    def _end(self, run: CandidateRun, cause: str, *, stopping: bool) -> None:
+        run = self._running.pop(key)
         outcome = self._outcomes.pop(run.key, None)
         is_cut_off = stopping and isinstance(outcome, TrainingResult) and outcome.stopped
         if isinstance(outcome, TrainingResult) and outcome.best is not None and not is_cut_off:
@@ -236,6 +209,9 @@ class FinalistPhase:
                 cause = outcome.cause
             text = f"finalist {run.key}: {cause or 'ended without a result'}"
             self._context.watcher.event(Event("failed", text, run.key))
+
+    def _checkpoints(self, run: CandidateRun) -> Path:
+        return self._context.checkpoints / run.candidate.key / f"seed-{run.seed}"
 
     def _store(self, run: CandidateRun, outcome: TrainingResult) -> None:
         assert outcome.best is not None, "checked by the caller"
@@ -269,9 +245,8 @@ class FinalistPhase:
         self._context.report_retry(key, attempt, cause, "finalist ")
 
     def _begin(self, key: str) -> None:
-        for run in self._running[key]:
-            self._evaluations[run.key] = []
-            self._outcomes.pop(run.key, None)
+        self._evaluations[key] = []
+        self._outcomes.pop(key, None)
         self._context.progress.start(key)
 
 

@@ -4,7 +4,6 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from optuna.trial import TrialState
 
@@ -16,17 +15,13 @@ from hinet_search.results.objectives import Objective
 from hinet_search.results.records import Cost, EvaluationRecord
 from hinet_search.search.arm_search import ArmSearch, DrawnTrial
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.dispatch import Stop
 from hinet_search.search.progress import Event, JobProgress, difference_text, value_text
 from hinet_search.search.sampling import derive_seed
 from hinet_search.training.jobs.messages import (
-    PartMessage,
     TrainingFailed,
     TrainingResult,
-    TrainingsJob,
-    TrainJob,
 )
-from hinet_search.training.jobs.train import train, train_together
+from hinet_search.training.jobs.train import train
 
 SAME_CAUSE_LIMIT = 5
 DECIDED = "decided before: its only configuration is trained as a finalist"
@@ -34,14 +29,10 @@ DECIDED = "decided before: its only configuration is trained as a finalist"
 
 @dataclass(frozen=True)
 class _End:
-    """How a trial of an arm ended. `cause` is empty when the trial gave a value.
-
-    `job` is that of its stack: trials that end with it have failed once.
-    """
+    """How a trial of an arm ended. `cause` is empty when the trial gave a value."""
 
     arm: str
     cause: str
-    job: str = ""
 
 
 class TrialPhase:
@@ -68,7 +59,6 @@ class TrialPhase:
         self._objective = Objective(context.spec.objective)
         self._seconds_before = seconds_before
         self._most_seconds = most_seconds
-        self._trials_of: dict[str, tuple[str, ...]] = {}  # those of a running job that go on
         self._outcomes: dict[str, TrainingResult | TrainingFailed] = {}
         self._pruned: set[str] = set()
         self._same_cause: list[_End] = []  # the latest ends, while all failed with one cause
@@ -140,7 +130,7 @@ class TrialPhase:
             if arm.arm.is_decided and drawn_trial.config is not None:
                 self._leave_to_finalists(arm, drawn_trial)
             elif drawn_trial.config is not None:
-                return self._job(arm, [drawn_trial, *self._beside(arm, drawn_trial)])
+                return self._job(arm, drawn_trial)
             else:
                 self._fail_at_once(arm, drawn_trial)
         return None
@@ -151,79 +141,29 @@ class TrialPhase:
         self._progress.arms[arm.arm.name].pruned += 1
         self._count_end(arm)
 
-    def _beside(self, arm: ArmSearch, first: DrawnTrial) -> list[DrawnTrial]:
-        """Return the trials that share the steps of one that is about to start."""
-        stacking = self._context.stacking
-        if stacking is None or first.config is None:
-            return []
-        num_left = sum(each.budget - each.started for each in self._arms.values()) + 1
-        beside = arm.ask_beside(first, stacking.size(first.config, num_left) - 1)
-        for drawn_trial in beside:
-            if drawn_trial.config is None:
-                self._fail_at_once(arm, drawn_trial)
-        return [drawn_trial for drawn_trial in beside if drawn_trial.config is not None]
-
     def _fail_at_once(self, arm: ArmSearch, drawn_trial: DrawnTrial) -> None:
         self._failed(arm, drawn_trial.number, drawn_trial.problem)
         self._count_end(arm)
 
-    def _job(self, arm: ArmSearch, trials: Sequence[DrawnTrial]) -> Job:
-        """Return the job of trials that share their steps, or of one."""
-        keys = tuple(f"{arm.arm.name}/{trial.number}" for trial in trials)
-        attempt = max(trial.attempt for trial in trials)
-        for trial in trials:
-            if trial.attempt < attempt:
-                arm.began(trial.number, attempt)
-        jobs = [self._train_job(arm, trial) for trial in trials]
-        job_key = keys[0]
-        if len(keys) > 1:
-            job_key = f"{job_key} and {len(keys) - 1} more"
-        self._trials_of[job_key] = keys
-        self._start(keys)
-        if self._context.stacking is None:
-            return Job(job_key, attempt, train, jobs[0])
-        # One order of rows for all, so that a trial ends alike whichever it is stacked with.
-        order_seed = derive_seed(self._spec.seed, "trials")
-        return Job(job_key, attempt, train_together, TrainingsJob(tuple(jobs), keys, order_seed))
-
-    def _start(self, keys: Sequence[str]) -> None:
-        first, *others = keys
-        self._progress.start(first)
-        for key in others:
-            self._progress.start(key, beside=first)
-
-    def _train_job(self, arm: ArmSearch, trial: DrawnTrial) -> TrainJob:
+    def _job(self, arm: ArmSearch, trial: DrawnTrial) -> Job:
         assert trial.config is not None, "others have failed at once"
+        key = f"{arm.arm.name}/{trial.number}"
+        self._progress.start(key)
         seed = derive_seed(self._spec.seed, "trial", trial.number)
-        checkpoints = self._context.checkpoints / f"{arm.arm.name}/{trial.number}"
-        return replace(
-            self._context.train_job(trial.config, seed, checkpoints),
+        job = replace(
+            self._context.train_job(trial.config, seed, self._context.checkpoints / key),
             teacher=self._context.teacher_of(arm.arm),
             measured_first=bool(self._spec.other_objectives),
         )
+        return Job(key, trial.attempt, train, job)
 
     def _say_once(self, text: str) -> None:
         if text not in self._events_sent:
             self._events_sent.add(text)
             self._watcher.event(Event("short", text))
 
-    def handle_message(self, key: str, body: object, stop: Stop) -> None:
+    def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:
         """Take a cost, an evaluation or the outcome; stop a trial that should be pruned."""
-        if not isinstance(body, PartMessage):
-            self._handle(key, body, stop)
-            return
-        trial = body.part
-        if trial not in self._trials_of[key]:
-            stop(trial)  # it ended before the process died that trained it with the others
-            return
-        self._handle(trial, body.body, partial(stop, trial))
-        outcome = self._outcomes.get(trial)
-        if outcome and len(self._trials_of[key]) > 1 and not self._is_cut_off(trial, outcome):
-            # It ends while others of its stack go on, unless a signal stopped it.
-            self._trials_of[key] = tuple(each for each in self._trials_of[key] if each != trial)
-            self._end(trial, "", stopping=False)
-
-    def _handle(self, key: str, body: object, stop: Callable[[], None]) -> None:
         if isinstance(body, TrainingResult | TrainingFailed):
             self._outcomes[key] = body
             return
@@ -237,20 +177,16 @@ class TrialPhase:
             self._pruned.add(key)
             stop()
 
-    def end(self, key: str, cause: str, *, stopping: bool) -> None:
-        """Complete, prune or fail the trials; the next launch resumes those that a signal stopped.
-
-        A result counts once it was sent, even when the process died before it reported its end.
-        """
-        for trial in self._trials_of.pop(key):
-            self._end(trial, cause, stopping=stopping, job=key)
-
     def _is_cut_off(self, trial: str, outcome: TrainingResult | TrainingFailed) -> bool:
         """Whether a signal stopped a training before its end."""
         stopped = isinstance(outcome, TrainingResult) and outcome.stopped
         return stopped and trial not in self._pruned
 
-    def _end(self, key: str, cause: str, *, stopping: bool, job: str = "") -> None:
+    def end(self, key: str, cause: str, *, stopping: bool) -> None:
+        """Complete, prune or fail a trial; the next launch resumes one that a signal stopped.
+
+        A result counts once it was sent, even when the process died before it reported its end.
+        """
         arm, number = self._of(key)
         running = self._progress.running.pop(key)
         outcome = self._outcomes.pop(key, None)
@@ -262,22 +198,19 @@ class TrialPhase:
         else:
             if isinstance(outcome, TrainingFailed):
                 cause = outcome.cause
-                job = ""
-            self._failed(arm, number, cause or "ended without a result", job)
+            self._failed(arm, number, cause or "ended without a result")
         self._context.drop(self._context.checkpoints / key)  # after the trial's end is written
         crash_points.point("after_checkpoints_dropped")
         self._count_end(arm)
 
     def retry(self, key: str, attempt: int, cause: str) -> None:
-        """Prepare for trials that resume from their last checkpoints in another process."""
-        trials = self._trials_of[key]
-        for trial in trials:
-            arm, number = self._of(trial)
-            self._pruned.discard(trial)
-            self._outcomes.pop(trial, None)
-            arm.began(number, attempt)
-            self._context.report_retry(trial, attempt, cause)
-        self._start(trials)
+        """Prepare for a trial that resumes from its last checkpoint in another process."""
+        arm, number = self._of(key)
+        self._pruned.discard(key)
+        self._outcomes.pop(key, None)
+        arm.began(number, attempt)
+        self._context.report_retry(key, attempt, cause)
+        self._progress.start(key)
 
     def _succeeded(
         self, arm: ArmSearch, number: int, outcome: TrainingResult, running: JobProgress
@@ -305,13 +238,13 @@ class TrialPhase:
                 Event("best", f"{running.key} {value_text(value)}{change}", running.key, value)
             )
 
-    def _failed(self, arm: ArmSearch, number: int, cause: str, job: str = "") -> None:
+    def _failed(self, arm: ArmSearch, number: int, cause: str) -> None:
         arm.finish(number, TrialState.FAIL, None, None, cause)
         self._progress.arms[arm.arm.name].failed += 1
         self._watcher.event(
             Event("failed", f"{arm.arm.name}/{number}: {cause}", f"{arm.arm.name}/{number}")
         )
-        self._note_end(_End(arm.arm.name, cause, job))
+        self._note_end(_End(arm.arm.name, cause))
 
     def _note_end(self, end: _End) -> None:
         self._same_cause = _with_same_cause(self._same_cause, end)
@@ -345,7 +278,5 @@ def _with_same_cause(ends: Sequence[_End], last: _End) -> list[_End]:
     """Return the ends in a row, up to the last one, that failed with its cause."""
     if not last.cause:
         return []
-    if last.job and ends and ends[-1].job == last.job:
-        return list(ends)
     same = ends and without_numbers(ends[-1].cause) == without_numbers(last.cause)
     return [*ends, last] if same else [last]

@@ -6,7 +6,7 @@ While the last trials of other arms run, slots that would wait for them train fi
 from collections.abc import Callable
 
 from hinet_search.executors import Job
-from hinet_search.search.dispatch import Phase, Stop
+from hinet_search.search.dispatch import Phase
 from hinet_search.search.phases.finalists import FinalistPhase, runs_of
 from hinet_search.search.phases.trials import TrialPhase
 from hinet_search.study.study_spec import StudySpec
@@ -50,7 +50,7 @@ class TrialsThenFinalists:
             self._phase_of[job.key] = self._finalists
         return job
 
-    def handle_message(self, key: str, body: object, stop: Stop) -> None:
+    def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:
         """Pass a message on."""
         self._phase_of[key].handle_message(key, body, stop)
 

@@ -1,7 +1,7 @@
 """CoordinatorLink: how a training on a slot reaches its coordinator."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hinet_search.common import crash_points
 from hinet_search.common.retry import Notice, Retry
@@ -22,10 +22,6 @@ class CoordinatorLink:
     def retry(self) -> Retry:
         """Retries writes that fail because the disk is full."""
         return Retry(self.notice, self.stop)
-
-    def mapping(self, convert: Callable[[object], object]) -> "CoordinatorLink":
-        """Return a link that sends `convert(message)` in place of every message."""
-        return replace(self, emit=lambda message: self.emit(convert(message)))
 
     def notice(self, text: str) -> None:
         """Send a notice to the user."""

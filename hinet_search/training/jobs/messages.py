@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from hinet_search.common.plugins import allowed
 from hinet_search.results.records import CellValue, Cost, EvaluationRecord, Insight
@@ -13,13 +13,6 @@ from hinet_search.training.trial_config import TrialConfig
 Emit = Callable[[object], None]  # sends an object to the coordinator
 Split = Literal["train", "valid", "test"]
 ShouldStop = Callable[[], bool]  # returns whether the coordinator asks the job to stop
-
-
-class ShouldPartStop(Protocol):
-    """Asks whether to stop, where a job has several parts."""
-
-    def __call__(self, part: str = "") -> bool:
-        """Return whether the coordinator asks the job to stop, or this part of it."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +48,6 @@ class TrainJob:
 
 
 @dataclass(frozen=True)
-class TrainingsJob:
-    """Trainings that can share their steps (training/stack.py), each a part of the job by its name.
-
-    `order_seed` orders the rows of all.
-    """
-
-    jobs: tuple[TrainJob, ...]
-    parts: tuple[str, ...]
-    order_seed: int
-
-
-@dataclass(frozen=True)
 class RefitJob:
     """Train on training and validation rows together, for the steps until the `best` evaluation.
 
@@ -75,7 +56,6 @@ class RefitJob:
     """
 
     training: TrainJob
-    order_seed: int
     best: EvaluationRecord
 
 
@@ -123,14 +103,6 @@ class Refitted:
 
     steps: int
     rows: int
-
-
-@dataclass(frozen=True)
-class PartMessage:
-    """A message of one training of a job with several."""
-
-    part: str
-    body: object
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ from hinet_search.training.seeding import seeded_model
 from hinet_search.training.teaching import read_teacher
 from hinet_search.training.team import Team
 from hinet_search.training.tensors import save_tensors
-from hinet_search.training.trainable import Trainable, fit_all, trainable
+from hinet_search.training.trainable import Trainable, fit_any, trainable
 
 
 def refit(job: RefitJob, emit: Emit, should_stop: ShouldStop) -> None:
@@ -72,11 +72,12 @@ def refit(job: RefitJob, emit: Emit, should_stop: ShouldStop) -> None:
         work = partial(_refit_part, replace(job, training=training.of_partner()))
         with team_for(training, model, work, link) as team:
             conditions = replace(conditions, team=team)
-            (outcome,) = fit_all([model], [conditions], [silent], [checkpoints])
-        if isinstance(outcome, Diverged):
-            emit(TrainingFailed(f"diverged: {outcome}"))
-            return
-        if outcome.stopped:
+            try:
+                result = fit_any(model, conditions, silent, checkpoints)
+            except Diverged as error:
+                emit(TrainingFailed(f"diverged: {error}"))
+                return
+        if result.stopped:
             return
         scores = {"test_logits": torch.from_numpy(model.scores(conditions.dataset.test))}
     path = training.weights
@@ -95,7 +96,7 @@ def _refit_part(job: RefitJob, team: Team) -> None:
     device = choose_device(job.training.device).device
     model, conditions, _ = _begun(job, device, say_nothing)
     silent = CoordinatorLink(say_nothing, lambda: False)
-    fit_all([model], [replace(conditions, team=team)], [silent])
+    fit_any(model, replace(conditions, team=team), silent)
 
 
 def _begun(
@@ -112,14 +113,13 @@ def _begun(
         schema=schema,
         config=training.config.train,
         seed=training.seed,
-        order_seed=job.order_seed,
         objective=objective_named(training.objective),
         device=device,
         teacher_RT=_teacher(training, dataset),
         fixed_steps=steps,
         further=training.further,
     )
-    return model, conditions, checkpoints_of(training, job.order_seed, say, "refit", steps)
+    return model, conditions, checkpoints_of(training, say, "refit", steps)
 
 
 def with_validation_rows(dataset: Dataset) -> Dataset:

@@ -1,4 +1,4 @@
-"""Train: train one configuration on a slot, with one seed or several, and emit the results.
+"""Train: train one configuration on a slot with one seed, and emit the results.
 
 A job of several `workers` is trained by that many processes together (partners.py), which may be on
 several nodes (node_partners.py).
@@ -8,7 +8,7 @@ Jobs depend neither on optuna nor on the database: only what they emit leaves th
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,17 +28,13 @@ from hinet_search.results.records import Cost
 from hinet_search.training.checkpoint import Checkpoints, seconds_apart
 from hinet_search.training.device import choose_device
 from hinet_search.training.divergence import Diverged
-from hinet_search.training.fit_stacked import Outcome
 from hinet_search.training.jobs.coordinator_link import CoordinatorLink
 from hinet_search.training.jobs.device_errors import device_errors
 from hinet_search.training.jobs.messages import (
     Emit,
-    PartMessage,
-    ShouldPartStop,
     ShouldStop,
     TrainingFailed,
     TrainingResult,
-    TrainingsJob,
     TrainJob,
     scores_path,
 )
@@ -52,7 +48,7 @@ from hinet_search.training.snapshot import LAYOUT
 from hinet_search.training.teaching import read_teacher
 from hinet_search.training.team import Team
 from hinet_search.training.tensors import save_tensors
-from hinet_search.training.trainable import Network, Trainable, fit_all, trainable
+from hinet_search.training.trainable import Network, Trainable, fit_any, trainable
 
 PARTNER_LOST = 76  # exit code
 
@@ -64,47 +60,13 @@ def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
 
     Errors: DiskFull if the disk stays full, MemoryError with the batch size.
     """
-    link = CoordinatorLink(emit, should_stop)
-    _train((job,), job.seed, link, [link])
-
-
-def train_together(job: TrainingsJob, emit: Emit, should_stop: ShouldPartStop) -> None:
-    """Train all, as one stack where that is faster; emit the messages of `train` as PartMessage.
-
-    Each can be stopped by its part. If memory is too small for all, or their stack fails, they
-    train one after another.
-    """
-    whole = CoordinatorLink(emit, should_stop)
-    links = [
-        replace(whole.mapping(partial(PartMessage, part)), stop=partial(should_stop, part))
-        for part in job.parts
-    ]
-    _train(job.jobs, job.order_seed, whole, links)
-
-
-def _train(
-    jobs: Sequence[TrainJob],
-    order_seed: int,
-    whole: CoordinatorLink,
-    links: Sequence[CoordinatorLink],
-) -> None:
-    """Train the jobs; `whole` sends notices, and each of the `links` the messages of a job."""
     limit_threads()
-    allow_only(jobs[0].plugins)
-    device = choose_device(jobs[0].device).device
-    work = f"batch size {jobs[0].config.train.batch_size:,}"
-    waiting = dict(zip(jobs, links, strict=True))
-    if jobs[0].workers == 1:  # a team trains one model at a time
-        try:
-            with device_errors(device, work, whole):
-                _train_on(device, waiting, order_seed, whole)
-        except (MemoryError, RuntimeError) as error:
-            if len(jobs) == 1:
-                raise
-            whole.notice(f"{_why_apart(error, len(waiting))}: one after another")
-    for job, link in list(waiting.items()):
-        with device_errors(device, work, whole), partner_errors(whole):
-            _train_on(device, {job: link}, order_seed, whole)
+    link = CoordinatorLink(emit, should_stop)
+    allow_only(job.plugins)
+    device = choose_device(job.device).device
+    work = f"batch size {job.config.train.batch_size:,}"
+    with device_errors(device, work, link), partner_errors(link):
+        _train_on(device, job, link)
 
 
 @contextmanager
@@ -121,46 +83,21 @@ def _end_with_partner(link: CoordinatorLink, lost: PartnerLost) -> NoReturn:
     os._exit(PARTNER_LOST)
 
 
-def _why_apart(error: MemoryError | RuntimeError, num_models: int) -> str:
-    if isinstance(error, MemoryError):
-        return f"memory is too small for {num_models} models at once"
-    first_line = str(error).split("\n", maxsplit=1)[0]
-    return f"{num_models} models cannot train at once ({first_line})"
-
-
-def _train_on(
-    device: torch.device,
-    waiting: dict[TrainJob, CoordinatorLink],
-    order_seed: int,
-    whole: CoordinatorLink,
-) -> None:
-    """Train on a device, and take out of `waiting` what has ended.
-
-    What this holds on the device is free again when it returns.
-    """
-    jobs = list(waiting)
-    links = list(waiting.values())
-    shared = _shared(jobs[0], order_seed, device)
-    begun = [_begun(job, shared, whole.notice) for job in jobs]
-    for each, link in zip(begun, links, strict=True):
-        if each.job.measured_first and each.model.costs_are_known:
-            link.emit(_cost_before(each.model, each.conditions.dataset))
-
-    def ended(number: int, outcome: Outcome) -> None:
-        job = jobs[number]
-        link = links[number]
-        if isinstance(outcome, Diverged):
-            link.emit(TrainingFailed(f"diverged: {outcome}"))
+def _train_on(device: torch.device, job: TrainJob, link: CoordinatorLink) -> None:
+    """Train on a device; what this holds there is free again when it returns."""
+    begun = _begun(job, device, link.notice)
+    if job.measured_first and begun.model.costs_are_known:
+        link.emit(_cost_before(begun.model, begun.conditions.dataset))
+    work = partial(_train_part, job.of_partner())
+    with team_for(job, begun.model, work, link) as team:
+        conditions = replace(begun.conditions, team=team)
+        try:
+            result = fit_any(begun.model, conditions, link, begun.checkpoints)
+        except Diverged as error:
+            link.emit(TrainingFailed(f"diverged: {error}"))
         else:
-            link.emit(_trained(begun[number], outcome, whole.retry))
+            link.emit(_trained(begun, result, link.retry))
         crash_points.point("after_result")
-        del waiting[job]
-
-    work = partial(_train_part, jobs[0].of_partner(), order_seed)
-    with team_for(jobs[0], begun[0].model, work, whole) as team:
-        conditions = [replace(each.conditions, team=team) for each in begun]
-        models = [each.model for each in begun]
-        fit_all(models, conditions, links, [each.checkpoints for each in begun], ended)
 
 
 @dataclass(frozen=True)
@@ -173,25 +110,20 @@ class _Begun:
     checkpoints: Checkpoints | None
 
 
-def _shared(job: TrainJob, order_seed: int, device: torch.device) -> Conditions:
-    """Return the conditions of a job; those that it is trained with share its data."""
+def _begun(job: TrainJob, device: torch.device, say: Callable[[str], None]) -> _Begun:
     dataset, schema = job.config.features.view(open_dataset(job.dataset))
-    objective = objective_named(job.objective)
-    teacher = _teacher(job, dataset)
-    return Conditions(
-        dataset, schema, job.config.train, job.seed, order_seed, objective, device, teacher
+    model = trainable(seeded_model(partial(job.config.build, schema), job.seed), schema, device)
+    conditions = Conditions(
+        dataset=dataset,
+        schema=schema,
+        config=job.config.train,
+        seed=job.seed,
+        objective=objective_named(job.objective),
+        device=device,
+        teacher_RT=_teacher(job, dataset),
+        further=job.further,
     )
-
-
-def _begun(job: TrainJob, shared: Conditions, say: Callable[[str], None]) -> _Begun:
-    schema = shared.schema
-    built = seeded_model(partial(job.config.build, schema), job.seed)
-    return _Begun(
-        job,
-        trainable(built, schema, shared.device),
-        replace(shared, config=job.config.train, seed=job.seed, further=job.further),
-        checkpoints_of(job, shared.order_seed, say),
-    )
+    return _Begun(job, model, conditions, checkpoints_of(job, say))
 
 
 def team_for(
@@ -209,14 +141,13 @@ def team_for(
     return team_of(job.workers, model.device, work, partial(_end_with_partner, link))
 
 
-def _train_part(job: TrainJob, order_seed: int, team: Team) -> None:
+def _train_part(job: TrainJob, team: Team) -> None:
     """Train with a team as one of its partners, which say nothing."""
     limit_threads()
     allow_only(job.plugins)
-    shared = _shared(job, order_seed, choose_device(job.device).device)
-    begun = _begun(job, shared, say_nothing)
+    begun = _begun(job, choose_device(job.device).device, say_nothing)
     silent = CoordinatorLink(say_nothing, lambda: False)
-    fit_all([begun.model], [replace(begun.conditions, team=team)], [silent])
+    fit_any(begun.model, replace(begun.conditions, team=team), silent)
 
 
 def say_nothing(_message: object) -> None:
@@ -230,9 +161,7 @@ def _teacher(job: TrainJob, dataset: Dataset) -> NDArray[np.float16] | None:
     return read_teacher(job.teacher, dataset.train.labels_RT.shape)
 
 
-def checkpoints_of(
-    job: TrainJob, order_seed: int, say: Callable[[str], None], *more: object
-) -> Checkpoints | None:
+def checkpoints_of(job: TrainJob, say: Callable[[str], None], *more: object) -> Checkpoints | None:
     """Return the job's checkpoints, identified by everything that its steps depend on.
 
     `more` is what they depend on beyond the job.
@@ -242,7 +171,6 @@ def checkpoints_of(
     settings = (
         job.config,
         job.seed,
-        order_seed,
         job.objective,
         job.dataset.name,
         choose_device(job.device).device.type,  # `auto` is another device on another node

@@ -65,7 +65,6 @@ NAMES = (
     "ensemble",
     "finalists.refit",
     "objectives",
-    "stacked_trials",
     "budget",
     "least_gain",
     "inputs",

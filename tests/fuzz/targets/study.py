@@ -13,7 +13,6 @@ QUICKSTART = (SHIPPED / "quickstart.yaml").read_text(encoding="utf-8")
 NEW_KEYS = """\
 teaching: {students: [flat_moe], trials: 1}
 ensemble: true
-stacked_trials: 2
 portfolio: false
 objectives: [mean_auc, flops_per_row]
 inputs: {arm: mmoe, seeds: 2}
@@ -24,7 +23,7 @@ variants: {small: {trials: 1}}
 
 
 def _with_new_keys() -> str:
-    refitted = shop.study().replace("shared_batches: false", "shared_batches: false, refit: true")
+    refitted = shop.study().replace("seeds: 2}", "seeds: 2, refit: true}")
     return refitted + NEW_KEYS
 
 

@@ -5,7 +5,6 @@ import inspect
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.func import vmap
 
 from hinet_search.models.layers.activation import _ReluDropout
 from hinet_search.models.layers.gates import _Sums
@@ -58,21 +57,6 @@ def test_in_bf16_the_gradients_keep_the_type_of_their_tensors() -> None:
         y = product(*tensors)
     assert y.dtype is torch.bfloat16
     assert {gradient.dtype for gradient in torch.autograd.grad(y.sum(), tensors)} == {torch.float32}
-
-
-@pytest.mark.parametrize("dims", [(0, 0, 0), (None, 0, 0), (0, None, None)])
-def test_products_of_stacked_models_are_those_of_each(dims: tuple[int | None, ...]) -> None:
-    of_one_model = inputs(19)
-    tensors = [
-        each if dim is None else torch.stack([each, 2 * each])
-        for each, dim in zip(of_one_model, dims, strict=True)
-    ]
-    actual = vmap(product, in_dims=dims)(*tensors)
-    for k in range(2):
-        alone = product(
-            *(each if dim is None else each[k] for each, dim in zip(tensors, dims, strict=True))
-        )
-        torch.testing.assert_close(actual[k], alone, rtol=0, atol=1e-12)
 
 
 def test_a_linear_layer_is_that_of_torch() -> None:
