@@ -164,7 +164,7 @@ def test_a_database_that_is_deleted_or_replaced_ends_the_launch_in_words(
     with pytest.raises(
         EnvironmentFault, match=r"studies\.sqlite3 was deleted, moved or replaced while"
     ):
-        launch(folder, "stacked", At(number=job, deed=harm))
+        launch(folder, "traded", At(number=job, deed=harm))
     assert file.exists() == (deed == "replace"), "no empty database takes its place"
 
 
