@@ -40,6 +40,9 @@ def test_a_gone_key_of_features_is_refused_with_its_reason(
 def test_the_gone_key_of_trackers_is_refused_with_its_reason(line: str, tmp_path: Path) -> None:
     told = refusal(f"{STUDY}{line}\n", tmp_path)
     assert "'tracking' is gone since 1.0: one file: report STUDY --mlflow logs" in told
+
+
+@pytest.mark.parametrize(
     "line", ["stacked_trials: 4", "finalists: {shared_batches: true}"], ids=["trials", "seeds"]
 )
 def test_a_gone_key_of_trainings_is_refused_with_its_reason(line: str, tmp_path: Path) -> None:
