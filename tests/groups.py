@@ -84,7 +84,6 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/training/test_every_loss.py",
     "tests/training/test_jobs.py",
     "tests/training/test_model_size.py",
-    "tests/training/test_team.py",
 )
 
 

@@ -153,12 +153,6 @@ ON_SLOTS = (
         help="Trials at once.  [env: HINET_SEARCH_SLOTS]",
     ),
     click.option(
-        "--workers",
-        type=WholeNumber(min=1),
-        metavar="N",
-        help="Processes that train each network together, in each slot.",
-    ),
-    click.option(
         "--device",
         type=WordChoice(["auto", "cpu", "cuda"]),
         help="Where to train.  [env: HINET_SEARCH_DEVICE]",

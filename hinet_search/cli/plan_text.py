@@ -36,7 +36,6 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         left_out_starts,
         rows_not_kept,
         rows_not_looked_up,
-        time_of_teams,
     )
     from hinet_search.search.plan.probe_cache import cached_plan
     from hinet_search.search.stored_study import find_stored_study, shortages
@@ -51,7 +50,6 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         *few_pairs(checked),
         *gpu_settings_without_gpu(checked),
         *rows_not_kept(checked),
-        *time_of_teams(checked),
         *large_defaults(checked),
         *rows_not_looked_up(checked),
         *left_out_starts(checked.study),
@@ -313,10 +311,8 @@ def plan_line(plan: "Plan") -> str:
 
 
 def _slots(ready: "PreparedStudy") -> str:
-    """Return `2 slots on cpu`, or `1 slot of 2 workers on cpu`."""
-    workers = ready.study.spec.workers
-    of_workers = f" of {counted(workers, 'worker')}" if workers > 1 else ""
-    return f"{counted(ready.slots, 'slot')}{of_workers} on {ready.device.device}"
+    """Return `2 slots on cpu`."""
+    return f"{counted(ready.slots, 'slot')} on {ready.device.device}"
 
 
 def finalist_trainings(plan: "Plan") -> str:

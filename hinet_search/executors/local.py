@@ -23,9 +23,8 @@ def start(  # as ray
     home: Path,  # noqa: ARG001
     options: Options,  # noqa: ARG001
     study: str,  # noqa: ARG001
-    workers: int = 1,  # noqa: ARG001
 ) -> Executor:
-    """Start an executor with that many slot processes; a job starts further workers itself."""
+    """Start an executor with that many slot processes."""
     return ProcessExecutor(range(slots), gpus())
 
 

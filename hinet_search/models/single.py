@@ -17,7 +17,6 @@ from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.contracts import Part
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import mlp
-from hinet_search.models.layers.shares import share
 
 
 class Config(Frozen):
@@ -57,10 +56,9 @@ class Model(nn.Module):
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
         """Return logits of each row's own scenario."""
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
-        part = share()
-        sizes = part.sizes_of_all(rows.sizes) if part else rows.sizes
         logits = []
-        for networks, run, size in zip(self.cell_modules(), rows.runs(batch), sizes, strict=True):
+        of_scenarios = zip(self.cell_modules(), rows.runs(batch), rows.sizes, strict=True)
+        for networks, run, size in of_scenarios:
             if size > 0:  # networks of an absent scenario get no gradient at all
                 of_tasks = [
                     _no_logits(run) if network is None else network(run) for network in networks

@@ -72,7 +72,6 @@ class PhaseContext:
             self.device,
             checkpoints=checkpoints,
             further=self.further,
-            workers=self.spec.workers,
         )
 
     @property

@@ -61,7 +61,6 @@ def _started(ready: PreparedStudy, home: Path, uuid: str) -> Executor:
         home,
         engine.Options(**spec.options),
         f"{ready.study.name}-{uuid}",
-        ready.study.spec.workers,
     )
     return executor
 

@@ -32,7 +32,6 @@ OPTIONS = {
     "trials": "trials",
     "finalists.seeds": "finalist_seeds",
     "slots": "slots",
-    "workers": "workers",
     "device": "device",
     "executor.kind": "executor",
     "executor.address": "address",
@@ -51,7 +50,6 @@ class LaunchOptions:
     trials: int | None = None
     finalist_seeds: int | None = None
     slots: int | None = None
-    workers: int | None = None  # processes that train each network together
     device: "Device | None" = None
     executor: str | None = None
     address: str | None = None  # of the executor's cluster
@@ -198,11 +196,8 @@ def _is_named_by_launch(file: "YamlFile", key: str, option: str) -> bool:
 
 
 def num_slots(study: "ResolvedStudy") -> int:
-    """Return the slots of a study: as set, else one per CPU core and at most 4.
-
-    Where several workers train a model, a slot takes a core for each.
-    """
-    return study.spec.slots or max(1, min(num_cores() // study.spec.workers, 4))
+    """Return the slots of a study: as set, else one per CPU core and at most 4."""
+    return study.spec.slots or max(1, min(num_cores(), 4))
 
 
 def num_cores() -> int:

@@ -197,9 +197,6 @@ class StudySpec(Frozen):
     With `teaching` (`auto`, or its keys), the study teaches students once all finalists are
     trained. With `ensemble`, it also chooses an ensemble of all finalists, students among them, and
     opens it on test.
-
-    With `workers`, so many processes train each network together, each on a part of every batch;
-    with the executor ray on several nodes, if none has room for all.
     """
 
     data: DataDefinition
@@ -234,7 +231,6 @@ class StudySpec(Frozen):
     reference: Text = "single"
     seed: Seed = 0
     slots: Count | None = None
-    workers: Annotated[int, Field(ge=1, le=1024)] = 1  # processes that a slot starts
     device: Device = "auto"
     executor: ExecutorSpec = ExecutorSpec()
     storage: Text | None = None

@@ -36,7 +36,7 @@ def can_replay(run: TrainingRun) -> bool:
     small that most places would be empty.
     """
     config = run.conditions.config
-    if not config.cuda_graphs or run.feed.device.type != "cuda" or run.conditions.team:
+    if not config.cuda_graphs or run.feed.device.type != "cuda":
         return False
     if config.embedding_optimiser != "adam" or isinstance(run.feed, StreamedFeed):
         return False

@@ -34,7 +34,6 @@ from hinet_search.training.predict import predict
 from hinet_search.training.read_ahead import reader_ahead
 from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.streamed_feed import made_ahead
-from hinet_search.training.team import Team
 from hinet_search.training.train_config import TrainConfig
 
 DRAWN_AHEAD_ROWS = 1_000_000  # from which on a thread draws the next pass; fewer take a moment
@@ -92,7 +91,7 @@ class Conditions:
     `seed` decides the order of rows and everything else that is random. `teacher_RT` are a
     teacher's logits of the training rows, for a student. With `fixed_steps` neither passes nor
     patience of the configuration end the training. `further` are metrics that evaluations measure
-    beside the usual ones. A `team` trains the model on several processes, of which this is one.
+    beside the usual ones.
     """
 
     dataset: Dataset
@@ -104,7 +103,6 @@ class Conditions:
     teacher_RT: NDArray[np.float16] | None = None
     fixed_steps: FixedSteps | None = None
     further: tuple[str, ...] = ()
-    team: Team | None = None
 
 
 @dataclass(frozen=True)
@@ -291,8 +289,7 @@ def evaluate(run: TrainingRun, state: TrainingState) -> EvaluationRecord:
     objective = run.conditions.objective
     state.step_log.read(state.step)
     began = time.perf_counter()
-    score = conditions.team.predict if conditions.team else predict
-    scores_RT = score(run.model, run.valid_feed)
+    scores_RT = predict(run.model, run.valid_feed)
     try:
         sort = sort_on(conditions.device)
         cells = cell_values(scores_RT, run.valid, conditions.schema.cells, sort, conditions.further)

@@ -53,7 +53,7 @@ def test_nothing_is_said_of(
     monkeypatch: pytest.MonkeyPatch, share: float, device: str, executor: str
 ) -> None:
     monkeypatch.setattr(busy_cores, "free_cores", lambda wanted: share * wanted)
-    spec = SimpleNamespace(executor=SimpleNamespace(kind=executor), workers=1)
+    spec = SimpleNamespace(executor=SimpleNamespace(kind=executor))
     chosen = SimpleNamespace(device=torch.device(device))
     ready = SimpleNamespace(study=SimpleNamespace(spec=spec), device=chosen, slots=2)
     assert busy_cores.busy_cores(ready) == []  # type: ignore[arg-type]  # the parts that are read

@@ -18,7 +18,6 @@ from hinet_search.search.plan.plan_warnings import (
     few_steps,
     gpu_settings_without_gpu,
     rows_not_kept,
-    time_of_teams,
 )
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.launch_options import LaunchOptions
@@ -375,11 +374,3 @@ def test_rows_that_a_gpu_does_not_keep_are_told(tmp_path: Path) -> None:
     assert not list(rows_not_kept(replace(ready, device_memory=DeviceMemory(10**9, 1, 5 * 10**8))))
     (warning,) = rows_not_kept(replace(ready, device_memory=DeviceMemory(10**9, 1, 6 * 10**8)))
     assert warning.startswith("600 MB of rows are more than half of the GPU's 1.00 GB: they stay")
-
-
-def test_the_time_of_a_team_is_told_to_be_that_of_one_process(tmp_path: Path) -> None:
-    path = str(write_study(tmp_path))
-    assert not list(time_of_teams(api.ready(path, LaunchOptions(output=tmp_path / "out"))))
-    options = LaunchOptions(output=tmp_path / "out", workers=2)
-    (warning,) = time_of_teams(api.ready(path, options))
-    assert warning.startswith("times are of one process for each model: 2 workers take more than")

@@ -26,7 +26,6 @@ RUNS = {"eval", "exec"}
 WIRE = [
     PACKAGE / "executors" / "processes" / "job_bytes.py",
     PACKAGE / "executors" / "processes" / "slots.py",
-    PACKAGE / "training" / "jobs" / "partners.py",
 ]  # jobs and messages on their way between our own processes; no file is read
 
 

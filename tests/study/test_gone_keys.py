@@ -43,7 +43,7 @@ def test_the_gone_key_of_trackers_is_refused_with_its_reason(line: str, tmp_path
 
 
 @pytest.mark.parametrize(
-    "line", ["stacked_trials: 4", "finalists: {shared_batches: true}"], ids=["trials", "seeds"]
+    "line", ["stacked_trials: 4", "finalists: {shared_batches: true}", "workers: 2"]
 )
 def test_a_gone_key_of_trainings_is_refused_with_its_reason(line: str, tmp_path: Path) -> None:
     told = refusal(f"{STUDY}{line}\n", tmp_path)

@@ -14,7 +14,6 @@ from hinet_search.data.columns import Columns
 from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.contracts import BatchDependent, IndependentParts
 from hinet_search.models.layers.measure import synthetic_batch
-from hinet_search.models.layers.unit_scale import UnitScale
 from hinet_search.study.distributions import Value
 from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.training.fixed_rows import FixedRows, places_of
@@ -161,16 +160,11 @@ def test_empty_places_count_nothing_in_any_loss(
     assert same(model, loss_of(rows, loss=loss, **train))
 
 
-def test_a_unit_scale_reads_the_batch_until_it_is_fixed() -> None:
+def test_a_unit_scale_reads_the_batch() -> None:
     torch.manual_seed(0)
     model = in_training(build_config("mmoe", {}).build(replace(SCHEMA, has_unit_scale=True)))
     assert reads_batch(model)
     assert not same(model, loss_of())
-    for module in model.modules():
-        if isinstance(module, UnitScale):
-            module.is_fixed = True
-    assert not reads_batch(model)
-    assert same(model, loss_of())
 
 
 def test_a_scenario_has_places_for_its_mean_rows_and_three_standard_deviations() -> None:

@@ -14,8 +14,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hinet_search.models.layers.shares import Share, share
-
 EPSILON = 1e-5
 MOMENTUM = 0.1  # the share of the newest batch in the moving statistics
 
@@ -54,12 +52,7 @@ class PartitionedNorm(nn.Module):
         """
         gamma_MD, beta_MD = self._gains(len(sizes))
         runs = torch.split(x_BD, list(sizes))
-        part = share() if self.training else None
-        if part is None:
-            statistics = [self._statistics(run_RD, m) for m, run_RD in enumerate(runs)]
-        else:
-            mean_MD, variance_MD = self._statistics_of_all(runs, part)
-            statistics = list(zip(mean_MD.unbind(0), variance_MD.unbind(0), strict=True))
+        statistics = [self._statistics(run_RD, m) for m, run_RD in enumerate(runs)]
         of_runs = zip(runs, statistics, gamma_MD.unbind(0), beta_MD.unbind(0), strict=True)
         normalised = [
             (run_RD - mean_D) * torch.rsqrt(variance_D + EPSILON) * gamma_D + beta_D
@@ -84,24 +77,6 @@ class PartitionedNorm(nn.Module):
         variance_D, mean_D = torch.var_mean(run_RD, dim=0, correction=0)
         self._move(scenario, mean_D, variance_D, len(run_RD))
         return mean_D, variance_D
-
-    def _statistics_of_all(
-        self, runs: Sequence[Float[Tensor, "_ D"]], part: Share
-    ) -> tuple[Float[Tensor, "M D"], Float[Tensor, "M D"]]:
-        """Return the same over the rows of all processes, which add up twice: mean, deviations."""
-        sizes = part.sizes_of_all([len(run_RD) for run_RD in runs])
-        rows_M1 = runs[0].new_tensor(sizes).clamp(min=1).unsqueeze(1)
-        mean_MD = part.sum_of(torch.stack([run_RD.sum(dim=0) for run_RD in runs])) / rows_M1
-        squares = [(run_RD - mean_MD[m]).square().sum(dim=0) for m, run_RD in enumerate(runs)]
-        variance_MD = part.sum_of(torch.stack(squares)) / rows_M1
-        for m, num_rows in enumerate(sizes):
-            if num_rows > 1:
-                self._move(m, mean_MD[m], variance_MD[m], num_rows)
-        # Gradients reach the sums from every process, also from one with single rows alone.
-        has_variance_M1 = rows_M1 > 1
-        mean_MD = torch.where(has_variance_M1, mean_MD, self.mean_MD)
-        variance_MD = torch.where(has_variance_M1, variance_MD, self.variance_MD)
-        return mean_MD, variance_MD
 
     @torch.no_grad()
     def _move(

@@ -9,8 +9,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hinet_search.models.layers.shares import share
-
 EPSILON = 1e-10  # keeps inputs finite that are all 0; those of new embeddings have 1e-4
 MOMENTUM = 0.01  # the share of the newest batch in the moving mean square
 
@@ -19,28 +17,22 @@ class UnitScale(nn.Module):
     """Divide by the root of the batch's mean square; in evaluation, of its mean over training.
 
     Gradients take the root for a constant: x alone is learned, and a step costs hardly more.
-    For the first 1 / MOMENTUM batches that is a plain mean over them. With `is_fixed`, training
-    divides by it too and leaves it as it is: for a model that learns on from its weights.
+    For the first 1 / MOMENTUM batches that is a plain mean over them.
     """
 
     mean_square: Tensor
     num_batches: Tensor
+    reads_batch = True  # models/layers/contracts.py
 
     def __init__(self) -> None:
         super().__init__()
-        self.is_fixed = False
         self.register_buffer("mean_square", torch.ones(1))
         self.register_buffer("num_batches", torch.zeros(1, dtype=torch.int64))
-
-    @property
-    def reads_batch(self) -> bool:
-        """True while training moves the mean square (models/layers/contracts.py)."""
-        return not self.is_fixed
 
     def forward(self, x_BD: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
         """Return the scaled inputs; in training mode this updates the moving mean square."""
         mean_square = self.mean_square
-        if self.training and not self.is_fixed:
+        if self.training:
             mean_square = _mean_square(x_BD.detach().reshape(-1))
             self._move(mean_square)
         return x_BD * torch.rsqrt(mean_square + EPSILON)
@@ -53,10 +45,5 @@ class UnitScale(nn.Module):
 
 
 def _mean_square(x_N: Float[Tensor, "N"]) -> Float[Tensor, ""]:
-    """Return the mean square over the batch, of all processes that share it."""
-    square = torch.dot(x_N, x_N)
-    part = share()
-    if part is None:
-        return square / x_N.numel()
-    square, number = part.sum_of(torch.stack([square, square.new_tensor(x_N.numel())])).unbind()
-    return square / number
+    """Return the mean square over the batch."""
+    return torch.dot(x_N, x_N) / x_N.numel()

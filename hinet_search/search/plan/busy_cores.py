@@ -22,7 +22,7 @@ def busy_cores(ready: "PreparedStudy") -> list[str]:
     """
     if ready.device.device.type != "cpu" or ready.study.spec.executor.kind != "local":
         return []
-    wanted = min(ready.slots * ready.study.spec.workers, num_cores())
+    wanted = min(ready.slots, num_cores())
     free = free_cores(wanted)
     if free >= MOSTLY_FREE * wanted:
         return []

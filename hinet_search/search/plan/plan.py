@@ -149,14 +149,13 @@ class Plan:
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of memory if every slot trained the largest model probed, in each of its workers.
+        """Bytes of memory if every slot trained the largest model probed.
 
         Columns that slots share are counted for each slot. On a GPU it is that of all GPUs.
         """
         memory = self.ready.device_memory
         data_bytes = memory.kept_bytes if memory else 0
-        workers = self.ready.study.spec.workers
-        return self.ready.slots * workers * (data_bytes + self.training_bytes)
+        return self.ready.slots * (data_bytes + self.training_bytes)
 
     @property
     def training_bytes(self) -> int:

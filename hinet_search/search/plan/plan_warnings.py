@@ -99,16 +99,6 @@ def rows_not_kept(prepared: PreparedStudy) -> Iterator[str]:
         yield memory.note
 
 
-def time_of_teams(prepared: PreparedStudy) -> Iterator[str]:
-    """Yield a warning that the time of a team is not known: the probe trains with one process."""
-    workers = prepared.study.spec.workers
-    if workers > 1:
-        yield (
-            f"times are of one process for each model: {workers} workers take more than "
-            f"1/{workers} of them, and with small models may take longer than one"
-        )
-
-
 def rows_not_looked_up(prepared: PreparedStudy) -> Iterator[str]:
     """Yield a warning if networks start with an optimiser that updates very many rows of ids."""
     rows: dict[int, list[str]] = {}

@@ -1,7 +1,7 @@
 """Messages: the jobs of a slot, what they send to the coordinator, and the paths of their files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -24,9 +24,8 @@ class TrainJob:
     `checkpoints` is a folder of this job, from which an interrupted training resumes. `teacher` is
     the file of the teacher's scores of a student (training/teaching.py). A job that is
     `measured_first` sends what the model costs before it is trained. `further` are the metrics that
-    the study's objectives read beside those that are always measured. `workers` is how many
-    processes train the model together. `plugins` are the packages from which models may come: those
-    of the process that made the job.
+    the study's objectives read beside those that are always measured. `plugins` are the
+    packages from which models may come: those of the process that made the job.
     """
 
     dataset: Path
@@ -39,12 +38,7 @@ class TrainJob:
     teacher: Path | None = None
     measured_first: bool = False
     further: tuple[str, ...] = ()
-    workers: int = 1
     plugins: tuple[str, ...] = field(default_factory=allowed)
-
-    def of_partner(self) -> "TrainJob":
-        """Return the job as a partner has it: the leader alone reads and writes its own files."""
-        return replace(self, weights=None, checkpoints=None)
 
 
 @dataclass(frozen=True)

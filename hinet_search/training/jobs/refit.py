@@ -8,7 +8,6 @@ Shape legend: R rows, T tasks.
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -34,15 +33,12 @@ from hinet_search.training.jobs.messages import (
 from hinet_search.training.jobs.score import limit_threads, open_dataset
 from hinet_search.training.jobs.train import (
     checkpoints_of,
-    partner_errors,
     say_nothing,
-    team_for,
 )
 from hinet_search.training.make_feed import forget_copies
 from hinet_search.training.run_state import Conditions, FixedSteps, count_steps
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.teaching import read_teacher
-from hinet_search.training.team import Team
 from hinet_search.training.tensors import save_tensors
 from hinet_search.training.trainable import Trainable, fit_any, trainable
 
@@ -63,20 +59,14 @@ def refit(job: RefitJob, emit: Emit, should_stop: ShouldStop) -> None:
     config = training.config
     device = choose_device(training.device).device
     forget_copies()  # of the training rows alone
-    with (
-        device_errors(device, f"batch size {config.train.batch_size:,}", link),
-        partner_errors(link),
-    ):
+    with device_errors(device, f"batch size {config.train.batch_size:,}", link):
         model, conditions, checkpoints = _begun(job, device, link.notice)
         silent = CoordinatorLink(say_nothing, should_stop)
-        work = partial(_refit_part, replace(job, training=training.of_partner()))
-        with team_for(training, model, work, link) as team:
-            conditions = replace(conditions, team=team)
-            try:
-                result = fit_any(model, conditions, silent, checkpoints)
-            except Diverged as error:
-                emit(TrainingFailed(f"diverged: {error}"))
-                return
+        try:
+            result = fit_any(model, conditions, silent, checkpoints)
+        except Diverged as error:
+            emit(TrainingFailed(f"diverged: {error}"))
+            return
         if result.stopped:
             return
         scores = {"test_logits": torch.from_numpy(model.scores(conditions.dataset.test))}
@@ -87,16 +77,6 @@ def refit(job: RefitJob, emit: Emit, should_stop: ShouldStop) -> None:
     link.retry(lambda: save_tensors(model.model.state_dict(), path))
     assert conditions.fixed_steps is not None, "a refit has the length of a training"
     emit(Refitted(conditions.fixed_steps.total, conditions.dataset.train.num_rows))
-
-
-def _refit_part(job: RefitJob, team: Team) -> None:
-    """Refit with a team as one of its partners, which say nothing."""
-    limit_threads()
-    allow_only(job.training.plugins)
-    device = choose_device(job.training.device).device
-    model, conditions, _ = _begun(job, device, say_nothing)
-    silent = CoordinatorLink(say_nothing, lambda: False)
-    fit_any(model, replace(conditions, team=team), silent)
 
 
 def _begun(

@@ -1,18 +1,12 @@
 """Train: train one configuration on a slot with one seed, and emit the results.
 
-A job of several `workers` is trained by that many processes together (partners.py), which may be on
-several nodes (node_partners.py).
-
 Jobs depend neither on optuna nor on the database: only what they emit leaves the slot.
 """
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NoReturn
 
 import numpy as np
 import torch
@@ -22,7 +16,6 @@ from hinet_search.common import crash_points
 from hinet_search.common.plugins import allow_only
 from hinet_search.common.retry import Retry
 from hinet_search.data.columns import Dataset
-from hinet_search.executors.processes.environment import NODE_ADDRESS
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import Cost
 from hinet_search.training.checkpoint import Checkpoints, seconds_apart
@@ -38,19 +31,13 @@ from hinet_search.training.jobs.messages import (
     TrainJob,
     scores_path,
 )
-from hinet_search.training.jobs.node_partners import team_over_nodes
-from hinet_search.training.jobs.partners import team_of
-from hinet_search.training.jobs.parts_of_work import PartnerLost
 from hinet_search.training.jobs.score import limit_threads, open_dataset
 from hinet_search.training.run_state import Conditions, FitResult
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.snapshot import LAYOUT
 from hinet_search.training.teaching import read_teacher
-from hinet_search.training.team import Team
 from hinet_search.training.tensors import save_tensors
-from hinet_search.training.trainable import Network, Trainable, fit_any, trainable
-
-PARTNER_LOST = 76  # exit code
+from hinet_search.training.trainable import Trainable, fit_any, trainable
 
 
 def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
@@ -65,22 +52,8 @@ def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
     allow_only(job.plugins)
     device = choose_device(job.device).device
     work = f"batch size {job.config.train.batch_size:,}"
-    with device_errors(device, work, link), partner_errors(link):
+    with device_errors(device, work, link):
         _train_on(device, job, link)
-
-
-@contextmanager
-def partner_errors(link: CoordinatorLink) -> Iterator[None]:
-    """End this process if a partner is lost; another one resumes from the checkpoint."""
-    try:
-        yield
-    except PartnerLost as error:
-        _end_with_partner(link, error)
-
-
-def _end_with_partner(link: CoordinatorLink, lost: PartnerLost) -> NoReturn:
-    link.notice(f"{lost}: this one, which trains the same model, ends too")
-    os._exit(PARTNER_LOST)
 
 
 def _train_on(device: torch.device, job: TrainJob, link: CoordinatorLink) -> None:
@@ -88,16 +61,13 @@ def _train_on(device: torch.device, job: TrainJob, link: CoordinatorLink) -> Non
     begun = _begun(job, device, link.notice)
     if job.measured_first and begun.model.costs_are_known:
         link.emit(_cost_before(begun.model, begun.conditions.dataset))
-    work = partial(_train_part, job.of_partner())
-    with team_for(job, begun.model, work, link) as team:
-        conditions = replace(begun.conditions, team=team)
-        try:
-            result = fit_any(begun.model, conditions, link, begun.checkpoints)
-        except Diverged as error:
-            link.emit(TrainingFailed(f"diverged: {error}"))
-        else:
-            link.emit(_trained(begun, result, link.retry))
-        crash_points.point("after_result")
+    try:
+        result = fit_any(begun.model, begun.conditions, link, begun.checkpoints)
+    except Diverged as error:
+        link.emit(TrainingFailed(f"diverged: {error}"))
+    else:
+        link.emit(_trained(begun, result, link.retry))
+    crash_points.point("after_result")
 
 
 @dataclass(frozen=True)
@@ -126,32 +96,8 @@ def _begun(job: TrainJob, device: torch.device, say: Callable[[str], None]) -> _
     return _Begun(job, model, conditions, checkpoints_of(job, say))
 
 
-def team_for(
-    job: TrainJob, model: Trainable, work: Callable[[Team], None], link: CoordinatorLink
-) -> AbstractContextManager[Team | None]:
-    """Return the team that trains a job, whose partners do `work`; None for a single process.
-
-    Models that grow are always trained by one. Partners are processes of this machine, unless the
-    executor has them on nodes.
-    """
-    if job.workers == 1 or not isinstance(model, Network):
-        return nullcontext()
-    if NODE_ADDRESS in os.environ:
-        return team_over_nodes(job.workers, model.device, work, link.emit)
-    return team_of(job.workers, model.device, work, partial(_end_with_partner, link))
-
-
-def _train_part(job: TrainJob, team: Team) -> None:
-    """Train with a team as one of its partners, which say nothing."""
-    limit_threads()
-    allow_only(job.plugins)
-    begun = _begun(job, choose_device(job.device).device, say_nothing)
-    silent = CoordinatorLink(say_nothing, lambda: False)
-    fit_any(begun.model, replace(begun.conditions, team=team), silent)
-
-
 def say_nothing(_message: object) -> None:
-    """Take no notice: the leader says it."""
+    """Take no notice."""
 
 
 def _teacher(job: TrainJob, dataset: Dataset) -> NDArray[np.float16] | None:
@@ -177,7 +123,6 @@ def checkpoints_of(job: TrainJob, say: Callable[[str], None], *more: object) -> 
         job.teacher and job.teacher.name,  # which names its members
         torch.__version__,
         LAYOUT,
-        *((job.workers,) if job.workers > 1 else ()),  # each has random generators of its own
         *more,
     )
     digest = hashlib.sha256(repr(settings).encode()).hexdigest()
