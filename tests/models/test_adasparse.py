@@ -9,15 +9,13 @@ from reference.adasparse import logits
 from small_models import SCHEMA, WITH_LISTS, assert_same_with_gradients, batch, randomise
 from torch import Tensor, nn
 
-from hinet_search.models.adasparse import Config, Model, Pruner
+from hinet_search.models.adasparse import Config, Model
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.protocol import MDMT, PER_SCENARIO, PER_TASK
 from hinet_search.results.objectives import objective_named
-from hinet_search.study.search_space import load_space
 from hinet_search.training.fit import fit
 from hinet_search.training.run_state import Conditions, FixedSteps
 from hinet_search.training.train_config import TrainConfig
-from hinet_search.training.trial_config import build_config
 from tests.training.datasets import separable
 from tests.training.fake_models import CPU, Watch
 
@@ -103,84 +101,6 @@ def test_binary_factors_are_zero_or_one_and_still_train_the_pruner() -> None:
     assert all(pruner.linear.weight.grad.abs().sum() > 0 for pruner in model.pruners)
 
 
-def test_scaling_factors_never_prune_and_amplify_up_to_the_scale() -> None:
-    for pi_BH in factors(small({"form": "scaling", "scale": 3.0}), batch(rows=60)):
-        assert float(pi_BH.min()) > 0
-        assert 2 < float(pi_BH.max()) < 3
-
-
-def test_fused_factors_are_zero_or_above_the_threshold_and_amplify_too() -> None:
-    for pi_BH in factors(small({"threshold": 0.6}), batch(rows=60)):
-        kept = pi_BH[pi_BH != 0]
-        assert 0 < len(kept) < pi_BH.numel()
-        assert 0.6 < float(kept.min()) < 1 < float(kept.max()) < 2
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_pruners_without_an_opinion_leave_the_network_as_it_is(form: str) -> None:
-    model, rows = small({"form": form}), batch()
-    with torch.no_grad():
-        for pruner in model.pruners:
-            pruner.linear.weight.zero_()
-            pruner.linear.bias.zero_()
-    assert all(torch.equal(pi_BH, torch.ones_like(pi_BH)) for pi_BH in factors(model, rows))
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_the_same_rows_have_other_factors_in_another_scenario(form: str) -> None:
-    model, rows = small({"form": form}), batch(rows=60)
-    here, there = (factors(model, in_scenario(rows, scenario))[0] for scenario in (0, 1))
-    assert not torch.equal(here, there)
-
-
-@pytest.mark.parametrize("form", ["binarization", "fusion"])
-def test_a_neuron_pruned_in_one_scenario_is_trained_only_by_the_others(form: str) -> None:
-    model, rows = small({"form": form, "batch_norm": False}), batch(rows=60)
-    prune_first_neuron_in_scenario_0(model)
-    for scenario, is_trained in ((0, False), (1, True)):
-        model.zero_grad()
-        model(in_scenario(rows, scenario)).square().sum().backward()
-        into, out_of = model.hidden[0].weight.grad[0], model.hidden[1].weight.grad[:, 0]
-        assert bool(into.abs().sum() > 0) is is_trained
-        assert bool(out_of.abs().sum() > 0) is is_trained
-
-
-def prune_first_neuron_in_scenario_0(model: Model) -> None:
-    """Make the first pruner read the scenario alone, and reject one neuron in scenario 0."""
-    first_scenario = sum(SCHEMA.vocabulary_sizes)
-    pruner: Pruner = model.pruners[0]
-    with torch.no_grad():
-        model.embedding.table.weight[first_scenario : first_scenario + 2] = torch.tensor(
-            [[-3.0, 0.0], [3.0, 0.0]]
-        )
-        pruner.linear.weight.zero_()
-        pruner.linear.bias.zero_()
-        pruner.linear.weight[0, 0] = 1.0
-        model.hidden[0].bias[0] = 9.0  # ReLU must not hide the neuron
-
-
-@pytest.mark.parametrize("form", ["binarization", "fusion"])
-def test_an_embedding_pruned_in_one_scenario_is_trained_only_by_the_others(form: str) -> None:
-    model, rows = small({"form": form}), batch(rows=60)
-    pruner = model.input_pruner
-    assert pruner is not None
-    first_scenario = sum(SCHEMA.vocabulary_sizes)
-    with torch.no_grad():
-        model.embedding.table.weight[first_scenario : first_scenario + 2] = torch.tensor(
-            [[-3.0, 0.0], [3.0, 0.0]]
-        )
-        for pruner_of_layer in (pruner, *model.pruners):  # no factor depends on the embeddings
-            pruner_of_layer.linear.weight.zero_()
-            pruner_of_layer.linear.bias.zero_()
-        pruner.linear.weight[0, 0] = 1.0  # the first number of the first field, user
-    for scenario, is_trained in ((0, False), (1, True)):
-        model.zero_grad()
-        model(in_scenario(rows, scenario)).square().sum().backward()
-        of_users = model.embedding.table.weight.grad[: SCHEMA.vocabulary_sizes[0]]
-        assert bool(of_users[:, 0].abs().sum() > 0) is is_trained
-        assert of_users[:, 1].abs().sum() > 0, "its second number is kept"
-
-
 def test_the_embedding_of_the_scenario_and_numbers_are_never_weighted() -> None:
     torch.manual_seed(0)
     model = randomise(Model(Config.model_validate(SMALL), WITH_LISTS))
@@ -202,18 +122,6 @@ def test_the_embedding_of_the_scenario_and_numbers_are_never_weighted() -> None:
     assert torch.equal(seen[0][:, -1:], rows.numeric_BN)
 
 
-def test_hidden_layers_are_normalised_before_relu() -> None:
-    model, rows = small({}).train(), batch(rows=60)
-    for norm, normalised_BH in zip(
-        model.norms, outputs_of(list(model.norms), model, rows), strict=True
-    ):
-        standard_BH = (normalised_BH - norm.beta_D) / norm.gamma_D
-        zero_H, one_H = torch.zeros_like(norm.beta_D), torch.ones_like(norm.beta_D)
-        torch.testing.assert_close(standard_BH.mean(dim=0), zero_H, rtol=0, atol=1e-10)
-        variance_H = standard_BH.var(dim=0, correction=0)
-        torch.testing.assert_close(variance_H, one_H, rtol=0, atol=1e-2)
-
-
 def test_a_training_step_on_one_row_is_finite_and_leaves_the_statistics() -> None:
     model = small({}).train()
     before = {name: buffer.clone() for name, buffer in model.norms.named_buffers()}
@@ -224,15 +132,6 @@ def test_a_training_step_on_one_row_is_finite_and_leaves_the_statistics() -> Non
     )
     for name, buffer in model.norms.named_buffers():
         assert torch.equal(buffer, before[name])
-
-
-def test_the_moving_statistics_are_in_the_state_of_the_model() -> None:
-    source, target, rows = small({}).train(), small({}), batch(rows=60)
-    for _ in range(3):
-        source(rows)
-    target.load_state_dict(source.state_dict())
-    assert torch.equal(source.eval()(rows), target(rows))
-    assert not torch.equal(source.norms[0].mean_MD, torch.zeros(1, 6, dtype=torch.float64))
 
 
 def test_alpha_grows_from_a_tenth_to_five_in_training_steps_alone() -> None:
@@ -280,8 +179,3 @@ def test_alpha_is_at_its_end_after_one_pass_whatever_the_rows_and_the_batch(prot
 
 def test_a_length_that_is_given_anneals_over_its_own_steps_a_pass() -> None:
     assert alphas_after(1.0, fixed_steps=FixedSteps(3, per_pass=6)) == pytest.approx([2.55])
-
-
-def test_the_default_of_the_space_is_the_default_of_the_model() -> None:
-    space = load_space("adasparse")
-    assert build_config("adasparse", space.values(space.default())).model == Config()

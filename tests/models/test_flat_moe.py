@@ -106,18 +106,6 @@ def test_a_size_is_that_of_one_joint_model() -> None:
         build_config("flat_moe", {"model.dense_parameters": 5000, "model.protocol": "per_task"})
 
 
-@pytest.mark.parametrize("chosen", range(3))
-def test_a_gate_that_prefers_one_expert_returns_that_expert(chosen: int) -> None:
-    model, rows = randomise(small(num_experts=3)), batch(scenarios=(1,))
-    with torch.no_grad():
-        logits_LIK = model.gate.logits.weight_LIO
-        logits_LIK.zero_()
-        model.embedding.table.weight[:, 0] = 1.0  # the first input is the same for every row
-        logits_LIK[:, 0, chosen] = 1e4
-    y_BH = model.experts(model.embedding(rows))[chosen]
-    torch.testing.assert_close(model(rows), model.towers(y_BH)[:, 2:4], rtol=0, atol=1e-10)
-
-
 def test_insight_shows_the_preferred_expert_of_scenarios_that_have_rows() -> None:
     model = randomise(small(num_experts=3))
     with torch.no_grad():

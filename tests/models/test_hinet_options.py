@@ -67,11 +67,6 @@ def test_three_tasks_of_a_funnel_equal_the_reference() -> None:
     assert_same_with_gradients(model, model(rows), logits(model, rows))
 
 
-def test_a_later_task_of_the_funnel_is_never_likelier_than_an_earlier_one() -> None:
-    predicted = small({"loss.entire_space": True})(batch(rows=30))
-    assert (predicted[:, 1] <= predicted[:, 0]).all()
-
-
 def test_before_the_warm_up_ends_top_k_attends_to_all_others() -> None:
     exact, limited, rows = small({}), small({"san.top_k": 1, "san.warmup_passes": 2}), batch()
     limited.begin_pass(0)
@@ -104,13 +99,6 @@ def test_the_choice_of_top_k_travels_with_the_weights() -> None:
     source.begin_pass(1)
     target.load_state_dict(source.state_dict())
     assert torch.equal(target(rows), source(rows))
-
-
-def test_stopping_the_gradient_leaves_the_logits_as_they_are() -> None:
-    rows = batch()
-    torch.testing.assert_close(
-        small({"san.stop_gradient": True})(rows), small({})(rows), rtol=0, atol=1e-12
-    )
 
 
 def test_top_k_computes_only_the_sub_experts_that_are_attended_to() -> None:

@@ -8,7 +8,6 @@ from small_hinet import small
 from small_models import SCHEMA, batch, randomise
 from torch import nn
 
-from hinet_search.models.layers.experts import Experts, Mixture, mlp
 from hinet_search.models.layers.gates import Gate
 from hinet_search.models.layers.san import (
     BottleneckAttention,
@@ -33,80 +32,6 @@ def test_attention_sums_to_one_over_the_others_and_is_zero_on_the_diagonal() -> 
     torch.testing.assert_close(table.sum(dim=-1), torch.ones(5, dtype=torch.float64))
     assert torch.equal(table.diagonal(), torch.zeros(5, dtype=torch.float64))
     assert (table + torch.eye(5) > 0).all()
-
-
-def test_rows_of_a_scenario_give_heads_of_other_scenarios_exactly_zero_gradient() -> None:
-    model = small({"cgc.num_levels": 2})
-    model(batch(scenarios=(1,))).sum().backward()
-    own = torch.tensor([False, True, False])
-    levels = [*model.cgc.below, model.cgc.last]
-    heads = [level.gate.logits for level in levels]
-    heads += [layer for level in levels for layer in level.specific.layers]
-    heads += [*model.towers.hidden.layers, model.towers.output]
-    assert all(torch.equal(gradients_by_scenario(head), own) for head in heads)
-
-
-def test_rows_of_a_scenario_train_the_sub_experts_of_others_through_attention() -> None:
-    model = small({})
-    model(batch(scenarios=(1,))).sum().backward()
-    assert all(
-        gradients_by_scenario(layer).all() for layer in model.scenario.specific.experts.layers
-    )
-
-
-def test_rows_of_a_scenario_train_sub_experts_of_others_through_attention_only() -> None:
-    model = small({})
-    with torch.no_grad():
-        # scenario 1 looks at scenario 0 alone: its weight for scenario 2 is exactly 0
-        model.scenario.san.embedding.weight[1] = 1.0
-        model.scenario.san.output.weight_LIO[1, :, 0] = 1000.0
-        model.scenario.san.output.weight_LIO[1, :, 1] = -1000.0
-    model(batch(scenarios=(1,))).sum().backward()
-    for layer in [*model.scenario.specific.experts.layers, model.scenario.specific.gate.logits]:
-        assert torch.equal(gradients_by_scenario(layer), torch.tensor([True, True, False]))
-
-
-def test_without_attention_or_its_gradient_only_the_own_sub_experts_are_trained() -> None:
-    for changes in ({"san.enabled": False}, {"san.stop_gradient": True}):
-        model = small(changes)
-        model(batch(scenarios=(1,))).sum().backward()
-        for layer in model.scenario.specific.experts.layers:
-            assert torch.equal(gradients_by_scenario(layer), torch.tensor([False, True, False]))
-
-
-def test_permuting_the_scenarios_permutes_the_logits() -> None:
-    model, permuted = small({}), small({})
-    order = torch.tensor([2, 0, 1])  # new scenario number i was number order[i]
-    with torch.no_grad():
-        for part in permuted.modules():
-            if isinstance(part, StackedLinear) and part.num_groups == NUM_SCENARIOS:
-                for parameter in part.parameters():
-                    parameter.copy_(
-                        parameter.unflatten(0, (NUM_SCENARIOS, -1))[order].flatten(0, 1)
-                    )
-        old, new = model.scenario.san, permuted.scenario.san
-        new.embedding.weight.copy_(old.embedding.weight[order])
-        for i in range(NUM_SCENARIOS):
-            for column, m in enumerate(m for m in range(NUM_SCENARIOS) if m != i):
-                others = [k for k in range(NUM_SCENARIOS) if k != order[i]]
-                new.output.weight_LIO[i, :, column] = old.output.weight_LIO[
-                    order[i], :, others.index(order[m])
-                ]
-    rows = batch()
-    renamed = replace(rows, scenario_B=order.argsort()[rows.scenario_B])
-    torch.testing.assert_close(permuted(renamed), model(rows), rtol=0, atol=1e-12)
-
-
-def test_a_mixture_of_one_sub_expert_is_a_perceptron() -> None:
-    mixture, perceptron = Mixture(Experts(5, (4, 3), 1), Gate(5, 1, "softmax")), mlp(5, (4, 3))
-    with torch.no_grad():
-        for stacked, linear in zip(
-            mixture.experts.layers, (perceptron[0], perceptron[2]), strict=True
-        ):
-            linear.weight.copy_(stacked.weight_LIO[0].T)
-            linear.bias.copy_(stacked.bias_LO[0])
-    x = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(mixture(x)[0], perceptron(x), rtol=0, atol=1e-6)
 
 
 def test_where_only_attention_can_carry_the_signal_it_recovers_the_planted_weights() -> None:
@@ -142,14 +67,6 @@ def test_slip_1_task_gates_sum_to_one_over_experts_and_get_gradient() -> None:
     torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, 1, dtype=torch.float64))
     model(rows).sum().backward()
     assert gradients_by_scenario(model.cgc.last.gate.logits)[0]
-
-
-def test_slip_1_released_code_sums_its_task_experts_without_weighting() -> None:
-    model = small({"released_code": True})
-    weights = model.cgc.last_gates(
-        torch.ones(1, model.scenario.width, dtype=torch.float64), [1, 0, 0]
-    )
-    assert torch.equal(weights, torch.ones(2, 1, 4, dtype=torch.float64))
 
 
 def test_slip_2_attention_can_give_each_of_many_scenarios_its_own_favourite() -> None:
@@ -197,24 +114,6 @@ def test_slip_3_gates_distinguish_negative_logits() -> None:
 
 def test_slip_3_released_code_cuts_negative_logits_to_zero() -> None:
     assert torch.equal(gate_with_negative_logits("relu_softmax"), torch.tensor([0.5, 0.5]))
-
-
-def test_slip_3_released_code_cuts_the_logits_of_both_scenario_gates() -> None:
-    scenario = small({"released_code": True}).scenario
-    assert (scenario.shared.gate.kind, scenario.specific.gate.kind) == (
-        "relu_softmax",
-        "relu_softmax",
-    )
-
-
-def test_slip_4_logits_depend_on_heads_of_the_own_scenario_only() -> None:
-    model, rows = small({}), batch()
-    before = model(rows)
-    with torch.no_grad():
-        model.towers.output.weight_LIO[2 * SCHEMA.num_tasks :] += 1
-        model.cgc.last.specific.layers[0].weight_LIO[-1] += 1
-    changed = ~(model(rows) == before).all(dim=-1)
-    assert torch.equal(changed, rows.scenario_B == 2)
 
 
 def trained_scenarios(changes: dict[str, object]) -> list[bool]:

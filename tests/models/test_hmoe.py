@@ -9,10 +9,8 @@ from small_models import SCHEMA, assert_same_with_gradients, batch, randomise
 from torch import nn
 
 from hinet_search.data.schema import Schema
-from hinet_search.models import mmoe
 from hinet_search.models.hmoe import Config, Model
 from hinet_search.models.layers.batch import Batch
-from hinet_search.models.layers.stacked_linear import StackedLinear
 
 NUM_SCENARIOS, NUM_TASKS = SCHEMA.num_scenarios, SCHEMA.num_tasks
 SMALL = {
@@ -25,27 +23,6 @@ SMALL = {
 
 def small(changes: dict[str, object], schema: Schema = SCHEMA) -> nn.Module:
     return randomise(Model(Config.model_validate({**SMALL, **changes}), schema))
-
-
-def same_in_mmoe(model: nn.Module) -> nn.Module:
-    """Return an MMoE with the embedding, experts, gates and towers of `model`."""
-    bare = mmoe.Model(mmoe.Config.model_validate(SMALL), SCHEMA).double().eval()
-    shared = {
-        path: value
-        for path, value in model.state_dict().items()
-        if not path.startswith("relation.")
-    }
-    bare.load_state_dict(shared)
-    return bare
-
-
-def trained_scenarios(layer: StackedLinear) -> list[bool]:
-    """Return whether the layers of each scenario got any gradient, however small."""
-    return (
-        (layer.weight_LIO.grad.unflatten(0, (NUM_SCENARIOS, -1)).flatten(1) != 0)
-        .any(dim=1)
-        .tolist()
-    )
 
 
 def look_at(model: nn.Module, chosen: list[int]) -> None:
@@ -95,80 +72,6 @@ def test_other_numbers_of_scenarios_and_tasks_equal_the_reference(
     assert_same_with_gradients(model, model(rows), logits(model, rows))
 
 
-def test_rows_give_gates_and_towers_of_other_scenarios_exactly_zero_gradient() -> None:
-    model = small({})
-    model(batch(scenarios=(1,))).sum().backward()
-    heads = [
-        model.gate.logits,
-        *model.towers.hidden.layers,
-        model.towers.output,
-        model.relation.logits,
-    ]
-    assert [trained_scenarios(head) for head in heads] == [[False, True, False]] * len(heads)
-
-
-def test_rows_that_only_borrow_scores_give_the_experts_exactly_zero_gradient() -> None:
-    model = small({})
-    look_at(model, [2, 0, 0])
-    model(numeric_one()).sum().backward()
-    assert all(torch.equal(p.grad, torch.zeros_like(p)) for p in model.experts.parameters())
-
-
-@pytest.mark.parametrize("chosen", [[1, 2, 0], [0, 0, 0], [2, 1, 1]], ids=str)
-def test_a_scenario_that_looks_at_one_scenario_returns_its_score(chosen: list[int]) -> None:
-    model, rows = small({}), numeric_one()
-    look_at(model, chosen)
-    expected = scores(model, rows)[torch.tensor(chosen)[rows.scenario_B], torch.arange(len(rows))]
-    torch.testing.assert_close(model(rows), expected, rtol=0, atol=1e-12)
-
-
-def test_scenarios_that_look_at_themselves_are_an_mmoe() -> None:
-    model, rows = small({}), numeric_one()
-    look_at(model, [0, 1, 2])
-    torch.testing.assert_close(model(rows), same_in_mmoe(model)(rows), rtol=0, atol=1e-12)
-
-
-def test_scenarios_whose_scores_agree_return_that_score_whatever_the_weights() -> None:
-    model, rows = small({}), batch()
-    with torch.no_grad():
-        for parameter in [*model.gate.parameters(), *model.towers.parameters()]:
-            parameter.copy_(
-                parameter[:NUM_TASKS].repeat(NUM_SCENARIOS, *[1] * (parameter.dim() - 1))
-            )
-    torch.testing.assert_close(model(rows), same_in_mmoe(model)(rows), rtol=0, atol=1e-12)
-
-
-def test_the_fused_score_lies_between_the_lowest_and_the_highest_score() -> None:
-    model, rows = small({}), batch(rows=60)
-    fused, of_scenarios = model(rows), scores(model, rows)
-    assert ((of_scenarios.amin(dim=0) < fused) & (fused < of_scenarios.amax(dim=0))).all()
-
-
-def test_the_tower_of_a_scenario_scores_rows_of_all_others() -> None:
-    model, rows = small({}), batch()
-    before = model(rows)
-    with torch.no_grad():
-        model.towers.output.bias_LO[2 * NUM_TASKS :] += 1
-    assert (model(rows) > before).all()
-
-
-def test_weights_sum_to_one_over_the_scenarios() -> None:
-    model = small({})
-    x = torch.randn(
-        4, model.embedding.width, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
-    )
-    weights = model.relation(x, [1, 2, 1])
-    assert weights.shape == (NUM_TASKS, 4, NUM_SCENARIOS)
-    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(NUM_TASKS, 4, dtype=torch.float64))
-
-
-def test_weights_differ_between_rows_and_between_tasks() -> None:
-    model = small({})
-    weights = model.relation(model.embedding(batch(scenarios=(0,))), [12, 0, 0])
-    assert (weights[0] != weights[1]).all()
-    assert (weights[:, 1:] != weights[:, :-1]).any()
-
-
 def test_experts_see_a_row_once_so_own_and_borrowed_scores_share_their_dropout() -> None:
     model, calls = small({"dropout": 0.5}).train(), []
     model.experts.register_forward_hook(
@@ -176,23 +79,6 @@ def test_experts_see_a_row_once_so_own_and_borrowed_scores_share_their_dropout()
     )
     model(batch(rows=7))
     assert calls == [7]
-
-
-def test_permuting_the_scenarios_permutes_the_logits() -> None:
-    model, permuted = small({}), small({})
-    order = torch.tensor([2, 0, 1])  # new scenario number i was number order[i]
-    with torch.no_grad():
-        for part in (permuted.gate, permuted.towers, permuted.relation):
-            for parameter in part.parameters():
-                parameter.copy_(parameter.unflatten(0, (NUM_SCENARIOS, -1))[order].flatten(0, 1))
-        relation = permuted.relation.logits.weight_LIO
-        relation.copy_(relation[:, :, order].clone())
-        permuted.embedding.table.weight[-NUM_SCENARIOS:] = model.embedding.table.weight[
-            -NUM_SCENARIOS:
-        ][order]
-    rows = batch()
-    renamed = replace(rows, scenario_B=order.argsort()[rows.scenario_B])
-    torch.testing.assert_close(permuted(renamed), model(rows), rtol=0, atol=1e-12)
 
 
 def test_insight_shows_weights_over_experts_and_over_scores() -> None:

@@ -3,20 +3,16 @@
 The five of the code published with HiNet are in test_hinet_paper.py, as slip 1 to slip 5.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from cases import Case, every_case
 from small_models import SCHEMA, batch, randomise, take
 from torch import nn
 
 from hinet_search.data.columns import Columns, Dataset
-from hinet_search.models.layers.gates import Gate
 from hinet_search.models.layers.measure import evaluating
-from hinet_search.models.layers.partitioned_norm import PartitionedNorm
 from hinet_search.models.star import Model as Star
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.objectives import objective_named
@@ -26,7 +22,6 @@ from hinet_search.training.run_state import Conditions
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import build_config
 
-GATED = ("flat_moe", "hinet", "hmoe", "m3oe", "mmoe", "ple")
 # Scenarios share all weights and differ by the embedding of the scenario.
 SHARED = ("m2m", "pepnet")
 
@@ -65,34 +60,6 @@ def star(**options: object) -> Star:
     )
 
 
-def test_lost_star_weights_an_optimiser_moves_those_of_all_scenarios() -> None:
-    model = star(widths=(4, 3), embedding_dim=2)
-    own = [p for name, p in model.named_parameters() if "change" in name]
-    before = {id(p): p.clone() for p in own}
-    optimiser = torch.optim.SGD(model.parameters(), lr=1.0)
-    rows = batch(rows=30)
-    model(replace(rows, numeric_BN=rows.numeric_BN.float())).sum().backward()
-    optimiser.step()
-    for parameter in own:
-        moved_M = (parameter != before[id(parameter)]).flatten(start_dim=1).any(dim=1)
-        assert moved_M.tolist() == [True] * 3
-
-
-def test_partitioned_norm_of_the_batch_each_scenario_has_its_own_statistics() -> None:
-    norm = PartitionedNorm(2, 2).train()
-    x_BD = torch.tensor([[1.0, 0.0], [3.0, 0.0], [100.0, 5.0], [300.0, 9.0]])
-    first, second = norm(x_BD, (2, 2)).split(2)
-    assert first[:, 0].tolist() == pytest.approx([-1, 1], abs=1e-4)
-    assert second[:, 0].tolist() == pytest.approx([-1, 1], abs=1e-4)
-
-
-def test_partitioned_norm_in_evaluation_does_not_depend_on_the_batch() -> None:
-    norm = PartitionedNorm(2, 2).eval()
-    alone = norm(torch.tensor([[7.0, 7.0]]), (1, 0))
-    in_company = norm(torch.tensor([[7.0, 7.0], [900.0, -900.0]]), (2, 0))[:1]
-    assert torch.equal(alone, in_company)
-
-
 @every_case
 def test_relu_on_the_final_logit_every_task_has_logits_of_both_signs(case: Case) -> None:
     # Weights of one draw may give a task one sign only.
@@ -100,21 +67,6 @@ def test_relu_on_the_final_logit_every_task_has_logits_of_both_signs(case: Case)
     logits = torch.cat([model(batch(rows=200)).detach() for model in draws])
     assert (logits < 0).any(dim=0).all()
     assert (logits > 0).any(dim=0).all()
-
-
-@pytest.mark.parametrize("name", GATED)
-def test_softmax_axis_weights_of_every_gate_and_row_sum_to_one_over_the_experts(name: str) -> None:
-    model, seen = randomise(Case(name).build()), []
-    gates = [
-        module for module in model.modules() if isinstance(module, Gate) and module.num_experts > 1
-    ]
-    for gate in gates:
-        gate.register_forward_hook(lambda _gate, _inputs, weights: seen.append(weights))
-    model(batch(rows=7))
-    assert len(seen) >= len(gates) > 0
-    for weights_SBK in seen:
-        torch.testing.assert_close(weights_SBK.sum(dim=-1), torch.ones_like(weights_SBK[..., 0]))
-        assert (weights_SBK.sum(dim=1) - 1).abs().min() > 1e-6
 
 
 @every_case

@@ -6,15 +6,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 from reference.ple import logits
-from small_models import SCHEMA, assert_same_with_gradients, batch, randomise, take
+from small_models import SCHEMA, assert_same_with_gradients, batch, randomise
 from torch import nn
 
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch
-from hinet_search.models.layers.stacked_linear import StackedLinear
 from hinet_search.models.ple import Config, Model
 
-NUM_SCENARIOS, NUM_TASKS = SCHEMA.num_scenarios, SCHEMA.num_tasks
 SMALL = {
     "embedding_dim": 2,
     "num_shared_experts": 2,
@@ -27,15 +25,6 @@ every_slots = pytest.mark.parametrize("slots", ["scenario_task", "task"])
 
 def small(changes: dict[str, object], schema: Schema = SCHEMA) -> nn.Module:
     return randomise(Model(Config.model_validate({**SMALL, **changes}), schema))
-
-
-def trained_scenarios(layer: StackedLinear) -> list[bool]:
-    """Return whether the layers of each scenario got any gradient."""
-    return (
-        (layer.weight_LIO.grad.unflatten(0, (NUM_SCENARIOS, -1)).flatten(1) != 0)
-        .any(dim=1)
-        .tolist()
-    )
 
 
 def prefer(gate: nn.Module, expert: int) -> None:
@@ -83,152 +72,6 @@ def test_other_numbers_of_scenarios_and_tasks_equal_the_reference(
     schema = Schema(scenarios, ("click", "order", "pay"), ("user",), (4,), ())
     model, rows = small({"slots": slots, "num_levels": 2}, schema), batch(schema, rows=5)
     assert_same_with_gradients(model, model(rows), logits(model, rows))
-
-
-@every_slots
-def test_a_row_alone_gets_the_same_logits_as_in_a_batch_with_two_levels(slots: str) -> None:
-    model, rows = small({"slots": slots, "num_levels": 2}), batch()
-    alone = torch.cat([model(take(rows, torch.tensor([row]))) for row in range(len(rows))])
-    torch.testing.assert_close(alone, model(rows), rtol=0, atol=1e-12)
-
-
-@every_slots
-@pytest.mark.parametrize("num_levels", [1, 2, 3])
-def test_no_parameter_is_unused_at_the_last_level_or_below(slots: str, num_levels: int) -> None:
-    model = small({"slots": slots, "num_levels": num_levels})
-    model(batch(rows=48)).square().sum().backward()
-    unused = [
-        path for path, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
-    ]
-    assert unused == []
-
-
-def test_only_the_last_level_has_no_shared_gate() -> None:
-    model = small({"num_levels": 3})
-    assert [level.shared_gate is None for level in [*model.cgc.below, model.cgc.last]] == [
-        False,
-        False,
-        True,
-    ]
-
-
-@every_slots
-def test_gates_sum_to_one_over_own_and_shared_experts(slots: str) -> None:
-    model = small({"slots": slots, "num_shared_experts": 3})
-    x = torch.randn(
-        4, model.embedding.width, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
-    )
-    weights = model.cgc.last_gates(x, [1, 2, 1])
-    assert weights.shape == (NUM_TASKS, 4, 3 + 2)
-    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(NUM_TASKS, 4, dtype=torch.float64))
-
-
-def test_a_shared_gate_weighs_the_experts_of_all_slots() -> None:
-    by_cell, by_task = small({"num_levels": 2}), small({"num_levels": 2, "slots": "task"})
-    assert by_cell.cgc.below[0].shared_gate.num_experts == 2 + NUM_SCENARIOS * NUM_TASKS * 2
-    assert by_task.cgc.below[0].shared_gate.num_experts == 2 + NUM_TASKS * 2
-
-
-@pytest.mark.parametrize("shared_expert", [0, 1])
-def test_a_gate_that_prefers_a_shared_expert_passes_it_to_every_tower(shared_expert: int) -> None:
-    model, rows = small({"tower": {"widths": []}}), with_numeric_one(batch())
-    prefer(model.cgc.last.gate, shared_expert)
-    with torch.no_grad():
-        model.towers.output.weight_LIO.copy_(model.towers.output.weight_LIO[:1].expand(6, 3, 1))
-        model.towers.output.bias_LO.zero_()
-    expert_BH = model.cgc.last.shared(model.embedding(rows))[shared_expert]
-    expected_B = expert_BH @ model.towers.output.weight_LIO[0, :, 0]
-    torch.testing.assert_close(
-        model(rows), expected_B.unsqueeze(-1).expand(-1, 2), rtol=0, atol=1e-12
-    )
-
-
-def test_gates_that_prefer_own_experts_leave_the_shared_experts_untrained() -> None:
-    model, rows = small({}), with_numeric_one(batch())
-    prefer(model.cgc.last.gate, 2)
-    model(rows).sum().backward()
-    assert all(torch.equal(p.grad, torch.zeros_like(p)) for p in model.cgc.last.shared.parameters())
-    assert all(trained_scenarios(layer) == [True] * 3 for layer in model.cgc.last.specific.layers)
-
-
-def test_rows_of_a_scenario_train_no_slot_of_another_scenario_in_one_level() -> None:
-    model = small({})
-    model(batch(scenarios=(1,))).sum().backward()
-    own = [False, True, False]
-    heads = [model.cgc.last.gate.logits, *model.cgc.last.specific.layers, model.towers.output]
-    assert [trained_scenarios(head) for head in heads] == [own] * len(heads)
-
-
-def test_lower_levels_train_experts_but_not_gates_of_other_scenarios() -> None:
-    model = small({"num_levels": 2})
-    model(batch(scenarios=(1,))).sum().backward()
-    below, own = model.cgc.below[0], [False, True, False]
-    assert [trained_scenarios(layer) for layer in below.specific.layers] == [[True] * 3] * 2
-    assert trained_scenarios(below.gate.logits) == own
-    assert [trained_scenarios(layer) for layer in model.cgc.last.specific.layers] == [own] * 2
-
-
-def test_a_shared_gate_that_prefers_a_shared_expert_trains_no_expert_of_others() -> None:
-    model, rows = small({"num_levels": 2}), with_numeric_one(batch(scenarios=(1,)))
-    prefer(model.cgc.below[0].shared_gate, 0)
-    model(rows).sum().backward()
-    assert [trained_scenarios(layer) for layer in model.cgc.below[0].specific.layers] == [
-        [False, True, False]
-    ] * 2
-
-
-def test_the_second_level_selects_by_the_output_of_the_slot_in_the_first() -> None:
-    model, rows = small({"num_levels": 2}), batch(rows=1, scenarios=(0,))
-    selectors = []
-    model.cgc.last.gate.register_forward_hook(
-        lambda _gate, inputs, _weights: selectors.append(inputs[0])
-    )
-    model(rows)
-    x_BD = model.embedding(rows)
-    _, slots_SBH = model.cgc.below[0](x_BD, x_BD, [1, 0, 0])
-    torch.testing.assert_close(selectors[0], slots_SBH[:NUM_TASKS], rtol=0, atol=1e-12)
-
-
-def with_one_scenario_in_embedding_and_towers(slots: str) -> nn.Module:
-    model = small({"slots": slots, "num_levels": 2})
-    with torch.no_grad():
-        scenarios = model.embedding.table.weight[-NUM_SCENARIOS:]
-        scenarios.copy_(scenarios[:1].expand_as(scenarios))
-        for parameter in model.towers.parameters():
-            parameter.copy_(
-                parameter[:NUM_TASKS].repeat(NUM_SCENARIOS, *[1] * (parameter.dim() - 1))
-            )
-    return model
-
-
-def moved(rows: Batch) -> Batch:
-    return replace(rows, scenario_B=(rows.scenario_B + 1) % NUM_SCENARIOS)
-
-
-def test_slots_of_tasks_distinguish_scenarios_only_by_embedding_and_tower() -> None:
-    model, rows = with_one_scenario_in_embedding_and_towers("task"), batch()
-    torch.testing.assert_close(model(moved(rows)), model(rows), rtol=0, atol=1e-12)
-
-
-def test_slots_of_scenarios_distinguish_scenarios_without_embedding_and_tower() -> None:
-    model, rows = with_one_scenario_in_embedding_and_towers("scenario_task"), batch()
-    assert ((model(moved(rows)) - model(rows)).abs() > 1e-3).any()
-
-
-def test_permuting_the_scenarios_permutes_the_logits() -> None:
-    model, permuted = small({}), small({})
-    order = torch.tensor([2, 0, 1])  # new scenario number i was number order[i]
-    with torch.no_grad():
-        last, towers = permuted.cgc.last, permuted.towers
-        for part in (last.gate, last.specific, towers):
-            for parameter in part.parameters():
-                parameter.copy_(parameter.unflatten(0, (NUM_SCENARIOS, -1))[order].flatten(0, 1))
-        permuted.embedding.table.weight[-NUM_SCENARIOS:] = model.embedding.table.weight[
-            -NUM_SCENARIOS:
-        ][order]
-    rows = batch()
-    renamed = replace(rows, scenario_B=order.argsort()[rows.scenario_B])
-    torch.testing.assert_close(permuted(renamed), model(rows), rtol=0, atol=1e-12)
 
 
 def test_insight_names_shared_then_own_experts_of_scenarios_that_have_rows() -> None:

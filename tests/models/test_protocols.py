@@ -15,7 +15,7 @@ from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.contracts import Explainable, PassAware
 from hinet_search.models.layers.measure import count_parameters
-from hinet_search.models.layers.protocol import MDMT, PER_SCENARIO, PER_TASK
+from hinet_search.models.layers.protocol import PER_SCENARIO, PER_TASK
 from hinet_search.study.load_study import MODELS
 from hinet_search.training.trial_config import build_config, known_names
 
@@ -96,25 +96,6 @@ def test_per_task_equals_the_plain_reference_of_each_task_with_gradients(name: s
     assert_same_with_gradients(composed, composed(rows), plain)
 
 
-@every_baseline
-def test_rows_of_a_scenario_train_the_model_of_that_scenario_alone(name: str) -> None:
-    composed = randomise(Case(name, PER_SCENARIO).build())
-    composed(batch(scenarios=(1,))).sum().backward()
-    trained = [any(p.grad is not None for p in model.parameters()) for model in composed.scenarios]
-    assert trained == [False, True, False]
-
-
-@every_baseline
-def test_the_loss_of_a_task_trains_the_model_of_that_task_alone(name: str) -> None:
-    composed = randomise(Case(name, PER_TASK).build())
-    composed(batch())[:, 1].sum().backward()
-    sums = []
-    for model in composed.tasks:
-        gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        sums.append(sum(float(gradient.abs().sum()) for gradient in gradients))
-    assert sums[0] == 0 < sums[1]
-
-
 @pytest.mark.parametrize("case", APART, ids=str)
 def test_parameters_are_the_sum_of_all_models_with_embeddings_of_their_own(case: Case) -> None:
     schemas = SCENARIO_SCHEMAS if case.protocol == PER_SCENARIO else TASK_SCHEMAS
@@ -132,17 +113,6 @@ def test_insight_names_the_gates_of_the_joint_model(case: Case) -> None:
         else set()
     )
     assert {gate.where for gate in apart.insight(rows).gates} == expected
-
-
-@pytest.mark.parametrize(
-    ("protocol", "owner"), [(MDMT, "/"), (PER_SCENARIO, "cart/"), (PER_TASK, "/order")]
-)
-def test_models_of_a_protocol_share_no_expert(protocol: str, owner: str) -> None:
-    rows = replace(batch(), numeric_BN=batch().numeric_BN.float())
-    owners = {
-        gate.where: set(gate.owners) for gate in Case("mmoe", protocol).build().insight(rows).gates
-    }
-    assert owners["cart/order"] == {owner}
 
 
 def test_models_that_take_part_in_protocols_follow_no_passes() -> None:

@@ -91,26 +91,6 @@ def test_gradients_agree_with_differences(kind: SequenceReader) -> None:
     )
 
 
-@pytest.mark.parametrize(("kind", "matters"), [("mean", False), ("din", False), ("bst", True)])
-def test_only_a_transformer_sees_the_order_of_slots(kind: SequenceReader, matters: bool) -> None:
-    query_BQ, slots_BLD, is_there_BL = drawn()
-    reader = randomise(reader_of(kind))
-    turned = reader(query_BQ, slots_BLD.flip(1), is_there_BL.flip(1))
-    same = torch.allclose(turned, reader(query_BQ, slots_BLD, is_there_BL), rtol=0, atol=1e-12)
-    assert same != matters
-
-
-@pytest.mark.parametrize(("kind", "matters"), [("mean", False), ("din", True), ("bst", True)])
-def test_all_but_the_mean_read_in_the_light_of_the_rows_items(
-    kind: SequenceReader, matters: bool
-) -> None:
-    query_BQ, slots_BLD, is_there_BL = drawn()
-    reader = randomise(reader_of(kind))
-    before = reader(query_BQ, slots_BLD, is_there_BL)[1:]
-    after = reader(query_BQ + 1, slots_BLD, is_there_BL)[1:]
-    assert torch.allclose(after, before, rtol=0, atol=1e-12) != matters
-
-
 def test_weights_of_attention_are_not_normalised_and_start_near_a_mean() -> None:
     torch.manual_seed(0)
     reader = AttentionReader(QUERY, WIDTH, LENGTH)

@@ -55,3 +55,11 @@ def test_no_bound_of_a_shipped_space_costs_more_than_two_default_hinets(name: st
 
 def test_every_model_has_a_shipped_space() -> None:
     assert sorted(SPACES) == sorted(case.name for case in JOINT)
+
+
+@pytest.mark.parametrize(
+    "name", ["adasparse", "dcn_v2", "final_mlp", "hamur", "m2m", "m3oe", "pepnet"]
+)
+def test_the_default_of_the_space_is_the_default_of_the_model(name: str) -> None:
+    space = load_space(name)
+    assert build_config(name, space.values(space.default())).model == build_config(name, {}).model

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hinet_search.models.layers.diagnostics import gate_usage, numbered
-from hinet_search.models.layers.experts import Experts, Mixture, Towers
+from hinet_search.models.layers.experts import Experts, Mixture
 from hinet_search.models.layers.gates import WIDE, Gate, mix
 from hinet_search.models.layers.stacked_linear import StackedLinear
 
@@ -141,13 +141,6 @@ def test_without_sizes_every_row_passes_all_layers_group_by_group() -> None:
     assert layer(x).shape == (6, 5, 2)
 
 
-def test_a_group_without_rows_gets_a_gradient_of_zero() -> None:
-    layer = StackedLinear(3, 2, 1, num_groups=3).double()
-    layer(normal(4, 3), [2, 0, 2]).sum().backward()
-    assert torch.equal(layer.weight_LIO.grad[1], torch.zeros(3, 2, dtype=torch.float64))
-    assert (layer.weight_LIO.grad[[0, 2]] != 0).all()
-
-
 def test_stacked_layers_start_with_the_spread_of_linear_layers() -> None:
     torch.manual_seed(0)
     stacked, linear = StackedLinear(64, 500, 3), nn.Linear(64, 500)
@@ -160,19 +153,6 @@ def test_experts_end_with_a_rectifier() -> None:
     output = Experts(3, (8, 6), 4)(normal(50, 3).float())
     assert float(output.min().detach()) == 0.0
     assert output.shape == (4, 50, 6)
-
-
-def test_a_gate_that_prefers_one_expert_returns_that_expert() -> None:
-    gate, y_SKBH = Gate(1, 3, "softmax").double(), normal(1, 3, 4, 2)
-    with torch.no_grad():
-        gate.logits.weight_LIO.copy_(torch.tensor([[[0.0, 1000.0, 0.0]]]))
-    assert torch.equal(mix(gate(torch.ones(4, 1, dtype=torch.float64)), y_SKBH)[0], y_SKBH[0, 1])
-
-
-def test_gates_of_every_row_sum_to_one_over_experts() -> None:
-    weights = Gate(3, 4, "softmax", num_gates=2, num_groups=2).double()(normal(5, 3), [2, 3])
-    assert weights.shape == (2, 5, 4)
-    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, 5, dtype=torch.float64))
 
 
 def test_a_uniform_gate_is_the_mean_of_the_experts_and_has_nothing_to_learn() -> None:
@@ -206,15 +186,6 @@ def test_a_mixture_for_all_groups_holds_the_mixture_of_the_own_group(kind: str) 
     torch.testing.assert_close(
         own[0], torch.cat([everything[0, :1], everything[2, 1:]]), rtol=0, atol=1e-12
     )
-
-
-def test_a_tower_without_hidden_layers_is_linear() -> None:
-    towers, x = Towers(3, (), 2, num_scenarios=2).double(), normal(4, 3)
-    zero = torch.zeros_like(x)
-    torch.testing.assert_close(
-        towers(2 * x, [1, 3]) - towers(zero, [1, 3]), 2 * (towers(x, [1, 3]) - towers(zero, [1, 3]))
-    )
-    assert towers(x, [1, 3]).shape == (4, 2)
 
 
 def test_gate_usage_is_the_mean_over_the_rows_of_a_scenario() -> None:

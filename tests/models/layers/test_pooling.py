@@ -54,13 +54,6 @@ def test_the_mean_is_that_of_the_items_own_vectors() -> None:
     )
 
 
-def test_an_entry_that_is_there_twice_counts_twice_in_the_mean() -> None:
-    embedding = embedding_of(watched("mean"))
-    vectors = pooled(embedding, rows([[3, 3, 5, 0]]))
-    expected = item_vectors(embedding)[[3, 3, 5]].mean(dim=0)
-    torch.testing.assert_close(vectors[0], expected, rtol=0, atol=1e-15)
-
-
 def test_attention_is_the_softmax_of_the_items_match_with_the_known_entries() -> None:
     embedding = embedding_of(watched("attention"))
     (pooling,) = embedding.poolings
@@ -74,14 +67,6 @@ def test_attention_is_the_softmax_of_the_items_match_with_the_known_entries() ->
 
 def test_attention_starts_as_the_plain_match_of_vectors() -> None:
     assert torch.equal(AttentionPooling(3).weight_EE, torch.eye(3))
-
-
-def test_an_item_draws_attention_to_the_entries_like_itself() -> None:
-    embedding = embedding_of(watched("attention"), width=5)
-    with torch.no_grad():
-        embedding.table.weight[4:9] = 20 * torch.eye(5)
-    vectors = embedding(rows([[1, 2, 3, 4], [1, 2, 3, 4]], items=[2, 4]))[:, 10:15]
-    torch.testing.assert_close(vectors, item_vectors(embedding)[[2, 4]], rtol=0, atol=1e-12)
 
 
 @every_kind
@@ -111,22 +96,6 @@ def test_a_batch_without_any_known_entry_gives_finite_gradients_and_none_to_entr
     assert x_BD.shape == (num_rows, embedding.width)
     assert torch.equal(x_BD[:, 6:9], torch.zeros(num_rows, 3, dtype=torch.float64))
     assert torch.equal(embedding.table.weight.grad, torch.zeros(10, 3, dtype=torch.float64))
-
-
-@every_kind
-def test_the_order_of_the_entries_does_not_matter(kind: str) -> None:
-    embedding = embedding_of(watched(kind))
-    vectors = pooled(embedding, rows([[3, 0, 5, 1], [1, 5, 3, 0]]))
-    torch.testing.assert_close(vectors[0], vectors[1], rtol=0, atol=1e-14)
-
-
-@every_kind
-def test_known_entries_alone_get_gradient(kind: str) -> None:
-    embedding = embedding_of(watched(kind))
-    (pooled(embedding, rows([[3, 0, 5, 9]])) * torch.tensor([1.0, 2.0, -3.0])).sum().backward()
-    touched = embedding.table.weight.grad.abs().sum(dim=1).nonzero()[:, 0].tolist()
-    asking = [4 + 2] if kind == "attention" else []
-    assert touched == [*asking, 4 + 3, 4 + 5]
 
 
 @every_kind
