@@ -7,7 +7,6 @@ import pytest
 
 ALONE = (  # they time processes that are killed or paused, or start Ray
     "tests/chaos/test_processes.py",
-    "tests/chaos/test_storm.py",
     "tests/executors/test_conformance*.py",
     "tests/executors/test_orphans.py",
     "tests/executors/test_ray*.py",

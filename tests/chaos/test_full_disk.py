@@ -19,13 +19,9 @@ from hinet_search.report.files import write_report
 from hinet_search.search.plan.plan import PreparedStudy, bytes_needed
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.jobs.messages import (
-    MetricsOnTest,
-    ScoreTestJob,
     TrainingResult,
     TrainJob,
-    scores_path,
 )
-from hinet_search.training.jobs.score import score_test
 from hinet_search.training.jobs.train import train
 from hinet_search.training.tensors import save_tensors
 from hinet_search.training.trial_config import build_config
@@ -104,18 +100,6 @@ def test_a_training_waits_for_room_for_what_it_leaves_and_says_so(
     assert load_file(small.folder / "weights")
 
 
-def test_scores_wait_for_room_too(small: SmallDisk, ready: PreparedStudy, tmp_path: Path) -> None:
-    training = job_in(small.folder, ready)
-    train(training, lambda _: None, lambda: False)
-    small.fill()
-    heard = Listening(small)
-    job = ScoreTestJob(training.dataset, training.config, "cpu", small.folder / "weights")
-    score_test(job, heard, lambda: False)
-    assert isinstance(heard.bodies[-1], MetricsOnTest)
-    assert "weights.scores.safetensors: no room for about" in heard.notices[0]
-    assert set(load_file(scores_path(job.weights))) == {"valid_logits", "test_logits"}
-
-
 def test_a_disk_that_stays_full_ends_the_job_with_path_and_bytes(
     small: SmallDisk, ready: PreparedStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,15 +142,6 @@ def test_a_training_continues_without_checkpoints_and_says_so_once(small: SmallD
     small.free()
     checkpoints.save(4, {"a": ONE_MEGABYTE["a"] + 4})
     assert checkpoints.latest()["a"][0] == 4
-
-
-def test_a_folder_that_cannot_be_written_ends_no_training_either(tmp_path: Path) -> None:
-    (tmp_path / "job").touch()
-    said: list[str] = []
-    checkpoints = Checkpoints(tmp_path / "job", "job", say=said.append)
-    checkpoints.save(1, ONE_MEGABYTE)
-    checkpoints.finish()
-    assert said[0].startswith("no checkpoint can be written, training continues: ")
 
 
 def test_a_report_that_was_there_stays_when_there_is_no_room_for_another(
