@@ -53,7 +53,7 @@ chaos: $(STAMP) ## kill processes, restart databases and fill disks for 20 to 25
 fuzz: $(STAMP) ## try odd files, values and rows for ten minutes
 	$(BIN)/python -m tests.fuzz
 
-fuzz-quick: $(STAMP) ## the same for a minute, without the corpus, which the tests run
+fuzz-quick: $(STAMP) ## the same for a minute, without the corpus
 	nice -n 10 $(BIN)/python -m tests.fuzz --seconds 60 --without-corpus
 
 bench: $(STAMP) ## compare the speed of two versions in one run, as ratios

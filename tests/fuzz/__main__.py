@@ -1,8 +1,7 @@
-"""The long form: `make fuzz` gives every target its share of ten minutes and prints what was tried and found. Where Atheris is installed,
-YAML and `--set` values are also tried led by coverage.
+"""The long form: `make fuzz` gives every target its share of ten minutes and prints what was tried and found.
 
 --only NAME takes one target, --seed N other inputs, --json FILE writes the figures, --again FILE runs one kept input. A minute in
-CI is `make fuzz-quick`: --seconds 60 --without-corpus, as the tests run the corpus.
+CI is `make fuzz-quick`: --seconds 60 --without-corpus.
 """
 
 import argparse
@@ -11,11 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from tests.fuzz.coverage import PARSERS, is_there, led_by_coverage
 from tests.fuzz.explore import TARGETS, Figures, explore, kept, load
 from tests.fuzz.worker import Workers
-
-LED = 0.1  # of the time, where Atheris is installed
 
 
 def main() -> int:
@@ -33,30 +29,20 @@ def main() -> int:
     if given.again is not None:
         return _again(given.again)
     targets = given.only or TARGETS
-    led = given.seconds * LED if is_there() and given.only is None else 0.0
     with Workers() as workers:
         began, figures = time.monotonic(), []
         for number, target in enumerate(targets):
-            left = given.seconds - led - (time.monotonic() - began)
+            left = given.seconds - (time.monotonic() - began)
             share = max(left, 0.0) / (len(targets) - number)
             _say(f"{target} for {share:.0f} s")
             corpus = {} if given.without_corpus else load(target).SEEDS
             figures.append(explore(target, workers, corpus, share, given.seed, _say))
-    if led:
-        figures += _led(led, given.seed)
     _say("\n".join(table(figures)))
     if given.json is not None:
         given.json.write_text(
             json.dumps([vars(target) for target in figures], indent=1), encoding="utf-8"
         )
     return int(any(target.faults for target in figures))
-
-
-def _led(seconds: float, seed: int) -> list[Figures]:
-    """The parsers of bytes again, led by coverage."""
-    share = seconds / len(PARSERS)
-    _say(f"{' and '.join(PARSERS)}, led by coverage, for {share:.0f} s each")
-    return [led_by_coverage(parser, share, seed) for parser in PARSERS]
 
 
 def _again(path: Path) -> int:
