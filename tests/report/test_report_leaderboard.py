@@ -9,7 +9,6 @@ from hinet_search.report.card import NotApplicable
 from hinet_search.report.drawing import numbers
 from hinet_search.report.facts.standings import (
     LeaderboardEntry,
-    loses_everywhere,
     losing_cells,
     standings,
 )
@@ -21,7 +20,7 @@ from hinet_search.results.verdict import verdict
 from tests.duels import arm_named, chosen_of, with_arm
 from tests.report.arms import Shape
 from tests.report.edits import each_arm, each_run, each_test_cell
-from tests.report.nine_arms import ENSEMBLE, few_rows, running
+from tests.report.nine_arms import ENSEMBLE, few_rows
 from tests.report.studies import empty, study
 
 NINE = few_rows()
@@ -34,19 +33,6 @@ def line_of(record: StudyRecord, arm: str) -> LeaderboardEntry:
 def measures(record: StudyRecord) -> str:
     """Return the folded table of all measures, with what stands below it."""
     return str(leaderboard.build(record).body).split("All measures and costs of every arm")[1]
-
-
-def written(record: StudyRecord, name: str) -> str:
-    """Return the text of an arm's line among all measures."""
-    body = measures(record)
-    row = re.search(rf'<tr[^>]*><th scope="row">{name}.*?</tr>', body)
-    assert row is not None
-    return re.sub(r"<[^>]+>", "", row[0].replace("</td>", "|").replace("</th>", "|"))
-
-
-def test_the_best_on_validation_comes_first() -> None:
-    means = [line.valid.objective.mean for line in standings(NINE)]
-    assert means == sorted(means, reverse=True)
 
 
 def test_the_lowest_comes_first_where_lower_is_better() -> None:
@@ -66,16 +52,6 @@ def test_test_values_are_means_over_the_seeds_of_the_chosen_finalist() -> None:
     assert f">HiNet <small>taken</small></th><td>{numbers.metric(macro)} <" in str(
         leaderboard.build(NINE).body
     )
-
-
-def test_tuning_adds_the_chosen_minus_the_default() -> None:
-    default = next(each for each in arm_named(NINE, "ple").finalists if each.is_default)
-    chosen = chosen_of(NINE, "ple")
-    expected = (
-        sum(run.valid_objective for run in chosen.runs) / 5
-        - sum(run.valid_objective for run in default.runs) / 5
-    )
-    assert line_of(NINE, "ple").valid.tuning == pytest.approx(expected, abs=1e-12)
 
 
 def test_an_arm_that_kept_its_default_says_so_in_place_of_a_gain() -> None:
@@ -106,30 +82,8 @@ def test_what_lowers_a_loss_is_added_with_a_plus() -> None:
     assert best == pytest.approx(0.001, abs=1e-9)  # chosen finalists are .001 better than defaults
 
 
-def test_ensembles_are_put_beside_tuning_in_one_sentence() -> None:
-    body = leaderboard.build(NINE).body
-    assert (
-        "adds +.0039 to the mean of its seeds (mean over 9 arms), more than tuning adds to the default: +.0010"
-        in body
-    )
-
-
 def test_without_ensembles_no_column_and_no_sentence_speaks_of_them() -> None:
     assert "ensemble" not in leaderboard.build(study(Shape())).body.lower()
-
-
-def test_the_rival_of_equal_size_is_named_as_such() -> None:
-    assert written(NINE, "Flat MoE").startswith("Flat MoE same size as HiNet|")
-    assert "same size" not in written(NINE, "MMoE")
-
-
-def test_the_worst_cell_is_the_lowest_mean_by_name() -> None:
-    tested = line_of(NINE, "hinet").test
-    assert tested is not None
-    runs, cells = chosen_of(NINE, "hinet").runs, range(4)
-    means = [sum((run.test_cells or ())[cell].auc or 0.0 for run in runs) / 5 for cell in cells]
-    assert tested.worst == (pytest.approx(min(means)), ("tab 0", "long_view"))
-    assert f"|{numbers.metric(min(means))} tab 0 · long_view|" in written(NINE, "HiNet")
 
 
 def test_the_losing_cells_are_those_below_the_reference_the_deepest_first() -> None:
@@ -141,22 +95,6 @@ def test_the_losing_cells_are_those_below_the_reference_the_deepest_first() -> N
     assert max(means) < 0
 
 
-def test_an_arm_that_loses_everywhere_has_no_seesaw_and_is_marked_all() -> None:
-    gains = line_of(NINE, "shared_bottom").reference
-    assert gains is not None
-    assert (
-        gains.seesaw,
-        loses_everywhere(gains),
-        losing_cells(line_of(NINE, "shared_bottom")),
-    ) == (0, True, ())
-    assert "|all|" in written(NINE, "Shared Bottom")
-
-
-def test_the_reference_is_not_compared_with_itself() -> None:
-    assert line_of(NINE, "single").reference is None
-    assert written(NINE, "Single").startswith("Single reference|")
-
-
 def test_the_heading_names_who_leads_on_each_split() -> None:
     def better(run: FinalistRun) -> FinalistRun:
         return each_test_cell(run, lambda cell: replace(cell, auc=(cell.auc or 0.0) + 0.01))
@@ -166,19 +104,6 @@ def test_the_heading_names_who_leads_on_each_split() -> None:
     assert leaderboard.build(swapped).heading == "HiNet leads on validation and PLE on test"
 
 
-def test_no_number_of_test_is_shown_before_test_is_opened() -> None:
-    body = leaderboard.build(running()).body
-    assert ">Validation<" in body
-    assert ">Test" not in body
-
-
-def test_one_table_has_every_model_once_the_best_on_test_first() -> None:
-    table = str(leaderboard.build(NINE).body).split("</table>")[0]
-    values = [float(value) for value in re.findall(r"</th><td>(\.\d{4})", table)]
-    assert len(values) == len(NINE.arms)
-    assert values == sorted(values, reverse=True)
-
-
 def test_the_lowest_on_test_comes_first_where_lower_is_better() -> None:
     table = str(leaderboard.build(study(Shape(objective="logloss"))).body).split("</table>")[0]
     values = [float(value) for value in re.findall(r"</th><td>(\.\d{4})", table)]
@@ -186,29 +111,9 @@ def test_the_lowest_on_test_comes_first_where_lower_is_better() -> None:
     assert values == sorted(values)
 
 
-def test_the_costs_of_an_arm_stand_among_all_measures_and_trees_have_no_size() -> None:
-    cost = chosen_of(NINE, "ple").runs[0].cost
-    size = f"{numbers.compact(cost.parameters)} {numbers.compact(cost.dense_parameters)} dense"
-    assert f"|{size}|{numbers.compact(cost.flops_per_row)}|" in written(NINE, "PLE")
-    assert "|–|–|" in written(NINE, "Trees")
-
-
-def test_an_arm_without_finalists_is_named_below_the_table() -> None:
-    assert (
-        "Not in the table, without a finalist so far: HiNet." in leaderboard.build(running()).body
-    )
-
-
 def test_a_study_without_finalists_says_what_it_needs() -> None:
     with pytest.raises(NotApplicable, match="needs finalists"):
         leaderboard.build(empty())
-
-
-def test_the_metric_of_the_verdict_on_test_is_in_the_leaderboard_alone() -> None:
-    header = measures(NINE).split("</thead>")[0]
-    assert "Test<br><small>macro AUC</small>" in leaderboard.build(NINE).body
-    assert header.count(">macro AUC</th>") == 1
-    assert header.count(">mean AUC</th>") == 1
 
 
 def test_an_objective_that_is_its_own_headline_has_one_column_on_validation() -> None:

@@ -9,7 +9,7 @@ from hinet_search.report.facts.standings import standings
 from hinet_search.report.sections import ablations, cells, leaderboard, verdict, what_to_ship
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict as outcome_of
-from tests.duels import NOISE, chosen_of, duel, meeting, with_chosen
+from tests.duels import NOISE, chosen_of, duel, meeting
 from tests.report.arms import Shape
 from tests.report.nine_arms import SHAPE, few_rows, nine_arms
 from tests.report.studies import study
@@ -71,19 +71,6 @@ def test_one_seed_is_no_ensemble() -> None:
     assert [line.valid.ensemble for line in standings(record)] == [None, None]
     assert "nsemble" not in leaderboard.build(record).body
     assert any(line.valid.ensemble is not None for line in standings(few_rows()))
-
-
-def test_the_arm_built_to_a_size_comes_before_one_that_has_it_by_chance() -> None:
-    record = nine_arms(replace(SHAPE, arms=("mmoe", "ple", "hinet", "flat_moe"), trials=6))
-    dense = chosen_of(record, "hinet").runs[0].cost.dense_parameters
-    runs = tuple(
-        replace(run, cost=replace(run.cost, dense_parameters=dense))
-        for run in chosen_of(record, "mmoe").runs
-    )
-    record = with_chosen(record, "mmoe", runs=runs)
-    assert "Flat MoE, which has the same size as HiNet" in plain(verdict.build(record).lead) or (
-        "Flat MoE has the same size as HiNet" in plain(verdict.build(record).lead)
-    )
 
 
 def test_trees_in_focus_are_no_size_for_another_arm() -> None:

@@ -14,7 +14,7 @@ from hinet_search.results.contrasts import contrasts
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from tests.report.arms import Shape
-from tests.report.nine_arms import few_rows, nine_arms
+from tests.report.nine_arms import few_rows
 from tests.report.studies import INJECTION, empty, hostile, small, study
 
 TWENTY_TRIALS = study(Shape(trials=20))
@@ -63,20 +63,8 @@ def test_a_part_of_folded_cards_alone_has_its_name_as_heading() -> None:
     assert '<a href="#search">Search</a>' in html.split("</nav>")[0]
 
 
-def test_seven_arms_with_sixty_trials_and_ten_cells_fit_150_kilobytes() -> None:
-    assert len(render(study(Shape(trials=60))).encode()) <= 150_000
-
-
-def test_nine_arms_with_all_that_finalists_leave_fit_150_kilobytes() -> None:
-    assert len(render(nine_arms()).encode()) <= 150_000
-
-
 def test_ten_thousand_trials_fit_half_a_megabyte() -> None:
     assert len(render(many_trials(10_000)).encode()) < 500_000
-
-
-def test_a_hundred_and_sixty_trials_render() -> None:
-    assert "best 20 of" in render(many_trials(160))
 
 
 def test_the_script_is_under_3_kilobytes() -> None:

@@ -46,13 +46,6 @@ def test_nine_arms_and_ten_cells_are_printed_on_at_most_nine_sheets(open_page: O
     assert 2 <= sheets(open_page(nine_arms_page()).page) <= 9
 
 
-def test_what_a_reader_opened_is_printed_too(open_page: Open) -> None:
-    page = open_page(nine_arms_page()).page
-    before = sheets(page)
-    page.click("#open")
-    assert sheets(page) > before
-
-
 def test_on_paper_nothing_is_cut_off_and_there_is_nothing_to_press(open_page: Open) -> None:
     page = on_paper(open_page(nine_arms_page(), width=A4_WIDTH).page)
     assert page.evaluate("document.documentElement.scrollWidth") <= A4_WIDTH
@@ -78,15 +71,6 @@ def test_paper_has_what_belongs_there_opened_and_of_the_rest_what_was_opened(
     assert details.count("paper") == page.locator("details.paper").count() > 3
     assert details.count("") == 1
     assert page.locator("details.paper:not([open])").count() == 0
-
-
-def test_a_folded_card_is_printed_only_if_it_was_opened(open_page: Open) -> None:
-    page = open_page(nine_arms_page()).page
-    page.locator("#history summary").click()
-    on_paper(page)
-    assert page.locator("#history").is_visible()
-    assert not page.locator("#top-trials").is_visible()
-    assert not page.locator("#why").is_visible()
 
 
 def test_the_first_sheet_is_what_to_take_and_the_leaderboard(open_page: Open) -> None:

@@ -145,12 +145,6 @@ def test_gates_are_named_as_cells_are_in_tables() -> None:
     ]
 
 
-def test_gates_of_which_each_scenario_has_one_are_named_in_their_title() -> None:
-    body = build("insight", small()).body
-    assert "<h3>Gates of click</h3>" in body
-    assert re.findall(r'scope="row">(\w+)</th><td style', body) == ["Push", "Home", "Push"]
-
-
 def test_one_of_everything_is_written_in_the_singular() -> None:
     record = study(
         Shape(arms=("single", "hinet"), scenarios=("Home",), tasks=("click",), trials=1, seeds=1)

@@ -26,44 +26,6 @@ def cells_of(table: str) -> list[list[str]]:
     ]
 
 
-def test_the_heading_counts_the_finalists_on_the_front() -> None:
-    card = build(RECORD)
-    assert card.heading == (
-        "4 of 5 finalists stand on the front of mean AUC and milliseconds for 100 rows"
-    )
-    assert "these finalists, of HiNet and PLE" in card.lead
-
-
-def test_the_table_has_the_front_best_first_and_says_what_is_not_opened_on_test() -> None:
-    front, beaten = build(RECORD).body.split("<details>")
-    rows = cells_of(front)
-    assert [(row[0], row[2], row[3] == "not opened", row[4]) for row in rows] == [
-        ("HiNet, trial 1", "9.00 ms", False, "of its arm"),
-        ("HiNet, trial 2", "4.00 ms", True, "–"),
-        ("PLE, trial 3", "3.00 ms", False, "of its arm"),
-        ("PLE, trial 4", "1.00 ms", True, "–"),
-    ]
-    assert [row[0] for row in cells_of(beaten)] == ["Single, trial 5"]
-
-
-def test_the_picture_has_finalists_and_the_trials_that_do_not_flatten_them() -> None:
-    body = build(RECORD).body
-    named = re.findall(r'class="dot([^"]*)"[^>]*title="([^"]*)"', body)
-    large = [(kind, name) for kind, name in named if "small" not in kind]
-    small_ones = [name for kind, name in named if "small" in kind]
-    assert sorted(large) == [
-        ("", "HiNet, trial 1"),
-        ("", "HiNet, trial 2"),
-        ("", "PLE, trial 3"),
-        ("", "PLE, trial 4"),
-        (" ring", "Single, trial 5"),
-    ]
-    # Trial 8 is beaten by trial 7, and trial 9 is far below every finalist.
-    assert sorted(small_ones) == sorted(
-        f"{arm}, trial {number}" for arm in ("HiNet", "PLE", "Single") for number in (6, 7)
-    )
-
-
 def test_every_further_objective_has_a_picture_and_a_column() -> None:
     body = build(traded(("latency_ms", "worst_auc", "flops_per_row"))).body
     captions = re.findall(r'<span class="xt">(.*?)</span>', body)

@@ -15,22 +15,18 @@ from hinet_search.report.formats import md
 from hinet_search.report.json_document import json_text
 from hinet_search.report.model_card import model_card
 from hinet_search.report.page import render
-from hinet_search.report.redact import HIDDEN, redact
 from hinet_search.report.sections import leaderboard, verdict, what_to_ship
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
 from hinet_search.results.records import FinalistRun
 from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.taught_contrasts import student_contrasts
 from hinet_search.results.verdict import verdict as outcome_of
 from tests.duels import NOISE, duel, meeting
 from tests.report.arms import Shape
 from tests.report.edits import each_arm, each_run
 from tests.report.nine_arms import few_rows, nine_arms
-from tests.report.planted import clean
 from tests.report.studies import empty, plain, study
 from tests.report.taught import (
-    all_runs,
     taught,
     with_costs,
     with_ensemble,
@@ -97,15 +93,6 @@ def test_a_first_launch_that_runs_says_how_long_it_has_run() -> None:
     assert boxes(replace(record, state="interrupted"))["Time so far"][0] == numbers.DASH
 
 
-def test_the_heading_is_what_to_take_and_the_table_marks_it() -> None:
-    assert ship(TAUGHT).startswith(
-        "Take Taught STAR Why: the best within the serving limits, which 11 of 12 meet "
-        "(.0022 ahead of HiNet, the best arm, on validation, "
-    )
-    assert "Serving limits: at most 5.00 ms for 100 rows." in ship(TAUGHT)
-    assert [name for name in rows_of(TAUGHT) if "taken" in name] == ["Taught STAR taken, student"]
-
-
 def test_the_first_numbers_are_value_time_and_gains_over_trees_and_over_the_default() -> None:
     assert list(boxes(NINE)) == [
         "Macro AUC on test",
@@ -119,30 +106,6 @@ def test_the_first_numbers_are_value_time_and_gains_over_trees_and_over_the_defa
     assert boxes(NINE)["Time for 100 rows"][0] == numbers.milliseconds(offer.milliseconds)
     tuned = "+.0010", "5 seeds; chosen on the same rows", ""
     assert boxes(NINE)["Gain over its default on validation"] == tuned
-
-
-def test_the_gain_over_trees_is_that_of_the_verdict_where_it_has_one() -> None:
-    outcome = outcome_of(NINE)
-    contrast = next(each for each in outcome.contrasts if each.arm == "trees")
-    assert contrast.difference is not None
-    interval = numbers.interval(contrast.difference.low, contrast.difference.high)
-    expected = numbers.gain(contrast.mean), interval, "win"
-    assert boxes(NINE)["Gain over Trees on test"] == expected
-
-
-def test_a_gain_that_no_comparison_covers_is_an_observation_without_colour() -> None:
-    number, remark, kind = boxes(TAUGHT)["Gain over Trees on test"]
-    assert number.startswith("+")
-    assert remark.endswith(", observation: one pair, uncorrected")
-    assert kind == "seen"
-
-
-def test_a_student_is_compared_with_its_own_arm() -> None:
-    (contrast, _) = student_contrasts(TAUGHT)
-    assert contrast.difference is not None
-    interval = numbers.interval(contrast.difference.low, contrast.difference.high)
-    assert boxes(TAUGHT)["Gain over STAR on test"] == ("+.0070", interval, "win")
-    assert "Gain over its default on validation" not in boxes(TAUGHT)
 
 
 def test_the_winner_over_the_focus_has_its_gain_turned() -> None:
@@ -170,24 +133,9 @@ def test_one_latency_of_a_model_stands_everywhere_on_a_page() -> None:
     assert set(re.findall(r"[\d.]+ ms(?= *<)", page)) == {"3.00 ms"}
 
 
-def test_every_offer_has_a_row_with_its_numbers_best_first() -> None:
-    rows = rows_of(TAUGHT)
-    offers = shipment(TAUGHT, outcome_of(TAUGHT)).offers
-    assert len(rows) == len(offers) == 12
-    assert next(iter(rows)) == "Ensemble 7 models"
-    taken = rows["Taught STAR taken, student"]
-    assert (taken[0].split()[0], taken[1:]) == (".7544", ["1.50 ms", "yes, 30 %", "–"])
-    assert rows["Ensemble 7 models"][2] == "no, 435 %"
-
-
 def test_columns_of_limits_appear_only_if_there_are_any() -> None:
     assert len(next(iter(rows_of(with_student(NINE, "hinet")).values()))) == 3
     assert len(next(iter(rows_of(with_limits(NINE, flops=1e9)).values()))) == 4
-
-
-def test_the_export_command_is_that_of_what_to_take() -> None:
-    command = "hinet-search export studies/shop.yaml/taught_star -o taught_star-kuairand"
-    assert command in ship(TAUGHT)
 
 
 def test_if_nothing_meets_the_limits_the_page_says_by_how_much() -> None:
@@ -207,13 +155,6 @@ def test_students_and_ensemble_are_said_to_stand_on_all_arms() -> None:
     assert "outside their equal budgets" not in board(with_limits(NINE, flops=1e9))
 
 
-def test_the_gain_of_a_selected_ensemble_is_cross_fitted_with_its_interval() -> None:
-    assert (
-        "On users that the selection did not see, it gains +.0012 "
-        "(95 % interval +.0004 to +.0020) over the plain mean"
-    ) in board(TAUGHT)
-
-
 def test_of_a_plain_mean_it_is_said_that_selecting_is_not_shown_to_gain() -> None:
     text = board(with_ensemble(NINE))
     assert "averages the probabilities of all 135 finalist runs, with equal weights" in text
@@ -231,29 +172,6 @@ def test_trees_that_are_the_best_single_model_are_said_to_be() -> None:
     )
     assert "Trees is the best single model on validation." in board(with_ensemble(record))
     assert "best single model" not in board(TAUGHT)
-
-
-def test_cheaper_is_further_left_and_better_is_higher() -> None:
-    places = dots(TAUGHT)
-    assert places["Taught STAR"][0] < places["Taught HiNet"][0] < places["Ensemble"][0]
-    assert places["STAR"][1] < places["HiNet"][1] < places["Taught STAR"][1]
-
-
-def test_what_is_beaten_on_both_sides_is_a_ring() -> None:
-    places = dots(TAUGHT)
-    assert places["Taught STAR"][2] == "student me"
-    assert places["Taught HiNet"][2] == "student"
-    assert places["HiNet"][2] == "arm ring"
-    assert places["Ensemble"][2] == "ensemble"
-
-
-def test_ensembles_by_size_have_their_cross_fitted_values() -> None:
-    ensemble = TAUGHT.ensemble(ENSEMBLE)
-    assert ensemble is not None
-    table = plain(leaderboard.build(TAUGHT).body.split("The best ensembles by size")[1])
-    for size in ensemble.sizes[1:]:
-        assert size.cross_fitted is not None
-        assert f"{len(size.runs)} {size.cross_fitted:.4f}".replace(" 0.", " .") in table
 
 
 def test_costs_are_times_and_a_model_without_one_is_not_drawn() -> None:
@@ -286,16 +204,6 @@ def test_before_test_is_opened_the_models_are_shown_and_none_is_taken() -> None:
     assert what_to_ship.build(record).heading == outcome_of(record).sentence
     assert "Test has not been used yet." in leaderboard.build(record).lead
     assert "taken" not in board(record)
-
-
-def test_the_leaderboard_has_the_gain_of_every_student_and_of_the_ensemble() -> None:
-    text = board(TAUGHT)
-    assert "Taught STAR against STAR ▲ +.0070" in text
-    assert "Taught HiNet against HiNet ≈ +.0012" in text
-    assert "Ensemble against HiNet 7 models ○ +.0045" in text
-    assert "corrected for 2 students" in text
-    assert "its 95 % interval is over users only, an observation" in text
-    assert "They stand on all arms, outside the equal budgets" in text
 
 
 def test_the_claims_of_arms_do_not_change() -> None:
@@ -340,13 +248,6 @@ def test_the_document_has_ensembles_and_the_shipment() -> None:
     ]
 
 
-def test_students_are_no_arms_of_the_document() -> None:
-    data, before = json.loads(json_text(TAUGHT)), json.loads(json_text(NINE))
-    assert data["arms"] == before["arms"]
-    assert data["trials"] == before["trials"]
-    assert "students" not in before
-
-
 def test_the_csv_has_a_row_per_member_with_its_weight() -> None:
     rows = list(csv.DictReader(io.StringIO(csv_format.files(TAUGHT)[".members.csv"])))
     assert [row["ensemble"] for row in rows].count(ENSEMBLE) == 7
@@ -370,26 +271,8 @@ def test_the_card_of_a_student_names_its_teacher_and_compares_it_with_its_arm() 
     assert "Taught by" not in model_card(TAUGHT, "star", [0], [])
 
 
-def test_a_public_report_hides_the_same_of_students_as_of_arms() -> None:
-    student = replace(TAUGHT.students[0], fixed={"data.path": "/home/ann/orders"})
-    published = redact(replace(TAUGHT, students=(student, *TAUGHT.students[1:])))
-    assert published.students[0].fixed == {"data.path": HIDDEN}
-    assert "ann" not in re.sub(r"\w*ann\w+|\w+ann\w*", "", render(published))
-
-
 def test_nine_arms_with_two_students_and_an_ensemble_fit_150_kilobytes() -> None:
     assert len(render(taught(nine_arms())).encode()) <= 150_000
-
-
-def test_a_whole_page_with_students_renders_and_every_check_passes() -> None:
-    html = render(clean())
-    assert "id=what-to-ship" in html or 'id="what-to-ship"' in html
-    assert "Every check passed" in html
-
-
-def test_all_runs_can_be_members() -> None:
-    record = with_ensemble(NINE, members=all_runs(NINE)[:1])
-    assert "Ensemble 1 model" in rows_of(record)
 
 
 def test_a_study_that_refits_says_whose_metrics_these_are() -> None:

@@ -111,23 +111,6 @@ def test_two_experts_that_do_the_same_are_the_heading() -> None:
     )
 
 
-def test_the_winner_is_drawn_part_by_part_with_counts_and_widths() -> None:
-    card = winner.build(small())
-    assert re.findall(r'<div class="piece"><b>(\w+)</b>', card.body) == [
-        "embedding",
-        "scenario",
-        "towers",
-    ]
-    inner = re.findall(r"<span>([\w.]+)<b>([^<]+)</b><small>([^<]+)</small></span>", card.body)
-    assert inner == [
-        ("shared.experts", "3 × 64", "140 k"),
-        ("shared.gate", "3", "800"),
-        ("specific.experts", "15 × 64", "700 k"),
-        ("specific.gate", "5 × 3", "4.00 k"),
-        ("san", "5 × 5", "400"),
-    ]
-
-
 def test_a_winner_whose_parts_were_not_kept_says_what_it_needs() -> None:
     with pytest.raises(
         NotApplicable, match="needs the parts of the model, which are recorded for networks"
@@ -145,14 +128,6 @@ def test_ablations_are_the_arms_of_one_model_with_what_is_changed_in_them() -> N
         ("no_gates", "model.cgc.gate = uniform", "tie"),
     ]
     assert card.heading == "no_san is worse than HiNet"
-
-
-def test_a_study_without_variants_says_how_to_add_one() -> None:
-    with pytest.raises(
-        NotApplicable,
-        match=r"`no_san: \{model: hinet, fixed: \{model.san.enabled: false\}\}` in the study",
-    ):
-        ablations.build(small())
 
 
 def pruned(number: int, *points: tuple[float, float]) -> TrialRecord:

@@ -14,14 +14,6 @@ from tests.report.moved import EXPERTS, GAINS, RATES, WIDTH, moved, with_choices
 from tests.report.studies import small
 
 
-def test_a_shown_gain_heads_the_card() -> None:
-    card = what_moved.build(moved())
-    assert card.heading == "What moved it: model.scenario.num_sub_experts"
-    assert "3 → 7" in card.body
-    assert "they hold for all 4 rows" in card.body
-    assert "on other rows, test among them, expect smaller gains" in card.body
-
-
 def test_a_card_without_a_shown_gain_says_so() -> None:
     nothing = dict.fromkeys([(EVERY_CHOICE,), EXPERTS, RATES, WIDTH], 0.0)
     card = what_moved.build(with_choices(small(), nothing))

@@ -138,15 +138,6 @@ def test_knots_are_the_blocks_of_sklearn_with_a_row_more_and_a_hundredth_of_the_
     assert fit.values == pytest.approx(expected_y, abs=1e-6)
 
 
-def test_an_isotonic_calibrator_of_large_blocks_agrees_with_sklearn() -> None:
-    draw = np.random.default_rng(4)
-    logit_C = np.sort(draw.integers(-5, 6, size=60_000).astype(np.float64))
-    label_C = (draw.random(len(logit_C)) < expit(cubic(logit_C / 3))).astype(np.uint8)
-    expected_C = IsotonicRegression().fit_transform(logit_C, label_C)
-    calibrated_C = calibrated_logits(isotonic(points_of(logit_C, label_C)), logit_C)
-    assert expit(calibrated_C) == pytest.approx(expected_C, abs=0.005)
-
-
 @given(
     rows=st.lists(st.tuples(st.integers(-40, 40), st.booleans()), min_size=1, max_size=60),
     scale=st.sampled_from([0.001, 0.1, 1.0, 50.0]),
@@ -216,18 +207,6 @@ def test_a_planted_error_is_mended_on_rows_of_other_users(
         best = log_loss(label, true)
         assert log_loss(label, expit(after_RT[mask, task].astype(float))) < best + 0.005
         assert cell.logloss_after == pytest.approx(best, abs=0.05)  # other rows of one population
-
-
-def test_calibrated_logits_are_left_alone_in_95_percent_of_cells() -> None:
-    kinds = [
-        cell.calibrator.kind
-        for seed in range(10)
-        for cell in fitted(drawn(seed, unchanged, num_rows=600, num_scenarios=12)).cells
-    ]
-    assert len(kinds) == 240
-    assert kinds.count("none") >= 0.95 * len(
-        kinds
-    )  # all of them when docs/comparison.md was written
 
 
 def test_a_cell_left_alone_keeps_its_logits_and_says_why() -> None:

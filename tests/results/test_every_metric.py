@@ -110,21 +110,6 @@ def test_of_many_scores_at_once_it_is_the_same(metric: Metric, rows: list[PlainR
 
 @every_case
 @given(data=st.data())
-def test_the_order_of_rows_changes_nothing(
-    file: str, metric: Metric, family: Family, data: st.DataObject
-) -> None:
-    rows = data.draw(rows_of(family))
-    again = data.draw(st.permutations(rows))
-    expected = metric.value(cell_of(rows, family))
-    if expected is not None and not metric.is_ranking:
-        expected = pytest.approx(expected, rel=1e-12, abs=1e-12)
-    elif (expected is not None and family is POISSON) or metric.cutoff:
-        expected = same(expected)
-    assert metric.value(cell_of(again, family)) == expected
-
-
-@every_case
-@given(data=st.data())
 def test_a_ranking_reads_only_the_order_of_scores_and_needs_labels_that_differ(
     file: str, metric: Metric, family: Family, data: st.DataObject
 ) -> None:

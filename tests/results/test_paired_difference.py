@@ -66,18 +66,6 @@ def test_minimising_is_maximising_of_the_negative(values: list[float]) -> None:
     )
 
 
-def test_a_single_interval_covers_the_true_gain_in_95_of_100_studies() -> None:
-    draw = np.random.default_rng(3)
-    differences = [
-        gain(seeded(draw.normal(0.002, 0.001, 5).tolist()), seeded([0.0] * 5), maximize=True)
-        for _ in range(2000)
-    ]
-    covered = sum(
-        (difference.low or 0) <= 0.002 <= (difference.high or 0) for difference in differences
-    ) / len(differences)
-    assert covered == pytest.approx(0.95, abs=0.015)
-
-
 def test_a_summary_divides_by_n_minus_1() -> None:
     spread = summary([1.0, 3.0])
     assert spread is not None

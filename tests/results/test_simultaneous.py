@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hinet_search.results.statistics.simultaneous import holm, joint_level
-from hinet_search.results.statistics.welch import ArmValues, estimate
 
 P_VALUES = st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=6)
 NO_RESAMPLINGS = np.empty((0, 4))
@@ -97,30 +96,3 @@ def test_a_joint_level_is_never_below_bonferronis_nor_above_5_percent(
 
 def test_one_cell_has_the_whole_level() -> None:
     assert joint_level(normal(0, 1, 200), np.ones(1)) == 0.05
-
-
-def any_claim(draw: np.random.Generator, num_cells: int) -> tuple[bool, bool]:
-    """Whether two equal arms differ in any cell, by the joint level and by Bonferroni's; users move cells together."""
-    seeds_SC, other_SC = draw.normal(0, 0.001, (2, 5, num_cells))
-    favour_C = 0.002 * normal(0.9, num_cells, 1, int(draw.integers(2**32)))[0]
-    resampled_DC = favour_C + 0.002 * normal(0.9, num_cells, 200, int(draw.integers(2**32)))
-    estimates = [
-        estimate(
-            ArmValues(
-                tuple(seeds_SC[:, cell] + favour_C[cell]), tuple(resampled_DC[:, cell]), 10_000
-            ),
-            ArmValues(tuple(other_SC[:, cell]), (0.0,) * 200, 10_000),
-        )
-        for cell in range(num_cells)
-    ]
-    known = [difference for difference in estimates if difference is not None]
-    joint = joint_level(resampled_DC, np.array([difference.seed_error**2 for difference in known]))
-    return any(difference.p < joint for difference in known), any(
-        difference.p < 0.05 / num_cells for difference in known
-    )
-
-
-def test_equal_arms_differ_in_at_most_5_of_100_studies_and_bonferroni_claims_less() -> None:
-    draw = np.random.default_rng(21)
-    joint, bonferroni = np.mean([any_claim(draw, 10) for _ in range(300)], axis=0)
-    assert bonferroni < joint <= 0.05 + 2 * 0.0126  # two standard errors of 300 studies

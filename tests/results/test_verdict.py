@@ -22,7 +22,7 @@ def test_the_verdict_follows_its_rule(case: str) -> None:
     assert (outcome.status, outcome.sentence) == (status, sentence)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", {status: case for case, (_, status, _) in CASES.items()}.values())
 def test_one_heading_of_the_page_is_the_sentence(case: str) -> None:
     record, status, sentence = CASES[case]
     html = render(record)
