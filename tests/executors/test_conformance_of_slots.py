@@ -166,20 +166,6 @@ def test_a_quick_job_ends_while_a_slow_one_runs(two_slots: Executor, tmp_path: P
     wait_for(two_slots, ends)
 
 
-def test_200_light_jobs_end_once_each(two_slots: Executor) -> None:
-    waiting = [f"arm/{number}" for number in range(200)]
-    heard: list[JobEvent] = []
-    limit = time.monotonic() + PATIENCE_SECONDS
-    while len(ends(heard)) < 200 and time.monotonic() < limit:
-        while two_slots.free and waiting:
-            submit(two_slots, jobs.count, 1, waiting.pop())
-        heard += two_slots.poll(0.1)
-    assert sorted(end.key for end in ends(heard)) == sorted(
-        f"arm/{number}" for number in range(200)
-    )
-    assert [end for end in ends(heard) if end.cause] == []
-
-
 def test_polling_idle_slots_takes_the_time_it_may_and_hears_nothing(two_slots: Executor) -> None:
     began = time.monotonic()
     assert two_slots.poll(0.2) == []

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import optuna
 import pytest
 
-from hinet_search.common.errors import AllTrialsFailed, StudyConflict
+from hinet_search.common.errors import StudyConflict
 from hinet_search.executors import Job, JobEvent
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, NullWatcher, Progress
@@ -218,26 +218,6 @@ def test_an_interrupted_trial_is_finished_though_time_is_up(studio: Studio) -> N
     assert [trial.state for trial in record.arms[0].trials] == ["complete", "complete"]
 
 
-def test_an_arm_of_which_every_trial_failed_leaves_the_others_their_finalists(
-    studio: Studio,
-) -> None:
-    def flat_fails(job: Job) -> str:
-        return "RuntimeError: no" if job.key.startswith("flat/") else ""
-
-    arms = "{mmoe: {space: rate}, flat: {space: rate, model: mmoe}}"
-    record, _ = studio.launch(Pretender(failing=flat_fails), arms=arms, more="reference: mmoe\n")
-    failed = next(arm for arm in record.arms if arm.name == "flat")
-    assert [trial.state for trial in failed.trials] == ["failed"] * 4
-    assert (failed.finalists, list(chosen(record)), record.state) == ((), ["mmoe"], "done")
-
-
-def test_five_failures_in_a_row_with_one_cause_stop_the_study_with_it(studio: Studio) -> None:
-    with pytest.raises(
-        AllTrialsFailed, match="5 trials in a row failed with one cause: RuntimeError: no"
-    ):
-        studio.launch(Pretender(failing=lambda job: "RuntimeError: no"), trials=9)
-
-
 def test_values_that_do_not_go_together_are_no_end_of_a_study_with_a_size_limit(
     studio: Studio,
 ) -> None:
@@ -280,12 +260,6 @@ def of_record(record: StudyRecord) -> list[tuple[int, str, float | None]]:
     return [(trial.number, trial.state, trial.value) for trial in record.arms[0].trials]
 
 
-def test_optuna_reads_the_trials_of_a_study(studio: Studio) -> None:
-    record, _ = studio.launch()
-    assert len(copied_trials(studio)) == 4
-    assert copied_trials(studio) == of_record(record)
-
-
 @dataclass
 class Looking:
     """Reads Optuna's copy whenever the progress is shown."""
@@ -303,13 +277,6 @@ def test_optuna_reads_trials_that_run(studio: Studio) -> None:
     looking = Looking(studio)
     studio.launch(watcher=looking)
     assert looking.states[0] == ["running"]
-
-
-def test_a_copy_that_was_deleted_in_optuna_is_made_again(studio: Studio) -> None:
-    record, _ = studio.launch()
-    delete_in_optuna(studio)
-    assert studio.launch()[0].arms == record.arms
-    assert copied_trials(studio) == of_record(record)
 
 
 def test_a_copy_that_is_deleted_while_the_study_runs_is_made_again(studio: Studio) -> None:

@@ -57,11 +57,11 @@ def counts(record: StudyRecord) -> list[int]:
 def test_all_arms_get_the_trials_of_the_last_round(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rounds(monkeypatch, 8, 11, 11)
+    rounds(monkeypatch, 3, 5, 5)
     heard = Heard()
     record, _ = in_time(studio, watcher=heard)
-    assert counts(record) == [11, 11]
-    assert (record.budget.trials, record.budget.seconds) == (11, 600)
+    assert counts(record) == [5, 5]
+    assert (record.budget.trials, record.budget.seconds) == (5, 600)
     assert heard.said("budget") == ["so it is"] * 3
     assert heard.left[0] is not None
     assert 590 < heard.left[0] <= 600, "what is left of the budget"
@@ -85,11 +85,11 @@ def test_no_trial_starts_once_only_the_time_of_finalists_is_left(
 def test_a_later_launch_goes_on_with_the_trials_that_there_are(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rounds(monkeypatch, 8, 8)
+    rounds(monkeypatch, 3, 3)
     in_time(studio)
-    rounds(monkeypatch, 8)
+    rounds(monkeypatch, 3)
     again, pretender = in_time(studio)
-    assert counts(again) == [8, 8]
+    assert counts(again) == [3, 3]
     assert pretender.jobs == []
 
 
@@ -117,11 +117,11 @@ def test_a_launch_that_was_cut_off_ends_its_round_with_equal_trials(
 def test_an_arm_that_fails_ends_once_and_the_others_go_on(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rounds(monkeypatch, 2, 4, 8, 16, 16)
+    rounds(monkeypatch, 2, 4, 6, 7, 7)
     heard = Heard()
     failing = Pretender(failing=lambda job: "broken" if job.key.startswith("ple/") else "")
     record, _ = in_time(studio, pretender=failing, watcher=heard)
-    assert counts(record) == [16, 5]
+    assert counts(record) == [7, 5]
     told = [text for text in heard.said("short") if "ple" in text]
     assert len(told) == 1
 
@@ -160,7 +160,7 @@ def test_a_round_that_has_nothing_to_try_is_the_last(
 def test_the_trials_of_a_killed_launch_count_though_it_left_no_time(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rounds(monkeypatch, 8, 8)
+    rounds(monkeypatch, 3, 3)
     in_time(studio)
     with closing(sqlite3.connect(studio.folder / "out/studies.sqlite3")) as database:
         database.execute("UPDATE hs_study SET seconds = 0")
@@ -169,11 +169,11 @@ def test_the_trials_of_a_killed_launch_count_though_it_left_no_time(
 
     def remember(spec: StudySpec, searches: object, num_arms: int, spent: Spent) -> Round:
         told.append(spent)
-        return Round(8, "so it is")
+        return Round(3, "so it is")
 
     monkeypatch.setattr(turns, "next_round", remember)
     in_time(studio)
-    assert told[0].searched == 16 * studies.COST.seconds
+    assert told[0].searched == 6 * studies.COST.seconds
     assert told[0].seconds >= told[0].searched
 
 

@@ -273,3 +273,34 @@ def test_the_word_auto_stands_for_the_defaults(studio: Studio) -> None:
     record = launch(studio, pretender := Pretender(value), "reference: mmoe\nchoices: auto\n")
     assert len(of_choices(pretender)) == 5 * 5
     assert len(record.paired_runs) == 5 * 5
+
+
+ENCODINGS = "features.number_encodings"
+ENCODED = f"""\
+parameters:
+  train.learning_rate: {{kind: float, low: 1.0e-3, high: 1.0e-2, log: true, default: 3.0e-3}}
+  features.number_encoding:
+    {{kind: categorical, choices: [standardised, bins], default: standardised}}
+  {ENCODINGS}.numeric_0:
+    {{kind: categorical, choices: [standardised, bins, periodic], default: bins}}
+  {ENCODINGS}.statistics:
+    {{kind: categorical, choices: [bins, piecewise], default: piecewise}}
+fixed: {{model.embedding_dim: 2, train.batch_size: 256, model.trunk.widths: [4]}}
+"""
+NUMBERS = (f"{ENCODINGS}.numeric_0", f"{ENCODINGS}.statistics")
+
+
+def test_the_encoding_of_each_number_is_a_choice_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "encodings.yaml").write_text(ENCODED)
+    space = load_space(str(tmp_path / "encodings.yaml"))
+    default = space.default()
+    drawn = {
+        **default,
+        NUMBERS[0]: "periodic",
+        NUMBERS[1]: "bins",
+        "features.number_encoding": "bins",
+    }
+    choices = choices_of(space, drawn, {NUMBERS[1]: 0.5})
+    assert choices[0] == (NUMBERS[1],)
+    assert set(choices) == {(NUMBERS[0],), (NUMBERS[1],), ("features.number_encoding",)}
+    assert taken_back(space, drawn, [NUMBERS[0]]) == {**drawn, NUMBERS[0]: "bins"}

@@ -30,7 +30,7 @@ def launched(studio: Studio, **options: object) -> StudyRecord:
     return studio.launch(**given)[0]  # type: ignore[arg-type]  # as the studio takes them
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_last_configurations_are_found_though_chance_would_not(
     begin: Begin, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
@@ -107,10 +107,3 @@ def test_trials_that_cannot_be_are_not_planned(studio: Studio) -> None:
     watch = Watch()
     launched(studio, watcher=watch)
     assert watch.totals == {6}
-
-
-def test_a_larger_budget_finds_nothing_more_in_it(studio: Studio) -> None:
-    launched(studio)
-    record = launched(studio, trials=6)
-    assert [sum(trial.counts for trial in arm.trials) for arm in record.arms] == [6, 2]
-    assert record.arms[1].is_searched_whole

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 import hinet_search
+from hinet_search import api
 from hinet_search.common.errors import DataError
 from hinet_search.data.encoded_folder import open_dataset
-from hinet_search.search.artifacts import MARK
+from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.checkpoint import Checkpoints
 from tests.small import write_study
 
@@ -116,28 +116,9 @@ def test_a_checkpoint_with_code_in_it_is_passed_over_and_not_run(tmp_path: Path,
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.fixture(scope="module")
-def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output folder of a small study."""
-    folder = tmp_path_factory.mktemp("launched")
-    hinet_search.launch(str(write_study(folder)), output=folder / "out", trials=1, finalist_seeds=1)
-    return folder / "out"
-
-
-def test_weights_and_scores_are_kept_as_safetensors(launched: Path) -> None:
-    kept = [
-        path for path in (launched / "artifacts").rglob("*") if path.is_file() and path.name != MARK
-    ]
-    assert {path.suffix for path in kept} == {".safetensors"}
-    assert all(
-        isinstance(value, torch.Tensor) for path in kept for value in load_file(path).values()
-    )
-
-
-def test_encoded_data_with_code_in_them_are_refused_and_not_run(
-    launched: Path, tmp_path: Path
-) -> None:
-    (dataset,) = (launched / "cache").iterdir()
+def test_encoded_data_with_code_in_them_are_refused_and_not_run(tmp_path: Path) -> None:
+    ready = api.ready(str(write_study(tmp_path)), LaunchOptions(output=tmp_path / "out"))
+    dataset = ready.dataset.folder
     planted = np.array([Payload(tmp_path / "ran")], dtype=object)
     np.save(dataset / "frequencies.npy", planted, allow_pickle=True)
     with pytest.raises(DataError, match="allow_pickle=False"):

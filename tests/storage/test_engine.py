@@ -1,6 +1,5 @@
 """Engine: how a SQLite database is made, opened and guarded."""
 
-import multiprocessing
 import sqlite3
 import subprocess
 import sys
@@ -162,32 +161,6 @@ def test_an_unreachable_postgres_is_a_fault_that_shows_no_password() -> None:
     ) as caught:
         connect("postgresql://ann:secret@127.0.0.1:1/studies", create=True)
     assert "secret" not in str(caught.value)
-
-
-def test_six_processes_that_make_one_database_at_once_all_come_up(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(6)
-    processes = [
-        context.Process(target=_create, args=(barrier, str(tmp_path / "h.db"), number))
-        for number in range(6)
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=60)
-    assert [process.exitcode for process in processes] == [0] * 6
-    names = [
-        study.study_name for study in connect(str(tmp_path / "h.db")).storage.get_all_studies()
-    ]
-    assert sorted(names) == [f"s{number}/hinet" for number in range(6)]
-
-
-def _create(barrier: "multiprocessing.synchronize.Barrier", url: str, number: int) -> None:
-    barrier.wait(timeout=60)
-    store = StudyStore(connect(url, create=True), f"s{number}")
-    store.create_study(study_row(store.study), (HINET,))
-    store.record_trial("hinet", trial_row(0))
-    copy_arm(store, "hinet")
 
 
 def _statements(database: Database) -> list[str]:

@@ -233,8 +233,10 @@ def end_a_running_trial(store: StudyStore) -> None:
     optuna_study(store, "hinet").tell(2, state=TrialState.FAIL)
 
 
-@pytest.mark.parametrize("first", [0, 2])
-@pytest.mark.parametrize("change", [delete, turn_round, add_a_twin, end_a_running_trial])
+@pytest.mark.parametrize(
+    ("change", "first"),
+    [(delete, 0), (turn_round, 2), (add_a_twin, 0), (end_a_running_trial, 2)],
+)
 def test_a_copy_that_another_program_changed_is_made_again(
     change: Callable[[StudyStore], None], first: int, store: StudyStore
 ) -> None:

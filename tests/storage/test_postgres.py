@@ -1,7 +1,6 @@
 """PostgreSQL: the same study makes the same record there."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from sqlalchemy import text
 from hinet_search.common.errors import StudyConflict
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage.engine import Database, connect
-from hinet_search.storage.lease import this_process
 from hinet_search.storage.listing import list_studies
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
@@ -41,14 +39,6 @@ def test_a_database_without_our_tables_is_refused(url: str) -> None:
         connect(url)
 
 
-def test_four_that_make_one_database_at_once_all_come_up(url: str) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        opened = list(pool.map(lambda _: connect(url, create=True), range(4)))
-    assert [list_studies(database) for database in opened] == [()] * 4
-    for database in opened:
-        database.close()
-
-
 def test_a_study_makes_the_same_record_as_on_sqlite(database: Database, tmp_path: Path) -> None:
     records = [
         load_record(place, "small", trial_cells=True)
@@ -65,13 +55,6 @@ def test_a_list_counts_by_state_there_too(database: Database) -> None:
         0.75,
         "hinet",
     )
-
-
-def test_a_lease_keeps_others_out_there_too(database: Database) -> None:
-    mine = StudyStore(database, "small")
-    replace(mine, holder=replace(this_process(), host="other-host", pid=4321)).acquire_lease()
-    with pytest.raises(StudyConflict, match=r"process 4321 on other-host \(heartbeat 0 s ago\)"):
-        mine.acquire_lease()
 
 
 def test_an_evaluation_written_twice_is_there_once_there_too(database: Database) -> None:
