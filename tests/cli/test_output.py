@@ -152,6 +152,10 @@ def test_a_launch_gives_a_document_a_line_and_the_status_one(run: Run, tmp_path:
         "resumes with 2 of 2 trials"
         in run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1").err
     )
+    misspelt = run("report", "smal")
+    assert misspelt.code == 2
+    assert "did you mean 'small'?" in misspelt.err
+    assert misspelt.err.splitlines()[-1] == "Next: hinet-search status"
 
 
 def test_a_dry_run_says_what_check_says_and_runs_nothing(run: Run, tmp_path: Path) -> None:
@@ -222,17 +226,6 @@ def test_the_page_of_the_command_line_has_every_key_of_every_document(
 def test_a_quiet_error_says_what_is_wrong_and_not_what_is_next(run: Run) -> None:
     loud, quiet = run("check", "quikstart"), run("check", "quikstart", "-q")
     assert loud.err == f"{quiet.err}Next: hinet-search check quickstart\n"
-
-
-def test_a_misspelt_stored_study_is_reported_with_the_nearest_name(
-    run: Run, tmp_path: Path
-) -> None:
-    write_study(tmp_path)
-    assert run("launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1").code == 0
-    said = run("report", "smal")
-    assert said.code == 2
-    assert "did you mean 'small'?" in said.err
-    assert said.err.splitlines()[-1] == "Next: hinet-search status"
 
 
 def test_what_steers_a_terminal_is_written_out() -> None:

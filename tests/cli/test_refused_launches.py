@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from hinet_search.storage import sqlite_file
 from hinet_search.storage.engine import connect
 from hinet_search.storage.lease import Holder, acquire, this_process
 from hinet_search.storage.listing import list_studies
@@ -34,11 +33,6 @@ def wrong_data(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
     return 3, "no_such_column", ()
 
 
-def objective_of_no_scenario(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
-    write_study(Path(), STUDY + 'objective: "auc[nowhere/click]"\n')
-    return 2, "names no scenario", ()
-
-
 def no_device(patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
     patch.setattr("torch.cuda.is_available", lambda: False)
     write_study(Path())
@@ -56,41 +50,10 @@ def no_cluster(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
     return 4, "no Ray cluster can be used", ("--executor", "ray", "--address", "127.0.0.1:1")
 
 
-def database_over_the_network(patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
-    write_study(Path())
-    mounts = Path("mounts").absolute()
-    mounts.write_text(f"/dev/a / ext4 rw 0 0\nserver:/x {Path('far').absolute()} nfs4 rw 0 0\n")
-    Path("far").mkdir()
-    patch.setattr(sqlite_file, "MOUNTS", mounts)
-    return 4, "lies on nfs4", ("--storage", "far/new/h.db")
-
-
 def database_that_is_none(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
     write_study(Path())
     Path("h.db").write_bytes(b"this is no database, and never was one" * 100)
     return 4, "file is not a database", ("--storage", "h.db")
-
-
-def database_in_a_file(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
-    write_study(Path())
-    Path("file").touch()
-    return 4, "folder file/inside of the database cannot be made", ("--storage", "file/inside/h.db")
-
-
-def database_that_is_a_folder(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
-    write_study(Path())
-    Path("h.db").mkdir()
-    return 4, "database h.db cannot be used: it is a folder, not a file", ("--storage", "h.db")
-
-
-def database_that_is_a_device(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
-    write_study(Path())
-    return 4, "database /dev/full cannot be used: it is a device", ("--storage", "/dev/full")
-
-
-def database_whose_name_is_too_long(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
-    write_study(Path())
-    return 4, "File name too long", ("--storage", "x" * 5000)
 
 
 def output_that_is_a_file(patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
@@ -127,17 +90,11 @@ def artifacts_in_a_file(patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str,
     [
         wrong_study,
         wrong_data,
-        objective_of_no_scenario,
         no_device,
         no_room,
         no_cluster,
-        database_over_the_network,
         database_that_is_none,
-        database_that_is_a_folder,
-        database_that_is_a_device,
-        database_whose_name_is_too_long,
         output_that_is_a_file,
-        database_in_a_file,
         database_that_does_not_answer,
         newer_tables,
         artifacts_in_a_file,

@@ -148,23 +148,6 @@ def test_a_part_that_did_not_change_stays_the_same_element(
     assert not live.page.evaluate("document.getElementById('progress').mine")
 
 
-def test_an_arm_leads_to_its_page_in_optunas_dashboard(live: Live) -> None:
-    live.page.clock.resume()
-    live.page.locator("#progress").get_by_role("link", name="HiNet").click()
-    live.page.wait_for_url(f"{live.address}/dashboard/studies/1")
-    live.page.get_by_text("small/hinet").first.wait_for()
-    live.page.get_by_text("mean_auc").first.wait_for()
-
-
-def test_the_list_of_studies_follows_them_too(live: Live) -> None:
-    other = running_study(Path(str(live.store.database.engine.url.database)).parent, "other")
-    live.page.goto(f"{live.address}/")
-    expect(live.page.locator("tbody tr")).to_have_count(2)
-    run_trial(other, "hinet", TrialState.COMPLETE, 0.66)
-    live.after_a_period()
-    expect(live.page.locator("tbody tr").first).to_contain_text("1 of 10")
-
-
 @pytest.mark.parametrize("width", [390, 1280])
 def test_no_live_page_scrolls_sideways(live: Live, width: int) -> None:
     live.page.set_viewport_size({"width": width, "height": 900})

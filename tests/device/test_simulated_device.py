@@ -87,51 +87,6 @@ def test_copies_to_the_device_and_waits_are_noted(
     assert traffic_of(lambda: work(x)) == expected
 
 
-def test_numbers_and_gradients_are_those_of_the_cpu() -> None:
-    results = []
-    for device in (torch.device("cpu"), DEVICE):
-        weight = torch.linspace(-1, 1, 6).view(2, 3).to(device).requires_grad_()
-        (weight.relu() @ weight.T).sum().backward()
-        assert weight.device == device
-        results.append(weight.grad.cpu())
-    assert torch.equal(*results)
-
-
-def test_a_product_in_autocast_is_in_bf16() -> None:
-    with torch.autocast("cuda", torch.bfloat16):
-        product = torch.ones(2, 2, device=DEVICE) @ torch.ones(2, 2, device=DEVICE)
-        assert not torch.is_autocast_enabled("cpu")
-    assert (product.dtype, product.device) == (torch.bfloat16, DEVICE)
-
-
-def test_a_capture_changes_nothing_and_its_replays_repeat_its_operations() -> None:
-    x, factor = on_device(1.0, 2.0), 3.0
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        y = x * factor
-        x.add_(1.0)
-    factor = 5.0
-    assert x.cpu().tolist() == [1.0, 2.0]
-    for expected in ([3.0, 6.0], [6.0, 9.0]):
-        graph.replay()
-        assert y.cpu().tolist() == expected, f"the factor stays {3.0}, not {factor}"
-
-
-def test_replays_draw_as_the_same_operations_would() -> None:
-    graph = torch.cuda.CUDAGraph()
-    x = on_device(1.0, 1.0, 1.0)
-    torch.manual_seed(1)
-    with torch.cuda.graph(graph):
-        y = torch.nn.functional.dropout(x, 0.5)
-    drawn = []
-    for _ in range(8):
-        graph.replay()
-        drawn.append(y.cpu().tolist())
-    torch.manual_seed(1)
-    expected = [torch.nn.functional.dropout(x, 0.5).cpu().tolist() for _ in range(8)]
-    assert drawn == expected
-
-
 @pytest.mark.parametrize(
     "work", [lambda x: x.sum().item(), lambda x: x + torch.ones(2).to(x.device)]
 )

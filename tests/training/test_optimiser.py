@@ -1,14 +1,11 @@
 """The loss, weight decay, embedding L2, clipping and learning rates."""
 
-import math
-
 import pytest
 import torch
 from datasets import separable
 from fake_models import CPU, linear
 from torch import nn
 
-from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.make_feed import make_feed
 from hinet_search.training.optimiser import clip_gradients, make_optimiser
 from hinet_search.training.touched_rows import OF_TOUCHED_ROWS
@@ -27,21 +24,6 @@ def step_with_zero_gradients(model: nn.Module, train: TrainConfig) -> None:
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimiser.step()
-
-
-def test_the_loss_is_the_mean_over_rows_and_tasks():
-    logits_BT = torch.tensor([[0.0, math.log(3)], [0.0, 0.0]])
-    labels_BT = torch.tensor([[1.0, 1.0], [0.0, 1.0]])
-    expected = (3 * math.log(2) + math.log(4 / 3)) / 4
-    assert own_scenario_loss(logits_BT, labels_BT).item() == pytest.approx(expected, rel=1e-6)
-
-
-def test_rows_of_one_scenario_give_the_heads_of_the_other_exactly_no_gradient():
-    model = linear(DATA)
-    batch, labels_BT = FEED.select((FEED.scenario_R == 0).nonzero()[:, 0])
-    own_scenario_loss(model(batch), labels_BT).backward()
-    assert not model.heads[1].weight.grad.any()
-    assert model.heads[0].weight.grad.any()
 
 
 def test_weight_decay_shrinks_dense_weights_and_leaves_embeddings_alone():

@@ -56,19 +56,6 @@ def test_of_tasks_that_contradict_each_other_the_heavier_one_is_learned(
         assert cell.auc == float((cell.task == "click") == clicks_are_learned)
 
 
-@pytest.mark.parametrize("heavier", ["home", "search"])
-def test_of_scenarios_that_contradict_each_other_the_heavier_one_is_learned(heavier: str) -> None:
-    splits = {}
-    for name in ("train", "valid"):
-        columns = getattr(DATA, name)
-        splits[name] = opposed(columns, columns.scenario_R[:, None] == 1)
-    result = fit_on(
-        replace(DATA, **splits), OneScore(), learning_rate=0.05, scenario_weights={heavier: 5.0}
-    )
-    for cell in result.valid_cells:
-        assert cell.auc == float(cell.scenario == heavier)
-
-
 def test_weights_of_tasks_and_scenarios_multiply_each_other() -> None:
     both = {"task_weights": {"order": 3.0}, "scenario_weights": {"search": 0.5}}
     assert weights(**both) == [[1.0, 3.0], [0.5, 1.5]]
