@@ -236,6 +236,17 @@ def test_all_embeddings_of_ids_are_feature_embeddings(case: Case) -> None:
     assert min(widths) >= sum(SCHEMA.vocabulary_sizes)
 
 
+# The scenario is a field of all others' inputs.
+NO_SCENARIO_FIELD = {"hinet", "m2m", "pepnet", "single", "star"}
+
+
+@every_model
+def test_the_scenario_is_a_field_of_the_inputs_where_nothing_else_tells_it(case: Case) -> None:
+    embeddings = [part for part in case.build().modules() if isinstance(part, FeatureEmbedding)]
+    has_field = case.name not in NO_SCENARIO_FIELD
+    assert {embedding.with_scenario for embedding in embeddings} == {has_field}
+
+
 @every_case
 def test_weights_restored_from_a_state_dict_give_the_same_logits(case: Case) -> None:
     source, target, rows = randomise(case.build()), randomise(case.build(), seed=1), batch()
