@@ -70,21 +70,24 @@ class OptunaCopy:
         if not self._is_of_our_arm() or not _is_behind(theirs, ours):
             return False
         try:
-            self._add(study_id, ours, theirs)
+            return self._add(study_id, ours, theirs)
         except KeyError:  # it was deleted meanwhile
             return False
-        return True
 
     def _add(
         self, study_id: int, ours: Sequence[FrozenTrial], theirs: Sequence[FrozenTrial]
-    ) -> None:
+    ) -> bool:
+        """Return False if Optuna added a trial twice, as it may if a commit seems to fail."""
         for position, our_trial in enumerate(ours):
             if position % CALL_EVERY == CALL_EVERY - 1:
                 self.alive()
             if position >= len(theirs):
-                self.storage.create_new_trial(study_id, our_trial)
+                trial_id = self.storage.create_new_trial(study_id, our_trial)
+                if self.storage.get_trial_number_from_id(trial_id) != our_trial.number:
+                    return False
             elif not theirs[position].state.is_finished():
                 self._go_on(study_id, our_trial, theirs[position])
+        return True
 
     def delete(self) -> None:
         """Delete the copy, if there is one."""

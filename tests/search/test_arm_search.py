@@ -257,7 +257,7 @@ def test_a_sampler_that_repeats_a_refused_point_gives_way_to_random_draws(
         def sample_independent(self, study, trial, param_name, param_distribution):
             return 1
 
-    def make(spec: SamplerSpec, seed: int, fixed: object) -> optuna.samplers.BaseSampler:
+    def make(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
         return make_sampler(spec, seed) if spec.kind == "random" else Sure()
 
     monkeypatch.setattr(arm_memory, "make_sampler", make)
@@ -282,7 +282,7 @@ def test_after_a_refused_draw_the_sampler_has_some_more_tries(
 ) -> None:
     asked: list[str] = []
 
-    def noting(spec: SamplerSpec, seed: int, fixed: object) -> optuna.samplers.BaseSampler:
+    def noting(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
         asked.append(spec.kind)
         return make_sampler(spec, seed)
 
