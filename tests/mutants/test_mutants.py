@@ -1,0 +1,139 @@
+"""A mutant changes one line, is run on a copy, and is killed by a test that fails with it alone."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.mutants.__main__ import read_table
+from tests.mutants.candidates import Candidates
+from tests.mutants.changes import Mutant, compiles, mutants_of
+from tests.mutants.overlay import Overlay
+
+ROOT = Path(__file__).parents[2]
+MODULE = "def larger(a, b):\n    return a if a > b else b\n"
+TEST = (
+    "from hinet_search.larger import larger\n\ndef test_larger():\n    assert larger(3, 2) == 3\n"
+)
+FLIPPED = Mutant("hinet_search/larger.py", "return a if a > b else b", "return a if a <= b else b")
+RUN = """
+import sys
+from pathlib import Path
+from tests.mutants.changes import Mutant
+from tests.mutants.overlay import Overlay
+
+copy = Overlay(Path(sys.argv[1]), Path(sys.argv[2]))
+print(copy.run(["tests/test_larger.py"], 60).failed)
+with copy.mutated(Mutant(*sys.argv[3:])):
+    print(copy.run(["tests/test_larger.py"], 60).failed)
+print(copy.passing({"tests/test_larger.py::test_larger"}, 60))
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    files = {
+        "hinet_search/__init__.py": "",
+        FLIPPED.file: MODULE,
+        "tests/test_larger.py": TEST,
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    subprocess.run(["git", "add", "."], cwd=root, check=True)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("line", "mutated"),
+    [
+        ("x = a < b", "x = a <= b"),
+        ("x = (a) is not (b)", "x = (a) is (b)"),
+        ("x = (a + b) * c", "x = (a + b) / c"),
+        ("x = a and b", "x = a or b"),
+        ("x = f(2)", "x = f(3)"),
+        ("x = f(deep=True)", "x = f(deep=False)"),
+        ("x = not a", "x = bool(a)"),
+        ("x = 'é' if f(a) else b", "x = 'é' if (not (f(a))) else b"),
+        ("x = min(a, b)", "x = max(a, b)"),
+        ("def f() -> bool: return a", "def f() -> bool: return not (a)"),
+        ("x: Annotated[int, Field(ge=1)]", "x: Annotated[int, Field(ge=2)]"),
+    ],
+)
+def test_a_line_is_changed(line: str, mutated: str) -> None:
+    mutants = [mutant.mutated for kind in mutants_of("a.py", line).values() for mutant in kind]
+    assert mutated in mutants
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"""Returns 1 < 2."""',
+        "x = f'{1 < a}'",
+        "raise ValueError(1 < a)",
+        "assert a < b",
+        "if TYPE_CHECKING:\n    a = b < c",
+        "def f(a: Literal[1]) -> Literal[2]: ...",
+        "@decorated(1)\ndef f(): ...",
+        "ORDER = 3",
+        "print(1 < a)",
+        "x = a < b\nx = a < b",  # a line that stands there twice cannot be found again
+    ],
+)
+def test_a_text_is_left_alone(text: str) -> None:
+    assert not mutants_of("a.py", text)
+
+
+@pytest.mark.parametrize("file", ["hinet_search/study/search_space.py", "hinet_search/api.py"])
+def test_a_mutant_changes_exactly_one_line(file: str) -> None:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    mutants = [mutant for kind in mutants_of(file, text).values() for mutant in kind]
+    assert mutants
+    for mutant in mutants:
+        mutated = mutant.applied_to(text)
+        assert mutated is not None
+        pairs = zip(text.split("\n"), mutated.split("\n"), strict=True)
+        assert [new.strip() for old, new in pairs if old != new] == [mutant.mutated]
+
+
+def test_a_mutant_applies_wherever_its_line_moved() -> None:
+    assert FLIPPED.applied_to("\n\nif a:\n    return a if a > b else b\n") == (
+        "\n\nif a:\n    return a if a <= b else b\n"
+    )
+    assert FLIPPED.applied_to("return b") is None
+
+
+def test_the_working_tree_is_untouched_while_the_copy_has_a_mutant(
+    checkout: Path, tmp_path: Path
+) -> None:
+    copy = Overlay(checkout, tmp_path / "overlay")
+    with copy.mutated(FLIPPED) as applies:
+        assert applies
+        assert (checkout / FLIPPED.file).read_text() == MODULE
+        assert FLIPPED.mutated in (copy.copy / FLIPPED.file).read_text()
+    assert (copy.copy / FLIPPED.file).read_text() == MODULE
+
+
+def test_a_test_fails_with_the_mutant_alone(checkout: Path, tmp_path: Path) -> None:
+    mutant = [FLIPPED.file, FLIPPED.line, FLIPPED.mutated]
+    command = [sys.executable, "-c", RUN, str(checkout), str(tmp_path / "overlay"), *mutant]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    test = "tests/test_larger.py::test_larger"
+    assert run.stdout.splitlines() == ["None", test, f"{{'{test}'}}"]
+
+
+def test_tests_that_mirror_a_module_are_tried_first() -> None:
+    candidates = Candidates(ROOT, [])
+    assert candidates.of("hinet_search/results/verdict.py")[0] == "tests/results/test_verdict.py"
+
+
+def test_every_mutant_of_the_table_is_of_another_line_and_compiles() -> None:
+    mutants = [row.mutant for row in read_table()]
+    assert len({(mutant.file, mutant.line) for mutant in mutants}) == len(mutants)
+    for mutant in mutants:
+        path = ROOT / mutant.file
+        mutated = mutant.applied_to(path.read_text(encoding="utf-8")) if path.exists() else None
+        assert mutated is None or compiles(mutated)
