@@ -1,20 +1,16 @@
 """Executors: run jobs on slots and stream their messages back; one file per engine.
 
 An engine file has `Options`, its settings in a study, whose `slots_per_gpu(slots)` says how many of
-these slots share a GPU, 0 if they see none, and `start(slots, home, options, study, workers) ->
-Executor`; `study` is unique among all studies, `workers` processes are in each slot.
+these slots share a GPU, 0 if they see none, and `start(slots, home, options) -> Executor`.
 A job is a picklable function with a picklable payload. A slot calls
 `function(payload, emit, should_stop)`: `emit` sends an object to the coordinator, `should_stop`
 returns whether to give up. Both count as heartbeats, as does
 `heartbeat.sign()`. Engines do not depend on models.
 
-With several workers, a job either starts processes beside its own, or, where NODE_ADDRESS is set,
-asks the engine to run `Partners` on the slot's other workers. A slot is lost with any of them.
-
 Jobs read and write files only at the absolute paths in their payload. Such a path is a folder, from
 which a job resumes, or a file, beside which the job may write files with other suffixes. All are
 in the folder `home`, except data, which may be elsewhere. Jobs write files atomically (files.py).
-If a slot does not see that folder, the engine transfers the files to its node and back.
+Every slot must see that folder.
 """
 
 from collections.abc import Callable
@@ -39,17 +35,6 @@ class Job:
     attempt: int
     function: JobFunction
     payload: Any
-
-
-@dataclass(frozen=True)
-class Partners:
-    """What a job emits to run this on the other workers of its slot: one of the payloads on each.
-
-    They emit nothing, and end with the job.
-    """
-
-    function: JobFunction
-    payloads: tuple[Any, ...]
 
 
 @dataclass(frozen=True)

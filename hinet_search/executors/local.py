@@ -22,7 +22,6 @@ def start(  # as ray
     slots: int,
     home: Path,  # noqa: ARG001
     options: Options,  # noqa: ARG001
-    study: str,  # noqa: ARG001
 ) -> Executor:
     """Start an executor with that many slot processes."""
     return ProcessExecutor(range(slots), gpus())

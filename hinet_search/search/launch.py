@@ -43,7 +43,7 @@ def launch(
     stored = refuse_early(study, _identity(ready), options)
     uuid = stored.uuid if stored else uuid4().hex
     with (
-        closing(_started(ready, options.folder.absolute(), uuid)) as executor,
+        closing(_started(ready, options.folder.absolute())) as executor,
         closing(connect(options.storage_url(study), create=True)) as database,
         _lease(StudyStore(database, study.name)) as store,
     ):
@@ -52,7 +52,7 @@ def launch(
         return load_record(database, study.name)
 
 
-def _started(ready: PreparedStudy, home: Path, uuid: str) -> Executor:
+def _started(ready: PreparedStudy, home: Path) -> Executor:
     """Start the study's executor with its slots."""
     spec = ready.study.spec.executor
     engine = load(EXECUTORS, spec.kind)
@@ -60,7 +60,6 @@ def _started(ready: PreparedStudy, home: Path, uuid: str) -> Executor:
         ready.slots,
         home,
         engine.Options(**spec.options),
-        f"{ready.study.name}-{uuid}",
     )
     return executor
 

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,13 +18,6 @@ from tests.small import write_study
 
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
-
-BLIND = """
-from pathlib import Path
-
-exists = Path.exists
-Path.exists = lambda self, **named: not self.name.startswith(".executor-") and exists(self, **named)
-"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,7 +32,7 @@ def engine(
     """Starts an executor with that many slots."""
     module, home = plugins.load(EXECUTORS, request.param), tmp_path_factory.mktemp("home")
     with surroundings(request.param) as options:
-        yield lambda slots: module.start(slots, home, module.Options(**options), "a-study")
+        yield lambda slots: module.start(slots, home, module.Options(**options))
 
 
 @pytest.fixture(scope="module")
@@ -65,22 +58,6 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator["Cluster"]:
         )
         yield nodes
         nodes.shutdown()
-
-
-@pytest.fixture
-def add_apart(cluster: "Cluster", tmp_path: Path) -> Callable[[str], Any]:
-    """Add a node with temporary files in the folder of that name, which does not see the coordinator's marker."""
-    (tmp_path / "blind").mkdir()
-    (tmp_path / "blind" / "sitecustomize.py").write_text(BLIND)
-
-    def add_node(name: str) -> Any:
-        (tmp_path / name).mkdir()
-        paths = os.pathsep.join([str(tmp_path / "blind"), *sys.path])
-        return cluster.add_node(
-            **NODE, env_vars={"TMPDIR": str(tmp_path / name), "PYTHONPATH": paths}
-        )
-
-    return add_node
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hinet_search.common import heartbeat
 from hinet_search.common.errors import DiskFull
-from hinet_search.executors import Emit, JobFunction, Partners, ShouldStop
+from hinet_search.executors import Emit, ShouldStop
 from hinet_search.executors.processes import slots
 
 
@@ -135,35 +135,6 @@ def go_on_after_every_error(payload: object, emit: Emit, should_stop: ShouldStop
         with contextlib.suppress(Exception):
             emit(os.getpid())
         time.sleep(0.005)
-
-
-def wait_beside(partner: tuple[JobFunction, object], emit: Emit, should_stop: ShouldStop) -> None:
-    """Run a function on the other worker, and wait until stopped."""
-    end_before(partner, emit, should_stop)
-    while not should_stop():
-        time.sleep(0.005)
-
-
-def end_before(partner: tuple[JobFunction, object], emit: Emit, should_stop: ShouldStop) -> None:
-    """Run a function on the other worker, and end at once."""
-    function, payload = partner
-    emit(Partners(function, (payload,)))
-
-
-def tell_files(paths: tuple[Path, ...], emit: Emit, should_stop: ShouldStop) -> None:
-    """Emit what is in the files at some paths, and in the folders there: path, inode and text of each."""
-    for path in paths:
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        emit([(file.name, file.stat().st_ino, file.read_text()) for file in files])
-
-
-def write_then_tell(weights: Path, emit: Emit, should_stop: ShouldStop) -> None:
-    """Three times: write a file and one beside it, then say what is in them."""
-    for number in range(3):
-        weights.parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(weights, f"weights {number}")
-        _write_whole(weights.with_suffix(".scores.safetensors"), f"scores {number}")
-        emit(number)
 
 
 def go_on(folder: Path, emit: Emit, should_stop: ShouldStop) -> None:

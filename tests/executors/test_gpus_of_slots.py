@@ -56,7 +56,7 @@ def test_slots_per_gpu_are_those_of_the_fullest(
 
 @contextmanager
 def slots(number: int, home: Path) -> Iterator[Executor]:
-    with closing(start(number, home, Options(), "study")) as executor:
+    with closing(start(number, home, Options())) as executor:
         yield executor
 
 

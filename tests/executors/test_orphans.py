@@ -23,7 +23,7 @@ from tests.executors import jobs
 
 if __name__ == "__main__":
     engine = plugins.load({executors!r}, {engine!r})
-    executor = engine.start(1, Path({home!r}), engine.Options(), 'a-study')
+    executor = engine.start(1, Path({home!r}), engine.Options())
     executor.submit(Job("arm/0", 1, jobs.{job}, {payload!r}))
     while not (heard := executor.poll(0.1)):
         pass

@@ -46,7 +46,7 @@ def test_a_cluster_of_its_own_leaves_nothing_behind(
     temporary = Path(tempfile.gettempdir())
     before = set(temporary.glob("hinet-search-ray-*"))
     environment, listener = dict(os.environ), signal.getsignal(signal.SIGTERM)
-    executor = ray.start(1, tmp_path / "output", ray.Options(), "a-study")
+    executor = ray.start(1, tmp_path / "output", ray.Options())
     executor.submit(Job("arm/0", 1, jobs.count, 0))
     assert wait_for_end(executor) == JobEnd("arm/0", 1, "")
     executor.close()
@@ -75,7 +75,7 @@ def wait_for_end(executor: ray.RayExecutor) -> object:
 
 
 def test_a_keeper_that_is_paused_for_ever_is_killed_with_its_slot(tmp_path: Path) -> None:
-    executor = ray.start(1, tmp_path, ray.Options(), "a-study")
+    executor = ray.start(1, tmp_path, ray.Options())
     executor.submit(Job("arm/0", 1, jobs.sleep_deafly, 600.0))
     while not (heard := executor.poll(0.1)):
         pass
@@ -97,7 +97,7 @@ def test_more_gpus_than_this_machine_has_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         EnvironmentFault, match="slots need 99 GPUs together, but Ray sees 0 on this machine"
     ):
-        ray.start(99, tmp_path, ray.Options(gpus_per_slot=1, cpus_per_slot=0.01), "a-study")
+        ray.start(99, tmp_path, ray.Options(gpus_per_slot=1, cpus_per_slot=0.01))
 
 
 def test_slots_share_gpus_by_parts(tmp_path: Path, short_folder: Path) -> None:
@@ -112,7 +112,7 @@ def test_slots_share_gpus_by_parts(tmp_path: Path, short_folder: Path) -> None:
             _temp_dir=str(short_folder),
         )  # two by name alone
     try:
-        executor = ray.start(4, tmp_path, ray.Options(gpus_per_slot=0.5), "a-study")
+        executor = ray.start(4, tmp_path, ray.Options(gpus_per_slot=0.5))
         for number in range(4):
             executor.submit(Job(f"arm/{number}", 1, jobs.tell_process, None))
         heard: list[JobEvent] = []
@@ -146,11 +146,16 @@ def test_a_node_with_another_version_is_refused() -> None:
     with pytest.raises(
         EnvironmentFault, match=r"node node7 must have .*torch .*as here, but has torch 1\.0"
     ):
-        ray._check(replace(HERE, packages={**HERE.packages, "torch": "1.0"}))
+        ray._check(replace(HERE, packages={**HERE.packages, "torch": "1.0"}), Path())
+
+
+def test_a_node_that_does_not_see_the_folder_of_the_launch_is_refused() -> None:
+    with pytest.raises(EnvironmentFault, match=r"node7 must see the folder /here of the launch"):
+        ray._check(replace(HERE, sees_home=False), Path("/here"))
 
 
 def test_a_node_as_this_one_is_not_refused() -> None:
-    ray._check(HERE)
+    ray._check(HERE, Path())
 
 
 def test_no_process_on_ray_gets_a_secret_of_the_coordinator(
@@ -160,7 +165,7 @@ def test_no_process_on_ray_gets_a_secret_of_the_coordinator(
     monkeypatch.setenv(
         "HINET_SEARCH_STORAGE", "postgresql://user:a-secret-of-this-test@host/studies"
     )
-    executor = ray.start(1, tmp_path, ray.Options(), "a-study")
+    executor = ray.start(1, tmp_path, ray.Options())
     executor.submit(Job("arm/0", 1, jobs.tell_process, None))
     heard: list[JobEvent] = []
     while not heard:

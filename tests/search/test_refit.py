@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 from hinet_search.executors import Job
-from hinet_search.executors.cluster.files import JobFiles
-from hinet_search.executors.processes.job_bytes import pack
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.shipping import shipment
@@ -18,7 +16,6 @@ from hinet_search.training.jobs.messages import (
     TrainJob,
     refit_files,
     refit_path,
-    scores_path,
 )
 from tests.search.pretended import Listener, Pretender, Studio
 
@@ -216,20 +213,3 @@ def test_a_study_with_nothing_to_ship_refits_nothing_and_says_so(studio: Studio)
     assert record.state == "done"
     assert refits(pretender) == []
     assert any("nothing to ship" in event.text for event in listener.events)
-
-
-def test_files_of_a_refit_travel_from_a_node_without_the_shared_folder(
-    studio: Studio, tmp_path: Path
-) -> None:
-    _, pretender = studio.launch(favouring("mmoe"), REFERENCE, ARMS, REFIT)
-    job = next(job for job in pretender.jobs if isinstance(job.payload, RefitJob))
-    weights = job.payload.training.weights
-    written = {weights, scores_path(weights)}
-    for path in written:
-        on_node = (tmp_path / "node").joinpath(*path.parts[1:])
-        on_node.parent.mkdir(parents=True, exist_ok=True)
-        on_node.write_text("refit")
-    packed = pack(job).payload
-    assert job.payload.training.checkpoints in packed.paths
-    sent = JobFiles(tmp_path / "node", packed.paths, {}).changes()
-    assert {change.path for change in sent} == written

@@ -164,14 +164,6 @@ def test_a_remedy_that_is_pasted_into_a_shell_runs_nothing_of_the_file() -> None
     assert caught.value.remedy == "add --address '$(id):1'"
 
 
-def test_the_removed_key_exchange_is_reported_with_the_remedy() -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        load("executor: {kind: ray, exchange: s3://bucket/prefix}\n")
-    assert caught.value.problems == (
-        "s.yaml:11:1: exchange is no option any more, remove it: Ray itself carries files between nodes",
-    )
-
-
 def test_a_check_and_a_launch_refuse_a_cluster_that_only_the_file_names(tmp_path: Path) -> None:
     load(TO_OTHERS)
     for call in (hinet_search.check, hinet_search.launch):

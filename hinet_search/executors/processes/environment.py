@@ -12,7 +12,6 @@ from hinet_search.common import crash_points
 
 OURS = "HINET_SEARCH_"
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
-NODE_ADDRESS = f"{OURS}NODE_ADDRESS"  # of a slot whose other workers may be on other nodes
 # The only variables of ours that a slot reads.
 SETTINGS = ("HINET_SEARCH_CHECKPOINT_SECONDS", crash_points.VARIABLE)
 # A slot starts with `python -c`, which otherwise imports from the current folder first.

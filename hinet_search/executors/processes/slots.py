@@ -140,22 +140,13 @@ class _SlotProcess:
 class ProcessExecutor:
     """Slot processes with these numbers; see `Executor` for the contract.
 
-    They share `gpus`, each named as in CUDA_VISIBLE_DEVICES: of k slots slot i sees GPU i and every
-    k-th after it, if need be modulo their number. A slot trains on the first, and on the others
-    where a job has several workers. Without any, slots see what this process sees. `variables` are
-    further ones of their environment.
+    They share `gpus`, each named as in CUDA_VISIBLE_DEVICES: slot i sees GPU i, modulo their
+    number. Without any, slots see what this process sees.
     """
 
-    def __init__(
-        self,
-        numbers: Iterable[int],
-        gpus: Sequence[str] = (),
-        variables: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, numbers: Iterable[int], gpus: Sequence[str] = ()) -> None:
         numbers = tuple(numbers)
         self._gpus = gpus
-        self._variables = variables or {}
-        self._num_slots = len(numbers)
         self._context: SpawnContext = multiprocessing.get_context("spawn")
         self._starter = ThreadPoolExecutor(1, "slots")  # see _be_killed_with_coordinator
         self._pending: list[JobEvent] = []
@@ -245,10 +236,9 @@ class ProcessExecutor:
         process = self._context.Process(
             target=_serve, args=(slot_end,), name=f"slot-{number}", daemon=True
         )
-        variables = {f"{OURS}SLOT": str(number), **self._variables}
+        variables = {f"{OURS}SLOT": str(number)}
         if self._gpus:
-            first = number % len(self._gpus)
-            variables[VISIBLE_GPUS] = ",".join(self._gpus[first :: self._num_slots])
+            variables[VISIBLE_GPUS] = self._gpus[number % len(self._gpus)]
         self._starter.submit(_start, process, variables).result()
         slot_end.close()
         return _SlotProcess(number, process, ChannelEnd(ours))
