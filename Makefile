@@ -70,7 +70,7 @@ docs: $(STAMP) packages ## build the site of the documentation into site/, with 
 	$(BIN)/python docs/cards.py reports/quickstart.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-# Chromium drives the pages in tests, LightGBM needs the OpenMP runtime, and g++ compiles graphs.
+# Chromium drives the pages in tests, LightGBM needs the OpenMP runtime, and a test of security compiles with g++.
 # Installed where that is allowed; else this says what to install.
 packages: $(STAMP)
 	@wanted=""; \
