@@ -29,6 +29,7 @@ START_SECONDS = 10.0  # within which slots usually have a place
 CONTROL = "control"  # group of calls that run beside a job
 PATIENCE_SECONDS = 5.0  # after which a waiting slot is reported
 MAX_FAILED_STARTS = 3  # in a row
+END_SECONDS = 5 * CLOSE_SECONDS  # that actors may take to let their run go and end their process
 STREAMING = {  # of the call that runs a job: unread messages, before it waits for the coordinator
     "num_returns": "streaming",
     "_generator_backpressure_num_objects": 2,
@@ -190,14 +191,14 @@ class RayExecutor:
         return messages
 
     def close(self) -> None:
-        """End every slot and leave the cluster, in CLOSE_SECONDS at most."""
+        """End every slot and leave the cluster, in END_SECONDS at most."""
         ends = [
             slot.actor.close.options(concurrency_group=CONTROL).remote()
             for slot in self._slots
             if slot.place
         ]
         if ends:
-            self._ray.wait(ends, num_returns=len(ends), timeout=CLOSE_SECONDS)
+            self._ray.wait(ends, num_returns=len(ends), timeout=END_SECONDS)
         for slot in self._slots:
             self._ray.kill(slot.actor)
         self._slots = []
