@@ -68,18 +68,6 @@ class Feed:
         )
         return batch, self.labels_RT.index_select(0, rows_B).float()
 
-    def labels(self, rows_B: Int[Tensor, "B"]) -> tuple[Float[Tensor, "B T"], Int[Tensor, "B"]]:
-        """Return labels and scenarios of these rows on the device; `rows_B` is on the host."""
-        both_2B = torch.stack([rows_B, self.scenario_R.index_select(0, rows_B).long()])
-        rows_B, scenario_B = to_device(both_2B, self.device).unbind(0)
-        return self.labels_RT.index_select(0, rows_B).float(), scenario_B
-
-    def run(self, first: int, last: int) -> "Feed":
-        """Return the rows from `first` to before `last`, as views."""
-        rows = slice(first, last)
-        tensors = self.ids_RF, self.numeric_RN, self.lists_RS, self.labels_RT, self.scenario_R
-        return Feed(*(tensor[rows] for tensor in tensors))
-
     def by_scenario(self, rows_B: Int[Tensor, "B"]) -> Int[Tensor, "B"]:
         """Return these row numbers scenario by scenario; a batch of such rows is never reordered.
 

@@ -78,33 +78,25 @@ def adam(model: nn.Module, weights: Mapping[str, nn.Parameter], config: TrainCon
 
     `weights` are named as in `model`.
     """
-    return Adam([group for group in _groups(model, weights, config) if group["params"]])
-
-
-def _groups(
-    model: nn.Module, weights: Mapping[str, nn.Parameter], config: TrainConfig
-) -> list[dict[str, Any]]:
-    """Return the parameter groups of dense weights and of embeddings; either may be empty."""
     embedding_names: set[str] = set()
     for prefix, module in model.named_modules():
         if isinstance(module, FeatureEmbedding):
             embedding_names |= {f"{prefix}.{name}" for name, _ in module.embedding_parameters()}
     dense = [weight for name, weight in weights.items() if name not in embedding_names]
     embeddings = [weight for name, weight in weights.items() if name in embedding_names]
-    return [
-        {
-            "params": dense,
-            "weight_decay": config.weight_decay,
-            "decoupled": True,
-            "lr": config.learning_rate,
-        },
-        {
-            "params": embeddings,
-            "weight_decay": config.embedding_l2,
-            "decoupled": False,
-            "lr": _embedding_rate(config),
-        },
-    ]
+    of_dense = {
+        "params": dense,
+        "weight_decay": config.weight_decay,
+        "decoupled": True,
+        "lr": config.learning_rate,
+    }
+    of_embeddings = {
+        "params": embeddings,
+        "weight_decay": config.embedding_l2,
+        "decoupled": False,
+        "lr": _embedding_rate(config),
+    }
+    return Adam([group for group in (of_dense, of_embeddings) if group["params"]])
 
 
 def _embedding_rate(config: TrainConfig) -> float:

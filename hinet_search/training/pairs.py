@@ -31,7 +31,7 @@ Places = NDArray[np.int64]
 def with_pairs(
     scores_BH: Float[Tensor, "B H"],
     rows: LabelledRows,
-    ranking_weight: float | Tensor,
+    ranking_weight: float,
     group_R: NDArray[np.integer],
 ) -> Float[Tensor, ""]:
     """Return the loss of the labels, and `ranking_weight` times that of the pairs within groups.

@@ -27,16 +27,14 @@ def derived_seed(seed: int, purpose: Purpose, index: int = 0) -> int:
 
 
 @contextmanager
-def seeded(
-    seed: int, purpose: Purpose, device: torch.device | None = None, index: int = 0
-) -> Iterator[None]:
+def seeded(seed: int, purpose: Purpose, device: torch.device | None = None) -> Iterator[None]:
     """Seed torch's global generators (CPU and `device`) inside, and restore them afterwards.
 
-    Initialisers and dropout only draw from the global generators. `index` is as in `derived_seed`.
+    Initialisers and dropout only draw from the global generators.
     """
     cuda = [device] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(derived_seed(seed, purpose, index))
+        torch.manual_seed(derived_seed(seed, purpose))
         yield
 
 

@@ -58,17 +58,6 @@ class StreamedFeed(Feed):
         is_read = bool(self._next) and self._next[0].rows_B is rows_B
         return self._sent(self._next.pop() if is_read else self._gathered(rows_B))
 
-    def labels(self, rows_B: Int[Tensor, "B"]) -> tuple[Float[Tensor, "B T"], Int[Tensor, "B"]]:
-        """Return labels and scenarios of these rows on the device; `rows_B` is on the host."""
-        labels_BT = self.labels_RT.index_select(0, rows_B).float()
-        scenario_B = self.scenario_R.index_select(0, rows_B).long()
-        return to_device(labels_BT, self.target), to_device(scenario_B, self.target)
-
-    def run(self, first: int, last: int) -> Feed:
-        """Return the rows from `first` to before `last`, as views."""
-        on_host = super().run(first, last)
-        return StreamedFeed(**vars(on_host), target=self.target)
-
     def _gathered(self, rows_B: Int[Tensor, "B"]) -> Gathered:
         scenario_B = self.scenario_R.index_select(0, rows_B).long()
         is_sorted = bool((scenario_B[1:] >= scenario_B[:-1]).all())

@@ -70,15 +70,6 @@ def test_a_batch_has_the_rows_that_were_asked_for(rows: list[int]) -> None:
     assert_selects(feed_of_training(), torch.tensor(rows))
 
 
-def test_labels_and_scenarios_of_rows_are_those_asked_for() -> None:
-    rows_B = torch.tensor([7, 3, 90])
-    labels_BT, scenario_B = feed_of_training().labels(rows_B)
-    assert labels_BT.device == scenario_B.device == DEVICE
-    expected_labels_BT, expected_B = HOST.labels(rows_B)
-    assert torch.equal(labels_BT.cpu(), expected_labels_BT)
-    assert torch.equal(scenario_B.cpu(), expected_B)
-
-
 def test_amounts_and_a_split_without_numbers_are_sent_whole() -> None:
     amounts = replace(
         DATA.train,
@@ -99,14 +90,6 @@ def test_batches_that_were_read_ahead_are_those_of_the_order() -> None:
         assert_selects(feed, torch.tensor([3, 1]))  # between, and not the next
         assert_selects(feed, rows_B)
         assert_selects(feed, rows_B)  # again
-
-
-def test_views_of_a_part_have_its_rows() -> None:
-    part = feed_of_training().run(10, 20)
-    assert len(part) == 10
-    batch, _ = part.select(torch.tensor([0, 9]))
-    assert batch.ids_BF.device == part.device == DEVICE
-    assert torch.equal(batch.ids_BF.cpu(), HOST.ids_RF[[10, 19]])
 
 
 @every_model

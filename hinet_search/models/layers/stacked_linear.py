@@ -42,15 +42,6 @@ class StackedLinear(nn.Module):
         initial_bias = torch.empty(num_groups * num_layers, out_width).uniform_(-bound, bound)
         self.bias_LO = nn.Parameter(initial_bias) if bias else None
 
-    @torch.no_grad()
-    def store_by_input(self) -> None:
-        """Store what all layers have of an input side by side, as a product for all of them reads.
-
-        Otherwise a product copies the weights first, which takes longer than to apply them to few
-        rows. The layers stay the same.
-        """
-        self.weight_LIO.data = self.weight_LIO.transpose(0, 1).contiguous().transpose(0, 1)
-
     def forward(
         self, x: Float[Tensor, "*stack B I"], sizes: Sequence[int] | None = None
     ) -> Float[Tensor, "layers B O"]:

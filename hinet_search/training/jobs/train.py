@@ -96,10 +96,6 @@ def _begun(job: TrainJob, device: torch.device, say: Callable[[str], None]) -> _
     return _Begun(job, model, conditions, checkpoints_of(job, say))
 
 
-def say_nothing(_message: object) -> None:
-    """Take no notice."""
-
-
 def _teacher(job: TrainJob, dataset: Dataset) -> NDArray[np.float16] | None:
     """Return the teacher's logits of a student's training rows."""
     if job.teacher is None:

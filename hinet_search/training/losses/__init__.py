@@ -50,7 +50,7 @@ class Loss:
     `of_pairs` says whether it compares rows of one user with each other, by that weight.
     """
 
-    of_batch: Callable[[Float[Tensor, "B H"], LabelledRows, float | Tensor], Float[Tensor, ""]]
+    of_batch: Callable[[Float[Tensor, "B H"], LabelledRows, float], Float[Tensor, ""]]
     of_pairs: bool = False
 
 

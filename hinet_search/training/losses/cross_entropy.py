@@ -12,7 +12,7 @@ from hinet_search.training.losses import LabelledRows, Loss
 
 
 def cross_entropy(
-    scores_BH: Float[Tensor, "B H"], rows: LabelledRows, _ranking_weight: float | Tensor
+    scores_BH: Float[Tensor, "B H"], rows: LabelledRows, _ranking_weight: float
 ) -> Float[Tensor, ""]:
     """Return the mean over the labels."""
     return own_scenario_loss(

@@ -13,7 +13,7 @@ from hinet_search.training.pairs import with_pairs
 
 
 def pairs_within_users(
-    scores_BH: Float[Tensor, "B H"], rows: LabelledRows, ranking_weight: float | Tensor
+    scores_BH: Float[Tensor, "B H"], rows: LabelledRows, ranking_weight: float
 ) -> Float[Tensor, ""]:
     """Return the mean over the labels, and the weighted mean over the pairs."""
     return with_pairs(scores_BH, rows, ranking_weight, rows.columns.user_R)

@@ -52,28 +52,6 @@ def test_each_row_passes_the_layers_of_its_own_group_alone_and_trains_no_other(
         torch.testing.assert_close(layer(x, sizes), expected, rtol=0, atol=1e-12)
 
 
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=4), st.sampled_from(["shared", "own"]))
-def test_layers_that_are_stored_by_input_are_the_same(sizes: list[int], inputs: str) -> None:
-    layer = StackedLinear(3, 2, 2, num_groups=len(sizes))
-    x = normal(2, sum(sizes), 3) if inputs == "own" else normal(sum(sizes), 3)
-    with torch.no_grad():
-        before = layer(x.float(), sizes)
-        weights = layer.weight_LIO.clone()
-        layer.store_by_input()
-        torch.testing.assert_close(layer(x.float(), sizes), before, rtol=0, atol=1e-6)
-    assert torch.equal(layer.weight_LIO, weights)
-
-
-def test_layers_that_are_stored_by_input_are_a_product_without_a_copy_of_their_weights() -> None:
-    layer = StackedLinear(3, 2, 4, num_groups=3)
-    layer.store_by_input()
-    ours = layer.weight_LIO.untyped_storage().data_ptr()
-    of_groups = torch.unflatten(layer.weight_LIO, 0, (3, 4)).unbind(0)
-    for weight_SIO in (layer.weight_LIO, *of_groups):
-        weight_IC = weight_SIO.transpose(0, 1).flatten(start_dim=1)
-        assert weight_IC.untyped_storage().data_ptr() == ours
-
-
 class RowsOfProducts(TorchDispatchMode):
     """Record the number of rows of every matrix product."""
 
