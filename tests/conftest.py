@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from tests import groups, shortcuts, type_checks
+from tests.object_store import environment, serving
 from tests.postgres import emptied, server
 from tests.waiting import LIMIT_SECONDS
 
@@ -119,13 +120,16 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture
-def object_store() -> Iterator[Any]:
-    """Fsspec's store in memory, empty: `memory://`."""
-    from fsspec.implementations.memory import MemoryFileSystem
-
-    MemoryFileSystem.store.clear()
-    yield MemoryFileSystem()
-    MemoryFileSystem.store.clear()
+def bucket(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """The folder of what is at `s3://bucket`, empty."""
+    folder = tmp_path_factory.mktemp("buckets") / "bucket"
+    folder.mkdir()
+    with serving(folder.parent) as address:
+        for name, value in environment(address).items():
+            monkeypatch.setenv(name, value)
+        yield folder
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

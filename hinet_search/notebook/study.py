@@ -17,9 +17,9 @@ from hinet_search.common.errors import DataError, HinetSearchError, StudyConflic
 from hinet_search.common.files import replacing
 from hinet_search.common.spaced import say_nothing
 from hinet_search.data.checks import column_problems
-from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.reading import reading
 from hinet_search.data.sources import table as table_source
+from hinet_search.data.stores import local_path
 from hinet_search.notebook.frame_table import frame_of, stored_table, writing
 from hinet_search.notebook.given_keys import KEYS, GivenKeys, given_keys
 from hinet_search.notebook.study_text import (

@@ -24,9 +24,9 @@ from hinet_search.common.files import replacing
 from hinet_search.data.columns import Columns
 from hinet_search.data.mapped import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
-from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.reading import reading
 from hinet_search.data.sources.table import scan
+from hinet_search.data.stores import local_path
 from hinet_search.results.families import POISSON
 from hinet_search.serving.history import NOT_ROLLED, RolledInputs
 from hinet_search.serving.inputs import Inputs

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -36,14 +35,15 @@ def test_an_odd_table_is_three_commands_from_its_report(run: Run, tmp_path: Path
 
 
 def test_a_table_of_an_object_store_is_drafted_and_then_checked_from_its_copy(
-    object_store: Any, run: Run, tmp_path: Path
+    bucket: Path, run: Run, tmp_path: Path
 ) -> None:
     table = write_odd_table(tmp_path, rows=4000)
-    object_store.put(str(table), "/bucket/shown/part-0.parquet")
-    begun = run("data", "init", "memory://bucket/shown")
+    (bucket / "shown").mkdir()
+    table.rename(bucket / "shown" / "part-0.parquet")
+    begun = run("data", "init", "s3://bucket/shown")
     assert begun.code == 0, begun.err
-    assert "copying 1 object (" in begun.err
-    assert 'path: "memory://bucket/shown"' in (tmp_path / "data" / "shown.yaml").read_text()
+    assert "copying s3://bucket/shown" in begun.err
+    assert 'path: "s3://bucket/shown"' in (tmp_path / "data" / "shown.yaml").read_text()
     checked = run("check", "studies/shown.yaml")
     assert checked.code == 0, checked.err
     assert "copying" not in checked.err

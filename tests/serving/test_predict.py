@@ -6,7 +6,6 @@ import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -57,12 +56,12 @@ def test_rows_of_the_test_split_get_the_probabilities_of_training(
 
 
 def test_rows_of_an_object_store_get_the_scores_of_the_local_rows(
-    object_store: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HINET_SEARCH_CACHE", str(tmp_path / "cache"))
     expected, _ = scored(folder, asked(), tmp_path)
-    object_store.put(str(tmp_path / "rows.parquet"), "/bucket/day=1/rows.parquet")
-    hs.predict(folder, "memory://bucket/day=1", tmp_path / "remote.parquet")
+    (tmp_path / "rows.parquet").rename(bucket / "rows.parquet")
+    hs.predict(folder, "s3://bucket/rows.parquet", tmp_path / "remote.parquet")
     assert pl.read_parquet(tmp_path / "remote.parquet").equals(expected)
 
 

@@ -108,7 +108,7 @@ def get_command(
 )
 @output_options()
 def init_command(**given: Any) -> None:
-    """Read TABLE (a file, a folder or a glob, also at a URL of an object store) and write
+    """Read TABLE (a file, a folder or a glob, also at a URL of a store) and write
     data/NAME.yaml and studies/NAME.yaml, with the reasons as comments.
 
     A table is Parquet, CSV, TSV, JSON lines or Arrow, a text also compressed by gzip or zstd.

@@ -27,11 +27,10 @@ from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.names import parts_of, task_names
 from hinet_search.data.guess.roles import NOTHING_GIVEN, KnownRoles
 from hinet_search.data.guess.thresholds import refuse_thresholds, threshold_of
-from hinet_search.data.object_stores.address import is_url
-from hinet_search.data.object_stores.copies import local_path
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
 from hinet_search.data.sources import table as table_source
+from hinet_search.data.stores import is_url, local_path
 from hinet_search.data.table_files import ROOT, find
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.launch_options import LaunchOptions

@@ -1,6 +1,6 @@
 """Table: rows of one file, a folder or a glob, in any format of tables, joined with other tables.
 
-A table at a URL of an object store is copied into the cache once and read there.
+A table at a URL of a store is copied into the cache once and read there.
 """
 
 import re
@@ -14,14 +14,12 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from hinet_search.common.errors import DataError, did_you_mean
 from hinet_search.common.frozen_model import Frozen, Text
 from hinet_search.data.checks import INTEGERS, TEXTS
-from hinet_search.data.fingerprint import FileHasher, NotFetched
+from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.formats.kept_table import KeptFiles, kept_files
 from hinet_search.data.formats.plain_files import refuse_another_format
 from hinet_search.data.formats.suffixes import IN_WORDS, PARQUET, format_of, is_table, stem_of
-from hinet_search.data.object_stores.address import check_table_path
-from hinet_search.data.object_stores.copies import copied_path, local_path
-from hinet_search.data.object_stores.listing import Place, require_package
 from hinet_search.data.reading import NUM_ROWS, reading, refuse_own_names, refuse_patterns
+from hinet_search.data.stores import check_table_path, content_of, is_stored, local_path
 from hinet_search.data.table_files import (
     PATH,
     TableFiles,
@@ -95,7 +93,7 @@ def load(options: Options, folder: Path, cache: Path) -> pl.LazyFrame:
 
 
 def _present_path(path: str, key: str, cache: Path) -> str:
-    return copied_path(path, cache) or local_path(path, key, cache, lambda _: None)
+    return local_path(path, key, cache, lambda _: None)
 
 
 def scan(
@@ -210,7 +208,7 @@ def _schema_of_times(file: Path) -> pl.Schema | None:
 
 
 def identity(options: Options, folder: Path, contents: FileHasher) -> str:
-    """Names, sizes and hashes of the files: equal content is the same data wherever it lies.
+    """Names, sizes and hashes of files, or that of a store's rows: the same data wherever they lie.
 
     Errors: DataError when a file is missing; NotFetched; those of `local_path`.
     """
@@ -229,15 +227,9 @@ def _columns(file: Path) -> dict[str, str]:
 
 
 def _contents(contents: FileHasher, path: str, folder: Path, key: str = ROWS) -> str:
-    if contents.may_fetch:
-        local = local_path(path, key, contents.cache, contents.say)
-    else:
-        copied = copied_path(path, contents.cache)
-        if copied is None:
-            require_package(Place(path, key))
-            raise NotFetched(f"{key}: {path} was not copied yet")
-        local = copied
-    table = find(local, folder, key)
+    if is_stored(path):
+        return content_of(path, key, contents)
+    table = find(local_path(path, key, contents.cache, contents.say), folder, key)
     try:
         return "\n".join(f"{table.name_of(file)} {contents.of(file)}" for file in table.files)
     except OSError as error:
