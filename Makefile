@@ -70,13 +70,12 @@ docs: $(STAMP) packages ## build the site of the documentation into site/, with 
 	$(BIN)/python docs/cards.py reports/quickstart.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-# Chromium drives the pages in tests, LightGBM needs the OpenMP runtime, and a test of security compiles with g++.
+# Chromium drives the pages in tests, and LightGBM needs the OpenMP runtime.
 # Installed where that is allowed; else this says what to install.
 packages: $(STAMP)
 	@wanted=""; \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || wanted="chromium chromium-driver"; \
 	$(BIN)/python -c "import lightgbm" 2>/dev/null || wanted="$$wanted libgomp1"; \
-	command -v g++ >/dev/null || command -v clang++ >/dev/null || wanted="$$wanted g++"; \
 	if [ -z "$$wanted" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$wanted >/dev/null; \
