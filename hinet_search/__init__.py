@@ -9,6 +9,7 @@ The Python interface, with the same calls as the command line:
     hs.export("quickstart", "winner")                     # the winner as a folder that scores rows
     hs.train("shop", "june", rows="june.parquet")  # what a study chose, trained on newer rows
     hs.predict("winner", "rows.parquet", "scores.parquet")  # probabilities of new rows
+    hs.load_model("winner").predict(frame)                # the same of a frame
 
     study = hs.Study("shop", frame, scenario="channel", tasks={"click": "is_click"})
     record = study.launch()           # of a frame, without a file of your own
@@ -30,12 +31,13 @@ if TYPE_CHECKING:
         Interrupted,
         StudyConflict,
     )
-    from hinet_search.exported import predict
+    from hinet_search.exported import load_model, predict
     from hinet_search.notebook.study import Study
     from hinet_search.results.study_record import StudyRecord
     from hinet_search.search.plan.plan import Plan
     from hinet_search.search.progress import Event, Progress, Watcher
     from hinet_search.serving.export import Export
+    from hinet_search.serving.model import Model
     from hinet_search.serving.predict import Prediction
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "Export",
     "HinetSearchError",
     "Interrupted",
+    "Model",
     "Plan",
     "Prediction",
     "Progress",
@@ -58,6 +61,7 @@ __all__ = [
     "export",
     "launch",
     "load",
+    "load_model",
     "predict",
     "train",
 ]
@@ -65,11 +69,12 @@ __all__ = [
 # The module of each public name; all others are in common.errors.
 _MODULES = {
     "api": ("check", "export", "launch", "load", "train"),
-    "exported": ("predict",),
+    "exported": ("load_model", "predict"),
     "search.plan.plan": ("Plan",),
     "search.progress": ("Event", "Progress", "Watcher"),
     "notebook.study": ("Study",),
     "serving.export": ("Export",),
+    "serving.model": ("Model",),
     "serving.predict": ("Prediction",),
     "results.study_record": ("StudyRecord",),
 }

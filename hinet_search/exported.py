@@ -1,4 +1,4 @@
-"""Exported: score rows with an exported model.
+"""Exported: open an exported model, and score rows with it.
 
 Like api.py, it imports what it needs when it runs.
 """
@@ -12,8 +12,29 @@ from hinet_search.serving.sealed import require_exported
 if TYPE_CHECKING:
     from os import PathLike
 
+    from hinet_search.serving.model import Model
     from hinet_search.serving.predict import Prediction
     from hinet_search.training.device import Wanted
+
+
+def load_model(
+    folder: "str | PathLike[str]",
+    *,
+    device: "Wanted" = "cpu",
+    plugins: tuple[str, ...] = (),
+) -> "Model":
+    """Open an exported model; its `predict` scores frames.
+
+    Errors: those of `open_folder`.
+    """
+    allow_only(plugins)
+    require_exported(Path(folder))
+
+    from hinet_search.serving.model import Model
+    from hinet_search.serving.model_folder import open_folder
+    from hinet_search.training.device import choose_device
+
+    return Model(open_folder(Path(folder), choose_device(device).device))
 
 
 def predict(
@@ -21,13 +42,13 @@ def predict(
     rows: "str | PathLike[str]",
     to: "str | PathLike[str]",
     *,
-    state: "str | PathLike[str] | None" = None,
+    log: "str | PathLike[str] | None" = None,
     device: "Wanted" = "cpu",
     plugins: tuple[str, ...] = (),
 ) -> "Prediction":
     """Score the rows of a table with an exported model and write the scores.
 
-    `state` is a folder with label counts that roll forward: rows with labels are added to them.
+    `log` is a table of labelled rows that are newer than the study, which the rows see.
     Errors: those of `score_table`.
     """
     allow_only(plugins)
@@ -38,4 +59,4 @@ def predict(
     from hinet_search.training.device import choose_device
 
     exported = open_folder(Path(folder), choose_device(device).device)
-    return score_table(exported, str(rows), Path(to), None if state is None else Path(state))
+    return score_table(exported, str(rows), Path(to), None if log is None else str(log))

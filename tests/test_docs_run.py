@@ -47,7 +47,7 @@ PARSED_ONLY = (
     "check public/",  # what that writes
     "launch studies/rows.yaml",  # minutes: tests/cli/test_data_init.py runs one
 )
-OTHERS = {"pip", "python", "xdg-open", "ray", "RAY_AUTH_MODE=token", "export", "sqlite3", "pg_dump"}
+OTHERS = {"pip", "xdg-open", "ray", "RAY_AUTH_MODE=token", "export", "sqlite3", "pg_dump"}
 SHELL_ALONE = set("|&;<>$`*?~")  # has a meaning to a shell
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith("HINET_SEARCH_")},
@@ -207,22 +207,24 @@ def test_the_program_that_ships_the_winner_scores_new_rows(
     launched: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(launched)
-    ((_, text),) = [block for block in blocks("python") if block[0] == "ship.md"]
+    # tests/serving/test_served_model.py runs the other program of the page
+    (_, text), _ = [block for block in blocks("python") if block[0] == "ship.md"]
     names: dict[str, object] = {}
     exec(text, names)
     assert names["prediction"].rows == 500
     assert names["best"].columns == ["scenario", "user_id", "item_id", "time", "click", "order"]
+    assert names["scores"].columns == ["click", "order"]
 
 
 @pytest.mark.slow
-def test_the_program_of_the_log_rolls_it_forward(
+def test_the_program_of_the_log_joins_newer_rows(
     launched: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(launched)
     ((_, text),) = [block for block in blocks("python") if block[0] == "log.md"]
     names: dict[str, object] = {}
     exec(text, names)
-    assert names["prediction"].rolled.counted == 500
+    assert names["prediction"].log.joined == 500
 
 
 def test_every_program_in_the_pages_is_tested() -> None:

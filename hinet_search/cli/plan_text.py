@@ -144,8 +144,6 @@ def _inputs(counts: "InputCounts") -> str:
     cost = [byte_size(counts.derived_bytes)] if counts.derived_bytes else []
     if counts.derived_seconds is not None:
         cost.append(f"{counts.derived_seconds:.1f} s once")
-    if counts.log_bytes:
-        cost.append(f"an export has at most {byte_size(counts.log_bytes)} of the log")
     text = f"{counts.total:,}: {kinds}"
     return f"{text} ({', '.join(cost)})" if cost else text
 

@@ -29,8 +29,6 @@ from hinet_search.data.derived.inputs import (
     input_groups,
     with_sequences,
 )
-from hinet_search.data.derived.log_size import log_bytes
-from hinet_search.data.derived.moments import moments_of
 from hinet_search.data.derived.sequences import sequence_vocabularies
 from hinet_search.data.encode import (
     Encoding,
@@ -204,10 +202,6 @@ def _data_record(
 ) -> DataRecord:
     """Return what is known of the data before they are encoded."""
     tasks = tuple(definition.tasks)
-    log = definition.log
-    num_log_bytes = 0
-    if log is not None:
-        num_log_bytes = log_bytes(log, rows, moments_of(definition, rows), len(tasks))
     return DataRecord(
         source=definition.source.in_words,
         fingerprint=fingerprint,
@@ -220,7 +214,6 @@ def _data_record(
         num_numeric=len(definition.features.numeric),
         cells=cells,
         units={tasks[number]: unit for number, unit in rows.units.items()},
-        log_bytes=num_log_bytes,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE
+from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,6 @@ class DataRecord:
     test_rows: RowHashes | None = None
     # Mean amount of the training rows of every task of amounts: what a label of 1 stands for.
     units: Mapping[str, float] = field(default_factory=dict)
-    log_bytes: Annotated[int, LEFT_OUT_IF_EMPTY] = 0  # of the log, which an export keeps at most
     weights: Annotated[WeightRecord | None, LEFT_OUT_IF_NONE] = None
     sample: Annotated[SampleRecord | None, LEFT_OUT_IF_NONE] = None
 

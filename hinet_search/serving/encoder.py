@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.derived.inputs import encode_lists, fields_of_sequences, list_fields
-from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers, ids_of
+from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers
 from hinet_search.data.lists import ListedRows, split_texts, with_numbered_lists
 from hinet_search.data.raw_values import as_text
 from hinet_search.data.rows import Rows, distinct_by_scenario
 from hinet_search.data.schema import Schema
 from hinet_search.results.cells import Labels
-from hinet_search.serving.history import NOT_ROLLED, DerivedInputs, History, RolledInputs
+from hinet_search.serving.history import DerivedInputs, History
 from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.log_rows import SeenInputs, new_rows
 from hinet_search.serving.tables import Types
 from hinet_search.study.feature_definition import ListDefinition
 from hinet_search.training.feature_config import FeatureConfig
@@ -71,48 +72,30 @@ class Encoder:
         schema = chosen.schema(frequencies, features.minimum_frequency, features.pooling)
         return features.reading(schema, self.inputs.groups)
 
-    def columns(self, frame: pl.DataFrame, rolled: RolledInputs = NOT_ROLLED) -> Columns:
+    def seen(self, frame: pl.DataFrame, newer: Rows | None = None) -> SeenInputs:
+        """What rows that passed the checks see of the log, to which `newer` rows are added."""
+        scenario_R = self.scenario_numbers(frame)
+        distinct = self.with_distinct_ids(frame, scenario_R)
+        vocabularies = {each.name: each for each in self.encoding.vocabularies}
+        return self.history.seen(self.inputs, vocabularies, distinct, scenario_R, newer)
+
+    def columns(self, frame: pl.DataFrame, seen: SeenInputs | None = None) -> Columns:
         """Encode rows that passed the checks; labels are 0.
 
-        Derived inputs are made of the history, but those that are `rolled`. A number too far from
-        training for float32 becomes infinite. DataError when rows are too old for the log.
+        `seen` is what they see of the log, by default of that of the study. A number too far from
+        training for float32 becomes infinite.
         """
         scenario_R = self.scenario_numbers(frame)
         rows = self.listed(frame, scenario_R)
-        return self.encoded(rows, scenario_R, self.history.derived(self.inputs, rows, rolled))
+        seen = self.seen(frame) if seen is None else seen
+        return self.encoded(rows, scenario_R, self.history.derived(self.inputs, rows, seen))
 
-    def rows(self, frame: pl.DataFrame, labels_RT: Labels, split_R: NDArray[np.uint8]) -> Rows:
-        """Labelled rows that passed the checks as those of a study."""
-        scenario_R = self.scenario_numbers(frame)
-        return self._rows(self.listed(frame, scenario_R), scenario_R, labels_RT, split_R)
-
-    def _rows(
-        self,
-        listed: ListedRows,
-        scenario_R: NDArray[np.int16],
-        labels_RT: Labels,
-        split_R: NDArray[np.uint8],
-    ) -> Rows:
-        return Rows(
-            frame=listed.frame,
-            row_R=np.arange(len(listed.frame), dtype=np.uint64),
-            scenarios=self.inputs.scenario.names,
-            scenario_R=scenario_R,
-            labels_RT=labels_RT,
-            has_task_MT=self.inputs.has_task,
-            split_R=split_R,
-            truth_RT=None,
-            notes=(),
-            lists=listed.lists,
-            units=self.inputs.numbered_units,
-        )
-
-    def rows_of_log(self, frame: pl.DataFrame, labels_RT: Labels) -> Rows:
-        """Rows with the columns of the log, as those of a study; they have no lists."""
+    def newer_rows(self, frame: pl.DataFrame, labels_RT: Labels) -> Rows:
+        """Labelled rows that passed the checks, as rows that follow those of the log."""
+        assert self.history.log is not None, "there is a log"
         scenario_R = self.scenario_numbers(frame)
         distinct = self.with_distinct_ids(frame, scenario_R)
-        split_R = np.zeros(len(frame), dtype=np.uint8)
-        return self._rows(ListedRows(distinct, {}), scenario_R, labels_RT, split_R)
+        return new_rows(self.inputs, self.history.log, distinct, scenario_R, labels_RT)
 
     def scenario_numbers(self, frame: pl.DataFrame) -> NDArray[np.int16]:
         """The number of every row's scenario (R,)."""
@@ -142,7 +125,7 @@ class Encoder:
         frame = rows.frame.with_columns(pl.Series(name, number_R) for name, number_R in named)
         lists = encode_lists(self.inputs.lists, rows, self.encoding)
         slots = [lists.slots(slice(num_rows), num_rows)]
-        slots += [each.encoded(self._ids_of) for each in derived.sequences]
+        slots += derived.sequences
         ids_RF = encode_ids(rows.frame, self.encoding)
         return self.with_labels(ids_RF, encode_numbers(frame, self.encoding), slots, scenario_R)
 
@@ -164,11 +147,6 @@ class Encoder:
             user_R=np.full(num_rows, -1, dtype=np.int32),
             lists_RS=np.concatenate([no_slots, *slots], axis=1),
         )
-
-    def _ids_of(self, items: pl.DataFrame) -> NDArray[np.int32]:
-        """The ids of rows with columns of items, which are distinct by scenario already."""
-        vocabularies = {vocabulary.name: vocabulary for vocabulary in self.encoding.vocabularies}
-        return np.stack([ids_of(values, vocabularies[values.name]) for values in items], axis=1)
 
     def unseen(self, frame: pl.DataFrame, columns: Columns) -> dict[str, int]:
         """The number of rows with a value without an id, see `unseen_values`."""

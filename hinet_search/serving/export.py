@@ -202,7 +202,7 @@ def export(
     rows = with_sample(rows, definition, stored.dataset.record.sampled_share)
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
     encoder = encoder_of(stored, features, rows)
-    sample = sample_test_rows(definition, study_folder, cache, rows, encoder)
+    sample = sample_test_rows(definition, study_folder, cache, rows)
     file = _model_file(stored, what, configs, encoder)
     written = write_folder(
         folder,

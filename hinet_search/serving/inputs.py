@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE, Frozen, Text
-from hinet_search.data.derived.events import event_names, growing_events
+from hinet_search.data.derived.events import event_names
 from hinet_search.data.derived.matches import match_names
 from hinet_search.data.derived.sessions import NAMES as SESSION_NAMES
-from hinet_search.data.derived.statistics import growing_statistics, statistic_names
+from hinet_search.data.derived.statistics import statistic_names
 from hinet_search.data.encode import Scale
 from hinet_search.data.schema import missing_name
 from hinet_search.data.transforms import Wave
@@ -225,16 +225,14 @@ class Inputs(Frozen):
         return self.statistics is not None and not self.statistics.is_frozen
 
     @property
+    def reads_log(self) -> bool:
+        """Whether some inputs are made of the rows of a log."""
+        return self.statistics is not None or self.log is not None
+
+    @property
     def rolls(self) -> bool:
         """Whether some inputs change with the rows after training."""
         return self.rolls_statistics or self.log is not None
-
-    @property
-    def growing(self) -> frozenset[str]:
-        """Inputs that grow by nature, with the log and with the days that are counted."""
-        events = growing_events(None if self.log is None else self.log.events)
-        counted = growing_statistics(self.statistics if self.rolls_statistics else None)
-        return frozenset((*events, *counted))
 
     @cached_property
     def derived(self) -> tuple[str, ...]:
@@ -301,18 +299,16 @@ class Inputs(Frozen):
             columns += self.matches.by
             columns += [self.lists[name].own_item for name in self.matches.similarity]
         if self.log is not None:
-            columns += [*self.log.definition.columns, self.log.time]
+            columns += [*self.log.columns, self.log.time]
         return tuple(dict.fromkeys(columns))
 
     @property
-    def columns_of_events(self) -> tuple[str, ...]:
-        """The columns that an event has for the log, and for statistics that are counted anew."""
-        columns: list[str] = []
+    def columns_of_log(self) -> tuple[str, ...]:
+        """The columns that a row of the log has, beside its scenario and its labels."""
+        columns = self._columns_of_statistics()
         if self.log is not None:
-            columns += [*self.log.definition.columns, self.log.time]
-        if self.rolls_statistics:
-            columns += self._columns_of_statistics()
-        return tuple(dict.fromkeys([*columns, *self.scenario.columns]))
+            columns += [*self.log.columns, self.log.time]
+        return tuple(dict.fromkeys(columns))
 
     def _columns_of_statistics(self) -> list[str]:
         if self.statistics is None:

@@ -1,15 +1,13 @@
 """Log input: what an exported model reads of the log."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from itertools import chain
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, Frozen, Text
-from hinet_search.data.derived.moments import Moments
 from hinet_search.study.event_definition import EventsDefinition, SessionDefinition, TimeUnit
-from hinet_search.study.log_definition import LogDefinition
 from hinet_search.study.sequence_definition import SequenceDefinition
 
 
@@ -37,9 +35,12 @@ class LogInput(Frozen):
         return self
 
     @property
-    def definition(self) -> LogDefinition:
-        """What inputs are made of a log, without the column of the time."""
-        return LogDefinition(self.events, self.session, self.user or "", self.sequences)
+    def columns(self) -> tuple[str, ...]:
+        """The columns of all keys, and of the items of sequences, each once."""
+        keys = () if self.events is None else self.events.keys
+        users = () if self.user is None else (self.user,)
+        of_sequences = (sequence.columns for sequence in self.sequences.values())
+        return tuple(dict.fromkeys(chain(*keys, users, *of_sequences)))
 
     @property
     def numbered(self) -> tuple[str, ...]:
@@ -72,13 +73,3 @@ class LogInput(Frozen):
                     f"{', '.join(repeated)}"
                 )
             names += parts
-
-
-def time_in_words(last: int | None, moments: Moments, inputs: LogInput) -> str:
-    """The time of a log's last row: a moment, or the number that it is; empty without a row."""
-    if last is None:
-        return ""
-    if inputs.time_unit is not None:
-        return f"{inputs.time} {last}"
-    seconds = last / moments.units_a_second
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"

@@ -10,7 +10,7 @@ from hinet_search.data.derived.matches import KnownMatches, counted_pairs, usual
 from hinet_search.data.derived.similarity import ItemFactors
 from hinet_search.data.encode import VALUE
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.log_tables import PathOf
+from hinet_search.serving.log_rows import PathOf
 from hinet_search.serving.tables import Types, as_typed, read_table, require, require_range
 from hinet_search.study.feature_definition import MatchesDefinition
 

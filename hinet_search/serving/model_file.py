@@ -21,7 +21,7 @@ from hinet_search.study.task_definition import TaskDefinition
 from hinet_search.study.validation_messages import in_words
 from hinet_search.study.yaml_file import YamlFile
 
-FORMAT = 3
+FORMAT = 4
 CONFIG = "config.yaml"
 ENCODING = "encoding"
 COLUMNS = "columns"
@@ -82,7 +82,7 @@ class ModelFile(Frozen):
     columns of a table.
     """
 
-    format: Literal[3]
+    format: Literal[4]
     study: Text
     name: Text
     scale: Scale

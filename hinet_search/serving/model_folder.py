@@ -150,11 +150,6 @@ def write_config(folder: Path, file: ModelFile) -> None:
     (folder / CONFIG).write_text(HEAD + written(file.model_dump(mode="json")), encoding="utf-8")
 
 
-def file_of_folder(folder: Path) -> ModelFile:
-    """What the models of a folder are and what they read; errors as below."""
-    return parse_model_file(_read_config(folder))
-
-
 def _read_config(folder: Path) -> YamlFile:
     refuse_other_files(folder, sealed_files(folder) & {CONFIG}, [CONFIG])
     return read(folder / CONFIG)

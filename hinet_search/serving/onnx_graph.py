@@ -33,7 +33,6 @@ from hinet_search.data.columns import Columns
 from hinet_search.models.layers.batch import Batch
 from hinet_search.results.calibration_records import Calibrator
 from hinet_search.results.families import MAX_LOG
-from hinet_search.serving.history import NOT_ROLLED, RolledInputs
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import predictions
@@ -59,12 +58,9 @@ class GraphCheck:
     amounts: tuple[str, ...] = ()
 
 
-def write_graph(
-    exported: ExportedModel, raw: pl.DataFrame, rolled: RolledInputs = NOT_ROLLED
-) -> GraphCheck:
+def write_graph(exported: ExportedModel, raw: pl.DataFrame) -> GraphCheck:
     """Write model.onnx into the folder of a model, and check it on `raw` rows.
 
-    Inputs of the rows that are `rolled` are not those of the model's history.
     Errors: ConfigurationError if the model has no graph; MemoryError; DataError if a row does not
     score as `predictions` says.
     """
@@ -73,7 +69,7 @@ def write_graph(
         _graph(exported).save(path)
     encoder = exported.encoder
     frame = cast_rows(encoder.inputs, raw.lazy(), encoder.types).collect()
-    return _checked(exported, path, encoder.columns(frame, rolled))
+    return _checked(exported, path, encoder.columns(frame))
 
 
 def _graph(exported: ExportedModel) -> ONNXProgram:

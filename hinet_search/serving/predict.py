@@ -25,14 +25,21 @@ from hinet_search.data.columns import Columns
 from hinet_search.data.mapped import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.reading import reading
+from hinet_search.data.rows import Rows
 from hinet_search.data.sources.table import scan
 from hinet_search.data.stores import local_path
 from hinet_search.results.families import POISSON
-from hinet_search.serving.history import NOT_ROLLED, RolledInputs
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.label_columns import labels_of_rows
+from hinet_search.serving.log_rows import (
+    SeenInputs,
+    is_in_log,
+    new_rows,
+    seconds_after_log,
+    some_rows,
+    together,
+)
 from hinet_search.serving.model_folder import ExportedModel, calibrated_logits
-from hinet_search.serving.rolling import Rolled, age_of_log, roll
 from hinet_search.serving.row_checks import (
     KEY,
     cast_rows,
@@ -43,7 +50,6 @@ from hinet_search.serving.row_checks import (
     text_problems,
     value_problems,
 )
-from hinet_search.serving.state import generation_of, with_state, write_state
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import memory_errors_explained
 
@@ -54,17 +60,16 @@ AS_TRAINED = "the column has that type in training: write such a value, or none 
 
 
 @dataclass(frozen=True)
-class RolledRows:
-    """What a state took of the rows.
+class JoinedRows:
+    """What joined the log for one call.
 
-    `counted` rows were added, `unlabelled` ones lack a label, and those `again` are of days that it
-    had counted. `last` is the end of what it has counted now, in the unit of the clock.
+    `joined` labelled rows did, `unlabelled` ones lack a label, and `again` are not newer than the
+    log, which has them.
     """
 
-    counted: int
+    joined: int
     unlabelled: int
     again: int
-    last: str
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,9 @@ class Prediction:
     """What was written.
 
     `unseen` is the share of rows with a value without an id, by categorical column, and of rows
-    whose list has no entry with an id, by list. `rolled` is what a state took of the rows, None
-    without one. `log_age` are the seconds from the last row of the log to the middle one of the
-    rows, None unless that is long.
+    whose list has no entry with an id, by list. `log` is what joined the log, None if nothing was
+    given. `log_age` are the seconds from the last row of the log to the middle one of the rows,
+    None unless that is long.
     """
 
     scores: Path
@@ -83,28 +88,33 @@ class Prediction:
     keys: tuple[str, ...]
     tasks: tuple[str, ...]
     unseen: dict[str, float]
-    rolled: RolledRows | None = None
+    log: JoinedRows | None = None
     log_age: float | None = None
 
 
 def score_table(
-    exported: ExportedModel, path: str, to: Path, state: Path | None = None
+    exported: ExportedModel, path: str, to: Path, newer: str | None = None
 ) -> Prediction:
     """Score the rows of a table and write keys and scores, in the order of the rows.
 
-    The table is one file, a folder or a glob. Statistics begin as the folder
-    `state` has them, or as the model was exported, and roll forward over rows with labels; then
-    the state is written.
+    The table is one file, a folder or a glob. `newer` is another one, or the same: its rows with
+    labels join the log. A row sees what is earlier than itself and known by then.
     Errors: DataError when columns or values are not as in training, EnvironmentFault when a file
-    cannot be written or memory runs out, and those of `with_state`.
+    cannot be written or memory runs out, ConfigurationError for `newer` rows of a model without a
+    log.
     """
     if to.suffix.lower() != ".parquet":
         raise ConfigurationError(
             f"{to}: scores must go to a .parquet file, got '{to.suffix}'",
             remedy="-o scores.parquet",
         )
+    if newer is not None and not exported.file.inputs.rolls:
+        raise ConfigurationError(
+            f"{exported.folder}: its inputs do not follow a log, so no row can join it",
+            remedy="predict without --log",
+        )
     with memory_explained(exported, path):
-        return _predict(exported, path, to, state)
+        return _predict(exported, path, to, newer)
 
 
 @contextmanager
@@ -119,25 +129,17 @@ def memory_explained(exported: ExportedModel, path: str) -> Iterator[None]:
         ) from error
 
 
-def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None) -> Prediction:
+def _predict(exported: ExportedModel, path: str, to: Path, newer_path: str | None) -> Prediction:
     started = time.perf_counter()
-    before = 0
-    if state is not None:
-        before = generation_of(state)
-        exported = with_state(exported, state)
+    folder = to.absolute().parent
+    joined = newer = None
+    if newer_path is not None:
+        newer, joined = _newer_rows(exported, newer_path, folder)
     lazy = scanned(exported, path)
     keys = _keys(exported, lazy)
-    labels = {task.column: None for task in exported.file.tasks.values()}
-    rolls = state is not None and set(labels) <= set(lazy.collect_schema().names())
-    copied = tuple(dict.fromkeys([*keys, *labels])) if rolls else keys
-    frame, unfit = checked(exported, lazy, copied, path, to.absolute().parent)
-    rolled = rolled_over(exported, frame, path) if rolls else None
-    inputs = NOT_ROLLED if rolled is None else rolled.inputs
-    scorer = _Scorer(exported, path, keys, Counter(unfit), inputs)
+    frame, unfit = checked(exported, lazy, keys, path, folder)
+    scorer = _Scorer(exported, path, keys, Counter(unfit), exported.encoder.seen(frame, newer))
     _write(scorer, frame, to)
-    taken = None
-    if state is not None:
-        taken = _rolled_rows(exported, state, before, rolled)
     return Prediction(
         scores=to,
         rows=len(frame),
@@ -145,32 +147,48 @@ def _predict(exported: ExportedModel, path: str, to: Path, state: Path | None) -
         keys=keys,
         tasks=exported.file.inputs.tasks,
         unseen={name: num / max(len(frame), 1) for name, num in scorer.unseen.items()},
-        rolled=taken,
-        log_age=age_of_log(exported.encoder, frame) if rolled is None else None,
+        log=joined,
+        log_age=_age_of_log(exported, frame, newer),
     )
 
 
-def rolled_over(exported: ExportedModel, frame: pl.DataFrame, path: str) -> Rolled:
-    """Roll what a model counts over checked rows, which have the label columns of all tasks.
+def _newer_rows(exported: ExportedModel, path: str, folder: Path) -> tuple[Rows, JoinedRows]:
+    """The rows of a table that join the log, and how many those are.
 
-    DataError when rows are too old, or a column holds values that are no labels.
+    DataError when it lacks a column, or a column holds values that are no labels.
     """
+    lazy = scanned(exported, path)
+    columns = tuple(dict.fromkeys(task.column for task in exported.file.tasks.values()))
+    missing = [name for name in columns if name not in lazy.collect_schema().names()]
+    refuse(path, [f"rows of a log have labels, column '{name}' is missing" for name in missing])
+    frame, _ = checked(exported, lazy, columns, path, folder)
+    return newer_rows(exported, frame, path)
+
+
+def newer_rows(exported: ExportedModel, frame: pl.DataFrame, path: str) -> tuple[Rows, JoinedRows]:
+    """Those of checked rows, which have the label columns, that join the log; see `_newer_rows`."""
     encoder = exported.encoder
+    assert encoder.history.log is not None, "there is a log"
     labels = labels_of_rows(exported, exported.file.tasks, frame, path)
-    rows = encoder.rows(frame, labels.labels_RT, np.zeros(len(frame), dtype=np.uint8))
-    return roll(encoder, rows, labels.is_labelled_R)
+    rows = encoder.newer_rows(frame, labels.labels_RT)
+    is_again_R = is_in_log(encoder.inputs, encoder.history.log, rows)
+    is_new_R = labels.is_labelled_R & ~is_again_R
+    joined = JoinedRows(
+        joined=int(is_new_R.sum()),
+        unlabelled=int((~labels.is_labelled_R).sum()),
+        again=int((labels.is_labelled_R & is_again_R).sum()),
+    )
+    return some_rows(rows, is_new_R), joined
 
 
-def _rolled_rows(
-    exported: ExportedModel, state: Path, before: int, rolled: Rolled | None
-) -> RolledRows:
-    """Write what became of the state after generation `before`; without labels it stays."""
-    inputs = exported.encoder.inputs
-    if rolled is None:
-        return RolledRows(0, 0, 0, exported.encoder.history.last_counted(inputs))
-    write_state(state, rolled.encoder, before)
-    last = rolled.encoder.history.last_counted(inputs)
-    return RolledRows(rolled.counted, rolled.unlabelled, rolled.again, last)
+def _age_of_log(exported: ExportedModel, frame: pl.DataFrame, newer: Rows | None) -> float | None:
+    encoder = exported.encoder
+    log = encoder.history.log
+    if log is None:
+        return None
+    scenario_R = encoder.scenario_numbers(frame)
+    log = log if newer is None else together(log, newer)
+    return seconds_after_log(encoder.inputs, log, new_rows(encoder.inputs, log, frame, scenario_R))
 
 
 def predictions(exported: ExportedModel, columns: Columns) -> NDArray[np.float32]:
@@ -226,11 +244,12 @@ def checked(
     lazy: pl.LazyFrame,
     keys: tuple[str, ...],
     path: str,
-    folder: Path,
+    folder: Path | None = None,
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Check all rows; return their keys and inputs, and the number of values that do not fit.
 
-    The rows are mapped from a file in `folder`. DataError holds every problem of the rows.
+    The rows are mapped from a file in `folder`, if one is given. DataError holds every problem of
+    the rows.
     """
     inputs = exported.file.inputs
     types = exported.encoder.types
@@ -239,10 +258,20 @@ def checked(
     with reading(path):
         refuse(path, text_problems(inputs, lazy))
         rows = cast_rows(inputs, lazy.select(*inputs.columns, *copies), types)
-        frame = collect_to_mapped_file(rows, folder)
+        frame = rows.collect() if folder is None else collect_to_mapped_file(rows, folder)
         unfit = count_unfit(inputs, lazy, types)
     refuse(path, value_problems(inputs, frame.lazy()))
     return frame, unfit
+
+
+def scored_frame(
+    exported: ExportedModel, frame: pl.DataFrame, where: str, newer: Rows | None
+) -> pl.DataFrame:
+    """The predictions of checked rows, which see `newer` rows beside those of the study."""
+    seen = exported.encoder.seen(frame, newer)
+    scorer = _Scorer(exported, where, (), Counter(), seen)
+    starts = range(0, max(len(frame), 1), RUN_ROWS)
+    return pl.concat(scorer.scored(frame[start : start + RUN_ROWS], start) for start in starts)
 
 
 @dataclass(frozen=True)
@@ -256,7 +285,7 @@ class _Scorer:
     path: str
     keys: tuple[str, ...]
     unseen: Counter[str]
-    rolled: RolledInputs
+    seen: SeenInputs
 
     def scored(self, frame: pl.DataFrame, first: int) -> pl.DataFrame:
         """Keys and predictions of a block of rows, of which the first has number `first`.
@@ -264,7 +293,7 @@ class _Scorer:
         DataError when a row has no finite score.
         """
         encoder = self.exported.encoder
-        columns = encoder.columns(frame, self.rolled.of(slice(first, first + len(frame))))
+        columns = encoder.columns(frame, self.seen.of(slice(first, first + len(frame))))
         predicted_RT = predictions(self.exported, columns)
         has_task_RT = encoder.inputs.has_task[columns.scenario_R]
         refuse(self.path, missing_scores(predicted_RT, has_task_RT, first))

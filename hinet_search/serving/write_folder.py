@@ -19,16 +19,10 @@ from torch import Tensor
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.common.files import replacing_folder
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.derived.log_state import inputs_after, sequences_after
-from hinet_search.data.derived.moments import NO_TIME, Moments, moments_of
-from hinet_search.data.derived.rows_of_log import some_rows
 from hinet_search.data.reading import ROW_NUMBER
 from hinet_search.data.rows import Rows
 from hinet_search.data.source_rows import reading_of, source_rows
-from hinet_search.data.times import LONGEST
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.history import NOT_ROLLED, RolledInputs
-from hinet_search.serving.log_tables import log_state_of_study
 from hinet_search.serving.model_file import ModelFile
 from hinet_search.serving.model_folder import (
     CARD,
@@ -80,14 +74,13 @@ class Verification:
 
 @dataclass(frozen=True)
 class RowSample:
-    """Raw rows, their positions among those with known scores, and what they see of the log.
+    """Raw rows, and their positions among those with known scores.
 
     `how` says which rows they are, and how they must score.
     """
 
     raw: pl.DataFrame
     position_R: NDArray[np.intp]
-    log: RolledInputs
     how: str
     remedy: str
 
@@ -101,7 +94,7 @@ def verify_scores(
     """
     encoder = exported.encoder
     frame = cast_rows(encoder.inputs, sample.raw.lazy(), encoder.types).collect()
-    columns = encoder.columns(frame, sample.log)
+    columns = encoder.columns(frame)
     largest = 0.0
     for scores in known:
         known_RT = scores.logits_RT[sample.position_R].astype(np.float64)
@@ -123,7 +116,7 @@ def verify_scores(
 
 
 def sample_test_rows(
-    definition: DataDefinition, folder: Path, cache: Path, rows: Rows, encoder: Encoder
+    definition: DataDefinition, folder: Path, cache: Path, rows: Rows
 ) -> RowSample:
     """Evenly spaced rows of the test split, from the source."""
     is_test_R = rows.split_R == SPLITS.index("test")
@@ -136,32 +129,7 @@ def sample_test_rows(
     lazy = source_rows(definition, folder, cache).with_row_index(ROW_NUMBER)
     with reading_of(definition):
         raw = lazy.filter(pl.col(ROW_NUMBER).is_in(numbers.implode())).collect(engine="streaming")
-    log = _log_of_sample(definition, rows, encoder, test_rows[position_R])
-    return RowSample(raw.sort(ROW_NUMBER), position_R, log, AS_IN_TRAINING, LAUNCH_ANEW)
-
-
-def _log_of_sample(
-    definition: DataDefinition, rows: Rows, encoder: Encoder, sample: NDArray[np.intp]
-) -> RolledInputs:
-    """What some test rows see of the log: a state as of the first of them goes on from there."""
-    if encoder.inputs.log is None:
-        return NOT_ROLLED
-    moments = moments_of(definition, rows)
-    is_timed = moments.time_R[sample] != NO_TIME
-    first = moments.time_R[sample[is_timed]].min(initial=LONGEST)
-    is_before_R = (moments.time_R < first) & (moments.time_R != NO_TIME)
-    before = np.flatnonzero(is_before_R)
-    later = np.flatnonzero(~is_before_R)
-    state = log_state_of_study(definition, encoder.inputs, encoder.types, rows, before)
-    assert state is not None, "there are inputs of a log"
-    later_rows = some_rows(rows, later)
-    at_later = Moments(moments.time_R[later], moments.unit)
-    place = np.searchsorted(later, sample)
-    seen = RolledInputs(
-        log=inputs_after(state, later_rows, at_later),
-        sequences=sequences_after(state, later_rows, at_later),
-    )
-    return seen.of(place)
+    return RowSample(raw.sort(ROW_NUMBER), position_R, AS_IN_TRAINING, LAUNCH_ANEW)
 
 
 @dataclass(frozen=True)
@@ -216,7 +184,7 @@ def write_folder(
             if content.onnx:
                 from hinet_search.serving.onnx_graph import write_graph  # half a second
 
-                graph = write_graph(exported, sample.raw, sample.log)
+                graph = write_graph(exported, sample.raw)
                 seal(part)
     except OSError as error:
         raise EnvironmentFault(

@@ -21,7 +21,6 @@ from hinet_search.common.frozen_model import (
 from hinet_search.results.cells import CellName
 from hinet_search.study.event_definition import TimeUnit
 from hinet_search.study.feature_definition import FeatureDefinition
-from hinet_search.study.log_definition import LogDefinition
 from hinet_search.study.task_definition import TaskDefinition, task_problems
 
 
@@ -294,14 +293,6 @@ class DataDefinition(Frozen):
                         f"sequence {name}: label '{label}' must be the name of a task of 0 and 1, "
                         f"got {', '.join(known) or 'none'}{did_you_mean(label, known)}"
                     )
-
-    @property
-    def log(self) -> LogDefinition | None:
-        """What is made of the log; None if nothing is."""
-        features = self.features
-        if features.events is None and features.session is None and not features.sequences:
-            return None
-        return LogDefinition(features.events, features.session, self.user or "", features.sequences)
 
     def absent_cells(self, scenarios: Sequence[str]) -> tuple[CellName, ...]:
         """The (scenario, task) without labels, among these scenarios."""

@@ -10,7 +10,6 @@ import pytest
 from pydantic import ValidationError
 
 from hinet_search.data.columns import SPLITS, Dataset
-from hinet_search.data.derived.label_counts import label_counts, later_values
 from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.inspect.describe import describe
@@ -164,15 +163,6 @@ def test_a_row_without_the_task_is_no_trial_of_it(statistics: StatisticsDefiniti
     of_home = target_statistics(statistics, taken(rows, is_home_R), tasks)["user buy rate"]
     assert np.abs(of_home).max() > 0
     assert np.array_equal(rate[is_home_R], of_home.to_numpy())
-
-
-def test_statistics_of_new_rows_are_those_of_test_rows() -> None:
-    rows, tasks = drawn(), ("click", "buy")
-    is_test = pl.Series(rows.split_R == SPLITS.index("test"))
-    expected = target_statistics(BY_DAY, rows, tasks).filter(is_test)
-    counts = label_counts(BY_DAY, rows)
-    actual = later_values(counts, BY_DAY, rows.frame.filter(is_test), tasks)
-    assert np.array_equal(actual.T, expected.to_numpy())
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 from test_statistics import (
     TASKS,
-    TEST,
     earliest_unknown,
     reference,
     rows_of,
@@ -23,7 +22,6 @@ from test_statistics import (
 )
 
 from hinet_search.data.derived.days import days_of, period_type
-from hinet_search.data.derived.label_counts import label_counts, later_values
 from hinet_search.data.rows import Rows
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
@@ -112,16 +110,6 @@ def test_labels_of_a_day_reach_only_rows_of_later_days(clock: str) -> None:
             day is not None and earliest_unknown(day, definition) > chosen for day in changed
         )
     assert reached > 600
-
-
-@ALL_CLOCKS
-@given(seed=st.integers(0, 10_000))
-def test_test_rows_get_from_stored_counts_what_they_have(clock: str, seed: int) -> None:
-    rows, definition = shown(seed), CLOCKS[clock]
-    is_test = rows.split_R == TEST
-    counts = label_counts(definition, rows)
-    actual = later_values(counts, definition, rows.frame.filter(is_test), TASKS)
-    np.testing.assert_array_equal(actual.T, statistics_of(definition, rows)[is_test])
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,8 @@
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-import torch
-from numpy.typing import NDArray
 
-from hinet_search.data.derived.inputs import derive_numbers
-from hinet_search.data.rows import read_rows
-from hinet_search.serving.history import RolledInputs
-from hinet_search.serving.model_folder import open_folder
-from hinet_search.study.load_study import load_study
 from tests.serving.shop import SHORT, one_export, rows
 
 STUDY = """\
@@ -65,18 +57,3 @@ def launched(folder: Path, kind: str) -> Path:
     """The exported model of a study of the earlier rows."""
     earlier = shop().filter(pl.col("second") < LAST)
     return one_export(folder, earlier, STUDY.format(**KINDS[kind]) + SHORT)
-
-
-def numbers_of_one_table(model: Path, folder: Path) -> NDArray[np.float32]:
-    """The encoded numbers that newer rows have as a part of one table with those of the study."""
-    definition = load_study(model.parent / "shop.yaml").spec.data
-    shop().write_parquet(folder / "shop.parquet")
-    derived = derive_numbers(definition, read_rows(definition, folder, folder))
-    log = pl.concat([derived.events, derived.session], how="horizontal")
-    inputs = RolledInputs(
-        statistics=derived.statistics[-len(newer()) :],
-        log=log[-len(newer()) :] if log.width else None,
-    )
-    encoder = open_folder(model, torch.device("cpu")).encoder
-    numbers: NDArray[np.float32] = encoder.columns(newer(), inputs).numeric_RN
-    return numbers

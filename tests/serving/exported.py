@@ -12,7 +12,6 @@ import polars as pl
 import torch
 
 from hinet_search.data.derived.inputs import fit_list_vocabularies
-from hinet_search.data.derived.label_counts import label_counts
 from hinet_search.data.derived.matches import known_of, match_numbers
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.encode import TrainingRows, fit_encoding
@@ -22,6 +21,7 @@ from hinet_search.results.cells import has_task
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.history import History
 from hinet_search.serving.inputs import Inputs, ScenarioInput
+from hinet_search.serving.log_rows import log_of_study
 from hinet_search.serving.model_file import FORMAT, ModelFile, ModelOfFile, WeightedSeed
 from hinet_search.serving.model_folder import CARD, write_config, write_tables
 from hinet_search.serving.row_checks import raw_types
@@ -208,17 +208,16 @@ def _rows(
 
 def _encoder(rows: Rows, definition: FeatureDefinition, not_finite: str) -> Encoder:
     derived: tuple[str, ...] = ()
-    history, frame = History(), rows.frame
+    matches, frame = None, rows.frame
     if definition.statistics is not None:
         derived = statistic_names(definition.statistics, TASKS)
         frame = frame.hstack(target_statistics(definition.statistics, rows, TASKS).get_columns())
-        history = History(counts=label_counts(definition.statistics, rows))
     if definition.matches is not None:
         study = cast("DataDefinition", SimpleNamespace(features=definition, user="user"))
-        known = known_of(study, definition.matches, rows)
-        numbers = match_numbers(known, definition.matches, definition.lists, rows.listed)
+        matches = known_of(study, definition.matches, rows)
+        numbers = match_numbers(matches, definition.matches, definition.lists, rows.listed)
         derived += tuple(numbers.columns)
-        history, frame = replace(history, matches=known), frame.hstack(numbers.get_columns())
+        frame = frame.hstack(numbers.get_columns())
     is_train_R = np.ones(len(frame), dtype=np.bool_)
     encoding = fit_encoding(TrainingRows(frame), definition, 2, derived)
     own = fit_list_vocabularies(definition.lists, rows.listed, is_train_R, 2)
@@ -236,4 +235,5 @@ def _encoder(rows: Rows, definition: FeatureDefinition, not_finite: str) -> Enco
         not_finite=not_finite,  # type: ignore[arg-type]  # one of its words
         keys=("place", "user"),
     )
-    return Encoder(inputs, encoding, raw_types(inputs, table().schema), history)
+    types = raw_types(inputs, table().schema)
+    return Encoder(inputs, encoding, types, History(matches, log_of_study(inputs, types, rows)))

@@ -12,7 +12,6 @@ from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.onnx_graph import _largest
 from hinet_search.study.task_definition import TaskDefinition
 from tests.serving.exported import (
-    COUNTED,
     PLAIN,
     table,
     write_export,
@@ -60,15 +59,6 @@ def test_a_graph_that_has_a_number_there_is_refused(exported: ExportedModel) -> 
     assert _largest(inputs, expected_RT, expected_RT, has_task_RT) == 0
     assert _largest(inputs, np.array([[0.5, 0.5]], np.float32), expected_RT, has_task_RT) == np.inf
     assert _largest(inputs, expected_RT, expected_RT, np.array([[True, True]])) == np.inf
-
-
-def test_statistics_of_an_absent_task_are_opened_as_they_were_counted(tmp_path: Path) -> None:
-    written = write_export(tmp_path / "counted", COUNTED, absent_cells=ABSENT)
-    counts = open_folder(written, CPU).encoder.history.counts
-    assert counts is not None
-    everyone = counts.of_keys[()]
-    assert everyone["rows 0"][-1] == (table()["place"] != 3).sum()
-    assert everyone["rows 1"][-1] == (table()["place"] != 2).sum()
 
 
 @pytest.mark.parametrize(

@@ -151,9 +151,9 @@ def test_trees_that_go_in_a_circle_are_refused(shop: Shop, tmp_path: Path) -> No
 
 def test_a_folder_of_another_format_is_reported(copied: Path) -> None:
     config = copied / "config.yaml"
-    config.write_text(config.read_text().replace("format: 3", "format: 2"))
+    config.write_text(config.read_text().replace("format: 4", "format: 3"))
     seal(copied)
-    with pytest.raises(DataError, match=r"config\.yaml:2:1: format must be 3, got 2"):
+    with pytest.raises(DataError, match=r"config\.yaml:2:1: format must be 4, got 3"):
         open_folder(copied, CPU)
 
 

@@ -1,6 +1,6 @@
-"""Models that read events and sessions: exported with the log, whose rows count once."""
+"""Models that read the log are exported with its rows; newer rows join them for one call."""
 
-import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,23 +9,36 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
+import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError
+from hinet_search.data.derived.inputs import derive_numbers
+from hinet_search.data.rows import read_rows
+from hinet_search.serving.encoder import Encoder
+from hinet_search.serving.log_rows import SeenInputs
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.rolling import roll
-from tests.serving.log_shop import (
-    LAST,
-    OF_THE_LOG,
-    LogShop,
-    inputs_of_the_log,
-    newer,
-    shop,
-)
+from hinet_search.serving.sealed import seal
+from hinet_search.study.load_study import load_study
+from tests.serving import day_shop
+from tests.serving.log_shop import LAST, LogShop, assert_close, inputs_of_the_log, newer, shop
 from tests.serving.shop import predicted, prediction_of
+
+WITH_A_LOG = ("all", "trees", "visits", "counted")
 
 
 @pytest.fixture
 def every_input(events: LogShop) -> Path:
     return events.folder / "all"
+
+
+def encoder_of(model: Path) -> Encoder:
+    return open_folder(model, torch.device("cpu")).encoder
+
+
+def seen_by_newer(model: Path, table: pl.DataFrame, labels: tuple[str, ...]) -> SeenInputs:
+    """What newer rows see if they are the rows that join the log, too."""
+    encoder = encoder_of(model)
+    frame = table.with_columns(pl.col(pl.Float32).cast(pl.Float64))
+    return encoder.seen(frame, encoder.newer_rows(frame, frame.select(labels).to_numpy()))
 
 
 def test_models_train_on_events_and_sessions(events: LogShop) -> None:
@@ -34,48 +47,95 @@ def test_models_train_on_events_and_sessions(events: LogShop) -> None:
     assert dict(record.data.groups) == {"statistics": 3, "events": 18, "session": 2}
 
 
-def test_every_model_is_exported_and_those_that_read_the_log_have_it(
-    events: LogShop,
-) -> None:
+def test_those_that_read_the_log_have_its_rows(events: LogShop) -> None:
     for arm in events.record.arms:
         names = {path.stem for path in (events.folder / arm.name / "encoding").iterdir()}
-        assert ("recent" in names) == (arm.name in OF_THE_LOG), arm.name
-        assert ("older.0" in names) == (arm.name in ("all", "trees")), arm.name
-        assert ("visits" in names) == (arm.name in OF_THE_LOG), arm.name
+        assert ("log" in names) == (arm.name in WITH_A_LOG), arm.name
+    log = pl.read_parquet(events.folder / "visits" / "encoding" / "log.parquet")
+    assert log.columns == ["number", "split", "scenario", "key 0", "key 1", "label 0", "label 1"]
+    assert len(log) == shop().filter(pl.col("minute") < LAST).height
+    counted = pl.read_parquet(events.folder / "counted" / "encoding" / "log.parquet")
+    assert counted["split"].unique().to_list() == [0]  # without a clock, training rows are counted
 
 
-def test_what_grows_by_nature_is_told_from_rates(every_input: Path) -> None:
-    inputs = open_folder(every_input, torch.device("cpu")).file.inputs
-    assert inputs.growing
-    assert inputs.growing < set(inputs.derived)
-    assert not any(" rate" in name for name in inputs.growing)
-
-
-def test_rows_one_at_a_time_have_the_inputs_of_one_table(every_input: Path, tmp_path: Path) -> None:
+def test_newer_rows_have_the_inputs_of_one_table(every_input: Path, tmp_path: Path) -> None:
     expected = inputs_of_the_log(every_input.parent / "shop.yaml", tmp_path)
-    encoder = open_folder(every_input, torch.device("cpu")).encoder
-    found = []
-    for start in range(len(newer())):
-        frame = newer()[start : start + 1].with_columns(pl.col("price", "age").cast(pl.Float64))
-        labels = frame.select("clicked", "bought").to_numpy().astype(np.uint8)
-        row = encoder.rows(frame, labels, np.zeros(1, dtype=np.uint8))
-        rolled = roll(encoder, row, np.ones(1, dtype=np.bool_))
-        assert rolled.inputs.log is not None
-        found.append(rolled.inputs.log)
-        encoder = rolled.encoder
-    # Rows of one second do not see each other; one at a time the second of them is no new one.
-    is_first = newer()["minute"].is_first_distinct().to_numpy()
-    assert_array_equal(pl.concat(found).to_numpy()[is_first], expected[is_first])
+    seen = seen_by_newer(every_input, newer(), ("clicked", "bought"))
+    assert_array_equal(seen.log.to_numpy(), expected)
 
 
-def test_the_last_rows_that_come_twice_are_counted_once(every_input: Path, tmp_path: Path) -> None:
-    predicted(every_input, newer(), tmp_path, state=tmp_path / "state")
-    before = json.loads((tmp_path / "state" / "state.json").read_text())
-    again = prediction_of(every_input, newer().tail(5), tmp_path, state=tmp_path / "state")
-    assert again.rolled is not None
-    assert (again.rolled.counted, again.rolled.again) == (0, 5)
-    after = json.loads((tmp_path / "state" / "state.json").read_text())
-    assert after["tables"] == before["tables"]
+@pytest.mark.parametrize("kind", day_shop.KINDS)
+def test_newer_rows_have_the_statistics_of_one_table(kind: str, tmp_path: Path) -> None:
+    model = day_shop.launched(tmp_path, kind)
+    definition = load_study(model.parent / "shop.yaml").spec.data
+    day_shop.shop().write_parquet(tmp_path / "shop.parquet")
+    derived = derive_numbers(definition, read_rows(definition, tmp_path, tmp_path))
+    has_task = day_shop.newer()["place"] == 2
+    table = day_shop.newer().with_columns(bought=pl.col("bought") * has_task)
+    seen = seen_by_newer(model, table, day_shop.LABELS)
+    expected = derived.statistics[-len(table) :]
+    assert_array_equal(seen.statistics.to_numpy(), expected.to_numpy())
+
+
+def test_the_order_of_newer_rows_does_not_matter(every_input: Path, tmp_path: Path) -> None:
+    table = newer().with_row_index("row")
+    shuffled = table.sample(fraction=1.0, shuffle=True, seed=3)
+    paths = [tmp_path / "table.parquet", tmp_path / "shuffled.parquet"]
+    for path, frame in zip(paths, (table, shuffled), strict=True):
+        frame.write_parquet(path)
+    whole, other = (
+        pl.read_parquet(hs.predict(every_input, path, tmp_path / "s.parquet", log=path).scores)
+        for path in paths
+    )
+    in_order = other.with_columns(row=shuffled["row"]).sort("row")
+    assert_close(in_order, whole)
+
+
+def test_labels_of_a_row_itself_and_of_later_rows_do_not_count(
+    every_input: Path, tmp_path: Path
+) -> None:
+    late = pl.col("minute") >= newer()["minute"].max() - 600
+    others = newer().with_columns(
+        pl.when(late).then(1 - pl.col(name)).otherwise(name).alias(name)
+        for name in ("clicked", "bought")
+    )
+    tables = {"as they are": newer(), "others": others}
+    scores = []
+    for name, table in tables.items():
+        table.write_parquet(tmp_path / f"{name}.parquet")
+        done = hs.predict(
+            every_input,
+            tmp_path / "as they are.parquet",
+            tmp_path / "scores.parquet",
+            log=tmp_path / f"{name}.parquet",
+        )
+        scores.append(pl.read_parquet(done.scores))
+    assert scores[0].equals(scores[1])
+
+
+def test_rows_that_the_log_has_do_not_join_it_again(every_input: Path, tmp_path: Path) -> None:
+    old = shop().filter(pl.col("minute") < LAST).tail(40)
+    old.write_parquet(tmp_path / "old.parquet")
+    alone = prediction_of(every_input, old, tmp_path)
+    before = pl.read_parquet(alone.scores)
+    again = prediction_of(every_input, old, tmp_path, log=tmp_path / "old.parquet")
+    assert again.log is not None
+    assert (again.log.joined, again.log.again) == (0, 40)
+    assert pl.read_parquet(again.scores).equals(before)
+
+
+def test_rows_without_a_label_do_not_join(every_input: Path, tmp_path: Path) -> None:
+    table = newer().with_columns(clicked=pl.when(pl.int_range(pl.len()) % 2 == 0).then("clicked"))
+    table.write_parquet(tmp_path / "half.parquet")
+    done = prediction_of(every_input, newer(), tmp_path, log=tmp_path / "half.parquet")
+    assert done.log is not None
+    assert (done.log.joined, done.log.unlabelled) == (-(-len(table) // 2), len(table) // 2)
+
+
+def test_a_log_without_labels_is_refused(every_input: Path, tmp_path: Path) -> None:
+    newer().drop("bought").write_parquet(tmp_path / "bare.parquet")
+    with pytest.raises(DataError, match="rows of a log have labels, column 'bought' is missing"):
+        predicted(every_input, newer(), tmp_path, log=tmp_path / "bare.parquet")
 
 
 def test_a_log_that_ends_long_before_the_rows_is_told(every_input: Path, tmp_path: Path) -> None:
@@ -89,18 +149,54 @@ def test_a_log_that_ends_long_before_the_rows_is_told(every_input: Path, tmp_pat
     assert prediction_of(every_input, first, tmp_path).log_age is None
 
 
-def test_rows_of_long_ago_are_refused(every_input: Path, tmp_path: Path) -> None:
-    late = newer().with_columns(pl.col("minute") + 1_000_000)
-    predicted(every_input, late, tmp_path, state=tmp_path / "state")
-    with pytest.raises(DataError, match="rows must be at most 1h older than the last row"):
-        predicted(every_input, newer(), tmp_path, state=tmp_path / "state")
-
-
 @pytest.mark.parametrize("arm", ["counted", "raw"])
-def test_a_model_with_nothing_that_rolls_has_no_state(
+def test_no_row_joins_the_log_of_a_model_that_follows_none(
     arm: str, events: LogShop, tmp_path: Path
 ) -> None:
-    with pytest.raises(
-        ConfigurationError, match="counted anew, events, sessions or sequences, got"
-    ):
-        predicted(events.folder / arm, newer(), tmp_path, state=tmp_path / "state")
+    with pytest.raises(ConfigurationError, match="do not follow a log, so no row can join it"):
+        predicted(events.folder / arm, newer(), tmp_path, log=tmp_path / "newer.parquet")
+    with pytest.raises(ConfigurationError, match="do not follow a log"):
+        hs.load_model(events.folder / arm).predict(newer(), newer())
+
+
+def test_a_loaded_model_scores_frames_as_predict_scores_tables(
+    every_input: Path, tmp_path: Path
+) -> None:
+    model = hs.load_model(every_input)
+    newer().write_parquet(tmp_path / "newer.parquet")
+    expected = predicted(every_input, newer(), tmp_path, log=tmp_path / "newer.parquet")
+    scores = model.predict(newer(), newer())
+    assert scores.columns == list(model.tasks) == ["click", "buy"]
+    assert_close(scores, expected)
+    assert not scores.equals(model.predict(newer()))
+    assert model.predict(newer().head(0)).height == 0
+    with pytest.raises(DataError, match="column 'price' is not in the rows"):
+        model.predict(newer().drop("price"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("scenario", 9, "hold 0 to 1 in 'scenario'"),
+        ("split", 3, "hold 0 to 2 in 'split'"),
+        ("label 0", 7, "hold 0 to 1 in 'label 0'"),
+        ("number", None, "hold a value in every row of 'number'"),
+    ],
+)
+def test_a_damaged_log_is_refused(
+    every_input: Path, column: str, value: int | None, told: str, tmp_path: Path
+) -> None:
+    copied = tmp_path / "model"
+    shutil.copytree(every_input, copied)
+    path = copied / "encoding" / "log.parquet"
+    frame = pl.read_parquet(path)
+    frame.with_columns(pl.lit(value).cast(frame.schema[column]).alias(column)).write_parquet(path)
+    seal(copied)
+    with pytest.raises(DataError, match=told):
+        open_folder(copied, torch.device("cpu"))
+
+
+def test_times_far_from_those_of_the_log_are_scored(every_input: Path, tmp_path: Path) -> None:
+    strange = newer().head(4).with_columns(minute=pl.Series([0, -(2**62), 2**62, None]))
+    scores = predicted(every_input, strange, tmp_path)
+    assert np.isfinite(scores.select("click", "buy").to_numpy()).all()

@@ -15,7 +15,6 @@ from hinet_search.data.rows import read_rows
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.rolling import roll
 from hinet_search.study.load_study import load_study
 from tests.serving.log_shop import LogShop, newer, shop
 
@@ -53,35 +52,18 @@ def test_models_that_read_sequences_are_exported_with_the_rows_that_these_show(
     folder = sequences.folder
     for arm in ("din", "bst", "events", "trees", "ensemble"):
         names = {path.stem for path in (folder / arm / "encoding").iterdir()}
-        assert ("shown" in names) == (arm != "events"), arm
+        assert "log" in names, arm
     assert [each.reader for each in encoder_of(folder / "bst").schema.sequences] == ["bst", "bst"]
     assert [each.reader for each in encoder_of(folder / "din").schema.sequences] == ["din", "mean"]
 
 
-def test_rows_one_at_a_time_have_the_sequences_of_one_table(model: Path, tmp_path: Path) -> None:
-    expected = slots_of_one_table(model, tmp_path)
-    encoder, found = encoder_of(model), []
-    table = newer().with_columns(pl.col("price", "age").cast(pl.Float64))
-    for start in range(len(table)):
-        frame = table[start : start + 1]
-        labels = frame.select("clicked", "bought").to_numpy().astype(np.uint8)
-        row = encoder.rows(frame, labels, np.zeros(1, dtype=np.uint8))
-        rolled = roll(encoder, row, np.ones(1, dtype=np.bool_))
-        found.append(encoder.columns(frame, rolled.inputs).lists_RS)
-        assert_array_equal(encoder.columns(frame).lists_RS, found[-1])  # by the index
-        encoder = rolled.encoder
-    is_first = newer()["minute"].is_first_distinct().to_numpy()
-    assert_array_equal(np.concatenate(found)[is_first], expected[is_first])
-
-
-def test_one_table_has_the_sequences_of_one_table(model: Path, tmp_path: Path) -> None:
+def test_newer_rows_have_the_sequences_of_one_table(model: Path, tmp_path: Path) -> None:
     encoder = encoder_of(model)
     table = newer().with_columns(pl.col("price", "age").cast(pl.Float64))
-    labels = table.select("clicked", "bought").to_numpy().astype(np.uint8)
-    rows = encoder.rows(table, labels, np.zeros(len(table), dtype=np.uint8))
-    rolled = roll(encoder, rows, np.ones(len(table), dtype=np.bool_))
+    labels = table.select("clicked", "bought").to_numpy()
+    seen = encoder.seen(table, encoder.newer_rows(table, labels))
     expected = slots_of_one_table(model, tmp_path)
-    assert_array_equal(encoder.columns(table, rolled.inputs).lists_RS, expected)
+    assert_array_equal(encoder.columns(table, seen).lists_RS, expected)
     assert (expected > 0).any(axis=0).all()
 
 

@@ -119,7 +119,7 @@ def test_later_rows_with_new_users_items_and_lists_are_scored(
 def test_the_card_says_up_to_when_labels_are_known(launched: Shop, tmp_path: Path) -> None:
     card = (launched.export("all", tmp_path / "folder").folder / "card.md").read_text()
     if "clock" in launched.study.read_text():
-        assert "Label statistics are of train and valid, day 0 to 6, none of test." in card
+        assert "Label statistics are of train and valid up to day 6, none of test." in card
     else:
         assert "Label statistics are of training rows." in card
 

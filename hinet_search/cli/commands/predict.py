@@ -12,7 +12,7 @@ from hinet_search.cli.output import echo, mark, output, print_document
 from hinet_search.common.amounts import duration
 
 if TYPE_CHECKING:
-    from hinet_search.serving.predict import RolledRows
+    from hinet_search.serving.predict import JoinedRows
 
 NAMED_FROM = 0.001  # smaller rates are summarised
 
@@ -24,7 +24,7 @@ NAMED_FROM = 0.001  # smaller rates are summarised
     examples=(
         "hinet-search predict winner rows.parquet -o scores.parquet",
         "hinet-search predict hinet-shop 'days/*.parquet' -o scores.parquet --device cuda",
-        "hinet-search predict winner monday.parquet -o monday-scores.parquet --state counts",
+        "hinet-search predict winner monday.parquet -o scores.parquet --log sunday.parquet",
     ),
 )
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -41,11 +41,9 @@ NAMED_FROM = 0.001  # smaller rates are summarised
         help="A .parquet file; an existing one is overwritten.",
     ),
     click.option(
-        "--state",
-        metavar="FOLDER",
-        type=click.Path(file_okay=False, path_type=Path),
-        help="Roll label statistics and the log forward: begin with those of FOLDER, add these "
-        "rows and their labels, and write FOLDER.",
+        "--log",
+        metavar="TABLE",
+        help="Labelled rows that are newer than the study, which ROWS see; it may be ROWS itself.",
     ),
     as_json,
 )
@@ -53,7 +51,7 @@ def command(
     folder: Path,
     rows: str,
     to: Path,
-    state: Path | None,
+    log: str | None,
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
@@ -67,7 +65,7 @@ def command(
 
     from hinet_search.exported import predict
 
-    result = predict(folder, rows, to, state=state, **given)
+    result = predict(folder, rows, to, log=log, **given)
 
     from hinet_search.data.inspect.unseen import WARN_ABOVE
 
@@ -76,8 +74,8 @@ def command(
         return
     scored = f"{result.rows:,} rows in {result.seconds:.1f} s -> {result.scores}"
     echo(f"{scored} ({', '.join(result.tasks)}); unseen: {_unseen(result.unseen)}")
-    if result.rolled is not None:
-        echo(f"state: {_state(result.rolled)} -> {state}")
+    if result.log is not None:
+        echo(f"log: {_joined(result.log)}")
     frequent = [name for name, rate in result.unseen.items() if rate > WARN_ABOVE]
     if frequent:
         warning = (
@@ -88,19 +86,19 @@ def command(
     if result.log_age is not None:
         warning = (
             f"the log ends {duration(result.log_age)} before the middle one of these rows: what "
-            "the model reads of it is old; roll it forward with --state over rows with labels"
+            "the model reads of it is old; give labelled rows since then with --log"
         )
         output().note(mark("!!"), f"  {warning}")
 
 
-def _state(rolled: "RolledRows") -> str:
-    """Return `120 rows counted, 3 without a label, 20 counted before; up to 2026-05-08`."""
-    parts = [f"{rolled.counted:,} rows counted"]
-    if rolled.unlabelled:
-        parts.append(f"{rolled.unlabelled:,} without a label")
-    if rolled.again:
-        parts.append(f"{rolled.again:,} counted before")
-    return f"{', '.join(parts)}; up to {rolled.last or 'no day'}"
+def _joined(log: "JoinedRows") -> str:
+    """Return `120 rows joined, 3 without a label, 20 not newer than the log`."""
+    parts = [f"{log.joined:,} rows joined"]
+    if log.unlabelled:
+        parts.append(f"{log.unlabelled:,} without a label")
+    if log.again:
+        parts.append(f"{log.again:,} not newer than the log")
+    return ", ".join(parts)
 
 
 def _unseen(rates: Mapping[str, float]) -> str:

@@ -32,7 +32,6 @@ PERIOD = "period"
 FOLD = f"{OWN}fold"  # beside the columns of the table
 ROWS = "rows"
 PARTS = 2**16  # of the unit of amounts, which are counted in whole parts: sums have no order
-MOST_PARTS = 2**62  # of a sum, so that two fit into 64 bits; a larger one stays there
 EVERYONE = ()  # the key of any row
 
 Splits = tuple[int, ...]

@@ -10,11 +10,8 @@ Shape legend: R rows.
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from hinet_search.data.checks import SIGNED, UNSIGNED
 from hinet_search.data.raw_values import known_values
@@ -27,8 +24,6 @@ HOURS = 24
 # Dates far outside these years cannot be moved to another time zone. All of them count as one day.
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 LATEST = datetime(9998, 12, 31, tzinfo=UTC)
-NUMBERED = (pl.Int64, pl.Date, pl.Float32, pl.Float64)
-BEFORE_ALL = np.iinfo(np.int64).min  # the number of no period
 
 
 def periods_of(values: pl.Series, definition: StatisticsDefinition) -> pl.Series:
@@ -40,56 +35,9 @@ def periods_of(values: pl.Series, definition: StatisticsDefinition) -> pl.Series
     return _column_of(values, partial(period, definition=definition))
 
 
-def first_unknown(values: pl.Series, definition: StatisticsDefinition) -> pl.Series:
-    """The first period of which a row with each value of a clock counts no label, null if none."""
-    own = periods_of(values, definition)
-    if not definition.delay:
-        return own
-    earlier = delayed(pl.first(), own.dtype, definition.delay)
-    return own.to_frame().select(earlier).to_series()
-
-
 def period_type(dtype: pl.DataType, definition: StatisticsDefinition) -> pl.DataType:
     """The type of `periods_of` a column of type `dtype`."""
     return periods_of(pl.Series(dtype=dtype), definition).dtype
-
-
-def numbers_of(periods: pl.Series) -> NDArray[np.int64]:
-    """A whole number for each period of a type in NUMBERED (R,), in their order.
-
-    A missing one has BEFORE_ALL. Of whole numbers and of dates, in days, it is the period itself.
-    """
-    known = known_values(periods)
-    if known.has_nulls():
-        number_R = np.full(len(known), BEFORE_ALL)
-        is_known = known.is_not_null()
-        number_R[is_known.to_numpy()] = numbers_of(known.filter(is_known))
-        return number_R
-    if not periods.dtype.is_float():
-        return known.to_numpy().astype(np.int64)  # without threads
-    bits_R = (known.to_numpy().astype(np.float64) + 0.0).view(np.int64)  # -0 is 0
-    return np.where(bits_R < 0, bits_R ^ np.iinfo(np.int64).max, bits_R)
-
-
-def value_of(number: int, dtype: pl.DataType) -> float:
-    """The value of a period's number in `numbers_of`, days since 1970 of dates."""
-    if not dtype.is_float():
-        return number
-    bits = number if number >= 0 else number ^ np.iinfo(np.int64).max
-    return float(np.int64(bits).view(np.float64))
-
-
-def span_in_words(first: Any, last: Any, definition: StatisticsDefinition) -> tuple[str, str]:
-    """The begin of a period and the end of another, in the unit of the clock."""
-    length = definition.day_length
-    if length is not None:
-        length = length / HOURS if definition.refresh == HOUR else length
-        return f"{first * length:.0f}", f"{(last + 1) * length:.0f}"
-    if definition.refresh == HOUR:
-        hours = (datetime.fromtimestamp(hour * HOUR_SECONDS, UTC) for hour in (first, last + 1))
-        begin, end = (f"{hour:%Y-%m-%d %H:00}" for hour in hours)
-        return begin, f"{end} UTC"
-    return str(first), str(last)
 
 
 def days_of(values: pl.Series, day_length: float | None = None) -> pl.Series:

@@ -21,6 +21,7 @@ from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.rows import Rows
 
+ASKING = len(SPLITS)  # the split of rows that see all others, and are seen by none
 CHUNK_ROWS = 2**16  # computed at once; more only where a single key has more
 
 Integers = NDArray[np.int64]
@@ -75,7 +76,12 @@ class EventLog:
 
 
 def walks(rows: Rows, moments: Moments) -> tuple[Walk, ...]:
-    """One walk if no row of a split is earlier than one of a split before, else one a split."""
+    """One walk if no row of a split is earlier than one of a split before, else one a split.
+
+    Of rows of which some are ASKING it is the one that gives their inputs.
+    """
+    if (rows.split_R == ASKING).any():
+        return (Walk(ASKING, (ASKING,)),)
     num_splits = len(SPLITS)
     first = np.full(num_splits, np.iinfo(np.int64).max)
     last = np.full(num_splits, NO_TIME)
@@ -103,7 +109,8 @@ def log_of(rows: Rows, moments: Moments, walk: Walk) -> EventLog:
         row_E = row_E[np.lexsort((rows.row_R[row_E], time_E))]
     row_E = rows.mapped(row_E[block] for block in blocks_of(row_E.size))
     time_E = rows.mapped(moments.time_R[row_E[block]] for block in blocks_of(row_E.size))
-    return EventLog(rows, walk.splits, row_E, time_E)
+    is_seen_E = rows.split_R[row_E] < ASKING if walk.last_split == ASKING else None
+    return EventLog(rows, walk.splits, row_E, time_E, is_seen_E)
 
 
 def _ascend(number_E: NDArray[Any]) -> bool:

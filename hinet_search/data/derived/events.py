@@ -105,16 +105,6 @@ def _growing_of_key(definition: EventsDefinition, key: tuple[str, ...]) -> list[
     return [*exposures, f"{key_name(key)} recency"]
 
 
-def growing_events(definition: EventsDefinition | None) -> tuple[str, ...]:
-    """The inputs that grow with the log by nature: exposures and recency."""
-    if definition is None:
-        return ()
-    names: list[str] = []
-    for key in definition.keys:
-        names += _growing_of_key(definition, key)
-    return tuple(names)
-
-
 def event_inputs(
     definition: EventsDefinition, rows: Rows, tasks: Sequence[str], moments: Moments
 ) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.data.rows import Rows
-from hinet_search.data.times import unit_of, whole_times
+from hinet_search.data.times import LARGEST, LONGEST, unit_of, whole_times
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.event_definition import NANOSECONDS, TimeSpan, TimeUnit
 
@@ -38,16 +38,18 @@ class Moments:
 def moments_of(definition: DataDefinition, rows: Rows) -> Moments:
     """The moments of rows whose time column was checked for events."""
     assert definition.time is not None, "the definition checks it"
-    values = rows.frame[definition.time]
-    first = first_time(definition, rows)
-    blocks = (whole_times(values[block]) - first for block in rows.blocks())
-    time_R = rows.mapped(times.fill_null(NO_TIME).to_numpy() for times in blocks)
-    return Moments(time_R, unit_of(values.dtype, definition.time_unit))
+    return moments_at(rows, definition.time, definition.time_unit)
 
 
-def first_time(definition: DataDefinition, rows: Rows) -> int:
-    """The time of moment 0, see `whole_times`."""
-    assert definition.time is not None, "the definition checks it"
-    first = whole_times(rows.frame[definition.time]).min()
+def moments_at(rows: Rows, time: str, time_unit: TimeUnit | None) -> Moments:
+    """The moments of rows by their column `time`; `time_unit` is what numbers of it count.
+
+    Those more than LONGEST after the first one count as if they were that long after it.
+    """
+    values = rows.frame[time]
+    first = whole_times(values).min()
     assert isinstance(first, int), "checked with the values"
-    return first
+    last = min(first + LONGEST, LARGEST)
+    blocks = (whole_times(values[block]).clip(first, last) - first for block in rows.blocks())
+    time_R = rows.mapped(times.fill_null(NO_TIME).to_numpy() for times in blocks)
+    return Moments(time_R, unit_of(values.dtype, time_unit))

@@ -19,12 +19,12 @@ Which labels a row counts decides whether the statistics help or leak:
 No row counts labels of a later split. A row without a day counts nothing and is not counted; a row
 with a null in the key has no statistics of that key.
 
-Rows that are newer than the study count by label_counts.py.
+Rows that are newer than the study count as rows of test, and are counted by none (event_log.py).
 
 Shape legend: R rows, K keys, A pairs of a key and a row, C columns.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -59,8 +59,6 @@ from hinet_search.study.statistics_definition import StatisticsDefinition
 COUNTED_PERIOD = "counted period"
 
 Quantities = Mapping[str, Integers]
-# From a key to the quantities (R rows) that every row may count of it.
-Counted = Callable[[tuple[str, ...]], pl.DataFrame]
 
 
 def statistic_names(definition: StatisticsDefinition, tasks: Sequence[str]) -> tuple[str, ...]:
@@ -69,13 +67,6 @@ def statistic_names(definition: StatisticsDefinition, tasks: Sequence[str]) -> t
     for key in definition.keys:
         names += [_rows_name(key), *_rate_names(key, tasks)]
     return tuple(names)
-
-
-def growing_statistics(definition: StatisticsDefinition | None) -> tuple[str, ...]:
-    """The counts of rows: larger on test by nature, as of more days, or of one fold more."""
-    if definition is None:
-        return ()
-    return tuple(_rows_name(key) for key in definition.keys)
 
 
 def target_statistics(
@@ -131,55 +122,8 @@ def _values(
     return [value.astype(np.float32) for value in values]
 
 
-def smoothed(
-    definition: StatisticsDefinition, tasks: Sequence[str], counted: Counted
-) -> pl.DataFrame:
-    """The columns of `statistic_names` from what rows may count of every key."""
-    everyone = _arrays(counted(EVERYONE))
-    tables = [
-        _statistics(definition, tasks, key, _arrays(counted(key)), everyone)
-        for key in definition.keys
-    ]
-    return pl.concat(tables, how="horizontal")
-
-
-def smoothed_values(
-    definition: StatisticsDefinition,
-    tasks: Sequence[str],
-    counted: Quantities,
-    everyone: Quantities,
-) -> NDArray[np.float32]:
-    """The values of `smoothed` (C, R), all keys at once.
-
-    `counted` are the quantities of every key (K, R), `everyone` those of all keys together (R,).
-    """
-    value_CKR = np.array(_values(definition, len(tasks), counted, everyone))
-    num_columns, num_keys, num_rows = value_CKR.shape
-    return value_CKR.swapaxes(0, 1).reshape(num_keys * num_columns, num_rows)
-
-
 def _arrays(table: pl.DataFrame) -> Quantities:
     return {name: table[name].to_numpy() for name in table.columns}
-
-
-def counted_within(definition: StatisticsDefinition, rows: Rows) -> Counted:
-    """What every row of train and valid may count of the other rows, 0 without key or day."""
-    labels = countable_labels(definition, rows)
-
-    def counted(key: tuple[str, ...]) -> pl.DataFrame:
-        of_key = labels.of_key(key, [pl.col(SPLIT)]).join(
-            _of_periods(labels, key).lazy(),
-            on=[*key_columns(key), PERIOD],
-            how="left",
-            maintain_order="left",
-        )
-        counts = []
-        for name in labels.quantities:
-            of_splits = [_sum_of_splits(splits, name) for splits in labels.counted]
-            counts.append(_by_split(of_splits).fill_null(0).alias(name))
-        return of_key.select(counts).collect()
-
-    return counted
 
 
 def _of_periods(labels: CountableLabels, key: tuple[str, ...]) -> pl.DataFrame:

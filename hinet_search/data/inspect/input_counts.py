@@ -22,8 +22,7 @@ class InputCounts:
 
     Derived are statistics, matches, events, session, lists and sequences, in encoded rows of
     `derived_bytes` together. All but lists were computed in `derived_seconds`, None if there are
-    none or if the data were encoded by a version that did not measure it. An export keeps at most
-    `log_bytes` of the log.
+    none or if the data were encoded by a version that did not measure it.
     """
 
     total: int
@@ -40,7 +39,6 @@ class InputCounts:
     sequences: int
     derived_bytes: int
     derived_seconds: float | None
-    log_bytes: int
 
 
 def count_inputs(dataset: Dataset, features: FeatureDefinition) -> InputCounts:
@@ -70,5 +68,4 @@ def count_inputs(dataset: Dataset, features: FeatureDefinition) -> InputCounts:
         sequences=len(schema.sequences),
         derived_bytes=sum(dataset.record.rows) * words_per_row * BYTES,
         derived_seconds=dataset.derived_seconds,
-        log_bytes=dataset.record.log_bytes,
     )
