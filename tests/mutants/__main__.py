@@ -25,7 +25,8 @@ DRAW_SECONDS = 10  # of work, for the tests of a mutant that is drawn
 CHECK_SECONDS = 30  # for the test of a mutant that is checked
 CLEAN_SECONDS = 1800  # for all tests without a mutant
 PER_FILE = 2
-KILLED, SURVIVED, GONE, NO_TEST = "killed", "survives", "no longer applies", "has no test"
+KILLED, SURVIVED, GONE, NO_TEST = "killed", "survives", "no longer applies", "lost its test"
+UNNOTICED = "survived when it was drawn"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def check(copy: Overlay, rows: list[Row]) -> dict[str, str]:
     states = {}
     for row in rows:
         states[row.id] = state_of(copy, row, passing)
-        if states[row.id] != KILLED:
+        if states[row.id] not in {KILLED, UNNOTICED}:
             say(f"{row.id} {states[row.id]}: {row.mutant.file}: {row.mutant.mutated} ({row.test})")
     return states
 
@@ -81,7 +82,7 @@ def state_of(copy: Overlay, row: Row, passing: set[str]) -> str:
         if not applies:
             return GONE
         if row.test not in passing:
-            return NO_TEST
+            return NO_TEST if row.test else UNNOTICED
         outcome = copy.run([row.test.partition("::")[0]], CHECK_SECONDS, {row.test})
     return KILLED if outcome.failed or outcome.is_killed else SURVIVED
 
@@ -94,7 +95,7 @@ def mended(search: "Search", rows: list[Row], states: dict[str, str]) -> list[Ro
         if state in {SURVIVED, NO_TEST}:
             kept.append(Row(row.id, row.mutant, search.test_that_kills(row.mutant)))
             say(f"{row.id} {kept[-1].test or 'survives all tests that were tried'}")
-        elif state == KILLED:
+        elif state in {KILLED, UNNOTICED}:
             kept.append(row)
     return kept
 
