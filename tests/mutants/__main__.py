@@ -21,8 +21,9 @@ from tests.mutants.overlay import Overlay, overlay
 ROOT = Path(__file__).parents[2]
 TABLE = Path(__file__).with_name("table.csv")
 COLUMNS = ("id", "file", "line", "mutated", "test")
-DRAW_SECONDS = 10  # of work, for the tests of a mutant that is drawn
-CHECK_SECONDS = 30  # for the test of a mutant that is checked
+BRIEF = (8, 12)  # test files that are tried when a mutant is drawn, and their seconds of work
+WIDE = (40, 100)  # the same when a mutant has lost its test
+CHECK_SECONDS = 30  # of work, for the test of a mutant that is checked
 CLEAN_SECONDS = 1800  # for all tests without a mutant
 PER_FILE = 2
 KILLED, SURVIVED, GONE, NO_TEST = "killed", "survives", "no longer applies", "lost its test"
@@ -93,8 +94,9 @@ def mended(search: "Search", rows: list[Row], states: dict[str, str]) -> list[Ro
     for row in rows:
         state = states.get(row.id, KILLED)
         if state in {SURVIVED, NO_TEST}:
-            kept.append(Row(row.id, row.mutant, search.test_that_kills(row.mutant)))
-            say(f"{row.id} {kept[-1].test or 'survives all tests that were tried'}")
+            test = search.test_that_kills(row.mutant, WIDE)
+            kept.append(Row(row.id, row.mutant, test))
+            say(f"{row.id} {test or 'survives all tests that were tried'}")
         elif state in {KILLED, UNNOTICED}:
             kept.append(row)
     return kept
@@ -121,7 +123,7 @@ def draw(search: "Search", rows: list[Row], given: argparse.Namespace) -> None:
                 continue
             began = time.monotonic()
             number += 1
-            rows.append(Row(str(number), mutant, search.test_that_kills(mutant)))
+            rows.append(Row(str(number), mutant, search.test_that_kills(mutant, BRIEF)))
             taken[file] += 1
             write_table(rows)
             given.draw -= 1
@@ -149,12 +151,13 @@ class Search:
         self.candidates = candidates
         self.passes: dict[str, bool] = {}
 
-    def test_that_kills(self, mutant: Mutant) -> str:
+    def test_that_kills(self, mutant: Mutant, effort: tuple[int, int]) -> str:
         """Return the first test that fails with the mutant alone, empty if none does in time."""
-        files = self.candidates.of(mutant.file)
+        most, seconds = effort
+        files = self.candidates.of(mutant.file, most)
         while files:
             with self.copy.mutated(mutant):
-                outcome = self.copy.run(files, DRAW_SECONDS)
+                outcome = self.copy.run(files, seconds)
             if outcome.failed is None:
                 return ""
             file = outcome.failed.partition("::")[0]
@@ -166,12 +169,12 @@ class Search:
 
     def _test_of(self, file: str) -> str:
         """Return a test of a file that the mutant does not let one import."""
-        outcome = self.copy.run([file], DRAW_SECONDS)
+        outcome = self.copy.run([file], CHECK_SECONDS)
         return next(iter(outcome.passed), file)
 
     def _passes(self, test: str) -> bool:
         if test not in self.passes:
-            self.passes[test] = test in self.copy.passing({test}, DRAW_SECONDS)
+            self.passes[test] = test in self.copy.passing({test}, CHECK_SECONDS)
         return self.passes[test]
 
 

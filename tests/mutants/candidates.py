@@ -9,7 +9,6 @@ from pathlib import Path
 
 from tests.groups import ALONE, SLOW
 
-MOST = 5  # files that are tried
 FAR = 4  # imports between a test and a module
 
 
@@ -24,8 +23,8 @@ class Candidates:
             if not matches(name := str(path.relative_to(root)), [*without, *ALONE])
         )
 
-    def of(self, file: str) -> list[str]:
-        """Return the test files to try for a module, best first."""
+    def of(self, file: str, most: int) -> list[str]:
+        """Return so many test files to try for a module, best first."""
         distances = self._distances(file)
         name = re.compile(rf"\b{re.escape(Path(file).stem)}\b")
         folder = file.split("/")[1]
@@ -39,7 +38,7 @@ class Candidates:
 
         ranked = {test: rank(test) for test in self.files}
         near = [test for test in self.files if ranked[test][0] < FAR or not ranked[test][1]]
-        return sorted(near, key=ranked.__getitem__)[:MOST]
+        return sorted(near, key=ranked.__getitem__)[:most]
 
     def _distances(self, file: str) -> dict[str, int]:
         """Return over how many imports each file reaches a module."""
