@@ -1,4 +1,4 @@
-"""Speed of the peers: torch-rechub, DeepCTR-Torch and FuxiCTR, each in its own environment.
+"""Speed of the peers: torch-rechub and FuxiCTR, each in its own environment.
 
 A peer trains in a process of its own with its own trainer and loader (peers/run_*.py), on one
 thread; no figure contains its start. The environments are made by pip once and kept under
@@ -51,7 +51,6 @@ class Peer:
 NUMPY, PANDAS, SKLEARN = "numpy==2.4.6", "pandas==3.1.1", "scikit-learn==1.9.1"
 PEERS = (
     Peer("torch-rechub", "0.9.0", "run_torch_rechub.py", (NUMPY, PANDAS, SKLEARN)),
-    Peer("deepctr-torch", "0.3.0", "run_deepctr_torch.py", (NUMPY, SKLEARN)),
     # It does not declare torch (every environment gets ours), and its loaders import ray even for
     # npz files.
     Peer(
