@@ -15,7 +15,7 @@ def test_an_unknown_data_set_is_answered_with_the_nearest_and_all_known(run: Run
     said = run("data", "get", "kuairand-pur", "--from", "raw", "-o", "out")
     assert said.code == 2
     assert "there is no data set 'kuairand-pur'; did you mean 'kuairand-pure'?" in said.err
-    assert "known: ali-ccp, aliexpress, " in said.err
+    assert "known: ali-ccp, frappe, " in said.err
     assert "movielens-1m" in said.err
 
 

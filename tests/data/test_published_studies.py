@@ -8,7 +8,6 @@ import pytest
 
 from hinet_search.common.spaced import say_nothing
 from hinet_search.data.get import get, known_data_sets
-from hinet_search.data.published import aliexpress, tenrec
 from hinet_search.data.study_data import dataset_of
 from hinet_search.study.load_study import load_study
 from tests.data import published_kuairand
@@ -19,35 +18,6 @@ def write_csv(file: Path, columns: Sequence[str], rows: Sequence[Sequence[object
     file.parent.mkdir(parents=True, exist_ok=True)
     lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
     file.write_text("\n".join(lines) + "\n")
-
-
-def write_aliexpress(folder: Path, draw: random.Random) -> None:
-    num_features = len(aliexpress.CATEGORIES) + len(aliexpress.NUMBERS)
-    for country in aliexpress.COUNTRIES:
-        for part in ("train", "test"):
-            rows = []
-            for number in range(1000):
-                click = draw.randrange(2)
-                features = [draw.randrange(5) for _ in range(num_features)]
-                rows.append([number, *features, click, click * draw.randrange(2)])
-            file = folder / f"AliExpress_{country}" / f"{part}.csv"
-            write_csv(file, aliexpress.ROW.columns, rows)
-
-
-def write_tenrec(folder: Path, draw: random.Random) -> None:
-    for name in tenrec.APPS:
-        rows = [
-            [
-                *(draw.randrange(9) for _ in range(2)),
-                *(draw.randrange(2) for _ in range(4)),
-                1,
-                1,
-                1,
-                1,
-            ]
-            for _ in range(1000)
-        ]
-        write_csv(folder / name, tenrec.ROW.columns, rows)
 
 
 def write_movielens_1m(folder: Path, draw: random.Random) -> None:
@@ -107,8 +77,6 @@ def write_kuairand(folder: Path, draw: random.Random) -> None:
 @pytest.mark.parametrize(
     ("name", "write_files", "scenarios"),
     [
-        ("aliexpress", write_aliexpress, ("Netherlands", "Spain", "France", "United States")),
-        ("tenrec", write_tenrec, ("QK video", "QB video")),
         ("movielens-1m", write_movielens_1m, ("age below 25", "age 25 to 34", "age 35 and over")),
         ("movielens-20m", write_movielens_later, ("Action", "Adventure", "Comedy", "Drama")),
         ("frappe", write_frappe, ("all",)),
