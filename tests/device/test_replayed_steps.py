@@ -29,7 +29,7 @@ from tests.device.simulated import simulated_device
 from tests.device.simulated_graph import Graph
 from tests.device.simulated_tensor import recording
 from tests.device.test_steps_on_a_device import DATA, TEACHER_RT
-from tests.models.cases import Case, every_case_in_turn, every_model
+from tests.models.cases import Case, every_case, every_model
 from tests.training.fake_models import CPU, Watch, weights_hash
 
 NEVER = 10**9
@@ -104,7 +104,7 @@ def replayable(model: torch.nn.Module, given: Conditions) -> bool:
     return can_replay(begin(model.to(given.device), given, 0.0)[0])
 
 
-@every_case_in_turn
+@every_case
 def test_replayed_steps_end_with_the_weights_of_steps_by_python(
     case: Case, replays: list[int]
 ) -> None:

@@ -38,12 +38,11 @@ JOINT = tuple(
 )
 BASELINES = tuple(case.name for case in JOINT if issubclass(config_type(case.name), ProtocolConfig))
 APART = tuple(Case(name, protocol) for protocol in (PER_SCENARIO, PER_TASK) for name in BASELINES)
-# For slow tests: every network as one joint model, and every baseline in one other protocol in turn.
+# Every baseline in one of the two in turn: test_protocols.py shows both of each.
 IN_TURN = tuple(
     Case(name, (PER_SCENARIO, PER_TASK)[place % 2]) for place, name in enumerate(BASELINES)
 )
 
 every_model = pytest.mark.parametrize("case", JOINT, ids=str)
-every_case = pytest.mark.parametrize("case", [*JOINT, *APART], ids=str)
-every_case_in_turn = pytest.mark.parametrize("case", [*JOINT, *IN_TURN], ids=str)
+every_case = pytest.mark.parametrize("case", [*JOINT, *IN_TURN], ids=str)
 every_baseline = pytest.mark.parametrize("name", BASELINES)

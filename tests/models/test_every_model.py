@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from cases import Case, every_case, every_case_in_turn, every_model
+from cases import Case, every_case, every_model
 from small_models import (
     SCHEMA,
     WITH_LISTS,
@@ -53,10 +53,9 @@ def test_gradient_reaches_every_parameter_when_all_scenarios_are_present(
     assert unreached == []
 
 
-@every_case
-@pytest.mark.parametrize("schema", [SCHEMA, WITH_SEQUENCES], ids=["plain", "sequences"])
-def test_sixty_four_rows_can_be_memorised(case: Case, schema: Schema) -> None:
-    model, rows = case.build(schema).eval(), single_precision(batch(schema, rows=64))
+@every_model
+def test_sixty_four_rows_can_be_memorised(case: Case) -> None:
+    model, rows = case.build().eval(), single_precision(batch(rows=64))
     rows = replace(
         rows, numeric_BN=torch.randn(64, 1, generator=torch.Generator().manual_seed(1)) * 3
     )
@@ -281,7 +280,7 @@ def test_a_part_alone_decides_its_cells(case: Case) -> None:
         part.module.load_state_dict(weights_before)
 
 
-@every_case_in_turn
+@every_case
 @pytest.mark.parametrize("schema", [WITH_LISTS, WITH_SEQUENCES], ids=["lists", "sequences"])
 def test_its_outline_is_drawn_within_a_hundred_columns_and_ends_at_its_totals(
     case: Case, schema: Schema

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from cases import Case, every_case_in_turn
+from cases import Case, every_case
 
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import EvaluationRecord
@@ -83,7 +83,7 @@ def check(
     assert seconds == sorted(seconds)
 
 
-@every_case_in_turn
+@every_case
 def test_every_network_resumes_from_the_middle_of_a_pass(case: Case, tmp_path: Path) -> None:
     given = conditions(FEWER, passes=1.5)
     check(lambda: case.build(FEWER.full_schema, 3), given, tmp_path, (4, 8))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cases import Case, every_case_in_turn
+from cases import Case, every_case
 from small_models import SCHEMA, WITH_SEQUENCES, batch, randomise
 
 from hinet_search.data.schema import Schema
@@ -70,7 +70,7 @@ def test_after_many_batches_old_ones_are_forgotten():
     torch.testing.assert_close(scaled.scale.mean_square[0], expected, rtol=1e-4, atol=0)
 
 
-@every_case_in_turn
+@every_case
 def test_a_model_of_ids_scores_the_same_when_its_embeddings_shrink(case: Case):
     """So a penalty can keep embeddings small: what it takes is given back."""
     of_ids = replace(SCALED, numeric=())
