@@ -7,13 +7,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tables import definition, shop
 
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.data.formats import csv_text, kept_table
 from hinet_search.data.kept_parts import MANIFEST
 from hinet_search.data.prepare import prepare
 from hinet_search.data.sources.table import Options, load
+from tests.data.tables import definition, shop
 
 
 @pytest.fixture
