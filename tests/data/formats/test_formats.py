@@ -112,7 +112,7 @@ NOT_AS_NAMED = [
     ("t.parquet", b"ARROW1" + bytes(100), "must hold Parquet, .* but holds Arrow", "t.arrow"),
     ("t.parquet", CSV, "must hold Parquet, .* but begins otherwise", "t.csv"),
     ("t.csv", b"PK\x03\x04" + bytes(100), "holds a zip archive or a workbook", "write it as"),
-    ("t.csv", b"SQLite format 3\x00" + bytes(9), "but holds SQLite", "data init sqlite:///"),
+    ("t.csv", b"SQLite format 3\x00" + bytes(9), "but holds SQLite", "write its rows as Parquet"),
     ("t.feather", b"FEA1" + bytes(99), "but holds Feather of version 1", "write_feather"),
     ("t.csv", b"a\tb\n1\t2\n", r"must be separated by commas, got '\\t'", "rename it to t.tsv"),
     ("t.tsv", b"a,b\n1,2\n", "must be separated by tabs, got ','", "write it again with tabs"),
