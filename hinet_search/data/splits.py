@@ -1,6 +1,7 @@
 """Splits: find the split of every row of a table, and splits that have no row.
 
-A split is 0, 1, 2 in the order of SPLITS; LEFT_OUT marks a row in no split.
+A split is 0, 1, 2 in the order of SPLITS; LEFT_OUT marks a row in no split, and ASKING a new one,
+which sees rows of all splits and is seen by none.
 Shape legend: R rows.
 """
 
@@ -27,6 +28,7 @@ from hinet_search.study.data_definition import (
 )
 
 LEFT_OUT = 3
+ASKING = 4
 SPLIT = f"{OWN}split"  # the column of a table with the split of every row
 
 SplitCodes = NDArray[np.uint8]

@@ -6,7 +6,7 @@ rows of test did. Nothing sees them: they are in a split of their own, ASKING.
 Shape legend: R rows, T tasks, S slots of a sequence.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,17 +17,18 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.countable_labels import TEST, TRAIN, VALID
 from hinet_search.data.derived.days import periods_of
-from hinet_search.data.derived.event_log import ASKING
 from hinet_search.data.derived.events import event_inputs
 from hinet_search.data.derived.moments import NO_TIME, Moments, moments_at
 from hinet_search.data.derived.sequences import encode_sequences
 from hinet_search.data.derived.sessions import session_inputs
 from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.data.encode import Vocabulary
+from hinet_search.data.labels import MAX_UNITS
 from hinet_search.data.rows import Rows
+from hinet_search.data.splits import ASKING
 from hinet_search.data.times import whole_times
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.tables import Types, as_typed, read_table, require_range, widened
+from hinet_search.serving.tables import Types, as_typed, read_table, require, require_range, widened
 from hinet_search.study.event_definition import TimeSpan
 
 LOG = "log"  # the table
@@ -142,17 +143,28 @@ def some_rows(rows: Rows, is_chosen_R: NDArray[np.bool_]) -> Rows:
 
 
 def is_in_log(inputs: Inputs, log: Rows, newer: Rows) -> NDArray[np.bool_]:
-    """Whether a log already goes beyond each of the newer rows (R,): then it has that row."""
-    if inputs.log is not None:
-        times = [whole_times(rows.frame[inputs.log.time]) for rows in (log, newer)]
-    elif inputs.statistics is not None and inputs.clock is not None:
-        times = [periods_of(rows.frame[inputs.clock], inputs.statistics) for rows in (log, newer)]
-    else:
-        return np.zeros(newer.num_rows, dtype=np.bool_)
-    last = times[0].max()
-    if last is None:
-        return np.zeros(newer.num_rows, dtype=np.bool_)
-    return (times[1] <= last).fill_null(value=False).to_numpy()
+    """Whether a log already goes beyond each of the newer rows (R,): then it has that row.
+
+    It goes beyond those that are not later by their time, nor by the clock of statistics.
+    """
+    is_in_R = np.ones(newer.num_rows, dtype=np.bool_)
+    has_time_R = np.zeros(newer.num_rows, dtype=np.bool_)
+    for times_of in _orders(inputs):
+        last = times_of(log.frame).max()
+        if last is not None:
+            times = times_of(newer.frame)
+            is_in_R &= (times <= last).fill_null(value=True).to_numpy()
+            has_time_R |= times.is_not_null().to_numpy()
+    return is_in_R & has_time_R
+
+
+def _orders(inputs: Inputs) -> Iterator[Callable[[pl.DataFrame], pl.Series]]:
+    """Yield what gives the moments of rows, and the periods of their clock, as far as they have."""
+    log, statistics, clock = inputs.log, inputs.statistics, inputs.clock
+    if log is not None:
+        yield lambda frame: whole_times(frame[log.time])
+    if statistics is not None and clock is not None:
+        yield lambda frame: periods_of(frame[clock], statistics)
 
 
 def seen_inputs(
@@ -178,7 +190,9 @@ def seen_inputs(
     if inputs.log.sequences:
         slots = encode_sequences(inputs.log.sequences, rows, inputs.tasks, moments, vocabularies)
     numbers = pl.concat(tables, how="horizontal") if tables else pl.DataFrame()
-    return SeenInputs(statistics, numbers, tuple(each[first:] for each in slots))
+    # If no row asks, these are the slots of the log.
+    of_asking = tuple(each[len(each) - asking.num_rows :] for each in slots)
+    return SeenInputs(statistics, numbers, of_asking)
 
 
 def seconds_after_log(inputs: Inputs, log: Rows, asking: Rows) -> float | None:
@@ -232,13 +246,17 @@ def log_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> Rows | None:
     own = {NUMBER: pl.UInt64(), SPLIT: pl.UInt8(), SCENARIO: pl.Int16()}
     table = as_typed(path, read_table(path), {**own, **keys, **labels}, nullable=tuple(keys))
     limits = {SPLIT: len(SPLITS) - 1, SCENARIO: len(inputs.scenario.names) - 1}
-    most = np.where(inputs.is_amount, np.inf, 1).tolist()
+    most = np.where(inputs.is_amount, MAX_UNITS, 1).tolist()
     limits |= dict(zip(labels, most, strict=True))
     for name, largest in limits.items():
         require_range(path, table[name], (0, largest), f"hold 0 to {largest:g} in '{name}'")
+    frame = table.select(*keys).rename(dict(zip(keys, names, strict=True)))
+    if inputs.log is not None:
+        num_times = len(whole_times(frame[inputs.log.time]).drop_nulls())
+        require(path, num_times > 0, f"hold times of '{inputs.log.time}'", "has none")
     return _rows(
         inputs,
-        table.select(*keys).rename(dict(zip(keys, names, strict=True))),
+        frame,
         row_R=table[NUMBER].to_numpy(),
         scenario_R=table[SCENARIO].to_numpy(),
         labels_RT=table.select(*labels).to_numpy(),

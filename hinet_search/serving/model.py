@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from hinet_search.common.errors import ConfigurationError
 from hinet_search.serving.model_folder import ExportedModel
 from hinet_search.serving.predict import checked, memory_explained, newer_rows, scored_frame
 
@@ -39,13 +38,6 @@ class Model:
         with memory_explained(exported, FRAME):
             newer = None
             if log is not None:
-                if not exported.file.inputs.rolls:
-                    raise ConfigurationError(
-                        f"{exported.folder}: its inputs do not follow a log, so no row can join it",
-                        remedy="predict without a log",
-                    )
-                labels = tuple({task.column: None for task in exported.file.tasks.values()})
-                rows, _ = checked(exported, log.lazy(), labels, LOG)
-                newer, _ = newer_rows(exported, rows, LOG)
+                newer, _ = newer_rows(exported, log.lazy(), LOG)
             rows, _ = checked(exported, frame.lazy(), (), FRAME)
             return scored_frame(exported, rows, FRAME, newer)

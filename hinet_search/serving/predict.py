@@ -108,11 +108,6 @@ def score_table(
             f"{to}: scores must go to a .parquet file, got '{to.suffix}'",
             remedy="-o scores.parquet",
         )
-    if newer is not None and not exported.file.inputs.rolls:
-        raise ConfigurationError(
-            f"{exported.folder}: its inputs do not follow a log, so no row can join it",
-            remedy="predict without --log",
-        )
     with memory_explained(exported, path):
         return _predict(exported, path, to, newer)
 
@@ -134,7 +129,9 @@ def _predict(exported: ExportedModel, path: str, to: Path, newer_path: str | Non
     folder = to.absolute().parent
     joined = newer = None
     if newer_path is not None:
-        newer, joined = _newer_rows(exported, newer_path, folder)
+        _required_log(exported)
+        lazy = scanned(exported, newer_path)
+        newer, joined = newer_rows(exported, lazy, newer_path, folder)
     lazy = scanned(exported, path)
     keys = _keys(exported, lazy)
     frame, unfit = checked(exported, lazy, keys, path, folder)
@@ -152,26 +149,34 @@ def _predict(exported: ExportedModel, path: str, to: Path, newer_path: str | Non
     )
 
 
-def _newer_rows(exported: ExportedModel, path: str, folder: Path) -> tuple[Rows, JoinedRows]:
-    """The rows of a table that join the log, and how many those are.
+def _required_log(exported: ExportedModel) -> Rows:
+    """The log of a model; ConfigurationError if newer rows change none of its inputs."""
+    log = exported.encoder.history.log
+    if log is None or not exported.file.inputs.rolls:
+        raise ConfigurationError(
+            f"{exported.folder}: its inputs do not follow a log, so no row can join it",
+            remedy="predict without a log",
+        )
+    return log
 
-    DataError when it lacks a column, or a column holds values that are no labels.
+
+def newer_rows(
+    exported: ExportedModel, lazy: pl.LazyFrame, path: str, folder: Path | None = None
+) -> tuple[Rows, JoinedRows]:
+    """The rows of a table that join the log, and how many those are; see `checked`.
+
+    Errors: ConfigurationError for a model without a log; DataError when a column of labels is
+    missing, or holds values that are no labels.
     """
-    lazy = scanned(exported, path)
+    log = _required_log(exported)
+    encoder = exported.encoder
     columns = tuple(dict.fromkeys(task.column for task in exported.file.tasks.values()))
     missing = [name for name in columns if name not in lazy.collect_schema().names()]
     refuse(path, [f"rows of a log have labels, column '{name}' is missing" for name in missing])
     frame, _ = checked(exported, lazy, columns, path, folder)
-    return newer_rows(exported, frame, path)
-
-
-def newer_rows(exported: ExportedModel, frame: pl.DataFrame, path: str) -> tuple[Rows, JoinedRows]:
-    """Those of checked rows, which have the label columns, that join the log; see `_newer_rows`."""
-    encoder = exported.encoder
-    assert encoder.history.log is not None, "there is a log"
     labels = labels_of_rows(exported, exported.file.tasks, frame, path)
     rows = encoder.newer_rows(frame, labels.labels_RT)
-    is_again_R = is_in_log(encoder.inputs, encoder.history.log, rows)
+    is_again_R = is_in_log(encoder.inputs, log, rows)
     is_new_R = labels.is_labelled_R & ~is_again_R
     joined = JoinedRows(
         joined=int(is_new_R.sum()),

@@ -21,7 +21,7 @@ from test_statistics import (
     with_flipped_labels,
 )
 
-from hinet_search.data.derived.days import days_of, period_type
+from hinet_search.data.derived.days import days_of, periods_of
 from hinet_search.data.rows import Rows
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
@@ -124,7 +124,7 @@ def test_values_that_are_the_same_all_day_are_days_as_they_are(values: list[Any]
 def test_a_number_is_on_the_day_that_has_begun(dtype: type[pl.DataType]) -> None:
     values = pl.Series([0, 23, 24, 47, 100, None], dtype=dtype)
     assert days_of(values, 24).to_list() == [0, 0, 1, 1, 4, None]
-    assert days_of(values, 24).dtype == period_type(dtype(), by_clock("hours"))
+    assert days_of(values, 24).dtype == periods_of(values, by_clock("hours")).dtype
 
 
 def test_moments_before_1970_are_on_the_day_that_has_begun() -> None:

@@ -172,6 +172,8 @@ def test_a_loaded_model_scores_frames_as_predict_scores_tables(
     assert model.predict(newer().head(0)).height == 0
     with pytest.raises(DataError, match="column 'price' is not in the rows"):
         model.predict(newer().drop("price"))
+    with pytest.raises(DataError, match="the log: rows of a log have labels, column 'bought' is m"):
+        model.predict(newer(), newer().drop("bought"))
 
 
 @pytest.mark.parametrize(
@@ -181,6 +183,7 @@ def test_a_loaded_model_scores_frames_as_predict_scores_tables(
         ("split", 3, "hold 0 to 2 in 'split'"),
         ("label 0", 7, "hold 0 to 1 in 'label 0'"),
         ("number", None, "hold a value in every row of 'number'"),
+        ("key 2", None, "hold times of 'minute'"),
     ],
 )
 def test_a_damaged_log_is_refused(
@@ -196,7 +199,13 @@ def test_a_damaged_log_is_refused(
         open_folder(copied, torch.device("cpu"))
 
 
-def test_times_far_from_those_of_the_log_are_scored(every_input: Path, tmp_path: Path) -> None:
-    strange = newer().head(4).with_columns(minute=pl.Series([0, -(2**62), 2**62, None]))
+@pytest.mark.parametrize("time", [0, -(2**63), -(2**62), 2**62, None])
+def test_a_time_far_from_those_of_the_log_changes_no_other_row(
+    time: int | None, every_input: Path, tmp_path: Path
+) -> None:
+    before = predicted(every_input, newer().head(4), tmp_path)
+    is_last = pl.int_range(pl.len()) == 3
+    strange = newer().head(4).with_columns(minute=pl.when(is_last).then(time).otherwise("minute"))
     scores = predicted(every_input, strange, tmp_path)
     assert np.isfinite(scores.select("click", "buy").to_numpy()).all()
+    assert scores.head(3).equals(before.head(3))

@@ -35,11 +35,6 @@ def periods_of(values: pl.Series, definition: StatisticsDefinition) -> pl.Series
     return _column_of(values, partial(period, definition=definition))
 
 
-def period_type(dtype: pl.DataType, definition: StatisticsDefinition) -> pl.DataType:
-    """The type of `periods_of` a column of type `dtype`."""
-    return periods_of(pl.Series(dtype=dtype), definition).dtype
-
-
 def days_of(values: pl.Series, day_length: float | None = None) -> pl.Series:
     """The day of each value of a clock, null where it is missing; days are in order of time."""
     return _column_of(values, partial(day, day_length=day_length))

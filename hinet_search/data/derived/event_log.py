@@ -20,8 +20,8 @@ from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.moments import NO_TIME, Moments
 from hinet_search.data.rows import Rows
+from hinet_search.data.splits import ASKING
 
-ASKING = len(SPLITS)  # the split of rows that see all others, and are seen by none
 CHUNK_ROWS = 2**16  # computed at once; more only where a single key has more
 
 Integers = NDArray[np.int64]
@@ -57,9 +57,8 @@ class EventLog:
     def gives_inputs(self, row_S: Integers) -> NDArray[np.bool_]:
         """Whether the log gives the inputs of each of these rows of the sample (S,)."""
         is_given_S = np.isin(self.rows.split_R[row_S], self.splits)
-        if self.rows.sample is not None:
-            is_given_S &= self.rows.sample.is_drawn_R[row_S]
-        return is_given_S
+        is_wanted_R = wanted_rows(self.rows)
+        return is_given_S if is_wanted_R is None else is_given_S & is_wanted_R[row_S]
 
     @property
     def place_bits(self) -> int:
@@ -73,6 +72,17 @@ class EventLog:
             np.searchsorted(self.time_E, self.time_E[block] - length, side="left")
             for block in blocks_of(self.num_rows)
         )
+
+
+def wanted_rows(rows: Rows) -> NDArray[np.bool_] | None:
+    """Whether the inputs of each row are wanted (R,), None if those of all rows are.
+
+    They are those of rows that ask, or else of the sample.
+    """
+    asks_R: NDArray[np.bool_] = rows.split_R == ASKING
+    if asks_R.any():
+        return asks_R
+    return None if rows.sample is None else rows.sample.is_drawn_R
 
 
 def walks(rows: Rows, moments: Moments) -> tuple[Walk, ...]:

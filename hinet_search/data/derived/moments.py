@@ -6,9 +6,11 @@ Shape legend: R rows.
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.rows import Rows
+from hinet_search.data.splits import ASKING
 from hinet_search.data.times import LARGEST, LONGEST, unit_of, whole_times
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.event_definition import NANOSECONDS, TimeSpan, TimeUnit
@@ -44,10 +46,11 @@ def moments_of(definition: DataDefinition, rows: Rows) -> Moments:
 def moments_at(rows: Rows, time: str, time_unit: TimeUnit | None) -> Moments:
     """The moments of rows by their column `time`; `time_unit` is what numbers of it count.
 
-    Those more than LONGEST after the first one count as if they were that long after it.
+    The first row is that of the log: rows that ask count as if they were not before it, and not
+    more than LONGEST after it.
     """
     values = rows.frame[time]
-    first = whole_times(values).min()
+    first = whole_times(values.filter(pl.Series(rows.split_R != ASKING))).min()
     assert isinstance(first, int), "checked with the values"
     last = min(first + LONGEST, LARGEST)
     blocks = (whole_times(values[block]).clip(first, last) - first for block in rows.blocks())

@@ -33,6 +33,7 @@ from hinet_search.data.derived.event_log import (
     for_rows_of_keys,
     log_of,
     walks,
+    wanted_rows,
 )
 from hinet_search.data.derived.key_codes import column_codes, key_codes
 from hinet_search.data.derived.moments import Moments
@@ -116,7 +117,7 @@ def encode_sequences(
     moments: Moments,
     vocabularies: Mapping[str, Vocabulary],
 ) -> tuple[Ids, ...]:
-    """The slots (R, P * L) of every sequence, one part after the other, of the rows of the sample.
+    """The slots (R, P * L) of every sequence, one part after the other, of the wanted rows.
 
     `vocabularies` has those of the items. DataError when a key has only one value.
     """
@@ -167,10 +168,11 @@ def label_ids(
 def sequence_slots(
     sequence: SequenceDefinition, logs: Iterable[EventLog], moments: Moments, parts: LoggedParts
 ) -> Ids:
-    """The slots (R, P * L) of the rows of the sample that these logs are of; zeros of others."""
+    """The slots (R, P * L) of the wanted rows that these logs are of; zeros of others."""
     logs = list(logs)
     rows = logs[0].rows
-    drawn = None if rows.sample is None else np.flatnonzero(rows.sample.is_drawn_R)
+    is_wanted_R = wanted_rows(rows)
+    drawn = None if is_wanted_R is None else np.flatnonzero(is_wanted_R)
     num_rows = rows.num_rows if drawn is None else drawn.size
     shape = (parts.num_parts, sequence.length)
     slots_RPL = rows.mapped(
