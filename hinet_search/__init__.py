@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from hinet_search.search.plan.plan import Plan
     from hinet_search.search.progress import Event, Progress, Watcher
     from hinet_search.serving.export import Export
-    from hinet_search.serving.model import Model
+    from hinet_search.serving.model import LoadedModel
     from hinet_search.serving.predict import Prediction
 
 __all__ = [
@@ -49,7 +49,7 @@ __all__ = [
     "Export",
     "HinetSearchError",
     "Interrupted",
-    "Model",
+    "LoadedModel",
     "Plan",
     "Prediction",
     "Progress",
@@ -74,7 +74,7 @@ _MODULES = {
     "search.progress": ("Event", "Progress", "Watcher"),
     "notebook.study": ("Study",),
     "serving.export": ("Export",),
-    "serving.model": ("Model",),
+    "serving.model": ("LoadedModel",),
     "serving.predict": ("Prediction",),
     "results.study_record": ("StudyRecord",),
 }

@@ -12,7 +12,7 @@ from hinet_search.serving.sealed import require_exported
 if TYPE_CHECKING:
     from os import PathLike
 
-    from hinet_search.serving.model import Model
+    from hinet_search.serving.model import LoadedModel
     from hinet_search.serving.predict import Prediction
     from hinet_search.training.device import Wanted
 
@@ -22,7 +22,7 @@ def load_model(
     *,
     device: "Wanted" = "cpu",
     plugins: tuple[str, ...] = (),
-) -> "Model":
+) -> "LoadedModel":
     """Open an exported model; its `predict` scores frames.
 
     Errors: those of `open_folder`.
@@ -30,11 +30,11 @@ def load_model(
     allow_only(plugins)
     require_exported(Path(folder))
 
-    from hinet_search.serving.model import Model
+    from hinet_search.serving.model import LoadedModel
     from hinet_search.serving.model_folder import open_folder
     from hinet_search.training.device import choose_device
 
-    return Model(open_folder(Path(folder), choose_device(device).device))
+    return LoadedModel(open_folder(Path(folder), choose_device(device).device))
 
 
 def predict(

@@ -52,12 +52,6 @@ def joined(rows: pl.DataFrame, lookup: KeyLookup, file: Path, lines: pl.Series) 
     return rows.hstack(lookup.rows[places])
 
 
-def joined_known(rows: pl.DataFrame, lookup: KeyLookup) -> pl.DataFrame:
-    """The rows whose key the lookup has, with its columns."""
-    places, is_known = _places(rows, lookup)
-    return rows.filter(is_known).hstack(lookup.rows[places.filter(is_known)])
-
-
 def _places(rows: pl.DataFrame, lookup: KeyLookup) -> tuple[pl.Series, pl.Series]:
     """(row of the lookup, whether the lookup has the key) for every row."""
     keys = rows[lookup.key]

@@ -1,4 +1,4 @@
-"""Model: an exported model in memory, which scores frames."""
+"""LoadedModel: an exported model in memory, which scores frames."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ FRAME, LOG = "the frame", "the log"
 
 
 @dataclass(frozen=True)
-class Model:
+class LoadedModel:
     """An exported model in memory."""
 
     exported: ExportedModel

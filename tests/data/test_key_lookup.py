@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.key_lookup import joined, joined_known, lookup_of
+from hinet_search.data.key_lookup import joined, lookup_of
 
 USERS = pl.DataFrame({"user": [5, 2, 9], "age": [50, 20, 90]})
 
@@ -41,15 +41,13 @@ def test_the_first_row_with_an_unknown_key_is_named_with_its_line(unknown: int) 
     assert caught.value.problems == (f"rows.csv:3: user must be one of users.csv, got {unknown}",)
 
 
-def test_rows_with_unknown_keys_can_be_left_out() -> None:
-    lookup = lookup_of(USERS, "user", Path("users.csv"), first_line=1)
-    assert joined_known(rows_of(1, 9, 3, 2, 10), lookup).rows() == [(9, 1, 90), (2, 3, 20)]
-
-
 def test_a_lookup_without_rows_knows_no_key() -> None:
     lookup = lookup_of(USERS.clear(), "user", Path("users.csv"), first_line=1)
-    assert joined_known(rows_of(1, 2), lookup).is_empty()
-    assert joined_known(rows_of(), lookup).is_empty()
+    rows = rows_of()
+    assert joined(rows, lookup, Path("rows.csv"), lines_of(rows)).is_empty()
+    rows = rows_of(1, 2)
+    with pytest.raises(DataError, match=r"user must be one of users\.csv, got 1"):
+        joined(rows, lookup, Path("rows.csv"), lines_of(rows))
 
 
 def test_a_lookup_of_texts_joins_as_polars_does() -> None:
@@ -57,12 +55,10 @@ def test_a_lookup_of_texts_joins_as_polars_does() -> None:
     users = pl.DataFrame(
         {"key": draw.sample([f"k{n}" for n in range(500)], 300), "age": range(300)}
     )
-    rows = pl.DataFrame(
-        {"key": [f"k{draw.randrange(500)}" for _ in range(1000)], "row": range(1000)}
-    )
+    rows = pl.DataFrame({"key": draw.choices(users["key"].to_list(), k=1000), "row": range(1000)})
     lookup = lookup_of(users, "key", Path("users.csv"), first_line=1)
     expected = rows.join(users, on="key", how="inner", maintain_order="left")
-    assert joined_known(rows, lookup).equals(expected)
+    assert joined(rows, lookup, Path("rows.csv"), lines_of(rows)).equals(expected)
 
 
 def test_a_key_that_is_there_twice_is_refused_with_its_line() -> None:

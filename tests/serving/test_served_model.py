@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,9 @@ class Client:
             async with httpx.AsyncClient(transport=transport, base_url="http://model") as client:
                 return await client.request(method, path, json=rows)
 
-        return asyncio.run(send())
+        # Of a thread of its own: in this one another library may run a loop.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, send()).result()
 
 
 @pytest.fixture
