@@ -92,7 +92,7 @@ def check(study: str, **options: Any) -> "Plan":
 def launch(study: str, *, watcher: Watcher | None = None, **options: Any) -> StudyRecord:
     """Run or resume a study by name or path and write its report.
 
-    Options are those of `LaunchOptions`. Without `variant` it runs the first one of the study.
+    Options are the fields of `LaunchOptions`. Without `variant` it runs the first one of the study.
     Without a watcher a notebook shows the progress, and a script nothing.
     """
     from hinet_search.search.notebook_progress import watching
@@ -238,14 +238,14 @@ def _stored(
 
 
 @dataclass(frozen=True)
-class TrainedOnAll:
-    """A trained model: the study that chose it, the one that trained it, and the export.
+class TrainedChoice:
+    """A trained model: the study that searched for it, the study that trained it, and the export.
 
-    The second has all rows of a study on a sample, or the rows of another table.
+    The second reads all rows of a study on a sample, or another table.
     """
 
-    of_sample: StudyRecord
-    of_all: StudyRecord
+    searched: StudyRecord
+    trained: StudyRecord
     export: "Export"
 
 
@@ -259,16 +259,16 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
     watcher: Watcher | None = None,
     command: str = "",
     **options: Any,
-) -> TrainedOnAll:
+) -> TrainedChoice:
     """Train what a study chose on all rows, and export it: its best seed, checked.
 
     `rows` is another table with the columns of the study's, such as newer rows; without it the
     study must have searched on a sample. What is trained is a study of its own, `STUDY-whole` or
     `STUDY-on-TABLE`, with a report; the same call resumes it. A student's teachers are trained too.
-    `arm` and `onnx` are those of `export`.
-    `command` is stored and printed as the call. Options are those of `LaunchOptions`, of which
+    `arm` and `onnx` mean what they do in `export`.
+    `command` is stored and printed as the call. Options are the fields of `LaunchOptions`;
     `finalist_seeds` is 1 unless given.
-    Errors: those of `export` and of a launch; ConfigurationError without a sample and `rows`.
+    Errors: as in `export` and `launch`; ConfigurationError without a sample and `rows`.
     """
     from hinet_search.search.notebook_progress import watching
     from hinet_search.search.plan.check_study import try_study
@@ -301,7 +301,7 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
         artifacts = given.folder.absolute() / "artifacts" / trained.name
         stored = LoadedStudy(trained, ready_to_train.study, ready_to_train.dataset, artifacts)
         written = serving.export(stored, chosen, Path(to), partial(_card, trained), onnx=onnx)
-    return TrainedOnAll(record, trained, written)
+    return TrainedChoice(record, trained, written)
 
 
 def _on_rows(

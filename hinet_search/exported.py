@@ -25,7 +25,7 @@ def load_model(
 ) -> "LoadedModel":
     """Open an exported model; its `predict` scores frames.
 
-    Errors: those of `open_folder`.
+    Errors: as in `open_folder`.
     """
     allow_only(plugins)
     require_exported(Path(folder))
@@ -49,7 +49,7 @@ def predict(
     """Score the rows of a table with an exported model and write the scores.
 
     `log` is a table of labelled rows that are newer than the study, which the rows see.
-    Errors: those of `score_table`.
+    Errors: as in `score_table`.
     """
     allow_only(plugins)
     require_exported(Path(folder))

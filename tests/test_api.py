@@ -29,7 +29,7 @@ def test_every_public_name_is_there_and_on_the_page() -> None:
 
 
 def test_the_page_names_every_option() -> None:
-    sentence = PAGE[PAGE.index("Options are those") : PAGE.index("A record has")]
+    sentence = PAGE[PAGE.index("Options are named") : PAGE.index("A record has")]
     assert all(f"`{option.name}`" in sentence for option in fields(LaunchOptions))
 
 

@@ -39,7 +39,7 @@ from hinet_search.results.records import (
 )
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, verdict
-from hinet_search.results.winner import recommended_arm
+from hinet_search.results.winner import single_model
 from hinet_search.search.phases.finalists import best_of
 
 ARMS = ("hinet", "single", "shared_bottom", "mmoe", "ple", "hmoe", "star", "flat_moe", "trees")
@@ -188,7 +188,7 @@ def _claimed(outcome: Verdict, *marks: str) -> list[str]:
 
 def costly_choice(world: World, record: StudyRecord, outcome: Verdict) -> bool:
     """Return whether a cheaper arm is recommended that loses as much as the margin, or more."""
-    arm, why = recommended_arm(record, outcome)
+    arm, why = single_model(record, outcome)
     truth = dict(zip(world.names, world.gains, strict=True))
     return (
         arm is not None
@@ -199,7 +199,7 @@ def costly_choice(world: World, record: StudyRecord, outcome: Verdict) -> bool:
 
 def cheaper_choice(_: World, record: StudyRecord, outcome: Verdict) -> bool:
     """Return whether a cheaper arm is taken as good enough."""
-    return "is shown to lose" in recommended_arm(record, outcome)[1]
+    return "is shown to lose" in single_model(record, outcome)[1]
 
 
 class Asked(Protocol):

@@ -124,7 +124,7 @@ def local_path(path: str, key: str, cache: Path, say: Say) -> str:
 def content_of(url: str, key: str, contents: FileHasher) -> str:
     """Return the hash of the rows at a URL of a store: of those that were copied once.
 
-    Errors: those of `local_path`; NotFetched.
+    Errors: as in `local_path`; NotFetched.
     """
     if contents.may_fetch:
         return _copied(url, key, contents.cache, contents.say).content

@@ -188,7 +188,7 @@ class Study:
         return api.load(self.file, trial_cells=trial_cells, output=self._output_option, **options)
 
     def export(self, to: str | PathLike[str], **options: Any) -> "Export":
-        """Write a finalist or the ensemble as a folder; options are those of `export`."""
+        """Write a finalist or the ensemble as a folder; options as in `hs.export`."""
         return api.export(self.file, to, output=self._output_option, **options)
 
     def _with_places(self, options: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ little as the cheapest, the best on validation is taken.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hinet_search.results.best_model import Best, best_model, gain_of, percent
 from hinet_search.results.contrasts import arm_values
@@ -63,11 +63,6 @@ class CheaperModel:
         """
         gain = self.smallest
         return seeds_to_show(margin, gain.deviation, gain.user_error or 0.0, 2 * self.level)
-
-
-def recommended_arm(record: StudyRecord, outcome: Verdict) -> tuple[ArmRecord | None, str]:
-    """Return what would be taken without students, and the reason."""
-    return single_model(replace(record, students=()), outcome)
 
 
 def single_model(record: StudyRecord, outcome: Verdict) -> tuple[ArmRecord | None, str]:

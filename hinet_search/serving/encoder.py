@@ -91,7 +91,7 @@ class Encoder:
         return self.encoded(rows, scenario_R, self.history.derived(self.inputs, rows, seen))
 
     def newer_rows(self, frame: pl.DataFrame, labels_RT: Labels) -> Rows:
-        """Labelled rows that passed the checks, as rows that follow those of the log."""
+        """Labelled rows that passed the checks, as rows that follow the log."""
         assert self.history.log is not None, "there is a log"
         scenario_R = self.scenario_numbers(frame)
         distinct = self.with_distinct_ids(frame, scenario_R)

@@ -98,7 +98,7 @@ def new_rows(
     scenario_R: NDArray[np.int16],
     labels_RT: NDArray[np.generic] | None = None,
 ) -> Rows:
-    """Rows as those of a log: with labels they follow it as rows of test, without they only ask."""
+    """Rows in the form of a log's: labelled ones follow it as rows of test, others only ask."""
     num_rows = len(frame)
     columns = [frame[name].cast(dtype) for name, dtype in log.frame.schema.items()]
     first = np.uint64(log.row_R.max(initial=0) + np.uint64(1))
@@ -170,7 +170,7 @@ def _orders(inputs: Inputs) -> Iterator[Callable[[pl.DataFrame], pl.Series]]:
 def seen_inputs(
     inputs: Inputs, vocabularies: Mapping[str, Vocabulary], log: Rows, asking: Rows
 ) -> SeenInputs:
-    """The inputs of rows that ask; `vocabularies` are those of the categorical fields."""
+    """The inputs of rows that ask; `vocabularies` are of the categorical fields."""
     rows = together(log, asking)
     first = log.num_rows
     statistics = pl.DataFrame()

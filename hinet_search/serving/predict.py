@@ -272,7 +272,7 @@ def checked(
 def scored_frame(
     exported: ExportedModel, frame: pl.DataFrame, where: str, newer: Rows | None
 ) -> pl.DataFrame:
-    """The predictions of checked rows, which see `newer` rows beside those of the study."""
+    """The predictions of checked rows, which see the log and `newer` rows."""
     seen = exported.encoder.seen(frame, newer)
     scorer = _Scorer(exported, where, (), Counter(), seen)
     starts = range(0, max(len(frame), 1), RUN_ROWS)

@@ -9,7 +9,9 @@ import webbrowser
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
+from hinet_search.report.mlflow_runs import EXPERIMENT
 from tests.cli.conftest import Run
 from tests.small import write_study
 
@@ -92,12 +94,32 @@ def test_json_is_public_where_that_is_asked_for(run: Run, launched: str, folder:
 
 
 @pytest.mark.parametrize(
-    "more", [("--to", "a.json"), ("--open",), ("--format", "md")], ids=" ".join
+    "more", [("--to", "a.json"), ("--open",), ("--format", "md"), ("--mlflow",)], ids=" ".join
 )
 def test_json_takes_nothing_that_asks_for_a_file(run: Run, more: tuple[str, ...]) -> None:
     said = run("report", "small", "--json", *more)
     assert said.code == 2
     assert "--json prints a document: it excludes" in said.err
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own tables
+def test_a_report_is_logged_to_mlflow_where_that_is_asked_for(
+    run: Run, launched: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = MlflowClient(uri)
+    number = client.create_experiment(EXPERIMENT, f"file://{tmp_path}/artifacts")
+    said = run("report", "small", "--mlflow", uri)
+    assert said.out.splitlines()[1] == f"logged to experiment {EXPERIMENT} at {uri}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert run("report", "small", "--public", "--mlflow").code == 0
+    first, public = (
+        Path(each.info.artifact_uri.removeprefix("file://"), "report.html").read_text()
+        for each in sorted(client.search_runs([number]), key=lambda run: run.info.start_time)
+        if each.info.run_name == "small"
+    )
+    assert "small.yaml" in first
+    assert "small.yaml" not in public
 
 
 def test_a_public_report_names_no_folder_of_its_writer(

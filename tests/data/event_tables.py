@@ -92,12 +92,6 @@ def rows_of(frame: pl.DataFrame, labels_RT: Any, split_R: Any, scenario_R: Any, 
     )
 
 
-def one_split(seed: int) -> RandomLog:
-    """A log whose rows see all that are earlier, as those of test do."""
-    log = random_log(seed)
-    return replace(log, rows=replace(log.rows, split_R=np.full_like(log.rows.split_R, TRAIN)))
-
-
 def part(log: RandomLog, row_P: NDArray[np.int64]) -> tuple[Rows, Moments]:
     return some(log.rows, row_P), Moments(log.moments.time_R[row_P], "s")
 

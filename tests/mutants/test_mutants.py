@@ -138,3 +138,10 @@ def test_every_mutant_of_the_table_is_of_another_line_and_compiles() -> None:
         path = ROOT / mutant.file
         mutated = mutant.applied_to(path.read_text(encoding="utf-8")) if path.exists() else None
         assert mutated is None or compiles(mutated)
+
+
+def test_every_test_of_the_table_is_there() -> None:
+    for row in read_table():
+        file, _, test = row.test.partition("::")
+        name = test.partition("[")[0]
+        assert not test or f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), row.id

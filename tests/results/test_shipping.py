@@ -9,7 +9,7 @@ from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.shipping import NOTHING_TESTED, Offer, Shipment, serving_cost, shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
-from hinet_search.results.winner import recommended_arm
+from hinet_search.results.winner import single_model
 from tests.duels import duel, in_seconds, meeting
 from tests.report.arms import Shape
 from tests.report.edits import each_run
@@ -50,7 +50,7 @@ def offer_of(record: StudyRecord, name: str) -> Offer:
 
 @pytest.mark.parametrize("record", [WON, ALIKE, small(), study()])
 def test_without_students_and_limits_the_recommended_arm_is_taken(record: StudyRecord) -> None:
-    arm, why = recommended_arm(record, verdict(record))
+    arm, why = single_model(record, verdict(record))
     assert arm is not None
     assert (taken(record), shipped(record).why) == (arm.name, why)
 
@@ -304,7 +304,7 @@ def test_the_time_of_an_ensemble_is_unknown_if_that_of_a_member_is() -> None:
 
 def test_if_less_is_better_the_student_with_the_lower_loss_is_taken() -> None:
     record = study(Shape(arms=("ple", "hinet"), objective="logloss"))
-    arm, _ = recommended_arm(record, verdict(record))
+    arm, _ = single_model(record, verdict(record))
     assert arm is not None
     better = with_student(record, arm.name, valid=0.01)
     worse = with_student(record, arm.name, valid=-0.01)

@@ -8,7 +8,7 @@ import pytest
 from hinet_search.report.page import render
 from hinet_search.results.finalist_values import pair_of
 from hinet_search.results.verdict import verdict
-from hinet_search.results.winner import recommended_arm
+from hinet_search.results.winner import single_model
 from tests.duels import chosen_of, duel, meeting, with_chosen
 from tests.report.arms import Shape
 from tests.report.studies import study
@@ -93,7 +93,7 @@ def test_an_arm_that_was_left_out_is_not_the_one_to_take() -> None:
     record = short_of(meeting(single=at(0.7), ple=at(0.9), hinet=at(0.72)), "ple", 5)
     ahead = tuple(replace(run, valid_objective=0.99) for run in chosen_of(record, "ple").runs)
     record = with_chosen(record, "ple", runs=ahead)
-    taken, _ = recommended_arm(record, verdict(record))
+    taken, _ = single_model(record, verdict(record))
     assert taken is not None
     assert taken.name == "hinet"
 

@@ -8,7 +8,7 @@ import pytest
 from hinet_search.results.best_model import is_fully_tested
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
-from hinet_search.results.winner import recommended_arm
+from hinet_search.results.winner import single_model
 from tests.duels import (
     NOISE,
     chosen_of,
@@ -43,7 +43,7 @@ def around(mean: float, noise: list[float] = NOISE) -> list[float]:
 
 
 def taken(record: StudyRecord) -> tuple[str, str]:
-    arm, why = recommended_arm(record, verdict(record))
+    arm, why = single_model(record, verdict(record))
     assert arm is not None
     return arm.name, why
 
@@ -182,7 +182,7 @@ def test_a_cheaper_arm_that_is_ahead_is_shown_to_lose_nothing() -> None:
     "record", [empty(), study(Shape(finalists=False))], ids=["running", "done without finalists"]
 )
 def test_nothing_is_taken_while_no_finalist_is_opened(record: StudyRecord) -> None:
-    assert recommended_arm(record, verdict(record))[0] is None
+    assert single_model(record, verdict(record))[0] is None
     assert not any(map(is_fully_tested, record.arms))
 
 

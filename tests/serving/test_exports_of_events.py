@@ -11,14 +11,10 @@ from numpy.testing import assert_array_equal
 
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError
-from hinet_search.data.derived.inputs import derive_numbers
-from hinet_search.data.rows import read_rows
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.log_rows import SeenInputs
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.sealed import seal
-from hinet_search.study.load_study import load_study
-from tests.serving import day_shop
 from tests.serving.log_shop import LAST, LogShop, assert_close, inputs_of_the_log, newer, shop
 from tests.serving.shop import predicted, prediction_of
 
@@ -34,11 +30,13 @@ def encoder_of(model: Path) -> Encoder:
     return open_folder(model, torch.device("cpu")).encoder
 
 
-def seen_by_newer(model: Path, table: pl.DataFrame, labels: tuple[str, ...]) -> SeenInputs:
+def seen_by_newer(model: Path, table: pl.DataFrame) -> SeenInputs:
     """What newer rows see if they are the rows that join the log, too."""
     encoder = encoder_of(model)
     frame = table.with_columns(pl.col(pl.Float32).cast(pl.Float64))
-    return encoder.seen(frame, encoder.newer_rows(frame, frame.select(labels).to_numpy()))
+    return encoder.seen(
+        frame, encoder.newer_rows(frame, frame.select("clicked", "bought").to_numpy())
+    )
 
 
 def test_models_train_on_events_and_sessions(events: LogShop) -> None:
@@ -60,21 +58,8 @@ def test_those_that_read_the_log_have_its_rows(events: LogShop) -> None:
 
 def test_newer_rows_have_the_inputs_of_one_table(every_input: Path, tmp_path: Path) -> None:
     expected = inputs_of_the_log(every_input.parent / "shop.yaml", tmp_path)
-    seen = seen_by_newer(every_input, newer(), ("clicked", "bought"))
+    seen = seen_by_newer(every_input, newer())
     assert_array_equal(seen.log.to_numpy(), expected)
-
-
-@pytest.mark.parametrize("kind", day_shop.KINDS)
-def test_newer_rows_have_the_statistics_of_one_table(kind: str, tmp_path: Path) -> None:
-    model = day_shop.launched(tmp_path, kind)
-    definition = load_study(model.parent / "shop.yaml").spec.data
-    day_shop.shop().write_parquet(tmp_path / "shop.parquet")
-    derived = derive_numbers(definition, read_rows(definition, tmp_path, tmp_path))
-    has_task = day_shop.newer()["place"] == 2
-    table = day_shop.newer().with_columns(bought=pl.col("bought") * has_task)
-    seen = seen_by_newer(model, table, day_shop.LABELS)
-    expected = derived.statistics[-len(table) :]
-    assert_array_equal(seen.statistics.to_numpy(), expected.to_numpy())
 
 
 def test_the_order_of_newer_rows_does_not_matter(every_input: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 import hinet_search as hs
-from hinet_search.api import TrainedOnAll
+from hinet_search.api import TrainedChoice
 from hinet_search.cli import cli
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.records import ArmRecord
@@ -40,7 +40,7 @@ def sampled(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return launch_shop(tmp_path_factory.mktemp("whole"), rows(4200), text)
 
 
-def trained(shop: Shop, name: str, to: Path, **options: object) -> TrainedOnAll:
+def trained(shop: Shop, name: str, to: Path, **options: object) -> TrainedChoice:
     return hs.train(str(shop.study), to, arm=name, output=shop.out, **options)
 
 
@@ -55,45 +55,45 @@ def settings_of(folder: Path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def mmoe(sampled: Shop, tmp_path_factory: pytest.TempPathFactory) -> TrainedOnAll:
+def mmoe(sampled: Shop, tmp_path_factory: pytest.TempPathFactory) -> TrainedChoice:
     return trained(sampled, "mmoe", tmp_path_factory.mktemp("mmoe") / "model")
 
 
 def test_all_rows_are_trained_on_with_the_settings_that_the_sample_chose(
-    sampled: Shop, mmoe: TrainedOnAll
+    sampled: Shop, mmoe: TrainedChoice
 ) -> None:
-    assert sum(mmoe.of_all.data.rows) > 1.5 * sum(sampled.record.data.rows)
-    assert mmoe.of_all.data.sample is None
+    assert sum(mmoe.trained.data.rows) > 1.5 * sum(sampled.record.data.rows)
+    assert mmoe.trained.data.sample is None
     finalist = next(each for each in arm_of(sampled.record, "mmoe").finalists if each.chosen)
     settings = settings_of(mmoe.export.folder)
     assert settings["train"]["learning_rate"] == finalist.parameters[RATE]
     assert settings["train"]["batch_size"] == 128
 
 
-def test_the_penalty_of_embeddings_is_said_for_all_rows(mmoe: TrainedOnAll) -> None:
+def test_the_penalty_of_embeddings_is_said_for_all_rows(mmoe: TrainedChoice) -> None:
     assert settings_of(mmoe.export.folder)["train"]["embedding_l2"] == 0.004
 
 
-def test_nothing_is_searched_again(mmoe: TrainedOnAll) -> None:
-    (arm,) = mmoe.of_all.arms
+def test_nothing_is_searched_again(mmoe: TrainedChoice) -> None:
+    (arm,) = mmoe.trained.arms
     (trial,) = arm.trials
     assert (trial.state, trial.cause, trial.cost) == ("pruned", DECIDED, None)
     (finalist,) = arm.finalists
     assert len(finalist.runs) == 1
 
 
-def test_the_export_scores_rows_as_in_training(mmoe: TrainedOnAll, tmp_path: Path) -> None:
-    assert mmoe.export.checked_rows == min(1000, mmoe.of_all.data.rows[2])
+def test_the_export_scores_rows_as_in_training(mmoe: TrainedChoice, tmp_path: Path) -> None:
+    assert mmoe.export.checked_rows == min(1000, mmoe.trained.data.rows[2])
     assert mmoe.export.max_difference <= TOLERANCE
     table = rows(50, seed=1).filter(pl.col("place") != 4)
     assert predicted(mmoe.export.folder, table, tmp_path).height == table.height
 
 
 def test_the_same_call_finds_what_is_trained(
-    sampled: Shop, mmoe: TrainedOnAll, tmp_path: Path
+    sampled: Shop, mmoe: TrainedChoice, tmp_path: Path
 ) -> None:
     again = trained(sampled, "mmoe", tmp_path / "again")
-    assert again.of_all.arms == mmoe.of_all.arms
+    assert again.trained.arms == mmoe.trained.arms
     weights = next(iter(again.export.weight_files))
     both = [(each / weights).read_bytes() for each in (tmp_path / "again", mmoe.export.folder)]
     assert both[0] == both[1]
@@ -101,7 +101,7 @@ def test_the_same_call_finds_what_is_trained(
 
 def test_more_seeds_are_trained_if_they_are_asked_for(sampled: Shop, tmp_path: Path) -> None:
     three = trained(sampled, "trees", tmp_path / "trees", finalist_seeds=3)
-    (arm,) = three.of_all.arms
+    (arm,) = three.trained.arms
     assert len(arm.finalists[0].runs) == 3
     best = max(arm.finalists[0].runs, key=lambda run: run.valid_objective)
     assert three.export.seeds == (best.seed,)
@@ -116,13 +116,13 @@ def test_a_student_is_taught_on_all_rows_as_it_was_on_the_sample(
     settings = settings_of(tmp_path / "student")["train"]
     assert settings["teacher_weight"] == before.parameters["train.teacher_weight"]
     assert settings["teacher_temperature"] == before.parameters["train.teacher_temperature"]
-    (student,) = taught.of_all.students
+    (student,) = taught.trained.students
     assert student.trials[0].cause == DECIDED
     teacher = sampled.record.ensemble("teacher")
     assert teacher is not None
     teachers = {(member.run.arm, member.run.trial_number) for member in teacher.members}
     learned_as = arm_of(sampled.record, name).student_of.split("/")
-    assert len(taught.of_all.arms) == len(teachers | {(learned_as[0], int(learned_as[1]))})
+    assert len(taught.trained.arms) == len(teachers | {(learned_as[0], int(learned_as[1]))})
 
 
 def test_a_student_keeps_weight_and_temperature_that_are_no_defaults(sampled: Shop) -> None:
@@ -141,14 +141,14 @@ def test_a_student_keeps_weight_and_temperature_that_are_no_defaults(sampled: Sh
 def test_the_ensemble_is_selected_anew_of_its_members(sampled: Shop, tmp_path: Path) -> None:
     whole = trained(sampled, "ensemble", tmp_path / "ensemble")
     assert whole.export.arm == "ensemble"
-    assert whole.of_all.ensemble("ensemble") is not None
-    assert whole.of_all.data.sample is None
+    assert whole.trained.ensemble("ensemble") is not None
+    assert whole.trained.data.sample is None
 
 
 def test_the_report_of_all_rows_says_where_the_choice_was_made(
-    sampled: Shop, mmoe: TrainedOnAll
+    sampled: Shop, mmoe: TrainedChoice
 ) -> None:
-    page = (sampled.out / "reports" / f"{mmoe.of_all.name}.html").read_text()
+    page = (sampled.out / "reports" / f"{mmoe.trained.name}.html").read_text()
     assert (
         f"MMoE as shop chose it on {sampled.record.data.searched_on}; trained on all rows" in page
     )
@@ -158,7 +158,7 @@ def test_the_report_of_all_rows_says_where_the_choice_was_made(
 
 def test_two_configurations_of_an_arm_are_two_arms(sampled: Shop, tmp_path: Path) -> None:
     whole = trained(sampled, "ensemble", tmp_path / "ensemble")
-    names = [arm.name for arm in whole.of_all.arms]
+    names = [arm.name for arm in whole.trained.arms]
     assert len(names) == len(set(names))
     assert {name.partition("-")[0] for name in names} <= {"mmoe", "shared_bottom", "trees"}
 
@@ -183,21 +183,34 @@ def test_any_study_trains_what_it_chose_on_newer_rows(on_all_rows: Shop, tmp_pat
     newer = tmp_path / "june 2026.parquet"
     rows(3000, seed=7).write_parquet(newer)
     done = trained(on_all_rows, "mmoe", tmp_path / "model", rows=newer)
-    assert done.of_all.name == "shop-mmoe-on-june-2026"
-    assert sum(done.of_all.data.rows) == rows(3000, seed=7).filter(pl.col("place") != 4).height
-    assert done.of_all.data.fingerprint != on_all_rows.record.data.fingerprint
+    assert done.trained.name == "shop-mmoe-on-june-2026"
+    assert sum(done.trained.data.rows) == rows(3000, seed=7).filter(pl.col("place") != 4).height
+    assert done.trained.data.fingerprint != on_all_rows.record.data.fingerprint
     finalist = next(each for each in arm_of(on_all_rows.record, "mmoe").finalists if each.chosen)
     settings = settings_of(tmp_path / "model")
     assert settings["train"]["learning_rate"] == finalist.parameters[RATE]
-    assert done.export.checked_rows == min(1000, done.of_all.data.rows[2])
-    assert "trained on the rows of june 2026.parquet" in done.of_all.description
+    assert done.export.checked_rows == min(1000, done.trained.data.rows[2])
+    assert "trained on the rows of june 2026.parquet" in done.trained.description
+
+
+def test_the_command_names_the_table_and_compares_no_values_of_different_rows(
+    on_all_rows: Shop, tmp_path: Path
+) -> None:
+    rows(3000, seed=9).write_parquet(tmp_path / "may.parquet")
+    words = ["train", f"{on_all_rows.study}/mmoe", "--output", str(on_all_rows.out)]
+    words += ["--rows", str(tmp_path / "may.parquet"), "-o", str(tmp_path / "model")]
+    done = CliRunner().invoke(cli, [*words, "--no-progress"])
+    assert done.exit_code == 0, done.output
+    assert "trained by the study" in done.stdout
+    assert "trained on may.parquet" in done.stdout
+    assert "their values do not compare" in done.stderr
 
 
 def test_newer_rows_of_a_sampled_study_are_all_trained_on(sampled: Shop, tmp_path: Path) -> None:
     rows(3000, seed=8).write_parquet(tmp_path / "newer.parquet")
     done = trained(sampled, "trees", tmp_path / "model", rows=tmp_path / "newer.parquet")
-    assert done.of_all.data.sample is None
-    assert done.of_all.name == "shop-trees-on-newer"
+    assert done.trained.data.sample is None
+    assert done.trained.name == "shop-trees-on-newer"
 
 
 def test_a_table_that_lacks_a_column_is_refused_before_anything_is_trained(
@@ -241,9 +254,9 @@ def test_the_command_says_what_the_sample_gave_and_what_all_rows_give(
     done = CliRunner().invoke(cli, [*words, "--json", "-o", str(tmp_path / "json")])
     last = json.loads(done.stdout.splitlines()[-1])
     assert (last["event"], last["study"]) == ("trained", "shop-mmoe-whole")
-    assert last["sample"]["rows"] == sum(sampled.record.data.rows)
+    assert last["searched"]["rows"] == sum(sampled.record.data.rows)
     assert (
-        last["all"]["rows"]
+        last["trained"]["rows"]
         == pl.scan_parquet(sampled.study.parent / "shop.parquet")
         .filter(pl.col("place") != 4)
         .select(pl.len())

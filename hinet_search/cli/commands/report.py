@@ -83,8 +83,10 @@ def command(
     is_public = given.pop("is_public")
     opens = given.pop("opens")
     mlflow_uri = given.pop("mlflow_uri")
-    if as_json and (to or opens or kind not in ("html", "json")):
-        raise click.UsageError("--json prints a document: it excludes --to, --open and --format")
+    if as_json and (to or opens or mlflow_uri is not None or kind not in ("html", "json")):
+        raise click.UsageError(
+            "--json prints a document: it excludes --to, --open, --format and --mlflow"
+        )
     started = time.perf_counter()
     record = load(study, **given)
 

@@ -27,7 +27,7 @@ from hinet_search.cli.output import echo, output
 from hinet_search.common.terminal import table_text
 
 if TYPE_CHECKING:
-    from hinet_search.api import TrainedOnAll
+    from hinet_search.api import TrainedChoice
     from hinet_search.results.study_record import StudyRecord
 
 
@@ -95,17 +95,17 @@ def command(
     if as_json:
         keys = ("rows", "valid", "test")
         found = {name: dict(zip(keys, row, strict=True)) for name, *row in values}
-        JsonLines.line("trained", study=trained.of_all.name, folder=str(to), **found)
+        JsonLines.line("trained", study=trained.trained.name, folder=str(to), **found)
         return
     _show(trained, values, rows)
     output().next(f"hinet-search predict {shlex.quote(str(to))} rows.parquet -o scores.parquet")
 
 
-def _values(trained: "TrainedOnAll") -> list[tuple[str, int, float, float | None]]:
+def _values(trained: "TrainedChoice") -> list[tuple[str, int, float, float | None]]:
     """Return the name, rows, objective on validation and metric on test of both studies."""
     return [
-        ("sample", *_of(trained.of_sample, trained.export.arm)),
-        ("all", *_of(trained.of_all, trained.export.arm)),
+        ("searched", *_of(trained.searched, trained.export.arm)),
+        ("trained", *_of(trained.trained, trained.export.arm)),
     ]
 
 
@@ -118,24 +118,26 @@ def _of(record: "StudyRecord", name: str) -> tuple[int, float, float | None]:
 
 
 def _show(
-    trained: "TrainedOnAll",
+    trained: "TrainedChoice",
     values: list[tuple[str, int, float, float | None]],
     rows: str | None,
 ) -> None:
     """Print what the study had found beside what the new training gave, and what was written."""
     from hinet_search.report.drawing.numbers import metric
 
-    is_sampled = trained.of_sample.data.sample is not None
+    is_sampled = trained.searched.data.sample is not None
     titles = {
-        "sample": "trained on the sample" if is_sampled else "trained by the study",
-        "all": "trained on all rows" if rows is None else f"trained on {Path(rows).name}",
+        "searched": "trained on the sample" if is_sampled else "trained by the study",
+        "trained": "trained on all rows" if rows is None else f"trained on {Path(rows).name}",
     }
     lines = [
         (titles[name], f"{count:,}", metric(valid), metric(test))
         for name, count, valid, test in values
     ]
-    header = ("", "rows", f"{trained.of_all.objective}, validation", "test")
+    header = ("", "rows", f"{trained.trained.objective}, validation", "test")
     echo(table_text(lines, header=header, right={1, 2, 3}))
+    if rows is not None:
+        output().note("each line is measured on its own rows, so their values do not compare")
     written = trained.export
     echo(
         f"wrote {written.folder}/: {written.study}/{written.arm}, "

@@ -75,9 +75,9 @@ class EventLog:
 
 
 def wanted_rows(rows: Rows) -> NDArray[np.bool_] | None:
-    """Whether the inputs of each row are wanted (R,), None if those of all rows are.
+    """Whether the inputs of each row are wanted (R,), None if all are.
 
-    They are those of rows that ask, or else of the sample.
+    Rows that ask are wanted, or if none asks, the rows of the sample.
     """
     asks_R: NDArray[np.bool_] = rows.split_R == ASKING
     if asks_R.any():

@@ -119,7 +119,7 @@ def encode_sequences(
 ) -> tuple[Ids, ...]:
     """The slots (R, P * L) of every sequence, one part after the other, of the wanted rows.
 
-    `vocabularies` has those of the items. DataError when a key has only one value.
+    `vocabularies` has one of every item. DataError when a key has only one value.
     """
     logs = [log_of(rows, moments, walk) for walk in walks(rows, moments)]
     for name, sequence in sequences.items():
