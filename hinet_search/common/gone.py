@@ -46,6 +46,7 @@ GONE: Mapping[str, str] = {
     "stacked_trials": _ONE_BY_ONE,
     "workers": _ONE_BY_ONE,
     "crosses": _NO_GAIN,
+    "equal": "leave it out, or weigh scenarios by name: train.scenario_weights.SCENARIO",
     "focal": _NO_GAIN,
     "focal_gamma": _NO_GAIN,
     "hashed": "leave it out, and search features.minimum_frequency",

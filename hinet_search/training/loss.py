@@ -30,7 +30,7 @@ from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
 from hinet_search.results.families import MAX_LOG
-from hinet_search.training.train_config import NamedWeights, TrainConfig
+from hinet_search.training.train_config import TrainConfig
 
 
 def own_scenario_loss(
@@ -104,19 +104,12 @@ def expected_labels(
     return torch.where(is_amount_T, scores_BT.clamp(max=MAX_LOG).exp(), scores_BT.sigmoid())
 
 
-def cell_weights(config: TrainConfig, schema: Schema, rows: Columns) -> NDArray[np.float32] | None:
+def cell_weights(config: TrainConfig, schema: Schema) -> NDArray[np.float32] | None:
     """Return what the labels of a scenario and task count, 0 where it lacks the task (M, T).
 
-    None if all count alike. `rows` are those of training: with `scenario_weights: equal`, the
-    labels of a scenario with half the rows, or half the weight of rows, count twice.
+    None if all count alike.
     """
-    of_scenarios_M = np.ones(schema.num_scenarios)
-    if config.scenario_weights == "equal":
-        total_M = _totals(rows.scenario_R, rows.weight_R, schema.num_scenarios)
-        has_rows_M = total_M > 0
-        of_scenarios_M[has_rows_M] = total_M.mean() / total_M[has_rows_M]
-    elif isinstance(config.scenario_weights, NamedWeights):
-        of_scenarios_M = np.array(config.scenario_weights.of(schema.scenarios))
+    of_scenarios_M = config.scenario_weights.of(schema.scenarios)
     weight_MT = np.outer(of_scenarios_M, config.task_weights.of(schema.tasks)) * schema.has_task
     return None if (weight_MT == 1).all() else weight_MT.astype(np.float32)
 

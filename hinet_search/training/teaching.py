@@ -120,7 +120,7 @@ def step_loss(
     device: torch.device,
 ) -> StepLoss:
     """Return the loss of a training on these rows, on a device."""
-    weight_MT = cell_weights(config, schema, rows)
+    weight_MT = cell_weights(config, schema)
     scale = None
     if rows.weight_R is not None:
         scale = row_weight_scale(rows, schema.num_scenarios, weight_MT)

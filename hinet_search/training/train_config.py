@@ -60,9 +60,7 @@ class TrainConfig(Frozen):
     `teacher_weight` and `teacher_temperature` apply to students (training/teaching.py). `loss` is
     that of the labels, a file of training/losses/; `ranking_weight` is what its pairs of rows count
     (training/pairs.py). `task_weights.TASK` and `scenario_weights.SCENARIO` multiply the losses of
-    labels in a weighted mean, default 1 each; so does the `weight` of a row in the data. With
-    `scenario_weights: equal` every scenario counts alike: its labels count by 1 / its training
-    rows, or 1 / the sum of their weights.
+    labels in a weighted mean, default 1 each; so does the `weight` of a row in the data.
     """
 
     learning_rate: Rate = 1e-3
@@ -87,4 +85,4 @@ class TrainConfig(Frozen):
     ] = "cross_entropy"
     ranking_weight: Strength = 0.5
     task_weights: NamedWeights = NamedWeights()
-    scenario_weights: NamedWeights | Literal["rows", "equal"] = "rows"
+    scenario_weights: NamedWeights = NamedWeights()

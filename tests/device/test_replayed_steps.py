@@ -39,7 +39,7 @@ SETTINGS: list[dict[str, object]] = [
     {"rate_decay": True},
     {"clip_norm": 0.0},
     {"weight_decay": 0.1, "embedding_l2": 0.1},
-    {"task_weights": {"order": 2.0}, "scenario_weights": "equal"},
+    {"task_weights": {"order": 2.0}, "scenario_weights": {"home": 2.0}},
     {"teacher_weight": 0.5},
 ]
 

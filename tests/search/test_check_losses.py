@@ -64,14 +64,6 @@ def test_a_weight_must_be_a_positive_number_of_moderate_size() -> None:
     )
 
 
-def test_a_scenario_has_no_weight_of_its_own_where_all_are_equal() -> None:
-    said = refusal("train.scenario_weights: equal, train.scenario_weights.home: 2.0")
-    assert said.endswith(
-        "'train.scenario_weights.home' cannot be set beside train.scenario_weights, which is equal; "
-        "leave one of them out"
-    )
-
-
 def test_a_loss_that_is_none_is_refused_with_the_nearest() -> None:
     assert "loss 'cros_entropy' is not known, must be one of cross_entropy, pairs_within_users" in (
         refusal("train.loss: cros_entropy")
@@ -150,3 +142,8 @@ def test_the_pairs_of_a_random_batch_are_those_that_are_drawn_in_the_mean() -> N
 def test_the_pairs_of_many_users_are_few() -> None:
     user_R = np.random.default_rng(0).integers(0, 20_000, 130_000).astype(np.int32)
     assert 20 < pairs_in_random_batch(user_R, 1024) < 30
+
+
+def test_scenarios_that_count_alike_are_gone() -> None:
+    told = refusal("train.scenario_weights: equal")
+    assert "'equal' is gone since 1.0: leave it out, or weigh scenarios by name" in told

@@ -211,7 +211,7 @@ def test_a_model_learns_by_it(name: str, ranking_weight: float) -> None:
 
 @every_loss
 @every_schema
-@pytest.mark.parametrize("weights", [{}, WEIGHTED, {"scenario_weights": "equal"}])
+@pytest.mark.parametrize("weights", [{}, WEIGHTED])
 def test_a_row_of_weight_k_costs_what_k_copies_of_it_would(
     name: str, schema: Schema, weights: dict[str, object]
 ) -> None:

@@ -35,7 +35,7 @@ FORMS: list[tuple[str, dict[str, Value]]] = [
 ]
 EVERYTHING = {
     "task_weights": {"order": 3.0},
-    "scenario_weights": "equal",
+    "scenario_weights": {"cart": 0.5},
     "teacher_weight": 0.4,
     "teacher_temperature": 2.0,
 }

@@ -30,7 +30,7 @@ class OneScore(nn.Module):
 
 
 def weights(**train: object) -> list[list[float]] | None:
-    weight_MT = cell_weights(TrainConfig.model_validate(train), SCHEMA, DATA.train)
+    weight_MT = cell_weights(TrainConfig.model_validate(train), SCHEMA)
     return None if weight_MT is None else weight_MT.tolist()
 
 
@@ -63,32 +63,7 @@ def test_weights_of_tasks_and_scenarios_multiply_each_other() -> None:
 
 def test_without_weights_none_is_made() -> None:
     assert weights() is None
-    assert weights(task_weights={"click": 1.0}, scenario_weights="rows") is None
-
-
-def test_equal_scenarios_have_their_mean_losses_count_alike() -> None:
-    train = DATA.train.where((DATA.train.scenario_R == 0) | (np.arange(320) % 8 == 1))
-    config = TrainConfig.model_validate({"scenario_weights": "equal"})
-    labels_RT = torch.from_numpy(train.labels_RT).float()
-    scenario_R = torch.from_numpy(train.scenario_R).long()
-    logits_RT = torch.randn(labels_RT.shape)
-    means = []
-    for scenario in (0, 1):
-        is_in_R = scenario_R == scenario
-        means.append(
-            nn.functional.binary_cross_entropy_with_logits(logits_RT[is_in_R], labels_RT[is_in_R])
-        )
-    assert (scenario_R == 0).sum() == 4 * (scenario_R == 1).sum()
-    loss = step_loss(config, SCHEMA, train, None, CPU)
-    got = loss(logits_RT, labels_RT, torch.arange(len(labels_RT)), scenario_R)
-    assert got.item() == pytest.approx(sum(means).item() / 2, rel=1e-5)
-
-
-def test_a_scenario_without_training_rows_has_a_finite_weight() -> None:
-    config = TrainConfig.model_validate({"scenario_weights": "equal"})
-    weight_MT = cell_weights(config, SCHEMA, DATA.train.where(DATA.train.scenario_R == 0))
-    assert weight_MT is not None
-    assert np.isfinite(weight_MT).all()
+    assert weights(task_weights={"click": 1.0}, scenario_weights={}) is None
 
 
 def test_a_teacher_counts_as_much_as_the_labels_of_a_task() -> None:
@@ -108,7 +83,7 @@ def test_a_teacher_counts_as_much_as_the_labels_of_a_task() -> None:
         {"task_weights": {"click": -1.0}},
         {"task_weights": {"click": float("nan")}},
         {"task_weights": 2.0},
-        {"scenario_weights": "even"},
+        {"scenario_weights": 2.0},
         {"scenario_weights": {"home": "much"}},
         {"ranking_weight": -0.1},
         {"loss": "hinge"},

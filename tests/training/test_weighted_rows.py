@@ -48,7 +48,7 @@ def half_opposed() -> Dataset:
     [
         {},
         {"loss": "pairs_within_users", "ranking_weight": 2.0},
-        {"scenario_weights": "equal", "task_weights": {"order": 3.0}},
+        {"scenario_weights": {"home": 2.0}, "task_weights": {"order": 3.0}},
         {"embedding_optimiser": "lazy_adam"},
     ],
 )
