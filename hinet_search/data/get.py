@@ -1,16 +1,11 @@
 """Get: convert a published data set into the tables and the study that our results are made of.
 
-An interrupted conversion goes on with the tables that it lacks.
-
 Nothing is downloaded: most licences forbid passing the files on, so a user unpacks them first.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -28,58 +23,21 @@ from hinet_search.common.plugins import load, names
 from hinet_search.data.raw_text import Tell
 from hinet_search.study.find_file import SHARED, shipped_folder
 
-Stamp = list[int]  # of a file: bytes, and when it was written last
-
 FAMILIES = "hinet_search.data.published"
 ROWS_PER_GROUP = 2**17  # of a table: few and large groups are small to describe and fast to read
 
-STUDY = """\
-description: {description}
-data: {definition}
-arms:
-  hinet:
-  mmoe:
-  ple:
-  hmoe:
-  star:
-  shared_bottom:
-  flat_moe: {{size_of: hinet}}
-  single:
-seed: 1
-slots: 2
-sizes:                         # the first one is taken where none is named
-  quick:                       # to see it work
-    trials: 2
-    passes: {quick_passes:g}
-    finalists: {{top: 1, seeds: 2, default: false}}
-  full:                        # to believe: --size full
-    trials: 8
-    passes: {passes}
-    finalists: {{top: 1, seeds: 5}}
-"""
-QUICK = 20  # times as many passes has the full size
-
-Files = Mapping[str, tuple[Path, ...]]  # the files of a data set by their names or globs
+Files = Mapping[str, Path]  # the files of a data set by their names
 MakeTable = Callable[[Files, Tell], Iterator[pl.DataFrame]]
-
-
-@dataclass(frozen=True)
-class StudyTexts:
-    """A study and its data definition, as YAML; `definition_name` is what the study calls it."""
-
-    name: str
-    text: str
-    definition_name: str
-    definition: str
 
 
 @dataclass(frozen=True)
 class PublishedDataSet:
     """A data set: where it is published, its files, and what is made of them.
 
-    The files lie in one of `folders`, relative to the folder that the user names; `other_forms` are
-    the files of other forms in which it is passed on. `tables` are the functions that yield the
-    rows of every table from the files of any form, by its path below the output folder.
+    The files lie in one of `folders`, relative to the folder that the user names; those of
+    `optional` may be missing. `tables` are the functions that yield the rows of every table, by its
+    path below the output folder. `study` is a shipped study, `definition` what data/ calls its data
+    definition.
     """
 
     name: str
@@ -87,16 +45,16 @@ class PublishedDataSet:
     folders: tuple[str, ...]
     files: tuple[str, ...]
     tables: Mapping[str, MakeTable]
-    study: Callable[[], StudyTexts]
-    other_forms: tuple[tuple[str, ...], ...] = ()
+    study: str
+    definition: str
+    optional: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Converted:
-    """The files with the rows of tables; `kept` are tables that an interrupted run had written."""
+    """The files with the number of rows of the tables, and those of the study."""
 
     tables: Mapping[Path, int]
-    kept: tuple[Path, ...]
     definition: Path
     study: Path
 
@@ -112,8 +70,7 @@ def known_data_sets() -> dict[str, PublishedDataSet]:
 def get(name: str, folder: Path, output: Path, tell: Tell, *, force: bool = False) -> Converted:
     """Convert the published files in `folder` into `output`; every file is whole or absent.
 
-    The study is written last. After an interruption, tables that were written from the same files
-    are kept; `force` writes them again.
+    The study is written last.
     Errors: ConfigurationError for an unknown name, or when the study exists (`force` overwrites
     it); DataError for files that are missing or broken; EnvironmentFault when one cannot be
     written.
@@ -125,78 +82,53 @@ def get(name: str, folder: Path, output: Path, tell: Tell, *, force: bool = Fals
             remedy=f"known: {', '.join(known)}",
         )
     data_set = known[name]
-    texts = data_set.study()
-    study = output / f"{texts.name}.yaml"
-    definition = output / texts.definition_name
+    study = output / f"{Path(data_set.study).name}.yaml"
+    definition = output / SHARED / f"{data_set.definition}.yaml"
     if study.exists() and not force:
         raise ConfigurationError(
             f"{study} is there already",
             remedy="name another folder with -o, or write over it with --force",
         )
     files = _find_files(data_set, folder)
-    sources = list(chain.from_iterable(files.values()))
-    num_bytes = sum(source.stat().st_size for source in sources)
-    finished = read_finished(output / f".{name}.finished.json", name, sources)
+    num_bytes = sum(file.stat().st_size for file in files.values())
     rows = {}
-    kept = []
     for table, make_table in data_set.tables.items():
         path = output / table
-        if finished.has(table) and not force:
-            tell(f"keeping {path}, which was written before an interruption")
-            rows[path] = pq.read_metadata(path).num_rows
-            kept.append(path)
-            continue
         tell(f"writing {path}")
         rows[path] = _write_table(path, make_table(files, tell), num_bytes)
-        with _writing(finished.file):
-            finished = finished.with_table(table)
-    _write_text(definition, _introduced(data_set, texts.definition))
-    _write_text(study, _introduced(data_set, texts.text))
-    finished.file.unlink(missing_ok=True)
-    return Converted(rows, tuple(kept), definition, study)
+    shipped = shipped_folder("studies")
+    introduction = f"# Written by `hinet-search data get {name}`, beside its tables.\n"
+    text = (shipped / SHARED / definition.name).read_text(encoding="utf-8")
+    _write_text(definition, introduction + text)
+    text = (shipped / f"{data_set.study}.yaml").read_text(encoding="utf-8")
+    _write_text(study, introduction + text.replace(f"../{SHARED}/", f"{SHARED}/"))
+    return Converted(rows, definition, study)
 
 
-def shipped_study(name: str, definition: str) -> StudyTexts:
-    """A shipped study and its definition `data/DEFINITION.yaml`, which is written beside it."""
-    folder = shipped_folder("studies")
-    definition_name = f"{SHARED}/{definition}.yaml"
-    text = (folder / f"{name}.yaml").read_text(encoding="utf-8")
-    return StudyTexts(
-        name.rpartition("/")[2],
-        text.replace(f"../{definition_name}", definition_name),
-        definition_name,
-        (folder / definition_name).read_text(encoding="utf-8"),
-    )
+def part_of(number: pl.Expr, first: Mapping[str, float]) -> pl.Expr:
+    """Return the part whose first number is the last one not above a row's, named `split`.
 
-
-def new_study(name: str, description: str, definition: str, passes: int) -> StudyTexts:
-    """A study of its own for a data set without a shipped one."""
-    definition_name = f"{SHARED}/{name}.yaml"
-    text = STUDY.format(
-        description=description,
-        definition=definition_name,
-        passes=passes,
-        quick_passes=passes / QUICK,
-    )
-    return StudyTexts(name, text, definition_name, definition)
+    `first` has the parts in order; below all of them a row belongs to the first.
+    """
+    parts = iter(first)
+    part = pl.lit(next(parts))
+    for name in parts:
+        part = pl.when(number >= first[name]).then(pl.lit(name)).otherwise(part)
+    return part.alias("split")
 
 
 def _find_files(data_set: PublishedDataSet, folder: Path) -> Files:
-    """The files of the form and folder that most are there of; DataError names missing ones."""
-    forms = (data_set.files, *data_set.other_forms)
-    tried: list[Files] = []
-    for form in forms:
-        for inner in data_set.folders:
-            found = {name: sorted((folder / inner).glob(name)) for name in form}
-            tried.append({name: tuple(filter(Path.is_file, found[name])) for name in form})
-    files = max(tried, key=lambda files: sum(map(bool, files.values())) / len(files))
-    missing = [name for name, paths in files.items() if not paths]
+    """The files in the folder that has the most of them; DataError names missing ones."""
+    files: dict[str, Path] = {}
+    for inner in data_set.folders:
+        paths = {name: folder / inner / name for name in data_set.files}
+        present = {name: path for name, path in paths.items() if path.is_file()}
+        if len(present) > len(files):
+            files = present
+    missing = [name for name in data_set.files if name not in {*files, *data_set.optional}]
     if missing:
-        problems = [
-            f"--from: {folder / name} must be a file of {data_set.name}" for name in missing
-        ]
         raise DataError(
-            *problems,
+            *(f"--from: {folder / name} must be a file of {data_set.name}" for name in missing),
             remedy=f"download {data_set.name} from {data_set.published_at}, unpack it, "
             "and name its folder with --from",
         )
@@ -249,48 +181,3 @@ def _writing(path: Path) -> Iterator[None]:
             f"{path} cannot be written: {error.strerror or error}",
             remedy="name a folder that can be written with -o",
         ) from error
-
-
-def _introduced(data_set: PublishedDataSet, text: str) -> str:
-    return f"# Written by `hinet-search data get {data_set.name}`, beside its tables.\n{text}"
-
-
-@dataclass(frozen=True)
-class FinishedTables:
-    """Notes in `file`, beside the tables of `made_of`: every table's stamp, by its path there."""
-
-    file: Path
-    made_of: str
-    stamps: Mapping[str, Stamp]
-
-    def has(self, table: str) -> bool:
-        """Return whether the table is the one that was written from these files."""
-        file = self.file.parent / table
-        return file.is_file() and self.stamps.get(table) == _stamp(file)
-
-    def with_table(self, table: str) -> "FinishedTables":
-        """Note a table that was just written."""
-        stamps = {**self.stamps, table: _stamp(self.file.parent / table)}
-        text = json.dumps({"made_of": self.made_of, "tables": stamps})
-        with replacing(self.file, len(text)) as part:
-            part.write_text(text, encoding="utf-8")
-        return FinishedTables(self.file, self.made_of, stamps)
-
-
-def read_finished(file: Path, name: str, sources: Iterable[Path]) -> FinishedTables:
-    """The notes on tables of a data set; none if other files or another version made them."""
-    files = [
-        (str(path.resolve()), path.stat().st_size, path.stat().st_ctime_ns) for path in sources
-    ]
-    made_of = json.dumps([version("hinet-search"), name, files])
-    try:
-        notes = json.loads(file.read_text(encoding="utf-8"))
-        stamps = notes["tables"] if notes["made_of"] == made_of else {}
-    except (OSError, ValueError, KeyError, TypeError):  # none, or they were changed: start again
-        stamps = {}
-    return FinishedTables(file, made_of, stamps)
-
-
-def _stamp(file: Path) -> Stamp:
-    status = file.stat()
-    return [status.st_size, status.st_mtime_ns]

@@ -1,10 +1,9 @@
-"""Raw text: batches of rows from published text files, every value checked, with file and line."""
+"""Raw text: rows from published text files, checked and joined by key; errors name the line."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
@@ -15,10 +14,10 @@ from pyarrow import csv
 from hinet_search.common.errors import DataError, shortened
 
 BLOCK_BYTES = 2**20  # of a CSV file, read at once; Arrow reads up to 32 of them ahead
-BLOCK_LINES = 100_000  # of a file with another separator, read at once
 SECONDS_BETWEEN = 10  # two lines of progress
 AGAIN = "compare the file with its checksum, and unpack or download it again"
 _ROW = re.compile(r"Row #(\d+): ?(.*)", re.DOTALL)
+_WIDTH = re.compile(r"Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)
 
 Tell = Callable[[str], None]
 
@@ -51,7 +50,21 @@ class Layout:
     columns: tuple[str, ...]
     has_header: bool = True
     separator: str = ","
-    missing: tuple[str, ...] = ("",)  # texts that stand for a missing value
+
+    def width_in_words(self, width: int | str, text: str) -> str:
+        """What is wrong with a row of another width."""
+        line = text.strip("\r\n").splitlines() or ["an empty line"]
+        return (
+            f"must have {len(self.columns)} values separated by '{self.separator}', "
+            f"got {width}: {shortened(line[0])}"
+        )
+
+
+def columns_of(
+    names: Sequence[str], dtype: type[pl.DataType], *, optional: bool = False
+) -> dict[str, Field]:
+    """A field of the same type for every name."""
+    return {name: Field(dtype, optional) for name in names}
 
 
 def read_csv(file: Path, layout: Layout, fields: Mapping[str, Field]) -> Iterator[pl.DataFrame]:
@@ -59,9 +72,11 @@ def read_csv(file: Path, layout: Layout, fields: Mapping[str, Field]) -> Iterato
 
     DataError for other columns than the layout's, and for a row or value that is broken.
     """
-    _check_first_line(file, layout)
-    first_line = 2 if layout.has_header else 1
+    first_line = 1
     with _reading(file, layout):
+        if layout.has_header:
+            _check_header(file, layout)
+            first_line = 2
         batches = csv.open_csv(
             file,
             read_options=csv.ReadOptions(
@@ -73,7 +88,7 @@ def read_csv(file: Path, layout: Layout, fields: Mapping[str, Field]) -> Iterato
             convert_options=csv.ConvertOptions(
                 include_columns=list(fields),
                 column_types=dict.fromkeys(fields, pa.large_string()),
-                null_values=list(layout.missing),
+                null_values=[""],
                 strings_can_be_null=True,
             ),
         )
@@ -85,20 +100,18 @@ def read_csv(file: Path, layout: Layout, fields: Mapping[str, Field]) -> Iterato
 
 def read_lines(
     file: Path, layout: Layout, fields: Mapping[str, Field], encoding: str = "utf-8"
-) -> Iterator[pl.DataFrame]:
-    """The same for a file whose separator has several characters, such as `::`, without quotes."""
-    first_line = 1
+) -> pl.DataFrame:
+    """The same at once, for a file without header and quotes, whose separator may be `::`."""
     with _reading(file, layout), file.open(encoding=encoding, newline="\n") as lines:
-        while block := list(islice(lines, BLOCK_LINES)):
-            cells = [line.rstrip("\r\n").split(layout.separator) for line in block]
-            for row, values in enumerate(cells):
-                if len(values) != len(layout.columns):
-                    problem = _width_in_words(layout, len(values), block[row])
-                    raise broken(file, first_line + row, problem)
-            texts = pl.DataFrame(cells, dict.fromkeys(layout.columns, pl.String), orient="row")
-            empty = pl.all().replace(list(layout.missing), None)
-            yield checked(texts.select(list(fields)).select(empty), fields, file, first_line)
-            first_line += len(block)
+        rows = []
+        for number, line in enumerate(lines, start=1):
+            values = line.rstrip("\r\n").split(layout.separator)
+            if len(values) != len(layout.columns):
+                raise broken(file, number, layout.width_in_words(len(values), line))
+            rows.append(values)
+    texts = pl.DataFrame(rows, dict.fromkeys(layout.columns, pl.String), orient="row")
+    known = _not_empty(texts, file).select(pl.all().replace("", None))
+    return checked(known, fields, file, first_line=1)
 
 
 def checked(
@@ -120,12 +133,29 @@ def checked(
     return values
 
 
+def _parsed(name: str, dtype: type[pl.DataType]) -> pl.Expr:
+    text = pl.col(name)
+    if dtype == pl.String:
+        return text
+    number = text.cast(pl.Float64, strict=False)
+    if dtype.is_float():
+        held = number.cast(dtype)
+        return pl.when(held.is_finite()).then(held).alias(name)
+    is_whole = (number == number.round()) & (number.abs() < 2**53)
+    rounded = pl.when(is_whole).then(number).cast(pl.Int64, strict=False)
+    return pl.coalesce(text.cast(pl.Int64, strict=False), rounded).cast(dtype, strict=False)
+
+
 def all_rows(batches: Iterable[pl.DataFrame], file: Path) -> pl.DataFrame:
     """The rows of all batches of a file; DataError when it has none."""
     frames = list(batches)
-    if not frames:
+    return _not_empty(pl.concat(frames) if frames else pl.DataFrame(), file)
+
+
+def _not_empty(rows: pl.DataFrame, file: Path) -> pl.DataFrame:
+    if rows.is_empty():
         raise DataError(f"{file}: must have rows, got none", remedy=AGAIN)
-    return pl.concat(frames)
+    return rows
 
 
 def broken(file: Path, line: int, problem: str) -> DataError:
@@ -146,24 +176,8 @@ def counted(batches: Iterable[pl.DataFrame], file: Path, tell: Tell) -> Iterator
             told = now
 
 
-def _parsed(name: str, dtype: type[pl.DataType]) -> pl.Expr:
-    text = pl.col(name)
-    if dtype == pl.String:
-        return text
-    number = text.cast(pl.Float64, strict=False)
-    if dtype.is_float():
-        held = number.cast(dtype)
-        return pl.when(held.is_finite()).then(held).alias(name)
-    is_whole = (number == number.round()) & (number.abs() < 2**53)
-    rounded = pl.when(is_whole).then(number).cast(pl.Int64, strict=False)
-    return pl.coalesce(text.cast(pl.Int64, strict=False), rounded).cast(dtype, strict=False)
-
-
-def _check_first_line(file: Path, layout: Layout) -> None:
-    """DataError when the header, or the width of a file without one, is not the layout's."""
-    if not layout.has_header:
-        return
-    with _reading(file, layout), file.open("rb") as lines:
+def _check_header(file: Path, layout: Layout) -> None:
+    with file.open("rb") as lines:
         first_line = lines.readline().decode(errors="replace")
     header = first_line.rstrip("\r\n").split(layout.separator)
     if header == list(layout.columns):
@@ -174,14 +188,6 @@ def _check_first_line(file: Path, layout: Layout) -> None:
     raise DataError(
         f"{file}:1: must have the columns {', '.join(layout.columns)}; it {problem}",
         remedy="it is another version or another file: docs/public_data.md names the right one",
-    )
-
-
-def _width_in_words(layout: Layout, width: int | str, text: str) -> str:
-    line = text.strip("\r\n").splitlines() or ["an empty line"]
-    return (
-        f"must have {len(layout.columns)} values separated by '{layout.separator}', "
-        f"got {width}: {shortened(line[0])}"
     )
 
 
@@ -197,7 +203,13 @@ def _reading(file: Path, layout: Layout) -> Iterator[None]:
         row = _ROW.search(str(error))
         if row is None:
             raise DataError(f"{file}: cannot be read: {error}", remedy=AGAIN) from error
-        raise broken(file, int(row[1]), _in_words(row[2], layout)) from error
+        problem = shortened(row[2])
+        width = _WIDTH.match(row[2])
+        if width:
+            problem = layout.width_in_words(width[2], width[3])
+        elif "UTF8" in problem:
+            problem = f"must be UTF-8: {problem}"
+        raise broken(file, int(row[1]), problem) from error
     except UnicodeDecodeError as error:
         raise DataError(
             f"{file}: must be {error.encoding}, {error.reason}", remedy=AGAIN
@@ -206,16 +218,44 @@ def _reading(file: Path, layout: Layout) -> Iterator[None]:
         raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
 
 
-def _in_words(problem: str, layout: Layout) -> str:
-    """What Arrow says of a row."""
-    width = re.match(r"Expected (\d+) columns, got (\d+): (.*)", problem, re.DOTALL)
-    if width:
-        return _width_in_words(layout, width[2], width[3])
-    return f"must be UTF-8: {shortened(problem)}" if "UTF8" in problem else shortened(problem)
+@dataclass(frozen=True)
+class KeyLookup:
+    """Rows of a file, one per key: `sorted_keys` are its keys, `order` the row of each.
+
+    The keys are sorted once, so a batch costs hardly more if there are millions of them. A join
+    would number all of them again for every batch.
+    """
+
+    rows: pl.DataFrame
+    key: str
+    file: Path
+    sorted_keys: pl.Series
+    order: pl.Series
 
 
-def columns_of(
-    names: Sequence[str], dtype: type[pl.DataType], *, optional: bool = False
-) -> dict[str, Field]:
-    """A field of the same type for every name."""
-    return {name: Field(dtype, optional) for name in names}
+def lookup_of(rows: pl.DataFrame, key: str, file: Path, first_line: int) -> KeyLookup:
+    """The lookup of a file's rows; DataError with the line of the first key that is there twice."""
+    is_repeated = ~rows[key].is_first_distinct()
+    row = is_repeated.arg_max() if is_repeated.any() else None
+    if row is not None:
+        raise broken(
+            file, first_line + row, f"{key} must be there once, got {rows[key][row]} again"
+        )
+    order = rows[key].arg_sort()
+    return KeyLookup(rows.drop(key), key, file, rows[key].gather(order), order)
+
+
+def joined(rows: pl.DataFrame, lookup: KeyLookup, file: Path, lines: pl.Series) -> pl.DataFrame:
+    """The rows with the columns of the lookup, which has a row.
+
+    DataError with the line of the first row whose key the lookup lacks; `lines` are the rows' lines
+    in `file`.
+    """
+    keys = rows[lookup.key]
+    nearest = lookup.sorted_keys.search_sorted(keys).clip(0, len(lookup.order) - 1)
+    is_unknown = lookup.sorted_keys.gather(nearest) != keys
+    row = is_unknown.arg_max() if is_unknown.any() else None
+    if row is not None:
+        problem = f"{lookup.key} must be one of {lookup.file.name}, got {keys[row]!r}"
+        raise broken(file, lines[row], problem)
+    return rows.hstack(lookup.rows[lookup.order.gather(nearest)])

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.key_lookup import joined, lookup_of
+from hinet_search.data.raw_text import joined, lookup_of
 
 USERS = pl.DataFrame({"user": [5, 2, 9], "age": [50, 20, 90]})
 
@@ -39,15 +39,6 @@ def test_the_first_row_with_an_unknown_key_is_named_with_its_line(unknown: int) 
     with pytest.raises(DataError) as caught:
         joined(rows, lookup, Path("rows.csv"), lines_of(rows))
     assert caught.value.problems == (f"rows.csv:3: user must be one of users.csv, got {unknown}",)
-
-
-def test_a_lookup_without_rows_knows_no_key() -> None:
-    lookup = lookup_of(USERS.clear(), "user", Path("users.csv"), first_line=1)
-    rows = rows_of()
-    assert joined(rows, lookup, Path("rows.csv"), lines_of(rows)).is_empty()
-    rows = rows_of(1, 2)
-    with pytest.raises(DataError, match=r"user must be one of users\.csv, got 1"):
-        joined(rows, lookup, Path("rows.csv"), lines_of(rows))
 
 
 def test_a_lookup_of_texts_joins_as_polars_does() -> None:

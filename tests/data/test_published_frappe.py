@@ -116,15 +116,6 @@ def test_negatives_are_those_of_every_run_and_other_ones_of_every_user(tmp_path:
     assert len(set.union(*by_user)) > 15  # 6 of each
 
 
-def test_files_in_blocks_give_the_same_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = table(tmp_path / "whole")
-    monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_LINES", 1)
-    monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_BYTES", 200)
-    assert table(tmp_path / "blocks").equals(whole)
-
-
 @pytest.mark.parametrize(
     ("lines", "message"),
     [

@@ -289,20 +289,3 @@ def test_a_study_that_exists_is_kept_unless_it_may_be_overwritten(tmp_path: Path
     assert written.study.read_text() == "mine"
     get("kuairand-pure", tmp_path / "raw", tmp_path / "out", say_nothing, force=True)
     assert written.study.read_text() != "mine"
-
-
-def test_the_larger_sizes_have_files_of_their_own_and_parts(tmp_path: Path) -> None:
-    files = small()
-    folder = write(tmp_path / "raw", files)
-    for name in NAMES[2:]:
-        (folder / name).rename(folder / name.replace("pure", "27k"))
-    for name in NAMES[:2]:
-        text = (folder / name).read_text()
-        for part in (1, 2):
-            (folder / name.replace("pure", f"27k_part{part}")).write_text(text)
-    written = get("kuairand-27k", folder, tmp_path / "out", say_nothing)
-    assert list(written.tables.values()) == [6, 1]
-    assert "kuairand_27k/log.parquet" in written.definition.read_text()
-    assert "kuairand_pure" not in written.definition.read_text() + written.study.read_text()
-    times = pl.read_parquet(tmp_path / "out" / "kuairand_27k" / "log.parquet")["time_ms"]
-    assert [time - FIRST_MOMENT for time in times] == [30, 20, 0, 30, 20, 0]

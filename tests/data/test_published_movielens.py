@@ -112,16 +112,6 @@ def test_columns_have_the_types_of_our_table(tmp_path: Path) -> None:
     assert types["zip"] == pl.String
 
 
-def test_the_table_does_not_depend_on_how_much_is_read_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ratings = tuple(f"{1 + row // 7}::10::{1 + row % 5}::{row % 4}" for row in range(21))
-    whole = table(tmp_path / "whole", ratings=ratings)
-    for lines in (1, 2, 5, 20, 21):
-        monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_LINES", lines)
-        assert table(tmp_path / str(lines), ratings=ratings).equals(whole)
-
-
 @pytest.mark.parametrize(
     ("files", "message"),
     [
@@ -136,10 +126,6 @@ def test_the_table_does_not_depend_on_how_much_is_read_at_once(
         (
             {"ratings": ("1::10::3::40", "1::10::3::")},
             "ratings.dat:2: timestamp must be a whole number that Int64 holds, got nothing",
-        ),
-        (
-            {"ratings": ("1::10::3::40", "2::10::3::1", "1::10::3::2")},
-            "ratings.dat:3: rows must be in order of users, got 1",
         ),
         (
             {"ratings": (*RATINGS, "4::10::3::4")},
@@ -168,51 +154,3 @@ def test_a_broken_row_is_refused_with_its_line(
     tmp_path: Path, files: dict[str, tuple[str, ...]], message: str
 ) -> None:
     assert problem(tmp_path, **files) == message
-
-
-def test_the_line_of_a_broken_row_is_known_in_a_later_block(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_LINES", 3)
-    ratings = (*("1::10::3::40",) * 7, "1::10")
-    assert problem(tmp_path, ratings=ratings).startswith("ratings.dat:8: must have 4 values")
-
-
-def later(folder: Path, ratings: str, movies: str) -> pl.DataFrame:
-    """The table of small files in the layout of MovieLens-20M."""
-    raw = folder / "ml-20m"
-    raw.mkdir(parents=True)
-    (raw / "ratings.csv").write_text(f"userId,movieId,rating,timestamp\n{ratings}")
-    (raw / "movies.csv").write_text(f"movieId,title,genres\n{movies}")
-    get("movielens-20m", folder, folder / "out", say_nothing)
-    return pl.read_parquet(folder / "out" / "movielens_20m" / "ratings.parquet")
-
-
-def test_the_scenario_of_a_later_size_is_the_first_genre_of_the_film(tmp_path: Path) -> None:
-    ratings = "1,3,3.5,7\n1,9,4.5,8\n2,7,3.0,9\n2,4,5.0,1\n"
-    movies = (
-        '3,"Postman, The (1994)",Drama\n9,Heat,Action|Crime\n7,X (1999) ,(no genres listed)\n'
-        "4,Y (2001),Comedy\n"
-    )
-    rows = later(tmp_path, ratings, movies)
-    assert rows["scenario"].to_list() == [3, 0, -1, 2]
-    assert rows["year"].to_list() == [1994, None, 1999, 2001]
-    assert rows["click"].to_list() == [1, 1, 0, 1]
-    assert rows["like"].to_list() == [0, 1, 0, 1]
-    assert rows["movie_id"].to_list() == [3, 9, 7, 4]
-
-
-@pytest.mark.parametrize(
-    ("rating", "message"),
-    [
-        ("1,3,five,7", r"ratings\.csv:2: rating must be a finite number, got 'five'"),
-        ("1,3,inf,7", r"ratings\.csv:2: rating must be a finite number, got 'inf'"),
-        ("1,4,5,7", r"ratings\.csv:2: movie_id must be one of movies\.csv, got 4"),
-        ("1,3,5", r"ratings\.csv:2: must have 4 values separated by ',', got 3: 1,3,5"),
-    ],
-)
-def test_a_broken_row_of_a_later_size_is_refused_with_its_line(
-    tmp_path: Path, rating: str, message: str
-) -> None:
-    with pytest.raises(DataError, match=message):
-        later(tmp_path, f"{rating}\n", "3,Heat (1995),Drama\n")

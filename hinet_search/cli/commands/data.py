@@ -60,8 +60,7 @@ def get_command(
 
     converted = get(name, Path(folder), Path(target), output().note, force=force)
     for path, num_rows in converted.tables.items():
-        done = "kept" if path in converted.kept else "wrote"
-        echo(f"{done} {path}: {num_rows:,} rows")
+        echo(f"wrote {path}: {num_rows:,} rows")
     echo(f"wrote {converted.definition}")
     echo(f"wrote {converted.study}")
     output().next(f"hinet-search check {shlex.quote(str(converted.study))}")

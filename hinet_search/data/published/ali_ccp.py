@@ -5,15 +5,12 @@ several features of a field are those of the usual preparation (Scenario-Wise-Re
 """
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from hinet_search.data.get import Files, PublishedDataSet, new_study
+from hinet_search.data.get import Files, PublishedDataSet, part_of
 from hinet_search.data.hashing import keys_of, uniform
-from hinet_search.data.key_lookup import joined, lookup_of
-from hinet_search.data.parts import part_of
 from hinet_search.data.raw_text import (
     Field,
     Layout,
@@ -23,6 +20,8 @@ from hinet_search.data.raw_text import (
     checked,
     columns_of,
     counted,
+    joined,
+    lookup_of,
     read_csv,
 )
 
@@ -41,45 +40,25 @@ WITH_VALUE = ("109_14", "110_14", "127_14", "150_14", "508", "509", "702", "853"
 SKELETON = Layout(
     ("sample_id", "click", "purchase", "key", "feature_count", "features"), has_header=False
 )
-SKELETON_FIELDS = {
-    "sample_id": Field(pl.Int64),
-    **{label: Field(pl.Int8, values=(0, 1)) for label in ("click", "purchase")},
-    **columns_of(("key", "features"), pl.String),
-    "feature_count": Field(pl.Int32),
-}
 COMMON = Layout(("key", "feature_count", "features"), has_header=False)
 COMMON_FIELDS = {
     **columns_of(("key", "features"), pl.String),
     "feature_count": Field(pl.Int32),
 }
-FOLDER = "ali_ccp"
+SKELETON_FIELDS = {
+    "sample_id": Field(pl.Int64),
+    **{label: Field(pl.Int8, values=(0, 1)) for label in ("click", "purchase")},
+    **COMMON_FIELDS,
+}
 CATEGORIES = tuple(field for field in (*OF_USER, *OF_SAMPLE) if field != SCENARIO)
 NUMBERS = tuple(f"D{field}" for field in WITH_VALUE)
 TABLE = ("click", "purchase", SCENARIO, *CATEGORIES, *NUMBERS, "split")
-DEFINITION = f"""\
-# Ali-CCP: three scenarios (field 301), click and purchase, train as published, test halved.
-source: {{kind: table, path: {FOLDER}/samples.parquet}}
-scenario:
-  column: "{SCENARIO}"
-  values: {{1: scenario 1, 2: scenario 2, 3: scenario 3}}
-tasks:
-  click: {{column: click}}
-  purchase: {{column: purchase}}
-user: "101"
-item: "205"
-features:
-  categorical: [{", ".join(f'"{field}"' for field in CATEGORIES)}]
-  numeric: [{", ".join(NUMBERS)}]
-never_features: [split]
-minimum_frequency: 10
-split: {{by: column, column: split}}
-"""
 
 
 def _rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
     for part in ("train", "test"):
-        (common_file,) = files[f"common_features_{part}.csv"]
-        (file,) = files[f"sample_skeleton_{part}.csv"]
+        common_file = files[f"common_features_{part}.csv"]
+        file = files[f"sample_skeleton_{part}.csv"]
         samples_of_users = _with_features(common_file, COMMON, COMMON_FIELDS, OF_USER, tell)
         users = all_rows(samples_of_users, common_file)
         lookup = lookup_of(users, "key", common_file, first_line=1)
@@ -90,7 +69,7 @@ def _rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
             samples = joined(batch, lookup, file, lines).filter(
                 pl.col("click") >= pl.col("purchase")
             )
-            position = pl.Series(uniform(keys_of(samples["sample_id"]), SEED))
+            position = pl.lit(pl.Series(uniform(keys_of(samples["sample_id"]), SEED)))
             yield samples.with_columns(part_of(position, PARTS[part])).select(TABLE)
 
 
@@ -116,16 +95,11 @@ def _features(
     is_wrong = counts != batch["feature_count"]
     if is_wrong.any():
         row = is_wrong.arg_true()[0]
-        wanted_count = batch["feature_count"][row]
-        problem = f"must have {wanted_count} features, got {counts[row]}"
+        problem = f"must have {batch['feature_count'][row]} features, got {counts[row]}"
         raise broken(file, first_line + row, problem)
-    halves = entries.with_columns(pl.col("entry").str.splitn(FEATURE, 2).struct.unnest())
-    parts = halves.rename({"field_0": "field", "field_1": "rest"}).with_columns(
-        pl.col("rest")
-        .str.splitn(VALUE, 2)
-        .struct.rename_fields(["feature", "value"])
-        .struct.unnest()
-    )
+    halves = pl.col("entry").str.splitn(FEATURE, 2).struct.rename_fields(["field", "rest"])
+    ends = pl.col("rest").str.splitn(VALUE, 2).struct.rename_fields(["feature", "value"])
+    parts = entries.with_columns(halves.struct.unnest()).with_columns(ends.struct.unnest())
     is_broken = parts["value"].is_null()
     if is_broken.any():
         first = is_broken.arg_true()[0]
@@ -160,13 +134,8 @@ DATA_SETS = (
             "sample_skeleton_test.csv",
             "common_features_test.csv",
         ),
-        tables={f"{FOLDER}/samples.parquet": _rows},
-        study=partial(
-            new_study,
-            FOLDER,
-            "Ali-CCP (three scenarios, click and purchase)",
-            DEFINITION,
-            passes=1,
-        ),
+        tables={"ali_ccp/samples.parquet": _rows},
+        study="public/ali_ccp",
+        definition="ali_ccp",
     ),
 )

@@ -8,25 +8,25 @@ the same rule, at random by a hash of user and app.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.get import Files, PublishedDataSet, shipped_study
+from hinet_search.data.get import Files, PublishedDataSet
 from hinet_search.data.hashing import keys_of, uniform
-from hinet_search.data.key_lookup import KeyLookup, joined, lookup_of
 from hinet_search.data.raw_text import (
     AGAIN,
     Field,
+    KeyLookup,
     Layout,
     Tell,
     all_rows,
     checked,
     columns_of,
-    counted,
+    joined,
+    lookup_of,
     read_csv,
     read_lines,
 )
@@ -51,15 +51,14 @@ FEATURES = columns_of(ROW.columns, pl.String)  # the number of a value, and :1
 CODES = {"label": Field(pl.Int8, values=(-1, 1)), **columns_of(COLUMNS, pl.Int64)}
 
 
-def _rows(files: Files, tell: Tell) -> Iterator[pl.DataFrame]:
-    (log_file,) = files[LOG]
+def _rows(files: Files, _: Tell) -> Iterator[pl.DataFrame]:
+    log_file = files[LOG]
     log = all_rows(read_csv(log_file, LOG_ROW, LOG_FIELDS), log_file)
     values = _values(log, log_file)
     parts = {}
     for part, name in PARTS.items():
         if name in files:
-            (file,) = files[name]
-            parts[part] = all_rows(_published(file, values, tell), file)
+            parts[part] = _published(files[name], values)
     published = pl.concat(parts.values())
     positives = _unpublished(log, published, log_file)
     if "train" not in parts:
@@ -86,19 +85,17 @@ def _values(log: pl.DataFrame, log_file: Path) -> dict[str, KeyLookup]:
     return values
 
 
-def _published(file: Path, values: Mapping[str, KeyLookup], tell: Tell) -> Iterator[pl.DataFrame]:
+def _published(file: Path, values: Mapping[str, KeyLookup]) -> pl.DataFrame:
     """The rows of a published file, with the values of the log."""
-    first_line = 1
-    for features in counted(read_lines(file, ROW, FEATURES), file, tell):
-        numbers = features.with_columns(pl.col(COLUMNS).str.strip_suffix(":1"))
-        codes = checked(numbers, CODES, file, first_line)
-        lines = pl.int_range(first_line, first_line + len(codes), eager=True)
-        first_line += len(codes)
-        columns = [
-            joined(codes.select(column), values[column], file, lines)["value"].alias(column)
-            for column in COLUMNS
-        ]
-        yield pl.DataFrame(columns).with_columns(used=(codes["label"] == 1).cast(pl.Int8))
+    features = read_lines(file, ROW, FEATURES)
+    numbers = features.with_columns(pl.col(COLUMNS).str.strip_suffix(":1"))
+    codes = checked(numbers, CODES, file, first_line=1)
+    lines = pl.int_range(1, 1 + len(codes), eager=True)
+    columns = []
+    for column in COLUMNS:
+        rows = joined(codes.select(column), values[column], file, lines)
+        columns.append(rows["value"].alias(column))
+    return pl.DataFrame(columns).with_columns(used=(codes["label"] == 1).cast(pl.Int8))
 
 
 def _unpublished(log: pl.DataFrame, published: pl.DataFrame, log_file: Path) -> pl.DataFrame:
@@ -160,8 +157,9 @@ DATA_SETS = (
         "use) and https://github.com/hexiangnan/neural_factorization_machine (the other files)",
         folders=("", "frappe", "data/frappe"),
         files=(LOG, *PARTS.values()),
-        other_forms=((LOG, PARTS["valid"], PARTS["test"]),),
+        optional=(PARTS["train"],),
         tables={"frappe/frappe_x1.parquet": _rows},
-        study=partial(shipped_study, "public/frappe_x1", "frappe_x1"),
+        study="public/frappe_x1",
+        definition="frappe_x1",
     ),
 )
