@@ -19,10 +19,10 @@ from hinet_search.results.calibration_records import CellCalibration
 from hinet_search.results.cells import make_cells
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.statistics.calibrators import calibrate
-from hinet_search.results.statistics.crossfitting import CrossFit, HeldOut
-from hinet_search.results.statistics.ensemble import combined
-from hinet_search.results.statistics.ensemble_selection import ScoredRuns, select
-from hinet_search.results.statistics.resampling import units_of_rows
+from hinet_search.results.statistics.crossfitting import CrossFit, hold_out
+from hinet_search.results.statistics.ensemble import combined, ensemble_logits
+from hinet_search.results.statistics.ensemble_selection import Settings, select
+from hinet_search.results.statistics.resampling import ScoredRows, units_of_rows
 
 ALLOWED = 0.05
 CELLS = make_cells(("Home", "Push", "Cart"), ("click",))
@@ -127,7 +127,7 @@ class Pool:
 
     def runs(
         self, draw: np.random.Generator, users: int, rows: float, *, heavy: bool
-    ) -> ScoredRuns:
+    ) -> ScoredRows:
         """Return the runs' scores of some users."""
         user_R = user_of_rows(draw, users, rows, heavy=heavy)
         shape = len(self.noise_M), users, 2
@@ -135,7 +135,7 @@ class Pool:
         error_MRT = draw.normal(size=(shape[0], len(user_R), 2))
         error_MRT += self.of_users * draw.normal(size=shape)[:, user_R]
         logits_MRT = 0.8 * true_RT - 1 + np.reshape(self.noise_M, (-1, 1, 1)) * error_MRT
-        return ScoredRuns(
+        return ScoredRows(
             logits_MRT.astype(np.float32),
             (draw.random(true_RT.shape) < expit(true_RT - 1)).astype(np.uint8),
             (draw.random(len(user_R)) < 0.3).astype(np.int16),
@@ -143,21 +143,21 @@ class Pool:
             make_cells(("Home", "Push"), ("click", "order")),
         )
 
-    def falsely_selected(self, draw: np.random.Generator, new: ScoredRuns) -> bool:
+    def falsely_selected(self, draw: np.random.Generator, new: ScoredRows) -> bool:
         """Whether a selection replaces the plain mean, but gains nothing on many new users."""
         runs = self.runs(draw, self.users, self.rows, heavy=self.heavy)
-        chosen = select(runs, "macro_auc", seed=0, most=8, bags=3)
+        chosen = select(runs, Settings(objective_named("macro_auc"), 0, most=8, bags=3))
         if chosen.method == "mean":
             return False
-        mean_M = np.full(len(self.noise_M), 1 / len(self.noise_M))
         ensembles = (
-            combined(new.logits_MRT, np.array(chosen.weight_M), chosen.scale),
-            combined(new.logits_MRT, mean_M, "probabilities"),
+            combined(new.logits_SRT, np.array(chosen.weight_M), chosen.scale),
+            ensemble_logits(new.logits_SRT),
         )
-        scored = new.scored_by(np.stack(ensembles), np.ones(len(new.user_R), bool))
+        scored = new.part(np.stack(ensembles), np.ones(len(new.user_R), bool))
         unit_R, num_units = units_of_rows(new.user_R)
-        fold = HeldOut(0, scored, unit_R)
-        selected, mean = CrossFit([fold], objective_named("macro_auc"), num_units).values()
+        objective = objective_named("macro_auc")
+        fold = hold_out(0, scored, unit_R, objective)
+        selected, mean = CrossFit([fold], objective, num_units).values()
         return bool(selected <= mean)
 
 

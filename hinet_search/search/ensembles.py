@@ -6,7 +6,7 @@ with another pool makes it again, and first retrains the runs whose weights are 
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from hinet_search.common import crash_points
@@ -18,7 +18,6 @@ from hinet_search.results.ensemble_records import (
     EnsembleSize,
     Member,
     RunKey,
-    SelectionGain,
 )
 from hinet_search.results.finalist_values import headline
 from hinet_search.results.objectives import Objective
@@ -37,7 +36,7 @@ from hinet_search.training.jobs.ensemble import (
     Selected,
     SelectJob,
     TeachJob,
-    WeightedModel,
+    WeightedScores,
     score_ensemble,
     score_member,
     score_train,
@@ -117,8 +116,9 @@ class Ensembles:
         members = self._scored_members(teacher, pool, "train", "valid")
         if members is None:
             return None
-        job = TeachJob(members, teacher.scale, path)
-        self._result("teacher", "scores of the teacher", score_train, job)
+        job = TeachJob(context.dataset, members, teacher.scale, path)
+        queued = QueuedJob("scores of the teacher", score_train, job)
+        self._drive(JobQueue("teacher", [queued], context))
         self._forget_scores("train", "valid")
         return path if path.exists() else None
 
@@ -133,6 +133,7 @@ class Ensembles:
         if members is None:
             return
         job = ScoreEnsembleJob(
+            context.dataset,
             members,
             ensemble.scale,
             ensemble_scores_path(context.artifacts),
@@ -181,18 +182,18 @@ class Ensembles:
 
     def _scored_members(
         self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun], *splits: Split
-    ) -> tuple[WeightedModel, ...] | None:
+    ) -> tuple[WeightedScores, ...] | None:
         """Return the members with their scores of splits; None if some could not be made."""
         weights = {each.run: each.weight for each in ensemble.members}
         runs = [run for run in pool if run_key(run) in weights]
         self._retrain_lost(runs)
         if not self._make_scores(ensemble.name, runs, splits):
             return None
-        models = []
+        members = []
         for run in runs:
             scores = {split: self._scores(run, split) for split in splits}
-            models.append(WeightedModel(self._stored_model(run), weights[run_key(run)], scores))
-        return tuple(models)
+            members.append(WeightedScores(weights[run_key(run)], scores))
+        return tuple(members)
 
     def _make_scores(
         self, name: str, runs: Sequence[CandidateRun], splits: Sequence[Split]
@@ -277,7 +278,7 @@ def _record(
         selection.scale,
         objective(selected.valid_cells),
         selected.valid_cells,
-        SelectionGain(**asdict(selection.gain)),
+        selection.gain,
         tuple(sizes),
         calibration=selected.calibration,
         copies=tuple((keys[left], keys[right]) for left, right in selected.copies),

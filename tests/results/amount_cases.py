@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.results.cells import make_cells
-from hinet_search.results.statistics.ensemble_selection import ScoredRuns
+from hinet_search.results.statistics.resampling import ScoredRows
 
 SCENARIOS, TASKS, UNITS = ("Home", "Push"), ("click", "watch"), {"watch": 12.5}
 CELLS = make_cells(SCENARIOS, TASKS, units=UNITS)
@@ -23,14 +23,14 @@ def drawn_amounts(log_mean_R: NDArray[np.float64], seed: int) -> NDArray[np.floa
 
 def mixed_runs(
     noise_M: Sequence[float], *, seed: int = 0, rows: int = 600, users: int = 60, decimals: int = 9
-) -> ScoredRuns:
+) -> ScoredRows:
     """Runs whose scores of clicks and of watch time are a signal plus noise of these deviations."""
     draw = np.random.default_rng(seed)
     signal_RT = draw.normal(0, 0.7, size=(rows, 2))
     click_R = draw.random(rows) < 1 / (1 + np.exp(-signal_RT[:, 0]))
     noise_MRT = np.reshape(noise_M, (-1, 1, 1)) * draw.normal(size=(len(noise_M), rows, 2))
-    return ScoredRuns(
-        logits_MRT=(signal_RT + noise_MRT).round(decimals).astype(np.float32),
+    return ScoredRows(
+        logits_SRT=(signal_RT + noise_MRT).round(decimals).astype(np.float32),
         labels_RT=np.stack([click_R.astype(np.float32), drawn_amounts(signal_RT[:, 1], seed)], 1),
         scenario_R=(draw.random(rows) < 0.3).astype(np.int16),
         user_R=draw.integers(users, size=rows).astype(np.int32),

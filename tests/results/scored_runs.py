@@ -11,7 +11,7 @@ from hinet_search.results.cells import make_cells
 from hinet_search.results.metrics import every_metric
 from hinet_search.results.objectives import further_metrics, objective_named
 from hinet_search.results.records import CellValue
-from hinet_search.results.statistics.ensemble_selection import ScoredRuns
+from hinet_search.results.statistics.resampling import ScoredRows
 from hinet_search.training.metrics import cell_values
 
 SCENARIOS, TASKS = ("Home", "Push"), ("click", "order")
@@ -21,7 +21,7 @@ FURTHER = further_metrics(tuple(every_metric()))
 
 def draw_runs(
     noise_M: Sequence[float], *, seed: int = 0, rows: int = 600, users: int = 60
-) -> ScoredRuns:
+) -> ScoredRows:
     """Runs whose logits are a signal plus noise of these deviations; users share a part of both."""
     draw = np.random.default_rng(seed)
     user_R = draw.integers(users, size=rows).astype(np.int32)
@@ -30,8 +30,8 @@ def draw_runs(
     noise_MRT = draw.normal(size=(len(noise_M), rows, 2))
     noise_MRT += 0.5 * draw.normal(size=(len(noise_M), users, 2))[:, user_R]
     logits_MRT = 0.8 * signal_RT - 1 + np.reshape(noise_M, (-1, 1, 1)) * noise_MRT
-    return ScoredRuns(
-        logits_MRT=logits_MRT.astype(np.float32),
+    return ScoredRows(
+        logits_SRT=logits_MRT.astype(np.float32),
         labels_RT=labels_RT,
         scenario_R=(draw.random(rows) < 0.3).astype(np.int16),
         user_R=user_R,
@@ -39,7 +39,7 @@ def draw_runs(
     )
 
 
-def exact_value(runs: ScoredRuns, logits_RT: NDArray[np.float32], objective: str) -> float:
+def exact_value(runs: ScoredRows, logits_RT: NDArray[np.float32], objective: str) -> float:
     """The objective by the metrics of an evaluation."""
     return objective_named(objective)(exact_cells(runs, logits_RT))
 
@@ -68,7 +68,7 @@ def _times(value: float | None, share: float, metric: str) -> float | None:
     return None if value is None else value * (share**0.5 if metric == "rmse" else share)
 
 
-def exact_cells(runs: ScoredRuns, logits_RT: NDArray[np.float32]) -> tuple[CellValue, ...]:
+def exact_cells(runs: ScoredRows, logits_RT: NDArray[np.float32]) -> tuple[CellValue, ...]:
     """The cells by all metrics."""
     columns = Columns(
         ids_RF=np.zeros((len(runs.user_R), 0), np.int32),

@@ -1,5 +1,7 @@
 """Ensembles of mixed tasks average probabilities of clicks and expected amounts, each in its task."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,9 +12,9 @@ from hinet_search.results.ensemble_records import Scale
 from hinet_search.results.families import MAX_LOG
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.statistics.ensemble import RunningMean, combined, ensemble_logits
-from hinet_search.results.statistics.ensemble_selection import ScoredRuns, runs_of_cells, select
-from hinet_search.results.statistics.greedy import Track, make_pool, walk
-from hinet_search.results.statistics.resampling import units_of_rows
+from hinet_search.results.statistics.ensemble_selection import Settings, runs_of_cells, select
+from hinet_search.results.statistics.greedy import Search, make_pool, walk
+from hinet_search.results.statistics.resampling import ScoredRows, units_of_rows
 from tests.results.amount_cases import mixed_runs
 from tests.results.scored_runs import exact_value
 
@@ -61,9 +63,9 @@ def test_a_mean_of_finite_logs_is_finite_and_between_them(logs: list[float]) -> 
     assert min(clipped) - 1e-3 <= mean.result().item() <= max(clipped) + 1e-3
 
 
-def value_with(runs: ScoredRuns, picks: tuple[int, ...], objective: str, scale: Scale) -> float:
-    weight_M = np.bincount(picks, minlength=len(runs.logits_MRT)).astype(float)
-    mean_RT = combined(runs.logits_MRT, weight_M, scale, runs.is_amount)
+def value_with(runs: ScoredRows, picks: Sequence[int], objective: str, scale: Scale) -> float:
+    weight_M = np.bincount(picks, minlength=len(runs.logits_SRT)).astype(float)
+    mean_RT = combined(runs.logits_SRT, weight_M, scale, runs.is_amount)
     return exact_value(runs, mean_RT, objective)
 
 
@@ -75,7 +77,8 @@ def test_every_greedy_step_adds_the_run_that_is_exactly_best(objective: str, sca
     unit_R, num_units = units_of_rows(runs.user_R)
     cells = runs_of_cells(runs, unit_R, objective_named(objective))
     pool = make_pool(cells, np.ones(num_units, bool), objective_named(objective), scale)
-    [path] = walk(pool, [Track(np.ones(5, bool), np.zeros(5), np.inf)], most=4)
+    path = Search(np.ones(5, bool), np.zeros(5))
+    walk(pool, [path], most=4)
     for length, score in enumerate(path.scores, start=1):
         before = path.picks[: length - 1]
         values = [sign * value_with(runs, (*before, run), objective, scale) for run in range(5)]
@@ -86,11 +89,11 @@ def test_every_greedy_step_adds_the_run_that_is_exactly_best(objective: str, sca
 @pytest.mark.parametrize("objective", ["macro_auc", "logloss"])
 def test_a_selection_of_mixed_tasks_leaves_out_runs_of_noise(objective: str) -> None:
     runs = mixed_runs([0.3, 0.3, 0.3, 2.0, 2.0, 2.0], rows=3000, users=300)
-    selection = select(runs, objective, seed=0, most=8, bags=3)
+    selection = select(runs, Settings(objective_named(objective), 0, most=8, bags=3))
     assert selection.method == "selected"
     assert selection.weight_M[3:] == (0.0, 0.0, 0.0)
     weight_M = np.array(selection.weight_M)
-    mean_RT = combined(runs.logits_MRT, weight_M, selection.scale, runs.is_amount)
+    mean_RT = combined(runs.logits_SRT, weight_M, selection.scale, runs.is_amount)
     gain = exact_value(runs, mean_RT, objective) - value_with(
         runs, tuple(range(6)), objective, "probabilities"
     )

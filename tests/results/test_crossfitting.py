@@ -6,43 +6,40 @@ import numpy as np
 import pytest
 
 from hinet_search.results.objectives import names, objective_named
-from hinet_search.results.statistics.crossfitting import CrossFit, HeldOut
-from hinet_search.results.statistics.ensemble_selection import ScoredRuns
-from hinet_search.results.statistics.resampling import resampled, units_of_rows
+from hinet_search.results.statistics.crossfitting import CrossFit, HeldOut, hold_out
+from hinet_search.results.statistics.resampling import ScoredRows, resampled, units_of_rows
 from tests.results.scored_runs import draw_runs, exact_value
 
 SEED = 4
 
 
-def held_out(runs: ScoredRuns, unit_R: np.ndarray, is_held_R: np.ndarray, repeat: int) -> HeldOut:
-    scored = runs.scored_by(runs.logits_MRT[:, is_held_R], is_held_R)
-    return HeldOut(repeat, scored, unit_R[is_held_R])
+def held_out(
+    runs: ScoredRows, unit_R: np.ndarray, is_held_R: np.ndarray, objective: str, repeat: int = 0
+) -> HeldOut:
+    return hold_out(repeat, part(runs, is_held_R), unit_R[is_held_R], objective_named(objective))
 
 
-def whole(runs: ScoredRuns, objective: str) -> CrossFit:
+def whole(runs: ScoredRows, objective: str) -> CrossFit:
     """Both runs of a pool as baseline and selection, in a single fold."""
     unit_R, num_units = units_of_rows(runs.user_R)
-    fold = held_out(runs, unit_R, np.ones(len(unit_R), bool), 0)
+    fold = held_out(runs, unit_R, np.ones(len(unit_R), bool), objective)
     return CrossFit([fold], objective_named(objective), num_units)
 
 
 @pytest.mark.parametrize("objective", names())
 def test_the_value_of_a_single_fold_is_the_objective(objective: str) -> None:
     runs = draw_runs([1.0, 0.5])
-    expected = [exact_value(runs, logits_RT, objective) for logits_RT in runs.logits_MRT]
+    expected = [exact_value(runs, logits_RT, objective) for logits_RT in runs.logits_SRT]
     assert whole(runs, objective).values() == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("objective", ["macro_auc", "logloss", "worst_auc"])
 def test_the_deviation_of_a_gain_is_that_over_resamplings_of_users(objective: str) -> None:
     runs = draw_runs([1.0, 0.5])
-    everything = np.ones(len(runs.user_R), bool)
-    of_runs = [
-        resampled(
-            runs.scored_by(logits_RT[None], everything), headline=objective, seed=SEED
-        ).headline
-        for logits_RT in runs.logits_MRT
-    ]
+    of_runs = []
+    for logits_RT in runs.logits_SRT:
+        run = replace(runs, logits_SRT=logits_RT[None])
+        of_runs.append(resampled(run, headline=objective, seed=SEED).headline)
     sign = -1 if objective == "logloss" else 1
     deviation = np.std(np.subtract(of_runs[1], of_runs[0]), ddof=1)
     gain = whole(runs, objective).gain(SEED, held_over_seen=0.0)
@@ -58,7 +55,8 @@ def test_a_cell_is_a_mean_over_folds_and_an_objective_one_over_repeats() -> None
     folds, expected = [], []
     for repeat in range(2):
         fold_R = np.random.default_rng(repeat).permutation(num_units)[unit_R] % 3
-        folds += [held_out(runs, unit_R, fold_R == fold, repeat) for fold in range(3)]
+        masks = [fold_R == fold for fold in range(3)]
+        folds += [held_out(runs, unit_R, is_held_R, "macro_auc", repeat) for is_held_R in masks]
         for cell in runs.cells:
             cell_name = f"auc[{cell.scenario}/{cell.task}]"
             is_cell_R = runs.scenario_R == cell.scenario_number
@@ -66,21 +64,15 @@ def test_a_cell_is_a_mean_over_folds_and_an_objective_one_over_repeats() -> None
             values = [
                 exact_value(part(runs, fold_R == fold), run_logits[fold_R == fold], cell_name)
                 for fold in range(3)
-                for run_logits in runs.logits_MRT[1:2]
+                for run_logits in runs.logits_SRT[1:2]
             ]
             expected.append(np.average(values, weights=rows))
     values_A = CrossFit(folds, objective_named("macro_auc"), num_units).values()
     assert values_A[1] == pytest.approx(np.mean(expected), abs=1e-9)
 
 
-def part(runs: ScoredRuns, is_kept_R: np.ndarray) -> ScoredRuns:
-    return replace(
-        runs,
-        logits_MRT=runs.logits_MRT[:, is_kept_R],
-        labels_RT=runs.labels_RT[is_kept_R],
-        scenario_R=runs.scenario_R[is_kept_R],
-        user_R=runs.user_R[is_kept_R],
-    )
+def part(runs: ScoredRows, is_kept_R: np.ndarray) -> ScoredRows:
+    return runs.part(runs.logits_SRT[:, is_kept_R], is_kept_R)
 
 
 def test_a_fold_in_which_a_cell_lacks_a_class_is_left_out_of_the_cell() -> None:
@@ -88,8 +80,9 @@ def test_a_fold_in_which_a_cell_lacks_a_class_is_left_out_of_the_cell() -> None:
     unit_R, num_units = units_of_rows(runs.user_R)
     is_first_R = unit_R < 30
     runs.labels_RT[is_first_R & (runs.scenario_R == 1), 1] = 0
-    folds = [held_out(runs, unit_R, is_held_R, 0) for is_held_R in (is_first_R, ~is_first_R)]
-    value_A = CrossFit(folds, objective_named("auc[Push/order]"), num_units).values()
+    name = "auc[Push/order]"
+    folds = [held_out(runs, unit_R, is_held_R, name) for is_held_R in (is_first_R, ~is_first_R)]
+    value_A = CrossFit(folds, objective_named(name), num_units).values()
     rest = part(runs, ~is_first_R)
-    expected = [exact_value(rest, logits_RT, "auc[Push/order]") for logits_RT in rest.logits_MRT]
+    expected = [exact_value(rest, logits_RT, "auc[Push/order]") for logits_RT in rest.logits_SRT]
     assert value_A == pytest.approx(expected, abs=1e-9)

@@ -31,12 +31,10 @@ from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import ChosenDevice
 from hinet_search.training.jobs.ensemble import (
     EnsembleOnTest,
-    MemberScored,
     ScoreEnsembleJob,
     ScoreMemberJob,
     Selected,
     SelectJob,
-    TeacherStored,
     TeachJob,
 )
 from hinet_search.training.jobs.messages import (
@@ -157,7 +155,7 @@ class Pretender:
                 )
             ]
         if isinstance(payload, SelectJob | ScoreMemberJob | TeachJob | ScoreEnsembleJob):
-            return [self.of_ensemble(payload)]
+            return self.of_ensemble(payload)
         if isinstance(payload, RefitJob):
             return [self.of_refit(payload)]
         assert isinstance(payload, TrainJob)
@@ -165,23 +163,22 @@ class Pretender:
 
     def of_ensemble(
         self, payload: SelectJob | ScoreMemberJob | TeachJob | ScoreEnsembleJob
-    ) -> object:
+    ) -> list[object]:
         """Do nothing with the models, but check that their files are there."""
         if isinstance(payload, SelectJob):
             assert all(path.exists() for path in payload.scores), "each run left its scores"
-            return self.selected(payload)
+            return [self.selected(payload)]
         if isinstance(payload, ScoreMemberJob):
             assert payload.weights.exists()
             split_scores_path(payload.weights, payload.split).write_text("scores")
-            return MemberScored()
+            return []
         scores = [path for member in payload.members for path in member.scores.values()]
         assert scores, "each member was scored"
         assert all(path.exists() for path in scores), "and its scores are there"
         if isinstance(payload, TeachJob):
             payload.path.write_text("scores")
-            return TeacherStored()
-        assert all(member.model.weights.exists() for member in payload.members)
-        return EnsembleOnTest((TESTED,), Resampled("users", 5, (0.6, 0.6), ((0.6, 0.6),)))
+            return []
+        return [EnsembleOnTest((TESTED,), Resampled("users", 5, (0.6, 0.6), ((0.6, 0.6),)))]
 
     def of_refit(self, payload: RefitJob) -> Refitted:
         """Leave weights and scores."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.statistics.calibrators import calibrate
-from hinet_search.results.statistics.ensemble_selection import ScoredRuns, select
+from hinet_search.results.statistics.ensemble_selection import Settings, select
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.training.fit import fit
 from hinet_search.training.fit_staged import fit_staged
@@ -129,14 +129,14 @@ def resampled_metrics(columns: Columns) -> object:
 
 
 def selected(columns: Columns) -> object:
-    runs = ScoredRuns(
+    runs = ScoredRows(
         LOGITS_MRT.astype(np.float32),
         columns.labels_RT,
         columns.scenario_R,
         columns.user_R,
         SCHEMA.cells,
     )
-    return select(runs, "logloss", seed=0, most=3, bags=2, folds=3)
+    return select(runs, Settings(objective_named("logloss"), 0, most=3, bags=2, folds=3))
 
 
 @pytest.mark.parametrize("statistic", [calibrated, resampled_metrics, selected])

@@ -19,7 +19,7 @@ from hinet_search.training.jobs.ensemble import (
     Selected,
     SelectJob,
     TeachJob,
-    WeightedModel,
+    WeightedScores,
     score_ensemble,
     score_train,
     select_members,
@@ -65,15 +65,34 @@ def scores(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 
 @pytest.fixture(scope="module")
-def members(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[WeightedModel, ...]:
+def models(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[StoredModel, ...]:
     """Two networks as they are before training."""
     folder, config = tmp_path_factory.mktemp("models"), build_config("shared_bottom", {})
     stored = []
-    for seed, weight in enumerate(WEIGHTS):
+    for seed in range(2):
         path = folder / f"{seed}.safetensors"
         save_tensors(seeded_model(lambda: config.build(data.full_schema), seed).state_dict(), path)
-        stored.append(WeightedModel(StoredModel(data.folder, config, "cpu", path), weight))
+        stored.append(StoredModel(data.folder, config, "cpu", path))
     return tuple(stored)
+
+
+@pytest.fixture(scope="module")
+def members(
+    models: tuple[StoredModel, ...], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[WeightedScores, ...]:
+    """The scores of these networks."""
+    folder = tmp_path_factory.mktemp("members")
+    members = []
+    for number, weight in enumerate(WEIGHTS):
+        path = folder / f"{number}.safetensors"
+        restored = restore_model(models[number])
+        tensors = {}
+        for split in ("train", "valid", "test"):
+            logits_RT = restored.model.scores(getattr(restored.dataset, split))
+            tensors[f"{split}_logits"] = torch.from_numpy(logits_RT)
+        save_tensors(tensors, path)
+        members.append(WeightedScores(weight, {"train": path, "valid": path, "test": path}))
+    return tuple(members)
 
 
 def sent(function: Callable[..., None], job: Any) -> Any:
@@ -91,9 +110,9 @@ def averaged(logits_MRT: NDArray[np.float64], weight_M: NDArray[np.float64]) -> 
     return np.stack([clicks_R, watched_R], axis=1)
 
 
-def logits_of(members: tuple[WeightedModel, ...], split: str) -> NDArray[np.float64]:
+def logits_of(models: tuple[StoredModel, ...], split: str) -> NDArray[np.float64]:
     """(M, R, T) scores of each model by itself."""
-    restored = [restore_model(member.model) for member in members]
+    restored = [restore_model(model) for model in models]
     scores = [each.model.scores(getattr(each.dataset, split)) for each in restored]
     return np.stack(scores).astype(float)
 
@@ -130,12 +149,17 @@ def test_a_selection_averages_and_calibrates_amounts_as_amounts(
 
 
 def test_an_ensemble_is_scored_on_test_by_its_mean_amount(
-    data: Dataset, members: tuple[WeightedModel, ...], tmp_path: Path
+    data: Dataset,
+    models: tuple[StoredModel, ...],
+    members: tuple[WeightedScores, ...],
+    tmp_path: Path,
 ) -> None:
-    job = ScoreEnsembleJob(members, "probabilities", tmp_path / "scores", "mean_auc", 0)
+    job = ScoreEnsembleJob(
+        data.folder, members, "probabilities", tmp_path / "scores", "mean_auc", 0
+    )
     on_test = sent(score_ensemble, job)
     assert isinstance(on_test, EnsembleOnTest)
-    expected_RT = averaged(logits_of(members, "test"), np.array(WEIGHTS))
+    expected_RT = averaged(logits_of(models, "test"), np.array(WEIGHTS))
     expected = cell_values(expected_RT.astype(np.float32), data.test, data.full_schema.cells)
     for cell, other in zip(on_test.cells, expected, strict=True):
         assert cell.logloss == pytest.approx(other.logloss, abs=1e-6)
@@ -143,10 +167,14 @@ def test_an_ensemble_is_scored_on_test_by_its_mean_amount(
 
 
 def test_a_teacher_passes_on_logs_of_mean_amounts(
-    data: Dataset, members: tuple[WeightedModel, ...], tmp_path: Path
+    data: Dataset,
+    models: tuple[StoredModel, ...],
+    members: tuple[WeightedScores, ...],
+    tmp_path: Path,
 ) -> None:
     path = tmp_path / "teacher.safetensors"
-    sent(score_train, TeachJob(members, "probabilities", path))
-    expected_RT = averaged(logits_of(members, "train"), np.array(WEIGHTS))
+    job = TeachJob(data.folder, members, "probabilities", path)
+    score_train(job, lambda _: None, lambda: False)
+    expected_RT = averaged(logits_of(models, "train"), np.array(WEIGHTS))
     stored_RT = read_teacher(path, data.train.labels_RT.shape)
     np.testing.assert_allclose(stored_RT, expected_RT, atol=2e-3)

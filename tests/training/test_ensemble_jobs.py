@@ -1,8 +1,6 @@
 """Jobs of an ensemble choose among stored scores, average models of any kind, and leave what students read."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +16,12 @@ from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.jobs.ensemble import (
     EnsembleOnTest,
-    MemberScored,
     ScoreEnsembleJob,
     ScoreMemberJob,
     Selected,
     SelectJob,
-    TeacherStored,
     TeachJob,
-    WeightedModel,
+    WeightedScores,
     score_ensemble,
     score_member,
     score_train,
@@ -47,6 +43,7 @@ from hinet_search.training.trial_config import build_config
 from tests.small import STUDY, write_study
 
 WEIGHTS = (0.5, 0.2, 0.3)
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +77,16 @@ def sent(function: Callable[..., None], job: Any) -> list[Any]:
     return messages
 
 
-def weighted(models: tuple[StoredModel, ...]) -> tuple[WeightedModel, ...]:
-    return tuple(map(WeightedModel, models, WEIGHTS))
+@pytest.fixture(scope="module")
+def members(models: tuple[StoredModel, ...]) -> tuple[WeightedScores, ...]:
+    """The models' scores of all splits, as the jobs of members leave them."""
+    members = []
+    for model, weight in zip(models, WEIGHTS, strict=True):
+        for split in SPLITS:
+            assert sent(score_member, ScoreMemberJob(**vars(model), split=split)) == []
+        scores = {split: split_scores_path(model.weights, split) for split in SPLITS}
+        members.append(WeightedScores(weight, scores))
+    return tuple(members)
 
 
 def logits_of(models: tuple[StoredModel, ...], split: str) -> NDArray[np.float64]:
@@ -92,43 +97,28 @@ def logits_of(models: tuple[StoredModel, ...], split: str) -> NDArray[np.float64
     )
 
 
-def test_a_teacher_scores_training_rows_with_the_weighted_mean_of_its_members(
-    ready: PreparedStudy, models: tuple[StoredModel, ...], tmp_path: Path
+def test_a_teacher_scores_training_and_validation_rows_with_the_weighted_mean_of_its_members(
+    ready: PreparedStudy,
+    models: tuple[StoredModel, ...],
+    members: tuple[WeightedScores, ...],
+    tmp_path: Path,
 ) -> None:
     path = tmp_path / "teacher.safetensors"
-    assert sent(score_train, TeachJob(weighted(models), "logits", path)) == [TeacherStored()]
-    expected_RT = np.tensordot(WEIGHTS, logits_of(models, "train"), axes=1)
-    stored_RT = read_teacher(path, ready.dataset.train.labels_RT.shape)
-    np.testing.assert_allclose(stored_RT, expected_RT, atol=2e-3)
-
-
-def test_members_that_were_scored_before_give_the_same_average_to_the_last_bit(
-    models: tuple[StoredModel, ...], tmp_path: Path
-) -> None:
-    splits: tuple[Split, ...] = ("train", "valid")
-    for model, split in product(models, splits):
-        job = ScoreMemberJob(**vars(model), split=split)
-        assert sent(score_member, job) == [MemberScored()]
-    scored = [
-        WeightedModel(
-            # A model without its weights can only be read from its scores.
-            replace(model, weights=tmp_path / "gone.safetensors"),
-            weight,
-            {split: split_scores_path(model.weights, split) for split in splits},
-        )
-        for model, weight in zip(models, WEIGHTS, strict=True)
-    ]
-    at_once, in_parts = tmp_path / "at-once.safetensors", tmp_path / "in-parts.safetensors"
-    sent(score_train, TeachJob(weighted(models), "probabilities", at_once))
-    sent(score_train, TeachJob(tuple(scored), "probabilities", in_parts))
-    assert at_once.read_bytes() == in_parts.read_bytes()
+    assert sent(score_train, TeachJob(ready.dataset.folder, members, "logits", path)) == []
+    for split in ("train", "valid"):
+        expected_RT = np.tensordot(WEIGHTS, logits_of(models, split), axes=1)
+        stored_RT = read_teacher(path, getattr(ready.dataset, split).labels_RT.shape, split)
+        np.testing.assert_allclose(stored_RT, expected_RT, atol=2e-3)
 
 
 def test_an_ensemble_is_scored_on_test_by_its_mean_probability(
-    ready: PreparedStudy, models: tuple[StoredModel, ...], tmp_path: Path
+    ready: PreparedStudy,
+    models: tuple[StoredModel, ...],
+    members: tuple[WeightedScores, ...],
+    tmp_path: Path,
 ) -> None:
     path = tmp_path / "scores.safetensors"
-    job = ScoreEnsembleJob(weighted(models), "probabilities", path, "macro_auc", 0)
+    job = ScoreEnsembleJob(ready.dataset.folder, members, "probabilities", path, "macro_auc", 0)
     (on_test,) = sent(score_ensemble, job)
     expected_RT = logit(np.tensordot(WEIGHTS, expit(logits_of(models, "test")), axes=1))
     stored_RT = load_file(path)["test_logits"].numpy()

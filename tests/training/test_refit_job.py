@@ -23,7 +23,6 @@ from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.divergence import Diverged
 from hinet_search.training.fit import fit
 from hinet_search.training.jobs import refit as refit_job
-from hinet_search.training.jobs.ensemble import TeachJob, WeightedModel, score_train
 from hinet_search.training.jobs.messages import (
     RefitJob,
     Refitted,
@@ -36,10 +35,9 @@ from hinet_search.training.jobs.messages import (
 )
 from hinet_search.training.jobs.refit import refit
 from hinet_search.training.jobs.score import read_scores, restore_model
-from hinet_search.training.jobs.train import train
 from hinet_search.training.run_state import Conditions, FixedSteps
 from hinet_search.training.seeding import seeded_model
-from hinet_search.training.teaching import read_teacher, save_teacher
+from hinet_search.training.teaching import save_teacher
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import TrialConfig, build_config
 from tests.small import STUDY, write_study
@@ -183,24 +181,6 @@ def test_a_student_learns_from_scores_of_both_splits_in_the_order_of_rows(
     assert same_weights(refit_path(weights), fitted(ready, config, 30, taught))
     swapped = np.array([*valid_RT, *train_RT]).astype(np.float16)
     assert not same_weights(refit_path(weights), fitted(ready, config, 30, swapped))
-
-
-def test_a_teacher_scores_training_and_validation_rows(
-    ready: PreparedStudy, tmp_path: Path
-) -> None:
-    config, members = config_of(ready, NETWORK, **{"train.passes": 1}), []
-    for seed in (1, 2):
-        path = tmp_path / f"{seed}.safetensors"
-        job = TrainJob(ready.dataset.folder, config, seed, "mean_auc", "cpu", path)
-        train(job, lambda _: None, lambda: False)
-        members.append(WeightedModel(StoredModel(job.dataset, config, "cpu", path), 0.5))
-    teach = TeachJob(tuple(members), "logits", tmp_path / "teacher")
-    score_train(teach, lambda _: None, lambda: False)
-    for split in ("train", "valid"):
-        columns = getattr(ready.dataset, split)
-        scores = [restore_model(member.model).model.scores(columns) for member in members]
-        stored_RT = read_teacher(tmp_path / "teacher", columns.labels_RT.shape, split)
-        np.testing.assert_allclose(stored_RT, np.mean(scores, axis=0), rtol=2**-10)
 
 
 @pytest.mark.parametrize("arm", [NETWORK, TREES], ids=["a network", "a model that grows"])

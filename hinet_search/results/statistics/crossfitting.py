@@ -40,43 +40,41 @@ from hinet_search.results.statistics.scored_cell import Floats
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Rows of a held-out fold of a repeat, scored by the A ensembles of the other folds."""
+    """A held-out fold of a repeat: the metric of the A ensembles of the other folds in every cell.
 
-    repeat: int
-    scored: ScoredRows  # its seeds are the ensembles
-    unit_R: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class _PreparedFold:
-    """The metric of every ensemble and cell, prepared for any weights of the fold's units."""
+    It is `prepared` for any weights of the fold's units.
+    """
 
     repeat: int
     unit_H: NDArray[np.int64]
+    num_rows: int
     prepared: PreparedMetric
 
 
-class CrossFit:
-    """All held-out folds, prepared to be evaluated under any multiplicities of the units."""
+def hold_out(
+    repeat: int, scored: ScoredRows, unit_R: NDArray[np.int64], objective: Objective
+) -> HeldOut:
+    """Prepare the rows of a held-out fold; the seeds of `scored` are the ensembles."""
+    unit_H, local_R = np.unique(unit_R, return_inverse=True)
+    prepared = prepare(scored, local_R, len(unit_H), objective.metric)
+    heartbeat.send_heartbeat()
+    return HeldOut(repeat, unit_H, len(unit_R), prepared)
 
-    def __init__(self, folds: Sequence[HeldOut], objective: Objective, num_units: int) -> None:
-        self._objective = objective
-        self._num_units = num_units
-        self._num_rows = max(len(fold.unit_R) for fold in folds)
-        self._names = [cell.name for cell in folds[0].scored.cells]
-        self._folds = []
-        for fold in folds:
-            unit_H, local_R = np.unique(fold.unit_R, return_inverse=True)
-            prepared = prepare(fold.scored, local_R, len(unit_H), objective.metric)
-            self._folds.append(_PreparedFold(fold.repeat, unit_H, prepared))
-            heartbeat.send_heartbeat()
+
+@dataclass(frozen=True)
+class CrossFit:
+    """All held-out folds, to be evaluated under any multiplicities of the units."""
+
+    folds: Sequence[HeldOut]
+    objective: Objective
+    num_units: int
 
     def values(self) -> Floats:
         """(A,): the cross-fitted value of every ensemble; ConfigurationError if it has none."""
-        value_A: Floats = self._values(np.ones((self._num_units, 1)), None)[:, 0]
+        value_A: Floats = self._values(np.ones((self.num_units, 1)), None)[:, 0]
         if np.isnan(value_A).any():
             raise ConfigurationError(
-                f"{self._objective.name} has no value: in a fold of users no cell has labels that "
+                f"{self.objective.name} has no value: in a fold of users no cell has labels that "
                 "differ",
                 remedy="select by logloss, or on a larger validation split",
             )
@@ -88,35 +86,34 @@ class CrossFit:
         `held_over_seen` is the ratio of the units of a fold to those that chose for it.
         """
         mean_value, selected_value = self.values()[:2].tolist()
-        sign = 1 if self._objective.maximize else -1
+        sign = 1 if self.objective.maximize else -1
         blocks = []
-        drawn = multiplicity_blocks(self._num_units, self._num_rows, seed, RESAMPLINGS)
+        num_rows = max(fold.num_rows for fold in self.folds)
+        drawn = multiplicity_blocks(self.num_units, num_rows, seed, RESAMPLINGS)
         for multiplicity_UB in drawn:
             value_AB = self._values(multiplicity_UB, 2)
             blocks.append(sign * (value_AB[1] - value_AB[0]))
             heartbeat.send_heartbeat()
         gain_B = np.concatenate(blocks)
         variance = float(np.var(gain_B[~np.isnan(gain_B)], ddof=1)) * (1 + held_over_seen)
-        half = float(stdtrit(self._num_units - 1, (1 + CONFIDENCE) / 2)) * variance**0.5
+        half = float(stdtrit(self.num_units - 1, (1 + CONFIDENCE) / 2)) * variance**0.5
         estimate = sign * (selected_value - mean_value)
         return SelectionGain(estimate, estimate - half, estimate + half, mean_value, selected_value)
 
     def _values(self, multiplicity_UB: Floats, num_ensembles: int | None) -> Floats:
         """(A, B): the objective of the first ensembles, a mean over repeats; NaN if it has none."""
-        repeats = {fold.repeat for fold in self._folds}
+        names = self.folds[0].prepared.cells
         value_of_repeats = []
-        for repeat in sorted(repeats):
-            folds = [fold for fold in self._folds if fold.repeat == repeat]
+        for repeat in sorted({fold.repeat for fold in self.folds}):
+            folds = [fold for fold in self.folds if fold.repeat == repeat]
             value_ACB, rows_CB = _mean_over_folds(folds, multiplicity_UB, num_ensembles)
-            value_of_repeats.append(
-                objective_values(self._objective, self._names, rows_CB, value_ACB)
-            )
+            value_of_repeats.append(objective_values(self.objective, names, rows_CB, value_ACB))
         value_AB: Floats = np.mean(value_of_repeats, axis=0)
         return value_AB
 
 
 def _mean_over_folds(
-    folds: Sequence[_PreparedFold], multiplicity_UB: Floats, num_ensembles: int | None
+    folds: Sequence[HeldOut], multiplicity_UB: Floats, num_ensembles: int | None
 ) -> tuple[Floats, Floats]:
     """(A, C, B) and (C, B): the metric of every cell, NaN without a value, and its rows."""
     first = folds[0].prepared

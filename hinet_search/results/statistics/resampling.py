@@ -47,6 +47,22 @@ class ScoredRows:
     user_R: NDArray[np.int32]
     cells: Sequence[Cell]
 
+    @property
+    def is_amount(self) -> NDArray[np.bool_]:
+        """Whether the labels of a task are amounts (T,)."""
+        amounts = [cell.task_number for cell in self.cells if cell.unit is not None]
+        return np.isin(np.arange(self.labels_RT.shape[1]), amounts)
+
+    def part(self, logits_SRT: NDArray[np.float32], is_kept_R: NDArray[np.bool_]) -> "ScoredRows":
+        """Return the kept rows with these logits, which are of kept rows only."""
+        return ScoredRows(
+            logits_SRT,
+            self.labels_RT[is_kept_R],
+            self.scenario_R[is_kept_R],
+            self.user_R[is_kept_R],
+            self.cells,
+        )
+
 
 @dataclass(frozen=True)
 class PreparedMetric:

@@ -1,9 +1,9 @@
 """Ensemble: choose runs to average, score with their average, and pass it to students.
 
-Shape legend: M runs, R rows of a split, T tasks, S scorers (one, or the seeds of a finalist).
+Shape legend: M runs, R rows of a split, T tasks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import reopen
 from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.ensemble_records import Scale
+from hinet_search.results.objectives import Objective
 from hinet_search.results.records import CellValue, Resampled
 from hinet_search.results.statistics.ensemble import RunningMean, combined, copies
-from hinet_search.results.statistics.ensemble_selection import ScoredRuns, Selection, select
+from hinet_search.results.statistics.ensemble_selection import Selection, Settings, select
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.training.device import choose_device
 from hinet_search.training.jobs.coordinator_link import CoordinatorLink
@@ -75,37 +75,33 @@ class ScoreMemberJob(StoredModel):
 
 
 @dataclass(frozen=True)
-class MemberScored:
-    """The scores of a member are stored."""
+class WeightedScores:
+    """The weight of a member of an ensemble, and the files of its scores."""
 
-
-@dataclass(frozen=True)
-class WeightedModel:
-    """A member of an ensemble as a job needs it; `scores` has the files of splits scored before."""
-
-    model: StoredModel
     weight: float
-    scores: Mapping[Split, Path] = field(default_factory=dict)
+    scores: Mapping[Split, Path]
 
 
 @dataclass(frozen=True)
 class TeachJob:
-    """Score the training and validation rows with an ensemble, and store its logits at `path`."""
+    """Average the members' scores of the training and validation rows, and store them at `path`."""
 
-    members: tuple[WeightedModel, ...]
+    dataset: Path
+    members: tuple[WeightedScores, ...]
     scale: Scale
     path: Path
 
 
 @dataclass(frozen=True)
 class ScoreEnsembleJob:
-    """Score the test split with an ensemble, and store its logits at `path`.
+    """Average the members' scores of the test split, measure them, and store them at `path`.
 
     `headline` is the metric of the verdict; `seed` is that of the resampling of users, `further`
     are metrics to measure, as in a TrainJob.
     """
 
-    members: tuple[WeightedModel, ...]
+    dataset: Path
+    members: tuple[WeightedScores, ...]
     scale: Scale
     path: Path
     headline: str
@@ -121,11 +117,6 @@ class EnsembleOnTest:
     resampled: Resampled
 
 
-@dataclass(frozen=True)
-class TeacherStored:
-    """The teacher's scores are stored."""
-
-
 def select_members(job: SelectJob, emit: Emit, should_stop: ShouldStop) -> None:  # noqa: ARG001
     """Emit a Selected; the models are not needed."""
     dataset = reopen(job.dataset)
@@ -133,9 +124,8 @@ def select_members(job: SelectJob, emit: Emit, should_stop: ShouldStop) -> None:
     valid = dataset.valid
     cells = schema.cells
     logits_MRT = np.stack([read_scores(path, "valid", valid) for path in job.scores])
-    runs = ScoredRuns(logits_MRT, valid.labels_RT, valid.scenario_R, valid.user_R, cells)
-    limit = None if job.shares is None else 1.0
-    selection = select(runs, job.objective, seed=job.seed, cost_M=job.shares, limit=limit)
+    runs = ScoredRows(logits_MRT, valid.labels_RT, valid.scenario_R, valid.user_R, cells)
+    selection = select(runs, Settings(Objective(job.objective), job.seed, job.shares))
     weight_M = np.array(selection.weight_M)
     logits_RT = combined(logits_MRT, weight_M, selection.scale, schema.is_amount)
     values = cell_values(logits_RT, valid, cells, further=job.further)
@@ -144,7 +134,7 @@ def select_members(job: SelectJob, emit: Emit, should_stop: ShouldStop) -> None:
 
 
 def score_member(job: ScoreMemberJob, emit: Emit, should_stop: ShouldStop) -> None:
-    """Score a split with a member and store the logits.
+    """Score a split with a member and store the logits; emit nothing.
 
     Errors: DiskFull if the disk stays full.
     """
@@ -153,33 +143,32 @@ def score_member(job: ScoreMemberJob, emit: Emit, should_stop: ShouldStop) -> No
     path = split_scores_path(job.weights, job.split)
     with device_errors(choose_device(job.device).device, f"{path.name} of an ensemble", link):
         stored = restore_model(job)
-        logits_RT = stored.model.scores(_columns(stored.dataset, job.split))
+        logits_RT = stored.model.scores(getattr(stored.dataset, job.split))
     scores = {f"{job.split}_logits": torch.from_numpy(logits_RT)}
     link.retry(lambda: save_tensors(scores, path))
-    emit(MemberScored())
 
 
 def score_train(job: TeachJob, emit: Emit, should_stop: ShouldStop) -> None:
-    """Score the training and validation rows with every member, and store their average.
+    """Store the average of the scores of the training and validation rows; emit nothing.
 
     Errors: DiskFull if the disk stays full.
     """
     link = CoordinatorLink(emit, should_stop)
-    train_RT, valid_RT = _average(job.members, job.scale, link, ("train", "valid"))
+    train_RT = _average(job, "train")
+    valid_RT = _average(job, "valid")
     link.retry(lambda: save_teacher({"train": train_RT, "valid": valid_RT}, job.path))
-    emit(TeacherStored())
 
 
 def score_ensemble(job: ScoreEnsembleJob, emit: Emit, should_stop: ShouldStop) -> None:
-    """Score the test split with every member; emit the metrics of their average.
+    """Store the average of the scores of the test split; emit its metrics.
 
     Errors: DiskFull if the disk stays full.
     """
     link = CoordinatorLink(emit, should_stop)
-    (logits_RT,) = _average(job.members, job.scale, link, ("test",))
+    logits_RT = _average(job, "test")
     scores = {"test_logits": torch.from_numpy(logits_RT)}
     link.retry(lambda: save_tensors(scores, job.path))
-    dataset = open_dataset(job.members[0].model.dataset)
+    dataset = open_dataset(job.dataset)
     cells = dataset.full_schema.cells
     test = dataset.test
     rows = ScoredRows(logits_RT[None], test.labels_RT, test.scenario_R, test.user_R, cells)
@@ -187,32 +176,11 @@ def score_ensemble(job: ScoreEnsembleJob, emit: Emit, should_stop: ShouldStop) -
     emit(EnsembleOnTest(values, resampled(rows, headline=job.headline, seed=job.seed)))
 
 
-def _average(
-    members: Sequence[WeightedModel], scale: Scale, link: CoordinatorLink, splits: Sequence[Split]
-) -> list[NDArray[np.float32]]:
-    """Return the average of the members' logits of each split; one model is in memory at a time."""
-    limit_threads()
-    is_amount_T = open_dataset(members[0].model.dataset).full_schema.is_amount
-    means = [RunningMean(scale, is_amount_T) for _ in splits]
-    for member in members:
-        work = f"{member.model.weights.name} of an ensemble"
-        with device_errors(choose_device(member.model.device).device, work, link):
-            for mean, logits_RT in zip(means, _logits(member, splits), strict=True):
-                mean.add(logits_RT, member.weight)
-    return [mean.result() for mean in means]
-
-
-def _logits(member: WeightedModel, splits: Sequence[Split]) -> Iterator[NDArray[np.float32]]:
-    """Yield the member's logits of each split: those stored, or those of its model."""
-    restored = None
-    for split in splits:
-        if split in member.scores:
-            columns = _columns(open_dataset(member.model.dataset), split)
-            yield read_scores(member.scores[split], split, columns)
-        else:
-            restored = restored or restore_model(member.model)
-            yield restored.model.scores(_columns(restored.dataset, split))
-
-
-def _columns(dataset: Dataset, split: Split) -> Columns:
-    return {"train": dataset.train, "valid": dataset.valid, "test": dataset.test}[split]
+def _average(job: TeachJob | ScoreEnsembleJob, split: Split) -> NDArray[np.float32]:
+    """(R, T): the average of the members' logits; those of one member are in memory at a time."""
+    dataset = open_dataset(job.dataset)
+    mean = RunningMean(job.scale, dataset.full_schema.is_amount)
+    for member in job.members:
+        logits_RT = read_scores(member.scores[split], split, getattr(dataset, split))
+        mean.add(logits_RT, member.weight)
+    return mean.result()
