@@ -15,9 +15,8 @@ from statistics import median
 import numpy as np
 import polars as pl
 
-from hinet_search.data.derived.events import event_inputs
-from hinet_search.data.derived.moments import Moments
-from hinet_search.data.derived.sessions import session_inputs
+from hinet_search.data.derived.event_log import Moments
+from hinet_search.data.derived.events import event_inputs, session_inputs
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import EventsDefinition, SessionDefinition, TimeSpan
 from in_processes import FOLDER, MEGABYTE, POLL_SECONDS, anonymous_bytes, run

@@ -7,13 +7,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.blocks import blocks_of
 from hinet_search.data.derived.countable_labels import TEST
 from hinet_search.data.derived.matches import (
     KnownMatches,
     counted_pairs,
     known_of,
-    match_values,
+    match_numbers,
     usual_pairs,
 )
 from hinet_search.data.encode import Vocabulary
@@ -69,7 +68,9 @@ class History:
         """The inputs of every row that are derived from labels, lists and the log."""
         columns = [column.to_numpy() for column in seen.statistics]
         if self.matches is not None:
-            columns += [*_match_values(self.matches, inputs, rows)]
+            assert inputs.matches is not None, "what is known is of a definition"
+            matches = match_numbers(self.matches, inputs.matches, inputs.lists, rows)
+            columns += [column.to_numpy() for column in matches]
         columns += [column.to_numpy() for column in seen.log]
         number_DR = np.array(columns, dtype=np.float64).reshape(len(columns), len(rows.frame))
         return DerivedInputs(number_DR, seen.sequences)
@@ -109,17 +110,6 @@ def _until(log: Rows, column: str, last_split: int) -> str:
     """The last value of a time in the rows up to a split, in words."""
     last = log.frame[column].filter(pl.Series(log.split_R <= last_split)).max()
     return "" if last is None else f" up to {column} {last!s}"
-
-
-def _match_values(known: KnownMatches, inputs: Inputs, rows: ListedRows) -> NDArray[np.float64]:
-    """The matches of rows, one block after another (D, R)."""
-    definition = inputs.matches
-    assert definition is not None, "what is known is of a definition"
-    blocks = [
-        match_values(known, definition, inputs.lists, rows.block(block))
-        for block in blocks_of(len(rows.frame))
-    ]
-    return np.concatenate(blocks, axis=1)
 
 
 def history_of(definition: DataDefinition, inputs: Inputs, types: Types, rows: Rows) -> History:

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE, Frozen, Text
-from hinet_search.data.derived.events import event_names
+from hinet_search.data.derived.events import SESSION_NAMES, event_names
 from hinet_search.data.derived.matches import match_names
-from hinet_search.data.derived.sessions import NAMES as SESSION_NAMES
 from hinet_search.data.derived.statistics import statistic_names
 from hinet_search.data.encode import Scale
 from hinet_search.data.schema import missing_name

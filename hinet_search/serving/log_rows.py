@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.countable_labels import TEST, TRAIN, VALID
 from hinet_search.data.derived.days import periods_of
-from hinet_search.data.derived.events import event_inputs
-from hinet_search.data.derived.moments import NO_TIME, Moments, moments_at
+from hinet_search.data.derived.event_log import NO_TIME, Moments, moments_at
+from hinet_search.data.derived.events import event_inputs, session_inputs
 from hinet_search.data.derived.sequences import encode_sequences
-from hinet_search.data.derived.sessions import session_inputs
 from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.data.encode import Vocabulary
 from hinet_search.data.labels import MAX_UNITS

@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from hinet_search.data.derived.match_index import COUNT, ITEM
-from hinet_search.data.derived.matches import KnownMatches, counted_pairs, usual_pairs
+from hinet_search.data.derived.matches import ITEM, KnownMatches, counted_pairs, usual_pairs
 from hinet_search.data.derived.similarity import ItemFactors
-from hinet_search.data.encode import VALUE
+from hinet_search.data.encode import COUNT, VALUE
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.log_rows import PathOf
 from hinet_search.serving.tables import Types, as_typed, read_table, require, require_range

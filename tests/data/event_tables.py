@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.derived.countable_labels import PARTS
-from hinet_search.data.derived.moments import NO_TIME, Moments
+from hinet_search.data.derived.event_log import NO_TIME, Moments
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import EventsDefinition, SessionDefinition, TimeSpan
 from tests.data.tables import some

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.derived.moments import NO_TIME
+from hinet_search.data.derived.event_log import NO_TIME
 from hinet_search.data.encode import COUNT, VALUE, Vocabulary
 from hinet_search.study.event_definition import TimeSpan
 from hinet_search.study.sequence_definition import SequenceDefinition

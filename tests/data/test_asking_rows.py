@@ -8,10 +8,9 @@ import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 
-from hinet_search.data.derived.events import event_inputs
-from hinet_search.data.derived.moments import Moments
+from hinet_search.data.derived.event_log import Moments
+from hinet_search.data.derived.events import event_inputs, session_inputs
 from hinet_search.data.derived.sequences import encode_sequences
-from hinet_search.data.derived.sessions import session_inputs
 from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import ASKING

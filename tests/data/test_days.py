@@ -21,7 +21,7 @@ from test_statistics import (
     with_flipped_labels,
 )
 
-from hinet_search.data.derived.days import days_of, periods_of
+from hinet_search.data.derived.days import day, periods_of
 from hinet_search.data.rows import Rows
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
@@ -110,6 +110,11 @@ def test_labels_of_a_day_reach_only_rows_of_later_days(clock: str) -> None:
             day is not None and earliest_unknown(day, definition) > chosen for day in changed
         )
     assert reached > 600
+
+
+def days_of(values: pl.Series, day_length: float | None = None) -> pl.Series:
+    known = values.alias("at").to_frame().with_columns(pl.selectors.float().fill_nan(None))
+    return known.select(day(pl.col("at"), values.dtype, day_length)).to_series()
 
 
 @pytest.mark.parametrize(

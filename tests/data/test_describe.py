@@ -12,7 +12,7 @@ from tables import definition, prepared, shop
 
 from hinet_search.data.hashing import uniform
 from hinet_search.data.inspect.describe import Description, describe
-from hinet_search.data.inspect.single_areas import out_of_fold_rates
+from hinet_search.data.inspect.leaks import out_of_fold_rates
 from hinet_search.data.inspect.text import percent, render
 from hinet_search.study.yaml_file import read
 

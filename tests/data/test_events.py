@@ -9,8 +9,7 @@ from numpy.testing import assert_array_equal
 
 from hinet_search.data import blocks
 from hinet_search.data.derived import event_log
-from hinet_search.data.derived.events import event_inputs, event_names
-from hinet_search.data.derived.sessions import session_inputs
+from hinet_search.data.derived.events import event_inputs, event_names, session_inputs
 from tests.data.event_tables import (
     TASKS,
     RandomLog,

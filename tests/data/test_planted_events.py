@@ -13,9 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from hinet_search.data.derived.events import event_inputs
-from hinet_search.data.derived.moments import Moments
-from hinet_search.data.derived.sessions import session_inputs
+from hinet_search.data.derived.event_log import Moments
+from hinet_search.data.derived.events import event_inputs, session_inputs
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import EventsDefinition, SessionDefinition, TimeSpan
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hinet_search.data import blocks
 from hinet_search.data.derived import event_log, sequences
-from hinet_search.data.derived.moments import Moments
+from hinet_search.data.derived.event_log import Moments
 from hinet_search.data.derived.sequences import encode_sequences, gap_ids, sequence_vocabularies
 from tests.data.event_tables import TASKS, in_order
 from tests.data.sequence_tables import VOCABULARIES, SequencesOfLog, plain_slots, sequences_of_log

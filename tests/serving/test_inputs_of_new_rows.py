@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 
+from hinet_search.data.derived.event_log import moments_of
 from hinet_search.data.derived.inputs import derive_numbers
-from hinet_search.data.derived.moments import moments_of
 from hinet_search.data.derived.sequences import encode_sequences
 from hinet_search.data.encode import COUNT, VALUE, Vocabulary
 from hinet_search.data.rows import Rows, distinct_by_scenario, read_rows

@@ -1,9 +1,9 @@
-"""Countable labels: whose labels a row may count, and when; for target statistics.
+"""Countable labels: whose labels a row may count, and when; and rates of what was counted.
 
 A row counts labels of certain splits, and of these the labels of earlier days (or hours), or of
 other folds. The rules and their reasons are in statistics.py.
 
-Shape legend: R rows, T tasks, M scenarios.
+Shape legend: R rows, T tasks, M scenarios, S rows that count, or several such axes.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.days import period
+from hinet_search.data.derived.event_log import Integers
 from hinet_search.data.hashing import uniform
 from hinet_search.data.mapped import column_of
 from hinet_search.data.raw_values import known_column
@@ -35,6 +36,7 @@ PARTS = 2**16  # of the unit of amounts, which are counted in whole parts: sums 
 EVERYONE = ()  # the key of any row
 
 Splits = tuple[int, ...]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -186,3 +188,26 @@ def _folds(definition: StatisticsDefinition, rows: Rows) -> Iterator[NDArray[np.
     for block in rows.blocks():
         fold_R = (uniform(rows.row_R[block], FOLD_SEED) * definition.folds).astype(np.int16)
         yield np.where(rows.split_R[block] == TRAIN, fold_R, np.int16(-1))
+
+
+def rate(
+    num_S: Integers,
+    sum_S: Integers,
+    num_of_all: int | Integers,
+    sum_of_all: int | Integers,
+    parts: int,
+    smoothing: float,
+) -> Floats:
+    """The rate (p + smoothing * P / N) / (n + smoothing) - P / N, 0 without a counted row.
+
+    It is (p * N - n * P) / (N * (n + smoothing)) of n rows and the sum p of their labels, N and P
+    being those of all keys. Sums are in `parts` of their unit. The products are exact, or are
+    rounded alike (of amounts, in float64), so a key with exactly the mean rate gets exactly 0, not
+    a rounding error that would be standardised.
+    """
+    kind: Any = np.float64 if parts > 1 else np.int64  # products of parts may need more bits
+    all_num = np.asarray(num_of_all).astype(kind)
+    all_sum = np.asarray(sum_of_all).astype(kind)
+    excess_S = sum_S.astype(kind) * all_num - num_S.astype(kind) * all_sum
+    rate_S = excess_S / (parts * np.maximum(num_of_all, 1) * (num_S + smoothing))
+    return np.where(num_S > 0, rate_S, 0.0)

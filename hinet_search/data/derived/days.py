@@ -7,9 +7,7 @@ into days. Statistics that are counted anew every hour have hours as periods in 
 Shape legend: R rows.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 
 import polars as pl
 
@@ -28,21 +26,8 @@ LATEST = datetime(9998, 12, 31, tzinfo=UTC)
 
 def periods_of(values: pl.Series, definition: StatisticsDefinition) -> pl.Series:
     """The day, or hour, of each value of a clock, null where it is missing; in order of time."""
-    if values.dtype == pl.Date:
-        return values.alias("clock")
-    if definition.day_length is None and not isinstance(values.dtype, pl.Datetime):
-        return known_values(values).alias("clock")  # days themselves
-    return _column_of(values, partial(period, definition=definition))
-
-
-def days_of(values: pl.Series, day_length: float | None = None) -> pl.Series:
-    """The day of each value of a clock, null where it is missing; days are in order of time."""
-    return _column_of(values, partial(day, day_length=day_length))
-
-
-def _column_of(values: pl.Series, of: Callable[[pl.Expr, pl.DataType], pl.Expr]) -> pl.Series:
-    column = known_values(values).alias("clock")
-    return column.to_frame().select(of(pl.col("clock"), values.dtype)).to_series()
+    clock = known_values(values).alias("clock").to_frame()
+    return clock.select(period(pl.col("clock"), values.dtype, definition)).to_series()
 
 
 def period(column: pl.Expr, dtype: pl.DataType, definition: StatisticsDefinition) -> pl.Expr:

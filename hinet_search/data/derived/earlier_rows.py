@@ -7,7 +7,7 @@ labels.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from hinet_search.data.blocks import blocks_of
 from hinet_search.data.derived.countable_labels import whole_amounts
-from hinet_search.data.derived.event_log import EventLog, Integers, KeyedRows
-from hinet_search.data.derived.moments import Moments
+from hinet_search.data.derived.event_log import EventLog, Integers, KeyedRows, Moments
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import EventsDefinition, TimeSpan
 
@@ -33,19 +32,6 @@ class TaskLabels:
 
     added_E: NDArray[Any]
     has_E: NDArray[np.bool_] | None
-
-
-@dataclass(frozen=True)
-class LabelsOfKeys:
-    """The labels of a task of some keys' rows (S), of which N are seen and have it.
-
-    `added_N` is what each adds, `sum_N` the sum before each and of all. `before_S` has how many of
-    them are before each position and before the end; None if all are.
-    """
-
-    added_N: NDArray[Any]
-    sum_N: Integers
-    before_S: Integers | None
 
 
 @dataclass(frozen=True)
@@ -115,23 +101,18 @@ class Horizons:
 
 def horizons(definition: EventsDefinition, log: EventLog, moments: Moments) -> Horizons:
     """The horizons of a definition in a log."""
-    horizons = lengths(definition, moments)
-    wanted = {*horizons.rows_W, *horizons.labels_W, horizons.delay}
-    place_E = {length: log.num_before(length) for length in wanted if length}  # not of 0 and None
-    return replace(horizons, place_E=place_E)
-
-
-def lengths(definition: EventsDefinition, moments: Moments) -> Horizons:
-    """The horizons of a definition, in no log."""
     rows_W = tuple(
         moments.units(window) if isinstance(window, TimeSpan) else None
         for window in definition.windows
     )
-    if not isinstance(definition.labels_after, TimeSpan):
-        return Horizons({}, rows_W, (), None)
-    delay = moments.units(definition.labels_after)
-    labels_W = tuple(None if length is None else delay + length for length in rows_W)
-    return Horizons({}, rows_W, labels_W, delay)
+    delay = None
+    labels_W: tuple[int | None, ...] = ()
+    if isinstance(definition.labels_after, TimeSpan):
+        delay = moments.units(definition.labels_after)
+        labels_W = tuple(None if length is None else delay + length for length in rows_W)
+    wanted = {*rows_W, *labels_W, delay}
+    place_E = {length: log.num_before(length) for length in wanted if length}  # not of 0 and None
+    return Horizons(place_E, rows_W, labels_W, delay)
 
 
 def task_labels(log: EventLog) -> tuple[TaskLabels, ...]:
@@ -165,73 +146,54 @@ def earlier_rows(
     num_last: int,
 ) -> EarlierRows:
     """What rows (S) of a log may count; there are no labels where none is ever known."""
+    # For every length of time the first row of the key that is no longer ago: of 0 the first of the
+    # row's own moment, of None the first of all.
     first_S: dict[int | None, Integers] = {None: keyed.start_S, 0: keyed.moment_S}
     for length, place_E in horizons.place_E.items():
         first_S[length] = keyed.first_from(place_E)
-    of_keys = []
-    if horizons.delay is not None:
-        of_keys = [labels_of_keys(of_task, keyed.place_S) for of_task in labels]
-    return rows_before(keyed.time_S, first_S, seen_rows(keyed, log), of_keys, horizons, num_last)
-
-
-def labels_of_keys(labels: TaskLabels, place_S: Integers) -> LabelsOfKeys:
-    """The labels of rows of some keys, by their places in the log."""
-    added_S = labels.added_E[place_S]
-    has_S = None if labels.has_E is None else labels.has_E[place_S]
-    if has_S is None or has_S.all():
-        return LabelsOfKeys(added_S, sums_before(added_S), None)
-    return LabelsOfKeys(added_S[has_S], sums_before(added_S[has_S]), sums_before(has_S))
-
-
-def rows_before(
-    time_S: Integers,
-    first_S: Mapping[int | None, Integers],
-    seen: SeenRows,
-    labels: Sequence[LabelsOfKeys],
-    horizons: Horizons,
-    num_last: int,
-) -> EarlierRows:
-    """What rows (S) may count of the rows of their keys.
-
-    `first_S` has, for every length of time, the position among these of the first row that is no
-    longer ago: of length 0 the first of the row's own moment, of None the first of all.
-    """
-    start_S = seen.position(first_S[None])
-    moment_S = seen.position(first_S[0])
+    seen = seen_rows(keyed, log)
+    start_S = seen.position(keyed.start_S)
+    moment_S = seen.position(keyed.moment_S)
     num_WS = tuple(moment_S - seen.position(first_S[length]) for length in horizons.rows_W)
-    since_S = time_S - seen.time_N[moment_S - 1] if seen.time_N.size else time_S
+    since_S = keyed.time_S - seen.time_N[moment_S - 1] if seen.time_N.size else keyed.time_S
     since_S = np.where(moment_S > start_S, since_S, NO_ROW)
-    if horizons.delay is None:
-        return EarlierRows(num_WS, since_S, ())
-    known_S = first_S[horizons.delay]
-    first_WS = [first_S[length] for length in horizons.labels_W]
-    known = (_known(each, first_S[None], known_S, first_WS, num_last) for each in labels)
+    known = []
+    if horizons.delay is not None:
+        known_S = first_S[horizons.delay]
+        first_WS = [first_S[length] for length in horizons.labels_W]
+        known = [_known(of_task, keyed, known_S, first_WS, num_last) for of_task in labels]
     return EarlierRows(num_WS, since_S, tuple(known))
 
 
 def _known(
-    labels: LabelsOfKeys,
-    start_S: Integers,
+    labels: TaskLabels,
+    keyed: KeyedRows,
     known_S: Integers,
     first_WS: Sequence[Integers],
     num_last: int,
 ) -> KnownLabels:
     """The known labels of a task: those of positions from the first up to the known one."""
-    if labels.before_S is not None:  # positions among the rows that have the task
-        start_S = labels.before_S[start_S]
-        known_S = labels.before_S[known_S]
-        first_WS = [labels.before_S[first_S] for first_S in first_WS]
+    added_N = labels.added_E[keyed.place_S]
+    start_S = keyed.start_S
+    if labels.has_E is not None:  # positions among the rows that are seen and have the task
+        has_S = labels.has_E[keyed.place_S]
+        added_N = added_N[has_S]
+        before_S = sums_before(has_S)
+        start_S = before_S[start_S]
+        known_S = before_S[known_S]
+        first_WS = [before_S[first_S] for first_S in first_WS]
+    sum_N = sums_before(added_N)
     last_LS = []
     has_last_LS = []
     for back in range(1, num_last + 1):
         has_last_S = known_S - back >= start_S
         has_last_LS.append(has_last_S)
         last_S = np.zeros(known_S.size, dtype=np.int64)
-        last_S[has_last_S] = labels.added_N[known_S[has_last_S] - back]
+        last_S[has_last_S] = added_N[known_S[has_last_S] - back]
         last_LS.append(last_S)
     return KnownLabels(
         num_WS=tuple(known_S - first_S for first_S in first_WS),
-        sum_WS=tuple(labels.sum_N[known_S] - labels.sum_N[first_S] for first_S in first_WS),
+        sum_WS=tuple(sum_N[known_S] - sum_N[first_S] for first_S in first_WS),
         last_LS=tuple(last_LS),
         has_last_LS=tuple(has_last_LS),
     )

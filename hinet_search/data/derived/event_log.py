@@ -1,5 +1,7 @@
 """Event log: the rows of a table in the order of time, and the rows of one key among them.
 
+The moment of a row is a whole number, counted from the first row's.
+
 Rows of the same moment are ordered by their number in the source, so the order of the table does
 not matter. A key's rows are found by sorting one number a row, which holds the key above the row's
 place in the log.
@@ -7,7 +9,7 @@ place in the log.
 Shape legend: R rows of the table, E rows of the log, S rows of some keys, sorted by key and time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +20,58 @@ from numpy.typing import NDArray
 
 from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.derived.moments import NO_TIME, Moments
+from hinet_search.data.lists import NONE, codes_of, distinct_values
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import ASKING
+from hinet_search.data.times import LARGEST, LONGEST, unit_of, whole_times
+from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.event_definition import NANOSECONDS, TimeSpan, TimeUnit
 
+NO_TIME = -1
+CODE_BITS = 62
 CHUNK_ROWS = 2**16  # computed at once; more only where a single key has more
 
 Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The moment of every row: units of the time column since the first row, or NO_TIME."""
+
+    time_R: NDArray[np.int64]
+    unit: TimeUnit
+
+    @property
+    def units_a_second(self) -> int:
+        """How many units are a second."""
+        return NANOSECONDS["s"] // NANOSECONDS[self.unit]
+
+    def units(self, span: TimeSpan) -> int:
+        """A length of time in units, of which it is a whole number."""
+        number = span.whole(self.unit)
+        assert number is not None, "checked with the column"
+        return number
+
+
+def moments_of(definition: DataDefinition, rows: Rows) -> Moments:
+    """The moments of rows whose time column was checked for events."""
+    assert definition.time is not None, "the definition checks it"
+    return moments_at(rows, definition.time, definition.time_unit)
+
+
+def moments_at(rows: Rows, time: str, time_unit: TimeUnit | None) -> Moments:
+    """The moments of rows by their column `time`; `time_unit` is what numbers of it count.
+
+    The first row is that of the log: rows that ask count as if they were not before it, and not
+    more than LONGEST after it.
+    """
+    values = rows.frame[time]
+    first = whole_times(values.filter(pl.Series(rows.split_R != ASKING))).min()
+    assert isinstance(first, int), "checked with the values"
+    last = min(first + LONGEST, LARGEST)
+    blocks = (whole_times(values[block]).clip(first, last) - first for block in rows.blocks())
+    time_R = rows.mapped(times.fill_null(NO_TIME).to_numpy() for times in blocks)
+    return Moments(time_R, unit_of(values.dtype, time_unit))
 
 
 @dataclass(frozen=True)
@@ -125,6 +172,63 @@ def log_of(rows: Rows, moments: Moments, walk: Walk) -> EventLog:
 
 def _ascend(number_E: NDArray[Any]) -> bool:
     return bool((number_E[:-1] <= number_E[1:]).all())
+
+
+@dataclass(frozen=True)
+class ColumnCodes:
+    """The codes of a column from 0, NONE where it has no value, and how many values there are."""
+
+    code_R: NDArray[np.int64]
+    num_values: int
+
+
+def column_codes(rows: Rows, columns: Sequence[str]) -> Mapping[str, ColumnCodes]:
+    """The codes of columns, each once."""
+    codes = {}
+    for name in dict.fromkeys(columns):
+        values = rows.frame[name]
+        distinct = distinct_values(values)
+        code_R = rows.mapped(codes_of(values[block], distinct) for block in rows.blocks())
+        codes[name] = ColumnCodes(code_R, len(distinct))
+    return codes
+
+
+def key_codes(
+    rows: Rows, key: Sequence[str], columns: Mapping[str, ColumnCodes] | None = None
+) -> NDArray[np.int64]:
+    """A code for every combination of values of a key (R,), NONE where a column has no value.
+
+    A code and the number of a row together fit into CODE_BITS. `columns` are the codes of its
+    columns, where they are known.
+    """
+    if columns is None:
+        columns = column_codes(rows, key)
+    codes = columns[key[0]]
+    for name in key[1:]:
+        if codes.num_values * columns[name].num_values >= 1 << CODE_BITS:
+            codes = _renumbered(codes)
+        codes = _combined(rows, codes, columns[name])
+    if codes.num_values << rows.num_rows.bit_length() >= 1 << CODE_BITS:
+        codes = _renumbered(codes)
+    return codes.code_R
+
+
+def _combined(rows: Rows, left: ColumnCodes, right: ColumnCodes) -> ColumnCodes:
+    def combined(block: slice) -> NDArray[np.int64]:
+        left_B = left.code_R[block]
+        right_B = right.code_R[block]
+        is_known_B = (left_B != NONE) & (right_B != NONE)
+        return np.where(is_known_B, left_B * right.num_values + right_B, NONE)
+
+    code_R = rows.mapped(map(combined, rows.blocks()))
+    return ColumnCodes(code_R, left.num_values * right.num_values)
+
+
+def _renumbered(codes: ColumnCodes) -> ColumnCodes:
+    """Number only the codes that occur."""
+    values, code_R = np.unique(codes.code_R, return_inverse=True)
+    num_none = int(values[0] == NONE)  # the least, if it is there
+    return ColumnCodes(code_R - num_none, len(values) - num_none)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,11 @@ Rows of train see earlier rows of train only, those of valid also rows of valid,
 of all splits. Earlier is strictly earlier: rows of the same moment do not see each other. A row
 with a null in the key or without a time sees nothing, and is not seen by that key.
 
-Shape legend: R rows of the table, E rows of a log, S rows of some keys, C columns, T tasks.
+A row may also know where it stands in the visit of its user. A visit ends when more than `gap`
+passes until the user's next moment. A row without a user or a time has zeros.
+
+Shape legend: R rows of the table, E rows of a log, S rows of some keys, sorted by key and time, N
+of them that are seen, C columns, T tasks.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,7 +34,7 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.derived.countable_labels import PARTS, TRAIN
+from hinet_search.data.derived.countable_labels import PARTS, TRAIN, Floats, rate
 from hinet_search.data.derived.earlier_rows import (
     NO_ROW,
     EarlierRows,
@@ -38,22 +42,33 @@ from hinet_search.data.derived.earlier_rows import (
     TaskLabels,
     earlier_rows,
     horizons,
+    seen_rows,
     task_labels,
     whole_labels,
 )
 from hinet_search.data.derived.event_log import (
+    ColumnCodes,
     EventLog,
+    Integers,
     KeyedRows,
+    Moments,
+    column_codes,
     for_rows_of_keys,
+    key_codes,
+    last_position,
     log_of,
     walks,
 )
-from hinet_search.data.derived.key_codes import ColumnCodes, column_codes, key_codes
-from hinet_search.data.derived.moments import Moments
-from hinet_search.data.derived.rates import Floats, rate
 from hinet_search.data.mapped import mapped_frame
 from hinet_search.data.rows import Rows
-from hinet_search.study.event_definition import EventsDefinition, TimeSpan, key_name
+from hinet_search.study.event_definition import (
+    EventsDefinition,
+    SessionDefinition,
+    TimeSpan,
+    key_name,
+)
+
+SESSION_NAMES = ("session position", "session seconds")
 
 
 @dataclass(frozen=True)
@@ -91,18 +106,14 @@ def names_of_key(
     definition: EventsDefinition, key: tuple[str, ...], tasks: Sequence[str]
 ) -> tuple[str, ...]:
     """`KEY exposures 1h`, `KEY recency`, `KEY TASK rate 1h`, `KEY TASK last 1`."""
-    names = _growing_of_key(definition, key)
+    names = [f"{key_name(key)} exposures {window}" for window in definition.windows]
+    names.append(f"{key_name(key)} recency")
     if isinstance(definition.labels_after, TimeSpan):
         for task in tasks:
             of_task = f"{key_name(key)} {task}"
             names += [f"{of_task} rate {window}" for window in definition.windows]
             names += [f"{of_task} last {back}" for back in range(1, definition.last + 1)]
     return tuple(names)
-
-
-def _growing_of_key(definition: EventsDefinition, key: tuple[str, ...]) -> list[str]:
-    exposures = [f"{key_name(key)} exposures {window}" for window in definition.windows]
-    return [*exposures, f"{key_name(key)} recency"]
 
 
 def event_inputs(
@@ -204,3 +215,51 @@ def frame_of(names: Sequence[str], value_RC: NDArray[np.float32], rows: Rows) ->
         for block in rows.blocks()
     )
     return mapped_frame(frames, rows.cache)
+
+
+def session_inputs(
+    definition: SessionDefinition, rows: Rows, user: str, moments: Moments
+) -> pl.DataFrame:
+    """Float32 columns of SESSION_NAMES without nulls: log(1 + rows), log(1 + seconds) of the visit.
+
+    Rows are those before the row's moment, seconds those since the first of them.
+    """
+    code_R = key_codes(rows, [user])
+    value_RC = zeros(rows, len(SESSION_NAMES))
+    gap = moments.units(definition.gap)
+
+    def use(log: EventLog, keyed: KeyedRows) -> None:
+        first_S, num_S = earlier_visit(log, keyed, gap)
+        seconds_S = (keyed.time_S - first_S) / moments.units_a_second
+        write(value_RC, log, keyed, [np.log1p(num_S), np.log1p(seconds_S)])
+
+    for log in [log_of(rows, moments, walk) for walk in walks(rows, moments)]:
+        for_rows_of_keys(log, code_R, partial(use, log))
+    return frame_of(SESSION_NAMES, value_RC, rows)
+
+
+def earlier_visit(log: EventLog, keyed: KeyedRows, gap: int) -> tuple[Integers, Integers]:
+    """The first moment of each row's visit (S,), and the number of its rows before the row's own.
+
+    The visit is that of the last row before which is seen. Where that has ended, or there is none,
+    the row's own moment is the first.
+    """
+    seen = seen_rows(keyed, log)
+    moment_S = seen.position(keyed.moment_S)
+    start_S = seen.position(keyed.start_S)
+    start_N = seen.only(start_S)
+    begins_N = (np.arange(start_N.size) == start_N) | (np.diff(seen.time_N, prepend=0) > gap)
+    begin_N = last_position(begins_N)  # the first row of each row's visit
+    newest_S = np.maximum(moment_S - 1, 0)
+    begin_S = _at(begin_N, newest_S)
+    is_open_S = (moment_S > start_S) & (keyed.time_S - _at(seen.time_N, newest_S) <= gap)
+    first_S = np.where(is_open_S, _at(seen.time_N, begin_S), keyed.time_S)
+    return first_S, np.where(is_open_S, moment_S - begin_S, 0)
+
+
+def _at(value_N: Integers, position_S: Integers) -> Integers:
+    """The values at positions (S,); where there is none, any value."""
+    if not value_N.size:
+        return position_S
+    value_S: Integers = value_N[np.minimum(position_S, value_N.size - 1)]
+    return value_S

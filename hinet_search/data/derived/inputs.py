@@ -14,11 +14,15 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.derived.events import event_inputs, event_names
+from hinet_search.data.derived.event_log import moments_of
+from hinet_search.data.derived.events import (
+    SESSION_NAMES,
+    event_inputs,
+    event_names,
+    session_inputs,
+)
 from hinet_search.data.derived.matches import known_of, match_names, match_numbers
-from hinet_search.data.derived.moments import moments_of
 from hinet_search.data.derived.sequences import encode_sequences, sequence_fields
-from hinet_search.data.derived.sessions import NAMES, session_inputs
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.encode import Encoding, Vocabulary
 from hinet_search.data.lists import ListedRows, encode_list, fit_list_vocabulary
@@ -115,7 +119,7 @@ def derived_names(definition: DataDefinition) -> Mapping[str, tuple[str, ...]]:
     if features.events is not None:
         names[EVENTS] = event_names(features.events, tasks)
     if features.session is not None:
-        names[SESSION] = NAMES
+        names[SESSION] = SESSION_NAMES
     return names
 
 

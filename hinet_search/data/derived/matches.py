@@ -16,7 +16,6 @@ V values of a column.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain, product
 from pathlib import Path
 
@@ -25,15 +24,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.derived.key_hashes import MISSING, Hashes, column_hashes, found
-from hinet_search.data.derived.match_index import (
-    COUNT,
-    ITEM,
-    MatchIndex,
-    match_index,
-)
 from hinet_search.data.derived.similarity import ItemFactors, ListSimilarity, factors_of
-from hinet_search.data.encode import VALUE
+from hinet_search.data.encode import COUNT, VALUE
 from hinet_search.data.lists import (
     NONE,
     AgreeingEntries,
@@ -51,11 +43,11 @@ from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import ListDefinition, MatchesDefinition
 
 TRAIN = 0
+ITEM = "item"
 
 Lists = Mapping[str, ListDefinition]
 Usual = Mapping[tuple[str, str], pl.DataFrame]
 Named = Iterator[tuple[str, NDArray[np.float64]]]
-HashesByColumn = Mapping[str, Hashes]
 
 
 @dataclass(frozen=True)
@@ -71,11 +63,6 @@ class KnownMatches:
     usual: Usual
     counts: Mapping[tuple[str, str], pl.DataFrame]
     factors: Mapping[str, ItemFactors]
-
-    @cached_property
-    def index(self) -> MatchIndex:
-        """The facts for rows that ask, made when the first do."""
-        return match_index(self.usual, self.counts, self.factors)
 
 
 def known_of(definition: DataDefinition, matches: MatchesDefinition, rows: Rows) -> KnownMatches:
@@ -121,80 +108,44 @@ def match_numbers(
     M C count     log(1 + entries of list M with the row's value of C), over the same lists
     L similarity  similarity of the row's item to the entries of list L, see similarity.py
     """
-    blocks = [rows.block(block) for block in blocks_of(len(rows.frame))]
-    distinct = {}
-    for column in matches.by:
-        of_blocks = [np.unique(column_hashes(block.frame[column])) for block in blocks]
-        distinct[column] = _distinct(np.concatenate(of_blocks))
-    matching = _matching(known.index, matches, lists, rows, distinct)
-    tables = (pl.DataFrame(matching.values(block, _hashes(block, matches))) for block in blocks)
-    return mapped_frame(tables, cache)
-
-
-def match_values(
-    known: KnownMatches, matches: MatchesDefinition, lists: Lists, rows: ListedRows
-) -> NDArray[np.float32]:
-    """The values of `match_numbers` (C, R) of a few rows."""
-    hashes = _hashes(rows, matches)
-    distinct = {column: _distinct(hash_R) for column, hash_R in hashes.items()}
-    matching = _matching(known.index, matches, lists, rows, distinct)
-    return np.array(list(matching.values(rows, hashes).values()))
-
-
-def _matching(
-    index: MatchIndex,
-    matches: MatchesDefinition,
-    lists: Lists,
-    rows: ListedRows,
-    distinct: HashesByColumn,
-) -> "_Matching":
+    distinct = {column: distinct_values(rows.frame[column]) for column in matches.by}
     entries = {}
     for name, column in product(matches.lists, matches.by):
         list_ = lists[name]
-        distinct_lists = rows.lists[list_.column]
-        if column == list_.item:
-            own_type = rows.frame[column].dtype
-            hash_E = column_hashes(distinct_lists.entries_E.cast(own_type, strict=False))
-        else:
-            hash_E = index.usual[list_.own_item, column].of(distinct_lists.entries_E)
-        hash_V = distinct[column]
-        code_E = found(hash_V, hash_E)
-        entries[name, column] = AgreeingEntries.of(distinct_lists, code_E, hash_V.size)
+        entries_E = rows.lists[list_.column].entries_E
+        code_E = _codes(column, list_, entries_E, known.usual, distinct[column])
+        num_codes = len(distinct[column])
+        entries[name, column] = AgreeingEntries.of(rows.lists[list_.column], code_E, num_codes)
     similarities = {}
     for name in matches.similarity:
-        known = index.factors[name]
-        distinct_lists = rows.lists[lists[name].column]
-        item_E = known.positions(distinct_lists.entries_E)
-        similarities[name] = ListSimilarity.of(
-            known.factors, known.is_known_I, distinct_lists, item_E
-        )
-    return _Matching(index, matches, lists, distinct, entries, similarities)
+        similarities[name] = ListSimilarity.of(known.factors[name], rows.lists[lists[name].column])
+    matching = _Matching(known, matches, lists, distinct, entries, similarities)
+    blocks = (rows.block(block) for block in blocks_of(len(rows.frame)))
+    return mapped_frame((matching.numbers(block) for block in blocks), cache)
 
 
 @dataclass(frozen=True)
 class _Matching:
-    """What is computed once of all lists; `distinct` has the hashes of all rows' values.
+    """What is computed once of all lists; `distinct` has the values of all rows in a column.
 
     `entries` are by list and column of `by`, `similarities` by list.
     """
 
-    index: MatchIndex
+    known: KnownMatches
     matches: MatchesDefinition
     lists: Lists
-    distinct: HashesByColumn
+    distinct: Mapping[str, pl.Series]
     entries: Mapping[tuple[str, str], AgreeingEntries]
     similarities: Mapping[str, ListSimilarity]
 
-    def values(self, rows: ListedRows, hashes: HashesByColumn) -> dict[str, NDArray[np.float32]]:
-        """The numbers of some rows by name, of which these are the hashes of values (R,)."""
-        numbers = chain(
-            self._agreements(rows, hashes), self._rates(hashes), self._similarities(rows)
-        )
-        return {name: number_R.astype(np.float32) for name, number_R in numbers}
+    def numbers(self, rows: ListedRows) -> pl.DataFrame:
+        """The numbers of some rows."""
+        named = chain(self._agreements(rows), self._rates(rows), self._similarities(rows))
+        return pl.DataFrame({name: number_R.astype(np.float32) for name, number_R in named})
 
-    def _agreements(self, rows: ListedRows, hashes: HashesByColumn) -> Named:
+    def _agreements(self, rows: ListedRows) -> Named:
         """Entries of each row's list, and those that agree with the row in a column."""
-        codes = {by: found(self.distinct[by], hash_R) for by, hash_R in hashes.items()}
+        codes = {by: codes_of(rows.frame[by], values) for by, values in self.distinct.items()}
         for name in self.matches.lists:
             column = self.lists[name].column
             list_R = rows.list_numbers(column)
@@ -205,43 +156,36 @@ class _Matching:
                 yield f"{name} same {by}", np.log1p(count_R)
                 yield f"{name} share {by}", count_R / np.maximum(length_R, 1)
 
-    def _rates(self, hashes: HashesByColumn) -> Named:
+    def _rates(self, rows: ListedRows) -> Named:
         """Rates of all pairs of lists, then the counts behind them; 0 where a row has no value."""
-        values = self.index.values
-        positions = {by: index.positions(hashes[by]) for by, index in values.items()}
+        counts = {}  # of the row's value, and of all values
+        codes: dict[str, NDArray[np.int64]] = {}
+        for (name, by), table in self.known.counts.items():
+            if by not in codes:  # all lists count the same values
+                codes[by] = codes_of(rows.frame[by], table[VALUE])
+            count_V = np.append(table[COUNT].to_numpy(), 0.0)  # the last is of NONE
+            counts[name, by] = (count_V[codes[by]], float(count_V.sum()))
         for of, among in self.matches.rates.items():
-            for by, position_R in positions.items():
-                of_counts = self.index.counts[of, by]
-                among_counts = self.index.counts[among, by]
-                of_R = of_counts.count_V[position_R]
-                among_R = among_counts.count_V[position_R]
-                num_among = max(among_counts.total, 1.0)
+            for by in self.matches.by:
+                of_R, of_all = counts[of, by]
+                among_R, among_all = counts[among, by]
+                num_among = max(among_all, 1.0)
                 # Exact, as all are whole numbers: 0 where nothing is known.
-                excess_R = of_R * num_among - among_R * of_counts.total
-                rate_R = excess_R / (num_among * (among_R + self.matches.smoothing))
-                yield f"{of}/{among} {by}", np.where(position_R != NONE, rate_R, 0.0)
+                excess_R = of_R * num_among - among_R * of_all
+                yield (
+                    f"{of}/{among} {by}",
+                    excess_R / (num_among * (among_R + self.matches.smoothing)),
+                )
         for among in dict.fromkeys(self.matches.rates.values()):
-            for by, position_R in positions.items():
-                count_R = self.index.counts[among, by].count_V[position_R]
-                yield f"{among} {by} count", np.log1p(count_R)
+            for by in self.matches.by:
+                yield f"{among} {by} count", np.log1p(counts[among, by][0])
 
     def _similarities(self, rows: ListedRows) -> Named:
         for name, similarity in self.similarities.items():
             list_R = rows.list_numbers(self.lists[name].column)
             items = rows.frame[self.lists[name].own_item]
-            item_R = self.index.factors[name].positions(items)
+            item_R = codes_of(items, similarity.factors.items_I)
             yield f"{name} similarity", similarity.of_rows(list_R, item_R)
-
-
-def _distinct(hash_R: Hashes) -> Hashes:
-    """The distinct hashes, ascending, without that of a missing value (V,)."""
-    hash_V = np.unique(hash_R)
-    known_V: Hashes = hash_V[hash_V != MISSING]
-    return known_V
-
-
-def _hashes(rows: ListedRows, matches: MatchesDefinition) -> HashesByColumn:
-    return {column: column_hashes(rows.frame[column]) for column in matches.by}
 
 
 def match_names(matches: MatchesDefinition) -> tuple[str, ...]:

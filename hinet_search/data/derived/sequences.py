@@ -30,13 +30,14 @@ from hinet_search.data.derived.event_log import (
     EventLog,
     Integers,
     KeyedRows,
+    Moments,
+    column_codes,
     for_rows_of_keys,
+    key_codes,
     log_of,
     walks,
     wanted_rows,
 )
-from hinet_search.data.derived.key_codes import column_codes, key_codes
-from hinet_search.data.derived.moments import Moments
 from hinet_search.data.encode import COUNT, VALUE, Vocabulary, ids_of
 from hinet_search.data.rows import Rows
 from hinet_search.data.schema import ListField, SequenceField

@@ -58,18 +58,13 @@ class ListSimilarity:
     entries: AgreeingEntries  # by item
 
     @staticmethod
-    def of(
-        factors: ItemFactors,
-        known_I: NDArray[np.bool_],
-        lists: DistinctLists,
-        item_E: NDArray[np.int64],
-    ) -> "ListSimilarity":
-        """Sum up the factors of every list; `item_E` is the item of each entry, or NONE."""
-        num_items = len(factors.items_I)
-        factors_IK = factors.factors_IK
-        entries = AgreeingEntries.of(lists, item_E, num_items)
+    def of(factors: ItemFactors, lists: DistinctLists) -> "ListSimilarity":
+        """Sum up the factors of every list."""
+        item_E = codes_of(lists.entries_E, factors.items_I)
+        known_I = (factors.factors_IK != 0).any(axis=1)
+        entries = AgreeingEntries.of(lists, item_E, len(factors.items_I))
         times_DI = _times(entries, lists.num_lists)
-        sum_DK = times_DI @ factors_IK
+        sum_DK = times_DI @ factors.factors_IK
         num_known_D = times_DI @ known_I.astype(np.float64)
         return ListSimilarity(factors, known_I, sum_DK, num_known_D, entries)
 

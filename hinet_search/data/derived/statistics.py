@@ -44,12 +44,12 @@ from hinet_search.data.derived.countable_labels import (
     key_columns,
     of_split,
     positives_of,
+    rate,
     rows_of,
     sum_of,
 )
 from hinet_search.data.derived.days import delayed
 from hinet_search.data.derived.event_log import Integers
-from hinet_search.data.derived.rates import rate
 from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT

@@ -12,7 +12,7 @@ import polars as pl
 
 from hinet_search.common.amounts import counted
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.derived.days import day, days_of
+from hinet_search.data.derived.days import day
 from hinet_search.data.guess.column_facts import ColumnFacts, in_words
 from hinet_search.data.guess.moments import Unit, unit_of
 from hinet_search.data.guess.roles import ColumnRoles
@@ -181,7 +181,7 @@ def _days_of_ordered_split(
 def _days_before(lazy: pl.LazyFrame, time: ColumnFacts, day_length: int | None, cut: str) -> int:
     """Whole days before a cut point of a split by time."""
     if time.is_number:
-        first_day = days_of(pl.Series([int(cut)]), day_length).item()
+        first_day = pl.select(day(pl.lit(int(cut)), pl.Int64(), day_length)).item()
     else:
         first_day = date.fromisoformat(cut[:10])
     days = lazy.select(day(pl.col(time.key), time.dtype, day_length).alias("day")).unique()

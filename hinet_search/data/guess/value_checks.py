@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.common.amounts import percent
+from hinet_search.data.cell_counts import auc
 from hinet_search.data.guess.column_facts import FEW_NUMBERS, ColumnFacts
 from hinet_search.data.guess.column_roles import FAMILY, label_in_words, why_check
 from hinet_search.data.guess.frequent import is_positive
@@ -32,8 +33,7 @@ from hinet_search.data.guess.names import (
 )
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.split_columns import SPLIT_CODE
-from hinet_search.data.inspect.leaks import is_suspicious
-from hinet_search.data.inspect.single_areas import area_in_order, area_of_rates
+from hinet_search.data.inspect.leaks import is_suspicious, out_of_fold_rates
 from hinet_search.data.reading import ROW_NUMBER
 from hinet_search.data.text_numbers import parsed
 
@@ -100,14 +100,15 @@ def _areas(
         number = parsed(column.key) if column.is_text else pl.col(column.key).cast(pl.Float64)
         values = sample.select(number.fill_nan(None)).to_series()
     is_known_R = values.is_not_null().to_numpy()
-    code_R = values.drop_nulls().rank("dense").to_numpy().astype(np.int64) - 1
+    known = values.drop_nulls()
+    code_R = known.rank("dense").to_numpy().astype(np.int64)
     areas = {}
     for name, labels_R in labels.items():
         known_labels_R = labels_R[is_known_R]
         num_ones = int(known_labels_R.sum())
         if MIN_ROWS <= num_ones <= known_labels_R.size - MIN_ROWS:
-            area_alone = area_in_order if is_number else area_of_rates
-            area = area_alone(code_R, known_labels_R)
+            score_R = known.to_numpy() if is_number else out_of_fold_rates(code_R, known_labels_R)
+            area = auc(score_R, known_labels_R)
             assert area is not None, "both classes have rows"
             areas[name] = area
     return areas

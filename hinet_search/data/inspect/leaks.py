@@ -1,20 +1,24 @@
 """Leaks: find single inputs that predict a label so well that they probably contain it.
 
-Shape legend: R rows, F categorical fields, N numeric inputs, S slots of all lists, T tasks.
+Shape legend: R rows, F categorical fields, N numeric inputs, S slots of all lists, T tasks, K
+distinct values.
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.columns import Dataset
-from hinet_search.data.inspect.single_areas import out_of_fold_rates
+from hinet_search.data.hashing import uniform
 from hinet_search.data.schema import Schema
 from hinet_search.results.cells import of_kind
 from hinet_search.results.data_record import LeakSuspect
 
 SUSPICIOUS_AUC = 0.95
 MAX_ROWS = 200_000
+PRIOR_ROWS = 10.0  # an id needs about this many rows before its own rate counts more than the mean
 
 
 def leak_suspects(dataset: Dataset) -> tuple[LeakSuspect, ...]:
@@ -52,6 +56,25 @@ def leak_suspects(dataset: Dataset) -> tuple[LeakSuspect, ...]:
 def is_suspicious(area: float) -> bool:
     """Whether one input alone orders the rows so well that it probably knows the label."""
     return not 1 - SUSPICIOUS_AUC <= area <= SUSPICIOUS_AUC
+
+
+def out_of_fold_rates(ids_R: NDArray[Any], labels_R: NDArray[Any]) -> NDArray[np.float64]:
+    """Label rate, or mean amount, of each row's id in the half of the rows that the row is not in.
+
+    Rates are shrunk towards the mean of that half. A rate that counted the row itself would make
+    every rare id look like a leak.
+    """
+    is_first_R = uniform(np.arange(ids_R.size, dtype=np.uint64), seed=0) < 0.5
+    num_values = int(ids_R.max()) + 1
+    rate_R = np.empty(ids_R.size)
+    for is_other_R in (is_first_R, ~is_first_R):
+        labels = labels_R[is_other_R]
+        counts_K = np.bincount(ids_R[is_other_R], minlength=num_values)
+        ones_K = np.bincount(ids_R[is_other_R], weights=labels, minlength=num_values)
+        mean = labels.mean() if labels.size else 0.0
+        rate_K = (ones_K + PRIOR_ROWS * mean) / (counts_K + PRIOR_ROWS)
+        rate_R[~is_other_R] = rate_K[ids_R[~is_other_R]]
+    return rate_R
 
 
 def _entry_counts(
