@@ -15,7 +15,7 @@ from statistics import median
 
 import numpy as np
 
-from hinet_search.report.files import write_report
+from hinet_search.report.formats import write_report
 from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.results.records import (
     ArmRecord,

@@ -29,7 +29,7 @@ import numpy as np
 from bench_report import COST, NUM_EVALUATIONS, evaluations
 from hinet_search.api import load
 from hinet_search.executors import Job, JobEnd, JobEvent, Message
-from hinet_search.report.files import write_report
+from hinet_search.report.formats import write_report
 from hinet_search.search.dispatch import StopFlag, drive
 from hinet_search.storage.engine import connect
 from hinet_search.storage.store import StudyStore

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hinet_search.common.errors import ConfigurationError, StudyConflict
 from hinet_search.common.plugins import allow_only
 from hinet_search.common.spaced import say_nothing
-from hinet_search.report.files import write_report
+from hinet_search.report.formats import write_report
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, Watcher
 from hinet_search.study.find_file import is_known, shadowed

@@ -18,9 +18,9 @@ from markupsafe import Markup
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.dashboard import progress_card
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.figures import bar
-from hinet_search.report.drawing.html import (
+from hinet_search.report import numbers, record_facts
+from hinet_search.report.figures import bar
+from hinet_search.report.html import (
     column,
     head,
     join,
@@ -32,7 +32,6 @@ from hinet_search.report.drawing.html import (
     unnamed,
     words,
 )
-from hinet_search.report.facts import record as record_facts
 from hinet_search.report.page import context, environment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title

@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import isfinite
 from statistics import median
 
-from hinet_search.report.facts import record as record_facts
+from hinet_search.report import record_facts
 from hinet_search.results.causes import trials_by_cause
 from hinet_search.results.records import ArmRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord

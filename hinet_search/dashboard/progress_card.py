@@ -6,10 +6,9 @@ from markupsafe import Markup
 
 from hinet_search.dashboard import progress
 from hinet_search.dashboard.progress import ArmStatus, RunningTrial
-from hinet_search.report.card import Card
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.figures import Axis, axis_over, bar, line, svg
-from hinet_search.report.drawing.html import (
+from hinet_search.report import numbers, record_facts
+from hinet_search.report.figures import Axis, axis_over, bar, line, svg
+from hinet_search.report.html import (
     column,
     head,
     join,
@@ -21,7 +20,7 @@ from hinet_search.report.drawing.html import (
     tag,
     unnamed,
 )
-from hinet_search.report.facts import record as record_facts
+from hinet_search.report.sections import Card
 from hinet_search.results.causes import shortened
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title

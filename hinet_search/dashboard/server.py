@@ -21,7 +21,7 @@ from hinet_search.common.shares import Shares
 from hinet_search.dashboard.access import Access, guard
 from hinet_search.dashboard.faults import LOGGER, answer_of, log_first_lines, with_words
 from hinet_search.dashboard.live_pages import study_page, with_live_pages
-from hinet_search.report.text.untrusted import without_formulas
+from hinet_search.report.untrusted import without_formulas
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.listing import read_change_marker
 

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from hinet_search.report import numbers, record_facts
+from hinet_search.report.amounts import wording
+from hinet_search.report.checks import findings
 from hinet_search.report.checks.calibration import OFF
-from hinet_search.report.drawing import numbers
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import wording
-from hinet_search.report.finding import findings
 from hinet_search.report.redact import redact
-from hinet_search.report.text.untrusted import plain, table, warned
+from hinet_search.report.untrusted import plain, table, warned
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER

@@ -13,10 +13,10 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
 from hinet_search.common import plugins
-from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import html
+from hinet_search.report import html
+from hinet_search.report.commands import report_command
 from hinet_search.report.json_document import embedded_json
-from hinet_search.report.text.commands import report_command
+from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.study_record import StudyRecord
 
 SECTIONS = "hinet_search.report.sections"

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from hinet_search.common.files import replacing, replacing_folder, whole_files
-from hinet_search.report.files import write_files
 from tests.waiting import wait_until
 
 LETTERS = "abcdef"
@@ -77,7 +76,7 @@ def test_six_writers_of_one_report_all_succeed_and_leave_one_whole_file(tmp_path
     def write_often(letter: str) -> None:
         wait_until(go.exists, pause=0.001)
         for _ in range(20):
-            write_files("study", {".html": letter * SIZE}, path)
+            write(path, letter)
 
     processes = [start(lambda letter=letter: write_often(letter)) for letter in LETTERS]
     go.touch()

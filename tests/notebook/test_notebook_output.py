@@ -8,8 +8,8 @@ import pytest
 
 from hinet_search import api
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.report.card import NotApplicable
 from hinet_search.report.page import render
+from hinet_search.report.sections import NotApplicable
 from hinet_search.search import notebook_progress
 from hinet_search.search.notebook_progress import NotebookProgress, progress_html, watching
 from hinet_search.search.progress import ArmProgress, Event, NullWatcher, Progress

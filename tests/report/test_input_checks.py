@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from hinet_search.report.checks import inputs
-from hinet_search.report.finding import Finding
+from hinet_search.report.checks import Finding, inputs
 from tests.report.measured import with_inputs
 from tests.report.planted import SHAPE
 from tests.report.studies import study

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from hinet_search.report.drawing import numbers
+from hinet_search.report import numbers
 from hinet_search.report.model_card import model_card
-from hinet_search.report.text.untrusted import plain
+from hinet_search.report.untrusted import plain
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import FinalistRecord, FinalistRun
 from hinet_search.results.study_record import StudyRecord

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hinet_search.report.checks import range_edges
-from hinet_search.report.facts.record import at_the_edge, wider_end
+from hinet_search.report.record_facts import at_the_edge, wider_end
 from hinet_search.results.records import ParameterRange
 from tests.report.planted import PLANTED
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hinet_search.report.facts.record import absent_in_words
 from hinet_search.report.model_card import model_card
+from hinet_search.report.record_facts import absent_in_words
 from hinet_search.report.sections import cells as section
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.finalist_values import chosen

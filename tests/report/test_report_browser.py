@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hinet_search.report.page import render
-from hinet_search.report.text.untrusted import plain_cell
+from hinet_search.report.untrusted import plain_cell
 from hinet_search.results.records import TrialRecord
 from tests.report.arms import ARMS, Shape
 from tests.report.conftest import Open

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinet_search.report.drawing.figures import (
+from hinet_search.report.figures import (
     Axis,
     axis_near_the_best,
     path,

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hinet_search.report.card import NotApplicable
-from hinet_search.report.sections import calibration
+from hinet_search.report.sections import NotApplicable, calibration
 from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.study_record import StudyRecord

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hinet_search.common import plugins
-from hinet_search.report.finding import CHECKS, MOST_DETAILS, Finding, warning
+from hinet_search.report.checks import CHECKS, MOST_DETAILS, Finding, warning
 from hinet_search.report.page import render
 from hinet_search.report.sections import trust
 from hinet_search.results.records import FinalistRun, TrialRecord

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from hinet_search.report.text.untrusted import plain_cell, without_formulas
+from hinet_search.report.untrusted import plain_cell, without_formulas
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1-cmd", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinet_search.report.drawing.figures import Axis, ForestRow, axis_over, forest, path
-from hinet_search.report.drawing.html import tag
-from hinet_search.report.facts.record import as_steps, thinned
+from hinet_search.report.figures import Axis, ForestRow, axis_over, forest, path
+from hinet_search.report.html import tag
+from hinet_search.report.record_facts import as_steps, thinned
 from hinet_search.results.statistics.paired_difference import Difference
 
 

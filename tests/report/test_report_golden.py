@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hinet_search.common import plugins
-from hinet_search.report.card import Card
 from hinet_search.report.page import SECTIONS, cards
+from hinet_search.report.sections import Card
 from tests.report.measured import measured
 from tests.report.moved import moved
 from tests.report.nine_arms import few_rows, running

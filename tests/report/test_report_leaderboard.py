@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from hinet_search.report.card import NotApplicable
-from hinet_search.report.drawing import numbers
-from hinet_search.report.facts.standings import (
+from hinet_search.report import numbers
+from hinet_search.report.sections import NotApplicable, leaderboard
+from hinet_search.report.standings import (
     LeaderboardEntry,
     losing_cells,
     standings,
 )
-from hinet_search.report.sections import leaderboard
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRun
 from hinet_search.results.study_record import StudyRecord

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from hinet_search.report.facts.standings import standings
 from hinet_search.report.sections import ablations, cells, leaderboard, verdict, what_to_ship
+from hinet_search.report.standings import standings
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict as outcome_of
 from tests.duels import NOISE, chosen_of, duel, meeting

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinet_search.report.drawing import numbers
+from hinet_search.report import numbers
 
 
 @pytest.mark.parametrize(

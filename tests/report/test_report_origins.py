@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from hinet_search.report.card import NotApplicable
 from hinet_search.report.json_document import json_text
 from hinet_search.report.redact import redact
+from hinet_search.report.sections import NotApplicable
 from hinet_search.report.sections.origins import build
 from hinet_search.results.origins import Origins
 from hinet_search.results.records import Scalar, Start, TrialRecord

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from hinet_search.cli.commands import launch
-from hinet_search.report.facts.record import gate_in_words, objective_in_words, range_position
-from hinet_search.report.text.commands import SAME_STUDY, export_command, report_command
+from hinet_search.report.commands import SAME_STUDY, export_command, report_command
+from hinet_search.report.record_facts import gate_in_words, objective_in_words, range_position
 from hinet_search.results.records import ParameterRange
 from tests.report.studies import small
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from hinet_search.common import plugins
-from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing.numbers import metric
+from hinet_search.report.numbers import metric
 from hinet_search.report.page import SECTIONS, cards
+from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
 from tests.report.edits import each_arm, each_finalist

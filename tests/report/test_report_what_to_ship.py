@@ -8,14 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from hinet_search.report.card import Card
-from hinet_search.report.drawing import numbers
+from hinet_search.report import numbers
 from hinet_search.report.formats import csv as csv_format
 from hinet_search.report.formats import md
 from hinet_search.report.json_document import json_text
 from hinet_search.report.model_card import model_card
 from hinet_search.report.page import render
-from hinet_search.report.sections import leaderboard, verdict, what_to_ship
+from hinet_search.report.sections import Card, leaderboard, verdict, what_to_ship
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
 from hinet_search.results.records import FinalistRun
 from hinet_search.results.shipping import shipment

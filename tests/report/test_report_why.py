@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from hinet_search.report.card import NotApplicable
-from hinet_search.report.drawing import scatter
-from hinet_search.report.drawing.figures import Axis
+from hinet_search.report import scatter
+from hinet_search.report.figures import Axis
 from hinet_search.report.sections import (
+    NotApplicable,
     ablations,
     experts,
     failures,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import hinet_search as hs
-from hinet_search.report.files import write_report
+from hinet_search.report.formats import write_report
 from hinet_search.results.verdict import verdict
 from hinet_search.storage.engine import connect
 from hinet_search.storage.listing import list_studies

@@ -131,7 +131,7 @@ def _print_outcome(
     """Print the verdict, the path of the report, what to take, and the commands to run next."""
     from hinet_search.api import report_path
     from hinet_search.cli.progress import JsonLines
-    from hinet_search.report.text.commands import export_command
+    from hinet_search.report.commands import export_command
     from hinet_search.results.shipping import shipment
     from hinet_search.results.verdict import verdict
 

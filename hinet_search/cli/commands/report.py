@@ -90,7 +90,7 @@ def command(
     started = time.perf_counter()
     record = load(study, **given)
 
-    from hinet_search.report.files import write_report
+    from hinet_search.report.formats import write_report
     from hinet_search.report.json_document import json_text
     from hinet_search.report.redact import redact
     from hinet_search.results.verdict import verdict

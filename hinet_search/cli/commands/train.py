@@ -123,7 +123,7 @@ def _show(
     rows: str | None,
 ) -> None:
     """Print what the study had found beside what the new training gave, and what was written."""
-    from hinet_search.report.drawing.numbers import metric
+    from hinet_search.report.numbers import metric
 
     is_sampled = trained.searched.data.sample is not None
     titles = {

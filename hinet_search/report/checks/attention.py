@@ -1,9 +1,7 @@
 """Attention: whether scenarios attend to the same others with every seed."""
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.facts import insight_means
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers, record_facts
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
@@ -16,7 +14,7 @@ def check(record: StudyRecord) -> Finding | None:
     """Warn if the attention weights of the focus arm differ between seeds."""
     focus = record_facts.focus_of(record)
     finalist = chosen(focus)
-    attention = insight_means.attention(finalist) if finalist else None
+    attention = record_facts.attention_means(finalist) if finalist else None
     if focus is None or attention is None or attention.deviation is None:
         return None
     if len(record.data.scenarios) < 3:

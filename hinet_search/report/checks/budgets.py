@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 

@@ -2,10 +2,9 @@
 
 from statistics import fmean
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import wording
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers, record_facts
+from hinet_search.report.amounts import wording
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import FinalistRecord
 from hinet_search.results.study_record import StudyRecord

@@ -1,6 +1,6 @@
 """Copies: whether members of the ensemble or the teacher are one model counted twice."""
 
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.ensemble_records import RunKey
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.finding import Finding, passed
+from hinet_search.report import numbers
+from hinet_search.report.checks import Finding, passed
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title

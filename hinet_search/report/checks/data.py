@@ -1,8 +1,7 @@
 """Data: what the encoder reported about the data, and how the rows were split."""
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers, record_facts
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.study_record import StudyRecord
 
 ORDER = 10

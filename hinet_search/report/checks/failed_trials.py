@@ -1,7 +1,7 @@
 """Failed trials: an arm with many failed trials has used less of its budget than it seems."""
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
 

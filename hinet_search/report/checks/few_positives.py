@@ -1,9 +1,8 @@
 """Few positives: cells whose AUC varies by more than arms differ, because of few positive rows."""
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import wording
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers, record_facts
+from hinet_search.report.amounts import wording
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.study_record import StudyRecord
 
 ORDER = 30

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers, record_facts
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import FinalistRun, GateUsage
 from hinet_search.results.study_record import StudyRecord

@@ -1,7 +1,7 @@
 """Inputs: whether it is shown of every group of inputs that it helps, or that it may go."""
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.input_worth import measured_inputs
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from statistics import fmean
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers, record_facts
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.finalist_values import Split, by_seed, cells_of, metric_in
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title

@@ -3,10 +3,9 @@
 The first failure that HiNet's paper names.
 """
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.standings import worse_cells
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers, record_facts
+from hinet_search.report.checks import Finding, passed, warning
+from hinet_search.report.standings import worse_cells
 from hinet_search.results.cell_gains import against_reference
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title

@@ -1,8 +1,7 @@
 """Range edges: best values at an end of their searched range."""
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers, record_facts
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
 

@@ -1,7 +1,7 @@
 """Row order: whether the spread between seeds includes the variation from the order of rows."""
 
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import record_facts
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.study_record import StudyRecord
 
 ORDER = 92

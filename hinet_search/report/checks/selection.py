@@ -1,7 +1,7 @@
 """Selection: whether selecting an ensemble's members gains on users that it did not see."""
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.study_record import StudyRecord
 
 ORDER = 144

@@ -6,9 +6,8 @@ A failure that HiNet's paper names.
 from collections.abc import Sequence
 from statistics import fmean
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers, record_facts
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.records import EvaluationRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.facts.amounts import wording
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers
+from hinet_search.report.amounts import wording
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.finalist_values import by_seed, chosen, mean_of, values_by
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord

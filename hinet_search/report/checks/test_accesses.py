@@ -3,8 +3,8 @@
 One use is planned for each arm and student, and one for the ensemble.
 """
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
 

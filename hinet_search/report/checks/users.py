@@ -1,8 +1,7 @@
 """Users: whether the verdict's intervals count the variation over users, besides seeds."""
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.finding import Finding, passed, warning
+from hinet_search.report import numbers, record_facts
+from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.best_model import is_fully_tested
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hinet_search.report.text.untrusted import without_formulas
+from hinet_search.report.untrusted import without_formulas
 from hinet_search.results.study_record import StudyRecord
 
 

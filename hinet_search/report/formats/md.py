@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.drawing.figures import SYMBOLS
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import wording
-from hinet_search.report.finding import findings
-from hinet_search.report.text.amount_errors import ERRORS, mean_error
-from hinet_search.report.text.commands import report_command
-from hinet_search.report.text.comparisons import on_top
-from hinet_search.report.text.shipping import has_more_than_arms, lead
-from hinet_search.report.text.untrusted import code, plain, prose, table, warned
+from hinet_search.report import numbers, record_facts
+from hinet_search.report.amounts import ERRORS, mean_error, wording
+from hinet_search.report.checks import findings
+from hinet_search.report.commands import report_command
+from hinet_search.report.comparisons import on_top
+from hinet_search.report.figures import SYMBOLS
+from hinet_search.report.shipping import has_more_than_arms, lead
+from hinet_search.report.untrusted import code, plain, prose, table, warned
 from hinet_search.results.cell_gains import CellDifference
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.choice_worth import measured_choices

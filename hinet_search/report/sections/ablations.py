@@ -1,9 +1,8 @@
 """Ablations: the focus model against variants of it with a part changed."""
 
-from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.figures import ForestRow, forest
-from hinet_search.report.facts import record as record_facts
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.figures import ForestRow, forest
+from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.contrasts import Contrast, claims
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord

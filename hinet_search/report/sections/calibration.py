@@ -1,9 +1,8 @@
 """Calibration: errors of the probabilities of what is shipped, before and after calibration."""
 
-from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import has_amounts
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.amounts import has_amounts
+from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.finalist_values import chosen

@@ -4,12 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
-from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.figures import ForestRow, forest, marked
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import size_in_words
-from hinet_search.report.text.amount_errors import errors_of_amounts
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.amounts import errors_of_amounts, size_in_words
+from hinet_search.report.figures import ForestRow, forest, marked
+from hinet_search.report.sections import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.results.cell_gains import CellDifference, ReferenceGains, against_reference
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.finalist_values import (

@@ -6,9 +6,8 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.figures import (
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.figures import (
     Axis,
     CostPoint,
     axis_near_the_best,
@@ -19,7 +18,7 @@ from hinet_search.report.drawing.figures import (
     svg,
     x_label,
 )
-from hinet_search.report.facts import record as record_facts
+from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.records import FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title

@@ -6,10 +6,9 @@ from statistics import mean
 
 from markupsafe import Markup
 
-from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.figures import CLASSES, marked, over_seeds
-from hinet_search.report.facts import record as record_facts
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.figures import CLASSES, marked, over_seeds
+from hinet_search.report.sections import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.results.finalist_values import objective_by_seed
 from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.statistics.paired_difference import gain, summary

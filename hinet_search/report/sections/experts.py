@@ -1,10 +1,13 @@
-"""Experts: whether parallel experts compute different things."""
+"""Experts: whether parallel experts compute different things.
 
-from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.figures import bar
-from hinet_search.report.facts import insight_means
-from hinet_search.report.facts import record as record_facts
+Shape legend: S seeds, K experts, P pairs of experts.
+"""
+
+import numpy as np
+
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.figures import bar
+from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
@@ -18,14 +21,22 @@ def build(record: StudyRecord) -> Card:
     most = 0.0
     alike = ""
     for arm, finalist in record_facts.finalists(record):
-        for place in insight_means.similarities(finalist):
-            name = html.join([f"{title(arm.name)} ", html.tag("code", place.where)])
-            mean = numbers.share(place.mean)
-            highest = numbers.share(place.most)
-            rows.append(html.row(name, str(place.count), bar(place.mean), mean, highest))
-            if place.most > most:
-                most = place.most
-                alike = f"{title(arm.name)} compute nearly the same ({place.where}, {highest})"
+        tables: dict[str, list[tuple[tuple[float, ...], ...]]] = {}
+        for run in finalist.runs:
+            for similarity in run.insight.similarities:
+                tables.setdefault(similarity.where, []).append(similarity.table)
+        for where, by_seed in tables.items():
+            table_SKK = np.array(by_seed)
+            count = table_SKK.shape[1]
+            pairs_SP = table_SKK[:, *np.triu_indices(count, 1)]
+            mean = float(pairs_SP.mean())
+            most_similar = float(pairs_SP.max(axis=1).mean())  # the mean of seeds' maxima
+            highest = numbers.share(most_similar)
+            name = html.join([f"{title(arm.name)} ", html.tag("code", where)])
+            rows.append(html.row(name, str(count), bar(mean), numbers.share(mean), highest))
+            if most_similar > most:
+                most = most_similar
+                alike = f"{title(arm.name)} compute nearly the same ({where}, {highest})"
     if not rows:
         raise NotApplicable("needs finalists with parallel experts, trained by this version")
     heading = "No two experts compute nearly the same"
@@ -44,5 +55,5 @@ def build(record: StudyRecord) -> Card:
     header = html.head(
         "Arm and place", "Experts", html.unnamed("drawn"), html.column("Mean", "r"), "Most similar"
     )
-    similarity = html.scroll("Similarity of experts", html.table(header, rows, class_="cost"))
-    return Card("experts", "Why", heading, lead, html.join([similarity, explained]), folded=True)
+    scrolled = html.scroll("Similarity of experts", html.table(header, rows, class_="cost"))
+    return Card("experts", "Why", heading, lead, html.join([scrolled, explained]), folded=True)

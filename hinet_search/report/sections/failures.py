@@ -4,8 +4,8 @@ from collections import defaultdict
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import html, numbers
+from hinet_search.report import html, numbers
+from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.causes import shortened, trials_by_cause
 from hinet_search.results.records import TrialRecord
 from hinet_search.results.study_record import StudyRecord

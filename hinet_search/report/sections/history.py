@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.figures import Axis, axis_near_the_best, line, svg
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.record import BestSoFar
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.figures import Axis, axis_near_the_best, line, svg
+from hinet_search.report.record_facts import BestSoFar
+from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.figures import bar
-from hinet_search.report.facts import record as record_facts
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.figures import bar
+from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.records import ArmRecord, ParameterRange, Scalar
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.figures import ForestRow, forest
-from hinet_search.report.facts import record as record_facts
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.figures import ForestRow, forest
+from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.input_worth import MeasuredInputs, measured_inputs
 from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.study_record import StudyRecord

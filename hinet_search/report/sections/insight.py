@@ -1,21 +1,41 @@
-"""Insight: scenario attention and gate weights of the chosen HiNet, as means over its seeds."""
+"""Insight: scenario attention and gate weights of the chosen HiNet, as means over its seeds.
+
+Shape legend: S seeds, K experts.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.facts import insight_means
-from hinet_search.report.facts.insight_means import AttentionMeans, GateMeans
-from hinet_search.report.facts.record import focus_of, gate_in_words
+from hinet_search.report import html, numbers
+from hinet_search.report.record_facts import (
+    AttentionMeans,
+    attention_means,
+    focus_of,
+    gate_in_words,
+)
+from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.finalist_values import chosen
+from hinet_search.results.records import FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
 ORDER = 40
 MOST_SCENARIOS = 12  # with more, each row lists its five largest weights instead of a matrix
 DARKEST = 0.55  # opacity of the tint at weight 1, low enough for readable text
+
+
+@dataclass(frozen=True)
+class GateMeans:
+    """Mean weights of a gate over seeds, and `favourite`, the mean of each seed's largest weight.
+
+    Experts of different seeds share only their names, so the means are flatter than any gate.
+    """
+
+    weights: list[float]
+    favourite: float
 
 
 def build(record: StudyRecord) -> Card:
@@ -26,8 +46,8 @@ def build(record: StudyRecord) -> Card:
         raise NotApplicable(
             "needs a HiNet finalist; the launch command trains finalists once the trials are done"
         )
-    attention = insight_means.attention(finalist)
-    gates = insight_means.gates(finalist)
+    attention = attention_means(finalist)
+    gates = _gates(finalist)
     if attention is None and not gates:
         raise NotApplicable(f"needs a model with attention or gates, {title(arm.name)} has neither")
     count = len(finalist.runs)
@@ -46,6 +66,21 @@ def build(record: StudyRecord) -> Card:
     )
     heading = _heading(record.data.scenarios, attention)
     return Card("insight", "Why", heading, lead, html.join(body), folded=True)
+
+
+def _gates(finalist: FinalistRecord) -> dict[tuple[str, ...], dict[str, GateMeans]]:
+    """Return gates by their experts, then by their place in the model."""
+    collected: dict[tuple[tuple[str, ...], str], list[tuple[float, ...]]] = {}
+    for run in finalist.runs:
+        for gate in run.insight.gates:
+            collected.setdefault((gate.experts, gate.where), []).append(gate.weights)
+    means: dict[tuple[str, ...], dict[str, GateMeans]] = {}
+    for (experts, where), weights in collected.items():
+        weights_SK = np.array(weights)
+        favourite = float(weights_SK.max(axis=1).mean())
+        of_experts = means.setdefault(experts, {})
+        of_experts[where] = GateMeans(weights_SK.mean(axis=0).tolist(), favourite)
+    return means
 
 
 def _heading(scenarios: Sequence[str], attention: AttentionMeans | None) -> str:

@@ -5,10 +5,11 @@ from math import isfinite, log10
 
 from markupsafe import Markup
 
-from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.figures import over_seeds
-from hinet_search.report.drawing.scatter import (
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.all_measures import all_measures
+from hinet_search.report.comparisons import beside_arms
+from hinet_search.report.figures import over_seeds
+from hinet_search.report.scatter import (
     ScatterPoint,
     axes_over,
     in_order,
@@ -16,11 +17,9 @@ from hinet_search.report.drawing.scatter import (
     sides_of,
     size_labels,
 )
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.standings import ResultsOnValidation, on_validation, standings
-from hinet_search.report.text.all_measures import all_measures
-from hinet_search.report.text.comparisons import beside_arms
-from hinet_search.report.text.shipping import remarks
+from hinet_search.report.sections import NEEDS_FINALISTS, Card, NotApplicable
+from hinet_search.report.shipping import remarks
+from hinet_search.report.standings import ResultsOnValidation, on_validation, standings
 from hinet_search.results.finalist_values import (
     chosen,
     headline,

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.facts import record as record_facts
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.origins import Origins
 from hinet_search.results.records import ArmRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord

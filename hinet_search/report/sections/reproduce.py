@@ -4,10 +4,9 @@ import json
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.text.commands import launch_command, report_command
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.commands import launch_command, report_command
+from hinet_search.report.sections import Card
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 

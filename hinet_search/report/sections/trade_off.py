@@ -6,12 +6,11 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card, NotApplicable
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.figures import Axis, x_label
-from hinet_search.report.drawing.scatter import ScatterPoint, axes_over, in_order, plot, size_labels
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.text.commands import export_command
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.commands import export_command
+from hinet_search.report.figures import Axis, x_label
+from hinet_search.report.scatter import ScatterPoint, axes_over, in_order, plot, size_labels
+from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.finalist_values import headline_by_seed
 from hinet_search.results.front import Contender, finalists_of, objectives_of, trials_of
 from hinet_search.results.study_record import StudyRecord

@@ -2,9 +2,9 @@
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.finding import Finding, findings
+from hinet_search.report import html, numbers
+from hinet_search.report.checks import Finding, findings
+from hinet_search.report.sections import Card
 from hinet_search.results.study_record import StudyRecord
 
 ORDER = 60

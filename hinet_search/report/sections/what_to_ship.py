@@ -1,54 +1,65 @@
-"""What to ship: the model to take, its value, time and gains, why it, and what to do next."""
+"""What to ship: the model to take, its value, time and gains, why it, and what to do next.
+
+A gain is a claim only where the verdict or the comparison of students makes it one. Any other is an
+observation: no correction covers that pair.
+"""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from markupsafe import Markup
 
-from hinet_search.report.card import Card
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.figures import CLASSES
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.gains_of_taken import Gain, over_baseline, over_own_arm
-from hinet_search.report.facts.standings import on_validation
-from hinet_search.report.text.advice import box, exceptions, remedy
-from hinet_search.report.text.compared import in_words, progress
-from hinet_search.report.text.shipping import limits_in_words
-from hinet_search.results.finalist_values import chosen
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.commands import export_command, launch_command, trains_on_all
+from hinet_search.report.figures import CLASSES
+from hinet_search.report.sections import Card
+from hinet_search.report.shipping import limits_in_words
+from hinet_search.report.standings import MOST_CELLS, on_validation, worse_than_rival
+from hinet_search.results.best_model import is_fully_tested
+from hinet_search.results.contrasts import Contrast, arm_values, judged
+from hinet_search.results.ensemble_records import ENSEMBLE
+from hinet_search.results.finalist_values import chosen, headline_by_seed
+from hinet_search.results.records import ArmRecord
 from hinet_search.results.shipping import Offer, Shipment, shipment
+from hinet_search.results.statistics.paired_difference import Difference, summary
+from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import Verdict, title, verdict
+from hinet_search.results.taught_contrasts import ensemble_contrast, student_contrasts, untaught
+from hinet_search.results.verdict import Verdict, in_words, title, verdict
 
 ORDER = 10
+ALONE = "one pair, uncorrected"
 
 Box = tuple[str, str, str, str]  # name, number, remark, CSS class
+Gain = tuple[ArmRecord, Contrast]  # the arm compared with, and the gain over it
 
 
 def build(record: StudyRecord) -> Card:
     """Build the card that opens the report; it applies to every study."""
     outcome = verdict(record)
     shipped = shipment(record, outcome)
-    heading, lead = _in_words(record, outcome, shipped)
+    heading, lead = _said(record, outcome, shipped)
     boxes = _counts(record)
     if shipped.taken is not None and (outcome.difference or len(record.arms) == 1):
         boxes = list(_numbers(record, outcome, shipped.taken))
-    body = [_boxes(boxes), box(record, outcome, shipped), in_words(record)]
+    body = [_boxes(boxes), _advice(record, outcome, shipped), _compared(record)]
     return Card("what-to-ship", "Verdict", heading, lead, html.join(body))
 
 
-def _in_words(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> tuple[str, Markup]:
+def _said(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> tuple[str, Markup]:
     """Return heading and lead: what to take and why, or what is missing."""
     if outcome.difference is None:
-        return outcome.sentence, progress(record)
+        return outcome.sentence, _progress(record)
     why = f"Why: {shipped.why}."
     limits = limits_in_words(record)
     if shipped.taken is None:
         return "No model can be taken", html.prose(f"{why} {limits}".strip())
     name = title(shipped.taken.name)
     if outcome.status == "observation":
-        said = f"{why} {remedy(outcome)}"
+        said = f"{why} {_remedy(outcome)}"
         return f"{name} is the candidate: an observation, not a claim", html.prose(said)
-    said = f"{why}{exceptions(outcome, shipped.taken)} {limits}"
+    said = f"{why}{_exceptions(outcome, shipped.taken)} {limits}"
     return f"Take {name}", html.prose(said.strip())
 
 
@@ -107,10 +118,10 @@ def _numbers(record: StudyRecord, outcome: Verdict, taken: Offer) -> Iterator[Bo
     else:
         flops = numbers.compact(taken.flops_per_row or None)
         yield "FLOPs per row", flops, "the time to score was not measured", ""
-    gain = over_baseline(record, outcome, taken)
+    gain = _over_baseline(record, outcome, taken)
     if gain is not None:
         yield _gain(gain)
-    own = over_own_arm(record, taken)
+    own = _over_own_arm(record, taken)
     if own is not None:
         yield _gain(own)
     else:
@@ -142,3 +153,172 @@ def _tuning(record: StudyRecord, taken: Offer) -> Iterator[Box]:
     else:
         seeds = numbers.plural(valid.default.seeds, "seed")
         yield name, numbers.gain(valid.tuning), f"{seeds}; chosen on the same rows", ""
+
+
+def _over_baseline(record: StudyRecord, outcome: Verdict, taken: Offer) -> Gain | None:
+    """Return the gain over trees, or over the reference if no arm is of trees; None without."""
+    others = [arm for arm in record.arms if arm.name != taken.name and is_fully_tested(arm)]
+    trees = [arm for arm in others if arm.model == "trees"]
+    baselines = trees or [arm for arm in others if arm.name == record.reference]
+    if not baselines:
+        return None
+    contrast = _over(record, outcome, taken, baselines[0])
+    return None if contrast is None else (baselines[0], contrast)
+
+
+def _over_own_arm(record: StudyRecord, taken: Offer) -> Gain | None:
+    """Return the gain of a student over the arm that it learns as; None of other models."""
+    students = {student.name: student for student in record.students}
+    for contrast in student_contrasts(record):
+        arm = untaught(record, students[contrast.arm])
+        if contrast.arm == taken.name and arm is not None:
+            return arm, contrast
+    return None
+
+
+def _over(record: StudyRecord, outcome: Verdict, taken: Offer, other: ArmRecord) -> Contrast | None:
+    ensemble = record.ensemble(ENSEMBLE)
+    if taken.kind == "ensemble" and ensemble is not None:
+        return ensemble_contrast(record, ensemble, other)
+    for contrast in outcome.contrasts:
+        if (taken.name, other.name) == (outcome.focus, contrast.arm):
+            return contrast
+        if (taken.name, other.name) == (contrast.arm, outcome.focus) and contrast.difference:
+            return replace(contrast, arm=other.name, difference=_turned(contrast.difference))
+    model = next(arm for arm in record.arms_and_students if arm.name == taken.name)
+    finalist = chosen(model)
+    units = finalist.summary.resampled.units_in_words if finalist and finalist.summary else ""
+    pair = other.name, arm_values(record, model), arm_values(record, other)
+    (contrast,) = judged([pair], units)
+    if contrast.difference is None or contrast.lacks:
+        return contrast
+    return replace(contrast, difference=replace(contrast.difference, lacks=ALONE))
+
+
+def _turned(difference: Difference) -> Difference:
+    """Return the difference seen from the other side."""
+    low = None if difference.high is None else -difference.high
+    high = None if difference.low is None else -difference.low
+    return replace(difference, mean=-difference.mean, low=low, high=high)
+
+
+def _progress(record: StudyRecord) -> Markup:
+    """State the best trial on validation, or the test value of a study's only arm."""
+    if len(record.arms) == 1 and is_fully_tested(record.arms[0]):
+        finalist = chosen(record.arms[0])
+        reached = summary(headline_by_seed(record, finalist, "test").values())
+        if reached is None:
+            return html.tag("p")
+        value = html.tag("b", numbers.metric(reached.mean))
+        seeds = numbers.plural(reached.seeds, "seed")
+        measure = f" {record_facts.headline_in_words(record)} on test, mean over {seeds}."
+        return html.tag("p", f"{title(record.arms[0].name)} reaches ", value, measure)
+    steps_by_arm = [(arm, record_facts.best_so_far(record, arm)) for arm in record.arms]
+    known = [(arm, steps) for arm, steps in steps_by_arm if steps is not None]
+    if not known:
+        return html.tag("p", "No trial has finished with a value yet.")
+    arm, steps = max(known, key=lambda pair: record.sign * pair[1].best)
+    best_trial = f"Best on validation so far: trial {steps.best_trial} of {title(arm.name)} with "
+    caveat = "One trial is one seed, so this is no ranking of the arms."
+    objective = f" {record_facts.objective_in_words(record)}. {caveat}"
+    return html.tag("p", best_trial, html.tag("b", numbers.metric(steps.best)), objective)
+
+
+def _compared(record: StudyRecord) -> Markup:
+    """Return what a study compared and how arms are represented, folded."""
+    names = ", ".join(record_facts.arm_titles(record.arms)) or "none yet"
+    trials = numbers.plural(record.budget.trials, "trial")
+    budget = f"up to {trials} of {numbers.plural(record.budget.passes, 'pass')} each"
+    arms = f"{numbers.plural(len(record.arms), 'arm')} ({names})"
+    objective = record_facts.objective_in_words(record)
+    sample = f", searched on {record.data.searched_on}" if record.data.sample else ""
+    compared = f"{arms}, {budget}, selected by {objective} on validation{sample}."
+    lines = html.bullets([compared, _selected(record)], "said")
+    return html.details("What was compared", lines, on_paper=True)
+
+
+def _selected(record: StudyRecord) -> str:
+    retrained = [arm for arm in record.arms if arm.finalists]
+    counts: list[int] = []
+    for arm in retrained:
+        counts += [len(finalist.runs) for finalist in arm.finalists]
+    if not counts:
+        return "No configuration has been retrained yet, so there are no test values."
+    top = record.budget.finalist_top
+    with_seeds = f"retrained with {numbers.seeds(counts)}"
+    has_default = _has_defaults(retrained, top)
+    if top == 1 and not has_default:
+        return f"The best configuration of each arm was {with_seeds}; it represents the arm."
+    tuned = f"{top} best configurations" if top > 1 else "best configuration"
+    were = "and its default were" if has_default else "were"
+    criterion = "mean" if max(counts) > 1 else "value"
+    return (
+        f"The {tuned} of each arm {were} {with_seeds}; "
+        f"the one with the best {criterion} on validation represents the arm."
+    )
+
+
+def _has_defaults(retrained: Sequence[ArmRecord], top: int) -> bool:
+    """Whether defaults were retrained beside the `top` best trials, or are among them."""
+    is_beside = any(len(arm.finalists) > top for arm in retrained)
+    return is_beside or all(arm.default for arm in retrained)
+
+
+def _advice(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> Markup:
+    """Return the lines, the export command of what to take and a button to copy the launch."""
+    said = list(_lines(record, outcome))
+    lines = html.bullets(said) if said else ""
+    command = launch_command(record)
+    copy = html.tag("button", "Copy the launch command", data_copy=command, hidden=True)
+    heading = html.tag("h2", "What to do next")
+    export = Markup("")
+    if shipped.taken is not None and record.state == "done":
+        export = html.code_block(export_command(record, shipped.taken.name))
+    return html.tag("div", heading, lines, export, copy, class_="do")
+
+
+def _lines(record: StudyRecord, outcome: Verdict) -> Iterator[html.Content]:
+    if outcome.difference is None:  # a launch command also resumes its study
+        if record.state != "done":
+            yield "No decision yet: if the study stops, the same launch command resumes it."
+        elif trains_on_all(record):
+            yield "This was chosen on a sample: the report of the study that chose it compares it."
+        elif len(record.arms) == 1:
+            yield "Add an arm to the study: a result needs a baseline to be compared with."
+        else:
+            yield "No decision: see below what is missing, then launch the study again."
+        return
+    yield from _wider(record, next(arm for arm in record.arms if arm.name == outcome.focus))
+
+
+def _remedy(outcome: Verdict) -> str:
+    """Say what would turn an observation into a claim."""
+    rival = next(contrast for contrast in outcome.contrasts if contrast.arm == outcome.rival)
+    if min(rival.seeds) < SEEDS_FOR_A_CLAIM:
+        return f"Train {SEEDS_FOR_A_CLAIM} seeds (`finalists.seeds`) before you decide on this."
+    if not rival.units:
+        return "Launch the study again before you decide on this: users are not counted yet."
+    return "Remove `finalists.shared_batches` and rename the study before you decide on this."
+
+
+def _exceptions(outcome: Verdict, taken: Offer) -> str:
+    """Name the cells in which the rival is shown to be better than the focus, if this is taken."""
+    cells = worse_than_rival(outcome)
+    if not cells or taken.name != outcome.focus:
+        return ""
+    named = [record_facts.cell_in_words(cell.name) for cell in cells[:MOST_CELLS]]
+    if len(cells) > MOST_CELLS:
+        named.append(f"{len(cells) - MOST_CELLS} more")
+    return f" Take {title(outcome.rival or '')} for {in_words(named)}, where it is better on test."
+
+
+def _wider(record: StudyRecord, focus: ArmRecord) -> Iterator[Markup]:
+    settings = [
+        f"{searched.name} = {numbers.setting(value)}"
+        for searched, value, _ in record_facts.at_the_edge(record, focus)
+    ]
+    if settings:
+        link = html.tag("a", "at the edge", href="#trust-range-edges")
+        values = numbers.agree(len(settings), "a best value lies", "best values lie")
+        advice = f"Widen the search of {title(focus.name)}: {values} "
+        yield html.join([advice, link, f" of the range, {', '.join(settings)}."])

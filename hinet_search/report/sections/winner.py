@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from hinet_search.report.card import NEEDS_FINALISTS, Card, NotApplicable
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.facts import record as record_facts
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.sections import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import ModelPart
 from hinet_search.results.study_record import StudyRecord

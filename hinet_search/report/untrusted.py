@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from hinet_search.report.finding import Finding
+from hinet_search.report.checks import Finding
 
 _MARKUP = re.compile(r"([\\*_{}\[\]<>|~&])")
 # `@name` would notify a person and `#1` link an issue; a comment after the sign prevents both.

@@ -6,11 +6,10 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.figures import marked, over_seeds
-from hinet_search.report.facts import record as record_facts
-from hinet_search.report.facts.amounts import wording
-from hinet_search.report.facts.standings import (
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.amounts import wording
+from hinet_search.report.figures import marked, over_seeds
+from hinet_search.report.standings import (
     LeaderboardEntry,
     ResultsOnTest,
     ResultsOnValidation,

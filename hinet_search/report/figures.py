@@ -8,8 +8,8 @@ from statistics import median, quantiles
 
 from markupsafe import Markup
 
-from hinet_search.report.drawing import html
-from hinet_search.report.drawing.numbers import DASH, gain, interval, metric, spread, ticks
+from hinet_search.report import html
+from hinet_search.report.numbers import DASH, gain, interval, metric, spread, ticks
 from hinet_search.results.statistics.paired_difference import Difference, Summary
 
 CostPoint = tuple[float, float]

@@ -9,8 +9,8 @@ from math import log10
 
 from markupsafe import Markup
 
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.figures import (
+from hinet_search.report import html, numbers
+from hinet_search.report.figures import (
     Axis,
     axis_over,
     grid,
@@ -19,7 +19,7 @@ from hinet_search.report.drawing.figures import (
     svg,
     x_label,
 )
-from hinet_search.report.facts.record import as_steps
+from hinet_search.report.record_facts import as_steps
 
 LETTER = 7.5  # width of a letter of a label in pixels
 DOT = 6.0  # half the width of a dot in pixels

@@ -7,8 +7,7 @@ the objective.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.facts import record as record_facts
+from hinet_search.report import numbers, record_facts
 from hinet_search.results.cell_gains import (
     CellDifference,
     ReferenceGains,
@@ -30,6 +29,9 @@ from hinet_search.results.finalist_values import (
 from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.statistics.paired_difference import Summary, summary
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import Verdict
+
+MOST_CELLS = 3  # cells that a sentence names
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,13 @@ def gain_in_words(cell: CellDifference) -> str:
     """Return a cell with its gain: `Home feed · click +.0043`."""
     gain = numbers.gain(cell.mean)
     return f"{record_facts.cell_in_words(cell.name)} {gain}"
+
+
+def worse_than_rival(outcome: Verdict) -> list[CellDifference]:
+    """Return cells in which the focus is significantly worse than its rival, worst first."""
+    known = [(cell.difference, cell) for cell in outcome.cells if cell.difference is not None]
+    worse = [(difference.mean, cell) for difference, cell in known if difference.mark == "worse"]
+    return [cell for _, cell in sorted(worse, key=lambda pair: pair[0])]
 
 
 def loses_everywhere(gains: ReferenceGains) -> bool:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from hinet_search.report.drawing import numbers
-from hinet_search.report.facts.amounts import wording
-from hinet_search.report.facts.record import capitalized
+from hinet_search.report import numbers
+from hinet_search.report.amounts import wording
+from hinet_search.report.record_facts import capitalized
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, EnsembleRecord
 from hinet_search.results.shipping import Shipment

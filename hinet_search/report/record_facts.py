@@ -1,10 +1,12 @@
-"""Reading: facts of a study's record that several sections need. Values and words, no drawing."""
+"""Record facts: values and words from a study's record that several sections need."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log
+
+import numpy as np
 
 from hinet_search.results.cells import CellName
 from hinet_search.results.finalist_values import chosen, headline, pair_of
@@ -50,6 +52,14 @@ class RangePosition:
 
     share: float
     edge: str
+
+
+@dataclass(frozen=True)
+class AttentionMeans:
+    """Attention weights, a row per attending scenario; `deviation` is None with one seed."""
+
+    mean: list[list[float]]
+    deviation: list[list[float]] | None
 
 
 def objective_in_words(record: StudyRecord) -> str:
@@ -229,6 +239,16 @@ def gate_in_words(where: str) -> str:
 def arm_titles(arms: Iterable[ArmRecord]) -> list[str]:
     """Return the arms' names as readers write them."""
     return [title(arm.name) for arm in arms]
+
+
+def attention_means(finalist: FinalistRecord) -> AttentionMeans | None:
+    """Return SAN's weights by seed (S) and pair of scenarios (M) as means; None without SAN."""
+    tables = [run.insight.attention for run in finalist.runs if run.insight.attention is not None]
+    if not tables:
+        return None
+    table_SMM = np.array(tables, dtype=float)
+    deviation = table_SMM.std(axis=0, ddof=1).tolist() if len(tables) > 1 else None
+    return AttentionMeans(table_SMM.mean(axis=0).tolist(), deviation)
 
 
 def thinned(points: Sequence[tuple[float, float]], limit: int) -> list[tuple[float, float]]:

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup
 
-from hinet_search.report.drawing import html, numbers
-from hinet_search.report.drawing.figures import ForestRow, forest, leaves_the_picture
-from hinet_search.report.facts import record as record_facts
+from hinet_search.report import html, numbers, record_facts
+from hinet_search.report.figures import ForestRow, forest, leaves_the_picture
 from hinet_search.results.contrasts import Contrast, same_size
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.records import ArmRecord

@@ -1,1 +1,0 @@
-"""Drawing: numbers, figures and HTML of a report."""

@@ -1,1 +1,0 @@
-"""Facts: what the cards of a report say, computed from records."""

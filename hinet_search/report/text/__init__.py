@@ -1,1 +1,0 @@
-"""Text: sentences and Markdown of a report."""
