@@ -26,7 +26,8 @@ from hinet_search.common.errors import (
 )
 from hinet_search.data.content_hash import ContentHash
 from hinet_search.data.fingerprint import FileHasher, NotFetched
-from hinet_search.data.formats.suffixes import (
+from hinet_search.data.formats.kept_table import KeptRows, Say, keep, read_kept
+from hinet_search.data.formats.plain_files import (
     ARROW,
     CSV,
     IN_WORDS,
@@ -37,7 +38,6 @@ from hinet_search.data.formats.suffixes import (
     is_table,
     suffix_of,
 )
-from hinet_search.data.kept_parts import KeptRows, Say, keep, read_kept
 from hinet_search.data.reading import OWN, reading, shorten
 
 FOLDER = ".objects"
@@ -50,7 +50,6 @@ ROWS_AT_ONCE = 2**18
 STORED_AT = f"{OWN}stored at"  # the column with the URL of every row
 LEFT_OVER = r"/[._][^=/]*(/|$)"  # what writers leave beside tables, in the path below a URL
 NOTHING = "expanded paths were empty"  # what Polars says of a folder or a glob without a file
-DATABASES = ("sqlite", "postgresql", "postgres", "duckdb", "mysql", "mariadb", "mssql", "oracle")
 
 # In texts all values stay texts, as the types of columns depend on all of them.
 READERS: Mapping[str, Callable[..., pl.LazyFrame]] = {
@@ -83,15 +82,11 @@ def check_table_path(path: str) -> str:
         return path
     store = _store_of(path)
     # The text may hold a secret, so it is not repeated.
-    if store.partition("+")[0] in DATABASES:
-        raise ValueError(
-            "must be a table, got the URL of a database: write the rows of the query as Parquet, "
-            "and name that file"
-        )
     if store not in STORES:
         raise ValueError(
             f"must be a path, or a URL of a store that can be read ({', '.join(STORES)})"
-            f"{did_you_mean(store, STORES)}; of any other, copy the table and name the copy"
+            f"{did_you_mean(store, STORES)}; of any other store or database, write the rows as "
+            "Parquet, and name that file"
         )
     if store == "file" and not path[len("file://") :].startswith("/"):
         raise ValueError("must be file:// with an absolute path, such as file:///data/rows.csv")
@@ -161,7 +156,7 @@ def _copied(url: str, key: str, cache: Path, say: Say) -> KeptRows:
         say(f"reading the copy of {shorten(url)} in {home}; remove it to copy the rows anew")
         return kept
 
-    def write(part: Path) -> tuple[int, str]:
+    def write(part: Path) -> str:
         say(f"copying {shorten(url)}")
         copy = _copy(url, where, part)
         content = ContentHash()
@@ -169,7 +164,7 @@ def _copied(url: str, key: str, cache: Path, say: Say) -> KeptRows:
             for rows in READERS[format_of(copy)](copy).collect_batches(chunk_size=ROWS_AT_ONCE):
                 content.add(rows)
         say(f"copied {content.num_rows:,} rows to {home}")
-        return content.num_rows, content.digest()
+        return content.digest()
 
     return keep(home, write, say, f"copies {shorten(url)}")
 

@@ -17,8 +17,8 @@ from urllib.parse import unquote
 import polars as pl
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.formats.suffixes import IN_WORDS, is_table
-from hinet_search.data.reading import OWN, shorten
+from hinet_search.data.formats.plain_files import IN_WORDS, is_table
+from hinet_search.data.reading import OWN, raise_problems, shorten
 
 DATA_FOLDER = "HINET_SEARCH_DATA"
 ROOT = Path("/")
@@ -72,16 +72,6 @@ def find(path: str, folder: Path, key: str) -> TableFiles:
     )
 
 
-def find_file(path: str, folder: Path, key: str) -> Path:
-    """The file at `path`, from the first base folder that has it; DataError when none has."""
-    bases = _base_folders(path, folder)
-    for base in bases:
-        if _is(Path.is_file, base / path):
-            return base / path
-    tried = ", ".join(shorten(str(base / path)) for base in bases)
-    raise DataError(f"{key}: '{shorten(path)}' must be a file, found none in any of: {tried}")
-
-
 def _base_folders(path: str, folder: Path) -> list[Path]:
     if Path(path).is_absolute():
         return [ROOT]
@@ -125,7 +115,11 @@ def _tables_below(folder: Path, key: str) -> Iterator[Path]:
         raise DataError(f"{key}: {folder} cannot be read: {error.strerror}") from error
     for entry in entries:
         if entry.name in VERSIONED:
-            refuse_versions(str(folder), key, entry.name)
+            raise DataError(
+                f"{key}: {folder} is a {VERSIONED[entry.name]} table, whose folder also holds "
+                "files of older versions",
+                remedy="write the rows of one version into a folder of Parquet files",
+            )
         if is_left_over(entry.name):
             continue
         if _is(Path.is_dir, entry):
@@ -141,15 +135,6 @@ def _tables_below(folder: Path, key: str) -> Iterator[Path]:
                 f"{key}: a folder must hold tables ({IN_WORDS}), got {entry}",
                 remedy=f"move it away, or write a glob of the tables, such as '{folder}/*.parquet'",
             )
-
-
-def refuse_versions(folder: str, key: str, name: str) -> None:
-    """Raise DataError: `name`, one of VERSIONED, is in the folder."""
-    raise DataError(
-        f"{key}: {folder} is a {VERSIONED[name]} table, whose folder also holds files of older "
-        "versions",
-        remedy="write the rows of one version into a folder of Parquet files",
-    )
 
 
 def is_left_over(name: str) -> bool:
@@ -172,6 +157,36 @@ def _how_to_find(path: str, bases: list[Path]) -> str:
     if Path(path).is_absolute():
         return "write the path of a table, or a glob such as '/data/rows-*.parquet'"
     return f"set {DATA_FOLDER} to the folder that holds it, or write an absolute path"
+
+
+def refuse_unlike_files(
+    table: TableFiles, columns: Sequence[dict[str, str]], *, in_order: bool = False
+) -> None:
+    """DataError when the files, which have these columns, differ in names or types.
+
+    Partitions are columns too. `in_order` is for formats that have values by place.
+    """
+    of_files = []
+    for file, in_file in zip(table.files, columns, strict=True):
+        of_folders = dict.fromkeys(partition_of(table, file), "in the name of a folder")
+        of_files.append(of_folders | in_file)
+    wanted = of_files[0]
+    problems: list[str] = []
+    for file, types in zip(table.files, of_files, strict=True):
+        where = f"{file}: must have the columns of {table.name_of(table.files[0])}"
+        problems += [f"{where}, has no '{name}'" for name in wanted if name not in types]
+        problems += [f"{where}, has '{name}' too" for name in types if name not in wanted]
+        common = [name for name in types if name in wanted]
+        for name in common:
+            if types[name] != wanted[name]:
+                problems.append(
+                    f"{where}, but '{name}' is {types[name]} in place of {wanted[name]}"
+                )
+        if in_order and common != [name for name in wanted if name in types]:
+            problems.append(f"{where} in the same order")
+    raise_problems(
+        problems, "write the files with the same columns and types, or name some of them"
+    )
 
 
 def partition_of(table: TableFiles, file: Path) -> dict[str, str | None]:

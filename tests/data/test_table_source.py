@@ -10,7 +10,7 @@ from tables import definition, shop
 from hinet_search.common.errors import DataError
 from hinet_search.data import rows
 from hinet_search.data.fingerprint import FileHasher
-from hinet_search.data.formats.suffixes import IN_WORDS
+from hinet_search.data.formats.plain_files import IN_WORDS
 from hinet_search.data.sources.table import Options, identity, load
 from hinet_search.data.table_files import DATA_FOLDER
 

@@ -17,7 +17,6 @@ from pyarrow import ipc
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.formats.plain_files import PlainFile
-from hinet_search.data.kept_parts import part_of
 from hinet_search.data.reading import shorten
 
 MAGIC = b"ARROW1"
@@ -39,25 +38,23 @@ def columns(file: PlainFile) -> dict[str, str]:
 
 def write(files: Sequence[PlainFile], folder: Path, _: object) -> None:
     """Write a part for every batch; categories become texts."""
-    for file_number, file in enumerate(files):
+    for file in files:
         with _opened(file) as reader:
-            number = -1
             for number, batch in enumerate(_batches(reader)):
                 batch.validate(full=True)
-                pq.write_table(_plain_table(file, batch), part_of(folder, file_number, number))
-            if number < 0:  # without a batch the columns are those of the schema
-                empty = {
-                    field.name: pa.nulls(0, _plain_type(field.type)) for field in reader.schema
-                }
-                pq.write_table(pa.table(empty), part_of(folder, file_number, 0))
+                plain = [_plain(column) for column in batch.columns]
+                pq.write_table(pa.table(plain, batch.schema.names), file.part(folder, number))
 
 
 def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
+    """The batches of a file, or one without rows."""
     if isinstance(reader, ipc.RecordBatchStreamReader):
-        yield from reader
+        batches = iter(reader)
     else:
-        for number in range(reader.num_record_batches):
-            yield reader.get_batch(number)
+        batches = map(reader.get_batch, range(reader.num_record_batches))
+    empty = [pa.nulls(0, field.type) for field in reader.schema]
+    yield next(batches, pa.record_batch(empty, schema=reader.schema))
+    yield from batches
 
 
 @contextmanager
@@ -77,26 +74,6 @@ def _opened(file: PlainFile) -> Iterator[Any]:
         ) from error
 
 
-def _plain_table(file: PlainFile, batch: pa.RecordBatch) -> pa.Table:
-    """The columns of a batch with plain types."""
-    columns = {}
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        try:
-            columns[name] = _plain(column)
-        except pa.ArrowException as error:
-            raise DataError(
-                f"{file}: column '{name}' must have a type that tables have, got {column.type}",
-                remedy="convert it before the file is written, or drop it",
-            ) from error
-    return pa.table(columns)
-
-
-def _plain_type(dtype: pa.DataType) -> pa.DataType:
-    if isinstance(dtype, pa.BaseExtensionType):
-        dtype = dtype.storage_type
-    return dtype.value_type if isinstance(dtype, pa.DictionaryType) else dtype
-
-
 def _plain(column: pa.Array) -> pa.Array:
     """The values of a column without their extension or their dictionary."""
     if isinstance(column.type, pa.BaseExtensionType):
@@ -108,6 +85,4 @@ def _plain(column: pa.Array) -> pa.Array:
             texts = texts.cast(pa.large_string())
         # What stands where a value is missing was not checked.
         column = pc.if_else(is_known, texts.take(pc.if_else(is_known, column.indices, None)), None)
-    if pa.types.is_interval(column.type):
-        raise pa.ArrowTypeError("an interval is no value of a table")
     return column

@@ -1,58 +1,60 @@
-"""CSV text: write the rows of CSV and TSV files as Parquet; types are those of all values."""
+"""CSV text: write the rows of CSV and TSV files as Parquet; types are those of all values.
 
-from collections.abc import Mapping, Sequence
+Polars infers these types too, but from a file that it maps into memory: one that is cut short
+meanwhile would end the process. It also tries all patterns of dates on every text, which takes far
+longer than reading. So read texts in batches, and infer the types of each batch.
+
+Other programs write a word where a value is missing. It is a missing value where all other values
+of the column are of one type that is not text; in a column of texts it can be one of them.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 from polars.exceptions import ComputeError
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.formats.csv_types import header_of, inferred_types
-from hinet_search.data.formats.plain_files import PlainFile
-from hinet_search.data.kept_parts import part_of
+from hinet_search.data.formats.plain_files import TSV, PlainFile, format_of
 
-COMMA = ","
-TAB = "\t"
+MAX_HEADER_BYTES = 1_000_000
+BATCH_ROWS = 10_000  # a column of texts is inferred from one batch only
 MORE_FIELDS = "found more fields than defined"  # what Polars says of a row
-_IN_WORDS = {COMMA: "commas", TAB: "tabs"}
+# As R, spreadsheets, Python and databases write it.
+MISSING = ("NA", "N/A", "#N/A", "null", "NULL", "None", r"\N")
+NUMBERS = (pl.Int64(), pl.Int128(), pl.Float64())  # a later one holds all before
 
 
-def columns(file: PlainFile, separator: str) -> dict[str, str]:
+def columns(file: PlainFile) -> dict[str, str]:
     """The columns of a file, all of texts: types depend on all files together.
 
     DataError when the header has another separator and not this one.
     """
+    separator = _separator(file)
     with file.path.open("rb") as lines:
         header = lines.readline(100_000)
     others = [other for other in (",", ";", "\t", "|") if other.encode() in header]
     if others and separator not in others:
-        name = file.source.name.replace(".csv", ".tsv")
-        is_tsv = separator == COMMA and others[0] == TAB
-        remedy = f"rename it to {name}, or " if is_tsv else ""
+        wanted = "tabs" if separator == "\t" else "commas"
         raise DataError(
-            f"{file}: columns must be separated by {_IN_WORDS[separator]}, "
-            f"got {others[0]!r} between them",
-            remedy=f"{remedy}write it again with {_IN_WORDS[separator]} and decimal points, "
-            "or as Parquet",
+            f"{file}: columns must be separated by {wanted}, got {others[0]!r} between them",
+            remedy=f"write it again with {wanted} and decimal points, or as Parquet"
+            + ("; a file with tabs is named .tsv" if others[0] == "\t" else ""),
         )
     return dict.fromkeys(header_of(file.path, separator), "text")
 
 
-def write(
-    files: Sequence[PlainFile],
-    folder: Path,
-    types: Mapping[str, pl.DataType],
-    separator: str,
-) -> None:
+def write(files: Sequence[PlainFile], folder: Path, types: Mapping[str, pl.DataType]) -> None:
     """Write a part for every file; columns in `types` as they are there.
 
     DataError when a row has more values than the header has names. Polars tells so only while it
     reads all columns; of some it would read shifted values.
     """
+    separator = _separator(files[0])
     names = header_of(files[0].path, separator)
     paths = [file.path for file in files]
     try:
-        inferred = inferred_types(paths, names, types.keys(), separator)
+        inferred, missing = inferred_types(paths, names, types.keys(), separator)
     except ComputeError as error:
         if MORE_FIELDS not in str(error):
             raise
@@ -63,14 +65,94 @@ def write(
             remedy='quote texts that hold a comma ("a, b"), write decimal points, '
             "and leave out commas at the end of lines",
         ) from error
-    schema = pl.Schema({name: types.get(name) or inferred.types[name] for name in names})
-    for number, path in enumerate(paths):
+    for file in files:
         rows = pl.scan_csv(
-            path,
+            file.path,
             glob=False,
             separator=separator,
             try_parse_dates=True,
-            schema=schema,
-            null_values=dict(inferred.missing),
+            schema={name: types.get(name) or inferred[name] for name in names},
+            null_values=missing,
         )
-        rows.sink_parquet(part_of(folder, number, 0))
+        rows.sink_parquet(file.part(folder, 0))
+
+
+def _separator(file: PlainFile) -> str:
+    return "\t" if format_of(file.source) == TSV else ","
+
+
+def header_of(file: Path, separator: str = ",") -> list[str]:
+    """The names of the columns. Errors: DataError, OSError, what Polars raises for a broken header.
+
+    Polars gets the first bytes only, as it would map the file.
+    """
+    with file.open("rb") as lines:
+        header = lines.read(MAX_HEADER_BYTES)
+    if len(header) == MAX_HEADER_BYTES and b"\n" not in header:
+        raise DataError(f"{file}:1: the header must have at most {MAX_HEADER_BYTES:,} bytes")
+    lazy = pl.scan_csv(header, infer_schema=False, separator=separator)
+    return lazy.collect_schema().names()
+
+
+def inferred_types(
+    files: Sequence[Path], names: Sequence[str], known: Collection[str], separator: str = ","
+) -> tuple[dict[str, pl.DataType], dict[str, str]]:
+    """The type of each of the columns `names`, and the word for a missing value of some.
+
+    `names` are all columns of the files; those in `known` are left out. Apart from words for
+    missing values, Polars infers the same from all rows at once. Errors: what Polars raises when a
+    file cannot be read or a row has more values than there are names.
+    """
+    found: dict[str, set[pl.DataType]] = {name: set() for name in names if name not in known}
+    words: dict[str, set[str]] = {name: set() for name in found}
+    texts = pl.scan_csv(
+        list(files), glob=False, schema=dict.fromkeys(names, pl.String()), separator=separator
+    )
+    for batch in texts.collect_batches(chunk_size=BATCH_ROWS, engine="streaming"):
+        open_columns = []
+        for name, types in found.items():
+            if pl.String() not in types:
+                values = batch[name].unique()  # a type is that of a value
+                is_word = values.is_in(MISSING)
+                words[name] |= set(values.filter(is_word))
+                open_columns.append(values.filter(~is_word))
+        for name, dtype in types_of_texts(open_columns).items():
+            found[name].add(dtype)
+    inferred = {}
+    missing = {}
+    for name, types in found.items():
+        inferred[name] = common_type(types)
+        if len(words[name]) > 1:
+            inferred[name] = pl.String()  # Polars takes one word for a column
+        elif words[name] and inferred[name] != pl.String():
+            (missing[name],) = words[name]
+    return inferred, missing
+
+
+def types_of_texts(columns: Sequence[pl.Series]) -> dict[str, pl.DataType]:
+    """The type of each column of texts, of any lengths, without those that have no value."""
+    present = [column for column in columns if column.null_count() < len(column)]
+    if not present:
+        return {}
+    longest = max(len(column) for column in present)
+    values = [column.extend_constant(None, longest - len(column)) for column in present]
+    content = pl.DataFrame(values).write_csv().encode()
+    rows = pl.scan_csv(content, infer_schema_length=None, try_parse_dates=True)
+    # Of columns without a name, Polars changes the name.
+    dtypes = rows.collect_schema().dtypes()
+    return {column.name: dtype for column, dtype in zip(present, dtypes, strict=True)}
+
+
+def as_type(texts: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Texts as values of a type that `types_of_texts` found."""
+    content = texts.to_frame("text").write_csv().encode()
+    return pl.read_csv(content, schema={"text": dtype}, try_parse_dates=True)["text"]
+
+
+def common_type(types: set[pl.DataType]) -> pl.DataType:
+    """The type that holds the values of all types: texts, unless they are one or numbers."""
+    if len(types) == 1:
+        return next(iter(types))
+    if types and types <= set(NUMBERS):
+        return max(types, key=NUMBERS.index)
+    return pl.String()

@@ -1,7 +1,11 @@
-"""Kept table: read the files of a table that is no Parquet once, and keep its rows in the cache.
+"""Kept tables: rows that cost much to read, read once and kept in the cache as Parquet files.
 
-They are kept under a hash of the files' names and bytes: a file that changes is read anew. What
-no command has used for UNUSED_SECONDS is removed when another table is kept.
+FOLDER/NAME/rows.json            hash of the rows, size of every file; written last
+FOLDER/NAME/00002-00000.parquet  the first part of the rows of the third file
+FOLDER/NAME.lock                 locked by the process that reads, removed afterwards
+
+A table that is no Parquet is kept under a hash of the files' names and bytes: a file that changes
+is read anew. What no command has used for UNUSED_SECONDS is removed when another one is kept.
 """
 
 import hashlib
@@ -11,27 +15,48 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import polars as pl
+from pydantic import TypeAdapter, ValidationError
 
-from hinet_search.common.errors import DataError
+from hinet_search.common.errors import DataError, EnvironmentFault
+from hinet_search.common.files import locked, replacing_folder
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.formats import arrow_files, csv_text, json_lines
-from hinet_search.data.formats.plain_files import PlainFile, plain_file
-from hinet_search.data.formats.suffixes import ARROW, CSV, JSON_LINES, TSV
-from hinet_search.data.kept_parts import MANIFEST, Say, file_of, keep
+from hinet_search.data.formats.plain_files import (
+    ARROW,
+    CSV,
+    JSON_LINES,
+    TSV,
+    PlainFile,
+    plain_file,
+)
 from hinet_search.data.reading import reading
-from hinet_search.data.table_files import TableFiles
-from hinet_search.data.unlike_files import refuse_unlike_files
+from hinet_search.data.table_files import TableFiles, refuse_unlike_files
 
+MANIFEST = "rows.json"
 FOLDER = ".tables"
 PLAIN = "plain"  # of compressed files, while they are read
 VERSION = 2  # raise it when the same files would be kept as other rows
 UNUSED_SECONDS = 30 * 86_400
 
+Say = Callable[[str], None]
 Types = Mapping[str, pl.DataType]
+
+
+@dataclass(frozen=True)
+class KeptRows:
+    """What was read: a hash of the rows, and the bytes of every file in order.
+
+    The hash is empty where other things identify the rows.
+    """
+
+    content: str
+    files: dict[str, int]
+
+
+_KEPT = TypeAdapter(KeptRows)
 
 
 @dataclass(frozen=True)
@@ -47,17 +72,9 @@ class Reader:
     has_places: bool = False
 
 
-def _separated_by(separator: str) -> Reader:
-    return Reader(
-        partial(csv_text.columns, separator=separator),
-        partial(csv_text.write, separator=separator),
-        has_places=True,
-    )
-
-
 READERS = {
-    CSV: _separated_by(csv_text.COMMA),
-    TSV: _separated_by(csv_text.TAB),
+    CSV: Reader(csv_text.columns, csv_text.write, has_places=True),
+    TSV: Reader(csv_text.columns, csv_text.write, has_places=True),
     JSON_LINES: Reader(lambda _: {}, json_lines.write),
     ARROW: Reader(arrow_files.columns, arrow_files.write),
 }
@@ -71,31 +88,31 @@ class KeptFiles:
     sources: tuple[Path, ...]
 
 
-def kept_files(table: TableFiles, kind: str, types: Types, cache: Path, say: Say) -> KeptFiles:
+def kept_files(table: TableFiles, kind: str, types: Types, cache: Path) -> KeptFiles:
     """The rows of a table of format `kind`; columns in `types` have these types in a text.
 
     Errors: DataError when a file cannot be read, is another one than its name says, or changes
     meanwhile; those of `keep`.
     """
-    contents = FileHasher(cache, say)
+    contents = FileHasher(cache, lambda _: None)
     target = cache.absolute() / FOLDER / _name(table, kind, types, contents)
 
-    def write(part: Path) -> tuple[int, str]:
+    def write(folder: Path) -> str:
         with reading(table.in_words):
-            _write(table, kind, types, part)
+            _write(table, kind, types, folder)
         if _name(table, kind, types, contents) != target.name or contents.changed:
             raise DataError(
                 f"{table.in_words}: must stay as it is while it is read, but it changed",
                 remedy="run the command again when nothing writes to it",
             )
         _remove_unused(target.parent)
-        return _num_rows(part), ""
+        return ""
 
-    kept = keep(target, write, say, f"reads {table.in_words}")
+    kept = keep(target, write, contents.say, f"reads {table.in_words}")
     with suppress(OSError):
         os.utime(target / MANIFEST)
-    parts = [target / name for name in kept.files]
-    return KeptFiles(tuple(parts), tuple(table.files[file_of(part)] for part in parts))
+    sources = [table.files[int(name.partition("-")[0])] for name in kept.files]
+    return KeptFiles(tuple(target / name for name in kept.files), tuple(sources))
 
 
 def _name(table: TableFiles, kind: str, types: Types, contents: FileHasher) -> str:
@@ -115,13 +132,7 @@ def _write(table: TableFiles, kind: str, types: Types, folder: Path) -> None:
     columns = [reader.columns(file) for file in files]
     refuse_unlike_files(table, columns, in_order=reader.has_places)
     reader.write(files, folder, types)
-    if plain.exists():
-        shutil.rmtree(plain)
-
-
-def _num_rows(folder: Path) -> int:
-    rows = pl.scan_parquet(sorted(folder.iterdir()), glob=False, hive_partitioning=False)
-    return int(rows.select(pl.len()).collect().item())
+    shutil.rmtree(plain, ignore_errors=True)
 
 
 def _remove_unused(folder: Path) -> None:
@@ -130,3 +141,45 @@ def _remove_unused(folder: Path) -> None:
         with suppress(OSError):  # another command removed it
             if time.time() - manifest.stat().st_mtime > UNUSED_SECONDS:
                 shutil.rmtree(manifest.parent, ignore_errors=True)
+
+
+def read_kept(folder: Path) -> KeptRows | None:
+    """Read what a folder holds; None where it is not complete."""
+    try:
+        kept = _KEPT.validate_json((folder / MANIFEST).read_bytes())
+        sizes = {name: (folder / name).stat().st_size for name in kept.files}
+    except (OSError, ValidationError):
+        return None
+    return kept if sizes == kept.files else None
+
+
+def keep(target: Path, write: Callable[[Path], str], say: Say, what: str) -> KeptRows:
+    """Read the manifest of a folder; `write` its files where there is none.
+
+    `write` gets an empty folder, and returns the hash of the rows. `what` another command may be
+    doing is said while it is waited for.
+    Errors are those of `write`; DiskFull; EnvironmentFault when the cache cannot be written.
+    """
+    kept = read_kept(target)
+    if kept is not None:
+        return kept
+    try:
+        with locked(target, lambda: say(f"waiting for another command that {what}")):
+            return read_kept(target) or _written(target, write)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{target}: rows cannot be kept: {error}",
+            remedy="free space, or name another cache (HINET_SEARCH_CACHE)",
+        ) from error
+
+
+def _written(target: Path, write: Callable[[Path], str]) -> KeptRows:
+    """Write a folder in place of a damaged one."""
+    if target.exists():
+        shutil.rmtree(target)
+    with replacing_folder(target, None) as part:
+        content = write(part)
+        files = {file.name: file.stat().st_size for file in sorted(part.iterdir())}
+        kept = KeptRows(content, files)
+        (part / MANIFEST).write_bytes(_KEPT.dump_json(kept))
+    return kept

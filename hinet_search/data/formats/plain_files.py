@@ -1,33 +1,44 @@
-"""Plain files: whether files are what their names say, and compressed ones without compression.
+"""Plain files: of which format a table is, whether it is, and its content without compression.
 
 Memory holds a block of a file. A file may become MOST_GROWTH times as large: what grows more, as a
 few bytes of zeros without end do, is refused before it fills the disk.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pyarrow as pa
 
 from hinet_search.common.amounts import byte_size
 from hinet_search.common.errors import DataError
-from hinet_search.data.formats.suffixes import (
-    COMPRESSIONS,
-    PARQUET,
-    TEXTS,
-    compression_of,
-    format_of,
-    stem_of,
-    suffix_of,
-)
 
+PARQUET = "Parquet"
+CSV = "CSV"
+TSV = "TSV"
+JSON_LINES = "JSON lines"
+ARROW = "Arrow"
+IN_WORDS = "Parquet, CSV, TSV, JSON lines (.jsonl) or Arrow"
+TEXTS = {".csv": CSV, ".tsv": TSV, ".jsonl": JSON_LINES, ".ndjson": JSON_LINES}
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}  # of texts; the others are compressed inside
+FORMATS = {
+    ".parquet": PARQUET,
+    ".arrow": ARROW,
+    ".feather": ARROW,
+    **TEXTS,
+    **{f"{suffix}.gz": kind for suffix, kind in TEXTS.items()},
+    **{f"{suffix}.zst": kind for suffix, kind in TEXTS.items()},
+}
 BLOCK_BYTES = 2**22
 MOST_GROWTH = 200
 GROWTH_FROM_BYTES = 2**26  # a smaller text may repeat itself as it likes
+REMEDY = (
+    "name it by what it holds (.parquet, .arrow, .csv.gz), or write it again: as Parquet, or as "
+    "text in UTF-8"
+)
 _BEGINNINGS = {
-    b"PAR1": "Parquet",
-    b"PARE": "Parquet",  # encrypted
-    b"ARROW1": "Arrow",
+    b"PAR1": PARQUET,
+    b"PARE": PARQUET,  # encrypted
+    b"ARROW1": ARROW,
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PK\x03\x04": "a zip archive or a workbook",
@@ -38,63 +49,70 @@ _BEGINNINGS = {
     b"\xff\xfe": "text in UTF-16",
     b"\xfe\xff": "text in UTF-16",
 }
-_REMEDIES = {
-    "SQLite": "write its rows as Parquet, and name that file as the table",
-    "Feather of version 1": "write it again with pyarrow.feather.write_feather",
-    "text in UTF-16": "write it again in UTF-8",
-}
-_SUFFIX_OF = {"Parquet": ".parquet", "Arrow": ".arrow"}
+
+
+def suffix_of(file: PurePath | str) -> str:
+    """The suffix in small letters: `.csv`, `.csv.gz`; one that no table has as it is."""
+    path = PurePath(file)
+    both = "".join(path.suffixes[-2:]).lower()
+    return both if both in FORMATS else path.suffix.lower()
+
+
+def is_table(file: PurePath | str) -> bool:
+    """Whether the suffix is that of a table."""
+    return suffix_of(file) in FORMATS
+
+
+def format_of(file: PurePath | str) -> str:
+    """The format of a table."""
+    return FORMATS[suffix_of(file)]
+
+
+def stem_of(file: PurePath | str) -> str:
+    """The name without the suffix of a table."""
+    name = PurePath(file).name
+    return name[: -len(suffix_of(file))] if is_table(file) else PurePath(file).stem
 
 
 @dataclass(frozen=True)
 class PlainFile:
-    """A file without compression, and the file that the user knows, which messages name."""
+    """A file without compression, the file that messages name, and its number in the table."""
 
     path: Path
     source: Path
+    number: int
 
     def __str__(self) -> str:
         return str(self.source)
 
+    def part(self, folder: Path, number: int) -> Path:
+        """The path of a part of the rows, in the order of files and parts."""
+        return folder / f"{self.number:05}-{number:05}.parquet"
+
 
 def refuse_another_format(file: Path) -> None:
     """DataError when a file begins otherwise than its name says, or cannot be read."""
-    expected = compression_of(file) or format_of(file)
+    compression = COMPRESSIONS.get(file.suffix.lower())
+    expected = compression or format_of(file)
     try:
-        found = _beginning(file)
+        begins = _beginning(file)
+        is_empty = file.stat().st_size == 0
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from error
-    if found and found != expected:
+    has_mark = expected == PARQUET or (compression is not None and not is_empty)
+    if begins != expected and (begins or has_mark):
+        got = f"holds {begins}" if begins else "begins otherwise"
         raise DataError(
-            f"{file}: must hold {expected}, as its name says, but holds {found}",
-            remedy=_rename(file, found),
-        )
-    if not found and expected == PARQUET:
-        raise DataError(
-            f"{file}: cannot be read: must hold Parquet, as its name says, but begins otherwise",
-            remedy=f"if it is a text, name it so, such as {stem_of(file)}.csv; else write it again",
-        )
-    if not found and expected in COMPRESSIONS.values() and file.stat().st_size:
-        raise DataError(
-            f"{file}: must hold {expected}, as its name says, but is not compressed so",
-            remedy=f"rename it to {file.name.removesuffix(file.suffix)}",
+            f"{file}: cannot be read: must hold {expected}, as its name says, but {got}",
+            remedy=REMEDY,
         )
 
 
 def _beginning(file: Path) -> str:
+    """What a file holds by its first bytes, empty where they do not say."""
     with file.open("rb") as stream:
         first = stream.read(16)
     return next((kind for start, kind in _BEGINNINGS.items() if first.startswith(start)), "")
-
-
-def _rename(file: Path, found: str) -> str:
-    if found in _SUFFIX_OF:
-        return f"rename it to {stem_of(file)}{_SUFFIX_OF[found]}"
-    for suffix, compression in COMPRESSIONS.items():
-        if found == compression and format_of(file) in TEXTS:
-            name = file.name.removesuffix(file.suffix) if compression_of(file) else file.name
-            return f"rename it to {name}{suffix}"
-    return _REMEDIES.get(found, f"write it as {PARQUET} or as text").format(file=file)
 
 
 def plain_file(file: Path, folder: Path, number: int) -> PlainFile:
@@ -102,24 +120,24 @@ def plain_file(file: Path, folder: Path, number: int) -> PlainFile:
 
     DataError for a file that is cut short, damaged, of another format, or grows too much.
     """
+    refuse_another_format(file)
+    compression = COMPRESSIONS.get(file.suffix.lower())
+    if compression is None:
+        return PlainFile(file, file, number)
+    folder.mkdir(exist_ok=True)
+    plain = PlainFile(folder / f"{number:05}", file, number)
     try:
-        refuse_another_format(file)
-        compression = compression_of(file)
-        if compression is None:
-            return PlainFile(file, file)
-        folder.mkdir(exist_ok=True)
-        plain = PlainFile(folder / f"{number:05}{suffix_of(file)[: -len(file.suffix)]}", file)
         _decompress(plain, compression)
     except OSError as error:
         if error.errno is not None and error.filename != str(file):
             raise  # the disk is full, for one
         raise DataError(
             f"{file}: cannot be read: {error.strerror or error}",
-            remedy="copy it again from where it is whole" if error.errno is None else "",
+            remedy="copy it again from where it is whole",
         ) from error
-    found = _beginning(plain.path)
-    if found:
-        raise DataError(f"{file}: must hold {format_of(file)} inside, but holds {found}")
+    begins = _beginning(plain.path)
+    if begins:
+        raise DataError(f"{file}: must hold {format_of(file)} inside, but holds {begins}")
     return plain
 
 

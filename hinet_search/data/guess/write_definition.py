@@ -16,7 +16,7 @@ from hinet_search.common.errors import (
     did_you_mean,
 )
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.formats.suffixes import stem_of
+from hinet_search.data.formats.plain_files import stem_of
 from hinet_search.data.guess.definition_text import (
     GuessedTable,
     definition_text,

@@ -13,11 +13,18 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from hinet_search.common.errors import DataError, did_you_mean
 from hinet_search.common.frozen_model import Frozen, Text
+from hinet_search.common.spaced import say_nothing
 from hinet_search.data.checks import INTEGERS, TEXTS
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.formats.kept_table import KeptFiles, kept_files
-from hinet_search.data.formats.plain_files import refuse_another_format
-from hinet_search.data.formats.suffixes import IN_WORDS, PARQUET, format_of, is_table, stem_of
+from hinet_search.data.formats.plain_files import (
+    IN_WORDS,
+    PARQUET,
+    format_of,
+    is_table,
+    refuse_another_format,
+    stem_of,
+)
 from hinet_search.data.reading import NUM_ROWS, reading, refuse_own_names, refuse_patterns
 from hinet_search.data.stores import check_table_path, content_of, is_stored, local_path
 from hinet_search.data.table_files import (
@@ -25,9 +32,9 @@ from hinet_search.data.table_files import (
     TableFiles,
     find,
     partition_columns,
+    refuse_unlike_files,
     with_partitions,
 )
-from hinet_search.data.unlike_files import refuse_unlike_files
 
 ROWS = "data.source.path"  # keys of the definition that name files
 JOINED = "data.source.join"
@@ -85,15 +92,11 @@ def load(options: Options, folder: Path, cache: Path) -> pl.LazyFrame:
 
     DataError when no file is found, a file cannot be read, or a join is wrong.
     """
-    lazy = scan(_present_path(options.path, ROWS, cache), folder, cache)
+    lazy = scan(local_path(options.path, ROWS, cache, say_nothing), folder, cache)
     for join in options.join:
-        other = scan(_present_path(join.path, JOINED, cache), folder, cache, JOINED)
-        lazy = joined(lazy, other, join)
+        path = local_path(join.path, JOINED, cache, say_nothing)
+        lazy = joined(lazy, scan(path, folder, cache, JOINED), join)
     return lazy
-
-
-def _present_path(path: str, key: str, cache: Path) -> str:
-    return local_path(path, key, cache, lambda _: None)
 
 
 def scan(
@@ -124,18 +127,11 @@ def scan(
         columns = lazy.clone().collect_schema().names()
     refuse_own_names(table.in_words, [name for name in columns if name != PATH])
     if partitions:
-        lazy = with_partitions(lazy, files.parts, _of_parts(partitions, table, files))
+        number_of = {file: number for number, file in enumerate(table.files)}
+        places = [number_of[source] for source in files.sources]
+        lazy = with_partitions(lazy, files.parts, [column[places] for column in partitions])
     indexes = [name for name in columns if INDEX_OF_PANDAS.fullmatch(name)]
     return lazy.drop(indexes) if indexes else lazy
-
-
-def _of_parts(
-    partitions: Sequence[pl.Series], table: TableFiles, files: KeptFiles
-) -> list[pl.Series]:
-    """The values of partitions, which are one for each file of the table, for each part of one."""
-    number_of = {file: number for number, file in enumerate(table.files)}
-    places = [number_of[source] for source in files.sources]
-    return [column[places] for column in partitions]
 
 
 def _parquet_of(
@@ -144,7 +140,7 @@ def _parquet_of(
     """The files of a table as Parquet: themselves, or what is kept of them."""
     kind = _format_of(path, table)
     if kind != PARQUET:
-        return kept_files(table, kind, types, cache, lambda _: None)
+        return kept_files(table, kind, types, cache)
     for file in table.files:
         refuse_another_format(file)
     refuse_unlike_files(table, [_columns(file) for file in table.files])

@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from hinet_search.common.errors import DataError, EnvironmentFault
-from hinet_search.data.formats import csv_text, kept_table
-from hinet_search.data.kept_parts import MANIFEST
+from hinet_search.data.formats import kept_table
+from hinet_search.data.formats.kept_table import MANIFEST
+from hinet_search.data.formats.plain_files import PlainFile
 from hinet_search.data.prepare import prepare
 from hinet_search.data.sources.table import Options, load
 from tests.data.tables import definition, shop
@@ -20,17 +21,13 @@ from tests.data.tables import definition, shop
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were parsed, in order."""
     names: list[str] = []
-    write = csv_text.write
+    opened = kept_table.plain_file
 
-    def counted(files: Any, *others: Any, **named: Any) -> None:
-        names.extend(file.source.name for file in files)
-        write(files, *others, **named)
+    def counted(file: Path, folder: Path, number: int) -> PlainFile:
+        names.append(file.name)
+        return opened(file, folder, number)
 
-    readers = {**kept_table.READERS, "CSV": kept_table.READERS["CSV"]}
-    reader = kept_table.Reader(
-        readers["CSV"].columns, lambda *given: counted(*given, separator=","), has_places=True
-    )
-    monkeypatch.setitem(kept_table.READERS, "CSV", reader)
+    monkeypatch.setattr(kept_table, "plain_file", counted)
     return names
 
 

@@ -12,13 +12,13 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tables import definition, shop
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.formats import csv_text, csv_types
-from hinet_search.data.formats.csv_types import header_of, inferred_types
+from hinet_search.data.formats import csv_text
+from hinet_search.data.formats.csv_text import header_of, inferred_types
 from hinet_search.data.formats.plain_files import plain_file
 from hinet_search.data.prepare import prepare
+from tests.data.tables import definition, shop
 from tests.forked import Forked
 
 VALUES = (
@@ -33,8 +33,8 @@ CELLS = st.lists(st.sampled_from(VALUES), min_size=1, max_size=3)
 
 def _types_with_batches_of_a_row(files: list[Path]) -> dict[str, pl.DataType]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_types, "BATCH_ROWS", 1)
-        return dict(inferred_types(files, header_of(files[0]), known=()).types)
+        patch.setattr(csv_text, "BATCH_ROWS", 1)
+        return inferred_types(files, header_of(files[0]), known=())[0]
 
 
 @given(contents=st.lists(CELLS, min_size=1, max_size=3))
@@ -54,28 +54,28 @@ def test_types_of_batches_are_those_that_polars_infers_from_all_rows_of_all_file
 
 def test_columns_of_known_types_are_not_inferred(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x,y\n1,2\n")
-    inferred = inferred_types([tmp_path / "t.csv"], ["x", "y"], known={"x"})
-    assert inferred.types == {"y": pl.Int64()}
+    types, _ = inferred_types([tmp_path / "t.csv"], ["x", "y"], known={"x"})
+    assert types == {"y": pl.Int64()}
 
 
 def test_a_column_without_a_name_has_a_type_too(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(",x\n1,2\n")
-    inferred = inferred_types([tmp_path / "t.csv"], ["", "x"], known=())
-    assert inferred.types == {"": pl.Int64(), "x": pl.Int64()}
+    types, _ = inferred_types([tmp_path / "t.csv"], ["", "x"], known=())
+    assert types == {"": pl.Int64(), "x": pl.Int64()}
 
 
 def read(folder: Path, *lines: str) -> pl.DataFrame:
     """The rows of a CSV file whose values are read a row at a time."""
     (folder / "t.csv").write_text("\n".join(lines) + "\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_types, "BATCH_ROWS", 1)
+        patch.setattr(csv_text, "BATCH_ROWS", 1)
         file = plain_file(folder / "t.csv", folder / "plain", 0)
         (folder / "parts").mkdir()
-        csv_text.write([file], folder / "parts", {}, ",")
+        csv_text.write([file], folder / "parts", {})
     return pl.read_parquet(folder / "parts")
 
 
-@pytest.mark.parametrize("word", csv_types.MISSING)
+@pytest.mark.parametrize("word", csv_text.MISSING)
 @pytest.mark.parametrize("value", [5, 2.5, True, date(2024, 1, 2)])
 def test_a_word_for_a_missing_value_is_none_in_a_column_of_values(
     word: str, value: object, tmp_path: Path
@@ -131,6 +131,6 @@ def test_columns_with_different_numbers_of_distinct_values_keep_their_types(
     rows[29_999] = "x,1.5,2013-01-01,two,9\n"
     path = tmp_path / "rows.csv"
     path.write_text("number,few,decimal,text,last\n" + "".join(rows))
-    types = inferred_types([path], ["number", "few", "decimal", "text", "last"], ()).types
+    types, _ = inferred_types([path], ["number", "few", "decimal", "text", "last"], ())
     assert [types[name] for name in ("number", "decimal", "text")] == [pl.String()] * 3
     assert (types["few"], types["last"]) == (pl.Float64(), pl.Int64())
