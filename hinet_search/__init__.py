@@ -21,7 +21,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hinet_search.api import check, export, launch, load, train
+    from hinet_search.api import check, export, launch, load, load_model, predict, train
     from hinet_search.common.errors import (
         AllTrialsFailed,
         ConfigurationError,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
         Interrupted,
         StudyConflict,
     )
-    from hinet_search.exported import load_model, predict
     from hinet_search.notebook.study import Study
     from hinet_search.results.study_record import StudyRecord
     from hinet_search.search.plan.plan import Plan
@@ -68,8 +67,7 @@ __all__ = [
 
 # The module of each public name; all others are in common.errors.
 _MODULES = {
-    "api": ("check", "export", "launch", "load", "train"),
-    "exported": ("load_model", "predict"),
+    "api": ("check", "export", "launch", "load", "load_model", "predict", "train"),
     "search.plan.plan": ("Plan",),
     "search.progress": ("Event", "Progress", "Watcher"),
     "notebook.study": ("Study",),

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from hinet_search.common.errors import ConfigurationError, StudyConflict
 from hinet_search.common.plugins import allow_only
-from hinet_search.common.spaced import say_nothing
 from hinet_search.report.formats import write_report
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, Watcher
+from hinet_search.serving.sealed import require_exported
 from hinet_search.study.find_file import is_known, shadowed
 from hinet_search.study.launch_options import (
     LaunchOptions,
@@ -32,7 +32,15 @@ if TYPE_CHECKING:
     from hinet_search.search.plan.plan import Plan, PreparedStudy
     from hinet_search.serving.choice import ExportChoice, Seeds
     from hinet_search.serving.export import Export
+    from hinet_search.serving.model import LoadedModel
+    from hinet_search.serving.model_folder import ExportedModel
+    from hinet_search.serving.predict import Prediction
     from hinet_search.serving.rebuild import LoadedStudy
+    from hinet_search.training.device import Wanted
+
+
+def say_nothing(_text: str) -> None:
+    """Take a line of progress, and do nothing."""
 
 
 def ready(
@@ -320,3 +328,54 @@ def _on_rows(
 def report_path(study: ResolvedStudy, options: LaunchOptions) -> Path:
     """Return the path of a study's report."""
     return options.reports / f"{study.name}.html"
+
+
+def load_model(
+    folder: "str | PathLike[str]",
+    *,
+    device: "Wanted" = "cpu",
+    plugins: tuple[str, ...] = (),
+) -> "LoadedModel":
+    """Open an exported model; its `predict` scores frames.
+
+    Errors: as in `open_folder`.
+    """
+    exported = _opened(folder, device, plugins)
+
+    from hinet_search.serving.model import LoadedModel
+
+    return LoadedModel(exported)
+
+
+def predict(
+    folder: "str | PathLike[str]",
+    rows: "str | PathLike[str]",
+    to: "str | PathLike[str]",
+    *,
+    log: "str | PathLike[str] | None" = None,
+    device: "Wanted" = "cpu",
+    plugins: tuple[str, ...] = (),
+) -> "Prediction":
+    """Score the rows of a table with an exported model and write the scores.
+
+    `log` is a table of labelled rows that are newer than the study, which the rows see.
+    Errors: as in `score_table`.
+    """
+    exported = _opened(folder, device, plugins)
+
+    from hinet_search.serving.predict import score_table
+
+    return score_table(exported, str(rows), Path(to), None if log is None else str(log))
+
+
+def _opened(
+    folder: "str | PathLike[str]", device: "Wanted", plugins: tuple[str, ...]
+) -> "ExportedModel":
+    """Open an exported model. Errors: as in `open_folder`."""
+    allow_only(plugins)
+    require_exported(Path(folder))
+
+    from hinet_search.serving.model_folder import open_folder
+    from hinet_search.training.device import choose_device
+
+    return open_folder(Path(folder), choose_device(device).device)

@@ -168,7 +168,7 @@ def test_the_design_page_draws_the_layers_of_the_contract_and_fits_two_screens()
     assert drawn == contract["contracts"][0]["layers"]
     folders = {path.name for path in (ROOT / "hinet_search").iterdir() if any(path.glob("**/*.py"))}
     in_layers = {name for layer in drawn for name in layer.split(" | ")}
-    assert folders - {"__pycache__", "shipped_files"} == in_layers - {"api", "exported"}
+    assert folders - {"__pycache__", "shipped_files"} == in_layers - {"api"}
     assert len(page.splitlines()) <= 130
 
 

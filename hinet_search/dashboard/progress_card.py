@@ -1,11 +1,15 @@
 """Card: a study's progress, with its arms, running trials, failures by cause and last heartbeat."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from math import isfinite
+from statistics import median
 
 from markupsafe import Markup
 
-from hinet_search.dashboard import progress
-from hinet_search.dashboard.progress import ArmStatus, RunningTrial
 from hinet_search.report import numbers, record_facts
 from hinet_search.report.figures import Axis, axis_over, bar, line, svg
 from hinet_search.report.html import (
@@ -21,13 +25,44 @@ from hinet_search.report.html import (
     unnamed,
 )
 from hinet_search.report.sections import Card
-from hinet_search.results.causes import shortened
+from hinet_search.results.causes import shortened, trials_by_cause
+from hinet_search.results.records import ArmRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
 MOST_TRIALS = 16
 MOST_CAUSES = 5
 MOST_LETTERS = 120
+PACE = 20  # number of last trials that the speed of a study is computed from
+# No trial ended for longer than this, and than two trainings: no launch was running.
+PAUSE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class ArmStatus:
+    """One arm. `ended` counts trials against its budget, without duplicates and oversized draws."""
+
+    name: str
+    budget: int
+    ended: int
+    complete: int
+    pruned: int
+    failed: int
+    best: float | None
+    best_trial: int | None
+    rows_per_second: float | None  # median of the trials that ended
+    finalist_runs: int
+
+
+@dataclass(frozen=True)
+class RunningTrial:
+    """A trial that has not ended, with its evaluations so far as (passes, value)."""
+
+    arm: str
+    number: int
+    attempt: int
+    started: str
+    points: tuple[tuple[float, float], ...]
 
 
 def build(record: StudyRecord, silent: float | None, optuna: Mapping[str, int]) -> Card:
@@ -67,7 +102,7 @@ def _last_seen(record: StudyRecord, silent: float | None) -> str:
     heartbeat = "no launch is running"
     if silent is not None:
         heartbeat = f"no heartbeat for {roughly(silent)}"
-    ended = progress.last_end(record)
+    ended = last_end(record)
     last_trial = f"last trial {_clock(ended)}" if ended else "no trial has ended"
     return f"{heartbeat}, {last_trial}"
 
@@ -77,14 +112,14 @@ def _clock(moment: str) -> str:
 
 
 def _heading(record: StudyRecord) -> str:
-    trials = numbers.plural(progress.missing(record), "trial")
+    trials = numbers.plural(missing(record), "trial")
     if record.state != "running":
         return f"{record.state.capitalize()} with {trials} to go"
-    ended, most = progress.finalist_runs(record)
-    of_finalists = _about(progress.seconds_of_finalists(record))
-    if not progress.missing(record):
+    ended, most = finalist_runs(record)
+    of_finalists = _about(seconds_of_finalists(record))
+    if not missing(record):
         return f"Training the finalists: {ended} of at most {most} have ended{of_finalists}"
-    of_trials = _about(progress.seconds_left(record))
+    of_trials = _about(seconds_left(record))
     trainings = numbers.plural(most - ended, "training")
     return f"{trials} to go{of_trials}, then up to {trainings} of finalists{of_finalists}"
 
@@ -99,11 +134,11 @@ def _lead(record: StudyRecord, silent: float | None) -> Markup:
         command = record.command or f"hinet-search launch {record.name}"
         return join([f"{last_seen}. To resume it: ", tag("code", command), "."])
     text = numbers.plural(record.slots, "slot")
-    devices = progress.devices(record)
-    if devices:
-        text += f"; trials so far were trained on {', '.join(devices)}"
-    if progress.seconds_left(record):
-        text = f"At the pace of the last {progress.PACE} trials. {text}"
+    trained_on = devices(record)
+    if trained_on:
+        text += f"; trials so far were trained on {', '.join(trained_on)}"
+    if seconds_left(record):
+        text = f"At the pace of the last {PACE} trials. {text}"
     if record.budget.student_trials and not record.students:
         text += "; students follow"
     return join([f"{text}."])
@@ -112,7 +147,7 @@ def _lead(record: StudyRecord, silent: float | None) -> Markup:
 def _arms(record: StudyRecord, optuna: Mapping[str, int]) -> Markup:
     focus = record_facts.focus_of(record)
     rows = [
-        _arm(progress.arm_status(record, arm), optuna.get(arm.name), is_focus=arm == focus)
+        _arm(arm_status(record, arm), optuna.get(arm.name), is_focus=arm == focus)
         for arm in record.arms_and_students
     ]
     counts = ("Complete", "Pruned", "Failed", "Rows/s", "Finalist runs")
@@ -146,7 +181,7 @@ def _arm(arm: ArmStatus, study: int | None, *, is_focus: bool) -> Markup:
 
 def _under_way(record: StudyRecord) -> Iterator[Markup]:
     """Yield the table of unfinished trials, which are training or wait for the next launch."""
-    trials = progress.running_trials(record)
+    trials = running_trials(record)
     if not trials:
         return
     values = list[float]()
@@ -183,12 +218,136 @@ def _trial(trial: RunningTrial, record: StudyRecord, x_axis: Axis, y_axis: Axis)
 
 def _failures(record: StudyRecord) -> Iterator[Markup]:
     """Yield the most frequent causes of failure; the card of failures has all of them."""
-    causes = progress.causes(record)
-    if causes:
+    counts = causes(record)
+    if counts:
         rows = [
             row(shortened(cause, MOST_LETTERS), numbers.compact(count))
-            for cause, count in causes.most_common(MOST_CAUSES)
+            for cause, count in counts.most_common(MOST_CAUSES)
         ]
         yield tag("h3", "Failed trials by cause")
         yield scroll("Failed trials by cause", table(head("Cause", "Trials"), rows))
         yield note(tag("a", "All causes, by arm", href="#failures"))
+
+
+def arm_status(record: StudyRecord, arm: ArmRecord) -> ArmStatus:
+    """Return the progress of an arm."""
+    states = record_facts.states(arm)
+    steps = record_facts.best_so_far(record, arm)
+    speeds = [trial.cost.rows_per_second for trial in arm.trials if trial.cost is not None]
+    rows_per_second = median(speeds) if speeds else None
+    return ArmStatus(
+        name=arm.name,
+        budget=record.budget_of(arm),
+        ended=arm.trials_done,
+        complete=states["complete"],
+        pruned=states["pruned"],
+        failed=states["failed"],
+        best=steps.best if steps else None,
+        best_trial=steps.best_trial if steps else None,
+        rows_per_second=rows_per_second,
+        finalist_runs=sum(len(finalist.runs) for finalist in arm.finalists),
+    )
+
+
+def running_trials(record: StudyRecord) -> tuple[RunningTrial, ...]:
+    """Return the trials that have started and not ended, the oldest first."""
+    running = []
+    for arm in record.arms_and_students:
+        for trial in arm.trials:
+            if trial.state == "running":
+                points = [(each.passes, each.objective) for each in trial.evaluations]
+                finite = tuple(point for point in points if isfinite(point[1]))
+                running.append(
+                    RunningTrial(arm.name, trial.number, trial.attempt, trial.started, finite)
+                )
+    return tuple(sorted(running, key=lambda trial: (trial.started, trial.arm, trial.number)))
+
+
+def missing(record: StudyRecord) -> int:
+    """Count the trials still to come; an arm may have more than its budget if that was lowered."""
+    return sum(max(0, record.budget_of(arm) - arm.trials_done) for arm in record.arms_and_students)
+
+
+def seconds_left(record: StudyRecord) -> float | None:
+    """Estimate the seconds for the trials still to come, from the speed of the last ones.
+
+    None before two trials ended at different times. Times without a running launch are left out.
+    """
+    last = _ended(record)[-PACE - 1 :]
+    gaps = [_gap(before, after) for before, after in pairwise(last)]
+    return sum(gaps) / len(gaps) * missing(record) if sum(gaps) > 0 else None
+
+
+def finalist_runs(record: StudyRecord) -> tuple[int, int]:
+    """Return how many trainings of finalists have ended, and how many there are at most.
+
+    These are of arms and of students that have begun: each has its best trials and its default,
+    which may be one of them, or be left out.
+    """
+    budget = record.budget
+    ended = 0
+    most = 0
+    for arm in record.arms_and_students:
+        runs = sum(len(finalist.runs) for finalist in arm.finalists)
+        finalists = min(budget.finalist_top + 1, record.budget_of(arm))
+        ended += runs
+        most += max(runs, finalists * budget.finalist_seeds)
+    return ended, most
+
+
+def seconds_of_finalists(record: StudyRecord) -> float | None:
+    """Estimate the seconds for all finalists that may come; None before a whole training ended.
+
+    A training takes what the median of finalists took, or before one has ended, of whole trials.
+    """
+    costs = [
+        run.cost.seconds
+        for arm in record.arms_and_students
+        for finalist in arm.finalists
+        for run in finalist.runs
+    ]
+    if not costs:
+        costs = [
+            trial.cost.seconds
+            for trial in _counted(record)
+            if trial.state == "complete" and trial.cost is not None
+        ]
+    ended, most = finalist_runs(record)
+    return median(costs) * (most - ended) / record.slots if costs else None
+
+
+def last_end(record: StudyRecord) -> str:
+    """Return when the last trial ended, or an empty string."""
+    ended = _ended(record)
+    return ended[-1].finished if ended else ""
+
+
+def devices(record: StudyRecord) -> tuple[str, ...]:
+    """Return the devices that the ended trials were trained on."""
+    return tuple(sorted({trial.cost.device for trial in _ended(record) if trial.cost is not None}))
+
+
+def causes(record: StudyRecord) -> Counter[str]:
+    """Count failed trials by cause."""
+    failed = (trial for trial in _counted(record) if trial.state == "failed")
+    return Counter({cause: len(trials) for cause, trials in trials_by_cause(failed).items()})
+
+
+def _ended(record: StudyRecord) -> list[TrialRecord]:
+    """Return the ended trials that count against the budget, in the order of their ends."""
+    ended = (trial for trial in _counted(record) if trial.finished)
+    return sorted(ended, key=lambda trial: trial.finished)
+
+
+def _counted(record: StudyRecord) -> Iterator[TrialRecord]:
+    """Yield the trials that count against the budget, by arm."""
+    for arm in record.arms_and_students:
+        yield from (trial for trial in arm.trials if trial.counts)
+
+
+def _gap(before: TrialRecord, after: TrialRecord) -> float:
+    """Return the seconds between two ends, or the second training's if no launch ran in between."""
+    between = datetime.fromisoformat(after.finished) - datetime.fromisoformat(before.finished)
+    seconds = between.total_seconds()
+    trained = after.cost.seconds if after.cost is not None else seconds
+    return trained if seconds > max(PAUSE_SECONDS, 2 * trained) else seconds

@@ -6,19 +6,25 @@ import socket
 import socketserver
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from threading import Lock
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from optuna_dashboard import wsgi
 
-from hinet_search.common.access import address_family, in_url, unusable_port
-from hinet_search.common.shares import Shares
-from hinet_search.dashboard.access import Access, guard
+from hinet_search.dashboard.access import (
+    Access,
+    address_family,
+    guard,
+    in_url,
+    unusable_port,
+)
 from hinet_search.dashboard.faults import LOGGER, answer_of, log_first_lines, with_words
 from hinet_search.dashboard.live_pages import study_page, with_live_pages
 from hinet_search.report.untrusted import without_formulas
@@ -28,6 +34,52 @@ from hinet_search.storage.listing import read_change_marker
 SILENT_SECONDS = 30.0  # in which a client must have read a reply
 REQUEST_SECONDS = 20.0  # in which a whole request must arrive
 MOST_CONNECTIONS = 100
+
+
+GiveUp = Callable[[], bool]  # returns whether it could be given up
+
+
+@dataclass(frozen=True)
+class _Held:
+    client: str
+    give_up: GiveUp
+
+
+class Shares:
+    """At most `most` things that are held by clients; safe for several threads.
+
+    If all are held and another client asks, the client that holds the most gives up its oldest. So
+    one that leaves connections idle delays only itself.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._held: dict[object, _Held] = {}  # the oldest first
+        self._lock = Lock()
+
+    def hold(self, client: str, give_up: GiveUp) -> object | None:
+        """Hold one more for a client; return a key to `release`, or None if there is no room."""
+        with self._lock:
+            if len(self._held) >= self.most and not self._make_room():
+                return None
+            key = object()
+            self._held[key] = _Held(client, give_up)
+            return key
+
+    def release(self, key: object) -> None:
+        """Hold it no longer; nothing happens if it was given up."""
+        with self._lock:
+            self._held.pop(key, None)
+
+    def _make_room(self) -> bool:
+        """Whether one was given up: the oldest that can be, of the client that holds the most."""
+        counts = Counter(held.client for held in self._held.values())
+        for client, _ in counts.most_common():
+            for key, held in self._held.items():
+                if held.client == client and held.give_up():
+                    del self._held[key]
+                    return True
+        return False
 
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):

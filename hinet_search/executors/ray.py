@@ -4,9 +4,13 @@ A slot without a place, because its node went away or none has room, waits for o
 with a place. Every node must see the coordinator's folder.
 """
 
+import os
+import platform
 import re
+import threading
 import time
 from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,17 +22,18 @@ from pydantic import Field, field_validator, model_validator
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.files import make_folder
 from hinet_search.common.frozen_model import Frozen
+from hinet_search.common.versions import versions
 from hinet_search.executors import Executor, Job, JobEnd, JobEvent
-from hinet_search.executors.cluster.actor import NodeActor, SlotLocation, actor_name, packages
-from hinet_search.executors.cluster.connection import Cluster, join
+from hinet_search.executors.processes import pack, unpack
 from hinet_search.executors.processes.environment import settings
-from hinet_search.executors.processes.job_bytes import pack, unpack
-from hinet_search.executors.processes.slots import CLOSE_SECONDS
+from hinet_search.executors.processes.ray_connection import Cluster, join
+from hinet_search.executors.processes.slots import CLOSE_SECONDS, ProcessExecutor
 
 START_SECONDS = 10.0  # within which slots usually have a place
 CONTROL = "control"  # group of calls that run beside a job
 PATIENCE_SECONDS = 5.0  # after which a waiting slot is reported
 MAX_FAILED_STARTS = 3  # in a row
+POLL_SECONDS = 0.05  # delay until a job sees that it should stop
 END_SECONDS = 5 * CLOSE_SECONDS  # that actors may take to let their run go and end their process
 STREAMING = {  # of the call that runs a job: unread messages, before it waits for the coordinator
     "num_returns": "streaming",
@@ -75,6 +80,76 @@ class Options(Frozen):
                 "needs the package ray: pip install '.[ray]' in a clone of hinet-search"
             )
         return self
+
+
+@dataclass(frozen=True)
+class SlotLocation:
+    """Where a slot is. `sees_home` says whether it sees the marker in the coordinator's folder."""
+
+    host: str
+    packages: Mapping[str, str]
+    sees_home: bool
+
+
+class NodeActor:
+    """The Ray actor of a slot on a node; it forwards the messages of the slot's process.
+
+    That process is separate, so that the actor can report its death and start another one.
+    It runs one job at a time; `stop` and `close` run meanwhile.
+    """
+
+    def __init__(self, number: int, settings: Mapping[str, str]) -> None:
+        os.environ.update(settings)
+        self._slots = ProcessExecutor([number])
+        self._stopped_job = ""
+        self._closing = False
+        self._running = threading.Lock()
+
+    def place(self, marker: str) -> SlotLocation:
+        """Return where the slot is."""
+        return SlotLocation(platform.node(), versions(), Path(marker).exists())
+
+    def run(self, job: Job) -> Iterator[list[JobEvent]]:
+        """Run a packed job; yield its messages as they come, with its end last."""
+        with self._running:
+            try:
+                yield from self._messages(job)
+            finally:
+                if self._stopped_job == actor_name(job):
+                    self._stopped_job = ""  # a later job of that name runs
+
+    def stop(self, job: str) -> None:
+        """Ask the job of that name to stop, if it still runs."""
+        self._stopped_job = job
+
+    def close(self) -> None:
+        """End the slot."""
+        self._closing = True
+        # With a timeout: a run may wait for the coordinator to take its messages.
+        ended = self._running.acquire(timeout=CLOSE_SECONDS)
+        self._slots.close()
+        if ended:
+            self._running.release()
+
+    def _messages(self, job: Job) -> Iterator[list[JobEvent]]:
+        self._slots.submit(job)
+        ended = stop_sent = False
+        while not ended and not self._closing:
+            if self._is_stopped(job) and not stop_sent:
+                self._slots.stop(job.key)
+                stop_sent = True
+            messages = self._slots.poll(POLL_SECONDS)
+            ended = any(isinstance(message, JobEnd) for message in messages)
+            if messages:
+                yield messages
+
+    def _is_stopped(self, job: Job) -> bool:
+        return self._closing or self._stopped_job == actor_name(job)
+
+
+def actor_name(job: Job) -> str:
+    """Return a name that differs between attempts at the same job."""
+    return f"{job.key} {job.attempt}"
 
 
 @dataclass(eq=False)
@@ -248,7 +323,7 @@ class RayExecutor:
             self._failed_starts += 1
             if self._failed_starts == MAX_FAILED_STARTS:
                 raise EnvironmentFault(
-                    f"slots cannot start on the Ray cluster: {_first_line(error)}",
+                    f"slots cannot start on the Ray cluster: {_reason(error)}",
                     remedy="install the same packages on every node, hinet-search[ray] among them",
                 ) from error
             self._replace(slot)
@@ -275,7 +350,7 @@ def _check(place: SlotLocation, home: Path) -> None:
             f"node {place.host} must see the folder {home} of the launch, but does not",
             remedy="name a folder that all nodes share under one path with --output",
         )
-    here = packages()
+    here = versions()
     others = [
         f"{name} {version}" for name, version in place.packages.items() if here.get(name) != version
     ]
@@ -288,8 +363,8 @@ def _check(place: SlotLocation, home: Path) -> None:
         )
 
 
-def _first_line(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     """Return the line of Ray's error with the reason, or its first line, or its class."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reasons = [line for line in lines if line.startswith("The actor died because")]
-    return next(iter([*reasons, *lines]), type(error).__name__)
+    lines.sort(key=lambda line: not line.startswith("The actor died because"))
+    return lines[0] if lines else type(error).__name__

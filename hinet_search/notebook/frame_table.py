@@ -1,6 +1,5 @@
 """Frame table: a frame of Polars, pandas or Arrow as a Parquet file, named by its content."""
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,6 @@ from hinet_search.data.content_hash import ContentHash
 from hinet_search.data.reading import reading, shorten
 
 ROWS_AT_ONCE = 2**18  # that are hashed together
-FORMS = "a Polars, pandas or Arrow frame, or the path of a table"
 
 
 def frame_of(data: Any) -> pl.DataFrame:
@@ -26,20 +24,30 @@ def frame_of(data: Any) -> pl.DataFrame:
     Errors: ConfigurationError if `data` is no frame; DataError if it has no rows, two columns of
     one name, or values that are no table.
     """
-    frame = _converted(data)
-    if frame.is_empty():
-        shape = f"{frame.height} rows and {frame.width} columns"
-        raise DataError(f"data: a frame must have rows and columns, got {shape}")
-    objects = [name for name, kind in frame.schema.items() if kind == pl.Object]
-    if objects:
-        raise DataError(
-            *(
-                f"data: column '{name}' holds Python objects, which no table has"
-                for name in objects
-            ),
-            remedy="turn them into numbers, texts or dates, or drop the columns",
+    kind = type(data)
+    if isinstance(data, pl.LazyFrame):
+        with reading("data"):
+            data = data.collect()
+    elif kind.__module__.partition(".")[0] == "pandas" and kind.__name__ == "DataFrame":
+        if any(name is not None for name in data.index.names):
+            data = data.reset_index()
+        data = _converted(pl.from_pandas, data)
+    elif not isinstance(data, pl.DataFrame) and hasattr(data, "__arrow_c_stream__"):
+        data = _converted(pl.from_arrow, data)
+    if not isinstance(data, pl.DataFrame):
+        raise ConfigurationError(
+            "data must be a Polars, pandas or Arrow frame, or the path of a table, "
+            f"got {kind.__qualname__}"
         )
-    return frame.with_columns(cs.categorical().cast(pl.String), cs.enum().cast(pl.String))
+    if data.is_empty():
+        shape = f"{data.height} rows and {data.width} columns"
+        raise DataError(f"data: a frame must have rows and columns, got {shape}")
+    if objects := [name for name, dtype in data.schema.items() if dtype == pl.Object]:
+        raise DataError(
+            f"data: column '{objects[0]}' holds Python objects, which no table has",
+            remedy="turn them into numbers, texts or dates, or drop the column",
+        )
+    return data.with_columns(cs.categorical().cast(pl.String), cs.enum().cast(pl.String))
 
 
 def stored_table(frame: pl.DataFrame, folder: Path) -> Path:
@@ -77,49 +85,12 @@ def content_hash(frame: pl.DataFrame) -> str:
     return content.digest()
 
 
-def _converted(data: Any) -> pl.DataFrame:
-    if isinstance(data, pl.DataFrame):
-        return data
-    if isinstance(data, pl.LazyFrame):
-        with reading("data"):
-            return data.collect()
-    if type(data).__module__.partition(".")[0] == "pandas" and type(data).__name__ == "DataFrame":
-        return _of_pandas(data)
-    if not hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__"):
-        raise ConfigurationError(f"data must be {FORMS}, got {_kind(data)}")
-    _refuse_repeated(list(getattr(getattr(data, "schema", None), "names", ())))
-    frame = pl.from_arrow(data)
-    if not isinstance(frame, pl.DataFrame):
-        raise ConfigurationError(f"data must be {FORMS}, got a single column: {_kind(data)}")
-    return frame
-
-
-def _of_pandas(data: Any) -> pl.DataFrame:
-    import pyarrow as pa
-
-    if any(name is not None for name in data.index.names):
-        data = data.reset_index()
-    _refuse_repeated([str(name) for name in data.columns])
+def _converted(convert: Any, data: Any) -> Any:
+    """Convert a frame of another library; Arrow's errors are TypeError and ValueError too."""
     try:
-        return pl.from_pandas(data)
-    except (pa.ArrowException, PolarsError, TypeError, ValueError) as error:
+        return convert(data)
+    except (PolarsError, TypeError, ValueError, NotImplementedError) as error:
         raise DataError(
-            f"data: the pandas frame cannot be read as a table: {shorten(str(error))}",
-            remedy="give every column values of one type",
+            f"data: the frame cannot be read as a table: {shorten(str(error))}",
+            remedy="give every column a name of its own, and values of one type",
         ) from error
-
-
-def _refuse_repeated(names: list[str]) -> None:
-    repeated = {name: count for name, count in Counter(names).items() if count > 1}
-    if repeated:
-        raise DataError(
-            *(
-                f"data: a frame must have one column of each name, got '{name}' {count} times"
-                for name, count in repeated.items()
-            ),
-            remedy="rename or drop the others",
-        )
-
-
-def _kind(data: Any) -> str:
-    return f"{type(data).__module__}.{type(data).__qualname__}".removeprefix("builtins.")

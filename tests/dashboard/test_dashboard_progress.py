@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hinet_search.dashboard import progress
+from hinet_search.dashboard import progress_card as progress
 from hinet_search.dashboard.progress_card import build, ribbon, roughly
 from hinet_search.results.records import Cost, EvaluationRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord

@@ -12,7 +12,7 @@ from hinet_search.executors.processes.slots import SLOT_ENVIRONMENT
 PROGRAM = """
 import numpy as np
 from pathlib import Path
-from hinet_search.executors.processes.freed_memory import give_back_freed_memory
+from hinet_search.executors.processes.slots import give_back_freed_memory
 
 def anonymous() -> int:
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()

@@ -13,23 +13,21 @@ import ray as library
 
 import hinet_search
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
+from hinet_search.common.versions import versions
 from hinet_search.executors import Job, JobEnd, JobEvent, Message, ray
-from hinet_search.executors.cluster.actor import SlotLocation, packages
-from hinet_search.executors.cluster.connection import (
-    PREFIX,
+from hinet_search.executors.processes.ray_connection import (
     _current_folder_if_used,
     _quiet,
     _side_effects_undone,
     join,
 )
-from hinet_search.executors.cluster.node_folder import private
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.study.yaml_file import validated
 from tests.executors import jobs
 from tests.executors.processes import children_of, descendants_of, is_alive
 from tests.small import STUDY, write_study
 
-HERE = SlotLocation("node7", packages(), sees_home=True)
+HERE = ray.SlotLocation("node7", versions(), sees_home=True)
 
 
 @pytest.fixture
@@ -53,19 +51,6 @@ def test_a_cluster_of_its_own_leaves_nothing_behind(
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert set(temporary.glob("hinet-search-ray-*")) <= before
     assert (dict(os.environ), signal.getsignal(signal.SIGTERM)) == (environment, listener)
-
-
-def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    (tmp_path / f"{PREFIX}left").mkdir()
-    first = private(PREFIX)
-    second = private(PREFIX)
-    assert set(tmp_path.iterdir()) == {first.path, second.path}
-    first.leave()
-    second.leave()
-    assert list(tmp_path.iterdir()) == []
 
 
 def wait_for_end(executor: ray.RayExecutor) -> object:

@@ -24,7 +24,7 @@ PICKLES = {"pickle", "_pickle", "cPickle", "joblib", "dill", "cloudpickle", "she
 PROXY = {"grpc", "run_grpc_proxy_server", "GrpcStorageProxy"}
 RUNS = {"eval", "exec"}
 WIRE = [
-    PACKAGE / "executors" / "processes" / "job_bytes.py",
+    PACKAGE / "executors" / "processes" / "__init__.py",
     PACKAGE / "executors" / "processes" / "slots.py",
 ]  # jobs and messages on their way between our own processes; no file is read
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from hinet_search.cli import Command
 from hinet_search.cli.each_variant import each_variant
-from hinet_search.cli.help import Command
 from hinet_search.cli.options import (
     PLUGIN,
     RUN,

@@ -46,7 +46,6 @@ from hinet_search.executors.processes.environment import (
     environment,
     for_children,
 )
-from hinet_search.executors.processes.freed_memory import give_back_freed_memory
 
 # One thread, and memory that glibc neither gives back after a step nor maps in small pages: a step
 # touches tens of megabytes, and finding their pages took a fifth of it. Other systems ignore it.
@@ -64,7 +63,10 @@ SLOT_ENVIRONMENT = {
 DEATH_SECONDS = 5.0
 CLOSE_SECONDS = 1.0  # that slots may take to end at the close of an executor
 _LENGTH = struct.Struct("!Q")  # precedes every message
+OF_THE_TERMINAL = (signal.SIGINT, signal.SIGHUP)  # Ctrl-C, and a closed window
+_PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 _PART = 2**16  # bytes read at once
+MUCH_FREED = 2**29  # bytes; less is sooner used again than given back and asked for
 
 
 class ChannelEnd:
@@ -244,10 +246,6 @@ class ProcessExecutor:
         return _SlotProcess(number, process, ChannelEnd(ours))
 
 
-OF_THE_TERMINAL = (signal.SIGINT, signal.SIGHUP)  # Ctrl-C, and a closed window
-_PR_SET_PDEATHSIG = 1  # from linux/prctl.h
-
-
 def _start(process: SpawnProcess, own: Mapping[str, str]) -> None:
     variables = {**for_children(), **SLOT_ENVIRONMENT, **own}
     with environment(variables), _terminal_signals_blocked(), _main_module_hidden():
@@ -309,6 +307,25 @@ def _serve(home: ChannelEnd) -> None:
                 give_back_freed_memory()
     except (EOFError, OSError, _CoordinatorGone):
         os._exit(0)
+
+
+class _AllocatorCounts(ctypes.Structure):
+    """`struct mallinfo2` of glibc."""
+
+    _fields_ = (("used", ctypes.c_size_t * 8), ("free", ctypes.c_size_t), ("top", ctypes.c_size_t))
+
+
+def give_back_freed_memory() -> None:
+    """Give what a job freed back if it is much; systems without glibc decide by themselves.
+
+    The allocator keeps it (SLOT_ENVIRONMENT), and the next job cannot always use it: a large table
+    needs one piece, and live objects lie between the free ones.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallinfo2") and hasattr(library, "malloc_trim"):
+        library.mallinfo2.restype = _AllocatorCounts
+        if library.mallinfo2().free > MUCH_FREED:
+            library.malloc_trim(0)
 
 
 def _be_killed_with_coordinator() -> None:

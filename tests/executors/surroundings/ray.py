@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hinet_search.executors.cluster.connection import join
+from hinet_search.executors.processes.ray_connection import join
 
 
 @contextmanager

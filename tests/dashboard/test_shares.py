@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hinet_search.common.shares import Shares
+from hinet_search.dashboard.server import Shares
 
 
 def giving(given_up: list[str], name: str, *, can: bool = True) -> Callable[[], bool]:

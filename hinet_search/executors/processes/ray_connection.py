@@ -1,12 +1,14 @@
-"""Connection: connect to a Ray cluster, or start one that ends with the connection."""
+"""Ray connection: connect to a Ray cluster, or start one that ends with the connection."""
 
 import logging
 import math
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from hinet_search.common.errors import EnvironmentFault
-from hinet_search.executors.cluster.node_folder import NodeFolder, private
 from hinet_search.executors.processes.environment import for_children, restored_environment
 
 OBJECT_STORE_BYTES = 128 * 1024**2  # of a cluster started here, which transfers messages only
@@ -34,14 +35,14 @@ class Cluster:
 
     ray: Any
     ours: bool = True
-    folder: NodeFolder | None = None
+    folder: Path | None = None
 
     def leave(self) -> None:
         """Disconnect; end a cluster that was started here."""
         if self.ours:
             self.ray.shutdown()
         if self.folder is not None:
-            self.folder.leave()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @contextmanager
@@ -68,21 +69,22 @@ def join(address: str, num_cpus: float, num_gpus: float = 0.0) -> Cluster:
 
     if ray.is_initialized():
         return Cluster(ray, ours=False)
-    folder = private(PREFIX) if address == "local" else None
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX)) if address == "local" else None
+    cluster = Cluster(ray, folder=folder)
     try:
-        if ":" in address:
-            _knock(address)
+        if ":" in address:  # Ray itself would wait for minutes where no process listens
+            host, port = address.split(":")
+            socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
         os.environ.update(_quiet(own=folder is not None))
         _initialise_ray(address, num_cpus, folder)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        Cluster(ray, folder=folder).leave()
+        cluster.leave()
         reason = str(error).strip().splitlines()[0]
         raise EnvironmentFault(
             f"no Ray cluster can be used at address {address}: {reason}",
             remedy="start one with `ray start --head` and name its HOST:PORT, "
             "or use --address local",
         ) from error
-    cluster = Cluster(ray, folder=folder)
     available_gpus = cluster.ray.cluster_resources().get("GPU", 0.0)
     if folder and available_gpus < num_gpus:
         cluster.leave()
@@ -95,7 +97,7 @@ def join(address: str, num_cpus: float, num_gpus: float = 0.0) -> Cluster:
     return cluster
 
 
-def _initialise_ray(address: str, num_cpus: float, folder: NodeFolder | None) -> None:
+def _initialise_ray(address: str, num_cpus: float, folder: Path | None) -> None:
     """Connect Ray to an address, or start a local cluster in `folder`."""
     import ray
     from ray._private import worker as driver
@@ -106,10 +108,10 @@ def _initialise_ray(address: str, num_cpus: float, folder: NodeFolder | None) ->
             "num_cpus": math.ceil(num_cpus),
             "include_dashboard": False,
             "object_store_memory": OBJECT_STORE_BYTES,
-            "_temp_dir": str(folder.path),
+            "_temp_dir": str(folder),
         }
-    # No setting turns off the last output of lost nodes.
-    driver.print_to_stdstream = _print_nothing
+    # No setting turns off the last output of lost nodes; Ray's log files have it.
+    driver.print_to_stdstream = lambda data, ignore_prefix: None  # noqa: ARG005  as Ray calls it
     job_config = ray.job_config.JobConfig(
         _client_job=True, _py_driver_sys_path=_current_folder_if_used()
     )
@@ -120,16 +122,6 @@ def _initialise_ray(address: str, num_cpus: float, folder: NodeFolder | None) ->
         logging_level=logging.ERROR,
         **own,
     )
-
-
-def _knock(address: str) -> None:
-    """Raise OSError if no process listens at HOST:PORT; Ray itself would wait for minutes."""
-    host, port = address.split(":")
-    socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
-
-
-def _print_nothing(data: object, ignore_prefix: bool) -> None:  # noqa: FBT001  as Ray calls it
-    """Ignore what Ray would print; its log files have it."""
 
 
 def _current_folder_if_used() -> list[str]:

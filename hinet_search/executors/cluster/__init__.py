@@ -1,1 +1,0 @@
-"""Cluster: the connection to Ray, and the code that runs on its nodes."""
