@@ -14,14 +14,14 @@ from claims_of_shipping import answers, show
 from claims_rows import Row
 from numpy.typing import NDArray
 
-from hinet_search.results.choice_worth import EVERY_CHOICE, MeasuredChoices, measured_choices
+from hinet_search.results.ablation import EVERY_CHOICE, MeasuredChoices, measured_choices
 from hinet_search.results.objectives import Objective
-from hinet_search.results.paired_runs import PairedRun
 from hinet_search.results.records import (
     ArmRecord,
     Cost,
     FinalistRecord,
     FinalistRun,
+    PairedRun,
     ParameterRange,
 )
 from hinet_search.search.phases.finalists import best_of

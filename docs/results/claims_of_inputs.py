@@ -12,9 +12,8 @@ from claims import Asked
 from claims_of_shipping import answers, short, show
 from claims_rows import Row
 
-from hinet_search.results.input_worth import InputChoice, choose_inputs
-from hinet_search.results.paired_runs import PairedRun
-from hinet_search.results.records import MARGIN
+from hinet_search.results.ablation import InputChoice, choose_inputs
+from hinet_search.results.records import MARGIN, PairedRun
 from hinet_search.search.time_budget import expected_gain
 
 CHEAP = 10.0  # times as many studies as of a verdict, which takes longer

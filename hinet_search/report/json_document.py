@@ -15,14 +15,18 @@ from dataclasses import asdict
 from datetime import datetime
 from math import isfinite
 
+from hinet_search.results.ablation import (
+    MeasuredChoices,
+    MeasuredInputs,
+    measured_choices,
+    measured_inputs,
+)
 from hinet_search.results.cell_gains import over_reference
 from hinet_search.results.cells import CellName, absent_cells
-from hinet_search.results.choice_worth import MeasuredChoices, measured_choices
 from hinet_search.results.contrasts import Contrast
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.finalist_values import cells_of, headline
 from hinet_search.results.front import finalists_of, objectives_of
-from hinet_search.results.input_worth import MeasuredInputs, measured_inputs
 from hinet_search.results.origins import Origins
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
 from hinet_search.results.shipping import Offer, shipment

@@ -320,6 +320,25 @@ def comparison_key(parameters: Mapping[str, Scalar]) -> tuple[tuple[str, str], .
 
 
 @dataclass(frozen=True)
+class PairedRun:
+    """A training without the groups of inputs, or the choices of the search, that are `left_out`.
+
+    It is paired by seed with that without nothing. `arm` is the arm whose default configuration
+    measures inputs, or for choices the finalist (`hinet/12`); no arm has a slash in its name.
+    """
+
+    arm: str
+    left_out: tuple[str, ...]
+    seed: int
+    value: float  # the objective on validation
+
+    @property
+    def is_of_choices(self) -> bool:
+        """Whether it measures choices."""
+        return "/" in self.arm
+
+
+@dataclass(frozen=True)
 class ServingCost:
     """What it costs to score a row, and 100 rows at once; None if that was not timed."""
 

@@ -9,8 +9,7 @@ from hinet_search.common import notebook, plugins
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.paired_runs import PairedRun
-from hinet_search.results.records import ArmRecord, Budget
+from hinet_search.results.records import ArmRecord, Budget, PairedRun
 
 if TYPE_CHECKING:
     import polars as pl

@@ -16,8 +16,8 @@ from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRecord
 from hinet_search.results.trade_offs import Objectives
 from hinet_search.results.verdict import verdict
+from hinet_search.search.ablation import measure_choices, with_chosen_inputs
 from hinet_search.search.arm_search import ArmSearch
-from hinet_search.search.chosen_inputs import with_chosen_inputs
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Drive, HeartbeatMonitor, Phase, StopFlag, clock, drive
 from hinet_search.search.ensembles import Ensembles, run_key
@@ -36,7 +36,6 @@ from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
 from hinet_search.search.refit import drop_files, refit_shipped
 from hinet_search.search.students import students_of, teach
-from hinet_search.search.taken_back import measure_choices
 from hinet_search.search.time_budget import FIRST_ROUND
 from hinet_search.search.turns import Turns
 from hinet_search.storage.store import StudyStore

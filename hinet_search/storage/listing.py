@@ -105,7 +105,7 @@ def _inputs(connection: Connection, study: StudyRow, *, has_trials: bool) -> str
     if not runs:
         return ""
     # Only here: intervals need scipy, which most studies do not.
-    from hinet_search.results.input_worth import choose_inputs, follows, sentence
+    from hinet_search.results.ablation import choose_inputs, follows, sentence
 
     arms = connection.execute(select(tables.arm).where(tables.arm.c.study == study.name)).all()
     choice = choose_inputs(runs, study.objective, study.budget.margin)

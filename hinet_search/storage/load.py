@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, literal, select
 
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.paired_runs import PairedRun
 from hinet_search.results.records import (
     EvaluationRecord,
     FinalistRecord,
+    PairedRun,
     Start,
 )
 from hinet_search.results.study_record import StudyRecord

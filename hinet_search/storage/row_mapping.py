@@ -20,13 +20,13 @@ from sqlalchemy import Table
 
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.input_groups import AND
-from hinet_search.results.paired_runs import PairedRun
 from hinet_search.results.records import (
     ArmRecord,
     CellValue,
     EvaluationRecord,
     FinalistRecord,
     FinalistRun,
+    PairedRun,
     Scalar,
     TrialRecord,
 )

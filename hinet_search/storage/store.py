@@ -13,7 +13,6 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, sel
 from hinet_search.common.errors import StudyConflict
 from hinet_search.common.retry import Retry, once, with_retries
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.paired_runs import PairedRun
 from hinet_search.results.records import (
     ArmRecord,
     CellValue,
@@ -21,6 +20,7 @@ from hinet_search.results.records import (
     FinalistRecord,
     FinalistRun,
     FinalistSummary,
+    PairedRun,
     Scalar,
     TrialRecord,
 )

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from hinet_search.results.ablation import choose_inputs
 from hinet_search.results.input_groups import GROUPS, groups_without
-from hinet_search.results.input_worth import choose_inputs
-from hinet_search.results.paired_runs import PairedRun
+from hinet_search.results.records import PairedRun
 from hinet_search.results.study_record import StudyRecord
 from tests.report.studies import small
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hinet_search.results.choice_worth import EVERY_CHOICE
-from hinet_search.results.paired_runs import PairedRun
+from hinet_search.results.ablation import EVERY_CHOICE
+from hinet_search.results.records import PairedRun
 from hinet_search.results.study_record import StudyRecord
 from tests.report.studies import small
 

@@ -4,8 +4,7 @@ import re
 from dataclasses import replace
 
 from hinet_search.results.data_record import CellCount, DataRecord
-from hinet_search.results.paired_runs import PairedRun
-from hinet_search.results.records import Budget, ParameterRange, Start, TrialRecord
+from hinet_search.results.records import Budget, PairedRun, ParameterRange, Start, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import RANGES, Shape, made_up_arm
 

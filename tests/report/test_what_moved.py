@@ -8,7 +8,7 @@ import pytest
 from hinet_search.report.formats import md
 from hinet_search.report.json_document import json_text
 from hinet_search.report.sections import NotApplicable, what_moved
-from hinet_search.results.choice_worth import EVERY_CHOICE
+from hinet_search.results.ablation import EVERY_CHOICE
 from tests.report.moved import EXPERTS, GAINS, RATES, WIDTH, moved, with_choices
 from tests.report.studies import small
 

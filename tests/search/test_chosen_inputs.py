@@ -9,8 +9,9 @@ import pytest
 from hinet_search.common.errors import ConfigurationError, Interrupted
 from hinet_search.executors import Job
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.search.chosen_inputs import measuring_phase
+from hinet_search.search.ablation import trainings as trainings_of
 from hinet_search.search.context import PhaseContext
+from hinet_search.search.plan.size_limits import default_of
 from hinet_search.search.progress import NullWatcher, Progress
 from hinet_search.storage.engine import connect
 from hinet_search.storage.listing import list_studies
@@ -239,7 +240,8 @@ def test_after_a_signal_only_a_training_that_reached_its_end_is_stored(
     progress = Progress("tiny", 1, "cpu", 4.0, {})
     spec = studies.spec(inputs={"seeds": 1})
     context = PhaseContext(spec, store, tmp_path, "f00d", tmp_path, progress, NullWatcher())
-    phase = measuring_phase(studies.arm(tmp_path), [()], context)
+    configs = {(): default_of(studies.arm(tmp_path))}
+    phase = trainings_of("hinet", configs, 1, context)
     job = phase.next_job()
     assert job is not None
     evaluation = studies.evaluation(1, 0.6)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import hinet_search
-from hinet_search.results.input_worth import choose_inputs
+from hinet_search.results.ablation import choose_inputs
 from hinet_search.results.study_record import StudyRecord
 from tests.search.pretended import Listener
 

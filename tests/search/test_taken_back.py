@@ -7,10 +7,10 @@ import pytest
 
 from hinet_search.common.errors import ConfigurationError, Interrupted
 from hinet_search.executors import Job
-from hinet_search.results.choice_worth import EVERY_CHOICE, measured_choices
+from hinet_search.results.ablation import EVERY_CHOICE, measured_choices
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.search.ablation import choices_of, taken_back
 from hinet_search.search.progress import NullWatcher, Progress
-from hinet_search.search.taken_back import choices_of, taken_back
 from hinet_search.study.search_space import SearchSpace, load_space
 from hinet_search.training.jobs.messages import TrainJob
 from tests.search.pretended import Listener, Pretender, Studio

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from sqlalchemy import Table
 
 from hinet_search.results.data_record import DataRecord
-from hinet_search.results.paired_runs import PairedRun
 from hinet_search.results.records import (
     Budget,
     CellValue,
@@ -21,6 +20,7 @@ from hinet_search.results.records import (
     FinalistRun,
     GateUsage,
     Insight,
+    PairedRun,
     ParameterRange,
     TrialRecord,
 )

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from hinet_search.common.errors import StudyConflict
 from hinet_search.results.data_record import RowHashes
-from hinet_search.results.paired_runs import PairedRun
+from hinet_search.results.records import PairedRun
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore

@@ -2,7 +2,7 @@
 
 from hinet_search.report import numbers
 from hinet_search.report.checks import Finding, passed, warning
-from hinet_search.results.input_worth import measured_inputs
+from hinet_search.results.ablation import measured_inputs
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words
 

@@ -10,12 +10,11 @@ from hinet_search.report.comparisons import on_top
 from hinet_search.report.figures import SYMBOLS
 from hinet_search.report.shipping import has_more_than_arms, lead
 from hinet_search.report.untrusted import code, plain, prose, table, warned
+from hinet_search.results.ablation import measured_choices, measured_inputs
 from hinet_search.results.cell_gains import CellDifference
 from hinet_search.results.cells import absent_cells
-from hinet_search.results.choice_worth import measured_choices
 from hinet_search.results.contrasts import Contrast
 from hinet_search.results.finalist_values import chosen
-from hinet_search.results.input_worth import measured_inputs
 from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, title, verdict

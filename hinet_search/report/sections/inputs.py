@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hinet_search.report import html, numbers, record_facts
 from hinet_search.report.figures import ForestRow, forest
 from hinet_search.report.sections import Card, NotApplicable
-from hinet_search.results.input_worth import MeasuredInputs, measured_inputs
+from hinet_search.results.ablation import MeasuredInputs, measured_inputs
 from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
