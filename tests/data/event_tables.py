@@ -1,6 +1,5 @@
 """Small random logs, and the inputs of events and sessions by plain loops over pairs of rows."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -100,20 +99,6 @@ def in_order(log: RandomLog, order_R: NDArray[np.int64]) -> RandomLog:
     """The log with its rows in another order; each keeps its number in the source."""
     rows, moments = part(log, order_R)
     return replace(log, rows=rows, moments=moments)
-
-
-def in_time(log: RandomLog) -> NDArray[np.int64]:
-    return np.lexsort((log.rows.row_R, log.moments.time_R))
-
-
-def parts(log: RandomLog, draw: np.random.Generator, most: int) -> Iterator[NDArray[np.int64]]:
-    """The rows in the order of time, a few at a time; a moment may be in two parts."""
-    order_R = in_time(log)
-    start = 0
-    while start < order_R.size:
-        end = start + int(draw.integers(1, most + 1))
-        yield order_R[start:end]
-        start = end
 
 
 @dataclass(frozen=True)

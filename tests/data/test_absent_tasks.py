@@ -11,12 +11,10 @@ from pydantic import ValidationError
 
 from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.data.derived.statistics import target_statistics
-from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.inspect.describe import describe
 from hinet_search.data.inspect.leaks import leak_suspects
 from hinet_search.data.inspect.text import render
 from hinet_search.data.rows import Rows
-from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 from tests.data.tables import definition, prepared, problems_of, shop, some, write
 
@@ -71,13 +69,6 @@ def test_schemas_of_a_part_keep_the_absent_cells(masked: Dataset) -> None:
     assert masked.schema(minimum_frequency=3).absent_cells == (("push", "buy"),)
     of_push = replace(masked.full_schema, scenarios=("push",))
     assert [cell.name for cell in of_push.cells] == [("push", "click")]
-
-
-def test_the_scenarios_of_a_task_are_part_of_the_fingerprint() -> None:
-    every = {"click": {"column": "click"}, "buy": {"column": "buy"}}
-    plain, masked = definition(), definition(tasks=ONLY_HOME)
-    assert fingerprint(plain, "rows") == fingerprint(definition(tasks=every), "rows")
-    assert fingerprint(plain, "rows") != fingerprint(masked, "rows")
 
 
 def test_rows_without_a_task_are_not_the_test_rows_whose_label_is_0(tmp_path: Path) -> None:
@@ -248,8 +239,3 @@ def test_a_label_that_is_missing_elsewhere_names_no_scenarios_that_might_have_it
     assert problem.startswith("data.tasks.buy: ")
     assert "got null (" in problem
     assert "it has no value where" not in problem
-
-
-def test_a_definition_without_the_key_has_every_cell() -> None:
-    every: DataDefinition = definition()
-    assert every.absent_cells(["home", "push"]) == ()

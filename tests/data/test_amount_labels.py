@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from hinet_search.common.errors import DataError
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.columns import Dataset
-from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.inspect.leaks import leak_suspects
 from tests.data.tables import definition, prepared, shop
 
@@ -80,8 +79,6 @@ def test_of_a_larger_amount_only_at_most_counts(tmp_path: Path) -> None:
     seconds = seconds_of(shop_with_seconds(), "test").clip(upper_bound=30)
     label_R = dataset.test.labels_RT[:, 0] * dataset.record.units["watch"]
     np.testing.assert_allclose(label_R, seconds, rtol=1e-6)
-    plain = fingerprint(definition(tasks=TASKS), "rows")
-    assert plain != fingerprint(definition(tasks=TASKS | tasks), "rows")
 
 
 IS_TRAIN = pl.col("part") == "train"

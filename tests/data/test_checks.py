@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from tables import definition, prepared, shop
+from tables import definition, prepared, problems_of, shop
 
-from hinet_search.common.errors import DataError
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.checks import available_memory
 from hinet_search.data.fingerprint import FileHasher
@@ -21,10 +20,9 @@ SAY_WHICH = "say with 'equals', 'above' or 'at_least' which values are a 1"
 
 def problems(frame: pl.DataFrame, folder: Path, **changes: Any) -> list[str]:
     """Problems of the error that the table gives; nothing may have been written."""
-    with pytest.raises(DataError) as caught:
-        prepared(frame, folder, **changes)
+    found = problems_of(frame, folder, **changes)
     assert not (folder / "cache").exists()
-    return list(caught.value.problems)
+    return list(found)
 
 
 def with_values(column: str, rows: list[int], value: object) -> pl.DataFrame:
@@ -47,7 +45,34 @@ def test_missing_columns_are_reported_at_once_with_the_nearest_names(tmp_path: P
 
 IN_ORDER = {"by": "time", "valid_from": SPLIT_AT[0], "test_from": SPLIT_AT[1]}
 ONLY_AGE = {"tasks": {"dear": {"column": "price", "above": 100}}, "features": {"numeric": ["age"]}}
+SHOWN = pl.datetime(2026, 5, 1) + pl.duration(minutes=pl.col("minute"))
 REFUSED: dict[str, tuple[pl.DataFrame, dict[str, Any], str]] = {
+    "an empty split by column": (
+        shop().with_columns(pl.col("part").str.replace("valid", "val")),
+        {},
+        "split: valid must have rows, got none; column 'part' holds test, train, val",
+    ),
+    "an empty split by number": (
+        shop(),
+        {"split": {"by": "time", "valid_from": 500, "test_from": 600}},
+        "split: test must have rows, got none; column 'minute' runs from 0 to 599",
+    ),
+    "an empty split by date": (
+        shop().with_columns(SHOWN.alias("shown")),
+        {
+            "time": "shown",
+            "split": {"by": "time", "valid_from": "2026-05-01T09:00", "test_from": "2026-05-03"},
+        },
+        (
+            "split: test must have rows, got none; column 'shown' runs from 2026-05-01 00:00:00 to "
+            "2026-05-01 09:59:00"
+        ),
+    ),
+    "an empty random split": (
+        shop(),
+        {"split": {"by": "random", "valid": 1e-9}},
+        "split: valid must have rows, got none",
+    ),
     "a column of dates as a number": (
         shop().with_columns(day=pl.lit(date(2026, 5, 1))),
         {"features": {"numeric": ["day"]}},
@@ -158,6 +183,14 @@ def test_cut_points_must_fit_the_time_column(
     assert problems(frame, tmp_path, time=column, split=split) == [problem]
 
 
+def test_all_splits_by_a_column_of_nulls_are_empty(tmp_path: Path) -> None:
+    frame = shop().with_columns(pl.lit(None, dtype=pl.String).alias("part"))
+    assert problems(frame, tmp_path) == [
+        f"data.split: {split} must have rows, got none; column 'part' holds no value"
+        for split in ("train", "valid", "test")
+    ]
+
+
 def test_numbers_that_are_not_finite_are_counted_and_the_first_rows_named(tmp_path: Path) -> None:
     frame = with_values("price", [7, 3, 450], float("inf"))
     frame = frame.with_columns(
@@ -238,21 +271,22 @@ def test_missing_values_that_equals_takes_for_a_zero_are_counted(
     assert dataset.train.labels_RT[1:4].sum() == 0
 
 
+def without_buys_of_push(part: str) -> tuple[pl.DataFrame, int]:
+    """The shop without buys in a cell of a part, and the number of its rows."""
+    in_cell = (pl.col("place") == "push") & (pl.col("part") == part)
+    bought = pl.when(in_cell).then(0).otherwise("buy").cast(pl.Int8)
+    return shop().with_columns(buy=bought), shop().filter(in_cell).height
+
+
 def test_a_training_cell_with_one_class_is_an_error_that_names_the_cell(tmp_path: Path) -> None:
-    frame = shop()
-    in_cell = (pl.col("place") == "push") & (pl.col("part") == "train")
-    rows = frame.filter(in_cell).height
-    frame = frame.with_columns(pl.when(in_cell).then(0).otherwise("buy").cast(pl.Int8).alias("buy"))
+    frame, rows = without_buys_of_push("train")
     assert problems(frame, tmp_path) == [
         f"cell push/buy: train must have both classes for an AUC, got 0 in all {rows} rows"
     ]
 
 
 def test_a_single_test_cell_with_one_class_is_a_warning(tmp_path: Path) -> None:
-    frame = shop()
-    in_cell = (pl.col("place") == "push") & (pl.col("part") == "test")
-    rows = frame.filter(in_cell).height
-    frame = frame.with_columns(pl.when(in_cell).then(0).otherwise("buy").cast(pl.Int8).alias("buy"))
+    frame, rows = without_buys_of_push("test")
     warning = f"cell push/buy: test must have both classes for an AUC, got 0 in all {rows} rows"
     assert warning in prepared(frame, tmp_path).record.warnings
 

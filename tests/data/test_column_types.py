@@ -6,21 +6,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from tables import definition, prepared, shop, write
+from tables import prepared, problems_of, shop
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.prepare import prepare
 from hinet_search.data.sources.table import Join, joined
 
 BYTES = pl.Series([b"home", b"push\xff"])
-
-
-def problems(frame: pl.DataFrame, folder: Path, **changes: Any) -> tuple[str, ...]:
-    """What is wrong with a table."""
-    write(frame, folder)
-    with pytest.raises(DataError) as caught:
-        prepare(definition(**changes), folder, folder / "cache", lambda _: None)
-    return caught.value.problems
 
 
 @pytest.mark.parametrize(
@@ -39,7 +30,7 @@ def test_a_column_of_lists_is_refused_with_its_key(
     key: str, column: str, changes: dict[str, Any], tmp_path: Path
 ) -> None:
     frame = shop().with_columns(person="user", thing="item").with_columns(pl.concat_list(column))
-    (problem,) = problems(frame, tmp_path, **changes)
+    (problem,) = problems_of(frame, tmp_path, **changes)
     assert problem.startswith(f"data.{key}: column '{column}' must hold one value a row, got List(")
 
 
@@ -56,7 +47,7 @@ def test_bytes_that_are_no_text_are_refused(
     column: str, changes: dict[str, Any], tmp_path: Path
 ) -> None:
     frame = shop().with_columns(BYTES[np.arange(600) % 2].alias(column))
-    (problem,) = problems(frame, tmp_path, **changes)
+    (problem,) = problems_of(frame, tmp_path, **changes)
     assert problem == f"column '{column}' must hold text, but holds bytes that are no UTF-8"
 
 
@@ -81,7 +72,7 @@ def test_a_cut_that_is_no_one_moment_of_the_time_zone_is_refused(cut: str, tmp_p
         hours=pl.col("minute") * 12
     )
     split = {"by": "time", "valid_from": cut, "test_from": "2026-10-28"}
-    (problem,) = problems(shop().with_columns(minute=hours), tmp_path, split=split)
+    (problem,) = problems_of(shop().with_columns(minute=hours), tmp_path, split=split)
     assert problem.startswith(
         f"data.split: {cut} must be one moment in the time zone of column 'minute'"
     )

@@ -1,21 +1,47 @@
 """Copies of a row in two splits cause a warning, whatever put them there."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from tables import definition, prepared, shop
 
+from hinet_search.data.columns import SPLITS
 from hinet_search.data.splits import assign
 
+FEATURES: dict[str, Any] = {"categorical": ["user", "item"], "numeric": ["price"]}
+ALIKE = "6 rows are in two splits (equal in all columns)"
 
-def test_the_same_user_item_and_time_in_two_splits_is_a_warning(tmp_path: Path) -> None:
-    frame = shop()
-    twice = frame.head(3).with_columns(pl.lit("test").alias("part"), pl.lit(50.0).alias("price"))
-    assert prepared(pl.concat([frame, twice]), tmp_path).record.warnings == (
-        "6 rows are in two splits (same user, item and time)",
-    )
+
+def in_test(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(pl.lit("test").alias("part"))
+
+
+SAME = in_test(shop().head(3))
+OTHER = in_test(shop()[3:5]).with_columns(pl.lit(50.0).alias("price"))
+STATISTICS = {"statistics": {"by": ["user", "item"]}}
+IN_ALL = [shop().head(2).with_columns(pl.lit(part).alias("part")) for part in SPLITS]
+COPIES: dict[str, tuple[list[pl.DataFrame], dict[str, Any], str]] = {
+    "of another price": ([OTHER], {}, "4 rows are in two splits (same user, item and time)"),
+    "in three splits": (IN_ALL, {}, "8 rows are in two splits (same user, item and time)"),
+    "without a time": ([SAME, OTHER], {"time": None}, ALIKE),
+    "with statistics of their own": (
+        [SAME],
+        {"time": None, "features": FEATURES | STATISTICS},
+        ALIKE,
+    ),
+    "one column is user and time": ([SAME], {"time": "user"}, ALIKE),
+}
+
+
+@pytest.mark.parametrize(("copies", "changes", "warning"), COPIES.values(), ids=COPIES)
+def test_copies_of_rows_in_two_splits_are_a_warning(
+    copies: list[pl.DataFrame], changes: dict[str, Any], warning: str, tmp_path: Path
+) -> None:
+    frame = pl.concat([shop(), *copies])
+    assert prepared(frame, tmp_path, **changes).record.warnings == (warning,)
 
 
 @pytest.mark.parametrize(
@@ -43,47 +69,3 @@ def test_copies_of_a_row_stay_together_in_splits_by_time_or_user(
         pl.concat([shop(), shop()]), tmp_path, item=item, split=split
     ).record.warnings
     assert not [line for line in warnings if "two splits" in line]
-
-
-def test_a_row_in_three_splits_counts_with_all_of_its_copies(tmp_path: Path) -> None:
-    frame = shop()
-    copies = [
-        frame.head(2).with_columns(pl.lit(part).alias("part"))
-        for part in ("train", "valid", "test")
-    ]
-    warnings = prepared(pl.concat([frame, *copies]), tmp_path).record.warnings
-    assert warnings == ("8 rows are in two splits (same user, item and time)",)
-
-
-def test_without_a_time_only_rows_equal_in_all_columns_stand_in_two_splits(tmp_path: Path) -> None:
-    frame = shop()
-    twice = frame.head(3).with_columns(pl.lit("test").alias("part"))
-    other = (
-        frame.head(5)
-        .tail(2)
-        .with_columns(pl.lit("test").alias("part"), pl.lit(50.0).alias("price"))
-    )
-    assert prepared(pl.concat([frame, twice, other]), tmp_path, time=None).record.warnings == (
-        "6 rows are in two splits (equal in all columns)",
-    )
-
-
-def test_rows_are_equal_in_two_splits_whatever_their_statistics(tmp_path: Path) -> None:
-    frame = shop()
-    twice = frame.head(3).with_columns(pl.lit("test").alias("part"))
-    features = {
-        "categorical": ["user", "item"],
-        "numeric": ["price"],
-        "statistics": {"by": ["user", "item"]},
-    }
-    assert prepared(
-        pl.concat([frame, twice]), tmp_path, time=None, features=features
-    ).record.warnings == ("6 rows are in two splits (equal in all columns)",)
-
-
-def test_a_column_that_is_user_and_time_is_asked_for_once(tmp_path: Path) -> None:
-    frame = shop()
-    twice = frame.head(3).with_columns(pl.lit("test").alias("part"))
-    assert prepared(pl.concat([frame, twice]), tmp_path, time="user").record.warnings == (
-        "6 rows are in two splits (equal in all columns)",
-    )

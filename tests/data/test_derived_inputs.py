@@ -14,7 +14,6 @@ from hinet_search.common.errors import DataError
 from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.data.encoded_folder import open_dataset
-from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.inspect.describe import describe
 from hinet_search.data.inspect.text import render
 from hinet_search.data.rows import read_rows
@@ -255,18 +254,6 @@ def test_a_clock_that_cannot_tell_hours_or_count_back_days_is_refused(
         prepared(frame, tmp_path, features={"categorical": ["item"], "statistics": statistics})
 
 
-def test_a_definition_without_a_length_of_days_keeps_its_fingerprint() -> None:
-    def fingerprint_with(**keys: Any) -> str:
-        statistics = {"by": ["user"], "clock": "minute", **keys}
-        features = {"categorical": ["user"], "statistics": statistics}
-        return fingerprint(definition(features=features), "rows")
-
-    assert fingerprint_with() == fingerprint_with(refresh="never") == "ed1c7a1b0b2b18ab"
-    assert fingerprint_with(day_length=60) != fingerprint_with()
-    assert fingerprint_with(refresh="day") != fingerprint_with()
-    assert fingerprint_with(labels_after="1d") != fingerprint_with()
-
-
 @pytest.mark.parametrize(
     ("names", "features"),
     [
@@ -296,50 +283,8 @@ def test_a_derived_input_must_have_a_name_of_its_own(
     assert "every derived input needs its own name, but these are taken: " in problem
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"statistics": STATISTICS | {"smoothing": 21}},
-        {"statistics": None},
-        {"lists": {**LISTS, **HIDDEN, "watched": LISTS["watched"] | {"length": 5}}},
-        {"matches": MATCHES | {"factors": 3}},
-        {"groups": {}},
-    ],
-)
-def test_changed_derived_inputs_change_the_fingerprint(
-    changes: dict[str, Any], wanted: DataDefinition
-) -> None:
-    assert fingerprint(definition(features=FEATURES | changes), "rows") != fingerprint(
-        wanted, "rows"
-    )
-
-
 def test_the_description_names_groups(tmp_path: Path, wanted: DataDefinition) -> None:
     frame = table()
     description = describe(wanted, prepared(frame, tmp_path, features=FEATURES), tmp_path)
     groups = "inputs of groups: statistics 6, lists 1, matches 6, person 3"
     assert groups in render(description)
-
-
-def test_a_list_that_reaches_past_its_row_is_a_suspect(tmp_path: Path) -> None:
-    seen = (
-        pl.when(pl.col("click") == 1)
-        .then(pl.concat_list("item"))
-        .otherwise(pl.lit([], pl.List(pl.String)))
-    )
-    frame = shop().with_columns(seen.alias("watched"))
-    features = {"categorical": ["item"], "lists": LISTS}
-    changes = {"features": features}
-    leaks = describe(definition(**changes), prepared(frame, tmp_path, **changes), tmp_path).leaks
-    assert [(suspect.feature, suspect.task, suspect.auc) for suspect in leaks] == [
-        ("watched", "click", 1.0)
-    ]
-
-
-def test_a_statistic_that_reveals_the_label_is_a_suspect(tmp_path: Path) -> None:
-    frame = shop().with_columns(secret=pl.format("{}", "click"))
-    features = {"categorical": ["item"], "statistics": {"by": ["secret"]}}
-    leaks = describe(
-        definition(features=features), prepared(frame, tmp_path, features=features), tmp_path
-    ).leaks
-    assert ("secret click rate", "click") in [(suspect.feature, suspect.task) for suspect in leaks]

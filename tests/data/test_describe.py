@@ -48,23 +48,38 @@ def test_unseen_shares_are_per_split_and_leave_missing_values_out(tmp_path: Path
     assert (facts.unseen_valid, facts.unseen_test) == (0.0, 0.2)
 
 
-LEAKS: dict[str, tuple[pl.Expr, dict[str, list[str]]]] = {
+LEAKS: dict[str, tuple[pl.Expr, dict[str, Any]]] = {
     "a number": (pl.col("click") * -5.0 + pl.col("price") / 1000, {"numeric": ["leak"]}),
     "a category": (pl.format("{}-{}", "click", "item"), {"categorical": ["leak"]}),
     "a missing flag": (
         pl.when(pl.col("click") == 0).then(pl.col("price")),
         {"numeric": ["price", "leak"]},
     ),
+    "a list that reaches past its row": (
+        pl.when(pl.col("click") == 1).then(pl.concat_list("item")).otherwise([]),
+        {"categorical": ["item"], "lists": {"leak": {"column": "leak", "item": "item"}}},
+    ),
+    "the length of a list": (
+        pl.when(pl.col("click") == 1).then(pl.lit("a|b")).otherwise(pl.lit("a")),
+        {"categorical": ["item"], "lists": {"leak": {"column": "leak", "separator": "|"}}},
+    ),
 }
 
 
 @pytest.mark.parametrize(("leak", "features"), LEAKS.values(), ids=LEAKS)
 def test_an_input_that_reveals_the_label_is_a_suspect(
-    leak: pl.Expr, features: dict[str, list[str]], tmp_path: Path
+    leak: pl.Expr, features: dict[str, Any], tmp_path: Path
 ) -> None:
     leaks = described(shop().with_columns(leak=leak), tmp_path, features=features).leaks
     (suspect,) = [each for each in leaks if each.feature.startswith("leak")]
     assert (suspect.feature.removesuffix("_missing"), suspect.task) == ("leak", "click")
+
+
+def test_a_statistic_that_reveals_the_label_is_a_suspect(tmp_path: Path) -> None:
+    features = {"categorical": ["item"], "statistics": {"by": ["secret"]}}
+    frame = shop().with_columns(secret=pl.format("{}", "click"))
+    leaks = described(frame, tmp_path, features=features).leaks
+    assert ("secret click rate", "click") in [(leak.feature, leak.task) for leak in leaks]
 
 
 def test_ids_that_occur_once_are_no_suspects(tmp_path: Path) -> None:

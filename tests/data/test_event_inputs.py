@@ -11,7 +11,6 @@ from tables import definition, prepared, shop
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.columns import Dataset
-from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.inspect.input_counts import count_inputs
 
 EVENTS: dict[str, Any] = {
@@ -90,28 +89,6 @@ def test_only_exposures_are_left_where_labels_are_never_known(tmp_path: Path) ->
     events = {"by": ["user"], "labels_after": "never"}
     dataset = encoded(tmp_path, features=COLUMNS | {"events": events})
     assert dataset.groups["events"] == ("user exposures all", "user recency")
-
-
-def test_warnings_of_the_log_do_not_take_growth_for_a_fault(dataset: Dataset) -> None:
-    texts = " ".join(dataset.record.warnings)
-    assert "exposures" not in texts
-    assert "may be made of the labels of its own row" not in texts
-
-
-def test_definitions_without_events_have_the_fingerprint_of_before_and_others_do_not() -> None:
-    plain = definition()
-    assert {"events", "session"}.isdisjoint(plain.model_dump()["features"])
-    assert "time_unit" not in plain.model_dump()
-    variants = [
-        plain,
-        definition(features=FEATURES, time_unit="s"),
-        definition(features=FEATURES, time_unit="ms"),
-        definition(features=COLUMNS | {"session": {"gap": "30s"}}, time_unit="s"),
-        definition(features=COLUMNS | {"session": {"gap": "31s"}}, time_unit="s"),
-        definition(features=COLUMNS | {"events": EVENTS | {"labels_after": "6s"}}, time_unit="s"),
-        definition(features=COLUMNS | {"events": EVENTS | {"last": 2}}, time_unit="s"),
-    ]
-    assert len({fingerprint(each, "rows") for each in variants}) == len(variants)
 
 
 @pytest.mark.parametrize(
@@ -220,11 +197,3 @@ def test_a_key_must_be_a_column_with_more_than_one_value(
     features = COLUMNS | {"events": EVENTS | {"by": by}}
     text = problem_of(tmp_path, frame, features=features)
     assert text.startswith(f"data.features.events.by: {problem}")
-
-
-def test_an_input_must_not_have_the_name_of_a_column(tmp_path: Path) -> None:
-    frame = shop().rename({"age": "session position"})
-    features = FEATURES | {"numeric": ["price", "session position"]}
-    assert "every derived input needs its own name, but these are taken: session pos" in problem_of(
-        tmp_path, frame, features=features
-    )

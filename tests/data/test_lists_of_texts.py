@@ -13,8 +13,6 @@ from tables import LISTS, definition, prepared, problems_of, shop, with_lists, w
 
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.encoded_folder import open_dataset, open_encoding
-from hinet_search.data.fingerprint import fingerprint
-from hinet_search.data.inspect.describe import describe
 from hinet_search.data.lists import distinct_texts
 from hinet_search.data.rows import read_rows
 
@@ -202,34 +200,8 @@ def test_a_column_that_is_split_can_have_no_other_role(tmp_path: Path) -> None:
     assert problem == f"{must}, got a column of features.lists"
 
 
-def test_a_list_whose_length_tells_the_label_is_a_suspect(tmp_path: Path) -> None:
-    told = pl.when(pl.col("click") == 1).then(pl.lit("a|b")).otherwise(pl.lit("a"))
-    frame = shop().with_columns(told.alias("genres"))
-    leaks = describe(
-        definition(features=own()), prepared(frame, tmp_path, features=own()), tmp_path
-    ).leaks
-    assert [(leak.feature, leak.task, leak.auc) for leak in leaks] == [("genres", "click", 1.0)]
-
-
 def test_rows_hold_numbers_of_distinct_lists(tmp_path: Path) -> None:
     frame = with_genres(shop())
     write(frame, tmp_path)
     rows = read_rows(definition(features=own()), tmp_path, tmp_path / "cache")
     assert rows.lists["genres"].num_lists == frame["genres"].fill_null("").n_unique()
-
-
-def test_definitions_without_the_new_keys_keep_their_fingerprint() -> None:
-    hidden = {"kept": {"column": "kept", "item": "item", "pooled": False}}
-    matches = {"lists": ["watched"], "by": ["item"]}
-    features = own(lists=LISTS | hidden, matches=matches)
-    assert fingerprint(definition(features=features), "rows") == "ccd5724de044b5c3"
-
-
-def test_separator_and_item_change_the_fingerprint() -> None:
-    separated = {"genres": GENRES["genres"] | {"separator": ";"}}
-    of_items = {"genres": GENRES["genres"] | {"item": "item"}}
-    prints = [
-        fingerprint(definition(features=own(lists=lists)), "rows")
-        for lists in (GENRES, separated, of_items)
-    ]
-    assert len(set(prints)) == 3

@@ -12,7 +12,6 @@ from tables import definition, prepared, problems_of, shop
 from hinet_search.common.errors import DataError
 from hinet_search.data.encode import Encoding, Scale, encode_numbers
 from hinet_search.data.encoded_folder import open_encoding
-from hinet_search.data.fingerprint import fingerprint
 
 FEATURES: dict[str, Any] = {"categorical": ["user", "item"], "numeric": ["price", "age"]}
 LAST = float(np.finfo(np.float64).max)
@@ -67,10 +66,6 @@ def test_a_range_that_takes_nothing_in_changes_no_byte(tmp_path: Path) -> None:
     (tmp_path / "wide").mkdir()
     wide = prepared(shop(), tmp_path / "wide", features=FEATURES | {"clip": {"price": [0, 1e6]}})
     assert (wide.train.numeric_RN == prepared(shop(), tmp_path).train.numeric_RN).all()
-
-
-def test_a_range_gives_data_another_name() -> None:
-    assert fingerprint(definition(features=CLIPPED), "rows") != fingerprint(definition(), "rows")
 
 
 def test_a_large_value_is_imputed_or_dropped_where_infinity_is(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
-"""data init takes features away whose values betray that they are known only after the row."""
+"""data init takes features away whose values betray that they are known only after the row.
+
+A column of yes and no beside the labels is a feature if it is an attribute, else neither.
+"""
 
 import re
-from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
@@ -9,9 +11,8 @@ import polars as pl
 import pytest
 
 from hinet_search.data.guess.frequent import ScenarioRows, frequent_labels
-from hinet_search.data.guess.write_definition import write_draft
 from hinet_search.study.data_definition import DataDefinition
-from hinet_search.study.yaml_file import read
+from tests.data import guessing
 
 NUM_ROWS = 3_000
 DRAW = np.random.default_rng(5)
@@ -25,21 +26,14 @@ TABLE = pl.DataFrame(
         "age": DRAW.normal(40, 10, NUM_ROWS) + CLICK,
     }
 )
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+USER = DRAW.integers(0, 300, NUM_ROWS)
+FLAG = (DRAW.random(NUM_ROWS) < 0.3).astype(int)
 
 
 def drafted(**columns: object) -> tuple[DataDefinition, str]:
     """The definition of the table with further columns, and its text."""
-    TABLE.with_columns(pl.Series(name, values) for name, values in columns.items()).write_parquet(
-        "rows.parquet"
-    )
-    definition, _ = write_draft(Path("rows.parquet"), None, force=True).files
-    return read(definition).parse(DataDefinition), definition.read_text()
+    series = [pl.Series(name, values) for name, values in columns.items()]
+    return guessing.drafted(TABLE.with_columns(series))
 
 
 WATCHED = np.where(CLICK == 1, 10.0, 0.0) + DRAW.random(NUM_ROWS)
@@ -168,3 +162,38 @@ def test_one_more_label_never_makes_more_cells(seed: int) -> None:
     assert all(
         cells((*chosen, label)) <= cells(chosen) for label in range(4) if label not in chosen
     )
+
+
+@pytest.mark.parametrize("values", [FLAG, FLAG == 1, np.where(FLAG == 1, "yes", "no")])
+def test_one_whose_name_says_nothing_is_neither_task_nor_feature(values: object) -> None:
+    definition, text = drafted(user_id=USER, y2=values)
+    assert list(definition.tasks) == ["click"]
+    assert definition.never_features == ("y2",)
+    assert "a label, or known before? make it a task, or list it as a feature" in text
+
+
+def test_an_attribute_of_the_user_is_a_feature_whatever_its_name() -> None:
+    definition, _ = drafted(user_id=USER, registered=FLAG[USER], y2=FLAG[USER])
+    assert list(definition.tasks) == ["click"]
+    assert {"registered", "y2"} <= set(definition.features.numeric)
+
+
+def test_users_of_one_row_each_show_no_attribute() -> None:
+    definition, _ = drafted(user_id=np.arange(NUM_ROWS), y2=FLAG)
+    assert definition.never_features == ("y2",)
+
+
+def test_a_rare_event_is_no_attribute_of_users_that_mostly_lack_it() -> None:
+    definition, _ = drafted(user_id=USER, y2=(DRAW.random(NUM_ROWS) < 0.02).astype(int))
+    assert definition.never_features == ("y2",)
+
+
+def test_one_that_is_named_as_known_before_is_a_feature_to_check() -> None:
+    definition, text = drafted(user_id=USER, is_weekend=FLAG)
+    assert "is_weekend" in definition.features.numeric
+    assert "is_weekend   # check: 0 and 1" in text
+
+
+def test_the_last_feature_stays() -> None:
+    columns = TABLE.select("channel", "is_click").with_columns(y2=FLAG)
+    assert guessing.drafted(columns)[0].features.numeric == ("y2",)

@@ -15,7 +15,6 @@ from hinet_search.data import encoded_folder
 from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.data.encode import encode_ids, encode_numbers
 from hinet_search.data.encoded_folder import open_dataset, open_encoding
-from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.prepare import prepare
 
 
@@ -190,30 +189,6 @@ def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> No
     again(tmp_path)
     assert not left.exists()
     assert fresh.exists()
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"minimum_frequency": 2},
-        {"not_finite": "drop"},
-        {"split": {"by": "random"}},
-        {"split": {"by": "random", "seed": 1}},
-        {"features": {"categorical": ["item", "user"], "numeric": ["price", "age"]}},
-        {"tasks": {"buy": {"column": "buy"}, "click": {"column": "click"}}},
-        {"scenario": {"column": "place", "values": {"push": "push", "home": "home"}}},
-        {"scenario": {"column": "place", "values": {"home": "home", "push": "push"}}},
-    ],
-)
-def test_a_changed_definition_changes_the_fingerprint(changes: dict[str, Any]) -> None:
-    assert fingerprint(definition(**changes), "rows") != fingerprint(definition(), "rows")
-
-
-def test_a_fingerprint_is_of_the_rows_wherever_they_lie() -> None:
-    assert fingerprint(definition(), "rows") == "3e7b21aa9dad0ecb"  # that of the second encoding
-    assert fingerprint(definition(), "rows") != fingerprint(definition(), "other rows")
-    moved = definition(source={"kind": "table", "path": "/elsewhere/shop.parquet"})
-    assert fingerprint(moved, "rows") == fingerprint(definition(), "rows")
 
 
 def test_a_saved_encoding_encodes_rows_as_preparation_did(tmp_path: Path) -> None:

@@ -11,21 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from hinet_search.data.guess.target_statistics import MAX_KEYS
-from hinet_search.data.guess.write_definition import write_draft
 from hinet_search.data.prepare import prepare
-from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
-from hinet_search.study.yaml_file import read
+from tests.data.guessing import drafted
 
 ROWS = 2000
 BEGUN = datetime(2026, 5, 1, tzinfo=UTC)
 IDS = ("user_id", "item_id", ("user_id", "channel"), ("item_id", "channel"))
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def drawn(seed: int, num_values: int) -> NDArray[np.int64]:
@@ -50,14 +42,6 @@ def moments(num_days: float = 10) -> pl.Series:
     return pl.Series([BEGUN + timedelta(seconds=int(second)) for second in seconds])
 
 
-def drafted(frame: pl.DataFrame) -> tuple[DataDefinition, str]:
-    """The definition that is written for a table, and its text."""
-    frame.write_parquet("rows.parquet")
-    write_draft(Path("rows.parquet"), None, force=True)
-    path = Path("data/rows.yaml")
-    return read(path).parse(DataDefinition), path.read_text()
-
-
 def proposed(frame: pl.DataFrame) -> StatisticsDefinition:
     """The statistics that are written for a table."""
     statistics = drafted(frame)[0].features.statistics
@@ -74,9 +58,9 @@ def test_users_and_items_are_keys_by_themselves_and_in_a_scenario() -> None:
     assert "# no clock, as there is no time column: a row counts labels of other folds" in text
 
 
-def test_the_inputs_of_a_written_definition_are_a_group_of_their_own(folder: Path) -> None:
-    definition, _ = drafted(ids(shown_at=moments()))
-    data = prepare(definition, folder / "studies", folder / "cache", lambda _: None)
+def test_the_inputs_of_a_written_definition_are_a_group_of_their_own(tmp_path: Path) -> None:
+    definition, _ = drafted(ids(shown_at=moments()), folder=tmp_path)
+    data = prepare(definition, tmp_path / "studies", tmp_path / "cache", lambda _: None)
     assert len(data.groups["statistics"]) == 4 * 2
     assert set(data.groups["statistics"]) == set(data.full_schema.numeric)
 
@@ -238,3 +222,52 @@ def test_pairs_are_counted_without_missing_values() -> None:
     num_pairs = int(line.split("# about ")[1].split()[0])
     assert num_pairs == pytest.approx(pairs, rel=0.05)
     assert line.endswith(f"{frame['user_id'].count() / num_pairs:.1f} rows each")
+
+
+SECOND_R = 1_760_000_000 + 500 * np.arange(ROWS)
+
+
+def timed(times: Any) -> tuple[str | None, str]:
+    """The unit in the definition of a table with such times, and the definition's text."""
+    definition, text = drafted(ids(timestamp=times))
+    return definition.time_unit, text
+
+
+@pytest.mark.parametrize(
+    ("a_second", "unit", "name"),
+    [
+        (1, "s", "seconds"),
+        (10**3, "ms", "milliseconds"),
+        (1000.0, "ms", "milliseconds"),
+        (10**6, "us", "microseconds"),
+        (10**9, "ns", "nanoseconds"),
+    ],
+)
+def test_whole_numbers_since_1970_have_the_unit_of_their_size(
+    a_second: float, unit: str, name: str
+) -> None:
+    found, text = timed(SECOND_R * a_second)
+    assert found == unit
+    assert f"time_unit: {unit}   # {name} since 1970; events and sessions need it\n" in text
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pl.Series(SECOND_R).cast(pl.Datetime("ms")),
+        20_260_500 + np.arange(ROWS) // 50,
+        SECOND_R + 0.5,
+    ],
+    ids=["datetimes", "numbers of a day", "parts of a second"],
+)
+def test_other_times_have_none(times: Any) -> None:
+    assert timed(times)[0] is None
+
+
+def test_moments_of_users_are_said_to_allow_events() -> None:
+    assert "# events, session, sequences: what the log knows" in timed(SECOND_R)[1]
+
+
+def test_days_get_no_events() -> None:
+    _, text = timed(pl.Series(SECOND_R).cast(pl.Datetime("us")).dt.date())
+    assert "events, session" not in text

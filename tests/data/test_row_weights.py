@@ -9,10 +9,8 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from hinet_search.common.errors import DataError
 from hinet_search.data import blocks
 from hinet_search.data.columns import SPLITS, Dataset
-from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.prepare import prepare
 from hinet_search.data.row_weights import read_weights
 from tests.data.tables import definition, prepared, problems_of, shop, write
@@ -73,12 +71,6 @@ def test_data_without_weights_have_no_array_of_them(tmp_path: Path) -> None:
     assert without.record.weights is None
     assert not list(without.folder.glob("*weight*"))
     assert "weight" not in (without.folder / "dataset.json").read_text()
-
-
-def test_data_without_weights_keep_their_fingerprint_and_others_have_their_own() -> None:
-    assert fingerprint(definition(), "rows") == "3e7b21aa9dad0ecb"
-    names = {fingerprint(definition(weight=name), "rows") for name in (None, "worth", "other")}
-    assert len(names) == 3
 
 
 @pytest.mark.parametrize("dtype", [pl.Float32, pl.UInt8, pl.Int64, pl.Decimal(10, 2), pl.Boolean])
@@ -230,19 +222,3 @@ def test_copies_of_a_row_in_two_splits_are_told_though_their_weights_differ(tmp_
     without = prepared(same, tmp_path, user=None, item=None, time=None)
     assert told
     assert told == [each for each in without.record.warnings if "equal in all columns" in each]
-
-
-def test_damaged_weights_are_found_and_encoded_again(tmp_path: Path) -> None:
-    data = prepared(weighted(), tmp_path, weight="worth")
-    weight_R = np.array(data.train.weight_R)
-    file = data.folder / "train.weight_R.npy"
-    file.write_bytes(file.read_bytes()[:-4] + b"\0\0\0\1")
-    said: list[str] = []
-    again = prepare(definition(weight="worth"), tmp_path, tmp_path / "cache", said.append)
-    assert any("train.weight_R.npy" in line for line in said)
-    assert np.array_equal(again.train.weight_R, weight_R)
-
-
-def test_a_row_without_a_weight_is_refused_in_any_split(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"got null \(90 rows\)"):
-        prepared(weighted(pl.when(pl.col("part") != "test").then(1.0)), tmp_path, weight="worth")

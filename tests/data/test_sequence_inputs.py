@@ -1,6 +1,5 @@
 """Sequences of a table: their lists and their group, and what a table must hold."""
 
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from tables import definition, prepared, shop
 from hinet_search.cli.plan_text import _inputs
 from hinet_search.common.errors import DataError
 from hinet_search.data.columns import Dataset
-from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.inspect.input_counts import count_inputs
 from hinet_search.data.schema import ListField, SequenceField
 from hinet_search.training.feature_config import FeatureConfig
@@ -119,24 +117,6 @@ def test_ids_that_are_distinct_by_scenario_are_those_of_the_earlier_rows_scenari
     assert np.asarray(dataset.train.lists_RS[:, :3]).max() == 8
 
 
-def test_every_key_of_a_sequence_gives_another_fingerprint() -> None:
-    changes: list[dict[str, Any]] = [
-        {},
-        {"of": ["user", "place"]},
-        {"items": ["item"]},
-        {"labels": ["buy"]},
-        {"length": 4},
-        {"labels_after": "6s"},
-        {"reader": "mean"},
-    ]
-    definitions = [
-        definition(features=COLUMNS | {"sequences": {"seen": SEEN | change}}, time_unit="s")
-        for change in changes
-    ]
-    prints = {fingerprint(each, "rows") for each in (*definitions, definition())}
-    assert len(prints) == len(changes) + 1
-
-
 def problem_of(folder: Path, frame: pl.DataFrame | None = None, **changes: Any) -> str:
     with pytest.raises(DataError) as caught:
         encoded(folder, frame, **changes)
@@ -162,15 +142,6 @@ def test_a_key_must_be_a_column_with_more_than_one_value(
     assert text.startswith(f"data.features.sequences.seen.of: {problem}")
 
 
-def test_times_must_be_moments_with_a_unit(tmp_path: Path) -> None:
-    assert "must say for features.sequences what the numbers of column 'minute' count" in (
-        problem_of(tmp_path, time_unit=None)
-    )
-    days = [date(2026, 5, 1) + timedelta(days=row // 20) for row in range(600)]
-    frame = shop().with_columns(pl.Series("minute", days))
-    assert "for features.sequences, got whole days" in problem_of(tmp_path, frame, time_unit=None)
-
-
 def test_labels_must_be_known_before_the_last_row(tmp_path: Path) -> None:
     assert problem_of(tmp_path, features=seen(labels_after="1h")) == (
         "data.features.sequences.seen.labels_after: must be shorter than the time from the first "
@@ -179,13 +150,6 @@ def test_labels_must_be_known_before_the_last_row(tmp_path: Path) -> None:
     )
     assert "data.features.sequences.seen.labels_after: must be a whole number of s" in problem_of(
         tmp_path, features=seen(labels_after="1500ms")
-    )
-
-
-def test_a_name_must_not_be_taken_by_a_column(tmp_path: Path) -> None:
-    frame = shop().rename({"place": "seen gap"})
-    assert "these are taken: seen gap" in problem_of(
-        tmp_path, frame, scenario={"column": "seen gap"}
     )
 
 
@@ -200,6 +164,7 @@ def test_a_name_must_not_be_taken_by_a_column(tmp_path: Path) -> None:
 def test_a_planted_label_is_readable_only_once_it_is_known(
     kind: str, seconds_between: int, after: str, is_readable: bool, tmp_path: Path
 ) -> None:
+    """A click is that of the user's other row alone, in sequences and in events."""
     draw = np.random.default_rng(7)
     num_pairs = 3_000
     first = draw.integers(10**6, size=num_pairs)
@@ -208,21 +173,31 @@ def test_a_planted_label_is_readable_only_once_it_is_known(
             "place": np.tile(draw.choice(["home", "push"], num_pairs), 2),
             "user": np.tile(np.arange(num_pairs), 2),
             "item": draw.choice(["a", "b"], 2 * num_pairs),
-            "price": draw.random(2 * num_pairs),
-            "age": draw.random(2 * num_pairs),
             "click": np.tile(draw.integers(2, size=num_pairs), 2),
             "buy": draw.integers(2, size=2 * num_pairs),
             "minute": np.concatenate([first, first + seconds_between]),
-            "part": "train",
         }
     )
     last = frame["minute"].rank("ordinal") / len(frame)
     part = pl.when(last > 0.9).then(pl.lit("test")).when(last > 0.8).then(pl.lit("valid"))
     frame = frame.with_columns(part.otherwise(pl.lit("train")).alias("part"))
-    dataset = encoded(tmp_path, frame, features=seen(labels_after=after, items=["item"]))
+    features = {
+        "categorical": ["user", "item"],
+        "sequences": {"seen": SEEN | {"labels_after": after, "items": ["item"]}},
+        "events": {"by": ["user"], "labels_after": after, "windows": ["2h", "all"], "last": 1},
+        "session": {"gap": "30m"},
+    }
+    dataset = encoded(tmp_path, frame, features=features)
     splits = (dataset.train, dataset.valid, dataset.test)
     label_RL = np.concatenate([np.asarray(each.lists_RS)[:, 3:6] for each in splits])
+    numeric_RN = np.concatenate([each.numeric_RN for each in splits])
     click_R = np.concatenate([np.asarray(each.labels_RT)[:, 0] for each in splits])
-    area = roc_auc_score(click_R, label_RL[:, 0].astype(float) - 1.5 * (label_RL[:, 0] > 0))
-    assert (abs(area - 0.5) > 0.05) == is_readable, f"{kind}: {area}"
+    in_slots_R = label_RL[:, 0].astype(float) - 1.5 * (label_RL[:, 0] > 0)
+    areas = [roc_auc_score(click_R, score_R) for score_R in (in_slots_R, *numeric_RN.T)]
+    names = ["slots", *dataset.full_schema.numeric]
+    apart = dict(zip(names, np.abs(np.array(areas) - 0.5), strict=True))
     assert (label_RL > 1).any() == is_readable
+    for name in ("slots", "user click rate 2h", "user click last 1"):
+        assert (apart[name] > 0.05) == is_readable, f"{kind}: {apart}"
+    if not is_readable:
+        assert max(apart.values()) < 0.05, f"{kind}: {apart}"

@@ -10,10 +10,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
-from tables import some
 
 from hinet_search.data.derived.countable_labels import FOLD_SEED
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
@@ -147,17 +146,6 @@ def with_flipped_labels(rows: Rows, chosen_R: NDArray[np.bool_]) -> Rows:
     return replace(rows, labels_RT=np.where(chosen_R[:, None], 1 - rows.labels_RT, rows.labels_RT))
 
 
-def changed_rows(
-    definition: StatisticsDefinition, rows: Rows, chosen_R: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Which rows have other statistics once the labels of the chosen rows are flipped."""
-    flipped = with_flipped_labels(rows, chosen_R)
-    differs_R: NDArray[np.bool_] = (
-        statistics_of(definition, rows) != statistics_of(definition, flipped)
-    ).any(axis=1)
-    return differs_R
-
-
 @EVERY_WAY
 @given(seed=st.integers(0, 10_000))
 def test_every_value_is_that_of_a_loop_over_all_pairs_of_rows(
@@ -190,15 +178,6 @@ def test_a_key_with_the_mean_amount_has_exactly_the_mean() -> None:
     assert set(actual["user buy rate"]) == {0.0}
 
 
-@pytest.mark.parametrize(
-    "days", [[1, 2, 3], ["01", "02", "03"], [0.5, 1.5, 2.5], [date(2026, 1, d) for d in (1, 2, 3)]]
-)
-def test_days_may_be_numbers_text_or_dates(days: list[Any]) -> None:
-    rows = rows_of({"user": ["u"] * 3, "day": days}, [[1, 0], [1, 0], [0, 1]], [TRAIN] * 3)
-    actual = target_statistics(StatisticsDefinition(by=("user",), clock="day"), rows, TASKS)
-    assert_allclose(actual["user rows"], np.log([1, 2, 3]), rtol=1e-6)
-
-
 def test_a_key_is_named_by_its_columns_and_a_rate_by_its_task() -> None:
     definition = StatisticsDefinition(by=("user", ("user", "item")))
     names = ("user rows", "user click rate", "user buy rate")
@@ -216,50 +195,6 @@ def test_a_rate_is_smoothed_by_rows_of_the_mean_rate() -> None:
         StatisticsDefinition(by=("user",), clock="day", smoothing=2.0), rows, TASKS
     )
     assert actual["user click rate"].to_list() == [0, 0, 0, 0, 0.25, -0.25, 0]
-
-
-@pytest.mark.parametrize("day", range(6))
-def test_labels_of_a_day_reach_no_row_of_that_day_or_before(day: int) -> None:
-    rows = draw(1, num_rows=600)
-    when_R = (rows.frame["day"] - date(2026, 2, 27)).dt.total_days()
-    changed_R = changed_rows(BY_DAY, rows, (when_R == day).fill_null(value=False).to_numpy())
-    assert when_R.filter(changed_R).is_not_null().all()
-    assert set(when_R.filter(changed_R)) == set(range(day + 1, 6))
-
-
-@pytest.mark.parametrize("definition", [BY_DAY, BY_FOLD, LATE_AND_FROZEN])
-def test_labels_of_test_rows_reach_no_row_if_nothing_is_refreshed(
-    definition: StatisticsDefinition,
-) -> None:
-    rows = draw(2, num_rows=600)
-    assert not changed_rows(definition, rows, rows.split_R == TEST).any()
-
-
-@pytest.mark.parametrize("definition", [EVERY_NIGHT, LATE])
-@pytest.mark.parametrize("split", [TRAIN, VALID, TEST])
-def test_refreshed_labels_reach_no_row_of_an_earlier_split(
-    definition: StatisticsDefinition, split: int
-) -> None:
-    rows = draw(2, num_rows=600)
-    changed_R = changed_rows(definition, rows, rows.split_R == split)
-    assert set(rows.split_R[changed_R]) == set(range(split, 3))
-
-
-@pytest.mark.parametrize(("definition", "splits"), [(BY_DAY, {TEST}), (BY_FOLD, set())])
-def test_labels_of_valid_rows_reach_test_rows_alone_and_without_a_clock_no_row(
-    definition: StatisticsDefinition, splits: set[int]
-) -> None:
-    rows = draw(3, num_rows=600)
-    changed_R = changed_rows(definition, rows, rows.split_R == VALID)
-    assert set(rows.split_R[changed_R]) == splits
-
-
-def test_without_a_clock_a_label_reaches_no_row_of_its_own_fold() -> None:
-    rows = draw(4, num_rows=600)
-    fold_R = (uniform(rows.row_R, FOLD_SEED) * BY_FOLD.folds).astype(int)
-    trains_R = rows.split_R == TRAIN
-    changed_R = changed_rows(BY_FOLD, rows, trains_R & (fold_R == 1))
-    assert set(fold_R[changed_R & trains_R]) == {0, 2}
 
 
 def test_folds_are_of_equal_size_within_the_training_rows_of_a_random_split() -> None:
@@ -297,58 +232,6 @@ def test_a_leak_within_days_shows_in_same_day_rates_and_not_in_the_statistics(
         for name in actual.columns
     )
     assert not actual.to_numpy().any()
-
-
-def test_a_key_that_is_unique_to_a_row_knows_nothing_of_a_training_row() -> None:
-    rows = planted_leak()
-    unique = replace(rows, frame=rows.frame.with_columns(row=pl.int_range(pl.len())))
-    assert not statistics_of(StatisticsDefinition(by=("row", ("row", "day"))), unique).any()
-
-
-@EVERY_WAY
-def test_a_permutation_of_the_rows_permutes_the_statistics(
-    definition: StatisticsDefinition,
-) -> None:
-    rows = draw(6, num_rows=300)
-    order_R = np.random.default_rng(7).permutation(300)
-    permuted = statistics_of(definition, some(rows, order_R))
-    assert_array_equal(permuted, statistics_of(definition, rows)[order_R])
-
-
-@EVERY_WAY
-def test_a_key_with_a_null_or_nan_in_any_column_has_no_statistics(
-    definition: StatisticsDefinition,
-) -> None:
-    rows = draw(8, num_rows=300)
-    for key in definition.keys:
-        unknown_R = np.array([key_of(rows, key, row) is None for row in range(300)])
-        found_RX = statistics_of(definition.model_copy(update={"by": (key,)}), rows)
-        assert unknown_R.any()
-        assert found_RX[~unknown_R].any()
-        assert not found_RX[unknown_R].any()
-
-
-@pytest.mark.parametrize("day", [None, date(2026, 2, 27)], ids=["no day", "the first day"])
-def test_rows_of_no_day_and_of_the_first_one_know_nothing(day: date | None) -> None:
-    rows = draw(10, num_rows=300)
-    is_chosen_R = rows.frame["day"].eq_missing(pl.Series([day], dtype=pl.Date)).to_numpy()
-    assert is_chosen_R.any()
-    assert not statistics_of(BY_DAY, rows)[is_chosen_R].any()
-
-
-@EVERY_WAY
-def test_a_task_without_a_positive_has_rate_zero_everywhere(
-    definition: StatisticsDefinition,
-) -> None:
-    rows = draw(11, num_rows=300)
-    without = replace(rows, labels_RT=rows.labels_RT * np.array([1, 0], dtype=np.uint8))
-    actual = target_statistics(definition, without, TASKS)
-    assert (
-        not actual.select("user buy rate", "user x item buy rate", "price buy rate")
-        .to_numpy()
-        .any()
-    )
-    assert actual["user click rate"].to_numpy().any()
 
 
 @EVERY_WAY

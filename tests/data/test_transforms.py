@@ -17,7 +17,6 @@ from tables import definition, prepared, shop
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.data.encode import Encoding, TrainingRows, encode_numbers, fit_encoding
 from hinet_search.data.encoded_folder import open_dataset, open_encoding
-from hinet_search.data.fingerprint import fingerprint
 from hinet_search.data.transforms import MOST_KNOTS, Knots, Wave, fit_knots, transformed
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import FeatureDefinition
@@ -81,14 +80,6 @@ def test_scores_of_training_values_do_not_change_under_a_monotone_map(
     train = np.array(values, dtype=np.float64) / 4
     mapped = monotone(train)
     assert_array_equal(fit_knots(train).scores_of(train), fit_knots(mapped).scores_of(mapped))
-
-
-def test_with_many_values_a_monotone_map_moves_scores_by_less_than_a_knot() -> None:
-    train = np.random.default_rng(0).normal(size=20_000)
-    knots, mapped = fit_knots(train), fit_knots(np.exp(3 * train))
-    assert_array_equal(np.exp(3 * np.array(knots.values)), mapped.values)
-    difference = np.abs(knots.scores_of(train) - mapped.scores_of(np.exp(3 * train)))
-    assert difference.max() < np.diff(knots.scores).max()
 
 
 def test_knots_are_at_most_200_and_reach_from_end_to_end() -> None:
@@ -228,16 +219,6 @@ def test_data_without_transforms_are_written_as_before_there_were_any(tmp_path: 
     assert "knots" not in manifest
     assert set(manifest["scales"][0]) == {"name", "mean", "spread", "flagged", "clip"}
     open_dataset(folder)
-
-
-def test_transforms_give_data_another_name_and_their_absence_the_old_one() -> None:
-    names = {
-        fingerprint(definition(features=FEATURES | {"transforms": {"age": transform}}), "rows")
-        for transform in ("log", "quantile", {"cycle": 24}, {"cycle": 7})
-    }
-    assert len(names) == 4
-    without = definition(features=FEATURES | {"transforms": {}})
-    assert fingerprint(without, "rows") == fingerprint(definition(), "rows")
 
 
 def test_a_group_leaves_out_both_inputs_of_a_cycle_with_its_flag(tmp_path: Path) -> None:
