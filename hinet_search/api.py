@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hinet_search.common.errors import ConfigurationError, StudyConflict
 from hinet_search.common.plugins import allow_only
+from hinet_search.common.quiet import say_nothing
 from hinet_search.report.formats import write_report
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, Watcher
@@ -37,10 +38,6 @@ if TYPE_CHECKING:
     from hinet_search.serving.predict import Prediction
     from hinet_search.serving.rebuild import LoadedStudy
     from hinet_search.training.device import Wanted
-
-
-def say_nothing(_text: str) -> None:
-    """Take a line of progress, and do nothing."""
 
 
 def ready(

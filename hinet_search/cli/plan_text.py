@@ -1,4 +1,4 @@
-"""Plan text: print the plan of a study for `check` and `launch --dry-run`."""
+"""Plan text: print the plan of a study for `check`, and a line of it for `launch`."""
 
 import shlex
 from collections import Counter

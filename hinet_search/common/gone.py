@@ -52,6 +52,8 @@ GONE: Mapping[str, str] = {
     "hashed": "leave it out, and search features.minimum_frequency",
     "pairs_within_scenarios": "use pairs_within_users",
     "reset_embeddings": _NO_GAIN,
+    "writable": "pages only read; hinet-search delete STUDY deletes a study and its copy",
+    "dry-run": "hinet-search check STUDY prints the plan",
     "table_precision": "leave it out, tables train in fp32",
 }
 

@@ -1,4 +1,4 @@
-"""Warnings of libraries that tell a user nothing are left out, in whichever thread they come."""
+"""Quiet: lines of progress that nobody reads, and warnings of libraries that tell users nothing."""
 
 import threading
 import warnings
@@ -8,6 +8,10 @@ from contextlib import contextmanager
 # Python's filters are those of the whole process: of two threads that change them, the one that
 # ends first would bring back what the other leaves out.
 _filters = threading.RLock()
+
+
+def say_nothing(_text: str) -> None:
+    """Take a line of progress, and do nothing."""
 
 
 @contextmanager

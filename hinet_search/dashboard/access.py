@@ -2,24 +2,20 @@
 
 optuna-dashboard has no authentication, answers to any Host, and lets a page of any site delete a
 study. The guard lets a request pass only if its Host is one of the dashboard's (another name may
-resolve to this machine), if it has the token where one is set, and if it reads; where writing is
-allowed, also if it comes from a page of this dashboard. Responses without a content security policy
-get one under which no script runs, and artifacts are served as downloads, never as pages.
+resolve to this machine), if it has the token where one is set, and if it only reads. Responses
+without a content security policy get one under which no script runs.
 """
 
-import errno
 import hmac
-import io
 import ipaddress
 import re
-import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from hinet_search.common.errors import ConfigurationError, EnvironmentFault
+from hinet_search.common.errors import ConfigurationError
 
 LOOPBACK = "127.0.0.1"
 EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 -- listed here to treat them apart
@@ -32,11 +28,8 @@ SAFE_HEADERS = (
     ("Cross-Origin-Opener-Policy", "same-origin"),
 )
 _READING = ("GET", "HEAD")
-_CHANGING = ("POST", "PUT", "DELETE")
 MOST_DIGITS = 18  # of a number in a path: database keys are below 2**63
-MOST_BODY_BYTES = 10_000_000
 _SANDBOX = ("Content-Security-Policy", "sandbox; default-src 'none'")
-_ATTACHMENT = ("Content-Disposition", "attachment")
 _ASK = """<!doctype html><meta charset="utf-8"><title>hinet-search</title>
 <form action="/"><label>This dashboard needs its token:
 <input name="token" type="password" autofocus></label>
@@ -53,17 +46,28 @@ _Header = tuple[str, str]
 
 @dataclass(frozen=True)
 class Access:
-    """Where a dashboard listens and what clients may do; `names` are further host names of it."""
+    """Where a dashboard listens; `names` are further host names of it."""
 
     host: str = LOOPBACK
     port: int = 8080
     names: tuple[str, ...] = ()
     token: str | None = field(default=None, repr=False)
-    writable: bool = False
 
     def check(self) -> None:
         """Raise ConfigurationError if other machines get in without a token or by any name."""
-        check_token(self.host, self.port, self.token)
+        if self.token is not None and not TOKEN.fullmatch(self.token):
+            raise ConfigurationError(
+                "a token must be at least 16 letters, digits or signs, "
+                f"got {len(self.token)} characters",
+                remedy="create one with openssl rand -hex 16",
+            )
+        if self.token is None and not _is_local(self.host):
+            raise ConfigurationError(
+                f"--host {self.host or repr('')} lets other machines in, so it needs a token",
+                remedy="set HINET_SEARCH_TOKEN to 16 or more characters (openssl rand -hex 16), "
+                f"or keep {LOOPBACK} and use a tunnel: "
+                f"ssh -L {self.port}:{LOOPBACK}:{self.port} THIS_MACHINE",
+            )
         if self.host in EVERY_ADDRESS and not self.names:
             raise ConfigurationError(
                 f"--host {self.host or repr('')} listens on every address of this machine, "
@@ -71,14 +75,21 @@ class Access:
                 remedy="add --host-name studies.example, or give a single address as --host",
             )
 
-    @property
-    def is_local(self) -> bool:
-        """Whether only this machine can reach it."""
-        return is_local(self.host)
-
     def hosts(self) -> frozenset[str]:
         """Return the accepted Host headers; `names` also without a port, for a proxy in front."""
-        return accepted_hosts(self.host, self.port, self.names)
+        hosts = [in_url(self.host), *self.names]
+        if _is_local(self.host):
+            hosts.append("localhost")
+        with_port = [f"{host}:{self.port}" for host in hosts]
+        return frozenset(host.lower() for host in [*self.names, *with_port])
+
+
+def _is_local(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -114,18 +125,12 @@ def guard(application: WSGIApplication, access: Access) -> WSGIApplication:
     hosts = access.hosts()
 
     def guarded(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        refusal = (
-            _check_place(environment, hosts)
-            or _check_token(environment, access)
-            or _check_method(environment, access)
-            or _check_length(environment)
-            or _read_body(environment)
-        )
+        refusal = _check_place(environment, hosts) or _check_token(environment, access)
+        refusal = refusal or _check_method(environment)
         if refusal is not None:
             return refusal.send(start)
         environment.setdefault("HTTP_ACCEPT_ENCODING", "")  # optuna-dashboard fails without it
-        is_artifact = environment["PATH_INFO"].startswith("/artifacts/")
-        return application(environment, _with_headers(start, is_artifact=is_artifact))
+        return application(environment, _with_headers(start))
 
     return guarded
 
@@ -143,32 +148,6 @@ def _check_place(environment: WSGIEnvironment, hosts: frozenset[str]) -> _Answer
         return _Answer(
             "400 Bad Request", f"a number in a path must have at most {MOST_DIGITS} digits"
         )
-    return None
-
-
-def _check_length(environment: WSGIEnvironment) -> _Answer | None:
-    """Refuse a body whose length is invalid or too large."""
-    length = environment.get("CONTENT_LENGTH") or "0"
-    if length.isascii() and length.isdigit() and int(length[: MOST_DIGITS + 1]) <= MOST_BODY_BYTES:
-        return None
-    return _Answer(
-        "400 Bad Request",
-        f"Content-Length must be a whole number of at most {MOST_BODY_BYTES} bytes",
-    )
-
-
-def _read_body(environment: WSGIEnvironment) -> _Answer | None:
-    """Read the body before the application is asked; refuse one that does not arrive."""
-    length = int(environment.get("CONTENT_LENGTH") or "0")
-    if environment["REQUEST_METHOD"] in _READING or not length:
-        return None
-    try:
-        body = environment["wsgi.input"].read(length)
-    except TimeoutError:
-        return _Answer("408 Request Timeout", "the request must arrive in time")
-    if len(body) < length:
-        return _Answer("400 Bad Request", "the body must be as long as Content-Length says")
-    environment["wsgi.input"] = io.BytesIO(body)
     return None
 
 
@@ -190,20 +169,13 @@ def _check_token(environment: WSGIEnvironment, access: Access) -> _Answer | None
     return _Answer("401 Unauthorized", _ASK, (("WWW-Authenticate", "Bearer"),))
 
 
-def _check_method(environment: WSGIEnvironment, access: Access) -> _Answer | None:
-    """Refuse a change unless changes are allowed and the request comes from this dashboard."""
-    method = environment["REQUEST_METHOD"]
-    allowed = (*_READING, *_CHANGING) if access.writable else _READING
-    if method not in allowed:
-        reason = "this dashboard is read-only"
-        if access.writable:
-            reason = f"this dashboard allows {', '.join(allowed)}"
-        return _Answer("405 Method Not Allowed", reason, (("Allow", ", ".join(allowed)),))
-    own = {f"{scheme}://{environment['HTTP_HOST'].lower()}" for scheme in ("http", "https")}
-    site = environment.get("HTTP_SEC_FETCH_SITE", "same-origin")  # older browsers send none
-    is_own_page = environment.get("HTTP_ORIGIN", "").lower() in own and site == "same-origin"
-    if method in _CHANGING and not is_own_page:
-        return _Answer("403 Forbidden", "a change must come from a page of this dashboard")
+def _check_method(environment: WSGIEnvironment) -> _Answer | None:
+    """Refuse what may change something, and a body, which nothing that reads has."""
+    if environment["REQUEST_METHOD"] not in _READING:
+        allow = ("Allow", ", ".join(_READING))
+        return _Answer("405 Method Not Allowed", "this dashboard is read-only", (allow,))
+    if environment.get("CONTENT_LENGTH") not in (None, "", "0"):
+        return _Answer("400 Bad Request", "a request that reads has no body")
     return None
 
 
@@ -213,59 +185,22 @@ def _cookie(token: str, port: int) -> str:
     return f"hinet_search_{port}={proof}"
 
 
-def _with_headers(start: StartResponse, *, is_artifact: bool) -> StartResponse:
+def _with_headers(start: StartResponse) -> StartResponse:
     """Drop headers that let other sites read a response, and add those that prevent it."""
-    ours = list(SAFE_HEADERS)
-    if is_artifact:
-        ours += [_SANDBOX, _ATTACHMENT]
-    replaced = {name.lower() for name, _ in ours}
-
-    def is_passed_on(name: str) -> bool:
-        return name not in replaced and not name.startswith("access-control-")
+    replaced = {name.lower() for name, _ in SAFE_HEADERS}
 
     def started(
         status: str, headers: list[_Header], error: _Error = None, /
     ) -> Callable[[bytes], object]:
-        names = {name.lower() for name, _ in headers} | replaced
-        policy = [] if _SANDBOX[0].lower() in names else [_SANDBOX]
-        passed_on = [(name, value) for name, value in headers if is_passed_on(name.lower())]
-        return start(status, [*passed_on, *policy, *ours], error)
+        sent = list(SAFE_HEADERS)
+        if _SANDBOX[0].lower() not in {name.lower() for name, _ in headers}:
+            sent.append(_SANDBOX)
+        for name, value in headers:
+            if name.lower() not in replaced and not name.lower().startswith("access-control-"):
+                sent.append((name, value))
+        return start(status, sent, error)
 
     return started
-
-
-def check_token(host: str, port: int, token: str | None) -> None:
-    """Raise ConfigurationError for a weak token, or if other machines get in without one."""
-    if token is not None and not TOKEN.fullmatch(token):
-        raise ConfigurationError(
-            f"a token must be at least 16 letters, digits or signs, got {len(token)} characters",
-            remedy="create one with openssl rand -hex 16",
-        )
-    if token is None and not is_local(host):
-        raise ConfigurationError(
-            f"--host {host or repr('')} lets other machines in, so it needs a token",
-            remedy="set HINET_SEARCH_TOKEN to 16 or more characters (openssl rand -hex 16), "
-            f"or keep {LOOPBACK} and use a tunnel: "
-            f"ssh -L {port}:{LOOPBACK}:{port} THIS_MACHINE",
-        )
-
-
-def is_local(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def accepted_hosts(host: str, port: int, names: Iterable[str] = ()) -> frozenset[str]:
-    """Return the Host headers of an address and of `names`, these also without a port."""
-    names = list(names)
-    hosts = [in_url(host), *names]
-    if is_local(host):
-        hosts.append("localhost")
-    with_port = [f"{each}:{port}" for each in hosts]
-    return frozenset(each.lower() for each in [*names, *with_port])
 
 
 def in_url(host: str) -> str:
@@ -276,17 +211,3 @@ def in_url(host: str) -> str:
 def is_equal(secret: str, sent: str) -> bool:
     """Compare in constant time."""
     return hmac.compare_digest(secret.encode(), sent.encode("utf-8", "replace"))
-
-
-def address_family(host: str) -> socket.AddressFamily:
-    """Return the family of an address."""
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def unusable_port(host: str, port: int, error: OSError | OverflowError) -> EnvironmentFault:
-    """Return the error for an address that cannot be listened on."""
-    in_use = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-    reason = "another program listens there" if in_use else str(error)
-    return EnvironmentFault(
-        f"port {port} of {host} cannot be used: {reason}", remedy="choose another one with --port"
-    )

@@ -1,5 +1,6 @@
 """Dashboard: serve live reports and optuna-dashboard for one database, guarded."""
 
+import errno
 import io
 import logging
 import socket
@@ -18,13 +19,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from optuna_dashboard import wsgi
 
-from hinet_search.dashboard.access import (
-    Access,
-    address_family,
-    guard,
-    in_url,
-    unusable_port,
-)
+from hinet_search.common.errors import EnvironmentFault
+from hinet_search.dashboard.access import Access, guard, in_url
 from hinet_search.dashboard.faults import LOGGER, answer_of, log_first_lines, with_words
 from hinet_search.dashboard.live_pages import study_page, with_live_pages
 from hinet_search.report.untrusted import without_formulas
@@ -92,7 +88,7 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
     request_queue_size = MOST_CONNECTIONS
 
     def __init__(self, host: str, port: int, database: Database) -> None:
-        self.address_family = address_family(host)
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._database = database
         self._places = Shares(MOST_CONNECTIONS)
         self._held: dict[socket.socket, object] = {}
@@ -173,16 +169,18 @@ def make_server(database_url: str, access: Access, study: str | None = None) -> 
     """
     access.check()
     database = connect(database_url)  # raises if the database does not exist
-    if access.writable:
-        database.close()
-        database = connect(database_url, create=True)
     if study is not None:
         read_change_marker(database, study)
     try:
         server = _Server(access.host, access.port, database)
     except (OSError, OverflowError) as error:
         database.close()
-        raise unusable_port(access.host, access.port, error) from error
+        in_use = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        reason = "another program listens there" if in_use else str(error)
+        raise EnvironmentFault(
+            f"port {access.port} of {access.host} cannot be used: {reason}",
+            remedy="choose another one with --port",
+        ) from error
     log_first_lines()
     listening = replace(access, port=server.server_port)
     optuna_pages = wsgi(database.storage)

@@ -12,6 +12,7 @@ from hinet_search import api
 from hinet_search.common.amounts import counted
 from hinet_search.common.errors import DataError
 from hinet_search.common.files import replacing
+from hinet_search.common.quiet import say_nothing
 from hinet_search.data.checks import column_problems
 from hinet_search.data.reading import reading
 from hinet_search.data.sources import table as table_source
@@ -74,7 +75,7 @@ class Study:
             given.refuse_other_columns(frame.columns)
             self._table = str(stored_table(frame, self._folder))
         cache = LaunchOptions.of_call({"output": self._output}).cache
-        local_table = local_path(self._table, "data", cache, api.say_nothing)
+        local_table = local_path(self._table, "data", cache, say_nothing)
         rows = table_source.scan(local_table, Path.cwd(), cache, "data")
         with reading("data"):
             self._columns = rows.collect_schema()

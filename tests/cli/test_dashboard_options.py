@@ -34,20 +34,10 @@ def test_without_options_it_reads_the_default_database_on_this_machine(
     assert said.err == "http://127.0.0.1:8080  read-only, this machine only (Ctrl-C stops it)\n"
 
 
-def test_host_port_names_and_writable_are_passed_on(run: Run, given: Given) -> None:
-    run(
-        "dashboard",
-        "--host",
-        "0.0.0.0",
-        "--port",
-        "80",
-        "--host-name",
-        "a.example",
-        "--host-name",
-        "b",
-        "--writable",
-    )
-    assert given[0][1] == Access("0.0.0.0", 80, ("a.example", "b"), writable=True)
+def test_host_port_and_names_are_passed_on(run: Run, given: Given) -> None:
+    words = "--host 0.0.0.0 --port 80 --host-name a.example --host-name b"
+    run("dashboard", *words.split())
+    assert given[0][1] == Access("0.0.0.0", 80, ("a.example", "b"))
 
 
 def test_a_token_comes_from_the_environment(

@@ -158,14 +158,6 @@ def test_a_launch_gives_a_document_a_line_and_the_status_one(run: Run, tmp_path:
     assert misspelt.err.splitlines()[-1] == "Next: hinet-search status"
 
 
-def test_a_dry_run_says_what_check_says_and_runs_nothing(run: Run, tmp_path: Path) -> None:
-    write_study(tmp_path)
-    said = run("launch", "small.yaml", "--dry-run", "--trials", "2")
-    assert "2 trials each, 4 in all" in said.out
-    assert said.err.splitlines()[-1] == "Next: hinet-search launch small.yaml --trials 2"
-    assert not list(tmp_path.rglob("*.sqlite3"))
-
-
 def test_a_study_that_hides_a_shipped_one_is_noted(run: Run, tmp_path: Path) -> None:
     (tmp_path / "studies").mkdir()
     write_study(tmp_path / "studies", name="quickstart")

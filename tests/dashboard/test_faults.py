@@ -133,14 +133,6 @@ def _drip(client: socket.socket, is_over: Event) -> None:
             client.sendall(b"G")
 
 
-def test_a_body_that_does_not_arrive_is_given_up(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dashboard, "REQUEST_SECONDS", 0.2)
-    with serving(url, writable=True) as port, connected(port) as client:
-        own = f"Host: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n"
-        client.sendall(f"POST /api/studies HTTP/1.1\r\n{own}Content-Length: 50\r\n\r\n{{".encode())
-        assert client.recv(65_536).startswith(b"HTTP/1.0 408 Request Timeout")
-
-
 def test_two_hosts_are_refused(url: str) -> None:
     with serving(url) as port, connected(port) as client:
         client.sendall(

@@ -114,12 +114,6 @@ def test_what_only_reads_cannot_write_even_past_the_guard(database: Database) ->
     assert len(database.storage.get_all_studies()) == 2
 
 
-def test_a_writable_dashboard_makes_no_database(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentFault, match="launch a study first"):
-        make_server(str(tmp_path / "none.db"), Access(writable=True))
-    assert not list(tmp_path.iterdir())
-
-
 def test_no_cell_of_a_csv_answer_is_a_formula(tmp_path: Path) -> None:
     database = small_study(tmp_path / "h.db")
     study = optuna.create_study(storage=database.storage, study_name="foreign")

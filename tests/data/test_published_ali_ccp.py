@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hinet_search.api import say_nothing
 from hinet_search.common.errors import DataError
+from hinet_search.common.quiet import say_nothing
 from hinet_search.data.get import get
 from hinet_search.data.published.ali_ccp import OF_SAMPLE, OF_USER
 from hinet_search.data.study_data import dataset_of

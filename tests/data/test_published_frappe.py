@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from hinet_search.api import say_nothing
 from hinet_search.common.errors import DataError
+from hinet_search.common.quiet import say_nothing
 from hinet_search.data.get import get
 from hinet_search.data.published.frappe import CONTEXT
 from tests.data.published_frappe import log_row, log_rows, numbered, write_log, write_part

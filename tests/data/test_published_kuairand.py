@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from hinet_search.api import say_nothing
 from hinet_search.common.errors import ConfigurationError, DataError
+from hinet_search.common.quiet import say_nothing
 from hinet_search.data.get import Converted, get
 from tests.data.published_kuairand import FIRST_MOMENT, NAMES, impression, small, user, video, write
 

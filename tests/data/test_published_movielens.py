@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hinet_search.api import say_nothing
 from hinet_search.common.errors import DataError
+from hinet_search.common.quiet import say_nothing
 from hinet_search.data.get import get
 
 RATINGS = ("1::30::5::50", "1::10::3::40", "2::30::4::7", "3::20::1::9")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.api import say_nothing
+from hinet_search.common.quiet import say_nothing
 from hinet_search.data.get import get, known_data_sets
 from hinet_search.data.study_data import dataset_of
 from hinet_search.study.load_study import load_study

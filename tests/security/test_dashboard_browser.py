@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: foreign names, pages, hosts and artifacts; each attack also without the guard."""
+"""The dashboard in a real browser: foreign names, pages and hosts."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,12 +10,11 @@ from wsgiref.types import WSGIApplication
 
 import optuna
 import pytest
-from optuna.artifacts import FileSystemArtifactStore, upload_artifact
-from optuna_dashboard import save_note, wsgi
+from optuna_dashboard import save_note
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from hinet_search.dashboard import server as dashboard
-from hinet_search.dashboard.access import Access, guard
+from hinet_search.dashboard.access import Access
 from hinet_search.storage.engine import Database
 from tests.report.studies import INJECTION
 from tests.storage.small_study import small_study
@@ -41,7 +40,6 @@ ANOTHER_IMAGE_FAILED = """() => new Promise(done => {
   image.src = '/there-is-no-such-image';
   document.body.append(image);
 })"""
-DELETES = "<script>fetch('/api/studies/1', {method: 'DELETE'}).finally(() => document.title = 'ran')</script>"
 
 
 @dataclass(frozen=True)
@@ -77,20 +75,12 @@ def running(server: WSGIServer) -> Iterator[int]:
 
 
 @contextmanager
-def serving(
-    folder: Path, access: Access | None, store: FileSystemArtifactStore | None = None
-) -> Iterator[Served]:
-    """A dashboard of a small study; with None in place of the access nothing guards it."""
+def serving(folder: Path, access: Access) -> Iterator[Served]:
+    """A dashboard of a small study."""
     database = small_study(folder / "h.db")
-    server = dashboard.make_server(
-        str(database.engine.url.database), replace(access or Access(), port=0)
-    )
-    if access is None or store is not None:
-        bare = wsgi(database.storage, artifact_store=store)
-        server.set_app(
-            bare if access is None else guard(bare, replace(access, port=server.server_port))
-        )
-    with running(server) as port:
+    with running(
+        dashboard.make_server(str(database.engine.url.database), replace(access, port=0))
+    ) as port:
         yield Served(port, database)
 
 
@@ -98,7 +88,7 @@ def serving(
 def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """`serve(Access(...))` is a dashboard that answers until the test ends."""
     with ExitStack() as opened:
-        yield lambda *arguments: opened.enter_context(serving(tmp_path, *arguments))
+        yield lambda access: opened.enter_context(serving(tmp_path, access))
 
 
 @pytest.fixture
@@ -207,11 +197,10 @@ def test_a_script_in_names_and_notes_does_not_run(
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1"], ids=["another site", "another port of this machine"]
 )
-@pytest.mark.parametrize("access", [Access(), Access(writable=True)], ids=["read-only", "writable"])
 def test_a_page_of_another_origin_changes_and_reads_nothing(
-    serve: Callable[..., Served], site: Callable[[str], int], page: Page, access: Access, host: str
+    serve: Callable[..., Served], site: Callable[[str], int], page: Page, host: str
 ) -> None:
-    served = serve(access)
+    served = serve(Access())
     page.goto(f"http://{host}:{site('attack')}/")
     assert page.evaluate(ATTACK, served.address) == ["blocked", "blocked", "blocked"]
     assert served.is_whole()
@@ -240,45 +229,6 @@ def test_a_foreign_name_that_leads_here_is_refused(
             403,
             "this dashboard answers on its own address only\n",
         )
-
-
-# Artifacts
-
-
-@pytest.fixture
-def artifact(tmp_path: Path) -> Callable[[Served, FileSystemArtifactStore], str]:
-    """Keeps a page that deletes a study as an artifact of the first trial; its address."""
-
-    def keep(served: Served, store: FileSystemArtifactStore) -> str:
-        file = tmp_path / "chart.html"
-        file.write_text(DELETES)
-        study = optuna.load_study(study_name="small/hinet", storage=served.database.storage)
-        identity = upload_artifact(artifact_store=store, file_path=str(file), study_or_trial=study)
-        return f"{served.address}/artifacts/1/{identity}"
-
-    return keep
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FileSystemArtifactStore:
-    (tmp_path / "artifacts").mkdir()
-    return FileSystemArtifactStore(str(tmp_path / "artifacts"))
-
-
-def test_an_artifact_that_is_a_page_is_saved_and_not_shown(
-    serve: Callable[..., Served],
-    artifact: Callable[..., str],
-    store: FileSystemArtifactStore,
-    page: Page,
-) -> None:
-    served = serve(Access(writable=True), store)
-    address = artifact(served, store)
-    page.goto(f"{served.address}/dashboard")
-    with page.expect_download() as download:
-        page.evaluate("address => { location = address }", address)
-    assert Path(download.value.path()).read_text() == DELETES
-    assert page.title() != "ran"
-    assert served.is_whole()
 
 
 # Token
@@ -316,7 +266,7 @@ def test_a_link_with_the_token_signs_in_from_wherever_it_stands(
 def test_who_signed_in_is_not_used_by_a_page_of_another_site(
     serve: Callable[..., Served], site: Callable[[str], int], page: Page
 ) -> None:
-    served = serve(Access(token=TOKEN, writable=True))
+    served = serve(Access(token=TOKEN))
     page.goto(f"{served.address}/?token={TOKEN}")
     page.wait_for_url(f"{served.address}/study/small")
     page.goto(f"http://evil.example:{site('attack')}/")

@@ -67,11 +67,6 @@ MOST_OF_A_TOKEN = 4096
         metavar="FILE",
         help="File that holds the token.",
     ),
-    click.option(
-        "--writable",
-        is_flag=True,
-        help="Let its pages change Optuna's copies of studies; a launch makes them again.",
-    ),
 )
 @output_options()
 def command(study: str | None, token_file: Path | None, **given: Any) -> None:
@@ -83,15 +78,14 @@ def command(study: str | None, token_file: Path | None, **given: Any) -> None:
     from hinet_search.dashboard.access import Access
     from hinet_search.dashboard.server import serve
 
-    access_options = ("host", "port", "names", "token", "writable")
+    access_options = ("host", "port", "names", "token")
     access = Access(**{name: given.pop(name) for name in access_options})
     if token_file is not None:
         access = replace(access, token=_read_token(token_file))
 
     def print_address(address: str) -> None:
         readers = "anyone with the token" if access.token else "this machine only"
-        rights = "can be changed" if access.writable else "read-only"
-        output().note(f"{address}  {rights}, {readers} (Ctrl-C stops it)")
+        output().note(f"{address}  read-only, {readers} (Ctrl-C stops it)")
 
     with suppress(KeyboardInterrupt):  # Ctrl-C ends it
         options = launch_options(given)

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,14 +67,12 @@ if TYPE_CHECKING:
 )
 @places
 @output_options(
-    click.option("--dry-run", is_flag=True, help="Only check, and print the plan."),
     click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal."),
     as_json_lines,
     verbose,
 )
 def command(
     study: str,
-    dry_run: bool,  # noqa: FBT001  click passes flags by name
     no_progress: bool,  # noqa: FBT001  click passes flags by name
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
@@ -84,16 +83,7 @@ def command(
     Ctrl-C stops safely; the same command resumes where it stopped, with the same budget.
     With --json every event is a JSON document on its own line.
     """
-
-    def work(of_variant: dict[str, Any]) -> None:
-        if dry_run:
-            from hinet_search.cli.plan_text import show_plan
-
-            show_plan(study, of_variant, as_json=as_json)
-        else:
-            _launch(study, of_variant, plain=no_progress, as_json=as_json)
-
-    each_variant(study, given, work)
+    each_variant(study, given, partial(_launch, study, plain=no_progress, as_json=as_json))
 
 
 def _launch(study: str, given: Mapping[str, Any], *, plain: bool, as_json: bool) -> None:

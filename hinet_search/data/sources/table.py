@@ -13,7 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from hinet_search.common.errors import DataError, did_you_mean
 from hinet_search.common.frozen_model import Frozen, Text
-from hinet_search.common.spaced import say_nothing
+from hinet_search.common.quiet import say_nothing
 from hinet_search.data.checks import INTEGERS, TEXTS
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.formats.kept_table import KeptFiles, kept_files
