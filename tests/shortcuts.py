@@ -29,7 +29,7 @@ from hinet_search.storage import engine as storage_engine
 PRELOADED = [  # what a slot and a coordinator import
     "alembic.command",
     "hinet_search.search.launch",
-    "hinet_search.training.jobs.summarise",
+    "hinet_search.training.jobs.score",
     "optuna.importance",
     "lightgbm",
     "tests.search.pretended",

@@ -37,9 +37,9 @@ from hinet_search.results.records import (
     FinalistSummary,
     Resampled,
 )
+from hinet_search.results.shipping import single_model
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, verdict
-from hinet_search.results.winner import single_model
 from hinet_search.search.phases.finalists import best_of
 
 ARMS = ("hinet", "single", "shared_bottom", "mmoe", "ple", "hmoe", "star", "flat_moe", "trees")

@@ -14,11 +14,10 @@ from claims import Asked, World, answered
 from claims_rows import Row, printed
 
 from hinet_search.results.best_model import gain_of
-from hinet_search.results.contrasts import claims
+from hinet_search.results.contrasts import claims, student_contrasts
 from hinet_search.results.records import TAUGHT, ArmRecord, FinalistRecord
 from hinet_search.results.shipping import Shipment, shipment
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.taught_contrasts import student_contrasts
 from hinet_search.results.verdict import verdict
 
 BEST = "hinet"  # the best arm of every world; its gain is 0

@@ -9,12 +9,11 @@ from markdown_tables import number, spread, table
 
 import hinet_search
 from hinet_search.results.cell_gains import against_reference
-from hinet_search.results.contrasts import Contrast, contrasts, resolution
+from hinet_search.results.contrasts import Contrast, contrasts, resolution, student_contrasts
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, FinalistRun
 from hinet_search.results.shipping import serving_cost
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.taught_contrasts import student_contrasts
 from hinet_search.results.verdict import title, verdict
 
 Metric = Callable[[Sequence[CellValue]], float]

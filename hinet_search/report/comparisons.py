@@ -9,11 +9,16 @@ from markupsafe import Markup
 
 from hinet_search.report import html, numbers, record_facts
 from hinet_search.report.figures import ForestRow, forest, leaves_the_picture
-from hinet_search.results.contrasts import Contrast, same_size
+from hinet_search.results.contrasts import (
+    Contrast,
+    ensemble_contrast,
+    same_size,
+    student_contrasts,
+    untaught,
+)
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.taught_contrasts import ensemble_contrast, student_contrasts, untaught
 from hinet_search.results.verdict import Verdict, title
 
 MARKS = "Filled: better. Ring: no significant difference. Diamond: worse."

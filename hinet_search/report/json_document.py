@@ -23,16 +23,14 @@ from hinet_search.results.ablation import (
 )
 from hinet_search.results.cell_gains import over_reference
 from hinet_search.results.cells import CellName, absent_cells
-from hinet_search.results.contrasts import Contrast
+from hinet_search.results.contrasts import Contrast, student_contrasts
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.finalist_values import cells_of, headline
-from hinet_search.results.front import finalists_of, objectives_of
-from hinet_search.results.origins import Origins
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
 from hinet_search.results.shipping import Offer, shipment
 from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.taught_contrasts import student_contrasts
+from hinet_search.results.trade_offs import finalists_of, objectives_of
 from hinet_search.results.verdict import Verdict, title, verdict
 
 SCHEMA = 1
@@ -303,7 +301,6 @@ def _trials(record: StudyRecord, arms: Sequence[ArmRecord]) -> Json:
     first = min(starts, default="")
     rows = []
     for arm in arms:
-        origins = Origins(arm)
         for trial in arm.trials:
             cost = trial.cost
             settings = [trial.parameters.get(name) for name in names]
@@ -313,7 +310,7 @@ def _trials(record: StudyRecord, arms: Sequence[ArmRecord]) -> Json:
                     trial.number,
                     trial.state if trial.counts else "outside",
                     trial.cause,
-                    origins.of(trial),
+                    arm.origin_of(trial),
                     trial.value,
                     round(cost.seconds) if cost else None,
                     cost.dense_parameters if cost and cost.flops_per_row else None,

@@ -16,14 +16,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from hinet_search.results.contrasts import arm_values, claims
+from hinet_search.results.contrasts import arm_values, claims, student_contrasts
 from hinet_search.results.finalist_values import best_on_validation, chosen, objective_by_seed
 from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.statistics.paired_difference import gain, magnitude
 from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.results.statistics.welch import Estimate, claim
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.taught_contrasts import student_contrasts
 from hinet_search.results.verdict import Verdict, title
 
 # Times are measured while other slots train. Between a fifth less and the same they are alike.
@@ -46,11 +45,6 @@ class ServingCosts:
     of: Mapping[str, float]
     below: float
     size: Mapping[str, tuple[int, int]]
-
-    @property
-    def is_of_time(self) -> bool:
-        """Whether costs are times."""
-        return self.measure == TIME
 
     def share(self, model: ArmRecord, other: ArmRecord) -> float | None:
         """Return the cost of a model as a share of another one's; None if one is not known."""
@@ -174,12 +168,9 @@ def is_shown_better(record: StudyRecord, model: ArmRecord, other: ArmRecord, lev
 
 def valid_gain(record: StudyRecord, model: ArmRecord, other: ArmRecord) -> float:
     """Return the gain of a model over another one in the objective on validation."""
-    return record.sign * (valid_value(record, model) - valid_value(record, other))
-
-
-def valid_value(record: StudyRecord, model: ArmRecord) -> float:
-    """Return the objective of a model with a chosen finalist on validation, a mean over seeds."""
-    return fmean(_valid_values(record, model).values())
+    ours = fmean(_valid_values(record, model).values())
+    theirs = fmean(_valid_values(record, other).values())
+    return record.sign * (ours - theirs)
 
 
 def _valid_values(record: StudyRecord, model: ArmRecord) -> Mapping[int, float]:

@@ -1,22 +1,26 @@
-"""Contrasts: compare the focus with each baseline in the headline measure on test.
+"""Contrasts: compare the focus with each baseline, and each student with its own arm, on test.
 
-Errors are those of seeds and users (welch.py). Holm's procedure keeps the probability of any false
-claim at 5 % over all baselines. Every interval has the level that Holm used for it, so mark and
-interval agree. A contrast whose error lacks a part is an observation: it has no mark and is left
-out of the procedure.
+Errors of the headline measure are those of seeds and users (welch.py). Holm's procedure keeps the
+probability of any false claim at 5 % over all baselines, and over all students. Every interval has
+the level that Holm used for it, so mark and interval agree. A contrast whose error lacks a part is
+an observation: it has no mark and is left out of the procedure. An ensemble has no seeds: its
+interval is over users only, so its contrast is always an observation.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.finalist_values import (
     chosen,
     foci,
+    headline,
     headline_by_seed,
     luck,
     pair_of,
     signed_values,
+    values_by,
 )
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.statistics.paired_difference import (
@@ -33,12 +37,16 @@ from hinet_search.results.statistics.welch import (
     ArmValues,
     Estimate,
     claim,
+    difference_of_means,
+    errors_of_users,
     estimate,
+    estimate_of_fixed,
     lacking,
 )
 from hinet_search.results.study_record import StudyRecord
 
 SMALL_EFFECT = 0.001  # this much AUC counts as a gain in the literature
+USERS_ONLY = "over users only"
 SAME_SIZE = 0.1  # arms have the same size if dense parameters differ by at most this share
 
 
@@ -119,11 +127,27 @@ def contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
         if (left in candidates or right in candidates) and focus.name not in (left, right)
     ]
     pairs = [(name, sides[focus.name], side) for name, side in sides.items() if name != focus.name]
-    finalist = chosen(focus)
-    units = ""
-    if finalist is not None and finalist.summary is not None:
-        units = finalist.summary.resampled.units_in_words
-    return judged(pairs, units, other_pairs)
+    return judged(pairs, _units(record), other_pairs)
+
+
+def untaught(record: StudyRecord, student: ArmRecord) -> ArmRecord | None:
+    """Return the arm whose finalist a student learns as."""
+    name = student.student_of.rpartition("/")[0]
+    return next((arm for arm in record.arms if arm.name == name), None)
+
+
+def student_contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
+    """Return the gain of every student over its own arm, in the headline measure on test.
+
+    Here `arm` of a contrast names the student. Students without a value on test are left out.
+    """
+    pairs = []
+    for student in record.students:
+        arm = untaught(record, student)
+        ours = arm_values(record, student)
+        if arm is not None and ours.values:
+            pairs.append((student.name, ours, arm_values(record, arm)))
+    return judged(pairs, _units(record))
 
 
 def judged(
@@ -193,6 +217,66 @@ def _with_interval(
         seeds=estimated.seeds,
         units="" if estimated.user_error is None else units,
     )
+
+
+def ensemble_contrast(
+    record: StudyRecord, ensemble: EnsembleRecord, arm: ArmRecord
+) -> Contrast | None:
+    """Return the gain of an ensemble over an arm in the headline measure on test.
+
+    Its 95 % interval is that of the same resamplings of users for both. None unless both have
+    values on test.
+    """
+    ours = _ensemble_values(record, ensemble)
+    theirs = arm_values(record, arm)
+    if not ours.values or not theirs.values:
+        return None
+    seeds = (1, len(theirs.values))
+    errors = errors_of_users(ours, theirs)
+    if errors is None:
+        lacks = "users not counted"
+        return Contrast(arm.name, without_interval(ours, theirs, lacks), lacks, seeds=seeds)
+    mean = difference_of_means(ours, theirs)
+    reach = errors.reach(LEVEL)
+    return Contrast(
+        arm.name,
+        Difference(mean, mean - reach, mean + reach, None, 1, USERS_ONLY),
+        user_error=errors.user_error,
+        seeds=seeds,
+        units=_units(record),
+    )
+
+
+def gain_of_ensemble(
+    record: StudyRecord, ensemble: EnsembleRecord, arm: ArmRecord
+) -> Estimate | None:
+    """Return the gain of an ensemble over an arm on test, with an error of seeds too.
+
+    The ensemble is the one model that it is; the arm's value is a mean over seeds. None if the arm
+    lacks what a claim needs, or the ensemble has no values on test.
+    """
+    ours = _ensemble_values(record, ensemble)
+    theirs = arm_values(record, arm)
+    if not ours.values or lacking(theirs, theirs):
+        return None
+    return estimate_of_fixed(ours, theirs)
+
+
+def _ensemble_values(record: StudyRecord, ensemble: EnsembleRecord) -> ArmValues:
+    """Return the ensemble's headline on test as that of one seed, signed: larger is better."""
+    value = values_by(headline(record.objective))(ensemble.test_cells or ())
+    if value is None:
+        return ArmValues(())
+    return signed_values(record, [value], ensemble.resampled)
+
+
+def _units(record: StudyRecord) -> str:
+    """Return the resampled users in words; empty without resamplings."""
+    for arm in (*record.students, *record.arms):
+        finalist = chosen(arm)
+        if finalist is not None and finalist.summary is not None:
+            return finalist.summary.resampled.units_in_words
+    return ""
 
 
 def seeds_needed(contrast: Contrast, effect: float = SMALL_EFFECT) -> int | None:

@@ -10,7 +10,6 @@ import polars as pl
 
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.metrics import always_measured
-from hinet_search.results.origins import Origins
 from hinet_search.results.records import (
     ArmRecord,
     CellValue,
@@ -85,9 +84,8 @@ def trials(arms: Sequence[ArmRecord]) -> pl.DataFrame:
     names: dict[str, None] = {}
     for arm in arms:
         names |= dict.fromkeys(searched.name for searched in arm.ranges)
-        origins = Origins(arm)
         for trial in arm.trials:
-            rows.append(_trial_row(arm, trial, origins.of(trial)))
+            rows.append(_trial_row(arm, trial, arm.origin_of(trial)))
             parameters.append(trial.parameters)
     settings = [_setting(name, parameters) for name in names]
     return pl.DataFrame(rows, schema=_TRIAL).hstack(settings)

@@ -289,6 +289,20 @@ class ArmRecord:
         """Its default configuration as a finalist, if it was retrained."""
         return next((finalist for finalist in self.finalists if finalist.is_default), None)
 
+    def start_of(self, trial: TrialRecord) -> Start | None:
+        """Return the start that a trial is; None for the default and for draws of the sampler."""
+        if trial.is_default:
+            return None
+        key = comparison_key(trial.parameters)
+        return next((each for each in self.starts if comparison_key(each.values) == key), None)
+
+    def origin_of(self, trial: TrialRecord) -> str:
+        """Return the origin in words: `default`, `portfolio 3`, `spring: mmoe/12`, `sampler`."""
+        start = self.start_of(trial)
+        if start is not None:
+            return start.origin
+        return "default" if trial.is_default else "sampler"
+
     @property
     def trials_done(self) -> int:
         """Number of ended trials that count towards the budget, in any state."""

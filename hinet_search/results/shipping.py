@@ -3,22 +3,28 @@
 A study can ship an arm, a student or its ensemble. They are one family: validation chooses, test
 rules out what it shows to be worse, and what costs more must be shown to be better on test.
 
-Without serving limits one model is taken, by the rules of winner.py. The ensemble is not, however
-good: it costs as much as all of its members, and nothing says that this may be spent.
+Without serving limits one model is taken: the best one (best_model.py), or a cheaper one whose loss
+is shown to be below the study's margin. No significant difference between two models is no such
+evidence: there may just be too few seeds. The loss counts from the best model and from the best
+arm, which is another one if a student took its place: the losses of two steps would add up. Of the
+models that cost nearly as little as the cheapest, the best on validation is taken. The ensemble is
+not, however good: it costs as much as all of its members, and nothing says that this may be spent.
 
 Serving limits say what may be spent. Whatever meets them is compared, the ensemble included, and
-the best is taken (best_model.py); no cheaper one replaces it.
+the best is taken; no cheaper one replaces it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import fmean
 from typing import Literal
 
-from hinet_search.results.best_model import Best, best_model, valid_value
+from hinet_search.results.best_model import TIME, Best, best_model, gain_of, percent
+from hinet_search.results.contrasts import arm_values, gain_of_ensemble
 from hinet_search.results.ensemble_records import ENSEMBLE, RunKey
 from hinet_search.results.finalist_values import (
+    best_on_validation,
     chosen,
     headline,
     headline_by_seed,
@@ -26,12 +32,15 @@ from hinet_search.results.finalist_values import (
     objective_by_seed,
     values_by,
 )
-from hinet_search.results.records import ArmRecord, FinalistRecord, ServingCost
-from hinet_search.results.statistics.paired_difference import magnitude
+from hinet_search.results.objectives import objective_named
+from hinet_search.results.records import ArmRecord, Cost, ServingCost
+from hinet_search.results.statistics.paired_difference import magnitude, seeds_to_show
+from hinet_search.results.statistics.simultaneous import LEVEL
+from hinet_search.results.statistics.welch import Estimate
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.taught_contrasts import gain_of_ensemble
 from hinet_search.results.verdict import Verdict, in_words, title, verdict
-from hinet_search.results.winner import NOTHING_TESTED, single_model
+
+NOTHING_TESTED = "no finalist is opened on test yet"
 
 Kind = Literal["arm", "student", "ensemble"]
 
@@ -76,7 +85,10 @@ def shipment(record: StudyRecord, outcome: Verdict) -> Shipment:
     for arm in record.arms_and_students:
         finalist = chosen(arm)
         if finalist is not None:
-            offers.append(_single(record, arm, finalist))
+            kind: Kind = "student" if arm.student_of else "arm"
+            valid = fmean(objective_by_seed(record, finalist, "valid").values())
+            test = mean_of(headline_by_seed(record, finalist, "test").values())
+            offers.append(_offer(record, arm.name, kind, valid, test, finalist.cost))
     ensemble = record.ensemble(ENSEMBLE)
     if ensemble is not None:
         runs = [member.run for member in ensemble.members]
@@ -120,34 +132,23 @@ def serving_cost(record: StudyRecord, runs: Sequence[RunKey]) -> ServingCost:
     )
 
 
-def _single(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -> Offer:
-    """Return the offer of an arm or student."""
-    on_test = headline_by_seed(record, finalist, "test").values()
-    return Offer(
-        arm.name,
-        "student" if arm.student_of else "arm",
-        fmean(objective_by_seed(record, finalist, "valid").values()),
-        mean_of(on_test),
-        finalist.cost.milliseconds_per_100,
-        finalist.cost.flops_per_row,
-        record.budget.serving.share(finalist.cost),
-    )
-
-
 def _average(
     record: StudyRecord, name: str, runs: Sequence[RunKey], valid: float, test: float | None
 ) -> Offer:
     cost = serving_cost(record, runs)
-    return Offer(
-        name,
-        "ensemble",
-        valid,
-        test,
-        cost.milliseconds_per_100,
-        cost.flops_per_row,
-        record.budget.serving.share(cost),
-        members=len(runs),
-    )
+    return replace(_offer(record, name, "ensemble", valid, test, cost), members=len(runs))
+
+
+def _offer(
+    record: StudyRecord,
+    name: str,
+    kind: Kind,
+    valid: float,
+    test: float | None,
+    cost: Cost | ServingCost,
+) -> Offer:
+    share = record.budget.serving.share(cost)
+    return Offer(name, kind, valid, test, cost.milliseconds_per_100, cost.flops_per_row, share)
 
 
 def _within_limits(
@@ -171,12 +172,12 @@ def _within_limits(
     name = best.model.name
     why = best.why
     if ENSEMBLE in meeting:
-        name, why = _ensemble_or(record, best, meeting[ENSEMBLE])
+        name, why = _ensemble_or(record, best, meeting)
     count = f"{len(meeting)} of {len(offers)}" if len(meeting) < len(offers) else "all"
     return name, f"the best within the serving limits, which {count} meet ({why})"
 
 
-def _ensemble_or(record: StudyRecord, best: Best, offer: Offer) -> tuple[str, str]:
+def _ensemble_or(record: StudyRecord, best: Best, offers: Mapping[str, Offer]) -> tuple[str, str]:
     """Take the ensemble instead of the best model, if it earns its cost, and say why.
 
     It costs more than each of its members, so it must be better on validation and shown to be
@@ -185,7 +186,8 @@ def _ensemble_or(record: StudyRecord, best: Best, offer: Offer) -> tuple[str, st
     """
     ensemble = record.ensemble(ENSEMBLE)
     assert ensemble is not None, "it is offered"
-    size = record.sign * (offer.valid - valid_value(record, best.model))
+    offer = offers[ENSEMBLE]
+    size = record.sign * (offer.valid - offers[best.model.name].valid)
     if size <= 0:
         return best.model.name, best.why
     ahead = f"{magnitude(size)} ahead of {title(best.model.name)} on validation"
@@ -193,25 +195,18 @@ def _ensemble_or(record: StudyRecord, best: Best, offer: Offer) -> tuple[str, st
     if all(gain and gain.mean > 0 and gain.p < best.level for gain in gains):
         over = in_words([title(each.name) for each in best.references])
         return offer.name, f"{ahead}, and shown to be better than {over} on test"
-    if None in gains and not _is_behind_on_test(record, offer, best):
+    is_behind = offer.test is None
+    for each in best.references:
+        test = offers[each.name].test
+        if test is not None and offer.test is not None:
+            is_behind |= record.sign * (offer.test - test) < 0
+    if None in gains and not is_behind:
         reason = "where too few seeds or no users show more"
         return offer.name, f"{ahead}, and not behind on test, {reason}"
     return best.model.name, (
         f"{best.why}; {title(ENSEMBLE)} is {magnitude(size)} ahead of it on validation, but costs "
         f"as much as {offer.members} models and is not shown to be better on test"
     )
-
-
-def _is_behind_on_test(record: StudyRecord, offer: Offer, best: Best) -> bool:
-    """Whether the ensemble has a worse value on test than the best model or the best arm."""
-    for model in best.references:
-        finalist = chosen(model)
-        single = _single(record, model, finalist) if finalist else None
-        if offer.test is None:
-            return True
-        if single and single.test is not None and record.sign * (offer.test - single.test) < 0:
-            return True
-    return False
 
 
 def _nearest(record: StudyRecord, offers: Sequence[Offer]) -> str:
@@ -237,3 +232,148 @@ def _nearest(record: StudyRecord, offers: Sequence[Offer]) -> str:
         f"{nearest.share:.2f} times what they allow: search smaller models, "
         f"or raise {' and '.join(remedies)}"
     )
+
+
+@dataclass(frozen=True)
+class CheaperModel:
+    """A model that costs less than the best one, with its gains over the best and the best arm.
+
+    With 95 % confidence all cheaper models gain at least their `least` (a loss is a negative gain).
+    `level` is the level of a single model.
+    """
+
+    model: ArmRecord
+    share: float  # of the best model's cost
+    gains: tuple[Estimate, ...]
+    level: float
+
+    @property
+    def smallest(self) -> Estimate:
+        """The gain whose one-sided interval reaches lowest."""
+        return min(self.gains, key=lambda gain: gain.interval(2 * self.level)[0])
+
+    @property
+    def least(self) -> float:
+        """The lower end of the one-sided interval of the smallest gain."""
+        return self.smallest.interval(2 * self.level)[0]
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether test shows it to be worse, by however little."""
+        return any(gain.mean < 0 and gain.p < self.level for gain in self.gains)
+
+    def is_within(self, margin: float) -> bool:
+        """Whether it is shown to lose less than the margin, and not shown to be worse."""
+        return self.least > -margin and not self.is_worse
+
+    def seeds_needed(self, margin: float) -> int | None:
+        """Return the seeds that would show a loss below the margin if there is no loss.
+
+        None if the users' error alone hides it.
+        """
+        gain = self.smallest
+        return seeds_to_show(margin, gain.deviation, gain.user_error or 0.0, 2 * self.level)
+
+
+def single_model(record: StudyRecord, outcome: Verdict) -> tuple[ArmRecord | None, str]:
+    """Return the model to take and the reason; None while no finalist is opened on test."""
+    best = best_model(record, outcome)
+    if best is None:
+        return None, NOTHING_TESTED
+    if not outcome.contrasts and not record.students:
+        return best.model, best.why
+    # In units of the headline, whose value on test is the best one's.
+    reached = mean_of(arm_values(record, best.model).values) or 0.0
+    margin = objective_named(record.objective).margin_at(record.budget.margin, reached)
+    cheaper = cheaper_than(record, outcome, best)
+    within = {each.model.name: each for each in cheaper if each.is_within(margin)}
+    if within:
+        # Of those that cost nearly the least, the best on validation.
+        cheapest = min(within.values(), key=lambda each: each.share).model
+        models = [each.model for each in within.values()]
+        alike = [model for model in models if not best.costs.is_cheaper(cheapest, than=model)]
+        taken = best_on_validation(record, alike) or cheapest
+        return taken, _within_margin_in_words(within[taken.name], best, margin)
+    remarks = f"{_ahead_on_test(record, best, margin)}{_not_shown(cheaper, best, margin)}"
+    return best.model, f"{best.why}{remarks}"
+
+
+def cheaper_than(record: StudyRecord, outcome: Verdict, best: Best) -> tuple[CheaperModel, ...]:
+    """Return the models that may take the best one's place and cost less, each with its gains.
+
+    Models whose difference cannot be a claim are left out, and arms of a study without a verdict.
+    The level is that of all opened models that cost less.
+    """
+    costs = best.costs
+    others = [each for each in best.opened if costs.is_cheaper(each, than=best.model)]
+    standing = {each.name for each in best.standing if each.student_of or outcome.contrasts}
+    candidates = []
+    for model in others:
+        references = [each for each in best.references if each.name != model.name]
+        gains = [gain_of(record, model, reference) for reference in references]
+        known = tuple(gain for gain in gains if gain is not None)
+        share = costs.share(model, best.model)
+        if model.name in standing and len(known) == len(gains) and share is not None:
+            candidates.append(CheaperModel(model, share, known, LEVEL / len(others)))
+    return tuple(candidates)
+
+
+def _within_margin_in_words(taken: CheaperModel, best: Best, margin: float) -> str:
+    """Say why the cheaper model is taken instead of the best one."""
+    over = [title(each.name) for each in best.references if each.name != taken.model.name]
+    against = f" against {in_words(over)}" if len(over) > 1 else ""
+    loss = f"nothing{against}"
+    if taken.least < 0:
+        size = magnitude(taken.least)
+        loss = f"at most {size}{against}, less than the margin of {_margin(margin)}"
+    return (
+        f"it {_needs(taken, best)} the {best.costs.measure} of {title(best.model.name)} "
+        f"({best.why}) and is shown to lose {loss}"
+    )
+
+
+def _needs(cheaper: CheaperModel, best: Best) -> str:
+    verb = "takes" if best.costs.measure == TIME else "needs"
+    return f"{verb} {percent(cheaper.share)} of"
+
+
+def _not_shown(cheaper: Sequence[CheaperModel], best: Best, margin: float) -> str:
+    """Name the cheaper model that is closest to the margin, and say what is missing."""
+    in_question = [each for each in cheaper if not each.is_worse or each.least > -margin]
+    if not in_question:
+        return ""
+    nearest = max(in_question, key=lambda candidate: candidate.least)
+    text = f"; {title(nearest.model.name)} {_needs(nearest, best)} its {best.costs.measure}, but "
+    if nearest.least > -margin:
+        return f"{text}is shown to be worse on test"
+    needed = nearest.seeds_needed(margin)
+    if nearest.smallest.mean < -margin:
+        more = f" (its mean is {magnitude(nearest.smallest.mean)} lower)"
+    elif needed is None:
+        more = ": no number of seeds would show less, as the users alone differ by more"
+    else:
+        more = f": about {needed:,} seeds of each arm would decide"
+    return (
+        f"{text}may lose up to {magnitude(nearest.least)}, "
+        f"more than the margin of {_margin(margin)}{more}"
+    )
+
+
+def _ahead_on_test(record: StudyRecord, best: Best, margin: float) -> str:
+    """Name the model that is ahead on test by more than the margin, if any.
+
+    It is not shown to be better.
+    """
+    furthest = (margin, "")
+    for other in best.standing:
+        gain = gain_of(record, other, best.model)
+        if gain is not None and gain.mean > margin and other.name != best.model.name:
+            furthest = max(furthest, (gain.mean, other.name))
+    mean, name = furthest
+    if not name:
+        return ""
+    return f"; {title(name)} is {magnitude(mean)} ahead of it on test, which chance allows"
+
+
+def _margin(margin: float) -> str:
+    return f"{margin:.3g}".lstrip("0") or "0"

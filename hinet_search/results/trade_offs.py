@@ -1,4 +1,4 @@
-"""Trade-offs: what several objectives of a study are worth together, and its front.
+"""Trade-offs: what several objectives of a study are worth together, and its front of finalists.
 
 The first objective is the study's: trials, finalists and the verdict go by it. Further ones are
 metrics of validation or costs. In a point every value is signed so that larger is better. A point
@@ -6,14 +6,15 @@ beats another one that is nowhere better and somewhere worse; the front is what 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import median
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, median
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.results import objectives
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import CellValue, Cost
+from hinet_search.results.records import ArmRecord, CellValue, Cost, FinalistRecord
+from hinet_search.results.study_record import StudyRecord
 
 LATENCY = "latency_ms"
 FLOPS = "flops_per_row"
@@ -150,3 +151,55 @@ def volume(boxes: Sequence[Point]) -> float:
         for index, (top, bottom) in enumerate(slices)
         if top > bottom
     )
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A trial or a finalist with its value in every objective, on validation."""
+
+    arm: ArmRecord
+    trial_number: int
+    values: tuple[float, ...]
+    finalist: FinalistRecord | None = None
+    is_on_front: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its arm and trial: `hinet/12`."""
+        return f"{self.arm.name}/{self.trial_number}"
+
+
+def objectives_of(record: StudyRecord) -> Objectives:
+    """Return the objectives of a stored study."""
+    return Objectives(Objective(record.objective), record.other_objectives)
+
+
+def finalists_of(record: StudyRecord, objectives: Objectives) -> list[Contender]:
+    """Return the finalists of arms and students, best first; values are means over their seeds."""
+    found = []
+    for arm in record.arms_and_students:
+        for finalist in arm.finalists:
+            by_run = [
+                objectives.values(run.valid_objective, run.valid_cells, finalist.cost)
+                for run in finalist.runs
+            ]
+            if by_run:
+                means = tuple(fmean(values) for values in zip(*by_run, strict=True))
+                found.append(Contender(arm, finalist.trial_number, means, finalist))
+    points = [objectives.signed(contender.values) for contender in found]
+    marked = [
+        replace(contender, is_on_front=mark)
+        for contender, mark in zip(found, is_on_front(points), strict=True)
+    ]
+    return sorted(marked, key=lambda contender: objectives.signed(contender.values), reverse=True)
+
+
+def trials_of(record: StudyRecord, objectives: Objectives) -> Iterator[Contender]:
+    """Yield the complete trials of arms and students; their values are those of one seed."""
+    for arm in record.arms_and_students:
+        for trial in arm.trials:
+            if trial.value is None or not trial.evaluations:
+                continue
+            best = max(trial.evaluations, key=lambda evaluation: record.sign * evaluation.objective)
+            values = objectives.values(trial.value, best.cells, trial.cost)
+            yield Contender(arm, trial.number, values)

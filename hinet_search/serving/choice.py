@@ -28,12 +28,18 @@ from hinet_search.results.ensemble_records import (
     Scale,
 )
 from hinet_search.results.finalist_values import chosen
-from hinet_search.results.front import Contender, finalists_of
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.trade_offs import LATENCY, Objectives, is_maximized, refuse_unknown
+from hinet_search.results.trade_offs import (
+    LATENCY,
+    Contender,
+    Objectives,
+    finalists_of,
+    is_maximized,
+    refuse_unknown,
+)
 from hinet_search.results.verdict import verdict
 
 Seeds = Literal["best", "all"]

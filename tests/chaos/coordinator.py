@@ -94,7 +94,7 @@ class LightExecutor:
 
     def _light(self, key: str, payload: Any) -> Light:
         from hinet_search.training.jobs.messages import ScoreTestJob, scores_path
-        from hinet_search.training.jobs.summarise import SummaryJob
+        from hinet_search.training.jobs.score import SummaryJob
 
         if isinstance(payload, SummaryJob):
             return Light("summary", key, self._where, seeds=payload.seeds, needs=payload.scores)

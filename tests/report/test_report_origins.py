@@ -9,7 +9,6 @@ from hinet_search.report.json_document import json_text
 from hinet_search.report.redact import redact
 from hinet_search.report.sections import NotApplicable
 from hinet_search.report.sections.origins import build
-from hinet_search.results.origins import Origins
 from hinet_search.results.records import Scalar, Start, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from tests.report.studies import Shape, study
@@ -96,7 +95,7 @@ def test_a_published_report_names_no_other_study() -> None:
     public = redact(record())
     assert "spring" not in str(build(public).body)
     assert "mmoe" not in str(build(public).body)
-    assert Origins(public.arms[0]).start_of(public.arms[0].trials[2]) is not None
+    assert public.arms[0].start_of(public.arms[0].trials[2]) is not None
 
 
 def test_arms_without_starts_have_no_card() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hinet_search.report.json_document import json_text
 from hinet_search.report.sections import NotApplicable
 from hinet_search.report.sections.trade_off import build
-from hinet_search.results.front import finalists_of, objectives_of
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.trade_offs import finalists_of, objectives_of
 from tests.report.studies import small
 from tests.report.traded import traded
 

@@ -221,7 +221,7 @@ def test_extreme_scores_stay_finite(size: float) -> None:
 
 def test_clicks_beside_amounts_are_calibrated_as_clicks_alone() -> None:
     runs = mixed_runs([1.0], rows=3000, users=600)
-    rows = runs.logits_MRT[0], runs.labels_RT, runs.scenario_R, runs.user_R
+    rows = runs.logits_SRT[0], runs.labels_RT, runs.scenario_R, runs.user_R
     mixed = calibrate(*rows, CELLS, seed=0)
     clicks = calibrate(rows[0], runs.labels_RT.astype(np.uint8), *rows[2:], CELLS[::2], seed=0)
     assert mixed.cells[::2] == clicks.cells
@@ -230,7 +230,7 @@ def test_clicks_beside_amounts_are_calibrated_as_clicks_alone() -> None:
 
 def test_told_errors_are_not_those_of_the_calibrator_on_the_rows_that_it_was_fitted_on() -> None:
     runs = mixed_runs([1.0], rows=3000, users=600)
-    logits_RT = runs.logits_MRT[0]
+    logits_RT = runs.logits_SRT[0]
     fit = calibrate(logits_RT, runs.labels_RT, runs.scenario_R, runs.user_R, CELLS, seed=0)
     for cell, told in zip(CELLS, fit.cells, strict=True):
         rows = np.flatnonzero(runs.scenario_R == cell.scenario_number)

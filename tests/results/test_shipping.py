@@ -6,10 +6,16 @@ from dataclasses import replace
 import pytest
 
 from hinet_search.results.ensemble_records import ENSEMBLE
-from hinet_search.results.shipping import NOTHING_TESTED, Offer, Shipment, serving_cost, shipment
+from hinet_search.results.shipping import (
+    NOTHING_TESTED,
+    Offer,
+    Shipment,
+    serving_cost,
+    shipment,
+    single_model,
+)
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
-from hinet_search.results.winner import single_model
 from tests.duels import duel, in_seconds, meeting
 from tests.report.arms import Shape
 from tests.report.edits import each_run

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hinet_search.results.contrasts import contrasts
-from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord
-from hinet_search.results.statistics.welch import ArmValues, errors_of_users
-from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.taught_contrasts import (
+from hinet_search.results.contrasts import (
     USERS_ONLY,
+    contrasts,
     ensemble_contrast,
     student_contrasts,
     untaught,
 )
+from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord
+from hinet_search.results.statistics.welch import ArmValues, errors_of_users
+from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from tests.duels import arm_named
 from tests.report.arms import Shape

@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.results.front import finalists_of, objectives_of
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import CellValue, Cost, FinalistRecord
 from hinet_search.results.trade_offs import (
     COSTS,
     Objectives,
     beats,
+    finalists_of,
     is_maximized,
     is_on_front,
     needs_cells,
+    objectives_of,
     refuse_unknown,
     spread,
     volume,

@@ -7,8 +7,8 @@ import pytest
 
 from hinet_search.report.page import render
 from hinet_search.results.finalist_values import pair_of
+from hinet_search.results.shipping import single_model
 from hinet_search.results.verdict import verdict
-from hinet_search.results.winner import single_model
 from tests.duels import chosen_of, duel, meeting, with_chosen
 from tests.report.arms import Shape
 from tests.report.studies import study

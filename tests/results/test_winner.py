@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from hinet_search.results.best_model import is_fully_tested
+from hinet_search.results.shipping import single_model
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
-from hinet_search.results.winner import single_model
 from tests.duels import (
     NOISE,
     chosen_of,

@@ -47,7 +47,7 @@ from hinet_search.training.jobs.messages import (
     scores_path,
     split_scores_path,
 )
-from hinet_search.training.jobs.summarise import SummaryJob
+from hinet_search.training.jobs.score import SummaryJob
 from tests.search import studies
 
 RATE = "train.learning_rate"

@@ -4,7 +4,7 @@ from hinet_search.executors import Job
 from hinet_search.results.finalist_values import chosen as chosen_of
 from hinet_search.training.jobs.ensemble import SelectJob
 from hinet_search.training.jobs.messages import ScoreTestJob
-from hinet_search.training.jobs.summarise import SummaryJob
+from hinet_search.training.jobs.score import SummaryJob
 from tests.search.pretended import Pretender, Studio
 
 ARMS = "{mmoe: {space: rate}, shared_bottom: {space: rate}}"

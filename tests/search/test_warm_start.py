@@ -9,7 +9,6 @@ import torch
 
 from hinet_search.common.errors import AllTrialsFailed, ConfigurationError
 from hinet_search.executors import Job
-from hinet_search.results.origins import Origins
 from hinet_search.results.records import Start
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search import warm_start
@@ -44,7 +43,7 @@ def test_the_best_of_the_same_data_are_tried_after_the_default_and_named(studio:
     assert summer.arms[0].starts == tuple(
         Start({RATE: rate}, f"mmoe/{number}", "spring") for rate, number in best
     )
-    assert Origins(summer.arms[0]).start_of(summer.arms[0].trials[1]) == summer.arms[0].starts[0]
+    assert summer.arms[0].start_of(summer.arms[0].trials[1]) == summer.arms[0].starts[0]
 
 
 def test_fewer_are_tried_from_other_data(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,8 +25,7 @@ from hinet_search.training.jobs.ensemble import (
     select_members,
 )
 from hinet_search.training.jobs.messages import StoredModel
-from hinet_search.training.jobs.score import restore_model
-from hinet_search.training.jobs.summarise import SummaryJob, summarise
+from hinet_search.training.jobs.score import SummaryJob, restore_model, summarise
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.teaching import read_teacher

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from hinet_search.report import numbers
 from hinet_search.report.amounts import wording
 from hinet_search.report.checks import Finding, passed, warning
+from hinet_search.results.contrasts import untaught
 from hinet_search.results.finalist_values import by_seed, chosen, mean_of, values_by
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.taught_contrasts import untaught
 from hinet_search.results.verdict import in_words, title
 
 ORDER = 146

@@ -8,7 +8,6 @@ from markupsafe import Markup
 
 from hinet_search.report import html, numbers, record_facts
 from hinet_search.report.sections import Card, NotApplicable
-from hinet_search.results.origins import Origins
 from hinet_search.results.records import ArmRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
@@ -64,21 +63,20 @@ def build(record: StudyRecord) -> Card:
 
 
 def _origins(arm: ArmRecord, best: TrialRecord, sampler: str) -> ArmOrigins:
-    of_arm = Origins(arm)
     by_origin = defaultdict(list)
     for trial in arm.trials:
         if trial.counts and trial.state != "running":
-            by_origin[_origin(of_arm, trial, sampler)].append(trial)
-    start = of_arm.start_of(best)
+            by_origin[_origin(arm, trial, sampler)].append(trial)
+    start = arm.start_of(best)
     source = "" if start is None else f": {start.source}"
-    origin = _origin(of_arm, best, sampler)
+    origin = _origin(arm, best, sampler)
     return ArmOrigins(title(arm.name), by_origin, f"trial {best.number}{source}", origin)
 
 
-def _origin(origins: Origins, trial: TrialRecord, sampler: str) -> str:
+def _origin(arm: ArmRecord, trial: TrialRecord, sampler: str) -> str:
     if trial.is_default:
         return DEFAULT
-    start = origins.start_of(trial)
+    start = arm.start_of(trial)
     if start is None:
         return sampler
     if start.study:

@@ -12,9 +12,17 @@ from hinet_search.report.figures import Axis, x_label
 from hinet_search.report.scatter import ScatterPoint, axes_over, in_order, plot, size_labels
 from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.finalist_values import headline_by_seed
-from hinet_search.results.front import Contender, finalists_of, objectives_of, trials_of
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.trade_offs import COSTS, LATENCY, Objectives, is_on_front
+from hinet_search.results.trade_offs import (
+    COSTS,
+    LATENCY,
+    Contender,
+    Objectives,
+    finalists_of,
+    is_on_front,
+    objectives_of,
+    trials_of,
+)
 from hinet_search.results.verdict import in_words, title
 
 ORDER = 14

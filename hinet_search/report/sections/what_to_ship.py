@@ -17,7 +17,14 @@ from hinet_search.report.sections import Card
 from hinet_search.report.shipping import limits_in_words
 from hinet_search.report.standings import MOST_CELLS, on_validation, worse_than_rival
 from hinet_search.results.best_model import is_fully_tested
-from hinet_search.results.contrasts import Contrast, arm_values, judged
+from hinet_search.results.contrasts import (
+    Contrast,
+    arm_values,
+    ensemble_contrast,
+    judged,
+    student_contrasts,
+    untaught,
+)
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.finalist_values import chosen, headline_by_seed
 from hinet_search.results.records import ArmRecord
@@ -25,7 +32,6 @@ from hinet_search.results.shipping import Offer, Shipment, shipment
 from hinet_search.results.statistics.paired_difference import Difference, summary
 from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.taught_contrasts import ensemble_contrast, student_contrasts, untaught
 from hinet_search.results.verdict import Verdict, in_words, title, verdict
 
 ORDER = 10

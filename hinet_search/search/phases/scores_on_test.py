@@ -21,8 +21,7 @@ from hinet_search.training.jobs.messages import (
     scores_path,
     weights_path,
 )
-from hinet_search.training.jobs.score import score_test
-from hinet_search.training.jobs.summarise import SummaryJob, summarise
+from hinet_search.training.jobs.score import SummaryJob, score_test, summarise
 
 
 def scoring_phase(runs: Sequence[CandidateRun], context: PhaseContext) -> JobQueue:

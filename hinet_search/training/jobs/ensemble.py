@@ -30,12 +30,12 @@ from hinet_search.training.jobs.messages import (
     split_scores_path,
 )
 from hinet_search.training.jobs.score import (
+    calibrated,
     limit_threads,
     open_dataset,
     read_scores,
     restore_model,
 )
-from hinet_search.training.jobs.summarise import calibrated
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.teaching import save_teacher
 from hinet_search.training.tensors import save_tensors

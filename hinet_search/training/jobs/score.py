@@ -1,4 +1,7 @@
-"""Score: score stored weights on the test split, and read the scores."""
+"""Score: score stored weights on the test split, and summarise the scores of a finalist's seeds.
+
+A summary has the metrics of the ensemble of the seeds, and their spread over users.
+"""
 
 import os
 from dataclasses import dataclass
@@ -14,6 +17,11 @@ from hinet_search.common.errors import DataError
 from hinet_search.common.plugins import allow_only
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.data.prepare import reopen
+from hinet_search.results.calibration_records import Calibration
+from hinet_search.results.records import CellValue, FinalistSummary
+from hinet_search.results.statistics.calibrators import calibrate
+from hinet_search.results.statistics.ensemble import ensemble_logits
+from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.training.device import choose_device
 from hinet_search.training.jobs.coordinator_link import CoordinatorLink
 from hinet_search.training.jobs.device_errors import device_errors
@@ -105,3 +113,60 @@ def open_dataset(folder: Path) -> Dataset:
 def limit_threads() -> None:
     """Let torch use OMP_NUM_THREADS threads, one by default."""
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+
+
+@dataclass(frozen=True)
+class SummaryJob:
+    """Score files in the order of `seeds`.
+
+    `best_seed` is the seed that is best on validation, `headline` the metric of the verdict, `seed`
+    that of the resampling of users, `further` metrics to measure, as in a TrainJob.
+    """
+
+    dataset: Path
+    scores: tuple[Path, ...]
+    seeds: tuple[int, ...]
+    best_seed: int
+    headline: str
+    seed: int
+    further: tuple[str, ...] = ()
+
+
+def summarise(job: SummaryJob, emit: Emit, should_stop: ShouldStop) -> None:  # noqa: ARG001
+    """Emit a FinalistSummary; the models are not needed."""
+    dataset = reopen(job.dataset)
+    test = dataset.test
+    valid_SRT = np.stack([read_scores(path, VALID, dataset.valid) for path in job.scores])
+    test_SRT = np.stack([read_scores(path, TEST, test) for path in job.scores])
+    cells = dataset.full_schema.cells
+    scored = ScoredRows(test_SRT, test.labels_RT, test.scenario_R, test.user_R, cells)
+    emit(
+        FinalistSummary(
+            seeds=job.seeds,
+            ensemble_valid_cells=_ensemble(valid_SRT, dataset, dataset.valid, job.further),
+            ensemble_test_cells=_ensemble(test_SRT, dataset, test, job.further),
+            resampled=resampled(scored, headline=job.headline, seed=job.seed),
+            calibration=calibrated(valid_SRT[job.seeds.index(job.best_seed)], dataset, job.seed),
+        )
+    )
+
+
+def calibrated(valid_RT: NDArray[np.float32], dataset: Dataset, seed: int) -> Calibration:
+    """Calibrate a model in every cell by its logits of validation."""
+    valid = dataset.valid
+    return calibrate(
+        valid_RT,
+        valid.labels_RT,
+        valid.scenario_R,
+        valid.user_R,
+        dataset.full_schema.cells,
+        seed=seed,
+    )
+
+
+def _ensemble(
+    logits_SRT: NDArray[np.float32], dataset: Dataset, split: Columns, further: tuple[str, ...]
+) -> tuple[CellValue, ...]:
+    schema = dataset.full_schema
+    logits_RT = ensemble_logits(logits_SRT, schema.is_amount)
+    return cell_values(logits_RT, split, schema.cells, further=further)
