@@ -24,8 +24,8 @@ from hinet_search.data.columns import Dataset
 from hinet_search.results.objectives import objective_named
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import Wanted
+from hinet_search.training.feed import forget_copies, make_feed
 from hinet_search.training.fit import TrainingSteps
-from hinet_search.training.make_feed import forget_copies, make_feed
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.predict import predict
 from hinet_search.training.run_state import Conditions, batches, begin

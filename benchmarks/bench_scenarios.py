@@ -13,7 +13,7 @@ from bench_training import TRAINING, our_training
 from contestants import HINET, SEED, hinet_config
 from hinet_search.models import hinet
 from hinet_search.models.layers.san import SANConfig
-from hinet_search.training.make_feed import make_feed
+from hinet_search.training.feed import make_feed
 from hinet_search.training.seeding import seeded_model
 from layout import aligned
 from work import make_dataset

@@ -17,11 +17,10 @@ import plain
 from contestants import SEED, contests
 from hinet_search.data.columns import Dataset
 from hinet_search.models.layers.measure import count_parameters, flops_per_row
-from hinet_search.training.feed import Feed
+from hinet_search.training.feed import Feed, make_feed
+from hinet_search.training.fit import forward_products, fp32_products
 from hinet_search.training.loss import own_scenario_loss
-from hinet_search.training.make_feed import make_feed
 from hinet_search.training.optimiser import clip_gradients, make_optimiser
-from hinet_search.training.precision import forward_products, fp32_products
 from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.train_config import TrainConfig
 from layout import aligned

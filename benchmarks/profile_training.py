@@ -9,7 +9,7 @@ import torch
 
 from bench_training import VARIANTS, our_training
 from contestants import contests
-from hinet_search.training.make_feed import make_feed
+from hinet_search.training.feed import make_feed
 from work import make_dataset
 
 WARM_UP_STEPS = 40  # until then memory is new, and each of its pages is cleared once

@@ -36,9 +36,8 @@ from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import TowerConfig, Towers, mlp
 from hinet_search.models.layers.gates import Gate
-from hinet_search.models.layers.linear import Linear
+from hinet_search.models.layers.linear import Linear, StackedLinear
 from hinet_search.models.layers.protocol import ProtocolConfig
-from hinet_search.models.layers.stacked_linear import StackedLinear
 
 
 class CrossConfig(Frozen):

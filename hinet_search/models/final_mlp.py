@@ -37,9 +37,8 @@ from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.embedding import INITIAL_STD, FeatureEmbedding, look_up
 from hinet_search.models.layers.experts import mlp
-from hinet_search.models.layers.linear import Linear
+from hinet_search.models.layers.linear import Linear, StackedLinear
 from hinet_search.models.layers.protocol import ProtocolConfig
-from hinet_search.models.layers.stacked_linear import StackedLinear
 
 
 class StreamConfig(Frozen):

@@ -230,15 +230,13 @@ class Model(nn.Module):
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
         x_BD = self.embedding(rows.sort(batch))
         c_BC = self._scenario_layer(x_BD, rows.sizes)
-        task_gates = self.cgc.usage(c_BC, rows.sizes, self.schema.scenarios, self.schema.tasks)
+        task_gates = self.cgc.usage(c_BC, rows.sizes, self.schema)
         if self.scenario is None:
             return Insight(gates=task_gates)
-        return Insight(self._attention(), (*self._sub_expert_gates(x_BD, rows.sizes), *task_gates))
-
-    def _attention(self) -> tuple[tuple[float, ...], ...] | None:
-        if self.scenario is None or self.scenario.san is None:
-            return None
-        return tuple(tuple(row) for row in self.scenario.san().tolist())
+        attention = None
+        if self.scenario.san is not None:
+            attention = tuple(tuple(row) for row in self.scenario.san().tolist())
+        return Insight(attention, (*self._sub_expert_gates(x_BD, rows.sizes), *task_gates))
 
     def _sub_expert_gates(
         self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int]
@@ -250,7 +248,7 @@ class Model(nn.Module):
             gate = mixture.gate
             experts = numbered(name, gate.num_experts, of_scenario=gate.num_groups > 1)
             gates = (f"{name} sub-experts",)
-            usage += gate_usage(gate(x_BD, sizes), sizes, self.schema.scenarios, gates, experts)
+            usage += gate_usage(gate(x_BD, sizes), sizes, self.schema, experts, gates)
         return usage
 
 

@@ -107,16 +107,15 @@ class Model(nn.Module):
         ordered = rows.sort(batch)
         x_BD = self.embedding(ordered)
         scenarios = self.schema.scenarios
-        tasks = self.schema.tasks
         experts = numbered("expert", self.gate.num_experts)
-        gates = gate_usage(self.gate(x_BD, rows.sizes), rows.sizes, scenarios, tasks, experts)
+        gates = gate_usage(self.gate(x_BD, rows.sizes), rows.sizes, self.schema, experts)
         relations: dict[str, GateUsage] = {}
         weight_TBM = self._score_weights(x_BD, ordered, rows.sizes)
-        for task, weight_BM in zip(tasks, weight_TBM, strict=True):
+        for task, weight_BM in zip(self.schema.tasks, weight_TBM, strict=True):
             having = [cell.scenario_number for cell in self.schema.cells if cell.task == task]
             towers = [Expert(scenarios[number], of_gate=True) for number in having]
             weight_1BK = weight_BM[None, :, having]
-            for usage in gate_usage(weight_1BK, rows.sizes, scenarios, (_scores(task),), towers):
+            for usage in gate_usage(weight_1BK, rows.sizes, self.schema, towers, (_scores(task),)):
                 relations[usage.where] = usage
         names = (f"{cell.scenario}/{_scores(cell.task)}" for cell in self.schema.cells)
         of_cells = tuple(relations[name] for name in names if name in relations)

@@ -44,9 +44,8 @@ from hinet_search.models.layers.diagnostics import gate_usage, numbered
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import ExpertConfig, Experts
 from hinet_search.models.layers.gates import mix
-from hinet_search.models.layers.linear import Linear
+from hinet_search.models.layers.linear import Linear, StackedLinear
 from hinet_search.models.layers.protocol import ProtocolConfig
-from hinet_search.models.layers.stacked_linear import StackedLinear
 from hinet_search.results.records import Insight
 
 
@@ -225,6 +224,4 @@ class Model(nn.Module):
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
         _, _, weight_TBK = self._attend(rows.sort(batch))
         experts = numbered("expert", self.experts.num_experts)
-        scenarios = self.schema.scenarios
-        tasks = self.schema.tasks
-        return Insight(gates=gate_usage(weight_TBK, rows.sizes, scenarios, tasks, experts))
+        return Insight(gates=gate_usage(weight_TBK, rows.sizes, self.schema, experts))

@@ -46,9 +46,8 @@ from hinet_search.models.layers.diagnostics import Expert, gate_usage, numbered
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import ExpertConfig, TowerConfig, Towers
 from hinet_search.models.layers.gates import Gate, mix
+from hinet_search.models.layers.linear import StackedLinear, StarLinear
 from hinet_search.models.layers.protocol import ProtocolConfig
-from hinet_search.models.layers.stacked_linear import StackedLinear
-from hinet_search.models.layers.star_linear import StarLinear
 from hinet_search.results.records import Insight
 
 INITIAL_WEIGHT = 1.0  # before the sigmoid, as in the released code
@@ -143,14 +142,12 @@ class Model(nn.Module):
         h_BI = self._represent(ordered, rows.sizes)
         weights_TBN = self._weigh(h_BI, ordered.scenario_B.long(), rows.sizes)
         shares_TBN = weights_TBN / weights_TBN.sum(dim=-1, keepdim=True)
-        scenarios = self.schema.scenarios
-        tasks = self.schema.tasks
         experts = (
             *numbered("common", self.gate.num_experts),
-            *(Expert(f"scenario {scenario}") for scenario in scenarios),
-            *(Expert(f"task {task}") for task in tasks),
+            *(Expert(f"scenario {scenario}") for scenario in self.schema.scenarios),
+            *(Expert(f"task {task}") for task in self.schema.tasks),
         )
-        return Insight(gates=gate_usage(shares_TBN, rows.sizes, scenarios, tasks, experts))
+        return Insight(gates=gate_usage(shares_TBN, rows.sizes, self.schema, experts))
 
 
 class Perceptrons(nn.Module):

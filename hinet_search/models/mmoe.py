@@ -71,5 +71,4 @@ class Model(nn.Module):
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
         gate_TBK = self.gate(self.embedding(rows.sort(batch)), rows.sizes)
         experts = numbered("expert", self.gate.num_experts)
-        gates = gate_usage(gate_TBK, rows.sizes, self.schema.scenarios, self.schema.tasks, experts)
-        return Insight(gates=gates)
+        return Insight(gates=gate_usage(gate_TBK, rows.sizes, self.schema, experts))

@@ -36,8 +36,8 @@ from hinet_search.data.schema import Schema
 from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.models.layers.linear import StackedLinear
 from hinet_search.models.layers.protocol import ProtocolConfig
-from hinet_search.models.layers.stacked_linear import StackedLinear
 
 GAMMA = 2.0  # a gate doubles at most; gates start near 1
 

@@ -72,9 +72,7 @@ class Model(nn.Module):
         """Return the mean weights of the last level's gates on the rows of `batch`."""
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
         x_BD = self.embedding(rows.sort(batch))
-        return Insight(
-            gates=self.cgc.usage(x_BD, rows.sizes, self.schema.scenarios, self.schema.tasks)
-        )
+        return Insight(gates=self.cgc.usage(x_BD, rows.sizes, self.schema))
 
 
 def _cgc_config(config: Config) -> CGCConfig:

@@ -25,9 +25,9 @@ from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import TowerConfig, Towers
+from hinet_search.models.layers.linear import StarLinear
 from hinet_search.models.layers.partitioned_norm import PartitionedNorm
 from hinet_search.models.layers.protocol import ProtocolConfig
-from hinet_search.models.layers.star_linear import StarLinear
 
 
 class Config(ProtocolConfig):

@@ -2,10 +2,14 @@
 
 The baseline that is not a neural network: Newton boosting of the logistic loss, of amounts of the
 Poisson loss, on binned inputs (Friedman, 2001; Ke et al., NeurIPS 2017). LightGBM grows and
-scores the trees, which are stored in its own format (layers/tree_text.py).
-Shape legend: R rows, I inputs, T tasks.
+scores the trees, which are stored in its own format. LightGBM trusts what it reads: of 500 damaged
+texts 386 ended the process, and 19 never ended. So of its text only the lines that predictions need
+are kept, and each is checked. The rest is made here.
+Shape legend: R rows, I inputs, T tasks; L leaves of a tree, N inner nodes, C categories of splits,
+W words of their bit sets.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -19,22 +23,28 @@ from pydantic import Field
 from torch import Tensor
 
 from hinet_search.common import heartbeat
+from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.frozen_model import Frozen, Large
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
-from hinet_search.models.layers.tree_text import (
-    TreeLimits,
-    booster_of_text,
-    import_lightgbm,
-    num_nodes,
-    text_of_trees,
-)
 from hinet_search.results.cells import Labels
 
 if TYPE_CHECKING:
     import lightgbm
 
 STAGES = 10
+MAXIMUM_IDS = 2**24  # of a field: larger ids are not exact in the float32 inputs of the trees
+OBJECTIVES = ("binary", "poisson")  # of LightGBM, for labels of 0 and 1, and for amounts
+_INTEGER = r"-?[0-9]{1,10}"
+_NUMBER = r"-?[0-9]{1,20}(\.[0-9]{1,30})?(e[+-][0-9]{1,3})?"
+INTEGERS, NUMBERS = (re.compile(f"({each}( {each})*)?") for each in (_INTEGER, _NUMBER))
+OF_SPLITS = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
+LINES = ("num_leaves", "num_cat", *OF_SPLITS, "leaf_value")
+BY_ID_LINES = ("cat_boundaries", "cat_threshold")  # they follow where a split is by id
+NEEDED = re.compile(rf"^(?:{'|'.join(LINES + BY_ID_LINES)})=.*\n", re.MULTILINE)
+BY_THRESHOLD, BY_ID = (0, 2, 8, 10), (1, 9)  # decision types; they differ in how NaN goes
+LARGEST_VALUE = 1e30  # of a leaf: the sum of all trees fits into float32
+_ScoreSums = tuple[int, NDArray[np.float64]]  # a number of rounds, and the logits by their trees
 
 
 def stage_ends(most: int) -> list[int]:
@@ -44,10 +54,6 @@ def stage_ends(most: int) -> list[int]:
     stages are short, so that the best of many rounds can be one of the first.
     """
     return sorted({max(1, round(most * (stage / STAGES) ** 2)) for stage in range(1, STAGES + 1)})
-
-
-MAXIMUM_IDS = 2**24  # of a field: larger ids are not exact in the float32 inputs of the trees
-OBJECTIVES = ("binary", "poisson")  # of LightGBM, for labels of 0 and 1, and for amounts
 
 
 class Config(Frozen):
@@ -67,9 +73,6 @@ class Config(Frozen):
     max_ids: Annotated[int, Field(ge=1, le=MAXIMUM_IDS)] = MAXIMUM_IDS
     category_smoothing: Annotated[float, Field(ge=0, le=1_000_000_000)] = 200.0
     category_l2: Annotated[float, Field(ge=0, le=1_000_000_000)] = 200.0
-
-
-_ScoreSums = tuple[int, NDArray[np.float64]]  # a number of rounds, and the logits by their trees
 
 
 class Model:
@@ -95,21 +98,52 @@ class Model:
 
     def stages(self, train: Columns, seed: int) -> Iterator[float]:
         """Grow the trees of all tasks; yield the share of finished rounds after every stage."""
-        inputs_RI = self._inputs(train)
-        rows = _LabelledRows(
-            inputs_RI,
-            train.labels_RT,
-            self.schema.has_task[train.scenario_R],
-            self.schema.is_amount,
-            train.weight_R,
-        )
-        growth = _Boosting(self.config, rows, len(self._num_ids), seed)
+        boosters = self._new_boosters(train, seed)
+        may_grow = [True for _ in boosters]
         most = self.config.max_rounds
         self._sums.clear()
         for num_rounds in stage_ends(most):
-            growth.grow_to(num_rounds)
-            self.boosters = growth.boosters
+            for task, booster in enumerate(boosters):
+                while may_grow[task] and booster.num_trees() < num_rounds:
+                    may_grow[task] = not booster.update()  # False if no split improves it
+                    heartbeat.send_heartbeat()
+            self.boosters = boosters
             yield num_rounds / most
+
+    def _new_boosters(self, train: Columns, seed: int) -> "list[lightgbm.Booster]":
+        """Return a booster without trees for every task.
+
+        The trees of a task will see the rows that have it. Inputs are binned alike for all tasks,
+        by all rows.
+        """
+        library = import_lightgbm()
+        options = _options(self.config)
+        inputs_RI = self._inputs(train)
+        every_row = slice(None)
+        binned = library.Dataset(
+            inputs_RI,
+            _labels(train, 0, every_row),
+            weight=_weights(train, every_row),
+            categorical_feature=list(range(len(self._num_ids))),
+            params={**options, "seed": _stream_seed(seed, 0)},
+        )
+        boosters = []
+        has_label_RT = self.schema.has_task[train.scenario_R]
+        for task, is_amount in enumerate(self.schema.is_amount):
+            has_label_R = has_label_RT[:, task]
+            rows = every_row if has_label_R.all() else has_label_R
+            of_task = binned
+            if task or rows is has_label_R:
+                of_task = library.Dataset(
+                    inputs_RI[rows],
+                    _labels(train, task, rows),
+                    weight=_weights(train, rows),
+                    reference=binned,
+                )
+            objective = OBJECTIVES[int(is_amount)]
+            settings = {"objective": objective, "seed": _stream_seed(seed, 1 + task)}
+            boosters.append(library.Booster({**options, **settings}, of_task))
+        return boosters
 
     def logits(self, columns: Columns) -> NDArray[np.float32]:
         """Return logits (R, T) of the trees grown so far.
@@ -199,85 +233,20 @@ def _fields(config: Config, schema: Schema) -> list[int]:
     return [field for field, size in enumerate(sizes) if size <= MAXIMUM_IDS]
 
 
-@dataclass(frozen=True)
-class _LabelledRows:
-    """Inputs and labels of training rows, whether a row has a task, and which are amounts.
+def _weights(train: Columns, rows: slice | NDArray[np.bool_]) -> NDArray[np.float32] | None:
+    """Return the weights of rows in units of their mean: L2 means the same with all of them.
 
-    Without weights all rows count alike.
+    None if all count alike, as do the first rows, on which a probe grows, if all of theirs are 0.
     """
-
-    inputs_RI: NDArray[np.float32]
-    labels_RT: Labels
-    has_label_RT: NDArray[np.bool_]
-    is_amount_T: NDArray[np.bool_]
-    weight_R: NDArray[np.float32] | None = None
-
-    def of_task(self, task: int, library: ModuleType, binned: Any) -> Any:
-        """Return LightGBM's data set of the rows that have a task, binned as another one."""
-        has_label_R = self.has_label_RT[:, task]
-        rows = slice(None) if has_label_R.all() else has_label_R
-        return library.Dataset(
-            self.inputs_RI[rows],
-            self.labels(task, rows),
-            weight=self.weights(rows),
-            reference=binned,
-        )
-
-    def weights(self, rows: slice | NDArray[np.bool_]) -> NDArray[np.float32] | None:
-        """Return the weights of rows in units of their mean: L2 means the same with all of them.
-
-        None if all count alike, as do the first rows, on which a probe grows, if all of theirs
-        are 0.
-        """
-        if self.weight_R is None or not self.weight_R[rows].any():
-            return None
-        weight_R: NDArray[np.float32] = self.weight_R[rows] / self.weight_R[rows].mean()
-        return weight_R
-
-    def labels(self, task: int, rows: slice | NDArray[np.bool_]) -> NDArray[Any]:
-        """Return labels of a task as an array of their own: LightGBM warns of a float32 column."""
-        return np.ascontiguousarray(self.labels_RT[rows, task])
+    if train.weight_R is None or not train.weight_R[rows].any():
+        return None
+    weight_R: NDArray[np.float32] = train.weight_R[rows] / train.weight_R[rows].mean()
+    return weight_R
 
 
-class _Boosting:
-    """Boosting in progress: a LightGBM booster for every task.
-
-    The trees of a task see the rows that have it. Inputs are binned alike for all tasks, by all
-    rows.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        rows: _LabelledRows,
-        num_by_id: int,
-        seed: int,
-    ) -> None:
-        library = import_lightgbm()
-        options = _options(config)
-        binned = library.Dataset(
-            rows.inputs_RI,
-            rows.labels(0, slice(None)),
-            weight=rows.weights(slice(None)),
-            categorical_feature=list(range(num_by_id)),
-            params={**options, "seed": _stream_seed(seed, 0)},
-        )
-        self.boosters: list[lightgbm.Booster] = []
-        for task, has_label_R in enumerate(rows.has_label_RT.T):
-            train = binned
-            if task or not has_label_R.all():
-                train = rows.of_task(task, library, binned)
-            objective = OBJECTIVES[int(rows.is_amount_T[task])]
-            of_task = {"objective": objective, "seed": _stream_seed(seed, 1 + task)}
-            self.boosters.append(library.Booster({**options, **of_task}, train))
-        self.may_grow = [True for _ in self.boosters]
-
-    def grow_to(self, num_rounds: int) -> None:
-        """Add trees to every task until it has `num_rounds`, or no split improves it."""
-        for task, booster in enumerate(self.boosters):
-            while self.may_grow[task] and booster.num_trees() < num_rounds:
-                self.may_grow[task] = not booster.update()
-                heartbeat.send_heartbeat()
+def _labels(train: Columns, task: int, rows: slice | NDArray[np.bool_]) -> Labels:
+    """Return labels of a task as an array of their own: LightGBM warns of a float32 column."""
+    return np.ascontiguousarray(train.labels_RT[rows, task])
 
 
 def _options(config: Config) -> dict[str, Any]:
@@ -300,3 +269,121 @@ def _options(config: Config) -> dict[str, Any]:
 def _stream_seed(seed: int, stream: int) -> int:
     """Return a seed of its own for every stream, as a signed number of 32 bits."""
     return int(np.random.SeedSequence(seed, spawn_key=(stream,)).generate_state(1)[0] >> 1)
+
+
+@dataclass(frozen=True)
+class TreeLimits:
+    """What trees of a task can have; of all inputs the first `num_by_id` are split by id."""
+
+    num_inputs: int
+    num_by_id: int
+    num_trees: int
+    num_leaves: int
+
+
+def import_lightgbm() -> ModuleType:
+    """Import LightGBM, which takes a second and which only trees need.
+
+    Errors: EnvironmentFault if it cannot be loaded.
+    """
+    try:
+        import lightgbm
+    except OSError as error:
+        raise EnvironmentFault(
+            f"trees need LightGBM, which must load here, but does not: {error}",
+            remedy="install the OpenMP runtime (Debian and Ubuntu: apt install libgomp1; "
+            "macOS: brew install libomp)",
+        ) from error
+    return lightgbm
+
+
+def text_of_trees(booster: "lightgbm.Booster") -> str:
+    """Return what predictions need of the trees of a booster, with an empty line after each."""
+    trees = booster.model_to_string().partition("\nend of trees")[0].split("\nTree=")[1:]
+    return "".join("".join([*NEEDED.findall(tree), "\n"]) for tree in trees)
+
+
+def num_nodes(booster: "lightgbm.Booster") -> int:
+    """Return the number of leaves and inner nodes of all trees of a booster."""
+    trees = booster.model_to_string().split("\nnum_leaves=")[1:]
+    return sum(2 * int(tree.partition("\n")[0]) - 1 for tree in trees)
+
+
+def booster_of_text(text: str, limits: TreeLimits) -> "lightgbm.Booster":
+    """Return a booster of the trees of `text_of_trees`; ValueError unless they are sound."""
+    *trees, rest = text.split("\n\n")
+    if rest or not 0 < len(trees) <= limits.num_trees:
+        raise ValueError(f"there must be 1 to {limits.num_trees} trees, got {len(trees)}")
+    for tree in trees:
+        _check_tree(tree, limits)
+    names = [f"input_{number}" for number in range(limits.num_inputs)]
+    header = (
+        "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\n"
+        f"max_feature_idx={limits.num_inputs - 1}\n"
+        f"feature_names={' '.join(names)}\nfeature_infos={' '.join(['none'] * len(names))}\n"
+    )
+    numbered = "".join(f"\nTree={number}\n{tree}\n" for number, tree in enumerate(trees))
+    whole = f"{header}{numbered}\nend of trees\n"
+    booster: lightgbm.Booster = import_lightgbm().Booster(model_str=whole)
+    return booster
+
+
+def _check_tree(tree: str, limits: TreeLimits) -> None:
+    """Raise ValueError unless every row reaches a leaf of a tree, by inputs that it has."""
+    texts = dict(line.partition("=")[::2] for line in tree.split("\n"))
+    has_ids = "cat_threshold" in texts
+    names = LINES + BY_ID_LINES if has_ids else LINES
+    if "\n".join(f"{name}={texts.get(name)}" for name in names) != tree:
+        raise ValueError(f"a tree must have the lines {', '.join(names)}, each once")
+    value_L = _numbers(texts, "leaf_value", np.float64)
+    num_leaves = len(value_L)
+    num_inner = num_leaves - 1
+    _must(0 < num_leaves <= limits.num_leaves, f"a tree must have 1 to {limits.num_leaves} leaves")
+    _must(texts["num_leaves"] == str(num_leaves), "num_leaves must be the number of leaves")
+    _must((np.abs(value_L) <= LARGEST_VALUE).all(), "leaves must have finite values")
+    feature_N, decision_N, left_N, right_N = (
+        _numbers(texts, name, np.int64) for name in OF_SPLITS if name != "threshold"
+    )
+    threshold_N = _numbers(texts, "threshold", np.float64)
+    sizes = {len(feature_N), len(decision_N), len(left_N), len(right_N), len(threshold_N)}
+    _must(sizes == {num_inner}, "every inner node must have one entry in each line")
+    root = 0 if num_inner else -1  # a leaf is numbered ~leaf
+    reached = np.sort(np.concatenate([left_N, right_N, [root]]))
+    each_once = np.array_equal(reached, np.arange(-num_leaves, num_inner))
+    _must(each_once, "every node must be the root or the child of exactly one node")
+    is_input_N = (feature_N >= 0) & (feature_N < limits.num_inputs)
+    _must(is_input_N.all(), f"every node must read one of the {limits.num_inputs} inputs")
+    by_id_N = np.isin(decision_N, BY_ID)
+    is_sound_N = (by_id_N | np.isin(decision_N, BY_THRESHOLD)) & (
+        by_id_N == (feature_N < limits.num_by_id)
+    )
+    _must(is_sound_N.all(), "ids, and only these, must be split by id")
+    _must(np.isfinite(threshold_N).all(), "thresholds must be finite")
+    _check_ids(texts, threshold_N[by_id_N])
+
+
+def _check_ids(texts: dict[str, str], category_C: NDArray[np.float64]) -> None:
+    """Check that every split by id has a bit set of its own; ValueError otherwise."""
+    _must(texts["num_cat"] == str(len(category_C)), "num_cat must be the number of splits by id")
+    each_once = np.array_equal(np.sort(category_C), np.arange(len(category_C)))
+    _must(each_once, "every split by id must have a number of its own")
+    if "cat_threshold" not in texts:
+        _must(not len(category_C), "splits by id must have bit sets")
+        return
+    word_W = _numbers(texts, "cat_threshold", np.int64)
+    bounds = _numbers(texts, "cat_boundaries", np.int64)
+    _must(len(bounds) == len(category_C) + 1, "every split by id must have one bit set")
+    ends = bounds[0] == 0 and bounds[-1] == len(word_W)
+    _must(ends and (np.diff(bounds) > 0).all(), "bit sets must follow one another")
+    _must(((word_W >= 0) & (word_W < 2**32)).all(), "words of bit sets must have 32 bits")
+
+
+def _numbers(texts: dict[str, str], name: str, dtype: type[np.generic]) -> NDArray[Any]:
+    pattern = NUMBERS if dtype is np.float64 else INTEGERS
+    _must(pattern.fullmatch(texts[name]) is not None, f"{name} must be numbers")
+    return np.array(texts[name].split(), dtype=dtype)
+
+
+def _must(holds: bool | np.bool_, what: str) -> None:  # noqa: FBT001  read as an assertion
+    if not holds:
+        raise ValueError(what)

@@ -1,17 +1,69 @@
-"""Adam, on the fused kernels of torch: a call updates a whole group of weights."""
+"""Adam on the fused kernels of torch, and what all optimisers share: groups and states of weights.
 
-from collections.abc import Mapping
+They are no `torch.optim.Optimizer`: the first one of these that a process makes loads torch's
+compiler, which compiles nothing here, but costs every slot a second and 70 megabytes.
+"""
+
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hinet_search.training.weight_updates import WeightUpdates
-
 BETA1 = 0.9
 BETA2 = 0.999
 EPSILON = 1e-8
-Moments = dict[str, Tensor]  # both moments of a weight, and its number of steps
+
+
+class WeightUpdates(ABC):
+    """Updates of groups of weights, each with its `params`, its rate `lr` and options of its kind.
+
+    A weight without gradient is left as it is. `rate_share` is what the latest step took of the
+    rates; a tensor on the device if steps are replayed.
+    """
+
+    def __init__(self, param_groups: Sequence[dict[str, Any]]) -> None:
+        self.param_groups = list(param_groups)
+        self.rate_share: float | Tensor = 1.0
+        self.state: dict[nn.Parameter, dict[str, Tensor]] = defaultdict(dict)
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for weight in self._weights():
+            weight.grad = None
+
+    @torch.no_grad()
+    def step(self, rate_share: float | Tensor = 1.0) -> None:
+        """Update all weights that have a gradient, at a share of the rates."""
+        self.rate_share = rate_share
+        for group in self.param_groups:
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if weights:
+                self.update(weights, group)
+
+    @abstractmethod
+    def update(self, weights: list[nn.Parameter], group: Mapping[str, Any]) -> None:
+        """Update weights of a group, each of which has a gradient."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of every weight, by its number in the order of the groups."""
+        numbered = enumerate(self._weights())
+        state = {number: self.state[weight] for number, weight in numbered if weight in self.state}
+        return {"state": state}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from a copy of a state."""
+        weights = self._weights()
+        for number, state in state_dict["state"].items():
+            weight = weights[number]
+            self.state[weight] = {
+                name: values.to(weight.device, copy=True) for name, values in state.items()
+            }
+
+    def _weights(self) -> list[nn.Parameter]:
+        return [weight for group in self.param_groups for weight in group["params"]]
 
 
 class Adam(WeightUpdates):
@@ -28,7 +80,11 @@ class Adam(WeightUpdates):
         """Update weights of a group, each of which has a gradient."""
         for weight in weights:
             if not self.state[weight]:
-                self.state[weight] = _before_the_first_step(weight)
+                self.state[weight] = {
+                    "step": torch.zeros((), dtype=torch.float32, device=weight.device),
+                    "exp_avg": torch.zeros_like(weight),
+                    "exp_avg_sq": torch.zeros_like(weight),
+                }
         states = [self.state[weight] for weight in weights]
         torch._foreach_add_([state["step"] for state in states], 1)
         gradients = [weight.grad for weight in weights if weight.grad is not None]
@@ -48,12 +104,3 @@ class Adam(WeightUpdates):
             amsgrad=False,
             maximize=False,
         )
-
-
-def _before_the_first_step(weight: Tensor) -> Moments:
-    """Return both moments, and the number of steps as the kernel takes it."""
-    return {
-        "step": torch.zeros((), dtype=torch.float32, device=weight.device),
-        "exp_avg": torch.zeros_like(weight),
-        "exp_avg_sq": torch.zeros_like(weight),
-    }

@@ -11,13 +11,13 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import IO, Any
+from typing import Any
 
 import torch
 
@@ -173,39 +173,21 @@ class Checkpoints:
 
 
 @contextmanager
-def whole(checkpoints: Iterable[Checkpoints | None]) -> Iterator[None]:
-    """Wait at the end until the last checkpoints are whole, also if what is inside fails."""
+def whole(checkpoints: Checkpoints | None) -> Iterator[None]:
+    """Wait at the end until the last checkpoint is whole, also if what is inside fails."""
     try:
         yield
     finally:
-        for each in checkpoints:
-            if each is not None:
-                each.finish()
-
-
-class _Hashing:
-    """A file that hashes what is written to it; torch.save needs these two methods."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.sha256 = hashlib.sha256()
-
-    def write(self, content: bytes | memoryview) -> int:
-        """Hash and write `content`."""
-        self.sha256.update(content)
-        return self._file.write(content)
-
-    def flush(self) -> None:
-        """Flush the file."""
-        self._file.flush()
+        if checkpoints is not None:
+            checkpoints.finish()
 
 
 def _put(path: Path, num_bytes: int, write: Callable[[Any], object]) -> str:
     """Write a file atomically; return the SHA-256 of its content."""
-    with replacing(path, num_bytes) as part, part.open("wb") as file:
-        hashing = _Hashing(file)
-        write(hashing)
-    return hashing.sha256.hexdigest()
+    with replacing(path, num_bytes) as part:
+        with part.open("wb") as file:
+            write(file)
+        return _sha256(part)
 
 
 def _copied(content: Any) -> Any:

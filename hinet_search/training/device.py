@@ -1,4 +1,4 @@
-"""Devices: choose the device of a slot, measure its peak memory, and explain memory errors."""
+"""Devices: choose one for a slot, measure its peak memory, explain memory errors, sort on it."""
 
 import errno
 import os
@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.executors.processes.environment import VISIBLE_GPUS
+from hinet_search.results.statistics.scored_cell import Sort
 
 Wanted = Literal["auto", "cpu", "cuda"]
 # Words by which torch's RuntimeErrors say that memory ran out.
 NO_MEMORY = ("DefaultCPUAllocator", "std::bad_alloc", "CUBLAS_STATUS_ALLOC_FAILED")
+HIGHEST_BIT = np.uint64(1) << np.uint64(63)
 SMALLER_TRAINING = "a smaller train.batch_size or fewer slots need less"
 
 
@@ -116,3 +120,18 @@ def _visible_devices() -> str:
     if visible is None:
         return f"{VISIBLE_GPUS} not set"
     return f"{VISIBLE_GPUS}={visible!r}"
+
+
+def sort_on(device: torch.device) -> Sort:
+    """Return a function that sorts the keys of metrics, on the device unless that is the CPU."""
+    return np.sort if device.type == "cpu" else lambda key_R: sorted_on(device, key_R)
+
+
+def sorted_on(device: torch.device, key_R: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the keys in ascending order.
+
+    torch sorts signed integers only: without their highest bit, keys keep their order as such.
+    """
+    signed_R = torch.from_numpy((key_R ^ HIGHEST_BIT).view(np.int64)).to(device)
+    sorted_R: NDArray[np.int64] = signed_R.sort().values.cpu().numpy()
+    return sorted_R.view(np.uint64) ^ HIGHEST_BIT

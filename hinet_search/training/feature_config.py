@@ -61,7 +61,7 @@ class FeatureConfig(Frozen):
     list, `sequence_reader` that of every sequence. `number_encoding` is how a network reads
     numbers, beside their standardised values (models/layers/number_encoding.py); trees need none.
     `number_encodings.NAME` is that of one number, derived ones too, or of all numbers of a group.
-    With `unit_scale` a network divides all its inputs by one number (models/layers/unit_scale.py).
+    With `unit_scale` a network divides all its inputs by one number (models/layers/embedding.py).
     """
 
     minimum_frequency: Large = 1

@@ -1,25 +1,39 @@
 """Feed: a split as tensors on the device, and batches of it by row numbers.
 
-make_feed.py decides where the tensors are; where the device has no room, a streamed feed sends them
-batch by batch. Rows are chosen, ordered by scenario and counted on the host, so that no step reads
-from the device. Ids stay as stored, int32 (half the memory): the embedding turns those beyond the
-schema's vocabulary into unknown.
+On the CPU the tensors are the memory-mapped columns themselves, which all slots of a machine share.
+A GPU gets a copy that lives as long as the columns, if that leaves room for a training; else the
+rows stay on the host and are sent batch by batch. A training takes the same steps either way.
+Rows are chosen, ordered by scenario and counted on the host, so that no step reads from the device.
+Ids stay as stored, int32 (half the memory): the embedding turns those beyond the schema's
+vocabulary into unknown.
 Shape legend: R rows of the split, B rows of a batch, W rows of a window, F categorical fields, N
-numeric inputs, S slots of all lists, T tasks.
+numeric inputs, S slots of all lists, T tasks, K bytes.
 """
 
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from math import prod
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped, UInt8
+from numpy.typing import NDArray
 from torch import Tensor
 
+from hinet_search.common import quiet
+from hinet_search.data.columns import Columns
 from hinet_search.models.layers.batch import Batch, count_by_scenario, to_device
 
 # Rows that are ordered by scenario at once when a whole split is scored. A split can be larger than
 # memory, and a window of its mapped files is read once.
 WINDOW_ROWS = 2**18
+BATCHES_AHEAD = 4
+ROWS_SHARE = 0.5  # of the memory of a GPU, at most; weights and activations need the rest
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -42,13 +56,20 @@ class Feed:
 
     def select(self, rows_B: Int[Tensor, "B"]) -> tuple[Batch, Float[Tensor, "B T"]]:
         """Return inputs and labels of these rows; `rows_B` is on the host."""
-        scenario_B = self.scenario_R.index_select(0, rows_B).long()  # it indexes other tensors
-        order_B = None
-        if not (scenario_B[1:] >= scenario_B[:-1]).all():
-            order_B = to_device(scenario_B.argsort(stable=True), self.device)
+        scenario_B, order_B = self._scenarios(rows_B)
+        if order_B is not None:
+            order_B = to_device(order_B, self.device)
         both_2B = torch.stack([rows_B, scenario_B])  # one copy to the device instead of two
         rows_B, scenario_there_B = to_device(both_2B, self.device).unbind(0)
         return self.gather(rows_B, scenario_there_B, count_by_scenario(scenario_B), order_B)
+
+    def _scenarios(
+        self, rows_B: Int[Tensor, "B"]
+    ) -> tuple[Int[Tensor, "B"], Int[Tensor, "B"] | None]:
+        """Return the scenarios of rows, and their `order_B` as in Batch, on the host."""
+        scenario_B = self.scenario_R.index_select(0, rows_B).long()  # it indexes other tensors
+        is_sorted = (scenario_B[1:] >= scenario_B[:-1]).all()
+        return scenario_B, None if is_sorted else scenario_B.argsort(stable=True)
 
     def gather(
         self,
@@ -81,14 +102,143 @@ class Feed:
         Rows of a window come scenario by scenario: most batches then have rows of one scenario, for
         which a layer of all scenarios is a single product.
         """
-        for rows_B in self.ahead(self._by_window(batch_size)):
-            yield rows_B, self.select(rows_B)[0]
 
-    def _by_window(self, batch_size: int) -> Iterator[Int[Tensor, "B"]]:
-        for first in range(0, len(self), WINDOW_ROWS):
-            rows_W = torch.arange(first, min(first + WINDOW_ROWS, len(self)))
-            yield from torch.split(self.by_scenario(rows_W), batch_size)
+        def by_window() -> Iterator[Int[Tensor, "B"]]:
+            for first in range(0, len(self), WINDOW_ROWS):
+                rows_W = torch.arange(first, min(first + WINDOW_ROWS, len(self)))
+                yield from torch.split(self.by_scenario(rows_W), batch_size)
+
+        for rows_B in self.ahead(by_window()):
+            yield rows_B, self.select(rows_B)[0]
 
     def ahead(self, rows: Iterator[Int[Tensor, "B"]]) -> Iterator[Int[Tensor, "B"]]:
         """Yield the row numbers of the batches that will be selected; here they need no reading."""
         return rows
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The rows of a batch on the host, as the bytes of its tensors one after another."""
+
+    rows_B: Int[Tensor, "B"]
+    bytes_K: UInt8[Tensor, "K"]
+    layouts: tuple[tuple[torch.dtype, torch.Size], ...]
+    order_B: Int[Tensor, "B"] | None
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class StreamedFeed(Feed):
+    """A feed whose tensors are on the host; its batches are on `target`."""
+
+    target: torch.device = field(kw_only=True)
+    _next: list[Gathered] = field(default_factory=list)  # the batch that `ahead` has read, if any
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the batches."""
+        return self.target
+
+    def ahead(self, rows: Iterator[Int[Tensor, "B"]]) -> Iterator[Int[Tensor, "B"]]:
+        """Yield the same row numbers, which `select` then finds read; a thread reads the next."""
+        for gathered in made_ahead(map(self._gathered, rows)):
+            self._next[:] = [gathered]
+            yield gathered.rows_B
+
+    def select(self, rows_B: Int[Tensor, "B"]) -> tuple[Batch, Float[Tensor, "B T"]]:
+        """Return inputs and labels of these rows on the device; `rows_B` is on the host."""
+        is_read = bool(self._next) and self._next[0].rows_B is rows_B
+        return self._sent(self._next.pop() if is_read else self._gathered(rows_B))
+
+    def _gathered(self, rows_B: Int[Tensor, "B"]) -> Gathered:
+        scenario_B, order_B = self._scenarios(rows_B)
+        # From wide numbers to narrow ones, so that each begins where its type may.
+        columns = (self.ids_RF, self.numeric_RN, self.lists_RS, self.labels_RT)
+        tensors = [scenario_B, *(column.index_select(0, rows_B) for column in columns)]
+        bytes_K = torch.cat([tensor.contiguous().flatten().view(torch.uint8) for tensor in tensors])
+        return Gathered(
+            rows_B,
+            bytes_K.pin_memory() if self.target.type == "cuda" else bytes_K,
+            tuple((tensor.dtype, tensor.shape) for tensor in tensors),
+            order_B,
+            count_by_scenario(scenario_B),
+        )
+
+    def _sent(self, gathered: Gathered) -> tuple[Batch, Float[Tensor, "B T"]]:
+        bytes_K = gathered.bytes_K.to(self.target, non_blocking=True)
+        lengths = [prod(shape) * kind.itemsize for kind, shape in gathered.layouts]
+        scenario_B, ids_BF, numeric_BN, lists_BS, labels_BT = (
+            part.view(kind).view(shape)
+            for part, (kind, shape) in zip(
+                torch.split(bytes_K, lengths), gathered.layouts, strict=True
+            )
+        )
+        order_B = gathered.order_B
+        if order_B is not None:
+            order_B = to_device(order_B, self.target)
+        batch = Batch(ids_BF, numeric_BN, scenario_B, lists_BS, order_B, gathered.sizes)
+        return batch, labels_BT.float()
+
+
+def made_ahead(items: Iterator[Item], num_ahead: int = BATCHES_AHEAD) -> Iterator[Item]:
+    """Yield the same items in the same order, each made by a thread before it is asked for."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as thread:
+        waiting = deque(thread.submit(next, items, None) for _ in range(num_ahead))
+        while (item := waiting.popleft().result()) is not None:
+            waiting.append(thread.submit(next, items, None))
+            yield item
+
+
+def bytes_on_device(columns: Columns) -> int:
+    """Return the bytes of a copy of a split on another device."""
+    return sum(array.nbytes for array in _copied_arrays(columns))
+
+
+# The latest copy of every split in use, on a device other than the CPU.
+_copies: WeakKeyDictionary[Columns, Feed] = WeakKeyDictionary()
+
+
+def make_feed(columns: Columns, device: torch.device) -> Feed:
+    """Return a split for a device; a slot copies each split of its data set to a GPU once."""
+    if device.type == "cpu":
+        return _copy_to(device, columns)
+    feed = _copies.get(columns)
+    if feed is None or feed.device != device:
+        feed = _feed_of_device(columns, device)
+        _copies[columns] = feed
+    return feed
+
+
+def forget_copies() -> None:
+    """Free the copies on other devices that no feed uses."""
+    _copies.clear()
+
+
+def _feed_of_device(columns: Columns, device: torch.device) -> Feed:
+    has_room = True
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        has_room = free - bytes_on_device(columns) >= (1 - ROWS_SHARE) * total
+    if has_room:
+        try:
+            return _copy_to(device, columns)
+        except torch.OutOfMemoryError:  # another process took what was free
+            torch.cuda.empty_cache()
+    return StreamedFeed(**vars(_copy_to(torch.device("cpu"), columns)), target=device)
+
+
+def _copied_arrays(columns: Columns) -> tuple[NDArray[np.generic], ...]:
+    return columns.ids_RF, columns.numeric_RN, columns.lists_RS, columns.labels_RT
+
+
+def _copy_to(device: torch.device, columns: Columns) -> Feed:
+    ids_RF, numeric_RN, lists_RS, labels_RT = (
+        _tensor(array).to(device) for array in _copied_arrays(columns)
+    )
+    return Feed(ids_RF, numeric_RN, lists_RS, labels_RT, _tensor(columns.scenario_R))
+
+
+def _tensor(array: NDArray[np.generic]) -> Tensor:
+    """Return a view. Torch warns of arrays that must not be written to; a feed only reads."""
+    with quiet.without(UserWarning, beginning="The given NumPy array is not writable"):
+        return torch.from_numpy(array)

@@ -1,22 +1,23 @@
 """Fit: train a model, evaluate it on the way, and leave it with its best weights on validation.
 
-Shape legend: B rows of a batch, P places (fixed_rows.py), T tasks, H heads as in training/loss.py.
+Shape legend: B rows of a batch, P places (replayed_steps.py), T tasks, H heads as in loss.py.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.contracts import PassAware
 from hinet_search.training.checkpoint import Checkpoints, whole
 from hinet_search.training.device import begin_peak_memory
-from hinet_search.training.fixed_rows import PlacedRows
 from hinet_search.training.optimiser import clip_gradients, make_optimiser
-from hinet_search.training.precision import forward_products, fp32_products
-from hinet_search.training.replayed_steps import ReplayedSteps, can_replay
+from hinet_search.training.replayed_steps import PlacedRows, ReplayedSteps, can_replay
 from hinet_search.training.run_state import (
     Conditions,
     FitResult,
@@ -25,14 +26,14 @@ from hinet_search.training.run_state import (
     TrainingWatcher,
     batches,
     begin,
-    begin_pass,
     evaluate,
     finish,
     out_of_patience,
 )
 from hinet_search.training.seeding import Purpose, seeded
-from hinet_search.training.snapshot import Training
+from hinet_search.training.snapshot import put_back, snapshot
 from hinet_search.training.teaching import step_loss
+from hinet_search.training.train_config import TrainConfig
 
 
 def fit(
@@ -55,9 +56,9 @@ def fit(
     run, state = begin(model.to(conditions.device).train(), conditions, began)
     steps = TrainingSteps(run)
     state.loop_began = time.perf_counter()
-    with whole([checkpoints]), seeded(conditions.seed, Purpose.DROPOUT, conditions.device):
+    with whole(checkpoints), seeded(conditions.seed, Purpose.DROPOUT, conditions.device):
         if checkpoint:
-            Training(run, state).put_back(checkpoint)
+            put_back(checkpoint, run, state)
             steps.optimiser.load_state_dicts(checkpoint["optimisers"])
             for record in state.evaluations:
                 watcher.on_evaluation(record)
@@ -88,7 +89,8 @@ class TrainingSteps:
 
     def begin_pass(self, passes_done: int) -> None:
         """Announce a pass."""
-        begin_pass(self.run, passes_done)
+        if isinstance(self.run.model, PassAware):
+            self.run.model.begin_pass(passes_done)
         if self._replayed:
             self._replayed.begin_pass()
 
@@ -124,19 +126,19 @@ class TrainingSteps:
         return loss.detach(), norm
 
     def _placed_loss(self, placed: PlacedRows) -> Float[Tensor, ""]:
-        with forward_products(self.run.conditions.config, self.run.feed.device):
-            logits_PH = self.run.model(placed.batch)
-        logits_BH = logits_PH.index_select(0, placed.place_B).float()
+        logits_BH = self._logits(placed.batch).index_select(0, placed.place_B).float()
         loss: Tensor = self._loss(logits_BH, placed.labels_BT, placed.rows_B, placed.scenario_B)
         return loss
 
     def _batch_loss(self, rows_B: Int[Tensor, "B"]) -> Float[Tensor, ""]:
-        feed = self.run.feed
-        batch, labels_BT = feed.select(rows_B)
-        with forward_products(self.run.conditions.config, feed.device):
-            logits_BH = self.run.model(batch)
-        loss: Tensor = self._loss(logits_BH.float(), labels_BT, rows_B, batch.scenario_B)
+        batch, labels_BT = self.run.feed.select(rows_B)
+        loss: Tensor = self._loss(self._logits(batch).float(), labels_BT, rows_B, batch.scenario_B)
         return loss
+
+    def _logits(self, batch: Batch) -> Float[Tensor, "P H"]:
+        with forward_products(self.run.conditions.config, self.run.feed.device):
+            logits_PH: Tensor = self.run.model(batch)
+        return logits_PH
 
 
 def _train(
@@ -150,7 +152,8 @@ def _train(
     for rows_B in batches(run, state.step, steps.begin_pass):
         is_stopped = watcher.should_stop()
         if checkpoints and (is_stopped or checkpoints.due()):
-            checkpoints.save(state.step, Training(run, state).take(steps.optimiser.state_dicts()))
+            optimisers = steps.optimiser.state_dicts()
+            checkpoints.save(state.step, snapshot(run, state, optimisers))
         if is_stopped:
             return True
         steps.take(state, rows_B)
@@ -159,3 +162,31 @@ def _train(
             if out_of_patience(run, state):
                 break
     return False
+
+
+def forward_products(config: TrainConfig, device: torch.device) -> AbstractContextManager[object]:
+    """Return a context in which a forward pass computes in bf16, if it is configured so.
+
+    Its gradients then do so too, wherever they are computed.
+    """
+    is_bf16 = config.precision == "bf16"
+    return torch.autocast(device.type, torch.bfloat16) if is_bf16 else nullcontext()
+
+
+@contextmanager
+def fp32_products(config: TrainConfig, device: torch.device) -> Iterator[None]:
+    """Let a GPU compute fp32 products in TF32 inside, if it is configured so; a CPU never does.
+
+    Forward pass and gradients are both inside. Torch has one setting for a process, which is put
+    back: neither an evaluation nor the next trial of a slot has it.
+    """
+    if config.precision != "tf32" or device.type != "cuda":
+        yield
+        return
+    products = torch.backends.cuda.matmul
+    before = products.fp32_precision
+    products.fp32_precision = "tf32"
+    try:
+        yield
+    finally:
+        products.fp32_precision = before

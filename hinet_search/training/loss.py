@@ -35,39 +35,25 @@ from hinet_search.training.train_config import TrainConfig
 
 def own_scenario_loss(
     logits_BH: Float[Tensor, "B H"],
-    labels_BT: Float[Tensor, "B T"],
+    labels_BH: Float[Tensor, "B H"],
     weight_BH: Float[Tensor, "B H"] | None = None,
-    is_amount_T: Bool[Tensor, "T"] | None = None,
+    is_amount_H: Bool[Tensor, "H"] | None = None,
     row_weight_B: Float[Tensor, "B"] | None = None,
 ) -> Float[Tensor, ""]:
     """Return the mean loss in nats over rows and heads; that of 0/1 is stable for any logit.
 
-    With `weight_BH`, which must not be 0 everywhere, it is the weighted mean; `row_weight_B` is as
-    in `mean_of_labels`. `is_amount_T` says which labels are amounts; without it none is.
+    With `weight_BH`, which must not be 0 everywhere, it is the weighted mean. `row_weight_B`, whose
+    mean over the training rows is 1, multiplies the losses of a row. `is_amount_H` says which
+    labels are amounts; without it none is.
     """
-    num_scenarios = logits_BH.shape[1] // labels_BT.shape[1]
-    labels_BH = labels_BT if num_scenarios == 1 else labels_BT.repeat(1, num_scenarios)
-    if is_amount_T is not None or row_weight_B is not None:
-        is_amount_H = None if is_amount_T is None else is_amount_T.repeat(num_scenarios)
-        losses_BH = label_losses(logits_BH, labels_BH, is_amount_H)
-        return mean_of_labels(losses_BH, weight_BH, row_weight_B)
-    if weight_BH is None:
-        return functional.binary_cross_entropy_with_logits(logits_BH, labels_BH)
-    total = functional.binary_cross_entropy_with_logits(
-        logits_BH, labels_BH, weight_BH, reduction="sum"
-    )
-    return total / weight_BH.sum()
-
-
-def mean_of_labels(
-    losses_BH: Float[Tensor, "B H"],
-    weight_BH: Float[Tensor, "B H"] | None,
-    row_weight_B: Float[Tensor, "B"] | None = None,
-) -> Float[Tensor, ""]:
-    """Return the mean of the losses of labels, weighted if there are weights.
-
-    `row_weight_B`, whose mean over the training rows is 1, multiplies the losses of a row.
-    """
+    if is_amount_H is None and row_weight_B is None:
+        if weight_BH is None:
+            return functional.binary_cross_entropy_with_logits(logits_BH, labels_BH)
+        total = functional.binary_cross_entropy_with_logits(
+            logits_BH, labels_BH, weight_BH, reduction="sum"
+        )
+        return total / weight_BH.sum()
+    losses_BH = _label_losses(logits_BH, labels_BH, is_amount_H)
     if row_weight_B is not None:
         losses_BH = losses_BH * row_weight_B.unsqueeze(1)
     if weight_BH is None:
@@ -75,10 +61,10 @@ def mean_of_labels(
     return (losses_BH * weight_BH).sum() / weight_BH.sum()
 
 
-def label_losses(
+def _label_losses(
     logits_BH: Float[Tensor, "B H"],
     labels_BH: Float[Tensor, "B H"],
-    is_amount_H: Bool[Tensor, "H"] | None = None,
+    is_amount_H: Bool[Tensor, "H"] | None,
 ) -> Float[Tensor, "B H"]:
     """Return the loss of every label; a logit counts as 0 where exp might be infinite."""
     of_classes_BH = functional.binary_cross_entropy_with_logits(
@@ -87,9 +73,8 @@ def label_losses(
     if is_amount_H is None:
         return of_classes_BH
     zero = torch.zeros((), device=logits_BH.device)
-    scores_BH, amounts_BH = (
-        torch.where(is_amount_H, values, zero) for values in (logits_BH, labels_BH)
-    )
+    scores_BH = torch.where(is_amount_H, logits_BH, zero)
+    amounts_BH = torch.where(is_amount_H, labels_BH, zero)
     least_BH = amounts_BH - torch.xlogy(amounts_BH, amounts_BH)
     of_amounts_BH = scores_BH.exp() - amounts_BH * scores_BH - least_BH
     return torch.where(is_amount_H, of_amounts_BH, of_classes_BH)

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from hinet_search.models.layers.embedding import FeatureEmbedding
-from hinet_search.training.adam import Adam
+from hinet_search.training.adam import Adam, WeightUpdates
 from hinet_search.training.touched_rows import OF_TOUCHED_ROWS, merged
 from hinet_search.training.train_config import TrainConfig
-from hinet_search.training.weight_updates import WeightUpdates
 
 
 @dataclass(frozen=True)
@@ -54,53 +53,38 @@ def make_optimiser(model: nn.Module, config: TrainConfig) -> Optimiser:
     Any `embedding_optimiser` but `adam` makes the tables produce sparse gradients and updates only
     the touched rows.
     """
+    embeddings = [module for module in model.modules() if isinstance(module, FeatureEmbedding)]
     table_weights: list[nn.Parameter] = []
     if config.embedding_optimiser != "adam":
-        for module in _embeddings(model):
+        for module in embeddings:
             module.table.sparse_gradient = True
             table_weights.append(module.table.weight)
+    of_embeddings = {id(weight) for part in embeddings for _, weight in part.embedding_parameters()}
     of_tables = {id(weight) for weight in table_weights}
-    others = {
-        name: weight for name, weight in model.named_parameters() if id(weight) not in of_tables
-    }
+    others = [weight for weight in model.parameters() if id(weight) not in of_tables]
+    rate = config.learning_rate * config.embedding_learning_rate_multiplier
+    # Weight decay of dense weights is decoupled, that of embeddings a penalty.
+    groups = [
+        {
+            "params": [weight for weight in others if id(weight) not in of_embeddings],
+            "weight_decay": config.weight_decay,
+            "decoupled": True,
+            "lr": config.learning_rate,
+        },
+        {
+            "params": [weight for weight in others if id(weight) in of_embeddings],
+            "weight_decay": config.embedding_l2,
+            "decoupled": False,
+            "lr": rate,
+        },
+    ]
     parts: list[WeightUpdates] = []
     if others:
-        parts.append(adam(model, others, config))
+        parts.append(Adam([group for group in groups if group["params"]]))
     if table_weights:
         make_table_optimiser = OF_TOUCHED_ROWS[config.embedding_optimiser]
-        rate = _embedding_rate(config)
         parts.append(make_table_optimiser(table_weights, rate, config.embedding_l2))
     return Optimiser(tuple(parts))
-
-
-def adam(model: nn.Module, weights: Mapping[str, nn.Parameter], config: TrainConfig) -> Adam:
-    """Return Adam: weight decay of dense weights is decoupled, that of embeddings a penalty.
-
-    `weights` are named as in `model`.
-    """
-    embedding_names: set[str] = set()
-    for prefix, module in model.named_modules():
-        if isinstance(module, FeatureEmbedding):
-            embedding_names |= {f"{prefix}.{name}" for name, _ in module.embedding_parameters()}
-    dense = [weight for name, weight in weights.items() if name not in embedding_names]
-    embeddings = [weight for name, weight in weights.items() if name in embedding_names]
-    of_dense = {
-        "params": dense,
-        "weight_decay": config.weight_decay,
-        "decoupled": True,
-        "lr": config.learning_rate,
-    }
-    of_embeddings = {
-        "params": embeddings,
-        "weight_decay": config.embedding_l2,
-        "decoupled": False,
-        "lr": _embedding_rate(config),
-    }
-    return Adam([group for group in (of_dense, of_embeddings) if group["params"]])
-
-
-def _embedding_rate(config: TrainConfig) -> float:
-    return config.learning_rate * config.embedding_learning_rate_multiplier
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], clip_norm: float) -> Float[Tensor, ""]:
@@ -126,7 +110,3 @@ def _values(parameter: nn.Parameter) -> Tensor:
         return parameter.grad
     parameter.grad = merged(parameter.grad)
     return parameter.grad.values()
-
-
-def _embeddings(model: nn.Module) -> list[FeatureEmbedding]:
-    return [module for module in model.modules() if isinstance(module, FeatureEmbedding)]

@@ -5,7 +5,7 @@
           from a million rows on, a thread draws that of the next pass (run_state.py)
 `blocks`  blocks of neighbouring rows are drawn, and the rows of several blocks are shuffled
           together: they are read from few places, so that data larger than memory are read from
-          disk once a pass, while earlier rows are trained on (read_ahead.py)
+          disk once a pass, ahead, while earlier rows are trained on
 `users`   up to eight rows of a user stand side by side, and such groups are drawn; a batch may end
           within a group, and rows without a user are drawn one by one
 
@@ -13,6 +13,7 @@ Shape legend: B rows of a batch, R rows of a split, W rows shuffled together, U 
 stand together.
 """
 
+import mmap
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 
@@ -22,6 +23,7 @@ from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hinet_search.data.columns import Columns
 from hinet_search.training.seeding import Purpose, derived_seed
 from hinet_search.training.train_config import Shuffle
 
@@ -115,3 +117,27 @@ def _by_users(user_R: NDArray[np.int32], generator: torch.Generator) -> Int[Tens
 def number_type(num_rows: int) -> torch.dtype:
     """Return int32 where it suffices, since drawing is bound by memory; the order is the same."""
     return torch.int32 if num_rows <= torch.iinfo(torch.int32).max else torch.int64
+
+
+def reader_ahead(columns: Columns, first: int) -> Callable[[int, range], None]:
+    """Return what `batches_of_pass` calls; a training that resumes has `first` rows behind it."""
+
+    def coming(num_before: int, rows: range) -> None:
+        if num_before >= first:
+            read_ahead(columns, rows)
+
+    return coming
+
+
+def read_ahead(columns: Columns, rows: range) -> None:
+    """Ask the system to read neighbouring rows of all mapped arrays of a split; return at once."""
+    for array in columns.arrays.values():
+        file: object = array if array.size else None
+        while isinstance(file, np.ndarray):
+            file = file.base
+        if isinstance(file, mmap.mmap):  # arrays in memory need no reading
+            first_byte = np.frombuffer(file, dtype=np.uint8).ctypes.data
+            first = array[rows.start :].ctypes.data - first_byte
+            end = first + len(rows) * array.strides[0]
+            first -= first % mmap.PAGESIZE
+            file.madvise(mmap.MADV_WILLNEED, first, end - first)

@@ -18,22 +18,18 @@ from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hinet_search.data.columns import Columns, Dataset
+from hinet_search.data.columns import Dataset
 from hinet_search.data.schema import Schema
-from hinet_search.models.layers.contracts import LengthAware, NumberAware, PassAware
+from hinet_search.models.layers.contracts import LengthAware, NumberAware
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import CellValue, EvaluationRecord
 from hinet_search.training.best_weights import Best, keep_best
-from hinet_search.training.device import peak_memory_bytes
-from hinet_search.training.device_sort import sort_on
+from hinet_search.training.device import peak_memory_bytes, sort_on
 from hinet_search.training.divergence import Diverged, StepLog
-from hinet_search.training.feed import Feed
-from hinet_search.training.make_feed import make_feed
+from hinet_search.training.feed import Feed, made_ahead, make_feed
 from hinet_search.training.metrics import NonFiniteScores, cell_values
 from hinet_search.training.predict import predict
-from hinet_search.training.read_ahead import reader_ahead
-from hinet_search.training.row_order import batches_of_pass
-from hinet_search.training.streamed_feed import made_ahead
+from hinet_search.training.row_order import batches_of_pass, reader_ahead
 from hinet_search.training.train_config import TrainConfig
 
 DRAWN_AHEAD_ROWS = 1_000_000  # from which on a thread draws the next pass; fewer take a moment
@@ -124,47 +120,36 @@ class Schedule:
         return 1.0 if self.steps_of_decay is None else 1 - step / self.steps_of_decay
 
 
-def make_schedule(num_rows: int, config: TrainConfig) -> Schedule:
-    """Space evaluations evenly; one is at the end of every pass and one after the last step."""
+def make_schedule(num_rows: int, config: TrainConfig, fixed: FixedSteps | None = None) -> Schedule:
+    """Space evaluations evenly; one is at the end of every pass and one after the last step.
+
+    With `fixed` steps there is only the one after the last.
+    """
     steps_per_pass = count_steps(num_rows, config)
-    total_steps = _total_steps(steps_per_pass, config)
-    spacing = steps_per_pass / config.evaluations_per_pass
-    planned = (round(number * spacing) for number in range(1, int(total_steps / spacing) + 1))
-    evaluation_steps = frozenset({*planned, total_steps} - {0})
+    per_announcement = steps_per_pass if fixed is None else fixed.per_pass
+    planned = max(1, round(config.passes * per_announcement))
+    if fixed is None:
+        total_steps = planned
+        spacing = steps_per_pass / config.evaluations_per_pass
+        numbers = range(1, int(total_steps / spacing) + 1)
+        evaluations = {*(round(number * spacing) for number in numbers), total_steps} - {0}
+    else:
+        total_steps = fixed.total
+        evaluations = {total_steps}
+        # As in the training whose length this is, which may have ended before its rate was 0.
+        planned = max(planned, total_steps)
     return Schedule(
         steps_per_pass,
         total_steps,
-        evaluation_steps,
-        steps_per_pass,
-        total_steps if config.rate_decay else None,
+        frozenset(evaluations),
+        per_announcement,
+        planned if config.rate_decay else None,
     )
-
-
-def _total_steps(steps_per_pass: int, config: TrainConfig) -> int:
-    return max(1, round(config.passes * steps_per_pass))
 
 
 def count_steps(num_rows: int, config: TrainConfig) -> int:
     """Return the steps of a pass."""
     return math.ceil(num_rows / config.batch_size)
-
-
-def _schedule(conditions: Conditions) -> Schedule:
-    num_rows = conditions.dataset.train.num_rows
-    config = conditions.config
-    fixed = conditions.fixed_steps
-    if fixed is None:
-        return make_schedule(num_rows, config)
-    steps_per_pass = count_steps(num_rows, config)
-    # As in the training whose length this is, which may have ended before its rate was 0.
-    planned = max(_total_steps(fixed.per_pass, config), fixed.total)
-    return Schedule(
-        steps_per_pass,
-        fixed.total,
-        frozenset({fixed.total}),
-        fixed.per_pass,
-        planned if config.rate_decay else None,
-    )
 
 
 @dataclass(frozen=True)
@@ -176,11 +161,6 @@ class TrainingRun:
     feed: Feed
     valid_feed: Feed
     schedule: Schedule
-
-    @property
-    def valid(self) -> Columns:
-        """The validation split."""
-        return self.conditions.dataset.valid
 
 
 @dataclass
@@ -216,7 +196,7 @@ def begin(
         conditions=conditions,
         feed=make_feed(dataset.train, device),
         valid_feed=make_feed(dataset.valid, device),
-        schedule=_schedule(conditions),
+        schedule=make_schedule(dataset.train.num_rows, config, conditions.fixed_steps),
     )
     for part in model.modules():
         if isinstance(part, LengthAware):
@@ -235,19 +215,14 @@ def batches(
     `before_pass` receives the number of finished passes before each pass.
     """
     steps_apart = run.schedule.steps_per_announcement
-    rows = map(run.feed.by_scenario, _rows_of_steps(run, first_step))
+    passes = _passes(run, first_step)
+    if len(run.feed) >= DRAWN_AHEAD_ROWS and run.conditions.config.shuffle != "blocks":
+        passes = made_ahead(passes, num_ahead=1)  # a thread draws the next pass
+    rows = map(run.feed.by_scenario, chain.from_iterable(passes))
     for step, rows_B in enumerate(run.feed.ahead(rows), start=first_step):
         if step % steps_apart == 0:
             before_pass(step // steps_apart)
         yield rows_B
-
-
-def _rows_of_steps(run: TrainingRun, first_step: int) -> Iterator[Int[Tensor, "B"]]:
-    """Yield the rows in their order; a thread draws that of the next pass of a large split."""
-    passes = _passes(run, first_step)
-    if len(run.feed) >= DRAWN_AHEAD_ROWS and run.conditions.config.shuffle != "blocks":
-        passes = made_ahead(passes, num_ahead=1)
-    return chain.from_iterable(passes)
 
 
 def _passes(run: TrainingRun, first_step: int) -> Iterator[Iterator[Int[Tensor, "B"]]]:
@@ -274,30 +249,34 @@ def _passes(run: TrainingRun, first_step: int) -> Iterator[Iterator[Int[Tensor, 
         yield chain([next(of_steps)], of_steps)
 
 
-def begin_pass(run: TrainingRun, passes_done: int) -> None:
-    """Announce a pass to the model."""
-    if isinstance(run.model, PassAware):
-        run.model.begin_pass(passes_done)
-
-
 def evaluate(run: TrainingRun, state: TrainingState) -> EvaluationRecord:
     """Score the validation split, and keep the best weights.
 
     Errors: Diverged when a loss, gradient norm or score is not finite.
     """
     conditions = run.conditions
-    objective = run.conditions.objective
+    objective = conditions.objective
     state.step_log.read(state.step)
     began = time.perf_counter()
     scores_RT = predict(run.model, run.valid_feed)
     try:
-        sort = sort_on(conditions.device)
-        cells = cell_values(scores_RT, run.valid, conditions.schema.cells, sort, conditions.further)
+        cells = cell_values(
+            scores_RT,
+            conditions.dataset.valid,
+            conditions.schema.cells,
+            sort_on(conditions.device),
+            conditions.further,
+        )
     except NonFiniteScores as error:
         raise Diverged(state.step, conditions.config.learning_rate, error.value, "score") from error
     number = len(state.evaluations) + 1
     state.best.offer(number, cells)
-    _count_improvement(state, objective)
+    kept_value = objective(state.best.cells)
+    if state.best_objective is None or objective.better(kept_value, state.best_objective):
+        state.best_objective = kept_value
+        state.without_improvement = 0
+    else:
+        state.without_improvement += 1
     now = time.perf_counter()
     record = EvaluationRecord(
         step=number,
@@ -311,16 +290,6 @@ def evaluate(run: TrainingRun, state: TrainingState) -> EvaluationRecord:
     state.evaluations.append(record)
     state.evaluation_seconds += now - began
     return record
-
-
-def _count_improvement(state: TrainingState, objective: Objective) -> None:
-    """Update the best objective of the kept weights and the evaluations without improvement."""
-    value = objective(state.best.cells)
-    if state.best_objective is None or objective.better(value, state.best_objective):
-        state.best_objective = value
-        state.without_improvement = 0
-    else:
-        state.without_improvement += 1
 
 
 def best_evaluation(

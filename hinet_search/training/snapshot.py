@@ -6,64 +6,35 @@ order of rows is not stored: it follows from seed, pass and step.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from hinet_search.results.records import CellValue, EvaluationRecord
 from hinet_search.training.run_state import TrainingRun, TrainingState
 
-# Version of what `take` returns and of the order of rows; increment it with every change.
+# Version of what `snapshot` returns and of the order of rows; increment it with every change.
 LAYOUT = 5
 PLAIN = ("step", "rows", "best_objective", "without_improvement", "evaluation_seconds")
 
 
-@dataclass(frozen=True)
-class Training:
-    """One training, whose optimisers have a state each."""
+def snapshot(
+    run: TrainingRun, state: TrainingState, optimisers: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the state after the last step; `optimisers` are the states of its optimisers.
 
-    run: TrainingRun
-    state: TrainingState
-
-    def take(self, optimisers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return the state after the last step; `optimisers` are the states of its optimisers.
-
-        This waits for the device.
-        """
-        run = self.run
-        state = self.state
-        state.step_log.read(state.step)
-        now = time.perf_counter()
-        return {
-            "seconds": now - state.began,
-            "loop_seconds": now - state.loop_began,
-            **_take(run, state),
-            "optimisers": list(optimisers),
-            "generators": self._generators(),
-        }
-
-    def put_back(self, taken: Mapping[str, Any]) -> None:
-        """Restore what `take` returned, but optimisers, in a training that has just begun.
-
-        It must have begun under the same conditions.
-        """
-        self.state.loop_began = time.perf_counter() - taken["loop_seconds"]
-        _put_back(taken, self.run, self.state)
-        first, *cuda = taken["generators"]
-        torch.set_rng_state(first)
-        if cuda:
-            torch.cuda.set_rng_state(cuda[0], self.run.conditions.device)
-
-    def _generators(self) -> list[Tensor]:
-        device = self.run.conditions.device
-        on_device = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
-        return [torch.get_rng_state(), *on_device]
-
-
-def _take(run: TrainingRun, state: TrainingState) -> dict[str, Any]:
+    This waits for the device.
+    """
+    state.step_log.read(state.step)
+    now = time.perf_counter()
+    device = run.conditions.device
+    generators = [torch.get_rng_state()]
+    if device.type == "cuda":
+        generators.append(torch.cuda.get_rng_state(device))
     return {
+        "seconds": now - state.began,
+        "loop_seconds": now - state.loop_began,
         "plain": {name: getattr(state, name) for name in PLAIN},
         "losses": [state.step_log.loss_sum, state.step_log.num_losses],
         "evaluations": [_plain(record) for record in state.evaluations],
@@ -73,10 +44,17 @@ def _take(run: TrainingRun, state: TrainingState) -> dict[str, Any]:
             "weights": state.best.weights,
         },
         "model": dict(run.model.state_dict()),
+        "optimisers": list(optimisers),
+        "generators": generators,
     }
 
 
-def _put_back(taken: Mapping[str, Any], run: TrainingRun, state: TrainingState) -> None:
+def put_back(taken: Mapping[str, Any], run: TrainingRun, state: TrainingState) -> None:
+    """Restore what `snapshot` returned, but optimisers, in a training that has just begun.
+
+    It must have begun under the same conditions.
+    """
+    state.loop_began = time.perf_counter() - taken["loop_seconds"]
     for name, value in taken["plain"].items():
         setattr(state, name, value)
     state.step_log.loss_sum, state.step_log.num_losses = taken["losses"]
@@ -86,6 +64,10 @@ def _put_back(taken: Mapping[str, Any], run: TrainingRun, state: TrainingState) 
     state.best.weights = best["weights"]
     state.best.cells = _cells(best["cells"])
     run.model.load_state_dict(taken["model"])
+    first, *cuda = taken["generators"]
+    torch.set_rng_state(first)
+    if cuda:
+        torch.cuda.set_rng_state(cuda[0], run.conditions.device)
 
 
 def _plain(record: EvaluationRecord) -> dict[str, Any]:

@@ -94,10 +94,9 @@ class StepLoss:
         rows_B = to_device(rows_B, self.teacher_RT.device)
         teacher_BT = self.teacher_RT.index_select(0, rows_B).float()
         targets_BT = expected_labels(teacher_BT / temperature, self.is_amount_T)
+        targets_BH = targets_BT if num_scenarios == 1 else targets_BT.repeat(1, num_scenarios)
         softened_BH = logits_BH / temperature
-        taught = own_scenario_loss(
-            softened_BH, targets_BT, weight_BH, self.is_amount_T, row_weight_B
-        )
+        taught = own_scenario_loss(softened_BH, targets_BH, weight_BH, is_amount_H, row_weight_B)
         return (1 - weight) * loss + weight * temperature**2 * taught
 
     def _row_weights(
@@ -139,16 +138,12 @@ def step_loss(
 
 def save_teacher(logits: Mapping[Learned, NDArray[np.float32]], path: Path) -> None:
     """Store a teacher's logits (R, T) of each split as float16 (three digits, 2 bytes each)."""
-    save_tensors({_name(split): _halved(logits_RT) for split, logits_RT in logits.items()}, path)
-
-
-def _name(split: Learned) -> str:
-    return f"{split}_logits"
-
-
-def _halved(logits_RT: NDArray[np.float32]) -> Float[Tensor, "R T"]:
     limit = float(np.finfo(np.float16).max)
-    return torch.from_numpy(np.clip(logits_RT, -limit, limit).astype(np.float16))
+    tensors = {}
+    for split, logits_RT in logits.items():
+        halved_RT = np.clip(logits_RT, -limit, limit).astype(np.float16)
+        tensors[f"{split}_logits"] = torch.from_numpy(halved_RT)
+    save_tensors(tensors, path)
 
 
 def read_teacher(
@@ -158,11 +153,12 @@ def read_teacher(
 
     Errors: DataError if the file is missing, damaged, or of other rows.
     """
-    logits = read_tensors(path, LAUNCH_AGAIN).get(_name(split))
+    name = f"{split}_logits"
+    logits = read_tensors(path, LAUNCH_AGAIN).get(name)
     if logits is None or logits.dtype != torch.float16 or logits.shape != shape:
         got = "none" if logits is None else f"{list(logits.shape)} of {logits.dtype}"
         raise DataError(
-            f"{path}: must hold {list(shape)} {_name(split)} in float16, got {got}",
+            f"{path}: must hold {list(shape)} {name} in float16, got {got}",
             remedy=LAUNCH_AGAIN,
         )
     logits_RT: NDArray[np.float16] = logits.numpy()

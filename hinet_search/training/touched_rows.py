@@ -17,8 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from hinet_search.training.adam import BETA1, BETA2, EPSILON
-from hinet_search.training.weight_updates import WeightUpdates
+from hinet_search.training.adam import BETA1, BETA2, EPSILON, WeightUpdates
 
 
 class _Numbers(threading.local):

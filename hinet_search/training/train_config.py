@@ -59,8 +59,9 @@ class TrainConfig(Frozen):
     `loss: pairs_within_users`.
     `teacher_weight` and `teacher_temperature` apply to students (training/teaching.py). `loss` is
     that of the labels, a file of training/losses/; `ranking_weight` is what its pairs of rows count
-    (training/pairs.py). `task_weights.TASK` and `scenario_weights.SCENARIO` multiply the losses of
-    labels in a weighted mean, default 1 each; so does the `weight` of a row in the data.
+    (training/losses/pairs_within_users.py). `task_weights.TASK` and `scenario_weights.SCENARIO`
+    multiply the losses of labels in a weighted mean, default 1 each; so does the `weight` of a row
+    in the data.
     """
 
     learning_rate: Rate = 1e-3

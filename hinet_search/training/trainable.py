@@ -18,13 +18,19 @@ from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.contracts import Explainable
 from hinet_search.models.layers.diagnostics import expert_similarities
-from hinet_search.models.layers.measure import count_parameters, flops_per_row, milliseconds
-from hinet_search.models.layers.outline import draw, outline, parts
+from hinet_search.models.layers.measure import (
+    count_parameters,
+    draw,
+    flops_per_row,
+    milliseconds,
+    outline,
+    parts,
+)
 from hinet_search.results.records import EvaluationRecord, Insight
 from hinet_search.training.checkpoint import Checkpoints
+from hinet_search.training.feed import make_feed
 from hinet_search.training.fit import fit
 from hinet_search.training.fit_staged import CPU, Staged, fit_staged
-from hinet_search.training.make_feed import make_feed
 from hinet_search.training.predict import predict
 from hinet_search.training.run_state import Conditions, FitResult, TrainingWatcher
 from hinet_search.training.tensors import differences

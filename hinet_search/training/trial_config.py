@@ -53,16 +53,14 @@ class TrialConfig:
             if isinstance(self.model, ProtocolConfig)
             else build(schema)
         )
-        if isinstance(built, nn.Module) and not _learns(built):
-            raise ConfigurationError(
-                f"Model of model {self.model_name} must have parameters to train, got none",
-                remedy="give it a layer that has parameters, or an nn.Parameter",
-            )
+        if isinstance(built, nn.Module):
+            learns = any(parameter.requires_grad for parameter in built.parameters())
+            if not learns:
+                raise ConfigurationError(
+                    f"Model of model {self.model_name} must have parameters to train, got none",
+                    remedy="give it a layer that has parameters, or an nn.Parameter",
+                )
         return built
-
-
-def _learns(network: nn.Module) -> bool:
-    return any(parameter.requires_grad for parameter in network.parameters())
 
 
 def config_type(model: str) -> type[BaseModel]:

@@ -19,8 +19,7 @@ from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.training import replayed_steps
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.fit import TrainingSteps, fit
-from hinet_search.training.fixed_rows import places_of
-from hinet_search.training.replayed_steps import can_replay
+from hinet_search.training.replayed_steps import can_replay, places_of
 from hinet_search.training.run_state import Conditions, batches, begin
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.train_config import TrainConfig

@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from hinet_search.training import make_feed as module
-from hinet_search.training.feed import Feed
-from hinet_search.training.make_feed import forget_copies, make_feed
+from hinet_search.training import feed as module
+from hinet_search.training.feed import (
+    BATCHES_AHEAD,
+    Feed,
+    StreamedFeed,
+    forget_copies,
+    made_ahead,
+    make_feed,
+)
 from hinet_search.training.predict import predict
 from hinet_search.training.row_order import batches_of_pass
-from hinet_search.training.streamed_feed import BATCHES_AHEAD, StreamedFeed, made_ahead
 from hinet_search.training.trial_config import build_config
 from tests.device.simulated import simulated_device
 from tests.device.simulated_tensor import DEVICE

@@ -24,7 +24,8 @@ def loss_of(model: nn.Module, labels_BT: torch.Tensor) -> torch.Tensor:
     source = batch(ABSENT, rows=24)
     logits_BH = model(source)
     mask_BH = label_weights(WEIGHT_MT, source.scenario_B, logits_BH.shape[1])
-    return own_scenario_loss(logits_BH, labels_BT, mask_BH)
+    labels_BH = labels_BT.repeat(1, logits_BH.shape[1] // labels_BT.shape[1])
+    return own_scenario_loss(logits_BH, labels_BH, mask_BH)
 
 
 def labels(seed: int, rows: int = 24) -> torch.Tensor:

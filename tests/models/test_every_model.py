@@ -25,8 +25,13 @@ from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.contracts import Explainable, IndependentParts
 from hinet_search.models.layers.diagnostics import expert_similarities
 from hinet_search.models.layers.embedding import FeatureEmbedding
-from hinet_search.models.layers.measure import count_parameters, flops_per_row, synthetic_batch
-from hinet_search.models.layers.outline import draw, outline
+from hinet_search.models.layers.measure import (
+    count_parameters,
+    draw,
+    flops_per_row,
+    outline,
+    synthetic_batch,
+)
 from hinet_search.training.trial_config import build_config, known_names
 
 
@@ -300,13 +305,18 @@ def test_an_outline_begins_with_the_name_of_the_model(case: Case) -> None:
 
 
 @every_case
-def test_mean_gate_weights_of_a_model_that_explains_itself_sum_to_one(case: Case) -> None:
-    model = randomise(case.build())
-    gates = model.insight(batch()).gates if isinstance(model, Explainable) else ()
-    assert all(
-        abs(sum(gate.weights) - 1) < 1e-9 and len(gate.experts) == len(gate.weights)
-        for gate in gates
-    )
+def test_gate_weights_are_means_over_the_rows_of_a_scenario(case: Case) -> None:
+    model, rows = randomise(case.build()), batch()
+    gates = model.insight(rows).gates if isinstance(model, Explainable) else ()
+    assert all(abs(sum(gate.weights) - 1) < 1e-9 for gate in gates)
+    for number, scenario in enumerate(SCHEMA.scenarios if gates else ()):
+        of_scenario = take(rows, (rows.scenario_B == number).nonzero()[:, 0])
+        alone = model.insight(of_scenario).gates
+        beside = [gate for gate in gates if gate.where.startswith(f"{scenario}/")]
+        assert [gate.where for gate in alone] == [gate.where for gate in beside]
+        for left, right in zip(alone, beside, strict=True):
+            assert len(left.experts) == len(left.weights)
+            torch.testing.assert_close(torch.tensor(left.weights), torch.tensor(right.weights))
 
 
 @every_case

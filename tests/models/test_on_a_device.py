@@ -18,8 +18,8 @@ from hinet_search.models.layers.measure import on_device_of, synthetic_batch
 from hinet_search.results.objectives import objective_named
 from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.training.checkpoint import Checkpoints
+from hinet_search.training.feed import make_feed
 from hinet_search.training.fit import TrainingSteps, fit
-from hinet_search.training.make_feed import make_feed
 from hinet_search.training.predict import predict
 from hinet_search.training.run_state import Conditions, FitResult, begin
 from hinet_search.training.seeding import seeded_model

@@ -10,7 +10,7 @@ from small_models import WITH_SEQUENCES, batch, randomise, with_sequences
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.measure import count_parameters
-from hinet_search.models.layers.sequence_readers import AttentionReader, Reader, make_reader
+from hinet_search.models.layers.pooling import AttentionReader, Reader, make_reader
 from hinet_search.study.sequence_definition import SequenceReader
 
 READERS: tuple[SequenceReader, ...] = ("mean", "din", "bst")
@@ -62,7 +62,7 @@ def test_what_is_in_a_slot_without_a_row_does_not_matter(kind: SequenceReader) -
     reader = reader_of(kind)
     other_BLD = torch.where(is_there_BL.unsqueeze(2), slots_BLD, 7.0)
     assert torch.equal(
-        reader(query_BQ, slots_BLD, is_there_BL), reader(query_BQ, other_BLD, is_there_BL)
+        reader(slots_BLD, is_there_BL, query_BQ), reader(other_BLD, is_there_BL, query_BQ)
     )
 
 
@@ -72,7 +72,7 @@ def test_a_row_without_earlier_rows_gives_finite_numbers_and_gradients(
 ) -> None:
     query_BQ, slots_BLD, is_there_BL = drawn()
     slots_BLD.requires_grad_()
-    vector_BD = reader_of(kind)(query_BQ, slots_BLD, is_there_BL & False)
+    vector_BD = reader_of(kind)(slots_BLD, is_there_BL & False, query_BQ)
     vector_BD.sum().backward()
     assert vector_BD.isfinite().all()
     assert torch.equal(slots_BLD.grad, torch.zeros_like(slots_BLD))
@@ -87,7 +87,7 @@ def test_gradients_agree_with_differences(kind: SequenceReader) -> None:
     query_BQ.requires_grad_()
     slots_BLD.requires_grad_()
     assert torch.autograd.gradcheck(
-        lambda query, slots: reader(query, slots, is_there_BL), (query_BQ, slots_BLD)
+        lambda query, slots: reader(slots, is_there_BL, query), (query_BQ, slots_BLD)
     )
 
 
@@ -96,11 +96,11 @@ def test_weights_of_attention_are_not_normalised_and_start_near_a_mean() -> None
     reader = AttentionReader(QUERY, WIDTH, LENGTH)
     slots_BLD, is_there_BL = torch.full((1, LENGTH, WIDTH), 1e-3), torch.ones(1, LENGTH) > 0
     query_BQ = torch.full((1, QUERY), 1e-3)
-    vector_BD = reader(query_BQ, slots_BLD, is_there_BL).detach()
+    vector_BD = reader(slots_BLD, is_there_BL, query_BQ).detach()
     assert abs(float(vector_BD.mean()) / 1e-3 - 1) < 0.5
     half_BL = is_there_BL.clone()
     half_BL[0, ::2] = False
-    half_BD = reader(query_BQ, slots_BLD, half_BL).detach()
+    half_BD = reader(slots_BLD, half_BL, query_BQ).detach()
     torch.testing.assert_close(half_BD, vector_BD / 2)
 
 

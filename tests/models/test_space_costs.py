@@ -58,7 +58,7 @@ def test_every_model_has_a_shipped_space() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["adasparse", "dcn_v2", "final_mlp", "hamur", "m2m", "m3oe", "pepnet"]
+    "name", ["adasparse", "dcn_v2", "final_mlp", "hamur", "m2m", "m3oe", "pepnet", "star"]
 )
 def test_the_default_of_the_space_is_the_default_of_the_model(name: str) -> None:
     space = load_space(name)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lightgbm import Booster
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from small_trees import LARGE_FIELD, SCHEMA, SMALL, SMALL_FIELD, grown, rows
@@ -15,7 +16,7 @@ from torch import Tensor
 from hinet_search.common.heartbeat import receive_heartbeats
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import ListField, Schema
-from hinet_search.models.trees import STAGES, Config, Model, _Boosting, _LabelledRows, stage_ends
+from hinet_search.models.trees import STAGES, Config, Model, stage_ends
 from hinet_search.results.families import BERNOULLI, POISSON
 
 
@@ -43,32 +44,30 @@ def walked(tree: dict[str, Any], inputs_I: list[float]) -> float:
     return float(node["leaf_value"])
 
 
-def with_boosters(*, amounts: bool = False, **options: float) -> tuple[Model, _Boosting]:
-    """Return small trees in the middle of their growth, and LightGBM's boosters of them.
+def with_boosters(*, amounts: bool = False, **options: float) -> tuple[Model, list[Booster]]:
+    """Return small trees that were read, and LightGBM's boosters of them.
 
     With `amounts` the second task has amounts.
     """
-    model, train = Model(Config.model_validate({**SMALL, **options}), SCHEMA), rows()
-    every_task_RT = np.ones_like(train.labels_RT, dtype=np.bool_)
-    labels_RT = train.labels_RT.astype(np.float32) if amounts else train.labels_RT
+    train, schema = rows(), SCHEMA
     if amounts:
+        schema = replace(SCHEMA, amount_units=(("order", 1.0),))
+        labels_RT = train.labels_RT.astype(np.float32)
         labels_RT[:, 1] *= np.abs(train.numeric_RN[:, 1])
-    is_amount_T = np.array([False, amounts])
-    labelled = _LabelledRows(model._inputs(train), labels_RT, every_task_RT, is_amount_T)
-    growth = _Boosting(model.config, labelled, len(model._num_ids), seed=0)
-    for num_rounds in (5, 12):
-        growth.grow_to(num_rounds)
-    model.boosters = growth.boosters
+        train = replace(train, labels_RT=labels_RT)
+    model = Model(Config.model_validate({**SMALL, **options}), schema)
+    assert list(model.stages(train, seed=0))[-1] == 1.0
+    boosters = list(model.boosters)
     model.load_state_dict(model.state_dict())
-    return model, growth
+    return model, boosters
 
 
 @pytest.mark.parametrize("max_ids", [255, 1000], ids=["small fields", "all fields"])
 def test_the_logits_are_those_of_a_walk_over_the_trees_that_lightgbm_dumps(max_ids: int) -> None:
-    model, growth = with_boosters(max_ids=max_ids)
+    model, boosters = with_boosters(max_ids=max_ids)
     new = rows(100, seed=1)
     expected_RT = np.zeros((new.num_rows, 2))
-    for task, booster in enumerate(growth.boosters):
+    for task, booster in enumerate(boosters):
         trees = booster.dump_model()["tree_info"]
         assert len(trees) == 12
         for row, inputs_I in enumerate(model._inputs(new).astype(float).tolist()):
@@ -78,14 +77,12 @@ def test_the_logits_are_those_of_a_walk_over_the_trees_that_lightgbm_dumps(max_i
 
 @pytest.mark.parametrize("amounts", [False, True])
 def test_the_logits_are_those_of_lightgbm(amounts: bool) -> None:
-    model, growth = with_boosters(amounts=amounts, max_ids=1000)
+    model, boosters = with_boosters(amounts=amounts, max_ids=1000)
     new = rows(seed=1)
-    expected_RT = [
-        booster.predict(model._inputs(new), raw_score=True) for booster in growth.boosters
-    ]
+    expected_RT = [booster.predict(model._inputs(new), raw_score=True) for booster in boosters]
     np.testing.assert_allclose(model.logits(new).T, expected_RT, rtol=0, atol=1e-6)
     for booster, scores_R, family in zip(
-        growth.boosters,
+        boosters,
         model.logits(new).T,
         (BERNOULLI, (BERNOULLI, POISSON)[amounts]),
         strict=True,

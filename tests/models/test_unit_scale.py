@@ -9,8 +9,7 @@ from small_models import SCHEMA, WITH_SEQUENCES, batch, randomise
 
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.activation import Activation
-from hinet_search.models.layers.embedding import FeatureEmbedding
-from hinet_search.models.layers.unit_scale import UnitScale
+from hinet_search.models.layers.embedding import FeatureEmbedding, UnitScale
 from hinet_search.training.feature_config import FeatureConfig
 
 SCALED = replace(SCHEMA, has_unit_scale=True)

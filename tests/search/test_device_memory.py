@@ -15,7 +15,7 @@ from hinet_search.search.plan.plan import ArmPlan, Plan
 from hinet_search.search.stored_study import shortages
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import ChosenDevice
-from hinet_search.training.make_feed import make_feed
+from hinet_search.training.feed import make_feed
 from tests.device.simulated import simulated_device
 from tests.small import write_study
 from tests.training.datasets import separable

@@ -7,7 +7,7 @@ import torch
 
 from hinet_search.models.layers.batch import Batch
 from hinet_search.search.plan import probe
-from hinet_search.training.make_feed import make_feed
+from hinet_search.training.feed import make_feed
 from hinet_search.training.teaching import StepLoss
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import build_config

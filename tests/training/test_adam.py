@@ -122,7 +122,7 @@ IN_A_NEW_PROCESS = """\
 import sys
 from tests.training.fake_models import DATA, Watch, linear
 from hinet_search.training.fit import fit
-from hinet_search.models.layers.outline import outline
+from hinet_search.models.layers.measure import outline
 from hinet_search.results.objectives import objective_named
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.train_config import TrainConfig

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.contracts import Part
-from hinet_search.training.make_feed import make_feed
+from hinet_search.training.feed import make_feed
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.predict import predict
 

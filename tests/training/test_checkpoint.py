@@ -35,7 +35,7 @@ def content(step: int) -> dict[str, object]:
 def save(folder: Path, job: str, *steps: int) -> None:
     """Save after each of these steps, and wait until all is written."""
     checkpoints = Checkpoints(folder, job)
-    with whole([checkpoints]):
+    with whole(checkpoints):
         for step in steps:
             checkpoints.save(step, content(step))
 

@@ -8,7 +8,7 @@ from fake_models import CPU, DATA
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinet_search.training.device_sort import sort_on, sorted_on
+from hinet_search.training.device import sort_on, sorted_on
 from hinet_search.training.metrics import cell_values
 
 DEVICE = torch.device("cuda", 0) if torch.cuda.is_available() else CPU

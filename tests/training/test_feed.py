@@ -14,7 +14,7 @@ from hinet_search.common.errors import EnvironmentFault
 from hinet_search.models.layers.batch import rows_by_scenario
 from hinet_search.training import row_order
 from hinet_search.training.device import begin_peak_memory, choose_device, peak_memory_bytes
-from hinet_search.training.make_feed import forget_copies, make_feed
+from hinet_search.training.feed import forget_copies, make_feed
 from hinet_search.training.row_order import BLOCK_ROWS, BLOCKS_AT_ONCE, batches_of_pass
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.train_config import Shuffle

@@ -15,7 +15,7 @@ from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.number_encoding import bins_of
 from hinet_search.training import row_order
 from hinet_search.training.divergence import Diverged, StepLog
-from hinet_search.training.make_feed import make_feed
+from hinet_search.training.feed import make_feed
 from hinet_search.training.predict import predict
 from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.seeding import seeded_model

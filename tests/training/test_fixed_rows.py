@@ -16,8 +16,8 @@ from hinet_search.models.layers.contracts import BatchDependent, IndependentPart
 from hinet_search.models.layers.measure import synthetic_batch
 from hinet_search.study.distributions import Value
 from hinet_search.study.plugin_keys import LOSSES
-from hinet_search.training.fixed_rows import FixedRows, places_of
-from hinet_search.training.make_feed import make_feed
+from hinet_search.training.feed import make_feed
+from hinet_search.training.replayed_steps import FixedRows, places_of
 from hinet_search.training.teaching import StepLoss, step_loss
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import build_config

@@ -6,7 +6,7 @@ from datasets import separable
 from fake_models import CPU, linear
 from torch import nn
 
-from hinet_search.training.make_feed import make_feed
+from hinet_search.training.feed import make_feed
 from hinet_search.training.optimiser import clip_gradients, make_optimiser
 from hinet_search.training.touched_rows import OF_TOUCHED_ROWS
 from hinet_search.training.train_config import TrainConfig

@@ -7,9 +7,9 @@ import torch
 from fake_models import CPU, DATA, Linear, Watch, fit_on, linear, scripted
 
 from hinet_search.results.objectives import objective_named
+from hinet_search.training.feed import make_feed
 from hinet_search.training.fit import fit
 from hinet_search.training.loss import own_scenario_loss
-from hinet_search.training.make_feed import make_feed
 from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.run_state import Conditions, FixedSteps, make_schedule
 from hinet_search.training.train_config import TrainConfig

@@ -10,8 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import Columns
-from hinet_search.training.read_ahead import read_ahead, reader_ahead
-from hinet_search.training.row_order import BLOCK_ROWS, BLOCKS_AT_ONCE, batches_of_pass
+from hinet_search.training.row_order import (
+    BLOCK_ROWS,
+    BLOCKS_AT_ONCE,
+    batches_of_pass,
+    read_ahead,
+    reader_ahead,
+)
 
 NUM_ROWS = 2 * BLOCKS_AT_ONCE * BLOCK_ROWS + 10
 

@@ -7,8 +7,8 @@ import torch
 from fake_models import CPU, DATA, linear
 from torch import Tensor, nn
 
+from hinet_search.training.feed import make_feed
 from hinet_search.training.loss import own_scenario_loss
-from hinet_search.training.make_feed import make_feed
 from hinet_search.training.optimiser import clip_gradients, make_optimiser
 from hinet_search.training.touched_rows import (
     OF_TOUCHED_ROWS,

@@ -5,7 +5,6 @@ where neither ReLU nor dropout cut it.
 Shape legend: W words.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,26 +16,6 @@ from torch.nn import functional
 from hinet_search.models.layers.linear import signed
 
 LEVELS = 2**16
-
-
-@dataclass(frozen=True)
-class Dropout:
-    """What one model drops: `num_dropped` of LEVELS draws."""
-
-    num_dropped: int
-
-    def apply(self, y: Tensor) -> None:
-        """Zero what is dropped and rescale the rest, in place."""
-        if not self.num_dropped:
-            return
-        words_W = torch.empty(_num_words(y.numel()), dtype=torch.int64).random_(-(2**63), None)
-        draws = words_W.view(torch.int16)[: y.numel()].view(y.shape)
-        kept = torch.ge(draws, _least_kept(self.num_dropped), out=torch.empty_like(y))
-        y.mul_(kept.mul_(_scale(self.num_dropped)))
-
-    def rescale(self, gradient: Tensor) -> Tensor:
-        """Return the gradient of outputs that were kept, in place."""
-        return gradient.mul_(_scale(self.num_dropped)) if self.num_dropped else gradient
 
 
 class Activation(nn.Module):
@@ -60,7 +39,7 @@ class Activation(nn.Module):
             return torch.relu(x)
         if not is_on_cpu:
             return functional.dropout(torch.relu(x), rate)
-        y: Tensor = _ReluDropout.apply(x, Dropout(num_dropped_at(rate)))  # type: ignore[no-untyped-call]
+        y: Tensor = _ReluDropout.apply(x, min(round(rate * LEVELS), LEVELS - 1))  # type: ignore[no-untyped-call]
         return y
 
     def extra_repr(self) -> str:
@@ -69,7 +48,7 @@ class Activation(nn.Module):
 
 
 class _ReluDropout(torch.autograd.Function):
-    """ReLU and dropout on the CPU.
+    """ReLU and dropout on the CPU, which drops `num_dropped` of LEVELS draws.
 
     Several layers of one input come from one product, hence side by side in its rows. The output
     has each layer by itself, and the gradient is as x again: products of the next layers are up to
@@ -78,14 +57,20 @@ class _ReluDropout(torch.autograd.Function):
 
     @staticmethod
     @signed
-    def forward(x: Tensor, dropout: Dropout) -> Tensor:
+    def forward(x: Tensor, num_dropped: int) -> Tensor:
         y = torch.clamp_min(x, 0, out=torch.empty(x.shape, dtype=x.dtype, device=x.device))
-        dropout.apply(y)
+        if num_dropped:
+            num_words = -(-y.numel() // 4)
+            words_W = torch.empty(num_words, dtype=torch.int64).random_(-(2**63), None)
+            draws = words_W.view(torch.int16)[: y.numel()].view(y.shape)
+            least_kept = num_dropped - LEVELS // 2
+            kept = torch.ge(draws, least_kept, out=torch.empty_like(y))
+            y.mul_(kept.mul_(_scale(num_dropped)))
         return y
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Dropout], output: Tensor) -> None:
-        x, ctx.dropout = inputs
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+        x, ctx.num_dropped = inputs
         ctx.stride = x.stride()
         ctx.save_for_backward(output)
 
@@ -95,21 +80,9 @@ class _ReluDropout(torch.autograd.Function):
         (y,) = ctx.saved_tensors
         grad_x = torch.empty_strided(y.shape, ctx.stride, dtype=y.dtype, device=y.device)
         torch.ops.aten.threshold_backward.grad_input(grad, y, 0, grad_input=grad_x)
-        return ctx.dropout.rescale(grad_x), None
-
-
-def num_dropped_at(rate: float) -> int:
-    """Return how many of LEVELS draws are dropped."""
-    return min(round(rate * LEVELS), LEVELS - 1)
-
-
-def _num_words(num_outputs: int) -> int:
-    return (num_outputs + 3) // 4
-
-
-def _least_kept(num_dropped: int) -> int:
-    """Return the least draw of 16 bits that keeps its output."""
-    return num_dropped - LEVELS // 2
+        if ctx.num_dropped:
+            grad_x.mul_(_scale(ctx.num_dropped))
+        return grad_x, None
 
 
 def _scale(num_dropped: int) -> float:

@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hinet_search.common.frozen_model import Count, Depth, Frozen, Layers
+from hinet_search.data.schema import Schema
 from hinet_search.models.layers.diagnostics import gate_usage, numbered
 from hinet_search.models.layers.experts import Experts
 from hinet_search.models.layers.gates import Gate, GateKind, mix
@@ -141,22 +142,15 @@ class CGC(nn.Module):
         return slots_TBH
 
     def usage(
-        self,
-        x_BD: Float[Tensor, "B D"],
-        sizes: Sequence[int],
-        scenarios: Sequence[str],
-        tasks: Sequence[str],
+        self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int], schema: Schema
     ) -> tuple[GateUsage, ...]:
         """Return mean gate weights of the last level over shared, then specific experts."""
         last = self.last
-        shared_per_scenario = last.shared.num_groups > 1
-        specific_per_scenario = last.specific.num_groups > 1
-        shared = numbered("shared", last.num_shared, of_scenario=shared_per_scenario)
-        specific = numbered(
-            "specific", last.num_specific, of_scenario=specific_per_scenario, of_gate=True
-        )
+        shared = numbered("shared", last.num_shared, of_scenario=last.shared.num_groups > 1)
+        of_scenario = last.specific.num_groups > 1
+        specific = numbered("specific", last.num_specific, of_scenario=of_scenario, of_gate=True)
         gates = self.last_gates(x_BD, sizes)
-        return gate_usage(gates, sizes, scenarios, tasks, (*shared, *specific))
+        return gate_usage(gates, sizes, schema, (*shared, *specific))
 
     def last_gates(
         self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int]

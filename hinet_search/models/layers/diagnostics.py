@@ -5,7 +5,7 @@ Shape legend: S gates of every row, B rows sorted by scenario or group, G groups
 gate or group, H width of an expert's output.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.experts import Experts, Towers
 from hinet_search.models.layers.measure import evaluating
@@ -36,16 +37,18 @@ class Expert:
 def gate_usage(
     weights_SBK: Float[Tensor, "S B K"],
     sizes: Sequence[int],
-    scenarios: Sequence[str],
-    gates: Sequence[str],
+    schema: Schema,
     experts: Sequence[Expert],
+    gates: Sequence[str] | None = None,
 ) -> tuple[GateUsage, ...]:
     """Return the usage of every `scenario/gate`, scenario by scenario, without absent scenarios.
 
-    `sizes[m]` rows belong to `scenarios[m]`; `gates` names the S gates, `experts` their K experts.
-    With a single scenario (or gate) all experts count as its own, so that separate models of a
-    protocol never share an expert.
+    `sizes[m]` rows belong to scenario m; `experts` names the K experts, `gates` the S gates, one
+    for each task if it is None. With a single scenario (or gate) all experts count as its own, so
+    that separate models of a protocol never share an expert.
     """
+    scenarios = schema.scenarios
+    gates = schema.tasks if gates is None else gates
 
     def owner(expert: Expert, scenario: str, gate: str) -> str:
         of_scenario = expert.of_scenario or len(scenarios) == 1
@@ -91,9 +94,12 @@ def expert_similarities(model: nn.Module, batch: Batch) -> tuple[ExpertSimilarit
 
         return hook
 
+    towers = {id(module.hidden) for module in model.modules() if isinstance(module, Towers)}
     handles = []
-    for path, experts in _experts_of(model):
-        handles.append(experts.register_forward_hook(similarity_hook(path)))
+    for path, module in model.named_modules():
+        if isinstance(module, Experts) and id(module) not in towers:
+            hook = similarity_hook(path.removesuffix(".experts"))
+            handles.append(module.register_forward_hook(hook))
     try:
         with evaluating(model):
             model(batch)
@@ -101,14 +107,6 @@ def expert_similarities(model: nn.Module, batch: Batch) -> tuple[ExpertSimilarit
         for handle in handles:
             handle.remove()
     return tuple(similarities.values())
-
-
-def _experts_of(model: nn.Module) -> Iterator[tuple[str, Experts]]:
-    """Yield the experts that are no towers, with the path of the module that has them."""
-    towers = {id(module.hidden) for module in model.modules() if isinstance(module, Towers)}
-    for path, module in model.named_modules():
-        if isinstance(module, Experts) and id(module) not in towers:
-            yield path.removesuffix(".experts"), module
 
 
 def cka(y_KBH: Float[Tensor, "K B H"]) -> Float[Tensor, "K K"]:

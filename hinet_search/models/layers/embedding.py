@@ -8,22 +8,22 @@ sequence, I of them of items, L slots of one list, S slots of all lists, E embed
 N numeric inputs, D width of x, V rows of the table, M looked-up rows with repetitions.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 from hinet_search.data.schema import Schema, SequenceField
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.number_encoding import make_number_encoding
-from hinet_search.models.layers.sequence_readers import make_reader
-from hinet_search.models.layers.unit_scale import UnitScale
+from hinet_search.models.layers.pooling import make_pooling, make_reader
 
 INITIAL_STD = 0.01
+EPSILON = 1e-10  # keeps inputs finite that are all 0; those of new embeddings have 1e-4
+MOMENTUM = 0.01  # the share of the newest batch in the moving mean square
 
 
 def look_up(
@@ -177,57 +177,39 @@ class SequenceEmbedding(nn.Module):
         slots_BLD = parts_BPLE.transpose(1, 2).flatten(start_dim=2)
         query_BIE = torch.stack([embedded_BFE[:, field] for field in self.fields], dim=1)
         is_there_BL = ids_BPL[:, -1] > 0
-        vector_BD: Tensor = self.reader(query_BIE.flatten(start_dim=1), slots_BLD, is_there_BL)
+        vector_BD: Tensor = self.reader(slots_BLD, is_there_BL, query_BIE.flatten(start_dim=1))
         return vector_BD
 
 
-class MeanPooling(nn.Module):
-    """The mean of the known entries; zeros without any."""
+class UnitScale(nn.Module):
+    """Divide by the root of the batch's mean square; in evaluation, of its mean over training.
 
-    def forward(
-        self,
-        entries_BLE: Float[Tensor, "B L E"],
-        known_BL: Bool[Tensor, "B L"],
-        _item_BE: Float[Tensor, "B E"] | None,
-    ) -> Float[Tensor, "B E"]:
-        """Return one vector per row; the row's own item, if the list has one, is ignored."""
-        is_known_BL = known_BL.to(entries_BLE.dtype)
-        num_known_B1 = is_known_BL.sum(dim=1, keepdim=True).clamp(min=1)
-        return _weighted_sum(is_known_BL / num_known_B1, entries_BLE)
-
-
-class AttentionPooling(nn.Module):
-    """Weigh known entries by their match with the row's own item: softmax of (q W) . k / sqrt(E).
-
-    W starts as the identity, so that entries similar to the item weigh more from the first step.
+    A penalty can then keep embeddings small without making x small, and embeddings stay as small
+    beside numeric inputs as it makes them: normalising each column would undo that.
+    Gradients take the root for a constant: x alone is learned, and a step costs hardly more.
+    For the first 1 / MOMENTUM batches that is a plain mean over them.
     """
 
-    def __init__(self, embedding_dim: int) -> None:
+    mean_square: Tensor
+    num_batches: Tensor
+    reads_batch = True  # models/layers/contracts.py
+
+    def __init__(self) -> None:
         super().__init__()
-        self.weight_EE = nn.Parameter(torch.eye(embedding_dim))
+        self.register_buffer("mean_square", torch.ones(1))
+        self.register_buffer("num_batches", torch.zeros(1, dtype=torch.int64))
 
-    def forward(
-        self,
-        entries_BLE: Float[Tensor, "B L E"],
-        known_BL: Bool[Tensor, "B L"],
-        item_BE: Float[Tensor, "B E"],
-    ) -> Float[Tensor, "B E"]:
-        """Return one vector per row, zeros where no entry is known; `item_BE` is the query q."""
-        query_BE = item_BE @ self.weight_EE / math.sqrt(item_BE.shape[1])
-        score_BL = torch.einsum("be,ble->bl", query_BE, entries_BLE)
-        # The smallest finite number, not -inf: a row without known entries must not become NaN.
-        weight_BL = score_BL.masked_fill(~known_BL, torch.finfo(score_BL.dtype).min).softmax(dim=1)
-        return _weighted_sum(weight_BL * known_BL, entries_BLE)
+    def forward(self, x_BD: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """Return the scaled inputs; in training mode this updates the moving mean square."""
+        mean_square = self.mean_square
+        if self.training:
+            numbers = x_BD.detach().reshape(-1)
+            mean_square = torch.dot(numbers, numbers) / numbers.numel()
+            self._move(mean_square)
+        return x_BD * torch.rsqrt(mean_square + EPSILON)
 
-
-def _weighted_sum(
-    weight_BL: Float[Tensor, "B L"], entries_BLE: Float[Tensor, "B L E"]
-) -> Float[Tensor, "B E"]:
-    # On the CPU a batched product is faster than multiply and sum; look-up and product together
-    # are 2.2 times as fast as embedding_bag.
-    return torch.bmm(weight_BL.unsqueeze(1), entries_BLE)[:, 0]
-
-
-def make_pooling(kind: str, embedding_dim: int) -> MeanPooling | AttentionPooling:
-    """Return a pooling of the kind `mean` or `attention`."""
-    return AttentionPooling(embedding_dim) if kind == "attention" else MeanPooling()
+    @torch.no_grad()
+    def _move(self, mean_square: Float[Tensor, ""]) -> None:
+        self.num_batches += 1
+        share = (1 / self.num_batches.to(mean_square.dtype)).clamp(min=MOMENTUM)
+        self.mean_square += share * (mean_square - self.mean_square)

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from hinet_search.common.frozen_model import Frozen, Layers
 from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.gates import Gate, mix
-from hinet_search.models.layers.linear import Linear
-from hinet_search.models.layers.stacked_linear import StackedLinear
+from hinet_search.models.layers.linear import Linear, StackedLinear
 
 
 class ExpertConfig(Frozen):

@@ -13,8 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from hinet_search.models.layers.linear import signed
-from hinet_search.models.layers.stacked_linear import StackedLinear
+from hinet_search.models.layers.linear import StackedLinear, signed
 
 GateKind = Literal["softmax", "uniform", "relu_softmax", "sum"]
 WIDE = 256

@@ -1,7 +1,14 @@
-"""Measures of a model: its number of parameters and the work for a row."""
+"""Measures of a model: its parameters and the work for a row, of the whole and of its parts.
 
+Parts are measured with forward hooks while the model runs, so it works for every model as it is.
+"""
+
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain, groupby
+from math import prod
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -12,12 +19,18 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from hinet_search.common.terminal import table_text
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.results.records import ModelPart
 
 ROWS_PER_SCENARIO = 8
 REPEATS = 20
+MAXIMUM_DEPTH = 3  # of an outline
+WIDTH = 100
+
+Shapes = dict[str, tuple[int, ...]]
 
 
 @contextmanager
@@ -143,3 +156,171 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         model.train(was_training)
+
+
+@dataclass(frozen=True)
+class OutlineRow:
+    """One part of a model.
+
+    In `shape` the letter B is the number of rows of a batch. `num_alike` counts equal parts of a
+    list; the other figures are of one of them.
+    """
+
+    name: str
+    depth: int
+    kind: str
+    shape: tuple[int | str, ...]
+    parameters: int
+    flops_per_row: int
+    num_alike: int = 1
+
+
+def outline(model: nn.Module, schema: Schema) -> tuple[OutlineRow, ...]:
+    """Return the model and its parts that have parameters, parents first, to a depth of three."""
+    name = type(model).__module__.rsplit(".", maxsplit=1)[-1]
+    run = _MeasuredRun(model, schema)
+    return (run.row(name, "", model, 0), *_rows_below(run, "", model, 1))
+
+
+def parts(rows: tuple[OutlineRow, ...]) -> tuple[ModelPart, ...]:
+    """Return the outline as stored in a record, without the row of the model itself."""
+    records = []
+    for row in rows[1:]:
+        *outer, last = row.shape
+        count = row.num_alike * prod(size for size in outer if isinstance(size, int))
+        width = last if isinstance(last, int) else 1
+        parameters = row.num_alike * row.parameters
+        records.append(ModelPart(row.name, row.kind, row.depth, count, width, parameters))
+    return tuple(records)
+
+
+def draw(rows: tuple[OutlineRow, ...]) -> str:
+    """Return the outline as text, at most 100 characters wide."""
+    table = []
+    for number, row in enumerate(rows):
+        name = f"{row.name} × {row.num_alike}" if row.num_alike > 1 else row.name
+        label = f"{_branches(rows, number)}{name}  {row.kind}" if row.depth else name
+        shape = f"({', '.join(str(size) for size in row.shape)})"
+        table.append(
+            (
+                label,
+                shape,
+                f"{row.parameters:,}",
+                f"{row.flops_per_row:,}" if row.flops_per_row else "·",
+            )
+        )
+    header = ("", "output", "parameters", "FLOPs a row")
+    first, *rest = table_text(table, header, right={1, 2, 3}, width=WIDTH).splitlines()
+    rule = "─" * max(map(len, [first, *rest]))
+    legend = (
+        "B = rows of a batch. × n = n equal parts, with the figures of one. "
+        "A multiply-add counts 2 FLOPs."
+    )
+    return "\n".join([first, rule, *rest, rule, legend])
+
+
+def _branches(rows: tuple[OutlineRow, ...], number: int) -> str:
+    """Return the tree's lines to the left of a name.
+
+    The line of a level continues if a later row of that depth has the same parent.
+    """
+
+    def continues(depth: int) -> bool:
+        following = next((row.depth for row in rows[number + 1 :] if row.depth <= depth), 0)
+        return following == depth
+
+    depth = rows[number].depth
+    above = "".join("│  " if continues(level) else "   " for level in range(1, depth))
+    return above + ("├─ " if continues(depth) else "└─ ")
+
+
+def _rows_below(
+    run: "_MeasuredRun", path: str, module: nn.Module, depth: int
+) -> tuple[OutlineRow, ...]:
+    """Return the rows of a module's parts; `path` is the module's, with a dot at its end."""
+    if depth > MAXIMUM_DEPTH:
+        return ()
+    subtrees = []
+    for name, child in _children(module):
+        child_path = f"{path}{name}"
+        if child_path in run.shapes and next(child.parameters(), None) is not None:
+            row = run.row(name, child_path, child, depth)
+            subtrees.append((row, *_rows_below(run, f"{child_path}.", child, depth + 1)))
+    return tuple(chain.from_iterable(_merge_alike(subtrees)))
+
+
+def _children(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """Yield children by name; instead of a list, yield its members."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.ModuleList):
+            yield from _children(child, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", child
+
+
+def _merge_alike(subtrees: list[tuple[OutlineRow, ...]]) -> list[tuple[OutlineRow, ...]]:
+    """Merge neighbours of one list that differ only in their names; they get the list's name."""
+    merged = []
+    for _, neighbours in groupby(subtrees, key=_without_number):
+        alike = list(neighbours)
+        head, *below = alike[0]
+        if len(alike) > 1:
+            head = replace(head, name=head.name.partition(".")[0], num_alike=len(alike))
+        merged.append((head, *below))
+    return merged
+
+
+def _without_number(subtree: tuple[OutlineRow, ...]) -> tuple[OutlineRow, ...]:
+    """Return a subtree whose head has the name of its list and a dot, if it is in one."""
+    head, *below = subtree
+    list_name, dot, _ = head.name.partition(".")
+    return (replace(head, name=list_name + dot), *below)
+
+
+class _MeasuredRun:
+    """Output shapes and FLOPs of a model's parts by their path; the model itself has path ""."""
+
+    def __init__(self, model: nn.Module, schema: Schema) -> None:
+        self.num_rows = ROWS_PER_SCENARIO * schema.num_scenarios
+        self.shapes, self._flops = _run(model, schema, self.num_rows)
+        self._shapes_of_twice_the_rows, _ = _run(model, schema, 2 * self.num_rows)
+
+    def row(self, name: str, path: str, module: nn.Module, depth: int) -> OutlineRow:
+        sizes = zip(self.shapes[path], self._shapes_of_twice_the_rows[path], strict=True)
+        shape = tuple(size if size == doubled else "B" for size, doubled in sizes)
+        parameters = sum(parameter.numel() for parameter in module.parameters())
+        flops_per_row = round(self._flops.get(path, 0) / self.num_rows)
+        return OutlineRow(name, depth, type(module).__name__, shape, parameters, flops_per_row)
+
+
+def _run(model: nn.Module, schema: Schema, num_rows: int) -> tuple[Shapes, dict[str, int]]:
+    """Return output shapes and FLOPs of the parts, by path."""
+    shapes: Shapes = {}
+    flops: dict[str, int] = defaultdict(int)
+    counter = MatrixProducts()
+
+    def before(path: str) -> Any:
+        def hook(_module: nn.Module, _inputs: Any) -> None:
+            flops[path] -= counter.flops
+
+        return hook
+
+    def after(path: str) -> Any:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            flops[path] += counter.flops
+            last = output if isinstance(output, Tensor) else output[-1]
+            shapes[path] = tuple(last.shape)
+
+        return hook
+
+    handles = []
+    for path, module in model.named_modules():
+        handles.append(module.register_forward_pre_hook(before(path)))
+        handles.append(module.register_forward_hook(after(path)))
+    try:
+        with evaluating(model), counter:
+            model(on_device_of(model, synthetic_batch(schema, num_rows, seed=0)))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return shapes, flops

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from hinet_search.common.frozen_model import Count, Frozen, Layers
 from hinet_search.models.layers.batch import repeat_each, to_device
 from hinet_search.models.layers.gates import mix
-from hinet_search.models.layers.stacked_linear import StackedLinear
+from hinet_search.models.layers.linear import StackedLinear
 
 AttendedScenarios = tuple[tuple[int, ...], ...]  # for each scenario, those that it attends to
 INITIAL_STD = 0.1  # attention starts close to uniform, so that chance favours no scenario

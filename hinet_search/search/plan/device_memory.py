@@ -1,7 +1,7 @@
 """Device memory: what the slots that share a GPU keep on it, and whether it has room for that.
 
 Beside what it trains, a slot keeps a copy of every split that its jobs have read, if there is room
-(training/make_feed.py). What CUDA itself takes for every process is not counted.
+(training/feed.py). What CUDA itself takes for every process is not counted.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import torch
 
 from hinet_search.common.amounts import byte_size, counted
 from hinet_search.data.columns import Dataset
-from hinet_search.training.make_feed import ROWS_SHARE, bytes_on_device
+from hinet_search.training.feed import ROWS_SHARE, bytes_on_device
 
 BYTES_OF_A_TEACHER = 2  # of a score, as it is stored (training/teaching.py)
 

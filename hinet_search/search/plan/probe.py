@@ -20,11 +20,10 @@ from hinet_search.training.device import (
     memory_errors_explained,
     peak_memory_bytes,
 )
-from hinet_search.training.feed import Feed
+from hinet_search.training.feed import Feed, make_feed
+from hinet_search.training.fit import forward_products, fp32_products
 from hinet_search.training.fit_staged import Staged
-from hinet_search.training.make_feed import make_feed
 from hinet_search.training.optimiser import make_optimiser
-from hinet_search.training.precision import forward_products, fp32_products
 from hinet_search.training.row_order import BYTES_OF_A_ROW
 from hinet_search.training.teaching import StepLoss, step_loss
 from hinet_search.training.train_config import TrainConfig

@@ -9,8 +9,8 @@ from typing import NoReturn
 import torch
 
 from hinet_search.training.device import memory_errors_explained
-from hinet_search.training.jobs.coordinator_link import CoordinatorLink
-from hinet_search.training.make_feed import forget_copies
+from hinet_search.training.feed import forget_copies
+from hinet_search.training.jobs.messages import CoordinatorLink
 
 DEVICE_LOST = 75  # exit code
 # Words by which torch's plain RuntimeErrors say that a device failed. A status such as

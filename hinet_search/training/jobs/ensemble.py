@@ -20,9 +20,9 @@ from hinet_search.results.statistics.ensemble import RunningMean, combined, copi
 from hinet_search.results.statistics.ensemble_selection import Selection, Settings, select
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.training.device import choose_device
-from hinet_search.training.jobs.coordinator_link import CoordinatorLink
 from hinet_search.training.jobs.device_errors import device_errors
 from hinet_search.training.jobs.messages import (
+    CoordinatorLink,
     Emit,
     ShouldStop,
     Split,

@@ -1,11 +1,13 @@
-"""Messages: the jobs of a slot, what they send to the coordinator, and the paths of their files."""
+"""Messages: the jobs of a slot, what they send to the coordinator and how, and their files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from hinet_search.common import crash_points
 from hinet_search.common.plugins import allowed
+from hinet_search.common.retry import Notice, Retry
 from hinet_search.results.records import CellValue, Cost, EvaluationRecord, Insight
 from hinet_search.training.device import Wanted
 from hinet_search.training.trial_config import TrialConfig
@@ -138,3 +140,33 @@ def refit_files(weights: Path) -> tuple[Path, Path]:
     """Return the files of the refit of these weights: its weights, and its scores of test."""
     path = refit_path(weights)
     return path, scores_path(path)
+
+
+@dataclass(frozen=True)
+class CoordinatorLink:
+    """Send evaluations and notices to the coordinator while a model trains.
+
+    `emit` sends a message; `stop` returns whether the coordinator asks to stop.
+    """
+
+    emit: Callable[[object], None]
+    stop: Callable[[], bool]
+
+    @property
+    def retry(self) -> Retry:
+        """Retries writes that fail because the disk is full."""
+        return Retry(self.notice, self.stop)
+
+    def notice(self, text: str) -> None:
+        """Send a notice to the user."""
+        self.emit(Notice(text))
+
+    def on_evaluation(self, record: EvaluationRecord) -> None:
+        """Send an evaluation."""
+        crash_points.point("before_evaluation_sent")
+        self.emit(record)
+        crash_points.point("after_evaluation_sent")
+
+    def should_stop(self) -> bool:
+        """Return whether the coordinator asks to stop the trial."""
+        return self.stop()

@@ -19,9 +19,10 @@ from hinet_search.results.objectives import objective_named
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.device import choose_device
 from hinet_search.training.divergence import Diverged
-from hinet_search.training.jobs.coordinator_link import CoordinatorLink
+from hinet_search.training.feed import forget_copies
 from hinet_search.training.jobs.device_errors import device_errors
 from hinet_search.training.jobs.messages import (
+    CoordinatorLink,
     Emit,
     RefitJob,
     Refitted,
@@ -32,7 +33,6 @@ from hinet_search.training.jobs.messages import (
 )
 from hinet_search.training.jobs.score import limit_threads, open_dataset
 from hinet_search.training.jobs.train import checkpoints_of
-from hinet_search.training.make_feed import forget_copies
 from hinet_search.training.run_state import Conditions, FixedSteps, count_steps
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.teaching import read_teacher

@@ -23,9 +23,9 @@ from hinet_search.results.statistics.calibrators import calibrate
 from hinet_search.results.statistics.ensemble import ensemble_logits
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.training.device import choose_device
-from hinet_search.training.jobs.coordinator_link import CoordinatorLink
 from hinet_search.training.jobs.device_errors import device_errors
 from hinet_search.training.jobs.messages import (
+    CoordinatorLink,
     Emit,
     MetricsOnTest,
     ScoreTestJob,

@@ -5,12 +5,10 @@ Jobs depend neither on optuna nor on the database: only what they emit leaves th
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from hinet_search.common import crash_points
 from hinet_search.common.plugins import allow_only
@@ -21,9 +19,9 @@ from hinet_search.results.records import Cost
 from hinet_search.training.checkpoint import Checkpoints, seconds_apart
 from hinet_search.training.device import choose_device
 from hinet_search.training.divergence import Diverged
-from hinet_search.training.jobs.coordinator_link import CoordinatorLink
 from hinet_search.training.jobs.device_errors import device_errors
 from hinet_search.training.jobs.messages import (
+    CoordinatorLink,
     Emit,
     ShouldStop,
     TrainingFailed,
@@ -58,31 +56,11 @@ def train(job: TrainJob, emit: Emit, should_stop: ShouldStop) -> None:
 
 def _train_on(device: torch.device, job: TrainJob, link: CoordinatorLink) -> None:
     """Train on a device; what this holds there is free again when it returns."""
-    begun = _begun(job, device, link.notice)
-    if job.measured_first and begun.model.costs_are_known:
-        link.emit(_cost_before(begun.model, begun.conditions.dataset))
-    try:
-        result = fit_any(begun.model, begun.conditions, link, begun.checkpoints)
-    except Diverged as error:
-        link.emit(TrainingFailed(f"diverged: {error}"))
-    else:
-        link.emit(_trained(begun, result, link.retry))
-    crash_points.point("after_result")
-
-
-@dataclass(frozen=True)
-class _Begun:
-    """A job with its model, and what it is trained on."""
-
-    job: TrainJob
-    model: Trainable
-    conditions: Conditions
-    checkpoints: Checkpoints | None
-
-
-def _begun(job: TrainJob, device: torch.device, say: Callable[[str], None]) -> _Begun:
     dataset, schema = job.config.features.view(open_dataset(job.dataset))
     model = trainable(seeded_model(partial(job.config.build, schema), job.seed), schema, device)
+    teacher_RT = None
+    if job.teacher is not None:
+        teacher_RT = read_teacher(job.teacher, dataset.train.labels_RT.shape)
     conditions = Conditions(
         dataset=dataset,
         schema=schema,
@@ -90,17 +68,20 @@ def _begun(job: TrainJob, device: torch.device, say: Callable[[str], None]) -> _
         seed=job.seed,
         objective=objective_named(job.objective),
         device=device,
-        teacher_RT=_teacher(job, dataset),
+        teacher_RT=teacher_RT,
         further=job.further,
     )
-    return _Begun(job, model, conditions, checkpoints_of(job, say))
-
-
-def _teacher(job: TrainJob, dataset: Dataset) -> NDArray[np.float16] | None:
-    """Return the teacher's logits of a student's training rows."""
-    if job.teacher is None:
-        return None
-    return read_teacher(job.teacher, dataset.train.labels_RT.shape)
+    checkpoints = checkpoints_of(job, link.notice)
+    if job.measured_first and model.costs_are_known:
+        milliseconds = model.milliseconds_per_100(dataset.valid)
+        link.emit(replace(_size(model), milliseconds_per_100=milliseconds))
+    try:
+        result = fit_any(model, conditions, link, checkpoints)
+    except Diverged as error:
+        link.emit(TrainingFailed(f"diverged: {error}"))
+    else:
+        link.emit(_trained(job, model, dataset, result, link.retry))
+    crash_points.point("after_result")
 
 
 def checkpoints_of(job: TrainJob, say: Callable[[str], None], *more: object) -> Checkpoints | None:
@@ -131,16 +112,10 @@ def _size(model: Trainable) -> Cost:
     return Cost(parameters, dense, model.flops_per_row(), 0.0, 0.0, 0, str(model.device))
 
 
-def _cost_before(model: Trainable, dataset: Dataset) -> Cost:
-    """Return what is known of a model's cost before its training."""
-    return replace(_size(model), milliseconds_per_100=model.milliseconds_per_100(dataset.valid))
-
-
-def _trained(begun: _Begun, result: FitResult, retry: Retry) -> TrainingResult:
+def _trained(
+    job: TrainJob, model: Trainable, dataset: Dataset, result: FitResult, retry: Retry
+) -> TrainingResult:
     """Return the result of a training; for a job with `weights`, store them, score and explain."""
-    job = begun.job
-    model = begun.model
-    dataset = begun.conditions.dataset
     cost = replace(
         _size(model),
         rows_per_second=result.rows_per_second,
@@ -152,11 +127,10 @@ def _trained(begun: _Begun, result: FitResult, retry: Retry) -> TrainingResult:
         cost = replace(cost, milliseconds_per_100=model.milliseconds_per_100(dataset.valid))
     if job.weights is None or best is None or result.stopped:
         return TrainingResult(best, result.stopped, cost)
-    weights = model.model.state_dict()
     path = job.weights
     scores = {"valid_logits": torch.from_numpy(model.scores(dataset.valid))}
     retry(lambda: save_tensors(scores, scores_path(path)))
-    retry(lambda: save_tensors(weights, path))
+    retry(lambda: save_tensors(model.model.state_dict(), path))
     crash_points.point("after_weights_before_result")
     cost = replace(cost, milliseconds_per_100=model.milliseconds_per_100(dataset.valid))
     return TrainingResult(best, result.stopped, cost, model.insight(dataset.valid))

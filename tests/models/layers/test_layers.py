@@ -6,13 +6,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from hinet_search.data.schema import Schema
 from hinet_search.models.layers.diagnostics import gate_usage, numbered
 from hinet_search.models.layers.experts import Experts, Mixture
 from hinet_search.models.layers.gates import WIDE, Gate, mix
-from hinet_search.models.layers.stacked_linear import StackedLinear
+from hinet_search.models.layers.linear import StackedLinear
 
 
 def normal(*shape: int) -> torch.Tensor:
@@ -119,14 +119,6 @@ def test_without_sizes_every_row_passes_all_layers_group_by_group() -> None:
     assert layer(x).shape == (6, 5, 2)
 
 
-def test_stacked_layers_start_with_the_spread_of_linear_layers() -> None:
-    torch.manual_seed(0)
-    stacked, linear = StackedLinear(64, 500, 3), nn.Linear(64, 500)
-    for start, expected in ((stacked.weight_LIO, linear.weight), (stacked.bias_LO, linear.bias)):
-        assert float(start.detach().std()) == pytest.approx(float(expected.detach().std()), rel=0.1)
-        assert float(start.detach().abs().max()) <= 1 / 8
-
-
 def test_experts_end_with_a_rectifier() -> None:
     output = Experts(3, (8, 6), 4)(normal(50, 3).float())
     assert float(output.min().detach()) == 0.0
@@ -168,7 +160,8 @@ def test_a_mixture_for_all_groups_holds_the_mixture_of_the_own_group(kind: str) 
 
 def test_gate_usage_is_the_mean_over_the_rows_of_a_scenario() -> None:
     weights = torch.tensor([[[0.2, 0.8], [0.5, 0.5], [1.0, 0.0]]], dtype=torch.float64)
-    usage = gate_usage(weights, [1, 0, 2], ("a", "b", "c"), ("click",), numbered("expert", 2))
+    schema = Schema(("a", "b", "c"), ("click",), (), (), ())
+    usage = gate_usage(weights, [1, 0, 2], schema, numbered("expert", 2))
     assert [entry.where for entry in usage] == ["a/click", "c/click"]
     assert usage[1].weights == (0.75, 0.25)
     assert usage[1].experts == ("expert 1", "expert 2")

@@ -9,12 +9,15 @@ from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.measure import (
+    OutlineRow,
     count_parameters,
+    draw,
     flops_per_row,
     milliseconds,
+    outline,
+    parts,
     synthetic_batch,
 )
-from hinet_search.models.layers.outline import OutlineRow, draw, outline, parts
 from hinet_search.results.records import ModelPart
 
 SCHEMA = Schema(("a", "b"), ("click",), ("user",), (5,), ("age", "price"))

@@ -7,7 +7,8 @@ import torch
 
 from hinet_search.data.schema import ListField, Schema
 from hinet_search.models.layers.batch import Batch
-from hinet_search.models.layers.embedding import AttentionPooling, FeatureEmbedding, make_pooling
+from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.models.layers.pooling import AttentionPooling, make_pooling
 
 SCHEMA = Schema(("a", "b"), ("click",), ("user", "item"), (4, 6), ("age",))
 KINDS = ("mean", "attention")

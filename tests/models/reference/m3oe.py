@@ -5,7 +5,7 @@ from reference.plain import gate, input_vector, linear, tower, weighted
 from torch import Tensor, nn
 
 from hinet_search.models.layers.batch import Batch
-from hinet_search.models.layers.star_linear import StarLinear
+from hinet_search.models.layers.linear import StarLinear
 from hinet_search.models.m3oe import Model, Perceptrons, StackedLayerNorm
 
 

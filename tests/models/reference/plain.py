@@ -11,7 +11,7 @@ from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import Experts, Towers
 from hinet_search.models.layers.gates import Gate
-from hinet_search.models.layers.stacked_linear import StackedLinear
+from hinet_search.models.layers.linear import StackedLinear
 
 
 def input_vector(embedding: FeatureEmbedding, schema: Schema, batch: Batch, row: int) -> Tensor:

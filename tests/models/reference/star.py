@@ -5,8 +5,8 @@ from reference.plain import input_vector, only, tower
 from torch import Tensor
 
 from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.linear import StarLinear
 from hinet_search.models.layers.partitioned_norm import EPSILON, PartitionedNorm
-from hinet_search.models.layers.star_linear import StarLinear
 from hinet_search.models.star import Model
 
 
