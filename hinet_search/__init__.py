@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from hinet_search.search.plan.plan import Plan
     from hinet_search.search.progress import Event, Progress, Watcher
     from hinet_search.serving.export import Export
-    from hinet_search.serving.model import LoadedModel
-    from hinet_search.serving.predict import Prediction
+    from hinet_search.serving.predict import LoadedModel, Prediction
 
 __all__ = [
     "AllTrialsFailed",
@@ -72,8 +71,7 @@ _MODULES = {
     "search.progress": ("Event", "Progress", "Watcher"),
     "notebook.study": ("Study",),
     "serving.export": ("Export",),
-    "serving.model": ("LoadedModel",),
-    "serving.predict": ("Prediction",),
+    "serving.predict": ("LoadedModel", "Prediction"),
     "results.study_record": ("StudyRecord",),
 }
 

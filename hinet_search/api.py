@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from hinet_search.search.plan.plan import Plan, PreparedStudy
     from hinet_search.serving.choice import ExportChoice, Seeds
     from hinet_search.serving.export import Export
-    from hinet_search.serving.model import LoadedModel
     from hinet_search.serving.model_folder import ExportedModel
-    from hinet_search.serving.predict import Prediction
+    from hinet_search.serving.predict import LoadedModel, Prediction
     from hinet_search.serving.rebuild import LoadedStudy
     from hinet_search.training.device import Wanted
 
@@ -339,7 +338,7 @@ def load_model(
     """
     exported = _opened(folder, device, plugins)
 
-    from hinet_search.serving.model import LoadedModel
+    from hinet_search.serving.predict import LoadedModel
 
     return LoadedModel(exported)
 

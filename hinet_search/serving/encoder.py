@@ -3,7 +3,6 @@
 Shape legend: R rows, F categorical fields, T tasks.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,15 +11,15 @@ from numpy.typing import NDArray
 
 from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.derived.inputs import encode_lists, fields_of_sequences, list_fields
+from hinet_search.data.derived.matches import KnownMatches, match_numbers
 from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers
-from hinet_search.data.lists import ListedRows, split_texts, with_numbered_lists
+from hinet_search.data.lists import split_texts, with_numbered_lists
 from hinet_search.data.raw_values import as_text
 from hinet_search.data.rows import Rows, distinct_by_scenario
 from hinet_search.data.schema import Schema
 from hinet_search.results.cells import Labels
-from hinet_search.serving.history import DerivedInputs, History
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.log_rows import SeenInputs, new_rows
+from hinet_search.serving.log_rows import SeenInputs, new_rows, seen_inputs, together
 from hinet_search.serving.tables import Types
 from hinet_search.study.feature_definition import ListDefinition
 from hinet_search.training.feature_config import FeatureConfig
@@ -31,13 +30,15 @@ class Encoder:
     """Turns rows with the column types `types` into encoded columns.
 
     Its vocabularies hold only values that have an embedding in some model. A model reads a part of
-    the columns: `chosen` and `schema_of` say which.
+    the columns: `chosen` and `schema_of` say which. `matches` and `log` are what derived inputs are
+    made of; None where the model has no such inputs.
     """
 
     inputs: Inputs
     encoding: Encoding
     types: Types
-    history: History
+    matches: KnownMatches | None = None
+    log: Rows | None = None
 
     @property
     def schema(self) -> Schema:
@@ -74,10 +75,11 @@ class Encoder:
 
     def seen(self, frame: pl.DataFrame, newer: Rows | None = None) -> SeenInputs:
         """What rows that passed the checks see of the log, to which `newer` rows are added."""
-        scenario_R = self.scenario_numbers(frame)
-        distinct = self.with_distinct_ids(frame, scenario_R)
+        if self.log is None:
+            return SeenInputs()
+        log = self.log if newer is None else together(self.log, newer)
         vocabularies = {each.name: each for each in self.encoding.vocabularies}
-        return self.history.seen(self.inputs, vocabularies, distinct, scenario_R, newer)
+        return seen_inputs(self.inputs, vocabularies, log, self.rows_after(log, frame))
 
     def columns(self, frame: pl.DataFrame, seen: SeenInputs | None = None) -> Columns:
         """Encode rows that passed the checks; labels are 0.
@@ -85,17 +87,32 @@ class Encoder:
         `seen` is what they see of the log, by default of that of the study. A number too far from
         training for float32 becomes infinite.
         """
+        inputs = self.inputs
+        num_rows = len(frame)
         scenario_R = self.scenario_numbers(frame)
-        rows = self.listed(frame, scenario_R)
         seen = self.seen(frame) if seen is None else seen
-        return self.encoded(rows, scenario_R, self.history.derived(self.inputs, rows, seen))
+        rows = with_numbered_lists(frame, inputs.lists.values(), frame.schema)
+        rows = replace(rows, frame=self._with_distinct_ids(rows.frame, scenario_R))
+        numbers = rows.frame.with_columns(seen.numbers.get_columns())
+        if self.matches is not None and inputs.matches is not None:
+            matches = match_numbers(self.matches, inputs.matches, inputs.lists, rows)
+            numbers = numbers.with_columns(matches.get_columns())
+        lists = encode_lists(inputs.lists, rows, self.encoding)
+        lists = replace(lists, slots_of_sequences=seen.sequences)
+        return Columns(
+            ids_RF=encode_ids(rows.frame, self.encoding),
+            numeric_RN=encode_numbers(numbers, self.encoding),
+            scenario_R=scenario_R,
+            labels_RT=np.zeros((num_rows, len(inputs.tasks)), dtype=np.uint8),
+            user_R=np.full(num_rows, -1, dtype=np.int32),
+            lists_RS=lists.slots(slice(num_rows), num_rows),
+        )
 
-    def newer_rows(self, frame: pl.DataFrame, labels_RT: Labels) -> Rows:
-        """Labelled rows that passed the checks, as rows that follow the log."""
-        assert self.history.log is not None, "there is a log"
+    def rows_after(self, log: Rows, frame: pl.DataFrame, labels_RT: Labels | None = None) -> Rows:
+        """Rows that passed the checks as rows that follow a log, see `new_rows`."""
         scenario_R = self.scenario_numbers(frame)
-        distinct = self.with_distinct_ids(frame, scenario_R)
-        return new_rows(self.inputs, self.history.log, distinct, scenario_R, labels_RT)
+        distinct = self._with_distinct_ids(frame, scenario_R)
+        return new_rows(self.inputs, log, distinct, scenario_R, labels_RT)
 
     def scenario_numbers(self, frame: pl.DataFrame) -> NDArray[np.int16]:
         """The number of every row's scenario (R,)."""
@@ -106,79 +123,31 @@ class Encoder:
         scenarios = as_text(frame[self.inputs.scenario.column])
         return scenarios.replace_strict(index, return_dtype=pl.Int16).to_numpy()
 
-    def listed(self, frame: pl.DataFrame, scenario_R: NDArray[np.int16]) -> ListedRows:
-        """The rows with numbered lists and ids that are distinct by scenario."""
-        rows = with_numbered_lists(frame, self.inputs.lists.values(), frame.schema)
-        return replace(rows, frame=self.with_distinct_ids(rows.frame, scenario_R))
-
-    def with_distinct_ids(self, frame: pl.DataFrame, scenario_R: NDArray[np.int16]) -> pl.DataFrame:
+    def _with_distinct_ids(
+        self, frame: pl.DataFrame, scenario_R: NDArray[np.int16]
+    ) -> pl.DataFrame:
         """The columns of a frame with ids that are distinct by scenario."""
         ids = [name for name in self.inputs.distinct_by_scenario if name in frame.columns]
         return distinct_by_scenario(frame, ids, scenario_R) if ids else frame
 
-    def encoded(
-        self, rows: ListedRows, scenario_R: NDArray[np.int16], derived: DerivedInputs
-    ) -> Columns:
-        """Encode rows of `listed` with their derived inputs, as `columns` does."""
-        num_rows = len(rows.frame)
-        named = zip(self.inputs.derived, derived.number_DR, strict=True)
-        frame = rows.frame.with_columns(pl.Series(name, number_R) for name, number_R in named)
-        lists = encode_lists(self.inputs.lists, rows, self.encoding)
-        slots = [lists.slots(slice(num_rows), num_rows)]
-        slots += derived.sequences
-        ids_RF = encode_ids(rows.frame, self.encoding)
-        return self.with_labels(ids_RF, encode_numbers(frame, self.encoding), slots, scenario_R)
-
-    def with_labels(
-        self,
-        ids_RF: NDArray[np.int32],
-        numeric_RN: NDArray[np.float32],
-        slots: Sequence[NDArray[np.int32]],
-        scenario_R: NDArray[np.int16],
-    ) -> Columns:
-        """Put encoded inputs together, with the slots of all lists in order; labels are 0."""
-        num_rows = len(scenario_R)
-        no_slots = np.zeros((num_rows, 0), dtype=np.int32)
-        return Columns(
-            ids_RF=ids_RF,
-            numeric_RN=numeric_RN,
-            scenario_R=scenario_R,
-            labels_RT=np.zeros((num_rows, len(self.inputs.tasks)), dtype=np.uint8),
-            user_R=np.full(num_rows, -1, dtype=np.int32),
-            lists_RS=np.concatenate([no_slots, *slots], axis=1),
-        )
-
     def unseen(self, frame: pl.DataFrame, columns: Columns) -> dict[str, int]:
-        """The number of rows with a value without an id, see `unseen_values`."""
-        num_missing = {name: frame[name].null_count() for name in self.inputs.categorical}
-        has_entries = {}
-        for name, definition in self.inputs.lists.items():
-            if definition.pooled:
-                has_entries[name] = _has_entries(definition, frame)
-        return unseen_values(self.inputs, columns, num_missing, has_entries)
+        """The number of rows with a value without an id, by categorical field.
 
-
-def unseen_values(
-    inputs: Inputs,
-    columns: Columns,
-    num_missing: Mapping[str, int],
-    has_entries: Mapping[str, NDArray[np.bool_]],
-) -> dict[str, int]:
-    """The number of rows with a value without an id, by categorical field.
-
-    By the names of pooled lists, those that have entries, but none with an id. Missing values,
-    `num_missing` of a field, do not count; `has_entries` says which rows (R,) have some.
-    """
-    num_without_id_F = (columns.ids_RF == 0).sum(axis=0).tolist()
-    counts = dict(zip(inputs.categorical, num_without_id_F, strict=True))
-    for name in inputs.categorical:
-        counts[name] -= num_missing[name]
-    start = 0
-    for field in list_fields(inputs.lists, inputs.categorical):
-        slots_RS = columns.lists_RS[:, start : start + field.length]
-        start += field.length
-        counts[field.name] = int((has_entries[field.name] & ~slots_RS.any(axis=1)).sum())
-    return counts
+        By the names of pooled lists, those that have entries, but none with an id. Missing values
+        do not count.
+        """
+        inputs = self.inputs
+        counts = {}
+        for number, name in enumerate(inputs.categorical):
+            num_without_id = int((columns.ids_RF[:, number] == 0).sum())
+            counts[name] = num_without_id - frame[name].null_count()
+        start = 0
+        for field in list_fields(inputs.lists, inputs.categorical):
+            slots_RS = columns.lists_RS[:, start : start + field.length]
+            start += field.length
+            has_entries_R = _has_entries(inputs.lists[field.name], frame)
+            counts[field.name] = int((has_entries_R & ~slots_RS.any(axis=1)).sum())
+        return counts
 
 
 def _has_entries(definition: ListDefinition, frame: pl.DataFrame) -> NDArray[np.bool_]:

@@ -1,37 +1,51 @@
-"""Export: write an arm, a student or the ensemble of a study as a folder, checked on test rows."""
+"""Export: write an arm, a student or the ensemble of a study as a folder, checked on test rows.
 
+The folder is written completely or not at all. Raw rows of the test split must score from it as in
+training.
+Shape legend: R rows, T tasks.
+"""
+
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hinet_search.common.errors import ConfigurationError, EnvironmentFault
-from hinet_search.data.rows import read_rows
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
+from hinet_search.common.files import replacing_folder
+from hinet_search.data.columns import SPLITS
+from hinet_search.data.reading import ROW_NUMBER
+from hinet_search.data.rows import Rows, read_rows
 from hinet_search.data.sample import with_sample
+from hinet_search.data.source_rows import reading_of, source_rows
 from hinet_search.results.ensemble_records import Member, RunKey
 from hinet_search.results.statistics.ensemble import RunningMean
 from hinet_search.serving.choice import ExportChoice
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.model_file import (
+from hinet_search.serving.encoding_folder import write_tables
+from hinet_search.serving.log_rows import notes_of_log
+from hinet_search.serving.model_folder import (
+    CARD,
+    ENCODING,
     FORMAT,
+    ExportedModel,
     ModelFile,
     ModelOfFile,
     WeightedSeed,
+    average,
     calibrated_cells,
+    open_folder,
+    write_config,
 )
-from hinet_search.serving.rebuild import (
-    LoadedStudy,
-    config_of,
-    encoder_of,
-)
-from hinet_search.serving.sealed import MANIFEST
-from hinet_search.serving.write_folder import (
-    FolderContent,
-    KnownScores,
-    Verification,
-    sample_test_rows,
-    write_folder,
-)
+from hinet_search.serving.rebuild import LoadedStudy, config_of, encoder_of
+from hinet_search.serving.row_checks import cast_rows
+from hinet_search.serving.sealed import MANIFEST, seal
+from hinet_search.study.data_definition import DataDefinition
 from hinet_search.training.jobs.messages import (
     StoredModel,
     ensemble_scores_path,
@@ -47,6 +61,9 @@ if TYPE_CHECKING:
     from hinet_search.serving.onnx_graph import GraphCheck
 
 
+MAX_ROWS = 1_000
+# Of a logit, relative to logits above 1: what the order of additions and the device may change.
+TOLERANCE = 1e-4
 REFITTED = (
     "Trained again on the rows of train and validation together, for as many steps as were best on "
     "validation. Metrics on test are those of the model before, whose training had fewer rows."
@@ -100,6 +117,14 @@ def refuse_full(folder: Path) -> None:
             f"{folder}: must be a new or an empty folder, but something is there",
             remedy="name another folder with -o",
         )
+
+
+@dataclass(frozen=True)
+class KnownScores:
+    """Logits (R, T) that all rows must have: of one seed, or of the average of all members."""
+
+    seed: int | None  # None for the ensemble
+    logits_RT: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -187,35 +212,45 @@ def export(
 
     With `onnx` its one model is written as a graph too.
     Errors: EnvironmentFault when weights or scores of the study are missing; DataError when one of
-    these files is damaged, or a weight is not finite; those of `write_folder`.
+    these files is damaged, or a weight is not finite; EnvironmentFault if the
+    folder cannot be written.
     """
     configs = {(run.arm, run.trial_number): config_of(stored, run) for run in what.runs}
-    features = [config.features for config in configs.values()]
     files = files_of(stored, what)
     for path in files.weights.values():
         read_weights(path, LAUNCH_AGAIN)  # an error names the original
-    scores = list(files.scores_of_test())
+    known = list(files.scores_of_test())
     definition = stored.study.spec.data
     study_folder = stored.study.folder
     cache = stored.dataset.folder.parent
     rows = read_rows(definition, study_folder, cache)
     rows = with_sample(rows, definition, stored.dataset.record.sampled_share)
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
-    encoder = encoder_of(stored, features, rows)
+    encoder = encoder_of(stored, [config.features for config in configs.values()], rows)
     sample = sample_test_rows(definition, study_folder, cache, rows)
     file = _model_file(stored, what, configs, encoder)
-    written = write_folder(
-        folder,
-        FolderContent(
-            file=file,
-            encoder=encoder,
-            weights=[files.weights[member.run] for member in file.members],
-            onnx=onnx,
-        ),
-        sample,
-        scores,
-        lambda checked: write_card(what, _notes(encoder, checked, files)),
-    )
+    weights = [files.weights[member.run] for member in file.members]
+    graph = None
+    try:
+        with replacing_folder(folder, sum(path.stat().st_size for path in weights)) as part:
+            exported = _written_and_opened(part, file, encoder, weights)
+            difference = verify_scores(exported, sample, known)
+            check = (
+                f"Checked at export: {len(sample.raw):,} test rows, read from the study's source, "
+                f"score as in training; the largest difference of a logit is {difference:.2g}."
+            )
+            card = write_card(what, _notes(encoder, check, files))
+            (part / CARD).write_text(card, encoding="utf-8")
+            if onnx:
+                from hinet_search.serving.onnx_graph import write_graph  # half a second
+
+                graph = write_graph(exported, sample.raw)
+                seal(part)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{folder}: cannot be written: {error.strerror}", remedy="name another with -o"
+        ) from error
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return Export(
         folder=folder,
         study=file.study,
@@ -224,18 +259,84 @@ def export(
         seeds=what.seeds,
         members=file.members,
         why=what.why,
-        files=written.files,
-        checked_rows=written.checked.rows,
-        max_difference=written.checked.difference,
-        graph=written.graph,
+        files={path.relative_to(folder).as_posix(): path.stat().st_size for path in paths},
+        checked_rows=len(sample.raw),
+        max_difference=difference,
+        graph=graph,
     )
 
 
-def _notes(encoder: Encoder, checked: Verification, files: TrainedFiles) -> list[str]:
-    check = (
-        f"Checked at export: {checked.rows:,} test rows, read from the study's source, score as in "
-        f"training; the largest difference of a logit is {checked.difference:.2g}."
-    )
+def _written_and_opened(
+    part: Path, file: ModelFile, encoder: Encoder, weights: Sequence[Path]
+) -> ExportedModel:
+    """Write a folder that `weights` of its members are copied to, and open it."""
+    for path, name in zip(weights, file.weight_files, strict=True):
+        shutil.copyfile(path, part / name)
+    write_tables(part / ENCODING, encoder)
+    write_config(part, file)
+    seal(part)
+    return open_folder(part, torch.device("cpu"))
+
+
+@dataclass(frozen=True)
+class RowSample:
+    """Raw rows of the test split, and their positions among all of it."""
+
+    raw: pl.DataFrame
+    position_R: NDArray[np.intp]
+
+
+def sample_test_rows(
+    definition: DataDefinition, folder: Path, cache: Path, rows: Rows
+) -> RowSample:
+    """Evenly spaced rows of the test split, from the source."""
+    is_test_R = rows.split_R == SPLITS.index("test")
+    if rows.sample is not None:
+        is_test_R &= rows.sample.is_drawn_R
+    test_rows = np.flatnonzero(is_test_R)
+    spaced = np.linspace(0, test_rows.size - 1, min(MAX_ROWS, test_rows.size))
+    position_R = np.unique(spaced.astype(np.intp))
+    numbers = pl.Series(rows.row_R[test_rows[position_R]])
+    lazy = source_rows(definition, folder, cache).with_row_index(ROW_NUMBER)
+    with reading_of(definition):
+        raw = lazy.filter(pl.col(ROW_NUMBER).is_in(numbers.implode())).collect(engine="streaming")
+    return RowSample(raw.sort(ROW_NUMBER), position_R)
+
+
+def verify_scores(
+    exported: ExportedModel, sample: RowSample, known: Sequence[KnownScores]
+) -> float:
+    """Return the largest difference of a logit of the sample from the `known` logits of all rows.
+
+    DataError when a row does not score the same.
+    """
+    encoder = exported.encoder
+    frame = cast_rows(encoder.inputs, sample.raw.lazy(), encoder.types).collect()
+    columns = encoder.columns(frame)
+    largest = 0.0
+    for scores in known:
+        known_RT = scores.logits_RT[sample.position_R].astype(np.float64)
+        members = [each for each in exported.members if scores.seed in (None, each.seed)]
+        folder_RT = average(members, exported.file, columns)
+        difference_RT = np.abs(folder_RT - known_RT)
+        tolerance_RT = TOLERANCE * np.maximum(1.0, np.abs(known_RT))
+        agrees_R = np.all(difference_RT <= tolerance_RT, axis=1)
+        if not agrees_R.all():
+            title = "all members" if scores.seed is None else f"seed {scores.seed}"
+            largest = np.nanmax(difference_RT)
+            raise DataError(
+                f"{exported.file.study}/{exported.file.name}, {title}: {len(agrees_R):,} test rows "
+                f"must score as in training, but {(~agrees_R).sum():,} do not: a logit differs by "
+                f"up to {largest:.3g}; nothing is exported",
+                remedy="launch the study again under another name if its rows or the versions of "
+                "its libraries have changed, and export that one; else report it",
+            )
+        largest = max(largest, float(difference_RT.max(initial=0.0)))
+    return largest
+
+
+def _notes(encoder: Encoder, check: str, files: TrainedFiles) -> list[str]:
+    """Notes for users of the exported model."""
     predicted = encoder.inputs.predicted.capitalize()
     calibration = files.what.calibration
     calibrated = f"{predicted} are as the models give them: they are not calibrated."
@@ -245,7 +346,15 @@ def _notes(encoder: Encoder, checked: Verification, files: TrainedFiles) -> list
             f"{predicted} are calibrated on validation in {changed} of {len(calibration.cells)} "
             "cells; in the others no gain was shown. Metrics on test are those before calibration."
         )
-    notes = [*encoder.history.notes(encoder.inputs), calibrated, check]
+    notes: list[str] = []
+    if encoder.log is not None:
+        notes += notes_of_log(encoder.inputs, encoder.log)
+    if encoder.matches is not None:
+        notes.append(
+            "What is known of lists (users' entries, attributes of items) is of training rows; "
+            "a row brings its own lists."
+        )
+    notes += [calibrated, check]
     if files.is_refitted:
         notes.append(REFITTED)
     return notes

@@ -22,9 +22,9 @@ from hinet_search.data.encode import Scale
 from hinet_search.data.schema import missing_name
 from hinet_search.data.transforms import Wave
 from hinet_search.results.cells import Cell, amount_tasks, has_task, make_cells
-from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.tables import Types, inner_type
 from hinet_search.study.data_definition import EVERY_ROW
+from hinet_search.study.event_definition import EventsDefinition, SessionDefinition, TimeUnit
 from hinet_search.study.feature_definition import (
     PARTS,
     QUANTILE,
@@ -35,8 +35,6 @@ from hinet_search.study.feature_definition import (
 from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
-PROBABILITIES = "probabilities"  # what a model gives
-PREDICTIONS = "predictions"
 Unit = Annotated[float, Field(gt=0, le=1.7e308)]  # the mean amount of training
 
 
@@ -64,6 +62,8 @@ class Inputs(Frozen):
     the inputs of each group that some model of a folder leaves out. `keys` are columns that are
     copied beside the scores if new rows have them. `absent_cells` are the (scenario, task) without
     a score. `amount_units` are the tasks of amounts, with the amount that a label of 1 stands for.
+    Events, sessions of a `user` and sequences are made of the rows of a log before the row's
+    `time`; `time_unit` is what numbers of time count, None for datetimes.
     """
 
     scenario: ScenarioInput
@@ -74,7 +74,14 @@ class Inputs(Frozen):
     statistics: StatisticsDefinition | None = None
     lists: dict[Text, ListDefinition]
     matches: MatchesDefinition | None = None
-    log: Annotated[LogInput | None, LEFT_OUT_IF_NONE] = None
+    time: Annotated[Text | None, LEFT_OUT_IF_NONE] = None
+    time_unit: Annotated[TimeUnit | None, LEFT_OUT_IF_NONE] = None
+    events: Annotated[EventsDefinition | None, LEFT_OUT_IF_NONE] = None
+    session: Annotated[SessionDefinition | None, LEFT_OUT_IF_NONE] = None
+    user: Annotated[Text | None, LEFT_OUT_IF_NONE] = None
+    sequences: Annotated[dict[Text, SequenceDefinition], LEFT_OUT_IF_EMPTY] = Field(
+        default_factory=dict
+    )
     groups: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     distinct_by_scenario: tuple[Text, ...] = ()
     not_finite: Literal["refuse", "impute"]
@@ -130,10 +137,32 @@ class Inputs(Frozen):
                 raise ValueError(
                     f"list {name}: item '{list_.item}' must be one of the categorical inputs"
                 )
-        if self.log is not None:
-            tasks = [task for task in self.tasks if task not in self.amount_units]
-            others = [*self.categorical, *self.scaled, *self.lists]
-            self.log.check_sequences(self.categorical, tasks, others)
+        tasks = set(self.tasks) - set(self.amount_units)
+        names = [*self.categorical, *self.scaled, *self.lists]
+        for name, sequence in self.sequences.items():
+            wrong = {*sequence.items} - {*self.categorical} | {*sequence.labels} - tasks
+            if wrong:
+                raise ValueError(
+                    f"sequence {name} must be of categorical inputs and of tasks of 0 and 1, got "
+                    f"{', '.join(sorted(wrong))}"
+                )
+            parts = sequence.part_names(name)
+            repeated = sorted({*parts} & {*names})
+            if repeated:
+                raise ValueError(
+                    "sequences must give every input another name, got twice: "
+                    f"{', '.join(repeated)}"
+                )
+            names += parts
+        return self
+
+    @model_validator(mode="after")
+    def _time_of_the_log(self) -> "Inputs":
+        follows_log = self.events is not None or self.session is not None or bool(self.sequences)
+        if follows_log != (self.time is not None):
+            raise ValueError("time must be named for events, sessions and sequences, else not")
+        if self.session is not None and self.user is None:
+            raise ValueError("user must be named for sessions")
         return self
 
     @model_validator(mode="after")
@@ -167,41 +196,14 @@ class Inputs(Frozen):
         return amount_tasks(self.tasks, self.amount_units)
 
     @property
-    def numbered_units(self) -> dict[int, float]:
-        """The units of amounts, by the numbers of their tasks."""
-        return {self.tasks.index(task): unit for task, unit in self.amount_units.items()}
-
-    @property
     def units(self) -> NDArray[np.float64]:
         """What a label of 1 stands for, by task (T,): an amount in the unit of its column, or 1."""
         return np.array([self.amount_units.get(task, 1.0) for task in self.tasks])
 
-    def differences(
-        self, predicted_RT: NDArray[np.float32], expected_RT: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """How far predictions are from those that are expected (R, T); NaN where a prediction is.
-
-        A difference of a probability counts as it is. That of an amount counts relative to the
-        expected amount, or to its unit (the mean amount of training) if that is larger.
-        """
-        units_RT = self.difference_units(expected_RT)
-        difference_RT: NDArray[np.float32] = np.abs(predicted_RT - expected_RT) / units_RT
-        return difference_RT
-
-    def difference_units(self, expected_RT: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What differences are relative to (R, T): never NaN, and 1 for probabilities."""
-        larger_RT = np.fmax(expected_RT, self.units.astype(np.float32))
-        return np.where(self.is_amount, larger_RT, np.float32(1))
-
     @property
     def predicted(self) -> str:
         """What the model gives, in a word: probabilities, or predictions if some are amounts."""
-        return PREDICTIONS if self.amount_units else PROBABILITIES
-
-    @property
-    def prediction(self) -> str:
-        """What it gives of a row and a task, in a word."""
-        return "prediction" if self.amount_units else "probability"
+        return "predictions" if self.amount_units else "probabilities"
 
     @property
     def clock(self) -> str | None:
@@ -226,12 +228,12 @@ class Inputs(Frozen):
     @property
     def reads_log(self) -> bool:
         """Whether some inputs are made of the rows of a log."""
-        return self.statistics is not None or self.log is not None
+        return self.statistics is not None or self.time is not None
 
     @property
     def rolls(self) -> bool:
         """Whether some inputs change with the rows after training."""
-        return self.rolls_statistics or self.log is not None
+        return self.rolls_statistics or self.time is not None
 
     @cached_property
     def derived(self) -> tuple[str, ...]:
@@ -242,16 +244,11 @@ class Inputs(Frozen):
         if self.matches is not None:
             _check_matches(self.matches, self.lists)
             names += match_names(self.matches)
-        if self.log is not None and self.log.events is not None:
-            names += event_names(self.log.events, self.tasks)
-        if self.log is not None and self.log.session is not None:
+        if self.events is not None:
+            names += event_names(self.events, self.tasks)
+        if self.session is not None:
             names += SESSION_NAMES
         return tuple(names)
-
-    @property
-    def sequences(self) -> Mapping[str, SequenceDefinition]:
-        """The sequences that are made of the log."""
-        return {} if self.log is None else self.log.sequences
 
     @property
     def vocabularies(self) -> tuple[str, ...]:
@@ -262,7 +259,10 @@ class Inputs(Frozen):
     @property
     def numbered(self) -> tuple[str, ...]:
         """Labels and gaps of sequences, whose values are numbers of their own."""
-        return () if self.log is None else self.log.numbered
+        names: list[str] = []
+        for name, sequence in self.sequences.items():
+            names += sequence.part_names(name)[len(sequence.items) :]
+        return tuple(names)
 
     def encoded_types(self, types: Types) -> dict[str, pl.DataType]:
         """The types of encoded values: ids that are distinct by scenario are texts."""
@@ -282,40 +282,33 @@ class Inputs(Frozen):
     @property
     def compared(self) -> tuple[str, ...]:
         """Columns whose values are compared with those of training rows, and need their types."""
-        lists = self.lists.values()
-        columns = [*self.scenario.columns, *self.categorical]
-        columns += self._columns_of_statistics()
-        columns += [list_.column for list_ in lists]
-        # Entries of texts with a separator are cast to the type of their item.
-        columns += [list_.item for list_ in lists if list_.separator and list_.item]
-        return tuple(dict.fromkeys([*columns, *self.columns_of_derived]))
-
-    @cached_property
-    def columns_of_derived(self) -> tuple[str, ...]:
-        """The columns that inputs are derived from, but those of lists."""
-        columns = self._columns_of_statistics()
+        columns = [*self.scenario.columns, *self.categorical, *self.columns_of_log]
+        for list_ in self.lists.values():
+            columns.append(list_.column)
+            if list_.separator and list_.item:  # entries of texts are cast to the type of the item
+                columns.append(list_.item)
         if self.matches is not None:
             columns += self.matches.by
             columns += [self.lists[name].own_item for name in self.matches.similarity]
-        if self.log is not None:
-            columns += [*self.log.columns, self.log.time]
         return tuple(dict.fromkeys(columns))
 
     @property
     def columns_of_log(self) -> tuple[str, ...]:
         """The columns that a row of the log has, beside its scenario and its labels."""
-        columns = self._columns_of_statistics()
-        if self.log is not None:
-            columns += [*self.log.columns, self.log.time]
+        columns: list[str] = []
+        if self.statistics is not None:
+            columns += chain.from_iterable(self.statistics.keys)
+            if self.statistics.clock:
+                columns.append(self.statistics.clock)
+        if self.events is not None:
+            columns += chain.from_iterable(self.events.keys)
+        if self.user is not None:
+            columns.append(self.user)
+        for sequence in self.sequences.values():
+            columns += sequence.columns
+        if self.time is not None:
+            columns.append(self.time)
         return tuple(dict.fromkeys(columns))
-
-    def _columns_of_statistics(self) -> list[str]:
-        if self.statistics is None:
-            return []
-        columns = [*chain.from_iterable(self.statistics.keys)]
-        if self.clock:
-            columns.append(self.clock)
-        return columns
 
 
 def _check_matches(matches: MatchesDefinition, lists: Mapping[str, ListDefinition]) -> None:

@@ -6,51 +6,52 @@ rows of test did. Nothing sees them: they are in a split of their own, ASKING.
 Shape legend: R rows, T tasks, S slots of a sequence.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.countable_labels import TEST, TRAIN, VALID
 from hinet_search.data.derived.days import periods_of
-from hinet_search.data.derived.event_log import NO_TIME, Moments, moments_at
+from hinet_search.data.derived.event_log import NO_TIME, moments_at
 from hinet_search.data.derived.events import event_inputs, session_inputs
 from hinet_search.data.derived.sequences import encode_sequences
 from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.data.encode import Vocabulary
-from hinet_search.data.labels import MAX_UNITS
+from hinet_search.data.labels import (
+    MAX_UNITS,
+    amounts_of,
+    label_problems,
+    labels_of,
+    where_labelled,
+)
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import ASKING
 from hinet_search.data.times import whole_times
+from hinet_search.results.cells import Labels
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.tables import Types, as_typed, read_table, require, require_range, widened
+from hinet_search.serving.row_checks import KEY, refuse
+from hinet_search.serving.tables import Types, widened
 from hinet_search.study.event_definition import TimeSpan
+from hinet_search.study.task_definition import TaskDefinition
 
-LOG = "log"  # the table
-NUMBER, SPLIT, SCENARIO = "number", "split", "scenario"
 A_DAY = 86_400
 
-PathOf = Callable[[str], Path]  # the file of a table by its name
 Slots = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class SeenInputs:
-    """What rows see of a log: numbers by kind, and the slots (R, S) of every sequence."""
+    """What rows see of a log: numbers by name, and the slots (R, S) of every sequence."""
 
-    statistics: pl.DataFrame = field(default_factory=pl.DataFrame)
-    log: pl.DataFrame = field(default_factory=pl.DataFrame)
+    numbers: pl.DataFrame = field(default_factory=pl.DataFrame)
     sequences: tuple[Slots, ...] = ()
 
     def of(self, rows: slice) -> "SeenInputs":
         """Those of some of the rows."""
-        return SeenInputs(
-            self.statistics[rows], self.log[rows], tuple(s[rows] for s in self.sequences)
-        )
+        return SeenInputs(self.numbers[rows], tuple(slots[rows] for slots in self.sequences))
 
 
 def log_of_study(inputs: Inputs, types: Types, rows: Rows) -> Rows | None:
@@ -58,35 +59,35 @@ def log_of_study(inputs: Inputs, types: Types, rows: Rows) -> Rows | None:
     if not inputs.reads_log:
         return None
     wanted = inputs.encoded_types(types)
-    names = inputs.columns_of_log
-    columns = [rows.frame[name].cast(widened(wanted[name])) for name in names]
-    number = np.flatnonzero(np.isin(rows.split_R, _splits_seen(inputs)))
-    return _rows(
-        inputs,
-        pl.DataFrame(columns)[number],
-        row_R=rows.row_R[number],
-        scenario_R=rows.scenario_R[number],
-        labels_RT=rows.labels_RT[number],
-        split_R=rows.split_R[number],
-    )
+    columns = [rows.frame[name].cast(widened(wanted[name])) for name in inputs.columns_of_log]
+    frame = pl.DataFrame(columns)
+    every = as_log(inputs, frame, rows.row_R, rows.scenario_R, rows.labels_RT, rows.split_R)
+    last_split = TEST
+    if not inputs.rolls:
+        last_split = TRAIN if inputs.clock is None else VALID
+    return some_rows(every, rows.split_R <= last_split)
 
 
-def _splits_seen(inputs: Inputs) -> tuple[int, ...]:
-    """The splits of a study of which new rows see rows."""
-    if inputs.rolls:
-        return (TRAIN, VALID, TEST)
-    return (TRAIN,) if inputs.clock is None else (TRAIN, VALID)
-
-
-def _rows(inputs: Inputs, frame: pl.DataFrame, **arrays: NDArray[np.generic]) -> Rows:
+def as_log(
+    inputs: Inputs,
+    frame: pl.DataFrame,
+    row_R: NDArray[np.uint64],
+    scenario_R: NDArray[np.int16],
+    labels_RT: Labels,
+    split_R: NDArray[np.uint8],
+) -> Rows:
+    """Rows with the scenarios and tasks of a model; amounts are in its units."""
     return Rows(
         frame=frame,
+        row_R=row_R,
         scenarios=inputs.scenario.names,
+        scenario_R=scenario_R,
+        labels_RT=labels_RT,
         has_task_MT=inputs.has_task,
+        split_R=split_R,
         truth_RT=None,
         notes=(),
-        units=inputs.numbered_units,
-        **arrays,  # type: ignore[arg-type]  # of the types that their names say
+        units={inputs.tasks.index(task): unit for task, unit in inputs.amount_units.items()},
     )
 
 
@@ -95,24 +96,23 @@ def new_rows(
     log: Rows,
     frame: pl.DataFrame,
     scenario_R: NDArray[np.int16],
-    labels_RT: NDArray[np.generic] | None = None,
+    labels_RT: Labels | None = None,
 ) -> Rows:
     """Rows in the form of a log's: labelled ones follow it as rows of test, others only ask."""
     num_rows = len(frame)
     columns = [frame[name].cast(dtype) for name, dtype in log.frame.schema.items()]
     first = np.uint64(log.row_R.max(initial=0) + np.uint64(1))
+    split = TEST
     if labels_RT is None:
         labels_RT = np.zeros((num_rows, len(inputs.tasks)), dtype=log.labels_RT.dtype)
         split = ASKING
-    else:
-        split = TEST
-    return _rows(
+    return as_log(
         inputs,
         pl.DataFrame(columns),
-        row_R=np.arange(num_rows, dtype=np.uint64) + first,
-        scenario_R=scenario_R,
-        labels_RT=labels_RT.astype(log.labels_RT.dtype),
-        split_R=np.full(num_rows, split, dtype=np.uint8),
+        np.arange(num_rows, dtype=np.uint64) + first,
+        scenario_R,
+        labels_RT,
+        np.full(num_rows, split, dtype=np.uint8),
     )
 
 
@@ -141,6 +141,60 @@ def some_rows(rows: Rows, is_chosen_R: NDArray[np.bool_]) -> Rows:
     )
 
 
+def labels_of_rows(
+    inputs: Inputs,
+    tasks: Mapping[str, TaskDefinition],
+    frame: pl.DataFrame,
+    scenario_R: NDArray[np.int16],
+    path: str,
+) -> tuple[Labels, NDArray[np.bool_]]:
+    """Labels (R, T) as a training has them, and whether a row has those of all its tasks (R,).
+
+    `frame` are checked rows with a copy of each label's column. Amounts are in the units of the
+    model; a label is 0 where there is none. DataError when a column holds values that are no
+    labels.
+    """
+    label_type = np.float32 if inputs.amount_units else np.uint8
+    labels_RT = np.zeros((len(frame), len(inputs.tasks)), dtype=label_type)
+    is_labelled_R = np.ones(len(frame), dtype=np.bool_)
+    problems = []
+    for number, name in enumerate(inputs.tasks):
+        task = tasks[name]
+        values = frame[f"{KEY}{task.column}"]
+        has_label_R = inputs.has_task[scenario_R, number]
+        is_absent_R = ~has_label_R
+        if task.equals is None:  # else a missing value is another one, as in training
+            has_label_R &= values.is_not_null().to_numpy()
+        is_labelled_R &= has_label_R | is_absent_R
+        known = where_labelled(values, has_label_R)
+        wrong = _wrong_labels(inputs, name, task, known)
+        problems += wrong
+        if not wrong and task.is_amount:
+            labels_RT[has_label_R, number] = amounts_of(task, known) / inputs.amount_units[name]
+        elif not wrong:
+            labels_RT[has_label_R, number] = labels_of(task, known)
+    refuse(path, problems)
+    return labels_RT, is_labelled_R
+
+
+def _wrong_labels(inputs: Inputs, name: str, task: TaskDefinition, known: pl.Series) -> list[str]:
+    """What is wrong with the values of a label, if anything is."""
+    is_number = known.dtype.is_numeric() or known.dtype in (pl.Boolean, pl.Null)
+    if task.equals is None and not is_number:
+        return [f"column '{task.column}' must hold numbers, got {known.dtype}"]
+    problems = label_problems(name, task, known)
+    if problems or not task.is_amount:
+        return problems
+    unit = inputs.amount_units[name]
+    largest = amounts_of(task, known).max(initial=0.0)
+    if largest > MAX_UNITS * unit:
+        problems.append(
+            f"amounts of {name} must be at most {MAX_UNITS:,} times the mean of training, "
+            f"{unit:.4g}, got {largest:.4g}"
+        )
+    return problems
+
+
 def is_in_log(inputs: Inputs, log: Rows, newer: Rows) -> NDArray[np.bool_]:
     """Whether a log already goes beyond each of the newer rows (R,): then it has that row.
 
@@ -148,22 +202,18 @@ def is_in_log(inputs: Inputs, log: Rows, newer: Rows) -> NDArray[np.bool_]:
     """
     is_in_R = np.ones(newer.num_rows, dtype=np.bool_)
     has_time_R = np.zeros(newer.num_rows, dtype=np.bool_)
-    for times_of in _orders(inputs):
-        last = times_of(log.frame).max()
+    orders = []
+    if inputs.time is not None:
+        orders.append([whole_times(rows.frame[inputs.time]) for rows in (log, newer)])
+    if inputs.statistics is not None and inputs.clock is not None:
+        clocks = (rows.frame[inputs.clock] for rows in (log, newer))
+        orders.append([periods_of(values, inputs.statistics) for values in clocks])
+    for log_times, times in orders:
+        last = log_times.max()
         if last is not None:
-            times = times_of(newer.frame)
             is_in_R &= (times <= last).fill_null(value=True).to_numpy()
             has_time_R |= times.is_not_null().to_numpy()
     return is_in_R & has_time_R
-
-
-def _orders(inputs: Inputs) -> Iterator[Callable[[pl.DataFrame], pl.Series]]:
-    """Yield what gives the moments of rows, and the periods of their clock, as far as they have."""
-    log, statistics, clock = inputs.log, inputs.statistics, inputs.clock
-    if log is not None:
-        yield lambda frame: whole_times(frame[log.time])
-    if statistics is not None and clock is not None:
-        yield lambda frame: periods_of(frame[clock], statistics)
 
 
 def seen_inputs(
@@ -171,27 +221,23 @@ def seen_inputs(
 ) -> SeenInputs:
     """The inputs of rows that ask; `vocabularies` are of the categorical fields."""
     rows = together(log, asking)
-    first = log.num_rows
-    statistics = pl.DataFrame()
-    if inputs.statistics is not None:
-        statistics = target_statistics(inputs.statistics, rows, inputs.tasks)[first:]
-    if inputs.log is None:
-        return SeenInputs(statistics)
-    moments = moments_at(rows, inputs.log.time, inputs.log.time_unit)
     tables = []
-    if inputs.log.events is not None:
-        tables.append(event_inputs(inputs.log.events, rows, inputs.tasks, moments)[first:])
-    if inputs.log.session is not None:
-        assert inputs.log.user is not None, "checked with the file"
-        session = inputs.log.session
-        tables.append(session_inputs(session, rows, inputs.log.user, moments)[first:])
     slots: tuple[Slots, ...] = ()
-    if inputs.log.sequences:
-        slots = encode_sequences(inputs.log.sequences, rows, inputs.tasks, moments, vocabularies)
-    numbers = pl.concat(tables, how="horizontal") if tables else pl.DataFrame()
+    if inputs.statistics is not None:
+        tables.append(target_statistics(inputs.statistics, rows, inputs.tasks))
+    if inputs.time is not None:
+        moments = moments_at(rows, inputs.time, inputs.time_unit)
+        if inputs.events is not None:
+            tables.append(event_inputs(inputs.events, rows, inputs.tasks, moments))
+        if inputs.session is not None:
+            assert inputs.user is not None, "checked with the file"
+            tables.append(session_inputs(inputs.session, rows, inputs.user, moments))
+        if inputs.sequences:
+            slots = encode_sequences(inputs.sequences, rows, inputs.tasks, moments, vocabularies)
+    numbers = pl.concat(tables, how="horizontal")[log.num_rows :] if tables else pl.DataFrame()
     # If no row asks, these are the slots of the log.
     of_asking = tuple(each[len(each) - asking.num_rows :] for each in slots)
-    return SeenInputs(statistics, numbers, of_asking)
+    return SeenInputs(numbers, of_asking)
 
 
 def seconds_after_log(inputs: Inputs, log: Rows, asking: Rows) -> float | None:
@@ -199,65 +245,47 @@ def seconds_after_log(inputs: Inputs, log: Rows, asking: Rows) -> float | None:
 
     That is longer than the longest window of events, or a day without any.
     """
-    if inputs.log is None:
+    if inputs.time is None:
         return None
-    moments = moments_at(together(log, asking), inputs.log.time, inputs.log.time_unit)
+    moments = moments_at(together(log, asking), inputs.time, inputs.time_unit)
     time_R = moments.time_R[log.num_rows :]
     time_R = time_R[time_R != NO_TIME]
     if not time_R.size:
         return None
     age = float(np.median(time_R)) - moments.time_R[: log.num_rows].max(initial=0)
-    return age / moments.units_a_second if age > _longest_window(inputs, moments) else None
-
-
-def _longest_window(inputs: Inputs, moments: Moments) -> int:
-    events = None if inputs.log is None else inputs.log.events
-    windows = () if events is None else events.windows
+    longest = A_DAY * moments.units_a_second
+    windows = () if inputs.events is None else inputs.events.windows
     spans = [moments.units(window) for window in windows if isinstance(window, TimeSpan)]
-    return max(spans, default=A_DAY * moments.units_a_second)
+    return age / moments.units_a_second if age > max(spans, default=longest) else None
 
 
-def table_of_log(log: Rows) -> pl.DataFrame:
-    """The rows of a log as a table."""
-    num_tasks = log.labels_RT.shape[1]
-    columns = [
-        pl.Series(NUMBER, log.row_R),
-        pl.Series(SPLIT, log.split_R),
-        pl.Series(SCENARIO, log.scenario_R),
-        *(values.alias(f"key {number}") for number, values in enumerate(log.frame)),
-        *(pl.Series(f"label {task}", log.labels_RT[:, task]) for task in range(num_tasks)),
-    ]
-    return pl.DataFrame(columns)
+def notes_of_log(inputs: Inputs, log: Rows) -> Iterator[str]:
+    """Sentences about what new rows see of the log, and up to when it goes."""
+    if inputs.clock is None and inputs.statistics is not None:
+        yield "Label statistics are of training rows."
+    elif inputs.clock is not None and inputs.rolls_statistics:
+        until = _until(log, inputs.clock, TEST)
+        yield (
+            f"Label statistics are of train, valid and test{until}. A row counts labels of days "
+            "before."
+        )
+    elif inputs.clock is not None:
+        until = _until(log, inputs.clock, VALID)
+        yield (
+            f"Label statistics are of train and valid{until}, none of test. A row counts labels of "
+            "days before."
+        )
+    if inputs.time is not None:
+        until = _until(log, inputs.time, TEST)
+        yield f"A row sees the rows before its {inputs.time}: train, valid and test{until}."
+    if inputs.rolls:
+        yield (
+            "The metrics of this model are of rows that see all before them: give labelled rows "
+            "that are newer than the study to `predict --log`."
+        )
 
 
-def log_of_folder(inputs: Inputs, types: Types, path_of: PathOf) -> Rows | None:
-    """Read back the table of `table_of_log`; None for a model without a log.
-
-    DataError when it does not fit rows of `types`.
-    """
-    if not inputs.reads_log:
-        return None
-    path = path_of(LOG)
-    names = inputs.columns_of_log
-    keys = {f"key {number}": types[name] for number, name in enumerate(names)}
-    label_type = pl.Float32() if inputs.amount_units else pl.UInt8()
-    labels = {f"label {task}": label_type for task in range(len(inputs.tasks))}
-    own = {NUMBER: pl.UInt64(), SPLIT: pl.UInt8(), SCENARIO: pl.Int16()}
-    table = as_typed(path, read_table(path), {**own, **keys, **labels}, nullable=tuple(keys))
-    limits = {SPLIT: len(SPLITS) - 1, SCENARIO: len(inputs.scenario.names) - 1}
-    most = np.where(inputs.is_amount, MAX_UNITS, 1).tolist()
-    limits |= dict(zip(labels, most, strict=True))
-    for name, largest in limits.items():
-        require_range(path, table[name], (0, largest), f"hold 0 to {largest:g} in '{name}'")
-    frame = table.select(*keys).rename(dict(zip(keys, names, strict=True)))
-    if inputs.log is not None:
-        num_times = len(whole_times(frame[inputs.log.time]).drop_nulls())
-        require(path, num_times > 0, f"hold times of '{inputs.log.time}'", "has none")
-    return _rows(
-        inputs,
-        frame,
-        row_R=table[NUMBER].to_numpy(),
-        scenario_R=table[SCENARIO].to_numpy(),
-        labels_RT=table.select(*labels).to_numpy(),
-        split_R=table[SPLIT].to_numpy(),
-    )
+def _until(log: Rows, column: str, last_split: int) -> str:
+    """The last value of a time in the rows up to a split, in words."""
+    last = log.frame[column].filter(pl.Series(log.split_R <= last_split)).max()
+    return "" if last is None else f" up to {column} {last!s}"

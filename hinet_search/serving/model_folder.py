@@ -1,69 +1,191 @@
 """Folder: an exported model, or the ensemble of several, on disk.
 
-It needs no study, no database and no table, and reading it executes nothing from it.
+It needs no study, no database and no table, and reading it executes nothing from it. It holds
+models of one finalist or of several, each with the seeds that are members.
 
 config.yaml            what the models are and what they read, see ModelFile
 weights.safetensors    one file, or one for each of several members: `weights-SEED.safetensors`, or
                        `weights-MODEL-SEED.safetensors` if they are of several models
-encoding/              columns (no rows: names and types), vocabulary.N (values with an id,
-                       in order of their ids), knots.N (of the N-th column with the transform
-                       `quantile`),
-                       and facts from labels and lists of the study: days, statistics.N, usual.N,
-                       counts.N, factors.N
+encoding/              what new rows are encoded with, see encoding_folder.py
 model.onnx             the model as a graph for other programs, see onnx_graph.py; on request
 card.md                for people
 manifest.json          SHA-256 of every other file
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from math import isclose
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
-import polars as pl
 import torch
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
-from hinet_search.common.errors import ConfigurationError
+from hinet_search.common.errors import ConfigurationError, DataError
+from hinet_search.common.frozen_model import Frozen, Seed, Text
 from hinet_search.data.columns import ChosenInputs, Columns
-from hinet_search.data.encode import COUNT, VALUE, Encoding, Vocabulary
-from hinet_search.data.transforms import Knots
-from hinet_search.results.statistics.calibrators import apply
+from hinet_search.results.calibration_records import Calibration, Calibrator
+from hinet_search.results.cells import CellName
+from hinet_search.results.ensemble_records import Member, RunKey, Scale
 from hinet_search.results.statistics.ensemble import RunningMean
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.history import history_of_folder, tables_of
+from hinet_search.serving.encoding_folder import read_encoder, table_names
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.model_file import (
-    COLUMNS,
-    CONFIG,
-    ENCODING,
-    KNOTS,
-    ModelFile,
-    ModelOfFile,
-    WeightedSeed,
-    parse_model_file,
-)
 from hinet_search.serving.sealed import AGAIN, GRAPH_FILES, refuse_other_files, sealed_files
-from hinet_search.serving.tables import (
-    Types,
-    as_typed,
-    inner_type,
-    read_table,
-    require,
-    widened,
-    write_table,
-    wrong_content,
-)
+from hinet_search.serving.tables import wrong_content
+from hinet_search.study.task_definition import TaskDefinition
+from hinet_search.study.validation_messages import in_words
 from hinet_search.study.yaml_file import YamlFile, read, written
 from hinet_search.training.model_size import meta_model
 from hinet_search.training.tensors import read_weights
 from hinet_search.training.trainable import put_weights, refuse_other_weights, trainable
 from hinet_search.training.trial_config import TrialConfig, model_module, whole_config
 
+FORMAT = 5
+CONFIG = "config.yaml"
+ENCODING = "encoding"
 CARD = "card.md"
-SCORE = "score"
 HEAD = "# An exported model of hinet-search, and the columns that it reads. Do not edit.\n"
+
+TrialNumber = Annotated[int, Field(ge=0, lt=2**31)]
+Settings = dict[Text, dict[Text, Any]]
+LARGEST = 1e40  # beyond any logit in float32
+Logit = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+
+
+class WeightedSeed(Frozen):
+    """A seed of a finalist, and its weight in the average."""
+
+    seed: Seed
+    weight: Annotated[float, Field(gt=0, le=1)]
+
+
+class ModelOfFile(Frozen):
+    """A finalist: all settings of its configuration, and the seeds that are members."""
+
+    arm: Text
+    trial: TrialNumber
+    model: Text
+    settings: Settings
+    seeds: Annotated[tuple[WeightedSeed, ...], Field(min_length=1)]
+
+    @property
+    def title(self) -> str:
+        """`arm 'ple', trial 3`."""
+        return f"arm '{self.arm}', trial {self.trial}"
+
+
+class CalibratedCell(Frozen):
+    """The map from the logits of a cell to calibrated logits, see Calibrator."""
+
+    scenario: Text
+    task: Text
+    kind: Literal["platt", "isotonic"]
+    slope: Annotated[float, Field(ge=0, le=LARGEST)]
+    knots: Annotated[tuple[Logit, ...], Field(min_length=1)]
+    values: Annotated[tuple[Logit, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _increases(self) -> "CalibratedCell":
+        steps = [*pairwise(self.knots), *pairwise(self.values)]
+        if len(self.knots) != len(self.values) or any(left > right for left, right in steps):
+            raise ValueError("knots and values must be equally many and ascending")
+        return self
+
+
+class ModelFile(Frozen):
+    """Content of config.yaml.
+
+    `name` is that of an arm, a student or `ensemble`. `inputs` are what all models together read,
+    `data` is the fingerprint of the study's data. The weights of all members sum to 1. Cells that
+    `calibration` does not name keep their probabilities. `tasks` says how labels follow from the
+    columns of a table.
+    """
+
+    format: Literal[5]
+    study: Text
+    name: Text
+    scale: Scale
+    models: Annotated[tuple[ModelOfFile, ...], Field(min_length=1)]
+    inputs: Inputs
+    data: Text
+    versions: dict[Text, Text]
+    tasks: dict[Text, TaskDefinition]
+    calibration: tuple[CalibratedCell, ...] = ()
+
+    @model_validator(mode="after")
+    def _labels_of_its_tasks(self) -> "ModelFile":
+        amounts = sorted(name for name, task in self.tasks.items() if task.is_amount)
+        if sorted(self.tasks) != sorted(self.inputs.tasks):
+            raise ValueError(
+                f"tasks must be those of inputs, got {', '.join(self.tasks) or 'none'}"
+            )
+        if amounts != sorted(self.inputs.amount_units):
+            raise ValueError("tasks must be of amounts where inputs have a unit, and no others")
+        return self
+
+    @model_validator(mode="after")
+    def _every_member_once(self) -> "ModelFile":
+        runs = [member.run for member in self.members]
+        for run in runs:
+            if runs.count(run) > 1:
+                raise ValueError(
+                    f"models must name every seed once, got twice: arm '{run.arm}', "
+                    f"trial {run.trial_number}, seed {run.seed}"
+                )
+        total = sum(member.weight for member in self.members)
+        if not isclose(total, 1, rel_tol=1e-6):
+            raise ValueError(f"weights of all seeds must sum to 1, got {total:g}")
+        return self
+
+    @property
+    def calibrators(self) -> Mapping[CellName, Calibrator]:
+        """The calibrators of the cells whose probabilities are calibrated."""
+        return {
+            (cell.scenario, cell.task): Calibrator(cell.kind, cell.slope, cell.knots, cell.values)
+            for cell in self.calibration
+        }
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The seeds of all models with their weights, in the order of `weight_files`."""
+        members = []
+        for model in self.models:
+            for each in model.seeds:
+                run = RunKey(model.arm, model.trial, each.seed)
+                members.append(Member(run, each.weight))
+        return tuple(members)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files that the models are read from."""
+        tables = [f"{ENCODING}/{name}.parquet" for name in table_names(self.inputs)]
+        return (CONFIG, *self.weight_files, *tables)
+
+    @property
+    def weight_files(self) -> tuple[str, ...]:
+        """One file for every member, named after its seed, and after its model if needed."""
+        if len(self.members) == 1:
+            return ("weights.safetensors",)
+        if len(self.models) == 1:
+            return tuple(f"weights-{each.seed}.safetensors" for each in self.models[0].seeds)
+        names: list[str] = []
+        for number, model in enumerate(self.models):
+            names += [f"weights-{number}-{each.seed}.safetensors" for each in model.seeds]
+        return tuple(names)
+
+
+def calibrated_cells(calibration: Calibration | None) -> tuple[CalibratedCell, ...]:
+    """Return the cells whose probabilities a calibration changes."""
+    cells = []
+    for cell in () if calibration is None else calibration.cells:
+        if cell.calibrator.kind != "none":
+            names = {"scenario": cell.scenario, "task": cell.task}
+            cells.append(CalibratedCell.model_validate(names | asdict(cell.calibrator)))
+    return tuple(cells)
 
 
 class ScoresColumns(Protocol):
@@ -130,36 +252,9 @@ class ExportedModel:
     device: torch.device
 
 
-def write_tables(folder: Path, encoder: Encoder) -> None:
-    """Write the tables of the encoder into a new folder beside config.yaml."""
-    encoding_folder = folder / ENCODING
-    encoding_folder.mkdir()
-    tables = {COLUMNS: pl.DataFrame(schema=dict(encoder.types))}
-    for number, vocabulary in enumerate(encoder.encoding.all_vocabularies):
-        tables[f"vocabulary.{number}"] = vocabulary.table
-    for number, column in enumerate(encoder.inputs.ranked):
-        knots = encoder.encoding.knots[column]
-        tables[f"{KNOTS}.{number}"] = pl.DataFrame({VALUE: knots.values, SCORE: knots.scores})
-    tables |= tables_of(encoder.history, encoder.inputs)
-    for name, table in tables.items():
-        write_table(table, _table(encoding_folder, name))
-
-
 def write_config(folder: Path, file: ModelFile) -> None:
     """Write config.yaml."""
     (folder / CONFIG).write_text(HEAD + written(file.model_dump(mode="json")), encoding="utf-8")
-
-
-def _read_config(folder: Path) -> YamlFile:
-    refuse_other_files(folder, sealed_files(folder) & {CONFIG}, [CONFIG])
-    return read(folder / CONFIG)
-
-
-def calibrated_logits(exported: ExportedModel, columns: Columns) -> NDArray[np.float32]:
-    """The scores (R, T) of all members together, as `average` has them, calibrated."""
-    file = exported.file
-    raw_RT = average(exported.members, file, columns)
-    return apply(file.calibrators, file.inputs.cells, raw_RT, columns.scenario_R)
 
 
 def open_folder(folder: Path, device: torch.device) -> ExportedModel:
@@ -169,10 +264,17 @@ def open_folder(folder: Path, device: torch.device) -> ExportedModel:
     ConfigurationError for an unknown model; EnvironmentFault when a file cannot be read.
     """
     sealed = sealed_files(folder)
-    yaml = _read_config(folder)
-    file = parse_model_file(yaml)
+    refuse_other_files(folder, sealed & {CONFIG}, [CONFIG])
+    yaml = read(folder / CONFIG)
+    got = yaml.tree.get("format")
+    if got != FORMAT:
+        raise DataError(
+            f"{yaml.place(('format',))}: format must be {FORMAT}, got {in_words(got)}",
+            remedy="another version of hinet-search wrote this folder: export the model again",
+        )
+    file = yaml.parse(ModelFile)
     refuse_other_files(folder, sealed - GRAPH_FILES, file.files)
-    encoder = _open_encoder(folder / ENCODING, file.inputs)
+    encoder = read_encoder(folder / ENCODING, file.inputs)
     weights = iter(folder / name for name in file.weight_files)
     members: list[ExportedMember] = []
     for number, model in enumerate(file.models):
@@ -221,73 +323,3 @@ class _Opening:
         put_weights(built, tensors, weights, remedy)
         model = trainable(built, schema, self.device)
         return ExportedMember(seed.seed, seed.weight, inputs, model)
-
-
-def _open_encoder(folder: Path, inputs: Inputs) -> Encoder:
-    types = _types(_table(folder, COLUMNS), inputs)
-    encoded_types = inputs.encoded_types(types)
-    num_fields = len(inputs.categorical)
-    vocabularies = []
-    for number, name in enumerate(inputs.vocabularies):
-        if number < num_fields:
-            dtype = encoded_types[name]
-        elif name in inputs.numbered:
-            dtype = pl.Int64()
-        else:
-            dtype = inputs.type_of_entries(inputs.lists[name], encoded_types)
-        path = _table(folder, f"vocabulary.{number}")
-        table = read_table(path)
-        wanted: dict[str, pl.DataType] = {VALUE: dtype, COUNT: pl.UInt32()}
-        typed = as_typed(path, table, wanted, [VALUE])
-        vocabularies.append(Vocabulary(name, typed))
-    knots = {
-        column: _knots(_table(folder, f"{KNOTS}.{number}"))
-        for number, column in enumerate(inputs.ranked)
-    }
-    encoding = Encoding(
-        tuple(vocabularies[:num_fields]), inputs.scales, knots, tuple(vocabularies[num_fields:])
-    )
-    history = history_of_folder(inputs, encoded_types, lambda name: _table(folder, name))
-    return Encoder(inputs, encoding, types, history)
-
-
-def _types(path: Path, inputs: Inputs) -> Types:
-    """The types that new rows are cast to: those of training, widened.
-
-    Numeric features must be float64, columns of lists must be lists (or text, where a separator
-    splits it), and nothing else nested.
-    """
-    types = read_table(path).schema
-    has_columns = list(types) == list(inputs.columns)
-    require(path, has_columns, f"name {', '.join(inputs.columns)}", f"names {', '.join(types)}")
-    list_columns = set()
-    for list_ in inputs.lists.values():
-        name = list_.column
-        dtype = types[name]
-        if list_.separator:
-            require(path, dtype == pl.String, f"hold text in '{name}'", f"holds {dtype}")
-        else:
-            require(path, isinstance(dtype, pl.List), f"hold lists in '{name}'", f"holds {dtype}")
-            list_columns.add(name)
-    for name, dtype in types.items():
-        value_type = inner_type(dtype) if name in list_columns else dtype
-        holds_values = name in inputs.compared or dtype == pl.Float64
-        is_scalar = not value_type.is_nested() and value_type != pl.Object
-        is_as_needed = holds_values and is_scalar
-        require(path, is_as_needed, f"hold values in '{name}'", f"holds {dtype}")
-    return {name: widened(dtype) for name, dtype in types.items()}
-
-
-def _knots(path: Path) -> Knots:
-    """Knots, which must be finite and ascend."""
-    types = {VALUE: pl.Float64(), SCORE: pl.Float64()}
-    table = as_typed(path, read_table(path), types)
-    for name in types:
-        number_K = table[name].to_numpy()
-        ascends = bool(np.isfinite(number_K).all() and (np.diff(number_K) > 0).all())
-        require(path, ascends, f"hold finite numbers in ascending order in '{name}'", "does not")
-    return Knots(tuple(table[VALUE].to_list()), tuple(table[SCORE].to_list()))
-
-
-def _table(folder: Path, name: str) -> Path:
-    return folder / f"{name}.parquet"

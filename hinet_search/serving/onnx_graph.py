@@ -42,7 +42,7 @@ from hinet_search.training.device import memory_errors_explained
 
 INPUTS = ("ids", "numbers", "lists", "scenario")
 DESCRIPTION = "inputs"  # the key of the graph's metadata that says what its inputs hold
-TOLERANCE = 1e-5  # of a prediction, see `Inputs.differences`
+TOLERANCE = 1e-5  # of a prediction, see `_largest`
 EXAMPLE_ROWS = 3  # torch takes sizes of 0 and 1 for constants
 WITHOUT_GRAPH = "export without --format onnx"
 
@@ -51,7 +51,7 @@ WITHOUT_GRAPH = "export without --format onnx"
 class GraphCheck:
     """The largest difference of a prediction between the graph and `predict` on test rows.
 
-    `amounts` are the tasks whose differences are relative, see `Inputs.differences`.
+    `amounts` are the tasks whose differences are relative, see `_largest`.
     """
 
     difference: float
@@ -257,7 +257,7 @@ def _checked(exported: ExportedModel, path: Path, columns: Columns) -> GraphChec
     if not largest <= TOLERANCE:
         raise DataError(
             f"{exported.file.study}/{exported.file.name}: {GRAPH} must score "
-            f"{columns.num_rows:,} test rows as `predict` does, but a {inputs.prediction} differs "
+            f"{columns.num_rows:,} test rows as `predict` does, but a prediction differs "
             f"by {largest:.3g}; nothing is exported",
             remedy=f"{WITHOUT_GRAPH}, and report it",
         )
@@ -270,8 +270,14 @@ def _largest(
     expected_RT: NDArray[np.float32],
     has_task_RT: NDArray[np.bool_],
 ) -> float:
-    """The largest difference; infinite where a prediction is NaN, or one of no task is not."""
-    difference_RT = np.nan_to_num(inputs.differences(graph_RT, expected_RT), nan=np.inf)
+    """The largest difference; infinite where a prediction is NaN, or one of no task is not.
+
+    A difference of a probability counts as it is. That of an amount counts relative to the
+    expected amount, or to its unit (the mean amount of training) if that is larger.
+    """
+    larger_RT = np.fmax(expected_RT, inputs.units.astype(np.float32))
+    units_RT = np.where(inputs.is_amount, larger_RT, np.float32(1))
+    difference_RT = np.nan_to_num(np.abs(graph_RT - expected_RT) / units_RT, nan=np.inf)
     difference_RT[~has_task_RT & np.isnan(graph_RT)] = 0.0
     return float(difference_RT.max(initial=0.0))
 

@@ -29,26 +29,26 @@ from hinet_search.data.rows import Rows
 from hinet_search.data.sources.table import scan
 from hinet_search.data.stores import local_path
 from hinet_search.results.families import POISSON
-from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.label_columns import labels_of_rows
+from hinet_search.results.statistics.calibrators import apply
 from hinet_search.serving.log_rows import (
     SeenInputs,
     is_in_log,
-    new_rows,
+    labels_of_rows,
     seconds_after_log,
     some_rows,
     together,
 )
-from hinet_search.serving.model_folder import ExportedModel, calibrated_logits
+from hinet_search.serving.model_folder import ExportedModel, average
 from hinet_search.serving.row_checks import (
     KEY,
     cast_rows,
     column_problems,
     count_unfit,
     misread_columns,
+    number_problems,
     refuse,
+    scenario_problems,
     text_problems,
-    value_problems,
 )
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import memory_errors_explained
@@ -56,6 +56,7 @@ from hinet_search.training.device import memory_errors_explained
 RUN_ROWS = 2**17
 BYTES_PER_SCORE = 4
 NEEDS_LESS = "a table of fewer rows than that needs less, and --device cpu needs no memory of a GPU"
+FRAME, LOG = "the frame", "the log"
 AS_TRAINED = "the column has that type in training: write such a value, or none where it is missing"
 
 
@@ -90,6 +91,41 @@ class Prediction:
     unseen: dict[str, float]
     log: JoinedRows | None = None
     log_age: float | None = None
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """An exported model in memory."""
+
+    exported: ExportedModel
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks, each a column of `predict`."""
+        return self.exported.file.inputs.tasks
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that rows must have."""
+        return self.exported.file.inputs.columns
+
+    def predict(self, frame: pl.DataFrame, log: pl.DataFrame | None = None) -> pl.DataFrame:
+        """Return a column of probabilities, or expected amounts, for every task, in order of rows.
+
+        `log` has labelled rows that are newer than the study, which the rows of the frame see; it
+        may be the frame itself.
+        Errors: DataError when columns or values are not as in training; ConfigurationError for the
+        log of a model that follows none; EnvironmentFault when memory runs out.
+        """
+        exported = self.exported
+        with memory_explained(exported, FRAME):
+            newer = None
+            if log is not None:
+                newer, _ = newer_rows(exported, log.lazy(), LOG)
+            rows, _ = checked(exported, frame.lazy(), (), FRAME)
+            seen = exported.encoder.seen(rows, newer)
+            scorer = _Scorer(exported, FRAME, (), Counter(), seen)
+            return pl.concat(scorer.blocks(rows))
 
 
 def score_table(
@@ -151,7 +187,7 @@ def _predict(exported: ExportedModel, path: str, to: Path, newer_path: str | Non
 
 def _required_log(exported: ExportedModel) -> Rows:
     """The log of a model; ConfigurationError if newer rows change none of its inputs."""
-    log = exported.encoder.history.log
+    log = exported.encoder.log
     if log is None or not exported.file.inputs.rolls:
         raise ConfigurationError(
             f"{exported.folder}: its inputs do not follow a log, so no row can join it",
@@ -174,26 +210,27 @@ def newer_rows(
     missing = [name for name in columns if name not in lazy.collect_schema().names()]
     refuse(path, [f"rows of a log have labels, column '{name}' is missing" for name in missing])
     frame, _ = checked(exported, lazy, columns, path, folder)
-    labels = labels_of_rows(exported, exported.file.tasks, frame, path)
-    rows = encoder.newer_rows(frame, labels.labels_RT)
+    scenario_R = encoder.scenario_numbers(frame)
+    labels_RT, is_labelled_R = labels_of_rows(
+        encoder.inputs, exported.file.tasks, frame, scenario_R, path
+    )
+    rows = encoder.rows_after(log, frame, labels_RT)
     is_again_R = is_in_log(encoder.inputs, log, rows)
-    is_new_R = labels.is_labelled_R & ~is_again_R
+    is_new_R = is_labelled_R & ~is_again_R
     joined = JoinedRows(
         joined=int(is_new_R.sum()),
-        unlabelled=int((~labels.is_labelled_R).sum()),
-        again=int((labels.is_labelled_R & is_again_R).sum()),
+        unlabelled=int((~is_labelled_R).sum()),
+        again=int((is_labelled_R & is_again_R).sum()),
     )
     return some_rows(rows, is_new_R), joined
 
 
 def _age_of_log(exported: ExportedModel, frame: pl.DataFrame, newer: Rows | None) -> float | None:
     encoder = exported.encoder
-    log = encoder.history.log
-    if log is None:
+    if encoder.log is None:
         return None
-    scenario_R = encoder.scenario_numbers(frame)
-    log = log if newer is None else together(log, newer)
-    return seconds_after_log(encoder.inputs, log, new_rows(encoder.inputs, log, frame, scenario_R))
+    log = encoder.log if newer is None else together(encoder.log, newer)
+    return seconds_after_log(encoder.inputs, log, encoder.rows_after(log, frame))
 
 
 def predictions(exported: ExportedModel, columns: Columns) -> NDArray[np.float32]:
@@ -206,14 +243,10 @@ def predictions(exported: ExportedModel, columns: Columns) -> NDArray[np.float32
     if columns.num_rows == 0:
         return np.zeros((0, len(exported.file.inputs.tasks)), dtype=np.float32)
     inputs = exported.file.inputs
-    scores_RT = calibrated_logits(exported, columns)
+    raw_RT = average(exported.members, exported.file, columns)
+    scores_RT = apply(exported.file.calibrators, inputs.cells, raw_RT, columns.scenario_R)
     if inputs.absent_cells:
         scores_RT[~inputs.has_task[columns.scenario_R]] = np.nan
-    return _expected(inputs, scores_RT)
-
-
-def _expected(inputs: Inputs, scores_RT: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What scores expect (R, T): a probability, or an amount in the unit of its column."""
     predicted_RT = np.asarray(expit(scores_RT), dtype=np.float32)
     for task in np.flatnonzero(inputs.is_amount):
         mean_R = POISSON.mean(scores_RT[:, task].astype(np.float64))
@@ -265,18 +298,9 @@ def checked(
         rows = cast_rows(inputs, lazy.select(*inputs.columns, *copies), types)
         frame = rows.collect() if folder is None else collect_to_mapped_file(rows, folder)
         unfit = count_unfit(inputs, lazy, types)
-    refuse(path, value_problems(inputs, frame.lazy()))
+    rows = frame.lazy()
+    refuse(path, [*scenario_problems(inputs.scenario, rows), *number_problems(inputs, rows)])
     return frame, unfit
-
-
-def scored_frame(
-    exported: ExportedModel, frame: pl.DataFrame, where: str, newer: Rows | None
-) -> pl.DataFrame:
-    """The predictions of checked rows, which see the log and `newer` rows."""
-    seen = exported.encoder.seen(frame, newer)
-    scorer = _Scorer(exported, where, (), Counter(), seen)
-    starts = range(0, max(len(frame), 1), RUN_ROWS)
-    return pl.concat(scorer.scored(frame[start : start + RUN_ROWS], start) for start in starts)
 
 
 @dataclass(frozen=True)
@@ -291,6 +315,11 @@ class _Scorer:
     keys: tuple[str, ...]
     unseen: Counter[str]
     seen: SeenInputs
+
+    def blocks(self, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Yield keys and predictions of checked rows, block by block; one block without rows."""
+        for start in range(0, max(len(frame), 1), RUN_ROWS):
+            yield self.scored(frame[start : start + RUN_ROWS], start)
 
     def scored(self, frame: pl.DataFrame, first: int) -> pl.DataFrame:
         """Keys and predictions of a block of rows, of which the first has number `first`.
@@ -316,12 +345,12 @@ def _write(scorer: _Scorer, frame: pl.DataFrame, to: Path) -> None:
     num_bytes = len(frame) * BYTES_PER_SCORE * len(scorer.exported.file.inputs.tasks)
     try:
         with replacing(to, num_bytes) as part:
-            table = scorer.scored(frame[:RUN_ROWS], 0).to_arrow()
+            blocks = scorer.blocks(frame)
+            table = next(blocks).to_arrow()
             with pq.ParquetWriter(part, table.schema) as writer:
                 writer.write_table(table)
-                for start in range(RUN_ROWS, len(frame), RUN_ROWS):
-                    block = frame[start : start + RUN_ROWS]
-                    writer.write_table(scorer.scored(block, start).to_arrow())
+                for block in blocks:
+                    writer.write_table(block.to_arrow())
     except OSError as error:
         if error.errno == errno.ENOMEM:
             raise

@@ -1,11 +1,13 @@
 """Rebuild: the configurations and the encoder of exported models, from their study."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from hinet_search.common.errors import StudyConflict
 from hinet_search.data.columns import Dataset
+from hinet_search.data.derived.matches import known_of
 from hinet_search.data.encode import Encoding, Vocabulary
 from hinet_search.data.encoded_folder import open_encoding
 from hinet_search.data.raw_values import text_of
@@ -17,16 +19,14 @@ from hinet_search.results.input_groups import AND, GROUPS, NONE, chosen_groups
 from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.history import history_of
 from hinet_search.serving.inputs import Inputs, ScenarioInput
-from hinet_search.serving.log_input import LogInput
+from hinet_search.serving.log_rows import log_of_study
 from hinet_search.serving.row_checks import raw_types
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import (
     EVENTS,
     MATCHES,
-    SEQUENCES,
     SESSION,
     STATISTICS,
     FeatureDefinition,
@@ -116,7 +116,11 @@ def encoder_of(stored: LoadedStudy, features: Sequence[FeatureConfig], rows: Row
     cache = dataset.folder.parent
     source_types = source_rows(definition, stored.study.folder, cache).collect_schema()
     types = raw_types(inputs, source_types)
-    encoder = Encoder(inputs, encoding, types, history_of(definition, inputs, types, rows))
+    matches = None
+    if inputs.matches is not None:
+        matches = known_of(definition, inputs.matches, rows)
+    log = log_of_study(inputs, types, rows)
+    encoder = Encoder(inputs, encoding, types, matches, log)
     for each in features:
         is_own = encoder.schema_of(each) == each.schema_of(dataset)
         assert is_own, "an export encodes what its models were built for"
@@ -162,6 +166,15 @@ def _inputs(
     groups = chosen_groups(together.groups, features.group_names)
     scenario = None if definition.scenario.every_row else definition.scenario.column
     keys = (scenario, definition.user, definition.item, definition.time)
+    of_log: dict[str, Any] = {}
+    if EVENTS in groups:
+        of_log["events"] = features.events
+    if SESSION in groups:
+        of_log |= {"session": features.session, "user": definition.user}
+    if schema.sequences:
+        of_log["sequences"] = _sequences(features, schema)
+    if of_log:
+        of_log |= {"time": definition.time, "time_unit": definition.time_unit}
     inputs = Inputs(
         scenario=_scenario(definition, stored.record.data.scenarios),
         tasks=schema.tasks,
@@ -171,7 +184,7 @@ def _inputs(
         statistics=features.statistics if STATISTICS in groups else None,
         lists=_lists(features, schema, matched=MATCHES in groups),
         matches=features.matches if MATCHES in groups else None,
-        log=_log(definition, groups, schema),
+        **of_log,
         not_finite="impute" if definition.not_finite == "impute" else "refuse",
         keys=tuple(dict.fromkeys(filter(None, keys))),
         absent_cells=schema.absent_cells,
@@ -187,26 +200,6 @@ def _scenario(definition: DataDefinition, names: Sequence[str]) -> ScenarioInput
     return ScenarioInput(
         column=definition.scenario.column,
         values={text_of(value): name for value, name in values.items()},
-    )
-
-
-def _log(definition: DataDefinition, groups: Set[str], schema: Schema) -> LogInput | None:
-    """What the model reads of the log, if anything."""
-    features = definition.features
-    events = features.events if EVENTS in groups else None
-    session = features.session if SESSION in groups else None
-    sequences = _sequences(features, schema) if SEQUENCES in groups else {}
-    if events is None and session is None and not sequences:
-        return None
-    assert definition.time is not None, "the definition checks it"
-    user = None if session is None else definition.user
-    return LogInput(
-        time=definition.time,
-        time_unit=definition.time_unit,
-        events=events,
-        session=session,
-        user=user,
-        sequences=sequences,
     )
 
 

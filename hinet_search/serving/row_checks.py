@@ -3,7 +3,7 @@
 Columns of other types are cast to those of training where no value changes its meaning.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import polars as pl
@@ -49,23 +49,14 @@ def numbers_as_text(inputs: Inputs, row_types: Types) -> list[str]:
     return [name for name in columns if name not in inputs.compared]
 
 
-def limits_of(dtype: pl.DataType) -> tuple[int, int] | None:
-    """The least and the largest value of a type of whole numbers."""
-    if dtype not in INTEGERS:
-        return None
-    limits = np.iinfo(np.uint64 if dtype == pl.UInt64 else np.int64)
-    return limits.min, limits.max
-
-
 def _to_nearest_end(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     cast = column.cast(dtype, strict=False)
-    limits = limits_of(pl.Int64() if isinstance(dtype, pl.Datetime) else dtype)
-    if limits is None:
+    if dtype not in INTEGERS and not isinstance(dtype, pl.Datetime):
         return cast
-    lowest, highest = limits
+    limits = np.iinfo(np.uint64 if dtype == pl.UInt64 else np.int64)
     is_positive = column.to_physical() > 0
-    end = pl.when(is_positive).then(pl.lit(highest)).otherwise(pl.lit(lowest)).cast(dtype)
+    end = pl.when(is_positive).then(pl.lit(limits.max)).otherwise(pl.lit(limits.min)).cast(dtype)
     does_not_fit = cast.is_null() & column.is_not_null()
     return pl.when(does_not_fit).then(end).otherwise(cast)
 
@@ -94,7 +85,10 @@ def raw_types(inputs: Inputs, source_types: Types) -> dict[str, pl.DataType]:
 
 def column_problems(inputs: Inputs, types: Types, row_types: Types) -> list[str]:
     """Columns that new rows lack, or have in another kind of type than the study's table."""
-    problems = missing_columns(inputs.columns, row_types)
+    missing = [name for name in inputs.columns if name not in row_types]
+    problems = [
+        f"column '{name}' is not in the rows{did_you_mean(name, row_types)}" for name in missing
+    ]
     for name in inputs.columns:
         second = f"{name}_duplicated_0"  # as Polars reads a column that a CSV file has twice
         if second in row_types and second not in inputs.columns:
@@ -102,21 +96,17 @@ def column_problems(inputs: Inputs, types: Types, row_types: Types) -> list[str]
     for name in _wrong_kinds(inputs, types, row_types):
         wanted = f"{in_words(types[name])} as in training"
         problems.append(f"column '{name}' must hold {wanted}, got {row_types[name]}; cast it")
-    for name in _no_numbers(inputs, row_types):
-        problems.append(f"column '{name}' must hold numbers, got {row_types[name]}; cast it")
-    for name in inputs.keys:
-        if row_types.get(name) in (pl.Int128, pl.UInt128):
-            problems.append(
-                f"column '{name}' is copied beside the scores and must hold numbers of at most "
-                f"64 bits, got {row_types[name]}; cast it"
-            )
+    problems += [
+        f"column '{name}' must hold numbers, got {row_types[name]}; cast it"
+        for name in _no_numbers(inputs, row_types)
+    ]
+    wide = [name for name in inputs.keys if row_types.get(name) in (pl.Int128, pl.UInt128)]
+    problems += [
+        f"column '{name}' is copied beside the scores and must hold numbers of at most 64 bits, "
+        f"got {row_types[name]}; cast it"
+        for name in wide
+    ]
     return problems
-
-
-def missing_columns(wanted: Iterable[str], names: Collection[str]) -> list[str]:
-    """Columns that are wanted and not among the names of those of new rows."""
-    missing = [name for name in wanted if name not in names]
-    return [f"column '{name}' is not in the rows{did_you_mean(name, names)}" for name in missing]
 
 
 def misread_columns(inputs: Inputs, types: Types, row_types: Types) -> dict[str, pl.DataType]:
@@ -172,27 +162,10 @@ def text_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
     ]
 
 
-def value_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
-    """Unknown scenarios and numbers that cannot be used; two passes over the rows, streamed."""
-    return [*scenario_problems(inputs.scenario, rows), *number_problems(inputs, rows)]
-
-
 def scenario_problems(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
-    """Unknown scenarios, each with the number of its rows and the first of them."""
-    got = []
-    for value, num_rows, first in other_scenarios(scenario, rows):
-        got.append(f"{value} ({rows_in_words(num_rows)}, first in row {first:,})")
-    if not got:
-        return []
-    known = listed([repr(value) for value in scenario.values])
-    problem = f"column '{scenario.column}' must hold scenarios of the model, {known}"
-    return [f"{problem}, got {listed(got)}; leave other rows out"]
-
-
-def other_scenarios(scenario: ScenarioInput, rows: pl.LazyFrame) -> Iterator[tuple[str, int, int]]:
-    """Scenarios that the model does not have, in words, with the number of rows and the first."""
+    """Scenarios that the model does not have, with the number of their rows and the first."""
     if not scenario.columns:
-        return
+        return []
     counts = (
         rows.with_row_index(ROW_NUMBER)
         .group_by(scenario.column)
@@ -201,10 +174,16 @@ def other_scenarios(scenario: ScenarioInput, rows: pl.LazyFrame) -> Iterator[tup
     )
     table = counts.collect(engine="streaming")
     texts = as_text(table[scenario.column])
+    got = []
     for text, num_rows, first in zip(texts, table[NUM_ROWS], table[ROW_NUMBER], strict=True):
         if text not in scenario.values:
             value = "nothing" if text is None else shortened(repr(text))
-            yield value, num_rows, first
+            got.append(f"{value} ({rows_in_words(num_rows)}, first in row {first:,})")
+    if not got:
+        return []
+    known = listed([repr(value) for value in scenario.values])
+    problem = f"column '{scenario.column}' must hold scenarios of the model, {known}"
+    return [f"{problem}, got {listed(got)}; leave other rows out"]
 
 
 def number_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:

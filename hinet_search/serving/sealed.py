@@ -38,15 +38,10 @@ def seal(folder: Path) -> None:
     (folder / MANIFEST).write_text(json.dumps(hashes, indent=1), encoding="utf-8")
 
 
-def is_exported(folder: Path) -> bool:
-    """Whether a folder has a manifest, as exported models have."""
-    return (folder / MANIFEST).is_file()
-
-
 def require_exported(folder: Path) -> None:
     """DataError when a folder is no exported model; EnvironmentFault when that cannot be read."""
     with _reading():
-        if is_exported(folder):
+        if (folder / MANIFEST).is_file():
             return
         what = f"it has no {MANIFEST}" if folder.is_dir() else "there is no such folder"
     raise DataError(

@@ -38,7 +38,6 @@ HEAVY = (
     "hinet_search.search.plan.probe_cache",
     "hinet_search.search.launch",
     "hinet_search.search.stored_study",
-    "hinet_search.serving.predict",
 )
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",

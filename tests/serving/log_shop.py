@@ -79,7 +79,6 @@ slots: 1
 device: cpu
 """
 LAST, END = 60_000, 72_000  # seconds of the study, and of newer rows, of more than three hours
-OF_THE_LOG = ("all", "trees", "visits")
 
 
 @cache

@@ -11,11 +11,7 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.onnx_graph import _largest
 from hinet_search.study.task_definition import TaskDefinition
-from tests.serving.exported import (
-    PLAIN,
-    table,
-    write_export,
-)
+from tests.serving.exported import table, write_export
 from tests.serving.shop import edited, predicted
 
 ABSENT = (("Push", "buy"), ("Cart", "click"))
@@ -71,7 +67,7 @@ def test_a_graph_that_has_a_number_there_is_refused(exported: ExportedModel) -> 
 def test_a_folder_with_wrong_absent_cells_is_refused(
     tmp_path: Path, absent: tuple[tuple[str, str], ...], problem: str
 ) -> None:
-    folder = write_export(tmp_path / "model", PLAIN)
+    folder = write_export(tmp_path / "model")
     lines = "".join(f"  - [{scenario}, {task}]\n" for scenario, task in absent)
     before = "  not_finite: refuse\n"
     edited(folder, {before: f"{before}  absent_cells:\n{lines}"})

@@ -13,10 +13,15 @@ from scipy.special import expit
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.columns import Columns
 from hinet_search.results.families import MAX_LOG
-from hinet_search.serving.label_columns import _amount_problems
-from hinet_search.serving.model_file import CalibratedCell
-from hinet_search.serving.model_folder import ExportedMember, ExportedModel, average, open_folder
-from hinet_search.serving.onnx_graph import write_graph
+from hinet_search.serving.log_rows import _wrong_labels
+from hinet_search.serving.model_folder import (
+    CalibratedCell,
+    ExportedMember,
+    ExportedModel,
+    average,
+    open_folder,
+)
+from hinet_search.serving.onnx_graph import _largest, write_graph
 from hinet_search.serving.predict import predictions
 from hinet_search.study.task_definition import TaskDefinition
 from tests.serving.exported import table, write_export
@@ -146,20 +151,25 @@ def test_a_graph_gives_the_amounts_of_predict(columns: Columns, tmp_path: Path) 
 def test_a_difference_of_an_amount_is_relative_to_the_larger_of_amount_and_unit(
     exported: ExportedModel,
 ) -> None:
-    expected_RT = np.array([[0.5, 4 * UNIT], [0.5, 0.1 * UNIT]], dtype=np.float32)
-    predicted_RT = expected_RT + np.array([[0.25, UNIT], [0.0, UNIT]], dtype=np.float32)
-    difference_RT = exported.file.inputs.differences(predicted_RT, expected_RT)
-    assert_allclose(difference_RT, [[0.25, 0.25], [0.0, 1.0]], rtol=1e-6)
+    inputs, has_task_RT = exported.file.inputs, np.ones((1, 2), dtype=np.bool_)
+    for expected, by, difference in (
+        ([0.5, 4 * UNIT], [0.125, UNIT], 0.25),
+        ([0.5, 0.1 * UNIT], [0.5, UNIT], 1),
+        ([0.5, UNIT], [0.25, 0], 0.25),
+    ):
+        expected_RT = np.array([expected], dtype=np.float32)
+        predicted_RT = expected_RT + np.array([by], dtype=np.float32)
+        found = _largest(inputs, predicted_RT, expected_RT, has_task_RT)
+        assert found == pytest.approx(difference)
 
 
 def test_newer_amounts_out_of_all_proportion_are_refused(exported: ExportedModel) -> None:
-    inputs, labels_RT = exported.file.inputs, np.array([[1.0, 3e11], [0.0, -1.0]])
-    (problem,) = _amount_problems(labels_RT, inputs)
+    inputs, buy = exported.file.inputs, TASKS["buy"].model_copy(update={"at_most": None})
+    (problem,) = _wrong_labels(inputs, "buy", buy, pl.Series([3e11, 0.0]))
     assert problem == (
         "amounts of buy must be at most 1,000,000,000 times the mean of training, 37.5, got 3e+11"
     )
-    labels_RT[0, BUY] = 3e10
-    assert _amount_problems(labels_RT, inputs) == []
+    assert _wrong_labels(inputs, "buy", buy, pl.Series([3e10])) == []
 
 
 def test_units_of_a_task_that_the_model_does_not_have_are_refused(tmp_path: Path) -> None:

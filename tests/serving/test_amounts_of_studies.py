@@ -89,14 +89,6 @@ def test_both_seeds_give_the_mean_of_their_expected_seconds(
     assert_allclose(scores["click"], expit(logits_SRT[:, :, 0]).mean(axis=0), rtol=1e-4)
 
 
-def test_expected_seconds_are_about_as_many_as_were_watched(
-    shop: Shop, exported: hs.Export, tmp_path: Path
-) -> None:
-    scores = scored(exported.folder, tmp_path)
-    watched = test_part(with_seconds(rows()))["seconds"].clip(upper_bound=120).mean()
-    assert scores["watch"].mean() == pytest.approx(watched, rel=0.3)
-
-
 def test_the_graph_of_a_seed_gives_the_same_seconds(shop: Shop, tmp_path: Path) -> None:
     to = tmp_path / "model"
     hs.export(str(shop.study), to, arm=ARM, onnx=True, output=shop.out)

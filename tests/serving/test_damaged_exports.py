@@ -10,12 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from safetensors import torch as of_torch
 from safetensors.numpy import load_file, save_file
 
 from hinet_search.common.errors import DataError, HinetSearchError
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.sealed import seal
 from tests.serving import damage
+from tests.serving.exported import write_export
 from tests.serving.shop import Shop, edited, predicted, rows, test_part
 
 ARMS = ("hinet", "trees")
@@ -79,7 +81,18 @@ def test_a_folder_that_was_sealed_after_damage_is_refused_or_scores(
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", "[]", "", '{"config.yaml": "0"}', '{"../../x": "' + "0" * 64 + '"}', "\xff"]
+    "text",
+    [
+        "{}",
+        "[]",
+        "",
+        "[" * 100_000,
+        '{"config.yaml": "0"}',
+        '{"../../x": "' + "0" * 64 + '"}',
+        '{"a\\u001b[31mb": "x"}',
+        "\xff",
+    ],
+    ids=range(8),
 )
 def test_a_manifest_that_names_other_files_is_refused(text: str, copied: Path) -> None:
     (copied / "manifest.json").write_text(text, encoding="latin-1")
@@ -151,9 +164,9 @@ def test_trees_that_go_in_a_circle_are_refused(shop: Shop, tmp_path: Path) -> No
 
 def test_a_folder_of_another_format_is_reported(copied: Path) -> None:
     config = copied / "config.yaml"
-    config.write_text(config.read_text().replace("format: 4", "format: 3"))
+    config.write_text(config.read_text().replace("format: 5", "format: 4"))
     seal(copied)
-    with pytest.raises(DataError, match=r"config\.yaml:2:1: format must be 4, got 3"):
+    with pytest.raises(DataError, match=r"config\.yaml:2:1: format must be 5, got 4"):
         open_folder(copied, CPU)
 
 
@@ -175,3 +188,19 @@ def test_weights_that_are_not_finite_are_not_exported(shop: Shop, tmp_path: Path
     finally:
         path.write_bytes(content)
     assert [path.name for path in tmp_path.iterdir()] == ["good"]
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.complex64, torch.uint32]
+)
+def test_weights_of_a_type_that_no_training_writes_are_refused_in_words(
+    dtype: torch.dtype, tmp_path: Path
+) -> None:
+    folder = write_export(tmp_path / "model")
+    tensors = of_torch.load_file(folder / WEIGHTS)
+    first = next(iter(tensors))
+    of_torch.save_file({**tensors, first: tensors[first].to(dtype)}, folder / WEIGHTS)
+    seal(folder)
+    name = str(dtype).removeprefix("torch.")
+    with pytest.raises(DataError, match=rf"types of training, such as float32, got {name} \["):
+        open_folder(folder, CPU)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import polars as pl
 import pytest
 import torch
 from numpy.testing import assert_allclose
@@ -10,9 +9,8 @@ from numpy.testing import assert_allclose
 import hinet_search as hs
 from hinet_search.data.schema import Schema
 from hinet_search.results.ensemble_records import ENSEMBLE
+from hinet_search.serving.export import TOLERANCE
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.write_folder import TOLERANCE
-from hinet_search.training.trial_config import whole_config
 from tests.serving.graph_shop import columns_of as columns_of_rows
 from tests.serving.graph_shop import graph_scores
 from tests.serving.shop import (
@@ -53,27 +51,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return launch_shop(tmp_path_factory.mktemp("named"), rows(), f"{text}ensemble: true\n")
 
 
-@pytest.fixture(scope="module")
-def folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The arm whose columns are named, with a graph."""
-    at = tmp_path_factory.mktemp("exported") / "own"
-    export = shop.export("own", at, onnx=True)
-    assert export.max_difference <= TOLERANCE
-    return export.folder
-
-
 def encodings_of(schema: Schema) -> dict[str, str]:
     """The encodings of all numbers that have vectors."""
     every = dict(zip(schema.numeric, schema.number_encodings, strict=True))
     return {name: kind for name, kind in every.items() if kind != "standardised"}
 
 
-def unlabelled(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.drop("clicked", "bought")
-
-
-def test_a_folder_keeps_the_encoding_of_every_number(folder: Path) -> None:
-    exported = open_folder(folder, CPU)
+def test_a_folder_keeps_the_encoding_of_every_number(shop: Shop, tmp_path: Path) -> None:
+    exported = open_folder(shop.export("own", tmp_path / "own").folder, CPU)
     (model,) = exported.file.models
     assert model.settings["features"]["number_encodings"] == {"price": "bins", "age": "periodic"}
     assert encodings_of(exported.members[0].model.schema) == OF_OWN
@@ -103,17 +88,6 @@ def test_a_group_is_known_to_the_folder_of_one_model_that_names_it(
     assert exported.file.inputs.groups == {"person": (), "statistics": tuple(OF_COUNTED)}
 
 
-def test_a_folder_without_named_encodings_is_as_before_there_were_any(
-    shop: Shop, tmp_path: Path
-) -> None:
-    folder = shop.export("alike", tmp_path / "alike").folder
-    assert "number_encodings" not in (folder / "config.yaml").read_text()
-    (model,) = open_folder(folder, CPU).file.models
-    config = whole_config(model.model, model.settings)
-    assert config.features.number_encoding == "bins"
-    assert not config.features.number_encodings.names
-
-
 def test_an_encoding_that_is_none_is_refused_at_its_place(shop: Shop, tmp_path: Path) -> None:
     folder = shop.export("own", tmp_path / "own").folder
     edited(folder, {"age: periodic": "age: waves"})
@@ -121,8 +95,10 @@ def test_an_encoding_that_is_none_is_refused_at_its_place(shop: Shop, tmp_path: 
         open_folder(folder, CPU)
 
 
-def test_the_graph_scores_as_predict_does(folder: Path, tmp_path: Path) -> None:
-    frame = unlabelled(test_part(rows()))
+@pytest.mark.parametrize("arm", ["own", "counted"])
+def test_the_graph_scores_as_predict_does(arm: str, shop: Shop, tmp_path: Path) -> None:
+    folder = shop.export(arm, tmp_path / arm, onnx=True).folder
+    frame = test_part(rows()).drop("clicked", "bought")
     expected_RT = scores_of(folder, frame, tmp_path)
     assert expected_RT.max() - expected_RT.min() > 0.05
     graph_RT = graph_scores(folder, columns_of_rows(open_folder(folder, CPU), frame))

@@ -16,7 +16,7 @@ from hinet_search.common.errors import (
 )
 from hinet_search.search.artifacts import MARK
 from hinet_search.serving.choice import choose
-from hinet_search.serving.write_folder import TOLERANCE
+from hinet_search.serving.export import TOLERANCE
 from hinet_search.training.jobs.messages import scores_path
 from tests.serving.shop import ARMS, Shop, other_content
 
@@ -85,14 +85,6 @@ def test_what_a_killed_export_left_is_removed_by_the_next(shop: Shop, tmp_path: 
     (left / "weights.safetensors").touch()
     shop.export("ple", tmp_path / "folder")
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
-
-
-def test_an_unknown_arm_is_refused_with_the_nearest(shop: Shop, tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigurationError,
-        match=r"study 'shop' has no arm 'hine', known: .*; did you mean 'hinet'\?",
-    ):
-        shop.export("hine", tmp_path / "folder")
 
 
 def test_scores_that_are_not_those_of_training_are_refused_and_nothing_is_left(

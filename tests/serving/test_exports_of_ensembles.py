@@ -13,7 +13,6 @@ from numpy.testing import assert_allclose
 from safetensors.numpy import load_file, save, save_file
 from scipy.special import expit
 
-import hinet_search as hs
 from hinet_search import api
 from hinet_search.common.errors import (
     ConfigurationError,
@@ -24,11 +23,11 @@ from hinet_search.common.errors import (
 from hinet_search.data.columns import Columns
 from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord, Member, RunKey, Scale
 from hinet_search.results.study_record import StudyRecord
+from hinet_search.serving.export import TOLERANCE
 from hinet_search.serving.model_folder import average as members_average
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.row_checks import cast_rows
 from hinet_search.serving.sealed import seal
-from hinet_search.serving.write_folder import TOLERANCE
 from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path
 from tests.serving import damage
 from tests.serving.shop import (
@@ -250,14 +249,6 @@ def test_weights_that_do_not_sum_to_one_are_refused(shop: Shop, tmp_path: Path) 
     seal(other)
     with pytest.raises(ConfigurationError, match=r"weights of all seeds must sum to 1, got 1\.375"):
         open_folder(other, CPU)
-
-
-def test_without_a_name_the_study_says_what_it_ships(shop: Shop, tmp_path: Path) -> None:
-    said: list[str] = []
-    written = hs.export(str(shop.study), tmp_path / "folder", output=shop.out, say=said.append)
-    assert written.why
-    assert written.arm in {"star", "mmoe", "trees", "taught_star"}
-    assert said[0] == f"exporting shop/{written.arm}, trial 0, {written.why}"
 
 
 def test_a_damaged_configuration_is_refused_or_scores_finite_probabilities(

@@ -8,7 +8,7 @@ import pytest
 import hinet_search as hs
 from hinet_search.common.errors import StudyConflict
 from hinet_search.results.finalist_values import chosen
-from hinet_search.serving.write_folder import TOLERANCE
+from hinet_search.serving.export import TOLERANCE
 from hinet_search.training.jobs.messages import refit_path
 from tests.serving.log_shop import LAST, SEQUENCES, newer, shop
 from tests.serving.shop import Shop, launch_shop, predicted

@@ -13,10 +13,12 @@ import hinet_search as hs
 from hinet_search.data.derived.inputs import EncodedLists, with_sequences
 from hinet_search.data.rows import read_rows
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.log_input import LogInput
+from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.study.load_study import load_study
 from tests.serving.log_shop import LogShop, newer, shop
+
+SEEN = {"of": "user", "items": ["item"], "labels": ["click"], "labels_after": "1h"}
 
 
 @pytest.fixture
@@ -60,8 +62,8 @@ def test_models_that_read_sequences_are_exported_with_the_rows_that_these_show(
 def test_newer_rows_have_the_sequences_of_one_table(model: Path, tmp_path: Path) -> None:
     encoder = encoder_of(model)
     table = newer().with_columns(pl.col("price", "age").cast(pl.Float64))
-    labels = table.select("clicked", "bought").to_numpy()
-    seen = encoder.seen(table, encoder.newer_rows(table, labels))
+    labels = table.select("clicked", "bought").to_numpy().astype(np.uint8)
+    seen = encoder.seen(table, encoder.rows_after(encoder.log, table, labels))
     expected = slots_of_one_table(model, tmp_path)
     assert_array_equal(encoder.columns(table, seen).lists_RS, expected)
     assert (expected > 0).any(axis=0).all()
@@ -78,22 +80,17 @@ def test_a_graph_scores_sequences_as_the_network_does(
 
 
 @pytest.mark.parametrize(
-    ("categorical", "tasks", "others", "told"),
+    ("changed", "told"),
     [
-        (
-            ["user"],
-            ["click"],
-            [],
-            "must be of categorical inputs and of tasks of 0 and 1, got item",
-        ),
-        (["item"], ["buy"], [], "must be of categorical inputs and of tasks of 0 and 1, got click"),
-        (["item"], ["click"], ["seen gap"], "another name, got twice: seen gap"),
+        ({"sequences": {"seen": SEEN | {"items": ["price"]}}}, "tasks of 0 and 1, got price"),
+        ({"sequences": {"seen": SEEN | {"labels": ["view"]}}}, "tasks of 0 and 1, got view"),
+        ({"categorical": ["user", "item", "seen gap"]}, "another name, got twice: seen gap"),
+        ({"time": None}, "time must be named for events, sessions and sequences"),
     ],
 )
 def test_a_file_of_sequences_that_do_not_fit_the_model_is_refused(
-    categorical: list[str], tasks: list[str], others: list[str], told: str
+    changed: dict[str, object], told: str, model: Path
 ) -> None:
-    seen = {"of": "user", "items": ["item"], "labels": ["click"], "labels_after": "1h"}
-    log = LogInput.model_validate({"time": "minute", "sequences": {"seen": seen}})
+    inputs = encoder_of(model).inputs.model_dump(mode="json")
     with pytest.raises(ValueError, match=told):
-        log.check_sequences(categorical, tasks, others)
+        Inputs.model_validate({**inputs, **changed})

@@ -15,18 +15,15 @@ from hinet_search.data.derived.inputs import derive_numbers
 from hinet_search.data.derived.sequences import encode_sequences
 from hinet_search.data.encode import COUNT, VALUE, Vocabulary
 from hinet_search.data.rows import Rows, distinct_by_scenario, read_rows
+from hinet_search.serving.encoding_folder import LOG, _table_of_log, _Tables
 from hinet_search.serving.inputs import Inputs, ScenarioInput
-from hinet_search.serving.log_input import LogInput
 from hinet_search.serving.log_rows import (
-    LOG,
     SeenInputs,
     is_in_log,
-    log_of_folder,
     log_of_study,
     new_rows,
     seen_inputs,
     some_rows,
-    table_of_log,
     together,
 )
 from hinet_search.serving.row_checks import cast_rows, raw_types
@@ -104,15 +101,7 @@ def definition_of(features: dict[str, Any]) -> DataDefinition:
 def inputs_of(definition: DataDefinition) -> Inputs:
     """What an export says of a definition, as far as the log needs it."""
     features = definition.features
-    log = None
-    if features.events or features.session or features.sequences:
-        log = LogInput(
-            time="shown",
-            events=features.events,
-            session=features.session,
-            user="user",
-            sequences=features.sequences,
-        )
+    follows_log = features.events or features.session or features.sequences
     return Inputs.model_construct(
         scenario=ScenarioInput(column="place", values={"1": "Home", "2": "Push"}),
         tasks=("click", "buy"),
@@ -121,7 +110,11 @@ def inputs_of(definition: DataDefinition) -> Inputs:
         scales=(),
         lists={},
         statistics=features.statistics,
-        log=log,
+        time="shown" if follows_log else None,
+        events=features.events,
+        session=features.session,
+        user="user" if features.session else None,
+        sequences=features.sequences,
         distinct_by_scenario=features.distinct_by_scenario,
         absent_cells=(("Home", "buy"),),
     )
@@ -134,33 +127,31 @@ def vocabularies(items: pl.Series) -> Words:
 
 
 def as_numbers(seen: SeenInputs, is_chosen_R: np.ndarray | None = None) -> np.ndarray:
-    tables = [table for table in (seen.statistics, seen.log) if table.width]
-    if not tables:
+    if not seen.numbers.width:
         return np.zeros(0)
-    numbers = pl.concat(tables, how="horizontal").to_numpy()
+    numbers = seen.numbers.to_numpy()
     return numbers if is_chosen_R is None else numbers[is_chosen_R]
 
 
 def of_training(definition: DataDefinition, rows: Rows, words: Words) -> SeenInputs:
     """The inputs of all rows, as a study derives them."""
     derived = derive_numbers(definition, rows)
-    of_log = pl.concat([derived.events, derived.session], how="horizontal")
+    tables = [table for table in derived.tables if table.width]
+    numbers = pl.concat(tables, how="horizontal") if tables else pl.DataFrame()
     slots: tuple[np.ndarray, ...] = ()
     sequences = definition.features.sequences
     if sequences:
         moments = moments_of(definition, rows)
         slots = encode_sequences(sequences, rows, tuple(definition.tasks), moments, words)
-    return SeenInputs(derived.statistics, of_log, slots)
+    return SeenInputs(numbers, slots)
 
 
 def written_and_read(inputs: Inputs, types: dict[str, pl.DataType], rows: Rows, at: Path) -> Rows:
     """The log of an export of these rows."""
     made = log_of_study(inputs, types, rows)
     assert made is not None
-    table_of_log(made).write_parquet(at / f"{LOG}.parquet")
-    log = log_of_folder(inputs, inputs.encoded_types(types), lambda name: at / f"{name}.parquet")
-    assert log is not None
-    return log
+    _table_of_log(made).write_parquet(at / f"{LOG}.parquet")
+    return _Tables(at, inputs, inputs.encoded_types(types)).log()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -192,7 +183,7 @@ def test_rows_of_test_have_the_inputs_of_training(kind: str, tmp_path: Path) -> 
 
 def test_a_row_of_a_later_day_or_a_later_moment_is_newer_than_the_log() -> None:
     statistics = definition_of({"statistics": {"by": ["user"], "clock": "day"}}).features.statistics
-    inputs = SimpleNamespace(log=SimpleNamespace(time="at"), statistics=statistics, clock="day")
+    inputs = SimpleNamespace(time="at", statistics=statistics, clock="day")
     log = SimpleNamespace(frame=pl.DataFrame({"at": [50, 90], "day": [1, 2]}))
     frame = pl.DataFrame(
         {"at": [90, 91, 80, None, None, None], "day": [2, 2, 3, 2, 3, None]},

@@ -20,8 +20,12 @@ from hinet_search.common.plugins import names
 from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.schema import Schema
 from hinet_search.serving import choice, onnx_graph
-from hinet_search.serving.model_file import CalibratedCell
-from hinet_search.serving.model_folder import ExportedMember, ExportedModel, open_folder
+from hinet_search.serving.model_folder import (
+    CalibratedCell,
+    ExportedMember,
+    ExportedModel,
+    open_folder,
+)
 from hinet_search.serving.onnx_graph import PiecewiseLinear, Scoring, graph_inputs, write_graph
 from hinet_search.serving.predict import predictions
 from hinet_search.serving.sealed import GRAPH

@@ -321,19 +321,6 @@ def test_a_setting_that_this_version_does_not_know_is_reported_with_its_line(
         open_folder(folder, CPU)
 
 
-def test_a_number_far_from_those_of_training_is_reported_with_its_row(
-    folder: Path, tmp_path: Path
-) -> None:
-    far = asked().with_columns(
-        price=pl.when(pl.int_range(pl.len()) == 7).then(1e300).otherwise("price")
-    )
-    with pytest.raises(
-        DataError, match=r"column 'price' must lie between .* got 1e\+300 .*row 7\)"
-    ):
-        scored(folder, far, tmp_path)
-    assert not (tmp_path / "scores.parquet").exists()
-
-
 def test_a_row_without_a_finite_score_is_reported_with_its_number(
     folder: Path, tmp_path: Path, monkeypatch
 ) -> None:

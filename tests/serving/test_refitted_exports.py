@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.shipping import shipment
 from hinet_search.results.verdict import verdict
-from hinet_search.serving.write_folder import TOLERANCE
+from hinet_search.serving.export import TOLERANCE
 from hinet_search.training.jobs.messages import refit_path
 from tests.serving.shop import STUDY, Shop, launch_shop, rows
 

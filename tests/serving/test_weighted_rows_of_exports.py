@@ -7,10 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hinet_search.training.device import choose_device
 from tests.serving.shop import ONE_ARM, launch_shop, rows, scores_of
 
-CPU = choose_device("cpu").device
 STUDY = ONE_ARM.replace(
     "  minimum_frequency: 2", "  minimum_frequency: 2\n  weight: worth"
 ).replace("  mmoe:", "  mmoe:\n  trees: {fixed: {model.max_rounds: 5}}")
@@ -50,18 +48,3 @@ def test_the_card_tells_of_weights_and_metrics(shipped: Path) -> None:
         "metrics count all rows alike",
         card,
     )
-
-
-WRONG = {
-    "column 'worth' must hold weights of 0 to 1e+15, got -1.0 (1,600 rows)": pl.lit(-1.0),
-    "column 'worth' must hold weights of 0 to 1e+15, got null (10 rows)": pl.when(
-        pl.col("minute") >= 1410
-    ).then(1.0),
-    "column 'worth' must hold weights, got String; write them as numbers": pl.lit("1"),
-    "column 'worth' must hold weights, got List(Int64)": pl.concat_list("minute"),
-    "column 'worth' must be above 0 in a row to learn from, got 0 in all 1,280 rows": pl.when(
-        pl.col("minute") >= 1400 + 1280
-    )
-    .then(1)
-    .otherwise(0),
-}

@@ -17,8 +17,8 @@ from hinet_search.results.records import ArmRecord
 from hinet_search.search.phases.trials import DECIDED
 from hinet_search.search.plan.check_study import try_study
 from hinet_search.serving.choice import choose
+from hinet_search.serving.export import TOLERANCE
 from hinet_search.serving.whole import whole_study
-from hinet_search.serving.write_folder import TOLERANCE
 from hinet_search.study.launch_options import LaunchOptions
 from tests.serving.shop import STUDY, Shop, launch_shop, predicted, rows
 

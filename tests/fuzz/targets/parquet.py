@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOMENT = datetime(2026, 5, 1, tzinfo=UTC)
-CORPUS = Path(__file__).parents[1] / "corpus" / "parquet"
 Column = tuple[str, str]  # a name, and a key of KINDS
 
 
@@ -114,10 +113,6 @@ SEEDS: dict[str, tuple[str, Any]] = {
     "an escape in a name": ("columns", (("\x1b[31mred", "label"),)),
     "a null character in a name": ("columns", (("a\x00b", "label"),)),
     "an empty name": ("columns", (("", "label"),)),
-    **{
-        f"damaged: {path.stem}": ("bytes", path.read_bytes())
-        for path in sorted(CORPUS.glob("*.parquet"))
-    },
     "no bytes": ("bytes", b""),
     "two marks": ("bytes", b"PAR1PAR1"),
     "a foot of 4 GB": ("bytes", b"PAR1" + b"\xff\xff\xff\xff" + b"PAR1"),
