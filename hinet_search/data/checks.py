@@ -202,10 +202,14 @@ def _clock_type(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -
     clock = f"the clock '{statistics.clock}' must hold"
     if statistics.day_length is not None:
         if not dtype.is_numeric():
-            days = _day_in_words(dtype)
+            days = "each of its values is a day"
+            if isinstance(dtype, pl.Date | pl.Datetime):
+                days = "its day is its date"
             yield f"{where}.day_length: {clock} numbers, got {dtype}: {days}; remove day_length"
         return
-    remedy = _remedy_of_days(dtype)
+    remedy = "take a column of datetimes"
+    if dtype.is_numeric():
+        remedy = "for numbers that grow during a day, give the length of a day as day_length"
     if statistics.refresh == HOUR and not isinstance(dtype, pl.Datetime):
         yield (
             f"{where}.refresh: {clock} moments, as 'hour' divides days, got {dtype}: {remedy}, "
@@ -216,18 +220,6 @@ def _clock_type(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -
             f"{where}.labels_after: {clock} dates or moments, so that days can be counted back "
             f"from them, got {dtype}: {remedy}"
         )
-
-
-def _day_in_words(dtype: pl.DataType) -> str:
-    if isinstance(dtype, pl.Date | pl.Datetime):
-        return "its day is its date"
-    return "each of its values is a day"
-
-
-def _remedy_of_days(dtype: pl.DataType) -> str:
-    if dtype.is_numeric():
-        return "for numbers that grow during a day, give the length of a day as day_length"
-    return "take a column of datetimes"
 
 
 def _time_type(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -> Iterator[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
@@ -200,7 +199,7 @@ class ChosenInputs:
 
     def columns(self, columns: Columns) -> Columns:
         """The selected inputs of columns of `full`: themselves if all are selected, else copies."""
-        if self._are_all:
+        if self == ChosenInputs.of(self.full, {}, ALL):
             return columns
         return replace(
             columns,
@@ -208,10 +207,6 @@ class ChosenInputs:
             numeric_RN=columns.numeric_RN[:, list(self.numbers)],
             lists_RS=columns.lists_RS[:, self.slots],
         )
-
-    @cached_property
-    def _are_all(self) -> bool:
-        return self == ChosenInputs.of(self.full, {}, ALL)
 
     @property
     def slots(self) -> list[int]:

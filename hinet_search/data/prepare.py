@@ -36,7 +36,6 @@ from hinet_search.data.encode import (
     encode_ids,
     encode_numbers,
     fit_encoding,
-    ids_of,
 )
 from hinet_search.data.encoded_folder import (
     Encoded,
@@ -47,8 +46,7 @@ from hinet_search.data.encoded_folder import (
     size_of,
 )
 from hinet_search.data.fingerprint import FileHasher
-from hinet_search.data.inspect.unseen import count_unseen, duplicate_warnings, unseen_warnings
-from hinet_search.data.mapped import column_of
+from hinet_search.data.inspect.unseen import duplicate_warnings, unseen_shares, unseen_warnings
 from hinet_search.data.numbers import limit_problems, squash_warning
 from hinet_search.data.reading import raise_problems
 from hinet_search.data.row_hashes import row_hashes
@@ -56,7 +54,6 @@ from hinet_search.data.row_weights import RowWeights, read_weights
 from hinet_search.data.rows import Rows, read_rows
 from hinet_search.data.sample import of_sample, raise_of_sample, with_sample
 from hinet_search.data.source_rows import target_folder
-from hinet_search.data.splits import SPLIT
 from hinet_search.data.transforms import inputs_of
 from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.study.data_definition import DataDefinition, split_in_words
@@ -152,7 +149,9 @@ def _encode(
         all_rows = all_rows.with_columns(table)
     rows = of_sample(all_rows)
     is_train_R = rows.mapped(rows.split_R[block] == TRAIN for block in rows.blocks())
-    weights = _weights(definition, rows, is_train_R)
+    weights = None
+    if definition.weight is not None:
+        weights = read_weights(rows.frame[definition.weight], is_train_R, rows.cache)
     train = TrainingRows(rows.frame, pl.Series(is_train_R), rows.cache)
     encoding = fit_encoding(train, features, definition.minimum_frequency, derived.names)
     of_lists = fit_list_vocabularies(
@@ -176,7 +175,7 @@ def _encode(
             *(weights.warnings if weights else ()),
             *_squash_warnings(train, encoding, features.numeric),
             *duplicates,
-            *unseen_warnings(_unseen_in_valid(rows, encoding), features.categorical),
+            *unseen_warnings(unseen_shares(rows, encoding, VALID), features.categorical),
         ),
         groups={name: len(inputs) for name, inputs in groups.items()},
         test_rows=test_rows,
@@ -240,18 +239,6 @@ def _blocks(
         yield tuple(columns.where(split_R == split) for split in range(len(SPLITS)))
 
 
-def _unseen_in_valid(rows: Rows, encoding: Encoding) -> tuple[float, ...]:
-    """Per field the share of validation rows with a value that has no id."""
-    num_valid = rows.num_rows_of_splits[VALID]
-    num_unseen = np.zeros(len(encoding.vocabularies), dtype=np.int64)
-    for block in rows.blocks():
-        of_valid = rows.frame[block].filter(column_of(SPLIT, rows.split_R[block]) == VALID)
-        for field, vocabulary in enumerate(encoding.vocabularies):
-            values = of_valid[vocabulary.name]
-            num_unseen[field] += count_unseen(values, ids_of(values, vocabulary))
-    return tuple((num_unseen / num_valid).tolist())
-
-
 def _too_far(rows: Rows, encoding: Encoding, numeric: Sequence[str]) -> list[str]:
     """Report values of numeric features, in any split, too far from train for float32."""
     problems: list[str] = []
@@ -274,14 +261,6 @@ def _squash_warnings(train: TrainingRows, encoding: Encoding, numeric: Sequence[
                 squash_warning(scale.name, number_R, input_R, scale.mean, scale.spread, train.cache)
             )
     return [warning for warning in warnings if warning]
-
-
-def _weights(
-    definition: DataDefinition, rows: Rows, is_train_R: NDArray[np.bool_]
-) -> RowWeights | None:
-    if definition.weight is None:
-        return None
-    return read_weights(rows.frame[definition.weight], is_train_R, rows.cache)
 
 
 def _user_codes(definition: DataDefinition, rows: Rows) -> NDArray[np.int32]:

@@ -29,7 +29,6 @@ from functools import partial
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from hinet_search.data.derived.countable_labels import (
     EVERYONE,
@@ -95,16 +94,8 @@ def _statistics(
 ) -> pl.DataFrame:
     """The columns of a key in `statistic_names`, from its `counted` quantities and those of all."""
     names = (_rows_name(key), *_rate_names(key, tasks))
-    values = _values(definition, len(tasks), counted, of_all)
-    return pl.DataFrame(dict(zip(names, values, strict=True)))
-
-
-def _values(
-    definition: StatisticsDefinition, num_tasks: int, counted: Quantities, of_all: Quantities
-) -> list[NDArray[np.float32]]:
-    """The values of `_statistics`, of one key or of several at once."""
     values = [np.log1p(counted[ROWS])]
-    for task in range(num_tasks):
+    for task in range(len(tasks)):
         rows = rows_of(task) if rows_of(task) in counted else ROWS
         total, parts = positives_of(task), 1
         if sum_of(task) in counted:
@@ -119,7 +110,9 @@ def _values(
                 definition.smoothing,
             )
         )
-    return [value.astype(np.float32) for value in values]
+    return pl.DataFrame(
+        {name: value.astype(np.float32) for name, value in zip(names, values, strict=True)}
+    )
 
 
 def _arrays(table: pl.DataFrame) -> Quantities:
@@ -181,7 +174,8 @@ def _of_rows(
     names = []
     for splits in dict.fromkeys(labels.counted):
         counts = of_periods.select(
-            _sum_of_splits(splits, name).alias(name) for name in labels.quantities
+            pl.sum_horizontal(of_split(split, name) for split in splits).alias(name)
+            for name in labels.quantities
         )
         of_all = of_periods.select(
             pl.sum_horizontal(_of_all(of_split(split, name)) for split in splits).alias(name)
@@ -193,21 +187,12 @@ def _of_rows(
     rows = labels.of_key(key, [pl.col(SPLIT)])
     joined = rows.join(table.lazy(), on=on, how="left", maintain_order="left")
     columns = []
-    for name in names:
-        of_splits = [pl.col(_counting(splits, name)) for splits in labels.counted]
-        columns.append(_by_split(of_splits).fill_null(0).alias(name))
-    return joined.select(columns)
-
-
-def _by_split(of_splits: Sequence[pl.Expr]) -> pl.Expr:
-    """For every row that of the expressions which is for the rows of its split."""
-    train, valid, test = of_splits
     split = pl.col(SPLIT)
-    return pl.when(split == TRAIN).then(train).when(split == VALID).then(valid).otherwise(test)
-
-
-def _sum_of_splits(splits: Splits, quantity: str) -> pl.Expr:
-    return pl.sum_horizontal(of_split(split, quantity) for split in splits)
+    for name in names:
+        train, valid, test = (pl.col(_counting(splits, name)) for splits in labels.counted)
+        of_row = pl.when(split == TRAIN).then(train).when(split == VALID).then(valid)
+        columns.append(of_row.otherwise(test).fill_null(0).alias(name))
+    return joined.select(columns)
 
 
 def _of_all(name: str) -> str:

@@ -4,24 +4,28 @@ The facts are the input of the guesses, and are read in two streamed passes.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
 
 from hinet_search.common.amounts import percent
 from hinet_search.data.checks import INTEGERS, TEXTS, is_list_of
+from hinet_search.data.derived.days import DAY_SECONDS
 from hinet_search.data.guess.names import ID_WORDS, has_word
 from hinet_search.data.raw_values import as_text
 from hinet_search.data.reading import is_pattern
 from hinet_search.data.text_numbers import is_no_number, parsed
+from hinet_search.study.event_definition import TimeUnit
 
 FEW_VALUES = 50  # up to so many distinct values are counted one by one
 FEW_NUMBERS = 50  # up to so many distinct whole numbers are taken for codes, more for amounts
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?$"
 DECIMAL_COMMA = r"^[+-]?\d+(,\d+)?$"
 LEADING_ZERO = r"^\s*[+-]?0\d"  # of a code, such as 02139
-# Seconds, milli-, micro- or nanoseconds since 1970, or dates such as 20260503.
-MOMENT_RANGES = ((1e8, 1e10), (1e11, 1e13), (1e14, 1e16), (1e17, 1e19), (19_000_101, 21_000_101))
+DATES = (19_000_101, 21_000_101)  # such as 20260503
+# Rows of a log are of these years: numbers that mean them surely are moments.
+FIRST_YEAR, LAST_YEAR = 1990, 2050
 YES_AND_NO = ("yes no", "y n", "true false", "t f", "1 0", "ja nein", "oui non", "si no", "是 否")
 # A text with more distinct values than this share of the rows says nothing about other rows.
 MAX_DISTINCT_SHARE = 0.5
@@ -35,6 +39,30 @@ REASONS_OF_TYPES = {
     pl.Time: "a time of day: as a number, such as its hour, it could be a feature",
     pl.Duration: "a duration: as a number, such as its seconds, it could be a feature",
 }
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of time since 1970; moments of rows in it are from `low` to below `high`."""
+
+    key: TimeUnit
+    name: str
+    a_second: int
+    low: float
+    high: float
+
+    @property
+    def day(self) -> int:
+        """The length of a day."""
+        return DAY_SECONDS * self.a_second
+
+
+UNITS = (
+    Unit("s", "seconds", 1, 1e8, 1e10),
+    Unit("ms", "milliseconds", 10**3, 1e11, 1e13),
+    Unit("us", "microseconds", 10**6, 1e14, 1e16),
+    Unit("ns", "nanoseconds", 10**9, 1e17, 1e19),
+)
 
 
 @dataclass(frozen=True)
@@ -99,9 +127,23 @@ class ColumnFacts:
     @property
     def is_like_moments(self) -> bool:
         """Whether it holds whole numbers of the size of moments."""
-        return self.is_whole and any(
-            low <= self.low and self.high < high for low, high in MOMENT_RANGES
-        )
+        ranges = (DATES, *((unit.low, unit.high) for unit in UNITS))
+        return self.is_whole and any(low <= self.low and self.high < high for low, high in ranges)
+
+    @property
+    def unit(self) -> Unit | None:
+        """The unit of a column of time; None where its values are days, or no numbers."""
+        if not self.is_number or self.high < UNITS[0].low:
+            return None
+        return next((unit for unit in UNITS if self.high < unit.high), None)
+
+    @property
+    def period(self) -> str:
+        """`seconds, 2023-11-14 to 2023-12-01`; empty where these are no years of a log."""
+        first, last = (_date_of(int(moment), self.unit) for moment in (self.low, self.high))
+        if first is None or last is None or first.year < FIRST_YEAR or last.year > LAST_YEAR:
+            return ""
+        return f"{self.unit.name if self.unit else 'dates'}, {first} to {last}"
 
     @property
     def is_binary(self) -> bool:
@@ -136,6 +178,16 @@ class ColumnFacts:
         """`about 1,204 values`, with the share that is missing."""
         plural = "" if self.num_values == 1 else "s"
         return f"{in_words(self.num_values)} value{plural}{self.missing_in_words}"
+
+
+def _date_of(moment: int, unit: Unit | None) -> date | None:
+    """The date of a moment, if Python can tell."""
+    try:
+        if unit is None:
+            return datetime.strptime(str(moment), "%Y%m%d").replace(tzinfo=UTC).date()
+        return datetime.fromtimestamp(moment // unit.a_second, UTC).date()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def in_words(num_values: int) -> str:

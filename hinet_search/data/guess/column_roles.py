@@ -17,7 +17,6 @@ from hinet_search.data.guess.column_facts import (
     name_reason,
     unusable_reason,
 )
-from hinet_search.data.guess.moments import period_of
 from hinet_search.data.guess.roles import (
     GIVEN,
     NOTHING_GIVEN,
@@ -56,12 +55,15 @@ def guess_roles(columns: Columns, known: KnownRoles = NOTHING_GIVEN) -> ColumnRo
     other_tasks = _named_tasks(useful) if known.tasks else []
     candidates = _without(useful, [*tasks, *other_tasks])
     scenario = given.get("scenario", _scenario(columns, candidates))
-    time = _ordered(given["time"]) if "time" in given else _time(candidates)
+    time = given.get("time", _time(candidates))
+    if time is not None and not _has_order(time.column):
+        time = None  # rows cannot be cut by it
     user = given.get("user", _id_column(candidates, names.USER_WORDS, scenario))
     item = given.get("item", _id_column(_without(candidates, [user]), names.ITEM_WORDS, scenario))
     ids = [ColumnRole(role.column, role.column.values_in_words) for role in (user, item) if role]
     rest = _without(candidates, [scenario, time, user, item])
-    truths = {truth_column(name) for name in known.tasks or names.task_names(_names(tasks))}
+    task_names = tuple(known.tasks) or names.task_names([task.name for task in tasks])
+    truths = {truth_column(name) for name in task_names}
     reasons |= {column.name: _why_no_feature(column, truths) for column in rest}
     rest = [column for column in rest if not reasons[column.name]]
     outcomes = [*(named[name] for name in known.never_features), *_outcomes(rest, other_tasks)]
@@ -90,10 +92,6 @@ def _given(column: ColumnFacts, known: KnownRoles) -> ColumnRole:
     is_source = column.name in {threshold.column for threshold in known.thresholds}
     reason = "a label is made of it" if is_source else GIVEN
     return ColumnRole(column, reason, doubts.get(column.name, ""))
-
-
-def _names(roles: Iterable[ColumnRole]) -> list[str]:
-    return [role.name for role in roles]
 
 
 def _without(columns: Columns, roles: Iterable[ColumnRole | None]) -> list[ColumnFacts]:
@@ -251,17 +249,14 @@ def _time(columns: Columns) -> ColumnRole | None:
     for column in columns:
         if _may_be_moments(column) and not column.is_text:
             reason = f"{column.low:.0f} to {column.high:.0f}"
-            period = period_of(column)
-            if period:
-                return ColumnRole(column, f"{reason}: {period}")
+            if column.period:
+                return ColumnRole(column, f"{reason}: {column.period}")
             return ColumnRole(column, reason, "do these numbers grow with time?")
     return None
 
 
-def _ordered(time: ColumnRole) -> ColumnRole | None:
-    """The given time if rows can be cut by it; it has no role in the guess otherwise."""
-    has_order = time.column.dtype.is_numeric() or _is_date(time.column)
-    return time if has_order and _is_complete(time.column) else None
+def _has_order(column: ColumnFacts) -> bool:
+    return _is_complete(column) and (column.dtype.is_numeric() or _is_date(column))
 
 
 def _is_complete(column: ColumnFacts) -> bool:

@@ -9,10 +9,9 @@ import polars as pl
 
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.frequent import MIN_CLASS_ROWS, ScenarioRows
-from hinet_search.data.guess.moments import unit_of
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.split_columns import parts_in
-from hinet_search.data.guess.target_statistics import ProposedKey, ProposedStatistics
+from hinet_search.data.guess.target_statistics import ProposedStatistics
 from hinet_search.data.guess.training_settings import TrainingSettings, training_settings
 from hinet_search.study.data_definition import EVERY_ROW
 
@@ -71,14 +70,12 @@ def quoted(text: str) -> str:
 
 def printable(line: str) -> str:
     """The line with a YAML escape in place of every unprintable character."""
-    return "".join(map(_escaped, line))
-
-
-def _escaped(letter: str) -> str:
-    if letter.isprintable():
-        return letter
-    code = ord(letter)
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    letters = []
+    for letter in line:
+        code = ord(letter)
+        escape = f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+        letters.append(letter if letter.isprintable() else escape)
+    return "".join(letters)
 
 
 def _lines(table: GuessedTable) -> Iterator[str]:
@@ -102,7 +99,7 @@ def _lines(table: GuessedTable) -> Iterator[str]:
         if guess:
             yield _with_comment(f"{key}: {quoted(guess.name)}", guess)
     time = guesses.time.column if guesses.time else None
-    unit = unit_of(time) if time and time.is_whole else None
+    unit = time.unit if time and time.is_whole else None
     if unit is not None:
         yield f"time_unit: {unit.key}   # {unit.name} since 1970; events and sessions need it"
     yield from _feature_lines(table)
@@ -168,7 +165,9 @@ def _statistics_lines(statistics: ProposedStatistics) -> Iterator[str]:
         return
     yield "  statistics:           # label rates and row counts of every key, from other rows"
     yield "    by:"
-    yield from (f"      - {_key(key)}   # {key.reason}" for key in statistics.keys)
+    for key in statistics.keys:
+        columns = ", ".join(map(quoted, key.columns))
+        yield f"      - {columns if len(key.columns) == 1 else f'[{columns}]'}   # {key.reason}"
     clock = statistics.clock
     if clock is None:
         yield f"    # no clock, as {statistics.why_no_clock}: a row counts labels of other folds"
@@ -177,12 +176,6 @@ def _statistics_lines(statistics: ProposedStatistics) -> Iterator[str]:
     if clock.unit is not None:
         yield f"    day_length: {clock.unit.day}   # {clock.unit.name}"
     yield "    refresh: day   # production updates the counts every day; never if it does not"
-
-
-def _key(key: ProposedKey) -> str:
-    """A key as YAML: a column, or several in brackets."""
-    columns = [quoted(column) for column in key.columns]
-    return columns[0] if len(columns) == 1 else f"[{', '.join(columns)}]"
 
 
 def _other_lines(table: GuessedTable) -> Iterator[str]:

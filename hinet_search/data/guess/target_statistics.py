@@ -13,8 +13,7 @@ import polars as pl
 from hinet_search.common.amounts import counted
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.days import day
-from hinet_search.data.guess.column_facts import ColumnFacts, in_words
-from hinet_search.data.guess.moments import Unit, unit_of
+from hinet_search.data.guess.column_facts import ColumnFacts, Unit, in_words
 from hinet_search.data.guess.roles import ColumnRoles
 from hinet_search.data.guess.split_columns import parts_in
 from hinet_search.data.raw_values import as_text
@@ -147,7 +146,7 @@ def _clock(
     if guesses.time is None:
         return None, "there is no time column"
     time = guesses.time.column
-    unit = unit_of(time)
+    unit = time.unit
     day_length = unit.day if unit else None
     if guesses.split is not None:
         num_days = _days_of_ordered_split(lazy, guesses.split.column, time, day_length)

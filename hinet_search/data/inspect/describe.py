@@ -3,7 +3,7 @@
 Shape legend: R rows.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +11,13 @@ import numpy as np
 import polars as pl
 
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.columns import SPLITS, Columns, Dataset
+from hinet_search.data.columns import SPLITS, Dataset
+from hinet_search.data.encoded_folder import open_encoding
 from hinet_search.data.guess.training_settings import TrainingSettings, training_settings
 from hinet_search.data.inspect.leaks import leak_suspects
-from hinet_search.data.inspect.unseen import count_unseen
-from hinet_search.data.mapped import column_of
+from hinet_search.data.inspect.unseen import unseen_shares
 from hinet_search.data.rows import Rows, read_rows
 from hinet_search.data.sample import of_sample, with_sample
-from hinet_search.data.splits import SPLIT
 from hinet_search.results.data_record import CellCount, LeakSuspect
 from hinet_search.study.data_definition import DataDefinition
 
@@ -75,6 +74,10 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
     rows = read_rows(definition, folder, cache=dataset.folder.parent)
     rows = of_sample(with_sample(rows, definition, record.sampled_share))
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
+    time = None
+    if definition.time is not None and rows.frame[definition.time].count():
+        times = rows.frame[definition.time]
+        time = (str(times.min()), str(times.max()))
     return Description(
         source=record.source,
         split=record.split,
@@ -84,7 +87,7 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
         numeric=tuple(_numeric(rows.frame[name]) for name in definition.features.numeric),
         groups=record.groups,
         leaks=leak_suspects(dataset),
-        time=_time_range(definition, rows.frame),
+        time=time,
         warnings=record.warnings,
         settings=training_settings(
             dataset.train.num_rows,
@@ -97,31 +100,14 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
 
 
 def _categorical(dataset: Dataset, rows: Rows) -> Iterator[CategoricalFacts]:
-    names = dataset.full_schema.categorical
-    unseen_valid = _unseen(rows, dataset.valid, SPLITS.index("valid"), names)
-    unseen_test = _unseen(rows, dataset.test, SPLITS.index("test"), names)
-    for field, name in enumerate(names):
-        num_values = len(_distinct(rows.frame.select(name).lazy()))
+    encoding = open_encoding(dataset.folder)
+    unseen_valid = unseen_shares(rows, encoding, SPLITS.index("valid"))
+    unseen_test = unseen_shares(rows, encoding, SPLITS.index("test"))
+    for field, name in enumerate(dataset.full_schema.categorical):
+        known = rows.frame.select(name).lazy().drop_nulls()
+        num_values = len(known.unique().collect(engine="streaming"))
         missing = rows.frame[name].null_count()
         yield CategoricalFacts(name, num_values, missing, unseen_valid[field], unseen_test[field])
-
-
-def _distinct(rows: pl.LazyFrame) -> pl.DataFrame:
-    """The distinct rows without a missing value, in any order."""
-    return rows.drop_nulls().unique().collect(engine="streaming")
-
-
-def _unseen(rows: Rows, columns: Columns, split: int, names: Sequence[str]) -> tuple[float, ...]:
-    """Per field the share of a split's rows with a value without an id; `columns` are the split."""
-    num_unseen = np.zeros(len(names))
-    start = 0
-    for block in rows.blocks():
-        of_split = rows.frame[block].filter(column_of(SPLIT, rows.split_R[block]) == split)
-        end = start + len(of_split)
-        for field, name in enumerate(names):
-            num_unseen[field] += count_unseen(of_split[name], columns.ids_RF[start:end, field])
-        start = end
-    return tuple((num_unseen / max(start, 1)).tolist())
 
 
 def _numeric(values: pl.Series) -> NumericFacts:
@@ -137,9 +123,3 @@ def _numeric(values: pl.Series) -> NumericFacts:
     if num_present == 0:
         return NumericFacts(values.name, len(values), None, None)
     return NumericFacts(values.name, len(values) - num_present, float(low), float(high))
-
-
-def _time_range(definition: DataDefinition, frame: pl.DataFrame) -> tuple[str, str] | None:
-    if definition.time is None or frame[definition.time].drop_nulls().is_empty():
-        return None
-    return str(frame[definition.time].min()), str(frame[definition.time].max())

@@ -6,10 +6,12 @@ Shape legend: R rows.
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from hinet_search.data.encode import Encoding, ids_of
+from hinet_search.data.mapped import column_of
 from hinet_search.data.rows import Rows
+from hinet_search.data.splits import SPLIT
 from hinet_search.study.data_definition import ColumnSplit, DataDefinition, RandomSplit
 
 WARN_ABOVE = 0.05
@@ -17,9 +19,16 @@ WITHOUT_ID = "have a value without an id (unseen or rare in train); they share i
 SPLIT_BITS = np.uint64(3)
 
 
-def count_unseen(values: pl.Series, ids_R: NDArray[np.int32]) -> int:
-    """The number of rows with a value without an id (unseen or rare in train)."""
-    return int(((ids_R == 0) & values.is_not_null().to_numpy()).sum())
+def unseen_shares(rows: Rows, encoding: Encoding, split: int) -> tuple[float, ...]:
+    """Per field the share of a split's rows whose value has no id: unseen, or rare in train."""
+    num_unseen = np.zeros(len(encoding.vocabularies), dtype=np.int64)
+    for block in rows.blocks():
+        of_split = rows.frame[block].filter(column_of(SPLIT, rows.split_R[block]) == split)
+        for field, vocabulary in enumerate(encoding.vocabularies):
+            values = of_split[vocabulary.name]
+            has_no_id_R = (ids_of(values, vocabulary) == 0) & values.is_not_null().to_numpy()
+            num_unseen[field] += has_no_id_R.sum()
+    return tuple((num_unseen / max(rows.num_rows_of_splits[split], 1)).tolist())
 
 
 def unseen_warnings(rates: Sequence[float], names: Sequence[str]) -> list[str]:
