@@ -26,7 +26,6 @@ from hinet_search.report.html import (
     join,
     prose,
     row,
-    scroll,
     table,
     tag,
     unnamed,
@@ -70,7 +69,7 @@ def listed(studies: Sequence[StudySummary]) -> Markup:
     best = column("Best on validation")
     header = head("Study", column("State"), unnamed("progress"), "Trials", best, "Updated (UTC)")
     rows = [_row(study) for study in studies]
-    return scroll("Studies", table(header, rows, class_="search track"))
+    return table("Studies", header, rows, class_="search track")
 
 
 def _row(study: StudySummary) -> Markup:

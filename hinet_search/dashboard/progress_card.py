@@ -19,7 +19,6 @@ from hinet_search.report.html import (
     note,
     number,
     row,
-    scroll,
     table,
     tag,
     unnamed,
@@ -156,9 +155,7 @@ def _arms(record: StudyRecord, optuna: Mapping[str, int]) -> Markup:
         f"Best {record_facts.objective_in_words(record)} on validation, with its trial. Rows/s: "
         "training, median of the ended trials. Names link to Optuna's dashboard."
     )
-    return join(
-        [scroll("Progress of the arms", table(header, rows, class_="search track")), note(legend)]
-    )
+    return join([table("Progress of the arms", header, rows, class_="search track"), note(legend)])
 
 
 def _arm(arm: ArmStatus, study: int | None, *, is_focus: bool) -> Markup:
@@ -195,7 +192,7 @@ def _under_way(record: StudyRecord) -> Iterator[Markup]:
     label = "Running trials" if is_running else "Trials that the next launch resumes"
     left = len(trials) - MOST_TRIALS
     yield tag("h3", label)
-    yield scroll(label, table(header, rows, class_="search"))
+    yield table(label, header, rows, class_="search")
     if left > 0:
         yield note(f"And {numbers.plural(left, 'more trial')}.")
 
@@ -225,7 +222,7 @@ def _failures(record: StudyRecord) -> Iterator[Markup]:
             for cause, count in counts.most_common(MOST_CAUSES)
         ]
         yield tag("h3", "Failed trials by cause")
-        yield scroll("Failed trials by cause", table(head("Cause", "Trials"), rows))
+        yield table("Failed trials by cause", head("Cause", "Trials"), rows)
         yield note(tag("a", "All causes, by arm", href="#failures"))
 
 

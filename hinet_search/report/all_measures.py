@@ -1,7 +1,6 @@
 """All measures of the arms, folded: what the leaderboard leaves out, and costs of training."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from markupsafe import Markup
@@ -24,16 +23,6 @@ from hinet_search.results.verdict import title
 MOST_CELLS = 4  # cells that a line about losing cells names
 WEIGHTED = "weighted AUC"
 
-Column = tuple[str, Callable[[LeaderboardEntry], Markup]]
-
-
-@dataclass(frozen=True)
-class ColumnGroup:
-    """Columns under one heading."""
-
-    name: str
-    columns: Sequence[Column]
-
 
 def all_measures(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
     """Return the table, its legend, what ensembles and tuning add, and the losing cells."""
@@ -42,47 +31,41 @@ def all_measures(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Mark
     return html.details("All measures and costs of every arm", content)
 
 
-def _groups(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[ColumnGroup]:
+def _groups(
+    record: StudyRecord, lines: Sequence[LeaderboardEntry]
+) -> dict[str, dict[str, list[Markup]]]:
+    """Return the cells of the columns, one per line, by heading and name."""
     selected = record_facts.objective_in_words(record)
     primary = record_facts.headline_in_words(record)
     has_ensembles = any(line.valid.ensemble is not None for line in lines)
-    valid: list[Column] = [(selected, lambda line: over_seeds(line.valid.objective))]
+    valid = {selected: [over_seeds(line.valid.objective) for line in lines]}
     if primary != selected:
-        valid.append((primary, lambda line: over_seeds(line.valid.headline)))
+        valid[primary] = [over_seeds(line.valid.headline) for line in lines]
     if has_ensembles:
-        valid.append((f"ensemble, {selected}", lambda line: _ensemble(line.valid)))
-    yield ColumnGroup("Validation", valid)
-    test: list[Column] = []  # but the headline, which the leaderboard has
+        valid[f"ensemble, {selected}"] = [_ensemble(line.valid) for line in lines]
+    groups = {"Validation": valid}
+    test = {}  # but the headline, which the leaderboard has
     if primary != WEIGHTED:
-        test.append((WEIGHTED, _tested(lambda test: over_seeds(test.weighted))))
+        test[WEIGHTED] = [over_seeds(line.test.weighted if line.test else None) for line in lines]
     if has_ensembles:
-        test.append((f"ensemble, {primary}", _tested(_ensemble)))
-    test.append(("worst cell", _tested(_worst)))
+        test[f"ensemble, {primary}"] = [_ensemble(line.test) for line in lines]
+    test["worst cell"] = [_worst(line.test) for line in lines]
     if any(line.test for line in lines):
-        yield ColumnGroup("Test", test)
+        groups["Test"] = test
     if any(line.reference for line in lines):
-        over_reference = (
-            ("relative gain, multi-task gain", _relative),
-            ("smallest cell gain", _smallest),
-            ("cells below", _below),
-        )
-        yield ColumnGroup(f"Test, over {title(record.reference)}", over_reference)
-    yield ColumnGroup("Cost", list(_costs(lines)))
+        groups[f"Test, over {title(record.reference)}"] = {
+            "relative gain, multi-task gain": [_relative(line) for line in lines],
+            "smallest cell gain": [_smallest(line) for line in lines],
+            "cells below": [_below(line) for line in lines],
+        }
+    costs = zip(*(_costs(line) for line in lines), strict=True)
+    names = ("parameters", "FLOPs per row", "rows/s", "time", "memory")
+    groups["Cost"] = {name: list(cells) for name, cells in zip(names, costs, strict=True)}
+    return groups
 
 
-def _costs(lines: Sequence[LeaderboardEntry]) -> Iterator[Column]:
-    """Yield the columns of size, compute and speed; times are of training."""
-    costs = {line.arm.name: _cost_of(line) for line in lines}
-
-    def column(place: int) -> Callable[[LeaderboardEntry], Markup]:
-        return lambda line: costs[line.arm.name][place]
-
-    for place, name in enumerate(("parameters", "FLOPs per row", "rows/s", "time", "memory")):
-        yield name, column(place)
-
-
-def _cost_of(line: LeaderboardEntry) -> list[Markup]:
-    """Return the costs of an arm; rows per second and time are means over its seeds."""
+def _costs(line: LeaderboardEntry) -> list[Markup]:
+    """Return the costs of an arm; rows per second and time of training are means over its seeds."""
     finalist = chosen(line.arm)
     assert finalist is not None, "a line has a chosen finalist"
     costs = [run.cost for run in finalist.runs]
@@ -101,20 +84,15 @@ def _cost_of(line: LeaderboardEntry) -> list[Markup]:
     ]
 
 
-def _tested(cell: Callable[[ResultsOnTest], Markup]) -> Callable[[LeaderboardEntry], Markup]:
-    """Make a column of test values; an arm that was not evaluated on test gets a dash."""
-    return lambda line: cell(line.test) if line.test else html.number(numbers.DASH)
-
-
-def _ensemble(results: ResultsOnValidation | ResultsOnTest) -> Markup:
-    if results.ensemble is None:
+def _ensemble(results: ResultsOnValidation | ResultsOnTest | None) -> Markup:
+    if results is None or results.ensemble is None:
         return html.number(numbers.DASH)
     gain = numbers.gain(results.ensemble_gain)
     return html.number(html.remarked(numbers.metric(results.ensemble), gain))
 
 
-def _worst(test: ResultsOnTest) -> Markup:
-    if test.worst is None:
+def _worst(test: ResultsOnTest | None) -> Markup:
+    if test is None or test.worst is None:
         return html.number(numbers.DASH)
     value, cell = test.worst
     return html.number(
@@ -147,24 +125,24 @@ def _table(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
     focus = record_facts.focus_of(record)
     edges = [html.tag("colgroup", span="1")]
     spans = [html.tag("td")]
-    all_columns: list[Column] = []
-    for group in _groups(record, lines):
-        width = str(len(group.columns))
+    names: list[str] = []
+    columns: list[list[Markup]] = []
+    for heading, of_group in _groups(record, lines).items():
+        width = str(len(of_group))
         edges.append(html.tag("colgroup", span=width))
-        spans.append(html.tag("th", group.name, scope="colgroup", colspan=width))
-        all_columns += group.columns
-    names = html.columns(name for name, _ in all_columns)
-    header = html.tag(
-        "thead", html.tag("tr", html.join(spans)), html.tag("tr", html.column("Arm"), names)
-    )
+        spans.append(html.tag("th", heading, scope="colgroup", colspan=width))
+        names += of_group
+        columns += of_group.values()
+    titles = html.tag("tr", html.column("Arm"), html.columns(names))
+    header = html.tag("thead", html.tag("tr", html.join(spans)), titles)
     body = []
-    for line in lines:
+    for line, cells in zip(lines, zip(*columns, strict=True), strict=True):
         remarks = [f"same size as {title(line.arm.size_of)}"] if line.arm.size_of else []
         remarks += ["reference"] if line.arm.name == record.reference else []
         remark = html.tag("small", ", ".join(remarks)) if remarks else ""
         name = html.join([title(line.arm.name), " ", remark])
         me = "me" if line.arm == focus else ""
-        body.append(html.row(name, html.cells(cell(line) for _, cell in all_columns), class_=me))
+        body.append(html.row(name, html.join(cells), class_=me))
     written = html.tag(
         "table", html.join(edges), header, html.tag("tbody", html.join(body)), class_="board"
     )
@@ -233,4 +211,4 @@ def _seesaw(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
     if not rows:
         return html.note(f"{summary}.")
     header = html.head("Arm", "Significant", html.column("Cells, largest loss first"))
-    return html.details(summary, html.scroll(summary, html.table(header, rows)))
+    return html.details(summary, html.table(summary, header, rows))

@@ -104,7 +104,9 @@ def errors_of_amounts(
     if not rows:
         return Markup("")
     titles = record_facts.arm_titles(arm for arm, _ in entries)
-    matrix = html.table(html.head("Scenario · task", html.columns(titles)), rows, class_="mat")
+    heading = "Errors of amounts"
+    header = html.head("Scenario · task", html.columns(titles))
+    matrix = html.table(heading, header, rows, class_="mat")
     units = ", ".join(f"{task} {numbers.metric(unit)}" for task, unit in record.data.units.items())
     explained = html.note(
         "RMSE of every arm, below it MAE: root mean squared and mean absolute error of expected "
@@ -112,9 +114,7 @@ def errors_of_amounts(
         f"actual ones. Mean amount of training: {units}. AUC of amounts is the share of pairs of "
         "rows in the right order, each counted by how much its amounts differ."
     )
-    return html.join(
-        [html.tag("h3", "Errors of amounts"), html.scroll("Errors of amounts", matrix), explained]
-    )
+    return html.join([html.tag("h3", heading), matrix, explained])
 
 
 def _errors(finalist: FinalistRecord, split: Split, cell: CellName) -> Markup:

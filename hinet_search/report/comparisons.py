@@ -134,46 +134,40 @@ def _corrected(drawn: Sequence[Contrast], noun: str) -> str:
 def tests(outcome: Verdict) -> Markup:
     """Return the table of tests behind the plot, folded."""
     contrasts = _smallest_first(outcome.contrasts)
-    rows = [_test_row(contrast) for contrast in contrasts if contrast.seed_error is not None]
+    rows = []
+    for contrast in contrasts:
+        if contrast.seed_error is None:
+            continue
+        user_error: html.Content = html.tag("small", "not known")
+        if contrast.user_error is not None:
+            user_error = numbers.metric(contrast.user_error)
+        p_holm: html.Content = numbers.probability(contrast.p_holm)
+        if contrast.lacks:
+            p_holm = html.tag("small", "observation")
+        rows.append(
+            html.row(
+                title(contrast.arm),
+                numbers.gain(contrast.mean),
+                numbers.metric(contrast.seed_error),
+                html.number(user_error),
+                numbers.DASH if contrast.degrees is None else f"{contrast.degrees:.1f}",
+                numbers.probability(contrast.p),
+                html.number(p_holm),
+                f"{100 * (1 - contrast.level):.1f} %",
+                " / ".join(map(str, contrast.seeds)),
+            )
+        )
     if not rows:
         return Markup("")
-    header = html.head(
-        "Compared with",
-        "Gain",
-        "Standard error, seeds",
-        "Standard error, users",
-        "Degrees of freedom, seeds",
-        "p",
-        "p, corrected",
-        "Level of the interval",
-        "Seeds",
-    )
+    errors = ("Standard error, seeds", "Standard error, users", "Degrees of freedom, seeds")
+    tested = ("p", "p, corrected", "Level of the interval", "Seeds")
+    header = html.head("Compared with", "Gain", *errors, *tested)
     explained = html.note(
         "Corrected: by Holm's method, for all comparisons together, so that with 95 % confidence "
         "no mark is false. The level of an interval is the one at which its mark was decided."
     )
-    content = html.scroll("Tests", html.table(header, rows, class_="tests")) + explained
+    content = html.table("Tests", header, rows, class_="tests") + explained
     return html.details("The tests behind the plot", content, on_paper=True)
-
-
-def _test_row(contrast: Contrast) -> Markup:
-    user_error: html.Content = html.tag("small", "not known")
-    if contrast.user_error is not None:
-        user_error = numbers.metric(contrast.user_error)
-    p_holm: html.Content = numbers.probability(contrast.p_holm)
-    if contrast.lacks:
-        p_holm = html.tag("small", "observation")
-    return html.row(
-        title(contrast.arm),
-        numbers.gain(contrast.mean),
-        numbers.metric(contrast.seed_error),
-        html.number(user_error),
-        numbers.DASH if contrast.degrees is None else f"{contrast.degrees:.1f}",
-        numbers.probability(contrast.p),
-        html.number(p_holm),
-        f"{100 * (1 - contrast.level):.1f} %",
-        " / ".join(str(count) for count in contrast.seeds),
-    )
 
 
 def beside_arms(record: StudyRecord) -> Markup:

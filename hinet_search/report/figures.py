@@ -194,11 +194,11 @@ def _whisker(difference: Difference, axis: Axis) -> Markup:
     return html.tag("i", class_=classes, style=f"left:{left:.1f}%;width:{right - left:.1f}%")
 
 
-def bar(share: float, class_: str = "") -> Markup:
+def bar(share: float) -> Markup:
     """Return a table cell with a bar over that share of its width."""
     width = 100 * min(1.0, max(0.0, share))
     drawn = html.tag("i", style=f"width:{width:.0f}%")
-    return html.tag("td", drawn, class_=f"bar {class_}".strip())
+    return html.tag("td", drawn, class_="bar")
 
 
 def path(points: Sequence[CostPoint], x_axis: Axis, y_axis: Axis) -> str:
@@ -248,7 +248,7 @@ def band(
     upper: Sequence[CostPoint],
     x_axis: Axis,
     y_axis: Axis,
-    class_: str = "band",
+    class_: str,
 ) -> Markup:
     """Return the area between two lines over the same x."""
     return html.tag("path", d=path([*upper, *reversed(lower)], x_axis, y_axis) + "Z", class_=class_)

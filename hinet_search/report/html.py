@@ -90,9 +90,9 @@ def remarked(content: Content, remark: str) -> Markup:
     return join([content, " ", tag("small", remark)])
 
 
-def table(header: Markup, rows: Iterable[Markup], class_: str = "") -> Markup:
-    """Return a table with a header and body rows."""
-    return tag("table", header, tag("tbody", join(rows)), class_=class_)
+def table(label: str, header: Markup, rows: Iterable[Markup], class_: str = "") -> Markup:
+    """Return a table with a header and body rows, in a region that scrolls sideways."""
+    return scroll(label, tag("table", header, tag("tbody", join(rows)), class_=class_))
 
 
 def scroll(label: str, content: Markup) -> Markup:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from hinet_search.common import plugins
 from hinet_search.common.errors import EnvironmentFault, StudyConflict, hide_passwords, shortened
 from hinet_search.results.finalist_values import chosen
-from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
+from hinet_search.results.records import CellValue, FinalistRecord
 from hinet_search.results.study_record import FORMATS, StudyRecord
 from hinet_search.results.verdict import verdict
 
@@ -58,7 +58,13 @@ def log_study(record: StudyRecord, uri: str) -> str:
         client = MlflowClient(uri or None)
         experiment = client.get_experiment_by_name(EXPERIMENT)
         number = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
-        parent = _log_run(client, number, record.name, _facts(record), {}, {"kind": "study"})
+        facts = {
+            "objective": record.objective,
+            "seed": record.seed,
+            "data": record.data.fingerprint,
+            **{f"version.{name}": version for name, version in record.versions.items()},
+        }
+        parent = _log_run(client, number, record.name, facts, {}, {"kind": "study"})
         client.set_tag(parent, "mlflow.note.content", verdict(record).sentence)
         page = plugins.load(FORMATS, "html").files(record)[".html"]
         client.log_text(parent, page, "report.html")
@@ -66,7 +72,9 @@ def log_study(record: StudyRecord, uri: str) -> str:
             finalist = chosen(arm)
             if finalist is not None:
                 tags = {"kind": "arm", "arm": arm.name, "mlflow.parentRunId": parent}
-                parameters = _settings(arm, finalist)
+                seeds = len(finalist.runs)
+                named = {"model": arm.model, "trial": finalist.trial_number, "seeds": seeds}
+                parameters = {**named, **arm.fixed, **finalist.parameters}
                 _log_run(client, number, arm.name, parameters, _metrics(record, finalist), tags)
         return f"experiment {EXPERIMENT} at {hide_passwords(client.tracking_uri)}"
 
@@ -94,16 +102,6 @@ def _log_run(
     client.log_batch(run_id, metrics=logged)
     client.set_terminated(run_id)
     return run_id
-
-
-def _facts(record: StudyRecord) -> Mapping[str, object]:
-    facts = {"objective": record.objective, "seed": record.seed, "data": record.data.fingerprint}
-    return facts | {f"version.{name}": version for name, version in record.versions.items()}
-
-
-def _settings(arm: ArmRecord, finalist: FinalistRecord) -> Mapping[str, object]:
-    named = {"model": arm.model, "trial": finalist.trial_number, "seeds": len(finalist.runs)}
-    return {**named, **arm.fixed, **finalist.parameters}
 
 
 def _metrics(record: StudyRecord, finalist: FinalistRecord) -> Mapping[str, float]:

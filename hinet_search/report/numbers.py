@@ -65,12 +65,6 @@ def without_zero(text: str) -> str:
     return text.removeprefix("0") if text.startswith("0.") else text
 
 
-def ratio(value: float) -> str:
-    """Format a ratio with two digits: `.04`, `1.5`, `12`, `120`."""
-    rounded = f"{value:.2g}"
-    return without_zero(rounded) if value < 99.5 else f"{float(rounded):,.0f}"
-
-
 def round_size(value: float) -> str:
     """Format a round size as an axis label: `1.5 M`, `20 k`, `.5`."""
     for size, suffix in _SUFFIXES:

@@ -5,7 +5,7 @@ tables make up most of a report, and a fifth of a table is end tags and quotes.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -89,7 +89,12 @@ def context(record: StudyRecord, built: Sequence[Card] = ()) -> dict[str, object
     for card in built:
         if card.muted:
             missing.setdefault(card.body, []).append(card)
-    parts = list(_parts(shown[1:]))
+    parts = []
+    for name, group in groupby(shown[1:], lambda card: card.part):
+        of_part = list(group)
+        opened = tuple(card for card in of_part if not card.folded)
+        folded = tuple(card for card in of_part if card.folded)
+        parts.append(PagePart(name, name.lower().replace(" ", "-"), opened, folded))
     others = [(part.name, part.target) for part in parts if part.name != first.part]
     return {
         "record": record,
@@ -100,14 +105,6 @@ def context(record: StudyRecord, built: Sequence[Card] = ()) -> dict[str, object
         "missing": missing,
         "navigation": [(first.part, first.id), *others],
     }
-
-
-def _parts(shown: Sequence[Card]) -> Iterator[PagePart]:
-    for name, group in groupby(shown, lambda card: card.part):
-        of_part = list(group)
-        opened = tuple(card for card in of_part if not card.folded)
-        folded = tuple(card for card in of_part if card.folded)
-        yield PagePart(name, name.lower().replace(" ", "-"), opened, folded)
 
 
 def source(templates: Environment, name: str) -> str:

@@ -122,12 +122,10 @@ def has_flops(arm: ArmRecord) -> bool:
     return finalist is not None and finalist.runs[0].cost.flops_per_row > 0
 
 
-def ranked(record: StudyRecord, arm: ArmRecord) -> list[TrialRecord]:
-    """Return complete trials with a value, best first."""
-    valued = [
-        trial for trial in arm.trials if trial.state == "complete" and trial.value is not None
-    ]
-    return sorted(valued, key=lambda trial: trial.value or 0.0, reverse=record.maximize)
+def ranked(record: StudyRecord, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return complete trials with a value, best first, and of equal ones the first."""
+    valued = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
+    return sorted(valued, key=lambda trial: (-record.sign * (trial.value or 0.0), trial.number))
 
 
 def best_so_far(record: StudyRecord, arm: ArmRecord) -> BestSoFar | None:
@@ -153,7 +151,7 @@ def best_parameters(record: StudyRecord, arm: ArmRecord) -> dict[str, Scalar]:
     finalist = chosen(arm)
     if finalist is not None:
         return dict(finalist.parameters)
-    trials = ranked(record, arm)
+    trials = ranked(record, arm.trials)
     return dict(trials[0].parameters) if trials else {}
 
 
@@ -249,15 +247,6 @@ def attention_means(finalist: FinalistRecord) -> AttentionMeans | None:
     table_SMM = np.array(tables, dtype=float)
     deviation = table_SMM.std(axis=0, ddof=1).tolist() if len(tables) > 1 else None
     return AttentionMeans(table_SMM.mean(axis=0).tolist(), deviation)
-
-
-def thinned(points: Sequence[tuple[float, float]], limit: int) -> list[tuple[float, float]]:
-    """Return every k-th point and the last one, about `limit` points in all, without smoothing."""
-    stride = max(1, -(-len(points) // limit))
-    thinned_points = list(points[::stride])
-    if points and thinned_points[-1] != points[-1]:
-        thinned_points.append(points[-1])
-    return thinned_points
 
 
 def as_steps(changes: Sequence[tuple[float, float]], end: float) -> list[tuple[float, float]]:

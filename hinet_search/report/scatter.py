@@ -10,15 +10,7 @@ from math import log10
 from markupsafe import Markup
 
 from hinet_search.report import html, numbers
-from hinet_search.report.figures import (
-    Axis,
-    axis_over,
-    grid,
-    line,
-    plot_box,
-    svg,
-    x_label,
-)
+from hinet_search.report.figures import Axis, axis_over, grid, line, plot_box, svg, x_label
 from hinet_search.report.record_facts import as_steps
 
 LETTER = 7.5  # width of a letter of a label in pixels
@@ -38,23 +30,14 @@ Box = tuple[float, float, float, float]  # left, right, bottom, top in per cent
 
 @dataclass(frozen=True)
 class ScatterPoint:
-    """One dot; `size` is log10 of its cost, `kind` a CSS class, `label` the text beside it.
-
-    A dot `is_small` to be less important.
-    """
+    """One dot; `size` is log10 of its cost, `label` the text beside it, `kind` a CSS class."""
 
     name: str
     is_focus: bool
     size: float
     value: float
+    label: str  # empty for a dot without one
     kind: str = ""
-    label: str | None = None
-    is_small: bool = False
-
-    @property
-    def written(self) -> str:
-        """The text beside the dot; empty for a dot without one."""
-        return self.name if self.label is None else self.label
 
 
 @dataclass(frozen=True)
@@ -96,7 +79,6 @@ def plot(
     for point, (side, on_a_phone) in zip(points, sides, strict=True):
         me = " me" if point.is_focus else ""
         kind = f"dot {point.kind}" if point.kind else "dot"
-        kind += " small" if point.is_small else ""
         ring = " ring" if any(_beats(other, point, maximize=maximize) for other in points) else ""
         style = axes.style(point)
         drawn.append(html.tag("i", class_=f"{kind}{me}{ring}", style=style, title=point.name))
@@ -104,7 +86,7 @@ def plot(
         for where, only in places.items():
             if where:
                 tag = f"tag {where}{only}{me}"
-                drawn.append(html.tag("span", point.written, class_=tag, style=style))
+                drawn.append(html.tag("span", point.label, class_=tag, style=style))
     below, label = words
     drawn.append(html.tag("span", below, class_="xt"))
     return html.tag("div", plot_box(drawn, label), class_="picture")
@@ -123,14 +105,13 @@ def sides_of(points: Sequence[ScatterPoint], axes: ScatterAxes, width: float = W
     """
     places = [(axes.x.place(point.size), axes.y.place(point.value)) for point in points]
     taken = []
-    for point, (x, y) in zip(points, places, strict=True):
-        scale = 0.5 if point.is_small else 1.0
-        half = scale * 100 * DOT / width
-        taken.append((x - half, x + half, y - 3 * scale, y + 3 * scale))
+    for x, y in places:
+        half = 100 * DOT / width
+        taken.append((x - half, x + half, y - 3, y + 3))
     sides = []
     for point, (x, y) in zip(points, places, strict=True):
         side = ""
-        for name, box in _boxes(point.written, x, y, width).items():
+        for name, box in _boxes(point.label, x, y, width).items():
             is_inside = box[0] >= 0 and box[1] <= 100
             if is_inside and not any(_overlap(box, other) for other in taken):
                 side = name

@@ -22,6 +22,7 @@ from hinet_search.results.finalist_values import (
     cells_of,
     headline,
     headline_by_seed,
+    mean_of,
     measure,
     objective_by_seed,
     values_by,
@@ -67,7 +68,6 @@ class LeaderboardEntry:
     """One line of the leaderboard; what is of test is None until the arm is evaluated on test."""
 
     arm: ArmRecord
-    seeds: int
     valid: ResultsOnValidation
     test: ResultsOnTest | None = None
     reference: ReferenceGains | None = None
@@ -79,7 +79,7 @@ def standings(record: StudyRecord) -> tuple[LeaderboardEntry, ...]:
     lines = []
     valid = on_validation(record)
     for arm, finalist in record_facts.finalists(record):
-        entry = LeaderboardEntry(arm, len(finalist.runs), valid[arm.name])
+        entry = LeaderboardEntry(arm, valid[arm.name])
         if finalist.is_opened:
             test = _on_test(record, finalist)
             reference = against_reference(record, arm)
@@ -91,8 +91,24 @@ def standings(record: StudyRecord) -> tuple[LeaderboardEntry, ...]:
 
 def on_validation(record: StudyRecord) -> dict[str, ResultsOnValidation]:
     """Return the results on validation of every arm with a chosen finalist."""
-    finalists = record_facts.finalists(record)
-    return {arm.name: _on_validation(record, arm, finalist) for arm, finalist in finalists}
+    results = {}
+    for arm, finalist in record_facts.finalists(record):
+        reached = summary(objective_by_seed(record, finalist, "valid").values())
+        assert reached is not None, "a chosen finalist has runs"
+        default = summary(objective_by_seed(record, arm.default, "valid").values())
+        ensemble = None
+        if finalist.summary is not None and len(finalist.runs) > 1:
+            ensemble = values_by(record.objective)(finalist.summary.ensemble_valid_cells)
+        results[arm.name] = ResultsOnValidation(
+            objective=reached,
+            headline=summary(headline_by_seed(record, finalist, "valid").values()),
+            default=default,
+            tuning=_added(record, reached.mean, default),
+            kept_default=finalist.is_default,
+            ensemble=ensemble,
+            ensemble_gain=_added(record, ensemble, reached),
+        )
+    return results
 
 
 def losing_cells(entry: LeaderboardEntry) -> tuple[CellDifference, ...]:
@@ -123,51 +139,24 @@ def loses_everywhere(gains: ReferenceGains) -> bool:
     return bool(means) and max(means) <= 0 and min(means) < 0
 
 
-def _on_validation(
-    record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord
-) -> ResultsOnValidation:
-    reached = summary(objective_by_seed(record, finalist, "valid").values())
-    assert reached is not None, "a chosen finalist has runs"
-    default = None
-    if arm.default is not None:
-        default = summary(objective_by_seed(record, arm.default, "valid").values())
-    ensemble = None
-    if finalist.summary is not None and len(finalist.runs) > 1:
-        ensemble = values_by(record.objective)(finalist.summary.ensemble_valid_cells)
-    return ResultsOnValidation(
-        objective=reached,
-        headline=summary(headline_by_seed(record, finalist, "valid").values()),
-        default=default,
-        tuning=_added(record, reached.mean, default),
-        kept_default=finalist.is_default,
-        ensemble=ensemble,
-        ensemble_gain=_added(record, ensemble, reached),
-    )
-
-
 def _on_test(record: StudyRecord, finalist: FinalistRecord) -> ResultsOnTest:
     reached = summary(headline_by_seed(record, finalist, "test").values())
     ensemble = None
     if finalist.summary is not None and len(finalist.runs) > 1:
         headline_of = values_by(headline(record.objective))
         ensemble = headline_of(finalist.summary.ensemble_test_cells)
+    means = []
+    for cell in cells_of(record):
+        value = mean_of(cell_by_seed(record, finalist, "test", cell).values())
+        if value is not None:
+            means.append((value, cell))
+    pick = min if measure(record).maximize else max
     return ResultsOnTest(
         weighted=summary(by_seed(finalist, "test", values_by("weighted_auc")).values()),
         ensemble=ensemble,
         ensemble_gain=_added(record, ensemble, reached),
-        worst=worst_cell(record, finalist),
+        worst=pick(means, default=None),
     )
-
-
-def worst_cell(record: StudyRecord, finalist: FinalistRecord) -> tuple[float, CellName] | None:
-    """Return the worst mean over seeds of a cell on test, and the cell; None without any value."""
-    means = []
-    for cell in cells_of(record):
-        reached = summary(cell_by_seed(record, finalist, "test", cell).values())
-        if reached is not None:
-            means.append((reached.mean, cell))
-    pick = min if measure(record).maximize else max
-    return pick(means, default=None)
 
 
 def _added(record: StudyRecord, value: float | None, before: Summary | None) -> float | None:

@@ -8,20 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinet_search.report.figures import (
-    Axis,
-    axis_near_the_best,
-    path,
-    spread_apart,
-    time_axis_over,
-)
+from hinet_search.report.figures import Axis, axis_near_the_best, path, spread_apart, time_axis_over
 from hinet_search.report.sections import budget_curves
-from hinet_search.report.sections.budget_curves import (
-    ArmCurve,
-    Leader,
-    common_time,
-    leaders,
-)
+from hinet_search.report.sections.budget_curves import ArmCurve, Leader, common_time, leaders
 from tests.report.arms import Shape
 from tests.report.studies import study
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from hinet_search.report.figures import Axis, ForestRow, axis_over, forest, path
 from hinet_search.report.html import tag
-from hinet_search.report.record_facts import as_steps, thinned
+from hinet_search.report.record_facts import as_steps
+from hinet_search.report.sections.curves import MOST_POINTS, thinned
 from hinet_search.results.statistics.paired_difference import Difference
 
 
@@ -56,9 +57,10 @@ def test_steps_hold_a_value_until_it_changes() -> None:
 
 
 def test_thinning_keeps_the_first_and_the_last_point() -> None:
-    points = [(float(x), 0.0) for x in range(1000)]
-    remaining = thinned(points, 60)
-    assert (remaining[0], remaining[-1], len(remaining) <= 61) == (points[0], points[-1], True)
+    points = [(float(x), 0.0, 0.0, 0.0) for x in range(1000)]
+    remaining = thinned(points)
+    assert (remaining[0], remaining[-1]) == (points[0], points[-1])
+    assert len(remaining) <= MOST_POINTS + 1
 
 
 @given(st.text())

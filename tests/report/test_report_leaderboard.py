@@ -7,11 +7,7 @@ import pytest
 
 from hinet_search.report import numbers
 from hinet_search.report.sections import NotApplicable, leaderboard
-from hinet_search.report.standings import (
-    LeaderboardEntry,
-    losing_cells,
-    standings,
-)
+from hinet_search.report.standings import LeaderboardEntry, losing_cells, standings
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRun
 from hinet_search.results.study_record import StudyRecord

@@ -155,19 +155,3 @@ def test_none_is_a_word_in_running_text() -> None:
 )
 def test_seeds_that_differ_are_a_range(counts: list[int], text: str) -> None:
     assert numbers.seeds(counts) == text
-
-
-@pytest.mark.parametrize(
-    ("times", "text"),
-    [
-        (0.047, ".047"),
-        (0.74, ".74"),
-        (1.52, "1.5"),
-        (9.04, "9"),
-        (12.4, "12"),
-        (123.0, "120"),
-        (4567.0, "4,600"),
-    ],
-)
-def test_a_ratio_has_two_digits(times: float, text: str) -> None:
-    assert numbers.ratio(times) == text

@@ -25,13 +25,7 @@ from tests.report.arms import Shape
 from tests.report.edits import each_arm, each_run
 from tests.report.nine_arms import few_rows, nine_arms
 from tests.report.studies import empty, plain, study
-from tests.report.taught import (
-    taught,
-    with_costs,
-    with_ensemble,
-    with_limits,
-    with_student,
-)
+from tests.report.taught import taught, with_costs, with_ensemble, with_limits, with_student
 
 TAUGHT = taught()
 NINE = few_rows()

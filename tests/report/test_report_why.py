@@ -184,9 +184,9 @@ def test_failures_that_differ_in_numbers_alone_stand_in_one_line() -> None:
 
 def test_the_front_holds_what_no_smaller_arm_reaches() -> None:
     points = [
-        scatter.ScatterPoint("a", False, 1.0, 0.70),
-        scatter.ScatterPoint("b", False, 2.0, 0.69),
-        scatter.ScatterPoint("c", True, 3.0, 0.72),
+        scatter.ScatterPoint("a", False, 1.0, 0.70, "a"),
+        scatter.ScatterPoint("b", False, 2.0, 0.69, "b"),
+        scatter.ScatterPoint("c", True, 3.0, 0.72, "c"),
     ]
     axis = Axis(0.0, 4.0)
     assert scatter.front(points, axis, maximize=True) == [

@@ -33,7 +33,11 @@ def check(record: StudyRecord) -> Finding | None:
         for run in finalist.runs:
             mixtures = _mixtures(run)
             defects.update(_dead(mixtures))
-            defects.update(_collapsed(mixtures))
+            for gate in mixtures:
+                if max(gate.weights) > ALONE:
+                    where = record_facts.gate_in_words(gate.where)
+                    alone = numbers.share(ALONE)
+                    defects[f"the gate of {where} gives one expert more than {alone}"] += 1
         seeds = numbers.plural(len(finalist.runs), "seed")
         for defect, count in defects.items():
             details.append(f"{title(arm.name)}: {defect} in {count} of {seeds}.")
@@ -78,10 +82,3 @@ def _dead(mixtures: Sequence[GateUsage]) -> Iterator[str]:
         experts = ", ".join(most)
         unused = experts if len(most) == 1 else f"{numbers.spelled(dead)} of {experts}"
         yield f"no gate{of} gives {unused} more than {numbers.share(DEAD)}"
-
-
-def _collapsed(mixtures: Sequence[GateUsage]) -> Iterator[str]:
-    for gate in mixtures:
-        if max(gate.weights) > ALONE:
-            where = record_facts.gate_in_words(gate.where)
-            yield f"the gate of {where} gives one expert more than {numbers.share(ALONE)}"

@@ -159,7 +159,7 @@ def _values(arms: Sequence[ArmCurve]) -> Markup:
         titles.append(f"{numbers.percent(share)}, {numbers.duration(time)}")
     header = html.head("Arm", html.columns(titles), "At its end", "Time in all")
     label = "Best validation value at equal training time"
-    return html.details(label, html.scroll(label, html.table(header, rows)))
+    return html.details(label, html.table(label, header, rows))
 
 
 def _picture(record: StudyRecord, arms: Sequence[ArmCurve]) -> Markup:

@@ -55,7 +55,7 @@ def build(record: StudyRecord) -> Card:
         raise NotApplicable(f"needs a cell that calibration improves; {title(name)} has none")
     titles = ("Log loss before", "after", "ECE before", "after")
     header = html.head("Cell", "Calibrator", html.columns(titles), numeric_from=2)
-    scrolled = html.scroll("Calibrated cells", html.table(header, rows, class_="cost"))
+    scrolled = html.table("Calibrated cells", header, rows, class_="cost")
     heading = f"Calibration helps in {len(rows)} of {len(calibration.cells)} cells"
     body = html.join([scrolled, html.note(html.prose(legend))])
     return Card("calibration", "By cell", heading, lead, body, folded=True)

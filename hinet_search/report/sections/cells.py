@@ -105,7 +105,9 @@ def _values(
 ) -> Markup:
     """Return the table of every arm's value in every cell, with averages above."""
     name = measure(record).words
-    has_reachable = split == "test" and _has_reachable(record)
+    # The AUC of the true probabilities is known for synthetic data only.
+    is_known = any(cell.reachable_auc is not None for cell in record.data.cells)
+    has_reachable = split == "test" and is_known and metric_of(record.objective) == "auc"
     titles = record_facts.arm_titles(arm for arm, _ in entries)
     explained = _explained(record)
     if has_reachable:
@@ -119,19 +121,18 @@ def _values(
         rows.append(html.row(words, html.join(means), class_="all"))
     for counted in record.data.cells:
         words = record_facts.cell_in_words(counted.name)
-        values = [_cell_value(record, each, split, counted.name) for _, each in entries]
+        values = []
+        for _, finalist in entries:
+            by_seed_of_cell = cell_by_seed(record, finalist, split, counted.name).values()
+            reason = missing(record, finalist, counted.name) if split == "test" else "no value"
+            values.append(_mean(by_seed_of_cell, f"{reason} in {words}"))
         values += [html.number(numbers.metric(counted.reachable_auc))] * has_reachable
         rows.append(html.row(html.remarked(words, size_in_words(counted)), html.join(values)))
-    matrix = html.table(html.head("Scenario · task", html.columns(titles)), rows, class_="mat")
-    content = html.join([html.note(explained), html.scroll("Values by cell", matrix)])
+    header = html.head("Scenario · task", html.columns(titles))
+    matrix = html.table("Values by cell", header, rows, class_="mat")
+    content = html.join([html.note(explained), matrix])
     of_split = "Test" if split == "test" else "Validation"
     return html.details(f"{of_split} {name} of all arms in all cells", content, on_paper=True)
-
-
-def _has_reachable(record: StudyRecord) -> bool:
-    """Whether the AUC of the true probabilities is known, for synthetic data only."""
-    is_known = any(cell.reachable_auc is not None for cell in record.data.cells)
-    return is_known and metric_of(record.objective) == "auc"
 
 
 def _explained(record: StudyRecord) -> str:
@@ -142,14 +143,6 @@ def _explained(record: StudyRecord) -> str:
     if not measure(record).maximize:
         explained += f". Lower {name} is better"
     return f"{explained}."
-
-
-def _cell_value(
-    record: StudyRecord, finalist: FinalistRecord, split: Split, cell: tuple[str, str]
-) -> Markup:
-    values = cell_by_seed(record, finalist, split, cell).values()
-    reason = missing(record, finalist, cell) if split == "test" else "no value"
-    return _mean(values, f"{reason} in {record_facts.cell_in_words(cell)}")
 
 
 def _mean(values: Iterable[float], otherwise: str) -> Markup:
@@ -175,15 +168,13 @@ def _gains(record: StudyRecord) -> Markup:
     for place, counted in enumerate(record.data.cells):
         tinted = html.cells(_tinted(gains.cells[place]) for gains in gains_of.values())
         rows.append(html.row(record_facts.cell_in_words(counted.name), tinted))
-    matrix = html.table(
-        html.head("Scenario · task", html.columns(gains_of)), rows, class_="mat tint"
-    )
     legend = html.note(
         f"▲ better, ▼ worse, {_marks(list(gains_of.values()))}. "
         "A stronger tint is a larger gain; cells without a significant one have the weakest tint."
     )
     heading = f"Gain of every arm over {reference} in all cells on test"
-    content = html.join([html.scroll(heading, matrix), legend])
+    header = html.head("Scenario · task", html.columns(gains_of))
+    content = html.join([html.table(heading, header, rows, class_="mat tint"), legend])
     return html.details(heading, content, on_paper=True)
 
 

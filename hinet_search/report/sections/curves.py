@@ -1,7 +1,7 @@
 """Curves: validation during training of each arm's chosen finalist, mean and range over seeds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 
 from markupsafe import Markup
@@ -19,7 +19,6 @@ from hinet_search.report.figures import (
     x_label,
 )
 from hinet_search.report.sections import Card, NotApplicable
-from hinet_search.results.records import FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
@@ -28,23 +27,22 @@ MOST_POINTS = 60
 FELL = 0.002  # a mean curve that ends this much worse than its best point has worsened
 
 
+Point = tuple[float, float, float, float]  # passes; mean, lowest, highest over the seeds there
+
+
 @dataclass(frozen=True)
 class Curve:
-    """(passes, value) points: mean, lowest and highest over the seeds that reached each step."""
+    """The points of an arm at each step that some of its seeds reached."""
 
     name: str
     is_focus: bool
-    mean: list[CostPoint]
-    lowest: list[CostPoint]
-    highest: list[CostPoint]
+    points: list[Point]
 
-    def entered(self, y_axis: Axis) -> "Curve":
-        """Return the curve from where its mean enters the plot."""
-        inside = [k for k, (_, y) in enumerate(self.mean) if y_axis.low <= y <= y_axis.high]
+    def line(self, place: int, y_axis: Axis) -> list[CostPoint]:
+        """Return (passes, value) from where the mean enters the plot; `place` is of the value."""
+        inside = [k for k, (_, y, _, _) in enumerate(self.points) if y_axis.low <= y <= y_axis.high]
         first = inside[0] if inside else 0
-        return replace(
-            self, mean=self.mean[first:], lowest=self.lowest[first:], highest=self.highest[first:]
-        )
+        return [(point[0], point[place]) for point in self.points[first:]]
 
 
 def build(record: StudyRecord) -> Card:
@@ -75,7 +73,7 @@ def build(record: StudyRecord) -> Card:
 def _heading(record: StudyRecord, curves: Sequence[Curve]) -> str:
     num_worsened = 0
     for curve in curves:
-        values = [record.sign * y for _, y in curve.mean]
+        values = [record.sign * y for _, y, _, _ in curve.points]
         num_worsened += max(values) - values[-1] > FELL
     if not num_worsened:
         return "No learning curve has worsened by the end of training"
@@ -89,46 +87,38 @@ def _curves(record: StudyRecord) -> list[Curve]:
     focus = record_facts.focus_of(record)
     curves = []
     for arm, finalist in record_facts.finalists(record):
-        curve = _curve(title(arm.name), finalist, is_focus=arm == focus)
-        if len(curve.mean) > 1:
-            curves.append(curve)
+        steps: dict[int, list[CostPoint]] = {}
+        for run in finalist.runs:
+            for each in run.evaluations:
+                steps.setdefault(each.step, []).append((each.passes, each.objective))
+        points = []
+        for _, of_seeds in sorted(steps.items()):
+            values = [y for _, y in of_seeds]
+            passes = fmean(x for x, _ in of_seeds)
+            points.append((passes, fmean(values), min(values), max(values)))
+        if len(points) > 1:
+            curves.append(Curve(title(arm.name), arm == focus, thinned(points)))
     return curves
 
 
-def _curve(name: str, finalist: FinalistRecord, *, is_focus: bool) -> Curve:
-    steps: dict[int, list[CostPoint]] = {}
-    for run in finalist.runs:
-        for evaluation in run.evaluations:
-            steps.setdefault(evaluation.step, []).append((evaluation.passes, evaluation.objective))
-    mean = []
-    lowest = []
-    highest = []
-    for _, points in sorted(steps.items()):
-        passes = fmean(x for x, _ in points)
-        values = [y for _, y in points]
-        mean.append((passes, fmean(values)))
-        lowest.append((passes, min(values)))
-        highest.append((passes, max(values)))
-    return Curve(
-        name,
-        is_focus,
-        record_facts.thinned(mean, MOST_POINTS),
-        record_facts.thinned(lowest, MOST_POINTS),
-        record_facts.thinned(highest, MOST_POINTS),
-    )
+def thinned(points: list[Point]) -> list[Point]:
+    """Return every k-th point and the last one, about `MOST_POINTS` in all, without smoothing."""
+    stride = max(1, -(-len(points) // MOST_POINTS))
+    last = [] if (len(points) - 1) % stride == 0 else points[-1:]
+    return [*points[::stride], *last]
 
 
 def _pictures(record: StudyRecord, curves: Sequence[Curve]) -> list[Markup]:
-    x_axis = Axis(0.0, max(curve.mean[-1][0] for curve in curves))
+    x_axis = Axis(0.0, max(curve.points[-1][0] for curve in curves))
     # An axis for the late evaluations; the first are far off and would flatten the rest.
     values: list[float] = []
     bests: list[float] = []
     for curve in curves:
-        for points in (curve.lowest, curve.mean, curve.highest):
-            values += [y for _, y in points]
-        bests += [curve.lowest[-1][1], curve.highest[-1][1]]
+        for _, *of_point in curve.points:
+            values += of_point
+        bests += curve.points[-1][2:]
     y_axis = axis_near_the_best(values, bests, maximize=record.maximize)
-    ghosts = [curve.entered(y_axis).mean for curve in curves if curve.is_focus]
+    ghosts = [curve.line(1, y_axis) for curve in curves if curve.is_focus]
     pictures = []
     for curve in curves:
         behind = ghosts if not curve.is_focus else []
@@ -139,17 +129,16 @@ def _pictures(record: StudyRecord, curves: Sequence[Curve]) -> list[Markup]:
 def _picture(
     curve: Curve, x_axis: Axis, y_axis: Axis, ghosts: Sequence[Sequence[CostPoint]]
 ) -> Markup:
-    visible = curve.entered(y_axis)
     me = " me" if curve.is_focus else ""
-    shapes = [band(visible.lowest, visible.highest, x_axis, y_axis, f"band{me}")]
+    shapes = [band(curve.line(2, y_axis), curve.line(3, y_axis), x_axis, y_axis, f"band{me}")]
     shapes += [line(ghost, x_axis, y_axis, "ghost") for ghost in ghosts]
-    shapes.append(line(visible.mean, x_axis, y_axis, f"mid{me}"))
+    shapes.append(line(curve.line(1, y_axis), x_axis, y_axis, f"mid{me}"))
     labels = [
         x_label(x_axis.place(tick), numbers.without_zero(f"{tick:g}")) for tick in x_axis.ticks(4)
     ]
     content = [grid(y_axis, 3), *labels, svg(html.join(shapes))]
-    first = numbers.metric(curve.mean[0][1])
-    last = numbers.metric(curve.mean[-1][1])
+    first = numbers.metric(curve.points[0][1])
+    last = numbers.metric(curve.points[-1][1])
     spoken = f"{curve.name}: {first} at the first evaluation, {last} at the last"
     heading = html.tag("h3", html.remarked(curve.name, f"ends at {last}"))
     return html.tag("div", heading, plot_box(content, spoken))

@@ -40,10 +40,10 @@ def shrinkage(record: StudyRecord, arm: ArmRecord) -> Shrinkage | None:
 
     None if fewer than two trials are complete, as nothing was chosen, or if it was not retrained.
     """
-    trials = record_facts.ranked(record, arm)
+    trials = record_facts.ranked(record, arm.trials)
     if len(trials) < 2:
         return None
-    best = min(trials, key=lambda trial: (-record.sign * (trial.value or 0.0), trial.number))
+    best = trials[0]
     for finalist in arm.finalists:
         over_seeds = objective_by_seed(record, finalist, "valid")
         if finalist.trial_number == best.number and over_seeds:
@@ -64,7 +64,8 @@ def build(record: StudyRecord) -> Card:
             finalists += [(arm, finalist) for finalist in arm.finalists]
     if not arms:
         raise NotApplicable(NEEDS_FINALISTS)
-    seeds = "mean over seeds" if _has_several_seeds(finalists) else "1 seed"
+    has_several = any(len(finalist.runs) > 1 for _, finalist in finalists)
+    seeds = "mean over seeds" if has_several else "1 seed"
     objective = record_facts.capitalized(record_facts.objective_in_words(record))
     lead = (
         f"{objective} on validation, {seeds}. The best of "
@@ -75,14 +76,6 @@ def build(record: StudyRecord) -> Card:
     body = html.join([_table(record, finalists), _luck(record, arms)])
     heading = f"{count} kept the default configuration"
     return Card("default-beside-tuned", "Search", heading, lead, body, folded=True)
-
-
-def _has_several_seeds(finalists: Sequence[tuple[ArmRecord, FinalistRecord]]) -> bool:
-    return any(len(finalist.runs) > 1 for _, finalist in finalists)
-
-
-def _name(finalist: FinalistRecord) -> str:
-    return "default" if finalist.is_default else f"trial {finalist.trial_number}"
 
 
 def _over_default(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -> Markup:
@@ -123,9 +116,10 @@ def _table(record: StudyRecord, finalists: Sequence[tuple[ArmRecord, FinalistRec
         reached = over_seeds(summary(objective_by_seed(record, finalist, "valid").values()))
         gained = _over_default(record, arm, finalist)
         is_chosen = "chosen" if finalist.chosen else ""
-        rows.append(html.row(title(arm.name), _name(finalist), seeds, reached, gained, is_chosen))
+        name = "default" if finalist.is_default else f"trial {finalist.trial_number}"
+        rows.append(html.row(title(arm.name), name, seeds, reached, gained, is_chosen))
     intervals = "≈: one seed gives no interval."
-    if _has_several_seeds(finalists):
+    if any(len(finalist.runs) > 1 for _, finalist in finalists):
         intervals = "▲ ▼: the uncorrected 95 % interval over paired seeds excludes 0."
     header = html.head("Arm", "Finalist", "Seeds", "Validation", "Over default", "")
-    return html.scroll("All finalists", html.table(header, rows)) + html.note(intervals)
+    return html.table("All finalists", header, rows) + html.note(intervals)

@@ -55,5 +55,5 @@ def build(record: StudyRecord) -> Card:
     header = html.head(
         "Arm and place", "Experts", html.unnamed("drawn"), html.column("Mean", "r"), "Most similar"
     )
-    scrolled = html.scroll("Similarity of experts", html.table(header, rows, class_="cost"))
+    scrolled = html.table("Similarity of experts", header, rows, class_="cost")
     return Card("experts", "Why", heading, lead, html.join([scrolled, explained]), folded=True)

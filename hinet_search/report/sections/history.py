@@ -51,7 +51,7 @@ def build(record: StudyRecord) -> Card:
         "A step marks a new best value; values outside the axis are cut off. "
         "Trials that spend no budget are not counted."
     )
-    body = [html.scroll("Search history", html.table(header, rows, class_="search")), explained]
+    body = [html.table("Search history", header, rows, class_="search"), explained]
     return Card("history", "Search", _heading(steps), lead, html.join(body), folded=True)
 
 

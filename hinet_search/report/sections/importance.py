@@ -84,7 +84,7 @@ def _table(name: str, rows: Sequence[Markup]) -> Markup:
     header = html.head(
         "Setting", html.column("Importance"), html.unnamed("share"), "Best", in_range
     )
-    return html.scroll(f"Importance for {name}", html.table(header, rows, class_="imp"))
+    return html.table(f"Importance for {name}", header, rows, class_="imp")
 
 
 def _row(arm: ArmRecord, searched: ParameterRange, value: Scalar) -> Markup:

@@ -119,12 +119,11 @@ def _attention(scenarios: Sequence[str], attention: AttentionMeans) -> Markup:
             )
     if len(scenarios) > MOST_SCENARIOS:
         header = html.head("Scenario", "Five largest weights", numeric_from=2)
-        drawn = html.table(header, rows, class_="words")
+        drawn = html.table("Scenario attention", header, rows, class_="words")
     else:
         header = html.head(html.unnamed("attending scenario"), html.columns(scenarios))
-        drawn = html.table(header, rows, class_="att")
-    figure = html.scroll("Scenario attention", drawn)
-    return html.tag("div", html.tag("h3", "Scenario attention"), figure)
+        drawn = html.table("Scenario attention", header, rows, class_="att")
+    return html.tag("div", html.tag("h3", "Scenario attention"), drawn)
 
 
 def _attention_cell(attention: AttentionMeans, attending: int, attended: int) -> Markup:
@@ -157,7 +156,7 @@ def _gate_tables(
             rows.append(html.row(name, html.join(values)))
         largest = html.column("Largest", "r") if several else Markup("")
         header = html.head(html.unnamed("gate"), html.columns(experts), largest)
-        figure = html.scroll(f"Gates of {owner}", html.table(header, rows, class_="att"))
+        figure = html.table(f"Gates of {owner}", header, rows, class_="att")
         titled = html.tag("h3", f"Gates of {owner}") + figure
         if is_stacked:
             stacked.append(titled)

@@ -33,7 +33,7 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title, verdict
 
 ORDER = 11
-NEAR = 3.0  # a limit within this factor of the costs is drawn
+NEAR = log10(3.0)  # a limit within this factor of the costs is drawn
 LEGEND = "Filled: no other model is both {cheaper} and better. Ring: another one is."
 
 
@@ -49,10 +49,15 @@ def build(record: StudyRecord) -> Card:
     picture = _picture(record, offers, shipped)
     if picture:
         pair.append(picture)
+    notes = []
+    waiting = record_facts.arm_titles(arm for arm in record.arms if chosen(arm) is None)
+    if waiting:
+        note = f"Not in the table, without a finalist so far: {in_words(waiting)}."
+        notes.append(html.note(note))
     folded = [_on_top(record, shipped), _sizes(record, ensembles_by_size(record))]
     body = [
         html.tag("div", *(html.tag("div", part) for part in pair), class_="two" if picture else ""),
-        *map(html.note, _waiting(record)),
+        *notes,
         html.folds([*folded, all_measures(record, lines)]),
     ]
     lead = _lead(record, is_opened=is_opened)
@@ -103,12 +108,6 @@ def _on_top(record: StudyRecord, shipped: Shipment) -> Markup:
     return html.details("On top of the arms", content, on_paper=True)
 
 
-def _waiting(record: StudyRecord) -> Iterator[str]:
-    waiting = record_facts.arm_titles(arm for arm in record.arms if chosen(arm) is None)
-    if waiting:
-        yield f"Not in the table, without a finalist so far: {in_words(waiting)}."
-
-
 def _table(
     record: StudyRecord, offers: Sequence[Offer], shipped: Shipment, *, is_opened: bool
 ) -> Markup:
@@ -125,7 +124,7 @@ def _table(
         remark = ", ".join(_remarks(record, offer, shipped))
         name = html.remarked(title(offer.name), remark) if remark else title(offer.name)
         rows.append(html.row(name, html.cells(cells), class_="me" * (offer == shipped.taken)))
-    return html.scroll("Leaderboard", html.table(header, rows, class_="models"))
+    return html.table("Leaderboard", header, rows, class_="models")
 
 
 def _remarks(record: StudyRecord, offer: Offer, shipped: Shipment) -> Iterator[str]:
@@ -201,7 +200,7 @@ def _sizes(record: StudyRecord, sizes: Sequence[Offer]) -> Markup:
     for offer in sizes:
         values = [numbers.metric(offer.valid), *_costs(record, offer, sizes)]
         rows.append(html.row(str(offer.members), html.cells(values)))
-    content = html.scroll("Ensembles by size", html.table(header, rows, class_="models"))
+    content = html.table("Ensembles by size", header, rows, class_="models")
     return html.details("The best ensembles by size", content)
 
 
@@ -209,47 +208,35 @@ def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) ->
     """Plot the value on test against the time, or FLOPs if none is timed; empty below two dots."""
     is_timed = _is_timed(offers)
     measure = "milliseconds for 100 rows" if is_timed else "FLOPs per row"
-    points = [
-        _point(offer, is_focus=offer == shipped.taken, is_timed=is_timed)
-        for offer in offers
-        if _is_drawn(offer, is_timed=is_timed)
-    ]
+    points = []
+    for offer in offers:
+        name = title(offer.name)
+        cost = offer.milliseconds if is_timed else offer.flops_per_row
+        if cost and offer.test is not None:
+            is_taken = offer == shipped.taken
+            points.append(ScatterPoint(name, is_taken, log10(cost), offer.test, name, offer.kind))
     if len(points) < 2:
         return Markup("")
     points.sort(key=lambda point: (not point.is_focus, point.kind == "arm"))  # named first
-    limit = _near(points, record.budget.serving, is_of_time=is_timed)
-    axes = axes_over(points, limit)
-    beneath = [_limit(axes.x.place(size)) for size in limit]
+    near = _near(points, record.budget.serving, is_of_time=is_timed)
+    axes = axes_over(points, near)
+    beneath = [_limit(axes.x.place(size)) for size in near]
+    beneath += size_labels(axes.x)
     spoken = f"Value on test against {measure}, cheapest first: {in_order(points)}"
     words = f"{measure}, log scale", spoken
-    beneath += size_labels(axes.x)
     drawn = plot(points, axes, beneath, words, maximize=record.maximize)
+    measured = record_facts.capitalized(record_facts.headline_in_words(record))
+    heading = html.tag("h3", f"{measured} on test and {'time' if is_timed else 'FLOPs'}")
     legend = LEGEND.format(cheaper="faster" if is_timed else "cheaper")
     if any(point.kind != "arm" for point in points):
         legend += " Diamond: student. Square: ensemble."
     if not all(sides_of(points, axes)):
         legend += " Point at a dot without a name to see it."
-    left_out = [title(offer.name) for offer in offers if not _is_drawn(offer, is_timed=is_timed)]
+    names = {point.name for point in points}
+    left_out = [title(offer.name) for offer in offers if title(offer.name) not in names]
     if left_out:
         legend += f" Without {measure} or test, so not drawn: {in_words(left_out)}."
-    measured = record_facts.capitalized(record_facts.headline_in_words(record))
-    heading = html.tag("h3", f"{measured} on test and {'time' if is_timed else 'FLOPs'}")
     return html.join([heading, drawn, html.note(legend)])
-
-
-def _cost(offer: Offer, *, is_timed: bool) -> float | None:
-    return offer.milliseconds if is_timed else offer.flops_per_row
-
-
-def _is_drawn(offer: Offer, *, is_timed: bool) -> bool:
-    return bool(_cost(offer, is_timed=is_timed)) and offer.test is not None
-
-
-def _point(offer: Offer, *, is_focus: bool, is_timed: bool) -> ScatterPoint:
-    cost = _cost(offer, is_timed=is_timed)
-    assert cost is not None, "what is drawn has a cost"
-    assert offer.test is not None, "and a value on test"
-    return ScatterPoint(title(offer.name), is_focus, log10(cost), offer.test, offer.kind)
 
 
 def _near(
@@ -257,11 +244,10 @@ def _near(
 ) -> list[float]:
     """Return the limit on the log scale if it is near the costs, else nothing."""
     limit = limits.max_ms_per_100_rows if is_of_time else limits.max_flops_per_row
-    if limit is None:
-        return []
     sizes = [point.size for point in points]
-    near = log10(NEAR)
-    return [log10(limit)] if min(sizes) - near <= log10(limit) <= max(sizes) + near else []
+    if limit is None or not min(sizes) - NEAR <= log10(limit) <= max(sizes) + NEAR:
+        return []
+    return [log10(limit)]
 
 
 def _limit(place: float) -> Markup:

@@ -33,9 +33,9 @@ def build(record: StudyRecord) -> Card:
     origins = []
     sampler = f"Sampler ({record.sampler})"
     for arm in record_facts.ordered_arms(record):
-        best = _best(record, arm.trials)
-        if arm.starts and best is not None:
-            origins.append(_origins(arm, best, sampler))
+        complete = record_facts.ranked(record, arm.trials)
+        if arm.starts and complete:
+            origins.append(_origins(arm, complete[0], sampler))
     if not origins:
         raise NotApplicable("needs a complete trial of an arm that has configurations to try first")
     lead = (
@@ -47,7 +47,7 @@ def build(record: StudyRecord) -> Card:
         "another study are its best on validation, changed as the defaults differ. More trials "
         "find more by luck alone."
     )
-    body = html.join([html.scroll("Origins", _table(record, origins, sampler)), explained])
+    body = html.join([_table(record, origins, sampler), explained])
     in_words = {
         DEFAULT: "the default",
         NAMED: "what the study names",
@@ -84,19 +84,6 @@ def _origin(arm: ArmRecord, trial: TrialRecord, sampler: str) -> str:
     return PORTFOLIO if start.is_of_portfolio else NAMED
 
 
-def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> TrialRecord | None:
-    """Return the best complete trial, the first of several."""
-    best = None
-    highest = 0.0
-    for trial in sorted(trials, key=lambda trial: trial.number):
-        if trial.state == "complete" and trial.value is not None:
-            value = record.sign * trial.value
-            if best is None or value > highest:
-                best = trial
-                highest = value
-    return best
-
-
 def _table(record: StudyRecord, origins: Sequence[ArmOrigins], sampler: str) -> Markup:
     seen: dict[str, None] = {}
     for arm in origins:
@@ -108,8 +95,9 @@ def _table(record: StudyRecord, origins: Sequence[ArmOrigins], sampler: str) -> 
         values = []
         for name in in_order:
             trials = arm.trials.get(name, ())
-            best = _best(record, trials)
-            value = f"{numbers.metric(best.value if best else None)} of {len(trials)}"
-            values.append(value if trials else numbers.DASH)
+            complete = record_facts.ranked(record, trials)
+            best = numbers.metric(complete[0].value if complete else None)
+            values.append(f"{best} of {len(trials)}" if trials else numbers.DASH)
         rows.append(html.row(arm.name, html.cells(values), html.words(arm.best)))
-    return html.table(html.head("Arm", html.columns(in_order), html.column("Best trial")), rows)
+    header = html.head("Arm", html.columns(in_order), html.column("Best trial"))
+    return html.table("Origins", header, rows)

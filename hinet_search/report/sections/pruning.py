@@ -1,47 +1,47 @@
 """Pruning: how much training was saved by stopping bad trials early."""
 
-from dataclasses import dataclass
-
 from hinet_search.report import html, numbers, record_facts
 from hinet_search.report.figures import bar
 from hinet_search.report.sections import Card, NotApplicable
-from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
 ORDER = 57
 
 
-@dataclass(frozen=True)
-class PruningSavings:
-    """One arm: its pruned trials, their trained and planned passes, and the seconds saved."""
-
-    pruned: int
-    trained: float
-    planned: float
-    seconds: float
-
-
 def build(record: StudyRecord) -> Card:
     """Build one row per arm with pruned trials."""
+    passes = record.budget.passes
     rows = []
-    of_arms = []
+    num_pruned = 0
+    trained = 0.0  # passes
+    saved = 0.0  # seconds
     for arm in record_facts.ordered_arms(record):
-        savings = _savings(record, arm)
-        if savings.pruned:
-            of_arms.append(savings)
-            share = (savings.planned - savings.trained) / savings.planned
-            passes = f"{numbers.plain(savings.trained)} of {numbers.plain(savings.planned)}"
-            rows.append(
-                html.row(
-                    title(arm.name),
-                    f"{savings.pruned} of {arm.trials_done}",
-                    passes,
-                    bar(share),
-                    numbers.percent(share),
-                    numbers.duration(savings.seconds),
-                )
+        ends = []
+        for trial in arm.trials:
+            if trial.state == "pruned" and trial.counts and trial.evaluations:
+                last = trial.evaluations[-1]
+                if 0 < last.passes <= passes:
+                    ends.append(last)
+        if not ends:
+            continue
+        planned_of_arm = passes * len(ends)
+        trained_of_arm = sum(last.passes for last in ends)
+        saved_of_arm = sum(last.seconds * (passes / last.passes - 1) for last in ends)
+        share = (planned_of_arm - trained_of_arm) / planned_of_arm
+        rows.append(
+            html.row(
+                title(arm.name),
+                f"{len(ends)} of {arm.trials_done}",
+                f"{numbers.plain(trained_of_arm)} of {numbers.plain(planned_of_arm)}",
+                bar(share),
+                numbers.percent(share),
+                numbers.duration(saved_of_arm),
             )
+        )
+        num_pruned += len(ends)
+        trained += trained_of_arm
+        saved += saved_of_arm
     if not rows:
         raise NotApplicable("needs a pruned trial with its evaluations; none was pruned")
     lead = (
@@ -55,25 +55,10 @@ def build(record: StudyRecord) -> Card:
     header = html.head(
         "Arm", "Pruned trials", "Their passes", html.unnamed("drawn"), "Saved", "Time"
     )
-    content = html.scroll("Saved by pruning", html.table(header, rows, class_="cost"))
-    planned = sum(savings.planned for savings in of_arms)
-    saved = sum(savings.planned - savings.trained for savings in of_arms) / planned
-    time = numbers.duration(sum(savings.seconds for savings in of_arms))
-    trials = numbers.plural(sum(savings.pruned for savings in of_arms), "pruned trial")
-    heading = f"{trials} saved {numbers.percent(saved)} of their passes, about {time} of training"
+    content = html.table("Saved by pruning", header, rows, class_="cost")
+    share = 1 - trained / (passes * num_pruned)
+    heading = (
+        f"{numbers.plural(num_pruned, 'pruned trial')} saved {numbers.percent(share)} of their "
+        f"passes, about {numbers.duration(saved)} of training"
+    )
     return Card("pruning", "Search", heading, lead, content + explained, folded=True)
-
-
-def _savings(record: StudyRecord, arm: ArmRecord) -> PruningSavings:
-    planned = record.budget.passes
-    pruned = 0
-    trained = 0.0
-    seconds = 0.0
-    for trial in arm.trials:
-        if trial.state == "pruned" and trial.counts and trial.evaluations:
-            last = trial.evaluations[-1]
-            if 0 < last.passes <= planned:
-                pruned += 1
-                trained += last.passes
-                seconds += last.seconds * (planned / last.passes - 1)
-    return PruningSavings(pruned, trained, planned * pruned, seconds)

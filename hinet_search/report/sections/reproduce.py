@@ -47,7 +47,13 @@ def _versions(record: StudyRecord) -> Markup:
     data = record.data
     budget = record.budget
     counts = " / ".join(numbers.compact(rows) for rows in data.rows)
-    machine = ", ".join(_devices(record)) or "unknown"
+    devices = set()
+    for arm in record.arms:
+        devices |= {trial.cost.device for trial in arm.trials if trial.cost is not None}
+        for finalist in arm.finalists:
+            devices |= {run.cost.device for run in finalist.runs}
+    machine = ", ".join(sorted(devices)) or "unknown"
+    versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     seeds = numbers.plural(budget.finalist_seeds, "seed")
     time = "" if budget.seconds is None else f" in a budget of {numbers.duration(budget.seconds)}"
     updated = f" {record.updated[:16].replace('T', ' ')} UTC" if record.updated else ""
@@ -65,23 +71,9 @@ def _versions(record: StudyRecord) -> Markup:
         f"{seeds} for {numbers.plural(budget.finalist_top, 'finalist')}",
         "Machine": f"{machine}; {numbers.plural(record.slots, 'slot')}, "
         f"{numbers.duration(record.seconds)}",
-        "Software": _software(record),
+        "Software": versions or "not recorded",
     }
     if data.sample is not None:
         facts["Sample"] = data.searched_on
     rows = [html.row(name, html.words(text)) for name, text in facts.items()]
-    return html.table(Markup(""), rows, class_="words")
-
-
-def _software(record: StudyRecord) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
-    return versions or "not recorded"
-
-
-def _devices(record: StudyRecord) -> list[str]:
-    devices = set()
-    for arm in record.arms:
-        devices |= {trial.cost.device for trial in arm.trials if trial.cost is not None}
-        for finalist in arm.finalists:
-            devices |= {run.cost.device for run in finalist.runs}
-    return sorted(devices)
+    return html.tag("table", html.tag("tbody", html.join(rows)), class_="words")

@@ -19,7 +19,7 @@ def build(record: StudyRecord) -> Card:
     """Build the tables of the twenty best trials per arm, folded."""
     blocks = []
     for arm in record_facts.ordered_arms(record):
-        trials = record_facts.ranked(record, arm)
+        trials = record_facts.ranked(record, arm.trials)
         if trials:
             parts = [_table(arm, trials[:SHOWN])]
             left = len(trials) - SHOWN
@@ -71,4 +71,4 @@ def _table(arm: ArmRecord, trials: Sequence[TrialRecord]) -> Markup:
         rows.append(html.row(number, numbers.metric(trial.value), html.cells(values), time))
     header = html.head("Trial", "Validation", html.columns(titles), "Time")
     label = f"Best trials of {title(arm.name)}"
-    return html.scroll(label, html.table(header, rows, class_="sort trials"))
+    return html.table(label, header, rows, class_="sort trials")

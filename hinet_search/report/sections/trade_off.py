@@ -150,7 +150,7 @@ def _points(
         arm = title(contender.arm.name)
         label = arm if contender.is_on_front else ""
         drawn_name = f"{arm}, trial {contender.trial_number}"
-        points.append(ScatterPoint(drawn_name, False, size, contender.values[0], label=label))
+        points.append(ScatterPoint(drawn_name, False, size, contender.values[0], label))
     return points
 
 
@@ -180,7 +180,7 @@ def _table(record: StudyRecord, contenders: Sequence[Contender]) -> Markup:
         chosen = html.words("of its arm" if finalist.chosen else numbers.DASH)
         name = f"{title(contender.arm.name)}, trial {contender.trial_number}"
         rows.append(html.row(name, html.cells(values), chosen))
-    return html.scroll("Finalists and their objectives", html.table(header, rows, class_="cost"))
+    return html.table("Finalists and their objectives", header, rows, class_="cost")
 
 
 def _column(measure: str, split: str) -> Markup:

@@ -5,13 +5,7 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from hinet_search.report import html, numbers, record_facts
-from hinet_search.report.comparisons import (
-    against_all,
-    counted,
-    rivals_of_size,
-    span,
-    tests,
-)
+from hinet_search.report.comparisons import against_all, counted, rivals_of_size, span, tests
 from hinet_search.report.figures import CLASSES
 from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.report.standings import MOST_CELLS, gain_in_words, worse_than_rival

@@ -1,11 +1,9 @@
 """What moved: what each choice of the search is shown to be worth in the best finalist."""
 
-from collections.abc import Iterator
-
 from hinet_search.report import html, numbers, record_facts
 from hinet_search.report.figures import ForestRow, forest
 from hinet_search.report.sections import Card, NotApplicable
-from hinet_search.results.ablation import Choice, MeasuredChoices, measured_choices
+from hinet_search.results.ablation import Choice, measured_choices
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
 
@@ -21,8 +19,14 @@ def build(record: StudyRecord) -> Card:
             "the study key choices does so, unless the default is the best finalist"
         )
     objective = record_facts.objective_in_words(record)
-    rows = list(_rows(measured))
+    rows = []
+    if measured.whole is not None:
+        rows.append(ForestRow("all choices", "default → finalist", measured.whole))
+    for choice in measured.choices:
+        reason = "" if choice.gain else "no training without it has a value"
+        rows.append(ForestRow(choice.name, _change(choice), choice.gain, reason))
     confidence = f"; with 95 % confidence they hold for all {len(rows)} rows"
+    left = f" Not measured: {', '.join(measured.left)}." if measured.left else ""
     legend = html.note(
         f"Gain: that in {objective} on validation of the finalist over itself with one choice "
         "taken back to the default of its space, all others kept; a mean over paired seeds with "
@@ -30,7 +34,7 @@ def build(record: StudyRecord) -> Card:
         "Gains of single choices need not sum to that of all. The search chose on the same "
         "validation rows, though with other seeds: on other rows, test among them, expect smaller "
         "gains, and a small one that is shown may be of these rows alone."
-        f"{_left(measured)}"
+        f"{left}"
     )
     name = title(measured.arm.name)
     lead = (
@@ -44,14 +48,6 @@ def build(record: StudyRecord) -> Card:
     return Card("what-moved", "Search", heading, lead, body)
 
 
-def _rows(measured: MeasuredChoices) -> Iterator[ForestRow]:
-    reason = "no training without it has a value"
-    if measured.whole is not None:
-        yield ForestRow("all choices", "default → finalist", measured.whole)
-    for choice in measured.choices:
-        yield ForestRow(choice.name, _change(choice), choice.gain, "" if choice.gain else reason)
-
-
 def _change(choice: Choice) -> str:
     """Return `.001 → .0042`; of several settings one after another."""
     changes = [
@@ -59,9 +55,3 @@ def _change(choice: Choice) -> str:
         for default, value in choice.settings.values()
     ]
     return ", ".join(changes[:2]) + (", …" if len(changes) > 2 else "")
-
-
-def _left(measured: MeasuredChoices) -> str:
-    if not measured.left:
-        return ""
-    return f" Not measured: {', '.join(measured.left)}."

@@ -4,7 +4,7 @@ A gain is a claim only where the verdict or the comparison of students makes it 
 observation: no correction covers that pair.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -49,7 +49,12 @@ def build(record: StudyRecord) -> Card:
     boxes = _counts(record)
     if shipped.taken is not None and (outcome.difference or len(record.arms) == 1):
         boxes = list(_numbers(record, outcome, shipped.taken))
-    body = [_boxes(boxes), _advice(record, outcome, shipped), _compared(record)]
+    drawn = []
+    for name, value, remark, class_ in boxes:
+        described = html.tag("dd", value, html.tag("small", remark), class_=class_)
+        drawn.append(html.tag("div", html.tag("dt", name), described))
+    in_numbers = html.tag("dl", html.join(drawn), class_="kpi")
+    body = [in_numbers, _advice(record, outcome, shipped), _compared(record)]
     return Card("what-to-ship", "Verdict", heading, lead, html.join(body))
 
 
@@ -67,14 +72,6 @@ def _said(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> tuple[str
         return f"{name} is the candidate: an observation, not a claim", html.prose(said)
     said = f"{why}{_exceptions(outcome, shipped.taken)} {limits}"
     return f"Take {name}", html.prose(said.strip())
-
-
-def _boxes(rows: Sequence[Box]) -> Markup:
-    boxes = []
-    for name, value, remark, class_ in rows:
-        described = html.tag("dd", value, html.tag("small", remark), class_=class_)
-        boxes.append(html.tag("div", html.tag("dt", name), described))
-    return html.tag("dl", html.join(boxes), class_="kpi")
 
 
 def _counts(record: StudyRecord) -> list[Box]:
@@ -252,7 +249,9 @@ def _selected(record: StudyRecord) -> str:
         return "No configuration has been retrained yet, so there are no test values."
     top = record.budget.finalist_top
     with_seeds = f"retrained with {numbers.seeds(counts)}"
-    has_default = _has_defaults(retrained, top)
+    # Defaults were retrained beside the best trials, or are among them.
+    is_beside = any(len(arm.finalists) > top for arm in retrained)
+    has_default = is_beside or all(arm.default for arm in retrained)
     if top == 1 and not has_default:
         return f"The best configuration of each arm was {with_seeds}; it represents the arm."
     tuned = f"{top} best configurations" if top > 1 else "best configuration"
@@ -262,12 +261,6 @@ def _selected(record: StudyRecord) -> str:
         f"The {tuned} of each arm {were} {with_seeds}; "
         f"the one with the best {criterion} on validation represents the arm."
     )
-
-
-def _has_defaults(retrained: Sequence[ArmRecord], top: int) -> bool:
-    """Whether defaults were retrained beside the `top` best trials, or are among them."""
-    is_beside = any(len(arm.finalists) > top for arm in retrained)
-    return is_beside or all(arm.default for arm in retrained)
 
 
 def _advice(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> Markup:
