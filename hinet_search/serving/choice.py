@@ -4,12 +4,11 @@
 to score 100 rows, or of a metric. One that is not its arm's chosen one is not opened on test.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import chain
-from math import isfinite
+from math import isfinite, nan
 from typing import Literal
 
 from hinet_search.common.errors import (
@@ -44,8 +43,6 @@ from hinet_search.results.verdict import verdict
 
 Seeds = Literal["best", "all"]
 ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
-_TIME = re.compile(r"(?P<value>[0-9.]+(e[-+]?[0-9]+)?) ?(?P<unit>ms|s)")
-_OTHER = re.compile(r"(?P<name>[^=<>]+?) ?= ?(?P<value>[-+0-9.e]+)")
 
 
 @dataclass(frozen=True)
@@ -268,27 +265,24 @@ class Limit:
 
 def limit_of(text: str) -> Limit:
     """Read `5ms` or `NAME=VALUE`; ConfigurationError says what it may be."""
-    if match := _TIME.fullmatch(text.strip()):
-        scale = 1000.0 if match["unit"] == "s" else 1.0
-        return Limit(LATENCY, scale * _number(match["value"], text))
-    if match := _OTHER.fullmatch(text.strip()):
-        refuse_unknown(match["name"])
-        return Limit(match["name"], _number(match["value"], text))
-    raise _unreadable(text)
-
-
-def _number(text: str, whole: str) -> float:
+    name, equals, number = (part.strip() for part in text.rpartition("="))
+    scale = 1.0
+    if equals:
+        refuse_unknown(name)
+    elif number.endswith("s"):
+        name = LATENCY
+        scale = 1.0 if number.endswith("ms") else 1000.0
+        number = number.removesuffix("s").removesuffix("m")
     try:
-        return float(text)
-    except ValueError as error:
-        raise _unreadable(whole) from error
-
-
-def _unreadable(text: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"a limit must be a time to score 100 rows (5ms) or NAME=VALUE "
-        f"(flops_per_row=2000000, worst_auc=0.7), got '{text}'"
-    )
+        value = scale * float(number)
+    except ValueError:
+        value = nan
+    if not name or not isfinite(value):
+        raise ConfigurationError(
+            f"a limit must be a time to score 100 rows (5ms) or NAME=VALUE "
+            f"(flops_per_row=2000000, worst_auc=0.7), got '{text}'"
+        )
+    return Limit(name, value)
 
 
 def choose_at(record: StudyRecord, name: str | None, seeds: Seeds, limit: Limit) -> ExportChoice:

@@ -33,7 +33,6 @@ from hinet_search.serving.tables import (
     require,
     require_range,
     widened,
-    write_table,
 )
 from hinet_search.study.feature_definition import MatchesDefinition
 
@@ -59,10 +58,13 @@ def table_names(inputs: Inputs) -> list[str]:
 
 
 def write_tables(folder: Path, encoder: Encoder) -> None:
-    """Write the tables of an encoder into a new folder."""
+    """Write the tables of an encoder into a new folder.
+
+    The same rows give the same bytes, however they lie in memory.
+    """
     folder.mkdir()
     for name, table in zip(table_names(encoder.inputs), _tables(encoder), strict=True):
-        write_table(table, folder / f"{name}.parquet")
+        table.rechunk().write_parquet(folder / f"{name}.parquet")
 
 
 def _tables(encoder: Encoder) -> Iterator[pl.DataFrame]:

@@ -44,7 +44,7 @@ from hinet_search.serving.model_folder import (
 )
 from hinet_search.serving.rebuild import LoadedStudy, config_of, encoder_of
 from hinet_search.serving.row_checks import cast_rows
-from hinet_search.serving.sealed import MANIFEST, seal
+from hinet_search.serving.sealed import MANIFEST, file_names, seal
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.training.jobs.messages import (
     StoredModel,
@@ -250,7 +250,6 @@ def export(
         raise EnvironmentFault(
             f"{folder}: cannot be written: {error.strerror}", remedy="name another with -o"
         ) from error
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return Export(
         folder=folder,
         study=file.study,
@@ -259,7 +258,7 @@ def export(
         seeds=what.seeds,
         members=file.members,
         why=what.why,
-        files={path.relative_to(folder).as_posix(): path.stat().st_size for path in paths},
+        files={name: (folder / name).stat().st_size for name in file_names(folder)},
         checked_rows=len(sample.raw),
         max_difference=difference,
         graph=graph,

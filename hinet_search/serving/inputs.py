@@ -3,7 +3,7 @@
 Columns are named as in the study's table. Labels, split and outcomes are not among them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from itertools import chain
 from math import isfinite
@@ -30,6 +30,7 @@ from hinet_search.study.feature_definition import (
     QUANTILE,
     ListDefinition,
     MatchesDefinition,
+    check_matches,
     cycle_input,
 )
 from hinet_search.study.sequence_definition import SequenceDefinition
@@ -242,7 +243,7 @@ class Inputs(Frozen):
         if self.statistics is not None:
             names += statistic_names(self.statistics, self.tasks)
         if self.matches is not None:
-            _check_matches(self.matches, self.lists)
+            check_matches(self.matches, self.lists)
             names += match_names(self.matches)
         if self.events is not None:
             names += event_names(self.events, self.tasks)
@@ -309,17 +310,6 @@ class Inputs(Frozen):
         if self.time is not None:
             columns.append(self.time)
         return tuple(dict.fromkeys(columns))
-
-
-def _check_matches(matches: MatchesDefinition, lists: Mapping[str, ListDefinition]) -> None:
-    """ValueError unless matches are made of lists of items that there are."""
-    unknown = sorted(set(matches.named_lists) - set(lists))
-    if unknown:
-        known = ", ".join(lists) or "none"
-        raise ValueError(f"matches name no list: {', '.join(unknown)}, known: {known}")
-    without_item = [name for name in matches.named_lists if not lists[name].item]
-    if without_item:
-        raise ValueError(f"matches need lists of items, got {', '.join(without_item)}")
 
 
 def _check_scales(scales: Sequence[Scale], numeric: Collection[str]) -> None:

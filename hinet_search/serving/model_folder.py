@@ -27,6 +27,7 @@ from pydantic import Field, model_validator
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.common.frozen_model import Frozen, Seed, Text
 from hinet_search.data.columns import ChosenInputs, Columns
+from hinet_search.data.schema import Schema
 from hinet_search.results.calibration_records import Calibration, Calibrator
 from hinet_search.results.cells import CellName
 from hinet_search.results.ensemble_records import Member, RunKey, Scale
@@ -41,7 +42,7 @@ from hinet_search.study.validation_messages import in_words
 from hinet_search.study.yaml_file import YamlFile, read, written
 from hinet_search.training.model_size import meta_model
 from hinet_search.training.tensors import read_weights
-from hinet_search.training.trainable import put_weights, refuse_other_weights, trainable
+from hinet_search.training.trainable import BuiltModel, put_weights, refuse_other_weights, trainable
 from hinet_search.training.trial_config import TrialConfig, model_module, whole_config
 
 FORMAT = 5
@@ -275,11 +276,17 @@ def open_folder(folder: Path, device: torch.device) -> ExportedModel:
     file = yaml.parse(ModelFile)
     refuse_other_files(folder, sealed - GRAPH_FILES, file.files)
     encoder = read_encoder(folder / ENCODING, file.inputs)
-    weights = iter(folder / name for name in file.weight_files)
+    names = iter(file.weight_files)
     members: list[ExportedMember] = []
     for number, model in enumerate(file.models):
-        opening = _Opening(yaml.path, _config(yaml, number, model), encoder, device)
-        members += [opening.member(each, next(weights)) for each in model.seeds]
+        config = _config(yaml, number, model)
+        schema = encoder.schema_of(config.features)
+        if not (schema.categorical or schema.numeric):
+            raise wrong_content(yaml.path, "leave inputs to every model", "leaves one none")
+        inputs = encoder.chosen(config.features)
+        for seed in model.seeds:
+            built = trainable(_built(config, schema, folder / next(names)), schema, device)
+            members.append(ExportedMember(seed.seed, seed.weight, inputs, built))
     return ExportedModel(folder, file, encoder, tuple(members), device)
 
 
@@ -299,27 +306,12 @@ def _config(yaml: YamlFile, number: int, model: ModelOfFile) -> TrialConfig:
     )
 
 
-@dataclass(frozen=True)
-class _Opening:
-    """Opens the members of one configuration."""
-
-    config_file: Path
-    config: TrialConfig
-    encoder: Encoder
-    device: torch.device
-
-    def member(self, seed: WeightedSeed, weights: Path) -> ExportedMember:
-        """Build a member with the weights of a file."""
-        features = self.config.features
-        schema = self.encoder.schema_of(features)
-        inputs = self.encoder.chosen(features)
-        if not (schema.categorical or schema.numeric):
-            raise wrong_content(self.config_file, "leave inputs to every model", "leaves one none")
-        remedy = f"{AGAIN}; or install the version of hinet-search that {CONFIG} names"
-        tensors = read_weights(weights, remedy)
-        # Compare with the model on the meta device, before memory is allocated for it.
-        refuse_other_weights(meta_model(self.config, schema), tensors, weights, remedy)
-        built = self.config.build(schema)
-        put_weights(built, tensors, weights, remedy)
-        model = trainable(built, schema, self.device)
-        return ExportedMember(seed.seed, seed.weight, inputs, model)
+def _built(config: TrialConfig, schema: Schema, path: Path) -> BuiltModel:
+    """Build a model with the weights of a file."""
+    remedy = f"{AGAIN}; or install the version of hinet-search that {CONFIG} names"
+    tensors = read_weights(path, remedy)
+    # Compare with the model on the meta device, before memory is allocated for it.
+    refuse_other_weights(meta_model(config, schema), tensors, path, remedy)
+    built = config.build(schema)
+    put_weights(built, tensors, path, remedy)
+    return built

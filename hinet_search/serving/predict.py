@@ -144,8 +144,32 @@ def score_table(
             f"{to}: scores must go to a .parquet file, got '{to.suffix}'",
             remedy="-o scores.parquet",
         )
+    started = time.perf_counter()
+    folder = to.absolute().parent
+    joined = newer_log = None
     with memory_explained(exported, path):
-        return _predict(exported, path, to, newer)
+        if newer is not None:
+            _required_log(exported)
+            newer_log, joined = newer_rows(exported, scanned(exported, newer), newer, folder)
+        lazy = scanned(exported, path)
+        inputs = exported.file.inputs
+        names = lazy.collect_schema().names()
+        keys = tuple(name for name in inputs.keys if name in names and name not in inputs.tasks)
+        frame, unfit = checked(exported, lazy, keys, path, folder)
+        seen = exported.encoder.seen(frame, newer_log)
+        scorer = _Scorer(exported, path, keys, Counter(unfit), seen)
+        _write(scorer, frame, to)
+        log_age = _age_of_log(exported, frame, newer_log)
+    return Prediction(
+        scores=to,
+        rows=len(frame),
+        seconds=time.perf_counter() - started,
+        keys=keys,
+        tasks=inputs.tasks,
+        unseen={name: num / max(len(frame), 1) for name, num in scorer.unseen.items()},
+        log=joined,
+        log_age=log_age,
+    )
 
 
 @contextmanager
@@ -158,31 +182,6 @@ def memory_explained(exported: ExportedModel, path: str) -> Iterator[None]:
         raise EnvironmentFault(
             f"{path}: its rows must be scored within memory, but it ran out: {error}"
         ) from error
-
-
-def _predict(exported: ExportedModel, path: str, to: Path, newer_path: str | None) -> Prediction:
-    started = time.perf_counter()
-    folder = to.absolute().parent
-    joined = newer = None
-    if newer_path is not None:
-        _required_log(exported)
-        lazy = scanned(exported, newer_path)
-        newer, joined = newer_rows(exported, lazy, newer_path, folder)
-    lazy = scanned(exported, path)
-    keys = _keys(exported, lazy)
-    frame, unfit = checked(exported, lazy, keys, path, folder)
-    scorer = _Scorer(exported, path, keys, Counter(unfit), exported.encoder.seen(frame, newer))
-    _write(scorer, frame, to)
-    return Prediction(
-        scores=to,
-        rows=len(frame),
-        seconds=time.perf_counter() - started,
-        keys=keys,
-        tasks=exported.file.inputs.tasks,
-        unseen={name: num / max(len(frame), 1) for name, num in scorer.unseen.items()},
-        log=joined,
-        log_age=_age_of_log(exported, frame, newer),
-    )
 
 
 def _required_log(exported: ExportedModel) -> Rows:
@@ -268,13 +267,6 @@ def scanned(exported: ExportedModel, path: str) -> pl.LazyFrame:
     except DataError as error:
         remedy = AS_TRAINED if "could not parse" in error.problems[0] else error.remedy
         raise DataError(*error.problems, remedy=remedy) from error
-
-
-def _keys(exported: ExportedModel, lazy: pl.LazyFrame) -> tuple[str, ...]:
-    """Key columns that the rows have, without any that has the name of a task."""
-    inputs = exported.file.inputs
-    names = lazy.collect_schema().names()
-    return tuple(name for name in inputs.keys if name in names and name not in inputs.tasks)
 
 
 def checked(

@@ -22,7 +22,6 @@ from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.inputs import Inputs, ScenarioInput
 from hinet_search.serving.log_rows import log_of_study
 from hinet_search.serving.row_checks import raw_types
-from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import (
     EVENTS,
@@ -175,8 +174,10 @@ def _inputs(
         of_log["sequences"] = _sequences(features, schema)
     if of_log:
         of_log |= {"time": definition.time, "time_unit": definition.time_unit}
+    names = definition.scenario.values or {name: name for name in stored.record.data.scenarios}
+    values = {text_of(value): name for value, name in names.items()}
     inputs = Inputs(
-        scenario=_scenario(definition, stored.record.data.scenarios),
+        scenario=ScenarioInput(column=definition.scenario.column, values=values),
         tasks=schema.tasks,
         categorical=tuple(name for name in features.categorical if name in schema.categorical),
         numeric=tuple(name for name in features.numeric if name in scaled),
@@ -192,15 +193,6 @@ def _inputs(
     )
     distinct = tuple(name for name in features.distinct_by_scenario if name in inputs.compared)
     return inputs.model_copy(update={"distinct_by_scenario": distinct})
-
-
-def _scenario(definition: DataDefinition, names: Sequence[str]) -> ScenarioInput:
-    """The column of the scenario, and the names of its values."""
-    values = definition.scenario.values or {name: name for name in names}
-    return ScenarioInput(
-        column=definition.scenario.column,
-        values={text_of(value): name for value, name in values.items()},
-    )
 
 
 def _sequences(features: FeatureDefinition, schema: Schema) -> dict[str, SequenceDefinition]:

@@ -32,10 +32,17 @@ _MANIFEST = TypeAdapter(
 
 def seal(folder: Path) -> None:
     """Write the hash of every file that a model is read from; this completes the folder."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    names = [path.relative_to(folder).as_posix() for path in paths]
-    hashes = {name: file_hash(folder / name) for name in names if re.match(_NAME, name)}
+    hashes = {}
+    for name in file_names(folder):
+        if re.match(_NAME, name):
+            hashes[name] = file_hash(folder / name)
     (folder / MANIFEST).write_text(json.dumps(hashes, indent=1), encoding="utf-8")
+
+
+def file_names(folder: Path) -> list[str]:
+    """The names of all files of a folder, in order, with those of the folders inside it."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [path.relative_to(folder).as_posix() for path in paths]
 
 
 def require_exported(folder: Path) -> None:
@@ -59,8 +66,11 @@ def sealed_files(folder: Path) -> Set[str]:
     require_exported(folder)
     with _reading():
         hashes = _hashes(folder)
-        damage = {name: _damage(folder, name, sealed) for name, sealed in hashes.items()}
-    problems = [f"{folder / name}: {what}" for name, what in damage.items() if what]
+        problems = []
+        for name, sealed in hashes.items():
+            what = _damage(folder, name, sealed)
+            if what:
+                problems.append(f"{folder / name}: {what}")
     if problems:
         raise DataError(*problems, remedy=AGAIN)
     return hashes.keys()

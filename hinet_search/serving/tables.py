@@ -20,20 +20,21 @@ MAX_ROWS_PER_BYTE = 100  # distinct rows do not compress so well
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """Read a table; DataError when the file is no Parquet or claims more rows than it can hold."""
+    """Read a table; DataError when the file is no Parquet or claims more rows than it can hold.
+
+    A few bytes can claim any number of equal rows.
+    """
     try:
-        _refuse_bomb(path)
+        claimed = pq.read_metadata(path).num_rows
+        is_possible = claimed <= MAX_ROWS_PER_BYTE * path.stat().st_size
+        wanted = f"hold at most {MAX_ROWS_PER_BYTE} rows a byte"
+        require(path, is_possible, wanted, f"says {claimed:,} rows")
         return pl.read_parquet(path, glob=False, hive_partitioning=False)
     except (*FAILURES, pa.ArrowException, OSError) as error:
         raise DataError(
             f"{path}: must be a Parquet table, but cannot be read: {str(error).splitlines()[0]}",
             remedy=AGAIN,
         ) from error
-
-
-def write_table(table: pl.DataFrame, path: Path) -> None:
-    """Write a table; the same rows give the same bytes, however they lie in memory."""
-    table.rechunk().write_parquet(path)
 
 
 def as_typed(
@@ -126,11 +127,3 @@ def inner_type(dtype: pl.DataType) -> pl.DataType:
     assert isinstance(dtype, pl.List), "only lists have an inner type"
     assert isinstance(dtype.inner, pl.DataType), "the inner type of a schema is an instance"
     return dtype.inner
-
-
-def _refuse_bomb(path: Path) -> None:
-    """DataError for a file of too many rows: a few bytes can claim any number of equal rows."""
-    claimed = pq.read_metadata(path).num_rows
-    is_possible = claimed <= MAX_ROWS_PER_BYTE * path.stat().st_size
-    wanted = f"hold at most {MAX_ROWS_PER_BYTE} rows a byte"
-    require(path, is_possible, wanted, f"says {claimed:,} rows")

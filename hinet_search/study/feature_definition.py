@@ -11,7 +11,7 @@ sequences    the last rows of a key before the row, which a model reads one by o
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import chain
 from typing import Annotated, Literal
 
@@ -307,28 +307,8 @@ class FeatureDefinition(Frozen):
     @model_validator(mode="after")
     def _matches_of_lists(self) -> "FeatureDefinition":
         if self.matches is not None:
-            unknown = sorted(set(self.matches.named_lists) - set(self.lists))
-            if unknown:
-                raise ValueError(
-                    f"matches name no list: {', '.join(unknown)}, "
-                    f"known: {', '.join(self.lists) or 'none'}"
-                )
-            without_item = [
-                name for name in self.matches.named_lists if self.lists[name].item is None
-            ]
-            if without_item:
-                raise ValueError(
-                    f"matches need lists with the key 'item', {', '.join(without_item)} has none"
-                )
-            self._rates_of_one_item(self.matches)
+            check_matches(self.matches, self.lists)
         return self
-
-    def _rates_of_one_item(self, matches: MatchesDefinition) -> None:
-        for numerator, denominator in matches.rates.items():
-            items = self.lists[numerator].item, self.lists[denominator].item
-            if len(set(items)) > 1:
-                must = f"rate {numerator}: {denominator} must be of lists of one item"
-                raise ValueError(f"{must}, got {items[0]} and {items[1]}")
 
     @model_validator(mode="after")
     def _groups_of_columns(self) -> "FeatureDefinition":
@@ -344,6 +324,25 @@ class FeatureDefinition(Frozen):
         if wrong:
             raise ValueError(f"groups hold features, each once: {'; '.join(dict.fromkeys(wrong))}")
         return self
+
+
+def check_matches(matches: MatchesDefinition, lists: Mapping[str, ListDefinition]) -> None:
+    """Raise ValueError unless matches are made of lists of items that there are."""
+    unknown = sorted(set(matches.named_lists) - set(lists))
+    if unknown:
+        raise ValueError(
+            f"matches name no list: {', '.join(unknown)}, known: {', '.join(lists) or 'none'}"
+        )
+    without_item = [name for name in matches.named_lists if lists[name].item is None]
+    if without_item:
+        raise ValueError(
+            f"matches need lists with the key 'item', {', '.join(without_item)} has none"
+        )
+    for numerator, denominator in matches.rates.items():
+        items = lists[numerator].item, lists[denominator].item
+        if len(set(items)) > 1:
+            must = f"rate {numerator}: {denominator} must be of lists of one item"
+            raise ValueError(f"{must}, got {items[0]} and {items[1]}")
 
 
 def cycle_input(column: str, part: str) -> str:
