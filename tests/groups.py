@@ -25,7 +25,6 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/cli/test_report.py",
     "tests/cli/test_serving_commands.py",
     "tests/cli/test_storage_of_a_study.py",
-    "tests/cli/test_wrong_inputs.py",
     "tests/common/test_files.py",
     "tests/data/test_events.py",
     "tests/data/test_reading.py",

@@ -2,13 +2,9 @@
 
 import json
 import re
-import subprocess
 import tomllib
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
-
-import pytest
+from pathlib import Path
 
 from hinet_search.common.plugins import names
 
@@ -54,36 +50,6 @@ def final(name: str) -> list[Instruction]:
     return [instruction for instruction in stages()[-1] if instruction.name == name]
 
 
-def is_sent(path: str, ignore: str) -> bool:
-    """Return whether docker build gets a file: the last line of .dockerignore that matches it or a parent folder decides."""
-    above = [path, *(str(folder) for folder in PurePosixPath(path).parents)]
-    sent = True
-    for line in ignore.splitlines():
-        pattern = line.removeprefix("!").removeprefix("**/")
-        anywhere = line.removeprefix("!").startswith("**/")
-        means = [PurePosixPath(parent).name if anywhere else parent for parent in above]
-        if (
-            line
-            and not line.startswith("#")
-            and any(parent != "." and fnmatchcase(parent, pattern) for parent in means)
-        ):
-            sent = line.startswith("!")
-    return sent
-
-
-@pytest.fixture(scope="module")
-def sent() -> list[str]:
-    """Files of the repository that docker build gets."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [path for path in listed.stdout.splitlines() if is_sent(path, IGNORE)]
-
-
 def sources() -> list[str]:
     """What is copied from the folder of the build."""
     copies = [
@@ -94,12 +60,11 @@ def sources() -> list[str]:
     return [source for copy in copies for source in copy.words[:-1]]
 
 
-def test_the_lines_of_dockerignore_are_read_as_docker_reads_them() -> None:
-    ignore = "# comment\n*\n!kept\n!one.txt\n**/__pycache__\n"
-    assert is_sent("kept/deep/a.py", ignore)
-    assert is_sent("one.txt", ignore)
-    assert not is_sent("tests/a.py", ignore)
-    assert not is_sent("kept/deep/__pycache__/a.pyc", ignore)
+def test_the_build_gets_what_is_copied_and_nothing_else() -> None:
+    ignored = [line for line in IGNORE.splitlines() if line and not line.startswith(("#", "!"))]
+    assert ignored == ["*", "**/__pycache__"]
+    kept = {line.removeprefix("!") for line in IGNORE.splitlines() if line.startswith("!")}
+    assert kept == set(sources())
 
 
 def test_the_image_does_not_run_as_root() -> None:
@@ -107,28 +72,6 @@ def test_the_image_does_not_run_as_root() -> None:
     assert users
     assert users[-1].isdigit(), "a number: Kubernetes cannot tell from a name that it is not root"
     assert int(users[-1]) > 0
-
-
-def test_no_test_and_no_result_is_sent_to_the_build(sent: list[str]) -> None:
-    package = {path.split("/")[0] for path in sent}
-    assert package == {
-        "hinet_search",
-        "spaces",
-        "studies",
-        "pyproject.toml",
-        "constraints.txt",
-        "README.md",
-        "LICENSE",
-    }
-
-
-def test_everything_that_is_copied_is_sent(sent: list[str]) -> None:
-    missing = [
-        source
-        for source in sources()
-        if not any(path == source or path.startswith(f"{source}/") for path in sent)
-    ]
-    assert missing == []
 
 
 def test_everything_that_the_wheel_is_built_from_is_copied() -> None:

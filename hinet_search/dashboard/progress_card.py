@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from math import isfinite
@@ -37,33 +36,6 @@ PACE = 20  # number of last trials that the speed of a study is computed from
 PAUSE_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class ArmStatus:
-    """One arm. `ended` counts trials against its budget, without duplicates and oversized draws."""
-
-    name: str
-    budget: int
-    ended: int
-    complete: int
-    pruned: int
-    failed: int
-    best: float | None
-    best_trial: int | None
-    rows_per_second: float | None  # median of the trials that ended
-    finalist_runs: int
-
-
-@dataclass(frozen=True)
-class RunningTrial:
-    """A trial that has not ended, with its evaluations so far as (passes, value)."""
-
-    arm: str
-    number: int
-    attempt: int
-    started: str
-    points: tuple[tuple[float, float], ...]
-
-
 def build(record: StudyRecord, silent: float | None, optuna: Mapping[str, int]) -> Card:
     """Build the card.
 
@@ -91,18 +63,13 @@ def roughly(seconds: float) -> str:
     return f"{seconds // 10 * 10:.0f} s"
 
 
-def optuna_page(study: int) -> str:
-    """Return the path of an arm's page in optuna-dashboard."""
-    return f"/dashboard/studies/{study}"
-
-
 def _last_seen(record: StudyRecord, silent: float | None) -> str:
     """Return `no heartbeat for 4 min, last trial 2026-11-25 14:02 UTC`."""
     heartbeat = "no launch is running"
     if silent is not None:
         heartbeat = f"no heartbeat for {roughly(silent)}"
-    ended = last_end(record)
-    last_trial = f"last trial {_clock(ended)}" if ended else "no trial has ended"
+    ended = _ended(record)
+    last_trial = f"last trial {_clock(ended[-1].finished)}" if ended else "no trial has ended"
     return f"{heartbeat}, {last_trial}"
 
 
@@ -133,9 +100,9 @@ def _lead(record: StudyRecord, silent: float | None) -> Markup:
         command = record.command or f"hinet-search launch {record.name}"
         return join([f"{last_seen}. To resume it: ", tag("code", command), "."])
     text = numbers.plural(record.slots, "slot")
-    trained_on = devices(record)
-    if trained_on:
-        text += f"; trials so far were trained on {', '.join(trained_on)}"
+    devices = {trial.cost.device for trial in _ended(record) if trial.cost is not None}
+    if devices:
+        text += f"; trials so far were trained on {', '.join(sorted(devices))}"
     if seconds_left(record):
         text = f"At the pace of the last {PACE} trials. {text}"
     if record.budget.student_trials and not record.students:
@@ -144,11 +111,7 @@ def _lead(record: StudyRecord, silent: float | None) -> Markup:
 
 
 def _arms(record: StudyRecord, optuna: Mapping[str, int]) -> Markup:
-    focus = record_facts.focus_of(record)
-    rows = [
-        _arm(arm_status(record, arm), optuna.get(arm.name), is_focus=arm == focus)
-        for arm in record.arms_and_students
-    ]
+    rows = [_arm(record, arm, optuna.get(arm.name)) for arm in record.arms_and_students]
     counts = ("Complete", "Pruned", "Failed", "Rows/s", "Finalist runs")
     header = head("Arm", unnamed("progress"), "Ended", "Best", "At trial", *counts)
     legend = (
@@ -158,35 +121,45 @@ def _arms(record: StudyRecord, optuna: Mapping[str, int]) -> Markup:
     return join([table("Progress of the arms", header, rows, class_="search track"), note(legend)])
 
 
-def _arm(arm: ArmStatus, study: int | None, *, is_focus: bool) -> Markup:
-    name = title(arm.name)
-    linked = name if study is None else tag("a", name, href=optuna_page(study))
+def _arm(record: StudyRecord, arm: ArmRecord, study: int | None) -> Markup:
+    """Return an arm's row; ended trials are without duplicates and oversized draws."""
+    states = record_facts.states(arm)
+    steps = record_facts.best_so_far(record, arm)
+    budget = record.budget_of(arm)
+    speeds = [trial.cost.rows_per_second for trial in arm.trials if trial.cost is not None]
+    name: Markup | str = title(arm.name)
+    if study is not None:
+        name = tag("a", name, href=f"/dashboard/studies/{study}")
     return row(
-        linked,
-        bar(arm.ended / arm.budget),
-        f"{arm.ended} of {arm.budget}",
-        numbers.metric(arm.best),
-        numbers.DASH if arm.best_trial is None else str(arm.best_trial),
-        numbers.compact(arm.complete),
-        numbers.compact(arm.pruned),
-        number(numbers.compact(arm.failed), class_="loss" if arm.failed else ""),
-        numbers.DASH if arm.rows_per_second is None else numbers.compact(arm.rows_per_second),
-        numbers.compact(arm.finalist_runs),
-        class_="me" if is_focus else "",
+        name,
+        bar(arm.trials_done / budget),
+        f"{arm.trials_done} of {budget}",
+        numbers.metric(steps.best if steps else None),
+        str(steps.best_trial) if steps else numbers.DASH,
+        numbers.compact(states["complete"]),
+        numbers.compact(states["pruned"]),
+        number(numbers.compact(states["failed"]), class_="loss" if states["failed"] else ""),
+        numbers.compact(median(speeds)) if speeds else numbers.DASH,
+        numbers.compact(sum(len(finalist.runs) for finalist in arm.finalists)),
+        class_="me" if arm == record_facts.focus_of(record) else "",
     )
 
 
 def _under_way(record: StudyRecord) -> Iterator[Markup]:
     """Yield the table of unfinished trials, which are training or wait for the next launch."""
-    trials = running_trials(record)
+    trials: list[tuple[str, TrialRecord]] = []
+    values: list[float] = []
+    for arm in record.arms_and_students:
+        running = [trial for trial in arm.trials if trial.state == "running"]
+        trials += [(arm.name, trial) for trial in running]
+        for trial in running:
+            values += [value for _, value in _points(trial)]
     if not trials:
         return
-    values = list[float]()
-    for trial in trials:
-        values += [value for _, value in trial.points]
+    trials.sort(key=lambda pair: (pair[1].started, pair[0], pair[1].number))
     x_axis = Axis(0.0, record.budget.passes)
     y_axis = axis_over(values or [0.0], margin=0.1)
-    rows = [_trial(trial, record, x_axis, y_axis) for trial in trials[:MOST_TRIALS]]
+    rows = [_trial(name, trial, x_axis, y_axis) for name, trial in trials[:MOST_TRIALS]]
     header = head("Trial", "Pass", "Value", column("Evaluations so far"), "Started", "Attempt")
     is_running = record.state == "running"
     label = "Running trials" if is_running else "Trials that the next launch resumes"
@@ -197,15 +170,16 @@ def _under_way(record: StudyRecord) -> Iterator[Markup]:
         yield note(f"And {numbers.plural(left, 'more trial')}.")
 
 
-def _trial(trial: RunningTrial, record: StudyRecord, x_axis: Axis, y_axis: Axis) -> Markup:
-    name = f"{title(trial.arm)} / {trial.number}"
-    passes, value = trial.points[-1] if trial.points else (0.0, None)
-    evaluations = numbers.plural(len(trial.points), "evaluation")
+def _trial(arm: str, trial: TrialRecord, x_axis: Axis, y_axis: Axis) -> Markup:
+    name = f"{title(arm)} / {trial.number}"
+    points = _points(trial)
+    passes, value = points[-1] if points else (0.0, None)
+    evaluations = numbers.plural(len(points), "evaluation")
     spoken = f"{name}: {evaluations}, the last {numbers.metric(value)}"
-    shapes = [line(trial.points, x_axis, y_axis)] if len(trial.points) > 1 else []
+    shapes = [line(points, x_axis, y_axis)] if len(points) > 1 else []
     return row(
         name,
-        f"{numbers.plain(passes)} of {numbers.plain(record.budget.passes)}",
+        f"{numbers.plain(passes)} of {numbers.plain(x_axis.high)}",
         numbers.metric(value),
         tag("td", tag("div", svg(*shapes), role="img", aria_label=spoken), class_="sp"),
         _clock(trial.started) if trial.started else numbers.DASH,
@@ -213,9 +187,16 @@ def _trial(trial: RunningTrial, record: StudyRecord, x_axis: Axis, y_axis: Axis)
     )
 
 
+def _points(trial: TrialRecord) -> list[tuple[float, float]]:
+    """Return passes and value of the evaluations that are numbers."""
+    points = [(each.passes, each.objective) for each in trial.evaluations]
+    return [point for point in points if isfinite(point[1])]
+
+
 def _failures(record: StudyRecord) -> Iterator[Markup]:
     """Yield the most frequent causes of failure; the card of failures has all of them."""
-    counts = causes(record)
+    failed = trials_by_cause(trial for trial in _counted(record) if trial.state == "failed")
+    counts = Counter({cause: len(trials) for cause, trials in failed.items()})
     if counts:
         rows = [
             row(shortened(cause, MOST_LETTERS), numbers.compact(count))
@@ -224,40 +205,6 @@ def _failures(record: StudyRecord) -> Iterator[Markup]:
         yield tag("h3", "Failed trials by cause")
         yield table("Failed trials by cause", head("Cause", "Trials"), rows)
         yield note(tag("a", "All causes, by arm", href="#failures"))
-
-
-def arm_status(record: StudyRecord, arm: ArmRecord) -> ArmStatus:
-    """Return the progress of an arm."""
-    states = record_facts.states(arm)
-    steps = record_facts.best_so_far(record, arm)
-    speeds = [trial.cost.rows_per_second for trial in arm.trials if trial.cost is not None]
-    rows_per_second = median(speeds) if speeds else None
-    return ArmStatus(
-        name=arm.name,
-        budget=record.budget_of(arm),
-        ended=arm.trials_done,
-        complete=states["complete"],
-        pruned=states["pruned"],
-        failed=states["failed"],
-        best=steps.best if steps else None,
-        best_trial=steps.best_trial if steps else None,
-        rows_per_second=rows_per_second,
-        finalist_runs=sum(len(finalist.runs) for finalist in arm.finalists),
-    )
-
-
-def running_trials(record: StudyRecord) -> tuple[RunningTrial, ...]:
-    """Return the trials that have started and not ended, the oldest first."""
-    running = []
-    for arm in record.arms_and_students:
-        for trial in arm.trials:
-            if trial.state == "running":
-                points = [(each.passes, each.objective) for each in trial.evaluations]
-                finite = tuple(point for point in points if isfinite(point[1]))
-                running.append(
-                    RunningTrial(arm.name, trial.number, trial.attempt, trial.started, finite)
-                )
-    return tuple(sorted(running, key=lambda trial: (trial.started, trial.arm, trial.number)))
 
 
 def missing(record: StudyRecord) -> int:
@@ -311,23 +258,6 @@ def seconds_of_finalists(record: StudyRecord) -> float | None:
         ]
     ended, most = finalist_runs(record)
     return median(costs) * (most - ended) / record.slots if costs else None
-
-
-def last_end(record: StudyRecord) -> str:
-    """Return when the last trial ended, or an empty string."""
-    ended = _ended(record)
-    return ended[-1].finished if ended else ""
-
-
-def devices(record: StudyRecord) -> tuple[str, ...]:
-    """Return the devices that the ended trials were trained on."""
-    return tuple(sorted({trial.cost.device for trial in _ended(record) if trial.cost is not None}))
-
-
-def causes(record: StudyRecord) -> Counter[str]:
-    """Count failed trials by cause."""
-    failed = (trial for trial in _counted(record) if trial.state == "failed")
-    return Counter({cause: len(trials) for cause, trials in trials_by_cause(failed).items()})
 
 
 def _ended(record: StudyRecord) -> list[TrialRecord]:

@@ -21,12 +21,6 @@ def test_status_and_report_do_not_import_torch(command: str) -> None:
     assert "torch" not in loaded
 
 
-def test_an_unknown_command_names_the_nearest(run: Run) -> None:
-    said = run("lunch", "quickstart")
-    assert said.code == 2
-    assert "no such command 'lunch'; did you mean 'launch'?" in said.err
-
-
 def test_check_prints_the_plan_and_creates_no_study(run: Run, tmp_path: Path) -> None:
     write_study(tmp_path)
     said = run("check", "small.yaml")

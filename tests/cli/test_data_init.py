@@ -123,14 +123,6 @@ def test_a_weight_that_is_named_is_that_of_the_written_definition_and_no_feature
     assert "'dwell seconds': " in checked.out
 
 
-def test_a_weight_without_a_column_is_refused(run: Run, tmp_path: Path) -> None:
-    write_odd_table(tmp_path, rows=4000)
-    said = run("data", "init", "odd rows.parquet", "--weight", "dwell")
-    assert said.code == 3
-    assert "--weight: no column 'dwell'" in said.err
-    assert not (tmp_path / "data").exists()
-
-
 def test_a_weight_that_is_a_task_too_is_refused_before_anything_is_written(
     run: Run, tmp_path: Path
 ) -> None:

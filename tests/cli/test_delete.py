@@ -97,13 +97,6 @@ def test_on_a_terminal_the_question_says_what_there_is(
     assert folder.exists() != answer
 
 
-def test_an_unknown_study_is_told_with_the_nearest(run: Run, out: Path) -> None:
-    said = run("delete", "smal", "--yes", *OUT)
-    assert said.code == 2
-    assert "'smal' is not in this database" in said.err
-    assert "did you mean 'small'" in said.err
-
-
 def test_a_study_that_runs_is_not_deleted(run: Run, out: Path) -> None:
     database = connect(str(out / "studies.sqlite3"), create=True)
     holder = replace(this_process(), host="another-machine", pid=1)

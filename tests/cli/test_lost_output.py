@@ -41,21 +41,19 @@ def table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [("data", "init", "t.csv"), ("describe", "single")], ids=" ".join)
-def test_a_full_stdout_is_reported(
-    run: Run, monkeypatch: pytest.MonkeyPatch, table: None, full: TextIO, words: tuple[str, ...]
+def test_a_full_stdout_is_reported_and_files_are_written(
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    table: None,
+    tmp_path: Path,
+    full: TextIO,
+    words: tuple[str, ...],
 ) -> None:
     monkeypatch.setattr(sys, "stdout", full)
     said = run(*words)
     assert said.code == 4
     assert said.err == f"{FULL}the command has done its work; only its output is lost\n"
-
-
-def test_files_are_written_though_stdout_is_full(
-    run: Run, monkeypatch: pytest.MonkeyPatch, table: None, tmp_path: Path, full: TextIO
-) -> None:
-    monkeypatch.setattr(sys, "stdout", full)
-    run("data", "init", "t.csv")
-    assert (tmp_path / "studies" / "t.yaml").exists()
+    assert (tmp_path / "studies" / "t.yaml").exists() == (words[0] == "data")
 
 
 def test_a_closed_stdout_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

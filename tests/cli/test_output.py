@@ -120,11 +120,6 @@ def test_problems_are_a_document_with_their_places(run: Run, tmp_path: Path) -> 
     ]
 
 
-def test_data_are_described_as_a_document(run: Run, tmp_path: Path) -> None:
-    write_study(tmp_path)
-    assert document(run, "data", "describe", "small.yaml")["description"]["rows"]  # type: ignore[index]
-
-
 def test_the_machine_is_examined_as_a_document(run: Run) -> None:
     examined = document(run, "doctor")
     assert {"versions", "disk", "database"} <= {finding["name"] for finding in examined["findings"]}  # type: ignore[attr-defined]

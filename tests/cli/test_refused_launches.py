@@ -25,12 +25,29 @@ Arrange = Callable[
 
 def wrong_study(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
     write_study(Path(), STUDY.replace("trials: 3", "trails: 3"))
-    return 2, "unknown key 'trails'", ()
+    return 2, "small.yaml:24:1: unknown key 'trails'; did you mean 'trials'?", ()
 
 
 def wrong_data(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
     write_study(Path(), STUDY.replace("categorical: [user_id,", "categorical: [no_such_column,"))
     return 3, "no_such_column", ()
+
+
+def two_mistakes(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
+    write_study(Path(), STUDY.replace("trials: 3", "trails: 3").replace("passes: 2", "passes: no"))
+    return 2, "error: 2 problems", ()
+
+
+def no_table(_patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
+    source = STUDY[STUDY.index("  source:") : STUDY.index("  scenario:")]
+    write_study(Path(), STUDY.replace(source, "  source: {kind: table, path: rows.csv}\n"))
+    return 3, "rows.csv", ()
+
+
+def no_number_of_seconds(patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
+    patch.setenv("HINET_SEARCH_CHECKPOINT_SECONDS", "soon")
+    write_study(Path())
+    return 2, "CHECKPOINT_SECONDS must be a number of seconds >= 0, got 'soon'", ()
 
 
 def no_device(patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str, ...]]:
@@ -90,6 +107,9 @@ def artifacts_in_a_file(patch: pytest.MonkeyPatch) -> tuple[int, str, tuple[str,
     [
         wrong_study,
         wrong_data,
+        two_mistakes,
+        no_table,
+        no_number_of_seconds,
         no_device,
         no_room,
         no_cluster,
@@ -109,8 +129,17 @@ def test_a_first_launch_that_is_refused_leaves_no_file(
     said = run("launch", "small.yaml", *SHORT, *options)
     assert said.code == code, said.err
     assert words in said.err
-    assert "Traceback" not in said.err
+    assert (said.out, "Traceback" in said.err) == ("", False)
     assert files(tmp_path) == before
+
+
+def test_a_report_that_cannot_be_written_ends_with_code_4(run: Run, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    (tmp_path / "reports").write_text("a file where the folder should be")
+    said = run("launch", "small.yaml", *SHORT)
+    assert said.code == 4
+    assert "error: report reports/small.html cannot be written" in said.err
+    assert "hinet-search report small --to FILE" in said.err
 
 
 @pytest.fixture(scope="module")

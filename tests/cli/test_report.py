@@ -145,9 +145,3 @@ def test_a_report_is_opened_in_a_browser(
     said = run("report", "small", "--open")
     assert asked == [(folder / "reports" / "small.html").as_uri()]
     assert ("no browser could be started" in said.err) != starts
-
-
-def test_an_unknown_format_names_the_known_ones(run: Run) -> None:
-    said = run("report", "small", "--format", "pdf")
-    assert said.code == 2
-    assert "--format must be one of csv, html, json, md, got 'pdf'" in said.err

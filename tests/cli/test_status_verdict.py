@@ -86,10 +86,3 @@ def test_a_study_that_is_named_is_listed_alone_with_its_sizes(run: Run, store: S
         StudyStore(store.database, name).create_study(replace(study_row(name), uuid=name), [])
     listed = json.loads(run("status", "small", "--output", "out", "--json").out)["studies"]
     assert [study["name"] for study in listed] == ["small", "small-quick"]
-
-
-def test_a_study_that_is_not_stored_is_told_with_the_nearest(run: Run, store: StudyStore) -> None:
-    said = run("status", "smal", "--output", "out")
-    assert said.code == 2
-    assert "'smal' is not in this database" in said.err
-    assert "did you mean 'small'" in said.err

@@ -69,12 +69,6 @@ def test_another_host_is_refused(host: str) -> None:
     assert ask(Access(), HTTP_HOST=host).status == 403
 
 
-def test_two_hosts_are_refused_even_if_both_are_right() -> None:
-    """A server of WSGI joins them by a comma."""
-    answer = ask(Access(), HTTP_HOST="127.0.0.1:8080,127.0.0.1:8080")
-    assert (answer.status, answer.text) == (400, "a request must have one Host header\n")
-
-
 def test_a_refusal_says_why_in_one_line() -> None:
     assert (
         ask(Access(), HTTP_HOST="evil").text == "this dashboard answers on its own address only\n"
@@ -172,10 +166,6 @@ def test_a_request_without_the_token_is_asked_for_it(headers: dict[str, str]) ->
     assert "needs its token" in answer.text
 
 
-def test_a_wrong_token_in_the_address_is_no_token() -> None:
-    assert ask(OTHERS, path="/?token=another-token-of-length").status == 401
-
-
 def test_a_program_brings_the_token_in_a_header() -> None:
     assert ask(OTHERS, HTTP_AUTHORIZATION=f"Bearer {TOKEN}").text == "done"
 
@@ -199,10 +189,6 @@ def test_another_token_makes_old_cookies_void() -> None:
 
 def test_a_token_is_not_in_what_may_be_printed() -> None:
     assert TOKEN not in repr(OTHERS)
-
-
-def test_on_loopback_a_token_keeps_other_users_of_the_machine_out() -> None:
-    assert ask(Access(token=TOKEN)).status == 401
 
 
 # Changes

@@ -139,10 +139,6 @@ def test_a_node_that_does_not_see_the_folder_of_the_launch_is_refused() -> None:
         ray._check(replace(HERE, sees_home=False), Path("/here"))
 
 
-def test_a_node_as_this_one_is_not_refused() -> None:
-    ray._check(HERE, Path())
-
-
 def test_no_process_on_ray_gets_a_secret_of_the_coordinator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

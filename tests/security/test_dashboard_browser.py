@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: foreign names, pages and hosts."""
+"""The dashboard in a real browser: foreign names and pages."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -213,22 +213,6 @@ def test_a_page_of_another_site_cannot_show_it_in_a_frame(
     page.goto(f"http://evil.example:{site(f'<iframe src={served.address}/dashboard></iframe>')}/")
     (frame,) = page.frames[1:]
     frame.wait_for_url("chrome-error://chromewebdata/")
-
-
-# Hosts
-
-
-def test_a_foreign_name_that_leads_here_is_refused(
-    serve: Callable[..., Served], page: Page
-) -> None:
-    served = serve(Access())
-    for path in ("/dashboard", "/api/studies"):
-        answer = page.goto(f"http://evil.example:{served.port}{path}")
-        assert answer is not None
-        assert (answer.status, answer.text()) == (
-            403,
-            "this dashboard answers on its own address only\n",
-        )
 
 
 # Token

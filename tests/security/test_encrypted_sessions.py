@@ -61,8 +61,9 @@ def test_a_server_without_tls_on_another_machine_is_refused_before_a_word_is_sai
     server_url: str,
 ) -> None:
     with front_of(server_url, None) as front:
-        with pytest.raises(EnvironmentFault, match="server does not support SSL"):
+        with pytest.raises(EnvironmentFault, match="server does not support SSL") as caught:
             connect(front.url())
+        assert "turn TLS on in the server, or, if the network" in caught.value.remedy
         assert front.sessions == []
         assert not is_encrypted(front, "&sslmode=disable"), "it would have been taken"
         assert set(front.sessions) == {"plain"}
