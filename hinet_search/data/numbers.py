@@ -4,8 +4,7 @@ A model computes in float32, so a value beyond LARGEST is infinite to it, unless
 Shape legend: R rows.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,62 +58,56 @@ def number_problems(
     """Problems of numeric features: NaN, infinity, and values too large for float32."""
     problems: list[str] = []
     for name in features.numeric:
-        wrong = _WrongRows()
-        for block in blocks_of(len(frame)):
-            wrong.add(not_finite(frame[name][block]), row_R[block])
-        if wrong.count:
+        wrong = _rows_where(not_finite, frame[name], row_R)
+        if wrong:
             problems.append(
                 f"data.features.numeric: column '{name}' must be finite, got NaN or infinity in "
-                f"{wrong.in_words}; set not_finite: impute or drop"
+                f"{wrong}; set not_finite: impute or drop"
             )
         if name not in features.clip:
             problems += limit_problems(frame[name], (-LARGEST, LARGEST), row_R)
     return problems
 
 
-@dataclass
-class _WrongRows:
-    """How many rows of a column are wrong, and the first of them."""
-
-    count: int = 0
-    first: list[int] = field(default_factory=list)
-
-    def add(self, is_wrong: pl.Series, row_R: NDArray[np.uint64]) -> None:
-        """Add the rows of a block."""
-        self.count += int(is_wrong.sum())
-        num_more = MAX_EXAMPLES - len(self.first)
-        self.first += row_R[is_wrong.arg_true().head(num_more).to_numpy()].tolist()
-
-    @property
-    def in_words(self) -> str:
-        return rows_and_first(self.count, self.first)
+def _rows_where(
+    is_wrong: Callable[[pl.Series], pl.Series], values: pl.Series, row_R: NDArray[np.uint64]
+) -> str:
+    """The rows with wrong values in words; empty if there is none."""
+    count = 0
+    first: list[int] = []
+    for block in blocks_of(len(values)):
+        is_wrong_B = is_wrong(values[block])
+        count += int(is_wrong_B.sum())
+        some = is_wrong_B.arg_true().head(MAX_EXAMPLES - len(first)).to_numpy()
+        first += row_R[block][some].tolist()
+    return rows_and_first(count, first) if count else ""
 
 
 def limit_problems(
     values: pl.Series, limits: Range, row_R: NDArray[np.uint64], *, usable_only: bool = False
-) -> Iterator[str]:
+) -> list[str]:
     """Report finite values of a numeric feature outside the limits, and the range of the others.
 
     With `usable_only`, values beyond LARGEST count as missing.
     """
-    wrong = _WrongRows()
-    of_blocks = list[float]()
-    for block in blocks_of(len(values)):
-        numbers = usable(values[block], None) if usable_only else values[block]
-        outside = _outside(numbers, limits)
-        wrong.add(outside, row_R[block])
-        if outside.any():
-            of_blocks.append(farthest(numbers.filter(outside)))
-    if not wrong.count:
-        return
+
+    def is_outside(values_B: pl.Series) -> pl.Series:
+        return _outside(usable(values_B, None) if usable_only else values_B, limits)
+
+    wrong = _rows_where(is_outside, values, row_R)
+    if not wrong:
+        return []
+    outside = pl.concat(
+        values[block].filter(is_outside(values[block])) for block in blocks_of(len(values))
+    )
     low, high = limits
-    yield (
+    problem = (
         f"data.features.numeric: column '{values.name}' must lie between {low:.2g} and {high:.2g}, "
-        f"got {max(of_blocks, key=abs):.6g} in {wrong.in_words}; "
-        "write null for what is missing, or "
-        "give its range, that of the others is "
+        f"got {farthest(outside):.6g} in {wrong}; write null for what is missing, or give its "
+        "range, that of the others is "
         f"features: {{clip: {{{values.name}: {_range_inside(values, limits)}}}}}"
     )
+    return [problem]
 
 
 def _range_inside(values: pl.Series, limits: Range) -> str:

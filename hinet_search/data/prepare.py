@@ -7,6 +7,7 @@ Shape legend: R rows of the study, B rows of a block, V distinct users.
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 
@@ -145,7 +146,8 @@ def _encode(
     began = perf_counter()
     derived = derive_numbers(definition, all_rows)
     seconds = perf_counter() - began
-    for table in derived.tables:
+    derived_names = [*chain.from_iterable(table.columns for table in derived.values())]
+    for table in derived.values():
         all_rows = all_rows.with_columns(table)
     rows = of_sample(all_rows)
     is_train_R = rows.mapped(rows.split_R[block] == TRAIN for block in rows.blocks())
@@ -153,7 +155,7 @@ def _encode(
     if definition.weight is not None:
         weights = read_weights(rows.frame[definition.weight], is_train_R, rows.cache)
     train = TrainingRows(rows.frame, pl.Series(is_train_R), rows.cache)
-    encoding = fit_encoding(train, features, definition.minimum_frequency, derived.names)
+    encoding = fit_encoding(train, features, definition.minimum_frequency, derived_names)
     of_lists = fit_list_vocabularies(
         features.lists, rows.listed, is_train_R, definition.minimum_frequency
     )
@@ -164,7 +166,7 @@ def _encode(
     began = perf_counter()
     lists = with_sequences(lists, definition, all_rows, encoding)
     seconds += perf_counter() - began
-    is_derived = bool(derived.names or features.sequences)
+    is_derived = bool(derived or features.sequences)
     groups = input_groups(features, derived, encoding)
     record = replace(
         _data_record(definition, all_rows, cells, target.name),

@@ -195,7 +195,7 @@ def test_arrays_of_all_rows_and_derived_columns_lie_in_files(
     arrays = (rows.row_R, rows.scenario_R, rows.labels_RT, rows.split_R)
     assert all(is_mapped(array.ctypes.data) for array in arrays)
     derived = derive_numbers(wanted, rows)
-    for column in [*derived.statistics, *derived.matches, rows.frame["watched"]]:
+    for column in [*derived["statistics"], *derived["matches"], rows.frame["watched"]]:
         chunks = [chunk.to_arrow().buffers()[1].address for chunk in column.get_chunks()]
         assert all(map(is_mapped, chunks)), column.name
 

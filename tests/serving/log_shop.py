@@ -125,6 +125,6 @@ def inputs_of_the_log(study: Path, folder: Path) -> NDArray[np.float32]:
     definition = load_study(study).spec.data
     shop().write_parquet(folder / "shop.parquet")
     derived = derive_numbers(definition, read_rows(definition, folder, folder))
-    table = pl.concat([derived.events, derived.session], how="horizontal")
+    table = pl.concat([derived["events"], derived["session"]], how="horizontal")
     values: NDArray[np.float32] = table[-len(newer()) :].to_numpy()
     return values

@@ -136,7 +136,7 @@ def as_numbers(seen: SeenInputs, is_chosen_R: np.ndarray | None = None) -> np.nd
 def of_training(definition: DataDefinition, rows: Rows, words: Words) -> SeenInputs:
     """The inputs of all rows, as a study derives them."""
     derived = derive_numbers(definition, rows)
-    tables = [table for table in derived.tables if table.width]
+    tables = [*derived.values()]
     numbers = pl.concat(tables, how="horizontal") if tables else pl.DataFrame()
     slots: tuple[np.ndarray, ...] = ()
     sequences = definition.features.sequences

@@ -43,26 +43,6 @@ from hinet_search.study.sequence_definition import SequenceDefinition
 
 
 @dataclass(frozen=True)
-class DerivedNumbers:
-    """Numeric inputs computed from other columns, aligned with the rows of the table."""
-
-    statistics: pl.DataFrame
-    matches: pl.DataFrame
-    events: pl.DataFrame
-    session: pl.DataFrame
-
-    @property
-    def tables(self) -> tuple[pl.DataFrame, ...]:
-        """The inputs by kind, in the order of the model's inputs."""
-        return (self.statistics, self.matches, self.events, self.session)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All names, statistics first."""
-        return tuple(chain.from_iterable(table.columns for table in self.tables))
-
-
-@dataclass(frozen=True)
 class EncodedLists:
     """The lists of a data set: the pooled ones, then those of sequences.
 
@@ -87,24 +67,29 @@ class EncodedLists:
         return np.concatenate([empty, *slots, *of_sequences], axis=1)
 
 
-def derive_numbers(definition: DataDefinition, rows: Rows) -> DerivedNumbers:
-    """The derived numbers of a definition; DataError when one has the name of another column."""
+def derive_numbers(definition: DataDefinition, rows: Rows) -> Mapping[str, pl.DataFrame]:
+    """Numeric inputs computed from other columns, by their group, in the order of the rows.
+
+    DataError when one has the name of another column.
+    """
     features = definition.features
     tasks = tuple(definition.tasks)
     _refuse_repeated_names(definition, rows)
-    statistics = matches = events = session = pl.DataFrame()
+    tables = {}
     if features.statistics is not None:
-        statistics = target_statistics(features.statistics, rows, tasks)
+        tables[STATISTICS] = target_statistics(features.statistics, rows, tasks)
     if features.matches is not None:
         known = known_of(definition, features.matches, rows)
-        matches = match_numbers(known, features.matches, features.lists, rows.listed, rows.cache)
+        tables[MATCHES] = match_numbers(
+            known, features.matches, features.lists, rows.listed, rows.cache
+        )
     moments = cache(lambda: moments_of(definition, rows))
     if features.events is not None:
-        events = event_inputs(features.events, rows, tasks, moments())
+        tables[EVENTS] = event_inputs(features.events, rows, tasks, moments())
     if features.session is not None:
         assert definition.user is not None, "the definition checks it"
-        session = session_inputs(features.session, rows, definition.user, moments())
-    return DerivedNumbers(statistics, matches, events, session)
+        tables[SESSION] = session_inputs(features.session, rows, definition.user, moments())
+    return tables
 
 
 def derived_names(definition: DataDefinition) -> Mapping[str, tuple[str, ...]]:
@@ -222,19 +207,13 @@ def fields_of_sequences(
 
 
 def input_groups(
-    features: FeatureDefinition, derived: DerivedNumbers, encoding: Encoding
+    features: FeatureDefinition, derived: Mapping[str, pl.DataFrame], encoding: Encoding
 ) -> Mapping[str, tuple[str, ...]]:
     """The inputs of every group of `features.group_names`; a number and its flag stay together."""
-    groups = {
-        STATISTICS: tuple(derived.statistics.columns),
-        LISTS: tuple(name for name, list_ in features.lists.items() if list_.pooled),
-        MATCHES: tuple(derived.matches.columns),
-        EVENTS: tuple(derived.events.columns),
-        SESSION: tuple(derived.session.columns),
-        SEQUENCES: tuple(
-            chain.from_iterable(each.part_names(name) for name, each in features.sequences.items())
-        ),
-    }
+    groups = {group: tuple(table.columns) for group, table in derived.items()}
+    groups[LISTS] = tuple(name for name, list_ in features.lists.items() if list_.pooled)
+    parts = (sequence.part_names(name) for name, sequence in features.sequences.items())
+    groups[SEQUENCES] = tuple(chain.from_iterable(parts))
     flagged = {scale.column for scale in encoding.scales if scale.flagged}
     for name, columns in features.groups.items():
         inputs = chain.from_iterable(map(features.inputs_of, columns))

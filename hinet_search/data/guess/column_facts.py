@@ -12,7 +12,7 @@ import polars as pl
 from hinet_search.common.amounts import percent
 from hinet_search.data.checks import INTEGERS, TEXTS, is_list_of
 from hinet_search.data.derived.days import DAY_SECONDS
-from hinet_search.data.guess.names import ID_WORDS, has_word
+from hinet_search.data.guess.names import ID_WORDS, has_word, parts_of
 from hinet_search.data.raw_values import as_text
 from hinet_search.data.reading import is_pattern
 from hinet_search.data.text_numbers import is_no_number, parsed
@@ -129,6 +129,11 @@ class ColumnFacts:
         """Whether it holds whole numbers of the size of moments."""
         ranges = (DATES, *((unit.low, unit.high) for unit in UNITS))
         return self.is_whole and any(low <= self.low and self.high < high for low, high in ranges)
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The value for each of train, valid and test that it has; empty where it has others."""
+        return parts_of([value for value, _ in self.values])
 
     @property
     def unit(self) -> Unit | None:

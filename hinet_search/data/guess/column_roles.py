@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 import polars as pl
 
 from hinet_search.common.amounts import percent
+from hinet_search.data.columns import SPLITS
 from hinet_search.data.guess import names
 from hinet_search.data.guess.column_facts import (
     FEW_NUMBERS,
@@ -24,7 +25,6 @@ from hinet_search.data.guess.roles import (
     ColumnRoles,
     KnownRoles,
 )
-from hinet_search.data.guess.split_columns import find_split, split_reason
 from hinet_search.data.raw_values import listed
 from hinet_search.study.data_definition import truth_column
 
@@ -47,9 +47,9 @@ def guess_roles(columns: Columns, known: KnownRoles = NOTHING_GIVEN) -> ColumnRo
     given = {role: named[column] for role, column in known.roles.items()}
     reasons = {column.name: _why_useless(column) for column in columns}
     useful = [each for each in columns if not reasons[each.name] and each.name not in known.columns]
-    split = given.get("split", find_split(useful))
+    split = given.get("split", _split(useful))
     useful = _without(useful, [split])
-    reasons |= {column.name: split_reason(column) for column in useful}
+    reasons |= {column.name: _why_no_split(column) for column in useful}
     useful = [column for column in useful if not reasons[column.name]]
     tasks = [named[label] for label in known.tasks.values()] or _tasks(useful)
     other_tasks = _named_tasks(useful) if known.tasks else []
@@ -144,6 +144,28 @@ def _why_no_feature(column: ColumnFacts, truths: Collection[str]) -> str:
     if _may_be_moments(column):
         return "a moment: as a number, such as days before the row, it could be a feature"
     return feature_reason(column)
+
+
+def _split(columns: Columns) -> ColumnRole | None:
+    """A column with a value for each of train, valid and test; one named like a split first."""
+    splits = [column for column in columns if len(column.parts) == len(SPLITS)]
+    if not splits:
+        return None
+    splits.sort(key=lambda column: not column.has_word(names.SPLIT_WORDS))
+    first, *others = splits
+    doubt = _or_one_of(others).replace("or one", "or by one")
+    return ColumnRole(first, first.values_in_words, doubt)
+
+
+def _why_no_split(column: ColumnFacts) -> str:
+    """Why a column of words of a split, which is not the split, has no role; empty for others."""
+    parts = column.parts
+    missing = [part for part in SPLITS if part not in parts]
+    if not parts:
+        return ""
+    if not missing:
+        return "another split: it says train, valid and test too"
+    return f"a split without {' and '.join(missing)}: with rows of every part it could split"
 
 
 def _tasks(columns: Columns) -> list[ColumnRole]:

@@ -10,7 +10,6 @@ import polars as pl
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.frequent import MIN_CLASS_ROWS, ScenarioRows
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
-from hinet_search.data.guess.split_columns import parts_in
 from hinet_search.data.guess.target_statistics import ProposedStatistics
 from hinet_search.data.guess.training_settings import TrainingSettings, training_settings
 from hinet_search.study.data_definition import EVERY_ROW
@@ -195,7 +194,7 @@ def _other_lines(table: GuessedTable) -> Iterator[str]:
 def _split_line(split: ColumnRole | None, cuts: tuple[str, str] | None) -> str:
     if split is not None:
         keys = ["by: column", f"column: {quoted(split.name)}"]
-        for part, value in parts_in(split.column).items():
+        for part, value in split.column.parts.items():
             if part != value:
                 keys.append(f"{part}: {_value(value, split.column)}")
         return _with_comment(f"split: {{{', '.join(keys)}}}", split)

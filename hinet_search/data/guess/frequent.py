@@ -11,9 +11,13 @@ import polars as pl
 
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.guess.column_facts import ColumnFacts
-from hinet_search.data.guess.split_columns import SPLIT_CODE
+from hinet_search.data.guess.roles import ColumnRole
 from hinet_search.data.raw_values import as_text
+from hinet_search.data.reading import ROW_NUMBER
+from hinet_search.data.splits import codes_in
+from hinet_search.study.data_definition import ColumnSplit, RandomSplit, TimeSplit
 
+SPLIT_CODE = "split code"  # a column with the place of a row's split in SPLITS
 MIN_CLASS_ROWS = 30  # of either class, for a task in a scenario that is taken into the study
 MIN_TRAINING_ROWS = 10  # of these in train
 
@@ -52,6 +56,36 @@ class ScenarioRows:
         """The labels with enough rows of both classes; 0 if one has rows, but not enough."""
         labelled = [label for label in labels if label not in self.unlabelled]
         return len(labelled) if all(map(self.has_enough, labelled)) else 0
+
+
+def with_split_codes(
+    lazy: pl.LazyFrame,
+    column: ColumnRole | None,
+    time: ColumnRole | None,
+    cuts: tuple[str, str] | None,
+) -> pl.LazyFrame:
+    """The numbered table with the split of every row, as the written definition assigns it.
+
+    It is that of the column, else by the cuts of the time, else random.
+    """
+    split: ColumnSplit | TimeSplit | RandomSplit
+    if column is not None:
+        key = column.column.key
+        split = ColumnSplit(by="column", column=column.name, **column.column.parts)
+    elif time is not None and cuts is not None:
+        key = time.column.key
+        valid_from, test_from = map(int, cuts) if time.column.is_number else cuts
+        split = TimeSplit(by="time", valid_from=valid_from, test_from=test_from)
+    else:
+        key = ROW_NUMBER
+        split = RandomSplit(by="random")
+        lazy = lazy.with_row_index(ROW_NUMBER)
+
+    def codes(values: pl.Series) -> pl.Series:
+        return pl.Series(codes_in(split, values), dtype=pl.UInt8)
+
+    code = pl.col(key).map_batches(codes, return_dtype=pl.UInt8, is_elementwise=True)
+    return lazy.with_columns(code.alias(SPLIT_CODE))
 
 
 def scenario_rows(

@@ -18,10 +18,10 @@ from hinet_search.data.guess.frequent import (
     ScenarioRows,
     labels_of_a_study,
     scenario_rows,
+    with_split_codes,
 )
 from hinet_search.data.guess.names import task_names
 from hinet_search.data.guess.roles import GIVEN, NOTHING_GIVEN, ColumnRole, ColumnRoles, KnownRoles
-from hinet_search.data.guess.split_columns import with_split_codes
 from hinet_search.data.guess.target_statistics import propose_statistics
 from hinet_search.data.guess.thresholds import labelled, proposed_threshold
 from hinet_search.data.guess.value_checks import (

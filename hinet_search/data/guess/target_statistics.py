@@ -15,7 +15,6 @@ from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.days import day
 from hinet_search.data.guess.column_facts import ColumnFacts, Unit, in_words
 from hinet_search.data.guess.roles import ColumnRoles
-from hinet_search.data.guess.split_columns import parts_in
 from hinet_search.data.raw_values import as_text
 
 MAX_KEYS = 12
@@ -171,7 +170,7 @@ def _days_of_ordered_split(
     facts = [column.min().alias("first"), column.max().alias("last"), days.alias("days")]
     spans = lazy.group_by(split.key).agg(facts).collect(engine="streaming")
     span_of = dict(zip(as_text(spans[split.key]), spans.rows(named=True), strict=True))
-    parts = parts_in(split)
+    parts = split.parts
     train, valid, test = (span_of[parts[part]] for part in SPLITS)
     is_ordered = train["last"] <= valid["first"] <= test["first"]
     return train["days"] if is_ordered else None

@@ -21,7 +21,7 @@ from hinet_search.common.amounts import percent
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.guess.column_facts import FEW_NUMBERS, ColumnFacts
 from hinet_search.data.guess.column_roles import FAMILY, label_in_words, why_check
-from hinet_search.data.guess.frequent import is_positive
+from hinet_search.data.guess.frequent import SPLIT_CODE, is_positive
 from hinet_search.data.guess.names import (
     ITEM_WORDS,
     KNOWN_BEFORE_WORDS,
@@ -32,7 +32,6 @@ from hinet_search.data.guess.names import (
     words_of,
 )
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
-from hinet_search.data.guess.split_columns import SPLIT_CODE
 from hinet_search.data.inspect.leaks import is_suspicious, out_of_fold_rates
 from hinet_search.data.reading import ROW_NUMBER
 from hinet_search.data.text_numbers import parsed
