@@ -15,11 +15,11 @@ from hinet_search.data.derived.matches import KnownMatches, match_numbers
 from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers
 from hinet_search.data.lists import split_texts, with_numbered_lists
 from hinet_search.data.raw_values import as_text
-from hinet_search.data.rows import Rows, distinct_by_scenario
+from hinet_search.data.rows import distinct_by_scenario
 from hinet_search.data.schema import Schema
 from hinet_search.results.cells import Labels
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.log_rows import SeenInputs, new_rows, seen_inputs, together
+from hinet_search.serving.log_rows import SeenInputs, rows_after, seen_inputs
 from hinet_search.serving.tables import Types
 from hinet_search.study.feature_definition import ListDefinition
 from hinet_search.training.feature_config import FeatureConfig
@@ -38,7 +38,7 @@ class Encoder:
     encoding: Encoding
     types: Types
     matches: KnownMatches | None = None
-    log: Rows | None = None
+    log: pl.DataFrame | None = None
 
     @property
     def schema(self) -> Schema:
@@ -73,11 +73,11 @@ class Encoder:
         schema = chosen.schema(frequencies, features.minimum_frequency, features.pooling)
         return features.reading(schema, self.inputs.groups)
 
-    def seen(self, frame: pl.DataFrame, newer: Rows | None = None) -> SeenInputs:
+    def seen(self, frame: pl.DataFrame, newer: pl.DataFrame | None = None) -> SeenInputs:
         """What rows that passed the checks see of the log, to which `newer` rows are added."""
         if self.log is None:
             return SeenInputs()
-        log = self.log if newer is None else together(self.log, newer)
+        log = self.log if newer is None else pl.concat([self.log, newer])
         vocabularies = {each.name: each for each in self.encoding.vocabularies}
         return seen_inputs(self.inputs, vocabularies, log, self.rows_after(log, frame))
 
@@ -108,11 +108,13 @@ class Encoder:
             lists_RS=lists.slots(slice(num_rows), num_rows),
         )
 
-    def rows_after(self, log: Rows, frame: pl.DataFrame, labels_RT: Labels | None = None) -> Rows:
-        """Rows that passed the checks as rows that follow a log, see `new_rows`."""
+    def rows_after(
+        self, log: pl.DataFrame, frame: pl.DataFrame, labels_RT: Labels | None = None
+    ) -> pl.DataFrame:
+        """Rows that passed the checks as rows that follow a log, see the function."""
         scenario_R = self.scenario_numbers(frame)
         distinct = self._with_distinct_ids(frame, scenario_R)
-        return new_rows(self.inputs, log, distinct, scenario_R, labels_RT)
+        return rows_after(self.inputs, log, distinct, scenario_R, labels_RT)
 
     def scenario_numbers(self, frame: pl.DataFrame) -> NDArray[np.int16]:
         """The number of every row's scenario (R,)."""

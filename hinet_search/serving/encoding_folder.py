@@ -19,12 +19,11 @@ from hinet_search.data.derived.matches import ITEM, KnownMatches, counted_pairs,
 from hinet_search.data.derived.similarity import ItemFactors
 from hinet_search.data.encode import COUNT, VALUE, Encoding, Vocabulary
 from hinet_search.data.labels import MAX_UNITS
-from hinet_search.data.rows import Rows
 from hinet_search.data.times import whole_times
 from hinet_search.data.transforms import Knots
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.log_rows import as_log
+from hinet_search.serving.log_rows import SCENARIO, SPLIT, key_of, log_types
 from hinet_search.serving.tables import (
     Types,
     as_typed,
@@ -39,7 +38,6 @@ from hinet_search.study.feature_definition import MatchesDefinition
 COLUMNS = "columns"
 LOG = "log"
 SCORE = "score"
-NUMBER, SPLIT, SCENARIO = "number", "split", "scenario"
 MAX_COUNT = 2**31  # so that a product of two counts fits into 64 bits
 MAX_FACTOR = 1 + 1e-6  # of factors of length 1, with rounding
 
@@ -87,19 +85,7 @@ def _tables(encoder: Encoder) -> Iterator[pl.DataFrame]:
             table = pl.DataFrame(factors.factors_IK, schema=names, orient="row")
             yield table.insert_column(0, factors.items_I.alias(ITEM))
     if encoder.log is not None:
-        yield _table_of_log(encoder.log)
-
-
-def _table_of_log(log: Rows) -> pl.DataFrame:
-    columns = [
-        pl.Series(NUMBER, log.row_R),
-        pl.Series(SPLIT, log.split_R),
-        pl.Series(SCENARIO, log.scenario_R),
-    ]
-    columns += [values.alias(f"key {number}") for number, values in enumerate(log.frame)]
-    for task in range(log.labels_RT.shape[1]):
-        columns.append(pl.Series(f"label {task}", log.labels_RT[:, task]))
-    return pl.DataFrame(columns)
+        yield encoder.log
 
 
 def read_encoder(folder: Path, inputs: Inputs) -> Encoder:
@@ -196,32 +182,24 @@ class _Tables:
             factors[name] = _item_factors(self._path(f"factors.{number}"), entry_types[name])
         return KnownMatches(usual, counts, factors)
 
-    def log(self) -> Rows:
+    def log(self) -> pl.DataFrame:
         inputs = self.inputs
         path = self._path(LOG)
-        names = inputs.columns_of_log
-        keys = {f"key {number}": self.types[name] for number, name in enumerate(names)}
-        label_type = pl.Float32() if inputs.amount_units else pl.UInt8()
-        labels = {f"label {task}": label_type for task in range(len(inputs.tasks))}
-        own = {NUMBER: pl.UInt64(), SPLIT: pl.UInt8(), SCENARIO: pl.Int16()}
-        table = as_typed(path, read_table(path), {**own, **keys, **labels}, nullable=tuple(keys))
-        limits = {SPLIT: len(SPLITS) - 1, SCENARIO: len(inputs.scenario.names) - 1}
-        most = np.where(inputs.is_amount, MAX_UNITS, 1).tolist()
-        limits |= dict(zip(labels, most, strict=True))
+        types = log_types(inputs, self.types)
+        nullable = [name for name in types if name.startswith("key ")]
+        log = as_typed(path, read_table(path), types, nullable=nullable)
+        limits: dict[str, float] = {
+            SPLIT: len(SPLITS) - 1,
+            SCENARIO: len(inputs.scenario.names) - 1,
+        }
+        for number, is_amount in enumerate(inputs.is_amount):
+            limits[f"label {number}"] = MAX_UNITS if is_amount else 1
         for name, largest in limits.items():
-            require_range(path, table[name], (0, largest), f"hold 0 to {largest:g} in '{name}'")
-        frame = table.select(*keys).rename(dict(zip(keys, names, strict=True)))
+            require_range(path, log[name], (0, largest), f"hold 0 to {largest:g} in '{name}'")
         if inputs.time is not None:
-            num_times = len(whole_times(frame[inputs.time]).drop_nulls())
+            num_times = len(whole_times(log[key_of(inputs, inputs.time)]).drop_nulls())
             require(path, num_times > 0, f"hold times of '{inputs.time}'", "has none")
-        return as_log(
-            inputs,
-            frame,
-            row_R=table[NUMBER].to_numpy(),
-            scenario_R=table[SCENARIO].to_numpy(),
-            labels_RT=table.select(*labels).to_numpy(),
-            split_R=table[SPLIT].to_numpy(),
-        )
+        return log
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.parquet"

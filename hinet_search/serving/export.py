@@ -99,8 +99,10 @@ class Export:
         left_out = {MANIFEST}
         if len(self.members) > 1:
             left_out |= set(self.weight_files)
-        names = [name for name in self.files if "/" not in name and name not in left_out]
-        return {name: self.files[name] for name in names}
+        files = {name: size for name, size in self.files.items() if "/" not in name}
+        for name in left_out:
+            files.pop(name, None)
+        return files
 
     @property
     def weight_files(self) -> dict[str, int]:
@@ -143,8 +145,10 @@ class TrainedFiles:
             return {}
         if self.what.is_ensemble and not self.is_refitted:
             return {ensemble_scores_path(self.stored.artifacts): "the scores of the ensemble"}
-        titles = {path: f"the scores of {_title(run)}" for run, path in self.weights.items()}
-        return {scores_path(path): title for path, title in titles.items()}
+        scores = {}
+        for run, path in self.weights.items():
+            scores[scores_path(path)] = f"the scores of {_title(run)}"
+        return scores
 
     def scores_of_test(self) -> Iterator[KnownScores]:
         """Read the scores of the test split: one for every seed, or that of the ensemble.

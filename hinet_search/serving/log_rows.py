@@ -1,4 +1,7 @@
-"""Log rows: the rows of a study whose labels and moments new rows see, stored with its model.
+"""Log rows: the rows of a study whose labels and moments new rows see, a table of its export.
+
+Its columns are the NUMBER of a row in its source, its SPLIT and SCENARIO, the columns that inputs
+are made of (`key N`, ids that are distinct by scenario as texts), and its labels (`label N`).
 
 Label statistics, events, sessions and sequences of new rows are made by the functions of training,
 of the log and the new rows together. New rows see what is strictly earlier and known by then, as
@@ -7,7 +10,7 @@ Shape legend: R rows, T tasks, S slots of a sequence.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -37,6 +40,7 @@ from hinet_search.serving.tables import Types, widened
 from hinet_search.study.event_definition import TimeSpan
 from hinet_search.study.task_definition import TaskDefinition
 
+NUMBER, SPLIT, SCENARIO = "number", "split", "scenario"
 A_DAY = 86_400
 
 Slots = NDArray[np.int32]
@@ -54,90 +58,85 @@ class SeenInputs:
         return SeenInputs(self.numbers[rows], tuple(slots[rows] for slots in self.sequences))
 
 
-def log_of_study(inputs: Inputs, types: Types, rows: Rows) -> Rows | None:
+def log_of_study(inputs: Inputs, types: Types, rows: Rows) -> pl.DataFrame | None:
     """The rows of a study that new rows may see, in the types of an export; None without a log."""
     if not inputs.reads_log:
         return None
     wanted = inputs.encoded_types(types)
     columns = [rows.frame[name].cast(widened(wanted[name])) for name in inputs.columns_of_log]
-    frame = pl.DataFrame(columns)
-    every = as_log(inputs, frame, rows.row_R, rows.scenario_R, rows.labels_RT, rows.split_R)
+    log = _table(pl.DataFrame(columns), rows.row_R, rows.scenario_R, rows.labels_RT, rows.split_R)
     last_split = TEST
     if not inputs.rolls:
         last_split = TRAIN if inputs.clock is None else VALID
-    return some_rows(every, rows.split_R <= last_split)
+    return log.filter(pl.col(SPLIT) <= last_split)
 
 
-def as_log(
+def rows_after(
     inputs: Inputs,
-    frame: pl.DataFrame,
-    row_R: NDArray[np.uint64],
-    scenario_R: NDArray[np.int16],
-    labels_RT: Labels,
-    split_R: NDArray[np.uint8],
-) -> Rows:
-    """Rows with the scenarios and tasks of a model; amounts are in its units."""
-    return Rows(
-        frame=frame,
-        row_R=row_R,
-        scenarios=inputs.scenario.names,
-        scenario_R=scenario_R,
-        labels_RT=labels_RT,
-        has_task_MT=inputs.has_task,
-        split_R=split_R,
-        truth_RT=None,
-        notes=(),
-        units={inputs.tasks.index(task): unit for task, unit in inputs.amount_units.items()},
-    )
-
-
-def new_rows(
-    inputs: Inputs,
-    log: Rows,
+    log: pl.DataFrame,
     frame: pl.DataFrame,
     scenario_R: NDArray[np.int16],
     labels_RT: Labels | None = None,
-) -> Rows:
+) -> pl.DataFrame:
     """Rows in the form of a log's: labelled ones follow it as rows of test, others only ask."""
     num_rows = len(frame)
-    columns = [frame[name].cast(dtype) for name, dtype in log.frame.schema.items()]
-    first = np.uint64(log.row_R.max(initial=0) + np.uint64(1))
+    first = np.uint64(log[NUMBER].to_numpy().max(initial=0) + np.uint64(1))
     split = TEST
     if labels_RT is None:
-        labels_RT = np.zeros((num_rows, len(inputs.tasks)), dtype=log.labels_RT.dtype)
+        labels_RT = np.zeros((num_rows, len(inputs.tasks)), dtype=np.uint8)
         split = ASKING
-    return as_log(
-        inputs,
-        pl.DataFrame(columns),
+    rows = _table(
+        frame.select(inputs.columns_of_log),
         np.arange(num_rows, dtype=np.uint64) + first,
         scenario_R,
         labels_RT,
         np.full(num_rows, split, dtype=np.uint8),
     )
+    return rows.cast(log.schema)
 
 
-def together(log: Rows, others: Rows) -> Rows:
-    """The rows of a log, followed by others."""
-    return replace(
-        log,
-        frame=pl.concat([log.frame, others.frame]),
-        row_R=np.concatenate([log.row_R, others.row_R]),
-        scenario_R=np.concatenate([log.scenario_R, others.scenario_R]),
-        labels_RT=np.concatenate([log.labels_RT, others.labels_RT]),
-        split_R=np.concatenate([log.split_R, others.split_R]),
-    )
+def _table(
+    keys: pl.DataFrame,
+    row_R: NDArray[np.uint64],
+    scenario_R: NDArray[np.int16],
+    labels_RT: Labels,
+    split_R: NDArray[np.uint8],
+) -> pl.DataFrame:
+    columns = [pl.Series(NUMBER, row_R), pl.Series(SPLIT, split_R), pl.Series(SCENARIO, scenario_R)]
+    columns += [values.alias(f"key {number}") for number, values in enumerate(keys)]
+    columns += [pl.Series(f"label {task}", label_R) for task, label_R in enumerate(labels_RT.T)]
+    return pl.DataFrame(columns)
 
 
-def some_rows(rows: Rows, is_chosen_R: NDArray[np.bool_]) -> Rows:
-    """The chosen rows."""
-    number = np.flatnonzero(is_chosen_R)
-    return replace(
-        rows,
-        frame=rows.frame[number],
-        row_R=rows.row_R[number],
-        scenario_R=rows.scenario_R[number],
-        labels_RT=rows.labels_RT[number],
-        split_R=rows.split_R[number],
+def log_types(inputs: Inputs, types: Types) -> dict[str, pl.DataType]:
+    """The columns of a log with their types; `types` are of encoded values."""
+    columns: dict[str, pl.DataType] = {NUMBER: pl.UInt64(), SPLIT: pl.UInt8(), SCENARIO: pl.Int16()}
+    for number, name in enumerate(inputs.columns_of_log):
+        columns[f"key {number}"] = types[name]
+    label_type = pl.Float32() if inputs.amount_units else pl.UInt8()
+    return columns | {f"label {task}": label_type for task in range(len(inputs.tasks))}
+
+
+def key_of(inputs: Inputs, name: str) -> str:
+    """The column of a log that has the values of a column of rows."""
+    return f"key {inputs.columns_of_log.index(name)}"
+
+
+def _rows(inputs: Inputs, log: pl.DataFrame) -> Rows:
+    """The rows of a log as a training has them; amounts are in the units of the model."""
+    keys = {key_of(inputs, name): name for name in inputs.columns_of_log}
+    labels = [f"label {task}" for task in range(len(inputs.tasks))]
+    return Rows(
+        frame=log.select(*keys).rename(keys),
+        row_R=log[NUMBER].to_numpy(),
+        scenarios=inputs.scenario.names,
+        scenario_R=log[SCENARIO].to_numpy(),
+        labels_RT=log.select(labels).to_numpy(order="c"),
+        has_task_MT=inputs.has_task,
+        split_R=log[SPLIT].to_numpy(),
+        truth_RT=None,
+        notes=(),
+        units={inputs.tasks.index(task): unit for task, unit in inputs.amount_units.items()},
     )
 
 
@@ -195,19 +194,21 @@ def _wrong_labels(inputs: Inputs, name: str, task: TaskDefinition, known: pl.Ser
     return problems
 
 
-def is_in_log(inputs: Inputs, log: Rows, newer: Rows) -> NDArray[np.bool_]:
+def is_in_log(inputs: Inputs, log: pl.DataFrame, newer: pl.DataFrame) -> NDArray[np.bool_]:
     """Whether a log already goes beyond each of the newer rows (R,): then it has that row.
 
     It goes beyond those that are not later by their time, nor by the clock of statistics.
     """
-    is_in_R = np.ones(newer.num_rows, dtype=np.bool_)
-    has_time_R = np.zeros(newer.num_rows, dtype=np.bool_)
+    is_in_R = np.ones(len(newer), dtype=np.bool_)
+    has_time_R = np.zeros(len(newer), dtype=np.bool_)
     orders = []
     if inputs.time is not None:
-        orders.append([whole_times(rows.frame[inputs.time]) for rows in (log, newer)])
+        time = key_of(inputs, inputs.time)
+        orders.append((whole_times(log[time]), whole_times(newer[time])))
     if inputs.statistics is not None and inputs.clock is not None:
-        clocks = (rows.frame[inputs.clock] for rows in (log, newer))
-        orders.append([periods_of(values, inputs.statistics) for values in clocks])
+        clock = key_of(inputs, inputs.clock)
+        statistics = inputs.statistics
+        orders.append((periods_of(log[clock], statistics), periods_of(newer[clock], statistics)))
     for log_times, times in orders:
         last = log_times.max()
         if last is not None:
@@ -217,10 +218,10 @@ def is_in_log(inputs: Inputs, log: Rows, newer: Rows) -> NDArray[np.bool_]:
 
 
 def seen_inputs(
-    inputs: Inputs, vocabularies: Mapping[str, Vocabulary], log: Rows, asking: Rows
+    inputs: Inputs, vocabularies: Mapping[str, Vocabulary], log: pl.DataFrame, asking: pl.DataFrame
 ) -> SeenInputs:
     """The inputs of rows that ask; `vocabularies` are of the categorical fields."""
-    rows = together(log, asking)
+    rows = _rows(inputs, pl.concat([log, asking]))
     tables = []
     slots: tuple[Slots, ...] = ()
     if inputs.statistics is not None:
@@ -234,49 +235,49 @@ def seen_inputs(
             tables.append(session_inputs(inputs.session, rows, inputs.user, moments))
         if inputs.sequences:
             slots = encode_sequences(inputs.sequences, rows, inputs.tasks, moments, vocabularies)
-    numbers = pl.concat(tables, how="horizontal")[log.num_rows :] if tables else pl.DataFrame()
+    numbers = pl.concat(tables, how="horizontal")[len(log) :] if tables else pl.DataFrame()
     # If no row asks, these are the slots of the log.
-    of_asking = tuple(each[len(each) - asking.num_rows :] for each in slots)
+    of_asking = tuple(each[len(each) - len(asking) :] for each in slots)
     return SeenInputs(numbers, of_asking)
 
 
-def seconds_after_log(inputs: Inputs, log: Rows, asking: Rows) -> float | None:
+def seconds_after_log(inputs: Inputs, log: pl.DataFrame, asking: pl.DataFrame) -> float | None:
     """The seconds from the end of a log to the middle one of some rows, if that is long.
 
     That is longer than the longest window of events, or a day without any.
     """
     if inputs.time is None:
         return None
-    moments = moments_at(together(log, asking), inputs.time, inputs.time_unit)
-    time_R = moments.time_R[log.num_rows :]
+    moments = moments_at(_rows(inputs, pl.concat([log, asking])), inputs.time, inputs.time_unit)
+    time_R = moments.time_R[len(log) :]
     time_R = time_R[time_R != NO_TIME]
     if not time_R.size:
         return None
-    age = float(np.median(time_R)) - moments.time_R[: log.num_rows].max(initial=0)
+    age = float(np.median(time_R)) - moments.time_R[: len(log)].max(initial=0)
     longest = A_DAY * moments.units_a_second
     windows = () if inputs.events is None else inputs.events.windows
     spans = [moments.units(window) for window in windows if isinstance(window, TimeSpan)]
     return age / moments.units_a_second if age > max(spans, default=longest) else None
 
 
-def notes_of_log(inputs: Inputs, log: Rows) -> Iterator[str]:
+def notes_of_log(inputs: Inputs, log: pl.DataFrame) -> Iterator[str]:
     """Sentences about what new rows see of the log, and up to when it goes."""
     if inputs.clock is None and inputs.statistics is not None:
         yield "Label statistics are of training rows."
     elif inputs.clock is not None and inputs.rolls_statistics:
-        until = _until(log, inputs.clock, TEST)
+        until = _until(inputs, log, inputs.clock, TEST)
         yield (
             f"Label statistics are of train, valid and test{until}. A row counts labels of days "
             "before."
         )
     elif inputs.clock is not None:
-        until = _until(log, inputs.clock, VALID)
+        until = _until(inputs, log, inputs.clock, VALID)
         yield (
             f"Label statistics are of train and valid{until}, none of test. A row counts labels of "
             "days before."
         )
     if inputs.time is not None:
-        until = _until(log, inputs.time, TEST)
+        until = _until(inputs, log, inputs.time, TEST)
         yield f"A row sees the rows before its {inputs.time}: train, valid and test{until}."
     if inputs.rolls:
         yield (
@@ -285,7 +286,7 @@ def notes_of_log(inputs: Inputs, log: Rows) -> Iterator[str]:
         )
 
 
-def _until(log: Rows, column: str, last_split: int) -> str:
+def _until(inputs: Inputs, log: pl.DataFrame, column: str, last_split: int) -> str:
     """The last value of a time in the rows up to a split, in words."""
-    last = log.frame[column].filter(pl.Series(log.split_R <= last_split)).max()
+    last = log.filter(pl.col(SPLIT) <= last_split)[key_of(inputs, column)].max()
     return "" if last is None else f" up to {column} {last!s}"

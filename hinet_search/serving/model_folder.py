@@ -4,8 +4,7 @@ It needs no study, no database and no table, and reading it executes nothing fro
 models of one finalist or of several, each with the seeds that are members.
 
 config.yaml            what the models are and what they read, see ModelFile
-weights.safetensors    one file, or one for each of several members: `weights-SEED.safetensors`, or
-                       `weights-MODEL-SEED.safetensors` if they are of several models
+weights.safetensors    one file, or `weights-N.safetensors` for each of several members
 encoding/              what new rows are encoded with, see encoding_folder.py
 model.onnx             the model as a graph for other programs, see onnx_graph.py; on request
 card.md                for people
@@ -129,14 +128,7 @@ class ModelFile(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _every_member_once(self) -> "ModelFile":
-        runs = [member.run for member in self.members]
-        for run in runs:
-            if runs.count(run) > 1:
-                raise ValueError(
-                    f"models must name every seed once, got twice: arm '{run.arm}', "
-                    f"trial {run.trial_number}, seed {run.seed}"
-                )
+    def _weights_of_a_mean(self) -> "ModelFile":
         total = sum(member.weight for member in self.members)
         if not isclose(total, 1, rel_tol=1e-6):
             raise ValueError(f"weights of all seeds must sum to 1, got {total:g}")
@@ -145,10 +137,11 @@ class ModelFile(Frozen):
     @property
     def calibrators(self) -> Mapping[CellName, Calibrator]:
         """The calibrators of the cells whose probabilities are calibrated."""
-        return {
-            (cell.scenario, cell.task): Calibrator(cell.kind, cell.slope, cell.knots, cell.values)
-            for cell in self.calibration
-        }
+        calibrators = {}
+        for cell in self.calibration:
+            calibrator = Calibrator(cell.kind, cell.slope, cell.knots, cell.values)
+            calibrators[cell.scenario, cell.task] = calibrator
+        return calibrators
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -168,15 +161,11 @@ class ModelFile(Frozen):
 
     @property
     def weight_files(self) -> tuple[str, ...]:
-        """One file for every member, named after its seed, and after its model if needed."""
-        if len(self.members) == 1:
+        """One file for every member, numbered if there are several."""
+        numbers = range(len(self.members))
+        if len(numbers) == 1:
             return ("weights.safetensors",)
-        if len(self.models) == 1:
-            return tuple(f"weights-{each.seed}.safetensors" for each in self.models[0].seeds)
-        names: list[str] = []
-        for number, model in enumerate(self.models):
-            names += [f"weights-{number}-{each.seed}.safetensors" for each in model.seeds]
-        return tuple(names)
+        return tuple(f"weights-{number}.safetensors" for number in numbers)
 
 
 def calibrated_cells(calibration: Calibration | None) -> tuple[CalibratedCell, ...]:

@@ -84,20 +84,16 @@ def _graph(exported: ExportedModel) -> ONNXProgram:
             output_names=[exported.file.inputs.predicted],
         )
     assert graph is not None, "without a path it is returned"
-    graph.model.metadata_props[DESCRIPTION] = json.dumps(_description(exported))
-    return graph
-
-
-def _description(exported: ExportedModel) -> dict[str, object]:
-    """What the columns of the inputs and of the output are, in their order."""
     schema = exported.encoder.schema
-    return {
+    columns = {
         "ids": schema.categorical,
         "numbers": schema.numeric,
         "lists": {each.name: each.length for each in schema.lists},
         "scenario": schema.scenarios,
         "tasks": schema.tasks,
     }
+    graph.model.metadata_props[DESCRIPTION] = json.dumps(columns)
+    return graph
 
 
 def _program(exported: ExportedModel) -> ExportedProgram:

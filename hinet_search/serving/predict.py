@@ -25,7 +25,6 @@ from hinet_search.data.columns import Columns
 from hinet_search.data.mapped import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.reading import reading
-from hinet_search.data.rows import Rows
 from hinet_search.data.sources.table import scan
 from hinet_search.data.stores import local_path
 from hinet_search.results.families import POISSON
@@ -35,8 +34,6 @@ from hinet_search.serving.log_rows import (
     is_in_log,
     labels_of_rows,
     seconds_after_log,
-    some_rows,
-    together,
 )
 from hinet_search.serving.model_folder import ExportedModel, average
 from hinet_search.serving.row_checks import (
@@ -149,7 +146,6 @@ def score_table(
     joined = newer_log = None
     with memory_explained(exported, path):
         if newer is not None:
-            _required_log(exported)
             newer_log, joined = newer_rows(exported, scanned(exported, newer), newer, folder)
         lazy = scanned(exported, path)
         inputs = exported.file.inputs
@@ -184,27 +180,21 @@ def memory_explained(exported: ExportedModel, path: str) -> Iterator[None]:
         ) from error
 
 
-def _required_log(exported: ExportedModel) -> Rows:
-    """The log of a model; ConfigurationError if newer rows change none of its inputs."""
-    log = exported.encoder.log
-    if log is None or not exported.file.inputs.rolls:
-        raise ConfigurationError(
-            f"{exported.folder}: its inputs do not follow a log, so no row can join it",
-            remedy="predict without a log",
-        )
-    return log
-
-
 def newer_rows(
     exported: ExportedModel, lazy: pl.LazyFrame, path: str, folder: Path | None = None
-) -> tuple[Rows, JoinedRows]:
+) -> tuple[pl.DataFrame, JoinedRows]:
     """The rows of a table that join the log, and how many those are; see `checked`.
 
     Errors: ConfigurationError for a model without a log; DataError when a column of labels is
     missing, or holds values that are no labels.
     """
-    log = _required_log(exported)
     encoder = exported.encoder
+    log = encoder.log
+    if log is None or not encoder.inputs.rolls:
+        raise ConfigurationError(
+            f"{exported.folder}: its inputs do not follow a log, so no row can join it",
+            remedy="predict without a log",
+        )
     columns = tuple(dict.fromkeys(task.column for task in exported.file.tasks.values()))
     missing = [name for name in columns if name not in lazy.collect_schema().names()]
     refuse(path, [f"rows of a log have labels, column '{name}' is missing" for name in missing])
@@ -221,14 +211,16 @@ def newer_rows(
         unlabelled=int((~is_labelled_R).sum()),
         again=int((is_labelled_R & is_again_R).sum()),
     )
-    return some_rows(rows, is_new_R), joined
+    return rows.filter(pl.Series(is_new_R)), joined
 
 
-def _age_of_log(exported: ExportedModel, frame: pl.DataFrame, newer: Rows | None) -> float | None:
+def _age_of_log(
+    exported: ExportedModel, frame: pl.DataFrame, newer: pl.DataFrame | None
+) -> float | None:
     encoder = exported.encoder
     if encoder.log is None:
         return None
-    log = encoder.log if newer is None else together(encoder.log, newer)
+    log = encoder.log if newer is None else pl.concat([encoder.log, newer])
     return seconds_after_log(encoder.inputs, log, encoder.rows_after(log, frame))
 
 

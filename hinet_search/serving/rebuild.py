@@ -151,8 +151,10 @@ def _encoding_of(schema: Schema, full: Encoding) -> Encoding:
         return tuple(replace(each, table=each.table.head(sizes[each.name] - 1)) for each in chosen)
 
     scales = tuple(scale for scale in full.scales if scale.name in schema.numeric)
-    columns = {scale.column for scale in scales}
-    knots = {column: knots for column, knots in full.knots.items() if column in columns}
+    knots = {}
+    for scale in scales:
+        if scale.column in full.knots:
+            knots[scale.column] = full.knots[scale.column]
     return Encoding(used(full.vocabularies), scales, knots, used(full.list_vocabularies))
 
 

@@ -22,7 +22,7 @@ GRAPH_FILES = frozenset({GRAPH, f"{GRAPH}.data"})  # the weights of a large one 
 AGAIN = "export the model again, or copy the whole folder again"
 MAX_BYTES = 1_000_000
 
-_WEIGHTS = r"weights(-[0-9]+){0,2}\.safetensors"
+_WEIGHTS = r"weights(-[0-9]+)?\.safetensors"
 _TABLE = r"encoding/[a-z]+(\.[0-9]+)?\.parquet"
 _NAME = rf"^(config\.yaml|model\.onnx(\.data)?|{_WEIGHTS}|{_TABLE})$"
 _MANIFEST = TypeAdapter(

@@ -137,6 +137,7 @@ def test_a_log_that_ends_long_before_the_rows_is_told(every_input: Path, tmp_pat
 def test_no_row_joins_the_log_of_a_model_that_follows_none(
     arm: str, events: LogShop, tmp_path: Path
 ) -> None:
+    newer().write_parquet(tmp_path / "newer.parquet")
     with pytest.raises(ConfigurationError, match="do not follow a log, so no row can join it"):
         predicted(events.folder / arm, newer(), tmp_path, log=tmp_path / "newer.parquet")
     with pytest.raises(ConfigurationError, match="do not follow a log"):

@@ -15,16 +15,14 @@ from hinet_search.data.derived.inputs import derive_numbers
 from hinet_search.data.derived.sequences import encode_sequences
 from hinet_search.data.encode import COUNT, VALUE, Vocabulary
 from hinet_search.data.rows import Rows, distinct_by_scenario, read_rows
-from hinet_search.serving.encoding_folder import LOG, _table_of_log, _Tables
+from hinet_search.serving.encoding_folder import LOG, _Tables
 from hinet_search.serving.inputs import Inputs, ScenarioInput
 from hinet_search.serving.log_rows import (
     SeenInputs,
     is_in_log,
     log_of_study,
-    new_rows,
+    rows_after,
     seen_inputs,
-    some_rows,
-    together,
 )
 from hinet_search.serving.row_checks import cast_rows, raw_types
 from hinet_search.serving.tables import widened
@@ -146,11 +144,13 @@ def of_training(definition: DataDefinition, rows: Rows, words: Words) -> SeenInp
     return SeenInputs(numbers, slots)
 
 
-def written_and_read(inputs: Inputs, types: dict[str, pl.DataType], rows: Rows, at: Path) -> Rows:
+def written_and_read(
+    inputs: Inputs, types: dict[str, pl.DataType], rows: Rows, at: Path
+) -> pl.DataFrame:
     """The log of an export of these rows."""
     made = log_of_study(inputs, types, rows)
     assert made is not None
-    _table_of_log(made).write_parquet(at / f"{LOG}.parquet")
+    made.write_parquet(at / f"{LOG}.parquet")
     return _Tables(at, inputs, inputs.encoded_types(types)).log()
 
 
@@ -171,10 +171,10 @@ def test_rows_of_test_have_the_inputs_of_training(kind: str, tmp_path: Path) -> 
     scenario_R = rows.scenario_R[is_test_R]
     frame = cast_rows(inputs, raw.lazy(), wide).collect()
     frame = distinct_by_scenario(frame, distinct, scenario_R)
-    newer = new_rows(inputs, log, frame, scenario_R, rows.labels_RT[is_test_R])
-    before = some_rows(log, log.split_R < TEST)
-    for seen_log in (log, together(before, newer)):
-        asking = new_rows(inputs, seen_log, frame, scenario_R)
+    newer = rows_after(inputs, log, frame, scenario_R, rows.labels_RT[is_test_R])
+    before = log.filter(pl.col("split") < TEST)
+    for seen_log in (log, pl.concat([before, newer])):
+        asking = rows_after(inputs, seen_log, frame, scenario_R)
         seen = seen_inputs(inputs, words, seen_log, asking)
         assert_array_equal(as_numbers(seen), as_numbers(expected, is_test_R))
         for found, of_all in zip(seen.sequences, expected.sequences, strict=True):
@@ -183,12 +183,13 @@ def test_rows_of_test_have_the_inputs_of_training(kind: str, tmp_path: Path) -> 
 
 def test_a_row_of_a_later_day_or_a_later_moment_is_newer_than_the_log() -> None:
     statistics = definition_of({"statistics": {"by": ["user"], "clock": "day"}}).features.statistics
-    inputs = SimpleNamespace(time="at", statistics=statistics, clock="day")
-    log = SimpleNamespace(frame=pl.DataFrame({"at": [50, 90], "day": [1, 2]}))
-    frame = pl.DataFrame(
-        {"at": [90, 91, 80, None, None, None], "day": [2, 2, 3, 2, 3, None]},
-        schema={"at": pl.Int64, "day": pl.Int64},
+    inputs = SimpleNamespace(
+        time="at", statistics=statistics, clock="day", columns_of_log=("at", "day")
     )
-    newer = SimpleNamespace(frame=frame, num_rows=6)
+    log = pl.DataFrame({"key 0": [50, 90], "key 1": [1, 2]})
+    newer = pl.DataFrame(
+        {"key 0": [90, 91, 80, None, None, None], "key 1": [2, 2, 3, 2, 3, None]},
+        schema={"key 0": pl.Int64, "key 1": pl.Int64},
+    )
     expected = [True, False, False, True, False, False]
     assert is_in_log(inputs, log, newer).tolist() == expected  # type: ignore[arg-type]
