@@ -1,4 +1,4 @@
-"""Odd tables as exports produce them get a study that can be checked, or an error with a reason. `python -m tests.data` launches all."""
+"""Odd tables as exports produce them get a study that can be checked, or an error with a reason."""
 
 from pathlib import Path
 

@@ -11,7 +11,7 @@ from hinet_search.data.derived.countable_labels import PARTS
 from hinet_search.data.derived.event_log import NO_TIME, Moments
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import EventsDefinition, SessionDefinition, TimeSpan
-from tests.data.tables import some
+from tests.data import tables
 
 TASKS = ("click", "seconds", "buy")
 AMOUNT, PARTIAL = 1, 2  # the second task has amounts, and one scenario lacks the third
@@ -77,22 +77,21 @@ def rows_of(frame: pl.DataFrame, labels_RT: Any, split_R: Any, scenario_R: Any, 
     has_task_MT = np.ones((2, len(TASKS)), dtype=np.bool_)
     has_task_MT[1, PARTIAL] = False
     scenario_R = np.asarray(scenario_R, dtype=np.int16)
-    return Rows(
-        frame=frame,
+    labels_RT = np.where(has_task_MT[scenario_R], labels_RT, 0.0).astype(np.float32)
+    return tables.rows_of(
+        frame,
+        labels_RT,
+        split_R,
         row_R=np.asarray(row_R, dtype=np.uint64),
         scenarios=("one", "two"),
         scenario_R=scenario_R,
-        labels_RT=np.where(has_task_MT[scenario_R], labels_RT, 0.0).astype(np.float32),
         has_task_MT=has_task_MT,
-        split_R=np.asarray(split_R, dtype=np.uint8),
-        truth_RT=None,
-        notes=(),
         units={AMOUNT: 1.0},
     )
 
 
 def part(log: RandomLog, row_P: NDArray[np.int64]) -> tuple[Rows, Moments]:
-    return some(log.rows, row_P), Moments(log.moments.time_R[row_P], "s")
+    return tables.some(log.rows, row_P), Moments(log.moments.time_R[row_P], "s")
 
 
 def in_order(log: RandomLog, order_R: NDArray[np.int64]) -> RandomLog:

@@ -64,6 +64,23 @@ def prepared(frame: pl.DataFrame, folder: Path, **changes: Any) -> Dataset:
     return prepare(definition(**changes), folder, folder / "cache", lambda _: None)
 
 
+def rows_of(frame: pl.DataFrame, labels_RT: Any, split_R: Any, **others: Any) -> Rows:
+    """Rows of one scenario that has every task, numbered from 0, with other fields replaced."""
+    num_rows, num_tasks = np.shape(labels_RT)
+    rows = Rows(
+        frame=frame,
+        row_R=np.arange(num_rows, dtype=np.uint64),
+        scenarios=("all",),
+        scenario_R=np.zeros(num_rows, dtype=np.int16),
+        labels_RT=np.asarray(labels_RT),
+        has_task_MT=np.ones((1, num_tasks), dtype=np.bool_),
+        split_R=np.asarray(split_R, dtype=np.uint8),
+        truth_RT=None,
+        notes=(),
+    )
+    return replace(rows, **others)
+
+
 def some(rows: Rows, which: slice | NDArray[np.int64]) -> Rows:
     """Some of the rows, as they are."""
     return replace(

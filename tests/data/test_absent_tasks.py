@@ -16,7 +16,7 @@ from hinet_search.data.inspect.leaks import leak_suspects
 from hinet_search.data.inspect.text import render
 from hinet_search.data.rows import Rows
 from hinet_search.study.statistics_definition import StatisticsDefinition
-from tests.data.tables import definition, prepared, problems_of, shop, some, write
+from tests.data.tables import definition, prepared, problems_of, rows_of, shop, some, write
 
 ONLY_HOME: dict[str, Any] = {
     "click": {"column": "click"},
@@ -128,16 +128,13 @@ def drawn(seed: int = 0, num_rows: int = 120) -> Rows:
     scenario_R = generator.integers(0, 2, num_rows).astype(np.int16)
     has_task_MT = np.array([[True, True], [True, False]])
     labels_RT = (generator.random((num_rows, 2)) < 0.4) & has_task_MT[scenario_R]
-    return Rows(
-        frame=frame,
-        row_R=np.arange(num_rows, dtype=np.uint64),
+    return rows_of(
+        frame,
+        labels_RT.astype(np.uint8),
+        generator.choice(3, num_rows, p=(0.6, 0.2, 0.2)),
         scenarios=("home", "push"),
         scenario_R=scenario_R,
-        labels_RT=labels_RT.astype(np.uint8),
         has_task_MT=has_task_MT,
-        split_R=generator.choice(3, num_rows, p=(0.6, 0.2, 0.2)).astype(np.uint8),
-        truth_RT=None,
-        notes=(),
     )
 
 

@@ -1,7 +1,6 @@
 """Damaged encoded data are encoded again when a study opens them."""
 
 import errno
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -77,18 +76,6 @@ def test_a_digit_that_changed_in_the_manifest_is_found_and_reported(tmp_path: Pa
     with pytest.raises(DataError, match=r"must hold encoded data, but dataset\.json is damaged"):
         open_dataset(manifest.parent)
     assert again(tmp_path)[1][0].endswith("dataset.json is damaged")
-
-
-def test_a_folder_without_checksums_is_encoded_again(tmp_path: Path) -> None:
-    dataset = prepared(shop(), tmp_path)
-    manifest = dataset.folder / encoded_folder.MANIFEST
-    content = json.loads(manifest.read_text())
-    del content["seal"]
-    content["file_bytes"] = {name: file["num_bytes"] for name, file in content.pop("files").items()}
-    manifest.write_text(json.dumps(content))
-    second, messages = again(tmp_path)
-    assert messages[0].endswith("dataset.json is damaged or of another version of hinet-search")
-    assert second.record == dataset.record
 
 
 def test_a_job_opens_what_was_checked_without_reading_it_again(

@@ -217,18 +217,6 @@ def test_a_length_of_days_is_refused_for_a_clock_without_numbers(
         prepared(frame, tmp_path, features={"categorical": ["item"], "statistics": statistics})
 
 
-def test_statistics_that_are_counted_anew_differ_on_test_and_not_on_train(tmp_path: Path) -> None:
-    def with_refresh(refresh: str) -> Dataset:
-        statistics = {"by": ["user"], "clock": "minute", "refresh": refresh}
-        features = {"categorical": ["item"], "statistics": statistics}
-        return prepared(shop(), tmp_path, features=features)
-
-    daily, never = with_refresh("day"), with_refresh("never")
-    assert (daily.test.numeric_RN != never.test.numeric_RN).any()
-    for name in ("numeric_RN", "ids_RF", "labels_RT"):
-        assert_array_equal(getattr(daily.train, name), getattr(never.train, name))
-
-
 @pytest.mark.parametrize(
     ("clock", "keys", "says"),
     [

@@ -148,18 +148,6 @@ def test_elsewhere_a_long_name_is_neither_cut_nor_wrapped(tmp_path: Path) -> Non
     assert len([line for line in lines if line.startswith(f"{name.strip()}  ")]) == 1
 
 
-def test_shares_are_shown_with_two_digits() -> None:
-    assert [percent(share) for share in (1.0, 0.453, 0.048, 0.0999, 0.0036, 0.00996, 0.0)] == [
-        "100 %",
-        "45 %",
-        "4.8 %",
-        "10 %",
-        ".36 %",
-        "1.0 %",
-        "0 %",
-    ]
-
-
 def test_the_text_ends_with_keys_of_a_study_that_can_be_pasted(tmp_path: Path) -> None:
     description = described(shop(), tmp_path)
     keys = render(description).split("#start-from-your-rows):\n")[1]

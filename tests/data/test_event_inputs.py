@@ -11,7 +11,6 @@ from tables import definition, prepared, shop
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.columns import Dataset
-from hinet_search.data.inspect.input_counts import count_inputs
 
 EVENTS: dict[str, Any] = {
     "by": ["user", ["user", "place"]],
@@ -49,12 +48,6 @@ def test_each_is_a_group_that_a_search_can_leave_out(dataset: Dataset) -> None:
     assert dataset.record.groups == {"events": len(NAMES), "session": 2}
     features = definition(features=FEATURES, time_unit="s").features
     assert features.optional_groups == ("events", "session")
-
-
-def test_inputs_are_counted_by_kind(dataset: Dataset) -> None:
-    counts = count_inputs(dataset, definition(features=FEATURES, time_unit="s").features)
-    assert (counts.events, counts.event_keys, counts.session) == (len(NAMES), 2, 2)
-    assert counts.derived_bytes == 600 * (len(NAMES) + 2) * 4
 
 
 def test_datetimes_in_any_zone_give_the_inputs_of_their_moments(

@@ -7,9 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
-from tables import definition, prepared, problems_of, shop
+from tables import prepared, problems_of, shop
 
-from hinet_search.common.errors import DataError
 from hinet_search.data.guess.column_facts import facts_of
 from hinet_search.data.guess.column_roles import guess_roles
 from hinet_search.data.guess.definition_text import GuessedTable, definition_text
@@ -116,11 +115,6 @@ def test_without_the_key_they_are_refused_with_it_as_the_remedy(tmp_path: Path) 
     assert problem.endswith("without; 'data.unlabelled: drop' leaves them out")
 
 
-def test_a_definition_without_the_key_is_written_as_before() -> None:
-    assert "unlabelled" not in definition().model_dump()
-    assert definition(unlabelled="drop").model_dump()["unlabelled"] == "drop"
-
-
 def test_numbered_columns_of_one_name_are_not_each_doubted() -> None:
     rows = shop().with_columns(
         **{f"affinity_{number}": pl.int_range(pl.len()) % (11 + number) == 0 for number in range(6)}
@@ -136,13 +130,3 @@ def test_a_number_of_three_values_has_no_outliers(tmp_path: Path) -> None:
     scores = pl.Series([0.0125, 1 / 46, 0.0125, 1 / 34, np.nextafter(1 / 46, 1), 0.0125] * 100)
     data = prepared(shop().with_columns(price=scores), tmp_path)
     assert not any(warning.startswith("price") for warning in data.record.warnings)
-
-
-def test_a_text_of_several_values_is_no_label() -> None:
-    with pytest.raises(DataError, match="--task: 'carrier' must hold 0 and 1, yes and no, or num"):
-        guessed_table(
-            flights().lazy(),
-            "rows",
-            {"kind": "table", "path": "f.csv"},
-            KnownRoles(tasks={"carrier": "carrier"}),
-        )

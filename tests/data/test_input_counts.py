@@ -18,6 +18,8 @@ from hinet_search.study.feature_definition import FeatureDefinition
 
 PLAIN: dict[str, Any] = {"categorical": ["user", "item"], "numeric": ["price", "age"]}
 STATISTICS = {"statistics": {"by": ["user", "item", ["user", "place"]], "clock": "minute"}}
+EVENTS = {"events": {"by": ["user", "item"], "labels_after": "5s", "windows": ["60s"]}}
+SEEN = {"of": "user", "items": ["item"], "labels": ["click"], "labels_after": "5s", "length": 3}
 MATCHES = {"lists": LISTS, "matches": {"lists": ["watched"], "by": ["item", "price"]}}
 
 
@@ -29,7 +31,7 @@ def gaps() -> pl.DataFrame:
 
 def encoded(folder: Path, features: dict[str, Any]) -> tuple[Dataset, InputCounts]:
     folder.mkdir(exist_ok=True)
-    data = prepared(gaps(), folder, features=features)
+    data = prepared(gaps(), folder, features=features, time_unit="s")
     return data, count_inputs(data, FeatureDefinition.model_validate(features))
 
 
@@ -47,6 +49,10 @@ def encoded(folder: Path, features: dict[str, Any]) -> tuple[Dataset, InputCount
             "6: 2 categorical, 2 numeric, 1 flag of missing numbers, 1 list",
         ),
         (
+            PLAIN | EVENTS | {"session": {"gap": "30s"}, "sequences": {"seen": SEEN}},
+            "16: 2 categorical, 2 numeric, 1 flag of missing numbers, 8 events of 2 keys, 2 of the session, 1 sequence",
+        ),
+        (
             PLAIN | STATISTICS | MATCHES,
             "20: 2 categorical, 2 numeric, 1 flag of missing numbers, 9 statistics of 3 keys, 5 matches, 1 list",
         ),
@@ -57,7 +63,8 @@ def test_every_input_is_counted_under_its_kind(
 ) -> None:
     data, counts = encoded(tmp_path, features)
     schema = data.full_schema
-    assert counts.total == len(schema.categorical) + len(schema.numeric) + len(schema.lists)
+    num_lists = len(schema.pooled_lists) + len(schema.sequences)
+    assert counts.total == len(schema.categorical) + len(schema.numeric) + num_lists
     assert _inputs(counts).split(" (")[0] == kinds
 
 

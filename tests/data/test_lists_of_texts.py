@@ -9,12 +9,11 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tables import LISTS, definition, prepared, problems_of, shop, with_lists, write
+from tables import LISTS, prepared, problems_of, shop, with_lists
 
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.encoded_folder import open_dataset, open_encoding
 from hinet_search.data.lists import distinct_texts
-from hinet_search.data.rows import read_rows
 
 GENRES: dict[str, Any] = {"genres": {"column": "genres", "separator": "|", "length": 2}}
 ODD_TEXTS = st.text(alphabet="ab| \t", max_size=12) | st.none()
@@ -198,10 +197,3 @@ def test_a_column_that_is_split_can_have_no_other_role(tmp_path: Path) -> None:
     (problem,) = problems_of(with_genres(shop()), tmp_path, features=features)
     must = "data.features.categorical: column 'genres' must hold one value a row"
     assert problem == f"{must}, got a column of features.lists"
-
-
-def test_rows_hold_numbers_of_distinct_lists(tmp_path: Path) -> None:
-    frame = with_genres(shop())
-    write(frame, tmp_path)
-    rows = read_rows(definition(features=own()), tmp_path, tmp_path / "cache")
-    assert rows.lists["genres"].num_lists == frame["genres"].fill_null("").n_unique()

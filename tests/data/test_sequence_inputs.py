@@ -7,12 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
-from tables import definition, prepared, shop
+from tables import prepared, shop
 
-from hinet_search.cli.plan_text import _inputs
 from hinet_search.common.errors import DataError
 from hinet_search.data.columns import Dataset
-from hinet_search.data.inspect.input_counts import count_inputs
 from hinet_search.data.schema import ListField, SequenceField
 from hinet_search.training.feature_config import FeatureConfig
 
@@ -99,13 +97,6 @@ def test_a_configuration_replaces_the_reader_and_leaves_the_ids(dataset: Dataset
     assert [each.reader for each in schema.sequences] == ["bst"]
     assert schema.vocabulary_sizes == (1, 1, 4, 32)
     assert "sequence_reader" not in FeatureConfig().model_dump()
-
-
-def test_inputs_are_counted_by_kind(dataset: Dataset) -> None:
-    counts = count_inputs(dataset, definition(features=FEATURES, time_unit="s").features)
-    assert (counts.total, counts.sequences, counts.lists) == (5, 1, 0)
-    assert counts.derived_bytes == 600 * 4 * 3 * 4
-    assert "2 categorical, 2 numeric, 1 sequence (29 kB" in _inputs(counts)
 
 
 def test_ids_that_are_distinct_by_scenario_are_those_of_the_earlier_rows_scenario(

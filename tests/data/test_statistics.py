@@ -19,6 +19,7 @@ from hinet_search.data.derived.statistics import statistic_names, target_statist
 from hinet_search.data.hashing import uniform
 from hinet_search.data.rows import Rows
 from hinet_search.study.statistics_definition import StatisticsDefinition
+from tests.data import tables
 
 TASKS = ("click", "buy")
 TRAIN, VALID, TEST = 0, 1, 2
@@ -35,18 +36,8 @@ EVERY_WAY = pytest.mark.parametrize(
 
 
 def rows_of(columns: dict[str, Any], labels_RT: Any, split_R: Any) -> Rows:
-    frame = pl.DataFrame(columns)
-    return Rows(
-        frame=frame,
-        row_R=np.arange(len(frame), dtype=np.uint64),
-        scenarios=("all",),
-        scenario_R=np.zeros(len(frame), dtype=np.int16),
-        labels_RT=np.asarray(labels_RT, dtype=np.uint8),
-        has_task_MT=np.ones((1, len(TASKS)), dtype=np.bool_),
-        split_R=np.asarray(split_R, dtype=np.uint8),
-        truth_RT=None,
-        notes=(),
-    )
+    labels_RT = np.asarray(labels_RT, dtype=np.uint8)
+    return tables.rows_of(pl.DataFrame(columns), labels_RT, split_R)
 
 
 def draw(seed: int, num_rows: int = 80) -> Rows:

@@ -58,8 +58,9 @@ def test_the_labels_of_the_data_are_those_of_the_rule(tmp_path):
         assert f"liked {liked}, loved {loved}" in told
 
 
-def test_a_column_of_0_and_1_is_preferred_to_a_rating():
-    click = pl.Series("is_click", [row * 31 % 10 < 4 for row in range(NUM_ROWS)])
+@pytest.mark.parametrize("texts", [("no", "yes"), ("0", "1")])
+def test_a_column_of_two_values_is_preferred_to_a_rating(texts):
+    click = pl.Series("is_click", [texts[row * 31 % 10 < 4] for row in range(NUM_ROWS)])
     assert list(drafted(rated(is_click=click))[0].tasks) == ["click"]
 
 
@@ -100,6 +101,7 @@ def test_other_texts_are_no_thresholds(text):
     ("tasks", "roles", "problem"),
     [
         (["liked=star>3"], {}, "--task: no column 'star'; did you mean 'stars'?"),
+        (["shop"], {}, "--task: 'shop' must hold 0 and 1, yes and no, or numbers, got 0, 1, 2, 3"),
         (["shopp"], {}, "--task: no column 'shopp'; did you mean 'shop'?"),
         (["shop>3"], {}, "--task: 'shop' must hold numbers to have a threshold, got String"),
         (["a=stars>3", "a=stars>4"], {}, "--task: 'a' must be one task, got two"),

@@ -179,6 +179,6 @@ def _num_cells(scenarios: Sequence[ScenarioRows], labels: Sequence[int]) -> int:
 def is_positive(label: ColumnFacts) -> pl.Expr:
     """Whether a label of the numbered table is a 1, in every row."""
     column = pl.col(label.key)
-    if label.is_number:
+    if label.dtype.is_numeric():
         return (column > 0).fill_null(value=False)
     return (column.cast(pl.String) == label.positive).fill_null(value=False)

@@ -210,7 +210,7 @@ def _refuse_missing_roles(
 def _refuse_no_label(task: ColumnRole, by_hand: str) -> None:
     """Raise DataError for a column that was named as a label, and holds texts of several values."""
     column = task.column
-    if task.reason != GIVEN or column.is_number or column.positive or column.rule:
+    if task.reason != GIVEN or column.dtype.is_numeric() or column.positive or column.rule:
         return
     held = listed([value for value, _ in column.values]) or f"{in_words(column.num_values)} values"
     raise DataError(
