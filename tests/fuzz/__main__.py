@@ -1,11 +1,10 @@
 """The long form: `make fuzz` gives every target its share of ten minutes and prints what was tried and found.
 
---only NAME takes one target, --seed N other inputs, --json FILE writes the figures, --again FILE runs one kept input. A minute in
+--only NAME takes one target, --seed N other inputs, --again FILE runs one kept input. A minute in
 CI is `make fuzz-quick`: --seconds 60 --without-corpus.
 """
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -23,7 +22,6 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--without-corpus", action="store_true", help="new inputs alone")
-    parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--again", type=Path, metavar="FILE")
     given = parser.parse_args()
     if given.again is not None:
@@ -38,10 +36,6 @@ def main() -> int:
             corpus = {} if given.without_corpus else load(target).SEEDS
             figures.append(explore(target, workers, corpus, share, given.seed, _say))
     _say("\n".join(table(figures)))
-    if given.json is not None:
-        given.json.write_text(
-            json.dumps([vars(target) for target in figures], indent=1), encoding="utf-8"
-        )
     return int(any(target.faults for target in figures))
 
 

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import click
@@ -59,7 +58,6 @@ def _print_what_steers_a_terminal() -> None:
 
 _DEEDS = {
     "compute": _compute,
-    "wait": lambda: time.sleep(60),
     "die": lambda: os.kill(os.getpid(), 11),
     "take memory": _take_memory,
     "leave a process": _leave_a_process,

@@ -18,7 +18,6 @@ from hinet_search.serving.model_folder import (
     CalibratedCell,
     ExportedMember,
     ExportedModel,
-    average,
     open_folder,
 )
 from hinet_search.serving.onnx_graph import _largest, write_graph
@@ -38,16 +37,6 @@ TASKS = {
 RAISED = CalibratedCell(
     scenario="Home", task="buy", kind="platt", slope=1.0, knots=(0.0,), values=(float(np.log(2)),)
 )
-
-
-def labelled(num_rows: int = 400, seed: int = 0) -> pl.DataFrame:
-    """Rows with clicks, and amounts of which some are 0, some beyond what counts, some missing."""
-    draw = np.random.default_rng(seed + 10)
-    paid = draw.gamma(0.5, 2 * UNIT, num_rows) * (draw.random(num_rows) < 0.7)
-    frame = table(num_rows, seed).with_columns(
-        clicked=pl.Series(draw.integers(0, 2, num_rows)), paid=pl.Series(paid.round(2))
-    )
-    return frame.with_columns(paid=pl.when(pl.col("minute") % 17 > 0).then("paid"))
 
 
 @pytest.fixture(scope="module")
@@ -117,15 +106,6 @@ def test_members_average_probabilities_and_expected_amounts(
     click, buy = predictions(both, columns)[0]
     assert click == pytest.approx((expit(1.0) + expit(-2.0)) / 2)
     assert buy == pytest.approx(3 * UNIT)
-
-
-def test_of_logits_the_average_of_amounts_is_a_geometric_mean(
-    exported: ExportedModel, columns: Columns
-) -> None:
-    both = with_members(exported, Constant(0.0, np.log(2)), Constant(0.0, np.log(8)))
-    file = exported.file.model_copy(update={"scale": "logits"})
-    raw_RT = average(both.members, file, columns)
-    assert_allclose(raw_RT[:, BUY], np.log(4), rtol=1e-6)
 
 
 def test_an_endless_score_of_an_amount_is_none_and_a_large_one_is_cut(

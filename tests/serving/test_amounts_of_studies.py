@@ -12,9 +12,7 @@ from scipy.special import expit
 
 import hinet_search as hs
 from hinet_search.results.ensemble_records import ENSEMBLE
-from hinet_search.serving.model_folder import open_folder
 from hinet_search.training.jobs.messages import ensemble_scores_path
-from tests.serving.graph_shop import graph_scores
 from tests.serving.shop import Shop, launch_shop, predicted, rows, test_part
 
 STUDY = """\
@@ -87,16 +85,6 @@ def test_both_seeds_give_the_mean_of_their_expected_seconds(
     assert scores["watch"].is_null().equals(scores["place"] == 3)
     assert_allclose(scores["watch"].to_numpy()[has_watch], expected[has_watch], rtol=1e-4)
     assert_allclose(scores["click"], expit(logits_SRT[:, :, 0]).mean(axis=0), rtol=1e-4)
-
-
-def test_the_graph_of_a_seed_gives_the_same_seconds(shop: Shop, tmp_path: Path) -> None:
-    to = tmp_path / "model"
-    hs.export(str(shop.study), to, arm=ARM, onnx=True, output=shop.out)
-    scores = scored(to, tmp_path)
-    model = open_folder(to, CPU)
-    table = pl.read_parquet(tmp_path / "rows.parquet")
-    columns = model.encoder.columns(table.select(model.file.inputs.columns))
-    assert_allclose(graph_scores(to, columns)[:, 1], scores["watch"].to_numpy(), rtol=1e-5)
 
 
 def test_an_ensemble_of_networks_and_trees_gives_the_seconds_of_its_launch(

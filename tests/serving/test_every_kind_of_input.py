@@ -53,7 +53,8 @@ ensemble: true
 """
 ARMS = ("all", "trees", "pooled", "matched", "counted", "seldom", "raw", "ensemble")
 GENRES = ["Action|Drama", "Drama", None, "", "|", " Drama | War|Comedy|Action", "War"]
-FIRST_DAY = pl.datetime(2026, 5, 1, 18, time_zone="Asia/Tokyo")  # 9 in UTC
+ZONE = "Asia/Tokyo"
+FIRST_DAY = pl.datetime(2026, 5, 1, 18, time_zone=ZONE)  # 9 in UTC
 
 
 def table() -> pl.DataFrame:
@@ -77,7 +78,7 @@ def table() -> pl.DataFrame:
         pl.Series("tags", tags, dtype=pl.List(pl.Int16)),
         shelf=pl.when(minute % 7 > 0).then((pl.col("user") % 5).cast(pl.Int8)),
         price=pl.when(minute % 13 == 0).then(float("nan")).otherwise("price"),
-        at=FIRST_DAY + pl.duration(minutes=9 * minute),
+        at=(FIRST_DAY + pl.duration(minutes=9 * minute)).cast(pl.Datetime("ns", ZONE)),
     )
 
 
@@ -147,6 +148,18 @@ def test_the_day_of_a_row_counts_and_its_hour_does_not(every_input: Path, tmp_pa
     np.testing.assert_array_equal(scores_of(every_input, midnight, tmp_path), expected)
     later = asked(200).with_columns(pl.col("at") + pl.duration(days=5))
     assert (scores_of(every_input, later, tmp_path) != expected).mean() > 0.9
+
+
+def test_moments_beyond_the_clocks_type_are_after_all_days(
+    every_input: Path, tmp_path: Path
+) -> None:
+    after_all, far = (
+        scores_of(
+            every_input, asked().with_columns(at=pl.datetime(year, 1, 1, time_zone=ZONE)), tmp_path
+        )
+        for year in (2030, 9999)
+    )
+    np.testing.assert_array_equal(far, after_all)
 
 
 def test_the_card_says_up_to_when_labels_are_known(every_input: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import hinet_search as hs
 from hinet_search import api
-from hinet_search.common.errors import ConfigurationError, EnvironmentFault, StudyConflict
+from hinet_search.common.errors import ConfigurationError, StudyConflict
 from hinet_search.serving.choice import Limit, choose_at, limit_of
 from tests.report.studies import small
 from tests.report.traded import traded
@@ -144,12 +144,3 @@ def test_a_finalist_that_is_not_opened_on_test_scores_as_in_training(
         assert "**Test**: not opened for this finalist, which its arm did not choose" in card
         assert f"trial {written.trial}, the best of" in card
         assert "### On validation, seed" in card
-
-
-def test_lost_weights_are_named(two: Shop, tmp_path: Path) -> None:
-    what = choose_at(two.record, "mmoe", "best", Limit("latency_ms", 1e9))
-    folder = two.out / "artifacts" / two.record.name / "mmoe"
-    weights = folder / f"trial-{what.trial}-seed-{what.seeds[0]}.safetensors"
-    message = f"the weights of arm 'mmoe', trial {what.trial}"
-    with shop.other_content(weights, None), pytest.raises(EnvironmentFault, match=message):
-        two.export("mmoe", tmp_path / "new", at="latency_ms=1e9")

@@ -207,13 +207,6 @@ def test_lost_scores_of_the_ensemble_are_named(shop: Shop, tmp_path: Path) -> No
 def test_a_member_of_another_package_is_named_with_the_option_that_allows_it(
     shop: Shop, tmp_path: Path
 ) -> None:
-    other = shop.export(ENSEMBLE, tmp_path / "other").folder
-    edited(other, {"model: mmoe\n": "model: antigravity.models\n"})
-    with pytest.raises(
-        ConfigurationError,
-        match=r"arm 'mmoe', trial 0: model 'antigravity\.models' .* --plugin antigravity",
-    ):
-        open_folder(other, CPU)
     text = shop.study.read_bytes().replace(b"  mmoe:\n", b"  mmoe: {model: antigravity.models}\n")
     message = r"shop\.yaml:\d+:3: model .*--plugin antigravity"
     with other_content(shop.study, text), pytest.raises(ConfigurationError, match=message):

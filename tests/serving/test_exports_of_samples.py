@@ -7,9 +7,7 @@ import pytest
 
 import hinet_search as hs
 from hinet_search.common.errors import StudyConflict
-from hinet_search.results.finalist_values import chosen
 from hinet_search.serving.export import TOLERANCE
-from hinet_search.training.jobs.messages import refit_path
 from tests.serving.log_shop import LAST, SEQUENCES, newer, shop
 from tests.serving.shop import Shop, launch_shop, predicted
 
@@ -44,16 +42,6 @@ def test_all_users_are_scored_also_those_outside_the_sample(sampled: Shop, tmp_p
     scores = predicted(tmp_path / "model", newer(), tmp_path).select("click", "buy")
     assert scores.height == newer().height
     assert scores.null_count().sum_horizontal().item() == 0
-
-
-def test_what_is_shipped_is_trained_again_on_train_and_validation(sampled: Shop) -> None:
-    finalists = {arm.name: chosen(arm) for arm in sampled.record.arms}
-    weights = [
-        sampled.weights(name, finalist.runs[0].seed)
-        for name, finalist in finalists.items()
-        if finalist is not None
-    ]
-    assert any(refit_path(path).exists() for path in weights)
 
 
 def test_the_study_is_not_resumed_with_another_sample(sampled: Shop) -> None:

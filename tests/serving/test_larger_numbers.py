@@ -141,17 +141,3 @@ def test_a_folder_knows_the_types_of_training_and_reads_rows_in_wide_ones(model:
     small = {"user": pl.Int16, "day": pl.Int8, "watched": pl.List(pl.Int8)}
     assert {name: of_training[name] for name in small} == small
     assert {name: read[name] for name in wide} == wide
-
-
-def test_moments_beyond_the_clocks_type_are_after_all_days(tmp_path: Path) -> None:
-    first = pl.datetime(2024, 1, 1)
-    moments = table().with_columns(
-        day=(first + pl.duration(days=pl.col("day").cast(pl.Int64))).cast(pl.Datetime("ns"))
-    )
-    study = STUDY.replace(
-        "valid_from: 115, test_from: 120", "valid_from: 2024-04-25, test_from: 2024-04-30"
-    )
-    model = one_export(tmp_path, moments, study + SHORT)
-    after_all, _ = scored(model, tmp_path, day=pl.datetime(2025, 1, 1))
-    scores, _ = scored(model, tmp_path, day=pl.datetime(9999, 12, 31))
-    np.testing.assert_array_equal(scores, after_all)

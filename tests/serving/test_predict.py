@@ -65,16 +65,6 @@ def test_rows_of_an_object_store_get_the_scores_of_the_local_rows(
     assert pl.read_parquet(tmp_path / "remote.parquet").equals(expected)
 
 
-def test_all_seeds_give_the_mean_of_their_probabilities(shop: Shop, tmp_path: Path) -> None:
-    exported = shop.export("mmoe", tmp_path / "mmoe", seeds="all")
-    scores, _ = scored(exported.folder, asked(), tmp_path)
-    expected = np.mean(
-        [expit(shop.test_logits("mmoe", seed).astype(np.float64)) for seed in exported.seeds],
-        axis=0,
-    )
-    assert_allclose(scores.select(TASKS).to_numpy(), expected, atol=1e-6)
-
-
 def test_keys_stand_beside_the_scores_in_the_order_of_the_rows(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -355,11 +345,3 @@ def test_rows_of_which_nothing_is_known_are_scored(folder: Path, tmp_path: Path)
 def test_a_list_in_place_of_a_value_is_reported(column: str, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"column '{column}' must hold .*, got List"):
         scored(folder, asked().with_columns(pl.concat_list(column)), tmp_path)
-
-
-def test_an_exported_folder_may_be_moved(shop: Shop, tmp_path: Path) -> None:
-    folder = shop.export("mmoe", tmp_path / "mmoe").folder
-    expected, _ = scored(folder, asked(), tmp_path)
-    folder.rename(tmp_path / "elsewhere")
-    scores, _ = scored(tmp_path / "elsewhere", asked(), tmp_path)
-    assert scores.equals(expected)

@@ -143,6 +143,9 @@ def test_the_ensemble_is_selected_anew_of_its_members(sampled: Shop, tmp_path: P
     assert whole.export.arm == "ensemble"
     assert whole.trained.ensemble("ensemble") is not None
     assert whole.trained.data.sample is None
+    names = [arm.name for arm in whole.trained.arms]
+    assert len(names) == len(set(names)), "two configurations of an arm are two arms"
+    assert {name.partition("-")[0] for name in names} <= {"mmoe", "shared_bottom", "trees"}
 
 
 def test_the_report_of_all_rows_says_where_the_choice_was_made(
@@ -154,13 +157,6 @@ def test_the_report_of_all_rows_says_where_the_choice_was_made(
     )
     assert "the report of the study that chose it compares it" in page
     assert "Add an arm to the study" not in page
-
-
-def test_two_configurations_of_an_arm_are_two_arms(sampled: Shop, tmp_path: Path) -> None:
-    whole = trained(sampled, "ensemble", tmp_path / "ensemble")
-    names = [arm.name for arm in whole.trained.arms]
-    assert len(names) == len(set(names))
-    assert {name.partition("-")[0] for name in names} <= {"mmoe", "shared_bottom", "trees"}
 
 
 def test_a_study_of_all_rows_has_nothing_to_train(tmp_path: Path) -> None:
@@ -197,7 +193,7 @@ def test_the_command_names_the_table_and_compares_no_values_of_different_rows(
     on_all_rows: Shop, tmp_path: Path
 ) -> None:
     rows(3000, seed=9).write_parquet(tmp_path / "may.parquet")
-    words = ["train", f"{on_all_rows.study}/mmoe", "--output", str(on_all_rows.out)]
+    words = ["train", str(on_all_rows.study), "--output", str(on_all_rows.out)]
     words += ["--rows", str(tmp_path / "may.parquet"), "-o", str(tmp_path / "model")]
     done = CliRunner().invoke(cli, [*words, "--no-progress"])
     assert done.exit_code == 0, done.output
@@ -220,16 +216,6 @@ def test_a_table_that_lacks_a_column_is_refused_before_anything_is_trained(
     with pytest.raises(hs.HinetSearchError, match="price"):
         trained(on_all_rows, "mmoe", tmp_path / "model", rows=tmp_path / "newer.parquet")
     assert not (tmp_path / "model").exists()
-
-
-def test_the_command_says_on_which_table_it_trained(on_all_rows: Shop, tmp_path: Path) -> None:
-    rows(3000, seed=9).write_parquet(tmp_path / "tuesday.parquet")
-    words = ["train", str(on_all_rows.study), "--output", str(on_all_rows.out), "--no-progress"]
-    words += ["--rows", str(tmp_path / "tuesday.parquet"), "-o", str(tmp_path / "model")]
-    done = CliRunner().invoke(cli, words)
-    assert done.exit_code == 0, done.output
-    assert "trained by the study" in done.stdout
-    assert "trained on tuesday.parquet" in done.stdout
 
 
 def test_a_folder_with_files_is_refused_before_anything_is_trained(
