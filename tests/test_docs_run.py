@@ -191,7 +191,7 @@ def test_a_program_that_runs_a_study_runs(
 def test_the_program_of_a_frame_makes_a_study_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """tests/notebook/test_first_study.py launches one."""
+    """tests/notebook/test_notebooks.py launches one."""
     stand_in(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Study, "launch", lambda _: small())

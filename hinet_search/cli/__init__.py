@@ -128,7 +128,8 @@ def main() -> None:
     _open_streams()
     gc.set_threshold(MANY_OBJECTS)
     try:
-        code = cli.main(prog_name="hinet-search", standalone_mode=False)
+        color = False if os.environ.get("NO_COLOR") else None  # None: on a terminal (no-color.org)
+        code = cli.main(prog_name="hinet-search", standalone_mode=False, color=color)
     except click.ClickException as error:
         show_usage_error(error)
         code = error.exit_code

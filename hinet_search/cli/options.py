@@ -1,6 +1,5 @@
 """Options and arguments that several commands share, also of the output, and their types."""
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -259,13 +258,6 @@ def _setter(**change: bool) -> Callable[[click.Context, click.Parameter, bool], 
     return set_option
 
 
-def _colour(context: click.Context, _parameter: click.Parameter, choice: str) -> None:
-    """Set colours; `auto` depends on the terminal unless NO_COLOR is set (no-color.org)."""
-    by_environment = False if os.environ.get("NO_COLOR") else None
-    context.color = {"always": True, "never": False, "auto": by_environment}[choice]
-    context.find_root().color = context.color  # usage errors are printed with the root context
-
-
 _quiet = click.option(
     "-q",
     "--quiet",
@@ -282,16 +274,6 @@ verbose = click.option(
     callback=_setter(verbose=True),
     help="Print every value of the study and its source.",
 )
-_color = click.option(
-    "--color",
-    type=WordChoice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    expose_value=False,
-    callback=_colour,
-    is_eager=True,
-    help="NO_COLOR=1 means never.",
-)
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document (docs/command_line.md)."
 )
@@ -305,5 +287,5 @@ as_json_lines = click.option(
 
 
 def output_options(*own: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Add the group of output options: those of the command, then --quiet and --color."""
-    return option_group("Output", *own, _quiet, _color)
+    """Add the group of output options: those of the command, then --quiet."""
+    return option_group("Output", *own, _quiet)

@@ -8,7 +8,7 @@ keys may be added, but none changes.
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
@@ -147,26 +147,17 @@ def mark(text: str) -> Styled:
     return Styled(f"{text:<2}", colour, bold=text != "ok")
 
 
-def print_document(kind: str, **content: Any) -> None:
-    """Print a JSON document, indented."""
-    echo_json(_json_text(kind, content, indent=1))
+def print_document(kind: str, *, indent: int | None = 1, **content: Any) -> None:
+    """Print a JSON document, indented, or without an indent on one line, for a stream of them."""
+    import json
 
-
-def print_line(kind: str, **content: Any) -> None:
-    """Print a JSON document on one line, for a stream of them."""
-    echo_json(_json_text(kind, content, indent=None))
+    document = {"schema": SCHEMA, "kind": kind, **content}
+    echo_json(json.dumps(document, indent=indent, ensure_ascii=False, default=_plain))
 
 
 def echo_json(text: str) -> None:
     """Print JSON text."""
     echo(json_printable(text))
-
-
-def _json_text(kind: str, content: Mapping[str, Any], *, indent: int | None) -> str:
-    import json
-
-    document = {"schema": SCHEMA, "kind": kind, **content}
-    return json.dumps(document, indent=indent, ensure_ascii=False, default=_plain)
 
 
 def _plain(value: Any) -> Any:

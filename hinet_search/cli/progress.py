@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from hinet_search.cli.output import Output, ignoring_lost_output, print_line, value_or_dash
+from hinet_search.cli.output import Output, ignoring_lost_output, print_document, value_or_dash
 from hinet_search.common.amounts import byte_size, compact, counted, plain
 from hinet_search.common.terminal import printable, table_text
 from hinet_search.search.progress import (
@@ -94,8 +94,12 @@ class JsonLines:
     @staticmethod
     def line(event: str, **content: Any) -> None:
         """Print an event of any kind."""
-        print_line(
-            "event", event=event, time=datetime.now(UTC).isoformat(timespec="seconds"), **content
+        print_document(
+            "event",
+            indent=None,
+            event=event,
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+            **content,
         )
 
 
@@ -138,15 +142,15 @@ class LiveBlock:
         self._live.stop()
 
 
-def watching(output: Output, *, plain: bool, as_json: bool) -> AbstractContextManager[Watcher]:
+def watching(output: Output, *, as_json: bool) -> AbstractContextManager[Watcher]:
     """Choose the output of a launch: JSON lines, or the live block on a terminal, or plain lines.
 
-    Plain lines are also chosen in CI (variable CI) and with --no-progress or --quiet.
+    Plain lines are also chosen in CI (variable CI) and with --quiet.
     """
     if as_json:
         return nullcontext(JsonLines())
     can_draw = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-    if plain or output.quiet or os.environ.get("CI") or not can_draw:
+    if output.quiet or os.environ.get("CI") or not can_draw:
         return nullcontext(PlainLog(output))
     return LiveBlock()
 

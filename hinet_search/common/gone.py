@@ -53,6 +53,8 @@ GONE: Mapping[str, str] = {
     "pairs_within_scenarios": "use pairs_within_users",
     "reset_embeddings": _NO_GAIN,
     "writable": "pages only read; hinet-search delete STUDY deletes a study and its copy",
+    "color": "NO_COLOR=1 turns colours off",
+    "no-progress": "CI=1 prints plain lines, as a pipe or a file gets them",
     "dry-run": "hinet-search check STUDY prints the plan",
     "table_precision": "leave it out, tables train in fp32",
 }

@@ -19,6 +19,7 @@ from hinet_search.data.sources import table as table_source
 from hinet_search.data.stores import local_path
 from hinet_search.notebook.frame_table import frame_of, stored_table, writing
 from hinet_search.notebook.study_text import (
+    WHOLE,
     GivenKeys,
     given_keys,
     guess_table,
@@ -89,7 +90,7 @@ class Study:
         Where something is guessed, the study is loaded once without a start of the search: what
         can be started depends on what its arms search.
         """
-        if given.is_whole:
+        if given.data.keys() >= WHOLE:
             definition = whole_definition(self._table, given)
             return self._load(study_text(self.name, definition, given.study))
         table = guess_table(rows, self._table, given)

@@ -42,7 +42,7 @@ FORMS = {
     "arms": "a list of models, or a mapping of arms to their keys",
 }
 ROLES = ("scenario", "user", "item", "time", "split", "weight")  # of one column
-WHOLE = ("scenario", "tasks", "features", "split")  # a definition with these is taken as it is
+WHOLE = {"scenario", "tasks", "features", "split"}  # a definition with these is taken as it is
 HEADER = "# Written by hinet_search.Study. Every key: docs/studies.md, docs/data.md\n"
 NAME_THEM = "name the columns: scenario=..., tasks={...}, features={...}"
 SECTION = re.compile(r"^(?=\w+:)", re.MULTILINE)  # the beginning of a key of the whole mapping
@@ -66,11 +66,6 @@ class GivenKeys:
 
     data: Mapping[str, Any]
     study: Mapping[str, Any]
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the definition has all keys that it needs, so that nothing is guessed."""
-        return all(key in self.data for key in WHOLE)
 
     @property
     def roles(self) -> KnownRoles:
@@ -153,9 +148,7 @@ def plain(value: Any, where: str) -> Any:
             return fspath(value)
         case Mapping():
             return {plain(key, where): plain(of, f"{where}.{key}") for key, of in value.items()}
-        case set() | frozenset():
-            raise ConfigurationError(f"{where}: must be a list, since a set has no order")
-        case Iterable() if not isinstance(value, bytes):
+        case Iterable() if not isinstance(value, bytes | set | frozenset):
             return [plain(inner, where) for inner in value]
     raise ConfigurationError(
         f"{where}: must be a number, a text, a date, a list or a mapping of these, "

@@ -144,16 +144,6 @@ def test_check_tells_starts_that_no_trial_is_left_for(run: Run, tmp_path: Path) 
     assert words in said
 
 
-def test_check_keeps_the_columns_of_a_long_name_apart(run: Run, tmp_path: Path) -> None:
-    write_study(
-        tmp_path,
-        STUDY.replace(
-            "arms: {shared_bottom: , mmoe: }", "arms: {an_arm_of_a_very_long_name: {model: mmoe}}"
-        ),
-    )
-    assert "an_arm_of_a_very_long_name  mmoe " in run("check", "small.yaml").out
-
-
 def test_a_report_finds_a_study_by_its_name_and_size(run: Run, tmp_path: Path) -> None:
     (tmp_path / "studies").mkdir()
     write_study(tmp_path / "studies", STUDY + SIZES)

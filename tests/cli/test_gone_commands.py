@@ -12,19 +12,12 @@ from tests.small import STUDY, write_study
     ("words", "reason"),
     [
         (("data", "init", "--from-fuxictr", "config"), "write the study by hand"),
-        (("data", "init", "--from-torcheasyrec", "a.config"), "write the study by hand"),
-        (("export", "shop", "-o", "to", "--format", "fuxictr"), "train in that library"),
-        (("export", "shop", "-o", "to", "--format", "torcheasyrec"), "train in that library"),
         (("data", "init", "sqlite:///shop.db", "--table", "shown"), "as Parquet, and name that"),
         (("serve", "winner"), "docs/ship.md has a recipe for it"),
         (("export", "shop", "-o", "to", "--format", "torch"), "take onnx"),
-        (("export", "shop", "-o", "to", "--format", "aoti"), "take onnx"),
         (("export", "shop", "-o", "to", "--weights", "fp16"), "graphs hold fp32"),
         (("--install-completion",), "click's own completion"),
-        (("refit", "winner", "rows.parquet"), "train STUDY --rows TABLE"),
         (("nightly", "winner", "rows.parquet"), "train STUDY --rows TABLE"),
-        (("delta", "winner", "a.delta"), "train STUDY --rows TABLE"),
-        (("monitor", "winner", "rows.parquet"), "such as evidently or whylogs"),
     ],
 )
 def test_a_gone_word_is_refused_with_what_to_use_instead(

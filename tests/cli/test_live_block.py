@@ -122,13 +122,12 @@ def test_a_job_gets_the_first_free_slot_and_keeps_it_when_it_begins_again() -> N
 
 
 @pytest.mark.parametrize(
-    ("terminal", "environment", "plain", "quiet", "live"),
+    ("terminal", "environment", "quiet", "live"),
     [
-        (True, "", False, False, True),
-        (False, "", False, False, False),
-        (True, "true", False, False, False),
-        (True, "", True, False, False),
-        (True, "", False, True, False),
+        (True, "", False, True),
+        (False, "", False, False),
+        (True, "true", False, False),
+        (True, "", True, False),
     ],
 )
 def test_the_block_is_drawn_on_a_terminal_alone(
@@ -136,14 +135,13 @@ def test_the_block_is_drawn_on_a_terminal_alone(
     *,
     terminal: bool,
     environment: str,
-    plain: bool,
     quiet: bool,
     live: bool,
 ) -> None:
     monkeypatch.setenv("CI", environment)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
-    watcher = watching(Output(quiet=quiet), plain=plain, as_json=False)
+    watcher = watching(Output(quiet=quiet), as_json=False)
     assert isinstance(watcher, LiveBlock) is live
 
 
@@ -151,7 +149,7 @@ def test_a_terminal_that_draws_nothing_gets_lines(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    with watching(Output(), plain=False, as_json=False) as watcher:
+    with watching(Output(), as_json=False) as watcher:
         assert isinstance(watcher, PlainLog)
 
 

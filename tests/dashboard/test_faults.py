@@ -15,7 +15,6 @@ from hinet_search.dashboard import server as dashboard
 from hinet_search.dashboard.faults import with_words
 from hinet_search.storage.engine import connect
 from tests.dashboard.served import serving
-from tests.dashboard.slow_clients import connected, is_closed
 from tests.postgres import emptied, stop
 from tests.storage.small_study import new_store, small_study
 from tests.waiting import LIMIT_SECONDS, wait_until
@@ -29,6 +28,23 @@ def ask(port: int, path: str) -> Answer:
         connection.request("GET", path)
         response = connection.getresponse()
         return response.status, dict(response.headers), response.read().decode()
+
+
+def connected(port: int, source: str = "127.0.0.1") -> socket.socket:
+    """A connection to a port of this machine, without a delay of small parts."""
+    client = socket.create_connection(
+        ("127.0.0.1", port), timeout=LIMIT_SECONDS, source_address=(source, 0)
+    )
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return client
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Whether the server closes the connection, after what it has sent."""
+    with suppress(ConnectionError):
+        while client.recv(65_536):
+            pass
+    return True
 
 
 @pytest.fixture(scope="module")

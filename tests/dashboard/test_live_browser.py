@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from hinet_search.results.records import ArmRecord
 from hinet_search.storage.engine import connect
 from hinet_search.storage.store import StudyStore
-from tests.dashboard.served import fall_silent, running_study, served
+from tests.dashboard.served import running_study, served
 from tests.report.studies import INJECTION
 from tests.storage.small_study import RANGE, run_trial, study_row
 
@@ -84,14 +84,6 @@ def test_a_hidden_page_asks_for_nothing_and_asks_at_once_when_it_is_seen_again(l
     live.page.evaluate(HIDDEN, False)
     live.page.clock.run_for(1)
     expect(live.page.locator("#progress h2")).to_contain_text("8 trials to go")
-
-
-def test_missing_heartbeats_are_shown_while_the_page_is_open(live: Live) -> None:
-    ribbon = live.page.locator("#ribbon")
-    expect(ribbon).to_have_text("Preliminary: the study is running, numbers may still change")
-    fall_silent(live.store, 250)
-    live.after_a_period()
-    expect(ribbon).to_contain_text("no heartbeat for 4 min, last trial 20")
 
 
 def test_when_the_study_is_done_ribbon_and_progress_are_gone(live: Live) -> None:

@@ -22,7 +22,7 @@ from hinet_search.storage.store import StudyStore
 from hinet_search.storage.tables import study
 from tests.dashboard.served import fall_silent, running_study
 from tests.report.nine_arms import SHAPE, nine_arms
-from tests.storage.small_study import evaluation, run_trial, small_study, trial_row
+from tests.storage.small_study import evaluation, run_trial, small_study
 
 
 def others(_: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
@@ -164,15 +164,6 @@ def test_a_coordinator_without_heartbeats_is_reported(client: Client, store: Stu
     )
     fall_silent(store, 7200)
     assert "no heartbeat for 2 h" in client.ask("/study/small")
-
-
-def test_a_trial_that_runs_shows_how_far_it_is(client: Client, store: StudyStore) -> None:
-    store.record_trial("hinet", trial_row(0, attempt=2))
-    store.record_evaluation("hinet", 0, 2, evaluation(4, 0.71))
-    page = client.ask("/study/small")
-    assert "Running trials" in page
-    assert "HiNet / 0" in page
-    assert "1 of 2" in page
 
 
 class Moments:

@@ -70,11 +70,6 @@ def test_an_arms_page_has_its_trials_and_the_objectives_name(port: int) -> None:
     assert study["objective_names"] == ["mean_auc"]
 
 
-def test_a_head_request_is_answered(port: int) -> None:
-    with _ask(port, "HEAD", "/dashboard") as response:
-        assert response.status == 200
-
-
 def test_requests_leave_no_line_on_the_terminal(
     port: int, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,9 @@
 
 import html
 import re
-from dataclasses import replace
+import sys
+from dataclasses import dataclass, field, replace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -13,9 +15,34 @@ from hinet_search.report.sections import NotApplicable
 from hinet_search.search import notebook_progress
 from hinet_search.search.notebook_progress import NotebookProgress, progress_html, watching
 from hinet_search.search.progress import ArmProgress, Event, NullWatcher, Progress
-from tests.notebook.displayed import in_a_notebook
 from tests.report.conftest import Open
 from tests.report.studies import empty, small
+
+
+@dataclass
+class Displayed:
+    """Everything shown so far; each output is the list of its versions, as HTML."""
+
+    outputs: list[list[str]] = field(default_factory=list)
+
+    def display(self, bundle: dict[str, str], *, raw: bool, display_id: bool) -> SimpleNamespace:
+        assert raw
+        assert display_id
+        versions = [bundle["text/html"]]
+        self.outputs.append(versions)
+        return SimpleNamespace(update=lambda bundle, raw: versions.append(bundle["text/html"]))
+
+
+def in_a_notebook(patch: pytest.MonkeyPatch, **shell: object) -> Displayed:
+    """Let this process be the kernel of a notebook, or a shell with other attributes."""
+    displayed = Displayed()
+    ipython, module = ModuleType("IPython"), ModuleType("IPython.display")
+    ipython.get_ipython = lambda: SimpleNamespace(**(shell or {"kernel": object()}))  # type: ignore[attr-defined]
+    ipython.display = module  # type: ignore[attr-defined]
+    module.display = displayed.display  # type: ignore[attr-defined]
+    patch.setitem(sys.modules, "IPython", ipython)
+    patch.setitem(sys.modules, "IPython.display", module)
+    return displayed
 
 
 def progress(name: str = "shop") -> Progress:

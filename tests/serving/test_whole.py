@@ -195,7 +195,7 @@ def test_the_command_names_the_table_and_compares_no_values_of_different_rows(
     rows(3000, seed=9).write_parquet(tmp_path / "may.parquet")
     words = ["train", str(on_all_rows.study), "--output", str(on_all_rows.out)]
     words += ["--rows", str(tmp_path / "may.parquet"), "-o", str(tmp_path / "model")]
-    done = CliRunner().invoke(cli, [*words, "--no-progress"])
+    done = CliRunner().invoke(cli, words)
     assert done.exit_code == 0, done.output
     assert "trained by the study" in done.stdout
     assert "trained on may.parquet" in done.stdout
@@ -231,7 +231,7 @@ def test_a_folder_with_files_is_refused_before_anything_is_trained(
 def test_the_command_says_what_the_sample_gave_and_what_all_rows_give(
     sampled: Shop, tmp_path: Path
 ) -> None:
-    words = ["train", f"{sampled.study}/mmoe", "--output", str(sampled.out), "--no-progress"]
+    words = ["train", f"{sampled.study}/mmoe", "--output", str(sampled.out)]
     done = CliRunner().invoke(cli, [*words, "-o", str(tmp_path / "text")])
     assert done.exit_code == 0, done.output
     assert "trained on the sample" in done.stdout

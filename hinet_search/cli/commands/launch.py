@@ -67,13 +67,11 @@ if TYPE_CHECKING:
 )
 @places
 @output_options(
-    click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal."),
     as_json_lines,
     verbose,
 )
 def command(
     study: str,
-    no_progress: bool,  # noqa: FBT001  click passes flags by name
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
@@ -83,10 +81,10 @@ def command(
     Ctrl-C stops safely; the same command resumes where it stopped, with the same budget.
     With --json every event is a JSON document on its own line.
     """
-    each_variant(study, given, partial(_launch, study, plain=no_progress, as_json=as_json))
+    each_variant(study, given, partial(_launch, study, as_json=as_json))
 
 
-def _launch(study: str, given: Mapping[str, Any], *, plain: bool, as_json: bool) -> None:
+def _launch(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     from hinet_search.api import launch_ready, ready
     from hinet_search.cli.plan_text import origin_table
     from hinet_search.cli.progress import TolerantWatcher, watching
@@ -101,7 +99,7 @@ def _launch(study: str, given: Mapping[str, Any], *, plain: bool, as_json: bool)
         out.note(origin_table(checked.study, options))
     command_line = _written(options)
     try:
-        with TolerantWatcher(watching(out, plain=plain, as_json=as_json)) as watcher:
+        with TolerantWatcher(watching(out, as_json=as_json)) as watcher:
             _print_plan(watcher, checked, options)
             record = launch_ready(checked, options, command_line, watcher)
     except Interrupted as error:

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     click.option("--rows", metavar="TABLE", help="Train on this table instead of the study's own."),
     NEW_FOLDER,
     GRAPH,
-    click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal."),
     as_json_lines,
 )
 def command(
@@ -56,7 +55,6 @@ def command(
     to: Path,
     rows: str | None,
     format_: str | None,
-    no_progress: bool,  # noqa: FBT001  click passes flags by name
     as_json: bool,  # noqa: FBT001  click passes flags by name
     **given: Any,
 ) -> None:
@@ -77,7 +75,7 @@ def command(
     study, arm = split_target(target)
     typed = shlex.join(words_typed(options))
     try:
-        with TolerantWatcher(watching(output(), plain=no_progress, as_json=as_json)) as watcher:
+        with TolerantWatcher(watching(output(), as_json=as_json)) as watcher:
             trained = train(
                 study,
                 to,
