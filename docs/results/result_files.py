@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import fmean
 
 from hinet_search.common.frozen_model import Frozen
-from hinet_search.results.contrasts import Contrast, arm_values, judged
-from hinet_search.results.finalist_values import chosen, headline, headline_by_seed
+from hinet_search.results.contrasts import Contrast, judged
+from hinet_search.results.finalist_values import arm_values, chosen, headline, headline_by_seed
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord, FinalistRun
 from hinet_search.results.study_record import StudyRecord

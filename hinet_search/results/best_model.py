@@ -16,9 +16,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from hinet_search.results.contrasts import arm_values, claims, student_contrasts
-from hinet_search.results.finalist_values import best_on_validation, chosen, objective_by_seed
-from hinet_search.results.records import ArmRecord, FinalistRecord
+from hinet_search.results.contrasts import claims, student_contrasts
+from hinet_search.results.finalist_values import (
+    arm_values,
+    best_on_validation,
+    chosen,
+    objective_by_seed,
+)
+from hinet_search.results.records import ArmRecord
 from hinet_search.results.statistics.paired_difference import gain, magnitude
 from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.results.statistics.welch import Estimate, claim
@@ -91,7 +96,10 @@ def best_model(record: StudyRecord, outcome: Verdict, *, besides: int = 0) -> Be
 
     The levels hold together with comparisons of `besides` further models.
     """
-    compared = _compared_arms(record, outcome)
+    compared = [arm for arm in record.arms if is_fully_tested(arm)]
+    if outcome.contrasts:  # without the arms that the verdict left out
+        names = {outcome.focus, *(contrast.arm for contrast in outcome.contrasts)}
+        compared = [arm for arm in compared if arm.name in names]
     opened = (*compared, *filter(is_fully_tested, record.students))
     level = LEVEL / max(1, len(opened) - 1 + besides)
     arms, why = _not_ruled_out(compared, outcome)
@@ -127,26 +135,19 @@ def serving_costs(models: Sequence[ArmRecord]) -> ServingCosts:
     costs = {name: finalist.cost for name, finalist in finalists.items()}
     networks = {name: cost for name, cost in costs.items() if cost.flops_per_row}
     size = {name: (cost.flops_per_row, cost.parameters) for name, cost in networks.items()}
-    devices = {_device(finalists[name]) for name in networks or finalists}
-    times = _times(finalists, devices)
+    timed_on = {}  # the kinds of device of all runs: `cpu`, `cuda`
+    for name, finalist in finalists.items():
+        kinds = {run.cost.device.partition(":")[0] for run in finalist.runs}
+        timed_on[name] = frozenset(kinds)
+    devices = {timed_on[name] for name in networks or finalists}
+    times = {}
+    for name, cost in costs.items():
+        if cost.milliseconds_per_100 and timed_on[name] in devices:
+            times[name] = cost.milliseconds_per_100
     if len(devices) == 1 and networks.keys() <= times.keys():
         return ServingCosts(TIME, times, SHORTER, size)
     flops = {name: float(cost.flops_per_row) for name, cost in networks.items()}
     return ServingCosts("FLOPs", flops, 1.0, size)
-
-
-def _times(finalists: Mapping[str, FinalistRecord], devices: set[str]) -> dict[str, float]:
-    times = {}
-    for name, finalist in finalists.items():
-        time = finalist.cost.milliseconds_per_100
-        if time and _device(finalist) in devices:
-            times[name] = time
-    return times
-
-
-def _device(finalist: FinalistRecord) -> str:
-    """Return the kinds of device that its runs were timed on: `cpu`, `cuda`."""
-    return " ".join(sorted({run.cost.device.partition(":")[0] for run in finalist.runs}))
 
 
 def is_fully_tested(arm: ArmRecord) -> bool:
@@ -168,24 +169,9 @@ def is_shown_better(record: StudyRecord, model: ArmRecord, other: ArmRecord, lev
 
 def valid_gain(record: StudyRecord, model: ArmRecord, other: ArmRecord) -> float:
     """Return the gain of a model over another one in the objective on validation."""
-    ours = fmean(_valid_values(record, model).values())
-    theirs = fmean(_valid_values(record, other).values())
-    return record.sign * (ours - theirs)
-
-
-def _valid_values(record: StudyRecord, model: ArmRecord) -> Mapping[int, float]:
-    finalist = chosen(model)
-    assert finalist is not None, "asked of models that are opened on test"
-    return objective_by_seed(record, finalist, "valid")
-
-
-def _compared_arms(record: StudyRecord, outcome: Verdict) -> list[ArmRecord]:
-    """Return the opened arms, without those that the verdict left out."""
-    opened = [arm for arm in record.arms if is_fully_tested(arm)]
-    if not outcome.contrasts:
-        return opened
-    compared = {outcome.focus, *(contrast.arm for contrast in outcome.contrasts)}
-    return [arm for arm in opened if arm.name in compared]
+    ours = objective_by_seed(record, chosen(model), "valid")
+    theirs = objective_by_seed(record, chosen(other), "valid")
+    return record.sign * (fmean(ours.values()) - fmean(theirs.values()))
 
 
 def _not_ruled_out(opened: Sequence[ArmRecord], outcome: Verdict) -> tuple[list[ArmRecord], str]:
@@ -229,9 +215,9 @@ def _earns_its_cost(record: StudyRecord, model: ArmRecord, best: Best) -> bool:
 
     Of several that are equally good, the one that is lucky on validation is lucky on test too.
     """
-    ours = _valid_values(record, model)
+    ours = objective_by_seed(record, chosen(model), "valid")
     for other in best.references:
-        theirs = _valid_values(record, other)
+        theirs = objective_by_seed(record, chosen(other), "valid")
         if not ours.keys() & theirs.keys():
             return False
         on_validation = gain(ours, theirs, maximize=record.maximize)

@@ -9,20 +9,19 @@ Shape legend: D resamplings, C cells.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from hinet_search.results.cells import CellName
 from hinet_search.results.finalist_values import (
+    arm_values,
     cell_by_seed,
     cells_of,
     chosen,
-    luck,
     mean_of,
     measure,
     missing,
-    signed_values,
 )
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.statistics.paired_difference import (
@@ -77,68 +76,33 @@ def cell_gains(
     all seeds, every gain is an observation.
     """
     cells = cells_of(record)
-    our_sides = _sides(record, left)
-    their_sides = _sides(record, right)
-    estimates = _estimates(our_sides, their_sides)
-    if _is_resampled(left) and _is_resampled(right):
-        # Without resamplings there are intervals, too: they lack the users' error.
-        known = {k: each for k, each in estimates.items() if each.user_error is not None}
-        estimates = known
-    level = _level(our_sides, their_sides, estimates)
-    gains = []
-    for place, cell in enumerate(cells):
-        ours = our_sides[place]
-        theirs = their_sides[place]
-        if place in estimates:
-            difference = with_interval(estimates[place], level, lacking(ours, theirs))
-            gains.append(CellDifference(cell[0], cell[1], difference))
-        elif ours.values and theirs.values:
-            gains.append(_without_interval(record, cell, ours, theirs))
-        else:
-            without_value = right if ours.values else left
-            reason = missing(record, chosen(without_value), cell)
-            gains.append(CellDifference(cell[0], cell[1], None, reason))
-    return tuple(gains)
-
-
-def _without_interval(
-    record: StudyRecord, cell: CellName, ours: ArmValues, theirs: ArmValues
-) -> CellDifference:
-    difference = without_interval(ours, theirs, lacking(ours, theirs))
-    few = "amounts that differ" if cell[1] in record.data.units else "of one class"
-    reason = "one seed" if difference.pairs < 2 else f"too few {few} to resample"
-    return CellDifference(cell[0], cell[1], difference, reason)
-
-
-def _estimates(
-    our_sides: Sequence[ArmValues], their_sides: Sequence[ArmValues]
-) -> dict[int, Estimate]:
+    our_sides = [arm_values(record, left, place) for place in range(len(cells))]
+    their_sides = [arm_values(record, right, place) for place in range(len(cells))]
+    finalists = chosen(left), chosen(right)
+    are_resampled = all(finalist and finalist.summary for finalist in finalists)
     estimates = {}
     for place, (ours, theirs) in enumerate(zip(our_sides, their_sides, strict=True)):
         estimated = estimate(ours, theirs)
-        if estimated is not None:
+        # Without resamplings there are intervals, too: they lack the users' error.
+        if estimated and (estimated.user_error is not None or not are_resampled):
             estimates[place] = estimated
-    return estimates
-
-
-def _is_resampled(arm: ArmRecord) -> bool:
-    finalist = chosen(arm)
-    return finalist is not None and finalist.summary is not None
-
-
-def _sides(record: StudyRecord, arm: ArmRecord) -> list[ArmValues]:
-    """Return every cell's values by seed and resampling, signed so that larger is better."""
-    finalist = chosen(arm)
-    cells = cells_of(record)
-    if finalist is None:
-        return [ArmValues(())] * len(cells)
-    resampled = finalist.summary.resampled if finalist.summary else None
-    sides = []
-    for place, cell in enumerate(cells):
-        values = cell_by_seed(record, finalist, "test", cell).values()
-        side = signed_values(record, values, resampled, place)
-        sides.append(replace(side, one_order=record.shared_batches, luck=luck(arm)))
-    return sides
+    level = _level(our_sides, their_sides, estimates)
+    gains = []
+    for place, (scenario, task) in enumerate(cells):
+        ours = our_sides[place]
+        theirs = their_sides[place]
+        reason = ""
+        difference = None
+        if place in estimates:
+            difference = with_interval(estimates[place], level, lacking(ours, theirs))
+        elif ours.values and theirs.values:
+            difference = without_interval(ours, theirs, lacking(ours, theirs))
+            few = "amounts that differ" if task in record.data.units else "of one class"
+            reason = "one seed" if difference.pairs < 2 else f"too few {few} to resample"
+        else:
+            reason = missing(record, finalists[1 if ours.values else 0], (scenario, task))
+        gains.append(CellDifference(scenario, task, difference, reason))
+    return tuple(gains)
 
 
 def _level(

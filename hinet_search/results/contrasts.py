@@ -13,11 +13,10 @@ from itertools import combinations
 
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.finalist_values import (
+    arm_values,
     chosen,
     foci,
     headline,
-    headline_by_seed,
-    luck,
     pair_of,
     signed_values,
     values_by,
@@ -175,17 +174,6 @@ def judged(
             replace(contrast, p=estimated.p, p_holm=step.p_holm, family=len(p_values))
         )
     return tuple(judgements)
-
-
-def arm_values(record: StudyRecord, arm: ArmRecord) -> ArmValues:
-    """Return the arm's headline on test by seed and resampling, signed so that larger is better."""
-    finalist = chosen(arm)
-    if finalist is None:
-        return ArmValues(())
-    values = headline_by_seed(record, finalist, "test").values()
-    resampled = finalist.summary.resampled if finalist.summary else None
-    side = signed_values(record, values, resampled)
-    return replace(side, one_order=record.shared_batches, luck=luck(arm))
 
 
 def _observation(arm: str, ours: ArmValues, theirs: ArmValues, units: str) -> Contrast:

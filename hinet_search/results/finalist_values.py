@@ -4,6 +4,7 @@ An arm's values are those of its chosen finalist.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from statistics import fmean
 from typing import Literal
@@ -131,6 +132,23 @@ def signed_values(
         num_units=resampled.num_units if resampled else 0,
         is_root=measure(record).is_root,
     )
+
+
+def arm_values(record: StudyRecord, arm: ArmRecord, place: int | None = None) -> ArmValues:
+    """Return an arm's values on test by seed and resampling, signed so that larger is better.
+
+    They are of the headline, or of the cell at that place.
+    """
+    finalist = chosen(arm)
+    if finalist is None:
+        return ArmValues(())
+    if place is None:
+        values = headline_by_seed(record, finalist, "test")
+    else:
+        values = cell_by_seed(record, finalist, "test", cells_of(record)[place])
+    resampled = finalist.summary.resampled if finalist.summary else None
+    side = signed_values(record, values.values(), resampled, place)
+    return replace(side, one_order=record.shared_batches, luck=luck(arm))
 
 
 def cells_of(record: StudyRecord) -> tuple[tuple[str, str], ...]:

@@ -1,6 +1,6 @@
 """Frames: the arms of a study as tidy Polars tables of trials, evaluations and finalists."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from types import MappingProxyType
@@ -13,7 +13,6 @@ from hinet_search.results.metrics import always_measured
 from hinet_search.results.records import (
     ArmRecord,
     CellValue,
-    EvaluationRecord,
     FinalistRecord,
     FinalistRun,
     TrialRecord,
@@ -85,7 +84,7 @@ def trials(arms: Sequence[ArmRecord]) -> pl.DataFrame:
     for arm in arms:
         names |= dict.fromkeys(searched.name for searched in arm.ranges)
         for trial in arm.trials:
-            rows.append(_trial_row(arm, trial, arm.origin_of(trial)))
+            rows.append(_trial_row(arm, trial))
             parameters.append(trial.parameters)
     settings = [_setting(name, parameters) for name in names]
     return pl.DataFrame(rows, schema=_TRIAL).hstack(settings)
@@ -113,36 +112,27 @@ def finalists(
 
 def members(ensembles: Sequence[EnsembleRecord]) -> pl.DataFrame:
     """Return a row per member of an ensemble; `weight` sums to 1 within an ensemble."""
-    rows = [
-        {
-            "ensemble": ensemble.name,
-            "arm": member.run.arm,
-            "trial": member.run.trial_number,
-            "seed": member.run.seed,
-            "weight": member.weight,
-        }
-        for ensemble in ensembles
-        for member in ensemble.members
-    ]
-    return pl.DataFrame(rows, schema=_MEMBER)
+    rows = []
+    for ensemble in ensembles:
+        for member in ensemble.members:
+            run = member.run
+            rows.append((ensemble.name, run.arm, run.trial_number, run.seed, member.weight))
+    return pl.DataFrame(rows, schema=_MEMBER, orient="row")
 
 
-def _trial_row(arm: ArmRecord, trial: TrialRecord, origin: str) -> Mapping[str, Any]:
-    return {
+def _trial_row(arm: ArmRecord, trial: TrialRecord) -> Mapping[str, Any]:
+    row = {
+        **vars(trial),
         "arm": arm.name,
         "model": arm.model,
         "trial": trial.number,
-        "state": trial.state,
-        "value": trial.value,
-        "is_default": trial.is_default,
-        "origin": origin,
+        "origin": arm.origin_of(trial),
         "counts": trial.counts,
-        "cause": trial.cause,
-        "attempt": trial.attempt,
-        "started": _moment(trial.started),
-        "finished": _moment(trial.finished),
-        **(asdict(trial.cost) if trial.cost else dict.fromkeys(_COST)),
+        "started": datetime.fromisoformat(trial.started) if trial.started else None,
+        "finished": datetime.fromisoformat(trial.finished) if trial.finished else None,
+        **(vars(trial.cost) if trial.cost else dict.fromkeys(_COST)),  # `parameters` are counted
     }
+    return {name: row.get(name) for name in _TRIAL}
 
 
 def _metric_columns(rows: Sequence[Mapping[str, Any]], *, has_amounts: bool) -> dict[str, Any]:
@@ -181,30 +171,14 @@ def _runs(arms: Sequence[ArmRecord]) -> Iterator[tuple[ArmRecord, FinalistRecord
 def _evaluation_rows(arms: Sequence[ArmRecord]) -> Iterator[Mapping[str, Any]]:
     for arm in arms:
         for trial in arm.trials:
-            key = {"arm": arm.name, "trial": trial.number, "seed": None}
-            yield from _evaluations_of(trial.evaluations, key)
+            for evaluation in trial.evaluations:
+                row = {"arm": arm.name, "trial": trial.number, "seed": None, **vars(evaluation)}
+                yield {name: row[name] for name in _EVALUATION}
     for arm, finalist, run in _runs(arms):
         key = {"arm": arm.name, "trial": finalist.trial_number, "seed": run.seed}
-        yield from _evaluations_of(run.evaluations, key)
-
-
-def _evaluations_of(
-    evaluations: Iterable[EvaluationRecord], key: Mapping[str, Any]
-) -> Iterator[Mapping[str, Any]]:
-    for evaluation in evaluations:
-        yield {
-            **key,
-            "step": evaluation.step,
-            "passes": evaluation.passes,
-            "objective": evaluation.objective,
-            "train_loss": evaluation.train_loss,
-            "seconds": evaluation.seconds,
-        }
-
-
-def _moment(text: str) -> datetime | None:
-    """Parse a stored moment; None if it is empty."""
-    return datetime.fromisoformat(text) if text else None
+        for evaluation in run.evaluations:
+            row = {**key, **vars(evaluation)}
+            yield {name: row[name] for name in _EVALUATION}
 
 
 def _setting(name: str, parameters: Sequence[Mapping[str, Any]]) -> pl.Series:

@@ -21,9 +21,10 @@ from statistics import fmean
 from typing import Literal
 
 from hinet_search.results.best_model import TIME, Best, best_model, gain_of, percent
-from hinet_search.results.contrasts import arm_values, gain_of_ensemble
+from hinet_search.results.contrasts import gain_of_ensemble
 from hinet_search.results.ensemble_records import ENSEMBLE, RunKey
 from hinet_search.results.finalist_values import (
+    arm_values,
     best_on_validation,
     chosen,
     headline,
@@ -38,7 +39,7 @@ from hinet_search.results.statistics.paired_difference import magnitude, seeds_t
 from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.results.statistics.welch import Estimate
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import Verdict, in_words, title, verdict
+from hinet_search.results.verdict import Verdict, title, titles, verdict
 
 NOTHING_TESTED = "no finalist is opened on test yet"
 
@@ -193,7 +194,7 @@ def _ensemble_or(record: StudyRecord, best: Best, offers: Mapping[str, Offer]) -
     ahead = f"{magnitude(size)} ahead of {title(best.model.name)} on validation"
     gains = [gain_of_ensemble(record, ensemble, each) for each in best.references]
     if all(gain and gain.mean > 0 and gain.p < best.level for gain in gains):
-        over = in_words([title(each.name) for each in best.references])
+        over = titles(each.name for each in best.references)
         return offer.name, f"{ahead}, and shown to be better than {over} on test"
     is_behind = offer.test is None
     for each in best.references:
@@ -320,8 +321,8 @@ def cheaper_than(record: StudyRecord, outcome: Verdict, best: Best) -> tuple[Che
 
 def _within_margin_in_words(taken: CheaperModel, best: Best, margin: float) -> str:
     """Say why the cheaper model is taken instead of the best one."""
-    over = [title(each.name) for each in best.references if each.name != taken.model.name]
-    against = f" against {in_words(over)}" if len(over) > 1 else ""
+    over = [each.name for each in best.references if each.name != taken.model.name]
+    against = f" against {titles(over)}" if len(over) > 1 else ""
     loss = f"nothing{against}"
     if taken.least < 0:
         size = magnitude(taken.least)

@@ -3,6 +3,7 @@
 Validation decides which arms are compared (`focus`, `rival`); test decides the outcome.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -103,19 +104,18 @@ def _comparable(record: StudyRecord) -> tuple[ArmRecord, ...]:
 
 def _left_out(record: StudyRecord, arms: Sequence[ArmRecord]) -> str:
     """Name the arms that are not in `arms`, with the reason."""
-    names = {arm.name for arm in arms}
     short = _short_of_trials(compared(record))
-    by_reason: dict[str, list[str]] = {}
+    by_reason = defaultdict(list)
     for arm in record.arms:
-        if arm.name in names:
+        if arm in arms:
             continue
         reason = short.get(arm.name, "not opened on test")
         if {trial.state for trial in arm.trials if trial.counts} == {"failed"}:
             reason = "all trials failed"
         elif chosen(arm) is None:
             reason = "no finalist"
-        by_reason.setdefault(reason, []).append(title(arm.name))
-    named = [f"{in_words(titles)} ({reason})" for reason, titles in by_reason.items()]
+        by_reason[reason].append(arm.name)
+    named = [f"{titles(names)} ({reason})" for reason, names in by_reason.items()]
     return f" Left out: {', '.join(named)}." if named else ""
 
 
@@ -131,8 +131,7 @@ def _judge(record: StudyRecord) -> Verdict:
     )
     if open_question.sentence:
         return open_question
-    assert focus is not None, "a study without blockers has two arms with finalists"
-    assert rival is not None, "a study without blockers has two arms with finalists"
+    assert focus and rival, "a study without blockers has two arms with finalists"  # noqa: PT018
     incomparable = _incomparable(record, focus, rival)
     if incomparable:
         return replace(open_question, status="incomparable", sentence=incomparable)
@@ -159,11 +158,6 @@ def _blocker(record: StudyRecord) -> str:
     planned = sum(map(record.budget_of, record.arms))
     if record.state != "done" and done < planned:
         return f"Not decided yet: {done} of {planned} trial{'s' if planned > 1 else ''}."
-    return _waiting(record)
-
-
-def _waiting(record: StudyRecord) -> str:
-    """Name the arms without a chosen finalist, else those not opened on test; empty without any."""
     missing = "no finalists"
     waiting = [arm for arm in record.arms if chosen(arm) is None]
     if any(arm.finalists for arm in waiting):
@@ -172,12 +166,8 @@ def _waiting(record: StudyRecord) -> str:
         missing = "test is not opened"
         waiting = [arm for arm in record.arms if not is_tested(arm)]
     if len(waiting) < len(record.arms):
-        missing += f" for {_titles(waiting)}"
+        missing += f" for {titles(arm.name for arm in waiting)}"
     return f"Not decided yet: {missing}." if waiting else ""
-
-
-def _titles(arms: Iterable[ArmRecord]) -> str:
-    return in_words([title(arm.name) for arm in arms])
 
 
 def _incomparable(record: StudyRecord, focus: ArmRecord, rival: ArmRecord) -> str:
@@ -187,15 +177,10 @@ def _incomparable(record: StudyRecord, focus: ArmRecord, rival: ArmRecord) -> st
         arms = [arm for arm in record.arms if arm.name in short]
         fewest = min(arms, key=lambda arm: (arm.trials_done, title(arm.name)))
         return f"Not comparable: {title(fewest.name)} had {short[fewest.name]}."
-    if _seeds_on_test(record, focus) & _seeds_on_test(record, rival):
+    ours = headline_by_seed(record, chosen(focus), "test")
+    if ours.keys() & headline_by_seed(record, chosen(rival), "test").keys():
         return ""
-    pair = f"{title(focus.name)} and {title(rival.name)}"
-    return f"Not comparable: {pair} share no seed with a test value."
-
-
-def _seeds_on_test(record: StudyRecord, arm: ArmRecord) -> set[int]:
-    """Return the seeds of the arm's chosen finalist that have a headline value on test."""
-    return set(headline_by_seed(record, chosen(arm), "test"))
+    return f"Not comparable: {titles([focus.name, rival.name])} share no seed with a test value."
 
 
 def _short_of_trials(arms: Sequence[ArmRecord]) -> dict[str, str]:
@@ -213,14 +198,21 @@ def _short_of_trials(arms: Sequence[ArmRecord]) -> dict[str, str]:
 
 def _sentence(outcome: Verdict, difference: Difference) -> str:
     focus = title(outcome.focus or "")
-    ahead = _ahead(outcome)
-    remarks = f" Ahead of {focus} on test: {ahead}." if ahead else ""
-    remarks += _unclaimed(outcome, difference.lacks)
+    worse = claims(outcome.contrasts, "worse")
+    others = [(each.arm, each.mean or 0.0) for each in worse if each.arm != outcome.rival]
+    ahead = [f"{title(arm)} by {magnitude(mean)}" for arm, mean in others]
+    remarks = f" Ahead of {focus} on test: {in_words(ahead)}." if ahead else ""
+    unclaimed = defaultdict(list)  # other arms, by a reason that the sentence does not have
+    for each in outcome.contrasts:
+        if each.mark == "observation" and each.lacks != difference.lacks:
+            unclaimed[each.lacks].append(each.arm)
+    for lacks, names in unclaimed.items():
+        remarks += f" No claim about {titles(names)} ({lacks})."
     if outcome.status == "better":
         return f"{_better(outcome, difference, is_behind=bool(ahead))}{remarks}"
     if outcome.status == "worse":
         return f"{_worse(outcome, difference)}{remarks}"
-    beaten = in_words([title(contrast.arm) for contrast in claims(outcome.contrasts, "better")])
+    beaten = titles(each.arm for each in claims(outcome.contrasts, "better"))
     if beaten:
         remarks = f" {focus} is better than {beaten}.{remarks}"
     rival = title(outcome.rival or "")
@@ -228,13 +220,6 @@ def _sentence(outcome: Verdict, difference: Difference) -> str:
         return f"{_observation(difference, focus, rival)}{remarks}"
     chance = next(each.chance for each in outcome.contrasts if each.arm == outcome.rival)
     return f"No clear winner: {focus} and {rival} differ by less than {chance} do.{remarks}"
-
-
-def _ahead(outcome: Verdict) -> str:
-    """Name the arms other than the rival that are better than the focus."""
-    others = [each for each in claims(outcome.contrasts, "worse") if each.arm != outcome.rival]
-    gains = [(title(each.arm), each.difference) for each in others]
-    return in_words([f"{name} by {magnitude(gain.mean)}" for name, gain in gains if gain])
 
 
 def _worse(outcome: Verdict, difference: Difference) -> str:
@@ -263,44 +248,32 @@ def _better(outcome: Verdict, difference: Difference, *, is_behind: bool) -> str
     It `is_behind` if another arm is better.
     """
     focus = title(outcome.focus or "")
+    over_rival = f"{title(outcome.rival or '')} by {magnitude(difference.mean)}"
     if is_behind:
-        over = f"{title(outcome.rival or '')} by {magnitude(difference.mean)}"
-        return f"{focus} is better than {over}, but does not win."
-    beaten = in_words([title(contrast.arm) for contrast in claims(outcome.contrasts, "better")])
-    unclear = [title(contrast.arm) for contrast in outcome.contrasts if contrast.mark == "unclear"]
+        return f"{focus} is better than {over_rival}, but does not win."
+    beaten = titles(each.arm for each in claims(outcome.contrasts, "better"))
+    unclear = [contrast.arm for contrast in outcome.contrasts if contrast.mark == "unclear"]
     if unclear:
-        others = in_words(unclear) if len(unclear) <= NAMED else f"{len(unclear)} other arms"
+        others = titles(unclear) if len(unclear) <= NAMED else f"{len(unclear)} other arms"
         return (
             f"No clear winner: {focus} is better than {beaten}, "
             f"but not significantly different from {others}."
         )
     if any(contrast.mark == "observation" for contrast in outcome.contrasts):
         return f"{focus} is better than {beaten}."
-    return _won(outcome, difference)
-
-
-def _won(outcome: Verdict, difference: Difference) -> str:
-    focus = title(outcome.focus or "")
     better = outcome.count("better")
     worse = outcome.count("worse")
     decided = len(outcome.cells)
-    if not better and not worse:
-        over = f"{title(outcome.rival or '')} by {magnitude(difference.mean)}"
-        return f"{focus} wins over {over}, though no single cell is decided."
-    if not worse:
+    if worse:
+        return f"{focus} wins. It is better in {better} of {decided} cells and worse in {worse}."
+    if better:
         return f"{focus} wins in every cell that could be decided, {better} of {decided}."
-    return f"{focus} wins. It is better in {better} of {decided} cells and worse in {worse}."
+    return f"{focus} wins over {over_rival}, though no single cell is decided."
 
 
-def _unclaimed(outcome: Verdict, known_lack: str) -> str:
-    """Name the other arms without a claim by reason; the reason `known_lack` is already stated."""
-    by_reason: dict[str, list[str]] = {}
-    for contrast in outcome.contrasts:
-        if contrast.mark == "observation" and contrast.lacks != known_lack:
-            by_reason.setdefault(contrast.lacks, []).append(title(contrast.arm))
-    return "".join(
-        f" No claim about {in_words(names)} ({lacks})." for lacks, names in by_reason.items()
-    )
+def titles(names: Iterable[str]) -> str:
+    """Join the display names of arms: `HiNet`, `HiNet and PLE`."""
+    return in_words([title(name) for name in names])
 
 
 def in_words(names: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ with another pool makes it again, and first retrains the runs whose weights are 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from hinet_search.common import crash_points
@@ -44,7 +45,6 @@ from hinet_search.training.jobs.ensemble import (
 )
 from hinet_search.training.jobs.messages import (
     Split,
-    StoredModel,
     ensemble_scores_path,
     scores_path,
     split_scores_path,
@@ -100,7 +100,11 @@ class Ensembles:
         record = replace(record, limits=limits)
         context.store.record_ensemble(record)
         crash_points.point("after_ensemble")
-        text = _in_words(record)
+        text = (
+            f"{name} of {len(record.members)} of {len(pool)} runs ({record.method}): "
+            f"{value_text(record.valid_objective)} (valid), selecting gains "
+            f"{difference_text(selected.selection.gain.estimate)} over the mean, cross-fitted"
+        )
         context.watcher.event(Event("ensemble", text, name, record.valid_objective))
         return record
 
@@ -184,43 +188,31 @@ class Ensembles:
         self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun], *splits: Split
     ) -> tuple[WeightedScores, ...] | None:
         """Return the members with their scores of splits; None if some could not be made."""
+        context = self._context
         weights = {each.run: each.weight for each in ensemble.members}
         runs = [run for run in pool if run_key(run) in weights]
         self._retrain_lost(runs)
-        if not self._make_scores(ensemble.name, runs, splits):
-            return None
-        members = []
-        for run in runs:
-            scores = {split: self._scores(run, split) for split in splits}
-            members.append(WeightedScores(weights[run_key(run)], scores))
-        return tuple(members)
-
-    def _make_scores(
-        self, name: str, runs: Sequence[CandidateRun], splits: Sequence[Split]
-    ) -> bool:
-        """Score splits with the runs whose scores are missing; return whether all are there."""
         costs = self._costs()
 
         def dearest_first(run: CandidateRun) -> float:
             return -(costs[run.candidate.key].milliseconds_per_100 or 0.0)
 
         jobs = []
-        made = []
-        for run in sorted(runs, key=dearest_first):
-            for split in splits:
-                path = self._scores(run, split)
-                if not has_tensor(path, f"{split}_logits"):
-                    payload = ScoreMemberJob(**vars(self._stored_model(run)), split=split)
-                    jobs.append(QueuedJob(f"{run.key} on {split}", score_member, payload))
-                    made.append(path)
+        for run, split in product(sorted(runs, key=dearest_first), splits):
+            if not has_tensor(self._scores(run, split), f"{split}_logits"):
+                config = run.candidate.config
+                stored = run.weights(context.artifacts)
+                job = ScoreMemberJob(context.dataset, config, context.device, stored, split=split)
+                jobs.append(QueuedJob(f"{run.key} on {split}", score_member, job))
         if jobs:
-            self._drive(JobQueue(f"scores of the {name}", jobs, self._context))
-        return all(path.exists() for path in made)
-
-    def _stored_model(self, run: CandidateRun) -> StoredModel:
-        context = self._context
-        weights = run.weights(context.artifacts)
-        return StoredModel(context.dataset, run.candidate.config, context.device, weights)
+            self._drive(JobQueue(f"scores of the {ensemble.name}", jobs, context))
+        members = []
+        for run in runs:
+            scores = {split: self._scores(run, split) for split in splits}
+            if not all(path.exists() for path in scores.values()):
+                return None
+            members.append(WeightedScores(weights[run_key(run)], scores))
+        return tuple(members)
 
     def _scores(self, run: CandidateRun, split: Split) -> Path:
         """Return the file of a run's scores of a split: what it left itself, if that has them."""
@@ -283,12 +275,3 @@ def _record(
         calibration=selected.calibration,
         copies=tuple((keys[left], keys[right]) for left, right in selected.copies),
     )
-
-
-def _in_words(record: EnsembleRecord) -> str:
-    runs = f"{record.name} of {len(record.members)} of {len(record.pool)} runs"
-    text = f"{runs} ({record.method}): {value_text(record.valid_objective)} (valid)"
-    if record.gain is None:
-        return text
-    gain = difference_text(record.gain.estimate)
-    return f"{text}, selecting gains {gain} over the mean, cross-fitted"

@@ -90,16 +90,6 @@ def test_the_choice_is_that_of_brute_force(trainings: list[PairedRun], maximize:
 
 
 @given(measured())
-def test_a_measure_to_minimise_is_the_negative_of_one_to_maximise(
-    trainings: list[PairedRun],
-) -> None:
-    negated = [PairedRun(run.arm, run.left_out, run.seed, -run.value) for run in trainings]
-    choice, other = chosen(trainings), choose_inputs(negated, "logloss", MARGIN)
-    assert set(choice.dropped) == set(other.dropped)
-    assert choice.worths == other.worths
-
-
-@given(measured())
 def test_no_group_that_is_shown_to_help_is_dropped(trainings: list[PairedRun]) -> None:
     choice = chosen(trainings)
     assert set(choice.dropped) <= set(choice.small) <= set(choice.worths)
@@ -134,19 +124,6 @@ def test_of_errors_of_amounts_the_margin_is_a_share_of_the_value_with_all_inputs
     choice = choose_inputs(trainings, "rmse[Home/watch]", MARGIN)
     assert choice.margin == pytest.approx(0.04)
     assert choice.useful == ("lists",)
-
-
-def test_groups_that_help_only_together_are_kept() -> None:
-    choice = chosen(runs(full=[0.8] * 2, lists=[0.8] * 2, place=[0.81] * 2, lists__place=[0.7] * 2))
-    assert set(choice.small) == {"lists", "place"}
-    assert choice.together is not None
-    assert choice.together.mean == pytest.approx(0.1)
-    assert choice.dropped == ()
-
-
-def test_a_group_whose_worth_chance_allows_to_be_large_is_kept() -> None:
-    choice = chosen(runs(full=[0.7010, 0.6990, 0.7001], lists=[0.6990, 0.7000, 0.7020]))
-    assert (choice.useful, choice.unclear, choice.dropped) == ((), ("lists",), ())
 
 
 def test_an_arm_follows_if_its_groups_are_those_chosen() -> None:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import rankdata
-from sklearn.isotonic import isotonic_regression
 from sklearn.metrics import mean_poisson_deviance
 
 from hinet_search.data.cell_counts import auc
@@ -18,11 +17,9 @@ from hinet_search.results.cells import make_cells
 from hinet_search.results.families import POISSON
 from hinet_search.results.statistics.calibrators import (
     KINDS,
-    LINE_SHARE,
     LogitPoints,
     calibrate,
     calibrated_logits,
-    isotonic,
     platt,
     points_of,
 )
@@ -75,13 +72,6 @@ def sorted_points(score_R: Floats, amount_R: NDArray[np.float32]) -> LogitPoints
     return points_of(score_R[order_R], amount_R[order_R], POISSON)
 
 
-def test_the_line_of_exact_means_is_the_planted_one() -> None:
-    score_R = np.random.default_rng(0).normal(size=20_000)
-    amount_R = np.exp(0.6 * score_R - 0.3).astype(np.float32)
-    line = platt(sorted_points(score_R, amount_R))
-    assert (line.slope, line.values[0]) == pytest.approx((0.6, -0.3), abs=1e-3)
-
-
 @pytest.mark.parametrize("scale", [0.01, 1.0, 300.0])
 def test_a_line_is_the_minimum_of_the_deviance_that_scipy_finds(scale: float) -> None:
     score_R, amount_R, _ = drawn(2, stretched, num_rows=400)
@@ -111,27 +101,6 @@ def test_equal_scores_get_the_mean_amount() -> None:
     for kind, fit in KINDS.items():
         calibrated = calibrated_logits(fit(sorted_points(np.full(1000, 2.0), amount_R)), np.ones(1))
         assert np.exp(calibrated[0]) == pytest.approx(amount_R.mean(), rel=0.05), kind
-
-
-def test_knots_are_logs_of_pooled_means_with_a_row_more_and_a_hundredth_of_the_line() -> None:
-    draw = np.random.default_rng(3)
-    score_R = np.sort(draw.normal(size=2000).round(1))
-    points = points_of(score_R, drawn_amounts(0.5 * score_R, 3), POISSON)
-    line, fit = platt(points), isotonic(points)
-    mean_K = isotonic_regression(points.total_K / points.rows_K, sample_weight=points.rows_K)
-    blocks = [np.flatnonzero(mean_K == mean) for mean in np.unique(mean_K)]
-    rows = np.array([points.rows_K[block].sum() for block in blocks])
-    centres = np.array(
-        [np.average(points.logit_K[block], weights=points.rows_K[block]) for block in blocks]
-    )
-    totals = np.array([points.total_K[block].sum() for block in blocks])
-    straight = line.slope * centres + line.values[0]
-    means = (totals + np.exp(straight)) / (rows + 1)
-    assert (np.diff(means) > 0).all()  # nothing is pooled again
-    expected = (1 - LINE_SHARE) * np.log(means) + LINE_SHARE * straight
-    assert len(fit.knots) > 5
-    assert fit.knots == pytest.approx(centres, abs=1e-9)
-    assert fit.values == pytest.approx(expected, abs=1e-9)
 
 
 @given(
@@ -199,15 +168,6 @@ def test_amounts_that_are_all_above_0_are_calibrated() -> None:
     assert fitted(score_R, amount_R).calibrator.kind != "none"
 
 
-def test_a_fold_without_amounts_above_0_is_calibrated_too() -> None:
-    """All amounts above 0 are of one user, so one of the fits sees zeros alone."""
-    draw = np.random.default_rng(0)
-    amount_R = np.where(np.arange(1000) < 60, 3, 0).astype(np.float32)
-    user_R = np.where(np.arange(1000) < 200, 0, 1 + np.arange(1000))
-    cell = fitted(draw.normal(size=1000), amount_R, user_R)
-    assert np.isfinite([cell.logloss_after, cell.ece_after]).all()
-
-
 @pytest.mark.parametrize("size", [1e4, 1e30, 3.4e38])
 def test_extreme_scores_stay_finite(size: float) -> None:
     score_R, amount_R, _ = drawn(12, stretched, num_rows=1000)
@@ -226,15 +186,3 @@ def test_clicks_beside_amounts_are_calibrated_as_clicks_alone() -> None:
     clicks = calibrate(rows[0], runs.labels_RT.astype(np.uint8), *rows[2:], CELLS[::2], seed=0)
     assert mixed.cells[::2] == clicks.cells
     assert all(cell.calibrator.kind != "none" for cell in mixed.cells)
-
-
-def test_told_errors_are_not_those_of_the_calibrator_on_the_rows_that_it_was_fitted_on() -> None:
-    runs = mixed_runs([1.0], rows=3000, users=600)
-    logits_RT = runs.logits_SRT[0]
-    fit = calibrate(logits_RT, runs.labels_RT, runs.scenario_R, runs.user_R, CELLS, seed=0)
-    for cell, told in zip(CELLS, fit.cells, strict=True):
-        rows = np.flatnonzero(runs.scenario_R == cell.scenario_number)
-        assert told.calibrator.kind != "none"
-        score_C = calibrated_logits(told.calibrator, logits_RT[rows, cell.task_number])
-        loss = cell.family.loss(score_C, runs.labels_RT[rows, cell.task_number]).mean()
-        assert loss < told.logloss_after < loss + 0.02

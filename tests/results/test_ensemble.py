@@ -97,21 +97,9 @@ def test_runs_of_equal_mean_are_not_copies() -> None:
     assert copies(logits_MRT) == []
 
 
-def test_an_ensemble_is_the_logit_of_the_mean_probability() -> None:
-    logits_SRT = np.array([[[0.0, 2.0]], [[1.0, -3.0]]], dtype=np.float32)
-    mean_RT = (1 / (1 + np.exp(-logits_SRT.astype(float)))).mean(axis=0)
-    assert ensemble_logits(logits_SRT) == pytest.approx(np.log(mean_RT / (1 - mean_RT)), abs=1e-6)
-
-
 def test_an_ensemble_of_certain_seeds_is_finite_and_in_order() -> None:
     logits_SRT = np.array([[[90.0], [95.0], [-90.0]], [[80.0], [85.0], [-95.0]]], dtype=np.float32)
     mean_logit_R = ensemble_logits(logits_SRT)[:, 0]
     assert mean_logit_R == pytest.approx(
         [80 + np.log(2), 85 + np.log(2), -90 - np.log(2)], abs=0.01
     )  # the less certain seed decides, as half of its doubt is left
-
-
-def test_one_seed_is_its_own_ensemble() -> None:
-    assert ensemble_logits(np.array([[[3.25, -40.0]]], dtype=np.float32)).tolist() == [
-        [3.25, -40.0]
-    ]

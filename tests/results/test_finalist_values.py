@@ -7,12 +7,8 @@ import pytest
 from hinet_search.results.cell_gains import against_reference, cell_gains
 from hinet_search.results.finalist_values import (
     best_on_validation,
-    cell_by_seed,
-    chosen,
-    objective_by_seed,
     pair_of,
 )
-from hinet_search.results.objectives import Objective
 from hinet_search.results.records import TrialRecord
 from hinet_search.results.verdict import title
 from tests.duels import arm_named, duel, with_test_aucs
@@ -33,21 +29,6 @@ def test_words_that_the_field_writes_in_capitals_keep_them() -> None:
 )
 def test_a_name_that_is_no_known_model_stays_as_the_study_has_it(name: str) -> None:
     assert title(name) == name
-
-
-def test_the_objective_on_test_is_that_of_the_test_cells() -> None:
-    record = study(Shape(arms=("ple", "hinet"), seeds=2))
-    finalist = chosen(record.arms[0])
-    assert finalist is not None
-    expected = {run.seed: Objective("mean_auc")(run.test_cells or ()) for run in finalist.runs}
-    assert objective_by_seed(record, finalist, "test") == expected
-
-
-def test_a_cell_with_one_class_has_no_value() -> None:
-    record = study(Shape(single_class=(("Push", "order"),)))
-    finalist = chosen(record.arms[0])
-    assert finalist is not None
-    assert cell_by_seed(record, finalist, "test", ("Push", "order")) == {}
 
 
 def test_a_cell_with_one_class_says_so_instead_of_a_gain() -> None:
@@ -125,24 +106,6 @@ def test_the_smallest_cell_gain_names_its_cell() -> None:
         "Push",
         pytest.approx(-0.01),
     )
-
-
-@pytest.mark.parametrize(
-    ("aucs", "seesaw"), [((0.71, 0.69), 1), ((0.69, 0.68), 0), ((0.71, 0.72), 0)]
-)
-def test_a_seesaw_is_a_cell_that_loses_while_another_gains(
-    aucs: tuple[float, float], seesaw: int
-) -> None:
-    record = study(Shape(arms=("single", "hinet"), scenarios=("Home", "Push"), tasks=("click",)))
-    record = with_test_aucs(
-        record, "single", {("Home", "click"): [0.7] * 5, ("Push", "click"): [0.7] * 5}
-    )
-    record = with_test_aucs(
-        record, "hinet", {("Home", "click"): [aucs[0]] * 5, ("Push", "click"): [aucs[1]] * 5}
-    )
-    gains = against_reference(record, arm_named(record, "hinet"))
-    assert gains is not None
-    assert gains.seesaw == seesaw
 
 
 def test_without_the_reference_arm_there_are_no_reference_gains() -> None:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from scipy.special import expit
 
 from hinet_search.results.objectives import names, objective_named
 from hinet_search.results.statistics import greedy
@@ -113,11 +112,3 @@ def test_searches_that_walk_together_walk_as_they_would_alone() -> None:
 def test_weights_are_those_of_the_best_mean_on_the_path() -> None:
     search = Search(np.ones(4, bool), np.zeros(4), picks=[2, 0, 2, 1], scores=[0.6, 0.7, 0.8, 0.8])
     assert search.best_weights().tolist() == pytest.approx([1 / 3, 0, 2 / 3, 0])
-
-
-def test_probabilities_of_a_pool_are_those_of_its_logits() -> None:
-    runs = draw_runs([1.0, 1.0])
-    pool = pool_of(runs, "auc[Push/order]", "probabilities")
-    assert len(pool.score_CMN) == 1
-    expected_MN = expit(runs.logits_SRT[:, runs.scenario_R == 1, 1])
-    assert np.sort(pool.score_CMN[0]) == pytest.approx(np.sort(expected_MN))

@@ -4,8 +4,6 @@ import pytest
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.objectives import (
-    DEFAULT,
-    Objective,
     cell_names,
     names,
     objective_named,
@@ -100,10 +98,6 @@ def test_a_cell_of_0_and_1_has_no_error_of_amounts() -> None:
         objective_named("rmse[home/click]")([BIG])
 
 
-def test_the_default_objective_is_known() -> None:
-    assert objective_named(DEFAULT) == Objective("mean_auc")
-
-
 @pytest.mark.parametrize(
     "name", ["macro_auc", "weighted_auc", "mean_auc", "worst_auc", "gauc", "ece"]
 )
@@ -128,11 +122,6 @@ def test_a_cell_that_is_not_there_is_named() -> None:
 
 def test_an_objective_of_one_cell_names_it() -> None:
     assert objective_named("logloss[a/b/click]").cell == ("a/b", "click")
-
-
-@pytest.mark.parametrize("name", names())
-def test_an_objective_of_all_cells_names_none(name: str) -> None:
-    assert objective_named(name).cell is None
 
 
 @pytest.mark.parametrize(

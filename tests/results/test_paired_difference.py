@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from hinet_search.results.statistics.paired_difference import gain, seeds_to_show, summary
@@ -47,25 +46,6 @@ def test_the_interval_of_five_known_differences_is_the_one_of_the_t_table() -> N
     )
 
 
-@given(VALUES)
-def test_swapping_the_arms_turns_the_sign_and_the_interval(ours: list[float]) -> None:
-    theirs = [value - 0.01 * (i % 3) for i, value in enumerate(reversed(ours))]
-    there = gain(seeded(ours), seeded(theirs), maximize=True)
-    back = gain(seeded(theirs), seeded(ours), maximize=True)
-    assert (back.mean, back.low, back.high) == pytest.approx(
-        (-there.mean, -(there.high or 0), -(there.low or 0))
-    )
-
-
-@given(VALUES)
-def test_minimising_is_maximising_of_the_negative(values: list[float]) -> None:
-    other = [value * 0.9 for value in values]
-    low = gain(seeded(values), seeded(other), maximize=False)
-    assert low.mean == pytest.approx(
-        gain(seeded([-v for v in values]), seeded([-v for v in other]), maximize=True).mean
-    )
-
-
 def test_a_summary_divides_by_n_minus_1() -> None:
     spread = summary([1.0, 3.0])
     assert spread is not None
@@ -82,20 +62,12 @@ def needed(effect: float, deviation: float, user_error: float = 0.0, level: floa
     return seeds
 
 
-def test_twice_the_spread_needs_four_times_the_seeds() -> None:
-    assert needed(0.001, 0.02) == pytest.approx(4 * needed(0.001, 0.01), rel=0.01)
-
-
 def test_users_that_hide_part_of_an_effect_need_more_seeds() -> None:
     assert needed(0.001, 0.01, 0.0003) > needed(0.001, 0.01)
 
 
 def test_users_that_hide_an_effect_cannot_be_made_up_for_by_seeds() -> None:
     assert seeds_to_show(0.001, 0.01, user_error=0.0004) is None
-
-
-def test_a_stricter_level_needs_more_seeds() -> None:
-    assert needed(0.001, 0.01, level=0.01) > needed(0.001, 0.01)
 
 
 @pytest.mark.parametrize(

@@ -181,37 +181,6 @@ def test_without_users_there_is_no_grouped_auc() -> None:
     assert (drawn.headline, drawn.cells) == ((), ((), (), (), ()))
 
 
-def test_four_alike_rows_of_every_user_double_the_spread() -> None:
-    once = scored(num_rows=300)
-    four = ScoredRows(
-        np.repeat(once.logits_SRT, 4, axis=1),
-        np.repeat(once.labels_RT, 4, axis=0),
-        np.repeat(once.scenario_R, 4),
-        np.repeat(np.arange(300, dtype=np.int32), 4),
-        once.cells,
-    )
-    by_user = resampled(four, headline="logloss", seed=SEED, resamplings=400)
-    by_row = resampled(
-        replace(four, user_R=np.full(1200, -1, np.int32)),
-        headline="logloss",
-        seed=SEED,
-        resamplings=400,
-    )
-    assert np.std(by_user.headline) / np.std(by_row.headline) == pytest.approx(2, rel=0.15)
-
-
-def test_the_spread_of_a_mean_over_rows_is_its_standard_error() -> None:
-    split = replace(
-        scored(2000), user_R=np.arange(2000, dtype=np.int32), cells=make_cells(("Home",), TASKS[:1])
-    )
-    split = replace(split, scenario_R=np.zeros(2000, np.int16))
-    logit_R = split.logits_SRT[0, :, 0].astype(float)
-    loss_R = np.log1p(np.exp(np.where(split.labels_RT[:, 0] == 1, -logit_R, logit_R)))
-    alone = replace(split, logits_SRT=split.logits_SRT[:1])
-    drawn = resampled(alone, headline="logloss", seed=SEED, resamplings=1000)
-    assert np.std(drawn.headline) == pytest.approx(np.std(loss_R) / 2000**0.5, rel=0.08)
-
-
 def with_one_positive_in_the_last_cell() -> ScoredRows:
     split = scored()
     labels_RT = split.labels_RT.copy()

@@ -13,8 +13,7 @@ from tests.results.scored_runs import exact_cells, weighted
 
 def mixed_rows() -> ScoredRows:
     """Two seeds, with many tied scores."""
-    runs = mixed_runs([0.4, 0.8], rows=300, users=40, decimals=1)
-    return runs.scored_by(runs.logits_MRT, np.ones(300, bool))
+    return mixed_runs([0.4, 0.8], rows=300, users=40, decimals=1)
 
 
 @pytest.mark.parametrize(
@@ -24,19 +23,19 @@ def mixed_rows() -> ScoredRows:
 def test_a_headline_of_mixed_tasks_is_the_objective_of_cells_weighted_by_replicated_rows(
     headline: str,
 ) -> None:
-    rows, runs = mixed_rows(), mixed_runs([0.4, 0.8], rows=300, users=40, decimals=1)
+    rows = mixed_rows()
     values = resampled(rows, headline=headline, seed=5, resamplings=4).headline
     users, objective = np.unique(rows.user_R), objective_named(headline)
-    once = exact_cells(runs, rows.logits_SRT[0])
+    once = exact_cells(rows, rows.logits_SRT[0])
     for number, value in enumerate(values):
         drawn = users[np.random.default_rng([5, number]).integers(len(users), size=len(users))]
         rows_of_draws = [np.flatnonzero(rows.user_R == user) for user in drawn]
         again = np.concatenate(rows_of_draws)
         user_R = np.repeat(np.arange(len(drawn)), [len(each) for each in rows_of_draws])
         replicated = replace(
-            runs,
-            labels_RT=runs.labels_RT[again],
-            scenario_R=runs.scenario_R[again],
+            rows,
+            labels_RT=rows.labels_RT[again],
+            scenario_R=rows.scenario_R[again],
             user_R=user_R.astype(np.int32),  # a user that is drawn twice is two users
         )
         exact = []

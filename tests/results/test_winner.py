@@ -20,8 +20,6 @@ from tests.duels import (
     with_seeds_opened,
     without_users,
 )
-from tests.report.arms import Shape
-from tests.report.studies import empty, study
 
 AHEAD = meeting(
     star=[0.76 + n for n in NOISE], ple=[0.75 + n for n in NOISE], hinet=[0.70 + n for n in NOISE]
@@ -176,14 +174,6 @@ def test_a_cheaper_arm_that_is_ahead_is_shown_to_lose_nothing() -> None:
         "star",
         "it needs 50 % of the FLOPs of PLE (better than HiNet on test) and is shown to lose nothing",
     )
-
-
-@pytest.mark.parametrize(
-    "record", [empty(), study(Shape(finalists=False))], ids=["running", "done without finalists"]
-)
-def test_nothing_is_taken_while_no_finalist_is_opened(record: StudyRecord) -> None:
-    assert single_model(record, verdict(record))[0] is None
-    assert not any(map(is_fully_tested, record.arms))
 
 
 def test_an_arm_is_tested_when_all_of_its_seeds_are_opened() -> None:

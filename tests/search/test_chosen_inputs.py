@@ -105,18 +105,6 @@ def test_one_arm_is_trained_with_all_groups_and_without_each_with_paired_seeds(
     assert {groups for groups, _ in sets} == {ALL, *(ALL - {group} for group in ALL)}
 
 
-def test_inputs_are_measured_before_any_trial(studio: Studio) -> None:
-    launch(studio, pretender := Pretender(TWO_USELESS))
-    kinds = [job in trainings(pretender, of_inputs=True) for job in pretender.jobs]
-    assert kinds == sorted(kinds, reverse=True)
-
-
-def test_where_every_group_helps_all_are_kept(studio: Studio) -> None:
-    record = launch(studio, pretender := Pretender(HELPFUL))
-    assert fixed(record) == ["all", "all"]
-    assert inputs_of(pretender) == {"all"}
-
-
 def test_useless_groups_are_dropped_from_every_arm_after_a_check_of_them_together(
     studio: Studio,
 ) -> None:
@@ -140,16 +128,6 @@ def test_a_single_useless_group_needs_no_further_training(studio: Studio) -> Non
     record = launch(studio, pretender := Pretender(worth(who=0.1, what=0.1, where=-0.1)))
     assert len(trainings(pretender, of_inputs=True)) == 4 * 2
     assert fixed(record) == ["who+what", "who+what"]
-
-
-def test_a_loss_is_better_where_it_is_lower(studio: Studio) -> None:
-    more = INPUTS + "objective: logloss\n"
-    assert fixed(launch(studio, Pretender(TWO_USELESS), more)) == ["what"] * 2
-
-
-def test_trials_of_every_arm_keep_their_budget(studio: Studio) -> None:
-    record = launch(studio, Pretender(TWO_USELESS))
-    assert [arm.trials_done for arm in record.arms] == [4, 4]
 
 
 @pytest.mark.parametrize("point", [1, 5, 9])

@@ -93,12 +93,6 @@ def test_continuous_choices_come_last_and_important_ones_first(space: SearchSpac
     ]
 
 
-def test_taking_one_choice_back_keeps_all_others(space: SearchSpace) -> None:
-    drawn = {**DEFAULT, "train.weight_decay": 0.05, "model.embedding_dim": 32}
-    without = {**DEFAULT, "train.weight_decay": 0.05}
-    assert taken_back(space, drawn, ["model.embedding_dim"]) == without
-
-
 SPACE_OF_ARM = """\
 parameters:
   train.learning_rate: {kind: float, low: 1.0e-4, high: 1.0e-2, log: true, default: 1.0e-3}

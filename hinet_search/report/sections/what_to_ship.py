@@ -19,14 +19,13 @@ from hinet_search.report.standings import MOST_CELLS, on_validation, worse_than_
 from hinet_search.results.best_model import is_fully_tested
 from hinet_search.results.contrasts import (
     Contrast,
-    arm_values,
     ensemble_contrast,
     judged,
     student_contrasts,
     untaught,
 )
 from hinet_search.results.ensemble_records import ENSEMBLE
-from hinet_search.results.finalist_values import chosen, headline_by_seed
+from hinet_search.results.finalist_values import arm_values, chosen, headline_by_seed
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.shipping import Offer, Shipment, shipment
 from hinet_search.results.statistics.paired_difference import Difference, summary

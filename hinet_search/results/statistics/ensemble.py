@@ -5,6 +5,8 @@ whose scores are logs, the scale `probabilities` means expected amounts (results
 Shape legend: M runs (S if they are the seeds of one finalist), R rows, T tasks.
 """
 
+from itertools import combinations
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
@@ -89,22 +91,18 @@ def ensemble_logits(
     return combined(logits_SRT, np.ones(len(logits_SRT)), "probabilities", is_amount_T)
 
 
-def copies(
-    logits_MRT: NDArray[np.float32], tolerance: float = COPY_TOLERANCE
-) -> list[tuple[int, int]]:
-    """Return the pairs of runs whose logits differ by at most `tolerance` everywhere, in order.
+def copies(logits_MRT: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Return the pairs of runs whose logits differ by at most COPY_TOLERANCE everywhere, in order.
 
     Only runs with nearly equal mean logits are compared row by row.
     """
     mean_M = np.array([logits_RT.mean(dtype=np.float64) for logits_RT in logits_MRT])
-    order_M = np.argsort(mean_M, kind="stable")
-    sorted_M = mean_M[order_M]
     pairs = []
-    for place, left in enumerate(order_M.tolist()):
-        end = np.searchsorted(sorted_M, sorted_M[place] + 2 * tolerance, side="right")
-        for right in order_M[place + 1 : end].tolist():
-            difference_RT = np.abs(logits_MRT[left] - logits_MRT[right])
-            if difference_RT.max(initial=0.0) <= tolerance:
-                pairs.append((min(left, right), max(left, right)))
+    for left, right in combinations(range(len(mean_M)), 2):
+        if abs(mean_M[left] - mean_M[right]) > 2 * COPY_TOLERANCE:
+            continue
+        difference_RT = np.abs(logits_MRT[left] - logits_MRT[right])
+        if difference_RT.max(initial=0.0) <= COPY_TOLERANCE:
+            pairs.append((left, right))
         heartbeat.send_heartbeat()
-    return sorted(pairs)
+    return pairs

@@ -180,29 +180,27 @@ def prepare(
     rows_of_cells = [np.flatnonzero(scored.scenario_R == cell.scenario_number) for cell in cells]
     read_of_cells = [rows_read(metric, cell, cells, scored.scenario_R) for cell in cells]
 
-    def prepared(logits_RT: NDArray[np.float32], rows: Places, cell: Cell) -> Prepared:
-        task = cell.task_number
-        label_C = scored.labels_RT[rows, task]
-        return metric.prepared(
-            scored_cell(cell, logits_RT[rows, task], label_C, unit_R[rows], num_units=num_units)
-        )
-
-    def of_seed(logits_RT: NDArray[np.float32]) -> list[Prepared]:
+    metrics_SC = []
+    for logits_RT in scored.logits_SRT:
         of_tasks: dict[int, Prepared] = {}
         metrics_C = []
         for rows, cell in zip(read_of_cells, cells, strict=True):
             task = cell.task_number
             if not metric.over_scenarios or task not in of_tasks:
-                of_tasks[task] = prepared(logits_RT, rows, cell)
+                label_C = scored.labels_RT[rows, task]
+                logit_C = logits_RT[rows, task]
+                of_tasks[task] = metric.prepared(
+                    scored_cell(cell, logit_C, label_C, unit_R[rows], num_units=num_units)
+                )
             metrics_C.append(of_tasks[task])
-        return metrics_C
+        metrics_SC.append(metrics_C)
 
     def rows_of_units(rows: Places) -> Floats:
         return np.bincount(unit_R[rows], minlength=num_units).astype(np.float64)
 
     return PreparedMetric(
         cells=[cell.name for cell in cells],
-        metrics_SC=[of_seed(logits_RT) for logits_RT in scored.logits_SRT],
+        metrics_SC=metrics_SC,
         rows_UC=np.stack([rows_of_units(rows) for rows in rows_of_cells], axis=1),
         read_UC=np.stack([rows_of_units(rows) for rows in read_of_cells], axis=1),
     )

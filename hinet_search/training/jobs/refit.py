@@ -58,7 +58,7 @@ def refit(job: RefitJob, emit: Emit, should_stop: ShouldStop) -> None:
     forget_copies()  # of the training rows alone
     with device_errors(device, f"batch size {config.train.batch_size:,}", link):
         model, conditions, checkpoints = _begun(job, device, link.notice)
-        silent = CoordinatorLink(_say_nothing, should_stop)
+        silent = CoordinatorLink(lambda _evaluation: None, should_stop)
         try:
             result = fit_any(model, conditions, silent, checkpoints)
         except Diverged as error:
@@ -74,10 +74,6 @@ def refit(job: RefitJob, emit: Emit, should_stop: ShouldStop) -> None:
     link.retry(lambda: save_tensors(model.model.state_dict(), path))
     assert conditions.fixed_steps is not None, "a refit has the length of a training"
     emit(Refitted(conditions.fixed_steps.total, conditions.dataset.train.num_rows))
-
-
-def _say_nothing(_message: object) -> None:
-    """Leave out the evaluation."""
 
 
 def _begun(
