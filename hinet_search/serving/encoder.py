@@ -10,8 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import ChosenInputs, Columns
-from hinet_search.data.derived.inputs import encode_lists, fields_of_sequences, list_fields
+from hinet_search.data.derived.inputs import encode_lists, list_fields
 from hinet_search.data.derived.matches import KnownMatches, match_numbers
+from hinet_search.data.derived.sequences import sequence_fields
 from hinet_search.data.encode import COUNT, Encoding, encode_ids, encode_numbers
 from hinet_search.data.lists import split_texts, with_numbered_lists
 from hinet_search.data.raw_values import as_text
@@ -45,7 +46,7 @@ class Encoder:
         """The schema of all inputs."""
         inputs = self.inputs
         vocabularies = self.encoding.all_vocabularies
-        of_sequences, sequences = fields_of_sequences(
+        of_sequences, sequences = sequence_fields(
             inputs.lists, inputs.sequences, inputs.categorical
         )
         return Schema(

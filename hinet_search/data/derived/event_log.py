@@ -6,7 +6,8 @@ Rows of the same moment are ordered by their number in the source, so the order 
 not matter. A key's rows are found by sorting one number a row, which holds the key above the row's
 place in the log.
 
-Shape legend: R rows of the table, E rows of the log, S rows of some keys, sorted by key and time.
+Shape legend: R rows of the table, E rows of the log, S rows of some keys, sorted by key and time,
+N of them that others see.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -311,3 +312,36 @@ def last_position(is_mark_S: NDArray[np.bool_]) -> Integers:
     """The position of the last mark up to each row; the first row has one."""
     position_S = np.arange(is_mark_S.size)
     return np.maximum.accumulate(np.where(is_mark_S, position_S, 0))
+
+
+@dataclass(frozen=True)
+class SeenRows:
+    """Of some keys' rows (S) those that others see (N): their moments, and where they stand.
+
+    `before_S` has how many of them are before each position and before the end; None if all are.
+    """
+
+    time_N: Integers
+    is_seen_S: NDArray[np.bool_] | slice
+    before_S: Integers | None
+
+    def position(self, position_S: Integers) -> Integers:
+        """Positions among all rows as positions among those that are seen."""
+        return position_S if self.before_S is None else self.before_S[position_S]
+
+    def only(self, value_S: Integers) -> Integers:
+        """The values of those that are seen (N,)."""
+        return value_S[self.is_seen_S]
+
+
+def seen_rows(keyed: KeyedRows, log: EventLog) -> SeenRows:
+    """The rows of some keys that others see."""
+    if log.is_seen_E is None:
+        return SeenRows(keyed.time_S, slice(None), None)
+    is_seen_S = log.is_seen_E[keyed.place_S]
+    return SeenRows(keyed.time_S[is_seen_S], is_seen_S, sums_before(is_seen_S))
+
+
+def sums_before(number_S: NDArray[Any]) -> Integers:
+    """The sum of all numbers before each position, and of all."""
+    return np.concatenate([[0], np.cumsum(number_S, dtype=np.int64)])

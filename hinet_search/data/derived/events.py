@@ -20,32 +20,24 @@ A row may also know where it stands in the visit of its user. A visit ends when 
 passes until the user's next moment. A row without a user or a time has zeros.
 
 Shape legend: R rows of the table, E rows of a log, S rows of some keys, sorted by key and time, N
-of them that are seen, C columns, T tasks.
+of them that are seen, W windows, C columns,
+T tasks.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
+from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.derived.countable_labels import PARTS, TRAIN, Floats, rate
-from hinet_search.data.derived.earlier_rows import (
-    NO_ROW,
-    EarlierRows,
-    Horizons,
-    TaskLabels,
-    earlier_rows,
-    horizons,
-    seen_rows,
-    task_labels,
-    whole_labels,
-)
+from hinet_search.data.derived.countable_labels import PARTS, TRAIN, Floats, rate, whole_amounts
 from hinet_search.data.derived.event_log import (
     ColumnCodes,
     EventLog,
@@ -57,6 +49,8 @@ from hinet_search.data.derived.event_log import (
     key_codes,
     last_position,
     log_of,
+    seen_rows,
+    sums_before,
     walks,
 )
 from hinet_search.data.mapped import mapped_frame
@@ -83,6 +77,34 @@ class Prior:
     def mean(self) -> float:
         """The mean label."""
         return self.total / (self.parts * self.num_rows)
+
+
+@dataclass(frozen=True)
+class TaskLabels:
+    """The labels of a task in the order of a log, and their prior.
+
+    `added_E` is what a row adds to their sum: 0 or 1, or parts of an amount. `has_E` says which
+    rows are seen and have the task, None if all do.
+    """
+
+    added_E: NDArray[Any]
+    has_E: NDArray[np.bool_] | None
+    prior: Prior
+
+
+@dataclass(frozen=True)
+class Horizons:
+    """How far windows reach back, in units of time, and the places in a log that this means.
+
+    `place_E` has, for every such length, the first place of a row that is no longer ago (E,).
+    `rows_W` are the windows of rows, `labels_W` those of labels with the delay, None for all rows.
+    `delay` is that of labels, None if they are never known.
+    """
+
+    place_E: Mapping[int, Integers]
+    rows_W: tuple[int | None, ...]
+    labels_W: tuple[int | None, ...]
+    delay: int | None
 
 
 @dataclass(frozen=True)
@@ -129,11 +151,10 @@ def event_inputs(
     logs = []
     for walk in walks(rows, moments):
         log = log_of(rows, moments, walk)
-        logs.append(_PreparedLog(log, task_labels(log), horizons(definition, log, moments)))
+        logs.append(_PreparedLog(log, task_labels(log, priors), horizons(definition, log, moments)))
 
     def use(each: _PreparedLog, value_RC: NDArray[np.float32], keyed: KeyedRows) -> None:
-        counted = earlier_rows(keyed, each.log, each.horizons, each.labels, definition.last)
-        columns = inputs_of(counted, priors, definition.smoothing, moments.units_a_second)
+        columns = _inputs(definition, each, keyed, moments.units_a_second)
         write(value_RC, each.log, keyed, columns)
 
     tables = []
@@ -170,19 +191,97 @@ def prior_of(rows: Rows, task: int) -> Prior:
     return Prior(max(num_rows, 1), total, PARTS if task in rows.units else 1)
 
 
-def inputs_of(
-    counted: EarlierRows, priors: Sequence[Prior], smoothing: float, units_a_second: int
+def horizons(definition: EventsDefinition, log: EventLog, moments: Moments) -> Horizons:
+    """The horizons of a definition in a log."""
+    rows_W = tuple(
+        moments.units(window) if isinstance(window, TimeSpan) else None
+        for window in definition.windows
+    )
+    delay = None
+    labels_W: tuple[int | None, ...] = ()
+    if isinstance(definition.labels_after, TimeSpan):
+        delay = moments.units(definition.labels_after)
+        labels_W = tuple(None if length is None else delay + length for length in rows_W)
+    wanted = {*rows_W, *labels_W, delay}
+    place_E = {length: log.num_before(length) for length in wanted if length}  # not of 0 and None
+    return Horizons(place_E, rows_W, labels_W, delay)
+
+
+def task_labels(log: EventLog, priors: Sequence[Prior]) -> tuple[TaskLabels, ...]:
+    """The labels of every task in the order of a log."""
+    rows = log.rows
+    row_blocks = [log.row_E[block] for block in blocks_of(log.num_rows)]
+    labels = []
+    for task, has_task_M in enumerate(rows.has_task_MT.T):
+        of_blocks = (whole_labels(rows, rows.labels_RT[row_B, task], task) for row_B in row_blocks)
+        added_E = rows.mapped(of_blocks)
+        has_E = log.is_seen_E
+        if not has_task_M.all():
+            has_E = rows.mapped(has_task_M[rows.scenario_R[row_B]] for row_B in row_blocks)
+            has_E = has_E if log.is_seen_E is None else has_E & log.is_seen_E
+        labels.append(TaskLabels(added_E, has_E, priors[task]))
+    return tuple(labels)
+
+
+def whole_labels(rows: Rows, label_B: NDArray[Any], task: int) -> NDArray[Any]:
+    """Labels of a task as whole numbers: 0 and 1 as they are, of amounts their parts."""
+    if task not in rows.units:
+        return label_B.astype(np.uint8)
+    return whole_amounts(label_B)
+
+
+def _inputs(
+    definition: EventsDefinition, prepared: _PreparedLog, keyed: KeyedRows, units_a_second: int
 ) -> Iterator[Floats]:
-    """Yield the columns of a key, in the order of their names."""
-    for num_S in counted.num_WS:
-        yield np.log1p(num_S)
-    seconds_S = np.maximum(counted.since_S, 0) / units_a_second
-    yield np.where(counted.since_S == NO_ROW, 0.0, 1 / (1 + np.log1p(seconds_S)))
-    for labels, prior in zip(counted.labels_T, priors, strict=False):
-        for num_S, sum_S in zip(labels.num_WS, labels.sum_WS, strict=True):
-            yield rate(num_S, sum_S, prior.num_rows, prior.total, prior.parts, smoothing)
-        for last_S, has_last_S in zip(labels.last_LS, labels.has_last_LS, strict=True):
-            yield np.where(has_last_S, last_S / prior.parts - prior.mean, 0.0)
+    """Yield the columns of some keys' rows (S), in the order of their names."""
+    horizons = prepared.horizons
+    # For every length of time the first row of the key that is no longer ago: of 0 the first of the
+    # row's own moment, of None the first of all.
+    first_S: dict[int | None, Integers] = {None: keyed.start_S, 0: keyed.moment_S}
+    for length, place_E in horizons.place_E.items():
+        first_S[length] = keyed.first_from(place_E)
+    seen = seen_rows(keyed, prepared.log)
+    moment_S = seen.position(keyed.moment_S)
+    for length in horizons.rows_W:
+        yield np.log1p(moment_S - seen.position(first_S[length]))
+    since_S = keyed.time_S - seen.time_N[moment_S - 1] if seen.time_N.size else keyed.time_S
+    recency_S = 1 / (1 + np.log1p(np.maximum(since_S, 0) / units_a_second))
+    yield np.where(moment_S > seen.position(keyed.start_S), recency_S, 0.0)
+    if horizons.delay is not None:
+        known_S = first_S[horizons.delay]
+        first_WS = [first_S[length] for length in horizons.labels_W]
+        for labels in prepared.labels:
+            yield from _label_inputs(definition, labels, keyed, known_S, first_WS)
+
+
+def _label_inputs(
+    definition: EventsDefinition,
+    labels: TaskLabels,
+    keyed: KeyedRows,
+    known_S: Integers,
+    first_WS: Sequence[Integers],
+) -> Iterator[Floats]:
+    """Yield rates and last labels of a task: those of positions up to the known one."""
+    added_N = labels.added_E[keyed.place_S]
+    start_S = keyed.start_S
+    if labels.has_E is not None:  # positions among the rows that are seen and have the task
+        has_S = labels.has_E[keyed.place_S]
+        added_N = added_N[has_S]
+        before_S = sums_before(has_S)
+        start_S = before_S[start_S]
+        known_S = before_S[known_S]
+        first_WS = [before_S[first_S] for first_S in first_WS]
+    prior = labels.prior
+    sum_N = sums_before(added_N)
+    for first_S in first_WS:
+        sum_S = sum_N[known_S] - sum_N[first_S]
+        num_S = known_S - first_S
+        yield rate(num_S, sum_S, prior.num_rows, prior.total, prior.parts, definition.smoothing)
+    for back in range(1, definition.last + 1):
+        has_last_S = known_S - back >= start_S
+        last_S = np.zeros(known_S.size, dtype=np.int64)
+        last_S[has_last_S] = added_N[known_S[has_last_S] - back]
+        yield np.where(has_last_S, last_S / prior.parts - prior.mean, 0.0)
 
 
 def zeros(rows: Rows, num_columns: int) -> NDArray[np.float32]:

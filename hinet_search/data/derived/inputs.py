@@ -39,7 +39,6 @@ from hinet_search.study.feature_definition import (
     FeatureDefinition,
     ListDefinition,
 )
-from hinet_search.study.sequence_definition import SequenceDefinition
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,7 @@ def with_sequences(
     features = definition.features
     if not features.sequences:
         return lists
-    fields, sequences = fields_of_sequences(features.lists, features.sequences, encoding.names)
+    fields, sequences = sequence_fields(features.lists, features.sequences, encoding.names)
     vocabularies = {vocabulary.name: vocabulary for vocabulary in encoding.vocabularies}
     moments = moments_of(definition, rows)
     tasks = tuple(definition.tasks)
@@ -194,16 +193,6 @@ def with_sequences(
         sequences=sequences,
         slots_of_sequences=slots,
     )
-
-
-def fields_of_sequences(
-    lists: Mapping[str, ListDefinition],
-    sequences: Mapping[str, SequenceDefinition],
-    categorical: Sequence[str],
-) -> tuple[tuple[ListField, ...], tuple[SequenceField, ...]]:
-    """The lists of the sequences of a schema that has these fields and lists too."""
-    num_own = sum(list_.item is None for list_ in lists.values())
-    return sequence_fields(sequences, categorical, len(categorical) + num_own)
 
 
 def input_groups(

@@ -16,8 +16,9 @@ Shape legend: R rows of the table, E rows of a log, S rows of some keys, N of th
 B some of the S rows, P parts, I items, T labels, L slots of one part.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -25,7 +26,6 @@ from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.blocks import blocks_of
-from hinet_search.data.derived.earlier_rows import seen_rows
 from hinet_search.data.derived.event_log import (
     EventLog,
     Integers,
@@ -35,6 +35,7 @@ from hinet_search.data.derived.event_log import (
     for_rows_of_keys,
     key_codes,
     log_of,
+    seen_rows,
     walks,
     wanted_rows,
 )
@@ -42,6 +43,7 @@ from hinet_search.data.encode import COUNT, VALUE, Vocabulary, ids_of
 from hinet_search.data.rows import Rows
 from hinet_search.data.schema import ListField, SequenceField
 from hinet_search.study.event_definition import key_name
+from hinet_search.study.feature_definition import ListDefinition
 from hinet_search.study.sequence_definition import SequenceDefinition
 
 UNKNOWN_LABEL = 1
@@ -86,14 +88,17 @@ def _of_numbers(name: str, most: int) -> Vocabulary:
 
 
 def sequence_fields(
+    lists_of_rows: Mapping[str, ListDefinition],
     sequences: Mapping[str, SequenceDefinition],
     categorical: Sequence[str],
-    num_vocabularies: int,
 ) -> tuple[tuple[ListField, ...], tuple[SequenceField, ...]]:
-    """The lists of sequences and what joins them.
+    """The lists of the sequences of a schema, and what joins them.
 
-    The vocabularies of labels and gaps follow the other `num_vocabularies`.
+    The schema has these categorical fields and lists too. The vocabularies of labels and gaps
+    follow theirs.
     """
+    num_vocabularies = len(categorical)
+    num_vocabularies += sum(list_.item is None for list_ in lists_of_rows.values())
     lists = []
     fields = []
     for name, sequence in sequences.items():
@@ -167,10 +172,9 @@ def label_ids(
 
 
 def sequence_slots(
-    sequence: SequenceDefinition, logs: Iterable[EventLog], moments: Moments, parts: LoggedParts
+    sequence: SequenceDefinition, logs: Sequence[EventLog], moments: Moments, parts: LoggedParts
 ) -> Ids:
     """The slots (R, P * L) of the wanted rows that these logs are of; zeros of others."""
-    logs = list(logs)
     rows = logs[0].rows
     is_wanted_R = wanted_rows(rows)
     drawn = None if is_wanted_R is None else np.flatnonzero(is_wanted_R)
@@ -181,37 +185,10 @@ def sequence_slots(
         for block in blocks_of(num_rows)
     )
 
-    def put(row_B: Integers, slots_BPL: Ids) -> None:
-        place_B = row_B if drawn is None else np.searchsorted(drawn, row_B)
-        slots_RPL[place_B] = slots_BPL
-
-    code_R = key_codes(rows, sequence.key)
-    for log in logs:
-        _fill(put, sequence, log, code_R, moments, parts)
-    return slots_RPL.reshape(num_rows, -1)
-
-
-def gap_ids(units: Integers, units_a_second: int) -> Integers:
-    """The ids of times since an earlier row, in units of time."""
-    seconds = units // units_a_second
-    _, exponent = np.frexp((1 + seconds).astype(np.float64))  # 1 + floor(log2), exact below 2**53
-    return np.minimum(exponent, NUM_GAPS)
-
-
-def _fill(
-    put: Callable[[Integers, Ids], None],
-    sequence: SequenceDefinition,
-    log: EventLog,
-    code_R: Integers,
-    moments: Moments,
-    parts: LoggedParts,
-) -> None:
-    """Put the slots of the rows of one log, whose keys have these codes."""
     delay = 0 if sequence.labels_after is None else moments.units(sequence.labels_after)
-    known_E = log.num_before(delay) if delay else None
-    num_rows = max(1, SLOTS_AT_ONCE // sequence.length)
+    num_at_once = max(1, SLOTS_AT_ONCE // sequence.length)
 
-    def fill_keys(keyed: KeyedRows) -> None:
+    def fill(log: EventLog, known_E: Integers | None, keyed: KeyedRows) -> None:
         seen = seen_rows(keyed, log)
         start_S = seen.position(keyed.start_S)
         moment_S = seen.position(keyed.moment_S)
@@ -222,14 +199,25 @@ def _fill(
         earlier = EarlierSlots(seen.only(row_S), seen.time_N, parts, moments.units_a_second)
         # The rows that the log is of, as many at once as fit into memory.
         position = np.flatnonzero(log.gives_inputs(row_S))
-        for start in range(0, position.size, num_rows):
-            some = position[start : start + num_rows]
-            slots_BPL = earlier.slots(
+        for start in range(0, position.size, num_at_once):
+            some = position[start : start + num_at_once]
+            place_B = row_S[some] if drawn is None else np.searchsorted(drawn, row_S[some])
+            slots_RPL[place_B] = earlier.slots(
                 keyed.time_S[some], start_S[some], moment_S[some], known_S[some], sequence.length
             )
-            put(row_S[some], slots_BPL)
 
-    for_rows_of_keys(log, code_R, fill_keys)
+    code_R = key_codes(rows, sequence.key)
+    for log in logs:
+        known_E = log.num_before(delay) if delay else None
+        for_rows_of_keys(log, code_R, partial(fill, log, known_E))
+    return slots_RPL.reshape(num_rows, -1)
+
+
+def gap_ids(units: Integers, units_a_second: int) -> Integers:
+    """The ids of times since an earlier row, in units of time."""
+    seconds = units // units_a_second
+    _, exponent = np.frexp((1 + seconds).astype(np.float64))  # 1 + floor(log2), exact below 2**53
+    return np.minimum(exponent, NUM_GAPS)
 
 
 @dataclass(frozen=True)
