@@ -21,9 +21,8 @@ from torch import nn
 from contestants import contests
 from hinet_search.data.columns import Columns
 from hinet_search.results.records import CellValue
-from hinet_search.training.feed import Feed, make_feed
+from hinet_search.training.feed import Feed, make_feed, predict
 from hinet_search.training.metrics import cell_values
-from hinet_search.training.predict import predict
 from work import SCHEMA, draw_rows
 
 MODEL = "MMoE"

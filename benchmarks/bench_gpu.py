@@ -24,10 +24,9 @@ from hinet_search.data.columns import Dataset
 from hinet_search.results.objectives import objective_named
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import Wanted
-from hinet_search.training.feed import forget_copies, make_feed
+from hinet_search.training.feed import forget_copies, make_feed, predict
 from hinet_search.training.fit import TrainingSteps
 from hinet_search.training.metrics import cell_values
-from hinet_search.training.predict import predict
 from hinet_search.training.run_state import Conditions, batches, begin
 from hinet_search.training.train_config import TrainConfig
 from layout import aligned

@@ -34,8 +34,7 @@ from hinet_search.common.frozen_model import Count, Depth, Frozen, Layers
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.embedding import FeatureEmbedding
-from hinet_search.models.layers.experts import TowerConfig, Towers, mlp
-from hinet_search.models.layers.gates import Gate
+from hinet_search.models.layers.experts import Gate, TowerConfig, Towers, mlp
 from hinet_search.models.layers.linear import Linear, StackedLinear
 from hinet_search.models.layers.protocol import ProtocolConfig
 

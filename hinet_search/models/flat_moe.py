@@ -18,8 +18,7 @@ from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.diagnostics import gate_usage, numbered
 from hinet_search.models.layers.embedding import FeatureEmbedding
-from hinet_search.models.layers.experts import Experts, TowerConfig, Towers
-from hinet_search.models.layers.gates import Gate, mix
+from hinet_search.models.layers.experts import Experts, Gate, TowerConfig, Towers, mix
 from hinet_search.models.layers.measure import count_parameters, without_weights
 from hinet_search.models.layers.protocol import MDMT, ProtocolConfig
 from hinet_search.results.records import Insight

@@ -31,8 +31,7 @@ from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.cgc import CGC, CGCConfig
 from hinet_search.models.layers.diagnostics import gate_usage, numbered
 from hinet_search.models.layers.embedding import FeatureEmbedding
-from hinet_search.models.layers.experts import Experts, Mixture, TowerConfig, Towers
-from hinet_search.models.layers.gates import Gate
+from hinet_search.models.layers.experts import Experts, Gate, Mixture, TowerConfig, Towers
 from hinet_search.models.layers.san import (
     BottleneckAttention,
     SANConfig,

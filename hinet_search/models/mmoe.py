@@ -16,8 +16,7 @@ from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.diagnostics import gate_usage, numbered
 from hinet_search.models.layers.embedding import FeatureEmbedding
-from hinet_search.models.layers.experts import ExpertConfig, Experts, TowerConfig, Towers
-from hinet_search.models.layers.gates import Gate, mix
+from hinet_search.models.layers.experts import ExpertConfig, Experts, Gate, TowerConfig, Towers, mix
 from hinet_search.models.layers.protocol import ProtocolConfig
 from hinet_search.results.records import Insight
 

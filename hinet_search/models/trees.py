@@ -99,7 +99,7 @@ class Model:
     def stages(self, train: Columns, seed: int) -> Iterator[float]:
         """Grow the trees of all tasks; yield the share of finished rounds after every stage."""
         boosters = self._new_boosters(train, seed)
-        may_grow = [True for _ in boosters]
+        may_grow = [True] * len(boosters)
         most = self.config.max_rounds
         self._sums.clear()
         for num_rounds in stage_ends(most):
@@ -164,9 +164,11 @@ class Model:
     def state_dict(self) -> dict[str, Tensor]:
         """Return the text of the trees of every task, as the tensor of its bytes."""
         assert self.boosters, "trees must have grown before they are saved"
-        texts = [bytearray(text_of_trees(booster), "ascii") for booster in self.boosters]
-        tensors = [torch.frombuffer(text, dtype=torch.uint8) for text in texts]
-        return dict(zip(self._text_names, tensors, strict=True))
+        state = {}
+        for name, booster in zip(self._text_names, self.boosters, strict=True):
+            text = bytearray(text_of_trees(booster), "ascii")
+            state[name] = torch.frombuffer(text, dtype=torch.uint8)
+        return state
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Restore the trees; ValueError unless they are of trees with these options and inputs."""
@@ -182,8 +184,11 @@ class Model:
             num_trees=self.config.max_rounds,
             num_leaves=self.config.max_leaf_nodes,
         )
-        texts = [state_dict[name].numpy().tobytes().decode("latin1") for name in names]
-        self.boosters = [booster_of_text(text, limits) for text in texts]
+        boosters = []
+        for name in names:
+            text = state_dict[name].numpy().tobytes().decode("latin1")
+            boosters.append(booster_of_text(text, limits))
+        self.boosters = boosters
         self._sums.clear()
 
     def describe(self) -> str:

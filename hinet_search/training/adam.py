@@ -78,24 +78,30 @@ class Adam(WeightUpdates):
 
     def update(self, weights: list[nn.Parameter], group: Mapping[str, Any]) -> None:
         """Update weights of a group, each of which has a gradient."""
+        gradients: list[Tensor] = []
+        steps: list[Tensor] = []
+        first_moments: list[Tensor] = []
+        second_moments: list[Tensor] = []
         for weight in weights:
-            if not self.state[weight]:
-                self.state[weight] = {
-                    "step": torch.zeros((), dtype=torch.float32, device=weight.device),
-                    "exp_avg": torch.zeros_like(weight),
-                    "exp_avg_sq": torch.zeros_like(weight),
-                }
-        states = [self.state[weight] for weight in weights]
-        torch._foreach_add_([state["step"] for state in states], 1)
-        gradients = [weight.grad for weight in weights if weight.grad is not None]
+            state = self.state[weight]
+            if not state:
+                state["step"] = torch.zeros((), dtype=torch.float32, device=weight.device)
+                state["exp_avg"] = torch.zeros_like(weight)
+                state["exp_avg_sq"] = torch.zeros_like(weight)
+            assert weight.grad is not None, "only called with a gradient"
+            gradients.append(weight.grad)
+            steps.append(state["step"])
+            first_moments.append(state["exp_avg"])
+            second_moments.append(state["exp_avg_sq"])
+        torch._foreach_add_(steps, 1)
         update_all = torch._fused_adamw_ if group["decoupled"] else torch._fused_adam_
         update_all(
             tuple(weights),
             gradients,
-            [state["exp_avg"] for state in states],
-            [state["exp_avg_sq"] for state in states],
+            first_moments,
+            second_moments,
             [],  # the largest second moments, which only AMSGrad keeps
-            [state["step"] for state in states],
+            steps,
             lr=group["lr"] * self.rate_share,
             beta1=BETA1,
             beta2=BETA2,

@@ -1,4 +1,4 @@
-"""Feed: a split as tensors on the device, and batches of it by row numbers.
+"""Feed: a split as tensors on the device, batches of it by row numbers, and logits of all rows.
 
 On the CPU the tensors are the memory-mapped columns themselves, which all slots of a machine share.
 A GPU gets a copy that lives as long as the columns, if that leaves room for a training; else the
@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped, UInt8
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from hinet_search.common import quiet
+from hinet_search.common import heartbeat, quiet
 from hinet_search.data.columns import Columns
 from hinet_search.models.layers.batch import Batch, count_by_scenario, to_device
 
@@ -32,6 +32,7 @@ from hinet_search.models.layers.batch import Batch, count_by_scenario, to_device
 # memory, and a window of its mapped files is read once.
 WINDOW_ROWS = 2**18
 BATCHES_AHEAD = 4
+ROWS_AT_ONCE = 4096  # activations of 50 scenarios with 4 sub-experts still fit in half a gigabyte
 ROWS_SHARE = 0.5  # of the memory of a GPU, at most; weights and activations need the rest
 Item = TypeVar("Item")
 
@@ -242,3 +243,26 @@ def _tensor(array: NDArray[np.generic]) -> Tensor:
     """Return a view. Torch warns of arrays that must not be written to; a feed only reads."""
     with quiet.without(UserWarning, beginning="The given NumPy array is not writable"):
         return torch.from_numpy(array)
+
+
+def predict(model: nn.Module, feed: Feed, batch_size: int = ROWS_AT_ONCE) -> NDArray[np.float32]:
+    """Return logits (R, T) in the order of the feed, without dropout."""
+    scores_RT: NDArray[np.float32] = logits(model, feed, batch_size).cpu().numpy()
+    return scores_RT
+
+
+def logits(model: nn.Module, feed: Feed, batch_size: int = ROWS_AT_ONCE) -> Float[Tensor, "R T"]:
+    """Return the same as `predict`, left on the feed's device and not read."""
+    was_training = model.training
+    model.eval()
+    logits_RT: Tensor | None = None
+    with torch.inference_mode():
+        for rows_B, batch in feed.all_rows(batch_size):
+            logits_BT = model(batch).float()
+            if logits_RT is None:
+                logits_RT = logits_BT.new_empty(len(feed), logits_BT.shape[1])
+            logits_RT.index_copy_(0, to_device(rows_B, feed.device), logits_BT)
+            heartbeat.send_heartbeat()  # a whole split takes longer than a training step
+    model.train(was_training)
+    assert logits_RT is not None, "a split has rows"
+    return logits_RT

@@ -7,7 +7,6 @@ Shape legend: R rows, T tasks.
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -55,16 +54,6 @@ class Staged(Protocol):
         """Describe in a few lines what would be trained."""
 
 
-@dataclass(frozen=True)
-class _StagedRun:
-    """What stays the same while a model grows."""
-
-    model: Staged
-    conditions: Conditions
-    best: BestModel
-    began: float
-
-
 def fit_staged(model: Staged, conditions: Conditions, watcher: TrainingWatcher) -> FitResult:
     """Grow `model` in place on the CPU; it ends as it was after its best stage on validation.
 
@@ -73,62 +62,57 @@ def fit_staged(model: Staged, conditions: Conditions, watcher: TrainingWatcher) 
     The watcher can stop the growth between stages. `rows_per_second` is computed from these passes.
     The number of threads is left to the caller.
     """
-    objective = conditions.objective
-    growth = _StagedRun(model, conditions, BestModel(model, objective), time.perf_counter())
+    began = time.perf_counter()
     begin_peak_memory(CPU)
+    best = BestModel(model, conditions.objective)
+    train = conditions.dataset.train
+    fixed = conditions.fixed_steps
+    patience = conditions.config.patience
     records: list[EvaluationRecord] = []
-    stopped = _grow(growth, records, watcher)
-    growth.best.restore()
-    seconds = time.perf_counter() - growth.began
+    stages = model.stages(train, conditions.seed)
+    stage = 0
+    share = 0.0
+    stopped = False
+    while share < 1.0:
+        stopped = watcher.should_stop()
+        if stopped:
+            break
+        stage += 1
+        share = next(stages)
+        if fixed and stage < fixed.total:
+            continue
+        records.append(_evaluate(model, conditions, best, stage, share, began))
+        watcher.on_evaluation(records[-1])
+        if fixed or (patience and stage - best.evaluation >= patience):
+            break
+    best.restore()
+    seconds = time.perf_counter() - began
     passes = records[-1].passes if records else 0.0
-    num_rows = conditions.dataset.train.num_rows
     return FitResult(
         evaluations=tuple(records),
-        best_step=growth.best.evaluation,
-        valid_cells=growth.best.cells,
-        valid_objective=objective(growth.best.cells) if records else None,
+        best_step=best.evaluation,
+        valid_cells=best.cells,
+        valid_objective=conditions.objective(best.cells) if records else None,
         stopped=stopped,
-        rows_per_second=passes * num_rows / seconds,
+        rows_per_second=passes * train.num_rows / seconds,
         seconds=seconds,
         peak_memory_bytes=peak_memory_bytes(CPU),
     )
 
 
-def _grow(growth: _StagedRun, records: list[EvaluationRecord], watcher: TrainingWatcher) -> bool:
-    """Grow and evaluate until the growth or patience ends; True if the watcher stopped it."""
-    conditions = growth.conditions
-    fixed = growth.conditions.fixed_steps
-    stages = growth.model.stages(conditions.dataset.train, conditions.seed)
-    patience = conditions.config.patience
-    stage = 0
-    share = 0.0
-    while share < 1.0:
-        if watcher.should_stop():
-            return True
-        stage = stage + 1
-        share = next(stages)
-        if fixed and stage < fixed.total:
-            continue
-        records.append(_evaluate(growth, stage, share))
-        watcher.on_evaluation(records[-1])
-        if fixed or (patience and stage - growth.best.evaluation >= patience):
-            break
-    return False
-
-
-def _evaluate(growth: _StagedRun, number: int, share: float) -> EvaluationRecord:
-    conditions = growth.conditions
-    schema = conditions.schema
+def _evaluate(
+    model: Staged, conditions: Conditions, best: BestModel, stage: int, share: float, began: float
+) -> EvaluationRecord:
     valid = conditions.dataset.valid
-    logits_RT = growth.model.logits(valid)
-    cells = cell_values(logits_RT, valid, schema.cells, further=conditions.further)
-    growth.best.offer(number, cells)
+    logits_RT = model.logits(valid)
+    cells = cell_values(logits_RT, valid, conditions.schema.cells, further=conditions.further)
+    best.offer(stage, cells)
     return EvaluationRecord(
-        step=number,
+        step=stage,
         passes=share * conditions.config.passes,
         objective=conditions.objective(cells),
-        train_loss=_loss(growth.model, conditions),
-        seconds=time.perf_counter() - growth.began,
+        train_loss=_loss(model, conditions),
+        seconds=time.perf_counter() - began,
         cells=cells,
         memory_bytes=peak_memory_bytes(CPU),
     )

@@ -44,9 +44,11 @@ def cell_values(
     Errors: NonFiniteScores when a score is NaN or infinite.
     """
     _refuse_non_finite(scores_RT, cells)
-    metrics = {name: metric_named(name) for name in further}
-    of_cells = {name: metric for name, metric in metrics.items() if not metric.over_scenarios}
-    of_tasks = {name: metric for name, metric in metrics.items() if metric.over_scenarios}
+    of_cells: dict[str, Metric] = {}
+    of_tasks: dict[str, Metric] = {}
+    for name in further:
+        metric = metric_named(name)
+        (of_tasks if metric.over_scenarios else of_cells)[name] = metric
     tasks = _values_of_tasks(scores_RT, columns, cells, of_tasks)
     values: list[CellValue] = []
     for number, of_scenario in groupby(cells, key=lambda cell: cell.scenario_number):

@@ -53,38 +53,47 @@ def make_optimiser(model: nn.Module, config: TrainConfig) -> Optimiser:
     Any `embedding_optimiser` but `adam` makes the tables produce sparse gradients and updates only
     the touched rows.
     """
-    embeddings = [module for module in model.modules() if isinstance(module, FeatureEmbedding)]
-    table_weights: list[nn.Parameter] = []
-    if config.embedding_optimiser != "adam":
-        for module in embeddings:
-            module.table.sparse_gradient = True
-            table_weights.append(module.table.weight)
-    of_embeddings = {id(weight) for part in embeddings for _, weight in part.embedding_parameters()}
-    of_tables = {id(weight) for weight in table_weights}
-    others = [weight for weight in model.parameters() if id(weight) not in of_tables]
-    rate = config.learning_rate * config.embedding_learning_rate_multiplier
-    # Weight decay of dense weights is decoupled, that of embeddings a penalty.
-    groups = [
-        {
-            "params": [weight for weight in others if id(weight) not in of_embeddings],
-            "weight_decay": config.weight_decay,
-            "decoupled": True,
-            "lr": config.learning_rate,
-        },
-        {
-            "params": [weight for weight in others if id(weight) in of_embeddings],
-            "weight_decay": config.embedding_l2,
-            "decoupled": False,
-            "lr": rate,
-        },
-    ]
+    of_embeddings: set[int] = set()
+    tables: list[nn.Parameter] = []
+    for module in model.modules():
+        if isinstance(module, FeatureEmbedding):
+            of_embeddings.update(id(weight) for _, weight in module.embedding_parameters())
+            if config.embedding_optimiser != "adam":
+                module.table.sparse_gradient = True
+                tables.append(module.table.weight)
     parts: list[WeightUpdates] = []
-    if others:
-        parts.append(Adam([group for group in groups if group["params"]]))
-    if table_weights:
+    groups = _groups_of_adam(model, of_embeddings, set(map(id, tables)), config)
+    if groups:
+        parts.append(Adam(groups))
+    if tables:
         make_table_optimiser = OF_TOUCHED_ROWS[config.embedding_optimiser]
-        parts.append(make_table_optimiser(table_weights, rate, config.embedding_l2))
+        parts.append(make_table_optimiser(tables, _embedding_rate(config), config.embedding_l2))
     return Optimiser(tuple(parts))
+
+
+def _groups_of_adam(
+    model: nn.Module, of_embeddings: set[int], of_tables: set[int], config: TrainConfig
+) -> list[dict[str, Any]]:
+    """Return dense weights, whose decay is decoupled, and embeddings, whose decay is a penalty."""
+    dense: list[nn.Parameter] = []
+    embeddings: list[nn.Parameter] = []
+    for weight in model.parameters():
+        if id(weight) not in of_embeddings:
+            dense.append(weight)
+        elif id(weight) not in of_tables:
+            embeddings.append(weight)
+    groups: list[dict[str, Any]] = []
+    if dense:
+        decay = {"weight_decay": config.weight_decay, "decoupled": True}
+        groups.append({"params": dense, "lr": config.learning_rate, **decay})
+    if embeddings:
+        penalty = {"weight_decay": config.embedding_l2, "decoupled": False}
+        groups.append({"params": embeddings, "lr": _embedding_rate(config), **penalty})
+    return groups
+
+
+def _embedding_rate(config: TrainConfig) -> float:
+    return config.learning_rate * config.embedding_learning_rate_multiplier
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], clip_norm: float) -> Float[Tensor, ""]:

@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -25,14 +25,71 @@ from hinet_search.results.objectives import Objective
 from hinet_search.results.records import CellValue, EvaluationRecord
 from hinet_search.training.best_weights import Best, keep_best
 from hinet_search.training.device import peak_memory_bytes, sort_on
-from hinet_search.training.divergence import Diverged, StepLog
-from hinet_search.training.feed import Feed, made_ahead, make_feed
+from hinet_search.training.feed import Feed, made_ahead, make_feed, predict
 from hinet_search.training.metrics import NonFiniteScores, cell_values
-from hinet_search.training.predict import predict
 from hinet_search.training.row_order import batches_of_pass, reader_ahead
 from hinet_search.training.train_config import TrainConfig
 
 DRAWN_AHEAD_ROWS = 1_000_000  # from which on a thread draws the next pass; fewer take a moment
+
+
+class Diverged(Exception):
+    """A loss, gradient norm or score is not finite; `step` counts batches from 1."""
+
+    def __init__(self, step: int, learning_rate: float, value: float, what: str) -> None:
+        super().__init__(step, learning_rate, value, what)
+        self.step = step
+        self.learning_rate = learning_rate
+        self.value = value
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.value} at step {self.step}, learning rate {self.learning_rate:g}"
+
+
+@dataclass
+class StepLog:
+    """Loss and gradient norm of every step, kept on the device until they are read and checked.
+
+    They are read before every evaluation, or with `at_once` at every step, which costs nothing on
+    the CPU.
+    """
+
+    learning_rate: float
+    at_once: bool
+    loss_sum: float = 0.0
+    num_losses: int = 0
+    _pending: list[Tensor] = field(default_factory=list)
+
+    def add(self, step: int, loss: Float[Tensor, ""], norm: Float[Tensor, ""]) -> None:
+        """Note one step; Diverged, raised on reading, names the first step that was not finite."""
+        self._pending += [loss.detach(), norm]
+        if self.at_once:
+            self.read(step)
+
+    def read(self, step: int) -> None:
+        """Read all pending values; `step` is the latest step noted."""
+        if not self._pending:
+            return
+        values = torch.stack(self._pending).tolist()
+        self._pending.clear()
+        losses = values[::2]
+        norms = values[1::2]
+        for earlier, (loss, norm) in enumerate(
+            zip(losses, norms, strict=True), start=step - len(losses) + 1
+        ):
+            for value, what in ((loss, "loss"), (norm, "gradient norm")):
+                if not math.isfinite(value):
+                    raise Diverged(earlier, self.learning_rate, value, what)
+        self.loss_sum += sum(losses)
+        self.num_losses += len(losses)
+
+    def take_mean_loss(self) -> float:
+        """Return the mean loss of the steps read since the last call."""
+        mean = self.loss_sum / self.num_losses
+        self.loss_sum = 0.0
+        self.num_losses = 0
+        return mean
 
 
 @runtime_checkable

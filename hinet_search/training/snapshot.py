@@ -37,7 +37,7 @@ def snapshot(
         "loop_seconds": now - state.loop_began,
         "plain": {name: getattr(state, name) for name in PLAIN},
         "losses": [state.step_log.loss_sum, state.step_log.num_losses],
-        "evaluations": [_plain(record) for record in state.evaluations],
+        "evaluations": [asdict(record) for record in state.evaluations],
         "best": {
             "evaluation": state.best.evaluation,
             "cells": [asdict(cell) for cell in state.best.cells],
@@ -68,10 +68,6 @@ def put_back(taken: Mapping[str, Any], run: TrainingRun, state: TrainingState) -
     torch.set_rng_state(first)
     if cuda:
         torch.cuda.set_rng_state(cuda[0], run.conditions.device)
-
-
-def _plain(record: EvaluationRecord) -> dict[str, Any]:
-    return {**asdict(record), "cells": [asdict(cell) for cell in record.cells]}
 
 
 def _record(plain: Mapping[str, Any]) -> EvaluationRecord:

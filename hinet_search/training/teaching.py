@@ -82,7 +82,7 @@ class StepLoss:
         if self.weight_MT is not None:
             weight_BH = label_weights(self.weight_MT, scenario_B, num_heads)
         num_scenarios = num_heads // labels_BT.shape[1]
-        labels_BH = labels_BT if num_scenarios == 1 else labels_BT.repeat(1, num_scenarios)
+        labels_BH = _of_heads(labels_BT, num_scenarios)
         is_amount_H = None if self.is_amount_T is None else self.is_amount_T.repeat(num_scenarios)
         row_weight_B = self._row_weights(rows_B, logits_BH.device)
         rows = LabelledRows(labels_BH, weight_BH, is_amount_H, rows_B, self.split, row_weight_B)
@@ -94,7 +94,7 @@ class StepLoss:
         rows_B = to_device(rows_B, self.teacher_RT.device)
         teacher_BT = self.teacher_RT.index_select(0, rows_B).float()
         targets_BT = expected_labels(teacher_BT / temperature, self.is_amount_T)
-        targets_BH = targets_BT if num_scenarios == 1 else targets_BT.repeat(1, num_scenarios)
+        targets_BH = _of_heads(targets_BT, num_scenarios)
         softened_BH = logits_BH / temperature
         taught = own_scenario_loss(softened_BH, targets_BH, weight_BH, is_amount_H, row_weight_B)
         return (1 - weight) * loss + weight * temperature**2 * taught
@@ -111,6 +111,12 @@ class StepLoss:
         return to_device(torch.from_numpy(weight_B), device)
 
 
+def _of_heads(labels_BT: Float[Tensor, "B T"], num_scenarios: int) -> Float[Tensor, "B H"]:
+    if num_scenarios == 1:
+        return labels_BT
+    return labels_BT.repeat(1, num_scenarios)
+
+
 def step_loss(
     config: TrainConfig,
     schema: Schema,
@@ -124,16 +130,22 @@ def step_loss(
     if rows.weight_R is not None:
         scale = row_weight_scale(rows, schema.num_scenarios, weight_MT)
     return StepLoss(
-        teacher_RT=None if teacher_RT is None else torch.from_numpy(teacher_RT).to(device),
+        teacher_RT=_on(device, teacher_RT),
         weight=config.teacher_weight,
         temperature=config.teacher_temperature,
         ranking_weight=config.ranking_weight,
-        weight_MT=None if weight_MT is None else torch.from_numpy(weight_MT).to(device),
-        is_amount_T=torch.from_numpy(schema.is_amount).to(device) if schema.amount_units else None,
+        weight_MT=_on(device, weight_MT),
+        is_amount_T=_on(device, schema.is_amount if schema.amount_units else None),
         of_labels=loss_named(config.loss),
         split=rows,
         row_weight_scale=scale,
     )
+
+
+def _on(device: torch.device, array: NDArray[np.generic] | None) -> Tensor | None:
+    if array is None:
+        return None
+    return torch.from_numpy(array).to(device)
 
 
 def save_teacher(logits: Mapping[Learned, NDArray[np.float32]], path: Path) -> None:

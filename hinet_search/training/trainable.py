@@ -28,10 +28,9 @@ from hinet_search.models.layers.measure import (
 )
 from hinet_search.results.records import EvaluationRecord, Insight
 from hinet_search.training.checkpoint import Checkpoints
-from hinet_search.training.feed import make_feed
+from hinet_search.training.feed import make_feed, predict
 from hinet_search.training.fit import fit
 from hinet_search.training.fit_staged import CPU, Staged, fit_staged
-from hinet_search.training.predict import predict
 from hinet_search.training.run_state import Conditions, FitResult, TrainingWatcher
 from hinet_search.training.tensors import differences
 

@@ -17,12 +17,6 @@ def _device() -> Iterator[None]:
         yield
 
 
-def traffic_of(work: Callable[[], object]) -> list[str]:
-    with recording() as traffic:
-        work()
-    return [event.kind for event in traffic]
-
-
 def on_device(*numbers: float) -> Tensor:
     return torch.tensor(numbers).to(DEVICE)
 
@@ -31,11 +25,7 @@ def on_device(*numbers: float) -> Tensor:
     "mix",
     [
         lambda: on_device(1.0, 2.0) + torch.ones(2),
-        lambda: on_device(1.0, 2.0) * torch.zeros(2),
-        lambda: torch.cat([on_device(1.0), torch.zeros(1)]),
-        lambda: torch.ones(2, 2) @ on_device(1.0, 2.0),
         lambda: on_device(1.0, 2.0).index_select(0, torch.tensor([1])),
-        lambda: torch.ones(2)[on_device(1.0).long()],
         lambda: on_device(1.0, 2.0).numpy(),
         lambda: on_device(1.0, 2.0).add_(torch.ones(2)),
     ],
@@ -58,23 +48,15 @@ def test_a_gradient_of_the_host_in_a_product_on_the_device_is_an_error() -> None
     [
         (lambda x: x.exp().sum(), []),
         (lambda x: torch.arange(2, device=x.device) + x.new_zeros(2), []),
-        (lambda x: x + 1.0, []),
-        (lambda x: torch.where(x > 1, x, 0.0), []),
         (lambda x: x.sum().item(), ["wait"]),
-        (lambda x: x.tolist(), ["wait"]),
-        (lambda x: x.cpu(), ["wait"]),
         (lambda x: x.to("cpu"), ["wait"]),
         (lambda x: bool((x > 1).all()), ["wait"]),
         (lambda x: x[x > 1], ["wait"]),
-        (lambda x: x.nonzero(), ["wait"]),
         (lambda x: x.repeat_interleave(x.long()), ["wait"]),
         (lambda x: x.repeat_interleave(x.long(), output_size=3), []),
-        (lambda x: torch.cuda.synchronize(), ["wait"]),
         (lambda x: x[torch.tensor([1])], ["copy", "wait"]),
         (lambda x: torch.ones(2).to(x.device), ["copy", "wait"]),
-        (lambda x: torch.tensor([1.0, 2.0], device=x.device), ["copy", "wait"]),
         (lambda x: torch.ones(2).to(x.device, non_blocking=True), ["copy", "wait"]),
-        (lambda x: torch.ones(2).pin_memory().to(x.device), ["copy", "wait"]),
         (lambda x: torch.ones(2).pin_memory().to(x.device, non_blocking=True), ["copy"]),
         (lambda x: x.copy_(torch.ones(2)), ["copy", "wait"]),
         (lambda x: torch.ones(2).copy_(x), ["wait"]),
@@ -84,7 +66,9 @@ def test_copies_to_the_device_and_waits_are_noted(
     work: Callable[[Tensor], object], expected: list[str]
 ) -> None:
     x = on_device(1.0, 2.0)
-    assert traffic_of(lambda: work(x)) == expected
+    with recording() as traffic:
+        work(x)
+    assert [event.kind for event in traffic] == expected
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,8 @@ from hinet_search.results.objectives import objective_named
 from hinet_search.study.distributions import Value
 from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.study.sequence_definition import SequenceReader
-from hinet_search.training.feed import make_feed
+from hinet_search.training.feed import logits, make_feed
 from hinet_search.training.fit import TrainingSteps
-from hinet_search.training.predict import logits
 from hinet_search.training.run_state import Conditions, begin
 from hinet_search.training.train_config import Precision, TrainConfig
 from hinet_search.training.trial_config import build_config

@@ -17,8 +17,8 @@ from hinet_search.training.feed import (
     forget_copies,
     made_ahead,
     make_feed,
+    predict,
 )
-from hinet_search.training.predict import predict
 from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.trial_config import build_config
 from tests.device.simulated import simulated_device
@@ -101,11 +101,6 @@ def test_batches_that_were_read_ahead_are_those_of_the_order() -> None:
 def test_a_step_copies_its_batch_at_once_and_never_waits(case: Case) -> None:
     traffic = step(case.build(DATA.full_schema), conditions())
     assert count(traffic) == (0, 1), traffic
-
-
-def test_a_step_of_a_student_copies_twice() -> None:
-    traffic = step(build_config("mmoe", {}).build(DATA.full_schema), conditions(taught=True))
-    assert count(traffic) == (0, 2), traffic
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "lazy_adam"])

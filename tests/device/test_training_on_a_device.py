@@ -45,20 +45,3 @@ def test_a_training_that_was_stopped_on_the_device_resumes_there(tmp_path: Path)
         resumed = trained(device, watch, Checkpoints(tmp_path, "job"))
         assert watch.asked == 2 * 10 - 7
         assert weights_hash(resumed) == weights_hash(whole)
-
-
-def test_torch_is_as_before_after_a_simulation() -> None:
-    def state() -> tuple[object, ...]:
-        return (
-            torch.cuda.is_available(),
-            torch.Tensor.device,
-            torch.Tensor.to,
-            torch.tensor,
-            torch.autocast,
-            torch.__future__.get_swap_module_params_on_conversion(),
-        )
-
-    before = state()
-    with simulated_device():
-        assert state() != before
-    assert state() == before

@@ -3,7 +3,6 @@
 import importlib
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from cases import APART, JOINT, Case
@@ -93,31 +92,6 @@ def test_independent_parts_decide_every_cell_once(case: Case) -> None:
     assert isinstance(model, IndependentParts)
     decided = [cell for part in model.independent_parts() for cell in part.cells]
     assert sorted(decided) == list(range(len(ABSENT.cells)))
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_loss_is_the_mean_over_the_labels_that_exist(seed: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    logits_BT = torch.randn(24, 2, generator=generator, dtype=torch.float64)
-    scenario_B, labels_BT = batch(ABSENT, rows=24).scenario_B, labels(seed)
-    losses = []
-    for b, scenario in enumerate(scenario_B.tolist()):
-        for t in range(2):
-            if ABSENT.has_task[scenario, t]:
-                probability = torch.sigmoid(logits_BT[b, t]).item()
-                losses.append(-np.log(probability if labels_BT[b, t] else 1 - probability))
-    loss = own_scenario_loss(logits_BT, labels_BT, label_weights(WEIGHT_MT, scenario_B, 2))
-    assert loss.item() == pytest.approx(np.mean(losses), rel=1e-12)
-
-
-def test_heads_of_all_scenarios_learn_where_row_and_head_have_the_task() -> None:
-    mask_BH = label_weights(WEIGHT_MT, torch.tensor([0, 1, 2]), 6)
-    every_head = [False, True, True, True, True, False]
-    of_order, of_click = [False, True] * 3, [True, False] * 3
-    expected = [of_order, [True] * 6, of_click]
-    assert mask_BH.tolist() == [
-        [own and head for own, head in zip(row, every_head, strict=True)] for row in expected
-    ]
 
 
 def test_weights_of_scores_name_the_scenarios_that_have_the_task() -> None:

@@ -22,7 +22,6 @@ from hinet_search.models.layers.number_encoding import (
 )
 from hinet_search.study.distributions import Value
 from hinet_search.training.feature_config import FeatureConfig
-from hinet_search.training.model_size import flops_of, sizes_of
 from hinet_search.training.trial_config import TrialConfig, build_config
 
 NAMES = ("price", "age", "hour sin", "hour cos", "user rows", "user click rate", "age_missing")
@@ -144,21 +143,3 @@ def test_numbers_of_several_encodings_ask_nothing_of_their_device() -> None:
     inputs = (rows.ids_BF, rows.numeric_BN.float(), rows.scenario_B, rows.lists_BS)
     x_BD = embedding(Batch(*(each.to("meta") for each in inputs)))
     assert x_BD.shape == (20, embedding.width) == (20, 2 * 4 + 5 + 4 * 4)
-
-
-def test_parameters_and_flops_are_those_of_each_number() -> None:
-    plain = build_config("shared_bottom", {"model.embedding_dim": 4, "model.trunk.widths": [8]})
-    none = mixed_schema(("standardised",) * 5)
-    vectors = {"bins": 32 * 4, "piecewise": 32 * 4, "periodic": 16 + 32 * 4 + 4}
-    of_trunk = 8 * 4  # weights of the first layer, for one vector
-    for kinds in (ALL_KINDS, ("bins",) * 5, ("bins", *ALL_KINDS[2:], "periodic")):
-        encoded = [kind for kind in kinds if kind != "standardised"]
-        more = [
-            after - before
-            for after, before in zip(
-                sizes_of(plain, mixed_schema(kinds)), sizes_of(plain, none), strict=True
-            )
-        ]
-        assert more == [sum(vectors[kind] + of_trunk for kind in encoded)] * 2
-        products = flops_of(plain, mixed_schema(kinds)) - flops_of(plain, none)
-        assert products == 2 * len(encoded) * (32 * 4 + of_trunk)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_models import SCHEMA, batch, randomise
+from small_models import SCHEMA
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.schema import ListField, Schema
@@ -52,25 +52,6 @@ def test_its_size_is_within_two_percent_of_the_default_hinet(
     assert abs(dense(model) / target - 1) < 0.02
 
 
-def test_its_size_is_within_two_percent_of_the_smallest_hinet_of_the_space() -> None:
-    smallest = {
-        "scenario__num_shared_sub_experts": 1,
-        "scenario__num_specific_sub_experts": 1,
-        "scenario__widths": (64,),
-        "cgc__layout": "shared",
-        "cgc__num_shared_experts": 1,
-        "cgc__widths": (32,),
-        "tower__widths": (),
-    }
-    target = hinet_size(LARGE, **smallest)
-    with torch.device("meta"):
-        sizes = [
-            dense(Model(Config(num_experts=experts, dense_parameters=target), LARGE))
-            for experts in range(2, 9)
-        ]
-    assert max(abs(size / target - 1) for size in sizes) < 0.02
-
-
 @pytest.mark.parametrize("target", range(400, 3000, 97))
 def test_no_other_width_comes_nearer_to_the_size_asked_for(target: int) -> None:
     model = small(dense_parameters=target, num_experts=3)
@@ -82,10 +63,6 @@ def test_the_width_it_took_is_shown() -> None:
     model = small(dense_parameters=2000)
     assert model.width == model.experts.layers[0].weight_LIO.shape[-1]
     assert dense(small(width=model.width)) == dense(model)
-
-
-def test_a_width_beside_a_size_is_ignored() -> None:
-    assert small(dense_parameters=2000, width=7).width == small(dense_parameters=2000).width
 
 
 def test_a_size_too_small_for_any_experts_gives_the_narrowest() -> None:
@@ -104,18 +81,3 @@ def test_finding_the_width_draws_nothing_from_the_generator() -> None:
 def test_a_size_is_that_of_one_joint_model() -> None:
     with pytest.raises(ConfigurationError, match="dense_parameters is the size of one joint model"):
         build_config("flat_moe", {"model.dense_parameters": 5000, "model.protocol": "per_task"})
-
-
-def test_insight_shows_the_preferred_expert_of_scenarios_that_have_rows() -> None:
-    model = randomise(small(num_experts=3))
-    with torch.no_grad():
-        model.gate.logits.weight_LIO.zero_()
-    gates = model.insight(batch(scenarios=(0, 2))).gates
-    assert [gate.where for gate in gates] == [
-        "feed/click",
-        "feed/order",
-        "cart/click",
-        "cart/order",
-    ]
-    assert gates[0].experts == ("expert 1", "expert 2", "expert 3")
-    assert gates[0].weights == pytest.approx((1 / 3,) * 3)

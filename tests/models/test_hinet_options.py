@@ -118,11 +118,6 @@ def test_released_code_refuses_options_that_it_would_ignore() -> None:
         Config.model_validate({"released_code": True, "san": {"top_k": 2}})
 
 
-def test_unknown_options_are_errors() -> None:
-    with pytest.raises(ValidationError, match="num_expert"):
-        Config.model_validate({"cgc": {"num_expert": 2}})
-
-
 def test_insight_shows_the_attention_table_with_a_diagonal_of_zero() -> None:
     model = small({})
     attention = torch.tensor(model.insight(batch()).attention, dtype=torch.float64)
@@ -163,12 +158,3 @@ def test_insight_names_the_owner_of_every_expert(layout: str, shared: str, own: 
     assert owners["cart/order"] == (shared, shared, own, own)
     assert set(owners["cart/shared sub-experts"]) == {"/shared sub-experts"}
     assert set(owners["cart/specific sub-experts"]) == {"cart/specific sub-experts"}
-
-
-def test_insight_of_a_gate_that_prefers_one_expert_shows_it() -> None:
-    model = small({"tower.widths": []})
-    with torch.no_grad():
-        model.scenario.specific.gate.logits.weight_LIO[1] = torch.tensor([0.0, 0.0, 0.0])
-    own = {gate.where: gate.weights for gate in model.insight(batch()).gates}
-    assert own["search/specific sub-experts"] == pytest.approx((1 / 3, 1 / 3, 1 / 3))
-    assert own["feed/specific sub-experts"] != pytest.approx((1 / 3, 1 / 3, 1 / 3))

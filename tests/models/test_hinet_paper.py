@@ -8,10 +8,8 @@ from small_hinet import small
 from small_models import SCHEMA, batch, randomise
 from torch import nn
 
-from hinet_search.models.layers.gates import Gate
 from hinet_search.models.layers.linear import StackedLinear
 from hinet_search.models.layers.san import (
-    BottleneckAttention,
     SANConfig,
     ScenarioAttention,
     _needed_pairs,
@@ -79,41 +77,6 @@ def test_slip_2_attention_can_give_each_of_many_scenarios_its_own_favourite() ->
         (-san()[torch.arange(6), favourite].log().mean()).backward()
         optimiser.step()
     assert (san()[torch.arange(6), favourite] > 0.9).all()
-
-
-def test_slip_2_released_code_loses_the_weight_of_the_own_scenario() -> None:
-    table = randomise(BottleneckAttention(4, SANConfig()))()
-    assert torch.equal(table.diagonal(), torch.zeros(4, dtype=torch.float64))
-    assert (table.sum(dim=-1) < 0.99).all()
-
-
-def test_slip_2_released_code_passes_attention_through_one_unit() -> None:
-    san = BottleneckAttention(4, SANConfig())
-    nn.init.constant_(san.bottleneck.weight, 0.0)
-    nn.init.constant_(san.bottleneck.bias, 1.0)
-    table = san()  # the unit has one value now, so all scenarios look at the others alike
-    for m in range(4):
-        looking = [i for i in range(4) if i != m]
-        torch.testing.assert_close(
-            table[looking, m], table[looking[0], m].expand(3), rtol=0, atol=1e-7
-        )
-
-
-def gate_with_negative_logits(kind: str) -> torch.Tensor:
-    gate = Gate(1, 2, kind)
-    with torch.no_grad():
-        gate.logits.weight_LIO.copy_(torch.tensor([[[-1.0, -3.0]]]))
-    return gate(torch.ones(1, 1))[0, 0]
-
-
-def test_slip_3_gates_distinguish_negative_logits() -> None:
-    torch.testing.assert_close(
-        gate_with_negative_logits("softmax"), torch.tensor([-1.0, -3.0]).softmax(dim=-1)
-    )
-
-
-def test_slip_3_released_code_cuts_negative_logits_to_zero() -> None:
-    assert torch.equal(gate_with_negative_logits("relu_softmax"), torch.tensor([0.5, 0.5]))
 
 
 def trained_scenarios(changes: dict[str, object]) -> list[bool]:

@@ -13,14 +13,12 @@ from torch import nn
 
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.models.layers.measure import evaluating
-from hinet_search.models.star import Model as Star
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import EvaluationRecord
 from hinet_search.training.fit import fit
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.train_config import TrainConfig
-from hinet_search.training.trial_config import build_config
 
 # Scenarios share all weights and differ by the embedding of the scenario.
 SHARED = ("m2m", "pepnet")
@@ -51,13 +49,6 @@ def _counts(case: Case, name: str) -> bool:
 def _touched(parameter: nn.Parameter) -> torch.Tensor:
     gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
     return gradient.flatten() != 0
-
-
-def star(**options: object) -> Star:
-    torch.manual_seed(0)
-    return build_config("star", {f"model.{name}": value for name, value in options.items()}).build(
-        SCHEMA
-    )
 
 
 @every_case

@@ -18,9 +18,8 @@ from hinet_search.models.layers.measure import on_device_of, synthetic_batch
 from hinet_search.results.objectives import objective_named
 from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.training.checkpoint import Checkpoints
-from hinet_search.training.feed import make_feed
+from hinet_search.training.feed import make_feed, predict
 from hinet_search.training.fit import TrainingSteps, fit
-from hinet_search.training.predict import predict
 from hinet_search.training.run_state import Conditions, FitResult, begin
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.train_config import TrainConfig
@@ -83,25 +82,16 @@ def test_a_training_ends_with_the_weights_of_the_cpu(name: str) -> None:
     torch.testing.assert_close(weights[1], weights[0], rtol=1e-2, atol=1e-3)
 
 
-@every_model
-def test_no_step_waits_for_the_device(case: Case) -> None:
-    given = conditions(DEVICE)
+STEPS = [(case, "cross_entropy") for case in MODELS]
+STEPS += [(Case("mmoe"), loss) for loss in names(LOSSES)]
+
+
+@pytest.mark.parametrize(("case", "loss"), STEPS, ids=str)
+def test_no_step_waits_for_the_device(case: Case, loss: str) -> None:
+    given = conditions(DEVICE, loss=loss, task_weights={"order": 2.0})
     run, state = begin(case.build(DATA.full_schema).to(DEVICE).train(), given, 0.0)
     steps = TrainingSteps(run)
     steps.take(state, torch.arange(32))  # the first one loads kernels
-    with without_waiting():
-        for rows_B in torch.arange(32, 128).split(32):
-            steps.take(state, run.feed.by_scenario(rows_B))
-    state.step_log.read(state.step)
-
-
-@pytest.mark.parametrize("loss", names(LOSSES))
-def test_no_step_with_any_loss_waits_for_the_device(loss: str) -> None:
-    given = conditions(DEVICE, loss=loss, task_weights={"order": 2.0})
-    model = build_config("mmoe", {}).build(DATA.full_schema)
-    run, state = begin(model.to(DEVICE).train(), given, 0.0)
-    steps = TrainingSteps(run)
-    steps.take(state, torch.arange(32))
     with without_waiting():
         for rows_B in torch.arange(32, 128).split(32):
             steps.take(state, run.feed.by_scenario(rows_B))

@@ -88,14 +88,6 @@ def test_per_scenario_equals_the_plain_reference_of_each_scenario_with_gradients
     assert_same_with_gradients(composed, composed(rows), plain)
 
 
-@every_baseline
-def test_per_task_equals_the_plain_reference_of_each_task_with_gradients(name: str) -> None:
-    reference = importlib.import_module(f"reference.{name}").logits
-    composed, rows = randomise(Case(name, PER_TASK).build(WITH_LISTS)), batch(WITH_LISTS, rows=6)
-    plain = torch.cat([reference(model, rows) for model in composed.tasks], dim=1)
-    assert_same_with_gradients(composed, composed(rows), plain)
-
-
 @pytest.mark.parametrize("case", APART, ids=str)
 def test_parameters_are_the_sum_of_all_models_with_embeddings_of_their_own(case: Case) -> None:
     schemas = SCENARIO_SCHEMAS if case.protocol == PER_SCENARIO else TASK_SCHEMAS

@@ -4,11 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cases import Case, every_case
 from small_models import SCHEMA, WITH_SEQUENCES, batch, randomise
 
 from hinet_search.data.schema import Schema
-from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.embedding import FeatureEmbedding, UnitScale
 from hinet_search.training.feature_config import FeatureConfig
 
@@ -67,25 +65,6 @@ def test_after_many_batches_old_ones_are_forgotten():
         scaled(rows)
     expected = plain(rows).square().mean()
     torch.testing.assert_close(scaled.scale.mean_square[0], expected, rtol=1e-4, atol=0)
-
-
-@every_case
-def test_a_model_of_ids_scores_the_same_when_its_embeddings_shrink(case: Case):
-    """So a penalty can keep embeddings small: what it takes is given back."""
-    of_ids = replace(SCALED, numeric=())
-    large, small = (without_dropout(case.build(of_ids).double().train()) for _ in range(2))
-    for part in small.modules():
-        if isinstance(part, FeatureEmbedding):
-            part.table.weight.data.mul_(0.5)
-    rows = batch(of_ids, rows=96)
-    torch.testing.assert_close(small(rows), large(rows), rtol=1e-4, atol=1e-5)
-
-
-def without_dropout(model):
-    for part in model.modules():
-        if isinstance(part, Activation):
-            part.rate = 0.0
-    return model
 
 
 def test_the_setting_is_in_the_schema_and_other_schemas_are_stored_as_before():

@@ -19,7 +19,6 @@ from hinet_search.training.fit_staged import fit_staged
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.train_config import TrainConfig
-from hinet_search.training.trainable import trainable
 from hinet_search.training.trial_config import build_config
 
 ABSENT = (("search", "order"),)
@@ -148,13 +147,3 @@ def test_a_statistic_does_not_read_labels_of_absent_cells(
 
 def test_resampled_cells_are_in_the_order_of_the_cells_that_exist() -> None:
     assert len(resampled_metrics(DATA.valid).cells) == len(SCHEMA.cells) == 3
-
-
-def test_a_model_has_no_gate_of_an_absent_cell() -> None:
-    model = trainable(build_config("hmoe", {}).build(SCHEMA), SCHEMA, CPU)
-    places = [gate.where for gate in model.insight(DATA.valid).gates]
-    assert sorted(places) == [
-        f"{scenario}/{task}{kind}"
-        for scenario, task in (("home", "click"), ("home", "order"), ("search", "click"))
-        for kind in ("", " scores")
-    ]

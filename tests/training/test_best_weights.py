@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.contracts import Part
-from hinet_search.training.feed import make_feed
+from hinet_search.training.feed import make_feed, predict
 from hinet_search.training.metrics import cell_values
-from hinet_search.training.predict import predict
 
 
 def test_the_model_is_left_with_the_weights_of_the_best_evaluation():

@@ -1,4 +1,4 @@
-"""Feeds, the order of rows, and devices."""
+"""Feeds, and the order of rows."""
 
 import gc
 import weakref
@@ -10,10 +10,8 @@ import pytest
 import torch
 from datasets import columns
 
-from hinet_search.common.errors import EnvironmentFault
 from hinet_search.models.layers.batch import rows_by_scenario
 from hinet_search.training import row_order
-from hinet_search.training.device import begin_peak_memory, choose_device, peak_memory_bytes
 from hinet_search.training.feed import forget_copies, make_feed
 from hinet_search.training.row_order import BLOCK_ROWS, BLOCKS_AT_ONCE, batches_of_pass
 from hinet_search.training.seeding import seeded_model
@@ -180,56 +178,3 @@ def test_a_seeded_model_is_reproducible_and_leaves_the_callers_generator_alone()
     assert torch.equal(torch.rand(3), untouched)
     assert torch.equal(seeded_model(lambda: torch.nn.Linear(3, 3), 1).weight, first)
     assert not torch.equal(seeded_model(lambda: torch.nn.Linear(3, 3), 2).weight, first)
-
-
-@pytest.fixture
-def without_cuda(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
-
-
-@pytest.mark.usefixtures("without_cuda")
-def test_cuda_without_a_device_is_a_fault_that_names_the_variable():
-    with pytest.raises(EnvironmentFault, match="CUDA_VISIBLE_DEVICES='7'"):
-        choose_device("cuda")
-
-
-@pytest.mark.usefixtures("without_cuda")
-def test_auto_falls_back_to_the_cpu_with_a_note():
-    chosen = choose_device("auto")
-    assert chosen.device == CPU
-    assert "training on the CPU" in chosen.note
-
-
-def test_the_cpu_is_chosen_without_a_note():
-    assert choose_device("cpu").note == ""
-
-
-def test_auto_takes_cuda_where_there_is_one(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device("auto").device.type == "cuda"
-
-
-def test_peak_memory_of_the_process_grows_with_what_it_holds():
-    begin_peak_memory(CPU)
-    before = peak_memory_bytes(CPU)
-    held = torch.ones(64 << 20)  # 256 MiB
-    assert peak_memory_bytes(CPU) - before > 200 << 20
-    del held
-
-
-def test_a_gpu_has_a_number_as_its_tensors_have(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without one it differs from the device of its tensors, and every feed would be copied again."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    for wanted in ("auto", "cuda"):
-        assert choose_device(wanted).device == torch.device("cuda:0") != torch.device("cuda")
-
-
-def test_peak_memory_is_reset_on_a_device_that_is_initialised(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    calls: list[str] = []
-    monkeypatch.setattr(torch.cuda, "init", lambda: calls.append("init"))
-    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: calls.append("reset"))
-    begin_peak_memory(torch.device("cuda", 0))
-    assert calls == ["init", "reset"]

@@ -7,7 +7,6 @@ import re
 import resource
 import sys
 import weakref
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ from hinet_search.results.records import Cost, EvaluationRecord
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.study.distributions import Value
 from hinet_search.study.launch_options import LaunchOptions
-from hinet_search.training import run_state
 from hinet_search.training.jobs import device_errors
 from hinet_search.training.jobs import train as trial
 from hinet_search.training.jobs.device_errors import DEVICE_LOST
@@ -40,7 +38,6 @@ from hinet_search.training.jobs.score import restore_model, score_test
 from hinet_search.training.jobs.train import checkpoints_of, train
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.model_size import flops_of
-from hinet_search.training.row_order import batches_of_pass
 from hinet_search.training.trial_config import TrialConfig, build_config
 from tests.executors.driving import ends, run
 from tests.small import STUDY, write_study
@@ -82,19 +79,11 @@ def config_of(ready: PreparedStudy, arm: int, **values: Value) -> TrialConfig:
 
 
 @every_kind
-def test_a_whole_training_leaves_its_weights(
+def test_a_whole_training_leaves_its_weights_and_its_scores_of_validation(
     ready: PreparedStudy, tmp_path: Path, arm: int
 ) -> None:
-    outcome = trained(ready, tmp_path / "w.safetensors", arm)
-    assert not outcome.stopped
+    assert not trained(ready, tmp_path / "w.safetensors", arm).stopped
     assert {path.name for path in tmp_path.iterdir()} == {"w.safetensors", "w.scores.safetensors"}
-
-
-@every_kind
-def test_a_whole_training_leaves_its_scores_of_validation(
-    ready: PreparedStudy, tmp_path: Path, arm: int
-) -> None:
-    trained(ready, tmp_path / "w.safetensors", arm)
     kept_model = restore_model(kept(ready, tmp_path / "w.safetensors", arm))
     logits_RT = load_file(scores_path(tmp_path / "w.safetensors"))["valid_logits"].numpy()
     assert np.array_equal(logits_RT, kept_model.model.scores(kept_model.dataset.valid))
@@ -146,33 +135,6 @@ def test_a_whole_training_of_a_network_shows_its_parts(
 ) -> None:
     parts = trained(ready, tmp_path / "w.safetensors", 0).insight.parts
     assert [part.name for part in parts if part.depth == 1] == ["embedding", "trunk", "towers"]
-
-
-def test_models_that_train_with_one_seed_see_the_rows_in_one_order(
-    ready: PreparedStudy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    orders: dict[str, list[list[int]]] = {}
-
-    def noting(model: str) -> Callable[..., Iterator[torch.Tensor]]:
-        def batches(*given: Any, **how: Any) -> Iterator[torch.Tensor]:
-            for rows_B in batches_of_pass(*given, **how):
-                orders.setdefault(model, []).append(rows_B.tolist())
-                yield rows_B
-
-        return batches
-
-    training = {
-        name: value for name, value in values_of(ready, 0).items() if name.startswith("train.")
-    }
-    for model in ("mmoe", "shared_bottom", "ple"):
-        monkeypatch.setattr(run_state, "batches_of_pass", noting(model))
-        train(
-            TrainJob(ready.dataset.folder, build_config(model, training), 3, "mean_auc", "cpu"),
-            lambda _: None,
-            lambda: False,
-        )
-    assert len(orders["mmoe"]) > 2
-    assert orders["mmoe"] == orders["shared_bottom"] == orders["ple"]
 
 
 @every_kind

@@ -9,7 +9,6 @@ import pytest
 import torch
 from fake_models import CPU, DATA, Watch, linear
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from hinet_search.data.columns import Columns, Dataset
 from hinet_search.models.layers.measure import synthetic_batch
@@ -107,31 +106,6 @@ def test_gradients_are_finite_whatever_the_score_of_the_other_kind_would_be() ->
     assert scores_BT.grad is not None
     expected = [[1.0, -7.0], [-1.0, math.exp(3.0)]]
     np.testing.assert_allclose(4 * scores_BT.grad, expected, rtol=1e-5)
-
-
-def test_rows_without_the_task_bring_no_loss() -> None:
-    scores_BT, labels_BT = torch.randn(2, 2), torch.tensor([[1.0, 3.0], [0.0, 9.0]])
-    weight_MT = torch.tensor([[1.0, 1.0], [1.0, 0.0]])
-    scenario_B = torch.tensor([0, 1])
-    loss = StepLoss(weight_MT=weight_MT, is_amount_T=IS_AMOUNT_T)
-    got = loss(scores_BT, labels_BT, scenario_B, scenario_B)
-    labels_BT[1, 1] = 0.0
-    assert got == loss(scores_BT, labels_BT, scenario_B, scenario_B)
-
-
-def test_the_loss_is_the_mean_over_the_labels_that_exist() -> None:
-    scores_BT, labels_BT = torch.randn(6, 2), torch.tensor([[1.0, 3.0], [0.0, 9.0]]).repeat(3, 1)
-    weight_MT = torch.tensor([[1.0, 1.0], [1.0, 0.0]])
-    scenario_B, rows_B = torch.tensor([0, 1]).repeat(3), torch.arange(6)
-    loss = StepLoss(weight_MT=weight_MT, is_amount_T=IS_AMOUNT_T)
-    whole = StepLoss(is_amount_T=IS_AMOUNT_T)
-    both, clicks = rows_B[scenario_B == 0], rows_B[scenario_B == 1]
-    of_both = whole(scores_BT[both], labels_BT[both], both, both) * 6
-    of_clicks = functional.binary_cross_entropy_with_logits(
-        scores_BT[clicks, 0], labels_BT[clicks, 0], reduction="sum"
-    )
-    got = loss(scores_BT, labels_BT, rows_B, scenario_B)
-    assert got.item() == pytest.approx((of_both + of_clicks).item() / 9, rel=1e-6)
 
 
 def brute(scores: Sequence[float], amounts: Sequence[float]) -> dict[str, float]:

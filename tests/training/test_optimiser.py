@@ -51,16 +51,6 @@ def test_the_embedding_multiplier_scales_the_embeddings_step_alone():
     assert moved["heads.1.bias"] == pytest.approx(0.1, rel=1e-4)
 
 
-def test_every_parameter_is_optimised_exactly_once():
-    model = linear(DATA)
-    optimised = [
-        id(parameter)
-        for group in make_optimiser(model, config()).param_groups
-        for parameter in group["params"]
-    ]
-    assert sorted(optimised) == sorted(id(parameter) for parameter in model.parameters())
-
-
 def test_a_model_without_embeddings_has_one_group():
     assert len(make_optimiser(nn.Linear(2, 1), config()).param_groups) == 1
 

@@ -5,8 +5,7 @@ from fake_models import CPU, DATA, TRUTH_RT, Linear, fit_on, linear, weights_has
 from torch import Tensor
 
 from hinet_search.models.layers.batch import Batch
-from hinet_search.training.feed import make_feed
-from hinet_search.training.predict import predict
+from hinet_search.training.feed import make_feed, predict
 
 
 class Listening(Linear):

@@ -20,7 +20,6 @@ from hinet_search.results.records import EvaluationRecord
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.study.distributions import Value
 from hinet_search.study.launch_options import LaunchOptions
-from hinet_search.training.divergence import Diverged
 from hinet_search.training.fit import fit
 from hinet_search.training.jobs import refit as refit_job
 from hinet_search.training.jobs.messages import (
@@ -35,7 +34,7 @@ from hinet_search.training.jobs.messages import (
 )
 from hinet_search.training.jobs.refit import refit
 from hinet_search.training.jobs.score import read_scores, restore_model
-from hinet_search.training.run_state import Conditions, FixedSteps
+from hinet_search.training.run_state import Conditions, Diverged, FixedSteps
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.teaching import save_teacher
 from hinet_search.training.train_config import TrainConfig

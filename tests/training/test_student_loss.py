@@ -1,12 +1,10 @@
 """A student's loss is that of its labels and of its teacher's scores."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from fake_models import CPU, DATA, Watch, linear, weights_hash
 from numpy.typing import NDArray
 from torch import nn
@@ -15,7 +13,7 @@ from hinet_search.common.errors import DataError
 from hinet_search.results.objectives import objective_named
 from hinet_search.training.fit import fit
 from hinet_search.training.run_state import Conditions
-from hinet_search.training.teaching import StepLoss, read_teacher, save_teacher
+from hinet_search.training.teaching import read_teacher, save_teacher
 from hinet_search.training.train_config import TrainConfig
 
 SHAPE = DATA.train.labels_RT.shape
@@ -34,39 +32,6 @@ def trained(**train: object) -> nn.Module:
     model = linear(DATA)
     fit(model, conditions(**train), Watch())
     return model
-
-
-@pytest.mark.parametrize(("weight", "temperature"), [(0.9, 1.0), (0.3, 2.5), (1.0, 4.0)])
-def test_the_loss_equals_a_plain_loop_over_rows_and_tasks(
-    weight: float, temperature: float
-) -> None:
-    rows_B = torch.tensor([7, 3, 50])
-    logits_BT = torch.randn(3, SHAPE[1], dtype=torch.float64)
-    labels_BT = torch.from_numpy(DATA.train.labels_RT)[rows_B].double()
-
-    def cross_entropy(logit: float, target: float) -> float:
-        probability = 1 / (1 + math.exp(-logit))
-        return -target * math.log(probability) - (1 - target) * math.log(1 - probability)
-
-    expected = 0.0
-    for b, row in enumerate(rows_B):
-        for t in range(SHAPE[1]):
-            logit, teacher = float(logits_BT[b, t]), float(TEACHER_RT[row, t])
-            soft = 1 / (1 + math.exp(-teacher / temperature))
-            expected += (1 - weight) * cross_entropy(logit, float(labels_BT[b, t]))
-            expected += weight * temperature**2 * cross_entropy(logit / temperature, soft)
-    loss_of = StepLoss(torch.from_numpy(TEACHER_RT), weight, temperature)
-    loss = loss_of(logits_BT, labels_BT, rows_B, rows_B)
-    assert loss.item() == pytest.approx(expected / logits_BT.numel(), rel=1e-6)
-
-
-def test_scores_of_a_teacher_are_not_softened_unless_that_is_asked_for() -> None:
-    rows_B = torch.tensor([7, 3, 50])
-    labels_BT = torch.from_numpy(DATA.train.labels_RT)[rows_B].double()
-    arguments = torch.randn(3, SHAPE[1], dtype=torch.float64), labels_BT, rows_B, rows_B
-    teacher_RT = torch.from_numpy(TEACHER_RT)
-    plain, at_one = StepLoss(teacher_RT, 0.5), StepLoss(teacher_RT, 0.5, temperature=1.0)
-    assert torch.equal(plain(*arguments), at_one(*arguments))
 
 
 def test_a_teacher_without_weight_changes_nothing() -> None:

@@ -152,7 +152,7 @@ def test_rows_that_no_batch_looks_up_keep_their_weights_bit_for_bit(name: str) -
     assert changed.nonzero().flatten().tolist() == [2]
 
 
-@every_optimiser
+@pytest.mark.parametrize("name", ["adam", *OF_TOUCHED_ROWS])
 def test_every_parameter_is_optimised_exactly_once(name: str) -> None:
     model = linear(DATA)
     groups = make_optimiser(model, TrainConfig(embedding_optimiser=name)).param_groups

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from hinet_search.common.frozen_model import Count, Depth, Frozen, Layers
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.diagnostics import gate_usage, numbered
-from hinet_search.models.layers.experts import Experts
-from hinet_search.models.layers.gates import Gate, GateKind, mix
+from hinet_search.models.layers.experts import Experts, Gate, GateKind, mix
 from hinet_search.results.records import GateUsage
 
 

@@ -76,24 +76,22 @@ class FeatureEmbedding(nn.Module):
         self.with_scenario = with_scenario
         self.num_fields = schema.num_fields
         self.lists = schema.pooled_lists
-        self.size_of_lists = [sizes[list_field.field] for list_field in self.lists]
-        self.offset_of_lists = [offsets[list_field.field] for list_field in self.lists]
+        self.sizes = sizes
+        self.offsets = offsets
         sizes_F = torch.tensor([sizes[field] for field in fields], dtype=torch.int64)
         offsets_F = torch.tensor([offsets[field] for field in fields], dtype=torch.int64)
         self.register_buffer("sizes_F", sizes_F, persistent=False)
         self.register_buffer("offsets_F", offsets_F, persistent=False)
         self.table = EmbeddingTable(sum(sizes), embedding_dim)
-        self.poolings = nn.ModuleList(
-            make_pooling(list_field.pooling, embedding_dim) for list_field in self.lists
-        )
-        self.sequences = nn.ModuleList(
-            SequenceEmbedding(schema, sequence, embedding_dim, offsets)
-            for sequence in schema.sequences
-        )
-        self.num_slots = [list_field.length for list_field in self.lists]
-        self.num_slots += [
-            len(sequence.parts) * schema.length_of(sequence) for sequence in schema.sequences
-        ]
+        self.poolings = nn.ModuleList()
+        self.sequences = nn.ModuleList()
+        self.num_slots: list[int] = []
+        for list_field in self.lists:
+            self.poolings.append(make_pooling(list_field.pooling, embedding_dim))
+            self.num_slots.append(list_field.length)
+        for sequence in schema.sequences:
+            self.sequences.append(SequenceEmbedding(schema, sequence, embedding_dim, offsets))
+            self.num_slots.append(len(sequence.parts) * schema.length_of(sequence))
         self.lists_width = len(schema.lists) * embedding_dim
         self.numbers = make_number_encoding(
             schema.number_encodings, len(schema.numeric), embedding_dim
@@ -132,8 +130,8 @@ class FeatureEmbedding(nn.Module):
         for position, ids_BL in enumerate(slots):
             field = self.lists[position].field
             pooling = self.poolings[position]
-            known_BL = (ids_BL > 0) & (ids_BL < self.size_of_lists[position])
-            rows_BL = torch.where(known_BL, ids_BL, 0) + self.offset_of_lists[position]
+            known_BL = (ids_BL > 0) & (ids_BL < self.sizes[field])
+            rows_BL = torch.where(known_BL, ids_BL, 0) + self.offsets[field]
             entries_BLE = self.table.look_up(rows_BL)
             item_BE = embedded_BFE[:, field] if field < self.num_fields else None
             pooled.append(pooling(entries_BLE, known_BL, item_BE))
@@ -154,15 +152,15 @@ class SequenceEmbedding(nn.Module):
         self, schema: Schema, sequence: SequenceField, embedding_dim: int, offsets: Sequence[int]
     ) -> None:
         super().__init__()
-        parts = [schema.list_named(name) for name in sequence.parts]
-        self.fields = [part.field for part in parts[: len(sequence.items)]]
-        sizes_P1 = torch.tensor([[schema.vocabulary_sizes[part.field]] for part in parts])
-        offsets_P1 = torch.tensor([[offsets[part.field]] for part in parts])
+        fields = [schema.list_named(name).field for name in sequence.parts]
+        self.fields = fields[: len(sequence.items)]
+        sizes_P1 = torch.tensor(schema.vocabulary_sizes)[fields].unsqueeze(1)
+        offsets_P1 = torch.tensor(offsets)[fields].unsqueeze(1)
         self.register_buffer("sizes_P1", sizes_P1, persistent=False)
         self.register_buffer("offsets_P1", offsets_P1, persistent=False)
-        width = len(parts) * embedding_dim
+        width = len(fields) * embedding_dim
         query_width = len(self.fields) * embedding_dim
-        self.reader = make_reader(sequence.reader, query_width, width, parts[0].length)
+        self.reader = make_reader(sequence.reader, query_width, width, schema.length_of(sequence))
 
     def forward(
         self,

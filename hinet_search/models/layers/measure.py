@@ -119,19 +119,19 @@ def synthetic_batch(schema: Schema, rows: int, seed: int) -> Batch:
     """
     generator = torch.Generator().manual_seed(seed)
     sizes = schema.vocabulary_sizes
-    lists = [
-        torch.randint(sizes[field.field], (rows, field.length), generator=generator)
-        for field in schema.lists
-    ]
+    empty = torch.empty(rows, 0, dtype=torch.int64)
+    lists = [empty]
+    for list_field in schema.lists:
+        shape = (rows, list_field.length)
+        lists.append(torch.randint(sizes[list_field.field], shape, generator=generator))
     columns = [
         torch.randint(size, (rows, 1), generator=generator) for size in sizes[: schema.num_fields]
     ]
-    empty = torch.empty(rows, 0, dtype=torch.int64)
     return Batch(
         ids_BF=torch.cat([empty, *columns], dim=-1),
         numeric_BN=torch.randn(rows, len(schema.numeric), generator=generator),
         scenario_B=torch.arange(rows) % schema.num_scenarios,
-        lists_BS=torch.cat([empty, *lists], dim=-1),
+        lists_BS=torch.cat(lists, dim=-1),
     )
 
 

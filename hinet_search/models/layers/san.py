@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from hinet_search.common.frozen_model import Count, Frozen, Layers
 from hinet_search.models.layers.batch import repeat_each, to_device
-from hinet_search.models.layers.gates import mix
+from hinet_search.models.layers.experts import mix
 from hinet_search.models.layers.linear import StackedLinear
 
 AttendedScenarios = tuple[tuple[int, ...], ...]  # for each scenario, those that it attends to

@@ -146,16 +146,16 @@ def refit_files(weights: Path) -> tuple[Path, Path]:
 class CoordinatorLink:
     """Send evaluations and notices to the coordinator while a model trains.
 
-    `emit` sends a message; `stop` returns whether the coordinator asks to stop.
+    `emit` sends a message; `should_stop` returns whether the coordinator asks to stop the job.
     """
 
     emit: Callable[[object], None]
-    stop: Callable[[], bool]
+    should_stop: Callable[[], bool]
 
     @property
     def retry(self) -> Retry:
         """Retries writes that fail because the disk is full."""
-        return Retry(self.notice, self.stop)
+        return Retry(self.notice, self.should_stop)
 
     def notice(self, text: str) -> None:
         """Send a notice to the user."""
@@ -166,7 +166,3 @@ class CoordinatorLink:
         crash_points.point("before_evaluation_sent")
         self.emit(record)
         crash_points.point("after_evaluation_sent")
-
-    def should_stop(self) -> bool:
-        """Return whether the coordinator asks to stop the trial."""
-        return self.stop()

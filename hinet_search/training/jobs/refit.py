@@ -18,7 +18,6 @@ from hinet_search.data.columns import Dataset
 from hinet_search.results.objectives import objective_named
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.device import choose_device
-from hinet_search.training.divergence import Diverged
 from hinet_search.training.feed import forget_copies
 from hinet_search.training.jobs.device_errors import device_errors
 from hinet_search.training.jobs.messages import (
@@ -33,7 +32,7 @@ from hinet_search.training.jobs.messages import (
 )
 from hinet_search.training.jobs.score import limit_threads, open_dataset
 from hinet_search.training.jobs.train import checkpoints_of
-from hinet_search.training.run_state import Conditions, FixedSteps, count_steps
+from hinet_search.training.run_state import Conditions, Diverged, FixedSteps, count_steps
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.teaching import read_teacher
 from hinet_search.training.tensors import save_tensors

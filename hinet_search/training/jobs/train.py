@@ -18,7 +18,6 @@ from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import Cost
 from hinet_search.training.checkpoint import Checkpoints, seconds_apart
 from hinet_search.training.device import choose_device
-from hinet_search.training.divergence import Diverged
 from hinet_search.training.jobs.device_errors import device_errors
 from hinet_search.training.jobs.messages import (
     CoordinatorLink,
@@ -30,7 +29,7 @@ from hinet_search.training.jobs.messages import (
     scores_path,
 )
 from hinet_search.training.jobs.score import limit_threads, open_dataset
-from hinet_search.training.run_state import Conditions, FitResult
+from hinet_search.training.run_state import Conditions, Diverged, FitResult
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.snapshot import LAYOUT
 from hinet_search.training.teaching import read_teacher

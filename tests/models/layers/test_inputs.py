@@ -20,37 +20,6 @@ def rows(ids: list[list[int]], scenario: list[int]) -> Batch:
     )
 
 
-def test_the_input_is_the_embedding_of_every_field_and_then_the_numeric_inputs() -> None:
-    embedding = FeatureEmbedding(SCHEMA, 2)
-    x_BD = embedding(rows([[0, 0], [3, 2]], [0, 1]))
-    table = embedding.table.weight
-    assert torch.equal(x_BD[1], torch.cat([table[3], table[4 + 2], torch.tensor([1.0])]))
-    assert x_BD.shape == (2, embedding.width)
-
-
-def test_equal_ids_of_two_fields_have_different_vectors() -> None:
-    x_D = FeatureEmbedding(SCHEMA, 2)(rows([[1, 1]], [0]))[0]
-    assert not torch.equal(x_D[:2], x_D[2:4])
-
-
-@pytest.mark.parametrize("beyond", [4, 99])
-def test_an_id_beyond_the_vocabulary_counts_as_unknown(beyond: int) -> None:
-    embedding = FeatureEmbedding(SCHEMA, 2)
-    assert torch.equal(embedding(rows([[beyond, 1]], [0])), embedding(rows([[0, 1]], [0])))
-
-
-def test_the_scenario_can_be_one_more_field() -> None:
-    embedding = FeatureEmbedding(SCHEMA, 2, with_scenario=True)
-    x_BD = embedding(rows([[1, 1], [1, 1]], [0, 2]))
-    assert torch.equal(x_BD[1, 4:6], embedding.table.weight[4 + 3 + 2])
-    assert not torch.equal(x_BD[0, 4:6], x_BD[1, 4:6])
-
-
-def test_without_its_field_the_scenario_changes_nothing() -> None:
-    embedding = FeatureEmbedding(SCHEMA, 2)
-    assert torch.equal(embedding(rows([[1, 1]], [0])), embedding(rows([[1, 1]], [2])))
-
-
 def test_embeddings_start_small() -> None:
     torch.manual_seed(0)
     large = Schema(("a",), ("click",), ("user",), (5000,), ())

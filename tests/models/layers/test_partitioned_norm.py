@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinet_search.models.layers.partitioned_norm import EPSILON, MOMENTUM, PartitionedNorm
+from hinet_search.models.layers.partitioned_norm import MOMENTUM, PartitionedNorm
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -47,25 +47,6 @@ def test_one_partition_without_gains_of_its_own_is_batch_normalisation() -> None
     assert {name for name, _ in norm.named_parameters()} == {"gamma_D", "beta_D"}
 
 
-def test_gamma_is_a_product_and_beta_a_sum_of_the_shared_and_the_own() -> None:
-    norm = fresh(2).eval()
-    with torch.no_grad():
-        for parameter in norm.parameters():
-            parameter.copy_(normal(*parameter.shape))
-    x = normal(1, 4, seed=3)
-    gamma = norm.gamma_D * (norm.gamma_change_MD[1] + 1)
-    expected = x / (1 + EPSILON) ** 0.5 * gamma + norm.beta_D + norm.beta_change_MD[1]
-    torch.testing.assert_close(norm(x, [0, 1]), expected, rtol=0, atol=1e-12)
-
-
-def test_evaluation_normalises_a_row_with_the_moving_statistics_of_its_scenario() -> None:
-    norm = fresh()
-    norm(normal(12, 4), [4, 4, 4])
-    x = normal(2, 4, seed=1)
-    expected = (x - norm.mean_MD[[0, 2]]) / (norm.variance_MD[[0, 2]] + EPSILON) ** 0.5
-    torch.testing.assert_close(norm.eval()(x, [1, 0, 1]), expected, rtol=0, atol=1e-12)
-
-
 def test_evaluation_leaves_all_statistics_alone() -> None:
     norm = fresh().eval()
     before = statistics(norm)
@@ -105,14 +86,6 @@ def test_a_scenario_with_fewer_than_two_rows_leaves_its_statistics_alone(rows: i
     for buffer_before, buffer in zip(before, statistics(norm), strict=True):
         assert torch.equal(buffer_before[1], buffer[1])
         assert not torch.equal(buffer_before[2], buffer[2])
-
-
-def test_a_single_row_of_a_scenario_is_normalised_in_training_as_in_evaluation() -> None:
-    norm = fresh()
-    norm(normal(12, 4), [4, 4, 4])
-    x = normal(5, 4, seed=1)
-    in_training = norm(x, [4, 1, 0])[4:]
-    assert torch.equal(in_training, norm.eval()(x[4:], [0, 1, 0]))
 
 
 def test_a_single_row_has_a_finite_gradient_beside_scenarios_with_many_rows() -> None:

@@ -39,31 +39,8 @@ def watched(kind: str, length: int = 4) -> ListField:
     return ListField("watched", 1, length, kind)
 
 
-def item_vectors(embedding: FeatureEmbedding) -> torch.Tensor:
-    return embedding.table.weight[4:10]
-
-
 def pooled(embedding: FeatureEmbedding, batch: Batch) -> torch.Tensor:
     return embedding(batch)[:, 6:9]
-
-
-def test_the_mean_is_that_of_the_items_own_vectors() -> None:
-    embedding = embedding_of(watched("mean"))
-    vectors = pooled(embedding, rows([[3, 0, 5, 0]]))
-    torch.testing.assert_close(
-        vectors[0], item_vectors(embedding)[[3, 5]].mean(dim=0), rtol=0, atol=1e-15
-    )
-
-
-def test_attention_is_the_softmax_of_the_items_match_with_the_known_entries() -> None:
-    embedding = embedding_of(watched("attention"))
-    (pooling,) = embedding.poolings
-    with torch.no_grad():
-        pooling.weight_EE.normal_()
-    key_LE, item_E = item_vectors(embedding)[[3, 5]], item_vectors(embedding)[1]
-    weight_L = torch.softmax(key_LE @ (pooling.weight_EE.T @ item_E) / 3**0.5, dim=0)
-    vectors = pooled(embedding, rows([[3, 0, 5, 0]], items=[1]))
-    torch.testing.assert_close(vectors[0], weight_L @ key_LE, rtol=0, atol=1e-14)
 
 
 def test_attention_starts_as_the_plain_match_of_vectors() -> None:
@@ -109,41 +86,6 @@ def test_gradients_agree_with_differences(kind: str) -> None:
     assert torch.autograd.gradcheck(
         lambda entries, item: pooling(entries, known_BL, item), (entries_BLE, item_BE)
     )
-
-
-def test_lists_stand_between_fields_and_numeric_inputs_in_their_order() -> None:
-    users = ListField("friends", 0, 2, "attention")
-    embedding = embedding_of(watched("mean"), users)
-    x_D = embedding(rows([[3, 0, 0, 0, 2, 0]]))[0]
-    table = embedding.table.weight
-    expected = torch.cat([table[1], table[4 + 2], table[4 + 3], table[2], torch.tensor([7.0])])
-    torch.testing.assert_close(x_D, expected, rtol=0, atol=1e-14)
-    assert embedding.width == len(x_D)
-
-
-@pytest.mark.parametrize("with_scenario", [False, True])
-def test_a_list_of_its_own_pools_vectors_that_no_field_uses(with_scenario: bool) -> None:
-    schema = replace(SCHEMA, vocabulary_sizes=(4, 6, 5), lists=(ListField("genres", 2, 3, "mean"),))
-    embedding = FeatureEmbedding(schema, 3, with_scenario=with_scenario).double()
-    start = 9 if with_scenario else 6
-    batch = rows([[2, 0, 4], [5, 0, 0]])  # 5 is beyond the vocabulary
-    pooled_BE = embedding(batch)[:, start : start + 3]
-    own = embedding.table.weight[10:15]
-    torch.testing.assert_close(pooled_BE[0], own[[2, 4]].mean(dim=0), rtol=0, atol=1e-15)
-    assert torch.equal(pooled_BE[1], torch.zeros(3, dtype=torch.float64))
-    pooled_BE.sum().backward()
-    touched = embedding.table.weight.grad.abs().sum(dim=1).nonzero()[:, 0].tolist()
-    assert touched == [10 + 2, 10 + 4]
-
-
-def test_the_scenario_field_moves_the_lists_and_not_their_vectors() -> None:
-    lists = (watched("mean"), watched("attention"))
-    plain, with_scenario = embedding_of(*lists), embedding_of(*lists, with_scenario=True)
-    with torch.no_grad():
-        with_scenario.table.weight[:10] = plain.table.weight
-    batch = rows([[3, 0, 5, 1, 4, 4, 0, 1]])
-    assert with_scenario.width == plain.width + 3
-    assert torch.equal(with_scenario(batch)[:, 9:], plain(batch)[:, 6:])
 
 
 def test_ids_of_32_bits_are_looked_up_like_those_of_64() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from hinet_search.models.layers.activation import _ReluDropout
-from hinet_search.models.layers.gates import _Sums
+from hinet_search.models.layers.experts import _Sums
 from hinet_search.models.layers.linear import ALIGNED, Linear, _Product, product, signed
 
 

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.embedding import FeatureEmbedding
-from hinet_search.models.layers.experts import Experts, Towers
-from hinet_search.models.layers.gates import Gate
+from hinet_search.models.layers.experts import Experts, Gate, Towers
 from hinet_search.models.layers.linear import StackedLinear
 
 
