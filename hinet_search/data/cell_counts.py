@@ -145,7 +145,9 @@ def _cell_problems(
         positives = cell.positives[split]
         if cell.can_have_auc(rows, positives):
             continue
-        got = _one_class(rows, positives) if rows else "no row"
+        got = "no row"
+        if rows:
+            got = _one_class(rows, positives)
         problems.append(
             f"cell {cell.scenario}/{cell.task}: {SPLITS[split]} must have {cell.needed_for_auc} "
             f"{needed_for}, got {got}"

@@ -238,8 +238,8 @@ def _inputs(
     # For every length of time the first row of the key that is no longer ago: of 0 the first of the
     # row's own moment, of None the first of all.
     first_S: dict[int | None, Integers] = {None: keyed.start_S, 0: keyed.moment_S}
-    for length, place_E in horizons.place_E.items():
-        first_S[length] = keyed.first_from(place_E)
+    for span, place_E in horizons.place_E.items():
+        first_S[span] = keyed.first_from(place_E)
     seen = seen_rows(keyed, prepared.log)
     moment_S = seen.position(keyed.moment_S)
     for length in horizons.rows_W:

@@ -152,10 +152,10 @@ def list_fields(
     fields = []
     for name, list_ in lists.items():
         if list_.pooled:
-            has_item = list_.item is not None
-            number = (
-                categorical.index(list_.item) if has_item else len(categorical) + own.index(name)
-            )
+            if list_.item is not None:
+                number = categorical.index(list_.item)
+            else:
+                number = len(categorical) + own.index(name)
             fields.append(ListField(name, number, list_.length, list_.pooling))
     return tuple(fields)
 

@@ -176,9 +176,12 @@ def sequence_slots(
 ) -> Ids:
     """The slots (R, P * L) of the wanted rows that these logs are of; zeros of others."""
     rows = logs[0].rows
+    drawn = None
+    num_rows = rows.num_rows
     is_wanted_R = wanted_rows(rows)
-    drawn = None if is_wanted_R is None else np.flatnonzero(is_wanted_R)
-    num_rows = rows.num_rows if drawn is None else drawn.size
+    if is_wanted_R is not None:
+        drawn = np.flatnonzero(is_wanted_R)
+        num_rows = drawn.size
     shape = (parts.num_parts, sequence.length)
     slots_RPL = rows.mapped(
         np.zeros((block.stop - block.start, *shape), dtype=np.int32)
@@ -201,7 +204,9 @@ def sequence_slots(
         position = np.flatnonzero(log.gives_inputs(row_S))
         for start in range(0, position.size, num_at_once):
             some = position[start : start + num_at_once]
-            place_B = row_S[some] if drawn is None else np.searchsorted(drawn, row_S[some])
+            place_B = row_S[some]
+            if drawn is not None:
+                place_B = np.searchsorted(drawn, place_B)
             slots_RPL[place_B] = earlier.slots(
                 keyed.time_S[some], start_S[some], moment_S[some], known_S[some], sequence.length
             )

@@ -96,7 +96,9 @@ def item_factors(has_UI: csr_array, num_factors: int) -> NDArray[np.float64]:
     if has_UI.nnz == 0 or smaller == 1:
         return np.zeros((num_items, 1))
     generator = np.random.default_rng(SEED)
-    tall_LS = has_UI if num_items == smaller else has_UI.T.tocsr()
+    tall_LS = has_UI
+    if num_items > smaller:
+        tall_LS = has_UI.T.tocsr()
     gram_SS = LinearOperator(
         (smaller, smaller), matvec=lambda x_S: tall_LS.T @ (tall_LS @ x_S), dtype=np.float64
     )
@@ -104,7 +106,9 @@ def item_factors(has_UI: csr_array, num_factors: int) -> NDArray[np.float64]:
     _, vector_SK = eigsh(gram_SS, min(num_factors, smaller - 1), v0=start_S, rng=generator)
     basis_SK, _ = np.linalg.qr(vector_SK)  # for clustered values they are not quite orthogonal
     of_rows_LK, value_K, rotation_KK = np.linalg.svd(tall_LS @ basis_SK, full_matrices=False)
-    direction_IK = basis_SK @ rotation_KK.T if num_items == smaller else of_rows_LK
+    direction_IK = of_rows_LK
+    if num_items == smaller:
+        direction_IK = basis_SK @ rotation_KK.T
     factors_IK = direction_IK[:, ::-1] * value_K[::-1]
     length_I1 = np.linalg.norm(factors_IK, axis=1, keepdims=True)
     is_known_I1 = length_I1 > ROUNDING * length_I1.max()

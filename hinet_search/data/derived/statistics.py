@@ -96,7 +96,9 @@ def _statistics(
     names = (_rows_name(key), *_rate_names(key, tasks))
     values = [np.log1p(counted[ROWS])]
     for task in range(len(tasks)):
-        rows = rows_of(task) if rows_of(task) in counted else ROWS
+        rows = ROWS
+        if rows_of(task) in counted:
+            rows = rows_of(task)
         total, parts = positives_of(task), 1
         if sum_of(task) in counted:
             total, parts = sum_of(task), PARTS

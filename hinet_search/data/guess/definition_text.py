@@ -72,8 +72,12 @@ def printable(line: str) -> str:
     letters = []
     for letter in line:
         code = ord(letter)
-        escape = f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-        letters.append(letter if letter.isprintable() else escape)
+        if letter.isprintable():
+            letters.append(letter)
+        elif code < 0x10000:
+            letters.append(f"\\u{code:04x}")
+        else:
+            letters.append(f"\\U{code:08x}")
     return "".join(letters)
 
 
@@ -166,7 +170,9 @@ def _statistics_lines(statistics: ProposedStatistics) -> Iterator[str]:
     yield "    by:"
     for key in statistics.keys:
         columns = ", ".join(map(quoted, key.columns))
-        yield f"      - {columns if len(key.columns) == 1 else f'[{columns}]'}   # {key.reason}"
+        if len(key.columns) > 1:
+            columns = f"[{columns}]"
+        yield f"      - {columns}   # {key.reason}"
     clock = statistics.clock
     if clock is None:
         yield f"    # no clock, as {statistics.why_no_clock}: a row counts labels of other folds"

@@ -163,7 +163,9 @@ def _with_label_facts(
     if absent:
         doubts.append(f"{listed(absent)} without any value are taken not to have it")
     if column.missing:
-        gap = "are left out" if has_gaps(column) else "count as no"
+        gap = "count as no"
+        if has_gaps(column):
+            gap = "are left out"
         doubts.append(f"{column.missing:,} rows without a value {gap}")
     num_ones = sum(row.positives[label] for row in scenarios if row.value in taken)
     in_test = round((1 - TEST_FROM) * num_ones)

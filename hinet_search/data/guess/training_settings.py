@@ -136,7 +136,9 @@ def training_settings(
     }
     if has_numbers:
         parameters[NUMBER_ENCODING] = {"default": "bins"}
-    fixed: dict[str, int | str] = {EMBEDDING_OPTIMISER: OF_MANY_IDS} if num_ids >= MANY_IDS else {}
+    fixed: dict[str, int | str] = {}
+    if num_ids >= MANY_IDS:
+        fixed[EMBEDDING_OPTIMISER] = OF_MANY_IDS
     fixed |= {"train.evaluations_per_pass": 2 if learns_ids else 4, "train.patience": 4}
     quick_rows = QUICK_ROWS_OF_IDS if learns_ids else QUICK_ROWS
     quick_passes = min(MOST_PASSES, max(1, round(quick_rows / num_rows)))

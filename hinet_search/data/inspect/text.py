@@ -29,10 +29,10 @@ def render(description: Description, width: int = UNCUT) -> str:
     lines = [
         *_wrapped(_headline(description)),
         *_wrapped(f"split {description.split}: {rows_of_splits}"),
-        *(_wrapped(f"sample {sample}") if (sample := description.searched_on) else ()),
-        *_cells(description.cells, width),
-        *_warnings(description),
     ]
+    if description.searched_on:
+        lines += _wrapped(f"sample {description.searched_on}")
+    lines += [*_cells(description.cells, width), *_warnings(description)]
     lines += _features(description)
     settings = description.settings
     lines.append(f"keys of a study that follow from these rows ({STARTS}):")

@@ -50,7 +50,9 @@ def duplicate_warnings(definition: DataDefinition, rows: Rows) -> list[str]:
     what = "same user, item and time"
     if len(columns) < 3:
         what = "equal in all columns"
-        no_part = {definition.weight, split.column if isinstance(split, ColumnSplit) else None}
+        no_part = {definition.weight}
+        if isinstance(split, ColumnSplit):
+            no_part.add(split.column)
         columns = [name for name in rows.frame.columns if name not in no_part]
     count = _num_in_two_splits(rows, columns)
     return [f"{count:,} rows are in two splits ({what})"] if count else []
