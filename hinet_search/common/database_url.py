@@ -80,28 +80,24 @@ def _is_plain(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _unsafe_option(name: str, value: str) -> str | None:
-    """Return what is wrong with an option of a PostgreSQL URL; None for one that is taken.
+def _refuse_unsafe_options(url: URL) -> None:
+    """Raise ConfigurationError for options of a PostgreSQL URL that run code or write a file.
 
     An address may be a stranger's: `sslkeylogfile` writes a file, `sslkey=x.so:key` runs x.so.
     """
-    if name not in _OPTIONS:
-        return (
-            f"the option '{name:.40}' of a database is not taken, which may name code to run or a "
-            f"file to write{did_you_mean(name, _OPTIONS)}"
+    problems = [
+        f"the option '{name:.40}' of a database is not taken, which may name code to run or a "
+        f"file to write{did_you_mean(name, _OPTIONS)}"
+        for name in url.query
+        if name not in _OPTIONS
+    ]
+    if any(":" in value for value in _query_values(url, "sslkey")):
+        problems.append(
+            "the option sslkey must name a file, without a colon, which stands for a library"
         )
-    if name == "sslkey" and ":" in value:
-        return "the option sslkey must name a file, without a colon, which stands for a library"
-    return None
-
-
-def _refuse_unsafe_options(url: URL) -> None:
-    problems = []
-    for name in url.query:
-        problems += [_unsafe_option(name, value) for value in _query_values(url, name)]
-    if any(problems):
+    if problems:
         raise ConfigurationError(
-            *filter(None, problems), remedy="leave it out, or set it in the environment (PGSSLKEY)"
+            *problems, remedy="leave it out, or set it in the environment (PGSSLKEY)"
         )
 
 
@@ -116,15 +112,12 @@ def _postgres(url: URL) -> Address:
         named.drivername, named.username, None, named.host, named.port, named.database, named.query
     )
     masked = bare if password is None else bare.set(password="***")  # noqa: S106 -- the mask itself
-    with_tls = _with_tls(bare).render_as_string()
-    return Address(with_tls, masked.render_as_string(), file=None, password=password)
-
-
-def _with_tls(url: URL) -> URL:
-    """Require TLS to another machine unless `sslmode` is set; the driver's default does not."""
-    if "sslmode" in url.query or "PGSSLMODE" in os.environ or _is_on_this_machine(url):
-        return url
-    return url.update_query_dict({"sslmode": "require"})
+    is_mode_set = "sslmode" in bare.query or "PGSSLMODE" in os.environ
+    with_tls = bare
+    if not is_mode_set and not _is_on_this_machine(bare):  # the driver's default requires no TLS
+        with_tls = bare.update_query_dict({"sslmode": "require"})
+    masked_text = masked.render_as_string()
+    return Address(with_tls.render_as_string(), masked_text, file=None, password=password)
 
 
 def _is_on_this_machine(url: URL) -> bool:

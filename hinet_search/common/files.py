@@ -184,18 +184,15 @@ def _remove_abandoned(target: Path) -> None:
     """Remove the folders that killed writers of a path left."""
     prefix = _prefix(target)
     for entry in list(os.scandir(target.parent)):
-        if entry.name.startswith(prefix) and entry.name.endswith(_PART):
-            with suppress(OSError):  # it is in use, or already removed
-                _remove_unlocked(Path(entry.path))
-
-
-def _remove_unlocked(folder: Path) -> None:
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder)
-    finally:
-        os.close(lock)
+        if not entry.name.startswith(prefix) or not entry.name.endswith(_PART):
+            continue
+        with suppress(OSError):  # it is in use, or already removed
+            lock = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(entry.path)
+            finally:
+                os.close(lock)
 
 
 def _prefix(target: Path) -> str:

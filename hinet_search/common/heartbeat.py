@@ -8,12 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-
-def _ignore() -> None:
-    """Ignore the heartbeat: this process is no slot."""
-
-
-_receiver: ContextVar[Callable[[], None]] = ContextVar("receiver", default=_ignore)
+# Without a receiver this process is no slot.
+_receiver: ContextVar[Callable[[], None]] = ContextVar("receiver", default=lambda: None)
 
 
 def send_heartbeat() -> None:

@@ -156,7 +156,9 @@ def _check_token(environment: WSGIEnvironment, access: Access) -> _Answer | None
     token = access.token
     if token is None:
         return None
-    cookie = _cookie(token, access.port)
+    # It proves knowledge of the token; the ports of a host share their cookies.
+    proof = hmac.new(token.encode(), b"hinet-search dashboard", "sha256").hexdigest()
+    cookie = f"hinet_search_{access.port}={proof}"
     in_url = parse_qs(environment.get("QUERY_STRING", "")).get("token", [""])[0]
     if environment["REQUEST_METHOD"] == "GET" and is_equal(token, in_url):
         set_cookie = ("Set-Cookie", f"{cookie}; Path=/; HttpOnly; SameSite=Strict")
@@ -177,12 +179,6 @@ def _check_method(environment: WSGIEnvironment) -> _Answer | None:
     if environment.get("CONTENT_LENGTH") not in (None, "", "0"):
         return _Answer("400 Bad Request", "a request that reads has no body")
     return None
-
-
-def _cookie(token: str, port: int) -> str:
-    """The cookie that proves knowledge of the token; the ports of a host share their cookies."""
-    proof = hmac.new(token.encode(), b"hinet-search dashboard", "sha256").hexdigest()
-    return f"hinet_search_{port}={proof}"
 
 
 def _with_headers(start: StartResponse) -> StartResponse:

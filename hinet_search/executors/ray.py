@@ -135,16 +135,14 @@ class NodeActor:
         self._slots.submit(job)
         ended = stop_sent = False
         while not ended and not self._closing:
-            if self._is_stopped(job) and not stop_sent:
+            is_stopped = self._closing or self._stopped_job == actor_name(job)
+            if is_stopped and not stop_sent:
                 self._slots.stop(job.key)
                 stop_sent = True
             messages = self._slots.poll(POLL_SECONDS)
             ended = any(isinstance(message, JobEnd) for message in messages)
             if messages:
                 yield messages
-
-    def _is_stopped(self, job: Job) -> bool:
-        return self._closing or self._stopped_job == actor_name(job)
 
 
 def actor_name(job: Job) -> str:

@@ -9,6 +9,9 @@ import pytest
 
 from hinet_search.cli import main
 from hinet_search.search.plan import probe
+from tests.forked import typed
+from tests.small import write_study
+from tests.waiting import LIMIT_SECONDS
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,16 @@ def written(folder: Path) -> list[str]:
     files = (path for path in folder.rglob("*") if path.is_file())
     names = (path.relative_to(folder).as_posix() for path in files)
     return sorted(name for name in names if not name.startswith(".hinet-search/cache/"))
+
+
+@pytest.fixture(scope="module")
+def launched_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study that was launched from the command line; `said` there is its output."""
+    folder = tmp_path_factory.mktemp("launched")
+    write_study(folder)
+    command = typed(folder, "launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1")
+    assert command.wait(timeout=LIMIT_SECONDS) == 0
+    return folder
 
 
 @pytest.fixture

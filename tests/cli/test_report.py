@@ -1,10 +1,7 @@
 """The report command: formats, where they are written, what is left out, the browser."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 import webbrowser
 from pathlib import Path
 
@@ -13,42 +10,19 @@ from mlflow import MlflowClient
 
 from hinet_search.report.mlflow_runs import EXPERIMENT
 from tests.cli.conftest import Run
-from tests.small import write_study
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a study launched from the command line; `said.txt` is its output."""
-    folder = tmp_path_factory.mktemp("launched")
-    write_study(folder)
-    launch = "from hinet_search.cli import main; main()"
-    words = [
-        sys.executable,
-        "-c",
-        launch,
-        "launch",
-        "small.yaml",
-        "--trials",
-        "1",
-        "--finalist-seeds",
-        "1",
-    ]
-    with (folder / "said.txt").open("w") as said:
-        subprocess.run(
-            words,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            stdout=said,
-            check=True,
-        )
-    return folder
+@pytest.fixture
+def folder(launched_once: Path) -> Path:
+    return launched_once
 
 
 @pytest.fixture
 def launched(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Enter the folder of the launched study and return its verdict."""
     monkeypatch.chdir(folder)
-    return (folder / "said.txt").read_text().splitlines()[0].split(": ", 1)[1]
+    (verdict,) = re.findall(r"^done in [^:]*: (.*)$", (folder / "said").read_text(), re.MULTILINE)
+    return str(verdict)
 
 
 def test_a_report_says_where_it_is_how_large_and_what_came_out(run: Run, launched: str) -> None:

@@ -12,18 +12,6 @@ from hinet_search import api
 from hinet_search.serving.export import Export
 from hinet_search.serving.onnx_graph import GraphCheck
 from tests.cli.conftest import Run
-from tests.forked import typed
-from tests.small import write_study
-from tests.waiting import LIMIT_SECONDS
-
-
-@pytest.fixture(scope="module")
-def launched_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("launched")
-    write_study(folder)
-    command = typed(folder, "launch", "small.yaml", "--trials", "1", "--finalist-seeds", "1")
-    assert command.wait(timeout=LIMIT_SECONDS) == 0
-    return folder
 
 
 @pytest.fixture

@@ -65,7 +65,8 @@ def command(
         )
         return
     echo(f"deleted study '{stored.row.name}' and {weights}")
-    output().next(shlex.join(["hinet-search", "status", *as_typed(_places(given), options)]))
+    where = {"storage": given["storage"], "output": given["output"]}
+    output().next(shlex.join(["hinet-search", "status", *as_typed(where, options)]))
 
 
 def _ask(question: str) -> None:
@@ -80,7 +81,3 @@ def _ask(question: str) -> None:
             "nothing was deleted, as the answer was no",
             remedy="`hinet-search status` lists what is stored",
         )
-
-
-def _places(given: dict[str, Any]) -> dict[str, Any]:
-    return {name: given[name] for name in ("storage", "output")}

@@ -16,7 +16,6 @@ from hinet_search.common.terminal import table_text
 
 if TYPE_CHECKING:
     from hinet_search.storage.rows import StudySummary
-    from hinet_search.study.launch_options import LaunchOptions
 
 
 @click.command(
@@ -44,12 +43,17 @@ def command(
     from hinet_search.storage.listing import find_study, list_studies
 
     options = launch_options(given)
-    with closing(connect(_database_url(study, options))) as database:
+    name, url = (None, options.storage_url()) if study is None else options.stored_name(study)
+    with closing(connect(url)) as database:
         studies = list_studies(database)
         if study is not None:
-            name = options.stored_name(study)[0]
-            studies = tuple(each for each in studies if _is_of(each.name, Path(study).stem, name))
-        if study is not None and not studies:
+            of_file = f"{Path(study).stem}-"  # a size or variant of the study of a file
+            studies = tuple(
+                stored
+                for stored in studies
+                if stored.name == name or stored.name.startswith(of_file)
+            )
+        if name is not None and not studies:
             with database.reading() as connection:
                 find_study(connection, name)  # an error names the nearest
     damage = [study.damage for study in studies if study.damage]
@@ -88,16 +92,6 @@ def _print(studies: Sequence["StudySummary"], where: Sequence[str]) -> None:
         echo("\n" + "\n".join(lines))
     if any(study.state == "interrupted" for study in studies):
         output().note("interrupted: its process has ended; the same launch resumes it")
-
-
-def _database_url(study: str | None, options: "LaunchOptions") -> str:
-    """Return the database of a study, or of the options."""
-    return options.storage_url() if study is None else options.stored_name(study)[1]
-
-
-def _is_of(stored: str, stem: str, name: str) -> bool:
-    """Whether a stored study is of a name, or a size or variant of the study of a file."""
-    return stored == name or stored.startswith(f"{stem}-")
 
 
 def _row(study: "StudySummary") -> tuple[str, ...]:

@@ -89,7 +89,10 @@ def command(
     except Interrupted as error:
         error.remedy = f"resume: {typed}"
         raise
-    values = _values(trained)
+    values = [
+        ("searched", *_of(trained.searched, trained.export.arm)),
+        ("trained", *_of(trained.trained, trained.export.arm)),
+    ]
     if as_json:
         keys = ("rows", "valid", "test")
         found = {name: dict(zip(keys, row, strict=True)) for name, *row in values}
@@ -99,15 +102,8 @@ def command(
     output().next(f"hinet-search predict {shlex.quote(str(to))} rows.parquet -o scores.parquet")
 
 
-def _values(trained: "TrainedChoice") -> list[tuple[str, int, float, float | None]]:
-    """Return the name, rows, objective on validation and metric on test of both studies."""
-    return [
-        ("searched", *_of(trained.searched, trained.export.arm)),
-        ("trained", *_of(trained.trained, trained.export.arm)),
-    ]
-
-
 def _of(record: "StudyRecord", name: str) -> tuple[int, float, float | None]:
+    """Return the rows of a study, and an arm's objective on validation and metric on test."""
     from hinet_search.results.shipping import shipment
     from hinet_search.results.verdict import verdict
 
