@@ -83,11 +83,8 @@ def made_up_arm(shape: Shape, name: str, index: int) -> ArmRecord:
     ranges = RANGES if name == "hinet" else RANGES[:4]
     trials = tuple(_trial(shape, number, level, ranges, draw) for number in range(shape.trials))
     weights = draw.dirichlet(np.ones(len(ranges))).round(3)
-    finalists = (
-        tuple(_finalist(shape, name, number, level, trials) for number in range(3))
-        if shape.finalists
-        else ()
-    )
+    numbers = range(3 if shape.finalists else 0)
+    finalists = tuple(_finalist(shape, name, number, level, trials) for number in numbers)
     return ArmRecord(
         name=name,
         model=name if name in ARMS else "ple",
@@ -104,11 +101,9 @@ def made_up_arm(shape: Shape, name: str, index: int) -> ArmRecord:
 
 def _starts(trials: tuple[TrialRecord, ...]) -> tuple[Start, ...]:
     """The trials after the default: one of another study, and two of a portfolio."""
-    sources = ("ple/7", "portfolio 1", "portfolio 2")
-    return tuple(
-        Start(trial.parameters, source, study="" if source.startswith("portfolio") else "summer")
-        for trial, source in zip(trials[1:], sources, strict=False)
-    )
+    sources = (("ple/7", "summer"), ("portfolio 1", ""), ("portfolio 2", ""))
+    pairs = zip(trials[1:], sources, strict=False)
+    return tuple(Start(trial.parameters, *source) for trial, source in pairs)
 
 
 def _trial(
@@ -119,33 +114,21 @@ def _trial(
     draw: np.random.Generator,
 ) -> TrialRecord:
     kind = draw.random()
-    state = "complete" if number == 0 or kind > 0.35 else "failed" if kind < 0.03 else "pruned"
-    cause = {
-        "complete": "",
-        "failed": "out of memory at batch 4096",
-        "pruned": "median pruner after 1.5 passes",
-    }[state]
-    value = (
-        None
-        if state == "failed"
-        else _turned(shape, level - 0.02 + 0.018 * float(draw.random()) ** 0.3)
-    )
+    state, cause, passes = "complete", "", 4.0
+    if number and kind < 0.03:
+        state, cause = "failed", "out of memory at batch 4096"
+    elif number and kind <= 0.35:
+        state, cause, passes = "pruned", "median pruner after 1.5 passes", 1.5
+    value = None
+    if state != "failed":
+        value = _turned(shape, level - 0.02 + 0.018 * float(draw.random()) ** 0.3)
     parameters = {
         searched.name: _drawn(searched, draw) if number else searched.default for searched in ranges
     }
-    passes = 1.5 if state == "pruned" else 4.0
-    evaluations = (
-        tuple(
-            evaluation
-            for evaluation in _evaluations(shape, level, number)
-            if evaluation.passes <= passes
-        )
-        if number < 50
-        else ()
-    )
-    return TrialRecord(
-        number, state, value, parameters, number == 0, cause, evaluations, _cost(level, number)
-    )
+    evaluations = _evaluations(shape, level, number) if number < 50 else ()
+    kept = tuple(each for each in evaluations if each.passes <= passes)
+    cost = _cost(level, number)
+    return TrialRecord(number, state, value, parameters, number == 0, cause, kept, cost)
 
 
 def _drawn(searched: ParameterRange, draw: np.random.Generator) -> Scalar:

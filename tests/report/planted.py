@@ -42,21 +42,10 @@ def clean() -> StudyRecord:
     record = study(SHAPE)
     data = replace(record.data, leaks=())
     record = each_arm(replace(record, data=data), _in_order)
-    record = each_arm(
-        record, lambda arm: replace(arm, trials=tuple(map(_never_failed, arm.trials)))
-    )
     record = with_inputs(record, {"statistics": 0.03, "lists": -0.004})
     record = with_student(record, "hinet", valid=0.001, test=0.001)
     teacher = with_ensemble(record, name=TEACHER)
     return with_ensemble(teacher, members=all_runs(record, "ple", "taught_hinet")[:18])
-
-
-def _never_failed(trial: TrialRecord) -> TrialRecord:
-    return (
-        replace(trial, state="complete", value=trial.value or 0.7, cause="")
-        if trial.state == "failed"
-        else trial
-    )
 
 
 def _in_order(arm: ArmRecord) -> ArmRecord:
@@ -71,6 +60,12 @@ def _in_order(arm: ArmRecord) -> ArmRecord:
     def of_finalist(finalist: FinalistRecord) -> FinalistRecord:
         return replace(finalist, parameters={name: MIDDLE[name] for name in finalist.parameters})
 
+    def of_trial(trial: TrialRecord) -> TrialRecord:
+        if trial.state != "failed":
+            return trial
+        return replace(trial, state="complete", value=trial.value or 0.7, cause="")
+
+    arm = replace(arm, trials=tuple(map(of_trial, arm.trials)))
     return each_run(each_finalist(arm, of_finalist), of_run)
 
 
@@ -88,32 +83,16 @@ def hinet_cells(**changes: dict[str, Any]) -> StudyRecord:
     )
 
 
-def _data() -> StudyRecord:
+def with_data(**changes: Any) -> StudyRecord:
+    """Return the clean study with these fields of its data."""
     record = clean()
-    return replace(record, data=replace(record.data, warnings=("order > click in 14 rows",)))
+    return replace(record, data=replace(record.data, **changes))
 
 
-def _leaks() -> StudyRecord:
-    record = clean()
-    return replace(
-        record, data=replace(record.data, leaks=(LeakSuspect("watch_time", "click", 0.987),))
-    )
-
-
-def _few_positives() -> StudyRecord:
-    record = clean()
+def with_last_cell(record: StudyRecord, **changes: Any) -> StudyRecord:
+    """Return the record with these fields of the count of its last cell, of Push."""
     *cells, last = record.data.cells
-    return replace(
-        record, data=replace(record.data, cells=(*cells, replace(last, positives=(900, 90, 40))))
-    )
-
-
-def _long_tail() -> StudyRecord:
-    record = hinet_cells(Push={"auc": 0.70})
-    *cells, last = record.data.cells
-    return replace(
-        record, data=replace(record.data, cells=(*cells, replace(last, rows=(2_000, 2_000, 2_000))))
-    )
+    return replace(record, data=replace(record.data, cells=(*cells, replace(last, **changes))))
 
 
 def _budgets() -> StudyRecord:
@@ -145,8 +124,7 @@ def _range_edges() -> StudyRecord:
 def with_seeds(record: StudyRecord, count: int) -> StudyRecord:
     """Return the record with only the first seeds of every finalist."""
     return each_arm(
-        record,
-        lambda arm: each_finalist(arm, lambda each: replace(each, runs=each.runs[:count])),
+        record, lambda arm: each_finalist(arm, lambda each: replace(each, runs=each.runs[:count]))
     )
 
 
@@ -218,11 +196,11 @@ def _taught_calibration() -> StudyRecord:
 
 
 PLANTED = {
-    "data": _data(),
-    "leaks": _leaks(),
+    "data": with_data(warnings=("order > click in 14 rows",)),
+    "leaks": with_data(leaks=(LeakSuspect("watch_time", "click", 0.987),)),
     "inputs": with_inputs(clean(), {"statistics": 0.03, "matches": 0.0008, "lists": -0.0001}),
-    "few_positives": _few_positives(),
-    "long_tail": _long_tail(),
+    "few_positives": with_last_cell(clean(), positives=(900, 90, 40)),
+    "long_tail": with_last_cell(hinet_cells(Push={"auc": 0.70}), rows=(2_000,) * 3),
     "budgets": _budgets(),
     "failed_trials": with_failed(clean(), "ple", 2),
     "range_edges": _range_edges(),

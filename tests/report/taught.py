@@ -217,7 +217,5 @@ def with_costs(record: StudyRecord, **costs: tuple[int, float | None]) -> StudyR
         return each_run(arm, lambda run: replace(run, cost=replace(run.cost, **priced)))  # type: ignore[arg-type]
 
     return replace(
-        record,
-        arms=tuple(map(changed, record.arms)),
-        students=tuple(map(changed, record.students)),
+        record, arms=tuple(map(changed, record.arms)), students=tuple(map(changed, record.students))
     )

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -10,8 +9,7 @@ from hinet_search.report.model_card import model_card
 from hinet_search.report.record_facts import absent_in_words
 from hinet_search.report.sections import cells as section
 from hinet_search.results.cells import absent_cells
-from hinet_search.results.finalist_values import chosen
-from hinet_search.results.records import FinalistRecord, FinalistRun, Resampled
+from hinet_search.results.records import FinalistRecord, FinalistRun
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from tests.report.arms import Shape
@@ -24,25 +22,19 @@ ABSENT = ("Push", "order")  # the last cell
 SENTENCE = "Push does not have task order."
 
 
-def kept(cells: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
-    """The cells that exist."""
-    return cells and tuple(cell for cell in cells if (cell.scenario, cell.task) != ABSENT)
-
-
 def run_without(run: FinalistRun) -> FinalistRun:
     gates = tuple(gate for gate in run.insight.gates if gate.where != "/".join(ABSENT))
     insight = replace(run.insight, gates=gates)
-    cells = kept(run.valid_cells), kept(run.test_cells)
-    return replace(run, valid_cells=cells[0], test_cells=cells[1], insight=insight)
+    test_cells = run.test_cells and run.test_cells[:-1]
+    return replace(run, valid_cells=run.valid_cells[:-1], test_cells=test_cells, insight=insight)
 
 
 def without(finalist: FinalistRecord) -> FinalistRecord:
-    runs = tuple(map(run_without, finalist.runs))
     summary = finalist.summary
-    if summary is None:
-        return replace(finalist, runs=runs)
-    resampled: Resampled = replace(summary.resampled, cells=summary.resampled.cells[:-1])
-    return replace(finalist, runs=runs, summary=replace(summary, resampled=resampled))
+    if summary is not None:
+        resampled = replace(summary.resampled, cells=summary.resampled.cells[:-1])
+        summary = replace(summary, resampled=resampled)
+    return replace(finalist, runs=tuple(map(run_without, finalist.runs)), summary=summary)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +42,7 @@ def record() -> StudyRecord:
     """A study in which Push has no orders."""
     full = study(SHAPE)
     full = each_arm(full, lambda arm: each_finalist(arm, without))
-    return replace(full, data=replace(full.data, cells=kept(full.data.cells)))
+    return replace(full, data=replace(full.data, cells=full.data.cells[:-1]))
 
 
 def test_the_absent_cells_are_those_that_the_data_do_not_count(record: StudyRecord) -> None:
@@ -87,8 +79,6 @@ def test_the_document_names_the_absent_cell_and_has_no_value_for_it(record: Stud
 
 
 def test_the_model_card_says_it(record: StudyRecord) -> None:
-    finalist = chosen(record.arms[0])
-    assert finalist is not None
-    card = model_card(record, record.arms[0].name, [finalist.runs[0].seed], [])
+    card = model_card(record, record.arms[0].name, [0], [])
     assert f"{SENTENCE} Rows without a task get no probability of it." in card
     assert "Push · order" not in card

@@ -16,7 +16,6 @@ from hinet_search.report.sections import calibration as calibration_card
 from hinet_search.report.sections import cells as cells_card
 from hinet_search.report.sections import leaderboard
 from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
-from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import FinalistRun
 from hinet_search.results.study_record import FORMATS, StudyRecord
 from tests.duels import without_users
@@ -34,9 +33,7 @@ def written(record: StudyRecord, kind: str) -> str:
 
 
 def card_of(record: StudyRecord) -> str:
-    finalist = chosen(record.arms[-1])
-    assert finalist is not None
-    return model_card(record, record.arms[-1].name, [finalist.runs[0].seed], [])
+    return model_card(record, record.arms[-1].name, [0], [])
 
 
 def test_the_card_of_cells_has_the_errors_of_every_arm_in_cells_of_amounts() -> None:

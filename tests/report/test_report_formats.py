@@ -15,6 +15,7 @@ from hinet_search.report.checks import findings
 from hinet_search.report.formats import write_report
 from hinet_search.report.formats.md import plain
 from hinet_search.report.json_document import json_text
+from hinet_search.report.untrusted import plain_cell, without_formulas
 from hinet_search.results import frames
 from hinet_search.results.records import TrialRecord
 from hinet_search.results.study_record import StudyRecord
@@ -191,3 +192,21 @@ def test_a_hostile_name_is_one_cell() -> None:
         INJECTION,
         "hinet",
     }
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1-cmd", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])
+def test_a_formula_gets_a_quote(text: str) -> None:
+    assert plain_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["-0.5", "+1", "-1e-3", "-inf", "0.7", "", "hinet", "a=b", "'=1"])
+def test_numbers_and_words_are_left_alone(text: str) -> None:
+    assert plain_cell(text) == text
+
+
+def test_every_cell_is_looked_at_and_stays_one_cell() -> None:
+    rows = [["=a", "b,c"], ['@"quoted"', "-1"], ["+line\nbreak", ""]]
+    written = io.StringIO()
+    csv.writer(written).writerows(rows)
+    cells = list(csv.reader(io.StringIO(without_formulas(written.getvalue()))))
+    assert cells == [["'=a", "b,c"], ['\'@"quoted"', "-1"], ["'+line\nbreak", ""]]

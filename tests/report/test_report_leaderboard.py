@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hinet_search.report import numbers
-from hinet_search.report.sections import NotApplicable, leaderboard
+from hinet_search.report.sections import leaderboard
 from hinet_search.report.standings import LeaderboardEntry, losing_cells, standings
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRun
@@ -16,7 +16,7 @@ from tests.duels import arm_named, chosen_of, with_arm
 from tests.report.arms import Shape
 from tests.report.edits import each_arm, each_run, each_test_cell
 from tests.report.nine_arms import ENSEMBLE, few_rows
-from tests.report.studies import empty, study
+from tests.report.studies import study
 
 NINE = few_rows()
 
@@ -104,11 +104,6 @@ def test_the_lowest_on_test_comes_first_where_lower_is_better() -> None:
     values = [float(value) for value in re.findall(r"</th><td>(\.\d{4})", table)]
     assert len(values) == 7
     assert values == sorted(values)
-
-
-def test_a_study_without_finalists_says_what_it_needs() -> None:
-    with pytest.raises(NotApplicable, match="needs finalists"):
-        leaderboard.build(empty())
 
 
 def test_an_objective_that_is_its_own_headline_has_one_column_on_validation() -> None:

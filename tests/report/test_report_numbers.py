@@ -54,10 +54,6 @@ def test_an_interval_says_that_one_seed_has_none() -> None:
     assert numbers.interval(None, None) == "one seed, no interval"
 
 
-def test_an_interval_has_both_signs() -> None:
-    assert numbers.interval(-0.001, 0.002) == "−.0010 to +.0020"
-
-
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
@@ -75,34 +71,9 @@ def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None
     assert numbers.duration(seconds) == text
 
 
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0"),
-        (412, "412"),
-        (999, "999"),
-        (1_000, "1.00 k"),
-        (13_149, "13.1 k"),
-        (999_600, "1.00 M"),
-        (8_112_400, "8.11 M"),
-        (5.1e9, "5.10 G"),
-    ],
-)
-def test_a_count_has_three_digits(count: float, text: str) -> None:
-    assert numbers.compact(count) == text
-
-
 @pytest.mark.parametrize(("size", "text"), [(50, "50"), (20_000, "20 k"), (1_500_000, "1.5 M")])
 def test_a_round_size_has_no_trailing_zeros(size: float, text: str) -> None:
     assert numbers.round_size(size) == text
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0.041, "4.1 %"), (0.41, "41 %"), (0.0031, ".31 %"), (0.0, "0 %"), (1.0, "100 %")],
-)
-def test_a_share_is_written_in_per_cent(share: float, text: str) -> None:
-    assert numbers.percent(share) == text
 
 
 @pytest.mark.parametrize(
@@ -144,10 +115,6 @@ def test_signed_labels_leave_zero_alone() -> None:
 )
 def test_only_one_has_no_plural(count: float, noun: str, text: str) -> None:
     assert numbers.plural(count, noun) == text
-
-
-def test_none_is_a_word_in_running_text() -> None:
-    assert numbers.spelled(0) == "none"
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ import json
 import re
 from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import pytest
 
+from hinet_search.report import page
 from hinet_search.report.page import render
 from hinet_search.results.contrasts import contrasts
 from hinet_search.results.study_record import StudyRecord
@@ -30,10 +32,6 @@ def text_of(html: str) -> str:
 
 def data_of(html: str) -> dict[str, object]:
     return json.loads(text_of(html))  # type: ignore[no-any-return]  # the page's own JSON
-
-
-def many_trials(number: int) -> StudyRecord:
-    return study(Shape(trials=number // 7 + 1))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +62,7 @@ def test_a_part_of_folded_cards_alone_has_its_name_as_heading() -> None:
 
 
 def test_ten_thousand_trials_fit_half_a_megabyte() -> None:
-    assert len(render(many_trials(10_000)).encode()) < 500_000
+    assert len(render(study(Shape(trials=10_000 // 7 + 1))).encode()) < 500_000
 
 
 def test_the_script_is_under_3_kilobytes() -> None:
@@ -98,13 +96,6 @@ def test_every_link_has_its_target_in_the_page_and_no_text_names_another(
 def test_every_header_cell_has_a_scope() -> None:
     headers = re.findall(r"<th[^e][^>]*>|<th>", render(study()))
     assert [header for header in headers if "scope=" not in header] == []
-
-
-def test_the_data_inside_name_the_study() -> None:
-    data = data_of(render(TWENTY_TRIALS))
-    assert isinstance(data["arms"], list)
-    assert (data["schema"], data["kind"], data["study"]) == (1, "report", "shop")
-    assert len(data["arms"]) == 7
 
 
 def test_the_trials_inside_agree_with_the_record() -> None:
@@ -153,10 +144,6 @@ def test_not_a_number_becomes_null_in_the_data() -> None:
     assert '"fixed":{"train.momentum":null}' in text_of(render(replace(record, arms=arms)))
 
 
-def test_hostile_names_survive_in_the_data_unchanged() -> None:
-    assert data_of(render(hostile()))["study"] == INJECTION
-
-
 def test_the_footer_names_the_command_with_the_places_of_the_launch() -> None:
     html = render(replace(small(), command="hinet-search launch shop --output /tmp/try --trials 5"))
     assert "<code>hinet-search report shop --output /tmp/try</code><" in html
@@ -176,3 +163,11 @@ def test_a_running_study_is_marked_as_preliminary() -> None:
 
 def test_the_same_record_gives_the_same_bytes() -> None:
     assert render(small()) == render(small())
+
+
+def test_the_dark_palette_is_the_same_by_preference_and_by_button() -> None:
+    style = (Path(page.__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
+    by_preference, by_button = (
+        re.findall(r"\{(--bg[^}]*)\}", line) for line in style.splitlines()[1:3]
+    )
+    assert by_preference == by_button != []

@@ -11,7 +11,6 @@ from hinet_search.report.page import SECTIONS, cards
 from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
-from tests.report.edits import each_arm, each_finalist
 from tests.report.nine_arms import few_rows, running
 from tests.report.studies import INJECTION, empty, failed_only, hostile, small, study
 from tests.report.taught import taught, with_ensemble, with_limits, with_student
@@ -104,19 +103,6 @@ def test_all_arms_have_the_sign_of_the_verdict_in_the_table_by_cell() -> None:
     body = build("cells", study(Shape(arms=("single", "hinet"), gap=-1.0))).body
     assert body.count("▼") == 20 + 1  # forest, table, and the legend
     assert body.count("▲") == 1
-
-
-def test_an_integer_at_the_end_of_its_range_is_at_the_edge() -> None:
-    most = {"model.scenario.num_sub_experts": 8}
-    record = each_arm(
-        small(),
-        lambda arm: each_finalist(
-            arm, lambda each: replace(each, parameters={**each.parameters, **most})
-        ),
-        "hinet",
-    )
-    body = build("importance", record).body
-    assert body.count(">at the edge</b>") == 2  # and model.san.top_k
 
 
 def test_without_importances_the_heading_names_edges_in_a_second_sentence() -> None:
@@ -222,19 +208,6 @@ def test_arms_that_lie_on_one_another_have_their_names_on_the_dots() -> None:
     assert sorted(re.findall(r'<i class="dot[^>]*title="(part_\d)"', body)) == names
     assert "Point at a dot without a name to see it." in body
     assert "Point at a dot" not in build("leaderboard", small()).body
-
-
-def test_warnings_of_the_data_are_passed_on_escaped() -> None:
-    record = small()
-    warned = replace(record, data=replace(record.data, warnings=("order > click in 14 rows",)))
-    assert "Order &gt; click in 14 rows." in build("trust", warned).body
-
-
-def test_attention_of_the_finalist_sums_to_one_and_has_a_dash_on_the_diagonal() -> None:
-    body = build("insight", study(Shape())).body
-    rows = re.findall(r"<tr>(?:(?!</tr>).)*class=\"none\"(?:(?!</tr>).)*</tr>", body)
-    sums = [sum(float(value) for value in re.findall(r">(\d?\.\d\d|1\.00)<", row)) for row in rows]
-    assert sums == pytest.approx([1.0] * 5, abs=0.021)
 
 
 def test_beyond_twelve_scenarios_attention_is_a_list_of_the_strongest() -> None:

@@ -83,11 +83,5 @@ def test_the_document_has_every_finalist_with_its_values() -> None:
     assert front["objectives"] == ["mean_auc", "latency_ms"]
     assert [
         (each["trial"], each["values"][1], each["on_front"]) for each in front["finalists"]
-    ] == [
-        (1, 9.0, True),
-        (2, 4.0, True),
-        (3, 3.0, True),
-        (5, 3.5, False),
-        (4, 1.0, True),
-    ]
+    ] == [(1, 9.0, True), (2, 4.0, True), (3, 3.0, True), (5, 3.5, False), (4, 1.0, True)]
     assert "front" not in json.loads(json_text(small()))

@@ -143,10 +143,6 @@ def test_without_a_verdict_it_is_said_what_to_do(record: StudyRecord, first: str
     assert what_to_ship.build(record).heading == outcome_of(record).sentence
 
 
-def test_what_to_do_takes_at_most_one_line() -> None:
-    assert {len(advice(record)) for record in (NINE, WON, LOST, ALIKE, study())} <= {0, 1}
-
-
 def test_cells_that_lose_are_named_in_the_lead_and_left_to_the_rival() -> None:
     record = study(Shape(arms=("ple", "hinet"), scenarios=("Home", "Push"), tasks=("click",)))
     record = with_test_aucs(

@@ -59,11 +59,3 @@ def test_of_equal_trials_the_first_is_the_best() -> None:
 )
 def test_without_a_choice_or_its_new_seeds_nothing_is_known(values: dict[int, float]) -> None:
     assert shrinkage(RECORD, with_values(values)) is None
-
-
-def test_a_pruned_trial_is_not_the_best() -> None:
-    arm = with_values({0: 0.7, 1: 0.8, 2: 0.9})
-    pruned = replace(arm.trials[2], state="pruned")
-    found = shrinkage(RECORD, replace(arm, trials=(*arm.trials[:2], pruned)))
-    assert found is not None
-    assert found.trial_number == 1

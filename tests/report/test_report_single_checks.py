@@ -1,0 +1,130 @@
+"""Single checks: where gates, groups of inputs, students and ensembles begin to warn."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from hinet_search.report.checks import Finding
+from hinet_search.results.records import FinalistRun, GateUsage
+from tests.report.edits import each_run
+from tests.report.measured import with_inputs
+from tests.report.planted import SHAPE, clean, hinet_runs, in_layout
+from tests.report.studies import study
+from tests.report.taught import with_student
+from tests.report.test_report_checks import finding_of, result_of
+
+CLEAN = clean()
+
+
+def test_a_gate_that_adds_its_experts_up_has_not_collapsed() -> None:
+    gates = (GateUsage("Home/click", ("shared 1", "shared 2"), (1.0, 1.0)),)
+    assert not finding_of(
+        "gates", hinet_runs(lambda run: replace(run, insight=replace(run.insight, gates=gates)))
+    ).warns
+
+
+def test_gates_that_collapse_on_a_different_expert_per_seed_are_found() -> None:
+    def turned(run: FinalistRun) -> FinalistRun:
+        weights = (0.97, 0.03) if run.seed % 2 else (0.03, 0.97)
+        gates = (GateUsage("Home/click", ("shared 1", "shared 2"), weights),)
+        return replace(run, insight=replace(run.insight, gates=gates))
+
+    finding = finding_of("gates", hinet_runs(turned))
+    assert finding.details == (
+        "HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("layout", "dead"),
+    [
+        (
+            "per_scenario",
+            [
+                "no gate of Home · click gives specific 1",
+                "no gate of Push gives one of shared 1, shared 2",
+            ],
+        ),
+        ("global", ["no gate of Home · click gives specific 1"]),
+        ("shared", []),
+    ],
+)
+def test_an_expert_is_dead_if_no_gate_uses_its_module(layout: str, dead: list[str]) -> None:
+    finding = finding_of("gates", in_layout(layout, home=(0.60, 0.39, 0.01), push=(0.5, 0.0, 0.5)))
+    assert finding.details == tuple(
+        f"HiNet: {gate} more than .02 in 5 of 5 seeds." for gate in dead
+    )
+
+
+@pytest.mark.parametrize("layout", ["per_scenario", "global", "shared"])
+def test_an_expert_that_no_gate_uses_is_dead_in_every_layout(layout: str) -> None:
+    finding = finding_of("gates", in_layout(layout, home=(0.5, 0.0, 0.5), push=(0.5, 0.0, 0.5)))
+    assert all("gives one of shared 1, shared 2" in line for line in finding.details)
+    assert finding.warns
+
+
+def test_groups_that_were_only_measured_are_in_no_doubt() -> None:
+    record = with_inputs(study(SHAPE), {"lists": -0.0001}, follow=False)
+    assert finding_of("inputs", record) == Finding(
+        warns=False, subject="Groups of inputs were only measured: no arm follows the choice."
+    )
+
+
+def test_a_group_that_was_measured_with_one_seed_is_in_doubt() -> None:
+    record = with_inputs(study(SHAPE), {"statistics": 0.03, "lists": 0.02})
+    runs = tuple(run for run in record.input_runs if run.seed == 0)
+    finding = finding_of("inputs", replace(record, paired_runs=runs))
+    assert finding.subject.startswith(
+        "No gain is shown with statistics and lists over 1 seed: kept"
+    )
+    assert finding.details[0].endswith("(one seed, no interval).")
+
+
+@pytest.mark.parametrize("name", ["copies", "selection", "taught_calibration"])
+def test_checks_of_students_and_ensembles_need_some(name: str) -> None:
+    bare = replace(CLEAN, students=(), ensembles=())
+    assert result_of(name, bare) is None
+
+
+def test_students_and_the_ensemble_are_planned_uses_of_the_test_split() -> None:
+    assert CLEAN.test_accesses == 5
+    assert finding_of("test_accesses", CLEAN).subject == (
+        "The test split was used once per arm, student and ensemble, 5 times in all."
+    )
+
+
+def test_the_gain_of_a_selection_is_told_as_cross_fitted() -> None:
+    assert finding_of("selection", CLEAN).subject == (
+        "Teacher: the plain mean, as selecting is not shown to gain on users that it did not see. "
+        "Ensemble: selecting members gains +.0012 (+.0004 to +.0020) on users that it did not see."
+    )
+
+
+@pytest.mark.parametrize(("rise", "warns"), [(1.009, False), (1.011, True)])
+def test_a_student_may_lose_a_hundredth_of_its_log_loss(rise: float, warns: bool) -> None:
+    arm = CLEAN.arms[2]
+    (student,) = with_student(replace(CLEAN, students=()), arm.name).students
+
+    def raised(run: FinalistRun) -> FinalistRun:
+        cells = (replace(cell, logloss=rise * (cell.logloss or 0.0)) for cell in run.valid_cells)
+        return replace(run, valid_cells=tuple(cells))
+
+    record = replace(CLEAN, students=(each_run(student, raised),))
+    assert finding_of("taught_calibration", record).warns == warns
+
+
+@pytest.mark.parametrize(("rise", "warns"), [(0.004, False), (0.006, True)])
+def test_a_student_may_gain_a_two_hundredth_of_calibration_error(rise: float, warns: bool) -> None:
+    def with_ece(error: float) -> Callable[[FinalistRun], FinalistRun]:
+        return lambda run: replace(
+            run, valid_cells=tuple(replace(cell, ece=error) for cell in run.valid_cells)
+        )
+
+    *others, arm = CLEAN.arms
+    record = replace(
+        CLEAN,
+        arms=(*others, each_run(arm, with_ece(0.01))),
+        students=tuple(each_run(student, with_ece(0.01 + rise)) for student in CLEAN.students),
+    )
+    assert finding_of("taught_calibration", record).warns == warns
