@@ -109,14 +109,6 @@ def test_entries_may_be_whole_numbers_of_another_size_than_the_item(tmp_path: Pa
     ("change", "problem"),
     [
         (
-            pl.col("watched").list.join(" "),
-            (
-                "data.features.lists.watched: column 'watched' must hold lists of whole numbers or "
-                "texts, got String; write the table as Parquet with a column of lists, or say with "
-                "'separator' what is between two entries"
-            ),
-        ),
-        (
             pl.concat_list("age", "user"),
             (
                 "data.features.lists.watched: column 'watched' must hold values of 'item', which "
@@ -138,9 +130,3 @@ def test_a_column_without_lists_of_items_is_refused(
     frame = with_lists(shop()).with_columns(change.alias("watched"))
     features = {"categorical": ["item"], "lists": LISTS}
     assert problems_of(frame, tmp_path, features=features) == (problem,)
-
-
-def test_a_table_whose_lists_are_all_empty_can_be_encoded(tmp_path: Path) -> None:
-    frame = shop().with_columns(pl.Series("watched", [[]] * 600))
-    dataset = prepared(frame, tmp_path, features={"categorical": ["item"], "lists": LISTS})
-    assert not np.asarray(dataset.train.lists_RS).any()

@@ -62,12 +62,6 @@ def test_infinity_is_no_value_of_a_range(tmp_path: Path) -> None:
         prepared(with_value(float("inf"), 5), tmp_path, features=CLIPPED)
 
 
-def test_a_range_that_takes_nothing_in_changes_no_byte(tmp_path: Path) -> None:
-    (tmp_path / "wide").mkdir()
-    wide = prepared(shop(), tmp_path / "wide", features=FEATURES | {"clip": {"price": [0, 1e6]}})
-    assert (wide.train.numeric_RN == prepared(shop(), tmp_path).train.numeric_RN).all()
-
-
 def test_a_large_value_is_imputed_or_dropped_where_infinity_is(tmp_path: Path) -> None:
     frame = with_value(1e160, 5)
     assert prepared(frame, tmp_path, not_finite="drop").train.num_rows == 419

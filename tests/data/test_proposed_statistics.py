@@ -140,24 +140,46 @@ def test_a_time_that_does_not_cut_well_is_no_clock() -> None:
     assert "# no clock, as the split is random: " in text
 
 
-def test_users_of_three_rows_are_a_key_and_pairs_of_fewer_than_two_are_none() -> None:
-    assert proposed(ids().with_columns(user_id=pl.int_range(pl.len()) // 3)).by == (
-        "user_id",
-        "item_id",
-        ("item_id", "channel"),
-    )
+def of_groups(*numbers: int) -> dict[str, list[str]]:
+    """Attributes of so many values: a city, an age group, a gender."""
+    named = zip(("city", "age_group", "gender"), numbers, strict=False)
+    return {name: [f"x{value}" for value in drawn(number, number)] for name, number in named}
 
 
-def test_users_of_fewer_than_two_rows_are_no_key() -> None:
-    statistics = proposed(ids().with_columns(user_id=pl.int_range(pl.len()) * 5 // 8))
-    assert statistics.by == ("item_id", ("item_id", "channel"))
+ROW, HOME = pl.int_range(pl.len()), pl.lit("home")
+APART = pl.when(pl.col("item_id") < 25).then(HOME).otherwise(pl.lit("search"))
+IN_CHANNEL = ("city", ("city", "channel"), ("age_group", "channel"))
+KEYS: dict[str, tuple[pl.DataFrame, tuple[Any, ...]]] = {
+    "users of three rows, and pairs of fewer than two": (
+        ids().with_columns(user_id=ROW // 3),
+        ("user_id", "item_id", ("item_id", "channel")),
+    ),
+    "users of fewer than two rows": (
+        ids().with_columns(user_id=ROW * 5 // 8),
+        ("item_id", ("item_id", "channel")),
+    ),
+    "items of one scenario": (
+        ids().with_columns(channel=APART),
+        ("user_id", "item_id", ("user_id", "channel")),
+    ),
+    "a single scenario": (ids().with_columns(channel=HOME), ("user_id", "item_id")),
+    "an attribute that may be an outcome": (
+        ids(order_state=[f"s{value}" for value in drawn(7, 40)]),
+        IDS,
+    ),
+    "no ids": (table(**of_groups(90, 3, 2)), IN_CHANNEL),
+    "no ids, and a single scenario": (
+        table(age_group=of_groups(9, 3)["age_group"]).with_columns(channel=HOME),
+        ("age_group",),
+    ),
+}
 
 
-def test_an_item_that_is_in_one_scenario_has_no_key_in_a_scenario() -> None:
-    frame = ids().with_columns(
-        channel=pl.when(pl.col("item_id") < 25).then(pl.lit("home")).otherwise(pl.lit("search"))
-    )
-    assert proposed(frame).by == ("user_id", "item_id", ("user_id", "channel"))
+@pytest.mark.parametrize(("frame", "keys"), KEYS.values(), ids=KEYS)
+def test_keys_are_ids_and_attributes_with_enough_rows(
+    frame: pl.DataFrame, keys: tuple[Any, ...]
+) -> None:
+    assert proposed(frame).by == keys
 
 
 def test_attributes_of_many_values_follow_those_of_most_values_first() -> None:
@@ -171,39 +193,12 @@ def test_attributes_of_many_values_follow_those_of_most_values_first() -> None:
     assert proposed(frame).by == (*IDS, *attributes)
 
 
-def test_an_attribute_that_may_be_an_outcome_is_no_key() -> None:
-    frame = ids(order_state=[f"s{value}" for value in drawn(7, 40)])
-    definition, _ = drafted(frame)
-    assert "order_state" in definition.features.categorical
-    assert proposed(frame).by == IDS
-
-
 def test_there_are_twelve_keys_at_most_and_fewer_with_many_tasks() -> None:
     attributes = {f"a{place}": [f"x{v}" for v in drawn(place, 60)] for place in range(20, 28)}
     assert len(proposed(ids(**attributes)).by) == MAX_KEYS
     labels = {f"is_click_{place}": drawn(place, 2) for place in range(40, 68)}
     few = proposed(ids(**attributes, **labels))
     assert few.by == IDS  # 120 inputs, of 30 a key
-
-
-def test_without_ids_attributes_of_few_values_are_keys_in_a_scenario() -> None:
-    frame = table(
-        city=[f"c{value}" for value in drawn(8, 90)],
-        age_group=[f"g{value}" for value in drawn(9, 3)],
-        gender=[f"s{value}" for value in drawn(10, 2)],  # too few values
-    )
-    assert proposed(frame).by == ("city", ("city", "channel"), ("age_group", "channel"))
-
-
-def test_without_ids_and_other_scenarios_an_attribute_is_a_key_by_itself() -> None:
-    frame = table(age_group=[f"g{value}" for value in drawn(9, 3)]).with_columns(
-        channel=pl.lit("home")
-    )
-    assert proposed(frame).by == ("age_group",)
-
-
-def test_a_single_scenario_is_in_no_key() -> None:
-    assert proposed(ids().with_columns(channel=pl.lit("home"))).by == ("user_id", "item_id")
 
 
 def test_a_table_of_numbers_alone_has_no_statistics() -> None:
