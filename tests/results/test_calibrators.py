@@ -28,6 +28,7 @@ from hinet_search.results.statistics.calibrators import (
     platt,
     points_of,
 )
+from hinet_search.storage.row_mapping import from_json, to_json
 from tests.results.calibration_cases import (
     TASKS,
     LabelledRows,
@@ -314,3 +315,75 @@ def test_a_slope_above_1_does_not_overflow_float32() -> None:
     logits_RT = np.array([[-3.4e38], [1.0], [3.4e38]], np.float32)
     after_RT = applied(Calibration((cell,)), logits_RT, np.zeros(3, np.int16))
     assert after_RT[:, 0].tolist() == [-np.finfo(np.float32).max, 2.0, np.finfo(np.float32).max]
+
+
+def calibrate_one_cell(label_C: NDArray[np.bool_], user_C: NDArray[np.int64]) -> CellCalibration:
+    num_rows = len(label_C)
+    fit = calibrate(
+        np.random.default_rng(0).normal(size=(num_rows, 1)).astype(np.float32),
+        label_C.astype(np.uint8)[:, np.newaxis],
+        np.zeros(num_rows, np.int16),
+        user_C.astype(np.int32),
+        make_cells(["Home"], ["click"]),
+        seed=0,
+    )
+    return fit.cells[0]
+
+
+@pytest.mark.parametrize(
+    ("positives", "rows", "reason"),
+    [
+        (0, 400, "0 positives and 400 negatives: 50 of each are needed"),
+        (400, 400, "400 positives and 0 negatives: 50 of each are needed"),
+        (49, 400, "49 positives and 351 negatives: 50 of each are needed"),
+        (0, 0, "0 positives and 0 negatives: 50 of each are needed"),
+    ],
+)
+def test_a_cell_with_too_few_of_a_class_is_left_alone(
+    positives: int, rows: int, reason: str
+) -> None:
+    cell = calibrate_one_cell((np.arange(rows) < positives), np.arange(rows))
+    assert cell.calibrator == Calibrator()
+    assert cell.reason == reason
+    assert (cell.logloss_before is None) == (rows == 0)
+    assert (cell.ece_after is None) == (rows == 0)
+
+
+def test_a_cell_of_four_users_is_left_alone() -> None:
+    cell = calibrate_one_cell(np.arange(400) < 200, np.arange(400) % 4)
+    assert cell.reason == "rows of 4 users: 5 are needed to cross-fit"
+    assert cell.calibrator == Calibrator()
+
+
+def test_five_users_are_enough() -> None:
+    cell = calibrate_one_cell(np.arange(4000) // 5 % 20 < 2, np.arange(4000) % 5)
+    assert cell.calibrator.kind != "none"
+    assert cell.ece_after < cell.ece_before / 4
+
+
+def test_a_fold_without_positives_is_calibrated_too() -> None:
+    """All positives are of one user, so one of the fits sees a single class."""
+    cell = calibrate_one_cell(
+        np.arange(1000) < 60, np.where(np.arange(1000) < 200, 0, 1 + np.arange(1000))
+    )
+    assert np.isfinite([cell.logloss_after, cell.ece_after]).all()
+
+
+def test_apply_leaves_its_argument_and_other_scenarios_unchanged() -> None:
+    cell = CellCalibration("s0", "click", Calibrator("platt", 2.0), None, None, None, None)
+    logits_RT = np.array([[1.0], [3.0]], np.float32)
+    after_RT = applied(Calibration((cell,)), logits_RT, np.array([0, -1], np.int16))
+    assert after_RT[:, 0].tolist() == [2.0, 3.0]
+    assert logits_RT[:, 0].tolist() == [1.0, 3.0]
+
+
+def test_a_calibration_is_read_from_json_as_it_was_written() -> None:
+    rows = drawn(13, cubic, num_rows=4000)
+    mixed = replace(rows, labels_RT=rows.labels_RT * (rows.scenario_R == 0)[:, np.newaxis])
+    calibration = fitted(mixed)
+    kinds = [cell.calibrator.kind for cell in calibration.cells]
+    assert kinds == ["isotonic", "isotonic", "none", "none"]
+    again = from_json(Calibration, to_json(Calibration, calibration))
+    assert again == calibration
+    after = [applied(c, rows.logits_RT, rows.scenario_R) for c in (calibration, again)]
+    assert (after[0] == after[1]).all()

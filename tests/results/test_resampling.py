@@ -1,5 +1,6 @@
 """Resamplings of users, against rows replicated one by one."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from hinet_search.results.objectives import names, objective_named
 from hinet_search.results.statistics import resampling
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.training.metrics import cell_values
+from tests.results.amount_cases import mixed_runs
 from tests.results.scored_runs import FURTHER, weighted
 
 SCENARIOS, TASKS = ("Home", "Push"), ("click", "order")
@@ -76,11 +78,21 @@ def test_the_auc_of_a_cell_is_that_of_rows_replicated_one_by_one_times_their_sha
         assert cells[3][number] == pytest.approx(share * np.mean(expected), abs=1e-12)
 
 
-@pytest.mark.parametrize("headline", [*names(), "auc[Push/order]", "logloss[Home/click]"])
+def mixed() -> ScoredRows:
+    """Two seeds of clicks and amounts, with many tied scores."""
+    return mixed_runs([0.4, 0.8], rows=300, users=40, decimals=1)
+
+
+OF_CLASSES = (*names(), "auc[Push/order]", "logloss[Home/click]")
+OF_AMOUNTS = (*names(), "auc[Push/watch]", "logloss[Home/watch]", "rmse[Push/watch]")
+HEADLINES = [*((scored, name) for name in OF_CLASSES), *((mixed, name) for name in OF_AMOUNTS)]
+
+
+@pytest.mark.parametrize(("rows_of", "headline"), [*HEADLINES, (mixed, "mae[Home/watch]")])
 def test_a_headline_is_the_mean_over_seeds_of_the_objective_of_cells_weighted_by_their_rows(
-    headline: str,
+    rows_of: Callable[[], ScoredRows], headline: str
 ) -> None:
-    split = scored()
+    split = rows_of()
     values = resampled(split, headline=headline, seed=SEED, resamplings=RESAMPLINGS).headline
     everything = np.arange(len(split.user_R))
     once = cell_values(split.logits_SRT[0], columns(split, everything), split.cells)
@@ -206,3 +218,12 @@ def test_resamplings_in_which_the_headline_has_no_value_are_left_out() -> None:
 def test_a_scenario_without_rows_has_no_values() -> None:
     split = replace(scored(), scenario_R=np.zeros(400, np.int16))
     assert resampled(split, headline="macro_auc", seed=SEED).cells[2:] == ((), ())
+
+
+def test_a_cell_whose_amounts_are_equal_has_no_resampled_auc() -> None:
+    rows = mixed()
+    labels_RT = rows.labels_RT.copy()
+    labels_RT[rows.scenario_R == 1, 1] = 0.3
+    drawn = resampled(replace(rows, labels_RT=labels_RT), headline="macro_auc", seed=0)
+    assert [len(cell) for cell in drawn.cells] == [200, 200, 200, 0]
+    assert len(drawn.headline) == 200
