@@ -109,7 +109,10 @@ def best_model(record: StudyRecord, outcome: Verdict, *, besides: int = 0) -> Be
     costs = serving_costs(opened)
     affordable: list[ArmRecord] = []
     dearer: list[ArmRecord] = []
-    for student in _students(record):
+    worse = {contrast.arm for contrast in claims(student_contrasts(record), "worse")}
+    for student in filter(is_fully_tested, record.students):
+        if student.name in worse:  # than its arm
+            continue
         is_dearer = arm is not None and costs.is_cheaper(arm, than=student)
         (dearer if is_dearer else affordable).append(student)
     standing = (*arms, *affordable)
@@ -187,13 +190,6 @@ def _not_ruled_out(opened: Sequence[ArmRecord], outcome: Verdict) -> tuple[list[
     if len(beaten) == len(outcome.contrasts):
         return remaining, "better than every other arm on test"
     return remaining, BEST_OF_REST
-
-
-def _students(record: StudyRecord) -> list[ArmRecord]:
-    """Return the students that are opened on test and not shown to be worse than their arm."""
-    worse = {contrast.arm for contrast in claims(student_contrasts(record), "worse")}
-    tested = [student for student in record.students if is_fully_tested(student)]
-    return [student for student in tested if student.name not in worse]
 
 
 def _best_unbeaten(

@@ -13,6 +13,7 @@ from hinet_search.results.metrics import always_measured
 from hinet_search.results.records import (
     ArmRecord,
     CellValue,
+    EvaluationRecord,
     FinalistRecord,
     FinalistRun,
     TrialRecord,
@@ -92,7 +93,17 @@ def trials(arms: Sequence[ArmRecord]) -> pl.DataFrame:
 
 def evaluations(arms: Sequence[ArmRecord]) -> pl.DataFrame:
     """Return a row per evaluation on validation; `seed` is null for trials."""
-    return pl.DataFrame(list(_evaluation_rows(arms)), schema=_EVALUATION)
+    trained: list[tuple[str, int, int | None, Sequence[EvaluationRecord]]] = []
+    for arm in arms:
+        trained += [(arm.name, trial.number, None, trial.evaluations) for trial in arm.trials]
+    for arm, finalist, run in _runs(arms):
+        trained.append((arm.name, finalist.trial_number, run.seed, run.evaluations))
+    rows = []
+    for *key, of_run in trained:
+        for each in of_run:
+            values = each.step, each.passes, each.objective, each.train_loss, each.seconds
+            rows.append((*key, *values))
+    return pl.DataFrame(rows, schema=_EVALUATION, orient="row")
 
 
 def finalists(
@@ -166,19 +177,6 @@ def _runs(arms: Sequence[ArmRecord]) -> Iterator[tuple[ArmRecord, FinalistRecord
     for arm in arms:
         for finalist in arm.finalists:
             yield from ((arm, finalist, run) for run in finalist.runs)
-
-
-def _evaluation_rows(arms: Sequence[ArmRecord]) -> Iterator[Mapping[str, Any]]:
-    for arm in arms:
-        for trial in arm.trials:
-            for evaluation in trial.evaluations:
-                row = {"arm": arm.name, "trial": trial.number, "seed": None, **vars(evaluation)}
-                yield {name: row[name] for name in _EVALUATION}
-    for arm, finalist, run in _runs(arms):
-        key = {"arm": arm.name, "trial": finalist.trial_number, "seed": run.seed}
-        for evaluation in run.evaluations:
-            row = {**key, **vars(evaluation)}
-            yield {name: row[name] for name in _EVALUATION}
 
 
 def _setting(name: str, parameters: Sequence[Mapping[str, Any]]) -> pl.Series:

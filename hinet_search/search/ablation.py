@@ -34,7 +34,6 @@ from hinet_search.search.plan.plan import PreparedStudy, measuring_arm
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.search.progress import Event
 from hinet_search.search.sampling import derive_seed
-from hinet_search.storage.store import StudyStore
 from hinet_search.study.distributions import FloatRange
 from hinet_search.study.load_study import (
     NUMBER_ENCODING,
@@ -69,7 +68,9 @@ def with_chosen_inputs(
     arms = ready.study.arms
     store = context.store
     followers = [arm for arm in arms if GROUPS not in (*arm.space.parameters, *arm.space.fixed)]
-    groups = _stored_groups(followers, store)
+    stored = [store.fixed_of(arm.name).get(GROUPS) for arm in followers]
+    # Those that an earlier launch gave to any of these arms.
+    groups = next((groups for groups in stored if isinstance(groups, str)), None)
     if groups is None and context.spec.most_input_trainings:
         groups = _choose_groups(ready, followers, context, drive)
     if groups is None:
@@ -81,12 +82,6 @@ def with_chosen_inputs(
             store.record_fixed(arm.name, {GROUPS: groups})
             crash_points.point("after_inputs_fixed")
     return tuple(fixed.values())
-
-
-def _stored_groups(followers: Sequence[Arm], store: StudyStore) -> str | None:
-    """Return the groups that an earlier launch gave to any of these arms."""
-    stored = [store.fixed_of(arm.name).get(GROUPS) for arm in followers]
-    return next((groups for groups in stored if isinstance(groups, str)), None)
 
 
 def _choose_groups(

@@ -232,8 +232,7 @@ class _SortedRows:
         rows_CB = weight_UB[self.unit_C]
         total_LB = weight_UB[self.unit_L]
         total_LB *= self.label_L[:, np.newaxis]
-        has_ties = len(self.first_K) < len(self.unit_C)
-        if not has_ties:
+        if len(self.first_K) == len(self.unit_C):  # no ties
             return Ties(self.score_K, rows_CB, self.tie_L, total_LB)
         return Ties(
             score_K=self.score_K,
@@ -286,15 +285,13 @@ class RatioOfSums:
         """(B,): the ratio; NaN where the divisor is 0."""
         if weight_UB is None:
             return ratio(self.above_X.sum(keepdims=True), self.below_X.sum(keepdims=True))
-        return ratio(self._above_by_unit @ weight_UB, self._below_by_unit @ weight_UB)
+        above_U, below_U = self._by_unit
+        return ratio(above_U @ weight_UB, below_U @ weight_UB)
 
     @cached_property
-    def _above_by_unit(self) -> Floats:
-        return sums_by_unit(self.unit_X, self.above_X, self.num_units)
-
-    @cached_property
-    def _below_by_unit(self) -> Floats:
-        return sums_by_unit(self.unit_X, self.below_X, self.num_units)
+    def _by_unit(self) -> tuple[Floats, Floats]:
+        above_U = sums_by_unit(self.unit_X, self.above_X, self.num_units)
+        return above_U, sums_by_unit(self.unit_X, self.below_X, self.num_units)
 
 
 def mean_over_rows(cell: ScoredCell, value_C: Floats) -> Prepared:
