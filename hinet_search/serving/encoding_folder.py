@@ -15,8 +15,13 @@ import numpy as np
 import polars as pl
 
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.derived.matches import ITEM, KnownMatches, counted_pairs, usual_pairs
-from hinet_search.data.derived.similarity import ItemFactors
+from hinet_search.data.derived.matches import (
+    ITEM,
+    ItemFactors,
+    KnownMatches,
+    counted_pairs,
+    usual_pairs,
+)
 from hinet_search.data.encode import COUNT, VALUE, Encoding, Vocabulary
 from hinet_search.data.labels import MAX_UNITS
 from hinet_search.data.times import whole_times

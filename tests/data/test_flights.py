@@ -43,9 +43,13 @@ def flights() -> pl.DataFrame:
     )
 
 
+def guessed_of(rows: pl.DataFrame) -> GuessedTable:
+    return guessed_table(rows.lazy(), "rows", {"kind": "table", "path": "f.csv"}, LATE)
+
+
 @pytest.fixture(scope="module")
 def guessed() -> GuessedTable:
-    return guessed_table(flights().lazy(), "rows", {"kind": "table", "path": "f.csv"}, LATE)
+    return guessed_of(flights())
 
 
 def test_a_category_that_later_rows_have_anew_is_left_out(guessed: GuessedTable) -> None:
@@ -56,13 +60,9 @@ def test_a_category_that_later_rows_have_anew_is_left_out(guessed: GuessedTable)
 
 
 def test_it_stays_where_rows_are_split_at_random() -> None:
-    rows = (
-        flights()
-        .drop("time_hour")
-        .with_columns(month=pl.lit("May"), week=pl.int_range(6_000) // 120)
-    )
-    table = guessed_table(rows.lazy(), "rows", {"kind": "table", "path": "f.csv"}, LATE)
-    assert "week" not in [role.column.name for role in table.guesses.left_out]
+    weeks = pl.int_range(NUM_ROWS) // 120
+    rows = flights().drop("time_hour").with_columns(month=pl.lit("May"), week=weeks)
+    assert "week" not in [role.name for role in guessed_of(rows).guesses.left_out]
 
 
 def test_columns_named_like_an_outcome_are_doubted(guessed: GuessedTable) -> None:
@@ -81,8 +81,7 @@ def test_rows_without_a_label_are_left_out_of_the_written_definition(guessed: Gu
 
 def test_labels_in_every_row_need_no_such_key() -> None:
     rows = flights().with_columns(pl.col("arr_delay").fill_null(0.0))
-    table = guessed_table(rows.lazy(), "rows", {"kind": "table", "path": "f.csv"}, LATE)
-    assert "unlabelled" not in definition_text(table)
+    assert "unlabelled" not in definition_text(guessed_of(rows))
 
 
 DEAR = {"click": {"column": "click"}, "dear": {"column": "price", "above": 100}}

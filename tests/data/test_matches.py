@@ -14,8 +14,7 @@ import pytest
 from scipy.sparse import csr_array
 from tables import definition, prepared, shop, with_lists, write
 
-from hinet_search.data.derived.matches import known_of, match_numbers
-from hinet_search.data.derived.similarity import item_factors
+from hinet_search.data.derived.matches import item_factors, known_of, match_numbers
 from hinet_search.data.encoded_folder import MANIFEST
 from hinet_search.data.rows import read_rows
 
@@ -220,7 +219,7 @@ CLUSTERS = np.kron(
 FACTORS = """
 import sys, numpy as np
 from scipy.sparse import csr_array
-from hinet_search.data.derived.similarity import item_factors
+from hinet_search.data.derived.matches import item_factors
 clusters = np.kron(np.eye(3), np.ones((30, 8)))
 some = np.random.default_rng(0).random((500, 300)) < 0.05
 print([item_factors(csr_array(has.astype(float)), 16).tobytes().hex() for has in (clusters, some)])
