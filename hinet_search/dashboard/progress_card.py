@@ -150,10 +150,10 @@ def _under_way(record: StudyRecord) -> Iterator[Markup]:
     trials: list[tuple[str, TrialRecord]] = []
     values: list[float] = []
     for arm in record.arms_and_students:
-        running = [trial for trial in arm.trials if trial.state == "running"]
-        trials += [(arm.name, trial) for trial in running]
-        for trial in running:
-            values += [value for _, value in _points(trial)]
+        for trial in arm.trials:
+            if trial.state == "running":
+                trials.append((arm.name, trial))
+                values += [value for _, value in _points(trial)]
     if not trials:
         return
     trials.sort(key=lambda pair: (pair[1].started, pair[0], pair[1].number))

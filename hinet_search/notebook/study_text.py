@@ -70,8 +70,11 @@ class GivenKeys:
     @property
     def roles(self) -> KnownRoles:
         """The roles of the columns that are named, for the guess of the others."""
-        given = {key: _column_of(self.data.get(key)) for key in ROLES}
-        roles = {key: column for key, column in given.items() if column is not None}
+        roles = {}
+        for key in ROLES:
+            column = _column_of(self.data.get(key))
+            if column is not None:
+                roles[key] = column
         labels = {}
         scenarios: set[str] = set()
         for name, task in self.data.get("tasks", {}).items():
