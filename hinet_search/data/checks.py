@@ -25,7 +25,7 @@ from hinet_search.data.labels import (
     where_labelled,
 )
 from hinet_search.data.numbers import number_problems
-from hinet_search.data.raw_values import as_text, cut_literal, listed, text_of
+from hinet_search.data.raw_values import TEXTS, as_text, cut_literal, listed, text_of
 from hinet_search.data.row_weights import weight_problems, weight_type_problems
 from hinet_search.data.times import event_type_problems, event_value_problem
 from hinet_search.study.data_definition import ColumnSplit, DataDefinition, TimeSplit, UserSplit
@@ -38,7 +38,6 @@ MAX_SCENARIOS = 1000
 SIGNED = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.Int128)
 UNSIGNED = (pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.UInt128)
 INTEGERS = (*SIGNED, *UNSIGNED)
-TEXTS = (pl.String, pl.Categorical, pl.Enum)
 
 
 def named_columns(definition: DataDefinition) -> Iterator[tuple[str, str]]:

@@ -1,18 +1,24 @@
 """Numbers: find the values of a numeric column that a model can use, and report the others.
 
 A model computes in float32, so a value beyond LARGEST is infinite to it, unless `clip` limits it.
+In a column of texts a number is written with a decimal point, `12`, `-3.5` or `1e5`; spaces around
+it do not count. A text without any other character is a missing value.
 Shape legend: R rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hinet_search.common.errors import shortened
 from hinet_search.data.blocks import blocks_of
 from hinet_search.data.mapped import mapped_array
+from hinet_search.data.raw_values import TEXTS
+from hinet_search.data.reading import ROW_NUMBER
 from hinet_search.study.feature_definition import FeatureDefinition
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -215,3 +221,60 @@ def _outside(values: pl.Series, limits: Range) -> pl.Series:
     return ((numbers < limits[0]) | (numbers > limits[1])).fill_null(value=False) & ~not_finite(
         numbers
     )
+
+
+@dataclass(frozen=True)
+class WrongTexts:
+    """Texts of a column that are no numbers: their rows, and the first one with its row."""
+
+    column: str
+    num_rows: int
+    first: str
+    first_row: int
+
+    @property
+    def in_words(self) -> str:
+        """`got 'abc' in 2 rows (first in row 7)`."""
+        rows = rows_in_words(self.num_rows)
+        return f"got {shortened(repr(self.first))} in {rows} (first in row {self.first_row:,})"
+
+
+def text_columns(names: Iterable[str], types: Mapping[str, pl.DataType]) -> list[str]:
+    """Those of the names that are columns of text."""
+    return [name for name in names if isinstance(types.get(name), TEXTS)]
+
+
+def parsed(name: str) -> pl.Expr:
+    """The numbers of a text column as float64; null for a text that is blank or no number."""
+    return _stripped(name).cast(pl.Float64, strict=False)
+
+
+def is_no_number(name: str) -> pl.Expr:
+    """Whether a text column has a text that is neither blank nor a number."""
+    return parsed(name).is_null() & (_stripped(name).str.len_bytes() > 0).fill_null(value=False)
+
+
+def wrong_texts(rows: pl.LazyFrame, columns: Iterable[str]) -> list[WrongTexts]:
+    """Report the text columns with a text that is no number; `rows` have a ROW_NUMBER."""
+    names = list(columns)
+    if not names:
+        return []
+    facts: list[pl.Expr] = []
+    for place, name in enumerate(names):
+        is_wrong = is_no_number(name)
+        first = pl.col(ROW_NUMBER).filter(is_wrong).arg_min()
+        facts += [
+            is_wrong.sum().alias(f"count {place}"),
+            pl.col(ROW_NUMBER).filter(is_wrong).min().alias(f"row {place}"),
+            pl.col(name).cast(pl.String).filter(is_wrong).get(first).alias(f"text {place}"),
+        ]
+    got = rows.select(facts).collect(engine="streaming").row(0, named=True)
+    return [
+        WrongTexts(name, got[f"count {place}"], got[f"text {place}"], got[f"row {place}"])
+        for place, name in enumerate(names)
+        if got[f"count {place}"]
+    ]
+
+
+def _stripped(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.String).str.strip_chars()

@@ -10,6 +10,7 @@ from hinet_search.common.errors import DataError
 from hinet_search.data.blocks import blocks_of
 
 MAX_LISTED = 10
+TEXTS = (pl.String, pl.Categorical, pl.Enum)
 
 
 def known_values(values: pl.Series) -> pl.Series:

@@ -24,12 +24,11 @@ from hinet_search.data.columns import SPLITS
 from hinet_search.data.labels import missing_labels, read_labels, units_of_amounts
 from hinet_search.data.lists import DistinctLists, ListedRows, with_numbered_lists
 from hinet_search.data.mapped import collect_to_mapped_file, column_of, mapped_array, mapped_frame
-from hinet_search.data.numbers import unusable
+from hinet_search.data.numbers import parsed, text_columns, unusable, wrong_texts
 from hinet_search.data.raw_values import as_text, known_values, text_of
 from hinet_search.data.reading import NUM_ROWS, ROW_NUMBER, raise_problems
 from hinet_search.data.source_rows import check_columns, reading_of, source_rows
 from hinet_search.data.splits import LEFT_OUT, SPLIT, assign, num_rows_of_splits, split_problems
-from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
 from hinet_search.results.cells import Labels, has_task, of_kind
 from hinet_search.results.data_record import SampleRecord
 from hinet_search.study.data_definition import DataDefinition, truth_column

@@ -31,27 +31,23 @@ def with_sample(rows: Rows, definition: DataDefinition, share: float) -> Rows:
     key_R = np.broadcast_to(MISSING, rows.num_rows)
     if user is not None:
         key_R = rows.mapped(map(keys_of_values(rows.frame[user]), rows.blocks()))
-    drawn = (_are_drawn(key_R[block], rows.row_R[block], share) for block in rows.blocks())
-    record = SampleRecord(share, "rows" if user is None else "users", rows.num_rows)
-    notes = _notes(user, int(np.count_nonzero(key_R == MISSING)))
-    sample = Sample(rows.mapped(drawn), record)
-    return replace(rows, sample=sample, notes=(*rows.notes, *notes))
 
+    def are_drawn(block: slice) -> NDArray[np.bool_]:
+        key_B = np.where(key_R[block] == MISSING, rows.row_R[block], key_R[block])
+        return uniform(key_B, SALT) < share
 
-def _are_drawn(
-    key_B: NDArray[np.uint64], row_B: NDArray[np.uint64], share: float
-) -> NDArray[np.bool_]:
-    return uniform(np.where(key_B == MISSING, row_B, key_B), SALT) < share
-
-
-def _notes(user: str | None, num_without: int) -> list[str]:
-    """Say which rows are drawn one by one."""
+    sample = Sample(
+        rows.mapped(map(are_drawn, rows.blocks())),
+        SampleRecord(share, "rows" if user is None else "users", rows.num_rows),
+    )
+    notes = rows.notes
+    num_without = int(np.count_nonzero(key_R == MISSING))
     if user is None:
         remedy = "name the column of users as data.user to have all rows of some users"
-        return [f"the sample draws rows one by one: {remedy}"]
-    if not num_without:
-        return []
-    return [f"the sample draws {num_without:,} rows without a {user} one by one"]
+        notes = (*notes, f"the sample draws rows one by one: {remedy}")
+    elif num_without:
+        notes = (*notes, f"the sample draws {num_without:,} rows without a {user} one by one")
+    return replace(rows, sample=sample, notes=notes)
 
 
 def of_sample(rows: Rows) -> Rows:

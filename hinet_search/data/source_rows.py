@@ -28,17 +28,13 @@ def target_folder(
 ) -> Path:
     """The folder in the cache for the encoded data of a definition, whether it exists or not.
 
-    They are of a `share` of the users. DataError when files of the source are missing.
+    They are of a `share` of the users. Errors: ConfigurationError for wrong options of the source,
+    DataError when files of it are missing.
     """
-    identity = source_identity(definition, folder, contents)
-    return contents.cache / fingerprint(definition, identity, share)
-
-
-def source_identity(definition: DataDefinition, folder: Path, contents: FileHasher) -> str:
-    """What identifies the content of the source; ConfigurationError for wrong options of it."""
     source = plugins.load(SOURCES, definition.source.kind)
     options = validated(source.Options, definition.source.options, SOURCE)
-    return str(source.identity(options, folder, contents))
+    identity = source.identity(options, folder, contents)
+    return contents.cache / fingerprint(definition, identity, share)
 
 
 def source_rows(definition: DataDefinition, folder: Path, cache: Path) -> pl.LazyFrame:

@@ -5,7 +5,6 @@ which sees rows of all splits and is seen by none.
 Shape legend: R rows.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -44,26 +43,18 @@ def assign(
 
     `row_R` are row numbers in the source. The frame is checked.
     """
-    of_block = _splits(definition, frame, row_R)
-    return mapped_array(map(of_block, blocks_of(len(frame))), cache)
-
-
-def _splits(
-    definition: DataDefinition, frame: pl.DataFrame, row_R: NDArray[np.uint64]
-) -> Callable[[slice], SplitCodes]:
-    """The function that assigns the rows of a block."""
     split = definition.split
-    if isinstance(split, ColumnSplit):
-        return lambda block: _by_column(split, frame[split.column][block])
-    if isinstance(split, TimeSplit):
-        assert definition.time is not None, "the definition checks it"
-        times = frame[definition.time]
-        return lambda block: _by_time(split, times[block])
+    blocks = blocks_of(len(frame))
     if isinstance(split, RandomSplit):
-        return lambda block: _by_hash(split, row_R[block])
-    assert definition.user is not None, "the definition checks it"
-    keys = keys_of_blocks(frame[definition.user], decoded)
-    return lambda block: _by_hash(split, keys(block))
+        return mapped_array((_by_hash(split, row_R[block]) for block in blocks), cache)
+    if isinstance(split, UserSplit):
+        assert definition.user is not None, "the definition checks it"
+        keys = keys_of_blocks(frame[definition.user], decoded)
+        return mapped_array((_by_hash(split, keys(block)) for block in blocks), cache)
+    column = split.column if isinstance(split, ColumnSplit) else definition.time
+    assert column is not None, "the definition checks it"
+    values = frame[column]
+    return mapped_array((codes_in(split, values[block]) for block in blocks), cache)
 
 
 def codes_in(split: ColumnSplit | TimeSplit | RandomSplit, values: pl.Series) -> SplitCodes:

@@ -24,8 +24,7 @@ from hinet_search.common.errors import (
     did_you_mean,
     hide_passwords,
 )
-from hinet_search.data.content_hash import ContentHash
-from hinet_search.data.fingerprint import FileHasher, NotFetched
+from hinet_search.data.fingerprint import ContentHash, FileHasher, NotFetched
 from hinet_search.data.formats.kept_table import KeptRows, Say, keep, read_kept
 from hinet_search.data.formats.plain_files import (
     ARROW,
@@ -175,14 +174,18 @@ def _copy(url: str, where: str, folder: Path) -> Path:
         if _store_of(url) in WEB:
             return _downloaded(url, folder)
         return _read(url, folder)
-    except FileNotFoundError as error:
-        raise _nothing(where, error) from None
     except (Exception, PanicException) as error:  # noqa: BLE001  each store has errors of its own
-        if NOTHING in str(error):
-            raise _nothing(where, "the folder or glob holds no file") from None
         # Not raised from it: its text may hold a password.
+        reason = hide_passwords(" ".join(str(error).split()) or type(error).__name__)
+        if isinstance(error, FileNotFoundError) or NOTHING in reason:
+            raise DataError(
+                f"{where}: must be a table ({IN_WORDS}), or a folder or glob of Parquet files, but "
+                f"there is none: {shorten(reason)}",
+                remedy="check the names of bucket and folder, and list them with the store's own "
+                "tool",
+            ) from None
         raise EnvironmentFault(
-            f"{where}: cannot be copied: {_in_words(error)}",
+            f"{where}: cannot be copied: {shorten(reason)}",
             remedy="check the network, the address, and the credentials of the environment",
         ) from None
 
@@ -198,6 +201,7 @@ def _downloaded(url: str, folder: Path) -> Path:
 
 
 def _read(url: str, folder: Path) -> Path:
+    """A file of any format, or a folder or a glob of Parquet."""
     options = PATIENCE if _store_of(url) in CLOUDS else None
     kind = format_of(url) if is_table(url) else PARQUET
     if kind == PARQUET:
@@ -226,16 +230,3 @@ def _of_parquet(url: str, options: dict[str, Any] | None) -> pl.LazyFrame:
     )
     below = pl.col(STORED_AT).str.slice(place.rindex("/"))
     return lazy.filter(~below.str.contains(LEFT_OVER)).drop(STORED_AT)
-
-
-def _nothing(where: str, reason: object) -> DataError:
-    return DataError(
-        f"{where}: must be a table ({IN_WORDS}), or a folder or glob of Parquet files, but there "
-        f"is none: {_in_words(reason)}",
-        remedy="check the names of bucket and folder, and list them with the store's own tool",
-    )
-
-
-def _in_words(reason: object) -> str:
-    text = " ".join(str(reason).split()) or type(reason).__name__
-    return shorten(hide_passwords(text))

@@ -1,11 +1,10 @@
 """Times: read a time column as whole numbers, and check it for what reads the log."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import polars as pl
 
-from hinet_search.data.blocks import blocks_of
+from hinet_search.data.raw_values import known_column
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.event_definition import NANOSECONDS, TimeSpan, TimeUnit
 from hinet_search.study.feature_definition import FeatureDefinition
@@ -105,41 +104,45 @@ def _delays(features: FeatureDefinition) -> Iterator[tuple[str, TimeSpan]]:
             yield f"features.sequences.{name}.labels_after", sequence.labels_after
 
 
-@dataclass(frozen=True)
-class _Range:
-    """The first and last time of a column, and whether all are whole days after the first."""
-
-    first: int
-    last: int
-    is_whole_days: bool
-
-
 def event_value_problem(definition: DataDefinition, frame: pl.DataFrame) -> str:
     """What is wrong with the moments of rows, whose column has a right type; empty if nothing."""
     user = _user_of_times(definition.features)
     if not user or definition.time is None:
         return ""
-    values = frame[definition.time]
+    dtype = frame.schema[definition.time]
+    unit = unit_of(dtype, definition.time_unit)
+    value = known_column(definition.time, dtype)
+    is_right = pl.lit(value=True)
+    if dtype.is_float():
+        is_right = (value == value.floor()) & (value.abs() <= LARGEST_FLOAT)
+    elif dtype in (pl.UInt64, pl.Int128, pl.UInt128):
+        is_right = value.is_between(0, LARGEST)
+    time = value.cast(pl.Int64, strict=False)
+    since_midnight = time % (NANOSECONDS["d"] // NANOSECONDS[unit])
+    facts = frame.lazy().select(
+        num_wrong=(~is_right).sum(),
+        first=time.min(),
+        last=time.max(),
+        is_whole_days=since_midnight.min() == since_midnight.max(),
+    )
+    num_wrong, first, last, is_whole_days = facts.collect(engine="streaming").row(0)
     where = f"data.time: column '{definition.time}' must hold"
-    num_wrong = sum(int((~_is_right(values[block])).sum()) for block in blocks_of(len(values)))
     if num_wrong:
         return (
             f"{where} whole numbers of 64 bits for {user}, got {num_wrong:,} others; multiply it "
             "so that it counts a finer time_unit, and round"
         )
-    unit = unit_of(values.dtype, definition.time_unit)
-    found = _range_of(values, NANOSECONDS["d"] // NANOSECONDS[unit])
-    if found is None or found.first == found.last:
-        got = "no time in any row" if found is None else "the same time in every row"
+    if first == last:
+        got = "no time in any row" if first is None else "the same time in every row"
         return f"{where} times that differ for {user}, got {got}; leave {user} out"
-    if found.last - found.first > LONGEST:
+    if last - first > LONGEST:
         return (
-            f"{where} times within {LONGEST:,} {unit} for {user}, got {found.first} to "
-            f"{found.last}; correct the times, or write null where they are unknown"
+            f"{where} times within {LONGEST:,} {unit} for {user}, got {first} to {last}; "
+            "correct the times, or write null where they are unknown"
         )
-    if found.is_whole_days:
+    if is_whole_days:
         return f"{where} the moment of each row for {user}, got whole days; {BY_DAYS}"
-    return _no_known_label(definition, (found.last - found.first) * NANOSECONDS[unit])
+    return _no_known_label(definition, (last - first) * NANOSECONDS[unit])
 
 
 def _no_known_label(definition: DataDefinition, nanoseconds: int) -> str:
@@ -155,25 +158,3 @@ def _no_known_label(definition: DataDefinition, nanoseconds: int) -> str:
                 f"{delay}: no label would be known; {remedy}, or check data.time_unit"
             )
     return ""
-
-
-def _is_right(values: pl.Series) -> pl.Series:
-    """Whether a value is missing, or a whole number of 64 bits."""
-    if values.dtype.is_float():
-        is_whole = (values == values.floor()) & (values.abs() <= LARGEST_FLOAT)
-        return is_whole.fill_null(value=True) | values.is_nan().fill_null(value=True)
-    if values.dtype in (pl.UInt64, pl.Int128, pl.UInt128):
-        return values.is_between(0, LARGEST).fill_null(value=True)
-    return pl.repeat(value=True, n=len(values), dtype=pl.Boolean, eager=True)
-
-
-def _range_of(values: pl.Series, day: int) -> _Range | None:
-    """The range of a column; None if it has no value."""
-    blocks = [whole_times(values[block]) for block in blocks_of(len(values))]
-    known = [times.drop_nulls() for times in blocks if times.null_count() < len(times)]
-    if not known:
-        return None
-    first = min(int(times.to_numpy().min()) for times in known)
-    last = max(int(times.to_numpy().max()) for times in known)
-    is_whole_days = all(bool((times % day == first % day).all()) for times in known)
-    return _Range(first, last, is_whole_days)

@@ -11,7 +11,7 @@ from polars.exceptions import PolarsError
 
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.common.files import replacing
-from hinet_search.data.content_hash import ContentHash
+from hinet_search.data.fingerprint import ContentHash
 from hinet_search.data.reading import reading, shorten
 
 ROWS_AT_ONCE = 2**18  # that are hashed together

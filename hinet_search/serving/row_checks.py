@@ -15,12 +15,14 @@ from hinet_search.data.numbers import (
     MAX_EXAMPLES,
     Range,
     farthest,
+    parsed,
     rows_and_first,
     rows_in_words,
+    text_columns,
+    wrong_texts,
 )
 from hinet_search.data.raw_values import as_text, listed
 from hinet_search.data.reading import NUM_ROWS, OWN, ROW_NUMBER
-from hinet_search.data.text_numbers import parsed, text_columns, wrong_texts
 from hinet_search.serving.inputs import Inputs, ScenarioInput
 from hinet_search.serving.tables import Types, in_words, kind, plain, widened
 

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 from polars.exceptions import PolarsError
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.checks import INTEGERS, TEXTS
+from hinet_search.data.checks import INTEGERS
+from hinet_search.data.raw_values import TEXTS
 from hinet_search.data.reading import FAILURES
 from hinet_search.serving.sealed import AGAIN
 

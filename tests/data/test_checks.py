@@ -334,13 +334,14 @@ def test_auc_of_one_class_is_none() -> None:
 
 def test_a_bad_option_of_a_source_is_reported_as_one_of_the_definition() -> None:
     from hinet_search.common.errors import ConfigurationError
-    from hinet_search.data.source_rows import source_identity
+    from hinet_search.data.source_rows import target_folder
 
     with pytest.raises(
         ConfigurationError, match=r"data\.source: unknown key 'pat'.*did you mean 'path'"
     ):
-        source_identity(
+        target_folder(
             definition(source={"kind": "table", "pat": "x", "path": "y"}),
             Path(),
             FileHasher(Path(), print),
+            share=1,
         )

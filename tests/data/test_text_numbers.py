@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from tables import prepared, problems_of, shop
 
+from hinet_search.data.numbers import WrongTexts, parsed, wrong_texts
 from hinet_search.data.reading import ROW_NUMBER
-from hinet_search.data.text_numbers import WrongTexts, parsed, wrong_texts
 
 NUMERIC: dict[str, Any] = {"numeric": ["price", "age"]}
 AS_TEXT = pl.col("price", "age").cast(pl.String)

@@ -10,12 +10,12 @@ from typing import Any
 import polars as pl
 
 from hinet_search.common.amounts import percent
-from hinet_search.data.checks import INTEGERS, TEXTS, is_list_of
+from hinet_search.data.checks import INTEGERS, is_list_of
 from hinet_search.data.derived.days import DAY_SECONDS
 from hinet_search.data.guess.names import ID_WORDS, has_word, parts_of
-from hinet_search.data.raw_values import as_text
+from hinet_search.data.numbers import is_no_number, parsed
+from hinet_search.data.raw_values import TEXTS, as_text
 from hinet_search.data.reading import is_pattern
-from hinet_search.data.text_numbers import is_no_number, parsed
 from hinet_search.study.event_definition import TimeUnit
 
 FEW_VALUES = 50  # up to so many distinct values are counted one by one

@@ -33,8 +33,8 @@ from hinet_search.data.guess.names import (
 )
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.inspect.leaks import is_suspicious, out_of_fold_rates
+from hinet_search.data.numbers import parsed
 from hinet_search.data.reading import ROW_NUMBER
-from hinet_search.data.text_numbers import parsed
 
 MAX_ROWS = 200_000  # every k-th of more
 DOUBTFUL_AUC = 0.8

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from hinet_search.common.errors import DataError, did_you_mean
 from hinet_search.common.frozen_model import Frozen, Text
 from hinet_search.common.quiet import say_nothing
-from hinet_search.data.checks import INTEGERS, TEXTS
+from hinet_search.data.checks import INTEGERS
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.formats.kept_table import KeptFiles, kept_files
 from hinet_search.data.formats.plain_files import (
@@ -25,6 +25,7 @@ from hinet_search.data.formats.plain_files import (
     refuse_another_format,
     stem_of,
 )
+from hinet_search.data.raw_values import TEXTS
 from hinet_search.data.reading import NUM_ROWS, reading, refuse_own_names, refuse_patterns
 from hinet_search.data.stores import check_table_path, content_of, is_stored, local_path
 from hinet_search.data.table_files import (
