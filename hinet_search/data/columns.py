@@ -158,12 +158,17 @@ class ChosenInputs:
         fields = _places_without(full.categorical, dropped)
         lists = [list_ for list_ in full.lists if list_.name not in dropped]
         lists = [list_ for list_ in lists if list_.field in fields or not full.has_item(list_)]
-        sequences = _with_lists(full.sequences, {list_.name for list_ in lists})
+        list_names = {list_.name for list_ in lists}
+        sequences = []
+        for sequence in full.sequences:
+            items = tuple(name for name in sequence.items if name in list_names)
+            if items and sequence.gap in list_names:
+                sequences.append(replace(sequence, items=items))
         of_others = set(chain.from_iterable(sequence.parts for sequence in full.sequences))
         of_others -= set(chain.from_iterable(sequence.parts for sequence in sequences))
         chosen_lists = tuple(list_ for list_ in lists if list_.name not in of_others)
         numbers = _places_without(full.numeric, dropped)
-        return ChosenInputs(full, fields, numbers, chosen_lists, sequences)
+        return ChosenInputs(full, fields, numbers, chosen_lists, tuple(sequences))
 
     @property
     def vocabularies(self) -> tuple[int, ...]:
@@ -221,15 +226,3 @@ class ChosenInputs:
 
 def _places_without(names: Sequence[str], dropped: Collection[str]) -> tuple[int, ...]:
     return tuple(place for place, name in enumerate(names) if name not in dropped)
-
-
-def _with_lists(
-    sequences: Sequence[SequenceField], names: Collection[str]
-) -> tuple[SequenceField, ...]:
-    """The sequences with those of their items that are among the names of chosen lists."""
-    chosen = []
-    for sequence in sequences:
-        items = tuple(name for name in sequence.items if name in names)
-        if items and sequence.gap in names:
-            chosen.append(replace(sequence, items=items))
-    return tuple(chosen)

@@ -64,7 +64,13 @@ def guessed_table(
         guesses = without_flags(lazy, without_outcomes(lazy, guesses))
         cells = _cells(lazy, guesses)
         if not cells.frequent:
-            raise DataError(_too_few(where, guesses), remedy=f"add rows, or {by_hand}")
+            labels = " or ".join(f"'{task.name}'" for task in guesses.tasks)
+            raise DataError(
+                f"{where}: a value of '{cells.column}' must have {MIN_CLASS_ROWS} rows of both "
+                f"classes of {labels}, {MIN_TRAINING_ROWS} of them in train and some in valid and "
+                "test, and none has",
+                remedy=f"add rows, or {by_hand}",
+            )
         taken = cells.taken | (known.scenarios_of_tasks & {row.value for row in cells.scenarios})
         tasks = _tasks(guesses, known, cells, taken)
         if cells.cuts is not None:
@@ -109,8 +115,9 @@ def _with_labels(
 
 @dataclass(frozen=True)
 class _Cells:
-    """The cuts by time, the rows of every scenario, and the labels that a study can have."""
+    """The cuts by time, the rows of every value of a column, the labels that a study can have."""
 
+    column: str
     cuts: Cuts | None
     scenarios: tuple[ScenarioRows, ...]
     frequent: tuple[int, ...]
@@ -129,7 +136,7 @@ def _cells(lazy: pl.LazyFrame, guesses: ColumnRoles) -> _Cells:
     for tried in dict.fromkeys((cuts, None)):
         with_codes = with_split_codes(lazy, guesses.split, guesses.time, tried)
         rows = scenario_rows(with_codes, guesses.scenario.column, labels)
-        cells = _Cells(tried, rows, labels_of_a_study(rows, len(labels)))
+        cells = _Cells(guesses.scenario.name, tried, rows, labels_of_a_study(rows, len(labels)))
         if cells.frequent or guesses.split is not None:
             break
     return cells
@@ -218,16 +225,6 @@ def _refuse_no_label(task: ColumnRole, by_hand: str) -> None:
     raise DataError(
         f"--task: '{column.name}' must hold 0 and 1, yes and no, or numbers, got {held}",
         remedy=f"name another column; or say which value is a 1 ('equals') when you {by_hand}",
-    )
-
-
-def _too_few(where: str, guesses: ColumnRoles) -> str:
-    assert guesses.scenario is not None, "without a column every row is of the only one"
-    labels = " or ".join(f"'{task.name}'" for task in guesses.tasks)
-    return (
-        f"{where}: a value of '{guesses.scenario.name}' must have {MIN_CLASS_ROWS} rows of "
-        f"both classes of {labels}, {MIN_TRAINING_ROWS} of them in train and some in valid and "
-        "test, and none has"
     )
 
 

@@ -66,7 +66,12 @@ def task_names(columns: Sequence[str]) -> tuple[str, ...]:
     If short names would clash, all tasks have the names of their columns; if one of these is too
     long or empty, the short names are cut and numbered.
     """
-    short_names = [_short_name(column) for column in columns]
+    short_names = []
+    for column in columns:
+        words = [word for word in _BETWEEN_WORDS.split(_split_camel_case(column)) if word]
+        if words[1:] and words[0] in VERBS:
+            words = words[1:]
+        short_names.append("_".join(words))
     for names in (short_names, columns):
         are_distinct = len(set(names)) == len(names)
         if are_distinct and all(0 < len(name) <= LONGEST_NAME for name in names):
@@ -105,13 +110,6 @@ def is_id_of(name: str, words: str) -> bool:
     parts = words_of(name)
     others = [part for part in parts if part not in ID_WORDS.split()]
     return 0 < len(others) < len(parts) and has_word(others[-1], words)
-
-
-def _short_name(column: str) -> str:
-    words = [word for word in _BETWEEN_WORDS.split(_split_camel_case(column)) if word]
-    if words[1:] and words[0] in VERBS:
-        words = words[1:]
-    return "_".join(words)
 
 
 def _split_camel_case(name: str) -> str:
