@@ -60,6 +60,11 @@ def column(content: Content, class_: str = "") -> Markup:
     return tag("th", content, scope="col", class_=class_)
 
 
+def measure(name: str, below: str) -> Markup:
+    """Return the header of a column of numbers, with a small line below its name."""
+    return column(join([name, tag("br"), tag("small", below)]), "r")
+
+
 def unnamed(spoken: str) -> Markup:
     """Return the header of a column of drawings, for screen readers only."""
     return column(tag("span", spoken, class_="sr"))

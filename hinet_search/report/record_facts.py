@@ -211,6 +211,12 @@ def wider_end(searched: ParameterRange, end: str) -> float:
     return round(wider) if searched.kind == "int" else float(f"{wider:.2g}")
 
 
+def first_few(names: list[str], most: int) -> list[str]:
+    """Return the first names, and how many more there are."""
+    left = len(names) - most
+    return [*names[:most], f"{left} more"] if left > 0 else names
+
+
 def cell_in_words(cell: CellName) -> str:
     """Name a cell: `Home feed · click`."""
     return " · ".join(cell)

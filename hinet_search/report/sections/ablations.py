@@ -14,7 +14,9 @@ ORDER = 46
 def build(record: StudyRecord) -> Card:
     """Build one row per variant, with the change beside its name."""
     focus = record_facts.focus_of(record)
-    contrasts = _of_variants(record, focus) if focus else []
+    variants = {arm.name for arm in record.arms if focus and arm.model == focus.model}
+    contrasts = [contrast for contrast in verdict(record).contrasts if contrast.arm in variants]
+    contrasts.sort(key=lambda each: -(each.mean or 0.0))
     if focus is None or not contrasts:
         name = focus.name if focus else "hinet"
         model = focus.model if focus else "hinet"
@@ -35,13 +37,6 @@ def build(record: StudyRecord) -> Card:
     )
     body = html.join([forest(rows, "Compared with", f"Gain of {title(focus.name)}"), legend])
     return Card("ablations", "Why", _heading(focus, contrasts), lead, body)
-
-
-def _of_variants(record: StudyRecord, focus: ArmRecord) -> list[Contrast]:
-    """Return the contrasts of arms of the same model, the largest gain over one first."""
-    variants = {arm.name for arm in record.arms if arm.model == focus.model}
-    contrasts = [contrast for contrast in verdict(record).contrasts if contrast.arm in variants]
-    return sorted(contrasts, key=lambda each: -(each.mean or 0.0))
 
 
 def _changed(focus: ArmRecord, arm: ArmRecord) -> str:

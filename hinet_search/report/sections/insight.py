@@ -105,24 +105,21 @@ def _heading(scenarios: Sequence[str], attention: AttentionMeans | None) -> str:
 def _attention(scenarios: Sequence[str], attention: AttentionMeans) -> Markup:
     if len(scenarios) < 2:
         return html.note("With one scenario there is no other one to attend to.")
-    rows = []
-    for attending, weights in enumerate(attention.mean):
-        name = scenarios[attending]
-        if len(scenarios) > MOST_SCENARIOS:
-            order = sorted(range(len(scenarios)), key=weights.__getitem__, reverse=True)[:5]
-            listed = ", ".join(f"{scenarios[j]} {numbers.share(weights[j])}" for j in order)
-            rows.append(html.row(name, html.words(listed)))
-        else:
-            places = range(len(scenarios))
-            rows.append(
-                html.row(name, html.cells(_attention_cell(attention, attending, k) for k in places))
-            )
-    if len(scenarios) > MOST_SCENARIOS:
+    is_listed = len(scenarios) > MOST_SCENARIOS
+    header = html.head(html.unnamed("attending scenario"), html.columns(scenarios))
+    if is_listed:
         header = html.head("Scenario", "Five largest weights", numeric_from=2)
-        drawn = html.table("Scenario attention", header, rows, class_="words")
-    else:
-        header = html.head(html.unnamed("attending scenario"), html.columns(scenarios))
-        drawn = html.table("Scenario attention", header, rows, class_="att")
+    rows = []
+    places = range(len(scenarios))
+    for attending, weights in enumerate(attention.mean):
+        cells = html.cells(_attention_cell(attention, attending, k) for k in places)
+        if is_listed:
+            order = sorted(places, key=weights.__getitem__, reverse=True)[:5]
+            listed = ", ".join(f"{scenarios[j]} {numbers.share(weights[j])}" for j in order)
+            cells = html.words(listed)
+        rows.append(html.row(scenarios[attending], cells))
+    class_ = "words" if is_listed else "att"
+    drawn = html.table("Scenario attention", header, rows, class_=class_)
     return html.tag("div", html.tag("h3", "Scenario attention"), drawn)
 
 

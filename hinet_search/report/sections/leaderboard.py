@@ -111,12 +111,12 @@ def _on_top(record: StudyRecord, shipped: Shipment) -> Markup:
 def _table(
     record: StudyRecord, offers: Sequence[Offer], shipped: Shipment, *, is_opened: bool
 ) -> Markup:
-    measure = _measure("Validation", record_facts.objective_in_words(record))
+    measure = html.measure("Validation", record_facts.objective_in_words(record))
     if is_opened:
-        measure = _measure("Test", record_facts.headline_in_words(record))
+        measure = html.measure("Test", record_facts.headline_in_words(record))
     tuning = on_validation(record)
     costs = html.join(_cost_headers(record, offers))
-    header = html.head("Model", measure, costs, _measure("Over default", "validation"))
+    header = html.head("Model", measure, costs, html.measure("Over default", "validation"))
     rows = []
     for offer in offers:
         cells = [_value(record, offer, is_opened=is_opened), *_costs(record, offer, offers)]
@@ -161,10 +161,6 @@ def _over_default(valid: ResultsOnValidation | None) -> str:
     return "kept" if valid.kept_default else numbers.gain(valid.tuning)
 
 
-def _measure(split: str, measure: str) -> Markup:
-    return html.column(html.join([split, html.tag("br"), html.tag("small", measure)]), "r")
-
-
 def _is_timed(offers: Sequence[Offer]) -> bool:
     return any(offer.milliseconds is not None for offer in offers)
 
@@ -194,7 +190,7 @@ def _sizes(record: StudyRecord, sizes: Sequence[Offer]) -> Markup:
     """Return the table of the best ensembles by size, folded; empty without any."""
     if not sizes:
         return Markup("")
-    measure = _measure("Validation, cross-fitted", record_facts.objective_in_words(record))
+    measure = html.measure("Validation, cross-fitted", record_facts.objective_in_words(record))
     header = html.head("Models", measure, html.join(_cost_headers(record, sizes)))
     rows = []
     for offer in sizes:

@@ -166,9 +166,10 @@ def _table(record: StudyRecord, contenders: Sequence[Contender]) -> Markup:
     names = [record.objective, *record.other_objectives]
     measures = []
     for name in names:
-        split = "" if name in COSTS else "validation"
-        measures.append(_column(record_facts.metric_in_words(name), split))
-    measures.append(_column(record_facts.headline_in_words(record), "test"))
+        words = record_facts.metric_in_words(name)
+        is_cost = name in COSTS
+        measures.append(html.column(words, "r") if is_cost else html.measure(words, "validation"))
+    measures.append(html.measure(record_facts.headline_in_words(record), "test"))
     header = html.head("Finalist", html.join(measures), html.column("Chosen"))
     rows = []
     for contender in contenders:
@@ -181,12 +182,6 @@ def _table(record: StudyRecord, contenders: Sequence[Contender]) -> Markup:
         name = f"{title(contender.arm.name)}, trial {contender.trial_number}"
         rows.append(html.row(name, html.cells(values), chosen))
     return html.table("Finalists and their objectives", header, rows, class_="cost")
-
-
-def _column(measure: str, split: str) -> Markup:
-    return html.column(
-        html.join([measure, html.tag("br"), html.tag("small", split)]) if split else measure, "r"
-    )
 
 
 def _value(name: str, value: float) -> str:

@@ -81,9 +81,7 @@ def _exceptions(outcome: Verdict) -> Iterator[html.Content]:
     cells = worse_than_rival(outcome)
     if not cells or outcome.status != "better":
         return
-    named = [gain_in_words(cell) for cell in cells[:MOST_CELLS]]
-    if len(cells) > MOST_CELLS:
-        named.append(f"{len(cells) - MOST_CELLS} more")
+    named = record_facts.first_few([gain_in_words(cell) for cell in cells], MOST_CELLS)
     yield " Worse in "
     yield html.tag("b", ", ".join(named), class_="loss")
     yield "."

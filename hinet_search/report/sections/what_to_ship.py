@@ -304,10 +304,9 @@ def _exceptions(outcome: Verdict, taken: Offer) -> str:
     cells = worse_than_rival(outcome)
     if not cells or taken.name != outcome.focus:
         return ""
-    named = [record_facts.cell_in_words(cell.name) for cell in cells[:MOST_CELLS]]
-    if len(cells) > MOST_CELLS:
-        named.append(f"{len(cells) - MOST_CELLS} more")
-    return f" Take {title(outcome.rival or '')} for {in_words(named)}, where it is better on test."
+    names = [record_facts.cell_in_words(cell.name) for cell in cells]
+    named = in_words(record_facts.first_few(names, MOST_CELLS))
+    return f" Take {title(outcome.rival or '')} for {named}, where it is better on test."
 
 
 def _wider(record: StudyRecord, focus: ArmRecord) -> Iterator[Markup]:
