@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 from tables import definition, shop
 
-from hinet_search.common.errors import DataError
 from hinet_search.data.columns import Dataset
 from hinet_search.data.prepare import prepare
 from hinet_search.data.sources.table import Options, load
@@ -90,16 +89,6 @@ def test_whole_numbers_with_missing_values_are_ids_and_unknown(tmp_path: Path) -
     assert ((dataset.train.ids_RF[:, 0] == 0) == is_missing).all()
 
 
-def test_whole_numbers_that_pandas_made_floats_with_nan_are_refused_as_numbers(
-    tmp_path: Path,
-) -> None:
-    def with_nan(values: pa.Array) -> pa.Array:
-        return pa.array([float("nan"), *map(float, values.to_pylist()[1:])])
-
-    with pytest.raises(DataError, match=r"'age'.*NaN"):
-        encoded(with_column("age", with_nan), tmp_path)
-
-
 @pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo"])
 def test_time_stamps_of_spark_and_with_a_zone_split_by_time(
     zone: str | None, tmp_path: Path
@@ -119,13 +108,6 @@ def test_time_stamps_of_spark_and_with_a_zone_split_by_time(
     if zone is None:
         physical = pq.read_metadata(tmp_path / "shop.parquet").schema.column(7).physical_type
         assert physical == "INT96"
-
-
-def test_an_index_that_pandas_wrote_is_no_column(tmp_path: Path) -> None:
-    table = shop().to_arrow().append_column("__index_level_0__", pa.array(range(600)))
-    pq.write_table(table, tmp_path / "shop.parquet")
-    lazy = load(Options(path="shop.parquet"), tmp_path, tmp_path)
-    assert "__index_level_0__" not in lazy.collect_schema()
 
 
 @pytest.mark.parametrize("year", [1, 1500, 2026, 9999])

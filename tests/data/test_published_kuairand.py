@@ -152,14 +152,6 @@ def test_a_broken_value_is_refused_with_its_line(
     assert problem(tmp_path, later=rows) == f"{NAMES[1]}:4: {message}"
 
 
-def test_the_line_of_a_broken_value_is_known_in_a_later_block(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_BYTES", 500)
-    rows = [impression() for _ in range(70)] + [impression(is_like="x")]
-    assert problem(tmp_path, later=rows).startswith(f"{NAMES[1]}:72: is_like must be")
-
-
 @pytest.mark.parametrize(("line", "width"), [("1,2,3", 3), ("," * 19, 20)])
 def test_a_row_of_another_width_is_refused_with_its_line(
     tmp_path: Path, line: str, width: int
@@ -227,25 +219,6 @@ def test_files_that_contradict_one_another_are_refused(
 def test_nothing_is_left_of_a_table_whose_files_are_broken(tmp_path: Path) -> None:
     problem(tmp_path, later=[impression(), impression(is_hate=3)])
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
-
-
-def test_a_conversion_that_failed_starts_again_with_whole_files(tmp_path: Path) -> None:
-    problem(tmp_path, earlier=[impression(date="x")])  # the log is written, the history is not
-    assert len(log_of(tmp_path)) == 3
-
-
-def test_a_table_that_is_interrupted_while_it_is_written_is_absent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(text: str) -> None:
-        if "rows/s" in text and "4_22" in text:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr("hinet_search.data.raw_text.SECONDS_BETWEEN", 0)
-    folder = write(tmp_path / "raw", small())
-    with pytest.raises(KeyboardInterrupt):
-        get("kuairand-pure", folder, tmp_path / "out", interrupt)
-    assert list((tmp_path / "out" / "kuairand_pure").iterdir()) == []
 
 
 def test_progress_says_how_many_rows_were_read_and_how_fast(

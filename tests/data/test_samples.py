@@ -303,12 +303,6 @@ def test_a_cell_of_validation_that_the_sample_lacks_is_a_warning_that_names_the_
     assert f"{needed}, got no row; a larger sample may have them" in warnings
 
 
-def test_so_few_users_that_none_is_drawn_are_refused(tmp_path: Path) -> None:
-    error = problems_in_sample(shop(), tmp_path, 1e-9)
-    assert len(error.problems) == 8
-    assert all(problem.startswith("sample: ") for problem in error.problems)
-
-
 def test_a_wrong_value_outside_the_sample_is_refused_too(tmp_path: Path) -> None:
     frame = shop()
     (other, *_) = set(range(40)) - users_of(frame, 0.5)

@@ -8,12 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 from pydantic import ValidationError
-from tables import definition, shop
 
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.data import stores
 from hinet_search.data.fingerprint import FileHasher, NotFetched
-from hinet_search.data.prepare import prepare
 from hinet_search.data.sources.table import Options, identity, load
 from hinet_search.data.stores import FOLDER, STORES, local_path
 from tests.object_store import SECRET
@@ -85,16 +83,6 @@ def test_the_rows_of_every_format_are_those_of_the_local_file(
         frame.write_csv(file, separator="\t" if name == "t.tsv" else ",")
     expected = load(Options(path=str(file)), tmp_path, tmp_path).collect()
     assert rows_of(f"s3://bucket/{name}", tmp_path).equals(expected)
-
-
-def test_a_table_in_a_store_is_encoded_as_the_local_table(bucket: Path, tmp_path: Path) -> None:
-    shop().write_parquet(tmp_path / "shop.parquet")
-    shop().write_parquet(bucket / "shop.parquet")
-    local = prepare(definition(), tmp_path, tmp_path / "cache", print)
-    source = {"kind": "table", "path": "s3://bucket/shop.parquet"}
-    remote = prepare(definition(source=source), tmp_path, tmp_path / "cache", print)
-    assert (remote.train.ids_RF == local.train.ids_RF).all()
-    assert SECRET not in str(remote.record)
 
 
 def test_a_join_is_copied_too(days: Path, tmp_path: Path) -> None:

@@ -102,17 +102,6 @@ def test_labels_are_drawn_with_their_true_probabilities() -> None:
         ).all()
 
 
-@settings(max_examples=10)
-@given(st.floats(0.01, 3), st.integers(0, 1000))
-def test_no_disturbed_truth_ranks_better_than_the_truth(disturbance: float, seed: int) -> None:
-    frame = rows(rows=40_000)
-    truth, labels = frame["truth_click"].to_numpy(), frame["click"].to_numpy().astype(np.uint8)
-    logits = np.log(truth / (1 - truth)) + disturbance * np.random.default_rng(
-        seed
-    ).standard_normal(truth.size)
-    assert auc(logits, labels) <= auc(truth, labels) + 0.002
-
-
 def test_without_signal_the_truth_is_the_rate() -> None:
     assert rows(signal=0.0)["truth_click"].to_numpy() == pytest.approx(0.25, abs=1e-5)
 
@@ -141,20 +130,6 @@ def test_equal_attributes_have_equal_truths_unless_ids_have_effects(id_effects: 
 def test_the_share_of_users_in_several_scenarios_is_the_overlap(overlap: float) -> None:
     frame = rows(rows=60_000, user_overlap=overlap, zipf=0.3, scenarios={"a": 2, "b": 1, "c": 1})
     assert users_in_several(frame) == pytest.approx(overlap, abs=0.03)
-
-
-@pytest.mark.parametrize("correlation", [0.0, 0.5, 1.0])
-def test_scores_of_two_scenarios_correlate_as_asked(correlation: float) -> None:
-    options = Options(
-        preference_correlation=correlation, id_effects=1.0, num_users=3000, num_items=3000, zipf=0.0
-    )
-    generator = np.random.default_rng(0)
-    world = synthetic._world(options, generator)
-    drawn = synthetic._draw_rows(
-        options, synthetic._user_pools(options, generator)[0], 20_000, generator
-    )
-    scores = [synthetic._scores(world, drawn, scenario, 1.0)[:, 0] for scenario in (0, 1)]
-    assert np.corrcoef(*scores)[0, 1] == pytest.approx(correlation, abs=0.05)
 
 
 def test_weights_of_two_scenarios_or_tasks_have_exactly_the_cosine_asked_for() -> None:

@@ -10,7 +10,6 @@ from tables import definition, shop
 from hinet_search.common.errors import DataError
 from hinet_search.data import rows
 from hinet_search.data.fingerprint import FileHasher
-from hinet_search.data.formats.plain_files import IN_WORDS
 from hinet_search.data.sources.table import Options, identity, load
 from hinet_search.data.table_files import DATA_FOLDER
 
@@ -67,26 +66,10 @@ def test_files_of_a_glob_are_read_in_the_order_of_their_names(tmp_path: Path) ->
     assert rows_of(f"{tmp_path}/parts/*.parquet", Path("/nowhere")) == [1, 2, 3]
 
 
-def test_types_of_a_csv_file_are_those_of_all_its_values(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("day,x\n" + "2022-05-03,0\n" * 20_000 + "2022-05-04,0.5\n")
-    rows = load(Options(path="t.csv"), tmp_path, tmp_path)
-    assert rows.collect_schema()["day"] == pl.Date
-    assert rows.collect()["x"][-1] == 0.5
-
-
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.xlsx").write_text("x")
     with pytest.raises(DataError, match=r"must all be of one format \(.*\), got \.xlsx"):
         rows_of("t.xlsx", tmp_path)
-
-
-@pytest.mark.parametrize("content", [b"no parquet", b"PAR1" + bytes(100) + b"PAR1"])
-def test_a_broken_parquet_file_is_named(content: bytes, tmp_path: Path) -> None:
-    save(tmp_path, "a.parquet", [1])
-    (tmp_path / "b.parquet").write_bytes(content)
-    for path in ("b.parquet", "*.parquet"):
-        with pytest.raises(DataError, match=r"b\.parquet: cannot be read: "):
-            rows_of(path, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -106,16 +89,6 @@ def test_what_is_no_regular_file_is_not_read(elsewhere: Path) -> None:
         with pytest.raises(DataError) as caught:
             rows_of(path, elsewhere)
         assert caught.value.remedy == "it is a device, a pipe or a socket: write its rows to a file"
-
-
-def test_a_folder_named_like_a_file_is_reported(elsewhere: Path) -> None:
-    (elsewhere / "rows.parquet").mkdir()
-    with pytest.raises(DataError) as caught:
-        rows_of("rows.parquet", elsewhere)
-    assert (
-        caught.value.remedy
-        == f"the folder holds no table ({IN_WORDS}): name the folder of the tables"
-    )
 
 
 @pytest.mark.parametrize(
@@ -159,25 +132,6 @@ def test_a_csv_row_with_more_values_than_names_is_refused(rows: str, tmp_path: P
     with pytest.raises(DataError, match=r"t\.csv: every row must have at most as many values") as e:
         rows_of("t.csv", tmp_path)
     assert "quote texts that hold a comma" in e.value.remedy
-
-
-def test_the_same_content_elsewhere_and_later_has_the_same_identity(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        shop().write_parquet(tmp_path / name / "t.parquet")
-    os.utime(tmp_path / "two" / "t.parquet", (1, 1))
-    options = Options(path="t.parquet")
-    assert identity(options, tmp_path / "one", FileHasher(tmp_path, print)) == identity(
-        options, tmp_path / "two", FileHasher(tmp_path, print)
-    )
-
-
-def test_one_changed_byte_changes_the_identity(tmp_path: Path) -> None:
-    options = Options(path="t.csv")
-    (tmp_path / "t.csv").write_text("x\n1\n2\n")
-    before = identity(options, tmp_path, FileHasher(tmp_path, print))
-    (tmp_path / "t.csv").write_text("x\n1\n3\n")
-    assert identity(options, tmp_path, FileHasher(tmp_path, print)) != before
 
 
 def test_a_file_that_may_not_be_read_is_named(

@@ -65,20 +65,6 @@ def test_rows_that_were_damaged_in_the_cache_are_parsed_again(
     assert parsed == ["t.csv", "t.csv"]
 
 
-def test_the_encoded_data_of_a_text_are_those_of_parquet(tmp_path: Path) -> None:
-    columns = {}
-    for kind in ("csv", "parquet"):
-        (tmp_path / kind).mkdir()
-        rows = shop()
-        path = tmp_path / kind / f"shop.{kind}"
-        rows.write_csv(path) if kind == "csv" else rows.write_parquet(path)
-        source = {"kind": "table", "path": f"shop.{kind}"}
-        dataset = prepare(definition(source=source), tmp_path / kind, tmp_path / kind, print)
-        columns[kind] = dataset.train
-    assert (columns["csv"].ids_RF == columns["parquet"].ids_RF).all()
-    assert (columns["csv"].numeric_RN == columns["parquet"].numeric_RN).all()
-
-
 def test_a_text_that_is_written_while_it_is_parsed_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
