@@ -90,12 +90,11 @@ def choose(record: StudyRecord, name: str | None, seeds: Seeds) -> ExportChoice:
     Errors: ConfigurationError for an unknown name, and for all seeds of the ensemble; StudyConflict
     with nothing to export yet, or if no model meets the serving limits.
     """
+    _refuse_undone(record)
     why = ""
     if name is not None:
         target = _named(record, name)
-        _refuse_undone(record)
     else:
-        _refuse_undone(record)
         target, why = _shipped(record)
     if isinstance(target, EnsembleRecord):
         return _whole_ensemble(record, target, seeds, why)
@@ -143,21 +142,20 @@ def _unknown_arm(record: StudyRecord, name: str, known: Sequence[str]) -> Config
 
 def _named(record: StudyRecord, name: str) -> ArmRecord | EnsembleRecord:
     """Return the arm, student or ensemble of that name; an arm named `ensemble` comes first."""
-    singles = {single.name: single for single in record.arms_and_students}
-    if name in singles:
-        return singles[name]
+    known: dict[str, ArmRecord | EnsembleRecord] = {}
+    for single in record.arms_and_students:
+        known[single.name] = single
     ensemble = record.ensemble(ENSEMBLE)
-    if name == ENSEMBLE and ensemble is not None:
-        return ensemble
+    if ensemble is not None:
+        known.setdefault(ENSEMBLE, ensemble)
+    if name in known:
+        return known[name]
     if name == ENSEMBLE:
         raise ConfigurationError(
-            f"study '{record.name}' has no ensemble, known: {', '.join(singles)}",
+            f"study '{record.name}' has no ensemble, known: {', '.join(known)}",
             remedy="set `ensemble: true` in its file and launch it again",
         )
-    known = [*singles]
-    if ensemble is not None:
-        known.append(ENSEMBLE)
-    raise _unknown_arm(record, name, known)
+    raise _unknown_arm(record, name, [*known])
 
 
 def _shipped(record: StudyRecord) -> tuple[ArmRecord | EnsembleRecord, str]:

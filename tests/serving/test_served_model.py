@@ -3,7 +3,6 @@
 import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,31 +24,21 @@ def model(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@dataclass(frozen=True)
-class Client:
-    """Sends requests to an application in this process."""
+def reply_of(app: FastAPI, method: str, path: str, rows: object = None) -> httpx.Response:
+    """What an application in this process answers."""
 
-    app: FastAPI
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://model") as client:
+            return await client.request(method, path, json=rows)
 
-    def get(self, path: str) -> httpx.Response:
-        return self._send("GET", path, None)
-
-    def post(self, path: str, rows: list[dict[str, Any]]) -> httpx.Response:
-        return self._send("POST", path, rows)
-
-    def _send(self, method: str, path: str, rows: list[dict[str, Any]] | None) -> httpx.Response:
-        async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://model") as client:
-                return await client.request(method, path, json=rows)
-
-        # Of a thread of its own: in this one another library may run a loop.
-        with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, send()).result()
+    # Of a thread of its own: in this one another library may run a loop.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, send()).result()
 
 
 @pytest.fixture
-def client(model: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
+def app(model: Path, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     """The program of the page, with the exported model beside it."""
     (program,) = re.findall(
         r"^```python\n([^`]*FastAPI\([^`]*)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE
@@ -58,16 +47,16 @@ def client(model: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
     monkeypatch.chdir(model.parent)
     names: dict[str, Any] = {"__name__": "service"}
     exec(program, names)
-    return Client(names["app"])
+    return names["app"]
 
 
 def asked() -> pl.DataFrame:
     return rows(30, seed=4).filter(pl.col("place") < 4)
 
 
-def test_rows_score_as_by_predict(client: Client, model: Path, tmp_path: Path) -> None:
+def test_rows_score_as_by_predict(app: FastAPI, model: Path, tmp_path: Path) -> None:
     expected = predicted(model, asked(), tmp_path)
-    reply = client.post("/score", asked().drop("clicked", "bought").to_dicts())
+    reply = reply_of(app, "POST", "/score", asked().drop("clicked", "bought").to_dicts())
     assert reply.status_code == 200
     scores = pl.DataFrame(reply.json())
     np.testing.assert_allclose(
@@ -75,8 +64,8 @@ def test_rows_score_as_by_predict(client: Client, model: Path, tmp_path: Path) -
     )
 
 
-def test_the_service_says_what_a_row_must_have(client: Client) -> None:
-    health = client.get("/health").json()
+def test_the_service_says_what_a_row_must_have(app: FastAPI) -> None:
+    health = reply_of(app, "GET", "/health").json()
     assert health["tasks"] == ["click", "buy"]
     assert {"user", "item", "price"} < set(health["columns"])
 
@@ -89,15 +78,15 @@ def test_the_service_says_what_a_row_must_have(client: Client) -> None:
     ],
 )
 def test_a_wrong_row_is_refused_with_what_is_wrong(
-    client: Client, changed: dict[str, object], told: str
+    app: FastAPI, changed: dict[str, object], told: str
 ) -> None:
     row = {**asked().drop("clicked", "bought").to_dicts()[0], **changed}
-    reply = client.post("/score", [row])
+    reply = reply_of(app, "POST", "/score", [row])
     assert reply.status_code == 422
     assert told in str(reply.json()["detail"])
 
 
-def test_no_rows_are_refused_in_words(client: Client) -> None:
-    reply = client.post("/score", [])
+def test_no_rows_are_refused_in_words(app: FastAPI) -> None:
+    reply = reply_of(app, "POST", "/score", [])
     assert reply.status_code == 422
     assert "is not in the rows" in str(reply.json()["detail"])
