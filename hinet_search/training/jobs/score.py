@@ -59,7 +59,7 @@ def score_test(job: ScoreTestJob, emit: Emit, should_stop: ShouldStop) -> None:
     work = f"batch size {job.config.train.batch_size:,}"
     with device_errors(choose_device(job.device).device, work, link):
         scores = _scores(job)
-    tensors = {_logits(split): torch.from_numpy(score_RT) for split, score_RT in scores.items()}
+    tensors = {f"{split}_logits": torch.from_numpy(score_RT) for split, score_RT in scores.items()}
     link.retry(lambda: save_tensors(tensors, scores_path(job.weights)))
     crash_points.point("after_scores_before_opened")
     dataset, schema = job.config.features.view(open_dataset(job.dataset))
@@ -89,7 +89,7 @@ def read_scores(path: Path, split: str, columns: Columns) -> NDArray[np.float32]
 
     Errors: DataError if the file is damaged or does not fit the rows of the split.
     """
-    name = _logits(split)
+    name = f"{split}_logits"
     shape = columns.labels_RT.shape
     scores = read_tensors(path, LAUNCH_AGAIN).get(name)
     if scores is None or scores.dtype != torch.float32 or scores.shape != shape:
@@ -98,10 +98,6 @@ def read_scores(path: Path, split: str, columns: Columns) -> NDArray[np.float32]
             f"{path}: must hold {list(shape)} {name} in float32, got {got}", remedy=LAUNCH_AGAIN
         )
     return scores.numpy()
-
-
-def _logits(split: str) -> str:
-    return f"{split}_logits"
 
 
 @lru_cache(maxsize=2)
