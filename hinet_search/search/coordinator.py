@@ -11,7 +11,7 @@ from hinet_search.common.errors import AllTrialsFailed, Interrupted, TransientEr
 from hinet_search.common.files import whole_files
 from hinet_search.common.retry import Retry, once
 from hinet_search.executors import Executor
-from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, RunKey
+from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRecord
 from hinet_search.results.trade_offs import Objectives
@@ -20,13 +20,14 @@ from hinet_search.search.ablation import measure_choices, with_chosen_inputs
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Drive, HeartbeatMonitor, Phase, StopFlag, clock, drive
-from hinet_search.search.ensembles import Ensembles, run_key
+from hinet_search.search.ensembles import Ensembles
 from hinet_search.search.optuna_copies import OptunaCopies
 from hinet_search.search.phases.finalists import (
     Candidate,
     CandidateRun,
-    FinalistPhase,
     choose,
+    finalist_queue,
+    keys_of,
     paired_seeds,
 )
 from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
@@ -174,7 +175,7 @@ class Coordinator:
         """Choose the finalist of each arm, and score those without a test score on test."""
         unseen = self._choose(candidates)
         lost_runs = [run for run in unseen if not run.weights(self._artifacts).exists()]
-        drive(FinalistPhase.of(lost_runs, {}, context))
+        drive(finalist_queue(lost_runs, (), context))
         runs = [run for run in unseen if run.weights(self._artifacts).exists()]
         drive(scoring_phase(runs, context))
 
@@ -218,14 +219,11 @@ class Coordinator:
 
     def _runs_of(self, candidates: list[Candidate]) -> list[CandidateRun]:
         """Return the runs of these candidates that have a result."""
-        stored = set()
-        for arm, finalists in self._store.finalists().items():
-            for finalist in finalists:
-                stored |= {RunKey(arm, finalist.trial_number, run.seed) for run in finalist.runs}
+        stored = keys_of(self._store.finalists())
         runs = []
         for candidate in candidates:
             runs += [CandidateRun(candidate, seed) for seed in paired_seeds(self._spec)]
-        return [run for run in runs if run_key(run) in stored]
+        return [run for run in runs if run.key in stored]
 
     def _stored_finalists(self) -> Mapping[str, tuple[FinalistRecord, ...]]:
         by_arm = self._store.finalists()

@@ -25,7 +25,7 @@ from hinet_search.results.objectives import Objective
 from hinet_search.results.records import NO_LIMITS, Cost
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Drive
-from hinet_search.search.phases.finalists import CandidateRun, FinalistPhase, serving_limits
+from hinet_search.search.phases.finalists import CandidateRun, finalist_queue, serving_limits
 from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
 from hinet_search.search.progress import Event, difference_text, value_text
 from hinet_search.search.sampling import derive_seed
@@ -182,7 +182,7 @@ class Ensembles:
             if not (weights.exists() and scores_path(weights).exists()):
                 lost.append(run)
         if lost:
-            self._drive(FinalistPhase.of(lost, {}, self._context))
+            self._drive(finalist_queue(lost, (), self._context))
 
     def _scored_members(
         self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun], *splits: Split

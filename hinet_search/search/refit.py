@@ -63,8 +63,7 @@ def refit_shipped(
             num_done += 1
         else:
             jobs.append(_refit_job(run, best, context))
-    suffix = "; the model that was tested is shipped"
-    drive(JobQueue("refit", jobs, context, num_done=num_done, prefix="refit of ", suffix=suffix))
+    drive(JobQueue("refit", jobs, context, num_done=num_done, prefix="refit of "))
     return keys
 
 
@@ -83,7 +82,8 @@ def _refit_job(run: CandidateRun, best: EvaluationRecord, context: PhaseContext)
         steps = f"{refitted.steps:,} steps on {refitted.rows:,} rows of train and validation"
         context.watcher.event(Event("refit", f"refit of {run.key}: {steps}", run.key))
 
-    return QueuedJob(run.key, refit, RefitJob(training, best), tell)
+    if_it_fails = "; the model that was tested is shipped"
+    return QueuedJob(run.key, refit, RefitJob(training, best), tell, if_it_fails=if_it_fails)
 
 
 def shipped_runs(record: StudyRecord) -> list[RunKey]:

@@ -15,7 +15,7 @@ from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Drive
-from hinet_search.search.phases.finalists import Candidate, FinalistPhase, candidates_of
+from hinet_search.search.phases.finalists import Candidate, candidates_of
 from hinet_search.search.phases.trials import TrialPhase
 from hinet_search.search.phases.trials_then_finalists import TrialsThenFinalists
 from hinet_search.search.progress import ArmProgress
@@ -117,7 +117,7 @@ def teach(students: Sequence[Arm], context: PhaseContext, drive: Drive) -> list[
     objectives = Objectives(Objective(spec.objective))  # a teacher changes no cost
     searches = [ArmSearch(arm, spec, objectives, store, NoLimits()) for arm in students]
     trials = TrialPhase(searches, context)
-    drive(TrialsThenFinalists(trials, FinalistPhase(store.finalists(), context), spec))
+    drive(TrialsThenFinalists(trials, context))
     for search in searches:
         store.record_importances(search.arm.name, search.importances())
     return candidates_of(searches, spec.finalists)

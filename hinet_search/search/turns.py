@@ -12,9 +12,10 @@ from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Drive
 from hinet_search.search.phases.finalists import (
     Candidate,
-    FinalistPhase,
     candidates_of,
     choose,
+    finalist_queue,
+    keys_of,
     runs_of,
 )
 from hinet_search.search.phases.trials import TrialPhase
@@ -64,8 +65,8 @@ class Turns:
                 self._search_in_time(turn)
                 self._progress.ahead = self._jobs_ahead([], later)
                 runs = runs_of(turn, self._context.spec)
-                stored = self._context.store.finalists()
-                self._drive(FinalistPhase.of(runs, stored, self._context))
+                stored = keys_of(self._context.store.finalists())
+                self._drive(finalist_queue(runs, stored, self._context))
             else:
                 limit = math.inf
                 if spec.wall_clock_minutes is not None:
@@ -99,13 +100,12 @@ class Turns:
     ) -> TrialsThenFinalists:
         """Return the trials of some arms, and the finalists of each when its trials have ended."""
         trials = TrialPhase(turn, self._context, self._seconds, limit)
-        finalists = FinalistPhase(self._context.store.finalists(), self._context)
 
         def trials_ended() -> None:
             self._seconds += trials.seconds
             self._progress.ahead = self._jobs_ahead([], later)
 
-        return TrialsThenFinalists(trials, finalists, self._context.spec, trials_ended)
+        return TrialsThenFinalists(trials, self._context, trials_ended)
 
     def _search_in_time(self, turn: list[ArmSearch]) -> None:
         """Run rounds of trials of some arms while more fit into the budget of time."""

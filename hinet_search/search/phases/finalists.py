@@ -3,13 +3,12 @@
 Every arm uses the same seeds, hence the same order of rows per seed.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
 from hinet_search.common import crash_points
-from hinet_search.executors import Job
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import (
     NO_LIMITS,
@@ -21,17 +20,12 @@ from hinet_search.results.records import (
 )
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
+from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
 from hinet_search.search.progress import Event, value_text
 from hinet_search.search.sampling import derive_seed
 from hinet_search.study.load_study import Arm
 from hinet_search.study.study_spec import FinalistSpec, StudySpec
-from hinet_search.training.jobs.messages import (
-    TrainingFailed,
-    TrainingResult,
-    TrainJob,
-    refit_files,
-    weights_path,
-)
+from hinet_search.training.jobs.messages import TrainingResult, refit_files, weights_path
 from hinet_search.training.jobs.train import train
 from hinet_search.training.trial_config import TrialConfig, build_config
 
@@ -113,119 +107,60 @@ def paired_seeds(spec: StudySpec) -> list[int]:
     return [derive_seed(spec.seed, "finalist", index) for index in range(spec.finalists.seeds)]
 
 
-class FinalistPhase:
-    """Trains the runs that are not stored yet, and stores their results and weights.
+def keys_of(finalists: Mapping[str, Sequence[FinalistRecord]]) -> set[str]:
+    """Return the names of the stored runs, such as `hinet/12 seed 7`, by their finalists."""
+    keys = set()
+    for arm, of_arm in finalists.items():
+        for finalist in of_arm:
+            keys |= {f"{arm}/{finalist.trial_number} seed {run.seed}" for run in finalist.runs}
+    return keys
 
-    The longest come first, so that no slot waits long for the last one. Runs can be added while
-    others run; progress is that of this phase from `begin` on.
+
+def finalist_queue(
+    runs: Sequence[CandidateRun], stored: Container[str], context: PhaseContext
+) -> JobQueue:
+    """Return the queue of these runs; see `add_finalists`."""
+    queue = JobQueue("finalists", [], context, prefix="finalist ", begins=False)
+    add_finalists(queue, runs, stored, context)
+    queue.begin()
+    return queue
+
+
+def add_finalists(
+    queue: JobQueue, runs: Sequence[CandidateRun], stored: Container[str], context: PhaseContext
+) -> None:
+    """Train these runs, unless they are among the `stored`, and store their results and weights.
+
+    The longest come first, so that no slot waits long for the last one.
     """
+    missing = [run for run in runs if run.key not in stored]
+    jobs = [_finalist_job(run, context) for run in missing]
+    queue.add(jobs, num_done=len(runs) - len(missing))
 
-    def __init__(
-        self, stored: Mapping[str, tuple[FinalistRecord, ...]], context: PhaseContext
-    ) -> None:
-        self._stored: set[str] = set()
-        for arm, finalists in stored.items():
-            for finalist in finalists:
-                key = f"{arm}/{finalist.trial_number}"
-                self._stored |= {f"{key} seed {run.seed}" for run in finalist.runs}
-        self._context = context
-        self._waiting: list[CandidateRun] = []
-        self._running: dict[str, CandidateRun] = {}
-        self._evaluations: dict[str, list[EvaluationRecord]] = {}
-        self._outcomes: dict[str, TrainingResult | TrainingFailed] = {}
-        self._num_runs = self._num_done = 0
-        self._has_begun = False
 
-    @classmethod
-    def of(
-        cls,
-        runs: Sequence[CandidateRun],
-        stored: Mapping[str, tuple[FinalistRecord, ...]],
-        context: PhaseContext,
-    ) -> "FinalistPhase":
-        """Return the phase of these runs."""
-        phase = cls(stored, context)
-        phase.add(runs)
-        phase.begin()
-        return phase
+def _finalist_job(run: CandidateRun, context: PhaseContext) -> QueuedJob:
+    candidate = run.candidate
+    checkpoints = context.checkpoints / candidate.key / f"seed-{run.seed}"
+    weights = run.weights(context.artifacts)
+    evaluations: list[EvaluationRecord] = []
 
-    def add(self, runs: Sequence[CandidateRun]) -> None:
-        """Train these runs too."""
-        missing = [run for run in runs if run.key not in self._stored]
-        self._num_runs += len(runs)
-        self._num_done += len(runs) - len(missing)
-        self._waiting += missing
-        self._waiting.sort(key=lambda run: -run.candidate.seconds)
+    def drop_refits() -> None:
+        for refit in refit_files(weights):  # of the weights that are made again
+            refit.unlink(missing_ok=True)
 
-    def begin(self) -> None:
-        """Let the progress of the study be that of this phase."""
-        self._has_begun = True
-        self._context.progress.begin("finalists", self._num_done, self._num_runs)
-
-    def _count(self) -> None:
-        self._num_done += 1
-        if self._has_begun:
-            self._context.progress.phase.done += 1
-
-    def next_job(self) -> Job | None:
-        """Return the next run."""
-        if not self._waiting:
-            return None
-        run = self._waiting.pop(0)
-        for refit in refit_files(run.weights(self._context.artifacts)):
-            refit.unlink(missing_ok=True)  # of the weights that are made again
-        self._running[run.key] = run
-        self._begin(run.key)
-        return Job(run.key, 1, train, self._train_job(run))
-
-    def _train_job(self, run: CandidateRun) -> TrainJob:
-        context = self._context
-        return replace(
-            context.train_job(run.candidate.config, run.seed, self._checkpoints(run)),
-            weights=run.weights(context.artifacts),
-            teacher=context.teacher_of(run.candidate.arm),
-        )
-
-    def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:  # noqa: ARG002
-        """Take an evaluation or the outcome of a run; finalists are never pruned."""
-        if isinstance(body, TrainingResult | TrainingFailed):
-            self._outcomes[key] = body
-            return
-        assert isinstance(body, EvaluationRecord), "a training sends evaluations and one outcome"
-        self._evaluations[key].append(body)
-        self._context.progress.running[key].on_evaluation(body, self._context.progress.rows)
-
-    def end(self, key: str, cause: str, *, stopping: bool) -> None:
-        """Store a run that sent a result; the next launch resumes one that a signal stopped."""
-        self._context.progress.running.pop(key)
-        run = self._running.pop(key)
-        outcome = self._outcomes.pop(run.key, None)
-        is_cut_off = stopping and isinstance(outcome, TrainingResult) and outcome.stopped
-        if isinstance(outcome, TrainingResult) and outcome.best is not None and not is_cut_off:
-            self._store(run, outcome)
-        elif not stopping:
-            self._count()
-            if isinstance(outcome, TrainingFailed):
-                cause = outcome.cause
-            text = f"finalist {run.key}: {cause or 'ended without a result'}"
-            self._context.watcher.event(Event("failed", text, run.key))
-
-    def _checkpoints(self, run: CandidateRun) -> Path:
-        return self._context.checkpoints / run.candidate.key / f"seed-{run.seed}"
-
-    def _store(self, run: CandidateRun, outcome: TrainingResult) -> None:
-        assert outcome.best is not None, "checked by the caller"
+    def store(outcome: TrainingResult) -> None:
+        assert outcome.best is not None, "checked by the queue"
+        value = outcome.best.objective
         result = FinalistRun(
             run.seed,
-            outcome.best.objective,
+            value,
             outcome.best.cells,
             None,
-            tuple(self._evaluations[run.key]),
+            tuple(evaluations),
             outcome.cost,
             outcome.insight,
         )
-        candidate = run.candidate
-        self._context.store.record_finalist(
+        context.store.record_finalist(
             candidate.arm.name,
             candidate.trial_number,
             candidate.drawn,
@@ -233,21 +168,25 @@ class FinalistPhase:
             is_default=candidate.is_default,
         )
         crash_points.point("after_finalist")
-        self._context.drop(self._checkpoints(run))
-        self._count()
-        value = result.valid_objective
+        context.drop(checkpoints)
         text = f"{run.key}: {value_text(value)} (valid)"
-        self._context.watcher.event(Event("finalist", text, run.key, value))
+        context.watcher.event(Event("finalist", text, run.key, value))
 
-    def retry(self, key: str, attempt: int, cause: str) -> None:
-        """Prepare for a run that resumes from its last checkpoint in another process."""
-        self._begin(key)
-        self._context.report_retry(key, attempt, cause, "finalist ")
-
-    def _begin(self, key: str) -> None:
-        self._evaluations[key] = []
-        self._outcomes.pop(key, None)
-        self._context.progress.start(key)
+    training = replace(
+        context.train_job(candidate.config, run.seed, checkpoints),
+        weights=weights,
+        teacher=context.teacher_of(candidate.arm),
+    )
+    return QueuedJob(
+        run.key,
+        train,
+        training,
+        store,
+        drop_refits,
+        passes=0.0,
+        seconds=candidate.seconds,
+        evaluations=evaluations,
+    )
 
 
 def serving_limits(spec: StudySpec) -> ServingLimits:

@@ -1,7 +1,7 @@
-"""Job queue: a phase whose jobs are known when it begins. Each is started once, in order."""
+"""Job queue: a phase of jobs that are known before they start. Each is started once, in order."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hinet_search.executors import Job, JobFunction
@@ -15,7 +15,9 @@ from hinet_search.training.jobs.messages import TrainingFailed, TrainingResult
 class QueuedJob:
     """A job, and what to do before it starts and with what it sent, once it has ended.
 
-    `passes` is 0 for a training that sends its evaluations. Without `store` a job may send nothing.
+    `passes` is 0 for a training that sends its `evaluations`. Without `store` a job may send
+    nothing. Of jobs with `seconds`, which they may take, the longest come first. A report of its
+    failure ends with `if_it_fails`.
     """
 
     key: str
@@ -24,12 +26,16 @@ class QueuedJob:
     store: Callable[[Any], None] | None = None
     before: Callable[[], None] = lambda: None
     passes: float | None = None
+    seconds: float = 0.0
+    if_it_fails: str = ""
+    evaluations: list[EvaluationRecord] = field(default_factory=list)
 
 
 class JobQueue:
     """Runs jobs, of which none is pruned, and reports those that fail.
 
-    A report begins with `prefix` and ends with `suffix`. `num_done` jobs were done before.
+    A report begins with `prefix`. `num_done` jobs were done before. The progress of the study is
+    that of the queue from `begin` on.
     """
 
     def __init__(
@@ -40,15 +46,31 @@ class JobQueue:
         *,
         num_done: int = 0,
         prefix: str = "",
-        suffix: str = "",
+        begins: bool = True,
     ) -> None:
-        self._waiting = list(jobs)
+        self._name = name
+        self._waiting: list[QueuedJob] = []
         self._running: dict[str, QueuedJob] = {}
         self._sent: dict[str, object] = {}
         self._context = context
         self._prefix = prefix
-        self._suffix = suffix
-        context.progress.begin(name, num_done, num_done + len(jobs))
+        self._num_done = self._num_jobs = 0
+        self._has_begun = False
+        self.add(jobs, num_done)
+        if begins:
+            self.begin()
+
+    def add(self, jobs: Sequence[QueuedJob], num_done: int = 0) -> None:
+        """Run these jobs too; others like them were done before."""
+        self._waiting += jobs
+        self._waiting.sort(key=lambda job: -job.seconds)
+        self._num_done += num_done
+        self._num_jobs += num_done + len(jobs)
+
+    def begin(self) -> None:
+        """Let the progress of the study be that of this queue."""
+        self._has_begun = True
+        self._context.progress.begin(self._name, self._num_done, self._num_jobs)
 
     def next_job(self) -> Job | None:
         """Return the next job."""
@@ -64,6 +86,7 @@ class JobQueue:
         """Take an evaluation, or keep what the job leaves."""
         progress = self._context.progress
         if isinstance(body, EvaluationRecord):
+            self._running[key].evaluations.append(body)
             progress.running[key].on_evaluation(body, progress.rows)
         else:
             self._sent[key] = body
@@ -85,14 +108,18 @@ class JobQueue:
             return
         elif cause or (job.store and not is_result):
             reason = cause or "ended without a result"
-            text = f"{self._prefix}{key}: {reason}{self._suffix}"
+            text = f"{self._prefix}{key}: {reason}{job.if_it_fails}"
             self._context.watcher.event(Event("failed", text, key))
-        self._context.progress.phase.done += 1
+        self._num_done += 1
+        if self._has_begun:
+            self._context.progress.phase.done += 1
 
     def retry(self, key: str, attempt: int, cause: str) -> None:
         """Report that a job starts again in another process, a training from its checkpoint."""
+        job = self._running[key]
         self._sent.pop(key, None)
-        self._context.progress.start(key, passes=self._running[key].passes)
+        job.evaluations.clear()
+        self._context.progress.start(key, passes=job.passes)
         self._context.report_retry(key, attempt, cause, self._prefix)
 
 

@@ -6,10 +6,11 @@ While the last trials of other arms run, slots that would wait for them train fi
 from collections.abc import Callable
 
 from hinet_search.executors import Job
+from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Phase
-from hinet_search.search.phases.finalists import FinalistPhase, runs_of
+from hinet_search.search.phases.finalists import add_finalists, keys_of, runs_of
+from hinet_search.search.phases.job_queue import JobQueue
 from hinet_search.search.phases.trials import TrialPhase
-from hinet_search.study.study_spec import StudySpec
 
 
 class TrialsThenFinalists:
@@ -22,13 +23,13 @@ class TrialsThenFinalists:
     def __init__(
         self,
         trials: TrialPhase,
-        finalists: FinalistPhase,
-        spec: StudySpec,
+        context: PhaseContext,
         trials_ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._trials = trials
-        self._finalists = finalists
-        self._spec = spec
+        self._finalists = JobQueue("finalists", [], context, prefix="finalist ", begins=False)
+        self._stored = keys_of(context.store.finalists())
+        self._context = context
         self._trials_ended = trials_ended
         self._phase_of: dict[str, Phase] = {}
         self._added: set[str] = set()
@@ -41,7 +42,8 @@ class TrialsThenFinalists:
             return job
         done = [arm for arm in self._trials.done() if arm.arm.name not in self._added]
         self._added |= {arm.arm.name for arm in done}
-        self._finalists.add(runs_of(done, self._spec))
+        runs = runs_of(done, self._context.spec)
+        add_finalists(self._finalists, runs, self._stored, self._context)
         if self._trials_left and not self._trials.running:
             self._trials_left = False
             self._trials_ended()
