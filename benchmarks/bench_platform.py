@@ -21,9 +21,8 @@ import optuna
 from bench_report import CELLS, COST, evaluations, median_seconds
 from hinet_search.api import load
 from hinet_search.executors import Job, JobEnd, JobEvent, Message
+from hinet_search.search.coordinator import OptunaCopies
 from hinet_search.search.dispatch import StopFlag, drive
-from hinet_search.search.optuna_copies import OptunaCopies
-from hinet_search.search.plan.plan import RandomDraw
 from hinet_search.storage.engine import connect
 from hinet_search.storage.listing import list_studies
 from hinet_search.storage.store import StudyStore
@@ -177,7 +176,7 @@ def bench_platform(sizes: tuple[int, ...], *, trials: int, repeats: int) -> Plat
 
 def _start_figure(place: Workplace, repeats: int) -> StartFigure:
     arm, size_limits = place.study.arms[0], place.size_limits
-    draws = (arm.space.suggest(RandomDraw(seed)) for seed in count())
+    draws = (arm.space.at_random(seed) for seed in count())
 
     def admit() -> str:
         config = build_config(arm.model, arm.space.values(next(draws)))

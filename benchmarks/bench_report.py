@@ -31,7 +31,6 @@ from hinet_search.results.records import (
 )
 from hinet_search.results.statistics.resampling import RESAMPLINGS
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.search.plan.plan import RandomDraw
 from hinet_search.study.search_space import SearchSpace, load_space
 from work import SCHEMA
 
@@ -170,7 +169,7 @@ def _trial(number: int, space: SearchSpace, draw: np.random.Generator) -> TrialR
         number=number,
         state=state,
         value=said[-1].objective if state == "complete" else None,
-        parameters=space.suggest(RandomDraw(seed)) if number else space.default(),
+        parameters=space.at_random(seed) if number else space.default(),
         is_default=number == 0,
         cause=CAUSES[state],
         evaluations=said,

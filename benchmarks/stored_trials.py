@@ -21,7 +21,6 @@ from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.phases.trials import TrialPhase
-from hinet_search.search.plan.plan import RandomDraw
 from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import ArmProgress, NullWatcher, Progress
 from hinet_search.storage import tables
@@ -135,7 +134,7 @@ def fill(place: Workplace, numbers: range) -> None:
     num_drawn = len(kinds.distributions)
     assert num_drawn == NUM_PARAMETERS, f"{num_drawn} are drawn: fix one, or free one, in SPACE"
     drawn, said = (
-        {n: space.suggest(RandomDraw(n)) for n in numbers},
+        {n: space.at_random(n) for n in numbers},
         {n: evaluations(n) for n in numbers},
     )
     shapes = [
@@ -195,7 +194,7 @@ def search_phase(
         update={"trials": trials, "sampler": SamplerSpec(kind=sampler)}
     )
     objectives, size_limits = Objectives(Objective(spec.objective)), place.size_limits
-    search = ArmSearch(place.study.arms[0], spec, objectives, store, size_limits)
+    search = ArmSearch(place.study.arms[0], spec, objectives, store, size_limits.refusal)
     progress = Progress(NAME, slots, "cpu", spec.passes, {ARM: ArmProgress(ARM, trials)})
     folder = place.ours.parent
     context = PhaseContext(spec, store, folder, "none", folder, progress, NullWatcher())

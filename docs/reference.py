@@ -14,11 +14,10 @@ from hinet_search.results import objectives as objective
 from hinet_search.results.metrics import METRICS
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.load_study import MODELS
-from hinet_search.study.plugin_keys import EXECUTORS, LOSSES
 from hinet_search.study.search_space import SpaceFile
-from hinet_search.study.study_spec import StudySpec
+from hinet_search.study.study_spec import EXECUTORS, StudySpec
 from hinet_search.training.feature_config import FeatureConfig
-from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.train_config import LOSSES, TrainConfig
 
 PAGE = Path(__file__).with_name("reference.md")
 COMMAND = "python docs/reference.py"

@@ -88,9 +88,9 @@ def _report_hidden_files(name: str, study: ResolvedStudy, say: Callable[[str], N
 
 def check(study: str, **options: Any) -> "Plan":
     """Check a study by name or path without running it; options are those of `LaunchOptions`."""
-    from hinet_search.search.plan.probe_cache import cached_plan
+    from hinet_search.search.plan.plan import make_plan
 
-    return cached_plan(ready(study, LaunchOptions.of_call(options)))
+    return make_plan(ready(study, LaunchOptions.of_call(options)))
 
 
 def launch(study: str, *, watcher: Watcher | None = None, **options: Any) -> StudyRecord:

@@ -23,7 +23,7 @@ import torch
 from sqlalchemy import Engine
 
 from hinet_search.executors.processes import slots
-from hinet_search.search.plan import busy_cores
+from hinet_search.search import machine
 from hinet_search.storage import engine as storage_engine
 
 PRELOADED = [  # what a slot and a coordinator import
@@ -116,7 +116,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
     )
     patch.setattr(slots, "multiprocessing", forking)
     patch.setattr(storage_engine, "make_tables", _copy_tables)
-    patch.setattr(busy_cores, "free_cores", float)
+    patch.setattr(machine, "free_cores", float)
     patch.setattr(torch.onnx, "export", _exported_by_kept_operators)
 
 

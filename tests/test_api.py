@@ -13,7 +13,7 @@ import hinet_search as hs
 from hinet_search import api
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.search.plan import probe, prober
+from hinet_search.search.plan import probe
 from hinet_search.study.launch_options import LaunchOptions, call_text
 from tests.report.studies import small
 from tests.small import STUDY, write_study
@@ -191,7 +191,7 @@ def test_a_launch_into_a_folder_is_recorded_with_its_path() -> None:
 
 def test_a_folder_may_be_a_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(prober, "probe", lambda *_: probe.ProbeResult(1.0, 2.0, 1000))
+    monkeypatch.setattr(probe, "probe", lambda *_: probe.ProbeResult(1.0, 2.0, 1000))
     planned = hs.check(str(write_study(tmp_path)), output="out", settings={"passes": 1})
     assert planned.ready.study.spec.passes == 1
     assert (tmp_path / "out" / "cache").is_dir()

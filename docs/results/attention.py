@@ -13,7 +13,7 @@ from statistics import fmean
 import hinet_search
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.study.variants import variants_of_study
+from hinet_search.study.overrides import variants_of_study
 
 SMALL, LARGE = "small ", "large "
 

@@ -13,7 +13,7 @@ from result_files import FOLDER, result_file
 import hinet_search
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.study.find_file import is_known
-from hinet_search.study.variants import variants_of_study
+from hinet_search.study.overrides import variants_of_study
 
 
 def records(

@@ -18,7 +18,7 @@ def each_variant(
     The error of a variant is shown, and the next one begins; the command then ends with the code of
     the first error. An interruption ends all.
     """
-    from hinet_search.study.variants import variants_of_study
+    from hinet_search.study.overrides import variants_of_study
 
     names = () if given["variant"] else variants_of_study(study)
     if not names:

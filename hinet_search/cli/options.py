@@ -22,7 +22,7 @@ READABLE = (
     "others on this machine can read a password on a command line: "
     "set HINET_SEARCH_STORAGE, or PGPASSFILE"
 )
-EXECUTORS = "hinet_search.executors"  # plugin_keys.py has it too, but imports too much for --help
+EXECUTORS = "hinet_search.executors"  # study_spec.py has it too, but imports too much for --help
 
 
 class WholeNumber(click.IntRange):

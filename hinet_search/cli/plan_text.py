@@ -27,7 +27,8 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     options = launch_options(given)
     checked = ready(study, options, output().note)
 
-    from hinet_search.search.plan.busy_cores import busy_cores
+    from hinet_search.search.machine import busy_cores
+    from hinet_search.search.plan.plan import make_plan
     from hinet_search.search.plan.plan_warnings import (
         few_pairs,
         few_steps,
@@ -37,11 +38,10 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         rows_not_kept,
         rows_not_looked_up,
     )
-    from hinet_search.search.plan.probe_cache import cached_plan
     from hinet_search.search.stored_study import find_stored_study, shortages
 
     stored = find_stored_study(checked, options)
-    plan = cached_plan(checked)
+    plan = make_plan(checked)
     wider = stored.wider if stored else ()
     warnings = [
         *(f"wider than what is stored, launch with --extend: {line}" for line in wider),

@@ -22,7 +22,7 @@ from hinet_search.results.trade_offs import Objectives, Point, needs_cells, spre
 from hinet_search.search.pruning import Curve, Pruning
 from hinet_search.search.sampled_storage import in_memory
 from hinet_search.search.sampling import make_sampler
-from hinet_search.storage.optuna_trials import all_as_optuna
+from hinet_search.storage.optuna_copy import all_as_optuna
 from hinet_search.study.study_spec import SamplerSpec
 
 # Failures that come of the values drawn, by the beginning of their causes. Memory that neighbours
@@ -67,8 +67,7 @@ class ArmMemory:
         learned = []
         for trial, row in zip(stored, rows, strict=True):
             learned.append(self._take_in(trial, row, evaluations.get(row.number, ())))
-        self._memory = in_memory(learned, objectives.directions)
-        self._study = self._memory.study
+        self._study, self._storage = in_memory(learned, objectives.directions)
 
     def _step(self, evaluation: EvaluationRecord) -> int:
         return self._pruning.step(evaluation.passes)
@@ -116,11 +115,11 @@ class ArmMemory:
     def resume(self, number: int, sampler: SamplerSpec, seed: int) -> Trial:
         """Go on with a stored trial that was running."""
         self._study.sampler = make_sampler(sampler, seed)
-        return self._begun(self._memory.resume(number))
+        return self._begun(Trial(self._study, number))
 
     def sampling(self) -> AbstractContextManager[None]:
         """Return a block in which values are drawn: samplers see the best trials and a sample."""
-        return self._memory.storage.sampling()
+        return self._storage.sampling()
 
     def _begun(self, trial: Trial) -> Trial:
         self._seen.setdefault(trial.number, {})
@@ -142,11 +141,11 @@ class ArmMemory:
         """
         number = trial.number
         step = self._step(evaluation)
-        if step in self._memory.trial(number).intermediate_values:
+        if step in self._storage.get_trial(number).intermediate_values:
             return False
         cells = evaluation.cells if self._with_cells else ()
         self._seen[number][step] = (evaluation.objective, cells)
-        self._memory.report(number, step, evaluation.objective)
+        self._storage.set_trial_intermediate_value(number, step, evaluation.objective)
         return self._pruning.gives_up(number, self._curve(number))
 
     def end(

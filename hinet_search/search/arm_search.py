@@ -5,11 +5,10 @@ event of a trial (a draw with all its parameters, an evaluation, an end) is writ
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from statistics import mean
-from typing import Protocol
 
 from optuna.trial import Trial, TrialState
 
@@ -50,11 +49,8 @@ class DrawnTrial:
     problem: str
 
 
-class SizeCheck(Protocol):
-    """The size limits as an arm needs them."""
-
-    def refusal(self, arm: Arm, config: TrialConfig) -> str:
-        """Return why a configuration is not trained, `too large: ...`; empty when it is trained."""
+# Returns why a configuration is not trained, `too large: ...`; empty when it is trained.
+SizeCheck = Callable[[Arm, TrialConfig], str]
 
 
 class ArmSearch:
@@ -66,12 +62,12 @@ class ArmSearch:
         spec: StudySpec,
         objectives: Objectives,
         store: StudyStore,
-        size_limits: SizeCheck,
+        too_large: SizeCheck,
     ) -> None:
         self.arm = arm
         self._spec = spec
         self._store = store
-        self._size_limits = size_limits
+        self._too_large = too_large
         stored_size = store.fixed_of(arm.name).get(DENSE_PARAMETERS) if arm.size_of else None
         if isinstance(stored_size, int):
             self.arm = arm.fixing({DENSE_PARAMETERS: stored_size})
@@ -335,7 +331,7 @@ class ArmSearch:
             return "duplicate of an earlier trial"
         if config is None:
             return ""
-        return self._size_limits.refusal(self.arm, config)
+        return self._too_large(self.arm, config)
 
 
 def config_key(drawn: Mapping[str, Scalar]) -> str:

@@ -9,7 +9,6 @@ from hinet_search.search.progress import Event, Progress, Watcher
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import Arm
 from hinet_search.study.study_spec import StudySpec
-from hinet_search.training.device import Wanted
 from hinet_search.training.jobs.messages import TrainJob
 from hinet_search.training.trial_config import TrialConfig
 
@@ -51,11 +50,6 @@ class PhaseContext:
         assert self.teacher or not arm.student_of, "students are trained once their teacher is made"
         return self.teacher if arm.student_of else None
 
-    @property
-    def device(self) -> Wanted:
-        """The device that the study asks for."""
-        return self.spec.device
-
     def train_job(self, config: TrialConfig, seed: int, checkpoints: Path | None) -> TrainJob:
         """Return the job that trains a configuration as the study asks, without further files.
 
@@ -69,7 +63,7 @@ class PhaseContext:
             replace(config, train=train.model_copy(update={"embedding_l2": penalty})),
             seed,
             self.spec.objective,
-            self.device,
+            self.spec.device,
             checkpoints=checkpoints,
             further=self.further,
         )

@@ -1,6 +1,7 @@
 """Coordinator: run a study: inputs, trials, finalists, one test access an arm, choices, refits."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -21,7 +22,7 @@ from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Drive, HeartbeatMonitor, Phase, StopFlag, clock, drive
 from hinet_search.search.ensembles import Ensembles
-from hinet_search.search.optuna_copies import OptunaCopies
+from hinet_search.search.identity import distributions
 from hinet_search.search.phases.finalists import (
     Candidate,
     CandidateRun,
@@ -38,12 +39,14 @@ from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, 
 from hinet_search.search.refit import drop_files, refit_shipped
 from hinet_search.search.students import students_of, teach
 from hinet_search.search.time_budget import FIRST_ROUND
-from hinet_search.search.turns import Turns
+from hinet_search.search.turns import Turns, jobs_ahead
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import Arm
 from hinet_search.training.checkpoint import SUFFIX
 
 LEASE_RENEWAL_SECONDS = 10.0
+PAUSE_SECONDS = 5.0  # between copies for Optuna
+SHARE = 0.2  # of a coordinator's time, the most that goes into copies while trials run
 
 
 class Coordinator:
@@ -93,10 +96,10 @@ class Coordinator:
             context = self._context()
             limits = SizeLimits.of(self._ready.dataset, self._ready.study)
             objectives = Objectives(self._objective, self._spec.other_objectives)
-            searches = [
-                ArmSearch(arm, self._spec, objectives, self._store, limits)
-                for arm in self._ready.study.arms
-            ]
+            searches = []
+            for arm in self._ready.study.arms:
+                search = ArmSearch(arm, self._spec, objectives, self._store, limits.refusal)
+                searches.append(search)
             candidates = Turns(self._ready, searches, context, drive, self._elapsed).run()
             if not candidates:
                 raise AllTrialsFailed(
@@ -151,10 +154,7 @@ class Coordinator:
     def _choose_inputs(self, drive: Drive) -> None:
         """Give the arms the groups of inputs that help, if the study asks for it."""
         study = self._ready.study
-        spec = self._spec
-        trials = sum(arm.most_trials(spec) for arm in study.arms)
-        finalists = sum(arm.most_finalists(spec) for arm in study.arms) * spec.finalists.seeds
-        self._progress.ahead = trials + finalists + spec.most_later_trainings
+        self._progress.ahead = jobs_ahead(self._spec, study.arms, study.arms)
         arms = with_chosen_inputs(self._ready, self._context(), drive)
         self._ready = replace(self._ready, study=replace(study, arms=arms))
 
@@ -267,3 +267,28 @@ class Coordinator:
             self._store.renew_lease()
         self._copies.update_now_and_then(self._store, self._arms)
         self._watcher.tick(self._progress)
+
+
+class OptunaCopies:
+    """Keeps the copies of a study's arms in Optuna's storage up to date while it runs."""
+
+    def __init__(self) -> None:
+        self._first_left: dict[str, int] = {}  # by arm: the trial from which on it is copied again
+        self._next = 0.0
+
+    def update_now_and_then(self, store: StudyStore, arms: Sequence[Arm]) -> None:
+        """Update the copies, unless that was done a moment ago."""
+        began = time.monotonic()
+        if began < self._next:
+            return
+        self.update(store, arms)
+        seconds = time.monotonic() - began
+        self._next = began + max(PAUSE_SECONDS, seconds / SHARE)
+
+    def update(self, store: StudyStore, arms: Sequence[Arm]) -> None:
+        """Update the copies."""
+        for arm in arms:
+            first = self._first_left.get(arm.name, 0)
+            self._first_left[arm.name] = store.copy_to_optuna(
+                arm.name, distributions(arm.space), first
+            )

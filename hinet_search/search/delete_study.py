@@ -1,18 +1,22 @@
 """Delete a study: its rows, Optuna's copies, weights and checkpoints.
 
-Reports, encoded data and the count of test accesses stay.
+Reports and encoded data stay, and test accesses: they count what was seen of a test split, which
+nothing takes back.
 """
 
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import delete
+
 from hinet_search.search import artifacts
 from hinet_search.search.launch import artifacts_of
-from hinet_search.storage.delete import delete_rows
+from hinet_search.storage import tables
 from hinet_search.storage.engine import connect
 from hinet_search.storage.lease import state_now
 from hinet_search.storage.listing import find_study
+from hinet_search.storage.optuna_copy import optuna_numbers
 from hinet_search.storage.row_mapping import study_from_row
 from hinet_search.storage.rows import StudyRow
 from hinet_search.storage.store import StudyStore
@@ -55,6 +59,17 @@ def delete_study(stored: StoredFiles) -> None:
         try:
             if stored.folder is not None:
                 artifacts.remove(stored.folder, stored.row)
-            delete_rows(store)
+            _delete_rows(store)
         finally:
             store.release_lease()
+
+
+def _delete_rows(store: StudyStore) -> None:
+    """Delete the study's rows after its copies: a study of which copies are left is there."""
+    database = store.database
+    numbers = optuna_numbers(database, store.study)
+    with database.guarded():
+        for number in numbers.values():
+            database.storage.delete_study(number)
+    with database.writing() as connection:
+        connection.execute(delete(tables.study).where(tables.study.c.name == store.study))

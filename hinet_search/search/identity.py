@@ -6,7 +6,6 @@ higher limits.
 """
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from optuna.distributions import (
@@ -15,12 +14,11 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from pydantic import BaseModel, ValidationError
 
 from hinet_search.common.errors import EnvironmentFault, StudyConflict
 from hinet_search.common.frozen_model import ALL
 from hinet_search.storage.damage import REMEDY
-from hinet_search.study.distributions import Choice
+from hinet_search.study.distributions import FloatRange, IntRange
 from hinet_search.study.load_study import Arm, ResolvedStudy
 from hinet_search.study.search_space import SearchSpace
 
@@ -42,6 +40,21 @@ def identity(study: ResolvedStudy, fingerprint: str) -> str:
     if spec.other_objectives:
         tree["objectives"] = spec.objectives
     return json.dumps(tree, sort_keys=True)
+
+
+def compare(name: str, stored: str, now: str, *, extend: bool) -> tuple[str, ...]:
+    """Describe how identity `now` of a study extends the `stored` one.
+
+    StudyConflict when they differ in any other way, or without `extend`.
+    """
+    extensions = extension(stored, now)
+    if extensions is None:
+        refuse_difference(name, stored, now)
+        return ()
+    if extensions and not extend:
+        lines = [f"study '{name}' exists in a narrower form: {line}" for line in extensions]
+        raise StudyConflict(*lines, remedy=f"--extend resumes it with these changes; or {ANOTHER}")
+    return extensions
 
 
 def refuse_difference(name: str, stored: str, now: str) -> None:
@@ -71,13 +84,6 @@ def _only_in(form: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return names
 
 
-def refuse_extension(name: str, words: Iterable[str]) -> None:
-    """Raise StudyConflict with one line for each extension of a study beyond its stored form."""
-    lines = [f"study '{name}' exists in a narrower form: {line}" for line in words]
-    if lines:
-        raise StudyConflict(*lines, remedy=f"--extend resumes it with these changes; or {ANOTHER}")
-
-
 def _arm(arm: Arm) -> dict[str, Any]:
     parameters = arm.space.parameters
     return {
@@ -100,31 +106,22 @@ def _settings(tree: dict[str, Any]) -> dict[str, str]:
     return {name: json.dumps(value) for name, value in {**tree, **settings}.items()}
 
 
-class _Distribution(BaseModel):
-    kind: str
-    low: float = 0
-    high: float = 0
-    step: float | None = None
-
-
-class _Arm(BaseModel):
-    model: str
-    max_parameters: int | None
-    fixed: dict[str, Any]
-    parameters: dict[str, _Distribution]
-
-
-class _Form(BaseModel):
-    """The parts of a stored identity that this file reads."""
-
-    arms: dict[str, _Arm]
-    cost_limit: float | None
-
-
 def extension(stored: str, now: str) -> tuple[str, ...] | None:
-    """Describe how identity `now` extends `stored`; None when they differ in any other way."""
-    before = _read(stored)
-    after = json.loads(now)
+    """Describe how identity `now` extends `stored`; None when they differ in any other way.
+
+    EnvironmentFault when the stored one is damaged.
+    """
+    try:
+        return _extension(json.loads(stored), json.loads(now))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise EnvironmentFault(
+            "the stored form of the study (table hs_study, column spec_json) is damaged: "
+            f"{type(error).__name__}: {error}",
+            remedy=REMEDY,
+        ) from error
+
+
+def _extension(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...] | None:
     words: list[str] = []
     for arm in sorted(set(after["arms"]) - set(before["arms"])):
         del after["arms"][arm]
@@ -138,50 +135,18 @@ def extension(stored: str, now: str) -> tuple[str, ...] | None:
     return tuple(words) if before == after else None
 
 
-def _read(stored: str) -> dict[str, Any]:
-    """Parse a stored identity; EnvironmentFault when it is damaged."""
-    try:
-        _Form.model_validate_json(stored)
-    except ValidationError as error:
-        problem = str(error.errors()[0]["msg"])
-        raise EnvironmentFault(
-            "the stored form of the study (table hs_study, column spec_json) is damaged: "
-            f"{problem}",
-            remedy=REMEDY,
-        ) from error
-    form: dict[str, Any] = json.loads(stored)
-    return form
-
-
 def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
     """Return the distribution of every parameter as Optuna's classes."""
-    recorder = _Recorder()
-    for name, distribution in space.parameters.items():
-        distribution.suggest(name, recorder)
-    return recorder.distributions
-
-
-class _Recorder:
-    """Records the distributions that it is asked to draw from; the values drawn are not used."""
-
-    def __init__(self) -> None:
-        self.distributions: dict[str, BaseDistribution] = {}
-
-    def suggest_int(
-        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
-    ) -> int:
-        self.distributions[name] = IntDistribution(low, high, log=log, step=step)
-        return low
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        self.distributions[name] = FloatDistribution(low, high, log=log, step=step)
-        return low
-
-    def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:
-        self.distributions[name] = CategoricalDistribution(choices)
-        return choices[0]
+    known: dict[str, BaseDistribution] = {}
+    for name, ours in space.parameters.items():
+        if isinstance(ours, IntRange):
+            step = ours.step or 1
+            known[name] = IntDistribution(ours.low, ours.high, log=ours.log, step=step)
+        elif isinstance(ours, FloatRange):
+            known[name] = FloatDistribution(ours.low, ours.high, log=ours.log, step=ours.step)
+        else:
+            known[name] = CategoricalDistribution(tuple(ours.choices))
+    return known
 
 
 def _undo_wider(before: dict[str, Any], after: dict[str, Any], arm: str, words: list[str]) -> None:

@@ -16,7 +16,7 @@ from hinet_search.results.records import Budget
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.artifacts import claim, refuse_files_of_another, refuse_unwritable
 from hinet_search.search.coordinator import Coordinator
-from hinet_search.search.identity import extension, identity, refuse_difference, refuse_extension
+from hinet_search.search.identity import compare, identity
 from hinet_search.search.phases.finalists import serving_limits
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.progress import Event, Watcher
@@ -27,8 +27,7 @@ from hinet_search.storage.rows import StudyRow, new_arm, utc_now
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import ResolvedStudy
-from hinet_search.study.plugin_keys import EXECUTORS
-from hinet_search.study.study_spec import StudySpec
+from hinet_search.study.study_spec import EXECUTORS, StudySpec
 
 
 def launch(
@@ -40,7 +39,8 @@ def launch(
     (database), AllTrialsFailed, Interrupted (by a signal; the same launch resumes).
     """
     study = ready.study
-    stored = refuse_early(study, _identity(ready), options)
+    now = identity(study, ready.dataset.fingerprint)
+    stored = refuse_early(study, now, options)
     uuid = stored.uuid if stored else uuid4().hex
     with (
         closing(_started(ready, options.folder.absolute())) as executor,
@@ -56,11 +56,7 @@ def _started(ready: PreparedStudy, home: Path) -> Executor:
     """Start the study's executor with its slots."""
     spec = ready.study.spec.executor
     engine = load(EXECUTORS, spec.kind)
-    executor: Executor = engine.start(
-        ready.slots,
-        home,
-        engine.Options(**spec.options),
-    )
+    executor: Executor = engine.start(ready.slots, home, engine.Options(**spec.options))
     return executor
 
 
@@ -89,9 +85,7 @@ def _enter(
         store.create_study(replace(row, data=data), arms)
         crash_points.point("after_study_created")
     else:
-        extensions = refuse_other(
-            study.name, stored.spec_json, row.spec_json, extend=options.extend
-        )
+        extensions = compare(study.name, stored.spec_json, row.spec_json, extend=options.extend)
         for line in extensions:
             watcher.event(Event("extended", line))
         store.continue_study(_continued(stored, row, is_wider=bool(extensions)), arms)
@@ -112,10 +106,6 @@ def _continued(stored: StudyRow, row: StudyRow, *, is_wider: bool) -> StudyRow:
     return replace(row, state=stored.state, verdict=stored.verdict)
 
 
-def _identity(ready: PreparedStudy) -> str:
-    return identity(ready.study, ready.dataset.fingerprint)
-
-
 def _row(ready: PreparedStudy, options: LaunchOptions, command: str, uuid: str) -> StudyRow:
     study = ready.study
     spec = ready.study.spec
@@ -126,7 +116,7 @@ def _row(ready: PreparedStudy, options: LaunchOptions, command: str, uuid: str) 
         name=study.name,
         uuid=uuid,
         state="running",
-        spec_json=_identity(ready),
+        spec_json=identity(study, ready.dataset.fingerprint),
         study_yaml=options.recorded(study.file.text),
         command=command,
         description=spec.description,
@@ -182,23 +172,10 @@ def refuse_early(study: ResolvedStudy, now: str, options: LaunchOptions) -> Stud
             store.refuse_held()
             stored = store.load_study()
     if stored is not None:
-        refuse_other(study.name, stored.spec_json, now, extend=options.extend)
+        compare(study.name, stored.spec_json, now, extend=options.extend)
     refuse_files_of_another(artifacts, stored)
     refuse_unwritable(artifacts)
     return stored
-
-
-def refuse_other(name: str, stored: str, now: str, *, extend: bool) -> tuple[str, ...]:
-    """Describe how a study extends its stored form.
-
-    StudyConflict when it differs in any other way, or extends it without `extend`.
-    """
-    extensions = extension(stored, now)
-    if extensions is None:
-        refuse_difference(name, stored, now)
-    elif not extend:
-        refuse_extension(name, extensions)
-    return extensions or ()
 
 
 def artifacts_of(name: str, options: LaunchOptions) -> Path:

@@ -1,14 +1,17 @@
 """Machine: describe what a study depends on in this machine, and what would stop a study here."""
 
+import hashlib
 import os
 import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
@@ -16,18 +19,23 @@ from hinet_search.common.amounts import byte_size, plain
 from hinet_search.common.database_url import parse_address
 from hinet_search.common.errors import EnvironmentFault, HinetSearchError
 from hinet_search.common.versions import versions
-from hinet_search.search.plan import busy_cores
 from hinet_search.storage.engine import connect
 from hinet_search.storage.sqlite_file import OVER_THE_NETWORK, file_system_of
 from hinet_search.study.launch_options import LaunchOptions, num_cores
 from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.study.study_spec import Device
 
+if TYPE_CHECKING:
+    from hinet_search.search.plan.plan import PreparedStudy
+
 GIGABYTE = 1_000_000_000
 LOW_DISK = 2 * GIGABYTE
 LOW_MEMORY = 2 * GIGABYTE
 SLOW_FSYNC = 0.1  # seconds; every trial waits for a few fsyncs
 ROUNDS = 5
+SECONDS = 0.2
+BLOCK = bytes(1 << 20)  # hashing it takes a millisecond, in which other threads run
+MOSTLY_FREE = 0.75  # share of the cores; an idle machine gives more
 
 
 @dataclass(frozen=True)
@@ -61,9 +69,9 @@ def examine(options: LaunchOptions, study: ResolvedStudy | None = None) -> Itera
 
 def _processors() -> MachineFact:
     usable = num_cores()
-    free = busy_cores.free_cores(usable)
+    free = free_cores(usable)
     problem = ""
-    if free < busy_cores.MOSTLY_FREE * usable:
+    if free < MOSTLY_FREE * usable:
         problem = f"other work takes them: about {free:.1f} are free now, so trainings take longer"
     slots = f"{min(usable, 4)} slots by default, one thread each"
     return MachineFact("processors", f"{usable} usable; {slots}", problem)
@@ -177,3 +185,35 @@ def _median_seconds(work: Callable[[], object]) -> float:
         work()
         durations.append(time.perf_counter() - began)
     return statistics.median(durations)
+
+
+def busy_cores(ready: "PreparedStudy") -> list[str]:
+    """Say that the slots would not get the cores on which the forecast of their time relies.
+
+    Of slots on this machine's CPUs only; of no others is it known here what they will get.
+    """
+    if ready.device.device.type != "cpu" or ready.study.spec.executor.kind != "local":
+        return []
+    wanted = min(ready.slots, num_cores())
+    free = free_cores(wanted)
+    if free >= MOSTLY_FREE * wanted:
+        return []
+    slots = "the slot" if ready.slots == 1 else f"the {ready.slots} slots"
+    would_get = f"{slots} would get about {free:.1f} of {wanted} now"
+    of_free_cores = "the time is that of free cores, and is longer while this lasts"
+    return [f"cores: other work takes them, {would_get}: {of_free_cores}"]
+
+
+def free_cores(wanted: int) -> float:
+    """Return how many of so many cores this process gets, measured by computing on each."""
+    with ThreadPoolExecutor(wanted) as threads:
+        return sum(threads.map(_share_of_a_core, [SECONDS] * wanted))
+
+
+def _share_of_a_core(seconds: float) -> float:
+    """Compute for some seconds; return the share of them in which this thread ran."""
+    began = time.perf_counter()
+    computed = time.thread_time()
+    while time.perf_counter() - began < seconds:
+        hashlib.sha256(BLOCK).digest()
+    return (time.thread_time() - computed) / (time.perf_counter() - began)

@@ -47,13 +47,10 @@ class NotebookProgress:
         if time.monotonic() - self._drawn_at >= REDRAW_SECONDS:
             self.draw()
 
-    @property
-    def has_news(self) -> bool:
-        """Whether there is anything to draw: a launch that was refused at once has nothing."""
-        return self._progress is not None or bool(self._events)
-
     def draw(self) -> None:
-        """Draw what is known now."""
+        """Draw what is known now; nothing for a launch that was refused at once."""
+        if self._progress is None and not self._events:
+            return
         self._drawn_at = time.monotonic()
         html = progress_html(self._progress, self._events)
         text = "" if self._progress is None else self._progress.in_words
@@ -73,8 +70,7 @@ def watching(watcher: Watcher | None) -> Iterator[Watcher]:
     try:
         yield progress
     finally:
-        if progress.has_news:
-            progress.draw()
+        progress.draw()
 
 
 def progress_html(progress: Progress | None, events: Iterable[Event]) -> str:

@@ -8,7 +8,6 @@ import math
 from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from typing import Protocol
 from zlib import crc32
 
 import numpy as np
@@ -19,19 +18,6 @@ from hinet_search.study.study_spec import PrunerSpec
 REDUCTION = 2  # of the trials at a rung, one in so many goes on
 
 Curve = Mapping[int, Point]  # the values of a trial by step, larger is better
-
-
-class _Rule(Protocol):
-    """Decides which trials end."""
-
-    def take_in(self, number: int, curve: Curve) -> None:
-        """Learn of a stored trial's values."""
-
-    def remember(self, curve: Curve) -> None:
-        """Learn of a complete trial's values."""
-
-    def ends(self, number: int, curve: Curve) -> bool:
-        """Whether to end a running trial at its last value."""
 
 
 class Pruning:
@@ -68,7 +54,7 @@ class Pruning:
         return max(curve) >= self._first and self._rule.ends(number, curve)
 
 
-def _rule(spec: PrunerSpec, first: int, last: int, name: str) -> _Rule:
+def _rule(spec: PrunerSpec, first: int, last: int, name: str) -> "_Median | _Halving | _Never":
     if spec.kind == "median":
         return _Median(spec.startup_trials)
     lowest = max(1, first)
@@ -80,7 +66,11 @@ def _rule(spec: PrunerSpec, first: int, last: int, name: str) -> _Rule:
 
 
 class _Never:
-    """End no trial."""
+    """End no trial.
+
+    Like all rules, it may learn of the values of stored trials (`take_in`) and of complete ones
+    (`remember`); `ends` says whether a running trial ends at its last value.
+    """
 
     def take_in(self, number: int, curve: Curve) -> None:
         pass

@@ -8,15 +8,14 @@ trials are in the sample depends on their numbers alone, so a resumed study sees
 import copy
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from heapq import heappush, heappushpop
 from random import Random
 
 import optuna
 from optuna.storages import InMemoryStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from hinet_search.storage.optuna_trials import direction_of
+from hinet_search.storage.optuna_copy import direction_of
 
 NUM_BEST = 50  # twice as many as TPE calls good
 NUM_SAMPLED = 1_000
@@ -43,6 +42,7 @@ class _Largest:
 class SampledStorage(InMemoryStorage):
     """A storage of one study. Inside `sampling` it lists the trials that a sampler should see.
 
+    Optuna's key of a trial is its number here. `ask` and `tell` need no transaction.
     These are all that run or wait and, of the others, NUM_BEST and a sample of NUM_SAMPLED. Where
     there are several objectives none is left out.
     """
@@ -88,10 +88,7 @@ class SampledStorage(InMemoryStorage):
         if not self._is_sampling or len(self._maximize) > 1:
             return super().get_all_trials(study_id, deepcopy, states)
         numbers = sorted(self._unfinished | self._best.numbers() | self._sample.numbers())
-        seen = [
-            self.get_trial(self.get_trial_id_from_study_id_trial_number(study_id, number))
-            for number in numbers
-        ]
+        seen = map(self.get_trial, numbers)
         chosen = [trial for trial in seen if states is None or trial.state in states]
         return copy.deepcopy(chosen) if deepcopy else chosen
 
@@ -108,35 +105,13 @@ class SampledStorage(InMemoryStorage):
             self._best.add(value if self._maximize[0] else -value, trial.number)
 
 
-@dataclass(frozen=True)
-class MemoryStudy:
-    """An Optuna study in memory, where `ask` and `tell` need no transaction."""
-
-    study: optuna.Study
-    storage: SampledStorage
-    study_id: int
-
-    def trial(self, number: int) -> FrozenTrial:
-        """Return the current trial without a copy of all trials, as the study's own list would."""
-        return self.storage.get_trial(self._trial_id(number))
-
-    def report(self, number: int, step: int, value: float) -> None:
-        """Add a value of the first objective; a trial cannot report where there are several."""
-        self.storage.set_trial_intermediate_value(self._trial_id(number), step, value)
-
-    def resume(self, number: int) -> Trial:
-        """Return a running trial, to resume it."""
-        return Trial(self.study, self._trial_id(number))
-
-    def _trial_id(self, number: int) -> int:
-        return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
-
-
-def in_memory(trials: Sequence[FrozenTrial], maximize: Sequence[bool]) -> MemoryStudy:
+def in_memory(
+    trials: Sequence[FrozenTrial], maximize: Sequence[bool]
+) -> tuple[optuna.Study, SampledStorage]:
     """Build an Optuna study of these trials in memory; `maximize` says it of every objective."""
     memory = SampledStorage(maximize)
     study_id = memory.create_new_study([direction_of(each) for each in maximize])
     for trial in trials:
         memory.create_new_trial(study_id, trial)
     name = memory.get_study_name_from_id(study_id)
-    return MemoryStudy(optuna.load_study(study_name=name, storage=memory), memory, study_id)
+    return optuna.load_study(study_name=name, storage=memory), memory

@@ -17,22 +17,18 @@ def derive_seed(*parts: int | str) -> int:
 
 def make_sampler(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
     """Return a sampler for one trial: a new one each, so that a resumed study repeats no draws."""
-    # `group`, which models conditional parameters jointly, is experimental.
-    with quiet.without(ExperimentalWarning):
-        return _sampler(spec, seed)
-
-
-def _sampler(spec: SamplerSpec, seed: int) -> optuna.samplers.BaseSampler:
     if spec.kind == "random":
         return optuna.samplers.RandomSampler(seed=seed)
     if spec.kind == "gp":
         return optuna.samplers.GPSampler(
             seed=seed, n_startup_trials=spec.startup_trials, warn_independent_sampling=False
         )
-    return optuna.samplers.TPESampler(
-        seed=seed,
-        n_startup_trials=spec.startup_trials,
-        multivariate=True,
-        group=True,
-        constant_liar=True,
-    )
+    # `group`, which models conditional parameters jointly, is experimental.
+    with quiet.without(ExperimentalWarning):
+        return optuna.samplers.TPESampler(
+            seed=seed,
+            n_startup_trials=spec.startup_trials,
+            multivariate=True,
+            group=True,
+            constant_liar=True,
+        )

@@ -8,7 +8,7 @@ from pathlib import Path
 from hinet_search.common.amounts import byte_size
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.data.checks import available_memory
-from hinet_search.search.identity import extension, identity, refuse_difference
+from hinet_search.search.identity import compare, identity
 from hinet_search.search.plan.plan import Plan, PreparedStudy
 from hinet_search.storage.damage import REMEDY
 from hinet_search.storage.engine import connect_if_there
@@ -45,16 +45,14 @@ def find_stored_study(ready: PreparedStudy, options: LaunchOptions) -> StoredStu
         if stored is None:
             return None
         now = identity(study, ready.dataset.fingerprint)
-        wider = extension(stored.spec_json, now)
-        if wider is None:
-            refuse_difference(study.name, stored.spec_json, now)
+        wider = compare(study.name, stored.spec_json, now, extend=True)
         (summary,) = [listed for listed in list_studies(database) if listed.name == study.name]
     if summary.damage:
         raise EnvironmentFault(summary.damage, remedy=REMEDY)
     budget = summary.budget  # in time, it is what the last round allowed
     if study.spec.budget is None:
         budget = sum(arm.most_trials(study.spec) for arm in study.arms)
-    return StoredStudy(summary.state, summary.done, budget, wider or ())
+    return StoredStudy(summary.state, summary.done, budget, wider)
 
 
 def shortages(plan: Plan, folder: Path) -> list[str]:

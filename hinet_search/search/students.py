@@ -16,14 +16,12 @@ from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Drive
 from hinet_search.search.phases.finalists import Candidate, candidates_of
-from hinet_search.search.phases.trials import TrialPhase
-from hinet_search.search.phases.trials_then_finalists import TrialsThenFinalists
+from hinet_search.search.phases.trials import TrialPhase, TrialsThenFinalists
 from hinet_search.search.progress import ArmProgress
 from hinet_search.storage.rows import new_arm
 from hinet_search.study.load_study import Arm
 from hinet_search.study.search_space import load_space
 from hinet_search.study.study_spec import MOST_AUTO, StudySpec, TeachingSpec
-from hinet_search.training.trial_config import TrialConfig
 
 SPACE = "teaching"
 
@@ -90,14 +88,6 @@ def students_of(
     return [student_of(each) for each in taught]
 
 
-class NoLimits:
-    """Size limits of a student, which has the size of the finalist that teaches it: none."""
-
-    def refusal(self, arm: Arm, config: TrialConfig) -> str:  # noqa: ARG002
-        """Refuse nothing."""
-        return ""
-
-
 def teach(students: Sequence[Arm], context: PhaseContext, drive: Drive) -> list[Candidate]:
     """Search the students and train their finalists; `context` has the teacher's scores."""
     teaching = context.spec.teaching
@@ -115,7 +105,10 @@ def teach(students: Sequence[Arm], context: PhaseContext, drive: Drive) -> list[
         store.add_arm(new_arm(arm))
         context.progress.arms[arm.name] = ArmProgress(arm.name, spec.trials)
     objectives = Objectives(Objective(spec.objective))  # a teacher changes no cost
-    searches = [ArmSearch(arm, spec, objectives, store, NoLimits()) for arm in students]
+    searches = []
+    for arm in students:  # none is too large: it has the size of the finalist that teaches it
+        search = ArmSearch(arm, spec, objectives, store, lambda _arm, _config: "")
+        searches.append(search)
     trials = TrialPhase(searches, context)
     drive(TrialsThenFinalists(trials, context))
     for search in searches:

@@ -18,12 +18,13 @@ from hinet_search.search.phases.finalists import (
     keys_of,
     runs_of,
 )
-from hinet_search.search.phases.trials import TrialPhase
-from hinet_search.search.phases.trials_then_finalists import TrialsThenFinalists
+from hinet_search.search.phases.trials import TrialPhase, TrialsThenFinalists
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import Event
 from hinet_search.search.time_budget import FIRST_ROUND, Spent, next_round, seconds_left
+from hinet_search.study.load_study import Arm
+from hinet_search.study.study_spec import StudySpec
 
 
 class Turns:
@@ -89,11 +90,9 @@ class Turns:
             self._give_size(search, candidates)
 
     def _jobs_ahead(self, turn: list[ArmSearch], later: list[ArmSearch]) -> int:
-        """Count, at most, the finalist trainings of these arms and all later trainings."""
-        spec = self._context.spec
-        finalists = sum(search.arm.most_finalists(spec) for search in (*turn, *later))
-        trials = sum(search.arm.most_trials(spec) for search in later)
-        return finalists * spec.finalists.seeds + trials + spec.most_later_trainings
+        """Count, at most, the jobs after the trials of a turn."""
+        arms = [search.arm for search in later]
+        return jobs_ahead(self._context.spec, arms, [*arms, *(search.arm for search in turn)])
 
     def _trials_then_finalists(
         self, turn: list[ArmSearch], later: list[ArmSearch], limit: float
@@ -163,3 +162,10 @@ class Turns:
         self._context.watcher.event(
             Event("size", f"{search.arm.name} gets the size of {name}: {size:,} dense parameters")
         )
+
+
+def jobs_ahead(spec: StudySpec, searched: Sequence[Arm], retrained: Sequence[Arm]) -> int:
+    """Count, at most, trials of some arms, finalist trainings of others and later trainings."""
+    trials = sum(arm.most_trials(spec) for arm in searched)
+    finalists = sum(arm.most_finalists(spec) for arm in retrained)
+    return trials + finalists * spec.finalists.seeds + spec.most_later_trainings

@@ -46,9 +46,15 @@ def warm_started(
     study = ready.study
     names = study.spec.warm_start
     database = connect_if_there(options.storage_url(study))
-    if database is None:
-        _refuse_without_database(study, options)
+    if database is None and not names:
         return ready
+    if database is None:
+        url = parse_address(options.storage_url(study)).masked
+        raise ConfigurationError(
+            f"{study.file.place(('warm_start',))}: warm_start needs studies in the database of "
+            f"this one, and {url} is not there",
+            remedy="launch those studies first",
+        )
     with closing(database):
         stored = load_starts(database, study.name)
         is_new = any(arm.name not in stored for arm in study.arms)
@@ -56,16 +62,6 @@ def warm_started(
     arms = tuple(_with_starts(arm, ready, stored, sources) for arm in study.arms)
     _tell_of_ignored(study, stored, say)
     return replace(ready, study=replace(study, arms=arms))
-
-
-def _refuse_without_database(study: ResolvedStudy, options: LaunchOptions) -> None:
-    if study.spec.warm_start:
-        url = parse_address(options.storage_url(study)).masked
-        raise ConfigurationError(
-            f"{study.file.place(('warm_start',))}: warm_start needs studies in the database of "
-            f"this one, and {url} is not there",
-            remedy="launch those studies first",
-        )
 
 
 def _tell_of_ignored(

@@ -93,22 +93,11 @@ def study_from_row(row: AnyRow) -> StudyRow:
     return study
 
 
-def ensemble_to_row(study: str, ensemble: EnsembleRecord) -> dict[str, object]:
-    """Convert an ensemble to a row of hs_ensemble."""
-    record_json = to_json(EnsembleRecord, ensemble)
-    return {"study": study, "name": ensemble.name, "record_json": record_json}
-
-
 @reads(tables.ensemble)
 def ensemble_from_row(row: AnyRow) -> EnsembleRecord:
     """Convert a row of hs_ensemble."""
     record: EnsembleRecord = _json(EnsembleRecord, row, "record_json")
     return record
-
-
-def paired_run_to_row(study: str, run: PairedRun) -> dict[str, object]:
-    """Convert a training that measures inputs or choices to a row of hs_input_worth."""
-    return to_row(tables.input_worth, run, study=study, left_out=AND.join(run.left_out))
 
 
 @reads(tables.input_worth)

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, sel
 from hinet_search.common.errors import StudyConflict
 from hinet_search.common.retry import Retry, once, with_retries
 from hinet_search.results.ensemble_records import EnsembleRecord
+from hinet_search.results.input_groups import AND
 from hinet_search.results.records import (
     ArmRecord,
     CellValue,
@@ -35,8 +36,7 @@ from hinet_search.storage.load import (
     load_record,
     load_reports,
 )
-from hinet_search.storage.optuna_copy import OptunaCopy, optuna_name
-from hinet_search.storage.optuna_trials import all_as_optuna
+from hinet_search.storage.optuna_copy import OptunaCopy, all_as_optuna, optuna_name
 from hinet_search.storage.row_mapping import to_json, to_row
 from hinet_search.storage.rows import StudyRow, utc_now
 from hinet_search.storage.tables import insert_if_absent, upsert
@@ -122,17 +122,8 @@ class StudyStore:
         Also write further arms and wider ranges.
         """
         row = to_row(tables.study, study)
-        fixed = (
-            "name",
-            "uuid",
-            "objective",
-            "maximize",
-            "seed",
-            "data_json",
-            "started",
-            "seconds",
-            "updated",
-        )
+        fixed = {"name", "uuid", "objective", "maximize", "seed", "data_json", "started"}
+        fixed |= {"seconds", "updated"}
         with self._writing() as connection:
             record_test_rows(connection, study.data)
             for position, arm in enumerate(arms):
@@ -166,7 +157,8 @@ class StudyStore:
 
     def record_ensemble(self, ensemble: EnsembleRecord) -> None:
         """Write an ensemble, or what is new of it."""
-        row = row_mapping.ensemble_to_row(self.study, ensemble)
+        record_json = to_json(EnsembleRecord, ensemble)
+        row = {"study": self.study, "name": ensemble.name, "record_json": record_json}
         with self._writing() as connection:
             upsert(connection, tables.ensemble, row)
             self._touch(connection)
@@ -178,7 +170,8 @@ class StudyStore:
 
     def record_paired_run(self, run: PairedRun) -> None:
         """Write a training that measures inputs or choices."""
-        row = row_mapping.paired_run_to_row(self.study, run)
+        left_out = AND.join(run.left_out)
+        row = to_row(tables.input_worth, run, study=self.study, left_out=left_out)
         with self._writing() as connection:
             upsert(connection, tables.input_worth, row)
             self._touch(connection)

@@ -9,12 +9,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from hinet_search.common.errors import ConfigurationError, ErrorCollector, did_you_mean
-from hinet_search.common.plugins import names
+from hinet_search.common.plugins import load, names
 from hinet_search.results.records import TAUGHT, Start
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Categorical, Value
 from hinet_search.study.find_file import find, is_known
-from hinet_search.study.overrides import with_overrides
+from hinet_search.study.overrides import SIZES, VARIANTS, chosen, values_of, with_overrides
 from hinet_search.study.parameter_changes import (
     PARAMETERS,
     ParameterChange,
@@ -22,12 +22,10 @@ from hinet_search.study.parameter_changes import (
     merged,
     refuse_unsearched,
 )
-from hinet_search.study.plugin_keys import check_executor
 from hinet_search.study.search_space import SearchSpace, load_space
 from hinet_search.study.starts import portfolio, resolved_starts
-from hinet_search.study.study_spec import ArmSpec, SizeSpec, StudySpec
-from hinet_search.study.variants import SIZES, VARIANTS, chosen, values_of
-from hinet_search.study.yaml_file import Override, Place, YamlFile, read
+from hinet_search.study.study_spec import EXECUTORS, ArmSpec, ExecutorSpec, SizeSpec, StudySpec
+from hinet_search.study.yaml_file import Override, Place, YamlFile, read, validated_at
 
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MODELS = "hinet_search.models"
@@ -137,11 +135,26 @@ def load_study(
         named = ("name",) if variant is None else (VARIANTS, variant)
         check_study_name(study_name, file.place(named))
     with problems.collecting():
-        check_executor(spec.executor, file.place)
+        _check_executor(spec.executor, file.place)
     with problems.collecting():
         arms = _arms(file, spec, changes)
     problems.raise_if_any()
     return _at_size(ResolvedStudy(study_name, spec, arms, file, definition_file), size)
+
+
+def _check_executor(spec: ExecutorSpec, place: Place) -> None:
+    """Raise ConfigurationError unless the executor exists, is usable, and has the options.
+
+    Its Options type checks that what it needs is installed.
+    """
+    known = names(EXECUTORS)
+    if spec.kind not in known:
+        raise ConfigurationError(
+            f"{place(('executor', 'kind'))}: '{spec.kind}' is not an executor, "
+            f"known: {', '.join(known)}{did_you_mean(spec.kind, known)}"
+        )
+    options = load(EXECUTORS, spec.kind).Options
+    validated_at(options, spec.options, lambda location: place(("executor", *location)))
 
 
 def _spec(file: YamlFile, definition_file: YamlFile | None) -> StudySpec:

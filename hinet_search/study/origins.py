@@ -67,20 +67,19 @@ def _of_key(study: ResolvedStudy, name: str, value: Any, size: str) -> Iterator[
 def _where(file: YamlFile, location: Location, size: str) -> str:
     """Return the place of a key; a size that sets a key of the study replaces all of it."""
     of_size: Location = ("sizes", size, *location)
-    at = of_size if _written(file, of_size[:3]) is not None else location
-    if _written(file, at) is not None:
+    at = of_size if _is_written(file, of_size[:3]) else location
+    if _is_written(file, at):
         return file.place(at)
-    parent = _written(file, location[:1])
-    is_plain_kind = location[1:] == ("kind",) and isinstance(parent, str)  # `pruner: none`
+    # As in `pruner: none`.
+    is_plain_kind = location[1:] == ("kind",) and isinstance(file.tree.get(location[0]), str)
     return file.place(location[:1]) if is_plain_kind else DEFAULT
 
 
-def _written(file: YamlFile, location: Location) -> Any:
-    """Return the value at a location; None if there is none."""
+def _is_written(file: YamlFile, location: Location) -> bool:
     node: Any = file.tree
     for step in location:
         node = node.get(step) if isinstance(node, dict) else None
-    return node
+    return node is not None
 
 
 def _of_storage(study: ResolvedStudy, options: LaunchOptions) -> Origin:

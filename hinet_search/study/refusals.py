@@ -1,9 +1,11 @@
-"""Refusals: names in a study that do not fit its data or its arms, each as a ValueError.
+"""Refusals: validators of the names in a study, by what its data, arms and fixed settings are.
 
-What a name is compared with is None if that is invalid itself; then nothing is refused.
+What a name is compared with is missing if that is invalid itself; then nothing is refused.
 """
 
 from collections.abc import Collection, Sequence
+
+from pydantic import ValidationInfo
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.results.cells import CellName
@@ -12,14 +14,15 @@ from hinet_search.results.trade_offs import COSTS, refuse_unknown
 from hinet_search.study.data_definition import DataDefinition
 
 
-def refuse_objective(name: str, data: DataDefinition | None) -> None:
-    """Raise ValueError unless this metric can be computed; `data` is None if it is invalid."""
+def known_objective(name: str, others: ValidationInfo) -> str:
+    """Raise ValueError unless this metric can be computed."""
+    data: DataDefinition | None = others.data.get("data")
     try:
         objective = objective_named(name)
     except ConfigurationError as error:
         raise ValueError(str(error)) from error
     if data is None:
-        return
+        return name
     metric = objective.metric
     if objective.cell:
         _refuse_task(objective, objective.cell, data)
@@ -33,6 +36,7 @@ def refuse_objective(name: str, data: DataDefinition | None) -> None:
             f"objective {name} needs the key 'user' of the data, got none; "
             "add it, or take weighted_auc"
         )
+    return name
 
 
 def _refuse_task(objective: Objective, cell: CellName, data: DataDefinition) -> None:
@@ -49,7 +53,7 @@ def _refuse_task(objective: Objective, cell: CellName, data: DataDefinition) -> 
         )
 
 
-def refuse_objectives(names: Sequence[str], data: DataDefinition | None) -> None:
+def known_objectives(names: tuple[str, ...], others: ValidationInfo) -> tuple[str, ...]:
     """Raise ValueError unless these are a metric, which comes first, and other metrics or costs."""
     for name in names:
         try:
@@ -57,7 +61,7 @@ def refuse_objectives(names: Sequence[str], data: DataDefinition | None) -> None
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
         if name not in COSTS:
-            refuse_objective(name, data)
+            known_objective(name, others)
     if names and names[0] in COSTS:
         raise ValueError(
             f"the first must be a metric, by which trials and arms are compared, "
@@ -65,6 +69,7 @@ def refuse_objectives(names: Sequence[str], data: DataDefinition | None) -> None
         )
     if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise ValueError(f"objectives must differ, got {', '.join(repeated)} more than once")
+    return names
 
 
 def refuse_other_arm(name: str, arms: Collection[str] | None) -> None:

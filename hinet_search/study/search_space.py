@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from random import Random
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -98,6 +99,11 @@ class SearchSpace:
             if share is not None:
                 values[name] = distribution.at(share)
         return self.default_with(values)
+
+    def at_random(self, seed: int) -> dict[str, Scalar]:
+        """Return the draw at random shares of the ranges, without a sampler."""
+        random = Random(seed)  # noqa: S311  no secret
+        return self.at({name: random.random() for name in self.parameters})
 
     def draws(self) -> Iterator[dict[str, Scalar]]:
         """Yield every draw once; a continuous parameter makes them endless."""

@@ -2,7 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from hinet_search.common.errors import did_you_mean
 from hinet_search.common.frozen_model import (
@@ -12,6 +19,7 @@ from hinet_search.common.frozen_model import (
     Frozen,
     Minutes,
     Passes,
+    PluginChoice,
     Positive,
     Seed,
     Share,
@@ -23,20 +31,29 @@ from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Choice, Value
 from hinet_search.study.measurements import AUTO, Choices, Inputs, auto_is_default
 from hinet_search.study.parameter_changes import ParameterChange
-from hinet_search.study.plugin_keys import ExecutorSpec
 from hinet_search.study.refusals import (
+    known_objective,
+    known_objectives,
     refuse_fixed,
-    refuse_objective,
-    refuse_objectives,
     refuse_other_arm,
     refuse_other_students,
 )
 
+EXECUTORS = "hinet_search.executors"
 Device = Literal["auto", "cpu", "cuda"]
 KINDS = ("sampler", "pruner", "executor")  # keys whose value may be a plain kind
 AUTOMATIC = ("choices", "inputs", "teaching")  # keys whose value may be the word `auto`
 MOST_IN_TIME = 1_000  # trials of an arm within a budget of time
 MOST_AUTO = 3  # students with `students: auto`: the best arm and the two cheapest
+
+
+class ExecutorSpec(PluginChoice):
+    """What runs the slots.
+
+    `kind` names a file in executors; its Options type checks the other keys.
+    """
+
+    kind: Text = "local"
 
 
 class ArmSpec(Frozen):
@@ -203,8 +220,8 @@ class StudySpec(Frozen):
     arms: dict[Text, ArmSpec] = Field(min_length=1)
     name: Text | None = None
     description: str = ""
-    objective: str = DEFAULT
-    objectives: tuple[Text, ...] = ()
+    objective: Annotated[str, AfterValidator(known_objective)] = DEFAULT
+    objectives: Annotated[tuple[Text, ...], AfterValidator(known_objectives)] = ()
     sample: Share = ALL
     trials: Count = 20
     budget: Duration | None = None
@@ -353,20 +370,6 @@ class StudySpec(Frozen):
     @classmethod
     def _empty_is_default(cls, value: Any) -> Any:
         return {name: of or {} for name, of in value.items()} if isinstance(value, dict) else value
-
-    @field_validator("objective")
-    @classmethod
-    def _objective_is_known(cls, name: str, others: ValidationInfo) -> str:
-        refuse_objective(name, others.data.get("data"))
-        return name
-
-    @field_validator("objectives")
-    @classmethod
-    def _objectives_are_known(
-        cls, names: tuple[str, ...], others: ValidationInfo
-    ) -> tuple[str, ...]:
-        refuse_objectives(names, others.data.get("data"))
-        return names
 
     @field_validator("reference")
     @classmethod

@@ -82,15 +82,9 @@ class YamlFile:
                 comments.append(f"{_at(self.path, (number, match.start() + 1))}: {match[1]}")
         return tuple(comments)
 
-    def parse(
-        self, kind: type[Model], values: Mapping[Any, Any] | None = None, at: Location = ()
-    ) -> Model:
-        """Validate the file, or `values` at location `at`, as `kind`.
-
-        ConfigurationError holds every problem.
-        """
-        given = self.tree if values is None else values
-        return validated_at(kind, given, lambda location: self.place((*at, *location)))
+    def parse(self, kind: type[Model], values: Mapping[Any, Any] | None = None) -> Model:
+        """Validate the file, or other `values`, as `kind`; ConfigurationError has every problem."""
+        return validated_at(kind, self.tree if values is None else values, self.place)
 
 
 def _put(tree: dict[Any, Any], location: Location, override: Override) -> None:

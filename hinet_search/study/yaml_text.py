@@ -140,15 +140,16 @@ class _Builder:
             raise self._refused(_mark(event), f"tags are not allowed, got {shortened(event.tag)}")
         if event.anchor is not None:
             self._anchors[event.anchor] = None
-        node = self._without_anchor(event, mark, depth)
+        node: Node
+        if isinstance(event, ScalarEvent):
+            node = Scalar(self._scalar(event, mark))
+        elif isinstance(event, MappingStartEvent):
+            node = self._mapping(depth)
+        else:
+            node = self._list(depth)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         return node
-
-    def _without_anchor(self, event: Event, mark: Mark, depth: int) -> Node:
-        if isinstance(event, ScalarEvent):
-            return Scalar(self._scalar(event, mark))
-        return self._mapping(depth) if isinstance(event, MappingStartEvent) else self._list(depth)
 
     def _alias(self, event: AliasEvent) -> Node:
         if event.anchor not in self._anchors:
@@ -181,7 +182,7 @@ class _Builder:
         is_merged = False
         for event in self._until(MappingEndEvent):
             mark = _mark(event)
-            if self._is_merge(event):
+            if isinstance(event, ScalarEvent) and _is_merge(event):
                 if is_merged:
                     raise self._invalid(event, "key '<<' is written twice")
                 is_merged = True
@@ -215,14 +216,6 @@ class _Builder:
                 mark, f"a key must be a text, got the number {node.value!r}; write it in quotes"
             )
         return node.value
-
-    def _is_merge(self, event: Event) -> bool:
-        return (
-            isinstance(event, ScalarEvent)
-            and event.value == "<<"
-            and event.implicit[0]
-            and event.tag is None
-        )
 
     def _merge(self, into: Entries, event: Event, depth: int) -> None:
         """Add the entries of the mappings after `<<`; the first mapping with a key wins."""
@@ -260,6 +253,10 @@ class _Builder:
 
     def _invalid(self, event: Event, problem: str) -> ConfigurationError:
         return self._refused(_mark(event), f"is not valid YAML: {problem}")
+
+
+def _is_merge(event: ScalarEvent) -> bool:
+    return event.value == "<<" and bool(event.implicit[0]) and event.tag is None
 
 
 def _mark(event: Event) -> Mark:
@@ -312,17 +309,10 @@ def _plain(node: Node, at: Location, marks: dict[Location, Mark], where: Where) 
         raise ConfigurationError(f"{where(marks[at])}: {TOO_MUCH}")
     if isinstance(node, Scalar):
         return node.value
-    if isinstance(node, Items):
-        return [
-            _child(inner, (*at, index), mark, marks, where)
-            for index, (mark, inner) in enumerate(node.items)
-        ]
-    return {
-        key: _child(inner, (*at, key), mark, marks, where)
-        for key, (mark, inner) in node.entries.items()
-    }
-
-
-def _child(node: Node, at: Location, mark: Mark, marks: dict[Location, Mark], where: Where) -> Any:
-    marks[at] = mark
-    return _plain(node, at, marks, where)
+    entries = dict(enumerate(node.items)) if isinstance(node, Items) else node.entries
+    values = {}
+    for key, (mark, inner) in entries.items():
+        location = (*at, key)
+        marks[location] = mark
+        values[key] = _plain(inner, location, marks, where)
+    return list(values.values()) if isinstance(node, Items) else values

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, Frozen, Large, Text
 from hinet_search.common.plugins import names
-from hinet_search.study.plugin_keys import LOSSES
 
+LOSSES = "hinet_search.training.losses"
 Rate = Annotated[float, Field(strict=True, gt=0, le=10)]
 Strength = Annotated[float, Field(strict=True, ge=0, le=1e3)]
 Shuffle = Literal["rows", "blocks", "users"]

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from hinet_search.search import machine
 from hinet_search.search.machine import examine
-from hinet_search.search.plan import busy_cores, probe, prober
+from hinet_search.search.plan import probe
 from hinet_search.study.launch_options import LaunchOptions, num_cores
 from tests.cli.conftest import Run
 from tests.small import write_study
@@ -26,9 +27,9 @@ SAID = (
 @pytest.fixture(autouse=True)
 def busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two cores, of which others take most."""
-    monkeypatch.setattr(busy_cores, "num_cores", lambda: 2)
-    monkeypatch.setattr(busy_cores, "free_cores", lambda wanted: 0.2 * wanted)
-    monkeypatch.setattr(prober, "probe", lambda *_: probe.ProbeResult(10.0, 10.0, 1000))
+    monkeypatch.setattr(machine, "num_cores", lambda: 2)
+    monkeypatch.setattr(machine, "free_cores", lambda wanted: 0.2 * wanted)
+    monkeypatch.setattr(probe, "probe", lambda *_: probe.ProbeResult(10.0, 10.0, 1000))
 
 
 def test_check_says_it_beside_the_time(run: Run) -> None:
@@ -52,11 +53,11 @@ def test_launch_says_it_after_its_plan(run: Run) -> None:
 def test_nothing_is_said_of(
     monkeypatch: pytest.MonkeyPatch, share: float, device: str, executor: str
 ) -> None:
-    monkeypatch.setattr(busy_cores, "free_cores", lambda wanted: share * wanted)
+    monkeypatch.setattr(machine, "free_cores", lambda wanted: share * wanted)
     spec = SimpleNamespace(executor=SimpleNamespace(kind=executor))
     chosen = SimpleNamespace(device=torch.device(device))
     ready = SimpleNamespace(study=SimpleNamespace(spec=spec), device=chosen, slots=2)
-    assert busy_cores.busy_cores(ready) == []  # type: ignore[arg-type]  # the parts that are read
+    assert machine.busy_cores(ready) == []  # type: ignore[arg-type]  # the parts that are read
 
 
 def test_the_doctor_says_it_of_all_cores() -> None:
@@ -71,4 +72,4 @@ def test_other_processes_take_cores_from_what_is_measured() -> None:
         for _ in range(3 * num_cores()):
             process = stack.enter_context(Popen(loop))
             stack.callback(process.kill)
-        wait_until(lambda: busy_cores._share_of_a_core(0.2) < busy_cores.MOSTLY_FREE)
+        wait_until(lambda: machine._share_of_a_core(0.2) < machine.MOSTLY_FREE)

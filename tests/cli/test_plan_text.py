@@ -9,7 +9,7 @@ import pytest
 
 from hinet_search import api
 from hinet_search.cli.plan_text import plan_line
-from hinet_search.search.plan import probe, prober
+from hinet_search.search.plan import probe
 from tests.cli.conftest import Run
 from tests.small import STUDY, write_study
 
@@ -27,7 +27,7 @@ PORTFOLIO = "portfolio: [{train.learning_rate: 0.9}, {train.learning_rate: 0.1}]
 @pytest.fixture(autouse=True)
 def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a trial take ten seconds, and a finalist too, without training one."""
-    monkeypatch.setattr(prober, "probe", lambda *_: probe.ProbeResult(10.0, 10.0, 1000))
+    monkeypatch.setattr(probe, "probe", lambda *_: probe.ProbeResult(10.0, 10.0, 1000))
 
 
 def row(run: Run, name: str, study: str = STUDY) -> str:

@@ -15,14 +15,13 @@ from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.contracts import BatchDependent
 from hinet_search.results.objectives import objective_named
 from hinet_search.study.distributions import Value
-from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.training import replayed_steps
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.fit import TrainingSteps, fit
 from hinet_search.training.replayed_steps import can_replay, places_of
 from hinet_search.training.run_state import Conditions, batches, begin
 from hinet_search.training.seeding import seeded_model
-from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.train_config import LOSSES, TrainConfig
 from hinet_search.training.trial_config import build_config
 from tests.device.simulated import simulated_device
 from tests.device.simulated_graph import Graph

@@ -20,12 +20,11 @@ from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.measure import synthetic_batch
 from hinet_search.results.objectives import objective_named
 from hinet_search.study.distributions import Value
-from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.study.sequence_definition import SequenceReader
 from hinet_search.training.feed import logits, make_feed
 from hinet_search.training.fit import TrainingSteps
 from hinet_search.training.run_state import Conditions, begin
-from hinet_search.training.train_config import Precision, TrainConfig
+from hinet_search.training.train_config import LOSSES, Precision, TrainConfig
 from hinet_search.training.trial_config import build_config
 from tests.device.simulated import simulated_device
 from tests.device.simulated_tensor import DEVICE, Traffic, recording

@@ -35,7 +35,7 @@ HEAVY = (
     "hinet_search.data.guess.guess_table",
     "hinet_search.data.guess.write_definition",
     "hinet_search.api",
-    "hinet_search.search.plan.probe_cache",
+    "hinet_search.search.plan.plan",
     "hinet_search.search.launch",
     "hinet_search.search.stored_study",
 )

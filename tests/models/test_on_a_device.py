@@ -16,13 +16,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from hinet_search.common.plugins import names
 from hinet_search.models.layers.measure import on_device_of, synthetic_batch
 from hinet_search.results.objectives import objective_named
-from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.feed import make_feed, predict
 from hinet_search.training.fit import TrainingSteps, fit
 from hinet_search.training.run_state import Conditions, FitResult, begin
 from hinet_search.training.seeding import seeded_model
-from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.train_config import LOSSES, TrainConfig
 from hinet_search.training.trial_config import build_config
 from tests.training.datasets import separable
 from tests.training.fake_models import Watch, weights_hash

@@ -29,13 +29,12 @@ def begin(tmp_path: Path, opened: list[Database]) -> Begin:
     def begin(text: str = studies.WIDE, refusal: str = "", **values: object) -> ArmSearch:
         database, store = studies.store(tmp_path)
         opened.append(database)
-        size_limits = studies.Admission(refusal)
         return ArmSearch(
             studies.arm(tmp_path, text),
             studies.spec(**values),
             Objectives(Objective("mean_auc")),
             store,
-            size_limits,
+            lambda _arm, _config: refusal,
         )
 
     return begin

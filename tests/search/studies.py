@@ -1,6 +1,5 @@
 """Small studies for tests of the search: a store on SQLite, arms with tiny spaces."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from hinet_search.results.data_record import CellCount, DataRecord
@@ -12,7 +11,6 @@ from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.load_study import Arm
 from hinet_search.study.search_space import SearchSpace, load_space
 from hinet_search.study.study_spec import ArmSpec, StudySpec
-from hinet_search.training.trial_config import TrialConfig
 
 DEFINITION = DataDefinition.model_validate(
     {
@@ -32,14 +30,9 @@ WIDE = "parameters:\n  train.learning_rate: {kind: float, low: 1.0e-4, high: 1.0
 TWO = "parameters:\n  model.embedding_dim: {kind: categorical, choices: [1, 2], default: 1}\n"
 
 
-@dataclass(frozen=True)
-class Admission:
-    """Refuses every draw for the reason given, if any."""
-
-    reason: str = ""
-
-    def refusal(self, arm: Arm, config: TrialConfig) -> str:
-        return self.reason
+def admits(arm: object, config: object) -> str:
+    """Refuse no draw."""
+    return ""
 
 
 def space(folder: Path, text: str) -> SearchSpace:

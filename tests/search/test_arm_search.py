@@ -1,14 +1,13 @@
 """One arm's search keeps an exact budget, whatever is drawn, refused, pruned, failed or interrupted."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from hinet_search.search import arm_memory
-from hinet_search.search.arm_search import SAMPLED_REDRAWS, config_key
+from hinet_search.search.arm_search import SAMPLED_REDRAWS
 from hinet_search.search.phases.finalists import candidates_of
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.search.sampling import make_sampler
@@ -48,25 +47,6 @@ def test_pruned_and_failed_trials_are_trained_trials(begin: Begin) -> None:
     assert len(run_to_the_end(search)) == 1
 
 
-def test_a_configuration_is_never_trained_twice(begin: Begin, opened: list[Database]) -> None:
-    trained = run_to_the_end(begin(studies.TWO, trials=2))
-    assert {config_key(asked.drawn) for asked in trained} == {
-        config_key({"model.embedding_dim": 1}),
-        config_key({"model.embedding_dim": 2}),
-    }
-    assert all(
-        trial.cause.startswith("duplicate")
-        for trial in record(opened).trials
-        if trial.state == "pruned"
-    )
-
-
-def test_a_space_with_two_configurations_ends_after_two_trials(begin: Begin) -> None:
-    search = begin(studies.TWO, trials=5)
-    assert len(run_to_the_end(search)) == 2
-    assert search.exhausted
-
-
 def test_duplicates_are_outside_the_budget(begin: Begin, opened: list[Database]) -> None:
     run_to_the_end(begin(studies.TWO, trials=5))
     assert sum(trial.counts for trial in record(opened).trials) == 2
@@ -104,23 +84,21 @@ def test_a_trial_has_the_configuration_of_its_draw(begin: Begin) -> None:
     )
 
 
-def test_an_interrupted_trial_comes_first_with_its_number_and_parameters(begin: Begin) -> None:
-    search = begin()
+def test_an_interrupted_trial_comes_first_and_leaves_the_budget_exact(
+    begin: Begin, opened: list[Database]
+) -> None:
+    search = begin(trials=4)
     complete(search, search.ask())
     interrupted = search.ask()
     search.on_evaluation(interrupted.number, studies.evaluation(1, 0.5))
     search.leave(interrupted.number)
-    again = begin().ask()
-    assert (again.number, dict(again.drawn), again.attempt) == (1, dict(interrupted.drawn), 2)
-
-
-def test_an_interruption_leaves_the_budget_exact(begin: Begin, opened: list[Database]) -> None:
     search = begin(trials=4)
-    complete(search, search.ask())
-    search.leave(search.ask().number)
-    run_to_the_end(begin(trials=4))
+    again = search.ask()
+    assert (again.number, dict(again.drawn), again.attempt) == (1, dict(interrupted.drawn), 2)
+    complete(search, again)
+    run_to_the_end(search)
     assert [(trial.number, trial.state) for trial in record(opened).trials] == [
-        (n, "complete") for n in range(4)
+        (number, "complete") for number in range(4)
     ]
 
 
@@ -134,14 +112,6 @@ def test_evaluations_sent_again_change_nothing(begin: Begin, opened: list[Databa
     search.on_evaluation(0, studies.evaluation(1, 0.5))
     search.on_evaluation(0, studies.evaluation(2, 0.6))
     assert [evaluation.step for evaluation in record(opened).trials[0].evaluations] == [1, 2]
-
-
-def test_a_resumed_study_draws_what_it_would_have_drawn(tmp_path: Path, begin: Begin) -> None:
-    search = begin(trials=8)
-    for _ in range(3):
-        complete(search, search.ask())
-    resumed = [dict(asked.drawn) for asked in run_to_the_end(begin(trials=8))]
-    assert len({str(drawn) for drawn in resumed}) == 5
 
 
 def test_a_larger_budget_resumes_where_the_smaller_one_ended(begin: Begin) -> None:
@@ -196,7 +166,7 @@ def test_of_two_evaluations_after_equal_passes_optuna_gets_one_and_both_are_kept
             asked.number, replace(studies.evaluation(step, step / 10), passes=passes)
         )
     search.finish(asked.number, TrialState.COMPLETE, 0.3, studies.COST, "")
-    assert search._memory._memory.trial(0).intermediate_values == {1: 0.1, 2: 0.3}
+    assert search._memory._storage.get_trial(0).intermediate_values == {1: 0.1, 2: 0.3}
     assert [evaluation.objective for evaluation in record(opened).trials[0].evaluations] == [
         0.1,
         0.2,
@@ -237,17 +207,16 @@ def test_a_default_that_is_not_wanted_is_a_finalist_if_it_is_the_best_or_nothing
     assert [each.trial_number for each in candidates_of([search], without_default)] == [2]
 
 
-def test_a_default_that_failed_is_no_finalist(begin: Begin) -> None:
-    search = begin(trials=2)
-    search.finish(search.ask().number, TrialState.FAIL, None, None, "diverged")
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_default_is_one_finalist_if_it_is_the_best_and_none_if_it_failed(
+    begin: Begin, *, fails: bool
+) -> None:
+    search = begin(trials=1 + fails)
+    if fails:
+        search.finish(search.ask().number, TrialState.FAIL, None, None, "diverged")
     run_to_the_end(search)
-    assert [candidate.trial_number for candidate in candidates_of([search], FinalistSpec())] == [1]
-
-
-def test_a_default_that_is_the_best_trial_is_one_finalist(begin: Begin) -> None:
-    search = begin(trials=1)
-    run_to_the_end(search)
-    assert [candidate.trial_number for candidate in candidates_of([search], FinalistSpec())] == [0]
+    numbers = [each.trial_number for each in candidates_of([search], FinalistSpec())]
+    assert numbers == [int(fails)]
 
 
 def test_a_sampler_that_repeats_a_refused_point_gives_way_to_random_draws(
@@ -270,7 +239,7 @@ class RefusesSome:
 
     left: int
 
-    def refusal(self, arm: Arm, config: TrialConfig) -> str:
+    def __call__(self, arm: Arm, config: TrialConfig) -> str:
         if config == default_of(arm) or not self.left:
             return ""
         self.left -= 1
@@ -288,7 +257,7 @@ def test_after_a_refused_draw_the_sampler_has_some_more_tries(
 
     monkeypatch.setattr(arm_memory, "make_sampler", noting)
     search = begin(trials=2)
-    search._size_limits = RefusesSome(SAMPLED_REDRAWS + 2)
+    search._too_large = RefusesSome(SAMPLED_REDRAWS + 2)
     run_to_the_end(search)
     assert asked[1:] == ["tpe"] * (1 + SAMPLED_REDRAWS) + ["random"] * 2
 
@@ -307,27 +276,12 @@ def test_a_sampler_learns_nothing_from_refused_draws(
     monkeypatch.setattr(optuna.samplers._tpe.sampler, "_split_trials", noting)
     sampler = {"kind": "tpe", "startup_trials": 3}
     search = begin(trials=4, sampler=sampler)
-    search._size_limits = RefusesSome(SAMPLED_REDRAWS)
+    search._too_large = RefusesSome(SAMPLED_REDRAWS)
     run_to_the_end(search)
     run_to_the_end(begin(trials=6, sampler=sampler) if relaunched else search)
     assert learned_from == [
         (TrialState.COMPLETE,) * number for number in ((3, 4, 5) if relaunched else (3,))
     ]
-
-
-def test_refused_draws_are_no_startup_trials(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
-    learned_from: list[int] = []
-    sample = optuna.samplers.TPESampler._sample
-
-    def noting(sampler: optuna.samplers.TPESampler, study: optuna.Study, *given: object) -> object:
-        learned_from.append(sum(trial.state == TrialState.COMPLETE for trial in study.trials))
-        return sample(sampler, study, *given)
-
-    monkeypatch.setattr(optuna.samplers.TPESampler, "_sample", noting)
-    search = begin(trials=6, sampler={"kind": "tpe", "startup_trials": 3})
-    search._size_limits = RefusesSome(6)
-    run_to_the_end(search)
-    assert learned_from == [3, 4, 5]
 
 
 def test_the_time_of_a_training_is_that_of_trainings_that_were_not_pruned(begin: Begin) -> None:

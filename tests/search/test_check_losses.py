@@ -139,11 +139,6 @@ def test_the_pairs_of_a_random_batch_are_those_that_are_drawn_in_the_mean() -> N
     assert pairs_in_random_batch(user_R, 100) == pytest.approx(np.mean(counts), rel=0.05)
 
 
-def test_the_pairs_of_many_users_are_few() -> None:
-    user_R = np.random.default_rng(0).integers(0, 20_000, 130_000).astype(np.int32)
-    assert 20 < pairs_in_random_batch(user_R, 1024) < 30
-
-
 def test_scenarios_that_count_alike_are_gone() -> None:
     told = refusal("train.scenario_weights: equal")
     assert "'equal' is gone since 1.0: leave it out, or weigh scenarios by name" in told

@@ -20,25 +20,23 @@ def taught(name: str, flops: int, value: float) -> Taught:
     return Taught(ARMS[name], replace(chosen_of(RECORD, "hinet"), runs=(run,)))
 
 
-@pytest.mark.parametrize(
-    ("margin", "students"), [(0.002, ["hinet", "mmoe"]), (0.004, ["hinet", "mmoe", "single"])]
-)
-def test_of_errors_of_amounts_the_cheapest_may_be_worse_by_a_share(
-    margin: float, students: list[str]
-) -> None:
-    finalists = [taught("hinet", 90, 20.0), taught("mmoe", 50, 20.03), taught("single", 10, 20.05)]
-    objective = objective_named("rmse[Home/watch]")
-    chosen = choose_students(finalists, TeachingSpec(students="auto"), margin, objective)
-    assert [each.arm.name for each in chosen] == students
+TWO, THREE = ["hinet", "mmoe"], ["hinet", "mmoe", "single"]
 
 
 @pytest.mark.parametrize(
-    ("margin", "students"), [(0.0, ["hinet", "mmoe"]), (0.25, ["hinet", "mmoe", "single"])]
+    ("objective", "values", "margin", "students"),
+    [
+        pytest.param("rmse[Home/watch]", (20.0, 20.03, 20.05), 0.002, TWO, id="a share of it"),
+        pytest.param("rmse[Home/watch]", (20.0, 20.03, 20.05), 0.004, THREE, id="of amounts"),
+        pytest.param("macro_auc", (0.75, 0.75, 0.5), 0.0, TWO, id="no margin"),
+        pytest.param("macro_auc", (0.75, 0.75, 0.5), 0.25, THREE, id="the margin itself"),
+    ],
 )
-def test_what_is_below_the_best_by_the_margin_itself_is_near_enough(
-    margin: float, students: list[str]
+def test_the_best_and_the_cheapest_within_the_margin_are_taught(
+    objective: str, values: tuple[float, ...], margin: float, students: list[str]
 ) -> None:
-    finalists = [taught("hinet", 90, 0.75), taught("mmoe", 50, 0.75), taught("single", 10, 0.5)]
-    objective = objective_named("macro_auc")
-    chosen = choose_students(finalists, TeachingSpec(students="auto"), margin, objective)
+    costs = zip(THREE, (90, 50, 10), values, strict=True)
+    finalists = [taught(name, flops, value) for name, flops, value in costs]
+    teaching = TeachingSpec(students="auto")
+    chosen = choose_students(finalists, teaching, margin, objective_named(objective))
     assert [each.arm.name for each in chosen] == students

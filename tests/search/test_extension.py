@@ -93,10 +93,6 @@ def test_a_wider_range_is_no_extension_where_something_else_changed_too() -> Non
     assert extension(identity(), identity({**FLOAT, "high": 1.0}, model="hinet")) is None
 
 
-def test_the_same_study_has_nothing_to_extend() -> None:
-    assert extension(identity(), identity()) == ()
-
-
 @pytest.fixture
 def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     made = Studio(tmp_path, monkeypatch)

@@ -53,10 +53,6 @@ def accept(before: ResolvedStudy, after: ResolvedStudy) -> None:
     refuse_difference("s", identity(before, "f00d"), identity(after, "f00d"))
 
 
-def test_the_same_study_is_the_same_study() -> None:
-    accept(load(), load())
-
-
 @pytest.mark.parametrize(
     "more",
     [
@@ -118,12 +114,6 @@ def test_an_arm_that_was_dropped_and_one_that_is_new_are_a_line_each() -> None:
     )
 
 
-def test_a_conflict_offers_another_name_or_another_place() -> None:
-    with pytest.raises(StudyConflict) as caught:
-        refuse_difference("s", identity(load(), "a"), identity(load(), "b"))
-    assert caught.value.remedy == "give the study another name (key 'name'), or another --output"
-
-
 def test_a_change_of_a_range_is_reported_with_its_name() -> None:
     (line,) = differences(load(), load(space=SPACE.replace("1.0e-2", "5.0e-3")))
     assert line.startswith("arms mmoe train.learning_rate: stored {")
@@ -147,7 +137,3 @@ def test_another_model_under_the_name_of_an_arm_is_reported() -> None:
     assert differences(load(), load(study=other)) == (
         'arms mmoe model: stored "mmoe", now "hinet"',
     )
-
-
-def test_every_difference_is_reported_at_once() -> None:
-    assert len(differences(load(), load("seed: 3\nobjective: logloss"))) == 2

@@ -12,7 +12,7 @@ from hinet_search.cli import cli
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.search import machine
 from hinet_search.search.machine import MachineFact, examine
-from hinet_search.search.plan import probe, prober
+from hinet_search.search.plan import probe
 from hinet_search.storage import sqlite_file
 from hinet_search.storage.engine import connect
 from hinet_search.storage.sqlite_file import file_system_of
@@ -116,7 +116,7 @@ def test_data_of_a_study_that_are_not_there_block_and_are_named_with_their_line(
 
 
 def test_encoded_data_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prober, "probe", lambda *_: probe.ProbeResult(1.0, 2.0, 1000))
+    monkeypatch.setattr(probe, "probe", lambda *_: probe.ProbeResult(1.0, 2.0, 1000))
     study = write_study(tmp_path)
     assert (
         examined(study, output=tmp_path / "out")["data"].value

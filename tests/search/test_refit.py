@@ -62,13 +62,6 @@ def files_of(record: StudyRecord, arm: str) -> list[str]:
     return sorted(str(file) for path in paths for file in refit_files(path))
 
 
-def test_nothing_is_refitted_unless_the_study_asks_for_it(studio: Studio) -> None:
-    record, pretender = studio.launch(arms=ARMS, more=REFERENCE)
-    assert refits(pretender) == []
-    assert studio.refits() == []
-    assert not record.budget.refit
-
-
 @pytest.mark.parametrize("arm", ["mmoe", "shared_bottom"])
 def test_every_seed_of_the_arm_that_is_shipped_is_refitted(studio: Studio, arm: str) -> None:
     record, pretender = studio.launch(favouring(arm), REFERENCE, ARMS, REFIT)
@@ -112,14 +105,6 @@ def test_every_member_of_an_ensemble_that_is_shipped_is_refitted(studio: Studio)
     numbers = [re.findall(r"(\w+)/trial-(\d+)-seed-(\d+)", name)[0] for name in studio.refits()]
     assert {(arm, int(trial), int(seed)) for arm, trial, seed in numbers} == members
     assert len(refits(pretender)) == len(members) > 2
-
-
-def test_a_relaunch_of_a_done_study_refits_nothing_again(studio: Studio) -> None:
-    studio.launch(favouring("mmoe"), REFERENCE, ARMS, REFIT)
-    before = studio.refits()
-    _, pretender = studio.launch(favouring("mmoe"), REFERENCE, ARMS, REFIT)
-    assert pretender.jobs == []
-    assert studio.refits() == before
 
 
 def test_a_refit_can_be_added_to_a_done_study_and_taken_away(studio: Studio) -> None:

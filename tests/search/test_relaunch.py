@@ -155,23 +155,14 @@ def test_the_state_of_a_study_that_was_taken_over_is_left_to_the_one_who_took_it
     database.close()
 
 
-@pytest.mark.parametrize(("seconds", "trials"), [(1.8, 2), (2.4, 4)])
-def test_minutes_are_those_of_all_launches_together(
-    studio: Studio, seconds: float, trials: int
+@pytest.mark.parametrize(
+    ("seconds", "slots", "trials"), [(1.8, 1, 2), (2.4, 1, 4), (1.5, 1, 2), (1.5, 2, 4)]
+)
+def test_minutes_are_those_of_all_launches_together_whose_trainings_shared_the_slots(
+    studio: Studio, seconds: float, slots: int, trials: int
 ) -> None:
     studio.launch(trials=2)  # a second of training each
-    record, _ = studio.launch(
-        more=f"wall_clock_minutes: {seconds / 60}\n", trials=4, watcher=Clock()
-    )
-    assert len(record.arms[0].trials) == trials
-
-
-@pytest.mark.parametrize(("slots", "trials"), [(1, 2), (2, 4)])
-def test_slots_share_the_training_time_of_earlier_launches(
-    studio: Studio, slots: int, trials: int
-) -> None:
-    studio.launch(trials=2)
-    more = f"wall_clock_minutes: {1.5 / 60}\n"
+    more = f"wall_clock_minutes: {seconds / 60}\n"
     record, _ = studio.launch(more=more, trials=4, watcher=Clock(), slots=slots)
     assert len(record.arms[0].trials) == trials
 

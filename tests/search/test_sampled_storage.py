@@ -8,9 +8,10 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hinet_search.search.sampled_storage import NUM_BEST, NUM_SAMPLED, MemoryStudy, in_memory
+from hinet_search.search.sampled_storage import NUM_BEST, NUM_SAMPLED, SampledStorage, in_memory
 
 MANY = NUM_SAMPLED + 500
+Made = tuple[optuna.Study, SampledStorage]
 LEARNED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -24,7 +25,7 @@ def values(count: int) -> list[float]:
     return Random(0).sample([number / count for number in range(count)], count)
 
 
-def study_of(count: int, *, maximize: Sequence[bool] = (True,)) -> MemoryStudy:
+def study_of(count: int, *, maximize: Sequence[bool] = (True,)) -> Made:
     trials = [trial(number, value) for number, value in enumerate(values(count))]
     if len(maximize) > 1:
         for each in trials:
@@ -32,9 +33,10 @@ def study_of(count: int, *, maximize: Sequence[bool] = (True,)) -> MemoryStudy:
     return in_memory(trials, maximize)
 
 
-def seen(study: MemoryStudy) -> list[int]:
-    with study.storage.sampling():
-        return [each.number for each in study.study.get_trials(deepcopy=False, states=LEARNED)]
+def seen(made: Made) -> list[int]:
+    study, storage = made
+    with storage.sampling():
+        return [each.number for each in study.get_trials(deepcopy=False, states=LEARNED)]
 
 
 def test_a_sampler_sees_all_of_as_many_trials_as_the_sample_has() -> None:
@@ -60,40 +62,29 @@ def test_the_sample_is_of_old_and_new_trials_and_of_good_and_bad_ones() -> None:
 
 def test_whatever_the_order_in_which_trials_end_a_sampler_sees_the_same() -> None:
     at_once, one_by_one = study_of(MANY), in_memory([], (True,))
-    begun = [one_by_one.study.ask({"x": FloatDistribution(0, 1)}) for _ in range(MANY)]
+    begun = [one_by_one[0].ask({"x": FloatDistribution(0, 1)}) for _ in range(MANY)]
     drawn = values(MANY)
     for each in Random(1).sample(begun, len(begun)):
-        one_by_one.study.tell(each, drawn[each.number])
+        one_by_one[0].tell(each, drawn[each.number])
     assert seen(one_by_one) == seen(at_once)
 
 
 def test_running_trials_are_all_seen_and_failed_ones_are_not() -> None:
-    study = study_of(MANY)
-    running, failed = study.study.ask(), study.study.ask()
-    study.study.tell(failed, state=TrialState.FAIL)
-    with study.storage.sampling():
-        numbers = [each.number for each in study.study.get_trials()]
+    study, storage = made = study_of(MANY)
+    running, failed = study.ask(), study.ask()
+    study.tell(failed, state=TrialState.FAIL)
+    with storage.sampling():
+        numbers = [each.number for each in study.get_trials()]
     assert running.number in numbers
-    assert running.number not in seen(study)
+    assert running.number not in seen(made)
     assert failed.number not in numbers
 
 
 def test_outside_of_a_draw_every_trial_is_listed() -> None:
-    study = study_of(MANY)
-    assert len(seen(study)) < MANY
-    assert len(study.study.get_trials(deepcopy=False)) == MANY
+    made = study_of(MANY)
+    assert len(seen(made)) < MANY
+    assert len(made[0].get_trials(deepcopy=False)) == MANY
 
 
 def test_with_several_objectives_a_sampler_sees_all_trials() -> None:
     assert len(seen(study_of(MANY, maximize=(True, False)))) == MANY
-
-
-def test_a_draw_after_many_trials_lies_near_the_best_of_them() -> None:
-    study = study_of(MANY)
-    study.study.sampler = optuna.samplers.TPESampler(seed=0)
-    drawn = []
-    for _ in range(10):
-        each = study.study.ask()
-        with study.storage.sampling():
-            drawn.append(each.suggest_float("x", 0, 1))
-    assert sorted(drawn)[5] > 0.9

@@ -32,7 +32,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
         spec = studies.spec(objectives=("mean_auc", *others), **values)
         objectives = Objectives(Objective("mean_auc"), others)
         arm = studies.arm(tmp_path)
-        return ArmSearch(arm, spec, objectives, store, studies.Admission())
+        return ArmSearch(arm, spec, objectives, store, studies.admits)
 
     yield begin
     for database in opened:

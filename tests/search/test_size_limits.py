@@ -9,7 +9,6 @@ import pytest
 
 from hinet_search.data.schema import Schema
 from hinet_search.results.records import Scalar
-from hinet_search.search.plan.plan import RandomDraw
 from hinet_search.search.plan.size_limits import SizeLimits, default_of
 from hinet_search.study.load_study import DENSE_PARAMETERS, Arm
 from hinet_search.study.parameter_changes import ParameterChange, changed
@@ -188,7 +187,7 @@ def sizes_of_admitted_hinets(limits: SizeLimits, draws: range) -> Iterator[int]:
     """Dense parameters of the draws from HiNet's space that are trained."""
     hinet = Arm("hinet", "hinet", load_space("hinet"), "s.yaml:1")
     for seed in draws:
-        drawn = hinet.space.suggest(RandomDraw(seed))
+        drawn = hinet.space.at_random(seed)
         if not refusal(limits, hinet, drawn):
             yield sizes_of(build_config("hinet", hinet.space.values(drawn)), MANY_INPUTS)[1]
 
@@ -234,5 +233,3 @@ def test_a_default_is_within_max_parameters_however_large_and_a_larger_draw_is_n
     assert refusal(limits, few, experts(3)) == ""
     said = refusal(limits, few, experts(4))
     assert said.endswith(f" parameters, its default has {needed:,}")
-    assert f"its default has {needed:,} parameters" in limits.large_default(few)
-    assert limits.large_default(arm) == ""

@@ -10,8 +10,7 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.executors import Job
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search import turns
-from hinet_search.search.plan.plan import ArmPlan, Plan, PreparedStudy
-from hinet_search.search.plan.probe_cache import fit_budget
+from hinet_search.search.plan.plan import ArmPlan, Plan, PreparedStudy, fit_budget
 from hinet_search.search.progress import Progress, Watcher
 from hinet_search.search.time_budget import Round, Spent
 from hinet_search.study.launch_options import LaunchOptions
@@ -181,11 +180,6 @@ def test_the_first_trial_is_trained_in_any_case(studio: Studio) -> None:
     record, _ = in_time(studio, "0.001s")
     assert counts(record) == [1, 1]
     assert (record.state, record.budget.trials) == ("done", 1)
-
-
-def test_written_trials_are_the_most_of_a_study_in_time(studio: Studio) -> None:
-    record, _ = studio.launch(more="budget: 10m\n", trials=6)
-    assert counts(record) == [6]
 
 
 def test_a_budget_that_is_no_time_is_refused_at_its_place(studio: Studio) -> None:

@@ -15,7 +15,7 @@ def jobs(pretender: Pretender) -> list[SummaryJob]:
     return [job.payload for job in pretender.jobs if isinstance(job.payload, SummaryJob)]
 
 
-def test_every_arm_is_summed_up_once_over_all_its_seeds(studio: Studio) -> None:
+def test_every_arm_is_summed_up_once_over_all_its_seeds_and_the_same_users(studio: Studio) -> None:
     record, pretender = studio.launch(arms=ARMS, more=MORE)
     assert len(pretender.keys(SummaryJob)) == 2
     for arm in record.arms:
@@ -23,25 +23,10 @@ def test_every_arm_is_summed_up_once_over_all_its_seeds(studio: Studio) -> None:
         assert finalist is not None
         assert finalist.summary is not None
         assert set(finalist.summary.seeds) == {run.seed for run in finalist.runs}
-
-
-def test_all_arms_draw_the_same_users(studio: Studio) -> None:
-    _, pretender = studio.launch(arms=ARMS, more=MORE)
     assert len({(job.seed, job.seeds, job.headline) for job in jobs(pretender)}) == 1
-
-
-def test_scores_are_read_in_the_order_of_the_seeds(studio: Studio) -> None:
-    _, pretender = studio.launch(arms=ARMS, more=MORE)
     for job in jobs(pretender):
-        assert all(
-            f"-seed-{seed}." in path.name for seed, path in zip(job.seeds, job.scores, strict=True)
-        )
-
-
-def test_nothing_is_summed_up_twice(studio: Studio) -> None:
-    studio.launch(arms=ARMS, more=MORE)
-    _, again = studio.launch(arms=ARMS, more=MORE)
-    assert jobs(again) == []
+        for seed, path in zip(job.seeds, job.scores, strict=True):
+            assert f"-seed-{seed}." in path.name
 
 
 def test_a_further_seed_is_summed_up_with_the_others(studio: Studio) -> None:

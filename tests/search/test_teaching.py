@@ -35,30 +35,36 @@ def of_kind(pretender: Pretender, kind: type) -> list:
     return [job.payload for job in pretender.jobs if isinstance(job.payload, kind)]
 
 
-def test_a_student_has_all_that_its_finalist_has_but_the_labels(studio: Studio) -> None:
+def test_a_student_is_its_finalist_searched_over_weight_and_temperature_of_its_teacher(
+    studio: Studio,
+) -> None:
     record, pretender = studio.launch(arms=ARMS, more=TEACHING)
     finalist = chosen(record.arms[0])
     assert finalist is not None
     (student,) = record.students
-    assert student.name == "taught_mmoe"
-    assert student.student_of == f"mmoe/{finalist.trial_number}"
+    assert (student.name, student.student_of) == ("taught_mmoe", f"mmoe/{finalist.trial_number}")
     rates = {job.config.train.learning_rate for job in trainings(pretender, "taught_mmoe")}
     assert rates == {finalist.parameters[RATE]}
-
-
-def test_a_student_is_searched_over_weight_and_temperature_of_its_teacher(studio: Studio) -> None:
-    record, _ = studio.launch(arms=ARMS, more=TEACHING)
-    (student,) = record.students
     assert student.trials[0].parameters["train.teacher_weight"] == 0.9
     drawn = {(*trial.parameters.values(),) for trial in student.trials}
     assert len(drawn) == len(student.trials) == record.budget_of(student) == 3
 
 
-def test_students_alone_read_the_teachers_scores(studio: Studio) -> None:
-    _, pretender = studio.launch(arms=ARMS, more=TEACHING)
+def test_a_student_alone_reads_the_teachers_scores_and_is_opened_once_beside_the_arms(
+    studio: Studio,
+) -> None:
+    record, pretender = studio.launch(arms=ARMS, more=TEACHING)
     (teaching,) = of_kind(pretender, TeachJob)
     assert {job.teacher for job in trainings(pretender, "taught_mmoe")} == {teaching.path}
     assert {job.teacher for job in trainings(pretender, "mmoe")} == {None}
+    assert [arm.name for arm in record.arms] == ["mmoe", "shared_bottom"]
+    assert "Taught" not in record.verdict
+    assert record.test_accesses == 3
+    tested = [key for key in pretender.keys(ScoreTestJob) if key.startswith("taught_mmoe")]
+    assert len(tested) == 2
+    finalist = chosen(record.students[0])
+    assert finalist is not None
+    assert finalist.summary is not None
 
 
 def test_the_teacher_is_chosen_from_every_finalist_run_of_every_arm(studio: Studio) -> None:
@@ -72,22 +78,6 @@ def test_the_teacher_is_chosen_from_every_finalist_run_of_every_arm(studio: Stud
         for run in finalist.runs
     }
     assert {(run.arm, run.trial_number, run.seed) for run in teacher.pool} == runs
-
-
-def test_students_are_no_arms_of_the_comparison(studio: Studio) -> None:
-    record, _ = studio.launch(arms=ARMS, more=TEACHING)
-    assert [arm.name for arm in record.arms] == ["mmoe", "shared_bottom"]
-    assert "Taught" not in record.verdict
-
-
-def test_a_student_is_opened_on_test_once_for_all_its_seeds(studio: Studio) -> None:
-    record, pretender = studio.launch(arms=ARMS, more=TEACHING)
-    assert record.test_accesses == 3
-    tested = [key for key in pretender.keys(ScoreTestJob) if key.startswith("taught_mmoe")]
-    assert len(tested) == 2
-    finalist = chosen(record.students[0])
-    assert finalist is not None
-    assert finalist.summary is not None
 
 
 def test_the_ensemble_counts_as_one_access_to_test(studio: Studio) -> None:

@@ -84,54 +84,35 @@ def test_least_gain_needs_a_budget() -> None:
         studies.spec(least_gain=0.001)
 
 
-def test_what_finalists_need_is_left_for_them() -> None:
-    # 600 s - 90 s - 4 finalists x 2 seeds x 10 s = 430 s; a trial takes 20 s
-    assert after(4) == Round(8, "4 trials of every arm done, 21 more fit")
-    assert after(16, searched=320.0, seconds=330.0) == Round(
-        25, "16 trials of every arm done, 9 more fit"
-    )
+REFIT = {"top": 3, "seeds": 2, "refit": True}
+TEACHING = {"students": ["hinet"], "trials": 4, "top": 2}
+CHOICES = {"seeds": 2, "most": 3}
 
 
-def test_finalists_are_at_most_the_trials() -> None:
-    # 2 finalists x 2 seeds x 10 s
-    assert after(2, searched=40.0) == Round(4, "2 trials of every arm done, 23 more fit")
-
-
-def test_finalists_share_the_slots() -> None:
-    # 80 s of finalists on two slots
-    assert "23 more fit" in after(4, slots=2).words
-
-
-def test_students_and_refits_are_left_their_time_too() -> None:
-    # 20 s of refits, 4 trials and 3 x 2 finalist trainings of a student
-    finalists = {"top": 3, "seeds": 2, "refit": True}
-    assert "20 more fit" in after(4, finalists=finalists).words
-    teaching = {"students": ["hinet"], "trials": 4, "top": 2}
-    assert "16 more fit" in after(4, teaching=teaching).words
-
-
-def test_choices_are_left_their_time_too() -> None:
-    choices = {"seeds": 2, "most": 3}  # 2 x (2 + 3) trainings of 10 s, in place of 5 trials
-    assert "21 more fit" in after(4).words
-    assert "16 more fit" in after(4, choices=choices).words
-
-
-def test_arms_that_are_searched_later_count_as_those_of_now() -> None:
-    # a trial of both arms takes 40 s, their finalists 160 s
-    assert "8 more fit" in after(4, num_arms=2).words
-
-
-def test_the_search_ends_when_no_trial_fits_any_more() -> None:
-    assert after(16, searched=320.0, seconds=510.0) == Round(
-        16, "time is up after 16 trials of every arm"
-    )
-
-
-def test_a_single_trial_that_still_fits_is_taken() -> None:
-    # 600 s - 490 s - 80 s of finalists = 30 s; a trial takes 20 s
-    assert after(16, searched=320.0, seconds=490.0) == Round(
-        17, "16 trials of every arm done, 1 more fit"
-    )
+@pytest.mark.parametrize(
+    ("done", "values", "fitting"),
+    [
+        # 600 s - 90 s - 4 finalists x 2 seeds x 10 s = 430 s; a trial takes 20 s
+        pytest.param(4, {}, 21, id="what finalists need is left for them"),
+        pytest.param(16, {"searched": 320.0, "seconds": 330.0}, 9, id="and what was searched"),
+        pytest.param(2, {"searched": 40.0}, 23, id="finalists are at most the trials"),
+        pytest.param(4, {"slots": 2}, 23, id="finalists share the slots"),
+        pytest.param(4, {"finalists": REFIT}, 20, id="20 s of refits"),
+        pytest.param(4, {"teaching": TEACHING}, 16, id="4 trials and 3 x 2 finalists of a student"),
+        pytest.param(4, {"choices": CHOICES}, 16, id="2 x (2 + 3) trainings of 10 s for choices"),
+        pytest.param(4, {"num_arms": 2}, 8, id="a later arm counts as one of now"),
+        # 600 s - 490 s - 80 s of finalists = 30 s
+        pytest.param(16, {"searched": 320.0, "seconds": 490.0}, 1, id="a single one is taken"),
+        pytest.param(16, {"searched": 320.0, "seconds": 510.0}, 0, id="none fits any more"),
+    ],
+)
+def test_as_many_trials_come_as_fit_beside_all_that_follows_at_most_twice_as_many(
+    done: int, values: dict[str, object], fitting: int
+) -> None:
+    words = f"{done} trials of every arm done, {fitting} more fit"
+    if not fitting:
+        words = f"time is up after {done} trials of every arm"
+    assert after(done, **values) == Round(done + min(done, fitting), words)
 
 
 def test_written_trials_are_the_most() -> None:

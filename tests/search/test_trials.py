@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> Iterator[StudyStore]:
 
 def phase_of(folder: Path, store: StudyStore, spec: StudySpec) -> TrialPhase:
     search = ArmSearch(
-        studies.arm(folder), spec, Objectives(Objective("mean_auc")), store, studies.Admission()
+        studies.arm(folder), spec, Objectives(Objective("mean_auc")), store, studies.admits
     )
     progress = Progress("tiny", 1, "cpu", 4.0, {"hinet": ArmProgress("hinet", spec.trials)})
     context = PhaseContext(
@@ -86,40 +86,34 @@ def states(store: StudyStore) -> list[str]:
     return [trial.state for trial in load_record(store.database, "tiny").arms[0].trials]
 
 
-def test_a_trial_that_stopped_when_it_was_pruned_is_pruned(
-    phase: TrialPhase, store: StudyStore
+DIED = "its process died (signal SIGTERM)"
+
+
+@pytest.mark.parametrize(
+    ("is_pruned", "stopped", "stopping", "cause", "state"),
+    [
+        pytest.param(True, True, False, "", "pruned", id="it stopped when it was pruned"),
+        pytest.param(True, True, True, "", "pruned", id="it was pruned before a signal came"),
+        pytest.param(False, True, True, "", "running", id="a signal stopped it"),
+        pytest.param(False, False, True, "", "complete", id="it ended while a signal came"),
+        pytest.param(False, False, False, DIED, "complete", id="it died after its result"),
+        pytest.param(False, False, True, DIED, "complete", id="and while a signal came"),
+    ],
+)
+def test_a_trial_ends_as_what_it_sent_and_what_was_asked_of_it_say(
+    phase: TrialPhase,
+    store: StudyStore,
+    *,
+    is_pruned: bool,
+    stopped: bool,
+    stopping: bool,
+    cause: str,
+    state: str,
 ) -> None:
-    key = pruned(phase)
-    phase.handle_message(key, trained(BAD, stopped=True), never)
-    phase.end(key, "", stopping=False)
-    assert states(store) == ["complete", "pruned"]
-
-
-def test_a_trial_that_was_pruned_before_a_signal_came_is_pruned(
-    phase: TrialPhase, store: StudyStore
-) -> None:
-    key = pruned(phase)
-    phase.handle_message(key, trained(BAD, stopped=True), never)
-    phase.end(key, "", stopping=True)
-    assert states(store) == ["complete", "pruned"]
-
-
-def test_a_trial_that_a_signal_stopped_is_left_running(
-    phase: TrialPhase, store: StudyStore
-) -> None:
-    key = begin(phase)
-    phase.handle_message(key, trained(GOOD, stopped=True), never)
-    phase.end(key, "", stopping=True)
-    assert states(store) == ["complete", "running"]
-
-
-def test_a_trial_that_ended_while_a_signal_came_is_complete(
-    phase: TrialPhase, store: StudyStore
-) -> None:
-    key = begin(phase)
-    phase.handle_message(key, trained(GOOD), never)
-    phase.end(key, "", stopping=True)
-    assert states(store) == ["complete", "complete"]
+    key = pruned(phase) if is_pruned else begin(phase)
+    phase.handle_message(key, trained(BAD if is_pruned else GOOD, stopped=stopped), never)
+    phase.end(key, cause, stopping=stopping)
+    assert states(store) == ["complete", state]
 
 
 def test_a_pruned_trial_whose_process_died_is_pruned_anew_in_its_next_attempt(
@@ -130,16 +124,6 @@ def test_a_pruned_trial_whose_process_died_is_pruned_anew_in_its_next_attempt(
     phase.handle_message(key, studies.evaluation(1, BAD), lambda: asked.append(1))
     phase.handle_message(key, studies.evaluation(2, BAD), lambda: asked.append(2))
     assert asked == [2]
-
-
-@pytest.mark.parametrize("stopping", [False, True])
-def test_a_result_counts_though_its_process_died_right_after_it(
-    phase: TrialPhase, store: StudyStore, *, stopping: bool
-) -> None:
-    key = begin(phase)
-    phase.handle_message(key, trained(GOOD), never)
-    phase.end(key, "its process died (signal SIGTERM)", stopping=stopping)
-    assert states(store) == ["complete", "complete"]
 
 
 def test_what_an_attempt_said_before_it_died_is_not_the_outcome_of_the_next_one(

@@ -30,20 +30,15 @@ class Launches:
         *rates: float,
         arm: Arm | None = None,
         trials: int = 5,
-        size_limits: SizeCheck | None = None,
+        too_large: SizeCheck | None = None,
     ) -> ArmSearch:
         database, store = studies.store(self.folder)
         self.opened.append(database)
         starts = tuple(Start({RATE: rate}, "start") for rate in rates)
         arm = replace(arm or studies.arm(self.folder), starts=starts)
         spec = studies.spec(trials=trials)
-        return ArmSearch(
-            arm,
-            spec,
-            Objectives(Objective("mean_auc")),
-            store,
-            size_limits or studies.Admission(""),
-        )
+        objectives = Objectives(Objective("mean_auc"))
+        return ArmSearch(arm, spec, objectives, store, too_large or studies.admits)
 
     def rows(self) -> list[tuple[Scalar, str]]:
         """Rate and state of every trial, those outside the budget too."""
@@ -98,16 +93,14 @@ def test_of_more_starts_than_trials_the_first_are_tried(launches: Launches) -> N
     assert [asked.drawn[RATE] for asked in run_to_the_end(search)] == [0.001, 0.003, 0.002]
 
 
-class NoHighRates:
-    """Refuses rates from .005 on."""
-
-    def refusal(self, arm: Arm, config: TrialConfig) -> str:
-        return "too large: a rate" if config.train.learning_rate >= 0.005 else ""
+def high_rates(arm: Arm, config: TrialConfig) -> str:
+    """Refuse rates from .005 on."""
+    return "too large: a rate" if config.train.learning_rate >= 0.005 else ""
 
 
 def test_refused_starts_cost_no_trial_and_do_not_end_the_arm(launches: Launches) -> None:
     rates = [0.005 + 0.0001 * number for number in range(30)]
-    search = launches.begin(*rates, 0.002, size_limits=NoHighRates())
+    search = launches.begin(*rates, 0.002, too_large=high_rates)
     drawn = [asked.drawn[RATE] for asked in run_to_the_end(search)]
     assert drawn[:2] == [0.001, 0.002]
     assert len(drawn) == 5

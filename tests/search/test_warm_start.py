@@ -88,16 +88,6 @@ def test_studies_are_taken_in_their_order_after_what_the_study_names(studio: Stu
     assert rates(summer) == [0.001, 0.002, by_value(second)[0][0], by_value(first)[0][0]]
 
 
-def test_a_later_launch_keeps_the_starts_although_the_other_study_went_on(studio: Studio) -> None:
-    studio.launch(more=SPRING, trials=3)
-
-    summer, _ = studio.launch(more=SUMMER, trials=2)
-    studio.launch(more=SPRING, trials=8)
-    again, _ = studio.launch(more=SUMMER, trials=4)
-    assert again.arms[0].starts == summer.arms[0].starts
-    assert rates(again)[:3] == [0.001, *(start.values[RATE] for start in summer.arms[0].starts)]
-
-
 def test_failed_and_running_trials_are_not_taken(studio: Studio) -> None:
     def third_fails(job: Job) -> str:
         return "diverged" if job.key == "mmoe/2" else ""

@@ -161,20 +161,12 @@ def test_a_launch_misses_the_table_of_evaluations_and_does_not_wait_for_it(path:
             r"table hs_study, name '\udcffA': column name must hold a text, got '\udcffA'",
         ),
         (
-            "UPDATE hs_study SET name = NULL WHERE name = 'small'",
-            "table hs_study, name None: column name must hold a text, got None",
-        ),
-        (
             "UPDATE hs_study SET state = 'flying' WHERE name = 'small'",
             "table hs_study, name 'small': column state must hold running, stopped or done, got 'flying'",
         ),
         (
             "UPDATE hs_study SET updated = 'long ago' WHERE name = 'small'",
             "column updated must hold a time in ISO 8601 with its zone, got 'long ago'",
-        ),
-        (
-            "UPDATE hs_study SET description = CAST(x'ff41' AS TEXT) WHERE name = 'small'",
-            r"column description must hold a text, got '\udcffA'",
         ),
         (
             "UPDATE hs_trial SET attempt = 0 WHERE study = 'small' AND arm = 'hinet' AND number = 2",
@@ -195,10 +187,6 @@ def test_a_launch_misses_the_table_of_evaluations_and_does_not_wait_for_it(path:
         (
             "UPDATE hs_trial SET parameters_json = '[[1]]' WHERE study = 'small' AND arm = 'hinet' AND number = 1",
             "table hs_trial, study 'small', arm 'hinet', number 1: column parameters_json must hold what was written, but: ",
-        ),
-        (
-            "UPDATE hs_trial SET started = 'noon' WHERE study = 'small' AND arm = 'hinet' AND number = 0",
-            "column started must hold a time in ISO 8601 with its zone, got 'noon'",
         ),
         (
             "UPDATE hs_trial SET state = 'LOST' WHERE study = 'small' AND arm = 'hinet' AND number = 0",

@@ -24,20 +24,6 @@ def database(tmp_path: Path) -> Database:
     return connect(str(tmp_path / "h.db"), create=True)
 
 
-@pytest.mark.parametrize(
-    ("pragma", "value"),
-    [("journal_mode", "wal"), ("synchronous", 1), ("foreign_keys", 1), ("busy_timeout", 60_000)],
-)
-def test_a_pragma_is_in_force_on_every_connection(
-    database: Database, pragma: str, value: object
-) -> None:
-    with database.reading() as first, database.reading() as other:
-        assert [c.exec_driver_sql(f"PRAGMA {pragma}").scalar() for c in (first, other)] == [
-            value,
-            value,
-        ]
-
-
 def test_optuna_writes_with_the_lock_taken_at_once(database: Database) -> None:
     seen = _statements(database)
     optuna.create_study(storage=database.storage, study_name="s")

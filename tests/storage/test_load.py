@@ -20,7 +20,6 @@ from hinet_search.storage.rows import StudySummary
 from hinet_search.storage.store import StudyStore
 from tests.storage.small_study import (
     COST,
-    DATA,
     HINET,
     SINGLE,
     cells,
@@ -48,28 +47,12 @@ def test_cells_of_trials_are_read_only_when_they_are_asked_for(
     database: Database, record: StudyRecord
 ) -> None:
     lean = load_record(database, "small")
-    assert {
-        evaluation.cells
-        for arm in lean.arms
-        for trial in arm.trials
-        for evaluation in trial.evaluations
-    } == {()}
-    without = [
-        replace(
-            arm,
-            trials=tuple(
-                replace(
-                    trial,
-                    evaluations=tuple(
-                        replace(evaluation, cells=()) for evaluation in trial.evaluations
-                    ),
-                )
-                for trial in arm.trials
-            ),
-        )
-        for arm in record.arms
-    ]
-    assert lean == replace(record, arms=tuple(without))
+    for arm, whole in zip(lean.arms, record.arms, strict=True):
+        for trial, with_cells in zip(arm.trials, whole.trials, strict=True):
+            expected = [replace(each, cells=()) for each in with_cells.evaluations]
+            assert trial == replace(with_cells, evaluations=tuple(expected))
+        assert replace(arm, trials=()) == replace(whole, trials=())
+    assert replace(lean, arms=()) == replace(record, arms=())
 
 
 @pytest.mark.parametrize(("others", "with_cells"), [(("latency_ms",), False), (("ece",), True)])
@@ -89,30 +72,17 @@ def test_cells_are_also_read_for_objectives_that_are_metrics(
 
 def test_a_record_has_the_studys_own_fields(record: StudyRecord) -> None:
     row = study_row()
-    names = (
-        "name",
-        "description",
-        "objective",
-        "maximize",
-        "sampler",
-        "pruner",
-        "seed",
-        "slots",
-        "budget",
-        "data",
-    )
-    names += ("study_yaml", "command", "versions", "started", "reference")
-    assert [getattr(record, name) for name in names] == [getattr(row, name) for name in names]
-    assert (record.state, record.seconds) == ("done", 12.5)
+    names = "name description objective maximize sampler pruner seed slots budget data study_yaml"
+    for name in (*names.split(), "command", "versions", "started", "reference"):
+        assert getattr(record, name) == getattr(row, name)
+    assert (record.state, record.seconds, record.test_accesses) == ("done", 12.5, 1)
 
 
 def test_arms_come_in_the_order_they_were_written(tmp_path: Path) -> None:
     store = StudyStore(connect(str(tmp_path / "h.db"), create=True), "small")
     store.create_study(study_row(), (SINGLE, HINET))
-    assert [arm.name for arm in load_record(store.database, "small", trial_cells=True).arms] == [
-        "single",
-        "hinet",
-    ]
+    arms = load_record(store.database, "small").arms
+    assert [(arm.name, arm.trials) for arm in arms] == [("single", ()), ("hinet", ())]
 
 
 def test_an_arm_has_its_space_and_importances(record: StudyRecord) -> None:
@@ -121,10 +91,11 @@ def test_an_arm_has_its_space_and_importances(record: StudyRecord) -> None:
     assert arm.importances == {"train.learning_rate": 1.0}
 
 
-def test_trials_have_their_states_and_causes(record: StudyRecord) -> None:
-    trials = [
-        (trial.number, trial.state, trial.value, trial.cause) for trial in record.arms[0].trials
-    ]
+def test_trials_have_their_states_and_causes_and_only_a_duplicate_does_not_count(
+    record: StudyRecord,
+) -> None:
+    hinet, single = record.arms
+    trials = [(each.number, each.state, each.value, each.cause) for each in hinet.trials]
     assert trials == [
         (0, "complete", 0.70, ""),
         (1, "complete", 0.75, ""),
@@ -132,14 +103,9 @@ def test_trials_have_their_states_and_causes(record: StudyRecord) -> None:
         (3, "pruned", None, "duplicate of trial 1"),
         (4, "failed", None, "diverged"),
     ]
-
-
-def test_trials_belong_to_their_own_arm(record: StudyRecord) -> None:
-    assert [trial.value for trial in record.arms[1].trials] == [0.72]
-
-
-def test_only_a_duplicate_does_not_count(record: StudyRecord) -> None:
-    assert [trial.counts for trial in record.arms[0].trials] == [True, True, True, False, True]
+    assert [trial.number for trial in hinet.trials if not trial.counts] == [3]
+    assert [trial.number for trial in hinet.trials if trial.is_default] == [0]
+    assert [trial.value for trial in single.trials] == [0.72]
 
 
 def test_a_trial_has_its_parameters_evaluations_and_cost(record: StudyRecord) -> None:
@@ -150,16 +116,6 @@ def test_a_trial_has_its_parameters_evaluations_and_cost(record: StudyRecord) ->
         COST,
         False,
     )
-
-
-def test_the_default_trial_is_marked(record: StudyRecord) -> None:
-    assert [trial.is_default for trial in record.arms[0].trials] == [
-        True,
-        False,
-        False,
-        False,
-        False,
-    ]
 
 
 def test_times_are_utc(record: StudyRecord) -> None:
@@ -199,10 +155,6 @@ def test_finalists_come_with_their_runs_by_seed(record: StudyRecord) -> None:
     )
 
 
-def test_a_record_counts_the_openings_of_its_data(record: StudyRecord) -> None:
-    assert record.test_accesses == 1
-
-
 def test_a_running_trial_is_in_the_record(tmp_path: Path) -> None:
     store = new_store(tmp_path / "h.db")
     store.record_trial("hinet", trial_row(0, attempt=2))
@@ -216,20 +168,6 @@ def test_a_record_and_a_list_are_read_without_optuna(tmp_path: Path) -> None:
     for study in database.storage.get_all_studies():
         optuna.delete_study(study_name=study.study_name, storage=database.storage)
     assert (load_record(database, "small"), list_studies(database)) == before
-
-
-def test_an_arm_whose_turn_has_not_come_has_no_trials(tmp_path: Path) -> None:
-    store = new_store(tmp_path / "h.db")
-    assert [arm.trials for arm in load_record(store.database, "small", trial_cells=True).arms] == [
-        (),
-        (),
-    ]
-
-
-def test_a_reader_gets_the_same_record(database: Database, record: StudyRecord) -> None:
-    assert (
-        load_record(connect(str(database.engine.url.database)), "small", trial_cells=True) == record
-    )
 
 
 def test_an_unknown_study_names_the_nearest_known_one(database: Database) -> None:
@@ -273,7 +211,3 @@ def test_a_list_has_every_study_by_name_even_without_trials(tmp_path: Path) -> N
         for s in list_studies(connect(str(tmp_path / "h.db")))
     ]
     assert studies == [("a", 1, None, None), ("b", 0, None, None)]
-
-
-def test_the_data_come_back_whole(record: StudyRecord) -> None:
-    assert record.data == DATA

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from hinet_search.common.errors import StudyConflict
 from hinet_search.results.data_record import RowHashes
-from hinet_search.results.records import PairedRun
+from hinet_search.results.records import FinalistSummary, PairedRun, Resampled
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
@@ -250,12 +250,6 @@ def test_trainings_of_inputs_and_of_choices_are_dropped_apart(store: StudyStore)
     assert {run.arm for run in store.paired_runs()} == {"single"}
 
 
-def test_a_value_of_inputs_that_is_no_number_comes_back_as_such(store: StudyStore) -> None:
-    store.record_paired_run(PairedRun("single", (), 1, math.nan))
-    (run,) = store.paired_runs()
-    assert math.isnan(run.value)
-
-
 def test_deleting_a_study_deletes_its_rows(store: StudyStore) -> None:
     run_trial(store, "hinet", TrialState.COMPLETE, 0.7)
     store.record_paired_run(PairedRun("single", (), 1, 0.7))
@@ -274,3 +268,40 @@ def test_a_store_on_a_reopened_database_continues(store: StudyStore, tmp_path: P
 
 def _evaluations(store: StudyStore) -> tuple[object, ...]:
     return load_record(store.database, "small", trial_cells=True).arms[0].trials[0].evaluations
+
+
+SUMMARY = FinalistSummary(
+    seeds=(1, 2),
+    ensemble_valid_cells=cells(0.71),
+    ensemble_test_cells=cells(0.72),
+    resampled=Resampled("users", 17, headline=(0.7, 0.71), cells=((0.6, 0.61), ())),
+)
+
+
+@pytest.fixture
+def with_finalist(store: StudyStore) -> StudyStore:
+    for seed in (1, 2):
+        store.record_finalist("hinet", 3, {"a": 1}, finalist_run(seed), is_default=False)
+    return store
+
+
+def summaries(store: StudyStore) -> list[FinalistSummary | None]:
+    return [
+        finalist.summary for finalist in load_record(store.database, store.study).arms[0].finalists
+    ]
+
+
+def test_a_finalist_has_the_summary_that_is_written_and_keeps_it(with_finalist: StudyStore) -> None:
+    store = with_finalist
+    assert summaries(store) == [None]
+    store.record_finalist("hinet", 4, {"a": 2}, finalist_run(1), is_default=False)
+    store.record_summary("hinet", 4, SUMMARY)
+    assert summaries(store) == [None, SUMMARY]
+    store.record_finalist("hinet", 4, {"a": 2}, finalist_run(1), is_default=False)
+    assert summaries(store) == [None, SUMMARY]
+
+
+def test_what_is_fixed_while_an_arm_runs_joins_what_was_fixed_before(store: StudyStore) -> None:
+    store.record_fixed("hinet", {"model.dense_parameters": 4_321})
+    assert store.fixed_of("hinet") == {**HINET.fixed, "model.dense_parameters": 4_321}
+    assert store.fixed_of("single") == {}

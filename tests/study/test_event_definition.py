@@ -94,11 +94,6 @@ def test_impossible_events_are_errors(changes: dict[str, Any], problem: str) -> 
     assert problem in str(caught.value)
 
 
-def test_events_must_say_when_labels_are_known() -> None:
-    with pytest.raises(ValidationError, match="labels_after must say how long after its row"):
-        EventsDefinition.model_validate({"by": ["user"]})
-
-
 def test_a_session_ends_after_a_gap_of_some_length() -> None:
     assert SessionDefinition.model_validate({"gap": "30m"}).gap == TimeSpan(30, "m")
     with pytest.raises(ValidationError, match="longer than nothing, got 0m"):

@@ -51,17 +51,6 @@ def test_options_replace_the_values_of_the_file() -> None:
     assert spec.finalists == FinalistSpec(top=2, seeds=4)
 
 
-def test_options_leave_name_arms_and_file() -> None:
-    study = load()
-    changed = LaunchOptions(trials=9).load("s.yaml")
-    assert (changed.name, changed.arms, changed.file.text) == (
-        study.name,
-        study.arms,
-        study.file.text,
-    )
-    assert study.spec.trials == 5
-
-
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -108,27 +97,31 @@ def test_the_database_comes_from_flag_then_environment_then_file_then_folder(
     assert LaunchOptions(storage="flag.sqlite3").storage_url(study) == "flag.sqlite3"
 
 
-@pytest.mark.parametrize(("cores", "slots"), [(1, 1), (3, 3), (64, 4)])
+@pytest.mark.parametrize(
+    ("cores", "all_cores", "more", "slots"),
+    [
+        (1, 64, "", 1),
+        (3, 64, "", 3),
+        (64, 64, "", 4),
+        (1, 64, "slots: 16\n", 16),
+        (None, None, "", 1),  # the system does not say which are usable
+        (None, 3, "", 3),
+        (None, 64, "", 4),
+    ],
+)
 def test_a_study_that_names_no_slots_gets_one_per_usable_core_and_at_most_four(
-    monkeypatch: pytest.MonkeyPatch, cores: int, slots: int
+    monkeypatch: pytest.MonkeyPatch,
+    cores: int | None,
+    all_cores: int | None,
+    more: str,
+    slots: int,
 ) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 64)
-    assert num_slots(load()) == slots
-
-
-@pytest.mark.parametrize(("cores", "slots"), [(None, 1), (1, 1), (3, 3), (64, 4)])
-def test_all_cores_count_where_the_system_does_not_say_which_are_usable(
-    monkeypatch: pytest.MonkeyPatch, cores: int | None, slots: int
-) -> None:
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert num_slots(load()) == slots
-
-
-def test_a_study_that_names_its_slots_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
-    assert num_slots(load("slots: 16\n")) == 16
+    if cores is None:
+        monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    else:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: all_cores)
+    assert num_slots(load(more)) == slots
 
 
 def test_an_executor_is_a_word_or_a_kind_with_its_options() -> None:
@@ -279,11 +272,6 @@ def test_a_setting_stands_over_the_size_that_is_taken() -> None:
     spec = said(SIZED, trials=7, finalists__seeds=4).spec
     assert (spec.trials, spec.finalists) == (7, FinalistSpec(top=1, seeds=4))
     assert said(SIZED, size="whole", trials=7).spec.trials == 7
-
-
-def test_an_option_stands_over_a_size_too() -> None:
-    load(SIZED)
-    assert LaunchOptions(trials=9).load("s.yaml").spec.trials == 9
 
 
 def test_a_setting_of_data_in_a_file_of_their_own_is_set_there() -> None:

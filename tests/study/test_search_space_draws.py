@@ -171,12 +171,6 @@ def test_widths_held_by_their_name_become_the_list() -> None:
     assert load(WIDTHS).with_fixed({"x": (7,)}, "").fixed == {"x": (7,)}
 
 
-def test_holding_a_value_leaves_the_space_itself_as_it_was() -> None:
-    space = load(PARENTS)
-    space.with_fixed({"child": 4}, "")
-    assert (list(space.parameters), space.fixed) == (["parent", "child", "grandchild"], {})
-
-
 def test_ranges_say_what_a_report_shows() -> None:
     space = load(
         "parameters:\n"
@@ -309,23 +303,9 @@ def test_a_step_is_drawn_as_it_would_be_typed(
     assert {"x": exact} in list(space.draws())
 
 
-def test_a_default_is_among_the_draws_of_its_steps() -> None:
-    space = load(space_with_x("kind: float, low: .1, high: .9, default: .3, step: .1"))
-    assert space.default() in list(space.draws())
-
-
 def test_a_number_without_steps_is_taken_as_it_was_drawn() -> None:
     space = load(space_with_x("kind: float, low: 0, high: 1, default: .5"))
     assert space.suggest(Told(x=0.1 + 2 * 0.1)) == {"x": 0.1 + 2 * 0.1}
-
-
-@pytest.mark.parametrize("name", SHIPPED)
-def test_every_configuration_of_a_shipped_portfolio_is_a_draw_of_its_space(name: str) -> None:
-    space = load_space(name)
-    for shares in space.portfolio:
-        draw = space.at(shares)
-        assert within(space, draw)
-        assert space.suggest(Told(**draw)) == draw
 
 
 @pytest.mark.parametrize("name", SHIPPED)

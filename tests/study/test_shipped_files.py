@@ -10,7 +10,7 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.study import find_file
 from hinet_search.study.find_file import find, known_names, shipped_folder
 from hinet_search.study.load_study import load_study
-from hinet_search.study.variants import variants_of_study
+from hinet_search.study.overrides import variants_of_study
 
 ROOT = Path(hinet_search.__file__).parent.parent
 FILES = [
@@ -83,39 +83,29 @@ def test_a_name_that_nothing_has_gets_places_the_nearest_name_and_all_names(fold
     assert caught.value.remedy == f"known: {', '.join(sorted([*STUDIES, 'mine']))}"
 
 
-def test_a_folder_in_place_of_a_study_is_reported(folder: Path) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        find("studies", str(folder))
-    assert caught.value.problems == (
-        f"there is no study '{folder}': must be a YAML file, got a folder",
-    )
+OTHER = "must be a YAML file (.yaml or .yml), got another kind of file"
 
 
-def test_a_table_in_place_of_a_study_is_reported(folder: Path) -> None:
-    Path("rows.parquet").touch()
-    with pytest.raises(ConfigurationError) as caught:
-        find("studies", "rows.parquet")
-    assert caught.value.problems == (
-        "there is no study 'rows.parquet': must be a YAML file (.yaml or .yml), got another kind of file",
-    )
-
-
-def test_a_table_beside_the_study_in_place_of_a_space_is_reported(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "name", "beside", "where", "problem"),
+    [
+        ("studies", "mine", None, "", "there is no study 'mine': must be a YAML file, got a folder"),
+        ("studies", "rows.csv", None, "", f"there is no study 'rows.csv': {OTHER}"),
+        ("spaces", "a.csv", Path("mine"), "s.yaml:3", f"s.yaml:3: there is no space 'a.csv': {OTHER}"),
+        ("studies", "/no/z", None, "", "there is no study '/no/z': looked at /no/z.yaml"),
+    ],
+    ids=["a folder", "a table", "a table beside the study", "an absolute path"],
+)  # fmt: skip
+@pytest.mark.usefixtures("folder")
+def test_what_is_there_in_place_of_a_file_is_reported(
+    kind: str, name: str, beside: Path | None, where: str, problem: str
+) -> None:
     Path("mine").mkdir()
-    Path("mine/rows.csv").touch()
+    Path("mine/a.csv").touch()
+    Path("rows.csv").touch()
     with pytest.raises(ConfigurationError) as caught:
-        find("spaces", "rows.csv", Path("mine"), "s.yaml:3")
-    assert caught.value.problems == (
-        "s.yaml:3: there is no space 'rows.csv': must be a YAML file (.yaml or .yml), got another kind of file",
-    )
-
-
-def test_an_absolute_path_that_is_not_there_is_looked_at_once(folder: Path) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        find("studies", "/nowhere/zzz")
-    assert caught.value.problems == (
-        "there is no study '/nowhere/zzz': looked at /nowhere/zzz.yaml",
-    )
+        find(kind, name, beside, where)
+    assert caught.value.problems == (problem,)
 
 
 @pytest.mark.parametrize("name", ["", "\0", "x" * 5000, "../../etc/passwd", "a\nb"])

@@ -62,13 +62,6 @@ def test_a_start_has_the_parameters_whose_condition_it_meets() -> None:
     assert arm.starts == (Start(values, "start 1"),)
 
 
-def test_an_arm_without_a_start_has_none() -> None:
-    Path("tiny.yaml").write_text(SPACE)
-    Path("s.yaml").write_text(STUDY.replace("    start:\n", ""))
-    (arm,) = load_study("s.yaml").arms
-    assert arm.starts == ()
-
-
 @pytest.mark.parametrize(
     ("start", "problem"),
     [

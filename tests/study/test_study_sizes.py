@@ -94,16 +94,10 @@ def test_the_passes_of_a_size_reach_every_arm() -> None:
     assert {arm.space.fixed[PASSES] for arm in load(ARMS + SIZES, "whole").arms} == {4.0}
 
 
-def test_the_name_of_a_study_at_a_size_has_the_size_in_it() -> None:
-    assert load(ARMS + SIZES, "whole").name == "s-whole"
-
-
-def test_the_first_size_is_taken_when_none_is_named() -> None:
-    assert load(ARMS + SIZES).name == "s-quick"
-
-
-def test_a_study_without_sizes_keeps_its_name() -> None:
-    assert load(ARMS).name == "s"
+def test_the_name_of_a_study_has_its_size_in_it_which_is_the_first_unless_it_is_named() -> None:
+    names = [load(ARMS + SIZES, "whole").name, load(ARMS + SIZES).name, load(ARMS).name]
+    assert names == ["s-whole", "s-quick", "s"]
+    assert "'quick' is not a size of this study, known: none" in refusal(ARMS, "quick")
 
 
 def test_an_unknown_size_is_reported_with_the_nearest_and_the_line_of_the_sizes() -> None:
@@ -111,10 +105,6 @@ def test_an_unknown_size_is_reported_with_the_nearest_and_the_line_of_the_sizes(
         "s.yaml:10:1: 'quik' is not a size of this study, known: quick, whole; did you mean 'quick'?"
         in refusal(ARMS + SIZES, "quik")
     )
-
-
-def test_a_size_of_a_study_that_has_none_is_reported() -> None:
-    assert "'quick' is not a size of this study, known: none" in refusal(ARMS, "quick")
 
 
 @pytest.mark.parametrize("other", ["nowhere", "mmoe"])

@@ -8,7 +8,7 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_study
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import ResolvedStudy, load_study
-from hinet_search.study.variants import variants_of_study
+from hinet_search.study.overrides import variants_of_study
 from hinet_search.study.yaml_file import Override
 from tests.study_texts import DATA
 
@@ -54,16 +54,11 @@ def test_a_variant_at_a_size_has_both_in_its_name_and_the_budget_of_the_size_goe
     assert all(arm.space.fixed["train.batch_size"] == 64 for arm in quick.arms)
 
 
-def test_an_option_goes_before_a_size_of_a_variant() -> None:
-    load("apart", TEXT + SIZES, "quick")
+@pytest.mark.parametrize("size", ["quick", None])
+def test_an_option_goes_before_a_variant_and_its_size(size: str | None) -> None:
+    load("apart", TEXT + SIZES * bool(size), size)
     given = {"trials": Override(7, "--trials")}
-    assert load_study("shop.yaml", "quick", given, "apart").spec.trials == 7
-
-
-def test_an_option_goes_before_a_variant() -> None:
-    load()
-    given = {"trials": Override(7, "--trials")}
-    assert load_study("shop.yaml", None, given, "apart").spec.trials == 7
+    assert load_study("shop.yaml", size, given, "apart").spec.trials == 7
 
 
 def test_a_variant_can_change_a_data_definition_of_its_own_file() -> None:

@@ -12,7 +12,14 @@ from pydantic import Field, model_validator
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.frozen_model import Frozen
-from hinet_search.study.yaml_file import MAX_BYTES, YamlFile, read, read_value, validated
+from hinet_search.study.yaml_file import (
+    MAX_BYTES,
+    Override,
+    YamlFile,
+    read,
+    read_value,
+    validated,
+)
 
 
 class Leaf(Frozen):
@@ -251,43 +258,6 @@ def test_a_file_that_says_yaml_1_2_is_read(write: Any) -> None:
     assert write("%YAML 1.2\n---\na: no\n").tree == {"a": "no"}
 
 
-VALUES = {
-    "a tag": ('!!python/x ["id"]', "--set a: tags are not allowed, got tag:yaml.org,2002:python/x"),
-    "a list 20,000 deep": (
-        "[" * 20_000,
-        "--set a: must hold at most 100,000 values, at most 50 deep; are aliases nested?",
-    ),
-    "an integer above 64 bits": (
-        "18446744073709551616",
-        "--set a: whole numbers must fit into 64 bits, got 18446744073709551616",
-    ),
-    "another document": (
-        "1\n--- 2",
-        "--set a: is not valid YAML: another document begins, a file holds one",
-    ),
-    "a list left open": (
-        "[1",
-        "--set a: is not valid YAML: expected ',' or ']', but got '<stream end>'",
-    ),
-    "a NUL": (
-        "\0",
-        "--set a: is not valid YAML: unacceptable character #x0000: special characters are not allowed",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", VALUES)
-def test_a_value_alone_is_refused_as_in_a_file(case: str) -> None:
-    text, message = VALUES[case]
-    assert problems(read_value, text, "--set a") == (message,)
-
-
-@pytest.mark.parametrize("case", CONTENTS)
-def test_a_value_alone_means_what_it_means_in_a_file(case: str) -> None:
-    written, meant = CONTENTS[case]
-    assert read_value(written, "--set a") == meant
-
-
 WRONG = {
     "an unknown key": ("a: 1\nleave: {}\n", ["a.yaml:1:1: unknown key 'a'", "a.yaml:2:1: unknown key 'leave'; did you mean 'leaves'?"]),
     "an unknown key inside": ("leaf:\n  deph: 1\n", ["a.yaml:2:3: unknown key 'deph' in 'leaf'; did you mean 'depth'?"]),
@@ -383,3 +353,22 @@ def test_any_text_is_a_mapping_or_refused(
     path.write_text(text, encoding="utf-8")
     with contextlib.suppress(ConfigurationError):
         assert isinstance(read(path).tree, dict)
+
+
+def test_a_value_alone_means_what_it_means_in_a_file_and_is_refused_as_there() -> None:
+    assert read_value("[1e-3, no]", "--set a") == [0.001, "no"]
+    assert problems(read_value, '!!python/x ["id"]', "--set a") == (
+        "--set a: tags are not allowed, got tag:yaml.org,2002:python/x",
+    )
+
+
+def test_a_file_that_has_changed_is_read_again(write: Any) -> None:
+    assert [write(f"a: {number}\n").tree for number in (1, 2)] == [{"a": 1}, {"a": 2}]
+
+
+def test_an_override_changes_no_other_reading_of_the_file(write: Any) -> None:
+    text = "a:\n  b: 1\n"
+    changed = write(text).with_overrides({("a", "b"): Override(2, "--set a.b=2")})
+    again = write(text)
+    assert (changed.tree, again.tree) == ({"a": {"b": 2}}, {"a": {"b": 1}})
+    assert (changed.place(("a", "b")), again.place(("a", "b"))) == ("--set a.b=2", "a.yaml:2:3")

@@ -18,12 +18,11 @@ from hinet_search.common.plugins import names
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
 from hinet_search.results.objectives import objective_named
-from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.training.fit import fit
 from hinet_search.training.losses import loss_named
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.teaching import StepLoss, step_loss
-from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.train_config import LOSSES, TrainConfig
 from tests.training.loss_references import Labels, PlainLabel
 
 NUM_ROWS, RANKING_WEIGHT = 14, 0.7

@@ -15,11 +15,10 @@ from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.contracts import BatchDependent, IndependentParts
 from hinet_search.models.layers.measure import synthetic_batch
 from hinet_search.study.distributions import Value
-from hinet_search.study.plugin_keys import LOSSES
 from hinet_search.training.feed import make_feed
 from hinet_search.training.replayed_steps import FixedRows, places_of
 from hinet_search.training.teaching import StepLoss, step_loss
-from hinet_search.training.train_config import TrainConfig
+from hinet_search.training.train_config import LOSSES, TrainConfig
 from hinet_search.training.trial_config import build_config
 from tests.models.cases import Case, every_case
 from tests.models.small_models import WITH_SEQUENCES, randomise

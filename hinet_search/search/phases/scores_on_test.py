@@ -56,7 +56,7 @@ def scoring_phase(runs: Sequence[CandidateRun], context: PhaseContext) -> JobQue
         payload = ScoreTestJob(
             context.dataset,
             run.candidate.config,
-            context.device,
+            context.spec.device,
             run.weights(context.artifacts),
             further=context.further,
         )

@@ -1,4 +1,8 @@
-"""Trials: run all arms' trials on the slots, so that arms spend equal shares of the budget."""
+"""Trials: run all arms' trials on the slots, so that arms spend equal shares of the budget.
+
+The finalists of an arm begin once its own trials have ended: while the last trials of other arms
+run, slots that would wait for them train finalists.
+"""
 
 import math
 from collections import defaultdict
@@ -15,6 +19,9 @@ from hinet_search.results.objectives import Objective
 from hinet_search.results.records import Cost, EvaluationRecord
 from hinet_search.search.arm_search import ArmSearch, DrawnTrial
 from hinet_search.search.context import PhaseContext
+from hinet_search.search.dispatch import Phase
+from hinet_search.search.phases.finalists import add_finalists, keys_of, runs_of
+from hinet_search.search.phases.job_queue import JobQueue
 from hinet_search.search.progress import Event, JobProgress, difference_text, value_text
 from hinet_search.search.sampling import derive_seed
 from hinet_search.training.jobs.messages import (
@@ -127,23 +134,15 @@ class TrialPhase:
             drawn_trial = arm.ask(new=in_time or arm.started == 0)
             if drawn_trial is None:
                 return None
-            if arm.arm.is_decided and drawn_trial.config is not None:
-                self._leave_to_finalists(arm, drawn_trial)
-            elif drawn_trial.config is not None:
+            if drawn_trial.config is None:
+                self._failed(arm, drawn_trial.number, drawn_trial.problem)
+            elif not arm.arm.is_decided:
                 return self._job(arm, drawn_trial)
-            else:
-                self._fail_at_once(arm, drawn_trial)
+            else:  # there is nothing to decide: it is not trained
+                arm.finish(drawn_trial.number, TrialState.PRUNED, None, None, DECIDED)
+                self._progress.arms[arm.arm.name].pruned += 1
+            self._count_end(arm)
         return None
-
-    def _leave_to_finalists(self, arm: ArmSearch, decided: DrawnTrial) -> None:
-        """End a trial that has nothing to decide, without training it."""
-        arm.finish(decided.number, TrialState.PRUNED, None, None, DECIDED)
-        self._progress.arms[arm.arm.name].pruned += 1
-        self._count_end(arm)
-
-    def _fail_at_once(self, arm: ArmSearch, drawn_trial: DrawnTrial) -> None:
-        self._failed(arm, drawn_trial.number, drawn_trial.problem)
-        self._count_end(arm)
 
     def _job(self, arm: ArmSearch, trial: DrawnTrial) -> Job:
         assert trial.config is not None, "others have failed at once"
@@ -177,11 +176,6 @@ class TrialPhase:
             self._pruned.add(key)
             stop()
 
-    def _is_cut_off(self, trial: str, outcome: TrainingResult | TrainingFailed) -> bool:
-        """Whether a signal stopped a training before its end."""
-        stopped = isinstance(outcome, TrainingResult) and outcome.stopped
-        return stopped and trial not in self._pruned
-
     def end(self, key: str, cause: str, *, stopping: bool) -> None:
         """Complete, prune or fail a trial; the next launch resumes one that a signal stopped.
 
@@ -190,7 +184,8 @@ class TrialPhase:
         arm, number = self._of(key)
         running = self._progress.running.pop(key)
         outcome = self._outcomes.pop(key, None)
-        if stopping and (outcome is None or self._is_cut_off(key, outcome)):
+        stopped = isinstance(outcome, TrainingResult) and outcome.stopped
+        if stopping and (outcome is None or (stopped and key not in self._pruned)):
             arm.leave(number)
             return
         if isinstance(outcome, TrainingResult) and outcome.best is not None:
@@ -280,3 +275,55 @@ def _with_same_cause(ends: Sequence[_End], last: _End) -> list[_End]:
         return []
     same = ends and without_numbers(ends[-1].cause) == without_numbers(last.cause)
     return [*ends, last] if same else [last]
+
+
+class TrialsThenFinalists:
+    """Two phases at once; trials go first.
+
+    `trials_ended` is called once no trial is left: from then on progress is that of the finalists,
+    however many have ended before.
+    """
+
+    def __init__(
+        self,
+        trials: TrialPhase,
+        context: PhaseContext,
+        trials_ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._trials = trials
+        self._finalists = JobQueue("finalists", [], context, prefix="finalist ", begins=False)
+        self._stored = keys_of(context.store.finalists())
+        self._context = context
+        self._trials_ended = trials_ended
+        self._phase_of: dict[str, Phase] = {}
+        self._added: set[str] = set()
+        self._trials_left = True
+
+    def next_job(self) -> Job | None:
+        """Return the next trial, or where there is none left to start, the next finalist."""
+        if self._trials_left and (job := self._trials.next_job()):
+            self._phase_of[job.key] = self._trials
+            return job
+        done = [arm for arm in self._trials.done() if arm.arm.name not in self._added]
+        self._added |= {arm.arm.name for arm in done}
+        runs = runs_of(done, self._context.spec)
+        add_finalists(self._finalists, runs, self._stored, self._context)
+        if self._trials_left and not self._trials.running:
+            self._trials_left = False
+            self._trials_ended()
+            self._finalists.begin()
+        if job := self._finalists.next_job():
+            self._phase_of[job.key] = self._finalists
+        return job
+
+    def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:
+        """Pass a message on."""
+        self._phase_of[key].handle_message(key, body, stop)
+
+    def end(self, key: str, cause: str, *, stopping: bool) -> None:
+        """Pass the end of a job on."""
+        self._phase_of.pop(key).end(key, cause, stopping=stopping)
+
+    def retry(self, key: str, attempt: int, cause: str) -> None:
+        """Pass on that a job starts again."""
+        self._phase_of[key].retry(key, attempt, cause)

@@ -6,18 +6,21 @@ from itertools import chain
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.data.columns import SPLITS, Dataset
+from hinet_search.data.derived.inputs import derived_names
 from hinet_search.results.data_record import CellCount
 from hinet_search.results.input_groups import ALL, AND, GROUPS, NONE, chosen_groups
 from hinet_search.results.objectives import Objective
 from hinet_search.results.trade_offs import COSTS, FLOPS, LATENCY
-from hinet_search.search.plan.check_encodings import unfit_encodings
 from hinet_search.search.plan.check_losses import unfit_losses
 from hinet_search.search.plan.size_limits import default_of
+from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import FeatureDefinition
 from hinet_search.study.load_study import (
     DENSE_PARAMETERS,
     EVALUATIONS,
+    NUMBER_ENCODING,
+    NUMBER_ENCODINGS,
     PASSES,
     SEQUENCE_READER,
     Arm,
@@ -61,7 +64,7 @@ def try_study(study: ResolvedStudy) -> ResolvedStudy:
             problems += error.problems
         else:
             problems += unfit_losses(arm, data)
-        problems += [*_wrong_groups(arm, data.features), *unfit_encodings(arm, data)]
+        problems += [*_wrong_groups(arm, data.features), *_unfit_encodings(arm, data)]
         problems += [*_without_effect(arm, study), *cannot_be_sized]
     if problems:
         raise ConfigurationError(*dict.fromkeys(problems))
@@ -107,6 +110,40 @@ def _wrong_groups(arm: Arm, features: FeatureDefinition) -> list[str]:
         for value in values
         if not features.leaves_inputs(value)
     ]
+
+
+def _unfit_encodings(arm: Arm, data: DataDefinition) -> list[str]:
+    """List the encodings of an arm for which the data have no number."""
+    features = data.features
+    derived = derived_names(data)
+    listed = [*features.numeric, *derived]
+    for group, columns in features.groups.items():
+        if not {*columns}.isdisjoint(features.numeric):
+            listed.append(group)
+    known = (*listed, *chain.from_iterable(derived.values()))
+    problems = []
+    for name in (*arm.space.parameters, *arm.space.fixed):
+        if setting_of(name) not in (NUMBER_ENCODING, NUMBER_ENCODINGS):
+            continue
+        of = name.removeprefix(f"{NUMBER_ENCODINGS}.")
+        if not known:
+            needed = "needs a number among the inputs"
+            got = "(features.numeric, statistics, matches, events or session), got none"
+        elif of not in (name, *known):
+            more = " or a derived number" if derived else ""
+            needed = f"must end with one of {', '.join(listed)}{more},"
+            got = f"got '{of}'{_which(of, features)}{did_you_mean(of, known)}"
+        else:
+            continue
+        problems.append(f"{arm.space.places[name]}: {name} {needed} {got}")
+    return problems
+
+
+def _which(name: str, features: FeatureDefinition) -> str:
+    """Say what a name that is of no number is of, if of anything."""
+    if name in features.categorical:
+        return ", a categorical field"
+    return ", a group without numbers" if name in features.group_names else ""
 
 
 def _without_effect(arm: Arm, study: ResolvedStudy) -> list[str]:

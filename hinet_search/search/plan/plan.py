@@ -1,12 +1,11 @@
 """Plan: check all that can be checked before a study exists, and estimate what it will cost."""
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from hinet_search.common import files
 from hinet_search.common.amounts import counted
@@ -17,14 +16,12 @@ from hinet_search.data.study_data import dataset_of
 from hinet_search.search.plan.check_losses import check_scenario_weights
 from hinet_search.search.plan.check_study import check_objectives, refuse_without_flops, try_study
 from hinet_search.search.plan.device_memory import DeviceMemory, bytes_kept, smallest_memory
-from hinet_search.search.plan.prober import Prober, prober
+from hinet_search.search.plan.probe import Prober, prober
 from hinet_search.search.plan.size_limits import SizeLimits, default_of
-from hinet_search.study.distributions import Choice
 from hinet_search.study.launch_options import num_slots
 from hinet_search.study.load_study import Arm, ResolvedStudy
 from hinet_search.study.measurements import AUTO
-from hinet_search.study.plugin_keys import EXECUTORS
-from hinet_search.study.study_spec import StudySpec
+from hinet_search.study.study_spec import EXECUTORS, StudySpec
 from hinet_search.training.checkpoint import NUM_KEPT, seconds_apart
 from hinet_search.training.device import ChosenDevice, choose_device
 from hinet_search.training.model_size import (
@@ -81,7 +78,7 @@ class PreparedStudy:
 class Plan:
     """A ready study and what it will cost.
 
-    `probe_seconds` were spent on probes, now or in an earlier check.
+    `probe_seconds` were spent on probes.
     """
 
     ready: PreparedStudy
@@ -102,9 +99,8 @@ class Plan:
     def finalist_runs_are_known(self) -> bool:
         """Whether `finalist_runs` is exact, apart from failures: each trial becomes a finalist."""
         spec = self.ready.study.spec
-        top = spec.finalists.top
-        prunes = spec.pruner.kind != "none"
-        return all(arm.trials == 1 or (arm.trials <= top and not prunes) for arm in self.arms)
+        most = spec.finalists.top if spec.pruner.kind == "none" else 1
+        return all(arm.trials <= max(1, most) for arm in self.arms)
 
     @property
     def seconds(self) -> float:
@@ -221,7 +217,8 @@ def prepare_study(
     if device.device.type == "cuda" and any(is_network(arm.model) for arm in arms):
         data_bytes = bytes_kept(dataset, taught=study.spec.teaching is not None)
         memory = DeviceMemory(smallest_memory(), slots_per_gpu, data_bytes)
-        check_device_memory(memory, of_checkpoint)
+        if problem := memory.shortage(of_checkpoint):  # of rows, weights and moments
+            raise EnvironmentFault(problem)
     return PreparedStudy(study, dataset, device, slots, memory)
 
 
@@ -247,7 +244,8 @@ def _device_of_slots(study: ResolvedStudy, slots: int) -> tuple[ChosenDevice, in
 def make_plan(ready: PreparedStudy, probe_seconds: float = PROBE_SECONDS) -> Plan:
     """Draw from each arm's space; probe its default and one draw on this machine.
 
-    All probes together take `probe_seconds` or a little more.
+    All probes together take `probe_seconds` or a little more. With a budget of time, the trials are
+    those that fit.
     """
     size_limits = SizeLimits.of(ready.dataset, ready.study)
     arms = ready.study.arms
@@ -256,7 +254,7 @@ def make_plan(ready: PreparedStudy, probe_seconds: float = PROBE_SECONDS) -> Pla
         seconds = probe_seconds / len(arms)
         sized = [size_limits.sized(arm, arms) for arm in arms]
         planned = tuple(_arm_plan(arm, ready, probe, seconds) for arm in sized)
-    return Plan(ready, planned, time.perf_counter() - began)
+    return fit_budget(Plan(ready, planned, time.perf_counter() - began))
 
 
 def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> ArmPlan:
@@ -269,7 +267,7 @@ def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> 
     configs = [default_of(arm)]
     for seed in range(DRAWS - 1):
         with suppress(ConfigurationError):  # values that do not fit together
-            drawn = arm.space.suggest(RandomDraw(seed))
+            drawn = arm.space.at_random(seed)
             configs.append(build_config(arm.model, arm.space.values(drawn)))
     configs.sort(key=size_of)
     sizes = [size_of(config) for config in configs]
@@ -300,32 +298,27 @@ def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> 
     )
 
 
-class RandomDraw:
-    """Draws uniformly (on the log scale where asked), without a sampler, for plans and tests."""
+def fit_budget(plan: Plan) -> Plan:
+    """Return the plan with the trials that fit into the study's budget of time, at least one.
 
-    def __init__(self, seed: int) -> None:
-        self._generator = np.random.default_rng(seed)
+    A launch goes by what its trials really take: pruning makes room for more. It trains the default
+    of every arm in any case.
+    """
+    budget = plan.ready.study.spec.budget
+    if budget is None:
+        return plan
+    numbers = range(1, max(arm.trials for arm in plan.arms) + 1)
+    fitting = bisect_right(numbers, 60 * budget, key=lambda n: _with_trials(plan, n).seconds)
+    return _with_trials(plan, max(1, fitting))
 
-    def suggest_int(
-        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
-    ) -> int:
-        """Draw an integer from low to high."""
-        if log:
-            return min(high, int(np.exp(self._generator.uniform(np.log(low), np.log(high + 1)))))
-        return low + step * int(self._generator.integers((high - low) // step + 1))
 
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        """Draw a number from low to high."""
-        if log:
-            return float(np.exp(self._generator.uniform(np.log(low), np.log(high))))
-        drawn = float(self._generator.uniform(low, high))
-        return drawn if step is None else low + step * round((drawn - low) / step)
-
-    def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:
-        """Draw one of the choices."""
-        return choices[int(self._generator.integers(len(choices)))]
+def _with_trials(plan: Plan, trials: int) -> Plan:
+    most = plan.ready.study.spec.finalists.most(trials)
+    arms = []
+    for arm in plan.arms:
+        finalists = min(arm.finalists, most)
+        arms.append(replace(arm, trials=min(arm.trials, trials), finalists=finalists))
+    return replace(plan, arms=tuple(arms))
 
 
 def bytes_needed(
@@ -362,12 +355,6 @@ def measuring_arm(study: ResolvedStudy, dataset: Dataset) -> Arm:
 
     networks = [arm for arm in arms if num_flops(arm) > 0]
     return min(networks or arms, key=num_flops)
-
-
-def check_device_memory(memory: DeviceMemory, training_bytes: int) -> None:
-    """Raise EnvironmentFault when rows, weights and moments do not fit into a GPU's memory."""
-    if problem := memory.shortage(training_bytes):
-        raise EnvironmentFault(problem)
 
 
 def check_disk_space(folder: Path, needed: int) -> None:

@@ -14,8 +14,9 @@ from hinet_search.search.plan.check_losses import (
     training_values,
 )
 from hinet_search.search.plan.plan import PreparedStudy
-from hinet_search.search.plan.size_limits import SizeLimits, default_of
+from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.load_study import ResolvedStudy
+from hinet_search.training.model_size import sizes_of
 from hinet_search.training.trial_config import is_network
 
 PRECISION, GRAPHS = "train.precision", "train.cuda_graphs"
@@ -117,5 +118,13 @@ def rows_not_looked_up(prepared: PreparedStudy) -> Iterator[str]:
 
 def large_defaults(prepared: PreparedStudy) -> Iterator[str]:
     """Yield a warning for each arm whose default has more than `max_parameters`."""
-    limits = SizeLimits.of(prepared.dataset, prepared.study)
-    yield from filter(None, map(limits.large_default, prepared.study.arms))
+    for arm in prepared.study.arms:
+        most = arm.space.max_parameters
+        config = default_of(arm)
+        total, dense = sizes_of(config, config.features.schema_of(prepared.dataset))
+        if most is not None and total > most:
+            yield (
+                f"arm {arm.name}: its default has {total:,} parameters, {total - dense:,} of them "
+                f"of embeddings; max_parameters is {most:,}, so larger draws are not trained. A "
+                "higher data.minimum_frequency gives fewer ids"
+            )

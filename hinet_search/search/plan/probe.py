@@ -1,19 +1,29 @@
 """Probe: train one configuration briefly to estimate a trial's duration and a slot's memory.
 
 On a CPU, time is what this process computes, so that what other work takes does not count: that may
-be gone in the next minute, or may have just begun (busy_cores.py).
+be gone in the next minute, or may have just begun (machine.py).
+
+Probes run in this process on the CPU, and on a slot of their own on a GPU: a process that has used
+a GPU holds some of its memory until it ends, and keeps all others off a device of exclusive mode.
+The coordinator lives as long as its study, so it must not be that one.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 
 import torch
 from torch import nn
 
+from hinet_search.common.errors import EnvironmentFault
+from hinet_search.common.plugins import allow_only, allowed
 from hinet_search.data.columns import Dataset
+from hinet_search.executors import Emit, Job, JobEnd, Message, ShouldStop
+from hinet_search.executors.processes.slots import ProcessExecutor
 from hinet_search.models.layers.measure import REPEATS
 from hinet_search.training.device import (
     begin_peak_memory,
@@ -23,6 +33,7 @@ from hinet_search.training.device import (
 from hinet_search.training.feed import Feed, make_feed
 from hinet_search.training.fit import forward_products, fp32_products
 from hinet_search.training.fit_staged import Staged
+from hinet_search.training.jobs.score import limit_threads, open_dataset
 from hinet_search.training.optimiser import make_optimiser
 from hinet_search.training.row_order import BYTES_OF_A_ROW
 from hinet_search.training.teaching import StepLoss, step_loss
@@ -37,6 +48,7 @@ FEWEST_STEPS, MOST_STEPS = 3, 100  # the first step is slower than all that foll
 # Of the passes after the first, the share that a trial takes on average, with early stopping and
 # pruning.
 SHARE_OF_PASSES = 0.7
+POLL_SECONDS = 1.0  # of a slot that probes
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,60 @@ class ProbeResult:
     seconds_per_trial: float
     seconds_per_finalist: float
     memory_bytes: int
+
+
+Prober = Callable[[TrialConfig, float], ProbeResult]  # probes a configuration for some seconds
+
+
+@dataclass(frozen=True)
+class ProbeJob:
+    """Probe a configuration on a slot; models may come from `plugins`."""
+
+    dataset: Path
+    device: torch.device
+    config: TrialConfig
+    seconds: float
+    plugins: tuple[str, ...] = field(default_factory=allowed)
+
+
+@contextmanager
+def prober(dataset: Dataset, device: torch.device) -> Iterator[Prober]:
+    """Give the function that probes on the device; it raises what `probe` raises."""
+    if device.type != "cuda":
+        yield lambda config, seconds: probe(config, dataset, device, seconds)
+        return
+    with closing(ProcessExecutor([0])) as slot:
+        yield partial(probe_on_slot, slot, dataset.folder, device)
+
+
+def probe_on_slot(
+    slot: ProcessExecutor, dataset: Path, device: torch.device, config: TrialConfig, seconds: float
+) -> ProbeResult:
+    """Probe in the process of a slot.
+
+    Errors: MemoryError when that ran out of memory or died, EnvironmentFault for any other failure.
+    """
+    slot.submit(Job("probe", 1, run_probe, ProbeJob(dataset, device, config, seconds)))
+    result: ProbeResult | None = None
+    while True:
+        for event in slot.poll(POLL_SECONDS):
+            if isinstance(event, Message):
+                result = event.body
+            if isinstance(event, JobEnd):
+                if result is not None:
+                    return result
+                if event.died:
+                    raise MemoryError(event.cause)
+                raise EnvironmentFault(
+                    f"the probe of a training must end with a result, but {event.cause}"
+                )
+
+
+def run_probe(job: ProbeJob, emit: Emit, should_stop: ShouldStop) -> None:  # noqa: ARG001
+    """Emit the result of a probe."""
+    limit_threads()
+    allow_only(job.plugins)
+    emit(probe(job.config, open_dataset(job.dataset), job.device, job.seconds))
 
 
 def probe(

@@ -40,8 +40,7 @@ class SizeLimits:
 
     def refusal(self, arm: Arm, config: TrialConfig) -> str:
         """Return why a configuration is not trained, `too large: ...`; empty when it is trained."""
-        own = default_of(arm) if arm.size_of else None
-        return self._too_many_parameters(arm, config) or self._too_costly(arm, config, own)
+        return self._too_many_parameters(arm, config) or self._too_costly(arm, config)
 
     def _too_many_parameters(self, arm: Arm, config: TrialConfig) -> str:
         most = arm.space.max_parameters
@@ -58,8 +57,8 @@ class SizeLimits:
     def _parameters(self, config: TrialConfig) -> int:
         return num_parameters(config, config.features.schema_of(self.dataset))
 
-    def _too_costly(self, arm: Arm, config: TrialConfig, own: TrialConfig | None) -> str:
-        """Apply the cost limit, relative to `own`, a sized default, where that needs more."""
+    def _too_costly(self, arm: Arm, config: TrialConfig) -> str:
+        """Apply the cost limit, of a sized arm relative to its default where that needs more."""
         if self.cost_limit is None:
             return ""
         schema = config.features.schema_of(self.dataset)
@@ -67,12 +66,13 @@ class SizeLimits:
         times = self.cost_limit
         allowed = int(times * flops_of(self.yardstick, schema))
         whose = "the default HiNet's are"
-        own_times = max(1.0, self.cost_limit)
-        own_allowed = int(own_times * flops_of(own, schema)) if own else 0
-        if own_allowed > allowed:
-            times = own_times
-            allowed = own_allowed
-            whose = f"its default's at the size of {arm.size_of} are"
+        if arm.size_of:
+            own_times = max(1.0, self.cost_limit)
+            own_allowed = int(own_times * flops_of(default_of(arm), schema))
+            if own_allowed > allowed:
+                times = own_times
+                allowed = own_allowed
+                whose = f"its default's at the size of {arm.size_of} are"
         if flops <= allowed:
             return ""
         return f"too large: {flops:,} FLOPs a row, {plain(times)} times {whose} {allowed:,}"
@@ -85,19 +85,6 @@ class SizeLimits:
         return (
             f"{arm.place}: limits must admit the default configuration, which is {refusal}; "
             "raise cost_limit, or lower the defaults of its space"
-        )
-
-    def large_default(self, arm: Arm) -> str:
-        """Return what to know of a default above `max_parameters`; empty where it is below."""
-        most = arm.space.max_parameters
-        config = default_of(arm)
-        total, dense = sizes_of(config, config.features.schema_of(self.dataset))
-        if most is None or total <= most:
-            return ""
-        return (
-            f"arm {arm.name}: its default has {total:,} parameters, {total - dense:,} of them of "
-            f"embeddings; max_parameters is {most:,}, so larger draws are not trained. A higher "
-            "data.minimum_frequency gives fewer ids"
         )
 
     def size_of_default(self, name: str, arms: Sequence[Arm]) -> int:

@@ -15,7 +15,7 @@ from torch import Tensor
 from hinet_search.common import plugins
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.columns import Columns
-from hinet_search.study.plugin_keys import LOSSES
+from hinet_search.training.train_config import LOSSES
 
 
 @dataclass(frozen=True)
