@@ -101,6 +101,11 @@ class Objective:
         return self.metric.maximize
 
     @property
+    def sign(self) -> int:
+        """1 if larger is better, else -1."""
+        return 1 if self.maximize else -1
+
+    @property
     def is_of_one_of_all(self) -> bool:
         """Whether the value is that of one cell, which the values themselves choose."""
         return self.name == WORST

@@ -214,7 +214,7 @@ class ArmSearch:
 
     def complete_trials(self) -> list[TrialRecord]:
         """Return the complete trials, best first."""
-        sign = -1.0 if self._objectives.first.maximize else 1.0
+        sign = -self._objectives.first.sign
         complete = [row for row in self._rows.values() if row.state == "complete"]
         return sorted(complete, key=lambda row: (sign * (row.value or 0.0), row.number))
 

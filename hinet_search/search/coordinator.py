@@ -222,8 +222,11 @@ class Coordinator:
         stored = keys_of(self._store.finalists())
         runs = []
         for candidate in candidates:
-            runs += [CandidateRun(candidate, seed) for seed in paired_seeds(self._spec)]
-        return [run for run in runs if run.key in stored]
+            for seed in paired_seeds(self._spec):
+                run = CandidateRun(candidate, seed)
+                if run.key in stored:
+                    runs.append(run)
+        return runs
 
     def _stored_finalists(self) -> Mapping[str, tuple[FinalistRecord, ...]]:
         by_arm = self._store.finalists()

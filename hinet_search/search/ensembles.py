@@ -202,7 +202,8 @@ class Ensembles:
             if not has_tensor(self._scores(run, split), f"{split}_logits"):
                 config = run.candidate.config
                 stored = run.weights(context.artifacts)
-                job = ScoreMemberJob(context.dataset, config, context.spec.device, stored, split=split)
+                device = context.spec.device
+                job = ScoreMemberJob(context.dataset, config, device, stored, split=split)
                 jobs.append(QueuedJob(f"{run.key} on {split}", score_member, job))
         if jobs:
             self._drive(JobQueue(f"scores of the {ensemble.name}", jobs, context))

@@ -93,10 +93,12 @@ def shipped_runs(record: StudyRecord) -> list[RunKey]:
         return []
     if taken.kind == "ensemble":
         ensemble = record.ensemble(ENSEMBLE)
-        return [member.run for member in ensemble.members] if ensemble else []
+        assert ensemble is not None, "it is shipped"
+        return [member.run for member in ensemble.members]
     arm = next(arm for arm in (*record.arms, *record.students) if arm.name == taken.name)
     finalist = chosen(arm)
-    return list(_runs(arm.name, [finalist])) if finalist else []
+    assert finalist is not None, "it is shipped"
+    return list(_runs(arm.name, [finalist]))
 
 
 def drop_files(

@@ -53,7 +53,7 @@ def choose_students(
         return [each for each in networks if each.arm.name in teaching.students]
     if not networks:
         return []
-    sign = 1.0 if objective.maximize else -1.0
+    sign = objective.sign
     best = max(networks, key=lambda each: sign * each.value)
     most = objective.margin_at(margin, best.value)
     near = [each for each in networks if sign * (best.value - each.value) <= most]

@@ -88,12 +88,11 @@ def _most_gain(spec: StudySpec, searches: Sequence[ArmSearch], hour: int) -> flo
     what the last half did. None after fewer trials than an hour has. The next hour may bring more:
     a sampler that learns does so in most studies (docs/results/claims.md).
     """
-    maximize = Objective(spec.objective).maximize
+    sign = Objective(spec.objective).sign
     gains = []
     for search in searches:
         if search.exhausted:
             continue
-        sign = 1.0 if maximize else -1.0
         complete = search.complete_trials()
         values = [sign * trial.value for trial in complete if trial.value is not None]
         values += values[-1:] * search.progress().pruned  # as bad as the worst complete one

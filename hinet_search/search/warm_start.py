@@ -140,14 +140,13 @@ def _best_first(
     record: StudyRecord, arms: Iterable[ArmRecord]
 ) -> list[tuple[ArmRecord, TrialRecord]]:
     """Return complete trials: those of chosen finalists, then the others, each by value."""
-    sign = 1.0 if record.maximize else -1.0
     trials = []
     for arm in arms:
         finalist = chosen(arm)
         number = finalist.trial_number if finalist else None
         for trial in arm.trials:
             if trial.state == "complete" and trial.value is not None:
-                rank = (trial.number == number, sign * trial.value)
+                rank = (trial.number == number, record.sign * trial.value)
                 trials.append((rank, arm, trial))
     trials.sort(key=lambda each: each[0], reverse=True)
     return [(arm, trial) for _, arm, trial in trials]

@@ -24,7 +24,7 @@ from hinet_search.study.parameter_changes import (
 )
 from hinet_search.study.search_space import SearchSpace, load_space
 from hinet_search.study.starts import portfolio, resolved_starts
-from hinet_search.study.study_spec import EXECUTORS, ArmSpec, ExecutorSpec, SizeSpec, StudySpec
+from hinet_search.study.study_spec import EXECUTORS, ArmSpec, ExecutorSpec, StudySpec
 from hinet_search.study.yaml_file import Override, Place, YamlFile, read, validated_at
 
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -183,24 +183,20 @@ def _changes(file: YamlFile, spec: StudySpec, size: str | None) -> list[Changes]
 
 
 def _at_size(study: ResolvedStudy, size: str | None) -> ResolvedStudy:
+    """Apply a size, whose changes the arms have; its passes become a fixed setting of each."""
     if size is None:
         return replace(study, spec=study.spec.in_time)
-    name = f"{study.name}-{size}"
-    check_study_name(name, study.file.place((SIZES, size)))
-    return _with_budget(replace(study, name=name), study.spec.sizes[size])
-
-
-def _with_budget(study: ResolvedStudy, size: SizeSpec) -> ResolvedStudy:
-    """Apply a size, whose changes the arms have; its passes become a fixed setting of each."""
-    values = {name: getattr(size, name) for name in SizeSpec.model_fields}
-    given = {name: value for name, value in values.items() if value is not None}
-    given[PARAMETERS] = merged(study.spec.parameters, size.parameters)
+    study_name = f"{study.name}-{size}"
+    check_study_name(study_name, study.file.place((SIZES, size)))
+    of_size = study.spec.sizes[size]
+    given = {name: value for name, value in of_size if value is not None}
+    given[PARAMETERS] = merged(study.spec.parameters, of_size.parameters)
     spec = study.spec.model_copy(update=given).in_time
-    arms = (
-        replace(arm, space=arm.space.with_fixed({PASSES: spec.passes}, arm.space.places[PASSES]))
-        for arm in study.arms
-    )
-    return replace(study, spec=spec, arms=tuple(arms))
+    arms = []
+    for arm in study.arms:
+        space = arm.space.with_fixed({PASSES: spec.passes}, arm.space.places[PASSES])
+        arms.append(replace(arm, space=space))
+    return replace(study, name=study_name, spec=spec, arms=tuple(arms))
 
 
 def check_study_name(name: str, where: str = "study name", whose: str = "a study's") -> None:

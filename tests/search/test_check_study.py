@@ -137,29 +137,31 @@ def test_shipped_spaces_search_the_reader_only_where_the_data_have_sequences() -
     assert SEQUENCE_READER not in unlike.space.parameters
 
 
-def test_a_group_that_is_no_text_is_one_problem() -> None:
-    assert refusal("arms: {mmoe: }\nreference: mmoe\nfixed: {features.groups: 3}\n") == (
-        f"s.yaml:{LINE + 2}:9: features.groups: must be a text, got 3",
-    )
-
-
-def test_a_wrong_value_that_the_study_fixes_is_reported_once_at_its_line() -> None:
-    assert refusal("arms: {shared_bottom: , mmoe: }\nfixed:\n  train.batch_size: 10.5\n") == (
-        f"s.yaml:{LINE + 2}:3: train.batch_size: must be an integer, got 10.5",
-    )
-
-
-def test_a_wrong_value_that_an_arm_fixes_is_reported_at_its_line() -> None:
-    assert refusal("arms:\n  mmoe:\n    fixed:\n      model.num_experts: 0\n") == (
-        f"s.yaml:{LINE + 3}:7: model.num_experts: must be greater than or equal to 1, got 0",
-    )
-
-
-def test_a_wrong_value_that_a_space_fixes_is_reported_at_its_line_in_the_space() -> None:
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "arms: {mmoe: }\nreference: mmoe\nfixed: {features.groups: 3}\n",
+            f"s.yaml:{LINE + 2}:9: features.groups: must be a text, got 3",
+        ),
+        (
+            "arms: {shared_bottom: , mmoe: }\nfixed:\n  train.batch_size: 10.5\n",
+            f"s.yaml:{LINE + 2}:3: train.batch_size: must be an integer, got 10.5",
+        ),
+        (
+            "arms:\n  mmoe:\n    fixed:\n      model.num_experts: 0\n",
+            f"s.yaml:{LINE + 3}:7: model.num_experts: must be greater than or equal to 1, got 0",
+        ),
+        (
+            "arms: {mmoe: {space: odd}}\n",
+            "odd.yaml:2:3: model.expert.widths.1: must be greater than or equal to 1, got 0",
+        ),
+    ],
+    ids=["groups of the study", "of the study", "of an arm", "of a space"],
+)
+def test_a_wrong_value_that_is_fixed_is_reported_once_at_its_line(text: str, problem: str) -> None:
     Path("odd.yaml").write_text("fixed:\n  model.expert.widths: [64, 0]\n")
-    assert refusal("arms: {mmoe: {space: odd}}\n") == (
-        "odd.yaml:2:3: model.expert.widths.1: must be greater than or equal to 1, got 0",
-    )
+    assert refusal(text) == (problem,)
 
 
 def test_unknown_names_and_wrong_values_of_all_arms_are_reported_together() -> None:

@@ -53,24 +53,19 @@ def seeds_of(model: str, jobs: list[TrainJob]) -> set[int]:
     return {job.seed for job in jobs if job.config.model_name == model}
 
 
-def test_finalists_of_every_arm_train_with_the_seeds_that_are_kept(studio: Studio) -> None:
+def test_every_arm_has_the_same_seeds_of_finalists_which_are_kept_and_of_trials(
+    studio: Studio,
+) -> None:
     finalists = "{top: 1, seeds: 3}"
     record, pretender = studio.launch(arms=ARMS, finalists=finalists, more="reference: mmoe\n")
     kept = {run.seed for arm in record.arms for finalist in arm.finalists for run in finalist.runs}
     jobs = jobs_of_finalists(pretender)
     assert len(kept) == 3
     assert (seeds_of("mmoe", jobs), seeds_of("shared_bottom", jobs)) == (kept, kept)
-
-
-def test_trials_of_one_number_have_one_seed_in_every_arm(studio: Studio) -> None:
-    _, pretender = studio.launch(arms=ARMS, more="reference: mmoe\n")
-    seeds = {
-        job.key: job.payload.seed for job in pretender.jobs if isinstance(job.payload, TrainJob)
-    }
-    numbers = range(4)
-    assert [seeds[f"mmoe/{number}"] for number in numbers] == [
-        seeds[f"shared_bottom/{number}"] for number in numbers
-    ]
+    trainings = [job for job in pretender.jobs if isinstance(job.payload, TrainJob)]
+    seeds = {job.key: job.payload.seed for job in trainings}
+    for number in range(4):
+        assert seeds[f"mmoe/{number}"] == seeds[f"shared_bottom/{number}"]
 
 
 def test_without_defaults_every_arm_retrains_its_best_trials_alone(studio: Studio) -> None:

@@ -47,28 +47,20 @@ def test_a_sound_machine_has_no_problem_and_nothing_is_left_behind(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_is_asked_for_its_round_trip(tmp_path: Path) -> None:
+def test_a_database_is_asked_for_its_round_trip_and_anything_else_blocks(tmp_path: Path) -> None:
+    def examined_database(name: str) -> MachineFact:
+        return examined(output=tmp_path, storage=str(tmp_path / name))["database"]
+
     connect(str(tmp_path / "h.db"), create=True).close()
-    fact = examined(output=tmp_path, storage=str(tmp_path / "h.db"))["database"]
-    assert fact.value.endswith("ms a round trip")
-    assert not fact.problem
-
-
-def test_a_file_that_is_no_database_blocks(tmp_path: Path) -> None:
-    (tmp_path / "h.db").write_text(
-        "no database, but text that is long enough for a header of SQLite" * 20
-    )
-    fact = examined(storage=str(tmp_path / "h.db"))["database"]
-    assert fact.blocks
-    assert "file is not a database" in fact.value
-
-
-def test_a_database_of_something_else_blocks(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "h.db") as connection:
+    fact = examined_database("h.db")
+    assert (fact.value.endswith("ms a round trip"), fact.problem) == (True, "")
+    (tmp_path / "text").write_text("long enough for a header of SQLite" * 40)
+    fact = examined_database("text")
+    assert (fact.blocks, "file is not a database" in fact.value) == (True, True)
+    with sqlite3.connect(tmp_path / "other.db") as connection:
         connection.execute("CREATE TABLE other (x)")
-    fact = examined(storage=str(tmp_path / "h.db"))["database"]
-    assert fact.blocks
-    assert "launch a study first" in fact.problem
+    fact = examined_database("other.db")
+    assert (fact.blocks, "launch a study first" in fact.problem) == (True, True)
 
 
 def test_a_server_that_is_not_there_blocks_and_its_password_is_not_shown() -> None:

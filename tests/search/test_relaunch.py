@@ -53,16 +53,13 @@ def test_only_the_weights_of_chosen_finalists_stay_on_disk(studio: Studio) -> No
     assert len(studio.weights()) == 2
 
 
-def test_more_finalist_seeds_train_the_new_ones_only(studio: Studio) -> None:
+def test_more_finalist_seeds_train_the_new_ones_only_and_are_another_opening(
+    studio: Studio,
+) -> None:
     studio.launch(finalist_seeds=2)
     record, pretender = studio.launch(finalist_seeds=3)
     assert len(pretender.finalists) == len(record.arms[0].finalists)
     assert {len(finalist.runs) for finalist in record.arms[0].finalists} == {3}
-
-
-def test_further_seeds_on_test_are_another_opening(studio: Studio) -> None:
-    studio.launch(finalist_seeds=2)
-    record, pretender = studio.launch(finalist_seeds=3)
     assert len(pretender.tested) == 1
     assert record.test_accesses == 2
 

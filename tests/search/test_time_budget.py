@@ -74,14 +74,18 @@ def test_no_other_time_is_taken(written: object) -> None:
         MINUTES.validate_python(written)
 
 
-def test_a_study_has_one_limit_of_time() -> None:
-    with pytest.raises(ValidationError, match="takes budget, the time of the study, or wall"):
-        studies.spec(budget="2h", wall_clock_minutes=5)
-
-
-def test_least_gain_needs_a_budget() -> None:
-    with pytest.raises(ValidationError, match="takes least_gain only with a budget"):
-        studies.spec(least_gain=0.001)
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"budget": "2h", "wall_clock_minutes": 5}, "takes budget, the time of the study, or wall"),
+        ({"least_gain": 0.001}, "takes least_gain only with a budget"),
+    ],
+)
+def test_a_study_has_one_limit_of_time_and_least_gain_needs_it(
+    values: dict[str, object], problem: str
+) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        studies.spec(**values)
 
 
 REFIT = {"top": 3, "seeds": 2, "refit": True}

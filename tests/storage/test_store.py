@@ -208,15 +208,9 @@ def test_openings_of_a_deleted_study_are_not_those_of_a_new_one_with_its_name(
     store.record_test_access("abc", "hinet", 0, (1,))
     with store.database.writing() as connection:
         connection.execute(text("DELETE FROM hs_study"))
+    assert store.count_test_accesses("abc") == 1, "they outlive their study"
     store.create_study(replace(study_row(), started="2999-01-01T00:00:00+00:00"), (HINET,))
     assert store.accessed_seeds("abc", "hinet", 0) == set()
-    assert store.count_test_accesses("abc") == 1
-
-
-def test_openings_outlive_their_study(store: StudyStore) -> None:
-    store.record_test_access("abc", "hinet", 0, (1,))
-    with store.database.writing() as connection:
-        connection.execute(text("DELETE FROM hs_study"))
     assert store.count_test_accesses("abc") == 1
 
 
@@ -230,14 +224,6 @@ def test_trainings_that_measure_inputs_come_back_as_written(store: StudyStore) -
         store.record_paired_run(run)
     assert set(store.paired_runs()) == set(load_record(store.database, "small").paired_runs)
     assert sorted(store.paired_runs(), key=repr) == sorted(runs, key=repr)
-
-
-def test_trainings_of_another_arm_are_dropped(store: StudyStore) -> None:
-    store.record_paired_run(PairedRun("single", (), 1, 0.7))
-    store.drop_other_runs("single")
-    assert len(store.paired_runs()) == 1
-    store.drop_other_runs("hinet")
-    assert store.paired_runs() == ()
 
 
 def test_trainings_of_inputs_and_of_choices_are_dropped_apart(store: StudyStore) -> None:

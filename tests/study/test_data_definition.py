@@ -48,27 +48,26 @@ def test_an_outcome_is_refused_as_a_feature(
         define(features={"numeric": [feature]}, **changes)
 
 
-def test_a_feature_named_twice_is_refused() -> None:
-    with pytest.raises(ValidationError, match="features are named twice: price"):
-        define(features={"categorical": ["price"], "numeric": ["price"]})
+HALVES = {"valid": 0.5, "test": 0.5}
 
 
-def test_a_task_with_two_rules_is_refused() -> None:
-    with pytest.raises(ValidationError, match="at most one of"):
-        define(tasks={"click": {"column": "c", "above": 1, "equals": 2}})
-
-
-@pytest.mark.parametrize("by", ["random", "user"])
-def test_a_split_that_leaves_no_training_rows_is_refused(by: str) -> None:
-    with pytest.raises(ValidationError, match="so that training rows are left"):
-        define(split={"by": by, "valid": 0.5, "test": 0.5}, user="user_id")
-
-
-@pytest.mark.parametrize(("by", "key"), [("time", "time"), ("user", "user")])
-def test_a_split_that_needs_a_column_says_which_key_is_missing(by: str, key: str) -> None:
-    cuts = {"valid_from": 1, "test_from": 2} if by == "time" else {}
-    with pytest.raises(ValidationError, match=f"needs the key '{key}'"):
-        define(split={"by": by, **cuts})
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {"features": {"categorical": ["price"], "numeric": ["price"]}},
+            "features are named twice: price",
+        ),
+        ({"tasks": {"click": {"column": "c", "above": 1, "equals": 2}}}, "at most one of"),
+        ({"split": {"by": "random", **HALVES}}, "so that training rows are left"),
+        ({"split": {"by": "user", **HALVES}, "user": "u"}, "so that training rows are left"),
+        ({"split": {"by": "time", "valid_from": 1, "test_from": 2}}, "needs the key 'time'"),
+        ({"split": {"by": "user"}}, "needs the key 'user'"),
+    ],
+)
+def test_a_definition_that_means_nothing_is_refused(changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        define(**changes)
 
 
 @pytest.mark.parametrize(

@@ -154,13 +154,6 @@ def test_the_clock_of_statistics_may_be_a_column_that_must_never_be_a_feature() 
     )
 
 
-def test_a_length_of_days_needs_a_clock() -> None:
-    with pytest.raises(
-        ValidationError, match="there is no clock: name a time column under 'clock'"
-    ):
-        data(features={"statistics": {"by": ["user"], "day_length": 86_400}})
-
-
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
@@ -172,6 +165,8 @@ def test_a_length_of_days_needs_a_clock() -> None:
             "must be whole hours, .* got 90m; round it up",
         ),
         ({"clock": "at", "labels_after": "soon"}, "must be a whole number and a unit, such as"),
+        ({"day_length": 86_400}, "there is no clock: name a time column under 'clock'"),
+        ({"clock": "is_click"}, "must be a column of days, got the label is_click"),
     ],
 )
 def test_freshness_needs_a_clock_and_whole_days_or_hours(keys: dict[str, str], says: str) -> None:
@@ -191,11 +186,6 @@ def test_a_day_must_have_a_positive_length(length: float) -> None:
     statistics = {"by": ["user"], "clock": "date", "day_length": length}
     with pytest.raises(ValidationError, match="day_length"):
         data(features={"statistics": statistics})
-
-
-def test_a_label_is_no_clock_of_statistics() -> None:
-    with pytest.raises(ValidationError, match="must be a column of days, got the label is_click"):
-        data(features={"statistics": {"by": ["user"], "clock": "is_click"}})
 
 
 @pytest.mark.parametrize("key", [{"rates": {"liked": "watched"}}, {"similarity": ["watched"]}])

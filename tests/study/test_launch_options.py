@@ -78,10 +78,7 @@ def test_everything_is_written_under_the_output_folder_when_one_is_named() -> No
     given = LaunchOptions(output=Path("out"))
     assert (given.folder, given.reports) == (Path("out"), Path("out/reports"))
     assert given.storage_url() == "out/studies.sqlite3"
-
-
-def test_without_an_output_folder_reports_go_where_people_look() -> None:
-    given = LaunchOptions()
+    given = LaunchOptions()  # else reports go where people look
     assert (given.folder, given.reports) == (Path(".hinet-search"), Path("reports"))
     assert given.storage_url() == ".hinet-search/studies.sqlite3"
 

@@ -82,32 +82,29 @@ def test_the_command_line_changes_a_key() -> None:
     assert arm.space.parameters["train.learning_rate"].bounds == (0.0003, 0.02)
 
 
-def test_a_change_that_does_not_fit_is_reported_once_with_its_place() -> None:
-    (problem,) = problems("train.batch_size: {default: 333}")
-    assert problem == (
-        "s.yaml:9:3: train.batch_size, merged with its space: "
-        "needs a default among its choices 1024, 2048, 4096, got 333"
-    )
-
-
-def test_a_parameter_that_no_arm_searches_is_refused_with_a_suggestion() -> None:
-    (problem,) = problems("train.learning_rat: {default: 0.003}")
-    assert problem == (
-        "s.yaml:9:3: 'train.learning_rat' is searched in no arm; "
-        "did you mean 'train.learning_rate'?"
-    )
-
-
-def test_a_parameter_is_not_fixed_and_changed() -> None:
-    (problem,) = problems(
-        "train.learning_rate: {default: 0.003}", more="fixed: {train.learning_rate: 0.001}\n"
-    )
-    assert problem.endswith("must be either fixed or searched: train.learning_rate")
-
-
-def test_an_empty_change_is_refused() -> None:
-    (problem,) = problems("train.learning_rate: {}")
-    assert "must have at least one of default, low, high, choices" in problem
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            "train.batch_size: {default: 333}",
+            "merged with its space: needs a default among its choices 1024, 2048, 4096, got 333",
+        ),
+        (
+            "train.learning_rat: {default: 0.003}",
+            "'train.learning_rat' is searched in no arm; did you mean 'train.learning_rate'?",
+        ),
+        ("train.patience: {default: 3}", "must be either fixed or searched: train.patience"),
+        (
+            "train.learning_rate: {}",
+            "must have at least one of default, low, high, choices, got none",
+        ),
+    ],
+    ids=["no choice", "searched in no arm", "fixed", "empty"],
+)
+def test_a_change_that_does_not_fit_is_reported_once_with_its_place(change: str, told: str) -> None:
+    (problem,) = problems(change, more="fixed: {train.patience: 1}\n")
+    assert problem.startswith("s.yaml:")
+    assert problem.endswith(told)
 
 
 def test_a_size_changes_parameters_beside_those_of_the_study() -> None:

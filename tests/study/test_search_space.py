@@ -183,27 +183,15 @@ def test_later_includes_replace_earlier_ones() -> None:
     assert space.max_parameters == 10
 
 
-def test_null_lifts_the_limit_of_an_included_file() -> None:
-    assert (
-        load("include: [b]\nmax_parameters: null\n", b="max_parameters: 10\n").max_parameters
-        is None
-    )
-
-
-def test_what_an_included_file_fixes_can_be_searched() -> None:
-    space = load(
-        "include: [b]\n" + space_with_x("kind: int, low: 5, high: 9, default: 5"),
-        b="fixed: {x: 1}\n",
-    )
+def test_what_an_included_file_fixes_can_be_searched_and_the_other_way_round() -> None:
+    searched = space_with_x("kind: int, low: 5, high: 9, default: 5")
+    space = load("include: [b]\n" + searched, b="fixed: {x: 1}\n")
     assert (list(space.parameters), dict(space.fixed)) == (["x"], {})
-
-
-def test_what_an_included_file_searches_can_be_fixed() -> None:
-    space = load(
-        "include: [b]\nfixed: {x: 1}\n", b=space_with_x("kind: int, low: 5, high: 9, default: 5")
-    )
+    space = load("include: [b]\nfixed: {x: 1}\n", b=searched)
     assert (list(space.parameters), dict(space.fixed)) == ([], {"x": 1})
     assert space.places["x"] == "a.yaml:2:9"
+    limited = load("include: [b]\nmax_parameters: null\n", b="max_parameters: 10\n")
+    assert limited.max_parameters is None
 
 
 def test_widths_can_be_fixed_by_their_name() -> None:

@@ -107,52 +107,38 @@ def test_an_unknown_size_is_reported_with_the_nearest_and_the_line_of_the_sizes(
     )
 
 
-@pytest.mark.parametrize("other", ["nowhere", "mmoe"])
-def test_an_arm_takes_its_size_from_another_arm_or_model(other: str) -> None:
-    said = refusal(
-        f"arms:\n  shared_bottom:\n  mmoe: {{size_of: {other}}}\nreference: shared_bottom\n"
-    )
-    assert (
-        f"s.yaml:9:10: size_of must name an arm that is not sized itself, or a model, got '{other}'"
-        in said
-    )
+OF_ANOTHER = "size_of must name an arm that is not sized itself, or a model, got "
 
 
-def test_an_arm_that_is_sized_itself_gives_no_size_and_is_not_proposed() -> None:
-    said = refusal(
-        "arms: {flat_moe: {size_of: mmoe}, mmoe: {size_of: flat_moe}}\nreference: mmoe\n"
-    )
-    assert "size_of must name an arm that is not sized itself" in said
-    assert "did you mean 'mmoe'" not in said
-
-
-def test_a_model_that_cannot_be_sized_is_reported() -> None:
-    said = refusal("arms: {mmoe: {size_of: hinet}, hinet: }\nreference: hinet\n")
-    assert "size_of needs a model with the setting model.dense_parameters, got mmoe" in said
-
-
-def test_an_arm_with_a_size_of_its_own_is_not_sized_too() -> None:
-    arm = "{size_of: hinet, fixed: {model.dense_parameters: 9000}}"
-    said = refusal(f"arms: {{flat_moe: {arm}, hinet: }}\nreference: hinet\n")
-    assert (
-        "s.yaml:7:43: model.dense_parameters is what size_of gives; leave one of them out" in said
-    )
-
-
-def test_a_sized_arm_is_tried_with_a_size() -> None:
-    arm = "{size_of: hinet, fixed: {model.protocol: per_task}}"
-    said = refusal(f"arms: {{flat_moe: {arm}, hinet: }}\nreference: hinet\n")
-    assert (
-        "dense_parameters is the size of one joint model and needs protocol: mdmt, got per_task"
-        in said
-    )
-
-
-def test_a_model_that_is_no_network_gives_no_size() -> None:
-    said = refusal(
-        "arms: {flat_moe: {size_of: forest}, forest: {model: trees}}\nreference: forest\n"
-    )
-    assert "s.yaml:7:8: size_of must name a network, got 'forest', which has no parameters" in said
+@pytest.mark.parametrize(
+    ("arms", "problem"),
+    [
+        ("hinet: , mmoe: {size_of: nowhere}", f"s.yaml:7:24: {OF_ANOTHER}'nowhere'"),
+        ("hinet: , mmoe: {size_of: mmoe}", f"s.yaml:7:24: {OF_ANOTHER}'mmoe'"),
+        ("hinet: , a: {model: mmoe, size_of: b}, b: {model: mmoe, size_of: a}", f"{OF_ANOTHER}'b'"),
+        (
+            "hinet: , mmoe: {size_of: hinet}",
+            "size_of needs a model with the setting model.dense_parameters, got mmoe",
+        ),
+        (
+            "hinet: , flat_moe: {size_of: hinet, fixed: {model.dense_parameters: 9000}}",
+            "s.yaml:7:52: model.dense_parameters is what size_of gives; leave one of them out",
+        ),
+        (
+            "hinet: , flat_moe: {size_of: hinet, fixed: {model.protocol: per_task}}",
+            "dense_parameters is the size of one joint model and needs protocol: mdmt, got per_task",
+        ),
+        (
+            "hinet: , flat_moe: {size_of: forest}, forest: {model: trees}",
+            "s.yaml:7:17: size_of must name a network, got 'forest', which has no parameters",
+        ),
+    ],
+    ids=["nothing", "itself", "sized too", "not sizable", "own size", "per task", "no network"],
+)
+def test_a_size_that_cannot_be_taken_is_refused(arms: str, problem: str) -> None:
+    said = refusal(f"arms: {{{arms}}}\nreference: hinet\n")
+    assert problem in said
+    assert "did you mean 'a'" not in said
 
 
 def test_a_model_that_the_study_has_no_arm_of_gives_its_size() -> None:

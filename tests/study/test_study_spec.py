@@ -80,33 +80,25 @@ def test_all_arms_have_the_passes_of_the_study() -> None:
     assert [arm.space.fixed["train.passes"] for arm in study.arms] == [2.5, 2.5]
 
 
-def test_a_setting_fixed_in_the_study_is_searched_in_no_arm() -> None:
-    study = load(SMALL + "fixed:\n  train.batch_size: 512\n")
+def test_a_setting_fixed_in_the_study_is_searched_in_no_arm_that_has_it() -> None:
+    study = load(SMALL + "fixed:\n  train.batch_size: 512\n  model.num_experts: 2\n")
     for arm in study.arms:
         assert "train.batch_size" not in arm.space.parameters
         assert arm.space.fixed["train.batch_size"] == 512
         assert arm.space.places["train.batch_size"] == "s.yaml:9:3"
-
-
-def test_a_setting_fixed_in_one_arm_is_still_searched_in_the_others() -> None:
-    mmoe, shared_bottom = load(
-        DATA + "arms: {mmoe: {fixed: {train.batch_size: 512}}, shared_bottom: }\n"
-    ).arms
-    assert mmoe.space.fixed["train.batch_size"] == 512
-    assert "train.batch_size" in shared_bottom.space.parameters
-
-
-def test_an_arm_has_the_last_word_over_the_study() -> None:
-    study = load(
-        DATA + "arms: {mmoe: {fixed: {train.batch_size: 64}}}\nfixed: {train.batch_size: 512}\n"
-    )
-    assert study.arms[0].space.fixed["train.batch_size"] == 64
-
-
-def test_a_model_setting_fixed_in_the_study_holds_in_the_arms_that_have_it() -> None:
-    mmoe, shared_bottom = load(SMALL + "fixed: {model.num_experts: 2}\n").arms
+    mmoe, shared_bottom = study.arms
     assert mmoe.space.fixed["model.num_experts"] == 2
     assert "model.num_experts" not in shared_bottom.space.fixed
+
+
+def test_a_setting_of_one_arm_stands_over_the_study_and_is_of_no_other() -> None:
+    arms = "arms: {mmoe: {fixed: {train.batch_size: 64}}, shared_bottom: }\n"
+    mmoe, shared_bottom = load(DATA + arms).arms
+    assert mmoe.space.fixed["train.batch_size"] == 64
+    assert "train.batch_size" in shared_bottom.space.parameters
+    mmoe, shared_bottom = load(DATA + arms + "fixed: {train.batch_size: 512}\n").arms
+    assert mmoe.space.fixed["train.batch_size"] == 64
+    assert shared_bottom.space.fixed["train.batch_size"] == 512
 
 
 def test_a_definition_in_a_file_of_its_own_is_read_from_beside_the_study() -> None:

@@ -213,13 +213,14 @@ def best_of(
     limits: ServingLimits = NO_LIMITS,
 ) -> FinalistRecord | None:
     """Return the one that `choose` describes; None when no finalist has every seed."""
-    sign = 1.0 if objective.maximize else -1.0
     complete = [
         finalist for finalist in finalists if {run.seed for run in finalist.runs} >= set(seeds)
     ]
     within = [finalist for finalist in complete if limits.share(finalist.cost) <= 1]
 
     def mean_value(finalist: FinalistRecord) -> float:
-        return sign * fmean(run.valid_objective for run in finalist.runs if run.seed in seeds)
+        return objective.sign * fmean(
+            run.valid_objective for run in finalist.runs if run.seed in seeds
+        )
 
     return max(within or complete, key=mean_value, default=None)

@@ -176,12 +176,13 @@ class Plan:
         trials = self.ready.study.spec.trials
         if self.ready.study.spec.budget is not None:
             return ()  # how many trials there will be is not known
-        small = [arm for arm in self.arms if arm.trials < trials]
-        return tuple(
-            f"arm {arm.name}: its space has {counted(arm.trials, 'configuration')}, "
-            f"so it is searched whole with {arm.trials} of {trials} trials"
-            for arm in small
-        )
+        notes = []
+        for arm in self.arms:
+            if arm.trials < trials:
+                space = f"its space has {counted(arm.trials, 'configuration')}"
+                whole = f"so it is searched whole with {arm.trials} of {trials} trials"
+                notes.append(f"arm {arm.name}: {space}, {whole}")
+        return tuple(notes)
 
 
 def prepare_study(
