@@ -60,7 +60,11 @@ def in_visits(
     frame = frame.sort("user_id", maintain_order=True)
     time_R = _times(frame["user_id"].to_numpy(), seconds, generator)
     frame = frame.with_columns(pl.Series("time", time_R)).sort("user_id", "time")
-    is_first_R = _begin_visits(frame)
+    # A row of the same moment as the one before begins a visit too.
+    is_other_user = pl.col("user_id") != pl.col("user_id").shift(1)
+    passed = pl.col("time") - pl.col("time").shift(1)
+    is_first = (is_other_user | (passed > GAP_SECONDS) | (passed == 0)).fill_null(value=True)
+    is_first_R = frame.select(is_first).to_series().to_numpy()
     probability_RT = frame.select(truth_column(task) for task in tasks).to_numpy()
     truth_RT, label_RT = _drawn(probability_RT, is_first_R, habit, generator)
     columns = [pl.Series(truth_column(task), truth_RT[:, t]) for t, task in enumerate(tasks)]
@@ -86,14 +90,6 @@ def _times(
     since_R = np.cumsum(apart_R)
     time_R: NDArray[np.int64] = start_V[visit_R] + since_R - since_R[is_first_R][visit_R]
     return time_R
-
-
-def _begin_visits(frame: pl.DataFrame) -> Flags:
-    """Whether a row is the first of its visit, or of the same moment as the one before."""
-    is_other_user = pl.col("user_id") != pl.col("user_id").shift(1)
-    passed = pl.col("time") - pl.col("time").shift(1)
-    first = (is_other_user | (passed > GAP_SECONDS) | (passed == 0)).fill_null(value=True)
-    return frame.select(first).to_series().to_numpy()
 
 
 def _drawn(

@@ -61,9 +61,15 @@ def find(path: str, folder: Path, key: str) -> TableFiles:
     """
     bases = _base_folders(path, folder)
     for base in bases:
-        found = _found(base, path, key)
-        if found.files:
-            return found
+        target = base / path
+        if _is(Path.is_file, target):
+            return TableFiles(base, target.parent, (target,))
+        if _is(Path.is_dir, target):
+            table = TableFiles(base, target, tuple(_tables_below(target, key)))
+        else:
+            table = _matching(base, path.lstrip("/"))
+        if table.files:
+            return table
     tried = ", ".join(shorten(str(base / path)) for base in bases)
     raise DataError(
         f"{key}: '{shorten(path)}' must be a file, a folder or a glob of files, "
@@ -81,17 +87,8 @@ def _base_folders(path: str, folder: Path) -> list[Path]:
     return list(dict.fromkeys(base.resolve() for base in bases))
 
 
-def _found(base: Path, path: str, key: str) -> TableFiles:
-    """The file of that path, those in a folder, or those of a glob; none for an invalid path."""
-    target = base / path
-    if _is(Path.is_file, target):
-        return TableFiles(base, target.parent, (target,))
-    if _is(Path.is_dir, target):
-        return TableFiles(base, target, tuple(_tables_below(target, key)))
-    return _matching(base, path.lstrip("/"))
-
-
 def _matching(base: Path, pattern: str) -> TableFiles:
+    """The files of a glob; none for an invalid one."""
     root = base
     for part in PurePosixPath(pattern).parts:
         if GLOB_CHARACTERS & set(part):

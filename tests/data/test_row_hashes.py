@@ -1,16 +1,12 @@
 """Row hashes: a test split is identified by labels, scenarios and ids, not by features."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 from tables import definition, prepared, shop
 
-from hinet_search.data.encoded_folder import MANIFEST
-from hinet_search.data.prepare import prepare
 from hinet_search.data.row_hashes import row_hashes
 from hinet_search.data.rows import read_rows
 from hinet_search.results.data_record import RowHashes
@@ -132,16 +128,3 @@ def test_a_missing_value_is_a_value_of_its_own(column: str, tmp_path: Path) -> N
 
 def test_encoded_data_say_which_rows_are_hashes(tmp_path: Path) -> None:
     assert prepared(SHOP, tmp_path).record.test_rows == hashes(tmp_path)
-
-
-def test_encoded_data_that_do_not_say_it_are_encoded_again(tmp_path: Path) -> None:
-    dataset = prepared(SHOP, tmp_path)
-    place = dataset.folder / MANIFEST
-    manifest = json.loads(place.read_bytes())
-    del manifest["record"]["test_rows"]
-    place.write_text(json.dumps(manifest))
-    messages: list[str] = []
-    again = prepare(definition(), tmp_path, tmp_path / "cache", messages.append)
-    assert "is of an older version of hinet-search" in messages[0]
-    assert again.record == dataset.record
-    assert np.array_equal(again.test.ids_RF, dataset.test.ids_RF)

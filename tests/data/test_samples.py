@@ -112,11 +112,6 @@ def test_the_users_of_a_sample_are_the_same_in_every_version() -> None:
     ]
 
 
-def test_an_integer_is_the_same_user_in_every_type() -> None:
-    users = pl.Series(range(100), dtype=pl.UInt8)
-    assert (drawn(users, 0.3) == drawn(users.cast(pl.Int64), 0.3)).all()
-
-
 @pytest.mark.parametrize("seed", [0, 1, 2**62])
 def test_a_split_by_user_is_the_same_among_users_of_the_sample(seed: int) -> None:
     users = range(20_000)
@@ -144,15 +139,6 @@ def test_a_sample_has_the_rows_of_its_users_in_every_split(
     assert dataset.record.test_rows == alone.record.test_rows
     assert_array_equal(dataset.train.ids_RF, alone.train.ids_RF)
     assert_array_equal(dataset.valid.numeric_RN, alone.valid.numeric_RN)
-
-
-def test_the_next_start_and_another_machine_have_the_same_bytes(tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    first = searched(shop(), tmp_path, 0.5)
-    other = searched(shop(), tmp_path / "other", 0.5)
-    assert first.fingerprint == other.fingerprint
-    for file in first.folder.iterdir():
-        assert file.read_bytes() == (other.folder / file.name).read_bytes()
 
 
 def raw_numbers(dataset: Dataset, columns: Columns) -> NDArray[np.float64]:
@@ -276,18 +262,6 @@ def test_a_scenario_without_rows_in_the_sample_is_refused_at_the_key_with_a_reme
     )
     assert error.remedy == (
         "the sample has 50 % of the users: write a larger share, or sample: none"
-    )
-
-
-def test_a_split_without_rows_in_the_sample_is_refused(tmp_path: Path) -> None:
-    frame = shop()
-    (other, *_) = set(range(40)) - users_of(frame, 0.5)
-    is_valid = pl.col("part") == "valid"
-    user = pl.when(is_valid).then(pl.lit(other, pl.Int64)).otherwise("user")
-    error = problems_in_sample(frame.with_columns(user.alias("user")), tmp_path, 0.5)
-    assert error.problems == tuple(
-        f"sample: task {task} must have both classes in valid, got 0 in all 0 rows"
-        for task in ("click", "buy")
     )
 
 

@@ -122,13 +122,6 @@ def test_nothing_is_copied_where_nothing_may_be_fetched(tmp_path: Path) -> None:
     assert identity(Options(path=ROWS), tmp_path, contents) == before
 
 
-def test_a_damaged_copy_is_mended(days: Path, tmp_path: Path) -> None:
-    identity_of(ROWS, tmp_path)
-    (copied,) = (tmp_path / FOLDER).rglob("*.parquet")
-    copied.write_bytes(b"")
-    assert rows_of(ROWS, tmp_path)["x"].to_list() == [0, 1]
-
-
 @pytest.mark.parametrize("path", ["none", "none.parquet", "none.csv", "rows/none-*.parquet"])
 @pytest.mark.usefixtures("days")
 def test_a_url_without_a_table_is_refused_and_nothing_is_kept(path: str, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ A table at a URL of a store is copied into the cache once and read there.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -122,7 +122,15 @@ def scan(
     refuse_own_names(table.in_words, [column.name for column in in_folders])
     partitions = [column for column in in_folders if column.name not in in_files]
     with reading(table.in_words):
-        lazy = _scanned(files.parts, PATH if partitions else None)
+        lazy = pl.scan_parquet(
+            list(files.parts),
+            schema=_schema_of_times(files.parts[0]),
+            cast_options=pl.ScanCastOptions(datetime_cast="nanosecond-downcast"),
+            glob=False,
+            hive_partitioning=False,
+            include_file_paths=PATH if partitions else None,
+            extra_columns="ignore",  # an index of pandas; all others were compared before
+        )
         # Ask a clone: Polars numbers and filters rows while it scans only if the schema of the scan
         # was not asked before.
         columns = lazy.clone().collect_schema().names()
@@ -167,19 +175,6 @@ def _format_of(path: str, table: TableFiles) -> str:
                 remedy="move one of them away, or write a glob of the others",
             )
     return formats.pop()
-
-
-def _scanned(files: Sequence[Path], path_column: str | None) -> pl.LazyFrame:
-    """The rows of Parquet files, with a column of their paths if it has a name."""
-    return pl.scan_parquet(
-        list(files),
-        schema=_schema_of_times(files[0]),
-        cast_options=pl.ScanCastOptions(datetime_cast="nanosecond-downcast"),
-        glob=False,
-        hive_partitioning=False,
-        include_file_paths=path_column,
-        extra_columns="ignore",  # an index of pandas; all others were compared before
-    )
 
 
 def _schema_of_times(file: Path) -> pl.Schema | None:
