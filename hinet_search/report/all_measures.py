@@ -31,36 +31,35 @@ def all_measures(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Mark
     return html.details("All measures and costs of every arm", content)
 
 
-def _groups(
-    record: StudyRecord, lines: Sequence[LeaderboardEntry]
-) -> dict[str, dict[str, list[Markup]]]:
-    """Return the cells of the columns, one per line, by heading and name."""
+def _measures(
+    record: StudyRecord, line: LeaderboardEntry, lines: Sequence[LeaderboardEntry]
+) -> dict[str, dict[str, Markup]]:
+    """Return the cells of a line by heading and name, the same names for all lines."""
     selected = record_facts.objective_in_words(record)
     primary = record_facts.headline_in_words(record)
-    has_ensembles = any(line.valid.ensemble is not None for line in lines)
-    valid = {selected: [over_seeds(line.valid.objective) for line in lines]}
+    has_ensembles = any(other.valid.ensemble is not None for other in lines)
+    valid = {selected: over_seeds(line.valid.objective)}
     if primary != selected:
-        valid[primary] = [over_seeds(line.valid.headline) for line in lines]
+        valid[primary] = over_seeds(line.valid.headline)
     if has_ensembles:
-        valid[f"ensemble, {selected}"] = [_ensemble(line.valid) for line in lines]
+        valid[f"ensemble, {selected}"] = _ensemble(line.valid)
     groups = {"Validation": valid}
     test = {}  # but the headline, which the leaderboard has
     if primary != WEIGHTED:
-        test[WEIGHTED] = [over_seeds(line.test.weighted if line.test else None) for line in lines]
+        test[WEIGHTED] = over_seeds(line.test.weighted if line.test else None)
     if has_ensembles:
-        test[f"ensemble, {primary}"] = [_ensemble(line.test) for line in lines]
-    test["worst cell"] = [_worst(line.test) for line in lines]
-    if any(line.test for line in lines):
+        test[f"ensemble, {primary}"] = _ensemble(line.test)
+    test["worst cell"] = _worst(line.test)
+    if any(other.test for other in lines):
         groups["Test"] = test
-    if any(line.reference for line in lines):
+    if any(other.reference for other in lines):
         groups[f"Test, over {title(record.reference)}"] = {
-            "relative gain, multi-task gain": [_relative(line) for line in lines],
-            "smallest cell gain": [_smallest(line) for line in lines],
-            "cells below": [_below(line) for line in lines],
+            "relative gain, multi-task gain": _relative(line),
+            "smallest cell gain": _smallest(line),
+            "cells below": _below(line),
         }
-    costs = zip(*(_costs(line) for line in lines), strict=True)
     names = ("parameters", "FLOPs per row", "rows/s", "time", "memory")
-    groups["Cost"] = {name: list(cells) for name, cells in zip(names, costs, strict=True)}
+    groups["Cost"] = dict(zip(names, _costs(line), strict=True))
     return groups
 
 
@@ -126,21 +125,22 @@ def _table(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
     edges = [html.tag("colgroup", span="1")]
     spans = [html.tag("td")]
     names: list[str] = []
-    columns: list[list[Markup]] = []
-    for heading, of_group in _groups(record, lines).items():
+    for heading, of_group in _measures(record, lines[0], lines).items():
         width = str(len(of_group))
         edges.append(html.tag("colgroup", span=width))
         spans.append(html.tag("th", heading, scope="colgroup", colspan=width))
         names += of_group
-        columns += of_group.values()
     titles = html.tag("tr", html.column("Arm"), html.columns(names))
     header = html.tag("thead", html.tag("tr", html.join(spans)), titles)
     body = []
-    for line, cells in zip(lines, zip(*columns, strict=True), strict=True):
+    for line in lines:
         remarks = [f"same size as {title(line.arm.size_of)}"] if line.arm.size_of else []
         remarks += ["reference"] if line.arm.name == record.reference else []
         remark = html.tag("small", ", ".join(remarks)) if remarks else ""
         name = html.join([title(line.arm.name), " ", remark])
+        cells: list[Markup] = []
+        for of_group in _measures(record, line, lines).values():
+            cells += of_group.values()
         me = "me" if line.arm == focus else ""
         body.append(html.row(name, html.join(cells), class_=me))
     written = html.tag(
@@ -172,8 +172,13 @@ def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[
 
 def _added(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[str]:
     """Compare the mean gain of ensembles with that of tuning."""
-    tuning = [line.valid.tuning for line in lines if line.valid.tuning is not None]
-    ensembles = [line.valid.ensemble_gain for line in lines if line.valid.ensemble_gain is not None]
+    tuning = []
+    ensembles = []
+    for line in lines:
+        if line.valid.tuning is not None:
+            tuning.append(line.valid.tuning)
+        if line.valid.ensemble_gain is not None:
+            ensembles.append(line.valid.ensemble_gain)
     if not tuning or not ensembles:
         return
     by_ensembles = fmean(ensembles)

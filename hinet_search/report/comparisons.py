@@ -56,9 +56,7 @@ def _cut(contrasts: Iterable[Contrast]) -> str:
 
 def _smallest_first(contrasts: Sequence[Contrast]) -> list[Contrast]:
     """Sort by gain; contrasts without a difference come last."""
-    known = [(each.mean, k) for k, each in enumerate(contrasts) if each.mean is not None]
-    unknown = [contrast for contrast in contrasts if contrast.mean is None]
-    return [*(contrasts[k] for _, k in sorted(known)), *unknown]
+    return sorted(contrasts, key=lambda each: (each.mean is None, each.mean or 0.0))
 
 
 def rivals_of_size(record: StudyRecord, focus: ArmRecord) -> list[ArmRecord]:

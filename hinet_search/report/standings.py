@@ -128,9 +128,12 @@ def gain_in_words(cell: CellDifference) -> str:
 
 def worse_than_rival(outcome: Verdict) -> list[CellDifference]:
     """Return cells in which the focus is significantly worse than its rival, worst first."""
-    known = [(cell.difference, cell) for cell in outcome.cells if cell.difference is not None]
-    worse = [(difference.mean, cell) for difference, cell in known if difference.mark == "worse"]
-    return [cell for _, cell in sorted(worse, key=lambda pair: pair[0])]
+    worse = [
+        cell
+        for cell in outcome.cells
+        if cell.difference is not None and cell.difference.mark == "worse"
+    ]
+    return sorted(worse, key=lambda cell: cell.mean or 0.0)
 
 
 def loses_everywhere(gains: ReferenceGains) -> bool:

@@ -215,8 +215,11 @@ def _progress(record: StudyRecord) -> Markup:
         seeds = numbers.plural(reached.seeds, "seed")
         measure = f" {record_facts.headline_in_words(record)} on test, mean over {seeds}."
         return html.tag("p", f"{title(record.arms[0].name)} reaches ", value, measure)
-    steps_by_arm = [(arm, record_facts.best_so_far(record, arm)) for arm in record.arms]
-    known = [(arm, steps) for arm, steps in steps_by_arm if steps is not None]
+    known = []
+    for each in record.arms:
+        so_far = record_facts.best_so_far(record, each)
+        if so_far is not None:
+            known.append((each, so_far))
     if not known:
         return html.tag("p", "No trial has finished with a value yet.")
     arm, steps = max(known, key=lambda pair: record.sign * pair[1].best)
