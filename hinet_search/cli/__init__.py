@@ -73,11 +73,11 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Resolve a command; for an unknown one, name the nearest."""
-        from hinet_search.common.errors import did_you_mean
+        from hinet_search.common.errors import gone_or_similar
 
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
-            ctx.fail(f"no such command '{name}'{did_you_mean(name, names(COMMANDS))}")
+            ctx.fail(f"no such command '{name}'{gone_or_similar(name, names(COMMANDS))}")
         return super().resolve_command(ctx, args)
 
 

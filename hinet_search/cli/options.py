@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from cloup import option_group
 
 from hinet_search.cli.output import KEY, Output, echo_error
-from hinet_search.common.errors import ConfigurationError, did_you_mean, shortened
+from hinet_search.common.errors import ConfigurationError, gone_or_similar, shortened
 from hinet_search.common.plugins import names
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class WordChoice(click.Choice[str]):
             known = ", ".join(self.choices)
             self.fail(
                 f"must be one of {known}, got '{shortened(str(value))}'"
-                f"{did_you_mean(str(value), self.choices)}",
+                f"{gone_or_similar(str(value), self.choices)}",
                 param,
                 ctx,
             )

@@ -112,13 +112,17 @@ def hide_passwords(text: str) -> str:
     return _SECRET.sub(r"\1\2***", text)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'epochs'?` for the nearest known name, or an empty string.
+def gone_or_similar(word: str, known: Iterable[str]) -> str:
+    """Return `; 'refit' is gone since 1.0: ...`, or as `did_you_mean`, for a name of this project.
 
-    For a name that earlier versions knew it says since when it is gone, and what to use.
+    Names that users choose, such as columns, are never gone.
     """
-    if reason := gone(word):
-        return f"; {reason}"
+    reason = gone(word)
+    return f"; {reason}" if reason else did_you_mean(word, known)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'epochs'?` for the nearest known name, or an empty string."""
     name = nearest(word, known)
     return f"; did you mean '{name}'?" if name else ""
 

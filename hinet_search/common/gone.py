@@ -9,6 +9,7 @@ _NEWER = "train the chosen configuration on newer rows: hinet-search train STUDY
 _LOG = "labelled rows join the log of one call: hinet-search predict MODEL ROWS --log NEWER"
 _SHORT = "one file: report STUDY --mlflow logs a finished study"
 _TABLE = "write the rows of the query or store as Parquet, and name that file as the table"
+_ROWS = "write its rows as Parquet, and name that file as the table"
 _NO_GAIN = "leave it out, no gain was shown (docs/results/gone.md)"
 _MOVED = "a library for monitoring compares tables, such as evidently or whylogs"
 _ONE_BY_ONE = "every slot trains its models one by one; raise slots instead"
@@ -39,8 +40,12 @@ GONE: Mapping[str, str] = {
     "tracking": _SHORT,
     "--table": _TABLE,
     "sql": _TABLE,
-    "aliexpress": _TABLE,
-    "tenrec": _TABLE,
+    "aliexpress": _ROWS,
+    "tenrec": _ROWS,
+    "kuairand-1k": _ROWS,
+    "kuairand-27k": _ROWS,
+    "movielens-20m": _ROWS,
+    "movielens-25m": _ROWS,
     "install-completion": "click's own completion: _HINET_SEARCH_COMPLETE=bash_source hinet-search",
     "shared_batches": _ONE_BY_ONE,
     "stacked_trials": _ONE_BY_ONE,

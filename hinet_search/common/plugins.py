@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
-from hinet_search.common.errors import ConfigurationError, did_you_mean, shortened
+from hinet_search.common.errors import ConfigurationError, gone_or_similar, shortened
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 _allowed: list[str] = []
@@ -70,7 +70,7 @@ def refuse_unknown(package: str, name: str) -> None:
     kind = re.sub("(?<=ss)es$|s$", "", package.rsplit(".", 1)[-1])
     raise ConfigurationError(
         f"{kind} '{name}' is not known, must be one of {', '.join(known)}"
-        f"{did_you_mean(name, known)}{_how_to_allow(name)}"
+        f"{gone_or_similar(name, known)}{_how_to_allow(name)}"
     )
 
 

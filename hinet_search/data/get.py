@@ -15,7 +15,7 @@ from hinet_search.common.errors import (
     ConfigurationError,
     DataError,
     EnvironmentFault,
-    did_you_mean,
+    gone_or_similar,
     shortened,
 )
 from hinet_search.common.files import replacing
@@ -78,7 +78,7 @@ def get(name: str, folder: Path, output: Path, tell: Tell, *, force: bool = Fals
     known = known_data_sets()
     if name not in known:
         raise ConfigurationError(
-            f"NAME: there is no data set '{shortened(name)}'{did_you_mean(name, known)}",
+            f"NAME: there is no data set '{shortened(name)}'{gone_or_similar(name, known)}",
             remedy=f"known: {', '.join(known)}",
         )
     data_set = known[name]

@@ -21,7 +21,7 @@ from hinet_search.common.errors import (
     ConfigurationError,
     DataError,
     EnvironmentFault,
-    did_you_mean,
+    gone_or_similar,
     hide_passwords,
 )
 from hinet_search.data.fingerprint import ContentHash, FileHasher, NotFetched
@@ -84,7 +84,7 @@ def check_table_path(path: str) -> str:
     if store not in STORES:
         raise ValueError(
             f"must be a path, or a URL of a store that can be read ({', '.join(STORES)})"
-            f"{did_you_mean(store, STORES)}; of any other store or database, write the rows as "
+            f"{gone_or_similar(store, STORES)}; of any other store or database, write the rows as "
             "Parquet, and name that file"
         )
     if store == "file" and not path[len("file://") :].startswith("/"):

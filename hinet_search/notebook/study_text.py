@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from pydantic import ValidationError
 
-from hinet_search.common.errors import ConfigurationError, DataError, did_you_mean
+from hinet_search.common.errors import ConfigurationError, DataError, did_you_mean, gone_or_similar
 from hinet_search.data.guess.definition_text import GuessedTable, definition_text
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.names import task_names
@@ -115,7 +115,7 @@ def given_keys(keys: Mapping[str, Any]) -> GivenKeys:
     unknown = [key for key in keys if key not in KEYS]
     if unknown:
         raise ConfigurationError(
-            *(f"Study: unknown keyword '{key}'{did_you_mean(key, KEYS)}" for key in unknown),
+            *(f"Study: unknown keyword '{key}'{gone_or_similar(key, KEYS)}" for key in unknown),
             remedy="the keywords are the keys of a study and of a data definition "
             "(docs/studies.md, docs/data.md)",
         )

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from hinet_search.common.errors import ConfigurationError, ErrorCollector, did_you_mean
+from hinet_search.common.errors import (
+    ConfigurationError,
+    ErrorCollector,
+    did_you_mean,
+    gone_or_similar,
+)
 from hinet_search.common.plugins import load, names
 from hinet_search.results.records import TAUGHT, Start
 from hinet_search.study.data_definition import DataDefinition
@@ -151,7 +156,7 @@ def _check_executor(spec: ExecutorSpec, place: Place) -> None:
     if spec.kind not in known:
         raise ConfigurationError(
             f"{place(('executor', 'kind'))}: '{spec.kind}' is not an executor, "
-            f"known: {', '.join(known)}{did_you_mean(spec.kind, known)}"
+            f"known: {', '.join(known)}{gone_or_similar(spec.kind, known)}"
         )
     options = load(EXECUTORS, spec.kind).Options
     validated_at(options, spec.options, lambda location: place(("executor", *location)))
@@ -233,7 +238,7 @@ def _model_and_space(name: str, arm: ArmSpec, file: YamlFile) -> tuple[str, Sear
     if model not in known and "." not in model:  # a dotted name is checked when models are loaded
         raise ConfigurationError(
             f"{place}: '{model}' is not a model, "
-            f"known: {', '.join(known)}{did_you_mean(model, known)}"
+            f"known: {', '.join(known)}{gone_or_similar(model, known)}"
         )
     folder = file.path.parent
     default = model if is_known("spaces", model, folder) else COMMON_SPACE

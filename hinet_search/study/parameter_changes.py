@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import model_validator
 
-from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.common.errors import ConfigurationError, gone_or_similar
 from hinet_search.common.frozen_model import Frozen, Layers, Text
 from hinet_search.study.distributions import Choice, Number
 from hinet_search.study.search_space import SearchSpace
@@ -85,7 +85,7 @@ def refuse_unsearched(
     """Raise ConfigurationError for every change to a parameter that no space has."""
     known = dict.fromkeys(chain.from_iterable(space.parameters for space in spaces))
     problems = [
-        f"{place((PARAMETERS, name))}: '{name}' is searched in no arm{did_you_mean(name, known)}"
+        f"{place((PARAMETERS, name))}: '{name}' is searched in no arm{gone_or_similar(name, known)}"
         for name in changes
         if name not in known
     ]

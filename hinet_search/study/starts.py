@@ -6,7 +6,7 @@ warm start takes them from another study.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from hinet_search.common.errors import ConfigurationError, ErrorCollector, did_you_mean
+from hinet_search.common.errors import ConfigurationError, ErrorCollector, gone_or_similar
 from hinet_search.results.records import PORTFOLIO, Scalar, Start
 from hinet_search.study.distributions import Choice
 from hinet_search.study.parameter_changes import ParameterChange, changed
@@ -66,4 +66,4 @@ def _draw(
 def _reason(name: str, space: SearchSpace) -> str:
     if name in space.fixed:
         return f", it is fixed ({space.places[name]})"
-    return did_you_mean(name, space.parameters)
+    return gone_or_similar(name, space.parameters)

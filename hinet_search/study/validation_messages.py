@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from hinet_search.common.errors import did_you_mean, shortened
+from hinet_search.common.errors import gone_or_similar, shortened
 from hinet_search.common.gone import gone
 
 Location = tuple[int | str, ...]
@@ -93,7 +93,7 @@ def _sentence(kind: type[BaseModel], values: Mapping[Any, Any], error: ErrorDeta
     if error["type"] == "extra_forbidden":
         inside = f" in '{parent}'" if parent else ""
         unknown = str(location[-1])
-        hint = did_you_mean(unknown, _keys(kind, location[:-1]))
+        hint = gone_or_similar(unknown, _keys(kind, location[:-1]))
         return f"unknown key '{unknown}'{inside}{hint}"
     if error["type"] == "missing":
         return f"key '{key}' is needed and missing"
@@ -115,7 +115,7 @@ def _wrong_tag(key: str, error: ErrorDetails) -> str:
     got = str(error["ctx"]["tag"])
     return (
         f"{key}.{_discriminator(error)}: must be one of {', '.join(known)}, "
-        f"got '{got}'{did_you_mean(got, known)}"
+        f"got '{got}'{gone_or_similar(got, known)}"
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.common.errors import ConfigurationError, gone_or_similar
 from hinet_search.common.frozen_model import Frozen
 from hinet_search.study.distributions import Value
 from hinet_search.study.load_study import NUMBER_ENCODINGS, ResolvedStudy
@@ -88,7 +88,7 @@ def settings_of_no_model(
     """Tell of every setting that the study fixes and no arm's model has, by name."""
     return {
         name: f"{study.file.place(('fixed', name))}: "
-        f"'{name}' is a setting of no arm's model{did_you_mean(name, known)}"
+        f"'{name}' is a setting of no arm's model{gone_or_similar(name, known)}"
         for name in fixed
         if setting_of(name) not in known
     }

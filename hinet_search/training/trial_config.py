@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, create_model
 from torch import nn
 
-from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.common.errors import ConfigurationError, gone_or_similar
 from hinet_search.common.frozen_model import Frozen
 from hinet_search.common.plugins import load
 from hinet_search.data.schema import Schema
@@ -148,7 +148,7 @@ def _refuse_unknown(model: str, values: Mapping[str, Value], place: Place) -> No
         where = place(tuple(name.split(".")))
         if setting not in known:
             problems.append(
-                f"{where}: '{name}' is no setting of {model}{did_you_mean(name, known)}"
+                f"{where}: '{name}' is no setting of {model}{gone_or_similar(name, known)}"
             )
         elif setting != name and setting in values:
             problems.append(

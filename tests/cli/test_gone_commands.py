@@ -18,6 +18,10 @@ from tests.small import STUDY, write_study
         (("export", "shop", "-o", "to", "--weights", "fp16"), "graphs hold fp32"),
         (("--install-completion",), "click's own completion"),
         (("nightly", "winner", "rows.parquet"), "train STUDY --rows TABLE"),
+        (("data", "get", "kuairand-1k", "--from", "raw", "-o", "out"), "its rows as Parquet"),
+        (("launch", "shop", "--dry-run"), "hinet-search check STUDY"),
+        (("launch", "shop", "--no-progress"), "CI=1 prints plain lines"),
+        (("dashboard", "--writable"), "pages only read"),
     ],
 )
 def test_a_gone_word_is_refused_with_what_to_use_instead(

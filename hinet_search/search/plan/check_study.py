@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.common.errors import ConfigurationError, did_you_mean, gone_or_similar
 from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.data.derived.inputs import derived_names
 from hinet_search.results.data_record import CellCount
@@ -179,7 +179,7 @@ def _of_networks_alone(arm: Arm, study: ResolvedStudy) -> Iterator[str]:
         setting = setting_of(name)
         if setting in known and setting not in useful and place != of_all.get(name):
             no_meaning = f"{name} has no meaning for {arm.model}, which is no network"
-            yield f"{place}: {no_meaning}; leave it out{did_you_mean(name, useful)}"
+            yield f"{place}: {no_meaning}; leave it out{gone_or_similar(name, useful)}"
 
 
 def _cannot_be_sized(arm: Arm, arms: Sequence[Arm]) -> list[str]:
@@ -226,7 +226,7 @@ def try_bounds(arm: Arm) -> None:
                 problems += _problems(arm, {**default, name: bound}, name)
     unknown = [
         f"{arm.space.places.get(name, arm.place)}: "
-        f"'{name}' is no setting of {arm.model}{did_you_mean(name, known)}"
+        f"'{name}' is no setting of {arm.model}{gone_or_similar(name, known)}"
         for name in (*arm.space.parameters, *arm.space.fixed)
         if setting_of(name) not in known
     ]
