@@ -54,9 +54,15 @@ class Model(nn.Module):
         num_scenarios = schema.num_scenarios
         num_tasks = schema.num_tasks
         self.embedding = FeatureEmbedding(schema, config.embedding_dim, with_scenario=True)
-        self.cgc = CGC(
-            self.embedding.width, num_scenarios, num_tasks, _cgc_config(config), gate="softmax"
+        layers = CGCConfig(
+            layout="global" if config.slots == "scenario_task" else "shared",
+            num_levels=config.num_levels,
+            num_shared_experts=config.num_shared_experts,
+            num_specific_experts=config.num_specific_experts,
+            widths=config.expert.widths,
+            dropout=config.dropout,
         )
+        self.cgc = CGC(self.embedding.width, num_scenarios, num_tasks, layers, gate="softmax")
         self.towers = Towers(
             self.cgc.width, config.tower.widths, num_tasks, num_scenarios=num_scenarios
         )
@@ -73,14 +79,3 @@ class Model(nn.Module):
         rows = rows_by_scenario(batch, self.schema.num_scenarios)
         x_BD = self.embedding(rows.sort(batch))
         return Insight(gates=self.cgc.usage(x_BD, rows.sizes, self.schema))
-
-
-def _cgc_config(config: Config) -> CGCConfig:
-    return CGCConfig(
-        layout="global" if config.slots == "scenario_task" else "shared",
-        num_levels=config.num_levels,
-        num_shared_experts=config.num_shared_experts,
-        num_specific_experts=config.num_specific_experts,
-        widths=config.expert.widths,
-        dropout=config.dropout,
-    )

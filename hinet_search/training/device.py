@@ -48,7 +48,10 @@ def choose_device(wanted: Wanted) -> ChosenDevice:
     if torch.cuda.is_available():
         # With its number, since tensors on it say `cuda:0`, which is not equal to `cuda`.
         return ChosenDevice(torch.device("cuda", 0))
-    why = f"torch {torch.__version__} sees no CUDA device with {_visible_devices()}"
+    visible = f"{VISIBLE_GPUS} not set"
+    if VISIBLE_GPUS in os.environ:
+        visible = f"{VISIBLE_GPUS}={os.environ[VISIBLE_GPUS]!r}"
+    why = f"torch {torch.__version__} sees no CUDA device with {visible}"
     if wanted == "auto":
         note = f"device auto: training on the CPU, because {why}"
         return ChosenDevice(torch.device("cpu"), note)
@@ -113,13 +116,6 @@ def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return any(words in str(error) for words in NO_MEMORY)
-
-
-def _visible_devices() -> str:
-    visible = os.environ.get(VISIBLE_GPUS)
-    if visible is None:
-        return f"{VISIBLE_GPUS} not set"
-    return f"{VISIBLE_GPUS}={visible!r}"
 
 
 def sort_on(device: torch.device) -> Sort:

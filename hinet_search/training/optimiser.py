@@ -101,21 +101,17 @@ def clip_gradients(parameters: Iterable[nn.Parameter], clip_norm: float) -> Floa
 
     With `clip_norm` 0 the gradients are left as they are.
     """
-    gradients = [_values(parameter) for parameter in parameters if parameter.grad is not None]
+    gradients: list[Tensor] = []
+    for parameter in parameters:
+        if parameter.grad is None:
+            continue
+        if parameter.grad.is_sparse:  # its norm is that of the sums
+            parameter.grad = merged(parameter.grad)
+            gradients.append(parameter.grad.values())
+        else:
+            gradients.append(parameter.grad)
     norm = get_total_norm(gradients)
     # On a GPU, asking whether to scale would wait for the device; scaling by 1 costs less.
     if clip_norm and (norm.device.type != "cpu" or norm > clip_norm):
         torch._foreach_mul_(gradients, (clip_norm / (norm + 1e-6)).clamp(max=1.0))
     return norm
-
-
-def _values(parameter: nn.Parameter) -> Tensor:
-    """Return the numbers of a gradient; a sparse gradient is merged first, in place.
-
-    Its norm is that of the sums.
-    """
-    assert parameter.grad is not None, "the caller chooses parameters with a gradient"
-    if not parameter.grad.is_sparse:
-        return parameter.grad
-    parameter.grad = merged(parameter.grad)
-    return parameter.grad.values()

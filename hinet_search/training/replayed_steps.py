@@ -156,7 +156,12 @@ class ReplayedSteps:
         self._rate_share.fill_(rate_share)
         self._steps_of_pass += 1
         if self._steps_of_pass <= WARM_UP_STEPS:
-            return self._take_unrecorded(step)
+            # On the stream of the capture, as torch asks for.
+            self._stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self._stream):
+                taken = step(self._rows.read(), self._rate_share)
+            torch.cuda.current_stream().wait_stream(self._stream)
+            return taken
         if self._captured is None:
             self._captured = self._capture(step)
         replay, (loss, norm) = self._captured
@@ -179,11 +184,3 @@ class ReplayedSteps:
                 remedy="set train.cuda_graphs to false: steps are then taken one by one",
             ) from error
         return graph.replay, results
-
-    def _take_unrecorded(self, step: Step) -> Taken:
-        """Take a step on the stream of the capture, as torch asks for."""
-        self._stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self._stream):
-            taken = step(self._rows.read(), self._rate_share)
-        torch.cuda.current_stream().wait_stream(self._stream)
-        return taken

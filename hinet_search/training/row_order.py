@@ -52,7 +52,14 @@ def batches_of_pass(  # noqa: PLR0913  what decides the order, and who is told o
     """
     generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.DATA_ORDER, pass_number))
     rest = torch.empty(0, dtype=number_type(num_rows))
-    for rows_W in _windows(num_rows, shuffle, generator, user_R, coming):
+    if shuffle == "blocks":
+        windows = _by_blocks(num_rows, generator, coming)
+    elif shuffle == "users":
+        assert user_R is not None, "the rows have users, as a study was checked for"
+        windows = iter([_by_users(user_R, generator)])
+    else:
+        windows = iter([torch.randperm(num_rows, generator=generator, dtype=rest.dtype)])
+    for rows_W in windows:
         waiting = torch.cat([rest, rows_W]) if len(rest) else rows_W
         num_in_batches = len(waiting) - len(waiting) % batch_size
         if num_in_batches:
@@ -60,24 +67,6 @@ def batches_of_pass(  # noqa: PLR0913  what decides the order, and who is told o
         rest = waiting[num_in_batches:]
     if len(rest):
         yield rest
-
-
-def _windows(
-    num_rows: int,
-    shuffle: Shuffle,
-    generator: torch.Generator,
-    user_R: NDArray[np.int32] | None,
-    coming: Callable[[int, range], object],
-) -> Iterator[Int[Tensor, "W"]]:
-    """Yield runs of row numbers in their order."""
-    if shuffle == "users":
-        assert user_R is not None, "the rows have users, as a study was checked for"
-        yield _by_users(user_R, generator)
-        return
-    if shuffle == "rows":
-        yield torch.randperm(num_rows, generator=generator, dtype=number_type(num_rows))
-        return
-    yield from _by_blocks(num_rows, generator, coming)
 
 
 def _by_blocks(

@@ -75,7 +75,12 @@ def read_weights(path: Path, remedy: str) -> dict[str, Tensor]:
             f"{_first_names(other_types)}",
             remedy=remedy,
         )
-    not_finite = [name for name, tensor in tensors.items() if not _is_finite(tensor)]
+    not_finite = []
+    for name, tensor in tensors.items():
+        has_numbers = tensor.numel() > 0 and tensor.is_floating_point()
+        # Its bounds tell, without copying a large tensor.
+        if has_numbers and not torch.stack(tensor.aminmax()).isfinite().all():
+            not_finite.append(name)
     if not_finite:
         raise DataError(
             f"{path}: must hold finite weights, got NaN or infinity in {_first_names(not_finite)}",
@@ -98,13 +103,6 @@ def differences(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -
             got = _type_and_shape(tensor)
             unequal.append(f"{name} must be {must_be}, got {got}")
     return [*missing, *unknown, *unequal]
-
-
-def _is_finite(tensor: Tensor) -> bool:
-    """Return whether all numbers are finite, without copying a large tensor."""
-    if tensor.numel() == 0 or not tensor.is_floating_point():
-        return True
-    return all(bool(bound.isfinite()) for bound in tensor.aminmax())
 
 
 def _type_and_shape(tensor: Tensor) -> str:

@@ -153,12 +153,6 @@ def test_an_id_that_training_did_not_have_goes_where_the_other_ids_go() -> None:
     assert sorted(np.array_equal(by_id[2], known) for known in by_id[:2]) == [False, True]
 
 
-def test_a_row_is_scored_alike_in_whatever_block_of_rows_it_is() -> None:
-    model, columns = grown(), rows(17_000, seed=1)
-    reversed_columns = columns.spaced(-1)
-    assert np.array_equal(model.logits(reversed_columns)[::-1], model.logits(columns))
-
-
 @pytest.mark.parametrize("num_rows", [0, 1, 100])
 def test_any_number_of_rows_is_scored(num_rows: int) -> None:
     model, columns = grown(max_ids=1000), rows(600, seed=1)
@@ -179,12 +173,6 @@ def test_stages_end_at_more_and_more_rounds_of_which_the_last_are_all(most: int)
     assert ends[-1] == most
     assert len(ends) <= STAGES
     assert all(first < second for first, second in pairwise(ends))
-
-
-def test_fewer_rounds_than_stages_make_a_stage_each() -> None:
-    assert list(
-        Model(Config.model_validate({**SMALL, "max_rounds": 2}), SCHEMA).stages(rows(), 0)
-    ) == [0.5, 1.0]
 
 
 def test_a_later_stage_keeps_the_trees_of_an_earlier_one() -> None:

@@ -164,15 +164,6 @@ def test_dropout_is_on_while_training_and_off_in_evaluation():
     assert not model.training
 
 
-def test_weight_decay_is_in_force_during_fit():
-    norms = []
-    for decay in (0.0, 1.0):
-        model = linear(DATA)
-        fit_on(DATA, model, learning_rate=0.05, weight_decay=decay, passes=4, objective="logloss")
-        norms.append(model.heads[0].weight.norm().item())
-    assert norms[1] < 0.9 * norms[0]
-
-
 def test_embedding_l2_is_in_force_during_fit_and_kept_out_of_the_reported_loss():
     results, norms = [], []
     for strength in (0.0, 10.0):

@@ -76,28 +76,6 @@ def test_a_length_beyond_the_planned_passes_has_rates_above_0():
     assert result.evaluations[-1].passes == pytest.approx(3.5)
 
 
-def test_a_decayed_training_ends_with_smaller_steps():
-    last = {}
-    for decays in (False, True):
-        model = linear(DATA, SEED)
-        before = []
-        watch = Watch()
-        watch.on_evaluation = lambda _record, model=model, before=before: before.append(
-            model.heads[0].weight.detach().clone()
-        )
-        fit_on(
-            DATA,
-            model,
-            learning_rate=RATE,
-            passes=PASSES,
-            evaluations_per_pass=STEPS_OF_A_PASS,
-            rate_decay=decays,
-            watch=watch,
-        )
-        last[decays] = (before[-1] - before[-2]).norm().item()
-    assert last[True] < 0.2 * last[False]
-
-
 def test_patience_ends_a_training_only_once_half_of_the_rates_is_gone():
     qualities = [0.9, *[0.1] * 30]
     for decays, num_evaluations in ((True, 10), (False, 4)):

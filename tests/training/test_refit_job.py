@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fake_models import CPU, DATA, Linear, Watch, scripted, weights_hash
+from fake_models import CPU, DATA, Linear, Watch, scripted
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import nn
@@ -279,19 +279,3 @@ def test_a_model_is_told_of_passes_where_its_training_before_was() -> None:
 
     fixed(FixedSteps(9, 4), Told(DATA.full_schema, see=see), evaluations_per_pass=1)
     assert log[:12] == [0, *["step"] * 4, 1, *["step"] * 4, 2, "step"]
-
-
-def test_equal_steps_give_equal_weights_with_and_without_a_fixed_number() -> None:
-    alone, given = Linear(DATA.full_schema), Linear(DATA.full_schema)
-    given.load_state_dict(alone.state_dict())
-    conditions = Conditions(
-        DATA,
-        DATA.full_schema,
-        TrainConfig(batch_size=32, passes=0.5, patience=0, evaluations_per_pass=1),
-        0,
-        objective_named("macro_auc"),
-        CPU,
-    )
-    fit(alone, conditions, Watch())
-    fit(given, replace(conditions, fixed_steps=FixedSteps(5, 10)), Watch())
-    assert weights_hash(alone) == weights_hash(given)

@@ -65,7 +65,7 @@ class _ReluDropout(torch.autograd.Function):
             draws = words_W.view(torch.int16)[: y.numel()].view(y.shape)
             least_kept = num_dropped - LEVELS // 2
             kept = torch.ge(draws, least_kept, out=torch.empty_like(y))
-            y.mul_(kept.mul_(_scale(num_dropped)))
+            y.mul_(kept.mul_(LEVELS / (LEVELS - num_dropped)))  # keeps the mean
         return y
 
     @staticmethod
@@ -81,10 +81,5 @@ class _ReluDropout(torch.autograd.Function):
         grad_x = torch.empty_strided(y.shape, ctx.stride, dtype=y.dtype, device=y.device)
         torch.ops.aten.threshold_backward.grad_input(grad, y, 0, grad_input=grad_x)
         if ctx.num_dropped:
-            grad_x.mul_(_scale(ctx.num_dropped))
+            grad_x.mul_(LEVELS / (LEVELS - ctx.num_dropped))
         return grad_x, None
-
-
-def _scale(num_dropped: int) -> float:
-    """Return the factor that keeps the mean when `num_dropped` of LEVELS draws are dropped."""
-    return LEVELS / (LEVELS - num_dropped)

@@ -4,7 +4,6 @@ import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 import torch
 
@@ -31,28 +30,19 @@ def device_errors(device: torch.device, work: str, link: CoordinatorLink) -> Ite
             yield
     except MemoryError as error:
         forget_copies()  # so that a smaller trial fits
-        _forget_variables(error)
+        ended: BaseException | None = error
+        while ended is not None:  # the functions that it ended hold models, activations, moments
+            traceback.clear_frames(ended.__traceback__)
+            ended = ended.__cause__
         raise
     except RuntimeError as error:
-        if not _is_of_device(error):
+        is_of_device = isinstance(error, torch.AcceleratorError)
+        is_of_device = is_of_device or any(words in str(error) for words in FAILED)
+        if not is_of_device:
             raise
-        _end_with_device(device, error, link)
+        # The device would fail again in this process. Another one resumes from the checkpoint.
+        reason = str(error).splitlines()[0]
+        link.notice(f"{device} failed in this process, which ends: {reason}")
+        os._exit(DEVICE_LOST)
     finally:
         torch.cuda.empty_cache()  # nothing without CUDA
-
-
-def _forget_variables(error: BaseException | None) -> None:
-    """Forget those of functions that an error has ended: models, activations, moments."""
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__cause__
-
-
-def _is_of_device(error: RuntimeError) -> bool:
-    return isinstance(error, torch.AcceleratorError) or any(words in str(error) for words in FAILED)
-
-
-def _end_with_device(device: torch.device, error: Exception, link: CoordinatorLink) -> NoReturn:
-    """End this process: its device would fail again. Another one resumes from the checkpoint."""
-    link.notice(f"{device} failed in this process, which ends: {str(error).splitlines()[0]}")
-    os._exit(DEVICE_LOST)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hinet_search.models.layers.activation import _ReluDropout
 from hinet_search.models.layers.experts import _Sums
-from hinet_search.models.layers.linear import ALIGNED, Linear, _Product, product, signed
+from hinet_search.models.layers.linear import ALIGNED, Linear, _Product, product
 
 
 def inputs(width: int, dtype: torch.dtype = torch.float64) -> list[Tensor]:
@@ -75,12 +75,3 @@ def test_no_call_inspects_the_forward_of_a_layer(
 ) -> None:
     monkeypatch.setattr(inspect, "_signature_from_function", None)
     assert tuple(inspect.signature(function.forward).parameters)
-
-
-def test_a_signed_function_is_itself_and_keeps_its_defaults() -> None:
-    def forward(x: torch.Tensor, scale: float = 2.0) -> torch.Tensor:
-        return x * scale
-
-    bound = inspect.signature(signed(forward)).bind(1)
-    bound.apply_defaults()
-    assert (signed(forward), bound.args) == (forward, (1, 2.0))
