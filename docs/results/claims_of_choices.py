@@ -21,9 +21,9 @@ from hinet_search.results.records import (
     Cost,
     FinalistRecord,
     FinalistRun,
-    PairedRun,
     ParameterRange,
 )
+from hinet_search.results.study_record import PairedRun
 from hinet_search.search.phases.finalists import best_of
 
 NUM_TRIALS, NUM_FINALISTS = 20, 3

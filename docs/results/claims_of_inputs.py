@@ -1,7 +1,7 @@
 """Claims of inputs and time: how often what is said of groups of inputs, and of an hour, is wrong.
 
 `python docs/results/claims_of_inputs.py` simulates trainings that measure groups of inputs of known
-worth, and trials. They go through the product's own choice, as in claims_of_shipping.py.
+worth, and trials. The product's own code chooses, as in claims_of_shipping.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +13,8 @@ from claims_of_shipping import answers, short, show
 from claims_rows import Row
 
 from hinet_search.results.ablation import InputChoice, choose_inputs
-from hinet_search.results.records import MARGIN, PairedRun
+from hinet_search.results.records import MARGIN
+from hinet_search.results.study_record import PairedRun
 from hinet_search.search.time_budget import expected_gain
 
 CHEAP = 10.0  # times as many studies as of a verdict, which takes longer

@@ -84,7 +84,7 @@ class Commands(click.Group):
 class Command(cloup.Command):
     """A command with examples and exit codes.
 
-    A test parses the examples. `codes` are the exit codes beside those of all commands.
+    A test parses the examples. `codes` are exit codes that other commands do not have.
     """
 
     def __init__(

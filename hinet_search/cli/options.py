@@ -287,5 +287,5 @@ as_json_lines = click.option(
 
 
 def output_options(*own: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Add the group of output options: those of the command, then --quiet."""
+    """Add the group of output options: the command's own, then --quiet."""
     return option_group("Output", *own, _quiet)

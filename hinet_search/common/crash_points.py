@@ -11,7 +11,7 @@ from typing import Literal, get_args
 OfCoordinator = Literal[
     "after_lease",
     "after_study_created",
-    "after_input_run",
+    "after_paired_run",
     "after_inputs_fixed",
     "after_draw",
     "after_trial_row",

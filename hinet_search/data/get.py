@@ -34,7 +34,7 @@ MakeTable = Callable[[Files, Tell], Iterator[pl.DataFrame]]
 class PublishedDataSet:
     """A data set: where it is published, its files, and what is made of them.
 
-    The files lie in one of `folders`, relative to the folder that the user names; those of
+    The files lie in one of `folders`, relative to the folder that the user names; files in
     `optional` may be missing. `tables` are the functions that yield the rows of every table, by its
     path below the output folder. `study` is a shipped study, `definition` what data/ calls its data
     definition.
@@ -52,7 +52,7 @@ class PublishedDataSet:
 
 @dataclass(frozen=True)
 class Converted:
-    """The files with the number of rows of the tables, and those of the study."""
+    """The written files: tables with their numbers of rows, definition and study."""
 
     tables: Mapping[Path, int]
     definition: Path

@@ -51,7 +51,7 @@ class Study:
     the checks and messages of any other study.
 
     Errors: ConfigurationError for wrong keywords, as for a wrong study file; DataError for a frame
-    without rows, or whose columns are not those of the definition; EnvironmentFault if the folder
+    without rows, or without columns that the definition names; EnvironmentFault if the folder
     cannot be written.
     """
 
@@ -129,7 +129,7 @@ class Study:
         return api.check(self.file, output=self._output, **options)
 
     def launch(self, *, watcher: "Watcher | None" = None, **options: Any) -> "StudyRecord":
-        """Run or resume the study and write its report. Errors: those of `hinet_search.launch`."""
+        """Run or resume the study and write its report. Errors: as `hinet_search.launch`."""
         return api.launch(self.file, watcher=watcher, output=self._output, **options)
 
     def load(self, *, trial_cells: bool = False, **options: Any) -> "StudyRecord":

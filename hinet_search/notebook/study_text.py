@@ -105,7 +105,7 @@ class GivenKeys:
 
 
 def given_keys(keys: Mapping[str, Any]) -> GivenKeys:
-    """Sort the keywords of a study into those of its data and its own.
+    """Sort the keywords of a study into keys of its data and keys of its own.
 
     None is as if it was not given, unless null means something in YAML.
 

@@ -65,7 +65,7 @@ OF_AMOUNTS = Wording(
 
 
 def wording(data: DataRecord) -> Wording:
-    """Return the words for the data's tasks; those of amounts if some task has amounts."""
+    """Return the words for the data's tasks: for amounts if some task has amounts."""
     return OF_AMOUNTS if has_amounts(data) else OF_LABELS
 
 

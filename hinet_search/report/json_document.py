@@ -11,7 +11,7 @@ import base64
 import gzip
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from math import isfinite
 
@@ -35,7 +35,6 @@ from hinet_search.results.verdict import Verdict, title, verdict
 
 SCHEMA = 1
 DIGITS = 5  # significant ones, beyond the precision of any measure
-EXACT = "settings"  # of a choice
 TRIAL = ("arm", "number", "state", "cause", "origin", "value", "seconds", "parameters")
 TIMES = ("started", "finished")
 
@@ -69,13 +68,21 @@ def json_text(record: StudyRecord) -> str:
     return json.dumps(written, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
+@dataclass(frozen=True)
+class Exact:
+    """Values of settings, which are not rounded."""
+
+    settings: object
+
+
 def _rounded(value: object, digits: int) -> object:
-    """Round all numbers but `settings` to significant digits; NaN becomes null."""
+    """Round all numbers but exact ones to significant digits; NaN becomes null."""
+    if isinstance(value, Exact):
+        return value.settings
     if isinstance(value, float):
         return float(f"{value:.{digits}g}") if isfinite(value) else None
     if isinstance(value, Mapping):
-        rounded = {key: _rounded(each, digits) for key, each in value.items() if key != EXACT}
-        return {**value, **rounded}
+        return {key: _rounded(each, digits) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_rounded(each, digits) for each in value]
     return value
@@ -147,7 +154,7 @@ def _choices(measured: MeasuredChoices) -> Json:
         settings = {}
         for name, (default, value) in choice.settings.items():
             settings[name] = {"default": default, "finalist": value}
-        choices.append({"settings": settings, "gain": _gain(choice.gain)})
+        choices.append({"settings": Exact(settings), "gain": _gain(choice.gain)})
     return {
         "arm": measured.arm.name,
         "trial": measured.finalist.trial_number,
@@ -257,7 +264,7 @@ def _description(arm: ArmRecord, cells: Sequence[CellName]) -> Json:
             "kind": parameter.kind,
             "range": None if parameter.low is None else (parameter.low, parameter.high),
             "log": parameter.log,
-            "choices": parameter.choices,
+            "choices": Exact(parameter.choices),
         }
         for parameter in arm.ranges
     ]
@@ -298,7 +305,7 @@ def _trials(record: StudyRecord, arms: Sequence[ArmRecord]) -> Json:
     starts: list[str] = []  # of all trials, also while `arms` are students
     for arm in record.arms:
         starts += [trial.started for trial in arm.trials if trial.started]
-    first = min(starts, default="")
+    first = datetime.fromisoformat(min(starts)) if starts else None
     rows = []
     for arm in arms:
         for trial in arm.trials:
@@ -322,11 +329,11 @@ def _trials(record: StudyRecord, arms: Sequence[ArmRecord]) -> Json:
     return {"columns": [*TRIAL, *TIMES, *names], "rows": rows}
 
 
-def _since(first: str, moment: str) -> int | None:
+def _since(first: datetime | None, moment: str) -> int | None:
     """Return the whole seconds between two times, None if either is not known."""
-    if not moment or not first:
+    if not moment or first is None:
         return None
-    return round((datetime.fromisoformat(moment) - datetime.fromisoformat(first)).total_seconds())
+    return round((datetime.fromisoformat(moment) - first).total_seconds())
 
 
 def _finalist(finalist: FinalistRecord, cells: Sequence[CellName]) -> Json:

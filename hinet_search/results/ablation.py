@@ -16,10 +16,10 @@ from statistics import fmean
 
 from hinet_search.results.input_groups import GROUPS, groups_without
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import ArmRecord, FinalistRecord, PairedRun, Scalar
+from hinet_search.results.records import ArmRecord, FinalistRecord, Scalar
 from hinet_search.results.statistics.paired_difference import Difference, gain, magnitude
 from hinet_search.results.statistics.simultaneous import LEVEL
-from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.study_record import PairedRun, StudyRecord
 
 EVERY_CHOICE = "all"  # in place of the names of all choices; a setting has a dotted name
 
@@ -46,7 +46,7 @@ def _worth(
 
 @dataclass(frozen=True)
 class InputChoice:
-    """What groups are worth, and which are left out.
+    """What groups are worth, and the groups that are left out.
 
     `worths` maps every measured group, the best one first, to its gain over the paired seeds:
     positive if validation is better with it. `small` groups are shown to be worth less than the
@@ -199,7 +199,7 @@ def changed(value: Scalar, default: Scalar) -> bool:
 class Choice:
     """Settings that were taken back together: their defaults, and their values in the finalist.
 
-    The gain is that of the finalist over itself without the choice; None without a common seed.
+    The finalist is compared with itself without the choice; None without a common seed.
     """
 
     settings: Mapping[str, tuple[Scalar, Scalar]]

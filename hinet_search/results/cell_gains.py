@@ -76,8 +76,8 @@ def cell_gains(
     all seeds, every gain is an observation.
     """
     cells = cells_of(record)
-    our_sides = [arm_values(record, left, place) for place in range(len(cells))]
-    their_sides = [arm_values(record, right, place) for place in range(len(cells))]
+    our_sides = [arm_values(record, left, *cell) for cell in enumerate(cells)]
+    their_sides = [arm_values(record, right, *cell) for cell in enumerate(cells)]
     finalists = chosen(left), chosen(right)
     are_resampled = all(finalist and finalist.summary for finalist in finalists)
     estimates = {}

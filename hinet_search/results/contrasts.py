@@ -1,6 +1,6 @@
 """Contrasts: compare the focus with each baseline, and each student with its own arm, on test.
 
-Errors of the headline measure are those of seeds and users (welch.py). Holm's procedure keeps the
+Errors of the headline measure are over seeds and users (welch.py). Holm's procedure keeps the
 probability of any false claim at 5 % over all baselines, and over all students. Every interval has
 the level that Holm used for it, so mark and interval agree. A contrast whose error lacks a part is
 an observation: it has no mark and is left out of the procedure. An ensemble has no seeds: its
@@ -212,7 +212,7 @@ def ensemble_contrast(
 ) -> Contrast | None:
     """Return the gain of an ensemble over an arm in the headline measure on test.
 
-    Its 95 % interval is that of the same resamplings of users for both. None unless both have
+    Its 95 % interval is over users, resampled alike for both. None unless both have
     values on test.
     """
     ours = _ensemble_values(record, ensemble)
@@ -251,7 +251,7 @@ def gain_of_ensemble(
 
 
 def _ensemble_values(record: StudyRecord, ensemble: EnsembleRecord) -> ArmValues:
-    """Return the ensemble's headline on test as that of one seed, signed: larger is better."""
+    """Return the ensemble's headline on test as if of one seed, signed: larger is better."""
     value = values_by(headline(record.objective))(ensemble.test_cells or ())
     if value is None:
         return ArmValues(())

@@ -134,10 +134,12 @@ def signed_values(
     )
 
 
-def arm_values(record: StudyRecord, arm: ArmRecord, place: int | None = None) -> ArmValues:
+def arm_values(
+    record: StudyRecord, arm: ArmRecord, place: int | None = None, cell: CellName = ("", "")
+) -> ArmValues:
     """Return an arm's values on test by seed and resampling, signed so that larger is better.
 
-    They are of the headline, or of the cell at that place.
+    They are of the headline, or of a cell, which is at a place among all.
     """
     finalist = chosen(arm)
     if finalist is None:
@@ -145,7 +147,7 @@ def arm_values(record: StudyRecord, arm: ArmRecord, place: int | None = None) ->
     if place is None:
         values = headline_by_seed(record, finalist, "test")
     else:
-        values = cell_by_seed(record, finalist, "test", cells_of(record)[place])
+        values = cell_by_seed(record, finalist, "test", cell)
     resampled = finalist.summary.resampled if finalist.summary else None
     side = signed_values(record, values.values(), resampled, place)
     return replace(side, one_order=record.shared_batches, luck=luck(arm))

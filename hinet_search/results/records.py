@@ -5,6 +5,7 @@ A cell is one (scenario, task). A missing value is None and has a reason in word
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import inf
 from statistics import median
 from typing import Annotated
@@ -293,8 +294,11 @@ class ArmRecord:
         """Return the start that a trial is; None for the default and for draws of the sampler."""
         if trial.is_default:
             return None
-        key = comparison_key(trial.parameters)
-        return next((each for each in self.starts if comparison_key(each.values) == key), None)
+        return self._start_by_key.get(comparison_key(trial.parameters))
+
+    @cached_property
+    def _start_by_key(self) -> Mapping[tuple[tuple[str, str], ...], Start]:
+        return {comparison_key(start.values): start for start in reversed(self.starts)}
 
     def origin_of(self, trial: TrialRecord) -> str:
         """Return the origin in words: `default`, `portfolio 3`, `spring: mmoe/12`, `sampler`."""
@@ -331,25 +335,6 @@ def comparison_key(parameters: Mapping[str, Scalar]) -> tuple[tuple[str, str], .
         for name, value in parameters.items()
     }
     return tuple(sorted(texts.items()))
-
-
-@dataclass(frozen=True)
-class PairedRun:
-    """A training without the groups of inputs, or the choices of the search, that are `left_out`.
-
-    It is paired by seed with that without nothing. `arm` is the arm whose default configuration
-    measures inputs, or for choices the finalist (`hinet/12`); no arm has a slash in its name.
-    """
-
-    arm: str
-    left_out: tuple[str, ...]
-    seed: int
-    value: float  # the objective on validation
-
-    @property
-    def is_of_choices(self) -> bool:
-        """Whether it measures choices."""
-        return "/" in self.arm
 
 
 @dataclass(frozen=True)

@@ -303,7 +303,7 @@ def cheaper_than(record: StudyRecord, outcome: Verdict, best: Best) -> tuple[Che
     """Return the models that may take the best one's place and cost less, each with its gains.
 
     Models whose difference cannot be a claim are left out, and arms of a study without a verdict.
-    The level is that of all opened models that cost less.
+    Intervals have the level for all opened models that cost less.
     """
     costs = best.costs
     others = [each for each in best.opened if costs.is_cheaper(each, than=best.model)]

@@ -9,7 +9,7 @@ from hinet_search.common import notebook, plugins
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.records import ArmRecord, Budget, PairedRun
+from hinet_search.results.records import ArmRecord, Budget
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,6 +17,25 @@ if TYPE_CHECKING:
 FORMATS = "hinet_search.report.formats"
 MOST_ARMS = 20  # rows of the notebook view
 _HEADS = ("arm", "model", "trials", "failed", "best (valid)", "seeds on test")
+
+
+@dataclass(frozen=True)
+class PairedRun:
+    """A training without the groups of inputs, or the choices of the search, that are `left_out`.
+
+    It is paired by seed with that without nothing. `arm` is the arm whose default configuration
+    measures inputs, or for choices the finalist (`hinet/12`); no arm has a slash in its name.
+    """
+
+    arm: str
+    left_out: tuple[str, ...]
+    seed: int
+    value: float  # the objective on validation
+
+    @property
+    def is_of_choices(self) -> bool:
+        """Whether it measures choices."""
+        return "/" in self.arm
 
 
 @dataclass(frozen=True, repr=False)

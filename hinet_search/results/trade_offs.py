@@ -195,7 +195,7 @@ def finalists_of(record: StudyRecord, objectives: Objectives) -> list[Contender]
 
 
 def trials_of(record: StudyRecord, objectives: Objectives) -> Iterator[Contender]:
-    """Yield the complete trials of arms and students; their values are those of one seed."""
+    """Yield the complete trials of arms and students; each value is of one seed."""
     for arm in record.arms_and_students:
         for trial in arm.trials:
             if trial.value is None or not trial.evaluations:

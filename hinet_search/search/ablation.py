@@ -4,7 +4,7 @@ Inputs are chosen once, before the first trial, and stored with the arms that fo
 later launch takes it from there, so that all trials of a study have the same inputs.
 
 A choice of the search is a setting that differs from the default of its space, or settings that
-belong together. The best finalist is trained without each, with seeds that chose nothing: those of
+belong together. The best finalist is trained without each, with seeds that chose nothing: seeds of
 the finalists chose the best of several, so they flatter it (docs/results/claims_of_choices.py).
 """
 
@@ -25,7 +25,8 @@ from hinet_search.results.ablation import (
 )
 from hinet_search.results.input_groups import GROUPS, groups_without
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import FinalistRecord, PairedRun, Scalar
+from hinet_search.results.records import FinalistRecord, Scalar
+from hinet_search.results.study_record import PairedRun
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Drive
 from hinet_search.search.phases.finalists import Candidate, best_of, paired_seeds, serving_limits
@@ -69,7 +70,7 @@ def with_chosen_inputs(
     store = context.store
     followers = [arm for arm in arms if GROUPS not in (*arm.space.parameters, *arm.space.fixed)]
     stored = [store.fixed_of(arm.name).get(GROUPS) for arm in followers]
-    # Those that an earlier launch gave to any of these arms.
+    # The groups that an earlier launch gave to any of the arms.
     groups = next((groups for groups in stored if isinstance(groups, str)), None)
     if groups is None and context.spec.most_input_trainings:
         groups = _choose_groups(ready, followers, context, drive)
@@ -254,5 +255,5 @@ def _store(
 ) -> None:
     assert result.best is not None, "a training without a best evaluation has failed"
     context.store.record_paired_run(replace(run, value=result.best.objective))
-    crash_points.point("after_input_run")
+    crash_points.point("after_paired_run")
     context.drop(checkpoints)

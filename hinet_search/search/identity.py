@@ -45,12 +45,20 @@ def identity(study: ResolvedStudy, fingerprint: str) -> str:
 def compare(name: str, stored: str, now: str, *, extend: bool) -> tuple[str, ...]:
     """Describe how identity `now` of a study extends the `stored` one.
 
-    StudyConflict when they differ in any other way, or without `extend`.
+    StudyConflict when they differ in any other way, or without `extend`; EnvironmentFault when the
+    stored one is damaged.
     """
-    extensions = extension(stored, now)
-    if extensions is None:
-        refuse_difference(name, stored, now)
-        return ()
+    try:
+        extensions = extension(stored, now)
+        if extensions is None:
+            refuse_difference(name, stored, now)
+            return ()
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise EnvironmentFault(
+            "the stored form of the study (table hs_study, column spec_json) is damaged: "
+            f"{type(error).__name__}: {error}",
+            remedy=REMEDY,
+        ) from error
     if extensions and not extend:
         lines = [f"study '{name}' exists in a narrower form: {line}" for line in extensions]
         raise StudyConflict(*lines, remedy=f"--extend resumes it with these changes; or {ANOTHER}")
@@ -107,21 +115,11 @@ def _settings(tree: dict[str, Any]) -> dict[str, str]:
 
 
 def extension(stored: str, now: str) -> tuple[str, ...] | None:
-    """Describe how identity `now` extends `stored`; None when they differ in any other way.
-
-    EnvironmentFault when the stored one is damaged.
-    """
-    try:
-        return _extension(json.loads(stored), json.loads(now))
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise EnvironmentFault(
-            "the stored form of the study (table hs_study, column spec_json) is damaged: "
-            f"{type(error).__name__}: {error}",
-            remedy=REMEDY,
-        ) from error
-
-
-def _extension(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...] | None:
+    """Describe how identity `now` extends `stored`; None when they differ in any other way."""
+    before = json.loads(stored)
+    after = json.loads(now)
+    for parts in before["arms"].values():  # raises here if a part is not as `_arm` writes it
+        _ = parts["model"], parts["fixed"].items(), parts["parameters"].items()
     words: list[str] = []
     for arm in sorted(set(after["arms"]) - set(before["arms"])):
         del after["arms"][arm]
@@ -165,7 +163,7 @@ def _undo_higher(
     before: dict[str, Any], after: dict[str, Any], limit: str, place: str, words: list[str]
 ) -> None:
     """Undo in `after` a limit that was raised or removed, and describe the change."""
-    old = before.get(limit)
+    old = before[limit]
     new = after[limit]
     if old is not None and (new is None or new > old):
         now = "none" if new is None else f"{new:,}"

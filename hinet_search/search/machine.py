@@ -200,7 +200,7 @@ def busy_cores(ready: "PreparedStudy") -> list[str]:
         return []
     slots = "the slot" if ready.slots == 1 else f"the {ready.slots} slots"
     would_get = f"{slots} would get about {free:.1f} of {wanted} now"
-    of_free_cores = "the time is that of free cores, and is longer while this lasts"
+    of_free_cores = "the time assumes free cores, and is longer while this lasts"
     return [f"cores: other work takes them, {would_get}: {of_free_cores}"]
 
 

@@ -42,9 +42,9 @@ class _Largest:
 class SampledStorage(InMemoryStorage):
     """A storage of one study. Inside `sampling` it lists the trials that a sampler should see.
 
-    Optuna's key of a trial is its number here. `ask` and `tell` need no transaction.
     These are all that run or wait and, of the others, NUM_BEST and a sample of NUM_SAMPLED. Where
-    there are several objectives none is left out.
+    there are several objectives none is left out. Optuna's key of a trial is its number here. `ask`
+    and `tell` need no transaction.
     """
 
     def __init__(self, maximize: Sequence[bool]) -> None:

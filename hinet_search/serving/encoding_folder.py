@@ -106,7 +106,7 @@ def read_encoder(folder: Path, inputs: Inputs) -> Encoder:
 
 
 def _types(path: Path, inputs: Inputs) -> Types:
-    """The types that new rows are cast to: those of training, widened.
+    """The types that new rows are cast to: the types of training, widened.
 
     Numeric features must be float64, columns of lists must be lists (or text, where a separator
     splits it), and nothing else nested.

@@ -147,7 +147,7 @@ def labels_of_rows(
     scenario_R: NDArray[np.int16],
     path: str,
 ) -> tuple[Labels, NDArray[np.bool_]]:
-    """Labels (R, T) as a training has them, and whether a row has those of all its tasks (R,).
+    """Labels (R, T) as a training has them, and whether a row has a label of every task (R,).
 
     `frame` are checked rows with a copy of each label's column. Amounts are in the units of the
     model; a label is 0 where there is none. DataError when a column holds values that are no

@@ -99,7 +99,7 @@ class CalibratedCell(Frozen):
 class ModelFile(Frozen):
     """Content of config.yaml.
 
-    `name` is that of an arm, a student or `ensemble`. `inputs` are what all models together read,
+    `name` names an arm, a student or `ensemble`. `inputs` are what all models together read,
     `data` is the fingerprint of the study's data. The weights of all members sum to 1. Cells that
     `calibration` does not name keep their probabilities. `tasks` says how labels follow from the
     columns of a table.

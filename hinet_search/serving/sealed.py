@@ -40,7 +40,7 @@ def seal(folder: Path) -> None:
 
 
 def file_names(folder: Path) -> list[str]:
-    """The names of all files of a folder, in order, with those of the folders inside it."""
+    """The names of all files of a folder and its inner folders, in order."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return [path.relative_to(folder).as_posix() for path in paths]
 

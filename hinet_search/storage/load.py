@@ -12,10 +12,9 @@ from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.records import (
     EvaluationRecord,
     FinalistRecord,
-    PairedRun,
     Start,
 )
-from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.study_record import PairedRun, StudyRecord
 from hinet_search.results.trade_offs import needs_cells
 from hinet_search.storage import row_mapping, tables
 from hinet_search.storage.damage import AnyRow, row_of

@@ -26,10 +26,10 @@ from hinet_search.results.records import (
     EvaluationRecord,
     FinalistRecord,
     FinalistRun,
-    PairedRun,
     Scalar,
     TrialRecord,
 )
+from hinet_search.results.study_record import PairedRun
 from hinet_search.storage import tables
 from hinet_search.storage.damage import AnyRow, checked_row, reads
 from hinet_search.storage.rows import StudyRow

@@ -21,11 +21,10 @@ from hinet_search.results.records import (
     FinalistRecord,
     FinalistRun,
     FinalistSummary,
-    PairedRun,
     Scalar,
     TrialRecord,
 )
-from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.study_record import PairedRun, StudyRecord
 from hinet_search.storage import lease, row_mapping, tables
 from hinet_search.storage.engine import Database
 from hinet_search.storage.lease import Holder, this_process

@@ -26,7 +26,7 @@ SETTINGS = ("model", "train", "features")
 
 
 def variants_of_study(study: str) -> tuple[str, ...]:
-    """Return the variants of a study by name or path; errors are those of `find` and `read`."""
+    """Return the variants of a study by name or path; errors: as `find` and `read`."""
     return _offered(read(find("studies", study)), VARIANTS)
 
 

@@ -1,4 +1,4 @@
-"""Refusals: validators of the names in a study, by what its data, arms and fixed settings are.
+"""Refusals: checks of the names in a study, by what its data, arms and fixed settings are.
 
 What a name is compared with is missing if that is invalid itself; then nothing is refused.
 """
@@ -15,7 +15,7 @@ from hinet_search.study.data_definition import DataDefinition
 
 
 def known_objective(name: str, others: ValidationInfo) -> str:
-    """Raise ValueError unless this metric can be computed."""
+    """Return the name; ValueError unless this metric can be computed."""
     data: DataDefinition | None = others.data.get("data")
     try:
         objective = objective_named(name)

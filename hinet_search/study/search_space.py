@@ -101,9 +101,18 @@ class SearchSpace:
         return self.default_with(values)
 
     def at_random(self, seed: int) -> dict[str, Scalar]:
-        """Return the draw at random shares of the ranges, without a sampler."""
+        """Return a uniform draw, on the log scale where asked, without a sampler."""
         random = Random(seed)  # noqa: S311  no secret
-        return self.at({name: random.random() for name in self.parameters})
+        values: dict[str, Scalar] = {}
+        for name, distribution in self.parameters.items():
+            if isinstance(distribution, Categorical | LayerWidths):
+                values[name] = random.choice(tuple(distribution.each()))
+            elif isinstance(distribution, IntRange) and not distribution.log:
+                step = distribution.step or 1
+                values[name] = random.randrange(distribution.low, distribution.high + 1, step)
+            else:
+                values[name] = distribution.at(random.random())
+        return self.default_with(values)
 
     def draws(self) -> Iterator[dict[str, Scalar]]:
         """Yield every draw once; a continuous parameter makes them endless."""

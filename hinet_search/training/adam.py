@@ -1,6 +1,6 @@
 """Adam on the fused kernels of torch, and what all optimisers share: groups and states of weights.
 
-They are no `torch.optim.Optimizer`: the first one of these that a process makes loads torch's
+They are no `torch.optim.Optimizer`: the first such optimiser of a process loads torch's
 compiler, which compiles nothing here, but costs every slot a second and 70 megabytes.
 """
 

@@ -147,7 +147,7 @@ class StreamedFeed(Feed):
             yield gathered.rows_B
 
     def select(self, rows_B: Int[Tensor, "B"]) -> tuple[Batch, Float[Tensor, "B T"]]:
-        """Return inputs and labels of these rows on the device; `rows_B` is on the host."""
+        """Return inputs and labels of the rows on the device; `rows_B` is on the host."""
         is_read = bool(self._next) and self._next[0].rows_B is rows_B
         return self._sent(self._next.pop() if is_read else self._gathered(rows_B))
 

@@ -105,7 +105,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], clip_norm: float) -> Floa
     for parameter in parameters:
         if parameter.grad is None:
             continue
-        if parameter.grad.is_sparse:  # its norm is that of the sums
+        if parameter.grad.is_sparse:  # its norm is over the sums
             parameter.grad = merged(parameter.grad)
             gradients.append(parameter.grad.values())
         else:

@@ -5,7 +5,7 @@ is captured from one step: its kernels, and the memory that they read and write.
 from step to step lies in tensors that stay, and batches have one shape: every scenario has as many
 places in each. Places that a batch leaves empty hold row 0 of the split, which the model takes for
 one of that scenario. Their scores are dropped before the loss: whatever the loss is, it and its
-gradients are those of the batch alone, up to rounding. Dropout draws for all places, so it draws
+gradients depend on the batch alone, up to rounding. Dropout draws for all places, so it draws
 differently. A batch that does not fit is no such step. What a new pass changes is captured again.
 No GPU has run this yet: tests/device/ simulates capture and replay.
 Shape legend: B rows of a batch, M scenarios, P places, R rows of a split, T tasks.
@@ -35,7 +35,7 @@ Captured = tuple[Callable[[], None], Taken]  # what replays a step, and where it
 
 
 def places_of(scenario_R: Int[Tensor, "R"], batch_size: int) -> tuple[int, ...]:
-    """Return the places of every scenario, which most random batches of these rows do not exceed.
+    """Return the places of every scenario, enough for most random batches of the rows.
 
     Scenarios after the last one present have none.
     """

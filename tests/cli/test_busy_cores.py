@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 
 SAID = (
     "cores: other work takes them, the 2 slots would get about 0.4 of 2 now: "
-    "the time is that of free cores, and is longer while this lasts"
+    "the time assumes free cores, and is longer while this lasts"
 )
 
 

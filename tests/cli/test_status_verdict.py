@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hinet_search.results.data_record import SampleRecord
-from hinet_search.results.records import PairedRun
+from hinet_search.results.study_record import PairedRun
 from hinet_search.storage.store import StudyStore
 from tests.cli.conftest import Run
 from tests.storage.small_study import DATA, new_store, small_study, study_row

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hinet_search.executors.processes.slots import SLOT_ENVIRONMENT
+from hinet_search.executors.processes.environment import SLOT_ENVIRONMENT
 
 # Two large pieces with a small one that lives on after them, as a job may leave it in a slot.
 PROGRAM = """

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from hinet_search.results.ablation import choose_inputs
 from hinet_search.results.input_groups import GROUPS, groups_without
-from hinet_search.results.records import PairedRun
-from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.study_record import PairedRun, StudyRecord
 from tests.report.studies import small
 
 SIZES = {"statistics": 12, "lists": 2, "matches": 9, "place": 1}

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hinet_search.results.ablation import EVERY_CHOICE
-from hinet_search.results.records import PairedRun
-from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.study_record import PairedRun, StudyRecord
 from tests.report.studies import small
 
 FULL = 0.70

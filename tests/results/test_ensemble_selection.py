@@ -52,6 +52,11 @@ def test_the_gain_is_in_the_direction_of_the_objective(objective: str) -> None:
     assert gain.estimate == pytest.approx(-difference if objective == "logloss" else difference)
 
 
+def test_the_value_on_the_rows_that_chose_exceeds_the_cross_fitted_one() -> None:
+    best_single = [quick(draw_runs(ALIKE, seed=seed, rows=300)).sizes[0] for seed in range(8)]
+    assert np.mean([size.value - size.crossfitted for size in best_single]) > 0.005
+
+
 def test_a_gain_whose_interval_reaches_below_0_does_not_replace_the_mean() -> None:
     chosen = quick(draw_runs(MIXED, seed=5))
     assert chosen.gain.low < 0 < chosen.gain.estimate

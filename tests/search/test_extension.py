@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.common.errors import StudyConflict
+from hinet_search.common.errors import EnvironmentFault, StudyConflict
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.search.identity import extension
+from hinet_search.search.identity import compare, extension
 from tests.search import pretended
 from tests.search.pretended import RATE, SPACE, STUDY, Listener, Studio
 
@@ -197,3 +197,26 @@ def test_a_new_arm_gets_what_the_others_had_and_they_are_not_trained_again(studi
     keys = {job.key.removeprefix("summary of ") for job in pretender.jobs}
     assert {key.partition("/")[0] for key in keys} == {"flat"}
     assert record.arms[1].trials == first.arms[0].trials
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "",
+        "[" * 100_000,
+        "null",
+        '{"cost_limit": null}',
+        '{"cost_limit": null, "arms": []}',
+        '{"cost_limit": null, "arms": ""}',
+        identity(fixed="none"),
+        identity(parameters=""),
+        identity(max_parameters="many"),
+        identity().replace("cost_limit", "limit"),
+        identity().replace("max_parameters", "parameter"),
+        identity().replace('"model"', '"name"'),
+        identity().replace('"fixed"', '"held"'),
+    ],
+)
+def test_a_damaged_stored_form_is_named_as_such(stored: str) -> None:
+    with pytest.raises(EnvironmentFault, match="stored form of the study .* is damaged"):
+        compare("small", stored, identity(max_parameters=200), extend=True)

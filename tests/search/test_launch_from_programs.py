@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import hinet_search
-from hinet_search.executors.processes.slots import SLOT_ENVIRONMENT
+from hinet_search.executors.processes.environment import SLOT_ENVIRONMENT
 from hinet_search.results.study_record import StudyRecord
 from tests.small import STUDY, write_study
 

@@ -20,10 +20,10 @@ from hinet_search.results.records import (
     FinalistRun,
     GateUsage,
     Insight,
-    PairedRun,
     ParameterRange,
     TrialRecord,
 )
+from hinet_search.results.study_record import PairedRun
 from hinet_search.storage import tables
 from hinet_search.storage.row_mapping import from_json, from_row, to_json, to_row
 from tests.storage.small_study import HINET, evaluation, finalist_run, study_row, trial_row

@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from hinet_search.common.errors import StudyConflict
 from hinet_search.results.data_record import RowHashes
-from hinet_search.results.records import FinalistSummary, PairedRun, Resampled
+from hinet_search.results.records import FinalistSummary, Resampled
+from hinet_search.results.study_record import PairedRun
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore

@@ -1,5 +1,6 @@
 """A search space draws what its conditions ask for, from the ranges its file names, and nothing else."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import islice
@@ -338,3 +339,19 @@ parameters:
         "word": "c",
         "widths": "8",
     }, "the nearest choice"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "kind: categorical, choices: [1, 2, 3], default: 1",
+        "kind: int, low: 1, high: 3, default: 1",
+        "kind: int, low: 2, high: 10, step: 4, default: 2",
+        'kind: widths, choices: {none: [], "8": [8], "16": [16]}, default: "8"',
+    ],
+)
+def test_random_draws_take_every_value_equally_often(kind: str) -> None:
+    space = load(space_with_x(kind))
+    counts = Counter(space.at_random(seed)["x"] for seed in range(600))
+    assert len(counts) == 3
+    assert min(counts.values()) > 160  # 200 expected, standard deviation 12

@@ -200,8 +200,8 @@ def rate(
 ) -> Floats:
     """The rate (p + smoothing * P / N) / (n + smoothing) - P / N, 0 without a counted row.
 
-    It is (p * N - n * P) / (N * (n + smoothing)) of n rows and the sum p of their labels, N and P
-    being those of all keys. Sums are in `parts` of their unit. The products are exact, or are
+    It is (p * N - n * P) / (N * (n + smoothing)) of n rows and the sum p of their labels; N
+    rows of all keys have the sum P. Sums are in `parts` of their unit. The products are exact, or
     rounded alike (of amounts, in float64), so a key with exactly the mean rate gets exactly 0, not
     a rounding error that would be standardised.
     """

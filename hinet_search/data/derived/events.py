@@ -97,8 +97,8 @@ class Horizons:
     """How far windows reach back, in units of time, and the places in a log that this means.
 
     `place_E` has, for every such length, the first place of a row that is no longer ago (E,).
-    `rows_W` are the windows of rows, `labels_W` those of labels with the delay, None for all rows.
-    `delay` is that of labels, None if they are never known.
+    `rows_W` are the windows of rows, `labels_W` the windows of labels, None for all rows. Labels
+    are known after `delay`, None if never.
     """
 
     place_E: Mapping[int, Integers]
@@ -261,7 +261,7 @@ def _label_inputs(
     known_S: Integers,
     first_WS: Sequence[Integers],
 ) -> Iterator[Floats]:
-    """Yield rates and last labels of a task: those of positions up to the known one."""
+    """Yield rates and last labels of a task, counting positions up to the last known one."""
     added_N = labels.added_E[keyed.place_S]
     start_S = keyed.start_S
     if labels.has_E is not None:  # positions among the rows that are seen and have the task

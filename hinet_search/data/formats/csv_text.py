@@ -1,4 +1,4 @@
-"""CSV text: write the rows of CSV and TSV files as Parquet; types are those of all values.
+"""CSV text: write the rows of CSV and TSV files as Parquet; every value decides on the types.
 
 Polars infers these types too, but from a file that it maps into memory: one that is cut short
 meanwhile would end the process. It also tries all patterns of dates on every text, which takes far
@@ -112,7 +112,7 @@ def inferred_types(
         open_columns = []
         for name, types in found.items():
             if pl.String() not in types:
-                values = batch[name].unique()  # a type is that of a value
+                values = batch[name].unique()  # each value has one type
                 is_word = values.is_in(MISSING)
                 words[name] |= set(values.filter(is_word))
                 open_columns.append(values.filter(~is_word))

@@ -158,7 +158,7 @@ def keep(target: Path, write: Callable[[Path], str], say: Say, what: str) -> Kep
 
     `write` gets an empty folder, and returns the hash of the rows. `what` another command may be
     doing is said while it is waited for.
-    Errors are those of `write`; DiskFull; EnvironmentFault when the cache cannot be written.
+    Errors: what `write` raises; DiskFull; EnvironmentFault when the cache cannot be written.
     """
     kept = read_kept(target)
     if kept is not None:

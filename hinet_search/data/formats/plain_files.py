@@ -59,7 +59,7 @@ def suffix_of(file: PurePath | str) -> str:
 
 
 def is_table(file: PurePath | str) -> bool:
-    """Whether the suffix is that of a table."""
+    """Whether a table can have the suffix."""
     return suffix_of(file) in FORMATS
 
 

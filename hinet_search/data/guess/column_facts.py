@@ -24,7 +24,7 @@ ISO_DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?$"
 DECIMAL_COMMA = r"^[+-]?\d+(,\d+)?$"
 LEADING_ZERO = r"^\s*[+-]?0\d"  # of a code, such as 02139
 DATES = (19_000_101, 21_000_101)  # such as 20260503
-# Rows of a log are of these years: numbers that mean them surely are moments.
+# Years of the rows of a log: numbers that mean such a moment surely are moments.
 FIRST_YEAR, LAST_YEAR = 1990, 2050
 YES_AND_NO = ("yes no", "y n", "true false", "t f", "1 0", "ja nein", "oui non", "si no", "是 否")
 # A text with more distinct values than this share of the rows says nothing about other rows.

@@ -66,7 +66,7 @@ def with_split_codes(
 ) -> pl.LazyFrame:
     """The numbered table with the split of every row, as the written definition assigns it.
 
-    It is that of the column, else by the cuts of the time, else random.
+    The column says it, else the cuts of the time, else chance.
     """
     split: ColumnSplit | TimeSplit | RandomSplit
     if column is not None:

@@ -16,6 +16,18 @@ VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 SETTINGS = ("HINET_SEARCH_CHECKPOINT_SECONDS", crash_points.VARIABLE)
 # A slot starts with `python -c`, which otherwise imports from the current folder first.
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+# One thread, and memory that glibc neither gives back after a step nor maps in small pages: a step
+# touches tens of megabytes, and finding their pages took a fifth of it. Other systems ignore it.
+SLOT_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "17179869184",
+    "MALLOC_TOP_PAD_": "268435456",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
 
 # Without it two launches in threads of one process would restore each other's changes.
 _LOCK = threading.Lock()

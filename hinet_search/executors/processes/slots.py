@@ -42,23 +42,12 @@ from hinet_search.executors import (
 )
 from hinet_search.executors.processes.environment import (
     OURS,
+    SLOT_ENVIRONMENT,
     VISIBLE_GPUS,
     environment,
     for_children,
 )
 
-# One thread, and memory that glibc neither gives back after a step nor maps in small pages: a step
-# touches tens of megabytes, and finding their pages took a fifth of it. Other systems ignore it.
-SLOT_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "POLARS_MAX_THREADS": "1",
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": "17179869184",
-    "MALLOC_TOP_PAD_": "268435456",
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-}
 # Seconds that a process may take to exit after its channel broke; its exit code is then reported.
 DEATH_SECONDS = 5.0
 CLOSE_SECONDS = 1.0  # that slots may take to end at the close of an executor

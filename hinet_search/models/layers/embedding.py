@@ -22,7 +22,7 @@ from hinet_search.models.layers.number_encoding import make_number_encoding
 from hinet_search.models.layers.pooling import make_pooling, make_reader
 
 INITIAL_STD = 0.01
-EPSILON = 1e-10  # keeps inputs finite that are all 0; those of new embeddings have 1e-4
+EPSILON = 1e-10  # keeps inputs finite that are all 0; new embeddings are about 1e-4
 MOMENTUM = 0.01  # the share of the newest batch in the moving mean square
 
 

@@ -61,9 +61,9 @@ class Gate(nn.Module):
     ) -> Float[Tensor, "gates B K"]:
         """Return the weights of every gate of every group, (G * S, B, K).
 
-        With `sizes` only those of the row's own group, (S, B, K). See StackedLinear for the forms
-        of x and for `sizes`. Weights sum to 1 over K, except for kind `sum`. With `is_open`, of
-        which some must be True for every row and gate, the other experts have weight 0.
+        With `sizes` only the weights of the row's own group, (S, B, K). See StackedLinear for the
+        forms of x and for `sizes`. Weights sum to 1 over K, except for kind `sum`. With `is_open`,
+        of which some must be True for every row and gate, the other experts have weight 0.
         """
         if self.logits is None:
             groups = 1 if sizes is not None else self.num_groups

@@ -249,7 +249,7 @@ def _of_own_inputs(
 class StarLinear(nn.Module):
     """STAR's linear layer per (scenario, task), x (W_p (elementwise) W) + b_p + b for scenario p.
 
-    Shared weights start like those of nn.Linear; W_p starts at 1 and b_p at 0, so all scenarios
+    Shared weights start as nn.Linear's do; W_p starts at 1 and b_p at 0, so all scenarios
     start as the shared layer.
     """
 

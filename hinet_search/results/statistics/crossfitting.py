@@ -86,7 +86,7 @@ class CrossFit:
         `held_over_seen` is the ratio of the units of a fold to those that chose for it.
         """
         mean_value, selected_value = self.values()[:2].tolist()
-        sign = 1 if self.objective.maximize else -1
+        sign = self.objective.sign
         blocks = []
         num_rows = max(fold.num_rows for fold in self.folds)
         drawn = multiplicity_blocks(self.num_units, num_rows, seed, RESAMPLINGS)

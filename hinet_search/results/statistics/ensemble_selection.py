@@ -80,8 +80,8 @@ class Settings:
 
     A greedy search adds up to `most` runs, which is also the largest of `sizes`. `bags` searches
     see a random half of the runs each, and their weights are averaged. With `shares` of a limit on
-    the cost, those of distinct members sum to at most 1: a single search then sees all runs, and
-    the baseline is the mean of the runs that fit, taken in order of their values.
+    the cost, the shares of distinct members sum to at most 1: a single search then sees all runs,
+    and the baseline is the mean of the runs that fit, taken in order of their values.
     """
 
     objective: Objective

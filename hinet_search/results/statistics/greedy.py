@@ -69,17 +69,12 @@ class Pool:
         """M."""
         return len(self.score_CMN[0])
 
-    @property
-    def sign(self) -> int:
-        """1 if larger values of the objective are better, else -1."""
-        return 1 if self.objective.maximize else -1
-
     def scores(self, mean_CXN: Sequence[Means]) -> Floats:
         """(X,): the objective of every candidate mean, larger is better."""
         value_XC = self._cell_values(mean_CXN)
         value_X: Floats
         value_X = value_XC.min(axis=1) if self.weight_C is None else value_XC @ self.weight_C
-        return self.sign * value_X
+        return self.objective.sign * value_X
 
     def slopes(self, mean_CBN: Sequence[Means]) -> Floats:
         """(B, M): how fast the objective rises from each of B means towards every run."""
@@ -92,7 +87,7 @@ class Pool:
         slope_BM = np.zeros((len(weight_BC), self.num_runs))
         for cell, (slope, mean_BN) in enumerate(zip(self.slope_of_cells, mean_CBN, strict=True)):
             slope_BN = np.stack([slope(mean_N) for mean_N in mean_BN])
-            slope_BN *= self.sign * weight_BC[:, cell, None]
+            slope_BN *= self.objective.sign * weight_BC[:, cell, None]
             slope_BM += slope_BN.astype(np.float32) @ self.score_CMN[cell].T
             slope_BM -= (slope_BN * mean_BN).sum(axis=1, keepdims=True)
         return slope_BM
@@ -179,7 +174,7 @@ class Search:
         return np.flatnonzero(self.is_offered_M & is_open_M)
 
     def add_best(self, open_X: NDArray[np.int64], score_X: Floats, pool: Pool) -> None:
-        """Add the best of these runs."""
+        """Add the best of some runs."""
         best = int(np.argmax(score_X))
         run = int(open_X[best])
         if not self.picks:

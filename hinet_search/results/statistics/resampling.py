@@ -54,7 +54,7 @@ class ScoredRows:
         return np.isin(np.arange(self.labels_RT.shape[1]), amounts)
 
     def part(self, logits_SRT: NDArray[np.float32], is_kept_R: NDArray[np.bool_]) -> "ScoredRows":
-        """Return the kept rows with these logits, which are of kept rows only."""
+        """Return the kept rows, with logits that were computed for kept rows only."""
         return ScoredRows(
             logits_SRT,
             self.labels_RT[is_kept_R],

@@ -119,7 +119,7 @@ def keys_of(finalists: Mapping[str, Sequence[FinalistRecord]]) -> set[str]:
 def finalist_queue(
     runs: Sequence[CandidateRun], stored: Container[str], context: PhaseContext
 ) -> JobQueue:
-    """Return the queue of these runs; see `add_finalists`."""
+    """Return the queue of the runs; see `add_finalists`."""
     queue = JobQueue("finalists", [], context, prefix="finalist ", begins=False)
     add_finalists(queue, runs, stored, context)
     queue.begin()

@@ -34,8 +34,8 @@ class QueuedJob:
 class JobQueue:
     """Runs jobs, of which none is pruned, and reports those that fail.
 
-    A report begins with `prefix`. `num_done` jobs were done before. The progress of the study is
-    that of the queue from `begin` on.
+    A report begins with `prefix`. `num_done` jobs were done before. From `begin` on the study
+    shows the queue's progress.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class JobQueue:
         self._num_jobs += num_done + len(jobs)
 
     def begin(self) -> None:
-        """Let the progress of the study be that of this queue."""
+        """Show this queue's progress as the progress of the study."""
         self._has_begun = True
         self._context.progress.begin(self._name, self._num_done, self._num_jobs)
 

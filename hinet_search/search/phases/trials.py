@@ -280,7 +280,7 @@ def _with_same_cause(ends: Sequence[_End], last: _End) -> list[_End]:
 class TrialsThenFinalists:
     """Two phases at once; trials go first.
 
-    `trials_ended` is called once no trial is left: from then on progress is that of the finalists,
+    `trials_ended` is called once no trial is left: from then on progress counts the finalists,
     however many have ended before.
     """
 

@@ -115,8 +115,8 @@ def limit_threads() -> None:
 class SummaryJob:
     """Score files in the order of `seeds`.
 
-    `best_seed` is the seed that is best on validation, `headline` the metric of the verdict, `seed`
-    that of the resampling of users, `further` metrics to measure, as in a TrainJob.
+    `best_seed` is the seed that is best on validation, `headline` the metric of the verdict; `seed`
+    draws the resampled users; `further` metrics to measure, as in a TrainJob.
     """
 
     dataset: Path

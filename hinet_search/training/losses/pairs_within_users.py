@@ -84,7 +84,7 @@ def _pairs(user_B: NDArray[np.integer], labels_BH: Labels) -> tuple[Places, Plac
 def _pairs_of_head(user_C: NDArray[np.integer], label_C: Labels) -> tuple[Places, Places]:
     """Return the rows of the larger and of the smaller label of every pair.
 
-    Rows are sorted by user and label; each is paired with those of its user before its label.
+    Rows are sorted by user and label; each is paired with its user's rows before its label.
     """
     order_C = np.lexsort((label_C, user_C))
     places_C = np.arange(len(order_C))
