@@ -11,7 +11,7 @@ import base64
 import gzip
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from math import isfinite
 
@@ -35,6 +35,7 @@ from hinet_search.results.verdict import Verdict, title, verdict
 
 SCHEMA = 1
 DIGITS = 5  # significant ones, beyond the precision of any measure
+EXACT = "settings"  # of a choice
 TRIAL = ("arm", "number", "state", "cause", "origin", "value", "seconds", "parameters")
 TIMES = ("started", "finished")
 
@@ -68,21 +69,13 @@ def json_text(record: StudyRecord) -> str:
     return json.dumps(written, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-@dataclass(frozen=True)
-class Exact:
-    """Values of settings, which are not rounded."""
-
-    settings: object
-
-
 def _rounded(value: object, digits: int) -> object:
-    """Round all numbers but exact ones to significant digits; NaN becomes null."""
-    if isinstance(value, Exact):
-        return value.settings
+    """Round all numbers but `settings` to significant digits; NaN becomes null."""
     if isinstance(value, float):
         return float(f"{value:.{digits}g}") if isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _rounded(each, digits) for key, each in value.items()}
+        rounded = {key: _rounded(each, digits) for key, each in value.items() if key != EXACT}
+        return {**value, **rounded}
     if isinstance(value, list | tuple):
         return [_rounded(each, digits) for each in value]
     return value
@@ -154,7 +147,7 @@ def _choices(measured: MeasuredChoices) -> Json:
         settings = {}
         for name, (default, value) in choice.settings.items():
             settings[name] = {"default": default, "finalist": value}
-        choices.append({"settings": Exact(settings), "gain": _gain(choice.gain)})
+        choices.append({"settings": settings, "gain": _gain(choice.gain)})
     return {
         "arm": measured.arm.name,
         "trial": measured.finalist.trial_number,
@@ -264,7 +257,7 @@ def _description(arm: ArmRecord, cells: Sequence[CellName]) -> Json:
             "kind": parameter.kind,
             "range": None if parameter.low is None else (parameter.low, parameter.high),
             "log": parameter.log,
-            "choices": Exact(parameter.choices),
+            "choices": parameter.choices,
         }
         for parameter in arm.ranges
     ]

@@ -90,11 +90,10 @@ def choose(record: StudyRecord, name: str | None, seeds: Seeds) -> ExportChoice:
     Errors: ConfigurationError for an unknown name, and for all seeds of the ensemble; StudyConflict
     with nothing to export yet, or if no model meets the serving limits.
     """
+    target = None if name is None else _named(record, name)
     _refuse_undone(record)
     why = ""
-    if name is not None:
-        target = _named(record, name)
-    else:
+    if target is None:
         target, why = _shipped(record)
     if isinstance(target, EnsembleRecord):
         return _whole_ensemble(record, target, seeds, why)
@@ -265,9 +264,9 @@ def limit_of(text: str) -> Limit:
     """Read `5ms` or `NAME=VALUE`; ConfigurationError says what it may be."""
     name, equals, number = (part.strip() for part in text.rpartition("="))
     scale = 1.0
-    if equals:
+    if name:
         refuse_unknown(name)
-    elif number.endswith("s"):
+    elif number.endswith("s") and not equals:
         name = LATENCY
         scale = 1.0 if number.endswith("ms") else 1000.0
         number = number.removesuffix("s").removesuffix("m")
@@ -275,7 +274,8 @@ def limit_of(text: str) -> Limit:
         value = scale * float(number)
     except ValueError:
         value = nan
-    if not name or not isfinite(value):
+    is_negative_time = not equals and value < 0
+    if not name or not isfinite(value) or is_negative_time:
         raise ConfigurationError(
             f"a limit must be a time to score 100 rows (5ms) or NAME=VALUE "
             f"(flops_per_row=2000000, worst_auc=0.7), got '{text}'"
@@ -290,10 +290,10 @@ def choose_at(record: StudyRecord, name: str | None, seeds: Seeds, limit: Limit)
     ConfigurationError for an unknown name; StudyConflict if no finalist is within the limit, which
     names the nearest.
     """
-    _refuse_undone(record)
     names = [arm.name for arm in record.arms_and_students]
     if name is not None and name not in names:
         raise _unknown_arm(record, name, names)
+    _refuse_undone(record)
     objectives = Objectives(Objective(record.objective), (limit.name,))
     contenders = _kept_finalists(record, objectives, name)
     admitted = [each for each in contenders if limit.admits(each.values[1])]

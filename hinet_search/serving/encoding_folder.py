@@ -95,7 +95,11 @@ def _tables(encoder: Encoder) -> Iterator[pl.DataFrame]:
 
 def read_encoder(folder: Path, inputs: Inputs) -> Encoder:
     """Read back what `write_tables` wrote; DataError when a table does not fit the inputs."""
-    types = _types(folder / f"{COLUMNS}.parquet", inputs)
+    columns = folder / f"{COLUMNS}.parquet"
+    types = _types(columns, inputs)
+    if inputs.time is not None and inputs.time_unit is None:
+        is_moment = types[inputs.time].is_temporal()
+        require(columns, is_moment, "hold datetimes as times", "holds others")
     tables = _Tables(folder, inputs, inputs.encoded_types(types))
     matches = log = None
     if inputs.matches is not None:
@@ -112,7 +116,7 @@ def _types(path: Path, inputs: Inputs) -> Types:
     splits it), and nothing else nested.
     """
     types = read_table(path).schema
-    has_columns = set(types) == set(inputs.columns)
+    has_columns = list(types) == list(inputs.columns)
     require(path, has_columns, f"name {', '.join(inputs.columns)}", f"names {', '.join(types)}")
     list_columns = set()
     for list_ in inputs.lists.values():

@@ -99,10 +99,11 @@ class Export:
         left_out = {MANIFEST}
         if len(self.members) > 1:
             left_out |= set(self.weight_files)
-        files = {name: size for name, size in self.files.items() if "/" not in name}
-        for name in left_out:
-            files.pop(name, None)
-        return files
+        return {
+            name: size
+            for name, size in self.files.items()
+            if "/" not in name and name not in left_out
+        }
 
     @property
     def weight_files(self) -> dict[str, int]:
@@ -215,9 +216,9 @@ def export(
     """Write the folder atomically; notes for the card include the result of the check.
 
     With `onnx` its one model is written as a graph too.
-    Errors: EnvironmentFault when weights or scores of the study are missing; DataError when one of
-    these files is damaged, or a weight is not finite; EnvironmentFault if the
-    folder cannot be written.
+    Errors: EnvironmentFault when weights or scores of the study are missing, or the folder cannot
+    be written; DataError when one of these files is damaged, a weight is not finite, or test rows
+    do not score as in training, also by the graph.
     """
     configs = {(run.arm, run.trial_number): config_of(stored, run) for run in what.runs}
     files = files_of(stored, what)

@@ -146,6 +146,7 @@ def score_table(
     joined = newer_log = None
     with memory_explained(exported, path):
         if newer is not None:
+            _required_log(exported)  # before a table is opened for it
             newer_log, joined = newer_rows(exported, scanned(exported, newer), newer, folder)
         lazy = scanned(exported, path)
         inputs = exported.file.inputs
@@ -180,6 +181,17 @@ def memory_explained(exported: ExportedModel, path: str) -> Iterator[None]:
         ) from error
 
 
+def _required_log(exported: ExportedModel) -> pl.DataFrame:
+    """Return the log that newer rows join; ConfigurationError for a model without one."""
+    log = exported.encoder.log
+    if log is None or not exported.encoder.inputs.rolls:
+        raise ConfigurationError(
+            f"{exported.folder}: its inputs do not follow a log, so no row can join it",
+            remedy="predict without a log",
+        )
+    return log
+
+
 def newer_rows(
     exported: ExportedModel, lazy: pl.LazyFrame, path: str, folder: Path | None = None
 ) -> tuple[pl.DataFrame, JoinedRows]:
@@ -189,12 +201,7 @@ def newer_rows(
     missing, or holds values that are no labels.
     """
     encoder = exported.encoder
-    log = encoder.log
-    if log is None or not encoder.inputs.rolls:
-        raise ConfigurationError(
-            f"{exported.folder}: its inputs do not follow a log, so no row can join it",
-            remedy="predict without a log",
-        )
+    log = _required_log(exported)
     columns = tuple(dict.fromkeys(task.column for task in exported.file.tasks.values()))
     missing = [name for name in columns if name not in lazy.collect_schema().names()]
     refuse(path, [f"rows of a log have labels, column '{name}' is missing" for name in missing])

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -182,12 +182,29 @@ def whole(checkpoints: Checkpoints | None) -> Iterator[None]:
             checkpoints.finish()
 
 
+class _Hashing:
+    """A file that hashes what is written to it; torch.save needs these two methods."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.sha256 = hashlib.sha256()
+
+    def write(self, content: bytes | memoryview) -> int:
+        """Hash and write `content`."""
+        self.sha256.update(content)
+        return self._file.write(content)
+
+    def flush(self) -> None:
+        """Flush the file."""
+        self._file.flush()
+
+
 def _put(path: Path, num_bytes: int, write: Callable[[Any], object]) -> str:
     """Write a file atomically; return the SHA-256 of its content."""
-    with replacing(path, num_bytes) as part:
-        with part.open("wb") as file:
-            write(file)
-        return _sha256(part)
+    with replacing(path, num_bytes) as part, part.open("wb") as file:
+        hashing = _Hashing(file)
+        write(hashing)
+    return hashing.sha256.hexdigest()
 
 
 def _copied(content: Any) -> Any:

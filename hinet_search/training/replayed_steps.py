@@ -59,6 +59,9 @@ class PlacedRows:
     labels_BT: Float[Tensor, "B T"]
 
 
+Step = Callable[[PlacedRows, Float[Tensor, ""]], Taken]  # on rows, at a share of the rates
+
+
 class FixedRows:
     """Batches of `batch_size` rows of a feed, in tensors that stay: each batch replaces the last.
 
@@ -125,9 +128,6 @@ def can_replay(run: TrainingRun) -> bool:
         or (isinstance(module, WeightDependent) and module.reads_weights)
         for module in run.model.modules()
     )
-
-
-Step = Callable[[PlacedRows, Float[Tensor, ""]], Taken]  # on rows, at a share of the rates
 
 
 class ReplayedSteps:

@@ -5,7 +5,7 @@
           from a million rows on, a thread draws that of the next pass (run_state.py)
 `blocks`  blocks of neighbouring rows are drawn, and the rows of several blocks are shuffled
           together: they are read from few places, so that data larger than memory are read from
-          disk once a pass, ahead, while earlier rows are trained on
+          disk once a pass, ahead of the steps, while earlier rows are trained on
 `users`   up to eight rows of a user stand side by side, and such groups are drawn; a batch may end
           within a group, and rows without a user are drawn one by one
 

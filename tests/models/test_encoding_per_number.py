@@ -143,3 +143,7 @@ def test_numbers_of_several_encodings_ask_nothing_of_their_device() -> None:
     inputs = (rows.ids_BF, rows.numeric_BN.float(), rows.scenario_B, rows.lists_BS)
     x_BD = embedding(Batch(*(each.to("meta") for each in inputs)))
     assert x_BD.shape == (20, embedding.width) == (20, 2 * 4 + 5 + 4 * 4)
+
+
+def test_a_configuration_without_an_encoding_does_not_name_it() -> None:
+    assert "number_encoding" not in FeatureConfig().model_dump()

@@ -45,6 +45,7 @@ SMALL: dict[str, Options] = {
         "expert": {"widths": [4, 3]},
         "tower": {"widths": [3]},
     },
+    "mmoe": {"embedding_dim": 2, "expert": {"widths": [4, 3]}, "tower": {"widths": [3]}},
     "pepnet": {"embedding_dim": 2, "widths": [4, 3], "gate_width": 5},
     "ple": {
         "embedding_dim": 2,

@@ -144,3 +144,29 @@ def test_insight_of_m3oe_shows_shares_of_the_three_kinds() -> None:
     weights = gates["cart/order"].weights
     assert sum(weights[:2]) == pytest.approx(1 / 1.5)
     assert weights[2:] == pytest.approx((0, 0, 0, 0, 0.5 / 1.5))
+
+
+def test_insight_of_m2m_is_the_mean_attention_of_a_task_in_a_scenario() -> None:
+    model, rows = small("m2m"), batch(scenarios=(0, 2))
+    x_BD = model.embedding(rows)
+    knowledge = model.knowledge(x_BD, rows.scenario_B)
+    weight_TBK = model.attention(model.experts(x_BD), model.tasks(), knowledge)
+    for task, gate in enumerate(model.insight(rows).gates[-2:]):
+        expected = weight_TBK[task, rows.scenario_B == 2].mean(dim=0)
+        assert gate.weights == pytest.approx(expected.tolist())
+
+
+@pytest.mark.parametrize(
+    ("name", "gate"), [("mmoe", "gate"), ("hmoe", "gate"), ("ple", "cgc.last.gate")]
+)
+def test_insight_of_gates_that_prefer_one_expert_names_it(name: str, gate: str) -> None:
+    model = small(name)
+    with torch.no_grad():
+        weight_LIO = model.get_submodule(gate).logits.weight_LIO
+        weight_LIO.zero_()
+        weight_LIO[:, -1, 0] = 1000.0  # the last input is a number, 1 in all rows
+    rows = replace(batch(), numeric_BN=torch.ones_like(batch().numeric_BN))
+    gates = [gate for gate in model.insight(rows).gates if not gate.where.endswith(" scores")]
+    assert len(gates) == 6
+    for of_cell in gates:
+        assert of_cell.weights[:2] == (1.0, 0.0)

@@ -218,5 +218,5 @@ def test_a_new_arm_gets_what_the_others_had_and_they_are_not_trained_again(studi
     ],
 )
 def test_a_damaged_stored_form_is_named_as_such(stored: str) -> None:
-    with pytest.raises(EnvironmentFault, match="stored form of the study .* is damaged"):
+    with pytest.raises(EnvironmentFault, match=r"stored form of the study .* is damaged"):
         compare("small", stored, identity(max_parameters=200), extend=True)

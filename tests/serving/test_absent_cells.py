@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.serving.log_rows import KEY, labels_of_rows
 from hinet_search.serving.model_folder import ExportedModel, open_folder
 from hinet_search.serving.onnx_graph import _largest
 from hinet_search.study.task_definition import TaskDefinition
@@ -46,6 +47,20 @@ def test_predict_writes_null_where_there_is_no_task(scores: pl.DataFrame) -> Non
     assert scores["buy"].is_null().equals(place == 2)
     assert scores["click"].is_null().equals(place == 3)
     assert scores.null_count()["buy"].item() > 50
+
+
+def test_a_row_of_a_log_needs_no_label_of_a_task_that_its_scenario_lacks(
+    exported: ExportedModel,
+) -> None:
+    labels = {"click": [1, 0, None, None], "buy": [0, None, None, 1]}
+    columns = {f"{KEY}{TASKS[name].column}": values for name, values in labels.items()}
+    scenario_R = np.array([0, 1, 1, 2], np.int16)  # Home, Push, Push, Cart
+    tasks = {**TASKS, "click": TaskDefinition(column="clicked")}
+    labels_RT, is_labelled_R = labels_of_rows(
+        exported.file.inputs, tasks, pl.DataFrame(columns), scenario_R, "log"
+    )
+    assert is_labelled_R.tolist() == [True, True, False, True]
+    assert labels_RT.tolist() == [[1, 0], [0, 0], [0, 0], [0, 1]]
 
 
 def test_a_graph_that_has_a_number_there_is_refused(exported: ExportedModel) -> None:

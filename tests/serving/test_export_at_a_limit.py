@@ -39,7 +39,9 @@ def test_a_limit_is_a_time_or_a_measure_with_its_value(text: str, limit: Limit) 
     assert limit_of(text) == limit
 
 
-@pytest.mark.parametrize("text", ["", "5", "5mss", "1.2.3ms", "latency_ms=fast", "latency_ms="])
+@pytest.mark.parametrize(
+    "text", ["", "5", "5mss", "1.2.3ms", "latency_ms=fast", "latency_ms=", "-5ms", "=5"]
+)
 def test_a_limit_that_cannot_be_read_is_answered_with_examples(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"\(5ms\) or NAME=VALUE \(flops_per_row=2000000"):
         limit_of(text)

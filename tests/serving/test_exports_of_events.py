@@ -55,6 +55,14 @@ def test_those_that_read_the_log_have_its_rows(events: LogShop) -> None:
     assert counted["split"].unique().to_list() == [0]  # without a clock, training rows are counted
 
 
+def test_the_card_says_what_a_row_sees_of_the_log(events: LogShop) -> None:
+    counted = (events.folder / "counted" / "card.md").read_text()
+    assert "Label statistics are of training rows." in counted
+    assert "A row sees the rows before" not in counted
+    every = (events.folder / "all" / "card.md").read_text()
+    assert "A row sees the rows before its minute: train, valid and test up to " in every
+
+
 def test_newer_rows_have_the_inputs_of_one_table(every_input: Path, tmp_path: Path) -> None:
     expected = inputs_of_the_log(every_input.parent / "shop.yaml", tmp_path)
     seen = seen_by_newer(every_input, newer())
@@ -137,9 +145,8 @@ def test_a_log_that_ends_long_before_the_rows_is_told(every_input: Path, tmp_pat
 def test_no_row_joins_the_log_of_a_model_that_follows_none(
     arm: str, events: LogShop, tmp_path: Path
 ) -> None:
-    newer().write_parquet(tmp_path / "newer.parquet")
     with pytest.raises(ConfigurationError, match="do not follow a log, so no row can join it"):
-        predicted(events.folder / arm, newer(), tmp_path, log=tmp_path / "newer.parquet")
+        predicted(events.folder / arm, newer(), tmp_path, log=tmp_path / "absent.parquet")
     with pytest.raises(ConfigurationError, match="do not follow a log"):
         hs.load_model(events.folder / arm).predict(newer(), newer())
 

@@ -19,9 +19,9 @@ from tests.serving.shop import ONE_ARM, edited, one_export, rows, scores_of, tes
 CPU = torch.device("cpu")
 LARGEST = float(np.finfo(np.float64).max)
 KEYS = """\
-[price, age, hour]
+[price, age, hour, spent]
     clip: {price: [0, 150]}
-    transforms: {price: quantile, hour: {cycle: 24}}
+    transforms: {price: quantile, spent: log, hour: {cycle: 24}}
 """
 AS_TEXT = pl.col("price", "age").cast(pl.String)
 
@@ -30,7 +30,7 @@ def table() -> pl.DataFrame:
     """The shop with hours, some of them missing, and some prices far outside their range."""
     minute, price = pl.col("minute"), pl.col("price")
     return rows().with_columns(
-        hour="age", price=pl.when(minute % 50 == 7).then(LARGEST).otherwise(price)
+        hour="age", spent="age", price=pl.when(minute % 50 == 7).then(LARGEST).otherwise(price)
     )
 
 
@@ -105,7 +105,8 @@ def test_the_knots_of_an_export_are_those_of_training_rows(exported: Path) -> No
     train = table().filter((pl.col("minute") < 1000) & (pl.col("place") != 4))
     encoding = open_folder(exported, CPU).encoder.encoding
     assert encoding.knots == {"price": fit_knots(train["price"].clip(0, 150).to_numpy())}
-    inputs = ("price", "age", "hour sin", "hour cos", "age_missing", "hour_missing")
+    numbers = ("price", "age", "hour sin", "hour cos", "spent")
+    inputs = (*numbers, "age_missing", "hour_missing", "spent_missing")
     assert encoding.numeric_inputs == inputs
 
 
