@@ -88,6 +88,12 @@ def fresh_hamur(**options: object) -> hamur.Model:
     return hamur.Model(hamur.Config.model_validate({"dropout": 0.0, **options}), SCHEMA).double()
 
 
+@pytest.mark.parametrize(("after", "adapted"), [("all", [5, 4]), ("last", [4])])
+def test_hamur_adapts_every_hidden_layer_or_the_last(after: str, adapted: list[int]) -> None:
+    model = fresh_hamur(widths=[5, 4], adapter={"width": 3, "after": after})
+    assert [cell.down.u.weight.shape[1] for cell in model.adapters] == adapted
+
+
 def test_entries_of_hamurs_matrix_have_both_signs() -> None:
     model = fresh_hamur(hyper={"widths": [8], "rank": 4})
     matrices = model.hyper(model.embedding(batch()))
