@@ -208,8 +208,8 @@ def _failures(record: StudyRecord) -> Iterator[Markup]:
 
 
 def missing(record: StudyRecord) -> int:
-    """Count the trials still to come; an arm may have more than its budget if that was lowered."""
-    return sum(max(0, record.budget_of(arm) - arm.trials_done) for arm in record.arms_and_students)
+    """Count the trials still to come."""
+    return sum(record.budget_of(arm) - arm.trials_done for arm in record.arms_and_students)
 
 
 def seconds_left(record: StudyRecord) -> float | None:
@@ -225,17 +225,14 @@ def seconds_left(record: StudyRecord) -> float | None:
 def finalist_runs(record: StudyRecord) -> tuple[int, int]:
     """Return how many trainings of finalists have ended, and how many there are at most.
 
-    These are of arms and of students that have begun: each has its best trials and its default,
-    which may be one of them, or be left out.
+    These are of arms and of students that have begun.
     """
-    budget = record.budget
     ended = 0
     most = 0
     for arm in record.arms_and_students:
         runs = sum(len(finalist.runs) for finalist in arm.finalists)
-        finalists = min(budget.finalist_top + 1, record.budget_of(arm))
         ended += runs
-        most += max(runs, finalists * budget.finalist_seeds)
+        most += max(runs, record.most_finalists_of(arm) * record.budget.finalist_seeds)
     return ended, most
 
 

@@ -9,7 +9,7 @@ from hinet_search.common import notebook, plugins
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.records import ArmRecord, Budget
+from hinet_search.results.records import ArmRecord, Budget, most_finalists
 
 if TYPE_CHECKING:
     import polars as pl
@@ -94,12 +94,19 @@ class StudyRecord:
         return next((ensemble for ensemble in self.ensembles if ensemble.name == name), None)
 
     def budget_of(self, arm: ArmRecord) -> int:
-        """Return the trials of an arm: those of the budget, at most one per configuration."""
-        if arm.student_of:
-            return self.budget.student_trials
-        if arm.configurations is None:
-            return self.budget.trials
-        return min(self.budget.trials, arm.configurations)
+        """Return the trials of an arm: those of the budget, at most one per configuration.
+
+        Where a later launch lowered the budget, they are those that had begun before.
+        """
+        planned = self.budget.student_trials if arm.student_of else self.budget.trials
+        if arm.configurations is not None and not arm.student_of:
+            planned = min(planned, arm.configurations)
+        return max(planned, sum(trial.counts for trial in arm.trials))
+
+    def most_finalists_of(self, arm: ArmRecord) -> int:
+        """Return the highest number of configurations of an arm that are retrained."""
+        top = self.budget.student_top if arm.student_of else self.budget.finalist_top
+        return most_finalists(top, self.budget_of(arm), default=self.budget.finalist_default)
 
     @property
     def trials(self) -> "pl.DataFrame":

@@ -106,8 +106,11 @@ class ArmSearch:
 
     @property
     def budget(self) -> int:
-        """Trials that the arm may have: at most the number of configurations in its space."""
-        return len(self._small_space) or self._spec.trials
+        """Trials that the arm will have: at most the number of configurations in its space.
+
+        With a budget that was lowered since, they are those that have begun.
+        """
+        return max(len(self._small_space) or self._spec.trials, self.begun)
 
     @property
     def why_exhausted(self) -> str:

@@ -153,6 +153,8 @@ def _budget(spec: StudySpec) -> Budget:
         student_trials=spec.teaching.trials if spec.teaching else 0,
         serving=serving_limits(spec),
         refit=spec.finalists.refit,
+        finalist_default=spec.finalists.default,
+        student_top=spec.teaching.top if spec.teaching else 1,
         wall_clock_seconds=None if minutes is None else minutes * 60,
         seconds=seconds,
     )

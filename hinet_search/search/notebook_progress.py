@@ -97,6 +97,6 @@ def _row(arm: ArmProgress, progress: Progress) -> str:
     if arm.best is not None:
         best = f"{value_text(arm.best)}{' ▲' if arm is progress.best else ''}"
         trial = str(arm.best_trial)
-    bar = f'<progress value="{min(arm.trained, arm.budget)}" max="{arm.budget}"></progress>'
+    bar = f'<progress value="{arm.trained}" max="{arm.budget}"></progress>'
     cells = (escape(arm.name), best, trial, bar, arm.done, arm.pruned, arm.failed)
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

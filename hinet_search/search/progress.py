@@ -150,8 +150,7 @@ class Progress:
         gained = self.phase.done - self.phase.before
         if gained <= 0:
             return None
-        # A lowered budget may be smaller than the number of trials done.
-        waiting = max(0, self.phase.total - self.phase.done)
+        waiting = self.phase.total - self.phase.done
         return (self.seconds - self.phase.began) / gained * (waiting + self.ahead)
 
 

@@ -41,17 +41,21 @@ def find_stored_study(ready: PreparedStudy, options: LaunchOptions) -> StoredStu
     if database is None:
         return None
     with closing(database):
-        stored = StudyStore(database, study.name).load_study()
+        store = StudyStore(database, study.name)
+        stored = store.load_study()
         if stored is None:
             return None
         now = identity(study, ready.dataset.fingerprint)
         wider = compare(study.name, stored.spec_json, now, extend=True)
         (summary,) = [listed for listed in list_studies(database) if listed.name == study.name]
-    if summary.damage:
-        raise EnvironmentFault(summary.damage, remedy=REMEDY)
-    budget = summary.budget  # in time, it is what the last round allowed
-    if study.spec.budget is None:
-        budget = sum(arm.most_trials(study.spec) for arm in study.arms)
+        if summary.damage:
+            raise EnvironmentFault(summary.damage, remedy=REMEDY)
+        budget = summary.budget  # in time, it is what the last round allowed
+        if study.spec.budget is None:
+            budget = 0
+            for arm in study.arms:
+                begun = sum(trial.counts for trial in store.trials(arm.name))
+                budget += max(arm.most_trials(study.spec), begun)
     return StoredStudy(summary.state, summary.done, budget, wider)
 
 

@@ -43,13 +43,14 @@ def _listed(connection: Connection, row: AnyRow, counts: list[AnyRow], url: str)
 
 
 def _counts() -> Select[tuple[object, ...]]:
-    """Select per arm the number of ended trials, and the extreme values of complete trials.
+    """Select per arm how many trials began and ended, and the extreme values of complete trials.
 
     Students are left out: what they do stands on the arms, and is outside the budget.
     """
     arm = tables.arm
     trial = tables.trial
     outside = or_(*(trial.c.cause.startswith(cause) for cause in UNCOUNTED_CAUSES))
+    begun = and_(trial.c.state.is_not(None), ~outside)
     ended = and_(trial.c.state.in_(["complete", "pruned", "failed"]), ~outside)
     value = case((trial.c.state == "complete", trial.c.value))
     joined = arm.outerjoin(trial, and_(trial.c.study == arm.c.study, trial.c.arm == arm.c.arm))
@@ -57,6 +58,7 @@ def _counts() -> Select[tuple[object, ...]]:
         select(
             arm.c.study,
             arm.c.arm,
+            func.coalesce(func.sum(case((begun, 1), else_=0)), 0).label("begun"),
             func.coalesce(func.sum(case((ended, 1), else_=0)), 0).label("done"),
             func.min(value).label("lowest"),
             func.max(value).label("highest"),
@@ -88,7 +90,7 @@ def _summary(study: StudyRow, arms: list[AnyRow], sizes: Mapping[str, int]) -> S
         state=study.state,
         objective=study.objective,
         done=sum(arm.done for arm in arms),
-        budget=sum(sizes.get(arm.arm, study.budget.trials) for arm in arms),
+        budget=sum(max(sizes.get(arm.arm, study.budget.trials), arm.begun) for arm in arms),
         best_value=best_value,
         best_arm=best_arm,
         updated=study.updated,

@@ -26,7 +26,7 @@ from hinet_search.common.frozen_model import (
     Text,
 )
 from hinet_search.results.objectives import DEFAULT
-from hinet_search.results.records import MARGIN
+from hinet_search.results.records import MARGIN, most_finalists
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Choice, Value
 from hinet_search.study.measurements import AUTO, Choices, Inputs, auto_is_default
@@ -109,7 +109,7 @@ class FinalistSpec(Frozen):
 
     def most(self, trials: int) -> int:
         """Return the highest number of configurations that are retrained after so many trials."""
-        return min(self.top + self.default, trials)
+        return most_finalists(self.top, trials, default=self.default)
 
 
 class ComparisonSpec(Frozen):

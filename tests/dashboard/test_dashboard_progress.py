@@ -82,8 +82,10 @@ def test_no_time_left_is_shown_before_two_trials_ended_one_after_the_other(
     assert progress.seconds_left(record) is None
 
 
-def test_an_arm_beyond_a_lowered_budget_misses_nothing() -> None:
-    assert progress.missing(running(*(trial(k, k) for k in range(5)), budget=3)) == 0
+def test_an_arm_beyond_a_lowered_budget_misses_nothing_and_had_the_trials_that_it_began() -> None:
+    record = running(*(trial(k, k) for k in range(5)), budget=3)
+    assert progress.missing(record) == 0
+    assert cells(build(record, None, {}).body)[12] == "5 of 5"
 
 
 def test_causes_are_counted_by_their_first_line() -> None:
@@ -178,6 +180,20 @@ def test_what_finalists_take_follows_from_those_that_have_ended() -> None:
     assert progress.seconds_of_finalists(record) == pytest.approx(6 * 100 / record.slots)
     heading = "Training the finalists: 4 of at most 10 have ended, about 2 m 30 s"
     assert build(record, 3.0, {}).heading == heading
+
+
+def test_finalists_are_the_best_trials_alone_where_the_default_is_not_wanted() -> None:
+    record = with_finalists(0, 100.0)
+    assert progress.finalist_runs(without_default(record, top=1)) == (0, 5)
+    (arm,) = record.arms
+    student = replace(arm, student_of="hinet/1")
+    taught = replace(without_default(record, top=2), arms=(), students=(student,))
+    assert progress.finalist_runs(taught) == (0, 5)
+
+
+def without_default(record: StudyRecord, top: int) -> StudyRecord:
+    budget = replace(record.budget, finalist_top=top, finalist_default=False, student_trials=6)
+    return replace(record, budget=budget)
 
 
 def test_more_trainings_than_a_lowered_budget_has_leave_none() -> None:

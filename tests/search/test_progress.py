@@ -21,10 +21,6 @@ def test_nothing_is_estimated_before_the_first_result() -> None:
     assert progress(done=2, total=9).seconds_left is None
 
 
-def test_no_time_is_left_when_more_is_done_than_a_lowered_budget_asks_for() -> None:
-    assert progress(done=5, total=3).seconds_left == 0
-
-
 def test_a_phase_of_arms_that_come_after_the_others_has_their_names() -> None:
     made = Progress("s", 1, "cpu", 4.0, {}, turn="flat_moe")
     made.begin("search", 0, 5)

@@ -45,6 +45,29 @@ def test_a_finalist_of_a_smaller_budget_is_no_candidate_of_a_larger_one(studio: 
     assert pretender.finalists == ["2", "2"]
 
 
+def test_trials_that_began_under_a_larger_budget_are_part_of_what_is_planned(
+    studio: Studio,
+) -> None:
+    def the_third_never_ends(job: Job) -> str:
+        if job.key == "mmoe/2":
+            raise RuntimeError("as if the power went")
+        return ""
+
+    class Counting(NullWatcher):
+        def tick(self, progress: Progress) -> None:
+            counts.append((progress.phase.done, progress.phase.total, progress.arms["mmoe"].budget))
+
+    counts: list[tuple[int, int, int]] = []
+    with pytest.raises(RuntimeError, match="as if the power went"):
+        studio.launch(Pretender(failing=the_third_never_ends))
+    record, _ = studio.launch(trials=2, watcher=Counting())
+    assert counts[0] == (2, 3, 3)
+    assert record.budget_of(record.arms[0]) == 3
+    with closing(connect(str(studio.folder / "out" / "studies.sqlite3"))) as database:
+        (summary,) = list_studies(database)
+    assert (summary.done, summary.budget) == (3, 3)
+
+
 def test_only_the_weights_of_chosen_finalists_stay_on_disk(studio: Studio) -> None:
     studio.launch(trials=2)
     record, _ = studio.launch(trials=6)

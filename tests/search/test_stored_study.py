@@ -24,9 +24,13 @@ def stored(studio: Studio) -> LaunchOptions:
     return LaunchOptions(output=studio.folder / "out")
 
 
-def test_a_launched_study_is_shown_with_the_part_of_its_budget_that_is_done(studio: Studio) -> None:
+@pytest.mark.parametrize(("trials", "budget"), [(9, 9), (3, 4)])
+def test_a_launched_study_is_shown_with_the_part_of_its_budget_that_is_done(
+    studio: Studio, trials: int, budget: int
+) -> None:
     studio.launch()
-    assert find_stored_study(ready(studio, trials=9), stored(studio)) == StoredStudy("done", 4, 9)
+    found = find_stored_study(ready(studio, trials=trials), stored(studio))
+    assert found == StoredStudy("done", 4, budget)
 
 
 def test_a_study_in_time_has_the_budget_of_its_last_round(studio: Studio) -> None:

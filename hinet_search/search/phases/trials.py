@@ -255,7 +255,7 @@ class TrialPhase:
                 f"{len(recent)} trials in a row failed with one cause: {recent[-1].cause}"
             )
         if ends := self._fails(arm):
-            trials = f"{self._progress.arms[arm.arm.name].trained} of {self._spec.trials} trials"
+            trials = f"{self._progress.arms[arm.arm.name].trained} of {arm.budget} trials"
             causes = f"its last {SAME_CAUSE_LIMIT} failed with one cause: {ends[-1].cause}"
             self._say_once(f"{arm.arm.name} ends with {trials}: {causes}")
 
