@@ -1,9 +1,9 @@
 """Claims: how often a claim is wrong when the truth is known, and a true difference is found.
 
 `python docs/results/claims.py` prints the tables of all modules `claims_of_NAME.py` beside this
-file, which are found by their name; nothing else names them. Each has a function `tables(studies)`,
-which returns a mapping of titles to rows, each a `Row` or a tuple of its six fields. If it also has
-`asked()`, a mapping of titles to questions, these are shared out to the processes one by one.
+file, which are found by their name; nothing else names them. Each has a function `asked()`, which
+returns a mapping of titles to questions, which are shared out to the processes one by one, or a
+function `tables(studies, seed)`, which returns a mapping of titles to rows.
 
 Here is also what they simulate: a `World` makes studies of some arms and five seeds: validation
 and test values of every seed, finalists of which validation chooses one, an error of the users
@@ -85,8 +85,17 @@ class World:
     names: tuple[str, ...] = ARMS
     shared_batches: bool = False
     without_users: bool = False
+    configurations: float = 0.0  # deviation of what one search finds of an arm from another search
+    cells: int = 1
     opened: int = SEEDS  # seeds of the second arm that were opened on test
     likeness: float = LIKENESS
+
+    def searched(self, draw: np.random.Generator) -> "World":
+        """The world of what one search found: its configurations have gains of their own."""
+        if not self.configurations:
+            return self
+        found = np.array(self.gains) + draw.normal(size=len(self.names)) * self.configurations
+        return replace(self, gains=tuple(found.tolist()))
 
     def study(self, draw: np.random.Generator) -> StudyRecord:
         """One study of this world, as it would be stored."""
@@ -105,7 +114,12 @@ class World:
             for place in range(len(self.names))
         )
         budget = Budget(0, 1.0, SEEDS, self.finalists - 1)
-        return replace(STUDY, budget=budget, arms=arms, shared_batches=self.shared_batches)
+        scenarios = tuple(scenario_names(self.cells))
+        cells = tuple(replace(CELL, scenario=name) for name in scenarios)
+        data = replace(DATA, scenarios=scenarios, cells=cells)
+        return replace(
+            STUDY, budget=budget, data=data, arms=arms, shared_batches=self.shared_batches
+        )
 
     def _arm(
         self, place: int, valid_KS: Values, test_KS: Values, draw: np.random.Generator
@@ -117,27 +131,45 @@ class World:
         best = best_of(trained, Objective("macro_auc"), range(SEEDS))
         if best is None:
             raise ValueError("a finalist must be chosen, as every one has all seeds")
-        test_S = test_KS[best.trial_number]
+        of_users = self.users / 2**0.5
+        test_SC = test_KS[best.trial_number][:, None] + self._apart(of_users, 1, draw)
+        test_SC = test_SC + self._apart(self.spreads[place], SEEDS, draw)
         opened = self.opened if place == 1 else SEEDS
         runs = tuple(
-            replace(run, test_cells=_cells(test) if run.seed < opened else None)
-            for run, test in zip(best.runs, test_S, strict=True)
+            replace(run, test_cells=_cells(test_C) if run.seed < opened else None)
+            for run, test_C in zip(best.runs, test_SC, strict=True)
         )
-        drawn = tuple(
-            (test_S.mean() + draw.normal(size=RESAMPLINGS) * self.users / 2**0.5).tolist()
-        )
-        summary = FinalistSummary(
-            tuple(range(SEEDS)), (), (), Resampled("users", 15_000, drawn, (drawn,))
-        )
+        drawn_DC = test_SC.mean(axis=0) + draw.normal(size=(RESAMPLINGS, 1)) * of_users
+        drawn_DC += self._apart(of_users, RESAMPLINGS, draw)
+        by_cell = tuple(tuple(drawn_D) for drawn_D in drawn_DC.T.tolist())
+        drawn = tuple(drawn_DC.mean(axis=1).tolist())
+        resampled = Resampled("users", 15_000, drawn, by_cell)
+        summary = FinalistSummary(tuple(range(SEEDS)), (), (), resampled)
         kept = None if self.without_users or opened < SEEDS else summary
         name = self.names[place]
         opened_one = replace(best, chosen=True, runs=runs, summary=kept)
         finalists = tuple(opened_one if each is best else each for each in trained)
         return ArmRecord(name, name, (), {}, (), finalists, {})
 
+    def _apart(self, spread: float, count: int, draw: np.random.Generator) -> Values:
+        """(count, cells): what sets cells apart, so that their mean still varies by `spread`."""
+        if self.cells == 1:
+            return np.zeros((count, 1))
+        apart = draw.normal(size=(count, self.cells)) * spread * self.cells**0.5
+        return apart - apart.mean(axis=1, keepdims=True)
 
-def _cells(auc: float) -> tuple[CellValue, ...]:
-    return (CellValue("all", "click", 1000, 500, float(auc), None),)
+
+def scenario_names(count: int) -> list[str]:
+    """Return the scenarios of a made-up study."""
+    return ["all"] if count == 1 else [f"scenario {number}" for number in range(count)]
+
+
+def _cells(auc_C: Values) -> tuple[CellValue, ...]:
+    names = scenario_names(len(auc_C))
+    return tuple(
+        CellValue(name, "click", 1000, 500, float(auc), None)
+        for name, auc in zip(names, auc_C, strict=True)
+    )
 
 
 def _finalist(number: int, valid_S: Values, cost: Cost) -> FinalistRecord:
@@ -146,7 +178,7 @@ def _finalist(number: int, valid_S: Values, cost: Cost) -> FinalistRecord:
 
 
 def _run(seed: int, valid: float, cost: Cost) -> FinalistRun:
-    return FinalistRun(seed, float(valid), _cells(valid), None, (), cost)
+    return FinalistRun(seed, float(valid), _cells(np.array([valid])), None, (), cost)
 
 
 Happened = Callable[[World, StudyRecord, Verdict], bool]
@@ -164,6 +196,11 @@ def false_claim(world: World, _: StudyRecord, outcome: Verdict) -> bool:
 def claim(_: World, __: StudyRecord, outcome: Verdict) -> bool:
     """Return whether anything is claimed of any arm."""
     return bool(_claimed(outcome, "better", "worse"))
+
+
+def claim_of_cell(_: World, __: StudyRecord, outcome: Verdict) -> bool:
+    """Return whether the focus is called better or worse than its rival in any cell."""
+    return outcome.count("better") + outcome.count("worse") > 0
 
 
 def claim_of_second(world: World, _: StudyRecord, outcome: Verdict) -> bool:
@@ -233,8 +270,9 @@ class Question:
 
     def happens(self, draw: np.random.Generator) -> bool:
         """Return whether it happens in one study of the world."""
-        record = self.world.study(draw)
-        return self.happened(self.world, record, verdict(record))
+        world = self.world.searched(draw)
+        record = world.study(draw)
+        return self.happened(world, record, verdict(record))
 
 
 def share(question: Asked, studies: int, seed: int = 0) -> tuple[float, float, float]:
@@ -252,39 +290,31 @@ def part_of(count: int, studies: int) -> tuple[float, float, float]:
 Tables = Mapping[str, Sequence[Row]]  # by title
 
 
-def answered(title: str, question: Asked, studies: int) -> Tables:
+def answered(title: str, question: Asked, studies: int, seed: int = 0) -> Tables:
     """Return the table of one line that answers a question."""
     enough = max(1, round(question.part * studies))
-    row = Row(question.words, *share(question, enough), enough, question.limit)
+    row = Row(question.words, *share(question, enough, seed), enough, question.limit)
     return {title: [row]}
 
 
-def all_answered(asked: Mapping[str, Sequence[Asked]], studies: int) -> Tables:
-    """Return the tables of the answers to all questions."""
-    return {
-        title: [row for question in questions for row in answered(title, question, studies)[title]]
-        for title, questions in asked.items()
-    }
-
-
-def tables_of(name: str, studies: int) -> Tables:
+def tables_of(name: str, studies: int, seed: int) -> Tables:
     """Return the tables of a module."""
-    tables = importlib.import_module(name).tables(studies)
-    return {title: [Row(*row) for row in rows] for title, rows in tables.items()}
+    tables: Tables = importlib.import_module(name).tables(studies, seed)
+    return tables
 
 
 def asked_of(
-    name: str, studies: int, only: str, pool: ProcessPoolExecutor
+    name: str, studies: int, seed: int, only: str, pool: ProcessPoolExecutor
 ) -> Iterator[Future[Tables]]:
     """Start what a module asks; if it has questions, those whose line holds `only`."""
     module = importlib.import_module(name)
     if not hasattr(module, "asked"):
-        yield pool.submit(tables_of, name, studies)
+        yield pool.submit(tables_of, name, studies, seed)
         return
     for title, questions in module.asked().items():
         for question in questions:
             if only in question.words:
-                yield pool.submit(answered, title, question, studies)
+                yield pool.submit(answered, title, question, studies, seed)
 
 
 def module_names() -> list[str]:
@@ -299,6 +329,7 @@ def main() -> None:
     parts = [name.removeprefix("claims_of_") for name in names]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=1000, help="made up for every line")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
     parser.add_argument("--processes", type=int, default=1, help="that share the lines")
     parser.add_argument("--part", choices=parts, action="append", help="only these modules")
     parser.add_argument("--only", default="", metavar="TEXT", help="only lines that hold this text")
@@ -312,7 +343,7 @@ def main() -> None:
     with ProcessPoolExecutor(chosen.processes) as pool:
         for part, name in zip(parts, names, strict=True):
             if part in (chosen.part or parts):
-                asked = asked_of(name, chosen.studies, chosen.only, pool)
+                asked = asked_of(name, chosen.studies, chosen.seed, chosen.only, pool)
                 answers += [(part, answer) for answer in asked]
         for number, (part, answer) in enumerate(answers, 1):
             for title, of_answer in answer.result().items():

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from claims import Tables, all_answered
 from numpy.typing import NDArray
 
 from hinet_search.results.cells import make_cells
@@ -125,11 +124,6 @@ class UserQuestion:
     def happens(self, draw: np.random.Generator) -> bool:
         """Return whether a study claims a difference."""
         return self.users.mark(draw) in ("better", "worse")
-
-
-def tables(studies: int) -> Tables:
-    """Return the tables of this file."""
-    return all_answered(asked(), studies)
 
 
 def asked() -> Mapping[str, Sequence[UserQuestion]]:

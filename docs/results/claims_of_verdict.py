@@ -7,12 +7,11 @@ from typing import Any
 from claims import (
     ARMS,
     Question,
-    Tables,
     World,
-    all_answered,
     better_than_one,
     cheaper_choice,
     claim,
+    claim_of_cell,
     claim_of_second,
     costly_choice,
     false_claim,
@@ -36,15 +35,12 @@ BEHIND = (0.0, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002)
 CALM = World(users=0.0003, spreads=(0.0005,) * 9)
 
 
-def tables(studies: int) -> Tables:
-    """Return the tables of this file."""
-    return all_answered(asked(), studies)
-
-
 def asked() -> Mapping[str, Sequence[Question]]:
     """Return all questions, by title."""
     return {
         "A false claim in a study": [*equal_arms(), *some_apart(), *chosen_focus()],
+        "Equal arms of which a search finds better and worse": list(lucky_searches()),
+        "A cell of equal arms is called better or worse": list(equal_cells()),
         "A false claim if validation chose finalists of unequal spreads": [*lucky_arms()],
         "Any claim when something is missing": something_lacking(),
         "A difference is found": [*against_one_arm(), *without_luck(), *against_all_arms()],
@@ -88,6 +84,28 @@ def chosen_focus() -> Iterator[Question]:
             spread_name = spread_words.replace("HiNet", "one arm")
             said = f"{words}, seeds {spread_name}, users' error {_short(users)}"
             yield Question(said, replace(null, users=users, spreads=spreads), false_claim, 0.05)
+
+
+def lucky_searches() -> Iterator[Question]:
+    """Ask for false claims of what the search found, and for claims of the arms that are equal."""
+    for equal in (CALM, World()):
+        world = replace(equal, configurations=0.001)
+        errors = f"seeds {_short(world.spreads[0])}, users' error {_short(world.users)}"
+        said = f"configurations vary by .001, {errors}"
+        yield _false(f"{said}: false of what this search found", world)
+        yield Question(f"{said}: some differ, though their arms are equal", world, claim)
+
+
+def equal_cells() -> Iterator[Question]:
+    """Ask for cells that are called better or worse than the rival's: the best on validation."""
+    for cells in (4, 20):
+        for words, world in {
+            "seeds .0015, users' error .0003": World(users=0.0003),
+            "seeds .0015, users' error .001": World(),
+            "seeds HiNet .0005, others .0029, users' error .0003": loud_others(9),
+        }.items():
+            of_cells = replace(world, cells=cells)
+            yield Question(f"{cells} cells, {words}", of_cells, claim_of_cell, 0.05)
 
 
 def loud_others(num_arms: int, spread: float = 0.0029, **changes: Any) -> World:

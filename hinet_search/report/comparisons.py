@@ -87,16 +87,18 @@ def span(contrast: Contrast) -> str:
 
 
 def how_drawn(contrasts: Sequence[Contrast], noun: str) -> str:
-    """Explain the lines and marks of a forest plot.
+    """Explain the lines and marks of a forest plot of `noun`s: baselines or students.
 
-    For example `Line: interval from the variation over seeds and users (Student t).`
+    For example `Line: interval from the variation over seeds and users (Student t), of what this
+    search found.`
     """
     drawn = [contrast for contrast in contrasts if contrast.has_interval]
     if not drawn:
         return "One seed gives no interval."
     variation = _variation({contrast.units.rpartition(" ")[2] for contrast in drawn})
     method = f"Student t{_corrected(drawn, noun)}"
-    sentences = [f"Line: interval from the variation over {variation} ({method})."]
+    luck = "of this teacher" if noun == "student" else "of what this search found"
+    sentences = [f"Line: interval from the variation over {variation} ({method}), {luck}."]
     if any(not contrast.lacks for contrast in drawn):
         sentences.append(MARKS)
     reasons = dict.fromkeys(contrast.lacks for contrast in drawn if contrast.lacks)

@@ -1,6 +1,7 @@
 """Verdict of a study: a sentence built by rules, without free text or claims about causes.
 
-Validation decides which arms are compared (`focus`, `rival`); test decides the outcome.
+Validation decides which arms are compared (`focus`, `rival`); test decides the outcome. An arm is
+the configuration that one search found: the sentence is about *this* HiNet, not about HiNet.
 """
 
 from collections import defaultdict
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from hinet_search.common.amounts import counted
 from hinet_search.results.cell_gains import CellDifference, cell_gains
 from hinet_search.results.contrasts import Contrast, claims, contrasts
 from hinet_search.results.finalist_values import (
@@ -214,12 +216,12 @@ def _sentence(outcome: Verdict, difference: Difference) -> str:
         return f"{_worse(outcome, difference)}{remarks}"
     beaten = titles(each.arm for each in claims(outcome.contrasts, "better"))
     if beaten:
-        remarks = f" {focus} is better than {beaten}.{remarks}"
+        remarks = f" This {focus} is better than {beaten}.{remarks}"
     rival = title(outcome.rival or "")
     if outcome.status == "observation":
         return f"{_observation(difference, focus, rival)}{remarks}"
     chance = next(each.chance for each in outcome.contrasts if each.arm == outcome.rival)
-    return f"No clear winner: {focus} and {rival} differ by less than {chance} do.{remarks}"
+    return f"No clear winner: this {focus} and {rival} differ by less than {chance} do.{remarks}"
 
 
 def _worse(outcome: Verdict, difference: Difference) -> str:
@@ -229,17 +231,17 @@ def _worse(outcome: Verdict, difference: Difference) -> str:
     size = magnitude(difference.mean)
     known = [contrast.difference for contrast in outcome.contrasts if contrast.difference]
     if all(other.mean >= difference.mean for other in known):
-        return f"{rival} wins. {focus} is worse by {size}."
-    return f"{focus} is worse than {rival} by {size}."
+        return f"This {rival} wins. This {focus} is worse by {size}."
+    return f"This {focus} is worse than {rival} by {size}."
 
 
 def _observation(difference: Difference, focus: str, rival: str) -> str:
     """Describe an observation: something is lacking, so nothing is claimed."""
     caveat = f"an observation, not a claim ({difference.lacks})."
     if difference.low is not None and difference.direction == "unclear":
-        return f"No clear winner between {focus} and {rival}: {caveat}"
+        return f"No clear winner between this {focus} and {rival}: {caveat}"
     side = "ahead of" if difference.mean > 0 else "behind"
-    return f"{focus} is {side} {rival} by {magnitude(difference.mean)}: {caveat}"
+    return f"This {focus} is {side} {rival} by {magnitude(difference.mean)}: {caveat}"
 
 
 def _better(outcome: Verdict, difference: Difference, *, is_behind: bool) -> str:
@@ -250,25 +252,24 @@ def _better(outcome: Verdict, difference: Difference, *, is_behind: bool) -> str
     focus = title(outcome.focus or "")
     over_rival = f"{title(outcome.rival or '')} by {magnitude(difference.mean)}"
     if is_behind:
-        return f"{focus} is better than {over_rival}, but does not win."
+        return f"This {focus} is better than {over_rival}, but does not win."
     beaten = titles(each.arm for each in claims(outcome.contrasts, "better"))
     unclear = [contrast.arm for contrast in outcome.contrasts if contrast.mark == "unclear"]
     if unclear:
         others = titles(unclear) if len(unclear) <= NAMED else f"{len(unclear)} other arms"
         return (
-            f"No clear winner: {focus} is better than {beaten}, "
+            f"No clear winner: this {focus} is better than {beaten}, "
             f"but not significantly different from {others}."
         )
     if any(contrast.mark == "observation" for contrast in outcome.contrasts):
-        return f"{focus} is better than {beaten}."
+        return f"This {focus} is better than {beaten}."
     better = outcome.count("better")
     worse = outcome.count("worse")
-    decided = len(outcome.cells)
-    if worse:
-        return f"{focus} wins. It is better in {better} of {decided} cells and worse in {worse}."
-    if better:
-        return f"{focus} wins in every cell that could be decided, {better} of {decided}."
-    return f"{focus} wins over {over_rival}, though no single cell is decided."
+    if not better + worse:
+        return f"This {focus} wins over {over_rival}, though no single cell is decided."
+    cells = counted(len(outcome.cells), "cell")
+    found = f"better than {title(outcome.rival or '')} in {better} of {cells}"
+    return f"This {focus} wins. It is {found} and worse in {worse or 'none'}."
 
 
 def titles(names: Iterable[str]) -> str:

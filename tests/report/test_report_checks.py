@@ -29,7 +29,7 @@ WORDS = {
     "leaks": "An input may leak the label. | watch_time alone reaches an AUC of .9870 for click in training.",
     "inputs": "No gain is shown with matches over 3 seeds: kept, but perhaps worth nothing. | matches: +.0008 (−.0008 to +.0024).",
     "few_positives": "1 cell has fewer than 100 positive rows in test. | Push · click: 40.",
-    "long_tail": "Long tail (Push 1.6 % of the training rows): HiNet is worse than Single there. | Push · click −.0696.",
+    "long_tail": "Long tail (Push 1.6 % of the training rows): this HiNet is worse than Single there. | Push · click −.0696.",
     "budgets": "Fewer trials than the budget of 8 trials: Single 7. | The space of an arm had no new configuration left.",
     "failed_trials": "More than a tenth of the trials of PLE failed. | PLE: 2 of 8.",
     "seeds": "Only 3 seeds per finalist. | Fewer than 5 give an observation, not a claim.",
@@ -38,7 +38,7 @@ WORDS = {
     "slow_convergence": "Slow convergence: HiNet was still improving at the end. | HiNet gained +.0080 in the last quarter of its passes.",
     "gates": "Gates have collapsed or experts are dead. | HiNet: no gate gives one of shared 1, shared 2 more than .02 in 5 of 5 seeds. | HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds.",
     "attention": "Attention of HiNet differs between seeds, a weight by up to ±.55.",
-    "seesaw": "Seesaw: HiNet is worse than Single in 1 cell while others gain. | Search · click −.0601.",
+    "seesaw": "Seesaw: this HiNet is worse than Single in 1 cell while others gain. | Search · click −.0601.",
     "calibration": "HiNet is not calibrated in 1 of the 3 cells with at least 100 positives. | Push · click: 1.500 predicted for each positive row.",
     "test_accesses": "The test split was used 9 times. | 5 of them by the finalists and the ensemble shown here, the others by studies of the same rows and tasks.",
     "copies": "Members of an ensemble are copies of one another. | Ensemble: PLE trial 0 seed 0 and PLE trial 0 seed 1.",
@@ -139,7 +139,7 @@ def test_cells_that_lie_below_by_less_than_is_decided_are_no_seesaw() -> None:
 def test_an_arm_that_loses_everywhere_is_no_seesaw() -> None:
     record = study(Shape(arms=("single", "hinet"), gap=-3.0))
     assert finding_of("seesaw", record) == Finding(
-        warns=False, subject="No seesaw: no cell of HiNet gains over Single."
+        warns=False, subject="No seesaw: no cell of this HiNet gains over Single."
     )
 
 
@@ -147,7 +147,7 @@ def test_an_arm_that_loses_everywhere_is_no_seesaw() -> None:
     ("name", "where"), [("seesaw", "in 1 cell while others gain"), ("long_tail", "there")]
 )
 def test_what_few_seeds_show_of_cells_that_lose_is_an_observation(name: str, where: str) -> None:
-    words = f"HiNet is below Single by more than the interval {where} (an observation, not a claim: 3 of 5 seeds)."
+    words = f"this HiNet is below Single by more than the interval {where} (an observation, not a claim: 3 of 5 seeds)."
     assert finding_of(name, with_seeds(PLANTED[name], 3)).subject.endswith(words)
 
 
@@ -170,7 +170,7 @@ def test_a_cell_of_the_long_tail_that_lies_below_by_less_than_is_decided_is_no_l
     finding = finding_of("long_tail", with_test_aucs(record, "hinet", aucs))
     assert finding == Finding(
         warns=False,
-        subject="Long tail (Push 1.6 % of the training rows): no cell of HiNet there is worse than Single; "
+        subject="Long tail (Push 1.6 % of the training rows): no cell of this HiNet there is worse than Single; "
         "one is below, but not significantly.",
     )
 

@@ -24,7 +24,9 @@ def variants(seeds: int, without: float = 0.70) -> StudyRecord:
     return replace(record, arms=arms, reference="hinet")
 
 
-@pytest.mark.parametrize(("seeds", "heading"), [(3, "Results by cell"), (5, "HiNet is better")])
+@pytest.mark.parametrize(
+    ("seeds", "heading"), [(3, "Results by cell"), (5, "This HiNet is better")]
+)
 def test_no_heading_claims_a_cell_where_the_verdict_is_an_observation(
     seeds: int, heading: str
 ) -> None:
@@ -36,9 +38,9 @@ def test_no_heading_claims_a_cell_where_the_verdict_is_an_observation(
     ("seeds", "without", "heading"),
     [
         (3, 0.70, "Variants of HiNet"),
-        (5, 0.70, "no_san is worse than HiNet"),
-        (5, 0.86, "A variant beats HiNet"),
-        (5, 0.78, "No significant difference between HiNet and its variants"),
+        (5, 0.70, "no_san is worse than this HiNet"),
+        (5, 0.86, "A variant beats this HiNet"),
+        (5, 0.78, "No significant difference between this HiNet and its variants"),
     ],
 )
 def test_no_heading_claims_more_of_a_part_than_the_verdict_does(

@@ -78,7 +78,7 @@ def test_one_baseline_needs_no_correction() -> None:
     record = of_arms("ple", "hinet")
     words = lead_of(record) + plain(verdict.build(record).body)
     assert "(95 % interval +" in words
-    assert "Student t)." in words
+    assert "Student t), of what this search found." in words
     assert "corrected for" not in words
 
 

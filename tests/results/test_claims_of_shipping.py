@@ -88,7 +88,7 @@ def test_a_cell_that_is_right_is_rarely_calibrated() -> None:
 
 
 def test_every_part_gives_rates_with_their_interval() -> None:
-    rates = list(CALIBRATION.calibrators(2))
+    rates = list(CALIBRATION.calibrators(2, 0))
     assert all(0 <= rate.low <= rate.share <= rate.high <= 1 for rate in rates)
     assert {rate.studies for rate in rates} <= {1, 2}
     assert {rate.allowed for rate in rates} == {CALIBRATION.ALLOWED}
@@ -97,7 +97,7 @@ def test_every_part_gives_rates_with_their_interval() -> None:
 def test_all_parts_are_tables_by_their_title(monkeypatch: pytest.MonkeyPatch) -> None:
     one = CALIBRATION.rate("words", [True, False])
     monkeypatch.setattr(
-        CALIBRATION, "PARTS", dict.fromkeys(CALIBRATION.PARTS, lambda _: iter([one]))
+        CALIBRATION, "PARTS", dict.fromkeys(CALIBRATION.PARTS, lambda _studies, _seed: iter([one]))
     )
     tables = CALIBRATION.tables(2)
     assert list(tables) == list(CALIBRATION.TITLES.values())

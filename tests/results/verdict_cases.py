@@ -108,108 +108,108 @@ CASES: dict[str, tuple[StudyRecord, str, str]] = {
     "better in the only cell": (
         duel(at(0.75), at(0.70)),
         "better",
-        "HiNet wins in every cell that could be decided, 1 of 1.",
+        "This HiNet wins. It is better than PLE in 1 of 1 cell and worse in none.",
     ),
     "better in one of two cells, worse in none": (
         in_two_cells(ple=(0.70, 0.70), hinet=(0.75, 0.70)),
         "better",
-        "HiNet wins in every cell that could be decided, 1 of 2.",
+        "This HiNet wins. It is better than PLE in 1 of 2 cells and worse in none.",
     ),
     "better in one cell, worse in another": (
         in_two_cells(ple=(0.70, 0.70), hinet=(0.78, 0.68)),
         "better",
-        "HiNet wins. It is better in 1 of 2 cells and worse in 1.",
+        "This HiNet wins. It is better than PLE in 1 of 2 cells and worse in 1.",
     ),
     "better in the mean, no cell decided": (
         swinging(),
         "better",
-        "HiNet wins over PLE by .0100, though no single cell is decided.",
+        "This HiNet wins over PLE by .0100, though no single cell is decided.",
     ),
-    "worse": (duel(at(0.70), at(0.72)), "worse", "PLE wins. HiNet is worse by .0200."),
+    "worse": (duel(at(0.70), at(0.72)), "worse", "This PLE wins. This HiNet is worse by .0200."),
     "worse, and another arm is ahead too": (
         meeting(star=at(0.75), ple=at(0.76), hinet=at(0.72)),
         "worse",
-        "PLE wins. HiNet is worse by .0400. Ahead of HiNet on test: STAR by .0300.",
+        "This PLE wins. This HiNet is worse by .0400. Ahead of HiNet on test: STAR by .0300.",
     ),
     "worse, and another arm is further ahead": (
         meeting(star=at(0.76), ple=at(0.74), hinet=at(0.72)),
         "worse",
-        "HiNet is worse than PLE by .0200. Ahead of HiNet on test: STAR by .0400.",
+        "This HiNet is worse than PLE by .0200. Ahead of HiNet on test: STAR by .0400.",
     ),
     "better than the strongest on validation, but another arm is ahead": (
         meeting(star=at(0.76), ple=at(0.70), hinet=at(0.72)),
         "better",
-        "HiNet is better than PLE by .0200, but does not win. Ahead of HiNet on test: STAR by .0400.",
+        "This HiNet is better than PLE by .0200, but does not win. Ahead of HiNet on test: STAR by .0400.",
     ),
     "better than the strongest on validation, another arm does not differ significantly": (
         meeting(star=at(0.72), ple=at(0.70), hinet=at(0.72)),
         "better",
-        "No clear winner: HiNet is better than PLE, but not significantly different from STAR.",
+        "No clear winner: this HiNet is better than PLE, but not significantly different from STAR.",
     ),
     "many arms do not differ significantly": (
         meeting(**{name: at(0.72) for name in MANY}, ple=at(0.70), hinet=at(0.72)),
         "better",
-        "No clear winner: HiNet is better than PLE, but not significantly different from 4 other arms.",
+        "No clear winner: this HiNet is better than PLE, but not significantly different from 4 other arms.",
     ),
     "no difference": (
         duel(at(0.70), at(0.70)),
         "unclear",
-        "No clear winner: HiNet and PLE differ by less than the seeds and users do.",
+        "No clear winner: this HiNet and PLE differ by less than the seeds and users do.",
     ),
     "no difference from the strongest, better than another": (
         meeting(ple=at(0.72), star=at(0.70), hinet=at(0.72)),
         "unclear",
-        "No clear winner: HiNet and PLE differ by less than the seeds and users do. HiNet is better than STAR.",
+        "No clear winner: this HiNet and PLE differ by less than the seeds and users do. This HiNet is better than STAR.",
     ),
     "no difference from the strongest, another arm is ahead": (
         meeting(ple=at(0.70), star=at(0.74), hinet=at(0.70)),
         "unclear",
-        "No clear winner: HiNet and PLE differ by less than the seeds and users do. Ahead of HiNet on test: STAR by .0400.",
+        "No clear winner: this HiNet and PLE differ by less than the seeds and users do. Ahead of HiNet on test: STAR by .0400.",
     ),
     "two seeds, ahead": (
         duel([0.75, 0.751], [0.7, 0.701]),
         "observation",
-        "HiNet is ahead of PLE by .0500: an observation, not a claim (2 of 5 seeds).",
+        "This HiNet is ahead of PLE by .0500: an observation, not a claim (2 of 5 seeds).",
     ),
     "two seeds, behind": (
         duel([0.65, 0.651], [0.7, 0.701]),
         "observation",
-        "HiNet is behind PLE by .0500: an observation, not a claim (2 of 5 seeds).",
+        "This HiNet is behind PLE by .0500: an observation, not a claim (2 of 5 seeds).",
     ),
     "one seed": (
         duel([0.75], [0.7]),
         "observation",
-        "HiNet is ahead of PLE by .0500: an observation, not a claim (1 of 5 seeds).",
+        "This HiNet is ahead of PLE by .0500: an observation, not a claim (1 of 5 seeds).",
     ),
     "three seeds that disagree": (
         duel([0.7, 0.75, 0.65], [0.7] * 3),
         "observation",
-        "No clear winner between HiNet and PLE: an observation, not a claim (3 of 5 seeds).",
+        "No clear winner between this HiNet and PLE: an observation, not a claim (3 of 5 seeds).",
     ),
     "five seeds without users": (
         without_users(duel(at(0.75), at(0.70))),
         "observation",
-        "HiNet is ahead of PLE by .0500: an observation, not a claim (users not counted).",
+        "This HiNet is ahead of PLE by .0500: an observation, not a claim (users not counted).",
     ),
     "users of one side alone": (
         without_users(duel(at(0.75), at(0.70)), "ple"),
         "observation",
-        "HiNet is ahead of PLE by .0500: an observation, not a claim (users not counted).",
+        "This HiNet is ahead of PLE by .0500: an observation, not a claim (users not counted).",
     ),
     "one order of rows for all seeds": (
         replace(duel(at(0.75), at(0.70)), shared_batches=True),
         "observation",
-        "HiNet is ahead of PLE by .0500: an observation, not a claim (one order of rows for all seeds).",
+        "This HiNet is ahead of PLE by .0500: an observation, not a claim (one order of rows for all seeds).",
     ),
     "the strongest lacks seeds, another arm is beaten": (
         with_seeds_opened(meeting(star=at(0.70), ple=at(0.74), hinet=at(0.75)), "ple", 3),
         "observation",
-        "HiNet is ahead of PLE by .0100: an observation, not a claim (3 of 5 seeds). HiNet is better than STAR.",
+        "This HiNet is ahead of PLE by .0100: an observation, not a claim (3 of 5 seeds). This HiNet is better than STAR.",
     ),
     "better than the strongest, another arm lacks seeds": (
         with_seeds_opened(meeting(star=at(0.70), ple=at(0.70), hinet=at(0.75)), "star", 2),
         "better",
-        "HiNet is better than PLE. No claim about STAR (2 of 5 seeds).",
+        "This HiNet is better than PLE. No claim about STAR (2 of 5 seeds).",
     ),
     "better than the strongest, two arms lack something else each": (
         without_users(
@@ -219,12 +219,12 @@ CASES: dict[str, tuple[StudyRecord, str, str]] = {
             "mmoe",
         ),
         "better",
-        "HiNet is better than PLE. No claim about STAR (2 of 5 seeds). No claim about MMoE (users not counted).",
+        "This HiNet is better than PLE. No claim about STAR (2 of 5 seeds). No claim about MMoE (users not counted).",
     ),
     "worse than the strongest, another arm lacks seeds": (
         with_seeds_opened(meeting(star=at(0.70), ple=at(0.80), hinet=at(0.75)), "star", 4),
         "worse",
-        "PLE wins. HiNet is worse by .0500. No claim about STAR (4 of 5 seeds).",
+        "This PLE wins. This HiNet is worse by .0500. No claim about STAR (4 of 5 seeds).",
     ),
     "a third of the trials": (
         short(20),
@@ -253,7 +253,7 @@ CASES: dict[str, tuple[StudyRecord, str, str]] = {
     "one arm without finalists in a study that is done": (
         without(meeting(single=at(0.7), ple=at(0.7), hinet=at(0.72)), "single"),
         "better",
-        "HiNet wins in every cell that could be decided, 1 of 1. Left out: Single (no finalist).",
+        "This HiNet wins. It is better than PLE in 1 of 1 cell and worse in none. Left out: Single (no finalist).",
     ),
     "one arm without finalists, all others are one model": (
         without(
@@ -261,7 +261,7 @@ CASES: dict[str, tuple[StudyRecord, str, str]] = {
             "mmoe",
         ),
         "better",
-        "HiNet wins in every cell that could be decided, 1 of 1. Left out: MMoE (no finalist).",
+        "This HiNet wins. It is better than no_san in 1 of 1 cell and worse in none. Left out: MMoE (no finalist).",
     ),
     "one arm without finalists, another with a third of the trials": (
         without(short(20, "single"), "single"),
@@ -286,7 +286,7 @@ CASES: dict[str, tuple[StudyRecord, str, str]] = {
     "an arm whose trials all failed": (
         failed(meeting(mmoe=at(0.7), ple=at(0.7), hinet=at(0.72)), "mmoe"),
         "better",
-        "HiNet wins in every cell that could be decided, 1 of 1. Left out: MMoE (all trials failed).",
+        "This HiNet wins. It is better than PLE in 1 of 1 cell and worse in none. Left out: MMoE (all trials failed).",
     ),
     "arms that failed in three ways": (
         failed(
@@ -301,19 +301,19 @@ CASES: dict[str, tuple[StudyRecord, str, str]] = {
         ),
         "better",
         (
-            "HiNet wins in every cell that could be decided, 1 of 1. "
+            "This HiNet wins. It is better than PLE in 1 of 1 cell and worse in none. "
             "Left out: STAR and Trees (all trials failed), MMoE (not opened on test), HMoE (no finalist)."
         ),
     ),
     "an arm that could not be opened on test": (
         closed(meeting(single=at(0.7), ple=at(0.7), hinet=at(0.72)), "ple"),
         "better",
-        "HiNet wins in every cell that could be decided, 1 of 1. Left out: PLE (not opened on test).",
+        "This HiNet wins. It is better than Single in 1 of 1 cell and worse in none. Left out: PLE (not opened on test).",
     ),
     "an arm that ended by failing, though with an opened finalist": (
         short_of(meeting(single=at(0.7), ple=at(0.7), hinet=at(0.72)), "ple", 5),
         "better",
-        "HiNet wins in every cell that could be decided, 1 of 1. Left out: PLE (5 of 24 trials).",
+        "This HiNet wins. It is better than Single in 1 of 1 cell and worse in none. Left out: PLE (5 of 24 trials).",
     ),
     "the arm in focus ended by failing": (
         short_of(meeting(single=at(0.7), ple=at(0.7), hinet=at(0.72)), "hinet", 5),
@@ -323,7 +323,7 @@ CASES: dict[str, tuple[StudyRecord, str, str]] = {
     "the focus failed, the others are compared": (
         failed(meeting(single=at(0.7), ple=at(0.72), hinet=at(0.72)), "hinet"),
         "better",
-        "PLE wins in every cell that could be decided, 1 of 1. Left out: HiNet (all trials failed).",
+        "This PLE wins. It is better than Single in 1 of 1 cell and worse in none. Left out: HiNet (all trials failed).",
     ),
     "test closed for one arm of a study that was stopped": (
         replace(closed(study(Shape(arms=("single", "ple", "hinet"))), "ple"), state="stopped"),

@@ -33,10 +33,10 @@ def check(record: StudyRecord) -> Finding | None:
     name = title(focus.name)
     against = title(record.reference)
     if not lost.worse:
-        sentence = f"no cell of {name} there is worse than {against}"
+        sentence = f"no cell of this {name} there is worse than {against}"
         return passed(f"{subject}: {sentence}{lost.undecided}{lost.caveat}.")
     return warning(
-        f"{subject}: {name} {lost.verb(against)} there{lost.caveat}.",
+        f"{subject}: this {name} {lost.verb(against)} there{lost.caveat}.",
         lost.worse,
         remedy="Search more shared and fewer specific sub-experts, a smaller `model.san.top_k`, "
         "or an arm without SAN; more rows of these scenarios help most.",

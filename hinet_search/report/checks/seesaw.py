@@ -23,15 +23,15 @@ def check(record: StudyRecord) -> Finding | None:
     name = title(focus.name)
     against = title(record.reference)
     if not any(cell.mean is not None and cell.mean > 0 for cell in gains.cells):
-        return passed(f"No seesaw: no cell of {name} gains over {against}.")
+        return passed(f"No seesaw: no cell of this {name} gains over {against}.")
     if lost.worse:
         where = f"in {numbers.plural(len(lost.worse), 'cell')} while others gain"
         return warning(
-            f"Seesaw: {name} {lost.verb(against)} {where}{lost.caveat}.",
+            f"Seesaw: this {name} {lost.verb(against)} {where}{lost.caveat}.",
             lost.worse,
             remedy="Search more specific experts per task and scenario, "
             "or keep the other model where this one loses.",
         )
     return passed(
-        f"No seesaw: no cell of {name} is worse than {against}{lost.undecided}{lost.caveat}."
+        f"No seesaw: no cell of this {name} is worse than {against}{lost.undecided}{lost.caveat}."
     )

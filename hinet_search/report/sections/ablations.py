@@ -57,7 +57,7 @@ def _heading(focus: ArmRecord, contrasts: list[Contrast]) -> str:
     costly = [title(contrast.arm) for contrast in claims(contrasts, "better")]
     if costly:
         are = numbers.agree(len(costly), "is", "are")
-        return f"{in_words(costly)} {are} worse than {name}"
+        return f"{in_words(costly)} {are} worse than this {name}"
     if claims(contrasts, "worse"):
-        return f"A variant beats {name}"
-    return f"No significant difference between {name} and its variants"
+        return f"A variant beats this {name}"
+    return f"No significant difference between this {name} and its variants"

@@ -60,9 +60,9 @@ def _heading(outcome: Verdict) -> str:
     focus = title(outcome.focus or "")
     rival = title(outcome.rival or "")
     if not better and not worse:
-        return f"No cell shows a significant difference between {focus} and {rival}"
+        return f"No cell shows a significant difference between this {focus} and {rival}"
     of = f"{better} of {numbers.plural(len(outcome.cells), 'cell')}"
-    return f"{focus} is better than {rival} in {of} and worse in {worse or 'none'}"
+    return f"This {focus} is better than {rival} in {of} and worse in {worse or 'none'}"
 
 
 def _differences(record: StudyRecord, outcome: Verdict) -> Markup:
