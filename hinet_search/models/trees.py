@@ -70,7 +70,7 @@ class Config(Frozen):
     min_samples_leaf: Large = 100
     l2: Annotated[float, Field(ge=0, le=1_000_000_000)] = 10.0
     max_features: Annotated[float, Field(gt=0, le=1)] = 0.5
-    max_ids: Annotated[int, Field(ge=1, le=MAXIMUM_IDS)] = MAXIMUM_IDS
+    max_ids: Annotated[int, Field(ge=1, le=MAXIMUM_IDS)] = 1_000_000
     category_smoothing: Annotated[float, Field(ge=0, le=1_000_000_000)] = 200.0
     category_l2: Annotated[float, Field(ge=0, le=1_000_000_000)] = 200.0
 

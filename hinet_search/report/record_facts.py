@@ -167,17 +167,21 @@ def range_position(searched: ParameterRange, value: Scalar) -> RangePosition | N
     if searched.log:
         share = log(float(value) / low) / log(high / low)
     share = min(1.0, max(0.0, share))
-    return RangePosition(share, _edge(searched, share))
+    return RangePosition(share, _edge(searched, value, share))
 
 
-def _edge(searched: ParameterRange, share: float) -> str:
-    """Name the end of a range that a position touches; a natural limit at the low end is none."""
+def _edge(searched: ParameterRange, value: Scalar, share: float) -> str:
+    """Name the end of a range that a value touches, if it is not the default and can be wider."""
     margin = 0.0 if searched.kind == "int" else EDGE
-    if share > margin:
-        return "high" if share >= 1 - margin else ""
-    # No lower value is possible: counts start at 0 or 1, other quantities at 0.
-    natural = (0, 1) if searched.kind == "int" else (0,)
-    return "" if searched.low in natural else "low"
+    end = ""
+    if share <= margin:
+        end = "low"
+    elif share >= 1 - margin:
+        end = "high"
+    if value == searched.default or end not in searched.ends:
+        return ""
+    limit = searched.low if end == "low" else searched.high
+    return "" if searched.wider(end) == limit else end
 
 
 def at_the_edge(record: StudyRecord, arm: ArmRecord) -> list[tuple[ParameterRange, Scalar, str]]:
@@ -195,20 +199,6 @@ def at_the_edge(record: StudyRecord, arm: ArmRecord) -> list[tuple[ParameterRang
         if where is not None and where.edge:
             edges.append((searched, value, where.edge))
     return edges
-
-
-def wider_end(searched: ParameterRange, end: str) -> float:
-    """Return an end (`low`, `high`) that makes the range half as wide again, on its scale."""
-    low = searched.low
-    high = searched.high
-    assert low is not None, "a value at an end has a range"
-    assert high is not None, "a value at an end has a range"
-    by = 0.5 if end == "high" else -0.5
-    limit = high if end == "high" else low
-    wider = limit * (high / low) ** by if searched.log else limit + by * (high - low)
-    if end == "low" and low > 0:  # what is positive stays so
-        wider = max(wider, 1 if searched.kind == "int" else 0)
-    return round(wider) if searched.kind == "int" else float(f"{wider:.2g}")
 
 
 def first_few(names: list[str], most: int) -> list[str]:

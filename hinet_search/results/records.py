@@ -244,6 +244,25 @@ class ParameterRange:
     choices: tuple[str, ...]
     default: Scalar
     when: str = ""
+    ends: tuple[str, ...] = ("low", "high")  # that the model takes values beyond
+
+    def wider(self, end: str) -> float:
+        """Return an end (`low`, `high`) that makes the range half as wide again, on its scale.
+
+        A low end that is positive stays so, and one of 0 stays 0.
+        """
+        assert self.low is not None, "a value at an end has a range"
+        assert self.high is not None, "a value at an end has a range"
+        by = 0.5 if end == "high" else -0.5
+        limit = self.high if end == "high" else self.low
+        wider = limit + by * (self.high - self.low)
+        if self.log:
+            wider = limit * (self.high / self.low) ** by
+        elif end == "low" and limit >= 0:
+            wider = max(wider, limit / 2)
+        if self.kind == "int":
+            return max(round(wider), min(1, round(limit)))
+        return float(f"{wider:.2g}")
 
 
 @dataclass(frozen=True)

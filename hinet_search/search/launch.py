@@ -28,6 +28,7 @@ from hinet_search.storage.store import StudyStore
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.study.study_spec import EXECUTORS, StudySpec
+from hinet_search.training.trial_config import movable
 
 
 def launch(
@@ -77,7 +78,7 @@ def _enter(
     """Write the study, or what is new in it; claim the folder of its files and return it."""
     study = ready.study
     stored = store.load_study()
-    arms = [new_arm(arm) for arm in study.arms]
+    arms = [new_arm(arm, movable(arm.model, arm.space.ranges())) for arm in study.arms]
     artifacts = artifacts_of(study.name, options)
     refuse_files_of_another(artifacts, stored or row)
     if stored is None:

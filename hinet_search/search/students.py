@@ -22,6 +22,7 @@ from hinet_search.storage.rows import new_arm
 from hinet_search.study.load_study import Arm
 from hinet_search.study.search_space import load_space
 from hinet_search.study.study_spec import MOST_AUTO, StudySpec, TeachingSpec
+from hinet_search.training.trial_config import movable
 
 SPACE = "teaching"
 
@@ -102,7 +103,7 @@ def teach(students: Sequence[Arm], context: PhaseContext, drive: Drive) -> list[
     ]
     drop_students(context, outdated)
     for arm in students:
-        store.add_arm(new_arm(arm))
+        store.add_arm(new_arm(arm, movable(arm.model, arm.space.ranges())))
         context.progress.arms[arm.name] = ArmProgress(arm.name, spec.trials)
     objectives = Objectives(Objective(spec.objective))  # a teacher changes no cost
     searches = []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hinet_search.results.data_record import DataRecord
-from hinet_search.results.records import ArmRecord, Budget, Scalar
+from hinet_search.results.records import ArmRecord, Budget, ParameterRange, Scalar
 from hinet_search.study.load_study import Arm
 
 
@@ -64,15 +64,15 @@ class StudySummary:
     damage: str = ""
 
 
-def new_arm(arm: Arm) -> ArmRecord:
-    """Return the record of an arm before its search."""
+def new_arm(arm: Arm, ranges: tuple[ParameterRange, ...]) -> ArmRecord:
+    """Return the record of an arm before its search over these ranges."""
     fixed: dict[str, Scalar] = {}
     for name, value in arm.space.fixed.items():
         fixed[name] = "-".join(map(str, value)) if isinstance(value, tuple) else value
     return ArmRecord(
         name=arm.name,
         model=arm.model,
-        ranges=arm.space.ranges(),
+        ranges=ranges,
         fixed=fixed,
         trials=(),
         finalists=(),

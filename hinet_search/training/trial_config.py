@@ -1,7 +1,8 @@
 """Trial configuration: build a model's Config, TrainConfig and FeatureConfig from dotted names."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ from hinet_search.common.frozen_model import Frozen
 from hinet_search.common.plugins import load
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.protocol import ProtocolConfig, build_in_protocol
+from hinet_search.results.records import ParameterRange
 from hinet_search.study.distributions import Value
 from hinet_search.study.load_study import MODELS
 from hinet_search.study.validation_messages import Location
@@ -105,6 +107,19 @@ def build_config(model: str, values: Mapping[str, Value], place: Place = _no_pla
     """
     _refuse_unknown(model, values, place)
     return whole_config(model, {"model": {}, "train": {}, "features": {}, **nested(values)}, place)
+
+
+def movable(model: str, ranges: Sequence[ParameterRange]) -> tuple[ParameterRange, ...]:
+    """Return ranges with those ends that the model takes wider values beyond."""
+    checked = []
+    for searched in ranges:
+        ends = []
+        for end in searched.ends if searched.low is not None else ():
+            with suppress(ConfigurationError):
+                build_config(model, {searched.name: searched.wider(end)})
+                ends.append(end)
+        checked.append(replace(searched, ends=tuple(ends)))
+    return tuple(checked)
 
 
 def whole_config(model: str, sections: Mapping[str, Any], place: Place = _no_place) -> TrialConfig:

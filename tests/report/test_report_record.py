@@ -8,11 +8,11 @@ from hinet_search.cli.commands import launch
 from hinet_search.report.checks import range_edges
 from hinet_search.report.commands import SAME_STUDY, export_command, report_command
 from hinet_search.report.record_facts import (
+    RangePosition,
     at_the_edge,
     gate_in_words,
     objective_in_words,
     range_position,
-    wider_end,
 )
 from hinet_search.results.records import ParameterRange
 from tests.report.planted import PLANTED
@@ -20,7 +20,7 @@ from tests.report.studies import small
 
 
 def searched(kind: str, low: float, high: float, *, log: bool = False) -> ParameterRange:
-    return ParameterRange("model.x", kind, low, high, log, (), low)
+    return ParameterRange("model.x", kind, low, high, log, (), 0.3)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,12 @@ def test_any_other_end_is_an_edge(over: ParameterRange, value: float, edge: str)
     where = range_position(over, value)
     assert where is not None
     assert where.edge == edge
+
+
+def test_neither_a_default_nor_an_end_that_the_model_cannot_pass_is_an_edge() -> None:
+    over = searched("float", 0.1, 0.9)
+    for range_ in (replace(over, default=0.9), replace(over, ends=("low",))):
+        assert range_position(range_, 0.9) == RangePosition(1.0, "")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +203,7 @@ def test_the_values_of_one_trial_are_at_no_edge() -> None:
         (ParameterRange("x", "float", 1e-4, 1e-2, True, (), 1e-3, ""), "high", 0.1),
         (ParameterRange("x", "float", 1e-4, 1e-2, True, (), 1e-3, ""), "low", 1e-5),
         (ParameterRange("x", "float", 0.0, 0.6, False, (), 0.2, ""), "high", 0.9),
-        (ParameterRange("x", "float", 0.1, 0.6, False, (), 0.2, ""), "low", 0.0),
+        (ParameterRange("x", "float", 0.1, 0.6, False, (), 0.2, ""), "low", 0.05),
         (ParameterRange("x", "int", 2, 8, False, (), 3, ""), "low", 1),
         (ParameterRange("x", "int", 2, 8, False, (), 3, ""), "high", 11),
     ],
@@ -205,4 +211,4 @@ def test_the_values_of_one_trial_are_at_no_edge() -> None:
 def test_a_range_becomes_half_as_wide_again_at_one_end(
     searched: ParameterRange, end: str, wider: float
 ) -> None:
-    assert wider_end(searched, end) == wider
+    assert searched.wider(end) == wider

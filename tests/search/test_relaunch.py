@@ -68,6 +68,14 @@ def test_trials_that_began_under_a_larger_budget_are_part_of_what_is_planned(
     assert (summary.done, summary.budget) == (3, 3)
 
 
+def test_the_ends_of_a_range_that_the_model_cannot_pass_are_stored(studio: Studio) -> None:
+    high = "parameters:\n  model.dropout: {kind: float, low: 0.1, high: 0.9, default: 0.2}\n"
+    (studio.folder / "high.yaml").write_text(high)
+    record, _ = studio.launch(arms="{mmoe: {space: high}, two: {space: rate, model: mmoe}}")
+    ends = [searched.ends for arm in record.arms for searched in arm.ranges]
+    assert ends == [("low",), ("low", "high")]
+
+
 def test_only_the_weights_of_chosen_finalists_stay_on_disk(studio: Studio) -> None:
     studio.launch(trials=2)
     record, _ = studio.launch(trials=6)

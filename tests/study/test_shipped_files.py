@@ -11,6 +11,8 @@ from hinet_search.study import find_file
 from hinet_search.study.find_file import find, known_names, shipped_folder
 from hinet_search.study.load_study import load_study
 from hinet_search.study.overrides import variants_of_study
+from hinet_search.study.search_space import load_space
+from hinet_search.training.trial_config import movable
 
 ROOT = Path(hinet_search.__file__).parent.parent
 FILES = [
@@ -53,6 +55,16 @@ def test_a_shipped_study_loads_from_anywhere(folder: Path, name: str) -> None:
         alone = study.name.removesuffix("-standard").removesuffix(f"-{variant}")
         assert alone.replace("-", "_") == name.replace("/", "_")
         assert {arm.name for arm in study.arms} == set(study.spec.arms)
+
+
+@pytest.mark.parametrize("name", known_names("spaces"))
+def test_no_default_of_a_shipped_space_is_at_an_end_that_cannot_move(name: str) -> None:
+    ranges = load_space(name).ranges()
+    of_a_model = (shipped_folder("spaces").parent / f"hinet_search/models/{name}.py").exists()
+    for searched in movable(name if of_a_model else "hinet", ranges):
+        assert searched.default not in {searched.high} - {None} or "high" in searched.ends
+        # No count, and no temperature, is below 1.
+        assert searched.default not in {searched.low} - {1, None} or "low" in searched.ends
 
 
 def test_a_path_means_itself(folder: Path) -> None:

@@ -16,7 +16,7 @@ def check(record: StudyRecord) -> Finding | None:
     for arm in record.arms:
         values = []
         for searched, value, end in record_facts.at_the_edge(record, arm):
-            wider = f"({end}: {record_facts.wider_end(searched, end):g})"
+            wider = f"({end}: {searched.wider(end):g})"
             values.append(f"{searched.name} = {numbers.setting(value)} {wider}")
         if values:
             details[title(arm.name)] = f"{title(arm.name)}: {', '.join(values)}."
