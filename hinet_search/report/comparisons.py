@@ -95,7 +95,7 @@ def how_drawn(contrasts: Sequence[Contrast], noun: str) -> str:
     drawn = [contrast for contrast in contrasts if contrast.has_interval]
     if not drawn:
         return "One seed gives no interval."
-    variation = _variation({contrast.units.rpartition(" ")[2] for contrast in drawn})
+    variation = _variation({contrast.unit for contrast in drawn})
     method = f"Student t{_corrected(drawn, noun)}"
     luck = "of this teacher" if noun == "student" else "of what this search found"
     sentences = [f"Line: interval from the variation over {variation} ({method}), {luck}."]

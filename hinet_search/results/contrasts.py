@@ -69,7 +69,7 @@ class Contrast:
     degrees: float | None = None
     level: float = LEVEL
     seeds: tuple[int, int] = (0, 0)  # of the focus, of the arm
-    # "15,803 users", or "43,285 rows" if the data have no users; empty without `user_error`.
+    # "15,803 users", or "43,285 rows" without a user column; empty without `user_error`.
     units: str = ""
     family: int = 0
 
@@ -100,12 +100,19 @@ class Contrast:
         seeds = f"{ours} and {theirs} seeds"
         if ours == theirs:
             seeds = f"{ours} seed{'s' if ours != 1 else ''} an arm"
-        return f"{seeds} and {self.units}" if self.units else f"{seeds}; users are not counted"
+        if not self.units:
+            return f"{seeds}; users are not counted"
+        return f"{seeds} and {self.units}, on these items"
+
+    @property
+    def unit(self) -> str:
+        """What was resampled: users, or rows without a user column; empty without resamplings."""
+        return self.units.rpartition(" ")[2]
 
     @property
     def chance(self) -> str:
         """The sources of chance that the interval covers: `the seeds and users`, or `the seeds`."""
-        return f"the seeds and {self.units.split()[-1]}" if self.units else "the seeds"
+        return f"the seeds and {self.unit}" if self.unit else "the seeds"
 
 
 def contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
@@ -287,7 +294,7 @@ def resolution(contrast: Contrast, effect: float = SMALL_EFFECT) -> str:
             "Without a second seed nothing is known of whether a difference of "
             f"{size} would be seen."
         )
-    if contrast.user_error is None:
+    if contrast.user_error is None or contrast.unit != "users":
         return (
             "Without the users' part of the error it is not known how many seeds would show "
             f"a difference of {size}."

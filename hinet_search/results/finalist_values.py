@@ -131,6 +131,7 @@ def signed_values(
         resampled=tuple(record.sign * value for value in drawn),
         num_units=resampled.num_units if resampled else 0,
         is_root=measure(record).is_root,
+        of_users=resampled is None or resampled.unit == "users",
     )
 
 

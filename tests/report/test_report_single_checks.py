@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from hinet_search.report.checks import Finding
-from hinet_search.results.records import FinalistRun, GateUsage
-from tests.report.edits import each_run
+from hinet_search.report.sections import verdict, what_to_ship
+from hinet_search.results.records import FinalistRecord, FinalistRun, GateUsage
+from tests.report.edits import each_arm, each_finalist, each_run
 from tests.report.measured import with_inputs
 from tests.report.planted import SHAPE, clean, hinet_runs, in_layout
 from tests.report.studies import study
@@ -99,6 +100,22 @@ def test_the_gain_of_a_selection_is_told_as_cross_fitted() -> None:
         "Teacher: the plain mean, as selecting is not shown to gain on users that it did not see. "
         "Ensemble: selecting members gains +.0012 (+.0004 to +.0020) on users that it did not see."
     )
+
+
+def test_without_a_user_column_nothing_is_claimed_and_the_remedy_names_it() -> None:
+    def of_rows(finalist: FinalistRecord) -> FinalistRecord:
+        summary = finalist.summary
+        if summary is None:
+            return finalist
+        resampled = replace(summary.resampled, unit="rows")
+        return replace(finalist, summary=replace(summary, resampled=resampled))
+
+    arms_alone = replace(CLEAN, students=(), ensembles=())
+    record = each_arm(arms_alone, lambda arm: each_finalist(arm, of_rows))
+    finding = finding_of("users", record)
+    assert finding.subject == "Users are not known: the data definition names no user column."
+    assert "an observation, not a claim (no user column)" in verdict.build(record).heading
+    assert "Name the column of users (<code>user</code>)" in str(what_to_ship.build(record).lead)
 
 
 @pytest.mark.parametrize(("rise", "warns"), [(1.009, False), (1.011, True)])

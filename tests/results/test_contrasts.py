@@ -123,7 +123,9 @@ def test_users_widen_the_interval() -> None:
 
 def test_what_an_interval_counts_is_said() -> None:
     record = duel(at(0.703), at(0.7))
-    assert against(with_users(record), "ple").counted == "5 seeds an arm and 15,803 users"
+    assert against(with_users(record), "ple").counted == (
+        "5 seeds an arm and 15,803 users, on these items"
+    )
 
 
 def test_users_that_are_not_counted_are_said_to_be_not() -> None:
@@ -168,13 +170,17 @@ def test_what_lacks_something_has_no_part_in_holm_and_an_interval_of_its_own() -
     assert (by_arm["ple"].family, by_arm["ple"].level, by_arm["ple"].mark) == (1, 0.05, "better")
 
 
-def test_rows_that_were_resampled_count_as_users_do() -> None:
+def test_without_a_user_column_the_interval_of_rows_is_an_observation() -> None:
     drawn = Resampled("rows", 43_285, SPREAD, (SPREAD,))
     record = duel(at(0.75), at(0.7))
     for name in ("ple", "hinet"):
         record = with_chosen(record, name, summary=FinalistSummary((0, 1, 2, 3, 4), (), (), drawn))
     contrast = against(record, "ple")
-    assert (contrast.mark, contrast.counted) == ("better", "5 seeds an arm and 43,285 rows")
+    assert contrast.difference is not None
+    assert (contrast.difference.direction, contrast.mark) == ("better", "observation")
+    assert contrast.lacks == "no user column"
+    assert contrast.counted == "5 seeds an arm and 43,285 rows, on these items"
+    assert resolution(contrast).startswith("Without the users' part of the error")
 
 
 def test_a_focus_that_is_chosen_among_all_arms_is_judged_among_all_pairs() -> None:

@@ -10,7 +10,7 @@ ORDER = 91
 
 
 def check(record: StudyRecord) -> Finding | None:
-    """Warn of finalists evaluated on test without resamplings of its users."""
+    """Warn of finalists evaluated on test without resamplings of its users, or of rows instead."""
     opened = []
     lacking = []
     for arm, finalist in record_facts.finalists(record):
@@ -26,5 +26,12 @@ def check(record: StudyRecord) -> Finding | None:
         )
     if not opened:
         return None
+    if opened[0].unit != "users":
+        return warning(
+            "Users are not known: the data definition names no user column.",
+            ["Rows of one user are alike, so a difference is an observation, not a claim."],
+            remedy="Name the column under `user`, or one that numbers the rows if each is of "
+            "another user, and give the study another name.",
+        )
     units = f"{numbers.compact(opened[0].num_units)} {opened[0].unit}"
     return passed(f"{units} of test counted for each of {numbers.plural(len(opened), 'arm')}.")

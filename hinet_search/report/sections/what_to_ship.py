@@ -299,6 +299,8 @@ def _remedy(outcome: Verdict) -> str:
         return f"Train {SEEDS_FOR_A_CLAIM} seeds (`finalists.seeds`) before you decide on this."
     if not rival.units:
         return "Launch the study again before you decide on this: users are not counted yet."
+    if rival.unit != "users":
+        return "Name the column of users (`user`) and rename the study before you decide on this."
     return "Remove `finalists.shared_batches` and rename the study before you decide on this."
 
 

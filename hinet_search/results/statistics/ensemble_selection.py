@@ -158,7 +158,7 @@ def _select(runs: ScoredRows, settings: Settings) -> Selection:
         members = tuple(whole.order[:size])
         sizes.append(EnsembleOfSize(members, value_A[place], crossfitted_A[place]))
     gain = crossfit.gain(settings.seed, held_over_seen=1 / (settings.folds - 1))
-    replaces = gain.low > 0
+    replaces = gain.low > 0 and bool((runs.user_R >= 0).any())  # rows alone show no gain
     weight_M = whole.weight_M if replaces else whole.baseline_M
     return Selection(
         weight_M=tuple(weight_M.tolist()),

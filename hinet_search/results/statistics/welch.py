@@ -51,10 +51,11 @@ NEGLIGIBLE = 1e-12  # probability that an integral leaves out at either end
 class ArmValues:
     """One arm in one measure: a value per seed, and the mean over seeds under each resampling.
 
-    A resampling draws `num_units` users. Without resamplings the users' part is unknown. With
-    `one_order` all seeds saw the rows in the same order, so their spread lacks the effect of the
-    order. `luck` is in standard errors of their mean (results/finalist_values.py). Values of a
-    measure that `is_root` are root mean squares.
+    A resampling draws `num_units` users, or rows where the data do not name their users: then they
+    are not `of_users`. Without resamplings the users' part is unknown. With `one_order` all seeds
+    saw the rows in the same order, so their spread lacks the effect of the order. `luck` is in
+    standard errors of their mean (results/finalist_values.py). Values of a measure that `is_root`
+    are root mean squares.
     """
 
     values: tuple[float, ...]
@@ -63,6 +64,7 @@ class ArmValues:
     one_order: bool = False
     luck: float = 0.0
     is_root: bool = False
+    of_users: bool = True
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,8 @@ def lacking(left: ArmValues, right: ArmValues) -> str:
     parts = [f"{seeds} of {SEEDS_FOR_A_CLAIM} seeds"] if seeds < SEEDS_FOR_A_CLAIM else []
     if _user_variance(left, right) is None:
         parts.append("users not counted")
+    elif not left.of_users:
+        parts.append("no user column")
     elif left.num_units < USERS_FOR_A_CLAIM:
         parts.append(f"{left.num_units} of {USERS_FOR_A_CLAIM} users")
     if left.one_order or right.one_order:
