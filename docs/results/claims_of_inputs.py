@@ -5,7 +5,7 @@ worth, and trials. The product's own code chooses, as in claims_of_shipping.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from claims import Asked
@@ -37,11 +37,24 @@ def tables(studies: int, only: str = "") -> Mapping[str, Sequence[Row]]:
 
 @dataclass(frozen=True)
 class Trainings:
-    """The truth of groups of inputs, and the standard deviation of a training over seeds."""
+    """The truth of groups of inputs, and the standard deviation of a training over seeds.
+
+    A configuration varies by `users` from one set of validation rows to another; `levels` are what
+    these rows add to each.
+    """
 
     worths: tuple[float, ...]
     deviation: float
     seeds: int = 3
+    users: float = 0.0
+    levels: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+
+    def on_rows(self, draw: np.random.Generator) -> "Trainings":
+        """Return the truth on one set of validation rows."""
+        if not self.users:
+            return self
+        sets = ((), *((str(number),) for number in range(len(self.worths))))
+        return replace(self, levels={each: draw.normal() * self.users for each in sets})
 
     def choice(self, draw: np.random.Generator) -> InputChoice:
         """Return the choice of one study, with a second measurement where one is made."""
@@ -53,8 +66,9 @@ class Trainings:
         return choose_inputs(runs, "mean_auc", MARGIN)
 
     def worth(self, groups: Sequence[str]) -> float:
-        """Return what groups are worth together."""
-        return sum(self.worths[int(group)] for group in groups)
+        """Return what groups are worth together on these rows."""
+        of_rows = self.levels.get((), 0.0) - self.levels.get(tuple(groups), 0.0)
+        return sum(self.worths[int(group)] for group in groups) + of_rows
 
     def _runs(self, draw: np.random.Generator, sets: Sequence[tuple[str, ...]]) -> list[PairedRun]:
         return [
@@ -69,6 +83,11 @@ class Trainings:
 def is_false_gain(truth: Trainings, choice: InputChoice) -> bool:
     """Return whether validation is said to improve with a group that is worth nothing."""
     return any(truth.worth((group,)) <= 0 for group in choice.useful)
+
+
+def is_any_gain(_: Trainings, choice: InputChoice) -> bool:
+    """Return whether validation is said to improve with a group."""
+    return bool(choice.useful)
 
 
 def is_margin_dropped(truth: Trainings, choice: InputChoice) -> bool:
@@ -103,7 +122,8 @@ class InputQuestion:
 
     def happens(self, draw: np.random.Generator) -> bool:
         """Return whether it happens in one study."""
-        return self.happened(self.truth, self.truth.choice(draw))
+        truth = self.truth.on_rows(draw)
+        return self.happened(truth, truth.choice(draw))
 
 
 def _of_inputs() -> Iterator[InputQuestion]:
@@ -115,6 +135,15 @@ def _of_inputs() -> Iterator[InputQuestion]:
         each = Trainings((0.0012,) * 4, deviation)
         small = Trainings((0.001, 0.0, 0.0, 0.0), deviation)
         large = Trainings((0.01, 0.0, 0.0, 0.0), deviation)
+        for users in (0.0005, 0.0015):
+            said = f"four of no worth but on these rows, {seeds}, users {short(users)}"
+            varied = replace(nothing, users=users)
+            yield from (
+                InputQuestion(
+                    f"{said}: one is said to help, falsely on them", varied, is_false_gain, 0.05
+                ),
+                InputQuestion(f"{said}: one is said to help", varied, is_any_gain),
+            )
         yield from (
             InputQuestion(
                 f"four of no worth, {seeds}: one is said to help", nothing, is_false_gain, 0.05

@@ -6,7 +6,8 @@ study's margin; otherwise it is kept. After the search, the best finalist is tra
 without each choice of the search and without all of them, with seeds that chose nothing.
 
 Trainings are paired by seed. What is said and done follows from Student t intervals over the seeds,
-which hold for all groups, or all choices, together (Bonferroni).
+which hold for all groups, or all choices, together (Bonferroni). Users are not counted, so what is
+said is said of these rows.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -119,7 +120,7 @@ def sentence(choice: InputChoice, *, is_followed: bool) -> str:
     sentences = []
     if choice.useful:
         gains = [f"by {_size(choice.worths[group].mean)} with {group}" for group in choice.useful]
-        sentences.append(f"Validation improves {', '.join(gains)}.")
+        sentences.append(f"On these rows validation improves {', '.join(gains)}.")
     if choice.unclear:
         highs = [choice.worths[group].high for group in choice.unclear]
         most = max((high for high in highs if high is not None), default=None)
@@ -130,7 +131,8 @@ def sentence(choice: InputChoice, *, is_followed: bool) -> str:
         fate = _fate(choice, is_followed=is_followed)
         margin = f"{choice.margin:.3g}".lstrip("0") or "0"
         groups = " or ".join(choice.small)
-        sentences.append(f"Less than the margin of {margin} is lost without {groups} ({fate}).")
+        less = "On these rows less than the margin"
+        sentences.append(f"{less} of {margin} is lost without {groups} ({fate}).")
     return " ".join(sentences)
 
 
@@ -240,17 +242,17 @@ class MeasuredChoices:
         sentences = ["No single choice is shown to have moved it."]
         gains = [f"{each.name} by {magnitude(each.gain.mean)}" for each in self.shown if each.gain]
         if gains:
-            sentences = [f"Validation is shown to improve with {', '.join(gains)}."]
+            sentences = [f"On these rows validation is shown to improve with {', '.join(gains)}."]
         harmful = [each.name for each in self.choices if each.gain and each.gain.mark == "worse"]
         if harmful:
-            sentences.append(f"It is shown to be better without {', '.join(harmful)}.")
+            sentences.append(f"On these rows it is better without {', '.join(harmful)}.")
         if self.whole:
             size = magnitude(self.whole.mean)
             sentences.append(
                 {
-                    "better": f"All choices together improve it by {size}.",
+                    "better": f"On these rows all choices together improve it by {size}.",
                     "unclear": "No difference is shown of all choices together.",
-                    "worse": f"It is shown to be better by {size} without any choice.",
+                    "worse": f"On these rows it is better by {size} without any choice.",
                 }[self.whole.direction]
             )
         return " ".join(sentences)

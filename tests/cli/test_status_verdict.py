@@ -54,7 +54,10 @@ def test_what_inputs_are_worth_is_said_below_the_verdict(run: Run, store: StudyS
         store.record_paired_run(PairedRun("single", ("lists",), seed, 0.71))
     store.set_state("done", verdict="HiNet wins.")
     lines = run("status", "--output", "out").out.splitlines()
-    assert lines[-2:] == ["small: HiNet wins.", "small: Validation improves by .0400 with lists."]
+    assert lines[-2:] == [
+        "small: HiNet wins.",
+        "small: On these rows validation improves by .0400 with lists.",
+    ]
 
 
 def test_a_study_of_a_sample_says_of_which_rows(run: Run, tmp_path: Path) -> None:

@@ -47,4 +47,4 @@ def test_the_documents_have_what_moved_it() -> None:
     assert document["whole"]["mean"] == GAINS[(EVERY_CHOICE,)]
     assert "choices" not in json.loads(json_text(small()))
     (text,) = md.files(moved()).values()
-    assert "Choices: Validation is shown to improve with" in text
+    assert "Choices: On these rows validation is shown to improve with" in text

@@ -140,7 +140,7 @@ def test_an_arm_follows_if_its_groups_are_those_chosen() -> None:
         (
             runs(full=[0.8, 0.8], lists=[0.77, 0.77]),
             True,
-            "Validation improves by .0300 with lists.",
+            "On these rows validation improves by .0300 with lists.",
         ),
         (
             runs(full=[0.7010, 0.6990, 0.7001], lists=[0.6985, 0.7000, 0.7010]),
@@ -156,20 +156,20 @@ def test_an_arm_follows_if_its_groups_are_those_chosen() -> None:
             runs(full=[0.8] * 2, lists=[0.77] * 2, place=[0.8] * 2),
             True,
             (
-                "Validation improves by .0300 with lists. "
-                "Less than the margin of .002 is lost without place (dropped)."
+                "On these rows validation improves by .0300 with lists. "
+                "On these rows less than the margin of .002 is lost without place (dropped)."
             ),
         ),
         (
             runs(full=[0.8] * 2, place=[0.8] * 2),
             False,
-            "Less than the margin of .002 is lost without place (measured only).",
+            "On these rows less than the margin of .002 is lost without place (measured only).",
         ),
         (
             runs(full=[0.8] * 2, lists=[0.8] * 2, place=[0.8] * 2, lists__place=[0.7] * 2),
             True,
             (
-                "Less than the margin of .002 is lost without lists or place "
+                "On these rows less than the margin of .002 is lost without lists or place "
                 "(kept: together they improve it by .1000)."
             ),
         ),
@@ -177,7 +177,7 @@ def test_an_arm_follows_if_its_groups_are_those_chosen() -> None:
             runs(full=[0.8] * 2, lists=[0.8] * 2, place=[0.8] * 2, lists__place=[0.8, 0.79]),
             True,
             (
-                "Less than the margin of .002 is lost without lists or place "
+                "On these rows less than the margin of .002 is lost without lists or place "
                 "(kept: together they may be worth up to .1323)."
             ),
         ),
@@ -185,7 +185,7 @@ def test_an_arm_follows_if_its_groups_are_those_chosen() -> None:
             runs(full=[0.8] * 2, lists=[0.8] * 2, place=[0.8] * 2),
             True,
             (
-                "Less than the margin of .002 is lost without lists or place "
+                "On these rows less than the margin of .002 is lost without lists or place "
                 "(kept: no model without all of them was trained)."
             ),
         ),
@@ -233,9 +233,9 @@ def test_a_choice_has_the_defaults_and_the_finalists_values_of_its_settings() ->
 
 def test_what_moved_it_is_told_and_what_made_it_worse() -> None:
     assert choices_in(moved()).sentence == (
-        "Validation is shown to improve with model.scenario.num_sub_experts by .0094. "
-        "It is shown to be better without model.embedding_dim. "
-        "All choices together improve it by .0121."
+        "On these rows validation is shown to improve with model.scenario.num_sub_experts by .0094. "
+        "On these rows it is better without model.embedding_dim. "
+        "On these rows all choices together improve it by .0121."
     )
 
 

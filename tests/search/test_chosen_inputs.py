@@ -246,7 +246,9 @@ def test_the_status_says_what_groups_are_worth_once_that_is_decided(studio: Stud
         launch(studio, Stops(TWO_USELESS, after=5))
     assert told() == ""
     launch(studio, Pretender(TWO_USELESS))
-    assert told().startswith("Validation improves by .0300 with who. Less than the margin")
+    assert told().startswith(
+        "On these rows validation improves by .0300 with who. On these rows less than the margin"
+    )
 
 
 @pytest.mark.parametrize(

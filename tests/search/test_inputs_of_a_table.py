@@ -79,7 +79,7 @@ def test_a_group_that_decides_is_worth_more_than_one_that_says_nothing(
     assert choice.worths["junk"].mean <= 0
     assert "junk" in choice.dropped
     assert "likes" not in choice.dropped
-    assert listener.said("inputs")[0].startswith("Validation improves by ")
+    assert listener.said("inputs")[0].startswith("On these rows validation improves by ")
 
 
 def test_every_trial_and_finalist_has_the_inputs_that_were_chosen(record: StudyRecord) -> None:

@@ -41,7 +41,9 @@ def build(record: StudyRecord) -> Card:
     useful = measured.choice.useful
     heading = "What the inputs are worth: no gain is shown"
     if useful:
-        heading = f"What the inputs are worth: a gain is shown with {in_words(useful)}"
+        heading = (
+            f"What the inputs are worth: on these rows a gain is shown with {in_words(useful)}"
+        )
     if measured.dropped:
         heading += f"; {in_words(measured.dropped)} dropped"
     body = html.join([forest(list(_rows(measured)), "Group of inputs", "Worth"), legend])

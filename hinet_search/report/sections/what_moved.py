@@ -43,7 +43,9 @@ def build(record: StudyRecord) -> Card:
     )
     heading = "What moved it: no single choice is shown to have"
     if measured.shown:
-        heading = f"What moved it: {in_words([choice.name for choice in measured.shown])}"
+        heading = (
+            f"What moved it on these rows: {in_words([choice.name for choice in measured.shown])}"
+        )
     body = html.join([forest(rows, "Choice", "Gain"), legend])
     return Card("what-moved", "Search", heading, lead, body)
 
