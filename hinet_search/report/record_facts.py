@@ -7,6 +7,8 @@ from itertools import pairwise
 from math import log
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr
 
 from hinet_search.results.cells import CellName
 from hinet_search.results.finalist_values import chosen, headline, pair_of
@@ -19,11 +21,13 @@ from hinet_search.results.records import (
     Scalar,
     TrialRecord,
 )
+from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.trade_offs import COSTS
 from hinet_search.results.verdict import in_words, title
 
-FEWEST_TRIALS = 2  # of a search
+FEWEST_RANKS = 3  # of a correlation
+TINY = 1e-12
 EDGE = 0.05  # a value within this share of an end of its range lies at the edge
 FEW_POSITIVES = 100
 
@@ -185,20 +189,47 @@ def _edge(searched: ParameterRange, value: Scalar, share: float) -> str:
 
 
 def at_the_edge(record: StudyRecord, arm: ArmRecord) -> list[tuple[ParameterRange, Scalar, str]]:
-    """Return (parameter, best value, end) for best values that touch an end of their range.
+    """Return (parameter, best value, end) for best values at an end that trials point to.
 
-    One trial alone, the default, is no search, so its values say nothing about ranges.
+    Of settings without worth the best value is at an end in most arms. So the trials' values must
+    be shown to improve towards that end, corrected for the numeric settings of all arms.
     """
-    if sum(trial.counts for trial in arm.trials) < FEWEST_TRIALS:
-        return []
     best = best_parameters(record, arm)
+    num_settings = sum(searched.low is not None for each in record.arms for searched in each.ranges)
     edges = []
     for searched in arm.ranges:
         value = best.get(searched.name)
         where = range_position(searched, value)
-        if where is not None and where.edge:
+        if where is None or not where.edge:
+            continue
+        towards = 1.0 if where.edge == "high" else -1.0
+        places = []
+        values = []
+        for trial in ranked(record, arm.trials):
+            place = range_position(searched, trial.parameters.get(searched.name))
+            if place is not None:
+                places.append(towards * place.share)
+                values.append(record.sign * (trial.value or 0.0))
+        if _chance_of_rise(places, values) < LEVEL / num_settings:
             edges.append((searched, value, where.edge))
     return edges
+
+
+def _chance_of_rise(places: Sequence[float], values: Sequence[float]) -> float:
+    """Return the two-sided p-value of Spearman's correlation, 1 where values do not rise."""
+    ranks = _ranks(places), _ranks(values)
+    if min(len(set(each.tolist())) for each in ranks) < FEWEST_RANKS:
+        return 1.0
+    correlation = float(np.corrcoef(*ranks)[0, 1])
+    degrees = len(places) - 2
+    unexplained = max(1 - correlation**2, TINY)
+    return float(2 * stdtr(degrees, -max(0.0, correlation) * (degrees / unexplained) ** 0.5))
+
+
+def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
+    """Return ranks; equal values have their mean rank."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(count) - (count - 1) / 2)[place])
 
 
 def first_few(names: list[str], most: int) -> list[str]:

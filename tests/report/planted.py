@@ -1,6 +1,6 @@
 """A study that passes every check of the trust card, and copies of it with one fault each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -112,13 +112,19 @@ def with_failed(record: StudyRecord, name: str, count: int) -> StudyRecord:
 
 
 def _range_edges() -> StudyRecord:
-    at_the_end = {"model.scenario.num_sub_experts": 8}
-    return each_arm(
-        clean(),
-        lambda arm: each_finalist(
-            arm, lambda each: replace(each, parameters={**each.parameters, **at_the_end})
-        ),
-    )
+    return each_arm(clean(), lambda arm: with_experts(arm, range(1, 9)))
+
+
+def with_experts(arm: ArmRecord, counts: Iterable[int]) -> ArmRecord:
+    """Return the arm with these counts of experts in its trials, worst first, and 8 in finalists."""
+    name = "model.scenario.num_sub_experts"
+    ordered = sorted(arm.trials, key=lambda trial: trial.value or 0.0)
+    trials = [
+        replace(trial, parameters={**trial.parameters, name: count})
+        for trial, count in zip(ordered, counts, strict=True)
+    ]
+    arm = replace(arm, trials=tuple(sorted(trials, key=lambda trial: trial.number)))
+    return each_finalist(arm, lambda each: replace(each, parameters={**each.parameters, name: 8}))
 
 
 def with_seeds(record: StudyRecord, count: int) -> StudyRecord:

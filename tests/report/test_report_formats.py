@@ -68,9 +68,9 @@ def test_markdown_has_every_rival_every_cell_and_every_warning() -> None:
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) == 1 + len(outcome.contrasts) + 1 + len(outcome.cells)
     warnings = [finding.subject for _, finding in findings(record) if finding.warns]
-    assert len(warnings) == 3
+    assert len(warnings) == 2
     assert [subject for subject in warnings if f"- **{plain(subject)}**" in text] == warnings
-    assert f"- {len(findings(record)) - 3} checks passed." in text
+    assert f"- {len(findings(record)) - 2} checks passed." in text
 
 
 def test_a_cell_of_markdown_has_its_mark_its_gain_and_its_interval() -> None:

@@ -1,5 +1,6 @@
 """Facts of a record: edges of ranges, names and commands."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,7 @@ from hinet_search.report.record_facts import (
     range_position,
 )
 from hinet_search.results.records import ParameterRange
-from tests.report.planted import PLANTED
+from tests.report.planted import PLANTED, with_experts
 from tests.report.studies import small
 
 
@@ -186,15 +187,30 @@ def test_a_gate_is_named_by_scenario_and_task(where: str, words: str) -> None:
 def test_best_values_at_the_edge_are_listed_by_arm() -> None:
     finding = range_edges.check(PLANTED["range_edges"])
     assert finding is not None
-    assert finding.subject == "Single, PLE and HiNet have best values at the edge of a range."
+    assert finding.subject == (
+        "Single, PLE and HiNet have best values at the edge of a range, and trials improve towards it."
+    )
     assert finding.details[0] == "Single: model.scenario.num_sub_experts = 8 (high: 12)."
 
 
-def test_the_values_of_one_trial_are_at_no_edge() -> None:
+@pytest.mark.parametrize(
+    "counts",
+    [(8, 7, 6, 5, 4, 3, 2, 1), (8, 1, 4, 6, 2, 5, 3, 7), (1, 1, 8, 8, 1, 1, 8, 8)],
+    ids=["trials improve away from it", "trials are mixed", "two counts alone"],
+)
+def test_a_best_value_is_at_no_edge_that_trials_do_not_point_to(counts: Sequence[int]) -> None:
     record = PLANTED["range_edges"]
-    assert any(at_the_edge(record, arm) for arm in record.arms)
-    for arm in record.arms:
-        assert at_the_edge(record, replace(arm, trials=arm.trials[:1])) == []
+    arm = record.arms[0]
+    assert at_the_edge(record, arm)
+    assert at_the_edge(record, with_experts(arm, counts)) == []
+
+
+def test_the_best_value_of_one_or_two_trials_is_at_no_edge() -> None:
+    record = PLANTED["range_edges"]
+    arm = with_experts(record.arms[0], range(1, 9))
+    assert [bool(at_the_edge(record, replace(arm, trials=arm.trials[:n]))) for n in (0, 1, 2)] == [
+        False
+    ] * 3
 
 
 @pytest.mark.parametrize(

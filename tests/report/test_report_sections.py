@@ -12,6 +12,7 @@ from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
 from tests.report.nine_arms import few_rows, running
+from tests.report.planted import PLANTED
 from tests.report.studies import INJECTION, empty, failed_only, hostile, small, study
 from tests.report.taught import taught, with_ensemble, with_limits, with_student
 
@@ -105,10 +106,19 @@ def test_all_arms_have_the_sign_of_the_verdict_in_the_table_by_cell() -> None:
     assert body.count("▲") == 1
 
 
-def test_without_importances_the_heading_names_edges_in_a_second_sentence() -> None:
-    arms = tuple(replace(arm, importances={}) for arm in small().arms)
-    heading = build("importance", replace(small(), arms=arms)).heading
-    assert heading == "Which settings matter for HiNet? Over all arms 1 best value lies at the edge"
+def test_no_setting_is_called_important_and_an_edge_needs_trials_that_point_to_it() -> None:
+    card = build("ranges", small())
+    assert "mportan" not in f"{card.heading}{card.lead}{card.body}"
+    assert card.heading == "Best values of HiNet in their ranges"
+    assert build("ranges", PLANTED["range_edges"]).heading == (
+        "Over all arms 3 best values lie at the edge of a range"
+    )
+
+
+def test_a_gain_over_the_default_on_the_rows_that_chose_has_no_mark() -> None:
+    body = build("default_beside_tuned", small()).body
+    assert "Over default" in body
+    assert not re.search("[▲▼]", body)
 
 
 def test_choices_are_written_as_the_best_value_is() -> None:
@@ -117,7 +127,7 @@ def test_choices_are_written_as_the_best_value_is() -> None:
         replace(searched, choices=("True", "False", "None", "Truest"))
         for searched in hinet.ranges[-1:]
     )
-    body = build("importance", replace(small(), arms=(replace(hinet, ranges=ranges),))).body
+    body = build("ranges", replace(small(), arms=(replace(hinet, ranges=ranges),))).body
     assert "one of true, false, none, Truest" in body
 
 

@@ -8,8 +8,8 @@ from tests.results.test_claims import at_most, loaded
 STUDIES = 30
 
 
-NAMES = ("claims_of_shipping", "claims_of_inputs", "claims_of_calibration")
-SHIPPING, INPUTS, CALIBRATION = map(loaded, NAMES)
+NAMES = ("claims_of_shipping", "claims_of_inputs", "claims_of_calibration", "claims_of_choices")
+SHIPPING, INPUTS, CALIBRATION, CHOICES = map(loaded, NAMES)
 
 
 def count(question: object, studies: int) -> int:
@@ -45,18 +45,19 @@ def test_an_equal_arm_of_half_the_cost_is_taken_where_errors_are_small() -> None
 
 
 @pytest.mark.parametrize(
-    ("worths", "deviation", "happened"),
+    ("worths", "deviation", "users", "happened"),
     [
-        ((0.0,) * 4, 0.0015, "is_false_gain"),
-        ((0.002, 0.0, 0.0, 0.0), 0.0015, "is_margin_dropped"),
-        ((0.0012,) * 4, 0.0002, "is_margin_dropped"),
+        ((0.0,) * 4, 0.0015, 0.0, "is_false_gain"),
+        ((0.0,) * 4, 0.0005, 0.0015, "is_false_gain"),
+        ((0.002, 0.0, 0.0, 0.0), 0.0015, 0.0, "is_margin_dropped"),
+        ((0.0012,) * 4, 0.0002, 0.0, "is_margin_dropped"),
     ],
-    ids=["no worth", "the margin", "the margin together"],
+    ids=["no worth", "worth on these rows", "the margin", "the margin together"],
 )
 def test_what_is_said_of_inputs_is_rarely_wrong(
-    worths: tuple[float, ...], deviation: float, happened: str
+    worths: tuple[float, ...], deviation: float, users: float, happened: str
 ) -> None:
-    truth = INPUTS.Trainings(worths, deviation)
+    truth = INPUTS.Trainings(worths, deviation, users=users)
     question = INPUTS.InputQuestion("", truth, getattr(INPUTS, happened))
     assert count(question, 300) <= at_most(300)
 
@@ -66,6 +67,13 @@ def test_a_group_of_no_worth_is_dropped_where_seeds_are_alike() -> None:
         "", INPUTS.Trainings((0.0,) * 4, 0.0002), INPUTS.is_worthless_dropped
     )
     assert count(question, 100) > 60
+
+
+def test_of_settings_without_worth_an_edge_is_rarely_named_and_one_of_worth_is_found() -> None:
+    named = CHOICES.EdgeQuestion("", CHOICES.Settings(20, kind="random"))
+    assert count(named, STUDIES) <= at_most(STUDIES)
+    assert count(CHOICES.EdgeQuestion("", named.settings, tested=False), STUDIES) > STUDIES / 4
+    assert count(CHOICES.EdgeQuestion("", CHOICES.Settings(60, kind="random", slope=8.0)), 5) > 2
 
 
 def test_an_hour_that_brought_little_is_no_bound_on_the_next() -> None:

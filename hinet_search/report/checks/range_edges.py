@@ -1,4 +1,4 @@
-"""Range edges: best values at an end of their searched range."""
+"""Range edges: best values at an end of their searched range that trials point to."""
 
 from hinet_search.report import numbers, record_facts
 from hinet_search.report.checks import Finding, passed, warning
@@ -21,10 +21,10 @@ def check(record: StudyRecord) -> Finding | None:
         if values:
             details[title(arm.name)] = f"{title(arm.name)}: {', '.join(values)}."
     if not details:
-        return passed("No best value lies at the edge of its range.")
+        return passed("No best value is shown to need a wider range.")
     have = numbers.agree(len(details), "has its best value", "have best values")
     return warning(
-        f"{in_words(list(details))} {have} at the edge of a range.",
+        f"{in_words(list(details))} {have} at the edge of a range, and trials improve towards it.",
         list(details.values()),
         remedy="A wider range may contain a better value: "
         "write the end in brackets under `parameters` of the study, beside the parameter's name, "

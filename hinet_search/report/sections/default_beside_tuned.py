@@ -7,7 +7,7 @@ from statistics import mean
 from markupsafe import Markup
 
 from hinet_search.report import html, numbers, record_facts
-from hinet_search.report.figures import CLASSES, marked, over_seeds
+from hinet_search.report.figures import over_seeds
 from hinet_search.report.sections import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.results.finalist_values import objective_by_seed
 from hinet_search.results.records import ArmRecord, FinalistRecord
@@ -84,8 +84,7 @@ def _over_default(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord)
     defaults = objective_by_seed(record, arm.default, "valid")
     if finalist.is_default or not ours.keys() & defaults.keys():
         return html.number(numbers.DASH)
-    difference = gain(ours, defaults, maximize=record.maximize)
-    return html.number(marked(difference), CLASSES[difference.mark])
+    return html.number(numbers.gain(gain(ours, defaults, maximize=record.maximize).mean))
 
 
 def _luck(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
@@ -118,8 +117,6 @@ def _table(record: StudyRecord, finalists: Sequence[tuple[ArmRecord, FinalistRec
         is_chosen = "chosen" if finalist.chosen else ""
         name = "default" if finalist.is_default else f"trial {finalist.trial_number}"
         rows.append(html.row(title(arm.name), name, seeds, reached, gained, is_chosen))
-    intervals = "≈: one seed gives no interval."
-    if any(len(finalist.runs) > 1 for _, finalist in finalists):
-        intervals = "▲ ▼: the uncorrected 95 % interval over paired seeds excludes 0."
     header = html.head("Arm", "Finalist", "Seeds", "Validation", "Over default", "")
-    return html.table("All finalists", header, rows) + html.note(intervals)
+    note = "Over default: a mean over paired seeds on the rows that chose the trials; no claim."
+    return html.table("All finalists", header, rows) + html.note(note)
