@@ -82,7 +82,8 @@ class Columns:
 class Dataset:
     """An encoded data set.
 
-    `frequencies[v][i]` is the training count of id i + 1 of vocabulary v, in descending order.
+    `frequencies[v][i]` is the training count of id i + 1 of vocabulary v, in descending order. Of a
+    sample, `frequencies_of_all` has the counts of these ids in all training rows.
     `groups` maps each group that `features.groups` can leave out to its inputs: fields, numeric
     inputs and lists. Derived inputs but lists were computed in `derived_seconds`, None if that was
     not measured.
@@ -97,6 +98,7 @@ class Dataset:
     record: DataRecord
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     derived_seconds: float | None = None
+    frequencies_of_all: tuple[NDArray[np.int64], ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -118,10 +120,12 @@ class Dataset:
         if groups == ALL:
             return self
         chosen = self.inputs_of(groups)
+        of_all = self.frequencies_of_all
         return replace(
             self,
             full_schema=self.schema(groups=groups),
             frequencies=tuple(self.frequencies[number] for number in chosen.vocabularies),
+            frequencies_of_all=tuple(of_all[number] for number in chosen.vocabularies if of_all),
             train=chosen.columns(self.train),
             valid=chosen.columns(self.valid),
             test=chosen.columns(self.test),

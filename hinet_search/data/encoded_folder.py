@@ -7,6 +7,7 @@ dataset.json          names, sizes, the record, length and checksum of every oth
                       checksum; written last
 train.ids_RF.npy      one file per split and array of Columns
 frequencies.npy       training counts of all vocabularies, one after the other
+of_all.npy            of a sample: how many of all training rows have these ids
 vocabulary.3.parquet  values and counts of vocabulary 3, to encode new rows
 """
 
@@ -39,6 +40,7 @@ from hinet_search.results.data_record import DataRecord
 
 MANIFEST = "dataset.json"
 FREQUENCIES = "frequencies.npy"
+OF_ALL = "of_all.npy"
 ABANDONED_SECONDS = 86_400
 BUFFER_BYTES = 2**22
 
@@ -83,6 +85,7 @@ class Encoded:
     record: DataRecord
     derived_seconds: float | None = None  # that all derived inputs but lists took
     sequences: tuple[SequenceField, ...] = ()
+    frequencies_of_all: tuple[NDArray[np.int64], ...] = ()  # as in Dataset
 
 
 _MANIFEST = TypeAdapter(Manifest)
@@ -123,21 +126,27 @@ def open_dataset(folder: Path) -> Dataset:
     """Open the data set of a folder, arrays memory-mapped; DataError if missing or damaged."""
     manifest = _read_manifest(folder)
     ends = np.cumsum([0, *(size - 1 for size in manifest.schema.vocabulary_sizes)])
+    of_ids = [slice(*both) for both in pairwise(ends)]
+    of_all: tuple[NDArray[np.int64], ...] = ()
     try:
         counts = np.load(folder / FREQUENCIES)
+        if manifest.record.sample is not None:
+            counts_of_all = np.load(folder / OF_ALL)
+            of_all = tuple(counts_of_all[each] for each in of_ids)
         train, valid, test = (_open_columns(folder, split, manifest) for split in SPLITS)
     except (OSError, ValueError) as error:
         raise _broken(folder, str(error)) from error
     return Dataset(
         folder=folder,
         full_schema=manifest.schema,
-        frequencies=tuple(counts[start:end] for start, end in pairwise(ends)),
+        frequencies=tuple(counts[each] for each in of_ids),
         train=train,
         valid=valid,
         test=test,
         record=manifest.record,
         groups=manifest.groups,
         derived_seconds=manifest.derived_seconds,
+        frequencies_of_all=of_all,
     )
 
 
@@ -187,9 +196,11 @@ def _read_manifest(folder: Path) -> Manifest:
         raise _broken(
             folder, f"{MANIFEST} is damaged or of another version of hinet-search"
         ) from error
+    older = f"{MANIFEST} is of an older version of hinet-search and does not say"
     if manifest.record.test_rows is None:
-        older = "is of an older version of hinet-search and does not say which rows are tested"
-        raise _broken(folder, f"{MANIFEST} {older}")
+        raise _broken(folder, f"{older} which rows are tested")
+    if manifest.record.sample is not None and OF_ALL not in manifest.files:
+        raise _broken(folder, f"{older} how many of all rows have the ids of the sample")
     if manifest != _sealed(manifest):
         raise _broken(folder, f"{MANIFEST} is damaged")
     return manifest
@@ -226,6 +237,8 @@ def _write(folder: Path, encoded: Encoded) -> None:
         counts.append(vocabulary.table[COUNT].to_numpy().astype(np.int64))
         vocabulary.table.write_parquet(folder / _vocabulary_file(number))
     np.save(folder / FREQUENCIES, np.concatenate(counts))
+    if record.sample is not None:
+        np.save(folder / OF_ALL, np.concatenate([*encoded.frequencies_of_all, counts[0]]))
     schema = Schema(
         scenarios=record.scenarios,
         tasks=record.tasks,

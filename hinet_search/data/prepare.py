@@ -53,7 +53,12 @@ from hinet_search.data.reading import raise_problems
 from hinet_search.data.row_hashes import row_hashes
 from hinet_search.data.row_weights import RowWeights, read_weights
 from hinet_search.data.rows import Rows, read_rows
-from hinet_search.data.sample import of_sample, raise_of_sample, with_sample
+from hinet_search.data.sample import (
+    frequencies_of_all,
+    of_sample,
+    raise_of_sample,
+    with_sample,
+)
 from hinet_search.data.source_rows import target_folder
 from hinet_search.data.transforms import inputs_of
 from hinet_search.results.data_record import CellCount, DataRecord
@@ -194,6 +199,7 @@ def _encode(
             record,
             derived_seconds=round(seconds, 3) if is_derived else None,
             sequences=lists.sequences,
+            frequencies_of_all=frequencies_of_all(all_rows, encoding, record),
         ),
     )
 

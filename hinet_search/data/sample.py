@@ -10,17 +10,21 @@ Shape legend: R rows of the table, B rows of a block.
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from hinet_search.data.columns import SPLITS
+from hinet_search.data.encode import COUNT, VALUE, Encoding, TrainingRows
 from hinet_search.data.hashing import MISSING, keys_of_values, uniform
 from hinet_search.data.mapped import column_of
 from hinet_search.data.reading import OWN, raise_problems
 from hinet_search.data.rows import Rows, Sample, chosen_values
-from hinet_search.results.data_record import SampleRecord
+from hinet_search.results.data_record import DataRecord, SampleRecord
 from hinet_search.study.data_definition import DataDefinition
 
 SALT = 2**63  # above the seed of any split, of which the sample must not depend
 IS_DRAWN = f"{OWN}is drawn"
+OF_ALL = f"{OWN}of all"
 
 
 def with_sample(rows: Rows, definition: DataDefinition, share: float) -> Rows:
@@ -67,6 +71,29 @@ def of_sample(rows: Rows) -> Rows:
         truth_RT=None if truth_RT is None else chosen_values(truth_RT, drawn_R, rows.cache),
         sample=None,
     )
+
+
+def frequencies_of_all(
+    all_rows: Rows, encoding: Encoding, record: DataRecord
+) -> tuple[NDArray[np.int64], ...]:
+    """How many of all training rows have the ids of the sample, as in Dataset; empty without one.
+
+    Entries of lists are not counted again: they are taken to be as many times more as the rows.
+    """
+    if record.sample is None:
+        return ()
+    is_train_R = all_rows.mapped(
+        all_rows.split_R[each] == SPLITS.index("train") for each in all_rows.blocks()
+    )
+    train = TrainingRows(all_rows.frame, pl.Series(is_train_R), all_rows.cache)
+    of_all = []
+    for number, vocabulary in enumerate(encoding.all_vocabularies):
+        count_V = vocabulary.table[COUNT] * record.times_the_rows
+        if number < len(encoding.vocabularies):
+            counts = train.counts(vocabulary.name).rename({COUNT: OF_ALL})
+            count_V = vocabulary.table.join(counts, VALUE, "left", maintain_order="left")[OF_ALL]
+        of_all.append(count_V.to_numpy().astype(np.int64))
+    return tuple(of_all)
 
 
 def raise_of_sample(problems: list[str], sample: Sample | None) -> None:

@@ -1,7 +1,7 @@
 """Context: what every phase of a study needs."""
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from hinet_search.results.objectives import further_metrics
@@ -17,8 +17,7 @@ from hinet_search.training.trial_config import TrialConfig
 class PhaseContext:
     """The study, the places of its data, rows and files, and its progress and watcher.
 
-    `teacher` is the file of the scores that students learn from. All rows are `times_the_rows` as
-    many as those of the sample.
+    `teacher` is the file of the scores that students learn from.
     """
 
     spec: StudySpec
@@ -29,7 +28,6 @@ class PhaseContext:
     progress: Progress
     watcher: Watcher
     teacher: Path | None = None
-    times_the_rows: float = 1.0
 
     @property
     def further(self) -> tuple[str, ...]:
@@ -51,16 +49,10 @@ class PhaseContext:
         return self.teacher if arm.student_of else None
 
     def train_job(self, config: TrialConfig, seed: int, checkpoints: Path | None) -> TrainJob:
-        """Return the job that trains a configuration as the study asks, without further files.
-
-        The penalty of embeddings is said for all rows. On a sample it is as many times larger as
-        all rows are more, so that it weighs the same beside the rows of an id.
-        """
-        train = config.train
-        penalty = train.embedding_l2 * self.times_the_rows
+        """Return the job that trains a configuration as the study asks, without further files."""
         return TrainJob(
             self.dataset,
-            replace(config, train=train.model_copy(update={"embedding_l2": penalty})),
+            config,
             seed,
             self.spec.objective,
             self.spec.device,

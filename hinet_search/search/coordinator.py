@@ -168,7 +168,6 @@ class Coordinator:
             self._artifacts,
             self._progress,
             self._watcher,
-            times_the_rows=ready.dataset.record.times_the_rows,
         )
 
     def _test(self, candidates: list[Candidate], context: PhaseContext, drive: Drive) -> None:

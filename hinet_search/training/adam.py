@@ -2,6 +2,7 @@
 
 They are no `torch.optim.Optimizer`: the first such optimiser of a process loads torch's
 compiler, which compiles nothing here, but costs every slot a second and 70 megabytes.
+Shape legend: V rows of a table.
 """
 
 from abc import ABC, abstractmethod
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 BETA1 = 0.9
@@ -21,12 +23,14 @@ class WeightUpdates(ABC):
     """Updates of groups of weights, each with its `params`, its rate `lr` and options of its kind.
 
     A weight without gradient is left as it is. `rate_share` is what the latest step took of the
-    rates; a tensor on the device if steps are replayed.
+    rates; a tensor on the device if steps are replayed. `times_V1` of a table multiplies the
+    penalty of its rows.
     """
 
     def __init__(self, param_groups: Sequence[dict[str, Any]]) -> None:
         self.param_groups = list(param_groups)
         self.rate_share: float | Tensor = 1.0
+        self.times_V1: dict[nn.Parameter, Float[Tensor, "V 1"]] = {}
         self.state: dict[nn.Parameter, dict[str, Tensor]] = defaultdict(dict)
 
     def zero_grad(self) -> None:
@@ -89,7 +93,11 @@ class Adam(WeightUpdates):
                 state["exp_avg"] = torch.zeros_like(weight)
                 state["exp_avg_sq"] = torch.zeros_like(weight)
             assert weight.grad is not None, "only called with a gradient"
-            gradients.append(weight.grad)
+            gradient = weight.grad
+            if weight in self.times_V1:
+                more_V1 = self.times_V1[weight] - 1
+                gradient = gradient.addcmul(more_V1, weight, value=group["weight_decay"])
+            gradients.append(gradient)
             steps.append(state["step"])
             first_moments.append(state["exp_avg"])
             second_moments.append(state["exp_avg_sq"])

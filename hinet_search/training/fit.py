@@ -16,7 +16,7 @@ from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.contracts import PassAware
 from hinet_search.training.checkpoint import Checkpoints, whole
 from hinet_search.training.device import begin_peak_memory
-from hinet_search.training.optimiser import clip_gradients, make_optimiser
+from hinet_search.training.optimiser import clip_gradients, make_optimiser, times_the_penalty
 from hinet_search.training.replayed_steps import PlacedRows, ReplayedSteps, can_replay
 from hinet_search.training.run_state import (
     Conditions,
@@ -72,8 +72,11 @@ class TrainingSteps:
     def __init__(self, run: TrainingRun) -> None:
         config = run.conditions.config
         self.run = run
-        self.optimiser = make_optimiser(run.model, config)
         conditions = run.conditions
+        times_V = None
+        if config.embedding_l2 and conditions.dataset.record.sample is not None:
+            times_V = times_the_penalty(conditions.dataset, conditions.schema, config)
+        self.optimiser = make_optimiser(run.model, config, times_V)
         self._loss = step_loss(
             config,
             conditions.schema,

@@ -1,15 +1,23 @@
-"""Optimiser: updates of dense weights and of embeddings, and gradient clipping."""
+"""Optimiser: updates of dense weights and of embeddings, and gradient clipping.
 
+Shape legend: V rows of a table, I ids of a vocabulary that have counts.
+"""
+
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
+from hinet_search.data.columns import Dataset
+from hinet_search.data.schema import Schema
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.training.adam import Adam, WeightUpdates
 from hinet_search.training.touched_rows import OF_TOUCHED_ROWS, merged
@@ -47,11 +55,46 @@ class Optimiser:
             part.load_state_dict(state)
 
 
-def make_optimiser(model: nn.Module, config: TrainConfig) -> Optimiser:
+def times_the_penalty(dataset: Dataset, schema: Schema, config: TrainConfig) -> Float[Tensor, "V"]:
+    """Return by how much to multiply the penalty of every id of the schema, on the data's sample.
+
+    `embedding_l2` is said for all rows. The rule is one for every table, field and optimiser: in a
+    pass, the penalty of an id has to count as much beside the labels of its rows as on all rows. So
+    the factor is the steps that add it, for each row of the id, on all rows over the sample. Dense
+    Adam adds it at every step, optimisers of touched rows at those whose batch has the id. With
+    dense Adam that is the steps of a pass over the sample's for users, whose rows the sample has
+    all, and 1 for ids whose rows shrink with the sample. The unknown id is one of these.
+    """
+    num_rows = dataset.train.num_rows
+    num_of_all = round(num_rows * dataset.record.times_the_rows)
+    is_dense = config.embedding_optimiser == "adam"
+
+    def steps_per_row(count_I: NDArray[np.int64], num_rows: int) -> NDArray[np.float64]:
+        if is_dense:
+            return math.ceil(num_rows / config.batch_size) / count_I
+        num_whole, rest = divmod(num_rows, config.batch_size)
+        others_I = 1 - np.minimum(count_I / num_rows, 1)  # the share of rows with other ids
+        steps_I: NDArray[np.float64] = (
+            num_whole * (1 - others_I**config.batch_size) + 1 - others_I**rest
+        )
+        return steps_I / count_I
+
+    times = []
+    for number, size in enumerate(schema.vocabulary_sizes):
+        ids = slice(size - 1)
+        of_all_I = steps_per_row(dataset.frequencies_of_all[number][ids], num_of_all)
+        times_I = of_all_I / steps_per_row(dataset.frequencies[number][ids], num_rows)
+        times += [np.ones(1), times_I]
+    return torch.from_numpy(np.concatenate(times)).float()
+
+
+def make_optimiser(
+    model: nn.Module, config: TrainConfig, times_V: Float[Tensor, "V"] | None = None
+) -> Optimiser:
     """Return Adam for dense weights, with the configured optimiser for embedding tables.
 
     Any `embedding_optimiser` but `adam` makes the tables produce sparse gradients and updates only
-    the touched rows.
+    the touched rows. `times_V` multiplies the penalties of the ids of fields and lists.
     """
     of_embeddings: set[int] = set()
     tables: list[nn.Parameter] = []
@@ -68,6 +111,13 @@ def make_optimiser(model: nn.Module, config: TrainConfig) -> Optimiser:
     if tables:
         make_table_optimiser = OF_TOUCHED_ROWS[config.embedding_optimiser]
         parts.append(make_table_optimiser(tables, _embedding_rate(config), config.embedding_l2))
+    for module in model.modules():
+        if isinstance(module, FeatureEmbedding) and times_V is not None:
+            weight = module.table.weight
+            num_others = len(weight) - len(times_V)  # the scenario as a field
+            times_V1 = nn.functional.pad(times_V, (0, num_others), value=1.0).unsqueeze(1)
+            for part in parts:
+                part.times_V1[weight] = times_V1.to(weight)
     return Optimiser(tuple(parts))
 
 

@@ -90,6 +90,8 @@ class TouchedRows(WeightUpdates):
             rows_U, gradient_UE = _touched(table_VE.grad)
             if group["penalty"]:
                 touched_UE = table_VE.index_select(0, rows_U)
+                if table_VE in self.times_V1:
+                    touched_UE *= self.times_V1[table_VE].index_select(0, rows_U)
                 gradient_UE = gradient_UE.add(touched_UE, alpha=group["penalty"])
             change_UE = self.change(self.state[table_VE], table_VE, rows_U, gradient_UE)
             # Read, change and write back: index_add_ takes three times as long.

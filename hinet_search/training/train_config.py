@@ -43,11 +43,12 @@ class TrainConfig(Frozen):
 
     `weight_decay` is decoupled and applies to dense weights only. `embedding_l2` is a penalty, its
     half times the squared norm of the embeddings: at every step it moves all rows of a table, so
-    ids with few rows stay near 0, with optimisers of touched rows those of the batch. `rate_decay`
-    lets all learning rates fall to 0, by equal amounts, over `passes`; patience ends such a
-    training only in the second half of them. `passes` is the number of passes over the training
-    rows, which may be fractional. `patience` is the number of evaluations without improvement after
-    which training stops, 0 = never. `clip_norm` bounds the gradient norm, 0 = off.
+    ids with few rows stay near 0, with optimisers of touched rows those of the batch. It is said
+    for all rows, also on a sample (training/optimiser.py). `rate_decay` lets all learning rates
+    fall to 0, by equal amounts, over `passes`; patience ends such a training only in the second
+    half. `passes` is the number of passes over the training rows, which may be fractional.
+    `patience` is the number of evaluations without improvement after which training stops, 0 =
+    never. `clip_norm` bounds the gradient norm, 0 = off.
     `embedding_optimiser`: `adam` updates all rows of a table at every step, the others only the
     rows that the batch looked up (training/touched_rows.py). `precision` applies to the matrix
     products of a training step; loss, optimiser, evaluation and all that is kept of a training are

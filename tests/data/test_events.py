@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 
 from hinet_search.data import blocks
 from hinet_search.data.derived import event_log, sequences
-from hinet_search.data.derived.event_log import Moments
+from hinet_search.data.derived.event_log import Moments, Walk, log_of
 from hinet_search.data.derived.events import event_inputs, event_names, session_inputs
 from hinet_search.data.derived.sequences import encode_sequences, gap_ids, sequence_vocabularies
 from hinet_search.data.derived.statistics import target_statistics
@@ -31,7 +31,7 @@ from tests.data.event_tables import (
     random_log,
 )
 from tests.data.sequence_tables import VOCABULARIES, SequencesOfLog, plain_slots, sequences_of_log
-from tests.data.tables import some
+from tests.data.tables import rows_of, some
 from tests.data.test_statistics import BY_DAY, BY_FOLD, EVERY_NIGHT, LATE, LATE_AND_FROZEN, draw
 from tests.data.test_statistics import TASKS as TASKS_OF_DAYS
 
@@ -70,6 +70,13 @@ def test_the_order_of_the_table_does_not_matter() -> None:
         other = replace(made, log=in_order(made.log, order_R))
         for found_RX, before_RX in zip(inputs_of(other), inputs_of(made), strict=True):
             assert_array_equal(found_RX, before_RX[order_R])
+
+
+def test_rows_of_one_moment_are_in_the_order_of_their_numbers() -> None:
+    time_R, numbers = np.array([0, 5, 5, 5, 9]), np.array([0, 3, 1, 2, 4], dtype=np.uint64)
+    rows = rows_of(pl.DataFrame({"t": time_R}), np.zeros((5, 1)), np.zeros(5), row_R=numbers)
+    log = log_of(rows, Moments(time_R, "s"), Walk(0, (0,)))
+    assert log.row_E.tolist() == [0, 2, 3, 1, 4]
 
 
 def test_keys_and_slots_are_computed_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,14 @@ from hinet_search.common.errors import DataError
 from hinet_search.data import blocks
 from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.derived.sequences import encode_sequences
-from hinet_search.data.encoded_folder import open_encoding
+from hinet_search.data.encoded_folder import (
+    _MANIFEST,
+    MANIFEST,
+    OF_ALL,
+    _read_manifest,
+    _sealed,
+    open_encoding,
+)
 from hinet_search.data.inspect.describe import describe
 from hinet_search.data.inspect.text import render
 from hinet_search.data.prepare import prepare
@@ -198,6 +205,33 @@ def test_ids_are_those_that_the_training_rows_of_the_sample_have(tmp_path: Path)
     table = open_encoding(dataset.folder).vocabularies[0].table
     of_train = frame.filter(pl.col("part") == "train", pl.col("user").is_in(users))
     assert set(table["value"]) == set(of_train["user"])
+
+
+def test_of_ids_of_the_sample_the_rows_of_all_users_are_counted_too(tmp_path: Path) -> None:
+    frame = shop().with_columns(pl.when(pl.col("minute") > 99).then("item").alias("item"))
+    dataset = searched(frame, tmp_path, 0.3)
+    train = frame.filter(pl.col("part") == "train")
+    for number, name in enumerate(("user", "item")):
+        values = open_encoding(dataset.folder).vocabularies[number].table["value"]
+        expected = [train.filter(pl.col(name) == value).height for value in values]
+        assert dataset.frequencies_of_all[number].tolist() == expected
+    assert dataset.frequencies_of_all[0].tolist() == dataset.frequencies[0].tolist()
+    of_items = dataset.frequencies_of_all[1].sum()
+    assert of_items == 320, "100 of 420 training rows have no item"
+    kept = replace(dataset, groups={"id": ("user",)}).with_groups("none")
+    assert [counts.sum() for counts in kept.frequencies_of_all] == [of_items]
+
+
+def test_a_sample_of_a_version_that_did_not_count_them_is_encoded_again(tmp_path: Path) -> None:
+    dataset = searched(shop(), tmp_path, 0.5)
+    manifest = _read_manifest(dataset.folder)
+    files = {name: file for name, file in manifest.files.items() if name != OF_ALL}
+    older = _sealed(replace(manifest, files=files))
+    (dataset.folder / MANIFEST).write_bytes(_MANIFEST.dump_json(older))
+    said: list[str] = []
+    again = prepare(definition(), tmp_path, tmp_path / "cache", said.append, 0.5)
+    assert any("does not say how many of all rows have the ids" in line for line in said)
+    assert_array_equal(again.frequencies_of_all[1], dataset.frequencies_of_all[1])
 
 
 def test_the_record_says_how_much_of_what_is_searched_on(tmp_path: Path) -> None:

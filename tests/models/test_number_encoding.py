@@ -153,6 +153,8 @@ def test_a_value_of_most_rows_has_a_bin_of_its_own() -> None:
 def test_few_values_have_a_bin_each_and_heavy_tails_leave_the_bins_full() -> None:
     few_R = np.tile(np.arange(5, dtype=np.float32), 20)
     assert [*bins_of(few_R)[0][:6]] == [0, 0.5, 1.5, 2.5, 3.5, BEYOND]
+    even_R = np.arange(20 * NUM_BINS, dtype=np.float32)
+    assert [*bins_of(even_R)[0]] == [0, *(20 * number - 0.5 for number in range(1, NUM_BINS))]
     tail_R = np.random.default_rng(2).pareto(0.5, 6400).astype(np.float32)
     low_K, _ = bins_of(tail_R)
     count_K = np.diff(np.searchsorted(np.sort(tail_R), [*low_K, np.inf]))

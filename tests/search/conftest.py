@@ -26,8 +26,10 @@ def opened(tmp_path: Path) -> Iterator[list[Database]]:
 def begin(tmp_path: Path, opened: list[Database]) -> Begin:
     """Start or resume the arm in the same folder, as a new launch would."""
 
-    def begin(text: str = studies.WIDE, refusal: str = "", **values: object) -> ArmSearch:
-        database, store = studies.store(tmp_path)
+    def begin(
+        text: str = studies.WIDE, refusal: str = "", folder: Path = tmp_path, **values: object
+    ) -> ArmSearch:
+        database, store = studies.store(folder)
         opened.append(database)
         return ArmSearch(
             studies.arm(tmp_path, text),

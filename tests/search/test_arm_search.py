@@ -1,6 +1,7 @@
 """One arm's search keeps an exact budget, whatever is drawn, refused, pruned, failed or interrupted."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import optuna
 import pytest
@@ -112,6 +113,19 @@ def test_evaluations_sent_again_change_nothing(begin: Begin, opened: list[Databa
     search.on_evaluation(0, studies.evaluation(1, 0.5))
     search.on_evaluation(0, studies.evaluation(2, 0.6))
     assert [evaluation.step for evaluation in record(opened).trials[0].evaluations] == [1, 2]
+
+
+def test_a_resumed_study_draws_what_it_would_have_drawn(tmp_path: Path, begin: Begin) -> None:
+    sampler = {"kind": "tpe", "startup_trials": 3}
+    (tmp_path / "other").mkdir()
+    expected = run_to_the_end(begin(folder=tmp_path / "other", trials=9, sampler=sampler))
+    assert len({str(asked.drawn) for asked in expected}) == 9
+    before = run_to_the_end(begin(trials=5, sampler=sampler))
+    search = begin(trials=9, sampler=sampler)
+    search.leave(search.ask().number)
+    after = run_to_the_end(begin(trials=9, sampler=sampler))
+    drawn = [(asked.number, asked.drawn) for asked in (*before, *after)]
+    assert drawn == [(asked.number, asked.drawn) for asked in expected]
 
 
 def test_a_larger_budget_resumes_where_the_smaller_one_ended(begin: Begin) -> None:

@@ -284,18 +284,19 @@ class Looking:
     """Reads Optuna's copy whenever the progress is shown."""
 
     studio: Studio
-    states: list[list[str]] = field(default_factory=list)
+    copies: list[list[tuple[int, str, float | None]]] = field(default_factory=list)
 
     def event(self, event: Event) -> None: ...
 
     def tick(self, progress: Progress) -> None:
-        self.states.append([state for _, state, _ in copied_trials(self.studio)])
+        self.copies.append(copied_trials(self.studio))
 
 
-def test_optuna_reads_trials_that_run(studio: Studio) -> None:
+def test_optuna_reads_trials_that_run_without_a_value_and_all_as_they_end(studio: Studio) -> None:
     looking = Looking(studio)
-    studio.launch(watcher=looking)
-    assert looking.states[0] == ["running"]
+    record, _ = studio.launch(watcher=looking)
+    assert looking.copies[0] == [(0, "running", None)]
+    assert copied_trials(studio) == of_record(record)
 
 
 def test_a_copy_that_is_deleted_while_the_study_runs_is_made_again(studio: Studio) -> None:

@@ -1,7 +1,6 @@
 """The search phase decides at each message and at each end what happens to a trial."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.training.jobs.messages import TrainingFailed, TrainingResult
-from hinet_search.training.trial_config import build_config
 from tests.search import studies
 
 PRUNES = {"kind": "median", "after_passes": 0.25, "startup_trials": 1}
@@ -187,10 +185,3 @@ def test_four_failures_of_one_cause_and_one_of_another_do_not_stop_a_study(
     fail_each(
         roomy, ["diverged: loss nan at step 3"] * 4 + ["diverged: gradient norm nan at step 3"]
     )
-
-
-def test_a_sample_trains_with_the_penalty_that_all_rows_would_give(phase: TrialPhase) -> None:
-    config = build_config("mmoe", {"train.embedding_l2": 0.002, "train.learning_rate": 0.01})
-    context = replace(phase._context, times_the_rows=20.0)
-    train = context.train_job(config, 1, None).config.train
-    assert train == config.train.model_copy(update={"embedding_l2": 0.04})

@@ -57,38 +57,46 @@ class PlainRow:
     second: float = 0.0
     steps: int = 0
 
-    def rowwise_adagrad(self, gradient: list[float]) -> None:
+    def rowwise_adagrad(self, gradient: list[float], rate: float) -> None:
         self.squares += sum(g * g for g in gradient) / WIDTH
         self.weights = [
-            w - RATE * g / (self.squares**0.5 + 1e-8)
+            w - rate * g / (self.squares**0.5 + 1e-8)
             for w, g in zip(self.weights, gradient, strict=True)
         ]
 
-    def lazy_adam(self, gradient: list[float]) -> None:
+    def lazy_adam(self, gradient: list[float], rate: float) -> None:
         self.steps += 1
         self.first = [0.9 * m + 0.1 * g for m, g in zip(self.first, gradient, strict=True)]
         self.second = 0.999 * self.second + 0.001 * sum(g * g for g in gradient) / WIDTH
         root = (self.second / (1 - 0.999**self.steps)) ** 0.5 + 1e-8
         self.weights = [
-            w - RATE * m / (1 - 0.9**self.steps) / root
+            w - rate * m / (1 - 0.9**self.steps) / root
             for w, m in zip(self.weights, self.first, strict=True)
         ]
 
 
+@pytest.mark.parametrize("times", [None, 2.5])
 @pytest.mark.parametrize(
     ("kind", "name"), [(RowwiseAdagrad, "rowwise_adagrad"), (LazyAdam, "lazy_adam")]
 )
 def test_every_row_is_updated_as_if_it_were_the_only_one(
-    kind: type[TouchedRows], name: str
+    kind: type[TouchedRows], name: str, times: float | None
 ) -> None:
+    """With a penalty, which a sample multiplies for the odd rows here, and rates that fall."""
     weights, plain = table(), [PlainRow(row) for row in table().tolist()]
-    optimiser = kind([weights], RATE)
-    for rows, values in gradients(6):
+    optimiser = kind([weights], RATE, 0.3)
+    if times:
+        times_V = [times if row % 2 else 1.0 for row in range(NUM_ROWS)]
+        optimiser.times_V1[weights] = torch.tensor(times_V, dtype=torch.float64).unsqueeze(1)
+    for step, (rows, values) in enumerate(gradients(6)):
         weights.grad = sparse(rows, values)
-        optimiser.step()
+        optimiser.step(1 - step / 6)
         for row in set(rows):
             total = sum(value for at, value in zip(rows, values, strict=True) if at == row)
-            getattr(plain[row], name)(total.tolist())
+            penalty = 0.3 * times if times and row % 2 else 0.3
+            both = zip(total.tolist(), plain[row].weights, strict=True)
+            slope = [g + penalty * w for g, w in both]
+            getattr(plain[row], name)(slope, RATE * (1 - step / 6))
     expected = torch.tensor([row.weights for row in plain], dtype=torch.float64)
     torch.testing.assert_close(weights.detach(), expected, rtol=0, atol=1e-10)
 
@@ -96,9 +104,10 @@ def test_every_row_is_updated_as_if_it_were_the_only_one(
 def test_sparse_adam_updates_as_torchs_does() -> None:
     ours, theirs = table(), table()
     optimiser, of_torch = SparseAdam([ours], RATE), torch.optim.SparseAdam([theirs], lr=RATE)
-    for rows, values in gradients(50):
+    for step, (rows, values) in enumerate(gradients(50)):
         ours.grad, theirs.grad = sparse(rows, values), sparse(rows, values)
-        optimiser.step()
+        optimiser.step(1 - step / 50)
+        of_torch.param_groups[0]["lr"] = RATE * (1 - step / 50)
         of_torch.step()
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
 
