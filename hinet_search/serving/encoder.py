@@ -21,6 +21,7 @@ from hinet_search.data.schema import Schema
 from hinet_search.results.cells import Labels
 from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.log_rows import SeenInputs, rows_after, seen_inputs
+from hinet_search.serving.row_checks import cast_rows
 from hinet_search.serving.tables import Types
 from hinet_search.study.feature_definition import ListDefinition
 from hinet_search.training.feature_config import FeatureConfig
@@ -151,6 +152,12 @@ class Encoder:
             has_entries_R = _has_entries(inputs.lists[field.name], frame)
             counts[field.name] = int((has_entries_R & ~slots_RS.any(axis=1)).sum())
         return counts
+
+    def unseen_shares(self, raw: pl.DataFrame) -> dict[str, float]:
+        """The shares of `unseen` of rows from the study's source."""
+        frame = cast_rows(self.inputs, raw.lazy(), self.types).collect()
+        counts = self.unseen(frame, self.columns(frame))
+        return {name: count / max(len(frame), 1) for name, count in counts.items()}
 
 
 def _has_entries(definition: ListDefinition, frame: pl.DataFrame) -> NDArray[np.bool_]:

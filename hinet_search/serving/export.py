@@ -24,6 +24,7 @@ from hinet_search.data.rows import Rows, read_rows
 from hinet_search.data.sample import with_sample
 from hinet_search.data.source_rows import reading_of, source_rows
 from hinet_search.results.ensemble_records import Member, RunKey
+from hinet_search.results.finalist_values import Split
 from hinet_search.results.statistics.ensemble import RunningMean
 from hinet_search.serving.choice import ExportChoice
 from hinet_search.serving.encoder import Encoder
@@ -45,7 +46,6 @@ from hinet_search.serving.model_folder import (
 from hinet_search.serving.rebuild import LoadedStudy, config_of, encoder_of
 from hinet_search.serving.row_checks import cast_rows
 from hinet_search.serving.sealed import MANIFEST, file_names, seal
-from hinet_search.study.data_definition import DataDefinition
 from hinet_search.training.jobs.messages import (
     StoredModel,
     ensemble_scores_path,
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 
 
 MAX_ROWS = 1_000
+MAX_ROWS_OF_VALIDATION = 10_000
 # Of a logit, relative to logits above 1: what the order of additions and the device may change.
 TOLERANCE = 1e-4
 REFITTED = (
@@ -226,14 +227,12 @@ def export(
         read_weights(path, LAUNCH_AGAIN)  # an error names the original
     known = list(files.scores_of_test())
     definition = stored.study.spec.data
-    study_folder = stored.study.folder
-    cache = stored.dataset.folder.parent
-    rows = read_rows(definition, study_folder, cache)
+    rows = read_rows(definition, stored.study.folder, stored.dataset.folder.parent)
     rows = with_sample(rows, definition, stored.dataset.record.sampled_share)
     rows = rows.with_distinct_ids(definition.features.distinct_by_scenario)
     encoder = encoder_of(stored, [config.features for config in configs.values()], rows)
-    sample = sample_test_rows(definition, study_folder, cache, rows)
-    file = _model_file(stored, what, configs, encoder)
+    sample = _sample_rows(stored, rows, "test", MAX_ROWS)
+    file = _model_file(stored, what, configs, encoder, rows)
     weights = [files.weights[member.run] for member in file.members]
     graph = None
     try:
@@ -284,26 +283,26 @@ def _written_and_opened(
 
 @dataclass(frozen=True)
 class RowSample:
-    """Raw rows of the test split, and their positions among all of it."""
+    """Raw rows of a split, and their positions among all of it."""
 
     raw: pl.DataFrame
     position_R: NDArray[np.intp]
 
 
-def sample_test_rows(
-    definition: DataDefinition, folder: Path, cache: Path, rows: Rows
-) -> RowSample:
-    """Evenly spaced rows of the test split, from the source."""
-    is_test_R = rows.split_R == SPLITS.index("test")
+def _sample_rows(stored: LoadedStudy, rows: Rows, split: Split, most: int) -> RowSample:
+    """At most so many evenly spaced rows of a split, from the source."""
+    is_in_split_R = rows.split_R == SPLITS.index(split)
     if rows.sample is not None:
-        is_test_R &= rows.sample.is_drawn_R
-    test_rows = np.flatnonzero(is_test_R)
-    spaced = np.linspace(0, test_rows.size - 1, min(MAX_ROWS, test_rows.size))
+        is_in_split_R &= rows.sample.is_drawn_R
+    in_split = np.flatnonzero(is_in_split_R)
+    spaced = np.linspace(0, in_split.size - 1, min(most, in_split.size))
     position_R = np.unique(spaced.astype(np.intp))
-    numbers = pl.Series(rows.row_R[test_rows[position_R]])
-    lazy = source_rows(definition, folder, cache).with_row_index(ROW_NUMBER)
+    numbers = pl.Series(rows.row_R[in_split[position_R]])
+    definition = stored.study.spec.data
+    lazy = source_rows(definition, stored.study.folder, stored.dataset.folder.parent)
+    is_chosen = pl.col(ROW_NUMBER).is_in(numbers.implode())
     with reading_of(definition):
-        raw = lazy.filter(pl.col(ROW_NUMBER).is_in(numbers.implode())).collect(engine="streaming")
+        raw = lazy.with_row_index(ROW_NUMBER).filter(is_chosen).collect(engine="streaming")
     return RowSample(raw.sort(ROW_NUMBER), position_R)
 
 
@@ -369,6 +368,7 @@ def _model_file(
     what: ExportChoice,
     configs: Mapping[tuple[str, int], TrialConfig],
     encoder: Encoder,
+    rows: Rows,
 ) -> ModelFile:
     seeds: dict[tuple[str, int], list[WeightedSeed]] = {}
     for member in what.members:
@@ -384,7 +384,7 @@ def _model_file(
         )
         for (arm, trial), config in configs.items()
     ]
-    data = stored.study.spec.data
+    validation = _sample_rows(stored, rows, "valid", MAX_ROWS_OF_VALIDATION)
     return ModelFile(
         format=FORMAT,
         study=stored.record.name,
@@ -395,5 +395,6 @@ def _model_file(
         data=stored.record.data.fingerprint,
         versions=dict(stored.record.versions),
         calibration=calibrated_cells(what.calibration),
-        tasks=data.tasks,
+        tasks=stored.study.spec.data.tasks,
+        unseen=encoder.unseen_shares(validation.raw),
     )

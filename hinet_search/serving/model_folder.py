@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from hinet_search.common.errors import ConfigurationError, DataError
-from hinet_search.common.frozen_model import Frozen, Seed, Text
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, Frozen, Seed, Text
 from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.schema import Schema
 from hinet_search.results.calibration_records import Calibration, Calibrator
@@ -53,6 +53,7 @@ HEAD = "# An exported model of hinet-search, and the columns that it reads. Do n
 TrialNumber = Annotated[int, Field(ge=0, lt=2**31)]
 Settings = dict[Text, dict[Text, Any]]
 LARGEST = 1e40  # beyond any logit in float32
+Share = Annotated[float, Field(ge=0, le=1)]
 Logit = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 
 
@@ -102,7 +103,8 @@ class ModelFile(Frozen):
     `name` names an arm, a student or `ensemble`. `inputs` are what all models together read,
     `data` is the fingerprint of the study's data. The weights of all members sum to 1. Cells that
     `calibration` does not name keep their probabilities. `tasks` says how labels follow from the
-    columns of a table.
+    columns of a table. `unseen` is the share of validation rows with a value without an id, by
+    input, see `Encoder.unseen`.
     """
 
     format: Literal[5]
@@ -115,6 +117,7 @@ class ModelFile(Frozen):
     versions: dict[Text, Text]
     tasks: dict[Text, TaskDefinition]
     calibration: tuple[CalibratedCell, ...] = ()
+    unseen: Annotated[dict[Text, Share], LEFT_OUT_IF_EMPTY] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _labels_of_its_tasks(self) -> "ModelFile":

@@ -8,7 +8,7 @@ Shape legend: R rows, T tasks.
 import errno
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,12 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import bdtrc, expit
 
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.common.files import replacing
 from hinet_search.data.columns import Columns
+from hinet_search.data.inspect.unseen import WARN_ABOVE
 from hinet_search.data.mapped import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.reading import reading
@@ -52,6 +53,7 @@ from hinet_search.training.device import memory_errors_explained
 
 RUN_ROWS = 2**17
 BYTES_PER_SCORE = 4
+CHANCE = 0.05
 NEEDS_LESS = "a table of fewer rows than that needs less, and --device cpu needs no memory of a GPU"
 FRAME, LOG = "the frame", "the log"
 AS_TRAINED = "the column has that type in training: write such a value, or none where it is missing"
@@ -75,7 +77,8 @@ class Prediction:
     """What was written.
 
     `unseen` is the share of rows with a value without an id, by categorical column, and of rows
-    whose list has no entry with an id, by list. `log` is what joined the log, None if nothing was
+    whose list has no entry with an id, by list. `newer` are those of clearly larger shares than the
+    study's validation rows had, with these. `log` is what joined the log, None if nothing was
     given. `log_age` are the seconds from the last row of the log to the middle one of the rows,
     None unless that is long.
     """
@@ -86,6 +89,7 @@ class Prediction:
     keys: tuple[str, ...]
     tasks: tuple[str, ...]
     unseen: dict[str, float]
+    newer: dict[str, float]
     log: JoinedRows | None = None
     log_age: float | None = None
 
@@ -164,9 +168,24 @@ def score_table(
         keys=keys,
         tasks=inputs.tasks,
         unseen={name: num / max(len(frame), 1) for name, num in scorer.unseen.items()},
+        newer=newer_inputs(scorer.unseen, len(frame), exported.file.unseen),
         log=joined,
         log_age=log_age,
     )
+
+
+def newer_inputs(
+    unseen: Mapping[str, int], num_rows: int, of_validation: Mapping[str, float]
+) -> dict[str, float]:
+    """The inputs with more unseen values than rows soon after validation have, and its shares.
+
+    That is more than 5 % of the rows, and odds above three times those of validation: the last rows
+    of a study have more new values, too. So many must not be chance.
+    """
+    shares = {name: of_validation.get(name, 0.0) for name in unseen}
+    limits = {name: max(WARN_ABOVE, 3 * p / (1 + 2 * p)) for name, p in shares.items()}
+    chances = {name: bdtrc(unseen[name] - 1, num_rows, limits[name]) for name in unseen}
+    return {name: shares[name] for name, chance in chances.items() if chance < CHANCE}
 
 
 @contextmanager

@@ -27,6 +27,7 @@ def launched(run: Run, tmp_path: Path, launched_once: Path) -> Path:
         "numeric_1",
     )
     rows = {"scenario": ["home"] * 8 + ["push"] * 2} | {name: range(10) for name in columns}
+    rows["user_attribute_0"] = range(90, 100)  # that no row of the study has
     pl.DataFrame(rows).write_parquet(tmp_path / "rows.parquet")
     return tmp_path
 
@@ -52,7 +53,7 @@ def test_an_export_says_what_it_wrote_and_checked_and_predict_what_it_scored(run
     assert re.fullmatch(
         r"10 rows in [\d.]+ s -> scores.parquet \(click, order\); unseen: .*\n", done.out
     )
-    assert "!!  many rows have a value of" in done.err
+    assert "!!  many rows have a value of user_attribute_0 that training did not have" in done.err
     assert run("export", "small.yaml/mmoe", "-o", "winner").code == 2
     assert run("predict", "winner", "none.parquet", "-o", "scores.parquet").code == 3
 

@@ -18,11 +18,13 @@ import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.common.plugins import names
 from hinet_search.data.columns import Columns
+from hinet_search.data.hashing import keys_of, uniform
 from hinet_search.serving import predict as predicting
 from hinet_search.serving.model_folder import open_folder
+from hinet_search.serving.predict import newer_inputs
 from hinet_search.serving.sealed import seal
 from hinet_search.study.load_study import MODELS
-from tests.serving.shop import Shop, edited, prediction_of, rows, test_part
+from tests.serving.shop import ONE_ARM, Shop, edited, one_export, prediction_of, rows, test_part
 
 CPU = torch.device("cpu")
 TASKS = ["click", "buy"]
@@ -179,6 +181,54 @@ def test_an_unseen_value_scores_as_a_missing_one_and_is_counted(
     assert prediction.unseen["item"] == 1
     assert told_of_nothing.unseen["item"] == 0
     assert prediction.unseen["user"] < 0.1
+
+
+def test_an_export_knows_the_share_of_validation_rows_whose_value_has_no_id(
+    shop: Shop, tmp_path: Path
+) -> None:
+    exported = shop.export("seldom", tmp_path / "seldom").folder
+    known = rows().filter((pl.col("minute") < 1000) & (pl.col("place") != 4))["user"].value_counts()
+    frequent = known.filter(pl.col("count") >= 9)["user"]
+    validation = rows().filter(pl.col("minute").is_between(1000, 1199) & (pl.col("place") != 4))
+    share = 1 - validation["user"].is_in(frequent.implode()).mean()
+    assert 0 < open_folder(exported, CPU).file.unseen["user"] == pytest.approx(share)
+
+
+@pytest.mark.parametrize("expected", [0.0, 0.03, 0.2, 0.6])
+def test_rows_as_those_of_validation_do_not_ask_whether_the_model_is_old(expected: float) -> None:
+    for drift in (1.0, 2.0):  # in odds: also the last rows of the study are newer than validation
+        share = drift * expected / (1 + (drift - 1) * expected)
+        assert newer_inputs({"item": round(share * 2000)}, 2000, {"item": expected}) == {}
+
+
+@pytest.mark.parametrize("expected", [0.0, 0.03, 0.2, 0.6])
+def test_rows_with_far_more_new_values_than_validation_ask_whether_the_model_is_old(
+    expected: float,
+) -> None:
+    odds = max(5 * expected / (1 - expected), 0.08)
+    count = round(2000 * odds / (1 + odds))
+    shares = {"item": expected, "user": 0.5}
+    assert newer_inputs({"item": count, "user": 0}, 2000, shares) == {"item": expected}
+
+
+def test_a_new_value_in_few_rows_may_be_chance() -> None:
+    assert newer_inputs({"item": 1}, 8, {}) == {}
+    assert newer_inputs({"item": 8}, 8, {}) == {"item": 0.0}
+
+
+def test_a_studys_own_rows_do_not_ask_whether_the_model_is_old_and_new_items_do(
+    tmp_path: Path,
+) -> None:
+    """The split keeps users whole, so no user of its validation or test is known."""
+    text = ONE_ARM.replace("{by: time, valid_from: 1000, test_from: 1200}", "{by: user}")
+    model = one_export(tmp_path / "study", rows(), text)
+    table = rows().filter(pl.col("place") != 4).drop("clicked", "bought")
+    is_test = pl.Series(uniform(keys_of(table["user"]), 0) < 0.2)
+    for own in (table, table.filter(is_test), table.tail(100)):
+        assert scored(model, own, tmp_path)[1].newer == {}
+    assert scored(model, table.filter(is_test), tmp_path)[1].unseen["user"] == 1
+    _, newer = scored(model, table.with_columns(item=pl.lit("new")), tmp_path)
+    assert newer.newer == {"item": 0.0}
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,6 @@ def command(
     from hinet_search.api import predict
 
     result = predict(folder, rows, to, log=log, **given)
-
-    from hinet_search.data.inspect.unseen import WARN_ABOVE
-
     if as_json:
         print_document("predict", **asdict(result))
         return
@@ -76,11 +73,10 @@ def command(
     echo(f"{scored} ({', '.join(result.tasks)}); unseen: {_unseen(result.unseen)}")
     if result.log is not None:
         echo(f"log: {_joined(result.log)}")
-    frequent = [name for name, rate in result.unseen.items() if rate > WARN_ABOVE]
-    if frequent:
+    if result.newer:
         warning = (
-            f"many rows have a value of {', '.join(frequent)} that training did not have: "
-            "is the model old?"
+            f"many rows have a value of {', '.join(result.newer)} that training did not have (of "
+            f"validation: {_unseen(result.newer)}): is the model old?"
         )
         output().note(mark("!!"), f"  {warning}")
     if result.log_age is not None:
