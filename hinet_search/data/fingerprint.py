@@ -23,6 +23,7 @@ from hinet_search.common.files import make_file, make_folder
 from hinet_search.study.data_definition import DataDefinition
 
 ENCODING_VERSION = 2  # raise it when the same definition and rows would be encoded to other bytes
+FOLDS_VERSION = 2  # the same of definitions with statistics by fold alone
 LARGE_BYTES = 64 * 2**20
 HASHES = ".contents"  # in the cache: an empty file `FILE.HASH` for each large file that was read
 
@@ -47,6 +48,9 @@ def fingerprint(definition: DataDefinition, identity: str, share: float = 1.0) -
     for path in ADDED_KEYS:
         _delete_empty(meaning, path)
     text = f"{ENCODING_VERSION}\n{definition.source.kind}\n{identity}\n{meaning!r}"
+    statistics = definition.features.statistics
+    if statistics is not None and statistics.clock is None:
+        text += f"\nfolds {FOLDS_VERSION}"
     if share < 1:
         text += f"\nsample {share!r}"
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -83,6 +83,12 @@ def test_definitions_without_newer_keys_keep_their_name() -> None:
     assert {"events", "session"}.isdisjoint(definition().model_dump()["features"])
 
 
+def test_statistics_by_folds_have_another_name_than_when_train_counted_fewer_rows() -> None:
+    by_folds = {"categorical": ["user"], "statistics": {"by": ["user"]}}
+    name = fingerprint.fingerprint(definition(features=by_folds), "rows")
+    assert name not in ("f6ae9915fb05ac02", fingerprint.fingerprint(definition(), "rows"))
+
+
 def test_a_name_is_of_the_rows_wherever_they_lie() -> None:
     plain = fingerprint.fingerprint(definition(), "rows")
     assert fingerprint.fingerprint(definition(), "other rows") != plain

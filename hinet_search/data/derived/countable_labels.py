@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.days import period
 from hinet_search.data.derived.event_log import Integers
-from hinet_search.data.hashing import uniform
+from hinet_search.data.hashing import keys_of_values, uniform
 from hinet_search.data.mapped import column_of
 from hinet_search.data.raw_values import known_column
 from hinet_search.data.reading import OWN
@@ -31,7 +31,9 @@ FOLD_SEED = 7_046_029_254
 
 PERIOD = "period"
 FOLD = f"{OWN}fold"  # beside the columns of the table
+NO_FOLD = -1  # of rows of valid and test, which count every fold, and not one another
 ROWS = "rows"
+OWN_ROWS = "own rows"
 PARTS = 2**16  # of the unit of amounts, which are counted in whole parts: sums have no order
 EVERYONE = ()  # the key of any row
 
@@ -46,7 +48,8 @@ class CountableLabels:
     `frame` (R rows) has the columns of the table, and as columns of our own the split and the whole
     number that a row adds to every quantity but ROWS: 0 or 1, or parts of an amount. `period` is a
     row's day, hour or fold. Rows of split s count those of the splits `counted[s]`: of all other
-    periods, or, if `earlier`, of those that are more than `delay` periods earlier.
+    periods, or, if `earlier`, of those that are more than `delay` periods earlier. Without a clock
+    there are so many `folds`, in which rows with the same value in column `whole` are together.
     """
 
     frame: pl.DataFrame
@@ -54,13 +57,20 @@ class CountableLabels:
     quantities: tuple[str, ...]
     counted: tuple[Splits, ...]
     earlier: bool
-    delay: int = 0
+    delay: int
+    folds: int
+    whole: str | None
 
     def of_key(self, key: tuple[str, ...], others: Sequence[pl.Expr]) -> pl.LazyFrame:
         """The columns of a key, named by `key_columns`, the period, and further ones."""
         names = zip(key_columns(key), key, strict=True)
         known = [known_column(name, self.frame[name].dtype).alias(new) for new, name in names]
         return self.frame.lazy().select([*known, self.period.alias(PERIOD), *others])
+
+    def own_rows(self, key: tuple[str, ...]) -> pl.Expr:
+        """How many rows of a key can only be in one fold with a row, itself included."""
+        number = pl.lit(1) if self.whole is None else pl.len().over(*key, self.whole)
+        return number.cast(pl.Int64).alias(OWN_ROWS)
 
     @property
     def added_by_split(self) -> list[pl.Expr]:
@@ -132,12 +142,14 @@ def _own(quantity: str) -> str:
     return f"{OWN}{quantity}"
 
 
-def countable_labels(definition: StatisticsDefinition, rows: Rows) -> CountableLabels:
+def countable_labels(
+    definition: StatisticsDefinition, rows: Rows, whole: str | None
+) -> CountableLabels:
     """The labels of a study's rows, with the period of each row; see `target_statistics`."""
     columns = [column_of(SPLIT, rows.split_R), *_added(rows)]
     clock = definition.clock
     if clock is None:
-        columns.append(column_of(FOLD, rows.mapped(_folds(definition, rows))))
+        columns.append(column_of(FOLD, rows.mapped(_folds(definition, rows, whole))))
         of_row = pl.col(FOLD)
     else:
         dtype = rows.frame[clock].dtype
@@ -149,6 +161,8 @@ def countable_labels(definition: StatisticsDefinition, rows: Rows) -> CountableL
         counted=_counted_splits(definition),
         earlier=clock is not None,
         delay=definition.delay,
+        folds=definition.folds,
+        whole=whole,
     )
 
 
@@ -180,14 +194,14 @@ def whole_amounts(amount_B: NDArray[Any]) -> NDArray[np.int64]:
     return np.rint(amount_B.astype(np.float64) * PARTS).astype(np.int64)
 
 
-def _folds(definition: StatisticsDefinition, rows: Rows) -> Iterator[NDArray[np.int16]]:
-    """Yield the fold of every row; valid and test share one of their own.
-
-    So they count every fold, and not one another.
-    """
+def _folds(
+    definition: StatisticsDefinition, rows: Rows, whole: str | None
+) -> Iterator[NDArray[np.int16]]:
+    """Yield the fold of every row; rows with the same value in column `whole` share one."""
+    keys = rows.row_R.__getitem__ if whole is None else keys_of_values(rows.frame[whole])
     for block in rows.blocks():
-        fold_R = (uniform(rows.row_R[block], FOLD_SEED) * definition.folds).astype(np.int16)
-        yield np.where(rows.split_R[block] == TRAIN, fold_R, np.int16(-1))
+        fold_B = (uniform(keys(block), FOLD_SEED) * definition.folds).astype(np.int16)
+        yield np.where(rows.split_R[block] == TRAIN, fold_B, np.int16(NO_FOLD))
 
 
 def rate(
@@ -196,7 +210,7 @@ def rate(
     num_of_all: int | Integers,
     sum_of_all: int | Integers,
     parts: int,
-    smoothing: float,
+    smoothing: float | NDArray[np.floating[Any]],
 ) -> Floats:
     """The rate (p + smoothing * P / N) / (n + smoothing) - P / N, 0 without a counted row.
 

@@ -28,7 +28,7 @@ from hinet_search.data.encode import Encoding, Vocabulary
 from hinet_search.data.lists import ListedRows, encode_list, fit_list_vocabulary
 from hinet_search.data.rows import Rows
 from hinet_search.data.schema import ListField, SequenceField, missing_name
-from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.data_definition import DataDefinition, UserSplit
 from hinet_search.study.feature_definition import (
     EVENTS,
     LISTS,
@@ -76,7 +76,8 @@ def derive_numbers(definition: DataDefinition, rows: Rows) -> Mapping[str, pl.Da
     _refuse_repeated_names(definition, rows)
     tables = {}
     if features.statistics is not None:
-        tables[STATISTICS] = target_statistics(features.statistics, rows, tasks)
+        whole = definition.user if isinstance(definition.split, UserSplit) else None
+        tables[STATISTICS] = target_statistics(features.statistics, rows, tasks, whole)
     if features.matches is not None:
         known = known_of(definition, features.matches, rows)
         tables[MATCHES] = match_numbers(

@@ -16,6 +16,12 @@ Which labels a row counts decides whether the statistics help or leak:
                       labels of train only, rows of test those of train and valid.
     without a clock   labels of train only. A training row counts those of other folds; its fold is
                       a hash of its row number in the source, so it does not depend on row order.
+                      Where the split keeps users whole, it is a hash of the user.
+
+Inputs of training rows are as those of new rows. A label of F - 1 folds counts F / (F - 1) times
+before the smoothing, which is written as less smoothing. The number of rows is no label: without a
+clock, n of log(1 + n) is all other rows of train, where users are whole those of other users.
+
 No row counts labels of a later split. A row without a day counts nothing and is not counted; a row
 with a null in the key has no statistics of that key.
 
@@ -32,6 +38,8 @@ import polars as pl
 
 from hinet_search.data.derived.countable_labels import (
     EVERYONE,
+    NO_FOLD,
+    OWN_ROWS,
     PARTS,
     PERIOD,
     ROWS,
@@ -56,6 +64,8 @@ from hinet_search.study.event_definition import key_name
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
 COUNTED_PERIOD = "counted period"
+TOTAL = "total rows"  # of a key in train
+SHARE = "share"  # of the labels that a new row counts
 
 Quantities = Mapping[str, Integers]
 
@@ -69,13 +79,14 @@ def statistic_names(definition: StatisticsDefinition, tasks: Sequence[str]) -> t
 
 
 def target_statistics(
-    definition: StatisticsDefinition, rows: Rows, tasks: Sequence[str]
+    definition: StatisticsDefinition, rows: Rows, tasks: Sequence[str], whole: str | None = None
 ) -> pl.DataFrame:
     """Float32 columns of `statistic_names` without nulls, aligned with `rows.frame`.
 
-    `tasks` are the names of the columns of `rows.labels_RT`.
+    `tasks` are the names of the columns of `rows.labels_RT`. `whole` is the column of users if the
+    split keeps them whole.
     """
-    labels = countable_labels(definition, rows)
+    labels = countable_labels(definition, rows, whole)
     everyone = _of_periods(labels, EVERYONE)
     everyone = everyone.select(PERIOD, pl.exclude(PERIOD).name.map(_of_all))
     tables = []
@@ -95,6 +106,7 @@ def _statistics(
     """The columns of a key in `statistic_names`, from its `counted` quantities and those of all."""
     names = (_rows_name(key), *_rate_names(key, tasks))
     values = [np.log1p(counted[ROWS])]
+    share = counted.get(SHARE, np.ones(1))
     for task in range(len(tasks)):
         rows = ROWS
         if rows_of(task) in counted:
@@ -109,7 +121,7 @@ def _statistics(
                 of_all[rows],
                 of_all[total],
                 parts,
-                definition.smoothing,
+                definition.smoothing * share,
             )
         )
     return pl.DataFrame(
@@ -133,7 +145,7 @@ def _of_periods(labels: CountableLabels, key: tuple[str, ...]) -> pl.DataFrame:
     of_periods = known.group_by(by).agg(counts.sum()).collect(engine="streaming")
     if not labels.earlier:
         total = counts.sum().over(names) if names else counts.sum()
-        return of_periods.with_columns(total - counts)
+        return of_periods.with_columns(total - counts, *_of_folds(labels, names))
     before = counts.cum_sum() - counts  # of this key and of those that are sorted before it
     if names:  # `over` takes seven times as long
         is_first = pl.any_horizontal(pl.col(names).ne_missing(pl.col(names).shift()))
@@ -142,6 +154,14 @@ def _of_periods(labels: CountableLabels, key: tuple[str, ...]) -> pl.DataFrame:
     if labels.delay:
         return _of_delayed_periods(of_periods.with_columns(before + counts), names, labels.delay)
     return of_periods.with_columns(before)
+
+
+def _of_folds(labels: CountableLabels, names: Sequence[str]) -> list[pl.Expr]:
+    """The TOTAL of a key, and the SHARE of its labels that rows of a fold count."""
+    rows = pl.col(of_split(TRAIN, ROWS))
+    total = rows.sum().over(names) if names else rows.sum()
+    share = pl.when(pl.col(PERIOD) == NO_FOLD).then(1.0).otherwise(1 - 1 / labels.folds)
+    return [total.alias(TOTAL), share.alias(SHARE)]
 
 
 def _of_delayed_periods(up_to: pl.DataFrame, key: Sequence[str], delay: int) -> pl.DataFrame:
@@ -172,12 +192,16 @@ def _of_rows(
     statistics are computed once for every key and period, which are fewer than rows.
     """
     on = [*key_columns(key), PERIOD]
-    table = of_periods.select(on)
+    of_fold = [] if labels.earlier else [TOTAL, SHARE]
+    table = of_periods.select([*on, *of_fold])
     names = []
     for splits in dict.fromkeys(labels.counted):
         counts = of_periods.select(
-            pl.sum_horizontal(of_split(split, name) for split in splits).alias(name)
-            for name in labels.quantities
+            *(
+                pl.sum_horizontal(of_split(split, name) for split in splits).alias(name)
+                for name in labels.quantities
+            ),
+            *of_fold,
         )
         of_all = of_periods.select(
             pl.sum_horizontal(_of_all(of_split(split, name)) for split in splits).alias(name)
@@ -186,7 +210,7 @@ def _of_rows(
         statistics = _statistics(definition, tasks, key, _arrays(counts), _arrays(of_all))
         names = statistics.columns
         table = table.hstack(statistics.rename(partial(_counting, splits)))
-    rows = labels.of_key(key, [pl.col(SPLIT)])
+    rows = labels.of_key(key, [pl.col(SPLIT), labels.own_rows(key)])
     joined = rows.join(table.lazy(), on=on, how="left", maintain_order="left")
     columns = []
     split = pl.col(SPLIT)
@@ -194,6 +218,9 @@ def _of_rows(
         train, valid, test = (pl.col(_counting(splits, name)) for splits in labels.counted)
         of_row = pl.when(split == TRAIN).then(train).when(split == VALID).then(valid)
         columns.append(of_row.otherwise(test).fill_null(0).alias(name))
+    if not labels.earlier:
+        others = (pl.col(TOTAL) - pl.col(OWN_ROWS)).log1p().fill_null(0).cast(pl.Float32)
+        columns[0] = pl.when(split == TRAIN).then(others).otherwise(columns[0]).alias(names[0])
     return joined.select(columns)
 
 
