@@ -1,11 +1,14 @@
 """Claims of the verdict: what is asked of it in worlds of equal and unequal arms (claims.py)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
+import numpy as np
 from claims import (
     ARMS,
+    Asked,
     Question,
     World,
     better_than_one,
@@ -17,6 +20,10 @@ from claims import (
     false_claim,
     win,
 )
+
+from hinet_search.results.contrasts import contrasts, smallest_differences
+from hinet_search.results.statistics.paired_difference import POWER
+from hinet_search.results.statistics.simultaneous import LEVEL
 
 
 def apart(*gains: float) -> tuple[float, ...]:
@@ -35,12 +42,13 @@ BEHIND = (0.0, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002)
 CALM = World(users=0.0003, spreads=(0.0005,) * 9)
 
 
-def asked() -> Mapping[str, Sequence[Question]]:
+def asked() -> Mapping[str, Sequence[Asked]]:
     """Return all questions, by title."""
     return {
         "A false claim in a study": [*equal_arms(), *some_apart(), *chosen_focus()],
         "Equal arms of which a search finds better and worse": list(lucky_searches()),
         "A cell of equal arms is called better or worse": list(equal_cells()),
+        "The smallest difference that is shown": list(smallest_shown()),
         "A false claim if validation chose finalists of unequal spreads": [*lucky_arms()],
         "Any claim when something is missing": something_lacking(),
         "A difference is found": [*against_one_arm(), *without_luck(), *against_all_arms()],
@@ -106,6 +114,57 @@ def equal_cells() -> Iterator[Question]:
         }.items():
             of_cells = replace(world, cells=cells)
             yield Question(f"{cells} cells, {words}", of_cells, claim_of_cell, 0.05)
+
+
+@dataclass(frozen=True)
+class SmallestQuestion:
+    """How often what a study of two arms tells of the smallest difference it shows is wrong."""
+
+    words: str
+    world: World
+    of_least: bool = False  # of what no number of seeds shows less than, else of the range
+    level: float = LEVEL
+    limit: float = 0.05
+    part: float = 1.0
+
+    def happens(self, draw: np.random.Generator) -> bool:
+        """Return whether the true one is outside the range, or below the least."""
+        contrast = contrasts(self.world.study(draw))[0]
+        told = smallest_differences(replace(contrast, level=self.level))
+        if told is None:
+            raise ValueError("a study with users and seeds tells it")
+        low, high, least = told
+        if self.of_least:
+            return true_smallest(replace(self.world, spreads=(1e-9,) * 2), self.level) < least
+        return not low <= true_smallest(self.world, self.level) <= high
+
+
+@cache
+def true_smallest(world: World, level: float, studies: int = 4000) -> float:
+    """Return the difference that 80 % of studies of a world show."""
+    draw = np.random.default_rng(1)
+    needed = []
+    for _ in range(studies):
+        contrast = contrasts(world.study(draw))[0]
+        if contrast.errors is None or contrast.mean is None:
+            raise ValueError("a study with users and seeds has errors")
+        needed.append(contrast.errors.reach(level) - contrast.mean)
+    return float(np.quantile(needed, POWER))
+
+
+def smallest_shown() -> Iterator[SmallestQuestion]:
+    """Ask of the range, and of what no number of seeds shows less than."""
+    for spread in (0.0005, 0.0015, 0.0029):
+        for users in (0.0003, 0.001):
+            world = World(users, (spread,) * 2, (0.0, 0.0), 1, names=ARMS[:2])
+            said = f"seeds {_short(spread)}, users' error {_short(users)}"
+            yield SmallestQuestion(f"{said}: it is outside the range told", world)
+            of_eight = f"{said}, level .05/8: it is outside the range told"
+            yield SmallestQuestion(of_eight, world, level=LEVEL / 8)
+            yield SmallestQuestion(f"{said}: less than told with many seeds", world, True)
+    unequal = World(0.0003, (0.0005, 0.0029), (0.0, 0.0), 1, names=ARMS[:2])
+    words = "seeds .0005 and .0029, users' error .0003: it is outside the range told"
+    yield SmallestQuestion(words, unequal)
 
 
 def loud_others(num_arms: int, spread: float = 0.0029, **changes: Any) -> World:

@@ -84,6 +84,7 @@ def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, st
     yield "split", f"{data.split}: train {train:,}, valid {valid:,}, test {test:,}"
     names = ", ".join(arm.name for arm in plan.arms)
     passes = f"at most {counted(spec.passes, 'pass', 'passes')}"
+    yield from _smallest(plan)
     yield "arms", f"{names}: {_trials_each(plan)}, {plan.trials} in all, {passes}"
     yield "limit", _limit(spec.cost_limit)
     if spec.variants:
@@ -93,6 +94,24 @@ def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, st
     if stored is not None:
         trials = f"{stored.done} of {stored.budget} trials"
         yield "stored", f"{stored.state}, {trials}: a launch resumes it"
+
+
+def _smallest(plan: "Plan") -> Iterator[tuple[str, str]]:
+    """Yield the smallest difference that the study can be expected to show."""
+    from hinet_search.results.objectives import DEFAULT
+    from hinet_search.results.statistics.paired_difference import expected_smallest, rounded
+    from hinet_search.results.statistics.simultaneous import LEVEL
+    from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
+
+    spec = plan.ready.study.spec
+    cells = plan.ready.dataset.record.cells
+    sizes = [(cell.positives[2], cell.rows[2] - cell.positives[2]) for cell in cells]
+    seeds = max(spec.finalists.seeds, SEEDS_FOR_A_CLAIM)
+    if spec.objective != DEFAULT or spec.data.user is None or len(plan.arms) < 2:
+        return
+    with_seeds, least = expected_smallest(sizes, seeds, LEVEL / (len(plan.arms) - 1))
+    found = f"differences in macro AUC from about {rounded(with_seeds)} with {seeds} seeds"
+    yield "shown", f"{found}; no number of seeds shows less than about {rounded(least)}"
 
 
 def _data_facts(data: "DataRecord") -> Iterator[tuple[str, str]]:

@@ -26,7 +26,7 @@ from hinet_search.results.statistics.paired_difference import (
     Difference,
     Mark,
     magnitude,
-    seeds_to_show,
+    smallest_shown,
     with_interval,
     without_interval,
 )
@@ -35,6 +35,7 @@ from hinet_search.results.statistics.welch import (
     SEEDS_FOR_A_CLAIM,
     ArmValues,
     Estimate,
+    StandardErrors,
     claim,
     difference_of_means,
     errors_of_users,
@@ -44,7 +45,6 @@ from hinet_search.results.statistics.welch import (
 )
 from hinet_search.results.study_record import StudyRecord
 
-SMALL_EFFECT = 0.001  # this much AUC counts as a gain in the literature
 USERS_ONLY = "over users only"
 SAME_SIZE = 0.1  # arms have the same size if dense parameters differ by at most this share
 
@@ -67,6 +67,7 @@ class Contrast:
     seed_error: float | None = None
     user_error: float | None = None
     degrees: float | None = None
+    errors: StandardErrors | None = None  # both, if both are known
     level: float = LEVEL
     seeds: tuple[int, int] = (0, 0)  # of the focus, of the arm
     # "15,803 users", or "43,285 rows" without a user column; empty without `user_error`.
@@ -208,6 +209,7 @@ def _with_interval(
         seed_error=estimated.seed_error,
         user_error=estimated.user_error,
         degrees=estimated.degrees,
+        errors=None if estimated.user_error is None else estimated.spread,
         level=level,
         seeds=estimated.seeds,
         units="" if estimated.user_error is None else units,
@@ -274,49 +276,43 @@ def _units(record: StudyRecord) -> str:
     return ""
 
 
-def seeds_needed(contrast: Contrast, effect: float = SMALL_EFFECT) -> int | None:
-    """Return the seeds per arm that would show `effect`, at least as many as a claim needs.
+def smallest_differences(contrast: Contrast) -> tuple[float, float, float] | None:
+    """Return what these users and seeds show in 80 % of studies; at least the seeds of a claim.
 
-    None if the users' error alone hides the effect, or if the spread is unknown.
+    The first two are the ends of its 95 % interval, as the errors are estimates. The third is what
+    no number of seeds would show less than. None if the spread of seeds or users is not known.
     """
-    deviation = contrast.difference.deviation if contrast.difference else None
-    if deviation is None or contrast.user_error is None:
+    errors = contrast.errors
+    if errors is None:
         return None
-    needed = seeds_to_show(effect, deviation, contrast.user_error, contrast.level)
-    return None if needed is None else max(needed, SEEDS_FOR_A_CLAIM)
-
-
-def resolution(contrast: Contrast, effect: float = SMALL_EFFECT) -> str:
-    """Say in one sentence whether the seeds of this contrast can show `effect`."""
-    size = f"{effect:g}".lstrip("0")
-    if contrast.seed_error is None:
-        return (
-            "Without a second seed nothing is known of whether a difference of "
-            f"{size} would be seen."
-        )
-    if contrast.user_error is None or contrast.unit != "users":
-        return (
-            "Without the users' part of the error it is not known how many seeds would show "
-            f"a difference of {size}."
-        )
-    needed = seeds_needed(contrast, effect)
     seeds = min(contrast.seeds)
-    if needed is None:
-        return (
-            f"No number of seeds would show a difference of {size}: "
-            f"the error of {contrast.units} alone is {magnitude(contrast.user_error)}."
+    planned = max(seeds, SEEDS_FOR_A_CLAIM)
+    ends = []
+    # The degrees are at most those of all seeds, at least those of one arm. Spreads may be unequal,
+    # so the ends are further than .975 and .025.
+    for share, degrees in ((0.98, 2 * (planned - 1.0)), (0.02, planned - 1.0)):
+        end = errors.exceeded_in(share)
+        of_seeds = end.seed_error * (seeds / planned) ** 0.5
+        ends.append(
+            smallest_shown(replace(end, seed_error=of_seeds, degrees=degrees), contrast.level)
         )
-    if needed > seeds:
-        return (
-            f"About {needed:,} seeds of each arm would show a difference of {size}; "
-            f"there are {seeds}."
-        )
-    if contrast.lacks:
-        return (
-            f"{needed:,} seeds of each arm or more, each with its own order of rows, "
-            f"would show a difference of {size}."
-        )
-    return f"These {seeds} seeds show a difference of {size} in at least four of five studies."
+    users = replace(errors.exceeded_in(0.98), seed_error=0.0)
+    return ends[0], ends[1], smallest_shown(users, contrast.level)
+
+
+def resolution(contrast: Contrast) -> str:
+    """Say in one sentence which differences these seeds and users can show."""
+    if contrast.seed_error is None:
+        return "With one seed it is not known which differences would be shown."
+    smallest = smallest_differences(contrast)
+    if smallest is None or contrast.unit != "users":
+        return "Users are not counted, so it is not known which differences would be shown."
+    low, high, least = map(magnitude, smallest)
+    seeds = max(min(contrast.seeds), SEEDS_FOR_A_CLAIM)
+    return (
+        f"In four of five studies {seeds} seeds an arm and {contrast.units} show a difference "
+        f"of {low} to {high}; no number of seeds shows less than {least}."
+    )
 
 
 def claims(among: Sequence[Contrast], mark: Mark) -> list[Contrast]:

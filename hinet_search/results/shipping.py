@@ -35,7 +35,7 @@ from hinet_search.results.finalist_values import (
 )
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import ArmRecord, Cost, ServingCost
-from hinet_search.results.statistics.paired_difference import magnitude, seeds_to_show
+from hinet_search.results.statistics.paired_difference import magnitude
 from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.results.statistics.welch import Estimate
 from hinet_search.results.study_record import StudyRecord
@@ -267,14 +267,6 @@ class CheaperModel:
         """Whether it is shown to lose less than the margin, and not shown to be worse."""
         return self.least > -margin and not self.is_worse
 
-    def seeds_needed(self, margin: float) -> int | None:
-        """Return the seeds that would show a loss below the margin if there is no loss.
-
-        None if the users' error alone hides it.
-        """
-        gain = self.smallest
-        return seeds_to_show(margin, gain.deviation, gain.user_error or 0.0, 2 * self.level)
-
 
 def single_model(record: StudyRecord, outcome: Verdict) -> tuple[ArmRecord | None, str]:
     """Return the model to take and the reason; None while no finalist is opened on test."""
@@ -347,13 +339,9 @@ def _not_shown(cheaper: Sequence[CheaperModel], best: Best, margin: float) -> st
     text = f"; {title(nearest.model.name)} {_needs(nearest, best)} its {best.costs.measure}, but "
     if nearest.least > -margin:
         return f"{text}is shown to be worse on test"
-    needed = nearest.seeds_needed(margin)
+    more = ""
     if nearest.smallest.mean < -margin:
         more = f" (its mean is {magnitude(nearest.smallest.mean)} lower)"
-    elif needed is None:
-        more = ": no number of seeds would show less, as the users alone differ by more"
-    else:
-        more = f": about {needed:,} seeds of each arm would decide"
     return (
         f"{text}may lose up to {magnitude(nearest.least)}, "
         f"more than the margin of {_margin(margin)}{more}"

@@ -160,3 +160,21 @@ def test_a_table_of_another_format_is_drafted_and_described(
     described = run("data", "describe", "studies/rows.yaml")
     assert described.code == 0, described.err
     assert "1,994 rows" in described.out  # 6 are of rare scenarios
+
+
+def test_a_rare_label_is_told_with_the_difference_that_no_seeds_show(
+    run: Run, tmp_path: Path
+) -> None:
+    rows = range(4000)
+    frame = pl.DataFrame(
+        {
+            "place": [f"shop {row % 2}" for row in rows],
+            "click": [int(row % 50 < 2) for row in rows],
+            "user_id": [row % 400 for row in rows],
+        }
+    )
+    frame.write_csv(tmp_path / "rare.csv")
+    assert run("data", "init", "rare.csv").code == 0
+    text = (tmp_path / "data" / "rare.yaml").read_text()
+    assert "160 rows with a 1, about 24 of them in test: no number of seeds shows" in text
+    assert "a difference in AUC below about .04" in text

@@ -68,10 +68,9 @@ def test_nodes_of_trees_are_no_size() -> None:
 @pytest.mark.parametrize(
     "record", [NINE, of_arms("ple", "hinet"), study(Shape(seeds=1))], ids=["nine", "two", "1 seed"]
 )
-def test_it_is_said_whether_the_seeds_show_a_thousandth(record: StudyRecord) -> None:
+def test_it_is_said_which_differences_the_seeds_show(record: StudyRecord) -> None:
     rival = next(contrast for contrast in contrasts(record) if contrast.arm == "ple")
     assert resolution(rival) in unescape(lead_of(record))
-    assert ".001" in resolution(rival)
 
 
 def test_one_baseline_needs_no_correction() -> None:

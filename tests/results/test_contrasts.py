@@ -12,7 +12,7 @@ from hinet_search.results.contrasts import (
     contrasts,
     ensemble_contrast,
     resolution,
-    seeds_needed,
+    smallest_differences,
     student_contrasts,
     untaught,
 )
@@ -20,6 +20,7 @@ from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord
 from hinet_search.results.finalist_values import headline, headline_by_seed
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistSummary, Resampled
+from hinet_search.results.statistics.paired_difference import magnitude, smallest_shown
 from hinet_search.results.statistics.welch import ArmValues, errors_of_users
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
@@ -180,7 +181,7 @@ def test_without_a_user_column_the_interval_of_rows_is_an_observation() -> None:
     assert (contrast.difference.direction, contrast.mark) == ("better", "observation")
     assert contrast.lacks == "no user column"
     assert contrast.counted == "5 seeds an arm and 43,285 rows, on these items"
-    assert resolution(contrast).startswith("Without the users' part of the error")
+    assert resolution(contrast).startswith("Users are not counted")
 
 
 def test_a_focus_that_is_chosen_among_all_arms_is_judged_among_all_pairs() -> None:
@@ -216,59 +217,35 @@ def test_claims_are_the_marked_ones_the_largest_first() -> None:
     )
 
 
+def test_the_smallest_difference_is_told_as_a_range_and_the_least_of_any_seeds() -> None:
+    contrast = against(with_users(duel(at(0.703), at(0.7))), "ple")
+    low, high, least = smallest_differences(contrast) or (0.0, 0.0, 0.0)
+    assert contrast.errors is not None
+    assert 0 < least <= low < smallest_shown(contrast.errors, contrast.level) < high
+    assert resolution(contrast) == (
+        f"In four of five studies 5 seeds an arm and 15,803 users show a difference of {magnitude(low)} "
+        f"to {magnitude(high)}; no number of seeds shows less than {magnitude(least)}."
+    )
+
+
+def test_no_fewer_seeds_are_counted_on_than_a_claim_needs() -> None:
+    contrast = against(with_seeds_opened(duel(at(0.703), at(0.7)), "ple", 4), "ple")
+    assert resolution(contrast).startswith("In four of five studies 5 seeds an arm")
+
+
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    ("record", "reason"),
     [
-        (
-            {"deviation": 0.0005},
-            "These 5 seeds show a difference of .001 in at least four of five studies.",
-        ),
-        (
-            {"deviation": 0.003},
-            "About 73 seeds of each arm would show a difference of .001; there are 5.",
-        ),
+        (without_users(duel(at(0.703), at(0.7))), "Users are not counted"),
+        (duel([0.75], [0.7]), "With one seed"),
     ],
 )
-def test_whether_the_seeds_show_a_small_gain_is_said(
-    changes: dict[str, float], sentence: str
+def test_without_users_or_a_second_seed_no_smallest_difference_is_known(
+    record: StudyRecord, reason: str
 ) -> None:
-    contrast = of_duel(at(0.703), at(0.7))
-    assert contrast.difference is not None
-    assert (
-        resolution(replace(contrast, difference=replace(contrast.difference, **changes)))
-        == sentence
-    )  # type: ignore[arg-type]  # floats, all of them
-
-
-def test_users_that_hide_a_small_gain_are_said_to() -> None:
-    contrast = against(with_users(duel(at(0.703), at(0.7))), "ple")
-    assert resolution(contrast) == (
-        "No number of seeds would show a difference of .001: the error of 15,803 users alone is .0028."
-    )
-
-
-def test_seeds_are_not_counted_where_users_are_not() -> None:
-    (contrast,) = contrasts(without_users(duel(at(0.703), at(0.7))))
-    assert (seeds_needed(contrast), resolution(contrast)) == (
-        None,
-        "Without the users' part of the error it is not known how many seeds would show a difference of .001.",
-    )
-
-
-def test_no_fewer_seeds_than_a_claim_needs_are_said_to_be_enough() -> None:
-    contrast = against(with_seeds_opened(duel(at(0.703), at(0.7)), "ple", 4), "ple")
-    assert contrast.difference is not None
-    sure = replace(contrast, difference=replace(contrast.difference, deviation=0.0001))
-    assert (
-        resolution(sure)
-        == "About 5 seeds of each arm would show a difference of .001; there are 4."
-    )
-
-
-def test_with_one_seed_nothing_is_known_of_how_small_a_gain_would_be_seen() -> None:
-    contrast = of_duel([0.75], [0.7])
-    assert seeds_needed(contrast) is None
-    assert resolution(contrast).startswith("Without a second seed nothing is known")
+    (contrast,) = contrasts(record)
+    assert smallest_differences(contrast) is None
+    assert resolution(contrast).startswith(reason)
 
 
 NINE = few_rows()

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from hinet_search.results.best_model import is_fully_tested
@@ -16,7 +15,6 @@ from tests.duels import (
     in_seconds,
     meeting,
     with_chosen,
-    with_resampled,
     with_seeds_opened,
     without_users,
 )
@@ -57,8 +55,7 @@ def taken(record: StudyRecord) -> tuple[str, str]:
             "hinet",
             (
                 "the best on validation of the arms that are not shown to be worse on test; "
-                "PLE needs 86 % of its FLOPs, but may lose up to .0069, more than the margin of .002: "
-                "about 91 seeds of each arm would decide"
+                "PLE needs 86 % of its FLOPs, but may lose up to .0069, more than the margin of .002"
             ),
         ),
     ],
@@ -87,22 +84,6 @@ def test_a_cheaper_arm_that_may_lose_more_is_refused_with_the_possible_loss() ->
             "the best on validation; PLE needs 5.0 % of its FLOPs, but may lose up to .0123, more than the margin of .002 "
             "(its mean is .0067 lower)"
         ),
-    )
-
-
-def test_where_more_seeds_would_decide_it_is_said_how_many() -> None:
-    name, why = taken(duel(around(0.70, WIDE), around(0.70, WIDE)))
-    assert name == "hinet"
-    assert why.endswith(": about 72 seeds of each arm would decide")
-
-
-def test_where_no_number_of_seeds_would_decide_the_users_are_named() -> None:
-    users = tuple((0.7 + np.random.default_rng(0).normal(0, 0.003, 200)).tolist())
-    record = with_resampled(
-        with_resampled(ALIKE, "hinet", users, (users,)), "ple", (0.7,) * 200, ((0.7,) * 200,)
-    )
-    assert taken(record)[1].endswith(
-        ": no number of seeds would show less, as the users alone differ by more"
     )
 
 

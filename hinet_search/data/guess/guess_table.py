@@ -31,6 +31,8 @@ from hinet_search.data.guess.value_checks import (
 )
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
+from hinet_search.results.statistics.paired_difference import expected_smallest, rounded
+from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
 from hinet_search.study.data_definition import EVERY_ROW, ONLY
 
 BY_HAND = "write the definition by hand (docs/data.md)"
@@ -177,9 +179,12 @@ def _with_label_facts(
     num_ones = sum(row.positives[label] for row in scenarios if row.value in taken)
     in_test = round((1 - TEST_FROM) * num_ones)
     if in_test < MIN_CLASS_ROWS:
+        zeros_in_test = round((1 - TEST_FROM) * (task.column.rows - num_ones))
+        _, least = expected_smallest([(max(1, in_test), zeros_in_test)], SEEDS_FOR_A_CLAIM)
         doubts.append(
-            f"{num_ones:,} rows with a 1, about {in_test} of them in test: too few to tell models "
-            "apart; add rows, or take a label that is more frequent"
+            f"{num_ones:,} rows with a 1, about {in_test} of them in test: no number of seeds "
+            f"shows a difference in AUC below about {rounded(least)}; add rows, or take a label "
+            "that is more frequent"
         )
     reason = task.reason
     if column.positive or column.has_amounts:

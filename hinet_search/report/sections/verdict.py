@@ -9,9 +9,8 @@ from hinet_search.report.comparisons import against_all, counted, rivals_of_size
 from hinet_search.report.figures import CLASSES
 from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.report.standings import MOST_CELLS, gain_in_words, worse_than_rival
-from hinet_search.results.contrasts import SMALL_EFFECT, Contrast, resolution
+from hinet_search.results.contrasts import Contrast, resolution
 from hinet_search.results.finalist_values import chosen, headline_by_seed, mean_of
-from hinet_search.results.objectives import Objective
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, title, verdict
@@ -28,18 +27,10 @@ def build(record: StudyRecord) -> Card:
     result = html.join(_result(record, outcome, focus))
     same_size = html.join(_same_size(record, outcome, focus))
     rival = next(contrast for contrast in outcome.contrasts if contrast.arm == outcome.rival)
-    seeds = resolution(rival, _smallest_effect(record))
+    seeds = resolution(rival)
     lead = html.join([result, " ", same_size, html.join(_exceptions(outcome)), " ", seeds])
     body = html.join([against_all(record, outcome, focus), tests(outcome)])
     return Card("verdict", "Verdict", outcome.sentence, lead, body)
-
-
-def _smallest_effect(record: StudyRecord) -> float:
-    """Return the difference that seeds should show; of amounts, a hundredth of their mean."""
-    objective = Objective(record.objective)
-    if objective.cell is None or not objective.metric.in_units:
-        return SMALL_EFFECT
-    return float(f"{record.data.units[objective.cell[1]] / 100:.1g}")
 
 
 def _result(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Iterator[html.Content]:

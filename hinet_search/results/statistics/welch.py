@@ -33,7 +33,7 @@ is drawn more often, so its resamplings vary too little. Of two arms the lower r
 lower mean square, so users are counted on the mean squares: var of (A^2 - B^2) over (A + B)^2.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -89,6 +89,12 @@ class StandardErrors:
             self.seed_error / np.sqrt(seeds_S)[:, None], self.user_error / np.sqrt(users_U)
         )
         return float(weight_S @ (2 * ndtr(-abs(distance) / scale_SU)) @ weight_U)
+
+    def exceeded_in(self, share: float) -> "StandardErrors":
+        """Return errors that the true ones exceed in a share of studies, each for itself."""
+        degrees = np.array([self.degrees, self.user_degrees])
+        seeds, users = np.sqrt(gammaincinv(degrees / 2, share) / (degrees / 2)).tolist()
+        return replace(self, seed_error=self.seed_error / seeds, user_error=self.user_error / users)
 
     def reach(self, level: float) -> float:
         """Return the distance whose tail is `level`: half the width of an interval."""
