@@ -1,5 +1,7 @@
 """Events, sessions and sequences of a table: inputs, groups, and what a table must hold."""
 
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from tables import definition, prepared, shop
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.columns import Dataset
+from hinet_search.data.derived import event_log
+from hinet_search.data.encoded_folder import MANIFEST
 from hinet_search.data.schema import ListField, SequenceField
 from hinet_search.training.feature_config import FeatureConfig
 
@@ -44,6 +48,36 @@ def encoded(folder: Path, frame: pl.DataFrame | None = None, **changes: Any) -> 
     keys = {"features": FEATURES, "time_unit": "s", **changes}
     keys = {name: value for name, value in keys.items() if value != "none"}
     return prepared(shop() if frame is None else frame, folder, **keys)
+
+
+class LastFirst:
+    """A pool whose threads end in the reverse of the order in which they were asked."""
+
+    def __init__(self, _most: int) -> None: ...
+
+    def __enter__(self) -> "LastFirst":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def map(self, use: Callable[[slice], None], parts: Iterable[slice]) -> list[None]:
+        return [use(part) for part in reversed(list(parts))]
+
+
+def test_the_same_rows_are_encoded_to_the_same_bytes_in_whatever_order_threads_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statistics = {"by": [["user"], ["user", "item"]], "folds": 5}
+    features = FEATURES | {"sequences": {"seen": SEEN}, "statistics": statistics}
+    encoded_twice = []
+    monkeypatch.setattr(event_log, "CHUNK_ROWS", 7)
+    for place, pool in (("first", ThreadPoolExecutor), ("second", LastFirst)):
+        monkeypatch.setattr(event_log, "ThreadPoolExecutor", pool)
+        (tmp_path / place).mkdir()
+        files = sorted(encoded(tmp_path / place, features=features).folder.iterdir())
+        encoded_twice.append({file.name: file.read_bytes() for file in files[1:]})
+        assert files[0].name == MANIFEST  # it says how long it took
+    assert encoded_twice[0] == encoded_twice[1]
 
 
 @pytest.fixture(scope="module")
