@@ -7,7 +7,7 @@ Shape legend: R rows, T tasks, M scenarios.
 import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,7 @@ def named_columns(definition: DataDefinition) -> Iterator[tuple[str, str]]:
             yield "features.matches.by", column
     if isinstance(definition.split, ColumnSplit):
         yield "split.column", definition.split.column
+    yield from product(["rank.group"], definition.group_columns)
     for key in ("user", "item", "time", "weight"):
         if getattr(definition, key) is not None:
             yield key, getattr(definition, key)

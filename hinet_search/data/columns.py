@@ -34,7 +34,7 @@ class Columns:
     `lists_RS` holds ids of the lists' vocabularies, list after list; an empty slot and an unknown
     id are both 0. Labels are 0 and 1, or amounts in units of their task's mean in training; they
     are float32 if a task has amounts. `weight_R` is what a row counts in training; None if all
-    count alike.
+    count alike. `group_R` is the group of the data's `rank`, -1 for none; None without `rank`.
     """
 
     ids_RF: NDArray[np.int32]
@@ -44,6 +44,12 @@ class Columns:
     user_R: NDArray[np.int32]
     lists_RS: NDArray[np.int32]
     weight_R: NDArray[np.float32] | None = None
+    group_R: NDArray[np.int32] | None = None
+
+    @property
+    def ranked_within(self) -> NDArray[np.int32]:
+        """The group of each row, or its user without groups; negative for none."""
+        return self.user_R if self.group_R is None else self.group_R
 
     @property
     def num_rows(self) -> int:

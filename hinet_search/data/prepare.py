@@ -30,6 +30,7 @@ from hinet_search.data.derived.inputs import (
     input_groups,
     with_sequences,
 )
+from hinet_search.data.derived.rank_groups import with_rank_groups
 from hinet_search.data.derived.sequences import sequence_vocabularies
 from hinet_search.data.encode import (
     Encoding,
@@ -47,6 +48,7 @@ from hinet_search.data.encoded_folder import (
     size_of,
 )
 from hinet_search.data.fingerprint import FileHasher
+from hinet_search.data.inspect.group_order import order_warnings
 from hinet_search.data.inspect.unseen import duplicate_warnings, unseen_shares, unseen_warnings
 from hinet_search.data.numbers import limit_problems, squash_warning
 from hinet_search.data.reading import raise_problems
@@ -147,7 +149,9 @@ def _encode(
     # Before derived inputs are added: these depend on the split.
     test_rows = row_hashes(definition, rows)
     duplicates = duplicate_warnings(definition, rows)
-    all_rows = all_rows.with_distinct_ids(features.distinct_by_scenario)
+    all_rows = with_rank_groups(
+        definition, all_rows.with_distinct_ids(features.distinct_by_scenario)
+    )
     began = perf_counter()
     derived = derive_numbers(definition, all_rows)
     seconds = perf_counter() - began
@@ -182,6 +186,7 @@ def _encode(
             *(weights.warnings if weights else ()),
             *_squash_warnings(train, encoding, features.numeric),
             *duplicates,
+            *order_warnings(definition, all_rows, derived),
             *unseen_warnings(unseen_shares(rows, encoding, VALID), features.categorical),
         ),
         groups={name: len(inputs) for name, inputs in groups.items()},
@@ -243,6 +248,7 @@ def _blocks(
             user_R=user_R[block],
             lists_RS=lists.slots(block, split_R.size),
             weight_R=weights.weight_R[block] if weights else None,
+            group_R=rows.groups.first_R[block] if rows.groups else None,
         )
         yield tuple(columns.where(split_R == split) for split in range(len(SPLITS)))
 
@@ -272,7 +278,12 @@ def _squash_warnings(train: TrainingRows, encoding: Encoding, numeric: Sequence[
 
 
 def _user_codes(definition: DataDefinition, rows: Rows) -> NDArray[np.int32]:
-    """Dense user codes from 0 in order of the user ids; -1 where a row has no user."""
+    """Dense user codes from 0 in order of the user ids; -1 where a row has no user.
+
+    Without a column of users, the rows of a group of the ranking are one user's.
+    """
+    if definition.user is None and rows.groups is not None:
+        return rows.groups.first_R
     if definition.user is None:
         return np.broadcast_to(np.int32(-1), rows.num_rows)
     users = rows.frame[definition.user]

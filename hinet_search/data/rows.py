@@ -46,6 +46,18 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class RankGroups:
+    """The groups that a ranking orders (data/derived/rank_groups.py).
+
+    A group is named by the place of its first row in the table, which each row has (R,), -1 in
+    none. With `as_of_first`, inputs that are made of other rows are as of that row.
+    """
+
+    first_R: NDArray[np.int32]
+    as_of_first: bool
+
+
+@dataclass(frozen=True)
 class Rows:
     """The rows of a study in the order of the source.
 
@@ -70,6 +82,7 @@ class Rows:
     # What a label of 1 stands for, by the number of every task of amounts.
     units: Mapping[int, float] = field(default_factory=dict)
     sample: Sample | None = None  # None if the study searches on all rows
+    groups: RankGroups | None = None  # of the data's `rank`, if it has one
 
     @property
     def num_rows(self) -> int:

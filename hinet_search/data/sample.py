@@ -61,6 +61,9 @@ def of_sample(rows: Rows) -> Rows:
     drawn_R = rows.sample.is_drawn_R
     marked = rows.frame.with_columns(column_of(IS_DRAWN, drawn_R)).lazy()
     truth_RT = rows.truth_RT
+    groups = rows.groups
+    if groups is not None:
+        groups = replace(groups, first_R=chosen_values(groups.first_R, drawn_R, rows.cache))
     return replace(
         rows,
         frame=rows.collected(marked.filter(IS_DRAWN).drop(IS_DRAWN)),
@@ -68,6 +71,7 @@ def of_sample(rows: Rows) -> Rows:
         scenario_R=chosen_values(rows.scenario_R, drawn_R, rows.cache),
         labels_RT=chosen_values(rows.labels_RT, drawn_R, rows.cache),
         split_R=chosen_values(rows.split_R, drawn_R, rows.cache),
+        groups=groups,
         truth_RT=None if truth_RT is None else chosen_values(truth_RT, drawn_R, rows.cache),
         sample=None,
     )

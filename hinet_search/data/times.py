@@ -40,7 +40,7 @@ def event_type_problems(
     dtype = dtypes.get(definition.time or "")
     if dtype is None:
         return
-    user = _user_of_times(definition.features)
+    user = _user_of_times(definition)
     problem = _wrong_type(definition, dtype, user) if user else ""
     if problem:
         yield problem
@@ -51,7 +51,7 @@ def event_type_problems(
         )
     elif user:
         unit = unit_of(dtype, definition.time_unit)
-        for key, span in _lengths(definition.features):
+        for key, span in _lengths(definition):
             if span.whole(unit) is None:
                 yield (
                     f"data.{key}: must be a whole number of {unit}, in which column "
@@ -59,13 +59,21 @@ def event_type_problems(
                 )
 
 
-def _user_of_times(features: FeatureDefinition) -> str:
+def reads_moments(definition: DataDefinition) -> bool:
+    """Whether something reads the moments of rows."""
+    return bool(_user_of_times(definition))
+
+
+def _user_of_times(definition: DataDefinition) -> str:
     """The key of what reads the moments of rows, empty if nothing does."""
+    features = definition.features
     if features.events is not None:
         return "features.events"
     if features.session is not None:
         return "features.session"
-    return "features.sequences" if features.sequences else ""
+    if features.sequences:
+        return "features.sequences"
+    return "rank.visit" if definition.rank is not None and definition.rank.visit else ""
 
 
 def _wrong_type(definition: DataDefinition, dtype: pl.DataType, user: str) -> str:
@@ -84,8 +92,11 @@ def _wrong_type(definition: DataDefinition, dtype: pl.DataType, user: str) -> st
     return ""
 
 
-def _lengths(features: FeatureDefinition) -> Iterator[tuple[str, TimeSpan]]:
-    """Yield every length of time of the features with its key."""
+def _lengths(definition: DataDefinition) -> Iterator[tuple[str, TimeSpan]]:
+    """Yield every length of time with its key."""
+    features = definition.features
+    if definition.rank is not None and definition.rank.visit is not None:
+        yield "rank.visit", definition.rank.visit
     if features.events is not None:
         for window in features.events.windows:
             if isinstance(window, TimeSpan):
@@ -106,7 +117,7 @@ def _delays(features: FeatureDefinition) -> Iterator[tuple[str, TimeSpan]]:
 
 def event_value_problem(definition: DataDefinition, frame: pl.DataFrame) -> str:
     """What is wrong with the moments of rows, whose column has a right type; empty if nothing."""
-    user = _user_of_times(definition.features)
+    user = _user_of_times(definition)
     if not user or definition.time is None:
         return ""
     dtype = frame.schema[definition.time]

@@ -31,8 +31,9 @@ class PhaseContext:
 
     @property
     def further(self) -> tuple[str, ...]:
-        """The metrics of the objectives beside those that are always measured."""
-        return further_metrics((self.spec.objective, *self.spec.other_objectives))
+        """The metrics to measure beside those that are always: of the objectives, and of `rank`."""
+        of_rank = () if self.spec.data.rank is None else ("rank_auc",)
+        return further_metrics((self.spec.objective, *self.spec.other_objectives, *of_rank))
 
     def report_retry(self, key: str, attempt: int, cause: str, prefix: str = "") -> None:
         """Report that a job starts again in another process."""

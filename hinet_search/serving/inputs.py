@@ -33,6 +33,7 @@ from hinet_search.study.feature_definition import (
     check_matches,
     cycle_input,
 )
+from hinet_search.study.rank_definition import RankDefinition
 from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
@@ -64,7 +65,8 @@ class Inputs(Frozen):
     copied beside the scores if new rows have them. `absent_cells` are the (scenario, task) without
     a score. `amount_units` are the tasks of amounts, with the amount that a label of 1 stands for.
     Events, sessions of a `user` and sequences are made of the rows of a log before the row's
-    `time`; `time_unit` is what numbers of time count, None for datetimes.
+    `time`; `time_unit` is what numbers of time count, None for datetimes. They are as of the first
+    row of the row's group, if `rank` is named.
     """
 
     scenario: ScenarioInput
@@ -80,6 +82,7 @@ class Inputs(Frozen):
     events: Annotated[EventsDefinition | None, LEFT_OUT_IF_NONE] = None
     session: Annotated[SessionDefinition | None, LEFT_OUT_IF_NONE] = None
     user: Annotated[Text | None, LEFT_OUT_IF_NONE] = None
+    rank: Annotated[RankDefinition | None, LEFT_OUT_IF_NONE] = None
     sequences: Annotated[dict[Text, SequenceDefinition], LEFT_OUT_IF_EMPTY] = Field(
         default_factory=dict
     )
@@ -160,10 +163,11 @@ class Inputs(Frozen):
     @model_validator(mode="after")
     def _time_of_the_log(self) -> "Inputs":
         follows_log = self.events is not None or self.session is not None or bool(self.sequences)
-        if follows_log != (self.time is not None):
-            raise ValueError("time must be named for events, sessions and sequences, else not")
-        if self.session is not None and self.user is None:
-            raise ValueError("user must be named for sessions")
+        has_visits = self.rank is not None and self.rank.visit is not None
+        if (follows_log or has_visits) != (self.time is not None):
+            raise ValueError("time must be named for events, sessions, sequences and visits alone")
+        if (self.session is not None or has_visits) and self.user is None:
+            raise ValueError("user must be named for sessions and visits")
         return self
 
     @model_validator(mode="after")
@@ -305,6 +309,8 @@ class Inputs(Frozen):
             columns += chain.from_iterable(self.events.keys)
         if self.user is not None:
             columns.append(self.user)
+        if self.rank is not None:
+            columns += self.rank.group or ()
         for sequence in self.sequences.values():
             columns += sequence.columns
         if self.time is not None:

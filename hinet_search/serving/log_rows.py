@@ -10,7 +10,7 @@ Shape legend: R rows, T tasks, S slots of a sequence.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from hinet_search.data.derived.countable_labels import TEST, TRAIN, VALID
 from hinet_search.data.derived.days import periods_of
-from hinet_search.data.derived.event_log import NO_TIME, moments_at
+from hinet_search.data.derived.event_log import NO_TIME, Moments, moments_at
 from hinet_search.data.derived.events import event_inputs, session_inputs
+from hinet_search.data.derived.rank_groups import rank_groups
 from hinet_search.data.derived.sequences import encode_sequences
 from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.data.encode import Vocabulary
@@ -222,12 +223,16 @@ def seen_inputs(
 ) -> SeenInputs:
     """The inputs of rows that ask; `vocabularies` are of the categorical fields."""
     rows = _rows(inputs, pl.concat([log, asking]))
+    if inputs.rank is not None:
+        rows = replace(
+            rows, groups=rank_groups(inputs.rank, rows, inputs.user, _moments(inputs, rows))
+        )
     tables = []
     slots: tuple[Slots, ...] = ()
     if inputs.statistics is not None:
         tables.append(target_statistics(inputs.statistics, rows, inputs.tasks))
-    if inputs.time is not None:
-        moments = moments_at(rows, inputs.time, inputs.time_unit)
+    moments = _moments(inputs, rows)
+    if moments is not None:
         if inputs.events is not None:
             tables.append(event_inputs(inputs.events, rows, inputs.tasks, moments))
         if inputs.session is not None:
@@ -241,14 +246,19 @@ def seen_inputs(
     return SeenInputs(numbers, of_asking)
 
 
+def _moments(inputs: Inputs, rows: Rows) -> Moments | None:
+    """The moments of rows, None if no input reads them."""
+    return None if inputs.time is None else moments_at(rows, inputs.time, inputs.time_unit)
+
+
 def seconds_after_log(inputs: Inputs, log: pl.DataFrame, asking: pl.DataFrame) -> float | None:
     """The seconds from the end of a log to the middle one of some rows, if that is long.
 
     That is longer than the longest window of events, or a day without any.
     """
-    if inputs.time is None:
+    moments = _moments(inputs, _rows(inputs, pl.concat([log, asking])))
+    if moments is None:
         return None
-    moments = moments_at(_rows(inputs, pl.concat([log, asking])), inputs.time, inputs.time_unit)
     time_R = moments.time_R[len(log) :]
     time_R = time_R[time_R != NO_TIME]
     if not time_R.size:

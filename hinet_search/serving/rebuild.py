@@ -174,7 +174,11 @@ def _inputs(
         of_log |= {"session": features.session, "user": definition.user}
     if schema.sequences:
         of_log["sequences"] = _sequences(features, schema)
-    if of_log:
+    statistics = features.statistics if STATISTICS in groups else None
+    rank = definition.rank
+    if rank is not None and rank.as_of == "group" and (of_log or (statistics and statistics.clock)):
+        of_log |= {"rank": rank, "user": definition.user}
+    if of_log.keys() - {"rank", "user"} or (rank is not None and rank.visit is not None and of_log):
         of_log |= {"time": definition.time, "time_unit": definition.time_unit}
     names = definition.scenario.values or {name: name for name in stored.record.data.scenarios}
     values = {text_of(value): name for value, name in names.items()}
@@ -184,7 +188,7 @@ def _inputs(
         categorical=tuple(name for name in features.categorical if name in schema.categorical),
         numeric=tuple(name for name in features.numeric if name in scaled),
         scales=encoding.scales,
-        statistics=features.statistics if STATISTICS in groups else None,
+        statistics=statistics,
         lists=_lists(features, schema, matched=MATCHES in groups),
         matches=features.matches if MATCHES in groups else None,
         **of_log,

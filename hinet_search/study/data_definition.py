@@ -21,6 +21,7 @@ from hinet_search.common.frozen_model import (
 from hinet_search.results.cells import CellName
 from hinet_search.study.event_definition import TimeUnit
 from hinet_search.study.feature_definition import FeatureDefinition
+from hinet_search.study.rank_definition import RankDefinition
 from hinet_search.study.task_definition import TaskDefinition, task_problems
 
 
@@ -179,16 +180,17 @@ Split = Annotated[ColumnSplit | TimeSplit | RandomSplit | UserSplit, Field(discr
 class DataDefinition(Frozen):
     """What the columns of a table mean.
 
-    `time_unit` is what the numbers of a time column count, `s`, `ms`, `us` or `ns`; events,
-    sessions and sequences need it. `never_features` lists outcomes (play time) and keys; using one
-    of them as a feature is an error. `weight` is a column of numbers of at least 0: what a
-    row counts in training, in units of the mean of the training rows; metrics count all rows
-    alike. `minimum_frequency` maps rarer ids to 0 = unknown. `not_finite` sets how NaN and infinity
-    in numeric features are handled: refuse (default), impute (the training mean, with a flag), or
-    drop the rows. Null is always imputed with a flag. With `unlabelled: drop`, rows that lack the
-    label of a task of their scenario are left out; else they are refused, or by a rule `equals`
-    count as 0. If a source has a column `truth_TASK`, it is
-    the true probability of that task: it gives the reachable AUC and is never a feature.
+    `rank` names the rows that a ranking orders together, for metrics within these groups and inputs
+    as of their first row. `time_unit` is what the numbers of a time column count, `s`, `ms`, `us`
+    or `ns`; events, sessions, sequences and visits need it. `never_features` lists outcomes (play
+    time) and keys; using one of them as a feature is an error. `weight` is a column of numbers of
+    at least 0: what a row counts in training, in units of the mean of the training rows; metrics
+    count all rows alike. `minimum_frequency` maps rarer ids to 0 = unknown. `not_finite` sets how
+    NaN and infinity in numeric features are handled: refuse (default), impute (the training mean,
+    with a flag), or drop the rows. Null is always imputed with a flag. With `unlabelled: drop`,
+    rows that lack the label of a task of their scenario are left out; else they are refused, or by
+    a rule `equals` count as 0. If a source has a column `truth_TASK`, it is the true probability of
+    that task: it gives the reachable AUC and is never a feature.
     """
 
     source: SourceDefinition
@@ -200,6 +202,7 @@ class DataDefinition(Frozen):
     item: Text | None = None
     time: Text | None = None
     time_unit: Annotated[TimeUnit | None, LEFT_OUT_IF_NONE] = None
+    rank: Annotated[RankDefinition | None, LEFT_OUT_IF_NONE] = None
     weight: Annotated[Text | None, LEFT_OUT_IF_NONE] = None
     never_features: tuple[Text, ...] = ()
     minimum_frequency: Large = 1
@@ -218,6 +221,7 @@ class DataDefinition(Frozen):
             raise ValueError("a split by time needs the key 'time' (the time column)")
         self._check_events()
         self._check_sequences()
+        self._check_rank()
         if isinstance(self.split, UserSplit) and self.user is None:
             raise ValueError("a split by user needs the key 'user' (the user column)")
         matches = self.features.matches
@@ -293,6 +297,26 @@ class DataDefinition(Frozen):
                         f"sequence {name}: label '{label}' must be the name of a task of 0 and 1, "
                         f"got {', '.join(known) or 'none'}{did_you_mean(label, known)}"
                     )
+
+    def _check_rank(self) -> None:
+        """Raise ValueError if a key that visits need is missing, or a group is an outcome."""
+        if self.rank is None:
+            return
+        missing = [key for key in ("user", "time") if getattr(self, key) is None]
+        if self.rank.visit is not None and missing:
+            raise ValueError(
+                f"rank.visit needs the keys 'user' and 'time', got no '{missing[0]}'; name its "
+                "column, or write rank.group with the columns of a request"
+            )
+        labels = [task.column for task in self.tasks.values()]
+        wrong = [name for name in self.group_columns if name in labels]
+        if wrong:
+            raise ValueError(f"rank.group must not hold the label of a task, got {wrong[0]}")
+
+    @property
+    def group_columns(self) -> tuple[Text, ...]:
+        """The columns of `rank.group`, none without it."""
+        return () if self.rank is None else self.rank.group or ()
 
     def absent_cells(self, scenarios: Sequence[str]) -> tuple[CellName, ...]:
         """The (scenario, task) without labels, among these scenarios."""

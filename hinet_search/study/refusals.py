@@ -31,7 +31,8 @@ def known_objective(name: str, others: ValidationInfo) -> str:
             f"objective {name} needs a task with labels of 0 and 1, and all have amounts; "
             "take macro_auc"
         )
-    if metric.within_users and data.user is None:
+    is_grouped = data.user is not None or (metric.within == "groups" and data.rank is not None)
+    if metric.within is not None and not is_grouped:
         raise ValueError(
             f"objective {name} needs the key 'user' of the data, got none; "
             "add it, or take weighted_auc"

@@ -6,6 +6,7 @@ Shape legend: R rows of a split, T tasks, C rows of a cell.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -45,10 +46,12 @@ def cell_values(
     """
     _refuse_non_finite(scores_RT, cells)
     of_cells: dict[str, Metric] = {}
+    of_groups: dict[str, Metric] = {}
     of_tasks: dict[str, Metric] = {}
     for name in further:
         metric = metric_named(name)
-        (of_tasks if metric.over_scenarios else of_cells)[name] = metric
+        of_rows = of_groups if metric.within == "groups" else of_cells
+        (of_tasks if metric.over_scenarios else of_rows)[name] = metric
     tasks = _values_of_tasks(scores_RT, columns, cells, of_tasks)
     values: list[CellValue] = []
     for number, of_scenario in groupby(cells, key=lambda cell: cell.scenario_number):
@@ -56,10 +59,13 @@ def cell_values(
         scores_CT = scores_RT[rows_C]
         labels_CT = columns.labels_RT[rows_C]
         user_C = columns.user_R[rows_C]
+        within_C = columns.ranked_within[rows_C]
         for cell in of_scenario:
             task = cell.task_number
             scored = scored_cell(cell, scores_CT[:, task], labels_CT[:, task], user_C, sort=sort)
             measured = {**_values(scored, of_cells), **tasks.get(task, {})}
+            if of_groups:
+                measured |= _values(replace(scored, unit_C=within_C), of_groups)
             values.append(_cell_value(cell, scored, measured))
     return tuple(values)
 

@@ -6,8 +6,8 @@
 `blocks`  blocks of neighbouring rows are drawn, and the rows of several blocks are shuffled
           together: they are read from few places, so that data larger than memory are read from
           disk once a pass, ahead of the steps, while earlier rows are trained on
-`users`   up to eight rows of a user stand side by side, and such groups are drawn; a batch may end
-          within a group, and rows without a user are drawn one by one
+`users`   up to eight rows of a user, or of a group of the data's `rank`, stand side by side, and
+          such units are drawn; a batch may end within one, and rows without are drawn one by one
 
 Shape legend: B rows of a batch, R rows of a split, W rows shuffled together, U units of rows that
 stand together.

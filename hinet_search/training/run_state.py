@@ -299,7 +299,7 @@ def _passes(run: TrainingRun, first_step: int) -> Iterator[Iterator[Int[Tensor, 
             config.shuffle,
             seed=run.conditions.seed,
             pass_number=pass_number,
-            user_R=columns.user_R,
+            user_R=columns.ranked_within,
             coming=reader_ahead(columns, skipped * config.batch_size),
         )
         of_steps = islice(rows_of_pass, skipped, steps_left)

@@ -131,6 +131,13 @@ def plain_rows(log: RandomLog, key: tuple[str, ...]) -> list[PlainRow]:
     ]
 
 
+def asking(log: RandomLog, plain: list[PlainRow]) -> list[PlainRow]:
+    """Every row as it asks: at the moment that its inputs are as of."""
+    as_of_R = log.moments.as_of_R
+    times = log.moments.time_R if as_of_R is None else as_of_R
+    return [replace(row, time=int(time)) for row, time in zip(plain, times, strict=True)]
+
+
 def _key_of(row: dict[str, Any], key: tuple[str, ...]) -> tuple[Any, ...] | None:
     values = tuple(row[column] for column in key)
     return None if any(value is None or value != value for value in values) else values  # noqa: PLR0124  NaN
@@ -144,7 +151,7 @@ def plain_events(log: RandomLog) -> NDArray[np.float32]:
 
 def _events_of_key(log: RandomLog, key: tuple[str, ...]) -> NDArray[np.float64]:
     plain = plain_rows(log, key)
-    return np.array([_events_of_row(log, plain, row) for row in plain])
+    return np.array([_events_of_row(log, plain, row) for row in asking(log, plain)])
 
 
 def seen_by(plain: list[PlainRow], row: PlainRow) -> list[PlainRow]:
@@ -202,7 +209,7 @@ def plain_sessions(log: RandomLog) -> NDArray[np.float32]:
     """Position and seconds of every row in its session, going back from the row."""
     plain = plain_rows(log, ("user",))
     values = []
-    for row in plain:
+    for row in asking(log, plain):
         position, first = 0, row.time
         for other in reversed(seen_by(plain, row)):
             if first - other.time > log.session.gap.number:

@@ -15,6 +15,7 @@ from tests.data.event_tables import (
     TASKS,
     PlainRow,
     RandomLog,
+    asking,
     plain_rows,
     random_log,
     seen_by,
@@ -56,7 +57,8 @@ def plain_slots(log: RandomLog, sequence: SequenceDefinition) -> NDArray[np.int3
     """The slots (R, P, L) of a sequence, from a loop over all rows."""
     plain = plain_rows(log, sequence.key)
     values = {item: log.rows.frame[item].to_list() for item in sequence.items}
-    return np.array([_slots_of_row(sequence, plain, row, values) for row in plain], dtype=np.int32)
+    slots = [_slots_of_row(sequence, plain, row, values) for row in asking(log, plain)]
+    return np.array(slots, dtype=np.int32)
 
 
 def _slots_of_row(

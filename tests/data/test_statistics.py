@@ -20,7 +20,7 @@ from hinet_search.data.derived.countable_labels import FOLD_SEED
 from hinet_search.data.derived.inputs import derive_numbers
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.hashing import keys_of_values, uniform
-from hinet_search.data.rows import Rows, read_rows
+from hinet_search.data.rows import RankGroups, Rows, read_rows
 from hinet_search.study.statistics_definition import StatisticsDefinition
 from tests.data import tables
 
@@ -70,7 +70,16 @@ def reference(
     definition: StatisticsDefinition, rows: Rows, whole: str | None = None
 ) -> NDArray[np.float64]:
     """The rules, row by row against every other row."""
-    period_R = periods(definition, rows, whole)
+    counted_R = periods(definition, rows, whole)
+    if definition.clock is None and rows.groups is not None:
+        rows = rows.with_columns(pl.DataFrame({"group": rows.row_R[rows.groups.first_R]}))
+        whole = "group"
+        counted_R = (
+            (uniform(rows.frame["group"].to_numpy(), FOLD_SEED) * definition.folds)
+            .astype(int)
+            .tolist()
+        )
+    period_R = list(zip(asked_periods(definition, rows, counted_R), counted_R, strict=True))
     unit_R = range(rows.num_rows) if whole is None else rows.frame[whole]
     keys_RK = [
         [key_of(rows, key, row) for key in definition.keys] for row in range(len(rows.frame))
@@ -98,7 +107,7 @@ def reference(
                 num_known = sum(
                     keys_RK[other][place] == key and rows.split_R[other] == TRAIN
                     for other in range(len(keys_RK))
-                    if unit_R[other] != unit_R[row]
+                    if unit_R[other] != unit_R[row] or rows.split_R[row] != TRAIN
                 )
             values += [log(1 + num_known), *rates_T]
         rows_expected.append(values)
@@ -112,12 +121,29 @@ def periods(definition: StatisticsDefinition, rows: Rows, whole: str | None) -> 
     return folds_R.tolist() if definition.clock is None else rows.frame[definition.clock].to_list()
 
 
+def asked_periods(definition: StatisticsDefinition, rows: Rows, period_R: list[Any]) -> list[Any]:
+    """The period that the statistics of every row are as of: the first of its group."""
+    if definition.clock is None or rows.groups is None:
+        return period_R
+    first_R = rows.groups.first_R.tolist()
+    known: dict[int, list[Any]] = {}
+    for first, period in zip(first_R, period_R, strict=True):
+        known.setdefault(first, []).extend([] if period is None else [period])
+    return [
+        period if first < 0 else min(known[first], default=None)
+        for first, period in zip(first_R, period_R, strict=True)
+    ]
+
+
 def may_count(
-    definition: StatisticsDefinition, rows: Rows, period_R: list[Any], pair: tuple[int, int]
+    definition: StatisticsDefinition,
+    rows: Rows,
+    period_R: list[tuple[Any, Any]],
+    pair: tuple[int, int],
 ) -> bool:
-    """Whether the first row may count the label of the second."""
+    """Whether the first row may count the label of the second, by the periods asked and counted."""
     split, other_split = rows.split_R[list(pair)]
-    period, other_period = period_R[pair[0]], period_R[pair[1]]
+    (period, _), (_, other_period) = period_R[pair[0]], period_R[pair[1]]
     if definition.clock is None:
         return bool(other_split == TRAIN and (split != TRAIN or period != other_period))
     if definition.refresh == "never":
@@ -170,6 +196,22 @@ def test_folds_of_whole_users_are_those_of_the_same_loop(seed: int) -> None:
     rows = replace(rows.with_columns(users.to_frame()), split_R=users.to_numpy() % 3)
     actual = target_statistics(BY_FOLD, rows, TASKS, whole="user").to_numpy()
     assert_allclose(actual, reference(BY_FOLD, rows, whole="user"), atol=1e-6)
+
+
+@EVERY_WAY
+@given(seed=st.integers(0, 10_000))
+def test_rows_of_a_group_have_the_statistics_of_its_first_day(
+    definition: StatisticsDefinition, seed: int
+) -> None:
+    rows = draw(seed)
+    _, place, number_R = np.unique(
+        np.random.default_rng(seed).integers(20, size=rows.num_rows),
+        return_index=True,
+        return_inverse=True,
+    )
+    first_R = place[number_R].astype(np.int32)
+    rows = replace(rows, groups=RankGroups(first_R, as_of_first=True))
+    assert_allclose(statistics_of(definition, rows), reference(definition, rows), atol=1e-6)
 
 
 @EVERY_WAY

@@ -52,7 +52,8 @@ def _in_order(arm: ArmRecord) -> ArmRecord:
     gates = (GateUsage("Home/click", ("shared 1", "specific 1"), (0.6, 0.4)),)
 
     def of_run(run: FinalistRun) -> FinalistRun:
-        run = each_cell(run, lambda cell: replace(cell, calibration=1.02))
+        further = {"rank_auc": 0.6}
+        run = each_cell(run, lambda cell: replace(cell, calibration=1.02, further=further))
         if arm.name != "hinet":
             return run
         return replace(run, insight=replace(run.insight, attention=EVEN, gates=gates))
@@ -212,6 +213,9 @@ PLANTED = {
     "range_edges": _range_edges(),
     "seeds": with_seeds(clean(), 3),
     "users": without_users(clean(), "ple"),
+    "within_groups": hinet_runs(
+        lambda run: each_test_cell(run, lambda cell: replace(cell, further={"rank_auc": 0.44}))
+    ),
     "row_order": replace(clean(), shared_batches=True),
     "slow_convergence": _slow_convergence(),
     "gates": in_layout("shared", home=(0.02, 0.01, 0.97), push=(0.5, 0.0, 0.5)),

@@ -16,7 +16,7 @@ from hinet_search.training.metrics import cell_values
 
 SCENARIOS, TASKS = ("Home", "Push"), ("click", "order")
 
-FURTHER = further_metrics(tuple(every_metric()))
+FURTHER = (*further_metrics(tuple(every_metric())), "hit@1")
 
 
 def draw_runs(

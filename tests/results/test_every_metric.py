@@ -94,6 +94,27 @@ def test_under_weights_of_users_it_is_that_of_repeated_rows(
     assert (None if np.isnan(once) else once) == same(plain_of(file)(rows))
 
 
+@pytest.mark.parametrize("file", [f for f, m in METRIC_OF_FILE.items() if m.within == "groups"])
+@given(data=st.data())
+def test_within_groups_of_users_a_weight_of_a_user_repeats_all_its_groups(
+    file: str, data: st.DataObject
+) -> None:
+    """Groups are named by texts of user and number; every fifth row is in none."""
+    rows, draws = data.draw(rows_of(BERNOULLI)), data.draw(DRAWS)
+    numbers = data.draw(st.lists(st.integers(0, 2), min_size=len(rows), max_size=len(rows)))
+    group_C = np.array([10 * row.user + n for row, n in zip(rows, numbers, strict=True)])  # type: ignore[operator]
+    group_C[4::5] = -1
+    repeated = [
+        PlainRow(row.score, row.label, (group, time), is_amount=False)
+        for row, group in zip(rows, group_C.tolist(), strict=True)
+        if group >= 0
+        for time in range(draws[row.user])  # type: ignore[call-overload]
+    ]
+    cell = cell_of(rows, BERNOULLI).by_groups(group_C)
+    (drawn,) = METRIC_OF_FILE[file].prepared(cell)(np.array([draws], float).T).tolist()
+    assert (None if np.isnan(drawn) else drawn) == same(plain_of(file)(repeated))
+
+
 OF_MANY = [metric for metric in every_metric().values() if metric.of_many is not None]
 
 
@@ -137,7 +158,7 @@ def test_within_users_rows_without_a_user_do_not_count(file: str) -> None:
     pairs = [(0.0, 0), (1.0, 1)]
     of_users = [PlainRow(score, label, 3, is_amount=False) for score, label in pairs]
     without_user = [PlainRow(-score, label, None, is_amount=False) for score, label in pairs]
-    if metric.within_users:
+    if metric.within is not None:
         assert metric.value(cell_of([*of_users, *without_user], BERNOULLI)) == 1.0
         assert metric.value(cell_of(without_user, BERNOULLI)) is None
 

@@ -13,7 +13,9 @@ from hinet_search.results.statistics.greedy import Pool, Search, make_pool, walk
 from hinet_search.results.statistics.resampling import ScoredRows, units_of_rows
 from tests.results.scored_runs import draw_runs, exact_value
 
-OBJECTIVES = (*names(), "auc[Push/order]", "logloss[Home/click]")
+# Few users of these runs have no positive row among 10.
+NAMES = [name.replace("hit@10", "hit@1") for name in names()]
+OBJECTIVES = (*NAMES, "auc[Push/order]", "logloss[Home/click]")
 SCALES: tuple[Scale, ...] = ("logits", "probabilities")
 
 
@@ -67,7 +69,8 @@ def test_a_shortlist_reaches_most_of_the_gain_of_all_candidates(
     monkeypatch.setattr(greedy, "SHORTLIST", 40)
     whole = walked(pool, free(40), most=12)
     gain_of_short, gain_of_whole = (max(path.scores) - path.scores[0] for path in (short, whole))
-    least = 0.8 if objective in ("ece", "ndcg@10") else 0.95  # whose slope is a rough guide
+    rough = ("ece", "ndcg@10", "mrr", "hit@1")  # whose slope is a rough guide
+    least = 0.7 if objective in rough else 0.95
     assert gain_of_short > least * gain_of_whole > 0  # it may be luckier
 
 

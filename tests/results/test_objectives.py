@@ -19,7 +19,15 @@ BIG = CellValue(
     logloss=0.3,
     gauc=0.6,
     ece=0.02,
-    further={"pr_auc": 0.5, "pooled_auc": 0.7, "ndcg@10": 0.4, "ndcg@3": 0.2},
+    further={
+        "pr_auc": 0.5,
+        "pooled_auc": 0.7,
+        "ndcg@10": 0.4,
+        "ndcg@3": 0.2,
+        "rank_auc": 0.7,
+        "mrr": 0.1,
+        "hit@10": 0.6,
+    },
 )
 SMALL = CellValue(
     "push",
@@ -30,7 +38,15 @@ SMALL = CellValue(
     logloss=0.5,
     gauc=0.7,
     ece=0.04,
-    further={"pr_auc": 0.3, "pooled_auc": 0.7, "ndcg@10": 0.8, "ndcg@3": 0.1},
+    further={
+        "pr_auc": 0.3,
+        "pooled_auc": 0.7,
+        "ndcg@10": 0.8,
+        "ndcg@3": 0.1,
+        "rank_auc": 0.5,
+        "mrr": 0.3,
+        "hit@10": 0.9,
+    },
 )
 ONE_CLASS = CellValue(
     "push", "order", rows=1000, positives=0, auc=None, logloss=0.1, reason="no positive row"
@@ -52,6 +68,9 @@ VALUES = {
     "pooled_auc": 0.9 * 0.7 + 0.1 * 0.7,
     "ndcg@10": 0.9 * 0.4 + 0.1 * 0.8,
     "ndcg@3": 0.9 * 0.2 + 0.1 * 0.1,
+    "rank_auc": 0.9 * 0.7 + 0.1 * 0.5,
+    "mrr": 0.9 * 0.1 + 0.1 * 0.3,
+    "hit@10": 0.9 * 0.6 + 0.1 * 0.9,
     "auc[home/click]": 0.8,
     "auc[push/click]": 0.6,
     "logloss[push/order]": 0.1,

@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 
 from hinet_search.data.derived.event_log import moments_of
 from hinet_search.data.derived.inputs import derive_numbers
+from hinet_search.data.derived.rank_groups import with_rank_groups
 from hinet_search.data.derived.sequences import encode_sequences
 from hinet_search.data.encode import COUNT, VALUE, Vocabulary
 from hinet_search.data.rows import Rows, distinct_by_scenario, read_rows
@@ -55,6 +56,19 @@ KINDS: dict[str, dict[str, Any]] = {
         "distinct_by_scenario": ["item"],
     },
 }
+LOGGED = {
+    "events": BY | WINDOWS | {"labels_after": "10m"},
+    "session": {"gap": "40m"},
+    "sequences": {"seen": SEEN | {"labels_after": "1h"}},
+    "statistics": BY | {"clock": "shown", "refresh": "day"},
+}
+RANKS: dict[str, dict[str, Any]] = {
+    "visits": {"visit": "40m"},
+    "users in a place": {"group": ["user", "place"]},
+    "items in a place": {"group": ["item", "place"]},
+}
+KINDS |= {f"as of {name}": LOGGED | {"rank": rank} for name, rank in RANKS.items()}
+KINDS["days as of visits"] = {"statistics": LOGGED["statistics"], "rank": RANKS["visits"]}
 
 
 def shop() -> pl.DataFrame:
@@ -78,7 +92,8 @@ def shop() -> pl.DataFrame:
     )
 
 
-def definition_of(features: dict[str, Any]) -> DataDefinition:
+def definition_of(kind: dict[str, Any]) -> DataDefinition:
+    features = {name: value for name, value in kind.items() if name != "rank"}
     return DataDefinition.model_validate(
         {
             "source": {"kind": "table", "path": "shop.parquet"},
@@ -90,6 +105,7 @@ def definition_of(features: dict[str, Any]) -> DataDefinition:
             "user": "user",
             "item": "item",
             "time": "shown",
+            "rank": kind.get("rank"),
             "features": {"categorical": ["user", "item"], **features},
             "split": {"by": "time", "valid_from": "2026-03-05", "test_from": "2026-03-07"},
         }
@@ -99,7 +115,7 @@ def definition_of(features: dict[str, Any]) -> DataDefinition:
 def inputs_of(definition: DataDefinition) -> Inputs:
     """What an export says of a definition, as far as the log needs it."""
     features = definition.features
-    follows_log = features.events or features.session or features.sequences
+    follows_log = features.events or features.session or features.sequences or definition.rank
     return Inputs.model_construct(
         scenario=ScenarioInput(column="place", values={"1": "Home", "2": "Push"}),
         tasks=("click", "buy"),
@@ -111,7 +127,8 @@ def inputs_of(definition: DataDefinition) -> Inputs:
         time="shown" if follows_log else None,
         events=features.events,
         session=features.session,
-        user="user" if features.session else None,
+        user="user" if features.session or definition.rank else None,
+        rank=definition.rank,
         sequences=features.sequences,
         distinct_by_scenario=features.distinct_by_scenario,
         absent_cells=(("Home", "buy"),),
@@ -133,6 +150,7 @@ def as_numbers(seen: SeenInputs, is_chosen_R: np.ndarray | None = None) -> np.nd
 
 def of_training(definition: DataDefinition, rows: Rows, words: Words) -> SeenInputs:
     """The inputs of all rows, as a study derives them."""
+    rows = with_rank_groups(definition, rows)
     derived = derive_numbers(definition, rows)
     tables = [*derived.values()]
     numbers = pl.concat(tables, how="horizontal") if tables else pl.DataFrame()

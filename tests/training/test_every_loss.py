@@ -214,14 +214,18 @@ def test_a_model_learns_by_it(name: str, ranking_weight: float) -> None:
 def test_a_row_of_weight_k_costs_what_k_copies_of_it_would(
     name: str, schema: Schema, weights: dict[str, object]
 ) -> None:
+    """But for a constant: in a softmax over copies, every row has less than over weighted rows."""
     config, rows = configured(name, **weights), rows_of(schema, are_weighted=True)
     assert rows.weight_R is not None
     copies_C = np.arange(NUM_ROWS).repeat(rows.weight_R.astype(np.int64))
     copied = replace(rows, weight_R=None).where(copies_C)
     scores_RT = drawn(NUM_ROWS, 3).requires_grad_()
-    weighted = of_batch(step_loss(config, schema, rows, None, CPU), rows)(scores_RT)
-    alike = of_batch(step_loss(config, schema, copied, None, CPU), copied)(scores_RT[copies_C])
-    torch.testing.assert_close(weighted, alike, rtol=1e-6, atol=0)
+    of_weighted = of_batch(step_loss(config, schema, rows, None, CPU), rows)
+    of_copies = of_batch(step_loss(config, schema, copied, None, CPU), copied)
+    equal_RT = torch.zeros_like(scores_RT)
+    weighted = of_weighted(scores_RT) - of_weighted(equal_RT)
+    alike = of_copies(scores_RT[copies_C]) - of_copies(equal_RT[copies_C])
+    torch.testing.assert_close(weighted, alike, rtol=1e-6, atol=1e-7)
     gradients = [torch.autograd.grad(each, scores_RT)[0] for each in (weighted, alike)]
     torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-9)
 

@@ -6,7 +6,7 @@ other folds. The rules and their reasons are in statistics.py.
 Shape legend: R rows, T tasks, M scenarios, S rows that count, or several such axes.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ FOLD_SEED = 7_046_029_254
 PERIOD = "period"
 FOLD = f"{OWN}fold"  # beside the columns of the table
 NO_FOLD = -1  # of rows of valid and test, which count every fold, and not one another
+GROUP = f"{OWN}group"
 ROWS = "rows"
 OWN_ROWS = "own rows"
 PARTS = 2**16  # of the unit of amounts, which are counted in whole parts: sums have no order
@@ -47,13 +48,16 @@ class CountableLabels:
 
     `frame` (R rows) has the columns of the table, and as columns of our own the split and the whole
     number that a row adds to every quantity but ROWS: 0 or 1, or parts of an amount. `period` is a
-    row's day, hour or fold. Rows of split s count those of the splits `counted[s]`: of all other
-    periods, or, if `earlier`, of those that are more than `delay` periods earlier. Without a clock
-    there are so many `folds`, in which rows with the same value in column `whole` are together.
+    row's day, hour or fold, and `asked` the one that its statistics are as of: its own, or the
+    first of its group in a ranking. Rows of split s count those of the splits `counted[s]`: of all
+    other periods, or, if `earlier`, of those that are more than `delay` periods earlier. Without a
+    clock there are so many `folds`, in which rows with the same value in column `whole` are
+    together.
     """
 
     frame: pl.DataFrame
     period: pl.Expr
+    asked: pl.Expr
     quantities: tuple[str, ...]
     counted: tuple[Splits, ...]
     earlier: bool
@@ -61,15 +65,22 @@ class CountableLabels:
     folds: int
     whole: str | None
 
-    def of_key(self, key: tuple[str, ...], others: Sequence[pl.Expr]) -> pl.LazyFrame:
-        """The columns of a key, named by `key_columns`, the period, and further ones."""
+    def of_key(
+        self, key: tuple[str, ...], others: Sequence[pl.Expr], *, asking: bool = False
+    ) -> pl.LazyFrame:
+        """The columns of a key, named by `key_columns`, the period, and further ones.
+
+        The period is that in which a row counts, or for rows that are `asking` the one asked for.
+        """
+        period = self.asked if asking else self.period
         names = zip(key_columns(key), key, strict=True)
         known = [known_column(name, self.frame[name].dtype).alias(new) for new, name in names]
-        return self.frame.lazy().select([*known, self.period.alias(PERIOD), *others])
+        return self.frame.lazy().select([*known, period.alias(PERIOD), *others])
 
     def own_rows(self, key: tuple[str, ...]) -> pl.Expr:
         """How many rows of a key can only be in one fold with a row, itself included."""
-        number = pl.lit(1) if self.whole is None else pl.len().over(*key, self.whole)
+        is_train = pl.col(SPLIT) == TRAIN
+        number = pl.lit(1) if self.whole is None else is_train.sum().over(*key, self.whole)
         return number.cast(pl.Int64).alias(OWN_ROWS)
 
     @property
@@ -148,15 +159,23 @@ def countable_labels(
     """The labels of a study's rows, with the period of each row; see `target_statistics`."""
     columns = [column_of(SPLIT, rows.split_R), *_added(rows)]
     clock = definition.clock
+    by_group = rows.groups is not None and rows.groups.as_of_first
+    if by_group:
+        columns.append(column_of(GROUP, rows.mapped(_first_numbers(rows))))
     if clock is None:
+        whole = GROUP if by_group and whole is None else whole
         columns.append(column_of(FOLD, rows.mapped(_folds(definition, rows, whole))))
         of_row = pl.col(FOLD)
     else:
         dtype = rows.frame[clock].dtype
         of_row = period(known_column(clock, dtype), dtype, definition)
+    asked = of_row
+    if by_group and clock is not None:
+        asked = of_row.min().over(GROUP)
     return CountableLabels(
         frame=rows.frame.with_columns(columns),
         period=of_row,
+        asked=asked,
         quantities=quantities(rows.has_task_MT, rows.units),
         counted=_counted_splits(definition),
         earlier=clock is not None,
@@ -194,11 +213,24 @@ def whole_amounts(amount_B: NDArray[Any]) -> NDArray[np.int64]:
     return np.rint(amount_B.astype(np.float64) * PARTS).astype(np.int64)
 
 
+def _first_numbers(rows: Rows) -> Iterator[NDArray[np.uint64]]:
+    """Yield for every row the number of its group's first row in the source, else its own."""
+    assert rows.groups is not None, "the caller checked it"
+    for block in rows.blocks():
+        first_B = rows.groups.first_R[block]
+        yield np.where(first_B < 0, rows.row_R[block], rows.row_R[np.maximum(first_B, 0)])
+
+
 def _folds(
     definition: StatisticsDefinition, rows: Rows, whole: str | None
 ) -> Iterator[NDArray[np.int16]]:
     """Yield the fold of every row; rows with the same value in column `whole` share one."""
-    keys = rows.row_R.__getitem__ if whole is None else keys_of_values(rows.frame[whole])
+    keys: Callable[[slice], NDArray[np.uint64]]
+    if whole is None or whole == GROUP:
+        number_R = rows.row_R if whole is None else rows.mapped(_first_numbers(rows))
+        keys = number_R.__getitem__
+    else:
+        keys = keys_of_values(rows.frame[whole])
     for block in rows.blocks():
         fold_B = (uniform(keys(block), FOLD_SEED) * definition.folds).astype(np.int16)
         yield np.where(rows.split_R[block] == TRAIN, fold_B, np.int16(NO_FOLD))

@@ -12,7 +12,8 @@ N of them that others see.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,14 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Moments:
-    """The moment of every row: units of the time column since the first row, or NO_TIME."""
+    """The moment of every row: units of the time column since the first row, or NO_TIME.
+
+    The inputs of a row are as of `as_of_R`, of its group's first row; None if of its own moment.
+    """
 
     time_R: NDArray[np.int64]
     unit: TimeUnit
+    as_of_R: NDArray[np.int64] | None = None
 
     @property
     def units_a_second(self) -> int:
@@ -72,7 +77,16 @@ def moments_at(rows: Rows, time: str, time_unit: TimeUnit | None) -> Moments:
     last = min(first + LONGEST, LARGEST)
     blocks = (whole_times(values[block]).clip(first, last) - first for block in rows.blocks())
     time_R = rows.mapped(times.fill_null(NO_TIME).to_numpy() for times in blocks)
-    return Moments(time_R, unit_of(values.dtype, time_unit))
+    moments = Moments(time_R, unit_of(values.dtype, time_unit))
+    if rows.groups is None or not rows.groups.as_of_first:
+        return moments
+    first_R = rows.groups.first_R
+
+    def as_of(block: slice) -> Integers:
+        first_B = first_R[block]
+        return np.where(first_B < 0, time_R[block], time_R[np.maximum(first_B, 0)])
+
+    return replace(moments, as_of_R=rows.mapped(map(as_of, rows.blocks())))
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,8 @@ class EventLog:
     """Rows with a time, ordered by it: the position of each in the table, and its moment.
 
     It gives the inputs of the rows of `splits`; others are only seen by them. `is_seen_E` says
-    which rows others see, None if all.
+    which rows others see, None if all. Inputs are as of the moments `as_of_E`, None if of the rows'
+    own.
     """
 
     rows: Rows
@@ -96,6 +111,7 @@ class EventLog:
     row_E: Integers
     time_E: Integers
     is_seen_E: NDArray[np.bool_] | None = None
+    as_of_E: Integers | None = None
 
     @property
     def num_rows(self) -> int:
@@ -108,6 +124,11 @@ class EventLog:
         is_wanted_R = wanted_rows(self.rows)
         return is_given_S if is_wanted_R is None else is_given_S & is_wanted_R[row_S]
 
+    @cached_property
+    def num_earlier(self) -> Integers:
+        """The number of rows before the moment that each row's inputs are as of (E,)."""
+        return self.num_before(0)
+
     @property
     def place_bits(self) -> int:
         """Bits that hold any place in the log, and their number."""
@@ -116,8 +137,9 @@ class EventLog:
     def num_before(self, length: int) -> Integers:
         """For each row (E,) the number of rows that are more than `length` earlier."""
         length = min(length, int(self.time_E[-1]) + 1) if self.num_rows else 0
+        as_of_E = self.time_E if self.as_of_E is None else self.as_of_E
         return self.rows.mapped(
-            np.searchsorted(self.time_E, self.time_E[block] - length, side="left")
+            np.searchsorted(self.time_E, as_of_E[block] - length, side="left")
             for block in blocks_of(self.num_rows)
         )
 
@@ -168,7 +190,11 @@ def log_of(rows: Rows, moments: Moments, walk: Walk) -> EventLog:
     row_E = rows.mapped(row_E[block] for block in blocks_of(row_E.size))
     time_E = rows.mapped(moments.time_R[row_E[block]] for block in blocks_of(row_E.size))
     is_seen_E = rows.split_R[row_E] < ASKING if walk.last_split == ASKING else None
-    return EventLog(rows, walk.splits, row_E, time_E, is_seen_E)
+    as_of_E = None
+    if moments.as_of_R is not None:
+        blocks = (row_E[block] for block in blocks_of(row_E.size))
+        as_of_E = rows.mapped(moments.as_of_R[row_B] for row_B in blocks)
+    return EventLog(rows, walk.splits, row_E, time_E, is_seen_E, as_of_E)
 
 
 def _ascend(number_E: NDArray[Any]) -> bool:
@@ -237,13 +263,15 @@ class KeyedRows:
     """All rows of some keys, sorted by key and then by time.
 
     `place_S` is a row's place in the log, `sorted_S` the ascending number that holds key and place.
-    Of positions among these rows, `start_S` is the first of the row's key, and `moment_S` the first
-    of those of its moment.
+    Inputs are as of `as_of_S`: the row's moment, or that of its group's first row. Of positions
+    among these rows, `start_S` is the first of the row's key, and `moment_S` the first of that
+    moment or later.
     """
 
     place_S: Integers
     sorted_S: Integers
     time_S: Integers
+    as_of_S: Integers
     start_S: Integers
     moment_S: Integers
 
@@ -305,7 +333,11 @@ def _keyed(log: EventLog, sorted_S: Integers) -> KeyedRows:
     np.not_equal(code_S[1:], code_S[:-1], out=is_first_S[1:])
     is_new_S = is_first_S.copy()
     is_new_S[1:] |= time_S[1:] != time_S[:-1]
-    return KeyedRows(place_S, sorted_S, time_S, last_position(is_first_S), last_position(is_new_S))
+    start_S = last_position(is_first_S)
+    if log.as_of_E is None:
+        return KeyedRows(place_S, sorted_S, time_S, time_S, start_S, last_position(is_new_S))
+    moment_S = np.searchsorted(sorted_S, sorted_S - place_S + log.num_earlier[place_S])
+    return KeyedRows(place_S, sorted_S, time_S, log.as_of_E[place_S], start_S, moment_S)
 
 
 def last_position(is_mark_S: NDArray[np.bool_]) -> Integers:

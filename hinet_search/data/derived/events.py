@@ -14,7 +14,8 @@ a task is no row of it. So 0 means that nothing is known, or nothing unusual.
 
 Rows of train see earlier rows of train only, those of valid also rows of valid, those of test rows
 of all splits. Earlier is strictly earlier: rows of the same moment do not see each other. A row
-with a null in the key or without a time sees nothing, and is not seen by that key.
+with a null in the key or without a time sees nothing, and is not seen by that key. With groups of a
+ranking, t is the moment of the first row of the row's group (rank_groups.py).
 
 A row may also know where it stands in the visit of its user. A visit ends when more than `gap`
 passes until the user's next moment. A row without a user or a time has zeros.
@@ -244,7 +245,7 @@ def _inputs(
     moment_S = seen.position(keyed.moment_S)
     for length in horizons.rows_W:
         yield np.log1p(moment_S - seen.position(first_S[length]))
-    since_S = keyed.time_S - seen.time_N[moment_S - 1] if seen.time_N.size else keyed.time_S
+    since_S = keyed.as_of_S - seen.time_N[moment_S - 1] if seen.time_N.size else keyed.as_of_S
     recency_S = 1 / (1 + np.log1p(np.maximum(since_S, 0) / units_a_second))
     yield np.where(moment_S > seen.position(keyed.start_S), recency_S, 0.0)
     if horizons.delay is not None:
@@ -329,7 +330,7 @@ def session_inputs(
 
     def use(log: EventLog, keyed: KeyedRows) -> None:
         first_S, num_S = earlier_visit(log, keyed, gap)
-        seconds_S = (keyed.time_S - first_S) / moments.units_a_second
+        seconds_S = (keyed.as_of_S - first_S) / moments.units_a_second
         write(value_RC, log, keyed, [np.log1p(num_S), np.log1p(seconds_S)])
 
     for log in [log_of(rows, moments, walk) for walk in walks(rows, moments)]:
@@ -351,8 +352,8 @@ def earlier_visit(log: EventLog, keyed: KeyedRows, gap: int) -> tuple[Integers, 
     begin_N = last_position(begins_N)  # the first row of each row's visit
     newest_S = np.maximum(moment_S - 1, 0)
     begin_S = _at(begin_N, newest_S)
-    is_open_S = (moment_S > start_S) & (keyed.time_S - _at(seen.time_N, newest_S) <= gap)
-    first_S = np.where(is_open_S, _at(seen.time_N, begin_S), keyed.time_S)
+    is_open_S = (moment_S > start_S) & (keyed.as_of_S - _at(seen.time_N, newest_S) <= gap)
+    first_S = np.where(is_open_S, _at(seen.time_N, begin_S), keyed.as_of_S)
     return first_S, np.where(is_open_S, moment_S - begin_S, 0)
 
 

@@ -208,7 +208,7 @@ def sequence_slots(
             if drawn is not None:
                 place_B = np.searchsorted(drawn, place_B)
             slots_RPL[place_B] = earlier.slots(
-                keyed.time_S[some], start_S[some], moment_S[some], known_S[some], sequence.length
+                keyed.as_of_S[some], start_S[some], moment_S[some], known_S[some], sequence.length
             )
 
     code_R = key_codes(rows, sequence.key)

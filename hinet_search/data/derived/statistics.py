@@ -22,8 +22,9 @@ Inputs of training rows are as those of new rows. A label of F - 1 folds counts 
 before the smoothing, which is written as less smoothing. The number of rows is no label: without a
 clock, n of log(1 + n) is all other rows of train, where users are whole those of other users.
 
-No row counts labels of a later split. A row without a day counts nothing and is not counted; a row
-with a null in the key has no statistics of that key.
+By groups of a ranking (rank_groups.py), a row asks as of the day of its group's first row; without
+a clock, the rows of a group share a fold. No row counts labels of a later split. A row without a
+day counts nothing and is not counted; a row with a null in the key has no statistics of that key.
 
 Rows that are newer than the study count as rows of test, and are counted by none (event_log.py).
 
@@ -151,9 +152,11 @@ def _of_periods(labels: CountableLabels, key: tuple[str, ...]) -> pl.DataFrame:
         is_first = pl.any_horizontal(pl.col(names).ne_missing(pl.col(names).shift()))
         before -= pl.when(is_first).then(before).forward_fill()
     of_periods = of_periods.sort(by)
-    if labels.delay:
-        return _of_delayed_periods(of_periods.with_columns(before + counts), names, labels.delay)
-    return of_periods.with_columns(before)
+    if not labels.delay and labels.asked is labels.period:
+        return of_periods.with_columns(before)
+    asked = labels.of_key(key, [], asking=True).drop_nulls(by).unique().collect(engine="streaming")
+    up_to = of_periods.with_columns(before + counts)
+    return _of_delayed_periods(up_to, asked, names, labels.delay)
 
 
 def _of_folds(labels: CountableLabels, names: Sequence[str]) -> list[pl.Expr]:
@@ -164,11 +167,16 @@ def _of_folds(labels: CountableLabels, names: Sequence[str]) -> list[pl.Expr]:
     return [total.alias(TOTAL), share.alias(SHARE)]
 
 
-def _of_delayed_periods(up_to: pl.DataFrame, key: Sequence[str], delay: int) -> pl.DataFrame:
-    """For every key and period the counts `up_to` the last period whose labels are known by it."""
+def _of_delayed_periods(
+    up_to: pl.DataFrame, asked: pl.DataFrame, key: Sequence[str], delay: int
+) -> pl.DataFrame:
+    """For every key and period that is `asked` for, the counts of what is known by it.
+
+    These are the counts `up_to` the last of the key's periods that are more than `delay` earlier.
+    """
     known = up_to.rename({PERIOD: COUNTED_PERIOD}).sort(COUNTED_PERIOD)
     before = delayed(pl.col(PERIOD), up_to.schema[PERIOD], delay).alias(COUNTED_PERIOD)
-    asking = up_to.select([*key, PERIOD, before]).sort(COUNTED_PERIOD)
+    asking = asked.select([*key, PERIOD, before]).sort(COUNTED_PERIOD)
     joined = asking.join_asof(
         known,
         on=COUNTED_PERIOD,
@@ -210,7 +218,7 @@ def _of_rows(
         statistics = _statistics(definition, tasks, key, _arrays(counts), _arrays(of_all))
         names = statistics.columns
         table = table.hstack(statistics.rename(partial(_counting, splits)))
-    rows = labels.of_key(key, [pl.col(SPLIT), labels.own_rows(key)])
+    rows = labels.of_key(key, [pl.col(SPLIT), labels.own_rows(key)], asking=True)
     joined = rows.join(table.lazy(), on=on, how="left", maintain_order="left")
     columns = []
     split = pl.col(SPLIT)

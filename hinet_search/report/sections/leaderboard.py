@@ -20,15 +20,19 @@ from hinet_search.report.scatter import (
 from hinet_search.report.sections import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.shipping import remarks
 from hinet_search.report.standings import ResultsOnValidation, on_validation, standings
+from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.finalist_values import (
+    WITHIN_GROUPS,
+    by_seed,
     chosen,
     headline,
     headline_by_seed,
     objective_by_seed,
+    values_by,
 )
 from hinet_search.results.records import ServingLimits
 from hinet_search.results.shipping import Offer, Shipment, ensembles_by_size, shipment
-from hinet_search.results.statistics.paired_difference import summary
+from hinet_search.results.statistics.paired_difference import Summary, summary
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title, verdict
 
@@ -116,10 +120,16 @@ def _table(
         measure = html.measure("Test", record_facts.headline_in_words(record))
     tuning = on_validation(record)
     costs = html.join(_cost_headers(record, offers))
+    is_ranked = any(_within_groups(record, offer, is_opened=is_opened) for offer in offers)
+    if is_ranked:
+        measure = html.join([measure, html.measure("Within groups", "AUC")])
     header = html.head("Model", measure, costs, html.measure("Over default", "validation"))
     rows = []
     for offer in offers:
-        cells = [_value(record, offer, is_opened=is_opened), *_costs(record, offer, offers)]
+        cells: list[str] = [_value(record, offer, is_opened=is_opened)]
+        if is_ranked:
+            cells.append(over_seeds(_within_groups(record, offer, is_opened=is_opened)))
+        cells += _costs(record, offer, offers)
         cells.append(_over_default(tuning.get(offer.name)))
         remark = ", ".join(_remarks(record, offer, shipped))
         name = html.remarked(title(offer.name), remark) if remark else title(offer.name)
@@ -153,6 +163,17 @@ def _value(record: StudyRecord, offer: Offer, *, is_opened: bool) -> Markup:
     if reached is None:  # of an ensemble
         return html.number(numbers.metric(offer.test if is_opened else offer.valid))
     return over_seeds(reached)
+
+
+def _within_groups(record: StudyRecord, offer: Offer, *, is_opened: bool) -> Summary | None:
+    """Return the AUC within groups that a model reached; None without groups."""
+    value = values_by(WITHIN_GROUPS)
+    ensemble = record.ensemble(ENSEMBLE)
+    if offer.kind == "ensemble" and ensemble is not None:
+        of_ensemble = value((ensemble.test_cells if is_opened else ensemble.valid_cells) or ())
+        return summary([] if of_ensemble is None else [of_ensemble])
+    model = next((arm for arm in record.arms_and_students if arm.name == offer.name), None)
+    return summary(by_seed(chosen(model), "test" if is_opened else "valid", value).values())
 
 
 def _over_default(valid: ResultsOnValidation | None) -> str:

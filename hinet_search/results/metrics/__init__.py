@@ -34,6 +34,9 @@ class Metric:
     `is_of_cell` makes it an objective of one cell, NAME[SCENARIO/TASK]. A metric that is not
     `always` measured is measured and shown in studies that have it as an objective. `of_many` is
     the same metric, faster for many scores of the same rows of labels 0 and 1.
+
+    Metrics `within` users or groups rank the rows of each. Groups are those of the data's `rank`;
+    the units of the cell are then groups, and without `rank` users.
     """
 
     words: str  # in running text: "grouped AUC"
@@ -44,7 +47,7 @@ class Metric:
     is_of_cell: bool = False
     always: bool = False
     labels: Literal["any", "binary", "amounts"] = "any"
-    within_users: bool = False
+    within: Literal["users", "groups"] | None = None
     over_scenarios: bool = False  # of a task: its cells have one value, that of all their rows
     is_half_by_chance: bool = False  # .5 for scores without information
     is_root: bool = False  # the square root of a mean over rows
@@ -60,10 +63,14 @@ class Metric:
     def prepared(self, cell: ScoredCell) -> Prepared:
         """Prepare a cell; one that cannot have the metric is NaN under any weights."""
         is_empty = len(cell.label_C) == 0
-        lacks_users = self.within_users and not cell.has_users
+        lacks_users = self.within is not None and not cell.has_users
         if is_empty or lacks_users or not self.reads(cell.family):
             return no_value
-        return self.prepare(cell)
+        prepared = self.prepare(cell)
+        user_G = cell.user_of_units
+        if user_G is None:
+            return prepared
+        return lambda weight_UB: prepared(None if weight_UB is None else weight_UB[user_G])
 
     def value(self, cell: ScoredCell) -> float | None:
         """Return the plain metric, None without a value."""

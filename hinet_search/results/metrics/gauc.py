@@ -2,23 +2,16 @@
 
 from hinet_search.results.metrics import Metric
 from hinet_search.results.statistics.many_scores import auc_of_users_of_many
-from hinet_search.results.statistics.ordered_pairs import auc_of_users
-from hinet_search.results.statistics.scored_cell import Prepared, ScoredCell, mean_over_users
-
-
-def prepare(cell: ScoredCell) -> Prepared:
-    """Rank the rows of every user once; weights only count users."""
-    return mean_over_users(cell, auc_of_users(cell))
-
+from hinet_search.results.statistics.ordered_pairs import mean_auc_of_users
 
 METRIC = Metric(
     words="grouped AUC",
-    prepare=prepare,
+    prepare=mean_auc_of_users,
     maximize=True,
     is_ranking=True,
     mean="by rows",
     always=True,
-    within_users=True,
+    within="users",
     is_half_by_chance=True,
     of_many=auc_of_users_of_many,
 )

@@ -1,11 +1,11 @@
-"""NDCG@k: the discounted gain of the first k rows of a user by score, over that of the best order.
+"""NDCG@k: the discounted gain of the first k rows of a group by score, over that of the best order.
 
 The gain of a row is its label, 0 or 1 or an amount, and that of place i counts by 1 / log2(1 + i).
-Rows of one score share their places: each has the mean discount of these, 0 after place k. Users
-with fewer than k rows count with the rows that they have, users whose labels are all equal not at
-all, since any order is theirs. The value is the mean over users weighted by their rows, as that of
-grouped AUC is.
-Shape legend: K ties of a user, G users.
+Groups are those of the data's `rank`, or users. Rows of one score share their places: each has the
+mean discount of these, 0 after place k. Groups with fewer than k rows count with the rows that they
+have, groups whose labels are all equal not at all, since any order is theirs. The value is the mean
+over groups weighted by their rows, as in grouped AUC.
+Shape legend: K ties of a group, G groups.
 """
 
 from functools import partial
@@ -26,7 +26,7 @@ LISTED = 10  # the k of the metric that help and reference list
 
 
 def prepare(cell: ScoredCell, cutoff: int) -> Prepared:
-    """Rank the rows of every user once; weights only count users."""
+    """Rank the rows of every group once; weights only count groups."""
     best = cell.by_labels.users
     ndcg_G = ratio(_gains(cell.users, cutoff), _gains(best, cutoff))
     num_labels_G = best.sums(np.ones_like(best.rows_K))
@@ -34,7 +34,7 @@ def prepare(cell: ScoredCell, cutoff: int) -> Prepared:
 
 
 def _gains(users: UserTies, cutoff: int) -> Floats:
-    """(G,): the discounted gain of every user, with ties sharing their places."""
+    """(G,): the discounted gain of every group, with ties sharing their places."""
     up_to_place = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, cutoff + 2)))])
     through_K = users.of_user(users.num_rows) - users.rows_below  # places of the tie and above it
     last_K = np.minimum(through_K, cutoff).astype(np.int64)
@@ -51,7 +51,7 @@ def of_cutoff(cutoff: int) -> Metric:
         maximize=True,
         is_ranking=True,
         mean="by rows",
-        within_users=True,
+        within="groups",
         cutoff=cutoff,
         of_cutoff=of_cutoff,
     )

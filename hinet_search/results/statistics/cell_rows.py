@@ -11,8 +11,9 @@ users.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,18 +38,32 @@ Slope = Callable[[Means], Floats]  # mean_N -> slope_N
 class CellRows:
     """Labels and units of the rows of a cell, largest labels first.
 
-    `amount` is what a label of 1 stands for.
+    `amount` is what a label of 1 stands for. `group_N` are the groups within which rows are
+    ranked, None if these are the units.
     """
 
     label_N: Labels
     unit_N: NDArray[np.int64]
     family: Family = BERNOULLI
     amount: float = 1.0
+    group_N: NDArray[Any] | None = None
+
+    def ranked_within(self, metric: Metric) -> NDArray[Any]:
+        """(N,): the user or group within which a metric ranks a row."""
+        if metric.within == "groups" and self.group_N is not None:
+            return self.group_N
+        return self.unit_N
+
+    def where(self, is_kept_N: NDArray[np.bool_]) -> "CellRows":
+        """The kept rows."""
+        group_N = None if self.group_N is None else self.group_N[is_kept_N]
+        kept = replace(self, label_N=self.label_N[is_kept_N], unit_N=self.unit_N[is_kept_N])
+        return replace(kept, group_N=group_N)
 
     def valued(self, metric: Metric, scale: Scale) -> OfMany:
         """Prepare the metric of candidate means on a scale; NaN if it has none."""
         if metric.of_many is not None and self.family is BERNOULLI and len(self.label_N):
-            return metric.of_many(self.label_N, self.unit_N)
+            return metric.of_many(self.label_N, self.ranked_within(metric))
         return partial(self._values, metric, scale)
 
     def _values(self, metric: Metric, scale: Scale, mean_XN: Means) -> Floats:
@@ -56,8 +71,9 @@ class CellRows:
         if scale == "probabilities" and not metric.is_ranking:
             expected_XN = self.expected(mean_XN, scale).astype(np.float64)
             score_XN = self.family.score(expected_XN).astype(np.float32)
+        unit_N = self.ranked_within(metric)
         cells = (
-            ScoredCell(score_N, self.label_N, self.unit_N, family=self.family, amount=self.amount)
+            ScoredCell(score_N, self.label_N, unit_N, family=self.family, amount=self.amount)
             for score_N in score_XN
         )
         return np.array([metric.prepared(cell)(None)[0] for cell in cells], np.float64)
@@ -81,8 +97,8 @@ class CellRows:
 
 def slope_of(metric: Metric, rows: CellRows, scale: Scale) -> Slope:
     """Prepare the slope of a metric; labels of the rows must differ if it is a ranking."""
-    if metric.within_users:
-        return _slope_of_pairs(rows)
+    if metric.within is not None:
+        return _slope_of_pairs(rows, rows.ranked_within(metric))
     if metric.is_ranking:
         return _slope_of_ranks(rows)
     return lambda mean_N: rows.slope_of_loss(mean_N, scale)
@@ -112,9 +128,9 @@ def _slope_of_ranks(rows: CellRows) -> Slope:
     return slope
 
 
-def _slope_of_pairs(rows: CellRows) -> Slope:
+def _slope_of_pairs(rows: CellRows, unit_N: NDArray[Any]) -> Slope:
     """Pairs of a user count by how near they are to a tie, on the scale of the median distance."""
-    pairs = pairs_within_users(rows.label_N, rows.unit_N)
+    pairs = pairs_within_users(rows.label_N, unit_N)
     assert pairs is not None, "a cell with a value has such pairs"
 
     def slope(mean_N: Means) -> Floats:

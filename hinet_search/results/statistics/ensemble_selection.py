@@ -188,7 +188,13 @@ def runs_of_cells(
         of_cells.append(
             CellRuns(
                 cell.name,
-                CellRows(label_N[order_N], unit_R[sorted_N], cell.family, cell.unit or 1.0),
+                CellRows(
+                    label_N[order_N],
+                    unit_R[sorted_N],
+                    cell.family,
+                    cell.unit or 1.0,
+                    None if runs.group_R is None else runs.group_R[sorted_N],
+                ),
                 {"logits": logits_MN, "probabilities": cell.family.mean(logits_MN)},
             )
         )

@@ -10,7 +10,7 @@ Shape legend: M runs, N rows of a cell, C cells, B searches, X candidates.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -128,9 +128,8 @@ def make_pool(
     names = []
     for cell in cells:
         is_seen_N = is_seen_U[cell.rows.unit_N]
-        label_N = cell.rows.label_N[is_seen_N]
-        rows = replace(cell.rows, label_N=label_N, unit_N=cell.rows.unit_N[is_seen_N])
-        equal_N = np.zeros((1, len(label_N)), np.float32)
+        rows = cell.rows.where(is_seen_N)
+        equal_N = np.zeros((1, len(rows.label_N)), np.float32)
         if np.isnan(rows.valued(objective.metric, "logits")(equal_N)[0]):
             continue
         scores.append(np.compress(is_seen_N, cell.score_MN[scale], axis=1))

@@ -21,6 +21,7 @@ from hinet_search.results.statistics.scored_cell import (
     ScoredCell,
     Ties,
     UserTies,
+    mean_over_users,
     ratio,
 )
 
@@ -39,6 +40,11 @@ def auc(cell: ScoredCell) -> Prepared:
         return ratio(most_B + won_B, 2 * most_B)
 
     return value
+
+
+def mean_auc_of_users(cell: ScoredCell) -> Prepared:
+    """Rank the rows of every user once; weights only count users."""
+    return mean_over_users(cell, auc_of_users(cell))
 
 
 def auc_of_users(cell: ScoredCell) -> Floats:

@@ -39,13 +39,17 @@ BLOCK_NUMBERS = 2_000_000  # numbers in one array of a block (16 MB), for any si
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Rows of a split with the logits of all seeds of one finalist; user_R is -1 for no user."""
+    """Rows of a split with the logits of all seeds of one finalist.
+
+    `user_R` is -1 for no user, `group_R` for no group of the data's `rank`, None without `rank`.
+    """
 
     logits_SRT: NDArray[np.float32]
     labels_RT: Labels
     scenario_R: NDArray[np.int16]
     user_R: NDArray[np.int32]
     cells: Sequence[Cell]
+    group_R: NDArray[np.int32] | None = None
 
     @property
     def is_amount(self) -> NDArray[np.bool_]:
@@ -61,6 +65,7 @@ class ScoredRows:
             self.scenario_R[is_kept_R],
             self.user_R[is_kept_R],
             self.cells,
+            None if self.group_R is None else self.group_R[is_kept_R],
         )
 
 
@@ -177,6 +182,7 @@ def prepare(
 ) -> PreparedMetric:
     """Prepare a metric of all cells with the scores of every seed."""
     cells = scored.cells
+    group_R = scored.group_R if metric.within == "groups" else None
     rows_of_cells = [np.flatnonzero(scored.scenario_R == cell.scenario_number) for cell in cells]
     read_of_cells = [rows_read(metric, cell, cells, scored.scenario_R) for cell in cells]
 
@@ -189,9 +195,10 @@ def prepare(
             if not metric.over_scenarios or task not in of_tasks:
                 label_C = scored.labels_RT[rows, task]
                 logit_C = logits_RT[rows, task]
-                of_tasks[task] = metric.prepared(
-                    scored_cell(cell, logit_C, label_C, unit_R[rows], num_units=num_units)
-                )
+                scored_C = scored_cell(cell, logit_C, label_C, unit_R[rows], num_units=num_units)
+                if group_R is not None:
+                    scored_C = scored_C.by_groups(group_R[rows])
+                of_tasks[task] = metric.prepared(scored_C)
             metrics_C.append(of_tasks[task])
         metrics_SC.append(metrics_C)
 

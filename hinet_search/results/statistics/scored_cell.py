@@ -74,6 +74,20 @@ class UserTies:
         """(K,): the value of the user of every tie."""
         return np.repeat(value_G, np.diff(self.first_G, append=len(self.rows_K)))
 
+    @cached_property
+    def first_positives(self) -> "FirstPositives":
+        """The tie in which each user's first row with a label of 1 is, by descending score."""
+        place_K = np.where(self.total_K > 0, np.arange(len(self.total_K)), -1)
+        tie_G = np.maximum.reduceat(place_K, self.first_G)
+        above_K = self.of_user(self.num_rows) - self.rows_below - self.rows_K
+        total_G = self.sums(self.total_K)
+        return FirstPositives(
+            above_G=above_K[tie_G],
+            rows_G=self.rows_K[tie_G],
+            positives_G=self.total_K[tie_G],
+            labels_differ_G=(total_G > 0) & (total_G < self.num_rows),
+        )
+
     def sums(self, value_K: Floats) -> Floats:
         """(G,): the sum over the ties of every user."""
         total_G: Floats = np.add.reduceat(value_K, self.first_G)
@@ -81,11 +95,25 @@ class UserTies:
 
 
 @dataclass(frozen=True)
+class FirstPositives:
+    """Rows above the tie of each user's first positive row, and rows and positives of that tie.
+
+    They mean something where labels of 0 and 1 differ.
+    """
+
+    above_G: Floats
+    rows_G: Floats
+    positives_G: Floats
+    labels_differ_G: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class ScoredCell:
     """Score, label and unit of the rows of one (scenario, task); scores must be finite.
 
     A negative unit is that of a row without a user. Scores are logits, of amounts logs of expected
-    amounts, as `family` says; `amount` is what a label of 1 stands for.
+    amounts, as `family` says; `amount` is what a label of 1 stands for. Where units are groups of
+    rows, weights are of users, and `user_of_units` has the user of each.
     """
 
     score_C: NDArray[Any]
@@ -95,6 +123,7 @@ class ScoredCell:
     family: Family = BERNOULLI
     amount: float = 1.0
     sort: Sort = np.sort
+    user_of_units: Places | None = None
 
     def ties(self, weight_UB: Floats | None) -> Ties:
         """Count the rows by score; the cell must have one."""
@@ -116,6 +145,16 @@ class ScoredCell:
         user_K = (counted.key_K >> USER_SHIFT).astype(np.int64)
         first_G = np.flatnonzero(_differs_from_previous(user_K))
         return UserTies(user_K[first_G], first_G, counted.rows_K, counted.total_K)
+
+    def by_groups(self, group_C: NDArray[Any]) -> "ScoredCell":
+        """The same rows with groups as units, each of one user; a negative group is none."""
+        known_C = group_C >= 0
+        group_G, place_C = np.unique(group_C[known_C], return_inverse=True)
+        user_G = np.zeros(len(group_G), np.int64)
+        user_G[place_C] = self.unit_C[known_C]
+        unit_C = np.full(len(group_C), -1)
+        unit_C[known_C] = place_C
+        return replace(self, unit_C=unit_C, num_units=len(group_G), user_of_units=user_G)
 
     @cached_property
     def by_labels(self) -> "ScoredCell":

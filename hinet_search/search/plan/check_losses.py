@@ -23,7 +23,7 @@ def unfit_losses(arm: Arm, data: DataDefinition) -> list[str]:
     need_users = [(LOSS, loss) for loss in of_pairs]
     if "users" in shuffles(space):
         need_users.append((SHUFFLE, "users"))
-    if data.user is None:
+    if data.user is None and data.rank is None:
         problems += [
             f"{space.places[name]}: {name} {value} needs the key 'user' of the data, got none"
             for name, value in need_users

@@ -52,7 +52,7 @@ def few_pairs(prepared: PreparedStudy) -> Iterator[str]:
         if not losses_of_pairs(arm.space) or shuffles(arm.space) == ("users",):
             continue
         size = default_of(arm).train.batch_size
-        num_pairs = pairs_in_random_batch(prepared.dataset.train.user_R, size)
+        num_pairs = pairs_in_random_batch(prepared.dataset.train.ranked_within, size)
         if num_pairs < size:
             yield (
                 f"arm {arm.name}: a batch of {size:,} random rows has about {num_pairs:,.0f} pairs "

@@ -18,7 +18,7 @@ from hinet_search.results.objectives import Objective
 from hinet_search.results.records import CellValue, Resampled
 from hinet_search.results.statistics.ensemble import RunningMean, combined, copies
 from hinet_search.results.statistics.ensemble_selection import Selection, Settings, select
-from hinet_search.results.statistics.resampling import ScoredRows, resampled
+from hinet_search.results.statistics.resampling import resampled
 from hinet_search.training.device import choose_device
 from hinet_search.training.jobs.device_errors import device_errors
 from hinet_search.training.jobs.messages import (
@@ -35,6 +35,7 @@ from hinet_search.training.jobs.score import (
     open_dataset,
     read_scores,
     restore_model,
+    scored_rows,
 )
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.teaching import save_teacher
@@ -124,7 +125,7 @@ def select_members(job: SelectJob, emit: Emit, should_stop: ShouldStop) -> None:
     valid = dataset.valid
     cells = schema.cells
     logits_MRT = np.stack([read_scores(path, "valid", valid) for path in job.scores])
-    runs = ScoredRows(logits_MRT, valid.labels_RT, valid.scenario_R, valid.user_R, cells)
+    runs = scored_rows(logits_MRT, valid, dataset)
     selection = select(runs, Settings(Objective(job.objective), job.seed, job.shares))
     weight_M = np.array(selection.weight_M)
     logits_RT = combined(logits_MRT, weight_M, selection.scale, schema.is_amount)
@@ -171,7 +172,7 @@ def score_ensemble(job: ScoreEnsembleJob, emit: Emit, should_stop: ShouldStop) -
     dataset = open_dataset(job.dataset)
     cells = dataset.full_schema.cells
     test = dataset.test
-    rows = ScoredRows(logits_RT[None], test.labels_RT, test.scenario_R, test.user_R, cells)
+    rows = scored_rows(logits_RT[None], test, dataset)
     values = cell_values(logits_RT, test, cells, further=job.further)
     emit(EnsembleOnTest(values, resampled(rows, headline=job.headline, seed=job.seed)))
 

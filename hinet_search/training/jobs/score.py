@@ -134,8 +134,7 @@ def summarise(job: SummaryJob, emit: Emit, should_stop: ShouldStop) -> None:  # 
     test = dataset.test
     valid_SRT = np.stack([read_scores(path, VALID, dataset.valid) for path in job.scores])
     test_SRT = np.stack([read_scores(path, TEST, test) for path in job.scores])
-    cells = dataset.full_schema.cells
-    scored = ScoredRows(test_SRT, test.labels_RT, test.scenario_R, test.user_R, cells)
+    scored = scored_rows(test_SRT, test, dataset)
     emit(
         FinalistSummary(
             seeds=job.seeds,
@@ -144,6 +143,14 @@ def summarise(job: SummaryJob, emit: Emit, should_stop: ShouldStop) -> None:  # 
             resampled=resampled(scored, headline=job.headline, seed=job.seed),
             calibration=calibrated(valid_SRT[job.seeds.index(job.best_seed)], dataset, job.seed),
         )
+    )
+
+
+def scored_rows(logits_SRT: NDArray[np.float32], split: Columns, dataset: Dataset) -> ScoredRows:
+    """Return the rows of a split with their scores."""
+    cells = dataset.full_schema.cells
+    return ScoredRows(
+        logits_SRT, split.labels_RT, split.scenario_R, split.user_R, cells, split.group_R
     )
 
 

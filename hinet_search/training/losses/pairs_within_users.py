@@ -2,8 +2,9 @@
 
 The loss is L + w P: the mean L over the labels as in loss.py, which keeps their mean right, and
 `train.ranking_weight` w times P, the mean of log(1 + exp(z - z')) over all pairs of a batch. A pair
-is two rows of one user whose labels of a task differ, z' the score of the larger label and z that
-of the smaller one; amounts are compared like labels of 0 and 1. P is 0 without a pair.
+is two rows of one user, or of one group if the data have `rank`, whose labels of a task differ, z'
+the score of the larger label and z of the smaller one; amounts are compared like labels of 0 and 1.
+P is 0 without a pair.
 Sculley, Combined Regression and Ranking, KDD 2010; Li et al., Click-through Prediction for
 Advertising in Twitter Timeline, KDD 2015; a relative is JRC: Sheng et al., KDD 2023.
 
@@ -49,7 +50,7 @@ def _mean_pair_loss(scores_BH: Float[Tensor, "B H"], rows: LabelledRows) -> Floa
     rows_B = rows.rows_B.numpy()
     labels_BT = rows.columns.labels_RT[rows_B]
     labels_BH = np.tile(labels_BT, (1, num_heads // labels_BT.shape[1]))
-    on_host = _pairs(rows.columns.user_R[rows_B], labels_BH)
+    on_host = _pairs(rows.columns.ranked_within[rows_B], labels_BH)
     higher_P, lower_P = (to_device(torch.from_numpy(places_P), device) for places_P in on_host)
     scores = scores_BH.flatten()
     lead_P = scores.index_select(0, higher_P) - scores.index_select(0, lower_P)
