@@ -7,14 +7,16 @@ that judges them is the product's own. Shape legend: R rows, U users, T tasks, M
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from claims import part_of
+from claims import DATA, part_of, scenario_names
 from claims_rows import Row
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from hinet_search.data.columns import Columns
+from hinet_search.report.checks.calibration import judged
 from hinet_search.results.calibration_records import CellCalibration
 from hinet_search.results.cells import make_cells
 from hinet_search.results.objectives import objective_named
@@ -23,6 +25,7 @@ from hinet_search.results.statistics.crossfitting import CrossFit, hold_out
 from hinet_search.results.statistics.ensemble import combined, ensemble_logits
 from hinet_search.results.statistics.ensemble_selection import Settings, select
 from hinet_search.results.statistics.resampling import ScoredRows, units_of_rows
+from hinet_search.training.metrics import cell_values
 
 ALLOWED = 0.05
 CELLS = make_cells(("Home", "Push", "Cart"), ("click",))
@@ -112,6 +115,82 @@ def calibrators(studies: int, seed: int) -> Iterator[Row]:
         yield rate(f"calibration, a cell that is right, {words}: changed", changed)
 
 
+# --- cells that are not calibrated
+
+
+@dataclass(frozen=True)
+class JudgedWorld:
+    """Cells in which a model is right for all users together, though not for each.
+
+    In the first cell it takes the odds for `factor` times what they are.
+    """
+
+    cells: int
+    users: int
+    rows: float
+    heavy: bool = False
+    factor: float = 1.0
+
+    def told(self, draw: np.random.Generator) -> bool:
+        """Return whether a cell is called not calibrated."""
+        seen_L = np.linspace(-4, 0, 16)
+        score_L = over_users(seen_L, 1.0)
+        effect_U = draw.normal(size=self.users)
+        users = []
+        scores = []
+        labels = []
+        for cell in range(self.cells):
+            user_R = user_of_rows(draw, self.users, self.rows, heavy=self.heavy)
+            level_R = draw.integers(len(seen_L), size=len(user_R))
+            users.append(user_R)
+            scores.append(score_L[level_R] + (np.log(self.factor) if cell == 0 else 0.0))
+            labels.append(draw.random(len(user_R)) < expit(seen_L[level_R] + effect_U[user_R]))
+        rows = np.cumsum([len(user_R) for user_R in users])
+        columns = Columns(
+            ids_RF=np.empty((rows[-1], 0), np.int32),
+            numeric_RN=np.empty((rows[-1], 0), np.float32),
+            scenario_R=np.searchsorted(rows, np.arange(rows[-1]), side="right").astype(np.int16),
+            labels_RT=np.concatenate(labels)[:, None].astype(np.uint8),
+            user_R=np.concatenate(users),
+            lists_RS=np.empty((rows[-1], 0), np.int32),
+        )
+        logits_RT = np.concatenate(scores)[:, None].astype(np.float32)
+        cells = make_cells(tuple(scenario_names(self.cells)), ("click",))
+        finding = judged("The model", cell_values(logits_RT, columns, cells, chances=True), DATA)
+        return finding is not None and finding.warns
+
+
+JUDGED: dict[str, JudgedWorld] = {}
+for _cells in (3, 10, 30):
+    for _users, _rows in ((50, 40), (200, 20), (1000, 10)):
+        JUDGED[f"{_cells} cells, {_users} users of {_rows} rows in each"] = JudgedWorld(
+            _cells, _users, _rows
+        )
+        JUDGED[f"{_cells} cells, {_users} users with Pareto-distributed rows"] = JudgedWorld(
+            _cells, _users, _rows, heavy=True
+        )
+MISTAKEN = {
+    f"{words}, odds {factor} times too high in one": replace(JUDGED[words], factor=factor)
+    for factor in (1.5, 2.0)
+    for words in JUDGED
+    if words.startswith("10 ")
+}
+
+
+def accused(studies: int, seed: int) -> Iterator[Row]:
+    """Yield how often a right model is called not calibrated in a cell."""
+    for words, world in JUDGED.items():
+        draw = np.random.default_rng(seed)
+        yield rate(words, [world.told(draw) for _ in range(studies)])
+
+
+def found(studies: int, seed: int) -> Iterator[Row]:
+    """Yield how often a model that is off in one cell is called so."""
+    for words, world in MISTAKEN.items():
+        draw = np.random.default_rng(seed)
+        yield rate(words, [world.told(draw) for _ in range(studies)], None)
+
+
 # --- ensembles
 
 
@@ -182,10 +261,14 @@ def ensembles(studies: int, seed: int) -> Iterator[Row]:
 
 PARTS: dict[str, Callable[[int, int], Iterator[Row]]] = {
     "calibrators": calibrators,
+    "accused": accused,
+    "found": found,
     "ensembles": ensembles,
 }
 TITLES = {
     "calibrators": "A calibrator",
+    "accused": "A right model is called not calibrated in a cell",
+    "found": "A cell that is off is found",
     "ensembles": "A selected ensemble",
 }
 

@@ -10,7 +10,7 @@ from statistics import fmean
 from hinet_search.report import numbers, record_facts
 from hinet_search.report.amounts import wording
 from hinet_search.report.checks import findings
-from hinet_search.report.checks.calibration import OFF
+from hinet_search.report.checks.calibration import judged
 from hinet_search.report.redact import redact
 from hinet_search.report.untrusted import plain, table, warned
 from hinet_search.results.cells import absent_cells
@@ -22,6 +22,7 @@ from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title, verdict
 
+CALIBRATION = "calibration"  # the check of a study's focus
 HEAD = ("Cell", "Rows", "Positives", "AUC", "Log loss", "Predicted per positive")
 HEAD_OF_AMOUNTS = ("Cell", "Rows", "Above 0", "Mean", "AUC", "RMSE", "MAE", "Expected per actual")
 AMOUNT_AUC = (
@@ -126,7 +127,10 @@ def _lines(record: StudyRecord, about: _About, notes: Sequence[str]) -> Iterator
     yield from _facts(record, about)
     yield from _cells(data, about)
     yield from _rivals(record, about)
-    warnings = [warned(finding) for _, finding in findings(record) if finding.warns]
+    warnings = []
+    for name, finding in findings(record):
+        if finding.warns and name != CALIBRATION:  # the card says it of this model
+            warnings.append(warned(finding))
     yield from ("", "### Warnings of the study", "", *(warnings or ["- none"]))
     yield from ("", "### Limits", "", *(f"- {plain(note)}" for note in (*LIMITS, *notes)))
 
@@ -197,27 +201,9 @@ def _cells(data: DataRecord, about: _About) -> Iterator[str]:
     if amounts:
         yield from table(f"Amounts o{heading}", HEAD_OF_AMOUNTS, amounts)
         yield from ("", plain(AMOUNT_AUC))
-    yield from ("", plain(_calibration(data, about.cells)))
-
-
-def _calibration(data: DataRecord, cells: Sequence[CellValue]) -> str:
-    words = wording(data)
-    off = []
-    num_judged = 0
-    for cell in cells:
-        if cell.positives >= record_facts.FEW_POSITIVES:
-            num_judged += 1
-            if cell.calibration is not None and not 1 / OFF <= cell.calibration <= OFF:
-                off.append(record_facts.cell_in_words(cell.name))
-    if off:
-        named = ", ".join(off)
-        return f"Not calibrated in {named}: rescale these scores before use as {words.scores}."
-    few = f"at least {record_facts.FEW_POSITIVES} {words.positives}"
-    counted = f"{numbers.plural(num_judged, 'cell')} with {few}"
-    if not num_judged:
-        return f"Calibration is not known: there are {counted}."
-    within = f"predictions add up to the {words.sums} within {numbers.percent(OFF - 1)}"
-    return f"Calibrated in the {counted}: {within}."
+    finding = judged(f"{about.title} ({about.subject})", about.cells, data)
+    if finding is not None:
+        yield from ("", warned(finding) if finding.warns else plain(finding.subject))
 
 
 def _rivals(record: StudyRecord, about: _About) -> Iterator[str]:

@@ -10,7 +10,7 @@ from math import inf
 from statistics import median
 from typing import Annotated
 
-from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE
 from hinet_search.results.calibration_records import Calibration
 
 Scalar = bool | int | float | str | None
@@ -43,6 +43,8 @@ class CellValue:
     rmse: float | None = None
     mae: float | None = None
     further: Annotated[Mapping[str, float | None], LEFT_OUT_IF_EMPTY] = field(default_factory=dict)
+    # How often the sum of labels is as far from that of a right model's predictions, over users.
+    chance: Annotated[float | None, LEFT_OUT_IF_NONE] = None
 
     @property
     def name(self) -> tuple[str, str]:

@@ -17,6 +17,8 @@ from hinet_search.results.cells import Cell, rows_of_task
 from hinet_search.results.families import BERNOULLI
 from hinet_search.results.metrics import Metric, always_measured, metric_named
 from hinet_search.results.records import CellValue
+from hinet_search.results.statistics.calibrators import chance_of_sum
+from hinet_search.results.statistics.resampling import units_of_rows
 from hinet_search.results.statistics.scored_cell import ScoredCell, Sort, scored_cell
 
 
@@ -37,11 +39,14 @@ def cell_values(
     cells: Sequence[Cell],
     sort: Sort = np.sort,
     further: Sequence[str] = (),
+    *,
+    chances: bool = False,
 ) -> tuple[CellValue, ...]:
     """Return the metrics of all cells, scenario by scenario, from logits (R, T) of all rows.
 
     A metric that a cell does not have is None, with a reason. `sort` sorts the keys of a cell.
-    `further` are the names of metrics beside those that are always measured.
+    `further` are the names of metrics beside those that are always measured, `chances` adds the
+    chance of a right model's calibration where rows have users.
     Errors: NonFiniteScores when a score is NaN or infinite.
     """
     _refuse_non_finite(scores_RT, cells)
@@ -60,13 +65,14 @@ def cell_values(
         labels_CT = columns.labels_RT[rows_C]
         user_C = columns.user_R[rows_C]
         within_C = columns.ranked_within[rows_C]
+        units = units_of_rows(user_C) if chances and (user_C >= 0).any() else None
         for cell in of_scenario:
             task = cell.task_number
             scored = scored_cell(cell, scores_CT[:, task], labels_CT[:, task], user_C, sort=sort)
             measured = {**_values(scored, of_cells), **tasks.get(task, {})}
             if of_groups:
                 measured |= _values(replace(scored, unit_C=within_C), of_groups)
-            values.append(_cell_value(cell, scored, measured))
+            values.append(_cell_value(cell, scored, measured, units))
     return tuple(values)
 
 
@@ -107,7 +113,15 @@ def _values(scored: ScoredCell, metrics: Mapping[str, Metric]) -> dict[str, floa
     return {name: metric.value(scored) for name, metric in metrics.items()}
 
 
-def _cell_value(cell: Cell, scored: ScoredCell, further: Mapping[str, float | None]) -> CellValue:
+def _cell_value(
+    cell: Cell,
+    scored: ScoredCell,
+    further: Mapping[str, float | None],
+    units: tuple[NDArray[np.int64], int] | None,
+) -> CellValue:
+    chance = None
+    if units is not None:
+        chance = chance_of_sum(scored.expected - scored.label_C, *units)
     return CellValue(
         scenario=cell.scenario,
         task=cell.task,
@@ -115,6 +129,7 @@ def _cell_value(cell: Cell, scored: ScoredCell, further: Mapping[str, float | No
         positives=int(np.count_nonzero(scored.label_C > 0)),
         reason=_why_unranked(scored),
         further=further,
+        chance=chance,
         **_values(scored, always_measured()),
     )
 

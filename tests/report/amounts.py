@@ -17,7 +17,7 @@ def value_of(cell: CellValue) -> CellValue:
     """The cell with errors of amounts if it is one of watch time."""
     if cell.task != "watch":
         return replace(cell, calibration=1.0)
-    return replace(cell, rmse=61.25, mae=28.75, calibration=CALIBRATION)
+    return replace(cell, rmse=61.25, mae=28.75, calibration=CALIBRATION, chance=0.001)
 
 
 def with_amounts(record: StudyRecord) -> StudyRecord:

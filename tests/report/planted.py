@@ -221,7 +221,7 @@ PLANTED = {
     "gates": in_layout("shared", home=(0.02, 0.01, 0.97), push=(0.5, 0.0, 0.5)),
     "attention": _attention(),
     "seesaw": hinet_cells(Search={"auc": 0.70}),
-    "calibration": hinet_cells(Push={"calibration": 1.5}),
+    "calibration": hinet_cells(Push={"calibration": 1.5, "chance": 0.01}),
     "copies": _copies(),
     "selection": _selection(),
     "taught_calibration": _taught_calibration(),

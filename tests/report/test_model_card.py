@@ -72,14 +72,22 @@ def test_it_has_the_verdict_the_split_the_openings_and_the_notes() -> None:
 
 @pytest.mark.parametrize(
     ("ratio", "sentence"),
-    [(1.5, "Not calibrated in"), (1.0, "Calibrated in the"), (0.5, "Not calibrated in")],
+    [(1.5, "is not calibrated in"), (1.0, "is calibrated in the"), (0.5, "is not calibrated in")],
 )
-def test_cells_that_are_not_calibrated_are_named(ratio: float, sentence: str) -> None:
-    def judged(run: FinalistRun) -> FinalistRun:
-        return each_test_cell(run, lambda cell: replace(cell, calibration=ratio, positives=500))
+def test_the_card_says_once_and_of_its_own_model_whether_it_is_calibrated(
+    ratio: float, sentence: str
+) -> None:
+    def off(run: FinalistRun) -> FinalistRun:
+        judged = {"calibration": ratio, "positives": 500, "chance": 0.0}
+        if run.seed != seed:
+            judged["calibration"] = 1 / ratio
+        return each_test_cell(run, lambda cell: replace(cell, **judged))
 
-    record = each_arm(RECORD, lambda arm: each_run(arm, judged), "hinet")
-    assert sentence in model_card(record, "hinet", [finalist(RECORD).runs[0].seed], [])
+    seed = finalist(RECORD).runs[0].seed
+    record = each_arm(RECORD, lambda arm: each_run(arm, off), "hinet")
+    card = model_card(record, "hinet", [seed], [])
+    assert f"HiNet (seed {seed}) {sentence}" in card
+    assert card.count("calibrated in") == 1
 
 
 def test_no_text_of_it_is_markup() -> None:

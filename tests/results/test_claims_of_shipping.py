@@ -1,5 +1,7 @@
 """A quick form of the simulations of shipping, students, inputs and calibration: what is wrong is rare, what is good is taken."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -93,6 +95,15 @@ def test_a_cell_that_is_right_is_rarely_calibrated() -> None:
     cells = [world.told(draw) for _ in range(2 * STUDIES)]
     changed = [cell.calibrator.kind != "none" for cell in cells if "needed" not in cell.reason]
     assert sum(changed) <= at_most(2 * STUDIES)
+
+
+def test_a_model_that_is_right_is_rarely_called_not_calibrated_and_one_that_is_off_is() -> None:
+    draw = np.random.default_rng(1)
+    for words in ("3 cells, 50 users of 40 rows in each", "10 cells, 200 users of 20 rows in each"):
+        accused = [CALIBRATION.JUDGED[words].told(draw) for _ in range(STUDIES)]
+        assert sum(accused) <= at_most(STUDIES)
+        off = replace(CALIBRATION.JUDGED[words], factor=3.0)
+        assert sum(off.told(draw) for _ in range(STUDIES)) > STUDIES / 2
 
 
 def test_every_part_gives_rates_with_their_interval() -> None:

@@ -159,7 +159,9 @@ def test_an_ensemble_is_scored_on_test_by_its_mean_amount(
     on_test = sent(score_ensemble, job)
     assert isinstance(on_test, EnsembleOnTest)
     expected_RT = averaged(logits_of(models, "test"), np.array(WEIGHTS))
-    expected = cell_values(expected_RT.astype(np.float32), data.test, data.full_schema.cells)
+    expected = cell_values(
+        expected_RT.astype(np.float32), data.test, data.full_schema.cells, chances=True
+    )
     for cell, other in zip(on_test.cells, expected, strict=True):
         assert cell.logloss == pytest.approx(other.logloss, abs=1e-6)
     assert len(on_test.resampled.headline) == 200

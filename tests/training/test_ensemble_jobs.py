@@ -125,7 +125,7 @@ def test_an_ensemble_is_scored_on_test_by_its_mean_probability(
     np.testing.assert_allclose(stored_RT, expected_RT, atol=1e-5)
     schema, test = ready.dataset.full_schema, ready.dataset.test
     assert isinstance(on_test, EnsembleOnTest)
-    assert on_test.cells == cell_values(stored_RT, test, schema.cells)
+    assert on_test.cells == cell_values(stored_RT, test, schema.cells, chances=True)
     assert len(on_test.resampled.headline) > 100
 
 

@@ -166,8 +166,8 @@ def test_an_opening_sends_the_cells_of_the_scores_that_it_keeps(
     trained(ready, weights, arm)
     score_test(kept(ready, weights, arm), sent.append, lambda: False)
     logits_RT = load_file(scores_path(weights))["test_logits"].numpy()
-    schema = ready.dataset.full_schema
-    assert sent == [MetricsOnTest(cell_values(logits_RT, ready.dataset.test, schema.cells))]
+    cells = ready.dataset.full_schema.cells
+    assert sent == [MetricsOnTest(cell_values(logits_RT, ready.dataset.test, cells, chances=True))]
 
 
 def test_the_cost_of_a_model_that_grows_is_its_nodes_and_no_flops(

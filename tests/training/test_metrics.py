@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import t as student
 from sklearn.metrics import log_loss, roc_auc_score
 
 from hinet_search.data.columns import Columns
@@ -21,7 +22,9 @@ def one_cell(scores, labels, users=None) -> CellValue:
     )[0]
 
 
-def cells(scores_RT, labels_RT, scenario_R, users=None, scenarios=("s",)) -> tuple[CellValue, ...]:
+def cells(
+    scores_RT, labels_RT, scenario_R, users=None, scenarios=("s",), **more
+) -> tuple[CellValue, ...]:
     labels_RT = np.asarray(labels_RT, dtype=np.uint8)
     rows, num_tasks = labels_RT.shape
     columns = Columns(
@@ -34,7 +37,7 @@ def cells(scores_RT, labels_RT, scenario_R, users=None, scenarios=("s",)) -> tup
     )
     tasks = tuple(f"t{number}" for number in range(num_tasks))
     return cell_values(
-        np.asarray(scores_RT, dtype=np.float32), columns, make_cells(scenarios, tasks)
+        np.asarray(scores_RT, dtype=np.float32), columns, make_cells(scenarios, tasks), **more
     )
 
 
@@ -108,3 +111,22 @@ def test_a_score_that_is_not_finite_is_an_error_that_names_task_and_row(value):
     with pytest.raises(NonFiniteScores, match="for task t0 in row 1") as caught:
         one_cell([0.0, value, 1.0], [0, 1, 1])
     assert str(caught.value.value) == str(value)
+
+
+@pytest.mark.parametrize("copies", [1, 25])
+@pytest.mark.parametrize(
+    ("users", "chance"),
+    [
+        ([0, 1, 2, 3], 2 * student.sf(2, 4)),  # each is off by as much
+        ([0, 0, 0, 0], 2 * student.sf(1, 1)),
+        ([0, 0, 0, 1], 2 * student.sf(2 / 2.5**0.5, 6.25 / 5.125)),
+        ([-1, -1, -1, -1], None),
+    ],
+)
+def test_the_chance_of_a_calibration_counts_users_and_not_their_rows(users, chance, copies) -> None:
+    users = np.repeat(users, copies)
+    number = len(users)
+    (cell,) = cells(
+        np.zeros((number, 1)), np.zeros((number, 1)), np.zeros(number), users, chances=True
+    )
+    assert cell.chance == pytest.approx(chance)

@@ -1,12 +1,14 @@
 """Calibration: whether scores of the focus arm can be read as probabilities, or as amounts."""
 
-from statistics import fmean
+from collections.abc import Sequence
 
 from hinet_search.report import numbers, record_facts
 from hinet_search.report.amounts import wording
 from hinet_search.report.checks import Finding, passed, warning
+from hinet_search.results.data_record import DataRecord
 from hinet_search.results.finalist_values import chosen
-from hinet_search.results.records import FinalistRecord
+from hinet_search.results.records import CellValue
+from hinet_search.results.statistics.simultaneous import LEVEL, holm
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
@@ -15,35 +17,47 @@ OFF = 1.2  # predicted positives (or amounts) per actual one, or the inverse
 
 
 def check(record: StudyRecord) -> Finding | None:
-    """Warn of cells with enough positives whose predictions sum to a fifth too much or little."""
+    """Warn of cells in which the focus, with the seed that is exported, is off on test."""
     focus = record_facts.focus_of(record)
     finalist = chosen(focus)
-    ratios = _ratios(finalist) if finalist else {}
-    if focus is None or not ratios:
+    if focus is None or finalist is None:
         return None
-    off = {cell: ratio for cell, ratio in ratios.items() if not 1 / OFF <= ratio <= OFF}
-    furthest = sorted(off, key=lambda cell: max(off[cell], 1 / off[cell]), reverse=True)
-    name = title(focus.name)
-    words = wording(record.data)
-    few = f"at least {record_facts.FEW_POSITIVES} {words.positives}"
-    judged = f"the {numbers.plural(len(ratios), 'cell')} with {few}"
-    if not off:
-        within = f"predictions add up to the {words.sums} within {numbers.percent(OFF - 1)}"
-        return passed(f"{name} is calibrated in {judged}: {within}.")
-    return warning(
-        f"{name} is not calibrated in {len(off)} of {judged}.",
-        [f"{cell}: {numbers.metric(off[cell])} {words.calibration}." for cell in furthest],
-        remedy="The ranking of rows is not affected. "
-        f"Rescale the scores of these cells before using them as {words.scores}.",
-    )
+    best = max if record.maximize else min
+    run = best(finalist.runs, key=lambda run: run.valid_objective)
+    return judged(f"{title(focus.name)} (best seed)", run.test_cells or (), record.data)
 
 
-def _ratios(finalist: FinalistRecord) -> dict[str, float]:
-    """Return the mean ratio over seeds of every cell with enough positives."""
-    by_cell: dict[str, list[float]] = {}
-    for run in finalist.runs:
-        for cell in run.test_cells or run.valid_cells:
-            if cell.calibration is not None and cell.positives >= record_facts.FEW_POSITIVES:
-                name = record_facts.cell_in_words(cell.name)
-                by_cell.setdefault(name, []).append(cell.calibration)
-    return {name: fmean(ratios) for name, ratios in by_cell.items() if fmean(ratios) > 0}
+def judged(name: str, cells: Sequence[CellValue], data: DataRecord) -> Finding | None:
+    """Judge the cells of a model with enough positives; None without one.
+
+    A cell is not calibrated if its predictions add up to a fifth too much or too little and chance
+    among users does not explain it, by Holm's procedure over the cells.
+    """
+    words = wording(data)
+    few = record_facts.FEW_POSITIVES
+    known = [cell for cell in cells if cell.calibration and cell.positives >= few]
+    if not known:
+        return None
+    steps = holm([1.0 if cell.chance is None else cell.chance for cell in known])
+    num_apart = 0
+    off: list[tuple[float, str]] = []
+    for cell, step in zip(known, steps, strict=True):
+        ratio = cell.calibration or 1.0
+        factor = max(ratio, 1 / ratio)
+        num_apart += factor > OFF
+        if factor > OFF and step.p_holm <= LEVEL:
+            predicted = f"{numbers.metric(ratio)} {words.calibration}"
+            off.append((factor, f"{record_facts.cell_in_words(cell.name)}: {predicted}."))
+    where = f"the {numbers.plural(len(known), 'cell')} with at least {few} {words.positives}"
+    within = f"predictions add up to the {words.sums} within {numbers.percent(OFF - 1)}"
+    if off:
+        return warning(
+            f"{name} is not calibrated in {len(off)} of {where}.",
+            [detail for _, detail in sorted(off, reverse=True)],
+            remedy="The ranking of rows is not affected. "
+            f"Rescale the scores of these cells before using them as {words.scores}.",
+        )
+    if num_apart:
+        within = f"{within} in {len(known) - num_apart} of {where}"
+        return passed(f"{name}: {within}; chance among users may explain the others.")
+    return passed(f"{name} is calibrated in {where}: {within}.")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from hinet_search.common import heartbeat
 from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
@@ -257,6 +257,22 @@ def _is_shown(gain_U: Floats, rows_U: Floats) -> bool:
     variance = num_units / (num_units - 1) * (residual_U**2).sum()
     error = np.sqrt(variance) / rows_U.sum()
     return bool(mean > stdtrit(num_units - 1, CONFIDENCE) * error)
+
+
+def chance_of_sum(residual_C: Floats, unit_C: NDArray[np.int64], num_units: int) -> float:
+    """Return how often a sum of residuals is as far from 0 if that of each unit is 0 on average.
+
+    The variance of the sum is the sum of the squared residuals of units. Its degrees of freedom are
+    the number of equal units that would vary as much (Satterthwaite 1946): few if a few users have
+    most rows.
+    """
+    residual_U = sums_by_unit(unit_C, residual_C, num_units)
+    square_U = residual_U**2
+    variance = square_U.sum()
+    if not variance:
+        return 1.0
+    degrees = variance**2 / (square_U**2).sum()
+    return float(2 * stdtr(degrees, -abs(residual_U.sum()) / np.sqrt(variance)))
 
 
 def _pooled(points: LogitPoints) -> LogitPoints:

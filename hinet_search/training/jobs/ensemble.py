@@ -173,7 +173,7 @@ def score_ensemble(job: ScoreEnsembleJob, emit: Emit, should_stop: ShouldStop) -
     cells = dataset.full_schema.cells
     test = dataset.test
     rows = scored_rows(logits_RT[None], test, dataset)
-    values = cell_values(logits_RT, test, cells, further=job.further)
+    values = cell_values(logits_RT, test, cells, further=job.further, chances=True)
     emit(EnsembleOnTest(values, resampled(rows, headline=job.headline, seed=job.seed)))
 
 

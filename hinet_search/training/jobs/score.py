@@ -63,7 +63,10 @@ def score_test(job: ScoreTestJob, emit: Emit, should_stop: ShouldStop) -> None:
     link.retry(lambda: save_tensors(tensors, scores_path(job.weights)))
     crash_points.point("after_scores_before_opened")
     dataset, schema = job.config.features.view(open_dataset(job.dataset))
-    emit(MetricsOnTest(cell_values(scores[TEST], dataset.test, schema.cells, further=job.further)))
+    tested = cell_values(
+        scores[TEST], dataset.test, schema.cells, further=job.further, chances=True
+    )
+    emit(MetricsOnTest(tested))
 
 
 def _scores(job: ScoreTestJob) -> dict[str, NDArray[np.float32]]:
@@ -172,4 +175,4 @@ def _ensemble(
 ) -> tuple[CellValue, ...]:
     schema = dataset.full_schema
     logits_RT = ensemble_logits(logits_SRT, schema.is_amount)
-    return cell_values(logits_RT, split, schema.cells, further=further)
+    return cell_values(logits_RT, split, schema.cells, further=further, chances=True)
