@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import pyarrow as pa
 from polars.exceptions import PanicException, PolarsError
 
 from hinet_search.common.errors import DataError
@@ -17,7 +18,7 @@ OWN = "hinet-search: "
 ROW_NUMBER = f"{OWN}row number"
 NUM_ROWS = f"{OWN}number of rows"
 # Polars panics on bytes that it takes to be impossible; a PanicException is no Exception.
-FAILURES = (PolarsError, PanicException)
+FAILURES = (PolarsError, PanicException, pa.ArrowException)
 MAX_CHARACTERS = 300
 MAX_PROBLEMS = 20
 _FORWARDED_PANIC = re.compile(

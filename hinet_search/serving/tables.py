@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 from polars.exceptions import PolarsError
 
@@ -31,7 +30,7 @@ def read_table(path: Path) -> pl.DataFrame:
         wanted = f"hold at most {MAX_ROWS_PER_BYTE} rows a byte"
         require(path, is_possible, wanted, f"says {claimed:,} rows")
         return pl.read_parquet(path, glob=False, hive_partitioning=False)
-    except (*FAILURES, pa.ArrowException, OSError) as error:
+    except (*FAILURES, OSError) as error:
         raise DataError(
             f"{path}: must be a Parquet table, but cannot be read: {str(error).splitlines()[0]}",
             remedy=AGAIN,

@@ -5,6 +5,7 @@ Arrow writes the Parquet: Polars also reads what stands where a value is missing
 bytes, and would crash.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,23 +17,31 @@ import pyarrow.parquet as pq
 from pyarrow import ipc
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.formats.plain_files import PlainFile
+from hinet_search.data.formats.plain_files import PlainFile, refuse_many_rows, refuse_shape
 from hinet_search.data.reading import shorten
 
 MAGIC = b"ARROW1"
+LISTS = (
+    pa.ListArray,
+    pa.LargeListArray,
+    pa.FixedSizeListArray,
+    pa.ListViewArray,
+    pa.LargeListViewArray,
+)
 
 
 def columns(file: PlainFile) -> dict[str, str]:
     """Names and types of the columns; DataError for a file that cannot be read."""
     with _opened(file) as reader:
         names = reader.schema.names
-        repeated = {name for name in names if names.count(name) > 1}
+        repeated = [name for name, times in Counter(names).items() if times > 1]
         if repeated:
             raise DataError(
                 f"{file}: every column must have a name of its own, "
                 f"got more of {', '.join(sorted(repeated))}",
                 remedy="rename them",
             )
+        refuse_shape(file, reader.schema.types)
         return {field.name: str(field.type) for field in reader.schema}
 
 
@@ -40,7 +49,10 @@ def write(files: Sequence[PlainFile], folder: Path, _: object) -> None:
     """Write a part for every batch; categories become texts."""
     for file in files:
         with _opened(file) as reader:
+            num_rows = 0
             for number, batch in enumerate(_batches(reader)):
+                num_rows += max(map(_longest, batch.columns), default=0)
+                refuse_many_rows(file.path, num_rows)
                 batch.validate(full=True)
                 plain = [_plain(column) for column in batch.columns]
                 pq.write_table(pa.table(plain, batch.schema.names), file.part(folder, number))
@@ -55,6 +67,18 @@ def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
     empty = [pa.nulls(0, field.type) for field in reader.schema]
     yield next(batches, pa.record_batch(empty, schema=reader.schema))
     yield from batches
+
+
+def _longest(column: pa.Array) -> int:
+    """The number of values of a column, or of an array inside it that has more."""
+    within = []
+    if isinstance(column, pa.ExtensionArray):
+        within = [column.storage]
+    elif isinstance(column, pa.StructArray):
+        within = [column.field(number) for number in range(column.type.num_fields)]
+    elif isinstance(column, LISTS):
+        within = [column.values]
+    return max([len(column), *map(_longest, within)])
 
 
 @contextmanager

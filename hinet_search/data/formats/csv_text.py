@@ -15,7 +15,7 @@ import polars as pl
 from polars.exceptions import ComputeError
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.formats.plain_files import TSV, PlainFile, format_of
+from hinet_search.data.formats.plain_files import TSV, PlainFile, format_of, refuse_shape
 
 MAX_HEADER_BYTES = 1_000_000
 BATCH_ROWS = 10_000  # a column of texts is inferred from one batch only
@@ -28,7 +28,7 @@ NUMBERS = (pl.Int64(), pl.Int128(), pl.Float64())  # a later one holds all befor
 def columns(file: PlainFile) -> dict[str, str]:
     """The columns of a file, all of texts: types depend on all files together.
 
-    DataError when the header has another separator and not this one.
+    DataError when the header has another separator and not this one, or too many names.
     """
     separator = _separator(file)
     with file.path.open("rb") as lines:
@@ -41,7 +41,9 @@ def columns(file: PlainFile) -> dict[str, str]:
             remedy=f"write it again with {wanted} and decimal points, or as Parquet"
             + ("; a file with tabs is named .tsv" if others[0] == "\t" else ""),
         )
-    return dict.fromkeys(header_of(file.path, separator), "text")
+    names = header_of(file.path, separator)
+    refuse_shape(file, [pl.String] * len(names))
+    return dict.fromkeys(names, "text")
 
 
 def write(files: Sequence[PlainFile], folder: Path, types: Mapping[str, pl.DataType]) -> None:

@@ -1,13 +1,19 @@
 """Plain files: of which format a table is, whether it is, and its content without compression.
 
 Memory holds a block of a file. A file may become MOST_GROWTH times as large: what grows more, as a
-few bytes of zeros without end do, is refused before it fills the disk.
+few bytes of zeros without end do, is refused before it fills the disk. So are more columns, deeper
+lists and structs, and more rows than a table of this size has, before they are read.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePath
+from typing import TypeAlias
 
+import polars as pl
 import pyarrow as pa
+from polars.datatypes import DataTypeClass
 
 from hinet_search.common.amounts import byte_size
 from hinet_search.common.errors import DataError
@@ -31,6 +37,10 @@ FORMATS = {
 BLOCK_BYTES = 2**22
 MOST_GROWTH = 200
 GROWTH_FROM_BYTES = 2**26  # a smaller text may repeat itself as it likes
+MAX_COLUMNS = 10_000
+MAX_DEPTH = 16
+ROWS_A_BYTE = 1_000  # labels of which one in 10,000 is a 1 have 240
+ANY_BYTES_ROWS = 10_000_000  # that are read in a second
 REMEDY = (
     "name it by what it holds (.parquet, .arrow, .csv.gz), or write it again: as Parquet, or as "
     "text in UTF-8"
@@ -49,6 +59,7 @@ _BEGINNINGS = {
     b"\xff\xfe": "text in UTF-16",
     b"\xfe\xff": "text in UTF-16",
 }
+Type: TypeAlias = pl.DataType | DataTypeClass | pa.DataType
 
 
 def suffix_of(file: PurePath | str) -> str:
@@ -105,6 +116,47 @@ def refuse_another_format(file: Path) -> None:
         raise DataError(
             f"{file}: cannot be read: must hold {expected}, as its name says, but {got}",
             remedy=REMEDY,
+        )
+
+
+def refuse_shape(where: object, types: Iterable[Type], most: int = MAX_COLUMNS) -> None:
+    """DataError for too many columns, counted within structs, or too deep lists and structs."""
+    level = list(types)
+    num_columns = depth = 0
+    while level:
+        within = list(map(_inside, level))
+        num_columns += within.count([])
+        level = list(chain.from_iterable(within))
+        depth += 1
+        if num_columns + len(level) > most:
+            raise DataError(
+                f"{where}: must have at most {most:,} columns, fields of structs counted, "
+                f"got {num_columns + len(level):,}",
+                remedy="keys become columns: write ids as values, not as keys or names",
+            )
+        if depth > MAX_DEPTH:
+            raise DataError(
+                f"{where}: lists and structs must be nested at most {MAX_DEPTH} deep, got more",
+                remedy="write what is deeper as a text or as columns of its own",
+            )
+
+
+def _inside(dtype: Type) -> list[Type]:
+    if isinstance(dtype, pa.DataType):
+        return [dtype.field(number).type for number in range(dtype.num_fields)]
+    if isinstance(dtype, pl.Struct):
+        return [field.dtype for field in dtype.fields]
+    return [dtype.inner] if isinstance(dtype, pl.List | pl.Array) else []
+
+
+def refuse_many_rows(file: Path, num_rows: int) -> None:
+    """DataError when a file says that it has more rows than its bytes can hold."""
+    most = max(ANY_BYTES_ROWS, ROWS_A_BYTE * file.stat().st_size)
+    if num_rows > most:
+        raise DataError(
+            f"{file}: must have at most {most:,} rows, or values in lists, in its "
+            f"{file.stat().st_size:,} bytes, got {num_rows:,}",
+            remedy="look into it: nothing but nulls or one value can be that many",
         )
 
 

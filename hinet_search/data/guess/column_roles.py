@@ -3,7 +3,8 @@
 A guess carries its reason, and a doubt where it should be checked.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import polars as pl
 
@@ -68,7 +69,8 @@ def guess_roles(columns: Columns, known: KnownRoles = NOTHING_GIVEN) -> ColumnRo
     rest = [column for column in rest if not reasons[column.name]]
     outcomes = [*(named[name] for name in known.never_features), *_outcomes(rest, other_tasks)]
     rest = _without(rest, outcomes)
-    features = [_feature(column, rest) for column in rest]
+    num_alike = Counter(names.family_of(column.name) for column in rest)
+    features = [_feature(column, num_alike) for column in rest]
     left_out = [column for column in columns if reasons[column.name]]
     left_out = _without(left_out, [scenario, *(named[name] for name in known.columns)])
     return ColumnRoles(
@@ -304,10 +306,10 @@ def _outcomes(columns: Columns, other_tasks: Iterable[ColumnRole]) -> list[Colum
     return outcomes
 
 
-def _feature(column: ColumnFacts, features: Columns) -> ColumnRole:
+def _feature(column: ColumnFacts, num_alike: Mapping[str, int]) -> ColumnRole:
+    """`num_alike` are the features of every family."""
     family = names.family_of(column.name)
-    num_alike = sum(names.family_of(each.name) == family for each in features) if family else 0
-    is_yes_or_no = column.positive and num_alike < FAMILY
+    is_yes_or_no = column.positive and not (family and num_alike[family] >= FAMILY)
     is_like_a_task = is_yes_or_no or column.has_word(names.TASK_WORDS)
     doubt = "known before, and no outcome?" if is_like_a_task else ""
     if column.is_binary:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import polars as pl
+from pyarrow.parquet import read_metadata
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from hinet_search.common.errors import DataError, did_you_mean
@@ -23,6 +24,8 @@ from hinet_search.data.formats.plain_files import (
     format_of,
     is_table,
     refuse_another_format,
+    refuse_many_rows,
+    refuse_shape,
     stem_of,
 )
 from hinet_search.data.raw_values import TEXTS
@@ -150,9 +153,12 @@ def _parquet_of(
     kind = _format_of(path, table)
     if kind != PARQUET:
         return kept_files(table, kind, types, cache)
+    columns = []
     for file in table.files:
         refuse_another_format(file)
-    refuse_unlike_files(table, [_columns(file) for file in table.files])
+        columns.append(_columns(file))
+        refuse_many_rows(file, _num_values(file))
+    refuse_unlike_files(table, columns)
     return KeptFiles(table.files, table.files)
 
 
@@ -186,8 +192,6 @@ def _schema_of_times(file: Path) -> pl.Schema | None:
     schema = pl.read_parquet_schema(file)
     if pl.Datetime("ns") not in schema.values():
         return None
-    from pyarrow.parquet import read_metadata
-
     stored = read_metadata(file).schema
     columns = (stored.column(number) for number in range(len(stored)))
     old = {column.path for column in columns if column.physical_type == "INT96"}
@@ -214,8 +218,20 @@ def identity(options: Options, folder: Path, contents: FileHasher) -> str:
 def _columns(file: Path) -> dict[str, str]:
     """Types by column of a Parquet file, without an index of pandas."""
     with reading(str(file)):
-        types = pl.read_parquet_schema(file).items()
-    return {name: str(dtype) for name, dtype in types if not INDEX_OF_PANDAS.fullmatch(name)}
+        types = pl.read_parquet_schema(file)
+    refuse_shape(file, types.values())
+    return {name: str(of) for name, of in types.items() if not INDEX_OF_PANDAS.fullmatch(name)}
+
+
+def _num_values(file: Path) -> int:
+    """The rows of a Parquet file, or values of a column of lists, that its metadata say."""
+    with reading(str(file)):
+        stored = read_metadata(file)
+    groups = [stored.row_group(number) for number in range(stored.num_row_groups)]
+    columns = range(stored.num_columns)
+    lists = [number for number in columns if stored.schema.column(number).max_repetition_level]
+    in_lists = [sum(group.column(number).num_values for group in groups) for number in lists]
+    return int(max([stored.num_rows, *in_lists]))
 
 
 def _contents(contents: FileHasher, path: str, folder: Path, key: str = ROWS) -> str:

@@ -1,6 +1,8 @@
 """Formats: the same rows in every format, and files that are not what they should be."""
 
 import gzip
+import json
+import re
 import struct
 import sys
 from collections.abc import Callable
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather, ipc
 
@@ -212,3 +215,112 @@ def test_an_arrow_file_without_rows_has_its_columns(tmp_path: Path, *, has_batch
         if has_batch:
             writer.write_table(empty)
     assert _read(tmp_path / "t.arrow").schema == ROWS.schema
+
+
+def _deep(depth: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(depth - 2):
+        value = [value]
+    return value
+
+
+def _lines(*rows: dict[str, object]) -> Callable[[Path], object]:
+    text = "".join(f"{json.dumps(row)}\n" for row in rows)
+    return lambda path: path.write_text(text)
+
+
+def _wide(width: int) -> pl.DataFrame:
+    return pl.DataFrame({f"c{number}": [1] for number in range(width)})
+
+
+def _arrow(column: pa.Array) -> Callable[[Path], object]:
+    def write(path: Path) -> None:
+        with ipc.new_file(str(path), pa.schema({"x": column.type})) as writer:
+            writer.write_batch(pa.record_batch({"x": column}))
+
+    return write
+
+
+NULLS = pa.nulls(2**31 - 1)
+ALL_OF_THEM = pa.array([0, len(NULLS)], pa.int32())
+IN_A_LIST = pa.ListArray.from_arrays(ALL_OF_THEM, NULLS)
+IN_A_STRUCT = pa.StructArray.from_arrays([IN_A_LIST], ["x"])
+OF_ONE_LENGTH = pa.FixedSizeListArray.from_arrays(NULLS, len(NULLS))
+TOO_WIDE = "must have at most 10,000 columns, fields of structs counted, got 10,001"
+TOO_DEEP = "must be nested at most 16 deep"
+TOO_LONG = r"must have at most 10,000,000 rows, .* got 2,147,483,647"
+MANY_KEYS = r"must have at most 1,000 columns, .* got 1,\d\d\d$"
+NEW_KEYS = _lines(*({"x": {f"k{number}": 1}} for number in range(30_000)))
+TOO_LARGE: list[tuple[str, Callable[[Path], object], str]] = [
+    ("wide.csv", _wide(10_001).write_csv, TOO_WIDE),
+    ("wide.parquet", _wide(10_001).write_parquet, TOO_WIDE),
+    ("wide.arrow", _wide(10_001).write_ipc, TOO_WIDE),
+    ("fields.parquet", _wide(10_001).select(pl.struct(pl.all())).write_parquet, TOO_WIDE),
+    ("keys.jsonl", _lines({"x": dict.fromkeys(map(str, range(1_001)), 1)}), MANY_KEYS),
+    ("new keys.jsonl", NEW_KEYS, MANY_KEYS),
+    ("deep.jsonl", _lines({"x": _deep(17)}), TOO_DEEP),
+    ("deeper.jsonl", _lines({"x": _deep(500)}), TOO_DEEP),
+    ("deep.parquet", pl.DataFrame({"x": [_deep(17)]}).write_parquet, TOO_DEEP),
+    ("deep.arrow", pl.DataFrame({"x": [_deep(17)]}).write_ipc, TOO_DEEP),
+    ("rows.arrow", _arrow(NULLS), TOO_LONG),
+    ("list.arrow", _arrow(IN_A_LIST), TOO_LONG),
+    ("struct.arrow", _arrow(IN_A_STRUCT), TOO_LONG),
+    ("one length.arrow", _arrow(OF_ONE_LENGTH), TOO_LONG),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "problem"), TOO_LARGE, ids=[name for name, _, _ in TOO_LARGE]
+)
+def test_more_than_a_table_can_mean_is_refused_before_it_is_read(
+    name: str, write: Callable[[Path], object], problem: str, tmp_path: Path
+) -> None:
+    write(tmp_path / name)
+    with pytest.raises(DataError) as caught:
+        _read(tmp_path / name)
+    assert re.search(problem, caught.value.problems[0])
+    assert caught.value.problems[0].startswith(str(tmp_path / name))
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("is_list", [False, True])
+def test_a_parquet_file_of_more_rows_or_values_than_its_bytes_hold_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_list: bool
+) -> None:
+    monkeypatch.setattr(plain_files, "ANY_BYTES_ROWS", 10_000)
+    monkeypatch.setattr(plain_files, "ROWS_A_BYTE", 100)
+    nulls = pa.nulls(900_000)
+    if is_list:
+        nulls = pa.ListArray.from_arrays(pa.array([0, len(nulls)], pa.int32()), nulls)
+    pq.write_table(pa.table({"x": nulls}), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"must have at most \d+,\d00 rows, .* got 900,000"):
+        _read(tmp_path / "t.parquet")
+
+
+LARGE: list[tuple[str, Callable[[Path], object]]] = [
+    ("wide.csv", _wide(5_000).write_csv),
+    ("wide.parquet", _wide(10_000).write_parquet),
+    ("deep.jsonl", _lines({"x": _deep(16)}, {"x": None})),
+    ("deep.arrow", pl.DataFrame({"x": [_deep(16)]}).write_ipc),
+    ("keys.jsonl", _lines(dict.fromkeys(map(str, range(1_000)), 1))),
+    ("nulls.arrow", _arrow(pa.nulls(100_000))),
+]
+
+
+@pytest.mark.parametrize(("name", "write"), LARGE, ids=[name for name, _ in LARGE])
+def test_a_table_that_is_as_large_as_allowed_is_read(
+    name: str, write: Callable[[Path], object], tmp_path: Path
+) -> None:
+    write(tmp_path / name)
+    assert _read(tmp_path / name).width in (1, 1_000, 5_000, 10_000)
+
+
+def test_one_value_in_every_row_is_an_honest_column(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels of which one in 10,000 is a 1, in the smallest form, with a column of nulls."""
+    monkeypatch.setattr(plain_files, "ANY_BYTES_ROWS", 0)
+    rows = pa.table({"y": [number % 9_973 == 0 for number in range(200_000)]})
+    rows = rows.append_column("x", pa.nulls(len(rows)))
+    pq.write_table(rows, tmp_path / "t.parquet", compression="zstd")
+    assert _read(tmp_path / "t.parquet").height == 200_000

@@ -107,7 +107,7 @@ def test_memory_is_bounded_by_the_length_of_a_line_and_the_number_of_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = "".join(f'{{"id {number}": 1}}\n' for number in range(1_001))
-    with pytest.raises(DataError, match="at most 1,000 different keys, got 1,001") as caught:
+    with pytest.raises(DataError, match=r"at most 1,000 columns, .* got 1,001") as caught:
         _read(keys, tmp_path)
     assert "write ids as values" in caught.value.remedy
     monkeypatch.setattr(json_lines, "BLOCK_BYTES", 1_000)
