@@ -1,4 +1,4 @@
-"""A quick form of the simulations of shipping, students, inputs and calibration: what is wrong is rare, what is good is taken."""
+"""A quick form of the simulations of shipping, students, inputs, calibration and groups: what is wrong is rare, what is good is taken."""
 
 from dataclasses import replace
 
@@ -10,8 +10,8 @@ from tests.results.test_claims import at_most, loaded
 STUDIES = 30
 
 
-NAMES = ("claims_of_shipping", "claims_of_inputs", "claims_of_calibration", "claims_of_choices")
-SHIPPING, INPUTS, CALIBRATION, CHOICES = map(loaded, NAMES)
+NAMES = ("shipping", "inputs", "calibration", "choices", "groups")
+SHIPPING, INPUTS, CALIBRATION, CHOICES, GROUPS = (loaded(f"claims_of_{name}") for name in NAMES)
 
 
 def count(question: object, studies: int) -> int:
@@ -122,3 +122,9 @@ def test_all_parts_are_tables_by_their_title(monkeypatch: pytest.MonkeyPatch) ->
     assert list(tables) == list(CALIBRATION.TITLES.values())
     for rows in tables.values():
         assert rows == [("words", 0.5, one.low, one.high, 2, 0.05)]
+
+
+def test_rates_that_go_on_inside_visits_are_found_and_others_rarely_accused() -> None:
+    draw = np.random.default_rng(0)
+    assert all(GROUPS.Visits("row", users=30).warnings(draw) for _ in range(3))
+    assert sum(bool(GROUPS.Visits("group", users=30).warnings(draw)) for _ in range(10)) <= 1
