@@ -182,10 +182,13 @@ def newer_inputs(
     That is more than 5 % of the rows, and odds above three times those of validation: the last rows
     of a study have more new values, too. So many must not be chance.
     """
-    shares = {name: of_validation.get(name, 0.0) for name in unseen}
-    limits = {name: max(WARN_ABOVE, 3 * p / (1 + 2 * p)) for name, p in shares.items()}
-    chances = {name: bdtrc(unseen[name] - 1, num_rows, limits[name]) for name in unseen}
-    return {name: shares[name] for name, chance in chances.items() if chance < CHANCE}
+    newer = {}
+    for name, count in unseen.items():
+        share = of_validation.get(name, 0.0)
+        limit = max(WARN_ABOVE, 3 * share / (1 + 2 * share))
+        if bdtrc(count - 1, num_rows, limit) < CHANCE:
+            newer[name] = share
+    return newer
 
 
 @contextmanager
