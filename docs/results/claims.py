@@ -85,6 +85,7 @@ class World:
     names: tuple[str, ...] = ARMS
     shared_batches: bool = False
     without_users: bool = False
+    seeds: int = SEEDS
     configurations: float = 0.0  # deviation of what one search finds of an arm from another search
     cells: int = 1
     opened: int = SEEDS  # seeds of the second arm that were opened on test
@@ -99,12 +100,13 @@ class World:
 
     def study(self, draw: np.random.Generator) -> StudyRecord:
         """One study of this world, as it would be stored."""
-        shape = (len(self.names), self.finalists, SEEDS)
+        shape = (len(self.names), self.finalists, self.seeds)
         spread_A11 = np.array(self.spreads)[:, None, None]
         valid_AKS = draw.normal(size=shape) * spread_A11
         rest_AKS = draw.normal(size=shape) * spread_A11
         test_AKS = self.likeness * valid_AKS + (1 - self.likeness**2) ** 0.5 * rest_AKS
-        order_AKS = draw.normal(size=(*shape[:2], 1 if self.shared_batches else SEEDS)) * self.order
+        orders = 1 if self.shared_batches else self.seeds
+        order_AKS = draw.normal(size=(*shape[:2], orders)) * self.order
         level_A11 = LEVEL + np.array(self.gains)[:, None, None]
         of_users_A11 = draw.normal(size=(len(self.names), 1, 1)) * self.users / 2**0.5
         on_valid_AKS = level_A11 + valid_AKS + order_AKS
@@ -113,7 +115,7 @@ class World:
             self._arm(place, on_valid_AKS[place], on_test_AKS[place], draw)
             for place in range(len(self.names))
         )
-        budget = Budget(0, 1.0, SEEDS, self.finalists - 1)
+        budget = Budget(0, 1.0, self.seeds, self.finalists - 1)
         scenarios = tuple(scenario_names(self.cells))
         cells = tuple(replace(CELL, scenario=name) for name in scenarios)
         data = replace(DATA, scenarios=scenarios, cells=cells)
@@ -128,13 +130,13 @@ class World:
             1, 1, 2000 - 100 * place, 1.0, 1.0, 1, "cpu"
         )  # each arm computes less than the one before
         trained = [_finalist(number, valid_S, cost) for number, valid_S in enumerate(valid_KS)]
-        best = best_of(trained, Objective("macro_auc"), range(SEEDS))
+        best = best_of(trained, Objective("macro_auc"), range(self.seeds))
         if best is None:
             raise ValueError("a finalist must be chosen, as every one has all seeds")
         of_users = self.users / 2**0.5
         test_SC = test_KS[best.trial_number][:, None] + self._apart(of_users, 1, draw)
-        test_SC = test_SC + self._apart(self.spreads[place], SEEDS, draw)
-        opened = self.opened if place == 1 else SEEDS
+        test_SC = test_SC + self._apart(self.spreads[place], self.seeds, draw)
+        opened = self.opened if place == 1 else self.seeds
         runs = tuple(
             replace(run, test_cells=_cells(test_C) if run.seed < opened else None)
             for run, test_C in zip(best.runs, test_SC, strict=True)
@@ -144,8 +146,8 @@ class World:
         by_cell = tuple(tuple(drawn_D) for drawn_D in drawn_DC.T.tolist())
         drawn = tuple(drawn_DC.mean(axis=1).tolist())
         resampled = Resampled("users", 15_000, drawn, by_cell)
-        summary = FinalistSummary(tuple(range(SEEDS)), (), (), resampled)
-        kept = None if self.without_users or opened < SEEDS else summary
+        summary = FinalistSummary(tuple(range(self.seeds)), (), (), resampled)
+        kept = None if self.without_users or opened < self.seeds else summary
         name = self.names[place]
         opened_one = replace(best, chosen=True, runs=runs, summary=kept)
         finalists = tuple(opened_one if each is best else each for each in trained)

@@ -22,8 +22,10 @@ from claims import (
 )
 
 from hinet_search.results.contrasts import contrasts, smallest_differences
+from hinet_search.results.records import ArmRecord
 from hinet_search.results.statistics.paired_difference import POWER
 from hinet_search.results.statistics.simultaneous import LEVEL
+from hinet_search.results.verdict import verdict
 
 
 def apart(*gains: float) -> tuple[float, ...]:
@@ -48,6 +50,7 @@ def asked() -> Mapping[str, Sequence[Asked]]:
         "A false claim in a study": [*equal_arms(), *some_apart(), *chosen_focus()],
         "Equal arms of which a search finds better and worse": list(lucky_searches()),
         "A cell of equal arms is called better or worse": list(equal_cells()),
+        "A false claim in any of several looks": list(repeated_looks()),
         "The smallest difference that is shown": list(smallest_shown()),
         "A false claim if validation chose finalists of unequal spreads": [*lucky_arms()],
         "Any claim when something is missing": something_lacking(),
@@ -114,6 +117,43 @@ def equal_cells() -> Iterator[Question]:
         }.items():
             of_cells = replace(world, cells=cells)
             yield Question(f"{cells} cells, {words}", of_cells, claim_of_cell, 0.05)
+
+
+@dataclass(frozen=True)
+class LooksQuestion:
+    """How often equal arms are told apart if a study is launched again with more seeds."""
+
+    words: str
+    world: World  # with the seeds of the last look
+    seeds: tuple[int, ...]  # of every look
+    spends: bool = True  # the level, look by look
+    limit: float | None = 0.05
+    part: float = 1.0
+
+    def happens(self, draw: np.random.Generator) -> bool:
+        """Return whether any look makes a claim."""
+        whole = self.world.study(draw)
+        for look, seeds in enumerate(self.seeds, 1):
+            arms = tuple(_of_first(arm, seeds) for arm in whole.arms)
+            record = replace(whole, arms=arms, looks=look if self.spends else 1)
+            if claim(self.world, record, verdict(record)):
+                return True
+        return False
+
+
+def _of_first(arm: ArmRecord, seeds: int) -> ArmRecord:
+    finalists = [replace(each, runs=each.runs[:seeds]) for each in arm.finalists]
+    return replace(arm, finalists=tuple(finalists))
+
+
+def repeated_looks() -> Iterator[LooksQuestion]:
+    """Ask of launches with 5, 10, 20 and 40 seeds, of the same users, until one makes a claim."""
+    seeds = (5, 10, 20, 40)
+    for users in (0.0003, 0.001):
+        world = World(users, finalists=1, seeds=seeds[-1], opened=seeds[-1])
+        said = f"5, 10, 20 and 40 seeds, users' error {_short(users)}"
+        yield LooksQuestion(said, world, seeds)
+        yield LooksQuestion(f"{said}, each at .05", world, seeds, spends=False, limit=None)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from hinet_search.results.finalist_values import (
 )
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.statistics.paired_difference import gain, magnitude
-from hinet_search.results.statistics.simultaneous import LEVEL
+from hinet_search.results.statistics.simultaneous import level_at
 from hinet_search.results.statistics.welch import Estimate, claim
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, title
@@ -101,7 +101,7 @@ def best_model(record: StudyRecord, outcome: Verdict, *, besides: int = 0) -> Be
         names = {outcome.focus, *(contrast.arm for contrast in outcome.contrasts)}
         compared = [arm for arm in compared if arm.name in names]
     opened = (*compared, *filter(is_fully_tested, record.students))
-    level = LEVEL / max(1, len(opened) - 1 + besides)
+    level = level_at(record.looks) / max(1, len(opened) - 1 + besides)
     arms, why = _not_ruled_out(compared, outcome)
     arm = _best_unbeaten(record, arms, level)
     if arm is not best_on_validation(record, arms):

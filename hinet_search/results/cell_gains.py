@@ -29,7 +29,7 @@ from hinet_search.results.statistics.paired_difference import (
     with_interval,
     without_interval,
 )
-from hinet_search.results.statistics.simultaneous import joint_level
+from hinet_search.results.statistics.simultaneous import joint_level, level_at
 from hinet_search.results.statistics.welch import ArmValues, Estimate, estimate, lacking
 from hinet_search.results.study_record import StudyRecord
 
@@ -86,7 +86,7 @@ def cell_gains(
         # Without resamplings there are intervals, too: they lack the users' error.
         if estimated and (estimated.user_error is not None or not are_resampled):
             estimates[place] = estimated
-    level = _level(our_sides, their_sides, estimates)
+    level = _level(our_sides, their_sides, estimates, level_at(record.looks))
     gains = []
     for place, (scenario, task) in enumerate(cells):
         ours = our_sides[place]
@@ -109,16 +109,17 @@ def _level(
     our_sides: Sequence[ArmValues],
     their_sides: Sequence[ArmValues],
     estimates: Mapping[int, Estimate],
+    level: float,
 ) -> float:
     """Return the level at which the intervals of all estimated cells hold together."""
     variance_C = np.array([estimated.seed_error**2 for estimated in estimates.values()])
     is_known = all(estimated.user_error is not None for estimated in estimates.values())
     if not is_known or not estimates:
-        return joint_level(np.empty((0, len(estimates))), variance_C)
+        return joint_level(np.empty((0, len(estimates))), variance_C, level)
     differences = [
         np.subtract(our_sides[place].resampled, their_sides[place].resampled) for place in estimates
     ]
-    return joint_level(np.stack(differences, axis=1), variance_C)
+    return joint_level(np.stack(differences, axis=1), variance_C, level)
 
 
 def seesaw(cells: Sequence[CellDifference]) -> int:

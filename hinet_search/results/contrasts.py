@@ -30,7 +30,7 @@ from hinet_search.results.statistics.paired_difference import (
     with_interval,
     without_interval,
 )
-from hinet_search.results.statistics.simultaneous import LEVEL, holm
+from hinet_search.results.statistics.simultaneous import LEVEL, holm, level_at
 from hinet_search.results.statistics.welch import (
     SEEDS_FOR_A_CLAIM,
     ArmValues,
@@ -134,7 +134,7 @@ def contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
         if (left in candidates or right in candidates) and focus.name not in (left, right)
     ]
     pairs = [(name, sides[focus.name], side) for name, side in sides.items() if name != focus.name]
-    return judged(pairs, _units(record), other_pairs)
+    return judged(pairs, _units(record), other_pairs, level=level_at(record.looks))
 
 
 def untaught(record: StudyRecord, student: ArmRecord) -> ArmRecord | None:
@@ -154,13 +154,15 @@ def student_contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
         ours = arm_values(record, student)
         if arm is not None and ours.values:
             pairs.append((student.name, ours, arm_values(record, arm)))
-    return judged(pairs, _units(record))
+    return judged(pairs, _units(record), level=level_at(record.looks))
 
 
 def judged(
     pairs: Sequence[tuple[str, ArmValues, ArmValues]],
     units: str,
     unasked: Sequence[tuple[ArmValues, ArmValues]] = (),
+    *,
+    level: float = LEVEL,
 ) -> tuple[Contrast, ...]:
     """Compare each (name, left, right), left minus right.
 
@@ -170,7 +172,7 @@ def judged(
     asked = [claim(left, right) for _, left, right in pairs]
     others = [claim(left, right) for left, right in unasked]
     p_values = [estimated.p for estimated in (*asked, *others) if estimated is not None]
-    steps = iter(holm(p_values))
+    steps = iter(holm(p_values, level))
     judgements = []
     for (name, left, right), estimated in zip(pairs, asked, strict=True):
         if estimated is None:

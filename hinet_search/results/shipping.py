@@ -36,7 +36,7 @@ from hinet_search.results.finalist_values import (
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import ArmRecord, Cost, ServingCost
 from hinet_search.results.statistics.paired_difference import magnitude
-from hinet_search.results.statistics.simultaneous import LEVEL
+from hinet_search.results.statistics.simultaneous import level_at
 from hinet_search.results.statistics.welch import Estimate
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, title, titles, verdict
@@ -307,7 +307,8 @@ def cheaper_than(record: StudyRecord, outcome: Verdict, best: Best) -> tuple[Che
         known = tuple(gain for gain in gains if gain is not None)
         share = costs.share(model, best.model)
         if model.name in standing and len(known) == len(gains) and share is not None:
-            candidates.append(CheaperModel(model, share, known, LEVEL / len(others)))
+            level = level_at(record.looks) / len(others)
+            candidates.append(CheaperModel(model, share, known, level))
     return tuple(candidates)
 
 

@@ -63,6 +63,7 @@ class StudyRecord:
     command: str
     versions: Mapping[str, str]
     test_accesses: int  # test accesses to these rows by all studies of this database
+    looks: int = 1  # at these rows, this study's last one included: claims get stricter (holm)
     started: str = ""
     updated: str = ""
     seconds: float = 0.0

@@ -23,7 +23,7 @@ from hinet_search.storage.lease import state_now
 from hinet_search.storage.listing import find_study
 from hinet_search.storage.row_mapping import configurations, shared_batches, to_json
 from hinet_search.storage.rows import StudyRow
-from hinet_search.storage.test_accesses import count_test_accesses
+from hinet_search.storage.test_accesses import count_looks, count_test_accesses
 
 NO_CELLS = to_json(row_mapping.CELLS, ())
 _Evaluations = Mapping[tuple[str, int], tuple[EvaluationRecord, ...]]
@@ -51,6 +51,7 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
         ensembles = load_ensembles(connection, study)
         paired_runs = load_paired_runs(connection, study)
         test_accesses = count_test_accesses(connection, row.data.fingerprint)
+        looks = count_looks(connection, row.data.fingerprint, study)
         with row_of("hs_study", name=study):
             sizes = configurations(row.spec_json, row.budget.trials)
             one_order = shared_batches(row.spec_json)
@@ -69,6 +70,7 @@ def load_record(database: Database, study: str, *, trial_cells: bool = False) ->
         arms=tuple(arm for arm in records if not arm.student_of),
         students=tuple(arm for arm in records if arm.student_of),
         test_accesses=test_accesses,
+        looks=looks,
         shared_batches=one_order,
         ensembles=ensembles,
         paired_runs=paired_runs,

@@ -1,8 +1,9 @@
 """Test accesses: count the uses of a test split; deleting a study does not unsee the split."""
 
+from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Select, and_, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, or_, select, update
 
 from hinet_search.results.data_record import DataRecord
 from hinet_search.storage import tables
@@ -10,6 +11,8 @@ from hinet_search.storage.damage import AnyRow, reads
 from hinet_search.storage.row_mapping import from_json, to_json
 from hinet_search.storage.rows import utc_now
 from hinet_search.storage.tables import insert_if_absent, test_access, test_rows
+
+UNTIL = " until "  # in the name of an arm whose accesses were of other weights
 
 
 def record_test_rows(connection: Connection, data: DataRecord) -> None:
@@ -50,7 +53,7 @@ def rename_accesses(connection: Connection, study: str, arms: Sequence[str]) -> 
     """Keep counting the test accesses of arms whose names other weights may take."""
     of_arms = and_(test_access.c.study == study, test_access.c.arm.in_(arms))
     connection.execute(
-        update(test_access).where(of_arms).values(arm=test_access.c.arm + f" until {utc_now()}")
+        update(test_access).where(of_arms).values(arm=test_access.c.arm + f"{UNTIL}{utc_now()}")
     )
 
 
@@ -90,6 +93,29 @@ def count_test_accesses(connection: Connection, fingerprint: str) -> int:
 
     Studies that use other features of the same rows count too.
     """
+    return len(_of_same_rows(connection, fingerprint))
+
+
+def count_looks(connection: Connection, fingerprint: str, study: str) -> int:
+    """Count the looks at these test rows until the last one of a study; at least 1.
+
+    A study had as many looks as its most used arm has accesses, those of deleted studies of its
+    name among them: a launch uses each arm once.
+    """
+    rows = _of_same_rows(connection, fingerprint)
+    last = max((row.id for row in rows if row.study == study), default=0)
+    uses: Counter[tuple[str, str]] = Counter()
+    most: dict[str, int] = {}
+    for row in rows:
+        if row.id <= last:
+            arm = row.study, row.arm.partition(UNTIL)[0]
+            uses[arm] += 1
+            most[row.study] = max(most.get(row.study, 0), uses[arm])
+    return max(1, sum(most.values()))
+
+
+def _of_same_rows(connection: Connection, fingerprint: str) -> Sequence[AnyRow]:
+    """Return the test accesses of these test rows by all studies."""
     same_rows = test_rows.alias()
     either = or_(
         test_rows.c.in_order == same_rows.c.in_order,
@@ -103,6 +129,4 @@ def count_test_accesses(connection: Connection, fingerprint: str) -> int:
     is_counted = or_(
         test_access.c.fingerprint == fingerprint, test_access.c.fingerprint.in_(fingerprints)
     )
-    return connection.execute(
-        select(func.count()).select_from(test_access).where(is_counted)
-    ).scalar_one()
+    return connection.execute(select(test_access).where(is_counted)).all()

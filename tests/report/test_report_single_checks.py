@@ -95,6 +95,14 @@ def test_students_and_the_ensemble_are_planned_uses_of_the_test_split() -> None:
     )
 
 
+def test_a_later_look_is_told_with_the_level_of_its_claims() -> None:
+    later = finding_of("test_accesses", replace(CLEAN, test_accesses=15, looks=3))
+    assert later.details[-1] == (
+        "This is look 3 at these rows, so what is claimed has the level .05 / 9: "
+        "looks that are repeated until one wins find luck."
+    )
+
+
 def test_the_gain_of_a_selection_is_told_as_cross_fitted() -> None:
     assert finding_of("selection", CLEAN).subject == (
         "Teacher: the plain mean, as selecting is not shown to gain on users that it did not see. "

@@ -248,6 +248,13 @@ def test_without_users_or_a_second_seed_no_smallest_difference_is_known(
     assert resolution(contrast).startswith(reason)
 
 
+def test_a_later_look_claims_less_of_the_same_values() -> None:
+    record = meeting(star=at(0.7), ple=at(0.7), hinet=at(0.7015))
+    first, third = against(record, "ple"), against(replace(record, looks=3), "ple")
+    assert (first.mark, third.mark) == ("better", "unclear")
+    assert (third.level, third.p) == (0.05 / 9 / 2, first.p)
+
+
 NINE = few_rows()
 TAUGHT = with_ensemble(with_student(with_student(NINE, "star", test=0.008), "hinet", test=0.0001))
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from hinet_search.results.statistics.simultaneous import holm, joint_level
+from hinet_search.results.statistics.simultaneous import holm, joint_level, level_at
 
 P_VALUES = st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=6)
 NO_RESAMPLINGS = np.empty((0, 4))
@@ -46,6 +46,13 @@ def test_levels_step_up_until_one_is_not_rejected() -> None:
 def test_one_comparison_is_not_adjusted() -> None:
     (step,) = holm([0.03])
     assert (step.p_holm, step.level) == (0.03, 0.05)
+
+
+def test_a_later_look_has_a_stricter_level_and_larger_adjusted_p_values() -> None:
+    first, third = holm([0.004, 0.02]), holm([0.004, 0.02], level_at(3))
+    assert [step.level for step in third] == pytest.approx([0.05 / 9 / 2] * 2)
+    assert [step.p_holm for step in third] == pytest.approx([9 * first[0].p_holm, 9 * 0.02])
+    assert joint_level(NO_RESAMPLINGS, np.ones(4), level_at(3)) == pytest.approx(0.05 / 9 / 4)
 
 
 def test_nothing_compared_is_nothing() -> None:

@@ -173,6 +173,30 @@ def test_test_accesses_of_a_version_without_the_rows_count_after_a_relaunch(
     assert load_record(store.database, "more features").test_accesses == 2
 
 
+def looks(store: StudyStore) -> int:
+    return load_record(store.database, store.study).looks
+
+
+def test_more_seeds_of_an_arm_and_another_finalist_are_further_looks(store: StudyStore) -> None:
+    data = study_row().data.fingerprint
+    assert looks(store) == 1
+    for arm in ("hinet", "single"):
+        store.record_test_access(data, arm, 0, (1, 2))
+    assert looks(store) == 1, "a launch uses every arm once"
+    store.record_test_access(data, "hinet", 0, (1, 2, 3))
+    assert looks(store) == 2
+    store.record_test_access(data, "hinet", 4, (1, 2, 3))
+    assert looks(store) == 3
+
+
+def test_looks_of_other_studies_count_if_they_were_before_the_last_one(store: StudyStore) -> None:
+    data = study_row().data.fingerprint
+    other = _other_study(store)
+    for study, seed in ((store, 1), (other, 1), (store, 2)):
+        study.record_test_access(data, "hinet", 0, (seed,))
+    assert (looks(store), looks(other)) == (3, 2)
+
+
 def _other_study(store: StudyStore) -> StudyStore:
     other = replace(store, study="other")
     other.create_study(study_row("other"), (HINET,))

@@ -30,7 +30,12 @@ def check(record: StudyRecord) -> Finding | None:
     if record.test_accesses > used_here:
         details.append(
             f"{used_here} of them by the finalists {'and the ensemble ' * has_ensemble}shown here, "
-            "the others by studies of the same rows and tasks."
+            "the others by earlier launches, or studies of the same rows and tasks."
+        )
+    if record.looks > 1:
+        details.append(
+            f"This is look {record.looks} at these rows, so what is claimed has the level "
+            f".05 / {record.looks**2:,}: looks that are repeated until one wins find luck."
         )
     if details:
         times = numbers.plural(max(record.test_accesses, used_here), "time")
