@@ -23,7 +23,7 @@ from hinet_search.api import ready
 from hinet_search.data.columns import Dataset
 from hinet_search.results.objectives import objective_named
 from hinet_search.study.launch_options import LaunchOptions
-from hinet_search.training.device import Wanted
+from hinet_search.training.device import Wanted, sort_on
 from hinet_search.training.feed import forget_copies, make_feed, predict
 from hinet_search.training.fit import TrainingSteps
 from hinet_search.training.metrics import cell_values
@@ -179,7 +179,7 @@ def _whole_training(
     objective = objective_named("macro_auc")
     given = Conditions(dataset, dataset.full_schema, config, SEED, objective, device)
     run, state = begin(model.to(device).train(), given, began=0.0)
-    steps = TrainingSteps(run)
+    steps = TrainingSteps(run, print)
 
     def begin_pass(passes_done: int) -> None:
         state.step_log.read(state.step)
@@ -200,7 +200,7 @@ def evaluations(device: torch.device, dataset: Dataset) -> list[Scoring]:
         began = time.perf_counter()
         scores_RT = predict(model, feed)
         scored = time.perf_counter()
-        cell_values(scores_RT, dataset.train, dataset.full_schema.cells)
+        cell_values(scores_RT, dataset.train, dataset.full_schema.cells, sort_on(device))
         seconds = time.perf_counter() - scored
         figures.append(Scoring(contest.name, len(feed) / (scored - began), seconds))
     return figures

@@ -185,6 +185,9 @@ class _Watcher:
     def should_stop(self) -> bool:
         return False
 
+    def notice(self, text: str) -> None:
+        pass
+
 
 if __name__ == "__main__":
     main()

@@ -25,7 +25,7 @@ from hinet_search.common.frozen_model import Frozen
 from hinet_search.common.versions import versions
 from hinet_search.executors import Executor, Job, JobEnd, JobEvent
 from hinet_search.executors.processes import pack, unpack
-from hinet_search.executors.processes.environment import settings
+from hinet_search.executors.processes.environment import SLOTS_OF_GPU, settings
 from hinet_search.executors.processes.ray_connection import Cluster, join
 from hinet_search.executors.processes.slots import CLOSE_SECONDS, ProcessExecutor
 
@@ -187,6 +187,7 @@ class RayExecutor:
         self._cluster = cluster
         self._ray = cluster.ray
         self._options = options
+        self._settings = {**settings(), SLOTS_OF_GPU: str(options.slots_per_gpu(slots))}
         make_folder(home)
         self._marker = home / f".executor-{uuid4().hex}"
         self._marker.touch()
@@ -332,7 +333,8 @@ class RayExecutor:
         slot.call = None
 
     def _new_slot(self, number: int) -> RaySlot:
-        actor = self._actor_class.options(scheduling_strategy="SPREAD").remote(number, settings())
+        placed = self._actor_class.options(scheduling_strategy="SPREAD")
+        actor = placed.remote(number, self._settings)
         return RaySlot(number, actor, actor.place.remote(str(self._marker)), time.monotonic())
 
     def _replace(self, slot: RaySlot) -> None:

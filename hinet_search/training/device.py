@@ -20,7 +20,12 @@ from hinet_search.results.statistics.scored_cell import Sort
 
 Wanted = Literal["auto", "cpu", "cuda"]
 # Words by which torch's RuntimeErrors say that memory ran out.
-NO_MEMORY = ("DefaultCPUAllocator", "std::bad_alloc", "CUBLAS_STATUS_ALLOC_FAILED")
+NO_MEMORY = (
+    "DefaultCPUAllocator",
+    "std::bad_alloc",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDA error: out of memory",  # of pinned memory and contexts
+)
 HIGHEST_BIT = np.uint64(1) << np.uint64(63)
 SMALLER_TRAINING = "a smaller train.batch_size or fewer slots need less"
 

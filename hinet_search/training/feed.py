@@ -10,6 +10,7 @@ Shape legend: R rows of the split, B rows of a batch, W rows of a window, F cate
 numeric inputs, S slots of all lists, T tasks, K bytes.
 """
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 
 from hinet_search.common import heartbeat, quiet
 from hinet_search.data.columns import Columns
+from hinet_search.executors.processes.environment import SLOTS_OF_GPU
 from hinet_search.models.layers.batch import Batch, count_by_scenario, to_device
 
 # Rows that are ordered by scenario at once when a whole split is scored. A split can be larger than
@@ -33,6 +35,8 @@ from hinet_search.models.layers.batch import Batch, count_by_scenario, to_device
 WINDOW_ROWS = 2**18
 BATCHES_AHEAD = 4
 ROWS_AT_ONCE = 4096  # activations of 50 scenarios with 4 sub-experts still fit in half a gigabyte
+SCORED_ROW_BYTES = 2**29 // ROWS_AT_ONCE
+SCORED_SHARE = 1 / 8  # of the free memory of a GPU: 80 GB hold 76,000 rows
 ROWS_SHARE = 0.5  # of the memory of a GPU, at most; weights and activations need the rest
 Item = TypeVar("Item")
 
@@ -219,7 +223,10 @@ def _feed_of_device(columns: Columns, device: torch.device) -> Feed:
     has_room = True
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
-        has_room = free - bytes_on_device(columns) >= (1 - ROWS_SHARE) * total
+        num_bytes = bytes_on_device(columns)
+        slots = int(os.environ.get(SLOTS_OF_GPU, "1"))  # which start at the same time
+        has_room = free - num_bytes >= (1 - ROWS_SHARE) * total
+        has_room &= slots * num_bytes <= ROWS_SHARE * total
     if has_room:
         try:
             return _copy_to(device, columns)
@@ -245,19 +252,27 @@ def _tensor(array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(array)
 
 
-def predict(model: nn.Module, feed: Feed, batch_size: int = ROWS_AT_ONCE) -> NDArray[np.float32]:
+def rows_at_once(device: torch.device) -> int:
+    """Return the rows of a batch that is only scored; on a GPU few take as long as many."""
+    if device.type != "cuda":
+        return ROWS_AT_ONCE
+    free, _ = torch.cuda.mem_get_info(device)
+    return min(max(int(SCORED_SHARE * free) // SCORED_ROW_BYTES, ROWS_AT_ONCE), WINDOW_ROWS)
+
+
+def predict(model: nn.Module, feed: Feed, batch_size: int | None = None) -> NDArray[np.float32]:
     """Return logits (R, T) in the order of the feed, without dropout."""
     scores_RT: NDArray[np.float32] = logits(model, feed, batch_size).cpu().numpy()
     return scores_RT
 
 
-def logits(model: nn.Module, feed: Feed, batch_size: int = ROWS_AT_ONCE) -> Float[Tensor, "R T"]:
+def logits(model: nn.Module, feed: Feed, batch_size: int | None = None) -> Float[Tensor, "R T"]:
     """Return the same as `predict`, left on the feed's device and not read."""
     was_training = model.training
     model.eval()
     logits_RT: Tensor | None = None
     with torch.inference_mode():
-        for rows_B, batch in feed.all_rows(batch_size):
+        for rows_B, batch in feed.all_rows(batch_size or rows_at_once(feed.device)):
             logits_BT = model(batch).float()
             if logits_RT is None:
                 logits_RT = logits_BT.new_empty(len(feed), logits_BT.shape[1])

@@ -54,7 +54,7 @@ def fit(
     began = time.perf_counter() - (checkpoint["seconds"] if checkpoint else 0.0)
     begin_peak_memory(conditions.device)
     run, state = begin(model.to(conditions.device).train(), conditions, began)
-    steps = TrainingSteps(run)
+    steps = TrainingSteps(run, watcher.notice)
     state.loop_began = time.perf_counter()
     with whole(checkpoints), seeded(conditions.seed, Purpose.DROPOUT, conditions.device):
         if checkpoint:
@@ -69,7 +69,7 @@ def fit(
 class TrainingSteps:
     """Training steps of one model."""
 
-    def __init__(self, run: TrainingRun) -> None:
+    def __init__(self, run: TrainingRun, say: Callable[[str], None]) -> None:
         config = run.conditions.config
         self.run = run
         conditions = run.conditions
@@ -88,7 +88,7 @@ class TrainingSteps:
         self._parameters = tuple(run.model.parameters())
         self._replayed = None
         if can_replay(run) and not self._loss.reads_host:
-            self._replayed = ReplayedSteps(run)
+            self._replayed = ReplayedSteps(run, say)
 
     def begin_pass(self, passes_done: int) -> None:
         """Announce a pass."""

@@ -19,7 +19,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hinet_search.common.errors import ConfigurationError
 from hinet_search.models.layers.batch import Batch, to_device
 from hinet_search.models.layers.contracts import BatchDependent, IndependentParts, WeightDependent
 from hinet_search.training.feed import Feed, StreamedFeed
@@ -133,7 +132,9 @@ def can_replay(run: TrainingRun) -> bool:
 class ReplayedSteps:
     """Steps of a training, which read rows and rates from the same memory, replayed or not."""
 
-    def __init__(self, run: TrainingRun) -> None:
+    def __init__(self, run: TrainingRun, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._can_capture = True
         # Without rows of a scenario, its part of a model must be left alone.
         needs_every = isinstance(run.model, IndependentParts)
         batch_size = run.conditions.config.batch_size
@@ -155,32 +156,34 @@ class ReplayedSteps:
         """Take a step on the rows that are held; `step` is the same every time."""
         self._rate_share.fill_(rate_share)
         self._steps_of_pass += 1
-        if self._steps_of_pass <= WARM_UP_STEPS:
+        if self._captured is None and self._steps_of_pass > WARM_UP_STEPS and self._can_capture:
+            self._captured = self._capture(step)
+        if self._captured is None:
             # On the stream of the capture, as torch asks for.
             self._stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self._stream):
                 taken = step(self._rows.read(), self._rate_share)
             torch.cuda.current_stream().wait_stream(self._stream)
             return taken
-        if self._captured is None:
-            self._captured = self._capture(step)
         replay, (loss, norm) = self._captured
         replay()
-        return loss.clone(), norm.clone()  # the next replay overwrites them
+        return loss, norm  # until the next replay overwrites them
 
-    def _capture(self, step: Step) -> Captured:
-        """Return the replay of a step; ConfigurationError if the step does what a graph cannot."""
+    def _capture(self, step: Step) -> Captured | None:
+        """Return the replay of a step; None, with a notice, if it does what a graph cannot."""
         graph = torch.cuda.CUDAGraph()
         try:
             # In other threads, heartbeats and reading go on.
             with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
                 results = step(self._rows.read(), self._rate_share)
         except RuntimeError as error:
+            # What ends a capture hides what failed in it.
+            if isinstance(error.__context__, torch.OutOfMemoryError):
+                raise error.__context__ from None
             if "captur" not in str(error):  # the device is full, or failed otherwise
                 raise
-            raise ConfigurationError(
-                "train.cuda_graphs needs steps that a CUDA graph can repeat, but: "
-                f"{str(error).splitlines()[0]}",
-                remedy="set train.cuda_graphs to false: steps are then taken one by one",
-            ) from error
+            self._can_capture = False
+            reason = str(error).splitlines()[0]
+            self._say(f"train.cuda_graphs: steps are taken one by one, no graph has them: {reason}")
+            return None
         return graph.replay, results

@@ -2,7 +2,7 @@
 
 Everything that changes during training is in TrainingState, the weights, the optimiser and torch's
 random generators. The rows of every step depend on the seed and the pass alone (row_order.py).
-Shape legend: B rows of a batch, R rows of a split, T tasks.
+Shape legend: B rows of a batch, R rows of a split, S steps, T tasks.
 """
 
 import math
@@ -30,6 +30,7 @@ from hinet_search.training.metrics import NonFiniteScores, cell_values
 from hinet_search.training.row_order import batches_of_pass, reader_ahead
 from hinet_search.training.train_config import TrainConfig
 
+PENDING_STEPS = 4096  # whose loss and norm a GPU keeps at most
 DRAWN_AHEAD_ROWS = 1_000_000  # from which on a thread draws the next pass; fewer take a moment
 
 
@@ -51,38 +52,40 @@ class Diverged(Exception):
 class StepLog:
     """Loss and gradient norm of every step, kept on the device until they are read and checked.
 
-    They are read before every evaluation, or with `at_once` at every step, which costs nothing on
-    the CPU.
+    They are in one buffer, which is read before every evaluation and when it is full, or with
+    `at_once` at every step, which costs nothing on the CPU.
     """
 
     learning_rate: float
     at_once: bool
     loss_sum: float = 0.0
     num_losses: int = 0
-    _pending: list[Tensor] = field(default_factory=list)
+    _pending_S2: Float[Tensor, "S 2"] | None = None
+    _num_pending: int = 0
 
     def add(self, step: int, loss: Float[Tensor, ""], norm: Float[Tensor, ""]) -> None:
         """Note one step; Diverged, raised on reading, names the first step that was not finite."""
-        self._pending += [loss.detach(), norm]
-        if self.at_once:
+        if self._pending_S2 is None:
+            num_steps = 1 if self.at_once else PENDING_STEPS
+            self._pending_S2 = torch.empty(num_steps, 2, device=loss.device)
+        torch.stack([loss.detach(), norm], out=self._pending_S2[self._num_pending])
+        self._num_pending += 1
+        if self._num_pending == len(self._pending_S2):
             self.read(step)
 
     def read(self, step: int) -> None:
         """Read all pending values; `step` is the latest step noted."""
-        if not self._pending:
+        if self._pending_S2 is None:
             return
-        values = torch.stack(self._pending).tolist()
-        self._pending.clear()
-        losses = values[::2]
-        norms = values[1::2]
-        for earlier, (loss, norm) in enumerate(
-            zip(losses, norms, strict=True), start=step - len(losses) + 1
-        ):
+        first = step - self._num_pending + 1
+        pending = self._pending_S2[: self._num_pending].tolist()
+        self._num_pending = 0
+        for earlier, (loss, norm) in enumerate(pending, start=first):
             for value, what in ((loss, "loss"), (norm, "gradient norm")):
                 if not math.isfinite(value):
                     raise Diverged(earlier, self.learning_rate, value, what)
-        self.loss_sum += sum(losses)
-        self.num_losses += len(losses)
+        self.loss_sum += sum(loss for loss, _ in pending)
+        self.num_losses += len(pending)
 
     def take_mean_loss(self) -> float:
         """Return the mean loss of the steps read since the last call."""
@@ -101,6 +104,9 @@ class TrainingWatcher(Protocol):
 
     def should_stop(self) -> bool:
         """Return True to stop the training; called before every step, so it must be cheap."""
+
+    def notice(self, text: str) -> None:
+        """Tell the user what differs from what was asked for."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from tests.device.simulated_tensor import SimulatedTensor, recording
 
+_capturing: list["Graph"] = []
+
 
 class CaptureError(RuntimeError):
     """A capture waited for the device, or copied to it."""
@@ -90,10 +92,16 @@ def capture(graph: Graph, **_named: object) -> Iterator[None]:
     """Note the operations inside, without a lasting effect."""
     noting = _Noting(graph)
     generator = torch.default_generator.get_state()
-    with recording() as traffic, noting:
-        yield
-    noting.put_back()
-    torch.default_generator.set_state(generator)
+    _capturing.append(graph)
+    try:
+        with recording() as traffic, noting:
+            yield
+    except torch.OutOfMemoryError:  # as CUDA does, whose message then is all that is seen
+        raise CaptureError("operation failed due to a previous error during capture")  # noqa: B904
+    finally:
+        _capturing.clear()
+        noting.put_back()
+        torch.default_generator.set_state(generator)
     if traffic:
         raise CaptureError(f"not permitted while a stream is captured: {traffic}")
 
@@ -107,6 +115,7 @@ def patch_graphs(patch: pytest.MonkeyPatch) -> None:
     """Let torch capture and replay on the simulated device."""
     patch.setattr(torch.cuda, "CUDAGraph", Graph)
     patch.setattr(torch.cuda, "graph", capture)
+    patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: bool(_capturing))
     patch.setattr(torch.cuda, "Stream", _Stream)
     patch.setattr(torch.cuda, "current_stream", lambda *_: _Stream())
     patch.setattr(torch.cuda, "stream", lambda _stream: nullcontext())

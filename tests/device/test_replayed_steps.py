@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.plugins import names
-from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.batch import Batch, to_device
 from hinet_search.models.layers.contracts import BatchDependent
 from hinet_search.results.objectives import objective_named
 from hinet_search.study.distributions import Value
@@ -159,7 +158,7 @@ def test_a_replayed_step_copies_once_never_waits_and_runs_no_python_of_the_model
     run, state = begin(model, given, 0.0)
     if not can_replay(run):
         return
-    steps = TrainingSteps(run)
+    steps = TrainingSteps(run, print)
     forwards: list[int] = []
     model.register_forward_hook(lambda *_: forwards.append(state.step))
     for rows_B in batches(run, 0, steps.begin_pass):
@@ -204,24 +203,53 @@ def test_many_small_scenarios_have_no_graph() -> None:
     assert not replayable(model_of(), replace(given, dataset=replace(DATA, train=of_twelve)))
 
 
-class Waiting(torch.nn.Module):
-    """A model that asks the device for a number while it computes."""
+class Hindered(torch.nn.Module):
+    """A model that asks the device for a number while it computes, or copies one to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, copies: bool) -> None:
         super().__init__()
         self.model = model_of("shared_bottom")
+        self.copies = copies
 
     def forward(self, batch: Batch) -> torch.Tensor:
         scores_BH: torch.Tensor = self.model(batch)
+        if self.copies:
+            return scores_BH * to_device(torch.ones(1), scores_BH.device)
         return scores_BH if float(scores_BH.detach().sum()) else 2 * scores_BH
 
 
-def test_a_step_that_waits_for_the_device_is_refused_with_the_setting_to_change() -> None:
-    with pytest.raises(
-        ConfigurationError, match="a CUDA graph can repeat, but: not permitted"
-    ) as said:
-        fit(Waiting(), conditions(), Watch())
-    assert said.value.remedy.startswith("set train.cuda_graphs to false")
+@pytest.mark.parametrize(
+    ("copies", "reason"),
+    [(False, "not permitted while a stream is captured"), (True, "a copy from the host's memory")],
+)
+def test_steps_that_no_graph_can_repeat_are_taken_one_by_one_with_a_notice(
+    copies: bool, reason: str, replays: list[int]
+) -> None:
+    with by_python():
+        expected = trained(Hindered(copies=copies), conditions())
+    watch, model = Watch(), Hindered(copies=copies)
+    fit(model, conditions(), watch)
+    assert not replays
+    assert (weights_hash(model), [record.train_loss for record in watch.records]) == expected
+    (said,) = watch.notices
+    assert said.startswith(
+        f"train.cuda_graphs: steps are taken one by one, no graph has them: {reason}"
+    )
+
+
+def test_memory_that_runs_out_in_a_capture_is_said_to_have_run_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = replayed_steps.FixedRows.read
+
+    def full(rows: replayed_steps.FixedRows) -> object:
+        if torch.cuda.is_current_stream_capturing():
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return real(rows)
+
+    monkeypatch.setattr(replayed_steps.FixedRows, "read", full)
+    with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"):
+        fit(model_of(), conditions(), Watch())
 
 
 def test_an_error_that_is_not_of_the_capture_stays_as_it_is(

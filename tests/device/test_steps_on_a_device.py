@@ -83,7 +83,7 @@ def conditions(*, taught: bool = False, **train: object) -> Conditions:
 
 def step(model: nn.Module, given: Conditions) -> list[Traffic]:
     run, state = begin(model.to(DEVICE).train(), given, 0.0)
-    steps = TrainingSteps(run)
+    steps = TrainingSteps(run, print)
     rows_B = run.feed.by_scenario(torch.arange(32))
     with recording() as traffic:
         steps.take(state, rows_B)

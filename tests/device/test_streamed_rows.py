@@ -134,6 +134,38 @@ def test_scores_of_all_rows_are_those_of_rows_on_the_device(
     assert np.array_equal(streamed_RT, predict(model, kept, batch_size=7))
 
 
+@pytest.mark.parametrize(
+    ("free", "expected"),
+    [(0, 4096), (8 * 10**9, 7629), (80 * 10**9, 76_293), (800 * 10**9, module.WINDOW_ROWS)],
+)
+def test_rows_are_scored_as_many_at_once_as_an_eighth_of_the_free_memory_holds(
+    free: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (free, 10**12))
+    assert module.rows_at_once(DEVICE) == expected
+    assert module.rows_at_once(torch.device("cpu")) == 4096
+
+
+def test_a_gpu_scores_a_split_in_fewer_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build_config("mmoe", {}).build(DATA.full_schema).to(DEVICE)
+    sizes: list[int] = []
+    model.register_forward_pre_hook(lambda _model, given: sizes.append(len(given[0])))
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 8)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (10**9, 80 * 10**9))
+    predict(model, feed_of_training())
+    assert sizes == [len(DATA.train.scenario_R)]
+
+
+@pytest.mark.parametrize(("missing", "is_streamed"), [(0, False), (1, True)])
+def test_slots_that_share_a_gpu_keep_rows_there_if_half_of_it_holds_those_of_all(
+    missing: int, is_streamed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total = 2 * 4 * module.bytes_on_device(DATA.train) - missing
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (total, total))
+    monkeypatch.setenv("HINET_SEARCH_SLOTS_OF_GPU", "4")
+    assert isinstance(make_feed(DATA.train, DEVICE), StreamedFeed) == is_streamed
+
+
 @pytest.mark.parametrize(("missing", "is_streamed"), [(0, False), (1, True)])
 def test_rows_leave_half_of_the_memory_to_trainings(
     missing: int, is_streamed: bool, monkeypatch: pytest.MonkeyPatch

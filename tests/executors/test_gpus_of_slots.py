@@ -9,6 +9,7 @@ import torch
 
 from hinet_search.executors import Executor, JobEnd
 from hinet_search.executors.local import Options, gpus, start
+from hinet_search.executors.processes.environment import SLOTS_OF_GPU
 from tests.executors import jobs
 from tests.executors.driving import bodies, submit, wait_for
 
@@ -60,15 +61,15 @@ def slots(number: int, home: Path) -> Iterator[Executor]:
         yield executor
 
 
-def seen(executor: Executor, number: int) -> dict[str, str | None]:
-    """What each slot sees, by the number of the slot."""
+def seen(executor: Executor, number: int, name: str = VISIBLE) -> dict[str, str | None]:
+    """What each slot sees of an environment variable, by the number of the slot."""
     for job in range(number):
         submit(executor, jobs.tell_process, key=f"arm/{job}")
     heard = wait_for(
         executor, lambda heard: sum(isinstance(event, JobEnd) for event in heard) == number
     )
     told = [bodies(heard, f"arm/{job}")[0][1] for job in range(number)]
-    return {each["HINET_SEARCH_SLOT"]: each.get(VISIBLE) for each in told}
+    return {each["HINET_SEARCH_SLOT"]: each.get(name) for each in told}
 
 
 def test_slot_i_sees_gpu_i_modulo_their_number(
@@ -77,6 +78,7 @@ def test_slot_i_sees_gpu_i_modulo_their_number(
     given(monkeypatch, ",".join(MIG), 1)
     with slots(3, tmp_path) as executor:
         assert seen(executor, 3) == {"0": MIG[0], "1": MIG[1], "2": MIG[0]}
+        assert set(seen(executor, 3, SLOTS_OF_GPU).values()) == {"2"}
 
 
 def test_a_slot_that_is_replaced_keeps_its_gpu(

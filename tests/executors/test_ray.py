@@ -110,6 +110,8 @@ def test_slots_share_gpus_by_parts(tmp_path: Path, short_folder: Path) -> None:
         message.body[1]["CUDA_VISIBLE_DEVICES"] for message in heard if isinstance(message, Message)
     ]
     assert sorted(devices) == ["0", "0", "1", "1"]
+    told = [message.body[1] for message in heard if isinstance(message, Message)]
+    assert {each["HINET_SEARCH_SLOTS_OF_GPU"] for each in told} == {"2"}
 
 
 def test_a_cluster_that_is_not_there_is_named() -> None:

@@ -119,3 +119,6 @@ class NeverStops:
 
     def should_stop(self) -> bool:
         return False
+
+    def notice(self, text: str) -> None:
+        pass

@@ -89,7 +89,7 @@ STEPS += [(Case("mmoe"), loss) for loss in names(LOSSES)]
 def test_no_step_waits_for_the_device(case: Case, loss: str) -> None:
     given = conditions(DEVICE, loss=loss, task_weights={"order": 2.0})
     run, state = begin(case.build(DATA.full_schema).to(DEVICE).train(), given, 0.0)
-    steps = TrainingSteps(run)
+    steps = TrainingSteps(run, print)
     steps.take(state, torch.arange(32))  # the first one loads kernels
     with without_waiting():
         for rows_B in torch.arange(32, 128).split(32):

@@ -79,6 +79,10 @@ class Watch:
     stop_after: int | None = None
     asked: int = 0
     records: list[EvaluationRecord] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
 
     def on_evaluation(self, record: EvaluationRecord) -> None:
         self.records.append(record)

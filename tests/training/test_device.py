@@ -42,6 +42,10 @@ def in_a_library_of_cuda() -> None:
     raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
 
 
+def in_pinned_memory() -> None:
+    raise torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be")
+
+
 def in_c() -> None:
     raise RuntimeError("std::bad_alloc")
 
@@ -51,7 +55,16 @@ def while_a_file_is_mapped() -> None:
 
 
 @pytest.mark.parametrize(
-    "run_out", [on_the_cpu, in_numpy, on_a_gpu, in_a_library_of_cuda, in_c, while_a_file_is_mapped]
+    "run_out",
+    [
+        on_the_cpu,
+        in_numpy,
+        on_a_gpu,
+        in_a_library_of_cuda,
+        in_pinned_memory,
+        in_c,
+        while_a_file_is_mapped,
+    ],
 )
 def test_running_out_of_memory_is_reported_with_batch_size_and_remedy(run_out) -> None:
     remedy = r"a smaller train\.batch_size or fewer slots need less"

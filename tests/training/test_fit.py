@@ -16,7 +16,7 @@ from hinet_search.models.layers.number_encoding import bins_of
 from hinet_search.training import row_order
 from hinet_search.training.feed import make_feed, predict
 from hinet_search.training.row_order import batches_of_pass
-from hinet_search.training.run_state import Diverged, StepLog
+from hinet_search.training.run_state import PENDING_STEPS, Diverged, StepLog
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.train_config import Shuffle
 from hinet_search.training.trial_config import build_config
@@ -213,6 +213,19 @@ def test_readings_taken_late_still_name_the_first_bad_step():
         readings.add(step, torch.tensor(math.inf if step >= 3 else 1.0), torch.tensor(1.0))
     with pytest.raises(Diverged, match=r"loss inf at step 3, learning rate 0\.1"):
         readings.read(5)
+
+
+def test_readings_are_in_one_buffer_that_is_read_when_it_is_full():
+    readings = StepLog(learning_rate=0.1, at_once=False)
+    for step in range(1, PENDING_STEPS + 3):
+        readings.add(step, torch.tensor(float(step)), torch.tensor(1.0))
+    assert readings.num_losses == PENDING_STEPS
+    readings.read(PENDING_STEPS + 2)
+    assert readings.take_mean_loss() == (PENDING_STEPS + 3) / 2
+    readings.add(PENDING_STEPS + 3, torch.tensor(5.0), torch.tensor(1.0))
+    readings.add(PENDING_STEPS + 4, torch.tensor(1.0), torch.tensor(math.inf))
+    with pytest.raises(Diverged, match=f"gradient norm inf at step {PENDING_STEPS + 4},"):
+        readings.read(PENDING_STEPS + 4)
 
 
 def test_a_divergence_survives_the_way_between_processes():

@@ -12,8 +12,9 @@ from hinet_search.common import crash_points
 
 OURS = "HINET_SEARCH_"
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+SLOTS_OF_GPU = "HINET_SEARCH_SLOTS_OF_GPU"  # how many slots share the GPU of a slot, at most
 # The only variables of ours that a slot reads.
-SETTINGS = ("HINET_SEARCH_CHECKPOINT_SECONDS", crash_points.VARIABLE)
+SETTINGS = ("HINET_SEARCH_CHECKPOINT_SECONDS", SLOTS_OF_GPU, crash_points.VARIABLE)
 # A slot starts with `python -c`, which otherwise imports from the current folder first.
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 # One thread, and memory that glibc neither gives back after a step nor maps in small pages: a step

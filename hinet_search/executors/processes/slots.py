@@ -43,6 +43,7 @@ from hinet_search.executors import (
 from hinet_search.executors.processes.environment import (
     OURS,
     SLOT_ENVIRONMENT,
+    SLOTS_OF_GPU,
     VISIBLE_GPUS,
     environment,
     for_children,
@@ -138,6 +139,7 @@ class ProcessExecutor:
     def __init__(self, numbers: Iterable[int], gpus: Sequence[str] = ()) -> None:
         numbers = tuple(numbers)
         self._gpus = gpus
+        self._num_slots = len(numbers)
         self._context: SpawnContext = multiprocessing.get_context("spawn")
         self._starter = ThreadPoolExecutor(1, "slots")  # see _be_killed_with_coordinator
         self._pending: list[JobEvent] = []
@@ -230,6 +232,7 @@ class ProcessExecutor:
         variables = {f"{OURS}SLOT": str(number)}
         if self._gpus:
             variables[VISIBLE_GPUS] = self._gpus[number % len(self._gpus)]
+            variables[SLOTS_OF_GPU] = str(-(-self._num_slots // len(self._gpus)))
         self._starter.submit(_start, process, variables).result()
         slot_end.close()
         return _SlotProcess(number, process, ChannelEnd(ours))

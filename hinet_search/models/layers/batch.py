@@ -104,9 +104,12 @@ def rows_by_scenario(batch: Batch, num_scenarios: int) -> RowsByScenario:
 def to_device(host: Tensor, device: torch.device) -> Tensor:
     """Copy a host tensor to the device; return it as it is if it is there.
 
-    Memory is pinned for CUDA, since only then does the host continue during the copy.
+    Memory is pinned for CUDA, since only then does the host continue during the copy. A CUDA graph
+    would copy what lies there at each replay, so it must not be captured: RuntimeError.
     """
     if device.type == "cuda" and not host.is_cuda:
+        if torch.cuda.is_current_stream_capturing():
+            raise RuntimeError("a copy from the host's memory cannot be captured")
         return host.pin_memory().to(device, non_blocking=True)
     return host.to(device)
 
