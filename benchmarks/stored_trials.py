@@ -118,7 +118,7 @@ def make_workplace(folder: Path) -> Workplace:
     )
     with closing(connect(str(place.ours), create=True)) as database:
         store = StudyStore(database, NAME)
-        store.create_study(row, [new_arm(arm)])
+        store.create_study(row, [new_arm(arm, arm.space.ranges())])
         name = optuna_name(NAME, ARM)
         copy = optuna.create_study(storage=database.storage, study_name=name, direction="maximize")
         with quiet.without(ExperimentalWarning):
