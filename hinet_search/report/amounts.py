@@ -31,7 +31,6 @@ class Wording:
     sums: str
     calibration: str
     scores: str
-    taught: str
     scales: Mapping[str, str] = field(default_factory=dict)
 
     def scale(self, name: str) -> str:
@@ -48,7 +47,6 @@ OF_LABELS = Wording(
     sums="positives",
     calibration="predicted for each positive row",
     scores="probabilities",
-    taught="probabilities",
 )
 OF_AMOUNTS = Wording(
     prediction="prediction",
@@ -59,7 +57,6 @@ OF_AMOUNTS = Wording(
     sums="labels",
     calibration="times the sum of labels predicted",
     scores="probabilities or amounts",
-    taught="labels",
     scales={"logits": "scores", "probabilities": "predictions"},
 )
 

@@ -44,7 +44,7 @@ WORDS = {
     "test_accesses": "The test split was used 9 times. | 5 of them by the finalists and the ensemble shown here, the others by earlier launches, or studies of the same rows and tasks.",
     "copies": "Members of an ensemble are copies of one another. | Ensemble: PLE trial 0 seed 0 and PLE trial 0 seed 1.",
     "selection": "The gain of selecting members vanishes on users that the selection did not see. | Ensemble: +.0020 on the rows that chose it, +.0001 (−.0003 to +.0005) on others.",
-    "taught_calibration": "A teacher has made the probabilities of a student worse. | Taught HiNet: log loss .4774 on validation, untaught .4350.",
+    "taught_calibration": "On these validation rows the probabilities of a student are worse than untaught. | Taught HiNet: log loss .4774 on validation, untaught .4350.",
 }
 
 

@@ -1,4 +1,4 @@
-"""Taught calibration: whether students predict probabilities as well as their own arms."""
+"""Taught calibration: how well students predict probabilities on validation, beside their arms."""
 
 from collections.abc import Iterator
 
@@ -29,14 +29,14 @@ def check(record: StudyRecord) -> Finding | None:
             details += _worse(student, arm)
     if not names:
         return None
-    words = wording(record.data)
     if not details:
-        verb = numbers.agree(len(names), "predicts", "predict")
         return passed(
-            f"{in_words(names)} {verb} {words.taught} as well as untaught, on validation."
+            f"On these validation rows neither the log loss of {in_words(names)} is 1 % above "
+            "untaught, nor the calibration error .005."
         )
+    words = wording(record.data)
     return warning(
-        f"A teacher has made the {words.predictions} of a student worse.",
+        f"On these validation rows the {words.predictions} of a student are worse than untaught.",
         details,
         remedy=f"Rescale its scores before you use them as {words.predictions}, or search lower "
         "values of `train.teacher_weight` (space `teaching`). The order of rows is not affected.",
