@@ -33,6 +33,7 @@ from hinet_search.common.errors import (
     nearest,
     shortened,
 )
+from hinet_search.common.files import refusal
 from hinet_search.common.gone import gone
 from hinet_search.common.plugins import at_fault, names, what_it_did
 from hinet_search.common.terminal import printable
@@ -88,7 +89,7 @@ def write_exit_codes(formatter: click.HelpFormatter, codes: Sequence[str] = ()) 
 def fault(error: BaseException) -> HinetSearchError:
     """Describe an unexpected exception in one line: its class, message, and place in our code.
 
-    A limit of the system is no bug, but an EnvironmentFault.
+    A limit of the system is no bug, but an EnvironmentFault, and so is a path that it refuses.
     """
     import traceback
 
@@ -97,6 +98,8 @@ def fault(error: BaseException) -> HinetSearchError:
             f"plug-in {plugin} failed: {what_it_did(error)}",
             remedy="stored results stay. `hinet-search --debug COMMAND` shows the traceback",
         )
+    if refused := refusal(error):
+        return refused
     first_line, *_ = [*str(error).splitlines(), ""]
     message = shortened(first_line)
     reason = f": {message}" if message else ""

@@ -1,4 +1,4 @@
-"""Disk: write files and folders atomically, and report a full disk.
+"""Disk: write files and folders atomically, and say in words why one cannot be written.
 
 A file is written into a temporary folder beside its destination, synced to the disk and then
 renamed. So a full disk damages nothing, and of several writers of one path the last one wins.
@@ -9,6 +9,7 @@ a lock, which killed writers left. Only the owner may read folders, whatever the
 import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,10 +17,23 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hinet_search.common import crash_points
-from hinet_search.common.errors import DiskFull
+from hinet_search.common.errors import DiskFull, EnvironmentFault
 
 # The disk is full, the user's quota is used up, the file would exceed the allowed size.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# The same in words: of Rust with its number, of Polars at the end of a Parquet file, of NumPy.
+_FULL_IN_WORDS = re.compile(
+    rf"os error ({'|'.join(map(str, FULL))})\b|Invalid thrift: transport error"
+    r"|^\d+ requested and \d+ written$"
+)
+_ELSEWHERE = (
+    "name another place (-o, --to, --output, HINET_SEARCH_CACHE), or make this one writable"
+)
+# The path can hold no such file.
+REFUSED = (
+    *(errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.ELOOP),
+)
 _PART = ".part"  # suffix of temporary folders
 _LONGEST_NAME = 255  # bytes
 FOLDER = 0o700
@@ -54,14 +68,15 @@ def replacing(path: Path, num_bytes: int) -> Iterator[Path]:
     """Yield a temporary path to write a file at, and move the file to `path` afterwards.
 
     `num_bytes` is its approximate size. If `path` is a link, its target is written.
-    Errors: DiskFull, and what the writing raises; `path` is then unchanged. OSError if `path` is a
-    folder or a special file.
+    Errors: as in `writing`, also if `path` is a folder or a special file, and what the writing
+    raises; `path` is then unchanged.
     """
-    refuse_special(path)
-    with _put_in_place(path, num_bytes) as part:
-        yield part
-        _force(part)
-        crash_points.point("before_file_renamed")
+    with writing(path, num_bytes):
+        refuse_special(path)
+        with _put_in_place(path) as part:
+            yield part
+            _force(part)
+            crash_points.point("before_file_renamed")
 
 
 @contextmanager
@@ -70,7 +85,7 @@ def replacing_folder(folder: Path, num_bytes: int | None) -> Iterator[Path]:
 
     `num_bytes` is None where the size is not known before.
     """
-    with _put_in_place(folder, num_bytes) as part:
+    with writing(folder, num_bytes), _put_in_place(folder) as part:
         part.mkdir()
         yield part
         for path in sorted(part.rglob("*"), reverse=True):
@@ -83,10 +98,12 @@ def locked(path: Path, wait: Callable[[], None]) -> Iterator[None]:
     """Hold the lock of a path among the processes of this machine, a file that is removed after.
 
     `wait` is called if another process holds it. A file system without locks locks nothing.
+    Errors: as in `writing`.
     """
-    make_folder(path.parent)
     file = path.with_name(f"{path.name}.lock")
-    lock = _locked(file, wait)
+    with writing(path):
+        make_folder(path.parent)
+        lock = _locked(file, wait)
     try:
         yield
     finally:
@@ -126,10 +143,20 @@ def free_bytes(path: Path) -> int:
     return shutil.disk_usage(existing).free
 
 
+def open_lock(file: Path) -> int:
+    """Open a lock file, made if needed; OSError if it is a link, which would make another file."""
+    try:
+        return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise OSError(errno.ELOOP, f"{file.name} must be a lock, but is a link") from error
+
+
 @contextmanager
-def _put_in_place(path: Path, num_bytes: int | None) -> Iterator[Path]:
+def _put_in_place(path: Path) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
-    with _full_disk_reported(path, num_bytes), _locked_folder(target) as folder:
+    with _locked_folder(target) as folder:
         part = folder / target.name
         yield part
         part.replace(target)
@@ -155,7 +182,7 @@ def _make_locked(target: Path) -> tuple[Path, int]:
         folder = target.with_name(f"{_prefix(target)}{secrets.token_hex(4)}{_PART}")
         folder.mkdir(mode=FOLDER)
         with suppress(FileNotFoundError):
-            lock = os.open(folder, os.O_RDONLY)
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             # Without locks in the file system no other writer can lock the folder to remove it.
             with suppress(OSError):
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -167,7 +194,7 @@ def _make_locked(target: Path) -> tuple[Path, int]:
 def _locked(file: Path, wait: Callable[[], None]) -> int:
     """Make and lock a lock file, again if it was removed; return its descriptor."""
     while True:
-        lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE)
+        lock = open_lock(file)
         with suppress(OSError):  # without locks in the file system
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -204,13 +231,25 @@ def _prefix(target: Path) -> str:
 
 
 @contextmanager
-def _full_disk_reported(path: Path, num_bytes: int | None) -> Iterator[None]:
-    """Raise DiskFull in place of an error that a full disk caused."""
+def writing(path: Path, num_bytes: int | None = None) -> Iterator[None]:
+    """Say in words why a file or folder cannot be written inside: EnvironmentFault, DiskFull.
+
+    `num_bytes` is its approximate size, where it is known. An OSError without a number passes, as
+    it is Polars' for a source that it cannot read, and so does a lack of memory.
+    """
     try:
         yield
+    except DiskFull:
+        raise
     except Exception as error:
         if not _is_full(error):
-            raise
+            if not isinstance(error, OSError) or error.errno in (None, errno.ENOMEM):
+                raise
+            other = str(error.filename or path)
+            where = "" if str(path) in other or _PART in other else f" ({other})"
+            raise EnvironmentFault(
+                f"{path} cannot be written: {error.strerror}{where}", remedy=_ELSEWHERE
+            ) from error
         free = f"{free_bytes(path):,}"
         if num_bytes is None:
             room = f"no room for its content, {free} bytes are free"
@@ -219,17 +258,25 @@ def _full_disk_reported(path: Path, num_bytes: int | None) -> Iterator[None]:
         raise DiskFull(f"{path}: {room}", remedy="free some space on that disk") from error
 
 
+def refusal(error: BaseException) -> EnvironmentFault | None:
+    """Say in words which path the system refuses; None for an error of another kind."""
+    if not isinstance(error, OSError) or error.errno not in REFUSED or error.filename is None:
+        return None
+    return EnvironmentFault(f"{error.filename} cannot be used: {error.strerror}", remedy=_ELSEWHERE)
+
+
 def _is_full(error: BaseException | None) -> bool:
     """Return whether a full disk caused an error, also by its message or the error before it."""
     if error is None:
         return False
-    has_errno = isinstance(error, OSError) and error.errno in FULL
-    return has_errno or f"os error {errno.ENOSPC}" in str(error) or _is_full(error.__context__)
+    is_numbered = isinstance(error, OSError) and error.errno in FULL
+    in_words = _FULL_IN_WORDS.search(str(error)) is not None
+    return is_numbered or in_words or _is_full(error.__context__)
 
 
 def _force(path: Path) -> None:
     """Sync a file or a folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         os.fsync(descriptor)
     finally:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from hinet_search.common.errors import DataError, EnvironmentFault
-from hinet_search.common.files import FOLDER, make_folder, replacing_folder
+from hinet_search.common.files import FOLDER, replacing_folder
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE
 from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.encode import COUNT, Encoding, Scale, Vocabulary
@@ -170,7 +170,6 @@ def save(folder: Path, encoded: Encoded) -> None:
     Errors: DiskFull; EnvironmentFault when the folder cannot be written for another reason.
     """
     try:
-        make_folder(folder.parent)
         for abandoned in folder.parent.glob(f"{_temporary_prefix(folder)}*"):  # by killed processes
             with suppress(FileNotFoundError):
                 if time.time() - abandoned.stat().st_mtime > ABANDONED_SECONDS:
@@ -179,12 +178,9 @@ def save(folder: Path, encoded: Encoded) -> None:
             partial.chmod(FOLDER)
             _write(partial, encoded)
             _remove_damaged(folder)
-    except OSError as error:
+    except EnvironmentFault:
         if damage(folder):  # else another process wrote it first
-            raise EnvironmentFault(
-                f"{folder}: encoded data cannot be written: {error}",
-                remedy="free space or name another folder",
-            ) from error
+            raise
 
 
 def _read_manifest(folder: Path) -> Manifest:

@@ -4,7 +4,6 @@ Nothing is downloaded: most licences forbid passing the files on, so a user unpa
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import pyarrow.parquet as pq
 from hinet_search.common.errors import (
     ConfigurationError,
     DataError,
-    EnvironmentFault,
     gone_or_similar,
     shortened,
 )
@@ -139,7 +137,7 @@ def _write_table(path: Path, frames: Iterator[pl.DataFrame], num_bytes: int) -> 
     """Write the rows as they come; the number of rows. `num_bytes` is at most what it takes."""
     num_rows = 0
     writer = None
-    with _writing(path), replacing(path, num_bytes) as part:
+    with replacing(path, num_bytes) as part:
         try:
             for frame in _in_groups(frames):
                 rows = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -167,17 +165,5 @@ def _in_groups(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 
 def _write_text(path: Path, text: str) -> None:
-    with _writing(path), replacing(path, len(text.encode())) as part:
+    with replacing(path, len(text.encode())) as part:
         part.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Raise EnvironmentFault when a file cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{path} cannot be written: {error.strerror or error}",
-            remedy="name a folder that can be written with -o",
-        ) from error

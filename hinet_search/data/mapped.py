@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import ipc
 
-from hinet_search.common.errors import EnvironmentFault
+from hinet_search.common.files import writing
 
 PREFIX = ".hinet-search-rows-"
 ABANDONED_SECONDS = 86_400
@@ -33,9 +33,9 @@ def temporary_file(folder: Path, suffix: str) -> Iterator[IO[bytes]]:
     """Yield an open file in `folder`, which is removed afterwards; a mapping of it stays valid.
 
     While `folder` does not exist, the nearest parent that exists holds the file: the rows may still
-    turn out to be wrong. EnvironmentFault when a file cannot be read or written in this context.
+    turn out to be wrong. Errors: as in `writing`.
     """
-    try:
+    with writing(folder):
         existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         for abandoned in existing.glob(f"{PREFIX}*"):  # by a killed process
             with suppress(OSError):  # another process removed it, or another user owns it
@@ -43,14 +43,6 @@ def temporary_file(folder: Path, suffix: str) -> Iterator[IO[bytes]]:
                     abandoned.unlink()
         with tempfile.NamedTemporaryFile(dir=existing, prefix=PREFIX, suffix=suffix) as file:
             yield file
-    except OSError as error:
-        if error.errno is None:  # of Polars, which cannot read the source
-            raise
-        raise EnvironmentFault(
-            f"{folder}: rows cannot be streamed from their source into this folder: {error}",
-            remedy="free space, or name another folder with --output "
-            "(HINET_SEARCH_CACHE where it is set)",
-        ) from error
 
 
 def collect_to_mapped_file(query: pl.LazyFrame, folder: Path) -> pl.DataFrame:

@@ -1,7 +1,5 @@
 """Frame table: a frame of Polars, pandas or Arrow as a Parquet file, named by its content."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +7,7 @@ import polars as pl
 import polars.selectors as cs
 from polars.exceptions import PolarsError
 
-from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
+from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.common.files import replacing
 from hinet_search.data.fingerprint import ContentHash
 from hinet_search.data.reading import reading, shorten
@@ -57,21 +55,9 @@ def stored_table(frame: pl.DataFrame, folder: Path) -> Path:
     """
     path = folder / f"{content_hash(frame)}.parquet"
     if not path.is_file():
-        with writing(path), replacing(path, int(frame.estimated_size())) as part:
+        with replacing(path, int(frame.estimated_size())) as part:
             frame.write_parquet(part)
     return path
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Raise EnvironmentFault, with what to do, if the file cannot be written in the block."""
-    try:
-        yield
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{path} cannot be written: {error.strerror}",
-            remedy="name a folder that can be written: output=...",
-        ) from error
 
 
 def content_hash(frame: pl.DataFrame) -> str:

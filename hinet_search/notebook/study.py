@@ -11,13 +11,13 @@ import polars as pl
 from hinet_search import api
 from hinet_search.common.amounts import counted
 from hinet_search.common.errors import DataError
-from hinet_search.common.files import replacing
+from hinet_search.common.files import replacing, writing
 from hinet_search.common.quiet import say_nothing
 from hinet_search.data.checks import column_problems
 from hinet_search.data.reading import reading
 from hinet_search.data.sources import table as table_source
 from hinet_search.data.stores import local_path
-from hinet_search.notebook.frame_table import frame_of, stored_table, writing
+from hinet_search.notebook.frame_table import frame_of, stored_table
 from hinet_search.notebook.study_text import (
     WHOLE,
     GivenKeys,

@@ -235,25 +235,20 @@ def export(
     file = _model_file(stored, what, configs, encoder, rows)
     weights = [files.weights[member.run] for member in file.members]
     graph = None
-    try:
-        with replacing_folder(folder, sum(path.stat().st_size for path in weights)) as part:
-            exported = _written_and_opened(part, file, encoder, weights)
-            difference = verify_scores(exported, sample, known)
-            check = (
-                f"Checked at export: {len(sample.raw):,} test rows, read from the study's source, "
-                f"score as in training; the largest difference of a logit is {difference:.2g}."
-            )
-            card = write_card(what, _notes(encoder, check, files))
-            (part / CARD).write_text(card, encoding="utf-8")
-            if onnx:
-                from hinet_search.serving.onnx_graph import write_graph  # half a second
+    with replacing_folder(folder, sum(path.stat().st_size for path in weights)) as part:
+        exported = _written_and_opened(part, file, encoder, weights)
+        difference = verify_scores(exported, sample, known)
+        check = (
+            f"Checked at export: {len(sample.raw):,} test rows, read from the study's source, "
+            f"score as in training; the largest difference of a logit is {difference:.2g}."
+        )
+        card = write_card(what, _notes(encoder, check, files))
+        (part / CARD).write_text(card, encoding="utf-8")
+        if onnx:
+            from hinet_search.serving.onnx_graph import write_graph  # half a second
 
-                graph = write_graph(exported, sample.raw)
-                seal(part)
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{folder}: cannot be written: {error.strerror}", remedy="name another with -o"
-        ) from error
+            graph = write_graph(exported, sample.raw)
+            seal(part)
     return Export(
         folder=folder,
         study=file.study,

@@ -5,7 +5,6 @@ Of a task of 0 and 1 that is a probability, of a task of amounts the expected am
 Shape legend: R rows, T tasks.
 """
 
-import errno
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -356,20 +355,13 @@ class _Scorer:
 def _write(scorer: _Scorer, frame: pl.DataFrame, to: Path) -> None:
     """Write the scores of all rows; EnvironmentFault if the file cannot be written."""
     num_bytes = len(frame) * BYTES_PER_SCORE * len(scorer.exported.file.inputs.tasks)
-    try:
-        with replacing(to, num_bytes) as part:
-            blocks = scorer.blocks(frame)
-            table = next(blocks).to_arrow()
-            with pq.ParquetWriter(part, table.schema) as writer:
-                writer.write_table(table)
-                for block in blocks:
-                    writer.write_table(block.to_arrow())
-    except OSError as error:
-        if error.errno == errno.ENOMEM:
-            raise
-        raise EnvironmentFault(
-            f"{to}: cannot be written: {error.strerror}", remedy="name another file with -o"
-        ) from error
+    with replacing(to, num_bytes) as part:
+        blocks = scorer.blocks(frame)
+        table = next(blocks).to_arrow()
+        with pq.ParquetWriter(part, table.schema) as writer:
+            writer.write_table(table)
+            for block in blocks:
+                writer.write_table(block.to_arrow())
 
 
 def missing_scores(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from hinet_search.common.errors import EnvironmentFault
-from hinet_search.common.files import make_file, make_folder, refuse_special
+from hinet_search.common.files import make_file, make_folder, open_lock, refuse_special
 
 BUSY_SECONDS = 60
 ANOTHER = "name another database with --storage"
@@ -136,7 +136,7 @@ def _locked(lock_file: Path) -> tuple[IO[str], list[Path]]:
     """Open and lock the lock file, again if its maker removed it; return it and what was made."""
     while True:
         made = [lock_file] if make_file(lock_file) else []
-        lock = lock_file.open("w")
+        lock = os.fdopen(open_lock(lock_file), "w")
         fcntl.flock(lock, fcntl.LOCK_EX)
         with suppress(FileNotFoundError):
             if os.path.samestat(lock_file.stat(), os.fstat(lock.fileno())):

@@ -22,7 +22,7 @@ from typing import IO, Any
 import torch
 
 from hinet_search.common import crash_points
-from hinet_search.common.errors import ConfigurationError, DiskFull
+from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.common.files import replacing
 from hinet_search.data.checks import available_memory
 
@@ -114,7 +114,7 @@ class Checkpoints:
         self._writing = None
         try:
             writing.result()
-        except (OSError, DiskFull) as error:
+        except (OSError, EnvironmentFault) as error:
             if not self._last_write_failed:
                 reason = str(error).splitlines()[0]
                 self.say(f"no checkpoint can be written, training continues: {reason}")

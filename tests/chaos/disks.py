@@ -20,8 +20,8 @@ class SmallDisk:
         self.folder = folder
         self._filler = folder / "filler"
 
-    def fill(self) -> None:
-        """No byte is free."""
+    def fill(self, but: int = 0) -> None:
+        """No byte is free, or nearly so many as are left."""
         with self._filler.open("wb", buffering=0) as file:
             for size in (65536, 4096, 1):
                 try:
@@ -29,6 +29,7 @@ class SmallDisk:
                         pass
                 except OSError:
                     continue
+            os.truncate(self._filler, max(0, file.tell() - but))
 
     def free(self) -> None:
         """There is room again."""
@@ -50,7 +51,7 @@ class PretendedDisk(SmallDisk):
 
         patch.setattr(os, "fsync", refuse)
 
-    def fill(self) -> None:
+    def fill(self, but: int = 0) -> None:
         self._full = True
 
     def free(self) -> None:

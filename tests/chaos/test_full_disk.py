@@ -1,11 +1,14 @@
 """A full disk damages nothing, is reported with path and bytes, is waited for, and ends a study with its own exit code."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -13,6 +16,7 @@ from safetensors.torch import load_file
 from hinet_search import api
 from hinet_search.common import files, retry
 from hinet_search.common.errors import DiskFull, EnvironmentFault
+from hinet_search.common.files import replacing
 from hinet_search.common.retry import Notice
 from hinet_search.executors import Job, JobEnd
 from hinet_search.report.formats import write_report
@@ -33,6 +37,7 @@ from tests.search.pretended import Pretender, Studio
 from tests.small import write_study
 
 ONE_MEGABYTE = {"a": torch.arange(250_000, dtype=torch.float32)}
+ROWS = pl.DataFrame({f"c{column}": np.linspace(0, column, 100) for column in range(60)})
 
 
 @pytest.fixture
@@ -81,6 +86,39 @@ def test_what_was_there_stays_when_there_is_no_room_for_more(small: SmallDisk) -
     small.free()
     assert torch.equal(load_file(path)["a"], ONE_MEGABYTE["a"])
     assert [path_left.name for path_left in small.folder.iterdir()] == ["weights"]
+
+
+def _save_array(part: Path) -> None:
+    with part.open("wb") as file:
+        np.save(file, ROWS.to_numpy())
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        ROWS.write_parquet,
+        ROWS.lazy().sink_parquet,
+        ROWS.lazy().sink_ipc,
+        lambda part: pq.write_table(ROWS.to_arrow(), part),
+        _save_array,
+    ],
+    ids=["write_parquet", "sink_parquet", "sink_ipc", "pyarrow", "numpy"],
+)
+def test_a_disk_that_is_full_from_any_byte_on_is_told_as_full(
+    fill: Callable[[Path], object], small: SmallDisk
+) -> None:
+    """Polars tells the end of a Parquet file, and NumPy an array, in words of their own."""
+    whole = small.folder / "whole"
+    fill(whole)
+    size = whole.stat().st_size
+    whole.unlink()
+    for left in range(0, size, 4096):
+        small.fill(left)
+        rows = small.folder / "rows"
+        with pytest.raises(DiskFull, match="no room"), replacing(rows, size) as part:
+            fill(part)
+        small.free()
+    assert list(small.folder.iterdir()) == []
 
 
 def test_a_training_waits_for_room_for_what_it_leaves_and_says_so(
@@ -152,9 +190,7 @@ def test_a_report_that_was_there_stays_when_there_is_no_room_for_another(
     write_report(record, path)
     before = path.read_bytes()
     small.fill()
-    with pytest.raises(
-        EnvironmentFault, match=rf"report {path} cannot be written: .*no room for about"
-    ) as caught:
+    with pytest.raises(EnvironmentFault, match=rf"report {path}: no room for about") as caught:
         write_report(record, path)
     assert caught.value.exit_code == 4
     assert path.read_bytes() == before

@@ -97,6 +97,15 @@ def test_what_could_not_be_written_for_too_many_open_files_names_their_limit(
     assert remedy == "raise the limit (ulimit -n), or use fewer slots; stored results stay"
 
 
+def test_a_path_that_the_system_refuses_is_no_bug(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, OSError(errno.ENAMETOOLONG, "File name too long", "a" * 300))
+    said = run("status")
+    assert said.code == 4
+    assert said.err.startswith(f"error: {'a' * 300} cannot be used: File name too long\nname ano")
+
+
 def test_debug_shows_the_traceback_of_an_unknown_error(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

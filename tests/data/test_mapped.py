@@ -160,9 +160,9 @@ def test_blocks_of_a_table_are_joined_in_its_file(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_a_fault_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(EnvironmentFault, match=r"file/rows: rows cannot be streamed"):
+    with pytest.raises(EnvironmentFault, match=r"file/rows cannot be written: Not a directory"):
         mapped_array((np.arange(3) for _ in range(2)), tmp_path / "file" / "rows")
-    with pytest.raises(EnvironmentFault, match=r"file/rows: rows cannot be streamed"):
+    with pytest.raises(EnvironmentFault, match=r"file/rows cannot be written: Not a directory"):
         collect_to_mapped_file(shop().lazy(), tmp_path / "file" / "rows")
 
 

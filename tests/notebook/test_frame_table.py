@@ -92,7 +92,7 @@ def test_categories_are_texts_and_a_lazy_frame_is_collected() -> None:
 
 def test_a_folder_that_cannot_be_written_is_an_environment_fault(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(EnvironmentFault, match=r"cannot be written: .*\n.*output="):
+    with pytest.raises(EnvironmentFault, match=r"cannot be written: .*\n.*--output"):
         stored_table(FRAME, tmp_path / "file")
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
-from hinet_search.common.errors import DataError, EnvironmentFault
+from hinet_search.common.errors import DataError
 from hinet_search.common.files import locked, replacing_folder
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.formats import arrow_files, csv_text, json_lines
@@ -163,21 +163,15 @@ def keep(target: Path, write: Callable[[Path], str], say: Say, what: str) -> Kep
     kept = read_kept(target)
     if kept is not None:
         return kept
-    try:
-        with locked(target, lambda: say(f"waiting for another command that {what}")):
-            return read_kept(target) or _written(target, write)
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{target}: rows cannot be kept: {error}",
-            remedy="free space, or name another cache (HINET_SEARCH_CACHE)",
-        ) from error
+    with locked(target, lambda: say(f"waiting for another command that {what}")):
+        return read_kept(target) or _written(target, write)
 
 
 def _written(target: Path, write: Callable[[Path], str]) -> KeptRows:
     """Write a folder in place of a damaged one."""
-    if target.exists():
-        shutil.rmtree(target)
     with replacing_folder(target, None) as part:
+        if target.exists():
+            shutil.rmtree(target)
         content = write(part)
         files = {file.name: file.stat().st_size for file in sorted(part.iterdir())}
         kept = KeptRows(content, files)

@@ -9,12 +9,8 @@ from types import MappingProxyType
 
 import polars as pl
 
-from hinet_search.common.errors import (
-    ConfigurationError,
-    DataError,
-    EnvironmentFault,
-    did_you_mean,
-)
+from hinet_search.common.errors import ConfigurationError, DataError, did_you_mean
+from hinet_search.common.files import replacing
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.formats.plain_files import stem_of
 from hinet_search.data.guess.definition_text import (
@@ -158,14 +154,8 @@ def _path_from(folder: Path, rows: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{path} cannot be written: {error.strerror}",
-            remedy="go to a folder that can be written",
-        ) from error
+    with replacing(path, len(text.encode())) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def _study_text(table: GuessedTable, name: str, table_name: str) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hinet_search.common import plugins
-from hinet_search.common.errors import DiskFull, EnvironmentFault
+from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.files import replacing
 from hinet_search.results.study_record import FORMATS, StudyRecord
 
@@ -26,10 +26,9 @@ def write_report(record: StudyRecord, path: Path, kind: str = "html") -> tuple[P
             content = text.encode()
             with replacing(file, len(content)) as part:
                 part.write_bytes(content)
-    except (OSError, DiskFull) as error:
-        reason = error.strerror if isinstance(error, OSError) else error.problems[0]
+    except EnvironmentFault as error:
         raise EnvironmentFault(
-            f"report {path} cannot be written: {reason}",
+            f"report {error.problems[0]}",
             remedy=f"nothing is lost: hinet-search report {record.name} --to FILE writes it "
             "elsewhere",
         ) from error

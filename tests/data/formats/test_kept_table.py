@@ -104,6 +104,6 @@ def test_what_no_command_used_for_a_month_is_removed_when_another_table_is_kept(
 def test_a_cache_that_cannot_be_written_is_told_with_another(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x\n1\n")
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(EnvironmentFault, match="rows cannot be kept") as caught:
+    with pytest.raises(EnvironmentFault, match="cannot be written: Not a directory") as caught:
         _read(tmp_path)
     assert "HINET_SEARCH_CACHE" in caught.value.remedy
