@@ -85,7 +85,7 @@ def test_a_graph_scores_sequences_as_the_network_does(
         ({"sequences": {"seen": SEEN | {"items": ["price"]}}}, "tasks of 0 and 1, got price"),
         ({"sequences": {"seen": SEEN | {"labels": ["view"]}}}, "tasks of 0 and 1, got view"),
         ({"categorical": ["user", "item", "seen gap"]}, "another name, got twice: seen gap"),
-        ({"time": None}, "time must be named for events, sessions and sequences"),
+        ({"time": None}, "time must be named for events, sessions, sequences and visits alone"),
     ],
 )
 def test_a_file_of_sequences_that_do_not_fit_the_model_is_refused(
