@@ -129,6 +129,13 @@ def test_a_module_of_claims_has_questions_or_tables() -> None:
     assert all(hasattr(each, "asked") or hasattr(each, "tables") for each in modules)
 
 
+def test_data_init_doubts_what_it_takes_for_something_else() -> None:
+    ((_, questions),) = loaded("claims_of_tables").asked().items()
+    for question in questions:
+        if question.limit is not None:
+            assert CLAIMS.share(question, 12)[0] <= question.limit
+
+
 def test_another_seed_draws_other_studies() -> None:
     question = CLAIMS.Question("", CLAIMS.World(gains=VERDICT.apart(0.004)), CLAIMS.win)
     assert len({CLAIMS.share(question, 20, seed) for seed in range(3)}) > 1
