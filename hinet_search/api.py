@@ -9,8 +9,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hinet_search.common.errors import ConfigurationError, StudyConflict
 from hinet_search.common.plugins import allow_only
@@ -19,6 +20,7 @@ from hinet_search.report.formats import write_report
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, Watcher
 from hinet_search.serving.sealed import require_exported
+from hinet_search.study.checked_call import checked_call
 from hinet_search.study.find_file import is_known, shadowed
 from hinet_search.study.launch_options import (
     LaunchOptions,
@@ -26,17 +28,15 @@ from hinet_search.study.launch_options import (
     refuse_places_of_the_file,
 )
 from hinet_search.study.load_study import ResolvedStudy
+from hinet_search.study.study_spec import Device
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from hinet_search.search.plan.plan import Plan, PreparedStudy
-    from hinet_search.serving.choice import ExportChoice, Seeds
+    from hinet_search.serving.choice import ExportChoice
     from hinet_search.serving.export import Export
     from hinet_search.serving.model_folder import ExportedModel
     from hinet_search.serving.predict import LoadedModel, Prediction
     from hinet_search.serving.rebuild import LoadedStudy
-    from hinet_search.training.device import Wanted
 
 
 def ready(
@@ -86,6 +86,7 @@ def _report_hidden_files(name: str, study: ResolvedStudy, say: Callable[[str], N
             say(f"space {space} is {own}, which hides the shipped {shipped.name}")
 
 
+@checked_call
 def check(study: str, **options: Any) -> "Plan":
     """Check a study by name or path without running it; options are those of `LaunchOptions`."""
     from hinet_search.search.plan.plan import make_plan
@@ -93,6 +94,7 @@ def check(study: str, **options: Any) -> "Plan":
     return make_plan(ready(study, LaunchOptions.of_call(options)))
 
 
+@checked_call
 def launch(study: str, *, watcher: Watcher | None = None, **options: Any) -> StudyRecord:
     """Run or resume a study by name or path and write its report.
 
@@ -124,6 +126,7 @@ def launch_ready(
     return record
 
 
+@checked_call
 def load(study: str, *, trial_cells: bool = False, **options: Any) -> StudyRecord:
     """Load the stored record of a study.
 
@@ -147,12 +150,13 @@ def split_target(target: str) -> tuple[str, str | None]:
     return (target, None) if is_study or not slash else (study, arm)
 
 
+@checked_call
 def export(  # noqa: PLR0913  what to export, and in which form
     study: str,
-    to: "str | PathLike[str]",
+    to: str | PathLike[str],
     *,
     arm: str | None = None,
-    seeds: "Seeds" = "best",
+    seeds: Literal["best", "all"] = "best",
     calibrated: bool = True,
     at: str | None = None,
     onnx: bool = False,
@@ -253,11 +257,12 @@ class TrainedChoice:
     export: "Export"
 
 
+@checked_call
 def train(  # noqa: PLR0913  what to train, and in which form it is written
     study: str,
-    to: "str | PathLike[str]",
+    to: str | PathLike[str],
     *,
-    rows: "str | PathLike[str] | None" = None,
+    rows: str | PathLike[str] | None = None,
     arm: str | None = None,
     onnx: bool = False,
     watcher: Watcher | None = None,
@@ -309,7 +314,7 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
 
 
 def _on_rows(
-    options: LaunchOptions, study: str, rows: "str | PathLike[str] | None"
+    options: LaunchOptions, study: str, rows: str | PathLike[str] | None
 ) -> tuple[LaunchOptions, str | None]:
     """Return options with which the study reads the table `rows`, and its path or URL."""
     from hinet_search.serving.whole import with_rows
@@ -326,10 +331,11 @@ def report_path(study: ResolvedStudy, options: LaunchOptions) -> Path:
     return options.reports / f"{study.name}.html"
 
 
+@checked_call
 def load_model(
-    folder: "str | PathLike[str]",
+    folder: str | PathLike[str],
     *,
-    device: "Wanted" = "cpu",
+    device: Device = "cpu",
     plugins: tuple[str, ...] = (),
 ) -> "LoadedModel":
     """Open an exported model; its `predict` scores frames.
@@ -343,13 +349,14 @@ def load_model(
     return LoadedModel(exported)
 
 
+@checked_call
 def predict(
-    folder: "str | PathLike[str]",
-    rows: "str | PathLike[str]",
-    to: "str | PathLike[str]",
+    folder: str | PathLike[str],
+    rows: str | PathLike[str],
+    to: str | PathLike[str],
     *,
-    log: "str | PathLike[str] | None" = None,
-    device: "Wanted" = "cpu",
+    log: str | PathLike[str] | None = None,
+    device: Device = "cpu",
     plugins: tuple[str, ...] = (),
 ) -> "Prediction":
     """Score the rows of a table with an exported model and write the scores.
@@ -365,7 +372,7 @@ def predict(
 
 
 def _opened(
-    folder: "str | PathLike[str]", device: "Wanted", plugins: tuple[str, ...]
+    folder: str | PathLike[str], device: Device, plugins: tuple[str, ...]
 ) -> "ExportedModel":
     """Open an exported model. Errors: as in `open_folder`."""
     allow_only(plugins)

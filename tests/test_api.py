@@ -1,19 +1,23 @@
 """The Python interface: public names, tidy frames of a record, and how a notebook shows it."""
 
+import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 import hinet_search as hs
 from hinet_search import api
-from hinet_search.common.errors import ConfigurationError
+from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.plan import probe
+from hinet_search.study.checked_call import checked_call
 from hinet_search.study.launch_options import LaunchOptions, call_text
 from tests.report.studies import small
 from tests.small import STUDY, write_study
@@ -207,3 +211,90 @@ def test_a_study_that_is_made_ready_to_launch_takes_its_warm_start(
     assert api.ready(path, LaunchOptions(), to_launch=False).study.spec.warm_start == ("x",)
     with pytest.raises(ConfigurationError, match="warm_start needs studies in the database of"):
         api.ready(path, LaunchOptions())
+
+
+A_PATH = "must be a text or an instance of PathLike"
+A_TEXT = "must be a text"
+A_NUMBER = "must be an integer"
+A_TRUTH = "must be true or false"
+A_FRAME = "must be an instance of DataFrame"
+A_DEVICE = "must be 'auto', 'cpu' or 'cuda'"
+A_MAPPING = "must be a mapping of keys"
+WRONG: dict[str, tuple[str, tuple[object, ...]]] = {
+    **dict.fromkeys(("study", "to", "folder"), (A_PATH, (3, None, b"x", ["x"], {}, True))),
+    **dict.fromkeys(("rows", "log", "output"), (A_PATH, (3, b"x", ["x"], {}, True))),
+    **dict.fromkeys(("arm", "at", "executor", "address"), (A_TEXT, (3, b"x", ["x"], Path("x")))),
+    **dict.fromkeys(("storage", "size", "variant"), (A_TEXT, (3, b"x", ["x"], Path("x")))),
+    **dict.fromkeys(("command", "name"), (A_TEXT, (3, None, b"x", Path("x")))),
+    **dict.fromkeys(("trials", "finalist_seeds", "slots", "seed"), (A_NUMBER, ("3", 1.5, True))),
+    **dict.fromkeys(("calibrated", "onnx", "extend", "trial_cells"), (A_TRUTH, (1, "yes", None))),
+    "frame": (A_FRAME, ([1], None, "rows.parquet", pl.LazyFrame())),
+    "device": (A_DEVICE, ("gpu", 0)),
+    "seeds": ("must be 'best' or 'all'", (3, [1, 2], "mean")),
+    "plugins": ("must be a (list|text)", ("package", 3, None, [3])),
+    "say": ("must be a function", (3, "x", None)),
+    "watcher": ("must be an instance of Watcher", (3, print)),
+    "settings": (f"({A_MAPPING}|keys in 'settings' must be texts)", (["a"], "a=1", None, {3: 4})),
+}
+FUNCTIONS: dict[str, Callable[..., object]] = {
+    **{name: getattr(hs, name) for name in hs.__all__ if inspect.isfunction(getattr(hs, name))},
+    "Study": hs.Study,
+    "LoadedModel.predict": hs.LoadedModel.predict,
+}
+UNCHECKED = (
+    "self",
+    "data",
+    "keys",
+    "options",
+)  # `data` and keys of a study have words of their own
+
+
+def arguments_of(function: Callable[..., object]) -> list[str]:
+    names = list(inspect.signature(function).parameters)
+    options = [option.name for option in fields(LaunchOptions)] if "options" in names else []
+    return [name for name in (*names, *options) if name not in UNCHECKED]
+
+
+CALLS = [(name, argument) for name in FUNCTIONS for argument in arguments_of(FUNCTIONS[name])]
+
+
+@pytest.mark.parametrize(("name", "argument"), CALLS, ids=map(".".join, CALLS))
+def test_an_argument_of_a_wrong_type_is_refused_in_words(
+    name: str, argument: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words, wrong_values = WRONG[argument]
+    if (name, argument) == ("LoadedModel.predict", "log"):
+        words, wrong_values = A_FRAME, ("rows.parquet", [1])
+    signature = inspect.signature(FUNCTIONS[name])
+    needed = [each.name for each in signature.parameters.values() if each.default is each.empty]
+    given: dict[str, Any] = {each: "x" for each in needed if each not in ("keys", "options")}
+    if "frame" in given:
+        given["frame"] = pl.DataFrame()
+    for wrong in wrong_values:
+        with pytest.raises(ConfigurationError) as caught:
+            FUNCTIONS[name](**{**given, argument: wrong})
+        (problem,) = caught.value.problems
+        assert re.match(rf"{name}: ({argument}(\.0)?: )?{words}", problem)
+        assert ", got " in problem
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_option_that_is_none_is_named_with_the_nearest() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"launch: unknown argument 'trails'; .* 'trials'\?"
+    ):
+        hs.launch("quickstart", trails=3)
+
+
+def test_a_path_may_be_a_study_and_plugins_a_list() -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no study 'missing\.yaml'"):
+        hs.check(Path("missing.yaml"), plugins=[])  # type: ignore[arg-type]
+
+
+def test_a_path_that_the_system_refuses_is_told_in_words() -> None:
+    opened = checked_call(Path.read_bytes)
+    with pytest.raises(EnvironmentFault, match="x cannot be used: File name too long"):
+        opened(Path("x" * 300))
+    with pytest.raises(FileNotFoundError):
+        opened(Path("missing"))

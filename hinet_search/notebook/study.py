@@ -28,6 +28,7 @@ from hinet_search.notebook.study_text import (
     whole_definition,
     with_start,
 )
+from hinet_search.study.checked_call import checked_call
 from hinet_search.study.launch_options import DEFAULT_OUTPUT, LaunchOptions
 from hinet_search.study.load_study import ResolvedStudy, check_study_name, load_study
 
@@ -55,6 +56,7 @@ class Study:
     cannot be written.
     """
 
+    @checked_call
     def __init__(
         self,
         name: str,

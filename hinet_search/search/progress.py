@@ -1,7 +1,7 @@
 """Progress: the counters and events that a running study sends to its watcher."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from hinet_search.common.amounts import duration
 
@@ -166,6 +166,7 @@ def difference_text(difference: float) -> str:
     return f"{sign}{value_text(abs(difference))}"
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Receives a study's events and progress: the command line, a notebook, a test."""
 

@@ -47,6 +47,7 @@ from hinet_search.serving.row_checks import (
     scenario_problems,
     text_problems,
 )
+from hinet_search.study.checked_call import checked_call
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import memory_errors_explained
 
@@ -109,6 +110,7 @@ class LoadedModel:
         """The columns that rows must have."""
         return self.exported.file.inputs.columns
 
+    @checked_call
     def predict(self, frame: pl.DataFrame, log: pl.DataFrame | None = None) -> pl.DataFrame:
         """Return a column of probabilities, or expected amounts, for every task, in order of rows.
 

@@ -64,9 +64,11 @@ class LaunchOptions:
 
     @classmethod
     def of_call(cls, options: Mapping[str, Any]) -> "LaunchOptions":
-        """Return the options of a call in Python, where a folder may be a string."""
+        """Return the options of a call in Python: a folder may be a text, plugins a list."""
         output = options.get("output")
-        return cls(**{**options, "output": None if output is None else Path(output)})
+        plugins = tuple(options.get("plugins", ()))
+        folder = None if output is None else Path(output)
+        return cls(**{**options, "output": folder, "plugins": plugins})
 
     @property
     def folder(self) -> Path:

@@ -147,6 +147,7 @@ _MUST = {
     "model": "be a mapping of keys",
     "model_attributes": "be a mapping of keys",
     "string": "be a text",
+    "callable": "be a function",
     "bool": "be true or false",
     "int": "be an integer",
     "float": "be a number",
@@ -175,6 +176,8 @@ def in_words(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float | str):
         return shortened(repr(value))
+    if not isinstance(value, Mapping | list | tuple):
+        return f"a value of type {type(value).__qualname__}"
     kind = "mapping" if isinstance(value, Mapping) else "list"
     return f"a {kind}" if value else f"an empty {kind}"
 
