@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
+from polars.exceptions import ComputeError
 from pyarrow import ipc
 
 from hinet_search.common.files import writing
@@ -55,12 +56,18 @@ def collect_to_mapped_file(query: pl.LazyFrame, folder: Path) -> pl.DataFrame:
     or written.
     """
     with temporary_file(folder, SUFFIX) as file:
-        # Pass the open file: by name Polars would create it again.
-        query.sink_ipc(file, compression="uncompressed", maintain_order=True)
+        unread = None
         try:
+            # Pass the open file: by name Polars would create it again.
+            query.sink_ipc(file, compression="uncompressed", maintain_order=True)
             return _mapped(file.name)
         except pa.ArrowNotImplementedError:
             return query.collect()
+        except ComputeError as error:
+            if not str(error).startswith("parquet:"):
+                raise
+            unread = error  # of the source, as this file is none of Parquet
+    raise unread
 
 
 def mapped_frame(blocks: Iterable[pl.DataFrame], folder: Path | None) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from hinet_search.common import crash_points
 from hinet_search.executors import Executor
 from hinet_search.executors.processes.environment import (
     SETTINGS,
+    SLOTS_OF_GPU,
     environment,
     for_children,
     restored_environment,
@@ -46,7 +47,7 @@ def test_a_slot_and_what_it_starts_pass_over_the_current_folder(slot: Executor) 
 
 
 def test_the_settings_of_a_slot_are_those_that_the_package_reads_there() -> None:
-    assert set(SETTINGS) == {checkpoint.VARIABLE, crash_points.VARIABLE}
+    assert set(SETTINGS) == {checkpoint.VARIABLE, SLOTS_OF_GPU, crash_points.VARIABLE}
 
 
 def test_settings_that_are_not_set_are_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:

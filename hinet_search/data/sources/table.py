@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import polars as pl
+import pyarrow as pa
 from pyarrow.parquet import read_metadata
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
@@ -226,7 +227,10 @@ def _columns(file: Path) -> dict[str, str]:
 def _num_values(file: Path) -> int:
     """The rows of a Parquet file, or values of a column of lists, that its metadata say."""
     with reading(str(file)):
-        stored = read_metadata(file)
+        try:
+            stored = read_metadata(file)
+        except pa.ArrowNotImplementedError:  # of 128 bits, which Polars alone reads
+            return int(pl.scan_parquet(file).select(pl.len()).collect().item())
     groups = [stored.row_group(number) for number in range(stored.num_row_groups)]
     columns = range(stored.num_columns)
     lists = [number for number in columns if stored.schema.column(number).max_repetition_level]
