@@ -19,7 +19,6 @@ from hinet_search.report.formats import write_report
 from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.results.records import (
     ArmRecord,
-    Budget,
     CellValue,
     Cost,
     EvaluationRecord,
@@ -30,7 +29,7 @@ from hinet_search.results.records import (
     TrialRecord,
 )
 from hinet_search.results.statistics.resampling import RESAMPLINGS
-from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.study_record import Budget, StudyRecord
 from hinet_search.study.search_space import SearchSpace, load_space
 from work import SCHEMA
 

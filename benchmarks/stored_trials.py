@@ -16,7 +16,8 @@ from bench_report import COST, evaluations
 from hinet_search.common import quiet
 from hinet_search.data.columns import Dataset
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import Budget, TrialRecord
+from hinet_search.results.records import TrialRecord
+from hinet_search.results.study_record import Budget
 from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext

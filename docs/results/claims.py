@@ -29,7 +29,6 @@ from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import (
     ArmRecord,
-    Budget,
     CellValue,
     Cost,
     FinalistRecord,
@@ -38,7 +37,7 @@ from hinet_search.results.records import (
     Resampled,
 )
 from hinet_search.results.shipping import single_model
-from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.study_record import Budget, StudyRecord
 from hinet_search.results.verdict import Verdict, verdict
 from hinet_search.search.phases.finalists import best_of
 

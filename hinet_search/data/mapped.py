@@ -56,7 +56,6 @@ def collect_to_mapped_file(query: pl.LazyFrame, folder: Path) -> pl.DataFrame:
     or written.
     """
     with temporary_file(folder, SUFFIX) as file:
-        unread = None
         try:
             # Pass the open file: by name Polars would create it again.
             query.sink_ipc(file, compression="uncompressed", maintain_order=True)

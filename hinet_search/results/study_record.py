@@ -9,7 +9,7 @@ from hinet_search.common import notebook, plugins
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.records import ArmRecord, Budget, most_finalists
+from hinet_search.results.records import MARGIN, NO_LIMITS, ArmRecord, ServingLimits
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,6 +17,34 @@ if TYPE_CHECKING:
 FORMATS = "hinet_search.report.formats"
 MOST_ARMS = 20  # rows of the notebook view
 _HEADS = ("arm", "model", "trials", "failed", "best (valid)", "seeds on test")
+
+
+def most_finalists(top: int, trials: int, *, default: bool) -> int:
+    """Return the highest number of configurations of an arm that are retrained after its trials.
+
+    These are its `top` best trials and, if it is wanted, the default, which may be one of them.
+    """
+    return min(top + default, trials)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Budget of every arm, and the margin of quality that a cheaper arm may lose."""
+
+    trials: int
+    passes: float
+    finalist_seeds: int
+    finalist_top: int
+    wall_clock_seconds: float | None = None
+    seconds: float | None = None  # of the whole study, from which `trials` follow
+    # Highest FLOPs per row of a draw, as a multiple of the default HiNet's.
+    cost_limit: float | None = None
+    margin: float = MARGIN  # the largest loss, in the headline, of a cheaper arm
+    student_trials: int = 0  # of each student; 0 if the study teaches none
+    serving: ServingLimits = NO_LIMITS
+    refit: bool = False  # whether what is shipped was trained again on train and validation rows
+    finalist_default: bool = True  # whether the default is retrained beside the best trials
+    student_top: int = 1  # best trials of a student that are retrained
 
 
 @dataclass(frozen=True)

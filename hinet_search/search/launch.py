@@ -12,8 +12,7 @@ from hinet_search.common.versions import versions
 from hinet_search.data.inspect.leaks import leak_suspects
 from hinet_search.executors import Executor
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import Budget
-from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.study_record import Budget, StudyRecord
 from hinet_search.search.artifacts import claim, refuse_files_of_another, refuse_unwritable
 from hinet_search.search.coordinator import Coordinator
 from hinet_search.search.identity import compare, identity

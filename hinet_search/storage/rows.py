@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hinet_search.results.data_record import DataRecord
-from hinet_search.results.records import ArmRecord, Budget, ParameterRange, Scalar
+from hinet_search.results.records import ArmRecord, ParameterRange, Scalar
+from hinet_search.results.study_record import Budget
 from hinet_search.study.load_study import Arm
 
 

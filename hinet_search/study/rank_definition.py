@@ -16,7 +16,7 @@ Columns = Annotated[tuple[Text, ...], BeforeValidator(_as_columns), Field(min_le
 
 
 class RankDefinition(Frozen):
-    """The rows that a ranking orders together: those of one `group`, or one `visit` of a user.
+    """The rows that a ranking orders together: a `group`, or a `visit` of a user.
 
     A group is the rows of one user that have the same values in its columns, such as a request. A
     visit ends when more than that time passes until the user's next row; it needs `user` and

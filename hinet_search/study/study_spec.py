@@ -26,7 +26,8 @@ from hinet_search.common.frozen_model import (
     Text,
 )
 from hinet_search.results.objectives import DEFAULT
-from hinet_search.results.records import MARGIN, most_finalists
+from hinet_search.results.records import MARGIN
+from hinet_search.results.study_record import most_finalists
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Choice, Value
 from hinet_search.study.measurements import AUTO, Choices, Inputs, auto_is_default

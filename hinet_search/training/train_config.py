@@ -43,7 +43,7 @@ class TrainConfig(Frozen):
 
     `weight_decay` is decoupled and applies to dense weights only. `embedding_l2` is a penalty, its
     half times the squared norm of the embeddings: at every step it moves all rows of a table, so
-    ids with few rows stay near 0, with optimisers of touched rows those of the batch. It is said
+    ids with few rows stay near 0; optimisers of touched rows move the rows of the batch. It is said
     for all rows, also on a sample (training/optimiser.py). `rate_decay` lets all learning rates
     fall to 0, by equal amounts, over `passes`; patience ends such a training only in the second
     half. `passes` is the number of passes over the training rows, which may be fractional.

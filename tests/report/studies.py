@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 
 from hinet_search.results.data_record import CellCount, DataRecord
-from hinet_search.results.records import Budget, ParameterRange, Start, TrialRecord
-from hinet_search.results.study_record import PairedRun, StudyRecord
+from hinet_search.results.records import ParameterRange, Start, TrialRecord
+from hinet_search.results.study_record import Budget, PairedRun, StudyRecord
 from tests.report.arms import RANGES, Shape, made_up_arm
 
 INJECTION = "</script><script>window.P=1</script><img src=x onerror=window.P=1>"

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from hinet_search.results.data_record import CellCount, DataRecord
-from hinet_search.results.records import ArmRecord, Budget, CellValue, Cost, EvaluationRecord
+from hinet_search.results.records import ArmRecord, CellValue, Cost, EvaluationRecord
+from hinet_search.results.study_record import Budget
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.rows import StudyRow
 from hinet_search.storage.store import StudyStore

@@ -11,7 +11,6 @@ from optuna.trial import TrialState
 from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.results.records import (
     ArmRecord,
-    Budget,
     CellValue,
     Cost,
     EvaluationRecord,
@@ -21,6 +20,7 @@ from hinet_search.results.records import (
     ParameterRange,
     TrialRecord,
 )
+from hinet_search.results.study_record import Budget
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.optuna_copy import optuna_name
 from hinet_search.storage.rows import StudyRow, utc_now

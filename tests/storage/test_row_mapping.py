@@ -13,7 +13,6 @@ from sqlalchemy import Table
 
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.records import (
-    Budget,
     CellValue,
     Cost,
     EvaluationRecord,
@@ -23,7 +22,7 @@ from hinet_search.results.records import (
     ParameterRange,
     TrialRecord,
 )
-from hinet_search.results.study_record import PairedRun
+from hinet_search.results.study_record import Budget, PairedRun
 from hinet_search.storage import tables
 from hinet_search.storage.row_mapping import from_json, from_row, to_json, to_row
 from tests.storage.small_study import HINET, evaluation, finalist_run, study_row, trial_row
