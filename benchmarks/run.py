@@ -28,7 +28,7 @@ import bench_search
 import bench_slots
 import bench_training
 from hinet_search.common.versions import versions
-from hinet_search.executors.processes.slots import SLOT_ENVIRONMENT
+from hinet_search.executors.processes.environment import SLOT_ENVIRONMENT
 from work import make_dataset
 
 HERE = Path(__file__).parents[1]
