@@ -215,9 +215,12 @@ def _clock_type(definition: DataDefinition, dtypes: Mapping[str, pl.DataType]) -
             f"{where}.refresh: {clock} moments, as 'hour' divides days, got {dtype}: {remedy}, "
             "or write refresh: day"
         )
-    elif statistics.delay and not isinstance(dtype, pl.Date | pl.Datetime):
+    elif not isinstance(dtype, pl.Date | pl.Datetime) and (
+        statistics.delay or statistics.half_life is not None
+    ):
+        key = "labels_after" if statistics.delay else "half_life"
         yield (
-            f"{where}.labels_after: {clock} dates or moments, so that days can be counted back "
+            f"{where}.{key}: {clock} dates or moments, so that days can be counted back "
             f"from them, got {dtype}: {remedy}"
         )
 

@@ -101,6 +101,8 @@ def _lengths(definition: DataDefinition) -> Iterator[tuple[str, TimeSpan]]:
         for window in features.events.windows:
             if isinstance(window, TimeSpan):
                 yield "features.events.windows", window
+        if features.events.half_life is not None:
+            yield "features.events.half_life", features.events.half_life
     yield from _delays(features)
     if features.session is not None:
         yield "features.session.gap", features.session.gap

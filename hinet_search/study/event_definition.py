@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from hinet_search.common.errors import shortened
-from hinet_search.common.frozen_model import Frozen, Positive, Text
+from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Frozen, Positive, Text
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
 NANOSECONDS: dict[str, int] = {
@@ -147,7 +147,8 @@ class EventsDefinition(KeyedDefinition):
     or `all`, a row counts the earlier rows of its key, and of those whose label was known by then
     the smoothed label rates. `labels_after` is how long after its row a label is known; `never`
     uses no label. `last` is the number of newest known labels that are inputs themselves.
-    `smoothing` is the number of rows at the mean rate that are added to every key.
+    With a `half_life` there are also rates in which a label counts half after each. `smoothing` is
+    the number of rows at the mean rate that are added to every key.
     """
 
     kind: ClassVar[str] = "events"
@@ -155,6 +156,7 @@ class EventsDefinition(KeyedDefinition):
     labels_after: Delay
     windows: Annotated[tuple[Window, ...], Field(min_length=1, max_length=20)] = (ALL,)
     last: Annotated[int, Field(ge=0, le=10)] = 0
+    half_life: Annotated[Gap | None, LEFT_OUT_IF_NONE] = None
     smoothing: Positive = 5.0
 
     @model_validator(mode="before")
@@ -179,9 +181,12 @@ class EventsDefinition(KeyedDefinition):
 
     @model_validator(mode="after")
     def _labels_for_the_last(self) -> "EventsDefinition":
-        if self.last and self.labels_after == NEVER:
-            raise ValueError(
-                f"last must be 0 where labels_after is never, got {self.last}: no label is known; "
-                "say when labels are known, or remove 'last'"
-            )
+        if self.labels_after != NEVER:
+            return self
+        for key, value in {"last": self.last, "half_life": self.half_life}.items():
+            if value:
+                raise ValueError(
+                    f"{key} must be left out where labels_after is never, got {value}: no label "
+                    f"is known; say when labels are known, or remove '{key}'"
+                )
         return self

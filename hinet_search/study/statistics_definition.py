@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE, Positive, Text
-from hinet_search.study.event_definition import NANOSECONDS, NEVER, KeyedDefinition, Span
+from hinet_search.study.event_definition import NANOSECONDS, NEVER, Gap, KeyedDefinition, Span
 
 Refresh = Literal["day", "hour", "never"]
 DAY: Literal["day"] = "day"
@@ -27,7 +27,8 @@ class StatisticsDefinition(KeyedDefinition):
     `refresh` says how often production counts labels anew: every `day`, every `hour`, or `never`
     after the model was made. Rows of valid and test then count what production knows at their time:
     by `day` or `hour` also earlier labels of their own split. `labels_after` is how long after its
-    row a label is known, in whole days, or hours with `refresh: hour`.
+    row a label is known, in whole days, or hours with `refresh: hour`. With a `half_life` a label
+    counts half after each.
     """
 
     kind: ClassVar[str] = "statistics"
@@ -38,6 +39,7 @@ class StatisticsDefinition(KeyedDefinition):
     folds: Annotated[int, Field(ge=2, le=100)] = 5
     refresh: Annotated[Refresh, LEFT_OUT_IF_NEVER] = NEVER
     labels_after: Annotated[Span | None, LEFT_OUT_IF_NONE] = None
+    half_life: Annotated[Gap | None, LEFT_OUT_IF_NONE] = None
 
     @property
     def is_frozen(self) -> bool:
@@ -56,10 +58,18 @@ class StatisticsDefinition(KeyedDefinition):
             return 0
         return self.labels_after.nanoseconds // NANOSECONDS[self.period[0]]
 
+    @property
+    def half_life_periods(self) -> float | None:
+        """The half-life in days, or hours."""
+        if self.half_life is None:
+            return None
+        return self.half_life.nanoseconds / NANOSECONDS[self.period[0]]
+
     @model_validator(mode="after")
     def _fresh_by_a_clock(self) -> "StatisticsDefinition":
         said = [f"refresh: {self.refresh}"] if self.refresh != NEVER else []
         said += [f"labels_after: {self.labels_after}"] if self.labels_after is not None else []
+        said += [f"half_life: {self.half_life}"] if self.half_life is not None else []
         if said and self.clock is None:
             raise ValueError(
                 f"'{said[0]}' needs a clock, which says when a row was: name a time column under "

@@ -60,6 +60,7 @@ def random_log(seed: int) -> RandomLog:
             labels_after=TimeSpan(int(draw.choice([0, 1, 7, 900])), "s"),
             windows=(TimeSpan(2, "s"), TimeSpan(int(draw.choice([10, 1_000])), "s"), "all"),
             last=int(draw.integers(4)),
+            half_life=TimeSpan(int(draw.choice([1, 50])), "s") if draw.random() < 0.5 else None,
             smoothing=float(draw.choice([0.5, 5.0])),
         ),
         SessionDefinition(gap=TimeSpan(int(draw.choice([1, 4, 200])), "s")),
@@ -189,6 +190,13 @@ def _events_of_row(log: RandomLog, plain: list[PlainRow], row: PlainRow) -> list
             excess = float(total * num_train - num * sum_train)
             rate = excess / (float(parts * num_train) * (num + events.smoothing))
             values.append(rate if num else 0.0)
+        if events.half_life is not None:
+            left = [0.5 ** ((row.time - other.time) / events.half_life.number) for other in of_task]
+            total_left = sum(
+                other.labels[task] * each for other, each in zip(of_task, left, strict=True)
+            )
+            excess = total_left * num_train - sum(left) * sum_train
+            values.append(excess / (parts * num_train * (sum(left) + events.smoothing)))
         newest = of_task[::-1]
         for back in range(events.last):
             prior = sum_train / (parts * num_train)

@@ -31,10 +31,22 @@ BY_FOLD = StatisticsDefinition(by=("user", ("user", "item"), "price"), smoothing
 EVERY_NIGHT = BY_DAY.model_copy(update={"refresh": "day"})
 LATE = StatisticsDefinition.model_validate({**EVERY_NIGHT.model_dump(), "labels_after": "2d"})
 LATE_AND_FROZEN = LATE.model_copy(update={"refresh": "never"})
+FADING, LATE_AND_FADING = (
+    StatisticsDefinition.model_validate({**each.model_dump(), "half_life": "36h"})
+    for each in (BY_DAY, LATE)
+)
 EVERY_WAY = pytest.mark.parametrize(
     "definition",
-    [BY_DAY, BY_FOLD, EVERY_NIGHT, LATE, LATE_AND_FROZEN],
-    ids=["clock", "folds", "every night", "late labels", "late and frozen"],
+    [BY_DAY, BY_FOLD, EVERY_NIGHT, LATE, LATE_AND_FROZEN, FADING, LATE_AND_FADING],
+    ids=[
+        "clock",
+        "folds",
+        "every night",
+        "late labels",
+        "late and frozen",
+        "fading",
+        "late, fading",
+    ],
 )
 
 
@@ -91,17 +103,18 @@ def reference(
             for other in range(len(keys_RK))
             if may_count(definition, rows, period_R, (row, other))
         ]
-        prior_T = rows.labels_RT[counted].mean(axis=0) if counted else np.zeros(len(TASKS))
+        left_R = {other: left(definition, *period_R[row], period_R[other][1]) for other in counted}
+        prior_T = weighted(rows, left_R).sum(axis=0) / max(sum(left_R.values()), 1e-300)
         scale = 1.0  # what every counted row stands for
         if definition.clock is None and rows.split_R[row] == TRAIN:
             scale = definition.folds / (definition.folds - 1)
         values: list[float] = []
         for place, key in enumerate(keys_K):
             same = [other for other in counted if key is not None and keys_RK[other][place] == key]
-            positives_T = rows.labels_RT[same].sum(axis=0)
-            rates_T = (scale * positives_T + definition.smoothing * prior_T) / (
-                scale * len(same) + definition.smoothing
-            ) - prior_T
+            left_S = {other: left_R[other] for other in same}
+            rates_T = (
+                scale * weighted(rows, left_S).sum(axis=0) + definition.smoothing * prior_T
+            ) / (scale * sum(left_S.values()) + definition.smoothing) - prior_T
             num_known = len(same)
             if definition.clock is None and key is not None:
                 num_known = sum(
@@ -112,6 +125,19 @@ def reference(
             values += [log(1 + num_known), *rates_T]
         rows_expected.append(values)
     return np.array(rows_expected)
+
+
+def weighted(rows: Rows, left_R: dict[int, float]) -> NDArray[np.float64]:
+    """The labels of some rows, each times what is left of it."""
+    return rows.labels_RT[list(left_R)] * np.array(list(left_R.values()))[:, None]
+
+
+def left(definition: StatisticsDefinition, period: Any, _: Any, other_period: Any) -> float:
+    """What is left of a label of a period by the period that is asked for."""
+    if definition.half_life is None:
+        return 1.0
+    days: float = (period - other_period).days
+    return 0.5 ** (days / (definition.half_life.nanoseconds / 86_400e9))
 
 
 def periods(definition: StatisticsDefinition, rows: Rows, whole: str | None) -> list[Any]:

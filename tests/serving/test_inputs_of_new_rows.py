@@ -40,10 +40,13 @@ KINDS: dict[str, dict[str, Any]] = {
     "statistics of the export": {"statistics": BY | {"clock": "shown", "refresh": "never"}},
     "statistics of every day": {"statistics": BY | {"clock": "shown", "refresh": "day"}},
     "statistics of the day before": {
-        "statistics": BY | {"clock": "shown", "refresh": "day", "labels_after": "1d"}
+        "statistics": BY
+        | {"clock": "shown", "refresh": "day", "labels_after": "1d", "half_life": "36h"}
     },
-    "statistics of every hour": {"statistics": BY | {"clock": "shown", "refresh": "hour"}},
-    "events at once": {"events": BY | WINDOWS | {"labels_after": "0s"}},
+    "statistics of every hour": {
+        "statistics": BY | {"clock": "shown", "refresh": "hour", "half_life": "1h"}
+    },
+    "events at once": {"events": BY | WINDOWS | {"labels_after": "0s", "half_life": "30m"}},
     "events after an hour": {"events": BY | WINDOWS | {"labels_after": "1h"}},
     "events after a day": {"events": BY | WINDOWS | {"labels_after": "1d"}},
     "events without labels": {"events": BY | {"windows": ["1h", "all"], "labels_after": "never"}},
@@ -57,7 +60,7 @@ KINDS: dict[str, dict[str, Any]] = {
     },
 }
 LOGGED = {
-    "events": BY | WINDOWS | {"labels_after": "10m"},
+    "events": BY | WINDOWS | {"labels_after": "10m", "half_life": "2h"},
     "session": {"gap": "40m"},
     "sequences": {"seen": SEEN | {"labels_after": "1h"}},
     "statistics": BY | {"clock": "shown", "refresh": "day"},

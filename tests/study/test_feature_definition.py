@@ -159,6 +159,7 @@ def test_the_clock_of_statistics_may_be_a_column_that_must_never_be_a_feature() 
     [
         ({"refresh": "day"}, "'refresh: day' needs a clock.* or remove refresh"),
         ({"labels_after": "1d"}, "'labels_after: 1d' needs a clock.* or remove labels_after"),
+        ({"half_life": "3d"}, "'half_life: 3d' needs a clock.* or remove half_life"),
         ({"clock": "at", "labels_after": "36h"}, "must be whole days, .* got 36h; round it up"),
         (
             {"clock": "at", "refresh": "hour", "labels_after": "90m"},

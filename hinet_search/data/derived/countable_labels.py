@@ -52,7 +52,7 @@ class CountableLabels:
     first of its group in a ranking. Rows of split s count those of the splits `counted[s]`: of all
     other periods, or, if `earlier`, of those that are more than `delay` periods earlier. Without a
     clock there are so many `folds`, in which rows with the same value in column `whole` are
-    together.
+    together. Labels of earlier periods fade by `half_life` periods, if it is not None.
     """
 
     frame: pl.DataFrame
@@ -62,6 +62,7 @@ class CountableLabels:
     counted: tuple[Splits, ...]
     earlier: bool
     delay: int
+    half_life: float | None
     folds: int
     whole: str | None
 
@@ -92,6 +93,12 @@ class CountableLabels:
             for name, added in zip(self.quantities, self.added, strict=True):
                 columns.append((added * is_in_split).cast(pl.Int64).alias(of_split(split, name)))
         return columns
+
+    @property
+    def summed(self) -> tuple[str, ...]:
+        """What the sums of a key are called: the quantities, and those that fade."""
+        faded = () if self.half_life is None else map(fading, self.quantities)
+        return (*self.quantities, *faded)
 
     @property
     def last_counted(self) -> Splits:
@@ -131,6 +138,11 @@ def sum_of(task: int) -> str:
 def rows_of(task: int) -> str:
     """The name of the number of rows that have a task."""
     return f"rows {task}"
+
+
+def fading(quantity: str) -> str:
+    """The name of a quantity in which labels fade."""
+    return f"fading {quantity}"
 
 
 def _partial(has_task_MT: NDArray[np.bool_]) -> list[int]:
@@ -180,6 +192,7 @@ def countable_labels(
         counted=_counted_splits(definition),
         earlier=clock is not None,
         delay=definition.delay,
+        half_life=definition.half_life_periods,
         folds=definition.folds,
         whole=whole,
     )
@@ -237,10 +250,10 @@ def _folds(
 
 
 def rate(
-    num_S: Integers,
-    sum_S: Integers,
-    num_of_all: int | Integers,
-    sum_of_all: int | Integers,
+    num_S: Integers | Floats,
+    sum_S: Integers | Floats,
+    num_of_all: int | Integers | Floats,
+    sum_of_all: int | Integers | Floats,
     parts: int,
     smoothing: float | NDArray[np.floating[Any]],
 ) -> Floats:
@@ -251,9 +264,11 @@ def rate(
     rounded alike (of amounts, in float64), so a key with exactly the mean rate gets exactly 0, not
     a rounding error that would be standardised.
     """
-    kind: Any = np.float64 if parts > 1 else np.int64  # products of parts may need more bits
+    is_exact = parts == 1 and num_S.dtype.kind == "i"  # products of parts may need more bits
+    kind: Any = np.int64 if is_exact else np.float64
     all_num = np.asarray(num_of_all).astype(kind)
     all_sum = np.asarray(sum_of_all).astype(kind)
     excess_S = sum_S.astype(kind) * all_num - num_S.astype(kind) * all_sum
-    rate_S = excess_S / (parts * np.maximum(num_of_all, 1) * (num_S + smoothing))
+    divisor_S = parts * np.where(all_num > 0, all_num, 1) * (num_S + smoothing)
+    rate_S = excess_S / divisor_S
     return np.where(num_S > 0, rate_S, 0.0)

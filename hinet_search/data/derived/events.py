@@ -7,6 +7,8 @@ For every key (a user, a video, a user in a tab) a row at time t gets
     rates       per task and window, (p + smoothing * prior) / (n + smoothing) - prior of the n rows
                 whose label is known and which are in the window before: those with
                 t - labels_after - window <= time < t - labels_after; 0 without one
+                with a half-life, rates of all known rows in which one of age a = t - its time
+                counts 2^(-a / half_life) in n and p
     last        per task, the labels of the last known rows minus the prior, 0 where there is none
 
 The prior is the task's mean over the training rows that have it. A row whose scenario does not have
@@ -54,6 +56,7 @@ from hinet_search.data.derived.event_log import (
     sums_before,
     walks,
 )
+from hinet_search.data.derived.fading import fading_sums
 from hinet_search.data.mapped import mapped_frame
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import (
@@ -99,13 +102,14 @@ class Horizons:
 
     `place_E` has, for every such length, the first place of a row that is no longer ago (E,).
     `rows_W` are the windows of rows, `labels_W` the windows of labels, None for all rows. Labels
-    are known after `delay`, None if never.
+    are known after `delay`, None if never, and fade by `half_life`, None if not.
     """
 
     place_E: Mapping[int, Integers]
     rows_W: tuple[int | None, ...]
     labels_W: tuple[int | None, ...]
     delay: int | None
+    half_life: int | None
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,8 @@ def names_of_key(
         for task in tasks:
             of_task = f"{key_name(key)} {task}"
             names += [f"{of_task} rate {window}" for window in definition.windows]
+            if definition.half_life is not None:
+                names.append(f"{of_task} rate half-life {definition.half_life}")
             names += [f"{of_task} last {back}" for back in range(1, definition.last + 1)]
     return tuple(names)
 
@@ -205,7 +211,8 @@ def horizons(definition: EventsDefinition, log: EventLog, moments: Moments) -> H
         labels_W = tuple(None if length is None else delay + length for length in rows_W)
     wanted = {*rows_W, *labels_W, delay}
     place_E = {length: log.num_before(length) for length in wanted if length}  # not of 0 and None
-    return Horizons(place_E, rows_W, labels_W, delay)
+    half_life = None if definition.half_life is None else moments.units(definition.half_life)
+    return Horizons(place_E, rows_W, labels_W, delay, half_life)
 
 
 def task_labels(log: EventLog, priors: Sequence[Prior]) -> tuple[TaskLabels, ...]:
@@ -252,7 +259,9 @@ def _inputs(
         known_S = first_S[horizons.delay]
         first_WS = [first_S[length] for length in horizons.labels_W]
         for labels in prepared.labels:
-            yield from _label_inputs(definition, labels, keyed, known_S, first_WS)
+            yield from _label_inputs(
+                definition, labels, keyed, known_S, first_WS, horizons.half_life
+            )
 
 
 def _label_inputs(
@@ -261,15 +270,18 @@ def _label_inputs(
     keyed: KeyedRows,
     known_S: Integers,
     first_WS: Sequence[Integers],
+    half_life: int | None,
 ) -> Iterator[Floats]:
     """Yield rates and last labels of a task, counting positions up to the last known one."""
     added_N = labels.added_E[keyed.place_S]
-    start_S = keyed.start_S
+    time_N = keyed.time_S
+    start_S = start_N = keyed.start_S
     if labels.has_E is not None:  # positions among the rows that are seen and have the task
         has_S = labels.has_E[keyed.place_S]
         added_N = added_N[has_S]
         before_S = sums_before(has_S)
         start_S = before_S[start_S]
+        time_N, start_N = time_N[has_S], start_S[has_S]
         known_S = before_S[known_S]
         first_WS = [before_S[first_S] for first_S in first_WS]
     prior = labels.prior
@@ -277,6 +289,11 @@ def _label_inputs(
     for first_S in first_WS:
         sum_S = sum_N[known_S] - sum_N[first_S]
         num_S = known_S - first_S
+        yield rate(num_S, sum_S, prior.num_rows, prior.total, prior.parts, definition.smoothing)
+    if half_life is not None:
+        counted_2N = np.stack([np.ones(added_N.size), added_N])
+        fading = fading_sums(counted_2N, time_N, start_N, half_life)
+        num_S, sum_S = fading.before(known_S, start_S, keyed.as_of_S)
         yield rate(num_S, sum_S, prior.num_rows, prior.total, prior.parts, definition.smoothing)
     for back in range(1, definition.last + 1):
         has_last_S = known_S - back >= start_S

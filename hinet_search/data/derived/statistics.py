@@ -10,6 +10,7 @@ rate count rows that have the task.
 Which labels a row counts decides whether the statistics help or leak:
     with a clock      labels of strictly earlier days (or hours), never of the row's own, and only
                       those known by then, `labels_after` their rows (days.py says what a day is).
+                      With a `half_life`, a label of a days ago counts 2^(-a / half_life) in rates.
                       `refresh` says how often production counts anew. By `day` or `hour`, rows of
                       train count labels of train, those of valid also labels of valid, and those of
                       test all. By `never`, a later split counts none of its own: rows of valid
@@ -47,8 +48,10 @@ from hinet_search.data.derived.countable_labels import (
     TRAIN,
     VALID,
     CountableLabels,
+    Floats,
     Splits,
     countable_labels,
+    fading,
     key_columns,
     of_split,
     positives_of,
@@ -58,6 +61,7 @@ from hinet_search.data.derived.countable_labels import (
 )
 from hinet_search.data.derived.days import delayed
 from hinet_search.data.derived.event_log import Integers
+from hinet_search.data.derived.fading import fading_sums
 from hinet_search.data.reading import OWN
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT
@@ -65,10 +69,12 @@ from hinet_search.study.event_definition import key_name
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
 COUNTED_PERIOD = "counted period"
+LAST_PERIOD = "last period"  # that is counted
+POSITION = "position"
 TOTAL = "total rows"  # of a key in train
 SHARE = "share"  # of the labels that a new row counts
 
-Quantities = Mapping[str, Integers]
+Quantities = Mapping[str, Integers | Floats]
 
 
 def statistic_names(definition: StatisticsDefinition, tasks: Sequence[str]) -> tuple[str, ...]:
@@ -108,6 +114,7 @@ def _statistics(
     names = (_rows_name(key), *_rate_names(key, tasks))
     values = [np.log1p(counted[ROWS])]
     share = counted.get(SHARE, np.ones(1))
+    of_rate = fading if fading(ROWS) in counted else str
     for task in range(len(tasks)):
         rows = ROWS
         if rows_of(task) in counted:
@@ -117,10 +124,10 @@ def _statistics(
             total, parts = sum_of(task), PARTS
         values.append(
             rate(
-                counted[rows],
-                counted[total],
-                of_all[rows],
-                of_all[total],
+                counted[of_rate(rows)],
+                counted[of_rate(total)],
+                of_all[of_rate(rows)],
+                of_all[of_rate(total)],
                 parts,
                 definition.smoothing * share,
             )
@@ -152,11 +159,31 @@ def _of_periods(labels: CountableLabels, key: tuple[str, ...]) -> pl.DataFrame:
         is_first = pl.any_horizontal(pl.col(names).ne_missing(pl.col(names).shift()))
         before -= pl.when(is_first).then(before).forward_fill()
     of_periods = of_periods.sort(by)
-    if not labels.delay and labels.asked is labels.period:
+    if not labels.delay and labels.half_life is None and labels.asked is labels.period:
         return of_periods.with_columns(before)
     asked = labels.of_key(key, [], asking=True).drop_nulls(by).unique().collect(engine="streaming")
     up_to = of_periods.with_columns(before + counts)
-    return _of_delayed_periods(up_to, asked, names, labels.delay)
+    if labels.half_life is not None:
+        up_to = up_to.hstack(_faded(of_periods, names, labels, labels.half_life))
+    return _of_delayed_periods(up_to, asked, names, labels)
+
+
+def _faded(
+    of_periods: pl.DataFrame, key: Sequence[str], labels: CountableLabels, half_life: float
+) -> pl.DataFrame:
+    """The fading sums up to each period, as of it, of counts that are sorted by key and period."""
+    position = pl.col(POSITION)
+    first = position.min().over(key) if key else position.min()
+    start = of_periods.with_row_index(POSITION).with_columns(first)[POSITION]
+    counted = [(split, name) for split in labels.last_counted for name in labels.quantities]
+    sums = fading_sums(
+        of_periods.select(of_split(*each) for each in counted).to_numpy().T,
+        of_periods[PERIOD].to_physical().cast(pl.Float64).to_numpy(),
+        start.cast(pl.Int64).to_numpy(),
+        half_life,
+    )
+    names = (of_split(split, fading(name)) for split, name in counted)
+    return pl.DataFrame(dict(zip(names, sums.sum_VN, strict=True)))
 
 
 def _of_folds(labels: CountableLabels, names: Sequence[str]) -> list[pl.Expr]:
@@ -168,14 +195,16 @@ def _of_folds(labels: CountableLabels, names: Sequence[str]) -> list[pl.Expr]:
 
 
 def _of_delayed_periods(
-    up_to: pl.DataFrame, asked: pl.DataFrame, key: Sequence[str], delay: int
+    up_to: pl.DataFrame, asked: pl.DataFrame, key: Sequence[str], labels: CountableLabels
 ) -> pl.DataFrame:
     """For every key and period that is `asked` for, the counts of what is known by it.
 
-    These are the counts `up_to` the last of the key's periods that are more than `delay` earlier.
+    These are the counts `up_to` the last of the key's periods that are earlier by more than the
+    delay of labels; those that fade have faded since.
     """
     known = up_to.rename({PERIOD: COUNTED_PERIOD}).sort(COUNTED_PERIOD)
-    before = delayed(pl.col(PERIOD), up_to.schema[PERIOD], delay).alias(COUNTED_PERIOD)
+    known = known.with_columns(pl.col(COUNTED_PERIOD).to_physical().alias(LAST_PERIOD))
+    before = delayed(pl.col(PERIOD), up_to.schema[PERIOD], labels.delay).alias(COUNTED_PERIOD)
     asking = asked.select([*key, PERIOD, before]).sort(COUNTED_PERIOD)
     joined = asking.join_asof(
         known,
@@ -184,7 +213,12 @@ def _of_delayed_periods(
         allow_exact_matches=False,
         check_sortedness=False,
     )
-    return joined.drop(COUNTED_PERIOD).with_columns(pl.exclude([*key, PERIOD]).fill_null(0))
+    if labels.half_life is not None:
+        age = (pl.col(PERIOD).to_physical() - pl.col(LAST_PERIOD)).cast(pl.Float64)
+        faded = pl.col(f"^.* {fading('.*')}$")
+        joined = joined.with_columns(faded * 0.5 ** (age / labels.half_life))
+    joined = joined.drop(COUNTED_PERIOD, LAST_PERIOD)
+    return joined.with_columns(pl.exclude([*key, PERIOD]).fill_null(0))
 
 
 def _of_rows(
@@ -207,13 +241,13 @@ def _of_rows(
         counts = of_periods.select(
             *(
                 pl.sum_horizontal(of_split(split, name) for split in splits).alias(name)
-                for name in labels.quantities
+                for name in labels.summed
             ),
             *of_fold,
         )
         of_all = of_periods.select(
             pl.sum_horizontal(_of_all(of_split(split, name)) for split in splits).alias(name)
-            for name in labels.quantities
+            for name in labels.summed
         )
         statistics = _statistics(definition, tasks, key, _arrays(counts), _arrays(of_all))
         names = statistics.columns

@@ -30,6 +30,13 @@ from hinet_search.study.feature_definition import EVENTS, STATISTICS
 MOST_ROWS = 200_000
 LEVEL = 0.05
 SEED = 3_141_592_653
+LEAK = (
+    "as what is counted inside a group does; count it as of the group's first row, or leave it out"
+)
+MAY_LEAK = (
+    "but all rows better: groups differ in it, or it counts labels of its own group; if it does, "
+    "count it as of the group's first row"
+)
 NOT_OF_LABELS = (" rows", " recency")
 
 
@@ -55,11 +62,10 @@ def order_warnings(
             cell = _cell(rows, task, row_C[has_C], score_C, user_C[has_C])
             mean, chance = _below_chance(cell)
             if chance * len(columns) * len(definition.tasks) < LEVEL:
-                found.append((chance, name, task_name, mean))
+                found.append((chance, name, task_name, mean, LEAK if is_of_labels else MAY_LEAK))
     return [
-        f"{name}: orders rows within groups worse than chance for {task} (AUC {mean:.3f}), as "
-        "what is counted inside a group does; count it as of the group's first row, or leave it out"
-        for _, name, task, mean in sorted(found)
+        f"{name}: orders rows within groups worse than chance for {task} (AUC {mean:.3f}), {why}"
+        for _, name, task, mean, why in sorted(found)
     ]
 
 
