@@ -21,7 +21,6 @@ from scipy.special import bdtrc, expit
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.common.files import replacing
 from hinet_search.data.columns import Columns
-from hinet_search.data.inspect.unseen import WARN_ABOVE
 from hinet_search.data.mapped import collect_to_mapped_file
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.reading import reading
@@ -54,6 +53,7 @@ from hinet_search.training.device import memory_errors_explained
 RUN_ROWS = 2**17
 BYTES_PER_SCORE = 4
 CHANCE = 0.05
+NEWER_ABOVE = 0.1  # the share of rows with a new value
 NEEDS_LESS = "a table of fewer rows than that needs less, and --device cpu needs no memory of a GPU"
 FRAME, LOG = "the frame", "the log"
 AS_TRAINED = "the column has that type in training: write such a value, or none where it is missing"
@@ -180,13 +180,13 @@ def newer_inputs(
 ) -> dict[str, float]:
     """The inputs with more unseen values than rows soon after validation have, and its shares.
 
-    That is more than 5 % of the rows, and odds above three times those of validation: the last rows
-    of a study have more new values, too. So many must not be chance.
+    That is more than a tenth of the rows, and odds above four times the odds of validation: the
+    last rows of a study have more new values, too. So many must not be chance.
     """
     newer = {}
     for name, count in unseen.items():
         share = of_validation.get(name, 0.0)
-        limit = max(WARN_ABOVE, 3 * share / (1 + 2 * share))
+        limit = max(NEWER_ABOVE, 4 * share / (1 + 3 * share))
         if bdtrc(count - 1, num_rows, limit) < CHANCE:
             newer[name] = share
     return newer

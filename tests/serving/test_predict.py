@@ -205,7 +205,7 @@ def test_rows_as_those_of_validation_do_not_ask_whether_the_model_is_old(expecte
 def test_rows_with_far_more_new_values_than_validation_ask_whether_the_model_is_old(
     expected: float,
 ) -> None:
-    odds = max(5 * expected / (1 - expected), 0.08)
+    odds = max(5 * expected / (1 - expected), 0.15)
     count = round(2000 * odds / (1 + odds))
     shares = {"item": expected, "user": 0.5}
     assert newer_inputs({"item": count, "user": 0}, 2000, shares) == {"item": expected}
