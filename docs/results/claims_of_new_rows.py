@@ -1,4 +1,4 @@
-"""Claims of new rows: how often `predict` asks "is the model old?" of rows like those of validation.
+"""Claims of new rows: how often `predict` asks if the model is old, of rows as in validation.
 
 `python docs/results/claims.py --part new_rows` draws users with rows, some of them new, for a
 validation and for what is scored later, and asks the product's rule.
