@@ -34,6 +34,7 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/fuzz/test_*.py",
     "tests/models/test_every_model.py",
     "tests/models/test_flat_moe.py",
+    "tests/models/test_ranked_trees.py",
     "tests/models/test_resume*.py",
     "tests/models/test_trees.py",
     "tests/notebook/test_notebooks.py",

@@ -2,18 +2,16 @@
 
 The baseline that is not a neural network: Newton boosting of the logistic loss, of amounts of the
 Poisson loss, on binned inputs (Friedman, 2001; Ke et al., NeurIPS 2017). LightGBM grows and
-scores the trees, which are stored in its own format. LightGBM trusts what it reads: of 500 damaged
-texts 386 ended the process, and 19 never ended. So of its text only the lines that predictions need
-are kept, and each is checked. The rest is made here.
-Shape legend: R rows, I inputs, T tasks; L leaves of a tree, N inner nodes, C categories of splits,
-W words of their bit sets.
+scores the trees, which are stored in its own format (layers/tree_text.py).
+`lambdarank` (Burges, 2010) and `rank_xendcg` (Bruch, WWW 2021) learn the order of the rows of each
+group of the data's `rank`. Their sums are no logits: a line through the sums, fitted on groups that
+grew no tree, gives the logits (Platt, 1999). It rises, so it keeps the order of the rows.
+Shape legend: R rows, I inputs, T tasks, H rows of held groups, U groups.
 """
 
-import re
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -23,27 +21,28 @@ from pydantic import Field
 from torch import Tensor
 
 from hinet_search.common import heartbeat
-from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.frozen_model import Frozen, Large
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
+from hinet_search.models.layers.tree_text import (
+    TreeLimits,
+    booster_of_text,
+    import_lightgbm,
+    num_nodes,
+    text_of_trees,
+)
 from hinet_search.results.cells import Labels
+from hinet_search.results.statistics.calibrators import LIMIT, LogitPoints, platt
 
 if TYPE_CHECKING:
     import lightgbm
 
 STAGES = 10
 MAXIMUM_IDS = 2**24  # of a field: larger ids are not exact in the float32 inputs of the trees
-OBJECTIVES = ("binary", "poisson")  # of LightGBM, for labels of 0 and 1, and for amounts
-_INTEGER = r"-?[0-9]{1,10}"
-_NUMBER = r"-?[0-9]{1,20}(\.[0-9]{1,30})?(e[+-][0-9]{1,3})?"
-INTEGERS, NUMBERS = (re.compile(f"({each}( {each})*)?") for each in (_INTEGER, _NUMBER))
-OF_SPLITS = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
-LINES = ("num_leaves", "num_cat", *OF_SPLITS, "leaf_value")
-BY_ID_LINES = ("cat_boundaries", "cat_threshold")  # they follow where a split is by id
-NEEDED = re.compile(rf"^(?:{'|'.join(LINES + BY_ID_LINES)})=.*\n", re.MULTILINE)
-BY_THRESHOLD, BY_ID = (0, 2, 8, 10), (1, 9)  # decision types; they differ in how NaN goes
-LARGEST_VALUE = 1e30  # of a leaf: the sum of all trees fits into float32
+OBJECTIVES = {"cross_entropy": "binary", "lambdarank": "lambdarank", "rank_xendcg": "rank_xendcg"}
+HELD_SHARE = 0.1  # of the groups: they grow no trees of an order, but calibrate them
+LARGEST_GROUP = 10_000  # rows; LightGBM takes no more, so larger groups are cut
+CALIBRATION = "calibration"  # the tensor (T, 2) of slopes and intercepts
 _ScoreSums = tuple[int, NDArray[np.float64]]  # a number of rounds, and the logits by their trees
 
 
@@ -61,7 +60,8 @@ class Config(Frozen):
 
     A categorical field is an input if its vocabulary has at most `max_ids` ids. `max_features` is
     the share of the inputs that a tree may use. `category_smoothing` and `category_l2` hold back
-    splits by ids with few rows: LightGBM's `cat_smooth` and `cat_l2`.
+    splits by ids with few rows: LightGBM's `cat_smooth` and `cat_l2`. Of the objectives,
+    `lambdarank` and `rank_xendcg` learn the order within the groups of the data's `rank`.
     """
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.03
@@ -73,6 +73,12 @@ class Config(Frozen):
     max_ids: Annotated[int, Field(ge=1, le=MAXIMUM_IDS)] = 1_000_000
     category_smoothing: Annotated[float, Field(ge=0, le=1_000_000_000)] = 200.0
     category_l2: Annotated[float, Field(ge=0, le=1_000_000_000)] = 200.0
+    objective: Literal["cross_entropy", "lambdarank", "rank_xendcg"] = "cross_entropy"
+
+    @property
+    def learns_order(self) -> bool:
+        """Whether the trees learn the order within groups, and are calibrated afterwards."""
+        return self.objective != "cross_entropy"
 
 
 class Model:
@@ -87,6 +93,7 @@ class Model:
         self.fields = _fields(config, schema)
         self.boosters: Sequence[lightgbm.Booster] = ()  # one for each task
         self._sums: WeakKeyDictionary[Columns, _ScoreSums] = WeakKeyDictionary()
+        self._line_T2 = np.tile([1.0, 0.0], (schema.num_tasks, 1))
         self._text_names = [f"trees.{task}" for task in schema.tasks]
 
     @property
@@ -98,7 +105,11 @@ class Model:
 
     def stages(self, train: Columns, seed: int) -> Iterator[float]:
         """Grow the trees of all tasks; yield the share of finished rounds after every stage."""
-        boosters = self._new_boosters(train, seed)
+        is_held_R = np.zeros(train.num_rows, np.bool_)
+        if self.config.learns_order:
+            is_held_R = _held_rows(train, seed)
+        held = train.where(is_held_R)
+        boosters = self._new_boosters(train, is_held_R, seed)
         may_grow = [True] * len(boosters)
         most = self.config.max_rounds
         self._sums.clear()
@@ -108,13 +119,30 @@ class Model:
                     may_grow[task] = not booster.update()  # False if no split improves it
                     heartbeat.send_heartbeat()
             self.boosters = boosters
+            if held.num_rows:
+                self._calibrate(held)
             yield num_rounds / most
 
-    def _new_boosters(self, train: Columns, seed: int) -> "list[lightgbm.Booster]":
+    def _calibrate(self, held: Columns) -> None:
+        """Fit the line of every task that has held rows."""
+        sum_HT = self._sums_of(held)
+        for task in range(self.schema.num_tasks):
+            rows = self.schema.has_task[held.scenario_R][:, task]
+            if not rows.any():
+                continue
+            weights = _weights(held, rows)
+            weight_H = np.ones(rows.sum()) if weights is None else weights.astype(np.float64)
+            points = LogitPoints(sum_HT[rows, task], weight_H, weight_H * _labels(held, task, rows))
+            line = platt(points)
+            self._line_T2[task] = line.slope, line.values[0]
+
+    def _new_boosters(
+        self, train: Columns, is_held_R: NDArray[np.bool_], seed: int
+    ) -> "list[lightgbm.Booster]":
         """Return a booster without trees for every task.
 
-        The trees of a task will see the rows that have it. Inputs are binned alike for all tasks,
-        by all rows.
+        The trees of a task will see the rows that have it, and that are not held, group by group.
+        Inputs are binned alike for all tasks, by all rows.
         """
         library = import_lightgbm()
         options = _options(self.config)
@@ -131,22 +159,36 @@ class Model:
         has_label_RT = self.schema.has_task[train.scenario_R]
         for task, is_amount in enumerate(self.schema.is_amount):
             has_label_R = has_label_RT[:, task]
-            rows = every_row if has_label_R.all() else has_label_R
+            rows: slice | NDArray[Any] = every_row if has_label_R.all() else has_label_R
+            num_rows_U = None
+            if self.config.learns_order:
+                grows_R = has_label_R & ~is_held_R
+                if not grows_R.any():  # all groups that have the task are held
+                    grows_R = has_label_R
+                rows, num_rows_U = group_by_group(_groups(train), grows_R)
             of_task = binned
-            if task or rows is has_label_R:
+            if task or rows is not every_row:
                 of_task = library.Dataset(
                     inputs_RI[rows],
                     _labels(train, task, rows),
                     weight=_weights(train, rows),
+                    group=num_rows_U,
                     reference=binned,
                 )
-            objective = OBJECTIVES[int(is_amount)]
+            objective = "poisson" if is_amount else OBJECTIVES[self.config.objective]
             settings = {"objective": objective, "seed": _stream_seed(seed, 1 + task)}
             boosters.append(library.Booster({**options, **settings}, of_task))
         return boosters
 
     def logits(self, columns: Columns) -> NDArray[np.float32]:
-        """Return logits (R, T) of the trees grown so far.
+        """Return logits (R, T) of the trees grown so far, finite whatever they hold."""
+        slope_T, intercept_T = self._line_T2.T
+        logit_RT = slope_T * self._sums_of(columns) + intercept_T
+        finite_RT: NDArray[np.float32] = logit_RT.clip(-LIMIT, LIMIT).astype(np.float32)
+        return finite_RT
+
+    def _sums_of(self, columns: Columns) -> NDArray[np.float64]:
+        """Return the sums (R, T) of the trees grown so far.
 
         Only trees that grew since the same columns were scored last are added to their sums.
         """
@@ -159,12 +201,14 @@ class Model:
             sum_RT[:, task] += booster.predict(inputs_RI, num_rounds, **options)
         num_rounds = max(booster.num_trees() for booster in self.boosters)
         self._sums[columns] = (num_rounds, sum_RT)
-        return sum_RT.astype(np.float32)
+        return sum_RT
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the text of the trees of every task, as the tensor of its bytes."""
+        """Return the text of the trees of every task, as its bytes, and lines that were fitted."""
         assert self.boosters, "trees must have grown before they are saved"
         state = {}
+        if self.config.learns_order:
+            state[CALIBRATION] = torch.tensor(self._line_T2)
         for name, booster in zip(self._text_names, self.boosters, strict=True):
             text = bytearray(text_of_trees(booster), "ascii")
             state[name] = torch.frombuffer(text, dtype=torch.uint8)
@@ -173,9 +217,11 @@ class Model:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Restore the trees; ValueError unless they are of trees with these options and inputs."""
         names = self._text_names
-        if set(state_dict) != set(names):
+        lines = [CALIBRATION] * self.config.learns_order
+        if set(state_dict) != {*names, *lines}:
             raise ValueError(
-                f"trees must be the texts {', '.join(names)}, got {', '.join(sorted(state_dict))}; "
+                f"trees must be the texts {', '.join([*names, *lines])}, "
+                f"got {', '.join(sorted(state_dict))}; "
                 "trees of before 1.0 must be grown again"
             )
         limits = TreeLimits(
@@ -188,6 +234,8 @@ class Model:
         for name in names:
             text = state_dict[name].numpy().tobytes().decode("latin1")
             boosters.append(booster_of_text(text, limits))
+        if lines:
+            self._line_T2 = _checked_lines(state_dict[CALIBRATION], len(names))
         self.boosters = boosters
         self._sums.clear()
 
@@ -196,9 +244,9 @@ class Model:
         names = self.schema.categorical
         config = self.config
         sizes = (
-            f"trees: at most {config.max_rounds} rounds, each with a tree for each of "
-            f"{self.schema.num_tasks} tasks with at most {config.max_leaf_nodes} leaves: "
-            f"{self.num_parameters:,} nodes"
+            f"trees of {config.objective}: at most {config.max_rounds} rounds, each with a tree "
+            f"for each of {self.schema.num_tasks} tasks with at most "
+            f"{config.max_leaf_nodes} leaves: {self.num_parameters:,} nodes"
         )
         by_id = ", ".join([*(names[field] for field in self.fields), "the scenario"])
         large_fields = [name for field, name in enumerate(names) if field not in self.fields]
@@ -238,7 +286,53 @@ def _fields(config: Config, schema: Schema) -> list[int]:
     return [field for field, size in enumerate(sizes) if size <= MAXIMUM_IDS]
 
 
-def _weights(train: Columns, rows: slice | NDArray[np.bool_]) -> NDArray[np.float32] | None:
+def _groups(train: Columns) -> NDArray[np.int32]:
+    """Return the group of every row; -1 for none."""
+    assert train.group_R is not None, "trees that learn an order need data with groups"
+    return train.group_R
+
+
+def _held_rows(train: Columns, seed: int) -> NDArray[np.bool_]:
+    """Draw which rows (R,) grow no trees: all of a group, or of rows without one each by itself."""
+    number_R, num_groups = _numbered(_groups(train))
+    generator = np.random.default_rng(_stream_seed(seed, 1 + train.labels_RT.shape[1]))
+    is_held_U = np.zeros(num_groups, np.bool_)
+    is_held_U[: min(num_groups - 1, math.ceil(HELD_SHARE * num_groups))] = True
+    is_held_R: NDArray[np.bool_] = generator.permutation(is_held_U)[number_R]
+    return is_held_R
+
+
+def _numbered(group_R: NDArray[np.int32]) -> tuple[NDArray[np.int64], int]:
+    """Return numbers (R,) of groups from 0, and how many; a row without one is one by itself."""
+    own_R = np.arange(-len(group_R), 0)
+    group_U, number_R = np.unique(np.where(group_R < 0, own_R, group_R), return_inverse=True)
+    return number_R, len(group_U)
+
+
+def group_by_group(
+    group_R: NDArray[np.int32], is_chosen_R: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the chosen rows, those of a group side by side as they stood, and its sizes (U,)."""
+    rows = np.flatnonzero(is_chosen_R)
+    number_R, _ = _numbered(group_R[rows])
+    order_R = np.argsort(number_R, kind="stable")
+    sizes = []
+    for size in np.bincount(number_R).tolist():
+        whole, rest = divmod(size, LARGEST_GROUP)
+        sizes += [LARGEST_GROUP] * whole + [rest] * (rest > 0)
+    return rows[order_R], np.array(sizes)
+
+
+def _checked_lines(lines: Tensor, num_tasks: int) -> NDArray[np.float64]:
+    """Return slopes and intercepts (T, 2); ValueError unless they are finite and slopes rise."""
+    line_T2 = lines.double().numpy().copy()
+    is_sound = line_T2.shape == (num_tasks, 2) and np.isfinite(line_T2).all()
+    if not (is_sound and (line_T2[:, 0] > 0).all()):
+        raise ValueError(f"{CALIBRATION} must be a finite line that rises for every task")
+    return line_T2
+
+
+def _weights(train: Columns, rows: slice | NDArray[Any]) -> NDArray[np.float32] | None:
     """Return the weights of rows in units of their mean: L2 means the same with all of them.
 
     None if all count alike, as do the first rows, on which a probe grows, if all of theirs are 0.
@@ -249,7 +343,7 @@ def _weights(train: Columns, rows: slice | NDArray[np.bool_]) -> NDArray[np.floa
     return weight_R
 
 
-def _labels(train: Columns, task: int, rows: slice | NDArray[np.bool_]) -> Labels:
+def _labels(train: Columns, task: int, rows: slice | NDArray[Any]) -> Labels:
     """Return labels of a task as an array of their own: LightGBM warns of a float32 column."""
     return np.ascontiguousarray(train.labels_RT[rows, task])
 
@@ -274,121 +368,3 @@ def _options(config: Config) -> dict[str, Any]:
 def _stream_seed(seed: int, stream: int) -> int:
     """Return a seed of its own for every stream, as a signed number of 32 bits."""
     return int(np.random.SeedSequence(seed, spawn_key=(stream,)).generate_state(1)[0] >> 1)
-
-
-@dataclass(frozen=True)
-class TreeLimits:
-    """What trees of a task can have; of all inputs the first `num_by_id` are split by id."""
-
-    num_inputs: int
-    num_by_id: int
-    num_trees: int
-    num_leaves: int
-
-
-def import_lightgbm() -> ModuleType:
-    """Import LightGBM, which takes a second and which only trees need.
-
-    Errors: EnvironmentFault if it cannot be loaded.
-    """
-    try:
-        import lightgbm
-    except OSError as error:
-        raise EnvironmentFault(
-            f"trees need LightGBM, which must load here, but does not: {error}",
-            remedy="install the OpenMP runtime (Debian and Ubuntu: apt install libgomp1; "
-            "macOS: brew install libomp)",
-        ) from error
-    return lightgbm
-
-
-def text_of_trees(booster: "lightgbm.Booster") -> str:
-    """Return what predictions need of the trees of a booster, with an empty line after each."""
-    trees = booster.model_to_string().partition("\nend of trees")[0].split("\nTree=")[1:]
-    return "".join("".join([*NEEDED.findall(tree), "\n"]) for tree in trees)
-
-
-def num_nodes(booster: "lightgbm.Booster") -> int:
-    """Return the number of leaves and inner nodes of all trees of a booster."""
-    trees = booster.model_to_string().split("\nnum_leaves=")[1:]
-    return sum(2 * int(tree.partition("\n")[0]) - 1 for tree in trees)
-
-
-def booster_of_text(text: str, limits: TreeLimits) -> "lightgbm.Booster":
-    """Return a booster of the trees of `text_of_trees`; ValueError unless they are sound."""
-    *trees, rest = text.split("\n\n")
-    if rest or not 0 < len(trees) <= limits.num_trees:
-        raise ValueError(f"there must be 1 to {limits.num_trees} trees, got {len(trees)}")
-    for tree in trees:
-        _check_tree(tree, limits)
-    names = [f"input_{number}" for number in range(limits.num_inputs)]
-    header = (
-        "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\n"
-        f"max_feature_idx={limits.num_inputs - 1}\n"
-        f"feature_names={' '.join(names)}\nfeature_infos={' '.join(['none'] * len(names))}\n"
-    )
-    numbered = "".join(f"\nTree={number}\n{tree}\n" for number, tree in enumerate(trees))
-    whole = f"{header}{numbered}\nend of trees\n"
-    booster: lightgbm.Booster = import_lightgbm().Booster(model_str=whole)
-    return booster
-
-
-def _check_tree(tree: str, limits: TreeLimits) -> None:
-    """Raise ValueError unless every row reaches a leaf of a tree, by inputs that it has."""
-    texts = dict(line.partition("=")[::2] for line in tree.split("\n"))
-    has_ids = "cat_threshold" in texts
-    names = LINES + BY_ID_LINES if has_ids else LINES
-    if "\n".join(f"{name}={texts.get(name)}" for name in names) != tree:
-        raise ValueError(f"a tree must have the lines {', '.join(names)}, each once")
-    value_L = _numbers(texts, "leaf_value", np.float64)
-    num_leaves = len(value_L)
-    num_inner = num_leaves - 1
-    _must(0 < num_leaves <= limits.num_leaves, f"a tree must have 1 to {limits.num_leaves} leaves")
-    _must(texts["num_leaves"] == str(num_leaves), "num_leaves must be the number of leaves")
-    _must((np.abs(value_L) <= LARGEST_VALUE).all(), "leaves must have finite values")
-    feature_N, decision_N, left_N, right_N = (
-        _numbers(texts, name, np.int64) for name in OF_SPLITS if name != "threshold"
-    )
-    threshold_N = _numbers(texts, "threshold", np.float64)
-    sizes = {len(feature_N), len(decision_N), len(left_N), len(right_N), len(threshold_N)}
-    _must(sizes == {num_inner}, "every inner node must have one entry in each line")
-    root = 0 if num_inner else -1  # a leaf is numbered ~leaf
-    reached = np.sort(np.concatenate([left_N, right_N, [root]]))
-    each_once = np.array_equal(reached, np.arange(-num_leaves, num_inner))
-    _must(each_once, "every node must be the root or the child of exactly one node")
-    is_input_N = (feature_N >= 0) & (feature_N < limits.num_inputs)
-    _must(is_input_N.all(), f"every node must read one of the {limits.num_inputs} inputs")
-    by_id_N = np.isin(decision_N, BY_ID)
-    is_sound_N = (by_id_N | np.isin(decision_N, BY_THRESHOLD)) & (
-        by_id_N == (feature_N < limits.num_by_id)
-    )
-    _must(is_sound_N.all(), "ids, and only these, must be split by id")
-    _must(np.isfinite(threshold_N).all(), "thresholds must be finite")
-    _check_ids(texts, threshold_N[by_id_N])
-
-
-def _check_ids(texts: dict[str, str], category_C: NDArray[np.float64]) -> None:
-    """Check that every split by id has a bit set of its own; ValueError otherwise."""
-    _must(texts["num_cat"] == str(len(category_C)), "num_cat must be the number of splits by id")
-    each_once = np.array_equal(np.sort(category_C), np.arange(len(category_C)))
-    _must(each_once, "every split by id must have a number of its own")
-    if "cat_threshold" not in texts:
-        _must(not len(category_C), "splits by id must have bit sets")
-        return
-    word_W = _numbers(texts, "cat_threshold", np.int64)
-    bounds = _numbers(texts, "cat_boundaries", np.int64)
-    _must(len(bounds) == len(category_C) + 1, "every split by id must have one bit set")
-    ends = bounds[0] == 0 and bounds[-1] == len(word_W)
-    _must(ends and (np.diff(bounds) > 0).all(), "bit sets must follow one another")
-    _must(((word_W >= 0) & (word_W < 2**32)).all(), "words of bit sets must have 32 bits")
-
-
-def _numbers(texts: dict[str, str], name: str, dtype: type[np.generic]) -> NDArray[Any]:
-    pattern = NUMBERS if dtype is np.float64 else INTEGERS
-    _must(pattern.fullmatch(texts[name]) is not None, f"{name} must be numbers")
-    return np.array(texts[name].split(), dtype=dtype)
-
-
-def _must(holds: bool | np.bool_, what: str) -> None:  # noqa: FBT001  read as an assertion
-    if not holds:
-        raise ValueError(what)

@@ -142,3 +142,30 @@ def test_the_pairs_of_a_random_batch_are_those_that_are_drawn_in_the_mean() -> N
 def test_scenarios_that_count_alike_are_gone() -> None:
     told = refusal("train.scenario_weights: equal")
     assert "'equal' is gone since 1.0: leave it out, or weigh scenarios by name" in told
+
+
+TREES = ONE_ARM.replace("{mmoe: }\nreference: mmoe", "{trees: }\nreference: trees")
+RANKED = TREES.replace("  time: time\n", "  time: time\n  rank: {group: user_id}\n")
+AMOUNTS = RANKED.replace("{column: order}", "{column: order, kind: amount}")
+
+
+@pytest.mark.parametrize("order", ["lambdarank", "rank_xendcg"])
+def test_trees_that_learn_an_order_need_groups_and_labels_of_0_and_1(order: str) -> None:
+    setting = f"model.objective: {order}"
+    line = TREES.count("\n") + 1
+    needs = f"model.objective {order} needs"
+    assert (
+        refusal(setting, TREES) == f"s.yaml:{line}:9: {needs} the key 'rank' of the data, got none"
+    )
+    said = refusal(setting, AMOUNTS)
+    assert said == f"s.yaml:{line + 1}:9: {needs} tasks of 0 and 1, got amounts of order"
+    Path("s.yaml").write_text(f"{RANKED}fixed: {{{setting}}}\n")
+    assert try_study(load_study("s.yaml"))
+
+
+def test_so_do_trees_whose_space_can_draw_one() -> None:
+    choices = "{kind: categorical, choices: [cross_entropy, lambdarank], default: cross_entropy}"
+    Path("orders.yaml").write_text(f"parameters: {{model.objective: {choices}}}\n")
+    Path("s.yaml").write_text(TREES.replace("{trees: }", "{trees: {space: orders.yaml}}"))
+    with pytest.raises(ConfigurationError, match="lambdarank needs the key 'rank'"):
+        try_study(load_study("s.yaml"))

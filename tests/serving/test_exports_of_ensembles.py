@@ -44,7 +44,7 @@ from tests.serving.shop import (
 ARMS = """\
   star: {fixed: {features.minimum_frequency: 20, features.groups: none}}
   mmoe:
-  trees: {fixed: {features.groups: person}}"""
+  trees: {fixed: {features.groups: person, model.objective: rank_xendcg}}"""
 TASKS = ["click", "buy"]
 CPU = torch.device("cpu")
 
@@ -56,6 +56,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     numeric = "    numeric: [price, age]\n"
     groups = "    groups: {looks: [colour], person: [age]}\n"
     text = text.replace(numeric, numeric + groups)
+    text = text.replace("  time: minute\n", "  time: minute\n  rank: {group: user}\n")
     return launch_shop(tmp_path_factory.mktemp("together"), rows(), text)
 
 

@@ -12,6 +12,7 @@ from hinet_search.training.losses import loss_named
 from hinet_search.training.train_config import TrainConfig
 
 LOSS, SHUFFLE, RANKING_WEIGHT = "train.loss", "train.shuffle", "train.ranking_weight"
+OBJECTIVE = "model.objective"  # of trees
 TASK_WEIGHTS, SCENARIO_WEIGHTS = "train.task_weights", "train.scenario_weights"
 
 
@@ -34,6 +35,25 @@ def unfit_losses(arm: Arm, data: DataDefinition) -> list[str]:
             f"{space.places[RANKING_WEIGHT]}: {RANKING_WEIGHT} needs a {LOSS} of pairs, "
             f"such as pairs_within_users, got {losses}"
         )
+    if arm.model == "trees":
+        problems += _unfit_orders(space, data)
+    return problems
+
+
+def _unfit_orders(space: SearchSpace, data: DataDefinition) -> list[str]:
+    """List what trees that learn the order within groups lack: groups, and labels of 0 and 1."""
+    searched = space.parameters.get(OBJECTIVE)
+    values = searched.bounds if searched else (space.fixed.get(OBJECTIVE, "cross_entropy"),)
+    orders = [value for value in values if value != "cross_entropy"]
+    if not orders:
+        return []
+    needs = f"{space.places[OBJECTIVE]}: {OBJECTIVE} {orders[0]} needs"
+    problems = []
+    if data.rank is None:
+        problems.append(f"{needs} the key 'rank' of the data, got none")
+    amounts = [name for name, task in data.tasks.items() if task.is_amount]
+    if amounts:
+        problems.append(f"{needs} tasks of 0 and 1, got amounts of {', '.join(amounts)}")
     return problems
 
 
