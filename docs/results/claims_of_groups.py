@@ -1,22 +1,27 @@
-"""Claims of groups: how often an input is falsely said to order groups worse than chance.
+"""Claims of groups: how often an input or a model is falsely said to order groups badly.
 
 `python docs/results/claims.py --part groups` makes tables of visits whose labels are drawn by the
-visit's own rate, reads each as a study does, and asks the product's check (data/inspect).
+visit's own rate, reads each as a study does, and asks the product's check (data/inspect). It also
+makes studies whose arms have an AUC within groups, and asks the check of the trust card.
 """
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from claims import Asked
+from claims import Asked, World
 
 from hinet_search.data.derived.inputs import derive_numbers
 from hinet_search.data.derived.rank_groups import with_rank_groups
 from hinet_search.data.inspect.group_order import order_warnings
 from hinet_search.data.rows import read_rows
+from hinet_search.report.checks import within_groups
+from hinet_search.results.finalist_values import chosen
+from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
+from hinet_search.results.study_record import StudyRecord
 from hinet_search.study.data_definition import DataDefinition
 
 MINUTE, HOUR = 60, 3600
@@ -24,7 +29,10 @@ MINUTE, HOUR = 60, 3600
 
 def asked() -> Mapping[str, Sequence[Asked]]:
     """Return all questions, by title."""
-    return {"An input orders rows within visits worse than chance": list(_of_visits())}
+    return {
+        "An input orders rows within visits worse than chance": list(_of_visits()),
+        "The model to take orders groups worse than another arm": list(_of_models()),
+    }
 
 
 @dataclass(frozen=True)
@@ -106,3 +114,63 @@ def _of_visits() -> Iterator[GroupQuestion]:
         leaking = Visits("row", users, heavy=heavy)
         yield GroupQuestion(f"{of_users}, as of the visit's first row: accused", right, 0.05)
         yield GroupQuestion(f"{of_users}, rates go on inside a visit: found", leaking)
+
+
+@dataclass(frozen=True)
+class OrderQuestion:
+    """How often the model to take is said to order groups worse than another arm.
+
+    `within` is the world of the AUC within groups; None if it is the AUC over all rows itself.
+    """
+
+    words: str
+    world: World
+    within: World | None = None
+    limit: float | None = None
+    part: float = 1.0
+
+    def happens(self, draw: np.random.Generator) -> bool:
+        """Return whether the trust card of one study says so."""
+        record = self.world.study(draw)
+        within = record if self.within is None else self.within.study(draw)
+        found = within_groups.check(_ranked(record, within))
+        return found is not None and found.warns
+
+
+def _ranked(record: StudyRecord, within: StudyRecord) -> StudyRecord:
+    """Return the study whose AUC within groups is the AUC of another one."""
+    arms = tuple(map(_ranked_arm, record.arms, within.arms))
+    return replace(record, arms=arms)
+
+
+def _ranked_arm(arm: ArmRecord, within: ArmRecord) -> ArmRecord:
+    mine, other = chosen(arm), chosen(within)
+    if not (mine and mine.summary and other and other.summary):
+        raise ValueError("every arm must have a summary")
+    runs = tuple(
+        replace(run, test_cells=tuple(map(_ranked_cell, run.test_cells or (), of.test_cells or ())))
+        for run, of in zip(mine.runs, other.runs, strict=True)
+    )
+    drawn = replace(mine.summary.resampled, within=other.summary.resampled.headline)
+    ranked: FinalistRecord = replace(
+        mine, runs=runs, summary=replace(mine.summary, resampled=drawn)
+    )
+    return replace(arm, finalists=tuple(ranked if each is mine else each for each in arm.finalists))
+
+
+def _ranked_cell(cell: CellValue, within: CellValue) -> CellValue:
+    return replace(cell, further={"rank_auc": within.auc})
+
+
+def _of_models() -> Iterator[OrderQuestion]:
+    loud = World(spreads=(0.0005, *(0.0029,) * 8), users=0.0003)
+    two = World(names=("hinet", "mmoe"), spreads=(0.0015,) * 2, gains=(0.0,) * 2)
+    for words, world in (("nine arms", World()), ("nine of unequal seeds", loud), ("two", two)):
+        equal = f"{words}, equal within groups"
+        yield OrderQuestion(f"{equal}: one is worse", world, world, limit=0.05)
+        yield OrderQuestion(f"{equal}, by the AUC of all rows: one is worse", world, limit=0.05)
+    first = World(gains=(0.004, *(0.0,) * 8))  # the first arm is to be taken
+    for gain in (0.004, 0.008):
+        ahead = World(gains=(0.0, *(gain,) * 8))
+        words = f"nine arms, eight of them {gain:.3f} ahead within groups".replace("0.", ".")
+        yield OrderQuestion(f"{words}: the other one is worse", first, ahead)

@@ -80,6 +80,8 @@ def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, st
     data = plan.ready.dataset.record
     train, valid, test = data.rows
     yield from _data_facts(data)
+    if data.ranked:
+        yield "groups", "; ".join(count.in_words for count in data.ranked)
     yield "inputs", _inputs(count_inputs(plan.ready.dataset, spec.data.features))
     yield "split", f"{data.split}: train {train:,}, valid {valid:,}, test {test:,}"
     names = ", ".join(arm.name for arm in plan.arms)

@@ -30,7 +30,7 @@ from hinet_search.data.derived.inputs import (
     input_groups,
     with_sequences,
 )
-from hinet_search.data.derived.rank_groups import with_rank_groups
+from hinet_search.data.derived.rank_groups import count_groups, with_rank_groups
 from hinet_search.data.derived.sequences import sequence_vocabularies
 from hinet_search.data.encode import (
     Encoding,
@@ -192,6 +192,7 @@ def _encode(
         groups={name: len(inputs) for name, inputs in groups.items()},
         test_rows=test_rows,
         weights=weights.record if weights else None,
+        ranked=count_groups(rows, tuple(definition.tasks)),
     )
     blocks = _blocks(rows, encoding, lists, _user_codes(definition, rows), weights)
     save(

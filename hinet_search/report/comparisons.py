@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from markupsafe import Markup
 
 from hinet_search.report import html, numbers, record_facts
-from hinet_search.report.figures import ForestRow, forest, leaves_the_picture
+from hinet_search.report.figures import CLASSES, ForestRow, forest, leaves_the_picture, marked
 from hinet_search.results.contrasts import (
     Contrast,
     ensemble_contrast,
@@ -20,6 +20,7 @@ from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, title
+from hinet_search.results.within_groups import group_gains
 
 MARKS = "Filled: better. Ring: no significant difference. Diamond: worse."
 CUT = "An arrow marks an interval that extends beyond the plot."
@@ -168,6 +169,34 @@ def tests(outcome: Verdict) -> Markup:
     )
     content = html.table("Tests", header, rows, class_="tests") + explained
     return html.details("The tests behind the plot", content, on_paper=True)
+
+
+def by_groups(record: StudyRecord) -> Markup:
+    """Return the gains split into those between and within groups, folded; empty without groups."""
+    students = [student.name for student in record.students]
+    rows = []
+    for split in group_gains(record):
+        arm = title(split.contrast.arm)
+        if split.contrast.arm in students:
+            arm += ", over its arm"
+        parts = map(numbers.gain, (split.gain, split.between, split.within))
+        difference = split.contrast.difference
+        area = html.number(numbers.DASH)
+        if difference is not None:
+            area = html.number(marked(difference), class_=CLASSES[difference.mark])
+        rows.append(html.row(arm, *parts, area, html.words(span(split.contrast))))
+    if not rows:
+        return Markup("")
+    measures = html.columns(["Gain", "Between groups", "Within groups", "AUC within groups"])
+    header = html.head("Compared with", measures, html.column("Interval"))
+    explained = html.note(
+        "Between groups: the gain if every row had the mean score of its group. Within groups: the "
+        "rest, which differences of scores inside groups add. Both sum to the gain, and are means "
+        "over seeds without an interval. AUC within groups reads the order inside groups alone; "
+        "its marks are corrected for all comparisons, as in the plot."
+    )
+    content = html.table("Gains between and within groups", header, rows) + explained
+    return html.details("Gains between and within groups", content, on_paper=True)
 
 
 def beside_arms(record: StudyRecord) -> Markup:

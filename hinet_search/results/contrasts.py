@@ -7,7 +7,7 @@ an observation: it has no mark and is left out of the procedure. An ensemble has
 interval is over users only, so its contrast is always an observation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -46,6 +46,7 @@ from hinet_search.results.statistics.welch import (
 from hinet_search.results.study_record import StudyRecord
 
 USERS_ONLY = "over users only"
+Values = Callable[[StudyRecord, ArmRecord], ArmValues]  # of the headline, or of another measure
 SAME_SIZE = 0.1  # arms have the same size if dense parameters differ by at most this share
 
 
@@ -116,18 +117,21 @@ class Contrast:
         return f"the seeds and {self.unit}" if self.unit else "the seeds"
 
 
-def contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
+def contrasts(
+    record: StudyRecord, values: Values = arm_values, model: ArmRecord | None = None
+) -> tuple[Contrast, ...]:
     """Compare the focus with every other arm, in the order of the arms; empty without a focus.
 
     If the focus was chosen on validation among several arms, Holm's procedure covers all
     comparisons that the choice could have led to: an arm that was lucky on validation is lucky on
-    test too.
+    test too. A `model` was chosen among all arms and students, and is compared with all others.
     """
-    focus, _ = pair_of(record)
+    focus = model or pair_of(record)[0]
     if focus is None:
         return ()
-    sides = {arm.name: arm_values(record, arm) for arm in record.arms}
-    candidates = [arm.name for arm in foci(record)]
+    among = record.arms_and_students if model else record.arms
+    sides = {arm.name: values(record, arm) for arm in among}
+    candidates = [arm.name for arm in (among if model else foci(record))]
     other_pairs = [
         (sides[left], sides[right])
         for left, right in combinations(sides, 2)
@@ -143,7 +147,7 @@ def untaught(record: StudyRecord, student: ArmRecord) -> ArmRecord | None:
     return next((arm for arm in record.arms if arm.name == name), None)
 
 
-def student_contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
+def student_contrasts(record: StudyRecord, values: Values = arm_values) -> tuple[Contrast, ...]:
     """Return the gain of every student over its own arm, in the headline measure on test.
 
     Here `arm` of a contrast names the student. Students without a value on test are left out.
@@ -151,9 +155,9 @@ def student_contrasts(record: StudyRecord) -> tuple[Contrast, ...]:
     pairs = []
     for student in record.students:
         arm = untaught(record, student)
-        ours = arm_values(record, student)
+        ours = values(record, student)
         if arm is not None and ours.values:
-            pairs.append((student.name, ours, arm_values(record, arm)))
+            pairs.append((student.name, ours, values(record, arm)))
     return judged(pairs, _units(record), level=level_at(record.looks))
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE
+from hinet_search.common.amounts import percent
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,27 @@ class CellCount:
     def can_have_auc(self, rows: int, positives: int) -> bool:
         """Whether so many rows and positives have what an AUC needs."""
         return positives > 0 and (positives < rows or self.means is not None)
+
+
+@dataclass(frozen=True)
+class GroupCount:
+    """The groups that a ranking orders in the test rows of a task, each scenario for itself.
+
+    `differing` have labels that differ, and hold that `share` of the task's rows.
+    """
+
+    task: str
+    groups: int
+    differing: int
+    share: float
+
+    @property
+    def in_words(self) -> str:
+        """`click: 12,345 of 20,000 groups have both labels: they hold 61 % of the rows`."""
+        return (
+            f"{self.task}: {self.differing:,} of {self.groups:,} groups have both labels: "
+            f"they hold {percent(self.share)} of the rows"
+        )
 
 
 @dataclass(frozen=True)
@@ -110,6 +132,8 @@ class DataRecord:
     units: Mapping[str, float] = field(default_factory=dict)
     weights: Annotated[WeightRecord | None, LEFT_OUT_IF_NONE] = None
     sample: Annotated[SampleRecord | None, LEFT_OUT_IF_NONE] = None
+    # Of every task, where the data have `rank`.
+    ranked: Annotated[tuple[GroupCount, ...], LEFT_OUT_IF_EMPTY] = ()
 
     @property
     def sampled_share(self) -> float:

@@ -52,9 +52,6 @@ def mean_of(values: Collection[float]) -> float | None:
     return fmean(values) if values else None
 
 
-WITHIN_GROUPS = "rank_auc"  # measured where the data have `rank`
-
-
 def by_seed(finalist: FinalistRecord | None, split: Split, value: CellMetric) -> dict[int, float]:
     """Map each seed to `value` of its cells on that split; seeds without a value are left out.
 

@@ -18,6 +18,8 @@ from hinet_search.results.records import CellValue
 
 DEFAULT = "mean_auc"
 WORST = "worst_auc"
+WITHIN_GROUPS = "rank_auc"  # measured where the data have `rank`
+BETWEEN_GROUPS = "between_auc"  # the same, on test
 _CELL = re.compile(r"([^\[]+)\[(.+)/([^/]+)\]")
 
 Average = Callable[[Sequence[float], Sequence[float]], float]  # of values and rows of cells

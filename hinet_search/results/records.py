@@ -183,12 +183,18 @@ class Resampled:
     verdict. `cells[c]` holds the values of cell c, in the order of a run's cells; it is empty if
     the cell lacks a class in some resampling. Values are weighted by the rows drawn, see
     statistics/resampling.py.
+
+    Where the data have `rank`, `within` is the AUC within groups, weighted alike. Without weights,
+    `headline_alone` and `within_alone` have the spread of the finalist's own values.
     """
 
     unit: str  # "users", or "rows" if the data have no users
     num_units: int
     headline: tuple[float, ...]
     cells: tuple[tuple[float, ...], ...]
+    within: tuple[float, ...] = ()
+    headline_alone: tuple[float, ...] = ()
+    within_alone: tuple[float, ...] = ()
 
     @property
     def units_in_words(self) -> str:

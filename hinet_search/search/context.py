@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from hinet_search.results.objectives import further_metrics
+from hinet_search.results.objectives import BETWEEN_GROUPS, WITHIN_GROUPS, further_metrics
 from hinet_search.search.progress import Event, Progress, Watcher
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import Arm
@@ -32,8 +32,13 @@ class PhaseContext:
     @property
     def further(self) -> tuple[str, ...]:
         """The metrics to measure beside those that are always: of the objectives, and of `rank`."""
-        of_rank = () if self.spec.data.rank is None else ("rank_auc",)
+        of_rank = () if self.spec.data.rank is None else (WITHIN_GROUPS,)
         return further_metrics((self.spec.objective, *self.spec.other_objectives, *of_rank))
+
+    @property
+    def further_on_test(self) -> tuple[str, ...]:
+        """The same on test, where gains are split into those between and within groups."""
+        return self.further if self.spec.data.rank is None else (*self.further, BETWEEN_GROUPS)
 
     def report_retry(self, key: str, attempt: int, cause: str, prefix: str = "") -> None:
         """Report that a job starts again in another process."""

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
 from hinet_search.data.derived.event_log import NO_TIME
-from hinet_search.data.derived.rank_groups import rank_groups
+from hinet_search.data.derived.rank_groups import count_groups, rank_groups
 from hinet_search.data.rows import RankGroups
 from hinet_search.study.rank_definition import RankDefinition
 from tests.data.event_tables import PlainRow, RandomLog, plain_rows
@@ -70,3 +70,26 @@ def test_without_times_the_first_row_is_that_of_the_table() -> None:
     groups = rank_groups(REQUESTS, rows, "user", None)
     assert groups.first_R.tolist() == [0, 1, -1, 3, 0]
     assert rank_groups(REQUESTS, rows, None, None).first_R.tolist() == [0, 1, 0, 0, 0]
+
+
+def test_groups_of_test_are_counted_by_task_each_scenario_for_itself() -> None:
+    """Rows of train, of no group, and of a scenario without the task do not count."""
+    log = sequences_of_log(1).log
+    frame = pl.DataFrame({"user": [1, 1, 1, 1, 2, 2, None, 3], "tab": ["a"] * 8})
+    rows = replace(
+        log.rows,
+        frame=frame,
+        scenarios=("Home", "Push"),
+        scenario_R=np.array([0, 0, 1, 1, 0, 0, 0, 0], np.int16),
+        labels_RT=np.array(
+            [[0, 1], [1, 1], [0, 0], [0, 1], [1, 0], [1, 0], [1, 1], [0, 1]], np.uint8
+        ),
+        split_R=np.array([2, 2, 2, 2, 2, 2, 2, 0], np.uint8),
+        has_task_MT=np.array([[True, True], [True, False]]),
+        units={},
+    )
+    rows = replace(rows, groups=rank_groups(REQUESTS, rows, "user", None))
+    click, order = count_groups(rows, ("click", "order"))
+    assert click.in_words == ("click: 1 of 3 groups have both labels: they hold 29 % of the rows")
+    assert (order.groups, order.differing, order.share) == (2, 0, 0.0)
+    assert count_groups(replace(rows, groups=None), ("click", "order")) == ()

@@ -75,6 +75,22 @@ def hinet_runs(change: Callable[[FinalistRun], FinalistRun]) -> StudyRecord:
     return each_arm(clean(), lambda arm: each_run(arm, change), "hinet")
 
 
+def within(arm: ArmRecord, area: float) -> ArmRecord:
+    """Return the arm with this AUC within groups on test, whatever users are drawn."""
+
+    def ranked(finalist: FinalistRecord) -> FinalistRecord:
+        summary = finalist.summary
+        if summary is None:
+            return finalist
+        resampled = replace(summary.resampled, within=(area,) * 40)
+        return replace(finalist, summary=replace(summary, resampled=resampled))
+
+    def run(run: FinalistRun) -> FinalistRun:
+        return each_test_cell(run, lambda cell: replace(cell, further={"rank_auc": area}))
+
+    return each_finalist(each_run(arm, run), ranked)
+
+
 def hinet_cells(**changes: dict[str, Any]) -> StudyRecord:
     """Return the clean study with fields of HiNet's test cells set by scenario."""
     return hinet_runs(
@@ -213,9 +229,7 @@ PLANTED = {
     "range_edges": _range_edges(),
     "seeds": with_seeds(clean(), 3),
     "users": without_users(clean(), "ple"),
-    "within_groups": hinet_runs(
-        lambda run: each_test_cell(run, lambda cell: replace(cell, further={"rank_auc": 0.44}))
-    ),
+    "within_groups": replace(clean(), students=(within(clean().students[0], 0.44),)),
     "row_order": replace(clean(), shared_batches=True),
     "slow_convergence": _slow_convergence(),
     "gates": in_layout("shared", home=(0.02, 0.01, 0.97), push=(0.5, 0.0, 0.5)),

@@ -34,7 +34,7 @@ WORDS = {
     "failed_trials": "More than a tenth of the trials of PLE failed. | PLE: 2 of 8.",
     "seeds": "Only 3 seeds per finalist. | Fewer than 5 give an observation, not a claim.",
     "users": "Users are not counted for PLE. | A verdict from seeds alone is wrong too often: it is an observation, not a claim.",
-    "within_groups": "This HiNet orders the rows of a group no better than chance: AUC .4400. | A list of one group's rows would be in no useful order, whatever the other metrics.",
+    "within_groups": "This Taught HiNet orders the rows of a group no better than chance: AUC .4400. | A list of one group's rows would be in no useful order, whatever the other metrics.",
     "row_order": "All seeds of a finalist saw the rows in the same order. | Their spread does not include the variation from the order of rows, so every difference is an observation, not a claim.",
     "slow_convergence": "Slow convergence: HiNet was still improving at the end. | HiNet gained +.0080 in the last quarter of its passes.",
     "gates": "Gates have collapsed or experts are dead. | HiNet: no gate gives one of shared 1, shared 2 more than .02 in 5 of 5 seeds. | HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds.",

@@ -7,16 +7,20 @@ import pytest
 
 from hinet_search.report import numbers
 from hinet_search.report.sections import leaderboard
+from hinet_search.report.sections import verdict as verdict_card
 from hinet_search.report.standings import LeaderboardEntry, losing_cells, standings
+from hinet_search.results.data_record import GroupCount
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRun
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
+from hinet_search.results.within_groups import own_values
 from tests.duels import arm_named, chosen_of, with_arm
 from tests.report.arms import Shape
 from tests.report.edits import each_arm, each_run, each_test_cell
 from tests.report.nine_arms import ENSEMBLE, few_rows
-from tests.report.studies import study
+from tests.report.studies import plain, study
+from tests.results.test_within_groups import ranked
 
 NINE = few_rows()
 
@@ -111,3 +115,22 @@ def test_an_objective_that_is_its_own_headline_has_one_column_on_validation() ->
     assert header.count(">macro AUC</th>") == 1
     assert "mean AUC" not in header
     assert verdict(NINE).difference == verdict(replace(NINE, objective="macro_auc")).difference
+
+
+def test_the_auc_within_groups_has_the_interval_of_each_model_and_groups_are_counted() -> None:
+    record = ranked(ple=(0.70, 0.60), hinet=(0.72, 0.58))
+    counts = (GroupCount("click", 20_000, 12_345, 0.614),)
+    record = replace(record, data=replace(record.data, ranked=counts))
+    own = own_values(record, arm_named(record, "hinet"))
+    assert own is not None
+    low, high = map(numbers.metric, own[1].interval(0.05))
+    page = plain(str(leaderboard.build(record).body))
+    assert f"{numbers.metric(own[1].mean)} {low} to {high}" in page
+    assert "click: 12,345 of 20,000 groups have both labels: they hold 61 % of the rows" in page
+
+
+def test_gains_are_split_into_those_between_and_within_groups() -> None:
+    record = ranked(ple=(0.70, 0.60), hinet=(0.72, 0.58))
+    page = plain(str(verdict_card.build(record).body)).split("Gains between and within groups")[1]
+    assert "PLE +.0200 +.0200 .0000 ▼ −.0200" in page
+    assert "Between groups: the gain if every row had the mean score of its group." in page

@@ -8,9 +8,10 @@ import pytest
 from hinet_search.report.checks import Finding
 from hinet_search.report.sections import verdict, what_to_ship
 from hinet_search.results.records import FinalistRecord, FinalistRun, GateUsage
-from tests.report.edits import each_arm, each_finalist, each_run
+from hinet_search.results.study_record import StudyRecord
+from tests.report.edits import each_arm, each_finalist, each_run, each_test_cell
 from tests.report.measured import with_inputs
-from tests.report.planted import SHAPE, clean, hinet_runs, in_layout
+from tests.report.planted import SHAPE, clean, hinet_runs, in_layout, within
 from tests.report.studies import study
 from tests.report.taught import with_student
 from tests.report.test_report_checks import finding_of, result_of
@@ -124,6 +125,38 @@ def test_without_a_user_column_nothing_is_claimed_and_the_remedy_names_it() -> N
     assert finding.subject == "Users are not known: the data definition names no user column."
     assert "an observation, not a claim (no user column)" in verdict.build(record).heading
     assert "Name the column of users (<code>user</code>)" in str(what_to_ship.build(record).lead)
+
+
+def with_areas_within(**areas: float) -> StudyRecord:
+    """Arms with these AUCs within groups; without students HiNet is the model to take."""
+    arms_alone = replace(CLEAN, students=(), ensembles=())
+    return each_arm(arms_alone, lambda arm: within(arm, areas[arm.name]))
+
+
+def test_a_model_that_is_shown_to_order_groups_worse_than_another_arm_is_named() -> None:
+    finding = finding_of("within_groups", with_areas_within(hinet=0.58, ple=0.6, single=0.57))
+    assert finding.subject == "This HiNet orders the rows of a group worse than PLE."
+    (detail,) = finding.details
+    assert detail == (
+        "Against PLE: −.0200 AUC within groups on test (interval −.0200 to −.0200, corrected for "
+        "3 comparisons, 5 seeds an arm and 4,800 users, on these items)."
+    )
+    assert "rank_auc" in finding.remedy
+
+
+def test_a_model_that_is_lower_within_groups_by_what_seeds_differ_is_not_accused() -> None:
+    record = with_areas_within(hinet=0.58, ple=0.6, single=0.57)
+    shifted = each_arm(
+        record,
+        lambda arm: each_run(
+            arm,
+            lambda run: each_test_cell(
+                run, lambda cell: replace(cell, further={"rank_auc": 0.57 + 0.06 * (run.seed % 2)})
+            ),
+        ),
+        "ple",
+    )
+    assert not finding_of("within_groups", shifted).warns
 
 
 @pytest.mark.parametrize(("rise", "warns"), [(1.009, False), (1.011, True)])

@@ -227,3 +227,38 @@ def test_a_cell_whose_amounts_are_equal_has_no_resampled_auc() -> None:
     drawn = resampled(replace(rows, labels_RT=labels_RT), headline="macro_auc", seed=0)
     assert [len(cell) for cell in drawn.cells] == [200, 200, 200, 0]
     assert len(drawn.headline) == 200
+
+
+def ranked() -> ScoredRows:
+    """Groups of a few rows of one user, named by their first row; some rows are in none."""
+    split = scored()
+    key_R = split.user_R * 4 + np.arange(len(split.user_R)) % 4
+    _, first_G, group_R = np.unique(key_R, return_index=True, return_inverse=True)
+    group_R = np.where(np.arange(len(key_R)) % 9 == 0, -1, first_G[group_R])
+    return replace(split, group_R=group_R.astype(np.int32))
+
+
+def test_the_auc_within_groups_is_that_of_rows_replicated_one_by_one_weighted_and_alone() -> None:
+    split = ranked()
+    assert split.group_R is not None
+    drawn = resampled(split, headline="macro_auc", seed=SEED, resamplings=RESAMPLINGS)
+    once = cell_values(split.logits_SRT[0], columns(split, np.arange(400)), split.cells)
+    for number in range(RESAMPLINGS):
+        rows, of_draws = replicated_users(split, number)
+        group_R = np.where(
+            split.group_R[rows] < 0, -1, 1000 * of_draws.user_R + split.group_R[rows]
+        ).astype(np.int32)
+        alone = []
+        shared = []
+        for logits_RT in split.logits_SRT:
+            of_groups = replace(of_draws, group_R=group_R)
+            cells = cell_values(logits_RT[rows], of_groups, split.cells, further=FURTHER)
+            alone.append(objective_named("rank_auc")(cells))
+            shared.append(objective_named("rank_auc")(weighted("rank_auc", cells, once)))
+        assert drawn.within_alone[number] == pytest.approx(np.mean(alone), abs=1e-9)
+        assert drawn.within[number] == pytest.approx(np.mean(shared), abs=1e-9)
+
+
+def test_without_groups_nothing_is_held_beside_the_headline() -> None:
+    drawn = resampled(scored(), headline="macro_auc", seed=SEED, resamplings=RESAMPLINGS)
+    assert (drawn.within, drawn.within_alone, drawn.headline_alone) == ((), (), ())

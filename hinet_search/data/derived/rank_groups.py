@@ -3,14 +3,16 @@
 A group is named by the place of its first row in the table: the earliest by time if the data have
 one, else the first that the source has. A row without a value in a column of the group, without a
 user, or without a time, is in no group.
-Shape legend: R rows of the table, S rows of some keys.
+Shape legend: R rows of the table, S rows of some keys, N test rows of a task, G groups of these.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.event_log import (
     Integers,
     KeyedRows,
@@ -25,6 +27,7 @@ from hinet_search.data.derived.event_log import (
 from hinet_search.data.rows import RankGroups, Rows
 from hinet_search.data.splits import ASKING
 from hinet_search.data.times import reads_moments
+from hinet_search.results.data_record import GroupCount
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.rank_definition import RankDefinition
 
@@ -76,3 +79,26 @@ def _first_positions(keyed: KeyedRows, gap: int | None) -> Integers:
     begins_S = np.diff(keyed.time_S, prepend=0) > gap
     begins_S[keyed.start_S] = True
     return last_position(begins_S)
+
+
+def count_groups(rows: Rows, tasks: Sequence[str]) -> tuple[GroupCount, ...]:
+    """Count the groups in the test rows of every task, and those whose labels differ."""
+    if rows.groups is None:
+        return ()
+    counts = []
+    is_test_R = rows.split_R == SPLITS.index("test")
+    for task, name in enumerate(tasks):
+        row_N = np.flatnonzero(is_test_R & rows.has_task_MT[rows.scenario_R, task])
+        group_N = rows.groups.first_R[row_N].astype(np.int64)
+        in_group_N = group_N >= 0
+        key_N = (group_N * len(rows.scenarios) + rows.scenario_R[row_N])[in_group_N]
+        label_N = rows.labels_of(task)[row_N][in_group_N]
+        order_N = np.argsort(key_N, kind="stable")
+        _, first_G, rows_G = np.unique(key_N[order_N], return_index=True, return_counts=True)
+        differs_G = np.zeros(len(first_G), bool)
+        if len(first_G):
+            low_G = np.minimum.reduceat(label_N[order_N], first_G)
+            differs_G = low_G < np.maximum.reduceat(label_N[order_N], first_G)
+        share = float(rows_G[differs_G].sum() / max(1, len(row_N)))
+        counts.append(GroupCount(name, len(first_G), int(differs_G.sum()), share))
+    return tuple(counts)

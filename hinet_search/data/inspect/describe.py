@@ -63,6 +63,7 @@ class Description:
     warnings: tuple[str, ...]
     settings: TrainingSettings
     searched_on: str
+    ranked: tuple[str, ...] = ()  # the groups of a ranking, in words
 
 
 def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Description:
@@ -96,6 +97,7 @@ def describe(definition: DataDefinition, dataset: Dataset, folder: Path) -> Desc
             num_ids=sum(dataset.schema().vocabulary_sizes),
         ),
         searched_on=record.searched_on,
+        ranked=tuple(count.in_words for count in record.ranked),
     )
 
 

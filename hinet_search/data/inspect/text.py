@@ -32,7 +32,9 @@ def render(description: Description, width: int = UNCUT) -> str:
     ]
     if description.searched_on:
         lines += _wrapped(f"sample {description.searched_on}")
-    lines += [*_cells(description.cells, width), *_warnings(description)]
+    lines += _cells(description.cells, width)
+    lines += _listed("groups of test that are ranked", description.ranked)
+    lines += _warnings(description)
     lines += _features(description)
     settings = description.settings
     lines.append(f"keys of a study that follow from these rows ({STARTS}):")

@@ -1,25 +1,35 @@
-"""Within groups: whether the focus arm orders the rows that are ranked together."""
+"""Within groups: whether the model to take orders the rows that are ranked together."""
 
 from statistics import fmean
 
 from hinet_search.report import numbers, record_facts
 from hinet_search.report.checks import Finding, passed, warning
-from hinet_search.results.finalist_values import WITHIN_GROUPS, by_seed, chosen, values_by
+from hinet_search.report.comparisons import counted
+from hinet_search.results.contrasts import claims, contrasts
+from hinet_search.results.finalist_values import by_seed, chosen, values_by
+from hinet_search.results.objectives import WITHIN_GROUPS
 from hinet_search.results.records import ArmRecord
+from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import title
+from hinet_search.results.verdict import title, titles, verdict
+from hinet_search.results.within_groups import values_within
 
 ORDER = 92
 CHANCE = 0.5
 
 
 def check(record: StudyRecord) -> Finding | None:
-    """Warn of a focus arm whose mean AUC within groups is at most that of chance."""
-    focus = record_facts.focus_of(record)
-    own = _reached(focus) if focus else None
-    if focus is None or own is None:
+    """Warn of a model whose AUC within groups is at most that of chance, or shown to be lower.
+
+    It is the model to take, or the focus while there is none or it is an ensemble.
+    """
+    taken = shipment(record, verdict(record)).taken
+    models = [arm for arm in record.arms_and_students if taken and arm.name == taken.name]
+    model = models[0] if models else record_facts.focus_of(record)
+    own = _reached(model) if model else None
+    if model is None or own is None:
         return None
-    name = title(focus.name)
+    name = title(model.name)
     value = numbers.metric(own)
     if own <= CHANCE:
         return warning(
@@ -28,7 +38,20 @@ def check(record: StudyRecord) -> Finding | None:
             remedy="Leave out what is counted inside groups (rank.as_of: group), add inputs of "
             "the item, or take rank_auc as the objective.",
         )
-    return passed(f"This {name} orders the rows of a group: AUC {value} within groups.")
+    better = claims(contrasts(record, values_within, model), "worse")
+    if not better:
+        return passed(f"This {name} orders the rows of a group: AUC {value} within groups.")
+    gains = [
+        f"Against {title(contrast.arm)}: {numbers.gain(contrast.mean)} AUC within groups on test "
+        f"({counted(contrast)})."
+        for contrast in better
+    ]
+    return warning(
+        f"This {name} orders the rows of a group worse than {titles(each.arm for each in better)}.",
+        gains,
+        remedy="For lists of one group's rows, take rank_auc as the objective, or as a further one "
+        "(`objectives`). The verdict is about the study's own objective.",
+    )
 
 
 def _reached(arm: ArmRecord) -> float | None:

@@ -22,7 +22,6 @@ from hinet_search.report.shipping import remarks
 from hinet_search.report.standings import ResultsOnValidation, on_validation, standings
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.finalist_values import (
-    WITHIN_GROUPS,
     by_seed,
     chosen,
     headline,
@@ -30,11 +29,14 @@ from hinet_search.results.finalist_values import (
     objective_by_seed,
     values_by,
 )
+from hinet_search.results.objectives import WITHIN_GROUPS
 from hinet_search.results.records import ServingLimits
 from hinet_search.results.shipping import Offer, Shipment, ensembles_by_size, shipment
 from hinet_search.results.statistics.paired_difference import Summary, summary
+from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title, verdict
+from hinet_search.results.within_groups import own_values
 
 ORDER = 11
 NEAR = log10(3.0)  # a limit within this factor of the costs is drawn
@@ -58,6 +60,9 @@ def build(record: StudyRecord) -> Card:
     if waiting:
         note = f"Not in the table, without a finalist so far: {in_words(waiting)}."
         notes.append(html.note(note))
+    if record.data.ranked:
+        counts = "; ".join(count.in_words for count in record.data.ranked)
+        notes.append(html.note(f"Groups of test, by task: {counts}."))
     folded = [_on_top(record, shipped), _sizes(record, ensembles_by_size(record))]
     body = [
         html.tag("div", *(html.tag("div", part) for part in pair), class_="two" if picture else ""),
@@ -122,13 +127,14 @@ def _table(
     costs = html.join(_cost_headers(record, offers))
     is_ranked = any(_within_groups(record, offer, is_opened=is_opened) for offer in offers)
     if is_ranked:
-        measure = html.join([measure, html.measure("Within groups", "AUC")])
+        below = "AUC, 95 % interval" if is_opened else "AUC"
+        measure = html.join([measure, html.measure("Within groups", below)])
     header = html.head("Model", measure, costs, html.measure("Over default", "validation"))
     rows = []
     for offer in offers:
         cells: list[str] = [_value(record, offer, is_opened=is_opened)]
         if is_ranked:
-            cells.append(over_seeds(_within_groups(record, offer, is_opened=is_opened)))
+            cells.append(_ranked(record, offer, is_opened=is_opened))
         cells += _costs(record, offer, offers)
         cells.append(_over_default(tuning.get(offer.name)))
         remark = ", ".join(_remarks(record, offer, shipped))
@@ -174,6 +180,16 @@ def _within_groups(record: StudyRecord, offer: Offer, *, is_opened: bool) -> Sum
         return summary([] if of_ensemble is None else [of_ensemble])
     model = next((arm for arm in record.arms_and_students if arm.name == offer.name), None)
     return summary(by_seed(chosen(model), "test" if is_opened else "valid", value).values())
+
+
+def _ranked(record: StudyRecord, offer: Offer, *, is_opened: bool) -> Markup:
+    """Return the AUC within groups with its interval over seeds and users where it is known."""
+    model = next((arm for arm in record.arms_and_students if arm.name == offer.name), None)
+    own = own_values(record, model) if is_opened and model is not None else None
+    if own is None:
+        return over_seeds(_within_groups(record, offer, is_opened=is_opened))
+    low, high = map(numbers.metric, own[1].interval(LEVEL))
+    return html.number(html.remarked(numbers.metric(own[1].mean), f"{low} to {high}"))
 
 
 def _over_default(valid: ResultsOnValidation | None) -> str:

@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from hinet_search.report import html, numbers, record_facts
-from hinet_search.report.comparisons import against_all, counted, rivals_of_size, span, tests
+from hinet_search.report.comparisons import (
+    against_all,
+    by_groups,
+    counted,
+    rivals_of_size,
+    span,
+    tests,
+)
 from hinet_search.report.figures import CLASSES
 from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.report.standings import MOST_CELLS, gain_in_words, worse_than_rival
@@ -29,7 +36,7 @@ def build(record: StudyRecord) -> Card:
     rival = next(contrast for contrast in outcome.contrasts if contrast.arm == outcome.rival)
     seeds = resolution(rival)
     lead = html.join([result, " ", same_size, html.join(_exceptions(outcome)), " ", seeds])
-    body = html.join([against_all(record, outcome, focus), tests(outcome)])
+    body = html.join([against_all(record, outcome, focus), tests(outcome), by_groups(record)])
     return Card("verdict", "Verdict", outcome.sentence, lead, body)
 
 

@@ -15,7 +15,7 @@ B resamplings of a block.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 
 import numpy as np
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from hinet_search.common import heartbeat
 from hinet_search.results.cells import Cell, CellName, Labels, rows_of_task
 from hinet_search.results.metrics import Metric
-from hinet_search.results.objectives import Objective, objective_named
+from hinet_search.results.objectives import WITHIN_GROUPS, Objective, objective_named
 from hinet_search.results.records import Resampled
 from hinet_search.results.statistics.scored_cell import (
     Floats,
@@ -92,6 +92,47 @@ class PreparedMetric:
         return np.array(value_SCB)
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """The metric that an objective reads, in every cell under every resampling (S, C, D).
+
+    `rows_CD` are the rows drawn of the cells, `read_CD` those that the metric reads for them.
+    """
+
+    objective: Objective
+    prepared: PreparedMetric
+    value_SCD: Floats
+    rows_CD: Floats
+    read_CD: Floats
+
+    @property
+    def by_cell(self) -> Floats:
+        """The metric of every cell, weighted by the rows drawn."""
+        read_C = self.prepared.read_UC.sum(axis=0)
+        share_CD = self.read_CD / np.maximum(read_C, 1.0)[:, np.newaxis]
+        return _by_rows(self.value_SCD, share_CD, self.objective)
+
+    @property
+    def weighted(self) -> tuple[float, ...]:
+        """The objective of cells that are weighted by the rows drawn."""
+        rows_C = self.prepared.rows_UC.sum(axis=0)
+        value_SCD = self.by_cell
+        if self.objective.is_of_one_of_all:  # arms may differ in it, so all cells count alike
+            share_D = self.rows_CD.sum(axis=0) / rows_C.sum()
+            value_SCD = _by_rows(self.value_SCD, share_D, self.objective)
+        return self._means(rows_C[:, np.newaxis], value_SCD)
+
+    @property
+    def alone(self) -> tuple[float, ...]:
+        """The objective of the rows drawn as they are."""
+        return self._means(self.rows_CD, self.value_SCD)
+
+    def _means(self, rows_CB: Floats, value_SCD: Floats) -> tuple[float, ...]:
+        values_SD = objective_values(self.objective, self.prepared.cells, rows_CB, value_SCD)
+        mean_D = values_SD.mean(axis=0)
+        return tuple(mean_D[~np.isnan(mean_D)].tolist())
+
+
 def resampled(
     scored: ScoredRows, *, headline: str, seed: int, resamplings: int = RESAMPLINGS
 ) -> Resampled:
@@ -101,36 +142,37 @@ def resampled(
     computed per seed from the resampled cells. All are weighted by the rows drawn. A resampling
     without a value (a cell lacks a class, or amounts that differ) is left out, for every arm alike.
     """
-    objective = objective_named(headline)
     unit_R, num_units = units_of_rows(scored.user_R)
-    prepared = prepare(scored, unit_R, num_units, objective.metric)
-    value_blocks = []
-    rows_blocks = []
-    read_blocks = []
-    for weight_UB in multiplicity_blocks(num_units, len(unit_R), seed, resamplings):
-        value_blocks.append(prepared.values(weight_UB))
-        rows_blocks.append(prepared.rows_UC.T @ weight_UB)
-        read_blocks.append(prepared.read_UC.T @ weight_UB)
-        heartbeat.send_heartbeat()
-    value_SCD = np.concatenate(value_blocks, axis=2)
-    rows_CD = np.concatenate(rows_blocks, axis=1)
-    read_CD = np.concatenate(read_blocks, axis=1)
-    rows_C = prepared.rows_UC.sum(axis=0)
-    read_C = prepared.read_UC.sum(axis=0)
-    by_cell_SCD = _by_rows(value_SCD, read_CD / np.maximum(read_C, 1.0)[:, np.newaxis], objective)
-    headline_SCD = by_cell_SCD
-    if objective.is_of_one_of_all:  # arms may differ in the cell, so all cells count alike
-        headline_SCD = _by_rows(value_SCD, rows_CD.sum(axis=0) / rows_C.sum(), objective)
-    headline_SD = objective_values(objective, prepared.cells, rows_C[:, np.newaxis], headline_SCD)
-    headline_D = headline_SD.mean(axis=0)
-    return Resampled(
+
+    def drawn(name: str) -> _Drawn:
+        objective = objective_named(name)
+        prepared = prepare(scored, unit_R, num_units, objective.metric)
+        blocks: tuple[list[Floats], list[Floats], list[Floats]] = ([], [], [])
+        for weight_UB in multiplicity_blocks(num_units, len(unit_R), seed, resamplings):
+            blocks[0].append(prepared.values(weight_UB))
+            blocks[1].append(prepared.rows_UC.T @ weight_UB)
+            blocks[2].append(prepared.read_UC.T @ weight_UB)
+            heartbeat.send_heartbeat()
+        return _Drawn(objective, prepared, *(np.concatenate(block, axis=-1) for block in blocks))
+
+    of_headline = drawn(headline)
+    without_ranks = Resampled(
         unit="users" if (scored.user_R >= 0).any() else "rows",
         num_units=num_units,
-        headline=tuple(headline_D[~np.isnan(headline_D)].tolist()),
+        headline=of_headline.weighted,
         cells=tuple(
             () if np.isnan(value_D).any() else tuple(value_D.tolist())
-            for value_D in by_cell_SCD.mean(axis=0)
+            for value_D in of_headline.by_cell.mean(axis=0)
         ),
+    )
+    if scored.group_R is None:
+        return without_ranks
+    within = drawn(WITHIN_GROUPS)
+    return replace(
+        without_ranks,
+        within=within.weighted,
+        headline_alone=of_headline.alone,
+        within_alone=within.alone,
     )
 
 

@@ -147,13 +147,11 @@ class ScoredCell:
         return UserTies(user_K[first_G], first_G, counted.rows_K, counted.total_K)
 
     def by_groups(self, group_C: NDArray[Any]) -> "ScoredCell":
-        """The same rows with groups as units, each of one user; a negative group is none."""
-        known_C = group_C >= 0
-        group_G, place_C = np.unique(group_C[known_C], return_inverse=True)
+        """The same rows with groups as units, each of one user; a row in none is its own."""
+        own_C = -1 - np.arange(len(group_C))
+        group_G, unit_C = np.unique(np.where(group_C < 0, own_C, group_C), return_inverse=True)
         user_G = np.zeros(len(group_G), np.int64)
-        user_G[place_C] = self.unit_C[known_C]
-        unit_C = np.full(len(group_C), -1)
-        unit_C[known_C] = place_C
+        user_G[unit_C] = self.unit_C
         return replace(self, unit_C=unit_C, num_units=len(group_G), user_of_units=user_G)
 
     @cached_property

@@ -209,6 +209,12 @@ def claim(left: ArmValues, right: ArmValues) -> Estimate | None:
     return None if lacking(left, right) else estimate(left, right)
 
 
+def estimate_of_mean(side: ArmValues) -> Estimate | None:
+    """Estimate the mean of one arm by itself, by its difference from 0; None for one seed."""
+    zeros = ArmValues((0.0,) * len(side.values), (0.0,) * len(side.resampled))
+    return estimate(replace(side, is_root=False), zeros)
+
+
 def estimate_of_fixed(left: ArmValues, right: ArmValues) -> Estimate | None:
     """Estimate the difference of one model, whose seed is not drawn again, and the mean of an arm.
 

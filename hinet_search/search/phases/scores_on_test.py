@@ -58,7 +58,7 @@ def scoring_phase(runs: Sequence[CandidateRun], context: PhaseContext) -> JobQue
             run.candidate.config,
             context.spec.device,
             run.weights(context.artifacts),
-            further=context.further,
+            further=context.further_on_test,
         )
         store = partial(store_cells, run)
         jobs.append(QueuedJob(run.key, score_test, payload, store, partial(count_access, run)))
