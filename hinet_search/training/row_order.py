@@ -6,8 +6,9 @@
 `blocks`  blocks of neighbouring rows are drawn, and the rows of several blocks are shuffled
           together: they are read from few places, so that data larger than memory are read from
           disk once a pass, ahead of the steps, while earlier rows are trained on
-`users`   up to eight rows of a user, or of a group of the data's `rank`, stand side by side, and
-          such units are drawn; a batch may end within one, and rows without are drawn one by one
+`users`   up to eight rows of a user, or with `rank` in the data up to 64 of a group, stand side by
+          side, and such units are drawn; a batch may end within one, and rows without are drawn
+          one by one
 
 Shape legend: B rows of a batch, R rows of a split, W rows shuffled together, U units of rows that
 stand together.
@@ -30,6 +31,7 @@ from hinet_search.training.train_config import Shuffle
 BLOCK_ROWS = 4096
 BLOCKS_AT_ONCE = 64
 ROWS_TOGETHER = 8  # of a user
+ROWS_OF_GROUP = 64  # a group is the few rows of a moment, and is whole
 # Of a row, while the order of the next pass is drawn beside that of this pass. To draw one by users
 # sorts twice, which took 64 bytes a row at its peak (4 million rows of 200,000 users).
 BYTES_OF_A_ROW: dict[Shuffle, int] = {"rows": 4 + 4, "blocks": 0, "users": 4 + 64}
@@ -43,12 +45,14 @@ def batches_of_pass(  # noqa: PLR0913  what decides the order, and who is told o
     seed: int,
     pass_number: int,
     user_R: NDArray[np.int32] | None = None,
+    together: int = ROWS_TOGETHER,
     coming: Callable[[int, range], object] = lambda _place, _rows: None,
 ) -> Iterator[Int[Tensor, "B"]]:
     """Yield the row numbers of every step of a pass, on the host; the last step has the rest.
 
-    `user_R` is needed to shuffle users. `coming` is called with every block of rows some steps
-    before its first row, and with the number of rows before these that are shuffled together.
+    `user_R` is needed to shuffle users, of which `together` rows stand side by side. `coming` is
+    called with every block of rows some steps before its first row, and with the number of rows
+    before these that are shuffled together.
     """
     generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.DATA_ORDER, pass_number))
     rest = torch.empty(0, dtype=number_type(num_rows))
@@ -56,7 +60,7 @@ def batches_of_pass(  # noqa: PLR0913  what decides the order, and who is told o
         windows = _by_blocks(num_rows, generator, coming)
     elif shuffle == "users":
         assert user_R is not None, "the rows have users, as a study was checked for"
-        windows = iter([_by_users(user_R, generator)])
+        windows = iter([_by_users(user_R, together, generator)])
     else:
         windows = iter([torch.randperm(num_rows, generator=generator, dtype=rest.dtype)])
     for rows_W in windows:
@@ -85,8 +89,10 @@ def _by_blocks(
         yield rows_W[torch.randperm(len(rows_W), generator=generator)]
 
 
-def _by_users(user_R: NDArray[np.int32], generator: torch.Generator) -> Int[Tensor, "R"]:
-    """Return all row numbers, up to ROWS_TOGETHER of a user side by side, drawn at random.
+def _by_users(
+    user_R: NDArray[np.int32], together: int, generator: torch.Generator
+) -> Int[Tensor, "R"]:
+    """Return all row numbers, up to `together` of a user side by side, drawn at random.
 
     Whole users would make batches of few users, whose rows are alike: that costs .01 AUC where
     users have many rows (docs/results/what_moves.md). A row without a user stands alone.
@@ -98,9 +104,14 @@ def _by_users(user_R: NDArray[np.int32], generator: torch.Generator) -> Int[Tens
     places_R = np.arange(num_rows)
     is_new_user_R = np.diff(sorted_R, prepend=-2) != 0
     nth_of_user_R = places_R - np.maximum.accumulate(np.where(is_new_user_R, places_R, 0))
-    unit_R = ((nth_of_user_R % ROWS_TOGETHER == 0) | (sorted_R < 0)).cumsum() - 1
+    unit_R = ((nth_of_user_R % together == 0) | (sorted_R < 0)).cumsum() - 1
     place_U = torch.randperm(int(unit_R[-1]) + 1, generator=generator)
     return rows_R[place_U[torch.from_numpy(unit_R)].argsort(stable=True)]
+
+
+def rows_together(columns: Columns) -> int:
+    """Return how many rows of a user, or of a group of the data's `rank`, stand side by side."""
+    return ROWS_TOGETHER if columns.group_R is None else ROWS_OF_GROUP
 
 
 def number_type(num_rows: int) -> torch.dtype:

@@ -27,7 +27,7 @@ from hinet_search.training.best_weights import Best, keep_best
 from hinet_search.training.device import peak_memory_bytes, sort_on
 from hinet_search.training.feed import Feed, made_ahead, make_feed, predict
 from hinet_search.training.metrics import NonFiniteScores, cell_values
-from hinet_search.training.row_order import batches_of_pass, reader_ahead
+from hinet_search.training.row_order import batches_of_pass, reader_ahead, rows_together
 from hinet_search.training.train_config import TrainConfig
 
 PENDING_STEPS = 4096  # whose loss and norm a GPU keeps at most
@@ -306,6 +306,7 @@ def _passes(run: TrainingRun, first_step: int) -> Iterator[Iterator[Int[Tensor, 
             seed=run.conditions.seed,
             pass_number=pass_number,
             user_R=columns.ranked_within,
+            together=rows_together(columns),
             coming=reader_ahead(columns, skipped * config.batch_size),
         )
         of_steps = islice(rows_of_pass, skipped, steps_left)

@@ -13,6 +13,7 @@ from hinet_search.data.columns import Columns
 from hinet_search.training.row_order import (
     BLOCK_ROWS,
     BLOCKS_AT_ONCE,
+    ROWS_OF_GROUP,
     ROWS_TOGETHER,
     batches_of_pass,
     read_ahead,
@@ -59,6 +60,15 @@ def test_up_to_eight_rows_of_a_user_stand_side_by_side_in_another_order_each_pas
     assert np.mean([length for _, length in runs_of_users(0)]) > ROWS_TOGETHER / 2
     assert max(length for _, length in runs_of_users(0)) <= 2 * ROWS_TOGETHER
     assert runs_of_users(0) != runs_of_users(1)
+
+
+def test_more_rows_stand_together_where_that_is_asked() -> None:
+    group_R = np.repeat(np.arange(20), 50).astype(np.int32)
+    batches = batches_of_pass(
+        1000, 100, "users", seed=3, pass_number=0, user_R=group_R, together=ROWS_OF_GROUP
+    )
+    groups = group_R[torch.cat(list(batches)).numpy()].tolist()
+    assert [len(list(run)) for _, run in groupby(groups)] == [50] * 20
 
 
 def test_rows_of_a_user_come_in_random_order() -> None:
