@@ -9,6 +9,7 @@ import polars as pl
 
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.frequent import MIN_CLASS_ROWS, ScenarioRows
+from hinet_search.data.guess.proposed_rank import PAUSE, ProposedRank
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.target_statistics import ProposedStatistics
 from hinet_search.data.guess.training_settings import TrainingSettings, training_settings
@@ -38,6 +39,7 @@ class GuessedTable:
     statistics: ProposedStatistics
     cuts: tuple[str, str] | None = None
     taken: frozenset[str] = field(default_factory=frozenset)
+    rank: ProposedRank | None = None
 
     @property
     def num_training_rows(self) -> int:
@@ -105,6 +107,8 @@ def _lines(table: GuessedTable) -> Iterator[str]:
     unit = time.unit if time and time.is_whole else None
     if unit is not None:
         yield f"time_unit: {unit.key}   # {unit.name} since 1970; events and sessions need it"
+    if table.rank is not None or guesses.user is not None:
+        yield _rank_line(table.rank)
     yield from _feature_lines(table)
     yield from _statistics_lines(table.statistics)
     has_moments = unit is not None or (time is not None and isinstance(time.dtype, pl.Datetime))
@@ -116,6 +120,13 @@ def _lines(table: GuessedTable) -> Iterator[str]:
         yield "# Left out:"
         for guess in guesses.left_out:
             yield f"#   {quoted(guess.name)}: {guess.reason}"
+
+
+def _rank_line(rank: ProposedRank | None) -> str:
+    if rank is None:
+        return "# rank: no request, session or visits found whose labels differ (docs/data.md)"
+    keys = f"visit: {PAUSE}" if rank.group is None else f"group: {quoted(rank.group)}"
+    return f"rank: {{{keys}}}   # what is ordered together: {rank.reason}"
 
 
 def _scenario_lines(table: GuessedTable) -> Iterator[str]:

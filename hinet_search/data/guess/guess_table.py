@@ -21,6 +21,7 @@ from hinet_search.data.guess.frequent import (
     with_split_codes,
 )
 from hinet_search.data.guess.names import task_names
+from hinet_search.data.guess.proposed_rank import propose_rank
 from hinet_search.data.guess.roles import GIVEN, NOTHING_GIVEN, ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.guess.target_statistics import propose_statistics
 from hinet_search.data.guess.thresholds import labelled, proposed_threshold
@@ -81,6 +82,7 @@ def guessed_table(
         statistics = propose_statistics(
             lazy, guesses, cells.cuts, num_tasks=len(tasks), num_scenarios=len(taken)
         )
+        rank = propose_rank(lazy, guesses, columns, next(iter(tasks.values())).column)
     return GuessedTable(
         source=source,
         columns=tuple(column for column in columns if column.name != EVERY_ROW),
@@ -90,6 +92,7 @@ def guessed_table(
         cuts=cells.cuts,
         taken=taken,
         statistics=statistics,
+        rank=rank,
     )
 
 

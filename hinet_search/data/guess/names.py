@@ -53,6 +53,8 @@ KNOWN_BEFORE_WORDS = (
 )
 VERBS = ("is", "was", "has", "did")
 ID_WORDS = "id uid uuid key code 编号"
+# Of what is ranked together, the shortest first.
+RANK_WORDS = "impression request req query search srch session visit 请求 会话"
 SPLIT_WORDS = "split fold partition subset"
 DATE_OF_USER_WORDS = (
     "birth birthday birthdate born dob registration registered signup joined since expiry expires "
