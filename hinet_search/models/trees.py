@@ -62,6 +62,7 @@ class Config(Frozen):
     the share of the inputs that a tree may use. `category_smoothing` and `category_l2` hold back
     splits by ids with few rows: LightGBM's `cat_smooth` and `cat_l2`. Of the objectives,
     `lambdarank` and `rank_xendcg` learn the order within the groups of the data's `rank`.
+    With `linear_leaves` a leaf is a line in the numeric inputs that lead to it, held back by `l2`.
     """
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.03
@@ -74,6 +75,7 @@ class Config(Frozen):
     category_smoothing: Annotated[float, Field(ge=0, le=1_000_000_000)] = 200.0
     category_l2: Annotated[float, Field(ge=0, le=1_000_000_000)] = 200.0
     objective: Literal["cross_entropy", "lambdarank", "rank_xendcg"] = "cross_entropy"
+    linear_leaves: bool = False
 
     @property
     def learns_order(self) -> bool:
@@ -173,6 +175,7 @@ class Model:
                     _labels(train, task, rows),
                     weight=_weights(train, rows),
                     group=num_rows_U,
+                    params=options,
                     reference=binned,
                 )
             objective = "poisson" if is_amount else OBJECTIVES[self.config.objective]
@@ -229,6 +232,7 @@ class Model:
             num_by_id=len(self._num_ids),
             num_trees=self.config.max_rounds,
             num_leaves=self.config.max_leaf_nodes,
+            is_linear=self.config.linear_leaves,
         )
         boosters = []
         for name in names:
@@ -349,16 +353,24 @@ def _labels(train: Columns, task: int, rows: slice | NDArray[Any]) -> Labels:
 
 
 def _options(config: Config) -> dict[str, Any]:
-    """Return LightGBM's parameters; equal seeds give equal trees with any number of threads."""
+    """Return LightGBM's parameters; equal seeds give equal trees with any number of threads.
+
+    It fits linear leaves by sums that depend on that number, so they have one thread.
+    """
+    num_threads = torch.get_num_threads()
+    if config.linear_leaves:
+        num_threads = 1
     return {
         "learning_rate": config.learning_rate,
         "num_leaves": config.max_leaf_nodes,
         "min_data_in_leaf": config.min_samples_leaf,
         "lambda_l2": config.l2,
+        "linear_tree": config.linear_leaves,
+        "linear_lambda": config.l2,
         "feature_fraction": config.max_features,
         "cat_smooth": config.category_smoothing,
         "cat_l2": config.category_l2,
-        "num_threads": torch.get_num_threads(),
+        "num_threads": num_threads,
         "deterministic": True,
         "force_col_wise": True,
         "verbosity": -1,

@@ -63,6 +63,33 @@ def test_a_damaged_entry_is_refused(entry: tuple[str, str]) -> None:
         load(model, first_entry(text_of(model), *entry))
 
 
+LINEAR_ENTRIES = {
+    ("is_linear", "2"): "is_linear must be 1",
+    ("leaf_const", "1e+308"): "leaves must have finite slopes",
+    ("leaf_const", "0 0"): "every leaf must have a constant and slopes",
+    ("num_features", "-1"): "every slope must have an input",
+    ("num_features", "9"): "every slope must have an input",
+    ("leaf_features", "0"): "slopes must be of numeric inputs",
+    ("leaf_features", "4"): "slopes must be of numeric inputs",
+    ("leaf_features", "3 3"): "every slope must have an input",
+    ("leaf_coeff", "nan"): "leaf_coeff must be numbers",
+    ("leaf_coeff", "1e+308"): "leaves must have finite slopes",
+}
+
+
+@pytest.mark.parametrize("entry", LINEAR_ENTRIES)
+def test_a_damaged_entry_of_linear_leaves_is_refused(entry: tuple[str, str]) -> None:
+    model = grown(linear_leaves=True)
+    first, rest = text_of(model).split("\n\n", 1)  # leaves of the first tree are constant
+    with pytest.raises(ValueError, match=f"^{LINEAR_ENTRIES[entry]}"):
+        load(model, f"{first}\n\n{first_entry(rest, *entry)}")
+
+
+def test_linear_leaves_are_refused_where_leaves_are_constant() -> None:
+    with pytest.raises(ValueError, match="a tree must have the lines"):
+        load(grown(), text_of(grown(linear_leaves=True)))
+
+
 def test_more_trees_than_rounds_and_none_are_refused() -> None:
     model = grown()
     for text, number in ((2 * text_of(model), 24), ("", 0)):
@@ -89,9 +116,11 @@ def damaged(text: str, drawn: random.Random) -> str:
     return "".join(characters)
 
 
-def test_damaged_trees_are_refused_or_score_finitely() -> None:
+@pytest.mark.parametrize("linear", [False, True])
+def test_damaged_trees_are_refused_or_score_finitely(linear: bool) -> None:
     """What got past the checks would end this process, or never end: LightGBM has none."""
-    model, columns = grown(), rows(50, seed=1)
+    model, columns = grown(linear_leaves=linear), rows(50, seed=1)
+    columns.numeric_RN[0] = 3e38
     text, drawn = text_of(model), random.Random(7)
     num_refused = 0
     for _ in range(NUM_DAMAGED):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from lightgbm import Booster
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
@@ -41,7 +42,9 @@ def walked(tree: dict[str, Any], inputs_I: list[float]) -> float:
         else:
             goes_left = value <= node["threshold"]
         node = node["left_child" if goes_left else "right_child"]
-    return float(node["leaf_value"])
+    slopes = zip(node.get("leaf_coeff", []), node.get("leaf_features", []), strict=True)
+    line = sum(slope * inputs_I[number] for slope, number in slopes)
+    return float(node.get("leaf_const", node["leaf_value"]) + line)
 
 
 def with_boosters(*, amounts: bool = False, **options: float) -> tuple[Model, list[Booster]]:
@@ -62,9 +65,12 @@ def with_boosters(*, amounts: bool = False, **options: float) -> tuple[Model, li
     return model, boosters
 
 
+@pytest.mark.parametrize("linear", [False, True])
 @pytest.mark.parametrize("max_ids", [255, 1000], ids=["small fields", "all fields"])
-def test_the_logits_are_those_of_a_walk_over_the_trees_that_lightgbm_dumps(max_ids: int) -> None:
-    model, boosters = with_boosters(max_ids=max_ids)
+def test_the_logits_are_those_of_a_walk_over_the_trees_that_lightgbm_dumps(
+    max_ids: int, linear: bool
+) -> None:
+    model, boosters = with_boosters(max_ids=max_ids, linear_leaves=linear)
     new = rows(100, seed=1)
     expected_RT = np.zeros((new.num_rows, 2))
     for task, booster in enumerate(boosters):
@@ -72,7 +78,10 @@ def test_the_logits_are_those_of_a_walk_over_the_trees_that_lightgbm_dumps(max_i
         assert len(trees) == 12
         for row, inputs_I in enumerate(model._inputs(new).astype(float).tolist()):
             expected_RT[row, task] = sum(walked(tree, inputs_I) for tree in trees)
-    assert np.array_equal(model.logits(new), expected_RT.astype(np.float32))
+    if linear:
+        np.testing.assert_allclose(model.logits(new), expected_RT, rtol=1e-6)
+    else:
+        assert np.array_equal(model.logits(new), expected_RT.astype(np.float32))
 
 
 @pytest.mark.parametrize("amounts", [False, True])
@@ -218,6 +227,28 @@ def test_the_same_seed_gives_the_same_trees_and_another_one_others() -> None:
     columns = rows(seed=1)
     assert np.array_equal(grown(seed=3).logits(columns), grown(seed=3).logits(columns))
     assert not np.array_equal(grown(seed=3).logits(columns), grown(seed=4).logits(columns))
+
+
+@pytest.mark.parametrize("linear", [False, True])
+def test_trees_do_not_depend_on_the_number_of_threads(linear: bool) -> None:
+    states, before = [], torch.get_num_threads()
+    for num_threads in (1, 2):
+        torch.set_num_threads(num_threads)
+        states.append(grown(rows(20_000), linear_leaves=linear).state_dict())
+        torch.set_num_threads(before)
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_linear_leaves_learn_a_line_from_fewer_leaves() -> None:
+    columns = rows(4000)
+    labels_R = columns.numeric_RN[:, 0] > np.random.default_rng(8).logistic(size=4000) / 4
+    train = replace(columns, labels_RT=np.stack([labels_R] * 2, axis=1).astype(np.uint8))
+    few = {"max_leaf_nodes": 2, "max_features": 1.0}
+    losses = []
+    for linear in (False, True):
+        logits_RT = grown(train, linear_leaves=linear, **few).logits(train).astype(float)
+        losses.append(BERNOULLI.loss(logits_RT, train.labels_RT.astype(float)).mean())
+    assert losses[1] < losses[0] - 0.01
 
 
 def test_parameters_are_nodes_and_no_more_than_were_announced() -> None:

@@ -2,7 +2,8 @@
 
 LightGBM trusts what it reads: of 500 damaged texts 386 ended the process, and 19 never ended. So of
 its text only the lines that predictions need are kept, and each is checked. The rest is made here.
-Shape legend: L leaves of a tree, N inner nodes, C categories of splits, W words of their bit sets.
+Shape legend: L leaves of a tree, N inner nodes, C categories of splits, W words of their bit sets,
+S slopes of all leaves.
 """
 
 import re
@@ -24,7 +25,11 @@ INTEGERS, NUMBERS = (re.compile(f"({each}( {each})*)?") for each in (_INTEGER, _
 OF_SPLITS = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
 LINES = ("num_leaves", "num_cat", *OF_SPLITS, "leaf_value")
 BY_ID_LINES = ("cat_boundaries", "cat_threshold")  # they follow where a split is by id
-NEEDED = re.compile(rf"^(?:{'|'.join(LINES + BY_ID_LINES)})=.*\n", re.MULTILINE)
+OF_SLOPES = ("num_features", "leaf_features", "leaf_coeff")
+LINEAR_LINES = ("is_linear", "leaf_const", *OF_SLOPES)  # they follow where leaves are linear
+NEEDED = re.compile(
+    rf"^(?:is_linear=1|(?:{'|'.join(LINES + BY_ID_LINES + LINEAR_LINES[1:])})=.*)\n", re.MULTILINE
+)
 BY_THRESHOLD, BY_ID = (0, 2, 8, 10), (1, 9)  # decision types; they differ in how NaN goes
 LARGEST_VALUE = 1e30  # of a leaf: the sum of all trees fits into float32
 
@@ -37,6 +42,7 @@ class TreeLimits:
     num_by_id: int
     num_trees: int
     num_leaves: int
+    is_linear: bool = False
 
 
 def import_lightgbm() -> ModuleType:
@@ -58,7 +64,10 @@ def import_lightgbm() -> ModuleType:
 def text_of_trees(booster: "lightgbm.Booster") -> str:
     """Return what predictions need of the trees of a booster, with an empty line after each."""
     trees = booster.model_to_string().partition("\nend of trees")[0].split("\nTree=")[1:]
-    return "".join("".join([*NEEDED.findall(tree), "\n"]) for tree in trees)
+    texts = ("".join([*NEEDED.findall(tree), "\n"]) for tree in trees)
+    return re.sub(
+        "(?<==) +| +(?= |\n)", "", "".join(texts)
+    )  # it writes further spaces around slopes
 
 
 def num_nodes(booster: "lightgbm.Booster") -> int:
@@ -90,7 +99,8 @@ def _check_tree(tree: str, limits: TreeLimits) -> None:
     """Raise ValueError unless every row reaches a leaf of a tree, by inputs that it has."""
     texts = dict(line.partition("=")[::2] for line in tree.split("\n"))
     has_ids = "cat_threshold" in texts
-    names = LINES + BY_ID_LINES if has_ids else LINES
+    is_linear = limits.is_linear and "is_linear" in texts  # a tree of one leaf never is
+    names = LINES + BY_ID_LINES * has_ids + LINEAR_LINES * is_linear
     if "\n".join(f"{name}={texts.get(name)}" for name in names) != tree:
         raise ValueError(f"a tree must have the lines {', '.join(names)}, each once")
     value_L = _numbers(texts, "leaf_value", np.float64)
@@ -99,6 +109,8 @@ def _check_tree(tree: str, limits: TreeLimits) -> None:
     _must(0 < num_leaves <= limits.num_leaves, f"a tree must have 1 to {limits.num_leaves} leaves")
     _must(texts["num_leaves"] == str(num_leaves), "num_leaves must be the number of leaves")
     _must((np.abs(value_L) <= LARGEST_VALUE).all(), "leaves must have finite values")
+    if is_linear:
+        _check_slopes(texts, limits, num_leaves)
     feature_N, decision_N, left_N, right_N = (
         _numbers(texts, name, np.int64) for name in OF_SPLITS if name != "threshold"
     )
@@ -118,6 +130,20 @@ def _check_tree(tree: str, limits: TreeLimits) -> None:
     _must(is_sound_N.all(), "ids, and only these, must be split by id")
     _must(np.isfinite(threshold_N).all(), "thresholds must be finite")
     _check_ids(texts, threshold_N[by_id_N])
+
+
+def _check_slopes(texts: dict[str, str], limits: TreeLimits, num_leaves: int) -> None:
+    """Check that every leaf has finite slopes of numeric inputs; ValueError otherwise."""
+    const_L, slope_S = (_numbers(texts, name, np.float64) for name in ("leaf_const", "leaf_coeff"))
+    num_L, feature_S = (_numbers(texts, name, np.int64) for name in OF_SLOPES[:2])
+    _must(texts["is_linear"] == "1", "is_linear must be 1")
+    _must(len(const_L) == len(num_L) == num_leaves, "every leaf must have a constant and slopes")
+    sizes = {len(slope_S), len(feature_S)}
+    _must((num_L >= 0).all() and sizes == {num_L.sum()}, "every slope must have an input")
+    is_number_S = (feature_S >= limits.num_by_id) & (feature_S < limits.num_inputs)
+    _must(is_number_S.all(), "slopes must be of numeric inputs")
+    largest = np.abs(np.concatenate([const_L, slope_S])).max()
+    _must(largest <= LARGEST_VALUE, "leaves must have finite slopes")
 
 
 def _check_ids(texts: dict[str, str], category_C: NDArray[np.float64]) -> None:
