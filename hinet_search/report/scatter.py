@@ -42,7 +42,10 @@ class ScatterPoint:
 
 @dataclass(frozen=True)
 class ScatterAxes:
-    """The axes of a scatter plot: of costs in log10, and of values."""
+    """The axes of a scatter plot: of costs in log10, and of values.
+
+    Where x is no cost but better the larger it is, its sizes are negative on an axis that falls.
+    """
 
     x: Axis
     y: Axis
@@ -92,6 +95,15 @@ def plot(
     return html.tag("div", plot_box(drawn, label), class_="picture")
 
 
+def spans(x_axis: Axis, y_axis: Axis, x: tuple[float, float], y: tuple[float, float]) -> Markup:
+    """Return the intervals of a point along both axes, as two bars that cross."""
+    left, right = map(x_axis.place, x)
+    low, high = map(y_axis.place, y)
+    across = f"left:{left:.1f}%;width:{right - left:.1f}%;bottom:{(low + high) / 2:.1f}%"
+    upright = f"left:{(left + right) / 2:.1f}%;bottom:{low:.1f}%;height:{high - low:.1f}%"
+    return html.join(html.tag("i", class_="span", style=style) for style in (across, upright))
+
+
 def in_order(points: Iterable[ScatterPoint]) -> str:
     """Name points with their values, from left to right."""
     ordered = sorted(points, key=lambda point: point.size)
@@ -130,7 +142,7 @@ def front(
         is_beaten = any(_beats(other, point, maximize=maximize) for other in points)
         if not is_beaten:
             steps.append((point.size, point.value))
-    return as_steps(sorted(steps), x_axis.high)
+    return as_steps(sorted(steps), max(x_axis.low, x_axis.high))
 
 
 def _beats(left: ScatterPoint, right: ScatterPoint, *, maximize: bool) -> bool:

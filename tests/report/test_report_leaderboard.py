@@ -15,12 +15,13 @@ from hinet_search.results.records import FinalistRun
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.results.within_groups import own_values
-from tests.duels import arm_named, chosen_of, with_arm
+from tests.duels import arm_named, chosen_of, meeting, with_arm
 from tests.report.arms import Shape
 from tests.report.edits import each_arm, each_run, each_test_cell
 from tests.report.nine_arms import ENSEMBLE, few_rows
 from tests.report.studies import plain, study
 from tests.results.test_within_groups import ranked
+from tests.results.verdict_cases import at
 
 NINE = few_rows()
 
@@ -134,3 +135,19 @@ def test_gains_are_split_into_those_between_and_within_groups() -> None:
     page = plain(str(verdict_card.build(record).body)).split("Gains between and within groups")[1]
     assert "PLE +.0200 +.0200 .0000 ▼ −.0200" in page
     assert "Between groups: the gain if every row had the mean score of its group." in page
+
+
+def test_a_picture_has_both_orders_the_better_ones_up_and_to_the_right_with_their_intervals() -> (
+    None
+):
+    record = ranked(ple=(0.70, 0.60), hinet=(0.72, 0.58))
+    page = str(leaderboard.build(record).body)
+    picture = page.split("AUC within groups and macro AUC on test")[1]
+    assert (
+        "AUC within groups against macro AUC, the best by it first: HiNet .5800, PLE .6000"
+    ) in picture
+    dots = re.findall(r'class="dot arm[^"]*" style="left:([\d.]+)%;bottom:([\d.]+)%"', picture)
+    (first_x, first_y), (second_x, second_y) = [tuple(map(float, dot)) for dot in dots[:2]]
+    assert (first_x > second_x, first_y < second_y) == (True, True)  # HiNet, then PLE
+    assert picture.count('class="span"') == 4
+    assert 'class="span"' not in str(leaderboard.build(meeting(ple=at(0.7), hinet=at(0.72))).body)

@@ -8,14 +8,16 @@ from markupsafe import Markup
 from hinet_search.report import html, numbers, record_facts
 from hinet_search.report.all_measures import all_measures
 from hinet_search.report.comparisons import beside_arms
-from hinet_search.report.figures import over_seeds
+from hinet_search.report.figures import Axis, axis_over, over_seeds, x_label
 from hinet_search.report.scatter import (
+    ScatterAxes,
     ScatterPoint,
     axes_over,
     in_order,
     plot,
     sides_of,
     size_labels,
+    spans,
 )
 from hinet_search.report.sections import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.shipping import remarks
@@ -40,6 +42,12 @@ from hinet_search.results.within_groups import own_values
 
 ORDER = 11
 NEAR = log10(3.0)  # a limit within this factor of the costs is drawn
+Interval = tuple[float, float]
+WITH_BARS = (
+    "Up: AUC within groups. Filled: no other model is better in both. Bars: the 95 % interval of "
+    "each model by itself, over seeds and users. Users are the same for all, so bars that overlap "
+    "may still differ."
+)
 LEGEND = "Filled: no other model is both {cheaper} and better. Ring: another one is."
 
 
@@ -51,7 +59,8 @@ def build(record: StudyRecord) -> Card:
     is_opened = any(offer.test is not None for offer in shipped.offers)
     lines = standings(record)
     offers = sorted(shipped.offers, key=lambda offer: _order(record, offer))
-    pair = [_table(record, offers, shipped, is_opened=is_opened)]
+    table = _table(record, offers, shipped, is_opened=is_opened)
+    pair = [html.join([table, _two_orders(record, offers, shipped)])]
     picture = _picture(record, offers, shipped)
     if picture:
         pair.append(picture)
@@ -270,6 +279,53 @@ def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) ->
     if left_out:
         legend += f" Without {measure} or test, so not drawn: {in_words(left_out)}."
     return html.join([heading, drawn, html.note(legend)])
+
+
+def _two_orders(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) -> Markup:
+    """Plot the AUC within groups on test against the headline; empty below two dots."""
+    sign = -1 if record.maximize else 1
+    points = []
+    intervals = []
+    for offer in offers:
+        within = _within_groups(record, offer, is_opened=True)
+        if within is None or offer.test is None:
+            continue
+        name = title(offer.name)
+        size = sign * offer.test
+        is_taken = offer == shipped.taken
+        points.append(ScatterPoint(name, is_taken, size, within.mean, name, offer.kind))
+        model = next((arm for arm in record.arms_and_students if arm.name == offer.name), None)
+        own = own_values(record, model) if model is not None else None
+        if own is not None:
+            intervals.append((own[0].interval(LEVEL), own[1].interval(LEVEL)))
+    if len(points) < 2:
+        return Markup("")
+    points.sort(key=lambda point: (not point.is_focus, point.kind == "arm"))  # named first
+    measure = record_facts.headline_in_words(record)
+    heading = html.tag("h3", f"AUC within groups and {measure} on test")
+    drawn = _drawn_orders(points, intervals, measure, sign=sign)
+    return html.join([heading, drawn, html.note(WITH_BARS)])
+
+
+def _drawn_orders(
+    points: Sequence[ScatterPoint],
+    intervals: Sequence[tuple[Interval, Interval]],
+    measure: str,
+    *,
+    sign: int,
+) -> Markup:
+    """Draw points of the headline times `sign`, the better ones further right where it falls."""
+    of_measure = [sign * point.size for point in points]
+    plain = axis_over([*of_measure, *(end for x, _ in intervals for end in x)], 0.1)
+    values = [point.value for point in points]
+    of_y = axis_over([*values, *(end for _, y in intervals for end in y)])
+    axes = ScatterAxes(Axis(sign * plain.low, sign * plain.high), of_y)
+    beneath = [spans(plain, of_y, *interval) for interval in intervals]
+    ticks = plain.ticks()
+    for tick, text in zip(ticks, numbers.ticks(ticks), strict=True):
+        beneath.append(x_label(plain.place(tick), text))
+    spoken = f"AUC within groups against {measure}, the best by it first: {in_order(points)}"
+    return plot(points, axes, beneath, (f"{measure} on test", spoken), maximize=True)
 
 
 def _near(
