@@ -1,0 +1,90 @@
+"""Print the tables of ranking.md: `ranking.py STUDY BASE VARIANT... [--output FOLDER]`.
+
+Of every arm and variant: macro AUC and AUC within groups, on validation over seeds and on test with
+the interval over seeds and users; and the gains of every variant over BASE, arm by arm. Nothing is
+corrected for the number of intervals.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from markdown_tables import number, table
+
+import hinet_search
+from hinet_search.results.finalist_values import arm_values, by_seed, chosen, values_by
+from hinet_search.results.objectives import WITHIN_GROUPS
+from hinet_search.results.records import ArmRecord
+from hinet_search.results.statistics.simultaneous import LEVEL
+from hinet_search.results.statistics.welch import Estimate, estimate
+from hinet_search.results.study_record import StudyRecord
+from hinet_search.results.verdict import title
+from hinet_search.results.within_groups import own_values, values_within
+
+MEASURES = ("macro_auc", WITHIN_GROUPS)
+Variants = dict[str, StudyRecord]
+
+
+def with_interval(value: Estimate | None, *, signed: bool = False) -> str:
+    """`.7123 (.7101 to .7145)`."""
+    if value is None:
+        return "–"
+    ends = " to ".join(number(end) for end in value.interval(LEVEL))
+    return f"{number(value.mean, signed=signed)} ({ends})"
+
+
+def levels(variants: Variants) -> Iterator[list[str]]:
+    """Yield the values of every arm of every variant."""
+    for name, record in variants.items():
+        for arm in record.arms_and_students:
+            of_valid = [by_seed(chosen(arm), "valid", values_by(each)) for each in MEASURES]
+            own = own_values(record, arm) or (None, None)
+            means = [number(fmean(values.values())) for values in of_valid]
+            yield [name, title(arm.name), *means, *map(with_interval, own)]
+
+
+def gains(variants: Variants, base: StudyRecord) -> Iterator[list[str]]:
+    """Yield the gains of every arm of every other variant over the same arm of `base`."""
+    of_base = {arm.name: arm for arm in base.arms_and_students}
+    for name, record in variants.items():
+        if record is base:
+            continue
+        for arm in record.arms_and_students:
+            theirs = of_base.get(arm.name)
+            if theirs is not None:
+                pooled = estimate(arm_values(record, arm), arm_values(base, theirs))
+                within = estimate(values_within(record, arm), values_within(base, theirs))
+                of_valid = [gain_on_validation(arm, theirs, each) for each in MEASURES]
+                both = (with_interval(each, signed=True) for each in (pooled, within))
+                yield [name, title(arm.name), *of_valid, *both]
+
+
+def gain_on_validation(arm: ArmRecord, theirs: ArmRecord, measure: str) -> str:
+    """Return the mean gain over seeds."""
+    ours, others = (by_seed(chosen(each), "valid", values_by(measure)) for each in (arm, theirs))
+    return number(fmean(ours.values()) - fmean(others.values()), signed=True)
+
+
+def tables(study: str, names: Sequence[str], output: Path | None) -> Iterator[str]:
+    """Yield the lines of both tables."""
+    variants = {name: hinet_search.load(study, variant=name, output=output) for name in names}
+    first = ["inputs", "arm"]
+    split = ["macro, validation", "within, validation", "macro, test", "within, test"]
+    yield from table([*first, *split], list(levels(variants)))
+    yield ""
+    yield from table([*first, *split], list(gains(variants, variants[names[0]])))
+
+
+def main() -> None:
+    """Print them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study")
+    parser.add_argument("variants", nargs="+", help="the first is the base of gains")
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    print(*tables(options.study, options.variants, options.output), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
