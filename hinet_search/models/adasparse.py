@@ -44,6 +44,7 @@ from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import TowerConfig, Towers
+from hinet_search.models.layers.hidden_norm import hidden
 from hinet_search.models.layers.linear import Linear
 from hinet_search.models.layers.partitioned_norm import PartitionedNorm
 from hinet_search.models.layers.protocol import ProtocolConfig
@@ -123,7 +124,8 @@ class Model(nn.Module):
         widths = [self.embedding.width, *config.widths]
         # A bias before normalisation would be subtracted again.
         has_bias = not config.batch_norm
-        self.hidden = nn.ModuleList(Linear(*step, bias=has_bias) for step in pairwise(widths))
+        layers = [Linear(*step, bias=has_bias) for step in pairwise(widths)]
+        self.hidden = nn.ModuleList(layers if config.batch_norm else map(hidden, layers))
         self.norms = nn.ModuleList(
             PartitionedNorm(width, 1, has_own_gains=False)
             for width in (config.widths if config.batch_norm else ())

@@ -18,7 +18,7 @@ input field, gates and streams are shared, and every (scenario, task) has its ow
   depend on nothing else of the row.
 - A gate has an output per number of x, as in the published code (FuxiCTR). That code starts the
   learned vector at 0, where the gate's first layer gets no gradient; here it starts like an
-  embedding. Its option of batch normalisation, off by default, is left out.
+  embedding. Gates are never normalised: that code's option is off by default.
 
 Shape legend: M scenarios, T tasks, B rows, D width of x, C contexts, K heads, P and Q widths of
 the streams' outputs, or of a head's slices of them.
@@ -85,7 +85,7 @@ class FeatureGate(nn.Module):
         super().__init__()
         self.context = nn.Embedding(num_contexts, context_width)
         nn.init.normal_(self.context.weight, std=INITIAL_STD)
-        self.hidden = mlp(context_width, widths)
+        self.hidden = mlp(context_width, widths, of_rows=False)
         self.output = Linear([context_width, *widths][-1], width)
 
     def forward(

@@ -22,7 +22,7 @@ points of the code are not repeated:
   also in evaluation. There a score depends on the rows beside it, and that of a row alone is NaN.
 - U and V start as ones. Then all units of a bottleneck are equal and stay so: it acts as one unit.
 - Its hyper-network ends with batch normalisation and ReLU, so I has no negative entry. Here its
-  last layer is linear; neither it nor the backbone has batch normalisation.
+  last layer is linear; it and the backbone are normalised only if `normalisation` says so.
 - `up` has a bias, which the normalisation after it subtracts again. Here it has none.
 
 Shape legend: M scenarios, T tasks, B rows sorted by scenario, D width of x, H width of a hidden
@@ -44,6 +44,7 @@ from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import TowerConfig, Towers, mlp
+from hinet_search.models.layers.hidden_norm import hidden
 from hinet_search.models.layers.linear import Linear, StackedLinear
 from hinet_search.models.layers.partitioned_norm import PartitionedNorm
 from hinet_search.models.layers.protocol import ProtocolConfig
@@ -87,7 +88,7 @@ class Model(nn.Module):
         num_backbones = num_scenarios if config.backbone == "per_scenario" else 1
         widths = [self.embedding.width, *config.widths]
         self.layers = nn.ModuleList(
-            StackedLinear(*step, 1, num_groups=num_backbones) for step in pairwise(widths)
+            hidden(StackedLinear(*step, 1, num_groups=num_backbones)) for step in pairwise(widths)
         )
         self.activation = Activation(config.dropout)
         adapted_widths = config.widths if config.adapter.after == "all" else config.widths[-1:]

@@ -32,6 +32,7 @@ from hinet_search.models.layers.cgc import CGC, CGCConfig
 from hinet_search.models.layers.diagnostics import gate_usage, numbered
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import Experts, Gate, Mixture, TowerConfig, Towers
+from hinet_search.models.layers.hidden_norm import NetworkConfig
 from hinet_search.models.layers.san import (
     BottleneckAttention,
     SANConfig,
@@ -122,7 +123,7 @@ class LossConfig(Frozen):
     entire_space: bool = False
 
 
-class Config(Frozen):
+class Config(NetworkConfig):
     """Options of HiNet. The defaults do well on public data; the paper's networks are larger."""
 
     embedding_dim: Count = 8

@@ -36,7 +36,6 @@ import torch
 from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm
 
 from hinet_search.common.frozen_model import Count, Layers
 from hinet_search.data.schema import Schema
@@ -45,6 +44,7 @@ from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.diagnostics import Expert, gate_usage, numbered
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import ExpertConfig, Gate, TowerConfig, Towers, mix
+from hinet_search.models.layers.hidden_norm import StackedLayerNorm, hidden
 from hinet_search.models.layers.linear import StackedLinear, StarLinear
 from hinet_search.models.layers.protocol import ProtocolConfig
 from hinet_search.results.records import Insight
@@ -163,7 +163,8 @@ class Perceptrons(nn.Module):
     ) -> None:
         super().__init__()
         steps = pairwise([in_width, *widths])
-        self.layers = nn.ModuleList(StackedLinear(*step, num_perceptrons) for step in steps)
+        layers = [StackedLinear(*step, num_perceptrons) for step in steps]
+        self.layers = nn.ModuleList(layers if has_norm else map(hidden, layers))
         self.norms = nn.ModuleList(
             StackedLayerNorm(width, num_perceptrons) if has_norm else nn.Identity()
             for width in widths
@@ -175,21 +176,6 @@ class Perceptrons(nn.Module):
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = self.activation(norm(layer(x)))
         return x
-
-
-class StackedLayerNorm(nn.Module):
-    """Normalise each row's outputs of each layer, with a gain and a bias per layer and output."""
-
-    def __init__(self, width: int, num_layers: int) -> None:
-        super().__init__()
-        # Stored as gain - 1, so that weight decay pulls it to 1 and not to 0.
-        self.gain_change_N1O = nn.Parameter(torch.zeros(num_layers, 1, width))
-        self.bias_N1O = nn.Parameter(torch.zeros(num_layers, 1, width))
-
-    def forward(self, x_NBO: Float[Tensor, "N B O"]) -> Float[Tensor, "N B O"]:
-        """Return (x - mean) / sqrt(variance + 1e-5) * gain + bias; mean and variance are over O."""
-        normalised_NBO = layer_norm(x_NBO, x_NBO.shape[-1:])
-        return normalised_NBO * (1 + self.gain_change_N1O) + self.bias_N1O
 
 
 class KindWeights(nn.Module):

@@ -36,6 +36,7 @@ from hinet_search.data.schema import Schema
 from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.embedding import FeatureEmbedding
+from hinet_search.models.layers.hidden_norm import hidden
 from hinet_search.models.layers.linear import StackedLinear
 from hinet_search.models.layers.protocol import ProtocolConfig
 
@@ -91,7 +92,7 @@ class PPNet(nn.Module):
     def __init__(self, width: int, prior_width: int, config: Config, num_tasks: int) -> None:
         super().__init__()
         steps = list(pairwise([width, *config.widths]))
-        self.hidden = nn.ModuleList(StackedLinear(*step, num_tasks) for step in steps)
+        self.hidden = nn.ModuleList(hidden(StackedLinear(*step, num_tasks)) for step in steps)
         self.gates = nn.ModuleList(
             GateUnit(prior_width + width, config.gate_width, out_width, num_tasks)
             for _, out_width in steps

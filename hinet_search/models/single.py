@@ -11,15 +11,16 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.common.frozen_model import Count, Frozen, Layers
+from hinet_search.common.frozen_model import Count, Layers
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.contracts import Part
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import mlp
+from hinet_search.models.layers.hidden_norm import NetworkConfig
 
 
-class Config(Frozen):
+class Config(NetworkConfig):
     """Options of the MLPs, the same for all cells."""
 
     embedding_dim: Count = 8

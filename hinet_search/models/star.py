@@ -25,6 +25,7 @@ from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import TowerConfig, Towers
+from hinet_search.models.layers.hidden_norm import hidden
 from hinet_search.models.layers.linear import StarLinear
 from hinet_search.models.layers.partitioned_norm import PartitionedNorm
 from hinet_search.models.layers.protocol import ProtocolConfig
@@ -49,7 +50,8 @@ class StarNetwork(nn.Module):
         super().__init__()
         widths = [in_width, *config.widths]
         self.hidden = nn.ModuleList(
-            StarLinear(*step, num_tasks, num_scenarios=num_scenarios) for step in pairwise(widths)
+            hidden(StarLinear(*step, num_tasks, num_scenarios=num_scenarios))
+            for step in pairwise(widths)
         )
         self.output = StarLinear(widths[-1], 1, num_tasks, num_scenarios=num_scenarios)
         self.activation = Activation(config.dropout)

@@ -30,7 +30,7 @@ from hinet_search.training.jobs.messages import (
     weights_path,
 )
 from hinet_search.training.jobs.refit import refit
-from hinet_search.training.run_state import best_evaluation
+from hinet_search.training.run_state import best_evaluation, falls_at
 
 
 def refit_shipped(
@@ -62,13 +62,19 @@ def refit_shipped(
         if all(path.exists() for path in refit_files(run.weights(context.artifacts))):
             num_done += 1
         else:
-            jobs.append(_refit_job(run, best, context))
+            falls = falls_at(evaluations[key], objective, candidate.config.train)
+            jobs.append(_refit_job(run, best, falls, context))
     drive(JobQueue("refit", jobs, context, num_done=num_done, prefix="refit of "))
     return keys
 
 
-def _refit_job(run: CandidateRun, best: EvaluationRecord, context: PhaseContext) -> QueuedJob:
-    """Return the job that refits a run, with the best evaluation of its training."""
+def _refit_job(
+    run: CandidateRun,
+    best: EvaluationRecord,
+    falls: Iterable[EvaluationRecord],
+    context: PhaseContext,
+) -> QueuedJob:
+    """Return the job that refits a run, with the best evaluation and the falls of its training."""
     checkpoints = context.checkpoints / run.candidate.key / f"refit-seed-{run.seed}"
     training = replace(
         context.train_job(run.candidate.config, run.seed, checkpoints),
@@ -83,7 +89,8 @@ def _refit_job(run: CandidateRun, best: EvaluationRecord, context: PhaseContext)
         context.watcher.event(Event("refit", f"refit of {run.key}: {steps}", run.key))
 
     if_it_fails = "; the model that was tested is shipped"
-    return QueuedJob(run.key, refit, RefitJob(training, best), tell, if_it_fails=if_it_fails)
+    job = RefitJob(training, best, tuple(falls))
+    return QueuedJob(run.key, refit, job, tell, if_it_fails=if_it_fails)
 
 
 def shipped_runs(record: StudyRecord) -> list[RunKey]:

@@ -99,7 +99,7 @@ class TrainingSteps:
 
     def take(self, state: TrainingState, rows_B: Int[Tensor, "B"]) -> None:
         """Take one step on these rows; Diverged once a value that is not finite is read."""
-        rate_share = self.run.schedule.rate_share(state.step)
+        rate_share = self.run.rate_share(state)
         state.step += 1
         state.rows += len(rows_B)
         if self._replayed and self._replayed.hold(rows_B):

@@ -135,12 +135,14 @@ class FitResult:
 class FixedSteps:
     """A length that is given, not decided by validation: `total` steps, evaluated after the last.
 
-    Models are told of a new pass after every `per_pass` steps, whatever the number of rows. For a
-    staged model, `total` counts stages.
+    Models are told of a new pass after every `per_pass` steps, whatever the number of rows. Rates
+    fall by `plateau_factor` after each of the steps `falls`. For a staged model, `total` counts
+    stages.
     """
 
     total: int
     per_pass: int
+    falls: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,7 @@ class Schedule:
 
     The last batch of a pass may be smaller, so that a pass has every row once. Models are told of a
     new pass every `steps_per_announcement` steps. Rates decay over `steps_of_decay`, if they do.
+    `falls` are the steps after which they fall where that is known before.
     """
 
     steps_per_pass: int
@@ -177,9 +180,10 @@ class Schedule:
     evaluation_steps: frozenset[int]
     steps_per_announcement: int
     steps_of_decay: int | None = None
+    falls: tuple[int, ...] = ()
 
     def rate_share(self, step: int) -> float:
-        """Return the share of the learning rates that is left after `step` finished steps."""
+        """Return the share of the learning rates that decay leaves after `step` finished steps."""
         return 1.0 if self.steps_of_decay is None else 1 - step / self.steps_of_decay
 
 
@@ -207,6 +211,7 @@ def make_schedule(num_rows: int, config: TrainConfig, fixed: FixedSteps | None =
         frozenset(evaluations),
         per_announcement,
         planned if config.rate_decay else None,
+        fixed.falls if fixed else (),
     )
 
 
@@ -225,14 +230,21 @@ class TrainingRun:
     valid_feed: Feed
     schedule: Schedule
 
+    def rate_share(self, state: "TrainingState") -> float:
+        """Return the share of the learning rates for the next step."""
+        config = self.conditions.config
+        num_falls = state.num_falls + sum(step <= state.step for step in self.schedule.falls)
+        return self.schedule.rate_share(state.step) * config.plateau_factor**num_falls
+
 
 @dataclass
 class TrainingState:
     """What changes while a model trains, apart from weights, optimiser and random generators.
 
     `step` counts finished batches, `without_improvement` the latest evaluations in a row that were
-    no better. `began` and `loop_began` are values of `time.perf_counter`, shifted so that the
-    pause between two processes is left out.
+    no better, `num_falls` how often rates fell where validation stood still. `began` and
+    `loop_began` are values of `time.perf_counter`, shifted so that the pause between two processes
+    is left out.
     """
 
     best: Best
@@ -242,6 +254,7 @@ class TrainingState:
     evaluations: list[EvaluationRecord] = field(default_factory=list)
     best_objective: float | None = None
     without_improvement: int = 0
+    num_falls: int = 0
     evaluation_seconds: float = 0.0
     began: float = 0.0
     loop_began: float = 0.0
@@ -352,6 +365,7 @@ def evaluate(run: TrainingRun, state: TrainingState) -> EvaluationRecord:
         memory_bytes=peak_memory_bytes(conditions.device),
     )
     state.evaluations.append(record)
+    state.num_falls = len(falls_at(state.evaluations, objective, conditions.config))
     state.evaluation_seconds += now - began
     return record
 
@@ -365,6 +379,26 @@ def best_evaluation(
         if best is None or objective.better(evaluation.objective, best.objective):
             best = evaluation
     return best
+
+
+def falls_at(
+    evaluations: Sequence[EvaluationRecord], objective: Objective, config: TrainConfig
+) -> list[EvaluationRecord]:
+    """Return the evaluations after which rates fall: at each, validation has stood still again."""
+    best: float | None = None
+    still = 0
+    falls: list[EvaluationRecord] = []
+    if config.plateau_factor == 1:
+        return falls
+    for evaluation in evaluations:
+        if best is None or objective.better(evaluation.objective, best):
+            best = evaluation.objective
+            still = 0
+        else:
+            still += 1
+            if still % config.plateau_patience == 0:
+                falls.append(evaluation)
+    return falls
 
 
 def out_of_patience(run: TrainingRun, state: TrainingState) -> bool:

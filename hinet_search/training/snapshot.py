@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from hinet_search.results.records import CellValue, EvaluationRecord
-from hinet_search.training.run_state import TrainingRun, TrainingState
+from hinet_search.training.run_state import TrainingRun, TrainingState, falls_at
 
 # Version of what `snapshot` returns and of the order of rows; increment it with every change.
 LAYOUT = 5
@@ -59,6 +59,9 @@ def put_back(taken: Mapping[str, Any], run: TrainingRun, state: TrainingState) -
         setattr(state, name, value)
     state.step_log.loss_sum, state.step_log.num_losses = taken["losses"]
     state.evaluations = [_record(plain) for plain in taken["evaluations"]]
+    conditions = run.conditions
+    falls = falls_at(state.evaluations, conditions.objective, conditions.config)
+    state.num_falls = len(falls)
     best = taken["best"]
     state.best.evaluation = best["evaluation"]
     state.best.weights = best["weights"]

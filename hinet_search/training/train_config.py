@@ -10,6 +10,7 @@ from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, Frozen, Large, T
 from hinet_search.common.plugins import names
 
 LOSSES = "hinet_search.training.losses"
+LEFT_OUT_IF_ONE = Field(exclude_if=lambda value: value == 1)
 Rate = Annotated[float, Field(strict=True, gt=0, le=10)]
 Strength = Annotated[float, Field(strict=True, ge=0, le=1e3)]
 Shuffle = Literal["rows", "blocks", "users"]
@@ -46,9 +47,11 @@ class TrainConfig(Frozen):
     ids with few rows stay near 0; optimisers of touched rows move the rows of the batch. It is said
     for all rows, also on a sample (training/optimiser.py). `rate_decay` lets all learning rates
     fall to 0, by equal amounts, over `passes`; patience ends such a training only in the second
-    half. `passes` is the number of passes over the training rows, which may be fractional.
-    `patience` is the number of evaluations without improvement after which training stops, 0 =
-    never. `clip_norm` bounds the gradient norm, 0 = off.
+    half. `plateau_factor` multiplies all rates after every `plateau_patience` evaluations in a row
+    whose objective is no better than the best before; 1 = they stay. `passes` is the number of
+    passes over the training rows, which may be fractional. `patience` is the number of evaluations
+    without improvement after which training stops, 0 = never. `clip_norm` bounds the gradient norm,
+    0 = off.
     `embedding_optimiser`: `adam` updates all rows of a table at every step, the others only the
     rows that the batch looked up (training/touched_rows.py). `precision` applies to the matrix
     products of a training step; loss, optimiser, evaluation and all that is kept of a training are
@@ -71,6 +74,8 @@ class TrainConfig(Frozen):
     weight_decay: Strength = 1e-3
     embedding_l2: Strength = 0.0
     rate_decay: Annotated[bool, Field(strict=True), LEFT_OUT_IF_EMPTY] = False
+    plateau_factor: Annotated[float, Field(strict=True, gt=0, le=1), LEFT_OUT_IF_ONE] = 1.0
+    plateau_patience: Annotated[int, Field(strict=True, ge=1, le=1000), LEFT_OUT_IF_ONE] = 1
     passes: Annotated[float, Field(strict=True, gt=0, le=1e4)] = 4.0
     evaluations_per_pass: Annotated[int, Field(strict=True, ge=1, le=1000)] = 4
     patience: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 3

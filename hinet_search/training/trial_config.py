@@ -14,6 +14,7 @@ from hinet_search.common.errors import ConfigurationError, gone_or_similar
 from hinet_search.common.frozen_model import Frozen
 from hinet_search.common.plugins import load
 from hinet_search.data.schema import Schema
+from hinet_search.models.layers.hidden_norm import NetworkConfig, normalise_hidden
 from hinet_search.models.layers.protocol import ProtocolConfig, build_in_protocol
 from hinet_search.results.records import ParameterRange
 from hinet_search.study.distributions import Value
@@ -56,6 +57,8 @@ class TrialConfig:
             else build(schema)
         )
         if isinstance(built, nn.Module):
+            if isinstance(self.model, NetworkConfig):
+                normalise_hidden(built, self.model.normalisation)
             learns = any(parameter.requires_grad for parameter in built.parameters())
             if not learns:
                 raise ConfigurationError(

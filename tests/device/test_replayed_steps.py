@@ -34,6 +34,7 @@ SETTINGS: list[dict[str, object]] = [
     {"precision": "bf16"},
     {"precision": "tf32"},
     {"rate_decay": True},
+    {"plateau_factor": 0.5},
     {"clip_norm": 0.0},
     {"weight_decay": 0.1, "embedding_l2": 0.1},
     {"task_weights": {"order": 2.0}, "scenario_weights": {"home": 2.0}},
@@ -123,6 +124,14 @@ def test_so_do_those_of_every_setting(train: dict[str, object], replays: list[in
     assert len(replays) > 15, "most of 30 steps"
 
 
+def test_so_do_those_of_layers_normalised_within_a_row(replays: list[int]) -> None:
+    model = lambda: model_of("mmoe", {"model.normalisation": "layer"})  # noqa: E731  in one line
+    with by_python():
+        expected = trained(model(), conditions())
+    assert trained(model(), conditions()) == expected
+    assert len(replays) > 15
+
+
 @pytest.mark.parametrize("name", ["mmoe", "single", "star"])
 def test_rows_that_are_placed_train_as_those_that_are_not(name: str) -> None:
     """Also where some batches have no rows of a scenario, whose parts then stay as they are.
@@ -137,15 +146,11 @@ def test_rows_that_are_placed_train_as_those_that_are_not(name: str) -> None:
 
 @pytest.mark.parametrize("stop", [1, 2, 5, 11, 12, 13, 20, 29])
 def test_a_training_of_replayed_steps_resumes_bit_for_bit(tmp_path: Path, stop: int) -> None:
-    expected, _ = trained(model_of(), conditions(rate_decay=True))
-    fit(
-        model_of(),
-        conditions(rate_decay=True),
-        Watch(stop_after=stop),
-        Checkpoints(tmp_path, "job"),
-    )
+    given = conditions(rate_decay=True, plateau_factor=0.5)
+    expected, _ = trained(model_of(), given)
+    fit(model_of(), given, Watch(stop_after=stop), Checkpoints(tmp_path, "job"))
     resumed = seeded_model(lambda: build_config("mmoe", {}).build(DATA.full_schema), 99)
-    fit(resumed, conditions(rate_decay=True), Watch(), Checkpoints(tmp_path, "job"))
+    fit(resumed, given, Watch(), Checkpoints(tmp_path, "job"))
     assert weights_hash(resumed) == expected
 
 
@@ -178,6 +183,7 @@ def test_a_replayed_step_copies_once_never_waits_and_runs_no_python_of_the_model
         ("mmoe", {}, {"embedding_optimiser": "lazy_adam"}),
         ("hinet", {"model.san.top_k": 1}, {}),
         ("hamur", {}, {}),
+        ("mmoe", {"model.normalisation": "batch"}, {}),
     ],
     ids=str,
 )

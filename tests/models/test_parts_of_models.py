@@ -10,9 +10,10 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hinet_search.models import hamur, pepnet, ple, star
+from hinet_search.models.layers.hidden_norm import StackedLayerNorm
 from hinet_search.models.layers.linear import StackedLinear, StarLinear
 from hinet_search.models.m2m import MetaUnit
-from hinet_search.models.m3oe import KindWeights, StackedLayerNorm
+from hinet_search.models.m3oe import KindWeights
 
 CELLS = ["feed/click", "feed/order", "cart/click", "cart/order"]
 

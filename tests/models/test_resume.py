@@ -98,6 +98,7 @@ BUILT: dict[str, Callable[[], object]] = {
     "hinet": lambda: Case("hinet").build(DATA.full_schema, 3),
     "mmoe": lambda: Case("mmoe").build(DATA.full_schema, 3),
     "chosen scenarios": lambda: hinet(TOP_K),
+    "normalised": lambda: hinet({"model.normalisation": "batch"}),
 }
 
 
@@ -114,6 +115,11 @@ def test_a_training_resumes_from_any_step_of_any_pass(name: str, stop: int, tmp_
 
 
 @pytest.mark.parametrize("stop", [9, 11, 14])
+def test_moving_statistics_of_hidden_layers_are_resumed(stop: int, tmp_path: Path) -> None:
+    check(BUILT["normalised"], conditions(), tmp_path, (stop,), whole("normalised"))
+
+
+@pytest.mark.parametrize("stop", [9, 11, 14])
 def test_scenarios_that_attention_has_chosen_stay_chosen(stop: int, tmp_path: Path) -> None:
     check(BUILT["chosen scenarios"], conditions(), tmp_path, (stop,), whole("chosen scenarios"))
 
@@ -121,7 +127,12 @@ def test_scenarios_that_attention_has_chosen_stay_chosen(stop: int, tmp_path: Pa
 @pytest.mark.parametrize("optimiser", ["adam", "lazy_adam", "sparse_adam", "rowwise_adagrad"])
 @pytest.mark.parametrize(
     "more",
-    [{}, {"embedding_l2": 0.01, "clip_norm": 0.1, "rate_decay": True}, {"precision": "bf16"}],
+    [
+        {},
+        {"embedding_l2": 0.01, "clip_norm": 0.1, "rate_decay": True},
+        {"plateau_factor": 0.1},
+        {"precision": "bf16"},
+    ],
     ids=str,
 )
 def test_every_optimiser_resumes(optimiser: str, more: dict[str, object], tmp_path: Path) -> None:

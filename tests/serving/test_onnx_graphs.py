@@ -50,6 +50,9 @@ SCHEMA = Schema(
 FORMS = {
     "top_k": ("hinet", {"model.san.top_k": 1}),
     "partitioned_norm": ("star", {"model.partitioned_norm": True}),
+    "norms of plain layers": ("final_mlp", {"model.normalisation": "batch"}),
+    "norms of all scenarios": ("hmoe", {"model.normalisation": "batch"}),
+    "norms of a row's scenario": ("hinet", {"model.normalisation": "layer"}),
 }
 CASES = {name: (name, {}) for name in names(MODELS) if name != "trees"} | FORMS
 

@@ -1,17 +1,23 @@
-"""Learning rates fall to 0 by equal amounts, over the passes that a training may take."""
+"""Learning rates fall to 0 by equal amounts, or by a factor where validation stands still."""
 
 from dataclasses import replace
 
 import pytest
 import torch
-from fake_models import CPU, DATA, Linear, Watch, fit_on, linear, scripted
+from fake_models import CPU, DATA, Linear, Watch, fit_on, linear, scripted, weights_hash
 
 from hinet_search.results.objectives import objective_named
 from hinet_search.training.feed import make_feed
 from hinet_search.training.fit import fit
 from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.row_order import batches_of_pass
-from hinet_search.training.run_state import Conditions, FixedSteps, make_schedule
+from hinet_search.training.run_state import (
+    Conditions,
+    FixedSteps,
+    best_evaluation,
+    falls_at,
+    make_schedule,
+)
 from hinet_search.training.train_config import TrainConfig
 
 RATE, SEED, PASSES = 0.05, 7, 2
@@ -91,6 +97,49 @@ def test_patience_ends_a_training_only_once_half_of_the_rates_is_gone():
         assert result.best_step == 1
 
 
+# Evaluations 1, 2, 4 and 7 are better than all before them.
+QUALITIES = [0.1, 0.2, 0.15, 0.4, 0.3, 0.2, 0.5, 0.1, 0.1, 0.1]
+
+
+@pytest.mark.parametrize(("patience", "falls"), [(1, [3, 5, 6, 8, 9, 10]), (2, [6, 9]), (3, [10])])
+def test_rates_fall_after_every_so_many_evaluations_in_a_row_without_improvement(patience, falls):
+    config = replace_config(plateau_factor=0.1, plateau_patience=patience)
+    result = fit_on(DATA, scripted(*QUALITIES), passes=10, evaluations_per_pass=1)
+    objective = objective_named("macro_auc")
+    assert [each.step for each in falls_at(result.evaluations, objective, config)] == falls
+    assert falls_at(result.evaluations, objective, CONFIG) == []
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "lazy_adam", "sparse_adam", "rowwise_adagrad"])
+def test_the_rates_of_all_weights_fall_whatever_the_optimiser(optimiser):
+    config = replace_config(plateau_factor=1e-9, embedding_optimiser=optimiser)
+
+    def after(steps: FixedSteps) -> dict[str, torch.Tensor]:
+        model = linear(DATA, SEED)
+        fit(model, replace(CONDITIONS, config=config, fixed_steps=steps), Watch())
+        return model.state_dict()
+
+    fallen = after(FixedSteps(17, STEPS_OF_A_PASS, falls=(5,)))
+    torch.testing.assert_close(fallen, after(FixedSteps(5, STEPS_OF_A_PASS)), rtol=0, atol=1e-6)
+
+
+def test_a_refit_that_is_told_of_the_falls_takes_the_steps_of_its_training():
+    config = replace_config(plateau_factor=0.5, learning_rate=0.5, passes=8)
+    given = replace(CONDITIONS, config=config)
+    model = linear(DATA, SEED)
+    evaluations = fit(model, given, Watch()).evaluations
+    best = best_evaluation(evaluations, given.objective)
+    falls = falls_at(evaluations, given.objective, config)
+    total, *steps = [round(each.passes * STEPS_OF_A_PASS) for each in (best, *falls)]
+    assert steps[0] < total, "rates fell before the best evaluation"
+    for told in ((), tuple(steps)):
+        refitted = linear(DATA, SEED)
+        fixed_steps = FixedSteps(total, STEPS_OF_A_PASS, told)
+        fit(refitted, replace(given, fixed_steps=fixed_steps), Watch())
+        assert (weights_hash(refitted) == weights_hash(model)) == bool(told)
+
+
 def test_stored_settings_of_other_trainings_stay_as_they_were():
     assert "rate_decay" not in TrainConfig().model_dump(mode="json")
     assert TrainConfig(rate_decay=True).model_dump(mode="json")["rate_decay"] is True
+    assert not [name for name in TrainConfig().model_dump(mode="json") if "plateau" in name]

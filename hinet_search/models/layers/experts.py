@@ -17,6 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from hinet_search.common.frozen_model import Frozen, Layers
 from hinet_search.models.layers.activation import Activation
+from hinet_search.models.layers.hidden_norm import hidden
 from hinet_search.models.layers.linear import Linear, StackedLinear, signed
 
 GateKind = Literal["softmax", "uniform", "relu_softmax", "sum"]
@@ -149,7 +150,7 @@ class Experts(nn.Module):
         self.num_groups = num_groups
         steps = pairwise([in_width, *widths])
         self.layers = nn.ModuleList(
-            StackedLinear(*step, num_experts, num_groups=num_groups) for step in steps
+            hidden(StackedLinear(*step, num_experts, num_groups=num_groups)) for step in steps
         )
         self.activation = Activation(dropout)
 
@@ -189,11 +190,17 @@ class Mixture(nn.Module):
         return mix(gate_GBK, y_GKBH)
 
 
-def mlp(in_width: int, widths: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
-    """Return an MLP (B, in_width) -> (B, widths[-1]) with ReLU and dropout after every layer."""
+def mlp(
+    in_width: int, widths: Sequence[int], dropout: float = 0.0, *, of_rows: bool = True
+) -> nn.Sequential:
+    """Return an MLP (B, in_width) -> (B, widths[-1]) with ReLU and dropout after every layer.
+
+    Only layers `of_rows` of a batch are hidden layers, which can be normalised.
+    """
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise([in_width, *widths]):
-        layers += [Linear(inputs, outputs), Activation(dropout)]
+        layer = Linear(inputs, outputs)
+        layers += [hidden(layer) if of_rows else layer, Activation(dropout)]
     return nn.Sequential(*layers)
 
 

@@ -50,6 +50,8 @@ def product(
 class Linear(nn.Linear):
     """torch's linear layer, computed by `product`."""
 
+    is_hidden = False  # models/layers/hidden_norm.py
+
     def forward(self, x_BI: Float[Tensor, "B I"]) -> Float[Tensor, "B O"]:
         """Return x W^T + b."""
         return product(x_BI, self.weight.T, self.bias)
@@ -121,6 +123,7 @@ class StackedLinear(nn.Module):
     """`num_groups` groups of `num_layers` linear layers, initialised like nn.Linear."""
 
     bias_LO: nn.Parameter | None
+    is_hidden = False
 
     def __init__(
         self,
@@ -252,6 +255,8 @@ class StarLinear(nn.Module):
     Shared weights start as nn.Linear's do; W_p starts at 1 and b_p at 0, so all scenarios
     start as the shared layer.
     """
+
+    is_hidden = False
 
     def __init__(
         self, in_width: int, out_width: int, num_tasks: int, *, num_scenarios: int

@@ -25,7 +25,8 @@ class PartitionedNorm(nn.Module):
     scenario's moving statistics (mean 0 and variance 1 before the first update), which are not
     updated. Statistics of absent scenarios are not updated either. For the first 1 / MOMENTUM
     updates the moving statistics are a plain mean over batches: new embeddings have a variance near
-    1e-4, and an initial 1 would dominate it for a hundred batches.
+    1e-4, and an initial 1 would dominate it for a hundred batches. With `is_fused` training takes
+    torch's own kernel, in a quarter of the time, with other rounding.
     """
 
     mean_MD: Tensor
@@ -33,8 +34,16 @@ class PartitionedNorm(nn.Module):
     num_updates_M: Tensor
     reads_batch = True  # models/layers/contracts.py
 
-    def __init__(self, width: int, num_scenarios: int, *, has_own_gains: bool = True) -> None:
+    def __init__(
+        self,
+        width: int,
+        num_scenarios: int,
+        *,
+        has_own_gains: bool = True,
+        is_fused: bool = False,
+    ) -> None:
         super().__init__()
+        self.is_fused = is_fused
         self.gamma_D = nn.Parameter(torch.ones(width))
         self.beta_D = nn.Parameter(torch.zeros(width))
         shape = (num_scenarios, width)
@@ -52,14 +61,30 @@ class PartitionedNorm(nn.Module):
         """
         gamma_MD, beta_MD = self._gains(len(sizes))
         runs = torch.split(x_BD, list(sizes))
-        statistics = [self._statistics(run_RD, m) for m, run_RD in enumerate(runs)]
-        of_runs = zip(runs, statistics, gamma_MD.unbind(0), beta_MD.unbind(0), strict=True)
+        of_runs = zip(runs, gamma_MD.unbind(0), beta_MD.unbind(0), strict=True)
         normalised = [
-            (run_RD - mean_D) * torch.rsqrt(variance_D + EPSILON) * gamma_D + beta_D
-            for run_RD, (mean_D, variance_D), gamma_D, beta_D in of_runs
+            self._normalised(scenario, run_RD, gamma_D, beta_D)
+            for scenario, (run_RD, gamma_D, beta_D) in enumerate(of_runs)
             if run_RD.shape[0] > 0
         ]
         return torch.cat(normalised)
+
+    def _normalised(
+        self,
+        scenario: int,
+        run_RD: Float[Tensor, "R D"],
+        gamma_D: Float[Tensor, "D"],
+        beta_D: Float[Tensor, "D"],
+    ) -> Float[Tensor, "R D"]:
+        """Normalise a scenario's rows; in training mode, move its moving statistics."""
+        if self.is_fused and self.training and run_RD.shape[0] > 1:
+            y_RD, mean_D, root_D = torch.native_batch_norm(
+                run_RD, gamma_D, beta_D, None, None, True, MOMENTUM, EPSILON
+            )
+            self._move(scenario, mean_D, root_D.detach() ** -2 - EPSILON, len(run_RD))
+            return y_RD
+        mean_D, variance_D = self._statistics(run_RD, scenario)
+        return (run_RD - mean_D) * torch.rsqrt(variance_D + EPSILON) * gamma_D + beta_D
 
     def _gains(self, num_scenarios: int) -> tuple[Float[Tensor, "M D"], Float[Tensor, "M D"]]:
         """Return gamma and beta of every scenario."""

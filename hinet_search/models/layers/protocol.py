@@ -13,10 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hinet_search.common.frozen_model import Frozen
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.contracts import Explainable, Part
+from hinet_search.models.layers.hidden_norm import NetworkConfig
 from hinet_search.results.records import GateUsage, Insight
 
 MDMT = "mdmt"
@@ -26,7 +26,7 @@ PER_TASK = "per_task"
 BuildModel = Callable[[Schema], nn.Module]
 
 
-class ProtocolConfig(Frozen):
+class ProtocolConfig(NetworkConfig):
     """Options of a model that can be trained in every protocol: its Config inherits this.
 
     `protocol`: `mdmt`, one model of all scenarios and tasks; `per_scenario`, M models; `per_task`,

@@ -47,12 +47,13 @@ class TrainJob:
 class RefitJob:
     """Train on training and validation rows together, for the steps until the `best` evaluation.
 
-    `best` is that of the training on the training rows alone. The files of `training` are those of
-    the refit.
+    `best` is that of the training on the training rows alone, `falls` are its evaluations after
+    which rates fell. The files of `training` are those of the refit.
     """
 
     training: TrainJob
     best: EvaluationRecord
+    falls: tuple[EvaluationRecord, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,11 @@ def _begun(
     dataset, schema = config.features.view(open_dataset(training.dataset))
     model = trainable(seeded_model(lambda: config.build(schema), training.seed), schema, device)
     steps_per_pass = count_steps(dataset.train.num_rows, config.train)
-    steps = FixedSteps(model.steps_until(job.best, steps_per_pass), steps_per_pass)
+    steps = FixedSteps(
+        model.steps_until(job.best, steps_per_pass),
+        steps_per_pass,
+        tuple(model.steps_until(fall, steps_per_pass) for fall in job.falls),
+    )
     conditions = Conditions(
         dataset=with_validation_rows(dataset),
         schema=schema,

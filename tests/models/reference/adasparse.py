@@ -1,7 +1,7 @@
 """AdaSparse row by row and neuron by neuron; normalisation takes the rows of a batch together."""
 
 import torch
-from reference.plain import input_vector, tower
+from reference.plain import input_vector, linear, tower
 from reference.star import normalised
 from torch import Tensor
 
@@ -18,12 +18,12 @@ def logits(model: Model, batch: Batch) -> Tensor:
         for row in range(len(batch))
     ]
     for number, pruner in enumerate(model.pruners):
-        outputs = [model.hidden[number].weight @ h for h in hidden]
         if model.config.batch_norm:
             norm, together = model.norms[number], [0] * len(batch)
+            outputs = [model.hidden[number].weight @ h for h in hidden]
             outputs = [normalised(norm, outputs, together, row) for row in range(len(batch))]
         else:
-            outputs = [output + model.hidden[number].bias for output in outputs]
+            outputs = [linear(model.hidden[number], 0, h) for h in hidden]
         hidden = [
             _weighted(model, pruner, e_d[row], output.clamp(min=0))
             for row, output in enumerate(outputs)

@@ -5,8 +5,9 @@ from reference.plain import gate, input_vector, linear, tower, weighted
 from torch import Tensor, nn
 
 from hinet_search.models.layers.batch import Batch
+from hinet_search.models.layers.hidden_norm import StackedLayerNorm
 from hinet_search.models.layers.linear import StarLinear
-from hinet_search.models.m3oe import Model, Perceptrons, StackedLayerNorm
+from hinet_search.models.m3oe import Model, Perceptrons
 
 
 def logits(model: Model, batch: Batch) -> Tensor:

@@ -10,7 +10,7 @@ from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.experts import Experts, Gate, Towers
-from hinet_search.models.layers.linear import StackedLinear
+from hinet_search.models.layers.hidden_norm import NormalisedLayer, StackedLayerNorm
 
 
 def input_vector(embedding: FeatureEmbedding, schema: Schema, batch: Batch, row: int) -> Tensor:
@@ -29,9 +29,31 @@ def input_vector(embedding: FeatureEmbedding, schema: Schema, batch: Batch, row:
     return torch.cat([*parts, *lists, numbers])
 
 
-def linear(layer: StackedLinear, number: int, x: Tensor) -> Tensor:
+def linear(layer: nn.Module, number: int, x: Tensor) -> Tensor:
+    if isinstance(layer, NormalisedLayer):
+        return normalised(layer, number, linear(layer.layer, number, x))
+    if isinstance(layer, nn.Linear):
+        return layer.weight @ x + layer.bias
     y = layer.weight_LIO[number].T @ x
     return y if layer.bias_LO is None else y + layer.bias_LO[number]
+
+
+def normalised(layer: NormalisedLayer, number: int, y: Tensor) -> Tensor:
+    """Return the outputs of a row of one layer, normalised as in evaluation."""
+    if isinstance(layer.norm, StackedLayerNorm):
+        mean = sum(y) / len(y)
+        variance = sum((y - mean) ** 2) / len(y)
+        gain = layer.norm.gain_change_N1O[number, 0] + 1
+        return (y - mean) / (variance + 1e-5) ** 0.5 * gain + layer.norm.bias_N1O[number, 0]
+    norm = layer.norm.columns
+    group, place = divmod(number, layer.num_layers)
+    own = slice(place * len(y), (place + 1) * len(y))
+    gain, bias = norm.gamma_D[own], norm.beta_D[own]
+    if norm.gamma_change_MD is not None:
+        gain = gain * (1 + norm.gamma_change_MD[group, own])
+        bias = bias + norm.beta_change_MD[group, own]
+    z = (y - norm.mean_MD[group, own]) / (norm.variance_MD[group, own] + 1e-5) ** 0.5
+    return z * gain + bias
 
 
 def expert(experts: Experts, number: int, x: Tensor) -> Tensor:
@@ -42,8 +64,8 @@ def expert(experts: Experts, number: int, x: Tensor) -> Tensor:
 
 def perceptron(layers: nn.Sequential, x: Tensor) -> Tensor:
     for layer in layers:
-        if isinstance(layer, nn.Linear):
-            x = (layer.weight @ x + layer.bias).clamp(min=0)
+        if isinstance(layer, nn.Linear | NormalisedLayer):
+            x = linear(layer, 0, x).clamp(min=0)
     return x
 
 

@@ -1,11 +1,12 @@
 """STAR row by row and task by task, with a scenario's statistics computed row by row."""
 
 import torch
+from reference import plain
 from reference.plain import input_vector, only, tower
-from torch import Tensor
+from torch import Tensor, nn
 
 from hinet_search.models.layers.batch import Batch
-from hinet_search.models.layers.linear import StarLinear
+from hinet_search.models.layers.hidden_norm import NormalisedLayer
 from hinet_search.models.layers.partitioned_norm import EPSILON, PartitionedNorm
 from hinet_search.models.star import Model
 
@@ -33,7 +34,10 @@ def _main(model: Model, x: Tensor, p: int, task: int) -> Tensor:
     return only(_layer(model.star.output, x, p, task))
 
 
-def _layer(layer: StarLinear, x: Tensor, p: int, task: int) -> Tensor:
+def _layer(layer: nn.Module, x: Tensor, p: int, task: int) -> Tensor:
+    if isinstance(layer, NormalisedLayer):
+        y = _layer(layer.layer, x, p, task)
+        return plain.normalised(layer, p * layer.num_layers + task, y)
     weight = (layer.weight_change_MTIO[p, task] + 1) * layer.weight_TIO[task]
     return weight.T @ x + (layer.bias_change_MTO[p, task] + layer.bias_TO[task])
 
