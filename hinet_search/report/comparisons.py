@@ -175,7 +175,7 @@ def by_groups(record: StudyRecord) -> Markup:
     """Return the gains split into those between and within groups, folded; empty without groups."""
     students = [student.name for student in record.students]
     rows = []
-    for split in group_gains(record):
+    for split in sorted(group_gains(record), key=lambda each: each.gain):
         arm = title(split.contrast.arm)
         if split.contrast.arm in students:
             arm += ", over its arm"
@@ -183,19 +183,21 @@ def by_groups(record: StudyRecord) -> Markup:
         difference = split.contrast.difference
         area = html.number(numbers.DASH)
         if difference is not None:
-            area = html.number(marked(difference), class_=CLASSES[difference.mark])
-        rows.append(html.row(arm, *parts, area, html.words(span(split.contrast))))
+            told = html.remarked(marked(difference), span(split.contrast))
+            area = html.number(told, class_=CLASSES[difference.mark])
+        rows.append(html.row(arm, *parts, area))
     if not rows:
         return Markup("")
-    measures = html.columns(["Gain", "Between groups", "Within groups", "AUC within groups"])
-    header = html.head("Compared with", measures, html.column("Interval"))
+    within = html.measure("AUC within groups", "gain, interval")
+    header = html.head("Compared with", "Gain", "Between groups", "Within groups", within)
     explained = html.note(
         "Between groups: the gain if every row had the mean score of its group. Within groups: the "
         "rest, which differences of scores inside groups add. Both sum to the gain, and are means "
         "over seeds without an interval. AUC within groups reads the order inside groups alone; "
         "its marks are corrected for all comparisons, as in the plot."
     )
-    content = html.table("Gains between and within groups", header, rows) + explained
+    content = html.table("Gains between and within groups", header, rows, class_="models")
+    content += explained
     return html.details("Gains between and within groups", content, on_paper=True)
 
 

@@ -44,13 +44,13 @@ def values_within(record: StudyRecord, arm: ArmRecord) -> ArmValues:
     return replace(side, values=tuple(values), resampled=drawn, is_root=False)
 
 
-def own_values(record: StudyRecord, arm: ArmRecord) -> tuple[Estimate, Estimate] | None:
+def own_values(record: StudyRecord, arm: ArmRecord | None) -> tuple[Estimate, Estimate] | None:
     """Estimate headline and AUC within groups of an arm by itself, with errors of seeds and users.
 
-    None without several seeds, groups or resampled users.
+    None without an arm, several seeds, groups or resampled users.
     """
     finalist = chosen(arm)
-    if finalist is None or finalist.summary is None:
+    if arm is None or finalist is None or finalist.summary is None:
         return None
     drawn = finalist.summary.resampled
     side = values_within(record, arm)

@@ -32,7 +32,7 @@ from hinet_search.results.finalist_values import (
     values_by,
 )
 from hinet_search.results.objectives import WITHIN_GROUPS
-from hinet_search.results.records import ServingLimits
+from hinet_search.results.records import ArmRecord, ServingLimits
 from hinet_search.results.shipping import Offer, Shipment, ensembles_by_size, shipment
 from hinet_search.results.statistics.paired_difference import Summary, summary
 from hinet_search.results.statistics.simultaneous import LEVEL
@@ -166,9 +166,14 @@ def _remarks(record: StudyRecord, offer: Offer, shipped: Shipment) -> Iterator[s
         yield "reference"
 
 
+def _model(record: StudyRecord, offer: Offer) -> ArmRecord | None:
+    """Return the arm or student that is offered; None for an ensemble."""
+    return next((arm for arm in record.arms_and_students if arm.name == offer.name), None)
+
+
 def _value(record: StudyRecord, offer: Offer, *, is_opened: bool) -> Markup:
     """Return the mean of a model over its seeds with their deviation, of an ensemble its value."""
-    model = next((arm for arm in record.arms_and_students if arm.name == offer.name), None)
+    model = _model(record, offer)
     if not is_opened:
         reached = summary(objective_by_seed(record, chosen(model), "valid").values())
     elif offer.test is None:
@@ -187,14 +192,13 @@ def _within_groups(record: StudyRecord, offer: Offer, *, is_opened: bool) -> Sum
     if offer.kind == "ensemble" and ensemble is not None:
         of_ensemble = value((ensemble.test_cells if is_opened else ensemble.valid_cells) or ())
         return summary([] if of_ensemble is None else [of_ensemble])
-    model = next((arm for arm in record.arms_and_students if arm.name == offer.name), None)
-    return summary(by_seed(chosen(model), "test" if is_opened else "valid", value).values())
+    finalist = chosen(_model(record, offer))
+    return summary(by_seed(finalist, "test" if is_opened else "valid", value).values())
 
 
 def _ranked(record: StudyRecord, offer: Offer, *, is_opened: bool) -> Markup:
     """Return the AUC within groups with its interval over seeds and users where it is known."""
-    model = next((arm for arm in record.arms_and_students if arm.name == offer.name), None)
-    own = own_values(record, model) if is_opened and model is not None else None
+    own = own_values(record, _model(record, offer)) if is_opened else None
     if own is None:
         return over_seeds(_within_groups(record, offer, is_opened=is_opened))
     low, high = map(numbers.metric, own[1].interval(LEVEL))
@@ -294,8 +298,7 @@ def _two_orders(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment)
         size = sign * offer.test
         is_taken = offer == shipped.taken
         points.append(ScatterPoint(name, is_taken, size, within.mean, name, offer.kind))
-        model = next((arm for arm in record.arms_and_students if arm.name == offer.name), None)
-        own = own_values(record, model) if model is not None else None
+        own = own_values(record, _model(record, offer))
         if own is not None:
             intervals.append((own[0].interval(LEVEL), own[1].interval(LEVEL)))
     if len(points) < 2:
