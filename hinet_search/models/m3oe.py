@@ -29,7 +29,6 @@ of a layer, K common experts, N = K + M + T experts, U experts of one kind, H wi
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Annotated
 
 import torch
@@ -39,13 +38,12 @@ from torch import Tensor, nn
 
 from hinet_search.common.frozen_model import Count, Layers
 from hinet_search.data.schema import Schema
-from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.batch import Batch, rows_by_scenario
 from hinet_search.models.layers.diagnostics import Expert, gate_usage, numbered
 from hinet_search.models.layers.embedding import FeatureEmbedding
-from hinet_search.models.layers.experts import ExpertConfig, Gate, TowerConfig, Towers, mix
-from hinet_search.models.layers.hidden_norm import StackedLayerNorm, hidden
-from hinet_search.models.layers.linear import StackedLinear, StarLinear
+from hinet_search.models.layers.experts import ExpertConfig, Experts, Gate, TowerConfig, Towers, mix
+from hinet_search.models.layers.hidden_norm import normalise_hidden
+from hinet_search.models.layers.linear import StarLinear
 from hinet_search.models.layers.protocol import ProtocolConfig
 from hinet_search.results.records import Insight
 
@@ -76,18 +74,15 @@ class Model(nn.Module):
         num_tasks = schema.num_tasks
         self.embedding = FeatureEmbedding(schema, config.embedding_dim, with_scenario=True)
         width = self.embedding.width
-        has_norm = config.layer_norm
         z_width, h_width = config.star_widths
         self.star = StarLinear(width, z_width, 1, num_scenarios=num_scenarios)
-        self.after_star = Perceptrons(z_width, [h_width], 1, has_norm=has_norm)
-        self.skip = Perceptrons(width, [h_width], 1, has_norm=has_norm)
-        self.experts = Perceptrons(
-            h_width,
-            config.expert.widths,
-            config.num_experts + num_scenarios + num_tasks,
-            has_norm=has_norm,
-            dropout=config.dropout,
-        )
+        self.after_star = Experts(z_width, [h_width], 1)
+        self.skip = Experts(width, [h_width], 1)
+        num_experts = config.num_experts + num_scenarios + num_tasks
+        self.experts = Experts(h_width, config.expert.widths, num_experts, dropout=config.dropout)
+        if config.layer_norm:
+            for part in (self.after_star, self.skip, self.experts):
+                normalise_hidden(part, "layer")
         self.gate = Gate(
             h_width,
             config.num_experts,
@@ -147,35 +142,6 @@ class Model(nn.Module):
             *(Expert(f"task {task}") for task in self.schema.tasks),
         )
         return Insight(gates=gate_usage(shares_TBN, rows.sizes, self.schema, experts))
-
-
-class Perceptrons(nn.Module):
-    """MLPs of one shape; with `has_norm` layer normalisation, then ReLU and dropout, per layer."""
-
-    def __init__(
-        self,
-        in_width: int,
-        widths: Sequence[int],
-        num_perceptrons: int,
-        *,
-        has_norm: bool,
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__()
-        steps = pairwise([in_width, *widths])
-        layers = [StackedLinear(*step, num_perceptrons) for step in steps]
-        self.layers = nn.ModuleList(layers if has_norm else map(hidden, layers))
-        self.norms = nn.ModuleList(
-            StackedLayerNorm(width, num_perceptrons) if has_norm else nn.Identity()
-            for width in widths
-        )
-        self.activation = Activation(dropout)
-
-    def forward(self, x: Float[Tensor, "*stack B I"]) -> Float[Tensor, "N B O"]:
-        """Apply every MLP to every row of x, which is (B, I)."""
-        for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = self.activation(norm(layer(x)))
-        return x
 
 
 class KindWeights(nn.Module):

@@ -21,7 +21,10 @@ from hinet_search.training.trial_config import build_config
 from tests.training.fake_models import CPU, DATA, fit_on
 
 SETTING = "model.normalisation"
-OWN: dict[str, dict[str, Value]] = {"adasparse": {"model.batch_norm": False}}
+OWN: dict[str, dict[str, Value]] = {
+    "adasparse": {"model.batch_norm": False},
+    "m3oe": {"model.layer_norm": False},
+}
 every_kind = pytest.mark.parametrize("kind", ["batch", "layer"])
 
 
@@ -60,7 +63,7 @@ def test_every_activation_of_rows_gets_normalised_outputs(case: Case) -> None:
 
 @every_model
 def test_without_the_setting_a_network_is_what_it_was(case: Case) -> None:
-    config = build_config(case.name, {SETTING: "none"})
+    config = build_config(case.name, {SETTING: "none", **OWN.get(case.name, {})})
     assert "normalisation" not in config.sections["model"]
     assert not any(isinstance(part, NormalisedLayer) for part in config.build(SCHEMA).modules())
 

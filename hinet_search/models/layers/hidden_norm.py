@@ -40,12 +40,13 @@ def hidden(layer: Layer) -> Layer:
 
 
 def normalise_hidden(model: nn.Module, kind: Kind) -> None:
-    """Normalise all hidden layers of a model that has just been built."""
+    """Normalise all hidden layers of a model that has just been built, but those that are."""
     if kind == "none":
         return
     for parent in tuple(model.modules()):
         for name, layer in tuple(parent.named_children()):
             if isinstance(layer, Linear | StackedLinear | StarLinear) and layer.is_hidden:
+                layer.is_hidden = False
                 setattr(parent, name, NormalisedLayer(layer, kind))
 
 

@@ -1,13 +1,12 @@
 """M3oE row by row, expert by expert, with both levels of fusion written out."""
 
 import torch
-from reference.plain import gate, input_vector, linear, tower, weighted
+from reference.plain import expert, gate, input_vector, tower, weighted
 from torch import Tensor, nn
 
 from hinet_search.models.layers.batch import Batch
-from hinet_search.models.layers.hidden_norm import StackedLayerNorm
 from hinet_search.models.layers.linear import StarLinear
-from hinet_search.models.m3oe import Model, Perceptrons
+from hinet_search.models.m3oe import Model
 
 
 def logits(model: Model, batch: Batch) -> Tensor:
@@ -16,16 +15,13 @@ def logits(model: Model, batch: Batch) -> Tensor:
 
 def _row(model: Model, batch: Batch, row: int) -> Tensor:
     x, m = input_vector(model.embedding, model.schema, batch, row), int(batch.scenario_B[row])
-    h = perceptron(model.after_star, 0, star(model.star, m, x)) + perceptron(model.skip, 0, x)
+    h = expert(model.after_star, 0, star(model.star, m, x)) + expert(model.skip, 0, x)
     return torch.stack([_logit(model, h, m, t) for t in range(model.schema.num_tasks)])
 
 
 def _logit(model: Model, h: Tensor, m: int, t: int) -> Tensor:
     num_scenarios, num_tasks = model.schema.num_scenarios, model.schema.num_tasks
-    outputs = [
-        perceptron(model.experts, number, h)
-        for number in range(len(model.experts.layers[0].weight_LIO))
-    ]
+    outputs = [expert(model.experts, number, h) for number in range(model.experts.num_experts)]
     num_common = len(outputs) - num_scenarios - num_tasks
     common, of_scenarios = outputs[:num_common], outputs[num_common:][:num_scenarios]
     of_tasks = outputs[num_common + num_scenarios :]
@@ -50,18 +46,6 @@ def balanced(own: nn.Parameter | None, number: int, outputs: list[Tensor]) -> Te
 def star(layer: StarLinear, m: int, x: Tensor) -> Tensor:
     weight = layer.weight_TIO[0] * (layer.weight_change_MTIO[m, 0] + 1)
     return weight.T @ x + layer.bias_TO[0] + layer.bias_change_MTO[m, 0]
-
-
-def perceptron(perceptrons: Perceptrons, number: int, x: Tensor) -> Tensor:
-    for layer, norm in zip(perceptrons.layers, perceptrons.norms, strict=True):
-        x = linear(layer, number, x)
-        if isinstance(norm, StackedLayerNorm):
-            mean = sum(x) / len(x)
-            variance = sum((x - mean) ** 2) / len(x)
-            x = (x - mean) / (variance + 1e-5) ** 0.5
-            x = x * (norm.gain_change_N1O[number, 0] + 1) + norm.bias_N1O[number, 0]
-        x = x.clamp(min=0)
-    return x
 
 
 def sigmoid(x: Tensor) -> Tensor:
