@@ -192,9 +192,9 @@ def by_groups(record: StudyRecord) -> Markup:
     header = html.head("Compared with", "Gain", "Between groups", "Within groups", within)
     explained = html.note(
         "Between groups: the gain if every row had the mean score of its group. Within groups: the "
-        "rest, which differences of scores inside groups add. Both sum to the gain, and are means "
-        "over seeds without an interval. AUC within groups reads the order inside groups alone; "
-        "its marks are corrected for all comparisons, as in the plot."
+        "rest, which differences of scores inside groups add among all rows. Both sum to the gain, "
+        "and are means over seeds without an interval. AUC within groups compares rows of one group "
+        "alone, so its sign may differ; its marks are corrected for all comparisons, as in the plot."
     )
     content = html.table("Gains between and within groups", header, rows, class_="models")
     content += explained

@@ -3,9 +3,9 @@
 from hinet_search.executors import Job
 from hinet_search.results.finalist_values import chosen as chosen_of
 from hinet_search.training.jobs.ensemble import SelectJob
-from hinet_search.training.jobs.messages import ScoreTestJob
+from hinet_search.training.jobs.messages import ScoreTestJob, TrainJob
 from hinet_search.training.jobs.score import SummaryJob
-from tests.search.pretended import Pretender, Studio
+from tests.search.pretended import FEATURES, Pretender, Studio
 
 ARMS = "{mmoe: {space: rate}, shared_bottom: {space: rate}}"
 MORE = "reference: mmoe\n"
@@ -51,3 +51,13 @@ def test_a_finalist_with_an_unopened_seed_is_not_summed_up(studio: Studio) -> No
     record, pretender = studio.launch(Pretender(failing=fails), arms=ARMS, more=MORE)
     assert jobs(pretender) == []
     assert all(finalist.summary is None for arm in record.arms for finalist in arm.finalists)
+
+
+def test_the_order_within_groups_is_always_measured_and_their_means_on_test(studio: Studio) -> None:
+    _, pretender = studio.launch(features=f"{FEATURES}\n  rank: {{group: user_id}}")
+    further = {
+        type(job.payload): job.payload.further
+        for job in pretender.jobs
+        if isinstance(job.payload, TrainJob | ScoreTestJob)
+    }
+    assert further == {TrainJob: ("rank_auc",), ScoreTestJob: ("rank_auc", "between_auc")}
