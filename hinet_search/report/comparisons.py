@@ -193,8 +193,9 @@ def by_groups(record: StudyRecord) -> Markup:
     explained = html.note(
         "Between groups: the gain if every row had the mean score of its group. Within groups: the "
         "rest, which differences of scores inside groups add among all rows. Both sum to the gain, "
-        "and are means over seeds without an interval. AUC within groups compares rows of one group "
-        "alone, so its sign may differ; its marks are corrected for all comparisons, as in the plot."
+        "and are means over seeds without an interval. AUC within groups compares rows of one "
+        "group alone, so its sign may differ; marks are corrected for all comparisons, as in the "
+        "plot."
     )
     content = html.table("Gains between and within groups", header, rows, class_="models")
     content += explained
