@@ -25,7 +25,7 @@ ALSO = {"long_tail": {"seesaw"}, "leaks": set()}  # a cell that loses in the tai
 
 # What the warning of a planted fault says: its subject and details.
 WORDS = {
-    "data": "The data have 1 note. | Order > click in 14 rows.",
+    "data": "The data have 1 note. | order > click in 14 rows.",
     "leaks": "An input may leak the label. | watch_time alone reaches an AUC of .9870 for click in training.",
     "inputs": "No gain is shown with matches over 3 seeds: kept, but perhaps worth nothing. | matches: +.0008 (−.0008 to +.0024).",
     "few_positives": "1 cell has fewer than 100 positive rows in test. | Push · click: 40.",

@@ -1,6 +1,6 @@
 """Data: what the encoder reported about the data, and how the rows were split."""
 
-from hinet_search.report import numbers, record_facts
+from hinet_search.report import numbers
 from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.results.study_record import StudyRecord
 
@@ -12,8 +12,8 @@ def check(record: StudyRecord) -> Finding:
     split = f"split {record.data.split}"
     warnings = list(record.data.warnings)
     if record.data.sample is not None:
-        warnings.insert(0, f"searched on {record.data.searched_on}")
-    notes = [f"{record_facts.capitalized(note).rstrip('.')}." for note in warnings]
+        warnings.insert(0, f"Searched on {record.data.searched_on}")
+    notes = [f"{note.rstrip('.')}." for note in warnings]
     if not notes:
         return passed(f"The data agree with their definition; {split}.")
     return warning(
