@@ -177,7 +177,7 @@ def _outlier_warning(
     if _is_one_value(other_R):
         return ""
     return (
-        f"{name}: {rows_in_words(num_outliers)} of train lie so far out (up to "
+        f"{name}: values of {rows_in_words(num_outliers)} of train lie so far out (up to "
         f"{number_R[farthest_row]:.6g}) that to a model all others are nearly one value; "
         "write null for what is missing, or give the range of the others under clip: "
         f"[{other_R.min():.6g}, {other_R.max():.6g}]"

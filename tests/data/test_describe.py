@@ -48,6 +48,15 @@ def test_unseen_shares_are_per_split_and_leave_missing_values_out(tmp_path: Path
     assert (facts.unseen_valid, facts.unseen_test) == (0.0, 0.2)
 
 
+@pytest.mark.parametrize(("time", "ends"), [("minute", ("0", "599")), (None, None)])
+def test_the_times_are_the_first_and_the_last_of_all_rows(
+    time: str | None, ends: tuple[str, str] | None, tmp_path: Path
+) -> None:
+    description = described(shop(), tmp_path, time=time)
+    assert description.time == ends
+    assert ("time 0 to 599" in render(description)) == (time is not None)
+
+
 LEAKS: dict[str, tuple[pl.Expr, dict[str, Any]]] = {
     "a number": (pl.col("click") * -5.0 + pl.col("price") / 1000, {"numeric": ["leak"]}),
     "a category": (pl.format("{}-{}", "click", "item"), {"categorical": ["leak"]}),

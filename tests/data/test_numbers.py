@@ -89,9 +89,16 @@ def test_a_sentinel_that_makes_all_others_one_value_is_a_warning(
 ) -> None:
     (warning,) = prepared(with_value(value, 5, 9, column="age"), tmp_path).record.warnings
     assert warning.startswith(
-        f"age: 2 rows of train lie so far out (up to {value:.6g}) that to a model all others"
+        f"age: values of 2 rows of train lie so far out (up to {value:.6g}) that to a model all others"
     )
     assert warning.endswith("give the range of the others under clip: [18, 79]")
+
+
+def test_an_outlier_lies_far_from_the_others_wherever_they_lie(tmp_path: Path) -> None:
+    others = 1e6 + pl.col("minute") % 60
+    frame = shop().with_columns(price=pl.when(pl.col("minute") == 5).then(3e6).otherwise(others))
+    (warning,) = prepared(frame, tmp_path).record.warnings
+    assert warning.startswith("price: values of 1 row of train lie so far out (up to 3e+06)")
 
 
 @pytest.mark.parametrize(

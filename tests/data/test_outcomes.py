@@ -194,6 +194,8 @@ def test_one_that_is_named_as_known_before_is_a_feature_to_check() -> None:
     assert "is_weekend   # check: 0 and 1" in text
 
 
-def test_the_last_feature_stays() -> None:
+def test_the_last_feature_stays_and_a_category_may_be_the_last() -> None:
     columns = TABLE.select("channel", "is_click").with_columns(y2=FLAG)
     assert guessing.drafted(columns)[0].features.numeric == ("y2",)
+    definition, _ = guessing.drafted(columns.with_columns(user_id=USER))
+    assert (definition.features.categorical, definition.never_features) == (("user_id",), ("y2",))

@@ -222,6 +222,16 @@ def test_of_ids_of_the_sample_the_rows_of_all_users_are_counted_too(tmp_path: Pa
     assert [counts.sum() for counts in kept.frequencies_of_all] == [of_items]
 
 
+def test_entries_of_lists_are_counted_as_many_times_more_as_all_rows_are(tmp_path: Path) -> None:
+    frame = shop().with_columns(tags=pl.lit("red|blue"))
+    lists = {"tags": {"column": "tags", "separator": "|"}}
+    changes = {"split": {"by": "random"}, "features": {"categorical": ["item"], "lists": lists}}
+    dataset = searched(frame, tmp_path, 0.5, **changes)
+    share = sum(dataset.record.rows) / frame.height
+    assert_array_equal(dataset.frequencies[1], dataset.train.num_rows)
+    assert_allclose(dataset.frequencies_of_all[1], dataset.train.num_rows / share, atol=1)
+
+
 def test_a_sample_of_a_version_that_did_not_count_them_is_encoded_again(tmp_path: Path) -> None:
     dataset = searched(shop(), tmp_path, 0.5)
     manifest = _read_manifest(dataset.folder)

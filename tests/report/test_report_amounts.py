@@ -119,10 +119,10 @@ def test_few_positives_are_rows_above_0() -> None:
     finding = few_positives.check(RECORD)
     assert finding is not None
     assert finding.subject == "1 cell has fewer than 100 rows above 0 in test."
-    many = tuple(replace(cell, positives=(9, 9, 500)) for cell in RECORD.data.cells)
+    many = tuple(replace(cell, positives=(9, 9, 100)) for cell in RECORD.data.cells)
     finding = few_positives.check(replace(RECORD, data=replace(RECORD.data, cells=many)))
     assert finding is not None
-    assert finding.subject.startswith("Every cell has 500 rows above 0 or more in test")
+    assert finding.subject.startswith("Every cell has 100 rows above 0 or more in test")
 
 
 def test_amounts_that_are_expected_too_high_are_not_calibrated() -> None:

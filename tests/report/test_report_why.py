@@ -174,6 +174,17 @@ def test_failures_that_differ_in_numbers_alone_stand_in_one_line() -> None:
     assert "too large: 3 times</td><td>2</td><td>2, 3</td>" in body
 
 
+def test_a_name_stands_where_it_neither_leaves_the_plot_nor_meets_another() -> None:
+    points = [
+        scatter.ScatterPoint("left", False, 0.0, 1.0, "left"),
+        scatter.ScatterPoint("right", False, 4.0, 2.0, "right"),
+        scatter.ScatterPoint("met", False, 1.0, 3.0, "met"),
+        scatter.ScatterPoint("meets", False, 1.2, 3.0, "meets"),
+    ]
+    axes = scatter.ScatterAxes(Axis(0.0, 4.0), Axis(0.0, 4.0))
+    assert scatter.sides_of(points, axes) == ["right", "left", "left", "right"]
+
+
 def test_the_front_holds_what_no_smaller_arm_reaches() -> None:
     points = [
         scatter.ScatterPoint("a", False, 1.0, 0.70, "a"),

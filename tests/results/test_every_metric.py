@@ -151,6 +151,14 @@ def test_a_cell_without_rows_has_no_value(file: str, metric: Metric, family: Fam
     assert np.isnan(metric.prepared(empty)(np.ones((NUM_USERS, 3)))).tolist() == [True] * 3
 
 
+@every_case
+def test_a_metric_is_said_to_be_half_by_chance_where_equal_scores_have_half(
+    file: str, metric: Metric, family: Family
+) -> None:
+    rows = [PlainRow(0.25, int(n % 5 == 0), n % 2, family is POISSON, AMOUNT) for n in range(15)]
+    assert (metric.value(cell_of(rows, family)) == 0.5) == metric.is_half_by_chance
+
+
 @pytest.mark.parametrize("file", METRIC_OF_FILE)
 def test_within_users_rows_without_a_user_do_not_count(file: str) -> None:
     metric = METRIC_OF_FILE[file]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -63,19 +64,21 @@ def test_what_a_slot_keeps_is_what_its_copies_take() -> None:
 
 
 @pytest.fixture
-def small_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def a_small_gpu_beside_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "choose_device", lambda _: ChosenDevice(CUDA))
-    monkeypatch.setattr(module, "smallest_memory", lambda: 1_000_000)
+    gpus = [SimpleNamespace(total_memory=size) for size in (80 * GB, 1_000_000)]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(gpus))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", gpus.__getitem__)
 
 
-@pytest.mark.usefixtures("small_gpu")
-def test_a_study_whose_rows_do_not_fit_the_gpu_is_refused(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("a_small_gpu_beside_a_large_one")
+def test_a_study_whose_rows_do_not_fit_the_smallest_gpu_is_refused(tmp_path: Path) -> None:
     path = write_study(tmp_path)
-    with pytest.raises(EnvironmentFault, match=r"8 slots on one GPU need .* let at most \d slots?"):
+    with pytest.raises(EnvironmentFault, match=r"4 slots on one GPU need .* let at most \d slots?"):
         api.ready(str(path), LaunchOptions(output=tmp_path / "out", slots=8))
 
 
-@pytest.mark.usefixtures("small_gpu")
+@pytest.mark.usefixtures("a_small_gpu_beside_a_large_one")
 def test_a_check_adds_what_the_probe_measured(tmp_path: Path) -> None:
     path = write_study(tmp_path)
     ready = api.ready(str(path), LaunchOptions(output=tmp_path / "out", slots=1))

@@ -184,7 +184,7 @@ def test_the_state_of_a_study_that_was_taken_over_is_left_to_the_one_who_took_it
 
 
 @pytest.mark.parametrize(
-    ("seconds", "slots", "trials"), [(1.8, 1, 2), (2.4, 1, 4), (1.5, 1, 2), (1.5, 2, 4)]
+    ("seconds", "slots", "trials"), [(1.99, 1, 2), (2.01, 1, 4), (1.5, 1, 2), (1.5, 2, 4)]
 )
 def test_minutes_are_those_of_all_launches_together_whose_trainings_shared_the_slots(
     studio: Studio, seconds: float, slots: int, trials: int

@@ -66,12 +66,15 @@ def test_a_training_that_fails(tmp_path: Path) -> None:
     refuse_parts(tmp_path)
 
 
-def test_a_training_that_stops_has_the_state_of_its_last_step(tmp_path: Path) -> None:
+def test_a_training_that_stops_has_the_state_and_the_seconds_of_its_last_step(
+    tmp_path: Path,
+) -> None:
     expected = linear(DATA)
     fit(expected, CONDITIONS, Watch())
     fit(linear(DATA), CONDITIONS, Watch(stop_after=7), checkpoints_in(tmp_path))
     watch = Watch()
     resumed = linear(DATA, seed=9)
-    fit(resumed, CONDITIONS, watch, checkpoints_in(tmp_path))
+    result = fit(resumed, CONDITIONS, watch, checkpoints_in(tmp_path))
     assert watch.asked == 2 * 10 - 7
     assert weights_hash(resumed) == weights_hash(expected)
+    assert result.rows_per_second > 2 * DATA.train.num_rows / result.seconds

@@ -36,6 +36,19 @@ def test_nonsense_is_refused_by_the_name_of_its_field(field, value):
         TrainConfig.model_validate({field: value})
 
 
+NUMBERS = {
+    name: field.default
+    for name, field in TrainConfig.model_fields.items()
+    if isinstance(field.default, int | float)
+}
+
+
+@pytest.mark.parametrize("field", NUMBERS)
+def test_a_text_is_no_number(field):
+    with pytest.raises(ValidationError, match=field):
+        TrainConfig.model_validate({field: str(NUMBERS[field])})
+
+
 def test_a_whole_number_is_a_rate():
     assert TrainConfig.model_validate({"passes": 2}).passes == 2.0
 
