@@ -11,6 +11,7 @@ _SHORT = "one file: report STUDY --mlflow logs a finished study"
 _TABLE = "write the rows of the query or store as Parquet, and name that file as the table"
 _ROWS = "write its rows as Parquet, and name that file as the table"
 _NO_GAIN = "leave it out, no gain was shown (docs/results/gone.md)"
+_ADAMS = "use adam or lazy_adam, no gain was shown (docs/results/options.md)"
 _MOVED = "a library for monitoring compares tables, such as evidently or whylogs"
 _ONE_BY_ONE = "every slot trains its models one by one; raise slots instead"
 
@@ -57,6 +58,8 @@ GONE: Mapping[str, str] = {
     "hashed": "leave it out, and search features.minimum_frequency",
     "pairs_within_scenarios": "use pairs_within_users",
     "reset_embeddings": _NO_GAIN,
+    "rowwise_adagrad": _ADAMS,
+    "sparse_adam": _ADAMS,
     "writable": "pages only read; hinet-search delete STUDY deletes a study and its copy",
     "color": "NO_COLOR=1 turns colours off",
     "no-progress": "CI=1 prints plain lines, as a pipe or a file gets them",

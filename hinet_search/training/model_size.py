@@ -14,7 +14,7 @@ from hinet_search.models.layers.measure import without_weights
 from hinet_search.training.adam import Adam
 from hinet_search.training.device import memory_errors_explained
 from hinet_search.training.feature_config import FeatureConfig
-from hinet_search.training.touched_rows import OF_TOUCHED_ROWS
+from hinet_search.training.touched_rows import LazyAdam
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trainable import BuiltModel, trainable
 from hinet_search.training.trial_config import TrialConfig, is_network
@@ -57,14 +57,13 @@ def bytes_in_training(config: TrialConfig, schema: Schema) -> TrainingBytes:
         return TrainingBytes(whole, 0)
     if config.train.embedding_optimiser == "adam":
         return TrainingBytes(whole, Adam.moments_of_weight * whole)
-    optimiser = OF_TOUCHED_ROWS[config.train.embedding_optimiser]
     num_in_tables, num_rows = _tables_of(_untrained(config), schema)
     of_others = whole - BYTES * num_in_tables
     of_tables = BYTES * num_in_tables
     moments = (
         Adam.moments_of_weight * of_others
-        + optimiser.moments_of_weight * of_tables
-        + optimiser.moments_of_row * num_rows * BYTES
+        + LazyAdam.moments_of_weight * of_tables
+        + LazyAdam.moments_of_row * num_rows * BYTES
     )
     return TrainingBytes(of_others + of_tables, moments)
 

@@ -20,7 +20,7 @@ from hinet_search.data.columns import Dataset
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.training.adam import Adam, WeightUpdates
-from hinet_search.training.touched_rows import OF_TOUCHED_ROWS, merged
+from hinet_search.training.touched_rows import LazyAdam, merged
 from hinet_search.training.train_config import TrainConfig
 
 
@@ -61,7 +61,7 @@ def times_the_penalty(dataset: Dataset, schema: Schema, config: TrainConfig) -> 
     `embedding_l2` is said for all rows. The rule is one for every table, field and optimiser: in a
     pass, the penalty of an id has to count as much beside the labels of its rows as on all rows. So
     the factor is the steps that add it, for each row of the id, on all rows over the sample. Dense
-    Adam adds it at every step, optimisers of touched rows at those whose batch has the id. With
+    Adam adds it at every step, lazy Adam at those whose batch has the id. With
     dense Adam that is the steps of a pass over the sample's for users, whose rows the sample has
     all, and 1 for ids whose rows shrink with the sample. The unknown id is one of these.
     """
@@ -93,8 +93,8 @@ def make_optimiser(
 ) -> Optimiser:
     """Return Adam for dense weights, with the configured optimiser for embedding tables.
 
-    Any `embedding_optimiser` but `adam` makes the tables produce sparse gradients and updates only
-    the touched rows. `times_V` multiplies the penalties of the ids of fields and lists.
+    With `lazy_adam` the tables produce sparse gradients, and only touched rows are updated.
+    `times_V` multiplies the penalties of the ids of fields and lists.
     """
     of_embeddings: set[int] = set()
     tables: list[nn.Parameter] = []
@@ -109,8 +109,7 @@ def make_optimiser(
     if groups:
         parts.append(Adam(groups))
     if tables:
-        make_table_optimiser = OF_TOUCHED_ROWS[config.embedding_optimiser]
-        parts.append(make_table_optimiser(tables, _embedding_rate(config), config.embedding_l2))
+        parts.append(LazyAdam(tables, _embedding_rate(config), config.embedding_l2))
     for module in model.modules():
         if isinstance(module, FeatureEmbedding) and times_V is not None:
             weight = module.table.weight

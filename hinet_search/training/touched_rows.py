@@ -1,17 +1,16 @@
-"""Optimisers of touched rows: only the rows of embedding tables that a batch looked up are updated.
+"""Adam of touched rows: only the rows of embedding tables that a batch looked up are updated.
 
 A batch looks up a few per cent of the rows of a large table; a dense optimiser updates all of them
-at every step. Rows that are not looked up keep their moments, so these optimisers are not
-equivalent to Adam and have their own names.
+at every step. Rows that are not looked up keep their moments, so it is not equivalent to Adam and
+has a name of its own.
 Shape legend: V rows of a table, E embedding width, N looked-up rows with repetitions, U distinct
 ones.
 """
 
 import math
 import threading
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -63,17 +62,15 @@ def merged(gradient: Tensor) -> Tensor:
     )
 
 
-class TouchedRows(WeightUpdates):
-    """The common part of these optimisers. A dense gradient counts as touching every row.
+class LazyAdam(WeightUpdates):
+    """Adam on touched rows, with one second moment and one step count per row.
 
-    Each keeps `moments_of_weight` for every weight of a table, and `moments_of_row` for
-    every row.
-
-    `penalty` times a touched row is added to its gradient.
+    A dense gradient counts as touching every row. `penalty` times a touched row is added to its
+    gradient.
     """
 
-    moments_of_weight: ClassVar[int]
-    moments_of_row: ClassVar[int]
+    moments_of_weight = 1
+    moments_of_row = 2
 
     def __init__(
         self,
@@ -93,88 +90,23 @@ class TouchedRows(WeightUpdates):
                 if table_VE in self.times_V1:
                     touched_UE *= self.times_V1[table_VE].index_select(0, rows_U)
                 gradient_UE = gradient_UE.add(touched_UE, alpha=group["penalty"])
-            change_UE = self.change(self.state[table_VE], table_VE, rows_U, gradient_UE)
+            change_UE = self._change(table_VE, rows_U, gradient_UE)
             # Read, change and write back: index_add_ takes three times as long.
             rate = group["lr"] * self.rate_share
             updated_UE = table_VE.index_select(0, rows_U).sub_(change_UE, alpha=rate)
             table_VE.index_copy_(0, rows_U, updated_UE)
 
-    @abstractmethod
-    def change(
+    def _change(
         self,
-        state: dict[str, Tensor],
-        table_VE: Tensor,
+        table_VE: nn.Parameter,
         rows_U: Int[Tensor, "U"],
         gradient_UE: Float[Tensor, "U E"],
     ) -> Float[Tensor, "U E"]:
         """Return the amount to subtract from the rows at a learning rate of 1.
 
-        `state` is the table's state, empty at first.
+        It is the first moment over the root of the second, corrected for the row's steps.
         """
-
-
-class SparseAdam(TouchedRows):
-    """Adam on touched rows as torch has it: moments of every number, one step count per table."""
-
-    moments_of_weight = 2
-    moments_of_row = 0
-
-    def change(
-        self,
-        state: dict[str, Tensor],
-        table_VE: Tensor,
-        rows_U: Int[Tensor, "U"],
-        gradient_UE: Float[Tensor, "U E"],
-    ) -> Float[Tensor, "U E"]:
-        """Return the first moment over the root of the second, corrected for the table's steps."""
-        if not state:
-            state["step"] = gradient_UE.new_zeros(())
-            state["exp_avg"] = torch.zeros_like(table_VE)
-            state["exp_avg_sq"] = torch.zeros_like(table_VE)
-        state["step"] += 1
-        first_UE = state["exp_avg"].index_select(0, rows_U).lerp_(gradient_UE, 1 - BETA1)
-        second_UE = state["exp_avg_sq"].index_select(0, rows_U).lerp_(gradient_UE**2, 1 - BETA2)
-        state["exp_avg"].index_copy_(0, rows_U, first_UE)
-        state["exp_avg_sq"].index_copy_(0, rows_U, second_UE)
-        correction = _correction(BETA2, state["step"]).sqrt() / _correction(BETA1, state["step"])
-        return correction * first_UE / second_UE.sqrt_().add_(EPSILON)
-
-
-class RowwiseAdagrad(TouchedRows):
-    """Adagrad with one accumulated value per row: the sum of its gradients' mean squares."""
-
-    moments_of_weight = 0
-    moments_of_row = 1
-
-    def change(
-        self,
-        state: dict[str, Tensor],
-        table_VE: Tensor,
-        rows_U: Int[Tensor, "U"],
-        gradient_UE: Float[Tensor, "U E"],
-    ) -> Float[Tensor, "U E"]:
-        """Return the gradient divided by the root of the sum."""
-        if not state:
-            state["sum_V"] = gradient_UE.new_zeros(len(table_VE))
-        sum_U = state["sum_V"].index_select(0, rows_U).add_(gradient_UE.square().mean(dim=1))
-        state["sum_V"].index_copy_(0, rows_U, sum_U)
-        return gradient_UE / sum_U.sqrt().add_(EPSILON).unsqueeze(1)
-
-
-class LazyAdam(TouchedRows):
-    """Adam on touched rows, with one second moment and one step count per row."""
-
-    moments_of_weight = 1
-    moments_of_row = 2
-
-    def change(
-        self,
-        state: dict[str, Tensor],
-        table_VE: Tensor,
-        rows_U: Int[Tensor, "U"],
-        gradient_UE: Float[Tensor, "U E"],
-    ) -> Float[Tensor, "U E"]:
-        """Return the first moment over the root of the second, corrected for the row's steps."""
+        state = self.state[table_VE]
         if not state:
             state["first_VE"] = torch.zeros_like(table_VE)
             state["second_V"] = gradient_UE.new_zeros(len(table_VE))
@@ -203,10 +135,3 @@ def _touched(gradient: Tensor) -> tuple[Int[Tensor, "U"], Float[Tensor, "U E"]]:
         return torch.arange(len(gradient), device=gradient.device), gradient
     gradient = merged(gradient)
     return gradient.indices()[0], gradient.values()
-
-
-OF_TOUCHED_ROWS: dict[str, type[TouchedRows]] = {
-    "sparse_adam": SparseAdam,
-    "rowwise_adagrad": RowwiseAdagrad,
-    "lazy_adam": LazyAdam,
-}

@@ -44,15 +44,15 @@ class TrainConfig(Frozen):
 
     `weight_decay` is decoupled and applies to dense weights only. `embedding_l2` is a penalty, its
     half times the squared norm of the embeddings: at every step it moves all rows of a table, so
-    ids with few rows stay near 0; optimisers of touched rows move the rows of the batch. It is said
-    for all rows, also on a sample (training/optimiser.py). `rate_decay` lets all learning rates
-    fall to 0, by equal amounts, over `passes`; patience ends such a training only in the second
-    half. `plateau_factor` multiplies all rates after every `plateau_patience` evaluations in a row
+    ids with few rows stay near 0; `lazy_adam` moves the rows of the batch. It is said for all rows,
+    also on a sample (training/optimiser.py). `rate_decay` lets all learning rates fall to 0, by
+    equal amounts, over `passes`; patience ends such a training only in the second half.
+    `plateau_factor` multiplies all rates after every `plateau_patience` evaluations in a row
     whose objective is no better than the best before; 1 = they stay. `passes` is the number of
     passes over the training rows, which may be fractional. `patience` is the number of evaluations
     without improvement after which training stops, 0 = never. `clip_norm` bounds the gradient norm,
     0 = off.
-    `embedding_optimiser`: `adam` updates all rows of a table at every step, the others only the
+    `embedding_optimiser`: `adam` updates all rows of a table at every step, `lazy_adam` only the
     rows that the batch looked up (training/touched_rows.py). `precision` applies to the matrix
     products of a training step; loss, optimiser, evaluation and all that is kept of a training are
     fp32. `tf32` is for GPUs: their tensor cores round what they multiply to 10 bits; on a CPU it is
@@ -81,7 +81,7 @@ class TrainConfig(Frozen):
     patience: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 3
     clip_norm: Annotated[float, Field(strict=True, ge=0, le=1_000_000_000)] = 10.0
     optimiser: Literal["adam"] = "adam"
-    embedding_optimiser: Literal["adam", "sparse_adam", "rowwise_adagrad", "lazy_adam"] = "adam"
+    embedding_optimiser: Literal["adam", "lazy_adam"] = "adam"
     precision: Precision = "fp32"
     cuda_graphs: Annotated[bool, Field(strict=True), LEFT_OUT_IF_EMPTY] = False
     shuffle: Shuffle = "rows"

@@ -26,7 +26,7 @@ def trained(
     return model
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "sparse_adam", "rowwise_adagrad", "lazy_adam"])
+@pytest.mark.parametrize("optimiser", ["adam", "lazy_adam"])
 def test_a_training_on_the_device_ends_as_on_the_cpu(optimiser: str) -> None:
     watches = [Watch(), Watch()]
     model = trained(CPU, watches[0], embedding_optimiser=optimiser)

@@ -124,7 +124,7 @@ def test_scenarios_that_attention_has_chosen_stay_chosen(stop: int, tmp_path: Pa
     check(BUILT["chosen scenarios"], conditions(), tmp_path, (stop,), whole("chosen scenarios"))
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "lazy_adam", "sparse_adam", "rowwise_adagrad"])
+@pytest.mark.parametrize("optimiser", ["adam", "lazy_adam"])
 @pytest.mark.parametrize(
     "more",
     [{}, {"embedding_l2": 0.01, "clip_norm": 0.1, "rate_decay": True}, {"precision": "bf16"}],

@@ -6,6 +6,7 @@ import pytest
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.study.load_study import load_study
+from hinet_search.training.trial_config import build_config
 from tests.study_texts import DATA
 
 STUDY = DATA + "arms: {shared_bottom: }\n"
@@ -32,6 +33,20 @@ def test_a_gone_key_of_features_is_refused_with_its_reason(
     told = refusal(STUDY.replace("[user_id]", f"[user_id], {key}"), tmp_path)
     assert f"'{key.partition(':')[0]}' is gone since 1.0: " in told
     assert reason in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "page"),
+    [
+        ("train.embedding_optimiser", "sparse_adam", "options.md"),
+        ("train.embedding_optimiser", "rowwise_adagrad", "options.md"),
+    ],
+)
+def test_a_gone_setting_is_refused_with_the_page_that_measured_it(
+    name: str, value: str | bool, page: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"is gone since 1.0: .*docs/results/{page}"):
+        build_config("hinet", {name: value})
 
 
 @pytest.mark.parametrize(

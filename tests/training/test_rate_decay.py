@@ -110,7 +110,7 @@ def test_rates_fall_after_every_so_many_evaluations_in_a_row_without_improvement
     assert falls_at(result.evaluations, objective, CONFIG) == []
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "lazy_adam", "sparse_adam", "rowwise_adagrad"])
+@pytest.mark.parametrize("optimiser", ["adam", "lazy_adam"])
 def test_the_rates_of_all_weights_fall_whatever_the_optimiser(optimiser):
     config = replace_config(plateau_factor=1e-9, embedding_optimiser=optimiser)
 
