@@ -21,9 +21,7 @@ from work import make_dataset
 TOP_K = 3
 FORMS: dict[str, dict[str, Any]] = {
     "exact": {},
-    "stop-gradient": {"stop_gradient": True},
     f"top-{TOP_K}": {"top_k": TOP_K, "warmup_passes": 1},
-    f"top-{TOP_K}, stop-gradient": {"top_k": TOP_K, "warmup_passes": 1, "stop_gradient": True},
 }
 
 

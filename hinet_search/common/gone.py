@@ -60,6 +60,7 @@ GONE: Mapping[str, str] = {
     "reset_embeddings": _NO_GAIN,
     "rowwise_adagrad": _ADAMS,
     "sparse_adam": _ADAMS,
+    "stop_gradient": "leave it out, or take model.san.top_k: it is lower (docs/results/options.md)",
     "writable": "pages only read; hinet-search delete STUDY deletes a study and its copy",
     "color": "NO_COLOR=1 turns colours off",
     "no-progress": "CI=1 prints plain lines, as a pipe or a file gets them",

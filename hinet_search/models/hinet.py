@@ -82,7 +82,6 @@ class ScenarioLayer(nn.Module):
         self.specific = mixture(config.num_specific_sub_experts, num_scenarios)
         attention = BottleneckAttention if released_code else ScenarioAttention
         self.san = attention(num_scenarios, san) if san.enabled else None
-        self.stop_gradient = san.stop_gradient
         self.width = config.widths[-1] * (3 if san.enabled else 2)
 
     def forward(self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int]) -> Float[Tensor, "B C"]:
@@ -92,11 +91,6 @@ class ScenarioLayer(nn.Module):
             return torch.cat([*shared_1BH, *self.specific(x_BD, sizes)], dim=-1)
         table_1MM = self.san().unsqueeze(0)
         needed = self.san.needed_others()
-        if self.stop_gradient:
-            others_1BH = weighted_sums(
-                self._specific_without_gradient, x_BD, sizes, table_1MM, needed
-            )
-            return torch.cat([*shared_1BH, *self.specific(x_BD, sizes), *others_1BH], dim=-1)
         # S_i and A_i are two weighted sums of the same S_m.
         own_1MM = torch.eye(len(sizes), dtype=x_BD.dtype, device=x_BD.device).unsqueeze(0)
         tables_2MM = torch.cat([own_1MM, table_1MM])
@@ -104,13 +98,6 @@ class ScenarioLayer(nn.Module):
             needed = tuple((*others, i) for i, others in enumerate(needed))
         own_and_others_2BH = weighted_sums(self.specific, x_BD, sizes, tables_2MM, needed)
         return torch.cat([*shared_1BH, *own_and_others_2BH], dim=-1)
-
-    def _specific_without_gradient(
-        self, x_BD: Float[Tensor, "B D"], sizes: Sequence[int] | None
-    ) -> Float[Tensor, "G B H"]:
-        with torch.no_grad():
-            specific_GBH: Tensor = self.specific(x_BD, sizes)
-        return specific_GBH
 
 
 class LossConfig(Frozen):

@@ -30,9 +30,7 @@ def test_every_layout_and_number_of_levels_equals_the_reference(
     [
         {"san.enabled": False},
         {"san.hidden_widths": [5, 4]},
-        {"san.stop_gradient": True},
         {"san.top_k": 1},
-        {"san.top_k": 1, "san.stop_gradient": True},
         {"san.top_k": 7},
         {"scenario.enabled": False},
         {"scenario.gate": "uniform"},
@@ -42,7 +40,7 @@ def test_every_layout_and_number_of_levels_equals_the_reference(
         {"tower.widths": []},
         {"loss.entire_space": True},
         {"released_code": True},
-        {"released_code": True, "cgc.layout": "global", "san.stop_gradient": True},
+        {"released_code": True, "cgc.layout": "global"},
     ],
     ids=str,
 )

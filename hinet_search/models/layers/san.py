@@ -29,8 +29,7 @@ class SANConfig(Frozen):
 
     `top_k`: after `warmup_passes` passes every scenario keeps only the k others with the largest
     weights. The choice is final; the weights still learn and are divided by their sum. The cost of
-    a row then does not depend on the number of scenarios. `stop_gradient`: rows of scenario i do
-    not train S_m of other scenarios, which saves their backward pass.
+    a row then does not depend on the number of scenarios.
     """
 
     enabled: bool = True
@@ -38,7 +37,6 @@ class SANConfig(Frozen):
     hidden_widths: Layers = ()
     top_k: Count | None = None
     warmup_passes: Count = 1
-    stop_gradient: bool = False
 
 
 class ScenarioAttention(nn.Module):

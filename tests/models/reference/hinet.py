@@ -40,8 +40,7 @@ def _scenario_layer(model: Model, x: Tensor, i: int) -> Tensor:
         attention = _attention(layer.san, i, model.schema.num_scenarios)
         taken = torch.zeros_like(own)
         for m, weight in attention.items():
-            s_m = _mixture(layer.specific, m, x)
-            taken = taken + weight * (s_m.detach() if model.config.san.stop_gradient else s_m)
+            taken = taken + weight * _mixture(layer.specific, m, x)
         parts.append(taken)
     return torch.cat(parts)
 
