@@ -57,6 +57,7 @@ GONE: Mapping[str, str] = {
     "focal_gamma": _NO_GAIN,
     "hashed": "leave it out, and search features.minimum_frequency",
     "pairs_within_scenarios": "use pairs_within_users",
+    "periodic": "use bins, waves are lower (docs/results/numbers.md)",
     "reset_embeddings": _NO_GAIN,
     "rowwise_adagrad": _ADAMS,
     "sparse_adam": _ADAMS,

@@ -34,7 +34,7 @@ from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
 Pooling = Literal["mean", "attention"]
-NumberEncoding = Literal["standardised", "bins", "piecewise", "periodic"]
+NumberEncoding = Literal["standardised", "bins", "piecewise"]
 LEFT_OUT_IF_STANDARDISED = Field(exclude_if=lambda value: value == "standardised")
 STATISTICS = "statistics"
 LISTS = "lists"

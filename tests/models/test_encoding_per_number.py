@@ -26,7 +26,7 @@ from hinet_search.training.trial_config import TrialConfig, build_config
 
 NAMES = ("price", "age", "hour sin", "hour cos", "user rows", "user click rate", "age_missing")
 GROUPS = {"statistics": ("user rows", "user click rate"), "person": ("age", "age_missing")}
-ALL_KINDS = ("periodic", "bins", "standardised", "piecewise", "bins")
+ALL_KINDS = ("piecewise", "bins", "standardised", "piecewise", "bins")
 TRAINING_ROWS = np.random.default_rng(0).lognormal(size=(500, 5)).astype(np.float32)
 
 
@@ -61,9 +61,9 @@ def begin(model: nn.Module, rows_RN: np.ndarray = TRAINING_ROWS) -> nn.Module:
 
 
 def test_a_number_that_is_named_has_its_encoding_and_others_that_of_all() -> None:
-    assert encodings({"price": "periodic"}) == {"price": "periodic"}
-    of_all = {**dict.fromkeys(NAMES, "bins"), "price": "periodic"}
-    assert encodings({"all": "bins", "price": "periodic"}) == of_all
+    assert encodings({"price": "piecewise"}) == {"price": "piecewise"}
+    of_all = {**dict.fromkeys(NAMES, "bins"), "price": "piecewise"}
+    assert encodings({"all": "bins", "price": "piecewise"}) == of_all
     del of_all["price"]
     assert encodings({"all": "bins", "price": "standardised"}) == of_all
 
@@ -82,15 +82,15 @@ def test_derived_numbers_are_named_each_or_as_a_group() -> None:
 
 @pytest.mark.parametrize("order", list(permutations(["statistics", "user rows", "all"])))
 def test_a_number_goes_before_its_group_and_a_group_before_all(order: tuple[str, ...]) -> None:
-    values = {"statistics": "bins", "user rows": "piecewise", "all": "periodic"}
-    of_statistics = {"user rows": "piecewise", "user click rate": "bins"}
-    expected = dict.fromkeys(NAMES, "periodic") | of_statistics
+    values = {"statistics": "bins", "user rows": "standardised", "all": "piecewise"}
+    expected = dict.fromkeys(NAMES, "piecewise") | {"user click rate": "bins"}
+    del expected["user rows"]
     assert encodings({name: values[name] for name in order}) == expected
 
 
 def test_a_column_goes_before_its_group_with_its_flag() -> None:
-    expected = {"age": "periodic", "age_missing": "periodic"}
-    assert encodings({"age": "periodic", "person": "bins"}) == expected
+    expected = {"age": "piecewise", "age_missing": "piecewise"}
+    assert encodings({"age": "piecewise", "person": "bins"}) == expected
 
 
 def test_encodings_that_agree_are_one_and_standardised_ones_none() -> None:
@@ -105,9 +105,9 @@ def test_encodings_that_agree_are_one_and_standardised_ones_none() -> None:
 
 
 def test_configurations_tell_their_encodings_and_none_without_any() -> None:
-    named = config({"price": "bins", "user rows": "periodic"})
+    named = config({"price": "bins", "user rows": "piecewise"})
     told = named.sections["features"]["number_encodings"]
-    assert told == {"price": "bins", "user rows": "periodic"}
+    assert told == {"price": "bins", "user rows": "piecewise"}
     assert "number_encodings" not in config({}).sections["features"]
     assert named != config({"price": "bins"})
     assert repr(named) != repr(config({"price": "bins"})), "checkpoints are named by it"
@@ -117,7 +117,7 @@ def test_every_number_has_the_bins_of_its_own_training_values() -> None:
     encoding = FeatureEmbedding(mixed_schema(), 2).numbers
     begin(encoding)
     assert isinstance(encoding, MixedEncoding)
-    for kind, places in {"bins": [1, 4], "piecewise": [3]}.items():
+    for kind, places in {"bins": [1, 4], "piecewise": [0, 3]}.items():
         part = encoding.parts[kind]
         for number, place in enumerate(places):
             low_K, width_K = bins_of(TRAINING_ROWS[:, place])
@@ -129,7 +129,7 @@ def test_the_order_of_columns_does_not_change_what_is_read() -> None:
     """Numbers with one encoding keep their order; those with others may lie anywhere between."""
     rows = batch(mixed_schema(), rows=20)
     encoding = randomise(begin(FeatureEmbedding(mixed_schema(), 4)))
-    for order in ([1, 4, 2, 3, 0], [3, 2, 1, 0, 4], [0, 1, 2, 3, 4]):
+    for order in ([1, 4, 2, 0, 3], [0, 2, 1, 3, 4], [0, 1, 2, 3, 4]):
         moved = mixed_schema(tuple(ALL_KINDS[place] for place in order))
         other = begin(FeatureEmbedding(moved, 4), TRAINING_ROWS[:, order]).double().eval()
         other.load_state_dict(encoding.state_dict())

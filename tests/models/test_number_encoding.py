@@ -29,7 +29,7 @@ from hinet_search.models.layers.number_encoding import (
 from hinet_search.study.feature_definition import NumberEncoding
 from hinet_search.training.feature_config import FeatureConfig
 
-KINDS = ("bins", "piecewise", "periodic", "mixed")
+KINDS = ("bins", "piecewise", "mixed")
 MIXED: tuple[NumberEncoding, ...] = ("bins", "standardised", "piecewise")
 every_kind = pytest.mark.parametrize("kind", KINDS)
 NAMES = ("age", "income", "visits")

@@ -106,8 +106,8 @@ def test_without_numbers_none_can_be_named() -> None:
 def test_an_encoding_that_is_none_is_refused_with_those_that_are() -> None:
     said = refusal(f"{ENCODINGS}.numeric_0: bin")
     assert said == (
-        f"s.yaml:{FIXED}:9: {ENCODINGS}.numeric_0: must be 'standardised', 'bins', 'piecewise' or "
-        "'periodic', got 'bin'"
+        f"s.yaml:{FIXED}:9: {ENCODINGS}.numeric_0: must be 'standardised', 'bins' or 'piecewise', "
+        "got 'bin'"
     )
 
 

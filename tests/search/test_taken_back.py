@@ -276,7 +276,7 @@ parameters:
   features.number_encoding:
     {{kind: categorical, choices: [standardised, bins], default: standardised}}
   {ENCODINGS}.numeric_0:
-    {{kind: categorical, choices: [standardised, bins, periodic], default: bins}}
+    {{kind: categorical, choices: [standardised, bins, piecewise], default: bins}}
   {ENCODINGS}.statistics:
     {{kind: categorical, choices: [bins, piecewise], default: piecewise}}
 fixed: {{model.embedding_dim: 2, train.batch_size: 256, model.trunk.widths: [4]}}
@@ -290,7 +290,7 @@ def test_the_encoding_of_each_number_is_a_choice_of_its_own(tmp_path: Path) -> N
     default = space.default()
     drawn = {
         **default,
-        NUMBERS[0]: "periodic",
+        NUMBERS[0]: "piecewise",
         NUMBERS[1]: "bins",
         "features.number_encoding": "bins",
     }

@@ -27,7 +27,7 @@ NAMED = "features.number_encodings"
 ARMS = f"""\
   own:
     model: mmoe
-    fixed: {{features.groups: person+looks, {NAMED}.price: bins, {NAMED}.age: periodic}}
+    fixed: {{features.groups: person+looks, {NAMED}.price: bins, {NAMED}.age: piecewise}}
   counted:
     model: shared_bottom
     fixed: {{features.groups: statistics, {NAMED}.statistics: piecewise, {NAMED}.person: bins}}
@@ -38,7 +38,7 @@ DERIVED = """\
     groups: {person: [age], looks: [colour]}
 """
 CPU = torch.device("cpu")
-OF_OWN = {"price": "bins", "age": "periodic", "age_missing": "periodic"}
+OF_OWN = {"price": "bins", "age": "piecewise", "age_missing": "piecewise"}
 OF_COUNTED = dict.fromkeys(["user rows", "user click rate", "user buy rate"], "piecewise")
 OF_COUNTED |= dict.fromkeys(["item rows", "item click rate", "item buy rate"], "piecewise")
 
@@ -60,7 +60,7 @@ def encodings_of(schema: Schema) -> dict[str, str]:
 def test_a_folder_keeps_the_encoding_of_every_number(shop: Shop, tmp_path: Path) -> None:
     exported = open_folder(shop.export("own", tmp_path / "own").folder, CPU)
     (model,) = exported.file.models
-    assert model.settings["features"]["number_encodings"] == {"price": "bins", "age": "periodic"}
+    assert model.settings["features"]["number_encodings"] == {"price": "bins", "age": "piecewise"}
     assert encodings_of(exported.members[0].model.schema) == OF_OWN
 
 
@@ -90,7 +90,7 @@ def test_a_group_is_known_to_the_folder_of_one_model_that_names_it(
 
 def test_an_encoding_that_is_none_is_refused_at_its_place(shop: Shop, tmp_path: Path) -> None:
     folder = shop.export("own", tmp_path / "own").folder
-    edited(folder, {"age: periodic": "age: waves"})
+    edited(folder, {"age: piecewise": "age: waves"})
     with pytest.raises(hs.ConfigurationError, match=r"config.yaml:\d+:\d+: .*number_encodings.age"):
         open_folder(folder, CPU)
 

@@ -41,6 +41,7 @@ def test_a_gone_key_of_features_is_refused_with_its_reason(
         ("train.embedding_optimiser", "sparse_adam", "options.md"),
         ("train.embedding_optimiser", "rowwise_adagrad", "options.md"),
         ("model.san.stop_gradient", True, "options.md"),
+        ("features.number_encoding", "periodic", "numbers.md"),
     ],
 )
 def test_a_gone_setting_is_refused_with_the_page_that_measured_it(

@@ -6,14 +6,11 @@ bins          the sum of the vectors of all bins up to the number's, of about as
 piecewise     the same, where the number's own bin counts by the share of it that lies below the
               number: a function of straight lines (Gorishniy et al., On Embeddings for Numerical
               Features in Tabular Deep Learning, NeurIPS 2022, section 3.2)
-periodic      sines and cosines of the number at trainable frequencies, through a linear layer and
-              a ReLU (the same, section 3.3)
 
 Inputs are standardised before; those of different numbers share no weights. If encodings differ,
 the numbers of each have theirs, one encoding after the other.
 Shape legend: R training rows, B rows of a batch, N numeric inputs, V distinct values of one, K
-bins, F frequencies, W waves (a sine and a cosine each), E width of a vector, D = N * (1 + E) if all
-have one.
+bins, E width of a vector, D = N * (1 + E) if all have one.
 """
 
 import math
@@ -25,13 +22,10 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import relu
 
 from hinet_search.study.feature_definition import NumberEncoding
 
 NUM_BINS = 32
-NUM_FREQUENCIES = 16
-FREQUENCY_STD = 0.1  # in cycles per standard deviation of the number
 INITIAL_STD = 0.01  # of the vectors of bins, as of embeddings
 MOST_ROWS = 2**17  # of which bins are made
 BEYOND = 1e30  # where a bin begins that no number reaches
@@ -85,29 +79,8 @@ class BinEncoding(nn.Module):
             share_NBK = (above_NBK >= 0).to(number_BN.dtype)
         else:
             share_NBK = (above_NBK / self.width_NK.unsqueeze(1)).clamp(0, 1)
-        return _beside(number_BN, torch.bmm(share_NBK, self.weight_NKE))
-
-
-class PeriodicEncoding(nn.Module):
-    """A linear layer and a ReLU of every number's own waves."""
-
-    def __init__(self, num_inputs: int, width: int) -> None:
-        super().__init__()
-        self.width = num_inputs * (1 + width)
-        frequency_NF = torch.empty(num_inputs, NUM_FREQUENCIES)
-        self.frequency_NF = nn.Parameter(frequency_NF.normal_(std=FREQUENCY_STD))
-        num_waves = 2 * NUM_FREQUENCIES
-        most = 1 / math.sqrt(num_waves)  # as in torch's own linear layers
-        weight_NWE = torch.empty(num_inputs, num_waves, width)
-        self.weight_NWE = nn.Parameter(weight_NWE.uniform_(-most, most))
-        self.bias_N1E = nn.Parameter(torch.empty(num_inputs, 1, width).uniform_(-most, most))
-
-    def forward(self, number_BN: Float[Tensor, "B N"]) -> Float[Tensor, "B D"]:
-        """Return the numbers of a row, then their vectors, side by side."""
-        cycle_NBF = number_BN.T.unsqueeze(2) * self.frequency_NF.unsqueeze(1)
-        angle_NBF = 2 * math.pi * cycle_NBF
-        wave_NBW = torch.cat([angle_NBF.sin(), angle_NBF.cos()], dim=2)
-        return _beside(number_BN, relu(torch.baddbmm(self.bias_N1E, wave_NBW, self.weight_NWE)))
+        vector_NBE = torch.bmm(share_NBK, self.weight_NKE)
+        return torch.cat([number_BN, vector_NBE.transpose(0, 1).flatten(start_dim=1)], dim=1)
 
 
 class MixedEncoding(nn.Module):
@@ -140,7 +113,7 @@ class MixedEncoding(nn.Module):
 
 def make_number_encoding(
     kind_N: Sequence[NumberEncoding], num_inputs: int, width: int
-) -> Standardised | BinEncoding | PeriodicEncoding | MixedEncoding:
+) -> Standardised | BinEncoding | MixedEncoding:
     """Return the encoding of that many numbers, with vectors of that width.
 
     Without kinds the numbers are as they are.
@@ -153,11 +126,9 @@ def make_number_encoding(
 
 def _encoding_of(
     kind: NumberEncoding, places: Sequence[int], width: int
-) -> Standardised | BinEncoding | PeriodicEncoding:
+) -> Standardised | BinEncoding:
     if kind == "standardised":
         return Standardised(len(places))
-    if kind == "periodic":
-        return PeriodicEncoding(len(places), width)
     return BinEncoding(places, width, has_steps=kind == "bins")
 
 
@@ -181,9 +152,3 @@ def bins_of(number_R: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray
     low_K[:num_bins] = edges[:-1]
     width_K[:num_bins] = np.maximum(np.diff(edges), NARROWEST)
     return low_K, width_K
-
-
-def _beside(
-    number_BN: Float[Tensor, "B N"], vector_NBE: Float[Tensor, "N B E"]
-) -> Float[Tensor, "B D"]:
-    return torch.cat([number_BN, vector_NBE.transpose(0, 1).flatten(start_dim=1)], dim=1)

@@ -1,6 +1,5 @@
 """Plain reference of number encodings: one number at a time."""
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -9,11 +8,10 @@ from torch import Tensor
 from hinet_search.models.layers.number_encoding import (
     BinEncoding,
     MixedEncoding,
-    PeriodicEncoding,
     Standardised,
 )
 
-Layer = Standardised | BinEncoding | PeriodicEncoding | MixedEncoding
+Layer = Standardised | BinEncoding | MixedEncoding
 
 
 def encoded(encoding: Layer, numbers_N: Tensor, kinds: Sequence[str] = ()) -> Tensor:
@@ -27,14 +25,12 @@ def encoded(encoding: Layer, numbers_N: Tensor, kinds: Sequence[str] = ()) -> Te
     for place, number in enumerate(numbers_N):
         if isinstance(encoding, BinEncoding):
             parts.append(_binned(encoding, place, number))
-        elif isinstance(encoding, PeriodicEncoding):
-            parts.append(_periodic(encoding, place, number))
     return torch.cat(parts)
 
 
 def _mixed(encoding: MixedEncoding, numbers_N: Tensor, kinds: Sequence[str]) -> Tensor:
     parts = []
-    for kind in ("standardised", "bins", "piecewise", "periodic"):
+    for kind in ("standardised", "bins", "piecewise"):
         own = [number for number, other in zip(numbers_N, kinds, strict=True) if other == kind]
         if own:
             parts.append(encoded(encoding.parts[kind], torch.stack(own)))
@@ -50,13 +46,3 @@ def _binned(encoding: BinEncoding, place: int, number: Tensor) -> Tensor:
         share = 1.0 if encoding.has_steps else above / encoding.width_NK[place, bin_number]
         total = total + min(share, 1.0) * vector
     return total
-
-
-def _periodic(encoding: PeriodicEncoding, place: int, number: Tensor) -> Tensor:
-    frequencies = encoding.frequency_NF[place]
-    angles = [2 * math.pi * frequency * number for frequency in frequencies]
-    waves = [torch.sin(angle) for angle in angles] + [torch.cos(angle) for angle in angles]
-    total = encoding.bias_N1E[place, 0]
-    for wave, weight_E in zip(waves, encoding.weight_NWE[place], strict=True):
-        total = total + wave * weight_E
-    return total.clamp(min=0)
