@@ -176,16 +176,12 @@ class FinalistRun:
 
 @dataclass(frozen=True)
 class Resampled:
-    """Test metrics of a finalist under `len(headline)` resamplings of the test users.
+    """Test metrics of a finalist under resamplings of the test users, each a mean over seeds.
 
-    Each value is the mean over seeds. Resampling r draws the same users for every arm of a study,
-    so the difference of two arms has its spread over users too. `headline` is the measure of the
-    verdict. `cells[c]` holds the values of cell c, in the order of a run's cells; it is empty if
-    the cell lacks a class in some resampling. Values are weighted by the rows drawn, see
-    statistics/resampling.py.
-
-    Where the data have `rank`, `within` is the AUC within groups, weighted alike. Without weights,
-    `headline_alone` and `within_alone` have the spread of the finalist's own values.
+    A resampling draws the same users for every arm, so differences have their spread over users.
+    `headline` is the measure of the verdict, `cells[c]` cell c of a run, empty if it lacks a class
+    in some resampling; they are weighted by the rows drawn. With `rank` in the data, `within` is
+    the AUC within groups, and `headline_alone` and `within_alone` are without weights.
     """
 
     unit: str  # "users", or "rows" if the data have no users

@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -28,71 +28,10 @@ from hinet_search.training.device import peak_memory_bytes, sort_on
 from hinet_search.training.feed import Feed, made_ahead, make_feed, predict
 from hinet_search.training.metrics import NonFiniteScores, cell_values
 from hinet_search.training.row_order import batches_of_pass, reader_ahead, rows_together
+from hinet_search.training.step_log import Diverged, StepLog
 from hinet_search.training.train_config import TrainConfig
 
-PENDING_STEPS = 4096  # whose loss and norm a GPU keeps at most
 DRAWN_AHEAD_ROWS = 1_000_000  # from which on a thread draws the next pass; fewer take a moment
-
-
-class Diverged(Exception):
-    """A loss, gradient norm or score is not finite; `step` counts batches from 1."""
-
-    def __init__(self, step: int, learning_rate: float, value: float, what: str) -> None:
-        super().__init__(step, learning_rate, value, what)
-        self.step = step
-        self.learning_rate = learning_rate
-        self.value = value
-        self.what = what
-
-    def __str__(self) -> str:
-        return f"{self.what} {self.value} at step {self.step}, learning rate {self.learning_rate:g}"
-
-
-@dataclass
-class StepLog:
-    """Loss and gradient norm of every step, kept on the device until they are read and checked.
-
-    They are in one buffer, which is read before every evaluation and when it is full, or with
-    `at_once` at every step, which costs nothing on the CPU.
-    """
-
-    learning_rate: float
-    at_once: bool
-    loss_sum: float = 0.0
-    num_losses: int = 0
-    _pending_S2: Float[Tensor, "S 2"] | None = None
-    _num_pending: int = 0
-
-    def add(self, step: int, loss: Float[Tensor, ""], norm: Float[Tensor, ""]) -> None:
-        """Note one step; Diverged, raised on reading, names the first step that was not finite."""
-        if self._pending_S2 is None:
-            num_steps = 1 if self.at_once else PENDING_STEPS
-            self._pending_S2 = torch.empty(num_steps, 2, device=loss.device)
-        torch.stack([loss.detach(), norm], out=self._pending_S2[self._num_pending])
-        self._num_pending += 1
-        if self._num_pending == len(self._pending_S2):
-            self.read(step)
-
-    def read(self, step: int) -> None:
-        """Read all pending values; `step` is the latest step noted."""
-        if self._pending_S2 is None:
-            return
-        first = step - self._num_pending + 1
-        pending = self._pending_S2[: self._num_pending].tolist()
-        self._num_pending = 0
-        for earlier, (loss, norm) in enumerate(pending, start=first):
-            for value, what in ((loss, "loss"), (norm, "gradient norm")):
-                if not math.isfinite(value):
-                    raise Diverged(earlier, self.learning_rate, value, what)
-        self.loss_sum += sum(loss for loss, _ in pending)
-        self.num_losses += len(pending)
-
-    def take_mean_loss(self) -> float:
-        """Return the mean loss of the steps read since the last call."""
-        mean = self.loss_sum / self.num_losses
-        self.loss_sum = 0.0
-        self.num_losses = 0
-        return mean
 
 
 @runtime_checkable

@@ -16,8 +16,8 @@ from hinet_search.models.layers.number_encoding import bins_of
 from hinet_search.training import row_order
 from hinet_search.training.feed import make_feed, predict
 from hinet_search.training.row_order import batches_of_pass
-from hinet_search.training.run_state import PENDING_STEPS, Diverged, StepLog
 from hinet_search.training.seeding import seeded_model
+from hinet_search.training.step_log import PENDING_STEPS, Diverged, StepLog
 from hinet_search.training.train_config import Shuffle
 from hinet_search.training.trial_config import build_config
 from tests.training.fake_models import weights_hash

@@ -34,8 +34,9 @@ from hinet_search.training.jobs.messages import (
 )
 from hinet_search.training.jobs.refit import refit
 from hinet_search.training.jobs.score import read_scores, restore_model
-from hinet_search.training.run_state import Conditions, Diverged, FixedSteps
+from hinet_search.training.run_state import Conditions, FixedSteps
 from hinet_search.training.seeding import seeded_model
+from hinet_search.training.step_log import Diverged
 from hinet_search.training.teaching import save_teacher
 from hinet_search.training.train_config import TrainConfig
 from hinet_search.training.trial_config import TrialConfig, build_config

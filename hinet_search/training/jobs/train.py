@@ -29,9 +29,10 @@ from hinet_search.training.jobs.messages import (
     scores_path,
 )
 from hinet_search.training.jobs.score import limit_threads, open_dataset
-from hinet_search.training.run_state import Conditions, Diverged, FitResult
+from hinet_search.training.run_state import Conditions, FitResult
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.snapshot import LAYOUT
+from hinet_search.training.step_log import Diverged
 from hinet_search.training.teaching import read_teacher
 from hinet_search.training.tensors import save_tensors
 from hinet_search.training.trainable import Trainable, fit_any, trainable
