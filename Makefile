@@ -51,10 +51,10 @@ chaos: $(STAMP) ## kill processes, restart databases and fill disks for 20 to 25
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos
 
 fuzz: $(STAMP) ## try odd files, values and rows for ten minutes
-	$(BIN)/python -m tests.fuzz
+	FUZZ_EXAMPLES=400 $(BIN)/pytest -q --timeout 3600 tests/fuzz
 
-fuzz-quick: $(STAMP) ## the same for a minute, without the corpus
-	nice -n 10 $(BIN)/python -m tests.fuzz --seconds 60 --without-corpus
+fuzz-quick: $(STAMP) ## the same for a minute, new inputs alone
+	FUZZ_EXAMPLES=50 nice -n 10 $(BIN)/pytest -q tests/fuzz -k a_new_input
 
 bench: $(STAMP) ## compare the speed of two versions in one run, as ratios
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py

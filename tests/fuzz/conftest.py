@@ -1,14 +1,15 @@
-"""One server of workers for all tests of a process."""
+"""One process runs the inputs of all tests."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.fuzz.worker import Workers
+from tests.fuzz.process import InputProcess
 
 
 @pytest.fixture(scope="session")
-def workers() -> Iterator[Workers]:
-    """Processes in which inputs are run."""
-    with Workers() as workers:
-        yield workers
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InputProcess]:
+    """A process of its own, in which inputs are run."""
+    process = InputProcess(tmp_path_factory.mktemp("fuzz"))
+    yield process
+    process.end()

@@ -5,97 +5,39 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from tests.fuzz import shop
-from tests.fuzz.commands import outcome, stand_still, temporary_files_here, typed
+from tests.fuzz.commands import typed
 from tests.fuzz.inputs import CHARACTERS, as_bytes, byte_edits, edited_bytes
 
 TABLE = shop.csv()
+NUMBERS = "NaN inf -inf 1e160 1.7976931348623157e308 9223372036854775808 -1 2 0.5 0x1f 1_000 1,5"
 CELLS = (
-    "",
-    " ",
-    "null",
-    "NaN",
-    "inf",
-    "-inf",
-    "1e160",
-    "1.7976931348623157e308",
-    "9223372036854775808",
-    "-1",
-    "2",
-    "0.5",
-    "true",
-    "2026-01-01",
-    "2026-01-01T00:00:00Z",
-    "2026-01-01 25:61",
-    "12:00",
-    "[1, 2]",
-    "{}",
-    '"a,b"',
-    '"a\nb"',
-    '"',
-    '""',
-    "'",
-    "=cmd|'/c calc'!A0",
-    "é",
-    "\U0001f600",
-    "\x00",
-    "\x1b[31m",
-    "\u202e",
-    "a" * 5000,
-    "0x1f",
-    "1_000",
-    "1,5",
-    "home",
-    "push",
+    *NUMBERS.split(),
+    *("2026-01-01", "2026-01-01T00:00:00Z", "2026-01-01 25:61", "12:00", "[1, 2]", "{}"),
+    *('"a,b"', '"a\nb"', '"', '""', "'", "=cmd|'/c calc'!A0", "é", "\U0001f600", "\x00"),
+    *("\x1b[31m", "\u202e", "a" * 5000, "null", "true", "home", "push", "", " "),
 )
+WORDS = """
+place user click buy split part time date birthday registered_at label income_50k is_new
+truth_click position index len count row literal value scenario train valid test yes 1 1.5
+"""
 NAMES = (
-    "place",
-    "user",
-    "click",
-    "buy",
-    "split",
-    "part",
-    "time",
-    "date",
-    "birthday",
-    "registered_at",
-    "label",
-    "income_50k",
-    "is_new",
-    "truth_click",
-    "position",
-    "index",
-    "len",
-    "count",
-    "row",
-    "rows of it",
-    "text of it",
-    "key of the row: user",
-    "user of the row",
-    "literal",
-    "value",
-    "",
-    " ",
-    "a.b",
-    "a: b",
-    "# a",
-    "- a",
-    "\x1b[31m",
-    "\x00",
-    "é",
-    "a\nb",
-    '"',
-    "{a}",
-    "*a",
-    "!a",
-    "null",
-    "true",
-    "yes",
-    "1",
-    "1.5",
-    "scenario",
-    "train",
-    "valid",
-    "test",
+    *WORDS.split(),
+    *("rows of it", "text of it", "key of the row: user", "user of the row", "", " ", "a.b"),
+    *(
+        "a: b",
+        "# a",
+        "- a",
+        "\x1b[31m",
+        "\x00",
+        "é",
+        "a\nb",
+        '"',
+        "{a}",
+        "*a",
+        "!a",
+        "null",
+        "true",
+    ),
 )
 
 
@@ -111,15 +53,15 @@ def _changed(column: str, *values: str) -> bytes:
 def _added(name: str, *values: str) -> bytes:
     """The table with one more column."""
     head, *lines = TABLE.rstrip("\n").split("\n")
-    return as_bytes(
-        "\n".join(
-            [
-                f"{head},{name}",
-                *(f"{line},{values[i % len(values)]}" for i, line in enumerate(lines)),
-                "",
-            ]
-        )
-    )
+    rows = [f"{line},{values[i % len(values)]}" for i, line in enumerate(lines)]
+    return as_bytes("\n".join([f"{head},{name}", *rows, ""]))
+
+
+def _wide() -> bytes:
+    """The table with 500 more columns."""
+    head, *lines = TABLE.rstrip("\n").split("\n")
+    names = "".join(f",c{number}" for number in range(500))
+    return as_bytes("\n".join([head + names, *(line + ",1" * 500 for line in lines)]))
 
 
 SEEDS = {
@@ -160,12 +102,7 @@ SEEDS = {
     "a row too short": as_bytes(TABLE) + b"1,2\n",
     "a constant column": _added("constant", "1"),
     "an empty column": _added("nothing", ""),
-    "500 columns": as_bytes(
-        "\n".join(
-            f"{line}{',1' * 500 if i else ''.join(f',c{k}' for k in range(500))}"
-            for i, line in enumerate(TABLE.rstrip().split("\n"))
-        )
-    ),
+    "500 columns": _wide(),
     "bytes of Parquet": b"PAR1" + bytes(64) + b"PAR1",
 }
 
@@ -189,21 +126,15 @@ def inputs() -> st.SearchStrategy[bytes]:
     )
 
 
-def begin(_home: Path) -> None:
-    """Start no slots."""
-    stand_still()
-
-
-def run(content: bytes, _state: None) -> str:
+def run(content: bytes, _home: Path) -> None:
     """Guess the columns' roles and encode the guess; check a study that defines the roles."""
     shop.write(rows_csv=content, small_yaml=shop.plain_study())
-    return described("rows.csv")
+    describe("rows.csv")
 
 
-def described(table: str) -> str:
-    """What `data init` makes of a table, `data describe` of its guess, and `check` of the study."""
-    with temporary_files_here():
-        guessed = typed("data", "init", table, "--name", "guess")
-        if guessed.code == 0:
-            guessed = typed("data", "describe", "studies/guess.yaml", "--output", "out")
-        return f"{outcome(guessed)}, {outcome(typed('check', 'small.yaml', '--output', 'out'))}"
+def describe(table: str) -> None:
+    """Run `data init` on a table, `data describe` on its guess, and `check` on the study."""
+    guessed = typed("data", "init", table, "--name", "guess")
+    if guessed.code == 0:
+        typed("data", "describe", "studies/guess.yaml", "--output", "out")
+    typed("check", "small.yaml", "--output", "out")

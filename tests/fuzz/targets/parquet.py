@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
 from tests.fuzz import shop
-from tests.fuzz.commands import stand_still
 from tests.fuzz.inputs import CHARACTERS, byte_edits, edited_bytes
 from tests.fuzz.targets import csv
 
@@ -83,26 +83,17 @@ def _kinds() -> Mapping[str, tuple[Callable[[Any], "pa.DataType"], list[Any]]]:
 
 
 KINDS = _kinds()
+IDS = ("place", "user", "item", "click")
+OTHER_KINDS = [
+    *((name, "list") for name in (*IDS, "minute")),
+    *((name, "bytes") for name in IDS),
+    *product(("place", "user"), ("structure", "no value", "category")),
+    ("minute", "duration"),
+]
 SEEDS: dict[str, tuple[str, Any]] = {
     "the table as it is": ("columns", ()),
-    **{
-        f"a column and a feature of {kind}": ("columns", (("extra", kind), ("price", kind)))
-        for kind in KINDS
-    },
-    **{
-        f"{name} of lists": ("columns", ((name, "list"),))
-        for name in ("place", "user", "item", "minute", "click")
-    },
-    **{
-        f"{name} of bytes": ("columns", ((name, "bytes"),))
-        for name in ("place", "user", "item", "click")
-    },
-    **{
-        f"{name} of {kind}": ("columns", ((name, kind),))
-        for name in ("place", "user")
-        for kind in ("structure", "no value", "category")
-    },
-    "minute of duration": ("columns", (("minute", "duration"),)),
+    **{f"a feature of {kind}": ("columns", (("extra", kind), ("price", kind))) for kind in KINDS},
+    **{f"{name} of {kind}": ("columns", ((name, kind),)) for name, kind in OTHER_KINDS},
     "scenarios of bytes that are texts": ("columns", (("place", "bytes of texts"),)),
     "columns with our own names": (
         "columns",
@@ -130,31 +121,25 @@ def inputs() -> st.SearchStrategy[tuple[str, Any]]:
     return st.tuples(st.just("columns"), columns) | st.tuples(st.just("damage"), damage)
 
 
-def begin(_home: Path) -> bytes:
-    """The table, which is damaged; no slots are started."""
-    stand_still()
-    return shop.parquet()
-
-
-def run(given: tuple[str, Any], table: bytes) -> str:
+def run(given: tuple[str, Any], _home: Path) -> None:
     """Guess the columns' roles and encode the guess; check a study that defines the roles."""
     how, what = given
     shop.write(small_yaml=shop.plain_study().replace("rows.csv", "rows.parquet"))
     if how == "columns":
         _write(what)
     else:
-        Path("rows.parquet").write_bytes(edited_bytes(table, what) if how == "damage" else what)
-    return csv.described("rows.parquet")
+        content = edited_bytes(shop.parquet(), what) if how == "damage" else what
+        Path("rows.parquet").write_bytes(content)
+    csv.describe("rows.parquet")
 
 
 def _write(columns: tuple[Column, ...]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    base = dict(
-        zip(shop.COLUMNS, (list(values) for values in zip(*shop.rows(), strict=True)), strict=True)
-    )
-    arrays = {name: pa.array(values) for name, values in base.items()}
+    columns_of_rows = zip(*shop.rows(), strict=True)
+    base = dict(zip(shop.COLUMNS, columns_of_rows, strict=True))
+    arrays = {name: pa.array(list(values)) for name, values in base.items()}
     for name, kind in columns:
         dtype, values = KINDS[kind]
         arrays[name.encode("utf-8", "replace").decode()] = _array(
