@@ -37,7 +37,9 @@ def reading(where: str) -> Iterator[None]:
         if error.errno is not None:  # of the system: those of Polars have no number
             raise
         raise unreadable(
-            where, error, remedy="run the command again when nothing writes to the file"
+            where,
+            error,
+            remedy="run the command again when nothing writes to the file, or copy it again",
         ) from error
 
 

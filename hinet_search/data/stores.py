@@ -26,7 +26,7 @@ from hinet_search.common.errors import (
 )
 from hinet_search.data.fingerprint import ContentHash, FileHasher, NotFetched
 from hinet_search.data.formats.kept_table import KeptRows, Say, keep, read_kept
-from hinet_search.data.formats.plain_files import (
+from hinet_search.data.formats.known_formats import (
     ARROW,
     CSV,
     IN_WORDS,

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.formats.plain_files import IN_WORDS, is_table
+from hinet_search.data.formats.known_formats import IN_WORDS, is_table
 from hinet_search.data.reading import OWN, raise_problems, shorten
 
 DATA_FOLDER = "HINET_SEARCH_DATA"

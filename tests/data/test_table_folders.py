@@ -11,7 +11,7 @@ from tables import definition, shop
 from hinet_search.common.errors import DataError
 from hinet_search.data import prepare as preparing
 from hinet_search.data.fingerprint import FileHasher
-from hinet_search.data.formats.plain_files import IN_WORDS
+from hinet_search.data.formats.known_formats import IN_WORDS
 from hinet_search.data.prepare import prepare
 from hinet_search.data.rows import Rows
 from hinet_search.data.sources.table import Options, identity, load, scan

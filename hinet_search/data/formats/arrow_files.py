@@ -17,20 +17,13 @@ import pyarrow.parquet as pq
 from pyarrow import ipc
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.formats.plain_files import PlainFile, refuse_many_rows, refuse_shape
+from hinet_search.data.formats.known_formats import part_of, refuse_many_rows, refuse_shape
 from hinet_search.data.reading import shorten
 
 MAGIC = b"ARROW1"
-LISTS = (
-    pa.ListArray,
-    pa.LargeListArray,
-    pa.FixedSizeListArray,
-    pa.ListViewArray,
-    pa.LargeListViewArray,
-)
 
 
-def columns(file: PlainFile) -> dict[str, str]:
+def columns(file: Path) -> dict[str, str]:
     """Names and types of the columns; DataError for a file that cannot be read."""
     with _opened(file) as reader:
         names = reader.schema.names
@@ -45,17 +38,17 @@ def columns(file: PlainFile) -> dict[str, str]:
         return {field.name: str(field.type) for field in reader.schema}
 
 
-def write(files: Sequence[PlainFile], folder: Path, _: object) -> None:
+def write(files: Sequence[Path], folder: Path, _: object) -> None:
     """Write a part for every batch; categories become texts."""
-    for file in files:
+    for place, file in enumerate(files):
         with _opened(file) as reader:
             num_rows = 0
             for number, batch in enumerate(_batches(reader)):
-                num_rows += max(map(_longest, batch.columns), default=0)
-                refuse_many_rows(file.path, num_rows)
+                num_rows += len(batch)
+                refuse_many_rows(file, num_rows)
                 batch.validate(full=True)
                 plain = [_plain(column) for column in batch.columns]
-                pq.write_table(pa.table(plain, batch.schema.names), file.part(folder, number))
+                pq.write_table(pa.table(plain, batch.schema.names), part_of(folder, place, number))
 
 
 def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
@@ -69,23 +62,11 @@ def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
     yield from batches
 
 
-def _longest(column: pa.Array) -> int:
-    """The number of values of a column, or of an array inside it that has more."""
-    within = []
-    if isinstance(column, pa.ExtensionArray):
-        within = [column.storage]
-    elif isinstance(column, pa.StructArray):
-        within = [column.field(number) for number in range(column.type.num_fields)]
-    elif isinstance(column, LISTS):
-        within = [column.values]
-    return max([len(column), *map(_longest, within)])
-
-
 @contextmanager
-def _opened(file: PlainFile) -> Iterator[Any]:
+def _opened(file: Path) -> Iterator[Any]:
     """Open a file or a stream; DataError where it is damaged, also while it is read."""
     try:
-        with file.path.open("rb") as raw:
+        with file.open("rb") as raw:
             is_file = raw.read(len(MAGIC)) == MAGIC
             raw.seek(0)
             with ipc.open_file(raw) if is_file else ipc.open_stream(raw) as reader:

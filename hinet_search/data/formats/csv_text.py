@@ -8,16 +8,15 @@ Other programs write a word where a value is missing. It is a missing value wher
 of the column are of one type that is not text; in a column of texts it can be one of them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 from polars.exceptions import ComputeError
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.formats.plain_files import TSV, PlainFile, format_of, refuse_shape
+from hinet_search.data.formats.known_formats import TSV, format_of, part_of, refuse_shape
 
-MAX_HEADER_BYTES = 1_000_000
 BATCH_ROWS = 10_000  # a column of texts is inferred from one batch only
 MORE_FIELDS = "found more fields than defined"  # what Polars says of a row
 # As R, spreadsheets, Python and databases write it.
@@ -25,38 +24,37 @@ MISSING = ("NA", "N/A", "#N/A", "null", "NULL", "None", r"\N")
 NUMBERS = (pl.Int64(), pl.Int128(), pl.Float64())  # a later one holds all before
 
 
-def columns(file: PlainFile) -> dict[str, str]:
+def columns(file: Path) -> dict[str, str]:
     """The columns of a file, all of texts: types depend on all files together.
 
     DataError when the header has another separator and not this one, or too many names.
     """
     separator = _separator(file)
-    with file.path.open("rb") as lines:
-        header = lines.readline(100_000)
-    others = [other for other in (",", ";", "\t", "|") if other.encode() in header]
-    if others and separator not in others:
+    names = _texts([file]).collect_schema().names()
+    others = [other for other in (",", ";", "\t", "|") if other in names[0]]
+    if others and len(names) == 1:
         wanted = "tabs" if separator == "\t" else "commas"
+        remedy = f"write it again with {wanted} and decimal points, or as Parquet"
+        if others[0] == "\t":
+            remedy += "; a file with tabs is named .tsv"
         raise DataError(
             f"{file}: columns must be separated by {wanted}, got {others[0]!r} between them",
-            remedy=f"write it again with {wanted} and decimal points, or as Parquet"
-            + ("; a file with tabs is named .tsv" if others[0] == "\t" else ""),
+            remedy=remedy,
         )
-    names = header_of(file.path, separator)
     refuse_shape(file, [pl.String] * len(names))
     return dict.fromkeys(names, "text")
 
 
-def write(files: Sequence[PlainFile], folder: Path, types: Mapping[str, pl.DataType]) -> None:
+def write(files: Sequence[Path], folder: Path, types: Mapping[str, pl.DataType]) -> None:
     """Write a part for every file; columns in `types` as they are there.
 
     DataError when a row has more values than the header has names. Polars tells so only while it
     reads all columns; of some it would read shifted values.
     """
-    separator = _separator(files[0])
-    names = header_of(files[0].path, separator)
-    paths = [file.path for file in files]
+    texts = _texts(files)
+    names = texts.collect_schema().names()
     try:
-        inferred, missing = inferred_types(paths, names, types.keys(), separator)
+        inferred, missing = inferred_types(texts, [name for name in names if name not in types])
     except ComputeError as error:
         if MORE_FIELDS not in str(error):
             raise
@@ -67,49 +65,38 @@ def write(files: Sequence[PlainFile], folder: Path, types: Mapping[str, pl.DataT
             remedy='quote texts that hold a comma ("a, b"), write decimal points, '
             "and leave out commas at the end of lines",
         ) from error
-    for file in files:
+    for number, file in enumerate(files):
         rows = pl.scan_csv(
-            file.path,
+            file,
             glob=False,
-            separator=separator,
+            separator=_separator(file),
             try_parse_dates=True,
             schema={name: types.get(name) or inferred[name] for name in names},
             null_values=missing,
         )
-        rows.sink_parquet(file.part(folder, 0))
+        rows.sink_parquet(part_of(folder, number))
 
 
-def _separator(file: PlainFile) -> str:
-    return "\t" if format_of(file.source) == TSV else ","
+def _separator(file: Path) -> str:
+    return "\t" if format_of(file) == TSV else ","
 
 
-def header_of(file: Path, separator: str = ",") -> list[str]:
-    """The names of the columns. Errors: DataError, OSError, what Polars raises for a broken header.
-
-    Polars gets the first bytes only, as it would map the file.
-    """
-    with file.open("rb") as lines:
-        header = lines.read(MAX_HEADER_BYTES)
-    if len(header) == MAX_HEADER_BYTES and b"\n" not in header:
-        raise DataError(f"{file}:1: the header must have at most {MAX_HEADER_BYTES:,} bytes")
-    lazy = pl.scan_csv(header, infer_schema=False, separator=separator)
-    return lazy.collect_schema().names()
+def _texts(files: Sequence[Path]) -> pl.LazyFrame:
+    """All values of files, as texts."""
+    separator = _separator(files[0])
+    return pl.scan_csv(list(files), glob=False, infer_schema=False, separator=separator)
 
 
 def inferred_types(
-    files: Sequence[Path], names: Sequence[str], known: Collection[str], separator: str = ","
+    texts: pl.LazyFrame, names: Sequence[str]
 ) -> tuple[dict[str, pl.DataType], dict[str, str]]:
-    """The type of each of the columns `names`, and the word for a missing value of some.
+    """The type of each of these columns, and the word for a missing value of some.
 
-    `names` are all columns of the files; those in `known` are left out. Apart from words for
-    missing values, Polars infers the same from all rows at once. Errors: what Polars raises when a
-    file cannot be read or a row has more values than there are names.
+    Apart from words for missing values, Polars infers the same from all rows at once. Errors: what
+    Polars raises when a file cannot be read or a row has more values than there are columns.
     """
-    found: dict[str, set[pl.DataType]] = {name: set() for name in names if name not in known}
-    words: dict[str, set[str]] = {name: set() for name in found}
-    texts = pl.scan_csv(
-        list(files), glob=False, schema=dict.fromkeys(names, pl.String()), separator=separator
-    )
+    found: dict[str, set[pl.DataType]] = {name: set() for name in names}
+    words: dict[str, set[str]] = {name: set() for name in names}
     for batch in texts.collect_batches(chunk_size=BATCH_ROWS, engine="streaming"):
         open_columns = []
         for name, types in found.items():
@@ -118,12 +105,12 @@ def inferred_types(
                 is_word = values.is_in(MISSING)
                 words[name] |= set(values.filter(is_word))
                 open_columns.append(values.filter(~is_word))
-        for name, dtype in types_of_texts(open_columns).items():
+        for name, dtype in _types_of_texts(open_columns).items():
             found[name].add(dtype)
     inferred = {}
     missing = {}
     for name, types in found.items():
-        inferred[name] = common_type(types)
+        inferred[name] = _common_type(types)
         if len(words[name]) > 1:
             inferred[name] = pl.String()  # Polars takes one word for a column
         elif words[name] and inferred[name] != pl.String():
@@ -131,7 +118,7 @@ def inferred_types(
     return inferred, missing
 
 
-def types_of_texts(columns: Sequence[pl.Series]) -> dict[str, pl.DataType]:
+def _types_of_texts(columns: Sequence[pl.Series]) -> dict[str, pl.DataType]:
     """The type of each column of texts, of any lengths, without those that have no value."""
     present = [column for column in columns if column.null_count() < len(column)]
     if not present:
@@ -146,12 +133,12 @@ def types_of_texts(columns: Sequence[pl.Series]) -> dict[str, pl.DataType]:
 
 
 def as_type(texts: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """Texts as values of a type that `types_of_texts` found."""
+    """Texts as values of a type that `inferred_types` found."""
     content = texts.to_frame("text").write_csv().encode()
     return pl.read_csv(content, schema={"text": dtype}, try_parse_dates=True)["text"]
 
 
-def common_type(types: set[pl.DataType]) -> pl.DataType:
+def _common_type(types: set[pl.DataType]) -> pl.DataType:
     """The type that holds the values of all types: texts, unless they are one or numbers."""
     if len(types) == 1:
         return next(iter(types))

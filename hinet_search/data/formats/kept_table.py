@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,20 +24,18 @@ from hinet_search.common.errors import DataError
 from hinet_search.common.files import locked, replacing_folder
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.formats import arrow_files, csv_text, json_lines
-from hinet_search.data.formats.plain_files import (
+from hinet_search.data.formats.known_formats import (
     ARROW,
     CSV,
     JSON_LINES,
     TSV,
-    PlainFile,
-    plain_file,
+    refuse_another_format,
 )
 from hinet_search.data.reading import reading
 from hinet_search.data.table_files import TableFiles, refuse_unlike_files
 
 MANIFEST = "rows.json"
 FOLDER = ".tables"
-PLAIN = "plain"  # of compressed files, while they are read
 VERSION = 2  # raise it when the same files would be kept as other rows
 UNUSED_SECONDS = 30 * 86_400
 
@@ -59,25 +57,8 @@ class KeptRows:
 _KEPT = TypeAdapter(KeptRows)
 
 
-@dataclass(frozen=True)
-class Reader:
-    """A format: the columns of one file, as far as it tells them, and how files are written.
-
-    `write` writes parts of the rows of every file, in which columns of texts have the given types.
-    In a file that `has_places`, values have their column by their place in the row.
-    """
-
-    columns: Callable[[PlainFile], dict[str, str]]
-    write: Callable[[Sequence[PlainFile], Path, Types], None]
-    has_places: bool = False
-
-
-READERS = {
-    CSV: Reader(csv_text.columns, csv_text.write, has_places=True),
-    TSV: Reader(csv_text.columns, csv_text.write, has_places=True),
-    JSON_LINES: Reader(lambda _: {}, json_lines.write),
-    ARROW: Reader(arrow_files.columns, arrow_files.write),
-}
+# Each returns the columns of a file, as far as they stand before the rows, and writes rows.
+READERS = {CSV: csv_text, TSV: csv_text, JSON_LINES: json_lines, ARROW: arrow_files}
 
 
 @dataclass(frozen=True)
@@ -126,13 +107,11 @@ def _name(table: TableFiles, kind: str, types: Types, contents: FileHasher) -> s
 
 
 def _write(table: TableFiles, kind: str, types: Types, folder: Path) -> None:
-    reader = READERS[kind]
-    plain = folder / PLAIN
-    files = [plain_file(file, plain, number) for number, file in enumerate(table.files)]
-    columns = [reader.columns(file) for file in files]
-    refuse_unlike_files(table, columns, in_order=reader.has_places)
-    reader.write(files, folder, types)
-    shutil.rmtree(plain, ignore_errors=True)
+    for file in table.files:
+        refuse_another_format(file)
+    columns = list(map(READERS[kind].columns, table.files))
+    refuse_unlike_files(table, columns, in_order=kind in (CSV, TSV))
+    READERS[kind].write(table.files, folder, types)
 
 
 def _remove_unused(folder: Path) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 from hinet_search.common.errors import ConfigurationError, DataError, did_you_mean
 from hinet_search.common.files import replacing
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.formats.plain_files import stem_of
+from hinet_search.data.formats.known_formats import stem_of
 from hinet_search.data.guess.definition_text import (
     GuessedTable,
     definition_text,

@@ -19,7 +19,7 @@ from hinet_search.common.quiet import say_nothing
 from hinet_search.data.checks import INTEGERS
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.formats.kept_table import KeptFiles, kept_files
-from hinet_search.data.formats.plain_files import (
+from hinet_search.data.formats.known_formats import (
     IN_WORDS,
     PARQUET,
     format_of,

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.formats import csv_text
-from hinet_search.data.formats.csv_text import header_of, inferred_types
-from hinet_search.data.formats.plain_files import plain_file
+from hinet_search.data.formats.csv_text import inferred_types
 from hinet_search.data.prepare import prepare
 from tests.data.tables import definition, shop
 from tests.forked import Forked
@@ -34,7 +33,12 @@ CELLS = st.lists(st.sampled_from(VALUES), min_size=1, max_size=3)
 def _types_with_batches_of_a_row(files: list[Path]) -> dict[str, pl.DataType]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_text, "BATCH_ROWS", 1)
-        return inferred_types(files, header_of(files[0]), known=())[0]
+        return inferred(*files)
+
+
+def inferred(*files: Path) -> dict[str, pl.DataType]:
+    texts = pl.scan_csv(files, infer_schema=False, glob=False)
+    return inferred_types(texts, texts.collect_schema().names())[0]
 
 
 @given(contents=st.lists(CELLS, min_size=1, max_size=3))
@@ -52,16 +56,9 @@ def test_types_of_batches_are_those_that_polars_infers_from_all_rows_of_all_file
     assert types == expected.collect_schema()
 
 
-def test_columns_of_known_types_are_not_inferred(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("x,y\n1,2\n")
-    types, _ = inferred_types([tmp_path / "t.csv"], ["x", "y"], known={"x"})
-    assert types == {"y": pl.Int64()}
-
-
 def test_a_column_without_a_name_has_a_type_too(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(",x\n1,2\n")
-    types, _ = inferred_types([tmp_path / "t.csv"], ["", "x"], known=())
-    assert types == {"": pl.Int64(), "x": pl.Int64()}
+    assert inferred(tmp_path / "t.csv") == {"": pl.Int64(), "x": pl.Int64()}
 
 
 def read(folder: Path, *lines: str) -> pl.DataFrame:
@@ -69,9 +66,8 @@ def read(folder: Path, *lines: str) -> pl.DataFrame:
     (folder / "t.csv").write_text("\n".join(lines) + "\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_text, "BATCH_ROWS", 1)
-        file = plain_file(folder / "t.csv", folder / "plain", 0)
         (folder / "parts").mkdir()
-        csv_text.write([file], folder / "parts", {})
+        csv_text.write([folder / "t.csv"], folder / "parts", {})
     return pl.read_parquet(folder / "parts")
 
 
@@ -131,6 +127,6 @@ def test_columns_with_different_numbers_of_distinct_values_keep_their_types(
     rows[29_999] = "x,1.5,2013-01-01,two,9\n"
     path = tmp_path / "rows.csv"
     path.write_text("number,few,decimal,text,last\n" + "".join(rows))
-    types, _ = inferred_types([path], ["number", "few", "decimal", "text", "last"], ())
+    types = inferred(path)
     assert [types[name] for name in ("number", "decimal", "text")] == [pl.String()] * 3
     assert (types["few"], types["last"]) == (pl.Float64(), pl.Int64())

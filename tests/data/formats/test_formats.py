@@ -16,8 +16,8 @@ import pytest
 from pyarrow import feather, ipc
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.formats import plain_files
-from hinet_search.data.formats.plain_files import FORMATS, format_of, is_table, stem_of, suffix_of
+from hinet_search.data.formats import known_formats
+from hinet_search.data.formats.known_formats import FORMATS, format_of, is_table, stem_of, suffix_of
 from hinet_search.data.sources.table import Options, load
 from tests.forked import Forked
 
@@ -53,7 +53,6 @@ WRITERS: dict[str, Callable[[Path], object]] = {
         gzip.compress(ROWS.write_csv(separator="\t").encode())
     ),
     "t.jsonl": lambda path: path.write_bytes(LINES),
-    "mark.jsonl": lambda path: path.write_bytes(b"\xef\xbb\xbf" + LINES),
     "t.ndjson": lambda path: path.write_bytes(LINES.replace(b"\n", b"\r\n\r\n")),
     "t.jsonl.gz": lambda path: path.write_bytes(gzip.compress(LINES)),
     "t.ndjson.zst": lambda path: path.write_bytes(_zstd(LINES)),
@@ -109,7 +108,6 @@ def test_a_table_and_its_compressed_form_in_a_folder_are_not_read_as_two(tmp_pat
 NOT_AS_NAMED = [
     ("t.csv", gzip.compress(CSV), "must hold CSV, .* but holds gzip", "name it by what it holds"),
     ("t.csv.gz", CSV, "must hold gzip, .* but begins otherwise", "name it by what it holds"),
-    ("t.csv.gz", gzip.compress(gzip.compress(CSV)), "must hold CSV inside, but holds gzip", ""),
     ("t.csv", b"PAR1" + bytes(100), "must hold CSV, .* but holds Parquet", ".parquet"),
     ("t.parquet", CSV, "must hold Parquet, .* but begins otherwise", ".csv"),
     ("t.csv", b"SQLite format 3\x00" + bytes(9), "but holds SQLite", "write it again: as Parquet"),
@@ -143,18 +141,8 @@ def test_a_file_that_is_cut_short_is_told_and_nothing_is_kept(name: str, tmp_pat
     (tmp_path / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=f"{name}: cannot be read") as caught:
         _read(tmp_path / name)
-    assert "from where it is whole" in caught.value.remedy
+    assert "copy it again" in caught.value.remedy
     assert [*(tmp_path / "cache" / ".tables").iterdir()] == []
-
-
-def test_a_few_bytes_that_unpack_to_a_disk_full_are_refused_early(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(plain_files, "GROWTH_FROM_BYTES", 10_000)
-    monkeypatch.setattr(plain_files, "BLOCK_BYTES", 1_000)
-    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 1_000_000))
-    with pytest.raises(DataError, match="must grow at most 200 times when it is unpacked"):
-        _read(tmp_path / "t.csv.gz")
 
 
 def test_offsets_of_an_arrow_file_that_point_outside_are_told_before_values_are_read(
@@ -242,30 +230,20 @@ def _arrow(column: pa.Array) -> Callable[[Path], object]:
 
 
 NULLS = pa.nulls(2**31 - 1)
-ALL_OF_THEM = pa.array([0, len(NULLS)], pa.int32())
-IN_A_LIST = pa.ListArray.from_arrays(ALL_OF_THEM, NULLS)
-IN_A_STRUCT = pa.StructArray.from_arrays([IN_A_LIST], ["x"])
-OF_ONE_LENGTH = pa.FixedSizeListArray.from_arrays(NULLS, len(NULLS))
 TOO_WIDE = "must have at most 10,000 columns, fields of structs counted, got 10,001"
 TOO_DEEP = "must be nested at most 16 deep"
 TOO_LONG = r"must have at most 10,000,000 rows, .* got 2,147,483,647"
-MANY_KEYS = r"must have at most 1,000 columns, .* got 1,\d\d\d$"
-NEW_KEYS = _lines(*({"x": {f"k{number}": 1}} for number in range(30_000)))
 TOO_LARGE: list[tuple[str, Callable[[Path], object], str]] = [
     ("wide.csv", _wide(10_001).write_csv, TOO_WIDE),
     ("wide.parquet", _wide(10_001).write_parquet, TOO_WIDE),
     ("wide.arrow", _wide(10_001).write_ipc, TOO_WIDE),
     ("fields.parquet", _wide(10_001).select(pl.struct(pl.all())).write_parquet, TOO_WIDE),
-    ("keys.jsonl", _lines({"x": dict.fromkeys(map(str, range(1_001)), 1)}), MANY_KEYS),
-    ("new keys.jsonl", NEW_KEYS, MANY_KEYS),
+    ("keys.jsonl", _lines({"x": dict.fromkeys(map(str, range(10_001)), 1)}), TOO_WIDE),
     ("deep.jsonl", _lines({"x": _deep(17)}), TOO_DEEP),
     ("deeper.jsonl", _lines({"x": _deep(500)}), TOO_DEEP),
     ("deep.parquet", pl.DataFrame({"x": [_deep(17)]}).write_parquet, TOO_DEEP),
     ("deep.arrow", pl.DataFrame({"x": [_deep(17)]}).write_ipc, TOO_DEEP),
     ("rows.arrow", _arrow(NULLS), TOO_LONG),
-    ("list.arrow", _arrow(IN_A_LIST), TOO_LONG),
-    ("struct.arrow", _arrow(IN_A_STRUCT), TOO_LONG),
-    ("one length.arrow", _arrow(OF_ONE_LENGTH), TOO_LONG),
 ]
 
 
@@ -287,8 +265,8 @@ def test_more_than_a_table_can_mean_is_refused_before_it_is_read(
 def test_a_parquet_file_of_more_rows_or_values_than_its_bytes_hold_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_list: bool
 ) -> None:
-    monkeypatch.setattr(plain_files, "ANY_BYTES_ROWS", 10_000)
-    monkeypatch.setattr(plain_files, "ROWS_A_BYTE", 100)
+    monkeypatch.setattr(known_formats, "ANY_BYTES_ROWS", 10_000)
+    monkeypatch.setattr(known_formats, "ROWS_A_BYTE", 100)
     nulls = pa.nulls(900_000)
     if is_list:
         nulls = pa.ListArray.from_arrays(pa.array([0, len(nulls)], pa.int32()), nulls)
@@ -319,7 +297,7 @@ def test_one_value_in_every_row_is_an_honest_column(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Labels of which one in 10,000 is a 1, in the smallest form, with a column of nulls."""
-    monkeypatch.setattr(plain_files, "ANY_BYTES_ROWS", 0)
+    monkeypatch.setattr(known_formats, "ANY_BYTES_ROWS", 0)
     rows = pa.table({"y": [number % 9_973 == 0 for number in range(200_000)]})
     rows = rows.append_column("x", pa.nulls(len(rows)))
     pq.write_table(rows, tmp_path / "t.parquet", compression="zstd")

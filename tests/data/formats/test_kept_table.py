@@ -11,7 +11,6 @@ import pytest
 from hinet_search.common.errors import DataError, EnvironmentFault
 from hinet_search.data.formats import kept_table
 from hinet_search.data.formats.kept_table import MANIFEST
-from hinet_search.data.formats.plain_files import PlainFile
 from hinet_search.data.prepare import prepare
 from hinet_search.data.sources.table import Options, load
 from tests.data.tables import definition, shop
@@ -21,13 +20,13 @@ from tests.data.tables import definition, shop
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were parsed, in order."""
     names: list[str] = []
-    opened = kept_table.plain_file
+    check = kept_table.refuse_another_format
 
-    def counted(file: Path, folder: Path, number: int) -> PlainFile:
+    def counted(file: Path) -> None:
         names.append(file.name)
-        return opened(file, folder, number)
+        check(file)
 
-    monkeypatch.setattr(kept_table, "plain_file", counted)
+    monkeypatch.setattr(kept_table, "refuse_another_format", counted)
     return names
 
 
@@ -70,14 +69,14 @@ def test_a_text_that_is_written_while_it_is_parsed_is_not_kept(
 ) -> None:
     file = tmp_path / "t.jsonl"
     file.write_text('{"x": 1}\n')
-    read = pl.read_ndjson
+    read = pl.scan_ndjson
 
-    def writing(*given: Any, **named: Any) -> pl.DataFrame:
+    def writing(*given: Any, **named: Any) -> pl.LazyFrame:
         with file.open("a") as stream:
             stream.write('{"x": 2}\n')
         return read(*given, **named)
 
-    monkeypatch.setattr(pl, "read_ndjson", writing)
+    monkeypatch.setattr(pl, "scan_ndjson", writing)
     with pytest.raises(DataError, match=r"t\.jsonl: must stay as it is while it is read") as caught:
         _read(tmp_path, "t.jsonl")
     assert "when nothing writes to it" in caught.value.remedy
